@@ -1,0 +1,1 @@
+"""What the services share: contracts, messaging, due work, telemetry and the service kernel."""

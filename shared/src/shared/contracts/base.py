@@ -1,0 +1,83 @@
+"""The base of every event: a frozen fact, its topic, and the CloudEvents type that names its version."""
+
+from typing import Annotated, Any, ClassVar, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=40)]
+#: Numeric, because Epay wants 6-15 digits (interfaces.md section 1).
+OrderNumber = Annotated[str, StringConstraints(pattern=r"^[0-9]{6,15}$")]
+#: ICCID as printed: 18-20 digits (interfaces.md section 3).
+Iccid = Annotated[str, StringConstraints(pattern=r"^[0-9]{18,20}$")]
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+Language = Literal["en", "ru", "kk", "ka"]
+Kind = Literal["esim", "top_up"]
+
+
+class Value(BaseModel):
+    """An immutable value inside events. Unknown fields are ignored, so newer writers do not break older readers."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Money(Value):
+    """An amount in minor units (tiyn, cents) of an ISO 4217 currency."""
+
+    amount: int = Field(ge=0)
+    currency: Currency
+
+
+class Plan(Value):
+    """A data package as sold: what the buyer gets and which operator profile carries it."""
+
+    id: Slug
+    title: str
+    coverage: tuple[str, ...]
+    data_mb: int = Field(gt=0)
+    validity_days: int = Field(gt=0)
+    profile_type: str
+
+
+#: Every event class by its topic; one topic carries one kind of fact.
+EVENTS: dict[str, type["Event"]] = {}
+
+
+class Event(Value):
+    """A fact in the past tense, owned by the service whose name starts its topic."""
+
+    topic: ClassVar[str]
+    version: ClassVar[int]
+    #: True where the body holds personal data: it is compacted, erased by tombstone, and sealed in dead letters.
+    personal: ClassVar[bool]
+
+    def __init_subclass__(cls, *, topic: str = "", version: int = 1, personal: bool = False, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if topic:
+            cls.topic, cls.version, cls.personal = topic, version, personal
+            EVENTS[topic] = cls
+
+    @classmethod
+    def ce_type(cls) -> str:
+        """The CloudEvents type: the topic and the major version, `payments.order-paid.v1`."""
+        return f"{cls.topic}.v{cls.version}"
+
+    @classmethod
+    def owner(cls) -> str:
+        return cls.topic.partition(".")[0]
+
+    def key(self) -> str:
+        """The Kafka key: all facts of one subject share a partition."""
+        raise NotImplementedError
+
+
+class OrderEvent(Event):
+    """A fact about one order. It carries ids only; the buyer's data travel on `ordering.buyer-contact`."""
+
+    order_id: UUID
+    order_number: OrderNumber
+    storefront: Slug
+    buyer_id: UUID
+
+    def key(self) -> str:
+        return str(self.order_id)

@@ -1,0 +1,26 @@
+"""Facts that notifications owns."""
+
+from datetime import datetime
+from typing import Literal
+
+from shared.contracts.base import OrderEvent
+
+Channel = Literal["email", "account"]
+
+
+class QrDelivered(OrderEvent, topic="notifications.qr-delivered"):
+    """The code reached the buyer: accepted by the mail server or shown in the account, whichever was first (PO 3.4)."""
+
+    channel: Channel
+    paid_at: datetime
+    delivered_at: datetime
+
+
+class DeliveryFailed(OrderEvent, topic="notifications.delivery-failed"):
+    """The mailbox refused for good. Carries codes only: a mail server's words may repeat the address."""
+
+    channel: Channel
+    smtp_code: int
+    #: RFC 3463 enhanced status, such as 5.1.1.
+    enhanced_code: str | None = None
+    failed_at: datetime

@@ -1,0 +1,43 @@
+"""Named places where a test makes the process die as `kill -9` would.
+
+`FAILPOINTS="work.after_call=1,consumer.before_commit=3"` kills this process at the first and third visit.
+Without the variable a visit costs one attribute test.
+"""
+
+import os
+import signal
+from collections import Counter
+
+#: Every point in the spine; a fault test visits each of them in each service.
+POINTS = (
+    "consumer.before_commit",
+    "consumer.after_commit",
+    "outbox.before_send",
+    "outbox.after_send",
+    "work.before_call",
+    "work.after_call",
+    "work.before_commit",
+    "work.after_commit",
+)
+
+
+def _parse(text: str) -> dict[str, int]:
+    chosen = {}
+    for part in filter(None, text.split(",")):
+        name, _, visit = part.partition("=")
+        if name not in POINTS:
+            raise ValueError(f"FAILPOINTS names {name!r}; known points: {', '.join(POINTS)}")
+        chosen[name] = int(visit or 1)
+    return chosen
+
+
+_armed = _parse(os.environ.get("FAILPOINTS", ""))
+_visits: Counter[str] = Counter()
+
+
+def failpoint(name: str) -> None:
+    """Die here without any clean-up if this visit is the armed one."""
+    if _armed and name in _armed:
+        _visits[name] += 1
+        if _visits[name] == _armed[name]:
+            os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,28 @@
+"""Identifiers: UUIDv7, so that ids sort by creation time and indexes stay local."""
+
+import hashlib
+from datetime import datetime
+from uuid import UUID
+
+from uuid_utils.compat import uuid7 as _uuid7
+
+_RANDOM_BITS = 80
+_VERSION_7_VARIANT_2 = (0x7 << 76) | (0x2 << 62)
+
+
+def uuid7() -> UUID:
+    """A new UUIDv7 (RFC 9562 section 5.7)."""
+    return _uuid7()
+
+
+def uuid7_floor(moment: datetime) -> UUID:
+    """The smallest UUIDv7 of that millisecond: a bound for "created at or after"."""
+    return UUID(int=(int(moment.timestamp() * 1000) << _RANDOM_BITS) | _VERSION_7_VARIANT_2)
+
+
+def uuid_for(*parts: str) -> UUID:
+    """The same UUID for the same parts, for facts that arrive without an id of their own (RFC 9562 UUIDv8)."""
+    digest = bytearray(hashlib.sha256("\x1f".join(parts).encode()).digest()[:16])
+    digest[6] = (digest[6] & 0x0F) | 0x80
+    digest[8] = (digest[8] & 0x3F) | 0x80
+    return UUID(bytes=bytes(digest))
