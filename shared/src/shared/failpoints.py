@@ -10,6 +10,8 @@ from collections import Counter
 
 #: Every point in the spine; a fault test visits each of them in each service.
 POINTS = (
+    "http.before_commit",
+    "http.after_commit",
     "consumer.before_commit",
     "consumer.after_commit",
     "outbox.before_send",

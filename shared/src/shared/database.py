@@ -1,0 +1,202 @@
+"""One transaction, and everything that rides in it: state, outgoing events and due work commit together or not at all.
+
+Handlers receive a `Tx` and never commit. What they `publish` or `schedule` is only remembered; it is inserted just
+before the commit and, right after it, handed to the publisher and the workers of this process ("straight through").
+"""
+
+import json
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Protocol
+from uuid import UUID
+
+from sqlalchemy import CursorResult, Table, TextClause, text
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from shared.clock import Clock, SystemClock
+from shared.contracts.base import Event
+from shared.failpoints import failpoint
+from shared.ids import uuid7
+
+_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call] # SQLAlchemy leaves this factory untyped
+_DISCONNECT_STATES = ("08", "57P", "53", "40")
+
+
+@dataclass(slots=True)
+class Outgoing:
+    """An event on its way out. `trace` is the W3C traceparent it continues."""
+
+    event: Event
+    trace: str | None
+    id: UUID = field(default_factory=uuid7)
+
+
+@dataclass(slots=True)
+class NewWork:
+    """A row of due work: one intended effect, named by (kind, key), due at a moment."""
+
+    kind: str
+    key: str
+    payload: Mapping[str, Any]
+    due_at: datetime | None
+    trace: str | None
+    id: UUID = field(default_factory=uuid7)
+
+
+class Tx:
+    """An open transaction at one moment in time."""
+
+    def __init__(self, connection: AsyncConnection, now: datetime) -> None:
+        self.connection = connection
+        self.now = now
+        self.outgoing: list[Outgoing] = []
+        self.new_work: list[NewWork] = []
+        #: Scratch space for the outbox and the work board between before_commit and after_commit.
+        self.carried: dict[str, Any] = {}
+
+    async def execute(self, sql: str, **parameters: Any) -> CursorResult[Any]:
+        """Run SQL with `:named` parameters; lists bind to arrays (`= ANY(:ids)`)."""
+        return await self.connection.execute(_text(sql), parameters)
+
+    async def insert(
+        self,
+        table: Table,
+        rows: Sequence[Mapping[str, Any]],
+        *,
+        on_conflict: str = "ON CONFLICT DO NOTHING",
+        returning: str = "",
+    ) -> Sequence[Any]:
+        """Insert all rows in one statement (`unnest`), whatever their number. All rows have the first row's columns."""
+        if not rows:
+            return []
+        columns = tuple(rows[0])
+        sql = _insert_sql(table, columns, on_conflict, returning)
+        arrays = {f"c{i}": _array(table, name, rows) for i, name in enumerate(columns)}
+        result = await self.execute(sql, **arrays)
+        return result.all() if returning else []
+
+    async def record_facts(self, table: Table, key: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Upsert columns by key so that the first value of each column stays: order and repetition do not matter."""
+        merged: dict[Any, dict[str, Any]] = {}
+        for row in rows:
+            seen = merged.setdefault(row[key], dict(row))
+            seen.update({name: value for name, value in row.items() if seen.get(name) is None})
+        if not merged:
+            return
+        columns = [name for name in next(iter(merged.values())) if name != key]
+        keep = ", ".join(f"{name} = COALESCE({table.name}.{name}, EXCLUDED.{name})" for name in columns)
+        action = f"ON CONFLICT ({key}) DO UPDATE SET {keep}" if columns else f"ON CONFLICT ({key}) DO NOTHING"
+        # Rows are locked in key order, so two batches never wait for each other in a circle.
+        await self.insert(table, [merged[k] for k in sorted(merged)], on_conflict=action)
+
+    def publish(self, event: Event, *, trace: str | None) -> None:
+        """Remember an event; it is inserted into the outbox with this transaction's commit."""
+        self.outgoing.append(Outgoing(event, trace))
+
+    def schedule(
+        self,
+        kind: str,
+        key: str,
+        payload: Mapping[str, Any] | None = None,
+        *,
+        due_at: datetime | None = None,
+        trace: str | None = None,
+    ) -> None:
+        """Remember due work; a second row of the same (kind, key) changes nothing. `payload` is JSON."""
+        self.new_work.append(NewWork(kind, key, payload or {}, due_at, trace))
+
+
+class Participant(Protocol):
+    """Something that adds rows to a transaction before its commit and acts on them after it."""
+
+    async def before_commit(self, tx: Tx) -> None: ...
+
+    def after_commit(self, tx: Tx) -> None: ...
+
+    def after_rollback(self, tx: Tx) -> None: ...
+
+
+class Database:
+    """A service's own database."""
+
+    def __init__(self, url: str, *, clock: Clock | None = None, pool_size: int = 5) -> None:
+        self.clock = clock or SystemClock()
+        self.engine: AsyncEngine = create_async_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=5,
+            pool_pre_ping=False,
+            pool_reset_on_return="rollback",
+            connect_args={
+                "connect_timeout": 5,
+                # No transaction may outlive the relay's watermark (messaging/relay.py).
+                "options": "-c statement_timeout=20000 -c idle_in_transaction_session_timeout=20000 -c timezone=UTC",
+            },
+        )
+        self.participants: list[Participant] = []
+
+    @asynccontextmanager
+    async def transaction(self, label: str = "http") -> AsyncIterator[Tx]:
+        """Open a transaction; commit when the block ends, roll back when it raises."""
+        async with self.engine.connect() as connection:
+            tx = Tx(connection, self.clock.now())
+            try:
+                async with connection.begin():
+                    yield tx
+                    for participant in self.participants:
+                        await participant.before_commit(tx)
+                    failpoint(f"{label}.before_commit")
+            except BaseException:
+                for participant in self.participants:
+                    participant.after_rollback(tx)
+                raise
+            failpoint(f"{label}.after_commit")
+        for participant in self.participants:
+            participant.after_commit(tx)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Tx]:
+        """A transaction for reading; it is always rolled back."""
+        async with self.engine.connect() as connection:
+            yield Tx(connection, self.clock.now())
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+def is_infrastructure(error: BaseException) -> bool:
+    """True where the database was unreachable, restarting, full or deadlocked: the same batch may succeed later."""
+    if isinstance(error, ConnectionError | TimeoutError | OSError):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    if error.connection_invalidated:
+        return True
+    state = getattr(error.orig, "sqlstate", None)
+    return state is None or state.startswith(_DISCONNECT_STATES)
+
+
+@lru_cache(maxsize=1024)
+def _text(sql: str) -> TextClause:
+    return text(sql)
+
+
+@lru_cache(maxsize=1024)
+def _insert_sql(table: Table, columns: tuple[str, ...], on_conflict: str, returning: str) -> str:
+    arrays = ", ".join(
+        f"CAST(:c{i} AS {table.c[name].type.compile(dialect=_DIALECT)}[])" for i, name in enumerate(columns)
+    )
+    tail = f" RETURNING {returning}" if returning else ""
+    return f"INSERT INTO {table.name} ({', '.join(columns)}) SELECT * FROM unnest({arrays}) {on_conflict}{tail}"
+
+
+def _array(table: Table, name: str, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
+    if isinstance(table.c[name].type, JSONB):
+        return [None if row[name] is None else json.dumps(row[name]) for row in rows]
+    return [row[name] for row in rows]

@@ -1,0 +1,55 @@
+"""`python -m <service> serve | migrate`: the same two words for every service."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Callable
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from shared.kernel import migrations
+from shared.kernel.service import Service
+from shared.kernel.settings import ServiceSettings
+from shared.messaging.topics import create_topics, owned_topics
+from shared.telemetry import logging
+
+S = TypeVar("S", bound=ServiceSettings)
+
+
+def main(name: str, settings_class: type[S], build: Callable[[S], Service]) -> None:
+    """Read the command line and the environment, then serve or migrate. Exits 2 when a setting is wrong."""
+    parser = argparse.ArgumentParser(prog=f"python -m {name}")
+    parser.add_argument("command", choices=["serve", "migrate"], help="run the service, or prepare its database")
+    command = parser.parse_args().command
+    try:
+        settings = settings_class()
+    except ValidationError as error:
+        for item in error.errors(include_url=False, include_input=False):
+            variable = "_".join(map(str, item["loc"])).upper()
+            print(f"{name}: {variable}: {item['msg']}", file=sys.stderr)  # noqa: T201 - to the person who started it
+        sys.exit(2)
+    logging.configure(name, settings.log_level)
+    if command == "migrate":
+        migrations.upgrade(name, settings.database_url)
+        create_topics(
+            settings.kafka_bootstrap_servers,
+            owned_topics(name),
+            prefix=settings.topic_prefix,
+            partitions=settings.topic_partitions,
+            replication=settings.topic_replication,
+        )
+        return
+    _run(build, settings)
+
+
+def _run(build: Callable[[S], Service], settings: S) -> None:
+    async def serve() -> None:
+        await build(settings).serve()
+
+    try:
+        import uvloop  # noqa: PLC0415 - not available on every platform
+    except ImportError:
+        asyncio.run(serve())
+    else:
+        uvloop.run(serve())

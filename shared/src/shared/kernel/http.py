@@ -1,0 +1,129 @@
+"""The HTTP side of a service: one FastAPI app, traced, limited in size, with health and metrics."""
+
+import asyncio
+import time
+from http import HTTPStatus
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from opentelemetry.trace import SpanKind
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.kernel.problems import Problem, install
+from shared.telemetry.tracing import Tracing
+
+MAX_BODY_BYTES = 256 * 1024
+_QUIET = ("/health", "/metrics")
+
+
+class TracedAndLimited:
+    """ASGI middleware: refuses oversized bodies, and spans each request from the caller's `traceparent`."""
+
+    def __init__(self, app: ASGIApp, tracing: Tracing) -> None:
+        self._app = app
+        self._tracing = tracing
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].startswith(_QUIET):
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        if int(headers.get(b"content-length", b"0") or 0) > MAX_BODY_BYTES:
+            await _too_large()(scope, receive, send)
+            return
+        parent = headers.get(b"traceparent", b"").decode("latin-1") or None
+        span = self._tracing.start(
+            f"{scope['method']} request", parent, SpanKind.SERVER, {"http.request.method": scope["method"]}
+        )
+        scope.setdefault("state", {})["trace"] = span.traceparent
+
+        async def traced_send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                span.set("http.response.status_code", message["status"])
+                route = scope.get("route")
+                if route is not None:
+                    span.set("http.route", route.path)
+            await send(message)
+
+        try:
+            await self._app(scope, _limited(receive), traced_send)
+        except _TooLargeError:
+            span.end("body_too_large")
+            await _too_large()(scope, receive, send)
+        except BaseException as error:
+            span.end(error)
+            raise
+        else:
+            span.end()
+
+
+class _TooLargeError(Exception):
+    pass
+
+
+def _too_large() -> Any:
+    return Problem(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body-too-large", f"A body may have at most {MAX_BODY_BYTES} bytes."
+    ).response()
+
+
+def _limited(receive: Receive) -> Receive:
+    seen = 0
+
+    async def limited() -> Message:
+        nonlocal seen
+        message = await receive()
+        if message["type"] == "http.request":
+            seen += len(message.get("body", b""))
+            if seen > MAX_BODY_BYTES:
+                raise _TooLargeError
+        return message
+
+    return limited
+
+
+def new_app(title: str, tracing: Tracing) -> FastAPI:
+    """An app whose refusals are problem documents."""
+    app = FastAPI(title=title, version="1", docs_url="/docs", redoc_url=None)
+    install(app)
+    app.add_middleware(TracedAndLimited, tracing=tracing)
+    return app
+
+
+class HttpServer:
+    """uvicorn inside our own loop, so that the service decides the order of start and stop."""
+
+    def __init__(self, app: FastAPI, host: str, port: int) -> None:
+        config = uvicorn.Config(
+            app, host=host, port=port, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5
+        )
+        self._server = uvicorn.Server(config)
+        self._server.install_signal_handlers = lambda: None  # type: ignore[attr-defined] # signals are the service's
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def port(self) -> int:
+        """The port that is really listened on."""
+        return int(self._server.servers[0].sockets[0].getsockname()[1])
+
+    async def start(self) -> None:
+        """Listen. Raises OSError when the port is taken."""
+        self._task = asyncio.create_task(self._serve())
+        deadline = time.monotonic() + 10
+        while not self._server.started:
+            if self._task.done() or time.monotonic() > deadline:
+                raise OSError(f"cannot listen on {self._server.config.host}:{self._server.config.port}")
+            await asyncio.sleep(0.01)
+
+    async def _serve(self) -> None:
+        try:
+            await self._server._serve()  # noqa: SLF001 - serve() would take over the process's signals
+        except SystemExit:
+            return  # uvicorn exits the process when a port is taken; `start` reports it instead
+
+    async def stop(self) -> None:
+        """Finish open requests."""
+        self._server.should_exit = True
+        if self._task is not None:
+            await self._task

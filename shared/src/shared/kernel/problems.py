@@ -1,0 +1,97 @@
+"""Refusals over HTTP: RFC 9457 problem documents that say what is wrong and what to do, and repeat no value."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from shared.database import is_infrastructure
+from shared.telemetry.logging import get_logger
+
+log = get_logger(__name__)
+
+
+class Problem(Exception):  # noqa: N818 - RFC 9457's own word
+    """A refusal. `kind` becomes `type` (`urn:problem:<kind>`); `errors` are field-level reasons."""
+
+    def __init__(
+        self,
+        status: HTTPStatus,
+        kind: str,
+        detail: str,
+        *,
+        errors: Sequence[Mapping[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.kind = kind
+        self.detail = detail
+        self.errors = list(errors)
+        self.headers = dict(headers or {})
+
+    def response(self) -> JSONResponse:
+        """The problem document."""
+        body: dict[str, Any] = {
+            "type": f"urn:problem:{self.kind}",
+            "title": self.status.phrase,
+            "status": int(self.status),
+            "detail": self.detail,
+        }
+        if self.errors:
+            body["errors"] = self.errors
+        return JSONResponse(body, self.status, headers=self.headers, media_type="application/problem+json")
+
+
+def field_errors(errors: Sequence[Any]) -> list[dict[str, str]]:
+    """Validation errors as fields and reasons. Values, and messages that may repeat them, are left out."""
+    found = []
+    for error in errors:
+        location = [str(part) for part in error["loc"] if part not in ("body", "query", "path", "header")]
+        message = error["msg"] if error["type"] != "value_error" else str(error.get("ctx", {}).get("error", "invalid"))
+        found.append({"field": ".".join(location) or "body", "message": message})
+    return found
+
+
+def install(app: FastAPI) -> None:
+    """Answer every refusal and failure of this app with a problem document."""
+
+    @app.exception_handler(Problem)
+    async def _problem(_request: Request, problem: Problem) -> JSONResponse:
+        return problem.response()
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
+        errors = error.errors()
+        if any(item["type"] == "json_invalid" for item in errors):
+            return Problem(HTTPStatus.BAD_REQUEST, "malformed-json", "The body is not valid JSON.").response()
+        return Problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            "invalid-request",
+            "Some fields are missing or wrong; see errors.",
+            errors=field_errors(errors),
+        ).response()
+
+    @app.exception_handler(HTTPException)
+    async def _http(_request: Request, error: HTTPException) -> JSONResponse:
+        status = HTTPStatus(error.status_code)
+        kind = status.phrase.lower().replace(" ", "-")
+        return Problem(status, kind, str(error.detail), headers=error.headers).response()
+
+    @app.exception_handler(Exception)
+    async def _broken(_request: Request, error: Exception) -> JSONResponse:
+        log.error("request_failed", error=error)
+        if is_infrastructure(error):
+            return Problem(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "try-again",
+                "A part of the service is away. Nothing was changed; send the same request again.",
+                headers={"Retry-After": "2"},
+            ).response()
+        return Problem(
+            HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", "The fault is ours and has been logged."
+        ).response()

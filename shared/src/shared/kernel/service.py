@@ -1,0 +1,219 @@
+"""A service: its wiring on one screen, its start in order, its stop in reverse.
+
+Start: database, due work, outbox and relay, HTTP, Kafka (with retries; not ready until it answers).
+Stop: leave Kafka, finish requests and work in hand or hand them back, publish what is committed, disconnect.
+"""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from aiokafka import ConsumerRecord
+from aiokafka.errors import KafkaError
+from fastapi import APIRouter
+
+from shared.clock import Clock, SystemClock
+from shared.contracts.base import Event
+from shared.database import Database
+from shared.kernel import health, migrations
+from shared.kernel.http import HttpServer, new_app
+from shared.kernel.settings import ServiceSettings
+from shared.messaging.broker import Subscription
+from shared.messaging.consumer import Consumer, Handler, TombstoneHandler
+from shared.messaging.dead_letters import Limit, TooManyDeadLettersError
+from shared.messaging.outbox import Outbox
+from shared.messaging.producer import Producer
+from shared.messaging.relay import Relay
+from shared.sealed import Opener, Sealer
+from shared.telemetry.exporters import exporters
+from shared.telemetry.logging import get_logger
+from shared.telemetry.metrics import Metrics
+from shared.telemetry.tracing import Tracing
+from shared.work import Board, Job
+
+log = get_logger(__name__)
+_RECONNECT_SECONDS = 1.0
+_MAINTAIN_SECONDS = 3600.0
+
+
+class Service:
+    """One service, assembled from what it consumes, performs and serves."""
+
+    def __init__(self, name: str, settings: ServiceSettings, *, clock: Clock | None = None) -> None:
+        self.name = name
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        self.metrics = Metrics()
+        self.tracing = Tracing(
+            name,
+            exporters=exporters(otlp_endpoint=settings.otlp_endpoint, trace_file=settings.trace_file),
+            ratio=settings.trace_sample_ratio,
+        )
+        self.database = Database(settings.database_url, clock=self.clock, pool_size=settings.database_pool_size)
+        self.opener = Opener(settings.seal_private_key.get_secret_value())
+        self.producer = Producer(settings.kafka_bootstrap_servers, prefix=settings.topic_prefix)
+        self.outbox = Outbox(self.database, self.producer, self.tracing, self.metrics)
+        self.board = Board(self.database, self.tracing, self.metrics)
+        self.database.participants += [self.board, self.outbox]
+        self.consumer = Consumer(
+            self.database,
+            self.tracing,
+            self.metrics,
+            Sealer(name, self.opener.public_key),
+            prefix=settings.topic_prefix,
+            limit=Limit(settings.dead_letter_limit),
+        )
+        self.app = new_app(name, self.tracing)
+        self.app.include_router(health.router({"database": self._database, "kafka": self._kafka}, self.metrics))
+        self._resources = AsyncExitStack()
+        self._subscription: Subscription | None = None
+        self._halted: str | None = None
+        self._head = migrations.newest(name)
+        self.port = settings.http_port
+
+    # --- wiring ---------------------------------------------------------------------------------------------------
+
+    def consumes(self, handlers: Mapping[type[Event], Handler]) -> None:
+        """Apply these facts with these handlers."""
+        self.consumer.on(handlers)
+
+    def forgets(self, event_class: type[Event], handler: TombstoneHandler) -> None:
+        """Apply tombstones of this compacted topic."""
+        self.consumer.on_tombstone(event_class, handler)
+
+    def performs(self, *jobs: Job[Any]) -> None:
+        """Do this due work."""
+        for job in jobs:
+            self.board.add(job)
+
+    def serves(self, *routers: APIRouter) -> None:
+        """Answer these requests. `request.app.state.service` is this service."""
+        self.app.state.service = self
+        for router in routers:
+            self.app.include_router(router)
+
+    def closes(self, closer: Callable[[], Awaitable[Any]]) -> None:
+        """Close this when the service has stopped (an HTTP client, a pool)."""
+        self._resources.push_async_callback(closer)
+
+    # --- running --------------------------------------------------------------------------------------------------
+
+    async def serve(self) -> None:
+        """Run until SIGTERM or SIGINT."""
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(name, stop.set)
+        async with self.running():
+            log.info("serving", port=self.port)
+            await stop.wait()
+            log.info("stopping")
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Service"]:
+        """The service at work, for as long as the block lasts."""
+        async with AsyncExitStack() as stack:
+            stack.callback(self.tracing.close)
+            stack.push_async_callback(self.database.close)
+            stack.push_async_exit(self._resources)
+            await self._wait_for_database()
+            stack.push_async_callback(self.outbox.drain)
+            for loop in (self._maintain(), Relay(self.database, self.producer, self.metrics).run(), self.outbox.run()):
+                stack.push_async_callback(_cancel, asyncio.create_task(loop))
+            stack.push_async_callback(_cancel, asyncio.create_task(self.board.run()))
+            http = HttpServer(self.app, self.settings.http_host, self.settings.http_port)
+            await http.start()
+            self.port = http.port
+            stack.push_async_callback(http.stop)
+            stack.push_async_callback(self._stop_consuming)
+            stack.push_async_callback(_cancel, asyncio.create_task(self._start_consuming()))
+            yield self
+
+    async def _wait_for_database(self) -> None:
+        while (problem := await self._database()) is not None:
+            log.warning("waiting_for_database", problem=problem)
+            await asyncio.sleep(_RECONNECT_SECONDS)
+
+    async def _start_consuming(self) -> None:
+        if not self.consumer.topics:
+            return
+        prefix = self.settings.topic_prefix
+        while self._subscription is None:
+            subscription = Subscription(
+                self.settings.kafka_bootstrap_servers,
+                [prefix + topic for topic in self.consumer.topics],
+                prefix + self.name,
+                self._consume,
+                max_records=self.settings.consumer_max_records,
+            )
+            try:
+                await subscription.start()
+            except (KafkaError, OSError) as error:
+                log.warning("waiting_for_kafka", error=error)
+                await subscription.stop()
+                await asyncio.sleep(_RECONNECT_SECONDS)
+            else:
+                self._subscription = subscription
+
+    async def _stop_consuming(self) -> None:
+        subscription, self._subscription = self._subscription, None
+        if subscription is not None:
+            await subscription.stop()
+
+    async def _consume(self, records: Sequence[ConsumerRecord]) -> None:
+        try:
+            await self.consumer.consume(records)
+        except TooManyDeadLettersError as error:
+            # Better to stand still, visibly, than to skip a topic: someone looks, then restarts.
+            self._halted = f"stopped: {error}"
+            log.error("consumer_halted", reason=str(error))  # noqa: TRY400 - no words of exceptions in logs
+            await asyncio.Event().wait()
+        except Exception as error:
+            log.error("batch_failed", error=error)  # noqa: TRY400 - as above
+            await asyncio.sleep(_RECONNECT_SECONDS)  # FastStream reads the batch again at once
+            raise
+
+    async def _maintain(self) -> None:
+        while True:
+            try:
+                async with self.database.transaction("maintain") as tx:
+                    await tx.execute("SELECT inbox_maintain(CAST(:today AS date), 7, 14)", today=tx.now.date())
+            except Exception as error:  # noqa: BLE001 - tried again within the hour, a week ahead of need
+                log.warning("maintenance_failed", error=error)
+            await asyncio.sleep(_MAINTAIN_SECONDS)
+
+    # --- health ---------------------------------------------------------------------------------------------------
+
+    async def _database(self) -> str | None:
+        try:
+            async with asyncio.timeout(3):
+                version = await migrations.current(self.database.engine)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the database does not answer
+            return f"does not answer ({type(error).__name__})"
+        return None if version == self._head else f"at version {version}, needs {self._head}: run migrate"
+
+    async def _kafka(self) -> str | None:
+        if self._halted:
+            return self._halted
+        if not self.consumer.topics:
+            return None
+        if self._subscription is None:
+            return "not connected"
+        if problem := self._subscription.problem():
+            return problem
+        try:
+            async with asyncio.timeout(3):
+                await self.producer.ping()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the broker does not answer
+            return f"does not answer ({type(error).__name__})"
+        return None
+
+
+async def _cancel(task: "asyncio.Task[Any]") -> None:
+    task.cancel()
+    results = await asyncio.gather(task, return_exceptions=True)
+    for error in results:
+        if isinstance(error, Exception):
+            log.warning("background_task_failed", error=error)

@@ -1,0 +1,33 @@
+"""Settings common to all services, read from the environment; each service adds its own."""
+
+from pathlib import Path
+
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.sealed import new_private_key
+
+
+class ServiceSettings(BaseSettings):
+    """What every service needs to run. Names of environment variables are the field names in capitals."""
+
+    model_config = SettingsConfigDict(env_file=None, extra="ignore", populate_by_name=True)
+
+    database_url: str = Field(description="postgresql+psycopg://user:password@host:port/database")
+    kafka_bootstrap_servers: str = Field(description="host:port of one or more brokers, comma-separated")
+    topic_prefix: str = Field("", description="put before every topic and group, to keep stacks apart")
+    topic_partitions: int = Field(6, ge=1, description="for topics that this service creates")
+    topic_replication: int = Field(1, ge=1)
+    http_host: str = "127.0.0.1"
+    http_port: int = Field(8000, ge=0, le=65535, description="0 takes a free port")
+    #: base64 of 32 bytes. A generated one is good for tests only: what it sealed dies with the process.
+    seal_private_key: SecretStr = Field(default_factory=lambda: SecretStr(new_private_key()))
+    log_level: str = "INFO"
+    otlp_endpoint: str | None = Field(
+        None, validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_ENDPOINT", "otlp_endpoint")
+    )
+    trace_file: Path | None = Field(None, description="spans as JSON lines, where there is no collector")
+    trace_sample_ratio: float = Field(1.0, ge=0, le=1, description="share of new traces that are recorded")
+    consumer_max_records: int = Field(500, ge=1, description="records per transaction")
+    dead_letter_limit: int = Field(100, ge=1, description="dead letters per minute before the consumer stops")
+    database_pool_size: int = Field(5, ge=2)

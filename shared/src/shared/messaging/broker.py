@@ -1,0 +1,99 @@
+"""FastStream's batch subscriber, set up so that nothing can be lost.
+
+Acknowledgement is NACK_ON_ERROR on the broker itself, so no subscriber can inherit "at most once". The parser looks at
+no header and the decoder at no body: one bad record must not spoil the batch before our own code sees it.
+"""
+
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+from faststream.kafka.message import KafkaAckableMessage, KafkaMessage
+from faststream.kafka.subscriber.usecase import BatchSubscriber
+
+Consume = Callable[[Sequence[ConsumerRecord]], Awaitable[None]]
+_IDLE_WAIT_MS = 1000
+
+
+class Subscription:
+    """A service's one consumer: all its topics, one batch, one transaction."""
+
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        topics: Sequence[str],
+        group: str,
+        consume: Consume,
+        *,
+        max_records: int = 500,
+        **security: Any,
+    ) -> None:
+        self._broker = KafkaBroker(
+            bootstrap_servers, ack_policy=AckPolicy.NACK_ON_ERROR, logger=None, graceful_timeout=15.0, **security
+        )
+        subscriber = self._broker.subscriber(
+            *topics,
+            batch=True,
+            group_id=group,
+            auto_offset_reset="earliest",
+            rebalance_timeout_ms=60000,
+            session_timeout_ms=10000,
+            max_records=max_records,
+            batch_timeout_ms=10,
+            parser=self._parse,
+            decoder=_raw,
+        )
+
+        async def handle(message: KafkaMessage) -> None:
+            records = message.raw_message
+            await consume(records if isinstance(records, tuple) else (records,))
+
+        subscriber(handle)
+        self._subscriber: BatchSubscriber = subscriber
+        self._subscriber.get_msg = _wait_for_batch(self._subscriber)  # type: ignore[method-assign, assignment] # see there
+
+    @property
+    def consumer(self) -> AIOKafkaConsumer | None:
+        return self._subscriber.consumer
+
+    async def start(self) -> None:
+        """Connect and begin to consume. Raises KafkaError when the broker does not answer."""
+        await self._broker.start()
+
+    async def stop(self) -> None:
+        """Finish the batch in hand, commit its offsets and leave the group."""
+        await self._broker.stop()
+
+    def problem(self) -> str | None:
+        """Why this subscription is not at work, or None."""
+        consumer = self.consumer
+        if consumer is None:
+            return "not connected to Kafka"
+        if not any(not task.done() for task in self._subscriber.tasks):
+            return "the consuming task has ended"
+        if not consumer.assignment():
+            return "no partitions assigned"
+        return None
+
+    async def _parse(self, records: tuple[ConsumerRecord, ...]) -> KafkaMessage:
+        return KafkaAckableMessage(
+            body=b"", raw_message=records, consumer=self.consumer, batch_headers=[], headers={}, message_id=""
+        )
+
+
+async def _raw(message: KafkaMessage) -> bytes:
+    return message.body if isinstance(message.body, bytes) else b""
+
+
+def _wait_for_batch(
+    subscriber: BatchSubscriber,
+) -> Callable[[AIOKafkaConsumer], Coroutine[Any, Any, tuple[ConsumerRecord, ...]]]:
+    """Wait for records. FastStream sleeps after an empty poll, and a record that comes meanwhile waits too."""
+
+    async def get_msg(consumer: AIOKafkaConsumer) -> tuple[ConsumerRecord, ...]:
+        found = await consumer.getmany(timeout_ms=_IDLE_WAIT_MS, max_records=subscriber.max_records)
+        return tuple(record for records in found.values() for record in records)
+
+    return get_msg

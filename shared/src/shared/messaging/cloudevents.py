@@ -1,0 +1,125 @@
+"""CloudEvents 1.0, Kafka protocol binding, binary mode: attributes are headers, the body is the fact.
+
+Reading tolerates any header (null, not UTF-8, repeated); what is missing or unknown is a typed refusal.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from shared.contracts.base import EVENTS, Event
+from shared.database import Outgoing
+from shared.ids import uuid_for
+from shared.telemetry.tracing import is_traceparent
+
+Headers = list[tuple[str, bytes]]
+CONTENT_TYPE = "application/json"
+_MAX_DETAILS = 5
+
+
+class UnreadableError(Exception):
+    """A record that is not a fact we know. `reason` is a stable word, `detail` says what is wrong."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+@dataclass(slots=True, frozen=True)
+class Envelope:
+    """What the headers say about a fact."""
+
+    id: UUID
+    type: str
+    time: datetime
+    trace: str | None
+
+
+def header_texts(outgoing: Outgoing, now: datetime) -> dict[str, str]:
+    """The headers of an outgoing event, as stored in the outbox."""
+    event = outgoing.event
+    texts = {
+        "ce_specversion": "1.0",
+        "ce_id": str(outgoing.id),
+        "ce_source": f"/services/{event.owner()}",
+        "ce_type": event.ce_type(),
+        "ce_time": now.isoformat(),
+        "ce_subject": event.key(),
+        "content-type": CONTENT_TYPE,
+    }
+    if outgoing.trace:
+        texts["traceparent"] = outgoing.trace
+    return texts
+
+
+def to_wire(texts: dict[str, str]) -> Headers:
+    """Header texts as Kafka wants them."""
+    return [(name, value.encode()) for name, value in texts.items()]
+
+
+def read_headers(headers: Iterable[tuple[Any, Any]] | None) -> dict[str, str]:
+    """Headers as text; null becomes empty, bytes that are not UTF-8 are replaced, the first of a name counts."""
+    texts: dict[str, str] = {}
+    for name, value in headers or ():
+        key = name if isinstance(name, str) else bytes(name or b"").decode("utf-8", "replace")
+        if key not in texts:
+            texts[key] = value.decode("utf-8", "replace") if isinstance(value, bytes) else ""
+    return texts
+
+
+def read_envelope(texts: dict[str, str], topic: str, fallback_time: datetime) -> Envelope:
+    """The CloudEvents attributes of a record. Raises UnreadableError."""
+    if texts.get("ce_specversion") != "1.0":
+        raise UnreadableError("not_a_cloudevent", "header ce_specversion must be 1.0")
+    identity, kind = texts.get("ce_id", ""), texts.get("ce_type", "")
+    if not identity or not kind:
+        raise UnreadableError("not_a_cloudevent", "headers ce_id and ce_type must not be empty")
+    trace = texts.get("traceparent")
+    return Envelope(
+        id=_identity(identity, texts.get("ce_source", ""), topic),
+        type=kind,
+        time=_time(texts.get("ce_time"), fallback_time),
+        trace=trace if is_traceparent(trace) else None,
+    )
+
+
+def read_body(topic: str, kind: str, body: bytes) -> Event:
+    """The fact itself. Raises UnreadableError with field-level reasons that repeat no value."""
+    event_class = EVENTS.get(topic)
+    if event_class is None:
+        raise UnreadableError("unknown_topic", f"no contract for topic {topic!r}")
+    if kind != event_class.ce_type():
+        raise UnreadableError("unknown_version", f"type {kind[:80]!r}, expected {event_class.ce_type()!r}")
+    try:
+        return event_class.model_validate_json(body)
+    except ValidationError as error:
+        raise UnreadableError("invalid_body", describe(error)) from None
+
+
+def describe(error: ValidationError) -> str:
+    """Fields and reasons of a validation error, without the values."""
+    found: Sequence[Any] = error.errors(include_url=False, include_context=False, include_input=False)
+    reasons = [f"{'.'.join(map(str, item['loc'])) or 'body'}: {item['type']}" for item in found[:_MAX_DETAILS]]
+    more = len(found) - len(reasons)
+    return "; ".join(reasons) + (f"; and {more} more" if more > 0 else "")
+
+
+def _identity(identity: str, source: str, topic: str) -> UUID:
+    try:
+        return UUID(identity)
+    except ValueError:
+        # CloudEvents allows any string; source + id is what is unique.
+        return uuid_for(topic, source, identity)
+
+
+def _time(text: str | None, fallback: datetime) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text or "")
+    except ValueError:
+        return fallback
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,264 @@
+"""Applies batches of records: inbox + state + outbox in one transaction, offsets after its commit.
+
+A record counts once, however often it is read (invariant I7). A bad record goes to the dead letters in the same
+transaction and holds up nobody. When the database is away the same batch is tried again, with growing pauses.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from aiokafka import ConsumerRecord
+from opentelemetry.trace import SpanKind
+
+from shared.contracts.base import EVENTS, Event
+from shared.database import Database, Tx, is_infrastructure
+from shared.messaging.cloudevents import UnreadableError, read_body, read_envelope, read_headers
+from shared.messaging.dead_letters import DeadLetter, Limit, put_aside
+from shared.sealed import Sealer
+from shared.telemetry.logging import error_place, get_logger
+from shared.telemetry.metrics import Metrics
+from shared.telemetry.tracing import Span, Tracing
+
+log = get_logger(__name__)
+E_co = TypeVar("E_co", bound=Event, covariant=True)
+_FIRST_PAUSE, _LONGEST_PAUSE, _GIVE_UP_AFTER = 0.1, 5.0, 60.0
+
+
+@dataclass(slots=True, frozen=True)
+class Received(Generic[E_co]):
+    """A fact as it arrived. `trace` is what the work that follows from it continues."""
+
+    event: E_co
+    id: UUID
+    time: datetime
+    trace: str | None
+
+
+@dataclass(slots=True, frozen=True)
+class Tombstone:
+    """The end of a key on a compacted topic: nothing about it may be kept."""
+
+    topic: str
+    key: str
+    id: UUID
+    trace: str | None
+
+
+#: Applies facts of one kind, any number at a time, by statements over whole sets. It must not commit.
+Handler = Callable[[Tx, Sequence[Received[Any]]], Awaitable[None]]
+TombstoneHandler = Callable[[Tx, Sequence[Tombstone]], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class _Item:
+    record: ConsumerRecord
+    topic: str
+    id: UUID
+    fact: Received[Any] | Tombstone
+    span: Span
+
+
+class Consumer:
+    """What one service does with the topics it reads."""
+
+    def __init__(
+        self,
+        database: Database,
+        tracing: Tracing,
+        metrics: Metrics,
+        sealer: Sealer,
+        *,
+        prefix: str = "",
+        limit: Limit | None = None,
+    ) -> None:
+        self._database = database
+        self._tracing = tracing
+        self._metrics = metrics
+        self._sealer = sealer
+        self._prefix = prefix
+        self._limit = limit or Limit()
+        self._handlers: dict[str, Handler] = {}
+        self._tombstones: dict[str, TombstoneHandler] = {}
+
+    def on(self, handlers: Mapping[type[Event], Handler]) -> None:
+        """Apply facts of these classes with these handlers."""
+        for event_class, handler in handlers.items():
+            self._handlers[event_class.topic] = handler
+
+    def on_tombstone(self, event_class: type[Event], handler: TombstoneHandler) -> None:
+        """Apply the end of keys on this compacted topic."""
+        self._tombstones[event_class.topic] = handler
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The topics this service reads, without prefix."""
+        return tuple(sorted(self._handlers))
+
+    async def consume(self, records: Sequence[ConsumerRecord]) -> None:
+        """Apply a batch; returns when it is committed, so that offsets may follow.
+
+        Raises TooManyDeadLettersError when the batch must not be skipped, and the last infrastructure error when the
+        database stayed away for a minute (the batch is then read again).
+        """
+        pause, waited = _FIRST_PAUSE, 0.0
+        while True:
+            try:
+                await self._apply(records)
+            except Exception as error:
+                if not is_infrastructure(error) or waited > _GIVE_UP_AFTER:
+                    raise
+                log.warning("batch_postponed", error=error, records=len(records))
+                await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+                waited += pause
+                pause = min(pause * 2, _LONGEST_PAUSE)
+            else:
+                return
+
+    async def _apply(self, records: Sequence[ConsumerRecord]) -> None:
+        items, dead = self._read(records)
+        try:
+            fresh, dead_now = await self._commit(items, dead, isolated=False)
+        except Exception as error:
+            if is_infrastructure(error):
+                _end(items, error)
+                raise
+            log.warning("batch_taken_apart", error=error, records=len(items))
+            fresh, dead_now = await self._commit(items, dead, isolated=True)
+        _end(items, None)
+        self._count(fresh, len(items) - len(fresh), dead_now)
+
+    async def _commit(
+        self, items: list[_Item], dead: list[DeadLetter], *, isolated: bool
+    ) -> tuple[list[_Item], list[DeadLetter]]:
+        """One transaction for the batch; `isolated` gives every record its own savepoint."""
+        dead = list(dead)
+        async with self._database.transaction("consumer") as tx:
+            fresh = await _unseen(tx, items)
+            if isolated:
+                for item in fresh:
+                    if (letter := await self._try_alone(tx, item)) is not None:
+                        dead.append(letter)
+            else:
+                await self._handle(tx, fresh)
+            if dead:
+                self._limit.check(len(dead))
+                await put_aside(tx, dead, self._sealer)
+        self._limit.count(len(dead))
+        self._metrics.transactions.labels("consumer").inc()
+        return fresh, dead
+
+    async def _handle(self, tx: Tx, items: Sequence[_Item]) -> None:
+        facts: dict[str, list[Received[Any]]] = {}
+        tombstones: dict[str, list[Tombstone]] = {}
+        for item in items:
+            if isinstance(item.fact, Tombstone):
+                tombstones.setdefault(item.topic, []).append(item.fact)
+            else:
+                facts.setdefault(item.topic, []).append(item.fact)
+        for topic in sorted(facts):
+            await self._handlers[topic](tx, facts[topic])
+        for topic in sorted(tombstones):
+            await self._tombstones[topic](tx, tombstones[topic])
+
+    async def _try_alone(self, tx: Tx, item: _Item) -> DeadLetter | None:
+        outgoing, new_work = len(tx.outgoing), len(tx.new_work)
+        try:
+            async with tx.connection.begin_nested():
+                await self._handle(tx, [item])
+        except Exception as error:
+            if is_infrastructure(error):
+                raise
+            del tx.outgoing[outgoing:], tx.new_work[new_work:]
+            log.warning("record_failed", topic=item.topic, event_id=str(item.id), error=error)
+            return _letter(item.record, item.topic, "handler_failed", error_place(error))
+        return None
+
+    def _read(self, records: Sequence[ConsumerRecord]) -> tuple[list[_Item], list[DeadLetter]]:
+        items: dict[UUID, _Item] = {}
+        dead = []
+        for record in records:
+            topic = record.topic.removeprefix(self._prefix)
+            try:
+                item = self._item(record, topic)
+            except UnreadableError as error:
+                dead.append(_letter(record, topic, error.reason, error.detail))
+            else:
+                items.setdefault(item.id, item)
+        return list(items.values()), dead
+
+    def _item(self, record: ConsumerRecord, topic: str) -> _Item:
+        texts = read_headers(record.headers)
+        fallback = datetime.fromtimestamp((record.timestamp or 0) / 1000, UTC)
+        envelope = read_envelope(texts, topic, fallback)
+        fact: Received[Any] | Tombstone
+        if record.value is None and topic in self._tombstones:
+            event = None
+        else:
+            event = read_body(topic, envelope.type, record.value or b"")
+        span = self._tracing.start(
+            f"process {topic}",
+            envelope.trace,
+            SpanKind.CONSUMER,
+            {
+                "messaging.system": "kafka",
+                "messaging.operation.type": "process",
+                "messaging.operation.name": "process",
+                "messaging.destination.name": topic,
+                "messaging.destination.partition.id": str(record.partition),
+                "messaging.kafka.offset": record.offset,
+                "messaging.message.id": str(envelope.id),
+            },
+        )
+        if event is None:
+            fact = Tombstone(topic, _key(record) or "", envelope.id, span.traceparent)
+        else:
+            fact = Received(event, envelope.id, envelope.time, span.traceparent)
+        return _Item(record, topic, envelope.id, fact, span)
+
+    def _count(self, fresh: list[_Item], duplicates: int, dead: list[DeadLetter]) -> None:
+        self._metrics.batch.observe(len(fresh) + duplicates + len(dead))
+        self._metrics.duplicates.inc(duplicates)
+        now = self._database.clock.now()
+        counts: dict[str, int] = {}
+        for item in fresh:
+            counts[item.topic] = counts.get(item.topic, 0) + 1
+        for topic, count in counts.items():
+            self._metrics.consumed.labels(topic).inc(count)
+        if fresh and isinstance(fresh[0].fact, Received):
+            self._metrics.event_age.observe(max(0.0, (now - fresh[0].fact.time).total_seconds()))
+        for letter in dead:
+            topic = letter.topic if letter.topic in EVENTS else "unknown"
+            self._metrics.dead.labels(topic, letter.reason).inc()
+            log.warning("dead_letter", topic=topic, reason=letter.reason, detail=letter.detail)
+
+
+async def _unseen(tx: Tx, items: Sequence[_Item]) -> list[_Item]:
+    """Remember the batch in the inbox; returns what was not there before."""
+    if not items:
+        return []
+    ids = sorted(item.id for item in items)  # one locking order for everybody
+    result = await tx.execute(
+        "INSERT INTO inbox (event_id) SELECT unnest(CAST(:ids AS uuid[])) ON CONFLICT DO NOTHING RETURNING event_id",
+        ids=ids,
+    )
+    new = set(result.scalars())
+    return [item for item in items if item.id in new]
+
+
+def _letter(record: ConsumerRecord, topic: str, reason: str, detail: str) -> DeadLetter:
+    headers = read_headers(record.headers)
+    return DeadLetter(topic, record.partition, record.offset, _key(record), headers, record.value, reason, detail)
+
+
+def _key(record: ConsumerRecord) -> str | None:
+    return None if record.key is None else bytes(record.key).decode("utf-8", "replace").replace("\x00", "")
+
+
+def _end(items: Sequence[_Item], error: BaseException | None) -> None:
+    for item in items:
+        item.span.end(error)

@@ -1,0 +1,88 @@
+"""Records that cannot be applied are put aside, with the reason, in the same transaction as the good ones around them.
+
+What may hold personal data is sealed to the service itself, so that a listing shows nothing and a redrive still can.
+"""
+
+import time
+from collections import deque
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from shared.contracts.base import EVENTS
+from shared.database import Tx
+from shared.ids import uuid7
+from shared.sealed import Sealer
+from shared.spine import dead_letters
+
+_SAFE_HEADERS = frozenset({"ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", "content-type", "traceparent"})
+_MAX_HEADER = 200
+
+
+@dataclass(slots=True)
+class DeadLetter:
+    """A record, where it stood, and why it was put aside. `topic` is without the prefix."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: str | None
+    headers: dict[str, str]
+    payload: bytes | None
+    reason: str
+    detail: str
+
+
+class TooManyDeadLettersError(Exception):
+    """So many records failed that the fault is likely ours (a bad deploy): consuming stops and nothing is skipped."""
+
+
+class Limit:
+    """At most `most` dead letters in `seconds`; beyond that the consumer stops."""
+
+    def __init__(self, most: int = 100, seconds: float = 60.0) -> None:
+        self.most = most
+        self._seconds = seconds
+        self._seen: deque[float] = deque()
+
+    def check(self, count: int) -> None:
+        """Raises TooManyDeadLettersError when `count` more would pass the limit."""
+        now = time.monotonic()
+        while self._seen and self._seen[0] < now - self._seconds:
+            self._seen.popleft()
+        if len(self._seen) + count > self.most:
+            raise TooManyDeadLettersError(
+                f"{len(self._seen) + count} records failed within {self._seconds:.0f} s, limit {self.most}"
+            )
+
+    def count(self, count: int) -> None:
+        """Remember dead letters that were committed."""
+        self._seen.extend([time.monotonic()] * count)
+
+
+async def put_aside(tx: Tx, letters: list[DeadLetter], sealer: Sealer) -> None:
+    """Store dead letters; a record that is read again is stored once."""
+    await tx.insert(dead_letters, [_row(letter, sealer, tx.now) for letter in letters])
+
+
+def _row(letter: DeadLetter, sealer: Sealer, now: datetime) -> dict[str, Any]:
+    event_class = EVENTS.get(letter.topic)
+    secret = event_class is None or event_class.personal
+    payload = letter.payload
+    if secret and payload is not None:
+        payload = sealer.seal(payload).box.encode()
+    identity: UUID = uuid7()
+    return {
+        "id": identity,
+        "topic": letter.topic,
+        "partition": letter.partition,
+        "record_offset": letter.offset,
+        "key": letter.key,
+        "reason": letter.reason,
+        "detail": letter.detail.replace("\x00", ""),
+        "headers": {k: v[:_MAX_HEADER].replace("\x00", "") for k, v in letter.headers.items() if k in _SAFE_HEADERS},
+        "payload": payload,
+        "sealed": int(secret and payload is not None),
+        "received_at": now,
+    }

@@ -1,0 +1,164 @@
+"""Every committed event reaches Kafka (invariant I6), straight through on the happy path.
+
+An event is a row first. After its commit this process publishes it from memory and deletes the row with the next
+transaction that passes by. Whatever a crash leaves behind is found by the relay (relay.py). So an event may be
+published twice, and never not at all; consumers remember what they applied.
+"""
+
+import asyncio
+from collections import deque
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from aiokafka.errors import KafkaError
+from opentelemetry.trace import SpanKind
+
+from shared.database import Database, Tx, is_infrastructure
+from shared.failpoints import failpoint
+from shared.messaging.cloudevents import header_texts, to_wire
+from shared.messaging.producer import Producer
+from shared.spine import outbox
+from shared.telemetry.logging import get_logger
+from shared.telemetry.metrics import Metrics
+from shared.telemetry.tracing import Span, Tracing
+
+log = get_logger(__name__)
+_FLUSH_SECONDS = 0.2
+#: More than this in memory means that Kafka is away: the rest stays with the relay.
+_MEMORY_LIMIT = 20_000
+
+
+class _Ready:
+    """An event whose row is about to be committed."""
+
+    __slots__ = ("headers", "id", "key", "span", "topic", "value")
+
+    def __init__(self, row: dict[str, Any], span: Span) -> None:
+        self.id: UUID = row["id"]
+        self.topic: str = row["topic"]
+        self.key: str = row["key"]
+        self.value: bytes = row["value"]
+        self.headers = to_wire(row["headers"])
+        self.span = span
+
+
+class Outbox:
+    """Rides in every transaction (see database.Participant) and publishes after it."""
+
+    def __init__(self, database: Database, producer: Producer, tracing: Tracing, metrics: Metrics) -> None:
+        self._database = database
+        self._producer = producer
+        self._tracing = tracing
+        self._metrics = metrics
+        self._pending: deque[_Ready] = deque()
+        self._acknowledged: list[UUID] = []
+        self._wake = asyncio.Event()
+
+    async def before_commit(self, tx: Tx) -> None:
+        """Delete what was acknowledged since the last transaction and insert what this one says."""
+        gone, self._acknowledged = self._acknowledged, []
+        tx.carried["outbox.gone"] = gone
+        if gone:
+            await tx.execute("DELETE FROM outbox WHERE id = ANY(CAST(:ids AS uuid[]))", ids=gone)
+        if not tx.outgoing:
+            return
+        ready = []
+        rows = []
+        for outgoing in tx.outgoing:
+            event = outgoing.event
+            span = self._tracing.start(
+                f"send {event.topic}",
+                outgoing.trace,
+                SpanKind.PRODUCER,
+                {
+                    "messaging.system": "kafka",
+                    "messaging.operation.type": "send",
+                    "messaging.operation.name": "send",
+                    "messaging.destination.name": event.topic,
+                    "messaging.message.id": str(outgoing.id),
+                },
+            )
+            outgoing.trace = span.traceparent
+            row = {
+                "id": outgoing.id,
+                "topic": event.topic,
+                "key": event.key(),
+                "value": event.model_dump_json().encode(),
+                "headers": header_texts(outgoing, tx.now),
+                "born_at": tx.now,
+            }
+            rows.append(row)
+            ready.append(_Ready(row, span))
+        await tx.insert(outbox, rows, on_conflict="")
+        tx.carried["outbox.ready"] = ready
+
+    def after_commit(self, tx: Tx) -> None:
+        """Publish from memory what was just committed."""
+        ready = tx.carried.get("outbox.ready")
+        if ready and len(self._pending) < _MEMORY_LIMIT:
+            self._pending.extend(ready)
+            self._wake.set()
+
+    def after_rollback(self, tx: Tx) -> None:
+        """Nothing was deleted: remember the acknowledged rows again."""
+        self._acknowledged.extend(tx.carried.get("outbox.gone", ()))
+
+    async def run(self) -> None:
+        """Publish until cancelled."""
+        flusher = asyncio.create_task(self._flush_when_idle())
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                await self._publish_pending()
+        finally:
+            flusher.cancel()
+            await asyncio.gather(flusher, return_exceptions=True)
+
+    async def drain(self) -> None:
+        """Publish what is in memory and delete what was acknowledged: the last act of a graceful stop."""
+        await self._publish_pending()
+        await self._producer.stop()
+        if self._acknowledged:
+            async with self._database.transaction("outbox"):
+                pass
+
+    async def _publish_pending(self) -> None:
+        while self._pending:
+            failpoint("outbox.before_send")
+            ready = self._pending.popleft()
+            try:
+                future = await self._producer.send(ready.topic, ready.key, ready.value, ready.headers)
+            except (KafkaError, OSError) as error:
+                # The rows stay; the relay publishes them when Kafka is back.
+                log.warning("publish_failed", error=error, left_to_relay=len(self._pending) + 1)
+                ready.span.end(error)
+                self._pending.clear()
+                return
+            future.add_done_callback(partial(self._settled, ready))
+
+    def _settled(self, ready: _Ready, future: "asyncio.Future[Any]") -> None:
+        error = None if future.cancelled() else future.exception()
+        if future.cancelled() or error is not None:
+            ready.span.end(error or "cancelled")
+            if error is not None:
+                log.warning("publish_failed", error=error, topic=ready.topic)
+                asyncio.get_running_loop().create_task(self._producer.failed(error))
+            return
+        failpoint("outbox.after_send")
+        ready.span.end()
+        self._metrics.published.inc()
+        self._acknowledged.append(ready.id)
+
+    async def _flush_when_idle(self) -> None:
+        """Delete acknowledged rows when no transaction has passed by to do it."""
+        while True:
+            await asyncio.sleep(_FLUSH_SECONDS)
+            if not self._acknowledged:
+                continue
+            try:
+                async with self._database.transaction("outbox"):
+                    pass
+            except Exception as error:  # noqa: BLE001 - the rows stay acknowledged and are tried again
+                log.log(30 if is_infrastructure(error) else 40, "outbox_flush_failed", error=error)

@@ -1,0 +1,77 @@
+"""The one Kafka producer of a service: idempotent, batching by itself, replaced when it gets stuck."""
+
+import asyncio
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, OutOfOrderSequenceNumber, ProducerFenced
+
+from shared.messaging.cloudevents import Headers
+from shared.telemetry.logging import get_logger
+
+log = get_logger(__name__)
+#: After these the idempotent producer never recovers by itself (aiokafka issue 1017).
+_STUCK = (OutOfOrderSequenceNumber, ProducerFenced)
+
+
+class Producer:
+    """Sends keyed records; each send is acknowledged by all in-sync replicas."""
+
+    def __init__(self, bootstrap_servers: str, *, prefix: str = "", **security: Any) -> None:
+        self._options = {
+            "bootstrap_servers": bootstrap_servers,
+            "acks": "all",
+            "enable_idempotence": True,
+            "linger_ms": 0,
+            "max_batch_size": 262144,
+            "compression_type": "zstd",
+            "request_timeout_ms": 15000,
+            **security,
+        }
+        self._prefix = prefix
+        self._producer: AIOKafkaProducer | None = None
+        self._lock = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Connect. Raises KafkaError when the broker does not answer."""
+        async with self._lock:
+            if self._producer is None:
+                producer = AIOKafkaProducer(**self._options)
+                try:
+                    await producer.start()
+                except BaseException:
+                    await producer.stop()
+                    raise
+                self._producer = producer
+
+    async def stop(self) -> None:
+        """Flush and close."""
+        async with self._lock:
+            producer, self._producer = self._producer, None
+        if producer is not None:
+            await producer.stop()
+
+    async def send(self, topic: str, key: str, value: bytes | None, headers: Headers) -> "asyncio.Future[Any]":
+        """Hand a record over; the future resolves with its acknowledgement. Raises KafkaError."""
+        if self._producer is None:
+            await self.start()
+        producer = self._producer
+        if producer is None:
+            raise KafkaError("the producer was stopped")
+        future: asyncio.Future[Any] = await producer.send(
+            self._prefix + topic, value=value, key=key.encode(), headers=headers
+        )
+        return future
+
+    async def ping(self) -> None:
+        """One round trip to a broker. Raises KafkaError when none answers."""
+        if self._producer is None:
+            await self.start()
+        if self._producer is not None:
+            await self._producer.client.fetch_all_metadata()
+
+    async def failed(self, error: BaseException) -> None:
+        """Report a failed send; a producer that is stuck is thrown away, and the next send makes a new one."""
+        if isinstance(error, _STUCK):
+            log.warning("producer_replaced", error=error)
+            await self.stop()

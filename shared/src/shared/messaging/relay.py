@@ -1,0 +1,99 @@
+"""Finds events that were committed and not published: what a crash, or an absent broker, left behind.
+
+One relay per service is active at a time (an advisory lock held on its own connection). It reads rows older than the
+time a living process needs to publish them itself, from a lower bound upwards, so that the dead tuples of a busy
+table are not walked again and again; now and then it looks from the very beginning.
+"""
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.database import Database
+from shared.ids import uuid7_floor
+from shared.messaging.cloudevents import to_wire
+from shared.messaging.producer import Producer
+from shared.telemetry.logging import get_logger
+from shared.telemetry.metrics import Metrics
+
+log = get_logger(__name__)
+_POLL_SECONDS = 0.5
+_BATCH = 500
+#: A living process publishes within this time.
+_GRACE_SECONDS = 2
+#: No transaction is open longer (statement and idle timeouts of 20 s), clocks differ by less than the rest.
+_WATERMARK_LAG = timedelta(seconds=90)
+_FULL_SWEEP_SECONDS = 60
+_LOCK = "SELECT pg_try_advisory_lock(hashtext('esim.outbox.relay'))"
+_TAKE = text("""
+WITH due AS (
+  SELECT id FROM outbox
+  WHERE id >= :watermark AND born_at < clock_timestamp() - make_interval(secs => :grace)
+  ORDER BY id LIMIT :batch FOR UPDATE SKIP LOCKED)
+DELETE FROM outbox o USING due WHERE o.id = due.id
+RETURNING o.id, o.topic, o.key, o.value, o.headers
+""")
+_BEGINNING = UUID(int=0)
+
+
+class Relay:
+    """Publishes leftovers of the outbox."""
+
+    def __init__(self, database: Database, producer: Producer, metrics: Metrics) -> None:
+        self._database = database
+        self._producer = producer
+        self._metrics = metrics
+        self._watermark = _BEGINNING
+        self._swept = time.monotonic()
+
+    async def run(self) -> None:
+        """Relay until cancelled; a lost database or broker is met again after a pause."""
+        while True:
+            try:
+                async with self._database.engine.connect() as connection:
+                    if await self._acquire(connection):
+                        await self._relay(connection)
+            except Exception as error:  # noqa: BLE001 - nothing is lost: the rows stay
+                log.warning("relay_interrupted", error=error)
+            await asyncio.sleep(2)
+
+    async def _acquire(self, connection: AsyncConnection) -> bool:
+        held = bool((await connection.execute(text(_LOCK))).scalar())
+        await connection.commit()
+        return held
+
+    async def _relay(self, connection: AsyncConnection) -> None:
+        while True:
+            moved = await self._move(connection)
+            if not moved:
+                self._advance()
+            if moved < _BATCH:
+                await asyncio.sleep(_POLL_SECONDS)
+
+    async def _move(self, connection: AsyncConnection) -> int:
+        """One batch: take, send, wait for the acknowledgements, commit the deletion."""
+        async with connection.begin():
+            parameters = {"watermark": self._watermark, "grace": _GRACE_SECONDS, "batch": _BATCH}
+            rows = (await connection.execute(_TAKE, parameters)).all()
+            if not rows:
+                return 0
+            sent = [await self._producer.send(r.topic, r.key, bytes(r.value), to_wire(r.headers)) for r in rows]
+            results = await asyncio.gather(*sent, return_exceptions=True)
+            for error in results:
+                if isinstance(error, BaseException):
+                    await self._producer.failed(error)
+                    raise error
+        self._metrics.relayed.inc(len(rows))
+        log.info("outbox_leftovers_published", count=len(rows))
+        return len(rows)
+
+    def _advance(self) -> None:
+        if time.monotonic() - self._swept > _FULL_SWEEP_SECONDS:
+            self._swept = time.monotonic()
+            self._watermark = _BEGINNING
+        else:
+            self._watermark = uuid7_floor(datetime.now(UTC) - _WATERMARK_LAG)

@@ -1,0 +1,118 @@
+"""The five tables that every service has: inbox, outbox, due work, the instances that hold leases, dead letters."""
+
+from sqlalchemy import BigInteger, Column, DateTime, Index, Integer, LargeBinary, MetaData, Table, Text, Uuid, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData()
+
+
+def timestamp(name: str, **options: object) -> Column[object]:
+    """A `timestamptz` column."""
+    return Column(name, DateTime(timezone=True), **options)  # type: ignore[arg-type] # options are Column's own
+
+
+#: Events already applied. Partitioned by day through the UUIDv7 itself; see `create_inbox`.
+inbox = Table("inbox", metadata, Column("event_id", Uuid, primary_key=True))
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("topic", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("value", LargeBinary),
+    Column("headers", JSONB, nullable=False),
+    timestamp("born_at", nullable=False),
+)
+
+#: state: due | unknown (a call may have happened: ask before repeating) | parked (waits for a person).
+work = Table(
+    "work",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("payload", JSONB, nullable=False),
+    Column("state", Text, nullable=False, server_default="due"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    timestamp("due_at", nullable=False),
+    Column("owner", Uuid),
+    Column("trace", Text),
+    Column("last_error", Text),
+    timestamp("created_at", nullable=False),
+    Index("work_intent", "kind", "key", unique=True),
+    Index("work_due", "kind", "due_at", postgresql_where=text("owner IS NULL AND state <> 'parked'")),
+    Index("work_owned", "owner", postgresql_where=text("owner IS NOT NULL")),
+)
+
+#: A living process. A lease is worth what its owner's row is worth: one heartbeat renews them all.
+instances = Table(
+    "instances",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    timestamp("expires_at", nullable=False),
+)
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("topic", Text, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("record_offset", BigInteger, nullable=False),
+    Column("key", Text),
+    Column("reason", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("headers", JSONB, nullable=False),
+    Column("payload", LargeBinary),
+    Column("sealed", Integer, nullable=False, server_default="0"),
+    timestamp("received_at", nullable=False),
+    Index("dead_letters_record", "topic", "partition", "record_offset", unique=True),
+)
+
+_CREATE_INBOX = """
+CREATE TABLE inbox (event_id uuid PRIMARY KEY) PARTITION BY RANGE (event_id);
+CREATE TABLE inbox_other PARTITION OF inbox DEFAULT;
+
+CREATE FUNCTION uuid7_floor(moment timestamptz) RETURNS uuid LANGUAGE sql IMMUTABLE AS $$
+  SELECT (lpad(to_hex((extract(epoch FROM moment) * 1000)::bigint), 12, '0') || '70008000000000000000')::uuid
+$$;
+
+-- Runs with its owner's rights: the service itself needs no DDL. Keeps `ahead` days ready and drops older ones.
+CREATE FUNCTION inbox_maintain(today date, ahead int, keep int) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$
+DECLARE
+  day date;
+  part record;
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtext('inbox_maintain'));
+  FOR day IN SELECT generate_series(today - 1, today + ahead, interval '1 day')::date LOOP
+    IF to_regclass(format('inbox_%s', to_char(day, 'YYYYMMDD'))) IS NULL AND NOT EXISTS (
+      SELECT 1 FROM inbox_other WHERE event_id >= uuid7_floor(day AT TIME ZONE 'UTC')
+                                  AND event_id < uuid7_floor((day + 1) AT TIME ZONE 'UTC')) THEN
+      EXECUTE format('CREATE TABLE %I PARTITION OF inbox FOR VALUES FROM (%L) TO (%L)',
+        format('inbox_%s', to_char(day, 'YYYYMMDD')),
+        uuid7_floor(day AT TIME ZONE 'UTC'), uuid7_floor((day + 1) AT TIME ZONE 'UTC'));
+    END IF;
+  END LOOP;
+  FOR part IN SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+              WHERE i.inhparent = 'inbox'::regclass AND c.relname ~ '^inbox_[0-9]{8}$'
+                AND c.relname < format('inbox_%s', to_char(today - keep, 'YYYYMMDD')) LOOP
+    EXECUTE format('DROP TABLE %I', part.relname);
+  END LOOP;
+END $$;
+"""
+
+_TUNE = """
+ALTER TABLE outbox SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
+                        autovacuum_vacuum_cost_delay = 0);
+ALTER TABLE work SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
+                      autovacuum_vacuum_cost_delay = 0, fillfactor = 80);
+"""
+
+
+def upgrade_v1(op: object) -> None:
+    """Create the spine's tables, first version. `op` is Alembic's operations module."""
+    bind = op.get_bind()  # type: ignore[attr-defined] # Alembic's `op` is a proxy module
+    bind.exec_driver_sql(_CREATE_INBOX)
+    metadata.create_all(bind, tables=[outbox, work, instances, dead_letters], checkfirst=False)
+    bind.exec_driver_sql(_TUNE)

@@ -1,0 +1,57 @@
+"""Where spans go: an OTLP collector, and a file of JSON lines for machines without one."""
+
+import json
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+
+
+class FileSpanExporter(SpanExporter):
+    """Appends one JSON object per span: name, kind, trace, span, parent, start and end (ns), attributes, status."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("a", encoding="utf-8")
+        self._lock = threading.Lock()
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        lines = "".join(json.dumps(_plain(span)) + "\n" for span in spans)
+        with self._lock:
+            self._file.write(lines)
+            self._file.flush()
+        return SpanExportResult.SUCCESS
+
+    def shutdown(self) -> None:
+        with self._lock:
+            self._file.close()
+
+
+def exporters(*, otlp_endpoint: str | None, trace_file: Path | None) -> tuple[SpanExporter, ...]:
+    """The exporters that the settings ask for."""
+    chosen: list[SpanExporter] = []
+    if otlp_endpoint:
+        chosen.append(OTLPSpanExporter(endpoint=f"{otlp_endpoint.rstrip('/')}/v1/traces"))
+    if trace_file:
+        chosen.append(FileSpanExporter(trace_file))
+    return tuple(chosen)
+
+
+def _plain(span: ReadableSpan) -> dict[str, object]:
+    context = span.get_span_context()
+    return {
+        "service": span.resource.attributes.get("service.name"),
+        "name": span.name,
+        "kind": span.kind.name,
+        "trace": f"{context.trace_id:032x}" if context else None,
+        "span": f"{context.span_id:016x}" if context else None,
+        "parent": f"{span.parent.span_id:016x}" if span.parent else None,
+        "start": span.start_time,
+        "end": span.end_time,
+        "attributes": dict(span.attributes or {}),
+        "status": span.status.status_code.name,
+        "links": [f"{link.context.trace_id:032x}-{link.context.span_id:016x}" for link in span.links],
+    }

@@ -1,0 +1,35 @@
+"""The figures every service shows on `/metrics` (Prometheus)."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.process_collector import ProcessCollector
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+
+
+class Metrics:
+    """One registry per service instance, so that several can live in one test process."""
+
+    def __init__(self) -> None:
+        registry = self.registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        self.consumed = Counter("events_consumed", "Events applied", ["topic"], registry=registry)
+        self.duplicates = Counter("events_duplicate", "Events already applied before", registry=registry)
+        self.dead = Counter("dead_letters", "Records put aside", ["topic", "reason"], registry=registry)
+        self.batch = Histogram(
+            "consumer_batch_records",
+            "Records per transaction",
+            registry=registry,
+            buckets=(1, 5, 20, 50, 100, 200, 500),
+        )
+        self.event_age = Histogram(
+            "event_age_seconds", "From the fact to its application", registry=registry, buckets=_SECONDS
+        )
+        self.published = Counter("events_published", "Events acknowledged by Kafka", registry=registry)
+        self.relayed = Counter("events_relayed", "Events the relay found left behind", registry=registry)
+        self.work = Counter("work_outcomes", "Due work by outcome", ["kind", "outcome"], registry=registry)
+        self.work_seconds = Histogram(
+            "work_seconds", "Time of one call to the outside", ["kind"], registry=registry, buckets=_SECONDS
+        )
+        self.fenced = Counter("work_fenced", "Results refused because the lease had gone", registry=registry)
+        self.transactions = Counter("transactions", "Database transactions", ["label"], registry=registry)
+        self.ready = Gauge("ready", "1 while this instance is ready", registry=registry)

@@ -1,0 +1,306 @@
+"""Performs due work: claims it, calls the outside with bounded concurrency, records results in groups.
+
+New work is *born leased*: the transaction that creates it marks it as held by this process, and after the commit it
+goes straight to a worker without a claim. Claims serve retries, timers and what other processes left behind.
+
+A lease lives as long as its holder's heartbeat. A process that was paused past it finds, before its next call or at
+the latest when it records, that its rows belong to somebody else; then its results change nothing (fencing).
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from opentelemetry.trace import SpanKind
+
+from shared.database import Database, Tx, is_infrastructure
+from shared.failpoints import failpoint
+from shared.ids import uuid7
+from shared.telemetry.logging import error_place, get_logger
+from shared.telemetry.metrics import Metrics
+from shared.telemetry.tracing import Tracing
+from shared.work import rows
+from shared.work.lane import Lane
+from shared.work.types import Done, Item, Job, Later, NeedsPersonError, NotNow, Unknown
+
+log = get_logger(__name__)
+_BEAT_SECONDS = 1.2
+_POLL_SECONDS = 0.5
+_GROUP = 500
+_STOP_SECONDS = 10.0
+FIRST_RETRY, LONGEST_RETRY = 0.2, 60.0
+
+
+def backoff(attempts: int) -> timedelta:
+    """A jittered pause that doubles: about 0.2 s, 0.4 s, ... at most a minute."""
+    pause = min(LONGEST_RETRY, FIRST_RETRY * 2 ** min(attempts, 20))
+    return timedelta(seconds=pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+
+
+class Board:
+    """The due work of one service, in this process."""
+
+    def __init__(self, database: Database, tracing: Tracing, metrics: Metrics) -> None:
+        self.owner: UUID = uuid7()
+        self._database = database
+        self._tracing = tracing
+        self._metrics = metrics
+        self._lanes: dict[str, Lane] = {}
+        self._results: list[tuple[Lane, Done[Any]]] = []
+        self._setbacks: list[tuple[UUID, str, Any, str, int]] = []
+        self._recorded = asyncio.Event()
+        self._beat_at = 0.0
+        self._stopping = False
+
+    def add(self, job: Job[Any]) -> None:
+        """Perform this kind of work here."""
+        self._lanes[job.kind] = Lane(job)
+
+    @property
+    def in_hand(self) -> int:
+        """Items that this process holds."""
+        return sum(lane.held for lane in self._lanes.values())
+
+    # --- riding in transactions -----------------------------------------------------------------------------------
+
+    async def before_commit(self, tx: Tx) -> None:
+        """Insert new work, leased to this process where it is due and there is room."""
+        if not tx.new_work:
+            return
+        table_rows = []
+        for new in tx.new_work:
+            lane = self._lanes.get(new.kind)
+            now = new.due_at is None or new.due_at <= tx.now
+            leased = now and lane is not None and not self._stopping and self._alive() and lane.reserve()
+            table_rows.append(
+                {
+                    "id": new.id,
+                    "kind": new.kind,
+                    "key": new.key,
+                    "payload": dict(new.payload),
+                    "due_at": new.due_at or tx.now,
+                    "owner": self.owner if leased else None,
+                    "trace": new.trace,
+                    "created_at": tx.now,
+                }
+            )
+        tx.carried["work.rows"] = table_rows
+        tx.carried["work.made"] = await rows.insert(tx, table_rows)
+
+    def after_commit(self, tx: Tx) -> None:
+        """Give what was born leased to the workers."""
+        made = tx.carried.get("work.made")
+        if made is None:
+            return
+        for new, row in zip(tx.new_work, tx.carried["work.rows"], strict=True):
+            lane = self._lanes.get(new.kind)
+            if lane is None:
+                continue
+            if row["owner"] is not None:
+                lane.unreserve()
+                if new.id in made and row["owner"] == self.owner:
+                    lane.put(Item(new.id, new.kind, new.key, new.payload, 0, False, new.trace, tx.now))  # noqa: FBT003 - not uncertain
+            elif new.id in made:
+                lane.expect((row["due_at"] - tx.now).total_seconds())
+
+    def after_rollback(self, tx: Tx) -> None:
+        """Nothing was created: free the reserved room."""
+        for row in tx.carried.get("work.rows", ()):
+            if row["owner"] is not None:
+                self._lanes[row["kind"]].unreserve()
+
+    # --- running --------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Work until cancelled; then finish what is in hand, or hand it back."""
+        await self._join()
+        tasks = [asyncio.create_task(self._keep_alive()), asyncio.create_task(self._record())]
+        performers = []
+        for lane in self._lanes.values():
+            tasks.append(asyncio.create_task(self._claim(lane)))
+            performers += [asyncio.create_task(self._perform(lane)) for _ in range(lane.job.concurrency)]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            await self._wind_down(tasks, performers)
+
+    async def _wind_down(self, tasks: list["asyncio.Task[None]"], performers: list["asyncio.Task[None]"]) -> None:
+        self._stopping = True
+        unbegun = [item.id for lane in self._lanes.values() for item in lane.empty()]
+        deadline = time.monotonic() + _STOP_SECONDS
+        while self._unsettled() and time.monotonic() < deadline:  # noqa: ASYNC110 - once in a process's life
+            await asyncio.sleep(0.01)
+        for task in (*performers, *tasks):
+            task.cancel()
+        await asyncio.gather(*performers, *tasks, return_exceptions=True)
+        try:
+            async with self._database.transaction("work") as tx:
+                await rows.give_back(tx, unbegun, self.owner)
+                await rows.leave(tx, self.owner)
+        except Exception as error:  # noqa: BLE001 - the leases run out by themselves
+            log.warning("leases_left_to_expire", error=error)
+
+    def _unsettled(self) -> bool:
+        return bool(self.in_hand or self._results or self._setbacks)
+
+    async def _join(self) -> None:
+        async with self._database.transaction("work") as tx:
+            await rows.join(tx, self.owner)
+        self._beat_at = time.monotonic()
+
+    def _alive(self) -> bool:
+        return time.monotonic() - self._beat_at < rows.LEASE_SECONDS * 0.8
+
+    async def _keep_alive(self) -> None:
+        while True:
+            await asyncio.sleep(_BEAT_SECONDS)
+            try:
+                async with self._database.transaction("work") as tx:
+                    started = time.monotonic()
+                    renewed = await rows.beat(tx, self.owner)
+                if renewed:
+                    self._beat_at = started
+                else:
+                    await self._start_over()
+            except Exception as error:  # noqa: BLE001 - without a heartbeat nothing is begun, and leases run out
+                log.warning("heartbeat_failed", error=error)
+
+    async def _start_over(self) -> None:
+        """Others took us for dead and have our work: begin again under another name."""
+        log.warning("leases_lost", held=self.in_hand)
+        for lane in self._lanes.values():
+            lane.empty()
+        self.owner = uuid7()
+        await self._join()
+
+    async def _claim(self, lane: Lane) -> None:
+        while True:
+            await lane.pause(_POLL_SECONDS)
+            room = lane.room()
+            if not room or not self._alive():
+                continue
+            try:
+                async with self._database.transaction("work") as tx:
+                    owner = self.owner
+                    items = await rows.claim(tx, lane.job.kind, owner, room)
+            except Exception as error:  # noqa: BLE001 - the rows stay due
+                log.warning("claim_failed", kind=lane.job.kind, error=error)
+                continue
+            if owner == self.owner:
+                for item in items:
+                    lane.put(item)
+            if len(items) == room:
+                lane.wake()
+
+    async def _perform(self, lane: Lane) -> None:
+        job = lane.job
+        while True:
+            item = await lane.next()
+            if not self._alive():
+                lane.forget(item)  # the lease may be over: whoever reaps it does this
+                continue
+            item.span = self._tracing.start(f"work {job.kind}", item.trace, SpanKind.INTERNAL, {"work.kind": job.kind})
+            began = time.perf_counter()
+            try:
+                failpoint("work.before_call")
+                result = await job.perform(item)
+                failpoint("work.after_call")
+            except Exception as error:  # noqa: BLE001 - every way to end is an outcome
+                item.span.end(None if isinstance(error, Later) else error)
+                self._set_back(lane, item, error)
+            else:
+                self._results.append((lane, Done(item, result)))
+                self._metrics.work_seconds.labels(job.kind).observe(time.perf_counter() - began)
+            self._recorded.set()
+
+    def _set_back(self, lane: Lane, item: Item, error: Exception) -> None:
+        state, attempts = "due", item.attempts + 1
+        delay = getattr(error, "delay", None) or backoff(item.attempts)
+        if isinstance(error, NotNow):
+            state = "unknown" if item.uncertain else "due"
+            attempts = item.attempts if isinstance(error, Later) else attempts
+        elif isinstance(error, NeedsPersonError):
+            state = "parked"
+        else:
+            state = "unknown"
+            if not isinstance(error, Unknown):
+                log.error("work_broke", kind=item.kind, key=item.key, error=error_place(error))
+        outcome = "later" if isinstance(error, Later) else {"due": "retry"}.get(state, state)
+        self._metrics.work.labels(item.kind, outcome).inc()
+        reason = str(error) if isinstance(error, NotNow | Unknown | NeedsPersonError) else error_place(error)
+        self._setbacks.append((item.id, state, self._database.clock.now() + delay, reason[:500], attempts))
+        lane.forget(item)
+        lane.expect(delay.total_seconds())
+
+    # --- recording ------------------------------------------------------------------------------------------------
+
+    async def _record(self) -> None:
+        while True:
+            await self._recorded.wait()
+            self._recorded.clear()
+            while self._results or self._setbacks:
+                results, self._results = self._results[:_GROUP], self._results[_GROUP:]
+                setbacks, self._setbacks = self._setbacks, []
+                await self._record_group(results, setbacks)
+
+    async def _record_group(
+        self, results: list[tuple[Lane, Done[Any]]], setbacks: list[tuple[UUID, str, Any, str, int]]
+    ) -> None:
+        """Keep trying until recorded: what the outside world did must not be forgotten while this process lives."""
+        pause, alone = 0.1, False
+        while True:
+            try:
+                if alone:
+                    for one in results:
+                        await self._record_alone(one)
+                    await self._commit([], setbacks)
+                else:
+                    await self._commit(results, setbacks)
+            except Exception as error:  # noqa: BLE001 - sorted right below
+                if not is_infrastructure(error):
+                    alone = True
+                log.warning("recording_postponed", error=error, results=len(results))
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 5.0)
+            else:
+                break
+        for lane, done in results:
+            if done.item.span:
+                done.item.span.end()
+            lane.forget(done.item)
+
+    async def _record_alone(self, one: tuple[Lane, Done[Any]]) -> None:
+        lane, done = one
+        try:
+            await self._commit([one], [])
+        except Exception as error:
+            if is_infrastructure(error):
+                raise
+            log.error("result_not_recorded", kind=done.item.kind, key=done.item.key, error=error_place(error))  # noqa: TRY400 - no words of exceptions in logs
+            self._set_back(lane, done.item, error)
+
+    async def _commit(
+        self, results: Sequence[tuple[Lane, Done[Any]]], setbacks: Sequence[tuple[UUID, str, Any, str, int]]
+    ) -> None:
+        owner = self.owner
+        async with self._database.transaction("work") as tx:
+            await rows.postpone(tx, setbacks, owner)
+            kept: set[UUID] = set()
+            if results:
+                kept = await rows.finish(tx, [done.item.id for _, done in results], owner)
+            by_lane: dict[str, list[Done[Any]]] = {}
+            for _, done in results:
+                if done.item.id in kept:
+                    by_lane.setdefault(done.item.kind, []).append(done)
+            for kind in sorted(by_lane):
+                await self._lanes[kind].job.record(tx, by_lane[kind])
+        self._metrics.transactions.labels("work").inc()
+        for kind, group in by_lane.items():
+            self._metrics.work.labels(kind, "done").inc(len(group))
+        if len(kept) < len(results):
+            self._metrics.fenced.inc(len(results) - len(kept))
+            log.warning("results_fenced", count=len(results) - len(kept))
