@@ -1,0 +1,1 @@
+"""The bank: Halyk Epay as interfaces.md §1 describes it."""

@@ -1,0 +1,162 @@
+"""The sandbox as tests and the tour see it: addresses, faults, ledgers, mails; over HTTP, so any sandbox will do."""
+
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from sandbox.storefront import SUCCESS, Card, PaymentResult, pay
+
+JsonObject = dict[str, Any]
+
+
+class SandboxClient:
+    """Drives a running sandbox. Use it as an async context manager, or call `close`."""
+
+    def __init__(self, http_url: str, smtp_host: str = "127.0.0.1", smtp_port: int = 8025) -> None:
+        self.http_url = http_url.rstrip("/")
+        self.smtp_host = smtp_host
+        self.smtp_port = smtp_port
+        self.client = httpx.AsyncClient(base_url=self.http_url, timeout=30, trust_env=False)
+
+    @property
+    def bank_url(self) -> str:
+        """The bank's root: token below /oauth2, the page below /payform."""
+        return f"{self.http_url}/epay"
+
+    @property
+    def bank_api_url(self) -> str:
+        """The base of check-status and operations."""
+        return f"{self.http_url}/epay/api"
+
+    @property
+    def operator_url(self) -> str:
+        """The operator's root: ES2+ below /gsma/rsp2/es2plus, the feed below /usage."""
+        return f"{self.http_url}/operator"
+
+    async def __aenter__(self) -> Self:
+        """Nothing is opened before the first call."""
+        return self
+
+    async def __aexit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        """Hang up."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Hang up."""
+        await self.client.aclose()
+
+    async def faults(self, *rules: Mapping[str, Any]) -> list[JsonObject]:
+        """Add rules to those in force; each comes back with its id."""
+        return _objects(await self._call("POST", "/control/faults", [dict(rule) for rule in rules]), "rules")
+
+    async def active_faults(self) -> list[JsonObject]:
+        """All rules with their counts: `hits` tells how often one struck."""
+        return _objects(await self._call("GET", "/control/faults"), "rules")
+
+    async def clear_faults(self) -> None:
+        """Let everything work again."""
+        await self._call("DELETE", "/control/faults")
+
+    async def ledger_bank(self, since: int | str = "") -> list[JsonObject]:
+        """The bank's transactions, those changed last at the end."""
+        return _objects(await self._call("GET", f"/control/ledger/bank?since={since}"), "transactions")
+
+    async def transaction(self, invoice_id: str) -> JsonObject | None:
+        """The bank's transaction of an invoice."""
+        return next((one for one in await self.ledger_bank() if one["invoiceID"] == invoice_id), None)
+
+    async def ledger_operator(self, since: int | str = "") -> list[JsonObject]:
+        """The operator's profiles, those changed last at the end."""
+        return _objects(await self._call("GET", f"/control/ledger/operator?since={since}"), "profiles")
+
+    async def ledger_mail(self, since: int | str = "") -> JsonObject:
+        """`counts` and `messages` of the mail server."""
+        return await self._call("GET", f"/control/ledger/mail?since={since}")
+
+    async def mails(self, to: str = "", after: int = 0, limit: int = 1000) -> list[JsonObject]:
+        """Mails with a larger id than `after`, whole: headers, text, html, attachments."""
+        params = httpx.QueryParams(to=to, after=after, limit=limit)
+        listed = _objects(await self._call("GET", f"/mail/api/messages?{params}"), "messages")
+        return [await self._call("GET", f"/mail/api/messages/{one['id']}") for one in listed]
+
+    async def requests(self, path: str = "", limit: int = 1000) -> list[JsonObject]:
+        """What reached the bank and the operator, newest first, those whose path contains the text."""
+        params = httpx.QueryParams(path=path, limit=limit)
+        return _objects(await self._call("GET", f"/control/requests?{params}"), "requests")
+
+    async def pay(self, payment_object: Mapping[str, Any], card: Card = SUCCESS) -> PaymentResult:
+        """The buyer pays."""
+        return await pay(self.client, self.bank_url, payment_object, card)
+
+    async def settle(self, invoice_id: str, status: str = "CHARGE", **more: Any) -> JsonObject:
+        """A payment in progress (card …0004) ends."""
+        return await self._call("POST", "/control/bank/settle", {"invoiceID": invoice_id, "status": status, **more})
+
+    async def resend_webhook(self, invoice_id: str, **more: Any) -> None:
+        """The bank sends a webhook once more: `times`, `url`, `fields` to write over it."""
+        await self._call("POST", "/control/webhooks/resend", {"invoiceID": invoice_id, **more})
+
+    async def bank_behaviour(self, **changes: Any) -> JsonObject:
+        """deduplicate_refunds, partial_refund_status, amount_after_refund."""
+        return await self._call("PUT", "/control/bank/behaviour", changes)
+
+    async def operator_catalogue(self, **changes: Any) -> JsonObject:
+        """profile_types, stock, progress_url."""
+        return await self._call("PUT", "/control/operator/catalogue", changes)
+
+    async def phone(self, iccid: str, *points: int | str, **more: Any) -> JsonObject:
+        """The phone reaches notification points: 3 downloaded, 4 installed, 5 deleted."""
+        return await self._call("POST", "/control/operator/phone", {"iccid": iccid, "points": list(points), **more})
+
+    async def use_data(self, iccid: str, used_bytes: int | None) -> JsonObject:
+        """The phone's data counter stands here now; None: the operator does not know."""
+        return await self._call("POST", "/control/operator/usage", {"iccid": iccid, "usedBytes": used_bytes})
+
+    async def reset(self) -> None:
+        """Empty ledgers, no faults."""
+        await self._call("POST", "/control/reset")
+
+    async def healthy(self) -> bool:
+        """Whether everything serves."""
+        try:
+            return (await self.client.get("/health")).status_code == httpx.codes.OK
+        except httpx.HTTPError:
+            return False
+
+    async def payment_object(self, invoice_id: str, amount: float, **fields: Any) -> JsonObject:
+        """A payment object with a fresh token, as the payments service would hand out: for tests of the sandbox."""
+        terminal = fields.pop("terminal", "67e34d63-102f-4bd1-898e-370781d0074d")
+        form = {
+            "grant_type": "client_credentials",
+            "scope": "payment",
+            "client_id": "sandbox",
+            "client_secret": "sandbox-secret",
+            "invoiceID": invoice_id,
+            "secret_hash": fields.pop("secret_hash", f"hash-{time.monotonic_ns()}"),
+            "amount": str(amount),
+            "currency": "KZT",
+            "terminal": terminal,
+            "postLink": fields.get("postLink", ""),
+            "failurePostLink": fields.get("failurePostLink", ""),
+        }
+        answer = await self.client.post("/epay/oauth2/token", data=form)
+        answer.raise_for_status()
+        payment = {"invoiceId": invoice_id, "amount": amount, "currency": "KZT", "terminal": terminal}
+        return payment | {"auth": answer.json()} | fields
+
+    async def _call(self, method: str, path: str, body: object = None) -> JsonObject:
+        answer = await self.client.request(method, path, json=body)
+        if answer.is_error:
+            raise RuntimeError(f"{method} {path}: {answer.status_code} {answer.text}")
+        value: JsonObject = answer.json()
+        return value
+
+
+def _objects(answer: JsonObject, name: str) -> list[JsonObject]:
+    value: list[JsonObject] = answer[name]
+    return value

@@ -1,0 +1,250 @@
+"""The control interface below /control: faults, ledgers, webhooks, the phone, reset."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Body, HTTPException, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from sandbox.bank.ledger import Transaction
+from sandbox.bank.payform import Outcome, settle
+from sandbox.faults import Rule
+from sandbox.ledger import CamelModel
+from sandbox.smdp.ledger import Profile
+from sandbox.stands import Stands
+
+Since = Annotated[str, Query(description="a seq from an earlier answer, or an ISO 8601 time")]
+
+
+class ResendWebhook(CamelModel, extra="forbid"):
+    """Send a webhook once more, altered if so wished."""
+
+    invoice_id: str = Field(alias="invoiceID")
+    times: int = Field(default=1, ge=1, le=1000)
+    fields: dict[str, Any] = Field(default_factory=dict)
+    url: str = ""
+
+
+class Settle(CamelModel, extra="forbid"):
+    """How a payment in progress ends."""
+
+    invoice_id: str = Field(alias="invoiceID")
+    status: Literal["CHARGE", "AUTH", "FAILED"] = "CHARGE"
+    reason_code: int = 484
+    reason: str = "Declined"
+
+
+class BankBehaviourChange(BaseModel):
+    """Other answers to the bank's open questions."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    deduplicate_refunds: bool | None = None
+    partial_refund_status: Literal["CHARGE", "REFUND"] | None = None
+    amount_after_refund: Literal["original", "remaining"] | None = None
+
+
+class CatalogueChange(BaseModel):
+    """What the operator sells from now on, and whom it tells of downloads."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    profile_types: list[str] | None = None
+    stock: dict[str, int] | None = None
+    progress_url: str | None = None
+
+
+class PhoneStep(CamelModel, extra="forbid"):
+    """The phone reaches notification points (1 eligibility … 3 download, 4 installation, 5 deletion)."""
+
+    iccid: str
+    points: list[int | str] = Field(min_length=1)
+    succeeded: bool = True
+    url: str = ""
+
+
+class PhoneUse(CamelModel, extra="forbid"):
+    """The phone has used so much; null: the operator does not know."""
+
+    iccid: str
+    used_bytes: int | None = Field(ge=0)
+
+
+def control_router(stands: Stands) -> APIRouter:
+    """The routes of the control interface."""
+    router = APIRouter(prefix="/control", tags=["control"])
+    _fault_routes(router, stands)
+    _bank_routes(router, stands)
+    _operator_routes(router, stands)
+    _ledger_routes(router, stands)
+    return router
+
+
+def _fault_routes(router: APIRouter, stands: Stands) -> None:
+    @router.get("/faults")
+    async def show_faults() -> dict[str, Any]:
+        return {"rules": stands.faults.as_json()}
+
+    @router.put("/faults")
+    async def replace_faults(rules: Annotated[list[Rule] | Rule, Body()]) -> dict[str, Any]:
+        stands.faults.clear()
+        return _add(rules)
+
+    @router.post("/faults", status_code=201)
+    async def add_faults(rules: Annotated[list[Rule] | Rule, Body()]) -> dict[str, Any]:
+        return _add(rules)
+
+    @router.delete("/faults")
+    async def clear_faults() -> dict[str, Any]:
+        stands.faults.clear()
+        return {"rules": []}
+
+    @router.delete("/faults/{rule_id}")
+    async def remove_fault(rule_id: int) -> dict[str, Any]:
+        if not stands.faults.remove(rule_id):
+            raise HTTPException(404, "no such rule")
+        return {"rules": stands.faults.as_json()}
+
+    def _add(rules: list[Rule] | Rule) -> dict[str, Any]:
+        added = [stands.faults.add(rule) for rule in (rules if isinstance(rules, list) else [rules])]
+        return {"rules": [active.as_json() for active in added]}
+
+
+def _bank_routes(router: APIRouter, stands: Stands) -> None:
+    bank = stands.bank
+
+    def transaction_of(invoice_id: str) -> Transaction:
+        transaction = bank.ledger.by_invoice(invoice_id)
+        if transaction is None:
+            raise HTTPException(404, "no transaction of that invoiceID")
+        return transaction
+
+    @router.post("/webhooks/resend")
+    async def resend_webhook(request: ResendWebhook) -> dict[str, Any]:
+        transaction = transaction_of(request.invoice_id)
+        sent = bank.webhooks.resend(transaction, request.fields, times=request.times, url=request.url)
+        if not sent:
+            raise HTTPException(409, "the shop gave no address for this webhook")
+        return {"scheduled": request.times}
+
+    @router.post("/bank/settle")
+    async def settle_payment(request: Settle) -> dict[str, Any]:
+        transaction = transaction_of(request.invoice_id)
+        if transaction.status not in {"NEW", "3D"}:
+            raise HTTPException(409, f"the payment is already {transaction.status}")
+        failed = request.status == "FAILED"
+        outcome = Outcome("FAILED", request.reason_code, request.reason)
+        settle(transaction, outcome if failed else Outcome(request.status, 0, "success"))
+        bank.ledger.record(transaction)
+        bank.webhooks.announce(transaction)
+        return transaction.model_dump(by_alias=True)
+
+    @router.put("/bank/behaviour")
+    async def change_bank(request: BankBehaviourChange) -> dict[str, Any]:
+        for name, value in request.model_dump(exclude_none=True).items():
+            setattr(bank.behaviour, name, value)
+        return {name: getattr(bank.behaviour, name) for name in BankBehaviourChange.model_fields}
+
+
+def _operator_routes(router: APIRouter, stands: Stands) -> None:
+    operator = stands.operator
+
+    def profile_of(iccid: str) -> Profile:
+        profile = operator.ledger.get(iccid)
+        if profile is None:
+            raise HTTPException(404, "no such ICCID")
+        return profile
+
+    @router.put("/operator/catalogue")
+    async def change_catalogue(request: CatalogueChange) -> dict[str, Any]:
+        if request.profile_types is not None:
+            operator.catalogue.types = frozenset(request.profile_types)
+        if request.stock is not None:
+            operator.catalogue.stock = dict(request.stock)
+        if request.progress_url is not None:
+            stands.phone.progress_url = request.progress_url
+        return {
+            "profile_types": sorted(operator.catalogue.types),
+            "stock": operator.catalogue.stock,
+            "progress_url": stands.phone.progress_url,
+        }
+
+    @router.post("/operator/phone")
+    async def play_phone(request: PhoneStep) -> dict[str, Any]:
+        profile = profile_of(request.iccid)
+        answers = [
+            await stands.phone.step(profile, point, succeeded=request.succeeded, url=request.url)
+            for point in request.points
+        ]
+        return {"installState": profile.install_state, "answers": answers}
+
+    @router.post("/operator/usage")
+    async def use_data(request: PhoneUse) -> dict[str, Any]:
+        profile = profile_of(request.iccid)
+        stands.phone.use(profile, request.used_bytes)
+        return {"usedBytes": profile.used_bytes, "firstUseAt": profile.first_use_at}
+
+
+def _ledger_routes(router: APIRouter, stands: Stands) -> None:
+    @router.get("/ledger/bank")
+    async def bank_ledger(since: Since = "") -> Response:
+        book = stands.bank.ledger.book
+        return _listing("transactions", _pick(book.since(_seq(since)), since), {"seq": str(book.seq)})
+
+    @router.get("/ledger/operator")
+    async def operator_ledger(since: Since = "") -> Response:
+        book = stands.operator.ledger.book
+        return _listing("profiles", _pick(book.since(_seq(since)), since), {"seq": str(book.seq)})
+
+    @router.get("/ledger/mail")
+    async def mail_ledger(since: Since = "") -> Response:
+        mails = stands.mails
+        counts = ",".join(f'"{name}":{count}' for name, count in mails.counts().items())
+        lines = _pick(mails.lines_since(_seq(since)), since)
+        return _listing("messages", lines, {"counts": "{" + counts + "}", "seq": str(mails.last_id)})
+
+    @router.get("/requests")
+    async def requests(path: str = "", limit: Annotated[int, Query(ge=1)] = 100) -> dict[str, Any]:
+        return {"requests": stands.requests.as_json(path, limit)}
+
+    @router.post("/reset")
+    async def reset() -> dict[str, str]:
+        stands.reset()
+        return {"status": "empty"}
+
+
+def _seq(since: str) -> int:
+    if since.isascii() and since.isdigit():
+        return int(since)
+    if since:
+        _time(since)
+    return 0
+
+
+def _pick(lines: list[bytes], since: str) -> Iterable[bytes]:
+    """With a time as `since`: the lines of which any time of change is later."""
+    if not since or since.isdigit():
+        return lines
+    moment = _time(since)
+    return (line for line in lines if any(text >= moment for text in _times(line)))
+
+
+def _times(line: bytes) -> Iterable[str]:
+    return (part[:26].decode("ascii", "replace") for part in line.split(b'At":"')[1:] + line.split(b'"at":"')[1:])
+
+
+def _time(since: str) -> str:
+    try:
+        moment = datetime.fromisoformat(since.replace(" ", "+"))
+    except ValueError as error:
+        raise HTTPException(422, "since is neither a seq nor an ISO 8601 time") from error
+    if moment.tzinfo is None:
+        raise HTTPException(422, "since has no time zone")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:26]
+
+
+def _listing(name: str, lines: Iterable[bytes], more: dict[str, str]) -> Response:
+    tail = "".join(f',"{key}":{value}' for key, value in more.items())
+    body = f'{{"{name}":['.encode() + b",".join(lines) + b"]" + tail.encode() + b"}"
+    return Response(body, media_type="application/json")

@@ -1,0 +1,145 @@
+"""One HTTP exchange of a stand-in, and how faults strike it. The hot paths use this instead of a framework."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from email.parser import BytesParser
+from email.policy import HTTP
+from typing import Any, Literal
+from urllib.parse import parse_qsl
+
+from sandbox.faults import FaultBook, Rule, Target
+
+Cut = Literal["", "silent", "partial"]
+
+
+@dataclass(slots=True)
+class Call:
+    """A request, read whole."""
+
+    method: str
+    path: str
+    args: tuple[str, ...]
+    query: str
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> dict[str, Any] | None:
+        """The body as a JSON object; None when it is not one."""
+        try:
+            value = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
+        return value if isinstance(value, dict) else None
+
+    def query_args(self) -> dict[str, str]:
+        """The query string's arguments, the last one winning."""
+        return dict(parse_qsl(self.query, keep_blank_values=True))
+
+    def form(self) -> dict[str, str]:
+        """Form data, url-encoded or multipart: the bank's documentation says only "form data"."""
+        kind = self.headers.get("content-type", "")
+        if kind.startswith("multipart/form-data"):
+            return _multipart(kind, self.body)
+        return dict(parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True))
+
+
+@dataclass(slots=True)
+class Reply:
+    """An answer; `cut` ends the connection without it, or in the middle of it."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    cut: Cut = ""
+
+    @classmethod
+    def of(cls, status: int, value: object, headers: Mapping[str, str] | None = None) -> "Reply":
+        """A JSON answer."""
+        body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+        return cls(status, body, {"content-type": "application/json", **(headers or {})})
+
+
+Handler = Callable[[Call], Awaitable[Reply]]
+SILENCE = Reply(0, b"", cut="silent")
+
+
+async def play(
+    book: FaultBook,
+    target: Target,
+    fields: Mapping[str, object],
+    perform: Callable[[], Reply],
+    refuse: Callable[[Rule], Reply],
+) -> Reply:
+    """Perform the call, unless and except as the fault book says."""
+    rules = book.take(target, fields)
+    if not rules:
+        return perform()
+    for rule in rules:
+        if rule.effect == "latency":
+            await asyncio.sleep(rule.seconds)
+    struck = next((rule for rule in rules if rule.effect not in {"latency", "delay"}), None)
+    reply = perform() if struck is None else _struck(struck, perform, refuse)
+    for rule in rules:
+        if rule.effect == "delay":
+            await asyncio.sleep(rule.seconds)
+    return reply
+
+
+def _struck(rule: Rule, perform: Callable[[], Reply], refuse: Callable[[Rule], Reply]) -> Reply:
+    match rule.effect:
+        case "http_error":
+            reply = _http_error(rule)
+        case "refuse" | "out_of_stock":
+            reply = refuse(rule)
+        case "drop":
+            reply = SILENCE
+        case "lose_reply":
+            perform()
+            reply = SILENCE
+        case "partial_body":
+            reply = replace(perform(), cut="partial")
+        case "duplicate":
+            reply = [perform() for _ in range(rule.count)][-1]
+        case _:
+            reply = _forged(rule, perform())
+    return reply
+
+
+def _http_error(rule: Rule) -> Reply:
+    status = rule.status or 503
+    if rule.body is None:
+        return Reply(status, b"", rule.headers)
+    if isinstance(rule.body, str):
+        return Reply(status, rule.body.encode(), {"content-type": "text/plain", **rule.headers})
+    return Reply.of(status, rule.body, rule.headers)
+
+
+def _forged(rule: Rule, genuine: Reply) -> Reply:
+    try:
+        value = json.loads(genuine.body)
+    except ValueError:
+        return genuine
+    return Reply.of(rule.status or genuine.status, overlay(value, rule.fields), genuine.headers)
+
+
+def overlay(value: dict[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The object with fields written over it; objects inside are merged, everything else replaced."""
+    merged = dict(value)
+    for name, new in fields.items():
+        old = merged.get(name)
+        merged[name] = overlay(old, new) if isinstance(old, dict) and isinstance(new, dict) else new
+    return merged
+
+
+def _multipart(content_type: str, body: bytes) -> dict[str, str]:
+    head = f"Content-Type: {content_type}\r\n\r\n".encode("latin-1", "replace")
+    message = BytesParser(policy=HTTP).parsebytes(head + body)
+    fields: dict[str, str] = {}
+    for part in message.iter_parts() if message.is_multipart() else ():
+        name = part.get_param("name", header="content-disposition")
+        payload = part.get_payload(decode=True)
+        if isinstance(name, str) and isinstance(payload, bytes):
+            fields[name] = payload.decode("utf-8", "replace")
+    return fields

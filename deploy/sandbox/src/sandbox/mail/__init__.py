@@ -1,0 +1,1 @@
+"""The mail server: an SMTP catcher with a web page."""

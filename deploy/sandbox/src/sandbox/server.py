@@ -1,0 +1,107 @@
+"""One process, one loop: the HTTP server and the SMTP server, started and stopped together."""
+
+import asyncio
+import socket
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI, Response
+
+from sandbox.control import control_router
+from sandbox.front import Front
+from sandbox.mail.smtp import SmtpServer
+from sandbox.mail.web import mail_router
+from sandbox.settings import Settings
+from sandbox.stands import Stands
+
+STOP_SECONDS = 5
+
+
+class _Http(uvicorn.Server):
+    """uvicorn without its own signal handling, and with an event for "it serves" and one for "stop"."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.serving = asyncio.Event()
+        self.stopping = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.serving.set()
+
+    async def main_loop(self) -> None:
+        await self.stopping.wait()
+
+
+class Server:
+    """A sandbox that can be started and stopped."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.stands = Stands(settings)
+        self._settings = settings
+        self._smtp = SmtpServer(self.stands.mail_handler)
+        self._http: _Http | None = None
+        self._task: asyncio.Task[None] | None = None
+        self.http_port = 0
+        self.smtp_port = 0
+
+    async def start(self) -> None:
+        """Load the ledgers, then serve; returns when both ports answer."""
+        self.stands.load()
+        http = _listen(self._settings.host, self._settings.http_port)
+        smtp = _listen(self._settings.host, self._settings.smtp_port)
+        self.http_port, self.smtp_port = http.getsockname()[1], smtp.getsockname()[1]
+        await self._smtp.start(smtp)
+        self._http = _Http(
+            uvicorn.Config(
+                Front(self.stands.routes(), self._web(), self.stands.requests),
+                log_config=None,
+                log_level="warning",
+                access_log=False,
+                lifespan="off",
+                ws="none",
+                proxy_headers=False,
+                server_header=False,
+                timeout_keep_alive=75,
+                timeout_graceful_shutdown=STOP_SECONDS,
+                backlog=2048,
+            )
+        )
+        self._task = asyncio.create_task(self._http._serve([http]))  # noqa: SLF001 - `serve` takes over all signals
+        await self._http.serving.wait()
+
+    async def stop(self) -> None:
+        """Answer what has been asked, then close everything."""
+        if self._http is not None and self._task is not None:
+            self._http.stopping.set()
+            await self._task
+        await self._smtp.stop()
+        await self.stands.close()
+
+    def _web(self) -> FastAPI:
+        app = FastAPI(title="Sandbox", docs_url="/docs", redoc_url=None)
+        app.include_router(control_router(self.stands))
+        app.include_router(mail_router(self.stands.mails))
+
+        @app.get("/health")
+        async def health(response: Response) -> dict[str, Any]:
+            """200 when HTTP and SMTP are served."""
+            if not self._smtp.serving:
+                response.status_code = 503
+            return {"status": "ok" if self._smtp.serving else "starting", "smtp_port": self.smtp_port}
+
+        return app
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.setblocking(False)  # noqa: FBT003 - the socket module takes it so
+        listener.listen(2048)
+    except OSError:
+        listener.close()
+        raise
+    return listener

@@ -1,0 +1,86 @@
+"""What may differ between two runs of the sandbox; read from the environment by `Settings.from_environment`."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+PartialRefundStatus = Literal["CHARGE", "REFUND"]
+AmountAfterRefund = Literal["original", "remaining"]
+_CHOICES = {
+    "bank_partial_refund_status": ("CHARGE", "REFUND"),
+    "bank_amount_after_refund": ("original", "remaining"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every setting with the value a person gets who sets nothing."""
+
+    host: str = "127.0.0.1"
+    http_port: int = 8090
+    smtp_port: int = 8025
+    data_dir: Path | None = None
+    """Ledgers are journalled here and reloaded at start; without it they live in memory only."""
+
+    bank_client_id: str = "sandbox"
+    bank_client_secret: str = "sandbox-secret"  # noqa: S105 - a stand-in's own invented secret
+    bank_terminals: tuple[str, ...] = ("67e34d63-102f-4bd1-898e-370781d0074d",)
+    bank_terminal_name: str = "98120001"
+    """check-status answers with this number as `terminal` and with the UUID as `terminalID`."""
+    bank_deduplicate_refunds: bool = False
+    """Whether a repeated externalID is answered without moving money again ([?] in interfaces.md §1)."""
+    bank_partial_refund_status: PartialRefundStatus = "CHARGE"
+    """The status after a partial refund ([?] in interfaces.md §1)."""
+    bank_amount_after_refund: AmountAfterRefund = "original"
+    """What check-status shows as `amount` after a refund ([?]); payoutAmount and orgAmount tell either way."""
+    bank_unique_tail: bool = True
+    """The last six digits of an invoiceID must be unique too (interfaces.md §1)."""
+    webhook_attempts: int = 12
+    webhook_first_retry_seconds: float = 0.5
+    webhook_longest_retry_seconds: float = 60.0
+    webhook_timeout_seconds: float = 10.0
+
+    smdp_address: str = "smdp.sandbox.example"
+    profile_types: tuple[str, ...] = ()
+    """The profile types the operator sells; empty means any."""
+    progress_url: str = ""
+    """Where handleDownloadProgressInfo is sent; the whole address."""
+
+    mail_memory_bytes: int = 256 * 1024 * 1024
+    """Without a data directory the bodies of the oldest mails are let go beyond this; the ledger stays."""
+    request_log_size: int = 2000
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
+        """Read `SANDBOX_*`; an unreadable value is a sentence and an end, not a guess."""
+        given = {name: environ[f"SANDBOX_{name.upper()}"] for name in cls.__slots__ if _given(environ, name)}
+        values: dict[str, object] = {}
+        for name, text in given.items():
+            default = cls.__dataclass_fields__[name].default
+            try:
+                values[name] = _read(name, text, default)
+            except ValueError as error:
+                raise SystemExit(f"SANDBOX_{name.upper()}: {error}") from error
+        return cls(**values)  # type: ignore[arg-type] # _read gives each name its own type
+
+
+def _given(environ: Mapping[str, str], name: str) -> bool:
+    return bool(environ.get(f"SANDBOX_{name.upper()}"))
+
+
+def _read(name: str, text: str, default: object) -> object:
+    if name == "data_dir":
+        return Path(text)
+    if isinstance(default, bool):
+        if text.lower() not in {"true", "false", "1", "0"}:
+            raise ValueError(f"{text!r} is neither true nor false")
+        return text.lower() in {"true", "1"}
+    if isinstance(default, int | float):
+        return type(default)(text)
+    if isinstance(default, tuple):
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    if text not in _CHOICES.get(name, (text,)):
+        raise ValueError(f"{text!r} is not one of {', '.join(_CHOICES[name])}")
+    return text

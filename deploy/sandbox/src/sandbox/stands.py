@@ -1,0 +1,65 @@
+"""The wiring: which ledger, which faults and which stand-in belong together."""
+
+from pathlib import Path
+
+from sandbox.bank.api import Bank
+from sandbox.bank.ledger import BankLedger
+from sandbox.bank.webhooks import WebhookSender
+from sandbox.faults import FaultBook
+from sandbox.front import RequestLog, Route
+from sandbox.ledger import Journal
+from sandbox.mail.smtp import CatcherHandler
+from sandbox.mail.store import MailStore
+from sandbox.settings import Settings
+from sandbox.smdp.api import Operator
+from sandbox.smdp.ledger import OperatorLedger
+from sandbox.smdp.phone import Phone
+
+
+class Stands:
+    """All stand-ins of one sandbox. To be made inside a running event loop."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.faults = FaultBook()
+        self.requests = RequestLog(settings.request_log_size)
+        bank_ledger = BankLedger(_journal(settings, "bank"), unique_tail=settings.bank_unique_tail)
+        webhooks = WebhookSender(settings, bank_ledger, self.faults)
+        self.bank = Bank(settings, bank_ledger, self.faults, webhooks)
+        self.operator = Operator(settings, OperatorLedger(_journal(settings, "operator")), self.faults)
+        self.phone = Phone(self.operator.ledger, settings.progress_url)
+        self.mails = MailStore(settings.data_dir, settings.mail_memory_bytes)
+        self.mail_handler = CatcherHandler(self.mails, self.faults)
+
+    def load(self) -> None:
+        """Take up where an earlier run stopped."""
+        self.bank.ledger.load()
+        self.operator.ledger.load()
+        self.mails.load()
+        self.bank.webhooks.resume()
+
+    def routes(self) -> list[Route]:
+        """The paths that go straight to a stand-in."""
+        return [*self.bank.routes(), *self.operator.routes()]
+
+    def reset(self) -> None:
+        """Empty ledgers, no faults, the behaviour the settings ask for."""
+        self.faults.clear()
+        self.requests.clear()
+        self.bank.reset()
+        self.operator.reset()
+        self.phone.progress_url = self.settings.progress_url
+        self.mails.clear()
+
+    async def close(self) -> None:
+        """Stop what runs in the background and let go of the files."""
+        await self.bank.webhooks.close()
+        await self.phone.close()
+        self.bank.ledger.book.close()
+        self.operator.ledger.book.close()
+        self.mails.close()
+
+
+def _journal(settings: Settings, name: str) -> Journal:
+    directory: Path | None = settings.data_dir
+    return Journal(directory / f"{name}.jsonl" if directory else None)
