@@ -1,0 +1,8 @@
+"""For every test of the workspace: one broker and one database server per run, however many workers."""
+
+from local_stack.infra import own_this_run
+
+
+def pytest_configure() -> None:
+    """The controller becomes the owner of the run's servers before it starts workers, which inherit that."""
+    own_this_run()

@@ -1,0 +1,113 @@
+"""A real Apache Kafka: one KRaft node as a child process."""
+
+import asyncio
+import base64
+import re
+import secrets
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from local_stack.kafka_files import KafkaFiles, kafka_files
+from local_stack.kafka_settings import SMALL, BrokerProfile, server_properties, write_properties
+from local_stack.kafka_wire import answers
+from local_stack.ports import LOOPBACK, free_ports
+from local_stack.processes import ManagedProcess
+
+START_TIMEOUT_SECONDS = 60.0
+STOP_GRACE_SECONDS = 10.0
+
+
+class Kafka:
+    """One broker with its data in `directory`. It keeps port and data over stop, kill and restart."""
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        port: int | None = None,
+        controller_port: int | None = None,
+        profile: BrokerProfile = SMALL,
+        extra_settings: Mapping[str, str] | None = None,
+        log: Path | None = None,
+    ) -> None:
+        free = free_ports(2)
+        self.directory = directory
+        self.port = port or free[0]
+        self.controller_port = controller_port or free[1]
+        self.log = log or directory / "kafka.log"
+        self._profile = profile
+        self._extra_settings = dict(extra_settings or {})
+        self._process: ManagedProcess | None = None
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """What clients connect to, `host:port`."""
+        return f"{LOOPBACK}:{self.port}"
+
+    @property
+    def pid(self) -> int | None:
+        """The broker's process id while it runs."""
+        return self._process.pid if self._process else None
+
+    @property
+    def running(self) -> bool:
+        """Whether the broker's process exists."""
+        return self._process is not None and self._process.running
+
+    async def start(self) -> None:
+        """Start the broker and wait until it answers.
+
+        Raises ComponentFailedError when it does not, LocalStackError when it cannot be downloaded.
+        """
+        if self.running:
+            return
+        if self._process is None:
+            self._process = self._prepare(await asyncio.to_thread(kafka_files))
+        self._process.start()
+        await self._process.wait_ready(lambda: answers(self.port), START_TIMEOUT_SECONDS)
+
+    async def stop(self) -> None:
+        """End the broker in its own time (up to 10 s)."""
+        if self._process:
+            await self._process.stop(STOP_GRACE_SECONDS)
+
+    def kill(self) -> None:
+        """`kill -9`."""
+        if self._process:
+            self._process.kill()
+
+    def pause(self) -> None:
+        """Freeze the broker: connections stay open, nothing answers."""
+        if self._process:
+            self._process.pause()
+
+    def resume(self) -> None:
+        """Let a frozen broker go on."""
+        if self._process:
+            self._process.resume()
+
+    async def restart(self) -> None:
+        """Stop if it runs, and start again on the same port with the same data."""
+        await self.stop()
+        await self.start()
+
+    def _prepare(self, files: KafkaFiles) -> ManagedProcess:
+        data, properties = self.directory / "data", self.directory / "server.properties"
+        settings = server_properties(data, self.port, self.controller_port, self._extra_settings)
+        write_properties(properties, settings)
+        if not data.exists():
+            _new_data(files, data)
+        flags = [*self._profile.jvm_flags, *files.archive_flags()]
+        return ManagedProcess("Kafka", files.command(flags, "kafka.Kafka", str(properties)), log=self.log)
+
+
+def _new_data(files: KafkaFiles, data: Path) -> None:
+    """A formatted data directory with a cluster id of its own."""
+    draft = data.with_name("data.new")
+    shutil.rmtree(draft, ignore_errors=True)
+    shutil.copytree(files.template, draft)
+    cluster = base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
+    meta = draft / "meta.properties"
+    meta.write_text(re.sub(r"(?m)^cluster\.id=.*$", f"cluster.id={cluster}", meta.read_text()))
+    draft.rename(data)

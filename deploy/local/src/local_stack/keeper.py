@@ -1,0 +1,42 @@
+"""Keeps a test run's servers as long as the run's owner lives (see shared_infra.py)."""
+
+import asyncio
+import signal
+from contextlib import suppress
+from pathlib import Path
+
+from local_stack.errors import LocalStackError
+from local_stack.infra import Infra
+from local_stack.locks import locked
+from local_stack.paths import write_private
+from local_stack.proc import is_alive
+from local_stack.shared_infra import keeper_lock_path, remove_run
+
+POLL_SECONDS = 0.3
+LOCK_TIMEOUT_SECONDS = 5.0
+
+
+def keep(directory: Path, owner: int) -> int:
+    """Run the servers until `owner` is gone, then remove everything. Returns the exit code."""
+    with locked(keeper_lock_path(directory), LOCK_TIMEOUT_SECONDS):
+        return asyncio.run(_keep(directory, owner))
+
+
+async def _keep(directory: Path, owner: int) -> int:
+    asked_to_stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, asked_to_stop.set)
+    infra = Infra(directory)
+    try:
+        await infra.start()
+    except LocalStackError as error:
+        write_private(directory / "infra.json", {"error": str(error)})
+        return 1
+    state = {"bootstrap_servers": infra.bootstrap_servers, "postgres_admin_url": infra.postgres.admin_url}
+    write_private(directory / "infra.json", state)
+    while is_alive(owner) and not asked_to_stop.is_set():
+        with suppress(TimeoutError):
+            await asyncio.wait_for(asked_to_stop.wait(), POLL_SECONDS)
+    infra.kill()
+    remove_run(directory)
+    return 0

@@ -1,0 +1,178 @@
+"""A real Postgres: one server as a child process, durable as in production."""
+
+import asyncio
+import os
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import psycopg
+
+from local_stack.errors import ComponentFailedError
+from local_stack.ports import LOOPBACK, free_port
+from local_stack.postgres_databases import create_databases
+from local_stack.postgres_files import postgres_server
+from local_stack.postgres_home import SUPERUSER, PostgresHome, server_environment
+from local_stack.proc import children, program_name
+from local_stack.processes import ManagedProcess
+
+START_TIMEOUT_SECONDS = 60.0
+STOP_GRACE_SECONDS = 10.0
+
+SETTINGS = {
+    "listen_addresses": LOOPBACK,
+    "unix_socket_directories": "",
+    "max_connections": "200",
+    # Durability is what the product promises, so it is never traded for speed here.
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "full_page_writes": "on",
+    "wal_compression": "on",
+    # Two cores, a few hundred MB.
+    "shared_buffers": "256MB",
+    "max_wal_size": "2GB",
+    "checkpoint_timeout": "15min",
+    "random_page_cost": "1.1",
+    "jit": "off",
+    # Queue tables turn over many times a minute: vacuum often and do not hold it back.
+    "autovacuum_naptime": "5s",
+    "autovacuum_vacuum_scale_factor": "0.05",
+    "autovacuum_vacuum_cost_limit": "2000",
+    "log_line_prefix": "%m [%p] %d ",
+}
+
+
+class Postgres:
+    """One server whose state is in `directory`. It keeps port and data over stop, kill and restart."""
+
+    def __init__(self, directory: Path, *, port: int | None = None, log: Path | None = None) -> None:
+        self.directory = directory
+        self.port = port or free_port()
+        self.log = log or directory / "postgres.log"
+        self._home: PostgresHome | None = None
+        self._process: ManagedProcess | None = None
+
+    @property
+    def admin_url(self) -> str:
+        """The superuser's libpq URL for the database `postgres`; only after the first start."""
+        password = self._home.superuser_password if self._home else ""
+        return f"postgresql://{SUPERUSER}:{password}@{LOOPBACK}:{self.port}/postgres"
+
+    @property
+    def pid(self) -> int | None:
+        """The postmaster's process id while it runs."""
+        return self._process.pid if self._process else None
+
+    @property
+    def running(self) -> bool:
+        """Whether the postmaster exists."""
+        return self._process is not None and self._process.running
+
+    async def start(self) -> None:
+        """Start the server and wait until it answers a query.
+
+        Raises ComponentFailedError when it does not, LocalStackError when there is no server to run.
+        """
+        if self.running:
+            return
+        if self._process is None:
+            self._process = await asyncio.to_thread(self._prepare)
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        while True:
+            self._drop_stale_pid_file()
+            self._process.start()
+            try:
+                await self._process.wait_ready(self._answers, START_TIMEOUT_SECONDS)
+            except ComponentFailedError as error:
+                # After a kill the last backends may need a moment to notice that they are orphans.
+                if "shared memory block" not in error.log_tail or time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(0.1)
+            else:
+                return
+
+    async def stop(self) -> None:
+        """End the server cleanly, cutting its connections (up to 10 s)."""
+        if self._process:
+            await self._process.stop(STOP_GRACE_SECONDS)
+
+    def kill(self) -> None:
+        """`kill -9` for the postmaster and every backend: what a power cut would be to the server."""
+        if self._process is None:
+            return
+        backends = self._backends()
+        self._process.kill()
+        for backend in backends:
+            with suppress(ProcessLookupError):
+                os.kill(backend, signal.SIGKILL)
+
+    def pause(self) -> None:
+        """Freeze postmaster and backends: connections stay open, nothing answers."""
+        self._signal_all(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a frozen server go on."""
+        self._signal_all(signal.SIGCONT)
+
+    async def restart(self) -> None:
+        """Stop if it runs, and start again on the same port with the same data."""
+        await self.stop()
+        await self.start()
+
+    async def create_databases(self, names: list[str]) -> dict[str, str]:
+        """A database per name, owned by a role of that name; harmless when they exist. Returns URLs.
+
+        A URL is SQLAlchemy's (`postgresql+psycopg://…`).
+        """
+        if self._home is None:
+            raise ComponentFailedError("Postgres", "was never started", self.log)
+        passwords = {name: self._home.password(name) for name in names}
+        await create_databases(self.admin_url, passwords)
+        return {
+            name: f"postgresql+psycopg://{name}:{password}@{LOOPBACK}:{self.port}/{name}"
+            for name, password in passwords.items()
+        }
+
+    def _prepare(self) -> ManagedProcess:
+        server = postgres_server()
+        self._home = PostgresHome(self.directory, server)
+        self._home.prepare(self.log)
+        command = [str(server.programs / "postgres"), "-D", str(self._home.data), "-p", str(self.port)]
+        for name, value in SETTINGS.items():
+            command += ["-c", f"{name}={value}"]
+        return ManagedProcess(
+            "Postgres",
+            command,
+            log=self.log,
+            environment=server_environment(),
+            cwd=Path("/"),
+            user=server.user,
+            stop_signal=signal.SIGINT,  # "fast": does not wait for clients to leave
+        )
+
+    async def _answers(self) -> bool:
+        try:
+            async with await psycopg.AsyncConnection.connect(self.admin_url, connect_timeout=2) as connection:
+                await connection.execute("select 1")
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _backends(self) -> list[int]:
+        """The postmaster's children; each leads a process group of its own."""
+        return [] if self.pid is None else children(self.pid)
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        if self.pid is not None:
+            for process in [self.pid, *self._backends()]:
+                with suppress(ProcessLookupError):
+                    os.kill(process, number)
+
+    def _drop_stale_pid_file(self) -> None:
+        """Remove the pid file of a server that a crash of the machine took, when its number is now another's."""
+        pid_file = None if self._home is None else self._home.data / "postmaster.pid"
+        if pid_file is not None and pid_file.exists():
+            recorded = int(pid_file.read_text().split()[0])
+            if program_name(recorded) != "postgres":
+                pid_file.unlink()
