@@ -113,6 +113,6 @@ ALTER TABLE work SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_thre
 def upgrade_v1(op: object) -> None:
     """Create the spine's tables, first version. `op` is Alembic's operations module."""
     bind = op.get_bind()  # type: ignore[attr-defined] # Alembic's `op` is a proxy module
-    bind.exec_driver_sql(_CREATE_INBOX)
+    bind.exec_driver_sql(_CREATE_INBOX.replace("%", "%%"))
     metadata.create_all(bind, tables=[outbox, work, instances, dead_letters], checkfirst=False)
     bind.exec_driver_sql(_TUNE)

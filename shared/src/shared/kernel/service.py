@@ -6,7 +6,7 @@ Stop: leave Kafka, finish requests and work in hand or hand them back, publish w
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -28,7 +28,7 @@ from shared.messaging.producer import Producer
 from shared.messaging.relay import Relay
 from shared.sealed import Opener, Sealer
 from shared.telemetry.exporters import exporters
-from shared.telemetry.logging import get_logger
+from shared.telemetry.logging import error_place, get_logger
 from shared.telemetry.metrics import Metrics
 from shared.telemetry.tracing import Tracing
 from shared.work import Board, Job
@@ -66,7 +66,8 @@ class Service:
             limit=Limit(settings.dead_letter_limit),
         )
         self.app = new_app(name, self.tracing)
-        self.app.include_router(health.router({"database": self._database, "kafka": self._kafka}, self.metrics))
+        self._checks: dict[str, health.Check] = {"database": self._database, "kafka": self._kafka}
+        self.app.include_router(health.router(self._checks, self.metrics))
         self._resources = AsyncExitStack()
         self._subscription: Subscription | None = None
         self._halted: str | None = None
@@ -121,15 +122,27 @@ class Service:
             await self._wait_for_database()
             stack.push_async_callback(self.outbox.drain)
             for loop in (self._maintain(), Relay(self.database, self.producer, self.metrics).run(), self.outbox.run()):
-                stack.push_async_callback(_cancel, asyncio.create_task(loop))
-            stack.push_async_callback(_cancel, asyncio.create_task(self.board.run()))
+                stack.push_async_callback(_cancel, self._spawn(loop))
+            stack.push_async_callback(_cancel, self._spawn(self.board.run()))
             http = HttpServer(self.app, self.settings.http_host, self.settings.http_port)
             await http.start()
             self.port = http.port
             stack.push_async_callback(http.stop)
             stack.push_async_callback(self._stop_consuming)
-            stack.push_async_callback(_cancel, asyncio.create_task(self._start_consuming()))
+            stack.push_async_callback(_cancel, self._spawn(self._start_consuming()))
             yield self
+
+    def _spawn(self, loop: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Run in the background; a loop that breaks makes the service not ready, visibly."""
+
+        def ended(task: "asyncio.Task[None]") -> None:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                self._halted = f"a background task failed: {error_place(error)}"
+                log.error("background_task_failed", error=error)
+
+        task = asyncio.create_task(loop)
+        task.add_done_callback(ended)
+        return task
 
     async def _wait_for_database(self) -> None:
         while (problem := await self._database()) is not None:
@@ -186,6 +199,10 @@ class Service:
 
     # --- health ---------------------------------------------------------------------------------------------------
 
+    async def problems(self) -> dict[str, str]:
+        """What keeps this service from being ready, by part."""
+        return {name: problem for name, check in self._checks.items() if (problem := await check())}
+
     async def _database(self) -> str | None:
         try:
             async with asyncio.timeout(3):
@@ -213,7 +230,4 @@ class Service:
 
 async def _cancel(task: "asyncio.Task[Any]") -> None:
     task.cancel()
-    results = await asyncio.gather(task, return_exceptions=True)
-    for error in results:
-        if isinstance(error, Exception):
-            log.warning("background_task_failed", error=error)
+    await asyncio.gather(task, return_exceptions=True)

@@ -10,6 +10,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
+from faststream.kafka.annotations import KafkaMessage as InjectedMessage
 from faststream.kafka.message import KafkaAckableMessage, KafkaMessage
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 
@@ -46,7 +47,7 @@ class Subscription:
             decoder=_raw,
         )
 
-        async def handle(message: KafkaMessage) -> None:
+        async def handle(message: InjectedMessage) -> None:
             records = message.raw_message
             await consume(records if isinstance(records, tuple) else (records,))
 

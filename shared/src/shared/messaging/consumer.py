@@ -130,7 +130,7 @@ class Consumer:
             log.warning("batch_taken_apart", error=error, records=len(items))
             fresh, dead_now = await self._commit(items, dead, isolated=True)
         _end(items, None)
-        self._count(fresh, len(items) - len(fresh), dead_now)
+        self._count(fresh, len(records) - len(dead) - len(fresh), dead_now)
 
     async def _commit(
         self, items: list[_Item], dead: list[DeadLetter], *, isolated: bool

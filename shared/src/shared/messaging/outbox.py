@@ -37,7 +37,7 @@ class _Ready:
     def __init__(self, row: dict[str, Any], span: Span) -> None:
         self.id: UUID = row["id"]
         self.topic: str = row["topic"]
-        self.key: str = row["key"]
+        self.key: bytes = row["key"].encode()
         self.value: bytes = row["value"]
         self.headers = to_wire(row["headers"])
         self.span = span

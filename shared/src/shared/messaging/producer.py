@@ -51,16 +51,14 @@ class Producer:
         if producer is not None:
             await producer.stop()
 
-    async def send(self, topic: str, key: str, value: bytes | None, headers: Headers) -> "asyncio.Future[Any]":
+    async def send(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> "asyncio.Future[Any]":
         """Hand a record over; the future resolves with its acknowledgement. Raises KafkaError."""
         if self._producer is None:
             await self.start()
         producer = self._producer
         if producer is None:
             raise KafkaError("the producer was stopped")
-        future: asyncio.Future[Any] = await producer.send(
-            self._prefix + topic, value=value, key=key.encode(), headers=headers
-        )
+        future: asyncio.Future[Any] = await producer.send(self._prefix + topic, value=value, key=key, headers=headers)
         return future
 
     async def ping(self) -> None:

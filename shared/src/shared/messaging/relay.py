@@ -81,7 +81,9 @@ class Relay:
             rows = (await connection.execute(_TAKE, parameters)).all()
             if not rows:
                 return 0
-            sent = [await self._producer.send(r.topic, r.key, bytes(r.value), to_wire(r.headers)) for r in rows]
+            sent = [
+                await self._producer.send(r.topic, r.key.encode(), bytes(r.value), to_wire(r.headers)) for r in rows
+            ]
             results = await asyncio.gather(*sent, return_exceptions=True)
             for error in results:
                 if isinstance(error, BaseException):

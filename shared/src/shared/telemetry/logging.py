@@ -37,7 +37,7 @@ def configure(service: str, level: str = "INFO") -> None:
 
 def get_logger(name: str) -> Any:
     """A structlog logger."""
-    return structlog.get_logger(logger=name)
+    return structlog.get_logger(module=name)
 
 
 def error_place(error: BaseException) -> str:

@@ -1,0 +1,179 @@
+"""A stage for one test: its own topics and databases, services in this process, and hands to put facts in and out."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from aiokafka import AIOKafkaConsumer
+from confluent_kafka.admin import AdminClient
+
+from shared.clock import SystemClock
+from shared.contracts.base import EVENTS, Event
+from shared.database import Outgoing
+from shared.kernel.service import Service
+from shared.kernel.settings import ServiceSettings
+from shared.messaging.cloudevents import Headers, header_texts, read_body, read_envelope, read_headers, to_wire
+from shared.messaging.consumer import Received
+from shared.messaging.producer import Producer
+from shared.messaging.topics import create_topics, owned_topics
+from shared.testing.backends import backends
+from shared.testing.databases import drop_database, new_database
+
+E = TypeVar("E", bound=Event)
+S = TypeVar("S", bound=ServiceSettings)
+_PARTITIONS = 2
+_NO_TIME = datetime.fromtimestamp(0, UTC)
+
+
+class Stage:
+    """Made by the `stage` fixture."""
+
+    def __init__(self) -> None:
+        self.bootstrap_servers = backends().kafka
+        self.prefix = f"t{secrets.token_hex(5)}."
+        self._topics: set[str] = set()
+        self._producer = Producer(self.bootstrap_servers, prefix=self.prefix)
+        self._stack = AsyncExitStack()
+
+    async def settings(self, settings_class: type[S], service: str, **overrides: Any) -> S:
+        """Settings for a service of this stage, with a database of its own."""
+        url = overrides.pop("database_url", None)
+        if url is None:
+            url = await asyncio.to_thread(new_database, service)
+            self._stack.push_async_callback(asyncio.to_thread, drop_database, url)
+        return settings_class(
+            database_url=url,
+            kafka_bootstrap_servers=self.bootstrap_servers,
+            topic_prefix=self.prefix,
+            http_port=0,
+            **overrides,
+        )
+
+    async def service(self, build: Callable[[S], Service], settings_class: type[S], **overrides: Any) -> Service:
+        """Run a service in this process until the test ends (or until `stop`)."""
+        name = settings_class.__module__.rpartition(".")[0]
+        running = build(await self.settings(settings_class, name, **overrides))
+        await self.ensure_topics([*owned_topics(name), *running.consumer.topics])
+        await self._stack.enter_async_context(running.running())
+        try:
+            await self.eventually(lambda: _is_ready(running))
+        except TimeoutError:
+            raise TimeoutError(f"{name} did not become ready: {await running.problems()}") from None
+        return running
+
+    async def ensure_topics(self, topics: Iterable[str]) -> None:
+        """Create topics of this stage that do not exist yet."""
+        missing = sorted(set(topics) - self._topics)
+        if missing:
+            await asyncio.to_thread(
+                create_topics, self.bootstrap_servers, missing, prefix=self.prefix, partitions=_PARTITIONS
+            )
+            self._topics |= set(missing)
+
+    async def publish(self, *events: Event, trace: str | None = None) -> list[Outgoing]:
+        """Publish facts as their owners would; returns them with their ids, ready for `republish`."""
+        outgoing = [Outgoing(event, trace) for event in events]
+        await self.republish(*outgoing)
+        return outgoing
+
+    async def republish(self, *outgoing: Outgoing) -> None:
+        """Publish the very same events (again)."""
+        now = SystemClock().now()
+        await self.ensure_topics(one.event.topic for one in outgoing)
+        futures = [
+            await self._producer.send(
+                one.event.topic,
+                one.event.key().encode(),
+                one.event.model_dump_json().encode(),
+                to_wire(header_texts(one, now)),
+            )
+            for one in outgoing
+        ]
+        await asyncio.gather(*futures)
+
+    async def raw(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers | None = None) -> None:
+        """Publish any record at all."""
+        await self.ensure_topics([topic])
+        await (await self._producer.send(topic, key, value, headers or []))
+
+    async def events(
+        self,
+        event_class: type[E],
+        *,
+        count: int = 1,
+        timeout: float = 20,  # noqa: ASYNC109 - a test's own patience
+        where: Callable[[E], bool] = lambda _event: True,
+    ) -> list[Received[E]]:
+        """Read the topic from its beginning until `count` facts are found. Raises TimeoutError with what was found."""
+        await self.ensure_topics([event_class.topic])
+        found: list[Received[E]] = []
+        async for received in self._read(event_class, timeout):
+            if where(received.event):
+                found.append(received)
+                if len(found) >= count:
+                    return found
+        if len(found) < count:
+            raise TimeoutError(f"{len(found)} of {count} {event_class.__name__} within {timeout} s")
+        return found
+
+    async def all_events(self, event_class: type[E]) -> list[Received[E]]:
+        """All facts that are on the topic now."""
+        await self.ensure_topics([event_class.topic])
+        return [received async for received in self._read(event_class, None)]
+
+    async def _read(self, event_class: type[E], seconds: float | None) -> Any:
+        topic = self.prefix + event_class.topic
+        consumer = AIOKafkaConsumer(
+            topic, bootstrap_servers=self.bootstrap_servers, auto_offset_reset="earliest", group_id=None
+        )
+        await consumer.start()
+        try:
+            ends = await consumer.end_offsets(consumer.assignment())
+            deadline = time.monotonic() + (seconds if seconds is not None else 20)
+            while time.monotonic() < deadline:
+                if seconds is None and all([await consumer.position(tp) >= end for tp, end in ends.items()]):
+                    return
+                for records in (await consumer.getmany(timeout_ms=100)).values():
+                    for record in records:
+                        texts = read_headers(record.headers)
+                        if record.value is None:
+                            continue
+                        envelope = read_envelope(texts, event_class.topic, _NO_TIME)
+                        event = read_body(event_class.topic, envelope.type, record.value)
+                        yield Received(event, envelope.id, envelope.time, envelope.trace)
+        finally:
+            await consumer.stop()
+
+    async def eventually(
+        self,
+        predicate: Callable[[], Awaitable[Any]],
+        timeout: float = 20,  # noqa: ASYNC109 - a test's own patience
+    ) -> Any:
+        """Wait until the predicate is true; returns its value. Raises TimeoutError with the last value."""
+        deadline = time.monotonic() + timeout
+        while not (value := await predicate()):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not true within {timeout} s; last value {value!r}")
+            await asyncio.sleep(0.02)
+        return value
+
+    async def close(self) -> None:
+        """Stop the services, remove topics and databases."""
+        await self._stack.aclose()
+        await self._producer.stop()
+        if self._topics:
+            admin = AdminClient({"bootstrap.servers": self.bootstrap_servers})
+            admin.delete_topics([self.prefix + topic for topic in self._topics])
+
+
+async def _is_ready(service: Service) -> bool:
+    return await service.problems() == {}
+
+
+def known_topics() -> list[str]:
+    """Every topic there is a contract for."""
+    return sorted(EVENTS)

@@ -1,0 +1,83 @@
+"""The toy's wiring: OrderPaid in, one call to the outside, QrDelivered out."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from uuid import UUID
+
+from sqlalchemy import Column, Integer, MetaData, Table, Uuid
+
+from shared.clock import Clock
+from shared.contracts import BuyerContact, OrderPaid, QrDelivered
+from shared.database import Tx
+from shared.kernel.service import Service
+from shared.messaging.consumer import Received, Tombstone
+from shared.testing.toy.settings import Settings
+from shared.work import Done, Item
+
+metadata = MetaData()
+seen = Table(
+    "seen",
+    metadata,
+    Column("order_id", Uuid, primary_key=True),
+    Column("handled", Integer, nullable=False),
+    Column("recorded", Integer, nullable=False, server_default="0"),
+)
+Call = Callable[[Item], Awaitable[None]]
+POISON = "poison"
+
+
+async def order_paid(tx: Tx, batch: Sequence[Received[OrderPaid]]) -> None:
+    """Count each order and make the call due."""
+    if any(received.event.plan.title == POISON for received in batch):
+        raise ValueError("a fact that this service cannot digest")
+    rows = [{"order_id": received.event.order_id, "handled": 1} for received in batch]
+    again = "ON CONFLICT (order_id) DO UPDATE SET handled = seen.handled + 1"
+    await tx.insert(seen, sorted(rows, key=lambda row: row["order_id"]), on_conflict=again)
+    for received in batch:
+        tx.schedule("greet", str(received.event.order_id), received.event.model_dump(mode="json"), trace=received.trace)
+
+
+async def _contact(_tx: Tx, _batch: Sequence[Received[BuyerContact]]) -> None:
+    """Contacts are not kept."""
+
+
+class Greet:
+    """The one job: calls, then tells that it called."""
+
+    kind = "greet"
+    concurrency = 8
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    async def perform(self, item: Item) -> None:
+        """Call the outside."""
+        await self._call(item)
+
+    async def record(self, tx: Tx, done: Sequence[Done[None]]) -> None:
+        """One delivery per order."""
+        ids = [UUID(one.item.key) for one in done]
+        await tx.execute(
+            "UPDATE seen SET recorded = recorded + 1 WHERE order_id = ANY(CAST(:ids AS uuid[]))", ids=sorted(ids)
+        )
+        for one in done:
+            fact = QrDelivered.model_validate({**one.item.payload, "channel": "email", "delivered_at": tx.now})
+            tx.publish(fact, trace=one.item.continues)
+
+
+async def _nothing(_item: Item) -> None:
+    """The outside world at its quickest."""
+
+
+def build(settings: Settings, *, clock: Clock | None = None, call: Call = _nothing) -> Service:
+    """The toy, with an outside world of the test's choice."""
+    service = Service("shared.testing.toy", settings, clock=clock)
+    erased: list[str] = []
+
+    async def erase(_tx: Tx, batch: Sequence[Tombstone]) -> None:
+        erased.extend(tombstone.key for tombstone in batch)
+
+    service.consumes({OrderPaid: order_paid, BuyerContact: _contact})
+    service.forgets(BuyerContact, erase)
+    service.performs(Greet(call))
+    service.app.state.erased = erased
+    return service

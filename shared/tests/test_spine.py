@@ -1,0 +1,226 @@
+"""The spine by the toy service: every fact applied once, every result recorded once, nothing held up."""
+
+import asyncio
+import random
+from datetime import timedelta
+
+import pytest
+
+from shared.contracts import BuyerContact, OrderPaid, QrDelivered
+from shared.kernel.service import Service
+from shared.messaging.cloudevents import header_texts, to_wire
+from shared.sealed import Sealed
+from shared.testing.facts import contact, paid
+from shared.testing.stage import Stage
+from shared.testing.toy import service as toy
+from shared.testing.toy.settings import Settings
+from shared.work import Item, Later, NeedsPersonError, NotNow, Unknown
+
+ENVELOPE = {"ce_specversion": "1.0", "ce_id": "1"}
+
+
+async def count(service: Service, sql: str) -> int:
+    async with service.database.reading() as tx:
+        return int((await tx.execute(sql)).scalar() or 0)
+
+
+async def rows(service: Service, sql: str) -> list[tuple[object, ...]]:
+    async with service.database.reading() as tx:
+        return [tuple(row) for row in (await tx.execute(sql)).all()]
+
+
+async def test_a_fact_leads_to_a_result_and_leaves_nothing_behind(stage: Stage) -> None:
+    service = await stage.service(toy.build, Settings)
+    facts = [paid() for _ in range(200)]
+    await stage.publish(*facts)
+    found = await stage.events(QrDelivered, count=200)
+    assert {one.event.order_id for one in found} == {fact.order_id for fact in facts}
+
+    async def empty() -> bool:
+        return await count(service, "SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM work)") == 0
+
+    await stage.eventually(empty)
+    assert await rows(service, "SELECT DISTINCT handled, recorded FROM seen") == [(1, 1)]
+
+
+async def test_duplicates_and_replays_change_nothing(stage: Stage) -> None:
+    service = await stage.service(toy.build, Settings)
+    sent = await stage.publish(*[paid() for _ in range(50)])
+    again = sent * 3
+    random.shuffle(again)
+    await stage.republish(*again)
+    last = (await stage.publish(paid()))[0].event
+    assert isinstance(last, OrderPaid)
+    await stage.events(QrDelivered, where=lambda e: e.order_id == last.order_id)
+
+    async def all_read() -> bool:
+        return service.metrics.duplicates._value.get() == 150
+
+    await stage.eventually(all_read)
+    assert await rows(service, "SELECT count(*), sum(handled), sum(recorded) FROM seen") == [(51, 51, 51)]
+    assert len(await stage.all_events(QrDelivered)) == 51
+
+
+async def test_bad_records_go_to_the_dead_letters_and_good_ones_pass(stage: Stage) -> None:
+    service = await stage.service(toy.build, Settings)
+    good = [paid() for _ in range(5)]
+    wrong_version = to_wire({**header_texts((await stage.publish(good[0]))[0], good[0].paid_at), "ce_type": "x.v9"})
+    poison = paid(toy.POISON)
+    topic = OrderPaid.topic
+    await asyncio.gather(
+        stage.raw(
+            topic, b"k", b"{not json", to_wire({"ce_specversion": "1.0", "ce_id": "1", "ce_type": OrderPaid.ce_type()})
+        ),
+        stage.raw(topic, None, None, [("ce_id", None), ("x", b"\xff\xfe")]),  # type: ignore[list-item] # null header
+        stage.raw(topic, b"\xff", good[1].model_dump_json().encode(), wrong_version),
+        stage.publish(poison, *good[1:]),
+    )
+    found = await stage.events(QrDelivered, count=5)
+    assert {one.event.order_id for one in found} == {fact.order_id for fact in good}
+
+    async def four_letters() -> bool:
+        return await count(service, "SELECT count(*) FROM dead_letters") == 4
+
+    await stage.eventually(four_letters)
+    reasons = {row[0] for row in await rows(service, "SELECT reason FROM dead_letters")}
+    assert reasons == {"invalid_body", "not_a_cloudevent", "unknown_version", "handler_failed"}
+
+
+async def test_personal_records_are_sealed_in_the_dead_letters(stage: Stage) -> None:
+    service = await stage.service(toy.build, Settings)
+    headers = to_wire(
+        {"ce_specversion": "1.0", "ce_id": "1", "ce_type": BuyerContact.ce_type(), "evil": "ann@example.org"}
+    )
+    await stage.raw(BuyerContact.topic, b"k", b'{"email": "ann@example.org"}', headers)
+
+    async def there() -> bool:
+        return await count(service, "SELECT count(*) FROM dead_letters") == 1
+
+    await stage.eventually(there)
+    whole = str(await rows(service, "SELECT d::text, convert_from(payload, 'utf8') FROM dead_letters d"))
+    assert "ann@" not in whole
+    box = (await rows(service, "SELECT convert_from(payload, 'utf8') FROM dead_letters"))[0][0]
+    assert b"ann@" in service.opener.open(Sealed(recipient=service.name, box=str(box)))
+
+
+async def test_a_flood_of_bad_records_stops_the_consumer_and_skips_nothing(stage: Stage) -> None:
+    service = await stage.service(toy.build, Settings, dead_letter_limit=5)
+    await asyncio.gather(*[stage.raw(OrderPaid.topic, b"k", b"{}", []) for _ in range(20)])
+
+    async def halted() -> bool:
+        return "limit 5" in (await service.problems()).get("kafka", "")
+
+    await stage.eventually(halted)
+    assert await count(service, "SELECT count(*) FROM dead_letters") <= 5
+
+
+async def test_tombstones_reach_their_handler(stage: Stage) -> None:
+    service = await stage.service(toy.build, Settings)
+    fact = contact()
+    (sent,) = await stage.publish(fact)
+    headers = {**header_texts(sent, fact.updated_at), "ce_id": "another"}
+    await stage.raw(BuyerContact.topic, fact.key().encode(), None, to_wire(headers))
+
+    async def erased() -> bool:
+        return service.app.state.erased == [fact.key()]
+
+    await stage.eventually(erased)
+
+
+class Outside:
+    """An outside world that ends its first calls as told."""
+
+    def __init__(self, *endings: Exception) -> None:
+        self._endings = list(endings)
+        self.uncertain: list[bool] = []
+
+    async def __call__(self, item: Item) -> None:
+        self.uncertain.append(item.uncertain)
+        if self._endings:
+            raise self._endings.pop(0)
+
+
+@pytest.mark.parametrize(
+    ("endings", "seen"),
+    [
+        ((NotNow("busy"), NotNow("busy")), [False, False, False]),
+        ((Unknown("reply lost"),), [False, True]),
+        ((RuntimeError("a bug of ours"),), [False, True]),
+        ((Unknown("lost"), NotNow("busy")), [False, True, True]),
+    ],
+)
+async def test_calls_are_repeated_and_know_what_is_uncertain(
+    stage: Stage, endings: tuple[Exception, ...], seen: list[bool]
+) -> None:
+    outside = Outside(*endings)
+    service = await stage.service(lambda settings: toy.build(settings, call=outside), Settings)
+    await stage.publish(paid())
+    await stage.events(QrDelivered)
+    assert outside.uncertain == seen
+    assert await rows(service, "SELECT recorded FROM seen") == [(1,)]
+
+
+async def test_what_needs_a_person_is_parked_and_not_tried_again(stage: Stage) -> None:
+    outside = Outside(NeedsPersonError("two answers that contradict each other"))
+    service = await stage.service(lambda settings: toy.build(settings, call=outside), Settings)
+    await stage.publish(paid())
+
+    async def parked() -> bool:
+        return await rows(service, "SELECT state FROM work") == [("parked",)]
+
+    await stage.eventually(parked)
+    await stage.publish(paid())
+    await stage.events(QrDelivered)
+    assert outside.uncertain == [False, False]
+
+
+async def test_a_timer_does_not_count_as_an_attempt(stage: Stage) -> None:
+    outside = Outside(Later(timedelta(milliseconds=50)), Later(timedelta(milliseconds=50)))
+    attempts: list[int] = []
+
+    async def call(item: Item) -> None:
+        attempts.append(item.attempts)
+        await outside(item)
+
+    await stage.service(lambda settings: toy.build(settings, call=call), Settings)
+    await stage.publish(paid())
+    await stage.events(QrDelivered)
+    assert attempts == [0, 0, 0]
+
+
+async def test_two_instances_share_the_work_and_do_it_once(stage: Stage) -> None:
+    first = await stage.service(toy.build, Settings)
+    await stage.service(toy.build, Settings, database_url=first.settings.database_url)
+    facts = [paid() for _ in range(300)]
+    await stage.publish(*facts)
+    await stage.events(QrDelivered, count=300)
+    assert await rows(first, "SELECT count(*), sum(handled), sum(recorded) FROM seen") == [(300, 300, 300)]
+    assert len(await stage.all_events(QrDelivered)) == 300
+
+
+async def test_a_lost_lease_fences_the_result(stage: Stage) -> None:
+    """A worker that was taken for dead in the middle of a call changes nothing; its successor is told to ask first."""
+    entered, go_on = asyncio.Event(), asyncio.Event()
+    uncertain: list[bool] = []
+
+    async def call(item: Item) -> None:
+        uncertain.append(item.uncertain)
+        if len(uncertain) == 1:
+            entered.set()
+            await go_on.wait()
+
+    service = await stage.service(lambda settings: toy.build(settings, call=call), Settings)
+    await stage.publish(paid())
+    await asyncio.wait_for(entered.wait(), 10)
+    async with service.database.transaction("work") as tx:
+        await tx.execute("UPDATE instances SET expires_at = clock_timestamp() - interval '1 second'")
+    await stage.events(QrDelivered)
+    go_on.set()
+
+    async def fenced() -> bool:
+        return service.metrics.fenced._value.get() == 1
+
+    await stage.eventually(fenced)
+    assert uncertain == [False, True]
+    assert await rows(service, "SELECT recorded FROM seen") == [(1,)]
+    assert len(await stage.all_events(QrDelivered)) == 1
