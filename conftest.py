@@ -2,6 +2,8 @@
 
 from local_stack.infra import own_this_run
 
+pytest_plugins = ["shared.testing.plugin"]
+
 
 def pytest_configure() -> None:
     """The controller becomes the owner of the run's servers before it starts workers, which inherit that."""

@@ -71,7 +71,7 @@ async def test_bad_records_go_to_the_dead_letters_and_good_ones_pass(stage: Stag
         stage.raw(
             topic, b"k", b"{not json", to_wire({"ce_specversion": "1.0", "ce_id": "1", "ce_type": OrderPaid.ce_type()})
         ),
-        stage.raw(topic, None, None, [("ce_id", None), ("x", b"\xff\xfe")]),  # type: ignore[list-item] # null header
+        stage.raw(topic, None, b"", [("ce_id", None), ("x", b"\xff\xfe")]),  # type: ignore[list-item] # null header
         stage.raw(topic, b"\xff", good[1].model_dump_json().encode(), wrong_version),
         stage.publish(poison, *good[1:]),
     )
