@@ -1,0 +1,129 @@
+"""The product's own processes, declared: what to run, where it listens, what it must be told."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from local_stack.ports import LOOPBACK
+from local_stack.site import Site
+
+STOREFRONTS = ("qazaq-esim", "e-sim-onl", "esimka")
+EPAY_TERMINAL = "67e34d63-102f-4bd1-898e-370781d0074d"
+PROVISIONING_DEADLINE_SECONDS = 60
+MAIL_DOMAIN = "esim.example"
+
+Environment = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Component:
+    """One process that serves HTTP."""
+
+    name: str
+    command: tuple[str, ...]
+    """Arguments for our own Python interpreter."""
+    preferred_port: int | None
+    ready_path: str
+    environment: Callable[[Site], Environment]
+    migrate: tuple[str, ...] | None = None
+    """Run to its end before the process is started with the stack; None for a component without a database."""
+    start_seconds: float = 60.0
+    other_ports: tuple[tuple[str, int], ...] = ()
+    """Further ports it listens on, as (name, preferred)."""
+    pages: tuple[tuple[str, str], ...] = ()
+    """What a person may open, as (title, path)."""
+
+    @property
+    def has_database(self) -> bool:
+        """Whether it has a database of its own, called like itself."""
+        return self.migrate is not None
+
+
+def _service(name: str, port: int, extra: Callable[[Site], Environment]) -> Component:
+    return Component(
+        name=name,
+        command=("-m", name, "serve"),
+        migrate=("-m", name, "migrate"),
+        preferred_port=port,
+        ready_path="/health/ready",
+        environment=lambda site: {**_common(name, site), **extra(site)},
+        pages=(("API", "/docs"), ("health", "/health/ready")),
+    )
+
+
+def _common(name: str, site: Site) -> Environment:
+    return {
+        "DATABASE_URL": site.databases[name],
+        "KAFKA_BOOTSTRAP_SERVERS": site.bootstrap_servers,
+        "TOPIC_PREFIX": "",
+        "HTTP_HOST": LOOPBACK,
+        "HTTP_PORT": str(site.ports[name]),
+        "SEAL_PRIVATE_KEY": site.seal_keys[name],
+        "TRACE_FILE": str(site.directory / "traces" / f"{name}.jsonl"),
+        "LOG_LEVEL": "INFO",
+    }
+
+
+def _ordering(site: Site) -> Environment:
+    return {"STOREFRONT_KEYS": json.dumps(site.storefront_keys)}
+
+
+def _payments(site: Site) -> Environment:
+    return {
+        "STOREFRONT_KEYS": json.dumps(site.storefront_keys),
+        "EPAY_OAUTH_URL": f"{site.url('sandbox')}/epay/oauth2/token",
+        "EPAY_API_URL": f"{site.url('sandbox')}/epay/api",
+        "EPAY_CLIENT_ID": "sandbox",
+        "EPAY_CLIENT_SECRET": "sandbox-secret",
+        "EPAY_TERMINAL": EPAY_TERMINAL,
+        "PUBLIC_URL": site.url("payments"),
+    }
+
+
+def _provisioning(site: Site) -> Environment:
+    return {
+        "OPERATOR_URL": f"{site.url('sandbox')}/operator",
+        "PROVISIONING_DEADLINE_SECONDS": str(PROVISIONING_DEADLINE_SECONDS),
+        "NOTIFICATIONS_SEAL_PUBLIC_KEY": site.seal_public_key("notifications"),
+    }
+
+
+def _notifications(site: Site) -> Environment:
+    return {
+        "SMTP_HOST": LOOPBACK,
+        "SMTP_PORT": str(site.ports["smtp"]),
+        "MAIL_DOMAIN": MAIL_DOMAIN,
+        "PUBLIC_URL": site.url("notifications"),
+    }
+
+
+def _sandbox(site: Site) -> Environment:
+    return {
+        "SANDBOX_HOST": LOOPBACK,
+        "SANDBOX_HTTP_PORT": str(site.ports["sandbox"]),
+        "SANDBOX_SMTP_PORT": str(site.ports["smtp"]),
+        "SANDBOX_DATA_DIR": str(site.directory / "sandbox"),
+        "SANDBOX_BANK_TERMINALS": EPAY_TERMINAL,
+    }
+
+
+SANDBOX = Component(
+    name="sandbox",
+    command=("-m", "sandbox", "serve"),
+    preferred_port=8090,
+    ready_path="/health",
+    environment=_sandbox,
+    other_ports=(("smtp", 8025),),
+    pages=(("mail", "/mail"), ("control", "/docs")),
+)
+
+SERVICES = (
+    _service("ordering", 8001, _ordering),
+    _service("payments", 8002, _payments),
+    _service("provisioning", 8003, _provisioning),
+    _service("notifications", 8004, _notifications),
+    _service("refunds", 8005, lambda _: {}),
+)
+
+PRODUCT = (SANDBOX, *SERVICES)
+"""In the order of starting; stopped in the reverse order."""

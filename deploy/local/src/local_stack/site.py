@@ -1,0 +1,76 @@
+"""What one stack is: its folder, ports and secrets, kept in `stack.json` from one run to the next."""
+
+import base64
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nacl.public import PrivateKey
+
+from local_stack.paths import read_json, write_private
+from local_stack.ports import LOOPBACK, free_port
+
+
+@dataclass
+class Site:
+    """The facts from which every component's environment is composed."""
+
+    directory: Path
+    ports: dict[str, int] = field(default_factory=dict)
+    seal_keys: dict[str, str] = field(default_factory=dict)
+    storefront_keys: dict[str, str] = field(default_factory=dict)
+    databases: dict[str, str] = field(default_factory=dict)
+    """SQLAlchemy URLs; known once Postgres runs, and not stored here (postgres.json has the passwords)."""
+
+    @classmethod
+    def load(cls, directory: Path) -> "Site":
+        """The stored site, or an empty one."""
+        state = read_json(directory / "stack.json") or {}
+        return cls(
+            directory,
+            ports=dict(state.get("ports") or {}),
+            seal_keys=dict(state.get("seal_keys") or {}),
+            storefront_keys=dict(state.get("storefront_keys") or {}),
+        )
+
+    def save(self) -> None:
+        """Store it, for this user's eyes only."""
+        state = {"ports": self.ports, "seal_keys": self.seal_keys, "storefront_keys": self.storefront_keys}
+        write_private(self.directory / "stack.json", state)
+
+    def claim_ports(self, wanted: Mapping[str, int | None]) -> None:
+        """A port for each name: the one it had, else the preferred one, else any free one."""
+        claimed: dict[str, int] = {}
+        for name, preferred in wanted.items():
+            remembered = self.ports.get(name)
+            first_choice = free_port(remembered or preferred, claimed.values())
+            if remembered is not None and first_choice != remembered:
+                first_choice = free_port(preferred, claimed.values())
+            claimed[name] = first_choice
+        self.ports.update(claimed)
+
+    def invent_secrets(self, services: Iterable[str], storefronts: Iterable[str]) -> None:
+        """Make the keys that are not there yet."""
+        for service in services:
+            self.seal_keys.setdefault(service, base64.b64encode(bytes(PrivateKey.generate())).decode())
+        for storefront in storefronts:
+            self.storefront_keys.setdefault(storefront, f"dev_{secrets.token_urlsafe(24)}")
+
+    def seal_public_key(self, service: str) -> str:
+        """What others seal to that service with, base64 of 32 bytes."""
+        private = PrivateKey(base64.b64decode(self.seal_keys[service]))
+        return base64.b64encode(bytes(private.public_key)).decode()
+
+    def url(self, name: str) -> str:
+        """The base URL of a component that serves HTTP. Raises KeyError for an unknown name."""
+        return f"http://{LOOPBACK}:{self.ports[name]}"
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """What Kafka clients connect to."""
+        return f"{LOOPBACK}:{self.ports['kafka']}"
+
+    def log(self, name: str) -> Path:
+        """Where a component's output goes."""
+        return self.directory / "logs" / f"{name}.log"
