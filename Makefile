@@ -1,0 +1,65 @@
+# Every target that a person may want has a `##` line; `make` alone lists them.
+
+SHELL := /bin/sh
+PYTHON := .venv/bin/python
+INSTALLED := .venv/.installed
+MEMBERS := $(wildcard shared/pyproject.toml services/*/pyproject.toml deploy/*/pyproject.toml)
+TYPED := shared/src $(wildcard services/*/src deploy/*/src) conftest.py
+ARGS :=
+
+.DEFAULT_GOAL := help
+.PHONY: help prerequisites setup lock demo test test-fast lint format up down status clean bench schemas
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+prerequisites: ## check for what cannot be installed without root (Java, Maven)
+	@deploy/local/prerequisites
+
+setup: $(INSTALLED) ## install everything into .venv (uv too, where it is missing)
+
+$(INSTALLED): requirements.lock pyproject.toml $(MEMBERS) deploy/local/setup | prerequisites
+	@deploy/local/setup
+	@touch $@
+
+lock: ## resolve the dependencies again and write requirements.lock
+	deploy/local/uv lock
+	deploy/local/uv export --quiet --all-packages --no-emit-workspace --no-header --output-file requirements.lock
+
+demo: $(INSTALLED) ## the guided tour: three acts on a stack of its own
+	@$(PYTHON) -m tour $(ARGS)
+
+test: $(INSTALLED) ## all tests (ARGS="-k pattern" narrows them)
+	@$(PYTHON) -m local_stack fetch
+	@$(PYTHON) -m pytest -n 2 --dist loadgroup $(ARGS)
+
+test-fast: $(INSTALLED) ## the tests of pure logic: no broker, no database, seconds
+	@$(PYTHON) -m pytest -m "not infra" $(ARGS)
+
+lint: $(INSTALLED) ## style, types and imports, as in continuous integration
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy $(TYPED)
+	@.venv/bin/lint-imports
+
+format: $(INSTALLED) ## format the code and apply the safe corrections
+	@.venv/bin/ruff check --fix .
+	@.venv/bin/ruff format .
+
+up: $(INSTALLED) ## start the stack in the background and print the pages to open
+	@$(PYTHON) -m local_stack up
+
+down: $(INSTALLED) ## stop it; its data stays
+	@$(PYTHON) -m local_stack down
+
+status: $(INSTALLED) ## what runs, where, and how often it was restarted
+	@$(PYTHON) -m local_stack status || true
+
+clean: $(INSTALLED) ## stop it and delete its data (not the caches outside the work tree)
+	@$(PYTHON) -m local_stack clean
+
+bench: $(INSTALLED) ## measure throughput and latency
+	@$(PYTHON) -m bench $(ARGS)
+
+schemas: $(INSTALLED) ## write the events' JSON Schemas
+	@$(PYTHON) -m shared.contracts.schemas write
