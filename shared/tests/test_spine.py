@@ -54,7 +54,7 @@ async def test_duplicates_and_replays_change_nothing(stage: Stage) -> None:
     await stage.events(QrDelivered, where=lambda e: e.order_id == last.order_id)
 
     async def all_read() -> bool:
-        return service.metrics.duplicates._value.get() == 150
+        return bool(service.metrics.duplicates._value.get() == 150)
 
     await stage.eventually(all_read)
     assert await rows(service, "SELECT count(*), sum(handled), sum(recorded) FROM seen") == [(51, 51, 51)]
@@ -122,7 +122,7 @@ async def test_tombstones_reach_their_handler(stage: Stage) -> None:
     await stage.raw(BuyerContact.topic, fact.key().encode(), None, to_wire(headers))
 
     async def erased() -> bool:
-        return service.app.state.erased == [fact.key()]
+        return bool(service.app.state.erased == [fact.key()])
 
     await stage.eventually(erased)
 
@@ -218,7 +218,7 @@ async def test_a_lost_lease_fences_the_result(stage: Stage) -> None:
     go_on.set()
 
     async def fenced() -> bool:
-        return service.metrics.fenced._value.get() == 1
+        return bool(service.metrics.fenced._value.get() == 1)
 
     await stage.eventually(fenced)
     assert uncertain == [False, True]

@@ -71,6 +71,7 @@ class Service:
         self._resources = AsyncExitStack()
         self._subscription: Subscription | None = None
         self._halted: str | None = None
+        self._leaving = asyncio.Event()
         self._head = migrations.newest(name)
         self.port = settings.http_port
 
@@ -171,6 +172,7 @@ class Service:
                 self._subscription = subscription
 
     async def _stop_consuming(self) -> None:
+        self._leaving.set()
         subscription, self._subscription = self._subscription, None
         if subscription is not None:
             await subscription.stop()
@@ -182,7 +184,8 @@ class Service:
             # Better to stand still, visibly, than to skip a topic: someone looks, then restarts.
             self._halted = f"stopped: {error}"
             log.error("consumer_halted", reason=str(error))  # noqa: TRY400 - no words of exceptions in logs
-            await asyncio.Event().wait()
+            await self._leaving.wait()
+            raise
         except Exception as error:
             log.error("batch_failed", error=error)  # noqa: TRY400 - as above
             await asyncio.sleep(_RECONNECT_SECONDS)  # FastStream reads the batch again at once
