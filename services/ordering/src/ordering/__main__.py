@@ -1,0 +1,7 @@
+"""`python -m ordering serve | migrate`."""
+
+from ordering.service import build
+from ordering.settings import Settings
+from shared.kernel.cli import main
+
+main("ordering", Settings, build)

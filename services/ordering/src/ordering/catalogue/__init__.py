@@ -1,0 +1,5 @@
+"""The catalogue's files, and how they are read while the service runs."""
+
+from ordering.catalogue.files import CatalogueFiles
+
+__all__ = ["CatalogueFiles"]

@@ -1,0 +1,135 @@
+"""Kafka in: orders that shops submit, and what the other services say about orders."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from ordering.catalogue import CatalogueFiles
+from ordering.domain.status import Fact
+from ordering.domain.timeline import Known
+from ordering.domain.validation import Refusal
+from ordering.intake import Submission, accept
+from ordering.store import record
+from shared.contracts import (
+    DeliveryFailed,
+    Event,
+    Money,
+    OrderPaid,
+    OrderRejected,
+    OrderSubmitted,
+    PaymentFailed,
+    ProfileFailed,
+    ProfileGenerated,
+    QrDelivered,
+    RefundApproved,
+    RefundFailed,
+    RefundRequested,
+    RefundSettled,
+)
+from shared.database import Tx
+from shared.messaging.consumer import Handler, Received
+
+#: fact, when it became true, what tells several of a kind apart, details for the timeline (no personal data).
+Told = tuple[Fact, Any, str, dict[str, Any]]
+
+
+def order_submitted(catalogue: CatalogueFiles, keep_sessions: timedelta) -> Handler:
+    """Accept submitted orders as `POST /orders` does; refusals are answered with `ordering.order-rejected`."""
+
+    async def handle(tx: Tx, batch: Sequence[Received[OrderSubmitted]]) -> None:
+        submissions = [
+            Submission(one.event.storefront, one.event.submission_id, one.event.order, one.trace) for one in batch
+        ]
+        outcomes = await accept(tx, catalogue.current(), submissions, keep_sessions=keep_sessions)
+        for received, outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, Refusal):
+                tx.publish(_rejected(received.event, outcome, tx), trace=received.trace)
+
+    return handle
+
+
+def _rejected(event: OrderSubmitted, refusal: Refusal, tx: Tx) -> OrderRejected:
+    # The id may be the very thing that is wrong with it; control characters would not survive on the way out.
+    shown = "".join(letter if letter.isprintable() else "\ufffd" for letter in event.submission_id)
+    return OrderRejected(
+        storefront=event.storefront,
+        submission_id=shown,
+        reason=refusal.reason,
+        errors=refusal.errors,
+        rejected_at=tx.now,
+    )
+
+
+def _order_paid(event: OrderPaid) -> Told:
+    return Fact.ORDER_PAID, event.paid_at, "", {}
+
+
+def _payment_failed(event: PaymentFailed) -> Told:
+    return Fact.PAYMENT_FAILED, event.failed_at, event.invoice_id, {"reason_code": event.reason_code}
+
+
+def _profile_generated(event: ProfileGenerated) -> Told:
+    return Fact.PROFILE_GENERATED, event.generated_at, "", {}
+
+
+def _profile_failed(event: ProfileFailed) -> Told:
+    return Fact.PROFILE_FAILED, event.failed_at, "", {}
+
+
+def _qr_delivered(event: QrDelivered) -> Told:
+    return Fact.QR_DELIVERED, event.delivered_at, event.channel, {"channel": event.channel}
+
+
+def _delivery_failed(event: DeliveryFailed) -> Told:
+    # A corrected address may be refused as well: each refusal is a fact of its own.
+    return Fact.DELIVERY_FAILED, event.failed_at, event.failed_at.isoformat(), {"smtp_code": event.smtp_code}
+
+
+def _refund_requested(event: RefundRequested) -> Told:
+    return Fact.REFUND_REQUESTED, event.requested_at, str(event.case_id), {}
+
+
+def _refund_approved(event: RefundApproved) -> Told:
+    clauses = [f"{ground.document} {ground.clause}" for ground in event.grounds]
+    return Fact.REFUND_APPROVED, event.approved_at, str(event.refund_id), {**_money(event.amount), "clauses": clauses}
+
+
+def _refund_settled(event: RefundSettled) -> Told:
+    credited = {"credited_by": event.credited_by.isoformat()} if event.credited_by else {}
+    return Fact.REFUND_SETTLED, event.settled_at, str(event.refund_id), {**_money(event.amount), **credited}
+
+
+def _refund_failed(event: RefundFailed) -> Told:
+    return Fact.REFUND_FAILED, event.failed_at, str(event.refund_id), _money(event.amount)
+
+
+def _money(money: Money) -> dict[str, Any]:
+    return {"amount": money.amount, "currency": money.currency}
+
+
+def _keeping(tell: Callable[[Any], Told]) -> Handler:
+    """A handler that keeps the facts of a batch with one statement."""
+
+    async def handle(tx: Tx, batch: Sequence[Received[Any]]) -> None:
+        facts: list[tuple[UUID, Known]] = []
+        for received in batch:
+            fact, at, ref, detail = tell(received.event)
+            facts.append((received.event.order_id, Known(fact, at, ref, detail, received.trace)))
+        await record(tx, facts)
+
+    return handle
+
+
+FACTS: dict[type[Event], Handler] = {
+    OrderPaid: _keeping(_order_paid),
+    PaymentFailed: _keeping(_payment_failed),
+    ProfileGenerated: _keeping(_profile_generated),
+    ProfileFailed: _keeping(_profile_failed),
+    QrDelivered: _keeping(_qr_delivered),
+    DeliveryFailed: _keeping(_delivery_failed),
+    RefundRequested: _keeping(_refund_requested),
+    RefundApproved: _keeping(_refund_approved),
+    RefundSettled: _keeping(_refund_settled),
+    RefundFailed: _keeping(_refund_failed),
+}

@@ -1,0 +1,1 @@
+"""Pure rules and values of ordering: no database, no network, no clock."""

@@ -1,0 +1,72 @@
+"""An order's status, derived from the facts that are present, whatever their order and number."""
+
+from collections.abc import Collection
+from enum import StrEnum
+
+
+class Fact(StrEnum):
+    """What may be known about an order, in the order in which a smooth story tells it."""
+
+    ORDER_PLACED = "order_placed"
+    PAYMENT_FAILED = "payment_failed"
+    ORDER_PAID = "order_paid"
+    PROFILE_GENERATED = "profile_generated"
+    PROFILE_FAILED = "profile_failed"
+    DELIVERY_FAILED = "delivery_failed"
+    QR_DELIVERED = "qr_delivered"
+    REFUND_REQUESTED = "refund_requested"
+    REFUND_APPROVED = "refund_approved"
+    REFUND_FAILED = "refund_failed"
+    REFUND_SETTLED = "refund_settled"
+
+
+class Status(StrEnum):
+    """Where an order stands."""
+
+    PLACED = "placed"
+    PAYMENT_FAILED = "payment_failed"
+    PAID = "paid"
+    PROFILE_READY = "profile_ready"
+    PROVISIONING_FAILED = "provisioning_failed"
+    DELIVERY_FAILED = "delivery_failed"
+    DELIVERED = "delivered"
+    REFUND_REQUESTED = "refund_requested"
+    REFUND_APPROVED = "refund_approved"
+    REFUND_FAILED = "refund_failed"
+    REFUNDED = "refunded"
+
+
+_PRECEDENCE: tuple[tuple[Fact, Status], ...] = (
+    (Fact.REFUND_SETTLED, Status.REFUNDED),
+    (Fact.REFUND_FAILED, Status.REFUND_FAILED),
+    (Fact.REFUND_APPROVED, Status.REFUND_APPROVED),
+    (Fact.REFUND_REQUESTED, Status.REFUND_REQUESTED),
+    (Fact.QR_DELIVERED, Status.DELIVERED),
+    (Fact.PROFILE_FAILED, Status.PROVISIONING_FAILED),
+    (Fact.DELIVERY_FAILED, Status.DELIVERY_FAILED),
+    (Fact.PROFILE_GENERATED, Status.PROFILE_READY),
+    (Fact.ORDER_PAID, Status.PAID),
+    (Fact.PAYMENT_FAILED, Status.PAYMENT_FAILED),
+)
+
+
+def status(facts: Collection[str]) -> Status:
+    """The status that these facts amount to. The first of this list that is present decides:
+
+    1. refund settled: *refunded*. The money is back; nothing outranks that.
+    2. refund failed: *refund_failed*. The bank refused for good and a person must act, so it may not look like a
+       refund under way. A settlement after it (the person acted) is 1.
+    3. refund approved: *refund_approved*. The money is on its way.
+    4. refund requested: *refund_requested*. A case is open, also where the code was delivered before.
+    5. QR delivered: *delivered*, once and for all (PO 3.4): a mailbox that refuses another copy takes nothing back.
+    6. profile failed: *provisioning_failed*. Final by contract; it outranks a profile that was also reported.
+    7. delivery failed: *delivery_failed*. The profile exists and waits for a mailbox that takes it.
+    8. profile generated: *profile_ready*.
+    9. order paid: *paid*. It outranks failed attempts, also those that are reported later.
+    10. payment failed: *payment_failed*. The order can still be paid by another attempt.
+    11. otherwise *placed*.
+
+    A later stage implies the earlier ones (delivered implies generated implies paid), so a stage whose predecessors
+    have not been heard of yet counts all the same.
+    """
+    return next((then for fact, then in _PRECEDENCE if fact in facts), Status.PLACED)

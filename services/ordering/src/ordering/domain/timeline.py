@@ -1,0 +1,116 @@
+"""The buyer's timeline: what happened to an order, one sentence per fact, in English and Russian."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Literal
+
+from ordering.domain.status import Fact
+
+Tongue = Literal["en", "ru"]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A fact about one order: when it became true, and the few details that its sentence needs.
+
+    `ref` tells facts of one kind apart that an order may have several of (attempts to pay, refund cases).
+    """
+
+    fact: Fact
+    at: datetime
+    ref: str = ""
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    trace: str | None = None
+
+
+_SENTENCES: dict[Fact, dict[Tongue, str]] = {
+    Fact.ORDER_PLACED: {"en": "The order was placed.", "ru": "Заказ оформлен."},
+    Fact.PAYMENT_FAILED: {
+        "en": "A payment did not go through{why}. The order can still be paid.",
+        "ru": "Платёж не прошёл{why}. Заказ всё ещё можно оплатить.",
+    },
+    Fact.ORDER_PAID: {"en": "The payment was received.", "ru": "Оплата получена."},
+    Fact.PROFILE_GENERATED: {"en": "The eSIM was made by the operator.", "ru": "Оператор выпустил eSIM."},
+    Fact.PROFILE_FAILED: {
+        "en": "The operator could not make the eSIM.",
+        "ru": "Оператор не смог выпустить eSIM.",
+    },
+    Fact.DELIVERY_FAILED: {
+        "en": "The mailbox refused the e-mail with the QR code.",
+        "ru": "Почтовый ящик не принял письмо с QR-кодом.",
+    },
+    Fact.QR_DELIVERED: {"en": "The QR code was delivered{how}.", "ru": "QR-код доставлен{how}."},
+    Fact.REFUND_REQUESTED: {"en": "A refund was requested.", "ru": "Запрошен возврат денег."},
+    Fact.REFUND_APPROVED: {
+        "en": "The refund of {amount} was approved{clauses}.",
+        "ru": "Возврат {amount} одобрен{clauses}.",
+    },
+    Fact.REFUND_FAILED: {
+        "en": "The bank refused the refund of {amount}. Our staff is taking care of it.",
+        "ru": "Банк отклонил возврат {amount}. Этим занимается наш сотрудник.",
+    },
+    Fact.REFUND_SETTLED: {
+        "en": "The refund of {amount} was sent to the original payment method{until}.",
+        "ru": "Возврат {amount} отправлен на исходный способ оплаты{until}.",
+    },
+}
+#: Epay's reasonCodes in a buyer's words (interfaces.md section 1); other codes say nothing that helps a buyer.
+_REASONS: tuple[tuple[tuple[int, ...], dict[Tongue, str]], ...] = (
+    ((457, 478, 485), {"en": "the card has expired", "ru": "истёк срок действия карты"}),
+    ((465, 467, 479, 489), {"en": "the card is blocked", "ru": "карта заблокирована"}),
+    ((471, 472), {"en": "wrong card number", "ru": "неверный номер карты"}),
+    ((455, 473, 499), {"en": "3-D Secure was not passed", "ru": "не пройдена проверка 3-D Secure"}),
+    ((484,), {"en": "insufficient funds", "ru": "недостаточно средств"}),
+    ((488, 491), {"en": "a limit of the card was reached", "ru": "превышен лимит карты"}),
+)
+_DECLINED = {code: words for codes, words in _REASONS for code in codes}
+_CHANNELS: dict[str, dict[Tongue, str]] = {
+    "email": {"en": " by e-mail", "ru": " по электронной почте"},
+    "account": {"en": " in the personal account", "ru": " в личном кабинете"},
+}
+_ORDER = {fact: position for position, fact in enumerate(Fact)}
+
+
+def in_order(facts: Iterable[Known]) -> list[Known]:
+    """By time; facts of one moment in the order in which a story tells them."""
+    return sorted(facts, key=lambda known: (known.at, _ORDER[known.fact], known.ref))
+
+
+def sentence(known: Known, tongue: Tongue) -> str:
+    """The fact in words, for the buyer."""
+    detail = known.detail
+    return _SENTENCES[known.fact][tongue].format(
+        why=_why(detail.get("reason_code"), tongue),
+        how=_CHANNELS.get(detail.get("channel", ""), {}).get(tongue, ""),
+        amount=_amount(detail),
+        clauses=_clauses(detail.get("clauses", ())),
+        until=_until(detail.get("credited_by"), tongue),
+    )
+
+
+def _why(code: int | None, tongue: Tongue) -> str:
+    words = _DECLINED.get(code or 0)
+    return f": {words[tongue]}" if words else ""
+
+
+def _amount(detail: Mapping[str, Any]) -> str:
+    if "amount" not in detail:
+        return ""
+    # Every currency sold in has two decimals (tiyn, cents).
+    major, minor = divmod(int(detail["amount"]), 100)
+    return f"{major:,}.{minor:02} {detail['currency']}".replace(",", "\u00a0")
+
+
+def _clauses(clauses: Iterable[str]) -> str:
+    joined = ", ".join(clauses)
+    return f" ({joined})" if joined else ""
+
+
+def _until(day: str | None, tongue: Tongue) -> str:
+    if day is None:
+        return ""
+    until = date.fromisoformat(day)
+    if tongue == "ru":
+        return f"; обычно деньги приходят до {until:%d.%m.%Y}"
+    return f"; it usually arrives by {until.day} {until:%B %Y}"

@@ -1,0 +1,5 @@
+"""Alembic environment."""
+
+from shared.kernel.migrations import run_env
+
+run_env()

@@ -1,0 +1,18 @@
+"""Settings of ordering."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+
+from shared.kernel.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """What ordering needs beyond the common settings."""
+
+    storefront_keys: dict[str, SecretStr] = Field(
+        default_factory=dict,
+        description='API keys as JSON, {"storefront": "key"}; a shop without one has no HTTP access',
+    )
+    catalogue_dir: Path | None = Field(None, description="folder of *.toml files; the packaged catalogue by default")
+    session_retention_days: int = Field(365, ge=1, description="how long a checkout's IP and browser are kept (PP 4.5)")

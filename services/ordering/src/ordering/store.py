@@ -1,0 +1,207 @@
+"""Every statement of ordering, each over a whole set of orders."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from ordering.domain.status import Fact
+from ordering.domain.timeline import Known
+from ordering.domain.validation import Approved
+from ordering.tables import buyers, order_facts, orders, session_records, submissions
+from shared.database import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Technical data of the checkout, as far as the shop told it (PP 3.3)."""
+
+    ip: str | None = None
+    user_agent: str | None = None
+    referrer: str | None = None
+
+
+#: Nothing was told, as over Kafka.
+NO_SESSION = Session()
+
+
+@dataclass(slots=True)
+class Draft:
+    """An approved order on its way into the tables. `buyer_id` is replaced where the buyer is known already."""
+
+    storefront: str
+    submission_id: str
+    body_hash: bytes
+    approved: Approved
+    session: Session
+    trace: str | None
+    order_id: UUID
+    buyer_id: UUID
+    number: int = 0
+
+    @property
+    def person(self) -> tuple[str, str]:
+        """By what a buyer is recognised."""
+        return self.storefront, self.approved.email.key
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An accepted order. `body_hash` is of the body it was accepted with."""
+
+    order_id: UUID
+    number: int
+    kind: str
+    plan: dict[str, Any]
+    price: int
+    currency: str
+    placed_at: datetime
+    trace: str | None
+    body_hash: bytes = b""
+
+
+_UPDATE_BUYER = """ON CONFLICT (storefront, email_key) DO UPDATE SET
+  name = EXCLUDED.name, email = EXCLUDED.email, phone = EXCLUDED.phone, language = EXCLUDED.language,
+  newsletter = EXCLUDED.newsletter, updated_at = EXCLUDED.updated_at"""
+_ORDER = "o.order_id, o.number, o.kind, o.plan, o.price, o.currency, o.placed_at, o.trace"
+_EARLIER = f"""
+SELECT s.storefront, s.submission_id, s.body_hash, {_ORDER}
+FROM unnest(CAST(:storefronts AS text[]), CAST(:ids AS text[])) AS asked(storefront, submission_id)
+JOIN submissions s USING (storefront, submission_id) JOIN orders o USING (order_id)
+"""
+_FIND = f"""
+SELECT {_ORDER}, f.fact, f.ref, f.at, f.detail, f.trace AS fact_trace
+FROM orders o LEFT JOIN order_facts f USING (order_id)
+WHERE o.storefront = :storefront AND """
+
+
+async def claim(tx: Tx, drafts: Sequence[Draft]) -> set[UUID]:
+    """Take the idempotency keys; returns the orders whose key was free. The first of a key in the batch gets it."""
+    rows = [
+        {"storefront": d.storefront, "submission_id": d.submission_id, "body_hash": d.body_hash, "order_id": d.order_id}
+        for d in sorted(drafts, key=lambda d: (d.storefront, d.submission_id))  # one locking order for everybody
+    ]
+    return {row.order_id for row in await tx.insert(submissions, rows, returning="order_id")}
+
+
+async def earlier(tx: Tx, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Placed]:
+    """The orders that were accepted under these (storefront, idempotency key)."""
+    if not keys:
+        return {}
+    result = await tx.execute(_EARLIER, storefronts=[shop for shop, _ in keys], ids=[key for _, key in keys])
+    return {(row.storefront, row.submission_id): _placed(row, row.body_hash) for row in result}
+
+
+async def place(tx: Tx, drafts: Sequence[Draft], keep_sessions: timedelta) -> None:
+    """Insert buyers, orders and session records; fills in `buyer_id` and `number`."""
+    people = {draft.person: draft for draft in drafts}
+    known = await tx.insert(
+        buyers,
+        [_buyer(people[person], tx.now) for person in sorted(people)],
+        on_conflict=_UPDATE_BUYER,
+        returning="storefront, email_key, buyer_id",
+    )
+    ids = {(row.storefront, row.email_key): row.buyer_id for row in known}
+    for draft in drafts:
+        draft.buyer_id = ids[draft.person]
+    made = await tx.insert(
+        orders, [_order(draft, tx.now) for draft in drafts], on_conflict="", returning="order_id, number"
+    )
+    numbers = {row.order_id: row.number for row in made}
+    for draft in drafts:
+        draft.number = numbers[draft.order_id]
+    await tx.insert(session_records, [_session(draft, tx.now, keep_sessions) for draft in drafts], on_conflict="")
+
+
+async def record(tx: Tx, facts: Sequence[tuple[UUID, Known]]) -> None:
+    """Keep facts, of orders known or not; what is known already stays as it is."""
+    rows = [
+        {
+            "order_id": order_id,
+            "fact": known.fact,
+            "ref": known.ref,
+            "at": known.at,
+            "detail": known.detail or None,
+            "trace": known.trace,
+        }
+        for order_id, known in facts
+    ]
+    # One locking order, so two instances that read the same facts never wait for each other in a circle.
+    await tx.insert(order_facts, sorted(rows, key=lambda row: (row["order_id"], row["ref"])))
+
+
+async def find(
+    tx: Tx, storefront: str, *, order_id: UUID | None, number: int | None
+) -> tuple[Placed, list[Known]] | None:
+    """An order of that storefront with all that is known about it, by id or by number."""
+    if order_id is not None:
+        rows = (await tx.execute(_FIND + "o.order_id = :id", storefront=storefront, id=order_id)).all()
+    else:
+        rows = (await tx.execute(_FIND + "o.number = :number", storefront=storefront, number=number)).all()
+    if not rows:
+        return None
+    placed = _placed(rows[0])
+    facts = [Known(Fact.ORDER_PLACED, placed.placed_at, trace=placed.trace)]
+    facts += [Known(Fact(r.fact), r.at, r.ref, r.detail or {}, r.fact_trace) for r in rows if r.fact is not None]
+    return placed, facts
+
+
+def _placed(row: Any, body_hash: bytes = b"") -> Placed:
+    return Placed(
+        row.order_id,
+        row.number,
+        row.kind,
+        row.plan,
+        row.price,
+        row.currency,
+        row.placed_at,
+        row.trace,
+        bytes(body_hash),
+    )
+
+
+def _buyer(draft: Draft, now: datetime) -> dict[str, Any]:
+    approved = draft.approved
+    return {
+        "buyer_id": draft.buyer_id,
+        "storefront": draft.storefront,
+        "email_key": approved.email.key,
+        "name": approved.request.buyer.name,
+        "email": approved.email.address,
+        "phone": approved.phone,
+        "language": approved.request.buyer.language,
+        "newsletter": approved.request.newsletter,
+        "updated_at": now,
+    }
+
+
+def _order(draft: Draft, now: datetime) -> dict[str, Any]:
+    approved = draft.approved
+    return {
+        "order_id": draft.order_id,
+        "storefront": draft.storefront,
+        "buyer_id": draft.buyer_id,
+        "kind": approved.request.kind,
+        "iccid": approved.request.iccid,
+        "plan": approved.plan.model_dump(mode="json"),
+        "price": approved.price.amount,
+        "currency": approved.price.currency,
+        "offer_version": approved.request.offer_version,
+        "privacy_version": approved.request.privacy_version,
+        "placed_at": now,
+        "trace": draft.trace,
+    }
+
+
+def _session(draft: Draft, now: datetime, keep: timedelta) -> dict[str, Any]:
+    return {
+        "order_id": draft.order_id,
+        "offer_version": draft.approved.request.offer_version,
+        "privacy_version": draft.approved.request.privacy_version,
+        "consented_at": now,
+        "ip": draft.session.ip,
+        "user_agent": draft.session.user_agent,
+        "referrer": draft.session.referrer,
+        "keep_until": now + keep,
+    }

@@ -1,0 +1,87 @@
+"""Ordering's own tables."""
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, LargeBinary, MetaData, Sequence, Table, Text, Uuid
+from sqlalchemy.dialects.postgresql import JSONB
+
+from shared.spine import timestamp
+
+metadata = MetaData()
+
+#: Epay wants 6-15 digits (interfaces.md section 1); eight look like an order number and leave room to grow.
+order_numbers = Sequence("order_numbers", start=10_000_001, metadata=metadata)
+
+#: Personal data. One row per person and storefront; `email_key` is the address without regard to case.
+buyers = Table(
+    "buyers",
+    metadata,
+    Column("buyer_id", Uuid, primary_key=True),
+    Column("storefront", Text, nullable=False),
+    Column("email_key", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("email", Text, nullable=False),
+    Column("phone", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("newsletter", Boolean, nullable=False),
+    timestamp("updated_at", nullable=False),
+    Index("buyers_person", "storefront", "email_key", unique=True),
+)
+
+#: Idempotency keys of accepted orders: one space per storefront, for HTTP and Kafka. Refused orders leave theirs free.
+submissions = Table(
+    "submissions",
+    metadata,
+    Column("storefront", Text, primary_key=True),
+    Column("submission_id", Text, primary_key=True),
+    Column("body_hash", LargeBinary, nullable=False),
+    Column("order_id", Uuid, nullable=False),
+)
+
+#: Accepted orders as they were accepted; nothing here changes. No foreign key to buyers: an erased buyer's orders stay.
+orders = Table(
+    "orders",
+    metadata,
+    Column("order_id", Uuid, primary_key=True),
+    Column("number", BigInteger, order_numbers, server_default=order_numbers.next_value(), nullable=False),
+    Column("storefront", Text, nullable=False),
+    Column("buyer_id", Uuid, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("iccid", Text),
+    Column("plan", JSONB, nullable=False),
+    Column("price", BigInteger, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("offer_version", Text, nullable=False),
+    Column("privacy_version", Text, nullable=False),
+    timestamp("placed_at", nullable=False),
+    Column("trace", Text),
+    Index("orders_number", "number", unique=True),
+    Index("orders_buyer", "buyer_id"),
+)
+
+#: What the other services said about an order: a row per fact, written once, never updated. Facts may come before their
+#: order is known here, so there is no foreign key. `ref` tells several of a kind apart (attempts to pay, refund cases).
+order_facts = Table(
+    "order_facts",
+    metadata,
+    Column("order_id", Uuid, primary_key=True),
+    Column("fact", Text, primary_key=True),
+    Column("ref", Text, primary_key=True),
+    timestamp("at", nullable=False),
+    Column("detail", JSONB),
+    Column("trace", Text),
+)
+
+#: Consent and the technical data of the checkout (PP 3.3, 4.5, 2.1); deleted after `keep_until`. The versions that were
+#: accepted and the time stay on the order.
+session_records = Table(
+    "session_records",
+    metadata,
+    Column("order_id", Uuid, primary_key=True),
+    Column("offer_version", Text, nullable=False),
+    Column("privacy_version", Text, nullable=False),
+    timestamp("consented_at", nullable=False),
+    Column("ip", Text),
+    Column("user_agent", Text),
+    Column("referrer", Text),
+    timestamp("keep_until", nullable=False),
+    Index("session_records_end", "keep_until"),
+)

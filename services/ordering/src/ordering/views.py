@@ -1,0 +1,122 @@
+"""What ordering answers over HTTP. No personal data: a shop knows its buyers."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel
+
+from ordering.domain.catalogue import Catalogue, Documents, Storefront, Support
+from ordering.domain.status import Fact, Status, status
+from ordering.domain.timeline import Known, Tongue, in_order, sentence
+from ordering.store import Placed
+from shared.contracts import Kind, Language, Money, Plan
+from shared.telemetry.tracing import trace_id
+
+
+class Links(BaseModel):
+    """Where to look next, relative to this service."""
+
+    self: str
+    timeline: str
+
+    @classmethod
+    def of(cls, placed: Placed) -> Self:
+        """The links of an order."""
+        return cls(self=f"/orders/{placed.order_id}", timeline=f"/orders/{placed.order_id}/timeline")
+
+
+class OrderAnswer(BaseModel):
+    """The answer to an accepted order: the same for every repetition of it."""
+
+    order_id: str
+    order_number: str
+    status: Status
+    price: Money
+    plan: Plan
+    links: Links
+
+    @classmethod
+    def of(cls, placed: Placed) -> Self:
+        """As of its acceptance, whatever has happened since."""
+        return cls(**_common(placed), status=Status.PLACED)
+
+
+class OrderView(OrderAnswer):
+    """An order now. `facts` are the known ones with their (first) time, UTC."""
+
+    kind: Kind
+    facts: dict[Fact, datetime]
+    trace_id: str | None
+
+    @classmethod
+    def at_present(cls, placed: Placed, facts: Sequence[Known]) -> Self:
+        """Everything a shop may know about an order."""
+        times: dict[Fact, datetime] = {}
+        for known in in_order(facts):
+            times.setdefault(known.fact, known.at.astimezone(UTC))
+        return cls(
+            **_common(placed), status=status(times), kind=placed.kind, facts=times, trace_id=trace_id(placed.trace)
+        )
+
+
+class TimelineLine(BaseModel):
+    """One fact in words; `at` in the storefront's time zone. `trace_id` and `span_id` name the step that told us."""
+
+    at: datetime
+    fact: Fact
+    sentence: str
+    trace_id: str | None
+    span_id: str | None
+
+    @classmethod
+    def story(cls, facts: Sequence[Known], time_zone: str, tongue: Tongue) -> list[Self]:
+        """All facts in their order."""
+        zone = ZoneInfo(time_zone)
+        return [
+            cls(
+                at=known.at.astimezone(zone),
+                fact=known.fact,
+                sentence=sentence(known, tongue),
+                trace_id=trace_id(known.trace),
+                span_id=known.trace[36:52] if trace_id(known.trace) and known.trace else None,
+            )
+            for known in in_order(facts)
+        ]
+
+
+class PlanView(BaseModel):
+    """A plan and what it costs here."""
+
+    plan: Plan
+    price: Money
+
+
+class StorefrontView(BaseModel):
+    """A shop: what it sells, and the document versions that orders must name."""
+
+    slug: str
+    name: str
+    currency: str
+    time_zone: str
+    language: Language
+    support: Support
+    documents: Documents
+    plans: list[PlanView]
+
+    @classmethod
+    def of(cls, storefront: Storefront, catalogue: Catalogue) -> Self:
+        """As of the catalogue in force."""
+        plans = [PlanView(plan=plan, price=price) for plan, price in catalogue.sold_by(storefront.slug)]
+        return cls(**storefront.model_dump(exclude={"phone_region"}), plans=plans)
+
+
+def _common(placed: Placed) -> dict[str, Any]:
+    return {
+        "order_id": str(placed.order_id),
+        "order_number": str(placed.number),
+        "price": Money(amount=placed.price, currency=placed.currency),
+        "plan": placed.plan,
+        "links": Links.of(placed),
+    }

@@ -1,0 +1,30 @@
+"""Ordering's due work: session records are deleted when their time is over (PP 4.5)."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from shared.database import Tx
+from shared.work import Done, Item
+
+_MOST = 10_000
+_DELETE = """
+DELETE FROM session_records WHERE order_id IN (
+  SELECT order_id FROM session_records WHERE keep_until < :now ORDER BY keep_until LIMIT :most)
+"""
+
+
+class ClearSessions:
+    """Once a day. Its one row begins with the migration, and each time it is done it schedules itself again."""
+
+    kind = "clear_sessions"
+    concurrency = 1
+
+    async def perform(self, item: Item) -> None:
+        """Nothing outside is needed; the deletion is in `record`, in its transaction."""
+
+    async def record(self, tx: Tx, done: Sequence[Done[None]]) -> None:
+        """Delete what has expired; at once again where there is more than one statement should take."""
+        deleted = (await tx.execute(_DELETE, now=tx.now, most=_MOST)).rowcount
+        pause = timedelta(0) if deleted == _MOST else timedelta(days=1)
+        for one in done:
+            tx.schedule(self.kind, one.item.key, due_at=tx.now + pause, trace=None)
