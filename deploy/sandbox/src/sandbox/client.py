@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import httpx
 
+from sandbox.outward import new_client
 from sandbox.storefront import SUCCESS, Card, PaymentResult, pay
 
 JsonObject = dict[str, Any]
@@ -19,7 +20,7 @@ class SandboxClient:
         self.http_url = http_url.rstrip("/")
         self.smtp_host = smtp_host
         self.smtp_port = smtp_port
-        self.client = httpx.AsyncClient(base_url=self.http_url, timeout=30, trust_env=False)
+        self.client = new_client(base_url=self.http_url, timeout=30)
 
     @property
     def bank_url(self) -> str:

@@ -9,12 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sandbox.bank.ledger import Transaction
 from sandbox.bank.payform import Outcome, settle
-from sandbox.faults import Rule
+from sandbox.faults import Rule, RuleSet
 from sandbox.ledger import CamelModel
 from sandbox.smdp.ledger import Profile
 from sandbox.stands import Stands
 
 Since = Annotated[str, Query(description="a seq from an earlier answer, or an ISO 8601 time")]
+Rules = Annotated[list[Rule] | RuleSet | Rule, Body(description="one rule, a list, or {rules: […]}")]
 
 
 class ResendWebhook(CamelModel, extra="forbid"):
@@ -87,12 +88,12 @@ def _fault_routes(router: APIRouter, stands: Stands) -> None:
         return {"rules": stands.faults.as_json()}
 
     @router.put("/faults")
-    async def replace_faults(rules: Annotated[list[Rule] | Rule, Body()]) -> dict[str, Any]:
+    async def replace_faults(rules: Rules) -> dict[str, Any]:
         stands.faults.clear()
         return _add(rules)
 
     @router.post("/faults", status_code=201)
-    async def add_faults(rules: Annotated[list[Rule] | Rule, Body()]) -> dict[str, Any]:
+    async def add_faults(rules: Rules) -> dict[str, Any]:
         return _add(rules)
 
     @router.delete("/faults")
@@ -106,8 +107,9 @@ def _fault_routes(router: APIRouter, stands: Stands) -> None:
             raise HTTPException(404, "no such rule")
         return {"rules": stands.faults.as_json()}
 
-    def _add(rules: list[Rule] | Rule) -> dict[str, Any]:
-        added = [stands.faults.add(rule) for rule in (rules if isinstance(rules, list) else [rules])]
+    def _add(rules: list[Rule] | RuleSet | Rule) -> dict[str, Any]:
+        several = rules.rules if isinstance(rules, RuleSet) else rules
+        added = [stands.faults.add(rule) for rule in (several if isinstance(several, list) else [several])]
         return {"rules": [active.as_json() for active in added]}
 
 

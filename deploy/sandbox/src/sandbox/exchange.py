@@ -1,6 +1,5 @@
 """One HTTP exchange of a stand-in, and how faults strike it. The hot paths use this instead of a framework."""
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -78,12 +77,12 @@ async def play(
         return perform()
     for rule in rules:
         if rule.effect == "latency":
-            await asyncio.sleep(rule.seconds)
+            await book.pause(rule.seconds)
     struck = next((rule for rule in rules if rule.effect not in {"latency", "delay"}), None)
     reply = perform() if struck is None else _struck(struck, perform, refuse)
     for rule in rules:
         if rule.effect == "delay":
-            await asyncio.sleep(rule.seconds)
+            await book.pause(rule.seconds)
     return reply
 
 

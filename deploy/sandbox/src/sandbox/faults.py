@@ -1,6 +1,8 @@
 """Fault rules: what shall go wrong, where, how often and for whom. With no rule nothing is even looked at."""
 
+import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
@@ -73,6 +75,14 @@ class Rule(BaseModel):
         return self
 
 
+class RuleSet(BaseModel):
+    """Several rules at once."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    rules: list[Rule]
+
+
 class ActiveRule:
     """A rule at work: it counts what it has seen and done."""
 
@@ -102,6 +112,18 @@ class FaultBook:
         self._rules: list[ActiveRule] = []
         self._by_target: dict[str, list[ActiveRule]] = {}
         self._next_id = 1
+        self._ending = asyncio.Event()
+
+    async def pause(self, seconds: float) -> None:
+        """Wait so long, or until the sandbox stops."""
+        if seconds <= 0:
+            return
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._ending.wait(), seconds)
+
+    def end(self) -> None:
+        """The sandbox stops: nobody need wait any longer."""
+        self._ending.set()
 
     def add(self, rule: Rule) -> ActiveRule:
         """Put one more rule in force."""

@@ -71,21 +71,17 @@ class Ledger(Generic[Entry]):
 
     def load(self, key_of: str) -> None:
         """Read the journal; the last line of a key counts."""
-        latest: dict[str, tuple[Entry, bytes]] = {}
         for line in self._journal.lines():
             entry = self._kind.model_validate_json(line)
-            key = str(getattr(entry, key_of))
-            latest.pop(key, None)
-            latest[key] = (entry, line)
-        for key, (entry, line) in latest.items():
-            self.seq += 1
-            self._entries[key] = entry
-            self._lines[key] = (self.seq, line)
+            self._keep(str(getattr(entry, key_of)), entry, line)
 
     def put(self, key: str, entry: Entry) -> None:
         """Record an entry as it is now."""
         line = entry.model_dump_json(by_alias=True).encode()
         self._journal.append(line)
+        self._keep(key, entry, line)
+
+    def _keep(self, key: str, entry: Entry, line: bytes) -> None:
         self.seq += 1
         self._entries[key] = entry
         self._lines.pop(key, None)  # the changed one goes to the end, which keeps `since` a short walk

@@ -72,6 +72,7 @@ class Server:
 
     async def stop(self) -> None:
         """Answer what has been asked, then close everything."""
+        self.stands.faults.end()
         if self._http is not None and self._task is not None:
             self._http.stopping.set()
             await self._task

@@ -19,6 +19,10 @@ class RunningSandbox(SandboxClient):
         super().__init__(f"http://{host}:{server.http_port}", host, server.smtp_port)
         self.stands: Stands = server.stands
 
+    async def webhooks_idle(self) -> None:
+        """Return when every webhook has been delivered, dropped or given up."""
+        await self.stands.bank.webhooks.idle()
+
 
 @asynccontextmanager
 async def running_sandbox(**settings: Any) -> AsyncIterator[RunningSandbox]:

@@ -13,6 +13,7 @@ from sandbox.bank.wire import webhook_body
 from sandbox.clock import now
 from sandbox.exchange import overlay
 from sandbox.faults import FaultBook, Rule
+from sandbox.outward import new_client
 from sandbox.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -27,11 +28,7 @@ class WebhookSender:
         self._ledger = ledger
         self._faults = faults
         self._tasks: set[asyncio.Task[None]] = set()
-        self._client = httpx.AsyncClient(
-            timeout=settings.webhook_timeout_seconds,
-            limits=httpx.Limits(max_connections=100, max_keepalive_connections=100),
-            trust_env=False,
-        )
+        self._client = new_client(timeout=settings.webhook_timeout_seconds)
 
     def resume(self) -> None:
         """Go on with what an earlier run had not delivered."""
@@ -67,6 +64,11 @@ class WebhookSender:
             self._spawn(self._once(target, json.dumps(body).encode()))
         return True
 
+    async def idle(self) -> None:
+        """Return when nothing is being sent any more."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
     async def close(self) -> None:
         """Stop sending; what is pending stays pending in the journal."""
         for task in self._tasks:
@@ -88,7 +90,7 @@ class WebhookSender:
         task.add_done_callback(self._tasks.discard)
 
     async def _play(self, transaction: Transaction, body: dict[str, Any], rules: tuple[Rule, ...]) -> None:
-        await asyncio.sleep(sum(rule.seconds for rule in rules if rule.effect in {"latency", "delay"}))
+        await self._faults.pause(sum(rule.seconds for rule in rules if rule.effect in {"latency", "delay"}))
         struck = next((rule for rule in rules if rule.effect not in {"latency", "delay"}), None)
         effect = struck.effect if struck else ""
         if struck and effect == "forge":

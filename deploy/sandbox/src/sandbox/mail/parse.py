@@ -51,7 +51,7 @@ class ParsedMail:
 def parse(raw: bytes) -> ParsedMail:
     """Take a mail apart; a mail that is none is shown as its text."""
     message = message_from_bytes(raw, policy=default)
-    headers = [(name, _header_text(value)) for name, value in message.raw_items()]
+    headers = [(_clean(name), _header_text(value)) for name, value in message.raw_items()]
     text, html = "", ""
     attachments: list[Attachment] = []
     for part in message.walk():
@@ -74,16 +74,21 @@ def with_local_images(html: str, base: str) -> str:
 
 
 def _header_text(value: object) -> str:
-    text = " ".join(str(value).split())
+    text = " ".join(_clean(str(value)).split())
     if "=?" not in text:
         return text
     parsed = message_from_bytes(b"X: " + text.encode("utf-8", "replace") + b"\r\n\r\n", policy=default)
-    return str(parsed["X"])
+    return _clean(str(parsed["X"]))
+
+
+def _clean(text: str) -> str:
+    """Bytes that were no ASCII read as UTF-8, as far as they are: the parser keeps them as lone surrogates."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _content(part: EmailMessage) -> str:
     try:
-        return str(part.get_content())
+        return _clean(str(part.get_content()))
     except (LookupError, ValueError, KeyError):
         return _bytes(part).decode("utf-8", "replace")
 
@@ -95,9 +100,9 @@ def _bytes(part: EmailMessage) -> bytes:
 
 def _attachment(part: EmailMessage, number: int) -> Attachment:
     return Attachment(
-        name=part.get_filename() or f"part-{number}",
+        name=_clean(part.get_filename() or f"part-{number}"),
         content_type=part.get_content_type(),
-        content_id=str(part.get("Content-ID", "")).strip().strip("<>"),
+        content_id=_clean(str(part.get("Content-ID", ""))).strip().strip("<>"),
         inline=part.get_content_disposition() == "inline",
         content=_bytes(part),
     )

@@ -92,7 +92,7 @@ class CatcherHandler:
         return f"250 OK queued as {entry.id}"
 
     async def _play(self, server: CatcherProtocol, envelope: Envelope, rules: tuple[Rule, ...]) -> str:
-        await asyncio.sleep(sum(rule.seconds for rule in rules if rule.effect == "latency"))
+        await self.faults.pause(sum(rule.seconds for rule in rules if rule.effect == "latency"))
         struck = next((rule for rule in rules if rule.effect not in {"latency", "delay"}), None)
         effect = struck.effect if struck else ""
         answer = ""
@@ -105,7 +105,7 @@ class CatcherHandler:
         if struck is not None and effect == "duplicate":
             for _ in range(struck.count - 1):
                 self._accept(envelope)
-        await asyncio.sleep(sum(rule.seconds for rule in rules if rule.effect == "delay"))
+        await self.faults.pause(sum(rule.seconds for rule in rules if rule.effect == "delay"))
         if effect in {"drop", "lose_reply", "partial_body"}:
             _cut(server, b"25" if effect == "partial_body" else b"")
             return ""

@@ -6,10 +6,10 @@ from typing import Any
 import httpx
 
 from sandbox.clock import now
+from sandbox.outward import new_client
 from sandbox.smdp.api import PROTOCOL
 from sandbox.smdp.ledger import InstallState, OperatorLedger, Profile
 
-NOTIFICATION_PATH = "/gsma/rsp2/es2plus/handleDownloadProgressInfo"
 _STATE_AFTER: dict[int, InstallState] = {3: "downloaded", 4: "installed", 5: "deleted"}
 
 
@@ -19,7 +19,7 @@ class Phone:
     def __init__(self, ledger: OperatorLedger, progress_url: str) -> None:
         self._ledger = ledger
         self.progress_url = progress_url
-        self._client = httpx.AsyncClient(timeout=10, trust_env=False)
+        self._client = new_client(timeout=10)
 
     async def step(self, profile: Profile, point: int | str, *, succeeded: bool, url: str) -> int | None:
         """One notification point reached; the answer's HTTP status, None if nobody is to be told or answers."""
