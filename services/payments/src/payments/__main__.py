@@ -1,0 +1,8 @@
+"""`python -m payments serve | migrate`."""
+
+from payments.service import build
+from payments.settings import Settings
+from shared.kernel.cli import main
+
+if __name__ == "__main__":
+    main("payments", Settings, build)

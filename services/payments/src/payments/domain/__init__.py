@@ -1,0 +1,1 @@
+"""What payments knows by itself: pure functions and values, no I/O."""

@@ -1,0 +1,1 @@
+"""Due work: asking the bank about attempts, returning money, what waits for a person."""

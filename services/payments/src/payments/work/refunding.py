@@ -1,0 +1,128 @@
+"""Returns money through the bank: intent first, one call per order at a time, and no blind repeat (rule 5)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from payments import returns
+from payments.bank import Bank, BankAwayError, BankRefusedError, BankUnclearError
+from payments.domain.asking import Patience
+from payments.domain.refunding import Evidence, evidence
+from payments.domain.status import Expected, StatusAnswer
+from payments.metrics import PaymentMetrics
+from payments.returns import Intent
+from shared.database import Database, Tx
+from shared.work import Done, Item, Later, NeedsPersonError, NotNow, Unknown
+
+REFUND = "refund"
+
+
+class Outcome(StrEnum):
+    """How an intended refund ended. KNOWN: it had ended before, nothing is to be recorded."""
+
+    SETTLED = "settled"
+    FAILED = "failed"
+    KNOWN = "known"
+
+
+@dataclass(slots=True, frozen=True)
+class Returned:
+    """An outcome; `failure` says why the money did not move."""
+
+    outcome: Outcome
+    failure: str = ""
+
+
+class ReturnMoney:
+    """Job `refund`: the key is the refund's id."""
+
+    kind = REFUND
+
+    def __init__(
+        self,
+        bank: Bank,
+        database: Database,
+        metrics: PaymentMetrics,
+        *,
+        terminal: str,
+        patience: Patience,
+        concurrency: int,
+    ) -> None:
+        self.concurrency = concurrency
+        self._bank = bank
+        self._database = database
+        self._metrics = metrics
+        self._terminal = terminal
+        self._patience = patience
+
+    async def perform(self, item: Item) -> Returned:
+        """Make the refund, or find out what became of it."""
+        async with self._database.transaction("refund_intent") as tx:
+            intent = await returns.intend(tx, UUID(item.key))
+        if intent.ended:
+            return Returned(Outcome.KNOWN)
+        if intent.refusal:
+            return Returned(Outcome.FAILED, intent.refusal)
+        if intent.waits_for:
+            raise self._wait(item, intent.waits_for)
+        # A call of an earlier attempt may have reached the bank only if its intent was stored before this attempt.
+        if item.uncertain and not intent.fresh:
+            found = await self._found(item, intent)
+            if found is Evidence.DONE:
+                return Returned(Outcome.SETTLED)
+            if found is Evidence.UNCLEAR:
+                raise NeedsPersonError("the bank's status does not tell whether the refund was made: ask the bank")
+        return await self._call(item, intent)
+
+    async def record(self, tx: Tx, done: Sequence[Done[Returned]]) -> None:
+        """Note what ended and publish RefundSettled or RefundFailed."""
+        traces = {UUID(one.item.key): one.item.continues for one in done}
+        settled = [UUID(one.item.key) for one in done if one.result.outcome is Outcome.SETTLED]
+        failed = {UUID(one.item.key): one.result.failure for one in done if one.result.outcome is Outcome.FAILED}
+        if settled:
+            await returns.record_settled(tx, settled, traces)
+        if failed:
+            await returns.record_failed(tx, failed, traces)
+        for one in done:
+            self._metrics.refunds.labels(one.result.outcome).inc()
+
+    async def _call(self, item: Item, intent: Intent) -> Returned:
+        try:
+            await self._bank.refund(intent.transaction_id, intent.amount, intent.external_id, item.continues)
+        except BankAwayError as error:
+            raise NotNow(str(error), delay=error.delay) from None
+        except BankUnclearError as error:
+            self._metrics.refunds.labels("unclear").inc()
+            raise Unknown(str(error)) from None
+        except BankRefusedError as error:
+            return await self._refused(item, intent, error)
+        return Returned(Outcome.SETTLED)
+
+    async def _refused(self, item: Item, intent: Intent, error: BankRefusedError) -> Returned:
+        """The bank said no: perhaps because the refund had been made already."""
+        try:
+            found = await self._found(item, intent)
+        except NotNow as away:
+            raise Unknown(str(away), delay=away.delay) from None
+        if found is Evidence.DONE:
+            return Returned(Outcome.SETTLED)
+        if found is Evidence.UNCLEAR and item.uncertain:
+            raise NeedsPersonError(f"{error}, and its status does not tell whether the refund had been made")
+        return Returned(Outcome.FAILED, str(error))
+
+    async def _found(self, item: Item, intent: Intent) -> Evidence:
+        expected = Expected(intent.invoice_id, intent.captured, intent.currency, self._terminal)
+        try:
+            answer: StatusAnswer = await self._bank.status(expected, item.continues)
+        except BankAwayError as error:
+            raise NotNow(str(error), delay=error.delay) from None
+        if answer.result != "100":
+            # The capture is known to us: this is an answer about the question, not about the money.
+            raise NotNow(f"check-status: result {answer.result}", delay=timedelta(seconds=30))
+        return evidence(answer, amount=intent.amount, captured=intent.captured, owed=intent.owed)
+
+    def _wait(self, item: Item, reason: str) -> Exception:
+        pause = self._patience.pause(self._database.clock.now() - item.created_at)
+        return Later(pause, reason) if pause is not None else NeedsPersonError(f"{reason}: waited too long")
