@@ -130,12 +130,8 @@ def _notice(body: bytes, metrics: PaymentMetrics) -> Notice:
     except UnreadableNoticeError as error:
         metrics.webhooks.labels("unreadable").inc()
         errors = [{"field": error.field, "message": "is missing or not what Epay sends"}]
-        raise Problem(
-            HTTPStatus.UNPROCESSABLE_ENTITY,
-            "invalid-webhook",
-            "A field is missing or wrong; see errors.",
-            errors=errors,
-        ) from None
+        detail = "A field is missing or wrong; see errors."
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-webhook", detail, errors=errors) from None
 
 
 def _stored(notice: Notice) -> dict[str, Any]:

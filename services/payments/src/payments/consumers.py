@@ -1,10 +1,10 @@
 """Facts of other services, applied to our tables; a constant number of statements per batch."""
 
-import secrets
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from payments.pages import new_attempt
 from payments.tables import attempts, contacts, payment_orders, refunds
 from payments.work.checking import CHECK, check_payload
 from payments.work.refunding import REFUND
@@ -70,11 +70,6 @@ async def _open_orders(tx: Tx, batch: Sequence[Received[OrderPlaced]]) -> dict[U
     made = await tx.insert(payment_orders, [orders[key] for key in sorted(orders)], returning="order_id")
     first = [new_attempt(row.order_id, 1) | {"opened_at": tx.now} for row in made]
     return {row.order_id: row.invoice_id for row in await tx.insert(attempts, first, returning="order_id, invoice_id")}
-
-
-def new_attempt(order_id: UUID, number: int) -> dict[str, Any]:
-    """A fresh attempt; its invoice id comes from the sequence, its secret from the system."""
-    return {"order_id": order_id, "number": number, "secret_hash": secrets.token_hex(16)}
 
 
 def _order(received: Received[OrderPlaced]) -> dict[str, Any]:

@@ -78,11 +78,8 @@ class EpayBank:
         except BankUnclearError:
             raise BankAwayError("check-status: no answer") from None
         body = _object(response)
-        if (
-            response.status_code in (HTTPStatus.OK, HTTPStatus.BAD_REQUEST)
-            and body is not None
-            and "resultCode" in body
-        ):
+        readable = response.status_code in (HTTPStatus.OK, HTTPStatus.BAD_REQUEST)
+        if readable and body is not None and "resultCode" in body:
             self._count("check_status", "ok")
             return read_status(body)
         self._count("check_status", "away")

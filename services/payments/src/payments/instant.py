@@ -1,4 +1,4 @@
-"""A bank that approves everything at once and holds no money: for benchmarks (EPAY_ADAPTER=instant), never for buyers."""
+"""A bank that approves everything at once and holds no money: for benchmarks (EPAY_ADAPTER=instant)."""
 
 from collections.abc import Mapping
 from typing import Any

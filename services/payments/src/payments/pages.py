@@ -1,12 +1,12 @@
 """Which attempt a buyer pays next: the last one, or a new one when that has ended."""
 
+import secrets
 from dataclasses import dataclass, field
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
-from payments.consumers import new_attempt
 from payments.domain.payment_object import Payer, Purchase
 from payments.tables import attempts
 from payments.work.checking import POLL, check_payload
@@ -35,6 +35,11 @@ WHERE o.order_id = :order_id AND o.storefront = :storefront
 """
 _HAND_OUT = "UPDATE attempts SET handed_out_at = :now WHERE invoice_id = :invoice_id AND handed_out_at IS NULL"
 _OVER = frozenset({"failed", "expired"})
+
+
+def new_attempt(order_id: UUID, number: int) -> dict[str, Any]:
+    """A fresh attempt; its invoice id comes from the sequence, its secret from the system."""
+    return {"order_id": order_id, "number": number, "secret_hash": secrets.token_hex(16)}
 
 
 async def open_page(tx: Tx, order_id: UUID, storefront: str, first_poll: timedelta) -> Page:

@@ -1,4 +1,4 @@
-"""Amounts at the border: major units on Epay's wire, minor units everywhere else. All currencies here have two decimals."""
+"""Amounts at the border: major units on Epay's wire, minor units inside. All our currencies have two decimals."""
 
 from decimal import Decimal, InvalidOperation
 

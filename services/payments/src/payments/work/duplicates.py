@@ -1,4 +1,4 @@
-"""A second capture for one order: nobody keeps money taken twice, but until it is returned by itself a person does it."""
+"""A second capture for one order: nobody keeps money taken twice, and for now a person returns it."""
 
 from collections.abc import Sequence
 from typing import NoReturn
