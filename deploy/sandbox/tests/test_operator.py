@@ -65,7 +65,7 @@ async def test_by_profile_type_alone_each_call_reserves_another(sb: RunningSandb
     answers = [await call(sb, "downloadOrder", profileType="KZ-1GB", call_id="same") for _ in range(2)]
     first, second = (answer["iccid"] for answer in answers)
     assert first != second
-    assert all(re.fullmatch(r"8999701\d{12}", iccid) for iccid in (first, second))
+    assert all(re.fullmatch(r"8999701\d{12}F", iccid) for iccid in (first, second))
     assert len(await sb.ledger_operator()) == 2
 
 
@@ -223,7 +223,7 @@ async def test_the_phone_makes_the_operator_notify(sb: RunningSandbox, shop: Any
     assert played == {"installState": "installed", "answers": [204, 204]}
     first, second = await shop.webhook(), await shop.webhook()
     assert shop.headers[0]["x-admin-protocol"] == "gsma/rsp/v2.5.0"
-    assert (first["iccid"], first["profileType"], first["eid"]) == (ICCID, "KZ-1GB", EID)
+    assert (first["iccid"], first["profileType"], first["eid"]) == (ICCID + "F", "KZ-1GB", EID)
     assert (first["notificationPointId"], second["notificationPointId"]) == (3, "4")
     assert first["notificationPointStatus"] == {"status": "Executed-Success"}
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", first["timestamp"])

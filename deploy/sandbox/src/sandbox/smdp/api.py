@@ -61,7 +61,7 @@ class Operator:
             if request is None:
                 return Reply.of(400, {"code": 400, "message": "a JSON object is expected"}, _HEADERS)
             fields = {
-                "iccid": request.get("iccid"),
+                "iccid": str(request.get("iccid", "")).rstrip("Ff"),
                 "profileType": request.get("profileType") or self._type_of(request.get("iccid")),
                 "matchingId": request.get("matchingId"),
             }

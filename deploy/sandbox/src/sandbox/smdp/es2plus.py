@@ -12,6 +12,7 @@ ICCID = re.compile(r"[0-9]{18,20}|[0-9]{19}[Ff]")
 MATCHING_ID = re.compile(r"[-0-9A-Z]*")
 EID = re.compile(r"[0-9]{32}")
 EID_MODULUS = 97
+NINETEEN = 19
 MATCHING_ID_ALPHABET = "0123456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 
 
@@ -56,9 +57,10 @@ class Es2Plus:
         elif profile_type is not None:
             self._take_stock(profile_type)
             profile = _reserve(self.ledger.new_iccid(), profile_type, eid)
+            iccid = on_wire(profile.iccid)
         else:
             raise FailedError("8.2.5", "2.3", "iccid or profileType must be given")
-        return profile, {"iccid": profile.iccid}
+        return profile, {"iccid": iccid}
 
     def _named(self, iccid: str, profile_type: str | None, eid: str | None) -> Profile:
         known = self.ledger.get(iccid)
@@ -154,6 +156,11 @@ class Es2Plus:
         if profile is None:
             raise FailedError("8.2.1", "3.9", "the ICCID is unknown", iccid)
         return profile
+
+
+def on_wire(iccid: str) -> str:
+    """An ICCID of 19 digits is filled up with F (interfaces.md §3)."""
+    return f"{iccid}F" if len(iccid) == NINETEEN else iccid
 
 
 def _reserve(iccid: str, profile_type: str, eid: str | None) -> Profile:

@@ -8,6 +8,7 @@ import httpx
 from sandbox.clock import now
 from sandbox.outward import new_client
 from sandbox.smdp.api import PROTOCOL
+from sandbox.smdp.es2plus import on_wire
 from sandbox.smdp.ledger import InstallState, OperatorLedger, Profile
 
 _STATE_AFTER: dict[int, InstallState] = {3: "downloaded", 4: "installed", 5: "deleted"}
@@ -61,7 +62,7 @@ def _notification(profile: Profile, point: int | str, *, succeeded: bool) -> dic
             "functionRequesterIdentifier": "sandbox-operator",
             "functionCallIdentifier": str(uuid.uuid4()),
         },
-        "iccid": profile.iccid,
+        "iccid": on_wire(profile.iccid),
         "profileType": profile.profile_type,
         "timestamp": now()[:19] + "Z",
         "notificationPointId": point,
