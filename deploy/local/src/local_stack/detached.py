@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from local_stack.errors import LocalStackError
@@ -26,8 +27,13 @@ def running(directory: Path) -> Status | None:
     return Status.read(directory) if lock_of(directory).is_held() else None
 
 
-def start(name: str, directory: Path, progress: Progress) -> Status:
-    """Run the stack in the background and return when it is ready.
+def supervise_command(name: str) -> list[str]:
+    """The command line of the process that runs a stack in the background."""
+    return [sys.executable, "-m", "local_stack", "supervise", "--stack", name]
+
+
+def start(name: str, directory: Path, progress: Progress, command: Sequence[str] | None = None) -> Status:
+    """Run the stack in the background (by `supervise_command`) and return when it is ready.
 
     Raises LocalStackError when it does not come up, with the failed component's last log lines.
     """
@@ -39,10 +45,9 @@ def start(name: str, directory: Path, progress: Progress) -> Status:
     (directory / "status.json").unlink(missing_ok=True)
     log = directory / "logs" / "supervisor.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "local_stack", "supervise", "--stack", name]
     with log.open("ab") as output:
         supervisor = subprocess.Popen(  # noqa: S603 - our own module
-            command,
+            command or supervise_command(name),
             cwd=WORK_TREE,
             stdin=subprocess.DEVNULL,
             stdout=output,

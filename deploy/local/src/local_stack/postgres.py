@@ -14,11 +14,12 @@ from local_stack.ports import LOOPBACK, free_port
 from local_stack.postgres_databases import create_databases
 from local_stack.postgres_files import postgres_server
 from local_stack.postgres_home import SUPERUSER, PostgresHome, server_environment
-from local_stack.proc import children, program_name
+from local_stack.proc import children, is_alive, program_name
 from local_stack.processes import ManagedProcess
 
 START_TIMEOUT_SECONDS = 60.0
 STOP_GRACE_SECONDS = 10.0
+PREDECESSOR_SECONDS = 10.0
 
 SETTINGS = {
     "listen_addresses": LOOPBACK,
@@ -78,15 +79,15 @@ class Postgres:
             return
         if self._process is None:
             self._process = await asyncio.to_thread(self._prepare)
-        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        deadline = time.monotonic() + PREDECESSOR_SECONDS
         while True:
             self._drop_stale_pid_file()
             self._process.start()
             try:
                 await self._process.wait_ready(self._answers, START_TIMEOUT_SECONDS)
             except ComponentFailedError as error:
-                # After a kill the last backends may need a moment to notice that they are orphans.
-                if "shared memory block" not in error.log_tail or time.monotonic() > deadline:
+                # After a kill the predecessor's processes may need a moment to be gone.
+                if not _blocked_by_predecessor(error) or time.monotonic() > deadline:
                     raise
                 await asyncio.sleep(0.1)
             else:
@@ -174,5 +175,10 @@ class Postgres:
         pid_file = None if self._home is None else self._home.data / "postmaster.pid"
         if pid_file is not None and pid_file.exists():
             recorded = int(pid_file.read_text().split()[0])
-            if program_name(recorded) != "postgres":
+            if not is_alive(recorded) or program_name(recorded) != "postgres":
                 pid_file.unlink()
+
+
+def _blocked_by_predecessor(error: ComponentFailedError) -> bool:
+    last_words = error.log_tail.rpartition("FATAL:")[2]
+    return "shared memory block" in last_words or "postmaster.pid" in last_words

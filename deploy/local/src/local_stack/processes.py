@@ -116,6 +116,8 @@ class ManagedProcess:
         if self.running:
             return
         self.kill()
+        if shutil.which(self.command[0], path=self.environment.get("PATH")) is None:
+            raise ComponentFailedError(self.name, f"could not be started (no program {self.command[0]})", self.log)
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as output:
             try:

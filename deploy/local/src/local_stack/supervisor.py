@@ -3,11 +3,13 @@
 import asyncio
 import os
 import signal
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from local_stack.errors import ComponentFailedError, LocalStackError
 from local_stack.paths import run_dir
+from local_stack.product import PRODUCT, Component
 from local_stack.progress import Phase, Silent
 from local_stack.stack import Stack
 from local_stack.status import ComponentStatus, Status
@@ -33,11 +35,11 @@ class _Reporter(Silent):
 class Supervisor:
     """Runs one stack until SIGTERM."""
 
-    def __init__(self, name: str, directory: Path | None = None) -> None:
+    def __init__(self, name: str, *, directory: Path | None = None, components: Sequence[Component] = PRODUCT) -> None:
         self._status = Status(os.getpid())
         directory = directory or run_dir(name)
         self._reporter = _Reporter(directory, self._status)
-        self._stack = Stack(name, directory=directory, progress=self._reporter)
+        self._stack = Stack(name, directory=directory, components=components, progress=self._reporter)
         self._stop = asyncio.Event()
 
     async def run(self) -> int:
