@@ -1,0 +1,7 @@
+"""`python -m provisioning serve | migrate`."""
+
+from provisioning.service import build
+from provisioning.settings import Settings
+from shared.kernel.cli import main
+
+main("provisioning", Settings, build)

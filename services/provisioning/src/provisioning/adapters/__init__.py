@@ -1,0 +1,1 @@
+"""Operators as they speak on the wire; one file each."""

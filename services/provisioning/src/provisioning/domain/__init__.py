@@ -1,0 +1,1 @@
+"""What provisioning decides, without any I/O."""

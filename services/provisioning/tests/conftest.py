@@ -1,0 +1,99 @@
+"""Provisioning on a stage, with an operator to talk to."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from provisioning.service import build
+from provisioning.settings import Settings
+from sandbox.testing import RunningSandbox, running_sandbox
+from shared.contracts import Money, OrderPaid, Plan
+from shared.ids import uuid7
+from shared.kernel.service import Service
+from shared.sealed import Opener, new_private_key
+from shared.testing.stage import Stage
+
+PLAN = Plan(id="tr-5gb", title="Turkey 5 GB", coverage=("TR",), data_mb=5120, validity_days=30, profile_type="TR-STD")
+
+
+def order_paid(**changes: Any) -> OrderPaid:
+    """A paid order, paid just now."""
+    fields: dict[str, Any] = {
+        "order_id": uuid7(),
+        "order_number": "10000001",
+        "storefront": "esimka",
+        "buyer_id": uuid7(),
+        "kind": "esim",
+        "plan": PLAN,
+        "paid": Money(amount=1500, currency="USD"),
+        "invoice_id": "1000001",
+        "paid_at": datetime.now(UTC),
+    }
+    return OrderPaid(**fields | changes)
+
+
+@dataclass
+class Provisioning:
+    """A running service and what a test asks it."""
+
+    service: Service
+    stage: Stage
+    sandbox: RunningSandbox
+    opener: Opener
+    trace_file: Path
+
+    async def paid(self, *, trace: str | None = None, **changes: Any) -> OrderPaid:
+        """An order is paid just now."""
+        order = order_paid(**changes)
+        await self.stage.publish(order, trace=trace)
+        return order
+
+    async def rows(self, sql: str, **parameters: Any) -> list[dict[str, Any]]:
+        """Read the service's database."""
+        async with self.service.database.reading() as tx:
+            return [dict(row) for row in (await tx.execute(sql, **parameters)).mappings()]
+
+    async def profile(self, order_id: UUID) -> dict[str, Any]:
+        """The row of an order."""
+        return (await self.rows("SELECT * FROM profiles WHERE order_id = :id", id=order_id))[0]
+
+    async def get(self, path: str, key: str | None = "agent-key") -> httpx.Response:
+        """Ask over HTTP."""
+        headers = {"authorization": f"Bearer {key}"} if key else {}
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.service.port}", trust_env=False) as client:
+            return await client.get(path, headers=headers)
+
+
+Start = Callable[..., Awaitable[Provisioning]]
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[RunningSandbox]:
+    async with running_sandbox() as running:
+        yield running
+
+
+@pytest.fixture
+async def start(stage: Stage, sandbox: RunningSandbox, tmp_path: Path) -> Start:
+    """Start the service with these settings."""
+
+    async def start(**overrides: Any) -> Provisioning:
+        opener = Opener(new_private_key())
+        settings: dict[str, Any] = {
+            "operator_url": sandbox.operator_url,
+            "operator_timeout_seconds": 1.0,
+            "notifications_seal_public_key": opener.public_key,
+            "agent_keys": {"anna": "agent-key"},
+            "trace_file": tmp_path / "traces.jsonl",
+            **overrides,
+        }
+        service = await stage.service(build, Settings, **settings)
+        return Provisioning(service, stage, sandbox, opener, settings["trace_file"])
+
+    return start

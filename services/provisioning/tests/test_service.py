@@ -1,0 +1,250 @@
+"""Provisioning between a real Kafka, a real Postgres and the sandbox's operator."""
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from shared.contracts import OrderPaid, ProfileFailed, ProfileGenerated
+from shared.ids import uuid7
+from shared.telemetry.tracing import new_traceparent, trace_id
+
+REFUSE_ALL = {"target": "operator.download_order", "effect": "refuse", "subjectCode": "8.2.1", "reasonCode": "4.2"}
+
+
+async def test_a_paid_order_becomes_a_profile(start: Any) -> None:
+    running = await start(profile_type_apn={"TR-STD": "fast.t-m"})
+    order: OrderPaid = await running.paid()
+    [made] = await running.stage.events(ProfileGenerated)
+    event = made.event
+    assert (event.order_id, event.buyer_id, event.plan, event.paid_at) == (
+        order.order_id,
+        order.buyer_id,
+        order.plan,
+        order.paid_at,
+    )
+    assert event.apn == "fast.t-m"
+    assert event.valid_until == order.paid_at + timedelta(days=180)
+    assert event.confirmation_code is None
+    [profile] = await running.sandbox.ledger_operator()
+    assert profile["iccid"] == event.iccid
+    assert profile["state"] == "released"
+    code = running.opener.open(event.activation_code).decode()
+    assert code == f"LPA:1$smdp.sandbox.example${profile['matchingId']}"
+    assert event.iccid.startswith("8999702")
+
+
+async def test_a_lost_reply_to_download_order_makes_no_second_profile(start: Any) -> None:
+    running = await start()
+    await running.sandbox.faults({"target": "operator.download_order", "effect": "lose_reply", "times": 2})
+    await running.paid()
+    [made] = await running.stage.events(ProfileGenerated)
+    [profile] = await running.sandbox.ledger_operator()
+    assert (profile["iccid"], profile["state"]) == (made.event.iccid, "released")
+    assert await running.stage.all_events(ProfileFailed) == []
+
+
+@pytest.mark.parametrize("address", ["smdp.sandbox.example", None])
+@pytest.mark.parametrize("effect", ["lose_reply", "partial_body"])
+async def test_a_lost_reply_to_confirm_order_is_settled_as_ours(start: Any, effect: str, address: str | None) -> None:
+    """With SMDP_ADDRESS the code is known at once; without it the profile is put back and ordered again."""
+    running = await start(smdp_address=address)
+    await running.sandbox.faults({"target": "operator.confirm_order", "effect": effect, "times": 1})
+    await running.paid()
+    [made] = await running.stage.events(ProfileGenerated)
+    [profile] = await running.sandbox.ledger_operator()
+    assert (profile["iccid"], profile["state"]) == (made.event.iccid, "released")
+    code = running.opener.open(made.event.activation_code).decode()
+    assert code == f"LPA:1$smdp.sandbox.example${profile['matchingId']}"
+    functions = [call["function"] for call in profile["calls"]]
+    assert ("cancelOrder" in functions) is (address is None)
+
+
+async def test_an_operator_that_stays_ill_fails_the_order_at_its_deadline(start: Any) -> None:
+    running = await start(storefront_deadline_seconds={"esimka": 1.5})
+    await running.sandbox.faults(REFUSE_ALL)
+    order = await running.paid()
+    [failed] = await running.stage.events(ProfileFailed)
+    event = failed.event
+    assert [(s.subject_code, s.reason_code) for s in event.statuses] == [("8.2.1", "4.2")]
+    assert "8.2.1/4.2" in event.reason
+    assert event.order_id == order.order_id
+    late = (event.failed_at - order.paid_at).total_seconds()
+    assert 1.5 <= late < 3.5
+    row = await running.profile(order.order_id)
+    assert row["state"] == "failed"
+    assert row["attempts"] > 1
+
+
+async def test_what_may_have_been_made_is_withdrawn_after_giving_up(start: Any) -> None:
+    running = await start(provisioning_deadline_seconds=1.0)
+    await running.sandbox.faults(
+        {"target": "operator.confirm_order", "effect": "drop"},
+        {"target": "operator.cancel_order", "effect": "http_error", "status": 503, "times": 1},
+    )
+    order = await running.paid()
+    [failed] = await running.stage.events(ProfileFailed)
+    assert failed.event.statuses[0].reason_code == "3.3"  # downloadOrder, repeated: the ICCID is taken (by us)
+    await running.sandbox.clear_faults()
+
+    async def withdrawn() -> bool:
+        [profile] = await running.sandbox.ledger_operator()
+        return profile["state"] == "cancelled" and (await running.profile(order.order_id))["withdrawn_at"] is not None
+
+    await running.stage.eventually(withdrawn)
+    assert await running.stage.all_events(ProfileGenerated) == []
+
+
+async def test_a_lost_reply_to_the_withdrawal_is_settled(start: Any) -> None:
+    running = await start(provisioning_deadline_seconds=0.8, smdp_address="smdp.sandbox.example")
+    await running.sandbox.faults(
+        {"target": "operator.confirm_order", "effect": "partial_body", "times": 1},
+        {"target": "operator.download_order", "effect": "http_error", "status": 500, "after": 1},
+        {"target": "operator.cancel_order", "effect": "lose_reply", "times": 1},
+    )
+    order = await running.paid()
+    await running.stage.events(ProfileFailed)
+
+    async def withdrawn() -> bool:
+        return (await running.profile(order.order_id))["withdrawn_at"] is not None
+
+    await running.stage.eventually(withdrawn)
+    [profile] = await running.sandbox.ledger_operator()
+    assert profile["state"] == "cancelled"
+
+
+async def test_an_operator_that_was_never_reached_leaves_nothing_to_withdraw(start: Any) -> None:
+    running = await start(provisioning_deadline_seconds=0.7, operator_url="http://127.0.0.1:1")
+    order = await running.paid()
+    [failed] = await running.stage.events(ProfileFailed)
+    assert failed.event.statuses == ()
+    assert "ConnectError" in failed.event.reason
+    assert await running.rows("SELECT * FROM work") == []
+    assert (await running.profile(order.order_id))["state"] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("rule", "codes"),
+    [
+        ({"effect": "out_of_stock"}, ("8.2.5", "3.7")),
+        ({"effect": "refuse", "subjectCode": "8.2.5", "reasonCode": "3.9"}, ("8.2.5", "3.9")),
+    ],
+)
+async def test_a_definite_refusal_fails_at_once(start: Any, rule: dict[str, str], codes: tuple[str, str]) -> None:
+    running = await start()
+    await running.sandbox.faults({"target": "operator.download_order", **rule})
+    order = await running.paid()
+    [failed] = await running.stage.events(ProfileFailed)
+    [status] = failed.event.statuses
+    assert (status.subject_code, status.reason_code) == codes
+    assert (await running.profile(order.order_id))["attempts"] == 1
+    assert await running.sandbox.ledger_operator() == []
+    assert await running.rows("SELECT * FROM work") == []
+
+
+async def test_a_refusal_to_release_withdraws_the_reservation(start: Any) -> None:
+    running = await start()
+    refuse = {"effect": "refuse", "subjectCode": "8.2.6", "reasonCode": "2.1", "times": 1}
+    await running.sandbox.faults({"target": "operator.confirm_order", **refuse})
+    await running.paid()
+    await running.stage.events(ProfileFailed)
+
+    async def cancelled() -> bool:
+        [profile] = await running.sandbox.ledger_operator()
+        return bool(profile["state"] == "cancelled")
+
+    await running.stage.eventually(cancelled)
+
+
+async def test_duplicates_make_one_profile(start: Any) -> None:
+    running = await start()
+    order = await running.paid()
+    await running.stage.publish(*[order] * 5)  # five more events of the same fact, each with its own id
+    other = await running.paid()
+    await running.stage.events(ProfileGenerated, count=2)
+    await running.stage.eventually(lambda: _idle(running))
+    made = await running.stage.all_events(ProfileGenerated)
+    assert sorted(one.event.order_id for one in made) == sorted([order.order_id, other.order_id])
+    assert len(await running.sandbox.ledger_operator()) == 2
+
+
+async def _idle(running: Any) -> bool:
+    return len(await running.rows("SELECT 1 FROM work")) == 0
+
+
+async def test_a_batch_of_orders_gets_an_iccid_each(start: Any) -> None:
+    running = await start()
+    orders = await asyncio.gather(*(running.paid() for _ in range(30)))
+    made = await running.stage.events(ProfileGenerated, count=30)
+    assert {one.event.order_id for one in made} == {order.order_id for order in orders}
+    assert len({one.event.iccid for one in made}) == 30
+    assert len(await running.sandbox.ledger_operator()) == 30
+
+
+async def test_a_top_up_never_becomes_an_esim(start: Any) -> None:
+    running = await start()
+    order = await running.paid(kind="top_up", iccid="8999702000000000018")
+    [failed] = await running.stage.events(ProfileFailed)
+    assert failed.event.order_id == order.order_id
+    assert await running.sandbox.requests() == []
+
+
+async def test_an_order_read_after_its_deadline_is_still_tried_once(start: Any) -> None:
+    running = await start()
+    await running.paid(paid_at=datetime.now(UTC) - timedelta(days=2))
+    assert len(await running.stage.events(ProfileGenerated)) == 1
+
+
+async def test_agents_see_a_profile_without_its_code(start: Any) -> None:
+    running = await start()
+    await running.sandbox.faults(REFUSE_ALL)
+    order = await running.paid()
+    path = f"/profiles/{order.order_id}"
+
+    async def tried_again() -> Any:
+        answer = await running.get(path)
+        return answer.json() if answer.is_success and answer.json()["attempts"] >= 1 else None
+
+    seen = await running.stage.eventually(tried_again)
+    assert seen["state"] == "ordered"
+    assert seen["statuses"] == [{"subject_code": "8.2.1", "reason_code": "4.2", "message": "the operator refuses"}]
+    await running.sandbox.clear_faults()
+    await running.stage.events(ProfileGenerated)
+    answer = await running.get(path)
+    assert answer.json()["state"] == "generated"
+    assert (await running.profile(order.order_id))["matching_id"] not in answer.text
+    assert (await running.get(path, key=None)).status_code == 401
+    assert (await running.get(path, key="storefront-key")).json()["type"] == "urn:problem:unknown-agent-key"
+    assert (await running.get(f"/profiles/{uuid7()}")).status_code == 404
+    assert (await running.get("/profiles/1")).status_code == 422
+
+
+async def test_the_code_is_in_no_log_trace_or_event_and_the_trace_goes_on(
+    start: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    running = await start()
+    await running.sandbox.faults(
+        {"target": "operator.download_order", "effect": "lose_reply", "times": 1},
+        {"target": "operator.confirm_order", "effect": "lose_reply", "times": 1},
+    )
+    trace = new_traceparent(sampled=True)
+    order = await running.paid(trace=trace)
+    [made] = await running.stage.events(ProfileGenerated)
+    assert trace_id(made.trace) == trace_id(trace)
+    secret = (await running.profile(order.order_id))["matching_id"]
+    assert len(secret) >= 26
+    assert secret not in made.event.model_dump_json()
+    figures = (await running.get("/metrics")).text
+    assert 'operator_calls_total{function="confirmOrder",operator="primary",outcome="no_answer"} 1.0' in figures
+    running.service.tracing.close()
+    spans = [json.loads(line) for line in running.trace_file.read_text().splitlines()]
+    calls = [span for span in spans if span["kind"] == "CLIENT" and span["name"].startswith("ES2+")]
+    assert len(calls) >= 4
+    assert {span["trace"] for span in calls} == {trace_id(trace)}
+    assert {"8.2.1/3.3", "8.2.6/3.3", "executed"} <= {span["attributes"]["operator.status"] for span in calls}
+    headers = [request["headers"] for request in await running.sandbox.requests("es2plus")]
+    assert all(trace_id(header["traceparent"]) == trace_id(trace) for header in headers)
+    everything = running.trace_file.read_text() + "".join(capfd.readouterr()) + figures
+    assert secret not in everything
