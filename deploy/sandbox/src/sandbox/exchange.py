@@ -4,7 +4,6 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from email.parser import BytesParser
-from email.policy import HTTP
 from typing import Any, Literal
 from urllib.parse import parse_qsl
 
@@ -28,6 +27,8 @@ class Call:
         """The body as a JSON object; None when it is not one."""
         try:
             value = json.loads(self.body)
+            if b"\\u" in self.body:
+                json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text
         except (ValueError, RecursionError):
             return None
         return value if isinstance(value, dict) else None
@@ -134,9 +135,9 @@ def overlay(value: dict[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def _multipart(content_type: str, body: bytes) -> dict[str, str]:
     head = f"Content-Type: {content_type}\r\n\r\n".encode("latin-1", "replace")
-    message = BytesParser(policy=HTTP).parsebytes(head + body)
+    message = BytesParser().parsebytes(head + body)
     fields: dict[str, str] = {}
-    for part in message.iter_parts() if message.is_multipart() else ():
+    for part in message.walk() if message.is_multipart() else ():
         name = part.get_param("name", header="content-disposition")
         payload = part.get_payload(decode=True)
         if isinstance(name, str) and isinstance(payload, bytes):

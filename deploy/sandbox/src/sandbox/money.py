@@ -1,6 +1,6 @@
 """Amounts: major units with a fraction on the wire, integer minor units in the ledger (interfaces.md §1)."""
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 MINOR_PER_MAJOR = 100
 LARGEST_MINOR = 10**15
@@ -12,7 +12,7 @@ def to_minor(value: object) -> int | None:
         return None
     try:
         minor = Decimal(str(value).strip()) * MINOR_PER_MAJOR
-    except InvalidOperation:
+    except ArithmeticError:
         return None
     if not minor.is_finite() or not 0 <= minor <= LARGEST_MINOR or minor != minor.to_integral_value():
         return None

@@ -1,5 +1,6 @@
 """The bank's own page: what happens when the buyer presses "pay" (interfaces.md §1, hosted page)."""
 
+import re
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from sandbox.clock import now
 from sandbox.money import to_minor
 
 INVOICE_DIGITS = range(6, 16)
+EXPIRY = re.compile("([0-9]{1,2})/([0-9]{2}|[0-9]{4})")
 DESCRIPTION_BYTES = 125
 
 
@@ -131,8 +133,8 @@ def _text(payment: dict[str, Any], name: str) -> str:
 
 
 def _expired(exp: str) -> bool:
-    month, _, year = exp.replace(" ", "").partition("/")
-    if not (month.isdigit() and year.isdigit()):
+    written = EXPIRY.fullmatch(exp.replace(" ", ""))
+    if written is None:
         return False
     today = datetime.now(UTC)
-    return (2000 + int(year) % 100, int(month)) < (today.year, today.month)
+    return (2000 + int(written[2]) % 100, int(written[1])) < (today.year, today.month)

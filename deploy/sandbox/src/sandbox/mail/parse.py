@@ -49,7 +49,14 @@ class ParsedMail:
 
 
 def parse(raw: bytes) -> ParsedMail:
-    """Take a mail apart; a mail that is none is shown as its text."""
+    """Take a mail apart; what cannot be taken apart is shown as its text."""
+    try:
+        return _parse(raw)
+    except Exception:  # noqa: BLE001 - the standard parser fails in many ways on broken headers
+        return ParsedMail([], raw.decode("utf-8", "replace"), "", [])
+
+
+def _parse(raw: bytes) -> ParsedMail:
     message = message_from_bytes(raw, policy=default)
     headers = [(_clean(name), _header_text(value)) for name, value in message.raw_items()]
     text, html = "", ""

@@ -122,7 +122,7 @@ class Es2Plus:
         """Take back a profile nobody has downloaded (§5.3.3)."""
         profile = self._known(request)
         indicator = request.get("finalProfileStatusIndicator")
-        if indicator not in {"Available", "Unavailable"}:
+        if indicator not in ("Available", "Unavailable"):
             reason = "2.2" if indicator is None else "2.1"
             raise FailedError("1.6", reason, "finalProfileStatusIndicator must be Available or Unavailable")
         eid = _eid(request)
