@@ -1,0 +1,19 @@
+"""What refunds is told from outside; the environment variables are the field names in capitals."""
+
+from typing import Self
+
+from pydantic import Field, SecretStr, model_validator
+
+from shared.kernel.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """Who may look at cases."""
+
+    agent_keys: dict[str, SecretStr] = Field(description='JSON: {"<agent>": "<API key>"}')
+
+    @model_validator(mode="after")
+    def _keys_are_keys(self) -> Self:
+        if not all(key.get_secret_value().strip() for key in self.agent_keys.values()):
+            raise ValueError("AGENT_KEYS holds an empty key")
+        return self
