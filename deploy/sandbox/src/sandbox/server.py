@@ -80,7 +80,7 @@ class Server:
         await self.stands.close()
 
     def _web(self) -> FastAPI:
-        app = FastAPI(title="Sandbox", docs_url="/docs", redoc_url=None)
+        app = FastAPI(title="Sandbox", docs_url=None, redoc_url=None)
         app.include_router(control_router(self.stands))
         app.include_router(mail_router(self.stands.mails))
 

@@ -90,7 +90,7 @@ def _part_routes(router: APIRouter, store: MailStore) -> None:
         raw = store.raw(mail_id)
         if raw is None:
             raise HTTPException(404, "no such mail")
-        return Response(raw, media_type="text/plain; charset=utf-8")
+        return Response(raw, media_type="text/plain; charset=utf-8", headers={"x-content-type-options": "nosniff"})
 
     @router.get("/{mail_id}/cid/{content_id:path}", include_in_schema=False)
     async def inline_part(mail_id: int, content_id: str) -> Response:
