@@ -26,7 +26,9 @@ def read_email(text: str) -> Email:
     """
     try:
         # test_environment lets the reserved top-level domain .test through (RFC 2606); it changes nothing else here.
-        found = validate_email(text, check_deliverability=False, allow_quoted_local=True, test_environment=True)
+        found = validate_email(
+            text, check_deliverability=False, allow_quoted_local=True, strict=True, test_environment=True
+        )
     except EmailNotValidError:
         raise ContactError("is not a valid e-mail address") from None
     return Email(found.normalized, found.normalized.lower())

@@ -1,0 +1,78 @@
+"""A running ordering service and a shop that talks to it."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from ordering.catalogue import CatalogueFiles
+from ordering.service import build
+from ordering.settings import Settings
+from shared.contracts import OrderSubmitted
+from shared.kernel.service import Service
+from shared.testing.stage import Stage
+
+KEYS = {"qazaq-esim": "key-q", "e-sim-onl": "key-e", "esimka": "key-k"}
+
+
+def order(storefront: str = "esimka", **changes: Any) -> dict[str, Any]:
+    """A good order; `changes` may name the buyer's fields too, and None leaves a field out."""
+    shop = CatalogueFiles().current().storefront(storefront)
+    assert shop is not None
+    body: dict[str, Any] = {
+        "plan": "tr-5gb-30d",
+        "buyer": {"name": "Anna Berg", "email": "anna@example.org", "phone": "+77011234567", "language": "en"},
+        "device_compatible": True,
+        "offer_version": shop.documents.offer,
+        "privacy_version": shop.documents.privacy,
+    }
+    for name, value in changes.items():
+        place = body["buyer"] if name in {"name", "email", "phone", "language"} else body
+        place[name] = value
+        if value is None:
+            del place[name]
+    return body
+
+
+class Shop:
+    """Hands of a test: the service, its database, and calls with a storefront's key."""
+
+    def __init__(self, service: Service, http: httpx.AsyncClient) -> None:
+        self.service = service
+        self.http = http
+
+    async def place(
+        self, body: Any = None, *, key: str | None = None, storefront: str = "esimka", **headers: str
+    ) -> httpx.Response:
+        sent = {**self.auth(storefront), "Idempotency-Key": key or str(uuid4()), **headers}
+        content = (
+            {"content": body} if isinstance(body, bytes) else {"json": order(storefront) if body is None else body}
+        )
+        return await self.http.post("/orders", headers=sent, **content)
+
+    async def get(self, path: str, storefront: str = "esimka") -> httpx.Response:
+        return await self.http.get(path, headers=self.auth(storefront))
+
+    def auth(self, storefront: str = "esimka") -> dict[str, str]:
+        return {"Authorization": f"Bearer {KEYS[storefront]}"}
+
+    async def rows(self, sql: str, **parameters: Any) -> list[Any]:
+        async with self.service.database.reading() as tx:
+            return list((await tx.execute(sql, **parameters)).all())
+
+    def submitted(self, key: str, body: Any = None, storefront: str = "esimka") -> OrderSubmitted:
+        return OrderSubmitted(storefront=storefront, submission_id=key, order=body or order(storefront))
+
+
+@pytest.fixture
+def good_order() -> Callable[..., dict[str, Any]]:
+    return order
+
+
+@pytest.fixture
+async def shop(stage: Stage) -> AsyncIterator[Shop]:
+    service = await stage.service(build, Settings, storefront_keys=KEYS)
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{service.port}", timeout=30) as http:
+        yield Shop(service, http)

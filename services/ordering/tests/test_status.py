@@ -1,0 +1,71 @@
+"""Status and timeline: derived from facts, whatever their order."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ordering.domain.status import Fact, Status, status
+from ordering.domain.timeline import Known, in_order, sentence
+
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+@given(st.sets(st.sampled_from(Fact)), st.data())
+def test_order_and_repetition_of_facts_do_not_matter(facts: set[Fact], data: st.DataObject) -> None:
+    again = data.draw(st.lists(st.sampled_from(sorted(facts)))) if facts else []
+    told = [Known(fact, NOON + timedelta(minutes=len(fact))) for fact in data.draw(st.permutations([*facts, *again]))]
+    kept = {(known.fact, known.ref): known for known in told}
+    assert status([known.fact for known in told]) == status(facts)
+    assert in_order(kept.values()) == in_order(Known(fact, NOON + timedelta(minutes=len(fact))) for fact in facts)
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ([], Status.PLACED),
+        ([Fact.PAYMENT_FAILED], Status.PAYMENT_FAILED),
+        ([Fact.PAYMENT_FAILED, Fact.ORDER_PAID], Status.PAID),
+        ([Fact.PROFILE_GENERATED], Status.PROFILE_READY),
+        ([Fact.ORDER_PAID, Fact.PROFILE_FAILED], Status.PROVISIONING_FAILED),
+        ([Fact.PROFILE_GENERATED, Fact.DELIVERY_FAILED], Status.DELIVERY_FAILED),
+        ([Fact.DELIVERY_FAILED, Fact.QR_DELIVERED], Status.DELIVERED),
+        ([Fact.QR_DELIVERED, Fact.REFUND_REQUESTED], Status.REFUND_REQUESTED),
+        ([Fact.PROFILE_FAILED, Fact.REFUND_REQUESTED, Fact.REFUND_APPROVED], Status.REFUND_APPROVED),
+        ([Fact.REFUND_APPROVED, Fact.REFUND_FAILED], Status.REFUND_FAILED),
+        ([Fact.REFUND_FAILED, Fact.REFUND_SETTLED], Status.REFUNDED),
+    ],
+)
+def test_status(facts: list[Fact], expected: Status) -> None:
+    assert status(facts) == expected
+
+
+REFUND = {"amount": 1234500, "currency": "KZT", "clauses": ["RP 2.1", "RP 2.2"], "credited_by": "2026-06-09"}
+
+
+@pytest.mark.parametrize(
+    ("fact", "detail", "en", "ru"),
+    [
+        (Fact.PAYMENT_FAILED, {"reason_code": 484}, "through: insufficient funds.", "прошёл: недостаточно средств. "),
+        (Fact.PAYMENT_FAILED, {"reason_code": 1}, "did not go through. The order", "не прошёл. Заказ"),
+        (Fact.QR_DELIVERED, {"channel": "email"}, "delivered by e-mail.", "по электронной почте."),
+        (Fact.REFUND_APPROVED, REFUND, "12\u00a0345.00 KZT was approved (RP 2.1, RP", "одобрен (RP 2.1, RP 2.2)."),
+        (Fact.REFUND_SETTLED, REFUND, "usually arrives by 9 June 2026.", "приходят до 09.06.2026."),
+        (Fact.REFUND_FAILED, REFUND, "12\u00a0345.00 KZT. Our staff", "12\u00a0345.00 KZT. Этим"),
+    ],
+)  # fmt: skip
+def test_sentences(fact: Fact, detail: dict[str, Any], en: str, ru: str) -> None:
+    assert en in sentence(Known(fact, NOON, detail=detail), "en")
+    assert ru in sentence(Known(fact, NOON, detail=detail), "ru")
+
+
+@pytest.mark.parametrize("fact", list(Fact))
+def test_every_fact_has_a_sentence_without_gaps(fact: Fact) -> None:
+    detail = REFUND if "refund" in fact else {}
+    for tongue in ("en", "ru"):
+        words = sentence(Known(fact, NOON, detail=detail), tongue)
+        assert words.endswith(".")
+        assert "{" not in words
+        assert "  " not in words

@@ -1,0 +1,61 @@
+"""The migrated database is what tables.py says, and session records end in time."""
+
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from ordering import tables
+from ordering.service import build
+from ordering.settings import Settings
+from shared.clock import SystemClock
+from shared.testing.stage import Stage
+
+
+class Watch:
+    """The machine's clock, put forward."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta(0)
+
+    def now(self) -> datetime:
+        return SystemClock().now() + self.ahead
+
+
+async def test_the_database_is_what_the_tables_say(shop: Any) -> None:
+    def compare(connection: Any) -> Any:
+        def ours(_object: Any, name: str, kind: str, _reflected: bool, _compared: Any) -> bool:
+            return kind != "table" or name in tables.metadata.tables
+
+        options = {"include_object": ours, "compare_type": True, "compare_server_default": True}
+        return compare_metadata(MigrationContext.configure(connection, opts=options), tables.metadata)
+
+    async with shop.service.database.engine.connect() as connection:
+        assert await connection.run_sync(compare) == []
+
+
+async def test_session_records_are_deleted_when_their_time_is_over(stage: Stage) -> None:
+    watch = Watch()
+    service = await stage.service(partial(build, clock=watch), Settings)
+    record = """INSERT INTO session_records (order_id, offer_version, privacy_version, consented_at, keep_until)
+                SELECT gen_random_uuid(), '1', '1', now(), now() + make_interval(days => days)
+                FROM unnest(ARRAY[1, 2, 400]) AS days"""
+
+    async def first_done() -> bool:
+        async with service.database.reading() as tx:
+            row = await tx.execute("SELECT 1 FROM work WHERE kind = 'clear_sessions' AND due_at > :now", now=tx.now)
+            return row.first() is not None
+
+    await stage.eventually(first_done)
+    async with service.database.transaction() as tx:
+        await tx.execute(record)
+    watch.ahead = timedelta(days=3)
+
+    async def left() -> bool:
+        async with service.database.reading() as tx:
+            return (await tx.execute("SELECT count(*) FROM session_records")).scalar() == 1
+
+    await stage.eventually(left)
+    await stage.eventually(first_done)
