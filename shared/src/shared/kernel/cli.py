@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import sys
 from collections.abc import Callable
 from typing import TypeVar
@@ -11,7 +12,6 @@ from pydantic import ValidationError
 from shared.kernel import migrations
 from shared.kernel.service import Service
 from shared.kernel.settings import ServiceSettings
-from shared.messaging.topics import create_topics, owned_topics
 from shared.telemetry import logging
 
 S = TypeVar("S", bound=ServiceSettings)
@@ -31,6 +31,9 @@ def main(name: str, settings_class: type[S], build: Callable[[S], Service]) -> N
         sys.exit(2)
     logging.configure(name, settings.log_level)
     if command == "migrate":
+        # Alembic and the admin client are big; a serving process does without them.
+        from shared.messaging.topics import create_topics, owned_topics  # noqa: PLC0415 - see above
+
         migrations.upgrade(name, settings.database_url)
         create_topics(
             settings.kafka_bootstrap_servers,
@@ -45,7 +48,12 @@ def main(name: str, settings_class: type[S], build: Callable[[S], Service]) -> N
 
 def _run(build: Callable[[S], Service], settings: S) -> None:
     async def serve() -> None:
-        await build(settings).serve()
+        service = build(settings)
+        # What is built lives for ever: the collector need not walk it, nor run after every few hundred objects.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 50)
+        await service.serve()
 
     try:
         import uvloop  # noqa: PLC0415 - not available on every platform

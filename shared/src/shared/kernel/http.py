@@ -11,7 +11,7 @@ from opentelemetry.trace import SpanKind
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.kernel.problems import Problem, install
-from shared.telemetry.tracing import Tracing
+from shared.telemetry.tracing import Tracing, is_traceparent
 
 MAX_BODY_BYTES = 256 * 1024
 _QUIET = ("/health", "/metrics")
@@ -32,7 +32,8 @@ class TracedAndLimited:
         if int(headers.get(b"content-length", b"0") or 0) > MAX_BODY_BYTES:
             await _too_large()(scope, receive, send)
             return
-        parent = headers.get(b"traceparent", b"").decode("latin-1") or None
+        offered = headers.get(b"traceparent", b"").decode("latin-1")
+        parent = offered if is_traceparent(offered) else None
         span = self._tracing.start(
             f"{scope['method']} request", parent, SpanKind.SERVER, {"http.request.method": scope["method"]}
         )

@@ -1,19 +1,20 @@
 """Alembic, driven from `python -m <service> migrate`; every service carries its own history in its package."""
 
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING
 
-from alembic import command, context
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, pool, text
 from sqlalchemy.ext.asyncio import AsyncEngine
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _LOCK = "SELECT pg_advisory_lock(hashtext('esim.migrate'))"
 
 
-def _config(service: str) -> Config:
+def _config(service: str) -> "Config":
+    from alembic.config import Config  # noqa: PLC0415 - Alembic is big; a serving process does without it
+
     config = Config()
     config.set_main_option("script_location", str(files(service) / "migrations"))
     config.set_main_option("path_separator", "os")
@@ -22,6 +23,8 @@ def _config(service: str) -> Config:
 
 def upgrade(service: str, database_url: str) -> None:
     """Bring a service's database to its newest version; safe when several instances do it at once."""
+    from alembic import command  # noqa: PLC0415 - as in _config
+
     engine = create_engine(database_url, poolclass=pool.NullPool)
     with engine.connect() as connection:
         connection.execute(text(_LOCK))
@@ -35,6 +38,8 @@ def upgrade(service: str, database_url: str) -> None:
 
 def run_env() -> None:
     """What each service's `migrations/env.py` calls."""
+    from alembic import context  # noqa: PLC0415 - as in _config
+
     connection = context.config.attributes["connection"]
     context.configure(connection=connection, transactional_ddl=True)
     with context.begin_transaction():
@@ -42,16 +47,16 @@ def run_env() -> None:
     connection.commit()
 
 
-def newest(service: str) -> str | None:
-    """The version that this code expects."""
-    return ScriptDirectory.from_config(_config(service)).get_current_head()
+def newest(service: str) -> str:
+    """The version that this code expects: revisions are numbered, and files named after them (`0001_first.py`)."""
+    names = [entry.name for entry in (files(service) / "migrations" / "versions").iterdir()]
+    return max(name.partition("_")[0] for name in names if name.endswith(".py"))
 
 
 async def current(engine: AsyncEngine) -> str | None:
-    """The version that the database has."""
-
-    def read(connection: Any) -> str | None:
-        return MigrationContext.configure(connection).get_current_revision()
-
+    """The version that the database has; None before the first migration."""
     async with engine.connect() as connection:
-        return await connection.run_sync(read)
+        if (await connection.execute(text("SELECT to_regclass('alembic_version')"))).scalar() is None:
+            return None
+        version = (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalar()
+        return None if version is None else str(version)

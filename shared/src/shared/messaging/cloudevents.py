@@ -49,7 +49,6 @@ def header_texts(outgoing: Outgoing, now: datetime) -> dict[str, str]:
         "ce_source": f"/services/{event.owner()}",
         "ce_type": event.ce_type(),
         "ce_time": now.isoformat(),
-        "ce_subject": event.key(),
         "content-type": CONTENT_TYPE,
     }
     if outgoing.trace:

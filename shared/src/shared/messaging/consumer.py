@@ -17,7 +17,7 @@ from opentelemetry.trace import SpanKind
 
 from shared.contracts.base import EVENTS, Event
 from shared.database import Database, Tx, is_infrastructure
-from shared.messaging.cloudevents import UnreadableError, read_body, read_envelope, read_headers
+from shared.messaging.cloudevents import Envelope, UnreadableError, read_body, read_envelope, read_headers
 from shared.messaging.dead_letters import DeadLetter, Limit, put_aside
 from shared.sealed import Sealer
 from shared.telemetry.logging import error_place, get_logger
@@ -200,25 +200,26 @@ class Consumer:
             event = None
         else:
             event = read_body(topic, envelope.type, record.value or b"")
-        span = self._tracing.start(
-            f"process {topic}",
-            envelope.trace,
-            SpanKind.CONSUMER,
-            {
-                "messaging.system": "kafka",
-                "messaging.operation.type": "process",
-                "messaging.operation.name": "process",
-                "messaging.destination.name": topic,
-                "messaging.destination.partition.id": str(record.partition),
-                "messaging.kafka.offset": record.offset,
-                "messaging.message.id": str(envelope.id),
-            },
-        )
+        span = self._span(record, topic, envelope)
         if event is None:
             fact = Tombstone(topic, _key(record) or "", envelope.id, span.traceparent)
         else:
             fact = Received(event, envelope.id, envelope.time, span.traceparent)
         return _Item(record, topic, envelope.id, fact, span)
+
+    def _span(self, record: ConsumerRecord, topic: str, envelope: Envelope) -> Span:
+        if not self._tracing.records(envelope.trace):
+            return self._tracing.start(topic, envelope.trace)
+        attributes: dict[str, str | int] = {
+            "messaging.system": "kafka",
+            "messaging.operation.type": "process",
+            "messaging.operation.name": "process",
+            "messaging.destination.name": topic,
+            "messaging.destination.partition.id": str(record.partition),
+            "messaging.kafka.offset": record.offset,
+            "messaging.message.id": str(envelope.id),
+        }
+        return self._tracing.start(f"process {topic}", envelope.trace, SpanKind.CONSUMER, attributes)
 
     def _count(self, fresh: list[_Item], duplicates: int, dead: list[DeadLetter]) -> None:
         self._metrics.batch.observe(len(fresh) + duplicates + len(dead))

@@ -14,7 +14,7 @@ from uuid import UUID
 from aiokafka.errors import KafkaError
 from opentelemetry.trace import SpanKind
 
-from shared.database import Database, Tx, is_infrastructure
+from shared.database import Database, Outgoing, Tx, is_infrastructure
 from shared.failpoints import failpoint
 from shared.messaging.cloudevents import header_texts, to_wire
 from shared.messaging.producer import Producer
@@ -67,18 +67,7 @@ class Outbox:
         rows = []
         for outgoing in tx.outgoing:
             event = outgoing.event
-            span = self._tracing.start(
-                f"send {event.topic}",
-                outgoing.trace,
-                SpanKind.PRODUCER,
-                {
-                    "messaging.system": "kafka",
-                    "messaging.operation.type": "send",
-                    "messaging.operation.name": "send",
-                    "messaging.destination.name": event.topic,
-                    "messaging.message.id": str(outgoing.id),
-                },
-            )
+            span = self._span(outgoing)
             outgoing.trace = span.traceparent
             row = {
                 "id": outgoing.id,
@@ -92,6 +81,19 @@ class Outbox:
             ready.append(_Ready(row, span))
         await tx.insert(outbox, rows, on_conflict="")
         tx.carried["outbox.ready"] = ready
+
+    def _span(self, outgoing: Outgoing) -> Span:
+        topic = outgoing.event.topic
+        if not self._tracing.records(outgoing.trace):
+            return self._tracing.start(topic, outgoing.trace)
+        attributes = {
+            "messaging.system": "kafka",
+            "messaging.operation.type": "send",
+            "messaging.operation.name": "send",
+            "messaging.destination.name": topic,
+            "messaging.message.id": str(outgoing.id),
+        }
+        return self._tracing.start(f"send {topic}", outgoing.trace, SpanKind.PRODUCER, attributes)
 
     def after_commit(self, tx: Tx) -> None:
         """Publish from memory what was just committed."""

@@ -21,7 +21,7 @@ from shared.telemetry.logging import get_logger
 from shared.telemetry.metrics import Metrics
 
 log = get_logger(__name__)
-_POLL_SECONDS = 0.5
+_POLL_SECONDS = 1.0
 _BATCH = 500
 #: A living process publishes within this time.
 _GRACE_SECONDS = 2

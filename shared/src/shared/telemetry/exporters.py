@@ -5,7 +5,6 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
@@ -34,6 +33,10 @@ def exporters(*, otlp_endpoint: str | None, trace_file: Path | None) -> tuple[Sp
     """The exporters that the settings ask for."""
     chosen: list[SpanExporter] = []
     if otlp_endpoint:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415 - 15 MB, where used
+            OTLPSpanExporter,
+        )
+
         chosen.append(OTLPSpanExporter(endpoint=f"{otlp_endpoint.rstrip('/')}/v1/traces"))
     if trace_file:
         chosen.append(FileSpanExporter(trace_file))

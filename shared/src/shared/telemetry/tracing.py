@@ -70,6 +70,10 @@ class Tracing:
                 )
             self._tracer = self._provider.get_tracer("esim")
 
+    def records(self, parent: str | None) -> bool:
+        """Whether a span that continues `parent` would be kept: where not, its attributes need not be made."""
+        return self._tracer is not None and (parent is None or parent.endswith(_SAMPLED))
+
     def start(
         self,
         name: str,
@@ -78,12 +82,13 @@ class Tracing:
         attributes: Attributes | None = None,
         links: tuple[str, ...] = (),
     ) -> Span:
-        """A new span that continues `parent`, or a new trace where there is none."""
-        if parent is None or not is_traceparent(parent):
-            parent = None
+        """A new span that continues `parent` (checked where it came in), or a new trace where there is none."""
+        if parent is None:
             if self._tracer is None or random.random() >= self._ratio:  # noqa: S311 - sampling, not a secret
                 return Span(new_traceparent(sampled=self._tracer is None and self._ratio >= 1))
-        elif self._tracer is None or not parent.endswith(_SAMPLED):
+        elif not self.records(parent):
+            return Span(parent)
+        if self._tracer is None:
             return Span(parent)
         context = ot.set_span_in_context(NonRecordingSpan(_context(parent))) if parent else None
         span = self._tracer.start_span(

@@ -29,7 +29,7 @@ from shared.work.types import Done, Item, Job, Later, NeedsPersonError, NotNow, 
 
 log = get_logger(__name__)
 _BEAT_SECONDS = 1.2
-_POLL_SECONDS = 0.5
+_POLL_SECONDS = 1.0
 _GROUP = 500
 _STOP_SECONDS = 10.0
 FIRST_RETRY, LONGEST_RETRY = 0.2, 60.0
