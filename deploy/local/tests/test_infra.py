@@ -10,7 +10,6 @@ import pytest
 from local_stack.infra import Infra, shared_infra
 from local_stack.kafka_files import KafkaFiles
 from local_stack.paths import read_json
-from local_stack.postgres_home import remove_data
 from local_stack.testing import eventually, gone
 
 pytestmark = pytest.mark.infra
@@ -30,7 +29,6 @@ def test_it_can_be_used_without_an_event_loop(tmp_path: Path) -> None:
         pids = [infra.kafka.pid or 0, infra.postgres.pid or 0]
         assert not gone(*pids)
     assert gone(*pids)
-    remove_data(tmp_path / "postgres")
 
 
 async def test_a_server_that_does_not_start_takes_the_other_with_it(
@@ -41,7 +39,6 @@ async def test_a_server_that_does_not_start_takes_the_other_with_it(
     with pytest.raises(Exception, match=r"Kafka exited \(1\) before anybody stopped it; its log is .*kafka.log"):
         await infra.start()
     assert not infra.postgres.running
-    remove_data(tmp_path / "postgres")
 
 
 def test_everybody_in_this_test_run_gets_the_same_servers() -> None:

@@ -9,7 +9,7 @@ import pytest
 from local_stack import postgres_files
 from local_stack.postgres import Postgres
 from local_stack.postgres_files import SHARED_TMP, postgres_server
-from local_stack.postgres_home import PREFIX, PostgresHome, remove_abandoned, remove_data
+from local_stack.postgres_home import PREFIX, PostgresHome, remove_abandoned
 from local_stack.proc import children
 from local_stack.testing import eventually, gone
 
@@ -22,7 +22,6 @@ async def postgres(tmp_path: Path) -> AsyncIterator[Postgres]:
     await server.start()
     yield server
     server.kill()
-    remove_data(server.directory)
 
 
 def libpq(url: str) -> str:
@@ -105,7 +104,6 @@ async def test_without_an_installed_server_the_wheels_programs_serve(
             assert connection.info.server_version >= 180000
     finally:
         server.kill()
-        remove_data(server.directory)
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root's servers keep their data beneath /var/tmp")

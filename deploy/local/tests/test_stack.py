@@ -7,7 +7,6 @@ import pytest
 
 from local_stack import detached
 from local_stack.errors import ComponentFailedError, LocalStackError
-from local_stack.postgres_home import remove_data
 from local_stack.progress import Phase, Silent
 from local_stack.stack import Stack, lock_of
 from local_stack.status import Status
@@ -66,7 +65,6 @@ async def test_parts_start_in_order_of_readiness_can_be_killed_and_started_and_s
     assert set(stopped[:2]) == {"a", "b"}
     assert stopped[2] == "stand"
     assert set(stopped[3:]) == {"kafka", "postgres"}
-    remove_data(directory / "postgres")
 
 
 async def test_ports_keys_and_data_are_kept_unless_a_fresh_start_is_asked_for(directory: Path) -> None:
@@ -81,7 +79,6 @@ async def test_ports_keys_and_data_are_kept_unless_a_fresh_start_is_asked_for(di
     first, second, third = await run(fresh=False), await run(fresh=False), await run(fresh=True)
     assert first[:2] == second[:2] == third[:2]
     assert (first[2], second[2], third[2]) == (False, True, False)
-    remove_data(directory / "postgres")
 
 
 @pytest.mark.parametrize(
@@ -103,7 +100,6 @@ async def test_a_part_that_fails_is_named_and_nothing_is_left_running(
     assert story.order_of(Phase.FAILED) == ["bad"]
     assert not any(part.running for part in stack.parts.values())
     assert not lock_of(directory).is_held()
-    remove_data(directory / "postgres")
 
 
 def supervise(directory: Path, mode: str = "well") -> list[str]:
@@ -136,7 +132,6 @@ def test_a_stack_in_the_background_restarts_what_crashes_and_stops_when_told(dir
     eventually(lambda: gone(*pids), "everything is gone")
     assert detached.running(directory) is None
     assert not detached.stop(directory), "nothing is left to stop"
-    remove_data(directory / "postgres")
 
 
 def test_what_a_killed_supervisor_left_behind_is_not_believed(directory: Path) -> None:
@@ -155,4 +150,3 @@ def test_a_stack_that_does_not_come_up_in_the_background_says_why(directory: Pat
     tail, sentence = str(failure.value).splitlines()[-2:]
     assert tail == "no such setting: FOO"
     assert sentence == f"a exited (3) before anybody stopped it; its log is {directory}/logs/a.log"
-    remove_data(directory / "postgres")

@@ -10,7 +10,7 @@ from local_stack.infra import Infra
 from local_stack.locks import locked
 from local_stack.paths import write_private
 from local_stack.proc import is_alive
-from local_stack.shared_infra import keeper_lock_path, remove_run
+from local_stack.shared_infra import keeper_lock_path, remove_locks, remove_run
 
 POLL_SECONDS = 0.3
 LOCK_TIMEOUT_SECONDS = 5.0
@@ -19,7 +19,10 @@ LOCK_TIMEOUT_SECONDS = 5.0
 def keep(directory: Path, owner: int) -> int:
     """Run the servers until `owner` is gone, then remove everything. Returns the exit code."""
     with locked(keeper_lock_path(directory), LOCK_TIMEOUT_SECONDS):
-        return asyncio.run(_keep(directory, owner))
+        code = asyncio.run(_keep(directory, owner))
+    if not is_alive(owner):
+        remove_locks(directory)
+    return code
 
 
 async def _keep(directory: Path, owner: int) -> int:

@@ -51,7 +51,7 @@ def shared_infra() -> SharedInfra:
     own_this_run()
     owner = int(os.environ[OWNER_VARIABLE])
     directory = RUNS / str(owner)
-    with locked(RUNS / f"{owner}.lock", START_TIMEOUT_SECONDS):
+    with locked(_callers_lock_path(directory), START_TIMEOUT_SECONDS):
         if not FileLock(keeper_lock_path(directory)).is_held():
             remove_run(directory)
             _remove_abandoned()
@@ -73,6 +73,16 @@ def remove_run(directory: Path) -> None:
     shutil.rmtree(directory, ignore_errors=True)
 
 
+def remove_locks(directory: Path) -> None:
+    """Delete the lock files of a run whose owner is gone, so that nobody will ask for them again."""
+    keeper_lock_path(directory).unlink(missing_ok=True)
+    _callers_lock_path(directory).unlink(missing_ok=True)
+
+
+def _callers_lock_path(directory: Path) -> Path:
+    return directory.with_name(f"{directory.name}.lock")
+
+
 def _remove_abandoned() -> None:
     """Delete what runs left whose owner and keeper were both killed."""
     for directory in RUNS.iterdir():
@@ -80,8 +90,7 @@ def _remove_abandoned() -> None:
             continue
         if not FileLock(keeper_lock_path(directory)).is_held():
             remove_run(directory)
-            keeper_lock_path(directory).unlink(missing_ok=True)
-            directory.with_name(f"{directory.name}.lock").unlink(missing_ok=True)
+            remove_locks(directory)
 
 
 def _start_keeper(directory: Path, owner: int) -> None:
