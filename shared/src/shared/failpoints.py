@@ -16,10 +16,17 @@ POINTS = (
     "consumer.after_commit",
     "outbox.before_send",
     "outbox.after_send",
+    "relay.before_send",
+    "relay.after_send",
+    "claim.before_commit",
+    "claim.after_commit",
     "work.before_call",
     "work.after_call",
     "work.before_commit",
     "work.after_commit",
+    # payments: the intent to return money, stored before the bank is called
+    "refund_intent.before_commit",
+    "refund_intent.after_commit",
 )
 
 

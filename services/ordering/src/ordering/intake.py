@@ -156,5 +156,6 @@ def _publish(tx: Tx, drafts: Sequence[Draft]) -> None:
             offer_version=request.offer_version,
             privacy_version=request.privacy_version,
             placed_at=tx.now,
+            submission_id=draft.submission_id,
         )
         tx.publish(order, trace=draft.trace)

@@ -16,6 +16,8 @@ class OrderPlaced(OrderEvent, topic="ordering.order-placed"):
     offer_version: str
     privacy_version: str
     placed_at: datetime
+    #: The shop's idempotency key, by which it recognises its own submission.
+    submission_id: str | None = None
 
 
 class FieldError(Value):

@@ -32,7 +32,12 @@ class Subscription:
         **security: Any,
     ) -> None:
         self._broker = KafkaBroker(
-            bootstrap_servers, ack_policy=AckPolicy.NACK_ON_ERROR, logger=None, graceful_timeout=15.0, **security
+            bootstrap_servers,
+            ack_policy=AckPolicy.NACK_ON_ERROR,
+            logger=None,
+            graceful_timeout=15.0,
+            metadata_max_age_ms=10_000,
+            **security,
         )
         subscriber = self._broker.subscriber(
             *topics,

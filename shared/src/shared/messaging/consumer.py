@@ -9,6 +9,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -242,7 +243,7 @@ async def _unseen(tx: Tx, items: Sequence[_Item]) -> list[_Item]:
     """Remember the batch in the inbox; returns what was not there before."""
     if not items:
         return []
-    ids = sorted(item.id for item in items)  # one locking order for everybody
+    ids = sorted((item.id for item in items), key=attrgetter("int"))  # one locking order for everybody
     result = await tx.execute(
         "INSERT INTO inbox (event_id) SELECT unnest(CAST(:ids AS uuid[])) ON CONFLICT DO NOTHING RETURNING event_id",
         ids=ids,

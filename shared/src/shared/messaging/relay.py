@@ -14,6 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.database import Database
+from shared.failpoints import failpoint
 from shared.ids import uuid7_floor
 from shared.messaging.cloudevents import to_wire
 from shared.messaging.producer import Producer
@@ -81,6 +82,7 @@ class Relay:
             rows = (await connection.execute(_TAKE, parameters)).all()
             if not rows:
                 return 0
+            failpoint("relay.before_send")
             sent = [
                 await self._producer.send(r.topic, r.key.encode(), bytes(r.value), to_wire(r.headers)) for r in rows
             ]
@@ -89,6 +91,7 @@ class Relay:
                 if isinstance(error, BaseException):
                     await self._producer.failed(error)
                     raise error
+            failpoint("relay.after_send")
         self._metrics.relayed.inc(len(rows))
         log.info("outbox_leftovers_published", count=len(rows))
         return len(rows)

@@ -13,7 +13,10 @@ _COMPACTED = {
     "delete.retention.ms": "43200000",
     "min.cleanable.dirty.ratio": "0.01",
 }
-_KEPT = {"cleanup.policy": "delete", "retention.ms": str(7 * 24 * 3600 * 1000)}
+_DAY_MS = 24 * 3600 * 1000
+_KEPT = {"cleanup.policy": "delete", "retention.ms": str(7 * _DAY_MS)}
+#: Orders as submitted hold personal data, have no tombstones, and are of no use once they are answered.
+_SHORT = {"cleanup.policy": "delete", "retention.ms": str(_DAY_MS), "segment.ms": "3600000"}
 _COMPACTED_TOPICS = frozenset({"ordering.buyer-contact"})
 
 
@@ -27,7 +30,7 @@ def create_topics(
             prefix + topic,
             num_partitions=partitions,
             replication_factor=replication,
-            config=_COMPACTED if topic in _COMPACTED_TOPICS else _KEPT,
+            config=_configuration(topic),
         )
         for topic in topics
     ]
@@ -37,6 +40,12 @@ def create_topics(
         except Exception as error:
             if _ALREADY_EXISTS not in str(error):
                 raise
+
+
+def _configuration(topic: str) -> dict[str, str]:
+    if topic in _COMPACTED_TOPICS:
+        return _COMPACTED
+    return _SHORT if topic.startswith("storefront.") else _KEPT
 
 
 def owned_topics(service: str) -> list[str]:

@@ -138,7 +138,7 @@ class Board:
             task.cancel()
         await asyncio.gather(*performers, *tasks, return_exceptions=True)
         try:
-            async with self._database.transaction("work") as tx:
+            async with self._database.transaction("lease") as tx:
                 await rows.give_back(tx, unbegun, self.owner)
                 await rows.leave(tx, self.owner)
         except Exception as error:  # noqa: BLE001 - the leases run out by themselves
@@ -148,7 +148,7 @@ class Board:
         return bool(self.in_hand or self._results or self._setbacks)
 
     async def _join(self) -> None:
-        async with self._database.transaction("work") as tx:
+        async with self._database.transaction("lease") as tx:
             await rows.join(tx, self.owner)
         self._beat_at = time.monotonic()
 
@@ -159,7 +159,7 @@ class Board:
         while True:
             await asyncio.sleep(_BEAT_SECONDS)
             try:
-                async with self._database.transaction("work") as tx:
+                async with self._database.transaction("lease") as tx:
                     started = time.monotonic()
                     renewed = await rows.beat(tx, self.owner)
                 if renewed:
@@ -184,7 +184,7 @@ class Board:
             if not room or not self._alive():
                 continue
             try:
-                async with self._database.transaction("work") as tx:
+                async with self._database.transaction("claim") as tx:
                     owner = self.owner
                     items = await rows.claim(tx, lane.job.kind, owner, room)
             except Exception as error:  # noqa: BLE001 - the rows stay due

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -74,7 +75,7 @@ async def claim(tx: Tx, kind: str, owner: UUID, room: int) -> list[Item]:
 
 async def finish(tx: Tx, ids: Sequence[UUID], owner: UUID) -> set[UUID]:
     """Remove finished rows; returns those that were still ours (the fence)."""
-    result = await tx.execute(_FINISH, ids=sorted(ids), owner=owner)
+    result = await tx.execute(_FINISH, ids=sorted(ids, key=attrgetter("int")), owner=owner)
     return set(result.scalars())
 
 

@@ -1,0 +1,28 @@
+"""`python -m bench`: measures, prints a table, writes `.run/bench/latest.json`."""
+
+import argparse
+import asyncio
+import json
+
+from bench.report import show
+from bench.scenarios import SCENARIOS, run
+from local_stack.paths import run_dir
+
+
+def main() -> None:
+    """Read the command line and measure."""
+    parser = argparse.ArgumentParser(prog="python -m bench")
+    parser.add_argument("scenarios", nargs="*", choices=[*SCENARIOS, []], help="default: all")
+    parser.add_argument("--orders", type=int, default=20_000, help="orders per throughput run")
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=10, help="length of an open-loop run")
+    arguments = parser.parse_args()
+    results = asyncio.run(run(arguments.scenarios or list(SCENARIOS), arguments))
+    folder = run_dir("bench")
+    (folder / "latest.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    show(results)
+    print(f"\nWritten to {folder / 'latest.json'}")
+
+
+if __name__ == "__main__":
+    main()

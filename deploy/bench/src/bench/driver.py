@@ -1,0 +1,169 @@
+"""Plays payments: publishes paid orders, and notes when each of them is delivered.
+
+The clock is one process's own: an order's latency runs from the moment its OrderPaid was due to be sent until its
+QrDelivered was read back.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Self
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from shared.contracts import BuyerContact, Event, Money, OrderPaid, Plan, QrDelivered
+from shared.database import Outgoing
+from shared.ids import uuid7
+from shared.messaging.cloudevents import Headers, header_texts, to_wire
+from shared.messaging.producer import Producer
+from shared.telemetry.tracing import new_traceparent
+
+PLAN = Plan(
+    id="tr-5gb-30d", title="Turkey 5 GB", coverage=("TR",), data_mb=5120, validity_days=30, profile_type="TR-5GB"
+)
+_TICK = 0.005
+_GIVE_UP = 120.0
+
+
+@dataclass(slots=True)
+class Record:
+    """A record that is ready to be sent."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    headers: Headers
+
+
+def orders(count: int, *, traced: float) -> tuple[list[Record], list[Record]]:
+    """Contacts and paid orders of `count` buyers; `traced` is the share of orders whose trace is recorded."""
+    now = datetime.now(UTC)
+    every = round(1 / traced) if traced else count + 1
+    contacts, paid = [], []
+    for number in range(count):
+        buyer_id = uuid7()
+        contact = BuyerContact(
+            buyer_id=buyer_id,
+            storefront="esimka",
+            name="Bench Buyer",
+            email=f"buyer{number}@bench.example",
+            phone="+995555000111",
+            language="en",
+            newsletter=False,
+            updated_at=now,
+        )
+        order = OrderPaid(
+            order_id=uuid7(),
+            order_number=str(10_000_000 + number),
+            storefront="esimka",
+            buyer_id=buyer_id,
+            kind="esim",
+            plan=PLAN,
+            paid=Money(amount=1500, currency="USD"),
+            invoice_id=str(1_000_000 + number),
+            paid_at=now,
+        )
+        contacts.append(_record(contact, None, now))
+        paid.append(_record(order, new_traceparent(sampled=number % every == 0), now))
+    return contacts, paid
+
+
+def _record(event: Event, trace: str | None, now: datetime) -> Record:
+    texts = header_texts(Outgoing(event, trace), now)
+    return Record(event.topic, event.key().encode(), event.model_dump_json().encode(), to_wire(texts))
+
+
+class Driver:
+    """One producer, one consumer at the end of the way."""
+
+    def __init__(self, bootstrap_servers: str) -> None:
+        self._servers = bootstrap_servers
+        self._producer = Producer(bootstrap_servers)
+        self._consumer = AIOKafkaConsumer(
+            QrDelivered.topic, bootstrap_servers=bootstrap_servers, auto_offset_reset="latest", group_id=None
+        )
+        self._arrived: dict[bytes, float] = {}
+        self._reading: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._producer.start()
+        await self._consumer.start()
+        await self._consumer.seek_to_end()
+        self._reading = asyncio.create_task(self._read())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._reading:
+            self._reading.cancel()
+        await self._consumer.stop()
+        await self._producer.stop()
+
+    async def _read(self) -> None:
+        while True:
+            found = await self._consumer.getmany(timeout_ms=1000)
+            now = time.perf_counter()
+            for records in found.values():
+                for record in records:
+                    self._arrived.setdefault(record.key, now)
+
+    async def send(self, records: Sequence[Record]) -> None:
+        """Send all and wait for the acknowledgements."""
+        futures = [await self._producer.send(r.topic, r.key, r.value, r.headers) for r in records]
+        await asyncio.gather(*futures)
+
+    async def flood(self, records: Sequence[Record]) -> float:
+        """All at once; returns seconds from the first send to the last delivery."""
+        began = time.perf_counter()
+        await self.send(records)
+        ended = await self._delivered(records)
+        return max(ended) - began
+
+    async def paced(self, records: Sequence[Record], per_second: float) -> list[float]:
+        """At a steady rate whatever comes back (open loop); returns each order's latency in seconds."""
+        began = time.perf_counter() + 0.05
+        due = [began + number / per_second for number in range(len(records))]
+        futures, sent = [], 0
+        while sent < len(records):
+            now = time.perf_counter()
+            while sent < len(records) and due[sent] <= now:
+                record = records[sent]
+                futures.append(await self._producer.send(record.topic, record.key, record.value, record.headers))
+                sent += 1
+            await asyncio.sleep(_TICK)
+        await asyncio.gather(*futures)
+        ended = await self._delivered(records)
+        return [end - start for start, end in zip(due, ended, strict=True)]
+
+    async def one_by_one(self, records: Sequence[Record], *, pause: float) -> list[float]:
+        """Each alone on an idle stack; returns latencies in seconds."""
+        latencies = []
+        for record in records:
+            began = time.perf_counter()
+            await self.send([record])
+            latencies.append((await self._delivered([record]))[0] - began)
+            await asyncio.sleep(pause)
+        return latencies
+
+    async def _delivered(self, records: Sequence[Record]) -> list[float]:
+        deadline = time.perf_counter() + _GIVE_UP
+        while missing := sum(record.key not in self._arrived for record in records):
+            if time.perf_counter() > deadline:
+                raise TimeoutError(f"{missing} of {len(records)} orders were not delivered within {_GIVE_UP:.0f} s")
+            await asyncio.sleep(0.02 if len(records) > 1 else 0.0005)
+        return [self._arrived[record.key] for record in records]
+
+    async def consumed(self, group: str, topic: str) -> None:
+        """Wait until a group has read a topic to its end."""
+        watcher = AIOKafkaConsumer(bootstrap_servers=self._servers, group_id=group, enable_auto_commit=False)
+        await watcher.start()
+        try:
+            await watcher.topics()
+            partitions = [TopicPartition(topic, number) for number in watcher.partitions_for_topic(topic) or ()]
+            watcher.assign(partitions)
+            for partition, end in (await watcher.end_offsets(partitions)).items():
+                while (await watcher.committed(partition) or 0) < end:  # noqa: ASYNC110 - another process's offsets
+                    await asyncio.sleep(0.1)
+        finally:
+            await watcher.stop()
