@@ -184,12 +184,16 @@ class Board:
             if not room or not self._alive():
                 continue
             try:
-                async with self._database.transaction("claim") as tx:
+                async with self._database.transaction("lease") as tx:
                     owner = self.owner
                     items = await rows.claim(tx, lane.job.kind, owner, room)
+                    if items:
+                        failpoint("claim.before_commit")
             except Exception as error:  # noqa: BLE001 - the rows stay due
                 log.warning("claim_failed", kind=lane.job.kind, error=error)
                 continue
+            if items:
+                failpoint("claim.after_commit")
             if owner == self.owner:
                 for item in items:
                     lane.put(item)
