@@ -241,7 +241,8 @@ class Stack:
             async with asyncio.TaskGroup() as group:
                 for name in names:
                     group.create_task(action(name))
-        except* LocalStackError as failures:
+        except ExceptionGroup as failures:
+            # Not `except*`: Python before 3.11.4 would wrap what is raised from it in a group again.
             raise failures.exceptions[0] from None
 
 
