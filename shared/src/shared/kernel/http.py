@@ -3,11 +3,11 @@
 import asyncio
 import time
 from http import HTTPStatus
-from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 from opentelemetry.trace import SpanKind
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.kernel.problems import Problem, install
@@ -30,7 +30,7 @@ class TracedAndLimited:
             return
         headers = dict(scope["headers"])
         if int(headers.get(b"content-length", b"0") or 0) > MAX_BODY_BYTES:
-            await _too_large()(scope, receive, send)
+            await _too_large().response()(scope, receive, send)
             return
         offered = headers.get(b"traceparent", b"").decode("latin-1")
         parent = offered if is_traceparent(offered) else None
@@ -49,9 +49,6 @@ class TracedAndLimited:
 
         try:
             await self._app(scope, _limited(receive), traced_send)
-        except _TooLargeError:
-            span.end("body_too_large")
-            await _too_large()(scope, receive, send)
         except BaseException as error:
             span.end(error)
             raise
@@ -59,14 +56,10 @@ class TracedAndLimited:
             span.end()
 
 
-class _TooLargeError(Exception):
-    pass
-
-
-def _too_large() -> Any:
+def _too_large() -> Problem:
     return Problem(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body-too-large", f"A body may have at most {MAX_BODY_BYTES} bytes."
-    ).response()
+    )
 
 
 def _limited(receive: Receive) -> Receive:
@@ -78,7 +71,8 @@ def _limited(receive: Receive) -> Receive:
         if message["type"] == "http.request":
             seen += len(message.get("body", b""))
             if seen > MAX_BODY_BYTES:
-                raise _TooLargeError
+                # Of all exceptions FastAPI lets only this one pass while it reads a body.
+                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _too_large().detail)
         return message
 
     return limited

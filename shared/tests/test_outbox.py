@@ -1,0 +1,88 @@
+"""What a crash left in the outbox is published, and what was published is forgotten."""
+
+from datetime import UTC, datetime, timedelta
+
+from shared.contracts import QrDelivered
+from shared.database import Outgoing
+from shared.ids import uuid7
+from shared.kernel.service import Service
+from shared.messaging.cloudevents import header_texts
+from shared.spine import outbox
+from shared.testing.stage import Stage
+from shared.testing.toy import service as toy
+from shared.testing.toy.settings import Settings
+
+LOCKS = """
+SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database
+WHERE locktype = 'advisory' AND granted AND datname = current_database()
+"""
+
+
+def delivered() -> QrDelivered:
+    now = datetime.now(UTC)
+    return QrDelivered(
+        order_id=uuid7(),
+        order_number="10000001",
+        storefront="esimka",
+        buyer_id=uuid7(),
+        channel="email",
+        paid_at=now,
+        delivered_at=now,
+    )
+
+
+async def leave_behind(service: Service, event: QrDelivered, *, age: timedelta) -> None:
+    """A committed row whose process died before it published."""
+    outgoing = Outgoing(event, None)
+    born = datetime.now(UTC) - age
+    async with service.database.engine.begin() as connection:
+        await connection.execute(
+            outbox.insert().values(
+                id=outgoing.id,
+                topic=event.topic,
+                key=event.key(),
+                value=event.model_dump_json().encode(),
+                headers=header_texts(outgoing, born),
+                born_at=born,
+            )
+        )
+
+
+async def left(service: Service) -> int:
+    async with service.database.reading() as tx:
+        return int((await tx.execute("SELECT count(*) FROM outbox")).scalar() or 0)
+
+
+async def test_the_relay_publishes_what_a_crash_left_behind(stage: Stage) -> None:
+    service = await stage.service(toy.build, Settings)
+    await stage.ensure_topics([QrDelivered.topic])
+    events = [delivered() for _ in range(20)]
+    for event in events:
+        await leave_behind(service, event, age=timedelta(minutes=1))
+    found = await stage.events(QrDelivered, count=20)
+    assert {one.event.order_id for one in found} == {event.order_id for event in events}
+
+    async def empty() -> bool:
+        return await left(service) == 0
+
+    await stage.eventually(empty)
+
+
+async def test_old_leftovers_are_found_too(stage: Stage) -> None:
+    """The relay's lower bound must not hide a row that was committed late: it starts from the beginning again."""
+    service = await stage.service(toy.build, Settings)
+    await stage.ensure_topics([QrDelivered.topic])
+    await leave_behind(service, delivered(), age=timedelta(days=2))
+    await stage.events(QrDelivered)
+
+
+async def test_only_one_relay_is_active(stage: Stage) -> None:
+    first = await stage.service(toy.build, Settings)
+    await stage.service(toy.build, Settings, database_url=first.settings.database_url)
+
+    async def locked() -> bool:
+        async with first.database.reading() as tx:
+            held = await tx.execute(LOCKS)
+            return bool(held.scalar() == 1)
+
+    await stage.eventually(locked)
