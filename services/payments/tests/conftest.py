@@ -1,0 +1,190 @@
+"""Payments on a stage, with a bank to talk to and a storefront that asks."""
+
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from payments.service import build
+from payments.settings import Settings
+from sandbox.storefront import SUCCESS, Card
+from sandbox.testing import RunningSandbox, running_sandbox
+from shared.contracts import (
+    BuyerContact,
+    Explanation,
+    Ground,
+    Money,
+    OrderPaid,
+    OrderPlaced,
+    Plan,
+    RefundApproved,
+)
+from shared.ids import uuid7
+from shared.kernel.service import Service
+from shared.testing.stage import Stage
+
+TERMINAL = "67e34d63-102f-4bd1-898e-370781d0074d"
+PLAN = Plan(id="tr-5gb", title="Turkey 5 GB", coverage=("TR",), data_mb=5120, validity_days=30, profile_type="TR-STD")
+
+
+def order_placed(**changes: Any) -> OrderPlaced:
+    fields: dict[str, Any] = {
+        "order_id": uuid7(),
+        "order_number": "10000001",
+        "storefront": "qazaq-esim",
+        "buyer_id": uuid7(),
+        "kind": "esim",
+        "plan": PLAN,
+        "price": Money(amount=599050, currency="KZT"),
+        "offer_version": "1",
+        "privacy_version": "1",
+        "placed_at": datetime.now(UTC),
+    }
+    return OrderPlaced(**fields | changes)
+
+
+def contact_of(order: OrderPlaced, **changes: Any) -> BuyerContact:
+    fields: dict[str, Any] = {
+        "buyer_id": order.buyer_id,
+        "storefront": order.storefront,
+        "name": "Aigerim Test",
+        "email": "aigerim@example.kz",
+        "phone": "+77010000001",
+        "language": "ru",
+        "newsletter": False,
+        "updated_at": datetime.now(UTC),
+    }
+    return BuyerContact(**fields | changes)
+
+
+def refund_approved(order: OrderPlaced, minor: int, **changes: Any) -> RefundApproved:
+    fields: dict[str, Any] = {
+        "order_id": order.order_id,
+        "order_number": order.order_number,
+        "storefront": order.storefront,
+        "buyer_id": order.buyer_id,
+        "case_id": uuid7(),
+        "refund_id": uuid7(),
+        "amount": Money(amount=minor, currency=order.price.currency),
+        "policy": "qazaq-esim@1",
+        "grounds": (Ground(document="RP", clause="2.1", text="failure"),),
+        "explanation": Explanation(en="failure", ru="сбой"),
+        "approved_at": datetime.now(UTC),
+        "credited_by": datetime.now(UTC).date() + timedelta(days=14),
+    }
+    return RefundApproved(**fields | changes)
+
+
+@dataclass
+class Payments:
+    """A running service and what a test asks it."""
+
+    service: Service
+    stage: Stage
+    sandbox: RunningSandbox
+    trace_file: Path
+
+    order_placed = staticmethod(order_placed)
+    contact_of = staticmethod(contact_of)
+    refund_approved = staticmethod(refund_approved)
+
+    async def post(self, path: str, *, key: str | None = "shop-key", **kwargs: Any) -> httpx.Response:
+        headers = {"authorization": f"Bearer {key}"} if key else {}
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.service.port}", trust_env=False) as client:
+            return await client.post(path, headers=headers, **kwargs)
+
+    async def ordered(self, *, trace: str | None = None, **changes: Any) -> OrderPlaced:
+        """An order with its buyer's contact, known to payments."""
+        order = order_placed(**changes)
+        await self.stage.publish(order, contact_of(order), trace=trace)
+        return order
+
+    async def page(self, order: OrderPlaced, **body: Any) -> dict[str, Any]:
+        """The payment object, as soon as there is one."""
+
+        async def ready() -> dict[str, Any] | None:
+            answer = await self.post(f"/orders/{order.order_id}/payment", json=body)
+            assert answer.status_code in (200, 404), answer.text
+            return answer.json() if answer.status_code == 200 else None
+
+        found: dict[str, Any] = await self.stage.eventually(ready)
+        return found
+
+    async def paid(self, card: Card = SUCCESS, **changes: Any) -> OrderPlaced:
+        """An order that was paid, as the bank confirmed."""
+        order = await self.ordered(**changes)
+        await self.sandbox.pay(await self.page(order), card)
+        await self.paid_event(order)
+        return order
+
+    async def paid_event(self, order: OrderPlaced) -> OrderPaid:
+        found = await self.stage.events(OrderPaid, where=lambda e: e.order_id == order.order_id)
+        return found[0].event
+
+    async def rows(self, sql: str, **parameters: Any) -> list[dict[str, Any]]:
+        async with self.service.database.reading() as tx:
+            return [dict(row) for row in (await tx.execute(sql, **parameters)).mappings()]
+
+    async def until_rows(self, sql: str, **parameters: Any) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = await self.stage.eventually(lambda: self.rows(sql, **parameters))
+        return found
+
+    async def quiet(self) -> None:
+        """All due work is over, but for what is parked; all events are out."""
+
+        async def over() -> bool:
+            [row] = await self.rows(
+                "SELECT (SELECT count(*) FROM work WHERE state <> 'parked')::int"
+                " + (SELECT count(*) FROM outbox)::int AS left"
+            )
+            return bool(row["left"] == 0)
+
+        await self.stage.eventually(over)
+
+    def figure(self, name: str, **labels: str) -> float:
+        return self.service.metrics.registry.get_sample_value(name, labels) or 0.0
+
+
+Start = Callable[..., Awaitable[Payments]]
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[RunningSandbox]:
+    async with running_sandbox() as running:
+        yield running
+
+
+@pytest.fixture
+async def start(stage: Stage, sandbox: RunningSandbox, tmp_path: Path) -> Start:
+    """Start the service with these settings, at an address the bank can call back."""
+
+    async def start(**overrides: Any) -> Payments:
+        port = _free_port()
+        settings: dict[str, Any] = {
+            "epay_oauth_url": f"{sandbox.bank_url}/oauth2/token",
+            "epay_api_url": sandbox.bank_api_url,
+            "epay_client_id": "sandbox",
+            "epay_client_secret": "sandbox-secret",
+            "epay_terminal": TERMINAL,
+            "epay_timeout_seconds": 1.0,
+            "public_url": f"http://127.0.0.1:{port}",
+            "storefront_keys": {"qazaq-esim": "shop-key", "esimka": "other-key"},
+            "check_first_seconds": 0.1,
+            "trace_file": tmp_path / "traces.jsonl",
+            **overrides,
+        }
+        service = await stage.service(lambda s: build(s.model_copy(update={"http_port": port})), Settings, **settings)
+        return Payments(service, stage, sandbox, settings["trace_file"])
+
+    return start
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,254 @@
+"""Returning money: judged by the bank's own ledger, whatever happens to replies."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from shared.contracts import Money, OrderPlaced, RefundFailed, RefundSettled
+from shared.ids import uuid7
+
+PRICE = 599050
+
+
+async def at_the_bank(running: Any) -> list[int]:
+    """The refunds that the bank made of its one transaction, in minor units."""
+    [transaction] = await running.sandbox.ledger_bank()
+    return [refund["amount"] for refund in transaction["refunds"]]
+
+
+async def reserved(running: Any) -> int:
+    [row] = await running.rows("SELECT refunded_minor FROM payment_orders")
+    return int(row["refunded_minor"])
+
+
+async def test_a_full_refund(start: Any) -> None:
+    running = await start()
+    order = await running.paid()
+    approved = running.refund_approved(order, PRICE)
+    await running.stage.publish(approved, approved)
+    [settled] = await running.stage.events(RefundSettled)
+    assert (settled.event.refund_id, settled.event.amount, settled.event.credited_by) == (
+        approved.refund_id,
+        approved.amount,
+        approved.credited_by,
+    )
+    assert settled.event.order_number == order.order_number
+    await running.quiet()
+    [transaction] = await running.sandbox.ledger_bank()
+    assert [(r["amount"], r["externalID"]) for r in transaction["refunds"]] == [(PRICE, str(approved.refund_id))]
+    assert len(await running.stage.all_events(RefundSettled)) == 1
+
+
+@pytest.mark.parametrize("behaviour", [{}, {"amount_after_refund": "remaining"}], ids=["original", "remaining"])
+async def test_partial_refunds_up_to_what_was_paid(start: Any, behaviour: dict[str, str]) -> None:
+    running = await start()
+    await running.sandbox.bank_behaviour(**behaviour)
+    order = await running.paid()
+    await running.stage.publish(*[running.refund_approved(order, 200000) for _ in range(3)])
+    await running.stage.events(RefundSettled, count=2)
+    [failed] = await running.stage.events(RefundFailed)
+    assert failed.event.reason == "the refund is larger than what is left of the payment"
+    await running.stage.publish(running.refund_approved(order, 199050))
+    await running.stage.events(RefundSettled, count=3)
+    assert sorted(await at_the_bank(running)) == [199050, 200000, 200000]
+    assert await reserved(running) == PRICE
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"effect": "lose_reply"},
+        {"effect": "partial_body"},
+        {"effect": "drop"},
+        {"effect": "http_error", "status": 502},
+        {"effect": "delay", "seconds": 1.5},
+        {"effect": "latency", "seconds": 1.5},
+        {"effect": "http_error", "status": 401},
+        {"effect": "http_error", "status": 429},
+    ],
+    ids=["lost", "half", "cut", "502", "late-reply", "late", "401", "429"],
+)
+@pytest.mark.parametrize("times", [1, 3])
+async def test_a_full_refund_happens_once_whatever_happens_to_the_reply(
+    start: Any, fault: dict[str, Any], times: int
+) -> None:
+    running = await start()
+    order = await running.paid()
+    await running.sandbox.faults({"target": "bank.refund", "times": times, **fault})
+    await running.stage.publish(running.refund_approved(order, PRICE))
+    await running.stage.events(RefundSettled)
+    await running.quiet()
+    assert await at_the_bank(running) == [PRICE]
+    assert await running.stage.all_events(RefundFailed) == []
+
+
+@pytest.mark.parametrize("effect", ["lose_reply", "drop"])
+async def test_a_lost_reply_to_a_partial_refund_is_never_repeated_blindly(start: Any, effect: str) -> None:
+    """This bank shows neither the status nor the rest: only a person can find out."""
+    running = await start()
+    order = await running.paid()
+    await running.sandbox.faults({"target": "bank.refund", "effect": effect, "times": 1})
+    await running.stage.publish(running.refund_approved(order, 200000))
+    [parked] = await running.until_rows("SELECT kind, last_error FROM work WHERE state = 'parked'")
+    assert parked["kind"] == "refund"
+    assert "ask the bank" in parked["last_error"]
+    assert await at_the_bank(running) == ([200000] if effect == "lose_reply" else [])
+    assert len(await running.sandbox.requests("/refund")) == 1
+    assert await reserved(running) == 200000
+    assert await running.stage.all_events(RefundSettled) == []
+
+
+@pytest.mark.parametrize("behaviour", [{"partial_refund_status": "REFUND"}, {"amount_after_refund": "remaining"}])
+async def test_a_bank_that_shows_partial_refunds_settles_them(start: Any, behaviour: dict[str, str]) -> None:
+    running = await start()
+    await running.sandbox.bank_behaviour(**behaviour)
+    order = await running.paid()
+    await running.sandbox.faults({"target": "bank.refund", "effect": "lose_reply", "times": 1})
+    await running.stage.publish(running.refund_approved(order, 200000))
+    await running.stage.events(RefundSettled)
+    assert await at_the_bank(running) == [200000]
+
+
+async def test_a_second_partial_refund_is_repeated_where_the_bank_shows_the_rest(start: Any) -> None:
+    running = await start()
+    await running.sandbox.bank_behaviour(amount_after_refund="remaining")
+    order = await running.paid()
+    await running.stage.publish(running.refund_approved(order, 200000))
+    await running.stage.events(RefundSettled)
+    await running.sandbox.faults({"target": "bank.refund", "effect": "drop", "times": 1})
+    await running.stage.publish(running.refund_approved(order, 100000))
+    await running.stage.events(RefundSettled, count=2)
+    assert await at_the_bank(running) == [200000, 100000]
+
+
+async def test_a_status_that_cannot_be_asked_is_asked_again(start: Any) -> None:
+    running = await start()
+    order = await running.paid()
+    await running.sandbox.faults(
+        {"target": "bank.refund", "effect": "lose_reply", "times": 1},
+        {"target": "bank.check_status", "effect": "http_error", "times": 2},
+        {"target": "bank.check_status", "effect": "drop", "times": 1},
+    )
+    await running.stage.publish(running.refund_approved(order, PRICE))
+    await running.stage.events(RefundSettled)
+    assert await at_the_bank(running) == [PRICE]
+    assert len(await running.sandbox.requests("/refund")) == 1
+
+
+async def test_a_refusal_is_published_and_frees_the_money(start: Any) -> None:
+    running = await start()
+    order = await running.paid()
+    await running.sandbox.faults({"target": "bank.refund", "effect": "refuse", "code": 123, "message": "Aigerim"})
+    approved = running.refund_approved(order, PRICE)
+    await running.stage.publish(approved)
+    [failed] = await running.stage.events(RefundFailed)
+    assert (failed.event.refund_id, failed.event.reason) == (approved.refund_id, "the bank refused with code 123")
+    assert await reserved(running) == 0
+    assert await at_the_bank(running) == []
+    await running.sandbox.clear_faults()
+    await running.stage.publish(running.refund_approved(order, PRICE))
+    await running.stage.events(RefundSettled)
+    assert await at_the_bank(running) == [PRICE]
+
+
+async def test_a_refusal_of_what_was_done_before_is_settled(start: Any) -> None:
+    running = await start()
+    order = await running.paid()
+    await running.sandbox.faults(
+        {"target": "bank.refund", "effect": "duplicate", "times": 1},  # done, then refused as done
+    )
+    await running.stage.publish(running.refund_approved(order, PRICE))
+    await running.stage.events(RefundSettled)
+    assert await at_the_bank(running) == [PRICE]
+    assert await running.stage.all_events(RefundFailed) == []
+
+
+async def test_a_refund_waits_for_its_capture(start: Any) -> None:
+    running = await start()
+    order: OrderPlaced = running.order_placed()
+    await running.stage.publish(running.refund_approved(order, PRICE))
+    await running.until_rows("SELECT 1 FROM work WHERE last_error = 'no capture of this order is known yet'")
+    await running.stage.publish(order, running.contact_of(order))
+    await running.sandbox.pay(await running.page(order))
+    await running.stage.events(RefundSettled)
+    assert await at_the_bank(running) == [PRICE]
+
+
+async def test_a_refund_that_waited_too_long_is_for_a_person(start: Any) -> None:
+    running = await start(poll_give_up_seconds=0.2)
+    await running.stage.publish(running.refund_approved(running.order_placed(), PRICE))
+    [parked] = await running.until_rows("SELECT last_error FROM work WHERE state = 'parked'")
+    assert parked["last_error"] == "no capture of this order is known yet: waited too long"
+
+
+@pytest.mark.parametrize("amount", [Money(amount=PRICE + 1, currency="KZT"), Money(amount=100, currency="USD")])
+async def test_what_cannot_be_refunded_never_reaches_the_bank(start: Any, amount: Money) -> None:
+    running = await start()
+    order = await running.paid()
+    await running.stage.publish(running.refund_approved(order, 1, amount=amount))
+    await running.stage.events(RefundFailed)
+    assert await running.sandbox.requests("/refund") == []
+    assert await reserved(running) == 0
+
+
+async def test_an_empty_refund_is_put_aside_and_holds_up_nobody(start: Any) -> None:
+    running = await start()
+    order = await running.paid()
+    await running.stage.publish(running.refund_approved(order, 0), running.refund_approved(order, PRICE))
+    await running.stage.events(RefundSettled)
+    assert len(await running.rows("SELECT 1 FROM dead_letters WHERE topic = 'refunds.refund-approved'")) == 1
+
+
+async def test_the_database_itself_refuses_to_pay_out_more_than_came_in(start: Any) -> None:
+    running = await start()
+    await running.paid()
+    with pytest.raises(Exception, match="refunds_within_capture"):
+        async with running.service.database.transaction() as tx:
+            await tx.execute("UPDATE payment_orders SET refunded_minor = captured_minor + 1")
+
+
+async def test_a_crash_after_the_intent_asks_before_it_acts(start: Any) -> None:
+    """What a process leaves behind that died between its intent and its result."""
+    running = await start()
+    order = await running.paid()
+    approved = running.refund_approved(order, PRICE)
+    [transaction] = await running.sandbox.ledger_bank()
+    await _refund_as_the_dead_process_did(running, transaction["id"])
+    async with running.service.database.transaction() as tx:
+        await tx.execute(
+            "INSERT INTO refunds (refund_id, order_id, order_number, storefront, buyer_id, amount_minor, currency,"
+            " external_id, state, owed_minor, approved_at) VALUES (:id, :order, '10000001', 'qazaq-esim', :buyer,"
+            " :amount, 'KZT', 'x', 'calling', :amount, :now)",
+            id=approved.refund_id,
+            order=order.order_id,
+            buyer=order.buyer_id,
+            amount=PRICE,
+            now=tx.now,
+        )
+        await tx.execute("UPDATE payment_orders SET refunded_minor = captured_minor")
+        await tx.execute(
+            "INSERT INTO work (id, kind, key, payload, state, due_at, created_at)"
+            " VALUES (:id, 'refund', :key, '{}', 'unknown', :now, :now)",
+            id=uuid7(),
+            key=str(approved.refund_id),
+            now=tx.now - timedelta(seconds=1),
+        )
+    await running.stage.events(RefundSettled)
+    assert await at_the_bank(running) == [PRICE]
+    assert len(await running.sandbox.requests("/refund")) == 1
+
+
+async def _refund_as_the_dead_process_did(running: Any, transaction_id: str) -> None:
+    form = {
+        "grant_type": "client_credentials",
+        "scope": "webapi usermanagement email_send verification statement statistics payment",
+        "client_id": "sandbox",
+        "client_secret": "sandbox-secret",
+        "terminal": "67e34d63-102f-4bd1-898e-370781d0074d",
+    }
+    client = running.sandbox.client
+    token = (await client.post("/epay/oauth2/token", data=form)).json()["access_token"]
+    headers = {"authorization": f"Bearer {token}"}
+    answer = await client.post(f"/epay/api/operation/{transaction_id}/refund", headers=headers)
+    assert answer.status_code == 200

@@ -1,0 +1,150 @@
+"""Refunds on a stage, and the facts of an order's life."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from refunds.opening import case_ids
+from refunds.service import build
+from refunds.settings import Settings
+from shared.contracts import (
+    DeliveryFailed,
+    Money,
+    OperatorStatus,
+    OrderEvent,
+    OrderPaid,
+    Plan,
+    ProfileFailed,
+    ProfileGenerated,
+    QrDelivered,
+    RefundFailed,
+    RefundSettled,
+)
+from shared.ids import uuid7
+from shared.kernel.service import Service
+from shared.sealed import Sealed
+from shared.testing.stage import Stage
+
+PLAN = Plan(id="tr-5gb", title="Turkey 5 GB", coverage=("TR",), data_mb=5120, validity_days=30, profile_type="TR-STD")
+PAID_AT = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+
+class Life:
+    """All facts that may be told of one order."""
+
+    def __init__(self, storefront: str = "qazaq-esim", currency: str = "KZT", paid_at: datetime = PAID_AT) -> None:
+        self.order_id = uuid7()
+        self.paid_at = paid_at
+        self.money = Money(amount=599000, currency=currency)
+        self._about: dict[str, Any] = {
+            "order_id": self.order_id,
+            "order_number": "10000001",
+            "storefront": storefront,
+            "buyer_id": uuid7(),
+        }
+
+    def paid(self) -> OrderPaid:
+        return OrderPaid(
+            **self._about, kind="esim", plan=PLAN, paid=self.money, invoice_id="123456789", paid_at=self.paid_at
+        )
+
+    def failed(self, after: timedelta = timedelta(minutes=5)) -> ProfileFailed:
+        return ProfileFailed(
+            **self._about,
+            plan=PLAN,
+            operator="sandbox",
+            statuses=(OperatorStatus(subject_code="8.2.5", reason_code="3.7", message="out of stock"),),
+            reason="the operator had no profile in time",
+            paid_at=self.paid_at,
+            failed_at=self.paid_at + after,
+        )
+
+    def generated(self) -> ProfileGenerated:
+        return ProfileGenerated(
+            **self._about,
+            plan=PLAN,
+            iccid="8999702000000000001",
+            activation_code=Sealed(recipient="notifications", box="AAAA"),
+            operator="sandbox",
+            paid_at=self.paid_at,
+            generated_at=self.paid_at,
+            valid_until=self.paid_at,
+        )
+
+    def delivered(self) -> QrDelivered:
+        return QrDelivered(**self._about, channel="email", paid_at=self.paid_at, delivered_at=self.paid_at)
+
+    def delivery_failed(self) -> DeliveryFailed:
+        return DeliveryFailed(
+            **self._about, channel="email", smtp_code=550, enhanced_code="5.1.1", failed_at=self.paid_at
+        )
+
+    def settled(self) -> RefundSettled:
+        _, refund_id = case_ids(self.order_id, "generation_failed")
+        return RefundSettled(**self._about, refund_id=refund_id, amount=self.money, settled_at=self.paid_at)
+
+    def refund_failed(self) -> RefundFailed:
+        _, refund_id = case_ids(self.order_id, "generation_failed")
+        return RefundFailed(
+            **self._about, refund_id=refund_id, amount=self.money, reason="refused", failed_at=self.paid_at
+        )
+
+    def everything(self) -> list[OrderEvent]:
+        return [
+            self.paid(),
+            self.failed(),
+            self.generated(),
+            self.delivered(),
+            self.delivery_failed(),
+            self.settled(),
+            self.refund_failed(),
+        ]
+
+
+@dataclass
+class Refunds:
+    """A running service and what a test asks it."""
+
+    service: Service
+    stage: Stage
+    trace_file: Path
+
+    life = staticmethod(Life)
+
+    async def get(self, path: str, key: str | None = "agent-key") -> httpx.Response:
+        headers = {"authorization": f"Bearer {key}"} if key else {}
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.service.port}", trust_env=False) as client:
+            return await client.get(path, headers=headers)
+
+    async def rows(self, sql: str, **parameters: Any) -> list[dict[str, Any]]:
+        async with self.service.database.reading() as tx:
+            return [dict(row) for row in (await tx.execute(sql, **parameters)).mappings()]
+
+    async def state(self, life: Life) -> str | None:
+        """The state of the order's one case."""
+        answer = await self.get(f"/cases/{life.order_id}")
+        found = answer.json().get("cases", [])
+        return found[0]["state"] if found else None
+
+
+Start = Callable[..., Awaitable[Refunds]]
+
+
+@pytest.fixture
+async def start(stage: Stage, tmp_path: Path) -> Start:
+    async def start(**overrides: Any) -> Refunds:
+        trace_file = tmp_path / "traces.jsonl"
+        settings: dict[str, Any] = {"agent_keys": {"anna": "agent-key"}, "trace_file": trace_file, **overrides}
+        return Refunds(await stage.service(build, Settings, **settings), stage, trace_file)
+
+    return start
+
+
+@pytest.fixture
+def life() -> type[Life]:
+    return Life
