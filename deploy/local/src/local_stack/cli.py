@@ -121,5 +121,5 @@ def _print_pages(directory: Path) -> None:
     print(f"{'kafka':<14} {site.bootstrap_servers}")
     print(f"{'postgres':<14} 127.0.0.1:{site.ports['postgres']} (passwords in {directory / 'postgres/postgres.json'})")
     print("development keys")
-    for storefront, key in site.storefront_keys.items():
-        print(f"  {storefront:<12} {key}")
+    for holder, key in {**site.storefront_keys, **site.agent_keys}.items():
+        print(f"  {holder:<12} {key}")

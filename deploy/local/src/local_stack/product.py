@@ -8,6 +8,7 @@ from local_stack.ports import LOOPBACK
 from local_stack.site import Site
 
 STOREFRONTS = ("qazaq-esim", "e-sim-onl", "esimka")
+AGENTS = ("support",)
 EPAY_TERMINAL = "67e34d63-102f-4bd1-898e-370781d0074d"
 PROVISIONING_DEADLINE_SECONDS = 60
 MAIL_DOMAIN = "esim.example"
@@ -68,6 +69,10 @@ def _ordering(site: Site) -> Environment:
     return {"STOREFRONT_KEYS": json.dumps(site.storefront_keys)}
 
 
+def _agents(site: Site) -> Environment:
+    return {"AGENT_KEYS": json.dumps(site.agent_keys)}
+
+
 def _payments(site: Site) -> Environment:
     return {
         "STOREFRONT_KEYS": json.dumps(site.storefront_keys),
@@ -82,6 +87,7 @@ def _payments(site: Site) -> Environment:
 
 def _provisioning(site: Site) -> Environment:
     return {
+        **_agents(site),
         "OPERATOR_URL": f"{site.url('sandbox')}/operator",
         "PROVISIONING_DEADLINE_SECONDS": str(PROVISIONING_DEADLINE_SECONDS),
         "NOTIFICATIONS_SEAL_PUBLIC_KEY": site.seal_public_key("notifications"),
@@ -122,7 +128,7 @@ SERVICES = (
     _service("payments", 8002, _payments),
     _service("provisioning", 8003, _provisioning),
     _service("notifications", 8004, _notifications),
-    _service("refunds", 8005, lambda _: {}),
+    _service("refunds", 8005, _agents),
 )
 
 PRODUCT = (SANDBOX, *SERVICES)

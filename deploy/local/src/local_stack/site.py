@@ -20,6 +20,9 @@ class Site:
     ports: dict[str, int] = field(default_factory=dict)
     seal_keys: dict[str, str] = field(default_factory=dict)
     storefront_keys: dict[str, str] = field(default_factory=dict)
+    """The HTTP API's keys, by storefront."""
+    agent_keys: dict[str, str] = field(default_factory=dict)
+    """The HTTP API's keys of people who look at cases and profiles."""
     databases: dict[str, str] = field(default_factory=dict)
     """SQLAlchemy URLs; known once Postgres runs, and not stored here (postgres.json has the passwords)."""
 
@@ -32,11 +35,17 @@ class Site:
             ports=dict(state.get("ports") or {}),
             seal_keys=dict(state.get("seal_keys") or {}),
             storefront_keys=dict(state.get("storefront_keys") or {}),
+            agent_keys=dict(state.get("agent_keys") or {}),
         )
 
     def save(self) -> None:
         """Store it, for this user's eyes only."""
-        state = {"ports": self.ports, "seal_keys": self.seal_keys, "storefront_keys": self.storefront_keys}
+        state = {
+            "ports": self.ports,
+            "seal_keys": self.seal_keys,
+            "storefront_keys": self.storefront_keys,
+            "agent_keys": self.agent_keys,
+        }
         write_private(self.directory / "stack.json", state)
 
     def claim_ports(self, wanted: Mapping[str, int | None]) -> None:
@@ -50,12 +59,14 @@ class Site:
             claimed[name] = first_choice
         self.ports.update(claimed)
 
-    def invent_secrets(self, services: Iterable[str], storefronts: Iterable[str]) -> None:
+    def invent_secrets(self, services: Iterable[str], storefronts: Iterable[str], agents: Iterable[str]) -> None:
         """Make the keys that are not there yet."""
         for service in services:
             self.seal_keys.setdefault(service, base64.b64encode(bytes(PrivateKey.generate())).decode())
         for storefront in storefronts:
             self.storefront_keys.setdefault(storefront, f"dev_{secrets.token_urlsafe(24)}")
+        for agent in agents:
+            self.agent_keys.setdefault(agent, f"dev_{secrets.token_urlsafe(24)}")
 
     def seal_public_key(self, service: str) -> str:
         """What others seal to that service with, base64 of 32 bytes."""

@@ -16,7 +16,7 @@ from local_stack.locks import FileLock
 from local_stack.paths import run_dir
 from local_stack.postgres import Postgres
 from local_stack.postgres_home import remove_data
-from local_stack.product import PRODUCT, STOREFRONTS, Component
+from local_stack.product import AGENTS, PRODUCT, STOREFRONTS, Component
 from local_stack.progress import Phase, Progress, progress_for_terminal
 from local_stack.site import Site
 
@@ -199,14 +199,16 @@ class Stack:
         for component in self.components:
             overrides = {**self._environment.get(EVERY_COMPONENT, {}), **self._environment.get(component.name, {})}
             self.parts[component.name] = RunningComponent(component, self._site, overrides)
-        await self._together(self._migrate_and_start, [component.name for component in self.components])
+        # Migrating creates a service's topics: all must exist before anyone subscribes to its neighbours'.
+        await self._together(self._migrate, with_database)
+        await self._together(self.start, [component.name for component in self.components])
 
     def _prepare_site(self) -> None:
         wanted: dict[str, int | None] = {"kafka": None, "kafka-controller": None, "postgres": None}
         for component in self.components:
             wanted |= {component.name: component.preferred_port, **dict(component.other_ports)}
         self._site.claim_ports(wanted)
-        self._site.invent_secrets([c.name for c in self.components if c.has_database], STOREFRONTS)
+        self._site.invent_secrets([c.name for c in self.components if c.has_database], STOREFRONTS, AGENTS)
         self._site.save()
         (self.directory / "traces").mkdir(exist_ok=True)
 
@@ -223,7 +225,7 @@ class Stack:
         self.parts |= {"postgres": postgres, "kafka": kafka}
         return Infra(self.directory, kafka=kafka, postgres=postgres)
 
-    async def _migrate_and_start(self, name: str) -> None:
+    async def _migrate(self, name: str) -> None:
         part = self.parts[name]
         if isinstance(part, RunningComponent) and part.component.migrate:
             self._progress.report(name, Phase.PREPARING)
@@ -232,7 +234,6 @@ class Stack:
             except LocalStackError:
                 self._progress.report(name, Phase.FAILED)
                 raise
-        await self.start(name)
 
     @staticmethod
     async def _together(action: "Action", names: Sequence[str]) -> None:
