@@ -34,7 +34,7 @@ def test_ports_asked_for_together_differ() -> None:
 def test_a_stack_remembers_its_ports_and_changes_only_the_one_that_was_lost(tmp_path: Path) -> None:
     site = Site.load(tmp_path)
     site.claim_ports({"a": None, "b": None})
-    site.invent_secrets(["a"], ["shop"])
+    site.invent_secrets(["a"], ["shop"], ["support"])
     site.save()
     with socket.create_server((LOOPBACK, site.ports["a"])):
         again = Site.load(tmp_path)
@@ -42,10 +42,11 @@ def test_a_stack_remembers_its_ports_and_changes_only_the_one_that_was_lost(tmp_
     assert again.ports["a"] != site.ports["a"]
     assert again.ports["b"] == site.ports["b"]
     assert (again.seal_keys, again.storefront_keys) == (site.seal_keys, site.storefront_keys)
+    assert again.agent_keys == site.agent_keys
 
 
 def test_only_its_owner_may_read_a_stacks_keys(tmp_path: Path) -> None:
     site = Site.load(tmp_path)
-    site.invent_secrets(["a"], ["shop"])
+    site.invent_secrets(["a"], ["shop"], ["support"])
     site.save()
     assert (tmp_path / "stack.json").stat().st_mode & 0o077 == 0

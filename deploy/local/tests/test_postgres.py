@@ -1,5 +1,6 @@
 import asyncio
 import os
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -119,3 +120,23 @@ def test_data_whose_stack_was_deleted_by_hand_is_removed(tmp_path: Path) -> None
     (tmp_path / "postgres").rmdir()
     remove_abandoned()
     assert not base.exists()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root has to lend its programs to another user")
+async def test_programs_that_the_unprivileged_user_cannot_reach_are_copied_to_where_it_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = postgres_files._wheel().parents[1]
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    for folder in package.parent.glob(f"{package.name}*"):
+        shutil.copytree(folder, closed / folder.name, symlinks=True)
+    monkeypatch.setattr(postgres_files, "_newest_installed", lambda: None)
+    monkeypatch.setattr(postgres_files, "_wheel", lambda: closed / package.name / "pginstall" / "bin")
+    server = Postgres(tmp_path / "postgres")
+    try:
+        await server.start()
+        assert server.running
+    finally:
+        server.kill()
+        shutil.rmtree(postgres_server().programs.parents[2])

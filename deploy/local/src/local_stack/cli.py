@@ -104,12 +104,13 @@ def _fetch(_: argparse.Namespace) -> int:
 
 def _print_status(status: Status, directory: Path) -> None:
     site = Site.load(directory)
-    table = Table("component", "state", "pid", "restarts", "address", "log", box=None)
+    table = Table("component", "state", "pid", "restarts", "address", box=None)
     for name, component in status.components.items():
         pid = str(component.pid or "")
         address = f"127.0.0.1:{site.ports[name]}" if name in site.ports else ""
-        table.add_row(name, component.phase, pid, str(component.restarts), address, str(site.log(name)))
+        table.add_row(name, component.phase, pid, str(component.restarts), address)
     Console(soft_wrap=True).print(table)
+    print(f"Logs are in {directory / 'logs'}.")
 
 
 def _print_pages(directory: Path) -> None:

@@ -191,6 +191,7 @@ class Stack:
             self._progress.report(name, Phase.WAITING)
         if self._fresh:
             remove_stack_data(self.directory)
+        _set_aside_logs(self.directory / "logs")
         self._prepare_site()
         infra = self._infrastructure()
         await self._together(self.start, list(INFRASTRUCTURE))
@@ -257,6 +258,13 @@ class Action(Protocol):
 def lock_of(directory: Path) -> FileLock:
     """Held by whoever runs the stack in that folder, as long as it lives. Outside the folder, which may be deleted."""
     return FileLock(directory.with_name(f".{directory.name}.lock"))
+
+
+def _set_aside_logs(logs: Path) -> None:
+    """The last run's logs become `*.log.1`, so that a failure's last lines are this run's."""
+    for log in logs.glob("*.log"):
+        if log.name != "supervisor.log":  # open already, and it has both runs' story
+            log.replace(log.with_name(f"{log.name}.1"))
 
 
 def remove_stack_data(directory: Path) -> None:
