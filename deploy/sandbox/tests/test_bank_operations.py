@@ -6,6 +6,10 @@ import httpx
 import pytest
 
 from sandbox import storefront
+from sandbox.bank.ledger import BankLedger, Transaction
+from sandbox.bank.operations import refund
+from sandbox.clock import now
+from sandbox.ledger import Journal
 from sandbox.storefront import Card
 from sandbox.testing import RunningSandbox, running_sandbox
 
@@ -45,6 +49,23 @@ async def test_a_full_refund(sb: RunningSandbox) -> None:
     assert (ledger["status"], ledger["captured"], ledger["refunded"]) == ("REFUND", 10000, 10000)
     (refund,) = ledger["refunds"]
     assert (refund["amount"], refund["externalID"]) == (10000, "r-1")
+
+
+def test_the_least_refund_of_10_is_one_of_tenge() -> None:
+    ledger = BankLedger(Journal(None), unique_tail=True)
+    dollars = Transaction(
+        id="t",
+        invoice_id="100001",
+        amount=750,
+        currency="USD",
+        terminal="t",
+        status="CHARGE",
+        captured=750,
+        created_at=now(),
+        changed_at=now(),
+    )
+    refund(ledger, dollars, amount=None, external_id="r-1", deduplicate=False, partial_status="CHARGE")
+    assert (dollars.status, dollars.refunded) == ("REFUND", 750)
 
 
 async def test_partial_refunds_until_nothing_remains(sb: RunningSandbox) -> None:

@@ -6,7 +6,8 @@ from sandbox.clock import now
 from sandbox.money import to_minor
 from sandbox.settings import PartialRefundStatus
 
-SMALLEST_REFUND = 1000  # 10 KZT
+SMALLEST_REFUND = {"KZT": 1000}
+"""In minor units; no minimum is known for other currencies."""
 
 
 def refund(
@@ -26,8 +27,8 @@ def refund(
     wanted = transaction.remaining if amount is None else to_minor(amount)
     if wanted is None:
         raise RefusedError(100, "amount is not an amount of money")
-    if wanted < SMALLEST_REFUND:
-        raise RefusedError(100, "the smallest refund is 10 KZT")
+    if wanted < SMALLEST_REFUND.get(transaction.currency, 1):
+        raise RefusedError(100, f"the amount is below the smallest refund in {transaction.currency}")
     if wanted > transaction.remaining:
         raise RefusedError(100, "the amount is more than what remains of the payment")
     transaction.refunds.append(Refund(amount=wanted, external_id=external_id, at=now()))
