@@ -1,0 +1,7 @@
+"""`python -m notifications serve | migrate`."""
+
+from notifications.service import build
+from notifications.settings import Settings
+from shared.kernel.cli import main
+
+main("notifications", Settings, build)

@@ -1,0 +1,1 @@
+"""Mail servers as they speak on the wire; one file each."""

@@ -1,0 +1,37 @@
+"""Notifications' settings; each field is an environment variable in capitals."""
+
+from typing import Literal, Self
+
+from pydantic import Field, SecretStr, model_validator
+
+from shared.kernel.settings import ServiceSettings
+
+_FOUR_DAYS = 4 * 24 * 3600
+
+
+class Settings(ServiceSettings):
+    """The mail server, and who we are to it."""
+
+    mail_adapter: Literal["smtp", "instant"] = Field(
+        "smtp", description="instant renders and sends nothing and says `delivered`: for benchmarks"
+    )
+    mail_domain: str = Field("mail.example", pattern=r"^[a-z0-9.-]+$", description="in Message-IDs and EHLO")
+    smtp_host: str = "127.0.0.1"
+    smtp_port: int = Field(25, ge=1, le=65535)
+    smtp_username: str | None = None
+    smtp_password: SecretStr | None = None
+    smtp_tls: Literal["auto", "starttls", "implicit", "off"] = Field(
+        "auto", description="auto: STARTTLS where the server offers it"
+    )
+    smtp_connections: int = Field(8, ge=1, description="kept open; as many mails are in flight")
+    smtp_timeout_seconds: float = Field(30.0, gt=0, description="for connecting and each command")
+    #: RFC 5321 section 4.5.3.2.6: the server may take that long after the final dot.
+    smtp_final_timeout_seconds: float = Field(600.0, gt=0)
+    #: RFC 5321 section 4.5.4.1: give up after 4-5 days of temporary refusals.
+    mail_give_up_seconds: float = Field(_FOUR_DAYS, gt=0)
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if (self.smtp_username is None) != (self.smtp_password is None):
+            raise ValueError("SMTP_USERNAME and SMTP_PASSWORD go together")
+        return self

@@ -1,0 +1,158 @@
+"""Notifications on a stage, with a mail server to talk to, and facts as their owners would publish them."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from notifications.service import build
+from notifications.settings import Settings
+from sandbox.testing import RunningSandbox, running_sandbox
+from shared.contracts import BuyerContact, Explanation, Ground, Money, Plan, ProfileGenerated, RefundApproved
+from shared.ids import uuid7
+from shared.kernel.service import Service
+from shared.sealed import Opener, Sealer, new_private_key
+from shared.testing.stage import Stage
+
+PLAN = Plan(id="tr-5gb", title="Turkey 5 GB", coverage=("TR",), data_mb=5120, validity_days=30, profile_type="TR-STD")
+
+
+@dataclass
+class Buyer:
+    """A buyer with one order, and the facts about them."""
+
+    email: str
+    sealer: Sealer
+    storefront: str = "esimka"
+    language: str = "en"
+    name: str = "Ann Lee"
+    code: str = "LPA:1$smdp.sandbox.example$QQ7SECRETMATCHINGID2345678"
+    buyer_id: UUID = field(default_factory=uuid7)
+    order_id: UUID = field(default_factory=uuid7)
+    refund_id: UUID = field(default_factory=uuid7)
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @property
+    def order(self) -> dict[str, Any]:
+        """The fields of every fact about the order."""
+        return {
+            "order_id": self.order_id,
+            "order_number": "10000001",
+            "storefront": self.storefront,
+            "buyer_id": self.buyer_id,
+        }
+
+    def contact(self, email: str | None = None, *, later: float = 0) -> BuyerContact:
+        """The buyer's contact, `later` seconds after the first."""
+        return BuyerContact(
+            buyer_id=self.buyer_id,
+            storefront=self.storefront,
+            name=self.name,
+            email=email or self.email,
+            phone="+995555000111",
+            language=self.language,  # type: ignore[arg-type] # a test's own
+            newsletter=False,
+            updated_at=self.now + timedelta(seconds=later),
+        )
+
+    def generated(self, confirmation_code: str | None = None) -> ProfileGenerated:
+        """The profile is there."""
+        return ProfileGenerated(
+            **self.order,
+            plan=PLAN,
+            iccid="8999702000000000018",
+            activation_code=self.sealer.seal(self.code.encode()),
+            confirmation_code=self.sealer.seal(confirmation_code.encode()) if confirmation_code else None,
+            apn="internet",
+            operator="primary",
+            paid_at=self.now,
+            generated_at=self.now,
+            valid_until=datetime(2027, 5, 19, 22, tzinfo=UTC),
+        )
+
+    def refund(self) -> RefundApproved:
+        """The money goes back."""
+        return RefundApproved(
+            **self.order,
+            case_id=uuid7(),
+            refund_id=self.refund_id,
+            amount=Money(amount=1299000, currency="KZT"),
+            policy="esimka@1",
+            grounds=(Ground(document="RF", clause="2.3", text="not provided in time"),),
+            explanation=Explanation(en="The eSIM could not be made.", ru="eSIM не удалось выпустить."),
+            approved_at=self.now,
+            credited_by=datetime(2026, 12, 20, tzinfo=UTC).date(),
+        )
+
+
+@dataclass
+class Notifications:
+    """A running service and what a test asks it."""
+
+    service: Service
+    stage: Stage
+    sandbox: RunningSandbox
+    sealer: Sealer
+    trace_file: Path
+
+    def buyer(self, mailbox: str = "buyer", **changes: Any) -> Buyer:
+        """A new buyer with the address `<mailbox>@example.org`."""
+        return Buyer(f"{mailbox}@example.org", self.sealer, **changes)
+
+    async def rows(self, sql: str, **parameters: Any) -> list[dict[str, Any]]:
+        """Read the service's database."""
+        async with self.service.database.reading() as tx:
+            return [dict(row) for row in (await tx.execute(sql, **parameters)).mappings()]
+
+    async def state(self, kind: str, subject: UUID) -> str | None:
+        """How a mail stands."""
+        found = await self.rows("SELECT state FROM mails WHERE kind = :k AND subject_id = :s", k=kind, s=subject)
+        return found[0]["state"] if found else None
+
+    async def mail(self, to: str, count: int = 1) -> list[dict[str, Any]]:
+        """Wait for so many mails to an address."""
+
+        async def arrived() -> list[dict[str, Any]] | None:
+            mails = await self.sandbox.mails(to)
+            return mails if len(mails) >= count else None
+
+        found: list[dict[str, Any]] = await self.stage.eventually(arrived)
+        return found
+
+    def figure(self, name: str, **labels: str) -> float:
+        """One of the service's own figures."""
+        return self.service.metrics.registry.get_sample_value(name, labels) or 0.0
+
+
+Start = Callable[..., Awaitable[Notifications]]
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[RunningSandbox]:
+    async with running_sandbox() as running:
+        yield running
+
+
+@pytest.fixture
+async def start(stage: Stage, sandbox: RunningSandbox, tmp_path: Path) -> Start:
+    """Start the service with these settings."""
+
+    async def start(**overrides: Any) -> Notifications:
+        key = new_private_key()
+        settings: dict[str, Any] = {
+            "smtp_host": sandbox.smtp_host,
+            "smtp_port": sandbox.smtp_port,
+            "smtp_timeout_seconds": 5.0,
+            "seal_private_key": key,
+            "trace_file": tmp_path / "traces.jsonl",
+            **overrides,
+        }
+        service = await stage.service(build, Settings, **settings)
+        sealer = Sealer("notifications", Opener(key).public_key)
+        return Notifications(service, stage, sandbox, sealer, settings["trace_file"])
+
+    return start

@@ -1,0 +1,317 @@
+"""Notifications between a real Kafka, a real Postgres and the sandbox's mail server."""
+
+import asyncio
+import base64
+import json
+from typing import Any
+
+import pytest
+import zxingcpp
+from PIL import Image
+
+from shared.contracts import BuyerContact, DeliveryFailed, QrDelivered
+from shared.sealed import Opener, Sealer, new_private_key
+from shared.telemetry.tracing import new_traceparent, trace_id
+
+
+def _header(mail: dict[str, Any], name: str) -> str:
+    return next(value for key, value in mail["headers"] if key.lower() == name.lower())
+
+
+async def test_profile_and_contact_become_a_mail_with_a_scannable_code(start: Any, tmp_path: Any) -> None:
+    running = await start(mail_domain="mail.esims.example")
+    buyer = running.buyer("aigul", name="Айгүл <b>", language="ru", storefront="qazaq-esim")
+    await running.stage.publish(buyer.contact())
+    await running.stage.publish(buyer.generated(confirmation_code="4471"))
+    [delivered] = await running.stage.events(QrDelivered)
+    event = delivered.event
+    assert (event.order_id, event.channel, event.paid_at) == (buyer.order_id, "email", buyer.now)
+    [mail] = await running.mail(buyer.email)
+    assert _header(mail, "Message-ID") == f"<{buyer.order_id}.qr@mail.esims.example>"
+    assert "orders@qazaq-esim.example" in _header(mail, "From")
+    assert "Айгүл <b>" in mail["text"]
+    assert "Айгүл &lt;b&gt;" in mail["html"]
+    assert "20\u00a0мая 2027" in mail["text"]  # 19 May, 22:00 UTC, in Almaty
+    assert buyer.code in mail["text"]
+    assert "4471" in mail["text"]
+    [picture] = mail["attachments"]
+    file = tmp_path / "qr.png"
+    file.write_bytes(base64.b64decode(picture["content_base64"]))
+    with Image.open(file) as image:
+        [found] = zxingcpp.read_barcodes(image)
+    assert found.text == buyer.code
+    assert picture["content_id"] in mail["html"]
+
+
+async def test_the_contact_may_come_after_the_profile(start: Any) -> None:
+    running = await start()
+    buyer = running.buyer()
+    await running.stage.publish(buyer.generated(), buyer.refund())
+    await running.stage.eventually(lambda: _is(running, buyer, "waiting"))
+    await running.stage.publish(buyer.contact())
+    await running.stage.events(QrDelivered)
+    mails = await running.mail(buyer.email, count=2)
+    assert {_header(mail, "Message-ID").split(".")[1].split("@")[0] for mail in mails} == {"qr", "refund"}
+
+
+async def _is(running: Any, buyer: Any, state: str) -> bool:
+    return bool(await running.state("qr", buyer.order_id) == state)
+
+
+async def test_nothing_is_missed_when_contacts_and_profiles_race(start: Any) -> None:
+    running = await start(consumer_max_records=7)
+    buyers = [running.buyer(f"b{number}") for number in range(40)]
+    facts = [fact for buyer in buyers for fact in (buyer.generated(), buyer.contact())]
+    await asyncio.gather(*(running.stage.publish(fact) for fact in facts))
+    delivered = await running.stage.events(QrDelivered, count=40)
+    assert {one.event.order_id for one in delivered} == {buyer.order_id for buyer in buyers}
+    assert (await running.sandbox.ledger_mail())["counts"]["messages"] == 40
+
+
+async def test_duplicates_are_one_mail(start: Any) -> None:
+    running = await start()
+    buyer, other = running.buyer(), running.buyer("other")
+    await running.stage.publish(buyer.contact(), *[buyer.generated() for _ in range(5)])
+    await running.stage.publish(other.contact(), other.generated())
+    await running.stage.events(QrDelivered, count=2)
+    await running.stage.publish(buyer.generated(), buyer.contact(later=1))
+    last = running.buyer("last")
+    await running.stage.publish(last.contact(), last.generated())
+    await running.mail(last.email)
+    assert len(await running.sandbox.mails(buyer.email)) == 1
+    assert len(await running.stage.events(QrDelivered, count=3)) == 3
+
+
+async def test_the_newest_contact_wins_whatever_the_order(start: Any) -> None:
+    running = await start()
+    buyer = running.buyer()
+    await running.stage.publish(buyer.contact("new@example.org", later=5))
+    await running.stage.publish(buyer.contact("old@example.org"))
+    await running.stage.publish(buyer.generated())
+    await running.mail("new@example.org")
+    assert await running.sandbox.mails("old@example.org") == []
+
+
+async def test_a_contact_corrected_before_delivery_gets_the_mail(start: Any) -> None:
+    running = await start()
+    buyer = running.buyer("wrong")
+    await running.sandbox.faults(
+        {"target": "mail", "effect": "refuse", "status": 450, "match": {"to": "wrong@example.org"}}
+    )
+    await running.stage.publish(buyer.contact(), buyer.generated())
+
+    async def refused() -> bool:
+        return bool((await running.sandbox.active_faults())[0]["hits"] >= 1)
+
+    await running.stage.eventually(refused)
+    await running.stage.publish(buyer.contact("right@example.org", later=1))
+    await running.mail("right@example.org")
+    await running.stage.events(QrDelivered)
+    assert await running.sandbox.mails("wrong@example.org") == []
+
+
+@pytest.mark.parametrize("smtp_stage", ["rcpt", "data"])
+async def test_a_temporary_refusal_is_tried_again(start: Any, smtp_stage: str) -> None:
+    running = await start(smtp_connections=1)
+    await running.sandbox.faults({"target": "mail", "effect": "refuse", "status": 450, "times": 2, "stage": smtp_stage})
+    buyer = running.buyer()
+    await running.stage.publish(buyer.contact(), buyer.generated())
+    assert len(await running.stage.events(QrDelivered)) == 1
+    assert len(await running.sandbox.mails(buyer.email)) == 1
+    assert await running.stage.all_events(DeliveryFailed) == []
+    assert running.figure("mail_uncertain_total") == 0
+
+
+@pytest.mark.parametrize("smtp_stage", ["rcpt", "data"])
+async def test_a_final_refusal_is_told_in_codes_only(
+    start: Any, smtp_stage: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    running = await start()
+    buyer = running.buyer("nobody-here", name="Zebulon")
+    refuse = {"effect": "refuse", "status": 550, "message": f"5.1.1 {buyer.email} is unknown", "stage": smtp_stage}
+    await running.sandbox.faults({"target": "mail", "times": 1, **refuse})
+    await running.stage.publish(buyer.contact(), buyer.generated())
+    [failed] = await running.stage.events(DeliveryFailed)
+    assert (failed.event.smtp_code, failed.event.enhanced_code) == (550, "5.1.1")
+    assert failed.event.order_id == buyer.order_id
+    assert await running.state("qr", buyer.order_id) == "refused"
+    assert await running.stage.all_events(QrDelivered) == []
+    assert await running.rows("SELECT * FROM work") == []
+    running.service.tracing.close()
+    seen = failed.event.model_dump_json() + "".join(capfd.readouterr()) + running.trace_file.read_text()
+    for table in ("dead_letters", "outbox", "mails"):
+        seen += str(await running.rows(f"SELECT * FROM {table}"))
+    assert "nobody-here" not in seen
+    assert "Zebulon" not in seen
+
+
+async def test_an_address_that_is_none_is_refused_like_one(start: Any) -> None:
+    running = await start()
+    buyer = running.buyer()
+    await running.stage.publish(buyer.contact("no address"), buyer.generated())
+    [failed] = await running.stage.events(DeliveryFailed)
+    assert (failed.event.smtp_code, failed.event.enhanced_code) == (553, "5.1.3")
+
+
+async def test_a_temporary_refusal_that_lasts_becomes_final(start: Any) -> None:
+    running = await start(mail_give_up_seconds=0.5)
+    await running.sandbox.faults({"target": "mail", "effect": "refuse", "status": 452, "message": "4.2.2 full"})
+    buyer = running.buyer()
+    await running.stage.publish(buyer.contact(), buyer.generated())
+    [failed] = await running.stage.events(DeliveryFailed)
+    assert (failed.event.smtp_code, failed.event.enhanced_code) == (452, "4.2.2")
+
+
+@pytest.mark.parametrize("effect", ["lose_reply", "partial_body"])
+async def test_a_lost_final_reply_repeats_the_same_message_id(start: Any, effect: str) -> None:
+    running = await start()
+    await running.sandbox.faults({"target": "mail", "effect": effect, "times": 1})
+    buyer = running.buyer()
+    await running.stage.publish(buyer.contact(), buyer.generated())
+    assert len(await running.stage.events(QrDelivered)) == 1
+    mails = await running.mail(buyer.email, count=2)
+    assert len(mails) == 2
+    assert len({_header(mail, "Message-ID") for mail in mails}) == 1
+    assert running.figure("mail_uncertain_total") == 1
+
+
+async def test_a_final_reply_that_does_not_come_in_time_is_uncertain(start: Any) -> None:
+    running = await start(smtp_final_timeout_seconds=0.3)
+    await running.sandbox.faults({"target": "mail", "effect": "delay", "seconds": 2, "times": 1})
+    buyer = running.buyer()
+    await running.stage.publish(buyer.contact(), buyer.generated())
+    await running.stage.events(QrDelivered)
+    assert running.figure("mail_uncertain_total") == 1
+
+
+async def test_connections_are_replaced_when_the_server_has_let_them_go(start: Any) -> None:
+    running = await start(smtp_connections=2)
+    first, second = running.buyer("first"), running.buyer("second")
+    await running.stage.publish(first.contact(), first.generated())
+    await running.mail(first.email)
+    await running.sandbox.faults({"target": "mail", "effect": "drop", "times": 1})
+    await running.stage.publish(second.contact(), second.generated())
+    await running.mail(second.email)
+    assert len(await running.stage.events(QrDelivered, count=2)) == 2
+
+
+async def test_a_mail_server_that_is_down_is_waited_for(start: Any, unused_tcp_port: int) -> None:
+    running = await start(smtp_port=unused_tcp_port)
+    buyer = running.buyer()
+    await running.stage.publish(buyer.contact(), buyer.generated())
+
+    async def tried() -> Any:
+        return await running.rows("SELECT last_error FROM work WHERE attempts > 1")
+
+    [row] = await running.stage.eventually(tried)
+    assert row["last_error"] == "connect: SMTPConnectError"
+    assert await running.state("qr", buyer.order_id) == "due"
+
+
+async def test_an_erased_buyer_gets_nothing_and_stays_erased(start: Any) -> None:
+    running = await start()
+    gone, stays = running.buyer("gone"), running.buyer("stays")
+    topic, key = BuyerContact.topic, str(gone.buyer_id).encode()
+    await running.stage.publish(gone.contact(), stays.contact())
+    await running.stage.raw(topic, key, None, _envelope())
+    await running.stage.raw(topic, b"no buyer", None, _envelope())
+
+    async def erased() -> Any:
+        return await running.rows("SELECT * FROM contacts WHERE erased_at IS NOT NULL")
+
+    [row] = await running.stage.eventually(erased)
+    assert [row[name] for name in ("name", "email", "language", "updated_at")] == [None] * 4
+    await running.stage.publish(gone.contact(later=9), gone.generated(), gone.refund())
+    await running.stage.publish(stays.generated())
+    await running.mail(stays.email)
+    await running.stage.eventually(lambda: _is(running, gone, "dropped"))
+    assert await running.sandbox.mails(gone.email) == []
+    assert "gone@" not in str(await running.rows("SELECT * FROM contacts"))
+
+
+async def test_an_erasure_stops_mails_that_wait(start: Any) -> None:
+    running = await start()
+    waiting, due = running.buyer("waiting"), running.buyer("due")
+    await running.sandbox.faults({"target": "mail", "effect": "refuse", "status": 450})
+    await running.stage.publish(waiting.generated(), due.contact(), due.generated())
+
+    async def tried() -> Any:
+        return await running.rows("SELECT 1 FROM work WHERE attempts > 0")
+
+    await running.stage.eventually(tried)
+    for buyer in (waiting, due):
+        await running.stage.raw(BuyerContact.topic, str(buyer.buyer_id).encode(), None, _envelope())
+    for buyer in (waiting, due):
+        await running.stage.eventually(lambda buyer=buyer: _is(running, buyer, "dropped"))
+    assert await running.stage.all_events(QrDelivered) == []
+    assert await running.stage.all_events(DeliveryFailed) == []
+
+
+def _envelope() -> list[tuple[str, bytes]]:
+    from shared.ids import uuid7  # noqa: PLC0415 - only here
+
+    texts = {"ce_specversion": "1.0", "ce_id": str(uuid7()), "ce_type": BuyerContact.ce_type(), "ce_source": "/t"}
+    return [(name, value.encode()) for name, value in texts.items()]
+
+
+async def test_a_code_sealed_to_somebody_else_waits_for_a_person(start: Any) -> None:
+    running = await start()
+    buyer = running.buyer()
+    buyer.sealer = Sealer("notifications", Opener(new_private_key()).public_key)
+    await running.stage.publish(buyer.contact(), buyer.generated())
+
+    async def parked() -> Any:
+        return await running.rows("SELECT last_error FROM work WHERE state = 'parked'")
+
+    [row] = await running.stage.eventually(parked)
+    assert "CannotOpenError" in row["last_error"]
+
+
+async def test_a_refund_is_explained(start: Any) -> None:
+    running = await start()
+    buyer = running.buyer("ivan", name="Иван", language="ru")
+    await running.stage.publish(buyer.contact(), buyer.refund())
+    [mail] = await running.mail(buyer.email)
+    assert _header(mail, "Message-ID") == f"<{buyer.refund_id}.refund@mail.example>"
+    for wanted in ("eSIM не удалось выпустить.", "12\u00a0990,00\u00a0KZT", "20\u00a0декабря 2026", "RF 2.3"):
+        assert wanted in mail["text"]
+    await running.stage.eventually(lambda: _sent(running, buyer))
+    assert await running.stage.all_events(QrDelivered) == []
+
+
+async def _sent(running: Any, buyer: Any) -> bool:
+    return bool(await running.state("refund", buyer.refund_id) == "sent")
+
+
+async def test_the_instant_adapter_delivers_without_a_mail(start: Any) -> None:
+    running = await start(mail_adapter="instant")
+    buyer = running.buyer()
+    await running.stage.publish(buyer.contact(), buyer.generated())
+    await running.stage.events(QrDelivered)
+    assert (await running.sandbox.ledger_mail())["counts"]["messages"] == 0
+
+
+async def test_the_code_is_nowhere_but_in_the_mail_and_the_trace_goes_on(
+    start: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    running = await start()
+    await running.sandbox.faults(
+        {"target": "mail", "effect": "refuse", "status": 450, "times": 1},
+        {"target": "mail", "effect": "lose_reply", "times": 1},
+    )
+    buyer = running.buyer("canary", name="Zebulon")
+    trace = new_traceparent(sampled=True)
+    await running.stage.publish(buyer.contact(), buyer.generated(), trace=trace)
+    [delivered] = await running.stage.events(QrDelivered)
+    assert trace_id(delivered.trace) == trace_id(trace)
+    await running.mail(buyer.email, count=2)
+    running.service.tracing.close()
+    spans = [json.loads(line) for line in running.trace_file.read_text().splitlines()]
+    mails = [span for span in spans if span["kind"] == "CLIENT" and span["name"] == "mail qr"]
+    assert [span["attributes"]["mail.outcome"] for span in mails] == ["notnow", "uncertain", "accepted"]
+    assert {span["trace"] for span in mails} == {trace_id(trace)}
+    seen = running.trace_file.read_text() + "".join(capfd.readouterr()) + delivered.event.model_dump_json()
+    for table in ("mails", "work", "outbox", "dead_letters"):
+        seen += str(await running.rows(f"SELECT * FROM {table}"))
+    for secret in (buyer.code.split("$")[2], "canary", "Zebulon"):
+        assert secret not in seen
