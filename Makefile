@@ -5,6 +5,7 @@ PYTHON := .venv/bin/python
 INSTALLED := .venv/.installed
 MEMBERS := $(wildcard shared/pyproject.toml services/*/pyproject.toml deploy/*/pyproject.toml)
 TYPED := shared/src $(wildcard services/*/src deploy/*/src) conftest.py
+TESTS := $(shell find shared/tests services/*/tests deploy/*/tests tests -name '*.py' 2>/dev/null)
 ARGS :=
 
 .DEFAULT_GOAL := help
@@ -33,13 +34,14 @@ test: $(INSTALLED) ## all tests (ARGS="-k pattern" narrows them)
 	@$(PYTHON) -m local_stack fetch
 	@$(PYTHON) -m pytest -n 2 --dist loadgroup $(ARGS)
 
-test-fast: $(INSTALLED) ## the tests of pure logic: no broker, no database, seconds
-	@$(PYTHON) -m pytest -m "not infra" $(ARGS)
+test-fast: $(INSTALLED) ## the tests of pure logic: no broker, no database
+	@$(PYTHON) -m pytest -n 2 -m "not infra" $(ARGS)
 
 lint: $(INSTALLED) ## style, types and imports, as in continuous integration
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy $(TYPED)
+	@MYPYPATH=tests .venv/bin/mypy --explicit-package-bases $(TESTS)
 	@.venv/bin/lint-imports
 
 format: $(INSTALLED) ## format the code and apply the safe corrections
