@@ -42,7 +42,6 @@ work = Table(
     timestamp("created_at", nullable=False),
     Index("work_intent", "kind", "key", unique=True),
     Index("work_due", "kind", "due_at", postgresql_where=text("owner IS NULL AND state <> 'parked'")),
-    Index("work_owned", "owner", postgresql_where=text("owner IS NOT NULL")),
 )
 
 #: A living process. A lease is worth what its owner's row is worth: one heartbeat renews them all.

@@ -27,6 +27,7 @@ log = get_logger(__name__)
 _FLUSH_SECONDS = 0.2
 #: More than this in memory means that Kafka is away: the rest stays with the relay.
 _MEMORY_LIMIT = 20_000
+_TOGETHER = 500
 
 
 class _Ready:
@@ -129,29 +130,33 @@ class Outbox:
     async def _publish_pending(self) -> None:
         while self._pending:
             failpoint("outbox.before_send")
-            ready = self._pending.popleft()
+            ready = [self._pending.popleft() for _ in range(min(_TOGETHER, len(self._pending)))]
             try:
-                future = await self._producer.send(ready.topic, ready.key, ready.value, ready.headers)
+                sent = await self._producer.send_all(ready)
             except (KafkaError, OSError) as error:
                 # The rows stay; the relay publishes them when Kafka is back.
-                log.warning("publish_failed", error=error, left_to_relay=len(self._pending) + 1)
-                ready.span.end(error)
+                log.warning("publish_failed", error=error, left_to_relay=len(self._pending) + len(ready))
+                for one in ready:
+                    one.span.end(error)
                 self._pending.clear()
                 return
-            future.add_done_callback(partial(self._settled, ready))
+            for future, part in sent:
+                future.add_done_callback(partial(self._settled, part))
 
-    def _settled(self, ready: _Ready, future: "asyncio.Future[Any]") -> None:
+    def _settled(self, ready: list[_Ready], future: "asyncio.Future[Any]") -> None:
         error = None if future.cancelled() else future.exception()
         if future.cancelled() or error is not None:
-            ready.span.end(error or "cancelled")
+            for one in ready:
+                one.span.end(error or "cancelled")
             if error is not None:
-                log.warning("publish_failed", error=error, topic=ready.topic)
+                log.warning("publish_failed", error=error, topic=ready[0].topic, left_to_relay=len(ready))
                 asyncio.get_running_loop().create_task(self._producer.failed(error))
             return
         failpoint("outbox.after_send")
-        ready.span.end()
-        self._metrics.published.inc()
-        self._acknowledged.append(ready.id)
+        for one in ready:
+            one.span.end()
+        self._metrics.published.inc(len(ready))
+        self._acknowledged.extend(one.id for one in ready)
 
     async def _flush_when_idle(self) -> None:
         """Delete acknowledged rows when no transaction has passed by to do it."""

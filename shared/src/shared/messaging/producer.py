@@ -1,10 +1,12 @@
 """The one Kafka producer of a service: idempotent, batching by itself, replaced when it gets stuck."""
 
 import asyncio
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol, TypeVar
+from zlib import crc32
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, OutOfOrderSequenceNumber, ProducerFenced
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, OutOfOrderSequenceNumber, ProducerFenced
 
 from shared.messaging.cloudevents import Headers
 from shared.telemetry.logging import get_logger
@@ -12,6 +14,40 @@ from shared.telemetry.logging import get_logger
 log = get_logger(__name__)
 #: After these the idempotent producer never recovers by itself (aiokafka issue 1017).
 _STUCK = (OutOfOrderSequenceNumber, ProducerFenced)
+
+
+class Keyed(Protocol):
+    """A record for `send_all`."""
+
+    @property
+    def topic(self) -> str: ...
+
+    @property
+    def key(self) -> bytes: ...
+
+    @property
+    def value(self) -> bytes: ...
+
+    @property
+    def headers(self) -> Headers: ...
+
+
+R = TypeVar("R", bound=Keyed)
+
+
+def _batches(producer: AIOKafkaProducer, records: Sequence[R]) -> Iterator[tuple[Any, list[R]]]:
+    """Fill batches with records of one partition, in order."""
+    part: list[R] = []
+    batch = producer.create_batch()
+    for record in records:
+        fields = {"timestamp": None, "key": record.key, "value": record.value, "headers": record.headers}
+        if batch.append(**fields) is None:
+            yield batch, part
+            batch, part = producer.create_batch(), []
+            if batch.append(**fields) is None:
+                raise MessageSizeTooLargeError(f"a record for {record.topic} has {len(record.value)} bytes")
+        part.append(record)
+    yield batch, part
 
 
 class Producer:
@@ -60,6 +96,29 @@ class Producer:
             raise KafkaError("the producer was stopped")
         future: asyncio.Future[Any] = await producer.send(self._prefix + topic, value=value, key=key, headers=headers)
         return future
+
+    async def send_all(self, records: Sequence[R]) -> list[tuple["asyncio.Future[Any]", list[R]]]:
+        """Hand many keyed records over, a batch per partition; each future resolves when its batch is acknowledged.
+
+        Costs a third of as many single sends. Raises KafkaError; what was handed over until then may be sent.
+        """
+        if self._producer is None:
+            await self.start()
+        producer = self._producer
+        if producer is None:
+            raise KafkaError("the producer was stopped")
+        groups: dict[tuple[str, int], list[R]] = {}
+        partitions: dict[str, int] = {}
+        for record in records:
+            topic = self._prefix + record.topic
+            if topic not in partitions:
+                partitions[topic] = len(await producer.partitions_for(topic))
+            groups.setdefault((topic, crc32(record.key) % partitions[topic]), []).append(record)
+        sent = []
+        for (topic, partition), group in groups.items():
+            for batch, part in _batches(producer, group):
+                sent.append((await producer.send_batch(batch, topic, partition=partition), part))
+        return sent
 
     async def ping(self) -> None:
         """One round trip to a broker. Raises KafkaError when none answers."""

@@ -7,6 +7,7 @@ table are not walked again and again; now and then it looks from the very beginn
 
 import asyncio
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from shared.database import Database
 from shared.failpoints import failpoint
 from shared.ids import uuid7_floor
-from shared.messaging.cloudevents import to_wire
+from shared.messaging.cloudevents import Headers, to_wire
 from shared.messaging.producer import Producer
 from shared.telemetry.logging import get_logger
 from shared.telemetry.metrics import Metrics
@@ -41,6 +42,14 @@ RETURNING o.id, o.topic, o.key, o.value, o.headers
 _BEGINNING = UUID(int=0)
 
 
+@dataclass(frozen=True, slots=True)
+class _Leftover:
+    topic: str
+    key: bytes
+    value: bytes
+    headers: Headers
+
+
 class Relay:
     """Publishes leftovers of the outbox."""
 
@@ -56,8 +65,12 @@ class Relay:
         while True:
             try:
                 async with self._database.engine.connect() as connection:
-                    if await self._acquire(connection):
-                        await self._relay(connection)
+                    try:
+                        if await self._acquire(connection):
+                            await self._relay(connection)
+                    finally:
+                        # The lock lives as long as its connection: it must not go back into the pool.
+                        await connection.invalidate()
             except Exception as error:  # noqa: BLE001 - nothing is lost: the rows stay
                 log.warning("relay_interrupted", error=error)
             await asyncio.sleep(2)
@@ -83,11 +96,9 @@ class Relay:
             if not rows:
                 return 0
             failpoint("relay.before_send")
-            sent = [
-                await self._producer.send(r.topic, r.key.encode(), bytes(r.value), to_wire(r.headers)) for r in rows
-            ]
-            results = await asyncio.gather(*sent, return_exceptions=True)
-            for error in results:
+            leftovers = [_Leftover(r.topic, r.key.encode(), bytes(r.value), to_wire(r.headers)) for r in rows]
+            sent = await self._producer.send_all(leftovers)
+            for error in await asyncio.gather(*(future for future, _ in sent), return_exceptions=True):
                 if isinstance(error, BaseException):
                     await self._producer.failed(error)
                     raise error

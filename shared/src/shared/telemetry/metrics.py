@@ -30,6 +30,9 @@ class Metrics:
         self.work_seconds = Histogram(
             "work_seconds", "Time of one call to the outside", ["kind"], registry=registry, buckets=_SECONDS
         )
+        self.waiting = Gauge(
+            "work_waiting", "Due work by state; parked waits for a person", ["kind", "state"], registry=registry
+        )
         self.fenced = Counter("work_fenced", "Results refused because the lease had gone", registry=registry)
         self.transactions = Counter("transactions", "Database transactions", ["label"], registry=registry)
         self.ready = Gauge("ready", "1 while this instance is ready", registry=registry)

@@ -10,7 +10,7 @@ the latest when it records, that its rows belong to somebody else; then its resu
 import asyncio
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -30,6 +30,7 @@ from shared.work.types import Done, Item, Job, Later, NeedsPersonError, NotNow, 
 log = get_logger(__name__)
 _BEAT_SECONDS = 1.2
 _POLL_SECONDS = 1.0
+_SWEEP_SECONDS = 30.0
 _GROUP = 500
 _STOP_SECONDS = 10.0
 FIRST_RETRY, LONGEST_RETRY = 0.2, 60.0
@@ -156,18 +157,27 @@ class Board:
         return time.monotonic() - self._beat_at < rows.LEASE_SECONDS * 0.8
 
     async def _keep_alive(self) -> None:
+        swept = 0.0
         while True:
             await asyncio.sleep(_BEAT_SECONDS)
             try:
                 async with self._database.transaction("lease") as tx:
                     started = time.monotonic()
-                    renewed = await rows.beat(tx, self.owner)
+                    renewed = await rows.beat(tx, self.owner, sweep=started - swept > _SWEEP_SECONDS)
+                    if started - swept > _SWEEP_SECONDS:
+                        swept = started
+                        self._show(await rows.waiting(tx))
                 if renewed:
                     self._beat_at = started
                 else:
                     await self._start_over()
             except Exception as error:  # noqa: BLE001 - without a heartbeat nothing is begun, and leases run out
                 log.warning("heartbeat_failed", error=error)
+
+    def _show(self, waiting: Mapping[tuple[str, str], int]) -> None:
+        self._metrics.waiting.clear()
+        for (kind, state), count in waiting.items():
+            self._metrics.waiting.labels(kind, state).set(count)
 
     async def _start_over(self) -> None:
         """Others took us for dead and have our work: begin again under another name."""

@@ -44,9 +44,6 @@ UPDATE work SET owner = NULL, state = 'unknown', due_at = LEAST(due_at, :now)
 WHERE owner IS NOT NULL AND NOT EXISTS (SELECT 1 FROM instances i WHERE i.id = work.owner)
 """
 _GIVE_BACK = "UPDATE work SET owner = NULL WHERE id = ANY(CAST(:ids AS uuid[])) AND owner = :owner"
-_NEXT_DUE = """
-SELECT min(due_at) FROM work WHERE owner IS NULL AND state <> 'parked' AND kind = :kind
-"""
 
 
 async def join(tx: Tx, owner: UUID) -> None:
@@ -54,17 +51,28 @@ async def join(tx: Tx, owner: UUID) -> None:
     await tx.execute(_JOIN, owner=owner, lease=LEASE_SECONDS)
 
 
-async def beat(tx: Tx, owner: UUID) -> bool:
-    """Renew all leases of this process; False when it was already given up."""
+async def beat(tx: Tx, owner: UUID, *, sweep: bool) -> bool:
+    """Renew all leases of this process; False when it was already given up.
+
+    What a buried process held is released at once; `sweep` looks through all rows even when nobody was buried.
+    """
     renewed = (await tx.execute(_BEAT, owner=owner, lease=LEASE_SECONDS)).scalar() is not None
-    await tx.execute(_BURY)
-    await tx.execute(_RELEASE, now=tx.now)
+    buried = (await tx.execute(_BURY)).rowcount
+    if buried or sweep:
+        await tx.execute(_RELEASE, now=tx.now)
     return renewed
 
 
+async def waiting(tx: Tx) -> dict[tuple[str, str], int]:
+    """How many rows there are by kind and state."""
+    found = await tx.execute("SELECT kind, state, count(*) AS rows FROM work GROUP BY kind, state")
+    return {(row.kind, row.state): row.rows for row in found}
+
+
 async def leave(tx: Tx, owner: UUID) -> None:
-    """Leave in good order: nothing is in hand any more."""
+    """Leave: what is still in hand may have happened, and is anyone's."""
     await tx.execute("DELETE FROM instances WHERE id = :owner", owner=owner)
+    await tx.execute(_RELEASE, now=tx.now)
 
 
 async def claim(tx: Tx, kind: str, owner: UUID, room: int) -> list[Item]:
