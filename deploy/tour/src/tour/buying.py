@@ -1,0 +1,110 @@
+"""The buyer's steps, as a shop's server and a browser would take them. Everything is repeated until it is answered."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any, Self
+from uuid import uuid4
+
+import httpx
+
+from sandbox.outward import new_client
+from sandbox.storefront import pay
+from tour.expectations import UnmetError
+from tour.orders import Buyer, Money, Order, Page, Paid, Shop
+
+PATIENCE_SECONDS = 40.0
+_PAUSE_SECONDS = 0.05
+#: The order has not reached payments yet, or the service is away for a moment: ask again.
+_AGAIN = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE})
+
+
+class Buying:
+    """Orders and pays. `urls` are base URLs of `ordering`, `payments`, `refunds` and the bank; `keys` by storefront."""
+
+    def __init__(self, urls: Mapping[str, str], keys: Mapping[str, str], agent_key: str) -> None:
+        self._urls = urls
+        self._keys = keys
+        self._agent_key = agent_key
+        self._client = new_client(timeout=15)
+        self._shops: dict[str, Shop] = {}
+
+    async def __aenter__(self) -> Self:
+        """Nothing is opened before the first call."""
+        return self
+
+    async def __aexit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        """Hang up."""
+        await self._client.aclose()
+
+    async def shop(self, slug: str) -> Shop:
+        """The shop as it describes itself."""
+        if slug not in self._shops:
+            seen = (await self._ask("ordering", "GET", "/storefront", self._keys[slug])).json()
+            plans = tuple(one["plan"]["id"] for one in seen["plans"])
+            self._shops[slug] = Shop(slug, seen["name"], seen["documents"], plans)
+        return self._shops[slug]
+
+    async def order(self, slug: str, plan: str, buyer: Buyer) -> Order:
+        """Place an order: one idempotency key, however often it has to be sent."""
+        shop = await self.shop(slug)
+        body = {
+            "plan": plan,
+            "buyer": {"name": buyer.name, "email": buyer.email, "phone": buyer.phone, "language": buyer.language},
+            "device_compatible": True,
+            "offer_version": shop.documents["offer"],
+            "privacy_version": shop.documents["privacy"],
+        }
+        headers = {"Idempotency-Key": str(uuid4())}
+        answer = (await self._ask("ordering", "POST", "/orders", self._keys[slug], json=body, headers=headers)).json()
+        price = Money(answer["price"]["amount"], answer["price"]["currency"])
+        return Order(answer["order_id"], answer["order_number"], shop, answer["plan"]["title"], price, buyer)
+
+    async def page(self, order: Order) -> Page:
+        """The payment object for the bank's page."""
+        path = f"/orders/{order.id}/payment"
+        return Page(order, (await self._ask("payments", "POST", path, self._keys[order.shop.slug])).json())
+
+    async def pay(self, page: Page) -> Paid:
+        """The buyer presses "pay" on the bank's page."""
+        at = datetime.now(UTC)
+        result = await pay(self._client, self._urls["bank"], page.object)
+        if result.status != "CHARGE":
+            raise UnmetError(f"expected that the bank takes the price of order {page.order.number}", "sandbox")
+        return Paid(page.order, page.invoice_id, at)
+
+    async def status(self, order: Order) -> str:
+        """Where the shop sees the order."""
+        seen = await self._ask("ordering", "GET", f"/orders/{order.id}", self._keys[order.shop.slug])
+        return str(seen.json()["status"])
+
+    async def cases(self, order: Order) -> list[dict[str, Any]]:
+        """The order's refund cases, as an agent sees them."""
+        seen = await self._ask("refunds", "GET", f"/cases/{order.id}", self._agent_key)
+        return list(seen.json()["cases"])
+
+    async def _ask(self, service: str, method: str, path: str, key: str, **more: Any) -> httpx.Response:
+        """The answer of a service; a service that does not answer is asked again. Raises UnmetError."""
+        headers = {"Authorization": f"Bearer {key}", **more.pop("headers", {})}
+        problem = ""
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while True:
+                    try:
+                        answer = await self._client.request(method, self._urls[service] + path, headers=headers, **more)
+                    except httpx.TransportError as error:
+                        problem = type(error).__name__
+                    else:
+                        if answer.is_success:
+                            return answer
+                        problem = f"HTTP {answer.status_code}"
+                        if answer.status_code not in _AGAIN:
+                            break
+                    await asyncio.sleep(_PAUSE_SECONDS)
+        except TimeoutError:
+            problem += f" for {PATIENCE_SECONDS:.0f} s"
+        raise UnmetError(f"expected that {service} answers {method} {path} ({problem})", service)

@@ -1,0 +1,62 @@
+"""The mails in the sandbox's mailbox."""
+
+import base64
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from tour import codes
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One mail. `picture` is the first PNG in it, `code` what its QR code says; `at` when the server had taken it."""
+
+    id: int
+    message_id: str
+    to: str
+    subject: str
+    at: datetime
+    text: str
+    html: str
+    picture: bytes | None
+    code: str | None
+
+
+def letter(mail: dict[str, Any]) -> Letter:
+    """From the sandbox's mail interface."""
+    pictures = [part["content_base64"] for part in mail["attachments"] if part["content_type"] == "image/png"]
+    picture = base64.b64decode(pictures[0]) if pictures else None
+    return Letter(
+        id=mail["id"],
+        message_id=mail["message_id"],
+        to=mail["to"][0],
+        subject=mail["subject"],
+        at=datetime.fromisoformat(mail["at"]),
+        text=mail["text"],
+        html=mail["html"],
+        picture=picture,
+        code=codes.read(picture) if picture else None,
+    )
+
+
+def html_alone(one: Letter) -> str:
+    """The HTML part as a file that shows its picture without the mail around it."""
+    if one.picture is None:
+        return one.html
+    data = base64.b64encode(one.picture).decode()
+    return one.html.replace('src="cid:qr"', f'src="data:image/png;base64,{data}"')
+
+
+def excerpt(text: str, lines: int) -> list[str]:
+    """The beginning of a mail: at most so many lines, without empty ones in a row, with a mark where it is cut."""
+    kept: list[str] = []
+    for line in text.strip().splitlines():
+        if line.strip() or (kept and kept[-1]):
+            kept.append(line.strip())
+    if len(kept) <= lines:
+        return kept
+    kept = kept[:lines]
+    while kept and not kept[-1]:
+        kept.pop()
+    return [*kept, "…"]

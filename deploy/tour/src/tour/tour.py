@@ -1,0 +1,147 @@
+"""The whole tour: a fresh stack, the acts in their order, the table and summary.json."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import httpx
+
+from local_stack.component import RunningComponent
+from local_stack.errors import ComponentFailedError, LocalStackError
+from local_stack.paths import WORK_TREE
+from local_stack.stack import Stack
+from sandbox.client import SandboxClient
+from tour import summary
+from tour.acts import kill, operator_down, storefronts
+from tour.buying import Buying
+from tour.expectations import Outcome, UnmetError
+from tour.stage import Stage, environment
+from tour.telling import OnlyTheStart, Teller
+
+STACK = "demo"
+_WELCOME = (
+    "A guided tour of the eSIM platform: a real Kafka, a real Postgres with five databases, the five services, and a "
+    "sandbox that plays bank, operator and mail server. Three acts, about half a minute."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What an act is called, what is said before it, and what it does."""
+
+    name: str
+    words: str
+    perform: Callable[[Stage, Outcome], Awaitable[None]]
+
+
+ACTS = tuple(Act(module.NAME, module.WORDS, module.perform) for module in (storefronts, operator_down, kill))
+
+
+async def run(*, stay: bool = False) -> int:
+    """Perform everything; returns the exit code. `stay` keeps the stack until the person ends it."""
+    teller = Teller()
+    stack = Stack(STACK, environment=environment(), fresh=True, progress=OnlyTheStart())
+    for left in (summary.FILE, storefronts.PICTURE, operator_down.MAIL):
+        (stack.directory / left).unlink(missing_ok=True)
+    teller.title(_WELCOME)
+    try:
+        await stack.up()
+    except LocalStackError as error:
+        _explain(teller, error)
+        return 1
+    try:
+        outcomes = await _perform_all(stack, teller)
+        _conclude(stack, teller, outcomes)
+        if stay:
+            await _stay(stack, teller)
+    finally:
+        with teller.step("Stopping") as step:
+            await stack.down()
+            step.done("Stopped. `make up` starts a stack that stays, with pages to look at")
+    return 0 if all(outcome.ok for outcome in outcomes) else 1
+
+
+async def _perform_all(stack: Stack, teller: Teller) -> list[Outcome]:
+    urls = {name: stack.url(name) for name in ("ordering", "payments", "refunds", "sandbox")}
+    agent_key = next(iter(stack.state.agent_keys.values()))
+    outcomes = []
+    async with (
+        SandboxClient(urls["sandbox"]) as sandbox,
+        Buying(urls | {"bank": sandbox.bank_url}, stack.state.storefront_keys, agent_key) as buying,
+    ):
+        stage = Stage(stack, buying, sandbox, teller, stack.directory)
+        for number, act in enumerate(ACTS, 1):
+            teller.act(number, len(ACTS), act.name, act.words)
+            outcomes.append(await _perform(act, stage))
+    return outcomes
+
+
+async def _perform(act: Act, stage: Stage) -> Outcome:
+    """One act; whatever goes wrong in it is its outcome, and the next one is performed all the same."""
+    outcome = Outcome(act.name)
+    began = time.monotonic()
+    try:
+        await act.perform(stage, outcome)
+    except* UnmetError as group:
+        for unmet in _leaves(group):
+            outcome.failed(str(unmet), *(unmet.logs if isinstance(unmet, UnmetError) else ()))
+    except* (LocalStackError, httpx.HTTPError, OSError, RuntimeError, LookupError, ValueError) as group:
+        for error in _leaves(group):
+            outcome.failed(f"{type(error).__name__}: {error}", "sandbox")
+    outcome.seconds = time.monotonic() - began
+    for name, part in stage.stack.parts.items():
+        if not part.running:
+            outcome.failed(f"{name} is not running any more", name)
+            if isinstance(part, RunningComponent):
+                await _revive(stage.stack, name)
+    for sentence in outcome.unmet:
+        stage.teller.wrong(sentence)
+    return outcome
+
+
+async def _revive(stack: Stack, name: str) -> None:
+    """The next act deserves a whole stack."""
+    try:
+        await stack.start(name)
+    except LocalStackError:
+        return
+
+
+def _conclude(stack: Stack, teller: Teller, outcomes: list[Outcome]) -> None:
+    written = summary.write(stack.directory, summary.summary(outcomes, _addresses(stack)))
+    teller.result(outcomes)
+    for outcome in outcomes:
+        if not outcome.ok:
+            teller.line(f"“{outcome.name}” did not end as told:")
+            for sentence in outcome.unmet:
+                teller.line(f"  {sentence}")
+            for name in outcome.logs:
+                teller.line(f"  log of {name}: {stack.log(name)}")
+    kept = [written, stack.directory / storefronts.PICTURE, stack.directory / operator_down.MAIL]
+    teller.line("Kept: " + ", ".join(str(path.relative_to(WORK_TREE)) for path in kept if path.exists()))
+
+
+def _addresses(stack: Stack) -> dict[str, str]:
+    base = {component.name: stack.url(component.name) for component in stack.components}
+    return summary.addresses(stack.components, base)
+
+
+async def _stay(stack: Stack, teller: Teller) -> None:
+    teller.line("The stack stays until Ctrl-C:")
+    for name, url in _addresses(stack).items():
+        teller.line(f"  {name:<14} {url}")
+    await asyncio.Event().wait()
+
+
+def _explain(teller: Teller, error: LocalStackError) -> None:
+    if isinstance(error, ComponentFailedError) and error.log_tail:
+        teller.line(error.log_tail)
+    teller.wrong(str(error))
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    found: list[BaseException] = []
+    for one in group.exceptions:
+        found += _leaves(one) if isinstance(one, BaseExceptionGroup) else [one]
+    return found
