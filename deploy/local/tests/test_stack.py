@@ -150,3 +150,14 @@ def test_a_stack_that_does_not_come_up_in_the_background_says_why(directory: Pat
     tail, sentence = str(failure.value).splitlines()[-2:]
     assert tail == "no such setting: FOO"
     assert sentence == f"a exited (3) before anybody stopped it; its log is {directory}/logs/a.log"
+
+
+async def test_cleaning_leaves_a_stack_alone_that_a_program_uses_and_removes_the_others(directory: Path) -> None:
+    other = directory.with_name("other")
+    (other / "logs").mkdir(parents=True)
+    Status(os.getpid(), phase=Phase.READY).write(directory)  # of an earlier run: nobody may be stopped for it
+    async with Stack("dummies", directory=directory, components=[], progress=Silent()) as stack:
+        with pytest.raises(LocalStackError, match="dummies belongs to a program that is still running"):
+            detached.clean(directory.parent)
+        assert all(part.running for part in stack.parts.values())
+    assert [path.name for path in sorted(directory.parent.glob("[a-z]*"))] == ["dummies"]

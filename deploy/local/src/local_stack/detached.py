@@ -15,7 +15,7 @@ from local_stack.postgres_home import remove_abandoned, remove_data
 from local_stack.proc import is_alive
 from local_stack.progress import Phase, Progress
 from local_stack.stack import lock_of
-from local_stack.status import Status
+from local_stack.status import STATUS_FILE, Status
 
 START_SECONDS = 600.0  # the first start downloads Kafka
 STOP_SECONDS = 60.0
@@ -42,7 +42,7 @@ def start(name: str, directory: Path, progress: Progress, command: Sequence[str]
         if status is None or status.phase != Phase.READY:
             raise LocalStackError(f"the stack “{name}” is in use by another program, or still starting or stopping")
         return status
-    (directory / "status.json").unlink(missing_ok=True)
+    (directory / STATUS_FILE).unlink(missing_ok=True)
     log = directory / "logs" / "supervisor.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
@@ -101,20 +101,27 @@ def stop(directory: Path) -> bool:
 
 
 def clean(run: Path) -> list[str]:
-    """Stop and delete every stack beneath `run`; returns their names.
+    """Stop every stack that runs in the background, delete all that are stopped; returns their names.
 
-    Raises LocalStackError when one belongs to a program that is still running.
+    Raises LocalStackError when one is left, because it belongs to a program that is still running.
     """
-    removed = []
+    removed: list[str] = []
+    in_use: list[str] = []
     for directory in sorted(path for path in run.glob("*") if path.is_dir()):
         if directory.name == "tests":
             removed += _clean_tests(directory)
             continue
-        stop(directory)
+        try:
+            stop(directory)
+        except LocalStackError as error:
+            in_use.append(str(error))
+            continue
         remove_data(directory / "postgres")
         shutil.rmtree(directory)
         removed.append(directory.name)
     remove_abandoned()
+    if in_use:
+        raise LocalStackError("\n".join([f"Removed: {', '.join(removed) or 'nothing'}.", *in_use]))
     return removed
 
 

@@ -9,6 +9,10 @@ class LocalStackError(Exception):
     """Something the local stack needs is not there, or does not do as asked. The text is one sentence."""
 
 
+class AlreadyRunningError(LocalStackError):
+    """Another process runs this stack."""
+
+
 class ComponentFailedError(LocalStackError):
     """One component did not start or did not stay up; says which, how, and where its log is."""
 

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from local_stack.component import RunningComponent
-from local_stack.errors import LocalStackError
+from local_stack.errors import AlreadyRunningError, LocalStackError
 from local_stack.infra import Infra
 from local_stack.kafka import Kafka
 from local_stack.kafka_settings import SMALL, BrokerProfile
@@ -19,6 +19,7 @@ from local_stack.postgres_home import remove_data
 from local_stack.product import AGENTS, PRODUCT, STOREFRONTS, Component
 from local_stack.progress import Phase, Progress, progress_for_terminal
 from local_stack.site import Site
+from local_stack.status import STATUS_FILE
 
 EVERY_COMPONENT = "*"
 INFRASTRUCTURE = ("postgres", "kafka")
@@ -110,13 +111,13 @@ class Stack:
     async def up(self) -> None:
         """Start everything and wait until all of it is ready.
 
-        Raises LocalStackError when this stack runs already, ComponentFailedError when a part does not
+        Raises AlreadyRunningError when this stack runs already, ComponentFailedError when a part does not
         come up; then nothing of it is left running.
         """
         if not self._lock.try_acquire():
-            raise LocalStackError(
-                f"the stack “{self.name}” is already running; `make down` stops one left by `make up`"
-            )
+            text = f"the stack “{self.name}” is already running; `make down` stops what `make up` began"
+            raise AlreadyRunningError(text)
+        (self.directory / STATUS_FILE).unlink(missing_ok=True)  # of an earlier supervisor: not about us
         try:
             with self._progress:
                 await self._start_all()

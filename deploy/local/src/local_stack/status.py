@@ -8,7 +8,7 @@ from typing import Any
 from local_stack.paths import read_json, write_private
 from local_stack.progress import Phase
 
-FILE = "status.json"
+STATUS_FILE = "status.json"
 
 
 @dataclass
@@ -35,12 +35,12 @@ class Status:
     def write(self, directory: Path) -> None:
         """Store it, whole."""
         self.written_at = time.time()
-        write_private(directory / FILE, asdict(self))
+        write_private(directory / STATUS_FILE, asdict(self))
 
     @classmethod
     def read(cls, directory: Path) -> "Status | None":
         """The last stored status, None when there is none."""
-        stored: dict[str, Any] | None = read_json(directory / FILE)
+        stored: dict[str, Any] | None = read_json(directory / STATUS_FILE)
         if stored is None:
             return None
         components = {name: ComponentStatus(**value) for name, value in stored.pop("components").items()}

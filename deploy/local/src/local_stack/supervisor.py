@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from local_stack.errors import ComponentFailedError, LocalStackError
+from local_stack.errors import AlreadyRunningError, ComponentFailedError, LocalStackError
 from local_stack.paths import run_dir
 from local_stack.product import PRODUCT, Component
 from local_stack.progress import Phase, Silent
@@ -49,6 +49,9 @@ class Supervisor:
         try:
             if not await self._start():
                 return 0
+        except AlreadyRunningError as error:
+            print(error, flush=True)  # the status file is its runner's
+            return 1
         except LocalStackError as error:
             tail = error.log_tail if isinstance(error, ComponentFailedError) else ""
             self._write(Phase.FAILED, str(error), tail)
