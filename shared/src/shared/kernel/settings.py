@@ -29,5 +29,8 @@ class ServiceSettings(BaseSettings):
     trace_file: Path | None = Field(None, description="spans as JSON lines, where there is no collector")
     trace_sample_ratio: float = Field(1.0, ge=0, le=1, description="share of new traces that are recorded")
     consumer_max_records: int = Field(500, ge=1, description="records per transaction")
+    consumer_session_seconds: float = Field(
+        6.0, ge=1, description="a silent consumer loses its partitions after this; brokers accept 6 and more by default"
+    )
     dead_letter_limit: int = Field(100, ge=1, description="dead letters per minute before the consumer stops")
     database_pool_size: int = Field(5, ge=2)

@@ -29,6 +29,7 @@ class Subscription:
         consume: Consume,
         *,
         max_records: int = 500,
+        session_seconds: float = 6.0,
         **security: Any,
     ) -> None:
         self._broker = KafkaBroker(
@@ -45,7 +46,9 @@ class Subscription:
             group_id=group,
             auto_offset_reset="earliest",
             rebalance_timeout_ms=60000,
-            session_timeout_ms=10000,
+            # After a kill -9 the group waits this long for the dead member before anyone gets its partitions.
+            session_timeout_ms=round(session_seconds * 1000),
+            heartbeat_interval_ms=round(session_seconds * 1000 / 3),
             max_records=max_records,
             batch_timeout_ms=10,
             parser=self._parse,
