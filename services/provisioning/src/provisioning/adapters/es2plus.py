@@ -4,13 +4,13 @@ ICCID and matching id are ours and fixed before the first call, so every functio
 "taken" (8.2.1/3.3) or a matching id "in use" (8.2.6/3.3) is perhaps our own earlier call whose reply was lost.
 """
 
-import asyncio
 from typing import Any
 
 import httpx
 from opentelemetry.trace import SpanKind
 from prometheus_client import CollectorRegistry, Counter
 
+from provisioning.adapters.clients import Clients
 from provisioning.domain import es2plus
 from provisioning.domain.es2plus import Answer, Executed, Failed, Function, Silent, read_answer
 from provisioning.domain.identifiers import from_the_wire, on_the_wire
@@ -40,18 +40,11 @@ class Es2PlusOperator:
         self.name = name
         self._tracing = tracing
         self._requester = requester
-        self._timeout_seconds = timeout_seconds
         self._smdp_address = smdp_address
         self._calls = Counter(
             "operator_calls", "ES2+ calls by outcome", ["operator", "function", "outcome"], registry=registry
         )
-        self._client = httpx.AsyncClient(
-            base_url=url.rstrip("/") + "/" + _PATH,
-            headers=_HEADERS,
-            timeout=timeout_seconds,
-            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
-            trust_env=False,
-        )
+        self._client = Clients(url.rstrip("/") + "/" + _PATH, _HEADERS, timeout_seconds, connections)
 
     async def order(  # noqa: PLR0911 - one return for each way an answer can go
         self, wanted: ProfileOrder, *, trace: str | None
@@ -161,9 +154,8 @@ class Es2PlusOperator:
     async def _exchange(self, function: str, body: dict[str, Any], trace: str | None, secret: str) -> Answer:
         headers = {"traceparent": trace} if trace else {}
         try:
-            async with asyncio.timeout(self._timeout_seconds):  # httpx limits each read, not the whole
-                response = await self._client.post(function, json=body, headers=headers)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            response = await self._client.post(function, json=body, headers=headers)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             return Silent(type(error).__name__, reached=False)
         except (httpx.HTTPError, TimeoutError) as error:
             return Silent(type(error).__name__, reached=True)
