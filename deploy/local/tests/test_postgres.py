@@ -8,9 +8,10 @@ import psycopg
 import pytest
 
 from local_stack import postgres_files
+from local_stack.errors import LocalStackError
 from local_stack.postgres import Postgres
 from local_stack.postgres_files import SHARED_TMP, postgres_server
-from local_stack.postgres_home import PREFIX, PostgresHome, remove_abandoned
+from local_stack.postgres_home import PREFIX, PostgresHome, remove_abandoned, remove_data
 from local_stack.proc import children
 from local_stack.testing import eventually, gone
 
@@ -140,3 +141,16 @@ async def test_programs_that_the_unprivileged_user_cannot_reach_are_copied_to_wh
     finally:
         server.kill()
         shutil.rmtree(postgres_server().programs.parents[2])
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root's servers keep their data beneath /var/tmp")
+async def test_data_that_vanished_is_told_and_not_replaced_by_an_empty_database(postgres: Postgres) -> None:
+    assert postgres._home is not None
+    await postgres.stop()
+    shutil.rmtree(postgres._home.data.parent)
+    with pytest.raises(LocalStackError, match=r"^the database's data in \S+ has vanished; `make clean` begins anew$"):
+        await Postgres(postgres.directory).start()
+    remove_data(postgres.directory)
+    anew = Postgres(postgres.directory)
+    await anew.start()
+    anew.kill()

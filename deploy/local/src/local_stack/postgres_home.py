@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from local_stack.errors import ComponentFailedError
+from local_stack.errors import ComponentFailedError, LocalStackError
 from local_stack.paths import read_json, write_private
 from local_stack.postgres_files import SHARED_TMP, PostgresServer
 from local_stack.programs import run
@@ -51,10 +51,13 @@ class PostgresHome:
     def prepare(self, log: Path) -> None:
         """Make sure an initialised data directory exists.
 
-        Raises ComponentFailedError when `initdb` does not succeed.
+        Raises ComponentFailedError when `initdb` does not succeed, LocalStackError when data that was there
+        has vanished: an empty database beside Kafka's old offsets would look well and have lost every order.
         """
-        if self._base is None or not Path(self._base).is_dir():
+        if self._base is None:
             self._new_base()
+        elif not Path(self._base).is_dir():
+            raise LocalStackError(f"the database's data in {self._base} has vanished; `make clean` begins anew")
         if not self.data.exists():
             self._initdb(log)
 
