@@ -185,7 +185,7 @@ async def _judge(stage: Stage, outcome: Outcome, crowd: Crowd, before: Books) ->
     with stage.teller.step("Looking into the ledgers") as step:
         books = await stage.check_delivered(outcome, crowd.paid, before)
         step.done("The ledgers, for these orders:" if outcome.ok else "The ledgers do not agree:")
-    again = f"; {books.repeated_mails} came twice, the same mail under the same Message-ID" * bool(books.repeated_mails)
+    again = f" ({books.repeated_mails} sent again after the kill)" * bool(books.repeated_mails)
     stage.teller.say(f"bank      {books.captures} captures for {len(crowd.paid)} orders, nothing returned")
     stage.teller.say(f"operator  {books.confirmed} confirmed profiles, each behind the code of one order's mail")
     stage.teller.say(f"mail      {books.different_mails} different mails, one per buyer{again}")
