@@ -54,7 +54,7 @@ class Buyer:
             name=self.name,
             email=email or self.email,
             phone="+995555000111",
-            language=self.language,  # type: ignore[arg-type] # a test's own
+            language=self.language,
             newsletter=False,
             updated_at=self.now + timedelta(seconds=later),
         )
