@@ -15,8 +15,8 @@ from shared.telemetry.tracing import new_traceparent, trace_id
 
 
 def _header(mail: dict[str, Any], name: str) -> str:
-    return next(value for key, value in mail["headers"] if key.lower() == name.lower())
-)
+    return str(next(value for key, value in mail["headers"] if key.lower() == name.lower()))
+
 
 async def test_profile_and_contact_become_a_mail_with_a_scannable_code(start: Any, tmp_path: Any) -> None:
     running = await start(mail_domain="mail.esims.example")
