@@ -14,7 +14,7 @@ def paper() -> io.StringIO:
 
 def teller(paper: io.StringIO, *, terminal: bool = False) -> Teller:
     if terminal:
-        return Teller(Console(file=paper, force_terminal=True, color_system="truecolor", width=80))
+        return Teller(Console(file=paper, force_terminal=True, color_system="truecolor", no_color=False, width=80))
     return Teller(Console(file=paper, force_terminal=False, width=80, highlight=False))
 
 

@@ -38,17 +38,29 @@ class Stage:
     sandbox: SandboxClient
     teller: Teller
     folder: Path
-    _addressed: int = field(default=0, init=False)
+    _addresses: list[str] = field(default_factory=list, init=False)
+    _earlier: frozenset[str] = field(default=frozenset(), init=False)
 
     def address(self, name: str) -> str:
         """A mailbox that nobody else has."""
-        self._addressed += 1
-        return f"{name.lower()}.{self._addressed}@example.org"
+        self._addresses.append(f"{name.lower()}.{len(self._addresses) + 1}@example.org")
+        return self._addresses[-1]
 
     async def books(self) -> Books:
         """All ledgers, now."""
         mail = await self.sandbox.ledger_mail()
         return Books(await self.sandbox.ledger_bank(), await self.sandbox.ledger_operator(), mail["messages"])
+
+    async def begin(self) -> Books:
+        """All ledgers before an act. Mails that an earlier act's buyers get from now on are not this act's."""
+        self._earlier = frozenset(self._addresses)
+        return await self.books()
+
+    async def news(self, before: Books) -> Books:
+        """What this act has brought."""
+        books = (await self.books()).since(before)
+        mails = [one for one in books.mails if one["to"][0] not in self._earlier]
+        return Books(books.transactions, books.profiles, mails)
 
     async def mail_to(self, order: Order, *, seconds: float = 30.0) -> Letter:
         """The first mail to the buyer of this order. Raises UnmetError."""
@@ -71,9 +83,10 @@ class Stage:
 
     async def check_delivered(self, outcome: Outcome, paid: Sequence[Paid], before: Books) -> Books:
         """Judge delivered orders by all ledgers; `before` holds what was there already. Returns what is new."""
-        books = (await self.books()).since(before)
-        first = min((one["id"] for one in books.mails), default=1)
-        letters = [letter(mail) for mail in await self.sandbox.mails(after=first - 1)]
+        books = await self.news(before)
+        first, ours = min((one["id"] for one in books.mails), default=1), {one["id"] for one in books.mails}
+        mails = [mail for mail in await self.sandbox.mails(after=first - 1) if mail["id"] in ours]
+        letters = [letter(mail) for mail in mails]
         outcome.expect_nothing(one_capture_each(books, paid), "payments")
         outcome.expect_nothing(nothing_returned(books), "payments", "refunds")
         outcome.expect_nothing(await asyncio.to_thread(one_profile_each, books, paid, letters), "provisioning")

@@ -27,6 +27,7 @@ class Step:
 
     def __init__(self, console: Console, doing: str) -> None:
         self.words = doing
+        self.good = True
         self._console = console
         self._doing = doing
         self._told_at = time.monotonic()
@@ -44,6 +45,10 @@ class Step:
     def done(self, words: str) -> None:
         """What to leave standing."""
         self.words = words
+
+    def failed(self, words: str) -> None:
+        """What to leave standing when it did not come as told."""
+        self.words, self.good = words, False
 
     def start(self) -> None:
         """Show it."""
@@ -93,7 +98,7 @@ class Teller:
             raise
         finally:
             step.stop()
-        self.right(step.words)
+        (self.right if step.good else self.wrong)(step.words)
 
     def right(self, words: str) -> None:
         """It came as told."""
@@ -117,7 +122,7 @@ class Teller:
 
     def code(self, text: str) -> None:
         """A QR code that a phone can scan."""
-        coloured = self._console.color_system is not None
+        coloured = self._console.color_system is not None and not self._console.no_color
         self._console.print()
         for line in codes.draw(text, ink_is_dark=coloured):
             self._console.print("    ", end="")

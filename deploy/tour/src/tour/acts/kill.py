@@ -92,7 +92,7 @@ class Crowd:
 
 async def perform(stage: Stage, outcome: Outcome) -> None:
     """Fill the pipes, kill, restart, wait, and look into the ledgers."""
-    before = await stage.books()
+    before = await stage.begin()
     crowd = Crowd(await _place(stage))
     outcome.orders = len(crowd.pages)
     await stage.sandbox.faults(*_SLOW)
@@ -167,7 +167,7 @@ async def _watch(stage: Stage, crowd: Crowd, before: Books, step: Step) -> None:
     """Until all are delivered. Raises UnmetError."""
     deadline = time.monotonic() + _ALL_DELIVERED_SECONDS
     while len(crowd.delivered) < len(crowd.pages):
-        crowd.books = (await stage.books()).since(before)
+        crowd.books = await stage.news(before)
         crowd.seen.set()
         orders = crowd.waiting
         seen = await asyncio.gather(*(stage.buying.status(order) for order in orders))
@@ -184,9 +184,12 @@ async def _watch(stage: Stage, crowd: Crowd, before: Books, step: Step) -> None:
 async def _judge(stage: Stage, outcome: Outcome, crowd: Crowd, before: Books) -> None:
     with stage.teller.step("Looking into the ledgers") as step:
         books = await stage.check_delivered(outcome, crowd.paid, before)
-        step.done("The ledgers, for these orders:" if outcome.ok else "The ledgers do not agree:")
+        if outcome.ok:
+            step.done("The ledgers agree: nothing twice, nothing missing, nothing for nobody")
+        else:
+            step.failed("The ledgers do not agree")
     again = f" ({books.repeated_mails} sent again after the kill)" * bool(books.repeated_mails)
-    stage.teller.say(f"bank      {books.captures} captures for {len(crowd.paid)} orders, nothing returned")
-    stage.teller.say(f"operator  {books.confirmed} confirmed profiles, each behind the code of one order's mail")
-    stage.teller.say(f"mail      {books.different_mails} different mails, one per buyer{again}")
+    stage.teller.say(f"bank      {books.captures} captures for {len(crowd.paid)} orders")
+    stage.teller.say(f"operator  {books.confirmed} confirmed profiles")
+    stage.teller.say(f"mail      {books.different_mails} different mails{again}")
     stage.teller.say(f"ordering  {len(crowd.delivered)} orders “delivered”")

@@ -25,7 +25,7 @@ _EXCERPT_LINES = 14
 
 async def perform(stage: Stage, outcome: Outcome) -> None:
     """Break the operator, pay, watch the refund, look into the ledgers."""
-    before = await stage.books()
+    before = await stage.begin()
     await stage.sandbox.faults(*_DOWN)
     try:
         paid = await _pay(stage, outcome)
@@ -34,7 +34,7 @@ async def perform(stage: Stage, outcome: Outcome) -> None:
     finally:
         await stage.sandbox.clear_faults()
     await _mail(stage, outcome, paid)
-    books = (await stage.books()).since(before)
+    books = await stage.news(before)
     outcome.expect_nothing(one_capture_each(books, [paid]), "payments")
     outcome.expect_nothing(all_returned(books, [paid]), "payments", "refunds")
     outcome.expect_nothing(no_profile(books), "provisioning")

@@ -20,7 +20,7 @@ PICTURE = "qr.png"
 
 async def perform(stage: Stage, outcome: Outcome) -> None:
     """Order, pay, receive; then look into the ledgers."""
-    before = await stage.books()
+    before = await stage.begin()
     paid: list[Paid] = []
     letters: list[Letter] = []
     for slug, plan, name, phone, language in _SHOPPING:
@@ -33,7 +33,10 @@ async def perform(stage: Stage, outcome: Outcome) -> None:
             await stage.reaches(one.order, "delivered")
             outcome.delivered += 1
         await stage.check_delivered(outcome, paid, before)
-        step.done("The ledgers agree: one payment, one profile and one mail for each order")
+        if outcome.ok:
+            step.done("The ledgers agree: one payment, one profile and one mail for each order")
+        else:
+            step.failed("The ledgers do not agree")
     _show(stage, paid[-1], letters[-1])
 
 
