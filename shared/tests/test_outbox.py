@@ -1,6 +1,9 @@
 """What a crash left in the outbox is published, and what was published is forgotten."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
+
+import pytest
 
 from shared.contracts import QrDelivered
 from shared.database import Outgoing
@@ -86,3 +89,27 @@ async def test_only_one_relay_is_active(stage: Stage) -> None:
             return bool(held.scalar() == 1)
 
     await stage.eventually(locked)
+
+
+@pytest.mark.parametrize("kind", ["transaction", "reading"])
+async def test_a_task_that_is_cancelled_in_mid_statement_ends(stage: Stage, kind: str) -> None:
+    """A failing rollback must not turn "cancelled" into an error that a loop would outlive."""
+    service = await stage.service(toy.build, Settings)
+    begun = asyncio.Event()
+
+    async def loop() -> None:
+        while True:
+            try:
+                async with getattr(service.database, kind)() as tx:
+                    begun.set()
+                    await tx.execute("SELECT pg_sleep(15)")
+            except Exception:  # noqa: BLE001, S110 - what a background loop does
+                pass
+
+    task = asyncio.create_task(loop())
+    await begun.wait()
+    await asyncio.sleep(0)
+    task.cancel()
+    done, _ = await asyncio.wait([task], timeout=10)
+    assert done == {task}
+    assert task.cancelled()

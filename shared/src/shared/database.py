@@ -4,9 +4,10 @@ Handlers receive a `Tx` and never commit. What they `publish` or `schedule` is o
 before the commit and, right after it, handed to the publisher and the workers of this process ("straight through").
 """
 
+import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,7 +15,9 @@ from functools import lru_cache
 from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import CursorResult, Table
+import psycopg
+from psycopg.rows import namedtuple_row
+from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError
@@ -27,7 +30,8 @@ from shared.ids import uuid7
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call] # SQLAlchemy leaves this factory untyped
 _PARAMETER = re.compile(r"(?<!:):([a-z_][a-z0-9_]*)")
-_DISCONNECT_STATES = ("08", "57P", "53", "40")
+#: Lost connection, shutdown, out of resources, deadlock or serialisation failure.
+_PASSING_STATES = ("08", "57P", "53", "40")
 
 
 @dataclass(slots=True)
@@ -51,21 +55,73 @@ class NewWork:
     id: UUID = field(default_factory=uuid7)
 
 
+class Rows:
+    """What a statement gave back: named tuples, and how many rows it touched."""
+
+    __slots__ = ("_found", "rowcount")
+
+    def __init__(self, found: list[Any], rowcount: int) -> None:
+        self._found = found
+        self.rowcount = rowcount
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._found)
+
+    def all(self) -> list[Any]:
+        return self._found
+
+    def scalars(self) -> list[Any]:
+        """The first column of every row."""
+        return [row[0] for row in self._found]
+
+    def scalar(self) -> Any:
+        """The first column of the first row, or None."""
+        return self._found[0][0] if self._found else None
+
+    def first(self) -> Any:
+        """The first row, or None."""
+        return self._found[0] if self._found else None
+
+    def one(self) -> Any:
+        """The only row. Raises LookupError when there is none or another."""
+        if len(self._found) != 1:
+            raise LookupError(f"{len(self._found)} rows, expected one")
+        return self._found[0]
+
+    def one_or_none(self) -> Any:
+        """The only row, or None. Raises LookupError when there are several."""
+        return self.one() if self._found else None
+
+    def mappings(self) -> list[dict[str, Any]]:
+        """Rows by column name."""
+        return [row._asdict() for row in self._found]
+
+
 class Tx:
     """An open transaction at one moment in time."""
 
     def __init__(self, connection: AsyncConnection, now: datetime) -> None:
         self.connection = connection
         self.now = now
+        self._driver: Any = None
         self.outgoing: list[Outgoing] = []
         self.new_work: list[NewWork] = []
         #: Scratch space for the outbox and the work board between before_commit and after_commit.
         self.carried: dict[str, Any] = {}
 
-    async def execute(self, sql: str, **parameters: Any) -> CursorResult[Any]:
-        """Run SQL with `:named` parameters; lists bind to arrays (`= ANY(CAST(:ids AS uuid[]))`)."""
+    async def execute(self, sql: str, **parameters: Any) -> Rows:
+        """Run SQL with `:named` parameters; lists bind to arrays (`= ANY(CAST(:ids AS uuid[]))`).
+
+        Straight on the driver's connection: SQLAlchemy keeps the pool and the transaction, and its layers around each
+        statement cost more than the statement. Raises psycopg.Error.
+        """
         arrays = frozenset(name for name, value in parameters.items() if isinstance(value, list) and _typed(value))
-        return await self.connection.exec_driver_sql(_driver_sql(sql, arrays), parameters)
+        if self._driver is None:
+            self._driver = (await self.connection.get_raw_connection()).driver_connection
+        async with self._driver.cursor(row_factory=namedtuple_row) as cursor:
+            await cursor.execute(_driver_sql(sql, arrays), parameters)
+            found = await cursor.fetchall() if cursor.description else []
+            return Rows(found, cursor.rowcount)
 
     async def insert(
         self,
@@ -147,7 +203,7 @@ class Database:
     @asynccontextmanager
     async def transaction(self, label: str = "http") -> AsyncIterator[Tx]:
         """Open a transaction; commit when the block ends, roll back when it raises."""
-        async with self.engine.connect() as connection:
+        async with self._connection() as connection:
             tx = Tx(connection, self.clock.now())
             try:
                 async with connection.begin():
@@ -166,23 +222,47 @@ class Database:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Tx]:
         """A transaction for reading; it is always rolled back."""
-        async with self.engine.connect() as connection:
+        async with self._connection() as connection:
             yield Tx(connection, self.clock.now())
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[AsyncConnection]:
+        """A pooled connection. When it breaks, the pool's others went the same way: the next one is new."""
+        try:
+            async with self.engine.connect() as connection:
+                try:
+                    yield connection
+                except BaseException as error:
+                    if is_disconnect(error):
+                        await connection.invalidate()
+                        await self.engine.dispose(close=False)
+                    raise
+        except Exception as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                # Cancelled in mid-statement, the rollback then fails; the loop around must still hear "cancelled".
+                raise asyncio.CancelledError from error
+            raise
 
     async def close(self) -> None:
         await self.engine.dispose()
 
 
+def is_disconnect(error: BaseException) -> bool:
+    """True where the connection is gone, whoever noticed."""
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or (error.orig is not None and is_disconnect(error.orig))
+    if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        return False
+    return error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
+
+
 def is_infrastructure(error: BaseException) -> bool:
     """True where the database was unreachable, restarting, full or deadlocked: the same batch may succeed later."""
-    if isinstance(error, ConnectionError | TimeoutError | OSError):
+    if isinstance(error, ConnectionError | TimeoutError | OSError) or is_disconnect(error):
         return True
-    if not isinstance(error, DBAPIError):
-        return False
-    if error.connection_invalidated:
-        return True
-    state = getattr(error.orig, "sqlstate", None)
-    return state is None or state.startswith(_DISCONNECT_STATES)
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return isinstance(cause, psycopg.Error) and (cause.sqlstate or "").startswith(_PASSING_STATES)
 
 
 def _order(key: Any) -> Any:

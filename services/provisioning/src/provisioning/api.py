@@ -57,9 +57,9 @@ def router(database: Database, agents: StorefrontKeys) -> APIRouter:
     @routes.get("/profiles/{order_id}", dependencies=[Depends(agent)])
     async def profile(order_id: UUID) -> ProfileView:
         async with database.reading() as tx:
-            row: Any = (await tx.execute(_PROFILE, order_id=order_id)).mappings().one_or_none()
+            row: Any = (await tx.execute(_PROFILE, order_id=order_id)).one_or_none()
         if row is None:
             raise Problem(HTTPStatus.NOT_FOUND, "unknown-order", "No paid order of this id has arrived here.")
-        return ProfileView.model_validate(dict(row))
+        return ProfileView.model_validate(row._asdict())
 
     return routes

@@ -10,6 +10,9 @@ from shared.kernel.settings import ServiceSettings
 class Settings(ServiceSettings):
     """Who may look at cases."""
 
+    #: No buyer waits for what this service reads; see the field in ServiceSettings.
+    consumer_pause_seconds: float = Field(0.05, ge=0, le=5)
+
     agent_keys: dict[str, SecretStr] = Field(description='JSON: {"<agent>": "<API key>"}')
 
     @model_validator(mode="after")

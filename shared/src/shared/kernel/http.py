@@ -14,6 +14,7 @@ from shared.kernel.problems import Problem, install
 from shared.telemetry.tracing import Tracing, is_traceparent
 
 MAX_BODY_BYTES = 256 * 1024
+_TOO_LARGE = "body-too-large"
 _QUIET = ("/health", "/metrics")
 
 
@@ -56,10 +57,12 @@ class TracedAndLimited:
             span.end()
 
 
+class _TooLargeError(HTTPException):
+    kind = _TOO_LARGE
+
+
 def _too_large() -> Problem:
-    return Problem(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body-too-large", f"A body may have at most {MAX_BODY_BYTES} bytes."
-    )
+    return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _TOO_LARGE, f"A body may have at most {MAX_BODY_BYTES} bytes.")
 
 
 def _limited(receive: Receive) -> Receive:
@@ -72,7 +75,7 @@ def _limited(receive: Receive) -> Receive:
             seen += len(message.get("body", b""))
             if seen > MAX_BODY_BYTES:
                 # Of all exceptions FastAPI lets only this one pass while it reads a body.
-                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _too_large().detail)
+                raise _TooLargeError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _too_large().detail)
         return message
 
     return limited

@@ -79,7 +79,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def _http(_request: Request, error: HTTPException) -> JSONResponse:
         status = HTTPStatus(error.status_code)
-        kind = status.phrase.lower().replace(" ", "-")
+        kind = getattr(error, "kind", status.phrase.lower().replace(" ", "-"))
         return Problem(status, kind, str(error.detail), headers=error.headers).response()
 
     @app.exception_handler(Exception)

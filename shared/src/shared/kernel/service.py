@@ -161,6 +161,7 @@ class Service:
                 prefix + self.name,
                 self._consume,
                 max_records=self.settings.consumer_max_records,
+                pause_seconds=self.settings.consumer_pause_seconds,
                 session_seconds=self.settings.consumer_session_seconds,
             )
             try:

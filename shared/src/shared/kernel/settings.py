@@ -32,5 +32,8 @@ class ServiceSettings(BaseSettings):
     consumer_session_seconds: float = Field(
         6.0, ge=1, description="a silent consumer loses its partitions after this; brokers accept 6 and more by default"
     )
+    consumer_pause_seconds: float = Field(
+        0.0, ge=0, le=5, description="between batches; larger batches, later state, for services that nobody waits for"
+    )
     dead_letter_limit: int = Field(100, ge=1, description="dead letters per minute before the consumer stops")
     database_pool_size: int = Field(5, ge=2)

@@ -4,6 +4,8 @@ Acknowledgement is NACK_ON_ERROR on the broker itself, so no subscriber can inhe
 no header and the decoder at no body: one bad record must not spoil the batch before our own code sees it.
 """
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
@@ -30,6 +32,7 @@ class Subscription:
         *,
         max_records: int = 500,
         session_seconds: float = 6.0,
+        pause_seconds: float = 0.0,
         **security: Any,
     ) -> None:
         self._broker = KafkaBroker(
@@ -61,7 +64,8 @@ class Subscription:
 
         subscriber(handle)
         self._subscriber: BatchSubscriber = subscriber
-        self._subscriber.get_msg = _wait_for_batch(self._subscriber)  # type: ignore[method-assign, assignment] # see there
+        patient = _wait_for_batch(self._subscriber, pause_seconds)
+        self._subscriber.get_msg = patient  # type: ignore[method-assign, assignment] # see there
 
     @property
     def consumer(self) -> AIOKafkaConsumer | None:
@@ -97,12 +101,20 @@ async def _raw(message: KafkaMessage) -> bytes:
 
 
 def _wait_for_batch(
-    subscriber: BatchSubscriber,
+    subscriber: BatchSubscriber, pause: float
 ) -> Callable[[AIOKafkaConsumer], Coroutine[Any, Any, tuple[ConsumerRecord, ...]]]:
-    """Wait for records. FastStream sleeps after an empty poll, and a record that comes meanwhile waits too."""
+    """Wait for records. FastStream sleeps after an empty poll, and a record that comes meanwhile waits too.
+
+    A service that nobody waits for pauses between batches: larger batches leave the processor to those on the way.
+    """
+    ready_at = 0.0
 
     async def get_msg(consumer: AIOKafkaConsumer) -> tuple[ConsumerRecord, ...]:
+        nonlocal ready_at
+        if (early := ready_at - time.monotonic()) > 0:
+            await asyncio.sleep(early)
         found = await consumer.getmany(timeout_ms=_IDLE_WAIT_MS, max_records=subscriber.max_records)
+        ready_at = time.monotonic() + pause
         return tuple(record for records in found.values() for record in records)
 
     return get_msg

@@ -125,7 +125,10 @@ class Board:
             tasks.append(asyncio.create_task(self._claim(lane)))
             performers += [asyncio.create_task(self._perform(lane)) for _ in range(lane.job.concurrency)]
         try:
-            await asyncio.gather(*tasks)
+            # Not gather: it would cancel the recording together with this.
+            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            for task in ended:
+                task.result()
         finally:
             await self._wind_down(tasks, performers)
 
@@ -191,7 +194,7 @@ class Board:
         while True:
             await lane.pause(_POLL_SECONDS)
             room = lane.room()
-            if not room or not self._alive():
+            if not room or self._stopping or not self._alive():
                 continue
             try:
                 async with self._database.transaction("lease") as tx:
@@ -233,7 +236,8 @@ class Board:
 
     def _set_back(self, lane: Lane, item: Item, error: Exception) -> None:
         state, attempts = "due", item.attempts + 1
-        delay = getattr(error, "delay", None) or backoff(item.attempts)
+        delay = getattr(error, "delay", None)
+        delay = backoff(item.attempts) if delay is None else delay
         if isinstance(error, NotNow):
             state = "unknown" if item.uncertain else "due"
             attempts = item.attempts if isinstance(error, Later) else attempts
