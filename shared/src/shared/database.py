@@ -7,6 +7,7 @@ before the commit and, right after it, handed to the publisher and the workers o
 import asyncio
 import json
 import re
+import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -190,7 +191,7 @@ class Database:
             url,
             pool_size=pool_size,
             max_overflow=5,
-            pool_pre_ping=False,
+            pool_use_lifo=True,  # the connection that was used last has its statements prepared
             pool_reset_on_return="rollback",
             connect_args={
                 "connect_timeout": 5,
@@ -235,7 +236,8 @@ class Database:
                 except BaseException as error:
                     if is_disconnect(error):
                         await connection.invalidate()
-                        await self.engine.dispose(close=False)
+                        # What SQLAlchemy does for errors that pass through it: older connections are not used again.
+                        self.engine.sync_engine.pool._invalidate_time = time.time()  # noqa: SLF001 - no public way
                     raise
         except Exception as error:
             task = asyncio.current_task()
