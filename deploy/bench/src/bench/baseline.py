@@ -1,8 +1,103 @@
-"""The same calls to operator and mail server, made with no engine: nothing is stored, nothing can be recovered."""
+"""The same calls to operator and mail server, made with no engine: nothing is stored, nothing can be recovered.
 
+`python -m bench.baseline` is one of its two processes; it uses the services' own adapters and templates.
+"""
+
+import asyncio
+import json
+import secrets
+import sys
+import time
+from datetime import UTC, date, datetime
+from functools import partial
+from typing import Any
+
+import uvloop
+from aiosmtplib import SMTP
+from prometheus_client import CollectorRegistry
+
+from bench.driver import PLAN
 from local_stack.stack import Stack
+from notifications import storefronts
+from notifications.adapters.smtp import SmtpMailer
+from notifications.domain import activation
+from notifications.domain.delivery import Accepted, Mail
+from notifications.domain.letters import QrLetter
+from notifications.domain.message import message, recipient
+from notifications.domain.render import render_qr
+from provisioning.adapters.es2plus import Es2PlusOperator
+from provisioning.domain.activation import activation_code
+from provisioning.domain.identifiers import iccid, new_matching_id
+from provisioning.domain.operator import Made, ProfileOrder
+from shared.telemetry.tracing import Tracing
+
+_PROCESSES = 2
+_TOGETHER = 64
 
 
 async def calls_without_an_engine(stack: Stack, count: int) -> float:
     """Orders per second of two processes that do nothing but the calls."""
-    raise NotImplementedError(stack, count)
+    share = count // _PROCESSES
+    options = {"operator": f"{stack.url('sandbox')}/operator", "smtp": stack.state.ports["smtp"], "count": share}
+    children = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "bench.baseline", json.dumps(options), stdout=asyncio.subprocess.PIPE
+        )
+        for _ in range(_PROCESSES)
+    ]
+    printed = await asyncio.gather(*(child.communicate() for child in children))
+    spans = [json.loads(output) for output, _ in printed]
+    return share * _PROCESSES / float(max(span["ended"] for span in spans) - min(span["began"] for span in spans))
+
+
+async def _calls(options: dict[str, Any]) -> dict[str, float]:
+    operator = Es2PlusOperator(
+        "baseline", options["operator"], Tracing("baseline", ratio=0), CollectorRegistry(), requester="2.999.1"
+    )
+    mailer = SmtpMailer(
+        lambda: SMTP(hostname="127.0.0.1", port=options["smtp"], local_hostname="bench.example", start_tls=False),
+        connections=8,
+        final_timeout_seconds=60,
+    )
+    store = storefronts.load()["esimka"]
+    first = secrets.randbelow(10**8) + 10**9
+    numbers = iter(range(options["count"]))
+
+    def compose(number: int, profile: str, code: str) -> bytes:
+        letter = QrLetter(
+            store,
+            "en",
+            "Bench Buyer",
+            str(number),
+            plan=PLAN,
+            code=activation.parse(code),
+            confirmation_code=None,
+            iccid=profile,
+            apn="internet",
+            valid_until=date(2027, 5, 19),
+        )
+        to = recipient("Bench Buyer", f"plain{number}@bench.example")
+        return message(render_qr(letter), store, to, message_id=f"{first + number}@plain", date=datetime.now(UTC))
+
+    async def buyer() -> None:
+        for number in numbers:
+            wanted = ProfileOrder(iccid("8999702", first + number), new_matching_id(), PLAN.profile_type)
+            made = await operator.order(wanted, trace=None)
+            if not isinstance(made, Made):
+                raise TypeError(f"the operator answered {type(made).__name__}")
+            code = activation_code(made.smdp_address, made.matching_id, confirmation_code=False)
+            to = recipient("Bench Buyer", f"plain{number}@bench.example")
+            answer = await mailer.send(Mail(store.address, to, partial(compose, number, wanted.iccid, code)))
+            if not isinstance(answer, Accepted):
+                raise TypeError(f"the mail server answered {type(answer).__name__}")
+
+    began = time.monotonic()
+    await asyncio.gather(*(buyer() for _ in range(_TOGETHER)))
+    ended = time.monotonic()
+    await operator.close()
+    await mailer.close()
+    return {"began": began, "ended": ended}
+
+
+if __name__ == "__main__":
+    print(json.dumps(uvloop.run(_calls(json.loads(sys.argv[1])))))
