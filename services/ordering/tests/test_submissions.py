@@ -134,7 +134,7 @@ async def test_a_batch_costs_the_same_few_statements_whatever_its_size(shop: Any
                 statements.append(sql)
                 return await execute(sql, **parameters)
 
-            tx.execute = note  # type: ignore[method-assign] # counts, and does it
+            tx.execute = note
             outcomes = await accept(tx, catalogue, batch, keep_sessions=timedelta(days=1))
             tx.outgoing.clear()
             counts.append(len(statements))

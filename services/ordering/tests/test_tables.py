@@ -55,7 +55,7 @@ async def test_session_records_are_deleted_when_their_time_is_over(stage: Stage)
 
     async def left() -> bool:
         async with service.database.reading() as tx:
-            return (await tx.execute("SELECT count(*) FROM session_records")).scalar() == 1
+            return bool((await tx.execute("SELECT count(*) FROM session_records")).scalar() == 1)
 
     await stage.eventually(left)
     await stage.eventually(first_done)
