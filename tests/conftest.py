@@ -1,0 +1,49 @@
+"""The product for end-to-end and fault tests: one per worker, as real processes, shared by the tests one by one."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from product.hands import Running, hands
+from product.running import NAMES, Product
+from shared.testing.backends import backends
+from shared.testing.databases import drop_database, new_database
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents and {"running", "private"}.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.infra)
+
+
+@pytest.fixture(scope="session")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    databases = {name: new_database(name) for name in NAMES}
+    made = Product(tmp_path_factory.mktemp("product"), backends().kafka, databases, f"p{secrets.token_hex(4)}.")
+    try:
+        asyncio.run(made.start())
+        yield made
+    finally:
+        asyncio.run(made.stop())
+        for url in databases.values():
+            drop_database(url)
+
+
+@pytest.fixture
+async def running(product: Product) -> AsyncIterator[Running]:
+    """The worker's product, whole and unarmed whatever the test before did to it."""
+    for name, service in product.services.items():
+        service.resume()
+        if not service.running or service.environment.get("FAILPOINTS"):
+            await service.stop()
+            product.arm(name)
+            service.start()
+    for name in product.services:
+        await product.ready(name)
+    async with hands(product) as made:
+        yield made

@@ -1,0 +1,172 @@
+"""The judge: only what bank, operator and mail server wrote down counts."""
+
+import asyncio
+import base64
+import io
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import zxingcpp
+from PIL import Image
+
+from product.running import NAMES, Product
+from product.shop import Order, Shop
+from sandbox.client import SandboxClient
+
+PATIENCE_SECONDS = 60.0
+#: As the mail server shows it: headers, text, html, attachments.
+Mail = dict[str, Any]
+
+
+class Judge:
+    """Compares the ledgers as they were when the test began with what they say in the end."""
+
+    def __init__(self, product: Product, sandbox: SandboxClient, shop: Shop) -> None:
+        self._product = product
+        self._sandbox = sandbox
+        self._shop = shop
+        self._known: set[str] = set()
+
+    async def begin(self) -> None:
+        """Whatever the operator has now belongs to others."""
+        self._known = {profile["iccid"] for profile in await self._sandbox.ledger_operator()}
+
+    async def new_profiles(self) -> list[dict[str, Any]]:
+        """What this test made the operator do."""
+        return [one for one in await self._sandbox.ledger_operator() if one["iccid"] not in self._known]
+
+    async def charges(self, order: Order) -> list[dict[str, Any]]:
+        """All transactions of this buyer in which money was captured."""
+        ledger = await self._sandbox.ledger_bank()
+        return [one for one in ledger if one["email"] == order.buyer.email and one["captured"]]
+
+    async def delivered(
+        self, orders: Sequence[Order], *, copies: int = 0, patience: float = PATIENCE_SECONDS
+    ) -> list[dict[str, Any]]:
+        """Every order was paid once, has one profile, and its QR code came in one mail.
+
+        Returns the profiles. So many `copies` of a mail may have come on top: SMTP cannot tell.
+        """
+        await self._mailed(orders, patience)
+        await self.quiet(patience)
+        await self.statuses(orders, "delivered", patience)
+        profiles = {one["matchingId"]: one for one in await self.new_profiles()}
+        held = []
+        for order in orders:
+            await self._paid_once(order, refunded=0)
+            mails = await self._one_message(order)
+            copies -= len(mails) - 1
+            held.append(profiles.pop(matching_id(mails[0])))
+        assert copies >= 0, "more mails came twice than may"
+        assert Counter(one["state"] for one in held) == {"released": len(orders)}
+        assert len({one["iccid"] for one in held}) == len(orders)
+        assert not profiles, f"profiles that nobody was given: {list(profiles.values())}"
+        return held
+
+    async def refunded(
+        self, orders: Sequence[Order], *, copies: int = 0, patience: float = PATIENCE_SECONDS
+    ) -> list[dict[str, Any]]:
+        """Every order was paid once and refunded once, has no usable profile, and a mail said so. Returns the mails."""
+        await self._mailed(orders, patience)
+        await self.quiet(patience)
+        await self.statuses(orders, "refunded", patience)
+        usable = [one for one in await self.new_profiles() if one["state"] != "cancelled"]
+        assert not usable, f"profiles of refunded orders: {usable}"
+        told = []
+        for order in orders:
+            charge = await self._paid_once(order, refunded=order.price)
+            assert len(charge["refunds"]) == 1, charge
+            mails = await self._one_message(order)
+            copies -= len(mails) - 1
+            assert not _pictures(mails[0])
+            told.append(mails[0])
+        assert copies >= 0, "more mails came twice than may"
+        return told
+
+    async def quiet(self, patience: float = PATIENCE_SECONDS) -> None:
+        """Nothing is left to do in any service, and nothing was put aside."""
+
+        async def left() -> str:
+            return "; ".join(filter(None, [await self._product.left(name) for name in NAMES]))
+
+        await until(left, patience)
+
+    async def put_aside(self, letters: Mapping[str, int]) -> None:
+        """Wait until each service has put so many records aside."""
+
+        async def others() -> str:
+            found = {name: len(await self._product.dead_letters(name)) for name in letters}
+            return "" if found == letters else f"{found} dead letters, not {letters}"
+
+        await until(others)
+
+    async def _mailed(self, orders: Sequence[Order], patience: float) -> None:
+        addresses = {order.buyer.email for order in orders}
+
+        async def missing() -> str:
+            ledger = await self._sandbox.ledger_mail()
+            reached = {address for mail in ledger["messages"] for address in mail["to"]}
+            left = sum(address not in reached for address in addresses)
+            return f"{left} of {len(addresses)} buyers have no mail" if left else ""
+
+        await until(missing, patience)
+
+    async def statuses(self, orders: Sequence[Order], wanted: str, patience: float = PATIENCE_SECONDS) -> None:
+        """Ordering says this of every order."""
+
+        async def others() -> str:
+            statuses = Counter([await self._shop.status(order) for order in orders])
+            return "" if set(statuses) == {wanted} else str(statuses)
+
+        await until(others, patience)
+
+    async def _paid_once(self, order: Order, *, refunded: int) -> dict[str, Any]:
+        [charge] = await self.charges(order)
+        assert charge["captured"] == order.price, charge
+        assert charge["refunded"] == refunded == sum(one["amount"] for one in charge["refunds"]), charge
+        assert charge["invoiceID"] in order.invoices
+        return charge
+
+    async def _one_message(self, order: Order) -> list[dict[str, Any]]:
+        """All copies of the one mail that this buyer got."""
+        mails = await self._sandbox.mails(to=order.buyer.email)
+        assert len({header(mail, "Message-ID") for mail in mails}) == 1, [header(mail, "Subject") for mail in mails]
+        return mails
+
+
+def header(mail: dict[str, Any], name: str) -> str:
+    """The first header of that name, however the interface lists them."""
+    pairs = mail["headers"].items() if isinstance(mail["headers"], dict) else mail["headers"]
+    return next((str(value) for key, value in pairs if key.lower() == name.lower()), "")
+
+
+def qr_text(mail: dict[str, Any]) -> str:
+    """What an independent reader sees in the mail's one picture."""
+    [picture] = _pictures(mail)
+    [found] = zxingcpp.read_barcodes(Image.open(io.BytesIO(picture)))
+    return str(found.text)
+
+
+def matching_id(mail: dict[str, Any]) -> str:
+    """Which profile the code in the mail opens."""
+    start, address, identity = qr_text(mail).split("$")
+    assert (start, address) == ("LPA:1", "smdp.sandbox.example")
+    return identity
+
+
+def _pictures(mail: dict[str, Any]) -> list[bytes]:
+    return [
+        base64.b64decode(one["content_base64"])
+        for one in mail["attachments"]
+        if one["content_type"].startswith("image/")
+    ]
+
+
+async def until(problem: Callable[[], Awaitable[str]], patience: float = PATIENCE_SECONDS) -> None:
+    """Wait until there is no problem any more. Raises AssertionError with the last one."""
+    deadline = time.monotonic() + patience
+    while found := await problem():
+        assert time.monotonic() < deadline, f"after {patience} s: {found[:2000]}"
+        await asyncio.sleep(0.05)

@@ -1,0 +1,53 @@
+"""Looks for what nobody may be able to read: buyers' data, activation codes and secrets."""
+
+from collections.abc import Iterable
+
+from aiokafka import AIOKafkaConsumer
+
+from product.running import Product, keys_of
+from shared.contracts import EVENTS
+
+#: Part of every buyer's name, e-mail address and telephone number; and the beginning of every activation code.
+BUYERS = ("kanareika", "Kanareika", "+7701", "LPA:1")
+#: They carry personal data because that is what they are for.
+PERSONAL_TOPICS = {"ordering.buyer-contact", "storefront.order-submitted"}
+
+
+def leaks(product: Product, secrets: Iterable[str] = ()) -> list[str]:
+    """Places in logs and traces where personal data or secrets of the whole run can be read."""
+    wanted = {*BUYERS, *secrets, "sandbox-secret", *keys_of(product).values(), *product.site.seal_keys.values()}
+    paths = [*product.site.directory.glob("logs/*.log"), *product.site.directory.glob("traces/*.jsonl")]
+    return [
+        f"{path.name}: {line[:500]}"
+        for path in paths
+        if path.name != "sandbox.log"
+        for line in path.read_text(errors="replace").splitlines()
+        if any(secret in line for secret in wanted)
+    ]
+
+
+async def told(product: Product, secrets: Iterable[str]) -> list[str]:
+    """Records and dead letters in which they can be read."""
+    wanted = [text.encode() for text in (*BUYERS, *secrets)]
+    found = []
+    topics = [product.prefix + topic for topic in EVENTS if topic not in PERSONAL_TOPICS]
+    consumer = AIOKafkaConsumer(
+        *topics, bootstrap_servers=product.bootstrap_servers, auto_offset_reset="earliest", group_id=None
+    )
+    await consumer.start()
+    try:
+        ends = await consumer.end_offsets(consumer.assignment())
+        seen = 0
+        while any([await consumer.position(place) < end for place, end in ends.items()]):
+            for records in (await consumer.getmany(timeout_ms=100)).values():
+                for record in records:
+                    seen += 1
+                    whole = b" ".join([record.key or b"", record.value or b"", str(record.headers).encode()])
+                    if any(text in whole for text in wanted):
+                        found.append(f"{record.topic}: {whole[:500]!r}")
+    finally:
+        await consumer.stop()
+    assert seen, "no records were read at all"
+    for name in product.services:
+        found += [f"{name}: {row!r}" for row in await product.dead_letters(name) if any(map(row.count, wanted))]
+    return found

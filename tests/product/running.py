@@ -1,0 +1,162 @@
+"""Five services and the sandbox as operating system processes, on servers and databases of the test's choice."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, LiteralString
+
+import psycopg
+from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined] # not in its __all__
+
+from local_stack.http_probe import answers_ok
+from local_stack.ports import free_ports
+from local_stack.processes import ManagedProcess
+from local_stack.product import AGENTS, SANDBOX, SERVICES, STOREFRONTS, Component
+from local_stack.site import Site
+from shared.messaging.topics import create_topics
+from shared.testing.stage import known_topics
+
+NAMES = tuple(service.name for service in SERVICES)
+READY_SECONDS = 60.0
+#: Short pauses, so that a test sees a timer at work. e-sim-onl is the shop whose buyers do not wait for the operator.
+HURRY: Mapping[str, Mapping[str, str]] = {
+    "payments": {"POLL_FIRST_SECONDS": "2", "CHECK_FIRST_SECONDS": "0.1", "EPAY_TIMEOUT_SECONDS": "2"},
+    "provisioning": {"STOREFRONT_DEADLINE_SECONDS": '{"e-sim-onl": 2.0}', "OPERATOR_TIMEOUT_SECONDS": "2"},
+    "notifications": {"SMTP_TIMEOUT_SECONDS": "5", "SMTP_FINAL_TIMEOUT_SECONDS": "5"},
+    "sandbox": {
+        "SANDBOX_DATA_DIR": "",
+        "SANDBOX_WEBHOOK_FIRST_RETRY_SECONDS": "0.2",
+        "SANDBOX_WEBHOOK_LONGEST_RETRY_SECONDS": "1",
+        "SANDBOX_WEBHOOK_ATTEMPTS": "100",
+    },
+}
+
+
+_LEFT = """
+SELECT 'outbox ' || topic FROM outbox
+UNION ALL SELECT concat_ws(' ', 'work', kind, state, last_error) FROM work WHERE kind <> 'clear_sessions'
+UNION ALL SELECT concat_ws(' ', 'dead letter', topic, reason, detail) FROM dead_letters
+"""
+
+
+def shortest_session(bootstrap_servers: str) -> float:
+    """How soon this broker gives a killed consumer's partitions to another, in seconds."""
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+    broker = ConfigResource(ConfigResource.Type.BROKER, str(min(admin.list_topics(timeout=20).brokers)))
+    found = admin.describe_configs([broker])[broker].result(20)
+    return max(2.0, int(found["group.min.session.timeout.ms"].value) / 1000)
+
+
+class Product:
+    """`services` by name and `sandbox` are processes that a test may kill, freeze and start again."""
+
+    def __init__(self, directory: Path, bootstrap_servers: str, databases: Mapping[str, str], prefix: str) -> None:
+        self.site = Site(directory, databases=dict(databases))
+        self.site.invent_secrets(NAMES, STOREFRONTS, AGENTS)
+        self.site.ports = dict(zip([*NAMES, "sandbox", "smtp"], free_ports(len(NAMES) + 2), strict=True))
+        self.bootstrap_servers = bootstrap_servers
+        self.prefix = prefix
+        self._session_seconds = shortest_session(bootstrap_servers)
+        self.sandbox = self._process(SANDBOX)
+        self.services = {service.name: self._process(service) for service in SERVICES}
+
+    def url(self, name: str) -> str:
+        return self.site.url(name)
+
+    def trace_file(self, name: str) -> Path:
+        return self.site.directory / "traces" / f"{name}.jsonl"
+
+    def log_text(self, name: str) -> str:
+        return self.site.log(name).read_text(errors="replace")
+
+    def second(self, name: str) -> ManagedProcess:
+        """Another instance of a service, on a port and with a log of its own."""
+        component = next(service for service in SERVICES if service.name == name)
+        port = free_ports(1)[0]
+        process = self._process(replace(component, name=name), log=self.site.directory / "logs" / f"{name}-2.log")
+        process.environment |= {"HTTP_PORT": str(port), "TRACE_FILE": str(self.trace_file(f"{name}-2"))}
+        return process
+
+    async def start(self) -> None:
+        """Start everything and wait until all of it is ready."""
+        await asyncio.to_thread(create_topics, self.bootstrap_servers, known_topics(), prefix=self.prefix, partitions=2)
+        self.sandbox.start()
+        for service in self.services.values():
+            service.start()
+        await self.sandbox.wait_ready(lambda: answers_ok(self.site.ports["sandbox"], "/health"), READY_SECONDS)
+        await asyncio.gather(*(self.ready(name) for name in NAMES))
+
+    async def ready(self, name: str) -> None:
+        """Wait until a service says that it is ready: it serves, consumes, and reaches its database."""
+        port = int(self.services[name].environment["HTTP_PORT"])
+        await self.services[name].wait_ready(lambda: answers_ok(port, "/health/ready"), READY_SECONDS)
+
+    async def serving(self, name: str) -> None:
+        """Wait until a service answers HTTP at all."""
+        port = int(self.services[name].environment["HTTP_PORT"])
+        await self.services[name].wait_ready(lambda: answers_ok(port, "/health/live"), READY_SECONDS)
+
+    def arm(self, name: str, failpoints: str = "", **environment: str) -> None:
+        """What the next start of this service is told."""
+        self.services[name].environment |= {"FAILPOINTS": failpoints, **environment}
+
+    async def stop(self) -> None:
+        """Stop everything, in good order."""
+        await asyncio.gather(*(service.stop() for service in self.services.values()))
+        await self.sandbox.stop()
+
+    async def left(self, name: str) -> str:
+        """What a service still has to do or put aside, in words; empty where there is nothing."""
+        found = await self.query(name, _LEFT)
+        return "; ".join(f"{name}: {row[0]}" for row in found)
+
+    async def dead_letters(self, name: str) -> list[bytes]:
+        """A service's dead letters, each with all that is stored of it."""
+        found = await self.query(
+            name, "SELECT convert_to(d::text, 'utf8') || coalesce(payload, '') FROM dead_letters d"
+        )
+        return [bytes(row[0]) for row in found]
+
+    async def forgive(self, name: str) -> None:
+        """Forget a service's dead letters: they were meant."""
+        await self.query(name, "DELETE FROM dead_letters RETURNING 1")
+
+    async def query(self, name: str, sql: LiteralString, *parameters: object) -> list[Any]:
+        """Rows of a service's database: to know what only the service knows, never to judge by them."""
+        url = self.site.databases[name].replace("postgresql+psycopg://", "postgresql://")
+        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+            return list(await (await connection.execute(sql, parameters)).fetchall())
+
+    def _process(self, component: Component, log: Path | None = None) -> ManagedProcess:
+        environment = {
+            **component.environment(self._complete()),
+            "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap_servers,
+            "TOPIC_PREFIX": self.prefix,
+            "CONSUMER_SESSION_SECONDS": str(self._session_seconds),
+            "PYTHONUNBUFFERED": "1",
+            **HURRY.get(component.name, {}),
+        }
+        return ManagedProcess(
+            component.name,
+            [sys.executable, *component.command],
+            log=log or self.site.log(component.name),
+            environment={**_inherited(), **environment},
+        )
+
+    def _complete(self) -> Site:
+        self.site.ports.setdefault("kafka", int(self.bootstrap_servers.rpartition(":")[2]))
+        return self.site
+
+
+def _inherited() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(("SANDBOX_", "FAILPOINTS"))}
+
+
+def keys_of(product: Product) -> dict[str, str]:
+    """The API key of each storefront."""
+    keys: dict[str, str] = json.loads(product.services["ordering"].environment["STOREFRONT_KEYS"])
+    return keys

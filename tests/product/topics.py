@@ -1,0 +1,22 @@
+"""A test's hands on the product's topics."""
+
+from collections.abc import Iterable
+from contextlib import AsyncExitStack
+
+from product.running import Product
+from shared.messaging.producer import Producer
+from shared.testing.stage import Stage
+
+
+class Topics(Stage):
+    """A stage's way to publish and read, on topics that exist already and outlive the test."""
+
+    def __init__(self, product: Product) -> None:
+        self.bootstrap_servers = product.bootstrap_servers
+        self.prefix = product.prefix
+        self._topics: set[str] = set()
+        self._producer = Producer(self.bootstrap_servers, prefix=self.prefix)
+        self._stack = AsyncExitStack()
+
+    async def ensure_topics(self, topics: Iterable[str]) -> None:
+        """All of them exist."""

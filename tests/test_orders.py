@@ -1,0 +1,86 @@
+"""An order, all the way, at every shop and by both ways in; and the way back of the money."""
+
+import re
+
+import pytest
+
+from local_stack.product import STOREFRONTS
+from product.hands import Running
+from product.judge import Mail
+from product.shop import Buyer
+from sandbox.storefront import INSUFFICIENT_FUNDS
+
+#: policies.md: what each shop's policy says when no profile could be made.
+CLAUSES = {
+    "qazaq-esim": ["RP 2.1", "RP 2.2", "RP 2.3", "PO 5.4"],
+    "e-sim-onl": ["RC 1"],
+    "esimka": ["RF 2.3"],
+}
+NO_SUCH_PROFILE = {
+    "target": "operator.download_order",
+    "effect": "refuse",
+    "subjectCode": "8.2.5",
+    "reasonCode": "3.9",
+}
+
+
+@pytest.mark.parametrize("way", ["place", "submit"])
+async def test_every_shop_delivers(running: Running, way: str) -> None:
+    orders = [await getattr(running.shop, way)(storefront) for storefront in STOREFRONTS]
+    for order in orders:
+        await running.shop.pay(order)
+    await running.judge.delivered(orders)
+
+
+async def test_a_declined_card_costs_nothing_and_another_one_pays(running: Running) -> None:
+    order = await running.shop.place()
+    await running.shop.pay(order, INSUFFICIENT_FUNDS)
+    await running.judge.statuses([order], "payment_failed")
+    assert await running.judge.charges(order) == []
+    await running.shop.pay(order)
+    await running.judge.delivered([order])
+    assert len(order.invoices) == 2
+
+
+async def test_the_same_submission_by_both_ways_is_one_order(running: Running) -> None:
+    buyer = Buyer()
+    first = await running.shop.place(buyer=buyer)
+    again = await running.shop.submit(buyer=buyer)
+    assert (first.id, first.number) == (again.id, again.number)
+    await running.shop.pay(first)
+    await running.judge.delivered([first])
+
+
+@pytest.mark.parametrize("storefront", STOREFRONTS)
+async def test_refused_by_the_operator_the_money_goes_back(running: Running, storefront: str) -> None:
+    await running.sandbox.faults(NO_SUCH_PROFILE)
+    order = await running.shop.buy(storefront)
+    [mail] = await running.judge.refunded([order])
+    says_why(mail, order.price, CLAUSES[storefront])
+
+
+async def test_sold_out_the_money_goes_back(running: Running) -> None:
+    await running.sandbox.faults({"target": "operator.download_order", "effect": "out_of_stock"})
+    order = await running.shop.buy(buyer=Buyer(language="ru"))
+    [mail] = await running.judge.refunded([order])
+    says_why(mail, order.price, CLAUSES["esimka"])
+    assert re.search("[а-я]{5}", mail["text"])
+
+
+@pytest.mark.parametrize("effect", ["http_error", "drop", "lose_reply"])
+async def test_away_until_the_deadline_the_money_goes_back(running: Running, effect: str) -> None:
+    """e-sim-onl's deadline is short here. Whatever the operator made meanwhile is withdrawn."""
+    await running.sandbox.faults({"target": "operator.download_order", "effect": effect})
+    order = await running.shop.buy("e-sim-onl")
+    await running.judge.statuses([order], "refunded")
+    await running.sandbox.clear_faults()
+    [mail] = await running.judge.refunded([order])
+    says_why(mail, order.price, CLAUSES["e-sim-onl"])
+
+
+def says_why(mail: Mail, price: int, clauses: list[str]) -> None:
+    for form in ("text", "html"):
+        for clause in clauses:
+            assert clause in mail[form], (clause, mail[form])
+    digits = re.sub(r"[^0-9]", "", mail["text"])
+    assert str(price // 100) in digits

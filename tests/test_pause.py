@@ -1,0 +1,40 @@
+"""An instance that was frozen beyond its lease wakes up when others have done its work."""
+
+from typing import Any
+
+from product.hands import Running
+from product.judge import until
+
+ORDERS = 6
+
+
+async def test_a_frozen_instance_makes_no_second_profile(running: Running) -> None:
+    product, shop, sandbox = running.product, running.shop, running.sandbox
+    first, second = product.services["provisioning"], product.second("provisioning")
+    try:
+        # Every call hangs for a moment, so that the first instance is frozen in the middle of some.
+        await sandbox.faults({"target": "operator.confirm_order", "effect": "delay", "seconds": 1.5, "times": ORDERS})
+        orders = await shop.buy_many(ORDERS, together=ORDERS)
+
+        async def not_called() -> str:
+            return "" if await running.judge.new_profiles() else "the operator was not called"
+
+        await until(not_called)
+        first.pause()
+        second.start()
+        profiles = await running.judge.delivered(orders)
+        assert max(repetitions(profile) for profile in profiles) > 1, "nothing was taken over"
+        first.resume()
+        # The first instance is back when it has done an order of its own.
+        await second.stop()
+        await product.ready("provisioning")
+        later = await shop.buy_many(2)
+        both = await running.judge.delivered([*orders, *later])
+        assert [one["iccid"] for one in both[:ORDERS]] == [one["iccid"] for one in profiles]
+    finally:
+        first.resume()
+        await second.stop()
+
+
+def repetitions(profile: dict[str, Any]) -> int:
+    return sum(call["function"] == "downloadOrder" for call in profile["calls"])

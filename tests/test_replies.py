@@ -1,0 +1,74 @@
+"""The other side did it, or did half of it, and its answer never came: nothing is done twice."""
+
+from typing import Any
+
+import pytest
+
+from product.hands import Running
+
+ORDERS = 3
+REFUSED = {"target": "operator.download_order", "effect": "refuse", "subjectCode": "8.2.5", "reasonCode": "3.9"}
+#: `delay`: the answer comes later than we wait for it (payments and provisioning wait 2 s here, notifications 5 s).
+LATE = {"effect": "delay", "seconds": 2.5}
+LOST: dict[str, dict[str, Any]] = {"lost": {"effect": "lose_reply"}, "half": {"effect": "partial_body"}, "late": LATE}
+
+
+def lost(*targets: str) -> list[Any]:
+    return [
+        pytest.param({"target": target, "times": ORDERS - 1, **how}, id=f"{target}-{name}")
+        for target in targets
+        for name, how in LOST.items()
+    ]
+
+
+@pytest.mark.parametrize("fault", lost("bank.check_status", "operator.download_order", "operator.confirm_order"))
+async def test_delivered_once(running: Running, fault: dict[str, Any]) -> None:
+    await running.sandbox.faults(fault)
+    orders = await running.shop.buy_many(ORDERS, together=ORDERS)
+    await running.judge.delivered(orders)
+    assert await struck(running) == ORDERS - 1
+
+
+@pytest.mark.parametrize("fault", lost("bank.refund"))
+async def test_refunded_once(running: Running, fault: dict[str, Any]) -> None:
+    """This bank moves money again for a repeated externalID, so a repetition would show."""
+    await running.sandbox.faults(REFUSED, fault)
+    orders = await running.shop.buy_many(ORDERS, together=ORDERS)
+    await running.judge.refunded(orders)
+    assert await struck(running) == ORDERS - 1
+
+
+@pytest.mark.parametrize("effect", ["lose_reply", "partial_body"])
+async def test_mailed_again_under_the_same_message_id(running: Running, effect: str) -> None:
+    """SMTP has no question for it: the mail is sent again, and mail programs know it by its Message-ID."""
+    await running.sandbox.faults({"target": "mail", "effect": effect, "times": ORDERS - 1})
+    orders = await running.shop.buy_many(ORDERS, together=ORDERS)
+    await running.judge.delivered(orders, copies=ORDERS - 1)
+    assert await struck(running) == ORDERS - 1
+
+
+@pytest.mark.parametrize("fault", [{"effect": "refuse", "status": 451}, {"effect": "drop"}], ids=lambda f: f["effect"])
+async def test_a_mail_that_was_surely_not_taken_comes_once(running: Running, fault: dict[str, Any]) -> None:
+    await running.sandbox.faults({"target": "mail", "times": ORDERS - 1, **fault})
+    orders = await running.shop.buy_many(ORDERS, together=ORDERS)
+    await running.judge.delivered(orders)
+    assert await struck(running) == ORDERS - 1
+
+
+async def test_everything_at_once(running: Running) -> None:
+    """Each side loses every third answer or so, and none is told twice what it did."""
+    targets = ("bank.check_status", "operator.download_order", "operator.confirm_order")
+    await running.sandbox.faults(
+        *({"target": target, "effect": "lose_reply", "times": 3, "after": 1} for target in targets),
+        *({"target": target, "effect": "http_error", "times": 3} for target in targets),
+        {"target": "bank.webhook", "effect": "duplicate", "times": 4, "count": 3},
+        {"target": "bank.webhook", "effect": "drop", "times": 3, "after": 2},
+        {"target": "mail", "effect": "refuse", "status": 421, "times": 3},
+    )
+    orders = await running.shop.buy_many(8, together=4)
+    await running.judge.delivered(orders)
+
+
+async def struck(running: Running) -> int:
+    rules = await running.sandbox.active_faults()
+    return int(rules[-1]["hits"])

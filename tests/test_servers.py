@@ -1,0 +1,111 @@
+"""Kafka and Postgres die, freeze and come back under the whole product: orders are late, and each ends once."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import psycopg
+import pytest
+
+from local_stack.infra import Infra
+from product.hands import Running, hands
+from product.judge import until
+from product.running import NAMES, Product
+from product.shop import Order
+from shared.kernel import migrations
+
+pytestmark = [pytest.mark.infra, pytest.mark.xdist_group("private-servers")]
+ORDERS = 12
+LEAST_CUTS = 50
+#: Those at a COMMIT, and some of the others.
+CUT = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
+  AND (state = 'active' AND query ILIKE 'commit%' OR random() < 0.05)
+"""
+
+
+@pytest.fixture(scope="module")
+def infra(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Infra]:
+    """Servers of this module's own: the others' tests must not notice."""
+    with Infra(tmp_path_factory.mktemp("servers")) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def alone(infra: Infra, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    databases = asyncio.run(infra.create_databases(NAMES))
+    for name, url in databases.items():
+        migrations.upgrade(name, url)
+    product = Product(tmp_path_factory.mktemp("alone"), infra.bootstrap_servers, databases, "")
+    try:
+        asyncio.run(product.start())
+        yield product
+    finally:
+        asyncio.run(product.stop())
+
+
+@pytest.fixture
+async def private(alone: Product) -> AsyncIterator[Running]:
+    async with hands(alone) as made:
+        yield made
+
+
+async def while_orders_flow(running: Running) -> "asyncio.Task[list[Order]]":
+    """Orders keep coming; returns when some of them are paid."""
+    task = asyncio.create_task(running.shop.buy_many(ORDERS, together=3))
+    known = {one["id"] for one in await running.sandbox.ledger_bank()}
+
+    async def too_few() -> str:
+        paid = [one for one in await running.sandbox.ledger_bank() if one["captured"] and one["id"] not in known]
+        return "" if len(paid) >= ORDERS // 4 else f"{len(paid)} paid"
+
+    await until(too_few)
+    return task
+
+
+async def test_the_broker_is_killed_and_comes_back(private: Running, infra: Infra) -> None:
+    orders = await while_orders_flow(private)
+    infra.kafka.kill()
+    late = [await private.shop.place() for _ in range(2)]  # shops can order while Kafka is away
+    await infra.kafka.start()
+    for order in late:
+        await private.shop.pay(order)
+    await private.judge.delivered([*await orders, *late])
+
+
+async def test_the_broker_freezes_and_goes_on(private: Running, infra: Infra) -> None:
+    orders = await while_orders_flow(private)
+    infra.kafka.pause()
+    try:
+        late = [await private.shop.place() for _ in range(10)]
+    finally:
+        infra.kafka.resume()
+    for order in late:
+        await private.shop.pay(order)
+    await private.judge.delivered([*await orders, *late])
+
+
+async def test_postgres_is_killed_and_comes_back(private: Running, infra: Infra) -> None:
+    orders = await while_orders_flow(private)
+    infra.postgres.kill()
+    await infra.postgres.start()
+    await private.judge.delivered(await orders)
+
+
+async def test_postgres_and_the_broker_are_killed_together(private: Running, infra: Infra) -> None:
+    orders = await while_orders_flow(private)
+    infra.kill()
+    await infra.start()
+    await private.judge.delivered(await orders)
+
+
+async def test_connections_are_cut_again_and_again(private: Running, infra: Infra) -> None:
+    """Also in the middle of COMMIT: then nobody knows whether it happened, and all is done again."""
+    orders = await while_orders_flow(private)
+    cut = 0
+    async with await psycopg.AsyncConnection.connect(infra.postgres.admin_url, autocommit=True) as connection:
+        while not orders.done() or cut < LEAST_CUTS:
+            found = await connection.execute(CUT)
+            cut += len(await found.fetchall())
+            await asyncio.sleep(0.02)
+    await private.judge.delivered(await orders)

@@ -1,0 +1,171 @@
+"""One order is one trace through all five services, and no trace, log or event tells who the buyer is."""
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from product.hands import Running
+from product.judge import until
+from product.privacy import leaks, told
+from product.running import Product
+from product.shop import Buyer, Order
+from shared.contracts import BuyerContact
+from shared.messaging.cloudevents import to_wire
+from shared.telemetry.tracing import new_traceparent
+
+Span = Mapping[str, Any]
+#: Every hop over Kafka: the topic and who reads it.
+DELIVERY = {
+    "ordering.order-placed": {"payments"},
+    "ordering.buyer-contact": {"payments", "notifications"},
+    "payments.order-paid": {"ordering", "provisioning", "refunds"},
+    "provisioning.profile-generated": {"ordering", "notifications", "refunds"},
+    "notifications.qr-delivered": {"ordering", "refunds"},
+}
+RETURN = {
+    "ordering.order-placed": {"payments"},
+    "payments.order-paid": {"ordering", "provisioning", "refunds"},
+    "provisioning.profile-failed": {"ordering", "refunds"},
+    "refunds.refund-requested": {"ordering"},
+    "refunds.refund-approved": {"ordering", "payments", "notifications"},
+    "payments.refund-settled": {"ordering", "refunds"},
+}
+#: Work, the consumer span it hangs below, the calls it makes and the events that follow from it.
+DELIVERY_WORK = {
+    ("payments", "check_status"): ("ordering.order-placed", {"epay check_status"}, {"payments.order-paid"}),
+    ("provisioning", "provision"): (
+        "payments.order-paid",
+        {"ES2+ downloadOrder", "ES2+ confirmOrder"},
+        {"provisioning.profile-generated"},
+    ),
+    ("notifications", "deliver_qr"): ("provisioning.profile-generated", {"mail qr"}, {"notifications.qr-delivered"}),
+}
+RETURN_WORK = {
+    ("provisioning", "provision"): ("payments.order-paid", {"ES2+ downloadOrder"}, {"provisioning.profile-failed"}),
+    ("payments", "refund"): ("refunds.refund-approved", {"epay refund"}, {"payments.refund-settled"}),
+    ("notifications", "mail_refund"): ("refunds.refund-approved", {"mail refund"}, set()),
+}
+REFUSED = {"target": "operator.download_order", "effect": "refuse", "subjectCode": "8.2.5", "reasonCode": "3.9"}
+
+
+class Trace:
+    """All recorded spans of one trace."""
+
+    def __init__(self, product: Product, trace: str) -> None:
+        self.spans = [span for path in files(product) for span in read(path) if span["trace"] == trace[3:35]]
+
+    def one(self, service: str, name: str) -> Span:
+        found = [span for span in self.spans if (span["service"], span["name"]) == (service, name)]
+        assert len(found) == 1, f"{len(found)} spans {name!r} of {service}"
+        return found[0]
+
+    def below(self, parent: Span) -> set[str]:
+        return {span["name"] for span in self.spans if span["parent"] == parent["span"]}
+
+    def missing(self, hops: Mapping[str, set[str]], work: Mapping[tuple[str, str], Any]) -> str:
+        wanted = {(topic.partition(".")[0], f"send {topic}") for topic in hops}
+        wanted |= {(reader, f"process {topic}") for topic, readers in hops.items() for reader in readers}
+        wanted |= {(service, f"work {kind}") for service, kind in work}
+        left = wanted - {(span["service"], span["name"]) for span in self.spans}
+        return f"no spans {sorted(left)}" if left else ""
+
+
+def files(product: Product) -> list[Path]:
+    return [product.trace_file(name) for name in product.services]
+
+
+def read(path: Path) -> list[Span]:
+    # The last line may be in the writing.
+    return [json.loads(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+
+
+def check(trace: Trace, hops: Mapping[str, set[str]], work: Mapping[tuple[str, str], Any]) -> None:
+    for topic, readers in hops.items():
+        sent = trace.one(topic.partition(".")[0], f"send {topic}")
+        assert sent["kind"] == "PRODUCER"
+        for reader in readers:
+            processed = trace.one(reader, f"process {topic}")
+            assert (processed["kind"], processed["parent"]) == ("CONSUMER", sent["span"]), (reader, topic)
+    for (service, kind), (cause, calls, events) in work.items():
+        worked = trace.one(service, f"work {kind}")
+        assert worked["parent"] == trace.one(service, f"process {cause}")["span"], (service, kind)
+        assert trace.below(worked) >= calls, (service, kind)
+        assert {trace.one(service, call)["kind"] for call in calls} == {"CLIENT"}
+        for topic in events:
+            assert trace.one(service, f"send {topic}")["parent"] == worked["span"], topic
+
+
+@pytest.mark.parametrize("way", ["place", "submit"])
+async def test_a_delivered_order_is_one_trace(running: Running, way: str) -> None:
+    began = time.time_ns()
+    parent = new_traceparent(sampled=True)
+    order = await getattr(running.shop, way)(traceparent=parent)
+    await running.shop.pay(order)
+    await running.judge.delivered([order])
+    await until(lambda: missing(running, parent, DELIVERY, DELIVERY_WORK))
+    trace = Trace(running.product, parent)
+    check(trace, DELIVERY, DELIVERY_WORK)
+    first = trace.one("ordering", "POST request" if way == "place" else "process storefront.order-submitted")
+    assert first["parent"] == parent[36:52]
+    assert trace.one("ordering", "send ordering.order-placed")["parent"] == first["span"]
+    assert "epay token" in {span["name"] for span in trace.spans}
+    # Nothing that was done for this order is anywhere else; a caller without a trace begins one for its request.
+    strangers = [
+        span
+        for path in files(running.product)
+        for span in read(path)
+        if span["start"] > began and span["trace"] != parent[3:35] and span["kind"] != "SERVER"
+    ]
+    assert [span for span in strangers if span["name"] != "work clear_sessions"] == []
+
+
+async def test_a_refunded_order_is_one_trace(running: Running) -> None:
+    await running.sandbox.faults(REFUSED)
+    parent = new_traceparent(sampled=True)
+    order = await running.shop.place(traceparent=parent)
+    await running.shop.pay(order)
+    await running.judge.refunded([order])
+    await until(lambda: missing(running, parent, RETURN, RETURN_WORK))
+    check(Trace(running.product, parent), RETURN, RETURN_WORK)
+
+
+async def missing(running: Running, parent: str, hops: Any, work: Any) -> str:
+    return Trace(running.product, parent).missing(hops, work)
+
+
+async def test_nobody_can_read_who_bought_and_what_opens_the_profile(running: Running) -> None:
+    """Also where something goes wrong: others' words that repeat the data, and records that end as dead letters."""
+    buyer = Buyer()
+    echo = f"{buyer.name} <{buyer.email}> {buyer.phone}"
+    await running.sandbox.faults(
+        {"target": "mail", "effect": "refuse", "status": 451, "message": echo, "times": 1},
+        {"target": "bank.check_status", "effect": "http_error", "body": {"message": echo}, "times": 1},
+        {"target": "operator.download_order", "effect": "http_error", "body": {"message": echo}, "times": 1},
+    )
+    order = await running.shop.buy(buyer=buyer)
+    await running.judge.delivered([order])
+    await broken_contact(running, order)
+    await running.judge.put_aside({"payments": 1, "notifications": 1})
+    secrets = await secrets_of(running, order)
+    assert not leaks(running.product, secrets)
+    assert not await told(running.product, secrets)
+    for name in ("payments", "notifications"):
+        await running.product.forgive(name)
+
+
+async def broken_contact(running: Running, order: Order) -> None:
+    """A record that cannot be applied, full of personal data."""
+    buyer = order.buyer
+    headers = {"ce_specversion": "1.0", "ce_id": "1", "ce_type": BuyerContact.ce_type(), "x": buyer.email}
+    body = {"buyer_id": buyer.email, "name": buyer.name, "phone": buyer.phone}
+    await running.topics.raw(BuyerContact.topic, b"k", json.dumps(body).encode(), to_wire(headers))
+
+
+async def secrets_of(running: Running, order: Order) -> set[str]:
+    [profile] = await running.judge.new_profiles()
+    [charge] = await running.judge.charges(order)
+    return {profile["matchingId"], charge["secretHash"]}
