@@ -1,7 +1,11 @@
-"""Kafka and Postgres die, freeze and come back under the whole product: orders are late, and each ends once."""
+"""Kafka and Postgres die, freeze and come back under the whole product: orders are late, and each ends once.
+
+One test, so that one worker only has to start servers of its own.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -13,7 +17,6 @@ from product.running import NAMES, Product
 from product.shop import Order
 from shared.kernel import migrations
 
-pytestmark = [pytest.mark.infra, pytest.mark.xdist_group("private-servers")]
 ORDERS = 12
 LEAST_CUTS = 50
 #: Those at a COMMIT, and some of the others.
@@ -24,30 +27,25 @@ WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
 """
 
 
-@pytest.fixture(scope="module")
-def infra(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Infra]:
-    """Servers of this module's own: the others' tests must not notice."""
-    with Infra(tmp_path_factory.mktemp("servers")) as started:
+@pytest.fixture
+def infra(tmp_path: Path) -> Iterator[Infra]:
+    """Servers of this test's own: the others must not notice."""
+    with Infra(tmp_path / "servers") as started:
         yield started
 
 
-@pytest.fixture(scope="module")
-def alone(infra: Infra, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    databases = asyncio.run(infra.create_databases(NAMES))
-    for name, url in databases.items():
-        migrations.upgrade(name, url)
-    product = Product(tmp_path_factory.mktemp("alone"), infra.bootstrap_servers, databases, "")
-    try:
-        asyncio.run(product.start())
-        yield product
-    finally:
-        asyncio.run(product.stop())
-
-
 @pytest.fixture
-async def private(alone: Product) -> AsyncIterator[Running]:
-    async with hands(alone) as made:
-        yield made
+async def private(infra: Infra, tmp_path: Path) -> AsyncIterator[Running]:
+    databases = await infra.create_databases(NAMES)
+    for name, url in databases.items():
+        await asyncio.to_thread(migrations.upgrade, name, url)
+    product = Product(tmp_path / "product", infra.bootstrap_servers, databases, "")
+    try:
+        await product.start()
+        async with hands(product) as made:
+            yield made
+    finally:
+        await product.stop()
 
 
 async def while_orders_flow(running: Running) -> "asyncio.Task[list[Order]]":
@@ -63,7 +61,7 @@ async def while_orders_flow(running: Running) -> "asyncio.Task[list[Order]]":
     return task
 
 
-async def test_the_broker_is_killed_and_comes_back(private: Running, infra: Infra) -> None:
+async def the_broker_is_killed_and_comes_back(private: Running, infra: Infra) -> None:
     orders = await while_orders_flow(private)
     infra.kafka.kill()
     late = [await private.shop.place() for _ in range(2)]  # shops can order while Kafka is away
@@ -73,7 +71,7 @@ async def test_the_broker_is_killed_and_comes_back(private: Running, infra: Infr
     await private.judge.delivered([*await orders, *late])
 
 
-async def test_the_broker_freezes_and_goes_on(private: Running, infra: Infra) -> None:
+async def the_broker_freezes_and_goes_on(private: Running, infra: Infra) -> None:
     orders = await while_orders_flow(private)
     infra.kafka.pause()
     try:
@@ -85,21 +83,21 @@ async def test_the_broker_freezes_and_goes_on(private: Running, infra: Infra) ->
     await private.judge.delivered([*await orders, *late])
 
 
-async def test_postgres_is_killed_and_comes_back(private: Running, infra: Infra) -> None:
+async def postgres_is_killed_and_comes_back(private: Running, infra: Infra) -> None:
     orders = await while_orders_flow(private)
     infra.postgres.kill()
     await infra.postgres.start()
     await private.judge.delivered(await orders)
 
 
-async def test_postgres_and_the_broker_are_killed_together(private: Running, infra: Infra) -> None:
+async def postgres_and_the_broker_are_killed_together(private: Running, infra: Infra) -> None:
     orders = await while_orders_flow(private)
     infra.kill()
     await infra.start()
     await private.judge.delivered(await orders)
 
 
-async def test_connections_are_cut_again_and_again(private: Running, infra: Infra) -> None:
+async def connections_are_cut_again_and_again(private: Running, infra: Infra) -> None:
     """Also in the middle of COMMIT: then nobody knows whether it happened, and all is done again."""
     orders = await while_orders_flow(private)
     cut = 0
@@ -109,3 +107,19 @@ async def test_connections_are_cut_again_and_again(private: Running, infra: Infr
             cut += len(await found.fetchall())
             await asyncio.sleep(0.02)
     await private.judge.delivered(await orders)
+
+
+SCENES = (
+    the_broker_is_killed_and_comes_back,
+    the_broker_freezes_and_goes_on,
+    postgres_is_killed_and_comes_back,
+    postgres_and_the_broker_are_killed_together,
+    connections_are_cut_again_and_again,
+)
+
+
+async def test_every_order_ends_once_when(private: Running, infra: Infra, subtests: pytest.Subtests) -> None:
+    for scene in SCENES:
+        with subtests.test(scene.__name__):
+            await private.judge.begin()
+            await scene(private, infra)

@@ -16,7 +16,15 @@ from shared.contracts.base import EVENTS, Event
 from shared.database import Outgoing
 from shared.kernel.service import Service
 from shared.kernel.settings import ServiceSettings
-from shared.messaging.cloudevents import Headers, header_texts, read_body, read_envelope, read_headers, to_wire
+from shared.messaging.cloudevents import (
+    Headers,
+    UnreadableError,
+    header_texts,
+    read_body,
+    read_envelope,
+    read_headers,
+    to_wire,
+)
 from shared.messaging.consumer import Received
 from shared.messaging.producer import Producer
 from shared.messaging.topics import create_topics, owned_topics
@@ -31,6 +39,9 @@ _NO_TIME = datetime.fromtimestamp(0, UTC)
 
 class Stage:
     """Made by the `stage` fixture."""
+
+    #: False where bad records are put on topics on purpose: they are then passed over in reading.
+    strict = True
 
     def __init__(self) -> None:
         self.bootstrap_servers = backends().kafka
@@ -142,8 +153,13 @@ class Stage:
                         texts = read_headers(record.headers)
                         if record.value is None:
                             continue
-                        envelope = read_envelope(texts, event_class.topic, _NO_TIME)
-                        event = read_body(event_class.topic, envelope.type, record.value)
+                        try:
+                            envelope = read_envelope(texts, event_class.topic, _NO_TIME)
+                            event = read_body(event_class.topic, envelope.type, record.value)
+                        except UnreadableError:
+                            if self.strict:
+                                raise
+                            continue
                         yield Received(event, envelope.id, envelope.time, envelope.trace)
         finally:
             await consumer.stop()
