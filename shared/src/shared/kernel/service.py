@@ -164,12 +164,19 @@ class Service:
                 pause_seconds=self.settings.consumer_pause_seconds,
                 session_seconds=self.settings.consumer_session_seconds,
             )
+            start = asyncio.create_task(subscription.start())
             try:
-                await subscription.start()
+                await asyncio.shield(start)
             except (KafkaError, OSError) as error:
                 log.warning("waiting_for_kafka", error=error)
                 await subscription.stop()
                 await asyncio.sleep(_RECONNECT_SECONDS)
+            except asyncio.CancelledError:
+                # Stopped while it starts. Half a start cannot be undone, and the group must not wait for a dead member.
+                await asyncio.wait([start], timeout=_RECONNECT_SECONDS * 10)
+                await _cancel(start)
+                await subscription.stop()
+                raise
             else:
                 self._subscription = subscription
 
