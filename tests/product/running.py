@@ -95,10 +95,13 @@ class Product:
         port = int(self.services[name].environment["HTTP_PORT"])
         await self.services[name].wait_ready(lambda: answers_ok(port, "/health/ready"), READY_SECONDS)
 
-    async def serving(self, name: str) -> None:
-        """Wait until a service answers HTTP at all."""
-        port = int(self.services[name].environment["HTTP_PORT"])
-        await self.services[name].wait_ready(lambda: answers_ok(port, "/health/live"), READY_SECONDS)
+    async def answers(self, port: int) -> bool:
+        """Whether the service on this port is ready."""
+        return await answers_ok(port, "/health/ready")
+
+    async def lives(self, port: int) -> bool:
+        """Whether the service on this port answers at all."""
+        return await answers_ok(port, "/health/live")
 
     def arm(self, name: str, failpoints: str = "", **environment: str) -> None:
         """What the next start of this service is told."""
