@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from product.hands import Running
+from sandbox.storefront import HELD
 
 ORDERS = 3
 REFUSED = {"target": "operator.download_order", "effect": "refuse", "subjectCode": "8.2.5", "reasonCode": "3.9"}
@@ -25,6 +26,16 @@ def lost(*targets: str) -> list[Any]:
 async def test_delivered_once(running: Running, fault: dict[str, Any]) -> None:
     await running.sandbox.faults(fault)
     orders = await running.shop.buy_many(ORDERS, together=ORDERS)
+    await running.judge.delivered(orders)
+    assert await struck(running) == ORDERS - 1
+
+
+@pytest.mark.parametrize("fault", lost("bank.charge"))
+async def test_held_money_is_captured_once(running: Running, fault: dict[str, Any]) -> None:
+    await running.sandbox.faults(fault)
+    orders = [await running.shop.place() for _ in range(ORDERS)]
+    for order in orders:
+        await running.shop.pay(order, HELD)
     await running.judge.delivered(orders)
     assert await struck(running) == ORDERS - 1
 

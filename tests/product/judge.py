@@ -66,13 +66,24 @@ class Judge:
         return held
 
     async def refunded(
-        self, orders: Sequence[Order], *, copies: int = 0, patience: float = PATIENCE_SECONDS
-    ) -> list[dict[str, Any]]:
-        """Every order was paid once and refunded once, has no usable profile, and a mail said so. Returns the mails."""
+        self,
+        orders: Sequence[Order],
+        *,
+        copies: int = 0,
+        beside: Sequence[Mapping[str, Any]] = (),
+        patience: float = PATIENCE_SECONDS,
+    ) -> list[Mail]:
+        """Every order was paid once and refunded once, has no usable profile, and a mail said so. Returns the mails.
+
+        `beside`: profiles of other orders of this test.
+        """
         await self._mailed(orders, patience)
         await self.quiet(patience)
         await self.statuses(orders, "refunded", patience)
-        usable = [one for one in await self.new_profiles() if one["state"] != "cancelled"]
+        others = {one["iccid"] for one in beside}
+        usable = [
+            one for one in await self.new_profiles() if one["state"] != "cancelled" and one["iccid"] not in others
+        ]
         assert not usable, f"profiles of refunded orders: {usable}"
         told = []
         for order in orders:

@@ -80,11 +80,13 @@ class Shop:
             "privacy_version": shop.documents.privacy,
         }
 
-    async def place(self, storefront: str = "esimka", buyer: Buyer | None = None, **headers: str) -> Order:
+    async def place(
+        self, storefront: str = "esimka", buyer: Buyer | None = None, plan: str = PLAN, **headers: str
+    ) -> Order:
         """Order over HTTP: one Idempotency-Key, sent until it is answered."""
         buyer = buyer or Buyer()
         sent = {**self.auth(storefront), "Idempotency-Key": buyer.key, **headers}
-        body = self.body(storefront, buyer)
+        body = self.body(storefront, buyer, plan)
         url = f"{self._product.url('ordering')}/orders"
         answer = await stubborn(lambda: self.http.post(url, json=body, headers=sent))
         assert answer.status_code == 201, answer.text
@@ -118,19 +120,21 @@ class Shop:
         """The buyer pays at the bank."""
         return await self._sandbox.pay(await self.page(order), card)
 
-    async def buy(self, storefront: str = "esimka", buyer: Buyer | None = None) -> Order:
+    async def buy(self, storefront: str = "esimka", buyer: Buyer | None = None, plan: str = PLAN) -> Order:
         """Order and pay."""
-        order = await self.place(storefront, buyer)
+        order = await self.place(storefront, buyer, plan)
         await self.pay(order)
         return order
 
-    async def buy_many(self, count: int, storefront: str = "esimka", *, together: int = 2) -> list[Order]:
+    async def buy_many(
+        self, count: int, storefront: str = "esimka", plan: str = PLAN, *, together: int = 2
+    ) -> list[Order]:
         """So many orders, a few at a time: they keep coming while something is broken."""
         gate = asyncio.Semaphore(together)
 
         async def one() -> Order:
             async with gate:
-                return await self.buy(storefront)
+                return await self.buy(storefront, plan=plan)
 
         return await asyncio.gather(*(one() for _ in range(count)))
 
