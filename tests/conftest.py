@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from product.hands import Running, hands
+from product.privacy import leaks
 from product.running import NAMES, Product
 from shared.testing.backends import backends
 from shared.testing.databases import drop_database, new_database
@@ -28,6 +29,8 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     try:
         asyncio.run(made.start())
         yield made
+        # Whatever went wrong in all these tests: nobody's data got into a log or a trace.
+        assert not leaks(made)
     finally:
         asyncio.run(made.stop())
         for url in databases.values():

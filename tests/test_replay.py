@@ -59,7 +59,7 @@ def forget_offsets(product: Product) -> None:
 def positions(product: Product) -> dict[tuple[str, str, int], int]:
     """How far each service has read, by group, topic and partition."""
     admin = AdminClient({"bootstrap.servers": product.bootstrap_servers})
-    found = {}
+    found: dict[tuple[str, str, int], int] = {}
     for name in NAMES:
         group = product.prefix + name
         [future] = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)]).values()
