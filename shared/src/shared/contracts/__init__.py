@@ -1,26 +1,71 @@
 """The contracts between the services: one module per owner, one class per fact."""
 
-from shared.contracts.base import EVENTS, Event, Iccid, Kind, Language, Money, OrderEvent, Plan
-from shared.contracts.notifications import DeliveryFailed, QrDelivered
+from shared.contracts.base import EVENTS, BuyerErased, Event, Iccid, Kind, Language, Money, OrderEvent, Plan
+from shared.contracts.notifications import DeliveryFailed, NotificationsBuyerErased, QrDelivered
 from shared.contracts.ordering import BuyerContact, FieldError, OrderPlaced, OrderRejected
-from shared.contracts.payments import OrderPaid, PaymentFailed, RefundFailed, RefundSettled
-from shared.contracts.provisioning import OperatorStatus, ProfileFailed, ProfileGenerated
-from shared.contracts.refunds import Explanation, Ground, RefundApproved, RefundRequested
+from shared.contracts.payments import (
+    DuplicateCharged,
+    Method,
+    OrderPaid,
+    PaymentFailed,
+    PaymentLapsed,
+    PaymentsBuyerErased,
+    ReceiptIssued,
+    RefundFailed,
+    RefundSettled,
+)
+from shared.contracts.provisioning import (
+    InstallState,
+    InstallStatus,
+    OperatorStatus,
+    ProfileExpired,
+    ProfileFailed,
+    ProfileGenerated,
+    ProfileObserved,
+    ProfileRevoked,
+    ProvisioningBuyerErased,
+    RevocationRefused,
+    TopUpApplied,
+    Usage,
+)
+from shared.contracts.refunds import (
+    AppealReceived,
+    CancellationAccepted,
+    ClaimReceived,
+    Explanation,
+    Ground,
+    InformationNeeded,
+    RefundApproved,
+    RefundDenied,
+    RefundRequested,
+    RefundsBuyerErased,
+    RequestChannel,
+)
 from shared.contracts.storefront import Buyer, OrderRequest, OrderSubmitted
 
 __all__ = [
     "EVENTS",
+    "AppealReceived",
     "Buyer",
     "BuyerContact",
+    "BuyerErased",
+    "CancellationAccepted",
+    "ClaimReceived",
     "DeliveryFailed",
+    "DuplicateCharged",
     "Event",
     "Explanation",
     "FieldError",
     "Ground",
     "Iccid",
+    "InformationNeeded",
+    "InstallState",
+    "InstallStatus",
     "Kind",
     "Language",
+    "Method",
     "Money",
+    "NotificationsBuyerErased",
     "OperatorStatus",
     "OrderEvent",
     "OrderPaid",
@@ -29,12 +74,25 @@ __all__ = [
     "OrderRequest",
     "OrderSubmitted",
     "PaymentFailed",
+    "PaymentLapsed",
+    "PaymentsBuyerErased",
     "Plan",
+    "ProfileExpired",
     "ProfileFailed",
     "ProfileGenerated",
+    "ProfileObserved",
+    "ProfileRevoked",
+    "ProvisioningBuyerErased",
     "QrDelivered",
+    "ReceiptIssued",
     "RefundApproved",
+    "RefundDenied",
     "RefundFailed",
     "RefundRequested",
     "RefundSettled",
+    "RefundsBuyerErased",
+    "RequestChannel",
+    "RevocationRefused",
+    "TopUpApplied",
+    "Usage",
 ]

@@ -1,5 +1,6 @@
 """The base of every event: a frozen fact, its topic, and the CloudEvents type that names its version."""
 
+from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
@@ -81,3 +82,20 @@ class OrderEvent(Event):
 
     def key(self) -> str:
         return str(self.order_id)
+
+
+class BuyerErased(Event):
+    """The service holds nothing of that buyer any more, except what the law makes it keep (PP 6.2).
+
+    Each service has its own: `<service>.buyer-erased`, keyed by buyer id.
+    """
+
+    buyer_id: UUID
+    #: The request that was carried out.
+    request_id: UUID | None = None
+    #: What was kept and why, without personal data: `ledger entries: tax law`.
+    kept: tuple[str, ...] = ()
+    erased_at: datetime
+
+    def key(self) -> str:
+        return str(self.buyer_id)

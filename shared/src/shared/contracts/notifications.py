@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Literal
 
-from shared.contracts.base import OrderEvent
+from shared.contracts.base import BuyerErased, OrderEvent
 
 Channel = Literal["email", "account"]
 
@@ -24,3 +24,7 @@ class DeliveryFailed(OrderEvent, topic="notifications.delivery-failed"):
     #: RFC 3463 enhanced status, such as 5.1.1.
     enhanced_code: str | None = None
     failed_at: datetime
+
+
+class NotificationsBuyerErased(BuyerErased, topic="notifications.buyer-erased"):
+    """Notifications holds nothing of that buyer any more (PP 6.2)."""

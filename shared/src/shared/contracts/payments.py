@@ -1,9 +1,13 @@
 """Facts that payments owns."""
 
 from datetime import date, datetime
+from typing import Literal
 from uuid import UUID
 
-from shared.contracts.base import Iccid, Kind, Money, OrderEvent, Plan
+from shared.contracts.base import BuyerErased, Iccid, Kind, Money, OrderEvent, Plan
+
+#: How the buyer paid; it decides how long a refund takes to arrive (policies.md).
+Method = Literal["card", "bank_transfer", "wallet"]
 
 
 class OrderPaid(OrderEvent, topic="payments.order-paid"):
@@ -15,6 +19,7 @@ class OrderPaid(OrderEvent, topic="payments.order-paid"):
     paid: Money
     invoice_id: str
     paid_at: datetime
+    method: Method = "card"
 
 
 class PaymentFailed(OrderEvent, topic="payments.payment-failed"):
@@ -27,6 +32,37 @@ class PaymentFailed(OrderEvent, topic="payments.payment-failed"):
     failed_at: datetime
 
 
+class PaymentLapsed(OrderEvent, topic="payments.payment-lapsed"):
+    """Nobody paid within the storefront's time. A payment that still arrives is honoured: OrderPaid then follows."""
+
+    lapsed_at: datetime
+
+
+class DuplicateCharged(OrderEvent, topic="payments.duplicate-charged"):
+    """The bank captured money for an order that was paid already; this capture is to go back (RF 2.4)."""
+
+    #: Names the surplus capture, for RefundApproved.charge_id.
+    charge_id: UUID
+    invoice_id: str
+    amount: Money
+    captured_at: datetime
+
+
+class ReceiptIssued(OrderEvent, topic="payments.receipt-issued"):
+    """The cash register issued a fiscal receipt (PO 4.3)."""
+
+    receipt_id: UUID
+    kind: Literal["sale", "sale_return"]
+    amount: Money
+    #: The fiscal sign.
+    check_number: str
+    #: The public page of the receipt at the fiscal operator.
+    ticket_url: str
+    #: The refund that a sale return documents.
+    refund_id: UUID | None = None
+    issued_at: datetime
+
+
 class RefundSettled(OrderEvent, topic="payments.refund-settled"):
     """The bank accepted the refund to the original method."""
 
@@ -35,6 +71,12 @@ class RefundSettled(OrderEvent, topic="payments.refund-settled"):
     settled_at: datetime
     #: The last day by which the bank usually credits it.
     credited_by: date | None = None
+    #: The first day on which it may arrive, and the last in rare cases (RP 3, RC 3, RF 5.3), at the seller's.
+    credited_from: date | None = None
+    credited_at_latest: date | None = None
+    method: Method = "card"
+    #: The surplus capture that went back; None: the kept one.
+    charge_id: UUID | None = None
 
 
 class RefundFailed(OrderEvent, topic="payments.refund-failed"):
@@ -44,3 +86,8 @@ class RefundFailed(OrderEvent, topic="payments.refund-failed"):
     amount: Money
     reason: str
     failed_at: datetime
+    charge_id: UUID | None = None
+
+
+class PaymentsBuyerErased(BuyerErased, topic="payments.buyer-erased"):
+    """Payments holds nothing of that buyer any more (PP 6.2)."""

@@ -1,8 +1,12 @@
 """Facts that provisioning owns."""
 
 from datetime import datetime
+from typing import Literal
+from uuid import UUID
 
-from shared.contracts.base import Iccid, OrderEvent, Plan, Value
+from pydantic import Field
+
+from shared.contracts.base import BuyerErased, Iccid, Kind, OrderEvent, Plan, Value
 from shared.sealed import Sealed
 
 
@@ -39,3 +43,96 @@ class ProfileFailed(OrderEvent, topic="provisioning.profile-failed"):
     reason: str
     paid_at: datetime
     failed_at: datetime
+    kind: Kind = "esim"
+    #: The eSIM that a top-up was meant for.
+    iccid: Iccid | None = None
+
+
+InstallState = Literal["unknown", "released", "downloaded", "installed", "enabled", "disabled", "deleted"]
+
+
+class InstallStatus(Value):
+    """Where the profile is, as somebody said. `unknown` with `observed_at` None: nobody has said anything yet."""
+
+    state: InstallState = "unknown"
+    #: Who said so: `es2plus-notification`, `operator-feed`, `airalo`.
+    source: str | None = None
+    #: When the source knew it, not when we read it.
+    observed_at: datetime | None = None
+
+
+class Usage(Value):
+    """What was used, as somebody said. None is unknown, never zero."""
+
+    used_bytes: int | None = Field(None, ge=0)
+    total_bytes: int | None = Field(None, ge=0)
+    source: str | None = None
+    observed_at: datetime | None = None
+
+
+class ProfileObserved(OrderEvent, topic="provisioning.profile-observed"):
+    """What is known of a profile's life: told when it changed, and always when a case asked.
+
+    Install state and usage are two facts, each with its own source and age. Times below are the earliest known ones.
+    """
+
+    iccid: Iccid
+    operator: str
+    install: InstallStatus
+    usage: Usage
+    installed_at: datetime | None = None
+    #: Enabled on a device, or first use, whichever was first.
+    activated_at: datetime | None = None
+    deleted_at: datetime | None = None
+    #: The plan's validity, once it runs.
+    plan_ends_at: datetime | None = None
+    #: The refund case that asked for this observation.
+    case_id: UUID | None = None
+    #: False: the operator could not be asked; install and usage are then as old as they say.
+    reached: bool = True
+    observed_at: datetime
+
+
+class ProfileRevoked(OrderEvent, topic="provisioning.profile-revoked"):
+    """The code works no longer, for good."""
+
+    iccid: Iccid
+    reason: Literal["refund", "cancellation"]
+    case_id: UUID | None = None
+    revoked_at: datetime
+
+
+class RevocationRefused(OrderEvent, topic="provisioning.revocation-refused"):
+    """The profile could not be taken back: it is on a device already, or the operator says no (RC 5)."""
+
+    iccid: Iccid
+    case_id: UUID | None = None
+    statuses: tuple[OperatorStatus, ...] = ()
+    reason: str
+    refused_at: datetime
+
+
+class ProfileExpired(OrderEvent, topic="provisioning.profile-expired"):
+    """The profile's time is over: never activated in time (RC 7), or the plan has ended."""
+
+    iccid: Iccid
+    reason: Literal["never_activated", "plan_ended"]
+    expired_at: datetime
+
+
+class TopUpApplied(OrderEvent, topic="provisioning.top-up-applied"):
+    """Data and validity of an eSIM were extended, which cannot be reversed (RC 4). The order is the top-up's."""
+
+    iccid: Iccid
+    plan: Plan
+    operator: str
+    #: The order that sold the eSIM.
+    esim_order_id: UUID
+    plan_ends_at: datetime | None = None
+    total_bytes: int | None = Field(None, ge=0)
+    paid_at: datetime
+    applied_at: datetime
+
+
+class ProvisioningBuyerErased(BuyerErased, topic="provisioning.buyer-erased"):
+    """Provisioning holds nothing of that buyer any more (PP 6.2)."""

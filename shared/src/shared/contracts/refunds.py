@@ -4,9 +4,11 @@ from datetime import date, datetime
 from typing import Literal
 from uuid import UUID
 
-from shared.contracts.base import Money, OrderEvent, Value
+from shared.contracts.base import BuyerErased, Money, OrderEvent, Value
 
 Origin = Literal["system", "buyer", "agent"]
+#: How a request reached us.
+RequestChannel = Literal["system", "email", "chat", "whatsapp", "telegram", "account", "form"]
 
 
 class Ground(Value):
@@ -31,6 +33,7 @@ class RefundRequested(OrderEvent, topic="refunds.refund-requested"):
     reason: str
     origin: Origin
     requested_at: datetime
+    channel: RequestChannel = "system"
 
 
 class RefundApproved(OrderEvent, topic="refunds.refund-approved"):
@@ -46,3 +49,58 @@ class RefundApproved(OrderEvent, topic="refunds.refund-approved"):
     approved_at: datetime
     pay_by: datetime | None = None
     credited_by: date | None = None
+    #: The surplus capture that is to go back (payments.duplicate-charged); None: the kept one.
+    charge_id: UUID | None = None
+    #: The profile is to be taken out of use. Money never waits for it: a cancellation revokes before it is approved.
+    revoke_profile: bool = False
+
+
+class InformationNeeded(OrderEvent, topic="refunds.information-needed"):
+    """The request lacks what the policy requires; the case waits for exactly these fields (RF 4.3)."""
+
+    case_id: UUID
+    #: Names as in policies: order_number, email, phone, full_name, payment_date, reason, evidence.
+    missing: tuple[str, ...]
+    policy: str
+    grounds: tuple[Ground, ...]
+    explanation: Explanation
+    asked_at: datetime
+
+
+class RefundDenied(OrderEvent, topic="refunds.refund-denied"):
+    """The request was refused, for these clauses; the explanation says how to appeal (RF 6)."""
+
+    case_id: UUID
+    policy: str
+    grounds: tuple[Ground, ...]
+    explanation: Explanation
+    denied_at: datetime
+
+
+class CancellationAccepted(OrderEvent, topic="refunds.cancellation-accepted"):
+    """The buyer may cancel (RC 5, 6): the profile is to be revoked first, and the money follows."""
+
+    case_id: UUID
+    policy: str
+    grounds: tuple[Ground, ...]
+    accepted_at: datetime
+
+
+class AppealReceived(OrderEvent, topic="refunds.appeal-received"):
+    """The buyer appealed; another agent looks at the case (RF 6)."""
+
+    case_id: UUID
+    received_at: datetime
+    answer_by: datetime | None = None
+
+
+class ClaimReceived(OrderEvent, topic="refunds.claim-received"):
+    """A written claim came in and is answered within 30 calendar days (PO 7.3, PP 7.3)."""
+
+    claim_id: UUID
+    received_at: datetime
+    answer_by: datetime
+
+
+class RefundsBuyerErased(BuyerErased, topic="refunds.buyer-erased"):
+    """Refunds holds nothing of that buyer any more (PP 6.2)."""
