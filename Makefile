@@ -14,8 +14,8 @@ ARGS :=
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-prerequisites: ## check for what cannot be installed without root (Java, Maven)
-	@deploy/local/prerequisites
+prerequisites: ## check for what cannot be installed without root (Java, Maven; Chromium for the tests)
+	@deploy/local/prerequisites $(if $(filter test test-fast setup,$(MAKECMDGOALS)),tests)
 
 setup: $(INSTALLED) ## install everything into .venv (uv too, where it is missing)
 

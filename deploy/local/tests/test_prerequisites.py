@@ -7,8 +7,8 @@ from local_stack.paths import LOCAL
 SCRIPT = LOCAL / "prerequisites"
 
 
-def check(**environment: str) -> "subprocess.CompletedProcess[str]":
-    command: list[str | Path] = ["/bin/sh", SCRIPT]
+def check(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    command: list[str | Path] = ["/bin/sh", SCRIPT, *arguments]
     return subprocess.run(  # noqa: S603 - our own script
         command, env=environment, capture_output=True, text=True, check=False
     )
@@ -61,4 +61,18 @@ def test_java_home_counts(tmp_path: Path) -> None:
 
 
 def test_this_machine_has_what_the_tests_need() -> None:
-    assert check(**os.environ).returncode == 0
+    assert check("tests", **os.environ).returncode == 0
+
+
+def test_the_tests_ask_for_a_browser_and_the_tour_does_not(tmp_path: Path) -> None:
+    program(tmp_path, "java", 'openjdk version "17" 2021-09-14')
+    program(tmp_path, "mvn", "")
+    assert check(PATH=str(tmp_path)).returncode == 0
+    done = check("tests", PATH=str(tmp_path))
+    assert done.returncode == 1
+    assert done.stderr == (
+        "Missing: Chromium (the tests open pages in it). Install with: "
+        "apt install chromium (Debian, Ubuntu) or brew install chromium (macOS).\n"
+    )
+    program(tmp_path, "chromium-browser", "")
+    assert check("tests", PATH=str(tmp_path)).returncode == 0
