@@ -1,6 +1,20 @@
-"""The tables of refunds. Amounts are minor units (tiyn, cents)."""
+"""The tables of refunds. Amounts are minor units (tiyn, cents); constraints that are not seen here are in migrations."""
 
-from sqlalchemy import BigInteger, Column, Date, Index, MetaData, Table, Text, UniqueConstraint, Uuid, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 from shared.spine import timestamp
@@ -8,7 +22,8 @@ from shared.spine import timestamp
 metadata = MetaData()
 
 #: What is known of an order. Each fact fills its own columns, the first time it is told; null: not (yet) told.
-#: `case_opened_at` is the claim of whoever opens the case of a failed generation.
+#: `case_opened_at` is the claim of whoever opens the case of a failed generation. `approved_minor` is kept by a trigger
+#: on cases and never exceeds what was paid. The row is the lock of an order: whoever decides a case holds it.
 order_facts = Table(
     "order_facts",
     metadata,
@@ -30,15 +45,76 @@ order_facts = Table(
     timestamp("settled_at"),
     timestamp("refund_failed_at"),
     timestamp("case_opened_at"),
+    Column("kind", Text),
+    Column("iccid", Text),
+    timestamp("revoked_at"),
+    timestamp("revocation_refused_at"),
+    Column("revocation_refusal", Text),
+    timestamp("expired_at"),
+    Column("expiry", Text),
+    timestamp("top_up_applied_at"),
+    Column("approved_minor", BigInteger, nullable=False, server_default="0"),
     # Nearly empty: it holds failed orders that have no case yet.
     Index(
         "order_facts_awaiting_case",
         "order_id",
         postgresql_where=text("failed_at IS NOT NULL AND case_opened_at IS NULL"),
     ),
+    Index("order_facts_paid", "paid_at", postgresql_using="brin"),
+    Index("order_facts_number", "order_number"),
 )
 
-#: One case per order and ground. Without `verdict` it waits for a person to decide.
+#: What is known of a profile's life. Every column only grows: the earliest moment of each turn, the most data used, the
+#: newest words of each source; so telling in any order ends the same. `asked_at`: when a case's own question was last
+#: answered by the operator (the only observation that a decision counts as fresh); `unreached_at`: when it last was not.
+observations = Table(
+    "observations",
+    metadata,
+    Column("order_id", Uuid, primary_key=True),
+    Column("install_state", Text, nullable=False),
+    Column("install_source", Text),
+    timestamp("install_observed_at"),
+    Column("used_bytes", BigInteger),
+    Column("total_bytes", BigInteger),
+    Column("usage_source", Text),
+    timestamp("usage_observed_at"),
+    timestamp("installed_at"),
+    timestamp("activated_at"),
+    timestamp("deleted_at"),
+    timestamp("plan_ends_at"),
+    timestamp("asked_at"),
+    timestamp("observed_at"),
+    timestamp("unreached_at"),
+)
+
+#: Surplus captures (payments.duplicate-charged): each goes back by a case of its own, and never more than it took.
+charges = Table(
+    "charges",
+    metadata,
+    Column("charge_id", Uuid, primary_key=True),
+    Column("order_id", Uuid, nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("currency", Text, nullable=False),
+    timestamp("captured_at", nullable=False),
+    timestamp("case_opened_at"),
+    Column("approved_minor", BigInteger, nullable=False, server_default="0"),
+    Index("charges_order", "order_id"),
+)
+
+#: Keyed hashes of a buyer's e-mail and phone: enough to tell whether a request names them rightly, and no more.
+contacts = Table(
+    "contacts",
+    metadata,
+    Column("buyer_id", Uuid, primary_key=True),
+    Column("email_hash", LargeBinary),
+    Column("phone_hash", LargeBinary),
+    timestamp("updated_at"),
+    timestamp("erased_at"),
+)
+
+#: One open case per order and ground; a later one of the same ground is another round. The row is the to-do: `verdict`
+#: is today's (await_* included), `due_at` the next promise and `due_kind` which one. Closed: denied, settled, withdrawn
+#: or superseded (`closed_as`).
 cases = Table(
     "cases",
     metadata,
@@ -57,8 +133,37 @@ cases = Table(
     Column("explanation", JSONB),
     timestamp("pay_by"),
     Column("credited_by", Date),
-    UniqueConstraint("order_id", "ground", name="cases_order_ground"),
+    Column("round", Integer, nullable=False, server_default="1"),
+    Column("reason", Text),
+    Column("channel", Text, nullable=False, server_default="system"),
+    timestamp("received_at"),
+    timestamp("completed_at"),
+    Column("provided", JSONB),
+    Column("missing", JSONB),
+    Column("asked_for", JSONB),
+    Column("deadlines", JSONB),
+    timestamp("due_at"),
+    Column("due_kind", Text),
+    Column("alarmed", JSONB),
+    Column("charge_id", Uuid),
+    Column("decided_by", Text),
+    Column("finding", Text),
+    timestamp("found_at"),
+    timestamp("restored_at"),
+    Column("fair_use_violated", Boolean),
+    Column("buyer_caused_delay", Boolean),
+    Column("legal_rule", Text),
+    timestamp("cancellation_accepted_at"),
+    timestamp("appealed_at"),
+    Column("appeal_of", Text),
+    timestamp("appeal_answer_by"),
+    timestamp("closed_at"),
+    Column("closed_as", Text),
+    Column("trace", Text),
+    UniqueConstraint("order_id", "ground", "round", name="cases_order_ground_round"),
     UniqueConstraint("refund_id", name="cases_refund"),
+    Index("cases_open", "order_id", "ground", unique=True, postgresql_where=text("closed_at IS NULL")),
+    Index("cases_due", "due_at", postgresql_where=text("closed_at IS NULL")),
 )
 
 #: What payments said about each refund; kept apart from the case, so that neither has to come first.
@@ -70,4 +175,115 @@ refund_outcomes = Table(
     timestamp("settled_at"),
     timestamp("failed_at"),
     Column("failure", Text),
+)
+
+#: Every decision that changed something, with the facts it rested on. Written once: a trigger refuses anything else.
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("decision_id", Uuid, primary_key=True),
+    Column("case_id", Uuid, nullable=False),
+    Column("order_id", Uuid, nullable=False),
+    timestamp("decided_at", nullable=False),
+    Column("decided_by", Text, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("policy", Text, nullable=False),
+    Column("facts", JSONB, nullable=False),
+    Column("answer", JSONB, nullable=False),
+    Index("decisions_case", "case_id", "decided_at"),
+    Index("decisions_when", "decided_at"),
+)
+
+#: Who did what, and when. Written once. No personal data: what a buyer or an agent wrote is in `notes`.
+audit = Table(
+    "audit",
+    metadata,
+    Column("entry_id", Uuid, primary_key=True),
+    Column("case_id", Uuid),
+    Column("order_id", Uuid),
+    timestamp("at", nullable=False),
+    Column("who", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("detail", JSONB, nullable=False),
+    Index("audit_case", "case_id", "at"),
+)
+
+#: Words about a case: circumstances, evidence, agents' notes. May hold personal data, so they end (`keep_until`) and go
+#: with their buyer.
+notes = Table(
+    "notes",
+    metadata,
+    Column("note_id", Uuid, primary_key=True),
+    Column("case_id", Uuid, nullable=False),
+    Column("order_id", Uuid, nullable=False),
+    Column("buyer_id", Uuid, nullable=False),
+    timestamp("at", nullable=False),
+    Column("who", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    timestamp("keep_until", nullable=False),
+    Index("notes_case", "case_id", "at"),
+    Index("notes_buyer", "buyer_id"),
+    Index("notes_end", "keep_until"),
+)
+
+#: Written claims (PO 7.3, PP 7.3): answered within 30 calendar days. `reference` is the letter's own, and the natural key.
+claims = Table(
+    "claims",
+    metadata,
+    Column("claim_id", Uuid, primary_key=True),
+    Column("order_id", Uuid, nullable=False),
+    Column("storefront", Text, nullable=False),
+    Column("buyer_id", Uuid, nullable=False),
+    Column("reference", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    timestamp("received_at", nullable=False),
+    timestamp("answer_by", nullable=False),
+    timestamp("answered_at"),
+    Column("answered_by", Text),
+    timestamp("alarmed_at"),
+    Index("claims_open", "answer_by", postgresql_where=text("answered_at IS NULL")),
+)
+
+#: People who may sign in where there is no OpenID Connect. `password_hash` is argon2id's own text.
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("password_hash", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    timestamp("created_at", nullable=False),
+    timestamp("disabled_at"),
+)
+
+#: Who is signed in. The cookie's token is known by its hash only.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("token_hash", LargeBinary, primary_key=True),
+    Column("who", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("csrf", Text, nullable=False),
+    timestamp("created_at", nullable=False),
+    timestamp("expires_at", nullable=False),
+)
+
+#: Failed sign-ins, by hashed name and by hashed address: too many of either, and it must wait.
+sign_in_attempts = Table(
+    "sign_in_attempts",
+    metadata,
+    Column("attempt_id", Uuid, primary_key=True),
+    Column("subject", LargeBinary, nullable=False),
+    timestamp("at", nullable=False),
+    Index("sign_in_attempts_subject", "subject", "at"),
+)
+
+#: Sign-ins on their way through the OpenID provider.
+oidc_sign_ins = Table(
+    "oidc_sign_ins",
+    metadata,
+    Column("state_hash", LargeBinary, primary_key=True),
+    Column("nonce", Text, nullable=False),
+    Column("verifier", Text, nullable=False),
+    timestamp("expires_at", nullable=False),
 )
