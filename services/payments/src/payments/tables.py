@@ -5,9 +5,11 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Date,
+    Identity,
     Index,
     Integer,
     MetaData,
+    PrimaryKeyConstraint,
     Sequence,
     SmallInteger,
     Table,
@@ -46,6 +48,9 @@ payment_orders = Table(
     Column("captured_invoice", BigInteger),
     Column("transaction_id", Text),
     timestamp("paid_at"),
+    timestamp("lapse_at", server_default=text("now() + interval '1 day'")),
+    timestamp("lapsed_at"),
+    Index("payment_orders_lapse", "lapse_at"),
     CheckConstraint("refunded_minor >= 0 AND refunded_minor <= captured_minor", name="refunds_within_capture"),
     CheckConstraint("captured_invoice IS NOT NULL OR captured_minor = 0", name="capture_has_an_invoice"),
 )
@@ -66,6 +71,7 @@ attempts = Table(
     timestamp("handed_out_at"),
     timestamp("settled_at"),
     UniqueConstraint("order_id", "number", name="attempts_order_number"),
+    Index("attempts_opened", "opened_at", postgresql_using="brin"),
 )
 
 #: Webhooks that knew their attempt's secret: what triggered us, without card or contact data.
@@ -93,6 +99,7 @@ contacts = Table(
 
 #: One intended return of money. state: approved | calling (the bank may have been asked) | settled | failed.
 #: `owed_minor` is what was left of the capture when the call was intended: it tells a full from a partial refund.
+#: `charge_id` names a surplus capture, none the kept one; `funds` is the account that the promise was taken from.
 refunds = Table(
     "refunds",
     metadata,
@@ -111,7 +118,95 @@ refunds = Table(
     timestamp("approved_at", nullable=False),
     timestamp("called_at"),
     timestamp("ended_at"),
+    Column("charge_id", Uuid),
+    Column("funds", Text),
+    timestamp("pay_by"),
+    Column("credited_from", Date),
+    Column("credited_at_latest", Date),
+    timestamp("warned_at"),
+    timestamp("missed_at"),
+    Index("refunds_pay_by", "pay_by", postgresql_where=text("state IN ('approved', 'calling')")),
     CheckConstraint("amount_minor > 0", name="refund_is_positive"),
     Index("refunds_one_call_per_order", "order_id", unique=True, postgresql_where=text("state = 'calling'")),
     Index("refunds_order", "order_id"),
+)
+
+#: Captures of an order that was paid already (RF 2.4): nobody keeps money taken twice. Rare, so apart from the order.
+surplus_charges = Table(
+    "surplus_charges",
+    metadata,
+    Column("charge_id", Uuid, primary_key=True),
+    Column("order_id", Uuid, nullable=False),
+    Column("invoice_id", BigInteger, nullable=False, unique=True),
+    Column("transaction_id", Text, nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("refunded_minor", BigInteger, nullable=False, server_default="0"),
+    Column("currency", Text, nullable=False),
+    timestamp("captured_at", nullable=False),
+    CheckConstraint("refunded_minor >= 0 AND refunded_minor <= amount_minor", name="surplus_refunds_within_capture"),
+    Index("surplus_charges_order", "order_id"),
+)
+
+#: Double entry: each row takes `amount_minor` from one account of an order and gives it to another, so that no row can
+#: be unbalanced. Append-only, and no account but bank_clearing is ever overdrawn: triggers see to both. The primary
+#: key is the business key: one posting per capture, and one of each kind per refund.
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("order_id", Uuid, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("entry_id", BigInteger, Identity(always=True), nullable=False),
+    timestamp("posted_at", nullable=False),
+    Column("storefront", Text, nullable=False),
+    Column("invoice_id", BigInteger, nullable=False),
+    Column("debit", Text, nullable=False),
+    Column("credit", Text, nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("currency", Text, nullable=False),
+    PrimaryKeyConstraint("order_id", "kind", "key", name="ledger_pkey"),
+    Index("ledger_posted", "posted_at", postgresql_using="brin"),
+)
+
+#: Orders whose ledger does not agree with their order and refunds. Empty, or an alarm.
+ledger_imbalances = Table(
+    "ledger_imbalances",
+    metadata,
+    Column("order_id", Uuid, primary_key=True),
+    Column("currency", Text, nullable=False),
+    Column("off_minor", BigInteger, nullable=False),
+    timestamp("found_at", nullable=False),
+)
+
+#: A day (UTC) compared with the bank: so many invoices were to be asked about, so many have been.
+reconciliations = Table(
+    "reconciliations",
+    metadata,
+    Column("day", Date, primary_key=True),
+    timestamp("started_at", nullable=False),
+    Column("planned", Integer, nullable=False, server_default="0"),
+    Column("compared", Integer, nullable=False, server_default="0"),
+    timestamp("finished_at"),
+)
+
+#: What that comparison found: a word for the difference, our figure and the bank's.
+reconciliation_differences = Table(
+    "reconciliation_differences",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("invoice_id", BigInteger, primary_key=True),
+    Column("what", Text, primary_key=True),
+    Column("order_id", Uuid, nullable=False),
+    Column("ours", Text, nullable=False),
+    Column("banks", Text, nullable=False),
+    timestamp("found_at", nullable=False),
+)
+
+#: Recurring chores: whoever moves `due_at` does the chore; `until` is how far it has looked.
+housekeeping = Table(
+    "housekeeping",
+    metadata,
+    Column("name", Text, primary_key=True),
+    timestamp("due_at", nullable=False),
+    timestamp("until", nullable=False),
 )
