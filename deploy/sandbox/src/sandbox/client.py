@@ -37,6 +37,11 @@ class SandboxClient:
         """The operator's root: ES2+ below /gsma/rsp2/es2plus, the feed below /usage."""
         return f"{self.http_url}/operator"
 
+    @property
+    def cashbox_url(self) -> str:
+        """Webkassa's root: its calls below /api/v4."""
+        return f"{self.http_url}/webkassa"
+
     async def __aenter__(self) -> Self:
         """Nothing is opened before the first call."""
         return self
@@ -75,6 +80,18 @@ class SandboxClient:
         """The operator's profiles, those changed last at the end."""
         return _objects(await self._call("GET", f"/control/ledger/operator?since={since}"), "profiles")
 
+    async def ledger_cashbox(self, since: int | str = "") -> list[JsonObject]:
+        """The receipts, the newest at the end."""
+        return _objects(await self._call("GET", f"/control/ledger/cashbox?since={since}"), "checks")
+
+    async def cashbox_shifts(self) -> list[JsonObject]:
+        """The shifts; `closedAt` is the moment of the Z-report."""
+        return _objects(await self._call("GET", "/control/ledger/cashbox"), "shifts")
+
+    async def cashbox_violations(self) -> list[JsonObject]:
+        """Requests that overlapped another one for the same register."""
+        return _objects(await self._call("GET", "/control/ledger/cashbox"), "violations")
+
     async def ledger_mail(self, since: int | str = "") -> JsonObject:
         """`counts` and `messages` of the mail server."""
         return await self._call("GET", f"/control/ledger/mail?since={since}")
@@ -105,6 +122,18 @@ class SandboxClient:
     async def bank_behaviour(self, **changes: Any) -> JsonObject:
         """deduplicate_refunds, partial_refund_status, amount_after_refund."""
         return await self._call("PUT", "/control/bank/behaviour", changes)
+
+    async def cashbox_behaviour(self, **changes: Any) -> JsonObject:
+        """original_in_duplicate, flat_registration, history_filters."""
+        return await self._call("PUT", "/control/cashbox/behaviour", changes)
+
+    async def age_shift(self, cashbox: str, hours: float = 25) -> JsonObject:
+        """The register's open shift has lasted so much longer."""
+        return await self._call("POST", "/control/cashbox/shift", {"cashbox": cashbox, "hours": hours})
+
+    async def expire_sessions(self) -> JsonObject:
+        """Webkassa knows none of its tokens any more."""
+        return await self._call("POST", "/control/cashbox/sessions/expire")
 
     async def operator_catalogue(self, **changes: Any) -> JsonObject:
         """profile_types, stock, progress_url."""

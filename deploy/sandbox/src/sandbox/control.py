@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sandbox.bank.ledger import Transaction
 from sandbox.bank.payform import Outcome, settle
+from sandbox.control_cashbox import cashbox_routes
 from sandbox.faults import Rule, RuleSet
 from sandbox.ledger import CamelModel
 from sandbox.smdp.ledger import Profile
@@ -78,6 +79,7 @@ def control_router(stands: Stands) -> APIRouter:
     _fault_routes(router, stands)
     _bank_routes(router, stands)
     _operator_routes(router, stands)
+    cashbox_routes(router, stands)
     _ledger_routes(router, stands)
     return router
 
@@ -198,6 +200,14 @@ def _ledger_routes(router: APIRouter, stands: Stands) -> None:
     async def operator_ledger(since: Since = "") -> Response:
         book = stands.operator.ledger.book
         return _listing("profiles", _pick(book.since(_seq(since)), since), {"seq": str(book.seq)})
+
+    @router.get("/ledger/cashbox")
+    async def cashbox_ledger(since: Since = "") -> Response:
+        ledger = stands.cashbox.ledger
+        lists = {"shifts": ledger.shifts.since(0), "violations": ledger.violations.since(0)}
+        more = {name: f"[{b','.join(lines).decode()}]" for name, lines in lists.items()}
+        checks = _pick(ledger.book.since(_seq(since)), since)
+        return _listing("checks", checks, {**more, "seq": str(ledger.book.seq)})
 
     @router.get("/ledger/mail")
     async def mail_ledger(since: Since = "") -> Response:

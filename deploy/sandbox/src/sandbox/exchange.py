@@ -22,6 +22,8 @@ class Call:
     query: str
     headers: dict[str, str]
     body: bytes
+    #: Whether the caller has hung up.
+    gone: Callable[[], bool] = lambda: False
 
     def json(self) -> dict[str, Any] | None:
         """The body as a JSON object; None when it is not one."""

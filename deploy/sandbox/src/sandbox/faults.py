@@ -21,6 +21,10 @@ Target = Literal[
     "operator.cancel_order",
     "operator.release_profile",
     "operator.usage",
+    "cashbox.authorize",
+    "cashbox.check",
+    "cashbox.zreport",
+    "cashbox.history",
     "mail",
 ]
 Effect = Literal[

@@ -75,7 +75,7 @@ class Front:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] == "http" and scope["path"].startswith(("/epay/", "/operator/")):
+        if scope["type"] == "http" and scope["path"].startswith(("/epay/", "/operator/", "/webkassa/")):
             await self._exchange(scope, receive, send)
         else:
             await self._app(scope, receive, send)
@@ -91,6 +91,7 @@ class Front:
             query=scope["query_string"].decode("latin-1"),
             headers={name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
             body=body,
+            gone=lambda: _disconnected(receive),
         )
         reply = await self._answer(call)
         self._log.add(call, 0 if reply.cut else reply.status)
@@ -150,6 +151,11 @@ def _transport(receive: Receive) -> asyncio.Transport:
     """The connection itself: the server's `receive` is a method of its request cycle, which holds it."""
     cycle: Any = receive.__self__  # type: ignore[attr-defined] # a bound method under uvicorn
     return cast("asyncio.Transport", cycle.transport)
+
+
+def _disconnected(receive: Receive) -> bool:
+    cycle: Any = receive.__self__  # type: ignore[attr-defined] # as above
+    return bool(cycle.disconnected)
 
 
 async def _gone(receive: Receive) -> None:

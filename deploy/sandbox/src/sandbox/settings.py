@@ -42,6 +42,19 @@ class Settings:
     webhook_longest_retry_seconds: float = 60.0
     webhook_timeout_seconds: float = 10.0
 
+    cashbox_api_key: str = "sandbox-cashbox"
+    cashbox_login: str = "sandbox"
+    cashbox_password: str = "sandbox-secret"  # noqa: S105 - as above
+    cashbox_numbers: tuple[str, ...] = ("SWK00000001", "SWK00000002")
+    cashbox_seconds: float = 0.005
+    """How long the register is busy with each request, so that callers who do not take turns are seen."""
+    cashbox_original_in_duplicate: bool = True
+    """Whether error 14 carries the original receipt in Data ([S3] both ways in interfaces.md §2)."""
+    cashbox_flat_registration: bool = False
+    """CashboxRegistrationNumber instead of the object Cashbox ([S3] both ways)."""
+    cashbox_history_filters: bool = True
+    """Whether Check/History heeds ExternalCheckNumber, or always lists every receipt."""
+
     smdp_address: str = "smdp.sandbox.example"
     profile_types: tuple[str, ...] = ()
     """The profile types the operator sells; empty means any."""

@@ -5,6 +5,8 @@ from pathlib import Path
 from sandbox.bank.api import Bank
 from sandbox.bank.ledger import BankLedger
 from sandbox.bank.webhooks import WebhookSender
+from sandbox.cashbox.api import Cashbox
+from sandbox.cashbox.ledger import CashboxLedger
 from sandbox.faults import FaultBook
 from sandbox.front import RequestLog, Route
 from sandbox.ledger import Journal
@@ -28,6 +30,8 @@ class Stands:
         self.bank = Bank(settings, bank_ledger, self.faults, webhooks)
         self.operator = Operator(settings, OperatorLedger(_journal(settings, "operator")), self.faults)
         self.phone = Phone(self.operator.ledger, settings.progress_url)
+        books = (_journal(settings, name) for name in ("cashbox", "cashbox-shifts", "cashbox-violations"))
+        self.cashbox = Cashbox(settings, CashboxLedger(*books), self.faults)
         self.mails = MailStore(settings.data_dir, settings.mail_memory_bytes)
         self.mail_handler = CatcherHandler(self.mails, self.faults)
 
@@ -35,12 +39,13 @@ class Stands:
         """Take up where an earlier run stopped."""
         self.bank.ledger.load()
         self.operator.ledger.load()
+        self.cashbox.ledger.load()
         self.mails.load()
         self.bank.webhooks.resume()
 
     def routes(self) -> list[Route]:
         """The paths that go straight to a stand-in."""
-        return [*self.bank.routes(), *self.operator.routes()]
+        return [*self.bank.routes(), *self.operator.routes(), *self.cashbox.routes()]
 
     def reset(self) -> None:
         """Empty ledgers, no faults, the behaviour the settings ask for."""
@@ -49,6 +54,7 @@ class Stands:
         self.bank.reset()
         self.operator.reset()
         self.phone.progress_url = self.settings.progress_url
+        self.cashbox.reset()
         self.mails.clear()
 
     async def close(self) -> None:
@@ -57,6 +63,7 @@ class Stands:
         await self.phone.close()
         self.bank.ledger.book.close()
         self.operator.ledger.book.close()
+        self.cashbox.ledger.close()
         self.mails.close()
 
 
