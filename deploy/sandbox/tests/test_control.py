@@ -68,7 +68,13 @@ async def test_reset_empties_everything(sb: RunningSandbox) -> None:
         "partial_refund_status": "CHARGE",
         "amount_after_refund": "original",
     }
-    assert await sb.operator_catalogue() == {"profile_types": [], "stock": {}, "progress_url": ""}
+    assert await sb.operator_catalogue() == {
+        "profile_types": [],
+        "stock": {},
+        "allowances": {},
+        "progress_url": "",
+        "push_url": "",
+    }
     assert (await sb.pay(await sb.payment_object("200001", 100))).status == "CHARGE"
 
 

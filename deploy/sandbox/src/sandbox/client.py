@@ -37,6 +37,10 @@ class SandboxClient:
         """The operator's root: ES2+ below /gsma/rsp2/es2plus, the feed below /usage."""
         return f"{self.http_url}/operator"
 
+    def operator_url_of(self, operator: str) -> str:
+        """The root of another operator."""
+        return self.operator_url if operator == "primary" else f"{self.http_url}/operators/{operator}"
+
     @property
     def cashbox_url(self) -> str:
         """Webkassa's root: its calls below /api/v4."""
@@ -76,9 +80,10 @@ class SandboxClient:
         """The bank's transaction of an invoice."""
         return next((one for one in await self.ledger_bank() if one["invoiceID"] == invoice_id), None)
 
-    async def ledger_operator(self, since: int | str = "") -> list[JsonObject]:
-        """The operator's profiles, those changed last at the end."""
-        return _objects(await self._call("GET", f"/control/ledger/operator?since={since}"), "profiles")
+    async def ledger_operator(self, since: int | str = "", operator: str = "primary") -> list[JsonObject]:
+        """An operator's profiles, those changed last at the end."""
+        path = f"/control/ledger/operator?since={since}&operator={operator}"
+        return _objects(await self._call("GET", path), "profiles")
 
     async def ledger_cashbox(self, since: int | str = "") -> list[JsonObject]:
         """The receipts, the newest at the end."""
@@ -136,16 +141,32 @@ class SandboxClient:
         return await self._call("POST", "/control/cashbox/sessions/expire")
 
     async def operator_catalogue(self, **changes: Any) -> JsonObject:
-        """profile_types, stock, progress_url."""
+        """operator, profile_types, stock, allowances, progress_url, push_url, push_secret."""
         return await self._call("PUT", "/control/operator/catalogue", changes)
 
     async def phone(self, iccid: str, *points: int | str, **more: Any) -> JsonObject:
         """The phone reaches notification points: 3 downloaded, 4 installed, 5 deleted."""
         return await self._call("POST", "/control/operator/phone", {"iccid": iccid, "points": list(points), **more})
 
-    async def use_data(self, iccid: str, used_bytes: int | None) -> JsonObject:
-        """The phone's data counter stands here now; None: the operator does not know."""
-        return await self._call("POST", "/control/operator/usage", {"iccid": iccid, "usedBytes": used_bytes})
+    async def use_data(self, iccid: str, used_bytes: int | None, **more: Any) -> JsonObject:
+        """The phone's data counter stands here now; None: the operator does not know. `validUntil` ends the plan."""
+        return await self._call("POST", "/control/operator/usage", {"iccid": iccid, "usedBytes": used_bytes, **more})
+
+    async def scan(self, code: str, eid: str, *steps: str, **more: Any) -> JsonObject:
+        """A phone scans an activation code: `ok`, `iccid`, `installState`, or the codes of the refusal.
+
+        Steps: download, install, enable, disable, delete; without any: the first three. `ids="string"`: as some
+        vendors number their notifications.
+        """
+        body = {"code": code, "eid": eid, **({"steps": list(steps)} if steps else {}), **more}
+        return await self._call("POST", "/control/operator/phone", body)
+
+    async def push_usage(self, iccid: str, **more: Any) -> list[int | None]:
+        """Push the usage now: `times`, `fields`, `signature` (genuine, wrong, missing), `replay`, `url`."""
+        answers: list[int | None] = (await self._call("POST", "/control/operator/push", {"iccid": iccid, **more}))[
+            "answers"
+        ]
+        return answers
 
     async def reset(self) -> None:
         """Empty ledgers, no faults."""

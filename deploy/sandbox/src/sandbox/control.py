@@ -10,9 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from sandbox.bank.ledger import Transaction
 from sandbox.bank.payform import Outcome, settle
 from sandbox.control_cashbox import cashbox_routes
+from sandbox.control_operator import operator_of, operator_routes
 from sandbox.faults import Rule, RuleSet
 from sandbox.ledger import CamelModel
-from sandbox.smdp.ledger import Profile
+from sandbox.smdp.api import PRIMARY
 from sandbox.stands import Stands
 
 Since = Annotated[str, Query(description="a seq from an earlier answer, or an ISO 8601 time")]
@@ -47,38 +48,12 @@ class BankBehaviourChange(BaseModel):
     amount_after_refund: Literal["original", "remaining"] | None = None
 
 
-class CatalogueChange(BaseModel):
-    """What the operator sells from now on, and whom it tells of downloads."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    profile_types: list[str] | None = None
-    stock: dict[str, int] | None = None
-    progress_url: str | None = None
-
-
-class PhoneStep(CamelModel, extra="forbid"):
-    """The phone reaches notification points (1 eligibility … 3 download, 4 installation, 5 deletion)."""
-
-    iccid: str
-    points: list[int | str] = Field(min_length=1)
-    succeeded: bool = True
-    url: str = ""
-
-
-class PhoneUse(CamelModel, extra="forbid"):
-    """The phone has used so much; null: the operator does not know."""
-
-    iccid: str
-    used_bytes: int | None = Field(ge=0)
-
-
 def control_router(stands: Stands) -> APIRouter:
     """The routes of the control interface."""
     router = APIRouter(prefix="/control", tags=["control"])
     _fault_routes(router, stands)
     _bank_routes(router, stands)
-    _operator_routes(router, stands)
+    operator_routes(router, stands)
     cashbox_routes(router, stands)
     _ledger_routes(router, stands)
     return router
@@ -151,45 +126,6 @@ def _bank_routes(router: APIRouter, stands: Stands) -> None:
         return {name: getattr(bank.behaviour, name) for name in BankBehaviourChange.model_fields}
 
 
-def _operator_routes(router: APIRouter, stands: Stands) -> None:
-    operator = stands.operator
-
-    def profile_of(iccid: str) -> Profile:
-        profile = operator.ledger.get(iccid)
-        if profile is None:
-            raise HTTPException(404, "no such ICCID")
-        return profile
-
-    @router.put("/operator/catalogue")
-    async def change_catalogue(request: CatalogueChange) -> dict[str, Any]:
-        if request.profile_types is not None:
-            operator.catalogue.types = frozenset(request.profile_types)
-        if request.stock is not None:
-            operator.catalogue.stock = dict(request.stock)
-        if request.progress_url is not None:
-            stands.phone.progress_url = request.progress_url
-        return {
-            "profile_types": sorted(operator.catalogue.types),
-            "stock": operator.catalogue.stock,
-            "progress_url": stands.phone.progress_url,
-        }
-
-    @router.post("/operator/phone")
-    async def play_phone(request: PhoneStep) -> dict[str, Any]:
-        profile = profile_of(request.iccid)
-        answers = [
-            await stands.phone.step(profile, point, succeeded=request.succeeded, url=request.url)
-            for point in request.points
-        ]
-        return {"installState": profile.install_state, "answers": answers}
-
-    @router.post("/operator/usage")
-    async def use_data(request: PhoneUse) -> dict[str, Any]:
-        profile = profile_of(request.iccid)
-        stands.phone.use(profile, request.used_bytes)
-        return {"usedBytes": profile.used_bytes, "firstUseAt": profile.first_use_at}
-
-
 def _ledger_routes(router: APIRouter, stands: Stands) -> None:
     @router.get("/ledger/bank")
     async def bank_ledger(since: Since = "") -> Response:
@@ -197,8 +133,8 @@ def _ledger_routes(router: APIRouter, stands: Stands) -> None:
         return _listing("transactions", _pick(book.since(_seq(since)), since), {"seq": str(book.seq)})
 
     @router.get("/ledger/operator")
-    async def operator_ledger(since: Since = "") -> Response:
-        book = stands.operator.ledger.book
+    async def operator_ledger(since: Since = "", operator: str = PRIMARY) -> Response:
+        book = operator_of(stands, operator).ledger.book
         return _listing("profiles", _pick(book.since(_seq(since)), since), {"seq": str(book.seq)})
 
     @router.get("/ledger/cashbox")

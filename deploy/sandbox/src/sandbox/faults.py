@@ -21,6 +21,17 @@ Target = Literal[
     "operator.cancel_order",
     "operator.release_profile",
     "operator.usage",
+    "operator.top_up",
+    "operator.top_up_status",
+    "airalo.token",
+    "airalo.orders",
+    "airalo.orders_async",
+    "airalo.order_list",
+    "airalo.webhook",
+    "airalo.sims",
+    "airalo.usage",
+    "airalo.topups",
+    "airalo.refund",
     "cashbox.authorize",
     "cashbox.check",
     "cashbox.zreport",
@@ -43,6 +54,7 @@ Effect = Literal[
 _WAITING: frozenset[str] = frozenset({"latency", "delay"})
 _ONLY: dict[str, frozenset[str]] = {
     "bank.webhook": frozenset({"latency", "delay", "drop", "duplicate", "forge", "partial_body", "lose_reply"}),
+    "airalo.webhook": frozenset({"latency", "delay", "drop", "duplicate", "forge"}),
     "mail": frozenset({"latency", "delay", "drop", "duplicate", "refuse", "partial_body", "lose_reply"}),
 }
 

@@ -1,4 +1,4 @@
-"""The front door: bank and operator calls go straight to their handlers, everything else to the web app."""
+"""The front door: calls of stand-ins go straight to their handlers, everything else to the web app."""
 
 import asyncio
 import re
@@ -22,16 +22,19 @@ class Route:
     method: str
     pattern: re.Pattern[str]
     handler: Handler
+    stand: str
+    """The path's first segment, `/epay/`: everything below it belongs to a stand-in."""
 
     @classmethod
     def of(cls, method: str, path: str, handler: Handler) -> "Route":
         """A route whose `{name}`s each take one path segment."""
         parts = re.split(r"\{\w+\}", path)
-        return cls(method, re.compile("([^/]+)".join(re.escape(part) for part in parts)), handler)
+        pattern = re.compile("([^/]+)".join(re.escape(part) for part in parts))
+        return cls(method, pattern, handler, "/" + path.split("/")[1] + "/")
 
 
 class RequestLog:
-    """The last N requests that left the product for a bank or an operator, raw."""
+    """The last N requests that left the product for a stand-in, raw."""
 
     def __init__(self, size: int) -> None:
         self._calls: deque[tuple[str, Call, int]] = deque(maxlen=size)
@@ -66,16 +69,17 @@ class RequestLog:
 
 
 class Front:
-    """An ASGI application around the web app, for paths below /epay and /operator."""
+    """An ASGI application around the web app, for paths that belong to a stand-in."""
 
     def __init__(self, routes: list[Route], app: ASGIApp, log: RequestLog) -> None:
         self._routes = routes
         self._app = app
         self._log = log
+        self._stands = tuple({route.stand for route in routes})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] == "http" and scope["path"].startswith(("/epay/", "/operator/", "/webkassa/")):
+        if scope["type"] == "http" and scope["path"].startswith(self._stands):
             await self._exchange(scope, receive, send)
         else:
             await self._app(scope, receive, send)

@@ -60,6 +60,14 @@ class Settings:
     """The profile types the operator sells; empty means any."""
     progress_url: str = ""
     """Where handleDownloadProgressInfo is sent; the whole address."""
+    operators: tuple[str, ...] = ("secondary",)
+    """Further operators, below /operators/{name}, each with books of its own."""
+    usage_push_url: str = ""
+    """Where the usage is pushed when a phone has used data; the whole address."""
+    usage_push_secret: str = "sandbox-push-secret"  # noqa: S105 - a stand-in's own invented secret
+    allowance_bytes: int = 5 * 1024**3
+    """What a profile holds, unless control says otherwise for its type."""
+    allowance_days: int = 30
 
     mail_memory_bytes: int = 256 * 1024 * 1024
     """Without a data directory the bodies of the oldest mails are let go beyond this; the ledger stays."""

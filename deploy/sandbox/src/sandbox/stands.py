@@ -13,9 +13,8 @@ from sandbox.ledger import Journal
 from sandbox.mail.smtp import CatcherHandler
 from sandbox.mail.store import MailStore
 from sandbox.settings import Settings
-from sandbox.smdp.api import Operator
-from sandbox.smdp.ledger import OperatorLedger
-from sandbox.smdp.phone import Phone
+from sandbox.smdp.api import PRIMARY, Operator
+from sandbox.smdp.ledger import OWN_RANGE, OperatorLedger
 
 
 class Stands:
@@ -28,41 +27,51 @@ class Stands:
         bank_ledger = BankLedger(_journal(settings, "bank"), unique_tail=settings.bank_unique_tail)
         webhooks = WebhookSender(settings, bank_ledger, self.faults)
         self.bank = Bank(settings, bank_ledger, self.faults, webhooks)
-        self.operator = Operator(settings, OperatorLedger(_journal(settings, "operator")), self.faults)
-        self.phone = Phone(self.operator.ledger, settings.progress_url)
+        self.operators = {
+            name: self._operator(name, number) for number, name in enumerate([PRIMARY, *settings.operators])
+        }
+        self.operator = self.operators[PRIMARY]
         books = (_journal(settings, name) for name in ("cashbox", "cashbox-shifts", "cashbox-violations"))
         self.cashbox = Cashbox(settings, CashboxLedger(*books), self.faults)
         self.mails = MailStore(settings.data_dir, settings.mail_memory_bytes)
         self.mail_handler = CatcherHandler(self.mails, self.faults)
 
+    def _operator(self, name: str, number: int) -> Operator:
+        journal = _journal(self.settings, "operator" if name == PRIMARY else f"operator-{name}")
+        own_range = str(int(OWN_RANGE) + 10 * number)
+        return Operator(name, self.settings, OperatorLedger(journal, own_range), self.faults)
+
     def load(self) -> None:
         """Take up where an earlier run stopped."""
         self.bank.ledger.load()
-        self.operator.ledger.load()
+        for operator in self.operators.values():
+            operator.ledger.load()
         self.cashbox.ledger.load()
         self.mails.load()
         self.bank.webhooks.resume()
 
     def routes(self) -> list[Route]:
         """The paths that go straight to a stand-in."""
-        return [*self.bank.routes(), *self.operator.routes(), *self.cashbox.routes()]
+        operators = [route for operator in self.operators.values() for route in operator.routes()]
+        return [*self.bank.routes(), *operators, *self.cashbox.routes()]
 
     def reset(self) -> None:
         """Empty ledgers, no faults, the behaviour the settings ask for."""
         self.faults.clear()
         self.requests.clear()
         self.bank.reset()
-        self.operator.reset()
-        self.phone.progress_url = self.settings.progress_url
+        for operator in self.operators.values():
+            operator.reset()
         self.cashbox.reset()
         self.mails.clear()
 
     async def close(self) -> None:
         """Stop what runs in the background and let go of the files."""
         await self.bank.webhooks.close()
-        await self.phone.close()
         self.bank.ledger.book.close()
-        self.operator.ledger.book.close()
+        for operator in self.operators.values():
+            await operator.phone.close()
+            operator.ledger.book.close()
         self.cashbox.ledger.close()
         self.mails.close()
 

@@ -1,4 +1,4 @@
-"""The operator's HTTP interface below /operator (SGP.22 v2.5 §6.5, JSON binding; interfaces.md §3)."""
+"""An operator's HTTP interface below /operator or /operators/{name} (SGP.22 v2.5 §6.5; interfaces.md §3)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,10 +11,12 @@ from sandbox.front import Route
 from sandbox.settings import Settings
 from sandbox.smdp.es2plus import Catalogue, Es2Plus, FailedError
 from sandbox.smdp.ledger import FunctionCall, OperatorLedger, Profile
+from sandbox.smdp.phone import Phone
+from sandbox.smdp.top_ups import TopUps
+from sandbox.smdp.wire import PROTOCOL, PROTOCOL_PREFIX
 
-BASE = "/operator/gsma/rsp2/es2plus/"
-PROTOCOL = "gsma/rsp/v2.5.0"
-PROTOCOL_PREFIX = "gsma/rsp/v2."
+FUNCTIONS = "/gsma/rsp2/es2plus/"
+PRIMARY = "primary"
 _HEADERS = {"x-admin-protocol": PROTOCOL}
 
 Function = Callable[[dict[str, Any]], tuple[Profile, dict[str, Any]]]
@@ -30,12 +32,18 @@ class _Served:
 class Operator:
     """The SM-DP+ and the usage feed."""
 
-    def __init__(self, settings: Settings, ledger: OperatorLedger, faults: FaultBook) -> None:
+    def __init__(self, name: str, settings: Settings, ledger: OperatorLedger, faults: FaultBook) -> None:
+        self.name = name
+        self.base = "/operator" if name == PRIMARY else f"/operators/{name}"
+        self.smdp_address = settings.smdp_address if name == PRIMARY else f"{name}.{settings.smdp_address}"
+        self._settings = settings
         self._faults = faults
-        self._types = frozenset(settings.profile_types)
         self.ledger = ledger
-        self.catalogue = Catalogue(self._types)
-        self._es2plus = Es2Plus(ledger, self.catalogue, settings.smdp_address)
+        self.catalogue = Catalogue()
+        self.phone = Phone(ledger)
+        self._es2plus = Es2Plus(ledger, self.catalogue, self.smdp_address, name)
+        self._top_ups = TopUps(name, ledger, faults)
+        self._as_set()
 
     def routes(self) -> list[Route]:
         """The operator's paths."""
@@ -46,14 +54,28 @@ class Operator:
             _Served("cancelOrder", "operator.cancel_order", functions.cancel_order),
             _Served("releaseProfile", "operator.release_profile", functions.release_profile),
         )
-        routes = [Route.of("POST", BASE + one.name, self._handler(one)) for one in served]
-        return [*routes, Route.of("GET", "/operator/usage/{iccid}", self.usage)]
+        top_up = self.base + "/usage/{iccid}/top-ups/{key}"
+        return [
+            *(Route.of("POST", self.base + FUNCTIONS + one.name, self._handler(one)) for one in served),
+            Route.of("GET", self.base + "/usage/{iccid}", self.usage),
+            Route.of("PUT", top_up, self._top_ups.put),
+            Route.of("GET", top_up, self._top_ups.get),
+        ]
 
     def reset(self) -> None:
         """Empty books, and the settings' catalogue again."""
         self.ledger.clear()
-        self.catalogue.types = self._types
-        self.catalogue.stock = {}
+        self._as_set()
+
+    def _as_set(self) -> None:
+        """Only the first operator sells the types and tells the address of the settings."""
+        settings, catalogue = self._settings, self.catalogue
+        self.phone.pushes.clear()
+        catalogue.types = frozenset(settings.profile_types) if self.name == PRIMARY else frozenset()
+        catalogue.stock, catalogue.allowances = {}, {}
+        catalogue.allowance = (settings.allowance_bytes, settings.allowance_days)
+        self.phone.progress_url = settings.progress_url
+        self.phone.push_url, self.phone.push_secret = settings.usage_push_url, settings.usage_push_secret
 
     def _handler(self, served: _Served) -> Handler:
         async def handle(call: Call) -> Reply:
@@ -64,6 +86,7 @@ class Operator:
                 "iccid": str(request.get("iccid", "")).rstrip("Ff"),
                 "profileType": request.get("profileType") or self._type_of(request.get("iccid")),
                 "matchingId": request.get("matchingId"),
+                "operator": self.name,
             }
             return await play(
                 self._faults,
@@ -108,34 +131,37 @@ class Operator:
         self.ledger.record(profile)
 
     async def usage(self, call: Call) -> Reply:
-        """The operator's own feed: install state, used bytes and first use, each with its time (README.md)."""
+        """The operator's own feed: install state, used bytes, first use, allowance (README.md)."""
         iccid = call.args[0]
 
         def perform() -> Reply:
             profile = self.ledger.get(iccid)
             if profile is None:
                 return Reply.of(404, {"code": 404, "message": "no such ICCID"})
-            return Reply.of(200, usage_document(profile))
+            return Reply.of(200, usage_document(profile, f"sandbox-{self.name}"))
 
         def refuse(rule: Rule) -> Reply:
             body = {"code": rule.code or 404, "message": rule.message or "no such ICCID"}
             return Reply.of(rule.status or 404, body)
 
-        return await play(self._faults, "operator.usage", {"iccid": iccid}, perform, refuse)
+        fields = {"iccid": iccid, "operator": self.name}
+        return await play(self._faults, "operator.usage", fields, perform, refuse)
 
 
-def usage_document(profile: Profile) -> dict[str, Any]:
-    """What GET /operator/usage/{iccid} answers; null means the operator does not know."""
+def usage_document(profile: Profile, source: str) -> dict[str, Any]:
+    """What GET …/usage/{iccid} answers; null means the operator does not know."""
     return {
         "iccid": profile.iccid,
         "profileType": profile.profile_type,
-        "source": "sandbox-operator",
+        "source": source,
         "observedAt": now(),
         "installState": profile.install_state,
         "installStateAt": profile.install_state_at,
         "usedBytes": profile.used_bytes,
         "usedBytesAt": profile.used_bytes_at,
         "firstUseAt": profile.first_use_at,
+        "totalBytes": profile.total_bytes,
+        "validUntil": profile.valid_until,
     }
 
 

@@ -29,10 +29,15 @@ class FailedError(Exception):
 
 @dataclass(slots=True)
 class Catalogue:
-    """What the operator sells; control may change it. An empty `types` sells any; no `stock` is no limit."""
+    """What the operator sells; control may change it. An empty `types` sells any; no `stock` is no limit.
+
+    `allowances`: bytes and days of a profile type; all others have `allowance`.
+    """
 
     types: frozenset[str] = frozenset()
     stock: dict[str, int] = field(default_factory=dict)
+    allowance: tuple[int, int] = (0, 0)
+    allowances: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def knows(self, profile_type: str) -> bool:
         """Whether the operator has such a profile type."""
@@ -46,6 +51,7 @@ class Es2Plus:
     ledger: OperatorLedger
     catalogue: Catalogue
     smdp_address: str
+    operator: str = "primary"
 
     def download_order(self, request: dict[str, Any]) -> tuple[Profile, dict[str, Any]]:
         """Reserve a profile (§5.3.1). By profileType alone it is a NEW one on each call, repeated or not."""
@@ -56,7 +62,7 @@ class Es2Plus:
             profile = self._named(_iccid(iccid), profile_type, eid)
         elif profile_type is not None:
             self._take_stock(profile_type)
-            profile = _reserve(self.ledger.new_iccid(), profile_type, eid)
+            profile = self._reserve(self.ledger.new_iccid(), profile_type, eid)
             iccid = on_wire(profile.iccid)
         else:
             raise FailedError("8.2.5", "2.3", "iccid or profileType must be given")
@@ -68,7 +74,7 @@ class Es2Plus:
             if profile_type is None:
                 raise FailedError("8.2.1", "3.9", "the ICCID is unknown", iccid)
             self._take_stock(profile_type)
-            return _reserve(iccid, profile_type, eid)
+            return self._reserve(iccid, profile_type, eid)
         if profile_type is not None and profile_type != known.profile_type:
             raise FailedError("8.2.5", "3.8", "the profile is of another profileType", profile_type)
         if eid is not None and known.eid is not None and eid != known.eid:
@@ -78,6 +84,19 @@ class Es2Plus:
         self._take_stock(known.profile_type)
         known.state, known.eid = "reserved", eid
         return known
+
+    def _reserve(self, iccid: str, profile_type: str, eid: str | None) -> Profile:
+        total, days = self.catalogue.allowances.get(profile_type, self.catalogue.allowance)
+        return Profile(
+            operator=self.operator,
+            iccid=iccid,
+            profile_type=profile_type,
+            state="reserved",
+            eid=eid,
+            reserved_at=now(),
+            total_bytes=total,
+            validity_days=days,
+        )
 
     def _take_stock(self, profile_type: str) -> None:
         if not self.catalogue.knows(profile_type):
@@ -161,10 +180,6 @@ class Es2Plus:
 def on_wire(iccid: str) -> str:
     """An ICCID of 19 digits is filled up with F (interfaces.md §3)."""
     return f"{iccid}F" if len(iccid) == NINETEEN else iccid
-
-
-def _reserve(iccid: str, profile_type: str, eid: str | None) -> Profile:
-    return Profile(iccid=iccid, profile_type=profile_type, state="reserved", eid=eid, reserved_at=now())
 
 
 def _iccid(text: str) -> str:

@@ -9,7 +9,8 @@ from pydantic import Field
 from sandbox.ledger import CamelModel, Journal, Ledger
 
 State = Literal["reserved", "confirmed", "released", "available", "cancelled"]
-InstallState = Literal["unknown", "not-installed", "downloaded", "installed", "deleted"]
+InstallState = Literal["unknown", "not-installed", "downloaded", "installed", "enabled", "disabled", "deleted"]
+ON_A_DEVICE = frozenset({"installed", "enabled", "disabled"})
 OWN_RANGE = "8999701"
 
 
@@ -24,9 +25,21 @@ class FunctionCall(CamelModel):
     reason_code: str | None = None
 
 
-class Profile(CamelModel):
-    """One profile of the operator's."""
+class TopUp(CamelModel):
+    """Data and days that were added once, under the shop's key; what was answered then is answered again."""
 
+    key: str
+    data_bytes: int
+    validity_days: int
+    at: str
+    total_bytes: int
+    valid_until: str | None
+
+
+class Profile(CamelModel):
+    """One profile of the operator's. `eid` is the device it is bound to; validity runs from the first use."""
+
+    operator: str = "primary"
     iccid: str
     profile_type: str
     state: State
@@ -37,6 +50,10 @@ class Profile(CamelModel):
     used_bytes: int | None = 0
     used_bytes_at: str | None = None
     first_use_at: str | None = None
+    total_bytes: int = 0
+    validity_days: int = 0
+    valid_until: str | None = None
+    top_ups: list[TopUp] = Field(default_factory=list)
     reserved_at: str
     calls: list[FunctionCall] = Field(default_factory=list)
 
@@ -49,7 +66,8 @@ class Profile(CamelModel):
 class OperatorLedger:
     """Profiles by ICCID, and which profile a matching id belongs to."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, own_range: str = OWN_RANGE) -> None:
+        self._own_range = own_range
         self.book: Ledger[Profile] = Ledger(Profile, journal)
         self._by_matching_id: dict[str, str] = {}
         self._numbers = itertools.count(random.SystemRandom().randrange(10**10))
@@ -84,7 +102,7 @@ class OperatorLedger:
     def new_iccid(self) -> str:
         """An ICCID of the operator's own range, with its check digit (ITU-T E.118)."""
         while True:
-            body = f"{OWN_RANGE}{next(self._numbers) % 10**11:011d}"
+            body = f"{self._own_range}{next(self._numbers) % 10**11:011d}"
             iccid = body + _luhn(body)
             if self.book.get(iccid) is None:
                 return iccid
