@@ -1,0 +1,307 @@
+"""What is known of a profile's life: install state and usage, joined from reports that come in any order.
+
+Knowledge only grows (a join-semilattice): whatever the order, number and repetition of reports, the same reports amount
+to the same knowledge. A profile runs through *phases* and never back (released, downloaded, installed, in use, deleted),
+so a report of an earlier phase is stale, whatever its time; within the phase of use the latest report counts. A counter
+of used bytes never runs backwards. Each source's word keeps its own time.
+
+RC 8: a profile stays bound to the first device (EID) that took it. What is said of another device is kept apart, so that
+it changes nothing, and so that it does not matter whose report comes first.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Self
+
+from pydantic import Field
+
+from shared.contracts import InstallState, InstallStatus, Usage
+from shared.contracts.base import Value
+
+_PHASES: dict[InstallState, int] = {
+    "unknown": 0,
+    "released": 1,
+    "downloaded": 2,
+    "installed": 3,
+    "disabled": 4,
+    "enabled": 4,
+    "deleted": 5,
+}
+_DOWNLOADED, _INSTALLED = _PHASES["downloaded"], _PHASES["installed"]
+_EID_DIGITS, _EID_MODULUS = 32, 97
+#: Reports that name no device.
+_NO_DEVICE = ""
+
+
+def is_eid(text: str) -> bool:
+    """32 digits whose number leaves 1 when divided by 97 (SGP.02 section 2.2.2; interfaces.md section 3)."""
+    return len(text) == _EID_DIGITS and text.isascii() and text.isdigit() and int(text) % _EID_MODULUS == 1
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one source says of one profile. None and `unknown` say nothing; times are the source's own, UTC.
+
+    `at`: when the source knew it. `install_since`: since when the state is so. `failed`: a step that was tried and did
+    not succeed, which changes nothing.
+    """
+
+    source: str
+    at: datetime
+    install: InstallState = "unknown"
+    install_since: datetime | None = None
+    used_bytes: int | None = None
+    total_bytes: int | None = None
+    usage_at: datetime | None = None
+    first_use_at: datetime | None = None
+    ends_at: datetime | None = None
+    eid: str | None = None
+    failed: bool = False
+
+    @property
+    def times(self) -> list[datetime]:
+        """Every moment that has passed, as this report tells it."""
+        taken = _PHASES[self.install] >= _DOWNLOADED
+        since = self.install_since if taken else None
+        return [moment for moment in (self.at, since, self.usage_at, self.first_use_at) if moment is not None]
+
+
+class Verdict(StrEnum):
+    """What became of a report. Only the first two changed what is known."""
+
+    APPLIED = "applied"
+    CONFIRMED = "confirmed"  # nothing new, but it is fresher now
+    KNOWN = "known"
+    STALE = "stale"
+    BACKWARDS = "backwards"  # fewer bytes than before, at a later time; the rest of the report counts
+    FUTURE = "future"
+    IMPLAUSIBLE = "implausible"  # it speaks of a time before the profile was sold
+    BAD_EID = "bad_eid"
+    OTHER_DEVICE = "other_device"  # RC 8
+    FAILED_STEP = "failed_step"
+    UNKNOWN_ICCID = "unknown_iccid"
+    NOTED = "noted"  # it says nothing about state or usage
+
+
+class Sighting(Value):
+    """What was said of the profile on one device (or on none that was named)."""
+
+    seen_at: datetime
+    install: InstallState = "unknown"
+    install_source: str | None = None
+    install_at: datetime | None = None
+    used_bytes: int | None = None
+    usage_source: str | None = None
+    usage_at: datetime | None = None
+    total_bytes: int | None = None
+    total_at: datetime | None = None
+    installed_at: datetime | None = None
+    enabled_at: datetime | None = None
+    first_use_at: datetime | None = None
+    deleted_at: datetime | None = None
+    ends_at: datetime | None = None
+
+    @classmethod
+    def of(cls, report: Report) -> Self:
+        """One report alone."""
+        said = report.install != "unknown"
+        used = report.used_bytes is not None
+        since = report.install_since or report.at
+        usage_at = report.usage_at or report.at
+        began = report.first_use_at or (usage_at if report.used_bytes else None)
+        return cls(
+            seen_at=report.at,
+            install=report.install,
+            install_source=report.source if said else None,
+            install_at=report.at if said else None,
+            used_bytes=report.used_bytes,
+            usage_source=report.source if used else None,
+            usage_at=usage_at if used else None,
+            total_bytes=report.total_bytes,
+            total_at=usage_at if report.total_bytes is not None else None,
+            installed_at=since if _PHASES[report.install] >= _INSTALLED else None,
+            enabled_at=since if report.install == "enabled" else None,
+            first_use_at=began,
+            deleted_at=since if report.install == "deleted" else None,
+            ends_at=report.ends_at,
+        )
+
+    def join(self, other: Self) -> Self:
+        """Both together. Associative, commutative, and the same again for what is known."""
+        install = max(self, other, key=_install_rank)
+        usage = max(self, other, key=lambda one: _rank(one.used_bytes, one.usage_at, one.usage_source))
+        total = max(self, other, key=lambda one: _rank(one.total_at and one.total_at.timestamp(), one.total_bytes))
+        return self.model_copy(
+            update={
+                "seen_at": min(self.seen_at, other.seen_at),
+                "install": install.install,
+                "install_source": install.install_source,
+                "install_at": install.install_at,
+                "used_bytes": usage.used_bytes,
+                "usage_source": usage.usage_source,
+                "usage_at": usage.usage_at,
+                "total_bytes": total.total_bytes,
+                "total_at": total.total_at,
+                "installed_at": _earliest(self.installed_at, other.installed_at),
+                "enabled_at": _earliest(self.enabled_at, other.enabled_at),
+                "first_use_at": _earliest(self.first_use_at, other.first_use_at),
+                "deleted_at": _earliest(self.deleted_at, other.deleted_at),
+                "ends_at": max((at for at in (self.ends_at, other.ends_at) if at is not None), default=None),
+            }
+        )
+
+    @property
+    def binds(self) -> bool:
+        """Whether the device has taken the profile."""
+        return _PHASES[self.install] >= _DOWNLOADED
+
+
+class Known(Value):
+    """All that is known of one profile, by device."""
+
+    by_device: Mapping[str, Sighting] = Field(default_factory=dict)
+
+    def learn(self, report: Report) -> "Known":
+        """With one more report."""
+        device, sighting = report.eid or _NO_DEVICE, Sighting.of(report)
+        before = self.by_device.get(device)
+        return Known(by_device={**self.by_device, device: before.join(sighting) if before else sighting})
+
+    @property
+    def eid(self) -> str | None:
+        """The first device that took the profile (RC 8)."""
+        bound = [(one.seen_at, eid) for eid, one in self.by_device.items() if eid and one.binds]
+        return min(bound)[1] if bound else None
+
+    @property
+    def facts(self) -> "Facts":
+        """What counts: reports of the first device, and those that name none."""
+        known = [self.by_device[device] for device in (_NO_DEVICE, self.eid) if device in self.by_device]
+        if not known:
+            return NOTHING
+        whole = known[0]
+        for one in known[1:]:
+            whole = whole.join(one)
+        return Facts(
+            install=InstallStatus(state=whole.install, source=whole.install_source, observed_at=whole.install_at),
+            usage=Usage(
+                used_bytes=whole.used_bytes,
+                total_bytes=whole.total_bytes,
+                source=whole.usage_source,
+                observed_at=whole.usage_at,
+            ),
+            installed_at=whole.installed_at,
+            activated_at=_earliest(whole.enabled_at, whole.first_use_at),
+            first_use_at=whole.first_use_at,
+            deleted_at=whole.deleted_at,
+            operator_ends_at=whole.ends_at,
+            eid=self.eid,
+        )
+
+
+class Facts(Value):
+    """Install state and usage, each with its source and time, and the earliest known moments."""
+
+    install: InstallStatus = InstallStatus()
+    usage: Usage = Usage()
+    installed_at: datetime | None = None
+    #: Enabled on a device, or first use, whichever was first.
+    activated_at: datetime | None = None
+    first_use_at: datetime | None = None
+    deleted_at: datetime | None = None
+    #: The end of validity as the operator tells it.
+    operator_ends_at: datetime | None = None
+    eid: str | None = None
+
+    @property
+    def taken(self) -> bool:
+        """Whether a phone has downloaded it, as far as is known."""
+        return _PHASES[self.install.state] >= _DOWNLOADED or self.installed_at is not None
+
+    def plan_ends_at(self, validity_days: int) -> datetime | None:
+        """When the plan ends: its validity counts from the first use (RC 7), or from when the profile was enabled.
+
+        None while it does not run. Where the operator names a later end, that one counts: it is the one that is real.
+        """
+        began = self.first_use_at or self.activated_at
+        if began is None:
+            return self.operator_ends_at
+        ours = began + timedelta(days=validity_days)
+        return max(ours, self.operator_ends_at) if self.operator_ends_at else ours
+
+    def differs(self, other: "Facts") -> bool:
+        """Whether more than freshness, sources and the device changed: what others are told about."""
+        return self._told() != other._told()
+
+    def _told(self) -> tuple[object, ...]:
+        usage = (self.usage.used_bytes, self.usage.total_bytes)
+        moments = (self.installed_at, self.activated_at, self.first_use_at, self.deleted_at, self.operator_ends_at)
+        return (self.install.state, *usage, *moments)
+
+
+NOTHING = Facts()
+
+
+def judge(known: Known, report: Report, *, now: datetime, sold_at: datetime, skew: timedelta) -> tuple[Known, Verdict]:
+    """What a report is worth, and what is known after it. A report that is refused leaves everything as it was.
+
+    `skew` is how far another machine's clock may be from ours.
+    """
+    if report.eid is not None and not is_eid(report.eid):
+        return known, Verdict.BAD_EID
+    if any(moment > now + skew for moment in report.times):
+        return known, Verdict.FUTURE
+    if any(moment < sold_at - skew for moment in report.times):
+        return known, Verdict.IMPLAUSIBLE
+    after = known.learn(report)
+    if report.eid is not None and after.eid is not None and report.eid != after.eid:
+        return (known if report.failed else after), Verdict.OTHER_DEVICE
+    if report.failed:
+        return known, Verdict.FAILED_STEP
+    return after, _verdict(known, after, report)
+
+
+def _verdict(known: Known, after: Known, report: Report) -> Verdict:
+    before, now_known = known.facts, after.facts
+    usage_at = report.usage_at or report.at
+    older = before.usage.observed_at is None or usage_at <= before.usage.observed_at
+    if report.used_bytes is not None and report.used_bytes < (before.usage.used_bytes or 0):
+        if not older:
+            return Verdict.BACKWARDS
+        return Verdict.APPLIED if now_known.differs(before) else Verdict.STALE
+    if now_known.differs(before):
+        return Verdict.APPLIED
+    if report.install == "unknown" and report.used_bytes is None and report.total_bytes is None:
+        return Verdict.NOTED
+    if now_known != before:
+        return Verdict.CONFIRMED
+    return Verdict.KNOWN if _says_the_same(now_known, report) else Verdict.STALE
+
+
+def _says_the_same(facts: Facts, report: Report) -> bool:
+    same_state = report.install in ("unknown", facts.install.state)
+    return same_state and report.used_bytes in (None, facts.usage.used_bytes)
+
+
+def learn_all(reports: Iterable[Report], *, now: datetime, sold_at: datetime, skew: timedelta) -> Known:
+    """What a set of reports amounts to."""
+    known = Known()
+    for report in reports:
+        known, _ = judge(known, report, now=now, sold_at=sold_at, skew=skew)
+    return known
+
+
+def _install_rank(one: Sighting) -> tuple[int, float, str, str]:
+    at = one.install_at.timestamp() if one.install_at else 0.0
+    return _PHASES[one.install], at, one.install, one.install_source or ""
+
+
+def _rank(first: float | None, second: datetime | float | None, third: str | None = None) -> tuple[float, float, str]:
+    after = second.timestamp() if isinstance(second, datetime) else second
+    return (-1.0 if first is None else first), (-1.0 if after is None else after), third or ""
+
+
+def _earliest(*moments: datetime | None) -> datetime | None:
+    return min((moment for moment in moments if moment is not None), default=None)

@@ -1,0 +1,227 @@
+"""What reports amount to, whatever their order; and when a profile is looked at again."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provisioning.domain.life import Facts, Known, Report, Verdict, is_eid, judge, learn_all
+from provisioning.domain.polling import Course, ends_at, interval, looks_per_life, next_look
+
+SOLD = datetime(2026, 5, 1, 12, tzinfo=UTC)
+NOW = SOLD + timedelta(days=3)
+SKEW = timedelta(minutes=5)
+EID, OTHER_EID = "89049032123451234512345678901235", "89049032000001000000000012345652"
+
+
+def at(hours: float) -> datetime:
+    return SOLD + timedelta(hours=hours)
+
+
+def said(hours: float, **fields: Any) -> Report:
+    return Report("feed", at(hours), **fields)
+
+
+def told(*reports: Report) -> Facts:
+    return learn_all(reports, now=NOW, sold_at=SOLD, skew=SKEW).facts
+
+
+def verdicts(*reports: Report) -> list[Verdict]:
+    known, found = Known(), []
+    for report in reports:
+        known, verdict = judge(known, report, now=NOW, sold_at=SOLD, skew=SKEW)
+        found.append(verdict)
+    return found
+
+
+def test_the_check_digits_of_an_eid() -> None:
+    assert is_eid(EID)
+    assert is_eid(OTHER_EID)
+    assert not is_eid(EID[:-1] + "4")
+    assert not is_eid(EID[:-1])
+    assert not is_eid("٨" * 32)
+
+
+def test_a_whole_life() -> None:
+    facts = told(
+        said(1, install="released"),
+        said(2, install="downloaded", eid=EID),
+        said(3, install="installed", eid=EID),
+        said(4, install="enabled", eid=EID),
+        said(5, used_bytes=0, total_bytes=100),
+        said(6, used_bytes=50, total_bytes=100, first_use_at=at(5.5)),
+        said(7, install="disabled", eid=EID),
+    )
+    assert (facts.install.state, facts.install.source, facts.install.observed_at) == ("disabled", "feed", at(7))
+    assert (facts.usage.used_bytes, facts.usage.total_bytes, facts.usage.observed_at) == (50, 100, at(6))
+    assert (facts.installed_at, facts.activated_at, facts.first_use_at) == (at(3), at(4), at(5.5))
+    assert facts.plan_ends_at(30) == at(5.5) + timedelta(days=30)
+    assert (facts.eid, facts.deleted_at, facts.taken) == (EID, None, True)
+
+
+def test_unknown_is_not_unused() -> None:
+    facts = told(said(1, install="released"))
+    assert facts.usage.used_bytes is None
+    assert facts.usage.observed_at is None
+    assert told(said(1, used_bytes=0)).usage.used_bytes == 0
+    assert told(said(1, used_bytes=0)).activated_at is None
+    assert told(said(1, used_bytes=1)).activated_at == at(1)
+    assert told(said(1, used_bytes=0)).install.state == "unknown"
+
+
+def test_what_was_deleted_had_been_installed() -> None:
+    facts = told(said(2, install="deleted", eid=EID))
+    assert (facts.installed_at, facts.deleted_at, facts.activated_at) == (at(2), at(2), None)
+    assert told(said(2, install="deleted"), said(3, install="installed")).install.state == "deleted"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "verdict"),
+    [
+        (said(2, install="installed"), said(3, install="released"), Verdict.STALE),
+        (said(2, install="enabled", install_since=at(0)), said(1, install="disabled"), Verdict.STALE),
+        (said(2, install="enabled"), said(1, install="disabled"), Verdict.APPLIED),  # installed earlier than known
+        (said(2, install="enabled"), said(3, install="disabled"), Verdict.APPLIED),
+        (said(2, used_bytes=10), said(3, used_bytes=9), Verdict.BACKWARDS),
+        (said(2, used_bytes=10), said(1, used_bytes=9), Verdict.APPLIED),  # first use was earlier than known
+        (said(2, used_bytes=10, first_use_at=at(0)), said(1, used_bytes=9), Verdict.STALE),
+        (said(2, used_bytes=10), said(3, used_bytes=10), Verdict.CONFIRMED),
+        (said(2, used_bytes=10), said(2, used_bytes=10), Verdict.KNOWN),
+        (said(2, install="installed"), said(3), Verdict.NOTED),
+        (said(2, install="installed"), said(3, install="installed", eid=EID), Verdict.CONFIRMED),
+        (said(2, install="installed", eid=EID), said(3, install="enabled", eid=OTHER_EID), Verdict.OTHER_DEVICE),
+        (said(2, install="installed", eid=EID), said(3, eid=OTHER_EID, failed=True), Verdict.OTHER_DEVICE),
+        (said(2, install="released"), said(3, eid=EID, failed=True), Verdict.FAILED_STEP),
+        (said(2, install="released"), said(3, install="installed", eid=EID[:-1] + "1"), Verdict.BAD_EID),
+        (said(2, install="released"), said(3, install="installed", eid="12"), Verdict.BAD_EID),
+        (said(2), said(72.2, install="installed"), Verdict.FUTURE),
+        (said(2), said(3, used_bytes=1, first_use_at=at(80)), Verdict.FUTURE),
+        (said(2), said(72.05, install="installed"), Verdict.APPLIED),  # within the tolerance
+        (said(2), said(-1, install="installed"), Verdict.IMPLAUSIBLE),
+        (said(2), said(3, used_bytes=1, first_use_at=at(-300)), Verdict.IMPLAUSIBLE),
+        (said(2), said(3, install="released", install_since=at(-300)), Verdict.APPLIED),  # from the pool
+    ],
+)  # fmt: skip
+def test_what_a_report_is_worth(first: Report, second: Report, verdict: Verdict) -> None:
+    before, _ = judge(Known(), first, now=NOW, sold_at=SOLD, skew=SKEW)
+    after, found = judge(before, second, now=NOW, sold_at=SOLD, skew=SKEW)
+    assert found == verdict
+    changes = after.facts.differs(before.facts)
+    assert changes is (verdict == Verdict.APPLIED)
+    assert (after.facts != before.facts) is (verdict in {Verdict.APPLIED, Verdict.CONFIRMED})
+
+
+def test_the_first_device_counts_also_when_its_report_comes_last() -> None:
+    late = [said(5, install="enabled", eid=OTHER_EID), said(2, install="installed", eid=EID)]
+    assert told(*late) == told(*reversed(late))
+    assert told(*late).eid == EID
+    assert told(*late).install.state == "installed"
+    assert verdicts(*late) == [Verdict.APPLIED, Verdict.APPLIED]
+    assert verdicts(*reversed(late)) == [Verdict.APPLIED, Verdict.OTHER_DEVICE]
+
+
+def test_a_profile_of_which_only_an_attempt_is_known_is_bound_to_no_device() -> None:
+    facts = told(said(1, eid=EID), said(2, install="downloaded", eid=OTHER_EID))
+    assert (facts.eid, facts.install.state) == (OTHER_EID, "downloaded")
+
+
+def test_the_later_end_of_the_plan_counts() -> None:
+    assert told(said(1, install="installed")).plan_ends_at(30) is None
+    assert told(said(1, install="enabled")).plan_ends_at(30) == at(1) + timedelta(days=30)
+    assert told(said(1, install="enabled", ends_at=at(2000))).plan_ends_at(30) == at(2000)
+    assert told(said(1, install="enabled", ends_at=at(2))).plan_ends_at(30) == at(1) + timedelta(days=30)
+    assert told(said(1, ends_at=at(2))).plan_ends_at(30) == at(2)
+
+
+moments = st.integers(-3, 80).map(at)
+reports = st.builds(
+    Report,
+    source=st.sampled_from(["feed", "es2plus-notification"]),
+    at=moments,
+    install=st.sampled_from(["unknown", "released", "downloaded", "installed", "enabled", "disabled", "deleted"]),
+    install_since=st.none() | moments,
+    used_bytes=st.none() | st.integers(0, 3),
+    total_bytes=st.none() | st.integers(3, 5),
+    usage_at=st.none() | moments,
+    first_use_at=st.none() | moments,
+    ends_at=st.none() | moments,
+    eid=st.sampled_from([None, EID, OTHER_EID, "1"]),
+    failed=st.booleans(),
+)
+
+
+@given(st.lists(reports, max_size=12), st.data())
+def test_the_same_reports_in_any_order_amount_to_the_same(some: list[Report], data: st.DataObject) -> None:
+    again = data.draw(st.lists(st.sampled_from(some))) if some else []
+    shuffled = data.draw(st.permutations([*some, *again]))
+    known = learn_all(some, now=NOW, sold_at=SOLD, skew=SKEW)
+    assert learn_all(shuffled, now=NOW, sold_at=SOLD, skew=SKEW) == known
+    assert Known.model_validate_json(known.model_dump_json()) == known
+    assert known.facts.usage.used_bytes in {None, *(one.used_bytes for one in some)}
+
+
+@given(st.lists(reports, max_size=8))
+def test_nothing_that_was_known_is_lost(some: list[Report]) -> None:
+    known, before = Known(), Facts()
+    for report in some:
+        known, _ = judge(known, report, now=NOW, sold_at=SOLD, skew=SKEW)
+        facts = known.facts
+        if facts.eid == before.eid:
+            assert (facts.usage.used_bytes or 0) >= (before.usage.used_bytes or 0)
+            assert before.deleted_at is None or facts.deleted_at is not None
+        before = facts
+
+
+# --- when to look again -----------------------------------------------------------------------------------------------
+
+FRESH = Course("order", SOLD, SOLD + timedelta(days=180))
+
+
+def later(**changes: Any) -> Course:
+    fields = {name: getattr(FRESH, name) for name in Course.__slots__}
+    return Course(**fields | changes)
+
+
+@pytest.mark.parametrize(
+    ("age", "changes", "every"),
+    [
+        (timedelta(0), {}, timedelta(minutes=20)),
+        (timedelta(hours=3), {}, timedelta(hours=2)),
+        (timedelta(days=2), {}, timedelta(hours=8)),
+        (timedelta(days=10), {}, timedelta(days=1)),
+        (timedelta(days=100), {}, timedelta(days=7)),
+        (timedelta(days=100), {"activated_at": at(2000)}, timedelta(hours=8)),
+        (timedelta(days=100), {"disputed_at": SOLD + timedelta(days=98)}, timedelta(minutes=20)),
+        (timedelta(days=100), {"disputed_at": SOLD + timedelta(days=90)}, timedelta(days=7)),
+        (timedelta(0), {"ended": True}, None),
+        (timedelta(0), {"observable": False}, None),
+        (timedelta(0), {"ended": True, "disputed_at": SOLD}, None),
+    ],
+)
+def test_how_often_a_profile_is_looked_at(age: timedelta, changes: Any, every: timedelta | None) -> None:
+    course = later(**changes)
+    now = SOLD + age
+    assert interval(course, now) == every
+    due = next_look(course, now)
+    if every is None:
+        assert due == (None if course.ended else course.valid_until)
+    else:
+        assert due is not None
+        assert now + every <= due <= now + every * 1.1
+
+
+def test_a_profile_is_looked_at_when_its_time_is_over() -> None:
+    assert next_look(FRESH, SOLD + timedelta(days=179)) == FRESH.valid_until
+    running = later(activated_at=at(1), plan_ends_at=at(24 * 30))
+    assert ends_at(running) == at(24 * 30)
+    assert next_look(running, at(24 * 30 - 1)) == at(24 * 30)
+    assert next_look(running, at(24 * 31)) == at(24 * 31)
+    assert ends_at(later(activated_at=at(1))) is None
+
+
+def test_looks_are_few_and_spread() -> None:
+    assert looks_per_life(FRESH, timedelta(days=180)) < 90
+    times = {next_look(later(key=str(number)), SOLD) for number in range(100)}
+    assert len(times) > 90
