@@ -4,19 +4,34 @@ from typing import Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from provisioning.domain.identifiers import check_prefix
+from provisioning.domain.offers import Table
+from provisioning.domain.operator_settings import OfferSettings, OperatorSettings, StockSettings
 from shared.kernel.settings import ServiceSettings
 from shared.sealed import Sealer
 
 
 class Settings(ServiceSettings):
-    """The operator, the ICCIDs it allotted to us, and how long a buyer is made to wait."""
+    """The operators, the ICCIDs they allotted to us, and how long a buyer is made to wait."""
 
-    operator_adapter: Literal["es2plus", "instant"] = Field(
+    operators: list[OperatorSettings] = Field(
+        default_factory=list, description="all operators, the first one is the default; empty: the OPERATOR_... below"
+    )
+    routes: dict[str, dict[str, list[OfferSettings]]] = Field(
+        default_factory=dict,
+        description='{storefront or "*": {plan\'s profile type or "*": [{"operator", "profile_type"}]}}, best first',
+    )
+    stock: list[StockSettings] = Field(default_factory=list, description="profiles kept ready, by operator and plan")
+    allowed_personal_fields: dict[str, list[Literal["name", "email", "phone"]]] = Field(
+        default_factory=dict, description='what a storefront lets operators know of buyers (PP 5.2): {"esimka": []}'
+    )
+
+    operator_adapter: str = Field(
         "es2plus", description="instant makes no profile anywhere; it is there for benchmarks"
     )
     operator_url: str | None = Field(None, description="ES2+ functions are at {url}/gsma/rsp2/es2plus/<function>")
-    operator_name: str = Field("primary", min_length=1, description="how our events name this operator")
+    operator_name: str = Field("primary", description="how our events name this operator")
+    operator_usage_url: str | None = Field(None, description="the operator's feed of install state and usage")
+    operator_rate_per_minute: float | None = Field(None, gt=0, description="all instances together; None: no limit")
     operator_timeout_seconds: float = Field(10.0, gt=0, description="for one whole call")
     operator_concurrency: int = Field(64, ge=1, description="calls in flight, and connections kept")
     function_requester_id: str = Field("2.999.1", pattern=r"^[0-9]+(\.[0-9]+)+$", description="our OID at the operator")
@@ -41,11 +56,44 @@ class Settings(ServiceSettings):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if self.operator_adapter == "es2plus" and not self.operator_url:
+        if not self.operators and self.operator_adapter == "es2plus" and not self.operator_url:
             raise ValueError("OPERATOR_URL is needed with OPERATOR_ADAPTER=es2plus")
-        check_prefix(self.iccid_prefix)
+        names = [one.name for one in self.all_operators()]
+        if len(set(names)) < len(names):
+            raise ValueError("OPERATORS: two have the same name")
+        named = {offer.operator for plans in self.routes.values() for offers in plans.values() for offer in offers}
+        named |= {one.operator for one in self.stock}
+        if unknown := sorted(named - set(names)):
+            raise ValueError(f"ROUTES or STOCK name operators that there are not: {', '.join(unknown)}")
         Sealer("notifications", self.notifications_seal_public_key)
         return self
+
+    def all_operators(self) -> list[OperatorSettings]:
+        """`OPERATORS`, or the one operator that the `OPERATOR_...` settings describe."""
+        if self.operators:
+            return self.operators
+        instant = self.operator_adapter == "instant"
+        return [
+            OperatorSettings(
+                name="instant" if instant else self.operator_name,
+                adapter=self.operator_adapter,
+                url=self.operator_url,
+                timeout_seconds=self.operator_timeout_seconds,
+                concurrency=self.operator_concurrency,
+                rate_per_minute=self.operator_rate_per_minute,
+                iccid_prefix=self.iccid_prefix,
+                smdp_address=self.smdp_address,
+                usage_url=self.operator_usage_url,
+                requester_id=self.function_requester_id,
+            )
+        ]
+
+    def route_table(self) -> Table:
+        """`ROUTES` as the domain takes it."""
+        return {
+            shop: {plan: [(offer.operator, offer.profile_type) for offer in offers] for plan, offers in plans.items()}
+            for shop, plans in self.routes.items()
+        }
 
     def deadline_seconds(self, storefront: str) -> float:
         """How long after payment this storefront's orders may take."""

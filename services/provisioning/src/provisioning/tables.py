@@ -1,6 +1,6 @@
 """Provisioning's own tables."""
 
-from sqlalchemy import Column, Index, Integer, MetaData, Sequence, Table, Text, Uuid
+from sqlalchemy import Column, Index, Integer, MetaData, Sequence, Table, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from shared.spine import timestamp
@@ -34,4 +34,51 @@ profiles = Table(
     timestamp("settled_at"),
     timestamp("withdrawn_at"),
     Index("profiles_iccid", "iccid", unique=True),
+)
+
+#: Operators that were tried for an order and left again; the one in hand, or that made it, is in `profiles`.
+#: state: waiting (surely nothing was made) | refused | abandoned (perhaps something was made: being withdrawn).
+profile_orders = Table(
+    "profile_orders",
+    metadata,
+    Column("order_id", Uuid, primary_key=True),
+    Column("operator", Text, primary_key=True),
+    Column("profile_type", Text, nullable=False),
+    Column("iccid", Text),
+    Column("matching_id", Text),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("statuses", JSONB, nullable=False, server_default="[]"),
+    Column("reason", Text),
+    timestamp("left_at", nullable=False),
+    timestamp("withdrawn_at"),
+)
+
+#: Profiles made before anybody bought them. state: ordered | ready | assigned | failed | spoiled (too old).
+stock_profiles = Table(
+    "stock_profiles",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("operator", Text, nullable=False),
+    Column("profile_type", Text, nullable=False),
+    Column("iccid", Text),
+    Column("matching_id", Text),
+    Column("smdp_address", Text),
+    Column("confirmation_code", Text),
+    Column("apn", Text),
+    Column("state", Text, nullable=False, server_default="ordered"),
+    Column("order_id", Uuid),
+    Column("reason", Text),
+    timestamp("created_at", nullable=False),
+    timestamp("made_at"),
+    timestamp("usable_until"),
+    timestamp("assigned_at"),
+    timestamp("withdrawn_at"),
+    Index("stock_profiles_order", "order_id", unique=True),
+    Index("stock_profiles_ready", "operator", "profile_type", "made_at", postgresql_where=text("state = 'ready'")),
+)
+
+#: The moment from which an operator may be called again at its agreed rate (a generic cell rate, all instances).
+operator_rates = Table(
+    "operator_rates", metadata, Column("operator", Text, primary_key=True), timestamp("next_at", nullable=False)
 )

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 from provisioning.domain import operator as op
 from provisioning.domain.activation import activation_code
-from provisioning.domain.operator import Made, Operator, ProfileOrder, Refused, Withdrawn
+from provisioning.domain.operator import Cancelled, Made, Operator, ProfileOrder, ProfileRef, Refused
 from provisioning.domain.outcome import GaveUp, Outcome, gave_up, pause
 from provisioning.settings import Settings
 from shared.contracts import OperatorStatus, Plan, ProfileFailed, ProfileGenerated
@@ -156,11 +156,11 @@ class Withdraw:
     def __init__(self, operator: Operator) -> None:
         self._operator = operator
 
-    async def perform(self, item: Item) -> Withdrawn:
+    async def perform(self, item: Item) -> Cancelled:
         """Ask until the operator says that there is nothing (any more)."""
-        answer = await self._operator.withdraw(_wanted(item), trace=item.continues)
+        answer = await self._operator.cancel(_left(item), trace=item.continues)
         match answer:
-            case Withdrawn():
+            case Cancelled():
                 return answer
             case Refused():
                 raise NeedsPersonError(f"{answer.reason} {op.in_words(answer.statuses)}")
@@ -168,7 +168,7 @@ class Withdraw:
                 raise NotNow(_brief(answer))
         raise Unknown(_brief(answer))
 
-    async def record(self, tx: Tx, done: Sequence[Done[Withdrawn]]) -> None:
+    async def record(self, tx: Tx, done: Sequence[Done[Cancelled]]) -> None:
         """Note when it was settled."""
         await tx.execute(_WITHDRAWN, now=tx.now, ids=sorted(UUID(one.item.key) for one in done))
         for one in done:
@@ -177,7 +177,19 @@ class Withdraw:
 
 def _wanted(item: Item) -> ProfileOrder:
     payload = item.payload
-    return ProfileOrder(payload["iccid"], payload["matching_id"], payload["plan"]["profile_type"])
+    return ProfileOrder(
+        payload["order_number"],
+        payload["plan"]["profile_type"],
+        payload["iccid"],
+        payload["matching_id"],
+        uncertain=item.uncertain,
+    )
+
+
+def _left(item: Item) -> ProfileRef:
+    payload = item.payload
+    number = payload.get("order_number", "")  # rows of the first release do not carry it
+    return ProfileRef(number, payload["plan"]["profile_type"], payload["iccid"], payload["matching_id"])
 
 
 def _order(item: Item) -> dict[str, Any]:

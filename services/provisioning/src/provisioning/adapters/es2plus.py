@@ -6,50 +6,64 @@ ICCID and matching id are ours and fixed before the first call, so every functio
 
 from typing import Any
 
-import httpx
-from opentelemetry.trace import SpanKind
-from prometheus_client import CollectorRegistry, Counter
-
-from provisioning.adapters.clients import Clients
+from provisioning.adapters.caller import Caller, NoReply
+from provisioning.adapters.clients import Clients, secure_context
+from provisioning.adapters.feed import Feed
+from provisioning.adapters.tools import Tools
 from provisioning.domain import es2plus
 from provisioning.domain.es2plus import Answer, Executed, Failed, Function, Silent, read_answer
 from provisioning.domain.identifiers import from_the_wire, on_the_wire
-from provisioning.domain.operator import Made, NotNow, ProfileOrder, Refused, Statuses, Unknown, Withdrawn
+from provisioning.domain.operator import (
+    Cancelled,
+    Made,
+    NotKnown,
+    NotNow,
+    ProfileOrder,
+    ProfileRef,
+    ProfileStatus,
+    Refused,
+    Statuses,
+    ToppedUp,
+    TopUpOrder,
+    Traits,
+    Unknown,
+    UsageReport,
+)
+from provisioning.domain.operator_settings import OperatorSettings
 from shared.ids import uuid7
-from shared.telemetry.tracing import Tracing
 
-_PATH = "gsma/rsp2/es2plus/"
+_PATH = "/gsma/rsp2/es2plus/"
 _HEADERS = {"X-Admin-Protocol": "gsma/rsp/v2.5.0"}
+_FEED_CONNECTIONS = 8
+#: States of the feed in which nobody has taken the profile.
+_UNTOUCHED = ("released",)
+_NO_FEED = "This operator has no feed of usage and install states."
 
 
 class Es2PlusOperator:
     """One SM-DP+. `smdp_address` stands in where an answer does not name the server that phones ask."""
 
-    def __init__(
-        self,
-        name: str,
-        url: str,
-        tracing: Tracing,
-        registry: CollectorRegistry,
-        *,
-        requester: str,
-        timeout_seconds: float = 10.0,
-        connections: int = 64,
-        smdp_address: str | None = None,
-    ) -> None:
-        self.name = name
-        self._tracing = tracing
-        self._requester = requester
-        self._smdp_address = smdp_address
-        self._calls = Counter(
-            "operator_calls", "ES2+ calls by outcome", ["operator", "function", "outcome"], registry=registry
-        )
-        self._client = Clients(url.rstrip("/") + "/" + _PATH, _HEADERS, timeout_seconds, connections)
+    def __init__(self, settings: OperatorSettings, tools: Tools) -> None:
+        self.name = settings.name
+        self._requester = settings.requester_id
+        self._smdp_address = settings.smdp_address
+        secure = secure_context(settings.tls_certificate, settings.tls_key, settings.tls_authority)
+        base = (settings.url or "").rstrip("/") + _PATH
+        clients = Clients(base, _HEADERS, settings.timeout_seconds, settings.concurrency, secure)
+        self._caller = Caller(self.name, "ES2+", clients, tools.tracing, tools.calls)
+        self._feed: Feed | None = None
+        if settings.usage_url:
+            base = settings.usage_url.rstrip("/") + "/"
+            connections = min(_FEED_CONNECTIONS, settings.concurrency)
+            clients = Clients(base, {}, settings.timeout_seconds, connections, secure)
+            self._feed = Feed(Caller(self.name, "feed", clients, tools.tracing, tools.calls))
+        has_feed = self._feed is not None
+        self.traits = Traits(repeatable=True, tops_up=has_feed, reports_usage=has_feed)
 
     async def order(  # noqa: PLR0911 - one return for each way an answer can go
         self, wanted: ProfileOrder, *, trace: str | None
     ) -> Made | Refused | NotNow | Unknown:
-        """Reserve the profile under our ICCID, then confirm it under our matching id."""
+        """Reserve the profile under our ICCID, then confirm it under our matching id (sections 5.3.1 and 5.3.2)."""
         answer = await self._call("downloadOrder", wanted, trace, profileType=wanted.profile_type)
         match answer:
             case Silent(reason, reached):
@@ -80,12 +94,12 @@ class Es2PlusOperator:
                 self._smdp_address = smdp_address or self._smdp_address
                 if self._smdp_address is None:
                     return Refused("The operator does not say where its profiles are downloaded.", left_behind=True)
-                return Made(self._smdp_address, matching_id or wanted.matching_id)
+                return Made(self._smdp_address, matching_id or str(wanted.matching_id))
             case Failed(pair=es2plus.MATCHING_ID_IN_USE):
                 # 130 random bits: it is our own confirmation, whose reply was lost.
-                if self._smdp_address is not None:
-                    return Made(self._smdp_address, wanted.matching_id)
-                return await self._begin_again(wanted, trace, earlier + answer.statuses)
+                if self._smdp_address is None:
+                    return await self._begin_again(wanted, trace, earlier + answer.statuses)
+                return await self._released(wanted, trace, self._smdp_address, earlier + answer.statuses)
             case Failed(pair=es2plus.ICCID_TAKEN) if taken:
                 return await self._begin_again(wanted, trace, answer.statuses)
             case Failed(pair=es2plus.ICCID_TAKEN | es2plus.ICCID_UNKNOWN):
@@ -111,59 +125,105 @@ class Es2PlusOperator:
                 return Unknown("cancelOrder failed", (*statuses, *answer.statuses))
         return Unknown(f"cancelOrder: {answer.reason}", statuses)
 
-    async def withdraw(self, wanted: ProfileOrder, *, trace: str | None) -> Withdrawn | Refused | NotNow | Unknown:
-        """Take the profile out of use, wherever an earlier order got stuck."""
-        answer = await self._cancel(wanted, trace)
+    async def _released(
+        self, wanted: ProfileOrder, trace: str | None, address: str, statuses: Statuses
+    ) -> Made | Unknown:
+        """Bound to us already: make sure that it can be downloaded too (section 5.3.4)."""
+        answer = await self._call("releaseProfile", wanted, trace)
+        match answer:
+            case Silent(reason):
+                return Unknown(f"releaseProfile: {reason}", statuses)
+            case Failed(pair=es2plus.ICCID_UNKNOWN):
+                return Unknown("releaseProfile contradicts confirmOrder", statuses + answer.statuses)
+        # Executed: it had been confirmed only. Failed (8.2.1/3.3 and the like): it is not waiting for a release.
+        return Made(address, str(wanted.matching_id))
+
+    async def cancel(  # noqa: PLR0911 - as in order
+        self, profile: ProfileRef, *, trace: str | None
+    ) -> Cancelled | Refused | NotNow | Unknown:
+        """Take the profile out of use for good (section 5.3.3), wherever an earlier order or cancel got stuck."""
+        answer = await self._cancel(profile, trace)
         if isinstance(answer, Failed) and answer.pair == es2plus.MATCHING_ID_OF_ANOTHER:
             # Reserved and never confirmed, or not ours. Only what is still reserved can be bound to our matching id
             # (unreleased), and only what is bound to it is cancelled: no other order's profile is ever touched.
-            bound = await self._call("confirmOrder", wanted, trace, matchingId=wanted.matching_id, releaseFlag=False)
+            bound = await self._call("confirmOrder", profile, trace, matchingId=profile.matching_id, releaseFlag=False)
             if isinstance(bound, Failed) and bound.pair == es2plus.ICCID_TAKEN:
-                return Withdrawn("withdrawn before, or never ours")
-            answer = await self._cancel(wanted, trace) if isinstance(bound, Executed) else bound
+                return Cancelled("cancelled before, or never ours")
+            answer = await self._cancel(profile, trace) if isinstance(bound, Executed) else bound
         match answer:
             case Executed():
-                return Withdrawn("cancelled")
-            case Failed(pair=es2plus.ICCID_UNKNOWN):
-                return Withdrawn("never made")
+                return Cancelled("cancelled")
+            case Failed(pair=es2plus.ICCID_UNKNOWN) if not profile.delivered:
+                return Cancelled("never made")
             case Failed(pair=es2plus.ICCID_TAKEN):
-                return Withdrawn("not available any more")
+                if not profile.delivered:
+                    return Cancelled("not available any more")
+                return await self._taken(profile, trace, answer.statuses)
             case Failed():
                 reason = "The operator does not take this profile back."
                 return Refused(reason, answer.statuses) if answer.final else NotNow("cancelOrder failed")
         return Unknown(f"cancelOrder: {answer.reason}") if answer.reached else NotNow(f"cancelOrder: {answer.reason}")
 
-    async def _cancel(self, wanted: ProfileOrder, trace: str | None) -> Answer:
-        return await self._call(
-            "cancelOrder", wanted, trace, matchingId=wanted.matching_id, finalProfileStatusIndicator="Unavailable"
+    async def _taken(self, profile: ProfileRef, trace: str | None, statuses: Statuses) -> Cancelled | Refused | NotNow:
+        """8.2.1/3.3 for a code that a buyer holds: on a phone, or cancelled by an earlier call. The feed knows."""
+        report = await self.status(profile, trace=trace)
+        if isinstance(report, NotNow):
+            return NotNow(f"cancelOrder says 8.2.1/3.3, and the feed does not answer: {report.reason}", statuses)
+        if isinstance(report, ProfileStatus):
+            if report.install.state in _UNTOUCHED:
+                return Cancelled("cancelled before")
+            if report.install.state != "unknown":
+                return Refused("The profile is, or was, on a device.", statuses, in_use=True)
+        if profile.uncertain:
+            return Refused("The operator does not say whether the profile is on a device or cancelled.", statuses)
+        return Refused(
+            "The operator says that the profile is taken: it is, or was, on a device.", statuses, in_use=True
         )
 
-    async def _call(self, function: Function, wanted: ProfileOrder, trace: str | None, **fields: Any) -> Answer:
+    async def _cancel(self, profile: ProfileRef, trace: str | None) -> Answer:
+        return await self._call(
+            "cancelOrder", profile, trace, matchingId=profile.matching_id, finalProfileStatusIndicator="Unavailable"
+        )
+
+    async def status(self, profile: ProfileRef, *, trace: str | None) -> ProfileStatus | NotKnown | NotNow:
+        """From the feed; ES2+ has no question for it."""
+        if self._feed is None or profile.iccid is None:
+            return NotKnown(_NO_FEED)
+        return await self._feed.report(profile.iccid, trace)
+
+    async def usage(self, profile: ProfileRef, *, trace: str | None) -> UsageReport | NotKnown | NotNow:
+        """From the feed; ES2+ carries none."""
+        report = await self.status(profile, trace=trace)
+        if not isinstance(report, ProfileStatus):
+            return report
+        return report.usage or NotKnown("The feed says nothing about usage.")
+
+    async def top_up(self, wanted: TopUpOrder, *, trace: str | None) -> ToppedUp | Refused | NotNow | Unknown:
+        """Through the operator's port beside the feed."""
+        if self._feed is None:
+            return Refused("This operator does not offer top-ups.")
+        return await self._feed.top_up(wanted, trace)
+
+    async def _call(
+        self, function: Function, wanted: ProfileOrder | ProfileRef, trace: str | None, **fields: Any
+    ) -> Answer:
         """One call of one function."""
         header = {"functionRequesterIdentifier": self._requester, "functionCallIdentifier": str(uuid7())}
-        body = {"header": header, "iccid": on_the_wire(wanted.iccid), **fields}
-        attributes = {"rpc.system": "es2plus", "rpc.method": function, "peer.service": self.name}
-        span = self._tracing.start(f"ES2+ {function}", trace, SpanKind.CLIENT, attributes)
-        answer = await self._exchange(function, body, span.traceparent, wanted.matching_id)
-        outcome = _outcome(answer)
-        span.set("operator.status", _detail(answer))
-        span.end(None if isinstance(answer, Executed) else outcome)
-        self._calls.labels(self.name, function, outcome).inc()
+        body = {"header": header, "iccid": on_the_wire(wanted.iccid or ""), **fields}
+        span = self._caller.start(function, trace)
+        response = await self._caller.exchange(span, "POST", function, body)
+        if isinstance(response, NoReply):
+            answer: Answer = Silent(response.reason, reached=response.reached)
+        else:
+            answer = read_answer(response.status_code, response.content, secret=wanted.matching_id or "")
+        self._caller.end(span, function, _outcome(answer), _detail(answer), well=isinstance(answer, Executed))
         return answer
-
-    async def _exchange(self, function: str, body: dict[str, Any], trace: str | None, secret: str) -> Answer:
-        headers = {"traceparent": trace} if trace else {}
-        try:
-            response = await self._client.post(function, json=body, headers=headers)
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            return Silent(type(error).__name__, reached=False)
-        except (httpx.HTTPError, TimeoutError) as error:
-            return Silent(type(error).__name__, reached=True)
-        return read_answer(response.status_code, response.content, secret=secret)
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        await self._caller.close()
+        if self._feed is not None:
+            await self._feed.close()
 
 
 def _outcome(answer: Answer) -> str:

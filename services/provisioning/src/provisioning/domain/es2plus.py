@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shared.contracts import OperatorStatus
 
-Function = Literal["downloadOrder", "confirmOrder", "cancelOrder"]
+Function = Literal["downloadOrder", "confirmOrder", "cancelOrder", "releaseProfile"]
 Pair = tuple[str, str]
 
 ICCID_TAKEN: Pair = ("8.2.1", "3.3")

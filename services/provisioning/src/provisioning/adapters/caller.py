@@ -1,0 +1,66 @@
+"""One HTTP call to an operator: a CLIENT span that the other side can continue, a figure, and what became of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from opentelemetry.trace import SpanKind
+from prometheus_client import CollectorRegistry, Counter
+
+from provisioning.adapters.clients import Clients
+from shared.telemetry.tracing import Span, Tracing
+
+
+@dataclass(frozen=True, slots=True)
+class NoReply:
+    """No HTTP response. `reached` false: the request was surely not received."""
+
+    reason: str
+    reached: bool
+
+
+def calls_counter(registry: CollectorRegistry) -> Counter:
+    """`operator_calls_total{operator,function,outcome}`: one for all adapters of a service."""
+    return Counter(
+        "operator_calls", "Calls to operators by outcome", ["operator", "function", "outcome"], registry=registry
+    )
+
+
+class Caller:
+    """Calls one server of one operator."""
+
+    def __init__(self, operator: str, protocol: str, clients: Clients, tracing: Tracing, calls: Counter) -> None:
+        self._operator = operator
+        self._protocol = protocol
+        self._system = protocol.lower().replace("+", "plus")
+        self._clients = clients
+        self._tracing = tracing
+        self._calls = calls
+
+    def start(self, function: str, trace: str | None) -> Span:
+        """The span of one call."""
+        attributes = {"rpc.system": self._system, "rpc.method": function, "peer.service": self._operator}
+        return self._tracing.start(f"{self._protocol} {function}", trace, SpanKind.CLIENT, attributes)
+
+    async def exchange(
+        self, span: Span, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> httpx.Response | NoReply:
+        """The response, or why there is none."""
+        carried = {**(headers or {}), **({"traceparent": span.traceparent} if span.traceparent else {})}
+        try:
+            return await self._clients.request(method, path, json=body, headers=carried)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            return NoReply(type(error).__name__, reached=False)
+        except (httpx.HTTPError, TimeoutError) as error:
+            return NoReply(type(error).__name__, reached=True)
+
+    def end(self, span: Span, function: str, outcome: str, detail: str, *, well: bool) -> None:
+        """The call is over: `detail` is codes and our own words, never a secret."""
+        span.set("operator.status", detail)
+        span.end(None if well else outcome)
+        self._calls.labels(self._operator, function, outcome).inc()
+
+    async def close(self) -> None:
+        """Hang up."""
+        await self._clients.aclose()

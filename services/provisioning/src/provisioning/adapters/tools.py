@@ -1,0 +1,17 @@
+"""What an adapter may use of the service around it."""
+
+from dataclasses import dataclass
+
+from prometheus_client import Counter
+
+from shared.clock import Clock
+from shared.telemetry.tracing import Tracing
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """`calls` is `operator_calls_total{operator,function,outcome}`."""
+
+    tracing: Tracing
+    calls: Counter
+    clock: Clock
