@@ -72,6 +72,7 @@ class Service:
         self._subscription: Subscription | None = None
         self._halted: str | None = None
         self._leaving = asyncio.Event()
+        self._loops: list[Callable[[], Coroutine[Any, Any, None]]] = []
         self._head = migrations.newest(name)
         self.port = settings.http_port
 
@@ -89,6 +90,10 @@ class Service:
         """Do this due work."""
         for job in jobs:
             self.board.add(job)
+
+    def runs(self, *loops: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run these loops in the background, from when the database answers until the service stops."""
+        self._loops += loops
 
     def serves(self, *routers: APIRouter) -> None:
         """Answer these requests. `request.app.state.service` is this service."""
@@ -125,6 +130,8 @@ class Service:
             for loop in (self._maintain(), Relay(self.database, self.producer, self.metrics).run(), self.outbox.run()):
                 stack.push_async_callback(_cancel, self._spawn(loop))
             stack.push_async_callback(_cancel, self._spawn(self.board.run()))
+            for own in self._loops:
+                stack.push_async_callback(_cancel, self._spawn(own()))
             http = HttpServer(self.app, self.settings.http_host, self.settings.http_port)
             await http.start()
             self.port = http.port
