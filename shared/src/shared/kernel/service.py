@@ -69,7 +69,6 @@ class Service:
         self._checks: dict[str, health.Check] = {"database": self._database, "kafka": self._kafka}
         self.app.include_router(health.router(self._checks, self.metrics))
         self._resources = AsyncExitStack()
-        self._loops: list[Callable[[], Coroutine[Any, Any, None]]] = []
         self._subscription: Subscription | None = None
         self._halted: str | None = None
         self._leaving = asyncio.Event()
@@ -102,10 +101,6 @@ class Service:
         for router in routers:
             self.app.include_router(router)
 
-    def repeats(self, loop: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run this in the background from start to stop. It must not end by itself."""
-        self._loops.append(loop)
-
     def closes(self, closer: Callable[[], Awaitable[Any]]) -> None:
         """Close this when the service has stopped (an HTTP client, a pool)."""
         self._resources.push_async_callback(closer)
@@ -134,8 +129,6 @@ class Service:
             stack.push_async_callback(self.outbox.drain)
             for loop in (self._maintain(), Relay(self.database, self.producer, self.metrics).run(), self.outbox.run()):
                 stack.push_async_callback(_cancel, self._spawn(loop))
-            for own in self._loops:
-                stack.push_async_callback(_cancel, self._spawn(own()))
             stack.push_async_callback(_cancel, self._spawn(self.board.run()))
             for own in self._loops:
                 stack.push_async_callback(_cancel, self._spawn(own()))
