@@ -22,8 +22,11 @@ class Shop:
     paths: list[str] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
 
+    async def body(self) -> bytes:
+        return await asyncio.wait_for(self.bodies.get(), 10)
+
     async def webhook(self) -> dict[str, Any]:
-        value: dict[str, Any] = json.loads(await asyncio.wait_for(self.bodies.get(), 10))
+        value: dict[str, Any] = json.loads(await self.body())
         return value
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

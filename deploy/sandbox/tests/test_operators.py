@@ -133,8 +133,8 @@ async def test_the_life_of_a_profile_on_a_phone(sb: RunningSandbox, shop: Any, i
     seen = await sb.scan(code, eid(1), "download", "install", "enable", "disable", "delete", ids=ids)
     assert (seen["ok"], seen["iccid"], seen["installState"]) == (True, ICCID, "deleted")
     told = [await shop.webhook() for _ in range(5)]
-    assert [int(one["notificationPointId"]) for one in told] == [3, 4, 6, 7, 5]
-    assert all(type(one["notificationPointId"]) is kind and one["eid"] == eid(1) for one in told)
+    assert [one["notificationPointId"] for one in told] == [kind(3), kind(4), "enabled", "disabled", kind(5)]
+    assert all(one["eid"] == eid(1) for one in told)
 
 
 async def test_a_second_device_is_refused_and_the_shop_is_told(sb: RunningSandbox, shop: Any) -> None:
@@ -168,7 +168,7 @@ async def test_usage_is_pushed_and_signed(sb: RunningSandbox, shop: Any) -> None
     await made(sb)
     await sb.operator_catalogue(push_url=f"{shop.url}/usage", push_secret="s3cret")
     assert (await sb.use_data(ICCID, 5000))["pushed"] == 200
-    body = await shop.bodies.get()
+    body = await shop.body()
     assert genuine(body, shop.headers[0])
     pushed = json.loads(body)
     assert set(pushed) == {
@@ -181,15 +181,15 @@ async def test_pushes_can_be_forged_replayed_and_repeated(sb: RunningSandbox, sh
     await made(sb)
     await sb.operator_catalogue(push_url=f"{shop.url}/usage", push_secret="s3cret")
     assert await sb.push_usage(ICCID, times=2) == [200, 200]
-    first, second = await shop.bodies.get(), await shop.bodies.get()
+    first, second = await shop.body(), await shop.body()
     assert first == second
     assert await sb.push_usage(ICCID, replay=True) == [200]
-    assert await shop.bodies.get() == first
+    assert await shop.body() == first
     await sb.push_usage(ICCID, signature="wrong", fields={"usedBytes": 1})
-    forged = await shop.bodies.get()
+    forged = await shop.body()
     assert json.loads(forged)["usedBytes"] == 1
     assert not genuine(forged, shop.headers[-1])
     await sb.push_usage(ICCID, signature="missing")
-    await shop.bodies.get()
+    await shop.body()
     assert "x-signature" not in shop.headers[-1]
     assert (await sb.client.post("/control/operator/push", json={"iccid": "1"})).status_code == 404

@@ -168,6 +168,28 @@ class SandboxClient:
         ]
         return answers
 
+    @property
+    def airalo_url(self) -> str:
+        """The base of the reseller's API."""
+        return f"{self.http_url}/airalo/v2"
+
+    async def ledger_airalo(self) -> JsonObject:
+        """`orders` and `sims` of the reseller."""
+        return await self._call("GET", "/control/ledger/airalo")
+
+    async def airalo(self, **changes: Any) -> JsonObject:
+        """stock, credit, maintenance, refunds (approve, manual, deny), suspended, nested, forget_tokens."""
+        return await self._call("PUT", "/control/airalo/behaviour", changes)
+
+    async def airalo_sim(self, iccid: str, **changes: Any) -> JsonObject:
+        """What an eSIM does: `status`, `used_mb`."""
+        return await self._call("PUT", "/control/airalo/sim", {"iccid": iccid, **changes})
+
+    async def airalo_webhook(self, **more: Any) -> list[int | None]:
+        """The last webhook again: `request_id`, `times`, `signature` (genuine, wrong, missing), `body`."""
+        answers: list[int | None] = (await self._call("POST", "/control/airalo/webhook", more))["answers"]
+        return answers
+
     async def reset(self) -> None:
         """Empty ledgers, no faults."""
         await self._call("POST", "/control/reset")

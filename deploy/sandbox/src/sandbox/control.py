@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sandbox.bank.ledger import Transaction
 from sandbox.bank.payform import Outcome, settle
+from sandbox.control_airalo import airalo_routes
 from sandbox.control_cashbox import cashbox_routes
 from sandbox.control_operator import operator_of, operator_routes
 from sandbox.faults import Rule, RuleSet
@@ -54,6 +55,7 @@ def control_router(stands: Stands) -> APIRouter:
     _fault_routes(router, stands)
     _bank_routes(router, stands)
     operator_routes(router, stands)
+    airalo_routes(router, stands)
     cashbox_routes(router, stands)
     _ledger_routes(router, stands)
     return router

@@ -69,6 +69,22 @@ class Settings:
     """What a profile holds, unless control says otherwise for its type."""
     allowance_days: int = 30
 
+    airalo_client_id: str = "airalo-client"
+    airalo_client_secret: str = "airalo-secret"  # noqa: S105 - a stand-in's own invented secret
+    airalo_packages: tuple[str, ...] = ()
+    """The packages the reseller sells; empty means any."""
+    airalo_smdp_address: str = "lpa.airalo.sandbox.example"
+    airalo_async_seconds: float = 0.1
+    """How long an asynchronous order takes."""
+    airalo_webhook_attempts: int = 20
+    airalo_usage_cache_seconds: float = 1200.0
+    airalo_usage_per_minute: int = 10
+    """For each ICCID."""
+    airalo_tokens_per_minute: int = 3
+    airalo_suspension_calls: int = 1200
+    """So many calls within the window and the account is suspended (interfaces.md §6)."""
+    airalo_suspension_window_seconds: float = 240.0
+
     mail_memory_bytes: int = 256 * 1024 * 1024
     """Without a data directory the bodies of the oldest mails are let go beyond this; the ledger stays."""
     request_log_size: int = 2000

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from sandbox.airalo.api import Airalo
+from sandbox.airalo.ledger import AiraloLedger
 from sandbox.bank.api import Bank
 from sandbox.bank.ledger import BankLedger
 from sandbox.bank.webhooks import WebhookSender
@@ -31,6 +33,8 @@ class Stands:
             name: self._operator(name, number) for number, name in enumerate([PRIMARY, *settings.operators])
         }
         self.operator = self.operators[PRIMARY]
+        resold = AiraloLedger(_journal(settings, "airalo-orders"), _journal(settings, "airalo-sims"))
+        self.airalo = Airalo(settings, resold, self.faults)
         books = (_journal(settings, name) for name in ("cashbox", "cashbox-shifts", "cashbox-violations"))
         self.cashbox = Cashbox(settings, CashboxLedger(*books), self.faults)
         self.mails = MailStore(settings.data_dir, settings.mail_memory_bytes)
@@ -46,6 +50,7 @@ class Stands:
         self.bank.ledger.load()
         for operator in self.operators.values():
             operator.ledger.load()
+        self.airalo.ledger.load()
         self.cashbox.ledger.load()
         self.mails.load()
         self.bank.webhooks.resume()
@@ -53,7 +58,7 @@ class Stands:
     def routes(self) -> list[Route]:
         """The paths that go straight to a stand-in."""
         operators = [route for operator in self.operators.values() for route in operator.routes()]
-        return [*self.bank.routes(), *operators, *self.cashbox.routes()]
+        return [*self.bank.routes(), *operators, *self.airalo.routes(), *self.cashbox.routes()]
 
     def reset(self) -> None:
         """Empty ledgers, no faults, the behaviour the settings ask for."""
@@ -62,6 +67,7 @@ class Stands:
         self.bank.reset()
         for operator in self.operators.values():
             operator.reset()
+        self.airalo.reset()
         self.cashbox.reset()
         self.mails.clear()
 
@@ -72,6 +78,8 @@ class Stands:
         for operator in self.operators.values():
             await operator.phone.close()
             operator.ledger.book.close()
+        await self.airalo.webhooks.close()
+        self.airalo.ledger.close()
         self.cashbox.ledger.close()
         self.mails.close()
 

@@ -155,6 +155,7 @@ def usage_document(profile: Profile, source: str) -> dict[str, Any]:
         "profileType": profile.profile_type,
         "source": source,
         "observedAt": now(),
+        "eid": profile.eid,
         "installState": profile.install_state,
         "installStateAt": profile.install_state_at,
         "usedBytes": profile.used_bytes,

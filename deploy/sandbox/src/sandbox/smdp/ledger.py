@@ -103,7 +103,7 @@ class OperatorLedger:
         """An ICCID of the operator's own range, with its check digit (ITU-T E.118)."""
         while True:
             body = f"{self._own_range}{next(self._numbers) % 10**11:011d}"
-            iccid = body + _luhn(body)
+            iccid = body + luhn(body)
             if self.book.get(iccid) is None:
                 return iccid
 
@@ -113,7 +113,8 @@ class OperatorLedger:
         self._by_matching_id.clear()
 
 
-def _luhn(digits: str) -> str:
+def luhn(digits: str) -> str:
+    """The check digit of ITU-T E.118 that completes these digits."""
     total = 0
     for place, digit in enumerate(reversed(digits)):
         value = int(digit) * (2 if place % 2 == 0 else 1)

@@ -24,9 +24,15 @@ from sandbox.smdp.wire import PROTOCOL
 
 Step = Literal["download", "install", "enable", "disable", "delete"]
 Signature = Literal["genuine", "wrong", "missing"]
-#: 1 to 5 are the standard's; enabling and disabling are this vendor's own codes.
+#: 1 to 5 are the standard's; for enabling and disabling this vendor has words of its own.
 ELIGIBILITY = 1
-POINTS: dict[Step, int] = {"download": 3, "install": 4, "delete": 5, "enable": 6, "disable": 7}
+POINTS: dict[Step, int | str] = {
+    "download": 3,
+    "install": 4,
+    "delete": 5,
+    "enable": "enabled",
+    "disable": "disabled",
+}
 _AFTER: dict[Step, InstallState] = {
     "download": "downloaded",
     "install": "installed",
@@ -34,7 +40,7 @@ _AFTER: dict[Step, InstallState] = {
     "disable": "disabled",
     "delete": "deleted",
 }
-_STATE_AFTER: dict[int, InstallState] = {POINTS[step]: state for step, state in _AFTER.items()}
+_STATE_AFTER: dict[str, InstallState] = {str(POINTS[step]): state for step, state in _AFTER.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +68,7 @@ class Phone:
         self, profile: Profile, point: int | str, *, succeeded: bool, url: str, eid: str | None = None, **more: Any
     ) -> int | None:
         """One notification point reached; the answer's HTTP status, None if nobody is to be told or answers."""
-        state = _STATE_AFTER.get(int(point)) if str(point).isdigit() else None
+        state = _STATE_AFTER.get(str(point))
         if succeeded and state is not None:
             profile.eid = profile.eid or eid
             profile.install_state = state
