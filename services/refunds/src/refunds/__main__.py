@@ -1,8 +1,19 @@
-"""`python -m refunds serve | migrate`."""
+"""`python -m refunds serve | migrate | decide`."""
 
-from refunds.service import build
-from refunds.settings import Settings
-from shared.kernel.cli import main
+import sys
+
+from refunds.cli import COMMANDS
+
+
+def _serve() -> None:
+    from refunds.service import build  # noqa: PLC0415 - what decides from the shell needs none of this
+    from refunds.settings import Settings  # noqa: PLC0415 - as above
+    from shared.kernel.cli import main  # noqa: PLC0415 - as above
+
+    main("refunds", Settings, build)
+
 
 if __name__ == "__main__":
-    main("refunds", Settings, build)
+    if sys.argv[1:] and sys.argv[1] in COMMANDS:
+        sys.exit(COMMANDS[sys.argv[1]](sys.argv[2:]))
+    _serve()

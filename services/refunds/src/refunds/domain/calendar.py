@@ -1,10 +1,15 @@
 """Days as policies.md's clock rules count them: the day of the event is day 0, a deadline is 24:00 of its last day.
 
-Business days skip Saturdays and Sundays. Public holidays are not known here yet.
+Business days skip Saturdays, Sundays and the public holidays of the seller's country; a Saturday that a government
+declares a working day is not counted, because the rule knows no exception. Hours are exact durations.
 """
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
+
+import holidays
 
 _SATURDAY = 5
 
@@ -14,11 +19,16 @@ def local_day(moment: datetime, zone: ZoneInfo) -> date:
     return moment.astimezone(zone).date()
 
 
-def add_business_days(day: date, count: int) -> date:
+def is_business_day(day: date, country: str | None = None) -> bool:
+    """Monday to Friday, and no public holiday of the country (ISO 3166-1 alpha-2; None: no holidays)."""
+    return day.weekday() < _SATURDAY and (country is None or day not in _holidays(country))
+
+
+def add_business_days(day: date, count: int, country: str | None = None) -> date:
     """The `count`-th business day after `day`."""
     while count:
         day += timedelta(days=1)
-        if day.weekday() < _SATURDAY:
+        if is_business_day(day, country):
             count -= 1
     return day
 
@@ -26,3 +36,42 @@ def add_business_days(day: date, count: int) -> date:
 def end_of(day: date, zone: ZoneInfo) -> datetime:
     """24:00 of a local day, in UTC."""
     return datetime.combine(day + timedelta(days=1), time.min, zone).astimezone(UTC)
+
+
+@lru_cache
+def knows_country(country: str) -> bool:
+    """True where the public holidays of a country are known."""
+    return country in holidays.list_supported_countries(include_aliases=False)
+
+
+@lru_cache
+def _holidays(country: str) -> holidays.HolidayBase:
+    return holidays.country_holidays(country)  # years are worked out as they are asked for
+
+
+@dataclass(slots=True, frozen=True)
+class Calendar:
+    """A seller's clock: time zone, and the country whose public holidays count."""
+
+    zone: ZoneInfo
+    country: str | None = None
+
+    def day(self, moment: datetime) -> date:
+        """The seller's calendar day of a moment."""
+        return local_day(moment, self.zone)
+
+    def days_between(self, earlier: datetime, later: datetime) -> int:
+        """Calendar days from one moment's day (day 0) to another's."""
+        return (self.day(later) - self.day(earlier)).days
+
+    def after_calendar_days(self, moment: datetime, count: int) -> datetime:
+        """24:00 of the `count`-th calendar day after the moment's day, in UTC."""
+        return end_of(self.day(moment) + timedelta(days=count), self.zone)
+
+    def after_business_days(self, moment: datetime, count: int) -> datetime:
+        """24:00 of the `count`-th business day after the moment's day, in UTC."""
+        return end_of(add_business_days(self.day(moment), count, self.country), self.zone)
+
+    def last_day(self, deadline: datetime) -> date:
+        """The day that a deadline ends: 24:00 of a day still belongs to it."""
+        return self.day(deadline - timedelta(microseconds=1))

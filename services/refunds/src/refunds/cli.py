@@ -1,0 +1,76 @@
+"""The shell's commands besides serve and migrate: decide, policies, replay. They need no broker, and start fast."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+from pydantic import ValidationError
+
+from refunds.domain.policy import Facts, UnknownPolicyError
+from refunds.policies import PolicyError, policies
+
+
+class _MalformedError(ValueError):
+    """Lines of `field: reason`."""
+
+
+def decide(arguments: Sequence[str]) -> int:
+    """`python -m refunds decide < facts.json`: 0 and the decision as JSON, or 2 and what is wrong, field by field."""
+    argparse.ArgumentParser(prog="python -m refunds decide", description=decide.__doc__).parse_args(arguments)
+    try:
+        facts = read_facts(sys.stdin.buffer.read())
+        decision = policies().decide(facts if facts.now else facts.model_copy(update={"now": datetime.now(UTC)}))
+    except UnknownPolicyError as error:
+        return _refused(sys.stderr, [f"storefront: {error}"])
+    except (_MalformedError, PolicyError) as error:
+        return _refused(sys.stderr, str(error).splitlines())
+    print(decision.model_dump_json(indent=2))  # noqa: T201 - the answer
+    return 0
+
+
+def read_facts(text: bytes) -> Facts:
+    """Facts from JSON. Raises ValueError, one line per wrong field; values are not repeated."""
+    try:
+        value = json.loads(text.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}: {error.msg}"
+        raise _MalformedError(f"facts: not valid JSON ({place})") from None
+    except (UnicodeDecodeError, RecursionError):
+        raise _MalformedError("facts: not valid JSON (not UTF-8, or nested too deeply)") from None
+    if not isinstance(value, dict):
+        raise _MalformedError("facts: must be a JSON object")
+    try:
+        return Facts.model_validate(value)
+    except ValidationError as error:
+        raise _MalformedError("\n".join(map(_line, error.errors(include_url=False, include_input=False)))) from None
+
+
+def _line(item: Any) -> str:
+    message = item["msg"].removeprefix("Value error, ")
+    if item["type"] == "extra_forbidden":
+        message = "is not a field of these facts"
+    return f"{'.'.join(map(str, item['loc'])) or 'facts'}: {message}"
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise _MalformedError(f"{next(n for n in names if names.count(n) > 1)}: is given twice")
+    return found
+
+
+def _no_constant(name: str) -> float:
+    raise _MalformedError(f"facts: {name} is not JSON")
+
+
+def _refused(stream: TextIO, lines: Sequence[str]) -> int:
+    for line in lines:
+        print(f"refunds: {line}", file=stream)
+    return 2
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"decide": decide}
