@@ -6,11 +6,11 @@ from pydantic import Field, SecretStr, model_validator
 
 from provisioning.domain.offers import Table
 from provisioning.domain.operator_settings import OfferSettings, OperatorSettings, StockSettings
-from shared.kernel.settings import ServiceSettings
+from provisioning.life.settings import LifeSettings
 from shared.sealed import Sealer
 
 
-class Settings(ServiceSettings):
+class Settings(LifeSettings):
     """The operators, the ICCIDs they allotted to us, and how long a buyer is made to wait."""
 
     operators: list[OperatorSettings] = Field(
@@ -42,12 +42,13 @@ class Settings(ServiceSettings):
     )
     iccid_prefix: str = Field("8999702", description="the range that the operator allotted to us")
 
+    failover_attempts: int = Field(
+        3, ge=1, description="tries without a result at one operator, before the next one of the route is asked"
+    )
     provisioning_deadline_seconds: float = Field(86_400, gt=0, description="from payment; then the order has failed")
     storefront_deadline_seconds: dict[str, float] = Field(
         default_factory=dict, description='where a storefront promises otherwise: {"esimka": 3600}'
     )
-    #: RC 7: an eSIM that is never installed expires 180 days after purchase.
-    unused_validity_days: int = Field(180, ge=1)
     apn: str = "internet"
     profile_type_apn: dict[str, str] = Field(default_factory=dict, description="APN by operator profile type")
 
@@ -61,10 +62,16 @@ class Settings(ServiceSettings):
         names = [one.name for one in self.all_operators()]
         if len(set(names)) < len(names):
             raise ValueError("OPERATORS: two have the same name")
+        for plans in self.routes.values():
+            for listed in plans.values():
+                if not listed or len({offer.operator for offer in listed}) < len(listed):
+                    raise ValueError("ROUTES: each list names at least one operator, and none twice")
         named = {offer.operator for plans in self.routes.values() for offers in plans.values() for offer in offers}
         named |= {one.operator for one in self.stock}
         if unknown := sorted(named - set(names)):
             raise ValueError(f"ROUTES or STOCK name operators that there are not: {', '.join(unknown)}")
+        if len({(one.operator, one.profile_type) for one in self.stock}) < len(self.stock):
+            raise ValueError("STOCK names a pool twice")
         Sealer("notifications", self.notifications_seal_public_key)
         return self
 

@@ -58,7 +58,8 @@ def read_report(body: bytes, iccid: str) -> ProfileStatus | None:
         source=SOURCE,
         observed_at=_at(report.used_bytes_at, report, report.used_bytes),
     )
-    return ProfileStatus(install, report.eid, UsageReport(used, report.first_use_at, report.valid_until))
+    usage = UsageReport(used, report.first_use_at, report.valid_until)
+    return ProfileStatus(install, report.eid, usage, report.observed_at)
 
 
 def read_top_up(body: bytes) -> ToppedUp | None:

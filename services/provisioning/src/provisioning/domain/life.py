@@ -1,12 +1,12 @@
 """What is known of a profile's life: install state and usage, joined from reports that come in any order.
 
 Knowledge only grows (a join-semilattice): whatever the order, number and repetition of reports, the same reports amount
-to the same knowledge. A profile runs through *phases* and never back (released, downloaded, installed, in use, deleted),
-so a report of an earlier phase is stale, whatever its time; within the phase of use the latest report counts. A counter
-of used bytes never runs backwards. Each source's word keeps its own time.
+to the same knowledge. A profile runs through *phases* and never back (released, downloaded, installed, in use,
+deleted), so a report of an earlier phase is stale, whatever its time; within the phase of use the latest report counts.
+A counter of used bytes never runs backwards. Each source's word keeps its own time.
 
-RC 8: a profile stays bound to the first device (EID) that took it. What is said of another device is kept apart, so that
-it changes nothing, and so that it does not matter whose report comes first.
+RC 8: a profile stays bound to the first device (EID) that took it. What is said of another device is kept apart, so
+that it changes nothing, and so that it does not matter whose report comes first.
 """
 
 from collections.abc import Iterable, Mapping
@@ -132,7 +132,7 @@ class Sighting(Value):
         """Both together. Associative, commutative, and the same again for what is known."""
         install = max(self, other, key=_install_rank)
         usage = max(self, other, key=lambda one: _rank(one.used_bytes, one.usage_at, one.usage_source))
-        total = max(self, other, key=lambda one: _rank(one.total_at and one.total_at.timestamp(), one.total_bytes))
+        total = max(self, other, key=lambda one: _rank(_number(one.total_at), one.total_bytes))
         return self.model_copy(
             update={
                 "seen_at": min(self.seen_at, other.seen_at),
@@ -178,7 +178,7 @@ class Known(Value):
     @property
     def facts(self) -> "Facts":
         """What counts: reports of the first device, and those that name none."""
-        known = [self.by_device[device] for device in (_NO_DEVICE, self.eid) if device in self.by_device]
+        known = [self.by_device[device] for device in (_NO_DEVICE, self.eid or _NO_DEVICE) if device in self.by_device]
         if not known:
             return NOTHING
         whole = known[0]
@@ -233,9 +233,11 @@ class Facts(Value):
 
     def differs(self, other: "Facts") -> bool:
         """Whether more than freshness, sources and the device changed: what others are told about."""
-        return self._told() != other._told()
+        return self.told != other.told
 
-    def _told(self) -> tuple[object, ...]:
+    @property
+    def told(self) -> tuple[object, ...]:
+        """What others are told about."""
         usage = (self.usage.used_bytes, self.usage.total_bytes)
         moments = (self.installed_at, self.activated_at, self.first_use_at, self.deleted_at, self.operator_ends_at)
         return (self.install.state, *usage, *moments)
@@ -299,8 +301,12 @@ def _install_rank(one: Sighting) -> tuple[int, float, str, str]:
 
 
 def _rank(first: float | None, second: datetime | float | None, third: str | None = None) -> tuple[float, float, str]:
-    after = second.timestamp() if isinstance(second, datetime) else second
+    after = _number(second) if isinstance(second, datetime) else second
     return (-1.0 if first is None else first), (-1.0 if after is None else after), third or ""
+
+
+def _number(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()
 
 
 def _earliest(*moments: datetime | None) -> datetime | None:

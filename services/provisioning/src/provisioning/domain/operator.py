@@ -119,9 +119,13 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """Nobody can use that profile (any more), for good. `how` says how we know."""
+    """Nobody can use that profile (any more), for good. `how` says how we know.
+
+    `never_made`: the operator has nothing of it yet. A call that is still on its way may change that.
+    """
 
     how: str
+    never_made: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +150,15 @@ class UsageReport:
 
 @dataclass(frozen=True, slots=True)
 class ProfileStatus:
-    """Where the profile is. `usage`: what the same answer told, so that nobody need ask twice."""
+    """Where the profile is. `usage`: what the same answer told, so that nobody need ask twice.
+
+    `install.observed_at` may be when that state began; `known_at` is when the source said that it still is so.
+    """
 
     install: InstallStatus
     eid: str | None = None
     usage: UsageReport | None = None
+    known_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

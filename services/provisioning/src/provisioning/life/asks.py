@@ -1,0 +1,100 @@
+"""Refunds' questions and orders in: a case wants to know how a profile is, or wants it taken out of use.
+
+They may come before the profile is made, before the order is known, or twice: whichever comes second, the question or
+the profile, begins the work, once. The row in `lives` is the lock that both take.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+from uuid import UUID
+
+from provisioning.births import Born
+from provisioning.life import store
+from provisioning.life.store import Life
+from provisioning.life.tables import inquiries, revocations
+from provisioning.operators import Operators
+from shared.contracts import CancellationAccepted, RefundApproved, RefundRequested
+from shared.database import Tx
+from shared.messaging.consumer import Received
+
+_DISPUTED = """
+UPDATE lives SET disputed_at = GREATEST(disputed_at, :now) WHERE order_id = ANY(CAST(:ids AS uuid[]))
+"""
+_BEGIN_INQUIRIES = """
+UPDATE inquiries SET begun_at = :now WHERE order_id = ANY(CAST(:ids AS uuid[])) AND begun_at IS NULL
+RETURNING case_id, order_id, trace
+"""
+_BEGIN_REVOCATIONS = """
+UPDATE revocations SET begun_at = :now WHERE order_id = ANY(CAST(:ids AS uuid[])) AND begun_at IS NULL
+RETURNING case_id, order_id, trace
+"""
+
+
+class _AboutCase(Protocol):
+    """A fact of refunds about one case of one order."""
+
+    @property
+    def order_id(self) -> UUID: ...
+
+    @property
+    def case_id(self) -> UUID: ...
+
+
+class Asks:
+    """Consumers of refunds' facts, and the beginning of lives."""
+
+    def __init__(self, operators: Operators) -> None:
+        self._operators = operators
+
+    async def refund_requested(self, tx: Tx, batch: Sequence[Received[RefundRequested]]) -> None:
+        """A case is open: look at the profile now, and answer it."""
+        rows = [_row(tx, received.event, received.trace) for received in batch]
+        await store.ask(tx, (row["order_id"] for row in rows))
+        await tx.insert(inquiries, _by_case(rows))
+        await self._begin(tx, [row["order_id"] for row in rows])
+
+    async def refund_approved(self, tx: Tx, batch: Sequence[Received[RefundApproved]]) -> None:
+        """The money goes back: where refunds says so, the profile goes out of use."""
+        wanted = [received for received in batch if received.event.revoke_profile]
+        await self._revoke(tx, [_row(tx, one.event, one.trace) | {"reason": "refund"} for one in wanted])
+
+    async def cancellation_accepted(self, tx: Tx, batch: Sequence[Received[CancellationAccepted]]) -> None:
+        """The buyer cancelled (RC 5, 6): the profile goes out of use for good, and the money follows."""
+        await self._revoke(tx, [_row(tx, one.event, one.trace) | {"reason": "cancellation"} for one in batch])
+
+    async def _revoke(self, tx: Tx, rows: list[dict[str, Any]]) -> None:
+        if not rows:
+            return
+        await store.ask(tx, (row["order_id"] for row in rows))
+        await tx.insert(revocations, _by_case(rows))
+        await self._begin(tx, [row["order_id"] for row in rows])
+
+    async def born(self, tx: Tx, born: Sequence[Born]) -> None:
+        """These profiles were made just now, in this transaction (a listener of `Births`)."""
+        awaited = await store.begin(tx, born)
+        if awaited:
+            await self._begin(tx, awaited)
+
+    async def _begin(self, tx: Tx, order_ids: Sequence[UUID]) -> None:
+        """Begin what was asked about profiles that are there; the others' questions wait for them."""
+        alive = await store.lives_of(tx, order_ids)
+        if not alive:
+            return
+        ids = sorted(alive, key=lambda one: one.int)
+        await tx.execute(_DISPUTED, now=tx.now, ids=ids)
+        for row in await tx.execute(_BEGIN_INQUIRIES, now=tx.now, ids=ids):
+            self._schedule(tx, "inquire", row, alive[row.order_id])
+        for row in await tx.execute(_BEGIN_REVOCATIONS, now=tx.now, ids=ids):
+            self._schedule(tx, "revoke", row, alive[row.order_id])
+
+    def _schedule(self, tx: Tx, do: str, row: Any, life: Life) -> None:
+        payload = {"do": do, "order_id": str(row.order_id), "case_id": str(row.case_id)}
+        tx.schedule(self._operators.kind("life", life.operator), f"{do}:{row.case_id}", payload, trace=row.trace)
+
+
+def _row(tx: Tx, event: _AboutCase, trace: str | None) -> dict[str, Any]:
+    return {"case_id": event.case_id, "order_id": event.order_id, "asked_at": tx.now, "trace": trace}
+
+
+def _by_case(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return sorted(rows, key=lambda row: row["case_id"].int)

@@ -1,0 +1,172 @@
+"""Where operators report on profiles: ES2+ notifications and signed usage pushes. Stored first, then answered.
+
+What comes from the operator itself is kept whatever it says, with a verdict, and answered 204, since a repetition would
+say the same; what cannot be read, or may come from somebody else, is refused and changes nothing.
+"""
+
+import hashlib
+import hmac
+from dataclasses import replace
+from datetime import UTC, timedelta
+from http import HTTPStatus
+from typing import Annotated, TypeVar
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import BaseModel, ValidationError
+
+from provisioning.domain import progress, pushes
+from provisioning.domain.feed import read_report
+from provisioning.domain.identifiers import from_the_wire
+from provisioning.domain.life import Report
+from provisioning.domain.progress import Progress
+from provisioning.domain.pushes import Push
+from provisioning.life.looking import report_of
+from provisioning.life.observing import Observing, Told
+from provisioning.life.settings import LifeSettings
+from provisioning.operators import Operators
+from shared.database import Database
+from shared.ids import uuid_for
+from shared.kernel.problems import Problem, field_errors
+
+M = TypeVar("M", bound=BaseModel)
+PROTOCOL = "gsma/rsp/v2.5.0"
+_PROTOCOLS = "gsma/rsp/v2."
+_PROGRESS = "gsma/rsp2/es2plus/handleDownloadProgressInfo"
+_ADMIN = {"X-Admin-Protocol": PROTOCOL}
+
+
+class Reports:
+    """Reads, checks and stores what operators send."""
+
+    def __init__(self, settings: LifeSettings, operators: Operators, database: Database, observing: Observing) -> None:
+        self._settings = settings
+        self._operators = operators
+        self._database = database
+        self._observing = observing
+
+    def admit(self, operator: str, request: Request, *offered: str | None) -> None:
+        """It carries the operator's secret, or came over mutual TLS with its certificate. Raises Problem."""
+        self._known(operator)
+        settings = self._settings
+        secret = settings.notification_secrets.get(operator)
+        shown = [text for text in offered if text]
+        if secret is not None and any(_same(secret.get_secret_value(), text) for text in shown):
+            return
+        certificate, header = settings.notification_certificates.get(operator), settings.client_certificate_header
+        if certificate and header and _same(certificate, _fingerprint(request.headers.get(header, ""))):
+            return
+        self._refused(operator, progress.SOURCE, "not_admitted")
+        detail = "Send the secret agreed for this operator as `Authorization: Bearer <secret>`, or its certificate."
+        raise Problem(HTTPStatus.UNAUTHORIZED, "unknown-notifier", detail, headers={"WWW-Authenticate": "Bearer"})
+
+    async def progress(self, operator: str, body: bytes, trace: str | None) -> None:
+        """One ES2+.HandleDownloadProgressInfo. Raises Problem (400) where it is none."""
+        message = _read(Progress, body)
+        report = message.report(self._settings.notification_points.get(operator, {}))
+        detail = message.detail()
+        said = (message.printed_iccid, str(message.point), report.at.isoformat(), detail["status"], message.eid or "")
+        # The call's own identifier is left out: a vendor that repeats a notification may give it a new one.
+        told = Told(
+            operator, message.printed_iccid, report, uuid_for(progress.SOURCE, operator, *said), detail, trace
+        )
+        async with self._database.transaction("http") as tx:
+            await self._observing.record_observation(tx, [told])
+
+    async def push(self, operator: str, body: bytes, signature: str | None, trace: str | None) -> None:
+        """One usage push. Raises Problem: not signed, too old, unreadable."""
+        self._known(operator)
+        secret = self._settings.usage_push_secrets.get(operator)
+        if secret is None or not pushes.is_signed(body, signature, secret.get_secret_value()):
+            self._refused(operator, pushes.SOURCE, "bad_signature")
+            detail = "X-Signature is not the HMAC-SHA256 of this body under the agreed key."
+            raise Problem(HTTPStatus.UNAUTHORIZED, "bad-signature", detail)
+        push = _read(Push, body)
+        window = timedelta(seconds=self._settings.usage_push_window_seconds)
+        if not pushes.in_window(push.timestamp, self._database.clock.now(), window):
+            self._refused(operator, pushes.SOURCE, "outside_window")
+            detail = "Its timestamp is not of now: it may be an old push that somebody sent again. Send a new one."
+            raise Problem(HTTPStatus.CONFLICT, "stale-push", detail)
+        iccid = from_the_wire(push.iccid)
+        told = Told(
+            operator, iccid, _pushed(push, body, iccid), _push_id(operator, body), {"push": push.id}, trace
+        )
+        async with self._database.transaction("http") as tx:
+            await self._observing.record_observation(tx, [told])
+
+    def _known(self, operator: str) -> None:
+        if operator not in self._operators:
+            raise Problem(HTTPStatus.NOT_FOUND, "unknown-operator", "No operator of this name is configured here.")
+
+    def _refused(self, operator: str, source: str, verdict: str) -> None:
+        self._observing.verdicts.labels(operator, source, verdict).inc()
+
+
+def router(reports: Reports) -> APIRouter:
+    """`POST /operators/{name}/…`. The secret may stand in the path, for vendors that can only be given an address."""
+    routes = APIRouter(tags=["operators"])
+
+    async def take(request: Request, operator: str, *offered: str | None) -> Response:
+        reports.admit(operator, request, *offered)
+        protocol = request.headers.get("x-admin-protocol", "")
+        if not protocol.startswith(_PROTOCOLS):
+            detail = f"Send X-Admin-Protocol: {PROTOCOL} (SGP.22 section 6.5.1)."
+            raise Problem(HTTPStatus.BAD_REQUEST, "wrong-protocol", detail, headers=_ADMIN)
+        await reports.progress(operator, await request.body(), request.state.trace)
+        return Response(status_code=HTTPStatus.NO_CONTENT, headers=_ADMIN)
+
+    @routes.post(f"/operators/{{operator}}/{_PROGRESS}", status_code=HTTPStatus.NO_CONTENT)
+    async def progress_info(
+        request: Request,
+        operator: str,
+        authorization: Annotated[str | None, Header(description="`Bearer <secret>`")] = None,
+        secret: Annotated[str | None, Query(description="instead of the header")] = None,
+    ) -> Response:
+        """ES2+.HandleDownloadProgressInfo (SGP.22 v2.5 section 5.3.5)."""
+        return await take(request, operator, (authorization or "").removeprefix("Bearer ").strip(), secret)
+
+    @routes.post(f"/operators/{{operator}}/key/{{secret}}/{_PROGRESS}", status_code=HTTPStatus.NO_CONTENT)
+    async def progress_info_by_address(request: Request, operator: str, secret: str) -> Response:
+        """The same."""
+        return await take(request, operator, secret)
+
+    @routes.post("/operators/{operator}/usage", status_code=HTTPStatus.NO_CONTENT)
+    async def usage(
+        request: Request, operator: str, x_signature: Annotated[str | None, Header(description="`sha256=<hex>`")] = None
+    ) -> Response:
+        """A usage push: a document as the operator's feed has, with `timestamp` and perhaps `id`."""
+        await reports.push(operator, await request.body(), x_signature, request.state.trace)
+        return Response(status_code=HTTPStatus.NO_CONTENT)
+
+    return routes
+
+
+def _read(model: type[M], body: bytes) -> M:
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        errors = field_errors(error.errors(include_url=False, include_input=False))
+        detail = "The body is not what this address expects; see errors."
+        raise Problem(HTTPStatus.BAD_REQUEST, "unreadable-report", detail, errors=errors) from None
+
+
+def _pushed(push: Push, body: bytes, iccid: str) -> Report:
+    status = read_report(body, iccid)
+    if status is None:
+        detail = "The report has a field of the wrong kind: bytes are whole numbers, times are ISO 8601 with a zone."
+        raise Problem(HTTPStatus.BAD_REQUEST, "unreadable-report", detail)
+    report = report_of(status, status.usage, now=push.timestamp)
+    return replace(report, source=pushes.SOURCE, at=push.timestamp.astimezone(UTC))
+
+
+def _push_id(operator: str, body: bytes) -> UUID:
+    return uuid_for(pushes.SOURCE, operator, hashlib.sha256(body).hexdigest())
+
+
+def _fingerprint(text: str) -> str:
+    """As proxies write it: `AB:CD…`, `abcd…`, `sha256:…`."""
+    return text.lower().removeprefix("sha256:").replace(":", "").strip()
+
+
+def _same(known: str, offered: str) -> bool:
+    return hmac.compare_digest(known.encode(), offered.encode())

@@ -1,0 +1,162 @@
+"""Timers and polls: `watch_lives` finds the profiles that are due, `observe` looks at each, and ends those whose time
+is over (RC 7).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+from uuid import UUID
+
+from provisioning.domain import operator as op
+from provisioning.domain.life import judge
+from provisioning.domain.operator import Cancelled
+from provisioning.domain.polling import ends_at
+from provisioning.life import store
+from provisioning.life.looking import Looked, look, maker
+from provisioning.life.observing import Observing, Told
+from provisioning.life.settings import LifeSettings
+from provisioning.life.store import Life
+from provisioning.operators import Operators
+from shared.contracts import ProfileExpired
+from shared.database import Database, Tx
+from shared.telemetry.logging import get_logger
+from shared.work import Done, Item, Later, NotNow, Unknown
+from shared.work.board import backoff
+
+log = get_logger(__name__)
+_MOST = 500
+#: So often an operator that does not answer is asked before a plan's end is taken for what it is; no call is needed.
+_LOOKS_AT_THE_END = 5
+_POLITE = timedelta(minutes=15)
+_DUE = """
+WITH due AS (
+  SELECT order_id FROM lives WHERE look_at <= :now ORDER BY look_at LIMIT :most FOR UPDATE SKIP LOCKED)
+UPDATE lives l SET look_at = NULL FROM due JOIN profiles p USING (order_id) WHERE l.order_id = due.order_id
+RETURNING l.order_id, l.trace, p.operator
+"""
+_EXPIRE = """
+UPDATE lives l SET expired_at = :now, expired_for = r.reason, look_at = NULL
+FROM unnest(CAST(:ids AS uuid[]), CAST(:reasons AS text[])) AS r(order_id, reason)
+WHERE l.order_id = r.order_id AND l.expired_at IS NULL AND l.revoked_at IS NULL RETURNING l.order_id
+"""
+
+Reason = Literal["never_activated", "plan_ended"]
+
+
+class WatchLives:
+    """Finds what is due. Its one row begins with the migration, and each time it is done it schedules itself again."""
+
+    kind = "watch_lives"
+    concurrency = 1
+
+    def __init__(self, operators: Operators, every_seconds: float) -> None:
+        self._operators = operators
+        self._every = timedelta(seconds=every_seconds)
+
+    async def perform(self, item: Item) -> None:
+        """Nothing outside is needed."""
+
+    async def record(self, tx: Tx, done: Sequence[Done[None]]) -> None:
+        """A piece of work for each profile that is due; at once again where there may be more."""
+        due = (await tx.execute(_DUE, now=tx.now, most=_MOST)).all()
+        for row in due:
+            if row.operator in self._operators:
+                tx.schedule(self._operators.kind("observe", row.operator), str(row.order_id), {}, trace=row.trace)
+        pause = timedelta(0) if len(due) == _MOST else self._every
+        for one in done:
+            tx.schedule(self.kind, one.item.key, due_at=tx.now + pause)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a look came to. `over`: the profile's time is over, and nobody can use it any more; `how` says why."""
+
+    told: Told | None = None
+    over: Reason | None = None
+    how: str = ""
+
+
+class Observe:
+    """Looks at one profile."""
+
+    def __init__(
+        self, operators: Operators, kind: str, settings: LifeSettings, database: Database, observing: Observing
+    ) -> None:
+        self.kind = kind
+        self.concurrency = settings.observe_concurrency
+        self._operators = operators
+        self._skew = timedelta(seconds=settings.clock_skew_seconds)
+        self._database = database
+        self._observing = observing
+
+    async def perform(self, item: Item) -> Seen:
+        """Ask the operator. A profile whose time is over is asked about once more before it is ended."""
+        async with self._database.reading() as tx:
+            life = (await store.lives_of(tx, [UUID(item.key)])).get(UUID(item.key))
+        if life is None or life.ended():
+            return Seen()
+        now = self._database.clock.now()
+        end = ends_at(life.course())
+        answer = await look(self._operators, life, now=now, trace=item.continues)
+        if isinstance(answer, op.NotNow):
+            return self._unreached(item, life, answer, over=end is not None and end <= now)
+        known = life.known
+        if answer.told is not None:
+            known, _ = judge(known, answer.told.report, now=now, sold_at=life.paid_at, skew=self._skew)
+        course = life.course(known)
+        end = ends_at(course)
+        if course.ended or end is None or end > now:
+            return Seen(answer.told)
+        if course.activated_at is not None:
+            return Seen(answer.told, "plan_ended", "the plan's validity is over")
+        return await self._end(item, life, answer)
+
+    def _unreached(self, item: Item, life: Life, answer: op.NotNow, *, over: bool) -> Seen:
+        if not over:
+            # Not even a polite poll is repeated at once: the next one comes by the schedule.
+            if answer.asked:
+                return Seen()
+            raise Later(timedelta(seconds=max(answer.retry_after or 0.0, 5.0)), answer.reason)
+        if life.facts.activated_at is not None and item.attempts >= _LOOKS_AT_THE_END:
+            return Seen(over="plan_ended", how="the plan's validity is over; the operator did not answer")
+        raise NotNow(answer.reason, delay=min(backoff(item.attempts + 3), _POLITE))
+
+    async def _end(self, item: Item, life: Life, answer: Looked) -> Seen:
+        """Nobody activated it in time (RC 7). It ends also where a phone holds it unused and it cannot be cancelled."""
+        cancelled = await maker(self._operators, life).cancel(life.ref(uncertain=item.uncertain), trace=item.continues)
+        match cancelled:
+            case Cancelled(how):
+                return Seen(answer.told, "never_activated", how)
+            case op.Refused(reason):
+                return Seen(answer.told, "never_activated", reason)
+            case op.NotNow(reason):
+                raise NotNow(reason, delay=min(backoff(item.attempts + 3), _POLITE))
+        raise Unknown(cancelled.reason, delay=min(backoff(item.attempts + 3), _POLITE))
+
+    async def record(self, tx: Tx, done: Sequence[Done[Seen]]) -> None:
+        """Keep what was said, end what is over, and say when to look again."""
+        told = [one.result.told for one in done if one.result.told is not None]
+        known = await self._observing.record_observation(tx, told)
+        over = {UUID(one.item.key): one.result for one in done if one.result.over}
+        await self._expire(tx, over)
+        rest = {UUID(one.item.key) for one in done} - known.keys()
+        lives = await store.lives_of(tx, rest | over.keys(), lock=True)
+        looks = {key: (life.known, self._observing.next_look(life, None, tx.now), None) for key, life in lives.items()}
+        await store.save(tx, looks)
+
+    async def _expire(self, tx: Tx, over: dict[UUID, Seen]) -> None:
+        """End them, unless something was extended, revoked or ended in the meantime."""
+        if not over:
+            return
+        reasons = {}
+        for key, life in (await store.lives_of(tx, over, lock=True)).items():
+            reason, end = over[key].over, life.plan_ends_at
+            if reason == "never_activated" or end is None or end <= tx.now:
+                reasons[key] = reason
+        ids = sorted(reasons, key=lambda one: one.int)
+        ended = await tx.execute(_EXPIRE, now=tx.now, ids=ids, reasons=[reasons[one] for one in ids])
+        for key, life in (await store.lives_of(tx, ended.scalars())).items():
+            expired = ProfileExpired(**life.subject(), reason=reasons[key], expired_at=life.expired_at or tx.now)
+            tx.publish(expired, trace=life.trace)
+            log.info("profile_expired", order_id=str(key), reason=reasons[key], how=over[key].how)

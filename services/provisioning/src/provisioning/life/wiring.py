@@ -1,0 +1,67 @@
+"""Profiles' lives, assembled: what they consume, perform and serve."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from fastapi.params import Depends
+
+from provisioning.births import Births
+from provisioning.life import reports_api, views
+from provisioning.life.asks import Asks
+from provisioning.life.inquire import Inquire
+from provisioning.life.lane import Deed, LifeLane
+from provisioning.life.observing import Observing
+from provisioning.life.revoke import Revoke
+from provisioning.life.top_ups import TopUp, TopUpIntake
+from provisioning.life.watch import Observe, WatchLives
+from provisioning.operators import Operators
+from provisioning.settings import Settings
+from shared.contracts import CancellationAccepted, OrderPaid, RefundApproved, RefundRequested
+from shared.database import Tx
+from shared.kernel.service import Service
+from shared.messaging.consumer import Handler, Received
+
+
+def live(service: Service, settings: Settings, operators: Operators, births: Births, agent: Depends) -> Observing:
+    """Let profiles live after their birth; returns what records observations, for adapters with webhooks of their own.
+
+    `agent`: the dependency that admits agents.
+    """
+    database = service.database
+    observing = Observing(operators, timedelta(seconds=settings.clock_skew_seconds), service.metrics.registry)
+    asks = Asks(operators)
+    births.listen(asks.born)
+    service.consumes(
+        {
+            RefundRequested: asks.refund_requested,
+            RefundApproved: asks.refund_approved,
+            CancellationAccepted: asks.cancellation_accepted,
+        }
+    )
+    deeds: dict[str, Deed] = {
+        "inquire": Inquire(operators, settings, database, observing),
+        "revoke": Revoke(operators, database),
+        "top_up": TopUp(operators, database, observing),
+    }
+    service.performs(WatchLives(operators, settings.watch_seconds))
+    for name in operators.names:
+        lane = LifeLane(operators.kind("life", name), settings.life_concurrency, deeds)
+        service.performs(lane, Observe(operators, operators.kind("observe", name), settings, database, observing))
+    reports = reports_api.Reports(settings, operators, database, observing)
+    service.serves(reports_api.router(reports), views.router(database, operators, agent))
+    return observing
+
+
+def by_kind(esims: Handler, settings: Settings, operators: Operators) -> Handler:
+    """A handler of OrderPaid: eSIMs to be made go to `esims`, top-ups to the eSIM that they extend."""
+    top_ups = TopUpIntake(settings, operators)
+
+    async def order_paid(tx: Tx, batch: Sequence[Received[OrderPaid]]) -> None:
+        new = [received for received in batch if received.event.kind == "esim"]
+        more = [received for received in batch if received.event.kind == "top_up"]
+        if new:
+            await esims(tx, new)
+        if more:
+            await top_ups.order_paid(tx, more)
+
+    return order_paid
