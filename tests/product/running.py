@@ -38,7 +38,8 @@ HURRY: Mapping[str, Mapping[str, str]] = {
 
 _LEFT = """
 SELECT 'outbox ' || topic FROM outbox
-UNION ALL SELECT concat_ws(' ', 'work', kind, state, last_error) FROM work WHERE kind NOT IN ('clear_sessions', 'watch_lives')
+UNION ALL SELECT concat_ws(' ', 'work', kind, state, last_error) FROM work
+  WHERE kind NOT IN ('clear_sessions', 'watch_lives')
 UNION ALL SELECT concat_ws(' ', 'dead letter', topic, reason, detail) FROM dead_letters
 """
 
