@@ -1,9 +1,10 @@
 import email
 import email.policy
-import tomllib
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from email.header import decode_header, make_header
-from importlib.resources import files
+from string import Formatter
+from typing import Any, get_args
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -11,16 +12,40 @@ from hypothesis import strategies as st
 
 from notifications import storefronts
 from notifications.domain.activation import parse
-from notifications.domain.letters import QrLetter, RefundLetter, Rendered
+from notifications.domain.letters import NoteLetter, QrLetter, Rendered
 from notifications.domain.message import BadAddressError, message, recipient
-from notifications.domain.render import render_qr, render_refund
-from notifications.domain.words import Written, day, days, money, volume, written
-from shared.contracts import Explanation, Money, Plan
+from notifications.domain.notes import KINDS
+from notifications.domain.relevance import COLUMNS, is_pointless
+from notifications.domain.render import render_note, render_qr
+from notifications.domain.words import Texts, Words, day, days, money, texts, traffic, volume, written
+from notifications.facts import Approved, Extended, Nearing, PaidOrder
+from shared.contracts import (
+    AppealReceived,
+    ClaimReceived,
+    Explanation,
+    Ground,
+    InformationNeeded,
+    Language,
+    Method,
+    Money,
+    OrderEvent,
+    Plan,
+    ReceiptIssued,
+    RefundDenied,
+    RefundSettled,
+)
+from shared.ids import uuid7
 
 STORES = storefronts.load()
 CODE = parse("LPA:1$smdp.example$ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 PLAN = Plan(id="eu", title="Europe 10 GB", coverage=("FR", "DE"), data_mb=10240, validity_days=30, profile_type="x")
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+ORDER: dict[str, Any] = {
+    "order_id": uuid7(),
+    "order_number": "10000001",
+    "storefront": "qazaq-esim",
+    "buyer_id": uuid7(),
+}
 
 
 def _qr(
@@ -41,24 +66,117 @@ def _qr(
     return render_qr(letter)
 
 
-def _refund(language: str = "en", credited_by: date | None = date(2026, 12, 20)) -> Rendered:
-    letter = RefundLetter(
-        STORES["qazaq-esim"],
-        language,
-        "Ann",
-        "10000001",
+def _approved(credited_by: date | None = date(2026, 12, 20), settled: RefundSettled | None = None) -> Approved:
+    return Approved(
+        **ORDER,
+        case_id=uuid7(),
+        refund_id=uuid7(),
         amount=Money(amount=1299000, currency="KZT"),
+        policy="qazaq-esim@1",
+        grounds=(Ground(document="RP", clause="2.1", text="x"), Ground(document="PO", clause="5.4", text="y")),
         explanation=Explanation(en="It <could> not be made.", ru="Её не удалось <выпустить>."),
-        clauses=("RP 2.1", "PO 5.4"),
+        approved_at=NOW,
         credited_by=credited_by,
+        settled=settled,
     )
-    return render_refund(letter)
+
+
+def _settled(method: Method = "card") -> RefundSettled:
+    return RefundSettled(
+        **ORDER,
+        refund_id=uuid7(),
+        amount=Money(amount=1299000, currency="KZT"),
+        settled_at=NOW,
+        credited_from=date(2026, 11, 25),
+        credited_by=date(2026, 12, 4),
+        credited_at_latest=date(2026, 12, 20),
+        method=method,
+    )
+
+
+def _note(kind: str, fact: OrderEvent, language: str = "en", slug: str = "qazaq-esim") -> Rendered:
+    store = STORES[slug]
+    words = Words(written(language), ZoneInfo(store.time_zone))
+    note = KINDS[kind].write(fact, words)
+    return render_note(
+        NoteLetter(store, language, "Ann", "10000001", note=note, account="https://shop.example/account/x")
+    )
+
+
+def _refund(language: str = "en", credited_by: date | None = date(2026, 12, 20)) -> Rendered:
+    return _note("refund", _approved(credited_by), language)
+
+
+PAID = PaidOrder(
+    **ORDER,
+    kind="esim",
+    plan=PLAN,
+    paid=Money(amount=1500, currency="USD"),
+    invoice_id="1000001",
+    paid_at=NOW,
+    receipt_url="https://ofd.example/t/1",
+)
+RECEIPT = ReceiptIssued(
+    **ORDER,
+    receipt_id=uuid7(),
+    kind="sale",
+    amount=Money(amount=1500, currency="USD"),
+    check_number="FS-778",
+    ticket_url="https://ofd.example/t/1",
+    issued_at=NOW,
+)
+INFORMATION = InformationNeeded(
+    **ORDER,
+    case_id=uuid7(),
+    missing=("full_name", "evidence"),
+    policy="esimka@1",
+    grounds=(Ground(document="RF", clause="4.3", text="x"),),
+    explanation=Explanation(en="We lack something.", ru="Чего-то не хватает."),
+    asked_at=NOW,
+)
+DENIED = RefundDenied(
+    **ORDER,
+    case_id=uuid7(),
+    policy="esimka@1",
+    grounds=(Ground(document="RF", clause="3.1", text="x"),),
+    explanation=Explanation(en="It was activated.", ru="Она активирована."),
+    denied_at=NOW,
+)
+TOPUP = Extended(
+    **ORDER,
+    iccid="8999702000000000018",
+    plan=PLAN,
+    operator="primary",
+    esim_order_id=uuid7(),
+    plan_ends_at=NOW,
+    paid_at=NOW,
+    applied_at=NOW,
+)
+FACTS: dict[str, OrderEvent] = {
+    "order": PAID,
+    "delay": PAID,
+    "receipt": RECEIPT,
+    "topup": TOPUP,
+    "refund": _approved(),
+    "settled": _settled(),
+    "information": INFORMATION,
+    "denied": DENIED,
+    "appeal": AppealReceived(**ORDER, case_id=uuid7(), received_at=NOW, answer_by=NOW),
+    "claim": ClaimReceived(**ORDER, claim_id=uuid7(), received_at=NOW, answer_by=NOW),
+    "expiring": Nearing(**ORDER, plan=PLAN, ends_at=NOW),
+    "ending": Nearing(**ORDER, plan=PLAN, ends_at=NOW),
+}
 
 
 @pytest.mark.parametrize("language", ["en", "ru", "kk", "ka"])
 def test_a_delivery_has_all_that_interfaces_md_asks_for(language: str) -> None:
     rendered = _qr(language, confirmation_code="4471")
-    until = {"en": "19\u00a0May 2027", "ru": "19\u00a0мая 2027\u00a0г."}[written(language)]
+    until = {
+        "en": "19\u00a0May 2027",
+        "ru": "19\u00a0мая 2027\u00a0г.",
+        "kk": "2027\u00a0ж. 19\u00a0мамыр",
+        "ka": "19\u00a0მაისი, 2027",
+    }[language]
     for content in (rendered.text, rendered.html):
         for wanted in (
             "smdp.example",
@@ -75,7 +193,7 @@ def test_a_delivery_has_all_that_interfaces_md_asks_for(language: str) -> None:
             CODE.android_link,
         ):
             assert wanted in content
-    roaming = {"en": "data roaming", "ru": "в роуминге"}[written(language)]
+    roaming = {"en": "data roaming", "ru": "в роуминге", "kk": "роумингте", "ka": "როუმინგი"}[language]
     assert roaming in rendered.text
     assert roaming in rendered.html
     [picture] = rendered.pictures
@@ -88,10 +206,30 @@ def test_without_a_confirmation_code_none_is_mentioned() -> None:
     assert "Confirmation code" not in rendered.text + rendered.html
 
 
-def test_kazakh_is_written_in_russian_and_georgian_in_english_for_now() -> None:
-    assert _qr("kk") == _qr("ru")
-    assert _qr("ka") == _qr("en")
-    assert written("xx") == "en"
+def test_a_language_that_we_do_not_write_is_written_in_english() -> None:
+    assert _qr("xx") == _qr("en")
+
+
+def test_a_delivery_carries_receipt_and_account_where_they_are_known() -> None:
+    assert "receipt" not in _qr().text
+    letter = QrLetter(
+        STORES["esimka"],
+        "en",
+        "Ann",
+        "10000001",
+        plan=PLAN,
+        code=CODE,
+        confirmation_code=None,
+        iccid="8999702000000000018",
+        apn=None,
+        valid_until=date(2027, 5, 19),
+        receipt_url="https://ofd.example/t/1",
+        account="https://shop.example/account/x",
+    )
+    rendered = render_qr(letter)
+    for content in (rendered.text, rendered.html):
+        assert "https://ofd.example/t/1" in content
+        assert "https://shop.example/account/x" in content
 
 
 @pytest.mark.parametrize("slug", STORES)
@@ -129,13 +267,77 @@ def test_a_refund_says_how_much_why_and_when() -> None:
     assert "Expected by" not in _refund(credited_by=None).text
 
 
-def test_both_languages_have_the_same_texts() -> None:
-    texts = [
-        tomllib.loads((files("notifications") / "texts" / f"{code}.toml").read_text("utf-8")) for code in ("en", "ru")
-    ]
-    assert {section: set(entries) for section, entries in texts[0].items()} == {
-        section: set(entries) for section, entries in texts[1].items()
-    }
+@pytest.mark.parametrize("language", get_args(Language))
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_fact_has_a_mail_in_every_language(kind: str, language: str) -> None:
+    rendered = _note(kind, FACTS[kind], language)
+    for content in (rendered.subject, rendered.text, rendered.html.partition("</style>")[2]):
+        assert "10000001" in content
+        assert "{" not in content
+    for content in (rendered.text, rendered.html):
+        assert "https://shop.example/account/x" in content
+        assert "support@qazaq-esim.example" in content
+
+
+def test_what_is_asked_for_is_named_and_nothing_else() -> None:
+    text = _note("information", INFORMATION).text
+    assert "your full name" in text
+    assert "screenshots" in text
+    assert "a phone number" not in text
+    assert "RF 4.3" in text
+
+
+def test_a_refusal_states_grounds_and_how_to_appeal() -> None:
+    text = _note("denied", DENIED).text
+    assert "It was activated." in text
+    assert "RF 3.1" in text
+    assert "Another person" in text
+
+
+@pytest.mark.parametrize(("method", "where"), [("card", "card"), ("bank_transfer", "account"), ("wallet", "wallet")])
+def test_a_settled_refund_says_where_and_when(method: Method, where: str) -> None:
+    text = _note("settled", _settled(method)).text
+    assert where in text
+    for wanted in ("25\u00a0November 2026", "4\u00a0December 2026", "20\u00a0December 2026"):
+        assert wanted in text
+
+
+def test_an_approval_that_was_settled_at_once_says_both() -> None:
+    text = _note("refund", _approved(settled=_settled())).text
+    assert "25\u00a0November 2026" in text
+    assert "Expected by" not in text
+
+
+def test_receipts_are_linked_only_where_they_are_pages() -> None:
+    assert "https://ofd.example/t/1" in _note("receipt", RECEIPT).html
+    odd = RECEIPT.model_copy(update={"ticket_url": "javascript:alert(1)"})
+    assert "javascript" not in _note("receipt", odd).html
+
+
+def test_a_mail_that_has_become_pointless_is_known() -> None:
+    nothing: dict[str, datetime | None] = dict.fromkeys(COLUMNS)
+    assert not is_pointless("delay", nothing, PAID)
+    assert is_pointless("delay", {**nothing, "generated_at": NOW}, PAID)
+    assert not is_pointless("receipt", {**nothing, "generated_at": NOW}, RECEIPT)
+    assert is_pointless("expiring", {**nothing, "installed_at": NOW}, FACTS["expiring"])
+    assert is_pointless("qr", {**nothing, "revoked_at": NOW}, PAID)
+    assert not is_pointless("ending", {**nothing, "plan_ends_at": NOW}, FACTS["ending"])
+    assert is_pointless("ending", {**nothing, "plan_ends_at": NOW + timedelta(days=3)}, FACTS["ending"])
+
+
+@pytest.mark.parametrize("language", get_args(Language))
+def test_every_language_has_the_same_texts_with_the_same_places(language: Language) -> None:
+    def places(all_texts: Texts) -> dict[str, dict[str, set[str]]]:
+        return {
+            section: {
+                name: {part[1] or "" for part in Formatter().parse(text)} - {""} for name, text in entries.items()
+            }
+            for section, entries in all_texts.items()
+        }
+
+    assert places(texts(language)) == places(texts("en"))
+    assert len(texts(language)["calendar"]["months"].split()) == 12
+    assert len(texts(language)["calendar"]["days"].split()) == 3
 
 
 @pytest.mark.parametrize(
@@ -208,6 +410,7 @@ def test_words() -> None:
         "дня",
         "дней",
     ]
+    assert [traffic(size, "ru") for size in (0, 340 * 2**20, 1288490189)] == ["0\u00a0МБ", "340\u00a0МБ", "1,2\u00a0ГБ"]
     assert [days(count, "en") for count in (1, 2)] == ["1\u00a0day", "2\u00a0days"]
     assert [volume(size, "en") for size in (1024, 5120, 3000, 500, 1536)] == [
         "1\u00a0GB",
@@ -218,8 +421,8 @@ def test_words() -> None:
     ]
 
 
-@given(st.integers(0, 10**12), st.sampled_from(["KZT", "USD", "JPY", "KWD"]), st.sampled_from(["en", "ru"]))
-def test_no_money_is_lost_in_writing(amount: int, currency: str, language: Written) -> None:
+@given(st.integers(0, 10**12), st.sampled_from(["KZT", "USD", "JPY", "KWD"]), st.sampled_from(get_args(Language)))
+def test_no_money_is_lost_in_writing(amount: int, currency: str, language: Language) -> None:
     text = money(Money(amount=amount, currency=currency), language)
     digits = "".join(character for character in text if character.isdigit())
     assert int(digits) == amount

@@ -12,6 +12,8 @@ from uuid import UUID
 
 _FRESH_SECONDS = 2.0
 _MOST = 5_000
+#: A mail: its kind and what it is about.
+Mailed = tuple[str, UUID]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,32 +27,45 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A mail that is due: the fact it is about, and the buyer's contact (None: the buyer was erased)."""
+    """A mail that is due: the fact it is about, and the buyer's contact.
+
+    None as contact: the mail is not to be sent (any more).
+    """
 
     fact: Any
     contact: Contact | None
 
 
 class Recent:
-    """At most one mail per buyer, by buyer."""
+    """Mails that became due a moment ago."""
 
     def __init__(self) -> None:
-        self._entries: dict[UUID, tuple[str, UUID, Known, float]] = {}
+        self._entries: dict[Mailed, tuple[UUID, Known, float]] = {}
+        self._of_buyer: dict[UUID, set[Mailed]] = {}
 
     def put(self, buyer_id: UUID, kind: str, subject_id: UUID, known: Known) -> None:
         """Remember; beyond a few thousand the oldest is forgotten."""
         if len(self._entries) >= _MOST:
-            del self._entries[next(iter(self._entries))]
-        self._entries[buyer_id] = (kind, subject_id, known, time.monotonic())
+            self._pop(next(iter(self._entries)))
+        self._entries[kind, subject_id] = (buyer_id, known, time.monotonic())
+        self._of_buyer.setdefault(buyer_id, set()).add((kind, subject_id))
 
-    def take(self, buyer_id: UUID, kind: str, subject_id: UUID) -> Known | None:
+    def take(self, kind: str, subject_id: UUID) -> Known | None:
         """What is known about this mail, once."""
-        entry = self._entries.pop(buyer_id, None)
-        if entry is None or entry[:2] != (kind, subject_id) or time.monotonic() - entry[3] > _FRESH_SECONDS:
-            return None
-        return entry[2]
+        entry = self._pop((kind, subject_id))
+        return None if entry is None or time.monotonic() - entry[2] > _FRESH_SECONDS else entry[1]
 
     def forget(self, buyer_ids: Iterable[UUID]) -> None:
         """Something about these buyers has changed."""
         for buyer_id in buyer_ids:
-            self._entries.pop(buyer_id, None)
+            for mailed in tuple(self._of_buyer.get(buyer_id, ())):
+                self._pop(mailed)
+
+    def _pop(self, mailed: Mailed) -> tuple[UUID, Known, float] | None:
+        entry = self._entries.pop(mailed, None)
+        if entry is not None:
+            left = self._of_buyer[entry[0]]
+            left.discard(mailed)
+            if not left:
+                del self._of_buyer[entry[0]]
+        return entry

@@ -5,13 +5,34 @@ from aiosmtplib import SMTP
 from notifications import storefronts
 from notifications.adapters.instant import InstantMailer
 from notifications.adapters.smtp import SmtpMailer
-from notifications.consumers import Facts
+from notifications.consumers.contacts import Contacts
+from notifications.consumers.mailing import Mailing
+from notifications.consumers.orders import Orders
+from notifications.consumers.refunds import Refunds
 from notifications.domain.delivery import Mailer
 from notifications.recent import Recent
 from notifications.settings import Settings
-from notifications.work import DeliverQr, MailRefund, Sending
+from notifications.work.letters import DeliverQr, MailRefund, SendNote
+from notifications.work.sending import Sending
+from notifications.work.watch import WatchExpiry, WatchOrders, WatchPlan
 from shared.clock import Clock
-from shared.contracts import BuyerContact, ProfileGenerated, RefundApproved
+from shared.contracts import (
+    AppealReceived,
+    BuyerContact,
+    ClaimReceived,
+    InformationNeeded,
+    OrderPaid,
+    ProfileExpired,
+    ProfileFailed,
+    ProfileGenerated,
+    ProfileObserved,
+    ProfileRevoked,
+    ReceiptIssued,
+    RefundApproved,
+    RefundDenied,
+    RefundSettled,
+    TopUpApplied,
+)
 from shared.kernel.service import Service
 
 #: aiosmtplib's `start_tls`: None takes it where the server offers it.
@@ -24,19 +45,43 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     mailer = _mailer(settings)
     service.closes(mailer.close)
     recent = Recent()
-    facts = Facts(recent)
+    mailing = Mailing(recent)
+    contacts, orders, refunds = (
+        Contacts(recent, settings.resend_limit),
+        Orders(mailing, settings),
+        Refunds(mailing, settings),
+    )
     sending = Sending(
-        settings, mailer, storefronts.load(), service.database, service.tracing, service.metrics.registry, recent
+        settings, mailer, storefronts.load(), {}, service.database, service.tracing, service.metrics.registry, recent
     )
     service.consumes(
         {
-            ProfileGenerated: facts.profile_generated,
-            BuyerContact: facts.buyer_contact,
-            RefundApproved: facts.refund_approved,
+            BuyerContact: contacts.buyer_contact,
+            OrderPaid: orders.order_paid,
+            ReceiptIssued: orders.receipt_issued,
+            ProfileGenerated: orders.profile_generated,
+            ProfileFailed: orders.profile_failed,
+            ProfileObserved: orders.profile_observed,
+            ProfileRevoked: orders.profile_revoked,
+            ProfileExpired: orders.profile_expired,
+            TopUpApplied: orders.top_up_applied,
+            InformationNeeded: refunds.information_needed,
+            RefundApproved: refunds.refund_approved,
+            RefundDenied: refunds.refund_denied,
+            RefundSettled: refunds.refund_settled,
+            AppealReceived: refunds.appeal_received,
+            ClaimReceived: refunds.claim_received,
         }
     )
-    service.forgets(BuyerContact, facts.buyer_erased)
-    service.performs(DeliverQr(sending, service.opener), MailRefund(sending))
+    service.forgets(BuyerContact, contacts.buyer_erased)
+    service.performs(
+        DeliverQr(sending, service.opener),
+        MailRefund(sending),
+        SendNote(sending),
+        WatchOrders(mailing),
+        WatchExpiry(mailing),
+        WatchPlan(mailing, service.database, settings),
+    )
     return service
 
 

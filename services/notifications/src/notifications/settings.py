@@ -5,8 +5,11 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, model_validator
 
 from shared.kernel.settings import ServiceSettings
+from shared.sealed import new_private_key
 
+_TWO_DAYS = 2 * 24 * 3600
 _FOUR_DAYS = 4 * 24 * 3600
+_TWO_WEEKS = 14 * 24 * 3600
 
 
 class Settings(ServiceSettings):
@@ -29,6 +32,22 @@ class Settings(ServiceSettings):
     smtp_final_timeout_seconds: float = Field(600.0, gt=0)
     #: RFC 5321 section 4.5.4.1: give up after 4-5 days of temporary refusals.
     mail_give_up_seconds: float = Field(_FOUR_DAYS, gt=0)
+
+    public_url: str = Field(
+        "http://127.0.0.1:8004", pattern=r"^https?://[^\s]*[^/\s]$", description="where buyers reach this service"
+    )
+    #: base64 of 32 bytes; signs links and return paths. A generated one is good for tests only: links die with it.
+    link_key: SecretStr = Field(default_factory=lambda: SecretStr(new_private_key()))
+    gather_seconds: float = Field(2.0, gt=0, description="a refund's approval waits so long for the bank's answer")
+    order_mail_after_seconds: float = Field(
+        10.0, gt=0, description="`we have your order`, where the code is not out by then"
+    )
+    delay_mail_after_seconds: float = Field(60.0, gt=0, description="`we are on it`, counted from the payment")
+    expiry_mail_before_seconds: float = Field(
+        _TWO_WEEKS, gt=0, description="before an eSIM expires that nobody installed"
+    )
+    plan_mail_before_seconds: float = Field(_TWO_DAYS, gt=0, description="before a plan ends")
+    resend_limit: int = Field(5, ge=0, description="how often a code may be sent again, per order")
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

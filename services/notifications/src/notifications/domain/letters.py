@@ -1,10 +1,11 @@
 """What a mail is about: plain values, complete, so that rendering needs nothing else."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 
 from notifications.domain.activation import ActivationCode
-from shared.contracts import Explanation, Money, Plan
+from shared.contracts import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Letter:
     """What all mails about an order have."""
 
     store: Storefront
-    #: The buyer's language; texts fall back to one that exists.
+    #: The buyer's language; English where we do not write it.
     language: str
     name: str
     order_number: str
@@ -39,17 +40,36 @@ class QrLetter(Letter):
     iccid: str
     apn: str | None
     valid_until: date
+    receipt_url: str | None = None
+    account: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class RefundLetter(Letter):
-    """The money goes back: how much, why, and when to expect it."""
+class Note:
+    """What a mail without a code says: names of sentences in its section of the texts, and values for them."""
 
-    amount: Money
-    explanation: Explanation
-    #: As `RP 2.1`.
-    clauses: tuple[str, ...]
-    credited_by: date | None
+    #: The section of `texts/<language>.toml`.
+    section: str
+    #: For the placeholders in its sentences.
+    values: Mapping[str, str]
+    #: Names of sentences; they follow what is `said`.
+    paragraphs: tuple[str, ...]
+    #: Sentences that came with the fact, in the buyer's language.
+    said: tuple[str, ...] = ()
+    #: Names of sentences that stand as a list.
+    points: tuple[str, ...] = ()
+    #: Names of labels, and values.
+    rows: tuple[tuple[str, str], ...] = ()
+    #: Names of labels, and addresses.
+    links: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NoteLetter(Letter):
+    """Any mail without a code."""
+
+    note: Note
+    account: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,4 +88,4 @@ class Rendered:
     subject: str
     text: str
     html: str
-    pictures: tuple[Picture, ...] = ()
+    pictures: tuple[Picture, ...] = field(default=())

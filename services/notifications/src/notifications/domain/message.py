@@ -1,6 +1,7 @@
 """A rendered letter as the bytes of a mail (RFC 5322, MIME), with headers that survive any name."""
 
 from base64 import encodebytes
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from email.header import Header
@@ -8,6 +9,8 @@ from email.utils import format_datetime
 
 from notifications.domain.letters import Rendered, Storefront
 
+#: Makes the DKIM-Signature header (RFC 6376) of a whole mail, CRLF at its end.
+Signer = Callable[[bytes], bytes]
 _CRLF = b"\r\n"
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 -'")
 
@@ -41,8 +44,16 @@ def recipient(name: str, email: str) -> Recipient:
     return Recipient(" ".join(name.split()), f"{local}@{ascii_domain}")
 
 
-def message(rendered: Rendered, store: Storefront, to: Recipient, *, message_id: str, date: datetime) -> bytes:
-    """The whole mail, CRLF lines. The same letter always gives the same bytes."""
+def message(
+    rendered: Rendered,
+    store: Storefront,
+    to: Recipient,
+    *,
+    message_id: str,
+    date: datetime,
+    signer: Signer | None = None,
+) -> bytes:
+    """The whole mail, CRLF lines, signed where there is a signer. The same letter always gives the same bytes."""
     boundary = f"={message_id.partition('@')[0]}="
     outer, inner = f"{boundary}a", f"{boundary}r"
     head = [
@@ -63,7 +74,8 @@ def message(rendered: Rendered, store: Storefront, to: Recipient, *, message_id:
         related.append(_part("image/png", picture.png, *more))
     plain = _part("text/plain; charset=utf-8", _lines(rendered.text))
     html = f'Content-Type: multipart/related; type="text/html"; boundary="{inner}"'.encode() + _CRLF * 2
-    return "\r\n".join(head).encode() + _multipart(outer, [plain, html + _multipart(inner, related)])
+    whole = "\r\n".join(head).encode() + _multipart(outer, [plain, html + _multipart(inner, related)])
+    return whole if signer is None else signer(whole) + whole
 
 
 def _lines(text: str) -> bytes:

@@ -1,16 +1,14 @@
 """A letter's text and HTML from one template: the blocks are drawn twice, by `ui.text.j2` and `ui.html.j2`."""
 
 import re
-import tomllib
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from notifications.domain import qr, words
-from notifications.domain.letters import Letter, Picture, QrLetter, RefundLetter, Rendered
-from notifications.domain.words import Written
+from notifications.domain.letters import Letter, NoteLetter, Picture, QrLetter, Rendered
+from shared.contracts import Language
 
 _CID = "qr"
 _EMPTY_LINES = re.compile(r"\n{3,}")
@@ -19,7 +17,7 @@ _EMPTY_LINES = re.compile(r"\n{3,}")
 def render_qr(letter: QrLetter) -> Rendered:
     """The delivery mail with its QR code."""
     language = words.written(letter.language)
-    t = _texts(language)["qr"]
+    t = words.texts(language)["qr"]
     valid_until = words.day(letter.valid_until, language)
     picture = Picture(_CID, *qr.picture(letter.code.text))
     subject = t["subject"].format(plan=letter.plan.title, order_number=letter.order_number)
@@ -35,24 +33,25 @@ def render_qr(letter: QrLetter) -> Rendered:
     return Rendered(subject, text, html, (picture,))
 
 
-def render_refund(letter: RefundLetter) -> Rendered:
-    """The mail that says that the money goes back."""
+def render_note(letter: NoteLetter) -> Rendered:
+    """Any mail without a code."""
     language = words.written(letter.language)
-    t = _texts(language)["refund"]
-    amount = words.money(letter.amount, language)
+    note = letter.note
+    t = words.texts(language)[note.section]
+    values = {**note.values, "order_number": letter.order_number, "support": letter.store.support}
     more = {
         "t": t,
-        "preview": t["preview"].format(amount=amount),
-        "amount": amount,
-        "explanation": letter.explanation.ru if language == "ru" else letter.explanation.en,
-        "expected": words.day(letter.credited_by, language) if letter.credited_by else None,
+        "note": note,
+        "preview": t["preview"].format(**values),
+        "paragraphs": [*note.said, *(t[name].format(**values) for name in note.paragraphs)],
+        "points": [t[name].format(**values) for name in note.points],
     }
-    text, html = _both("refund.j2", letter, language, more)
-    return Rendered(t["subject"].format(amount=amount, order_number=letter.order_number), text, html)
+    text, html = _both("note.j2", letter, language, more)
+    return Rendered(t["subject"].format(**values), text, html)
 
 
-def _both(template: str, letter: Letter, language: Written, more: dict[str, Any]) -> tuple[str, str]:
-    common = _texts(language)["common"]
+def _both(template: str, letter: Letter, language: Language, more: dict[str, Any]) -> tuple[str, str]:
+    common = words.texts(language)["common"]
     context = {
         "letter": letter,
         "language": language,
@@ -83,8 +82,3 @@ def _environment(form: str) -> Environment:
 def _tidy(text: str) -> str:
     """At most one empty line in a row."""
     return _EMPTY_LINES.sub("\n\n", text).strip()
-
-
-@cache
-def _texts(language: Written) -> dict[str, dict[str, str]]:
-    return tomllib.loads((files("notifications") / "texts" / f"{language}.toml").read_text("utf-8"))

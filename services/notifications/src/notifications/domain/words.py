@@ -1,65 +1,50 @@
-"""Dates, money and data volumes as people write them, in the languages we write mails in."""
+"""Dates, money and data volumes as people write them, in the languages we write in."""
 
-from datetime import date
-from typing import Literal
+import tomllib
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cache
+from importlib.resources import files
+from typing import get_args
+from zoneinfo import ZoneInfo
 
-from shared.contracts import Language, Money
+from shared.contracts import Explanation, Language, Money
 
-#: Languages that mails exist in.
-Written = Literal["en", "ru"]
-#: What a buyer whose language is not written yet reads more easily.
-_WRITTEN: dict[Language, Written] = {"en": "en", "ru": "ru", "kk": "ru", "ka": "en"}
-_MONTHS: dict[Written, tuple[str, ...]] = {
-    "en": (
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-    ),
-    "ru": (
-        "января",
-        "февраля",
-        "марта",
-        "апреля",
-        "мая",
-        "июня",
-        "июля",
-        "августа",
-        "сентября",
-        "октября",
-        "ноября",
-        "декабря",
-    ),
-}
+Texts = dict[str, dict[str, str]]
 #: ISO 4217 minor units where they are not two.
 _DECIMALS = {"JPY": 0, "KRW": 0, "VND": 0, "CLP": 0, "KWD": 3, "BHD": 3, "OMR": 3, "JOD": 3, "TND": 3}
 _MB_PER_GB = (1024, 1000)
+_MB, _GB = 1024**2, 1024**3
 _NO_BREAK = "\u00a0"
 _TEENS = range(11, 15)
 _FEW = range(2, 5)
 
 
-def written(language: str) -> Written:
-    """The language to write in to a buyer of this language."""
-    return _WRITTEN.get(language, "en")  # type: ignore[call-overload,no-any-return] # any text may come from a table
+def written(language: str) -> Language:
+    """The language to write in to a buyer of this language; English where we do not write it."""
+    return language if language in get_args(Language) else "en"  # type: ignore[return-value] # just checked
 
 
-def day(moment: date, language: Written) -> str:
-    """`20 May 2027`, `20 мая 2027 г.`"""
-    name = _MONTHS[language][moment.month - 1]
-    tail = f"{_NO_BREAK}г." if language == "ru" else ""
-    return f"{moment.day}{_NO_BREAK}{name} {moment.year}{tail}"
+@cache
+def texts(language: Language) -> Texts:
+    """All sentences in a language, by section."""
+    return tomllib.loads((files("notifications") / "texts" / f"{language}.toml").read_text("utf-8"))
 
 
-def money(amount: Money, language: Written) -> str:
+def day(moment: date, language: Language) -> str:
+    """`20 May 2027`, `20 мая 2027 г.`, `2027 ж. 20 мамыр`, `20 მაისი, 2027`."""
+    names = texts(language)["calendar"]["months"].split()
+    pattern = texts(language)["calendar"]["day"]
+    return pattern.format(day=f"{moment.day}{_NO_BREAK}", month=names[moment.month - 1], year=moment.year)
+
+
+def minute(moment: datetime, language: Language, zone: ZoneInfo) -> str:
+    """`20 May 2027, 14:05` at the storefront."""
+    local = moment.astimezone(zone)
+    return f"{day(local.date(), language)}, {local:%H:%M}"
+
+
+def money(amount: Money, language: Language) -> str:
     """`12,990.00 KZT`, `12 990,00 KZT`; minor units in, no rounding."""
     decimals = _DECIMALS.get(amount.currency, 2)
     whole, part = divmod(amount.amount, 10**decimals)
@@ -69,23 +54,68 @@ def money(amount: Money, language: Written) -> str:
     return f"{groups}{tail}{_NO_BREAK}{amount.currency}"
 
 
-def volume(megabytes: int, language: Written) -> str:
+def volume(megabytes: int, language: Language) -> str:
     """`5 GB`, `500 MB`: gigabytes only where they are whole, counted as the seller counts them."""
-    units = ("GB", "MB") if language == "en" else ("ГБ", "МБ")
+    units = texts(language)["calendar"]
     for per_gigabyte in _MB_PER_GB:
         if megabytes % per_gigabyte == 0:
-            return f"{megabytes // per_gigabyte}{_NO_BREAK}{units[0]}"
-    return f"{megabytes}{_NO_BREAK}{units[1]}"
+            return f"{megabytes // per_gigabyte}{_NO_BREAK}{units['gigabytes']}"
+    return f"{megabytes}{_NO_BREAK}{units['megabytes']}"
 
 
-def days(count: int, language: Written) -> str:
-    """`30 days`, `21 день`, `3 дня`, `30 дней`."""
-    if language == "en":
-        return f"{count}{_NO_BREAK}{'day' if count == 1 else 'days'}"
-    if count % 100 in _TEENS:
-        word = "дней"
-    elif count % 10 == 1:
-        word = "день"
+def traffic(used: int, language: Language) -> str:
+    """Bytes as `1.2 GB` or `340 MB`."""
+    units = texts(language)["calendar"]
+    number = f"{used / _GB:.1f}" if used >= _GB else f"{used / _MB:.0f}"
+    number = number.removesuffix(".0")
+    if language != "en":
+        number = number.replace(".", ",")
+    return f"{number}{_NO_BREAK}{units['gigabytes' if used >= _GB else 'megabytes']}"
+
+
+def days(count: int, language: Language) -> str:
+    """`30 days`, `21 день`, `3 дня`, `30 дней`, `30 күн`, `30 დღე`."""
+    one, few, many = texts(language)["calendar"]["days"].split()
+    if language == "ru":
+        if count % 100 in _TEENS:
+            word = many
+        elif count % 10 == 1:
+            word = one
+        else:
+            word = few if count % 10 in _FEW else many
     else:
-        word = "дня" if count % 10 in _FEW else "дней"
+        word = one if count == 1 else many
     return f"{count}{_NO_BREAK}{word}"
+
+
+def said(explanation: Explanation, language: Language) -> str:
+    """A decision in the language nearest to the buyer's of those it was written in."""
+    own = getattr(explanation, language, None)
+    return own or (explanation.ru if language in {"ru", "kk"} else explanation.en)
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """How values are written to one buyer: the language, and the storefront's time zone."""
+
+    language: Language
+    zone: ZoneInfo
+
+    def day(self, moment: date | datetime) -> str:
+        """A day; of a moment, the day at the storefront."""
+        return day(moment.astimezone(self.zone).date() if isinstance(moment, datetime) else moment, self.language)
+
+    def minute(self, moment: datetime) -> str:
+        return minute(moment, self.language, self.zone)
+
+    def money(self, amount: Money) -> str:
+        return money(amount, self.language)
+
+    def volume(self, megabytes: int) -> str:
+        return volume(megabytes, self.language)
+
+    def days(self, count: int) -> str:
+        return days(count, self.language)
+
+    def said(self, explanation: Explanation) -> str:
+        return said(explanation, self.language)

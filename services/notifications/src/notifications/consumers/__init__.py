@@ -1,0 +1,1 @@
+"""Facts in (Kafka): state and due mails, by statements over whole batches."""

@@ -1,0 +1,111 @@
+"""Contacts: the newest wins, releases the mails that waited for it, and has the code sent again where it changed."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from notifications.consumers.mailing import schedule
+from notifications.recent import Recent
+from notifications.tables import contacts
+from shared.contracts import BuyerContact
+from shared.database import Tx
+from shared.ids import uuid_for
+from shared.messaging.consumer import Received, Tombstone
+from shared.telemetry.logging import get_logger
+
+log = get_logger(__name__)
+_ADDRESSES = """
+SELECT buyer_id, email FROM contacts
+WHERE buyer_id = ANY(CAST(:buyers AS uuid[])) AND email IS NOT NULL ORDER BY buyer_id FOR UPDATE
+"""
+_NEWEST_WINS = """
+ON CONFLICT (buyer_id) DO UPDATE
+SET name = EXCLUDED.name, email = EXCLUDED.email, language = EXCLUDED.language, updated_at = EXCLUDED.updated_at
+WHERE contacts.erased_at IS NULL AND (contacts.updated_at IS NULL OR contacts.updated_at < EXCLUDED.updated_at)
+"""
+_RELEASE = """
+UPDATE mails m SET state = 'due' FROM contacts c
+WHERE m.buyer_id = ANY(CAST(:buyers AS uuid[])) AND m.state = 'waiting'
+  AND c.buyer_id = m.buyer_id AND c.email IS NOT NULL
+RETURNING m.kind, m.subject_id, m.buyer_id, m.trace
+"""
+#: A code whose mail has gone (or was refused) goes to the new address too, so many times per order and no more.
+_SEND_AGAIN = """
+WITH again AS (
+  UPDATE orders o SET resends = o.resends + 1, resent_at = :now
+  FROM mails m
+  WHERE m.kind = 'qr' AND m.subject_id = o.order_id AND m.state IN ('sent', 'refused', 'bounced')
+    AND o.buyer_id = ANY(CAST(:buyers AS uuid[])) AND m.buyer_id = o.buyer_id AND o.resends < :most
+    AND o.revoked_at IS NULL AND o.expired_at IS NULL
+  RETURNING o.order_id, o.buyer_id, m.facts, m.trace)
+SELECT * FROM again ORDER BY order_id
+"""
+_RESENDS = """
+INSERT INTO mails (kind, subject_id, order_id, buyer_id, facts, state, trace, created_at)
+SELECT 'resend', s.subject_id, m.order_id, m.buyer_id, m.facts, 'due', m.trace, :now
+FROM unnest(CAST(:subjects AS uuid[]), CAST(:orders AS uuid[])) AS s(subject_id, order_id)
+JOIN mails m ON m.kind = 'qr' AND m.subject_id = s.order_id
+ON CONFLICT DO NOTHING RETURNING subject_id, buyer_id, trace
+"""
+_ERASE = """
+INSERT INTO contacts (buyer_id, erased_at) SELECT unnest(CAST(:buyers AS uuid[])), :now
+ON CONFLICT (buyer_id) DO UPDATE
+SET name = NULL, email = NULL, language = NULL, updated_at = NULL,
+    erased_at = COALESCE(contacts.erased_at, EXCLUDED.erased_at)
+"""
+_DROP = """
+UPDATE mails SET state = 'dropped', settled_at = :now
+WHERE buyer_id = ANY(CAST(:buyers AS uuid[])) AND state = 'waiting'
+"""
+
+
+class Contacts:
+    """Applies what is said about buyers. `resends`: how often a code may go out again, per order."""
+
+    def __init__(self, recent: Recent, resends: int) -> None:
+        self._recent = recent
+        self._resends = resends
+
+    async def buyer_contact(self, tx: Tx, batch: Sequence[Received[BuyerContact]]) -> None:
+        """Keep the newest contact, release the mails that waited for it, send codes again that went elsewhere."""
+        newest: dict[UUID, BuyerContact] = {}
+        for received in batch:
+            event = received.event
+            if event.buyer_id not in newest or newest[event.buyer_id].updated_at < event.updated_at:
+                newest[event.buyer_id] = event
+        buyers = sorted(newest)
+        before = {row.buyer_id: row.email for row in await tx.execute(_ADDRESSES, buyers=buyers)}
+        rows = [newest[buyer].model_dump(include={column.name for column in contacts.c}) for buyer in buyers]
+        kept = await tx.insert(contacts, rows, on_conflict=_NEWEST_WINS, returning="buyer_id, email")
+        self._recent.forget(buyers)
+        for mail in await tx.execute(_RELEASE, buyers=buyers):
+            schedule(tx, mail.kind, mail.subject_id, mail.buyer_id, mail.trace)
+        moved = [row.buyer_id for row in kept if before.get(row.buyer_id, row.email) != row.email]
+        if moved:
+            await self._send_again(tx, {buyer: newest[buyer] for buyer in sorted(moved)})
+
+    async def _send_again(self, tx: Tx, moved: dict[UUID, BuyerContact]) -> None:
+        """PP 6.1: a corrected address gets the code. The same correction, read twice, sends it once."""
+        found = (await tx.execute(_SEND_AGAIN, buyers=list(moved), now=tx.now, most=self._resends)).all()
+        if not found:
+            return
+        subjects = [uuid_for("resend", str(row.order_id), moved[row.buyer_id].updated_at.isoformat()) for row in found]
+        made = await tx.execute(_RESENDS, subjects=subjects, orders=[row.order_id for row in found], now=tx.now)
+        for mail in made:
+            schedule(tx, "resend", mail.subject_id, mail.buyer_id, mail.trace)
+
+    async def buyer_erased(self, tx: Tx, batch: Sequence[Tombstone]) -> None:
+        """Forget the buyer (PP 6.2). The id alone stays, so that a late contact does not bring the buyer back."""
+        buyers = sorted({buyer for tombstone in batch if (buyer := _buyer(tombstone)) is not None})
+        if not buyers:
+            return
+        await tx.execute(_ERASE, buyers=buyers, now=tx.now)
+        await tx.execute(_DROP, buyers=buyers, now=tx.now)
+        self._recent.forget(buyers)
+
+
+def _buyer(tombstone: Tombstone) -> UUID | None:
+    try:
+        return UUID(tombstone.key)
+    except ValueError:
+        log.warning("tombstone_without_buyer", event_id=str(tombstone.id))
+        return None

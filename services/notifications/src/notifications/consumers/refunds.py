@@ -1,0 +1,90 @@
+"""What refunds and payments answer about a refund: each answer is a mail."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import TypeVar
+from uuid import UUID
+
+from notifications.consumers.mailing import Fact, Mailing
+from notifications.settings import Settings
+from notifications.tables import orders
+from shared.contracts import (
+    AppealReceived,
+    ClaimReceived,
+    InformationNeeded,
+    OrderEvent,
+    RefundApproved,
+    RefundDenied,
+    RefundSettled,
+)
+from shared.database import Tx
+from shared.ids import uuid_for
+from shared.messaging.consumer import Received
+
+E = TypeVar("E", bound=OrderEvent)
+#: An approval that is not yet in anybody's hands says itself that the money is on its way.
+_RIDES = """
+UPDATE mails m SET facts = m.facts || jsonb_build_object('settled', CAST(s.facts AS jsonb))
+FROM unnest(CAST(:ids AS uuid[]), CAST(:facts AS text[])) AS s(refund_id, facts)
+WHERE m.kind = 'refund' AND m.subject_id = s.refund_id AND m.state IN ('waiting', 'due') AND m.created_at > :held
+RETURNING m.subject_id
+"""
+
+
+class Refunds:
+    """Applies answers to refund requests."""
+
+    def __init__(self, mailing: Mailing, settings: Settings) -> None:
+        self._mailing = mailing
+        self._gather = timedelta(seconds=settings.gather_seconds)
+
+    async def refund_approved(self, tx: Tx, batch: Sequence[Received[RefundApproved]]) -> None:
+        """The money goes back, and why. A moment later the bank has usually accepted it: one mail says both."""
+        facts = {one.event.refund_id: Fact(one.event, one.trace) for one in batch}
+        await self._mailing.due(tx, "refund", facts, after=self._gather)
+
+    async def refund_settled(self, tx: Tx, batch: Sequence[Received[RefundSettled]]) -> None:
+        """The bank accepted the refund: when the money arrives."""
+        rows = [
+            {
+                **{name: getattr(one.event, name) for name in OrderEvent.model_fields},
+                "refunded_at": one.event.settled_at,
+            }
+            for one in batch
+        ]
+        await tx.record_facts(orders, "order_id", rows)
+        facts = {one.event.refund_id: Fact(one.event, one.trace) for one in batch}
+        # Half of the time is left for whoever may be about to take the approval in hand.
+        rides = await tx.execute(
+            _RIDES,
+            ids=sorted(facts),
+            facts=[facts[key].event.model_dump_json() for key in sorted(facts)],
+            held=tx.now - self._gather / 2,
+        )
+        merged = set(rides.scalars())
+        await self._mailing.note(tx, "settled", {key: facts[key] for key in facts if key in merged}, "merged")
+        if len(merged) < len(facts):
+            await self._mailing.due(tx, "settled", {key: facts[key] for key in facts if key not in merged})
+
+    async def information_needed(self, tx: Tx, batch: Sequence[Received[InformationNeeded]]) -> None:
+        """RF 4.3: exactly what is missing."""
+        await self._mail(tx, "information", batch, lambda e: (str(e.case_id), e.asked_at.isoformat()))
+
+    async def refund_denied(self, tx: Tx, batch: Sequence[Received[RefundDenied]]) -> None:
+        """RF 6: the grounds, and how to appeal."""
+        await self._mail(tx, "denied", batch, lambda e: (str(e.case_id), e.denied_at.isoformat()))
+
+    async def appeal_received(self, tx: Tx, batch: Sequence[Received[AppealReceived]]) -> None:
+        """Another person looks at it."""
+        await self._mail(tx, "appeal", batch, lambda e: (str(e.case_id), e.received_at.isoformat()))
+
+    async def claim_received(self, tx: Tx, batch: Sequence[Received[ClaimReceived]]) -> None:
+        """PO 7.3: answered within 30 calendar days."""
+        await self._mailing.due(tx, "claim", {one.event.claim_id: Fact(one.event, one.trace) for one in batch})
+
+    async def _mail(
+        self, tx: Tx, kind: str, batch: Sequence[Received[E]], subject: Callable[[E], tuple[str, str]]
+    ) -> None:
+        """A case may be answered this way more than once: each answer is a mail."""
+        facts: dict[UUID, Fact] = {uuid_for(kind, *subject(one.event)): Fact(one.event, one.trace) for one in batch}
+        await self._mailing.due(tx, kind, facts)

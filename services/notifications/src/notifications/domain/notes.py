@@ -1,0 +1,179 @@
+"""What each fact makes us say: from an event to the sentences, figures and links of its mail."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from notifications.domain.letters import Note
+from notifications.domain.words import Words
+from notifications.facts import Approved, Extended, Nearing, PaidOrder
+from shared.contracts import (
+    AppealReceived,
+    ClaimReceived,
+    Ground,
+    InformationNeeded,
+    OrderEvent,
+    ReceiptIssued,
+    RefundDenied,
+    RefundSettled,
+)
+
+Rows = tuple[tuple[str, str], ...]
+#: What a request can lack (policies.md), as texts name it.
+MISSING = ("order_number", "email", "phone", "full_name", "payment_date", "reason", "evidence")
+
+
+def _order(event: PaidOrder, words: Words) -> Note:
+    plan, amount = event.plan.title, words.money(event.paid)
+    return Note(
+        "order",
+        {"plan": plan, "amount": amount},
+        ("lead", "next_top_up" if event.kind == "top_up" else "next"),
+        rows=(("plan", plan), ("amount", amount), ("paid_at", words.minute(event.paid_at))),
+        links=_links("receipt", event.receipt_url),
+    )
+
+
+def _delay(event: PaidOrder, words: Words) -> Note:
+    return Note(
+        "delay",
+        {"plan": event.plan.title},
+        ("lead", "next"),
+        rows=(("plan", event.plan.title), ("paid_at", words.minute(event.paid_at))),
+    )
+
+
+def _receipt(event: ReceiptIssued, words: Words) -> Note:
+    amount = words.money(event.amount)
+    return Note(
+        "receipt",
+        {"amount": amount},
+        ("lead_return" if event.kind == "sale_return" else "lead",),
+        rows=(("amount", amount), ("check_number", event.check_number), ("issued_at", words.minute(event.issued_at))),
+        links=_links("open", event.ticket_url),
+    )
+
+
+def _topup(event: Extended, words: Words) -> Note:
+    rows: Rows = (
+        ("plan", event.plan.title),
+        ("data", words.volume(event.plan.data_mb)),
+        ("validity", words.days(event.plan.validity_days)),
+        ("iccid", event.iccid),
+    )
+    if event.plan_ends_at is not None:
+        rows += (("ends", words.day(event.plan_ends_at)),)
+    return Note("topup", {"plan": event.plan.title}, ("lead",), rows=rows, links=_links("receipt", event.receipt_url))
+
+
+def _refund(event: Approved, words: Words) -> Note:
+    amount = words.money(event.amount)
+    rows: Rows = (("amount", amount),)
+    if event.settled is not None:
+        rows += _window(event.settled, words)
+    elif event.credited_by is not None:
+        rows += (("expected", words.day(event.credited_by)),)
+    return Note(
+        "refund",
+        {"amount": amount},
+        ("when_settled" if event.settled is not None else "when",),
+        said=(words.said(event.explanation),),
+        rows=rows + _clauses(event.grounds),
+    )
+
+
+def _settled(event: RefundSettled, words: Words) -> Note:
+    amount = words.money(event.amount)
+    return Note(
+        "settled",
+        {"amount": amount},
+        ("lead", f"to_{event.method}", "not_there"),
+        rows=(("amount", amount), ("settled_at", words.day(event.settled_at)), *_window(event, words)),
+    )
+
+
+def _window(event: RefundSettled, words: Words) -> Rows:
+    """When the money arrives (RP 3, RC 3, RF 5.3): usually, and at the latest."""
+    rows: Rows = ()
+    if event.credited_from is not None:
+        rows += (("credited_from", words.day(event.credited_from)),)
+    if event.credited_by is not None:
+        rows += (("credited_by", words.day(event.credited_by)),)
+    if event.credited_at_latest is not None and event.credited_at_latest != event.credited_by:
+        rows += (("credited_at_latest", words.day(event.credited_at_latest)),)
+    return rows
+
+
+def _information(event: InformationNeeded, words: Words) -> Note:
+    return Note(
+        "information",
+        {},
+        ("lead",),
+        said=(words.said(event.explanation),),
+        points=tuple(f"missing_{name}" for name in event.missing if name in MISSING),
+        rows=_clauses(event.grounds),
+    )
+
+
+def _denied(event: RefundDenied, words: Words) -> Note:
+    return Note("denied", {}, ("appeal",), said=(words.said(event.explanation),), rows=_clauses(event.grounds))
+
+
+def _appeal(event: AppealReceived, words: Words) -> Note:
+    rows: Rows = (("received_at", words.day(event.received_at)),)
+    if event.answer_by is not None:
+        rows += (("answer_by", words.day(event.answer_by)),)
+    return Note("appeal", {}, ("lead",), rows=rows)
+
+
+def _claim(event: ClaimReceived, words: Words) -> Note:
+    rows = (("received_at", words.day(event.received_at)), ("answer_by", words.day(event.answer_by)))
+    return Note("claim", {}, ("lead",), rows=rows)
+
+
+def _nearing(section: str) -> Callable[[Nearing, Words], Note]:
+    def note(event: Nearing, words: Words) -> Note:
+        until = words.day(event.ends_at)
+        return Note(
+            section,
+            {"plan": event.plan.title, "until": until},
+            ("lead", "next"),
+            rows=(("plan", event.plan.title), ("until", until)),
+        )
+
+    return note
+
+
+def _clauses(grounds: tuple[Ground, ...]) -> Rows:
+    clauses = tuple(dict.fromkeys(f"{ground.document} {ground.clause}" for ground in grounds))
+    return (("clauses", ", ".join(clauses)),) if clauses else ()
+
+
+def _links(label: str, url: str | None) -> Rows:
+    """A link that came from outside: only what a browser opens as a page."""
+    return ((label, url),) if url is not None and url.startswith(("https://", "http://")) else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of mail: what it is made from, and what it says then."""
+
+    fact: type[OrderEvent]
+    write: Callable[[Any, Words], Note]
+
+
+#: Every kind of mail without a code.
+KINDS: Mapping[str, Kind] = {
+    "order": Kind(PaidOrder, _order),
+    "delay": Kind(PaidOrder, _delay),
+    "receipt": Kind(ReceiptIssued, _receipt),
+    "topup": Kind(Extended, _topup),
+    "refund": Kind(Approved, _refund),
+    "settled": Kind(RefundSettled, _settled),
+    "information": Kind(InformationNeeded, _information),
+    "denied": Kind(RefundDenied, _denied),
+    "appeal": Kind(AppealReceived, _appeal),
+    "claim": Kind(ClaimReceived, _claim),
+    "expiring": Kind(Nearing, _nearing("expiring")),
+    "ending": Kind(Nearing, _nearing("ending")),
+}

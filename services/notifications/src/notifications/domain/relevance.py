@@ -1,0 +1,25 @@
+"""Whether a mail still has anything to say by the time it can be sent."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+#: What makes a kind of mail pointless once it is known of the order.
+_OVER: Mapping[str, tuple[str, ...]] = {
+    "order": ("generated_at", "failed_at", "topped_up_at"),
+    "delay": ("generated_at", "failed_at", "topped_up_at"),
+    "qr": ("revoked_at", "expired_at"),
+    "resend": ("revoked_at", "expired_at"),
+    "expiring": ("installed_at", "activated_at", "expired_at", "revoked_at", "refunded_at"),
+    "ending": ("expired_at", "revoked_at", "refunded_at"),
+}
+#: What a mail is decided by, as columns of `orders`.
+COLUMNS = tuple(sorted({column for columns in _OVER.values() for column in columns} | {"plan_ends_at"}))
+
+
+def is_pointless(kind: str, order: Mapping[str, datetime | None], fact: Any) -> bool:
+    """`order`: what is known of the order now (COLUMNS); `fact`: what the mail was made from."""
+    if any(order[column] is not None for column in _OVER.get(kind, ())):
+        return True
+    ends_at = order["plan_ends_at"]
+    return kind == "ending" and ends_at is not None and ends_at > fact.ends_at

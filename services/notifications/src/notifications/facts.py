@@ -1,0 +1,36 @@
+"""What a mail is made from where that is more than one fact."""
+
+from datetime import datetime
+
+from shared.contracts import OrderEvent, OrderPaid, Plan, ProfileGenerated, RefundApproved, RefundSettled, TopUpApplied
+
+
+class PaidOrder(OrderPaid):
+    """A paid order, with its receipt where that was known in time."""
+
+    receipt_url: str | None = None
+
+
+class Code(ProfileGenerated):
+    """A profile, with the order's receipt where that was known in time."""
+
+    receipt_url: str | None = None
+
+
+class Extended(TopUpApplied):
+    """A top-up, with the order's receipt where that was known in time."""
+
+    receipt_url: str | None = None
+
+
+class Approved(RefundApproved):
+    """A refund, with its settlement where that followed at once."""
+
+    settled: RefundSettled | None = None
+
+
+class Nearing(OrderEvent):
+    """A time that is nearly over: to install an eSIM, or to use its plan."""
+
+    plan: Plan
+    ends_at: datetime

@@ -1,0 +1,130 @@
+"""The two kinds of sending: `deliver_qr` brings the code to the buyer, the others say how things stand."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from notifications.domain import activation
+from notifications.domain.letters import NoteLetter, QrLetter, Rendered, Storefront
+from notifications.domain.notes import KINDS
+from notifications.domain.render import render_note, render_qr
+from notifications.domain.words import Words, written
+from notifications.facts import Code
+from notifications.recent import Contact
+from notifications.tables import orders
+from notifications.work.sending import MailJob, Sending, Settled
+from shared.contracts import DeliveryFailed, OrderEvent, ProfileGenerated, QrDelivered
+from shared.contracts.notifications import Channel
+from shared.database import Tx
+from shared.sealed import Opener
+
+#: The first delivery counts (PO 3.4), by whatever channel.
+_FIRST = """
+ON CONFLICT (order_id) DO UPDATE SET delivered_at = EXCLUDED.delivered_at, channel = EXCLUDED.channel
+WHERE orders.delivered_at IS NULL
+"""
+
+
+async def first_deliveries(
+    tx: Tx, channel: Channel, delivered: Mapping[UUID, tuple[OrderEvent, datetime]]
+) -> set[UUID]:
+    """Note deliveries of codes, by order; returns the orders whose first delivery this is."""
+    rows = [
+        {**order_fields(delivered[key][0]), "delivered_at": delivered[key][1], "channel": channel}
+        for key in sorted(delivered)
+    ]
+    return {row.order_id for row in await tx.insert(orders, rows, on_conflict=_FIRST, returning="order_id")}
+
+
+def qr_delivered(fact: ProfileGenerated, channel: Channel, at: datetime) -> QrDelivered:
+    """The fact that the code reached the buyer."""
+    return QrDelivered(**order_fields(fact), channel=channel, paid_at=fact.paid_at, delivered_at=at)
+
+
+def order_fields(fact: OrderEvent) -> dict[str, Any]:
+    """What every fact about an order carries."""
+    return {name: getattr(fact, name) for name in OrderEvent.model_fields}
+
+
+class DeliverQr(MailJob):
+    """The code by mail: a delivery (PO 3.4). Kinds: qr | resend."""
+
+    kind = "deliver_qr"
+    mail = "qr"
+
+    def __init__(self, sending: Sending, opener: Opener) -> None:
+        super().__init__(sending)
+        self._opener = opener
+
+    def fact_class(self, mail: str) -> type[OrderEvent]:  # noqa: ARG002 - both kinds are about the code
+        """The profile."""
+        return Code
+
+    def render(self, mail: str, fact: Any, store: Storefront, contact: Contact, account: str) -> Rendered:  # noqa: ARG002 - both kinds look the same
+        """Open the sealed code; raises CannotOpenError, NotAnActivationCodeError."""
+        secret = fact.confirmation_code
+        letter = QrLetter(
+            store,
+            contact.language,
+            contact.name,
+            fact.order_number,
+            plan=fact.plan,
+            code=activation.parse(self._opener.open(fact.activation_code).decode("utf-8", "replace")),
+            confirmation_code=None if secret is None else self._opener.open(secret).decode("utf-8", "replace"),
+            iccid=fact.iccid,
+            apn=fact.apn,
+            valid_until=fact.valid_until.astimezone(ZoneInfo(store.time_zone)).date(),
+            receipt_url=getattr(fact, "receipt_url", None),
+            account=account,
+        )
+        return render_qr(letter)
+
+    async def tell(self, tx: Tx, settled: Sequence[tuple[Settled, str | None]]) -> None:
+        """Delivered, or refused with codes; nobody is told of a buyer who was erased."""
+        sent = {one.fact.order_id: (one.fact, one.at) for one, _ in settled if one.state == "sent"}
+        first = await first_deliveries(tx, "email", sent) if sent else set()
+        for one, trace in settled:
+            if one.state == "sent" and one.fact.order_id in first:
+                first.discard(one.fact.order_id)
+                tx.publish(qr_delivered(one.fact, "email", one.at), trace=trace)
+            elif one.refused is not None:
+                tx.publish(
+                    DeliveryFailed(
+                        **order_fields(one.fact),
+                        channel="email",
+                        smtp_code=one.refused.code,
+                        enhanced_code=one.refused.enhanced_code,
+                        failed_at=one.at,
+                    ),
+                    trace=trace,
+                )
+
+
+class SendNote(MailJob):
+    """Every mail without a code (domain/notes.py)."""
+
+    kind = "mail"
+
+    def fact_class(self, mail: str) -> type[OrderEvent]:
+        """As the kind of mail says."""
+        return KINDS[mail].fact
+
+    def render(self, mail: str, fact: Any, store: Storefront, contact: Contact, account: str) -> Rendered:
+        """In the buyer's language."""
+        wanted = KINDS[mail]
+        # What comes straight from a topic lacks only what may be added to it.
+        full = fact if isinstance(fact, wanted.fact) else wanted.fact.model_construct(**dict(fact))
+        words = Words(written(contact.language), ZoneInfo(store.time_zone))
+        note = wanted.write(full, words)
+        return render_note(
+            NoteLetter(store, contact.language, contact.name, fact.order_number, note=note, account=account)
+        )
+
+
+class MailRefund(SendNote):
+    """The news that the money goes back: a queue of its own, before the other mails."""
+
+    kind = "mail_refund"
+    mail = "refund"

@@ -1,0 +1,210 @@
+"""What all mails need to be sent, and what may come of it."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Literal
+from uuid import UUID
+
+from opentelemetry.trace import SpanKind
+from prometheus_client import CollectorRegistry, Counter
+
+from notifications.domain import activation, delivery
+from notifications.domain.delivery import Accepted, Answer, Mail, Mailer, Refused
+from notifications.domain.letters import Rendered, Storefront
+from notifications.domain.links import Links
+from notifications.domain.message import BadAddressError, Signer, message, recipient
+from notifications.domain.relevance import COLUMNS, is_pointless
+from notifications.recent import Contact, Known, Recent
+from notifications.settings import Settings
+from shared.contracts import OrderEvent
+from shared.database import Database, Tx
+from shared.sealed import CannotOpenError
+from shared.telemetry.tracing import Tracing
+from shared.work import Done, Item, NeedsPersonError, NotNow, Unknown
+
+State = Literal["sent", "refused", "dropped"]
+#: RFC 3463: bad destination mailbox address syntax.
+_BAD_ADDRESS = Refused(553, "5.1.3")
+_DUE = f"""
+SELECT m.facts, m.state, c.name, c.email, c.language, {", ".join(f"o.{column}" for column in COLUMNS)}
+FROM mails m LEFT JOIN contacts c ON c.buyer_id = m.buyer_id AND c.erased_at IS NULL
+             LEFT JOIN orders o ON o.order_id = m.order_id
+WHERE m.kind = :kind AND m.subject_id = :subject
+"""
+_SETTLE = """
+UPDATE mails m SET state = r.state, smtp_code = r.code, enhanced_code = r.enhanced, settled_at = :now
+FROM unnest(CAST(:kinds AS text[]), CAST(:ids AS uuid[]), CAST(:states AS text[]), CAST(:codes AS int[]),
+            CAST(:enhanced AS text[])) AS r(kind, subject_id, state, code, enhanced)
+WHERE m.kind = r.kind AND m.subject_id = r.subject_id AND m.state = 'due'
+RETURNING m.kind, m.subject_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of a mail of this kind about this fact, and when."""
+
+    kind: str
+    subject_id: UUID
+    fact: Any
+    state: State
+    at: datetime
+    refused: Refused | None = None
+
+
+class Sending:
+    """What all mails need to be sent, and what is counted."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        mailer: Mailer,
+        storefronts: Mapping[str, Storefront],
+        signers: Mapping[str, Signer],
+        database: Database,
+        tracing: Tracing,
+        registry: CollectorRegistry,
+        recent: Recent,
+    ) -> None:
+        self.concurrency = settings.smtp_connections
+        self.mailer = mailer
+        self.domain = settings.mail_domain
+        self.give_up_after = timedelta(seconds=settings.mail_give_up_seconds)
+        self.storefronts = storefronts
+        self.signers = signers
+        self.links = new_links(settings)
+        self.database = database
+        self.tracing = tracing
+        self.recent = recent
+        self.mails = Counter("mails", "Mails settled, by kind and outcome", ["kind", "outcome"], registry=registry)
+        self.uncertain = Counter(
+            "mail_uncertain", "Mails accepted that an earlier, unanswered attempt may have sent too", registry=registry
+        )
+
+
+def new_links(settings: Settings) -> Links:
+    """The links of this service. Raises ValueError where the key is not base64."""
+    key = base64.b64decode(settings.link_key.get_secret_value(), validate=True)
+    return Links(key, settings.public_url, settings.mail_domain)
+
+
+class MailJob:
+    """Sends mails. The address is read when it is needed, so that a correction wins."""
+
+    kind: str
+    #: The kind of mail where the item's key is only a subject.
+    mail: str = ""
+
+    def __init__(self, sending: Sending) -> None:
+        self._sending = sending
+        self.concurrency = sending.concurrency
+
+    def fact_class(self, mail: str) -> type[OrderEvent]:
+        """What a kind of mail is made from."""
+        raise NotImplementedError
+
+    def render(self, mail: str, fact: Any, store: Storefront, contact: Contact, account: str) -> Rendered:
+        """The content; runs beside the event loop."""
+        raise NotImplementedError
+
+    async def tell(self, tx: Tx, settled: Sequence[tuple[Settled, str | None]]) -> None:
+        """Publish what came of them (with their traces), where anybody waits for that."""
+
+    async def perform(self, item: Item) -> Settled:
+        """Try once to hand the mail over."""
+        mail, subject_id = self._named(item.key)
+        known = await self._known(mail, subject_id)
+        fact = known.fact
+        store = self._sending.storefronts.get(fact.storefront)
+        if store is None:
+            raise NeedsPersonError(f"storefronts.toml has no entry for {fact.storefront}")
+        if known.contact is None:
+            return Settled(mail, subject_id, fact, "dropped", self._now())
+        answer = await self._send(item, (mail, subject_id), fact, store, known.contact)
+        refused = self._judge(item, answer)
+        if refused is not None:
+            return Settled(mail, subject_id, fact, "refused", self._now(), refused)
+        if item.uncertain:
+            self._sending.uncertain.inc()
+        return Settled(mail, subject_id, fact, "sent", self._now())
+
+    def _named(self, key: str) -> tuple[str, UUID]:
+        mail, _, subject = key.rpartition(":")
+        return mail or self.mail, UUID(subject)
+
+    async def _send(
+        self, item: Item, mailed: tuple[str, UUID], fact: OrderEvent, store: Storefront, contact: Contact
+    ) -> Answer:
+        try:
+            to = recipient(contact.name, contact.email)
+        except BadAddressError:
+            return _BAD_ADDRESS
+        compose = partial(self._compose, mailed, fact, store, contact, to)
+        attributes = {"mail.kind": mailed[0], "server.address": "smtp"}
+        with self._sending.tracing.span(f"mail {mailed[0]}", item.continues, SpanKind.CLIENT, attributes) as span:
+            try:
+                answer = await self._sending.mailer.send(Mail(self._sending.links.return_path(*mailed), to, compose))
+            except (CannotOpenError, activation.NotAnActivationCodeError) as error:
+                raise NeedsPersonError(f"the activation code cannot be read: {type(error).__name__}") from None
+            span.set("mail.outcome", type(answer).__name__.lower())
+            return answer
+
+    def _compose(
+        self, mailed: tuple[str, UUID], fact: OrderEvent, store: Storefront, contact: Contact, to: Any
+    ) -> bytes:
+        now = self._now()
+        account = self._sending.links.account(fact.order_id, contact.email, now)
+        rendered = self.render(mailed[0], fact, store, contact, account)
+        message_id = f"{mailed[1]}.{mailed[0]}@{self._sending.domain}"
+        signer = self._sending.signers.get(fact.storefront)
+        return message(rendered, store, to, message_id=message_id, date=now, signer=signer)
+
+    def _judge(self, item: Item, answer: Answer) -> Refused | None:
+        """A final refusal, or None where it was accepted; raises what the work board understands otherwise."""
+        match answer:
+            case Accepted():
+                return None
+            case Refused():
+                return answer
+            case delivery.Uncertain():
+                raise Unknown(answer.reason)
+        if answer.refusal is not None and self._now() - item.created_at > self._sending.give_up_after:
+            return answer.refusal
+        raise NotNow(answer.reason)
+
+    async def _known(self, mail: str, subject_id: UUID) -> Known:
+        if (known := self._sending.recent.take(mail, subject_id)) is not None:
+            return known
+        async with self._sending.database.reading() as tx:
+            row = (await tx.execute(_DUE, kind=mail, subject=subject_id)).one()
+        fact = self.fact_class(mail).model_validate(row.facts)
+        over = row.state != "due" or is_pointless(mail, row._asdict(), fact)
+        contact = None if over or row.email is None else Contact(row.name, row.email, row.language)
+        return Known(fact, contact)
+
+    async def record(self, tx: Tx, done: Sequence[Done[Settled]]) -> None:
+        """Settle the rows and tell the results; a mail that is settled already stays as it is."""
+        ordered = sorted(done, key=lambda one: (one.result.kind, one.result.subject_id.int))
+        results = [one.result for one in ordered]
+        settled = await tx.execute(
+            _SETTLE,
+            now=tx.now,
+            kinds=[result.kind for result in results],
+            ids=[result.subject_id for result in results],
+            states=[result.state for result in results],
+            codes=[result.refused.code if result.refused else None for result in results],
+            enhanced=[result.refused.enhanced_code if result.refused else None for result in results],
+        )
+        fresh = {(row.kind, row.subject_id) for row in settled}
+        told = []
+        for one in ordered:
+            if (one.result.kind, one.result.subject_id) in fresh:
+                self._sending.mails.labels(one.result.kind, one.result.state).inc()
+                told.append((one.result, one.item.continues))
+        await self.tell(tx, told)
+
+    def _now(self) -> datetime:
+        return self._sending.database.clock.now()

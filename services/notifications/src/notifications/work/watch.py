@@ -1,0 +1,146 @@
+"""Looks at orders that may need a mail because nothing happened: one due row looks at all orders of its time.
+
+A row per order would be a timer for each of a million orders that need none.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from notifications.consumers.mailing import Fact, Mailing
+from notifications.consumers.orders import BUCKET_SECONDS
+from notifications.facts import Nearing, PaidOrder
+from notifications.settings import Settings
+from shared.contracts import ReceiptIssued
+from shared.database import Database, Tx
+from shared.ids import uuid_for
+from shared.work import Done, Item, Later
+
+#: Orders without an answer so far. From now on a receipt has a mail of its own.
+_UNANSWERED = """
+UPDATE orders SET answered_at = :now
+WHERE paid_at >= :since AND paid_at < :until AND answered_at IS NULL
+RETURNING order_id, paid, receipt, failed_at, trace
+"""
+_LATE = """
+SELECT order_id, paid, trace FROM orders
+WHERE paid_at >= :since AND paid_at < :until
+  AND generated_at IS NULL AND failed_at IS NULL AND topped_up_at IS NULL AND refunded_at IS NULL
+"""
+_EXPIRING = """
+SELECT order_id, order_number, storefront, buyer_id, paid->'plan' AS plan, valid_until, trace FROM orders
+WHERE valid_until >= :since AND valid_until < :until AND paid IS NOT NULL
+  AND installed_at IS NULL AND activated_at IS NULL AND expired_at IS NULL AND revoked_at IS NULL
+  AND refunded_at IS NULL
+"""
+_PLAN = """
+SELECT order_id, order_number, storefront, buyer_id, paid->'plan' AS plan, plan_ends_at, trace FROM orders
+WHERE order_id = :order
+"""
+_PLANS = """
+SELECT order_id, order_number, storefront, buyer_id, paid->'plan' AS plan, plan_ends_at, trace FROM orders
+WHERE order_id = ANY(CAST(:orders AS uuid[])) AND plan_ends_at IS NOT NULL AND paid IS NOT NULL
+  AND expired_at IS NULL AND revoked_at IS NULL
+"""
+
+
+class WatchOrders:
+    """Orders that were paid, and no code yet: first `we have your order`, later `we are on it`."""
+
+    kind = "watch_orders"
+    concurrency = 2
+
+    def __init__(self, mailing: Mailing) -> None:
+        self._mailing = mailing
+
+    async def perform(self, item: Item) -> None:
+        """Nothing outside: all of it is in `record`."""
+
+    async def record(self, tx: Tx, done: Sequence[Done[None]]) -> None:
+        """Make the mails, bucket by bucket."""
+        for payload in sorted((one.item.payload for one in done), key=lambda one: (one["what"], one["since"])):
+            since = datetime.fromisoformat(payload["since"])
+            until = since + timedelta(seconds=BUCKET_SECONDS)
+            if payload["what"] == "answer":
+                await self._answer(tx, since, until)
+            else:
+                await self._delay(tx, since, until)
+
+    async def _answer(self, tx: Tx, since: datetime, until: datetime) -> None:
+        rows = (await tx.execute(_UNANSWERED, since=since, until=until, now=tx.now)).all()
+        answers: dict[UUID, Fact] = {}
+        receipts: dict[UUID, Fact] = {}
+        for row in rows:
+            if row.failed_at is None:
+                url = row.receipt["ticket_url"] if row.receipt else None
+                answers[row.order_id] = Fact(PaidOrder.model_validate({**row.paid, "receipt_url": url}), row.trace)
+            elif row.receipt:
+                receipt = ReceiptIssued.model_validate(row.receipt)
+                receipts[receipt.receipt_id] = Fact(receipt, row.trace)
+        if answers:
+            await self._mailing.due(tx, "order", answers)
+        if receipts:
+            await self._mailing.due(tx, "receipt", receipts)
+
+    async def _delay(self, tx: Tx, since: datetime, until: datetime) -> None:
+        rows = (await tx.execute(_LATE, since=since, until=until)).all()
+        if rows:
+            facts = {row.order_id: Fact(PaidOrder.model_validate(row.paid), row.trace) for row in rows}
+            await self._mailing.due(tx, "delay", facts)
+
+
+class WatchExpiry:
+    """eSIMs that nobody has installed and that expire on one day (RC 7)."""
+
+    kind = "watch_expiry"
+    concurrency = 1
+
+    def __init__(self, mailing: Mailing) -> None:
+        self._mailing = mailing
+
+    async def perform(self, item: Item) -> None:
+        """Nothing outside: all of it is in `record`."""
+
+    async def record(self, tx: Tx, done: Sequence[Done[None]]) -> None:
+        """Make the mails, day by day."""
+        for payload in sorted((one.item.payload for one in done), key=lambda one: str(one["since"])):
+            since = datetime.fromisoformat(payload["since"])
+            rows = (await tx.execute(_EXPIRING, since=since, until=since + timedelta(days=1))).all()
+            if rows:
+                facts = {row.order_id: _nearing(row, row.valid_until) for row in rows}
+                await self._mailing.due(tx, "expiring", facts)
+
+
+class WatchPlan:
+    """A plan that ends; a top-up in the meantime moves the end, and this timer with it."""
+
+    kind = "watch_plan"
+    concurrency = 4
+
+    def __init__(self, mailing: Mailing, database: Database, settings: Settings) -> None:
+        self._mailing = mailing
+        self._database = database
+        self._ahead = timedelta(seconds=settings.plan_mail_before_seconds)
+
+    async def perform(self, item: Item) -> None:
+        """Look whether it is time. Raises Later."""
+        async with self._database.reading() as tx:
+            row = (await tx.execute(_PLAN, order=UUID(item.key))).one_or_none()
+        if row is not None and row.plan_ends_at is not None and row.plan_ends_at - self._ahead > tx.now:
+            raise Later(row.plan_ends_at - self._ahead - tx.now)
+
+    async def record(self, tx: Tx, done: Sequence[Done[None]]) -> None:
+        """One mail for each end."""
+        rows = (await tx.execute(_PLANS, orders=[UUID(one.item.key) for one in done])).all()
+        if rows:
+            facts = {
+                uuid_for("ending", str(row.order_id), row.plan_ends_at.isoformat()): _nearing(row, row.plan_ends_at)
+                for row in rows
+            }
+            await self._mailing.due(tx, "ending", facts)
+
+
+def _nearing(row: Any, ends_at: datetime) -> Fact:
+    order = {name: getattr(row, name) for name in ("order_id", "order_number", "storefront", "buyer_id")}
+    return Fact(Nearing.model_validate({**order, "plan": row.plan, "ends_at": ends_at}), row.trace)
