@@ -2,12 +2,15 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
+from provisioning.domain.activation import activation_code
 from provisioning.domain.operator import Made
-from shared.contracts import Plan
+from provisioning.settings import Settings
+from shared.contracts import Plan, ProfileGenerated
 from shared.database import Tx
+from shared.sealed import Sealer
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +37,49 @@ class Born:
 
 #: Called with all profiles of a transaction, in the very transaction that publishes ProfileGenerated for them.
 OnBirth = Callable[[Tx, Sequence[Born]], Awaitable[None]]
+
+
+class Births:
+    """Publishes ProfileGenerated; every profile of this service goes through here, exactly once."""
+
+    def __init__(self, settings: Settings, sealer: Sealer) -> None:
+        self._settings = settings
+        self._sealer = sealer
+        self._listeners: list[OnBirth] = []
+
+    def listen(self, listener: OnBirth) -> None:
+        """Call this too."""
+        self._listeners.append(listener)
+
+    def valid_until(self, paid_at: datetime) -> datetime:
+        """When an eSIM that nobody installs expires (RC 7)."""
+        return paid_at + timedelta(days=self._settings.unused_validity_days)
+
+    async def tell(self, tx: Tx, born: Sequence[Born]) -> None:
+        """Publish them. Their rows are settled in this transaction."""
+        for one in born:
+            tx.publish(self._event(one), trace=one.trace)
+        if born:
+            for listener in self._listeners:
+                await listener(tx, born)
+
+    def _event(self, born: Born) -> ProfileGenerated:
+        made = born.made
+        secret = made.confirmation_code
+        code = activation_code(made.smdp_address, made.matching_id, confirmation_code=secret is not None)
+        settings = self._settings
+        return ProfileGenerated(
+            order_id=born.order_id,
+            order_number=born.order_number,
+            storefront=born.storefront,
+            buyer_id=born.buyer_id,
+            plan=born.plan,
+            iccid=born.iccid,
+            activation_code=self._sealer.seal(code.encode()),
+            confirmation_code=None if secret is None else self._sealer.seal(secret.encode()),
+            apn=made.apn or settings.profile_type_apn.get(born.profile_type, settings.apn),
+            operator=born.operator,
+            paid_at=born.paid_at,
+            generated_at=born.generated_at,
+            valid_until=born.valid_until,
+        )

@@ -1,11 +1,16 @@
-"""Paid orders in: each gets its ICCID and matching id, stored before any call, and the call becomes due."""
+"""Paid orders in: each is given a profile from stock, or an identity at its operator, and the call becomes due."""
 
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
-from provisioning.domain.identifiers import iccid, new_matching_id
+from provisioning.births import Births, Born
+from provisioning.domain.offers import Offer
+from provisioning.identities import new_identities
+from provisioning.operators import Operators
 from provisioning.settings import Settings
+from provisioning.stock import Stock, Taken
 from provisioning.tables import profiles
 from shared.contracts import OrderPaid, ProfileFailed
 from shared.database import Tx
@@ -13,18 +18,20 @@ from shared.messaging.consumer import Received
 
 _NO_TOP_UPS = "Top-ups are not offered yet."
 _ONE_EACH = "ON CONFLICT (order_id) DO NOTHING"
-_SERIALS = "SELECT nextval('iccid_serial') FROM generate_series(1, CAST(:count AS int))"
+Orders = dict[UUID, Received[OrderPaid]]
 
 
 class Intake:
-    """Applies OrderPaid; the only fact this service waits for."""
+    """Applies OrderPaid."""
 
-    def __init__(self, settings: Settings, operator: str) -> None:
+    def __init__(self, settings: Settings, operators: Operators, stock: Stock, births: Births) -> None:
         self._settings = settings
-        self._operator = operator
+        self._operators = operators
+        self._stock = stock
+        self._births = births
 
     async def order_paid(self, tx: Tx, batch: Sequence[Received[OrderPaid]]) -> None:
-        """One profile row per order, and the job `provision` for each row that is new."""
+        """One profile row per order; it is settled from stock, or the job `provision` is due for it."""
         orders = {received.event.order_id: received for received in batch}
         esims = {key: received for key, received in orders.items() if received.event.kind == "esim"}
         top_ups = {key: received for key, received in orders.items() if received.event.kind != "esim"}
@@ -33,27 +40,60 @@ class Intake:
         if top_ups:
             await self._refuse(tx, top_ups)
 
-    async def _order(self, tx: Tx, orders: dict[Any, Received[OrderPaid]]) -> None:
-        serials = (await tx.execute(_SERIALS, count=len(orders))).scalars()
+    async def _order(self, tx: Tx, orders: Orders) -> None:
+        offers = {
+            key: self._operators.offers(received.event.storefront, received.event.plan.profile_type)
+            for key, received in orders.items()
+        }
+        keys = sorted(orders)
+        identities = await new_identities(tx, self._operators, [offers[key][0].operator for key in keys])
         rows = {
-            key: self._row(tx, orders[key].event)
-            | {"iccid": iccid(self._settings.iccid_prefix, serial), "matching_id": new_matching_id()}
-            for key, serial in zip(sorted(orders), serials, strict=True)
+            key: self._row(tx, orders[key].event, offers[key][0]) | {"iccid": iccid, "matching_id": matching_id}
+            for key, (iccid, matching_id) in zip(keys, identities, strict=True)
         }
         made = await tx.insert(profiles, list(rows.values()), on_conflict=_ONE_EACH, returning="order_id")
-        for found in made:
-            row = rows[found.order_id]
-            payload = {name: row[name] for name in ("order_number", "storefront", "plan", "iccid", "matching_id")} | {
-                "buyer_id": str(row["buyer_id"]),
-                "paid_at": row["paid_at"].isoformat(),
-                "deadline": row["deadline"].isoformat(),
-            }
-            tx.schedule("provision", str(found.order_id), payload, trace=orders[found.order_id].trace)
+        fresh = [found.order_id for found in made]
+        taken = await self._stock.take(tx, {key: offers[key] for key in fresh}) if self._stock else {}
+        for key in fresh:
+            if key not in taken:
+                self._schedule(tx, rows[key], orders[key].trace)
+        await self._births.tell(tx, [self._born(tx, orders[key], one) for key, one in taken.items()])
 
-    async def _refuse(self, tx: Tx, orders: dict[Any, Received[OrderPaid]]) -> None:
+    def _schedule(self, tx: Tx, row: dict[str, Any], trace: str | None) -> None:
+        payload = {
+            name: row[name]
+            for name in ("order_number", "storefront", "plan", "operator", "profile_type", "iccid", "matching_id")
+        } | {
+            "buyer_id": str(row["buyer_id"]),
+            "paid_at": row["paid_at"].isoformat(),
+            "deadline": row["deadline"].isoformat(),
+        }
+        tx.schedule(self._operators.kind("provision", row["operator"]), str(row["order_id"]), payload, trace=trace)
+
+    def _born(self, tx: Tx, received: Received[OrderPaid], taken: Taken) -> Born:
+        order = received.event
+        return Born(
+            order_id=order.order_id,
+            order_number=order.order_number,
+            storefront=order.storefront,
+            buyer_id=order.buyer_id,
+            plan=order.plan,
+            operator=taken.offer.operator,
+            profile_type=taken.offer.profile_type,
+            iccid=taken.iccid,
+            paid_at=order.paid_at,
+            generated_at=tx.now,
+            valid_until=self._births.valid_until(order.paid_at),
+            made=taken.made,
+            trace=received.trace,
+        )
+
+    async def _refuse(self, tx: Tx, orders: Orders) -> None:
         """A top-up must never become a second eSIM; the failure returns the money."""
+        operator = self._operators.names[0]
         rows = [
-            self._row(tx, orders[key].event) | {"state": "failed", "reason": _NO_TOP_UPS, "settled_at": tx.now}
+            self._row(tx, orders[key].event, Offer(operator, orders[key].event.plan.profile_type))
+            | {"state": "failed", "reason": _NO_TOP_UPS, "settled_at": tx.now}
             for key in sorted(orders)
         ]
         made = await tx.insert(profiles, rows, on_conflict=_ONE_EACH, returning="order_id")
@@ -66,22 +106,24 @@ class Intake:
                 storefront=order.storefront,
                 buyer_id=order.buyer_id,
                 plan=order.plan,
-                operator=self._operator,
+                operator=operator,
                 reason=_NO_TOP_UPS,
                 paid_at=order.paid_at,
                 failed_at=tx.now,
+                kind="top_up",
+                iccid=order.iccid,
             )
             tx.publish(failed, trace=received.trace)
 
-    def _row(self, tx: Tx, order: OrderPaid) -> dict[str, Any]:
+    def _row(self, tx: Tx, order: OrderPaid, offer: Offer) -> dict[str, Any]:
         return {
             "order_id": order.order_id,
             "order_number": order.order_number,
             "storefront": order.storefront,
             "buyer_id": order.buyer_id,
             "plan": order.plan.model_dump(mode="json"),
-            "profile_type": order.plan.profile_type,
-            "operator": self._operator,
+            "profile_type": offer.profile_type,
+            "operator": offer.operator,
             "paid_at": order.paid_at,
             "deadline": order.paid_at + timedelta(seconds=self._settings.deadline_seconds(order.storefront)),
             "created_at": tx.now,

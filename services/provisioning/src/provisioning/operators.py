@@ -9,6 +9,8 @@ from provisioning.adapters.tools import Tools
 from provisioning.domain.offers import ANY, Offer, Routes
 from provisioning.domain.operator import Operator
 from provisioning.domain.operator_settings import OperatorSettings
+from provisioning.guard import Figures, Guarded
+from provisioning.rates import Rate
 from provisioning.settings import Settings
 from shared.kernel.service import Service
 
@@ -21,13 +23,13 @@ _ADAPTERS: dict[str, Callable[[OperatorSettings, Tools], Operator]] = {
 class Operators:
     """All operators. Each has lanes of its own in the work board, so that none can hold up another."""
 
-    def __init__(self, settings: list[OperatorSettings], operators: Mapping[str, Operator], routes: Routes) -> None:
+    def __init__(self, settings: list[OperatorSettings], operators: Mapping[str, Guarded], routes: Routes) -> None:
         self.settings = {one.name: one for one in settings}
         self._operators = dict(operators)
         self._routes = routes
         self._first = settings[0].name
 
-    def __getitem__(self, name: str) -> Operator:
+    def __getitem__(self, name: str) -> Guarded:
         """Raises KeyError where no such operator is configured (any more)."""
         return self._operators[name]
 
@@ -59,7 +61,11 @@ def build_operators(settings: Settings, service: Service) -> Operators:
     """Read the configuration. Raises ValueError where it cannot work or must not (personal data)."""
     tools = Tools(service.tracing, calls_counter(service.metrics.registry), service.clock)
     chosen = settings.all_operators()
-    operators = {one.name: _adapter(one.adapter)(one, tools) for one in chosen}
+    figures = Figures(service.metrics.registry)
+    operators = {}
+    for one in chosen:
+        rate = Rate(service.database, one.name, one.rate_per_minute) if one.rate_per_minute else None
+        operators[one.name] = Guarded(_adapter(one.adapter)(one, tools), one, rate, figures, service.clock)
     routes = Routes(settings.route_table(), chosen[0].name)
     for name, operator in operators.items():
         _check_personal(operator, routes.storefronts(name), settings.allowed_personal_fields)

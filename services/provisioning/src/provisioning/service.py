@@ -1,10 +1,14 @@
 """Provisioning, assembled."""
 
 from provisioning.api import router
+from provisioning.births import Births
 from provisioning.consumers import Intake
-from provisioning.operators import build_operators
+from provisioning.operators import Operators, build_operators
 from provisioning.settings import Settings
-from provisioning.work import Provision, Withdraw
+from provisioning.stock import Stock
+from provisioning.work.provision import Provision, outcomes_counter
+from provisioning.work.stock import Refill, StockOrder, stock_level
+from provisioning.work.withdraw import Withdraw
 from shared.clock import Clock
 from shared.contracts import OrderPaid
 from shared.kernel.auth import StorefrontKeys
@@ -17,12 +21,26 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     service = Service("provisioning", settings, clock=clock)
     operators = build_operators(settings, service)
     service.closes(operators.close)
-    operator = operators[operators.names[0]]
-    sealer = Sealer("notifications", settings.notifications_seal_public_key)
+    births = Births(settings, Sealer("notifications", settings.notifications_seal_public_key))
     agents = StorefrontKeys({name: key.get_secret_value() for name, key in settings.agent_keys.items()})
-    service.consumes({OrderPaid: Intake(settings, operator.name).order_paid})
-    service.performs(
-        Provision(settings, operator, sealer, service.database, service.metrics.registry), Withdraw(operator)
-    )
-    service.serves(router(service.database, agents))
+    service.consumes({OrderPaid: Intake(settings, operators, Stock(settings.stock), births).order_paid})
+    _make(service, settings, operators, births)
+    service.serves(router(service.database, agents, operators, settings.stock))
     return service
+
+
+def _make(service: Service, settings: Settings, operators: Operators, births: Births) -> None:
+    """The making of profiles: lanes for each operator, and the stock."""
+    database = service.database
+    outcomes = outcomes_counter(service.metrics.registry)
+    for name in operators.names:
+        service.performs(
+            Provision(settings, operators, name, births, database, outcomes),
+            Withdraw(operators, name, service.clock),
+        )
+    for name in sorted({pool.operator for pool in settings.stock}):
+        service.performs(StockOrder(settings.stock, operators, name, database))
+    if settings.stock:
+        refill = Refill(settings.stock, operators, database, stock_level(service.metrics.registry))
+        service.performs(refill)
+        service.runs(refill.begin)

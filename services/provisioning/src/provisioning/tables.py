@@ -73,6 +73,7 @@ stock_profiles = Table(
     timestamp("made_at"),
     timestamp("usable_until"),
     timestamp("assigned_at"),
+    timestamp("failed_at"),
     timestamp("withdrawn_at"),
     Index("stock_profiles_order", "order_id", unique=True),
     Index("stock_profiles_ready", "operator", "profile_type", "made_at", postgresql_where=text("state = 'ready'")),

@@ -154,7 +154,7 @@ class Es2PlusOperator:
             case Executed():
                 return Cancelled("cancelled")
             case Failed(pair=es2plus.ICCID_UNKNOWN) if not profile.delivered:
-                return Cancelled("never made")
+                return Cancelled("never made", never_made=True)
             case Failed(pair=es2plus.ICCID_TAKEN):
                 if not profile.delivered:
                     return Cancelled("not available any more")

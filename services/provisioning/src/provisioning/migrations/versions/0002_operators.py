@@ -44,6 +44,7 @@ def upgrade() -> None:
         timestamp("made_at"),
         timestamp("usable_until"),
         timestamp("assigned_at"),
+        timestamp("failed_at"),
         timestamp("withdrawn_at"),
     )
     op.create_index("stock_profiles_order", "stock_profiles", ["order_id"], unique=True)

@@ -1,0 +1,1 @@
+"""Calls to operators: profiles are made, withdrawn, and kept in stock."""

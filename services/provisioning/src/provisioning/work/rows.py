@@ -1,0 +1,80 @@
+"""What stands in a work row of an order, and how to read it."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from provisioning.domain.operator import NotNow, ProfileOrder, ProfileRef, Statuses, Unknown, in_words
+from provisioning.domain.outcome import Tried
+from shared.contracts import Plan
+from shared.work import Item
+
+#: What every attempt of an order carries, and what a withdrawal needs.
+ORDER_FIELDS = ("order_number", "storefront", "plan", "buyer_id", "paid_at", "deadline")
+IDENTITY_FIELDS = ("order_number", "operator", "profile_type", "iccid", "matching_id")
+
+
+def operator_of(item: Item, default: str) -> str:
+    """Rows of the first release name none: there was one."""
+    name: str = item.payload.get("operator", default)
+    return name
+
+
+def profile_type_of(payload: Mapping[str, Any]) -> str:
+    """The operator's own name of the plan."""
+    name: str = payload.get("profile_type") or payload["plan"]["profile_type"]
+    return name
+
+
+def wanted(item: Item) -> ProfileOrder:
+    """The order as the operator gets it."""
+    payload = item.payload
+    return ProfileOrder(
+        payload["order_number"],
+        profile_type_of(payload),
+        payload["iccid"],
+        payload["matching_id"],
+        uncertain=item.uncertain,
+    )
+
+
+def left_behind(item: Item) -> ProfileRef:
+    """What is to be withdrawn; nobody was ever told its code."""
+    payload = item.payload
+    return ProfileRef(
+        payload.get("order_number", ""),  # rows of the first release do not carry it
+        profile_type_of(payload),
+        payload["iccid"],
+        payload["matching_id"],
+        uncertain=item.uncertain,
+    )
+
+
+def tried(item: Item) -> list[Tried]:
+    """The operators that were asked before this one."""
+    return [Tried.of(plain) for plain in item.payload.get("tried", ())]
+
+
+def order_fields(item: Item) -> dict[str, Any]:
+    """The fields that every fact about this order carries."""
+    payload = item.payload
+    return {
+        "order_id": UUID(item.key),
+        "order_number": payload["order_number"],
+        "storefront": payload["storefront"],
+        "buyer_id": UUID(payload["buyer_id"]),
+        "plan": Plan.model_validate(payload["plan"]),
+        "paid_at": datetime.fromisoformat(payload["paid_at"]),
+    }
+
+
+def brief(answer: NotNow | Unknown) -> str:
+    """For the work row: codes and our own words only."""
+    return f"{answer.reason} ({in_words(answer.statuses)})" if answer.statuses else answer.reason
+
+
+def as_json(statuses: Statuses) -> str:
+    """For a jsonb column."""
+    return json.dumps([status.model_dump() for status in statuses])
