@@ -118,7 +118,9 @@ class Judge:
 
         async def missing() -> str:
             ledger = await self._sandbox.ledger_mail()
-            reached = {address for mail in ledger["messages"] for address in mail["to"]}
+            reached = {
+                address for mail in ledger["messages"] if is_outcome(mail["message_id"]) for address in mail["to"]
+            }
             left = sum(address not in reached for address in addresses)
             return f"{left} of {len(addresses)} buyers have no mail" if left else ""
 
@@ -141,10 +143,16 @@ class Judge:
         return charge
 
     async def _one_message(self, order: Order) -> list[dict[str, Any]]:
-        """All copies of the one mail that this buyer got."""
-        mails = await self._sandbox.mails(to=order.buyer.email)
+        """All copies of the one mail by which this buyer got the code or heard of the refund."""
+        every = await self._sandbox.mails(to=order.buyer.email)
+        mails = [mail for mail in every if is_outcome(header(mail, "Message-ID"))]
         assert len({header(mail, "Message-ID") for mail in mails}) == 1, [header(mail, "Subject") for mail in mails]
         return mails
+
+
+def is_outcome(message_id: str) -> bool:
+    """Whether a mail brings the code or a refund; others, such as receipts, say how things stand."""
+    return message_id.partition("@")[0].endswith((".qr", ".refund"))
 
 
 def header(mail: dict[str, Any], name: str) -> str:

@@ -40,6 +40,11 @@ def letter(mail: dict[str, Any]) -> Letter:
     )
 
 
+def is_outcome(message_id: str) -> bool:
+    """Whether a mail brings the code or a refund; others, such as receipts, say how things stand."""
+    return message_id.partition("@")[0].endswith((".qr", ".refund"))
+
+
 def html_alone(one: Letter) -> str:
     """The HTML part as a file that shows its picture without the mail around it."""
     if one.picture is None:

@@ -11,7 +11,7 @@ from sandbox.client import SandboxClient
 from tour.buying import Buying
 from tour.expectations import Outcome, until
 from tour.ledgers import Books, nothing_returned, one_capture_each, one_mail_each, one_profile_each
-from tour.letters import Letter, letter
+from tour.letters import Letter, is_outcome, letter
 from tour.orders import Order, Paid
 from tour.telling import Teller
 
@@ -47,9 +47,10 @@ class Stage:
         return self._addresses[-1]
 
     async def books(self) -> Books:
-        """All ledgers, now."""
+        """All ledgers, now; of the mails those that bring a code or a refund."""
         mail = await self.sandbox.ledger_mail()
-        return Books(await self.sandbox.ledger_bank(), await self.sandbox.ledger_operator(), mail["messages"])
+        mails = [one for one in mail["messages"] if is_outcome(one["message_id"])]
+        return Books(await self.sandbox.ledger_bank(), await self.sandbox.ledger_operator(), mails)
 
     async def begin(self) -> Books:
         """All ledgers before an act. Mails that an earlier act's buyers get from now on are not this act's."""
@@ -63,11 +64,11 @@ class Stage:
         return Books(books.transactions, books.profiles, mails)
 
     async def mail_to(self, order: Order, *, seconds: float = 30.0) -> Letter:
-        """The first mail to the buyer of this order. Raises UnmetError."""
+        """The first mail with a code or a refund to the buyer of this order. Raises UnmetError."""
 
         async def look() -> Letter | None:
-            found = await self.sandbox.mails(to=order.buyer.email, limit=1)
-            return letter(found[0]) if found else None
+            found = map(letter, await self.sandbox.mails(to=order.buyer.email, limit=10))
+            return next((one for one in found if is_outcome(one.message_id)), None)
 
         sentence = f"a mail comes to the buyer of order {order.number}"
         return await until(look, sentence, "notifications", "provisioning", "payments", seconds=seconds)
