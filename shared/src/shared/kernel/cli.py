@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import gc
+import os
 import sys
 from collections.abc import Callable
 from typing import TypeVar
@@ -23,7 +24,8 @@ def main(name: str, settings_class: type[S], build: Callable[[S], Service]) -> N
     parser.add_argument("command", choices=["serve", "migrate"], help="run the service, or prepare its database")
     command = parser.parse_args().command
     try:
-        settings = settings_class()
+        # Containers get secrets as files: one per setting, called like it.
+        settings = settings_class(_secrets_dir=os.environ.get("SECRETS_DIR"))
     except ValidationError as error:
         for item in error.errors(include_url=False, include_input=False):
             variable = "_".join(map(str, item["loc"])).upper()

@@ -1,0 +1,25 @@
+#!/bin/bash
+# Run once by the image, on an empty data directory. One database per service, each with two roles: `<service>_owner`
+# changes the schema (migrations), `<service>` reads and writes rows and can change no table. Nobody else can connect.
+set -euo pipefail
+
+for service in ordering payments provisioning notifications refunds; do
+    psql --set ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname postgres \
+        --set service="$service" --set owner="${service}_owner" \
+        --set owner_password="$(cat "/run/secrets/${service}_owner_password")" \
+        --set password="$(cat "/run/secrets/${service}_password")" <<'SQL'
+CREATE ROLE :"owner" LOGIN PASSWORD :'owner_password';
+CREATE ROLE :"service" LOGIN PASSWORD :'password';
+CREATE DATABASE :"service" OWNER :"owner";
+REVOKE ALL ON DATABASE :"service" FROM PUBLIC;
+GRANT CONNECT ON DATABASE :"service" TO :"service";
+\connect :service
+REVOKE ALL ON SCHEMA public FROM PUBLIC;
+ALTER SCHEMA public OWNER TO :"owner";
+GRANT USAGE ON SCHEMA public TO :"service";
+ALTER DEFAULT PRIVILEGES FOR ROLE :"owner" IN SCHEMA public
+    GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO :"service";
+ALTER DEFAULT PRIVILEGES FOR ROLE :"owner" IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO :"service";
+ALTER DEFAULT PRIVILEGES FOR ROLE :"owner" IN SCHEMA public GRANT EXECUTE ON FUNCTIONS TO :"service";
+SQL
+done
