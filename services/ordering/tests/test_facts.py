@@ -14,18 +14,25 @@ from shared.contracts import (
     DeliveryFailed,
     Explanation,
     Ground,
+    InstallStatus,
     Money,
     OrderEvent,
     OrderPaid,
     OrderPlaced,
     PaymentFailed,
+    ProfileExpired,
     ProfileFailed,
     ProfileGenerated,
+    ProfileObserved,
+    ProfileRevoked,
     QrDelivered,
     RefundApproved,
     RefundFailed,
     RefundRequested,
     RefundSettled,
+    RevocationRefused,
+    TopUpApplied,
+    Usage,
 )
 from shared.ids import uuid7, uuid_for
 from shared.sealed import Sealed
@@ -34,11 +41,17 @@ from shared.testing.stage import Stage
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 PRICE = Money(amount=1050, currency="USD")
+ICCID = "8999999999999999999"
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 def at(minute: int) -> datetime:
     return NOON + timedelta(minutes=minute)
+
+
+def observed(same: dict[str, Any], **moments: datetime) -> ProfileObserved:
+    nothing = {"install": InstallStatus(), "usage": Usage()}
+    return ProfileObserved(**same, iccid=ICCID, operator="op", **nothing, **moments, observed_at=at(30))
 
 
 def life(order_id: UUID) -> dict[Fact, list[OrderEvent]]:
@@ -67,7 +80,7 @@ def life(order_id: UUID) -> dict[Fact, list[OrderEvent]]:
             ProfileGenerated(
                 **same,
                 **paid,
-                iccid="8999999999999999999",
+                iccid=ICCID,
                 activation_code=code,
                 operator="op",
                 generated_at=at(4),
@@ -75,6 +88,30 @@ def life(order_id: UUID) -> dict[Fact, list[OrderEvent]]:
             )
         ],
         Fact.PROFILE_FAILED: [ProfileFailed(**same, **paid, operator="op", reason="out of stock", failed_at=at(5))],
+        Fact.TOP_UP_FAILED: [
+            ProfileFailed(**same, **paid, operator="op", reason="ended", failed_at=at(5), kind="top_up", iccid=ICCID)
+        ],
+        Fact.TOP_UP_APPLIED: [
+            TopUpApplied(
+                **same,
+                **paid,
+                iccid=ICCID,
+                operator="op",
+                esim_order_id=uuid_for("esim"),
+                total_bytes=6 * 2**30,
+                applied_at=at(5),
+            )
+        ],
+        Fact.PROFILE_INSTALLED: [observed(same, installed_at=at(21)), observed(same, installed_at=at(20))],
+        Fact.PROFILE_ACTIVATED: [observed(same, activated_at=at(22))],
+        Fact.PROFILE_DELETED: [observed(same, deleted_at=at(24)), observed(same, deleted_at=at(23))],
+        Fact.PROFILE_EXPIRED: [ProfileExpired(**same, iccid=ICCID, reason="plan_ended", expired_at=at(25))],
+        Fact.PROFILE_REVOKED: [
+            ProfileRevoked(**same, iccid=ICCID, reason="refund", case_id=case, revoked_at=at(26)),
+        ],
+        Fact.REVOCATION_REFUSED: [
+            RevocationRefused(**same, iccid=ICCID, case_id=case, reason="in use", refused_at=at(27)),
+        ],
         Fact.DELIVERY_FAILED: [
             DeliveryFailed(**same, channel="email", smtp_code=550, failed_at=at(6)),
             DeliveryFailed(**same, channel="email", smtp_code=550, failed_at=at(7)),

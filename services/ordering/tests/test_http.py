@@ -103,7 +103,7 @@ async def test_a_buyer_is_one_person_whose_contact_is_renewed(shop: Any, stage: 
         ({"phone": "secret"}, 422, "invalid-order", "buyer.phone"),
         ({"device_compatible": False}, 422, "invalid-order", "device_compatible"),
         ({"privacy_version": "secret"}, 409, "outdated-documents", "privacy_version"),
-        ({"kind": "top_up", "iccid": "8999999999999999999"}, 422, "not-yet-sold", "kind"),
+        ({"kind": "top_up", "iccid": "8999999999999999999"}, 422, "unknown-esim", "iccid"),
     ],
 )
 async def test_refusals_are_problem_documents(

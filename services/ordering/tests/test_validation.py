@@ -83,7 +83,6 @@ WRONG: list[tuple[dict[str, Any], str, str, list[str]]] = [
     ({"kind": "esim", "iccid": "8999999999999999999"}, "esimka", "invalid-order", ["iccid"]),
     ({"kind": "top_up"}, "esimka", "invalid-order", ["iccid"]),
     ({"kind": "top_up", "iccid": "89secret"}, "esimka", "invalid-order", ["iccid"]),
-    ({"kind": "top_up", "iccid": "8999999999999999999"}, "esimka", "not-yet-sold", ["kind"]),
     ({"offer_version": "secret"}, "esimka", "outdated-documents", ["offer_version"]),
     ({"offer_version": "1", "privacy_version": "1"}, "esimka", "outdated-documents", OLD),
     ({"offer_version": "1", "email": "secret"}, "esimka", "invalid-order", ["buyer.email", "offer_version"]),

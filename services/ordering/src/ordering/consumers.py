@@ -9,6 +9,7 @@ from ordering.catalogue import CatalogueFiles
 from ordering.domain.status import Fact
 from ordering.domain.timeline import Known
 from ordering.domain.validation import Refusal
+from ordering.esims import esim_expired, esim_observed, esim_revoked, esim_sold, of_esims, profile_observed
 from ordering.intake import Submission, accept
 from ordering.store import record
 from shared.contracts import (
@@ -19,13 +20,18 @@ from shared.contracts import (
     OrderRejected,
     OrderSubmitted,
     PaymentFailed,
+    ProfileExpired,
     ProfileFailed,
     ProfileGenerated,
+    ProfileObserved,
+    ProfileRevoked,
     QrDelivered,
     RefundApproved,
     RefundFailed,
     RefundRequested,
     RefundSettled,
+    RevocationRefused,
+    TopUpApplied,
 )
 from shared.database import Tx
 from shared.messaging.consumer import Handler, Received
@@ -74,7 +80,25 @@ def _profile_generated(event: ProfileGenerated) -> Told:
 
 
 def _profile_failed(event: ProfileFailed) -> Told:
-    return Fact.PROFILE_FAILED, event.failed_at, "", {}
+    fact = Fact.TOP_UP_FAILED if event.kind == "top_up" else Fact.PROFILE_FAILED
+    return fact, event.failed_at, "", {}
+
+
+def _profile_revoked(event: ProfileRevoked) -> Told:
+    return Fact.PROFILE_REVOKED, event.revoked_at, "", {}
+
+
+def _revocation_refused(event: RevocationRefused) -> Told:
+    return Fact.REVOCATION_REFUSED, event.refused_at, str(event.case_id or ""), {}
+
+
+def _profile_expired(event: ProfileExpired) -> Told:
+    return Fact.PROFILE_EXPIRED, event.expired_at, "", {"reason": event.reason}
+
+
+def _top_up_applied(event: TopUpApplied) -> Told:
+    total = {} if event.total_bytes is None else {"total_bytes": event.total_bytes}
+    return Fact.TOP_UP_APPLIED, event.applied_at, "", total
 
 
 def _qr_delivered(event: QrDelivered) -> Told:
@@ -124,8 +148,13 @@ def _keeping(tell: Callable[[Any], Told]) -> Handler:
 FACTS: dict[type[Event], Handler] = {
     OrderPaid: _keeping(_order_paid),
     PaymentFailed: _keeping(_payment_failed),
-    ProfileGenerated: _keeping(_profile_generated),
+    ProfileGenerated: of_esims(_keeping(_profile_generated), esim_sold),
     ProfileFailed: _keeping(_profile_failed),
+    ProfileObserved: of_esims(profile_observed, esim_observed),
+    ProfileRevoked: of_esims(_keeping(_profile_revoked), esim_revoked),
+    RevocationRefused: _keeping(_revocation_refused),
+    ProfileExpired: of_esims(_keeping(_profile_expired), esim_expired),
+    TopUpApplied: _keeping(_top_up_applied),
     QrDelivered: _keeping(_qr_delivered),
     DeliveryFailed: _keeping(_delivery_failed),
     RefundRequested: _keeping(_refund_requested),

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from ordering.domain.catalogue import Catalogue
+from ordering.domain.top_ups import judge_top_up
 from ordering.domain.validation import BAD_KEY, KEY_REUSED, UNKNOWN_STOREFRONT, Approved, Refusal, judge, valid_key
-from ordering.store import NO_SESSION, Draft, Placed, Session, claim, earlier, place
+from ordering.store import NO_SESSION, Draft, Placed, Session, claim, earlier, place, sold
 from shared.contracts import BuyerContact, FieldError, OrderPlaced
 from shared.database import Tx
 from shared.ids import uuid7
@@ -46,7 +47,7 @@ async def accept(
     look at earlier orders where a key was not free or an order not valid.
     """
     hashes = [_fingerprint(submission.order) for submission in submissions]
-    verdicts = [_judge(submission, catalogue) for submission in submissions]
+    verdicts = await _known_esims(tx, submissions, [_judge(submission, catalogue) for submission in submissions])
     drafts = {
         index: _draft(submissions[index], hashes[index], verdict)
         for index, verdict in enumerate(verdicts)
@@ -75,6 +76,22 @@ def _judge(submission: Submission, catalogue: Catalogue) -> Approved | Refusal:
     if storefront is None:
         return Refusal(UNKNOWN_STOREFRONT, (FieldError(field="storefront", message="is not in the catalogue"),))
     return judge(submission.order, storefront, catalogue)
+
+
+async def _known_esims(
+    tx: Tx, submissions: Sequence[Submission], verdicts: list[Approved | Refusal]
+) -> list[Approved | Refusal]:
+    """The same verdicts, but a top-up is refused where it is known that it could not be applied."""
+    iccids = {one.request.iccid for one in verdicts if isinstance(one, Approved) and one.request.iccid}
+    if not iccids:
+        return verdicts
+    esims = await sold(tx, iccids)
+    return [
+        (judge_top_up(submission.storefront, verdict.plan, esims.get(verdict.request.iccid)) or verdict)
+        if isinstance(verdict, Approved) and verdict.request.iccid
+        else verdict
+        for submission, verdict in zip(submissions, verdicts, strict=True)
+    ]
 
 
 def _repeated(

@@ -1,6 +1,6 @@
 """Every statement of ordering, each over a whole set of orders."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,8 +8,10 @@ from uuid import UUID
 
 from ordering.domain.status import Fact
 from ordering.domain.timeline import Known
+from ordering.domain.top_ups import Esim
 from ordering.domain.validation import Approved
 from ordering.tables import buyers, order_facts, orders, session_records, submissions
+from shared.contracts import Plan
 from shared.database import Tx
 
 
@@ -76,6 +78,14 @@ FROM orders o LEFT JOIN order_facts f USING (order_id)
 WHERE o.storefront = :storefront AND """
 
 
+_EARLIER_FACT = """ON CONFLICT (order_id, fact, ref) DO UPDATE SET at = EXCLUDED.at, trace = EXCLUDED.trace
+WHERE EXCLUDED.at < order_facts.at"""
+_ESIMS = """
+SELECT iccid, storefront, plan, revoked_at, expired_at, deleted_at FROM esims
+WHERE iccid = ANY(CAST(:iccids AS text[])) AND plan IS NOT NULL
+"""
+
+
 async def claim(tx: Tx, drafts: Sequence[Draft]) -> set[UUID]:
     """Take the idempotency keys; returns the orders whose key was free. The first of a key in the batch gets it."""
     rows = [
@@ -130,6 +140,31 @@ async def record(tx: Tx, facts: Sequence[tuple[UUID, Known]]) -> None:
         for order_id, known in sorted(facts, key=lambda told: (told[0].int, told[1].ref))
     ]
     await tx.insert(order_facts, rows)
+
+
+async def record_earliest(tx: Tx, facts: Sequence[tuple[UUID, Known]]) -> None:
+    """Keep facts that are told again with an earlier time, as more becomes known: the earliest one counts."""
+    first: dict[tuple[UUID, Fact, str], Known] = {}
+    for order_id, known in facts:
+        key = (order_id, known.fact, known.ref)
+        if key not in first or known.at < first[key].at:
+            first[key] = known
+    rows = [
+        {"order_id": key[0], "fact": key[1], "ref": key[2], "at": known.at, "detail": None, "trace": known.trace}
+        for key, known in sorted(first.items(), key=lambda one: (one[0][0].int, one[0][1], one[0][2]))
+    ]
+    await tx.insert(order_facts, rows, on_conflict=_EARLIER_FACT)
+
+
+async def sold(tx: Tx, iccids: Collection[str]) -> dict[str, Esim]:
+    """The eSIMs of these ICCIDs that are known to be sold."""
+    if not iccids:
+        return {}
+    rows = await tx.execute(_ESIMS, iccids=sorted(iccids))
+    return {
+        row.iccid: Esim(row.storefront, Plan.model_validate(row.plan), row.revoked_at, row.expired_at, row.deleted_at)
+        for row in rows
+    }
 
 
 async def find(

@@ -70,6 +70,20 @@ order_facts = Table(
     Column("trace", Text),
 )
 
+#: The eSIMs that were sold, by ICCID: what a top-up must know before it is paid for. Each fact sets its own columns, so
+#: that an end may be heard of before the beginning.
+esims = Table(
+    "esims",
+    metadata,
+    Column("iccid", Text, primary_key=True),
+    Column("order_id", Uuid),
+    Column("storefront", Text),
+    Column("plan", JSONB),
+    timestamp("revoked_at"),
+    timestamp("expired_at"),
+    timestamp("deleted_at"),
+)
+
 #: Consent and the technical data of the checkout (PP 3.3, 4.5, 2.1); deleted after `keep_until`. The versions that were
 #: accepted and the time stay on the order.
 session_records = Table(

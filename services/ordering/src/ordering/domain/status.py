@@ -12,9 +12,17 @@ class Fact(StrEnum):
     ORDER_PAID = "order_paid"
     PROFILE_GENERATED = "profile_generated"
     PROFILE_FAILED = "profile_failed"
+    TOP_UP_APPLIED = "top_up_applied"
+    TOP_UP_FAILED = "top_up_failed"
     DELIVERY_FAILED = "delivery_failed"
     QR_DELIVERED = "qr_delivered"
+    PROFILE_INSTALLED = "profile_installed"
+    PROFILE_ACTIVATED = "profile_activated"
+    PROFILE_DELETED = "profile_deleted"
+    PROFILE_EXPIRED = "profile_expired"
     REFUND_REQUESTED = "refund_requested"
+    PROFILE_REVOKED = "profile_revoked"
+    REVOCATION_REFUSED = "revocation_refused"
     REFUND_APPROVED = "refund_approved"
     REFUND_FAILED = "refund_failed"
     REFUND_SETTLED = "refund_settled"
@@ -30,6 +38,9 @@ class Status(StrEnum):
     PROVISIONING_FAILED = "provisioning_failed"
     DELIVERY_FAILED = "delivery_failed"
     DELIVERED = "delivered"
+    TOPPED_UP = "topped_up"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
     REFUND_REQUESTED = "refund_requested"
     REFUND_APPROVED = "refund_approved"
     REFUND_FAILED = "refund_failed"
@@ -41,8 +52,12 @@ _PRECEDENCE: tuple[tuple[Fact, Status], ...] = (
     (Fact.REFUND_FAILED, Status.REFUND_FAILED),
     (Fact.REFUND_APPROVED, Status.REFUND_APPROVED),
     (Fact.REFUND_REQUESTED, Status.REFUND_REQUESTED),
+    (Fact.PROFILE_REVOKED, Status.REVOKED),
+    (Fact.PROFILE_EXPIRED, Status.EXPIRED),
     (Fact.QR_DELIVERED, Status.DELIVERED),
+    (Fact.TOP_UP_APPLIED, Status.TOPPED_UP),
     (Fact.PROFILE_FAILED, Status.PROVISIONING_FAILED),
+    (Fact.TOP_UP_FAILED, Status.PROVISIONING_FAILED),
     (Fact.DELIVERY_FAILED, Status.DELIVERY_FAILED),
     (Fact.PROFILE_GENERATED, Status.PROFILE_READY),
     (Fact.ORDER_PAID, Status.PAID),
@@ -58,13 +73,18 @@ def status(facts: Collection[str]) -> Status:
        refund under way. A settlement after it (the person acted) is 1.
     3. refund approved: *refund_approved*. The money is on its way.
     4. refund requested: *refund_requested*. A case is open, also where the code was delivered before.
-    5. QR delivered: *delivered*, once and for all (PO 3.4): a mailbox that refuses another copy takes nothing back.
-    6. profile failed: *provisioning_failed*. Final by contract; it outranks a profile that was also reported.
-    7. delivery failed: *delivery_failed*. The profile exists and waits for a mailbox that takes it.
-    8. profile generated: *profile_ready*.
-    9. order paid: *paid*. It outranks failed attempts, also those that are reported later.
-    10. payment failed: *payment_failed*. The order can still be paid by another attempt.
-    11. otherwise *placed*.
+    5. profile revoked: *revoked*. The code works no longer, for good; what becomes of the money is 1 to 4.
+    6. profile expired: *expired*. Never activated in time (RC 7), or the plan has ended.
+    7. QR delivered: *delivered*, once and for all (PO 3.4): a mailbox that refuses another copy takes nothing back.
+    8. top-up applied: *topped_up*. What delivery is to an eSIM; it cannot be reversed (RC 4).
+    9. profile or top-up failed: *provisioning_failed*. Final by contract; it outranks a profile that was also reported.
+    10. delivery failed: *delivery_failed*. The profile exists and waits for a mailbox that takes it.
+    11. profile generated: *profile_ready*.
+    12. order paid: *paid*. It outranks failed attempts, also those that are reported later.
+    13. payment failed: *payment_failed*. The order can still be paid by another attempt.
+    14. otherwise *placed*.
+
+    Installed, activated and deleted are told in the timeline; they change nothing for the order.
 
     A later stage implies the earlier ones (delivered implies generated implies paid), so a stage whose predecessors
     have not been heard of yet counts all the same.

@@ -40,6 +40,26 @@ _SENTENCES: dict[Fact, dict[Tongue, str]] = {
         "en": "The mailbox refused the e-mail with the QR code.",
         "ru": "Почтовый ящик не принял письмо с QR-кодом.",
     },
+    Fact.TOP_UP_APPLIED: {
+        "en": "The eSIM was topped up{total}.",
+        "ru": "Пакет добавлен на eSIM{total}.",
+    },
+    Fact.TOP_UP_FAILED: {
+        "en": "The top-up could not be applied.",
+        "ru": "Пополнить eSIM не удалось.",
+    },
+    Fact.PROFILE_INSTALLED: {"en": "The eSIM was installed on a device.", "ru": "eSIM установлена на устройство."},
+    Fact.PROFILE_ACTIVATED: {"en": "The eSIM was activated.", "ru": "eSIM активирована."},
+    Fact.PROFILE_DELETED: {"en": "The eSIM was deleted from the device.", "ru": "eSIM удалена с устройства."},
+    Fact.PROFILE_EXPIRED: {"en": "The eSIM has expired{ended}.", "ru": "Срок действия eSIM истёк{ended}."},
+    Fact.PROFILE_REVOKED: {
+        "en": "The eSIM was taken out of use; its code works no longer.",
+        "ru": "eSIM отозвана, её код больше не действует.",
+    },
+    Fact.REVOCATION_REFUSED: {
+        "en": "The eSIM could not be taken out of use: it is, or was, on a device.",
+        "ru": "Отозвать eSIM не удалось: она установлена или уже была установлена на устройство.",
+    },
     Fact.QR_DELIVERED: {"en": "The QR code was delivered{how}.", "ru": "QR-код доставлен{how}."},
     Fact.REFUND_REQUESTED: {"en": "A refund was requested.", "ru": "Запрошен возврат денег."},
     Fact.REFUND_APPROVED: {
@@ -69,6 +89,11 @@ _CHANNELS: dict[str, dict[Tongue, str]] = {
     "email": {"en": " by e-mail", "ru": " по электронной почте"},
     "account": {"en": " in the personal account", "ru": " в личном кабинете"},
 }
+_ENDS: dict[str, dict[Tongue, str]] = {
+    "never_activated": {"en": ": it was not activated in time (RC 7)", "ru": ": её не активировали вовремя (RC 7)"},
+    "plan_ended": {"en": ": the plan's validity is over", "ru": ": срок пакета закончился"},
+}
+_MEBIBYTE = 1024 * 1024
 _ORDER = {fact: position for position, fact in enumerate(Fact)}
 
 
@@ -85,6 +110,8 @@ def sentence(known: Known, tongue: Tongue) -> str:
         how=_CHANNELS.get(detail.get("channel", ""), {}).get(tongue, ""),
         amount=_amount(detail),
         clauses=_clauses(detail.get("clauses", ())),
+        total=_total(detail.get("total_bytes"), tongue),
+        ended=_ENDS.get(detail.get("reason", ""), {}).get(tongue, ""),
         until=_until(detail.get("credited_by"), tongue),
     )
 
@@ -105,6 +132,13 @@ def _amount(detail: Mapping[str, Any]) -> str:
 def _clauses(clauses: Iterable[str]) -> str:
     joined = ", ".join(clauses)
     return f" ({joined})" if joined else ""
+
+
+def _total(total_bytes: int | None, tongue: Tongue) -> str:
+    if total_bytes is None:
+        return ""
+    megabytes = f"{total_bytes // _MEBIBYTE:,}".replace(",", "\u00a0")
+    return f"; {megabytes} MB in total" if tongue == "en" else f"; всего {megabytes} МБ"
 
 
 def _until(day: str | None, tongue: Tongue) -> str:

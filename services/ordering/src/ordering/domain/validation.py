@@ -16,7 +16,9 @@ from shared.contracts import FieldError, Money, OrderRequest, Plan
 
 INVALID = "invalid-order"
 OUTDATED = "outdated-documents"
-NOT_YET_SOLD = "not-yet-sold"
+UNKNOWN_ESIM = "unknown-esim"
+ENDED_ESIM = "ended-esim"
+UNSUITABLE_PLAN = "unsuitable-plan"
 UNKNOWN_STOREFRONT = "unknown-storefront"
 BAD_KEY = "invalid-idempotency-key"
 KEY_REUSED = "idempotency-key-reused"
@@ -24,7 +26,9 @@ KEY_REUSED = "idempotency-key-reused"
 _DETAILS = {
     INVALID: "The order cannot be accepted; see errors.",
     OUTDATED: "The buyer accepted documents that are not the current ones; show the current ones and ask again.",
-    NOT_YET_SOLD: "Top-ups are not sold yet; order a new eSIM.",
+    UNKNOWN_ESIM: "This shop has sold no eSIM with this ICCID (or it is not ready yet), so it cannot be topped up.",
+    ENDED_ESIM: "This eSIM has ended for good and cannot be topped up; order a new eSIM.",
+    UNSUITABLE_PLAN: "A top-up has the coverage of the eSIM's own plan; choose such a plan.",
     UNKNOWN_STOREFRONT: "No such storefront is in the catalogue.",
     BAD_KEY: "An idempotency key has 1 to 100 printable ASCII characters.",
     KEY_REUSED: "This idempotency key was used for another order; take a new key for a new order.",
@@ -136,8 +140,6 @@ def _kind(request: OrderRequest, found: _Findings) -> None:
         found.add("iccid", "must be left out: a new eSIM has no ICCID yet")
     elif request.kind == "top_up" and request.iccid is None:
         found.add("iccid", "is needed: it names the eSIM to top up")
-    elif request.kind == "top_up":
-        found.add("kind", "top_up is not sold yet", NOT_YET_SOLD)
 
 
 def _described(error: ValidationError) -> tuple[FieldError, ...]:
