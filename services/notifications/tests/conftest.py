@@ -2,9 +2,9 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import pytest
@@ -12,7 +12,27 @@ import pytest
 from notifications.service import build
 from notifications.settings import Settings
 from sandbox.testing import RunningSandbox, running_sandbox
-from shared.contracts import BuyerContact, Explanation, Ground, Money, Plan, ProfileGenerated, RefundApproved
+from shared.contracts import (
+    AppealReceived,
+    BuyerContact,
+    Explanation,
+    Ground,
+    InformationNeeded,
+    InstallStatus,
+    Kind,
+    Money,
+    OrderPaid,
+    Plan,
+    ProfileFailed,
+    ProfileGenerated,
+    ProfileObserved,
+    ReceiptIssued,
+    RefundApproved,
+    RefundDenied,
+    RefundSettled,
+    TopUpApplied,
+    Usage,
+)
 from shared.ids import uuid7
 from shared.kernel.service import Service
 from shared.sealed import Opener, Sealer, new_private_key
@@ -34,6 +54,8 @@ class Buyer:
     buyer_id: UUID = field(default_factory=uuid7)
     order_id: UUID = field(default_factory=uuid7)
     refund_id: UUID = field(default_factory=uuid7)
+    receipt_id: UUID = field(default_factory=uuid7)
+    case_id: UUID = field(default_factory=uuid7)
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
@@ -72,6 +94,99 @@ class Buyer:
             paid_at=self.now,
             generated_at=self.now,
             valid_until=datetime(2027, 5, 19, 22, tzinfo=UTC),
+        )
+
+    def paid(self, *, kind: Kind = "esim", ago: float = 0) -> OrderPaid:
+        """The money is captured, `ago` seconds before the other facts."""
+        return OrderPaid(
+            **self.order,
+            kind=kind,
+            plan=PLAN,
+            paid=Money(amount=1299000, currency="KZT"),
+            invoice_id="1000001",
+            paid_at=self.now - timedelta(seconds=ago),
+        )
+
+    def receipt(self, kind: Literal["sale", "sale_return"] = "sale") -> ReceiptIssued:
+        """The cash register has printed."""
+        return ReceiptIssued(
+            **self.order,
+            receipt_id=self.receipt_id,
+            kind=kind,
+            amount=Money(amount=1299000, currency="KZT"),
+            check_number="FS-778",
+            ticket_url="https://ofd.example/t/778",
+            issued_at=self.now,
+        )
+
+    def observed(self, **known: Any) -> ProfileObserved:
+        """What the operator says of the profile."""
+        usage = Usage(used_bytes=known.pop("used", None), total_bytes=5 * 2**30, source="x", observed_at=self.now)
+        return ProfileObserved(
+            **self.order,
+            iccid="8999702000000000018",
+            operator="primary",
+            install=InstallStatus(),
+            usage=usage,
+            observed_at=self.now,
+            **known,
+        )
+
+    def topped_up(self, esim_order_id: UUID) -> TopUpApplied:
+        """This order's top-up has reached another order's eSIM."""
+        return TopUpApplied(
+            **self.order,
+            iccid="8999702000000000018",
+            plan=PLAN,
+            operator="primary",
+            esim_order_id=esim_order_id,
+            paid_at=self.now,
+            applied_at=self.now,
+        )
+
+    def failed(self) -> ProfileFailed:
+        """No profile will come."""
+        return ProfileFailed(
+            **self.order, plan=PLAN, operator="primary", reason="sold out", paid_at=self.now, failed_at=self.now
+        )
+
+    def settled(self) -> RefundSettled:
+        """The bank has accepted the refund."""
+        return RefundSettled(
+            **self.order,
+            refund_id=self.refund_id,
+            amount=Money(amount=1299000, currency="KZT"),
+            settled_at=self.now,
+            credited_from=date(2026, 11, 25),
+            credited_by=date(2026, 12, 4),
+            credited_at_latest=date(2026, 12, 20),
+        )
+
+    def denied(self, *, later: float = 0) -> RefundDenied:
+        """The money stays."""
+        return RefundDenied(
+            **self.order,
+            case_id=self.case_id,
+            policy="esimka@1",
+            grounds=(Ground(document="RF", clause="3.1", text="activated"),),
+            explanation=Explanation(en="It was activated.", ru="Она активирована."),
+            denied_at=self.now + timedelta(seconds=later),
+        )
+
+    def appealed(self) -> AppealReceived:
+        """The buyer does not agree."""
+        return AppealReceived(**self.order, case_id=self.case_id, received_at=self.now)
+
+    def information(self) -> InformationNeeded:
+        """The request lacks something."""
+        return InformationNeeded(
+            **self.order,
+            case_id=self.case_id,
+            missing=("full_name",),
+            policy="esimka@1",
+            grounds=(),
+            explanation=Explanation(en="We lack something.", ru="Чего-то не хватает."),
+            asked_at=self.now,
         )
 
     def refund(self) -> RefundApproved:
@@ -123,9 +238,18 @@ class Notifications:
         found: list[dict[str, Any]] = await self.stage.eventually(arrived)
         return found
 
+    async def kinds(self, to: str, count: int) -> list[str]:
+        """Wait for so many mails to an address; returns their kinds, sorted."""
+        return sorted(kind_of(mail) for mail in await self.mail(to, count))
+
     def figure(self, name: str, **labels: str) -> float:
         """One of the service's own figures."""
         return self.service.metrics.registry.get_sample_value(name, labels) or 0.0
+
+
+def kind_of(mail: dict[str, Any]) -> str:
+    """The kind of a mail, from its Message-ID."""
+    return str(mail["message_id"]).partition("@")[0].rpartition(".")[2]
 
 
 Start = Callable[..., Awaitable[Notifications]]
@@ -148,6 +272,7 @@ async def start(stage: Stage, sandbox: RunningSandbox, tmp_path: Path) -> Start:
             "smtp_port": sandbox.smtp_port,
             "smtp_timeout_seconds": 5.0,
             "seal_private_key": key,
+            "gather_seconds": 0.3,
             "trace_file": tmp_path / "traces.jsonl",
             **overrides,
         }

@@ -1,0 +1,137 @@
+"""Every fact that concerns the buyer has a mail, once, and not one that has become pointless."""
+
+from datetime import timedelta
+from random import Random
+from typing import Any
+
+from shared.contracts import OrderEvent, QrDelivered
+
+
+async def _settled(running: Any, buyer: Any) -> list[dict[str, Any]]:
+    """All mails of the order, once none of them is waiting or due."""
+
+    async def settled() -> Any:
+        rows = await running.rows("SELECT kind, state FROM mails WHERE order_id = :o", o=buyer.order_id)
+        return rows if rows and all(row["state"] not in {"waiting", "due"} for row in rows) else None
+
+    found: list[dict[str, Any]] = await running.stage.eventually(settled)
+    return found
+
+
+async def test_a_receipt_known_in_time_rides_with_the_code(start: Any) -> None:
+    running = await start()
+    buyer = running.buyer()
+    await running.stage.publish(buyer.contact(), buyer.paid(), buyer.receipt())
+    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM orders WHERE receipt IS NOT NULL"))
+    await running.stage.publish(buyer.generated())
+    [mail] = await running.mail(buyer.email)
+    assert "https://ofd.example/t/778" in mail["text"]
+    await running.stage.publish(buyer.receipt(), buyer.generated())
+    other = running.buyer("other")
+    await running.stage.publish(other.contact(), other.paid(), other.generated())
+    await running.mail(other.email)
+    await running.stage.publish(other.receipt())
+    assert await running.kinds(other.email, 2) == ["qr", "receipt"]
+    assert len(await running.sandbox.mails(buyer.email)) == 1
+
+
+async def test_who_waits_hears_that_the_order_is_there_and_then_that_we_are_on_it(start: Any) -> None:
+    running = await start(order_mail_after_seconds=0.3, delay_mail_after_seconds=2)
+    waits, failed, has_it = running.buyer("waits"), running.buyer("failed"), running.buyer("has-it")
+    for buyer in (waits, failed, has_it):
+        await running.stage.publish(buyer.contact(), buyer.receipt(), buyer.paid(ago=5))
+    await running.stage.publish(has_it.generated(), failed.failed(), failed.refund())
+    assert await running.kinds(waits.email, 2) == ["delay", "order"]
+    order = next(mail for mail in await running.sandbox.mails(waits.email) if ".order@" in mail["message_id"])
+    assert "https://ofd.example/t/778" in order["text"]
+    await running.stage.publish(waits.generated())
+    assert await running.kinds(waits.email, 3) == ["delay", "order", "qr"]
+    assert (await running.kinds(has_it.email, 1)) == ["qr"]
+    assert "delay" not in await running.kinds(failed.email, 1)
+
+
+async def test_a_delay_that_is_over_by_the_time_it_can_be_told_is_not_told(start: Any) -> None:
+    running = await start(order_mail_after_seconds=0.2, delay_mail_after_seconds=0.4)
+    buyer = running.buyer()
+    await running.sandbox.faults({"target": "mail", "effect": "refuse", "status": 450, "times": 4})
+    await running.stage.publish(buyer.contact(), buyer.paid(ago=9))
+    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM work WHERE kind = 'mail' AND attempts > 0"))
+    await running.stage.publish(buyer.generated())
+    rows = {row["kind"]: row["state"] for row in await _settled(running, buyer)}
+    assert rows["qr"] == "sent"
+    assert "dropped" in {rows["delay"], rows.get("order", "dropped")}
+
+
+async def test_refund_answers_are_mails_once_whatever_the_order(start: Any) -> None:
+    running = await start(order_mail_after_seconds=60)
+    buyer = running.buyer()
+    facts: list[OrderEvent] = [
+        buyer.paid(),
+        buyer.information(),
+        buyer.denied(),
+        buyer.appealed(),
+        buyer.denied(later=60),
+        buyer.receipt("sale_return"),
+    ]
+    Random(7).shuffle(facts)  # noqa: S311 - an order of events
+    await running.stage.publish(*facts, *facts, buyer.contact())
+    await running.stage.publish(*facts)
+    assert await running.kinds(buyer.email, 5) == ["appeal", "denied", "denied", "information", "receipt"]
+    await running.stage.publish(buyer.refund())
+    mails = await running.mail(buyer.email, 6)
+    assert len({mail["message_id"] for mail in mails}) == 6
+
+
+async def test_a_refund_that_settles_at_once_is_one_mail_and_a_later_one_is_two(start: Any) -> None:
+    running = await start(gather_seconds=1.5)
+    quick, slow = running.buyer("quick"), running.buyer("slow")
+    await running.stage.publish(quick.contact(), slow.contact())
+    await running.stage.publish(quick.refund(), slow.refund())
+    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM mails WHERE kind = 'refund' OFFSET 1"))
+    await running.stage.publish(quick.settled())
+    [mail] = await running.mail(quick.email)
+    assert "4\u00a0December 2026" in mail["text"]
+    await running.mail(slow.email)
+    await running.stage.publish(slow.settled())
+    assert await running.kinds(slow.email, 2) == ["refund", "settled"]
+    assert len(await running.sandbox.mails(quick.email)) == 1
+
+
+async def test_a_top_up_is_told_without_a_code(start: Any) -> None:
+    running = await start()
+    buyer = running.buyer()
+    await running.stage.publish(buyer.contact(), buyer.paid(kind="top_up"), buyer.topped_up(buyer.case_id))
+    assert await running.kinds(buyer.email, 1) == ["topup"]
+    assert await running.stage.all_events(QrDelivered) == []
+
+
+async def test_an_end_that_nears_is_told_in_time_and_only_where_it_matters(start: Any) -> None:
+    running = await start(expiry_mail_before_seconds=400 * 86400, plan_mail_before_seconds=3600)
+    waiting, installed = running.buyer("waiting"), running.buyer("installed")
+    for buyer in (installed, waiting):
+        await running.stage.publish(buyer.contact(), buyer.paid())
+    ends = installed.now + timedelta(minutes=30)
+    await running.stage.publish(installed.observed(installed_at=installed.now, plan_ends_at=ends))
+    assert await running.kinds(installed.email, 1) == ["ending"]
+    await running.stage.publish(installed.generated(), waiting.generated())
+    assert await running.kinds(waiting.email, 2) == ["expiring", "qr"]
+    assert await running.kinds(installed.email, 2) == ["ending", "qr"]
+
+
+async def test_a_corrected_address_gets_the_code_so_many_times(start: Any) -> None:
+    running = await start(resend_limit=2)
+    buyer = running.buyer("wrong")
+    await running.stage.publish(buyer.contact(), buyer.paid(), buyer.generated())
+    await running.stage.events(QrDelivered)
+    for number in (1, 2, 3):
+        corrected = buyer.contact(f"right{number}@example.org", later=number)
+        await running.stage.publish(corrected)
+        await running.stage.publish(corrected)
+        if number < 3:
+            assert await running.kinds(corrected.email, 1) == ["resend"]
+    last = running.buyer("last")
+    await running.stage.publish(last.contact(), last.generated())
+    await running.mail(last.email)
+    assert await running.sandbox.mails("right3@example.org") == []
+    assert len(await running.sandbox.mails("right1@example.org")) == 1
+    assert len(await running.stage.all_events(QrDelivered)) == 2
