@@ -7,9 +7,11 @@ from datetime import timedelta
 import pytest
 
 from shared.contracts import BuyerContact, OrderPaid, QrDelivered
+from shared.ids import uuid7
 from shared.kernel.service import Service
 from shared.messaging.cloudevents import header_texts, to_wire
 from shared.sealed import Sealed
+from shared.spine import outbox
 from shared.testing.facts import contact, paid
 from shared.testing.stage import Stage
 from shared.testing.toy import service as toy
@@ -120,6 +122,39 @@ async def test_tombstones_reach_their_handler(stage: Stage) -> None:
     (sent,) = await stage.publish(fact)
     headers = {**header_texts(sent, fact.updated_at), "ce_id": "another"}
     await stage.raw(BuyerContact.topic, fact.key().encode(), None, to_wire(headers))
+
+    async def erased() -> bool:
+        return bool(service.app.state.erased == [fact.key()])
+
+    await stage.eventually(erased)
+
+
+async def test_a_tombstone_goes_out_like_a_fact(stage: Stage) -> None:
+    service = await stage.service(toy.build, Settings)
+    fact = contact()
+    async with service.database.transaction() as tx:
+        tx.erase(BuyerContact, fact.key(), trace=None)
+
+    async def erased() -> bool:
+        return bool(service.app.state.erased == [fact.key()])
+
+    await stage.eventually(erased)
+
+
+async def test_the_relay_finds_a_tombstone_that_a_crash_left_behind(stage: Stage) -> None:
+    service = await stage.service(toy.build, Settings)
+    fact = contact()
+    identity = uuid7()  # above the relay's watermark
+    row = {
+        "id": identity,
+        "topic": BuyerContact.topic,
+        "key": fact.key(),
+        "value": None,
+        "headers": {"ce_specversion": "1.0", "ce_id": str(identity), "ce_type": BuyerContact.ce_type()},
+        "born_at": fact.updated_at,
+    }
+    async with service.database.transaction() as tx:
+        await tx.insert(outbox, [row])
 
     async def erased() -> bool:
         return bool(service.app.state.erased == [fact.key()])

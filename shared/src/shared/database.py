@@ -25,7 +25,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from shared.clock import Clock, SystemClock
-from shared.contracts.base import Event
+from shared.contracts.base import Erasure, Event
 from shared.failpoints import failpoint
 from shared.ids import uuid7
 
@@ -39,7 +39,7 @@ _PASSING_STATES = ("08", "57P", "53", "40")
 class Outgoing:
     """An event on its way out. `trace` is the W3C traceparent it continues."""
 
-    event: Event
+    event: Event | Erasure
     trace: str | None
     id: UUID = field(default_factory=uuid7)
 
@@ -158,6 +158,10 @@ class Tx:
     def publish(self, event: Event, *, trace: str | None) -> None:
         """Remember an event; it is inserted into the outbox with this transaction's commit."""
         self.outgoing.append(Outgoing(event, trace))
+
+    def erase(self, event_class: type[Event], key: str, *, trace: str | None) -> None:
+        """Remember a tombstone: nothing about this key of a compacted topic may be kept by anybody."""
+        self.outgoing.append(Outgoing(Erasure(event_class, key), trace))
 
     def schedule(
         self,

@@ -1,5 +1,6 @@
 """The base of every event: a frozen fact, its topic, and the CloudEvents type that names its version."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
@@ -70,6 +71,27 @@ class Event(Value):
     def key(self) -> str:
         """The Kafka key: all facts of one subject share a partition."""
         raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """The end of a key on a compacted topic: a record without a body (a Kafka tombstone), written by the owner."""
+
+    event_class: type[Event]
+    subject: str
+
+    @property
+    def topic(self) -> str:
+        return self.event_class.topic
+
+    def ce_type(self) -> str:
+        return self.event_class.ce_type()
+
+    def owner(self) -> str:
+        return self.event_class.owner()
+
+    def key(self) -> str:
+        return self.subject
 
 
 class OrderEvent(Event):

@@ -14,6 +14,7 @@ from uuid import UUID
 from aiokafka.errors import KafkaError
 from opentelemetry.trace import SpanKind
 
+from shared.contracts.base import Erasure
 from shared.database import Database, Outgoing, Tx, is_infrastructure
 from shared.failpoints import failpoint
 from shared.messaging.cloudevents import header_texts, to_wire
@@ -39,7 +40,7 @@ class _Ready:
         self.id: UUID = row["id"]
         self.topic: str = row["topic"]
         self.key: bytes = row["key"].encode()
-        self.value: bytes = row["value"]
+        self.value: bytes | None = row["value"]
         self.headers = to_wire(row["headers"])
         self.span = span
 
@@ -74,7 +75,7 @@ class Outbox:
                 "id": outgoing.id,
                 "topic": event.topic,
                 "key": event.key(),
-                "value": event.model_dump_json().encode(),
+                "value": None if isinstance(event, Erasure) else event.model_dump_json().encode(),
                 "headers": header_texts(outgoing, tx.now),
                 "born_at": tx.now,
             }

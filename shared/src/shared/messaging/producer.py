@@ -26,7 +26,7 @@ class Keyed(Protocol):
     def key(self) -> bytes: ...
 
     @property
-    def value(self) -> bytes: ...
+    def value(self) -> bytes | None: ...
 
     @property
     def headers(self) -> Headers: ...
@@ -45,7 +45,7 @@ def _batches(producer: AIOKafkaProducer, records: Sequence[R]) -> Iterator[tuple
             yield batch, part
             batch, part = producer.create_batch(), []
             if batch.append(**fields) is None:
-                raise MessageSizeTooLargeError(f"a record for {record.topic} has {len(record.value)} bytes")
+                raise MessageSizeTooLargeError(f"a record for {record.topic} has {len(record.value or b'')} bytes")
         part.append(record)
     yield batch, part
 

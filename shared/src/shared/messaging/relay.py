@@ -9,6 +9,7 @@ import asyncio
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
@@ -46,7 +47,7 @@ _BEGINNING = UUID(int=0)
 class _Leftover:
     topic: str
     key: bytes
-    value: bytes
+    value: bytes | None
     headers: Headers
 
 
@@ -96,7 +97,7 @@ class Relay:
             if not rows:
                 return 0
             failpoint("relay.before_send")
-            leftovers = [_Leftover(r.topic, r.key.encode(), bytes(r.value), to_wire(r.headers)) for r in rows]
+            leftovers = [_leftover(r) for r in rows]
             sent = await self._producer.send_all(leftovers)
             for error in await asyncio.gather(*(future for future, _ in sent), return_exceptions=True):
                 if isinstance(error, BaseException):
@@ -113,3 +114,8 @@ class Relay:
             self._watermark = _BEGINNING
         else:
             self._watermark = uuid7_floor(datetime.now(UTC) - _WATERMARK_LAG)
+
+
+def _leftover(row: Any) -> _Leftover:
+    value = None if row.value is None else bytes(row.value)
+    return _Leftover(row.topic, row.key.encode(), value, to_wire(row.headers))
