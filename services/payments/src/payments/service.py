@@ -7,6 +7,7 @@ from payments.api import payment_router, webhook_router
 from payments.bank import Bank
 from payments.domain.asking import Patience
 from payments.epay import EpayBank, webhook_url
+from payments.fiscal.wiring import issue_receipts
 from payments.instant import InstantBank
 from payments.metrics import PaymentMetrics
 from payments.settings import Settings
@@ -54,6 +55,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
         ),
         DuplicateCapture(),
     )
+    issue_receipts(service, settings)
     keys = StorefrontKeys({slug: key.get_secret_value() for slug, key in settings.storefront_keys.items()})
     first_poll = timedelta(seconds=settings.poll_first_seconds)
     link = webhook_url(settings)

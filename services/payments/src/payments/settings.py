@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import Field, SecretStr, StringConstraints, model_validator
 
+from payments.fiscal.settings import CashRegister
 from shared.kernel.settings import ServiceSettings
 
 Url = Annotated[str, StringConstraints(pattern=r"^https?://", strip_whitespace=True)]
@@ -32,6 +33,20 @@ class Settings(ServiceSettings):
     poll_longest_seconds: float = Field(3600.0, gt=0, description="longest pause between two questions")
     poll_give_up_seconds: float = Field(86400.0, gt=0, description="an attempt unpaid for so long has lapsed")
     refund_concurrency: int = Field(8, ge=1)
+
+    cash_registers: dict[str, CashRegister] = Field(
+        default_factory=dict,
+        description='JSON: {"<storefront>": {"cashbox", "login", "password", "vat_percent", "send_contact"}}',
+    )
+    webkassa_url: Url | None = Field(None, description="the address that /api/v4 is below")
+    webkassa_api_key: SecretStr = SecretStr("")
+    webkassa_timeout_seconds: float = Field(10.0, gt=0)
+
+    @model_validator(mode="after")
+    def _webkassa_is_reachable(self) -> Self:
+        if self.cash_registers and not (self.webkassa_url and self.webkassa_api_key.get_secret_value()):
+            raise ValueError("CASH_REGISTERS needs WEBKASSA_URL and WEBKASSA_API_KEY")
+        return self
 
     @model_validator(mode="after")
     def _bank_is_reachable(self) -> Self:

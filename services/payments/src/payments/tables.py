@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Date,
@@ -200,6 +201,54 @@ reconciliation_differences = Table(
     Column("ours", Text, nullable=False),
     Column("banks", Text, nullable=False),
     timestamp("found_at", nullable=False),
+)
+
+#: A fiscal receipt that is to be, or is. kind: sale (the capture that is kept) | sale_return (a settled refund of it).
+#: `number` is its ExternalCheckNumber, stored before the first call; `cashbox` the register that was or is to be asked;
+#: `fiscal_time` the register's own clock, which a return must repeat. Issued when `issued_at` is there.
+receipts = Table(
+    "receipts",
+    metadata,
+    Column("receipt_id", Uuid, primary_key=True),
+    Column("order_id", Uuid, nullable=False),
+    Column("order_number", Text, nullable=False),
+    Column("storefront", Text, nullable=False),
+    Column("buyer_id", Uuid, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("refund_id", Uuid),
+    Column("number", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("currency", Text, nullable=False),
+    timestamp("born_at", nullable=False),
+    timestamp("asked_at"),
+    Column("cashbox", Text),
+    Column("check_number", Text),
+    Column("registration_number", Text),
+    Column("fiscal_time", Text),
+    Column("ticket_url", Text),
+    Column("offline", Boolean),
+    timestamp("issued_at"),
+    UniqueConstraint("number", name="receipts_number"),
+    CheckConstraint("amount_minor > 0", name="receipt_is_positive"),
+    CheckConstraint("length(number) <= 50", name="receipt_number_fits"),
+    CheckConstraint("(kind = 'sale_return') = (refund_id IS NOT NULL)", name="return_has_a_refund"),
+    CheckConstraint(
+        "issued_at IS NULL OR (check_number IS NOT NULL AND ticket_url IS NOT NULL)", name="issued_has_a_check"
+    ),
+    Index("receipts_one_sale", "order_id", unique=True, postgresql_where=text("kind = 'sale'")),
+    Index("receipts_one_return", "refund_id", unique=True, postgresql_where=text("refund_id IS NOT NULL")),
+    Index("receipts_order", "order_id"),
+    Index("receipts_waiting", "storefront", "born_at", postgresql_where=text("issued_at IS NULL")),
+)
+
+#: Which instance works with a cash register now; a register takes one request at a time.
+register_turns = Table(
+    "register_turns",
+    metadata,
+    Column("cashbox", Text, primary_key=True),
+    Column("holder", Uuid),
+    timestamp("until", nullable=False),
 )
 
 #: Recurring chores: whoever moves `due_at` does the chore; `until` is how far it has looked.

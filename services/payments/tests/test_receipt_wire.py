@@ -1,0 +1,126 @@
+"""Receipts as Webkassa writes and reads them (interfaces.md section 2)."""
+
+import json
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from payments.domain.receipts import Issued, Tax, Wanted, check_body, listed, read_issued, refusals
+from payments.fiscal.settings import CashRegister
+
+SALE = Issued("123456789012", "000000000001", "2026-11-20 09:08:07", "https://ofd.example/t/1", 499000)
+DATA: dict[str, Any] = {
+    "CheckNumber": "123456789012",
+    "DateTime": "20.11.2026 09:08:07",
+    "Total": 4990,
+    "TicketUrl": "https://ofd.example/t/1",
+    "ExternalCheckNumber": "sale-1",
+    "Cashbox": {"UniqueNumber": "SWK1", "RegistrationNumber": "000000000001"},
+}
+
+
+def wanted(amount: int = 499000, **changes: Any) -> Wanted:
+    fields: dict[str, Any] = {
+        "kind": "sale",
+        "number": "sale-1",
+        "order_number": "10000001",
+        "title": "Turkey 5 GB",
+        "amount": amount,
+        "tax": Tax(),
+    }
+    return Wanted(**fields | changes)
+
+
+@given(st.integers(1, 10**12), st.one_of(st.none(), st.decimals("0", "99.99", places=2)))
+def test_amounts_on_the_wire_are_exact_and_add_up(amount: int, percent: Decimal | None) -> None:
+    text = json.dumps(check_body(wanted(amount, tax=Tax(percent))))
+    body = json.loads(text, parse_float=Decimal)
+    [line], [payment] = body["Positions"], body["Payments"]
+    assert Decimal(line["Price"]) * 100 == Decimal(payment["Sum"]) * 100 == amount
+    exact = 0 if percent is None else amount * percent / (100 + percent)
+    assert Decimal(line["Tax"]) * 100 == Decimal(exact).quantize(Decimal(1), ROUND_HALF_UP)
+    assert (line["TaxType"], line["TaxPercent"]) == ((0, None) if percent is None else (100, percent))
+
+
+def test_a_sale() -> None:
+    body = check_body(wanted())
+    assert (body["OperationType"], body["ExternalCheckNumber"], body["ExternalOrderNumber"]) == (
+        2,
+        "sale-1",
+        "10000001",
+    )
+    assert body["Payments"] == [{"Sum": 4990, "PaymentType": 1}]
+    assert not body.keys() & {"returnBasisDetails", "CustomerEmail", "CustomerPhone"}
+
+
+def test_a_return_repeats_what_the_sale_said() -> None:
+    body = check_body(wanted(100000, kind="sale_return", basis=SALE))
+    assert body["OperationType"] == 3
+    assert body["returnBasisDetails"] == {
+        "dateTime": "2026-11-20 09:08:07",
+        "total": 4990,
+        "checkNumber": "123456789012",
+        "registrationNumber": "000000000001",
+        "isOffline": False,
+    }
+
+
+def test_both_ways_to_name_the_register_are_read() -> None:
+    nested = read_issued(DATA)
+    flat = {name: value for name, value in DATA.items() if name != "Cashbox"}
+    assert nested == read_issued(flat | {"CashboxRegistrationNumber": "000000000001"})
+    assert nested is not None
+    assert (nested.fiscal_time, nested.total, nested.registration_number) == (SALE.fiscal_time, 499000, "000000000001")
+    assert read_issued(flat) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"CheckNumber": None},
+        {"CheckNumber": "x" * 65},
+        {"DateTime": "2026-11-20"},
+        {"Total": "much"},
+        {"TicketUrl": "javascript:alert(1)"},
+        {"TicketUrl": 5},
+        {"Cashbox": "SWK1"},
+    ],
+)
+def test_an_answer_that_lacks_what_must_be_kept_is_none(change: dict[str, Any]) -> None:
+    assert read_issued(DATA | change) is None
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(), lambda v: st.lists(v) | st.dictionaries(st.text(), v)
+    )
+)
+def test_any_answer_can_be_read(value: Any) -> None:
+    read_issued(value)
+    list(listed(value))
+    refusals(value if isinstance(value, dict) else {"Errors": value})
+
+
+def test_envelopes() -> None:
+    assert refusals({"Data": None, "Errors": [{"Code": 14, "Text": "dup"}, {"Code": "2"}, {"Code": None}, 5]}) == [
+        14,
+        2,
+        -1,
+        -1,
+    ]
+    assert refusals({"Data": {}, "Errors": None}) == []
+    assert listed([1]) == [1]
+    assert listed({"Total": 1, "Items": [2]}) == [2]
+    assert listed(None) == ()
+
+
+@pytest.mark.parametrize(
+    "change", [{"vat_percent": "100"}, {"vat_percent": "-1"}, {"password": " "}, {"cashbox": ""}, {"pos": 1}]
+)
+def test_a_register_that_cannot_be_one(change: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        CashRegister.model_validate({"cashbox": "SWK1", "login": "l", "password": "p", **change})
