@@ -63,6 +63,11 @@ class Provisioning:
         """The row of an order."""
         return (await self.rows("SELECT * FROM profiles WHERE order_id = :id", id=order_id))[0]
 
+    async def profile_state(self, order_id: UUID) -> str | None:
+        """The state of an order's row, None where there is none yet."""
+        rows = await self.rows("SELECT state FROM profiles WHERE order_id = :id", id=order_id)
+        return str(rows[0]["state"]) if rows else None
+
     async def get(self, path: str, key: str | None = "agent-key") -> httpx.Response:
         """Ask over HTTP."""
         headers = {"authorization": f"Bearer {key}"} if key else {}

@@ -1,0 +1,205 @@
+"""Two operators that sell the same plan: who makes it, what is left behind, and who does not notice."""
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+
+from shared.contracts import OrderPaid, ProfileFailed, ProfileGenerated
+
+ROUTES = {"*": {"*": [{"operator": "primary"}, {"operator": "secondary"}]}}
+#: Rules of the sandbox for one operator only.
+PRIMARY = {"match": {"operator": "primary"}}
+SECONDARY = {"match": {"operator": "secondary"}}
+
+
+def operators(sandbox: Any, **changes: Any) -> list[dict[str, Any]]:
+    """Both operators of the sandbox."""
+    return [
+        {
+            "name": name,
+            "url": sandbox.operator_url_of(name),
+            "usage_url": f"{sandbox.operator_url_of(name)}/usage",
+            "iccid_prefix": prefix,
+            "timeout_seconds": 0.5,
+            "concurrency": 8,
+            **changes,
+        }
+        for name, prefix in (("primary", "8999702"), ("secondary", "8999703"))
+    ]
+
+
+async def _usable(running: Any) -> list[dict[str, Any]]:
+    """What the operators' own ledgers hold that a phone could download."""
+    books = [await running.sandbox.ledger_operator(operator=name) for name in ("primary", "secondary")]
+    return [one for book in books for one in book if one["state"] in ("confirmed", "released")]
+
+
+async def test_out_of_stock_goes_to_the_next_operator_at_once(start: Any, sandbox: Any) -> None:
+    routes = {"*": {"TR-STD": [{"operator": "primary"}, {"operator": "secondary", "profile_type": "turk-5"}]}}
+    running = await start(operators=operators(sandbox), routes=routes)
+    await sandbox.faults({"target": "operator.download_order", "effect": "out_of_stock", **PRIMARY})
+    order = await running.paid()
+    [made] = await running.stage.events(ProfileGenerated)
+    assert (made.event.operator, made.event.iccid[:7]) == ("secondary", "8999703")
+    [usable] = await _usable(running)
+    assert (usable["iccid"], usable["profileType"]) == (made.event.iccid, "turk-5")
+    assert await sandbox.ledger_operator() == []
+    seen = (await running.get(f"/profiles/{order.order_id}")).json()
+    assert (seen["operator"], seen["profile_type"], seen["state"]) == ("secondary", "turk-5", "generated")
+    [left] = seen["left"]
+    assert (left["operator"], left["state"], left["attempts"]) == ("primary", "refused", 1)
+    assert [(s["subject_code"], s["reason_code"]) for s in left["statuses"]] == [("8.2.5", "3.7")]
+    assert await running.rows("SELECT 1 FROM work WHERE kind LIKE 'withdraw%'") == []
+
+
+async def test_lost_replies_and_then_silence_never_leave_two_usable_profiles(start: Any, sandbox: Any) -> None:
+    """primary makes the profile, but nobody hears of it: the buyer gets secondary's, and primary's is cancelled."""
+    running = await start(operators=operators(sandbox), routes=ROUTES, failover_attempts=2)
+    await sandbox.faults(
+        {"target": "operator.confirm_order", "effect": "lose_reply", **PRIMARY},
+        {"target": "operator.release_profile", "effect": "drop", **PRIMARY},
+        {"target": "operator.cancel_order", "effect": "http_error", "status": 503, "times": 2, **PRIMARY},
+    )
+    order = await running.paid()
+    [made] = await running.stage.events(ProfileGenerated)
+    assert made.event.operator == "secondary"
+    [abandoned] = await sandbox.ledger_operator()
+    assert abandoned["state"] in ("released", "cancelled")  # it really was made
+
+    async def withdrawn() -> bool:
+        seen = (await running.get(f"/profiles/{order.order_id}")).json()
+        return bool(seen["left"][0]["withdrawn_at"])
+
+    await running.stage.eventually(withdrawn)
+    [usable] = await _usable(running)
+    assert usable["iccid"] == made.event.iccid
+    [abandoned] = await sandbox.ledger_operator()
+    assert abandoned["state"] == "cancelled"
+    code = running.opener.open(made.event.activation_code).decode()
+    assert code == f"LPA:1$secondary.smdp.sandbox.example${usable['matchingId']}"
+
+
+async def test_when_all_fail_the_failure_carries_all_codes_and_a_sentence(start: Any, sandbox: Any) -> None:
+    running = await start(operators=operators(sandbox), routes=ROUTES)
+    refuse = {"target": "operator.download_order", "effect": "refuse"}
+    await sandbox.faults(
+        {**refuse, "subjectCode": "8.2.5", "reasonCode": "3.9", **PRIMARY},
+        {"target": "operator.download_order", "effect": "out_of_stock", **SECONDARY},
+    )
+    order = await running.paid()
+    [failed] = await running.stage.events(ProfileFailed)
+    assert [(s.subject_code, s.reason_code) for s in failed.event.statuses] == [("8.2.5", "3.9"), ("8.2.5", "3.7")]
+    assert failed.event.reason.startswith("No operator made the profile; primary: ")
+    assert "8.2.5/3.9" in failed.event.reason
+    assert "secondary: " in failed.event.reason
+    assert (await running.profile(order.order_id))["state"] == "failed"
+    assert await _usable(running) == []
+
+
+async def test_an_operator_that_was_only_away_is_asked_again(start: Any, sandbox: Any) -> None:
+    """Both refuse to answer; primary, which surely made nothing, gets the order when it is back."""
+    running = await start(operators=operators(sandbox, breaker_seconds=0.1), routes=ROUTES, failover_attempts=1)
+    await sandbox.faults(
+        {"target": "operator.download_order", "effect": "http_error", "status": 429, "times": 1, **PRIMARY},
+        {"target": "operator.download_order", "effect": "http_error", "status": 429, **SECONDARY},
+    )
+    order = await running.paid()
+    [made] = await running.stage.events(ProfileGenerated)
+    assert made.event.operator == "primary"
+    [usable] = await _usable(running)
+    assert usable["iccid"] == made.event.iccid
+    seen = (await running.get(f"/profiles/{order.order_id}")).json()
+    assert {(left["operator"], left["state"]) for left in seen["left"]} == {
+        ("primary", "waiting"),
+        ("secondary", "waiting"),
+    }
+    assert seen["attempts"] == 3
+
+
+async def test_an_open_breaker_turns_orders_over_at_once_and_closes_by_one_probe(start: Any, sandbox: Any) -> None:
+    running = await start(
+        operators=operators(sandbox, breaker_failures=3, breaker_seconds=0.5, breaker_longest_seconds=0.5),
+        routes={"esimka": ROUTES["*"]},
+        failover_attempts=3,
+    )
+    await sandbox.faults({"target": "operator.download_order", "effect": "drop", **PRIMARY})
+    await running.paid()
+    await running.stage.events(ProfileGenerated)
+
+    async def primary() -> Any:
+        return (await running.get("/operators")).json()[0]
+
+    assert (await primary())["orders"]["breaker"] in ("open", "half_open")
+    assert (await primary())["orders"]["last_outcome"] == "Unknown"
+    figures = (await running.get("/metrics")).text
+    assert 'operator_breaker{operator="primary",port="orders"} 0.0' not in figures
+    assert 'operator_breaker{operator="primary",port="feed"} 0.0' in figures
+    before = len(await sandbox.requests("/operator/"))
+    await asyncio.gather(*(running.paid() for _ in range(20)))
+    made = await running.stage.events(ProfileGenerated, count=21)
+    assert {one.event.operator for one in made} == {"secondary"}
+    assert len(await sandbox.requests("/operator/")) - before < 10, "an ill operator is left alone"
+    await sandbox.clear_faults()
+
+    async def healed() -> bool:
+        await running.paid()
+        return bool((await primary())["orders"]["breaker"] == "closed")
+
+    await running.stage.eventually(healed)
+    await running.paid()
+    await running.stage.events(ProfileGenerated, where=lambda event: event.operator == "primary")
+
+
+async def test_a_hanging_operator_holds_up_nobody_else(start: Any, sandbox: Any) -> None:
+    """Every call to primary hangs until its timeout; esimka, which buys from secondary, sees its usual times."""
+    running = await start(
+        operators=operators(sandbox, timeout_seconds=5.0, breaker_failures=10_000),
+        routes={"esimka": {"*": [{"operator": "secondary"}]}},
+    )
+
+    async def seconds(count: int) -> list[float]:
+        found = []
+        for _ in range(count):
+            began = time.monotonic()
+            order: OrderPaid = await running.paid(storefront="esimka")
+
+            async def made(order: OrderPaid = order) -> bool:
+                return bool((await running.profile_state(order.order_id)) == "generated")
+
+            await running.stage.eventually(made)
+            found.append(time.monotonic() - began)
+        return sorted(found)
+
+    usual = await seconds(15)
+    await sandbox.faults({"target": "operator.download_order", "effect": "latency", "seconds": 30, **PRIMARY})
+    await asyncio.gather(*(running.paid(storefront="qazaq-esim") for _ in range(60)))
+
+    async def hanging() -> bool:
+        [primary, _] = (await running.get("/operators")).json()
+        return bool(primary["in_flight"] == 8 and primary["waiting_orders"] == 60)
+
+    await running.stage.eventually(hanging)
+    beside = await seconds(15)
+    assert await hanging(), "the illness lasted as long as the measurement"
+    assert beside[7] < max(3 * usual[7], 0.5)
+    assert beside[-1] < 4.0, "nobody waited for a timeout of primary"
+
+
+@pytest.mark.parametrize("per_minute", [300])
+async def test_the_agreed_rate_is_kept_by_all_instances(start: Any, sandbox: Any, per_minute: int) -> None:
+    """Two instances on one database and one topic; the sandbox's own record of calls is the judge."""
+    settings = operators(sandbox, rate_per_minute=per_minute)
+    first = await start(operators=settings)
+    await start(operators=settings, database_url=first.service.settings.database_url)
+    began = time.monotonic()
+    await asyncio.gather(*(first.paid() for _ in range(20)))
+    await first.stage.events(ProfileGenerated, count=20, timeout=60)
+    took = time.monotonic() - began
+    downloads = [r for r in await sandbox.requests("/operator/") if r["path"].endswith("downloadOrder")]
+    assert len(downloads) == 20
+    # An order is one call of the rate. Two seconds' worth may go ahead, and a share is taken before it is used.
+    allowed = per_minute / 60 * (took + 2) + 2
+    assert len(downloads) <= allowed
+    assert took >= (20 - 2) / (per_minute / 60) - 2.5
