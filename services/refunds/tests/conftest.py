@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from refunds.opening import case_ids
+from refunds.desk import case_ids
 from refunds.service import build
 from refunds.settings import Settings
 from shared.contracts import (

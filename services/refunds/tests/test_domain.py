@@ -1,123 +1,161 @@
-"""Decisions about failed generations, and the days they promise."""
+"""Cases and what their decisions rest on, without any table."""
 
-from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refunds.domain import CaseState, PaidOrder, case_state, decide_generation_failure
-from refunds.domain.calendar import add_business_days, end_of, local_day
-from refunds.domain.decision import amount_text
-from shared.contracts import Money
+from refunds.domain.cases import Case, CaseState, Outcome, case_state
+from refunds.domain.eligibility import prospects
+from refunds.domain.facts import Order, facts_of, hypothetical
+from refunds.observations import _merged, _row
+from refunds.policies import decide, policies
+from refunds.tables import observations, order_facts
+from refunds.work.watch import windows
+from shared.contracts import InstallStatus, ProfileObserved, Usage
+from shared.ids import uuid7
 
-FRIDAY = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
-MONEY = Money(amount=599050, currency="KZT")
-
-
-def order(storefront: str, *, paid_at: datetime = FRIDAY, failed_at: datetime = FRIDAY) -> PaidOrder:
-    return PaidOrder("10000001", storefront, MONEY, paid_at, failed_at)
-
-
-@pytest.mark.parametrize(
-    ("storefront", "policy", "clauses", "pay_by", "credited_by"),
-    [
-        ("qazaq-esim", "qazaq-esim@1", ["RP 2.1", "RP 2.2", "RP 2.3", "PO 5.4"], None, date(2026, 12, 4)),
-        ("e-sim-onl", "e-sim-onl@2026-03", ["RC 1"], None, date(2026, 12, 4)),
-        # 24:00 of 4 December in Tbilisi (UTC+4)
-        ("esimka", "esimka@2026-04-22", ["RF 2.3"], datetime(2026, 12, 4, 20, tzinfo=UTC), date(2026, 12, 20)),
-    ],
-)
-def test_a_failed_generation_returns_everything(
-    storefront: str, policy: str, clauses: list[str], pay_by: datetime | None, credited_by: date
-) -> None:
-    decision = decide_generation_failure(order(storefront), FRIDAY)
-    assert decision is not None
-    assert decision.amount == MONEY
-    assert decision.policy == policy
-    assert [f"{ground.document} {ground.clause}" for ground in decision.grounds] == clauses
-    assert (decision.pay_by, decision.credited_by) == (pay_by, credited_by)
-    for text in (decision.explanation.en, decision.explanation.ru):
-        assert "10000001" in text
-        assert "5990.50 KZT" in text
-        assert clauses[0].split()[1] in text
-    assert any(limit in decision.explanation.en for limit in ("3-10", "5-10", "within 10 business days"))
+NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 
 
-def test_a_storefront_without_a_policy_is_for_a_person() -> None:
-    assert decide_generation_failure(order("newcomer"), FRIDAY) is None
+class Row:
+    """A row with the columns of an order's facts and observations; what is not given is null."""
+
+    def __init__(self, **values: Any) -> None:
+        for column in (*order_facts.c, *observations.c):
+            setattr(self, column.name, None)
+        self.__dict__ |= values
+
+
+def order(storefront: str = "esimka", **values: Any) -> Order:
+    known = {"order_id": uuid7(), "order_number": "10000001", "storefront": storefront, "paid_at": NOON}
+    return Order(Row(**known | {"paid_minor": 599050, "currency": "USD", "kind": "esim"} | values), ())
+
+
+def case(of: Order, ground: str = "changed_mind", **values: Any) -> Case:
+    known: dict[str, Any] = {"origin": "buyer", "requested_at": NOON, "reason": ground, "provided": ["order_number"]}
+    return Case(case_id=uuid7(), order_id=of.row.order_id, ground=ground, **known | values)
 
 
 @pytest.mark.parametrize(
-    ("storefront", "last", "first_late"),
+    ("values", "outcome", "state"),
     [
-        # Almaty is UTC+5: paid on 20 November local time, day 14 ends on 4 December at 19:00 UTC.
-        ("qazaq-esim", datetime(2026, 12, 4, 18, 59, 59, tzinfo=UTC), datetime(2026, 12, 4, 19, tzinfo=UTC)),
-        ("e-sim-onl", datetime(2026, 12, 20, 23, 59, 59, tzinfo=UTC), datetime(2026, 12, 21, tzinfo=UTC)),
+        ({}, Outcome(), CaseState.NEEDS_PERSON),
+        ({"verdict": "await_information"}, Outcome(), CaseState.INFORMATION_NEEDED),
+        ({"verdict": "await_observation"}, Outcome(), CaseState.OBSERVING),
+        ({"verdict": "await_support"}, Outcome(), CaseState.SUPPORT),
+        ({"verdict": "await_restoration"}, Outcome(), CaseState.RESTORATION),
+        ({"verdict": "approve", "cancellation_accepted_at": NOON}, Outcome(), CaseState.REVOKING),
+        ({"verdict": "approve", "refund_id": uuid7()}, Outcome(), CaseState.PAYING),
+        ({"verdict": "approve", "refund_id": uuid7()}, Outcome(failed_at=NOON), CaseState.NEEDS_PERSON),
+        ({"verdict": "approve", "refund_id": uuid7()}, Outcome(NOON, NOON), CaseState.SETTLED),
+        ({"verdict": "deny", "closed_at": NOON, "closed_as": "denied"}, Outcome(), CaseState.DENIED),
+        ({"verdict": "deny", "appealed_at": NOON}, Outcome(), CaseState.APPEALED),
+        ({"verdict": "deny", "appealed_at": NOON, "appeal_answered_at": NOON}, Outcome(), CaseState.DENIED),
+        ({"closed_at": NOON, "closed_as": "superseded"}, Outcome(), CaseState.SUPERSEDED),
     ],
 )
-def test_the_last_day_counts_to_its_end(storefront: str, last: datetime, first_late: datetime) -> None:
-    assert decide_generation_failure(order(storefront, failed_at=last), last) is not None
-    assert decide_generation_failure(order(storefront, failed_at=first_late), first_late) is None
-
-
-def test_esimka_sets_no_limit_to_its_own_delay() -> None:
-    late = FRIDAY + timedelta(days=400)
-    assert decide_generation_failure(order("esimka", failed_at=late), late) is not None
-
-
-@given(
-    storefront=st.sampled_from(["qazaq-esim", "e-sim-onl", "esimka"]),
-    decided_at=st.datetimes(datetime(2026, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001 - the zone is given beside
-)
-def test_promised_days_come_later_and_are_business_days(storefront: str, decided_at: datetime) -> None:
-    decision = decide_generation_failure(order(storefront), decided_at)
-    assert decision is not None
-    assert decision.credited_by is not None
-    assert decision.credited_by > decided_at.date() + timedelta(days=10)
-    if storefront != "esimka":
-        assert decision.credited_by.weekday() < 5
-    if decision.pay_by is not None:
-        assert timedelta(days=12) < decision.pay_by - decided_at <= timedelta(days=15)
+def test_a_case_is_where_its_facts_say(values: dict[str, Any], outcome: Outcome, state: CaseState) -> None:
+    of = order()
+    assert case_state(case(of, **values), outcome) is state
 
 
 @pytest.mark.parametrize(
-    ("day", "count", "expected"),
-    [
-        (date(2026, 11, 20), 1, date(2026, 11, 23)),
-        (date(2026, 11, 21), 1, date(2026, 11, 23)),
-        (date(2026, 11, 22), 5, date(2026, 11, 27)),
-        (date(2026, 11, 23), 10, date(2026, 12, 7)),
-        (date(2026, 12, 31), 1, date(2027, 1, 1)),
-        (date(2026, 11, 20), 0, date(2026, 11, 20)),
-    ],
+    ("storefront", "clause"), [("qazaq-esim", "RP 2.1"), ("e-sim-onl", "RC 1"), ("esimka", "RF 2.3")]
 )
-def test_business_days_skip_weekends(day: date, count: int, expected: date) -> None:
-    assert add_business_days(day, count) == expected
+def test_a_failed_generation_returns_everything(storefront: str, clause: str) -> None:
+    of = order(storefront, failed_at=NOON)
+    failed = case(of, "generation_failed", origin="system", reason=None, provided=None, received_at=NOON)
+    decision = decide(facts_of(of, failed, NOON, freshest=HOUR))
+    assert decision.verdict == "approve"
+    assert f"{decision.grounds[0].document} {decision.grounds[0].clause}" == clause
+    assert decision.refund is not None
+    assert decision.refund.money.amount == 599050
 
 
-def test_days_are_those_of_the_seller() -> None:
-    almaty = ZoneInfo("Asia/Almaty")
-    assert local_day(datetime(2026, 11, 20, 19, 0, tzinfo=UTC), almaty) == date(2026, 11, 21)
-    assert end_of(date(2026, 12, 31), almaty) == datetime(2026, 12, 31, 19, tzinfo=UTC)
+def test_an_old_look_at_the_profile_is_none() -> None:
+    looked = NOON + HOUR
+    of = order("e-sim-onl", generated_at=NOON, delivered_at=NOON, asked_at=looked, used_bytes=0)
+    asked = case(of, provided=["order_number", "email", "reason"])
+    assert decide(facts_of(of, asked, looked + HOUR / 2, freshest=HOUR)).verdict == "approve"
+    assert decide(facts_of(of, asked, looked + HOUR, freshest=HOUR)).verdict == "await_observation"
+    assert decide(facts_of(of, asked, looked + HOUR, freshest=None)).verdict == "approve"
 
 
-def test_amounts_are_written_out() -> None:
-    assert amount_text(Money(amount=5, currency="USD")) == "0.05 USD"
+def test_ones_own_revocation_is_not_held_against_the_buyer() -> None:
+    cancelled = uuid7()
+    of = order(
+        "e-sim-onl", generated_at=NOON, asked_at=NOON + HOUR, used_bytes=0, revoked_at=NOON, revoked_case_id=cancelled
+    )
+    own, other = case(of), case(of)
+    own.case_id = cancelled
+    assert facts_of(of, own, NOON, freshest=None).profile.revoked_at is None
+    assert facts_of(of, other, NOON, freshest=None).profile.revoked_at == NOON
 
 
-@pytest.mark.parametrize(
-    ("verdict", "settled", "failed", "state"),
-    [
-        (None, None, None, CaseState.NEEDS_PERSON),
-        ("approve", None, None, CaseState.PAYING),
-        ("approve", None, FRIDAY, CaseState.NEEDS_PERSON),
-        ("approve", FRIDAY, None, CaseState.SETTLED),
-        ("approve", FRIDAY, FRIDAY, CaseState.SETTLED),
-    ],
-)
-def test_a_case_is_where_its_facts_say(
-    verdict: str | None, settled: datetime | None, failed: datetime | None, state: CaseState
-) -> None:
-    assert case_state(verdict, settled, failed) is state
+def test_eligibility_says_what_would_change_it() -> None:
+    of = order("esimka", generated_at=NOON, delivered_at=NOON)
+    found = {one.reason: one for one in prospects(lambda reason: hypothetical(of, reason, NOON), decide)}
+    changed_mind = found["changed_mind"]
+    assert changed_mind.decision.verdict == "await_observation"
+    assert changed_mind.decision.deadlines.request_until == datetime(2026, 12, 4, 20, tzinfo=UTC)
+    changes = {change.condition: change.decision for change in changed_mind.changes}
+    assert changes["operator_confirms_unused"].verdict == "approve"
+    assert changes["activated"].verdict == changes["asked_after_deadline"].verdict == "deny"
+    assert changes["activated"].grounds[0].clause == "3.1"
+    assert found["no_coverage"].decision.verdict == "deny"
+    assert found["no_coverage"].changes == ()
+
+
+ANY_CASE: Case = case(order())
+MOMENTS = st.one_of(st.none(), st.integers(0, 5).map(lambda hours: NOON + hours * HOUR))
+
+
+@st.composite
+def observed(draw: st.DrawFn) -> ProfileObserved:
+    return ProfileObserved(
+        order_id=ANY_CASE.order_id,
+        order_number="10000001",
+        storefront="esimka",
+        buyer_id=ANY_CASE.case_id,
+        iccid="8999702000000000001",
+        operator="sandbox",
+        install=InstallStatus(
+            state=draw(st.sampled_from(["unknown", "released", "installed"])),
+            source=draw(st.sampled_from([None, "feed", "notification"])),
+            observed_at=draw(MOMENTS),
+        ),
+        usage=Usage(used_bytes=draw(st.sampled_from([None, 0, 1])), source=None, observed_at=draw(MOMENTS)),
+        installed_at=draw(MOMENTS),
+        activated_at=draw(MOMENTS),
+        case_id=draw(st.sampled_from([None, ANY_CASE.case_id])),
+        reached=draw(st.booleans()),
+        observed_at=NOON + draw(st.integers(0, 5)) * HOUR,
+    )
+
+
+@given(st.lists(observed(), min_size=1, max_size=5), st.randoms())
+def test_observations_end_the_same_in_any_order(told: list[ProfileObserved], random: Any) -> None:
+    def end(events: list[ProfileObserved]) -> dict[str, Any]:
+        rows = [_row(event) for event in events]
+        known = rows[0]
+        for row in rows[1:]:
+            known = _merged(known, row)
+        return known
+
+    shuffled = [*told, *told[:2]]
+    random.shuffle(shuffled)
+    assert end(told) == end(shuffled)
+
+
+def test_deadlines_come_closer() -> None:
+    friday = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
+    calendar = policies().versions("esimka")[-1].calendar
+    assert windows(friday - HOUR, friday, calendar) == ("overdue",)
+    assert windows(friday + HOUR, friday, calendar) == ("24h", "2_business_days")
+    # Monday 23 November is St George's Day in Georgia: two business days end on Wednesday.
+    assert windows(datetime(2026, 11, 25, 19, tzinfo=UTC), friday, calendar) == ("2_business_days",)
+    assert windows(datetime(2026, 11, 26, 19, tzinfo=UTC), friday, calendar) == ()

@@ -2,43 +2,44 @@
 
 import asyncio
 import random
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
 
-from refunds import consumers
-from refunds.domain import case_state
-from refunds.opening import case_ids
+from refunds.consumers import Facts
+from refunds.desk import Desk, case_ids
+from refunds.desk.deciding import Patience
+from refunds.desk.figures import Figures
+from refunds.desk.judging import Judge
+from refunds.desk.opening import Fingerprints
+from refunds.desk.records import case_of
+from refunds.domain.cases import Outcome, case_state
+from refunds.policies import policies
 from refunds.settings import Settings
 from shared.contracts import (
-    DeliveryFailed,
     OrderEvent,
-    OrderPaid,
-    ProfileFailed,
-    ProfileGenerated,
-    QrDelivered,
     RefundApproved,
-    RefundFailed,
     RefundRequested,
-    RefundSettled,
 )
 from shared.database import Database
 from shared.ids import uuid7
-from shared.messaging.consumer import Handler, Received
+from shared.messaging.consumer import Received
 from shared.telemetry.tracing import new_traceparent, trace_id
 from shared.testing.stage import Stage
 
-HANDLERS: dict[type[OrderEvent], Handler] = {
-    OrderPaid: consumers.order_paid,
-    ProfileFailed: consumers.profile_failed,
-    ProfileGenerated: consumers.profile_generated,
-    QrDelivered: consumers.qr_delivered,
-    DeliveryFailed: consumers.delivery_failed,
-    RefundSettled: consumers.refund_settled,
-    RefundFailed: consumers.refund_failed,
-}
+FINGERPRINTS = Fingerprints(b"test")
+DESK = Desk(
+    Judge(policies()),
+    Figures(CollectorRegistry()),
+    FINGERPRINTS,
+    patience=Patience(observation=timedelta(hours=1), asking=timedelta(minutes=5)),
+    keep_notes=timedelta(days=1),
+)
+HANDLERS = Facts(DESK, FINGERPRINTS).handlers()
 
 
 async def test_a_failed_generation_is_requested_approved_and_closed(start: Any) -> None:
@@ -184,7 +185,7 @@ async def _end(database: Database, life: Any, batches: list[list[str]]) -> tuple
         [case] = (await tx.execute("SELECT * FROM cases WHERE order_id = :id", id=life.order_id)).all()
         outcome = (await tx.execute("SELECT * FROM refund_outcomes WHERE order_id = :id", id=life.order_id)).one()
     assert (case.case_id, case.refund_id) == case_ids(life.order_id, "generation_failed")
-    state = case_state(case.verdict, outcome.settled_at, outcome.failed_at)
+    state = case_state(case_of(case), Outcome(outcome.settled_at, outcome.failed_at))
     known = frozenset(name for name, value in facts.items() if value is not None)
     return (case.policy, case.amount_minor, str(case.grounds), str(case.explanation), state, known), sorted(published)
 

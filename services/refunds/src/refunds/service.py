@@ -1,36 +1,51 @@
 """The wiring of refunds."""
 
-from refunds import consumers
+import base64
+from datetime import timedelta
+
 from refunds.api import case_router
+from refunds.api.callers import Callers
+from refunds.consumers import Facts
+from refunds.desk import Desk
+from refunds.desk.deciding import Patience
+from refunds.desk.figures import Figures
+from refunds.desk.judging import Judge
+from refunds.desk.opening import Fingerprints
+from refunds.policies import policies
 from refunds.settings import Settings
+from refunds.work.delivery import DeliveryDue
+from refunds.work.reading import GroupReading
+from refunds.work.timers import CaseDue, ClaimDue
+from refunds.work.watch import Watch
 from shared.clock import Clock
-from shared.contracts import (
-    DeliveryFailed,
-    OrderPaid,
-    ProfileFailed,
-    ProfileGenerated,
-    QrDelivered,
-    RefundFailed,
-    RefundSettled,
-)
-from shared.kernel.auth import StorefrontKeys
+from shared.contracts import BuyerContact
 from shared.kernel.service import Service
 
 
 def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     """Refunds, ready to run."""
     service = Service("refunds", settings, clock=clock)
-    service.consumes(
-        {
-            OrderPaid: consumers.order_paid,
-            RefundSettled: consumers.refund_settled,
-            RefundFailed: consumers.refund_failed,
-            ProfileGenerated: consumers.profile_generated,
-            ProfileFailed: consumers.profile_failed,
-            QrDelivered: consumers.qr_delivered,
-            DeliveryFailed: consumers.delivery_failed,
-        }
+    figures = Figures(service.metrics.registry)
+    judge = Judge(policies())
+    fingerprints = Fingerprints(base64.b64decode(settings.seal_private_key.get_secret_value()))
+    desk = Desk(
+        judge,
+        figures,
+        fingerprints,
+        patience=Patience(
+            observation=timedelta(minutes=settings.observation_minutes),
+            asking=timedelta(seconds=settings.observation_retry_seconds),
+        ),
+        keep_notes=timedelta(days=settings.notes_keep_days),
     )
-    keys = StorefrontKeys({agent: key.get_secret_value() for agent, key in settings.agent_keys.items()})
-    service.serves(case_router(service.database, keys))
+    facts = Facts(desk, fingerprints)
+    service.consumes(facts.handlers())
+    service.forgets(BuyerContact, facts.buyer_erased)
+    prefix = settings.topic_prefix
+    topics = [prefix + topic for topic in service.consumer.topics]
+    reading = GroupReading(settings.kafka_bootstrap_servers, prefix + "refunds", topics)
+    service.performs(CaseDue(desk), ClaimDue(desk), DeliveryDue(desk, reading))
+    service.runs(Watch(service.database, judge, figures).run)
+    callers = Callers(settings.storefront_keys, settings.agent_keys)
+    service.serves(case_router(service.database, desk, callers))
     return service

@@ -8,15 +8,35 @@ from shared.kernel.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):
-    """Who may look at cases."""
+    """Who may ask and look, how agents sign in, how long things may take."""
 
     #: No buyer waits for what this service reads; see the field in ServiceSettings.
     consumer_pause_seconds: float = Field(0.05, ge=0, le=5)
 
     agent_keys: dict[str, SecretStr] = Field(description='JSON: {"<agent>": "<API key>"}')
+    storefront_keys: dict[str, SecretStr] = Field(
+        default_factory=dict, description='JSON: {"<storefront>": "<API key>"}; without it shops cannot ask'
+    )
+    observation_minutes: float = Field(60, gt=0, description="an older look at a profile is no ground to pay")
+    observation_retry_seconds: float = Field(
+        300, gt=0, description="the operator that could not be asked is asked again after this"
+    )
+    notes_keep_days: int = Field(1095, ge=1, description="what people wrote about a case is deleted after this")
+
+    public_url: str = Field("", description="where browsers reach this service; default: this machine's own address")
+    session_hours: float = Field(10, gt=0, description="an agent signs in again after this")
+    oidc_issuer: str | None = Field(None, description="agents sign in at this OpenID provider (its issuer URL)")
+    oidc_client_id: str = ""
+    oidc_client_secret: SecretStr = SecretStr("")
+    oidc_role_claim: str = Field("roles", description="the claim that names a person's roles: a text or a list")
+    oidc_agent_role: str = Field("refunds-agent", description="whoever has it is an agent")
+    oidc_supervisor_role: str = Field("refunds-supervisor", description="whoever has it is a supervisor")
 
     @model_validator(mode="after")
     def _keys_are_keys(self) -> Self:
-        if not all(key.get_secret_value().strip() for key in self.agent_keys.values()):
-            raise ValueError("AGENT_KEYS holds an empty key")
+        for name, keys in (("AGENT_KEYS", self.agent_keys), ("STOREFRONT_KEYS", self.storefront_keys)):
+            if not all(key.get_secret_value().strip() for key in keys.values()):
+                raise ValueError(f"{name} holds an empty key")
+        if self.oidc_issuer is not None and not self.oidc_client_id:
+            raise ValueError("OIDC_ISSUER needs OIDC_CLIENT_ID")
         return self

@@ -1,4 +1,4 @@
-"""The tables of refunds. Amounts are minor units (tiyn, cents); constraints that are not seen here are in migrations."""
+"""The tables of refunds. Amounts are minor units (tiyn, cents); further constraints are in migrations."""
 
 from sqlalchemy import (
     BigInteger,
@@ -48,8 +48,10 @@ order_facts = Table(
     Column("kind", Text),
     Column("iccid", Text),
     timestamp("revoked_at"),
+    Column("revoked_case_id", Uuid),
     timestamp("revocation_refused_at"),
     Column("revocation_refusal", Text),
+    Column("revocation_case_id", Uuid),
     timestamp("expired_at"),
     Column("expiry", Text),
     timestamp("top_up_applied_at"),
@@ -66,7 +68,7 @@ order_facts = Table(
 
 #: What is known of a profile's life. Every column only grows: the earliest moment of each turn, the most data used, the
 #: newest words of each source; so telling in any order ends the same. `asked_at`: when a case's own question was last
-#: answered by the operator (the only observation that a decision counts as fresh); `unreached_at`: when it last was not.
+#: answered by the operator (the only observation that a decision counts as fresh); `unreached_at`: when it was not.
 observations = Table(
     "observations",
     metadata,
@@ -141,6 +143,7 @@ cases = Table(
     Column("provided", JSONB),
     Column("missing", JSONB),
     Column("asked_for", JSONB),
+    timestamp("observation_asked_at"),
     Column("deadlines", JSONB),
     timestamp("due_at"),
     Column("due_kind", Text),
@@ -157,6 +160,7 @@ cases = Table(
     timestamp("appealed_at"),
     Column("appeal_of", Text),
     timestamp("appeal_answer_by"),
+    timestamp("appeal_answered_at"),
     timestamp("closed_at"),
     Column("closed_as", Text),
     Column("trace", Text),
@@ -227,7 +231,7 @@ notes = Table(
     Index("notes_end", "keep_until"),
 )
 
-#: Written claims (PO 7.3, PP 7.3): answered within 30 calendar days. `reference` is the letter's own, and the natural key.
+#: Written claims (PO 7.3, PP 7.3): answered within 30 calendar days. `reference` is the letter's own.
 claims = Table(
     "claims",
     metadata,

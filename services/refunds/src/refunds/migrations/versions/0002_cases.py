@@ -12,8 +12,10 @@ ALTER TABLE order_facts
   ADD COLUMN kind text,
   ADD COLUMN iccid text,
   ADD COLUMN revoked_at timestamptz,
+  ADD COLUMN revoked_case_id uuid,
   ADD COLUMN revocation_refused_at timestamptz,
   ADD COLUMN revocation_refusal text,
+  ADD COLUMN revocation_case_id uuid,
   ADD COLUMN expired_at timestamptz,
   ADD COLUMN expiry text,
   ADD COLUMN top_up_applied_at timestamptz,
@@ -74,6 +76,7 @@ ALTER TABLE cases
   ADD COLUMN provided jsonb,
   ADD COLUMN missing jsonb,
   ADD COLUMN asked_for jsonb,
+  ADD COLUMN observation_asked_at timestamptz,
   ADD COLUMN deadlines jsonb,
   ADD COLUMN due_at timestamptz,
   ADD COLUMN due_kind text,
@@ -90,6 +93,7 @@ ALTER TABLE cases
   ADD COLUMN appealed_at timestamptz,
   ADD COLUMN appeal_of text,
   ADD COLUMN appeal_answer_by timestamptz,
+  ADD COLUMN appeal_answered_at timestamptz,
   ADD COLUMN closed_at timestamptz,
   ADD COLUMN closed_as text,
   ADD COLUMN trace text,
@@ -106,7 +110,8 @@ BEGIN
     RETURN NULL;
   END IF;
   IF TG_OP = 'UPDATE' AND OLD.refund_id IS NOT NULL THEN
-    IF (OLD.refund_id, OLD.amount_minor, OLD.verdict) IS DISTINCT FROM (NEW.refund_id, NEW.amount_minor, NEW.verdict) THEN
+    IF (OLD.refund_id, OLD.amount_minor, OLD.verdict)
+        IS DISTINCT FROM (NEW.refund_id, NEW.amount_minor, NEW.verdict) THEN
       RAISE EXCEPTION 'an approval is final';
     END IF;
     RETURN NULL;

@@ -1,0 +1,44 @@
+"""Appeals against a denial (RF 6)."""
+
+from http import HTTPStatus
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from refunds.api.callers import Callers
+from refunds.api.orders import order_of_case, refusals
+from refunds.api.views import CaseView
+from refunds.desk import Desk
+from shared.database import Database
+
+
+class AppealBody(BaseModel):
+    """What the buyer holds against the denial; kept for the agent, for a limited time."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)] | None = Field(
+        None, repr=False
+    )
+
+
+def router(database: Database, desk: Desk, callers: Callers) -> APIRouter:
+    """`POST /cases/{case_id}/appeals`."""
+    routes = APIRouter(tags=["appeals"])
+
+    @routes.post("/cases/{case_id}/appeals", status_code=HTTPStatus.CREATED)
+    async def appeal(case_id: UUID, body: AppealBody, request: Request) -> CaseView:
+        """Reopen a denied case for another agent than the one who decided. Appealing twice changes nothing."""
+        caller = callers.anyone(request)
+        words = (("appeal", body.text),) if body.text else ()
+        async with database.transaction() as tx:
+            order = await order_of_case(tx, case_id, caller)
+            with refusals():
+                file, case = await desk.appeal(
+                    tx, order.order_id, case_id, who=caller.who, words=words, trace=request.state.trace
+                )
+        return CaseView.of(file, case)
+
+    return routes

@@ -1,0 +1,63 @@
+"""`GET /cases/{order_id}`; what agents find; notes."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from refunds.api.callers import Callers
+from refunds.api.orders import order_of_case, refusals, unknown_order
+from refunds.api.views import CaseView, OrderCases
+from refunds.desk import Desk
+from refunds.desk.desk import Finding
+from refunds.desk.records import load
+from shared.database import Database
+
+Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
+
+
+class FindingBody(BaseModel):
+    """What support found out; whatever is left out stays as it is. An empty one confirms: it answers an appeal."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    finding: Literal["technical_failure", "no_failure"] | None = None
+    restored: bool = False
+    fair_use_violated: bool | None = None
+    buyer_caused_delay: bool | None = None
+    #: The law or payment-service rule that makes the refund mandatory (RF 2.5).
+    legal_rule: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)] | None = None
+    note: Words | None = Field(None, repr=False)
+
+
+def router(database: Database, desk: Desk, callers: Callers) -> APIRouter:
+    """Cases, for agents."""
+    routes = APIRouter(tags=["cases"])
+
+    @routes.get("/cases/{order_id}")
+    async def show(order_id: UUID, request: Request) -> OrderCases:
+        """The cases of an order with facts, decision, grounds and state."""
+        callers.agent(request)
+        async with database.reading() as tx:
+            file = (await load(tx, [order_id])).get(order_id)
+        if file is None:
+            raise unknown_order()
+        return OrderCases.of(file)
+
+    @routes.post("/cases/{case_id}/findings")
+    async def find(case_id: UUID, body: FindingBody, request: Request) -> CaseView:
+        """Record what was found; the case is decided again at once. 409 where it is decided for good."""
+        caller = callers.agent(request)
+        found = Finding(**body.model_dump(exclude={"note"}))
+        async with database.transaction() as tx:
+            order = await order_of_case(tx, case_id, caller)
+            with refusals():
+                if body.note is not None:
+                    await desk.note(tx, order.order_id, case_id, caller.who, body.note)
+                await desk.find(tx, order.order_id, caller.who, found, case_id, request.state.trace)
+        async with database.reading() as tx:
+            file = (await load(tx, [order.order_id]))[order.order_id]
+        return CaseView.of(file, next(case for case in file.cases if case.case_id == case_id))
+
+    return routes

@@ -1,0 +1,90 @@
+"""Written claims (PO 7.3, PP 7.3): their own queue, answered within 30 calendar days."""
+
+from datetime import datetime
+from http import HTTPStatus
+from typing import Annotated, Any, Self
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints
+
+from refunds.api.callers import Callers
+from refunds.api.orders import order_of
+from refunds.api.requests import Channel
+from refunds.desk import Desk
+from refunds.desk.claims import answer_claim, open_claims, receive_claim
+from shared.database import Database
+from shared.kernel.problems import Problem
+
+
+class ClaimBody(BaseModel):
+    """A letter about an order. `reference` is the letter's own (a register number): sent twice, it is kept once."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    #: Id or number.
+    order: Annotated[str, StringConstraints(min_length=6, max_length=36)]
+    reference: Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[0-9A-Za-z./_-]{1,64}$")]
+    channel: Channel = "email"
+    #: When it came in; agents only. Default: now.
+    received_at: AwareDatetime | None = None
+
+
+class ClaimView(BaseModel):
+    """A written claim and until when it is answered."""
+
+    claim_id: UUID
+    order_id: UUID
+    storefront: str
+    reference: str
+    channel: str
+    received_at: datetime
+    answer_by: datetime
+    answered_at: datetime | None
+    answered_by: str | None
+
+    @classmethod
+    def of(cls, row: Any) -> Self:
+        return cls(**{name: getattr(row, name) for name in cls.model_fields})
+
+
+def router(database: Database, desk: Desk, callers: Callers) -> APIRouter:
+    """`POST /claims`, `GET /claims`, `POST /claims/{claim_id}/answer`."""
+    routes = APIRouter(tags=["claims"])
+
+    @routes.post("/claims", status_code=HTTPStatus.CREATED)
+    async def receive(body: ClaimBody, request: Request, response: Response) -> ClaimView:
+        """Keep a claim (201), or tell of the one that was kept under this reference (200)."""
+        caller = callers.anyone(request)
+        async with database.transaction() as tx:
+            order = await order_of(tx, body.order, caller)
+            received_at = min(body.received_at, tx.now) if body.received_at and caller.is_agent else tx.now
+            row, new = await receive_claim(
+                tx,
+                desk.judge,
+                order,
+                reference=body.reference,
+                channel=body.channel,
+                received_at=received_at,
+                who=caller.who,
+                trace=request.state.trace,
+            )
+        response.status_code = HTTPStatus.CREATED if new else HTTPStatus.OK
+        return ClaimView.of(row)
+
+    @routes.get("/claims")
+    async def queue(request: Request) -> list[ClaimView]:
+        """Open claims, the most urgent first (at most 500)."""
+        callers.agent(request)
+        async with database.reading() as tx:
+            return [ClaimView.of(row) for row in await open_claims(tx)]
+
+    @routes.post("/claims/{claim_id}/answer", status_code=HTTPStatus.NO_CONTENT)
+    async def answer(claim_id: UUID, request: Request) -> None:
+        """The answer has been sent: the deadline is met."""
+        caller = callers.agent(request)
+        async with database.transaction() as tx:
+            if not await answer_claim(tx, claim_id, caller.who):
+                raise Problem(HTTPStatus.NOT_FOUND, "unknown-claim", "There is no open claim of this id.")
+
+    return routes

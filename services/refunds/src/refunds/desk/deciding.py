@@ -1,0 +1,246 @@
+"""One pass over the open cases of some orders: what the facts say now, and what follows from it.
+
+A pass may run at any time and any number of times: it publishes what has not been published, records a decision only
+where the answer changed, and leaves what is final alone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from refunds.desk import events
+from refunds.desk.figures import Figures
+from refunds.desk.judging import Judge
+from refunds.desk.records import Audit, File
+from refunds.domain.cancellation import refused_revocation
+from refunds.domain.cases import CANCELLATION, Case, awaits_appeal
+from refunds.domain.facts import facts_of
+from refunds.domain.policy.decision import Decision
+from refunds.domain.policy.facts import Facts
+from shared.contracts import Event
+from shared.database import Tx
+from shared.ids import uuid7, uuid_for
+from shared.telemetry.logging import get_logger
+
+log = get_logger(__name__)
+CASE_DUE = "case_due"
+#: Deadlines of ours, by the state that they end; the first that is there is what the queue is ordered by.
+_OURS = {
+    "await_support": ("decide_by",),
+    "await_observation": ("decide_by",),
+    "await_restoration": ("restore_by", "decide_by"),
+}
+
+
+@dataclass(slots=True, frozen=True)
+class Patience:
+    """How long things may take. `observation`: how long one counts; `asking`: until the operator is asked again."""
+
+    observation: timedelta
+    asking: timedelta
+
+
+@dataclass(slots=True)
+class Pass:
+    """The pass; `changed` and `decided` are written by whoever runs it."""
+
+    tx: Tx
+    audit: Audit
+    judge: Judge
+    figures: Figures
+    patience: Patience
+    traces: Mapping[UUID, str | None]
+    changed: list[Case] = field(default_factory=list)
+    decided: list[dict[str, Any]] = field(default_factory=list)
+
+    def consider(self, file: File, case: Case, *, person: bool = False, fresh: bool = False) -> None:
+        """Bring a case up to date. `person`: somebody decides now; `fresh`: the case must be written in any case."""
+        before = None if fresh else replace(case)
+        if case.closed_at is None:
+            if case.refund_id is not None:
+                self._follow_money(file, case)
+            elif person or not awaits_appeal(case):
+                self._decide(file, case, person=person)
+            self._watch(file, case)
+        if case != before:
+            self.changed.append(case)
+
+    # --- deciding ---------------------------------------------------------------------------------------------------
+
+    def _decide(self, file: File, case: Case, *, person: bool) -> None:
+        revoked = file.order.row.revoked_case_id == case.case_id
+        refused = file.order.row.revocation_case_id == case.case_id
+        if case.cancellation_accepted_at is not None and not revoked and not refused:
+            return
+        # Once the profile is taken back there is nothing left to observe.
+        freshest = None if revoked else self.patience.observation
+        facts = facts_of(file.order, case, self.tx.now, freshest=freshest)
+        answer = refused_revocation(file.order, case) if refused else self.judge.answer(facts, file.order.charge(case))
+        if answer is None:
+            if case.verdict is None and case.decided_by is None:
+                case.decided_by = "nobody"
+                log.warning("case_needs_person", case_id=str(case.case_id), storefront=file.order.row.storefront)
+                self.audit.add("needs_person", case)
+            return
+        if answer.verdict == "approve" and not _affordable(file, case, answer):
+            self._supersede(case)
+            return
+        self._take(file, case, answer, facts, person=person)
+        match answer.verdict:
+            case "approve":
+                self._approve(file, case, answer, revoked=revoked)
+            case "deny":
+                self._publish(events.denied(file, case, answer, self.tx.now), case)
+                self._close(case, "denied")
+            case "await_information":
+                self._ask_buyer(file, case, answer)
+            case "await_observation":
+                self._ask_operator(file, case)
+
+    def _take(self, file: File, case: Case, answer: Decision, facts: Facts, *, person: bool) -> None:
+        grounds = [ground.model_dump() for ground in answer.grounds]
+        same = (case.verdict, case.policy, case.missing or [], case.grounds) == (
+            answer.verdict,
+            answer.policy,
+            list(answer.missing),
+            grounds,
+        )
+        case.verdict, case.policy, case.grounds = answer.verdict, answer.policy, grounds
+        case.explanation = answer.explanation.model_dump()
+        case.missing, case.deadlines = list(answer.missing) or None, _moments(answer)
+        if answer.verdict != "await_information" and case.completed_at is None:
+            case.completed_at = self.tx.now
+        if same and not person:
+            return
+        case.decided_at, case.decided_by = self.tx.now, self.audit.who
+        self.figures.verdicts.labels(file.order.row.storefront, answer.verdict).inc()
+        decision_id = uuid7()
+        self.decided.append(
+            {
+                "decision_id": decision_id,
+                "case_id": case.case_id,
+                "order_id": case.order_id,
+                "decided_at": self.tx.now,
+                "decided_by": self.audit.who,
+                "verdict": answer.verdict,
+                "policy": answer.policy,
+                "facts": facts.model_dump(mode="json"),
+                "answer": answer.model_dump(mode="json"),
+            }
+        )
+        clauses = [f"{ground.document} {ground.clause}" for ground in answer.grounds]
+        self.audit.add("decided", case, verdict=answer.verdict, clauses=clauses, decision_id=str(decision_id))
+
+    def _approve(self, file: File, case: Case, answer: Decision, *, revoked: bool) -> None:
+        if case.ground == CANCELLATION and not revoked and file.order.has_profile:
+            case.cancellation_accepted_at = self.tx.now
+            accepted = events.cancellation_accepted(file, case, answer.policy, answer.grounds, self.tx.now)
+            self._publish(accepted, case)
+            self.audit.add("cancellation_accepted", case)
+            return
+        if answer.refund is None:
+            return
+        case.refund_id = refund_id(case)
+        money = answer.refund.money
+        case.amount_minor, case.currency = money.amount, money.currency
+        case.pay_by = answer.deadlines.pay_by
+        row = file.order.row
+        case.credited_by = self.judge.last_day(answer.deadlines.credited_by, row.storefront, row.paid_at)
+        if case.charge_id is None:
+            file.approved_minor += money.amount
+        self._publish(events.approved(file, case, answer, self.tx.now), case)
+
+    def _ask_buyer(self, file: File, case: Case, answer: Decision) -> None:
+        if case.asked_for == list(answer.missing):
+            return
+        case.asked_for = list(answer.missing)
+        self._publish(events.information_needed(file, case, answer, self.tx.now), case)
+        self.audit.add("information_needed", case, missing=case.asked_for)
+
+    def _ask_operator(self, file: File, case: Case) -> None:
+        """Ask again when the last question is old enough; until then it may still be answered."""
+        again_at = None if case.observation_asked_at is None else case.observation_asked_at + self.patience.asking
+        if again_at is None or again_at <= self.tx.now:
+            case.observation_asked_at = self.tx.now
+            again_at = self.tx.now + self.patience.asking
+            self._publish(events.requested(file, case), case)
+            self.audit.add("observation_asked", case)
+        self._timer(case, again_at)
+
+    # --- afterwards -------------------------------------------------------------------------------------------------
+
+    def _follow_money(self, file: File, case: Case) -> None:
+        outcome = file.outcome(case)
+        if outcome.settled_at is not None:
+            self.audit.add("settled", case)
+            self._close(case, "settled")
+        elif outcome.failed_at is not None and "refund_failed" not in (case.alarmed or ()):
+            case.alarmed = [*(case.alarmed or ()), "refund_failed"]
+            self.audit.add("refund_failed", case)
+
+    def _supersede(self, case: Case) -> None:
+        """The money has gone back, or goes back, by another case of this order."""
+        self.audit.add("superseded", case)
+        self._close(case, "superseded")
+
+    def _close(self, case: Case, how: str) -> None:
+        case.closed_at, case.closed_as = self.tx.now, how
+        case.due_at = case.due_kind = None
+
+    def _watch(self, file: File, case: Case) -> None:
+        """Set the next promise, wake up for it, and tell when it was broken."""
+        if case.closed_at is not None:
+            return
+        case.due_at, case.due_kind = _promise(case)
+        for name, text in (case.deadlines or {}).items():
+            if name != "credited_by":
+                self._timer(case, datetime.fromisoformat(text) + timedelta(seconds=1))
+        if case.due_at is None or case.due_kind is None:
+            return
+        self._timer(case, case.due_at + timedelta(seconds=1))
+        mark = f"{case.due_kind} {case.due_at.astimezone(UTC).isoformat()}"
+        if case.due_at <= self.tx.now and mark not in (case.alarmed or ()):
+            case.alarmed = [*(case.alarmed or ()), mark]
+            storefront = file.order.row.storefront
+            self.figures.missed.labels(storefront, case.due_kind).inc()
+            log.error("deadline_missed", case_id=str(case.case_id), storefront=storefront, kind=case.due_kind)
+            self.audit.add("deadline_missed", case, kind=case.due_kind, due_at=case.due_at.isoformat())
+
+    def _timer(self, case: Case, at: datetime) -> None:
+        if at > self.tx.now:
+            key = f"{case.case_id}/{at.astimezone(UTC).isoformat()}"
+            self.tx.schedule(CASE_DUE, key, {"order_id": str(case.order_id)}, due_at=at, trace=case.trace)
+
+    def _publish(self, event: Event, case: Case) -> None:
+        self.tx.publish(event, trace=self.traces.get(case.order_id) or case.trace)
+
+
+def _affordable(file: File, case: Case, answer: Decision) -> bool:
+    """Never more goes back than came in; a surplus capture is money of its own."""
+    if answer.refund is None or case.charge_id is not None:
+        return True
+    return answer.refund.money.amount <= file.left_minor
+
+
+def _promise(case: Case) -> tuple[datetime | None, str | None]:
+    if awaits_appeal(case):
+        return case.appeal_answer_by, "appeal"
+    if case.refund_id is not None:
+        return case.pay_by, "pay_by"
+    for name in _OURS.get(case.verdict or "", ()):
+        text = (case.deadlines or {}).get(name)
+        if text is not None:
+            return datetime.fromisoformat(text), name
+    return None, None
+
+
+def _moments(answer: Decision) -> dict[str, str]:
+    return {name: at.isoformat() for name, at in answer.deadlines if at is not None}
+
+
+def refund_id(case: Case) -> UUID:
+    """The key of the case's money move: always the same, so that no replay can intend a second one."""
+    rounds = () if case.round == 1 else (str(case.round),)
+    return uuid_for("refund", str(case.order_id), case.ground, *rounds)

@@ -1,0 +1,231 @@
+"""The desk itself: what may be done with cases, each in the transaction of whoever asks."""
+
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from refunds.desk import events
+from refunds.desk.deciding import Pass, Patience
+from refunds.desk.figures import Figures
+from refunds.desk.judging import Judge
+from refunds.desk.opening import (
+    Fingerprints,
+    NotPaidError,
+    Request,
+    UnknownOrderError,
+    begin,
+    case_ids,
+    keep_words,
+    open_or_join,
+    recognised,
+)
+from refunds.desk.records import Audit, File, busy, load, lock, save
+from refunds.domain.cases import DOUBLE_CHARGE, Case, awaits_appeal
+from refunds.tables import decisions
+from shared.database import Tx
+
+SYSTEM = "system"
+#: Where no clause sets a time, a written appeal is answered like a written claim (PO 7.3).
+_APPEAL = timedelta(days=30)
+
+
+class NotAllowedError(Exception):
+    """The case is not in a state for that, or it is not this person's to decide. The message says which."""
+
+
+@dataclass(slots=True, frozen=True)
+class Finding:
+    """What an agent found out; None leaves as it is what was found before."""
+
+    finding: str | None = None
+    restored: bool = False
+    fair_use_violated: bool | None = None
+    buyer_caused_delay: bool | None = None
+    legal_rule: str | None = None
+
+
+class Desk:
+    """Opens, decides and follows cases. All methods take the caller's transaction and never commit."""
+
+    def __init__(
+        self,
+        judge: Judge,
+        figures: Figures,
+        fingerprints: Fingerprints,
+        *,
+        patience: Patience,
+        keep_notes: timedelta,
+    ) -> None:
+        self.judge = judge
+        self.figures = figures
+        self.fingerprints = fingerprints
+        self._patience = patience
+        self._keep_notes = keep_notes
+
+    # --- opening ----------------------------------------------------------------------------------------------------
+
+    async def open_case(
+        self, tx: Tx, order_id: UUID, request: Request, *, who: str, trace: str | None
+    ) -> tuple[File, Case, bool]:
+        """Open the case of this request, or join the one that is open; whether it is new.
+
+        Raises UnknownOrderError, NotPaidError, AlreadyRefundedError.
+        """
+        async with self._pass(tx, who, {order_id: trace}) as passing:
+            file = await self._file(tx, order_id)
+            if file.order.row.paid_at is None:
+                raise NotPaidError
+            request = _about_surplus(file, request)
+            provided = await recognised(tx, file.order.row.buyer_id, request, self.fingerprints)
+            case, new = open_or_join(passing, file, request, provided, trace)
+            await keep_words(tx, file, case, request.words, who, self._keep_notes)
+            return file, case, new
+
+    async def open_of_system(
+        self, tx: Tx, wanted: Mapping[UUID, list[Request]], traces: Mapping[UUID, str | None]
+    ) -> None:
+        """Open the system's own cases of many orders at once. What is open or has been paid is left alone."""
+        async with self._pass(tx, SYSTEM, traces) as passing:
+            await lock(tx, wanted)
+            for order_id, file in sorted((await load(tx, list(wanted))).items()):
+                if file.order.row.paid_at is None:
+                    continue
+                for request in wanted[order_id]:
+                    case_id, _ = case_ids(order_id, request.key)
+                    covered = request.charge_id is None and file.left_minor <= 0
+                    if file.case(case_id) is None and not covered:
+                        begin(passing, file, _of_system(order_id, case_id, request, tx.now, traces.get(order_id)))
+
+    # --- following --------------------------------------------------------------------------------------------------
+
+    async def decide(self, tx: Tx, orders: Collection[UUID], traces: Mapping[UUID, str | None] | None = None) -> None:
+        """Bring the open cases of these orders up to date. One statement where there are none."""
+        waiting = await busy(tx, orders)
+        if not waiting:
+            return
+        async with self._pass(tx, SYSTEM, traces or {}) as passing:
+            await lock(tx, waiting)
+            for _, file in sorted((await load(tx, waiting)).items()):
+                for case in file.cases:
+                    passing.consider(file, case)
+
+    async def find(self, tx: Tx, order_id: UUID, who: str, found: Finding, case_id: UUID, trace: str | None) -> Case:
+        """Record what an agent found, and decide. Raises UnknownOrderError, NotAllowedError."""
+        async with self._pass(tx, who, {order_id: trace}) as passing:
+            file = await self._file(tx, order_id)
+            case = _open(file, case_id, who)
+            detail = {name: value for name in Finding.__slots__ if (value := getattr(found, name)) not in (None, False)}
+            passing.audit.add("found", case, **detail)
+            _note(case, found, tx.now)
+            if awaits_appeal(case):
+                case.appeal_answered_at = tx.now
+            passing.consider(file, case, person=True, fresh=True)
+            return case
+
+    async def uphold(self, tx: Tx, order_id: UUID, who: str, case_id: UUID, trace: str | None) -> Case:
+        """Answer an appeal without a new finding: the facts as they are decide again, by another agent (RF 6)."""
+        return await self.find(tx, order_id, who, Finding(), case_id, trace)
+
+    async def appeal(
+        self, tx: Tx, order_id: UUID, case_id: UUID, *, who: str, words: tuple[tuple[str, str], ...], trace: str | None
+    ) -> tuple[File, Case]:
+        """Reopen a denied case for another agent. Appealing twice joins. Raises UnknownOrderError, NotAllowedError."""
+        async with self._pass(tx, who, {order_id: trace}) as passing:
+            file = await self._file(tx, order_id)
+            case = file.case(case_id)
+            if case is None:
+                raise UnknownOrderError
+            await keep_words(tx, file, case, words, who, self._keep_notes)
+            if awaits_appeal(case):
+                passing.audit.add("appeal_repeated", case)
+                return file, case
+            if case.closed_as != "denied":
+                raise NotAllowedError("Only a denied request can be appealed.")
+            if any(one.ground == case.ground and one.closed_at is None for one in file.cases):
+                raise NotAllowedError("A newer request on the same ground is open; it will be answered.")
+            case.closed_at = case.closed_as = None
+            case.appealed_at, case.appeal_of, case.appeal_answered_at = tx.now, case.decided_by, None
+            case.appeal_answer_by = self._appeal_by(file, tx.now)
+            passing.audit.add("appealed", case, answer_by=case.appeal_answer_by.isoformat())
+            tx.publish(events.appeal_received(file, case, tx.now), trace=trace)
+            passing.consider(file, case, fresh=True)
+            return file, case
+
+    async def note(self, tx: Tx, order_id: UUID, case_id: UUID, who: str, text: str) -> None:
+        """Keep an agent's note. Raises UnknownOrderError."""
+        async with self._pass(tx, who, {}) as passing:
+            file = await self._file(tx, order_id)
+            case = file.case(case_id)
+            if case is None:
+                raise UnknownOrderError
+            await keep_words(tx, file, case, (("note", text),), who, self._keep_notes)
+            passing.audit.add("noted", case)
+
+    # --- within -----------------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def _pass(self, tx: Tx, who: str, traces: Mapping[UUID, str | None]) -> AsyncIterator[Pass]:
+        passing = Pass(tx, Audit(tx, who), self.judge, self.figures, self._patience, traces)
+        yield passing
+        await save(tx, passing.changed)
+        await tx.insert(decisions, passing.decided, on_conflict="")
+        await passing.audit.write()
+
+    async def _file(self, tx: Tx, order_id: UUID) -> File:
+        await lock(tx, [order_id])
+        file = (await load(tx, [order_id])).get(order_id)
+        if file is None:
+            raise UnknownOrderError
+        return file
+
+    def _appeal_by(self, file: File, now: datetime) -> datetime:
+        row = file.order.row
+        policy = self.judge.policy(row.storefront, row.paid_at)
+        by = None if policy is None else policy.after(policy.deadlines.answer_claim_by, now)
+        return by or now + _APPEAL
+
+
+def _about_surplus(file: File, request: Request) -> Request:
+    """Whoever says to be charged twice joins the case of the surplus capture, where the bank told of one."""
+    if request.reason != DOUBLE_CHARGE or not file.order.charges:
+        return request
+    charge_id = file.order.charges[0].charge_id
+    return replace(request, ground=f"{DOUBLE_CHARGE}:{charge_id}", charge_id=charge_id)
+
+
+def _open(file: File, case_id: UUID, who: str) -> Case:
+    case = file.case(case_id)
+    if case is None:
+        raise UnknownOrderError
+    if case.closed_at is not None or case.refund_id is not None:
+        raise NotAllowedError("The case is decided. A denied one is reopened by an appeal.")
+    if awaits_appeal(case) and case.appeal_of == who:
+        raise NotAllowedError("An appeal is decided by somebody else than who decided before (RF 6).")
+    return case
+
+
+def _note(case: Case, found: Finding, now: datetime) -> None:
+    if found.finding is not None:
+        case.finding, case.found_at = found.finding, now
+    if found.restored:
+        case.restored_at = case.restored_at or now
+    for name in ("fair_use_violated", "buyer_caused_delay", "legal_rule"):
+        if (value := getattr(found, name)) is not None:
+            setattr(case, name, value)
+
+
+def _of_system(order_id: UUID, case_id: UUID, request: Request, now: datetime, trace: str | None) -> Case:
+    known: dict[str, Any] = {"reason": request.reason, "charge_id": request.charge_id}
+    return Case(
+        case_id=case_id,
+        order_id=order_id,
+        ground=request.key,
+        origin=SYSTEM,
+        requested_at=now,
+        received_at=min(request.received_at or now, now),
+        trace=trace,
+        **known,
+    )

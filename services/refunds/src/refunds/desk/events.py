@@ -1,0 +1,85 @@
+"""The events of a case, built from its row."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from refunds.desk.records import File
+from refunds.domain.cases import CANCELLATION, Case
+from refunds.domain.policy.decision import Decision
+from shared.contracts import (
+    AppealReceived,
+    CancellationAccepted,
+    Ground,
+    InformationNeeded,
+    RefundApproved,
+    RefundDenied,
+    RefundRequested,
+)
+
+
+def requested(file: File, case: Case) -> RefundRequested:
+    """The case is open (told again: look at the profile again)."""
+    return RefundRequested(
+        **_about(file, case),
+        reason=case.reason if case.origin != "system" and case.reason else case.ground.partition(":")[0],
+        origin=case.origin,
+        requested_at=case.requested_at,
+        channel=case.channel,
+    )
+
+
+def information_needed(file: File, case: Case, answer: Decision, now: datetime) -> InformationNeeded:
+    """Exactly these fields are missing."""
+    return InformationNeeded(**_about(file, case), **_reasons(answer), missing=answer.missing, asked_at=now)
+
+
+def approved(file: File, case: Case, answer: Decision, now: datetime) -> RefundApproved:
+    """The money goes back. `case` carries the refund and its amount already."""
+    assert case.refund_id is not None  # noqa: S101 - an approval without one is a fault of ours
+    assert answer.refund is not None  # noqa: S101 - as above
+    row = file.order.row
+    whole = case.charge_id is None and answer.refund.money.amount == row.paid_minor
+    return RefundApproved(
+        **_about(file, case),
+        **_reasons(answer),
+        refund_id=case.refund_id,
+        amount=answer.refund.money,
+        approved_at=now,
+        pay_by=case.pay_by,
+        credited_by=case.credited_by,
+        charge_id=case.charge_id,
+        revoke_profile=whole and file.order.has_profile and case.ground != CANCELLATION,
+    )
+
+
+def denied(file: File, case: Case, answer: Decision, now: datetime) -> RefundDenied:
+    """The request is refused, and why."""
+    return RefundDenied(**_about(file, case), **_reasons(answer), denied_at=now)
+
+
+def cancellation_accepted(
+    file: File, case: Case, policy: str, grounds: Sequence[Ground], now: datetime
+) -> CancellationAccepted:
+    """The profile is to be revoked; the money follows."""
+    return CancellationAccepted(**_about(file, case), policy=policy, grounds=tuple(grounds), accepted_at=now)
+
+
+def appeal_received(file: File, case: Case, now: datetime) -> AppealReceived:
+    """The buyer appealed."""
+    return AppealReceived(**_about(file, case), received_at=now, answer_by=case.appeal_answer_by)
+
+
+def _about(file: File, case: Case) -> dict[str, Any]:
+    row = file.order.row
+    return {
+        "order_id": row.order_id,
+        "order_number": row.order_number,
+        "storefront": row.storefront,
+        "buyer_id": row.buyer_id,
+        "case_id": case.case_id,
+    }
+
+
+def _reasons(answer: Decision) -> dict[str, Any]:
+    return {"policy": answer.policy, "grounds": answer.grounds, "explanation": answer.explanation}

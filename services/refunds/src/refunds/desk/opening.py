@@ -1,0 +1,198 @@
+"""Opening a case, or joining the one that is open: one way for shops, agents, the Telegram bot and the system."""
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from refunds.desk.deciding import Pass
+from refunds.desk.events import requested
+from refunds.desk.records import File
+from refunds.domain.cases import Case
+from refunds.domain.facts import facts_of
+from refunds.tables import notes
+from shared.contracts.refunds import Origin, RequestChannel
+from shared.database import Tx
+from shared.ids import uuid_for
+
+
+class UnknownOrderError(LookupError):
+    """Nothing is known of that order, or it belongs to another storefront."""
+
+
+class NotPaidError(Exception):
+    """The order is not known to be paid: there is nothing to return."""
+
+
+class AlreadyRefundedError(Exception):
+    """Everything that was paid goes back, or has gone back, by another case."""
+
+    def __init__(self, case_id: UUID | None) -> None:
+        super().__init__("already refunded")
+        self.case_id = case_id
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class Request:
+    """What somebody asks for an order.
+
+    `provided` names the fields that came with the request; of e-mail and phone the values are compared with the
+    order's contact and then forgotten. `words` are kept as notes: (kind, text). `ground` differs from `reason` for the
+    system's own cases and for cancellations.
+    """
+
+    reason: str | None
+    channel: RequestChannel
+    origin: Origin
+    received_at: datetime | None = None
+    provided: frozenset[str] = frozenset()
+    email: str | None = field(default=None, repr=False)
+    phone: str | None = field(default=None, repr=False)
+    words: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    ground: str | None = None
+    charge_id: UUID | None = None
+
+    @property
+    def key(self) -> str:
+        """One open case per order and this."""
+        return self.ground or self.reason or "other"
+
+
+class Fingerprints:
+    """Keyed hashes of e-mail addresses and phone numbers: they can be compared, and not read back."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._key = hmac.digest(secret, b"refunds contacts", "sha256")
+
+    def email(self, address: str) -> bytes:
+        return self._hash(b"email", address.strip().casefold())
+
+    def phone(self, number: str) -> bytes:
+        return self._hash(b"phone", "".join(filter(str.isdecimal, number)))
+
+    def _hash(self, kind: bytes, value: str) -> bytes:
+        return hmac.new(self._key, kind + b"\x1f" + value.encode(), hashlib.sha256).digest()
+
+
+_CONTACT = "SELECT email_hash, phone_hash FROM contacts WHERE buyer_id = :buyer"
+
+
+async def recognised(tx: Tx, buyer_id: UUID, request: Request, fingerprints: Fingerprints) -> frozenset[str]:
+    """What was provided, without an e-mail or phone that is not the order's. Where none is known, it is believed."""
+    if request.email is None and request.phone is None:
+        return request.provided
+    known = (await tx.execute(_CONTACT, buyer=buyer_id)).one_or_none()
+    wrong = set()
+    if known is not None:
+        if request.email is not None and known.email_hash not in (None, fingerprints.email(request.email)):
+            wrong.add("email")
+        if request.phone is not None and known.phone_hash not in (None, fingerprints.phone(request.phone)):
+            wrong.add("phone")
+    return request.provided - wrong
+
+
+def open_or_join(
+    passing: Pass, file: File, request: Request, provided: frozenset[str], trace: str | None
+) -> tuple[Case, bool]:
+    """The case of this request, and whether it is new. Raises AlreadyRefundedError.
+
+    A request that was denied is not opened again by asking again, only where the facts now give another answer.
+    """
+    known = [case for case in file.cases if case.ground == request.key]
+    last = known[-1] if known else None
+    if last is not None and last.closed_at is None:
+        _join(passing, file, last, provided)
+        return last, False
+    if last is not None and last.closed_as != "denied":
+        return last, False
+    if request.charge_id is None and file.left_minor <= 0:
+        paying = next((case for case in file.cases if case.refund_id is not None and case.charge_id is None), None)
+        raise AlreadyRefundedError(None if paying is None else paying.case_id)
+    case = _new(passing, file, request, provided | set(last.provided or () if last else ()), len(known) + 1, trace)
+    if last is not None and _same_answer(passing, file, last, case):
+        passing.audit.add("asked_again", last)
+        return last, False
+    begin(passing, file, case)
+    return case, True
+
+
+def begin(passing: Pass, file: File, case: Case) -> None:
+    """Tell that the case is open, which also asks for a look at the profile, and decide what can be decided."""
+    file.cases.append(case)
+    case.observation_asked_at = passing.tx.now
+    passing.tx.publish(requested(file, case), trace=passing.traces.get(case.order_id) or case.trace)
+    passing.audit.add("opened", case, ground=case.ground, channel=case.channel, provided=case.provided or [])
+    passing.consider(file, case, fresh=True)
+
+
+def _new(
+    passing: Pass, file: File, request: Request, provided: frozenset[str] | set[str], turn: int, trace: str | None
+) -> Case:
+    order_id = file.order.row.order_id
+    case_id, _ = case_ids(order_id, request.key, turn)
+    now = passing.tx.now
+    return Case(
+        case_id=case_id,
+        order_id=order_id,
+        ground=request.key,
+        origin=request.origin,
+        requested_at=now,
+        round=turn,
+        reason=request.reason,
+        channel=request.channel,
+        received_at=request.received_at or now,
+        provided=sorted(provided),
+        charge_id=request.charge_id,
+        trace=trace,
+    )
+
+
+def _join(passing: Pass, file: File, case: Case, provided: frozenset[str]) -> None:
+    added = provided - set(case.provided or ())
+    case_provided = sorted(provided | set(case.provided or ()))
+    passing.audit.add("joined", case, added=sorted(added))
+    if added:
+        case.provided = case_provided
+        case.completed_at = None
+        passing.consider(file, case, fresh=True)
+
+
+def _same_answer(passing: Pass, file: File, last: Case, case: Case) -> bool:
+    facts = facts_of(file.order, case, passing.tx.now, freshest=passing.patience.observation)
+    answer = passing.judge.answer(facts, file.order.charge(case))
+    if answer is None:
+        return True
+    clauses = {(ground.document, ground.clause) for ground in answer.grounds}
+    told = {(ground["document"], ground["clause"]) for ground in last.grounds or ()}
+    return answer.verdict == "deny" and clauses <= told
+
+
+def case_ids(order_id: UUID, ground: str, turn: int = 1) -> tuple[UUID, UUID]:
+    """Case and refund id of an order and a ground: always the same, so that no replay can intend a second refund."""
+    rounds = () if turn == 1 else (str(turn),)
+    case_id = uuid_for("case", str(order_id), ground, *rounds)
+    return case_id, uuid_for("refund", str(order_id), ground, *rounds)
+
+
+async def keep_words(
+    tx: Tx, file: File, case: Case, words: tuple[tuple[str, str], ...], who: str, keep: timedelta
+) -> None:
+    """Keep what was written about a case, for a while. The same words are kept once."""
+    rows: list[Mapping[str, Any]] = [
+        {
+            "note_id": uuid_for("note", str(case.case_id), kind, text),
+            "case_id": case.case_id,
+            "order_id": case.order_id,
+            "buyer_id": file.order.row.buyer_id,
+            "at": tx.now,
+            "who": who,
+            "kind": kind,
+            "text": text,
+            "keep_until": tx.now + keep,
+        }
+        for kind, text in words
+    ]
+    await tx.insert(notes, rows)

@@ -1,0 +1,94 @@
+"""Counts what is about to be missed, and lets go of what need not be kept any longer."""
+
+import asyncio
+import time
+from collections.abc import Coroutine, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from refunds.desk.figures import Figures
+from refunds.desk.judging import Judge
+from refunds.desk.records import case_of
+from refunds.domain.calendar import Calendar
+from refunds.domain.cases import Outcome, case_state
+from shared.database import Database
+from shared.telemetry.logging import get_logger
+
+log = get_logger(__name__)
+_EVERY_SECONDS = 15.0
+_TIDY_SECONDS = 3600.0
+_SOON = timedelta(hours=24)
+_BUSINESS_DAYS = 2
+
+_DEADLINES = """
+SELECT f.storefront, c.due_kind AS kind, c.due_at FROM cases c JOIN order_facts f USING (order_id)
+WHERE c.closed_at IS NULL AND c.due_at IS NOT NULL
+UNION ALL SELECT storefront, 'claim', answer_by FROM claims WHERE answered_at IS NULL
+"""
+_OPEN = """
+SELECT f.storefront, c.*, r.settled_at AS out_settled, r.failed_at AS out_failed, r.failure AS out_failure
+FROM cases c JOIN order_facts f USING (order_id) LEFT JOIN refund_outcomes r ON r.refund_id = c.refund_id
+WHERE c.closed_at IS NULL
+"""
+_TIDY = (
+    "DELETE FROM notes WHERE keep_until < :now",
+    "DELETE FROM sessions WHERE expires_at < :now",
+    "DELETE FROM oidc_sign_ins WHERE expires_at < :now",
+    "DELETE FROM sign_in_attempts WHERE at < CAST(:now AS timestamptz) - interval '1 day'",
+)
+
+
+class Watch:
+    """A loop of the service; what it shows is this instance's view of the same tables."""
+
+    def __init__(self, database: Database, judge: Judge, figures: Figures) -> None:
+        self._database = database
+        self._judge = judge
+        self._figures = figures
+
+    def run(self) -> Coroutine[Any, Any, None]:
+        """Until cancelled."""
+        return self._run()
+
+    async def _run(self) -> None:
+        tidied = -_TIDY_SECONDS
+        while True:
+            try:
+                await self.look()
+                if time.monotonic() - tidied > _TIDY_SECONDS:
+                    await self._tidy()
+                    tidied = time.monotonic()
+            except Exception as error:  # noqa: BLE001 - the next look comes soon
+                log.warning("watch_failed", error=error)
+            await asyncio.sleep(_EVERY_SECONDS)
+
+    async def look(self) -> None:
+        """Count deadlines and open cases."""
+        due: dict[tuple[str, str, str], int] = {}
+        open_cases: dict[tuple[str, str], int] = {}
+        async with self._database.reading() as tx:
+            now = tx.now
+            for row in await tx.execute(_DEADLINES):
+                for window in windows(row.due_at, now, self._judge.calendar(row.storefront)):
+                    key = (row.storefront, row.kind, window)
+                    due[key] = due.get(key, 0) + 1
+            for row in await tx.execute(_OPEN):
+                state = case_state(case_of(row), Outcome(row.out_settled, row.out_failed, row.out_failure))
+                open_cases[row.storefront, state] = open_cases.get((row.storefront, state), 0) + 1
+        self._figures.show(due, open_cases)
+
+    async def _tidy(self) -> None:
+        async with self._database.transaction("maintain") as tx:
+            for statement in _TIDY:
+                await tx.execute(statement, now=tx.now)
+
+
+def windows(due_at: datetime, now: datetime, calendar: Calendar) -> tuple[str, ...]:
+    """Which windows a deadline falls into: `overdue`, or `24h` and `2_business_days` (both where it is that soon)."""
+    if due_at <= now:
+        return ("overdue",)
+    found: Mapping[str, datetime] = {
+        "24h": now + _SOON,
+        "2_business_days": calendar.after_business_days(now, _BUSINESS_DAYS),
+    }
+    return tuple(name for name, end in found.items() if due_at <= end)
