@@ -2,7 +2,17 @@
 
 from shared.contracts.base import EVENTS, BuyerErased, Event, Iccid, Kind, Language, Money, OrderEvent, Plan
 from shared.contracts.notifications import DeliveryFailed, NotificationsBuyerErased, QrDelivered
-from shared.contracts.ordering import BuyerContact, FieldError, OrderPlaced, OrderRejected
+from shared.contracts.ordering import (
+    BuyerContact,
+    BuyerErasureRequested,
+    ConfirmationRequested,
+    FieldError,
+    OrderHeld,
+    OrderPlaced,
+    OrderRefused,
+    OrderRejected,
+    Purpose,
+)
 from shared.contracts.payments import (
     DuplicateCharged,
     Method,
@@ -49,8 +59,10 @@ __all__ = [
     "Buyer",
     "BuyerContact",
     "BuyerErased",
+    "BuyerErasureRequested",
     "CancellationAccepted",
     "ClaimReceived",
+    "ConfirmationRequested",
     "DeliveryFailed",
     "DuplicateCharged",
     "Event",
@@ -68,8 +80,10 @@ __all__ = [
     "NotificationsBuyerErased",
     "OperatorStatus",
     "OrderEvent",
+    "OrderHeld",
     "OrderPaid",
     "OrderPlaced",
+    "OrderRefused",
     "OrderRejected",
     "OrderRequest",
     "OrderSubmitted",
@@ -83,6 +97,7 @@ __all__ = [
     "ProfileObserved",
     "ProfileRevoked",
     "ProvisioningBuyerErased",
+    "Purpose",
     "QrDelivered",
     "ReceiptIssued",
     "RefundApproved",

@@ -1,9 +1,14 @@
 """Facts that ordering owns."""
 
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from shared.contracts.base import Event, Iccid, Kind, Language, Money, OrderEvent, Plan, Slug, Value
+from shared.sealed import Sealed
+
+#: What a buyer confirms with a code.
+Purpose = Literal["contact_change", "export", "block", "erase"]
 
 
 class OrderPlaced(OrderEvent, topic="ordering.order-placed"):
@@ -51,6 +56,49 @@ class BuyerContact(Event, topic="ordering.buyer-contact", personal=True):
     language: Language
     newsletter: bool
     updated_at: datetime
+    #: The buyer asked that these data be kept and not used (PP 6.2): nothing is sent until a new order lifts it.
+    blocked: bool = False
+
+    def key(self) -> str:
+        return str(self.buyer_id)
+
+
+class OrderHeld(OrderEvent, topic="ordering.order-held"):
+    """Fraud control (PP 4.5) holds the order before it can be paid, until an agent has looked. Never silently."""
+
+    #: The rules that struck, by name.
+    rules: tuple[str, ...]
+    held_at: datetime
+
+
+class OrderRefused(OrderEvent, topic="ordering.order-refused"):
+    """An agent refused a held order: it cannot be paid."""
+
+    refused_at: datetime
+
+
+class ConfirmationRequested(OrderEvent, topic="ordering.confirmation-requested"):
+    """The buyer is to be sent a code, and shows with it that the request is their own (PP 6.1, 6.2)."""
+
+    confirmation_id: UUID
+    purpose: Purpose
+    channel: Literal["sms", "email"]
+    #: Six digits, sealed to notifications.
+    code: Sealed
+    expires_at: datetime
+    requested_at: datetime
+
+
+class BuyerErasureRequested(Event, topic="ordering.buyer-erasure-requested"):
+    """A buyer is to be forgotten (PP 6.2). Every service deletes what it holds and says so: `<service>.buyer-erased`.
+
+    The tombstone on `ordering.buyer-contact` follows in the same transaction, for those who keep contacts.
+    """
+
+    buyer_id: UUID
+    storefront: Slug
+    request_id: UUID
+    requested_at: datetime
 
     def key(self) -> str:
         return str(self.buyer_id)
