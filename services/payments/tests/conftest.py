@@ -12,10 +12,11 @@ import pytest
 
 from payments.service import build
 from payments.settings import Settings
-from sandbox.storefront import SUCCESS, Card
+from sandbox.storefront import IN_PROGRESS, SUCCESS, Card
 from sandbox.testing import RunningSandbox, running_sandbox
 from shared.contracts import (
     BuyerContact,
+    DuplicateCharged,
     Explanation,
     Ground,
     Money,
@@ -94,9 +95,15 @@ class Payments:
     refund_approved = staticmethod(refund_approved)
 
     async def post(self, path: str, *, key: str | None = "shop-key", **kwargs: Any) -> httpx.Response:
+        return await self.request("POST", path, key=key, **kwargs)
+
+    async def get(self, path: str, *, key: str | None = "agent-key") -> httpx.Response:
+        return await self.request("GET", path, key=key)
+
+    async def request(self, method: str, path: str, *, key: str | None, **kwargs: Any) -> httpx.Response:
         headers = {"authorization": f"Bearer {key}"} if key else {}
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.service.port}", trust_env=False) as client:
-            return await client.post(path, headers=headers, **kwargs)
+            return await client.request(method, path, headers=headers, **kwargs)
 
     async def ordered(self, *, trace: str | None = None, **changes: Any) -> OrderPlaced:
         """An order with its buyer's contact, known to payments."""
@@ -125,6 +132,36 @@ class Payments:
     async def paid_event(self, order: OrderPlaced) -> OrderPaid:
         found = await self.stage.events(OrderPaid, where=lambda e: e.order_id == order.order_id)
         return found[0].event
+
+    async def paid_twice(self) -> tuple[OrderPlaced, DuplicateCharged]:
+        """An order with two captures: the first attempt looked failed, was followed by another, and went through.
+
+        Start the service with `poll_first_seconds=600`, so that nobody asks about the first one meanwhile.
+        """
+        order = await self.ordered()
+        first = await self.page(order)
+        await self.sandbox.pay(first, IN_PROGRESS)
+        async with self.service.database.transaction() as tx:
+            await tx.execute("UPDATE attempts SET state = 'failed' WHERE order_id = :id", id=order.order_id)
+        await self.sandbox.pay(await self.page(order))
+        await self.paid_event(order)
+        await self.sandbox.settle(first["invoiceId"])
+        [charged] = await self.stage.events(DuplicateCharged, where=lambda e: e.order_id == order.order_id)
+        return order, charged.event
+
+    async def bank_says(self) -> dict[int, tuple[int, int]]:
+        """By invoice, what the bank took and gave back, where it took anything; minor units."""
+        ledger = await self.sandbox.ledger_bank()
+        return {int(one["invoiceID"]): (one["captured"], one["refunded"]) for one in ledger if one["captured"]}
+
+    async def ledger_says(self) -> dict[int, tuple[int, int]]:
+        """The same by our ledger."""
+        rows = await self.rows(
+            "SELECT invoice_id, sum(amount_minor) FILTER (WHERE debit = 'bank_clearing')::bigint AS taken,"
+            " COALESCE(sum(amount_minor) FILTER (WHERE credit = 'bank_clearing'), 0)::bigint AS returned"
+            " FROM ledger GROUP BY invoice_id"
+        )
+        return {row["invoice_id"]: (row["taken"], row["returned"]) for row in rows}
 
     async def rows(self, sql: str, **parameters: Any) -> list[dict[str, Any]]:
         async with self.service.database.reading() as tx:
@@ -174,7 +211,9 @@ async def start(stage: Stage, sandbox: RunningSandbox, tmp_path: Path) -> Start:
             "epay_timeout_seconds": 1.0,
             "public_url": f"http://127.0.0.1:{port}",
             "storefront_keys": {"qazaq-esim": "shop-key", "esimka": "other-key"},
+            "agent_keys": {"anna": "agent-key"},
             "check_first_seconds": 0.1,
+            "chore_seconds": 0.2,
             "trace_file": tmp_path / "traces.jsonl",
             **overrides,
         }

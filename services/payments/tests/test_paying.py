@@ -186,26 +186,6 @@ async def test_a_declined_card_then_another(start: Any) -> None:
     ]
 
 
-async def test_a_second_capture_is_parked_and_not_published(start: Any) -> None:
-    running = await start(poll_first_seconds=600)
-    order = await running.ordered()
-    first = await running.page(order)
-    await running.sandbox.pay(first, IN_PROGRESS)
-    # The buyer thinks it failed, and so do we: a second attempt is opened.
-    async with running.service.database.transaction() as tx:
-        await tx.execute("UPDATE attempts SET state = 'failed'")
-    second = await running.page(order)
-    await running.sandbox.pay(second)
-    await running.paid_event(order)
-    await running.sandbox.settle(first["invoiceId"])
-    parked = await running.until_rows("SELECT kind, key FROM work WHERE state = 'parked'")
-    assert parked == [{"kind": "duplicate_capture", "key": first["invoiceId"]}]
-    assert running.figure("payment_captures_total", kind="duplicate") == 1
-    assert len(await running.stage.all_events(OrderPaid)) == 1
-    [duplicate] = await running.rows("SELECT transaction_id FROM attempts WHERE state = 'duplicate'")
-    assert duplicate["transaction_id"] == (await running.sandbox.transaction(first["invoiceId"]))["id"]
-
-
 async def test_held_money_is_captured(start: Any) -> None:
     running = await start()
     order = await running.paid(HELD)

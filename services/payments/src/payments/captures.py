@@ -1,16 +1,17 @@
 """How attempts end, in the database: one capture is kept per order (invariant I2), everything else is noted."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from payments.domain.reasons import sentence
 from payments.domain.status import StatusAnswer
+from payments.ledger import COLUMNS
 from payments.metrics import PaymentMetrics
-from payments.work.duplicates import DUPLICATE
-from shared.contracts import Money, OrderPaid, PaymentFailed, Plan
+from shared.contracts import DuplicateCharged, Money, OrderPaid, PaymentFailed, Plan
 from shared.database import Tx
+from shared.ids import uuid_for
 
 
 @dataclass(slots=True, frozen=True)
@@ -24,7 +25,8 @@ class Ended:
 
 
 #: Whoever finds the order without a capture keeps it; a second one finds the column filled.
-_KEEP = """
+_KEEP = f"""
+WITH kept AS (
 UPDATE payment_orders o SET captured_minor = o.price_minor, captured_invoice = c.invoice_id,
   transaction_id = c.transaction_id, paid_at = :now
 FROM unnest(CAST(:orders AS uuid[]), CAST(:invoices AS bigint[]), CAST(:transactions AS text[]))
@@ -32,6 +34,12 @@ FROM unnest(CAST(:orders AS uuid[]), CAST(:invoices AS bigint[]), CAST(:transact
 WHERE o.order_id = c.order_id AND o.captured_invoice IS NULL
 RETURNING o.order_id, o.order_number, o.storefront, o.buyer_id, o.kind, o.iccid, o.plan, o.price_minor, o.currency,
   o.captured_invoice
+), posted AS (
+INSERT INTO ledger ({COLUMNS})
+SELECT order_id, 'capture', captured_invoice::text, :now, storefront, captured_invoice, 'bank_clearing', 'buyer_funds',
+  price_minor, currency FROM kept WHERE price_minor > 0
+)
+SELECT * FROM kept
 """
 _KEPT = "SELECT order_id, captured_invoice FROM payment_orders WHERE order_id = ANY(CAST(:orders AS uuid[]))"
 _CAPTURED = """
@@ -39,7 +47,25 @@ UPDATE attempts a SET state = c.state, transaction_id = c.transaction_id, settle
 FROM unnest(CAST(:invoices AS bigint[]), CAST(:states AS text[]), CAST(:transactions AS text[]))
   AS c(invoice_id, state, transaction_id)
 WHERE a.invoice_id = c.invoice_id AND a.state NOT IN ('captured', 'duplicate')
-RETURNING a.invoice_id, a.state
+RETURNING a.invoice_id, a.state, a.transaction_id
+"""
+_SURPLUS = f"""
+WITH surplus AS (
+INSERT INTO surplus_charges (charge_id, order_id, invoice_id, transaction_id, amount_minor, currency, captured_at)
+SELECT c.charge_id, o.order_id, a.invoice_id, a.transaction_id, o.price_minor, o.currency, :now
+FROM unnest(CAST(:charges AS uuid[]), CAST(:invoices AS bigint[])) AS c(charge_id, invoice_id)
+JOIN attempts a ON a.invoice_id = c.invoice_id AND a.state = 'duplicate'
+JOIN payment_orders o ON o.order_id = a.order_id
+ON CONFLICT DO NOTHING
+RETURNING charge_id, order_id, invoice_id, amount_minor, currency
+), posted AS (
+INSERT INTO ledger ({COLUMNS})
+SELECT s.order_id, 'surplus', s.invoice_id::text, :now, o.storefront, s.invoice_id, 'bank_clearing',
+  'duplicate_payable', s.amount_minor, s.currency
+FROM surplus s JOIN payment_orders o ON o.order_id = s.order_id WHERE s.amount_minor > 0
+)
+SELECT s.charge_id, s.invoice_id, s.amount_minor, s.currency, o.order_id, o.order_number, o.storefront, o.buyer_id
+FROM surplus s JOIN payment_orders o ON o.order_id = s.order_id
 """
 _FAILED = """
 UPDATE attempts a SET state = 'failed', reason_code = c.reason_code, transaction_id = c.transaction_id,
@@ -58,7 +84,7 @@ _NO_MORE_POLLS = "DELETE FROM work WHERE kind = 'poll' AND key = ANY(:keys) AND 
 
 
 async def record_captured(tx: Tx, ended: Sequence[Ended], metrics: PaymentMetrics) -> None:
-    """Keep the first capture of each order and publish OrderPaid; note and park every other one."""
+    """Keep the first capture of each order and say so; note and announce every other one, which is to go back."""
     first: dict[UUID, Ended] = {}
     for one in sorted(ended, key=lambda one: one.invoice_id):
         first.setdefault(one.order_id, one)
@@ -70,10 +96,8 @@ async def record_captured(tx: Tx, ended: Sequence[Ended], metrics: PaymentMetric
         transactions=[one.answer.transaction_id for one in chosen],
         now=tx.now,
     )
-    paid = {row.order_id: row for row in kept}
-    for order_id, row in paid.items():
-        tx.publish(_order_paid(row, tx), trace=first[order_id].trace)
-    states = await _states(tx, ended, {order_id: row.captured_invoice for order_id, row in paid.items()})
+    await _announce_kept(tx, kept.all(), {order_id: one.trace for order_id, one in first.items()})
+    states = await _states(tx, ended, {row.order_id: row.captured_invoice for row in kept})
     noted = await tx.execute(
         _CAPTURED,
         invoices=[one.invoice_id for one in ended],
@@ -81,12 +105,36 @@ async def record_captured(tx: Tx, ended: Sequence[Ended], metrics: PaymentMetric
         transactions=[one.answer.transaction_id for one in ended],
         now=tx.now,
     )
-    traces = {one.invoice_id: one.trace for one in ended}
-    for row in noted:
-        metrics.captures.labels("kept" if row.state == "captured" else "duplicate").inc()
-        if row.state == "duplicate":
-            tx.schedule(DUPLICATE, str(row.invoice_id), trace=traces[row.invoice_id])
+    surplus = {row.invoice_id: row.transaction_id for row in noted if row.state == "duplicate"}
+    metrics.captures.labels("kept").inc(noted.rowcount - len(surplus))
+    metrics.captures.labels("duplicate").inc(len(surplus))
+    if surplus:
+        await record_surplus(tx, surplus, {one.invoice_id: one.trace for one in ended})
     await _stop_polling(tx, ended)
+
+
+async def _announce_kept(tx: Tx, rows: Sequence[Any], traces: Mapping[UUID, str | None]) -> None:
+    """What follows, in the same transaction, from captures that are now kept. `rows`: what `_KEEP` returns."""
+    for row in rows:
+        tx.publish(_order_paid(row, tx), trace=traces[row.order_id])
+
+
+async def record_surplus(tx: Tx, surplus: Mapping[int, str], traces: Mapping[int, str | None]) -> None:
+    """Post and publish second captures, by invoice id with their transaction id; once each (RF 2.4)."""
+    invoices = sorted(surplus)
+    charges = [uuid_for("surplus charge", surplus[invoice_id]) for invoice_id in invoices]
+    for row in await tx.execute(_SURPLUS, charges=charges, invoices=invoices, now=tx.now):
+        charged = DuplicateCharged(
+            order_id=row.order_id,
+            order_number=row.order_number,
+            storefront=row.storefront,
+            buyer_id=row.buyer_id,
+            charge_id=row.charge_id,
+            invoice_id=str(row.invoice_id),
+            amount=Money(amount=row.amount_minor, currency=row.currency),
+            captured_at=tx.now,
+        )
+        tx.publish(charged, trace=traces[row.invoice_id])
 
 
 async def record_failed(tx: Tx, ended: Sequence[Ended]) -> None:

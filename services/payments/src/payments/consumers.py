@@ -1,6 +1,8 @@
 """Facts of other services, applied to our tables; a constant number of statements per batch."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -19,11 +21,22 @@ WHERE contacts.updated_at < EXCLUDED.updated_at
 """
 
 
-def order_placed(*, pay_at_once: bool) -> Handler:
+@dataclass(slots=True, frozen=True)
+class Lapse:
+    """How long an order may stay unpaid: usually, and at storefronts that have a time of their own."""
+
+    usual: timedelta
+    by_storefront: Mapping[str, timedelta]
+
+    def of(self, storefront: str) -> timedelta:
+        return self.by_storefront.get(storefront, self.usual)
+
+
+def order_placed(*, pay_at_once: bool, lapse: Lapse) -> Handler:
     """Handle order-placed; `pay_at_once` asks the bank right away (the instant adapter has no payment page)."""
 
     async def handle(tx: Tx, batch: Sequence[Received[OrderPlaced]]) -> None:
-        opened = await _open_orders(tx, batch)
+        opened = await _open_orders(tx, batch, lapse)
         if pay_at_once:
             by_order = {received.event.order_id: received for received in batch}
             for order_id, invoice_id in opened.items():
@@ -64,9 +77,14 @@ async def refund_approved(tx: Tx, batch: Sequence[Received[RefundApproved]]) -> 
             tx.schedule(REFUND, str(received.event.refund_id), trace=received.trace)
 
 
-async def _open_orders(tx: Tx, batch: Sequence[Received[OrderPlaced]]) -> dict[UUID, int]:
+async def _open_orders(tx: Tx, batch: Sequence[Received[OrderPlaced]], lapse: Lapse) -> dict[UUID, int]:
     """Payment orders with their first attempt; returns the invoice ids of those that are new."""
-    orders = {received.event.order_id: _order(received) for received in batch}
+    orders = {
+        received.event.order_id: _order(received)
+        # A chore looks at each moment once: an order that is heard of late lapses from when it was heard of.
+        | {"lapse_at": max(received.event.placed_at + lapse.of(received.event.storefront), tx.now)}
+        for received in batch
+    }
     made = await tx.insert(payment_orders, [orders[key] for key in sorted(orders)], returning="order_id")
     first = [new_attempt(row.order_id, 1) | {"opened_at": tx.now} for row in made]
     return {row.order_id: row.invoice_id for row in await tx.insert(attempts, first, returning="order_id, invoice_id")}
@@ -99,6 +117,8 @@ def _refund(event: RefundApproved) -> dict[str, Any]:
         "amount_minor": event.amount.amount,
         "currency": event.amount.currency,
         "external_id": str(event.refund_id),
+        "charge_id": event.charge_id,
+        "pay_by": event.pay_by,
         "credited_by": event.credited_by,
         "approved_at": event.approved_at,
     }

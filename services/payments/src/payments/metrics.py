@@ -1,6 +1,6 @@
 """Payments' own figures on `/metrics`."""
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 
 class PaymentMetrics:
@@ -15,3 +15,15 @@ class PaymentMetrics:
         )
         self.captures = Counter("payment_captures", "kept, or a duplicate to return", ["kind"], registry=registry)
         self.refunds = Counter("refund_outcomes", "Refunds by outcome", ["outcome"], registry=registry)
+        self.lapsed = Counter("payment_orders_lapsed", "Orders that nobody paid in time", registry=registry)
+        self.differences = Counter(
+            "reconciliation_differences", "Differences from the bank, by what", ["what"], registry=registry
+        )
+        self.days_reconciled = Counter("days_reconciled", "Days compared with the bank", registry=registry)
+        self.imbalance = Gauge(
+            "ledger_imbalance",
+            "Minor units by which the ledger differs from its orders; 0, or an alarm",
+            registry=registry,
+        )
+        self.due_soon = Gauge("refunds_due_soon", "Refunds not made whose promised date is near", registry=registry)
+        self.overdue = Gauge("refunds_overdue", "Refunds not made whose promised date has passed", registry=registry)

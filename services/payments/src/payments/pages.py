@@ -26,7 +26,7 @@ class Page:
 
 _READ = """
 SELECT o.order_id, o.order_number, o.buyer_id, o.plan->>'title' AS title, o.price_minor, o.currency, o.trace,
-  o.captured_invoice, c.buyer_id AS contact, c.name, c.email, c.phone, c.language,
+  o.captured_invoice, o.lapsed_at, c.buyer_id AS contact, c.name, c.email, c.phone, c.language,
   a.invoice_id, a.number, a.state, a.secret_hash, a.handed_out_at
 FROM payment_orders o
 LEFT JOIN contacts c ON c.buyer_id = o.buyer_id
@@ -43,7 +43,7 @@ def new_attempt(order_id: UUID, number: int) -> dict[str, Any]:
 
 
 async def open_page(tx: Tx, order_id: UUID, storefront: str, first_poll: timedelta) -> Page:
-    """The attempt to pay now, with its timer set. Raises Problem (404, 409)."""
+    """The attempt to pay now, with its timer set. Raises Problem (404, 409, 410)."""
     row = await _read(tx, order_id, storefront)
     if row.state in _OVER:
         # Two requests at once agree on one new attempt: the number is unique, and both read it back.
@@ -80,4 +80,7 @@ async def _read(tx: Tx, order_id: UUID, storefront: str) -> Any:
         )
     if row.captured_invoice is not None:
         raise Problem(HTTPStatus.CONFLICT, "already-paid", "This order has been paid.")
+    if row.lapsed_at is not None:
+        detail = "This order was not paid in time. Place a new one; a payment that is under way is still honoured."
+        raise Problem(HTTPStatus.GONE, "payment-lapsed", detail)
     return row

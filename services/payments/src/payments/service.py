@@ -1,21 +1,30 @@
 """The wiring of payments."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
+from pydantic import SecretStr
+
 from payments import consumers
+from payments.agents import agent_router
 from payments.api import payment_router, webhook_router
 from payments.bank import Bank
+from payments.chores import Chores
+from payments.consumers import Lapse
 from payments.domain.asking import Patience
 from payments.epay import EpayBank, webhook_url
 from payments.fiscal.wiring import issue_receipts
 from payments.instant import InstantBank
 from payments.metrics import PaymentMetrics
+from payments.pace import Pace
 from payments.settings import Settings
 from payments.work.checking import CHECK, POLL, CheckStatus
 from payments.work.duplicates import DuplicateCapture
+from payments.work.reconciling import CompareInvoice, PlanDay
 from payments.work.refunding import ReturnMoney
 from shared.clock import Clock
 from shared.contracts import BuyerContact, OrderPlaced, RefundApproved
+from shared.database import Database
 from shared.kernel.auth import StorefrontKeys
 from shared.kernel.service import Service
 from shared.telemetry.logging import get_logger
@@ -36,12 +45,20 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     database = service.database
     nudged, timed = _patience(settings, settings.check_first_seconds), _patience(settings, settings.poll_first_seconds)
 
-    def checks(kind: str, patience: Patience, concurrency: int) -> CheckStatus:
-        return CheckStatus(kind, bank, database, metrics, terminal=terminal, patience=patience, concurrency=concurrency)
+    pace = Pace(settings.asks_per_second, burst=20)
+    lapse = Lapse(
+        timedelta(seconds=settings.payment_lapse_seconds),
+        {slug: timedelta(seconds=own) for slug, own in settings.storefront_lapse_seconds.items()},
+    )
+
+    def checks(kind: str, patience: Patience, concurrency: int, pace: Pace | None = None) -> CheckStatus:
+        return CheckStatus(
+            kind, bank, database, metrics, terminal=terminal, patience=patience, concurrency=concurrency, pace=pace
+        )
 
     service.consumes(
         {
-            OrderPlaced: consumers.order_placed(pay_at_once=instant),
+            OrderPlaced: consumers.order_placed(pay_at_once=instant, lapse=lapse),
             BuyerContact: consumers.buyer_contact,
             RefundApproved: consumers.refund_approved,
         }
@@ -49,26 +66,51 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     service.forgets(BuyerContact, consumers.buyer_erased)
     service.performs(
         checks(CHECK, nudged, settings.check_concurrency),
-        checks(POLL, timed, settings.poll_concurrency),
+        checks(POLL, timed, settings.poll_concurrency, pace),
         ReturnMoney(
-            bank, database, metrics, terminal=terminal, patience=nudged, concurrency=settings.refund_concurrency
+            bank,
+            database,
+            metrics,
+            terminal=terminal,
+            patience=_patience(settings, settings.check_first_seconds, settings.refund_wait_seconds),
+            concurrency=settings.refund_concurrency,
         ),
-        DuplicateCapture(),
+        DuplicateCapture(database),
+        PlanDay(database, metrics),
+        CompareInvoice(bank, database, metrics, pace, terminal=terminal, concurrency=settings.poll_concurrency),
     )
+    service.runs(_chores(settings, database, metrics, reconciles=not instant).run)
     issue_receipts(service, settings)
-    keys = StorefrontKeys({slug: key.get_secret_value() for slug, key in settings.storefront_keys.items()})
+    keys = _keys(settings.storefront_keys)
     first_poll = timedelta(seconds=settings.poll_first_seconds)
     link = webhook_url(settings)
     service.serves(
         payment_router(database, bank, keys, terminal=terminal, post_link=link, first_poll=first_poll),
         webhook_router(database, metrics),
+        agent_router(database, _keys(settings.agent_keys)),
     )
     return service
 
 
-def _patience(settings: Settings, first: float) -> Patience:
+def _chores(settings: Settings, database: Database, metrics: PaymentMetrics, *, reconciles: bool) -> Chores:
+    return Chores(
+        database,
+        metrics,
+        seconds=settings.chore_seconds,
+        margin=timedelta(seconds=settings.chore_margin_seconds),
+        warn_before=timedelta(seconds=settings.refund_warn_seconds),
+        revenue_after=timedelta(days=settings.revenue_after_days),
+        reconcile_after=timedelta(seconds=settings.reconcile_after_seconds) if reconciles else None,
+    )
+
+
+def _keys(keys: Mapping[str, SecretStr]) -> StorefrontKeys:
+    return StorefrontKeys({name: key.get_secret_value() for name, key in keys.items()})
+
+
+def _patience(settings: Settings, first: float, give_up: float | None = None) -> Patience:
     return Patience(
         first=timedelta(seconds=first),
         longest=timedelta(seconds=settings.poll_longest_seconds),
-        give_up=timedelta(seconds=settings.poll_give_up_seconds),
+        give_up=timedelta(seconds=give_up or settings.poll_give_up_seconds),
     )

@@ -32,7 +32,15 @@ class Settings(ServiceSettings):
     poll_first_seconds: float = Field(20.0, gt=0, description="how long to wait for a webhook before asking")
     poll_longest_seconds: float = Field(3600.0, gt=0, description="longest pause between two questions")
     poll_give_up_seconds: float = Field(86400.0, gt=0, description="an attempt unpaid for so long has lapsed")
+    asks_per_second: float = Field(
+        10.0, gt=0, description="questions to the bank that no webhook asked for, per process"
+    )
+    payment_lapse_seconds: float = Field(86400.0, gt=0, description="an order unpaid for so long has lapsed")
+    storefront_lapse_seconds: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        default_factory=dict, description='JSON: {"<storefront>": seconds} where a storefront has a time of its own'
+    )
     refund_concurrency: int = Field(8, ge=1)
+    refund_wait_seconds: float = Field(3600.0, gt=0, description="how long a refund waits for its capture to be known")
 
     cash_registers: dict[str, CashRegister] = Field(
         default_factory=dict,
@@ -41,6 +49,15 @@ class Settings(ServiceSettings):
     webkassa_url: Url | None = Field(None, description="the address that /api/v4 is below")
     webkassa_api_key: SecretStr = SecretStr("")
     webkassa_timeout_seconds: float = Field(10.0, gt=0)
+
+    refund_warn_seconds: float = Field(172800.0, gt=0, description="how long before its date a refund not made is told")
+    revenue_after_days: int = Field(30, ge=1, description="after so many days an order's funds become revenue")
+    reconcile_after_seconds: float = Field(
+        7200.0, ge=0, description="so long after midnight UTC the day before is compared with the bank"
+    )
+    chore_seconds: float = Field(15.0, gt=0, description="between two rounds of lapses, alarms and balance checks")
+    chore_margin_seconds: float = Field(60.0, gt=0, description="longer than any transaction may last (40 s)")
+    agent_keys: dict[str, SecretStr] = Field(default_factory=dict, description='JSON: {"<agent>": "<API key>"}')
 
     @model_validator(mode="after")
     def _webkassa_is_reachable(self) -> Self:
@@ -58,4 +75,6 @@ class Settings(ServiceSettings):
                 raise ValueError("EPAY_CLIENT_SECRET is needed unless EPAY_ADAPTER=instant")
         if not all(key.get_secret_value().strip() for key in self.storefront_keys.values()):
             raise ValueError("STOREFRONT_KEYS holds an empty key")
+        if not all(key.get_secret_value().strip() for key in self.agent_keys.values()):
+            raise ValueError("AGENT_KEYS holds an empty key")
         return self

@@ -1,21 +1,81 @@
-"""Epay's reasonCodes as sentences (interfaces.md section 1)."""
+"""Epay's reasonCodes as sentences (interfaces.md section 1): for the buyer in English and Russian, and for agents."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 NOT_FINAL = 454
 
-_CANCELLED = "The payment was cancelled before any money was taken."
-_DECLINED = "The bank declined the payment."
-_SYSTEM = "The bank had a technical problem; no money was taken. Please try again."
-_EXPIRED = "The card has expired."
-_BLOCKED = "The card or the account is blocked. Please ask the bank that issued it."
-_NUMBER = "The card number is wrong."
-_SECURE = "The 3-D Secure check failed."
-_ISSUER = "The bank that issued the card cannot be reached. Please try again later."
-_OTHER = "The bank could not complete the payment; no money was taken."
 
-_SENTENCES = {
+@dataclass(slots=True, frozen=True)
+class Reason:
+    """Why a payment failed. `advice` is what an agent tells the buyer to do; whether it helps to try again at once."""
+
+    en: str
+    ru: str
+    advice: str
+    #: A new attempt with the same card may succeed.
+    again: bool = False
+
+
+_CANCELLED = Reason(
+    "The payment was cancelled before any money was taken.",
+    "Платёж отменён, деньги не списаны.",
+    "No money moved. The buyer may pay again.",
+    again=True,
+)
+_DECLINED = Reason(
+    "The bank declined the payment.",
+    "Банк отклонил платёж.",
+    "The issuer gave no usable reason. Another card, or a call to the issuer.",
+)
+_SYSTEM = Reason(
+    "The bank had a technical problem; no money was taken. Please try again.",
+    "У банка технический сбой, деньги не списаны. Попробуйте ещё раз.",
+    "A fault of the payment system, not of the card. Try again in a few minutes; if it persists, tell the bank.",
+    again=True,
+)
+_EXPIRED = Reason(
+    "The card has expired.", "Срок действия карты истёк.", "Another card, or the expiry date was mistyped."
+)
+_BLOCKED = Reason(
+    "The card or the account is blocked. Please ask the bank that issued it.",
+    "Карта или счёт заблокированы. Обратитесь в банк, выпустивший карту.",
+    "Only the issuer can lift it. Another card.",
+)
+_NUMBER = Reason("The card number is wrong.", "Неверный номер карты.", "The buyer mistyped the number.", again=True)
+_SECURE = Reason(
+    "The 3-D Secure check failed.",
+    "Не пройдена проверка 3-D Secure.",
+    "Wrong or late confirmation code. Try again; if it fails again, the issuer must help.",
+    again=True,
+)
+_ISSUER = Reason(
+    "The bank that issued the card cannot be reached. Please try again later.",
+    "Банк, выпустивший карту, недоступен. Попробуйте позже.",
+    "The issuer does not answer Epay. Later, or another card.",
+    again=True,
+)
+_OTHER = Reason(
+    "The bank could not complete the payment; no money was taken.",
+    "Банк не смог провести платёж, деньги не списаны.",
+    "Epay's codes 521-529 carry no public meaning. Try again, then another card.",
+    again=True,
+)
+
+_REASONS: Mapping[int, Reason] = {
     0: _DECLINED,
-    NOT_FINAL: "The bank has not decided yet.",
-    455: "The 3-D Secure check is unavailable. Please try again, or use another card.",
+    NOT_FINAL: Reason(
+        "The bank has not decided yet.",
+        "Банк ещё не принял решение.",
+        "Not final: we keep asking the bank.",
+        again=False,
+    ),
+    455: Reason(
+        "The 3-D Secure check is unavailable. Please try again, or use another card.",
+        "Проверка 3-D Secure недоступна. Попробуйте ещё раз или возьмите другую карту.",
+        "The issuer's 3-D Secure does not answer.",
+        again=True,
+    ),
     456: _SYSTEM,
     461: _SYSTEM,
     457: _EXPIRED,
@@ -29,10 +89,27 @@ _SENTENCES = {
     472: _NUMBER,
     473: _SECURE,
     499: _SECURE,
-    476: "The bank asks to try again in 30 minutes or later.",
-    484: "There is not enough money on the card.",
-    488: "The amount is above the card's limit.",
-    491: "The card has been used too often; its limit of payments is reached.",
+    476: Reason(
+        "The bank asks to try again in 30 minutes or later.",
+        "Банк просит повторить попытку не раньше чем через 30 минут.",
+        "Not before half an hour has passed.",
+        again=True,
+    ),
+    484: Reason(
+        "There is not enough money on the card.",
+        "На карте недостаточно денег.",
+        "Another card, or after topping up.",
+    ),
+    488: Reason(
+        "The amount is above the card's limit.",
+        "Сумма превышает лимит карты.",
+        "The buyer can raise the limit at the issuer, or take another card.",
+    ),
+    491: Reason(
+        "The card has been used too often; its limit of payments is reached.",
+        "Превышено допустимое число платежей по карте.",
+        "Tomorrow, or another card.",
+    ),
     493: _ISSUER,
     494: _ISSUER,
     **dict.fromkeys(range(521, 530), _OTHER),
@@ -40,8 +117,24 @@ _SENTENCES = {
 _CANCEL_STATES = frozenset({"CANCEL", "CANCEL_OLD"})
 
 
-def sentence(reason_code: int, status: str = "") -> str:
-    """Why an attempt failed, for buyer and agent. Unknown codes get a general sentence."""
+def reason(reason_code: int, status: str = "") -> Reason:
+    """The reason for a code and a statusName. Unknown codes get a general one."""
     if status in _CANCEL_STATES:
         return _CANCELLED
-    return _SENTENCES.get(reason_code, _DECLINED)
+    return _REASONS.get(reason_code, _DECLINED)
+
+
+def sentence(reason_code: int, status: str = "") -> str:
+    """Why an attempt failed, in English."""
+    return reason(reason_code, status).en
+
+
+def sentences(reason_code: int, status: str = "") -> dict[str, str]:
+    """The same by language."""
+    found = reason(reason_code, status)
+    return {"en": found.en, "ru": found.ru}
+
+
+def advice(reason_code: int, status: str = "") -> str:
+    """What an agent should know, with the bank's own code to quote."""
+    return f"{reason(reason_code, status).advice} (Epay reasonCode {reason_code})"

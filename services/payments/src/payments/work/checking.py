@@ -11,6 +11,7 @@ from payments.bank import Bank, BankAwayError, BankRefusedError, BankUnclearErro
 from payments.domain.asking import Patience
 from payments.domain.status import Expected, StatusAnswer, Verdict, judge
 from payments.metrics import PaymentMetrics
+from payments.pace import Pace
 from shared.database import Database, Tx
 from shared.work import Done, Item, Later, NeedsPersonError, NotNow, Unknown
 
@@ -32,7 +33,10 @@ class Checked:
 
 
 class CheckStatus:
-    """One job in two lanes: `check_status` for webhooks, `poll` for the timer of each attempt handed out."""
+    """One job in two lanes: `check_status` for webhooks, `poll` for the timer of each attempt handed out.
+
+    Nobody waits for a timer: with a `pace` it asks at a polite rate.
+    """
 
     def __init__(
         self,
@@ -44,6 +48,7 @@ class CheckStatus:
         terminal: str,
         patience: Patience,
         concurrency: int,
+        pace: Pace | None = None,
     ) -> None:
         self.kind = kind
         self.concurrency = concurrency
@@ -52,10 +57,13 @@ class CheckStatus:
         self._metrics = metrics
         self._terminal = terminal
         self._patience = patience
+        self._pace = pace
 
     async def perform(self, item: Item) -> Checked:
         """Ask; asking again is always safe, so an uncertain item needs no other care."""
         expected = Expected(int(item.key), item.payload["amount"], item.payload["currency"], self._terminal)
+        if self._pace is not None:
+            await self._pace.turn()
         answer = await self._ask(expected, item)
         verdict, differing = self._judge(answer, expected)
         if verdict is Verdict.HELD:
@@ -63,8 +71,8 @@ class CheckStatus:
             verdict, differing = self._judge(answer, expected)
         if verdict in (Verdict.CAPTURED, Verdict.FAILED):
             return Checked(verdict, answer)
-        # A capture that we keep may look different once some of it went back: asked too late, and nothing to do.
-        if verdict in (Verdict.RETURNED, Verdict.MISMATCH) and await self._kept_invoice(item) == expected.invoice_id:
+        # A capture that we know may look different once some of it went back: asked too late, and nothing to do.
+        if verdict in (Verdict.RETURNED, Verdict.MISMATCH) and await self._known(expected):
             return Checked(Verdict.RETURNED, answer)
         if verdict is Verdict.MISMATCH:
             for field in differing:
@@ -124,6 +132,12 @@ class CheckStatus:
         except BankRefusedError as error:
             raise NotNow(str(error)) from None  # its status has changed, or will be looked at again
         return await self._ask(expected, item)
+
+    async def _known(self, expected: Expected) -> bool:
+        """Whether the capture of this attempt is on record already, kept or surplus."""
+        async with self._database.reading() as tx:
+            found = await tx.execute("SELECT state FROM attempts WHERE invoice_id = :id", id=expected.invoice_id)
+        return found.scalar() in ("captured", "duplicate")
 
     async def _kept_invoice(self, item: Item) -> int | None:
         async with self._database.reading() as tx:

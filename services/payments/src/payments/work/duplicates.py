@@ -1,23 +1,30 @@
-"""A second capture for one order: nobody keeps money taken twice, and for now a person returns it."""
+"""Second captures that an earlier version of this service left to a person: announced like any other."""
 
 from collections.abc import Sequence
-from typing import NoReturn
 
-from shared.database import Tx
-from shared.work import Done, Item, NeedsPersonError
+from payments import captures
+from shared.database import Database, Tx
+from shared.work import Done, Item
 
 DUPLICATE = "duplicate_capture"
 
 
 class DuplicateCapture:
-    """Parks each second capture at once, where operators see it; the key is its invoice id."""
+    """Job `duplicate_capture`; the key is the invoice id. Nothing here schedules it any more."""
 
     kind = DUPLICATE
     concurrency = 1
 
-    async def perform(self, item: Item) -> NoReturn:  # noqa: ARG002 - the protocol's
-        """Always raises NeedsPersonError."""
-        raise NeedsPersonError("the order was paid twice: return this capture to the buyer")
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
-    async def record(self, tx: Tx, done: Sequence[Done[None]]) -> None:
-        """Nothing is ever done here."""
+    async def perform(self, item: Item) -> str:
+        """The bank's transaction id of that capture."""
+        async with self._database.reading() as tx:
+            found = await tx.execute("SELECT transaction_id FROM attempts WHERE invoice_id = :id", id=int(item.key))
+        return str(found.one().transaction_id)
+
+    async def record(self, tx: Tx, done: Sequence[Done[str]]) -> None:
+        """Post and publish them."""
+        surplus = {int(one.item.key): one.result for one in done}
+        await captures.record_surplus(tx, surplus, {int(one.item.key): one.item.continues for one in done})

@@ -66,7 +66,7 @@ class ReturnMoney:
         if intent.refusal:
             return Returned(Outcome.FAILED, intent.refusal)
         if intent.waits_for:
-            raise self._wait(item, intent.waits_for)
+            return self._wait(item, intent)
         # A call of an earlier attempt may have reached the bank only if its intent was stored before this attempt.
         if item.uncertain and not intent.fresh:
             found = await self._found(item, intent)
@@ -123,6 +123,10 @@ class ReturnMoney:
             raise NotNow(f"check-status: result {answer.result}", delay=timedelta(seconds=30))
         return evidence(answer, amount=intent.amount, captured=intent.captured, owed=intent.owed)
 
-    def _wait(self, item: Item, reason: str) -> Exception:
+    def _wait(self, item: Item, intent: Intent) -> Returned:
         pause = self._patience.pause(self._database.clock.now() - item.created_at)
-        return Later(pause, reason) if pause is not None else NeedsPersonError(f"{reason}: waited too long")
+        if pause is not None:
+            raise Later(pause, intent.waits_for)
+        if intent.unless:
+            return Returned(Outcome.FAILED, intent.unless)
+        raise NeedsPersonError(f"{intent.waits_for}: waited too long")

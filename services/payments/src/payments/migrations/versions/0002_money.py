@@ -98,8 +98,6 @@ CREATE TABLE housekeeping (
   due_at timestamptz NOT NULL,
   until timestamptz NOT NULL
 );
-INSERT INTO housekeeping (name, due_at, until)
-SELECT name, now(), now() FROM unnest(ARRAY['lapse', 'promises', 'balance', 'revenue', 'reconcile']) AS name;
 """
 
 _GUARDS = """
@@ -162,6 +160,11 @@ INSERT INTO ledger (order_id, kind, key, posted_at, storefront, invoice_id, debi
 SELECT r.order_id, 'refund_settled', r.refund_id::text, r.ended_at, r.storefront, o.captured_invoice,
   'refunds_payable', 'bank_clearing', r.amount_minor, r.currency
 FROM refunds r JOIN payment_orders o ON o.order_id = r.order_id WHERE r.state = 'settled';
+
+INSERT INTO housekeeping (name, due_at, until)
+SELECT name, now(), now() FROM unnest(ARRAY['lapse', 'promises', 'balance', 'reconcile']) AS name;
+INSERT INTO housekeeping (name, due_at, until)
+SELECT 'revenue', now(), COALESCE(min(posted_at), now()) FROM ledger;
 
 UPDATE work SET state = 'due', due_at = now() WHERE kind = 'duplicate_capture' AND state = 'parked';
 """

@@ -1,0 +1,95 @@
+"""When refunded money arrives at the buyer: what each seller promises (policies.md), in days of the seller's country.
+
+The day of the refund itself is day 0. Banking and business days skip Saturdays, Sundays and the public holidays of the
+seller's country; calendar days do not.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from holidays import country_holidays
+
+_FRIDAY = 4
+
+
+@dataclass(slots=True, frozen=True)
+class Term:
+    """So many days; `business` ones or calendar ones."""
+
+    days: int
+    business: bool = False
+
+
+@dataclass(slots=True, frozen=True)
+class Promise:
+    """What a seller tells about one method of payment: usually from, usually by, at the latest. `clause`: where."""
+
+    clause: str
+    time_zone: str
+    country: str | None
+    usually_from: Term | None
+    usually_by: Term
+    latest: Term | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class Window:
+    """Days on which the money may arrive. None: nothing is promised about it."""
+
+    first: date | None
+    usual: date
+    latest: date | None
+
+
+#: By storefront and method of payment. esimka's clause speaks of cards only.
+PROMISES: Mapping[tuple[str, str], Promise] = {
+    ("qazaq-esim", "card"): Promise(
+        "RP 3", "Asia/Almaty", "KZ", Term(3, business=True), Term(10, business=True), Term(30)
+    ),
+    **{
+        ("e-sim-onl", method): Promise("RC 3", "UTC", None, Term(5, business=True), Term(10, business=True))
+        for method in ("card", "bank_transfer", "wallet")
+    },
+    ("esimka", "card"): Promise("RF 5.3", "Asia/Tbilisi", "GE", None, Term(30)),
+}
+
+
+def window(storefront: str, method: str, refunded_at: datetime) -> Window | None:
+    """The days for a refund made at that moment; None where the seller promises nothing for that method."""
+    promise = PROMISES.get((storefront, method))
+    if promise is None:
+        return None
+    day = refunded_at.astimezone(ZoneInfo(promise.time_zone)).date()
+    return Window(
+        _after(day, promise.usually_from, promise.country),
+        add_days(day, promise.usually_by, promise.country),
+        _after(day, promise.latest, promise.country),
+    )
+
+
+def add_days(day: date, term: Term, country: str | None) -> date:
+    """The day that ends a term; business days of `country` (ISO 3166), without holidays where it is None."""
+    if not term.business:
+        return day + timedelta(days=term.days)
+    left = term.days
+    while left:
+        day += timedelta(days=1)
+        left -= is_business_day(day, country)
+    return day
+
+
+def is_business_day(day: date, country: str | None) -> bool:
+    """Neither a weekend nor a public holiday."""
+    return day.weekday() <= _FRIDAY and not (country and day in _holidays(country, day.year))
+
+
+def _after(day: date, term: Term | None, country: str | None) -> date | None:
+    return None if term is None else add_days(day, term, country)
+
+
+@lru_cache(maxsize=64)
+def _holidays(country: str, year: int) -> frozenset[date]:
+    return frozenset(country_holidays(country, years=year))

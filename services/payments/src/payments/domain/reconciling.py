@@ -1,0 +1,80 @@
+"""Comparing one invoice in our ledger with the bank's answer (check-status; Epay has no statement in what we know).
+
+The bank's status after a partial refund, and whether `amount` then shows the rest, are not known ([?] in interfaces.md
+section 1): every combination that is consistent with our figures agrees.
+"""
+
+from dataclasses import dataclass
+
+from payments.domain.status import Expected, StatusAnswer
+
+_TAKEN = frozenset({"CHARGE", "REFUND"})
+_HELD = "AUTH"
+#: resultCodes that say nothing about the payment: our terminal, our token, an error.
+UNANSWERED = frozenset({"103", "104", "106", "109", ""})
+
+
+@dataclass(slots=True, frozen=True)
+class Ours:
+    """One invoice by our ledger, minor units. `promised`: the bank may have been asked to return that much more."""
+
+    captured: int
+    returned: int
+    promised: int = 0
+
+
+@dataclass(slots=True, frozen=True)
+class Difference:
+    """A word for it, our figure, and the bank's."""
+
+    what: str
+    ours: str
+    banks: str
+
+
+def differences(ours: Ours, answer: StatusAnswer, expected: Expected) -> tuple[Difference, ...]:
+    """Everything in which the two disagree; `expected` is the payment that was asked for."""
+    taken = answer.result == "100" and answer.status in _TAKEN
+    said = answer.status or f"result {answer.result}"
+    if not ours.captured:
+        if taken:
+            return (Difference("capture_unknown_to_us", "0", _figure(answer.amount)),)
+        if answer.result == "100" and answer.status == _HELD:
+            return (Difference("held_at_the_bank", "0", _figure(answer.amount)),)
+        return ()
+    if not taken:
+        return (Difference("capture_unknown_to_the_bank", str(ours.captured), said),)
+    found = []
+    if answer.currency != expected.currency:
+        found.append(Difference("currency", expected.currency, answer.currency or "none"))
+    if expected.terminal not in answer.terminals:
+        found.append(Difference("terminal", "ours", "another"))
+    if money := _money(ours, answer):
+        found.append(money)
+    elif ours.promised:
+        found.append(Difference("refund_undecided", str(ours.promised), said))
+    return tuple(found)
+
+
+def _money(ours: Ours, answer: StatusAnswer) -> Difference | None:
+    """The returned amount, in all ways in which the bank may show it; None where one of them agrees."""
+    if answer.amount is None:
+        return Difference("amount", str(ours.captured), "none")
+    gone = ours.captured - answer.amount
+    for returned in {ours.returned, ours.returned + ours.promised}:
+        if gone not in (0, returned):
+            continue
+        if returned == 0 and answer.status == "CHARGE":
+            return None
+        if returned == ours.captured and (answer.status == "REFUND" or gone):
+            return None
+        if 0 < returned < ours.captured:
+            return None
+    if gone < 0:
+        return Difference("amount", str(ours.captured), str(answer.amount))
+    shown = str(gone) if gone or answer.status == "CHARGE" else answer.status
+    return Difference("returned", str(ours.returned), shown)
+
+
+def _figure(amount: int | None) -> str:
+    return "none" if amount is None else str(amount)

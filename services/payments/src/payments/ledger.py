@@ -1,0 +1,157 @@
+"""The double-entry ledger: postings that ride in the statement which records their fact, and the view of agents.
+
+Accounts of an order: `bank_clearing` (what the bank holds for us; an asset), `buyer_funds` (paid in advance for a
+package, PO 4.2), `duplicate_payable` (taken twice, to go back, RF 2.4), `refunds_payable` (promised to the buyer), and
+`revenue`. A posting debits one account and credits another with the same amount, so it cannot be unbalanced. Revenue
+is recognised when an order's regular time for refunds is over.
+"""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from payments.tables import ledger_imbalances
+from shared.database import Tx
+
+#: Captures per step of recognition; more than one transaction ever posts.
+_STEP = 5000
+
+#: For `INSERT INTO ledger (...)`; the order of all postings' SELECT lists.
+COLUMNS = "order_id, kind, key, posted_at, storefront, invoice_id, debit, credit, amount_minor, currency"
+CLEARING, FUNDS, DUPLICATE, PAYABLE, REVENUE = (
+    "bank_clearing",
+    "buyer_funds",
+    "duplicate_payable",
+    "refunds_payable",
+    "revenue",
+)
+
+#: Captures between two moments, the oldest first.
+_RIPE = """
+SELECT order_id, posted_at FROM ledger
+WHERE posted_at >= :since AND posted_at < :until AND kind = 'capture' ORDER BY posted_at LIMIT :step
+"""
+#: So that no refund is promised from their funds meanwhile.
+_LOCK = """
+SELECT 1 FROM payment_orders WHERE order_id = ANY(CAST(:orders AS uuid[])) ORDER BY order_id FOR NO KEY UPDATE
+"""
+_RECOGNISE = f"""
+INSERT INTO ledger ({COLUMNS})
+SELECT o.order_id, 'revenue', o.order_number, :now, o.storefront, o.captured_invoice, 'buyer_funds', 'revenue',
+  f.amount, o.currency
+FROM payment_orders o
+CROSS JOIN LATERAL (
+  SELECT sum(CASE WHEN l.credit = 'buyer_funds' THEN l.amount_minor ELSE 0 END)
+    - sum(CASE WHEN l.debit = 'buyer_funds' THEN l.amount_minor ELSE 0 END) AS amount
+  FROM ledger l WHERE l.order_id = o.order_id) f
+WHERE o.order_id = ANY(CAST(:orders AS uuid[])) AND f.amount > 0
+ON CONFLICT DO NOTHING
+"""
+_TOUCHED = """
+SELECT DISTINCT order_id FROM ledger WHERE posted_at >= :since AND posted_at < :until
+UNION SELECT order_id FROM ledger_imbalances
+"""
+#: What was taken, what is promised, what went back: by the ledger, and by the rows that it is about.
+_OFF = """
+SELECT * FROM (
+  SELECT o.order_id, o.currency,
+    abs(l.captured - o.captured_minor)
+    + abs(l.surplus - COALESCE(s.captured, 0))
+    + abs(l.promised - o.refunded_minor - COALESCE(s.refunded, 0))
+    + abs(l.settled - COALESCE(r.settled, 0)) AS off_minor
+  FROM (
+    SELECT order_id,
+      COALESCE(sum(amount_minor) FILTER (WHERE kind = 'capture'), 0)::bigint AS captured,
+      COALESCE(sum(amount_minor) FILTER (WHERE kind = 'surplus'), 0)::bigint AS surplus,
+      COALESCE(sum(CASE kind WHEN 'refund_promised' THEN amount_minor WHEN 'refund_released' THEN -amount_minor END), 0)
+        ::bigint AS promised,
+      COALESCE(sum(amount_minor) FILTER (WHERE kind = 'refund_settled'), 0)::bigint AS settled
+    FROM ledger WHERE order_id = ANY(CAST(:orders AS uuid[])) GROUP BY order_id) l
+  JOIN payment_orders o ON o.order_id = l.order_id
+  LEFT JOIN (
+    SELECT order_id, sum(amount_minor)::bigint AS captured, sum(refunded_minor)::bigint AS refunded
+    FROM surplus_charges WHERE order_id = ANY(CAST(:orders AS uuid[])) GROUP BY order_id) s ON s.order_id = o.order_id
+  LEFT JOIN (
+    SELECT order_id, sum(amount_minor)::bigint AS settled
+    FROM refunds WHERE order_id = ANY(CAST(:orders AS uuid[])) AND state = 'settled' GROUP BY order_id) r
+    ON r.order_id = o.order_id) compared
+WHERE off_minor <> 0
+"""
+_LISTED = """
+SELECT entry_id, posted_at, kind, key, invoice_id, debit, credit, amount_minor, currency
+FROM ledger WHERE order_id = :order_id ORDER BY entry_id
+"""
+_ORDER = """
+SELECT order_number, storefront, currency, captured_minor, refunded_minor, paid_at FROM payment_orders
+WHERE order_id = :order_id
+"""
+
+
+async def recognise(tx: Tx, since: datetime, until: datetime) -> tuple[datetime, bool]:
+    """Move what is left of funds captured in that time to revenue, once per order; a later refund comes from revenue.
+
+    Returns how far it came, and whether there is more before `until`.
+    """
+    ripe = (await tx.execute(_RIPE, since=since, until=until, step=_STEP)).all()
+    if ripe:
+        orders = sorted({row.order_id for row in ripe})
+        await tx.execute(_LOCK, orders=orders)
+        await tx.execute(_RECOGNISE, orders=orders, now=tx.now)
+    if len(ripe) < _STEP:
+        return until, False
+    # A step is larger than any one transaction's captures, which share their moment: this moves on.
+    return ripe[-1].posted_at, True
+
+
+async def check(tx: Tx, since: datetime, until: datetime) -> list[Any]:
+    """Compare the orders posted to in that time with the ledger, and again those found off before.
+
+    Returns those that are off and were not before: order_id, currency, off_minor.
+    """
+    touched = (await tx.execute(_TOUCHED, since=since, until=until)).scalars()
+    if not touched:
+        return []
+    off = (await tx.execute(_OFF, orders=touched)).all()
+    await tx.execute(
+        "DELETE FROM ledger_imbalances WHERE NOT order_id = ANY(CAST(:orders AS uuid[]))",
+        orders=[row.order_id for row in off],
+    )
+    rows = [row._asdict() | {"found_at": tx.now} for row in off]
+    new = await tx.insert(ledger_imbalances, rows, returning="order_id")
+    found = {row.order_id for row in new}
+    return [row for row in off if row.order_id in found]
+
+
+async def of_order(tx: Tx, order_id: UUID) -> dict[str, Any] | None:
+    """All postings of an order and the balance of each account, as JSON; None when the order is not known."""
+    order = (await tx.execute(_ORDER, order_id=order_id)).one_or_none()
+    if order is None:
+        return None
+    rows = (await tx.execute(_LISTED, order_id=order_id)).all()
+    balances: dict[str, int] = {}
+    for row in rows:
+        balances[row.debit] = balances.get(row.debit, 0) + row.amount_minor
+        balances[row.credit] = balances.get(row.credit, 0) - row.amount_minor
+    return {
+        "order_id": str(order_id),
+        "order_number": order.order_number,
+        "storefront": order.storefront,
+        "currency": order.currency,
+        "paid_in": sum(row.amount_minor for row in rows if row.debit == CLEARING),
+        "paid_out": sum(row.amount_minor for row in rows if row.credit == CLEARING),
+        "balances": dict(sorted(balances.items())),
+        "postings": [
+            {
+                "id": row.entry_id,
+                "posted_at": row.posted_at.isoformat(),
+                "kind": row.kind,
+                "key": row.key,
+                "invoice_id": str(row.invoice_id),
+                "debit": row.debit,
+                "credit": row.credit,
+                "amount": row.amount_minor,
+                "currency": row.currency,
+            }
+            for row in rows
+        ],
+    }

@@ -1,0 +1,133 @@
+"""The daily comparison with the bank: `reconcile` plans a day's invoices in steps, `compare` asks about one of them."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+from payments import reconciliation
+from payments.bank import Bank, BankAwayError
+from payments.domain.reconciling import UNANSWERED, Difference, Ours, differences
+from payments.domain.status import Expected
+from payments.metrics import PaymentMetrics
+from payments.pace import Pace
+from payments.reconciliation import COMPARE, PLAN, STEP
+from payments.work.checking import CHECK, check_payload
+from shared.database import Database, Tx
+from shared.telemetry.logging import get_logger
+from shared.work import Done, Item, Later, NotNow
+
+log = get_logger(__name__)
+_UNKNOWN_TO_US = frozenset({"capture_unknown_to_us", "held_at_the_bank"})
+_REFUSED_PAUSE = timedelta(seconds=60)
+_MOVING_PAUSE = timedelta(seconds=5)
+
+
+class PlanDay:
+    """Job `reconcile`: the key is `<day>/<invoice id to begin after>`."""
+
+    kind = PLAN
+    concurrency = 1
+
+    def __init__(self, database: Database, metrics: PaymentMetrics) -> None:
+        self._database = database
+        self._metrics = metrics
+
+    async def perform(self, item: Item) -> Sequence[Any]:
+        """The next step's invoices."""
+        async with self._database.reading() as tx:
+            return await reconciliation.invoices(
+                tx, date.fromisoformat(item.payload["day"]), int(item.payload["after"])
+            )
+
+    async def record(self, tx: Tx, done: Sequence[Done[Sequence[Any]]]) -> None:
+        """Make the comparison of each invoice due, and the next step where there may be more."""
+        planned: Counter[date] = Counter()
+        for one in done:
+            day = date.fromisoformat(one.item.payload["day"])
+            planned[day] += len(one.result)
+            for row in one.result:
+                payload = check_payload(row.order_id, row.price_minor, row.currency) | {"day": day.isoformat()}
+                tx.schedule(COMPARE, f"{day}/{row.invoice_id}", payload, trace=one.item.continues)
+            if len(one.result) == STEP:
+                reconciliation.plan_from(tx, day, one.result[-1].invoice_id, one.item.continues)
+        _report(await reconciliation.count(tx, planned, {}), self._metrics)
+
+
+@dataclass(slots=True, frozen=True)
+class Compared:
+    """An invoice and everything in which we differ from the bank."""
+
+    invoice_id: int
+    found: tuple[Difference, ...]
+
+
+class CompareInvoice:
+    """Job `compare`: the key is `<day>/<invoice id>`. At a polite rate: nobody waits for it."""
+
+    kind = COMPARE
+
+    def __init__(
+        self, bank: Bank, database: Database, metrics: PaymentMetrics, pace: Pace, *, terminal: str, concurrency: int
+    ) -> None:
+        self.concurrency = concurrency
+        self._bank = bank
+        self._database = database
+        self._metrics = metrics
+        self._pace = pace
+        self._terminal = terminal
+
+    async def perform(self, item: Item) -> Compared:
+        """Ask the bank about one invoice."""
+        invoice_id = int(item.key.partition("/")[2])
+        expected = Expected(invoice_id, item.payload["amount"], item.payload["currency"], self._terminal)
+        await self._pace.turn()
+        before = await self._ours(item, invoice_id)
+        try:
+            answer = await self._bank.status(expected, item.continues)
+        except BankAwayError as error:
+            raise NotNow(str(error), delay=error.delay) from None
+        if answer.result in UNANSWERED:
+            raise NotNow(f"check-status: result {answer.result}", delay=_REFUSED_PAUSE)
+        if await self._ours(item, invoice_id) != before:
+            raise Later(_MOVING_PAUSE, "its money is moving just now")
+        return Compared(invoice_id, differences(before, answer, expected))
+
+    async def record(self, tx: Tx, done: Sequence[Done[Compared]]) -> None:
+        """Keep and tell each difference. A capture we do not know is asked about as if its webhook had come."""
+        compared: Counter[date] = Counter()
+        found = []
+        for one in done:
+            payload = one.item.payload
+            day = date.fromisoformat(payload["day"])
+            compared[day] += 1
+            for difference in one.result.found:
+                found.append((day, one.result.invoice_id, payload["order_id"], difference))
+                if difference.what in _UNKNOWN_TO_US:
+                    ask = check_payload(UUID(payload["order_id"]), payload["amount"], payload["currency"])
+                    tx.schedule(CHECK, str(one.result.invoice_id), ask, trace=one.item.continues)
+        await reconciliation.note(tx, found)
+        for day, invoice_id, order_id, difference in found:
+            self._metrics.differences.labels(difference.what).inc()
+            log.error(
+                "bank_differs",
+                day=day.isoformat(),
+                invoice_id=str(invoice_id),
+                order_id=order_id,
+                what=difference.what,
+                ours=difference.ours,
+                banks=difference.banks,
+            )
+        _report(await reconciliation.count(tx, {}, compared), self._metrics)
+
+    async def _ours(self, item: Item, invoice_id: int) -> Ours:
+        async with self._database.reading() as tx:
+            return await reconciliation.ours(tx, item.payload["order_id"], invoice_id)
+
+
+def _report(finished: Sequence[Any], metrics: PaymentMetrics) -> None:
+    for row in finished:
+        metrics.days_reconciled.inc()
+        log.info("day_reconciled", day=row.day.isoformat(), compared=row.compared, differences=row.differences)

@@ -1,0 +1,126 @@
+"""Nobody keeps money taken twice (RF 2.4): a second capture is found, told, and returned, and only that one."""
+
+from typing import Any
+
+import pytest
+
+from payments.tables import attempts
+from shared.contracts import DuplicateCharged, Money, OrderPaid, RefundFailed, RefundSettled
+from shared.ids import uuid7
+
+PRICE = 599050
+SLOW = {"poll_first_seconds": 600}
+
+
+async def test_a_second_capture_is_told_once_and_posted(start: Any) -> None:
+    running = await start(**SLOW)
+    order, charged = await running.paid_twice()
+    [paid] = await running.stage.all_events(OrderPaid)
+    assert charged.amount == order.price
+    assert charged.invoice_id != paid.event.invoice_id
+    await running.sandbox.resend_webhook(charged.invoice_id, times=3, fields={"code": "again"})
+    await running.quiet()
+    assert len(await running.stage.all_events(DuplicateCharged)) == 1
+    assert running.figure("payment_captures_total", kind="duplicate") == 1
+    assert await running.ledger_says() == await running.bank_says()
+    ledger = (await running.get(f"/orders/{order.order_id}/ledger")).json()
+    assert ledger["balances"] == {"bank_clearing": 2 * PRICE, "buyer_funds": -PRICE, "duplicate_payable": -PRICE}
+
+
+async def test_the_surplus_goes_back_and_the_kept_one_stays(start: Any) -> None:
+    running = await start(**SLOW)
+    order, charged = await running.paid_twice()
+    approved = running.refund_approved(order, PRICE, charge_id=charged.charge_id)
+    await running.sandbox.faults({"target": "bank.refund", "effect": "lose_reply", "times": 1})
+    await running.stage.publish(approved, approved)
+    [settled] = await running.stage.events(RefundSettled)
+    assert (settled.event.refund_id, settled.event.charge_id) == (approved.refund_id, charged.charge_id)
+    await running.quiet()
+    said = await running.bank_says()
+    assert said.pop(int(charged.invoice_id)) == (PRICE, PRICE)
+    assert list(said.values()) == [(PRICE, 0)]
+    assert await running.ledger_says() == await running.bank_says()
+    # What the order keeps can still be refunded, and nothing more.
+    await running.stage.publish(running.refund_approved(order, PRICE), running.refund_approved(order, 1))
+    await running.stage.events(RefundSettled, count=2)
+    [failed] = await running.stage.events(RefundFailed)
+    assert failed.event.amount.amount == 1
+    assert await running.ledger_says() == await running.bank_says()
+
+
+async def test_a_surplus_refund_that_cannot_be_is_refused(start: Any) -> None:
+    running = await start(refund_wait_seconds=0.2, **SLOW)
+    order, charged = await running.paid_twice()
+    other = await running.paid()
+    before = await running.ledger_says()
+    wrong = [
+        running.refund_approved(order, PRICE + 1, charge_id=charged.charge_id),
+        running.refund_approved(order, 1, charge_id=charged.charge_id, amount=Money(amount=1, currency="USD")),
+        running.refund_approved(other, PRICE, charge_id=charged.charge_id),
+        running.refund_approved(order, PRICE, charge_id=uuid7()),
+    ]
+    await running.stage.publish(*wrong)
+    failed = {one.event.refund_id: one.event for one in await running.stage.events(RefundFailed, count=4)}
+    assert [failed[one.refund_id].reason for one in wrong] == [
+        "the refund is larger than what is left of the payment",
+        "the refund is not in the currency of the payment",
+        "the charge belongs to another order",
+        "there is no payment that could be refunded",
+    ]
+    assert [failed[one.refund_id].charge_id for one in wrong] == [one.charge_id for one in wrong]
+    assert await running.ledger_says() == before == await running.bank_says()
+    assert await running.sandbox.requests("/refund") == []
+
+
+async def test_a_refused_surplus_refund_leaves_it_owed(start: Any) -> None:
+    running = await start(**SLOW)
+    order, charged = await running.paid_twice()
+    await running.sandbox.faults({"target": "bank.refund", "effect": "refuse", "code": 5, "times": 1})
+    await running.stage.publish(running.refund_approved(order, PRICE, charge_id=charged.charge_id))
+    await running.stage.events(RefundFailed)
+    ledger = (await running.get(f"/orders/{order.order_id}/ledger")).json()
+    assert ledger["balances"]["duplicate_payable"] == -PRICE
+    assert ledger["balances"]["refunds_payable"] == 0
+    await running.stage.publish(running.refund_approved(order, PRICE, charge_id=charged.charge_id))
+    await running.stage.events(RefundSettled)
+    assert await running.ledger_says() == await running.bank_says()
+
+
+async def test_captures_that_an_earlier_version_parked_are_told(start: Any) -> None:
+    running = await start(**SLOW)
+    order = await running.paid()
+    async with running.service.database.transaction() as tx:
+        await tx.insert(
+            attempts,
+            [
+                {
+                    "order_id": order.order_id,
+                    "number": 2,
+                    "secret_hash": "x",
+                    "state": "duplicate",
+                    "transaction_id": "b2",
+                    "opened_at": tx.now,
+                }
+            ],
+        )
+        [row] = await tx.execute("SELECT invoice_id FROM attempts WHERE state = 'duplicate'")
+        tx.schedule("duplicate_capture", str(row.invoice_id))
+    [charged] = await running.stage.events(DuplicateCharged)
+    assert charged.event.invoice_id == str(row.invoice_id)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_both_captures_in_one_batch(start: Any, times: int) -> None:
+    """Two webhooks at once for two attempts of one order: one is kept, the other is surplus."""
+    running = await start(**SLOW)
+    order = await running.ordered()
+    first = await running.page(order)
+    await running.sandbox.faults({"target": "bank.check_status", "effect": "http_error", "times": 2 * times})
+    await running.sandbox.pay(first)
+    async with running.service.database.transaction() as tx:
+        await tx.execute("UPDATE attempts SET state = 'failed' WHERE order_id = :id", id=order.order_id)
+    await running.sandbox.pay(await running.page(order))
+    [charged] = await running.stage.events(DuplicateCharged)
+    paid = await running.paid_event(order)
+    assert charged.event.invoice_id != paid.invoice_id
+    assert await running.ledger_says() == await running.bank_says()
