@@ -6,7 +6,7 @@ from typing import TypeVar
 from refunds.domain.policy.conditions import Answer, failure, holds, request_until, restore_by
 from refunds.domain.policy.decision import Deadlines, Decision, Verdict
 from refunds.domain.policy.facts import REQUEST_FIELDS, Facts
-from refunds.domain.policy.model import GroundText, Policy, Refusal, Required, Rule
+from refunds.domain.policy.model import Approval, GroundText, Policy, Refusal, Required, Rule
 from refunds.domain.policy.words import explain, ground_values
 
 R = TypeVar("R", bound=Rule)
@@ -57,7 +57,7 @@ def _verdict(facts: Facts, policy: Policy) -> tuple[Verdict, list[GroundText]]:
             if answer is Answer.YES:
                 return "approve", _grounds(_that_hold(group, facts, policy))
             if answer is not Answer.NO:
-                return _AWAIT[answer], [_waiting(policy, answer)]
+                return _AWAIT[answer], [_waiting(policy, rule, answer)]
     last = policy.otherwise[-1:]
     return "deny", _grounds(_that_hold(policy.otherwise[:-1], facts, policy) or last)
 
@@ -75,7 +75,9 @@ def _grounds(rules: Iterable[Rule]) -> list[GroundText]:
     return [ground for rule in rules for ground in rule.ground]
 
 
-def _waiting(policy: Policy, answer: Answer) -> GroundText:
+def _waiting(policy: Policy, rule: Approval, answer: Answer) -> GroundText:
+    if answer is Answer.SUPPORT and rule.support is not None:
+        return rule.support
     ground: GroundText | None = getattr(policy.waiting, answer.value)
     if ground is None:  # the models refuse a policy that asks without saying why
         raise LookupError(f"{policy.name} waits for {answer.value} and does not say why")

@@ -102,6 +102,8 @@ class Approval(Rule):
     """A reason to pay; the first in the file is decisive. `above_refusals`: no refusal stands against it."""
 
     above_refusals: bool = False
+    #: Why it waits for support; None: as the policy's other approvals do.
+    support: GroundText | None = None
 
 
 class Refusal(Rule):
@@ -228,7 +230,7 @@ class Policy(_Data):
     def _cited(self) -> set[str]:
         grounds = [ground for rule in (*self.approve, *self.refuse, *self.otherwise) for ground in rule.ground]
         grounds += [g for g in (self.waiting.support, self.waiting.restoration, self.waiting.observation) if g]
-        grounds += self.required
+        grounds += [*self.required, *(rule.support for rule in self.approve if rule.support)]
         cited = {clause for ground in grounds for clause in ground.clauses}
         periods = (getattr(self.deadlines, name) for name in Periods.model_fields)
         return cited | {period.clause for period in periods if period is not None}

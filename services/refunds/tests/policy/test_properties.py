@@ -1,0 +1,215 @@
+"""What no facts may ever bring about, judged by clauses written down here a second time."""
+
+import copy
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, get_args
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from refunds.domain.policy import REQUEST_FIELDS, Facts, Reason
+from refunds.policies import decide
+
+PAID = datetime(2026, 11, 2, 12, tzinfo=UTC)
+ZONES = {"qazaq-esim": ZoneInfo("Asia/Almaty"), "e-sim-onl": UTC, "esimka": ZoneInfo("Asia/Tbilisi")}
+moments = st.one_of(
+    st.none(),
+    st.integers(0, 200 * 24).map(lambda hours: PAID + timedelta(hours=hours)),
+    st.integers(0, 96 * 60).map(lambda minutes: PAID + timedelta(minutes=minutes)),
+)
+certain = moments.filter(lambda moment: moment is not None)
+
+
+def part(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.one_of(st.none(), st.fixed_dictionaries({}, optional=fields))
+
+
+maybe_all = st.one_of(st.just(list(REQUEST_FIELDS)), st.lists(st.sampled_from(REQUEST_FIELDS), unique=True))
+facts = st.fixed_dictionaries(
+    {
+        "storefront": st.sampled_from(sorted(ZONES)),
+        "order": st.fixed_dictionaries(
+            {"paid_at": st.just(PAID), "paid": st.just({"amount": "5990.00", "currency": "KZT"})},
+            optional={
+                "kind": st.sampled_from(["esim", "esim", "top_up"]),
+                "charges": st.integers(1, 3),
+                "delivery_due_at": moments,
+            },
+        ),
+        "delivery": part(delivered_at=moments),
+        "profile": part(
+            generated_at=moments,
+            failed_at=moments,
+            installed_at=st.one_of(st.none(), st.none(), moments),
+            activated_at=st.one_of(st.none(), st.none(), moments),
+            deleted_at=st.one_of(st.none(), st.none(), moments),
+            revoked_at=st.one_of(st.none(), st.none(), moments),
+            expired_at=st.one_of(st.none(), st.none(), moments),
+            plan_ends_at=moments,
+            used_bytes=st.sampled_from([None, 0, 0, 1, 10**9]),
+            observed_at=moments,
+        ),
+        "top_up": part(applied_at=moments),
+        "support": part(
+            finding=st.sampled_from([None, "technical_failure", "no_failure"]),
+            found_at=moments,
+            restored_at=moments,
+            fair_use_violated=st.booleans(),
+            buyer_caused_delay=st.booleans(),
+            legal_rule=st.sampled_from([None, None, "a law"]),
+        ),
+        "request": st.fixed_dictionaries(
+            {"received_at": certain, "reason": st.sampled_from(get_args(Reason)), "provided": maybe_all}
+        ),
+        "now": moments,
+    }
+)
+
+
+def known(value: dict[str, Any], name: str, field: str) -> Any:
+    return (value[name] or {}).get(field)
+
+
+def forbidden(value: dict[str, Any]) -> str | None:
+    """A clause that forbids paying for what was bought; None: none does."""
+    zone = ZONES[value["storefront"]]
+    request, profile = value["request"], lambda field: known(value, "profile", field)
+    if value["order"].get("kind") == "top_up":
+        return None
+    received_at, reason = request["received_at"], request["reason"]
+    days = (received_at.astimezone(zone).date() - PAID.astimezone(zone).date()).days
+    started = bool(profile("activated_at") or profile("used_bytes"))
+    installed = bool(profile("installed_at") or profile("deleted_at"))
+    never_made = profile("failed_at") and not (
+        profile("generated_at") or installed or started or known(value, "delivery", "delivered_at")
+    )
+    stale = not never_made and (profile("observed_at") is None or profile("observed_at") < received_at)
+    finding = known(value, "support", "finding")
+    confirmed = bool(profile("failed_at")) or finding == "technical_failure"
+    if value["storefront"] == "qazaq-esim":
+        clauses = {
+            "RP 1": reason in ("incompatible_device", "sim_locked", "deleted_profile", "phone_settings"),
+            "PO 5.3": bool(profile("deleted_at")),
+            "PO 6.2": reason in ("no_coverage", "slow_data") or known(value, "support", "fair_use_violated"),
+            "RP 2": not confirmed,
+            "RP 2.3": started or stale or (not never_made and profile("used_bytes") is None),
+            "RP 3": days > 14 or not {"order_number", "email", "reason"} <= set(request["provided"]),
+        }
+    elif value["storefront"] == "e-sim-onl":
+        clauses = {
+            "RC 1": installed or started or bool(profile("revoked_at")) or days > 30,
+            "RC 2": stale or not {"order_number", "email"} <= set(request["provided"]),
+            "RC 7": bool(profile("expired_at")) or days > 180,
+        }
+    else:
+        plan_ends_at = profile("plan_ends_at")
+        undelivered = known(value, "delivery", "delivered_at") is None
+        clauses = {
+            "RF 3.1": (installed or started) and (bool(profile("used_bytes")) or not confirmed),
+            "RF 3.2": reason in ("incompatible_device", "sim_locked", "no_coverage"),
+            "RF 3.3": reason in ("scan_error", "lost_code", "deleted_profile"),
+            "RF 3.4": bool(profile("expired_at")) or (plan_ends_at is not None and plan_ends_at <= received_at),
+            "RF 3.5": known(value, "support", "fair_use_violated"),
+            "RF 4.2": not {"order_number", "full_name", "payment_date", "reason"} <= set(request["provided"])
+            or not {"email", "phone"} & set(request["provided"])
+            or (reason == "technical_failure" and "evidence" not in request["provided"]),
+            "use is not known afresh": stale and not undelivered,
+        }
+    return next((clause for clause, forbids in clauses.items() if forbids), None)
+
+
+#: What stands above the clauses about the thing that was bought: surplus money, and the law.
+ABOVE = {("RF", "2.4"), ("RF", "2.5")}
+
+
+@given(facts)
+def test_nothing_that_a_clause_forbids_is_approved(value: dict[str, Any]) -> None:
+    decision = decide(Facts.model_validate(value))
+    if decision.verdict == "approve" and (decision.grounds[0].document, decision.grounds[0].clause) not in ABOVE:
+        assert forbidden(value) is None
+
+
+@given(facts)
+def test_a_decision_is_whole(value: dict[str, Any]) -> None:
+    decision = decide(Facts.model_validate(value))
+    assert decision.grounds
+    assert len({(ground.document, ground.clause) for ground in decision.grounds}) == len(decision.grounds)
+    assert (decision.refund is not None) == (decision.verdict == "approve")
+    assert bool(decision.missing) == (decision.verdict == "await_information")
+    if decision.refund is not None:
+        assert decision.refund == Facts.model_validate(value).order.paid
+    for text in (decision.explanation.en, decision.explanation.ru):
+        assert "{" not in text
+        assert all(f"{ground.document} {ground.clause}" in text for ground in decision.grounds)
+    if decision.verdict == "await_support":
+        assert known(value, "support", "finding") is None
+    if decision.verdict == "await_restoration":
+        assert value["storefront"] == "esimka"
+
+
+uses = st.fixed_dictionaries(
+    {},
+    optional={
+        "installed_at": certain,
+        "activated_at": certain,
+        "deleted_at": certain,
+        "used_bytes": st.integers(1, 10**9),
+        "observed_at": certain,
+    },
+)
+
+
+@given(facts, uses)
+def test_later_knowledge_of_use_never_turns_a_denial_into_an_approval(
+    value: dict[str, Any], learned: dict[str, Any]
+) -> None:
+    before = decide(Facts.model_validate(value))
+    after = decide(Facts.model_validate(value | {"profile": {**(value["profile"] or {}), **learned}}))
+    if before.verdict == "deny":
+        assert after.verdict == "deny"
+
+
+@given(facts, st.randoms(use_true_random=False))
+def test_the_order_of_facts_says_nothing(value: dict[str, Any], shuffle: random.Random) -> None:
+    def mixed(part: Any) -> Any:
+        if not isinstance(part, dict):
+            return part
+        names = list(part)
+        shuffle.shuffle(names)
+        return {name: mixed(part[name]) for name in names}
+
+    other = mixed(copy.deepcopy(value))
+    shuffle.shuffle(other["request"]["provided"])
+    other["request"]["provided"] *= 2
+    assert decide(Facts.model_validate(other)) == decide(Facts.model_validate(value))
+
+
+@given(facts)
+def test_what_is_null_is_what_is_absent(value: dict[str, Any]) -> None:
+    def without(part: Any) -> Any:
+        if not isinstance(part, dict):
+            return part
+        return {name: without(one) for name, one in part.items() if one is not None}
+
+    assert decide(Facts.model_validate(without(value))) == decide(Facts.model_validate(value))
+
+
+@given(facts)
+def test_json_and_back(value: dict[str, Any]) -> None:
+    """A stored decision can be taken again from its stored facts."""
+    read = Facts.model_validate(value)
+    assert decide(Facts.model_validate_json(read.model_dump_json())) == decide(read)
+
+
+@pytest.mark.parametrize("storefront", sorted(ZONES))
+def test_more_documents_never_hurt(storefront: str, make_facts: Callable[..., dict[str, Any]]) -> None:
+    """A complete request is judged the same, however much more came with it."""
+    few = {"qazaq-esim": ["order_number", "email", "reason"], "e-sim-onl": ["order_number", "email"]}
+    provided = few.get(storefront, ["order_number", "phone", "full_name", "payment_date", "reason"])
+    every = decide(Facts.model_validate(make_facts(storefront, "changed_mind")))
+    some = decide(Facts.model_validate(make_facts(storefront, "changed_mind", request={"provided": provided})))
+    assert some == every
