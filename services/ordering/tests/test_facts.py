@@ -12,6 +12,7 @@ from ordering.domain.status import Fact, status
 from ordering.tables import orders
 from shared.contracts import (
     DeliveryFailed,
+    DuplicateCharged,
     Explanation,
     Ground,
     InstallStatus,
@@ -20,12 +21,14 @@ from shared.contracts import (
     OrderPaid,
     OrderPlaced,
     PaymentFailed,
+    PaymentLapsed,
     ProfileExpired,
     ProfileFailed,
     ProfileGenerated,
     ProfileObserved,
     ProfileRevoked,
     QrDelivered,
+    ReceiptIssued,
     RefundApproved,
     RefundFailed,
     RefundRequested,
@@ -64,6 +67,9 @@ def life(order_id: UUID) -> dict[Fact, list[OrderEvent]]:
     }
     case, refund = uuid_for("case", str(order_id)), uuid_for("refund", str(order_id))
     approved = {"case_id": case, "refund_id": refund, "amount": PRICE, "policy": "RF-2026-04-22"}
+    charge = uuid_for("charge", str(order_id))
+    surplus = {"refund_id": uuid_for("surplus", str(order_id))}
+    receipt: dict[str, Any] = {"amount": PRICE, "check_number": "1", "ticket_url": "https://ofd.example/t/1"}
     reasons = {
         "grounds": (Ground(document="RF", clause="2.3", text="late"),),
         "explanation": Explanation(en="x", ru="y"),
@@ -122,6 +128,24 @@ def life(order_id: UUID) -> dict[Fact, list[OrderEvent]]:
         Fact.REFUND_FAILED: [RefundFailed(**same, refund_id=refund, amount=PRICE, reason="x", failed_at=at(11))],
         Fact.REFUND_SETTLED: [
             RefundSettled(**same, refund_id=refund, amount=PRICE, settled_at=at(12), credited_by=at(9 * 24 * 60).date())
+        ],
+        Fact.PAYMENT_LAPSED: [PaymentLapsed(**same, lapsed_at=at(2))],
+        Fact.DUPLICATE_CHARGED: [
+            DuplicateCharged(**same, charge_id=charge, invoice_id="4", amount=PRICE, captured_at=at(4))
+        ],
+        Fact.SURPLUS_REQUESTED: [
+            RefundRequested(**same, case_id=charge, reason="double_charge", origin="system", requested_at=at(5))
+        ],
+        Fact.SURPLUS_APPROVED: [
+            RefundApproved(**same, **approved | surplus, **reasons, approved_at=at(6), charge_id=charge)
+        ],
+        Fact.SURPLUS_FAILED: [
+            RefundFailed(**same, **surplus, amount=PRICE, reason="x", failed_at=at(7), charge_id=charge)
+        ],
+        Fact.SURPLUS_SETTLED: [RefundSettled(**same, **surplus, amount=PRICE, settled_at=at(8), charge_id=charge)],
+        Fact.RECEIPT_ISSUED: [
+            ReceiptIssued(**same, **receipt, receipt_id=case, kind="sale", issued_at=at(4)),
+            ReceiptIssued(**same, **receipt, receipt_id=refund, kind="sale_return", refund_id=refund, issued_at=at(13)),
         ],
     }
 

@@ -28,6 +28,10 @@ def test_order_and_repetition_of_facts_do_not_matter(facts: set[Fact], data: st.
         ([], Status.PLACED),
         ([Fact.PAYMENT_FAILED], Status.PAYMENT_FAILED),
         ([Fact.PAYMENT_FAILED, Fact.ORDER_PAID], Status.PAID),
+        ([Fact.PAYMENT_FAILED, Fact.PAYMENT_LAPSED], Status.LAPSED),
+        ([Fact.PAYMENT_LAPSED, Fact.ORDER_PAID], Status.PAID),
+        ([Fact.QR_DELIVERED, Fact.DUPLICATE_CHARGED, Fact.SURPLUS_REQUESTED], Status.DELIVERED),
+        ([Fact.QR_DELIVERED, Fact.SURPLUS_APPROVED, Fact.SURPLUS_SETTLED, Fact.RECEIPT_ISSUED], Status.DELIVERED),
         ([Fact.PROFILE_GENERATED], Status.PROFILE_READY),
         ([Fact.ORDER_PAID, Fact.PROFILE_FAILED], Status.PROVISIONING_FAILED),
         ([Fact.PROFILE_GENERATED, Fact.DELIVERY_FAILED], Status.DELIVERY_FAILED),
@@ -51,6 +55,8 @@ def test_status(facts: list[Fact], expected: Status) -> None:
 
 REFUND = {"amount": 1234500, "currency": "KZT", "clauses": ["RP 2.1", "RP 2.2"], "credited_by": "2026-06-09"}
 
+RECEIPT = {"kind": "sale_return", "link": "https://ofd.example/t/1"}
+
 
 @pytest.mark.parametrize(
     ("fact", "detail", "en", "ru"),
@@ -64,6 +70,8 @@ REFUND = {"amount": 1234500, "currency": "KZT", "clauses": ["RP 2.1", "RP 2.2"],
         (Fact.PROFILE_EXPIRED, {"reason": "plan_ended"}, "validity is over.", "срок пакета закончился."),
         (Fact.REFUND_APPROVED, REFUND, "12\u00a0345.00 KZT was approved (RP 2.1, RP", "одобрен (RP 2.1, RP 2.2)."),
         (Fact.REFUND_SETTLED, REFUND, "usually arrives by 9 June 2026.", "приходят до 09.06.2026."),
+        (Fact.DUPLICATE_CHARGED, REFUND, "took 12\u00a0345.00 KZT a second time.", "12\u00a0345.00 KZT второй раз."),
+        (Fact.RECEIPT_ISSUED, RECEIPT, "receipt of the refund: https://ofd.example/t/1.", "чек о возврате: https://ofd"),
         (Fact.REFUND_FAILED, REFUND, "12\u00a0345.00 KZT. Our staff", "12\u00a0345.00 KZT. Этим"),
     ],
 )  # fmt: skip
@@ -74,7 +82,8 @@ def test_sentences(fact: Fact, detail: dict[str, Any], en: str, ru: str) -> None
 
 @pytest.mark.parametrize("fact", list(Fact))
 def test_every_fact_has_a_sentence_without_gaps(fact: Fact) -> None:
-    detail = REFUND if "refund" in fact else {}
+    money = ("refund", "surplus", "duplicate")
+    detail = RECEIPT if "receipt" in fact else REFUND if any(word in fact for word in money) else {}
     for tongue in ("en", "ru"):
         words = sentence(Known(fact, NOON, detail=detail), tongue)
         assert words.endswith(".")

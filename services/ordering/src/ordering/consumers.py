@@ -14,18 +14,21 @@ from ordering.intake import Submission, accept
 from ordering.store import record
 from shared.contracts import (
     DeliveryFailed,
+    DuplicateCharged,
     Event,
     Money,
     OrderPaid,
     OrderRejected,
     OrderSubmitted,
     PaymentFailed,
+    PaymentLapsed,
     ProfileExpired,
     ProfileFailed,
     ProfileGenerated,
     ProfileObserved,
     ProfileRevoked,
     QrDelivered,
+    ReceiptIssued,
     RefundApproved,
     RefundFailed,
     RefundRequested,
@@ -75,6 +78,18 @@ def _payment_failed(event: PaymentFailed) -> Told:
     return Fact.PAYMENT_FAILED, event.failed_at, event.invoice_id, {"reason_code": event.reason_code}
 
 
+def _payment_lapsed(event: PaymentLapsed) -> Told:
+    return Fact.PAYMENT_LAPSED, event.lapsed_at, "", {}
+
+
+def _duplicate_charged(event: DuplicateCharged) -> Told:
+    return Fact.DUPLICATE_CHARGED, event.captured_at, str(event.charge_id), _money(event.amount)
+
+
+def _receipt_issued(event: ReceiptIssued) -> Told:
+    return Fact.RECEIPT_ISSUED, event.issued_at, str(event.receipt_id), {"kind": event.kind, "link": event.ticket_url}
+
+
 def _profile_generated(event: ProfileGenerated) -> Told:
     return Fact.PROFILE_GENERATED, event.generated_at, "", {}
 
@@ -111,21 +126,25 @@ def _delivery_failed(event: DeliveryFailed) -> Told:
 
 
 def _refund_requested(event: RefundRequested) -> Told:
-    return Fact.REFUND_REQUESTED, event.requested_at, str(event.case_id), {}
+    fact = Fact.SURPLUS_REQUESTED if event.reason == "double_charge" else Fact.REFUND_REQUESTED
+    return fact, event.requested_at, str(event.case_id), {}
 
 
 def _refund_approved(event: RefundApproved) -> Told:
     clauses = [f"{ground.document} {ground.clause}" for ground in event.grounds]
-    return Fact.REFUND_APPROVED, event.approved_at, str(event.refund_id), {**_money(event.amount), "clauses": clauses}
+    fact = Fact.REFUND_APPROVED if event.charge_id is None else Fact.SURPLUS_APPROVED
+    return fact, event.approved_at, str(event.refund_id), {**_money(event.amount), "clauses": clauses}
 
 
 def _refund_settled(event: RefundSettled) -> Told:
     credited = {"credited_by": event.credited_by.isoformat()} if event.credited_by else {}
-    return Fact.REFUND_SETTLED, event.settled_at, str(event.refund_id), {**_money(event.amount), **credited}
+    fact = Fact.REFUND_SETTLED if event.charge_id is None else Fact.SURPLUS_SETTLED
+    return fact, event.settled_at, str(event.refund_id), {**_money(event.amount), **credited}
 
 
 def _refund_failed(event: RefundFailed) -> Told:
-    return Fact.REFUND_FAILED, event.failed_at, str(event.refund_id), _money(event.amount)
+    fact = Fact.REFUND_FAILED if event.charge_id is None else Fact.SURPLUS_FAILED
+    return fact, event.failed_at, str(event.refund_id), _money(event.amount)
 
 
 def _money(money: Money) -> dict[str, Any]:
@@ -148,6 +167,9 @@ def _keeping(tell: Callable[[Any], Told]) -> Handler:
 FACTS: dict[type[Event], Handler] = {
     OrderPaid: _keeping(_order_paid),
     PaymentFailed: _keeping(_payment_failed),
+    PaymentLapsed: _keeping(_payment_lapsed),
+    DuplicateCharged: _keeping(_duplicate_charged),
+    ReceiptIssued: _keeping(_receipt_issued),
     ProfileGenerated: of_esims(_keeping(_profile_generated), esim_sold),
     ProfileFailed: _keeping(_profile_failed),
     ProfileObserved: of_esims(profile_observed, esim_observed),

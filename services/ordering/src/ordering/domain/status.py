@@ -9,7 +9,9 @@ class Fact(StrEnum):
 
     ORDER_PLACED = "order_placed"
     PAYMENT_FAILED = "payment_failed"
+    PAYMENT_LAPSED = "payment_lapsed"
     ORDER_PAID = "order_paid"
+    DUPLICATE_CHARGED = "duplicate_charged"
     PROFILE_GENERATED = "profile_generated"
     PROFILE_FAILED = "profile_failed"
     TOP_UP_APPLIED = "top_up_applied"
@@ -26,6 +28,12 @@ class Fact(StrEnum):
     REFUND_APPROVED = "refund_approved"
     REFUND_FAILED = "refund_failed"
     REFUND_SETTLED = "refund_settled"
+    #: The same of a second payment for the order: they say nothing about the order itself.
+    SURPLUS_REQUESTED = "surplus_requested"
+    SURPLUS_APPROVED = "surplus_approved"
+    SURPLUS_FAILED = "surplus_failed"
+    SURPLUS_SETTLED = "surplus_settled"
+    RECEIPT_ISSUED = "receipt_issued"
 
 
 class Status(StrEnum):
@@ -33,6 +41,7 @@ class Status(StrEnum):
 
     PLACED = "placed"
     PAYMENT_FAILED = "payment_failed"
+    LAPSED = "lapsed"
     PAID = "paid"
     PROFILE_READY = "profile_ready"
     PROVISIONING_FAILED = "provisioning_failed"
@@ -61,6 +70,7 @@ _PRECEDENCE: tuple[tuple[Fact, Status], ...] = (
     (Fact.DELIVERY_FAILED, Status.DELIVERY_FAILED),
     (Fact.PROFILE_GENERATED, Status.PROFILE_READY),
     (Fact.ORDER_PAID, Status.PAID),
+    (Fact.PAYMENT_LAPSED, Status.LAPSED),
     (Fact.PAYMENT_FAILED, Status.PAYMENT_FAILED),
 )
 
@@ -80,11 +90,14 @@ def status(facts: Collection[str]) -> Status:
     9. profile or top-up failed: *provisioning_failed*. Final by contract; it outranks a profile that was also reported.
     10. delivery failed: *delivery_failed*. The profile exists and waits for a mailbox that takes it.
     11. profile generated: *profile_ready*.
-    12. order paid: *paid*. It outranks failed attempts, also those that are reported later.
-    13. payment failed: *payment_failed*. The order can still be paid by another attempt.
-    14. otherwise *placed*.
+    12. order paid: *paid*. It outranks failed attempts, also those that are reported later, and a lapse: a payment
+        that still arrives is honoured.
+    13. payment lapsed: *lapsed*. Nobody paid within the shop's time.
+    14. payment failed: *payment_failed*. The order can still be paid by another attempt.
+    15. otherwise *placed*.
 
-    Installed, activated and deleted are told in the timeline; they change nothing for the order.
+    Installed, activated and deleted are told in the timeline; they change nothing for the order. Nor do receipts, and a
+    second payment and its way back (RF 2.4): the order keeps the first one.
 
     A later stage implies the earlier ones (delivered implies generated implies paid), so a stage whose predecessors
     have not been heard of yet counts all the same.

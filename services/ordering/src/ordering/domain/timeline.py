@@ -30,6 +30,14 @@ _SENTENCES: dict[Fact, dict[Tongue, str]] = {
         "en": "A payment did not go through{why}. The order can still be paid.",
         "ru": "Платёж не прошёл{why}. Заказ всё ещё можно оплатить.",
     },
+    Fact.PAYMENT_LAPSED: {
+        "en": "Nobody has paid for the order in time. A payment that still arrives is honoured.",
+        "ru": "Заказ не был оплачен вовремя. Если оплата всё же поступит, заказ будет выполнен.",
+    },
+    Fact.DUPLICATE_CHARGED: {
+        "en": "The bank took {amount} a second time. This payment goes back by itself (RF 2.4).",
+        "ru": "Банк списал {amount} второй раз. Этот платёж вернётся сам (RF 2.4).",
+    },
     Fact.ORDER_PAID: {"en": "The payment was received.", "ru": "Оплата получена."},
     Fact.PROFILE_GENERATED: {"en": "The eSIM was made by the operator.", "ru": "Оператор выпустил eSIM."},
     Fact.PROFILE_FAILED: {
@@ -74,6 +82,23 @@ _SENTENCES: dict[Fact, dict[Tongue, str]] = {
         "en": "The refund of {amount} was sent to the original payment method{until}.",
         "ru": "Возврат {amount} отправлен на исходный способ оплаты{until}.",
     },
+    Fact.SURPLUS_REQUESTED: {
+        "en": "A refund of the second payment was requested.",
+        "ru": "Запрошен возврат второго платежа.",
+    },
+    Fact.SURPLUS_APPROVED: {
+        "en": "The refund of the second payment of {amount} was approved{clauses}.",
+        "ru": "Возврат второго платежа {amount} одобрен{clauses}.",
+    },
+    Fact.SURPLUS_FAILED: {
+        "en": "The bank refused to return the second payment of {amount}. Our staff is taking care of it.",
+        "ru": "Банк отклонил возврат второго платежа {amount}. Этим занимается наш сотрудник.",
+    },
+    Fact.SURPLUS_SETTLED: {
+        "en": "The second payment of {amount} was sent back{until}.",
+        "ru": "Второй платёж {amount} отправлен обратно{until}.",
+    },
+    Fact.RECEIPT_ISSUED: {"en": "The fiscal receipt{kind}: {link}.", "ru": "Фискальный чек{kind}: {link}."},
 }
 #: Epay's reasonCodes in a buyer's words (interfaces.md section 1); other codes say nothing that helps a buyer.
 _REASONS: tuple[tuple[tuple[int, ...], dict[Tongue, str]], ...] = (
@@ -92,6 +117,10 @@ _CHANNELS: dict[str, dict[Tongue, str]] = {
 _ENDS: dict[str, dict[Tongue, str]] = {
     "never_activated": {"en": ": it was not activated in time (RC 7)", "ru": ": её не активировали вовремя (RC 7)"},
     "plan_ended": {"en": ": the plan's validity is over", "ru": ": срок пакета закончился"},
+}
+_RECEIPTS: dict[str, dict[Tongue, str]] = {
+    "sale": {"en": " of the payment", "ru": " об оплате"},
+    "sale_return": {"en": " of the refund", "ru": " о возврате"},
 }
 _MEBIBYTE = 1024 * 1024
 _ORDER = {fact: position for position, fact in enumerate(Fact)}
@@ -112,6 +141,8 @@ def sentence(known: Known, tongue: Tongue) -> str:
         clauses=_clauses(detail.get("clauses", ())),
         total=_total(detail.get("total_bytes"), tongue),
         ended=_ENDS.get(detail.get("reason", ""), {}).get(tongue, ""),
+        kind=_RECEIPTS.get(detail.get("kind", ""), {}).get(tongue, ""),
+        link=detail.get("link", ""),
         until=_until(detail.get("credited_by"), tongue),
     )
 
