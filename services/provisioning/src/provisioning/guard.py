@@ -177,7 +177,9 @@ class Guarded:
 
     def _note(self, port: Port, breaker: Breaker, answer: object) -> None:
         before = breaker.state(time.monotonic())
-        if isinstance(answer, Unknown | NotNow):
+        if isinstance(answer, NotNow) and not answer.asked:
+            breaker.dropped()  # the adapter did not call, which says nothing about the operator
+        elif isinstance(answer, Unknown | NotNow):
             breaker.failed(time.monotonic())
         else:
             breaker.succeeded()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from provisioning.adapters.airalo import AiraloOperator
 from provisioning.adapters.caller import calls_counter
 from provisioning.adapters.es2plus import Es2PlusOperator
 from provisioning.adapters.instant import InstantOperator
@@ -16,6 +17,7 @@ from shared.kernel.service import Service
 
 _ADAPTERS: dict[str, Callable[[OperatorSettings, Tools], Operator]] = {
     "es2plus": Es2PlusOperator,
+    "airalo": AiraloOperator,
     "instant": lambda one, _tools: InstantOperator(one.name),
 }
 
@@ -59,7 +61,7 @@ class Operators:
 
 def build_operators(settings: Settings, service: Service) -> Operators:
     """Read the configuration. Raises ValueError where it cannot work or must not (personal data)."""
-    tools = Tools(service.tracing, calls_counter(service.metrics.registry), service.clock)
+    tools = Tools(service.tracing, calls_counter(service.metrics.registry), service.clock, service.database)
     chosen = settings.all_operators()
     figures = Figures(service.metrics.registry)
     operators = {}

@@ -1,8 +1,13 @@
 """Provisioning, assembled."""
 
+from fastapi import Depends
+
+from provisioning import airalo_webhook
+from provisioning.agents import agent_only
 from provisioning.api import router
 from provisioning.births import Births
 from provisioning.consumers import Intake
+from provisioning.life.wiring import by_kind, live
 from provisioning.operators import Operators, build_operators
 from provisioning.settings import Settings
 from provisioning.stock import Stock
@@ -23,9 +28,14 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     service.closes(operators.close)
     births = Births(settings, Sealer("notifications", settings.notifications_seal_public_key))
     agents = StorefrontKeys({name: key.get_secret_value() for name, key in settings.agent_keys.items()})
-    service.consumes({OrderPaid: Intake(settings, operators, Stock(settings.stock), births).order_paid})
+    intake = Intake(settings, operators, Stock(settings.stock), births)
+    service.consumes({OrderPaid: by_kind(intake.order_paid, settings, operators)})
+    live(service, settings, operators, births, Depends(agent_only(agents)))
     _make(service, settings, operators, births)
-    service.serves(router(service.database, agents, operators, settings.stock))
+    service.serves(
+        router(service.database, agents, operators, settings.stock),
+        airalo_webhook.router(service.database, operators.settings),
+    )
     return service
 
 

@@ -60,8 +60,7 @@ class Stage:
             database_url=url,
             kafka_bootstrap_servers=self.bootstrap_servers,
             topic_prefix=self.prefix,
-            http_port=0,
-            **overrides,
+            **{"http_port": 0, **overrides},
         )
 
     async def service(self, build: Callable[[S], Service], settings_class: type[S], **overrides: Any) -> Service:

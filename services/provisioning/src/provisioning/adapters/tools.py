@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from prometheus_client import Counter
 
 from shared.clock import Clock
+from shared.database import Database
 from shared.telemetry.tracing import Tracing
 
 
@@ -15,3 +16,4 @@ class Tools:
     tracing: Tracing
     calls: Counter
     clock: Clock
+    database: Database
