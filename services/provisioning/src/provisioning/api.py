@@ -4,12 +4,13 @@ import time
 from collections.abc import Sequence
 from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
+from provisioning.agents import agent_only
 from provisioning.domain.operator_settings import StockSettings
 from provisioning.guard import Guarded, Port
 from provisioning.operators import Operators
@@ -125,12 +126,7 @@ def router(
     routes = APIRouter(tags=["profiles"])
     kinds = [operators.kind("provision", name) for name in operators.names]
 
-    def agent(authorization: Annotated[str | None, Header()] = None) -> str:
-        try:
-            return agents.storefront(authorization)
-        except Problem as problem:
-            detail = "Send your agent key as `Authorization: Bearer <key>`."
-            raise Problem(problem.status, "unknown-agent-key", detail, headers=problem.headers) from None
+    agent = agent_only(agents)
 
     @routes.get("/profiles/{order_id}", dependencies=[Depends(agent)])
     async def profile(order_id: UUID) -> ProfileView:

@@ -51,9 +51,9 @@ class Births:
         """Call this too."""
         self._listeners.append(listener)
 
-    def valid_until(self, paid_at: datetime) -> datetime:
-        """When an eSIM that nobody installs expires (RC 7)."""
-        return paid_at + timedelta(days=self._settings.unused_validity_days)
+    def valid_until(self, storefront: str, paid_at: datetime) -> datetime:
+        """When an eSIM that nobody activates expires (RC 7)."""
+        return paid_at + timedelta(days=self._settings.unused_days(storefront))
 
     async def tell(self, tx: Tx, born: Sequence[Born]) -> None:
         """Publish them. Their rows are settled in this transaction."""

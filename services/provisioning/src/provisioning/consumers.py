@@ -12,17 +12,16 @@ from provisioning.operators import Operators
 from provisioning.settings import Settings
 from provisioning.stock import Stock, Taken
 from provisioning.tables import profiles
-from shared.contracts import OrderPaid, ProfileFailed
+from shared.contracts import OrderPaid
 from shared.database import Tx
 from shared.messaging.consumer import Received
 
-_NO_TOP_UPS = "Top-ups are not offered yet."
 _ONE_EACH = "ON CONFLICT (order_id) DO NOTHING"
 Orders = dict[UUID, Received[OrderPaid]]
 
 
 class Intake:
-    """Applies OrderPaid."""
+    """Applies OrderPaid of kind `esim`."""
 
     def __init__(self, settings: Settings, operators: Operators, stock: Stock, births: Births) -> None:
         self._settings = settings
@@ -31,14 +30,11 @@ class Intake:
         self._births = births
 
     async def order_paid(self, tx: Tx, batch: Sequence[Received[OrderPaid]]) -> None:
-        """One profile row per order; it is settled from stock, or the job `provision` is due for it."""
-        orders = {received.event.order_id: received for received in batch}
-        esims = {key: received for key, received in orders.items() if received.event.kind == "esim"}
-        top_ups = {key: received for key, received in orders.items() if received.event.kind != "esim"}
-        if esims:
-            await self._order(tx, esims)
-        if top_ups:
-            await self._refuse(tx, top_ups)
+        """One profile row per order; it is settled from stock, or the job `provision` is due for it.
+
+        Orders of eSIMs only: a top-up (life/top_ups.py) must never become a second eSIM.
+        """
+        await self._order(tx, {received.event.order_id: received for received in batch})
 
     async def _order(self, tx: Tx, orders: Orders) -> None:
         offers = {
@@ -83,37 +79,10 @@ class Intake:
             iccid=taken.iccid,
             paid_at=order.paid_at,
             generated_at=tx.now,
-            valid_until=self._births.valid_until(order.paid_at),
+            valid_until=self._births.valid_until(order.storefront, order.paid_at),
             made=taken.made,
             trace=received.trace,
         )
-
-    async def _refuse(self, tx: Tx, orders: Orders) -> None:
-        """A top-up must never become a second eSIM; the failure returns the money."""
-        operator = self._operators.names[0]
-        rows = [
-            self._row(tx, orders[key].event, Offer(operator, orders[key].event.plan.profile_type))
-            | {"state": "failed", "reason": _NO_TOP_UPS, "settled_at": tx.now}
-            for key in sorted(orders)
-        ]
-        made = await tx.insert(profiles, rows, on_conflict=_ONE_EACH, returning="order_id")
-        for found in made:
-            received = orders[found.order_id]
-            order = received.event
-            failed = ProfileFailed(
-                order_id=order.order_id,
-                order_number=order.order_number,
-                storefront=order.storefront,
-                buyer_id=order.buyer_id,
-                plan=order.plan,
-                operator=operator,
-                reason=_NO_TOP_UPS,
-                paid_at=order.paid_at,
-                failed_at=tx.now,
-                kind="top_up",
-                iccid=order.iccid,
-            )
-            tx.publish(failed, trace=received.trace)
 
     def _row(self, tx: Tx, order: OrderPaid, offer: Offer) -> dict[str, Any]:
         return {

@@ -177,7 +177,7 @@ class Provision:
             profile_type=rows.profile_type_of(item.payload),
             iccid=made.iccid or item.payload["iccid"],
             generated_at=tx.now,
-            valid_until=self._births.valid_until(fields["paid_at"]),
+            valid_until=self._births.valid_until(fields["storefront"], fields["paid_at"]),
             made=made,
             trace=item.continues,
         )
