@@ -5,11 +5,13 @@ from aiosmtplib import SMTP
 from notifications import storefronts
 from notifications.adapters.instant import InstantMailer
 from notifications.adapters.smtp import SmtpMailer
+from notifications.api import bounces
 from notifications.consumers.contacts import Contacts
 from notifications.consumers.mailing import Mailing
 from notifications.consumers.orders import Orders
 from notifications.consumers.refunds import Refunds
 from notifications.domain.delivery import Mailer
+from notifications.domain.signature import Signature
 from notifications.recent import Recent
 from notifications.settings import Settings
 from notifications.work.letters import DeliverQr, MailRefund, SendNote
@@ -52,7 +54,14 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
         Refunds(mailing, settings),
     )
     sending = Sending(
-        settings, mailer, storefronts.load(), {}, service.database, service.tracing, service.metrics.registry, recent
+        settings,
+        mailer,
+        storefronts.load(),
+        _signers(settings),
+        service.database,
+        service.tracing,
+        service.metrics.registry,
+        recent,
     )
     service.consumes(
         {
@@ -82,7 +91,18 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
         WatchExpiry(mailing),
         WatchPlan(mailing, service.database, settings),
     )
+    if settings.bounce_key is not None:
+        bounce_key = settings.bounce_key.get_secret_value()
+        service.serves(bounces.router(service.database, sending.links, bounce_key, service.metrics.registry))
     return service
+
+
+def _signers(settings: Settings) -> dict[str, tuple[Signature, ...]]:
+    """Raises NotASigningKeyError, at the start rather than with the first mail."""
+    return {
+        slug: tuple(Signature.of(key.domain, key.selector, key.private_key.get_secret_value()) for key in keys)
+        for slug, keys in settings.dkim_keys.items()
+    }
 
 
 def _mailer(settings: Settings) -> Mailer:

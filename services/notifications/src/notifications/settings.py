@@ -2,7 +2,7 @@
 
 from typing import Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import BaseModel, Field, SecretStr, model_validator
 
 from shared.kernel.settings import ServiceSettings
 from shared.sealed import new_private_key
@@ -10,6 +10,14 @@ from shared.sealed import new_private_key
 _TWO_DAYS = 2 * 24 * 3600
 _FOUR_DAYS = 4 * 24 * 3600
 _TWO_WEEKS = 14 * 24 * 3600
+
+
+class DkimKey(BaseModel):
+    """A key whose public half is published at `<selector>._domainkey.<domain>`."""
+
+    domain: str = Field(pattern=r"^[a-z0-9.-]+$")
+    selector: str = Field(pattern=r"^[a-z0-9-]+$")
+    private_key: SecretStr
 
 
 class Settings(ServiceSettings):
@@ -38,6 +46,12 @@ class Settings(ServiceSettings):
     )
     #: base64 of 32 bytes; signs links and return paths. A generated one is good for tests only: links die with it.
     link_key: SecretStr = Field(default_factory=lambda: SecretStr(new_private_key()))
+    dkim_keys: dict[str, tuple[DkimKey, ...]] = Field(
+        default_factory=dict, description='by storefront: [{"domain", "selector", "private_key" (PEM)}]'
+    )
+    bounce_key: SecretStr | None = Field(
+        None, min_length=16, description="what the mail server shows when it hands in bounces; none are taken without"
+    )
     gather_seconds: float = Field(2.0, gt=0, description="a refund's approval waits so long for the bank's answer")
     order_mail_after_seconds: float = Field(
         10.0, gt=0, description="`we have your order`, where the code is not out by then"

@@ -1,7 +1,7 @@
 """A rendered letter as the bytes of a mail (RFC 5322, MIME), with headers that survive any name."""
 
 from base64 import encodebytes
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.header import Header
@@ -51,9 +51,9 @@ def message(
     *,
     message_id: str,
     date: datetime,
-    signer: Signer | None = None,
+    signers: Sequence[Signer] = (),
 ) -> bytes:
-    """The whole mail, CRLF lines, signed where there is a signer. The same letter always gives the same bytes."""
+    """The whole mail, CRLF lines, signed by each signer. The same letter always gives the same bytes."""
     boundary = f"={message_id.partition('@')[0]}="
     outer, inner = f"{boundary}a", f"{boundary}r"
     head = [
@@ -75,7 +75,7 @@ def message(
     plain = _part("text/plain; charset=utf-8", _lines(rendered.text))
     html = f'Content-Type: multipart/related; type="text/html"; boundary="{inner}"'.encode() + _CRLF * 2
     whole = "\r\n".join(head).encode() + _multipart(outer, [plain, html + _multipart(inner, related)])
-    return whole if signer is None else signer(whole) + whole
+    return b"".join(signer(whole) for signer in signers) + whole
 
 
 def _lines(text: str) -> bytes:

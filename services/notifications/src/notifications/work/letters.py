@@ -43,6 +43,11 @@ def qr_delivered(fact: ProfileGenerated, channel: Channel, at: datetime) -> QrDe
     return QrDelivered(**order_fields(fact), channel=channel, paid_at=fact.paid_at, delivered_at=at)
 
 
+def delivery_failed(fact: ProfileGenerated, code: int, enhanced: str | None, at: datetime) -> DeliveryFailed:
+    """The fact that the mailbox does not take the code; codes only."""
+    return DeliveryFailed(**order_fields(fact), channel="email", smtp_code=code, enhanced_code=enhanced, failed_at=at)
+
+
 def order_fields(fact: OrderEvent) -> dict[str, Any]:
     """What every fact about an order carries."""
     return {name: getattr(fact, name) for name in OrderEvent.model_fields}
@@ -90,16 +95,8 @@ class DeliverQr(MailJob):
                 first.discard(one.fact.order_id)
                 tx.publish(qr_delivered(one.fact, "email", one.at), trace=trace)
             elif one.refused is not None:
-                tx.publish(
-                    DeliveryFailed(
-                        **order_fields(one.fact),
-                        channel="email",
-                        smtp_code=one.refused.code,
-                        enhanced_code=one.refused.enhanced_code,
-                        failed_at=one.at,
-                    ),
-                    trace=trace,
-                )
+                event = delivery_failed(one.fact, one.refused.code, one.refused.enhanced_code, one.at)
+                tx.publish(event, trace=trace)
 
 
 class SendNote(MailJob):

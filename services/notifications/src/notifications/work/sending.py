@@ -63,7 +63,7 @@ class Sending:
         settings: Settings,
         mailer: Mailer,
         storefronts: Mapping[str, Storefront],
-        signers: Mapping[str, Signer],
+        signers: Mapping[str, Sequence[Signer]],
         database: Database,
         tracing: Tracing,
         registry: CollectorRegistry,
@@ -159,8 +159,8 @@ class MailJob:
         account = self._sending.links.account(fact.order_id, contact.email, now)
         rendered = self.render(mailed[0], fact, store, contact, account)
         message_id = f"{mailed[1]}.{mailed[0]}@{self._sending.domain}"
-        signer = self._sending.signers.get(fact.storefront)
-        return message(rendered, store, to, message_id=message_id, date=now, signer=signer)
+        signers = self._sending.signers.get(fact.storefront, ())
+        return message(rendered, store, to, message_id=message_id, date=now, signers=signers)
 
     def _judge(self, item: Item, answer: Answer) -> Refused | None:
         """A final refusal, or None where it was accepted; raises what the work board understands otherwise."""

@@ -1,0 +1,1 @@
+"""HTTP: what mail servers hand in, and the buyer's account page."""
