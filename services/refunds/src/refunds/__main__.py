@@ -1,4 +1,4 @@
-"""`python -m refunds serve | migrate | decide`."""
+"""`python -m refunds serve | migrate | decide | policies`."""
 
 import sys
 

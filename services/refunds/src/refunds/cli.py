@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from refunds.domain.policy import Facts, UnknownPolicyError
 from refunds.policies import PolicyError, policies
+from refunds.policies.table import as_text, table
 
 
 class _MalformedError(ValueError):
@@ -73,4 +74,23 @@ def _refused(stream: TextIO, lines: Sequence[str]) -> int:
     return 2
 
 
-COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"decide": decide}
+def show_policies(arguments: Sequence[str]) -> int:
+    """`python -m refunds policies [<storefront>[@<version>]] [--json]`: the policies as tables, in Markdown."""
+    parser = argparse.ArgumentParser(prog="python -m refunds policies", description=show_policies.__doc__)
+    parser.add_argument("names", nargs="*", help="storefronts, or single versions; none: all")
+    parser.add_argument("--json", action="store_true", help="the data themselves")
+    given = parser.parse_args(arguments)
+    try:
+        book = policies()
+        names = given.names or book.storefronts
+        chosen = [version for name in names for version in ([book.named(name)] if "@" in name else book.versions(name))]
+    except (UnknownPolicyError, PolicyError) as error:
+        return _refused(sys.stderr, str(error).splitlines())
+    if given.json:
+        print(json.dumps([one.model_dump(mode="json", exclude_none=True) for one in chosen], ensure_ascii=False))  # noqa: T201 - the answer
+    else:
+        print("\n".join(as_text(table(one, book)) for one in chosen), end="")  # noqa: T201 - as above
+    return 0
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"decide": decide, "policies": show_policies}

@@ -77,7 +77,11 @@ def known(value: dict[str, Any], name: str, field: str) -> Any:
 def forbidden(value: dict[str, Any]) -> str | None:
     """A clause that forbids paying for what was bought; None: none does."""
     zone = ZONES[value["storefront"]]
-    request, profile = value["request"], lambda field: known(value, "profile", field)
+    request = value["request"]
+
+    def profile(field: str) -> Any:
+        return known(value, "profile", field)
+
     if value["order"].get("kind") == "top_up":
         return None
     received_at, reason = request["received_at"], request["reason"]
