@@ -12,6 +12,7 @@ from refunds.desk.figures import Figures
 from refunds.desk.judging import Judge
 from refunds.desk.opening import Fingerprints
 from refunds.policies import policies
+from refunds.policies.page import policy_router
 from refunds.settings import Settings
 from refunds.work.delivery import DeliveryDue
 from refunds.work.reading import GroupReading
@@ -47,5 +48,5 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     service.performs(CaseDue(desk), ClaimDue(desk), DeliveryDue(desk, reading))
     service.runs(Watch(service.database, judge, figures).run)
     callers = Callers(settings.storefront_keys, settings.agent_keys)
-    service.serves(case_router(service.database, desk, callers))
+    service.serves(case_router(service.database, desk, callers), policy_router(policies(), service.clock))
     return service

@@ -76,7 +76,7 @@ class Pass:
             return
         # Once the profile is taken back there is nothing left to observe.
         freshest = None if revoked else self.patience.observation
-        facts = facts_of(file.order, case, self.tx.now, freshest=freshest)
+        facts = self.judge.promised(facts_of(file.order, case, self.tx.now, freshest=freshest))
         answer = refused_revocation(file.order, case) if refused else self.judge.answer(facts, file.order.charge(case))
         if answer is None:
             if case.verdict is None and case.decided_by is None:

@@ -1,6 +1,6 @@
 """Which policy judges an order, and what it says: also of money that the bank took twice."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -36,10 +36,19 @@ class Judge:
 
         A surplus capture goes back whole whatever the policy says of refunds: the seller sold one thing.
         """
+        facts = self.promised(facts)
         policy = self.policy(facts.storefront, facts.order.paid_at)
         if charge is not None:
             return _surplus(facts, charge, policy)
         return None if policy is None else decide(facts, policy)
+
+    def promised(self, facts: Facts) -> Facts:
+        """The same facts with the offer's time limit for delivery, where the policy in force sets one (RF 2.3)."""
+        policy = self.policy(facts.storefront, facts.order.paid_at)
+        if policy is None or policy.delivery_hours is None or facts.order.delivery_due_at is not None:
+            return facts
+        due_at = facts.order.paid_at + timedelta(hours=policy.delivery_hours)
+        return facts.model_copy(update={"order": facts.order.model_copy(update={"delivery_due_at": due_at})})
 
     def last_day(self, moment: datetime | None, storefront: str, paid_at: datetime) -> date | None:
         """The day that ends at this moment where the seller is."""
