@@ -52,7 +52,7 @@ async def test_no_request_to_an_operator_carries_anything_of_the_buyer(start: An
     )
     await running.stage.publish(contact)
     [made] = await running.stage.events(ProfileGenerated)
-    await sandbox.faults({"target": "operator.confirm_order", "effect": "refuse", "reasonCode": "2.1"})
+    await sandbox.faults({"target": "operator.confirm_order", "effect": "refuse", "reasonCode": "2.1", "times": 1})
     failing = await running.paid()
     await running.stage.events(ProfileFailed)
 

@@ -25,10 +25,15 @@ from notifications.domain.delivery import Accepted, Mail
 from notifications.domain.letters import QrLetter
 from notifications.domain.message import message, recipient
 from notifications.domain.render import render_qr
+from provisioning.adapters.caller import calls_counter
 from provisioning.adapters.es2plus import Es2PlusOperator
+from provisioning.adapters.tools import Tools
 from provisioning.domain.activation import activation_code
 from provisioning.domain.identifiers import iccid, new_matching_id
 from provisioning.domain.operator import Made, ProfileOrder
+from provisioning.domain.operator_settings import OperatorSettings
+from shared.clock import SystemClock
+from shared.database import Database
 from shared.telemetry.tracing import Tracing
 
 _PROCESSES = 2
@@ -51,9 +56,9 @@ async def calls_without_an_engine(stack: Stack, count: int) -> float:
 
 
 async def _calls(options: dict[str, Any]) -> dict[str, float]:
-    operator = Es2PlusOperator(
-        "baseline", options["operator"], Tracing("baseline", ratio=0), CollectorRegistry(), requester="2.999.1"
-    )
+    database = Database("postgresql+psycopg://nobody@127.0.0.1:1/none")  # adapters may have a memory; this one has none
+    tools = Tools(Tracing("baseline", ratio=0), calls_counter(CollectorRegistry()), SystemClock(), database)
+    operator = Es2PlusOperator(OperatorSettings(name="baseline", url=options["operator"]), tools)
     mailer = SmtpMailer(
         lambda: SMTP(hostname="127.0.0.1", port=options["smtp"], local_hostname="bench.example", start_tls=False),
         connections=8,
@@ -81,13 +86,14 @@ async def _calls(options: dict[str, Any]) -> dict[str, float]:
 
     async def buyer() -> None:
         for number in numbers:
-            wanted = ProfileOrder(iccid("8999702", first + number), new_matching_id(), PLAN.profile_type)
+            profile = iccid("8999702", first + number)
+            wanted = ProfileOrder(str(number), PLAN.profile_type, profile, new_matching_id())
             made = await operator.order(wanted, trace=None)
             if not isinstance(made, Made):
                 raise TypeError(f"the operator answered {type(made).__name__}")
             code = activation_code(made.smdp_address, made.matching_id, confirmation_code=False)
             to = recipient("Bench Buyer", f"plain{number}@bench.example")
-            answer = await mailer.send(Mail(store.address, to, partial(compose, number, wanted.iccid, code)))
+            answer = await mailer.send(Mail(store.address, to, partial(compose, number, profile, code)))
             if not isinstance(answer, Accepted):
                 raise TypeError(f"the mail server answered {type(answer).__name__}")
 

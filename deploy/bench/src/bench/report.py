@@ -34,6 +34,11 @@ def show(results: dict[str, Any]) -> None:
         table.add_row("the same calls with no engine", _spread(sandbox["without_engine_per_second"]), "")
         table.add_row("ratio", _spread(sandbox["ratio"], 2), _TARGETS["ratio"])
         table.add_row("idle p50 / p99 / max ms, HTTP and SMTP", _idle(sandbox["idle"]), "")
+    for name, measured in results.get("stock", {}).items():
+        label = f"operator of 800 ms, {name.replace('_', ' ')}"
+        table.add_row(f"{label}, alone: p50 / p99 / max ms", _idle(measured["one_by_one"]), "")
+        steady = measured["steady"]
+        table.add_row(f"{label}, {steady['per_second']}/s: p50 / p99 / max ms", _idle(steady), "")
     console.print(table)
     if instant:
         console.print(_costs(instant))

@@ -9,6 +9,7 @@ from bench.baseline import calls_without_an_engine
 from bench.driver import Driver, Record, orders
 from bench.figures import Spread, percentile
 from bench.machine import describe
+from bench.stock import ENVIRONMENTS, slow_operator
 from local_stack.kafka_settings import BENCH
 from local_stack.stack import Stack
 from shared.contracts import BuyerContact
@@ -20,7 +21,7 @@ INSTANT = {
     "notifications": {"MAIL_ADAPTER": "instant"},
 }
 REAL = {"*": {"LOG_LEVEL": "WARNING"}, "notifications": {"SMTP_CONNECTIONS": "16"}, "sandbox": {"SANDBOX_DATA_DIR": ""}}
-SCENARIOS = ("instant", "sandbox")
+SCENARIOS = ("instant", "sandbox", "stock")
 RATES = (250, 500, 1000, 1500, 2000)
 #: A rate counts as kept when 99 of 100 orders are delivered within this time (reliability.md).
 KEPT_SECONDS = 0.25
@@ -31,6 +32,9 @@ async def run(names: list[str], arguments: Namespace) -> dict[str, Any]:
     """Measure the scenarios one after the other, each on a fresh stack."""
     results: dict[str, Any] = {"machine": describe(), "orders": arguments.orders, "runs": arguments.runs}
     for name in names:
+        if name == "stock":
+            results[name] = await stock(arguments)
+            continue
         environment = INSTANT if name == "instant" else REAL
         async with Stack("bench", environment=environment, profile=BENCH, fresh=True) as stack:
             results[name] = await (instant if name == "instant" else sandbox)(stack, arguments)
@@ -66,6 +70,19 @@ async def sandbox(stack: Stack, arguments: Namespace) -> dict[str, Any]:
             "ratio": Spread.of([a / b for a, b in zip(rates, plain, strict=True)]).plain(),
             "cpu_us_per_order": engine[-1]["cpu_us_per_order"],
         }
+
+
+async def stock(arguments: Namespace) -> dict[str, Any]:
+    """An operator of 800 ms, with and without profiles at hand."""
+    found = {}
+    for name, environment in ENVIRONMENTS.items():
+        environments = {**REAL, "provisioning": environment}
+        async with (
+            Stack("bench", environment=environments, profile=BENCH, fresh=True) as stack,
+            Driver(stack.bootstrap_servers) as driver,
+        ):
+            found[name] = await slow_operator(stack, driver, _prepare, arguments.seconds, pool="STOCK" in environment)
+    return found
 
 
 async def at_rest(stack: Stack, seconds: float = 10.0) -> dict[str, Any]:

@@ -149,10 +149,9 @@ class Refill:
 class StockOrder:
     """Has one profile made for stock. Orders of buyers come first: this lane is narrow."""
 
-    concurrency = 8
-
     def __init__(self, pools: Sequence[StockSettings], operators: Operators, name: str, database: Database) -> None:
         self.kind = operators.kind("stock", name)
+        self.concurrency = max(1, operators.settings[name].concurrency // 4)
         self._ages = {(pool.operator, pool.profile_type): pool.max_age_days * 86_400 for pool in pools}
         self._operators = operators
         self._name = name

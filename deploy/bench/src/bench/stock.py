@@ -1,0 +1,66 @@
+"""What stock at hand is worth: an operator that takes 800 ms for a profile, with and without a pool of ready ones."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import httpx
+import psycopg
+
+from bench.driver import PLAN, Driver, Record
+from bench.figures import percentile
+from local_stack.stack import Stack
+
+#: Of the operator's 800 ms, half for each of its two functions (downloadOrder, confirmOrder).
+_EACH_SECONDS = 0.4
+_ONE_BY_ONE = 100
+_PER_SECOND = 20
+_READY = 500
+_FILL_SECONDS = 120.0
+_READY_NOW = "SELECT count(*) FROM stock_profiles WHERE state = 'ready'"
+
+POOL = {"operator": "primary", "profile_type": PLAN.profile_type, "low": 300, "high": _READY}
+ENVIRONMENTS: dict[str, dict[str, str]] = {
+    "without_stock": {},
+    "with_stock": {"STOCK": json.dumps([POOL])},
+}
+
+Prepare = Callable[..., Awaitable[list[Record]]]
+
+
+async def slow_operator(
+    stack: Stack, driver: Driver, prepare: Prepare, seconds: float, *, pool: bool
+) -> dict[str, Any]:
+    """Latency one order at a time, and at a steady 20 orders/s; the pool, where there is one, is full at the start."""
+    await driver.one_by_one(await prepare(driver, 20, traced=0.01), pause=0.02)  # warm up, at no latency
+    if pool:
+        await _filled(stack)
+    rules = [
+        {"target": f"operator.{function}", "effect": "latency", "seconds": _EACH_SECONDS}
+        for function in ("download_order", "confirm_order")
+    ]
+    async with httpx.AsyncClient(base_url=stack.url("sandbox"), trust_env=False) as sandbox:
+        (await sandbox.put("/control/faults", json=rules)).raise_for_status()
+    alone = await driver.one_by_one(await prepare(driver, _ONE_BY_ONE, traced=0.01), pause=0.02)
+    steady = await driver.paced(await prepare(driver, int(_PER_SECOND * seconds), traced=0.01), _PER_SECOND)
+    return {"one_by_one": _figures(alone), "steady": {"per_second": _PER_SECOND, **_figures(steady)}}
+
+
+def _figures(latencies: Sequence[float]) -> dict[str, float]:
+    return {
+        "p50_ms": percentile(latencies, 0.5) * 1000,
+        "p99_ms": percentile(latencies, 0.99) * 1000,
+        "max_ms": max(latencies) * 1000,
+    }
+
+
+async def _filled(stack: Stack) -> None:
+    url = stack.database_url("provisioning").replace("+psycopg", "")
+    async with asyncio.timeout(_FILL_SECONDS):
+        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+            while True:
+                row = await (await connection.execute(_READY_NOW)).fetchone()
+                if row and row[0] >= _READY:
+                    return
+                await asyncio.sleep(0.2)
