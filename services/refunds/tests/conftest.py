@@ -13,7 +13,10 @@ from refunds.desk import case_ids
 from refunds.service import build
 from refunds.settings import Settings
 from shared.contracts import (
+    BuyerContact,
     DeliveryFailed,
+    DuplicateCharged,
+    InstallStatus,
     Money,
     OperatorStatus,
     OrderEvent,
@@ -21,9 +24,13 @@ from shared.contracts import (
     Plan,
     ProfileFailed,
     ProfileGenerated,
+    ProfileObserved,
+    ProfileRevoked,
     QrDelivered,
     RefundFailed,
     RefundSettled,
+    RevocationRefused,
+    Usage,
 )
 from shared.ids import uuid7
 from shared.kernel.service import Service
@@ -39,11 +46,13 @@ class Life:
 
     def __init__(self, storefront: str = "qazaq-esim", currency: str = "KZT", paid_at: datetime = PAID_AT) -> None:
         self.order_id = uuid7()
+        self.order_number = f"1{self.order_id.int % 10**9:09d}"
         self.paid_at = paid_at
+        self.storefront = storefront
         self.money = Money(amount=599000, currency=currency)
         self._about: dict[str, Any] = {
             "order_id": self.order_id,
-            "order_number": "10000001",
+            "order_number": self.order_number,
             "storefront": storefront,
             "buyer_id": uuid7(),
         }
@@ -94,6 +103,58 @@ class Life:
             **self._about, refund_id=refund_id, amount=self.money, reason="refused", failed_at=self.paid_at
         )
 
+    def observed(self, at: datetime, case_id: Any = None, *, reached: bool = True, **seen: Any) -> ProfileObserved:
+        """The operator says: released, nothing used; `seen` says otherwise."""
+        used = seen.pop("used_bytes", 0)
+        return ProfileObserved(
+            **self._about,
+            iccid="8999702000000000001",
+            operator="sandbox",
+            install=InstallStatus(
+                state="installed" if seen.get("installed_at") else "released", source="feed", observed_at=at
+            ),
+            usage=Usage(used_bytes=used, total_bytes=5 * 2**30, source="feed", observed_at=at),
+            case_id=case_id,
+            reached=reached,
+            observed_at=at,
+            **seen,
+        )
+
+    def revoked(self, case_id: Any) -> ProfileRevoked:
+        return ProfileRevoked(
+            **self._about,
+            iccid="8999702000000000001",
+            reason="cancellation",
+            case_id=case_id,
+            revoked_at=self.paid_at,
+        )
+
+    def revocation_refused(self, case_id: Any) -> RevocationRefused:
+        return RevocationRefused(
+            **self._about,
+            iccid="8999702000000000001",
+            case_id=case_id,
+            reason="installed",
+            refused_at=self.paid_at,
+        )
+
+    def charged_twice(self) -> DuplicateCharged:
+        return DuplicateCharged(
+            **self._about, charge_id=uuid7(), invoice_id="123456790", amount=self.money, captured_at=self.paid_at
+        )
+
+    def contact(self, email: str = "ann@example.org") -> BuyerContact:
+        return BuyerContact(
+            buyer_id=self._about["buyer_id"],
+            storefront=self.storefront,
+            name="Ann",
+            email=email,
+            phone="+995555000111",
+            language="en",
+            newsletter=False,
+            updated_at=self.paid_at,
+        )
+
     def everything(self) -> list[OrderEvent]:
         return [
             self.paid(),
@@ -121,6 +182,20 @@ class Refunds:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.service.port}", trust_env=False) as client:
             return await client.get(path, headers=headers)
 
+    async def post(self, path: str, body: Any = None, key: str | None = "agent-key") -> httpx.Response:
+        headers = {"authorization": f"Bearer {key}"} if key else {}
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.service.port}", trust_env=False) as client:
+            return await client.post(path, headers=headers, json=body or {})
+
+    async def delivered(self, storefront: str = "esimka", paid_ago: timedelta = timedelta(days=1)) -> Life:
+        """An order that was paid, made and delivered a while ago, as far as this service knows."""
+        currency = "KZT" if storefront == "qazaq-esim" else "USD"
+        life = Life(storefront, currency, self.service.clock.now() - paid_ago)
+        await self.stage.publish(life.paid(), life.generated(), life.delivered())
+        sql = "SELECT 1 FROM order_facts WHERE order_id = :id AND num_nonnulls(paid_at, generated_at, delivered_at) = 3"
+        await self.stage.eventually(lambda: self.rows(sql, id=life.order_id))
+        return life
+
     async def rows(self, sql: str, **parameters: Any) -> list[dict[str, Any]]:
         async with self.service.database.reading() as tx:
             return [dict(row) for row in (await tx.execute(sql, **parameters)).mappings()]
@@ -139,7 +214,13 @@ Start = Callable[..., Awaitable[Refunds]]
 async def start(stage: Stage, tmp_path: Path) -> Start:
     async def start(**overrides: Any) -> Refunds:
         trace_file = tmp_path / "traces.jsonl"
-        settings: dict[str, Any] = {"agent_keys": {"anna": "agent-key"}, "trace_file": trace_file, **overrides}
+        settings: dict[str, Any] = {
+            "agent_keys": {"anna": "agent-key", "boris": "boris-key"},
+            "storefront_keys": {"esimka": "esimka-key", "e-sim-onl": "onl-key", "qazaq-esim": "qazaq-key"},
+            "observation_retry_seconds": 0.3,
+            "trace_file": trace_file,
+            **overrides,
+        }
         return Refunds(await stage.service(build, Settings, **settings), stage, trace_file)
 
     return start

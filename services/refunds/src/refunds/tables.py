@@ -152,6 +152,7 @@ cases = Table(
     Column("decided_by", Text),
     Column("finding", Text),
     timestamp("found_at"),
+    Column("found_by", Text),
     timestamp("restored_at"),
     Column("fair_use_violated", Boolean),
     Column("buyer_caused_delay", Boolean),

@@ -87,7 +87,10 @@ def router(database: Database, desk: Desk, callers: Callers) -> APIRouter:
             return Eligibility(
                 order_number=row.order_number, policy=policy.name, status="refunded", as_of=now, answers=[]
             )
-        found = prospects(lambda reason: hypothetical(file.order, reason, now), lambda facts: decide(facts, policy))
+        found = prospects(
+            lambda reason: hypothetical(file.order, reason, now),
+            lambda facts: decide(desk.judge.promised(facts), policy),
+        )
         return Eligibility(
             order_number=row.order_number,
             policy=policy.name,

@@ -120,6 +120,7 @@ class Desk:
             detail = {name: value for name in Finding.__slots__ if (value := getattr(found, name)) not in (None, False)}
             passing.audit.add("found", case, **detail)
             _note(case, found, tx.now)
+            case.found_by = who
             if awaits_appeal(case):
                 case.appeal_answered_at = tx.now
             passing.consider(file, case, person=True, fresh=True)
@@ -147,7 +148,7 @@ class Desk:
             if any(one.ground == case.ground and one.closed_at is None for one in file.cases):
                 raise NotAllowedError("A newer request on the same ground is open; it will be answered.")
             case.closed_at = case.closed_as = None
-            case.appealed_at, case.appeal_of, case.appeal_answered_at = tx.now, case.decided_by, None
+            case.appealed_at, case.appeal_of, case.appeal_answered_at = tx.now, case.found_by or case.decided_by, None
             case.appeal_answer_by = self._appeal_by(file, tx.now)
             passing.audit.add("appealed", case, answer_by=case.appeal_answer_by.isoformat())
             tx.publish(events.appeal_received(file, case, tx.now), trace=trace)

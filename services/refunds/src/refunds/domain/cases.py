@@ -97,6 +97,7 @@ class Case:
     decided_by: str | None = None
     finding: str | None = None
     found_at: datetime | None = None
+    found_by: str | None = None
     restored_at: datetime | None = None
     fair_use_violated: bool | None = None
     buyer_caused_delay: bool | None = None

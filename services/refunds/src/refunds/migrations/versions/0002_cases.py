@@ -85,6 +85,7 @@ ALTER TABLE cases
   ADD COLUMN decided_by text,
   ADD COLUMN finding text,
   ADD COLUMN found_at timestamptz,
+  ADD COLUMN found_by text,
   ADD COLUMN restored_at timestamptz,
   ADD COLUMN fair_use_violated boolean,
   ADD COLUMN buyer_caused_delay boolean,

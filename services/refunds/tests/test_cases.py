@@ -1,0 +1,330 @@
+"""Cases of buyers and of the system, from the request to the money."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from refunds.desk.opening import Fingerprints
+from shared.contracts import (
+    AppealReceived,
+    BuyerContact,
+    CancellationAccepted,
+    ClaimReceived,
+    InformationNeeded,
+    RefundApproved,
+    RefundDenied,
+    RefundRequested,
+    RefundsBuyerErased,
+    RefundSettled,
+)
+from shared.telemetry.tracing import new_traceparent, trace_id
+
+COMPLETE = {
+    "channel": "form",
+    "full_name": "Ann Kanareika",
+    "email": "ann@example.org",
+    "payment_date": "2026-11-20",
+    "circumstances": "I do not need it",
+}
+
+
+def ask(reason: str = "changed_mind", **other: Any) -> dict[str, Any]:
+    return {**COMPLETE, "reason": reason, **other}
+
+
+async def opened(running: Any, life: Any, body: dict[str, Any] | None = None, key: str = "esimka-key") -> Any:
+    answer = await running.post(f"/orders/{life.order_id}/refund-requests", body or ask(), key)
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+async def state_of(running: Any, life: Any, wanted: str) -> Any:
+    async def there() -> Any:
+        cases = (await running.get(f"/cases/{life.order_id}")).json().get("cases", [])
+        return next((case for case in cases if case["state"] == wanted), None)
+
+    return await running.stage.eventually(there)
+
+
+async def test_unused_it_is_observed_approved_and_settled(start: Any) -> None:
+    running = await start()
+    life = await running.delivered()
+    case = await opened(running, life)
+    assert (case["state"], case["decision"]["verdict"]) == ("observing", "await_observation")
+    [requested] = await running.stage.events(RefundRequested)
+    assert (requested.event.origin, requested.event.channel, requested.event.reason) == (
+        "buyer",
+        "form",
+        "changed_mind",
+    )
+
+    trace = new_traceparent(sampled=True)
+    await running.stage.publish(life.observed(running.service.clock.now(), case["case_id"]), trace=trace)
+    [approved] = await running.stage.events(RefundApproved)
+    event = approved.event
+    assert trace_id(approved.trace) == trace_id(trace)
+    assert (event.amount, event.revoke_profile, event.grounds[0].clause) == (life.money, True, "2.1")
+    assert event.pay_by is not None
+    assert event.credited_by is not None
+    await state_of(running, life, "paying")
+
+    about = event.model_dump(include={"order_id", "order_number", "storefront", "buyer_id", "refund_id", "amount"})
+    await running.stage.publish(RefundSettled(**about, settled_at=life.paid_at))
+    await state_of(running, life, "settled")
+    decisions = await running.rows("SELECT verdict, facts FROM decisions ORDER BY decided_at")
+    assert [one["verdict"] for one in decisions] == ["await_observation", "approve"]
+    assert decisions[1]["facts"]["profile"]["used_bytes"] == 0
+    refused = await running.post(f"/orders/{life.order_id}/refund-requests", ask("other"), "esimka-key")
+    assert (refused.status_code, refused.json()["type"]) == (409, "urn:problem:already-refunded")
+
+
+async def test_used_it_is_denied_with_clause_and_appeal(start: Any) -> None:
+    running = await start()
+    life = await running.delivered()
+    case = await opened(running, life)
+    now = running.service.clock.now()
+    await running.stage.publish(life.observed(now, case["case_id"], installed_at=now, activated_at=now, used_bytes=7))
+    [denied] = await running.stage.events(RefundDenied)
+    assert denied.event.grounds[0].clause == "3.1"
+    assert await running.stage.all_events(RefundApproved) == []
+    again = await running.post(f"/orders/{life.order_number}/refund-requests", ask(), "esimka-key")
+    assert (again.status_code, again.json()["case_id"], again.json()["state"]) == (200, case["case_id"], "denied")
+
+
+async def test_an_operator_that_is_away_is_asked_again_and_nobody_is_paid_meanwhile(start: Any) -> None:
+    running = await start()
+    life = await running.delivered()
+    case = await opened(running, life)
+    await running.stage.publish(life.observed(running.service.clock.now(), case["case_id"], reached=False))
+    asked = await running.stage.events(RefundRequested, count=3)
+    assert {str(one.event.case_id) for one in asked} == {case["case_id"]}
+    assert await running.stage.all_events(RefundApproved) == []
+    await state_of(running, life, "observing")
+
+
+async def test_an_incomplete_request_is_told_what_is_missing_and_completed(start: Any) -> None:
+    running = await start()
+    life = await running.delivered()
+    case = await opened(running, life, {"reason": "technical_failure", "email": "ann@example.org"})
+    assert case["state"] == "information_needed"
+    [needed] = await running.stage.events(InformationNeeded)
+    assert set(needed.event.missing) == {"full_name", "payment_date", "evidence"}
+    more = await running.post(
+        f"/orders/{life.order_id}/refund-requests",
+        {"reason": "technical_failure", "full_name": "Kanareika", "payment_date": "2026-11-20", "evidence": ["shot-1"]},
+        "esimka-key",
+    )
+    assert (more.status_code, more.json()["case_id"]) == (200, case["case_id"])
+    assert more.json()["state"] == "support"
+    assert more.json()["due_kind"] == "decide_by"
+    kept = await running.rows("SELECT kind, text FROM notes")
+    assert kept == [{"kind": "evidence", "text": "shot-1"}]
+    for table in ("cases", "audit", "decisions"):
+        assert not await running.rows(f"SELECT 1 FROM {table} t WHERE t::text ~* 'kanareika'")
+
+
+async def test_a_failure_is_found_and_not_restored_in_time(start: Any) -> None:
+    running = await start()
+    life = await running.delivered(paid_ago=timedelta(days=10))
+    received = running.service.clock.now() - timedelta(hours=71, minutes=59, seconds=57)
+    body = ask("technical_failure", evidence=["shot"], received_at=received.isoformat())
+    case = await opened(running, life, body, "agent-key")
+    found = await running.post(f"/cases/{case['case_id']}/findings", {"finding": "technical_failure"})
+    assert (found.status_code, found.json()["state"]) == (200, "restoration"), found.text
+    assert found.json()["due_kind"] == "restore_by"
+    await running.stage.publish(life.observed(running.service.clock.now(), case["case_id"]))
+    [approved] = await running.stage.events(RefundApproved)
+    assert "2.2" in [ground.clause for ground in approved.event.grounds]
+    assert (await running.rows("SELECT decided_by FROM cases"))[0]["decided_by"] == "system"
+
+
+async def test_money_taken_twice_goes_back_once_for_each(start: Any) -> None:
+    running = await start()
+    lives = [await running.delivered(shop) for shop in ("esimka", "qazaq-esim")]
+    twice = [life.charged_twice() for life in lives]
+    await running.stage.publish(*twice, *twice)
+    approved = await running.stage.events(RefundApproved, count=2)
+    assert {one.event.charge_id for one in approved} == {one.charge_id for one in twice}
+    assert all(
+        one.event.amount == lives[0].money.model_copy(update={"currency": one.event.amount.currency})
+        for one in approved
+    )
+    assert not any(one.event.revoke_profile for one in approved)
+    joined = await running.post(f"/orders/{lives[0].order_id}/refund-requests", ask("double_charge"), "esimka-key")
+    assert joined.status_code == 200
+    # The order itself may still be returned.
+    case = await opened(running, lives[0])
+    await running.stage.publish(lives[0].observed(running.service.clock.now(), case["case_id"]))
+    await running.stage.events(RefundApproved, count=3)
+
+
+async def test_a_cancellation_revokes_first_and_pays_then(start: Any) -> None:
+    running = await start()
+    life = await running.delivered("e-sim-onl")
+    path = f"/orders/{life.order_id}/cancellation"
+    answer = await running.post(path, {"email": "ann@example.org"}, "onl-key")
+    assert (answer.status_code, answer.json()["state"]) == (201, "observing"), answer.text
+    case_id = answer.json()["case_id"]
+    await running.stage.publish(life.observed(running.service.clock.now(), case_id))
+    await running.stage.events(CancellationAccepted)
+    await state_of(running, life, "revoking")
+    assert await running.stage.all_events(RefundApproved) == []
+    await running.stage.publish(life.revoked(case_id))
+    [approved] = await running.stage.events(RefundApproved)
+    assert (approved.event.grounds[0].clause, approved.event.revoke_profile) == ("1", False)
+    other = await running.delivered("esimka")
+    refused = await running.post(f"/orders/{other.order_id}/cancellation", {}, "esimka-key")
+    assert refused.json()["type"] == "urn:problem:no-cancellation"
+
+
+async def test_a_cancellation_that_the_operator_refuses_is_denied(start: Any) -> None:
+    running = await start()
+    life = await running.delivered("e-sim-onl")
+    answer = await running.post(f"/orders/{life.order_id}/cancellation", {"email": "a@example.org"}, "onl-key")
+    case_id = answer.json()["case_id"]
+    await running.stage.publish(life.observed(running.service.clock.now(), case_id))
+    await running.stage.events(CancellationAccepted)
+    await running.stage.publish(life.revocation_refused(case_id))
+    [denied] = await running.stage.events(RefundDenied)
+    assert [ground.clause for ground in denied.event.grounds] == ["5", "1"]
+    assert await running.stage.all_events(RefundApproved) == []
+
+
+async def test_an_appeal_is_for_another_agent(start: Any) -> None:
+    running = await start()
+    life = await running.delivered()
+    body = ask("technical_failure", evidence=["shot"])
+    case = await opened(running, life, body, "agent-key")
+    path = f"/cases/{case['case_id']}"
+    early = await running.post(f"{path}/appeals", {}, "esimka-key")
+    assert early.json()["type"] == "urn:problem:not-now"
+    await running.post(f"{path}/findings", {"finding": "no_failure"}, "agent-key")
+    now = running.service.clock.now()
+    await running.stage.publish(life.observed(now, case["case_id"], installed_at=now, activated_at=now, used_bytes=7))
+    await state_of(running, life, "denied")
+    appealed = await running.post(f"{path}/appeals", {"text": "It never worked"}, "esimka-key")
+    assert (appealed.status_code, appealed.json()["state"], appealed.json()["due_kind"]) == (201, "appealed", "appeal")
+    await running.stage.events(AppealReceived)
+    same = await running.post(f"{path}/findings", {}, "agent-key")
+    assert (same.status_code, same.json()["type"]) == (409, "urn:problem:not-now")
+    other = await running.post(f"{path}/findings", {"legal_rule": "Law on consumers, art. 5"}, "boris-key")
+    assert other.json()["state"] == "paying", other.text
+    [approved] = await running.stage.events(RefundApproved)
+    assert approved.event.grounds[0].clause == "2.5"
+    trail = [row["what"] for row in await running.rows("SELECT what FROM audit ORDER BY at, entry_id")]
+    assert trail.count("decided") == 4
+    with pytest.raises(Exception, match="written once"):
+        async with running.service.database.transaction() as tx:
+            await tx.execute("UPDATE audit SET who = 'nobody'")
+
+
+async def test_an_undelivered_order_pays_back_by_itself_once_everything_is_read(start: Any) -> None:
+    running = await start()
+    late, made = (running.life("esimka", "USD", running.service.clock.now() - timedelta(hours=25)) for _ in range(2))
+    alarmed = running.life("qazaq-esim", "KZT", running.service.clock.now() - timedelta(hours=25))
+    await running.stage.publish(late.paid(), made.paid(), alarmed.paid(), made.generated(), made.delivered())
+    [approved] = await running.stage.events(RefundApproved)
+    assert (approved.event.order_id, approved.event.grounds[0].clause) == (late.order_id, "2.3")
+    assert approved.event.revoke_profile
+    told = "SELECT order_id FROM audit WHERE what = 'delivery_overdue'"
+
+    async def both() -> bool:
+        return {row["order_id"] for row in await running.rows(told)} == {late.order_id, alarmed.order_id}
+
+    await running.stage.eventually(both)
+    assert len(await running.stage.all_events(RefundApproved)) == 1
+
+
+async def test_a_claim_has_its_own_queue_and_thirty_days(start: Any) -> None:
+    running = await start()
+    life = await running.delivered("qazaq-esim")
+    body = {"order": life.order_number, "reference": "2026/17"}
+    first = await running.post("/claims", body, "qazaq-key")
+    assert first.status_code == 201, first.text
+    assert (await running.post("/claims", body, "qazaq-key")).status_code == 200
+    [received] = await running.stage.events(ClaimReceived)
+    days = received.event.answer_by - received.event.received_at
+    assert timedelta(days=30) <= days <= timedelta(days=31)
+    late = {**body, "reference": "old", "received_at": (life.paid_at - timedelta(days=40)).isoformat()}
+    await running.post("/claims", late)
+    missed = "SELECT 1 FROM claims WHERE alarmed_at IS NOT NULL"
+    await running.stage.eventually(lambda: running.rows(missed))
+    queue = (await running.get("/claims")).json()
+    assert [claim["reference"] for claim in queue] == ["old", "2026/17"]
+    assert (await running.post(f"/claims/{queue[0]['claim_id']}/answer")).status_code == 204
+    assert (await running.post(f"/claims/{queue[0]['claim_id']}/answer")).status_code == 404
+
+
+async def test_a_strangers_address_is_no_proof_and_an_erased_buyer_leaves_nothing(start: Any) -> None:
+    running = await start()
+    life = await running.delivered("e-sim-onl")
+    await running.stage.publish(life.contact())
+    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM contacts"))
+    case = await opened(running, life, ask(email="eve@example.org"), "onl-key")
+    assert case["decision"]["missing"] == ["email"]
+    more = await running.post(f"/orders/{life.order_id}/refund-requests", ask(email="Ann@Example.org"), "onl-key")
+    assert more.json()["state"] == "observing"
+    buyer = life.contact().key()
+    async with running.service.database.transaction() as tx:
+        tx.erase(BuyerContact, buyer, trace=None)
+    [erased] = await running.stage.events(RefundsBuyerErased)
+    assert str(erased.event.buyer_id) == buyer
+    assert await running.rows("SELECT 1 FROM notes") == []
+    assert await running.rows("SELECT 1 FROM contacts WHERE email_hash IS NOT NULL") == []
+    assert Fingerprints(b"one").email("a@b.c") != Fingerprints(b"two").email("a@b.c")
+
+
+async def test_eligibility_is_told_before_asking(start: Any) -> None:
+    running = await start()
+    life = await running.delivered()
+    answer = await running.get(f"/orders/{life.order_id}/refund-eligibility", "esimka-key")
+    assert answer.status_code == 200, answer.text
+    found = {one["reason"]: one for one in answer.json()["answers"]}
+    assert found["changed_mind"]["verdict"] == "await_observation"
+    assert found["changed_mind"]["until"] is not None
+    conditions = {one["condition"]: one["verdict"] for one in found["changed_mind"]["would_change"]}
+    assert (conditions["operator_confirms_unused"], conditions["activated"]) == ("approve", "deny")
+    assert await running.rows("SELECT 1 FROM cases") == []
+
+
+@pytest.mark.parametrize(("key", "status"), [(None, 401), ("wrong", 401), ("qazaq-key", 404)])
+async def test_a_shop_asks_for_its_own_orders(start: Any, key: str | None, status: int) -> None:
+    running = await start()
+    life = await running.delivered()
+    answer = await running.post(f"/orders/{life.order_id}/refund-requests", ask(), key)
+    assert answer.status_code == status
+    wrong = await running.post(
+        f"/orders/{life.order_id}/refund-requests", {"reason": "boredom", "email": "x"}, "esimka-key"
+    )
+    assert (wrong.status_code, wrong.json()["errors"][0]["field"]) == (422, "reason")
+
+
+async def test_the_same_request_at_once_opens_one_case(start: Any) -> None:
+    running = await start()
+    life = await running.delivered()
+    answers = await asyncio.gather(*(running.post(f"/orders/{life.order_id}/refund-requests", ask()) for _ in range(8)))
+    assert sorted(answer.status_code for answer in answers) == [200] * 7 + [201]
+    assert len({answer.json()["case_id"] for answer in answers}) == 1
+    assert len(await running.stage.all_events(RefundRequested)) == 1
+
+
+async def test_a_missed_deadline_is_an_alarm_and_the_figures_tell_before(start: Any) -> None:
+    running = await start()
+    life = await running.delivered(paid_ago=timedelta(days=40))
+    received = (running.service.clock.now() - timedelta(days=30)).isoformat()
+    body = ask("technical_failure", evidence=["shot"], received_at=received)
+    case = await opened(running, life, body, "agent-key")
+    assert case["state"] == "support"
+    [missed] = await running.rows("SELECT detail FROM audit WHERE what = 'deadline_missed'")
+    assert missed["detail"]["kind"] == "decide_by"
+
+    async def counted() -> bool:
+        metrics = (await running.get("/metrics")).text
+        overdue = 'refund_deadlines{kind="decide_by",storefront="esimka",window="overdue"} 1.0'
+        return (
+            overdue in metrics and 'refund_deadlines_missed_total{kind="decide_by",storefront="esimka"} 1.0' in metrics
+        )
+
+    await running.stage.eventually(counted, timeout=25)
