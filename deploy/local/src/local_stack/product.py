@@ -12,6 +12,8 @@ AGENTS = ("support",)
 EPAY_TERMINAL = "67e34d63-102f-4bd1-898e-370781d0074d"
 PROVISIONING_DEADLINE_SECONDS = 60
 MAIL_DOMAIN = "esim.example"
+#: The sandbox's register, for the one seller in Kazakhstan.
+CASH_REGISTERS = {"qazaq-esim": {"cashbox": "SWK00000001", "login": "sandbox", "password": "sandbox-secret"}}
 
 Environment = Mapping[str, str]
 
@@ -75,12 +77,16 @@ def _agents(site: Site) -> Environment:
 
 def _payments(site: Site) -> Environment:
     return {
+        **_agents(site),
         "STOREFRONT_KEYS": json.dumps(site.storefront_keys),
         "EPAY_OAUTH_URL": f"{site.url('sandbox')}/epay/oauth2/token",
         "EPAY_API_URL": f"{site.url('sandbox')}/epay/api",
         "EPAY_CLIENT_ID": "sandbox",
         "EPAY_CLIENT_SECRET": "sandbox-secret",
         "EPAY_TERMINAL": EPAY_TERMINAL,
+        "CASH_REGISTERS": json.dumps(CASH_REGISTERS),
+        "WEBKASSA_URL": f"{site.url('sandbox')}/webkassa",
+        "WEBKASSA_API_KEY": "sandbox-cashbox",
         "PUBLIC_URL": site.url("payments"),
     }
 
