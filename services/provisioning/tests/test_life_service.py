@@ -319,6 +319,18 @@ async def test_a_case_is_answered_now_with_how_fresh_it_is(live: Start) -> None:
     assert sorted(answers) == sorted([asked.case_id, again.case_id])
 
 
+async def test_a_case_that_asks_again_later_is_answered_again(live: Start) -> None:
+    alive = await live()
+    made = await alive.sold()
+    asked = requested(alive, made)
+    await alive.stage.publish(asked)
+    first = await alive.observed(made, case_id=asked.case_id)
+    later = asked.model_copy(update={"requested_at": first.observed_at + timedelta(seconds=1)})
+    await alive.stage.publish(later, later)
+    answers = await alive.stage.events(ProfileObserved, count=2, where=lambda event: event.case_id == asked.case_id)
+    assert all(one.event.reached for one in answers)
+
+
 async def test_an_operator_that_cannot_be_asked_is_unknown_not_unused(live: Start) -> None:
     alive = await live()
     made = await alive.sold()

@@ -5,6 +5,7 @@ the profile, begins the work, once. The row in `lives` is the lock that both tak
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -19,6 +20,12 @@ from shared.messaging.consumer import Received
 
 _DISPUTED = """
 UPDATE lives SET disputed_at = GREATEST(disputed_at, :now) WHERE order_id = ANY(CAST(:ids AS uuid[]))
+"""
+#: The case has had its answer and asks anew, later than that: what was seen then may be too old to pay on.
+_ASK_AGAIN = """
+UPDATE inquiries i SET asked_at = :now, begun_at = NULL, unreached_at = NULL, answered_at = NULL
+FROM unnest(CAST(:cases AS uuid[]), CAST(:moments AS timestamptz[])) AS again(case_id, requested_at)
+WHERE i.case_id = again.case_id AND i.answered_at < again.requested_at
 """
 _BEGIN_INQUIRIES = """
 UPDATE inquiries SET begun_at = :now WHERE order_id = ANY(CAST(:ids AS uuid[])) AND begun_at IS NULL
@@ -51,6 +58,8 @@ class Asks:
         rows = [_row(tx, received.event, received.trace) for received in batch]
         await store.ask(tx, (row["order_id"] for row in rows))
         await tx.insert(inquiries, _by_case(rows))
+        newest = {one.event.case_id: one.event.requested_at for one in sorted(batch, key=_requested_at)}
+        await tx.execute(_ASK_AGAIN, now=tx.now, cases=list(newest), moments=list(newest.values()))
         await self._begin(tx, [row["order_id"] for row in rows])
 
     async def refund_approved(self, tx: Tx, batch: Sequence[Received[RefundApproved]]) -> None:
@@ -90,6 +99,10 @@ class Asks:
     def _schedule(self, tx: Tx, do: str, row: Any, life: Life) -> None:
         payload = {"do": do, "order_id": str(row.order_id), "case_id": str(row.case_id)}
         tx.schedule(self._operators.kind("life", life.operator), f"{do}:{row.case_id}", payload, trace=row.trace)
+
+
+def _requested_at(received: Received[RefundRequested]) -> datetime:
+    return received.event.requested_at
 
 
 def _row(tx: Tx, event: _AboutCase, trace: str | None) -> dict[str, Any]:

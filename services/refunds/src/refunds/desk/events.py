@@ -19,12 +19,12 @@ from shared.contracts import (
 
 
 def requested(file: File, case: Case) -> RefundRequested:
-    """The case is open (told again: look at the profile again)."""
+    """The case is open. Told again, with the moment of asking: look at the profile again."""
     return RefundRequested(
         **_about(file, case),
         reason=case.reason if case.origin != "system" and case.reason else case.ground.partition(":")[0],
         origin=case.origin,
-        requested_at=case.requested_at,
+        requested_at=case.observation_asked_at or case.requested_at,
         channel=case.channel,
     )
 
