@@ -1,4 +1,4 @@
-"""`python -m refunds serve | migrate | decide | policies`."""
+"""`python -m refunds serve | migrate | decide | policies | replay`."""
 
 import sys
 

@@ -1,17 +1,23 @@
 """The shell's commands besides serve and migrate: decide, policies, replay. They need no broker, and start fast."""
 
 import argparse
+import asyncio
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
 
 from pydantic import ValidationError
 
-from refunds.domain.policy import Facts, UnknownPolicyError
-from refunds.policies import PolicyError, policies
+from refunds.domain.policy import Facts, Policy, UnknownPolicyError
+from refunds.policies import PolicyError, load_file, moment, policies
 from refunds.policies.table import as_text, table
+
+if TYPE_CHECKING:
+    from refunds.replaying import Report
 
 
 class _MalformedError(ValueError):
@@ -93,4 +99,55 @@ def show_policies(arguments: Sequence[str]) -> int:
     return 0
 
 
-COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"decide": decide, "policies": show_policies}
+def replay(arguments: Sequence[str]) -> int:
+    """Decide past cases again under another version of their policy, and print what would change. Writes nothing.
+
+    Needs DATABASE_URL. Exits 2 when an argument or setting is wrong, 1 when the database cannot be read.
+    """
+    parser = argparse.ArgumentParser(prog="python -m refunds replay", description=replay.__doc__)
+    parser.add_argument("--policy", required=True, help="<storefront>@<version>, or the path of a policy file")
+    parser.add_argument("--since", required=True, help="cases decided since: a day of the seller's, or a moment")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    given = parser.parse_args(arguments)
+    try:
+        policy = load_file(Path(given.policy)) if given.policy.endswith(".toml") else policies().named(given.policy)
+        since = moment(given.since, policy.calendar.zone)
+    except UnknownPolicyError as error:
+        return _refused(sys.stderr, [f"--policy: {error}"])
+    except PolicyError as error:
+        return _refused(sys.stderr, [f"--policy: {line}" for line in str(error).splitlines()])
+    except ValueError as error:
+        return _refused(sys.stderr, [f"--since: {error}"])
+    url = os.environ.get("DATABASE_URL")
+    if not url:
+        return _refused(sys.stderr, ["DATABASE_URL: Field required"])
+    report = _replayed(url, policy, since)
+    if report is None:
+        _refused(sys.stderr, ["the database cannot be read; is DATABASE_URL right, and the schema migrated?"])
+        return 1
+    print(json.dumps(report.as_json(), indent=2) if given.json else report.as_text(), end="\n" if given.json else "")  # noqa: T201 - the answer
+    return 0
+
+
+def _replayed(url: str, policy: Policy, since: datetime) -> "Report | None":
+    """The report; None where the database cannot be read."""
+    import psycopg  # noqa: PLC0415 - the other commands start without a database's libraries
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - as above
+
+    from refunds import replaying  # noqa: PLC0415 - as above
+    from shared.database import Database  # noqa: PLC0415 - as above
+
+    async def run() -> replaying.Report:
+        database = Database(url)
+        try:
+            return await replaying.replay(database, policy, since)
+        finally:
+            await database.close()
+
+    try:
+        return asyncio.run(run())
+    except (psycopg.Error, SQLAlchemyError, OSError):
+        return None
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"decide": decide, "policies": show_policies, "replay": replay}

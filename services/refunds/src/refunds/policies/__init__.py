@@ -6,9 +6,12 @@ known version has no such date and judges everything that was paid before the se
 
 import tomllib
 from collections.abc import Iterable
+from datetime import UTC, date, datetime, time
 from functools import lru_cache
 from importlib import resources
 from importlib.resources.abc import Traversable
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
@@ -46,9 +49,28 @@ def load(files: Iterable[Traversable]) -> PolicyBook:
     raise PolicyError("\n".join(wrong))
 
 
+def load_file(file: Path) -> Policy:
+    """One policy that need not be among the others yet. Raises PolicyError."""
+    return _read(file)
+
+
+def moment(text: str, zone: ZoneInfo) -> datetime:
+    """A moment with its offset, or the beginning of a day where the seller is. Raises ValueError."""
+    try:
+        # A plus in a query that was not encoded arrives as a space.
+        found = datetime.fromisoformat(text.strip().replace(" ", "+"))
+        if found.tzinfo is None:
+            found = datetime.combine(date.fromisoformat(text), time.min, zone)
+        return found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError("give a day, or a date and time with an offset, as ISO 8601 writes them") from None
+
+
 def _read(file: Traversable) -> Policy:
     try:
         policy = Policy.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise PolicyError(f"{file.name}: cannot be read ({error.strerror})") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise PolicyError(f"{file.name}: {error}") from None
     except ValidationError as error:

@@ -1,6 +1,6 @@
 """HTTP: the policies themselves, for lawyers (HTML) and programs (JSON)."""
 
-from datetime import date, datetime, time
+from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from refunds.domain.policy import Policy, PolicyBook, UnknownPolicyError
+from refunds.policies import moment
 from refunds.policies.table import table
 from shared.clock import Clock
 from shared.kernel.problems import Problem
@@ -56,23 +57,15 @@ def _chosen(book: PolicyBook, storefront: str, at: str | None, version: str | No
 
 
 def _moment(text: str, policy: Policy) -> datetime:
-    wrong = Problem(
-        HTTPStatus.UNPROCESSABLE_ENTITY,
-        "invalid-request",
-        "Some fields are missing or wrong; see errors.",
-        errors=[{"field": "at", "message": "a day, or a date and time with an offset, as ISO 8601 writes them"}],
-    )
     try:
-        # A plus in a query that was not encoded arrives as a space.
-        moment = datetime.fromisoformat(text.replace(" ", "+"))
-    except ValueError:
-        raise wrong from None
-    if moment.tzinfo is not None:
-        return moment
-    try:
-        return datetime.combine(date.fromisoformat(text), time.min, policy.calendar.zone)
-    except ValueError:
-        raise wrong from None
+        return moment(text, policy.calendar.zone)
+    except ValueError as error:
+        raise Problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            "invalid-request",
+            "Some fields are missing or wrong; see errors.",
+            errors=[{"field": "at", "message": str(error)}],
+        ) from None
 
 
 def _summary(policy: Policy) -> dict[str, Any]:
