@@ -2,11 +2,14 @@
 
 import asyncio
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from shared.contracts import OrderPaid, ProfileFailed, ProfileGenerated
+from provisioning.tables import profiles
+from shared.contracts import Money, OrderPaid, Plan, ProfileFailed, ProfileGenerated
+from shared.ids import uuid7
 
 ROUTES = {"*": {"*": [{"operator": "primary"}, {"operator": "secondary"}]}}
 #: Rules of the sandbox for one operator only.
@@ -28,6 +31,13 @@ def operators(sandbox: Any, **changes: Any) -> list[dict[str, Any]]:
         }
         for name, prefix in (("primary", "8999702"), ("secondary", "8999703"))
     ]
+
+
+def _order_paid() -> OrderPaid:
+    plan = Plan(id="tr-5gb", title="TR", coverage=("TR",), data_mb=5, validity_days=30, profile_type="TR-STD")
+    paid = {"paid": Money(amount=1500, currency="USD"), "invoice_id": "1000001", "paid_at": datetime.now(UTC)}
+    same = {"order_id": uuid7(), "order_number": "10000001", "storefront": "esimka", "buyer_id": uuid7()}
+    return OrderPaid(kind="esim", plan=plan, **same, **paid)
 
 
 async def _usable(running: Any) -> list[dict[str, Any]]:
@@ -187,10 +197,73 @@ async def test_a_hanging_operator_holds_up_nobody_else(start: Any, sandbox: Any)
     assert beside[-1] < 4.0, "nobody waited for a timeout of primary"
 
 
+async def test_a_call_that_arrives_after_the_withdrawal_is_withdrawn_too(start: Any, sandbox: Any) -> None:
+    """A worker was paused before its call, or a gateway held it back: nothing was there when we asked first."""
+    running = await start(operators=operators(sandbox)[:1], provisioning_deadline_seconds=0.6)
+    await sandbox.faults({"target": "operator.download_order", "effect": "drop"})
+    order = await running.paid()
+    await running.stage.events(ProfileFailed)
+
+    async def asked_once() -> bool:
+        work = await running.rows("SELECT last_error FROM work WHERE kind = 'withdraw'")
+        return bool(work and work[0]["last_error"] and "no call can be under way" in work[0]["last_error"])
+
+    await running.stage.eventually(asked_once)
+    await sandbox.clear_faults()
+    row = await running.profile(order.order_id)
+    late = {"iccid": row["iccid"], "profileType": "TR-STD", "matchingId": row["matching_id"], "releaseFlag": True}
+    for function in ("downloadOrder", "confirmOrder"):
+        answer = await sandbox.client.post(
+            f"{sandbox.operator_url}/gsma/rsp2/es2plus/{function}",
+            json={"header": {"functionRequesterIdentifier": "2.999.1", "functionCallIdentifier": "late"}, **late},
+            headers={"X-Admin-Protocol": "gsma/rsp/v2.5.0"},
+        )
+        assert answer.json()["header"]["functionExecutionStatus"]["status"] == "Executed-Success"
+    assert len(await _usable(running)) == 1
+
+    async def withdrawn() -> bool:
+        return (await running.profile(order.order_id))["withdrawn_at"] is not None
+
+    await running.stage.eventually(withdrawn)
+    assert await _usable(running) == []
+
+
+async def test_work_that_an_older_release_left_is_finished(start: Any, sandbox: Any) -> None:
+    """Its rows name no operator and no profile type of an operator: there was one, and plans had one name."""
+    running = await start(operators=operators(sandbox), routes=ROUTES)
+    order = _order_paid()
+    async with running.service.database.transaction() as tx:
+        plan = order.plan.model_dump(mode="json")
+        deadline = order.paid_at + timedelta(hours=1)
+        same = {"order_number": order.order_number, "storefront": order.storefront, "plan": plan}
+        own = {"iccid": "8999702000000000018", "matching_id": "OLDRELEASE"}
+        row = same | own | {"order_id": order.order_id, "buyer_id": order.buyer_id, "paid_at": order.paid_at}
+        row |= {"profile_type": "TR-STD", "operator": "primary", "deadline": deadline, "created_at": tx.now}
+        await tx.insert(profiles, [row])
+        payload = same | own | {"buyer_id": str(order.buyer_id), "paid_at": order.paid_at.isoformat()}
+        tx.schedule("provision", str(order.order_id), payload | {"deadline": deadline.isoformat()})
+    [made] = await running.stage.events(ProfileGenerated)
+    assert (made.event.order_id, made.event.iccid, made.event.operator) == (order.order_id, own["iccid"], "primary")
+    [usable] = await _usable(running)
+    assert usable["matchingId"] == "OLDRELEASE"
+
+
+async def test_operators_are_shown_to_agents_only(start: Any, sandbox: Any) -> None:
+    running = await start(operators=operators(sandbox, rate_per_minute=600), routes=ROUTES)
+    assert (await running.get("/operators", key=None)).status_code == 401
+    seen = (await running.get("/operators")).json()
+    assert [(one["name"], one["adapter"], one["rate_per_minute"]) for one in seen] == [
+        ("primary", "es2plus", 600),
+        ("secondary", "es2plus", 600),
+    ]
+    assert seen[0]["orders"]["breaker"] == seen[0]["feed"]["breaker"] == "closed"
+    assert (seen[0]["orders"]["last_at"], seen[0]["in_flight"], seen[0]["waiting_orders"]) == (None, 0, 0)
+
+
 @pytest.mark.parametrize("per_minute", [300])
 async def test_the_agreed_rate_is_kept_by_all_instances(start: Any, sandbox: Any, per_minute: int) -> None:
     """Two instances on one database and one topic; the sandbox's own record of calls is the judge."""
-    settings = operators(sandbox, rate_per_minute=per_minute)
+    settings = operators(sandbox, rate_per_minute=per_minute, timeout_seconds=10)
     first = await start(operators=settings)
     await start(operators=settings, database_url=first.service.settings.database_url)
     began = time.monotonic()
@@ -198,7 +271,7 @@ async def test_the_agreed_rate_is_kept_by_all_instances(start: Any, sandbox: Any
     await first.stage.events(ProfileGenerated, count=20, timeout=60)
     took = time.monotonic() - began
     downloads = [r for r in await sandbox.requests("/operator/") if r["path"].endswith("downloadOrder")]
-    assert len(downloads) == 20
+    assert len(downloads) >= 20
     # An order is one call of the rate. Two seconds' worth may go ahead, and a share is taken before it is used.
     allowed = per_minute / 60 * (took + 2) + 2
     assert len(downloads) <= allowed

@@ -99,6 +99,7 @@ class Guarded:
         self.health = Health({port: _breaker(settings) for port in PORTS})
         self._operator = operator
         self._concurrency = settings.concurrency
+        self._unhurried = max(1, settings.concurrency * 3 // 4)
         self._rate = rate
         self._figures = figures
         self._clock = clock
@@ -108,9 +109,11 @@ class Guarded:
         """Whether a call would not be made now, because the operator does not answer."""
         return self.health.breakers[port].wait(time.monotonic()) > 0
 
-    async def order(self, wanted: ProfileOrder, *, trace: str | None) -> Made | Refused | NotNow | Unknown:
-        """As the operator's."""
-        return await self._call("orders", lambda: self._operator.order(wanted, trace=trace))
+    async def order(
+        self, wanted: ProfileOrder, *, trace: str | None, urgent: bool = True
+    ) -> Made | Refused | NotNow | Unknown:
+        """As the operator's. `urgent` false: nobody waits for it (stock), so it gives way where room is short."""
+        return await self._call("orders", lambda: self._operator.order(wanted, trace=trace), urgent=urgent)
 
     async def cancel(self, profile: ProfileRef, *, trace: str | None) -> Cancelled | Refused | NotNow | Unknown:
         """As the operator's."""
@@ -156,7 +159,7 @@ class Guarded:
         breaker = self.health.breakers[port]
         if (wait := breaker.wait(time.monotonic())) > 0:
             return self._not_now("breaker", "the operator does not answer, and is left alone", wait)
-        if self.health.in_flight >= self._concurrency:
+        if self.health.in_flight >= (self._concurrency if urgent else self._unhurried):
             return self._not_now("busy", "all connections to the operator are in use", _BUSY_SECONDS)
         if self._rate is not None:
             try:

@@ -163,7 +163,7 @@ class StockOrder:
         late = self._database.clock.now() >= item.created_at + _PATIENCE
         if (late and (item.attempts or item.uncertain)) or name not in self._operators:
             return NotMade("The operator did not make it in time.", item.uncertain)
-        answer = await self._operators[name].order(rows.wanted(item), trace=item.continues)
+        answer = await self._operators[name].order(rows.wanted(item), trace=item.continues, urgent=False)
         match answer:
             case Made():
                 return answer
