@@ -7,9 +7,11 @@ MEMBERS := $(wildcard shared/pyproject.toml services/*/pyproject.toml deploy/*/p
 TYPED := shared/src $(wildcard services/*/src deploy/*/src) conftest.py
 TESTS := $(shell find shared/tests services/*/tests deploy/*/tests tests -name '*.py' 2>/dev/null)
 ARGS :=
+SEED := $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
+SEQUENCES := 200
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites setup lock demo test test-fast lint format up down status clean bench schemas
+.PHONY: help prerequisites setup lock demo test test-fast soak lint format up down status clean bench interop schemas
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +39,12 @@ test: $(INSTALLED) ## all tests (ARGS="-k pattern" narrows them)
 test-fast: $(INSTALLED) ## the tests of pure logic: no broker, no database
 	@$(PYTHON) -m pytest -n 2 -m "not infra" $(ARGS)
 
+soak: $(INSTALLED) ## many random sequences of payments and faults (SEQUENCES=200, SEED=... repeats a run)
+	@$(PYTHON) -m local_stack fetch
+	@echo "SEED=$(SEED) SEQUENCES=$(SEQUENCES)"
+	@SOAK_EXAMPLES=$(SEQUENCES) $(PYTHON) -m pytest services/payments/tests/test_properties.py -s \
+		--timeout 0 --hypothesis-seed=$(SEED) $(ARGS)
+
 lint: $(INSTALLED) ## style, types and imports, as in continuous integration
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
@@ -62,6 +70,10 @@ clean: $(INSTALLED) ## stop it and delete its data (not the caches outside the w
 
 bench: $(INSTALLED) ## measure throughput and latency
 	@$(PYTHON) -m bench $(ARGS)
+
+interop: $(INSTALLED) ## ES2+ with an independent implementation, pySim (fetched into the cache; PYSIM=path: from a clone)
+	@$(PYTHON) -m local_stack fetch
+	@deploy/interop/run $(ARGS)
 
 schemas: $(INSTALLED) ## write the events' JSON Schemas
 	@$(PYTHON) -m shared.contracts.schemas write

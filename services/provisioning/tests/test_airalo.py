@@ -156,7 +156,8 @@ async def test_codes(adapter: Any, sandbox: RunningSandbox, code: int, kind: typ
     await sandbox.faults({"target": "airalo.orders", "effect": "refuse", "code": code, "times": 1})
     answer = await adapter().order(wanted(), trace=None)
     assert isinstance(answer, kind)
-    assert [(one.subject_code, one.reason_code) for one in answer.statuses] == [("airalo", str(code))]  # type: ignore[union-attr] # all of these have codes
+    statuses: Any = getattr(answer, "statuses", ())
+    assert [(one.subject_code, one.reason_code) for one in statuses] == [("airalo", str(code))]
     assert getattr(answer, "stock_out", False) == (code == 33)
 
 
@@ -188,14 +189,14 @@ async def test_usage_in_bytes_with_what_the_states_say(adapter: Any, sandbox: Ru
     assert isinstance(fresh, ProfileStatus)
     assert fresh.usage is not None
     assert (fresh.install.state, fresh.usage.usage.used_bytes) == ("unknown", 0)
-    await sandbox.airalo_sim(iccid, used_mb=1024)
+    await sandbox.airalo_sim(str(iccid), used_mb=1024)
     active = await one.status(ref(iccid), trace=None)
     assert (active.install.state, active.usage.usage.used_bytes) == ("enabled", 1024 * 2**20)
     assert active.usage.usage.total_bytes == 5 * 2**30
     assert active.usage.ends_at is not None
-    await sandbox.airalo_sim(iccid, used_mb=5120)
+    await sandbox.airalo_sim(str(iccid), used_mb=5120)
     assert (await one.usage(ref(iccid), trace=None)).ended
-    await sandbox.airalo_sim(iccid, status="UNKNOWN")
+    await sandbox.airalo_sim(str(iccid), status="UNKNOWN")
     unknown = await one.status(ref(iccid), trace=None)
     assert (unknown.install.state, unknown.usage.usage.used_bytes) == ("unknown", None)
     assert isinstance(await one.usage(ref("8999999999999999999"), trace=None), NotKnown)
@@ -227,7 +228,7 @@ async def test_a_top_up_is_bought_once(adapter: Any, sandbox: RunningSandbox) ->
     assert isinstance(await one.top_up(more, trace=None), ToppedUp)
     [sim] = (await sandbox.ledger_airalo())["sims"]
     assert sim["total"] == 10240
-    await sandbox.airalo_sim(iccid, status="RECYCLED")
+    await sandbox.airalo_sim(str(iccid), status="RECYCLED")
     other = TopUpOrder("10000003", str(iccid), PACKAGE, 5120, 30)
     assert isinstance(await one.top_up(other, trace=None), Refused)
 
@@ -248,7 +249,7 @@ async def test_a_refund_takes_the_esim_back_when_it_is_granted(adapter: Any, san
 async def test_what_was_used_is_not_taken_back(adapter: Any, sandbox: RunningSandbox) -> None:
     one = adapter()
     iccid = (await order(one)).iccid
-    await sandbox.airalo_sim(iccid, used_mb=1)
+    await sandbox.airalo_sim(str(iccid), used_mb=1)
     answer = await one.cancel(ref(iccid), trace=None)
     assert isinstance(answer, Refused)
     assert answer.in_use
@@ -368,7 +369,7 @@ async def test_webhooks_that_are_not_what_they_seem(start: Any, sandbox: Running
         assert (await client.head(hooked.url)).status_code == 200
         assert (await client.head(hooked.url.replace("/operators/airalo/", "/operators/nobody/"))).status_code == 404
         for headers in ({}, signed(body, "wrong"), signed(b"{}", "airalo-secret"), {"airalo-signature": "ü"}):
-            encoded = {name: value.encode() for name, value in headers.items()}
+            encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
             assert (await client.post(hooked.url, content=body, headers=encoded)).status_code == 401
         for odd in (b"", b"[]", b"{", b'{"request_id": 5}', b'{"request_id": "r", "reason": "x", "code": "z"}'):
             assert (await client.post(hooked.url, content=odd, headers=signed(odd, "airalo-secret"))).status_code == 422
