@@ -26,6 +26,21 @@ def leaks(product: Product, secrets: Iterable[str] = ()) -> list[str]:
     ]
 
 
+async def stored(product: Product, secrets: Iterable[str]) -> list[str]:
+    """Rows, of any table of any service, in which these can be read; also inside what is stored as bytes."""
+    wanted = [f"%{form}%" for text in secrets for form in (text, text.encode().hex())]
+    found = []
+    for name in product.services:
+        tables = await product.query(
+            name, "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
+        )
+        assert len(tables) > 5, "no tables were read"
+        for (table,) in tables:
+            look = f"SELECT left(t::text, 500) FROM {table} t WHERE t::text LIKE ANY(%s)"
+            found += [f"{name}.{table}: {row[0]}" for row in await product.query(name, look, wanted)]
+    return found
+
+
 async def told(product: Product, secrets: Iterable[str]) -> list[str]:
     """Records and dead letters in which they can be read."""
     wanted = [text.encode() for text in (*BUYERS, *secrets)]

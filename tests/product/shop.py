@@ -106,10 +106,12 @@ class Shop:
         price = event.price
         return Order(str(event.order_id), event.order_number, storefront, buyer, price.amount, price.currency)
 
-    async def page(self, order: Order) -> dict[str, Any]:
-        """The payment object, as soon as payments knows the order."""
+    async def page(self, order: Order, **links: str) -> dict[str, Any]:
+        """The payment object, as soon as payments knows the order; `links`: where the bank's page leads afterwards."""
         url = f"{self._product.url('payments')}/orders/{order.id}/payment"
-        answer = await stubborn(lambda: self.http.post(url, headers=self.auth(order.storefront)), again={404})
+        answer = await stubborn(
+            lambda: self.http.post(url, headers=self.auth(order.storefront), json=links or None), again={404}
+        )
         assert answer.status_code == 200, answer.text
         page: dict[str, Any] = answer.json()
         if page["invoiceId"] not in order.invoices:

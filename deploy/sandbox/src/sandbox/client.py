@@ -116,6 +116,14 @@ class SandboxClient:
         """The buyer pays."""
         return await pay(self.client, self.bank_url, payment_object, card)
 
+    async def shop_page(self, name: str, payment_object: Mapping[str, Any], title: str, price: str) -> str:
+        """A storefront's page that sells this; returns its address.
+
+        `/thanks` and `/declined` below it are there for the payment object's backLink and failureBackLink.
+        """
+        body = {"title": title, "price": price, "payment": dict(payment_object)}
+        return self.http_url + str((await self._call("PUT", f"/shop/{name}", body))["path"])
+
     async def settle(self, invoice_id: str, status: str = "CHARGE", **more: Any) -> JsonObject:
         """A payment in progress (card …0004) ends."""
         return await self._call("POST", "/control/bank/settle", {"invoiceID": invoice_id, "status": status, **more})

@@ -12,6 +12,7 @@ from sandbox.front import Front
 from sandbox.mail.smtp import SmtpServer
 from sandbox.mail.web import mail_router
 from sandbox.settings import Settings
+from sandbox.shop.web import shop_router
 from sandbox.stands import Stands
 
 STOP_SECONDS = 5
@@ -83,6 +84,7 @@ class Server:
         app = FastAPI(title="Sandbox", docs_url=None, redoc_url=None)
         app.include_router(control_router(self.stands))
         app.include_router(mail_router(self.stands.mails))
+        app.include_router(shop_router())
 
         @app.get("/health")
         async def health(response: Response) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.bank import operations, payform
+from sandbox.bank import operations, page, payform
 from sandbox.bank.ledger import BankLedger, Transaction
 from sandbox.bank.tokens import LIFETIME_SECONDS, LONG_SCOPE, SCOPES, Grant, TokenMint
 from sandbox.bank.webhooks import WebhookSender
@@ -19,22 +19,6 @@ from sandbox.settings import AmountAfterRefund, PartialRefundStatus, Settings
 
 STATUS_PATH = "/epay/api/check-status/payment/transaction/{invoiceID}"
 WITH_HTTP_400 = frozenset({"102", "103", "104", "106", "109"})
-PAYMENT_API_JS = b"""\
-window.halyk = {
-  pay: function (payment) {
-    var base = new URL("/epay/payform/", document.currentScript ? document.currentScript.src : location.href);
-    var number = payment.sandboxCard || "4405639800000001";
-    return fetch(new URL("pay", base), {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ payment: payment, card: { number: number, exp: "12/49", cvc: "123", name: "" } })
-    }).then(function (answer) { return answer.json(); }).then(function (result) {
-      if (result.redirect) { location.href = result.redirect; }
-      return result;
-    });
-  }
-};
-"""
 
 
 @dataclass(slots=True)
@@ -78,7 +62,8 @@ class Bank:
             Route.of("POST", "/epay/oauth2/token", self.token),
             Route.of("GET", STATUS_PATH, self.check_status),
             Route.of("POST", "/epay/payform/pay", self.pay),
-            Route.of("GET", "/epay/payform/payment-api.js", self.script),
+            Route.of("POST", "/epay/payform/page", page.page),
+            Route.of("GET", "/epay/payform/payment-api.js", page.script),
             Route.of("POST", "/epay/api/operation/{id}/refund", self.refund),
             Route.of("POST", "/epay/api/operation/{id}/cancel", self.cancel),
             Route.of("POST", "/epay/api/operation/{id}/charge", self.charge),
@@ -261,10 +246,6 @@ class Bank:
                 "reasonCode": transaction.reason_code,
             },
         )
-
-    async def script(self, _call: Call) -> Reply:
-        """The script a shop's page loads."""
-        return Reply(200, PAYMENT_API_JS, {"content-type": "text/javascript; charset=utf-8"})
 
     def _bearer(self, call: Call) -> Grant | None:
         kind, _, token = call.headers.get("authorization", "").partition(" ")
