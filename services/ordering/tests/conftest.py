@@ -1,6 +1,7 @@
 """A running ordering service and a shop that talks to it."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import Any
 from uuid import uuid4
 
@@ -72,7 +73,18 @@ def good_order() -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture
-async def shop(stage: Stage) -> AsyncIterator[Shop]:
-    service = await stage.service(build, Settings, storefront_keys=KEYS)
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{service.port}", timeout=30) as http:
-        yield Shop(service, http)
+async def shop_of(stage: Stage) -> AsyncIterator[Callable[..., Awaitable[Shop]]]:
+    """A shop at an ordering service with settings of the test's own."""
+    async with AsyncExitStack() as opened:
+
+        async def start(*args: Any, **settings: Any) -> Shop:
+            service = await stage.service(*args, storefront_keys=KEYS, **settings)
+            http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{service.port}", timeout=30)
+            return Shop(service, await opened.enter_async_context(http))
+
+        yield start
+
+
+@pytest.fixture
+async def shop(shop_of: Callable[..., Awaitable[Shop]]) -> Shop:
+    return await shop_of(build, Settings)

@@ -11,10 +11,13 @@ import pytest
 from ordering.domain.status import Fact, status
 from ordering.tables import orders
 from shared.contracts import (
+    AppealReceived,
+    CancellationAccepted,
     DeliveryFailed,
     DuplicateCharged,
     Explanation,
     Ground,
+    InformationNeeded,
     InstallStatus,
     Money,
     OrderEvent,
@@ -30,6 +33,7 @@ from shared.contracts import (
     QrDelivered,
     ReceiptIssued,
     RefundApproved,
+    RefundDenied,
     RefundFailed,
     RefundRequested,
     RefundSettled,
@@ -124,6 +128,18 @@ def life(order_id: UUID) -> dict[Fact, list[OrderEvent]]:
         ],
         Fact.QR_DELIVERED: [QrDelivered(**same, channel="email", paid_at=at(3), delivered_at=at(8))],
         Fact.REFUND_REQUESTED: [RefundRequested(**same, case_id=case, reason="x", origin="system", requested_at=at(9))],
+        Fact.INFORMATION_NEEDED: [
+            InformationNeeded(
+                **same, **reasons, case_id=case, missing=("evidence",), policy="esimka@2026-04-22", asked_at=at(9)
+            )
+        ],
+        Fact.CANCELLATION_ACCEPTED: [
+            CancellationAccepted(**same, case_id=case, policy="e-sim-onl@2026-03", grounds=(), accepted_at=at(9))
+        ],
+        Fact.REFUND_DENIED: [
+            RefundDenied(**same, **reasons, case_id=case, policy="esimka@2026-04-22", denied_at=at(10)),
+        ],
+        Fact.APPEAL_RECEIVED: [AppealReceived(**same, case_id=case, received_at=at(11))],
         Fact.REFUND_APPROVED: [RefundApproved(**same, **approved, **reasons, approved_at=at(10))],
         Fact.REFUND_FAILED: [RefundFailed(**same, refund_id=refund, amount=PRICE, reason="x", failed_at=at(11))],
         Fact.REFUND_SETTLED: [

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ordering.domain.status import Fact, Status, status
+from ordering.domain.status import Fact, Status, standing, status
 from ordering.domain.timeline import Known, in_order, sentence
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -37,6 +37,9 @@ def test_order_and_repetition_of_facts_do_not_matter(facts: set[Fact], data: st.
         ([Fact.PROFILE_GENERATED, Fact.DELIVERY_FAILED], Status.DELIVERY_FAILED),
         ([Fact.DELIVERY_FAILED, Fact.QR_DELIVERED], Status.DELIVERED),
         ([Fact.QR_DELIVERED, Fact.REFUND_REQUESTED], Status.REFUND_REQUESTED),
+        ([Fact.QR_DELIVERED, Fact.REFUND_REQUESTED, Fact.REFUND_DENIED], Status.DELIVERED),
+        ([Fact.REFUND_REQUESTED, Fact.REFUND_DENIED, Fact.APPEAL_RECEIVED], Status.REFUND_REQUESTED),
+        ([Fact.QR_DELIVERED, Fact.INFORMATION_NEEDED, Fact.REFUND_REQUESTED], Status.REFUND_REQUESTED),
         ([Fact.PROFILE_FAILED, Fact.REFUND_REQUESTED, Fact.REFUND_APPROVED], Status.REFUND_APPROVED),
         ([Fact.REFUND_APPROVED, Fact.REFUND_FAILED], Status.REFUND_FAILED),
         ([Fact.REFUND_FAILED, Fact.REFUND_SETTLED], Status.REFUNDED),
@@ -51,6 +54,22 @@ def test_order_and_repetition_of_facts_do_not_matter(facts: set[Fact], data: st.
 )
 def test_status(facts: list[Fact], expected: Status) -> None:
     assert status(facts) == expected
+
+
+def test_a_denied_request_stands_no_more_until_it_is_appealed() -> None:
+    def at(minutes: int) -> datetime:
+        return NOON + timedelta(minutes=minutes)
+
+    told = [
+        (Fact.QR_DELIVERED, "email", at(0)),
+        (Fact.REFUND_REQUESTED, "one", at(1)),
+        (Fact.REFUND_DENIED, "one/1", at(2)),
+    ]
+    assert status(standing(told)) is Status.DELIVERED
+    assert status(standing([*told, (Fact.REFUND_REQUESTED, "two", at(1))])) is Status.REFUND_REQUESTED
+    appealed = [*told, (Fact.APPEAL_RECEIVED, "one/2", at(3))]
+    assert status(standing(appealed)) is Status.REFUND_REQUESTED
+    assert status(standing([*appealed, (Fact.REFUND_DENIED, "one/3", at(4))])) is Status.DELIVERED
 
 
 REFUND = {"amount": 1234500, "currency": "KZT", "clauses": ["RP 2.1", "RP 2.2"], "credited_by": "2026-06-09"}
@@ -72,6 +91,8 @@ RECEIPT = {"kind": "sale_return", "link": "https://ofd.example/t/1"}
         (Fact.REFUND_SETTLED, REFUND, "usually arrives by 9 June 2026.", "приходят до 09.06.2026."),
         (Fact.DUPLICATE_CHARGED, REFUND, "took 12\u00a0345.00 KZT a second time.", "12\u00a0345.00 KZT второй раз."),
         (Fact.RECEIPT_ISSUED, RECEIPT, "receipt of the refund: https://ofd.example/t/1.", "чек о возврате: https://ofd"),
+        (Fact.REFUND_DENIED, REFUND, "denied (RP 2.1, RP 2.2). An appeal", "отказано (RP 2.1, RP 2.2). Решение"),
+        (Fact.INFORMATION_NEEDED, {"missing": ["evidence"]}, "screenshots or the text", "снимки экрана или текст"),
         (Fact.REFUND_FAILED, REFUND, "12\u00a0345.00 KZT. Our staff", "12\u00a0345.00 KZT. Этим"),
     ],
 )  # fmt: skip

@@ -12,6 +12,7 @@ from pydantic_core import from_json
 
 from ordering.catalogue import CatalogueFiles
 from ordering.domain.catalogue import Catalogue, Storefront
+from ordering.domain.fraud import Limits
 from ordering.domain.timeline import Known, Tongue
 from ordering.domain.validation import BAD_KEY, OUTDATED, UNKNOWN_STOREFRONT, Refusal
 from ordering.intake import Submission, accept
@@ -32,7 +33,9 @@ _STATUS = {
 Key = Annotated[str | None, Header(alias="Authorization", description="`Bearer <storefront API key>`")]
 
 
-def router(database: Database, catalogue: CatalogueFiles, keys: StorefrontKeys, keep_sessions: timedelta) -> APIRouter:
+def router(
+    database: Database, catalogue: CatalogueFiles, keys: StorefrontKeys, keep_sessions: timedelta, limits: Limits
+) -> APIRouter:
     """The routes of ordering."""
     routes = APIRouter()
 
@@ -54,7 +57,7 @@ def router(database: Database, catalogue: CatalogueFiles, keys: StorefrontKeys, 
         order = _json(await request.body())
         submission = Submission(storefront, idempotency_key, order, request.state.trace, _session(request))
         async with database.transaction("http") as tx:
-            [outcome] = await accept(tx, catalogue.current(), [submission], keep_sessions=keep_sessions)
+            [outcome] = await accept(tx, catalogue.current(), [submission], keep_sessions=keep_sessions, limits=limits)
         if isinstance(outcome, Refusal):
             raise _problem(outcome)
         if outcome.replayed:

@@ -6,32 +6,43 @@ from typing import Any
 from uuid import UUID
 
 from ordering.catalogue import CatalogueFiles
+from ordering.domain.fraud import Limits
 from ordering.domain.status import Fact
 from ordering.domain.timeline import Known
 from ordering.domain.validation import Refusal
 from ordering.esims import esim_expired, esim_observed, esim_revoked, esim_sold, of_esims, profile_observed
 from ordering.intake import Submission, accept
+from ordering.privacy import erased_by
 from ordering.store import record
 from shared.contracts import (
+    AppealReceived,
+    CancellationAccepted,
     DeliveryFailed,
     DuplicateCharged,
     Event,
+    Ground,
+    InformationNeeded,
     Money,
+    NotificationsBuyerErased,
     OrderPaid,
     OrderRejected,
     OrderSubmitted,
     PaymentFailed,
     PaymentLapsed,
+    PaymentsBuyerErased,
     ProfileExpired,
     ProfileFailed,
     ProfileGenerated,
     ProfileObserved,
     ProfileRevoked,
+    ProvisioningBuyerErased,
     QrDelivered,
     ReceiptIssued,
     RefundApproved,
+    RefundDenied,
     RefundFailed,
     RefundRequested,
+    RefundsBuyerErased,
     RefundSettled,
     RevocationRefused,
     TopUpApplied,
@@ -43,14 +54,14 @@ from shared.messaging.consumer import Handler, Received
 Told = tuple[Fact, Any, str, dict[str, Any]]
 
 
-def order_submitted(catalogue: CatalogueFiles, keep_sessions: timedelta) -> Handler:
+def order_submitted(catalogue: CatalogueFiles, keep_sessions: timedelta, limits: Limits) -> Handler:
     """Accept submitted orders as `POST /orders` does; refusals are answered with `ordering.order-rejected`."""
 
     async def handle(tx: Tx, batch: Sequence[Received[OrderSubmitted]]) -> None:
         submissions = [
             Submission(one.event.storefront, one.event.submission_id, one.event.order, one.trace) for one in batch
         ]
-        outcomes = await accept(tx, catalogue.current(), submissions, keep_sessions=keep_sessions)
+        outcomes = await accept(tx, catalogue.current(), submissions, keep_sessions=keep_sessions, limits=limits)
         for received, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, Refusal):
                 tx.publish(_rejected(received.event, outcome, tx), trace=received.trace)
@@ -130,8 +141,31 @@ def _refund_requested(event: RefundRequested) -> Told:
     return fact, event.requested_at, str(event.case_id), {}
 
 
+def _information_needed(event: InformationNeeded) -> Told:
+    ref = f"{event.case_id}/{event.asked_at.isoformat()}"
+    return Fact.INFORMATION_NEEDED, event.asked_at, ref, {"missing": list(event.missing)}
+
+
+def _cancellation_accepted(event: CancellationAccepted) -> Told:
+    clauses = _clauses(event.grounds)
+    return Fact.CANCELLATION_ACCEPTED, event.accepted_at, str(event.case_id), {"clauses": clauses}
+
+
+def _refund_denied(event: RefundDenied) -> Told:
+    ref = f"{event.case_id}/{event.denied_at.isoformat()}"
+    return Fact.REFUND_DENIED, event.denied_at, ref, {"clauses": _clauses(event.grounds)}
+
+
+def _appeal_received(event: AppealReceived) -> Told:
+    return Fact.APPEAL_RECEIVED, event.received_at, f"{event.case_id}/{event.received_at.isoformat()}", {}
+
+
+def _clauses(grounds: Sequence[Ground]) -> list[str]:
+    return [f"{ground.document} {ground.clause}" for ground in grounds]
+
+
 def _refund_approved(event: RefundApproved) -> Told:
-    clauses = [f"{ground.document} {ground.clause}" for ground in event.grounds]
+    clauses = _clauses(event.grounds)
     fact = Fact.REFUND_APPROVED if event.charge_id is None else Fact.SURPLUS_APPROVED
     return fact, event.approved_at, str(event.refund_id), {**_money(event.amount), "clauses": clauses}
 
@@ -180,7 +214,15 @@ FACTS: dict[type[Event], Handler] = {
     QrDelivered: _keeping(_qr_delivered),
     DeliveryFailed: _keeping(_delivery_failed),
     RefundRequested: _keeping(_refund_requested),
+    InformationNeeded: _keeping(_information_needed),
+    CancellationAccepted: _keeping(_cancellation_accepted),
+    RefundDenied: _keeping(_refund_denied),
+    AppealReceived: _keeping(_appeal_received),
     RefundApproved: _keeping(_refund_approved),
     RefundSettled: _keeping(_refund_settled),
     RefundFailed: _keeping(_refund_failed),
+    PaymentsBuyerErased: erased_by("payments"),
+    ProvisioningBuyerErased: erased_by("provisioning"),
+    NotificationsBuyerErased: erased_by("notifications"),
+    RefundsBuyerErased: erased_by("refunds"),
 }

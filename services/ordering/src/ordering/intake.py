@@ -6,17 +6,22 @@ so the shop corrects the order and sends it again under the same key.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from uuid import UUID
 
 from ordering.domain.catalogue import Catalogue
+from ordering.domain.fraud import Limits
 from ordering.domain.top_ups import judge_top_up
 from ordering.domain.validation import BAD_KEY, KEY_REUSED, UNKNOWN_STOREFRONT, Approved, Refusal, judge, valid_key
+from ordering.holds import hold_suspicious
 from ordering.store import NO_SESSION, Draft, Placed, Session, claim, earlier, place, sold
 from shared.contracts import BuyerContact, FieldError, OrderPlaced
 from shared.database import Tx
 from shared.ids import uuid7
+
+_USUAL = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,12 @@ class Accepted:
 
 
 async def accept(
-    tx: Tx, catalogue: Catalogue, submissions: Sequence[Submission], *, keep_sessions: timedelta
+    tx: Tx,
+    catalogue: Catalogue,
+    submissions: Sequence[Submission],
+    *,
+    keep_sessions: timedelta,
+    limits: Limits = _USUAL,
 ) -> list[Accepted | Refusal]:
     """Accept or refuse each submission, in their order.
 
@@ -55,14 +65,16 @@ async def accept(
     }
     free = await claim(tx, list(drafts.values()))
     new = {index: draft for index, draft in drafts.items() if draft.order_id in free}
+    held: set[UUID] = set()
     if new:
         await place(tx, list(new.values()), keep_sessions)
-        _publish(tx, list(new.values()))
+        held = await hold_suspicious(tx, list(new.values()), limits)
+        _publish(tx, list(new.values()), held)
     # Also for what is not valid (any more): the answer to a repeated order does not change with the catalogue.
     rest = [index for index, one in enumerate(submissions) if index not in new and valid_key(one.key)]
     known = await earlier(tx, [(submissions[i].storefront, submissions[i].key) for i in rest])
     return [
-        Accepted(_placed(new[index], tx), replayed=False)
+        Accepted(_placed(new[index], tx, held), replayed=False)
         if index in new
         else _repeated(submission, hashes[index], known, verdicts[index])
         for index, submission in enumerate(submissions)
@@ -129,7 +141,7 @@ def _fingerprint(order: object) -> bytes:
     return hashlib.sha256(json.dumps(order, sort_keys=True, separators=(",", ":")).encode()).digest()
 
 
-def _placed(draft: Draft, tx: Tx) -> Placed:
+def _placed(draft: Draft, tx: Tx, held: Collection[UUID]) -> Placed:
     approved = draft.approved
     return Placed(
         draft.order_id,
@@ -141,10 +153,11 @@ def _placed(draft: Draft, tx: Tx) -> Placed:
         tx.now,
         draft.trace,
         draft.body_hash,
+        draft.order_id in held,
     )
 
 
-def _publish(tx: Tx, drafts: Sequence[Draft]) -> None:
+def _publish(tx: Tx, drafts: Sequence[Draft], held: Collection[UUID]) -> None:
     # Contacts first: whoever acts on an order likes to know its buyer by then (order does not matter, but helps).
     for draft in {draft.buyer_id: draft for draft in drafts}.values():
         request = draft.approved.request
@@ -160,6 +173,8 @@ def _publish(tx: Tx, drafts: Sequence[Draft]) -> None:
         )
         tx.publish(contact, trace=draft.trace)
     for draft in drafts:
+        if draft.order_id in held:
+            continue  # told when an agent releases it: nobody can pay before
         request = draft.approved.request
         order = OrderPlaced(
             order_id=draft.order_id,

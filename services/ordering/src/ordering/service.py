@@ -1,25 +1,48 @@
 """Ordering's wiring."""
 
+import base64
 from datetime import timedelta
 
-from ordering import api
+from ordering import api, holds_api, rights
 from ordering.catalogue import CatalogueFiles
+from ordering.confirmations import Codes
 from ordering.consumers import FACTS, order_submitted
+from ordering.export import Collector
 from ordering.settings import Settings
 from ordering.work import ClearSessions
 from shared.clock import Clock
 from shared.contracts import OrderSubmitted
 from shared.kernel.auth import StorefrontKeys
 from shared.kernel.service import Service
+from shared.sealed import Sealer
 
 
 def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     """Ordering, ready to run. Raises CatalogueError when the catalogue cannot be read."""
     service = Service("ordering", settings, clock=clock)
     catalogue = CatalogueFiles(settings.catalogue_dir)
-    keys = StorefrontKeys({slug: key.get_secret_value() for slug, key in settings.storefront_keys.items()})
+    shops = StorefrontKeys({slug: key.get_secret_value() for slug, key in settings.storefront_keys.items()})
+    agents = StorefrontKeys({name: key.get_secret_value() for name, key in settings.agent_keys.items()})
     keep_sessions = timedelta(days=settings.session_retention_days)
-    service.consumes({OrderSubmitted: order_submitted(catalogue, keep_sessions), **FACTS})
+    limits = settings.fraud_limits
+    service.consumes({OrderSubmitted: order_submitted(catalogue, keep_sessions, limits), **FACTS})
     service.performs(ClearSessions())
-    service.serves(api.router(service.database, catalogue, keys, keep_sessions))
+    service.serves(
+        api.router(service.database, catalogue, shops, keep_sessions, limits),
+        holds_api.router(service.database, agents, limits),
+        rights.router(_rights(service, settings, catalogue, shops, agents)),
+    )
     return service
+
+
+def _rights(
+    service: Service, settings: Settings, catalogue: CatalogueFiles, shops: StorefrontKeys, agents: StorefrontKeys
+) -> rights.Rights:
+    key = settings.privacy_key.get_secret_value() if settings.privacy_key else ""
+    collector = Collector(settings.privacy_sources, key, service.tracing)
+    service.closes(collector.close)
+    codes = None
+    if settings.notifications_seal_public_key:
+        secret = base64.b64decode(settings.seal_private_key.get_secret_value())
+        codes = Codes(Sealer("notifications", settings.notifications_seal_public_key), secret)
+    return rights.Rights(service.database, catalogue, shops, agents, codes, service.opener, collector)

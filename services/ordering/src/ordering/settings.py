@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr
 
+from ordering.domain.fraud import Limits
 from shared.kernel.settings import ServiceSettings
 
 
@@ -19,3 +20,14 @@ class Settings(ServiceSettings):
     )
     catalogue_dir: Path | None = Field(None, description="folder of *.toml files; the packaged catalogue by default")
     session_retention_days: int = Field(365, ge=1, description="how long a checkout's IP and browser are kept (PP 4.5)")
+    agent_keys: dict[str, SecretStr] = Field(
+        default_factory=dict, description="API keys of agents, who decide held orders and correct contacts: {name: key}"
+    )
+    fraud_limits: Limits = Field(default_factory=Limits, description="above these an order is held (PP 4.5), as JSON")
+    notifications_seal_public_key: str | None = Field(
+        None, description="base64; codes are sealed to notifications. Without it buyers cannot confirm requests here"
+    )
+    privacy_sources: dict[str, str] = Field(
+        default_factory=dict, description='base URLs of the other services, for exports: {"payments": "http://..."}'
+    )
+    privacy_key: SecretStr | None = Field(None, description="what the other services know this service by, for exports")

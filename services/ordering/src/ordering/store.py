@@ -1,5 +1,6 @@
 """Every statement of ordering, each over a whole set of orders."""
 
+import ipaddress
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,6 +23,11 @@ class Session:
     ip: str | None = None
     user_agent: str | None = None
     referrer: str | None = None
+
+    @property
+    def public_ip(self) -> str | None:
+        """The address, where it tells networks apart: behind a private one stands a proxy, not a buyer."""
+        return self.ip if self.ip and ipaddress.ip_address(self.ip).is_global else None
 
 
 #: Nothing was told, as over Kafka.
@@ -61,14 +67,17 @@ class Placed:
     placed_at: datetime
     trace: str | None
     body_hash: bytes = b""
+    #: Fraud control held it when it was accepted (PP 4.5).
+    held: bool = False
 
 
 _UPDATE_BUYER = """ON CONFLICT (storefront, email_key) DO UPDATE SET
   name = EXCLUDED.name, email = EXCLUDED.email, phone = EXCLUDED.phone, language = EXCLUDED.language,
-  newsletter = EXCLUDED.newsletter, updated_at = EXCLUDED.updated_at"""
+  newsletter = EXCLUDED.newsletter, updated_at = EXCLUDED.updated_at, blocked = false"""
 _ORDER = "o.order_id, o.number, o.kind, o.plan, o.price, o.currency, o.placed_at, o.trace"
 _EARLIER = f"""
-SELECT s.storefront, s.submission_id, s.body_hash, {_ORDER}
+SELECT s.storefront, s.submission_id, s.body_hash, {_ORDER},
+  EXISTS (SELECT 1 FROM holds h WHERE h.order_id = o.order_id) AS held
 FROM unnest(CAST(:storefronts AS text[]), CAST(:ids AS text[])) AS asked(storefront, submission_id)
 JOIN submissions s USING (storefront, submission_id) JOIN orders o USING (order_id)
 """
@@ -100,7 +109,7 @@ async def earlier(tx: Tx, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, st
     if not keys:
         return {}
     result = await tx.execute(_EARLIER, storefronts=[shop for shop, _ in keys], ids=[key for _, key in keys])
-    return {(row.storefront, row.submission_id): _placed(row, row.body_hash) for row in result}
+    return {(row.storefront, row.submission_id): _placed(row, row.body_hash, held=row.held) for row in result}
 
 
 async def place(tx: Tx, drafts: Sequence[Draft], keep_sessions: timedelta) -> None:
@@ -183,7 +192,7 @@ async def find(
     return placed, facts
 
 
-def _placed(row: Any, body_hash: bytes = b"") -> Placed:
+def _placed(row: Any, body_hash: bytes = b"", *, held: bool = False) -> Placed:
     return Placed(
         row.order_id,
         row.number,
@@ -194,6 +203,7 @@ def _placed(row: Any, body_hash: bytes = b"") -> Placed:
         row.placed_at,
         row.trace,
         bytes(body_hash),
+        held,
     )
 
 

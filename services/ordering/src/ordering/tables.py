@@ -1,6 +1,20 @@
 """Ordering's own tables."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, LargeBinary, MetaData, Sequence, Table, Text, Uuid
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Sequence,
+    Table,
+    Text,
+    Uuid,
+    false,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 from shared.spine import timestamp
@@ -23,7 +37,10 @@ buyers = Table(
     Column("language", Text, nullable=False),
     Column("newsletter", Boolean, nullable=False),
     timestamp("updated_at", nullable=False),
+    #: PP 6.2: kept and not used, until the buyer orders again.
+    Column("blocked", Boolean, nullable=False, server_default=false()),
     Index("buyers_person", "storefront", "email_key", unique=True),
+    Index("buyers_phone", "phone", "updated_at"),
 )
 
 #: Idempotency keys of accepted orders: one space per storefront, for HTTP and Kafka. Refused orders leave theirs free.
@@ -98,4 +115,78 @@ session_records = Table(
     Column("referrer", Text),
     timestamp("keep_until", nullable=False),
     Index("session_records_end", "keep_until"),
+    Index("session_records_ip", "ip", "consented_at"),
+)
+
+#: Orders that fraud control held before payment (PP 4.5). `decision`: released | refused; null: an agent has to look.
+holds = Table(
+    "holds",
+    metadata,
+    Column("order_id", Uuid, primary_key=True),
+    Column("rules", JSONB, nullable=False),
+    timestamp("held_at", nullable=False),
+    Column("decision", Text),
+    timestamp("decided_at"),
+    Column("decided_by", Text),
+    Index("holds_open", "held_at", postgresql_where=text("decision IS NULL")),
+)
+
+#: Codes that buyers confirm with: a keyed hash only. `payload` (a new contact) is sealed to ordering itself.
+confirmations = Table(
+    "confirmations",
+    metadata,
+    Column("confirmation_id", Uuid, primary_key=True),
+    Column("order_id", Uuid, nullable=False),
+    Column("buyer_id", Uuid, nullable=False),
+    Column("storefront", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("code_hash", LargeBinary, nullable=False),
+    Column("payload", LargeBinary),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    timestamp("requested_at", nullable=False),
+    timestamp("expires_at", nullable=False),
+    timestamp("confirmed_at"),
+    Index("confirmations_order", "order_id", "requested_at"),
+    Index("confirmations_buyer", "buyer_id"),
+    Index("confirmations_end", "expires_at"),
+)
+
+#: Who corrected which fields, and how it was confirmed; never the values (PP 6.1).
+contact_changes = Table(
+    "contact_changes",
+    metadata,
+    Column("change_id", Uuid, primary_key=True),
+    Column("order_id", Uuid, nullable=False),
+    Column("buyer_id", Uuid, nullable=False),
+    Column("fields", JSONB, nullable=False),
+    Column("confirmed_by", Text, nullable=False),
+    timestamp("changed_at", nullable=False),
+    Index("contact_changes_order", "order_id"),
+)
+
+#: What buyers asked under PP 6.2: export | block | erase. It stays after an erasure, as the proof that it was done.
+privacy_requests = Table(
+    "privacy_requests",
+    metadata,
+    Column("request_id", Uuid, primary_key=True),
+    Column("buyer_id", Uuid, nullable=False),
+    Column("order_id", Uuid, nullable=False),
+    Column("storefront", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    timestamp("requested_at", nullable=False),
+    timestamp("confirmed_at"),
+    Column("confirmed_by", Text),
+    Column("trace", Text),
+    Index("privacy_requests_buyer", "buyer_id"),
+)
+
+#: Which service said that it holds nothing of a buyer any more, and what the law makes it keep.
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("buyer_id", Uuid, primary_key=True),
+    Column("service", Text, primary_key=True),
+    Column("kept", JSONB, nullable=False),
+    timestamp("erased_at", nullable=False),
 )

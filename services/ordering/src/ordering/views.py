@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel
 
 from ordering.domain.catalogue import Catalogue, Documents, Storefront, Support
-from ordering.domain.status import Fact, Status, status
+from ordering.domain.status import Fact, Status, standing, status
 from ordering.domain.timeline import Known, Tongue, in_order, sentence
 from ordering.store import Placed
 from shared.contracts import Kind, Language, Money, Plan
@@ -40,7 +40,7 @@ class OrderAnswer(BaseModel):
     @classmethod
     def of(cls, placed: Placed) -> Self:
         """As of its acceptance, whatever has happened since."""
-        return cls(**_common(placed), status=Status.PLACED)
+        return cls(**_common(placed), status=Status.HELD if placed.held else Status.PLACED)
 
 
 class OrderView(OrderAnswer):
@@ -57,7 +57,11 @@ class OrderView(OrderAnswer):
         for known in in_order(facts):
             times.setdefault(known.fact, known.at.astimezone(UTC))
         return cls(
-            **_common(placed), status=status(times), kind=placed.kind, facts=times, trace_id=trace_id(placed.trace)
+            **_common(placed),
+            status=status(standing((known.fact, known.ref, known.at) for known in facts)),
+            kind=placed.kind,
+            facts=times,
+            trace_id=trace_id(placed.trace),
         )
 
 

@@ -12,6 +12,12 @@ DELETE FROM session_records WHERE order_id IN (
   SELECT order_id FROM session_records WHERE keep_until < :now ORDER BY keep_until LIMIT :most)
 """
 
+#: A code that nobody entered is of no use, and the new contact in it is personal.
+_DELETE_CODES = """
+DELETE FROM confirmations WHERE expires_at < :now AND confirmed_at IS NULL
+  AND NOT EXISTS (SELECT 1 FROM privacy_requests p WHERE p.request_id = confirmation_id)
+"""
+
 
 class ClearSessions:
     """Once a day. Its one row begins with the migration, and each time it is done it schedules itself again."""
@@ -25,6 +31,7 @@ class ClearSessions:
     async def record(self, tx: Tx, done: Sequence[Done[None]]) -> None:
         """Delete what has expired; at once again where there is more than one statement should take."""
         deleted = (await tx.execute(_DELETE, now=tx.now, most=_MOST)).rowcount
+        await tx.execute(_DELETE_CODES, now=tx.now - timedelta(days=1))
         pause = timedelta(0) if deleted == _MOST else timedelta(days=1)
         for one in done:
             tx.schedule(self.kind, one.item.key, due_at=tx.now + pause, trace=None)

@@ -1,6 +1,7 @@
 """An order's status, derived from the facts that are present, whatever their order and number."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -8,6 +9,9 @@ class Fact(StrEnum):
     """What may be known about an order, in the order in which a smooth story tells it."""
 
     ORDER_PLACED = "order_placed"
+    ORDER_HELD = "order_held"
+    ORDER_RELEASED = "order_released"
+    ORDER_REFUSED = "order_refused"
     PAYMENT_FAILED = "payment_failed"
     PAYMENT_LAPSED = "payment_lapsed"
     ORDER_PAID = "order_paid"
@@ -23,6 +27,10 @@ class Fact(StrEnum):
     PROFILE_DELETED = "profile_deleted"
     PROFILE_EXPIRED = "profile_expired"
     REFUND_REQUESTED = "refund_requested"
+    INFORMATION_NEEDED = "information_needed"
+    CANCELLATION_ACCEPTED = "cancellation_accepted"
+    REFUND_DENIED = "refund_denied"
+    APPEAL_RECEIVED = "appeal_received"
     PROFILE_REVOKED = "profile_revoked"
     REVOCATION_REFUSED = "revocation_refused"
     REFUND_APPROVED = "refund_approved"
@@ -40,6 +48,8 @@ class Status(StrEnum):
     """Where an order stands."""
 
     PLACED = "placed"
+    HELD = "held"
+    REFUSED = "refused"
     PAYMENT_FAILED = "payment_failed"
     LAPSED = "lapsed"
     PAID = "paid"
@@ -60,6 +70,7 @@ _PRECEDENCE: tuple[tuple[Fact, Status], ...] = (
     (Fact.REFUND_SETTLED, Status.REFUNDED),
     (Fact.REFUND_FAILED, Status.REFUND_FAILED),
     (Fact.REFUND_APPROVED, Status.REFUND_APPROVED),
+    (Fact.APPEAL_RECEIVED, Status.REFUND_REQUESTED),
     (Fact.REFUND_REQUESTED, Status.REFUND_REQUESTED),
     (Fact.PROFILE_REVOKED, Status.REVOKED),
     (Fact.PROFILE_EXPIRED, Status.EXPIRED),
@@ -72,7 +83,12 @@ _PRECEDENCE: tuple[tuple[Fact, Status], ...] = (
     (Fact.ORDER_PAID, Status.PAID),
     (Fact.PAYMENT_LAPSED, Status.LAPSED),
     (Fact.PAYMENT_FAILED, Status.PAYMENT_FAILED),
+    (Fact.ORDER_REFUSED, Status.REFUSED),
+    (Fact.ORDER_RELEASED, Status.PLACED),
+    (Fact.ORDER_HELD, Status.HELD),
 )
+
+_OF_CASES = frozenset({Fact.REFUND_REQUESTED, Fact.REFUND_DENIED, Fact.APPEAL_RECEIVED})
 
 
 def status(facts: Collection[str]) -> Status:
@@ -82,7 +98,8 @@ def status(facts: Collection[str]) -> Status:
     2. refund failed: *refund_failed*. The bank refused for good and a person must act, so it may not look like a
        refund under way. A settlement after it (the person acted) is 1.
     3. refund approved: *refund_approved*. The money is on its way.
-    4. refund requested: *refund_requested*. A case is open, also where the code was delivered before.
+    4. refund requested, or an appeal received: *refund_requested*. A case is open, also where the code was delivered
+       before. A request that was denied is none any more (`standing` tells which stand).
     5. profile revoked: *revoked*. The code works no longer, for good; what becomes of the money is 1 to 4.
     6. profile expired: *expired*. Never activated in time (RC 7), or the plan has ended.
     7. QR delivered: *delivered*, once and for all (PO 3.4): a mailbox that refuses another copy takes nothing back.
@@ -94,7 +111,9 @@ def status(facts: Collection[str]) -> Status:
         that still arrives is honoured.
     13. payment lapsed: *lapsed*. Nobody paid within the shop's time.
     14. payment failed: *payment_failed*. The order can still be paid by another attempt.
-    15. otherwise *placed*.
+    15. order refused: *refused*. Fraud control held it, and an agent refused it before it could be paid (PP 4.5).
+    16. order released: *placed*; order held: *held*, until an agent has looked.
+    17. otherwise *placed*.
 
     Installed, activated and deleted are told in the timeline; they change nothing for the order. Nor do receipts, and a
     second payment and its way back (RF 2.4): the order keeps the first one.
@@ -102,4 +121,29 @@ def status(facts: Collection[str]) -> Status:
     A later stage implies the earlier ones (delivered implies generated implies paid), so a stage whose predecessors
     have not been heard of yet counts all the same.
     """
+    if Fact.REFUND_DENIED in facts and Fact.APPEAL_RECEIVED not in facts:
+        facts = set(facts) - {Fact.REFUND_REQUESTED}
     return next((then for fact, then in _PRECEDENCE if fact in facts), Status.PLACED)
+
+
+def standing(told: Iterable[tuple[Fact, str, datetime]]) -> set[Fact]:
+    """The facts (fact, ref, time) without the requests that were denied, and without denials that an appeal reopened.
+
+    The ref of a request, a denial or an appeal begins with its case's id.
+    """
+    found: set[Fact] = set()
+    asked: dict[str, datetime] = {}
+    denied: dict[str, datetime] = {}
+    kinds: dict[str, set[Fact]] = {}
+    for fact, ref, at in told:
+        if fact not in _OF_CASES:
+            found.add(fact)
+            continue
+        case = ref.partition("/")[0]
+        times = denied if fact is Fact.REFUND_DENIED else asked
+        times[case] = max(at, times.get(case, at))
+        kinds.setdefault(case, set()).add(fact)
+    for case, facts in kinds.items():
+        if case not in denied or (case in asked and asked[case] > denied[case]):
+            found |= facts - {Fact.REFUND_DENIED}
+    return found

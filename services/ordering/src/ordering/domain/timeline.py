@@ -26,6 +26,15 @@ class Known:
 
 _SENTENCES: dict[Fact, dict[Tongue, str]] = {
     Fact.ORDER_PLACED: {"en": "The order was placed.", "ru": "Заказ оформлен."},
+    Fact.ORDER_HELD: {
+        "en": "The order is being checked by our staff before it can be paid.",
+        "ru": "Наш сотрудник проверяет заказ; после этого его можно будет оплатить.",
+    },
+    Fact.ORDER_RELEASED: {"en": "The order was checked and can be paid.", "ru": "Заказ проверен, его можно оплатить."},
+    Fact.ORDER_REFUSED: {
+        "en": "The order was refused after a check. Nothing was charged; support explains why.",
+        "ru": "После проверки заказ отклонён. Деньги не списаны; причину объяснит служба поддержки.",
+    },
     Fact.PAYMENT_FAILED: {
         "en": "A payment did not go through{why}. The order can still be paid.",
         "ru": "Платёж не прошёл{why}. Заказ всё ещё можно оплатить.",
@@ -70,6 +79,22 @@ _SENTENCES: dict[Fact, dict[Tongue, str]] = {
     },
     Fact.QR_DELIVERED: {"en": "The QR code was delivered{how}.", "ru": "QR-код доставлен{how}."},
     Fact.REFUND_REQUESTED: {"en": "A refund was requested.", "ru": "Запрошен возврат денег."},
+    Fact.INFORMATION_NEEDED: {
+        "en": "For the refund we need some more information{missing}.",
+        "ru": "Для возврата нам нужны ещё сведения{missing}.",
+    },
+    Fact.CANCELLATION_ACCEPTED: {
+        "en": "The cancellation was accepted{clauses}: the eSIM is taken out of use, and the money follows.",
+        "ru": "Отмена принята{clauses}: eSIM отзывается, затем вернутся деньги.",
+    },
+    Fact.REFUND_DENIED: {
+        "en": "The refund was denied{clauses}. An appeal is possible.",
+        "ru": "В возврате отказано{clauses}. Решение можно обжаловать.",
+    },
+    Fact.APPEAL_RECEIVED: {
+        "en": "The appeal was received; another member of our staff looks at it.",
+        "ru": "Апелляция получена; её рассмотрит другой сотрудник.",
+    },
     Fact.REFUND_APPROVED: {
         "en": "The refund of {amount} was approved{clauses}.",
         "ru": "Возврат {amount} одобрен{clauses}.",
@@ -139,6 +164,7 @@ def sentence(known: Known, tongue: Tongue) -> str:
         how=_CHANNELS.get(detail.get("channel", ""), {}).get(tongue, ""),
         amount=_amount(detail),
         clauses=_clauses(detail.get("clauses", ())),
+        missing=_missing(detail.get("missing", ()), tongue),
         total=_total(detail.get("total_bytes"), tongue),
         ended=_ENDS.get(detail.get("reason", ""), {}).get(tongue, ""),
         kind=_RECEIPTS.get(detail.get("kind", ""), {}).get(tongue, ""),
@@ -170,6 +196,22 @@ def _total(total_bytes: int | None, tongue: Tongue) -> str:
         return ""
     megabytes = f"{total_bytes // _MEBIBYTE:,}".replace(",", "\u00a0")
     return f"; {megabytes} MB in total" if tongue == "en" else f"; всего {megabytes} МБ"
+
+
+_FIELDS: dict[str, dict[Tongue, str]] = {
+    "order_number": {"en": "the order number", "ru": "номер заказа"},
+    "email": {"en": "the e-mail address", "ru": "адрес электронной почты"},
+    "phone": {"en": "the phone number", "ru": "номер телефона"},
+    "full_name": {"en": "the full name", "ru": "полное имя"},
+    "payment_date": {"en": "the date of the payment", "ru": "дата оплаты"},
+    "reason": {"en": "the reason", "ru": "причина"},
+    "evidence": {"en": "screenshots or the text of the error", "ru": "снимки экрана или текст ошибки"},
+}
+
+
+def _missing(fields: Iterable[str], tongue: Tongue) -> str:
+    joined = ", ".join(_FIELDS[field][tongue] for field in fields if field in _FIELDS)
+    return f": {joined}" if joined else ""
 
 
 def _until(day: str | None, tongue: Tongue) -> str:

@@ -1,0 +1,122 @@
+"""Codes by which a buyer shows that a request is their own: six digits to the phone or the address on record.
+
+The code itself is sealed to notifications, which sends it, and kept here as a keyed hash only.
+"""
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Any, Literal
+from uuid import UUID
+
+from ordering.tables import confirmations
+from shared.contracts import ConfirmationRequested, Purpose
+from shared.database import Tx
+from shared.ids import uuid7
+from shared.kernel.problems import Problem
+from shared.sealed import Sealer
+
+LIFE = timedelta(minutes=15)
+_TRIES = 5
+_PER_DAY = 5
+_DAY = timedelta(days=1)
+_RECENT = "SELECT count(*) FROM confirmations WHERE order_id = :order_id AND requested_at > :since"
+_TRY = """
+UPDATE confirmations SET tries = tries + 1
+WHERE confirmation_id = :id AND storefront = :storefront
+RETURNING order_id, buyer_id, purpose, channel, code_hash, payload, tries, expires_at, confirmed_at, requested_at
+"""
+_CONFIRMED = "UPDATE confirmations SET confirmed_at = :now, payload = NULL WHERE confirmation_id = :id"
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Whose request it is: the order it was made for, and its buyer."""
+
+    order_id: UUID
+    order_number: str
+    storefront: str
+    buyer_id: UUID
+    trace: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """A request whose code was entered. `payload` is what was put aside for it."""
+
+    confirmation_id: UUID
+    order_id: UUID
+    buyer_id: UUID
+    purpose: Purpose
+    channel: str
+    payload: bytes | None
+
+
+class Codes:
+    """Asks for codes and checks them."""
+
+    def __init__(self, sealer: Sealer, secret: bytes) -> None:
+        self._sealer = sealer
+        self._secret = secret
+
+    async def ask(
+        self, tx: Tx, asker: Asker, purpose: Purpose, channel: Literal["sms", "email"], payload: bytes | None = None
+    ) -> UUID:
+        """Have a code sent; returns the confirmation's id. Raises Problem (429) after five within a day."""
+        recent = (await tx.execute(_RECENT, order_id=asker.order_id, since=tx.now - _DAY)).scalar()
+        if recent >= _PER_DAY:
+            raise Problem(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                "too-many-codes",
+                f"{_PER_DAY} codes were sent for this order within a day; try again tomorrow or ask support.",
+            )
+        identity, code = uuid7(), f"{secrets.randbelow(10**6):06}"
+        row: dict[str, Any] = {
+            "confirmation_id": identity,
+            "order_id": asker.order_id,
+            "buyer_id": asker.buyer_id,
+            "storefront": asker.storefront,
+            "purpose": purpose,
+            "channel": channel,
+            "code_hash": self._hash(identity, code),
+            "payload": payload,
+            "requested_at": tx.now,
+            "expires_at": tx.now + LIFE,
+        }
+        await tx.insert(confirmations, [row])
+        event = ConfirmationRequested(
+            order_id=asker.order_id,
+            order_number=asker.order_number,
+            storefront=asker.storefront,
+            buyer_id=asker.buyer_id,
+            confirmation_id=identity,
+            purpose=purpose,
+            channel=channel,
+            code=self._sealer.seal(code.encode()),
+            requested_at=tx.now,
+            expires_at=tx.now + LIFE,
+        )
+        tx.publish(event, trace=asker.trace)
+        return identity
+
+    async def check(self, tx: Tx, storefront: str, confirmation_id: UUID, code: str) -> Confirmed | Problem:
+        """The request that this code confirms, once; else the refusal, to be raised after the commit: tries count."""
+        found = (await tx.execute(_TRY, id=confirmation_id, storefront=storefront)).one_or_none()
+        if found is None:
+            return Problem(HTTPStatus.NOT_FOUND, "unknown-confirmation", "There is no such request.")
+        if found.confirmed_at is not None:
+            return Problem(HTTPStatus.CONFLICT, "already-confirmed", "This request was confirmed before.")
+        if found.expires_at <= tx.now or found.tries > _TRIES:
+            return Problem(HTTPStatus.GONE, "code-expired", "This code is no longer valid; make the request again.")
+        if not hmac.compare_digest(self._hash(confirmation_id, code), bytes(found.code_hash)):
+            left = _TRIES - found.tries
+            return Problem(HTTPStatus.FORBIDDEN, "wrong-code", f"This is not the code; {left} tries left.")
+        await tx.execute(_CONFIRMED, id=confirmation_id, now=tx.now)
+        payload = None if found.payload is None else bytes(found.payload)
+        return Confirmed(confirmation_id, found.order_id, found.buyer_id, found.purpose, found.channel, payload)
+
+    def _hash(self, identity: UUID, code: str) -> bytes:
+        return hmac.digest(self._secret, identity.bytes + code.encode(), hashlib.sha256)

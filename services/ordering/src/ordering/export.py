@@ -1,0 +1,78 @@
+"""The export of PP 6.2: what all five services hold of a buyer, as JSON and as a page that a person can read."""
+
+from collections.abc import Mapping
+from html import escape
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+import httpx
+from opentelemetry.trace import SpanKind
+
+from shared.kernel.problems import Problem
+from shared.telemetry.tracing import Tracing
+
+_SECONDS = 10.0
+
+
+class Collector:
+    """Asks the other services over HTTP: `GET {url}/privacy/buyers/{buyer_id}`."""
+
+    def __init__(self, sources: Mapping[str, str], key: str, tracing: Tracing) -> None:
+        self._sources = sources
+        self._tracing = tracing
+        self._client = httpx.AsyncClient(
+            timeout=_SECONDS, headers={"Authorization": f"Bearer {key}"}, trust_env=False, follow_redirects=False
+        )
+
+    async def collect(self, buyer_id: UUID, trace: str | None) -> dict[str, Any]:
+        """What each service holds. Raises Problem (503) when one does not answer: half an export is none."""
+        return {name: await self._ask(name, url, buyer_id, trace) for name, url in sorted(self._sources.items())}
+
+    async def _ask(self, name: str, url: str, buyer_id: UUID, trace: str | None) -> Any:
+        span = self._tracing.start(f"export from {name}", trace, SpanKind.CLIENT, {"peer.service": name})
+        headers = {"traceparent": span.traceparent} if span.traceparent else {}
+        try:
+            answer = await self._client.get(f"{url.rstrip('/')}/privacy/buyers/{buyer_id}", headers=headers)
+            answer.raise_for_status()
+            found = answer.json()
+        except (httpx.HTTPError, ValueError) as error:
+            span.end(type(error).__name__)
+            raise Problem(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "export-incomplete",
+                f"{name} did not answer, and an export has to be complete; try again in a minute.",
+                headers={"Retry-After": "60"},
+            ) from None
+        span.end()
+        return found
+
+    async def close(self) -> None:
+        """Hang up."""
+        await self._client.aclose()
+
+
+def page(held: Mapping[str, Any]) -> str:
+    """The export as a plain HTML page; every value is escaped."""
+    sections = "".join(f"<h2>{escape(service)}</h2>{_shown(parts)}" for service, parts in held.items())
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Your data</title>'
+        '<meta name="viewport" content="width=device-width"><style>body{font:16px/1.5 system-ui;max-width:60rem;'
+        "margin:2rem auto;padding:0 1rem}table{border-collapse:collapse;width:100%;margin:.5rem 0 1.5rem}"
+        "th,td{border:1px solid #bbb;padding:.3rem .5rem;text-align:left;vertical-align:top;overflow-wrap:anywhere}"
+        f"</style></head><body><h1>What we hold about you</h1>{sections}</body></html>"
+    )
+
+
+def _shown(value: Any) -> str:
+    match value:
+        case dict() if value:
+            rows = "".join(
+                f'<tr><th scope="row">{escape(str(k))}</th><td>{_shown(v)}</td></tr>' for k, v in value.items()
+            )
+            return f"<table>{rows}</table>"
+        case list() if value:
+            return "".join(_shown(one) for one in value)
+        case None | [] | {}:
+            return "<p>nothing</p>"
+    return escape(str(value))

@@ -1,0 +1,65 @@
+"""HTTP: agents look at held orders and decide them (PP 4.5)."""
+
+import re
+from http import HTTPStatus
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Header
+
+from ordering import holds
+from ordering.domain.fraud import Limits, explained
+from shared.database import Database
+from shared.kernel.auth import StorefrontKeys
+from shared.kernel.problems import Problem
+
+_NUMBER = re.compile(r"[0-9]{6,15}")
+Key = Annotated[str | None, Header(alias="Authorization", description="`Bearer <agent's key>`")]
+
+
+def router(database: Database, agents: StorefrontKeys, limits: Limits) -> APIRouter:
+    """The routes of held orders."""
+    routes = APIRouter(tags=["fraud control"])
+
+    @routes.get("/holds")
+    async def queue(authorization: Key = None) -> list[dict[str, Any]]:
+        """Held orders that wait for an agent, the oldest first, with the reasons in words."""
+        agents.storefront(authorization)
+        async with database.reading() as tx:
+            found = await holds.waiting(tx)
+        return [
+            {
+                "order_id": str(one.order_id),
+                "order_number": str(one.number),
+                "storefront": one.storefront,
+                "held_at": one.held_at,
+                "rules": list(one.rules),
+                "reasons": explained(one.rules, limits),
+            }
+            for one in found
+        ]
+
+    @routes.post("/orders/{reference}/release")
+    async def release(reference: str, authorization: Key = None) -> dict[str, str]:
+        """Let a held order be paid."""
+        return await _decide(database, agents.storefront(authorization), reference, "released")
+
+    @routes.post("/orders/{reference}/refusal")
+    async def refuse(reference: str, authorization: Key = None) -> dict[str, str]:
+        """Refuse a held order for good."""
+        return await _decide(database, agents.storefront(authorization), reference, "refused")
+
+    return routes
+
+
+async def _decide(database: Database, agent: str, reference: str, decision: holds.Decision) -> dict[str, str]:
+    number = int(reference) if _NUMBER.fullmatch(reference) else None
+    try:
+        order_id = None if number is not None else UUID(reference)
+    except ValueError:
+        order_id = UUID(int=0)
+    async with database.transaction("http") as tx:
+        done = await holds.decide(tx, order_id=order_id, number=number, decision=decision, agent=agent)
+    if not done:
+        raise Problem(HTTPStatus.CONFLICT, "not-held", "No such order is held and waits for a decision.")
+    return {"decision": decision}

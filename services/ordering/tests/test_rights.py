@@ -1,0 +1,238 @@
+"""Corrections of contact data (PP 6.1) and privacy requests (PP 6.2), confirmed by a code that only the buyer gets."""
+
+import base64
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from nacl.public import PrivateKey
+
+from ordering.service import build
+from ordering.settings import Settings
+from shared.clock import SystemClock
+from shared.contracts import (
+    BuyerContact,
+    BuyerErasureRequested,
+    ConfirmationRequested,
+    NotificationsBuyerErased,
+    PaymentsBuyerErased,
+    ProvisioningBuyerErased,
+    RefundsBuyerErased,
+)
+from shared.sealed import Opener
+from shared.testing.stage import Stage
+
+NOTIFICATIONS = Opener(base64.b64encode(bytes(PrivateKey.generate())).decode())
+AGENT = {"Authorization": "Bearer agents-key"}
+OTHERS = (PaymentsBuyerErased, ProvisioningBuyerErased, NotificationsBuyerErased, RefundsBuyerErased)
+
+
+class Buyer:
+    """An order of a buyer who asks for something, and what notifications would send them."""
+
+    def __init__(self, stage: Stage, shop: Any, order: dict[str, Any]) -> None:
+        self.stage, self.shop, self.order = stage, shop, order
+        self.codes = 0
+
+    async def post(self, path: str, body: Any) -> Any:
+        return await self.shop.http.post(path, json=body, headers=self.shop.auth())
+
+    async def correct(self, **fields: Any) -> Any:
+        return await self.post(f"/orders/{self.order['order_id']}/contact-changes", fields)
+
+    async def ask(self, kind: str) -> Any:
+        return await self.post("/privacy/requests", {"order": self.order["order_number"], "kind": kind})
+
+    async def code(self) -> tuple[str, ConfirmationRequested]:
+        self.codes += 1
+        event = (await self.stage.events(ConfirmationRequested, count=self.codes))[-1].event
+        return NOTIFICATIONS.open(event.code).decode(), event
+
+    async def confirm(self, asked: Any, code: str | None = None) -> Any:
+        right, _ = await self.code()
+        return await self.post(f"/confirmations/{asked.json()['confirmation_id']}", {"code": code or right})
+
+
+@pytest.fixture
+async def buyer(stage: Stage, shop_of: Any) -> Buyer:
+    settings = {"agent_keys": {"support": "agents-key"}, "notifications_seal_public_key": NOTIFICATIONS.public_key}
+    shop = await shop_of(build, Settings, **settings)
+    return Buyer(stage, shop, (await shop.place(key="first")).json())
+
+
+async def test_a_corrected_address_is_told_after_the_code_and_audited_without_its_value(
+    stage: Stage, buyer: Buyer
+) -> None:
+    asked = await buyer.correct(email="Anna.New@example.org")
+    code, event = await buyer.code()
+    assert (asked.status_code, event.channel, event.purpose) == (202, "sms", "contact_change")
+    assert len(await stage.events(BuyerContact)) == 1  # nothing has changed yet
+
+    answer = await buyer.post(f"/confirmations/{asked.json()['confirmation_id']}", {"code": code})
+
+    assert answer.json() == {"purpose": "contact_change", "state": "done"}
+    [before, after] = [one.event for one in await stage.events(BuyerContact, count=2)]
+    assert (after.buyer_id, after.email, after.phone) == (before.buyer_id, "Anna.New@example.org", before.phone)
+    assert after.updated_at > before.updated_at
+    [change] = await buyer.shop.rows("SELECT fields, confirmed_by FROM contact_changes")
+    assert (change.fields, change.confirmed_by) == (["email"], "code by sms")
+    again = await buyer.post(f"/confirmations/{asked.json()['confirmation_id']}", {"code": code})
+    assert again.status_code == 409
+
+
+async def test_a_new_phone_is_confirmed_by_mail(buyer: Buyer) -> None:
+    await buyer.correct(phone="+77017654321")
+    _, event = await buyer.code()
+    assert event.channel == "email"
+
+
+async def test_an_address_that_another_buyer_uses_mixes_nobody_up(stage: Stage, buyer: Buyer, good_order: Any) -> None:
+    other = (await buyer.shop.place(good_order(email="other@example.org"))).json()
+
+    assert (await buyer.confirm(await buyer.correct(email="other@example.org"))).status_code == 200
+
+    later = (await buyer.shop.place(good_order(email="OTHER@example.org"))).json()
+    contacts = {str(one.event.buyer_id) for one in await stage.events(BuyerContact, count=4)}
+    people = await buyer.shop.rows("SELECT order_id::text AS id, buyer_id FROM orders")
+    of = {row.id: row.buyer_id for row in people}
+    assert of[later["order_id"]] == of[other["order_id"]] != of[buyer.order["order_id"]]
+    assert len(contacts) == 2
+
+
+async def test_wrong_codes_are_counted_and_end_the_request(buyer: Buyer) -> None:
+    asked = await buyer.correct(name="Mallory")
+    right, _ = await buyer.code()
+    wrong = "000000" if right != "000000" else "111111"
+    path = f"/confirmations/{asked.json()['confirmation_id']}"
+
+    statuses = [(await buyer.post(path, {"code": wrong})).status_code for _ in range(6)]
+
+    assert statuses == [403] * 5 + [410]
+    assert (await buyer.post(path, {"code": right})).status_code == 410
+    assert (await buyer.shop.rows("SELECT name FROM buyers"))[0].name == "Anna Berg"
+
+
+async def test_codes_are_limited_by_order_and_day(buyer: Buyer) -> None:
+    statuses = [(await buyer.correct(name=f"Name {n}")).status_code for n in range(6)]
+    assert statuses == [202] * 5 + [429]
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [({"email": "nobody"}, "email"), ({"phone": "12"}, "phone"), ({}, "body")],
+)
+async def test_a_correction_that_is_not_valid_says_which_field(buyer: Buyer, fields: Any, named: str) -> None:
+    answer = await buyer.correct(**fields)
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == [named]
+
+
+async def test_an_agent_corrects_without_a_code_and_by_name(stage: Stage, buyer: Buyer) -> None:
+    path = f"/orders/{buyer.order['order_number']}/contact"
+    assert (await buyer.shop.http.put(path, json={"phone": "+77017654321"}, headers=AGENT)).status_code == 200
+
+    [_, after] = await stage.events(BuyerContact, count=2)
+    assert after.event.phone == "+77017654321"
+    [change] = await buyer.shop.rows("SELECT confirmed_by FROM contact_changes")
+    assert change.confirmed_by == "agent support"
+    assert (await buyer.shop.http.put(path, json={"name": "X"}, headers=buyer.shop.auth())).status_code == 401
+
+
+async def test_another_shop_sees_nothing(buyer: Buyer) -> None:
+    other = buyer.shop.auth("e-sim-onl")
+    asked = await buyer.ask("erase")
+    code, _ = await buyer.code()
+    path = f"/confirmations/{asked.json()['confirmation_id']}"
+
+    assert (await buyer.shop.http.post(path, json={"code": code}, headers=other)).status_code == 404
+    state = f"/privacy/requests/{asked.json()['request_id']}"
+    assert (await buyer.shop.http.get(state, headers=other)).status_code == 404
+    body = {"order": buyer.order["order_id"], "kind": "export"}
+    assert (await buyer.shop.http.post("/privacy/requests", json=body, headers=other)).status_code == 404
+
+
+async def test_an_erased_buyer_leaves_orders_and_a_proof(stage: Stage, buyer: Buyer) -> None:
+    asked = await buyer.ask("erase")
+    state = f"/privacy/requests/{asked.json()['request_id']}"
+    assert (await buyer.shop.get(state)).json()["state"] == "awaiting_confirmation"
+
+    assert (await buyer.confirm(asked)).json() == {"purpose": "erase", "state": "running"}
+
+    [wanted] = await stage.events(BuyerErasureRequested)
+    assert str(wanted.event.request_id) == asked.json()["request_id"]
+    proof = (await buyer.shop.get(state)).json()
+    assert (proof["state"], proof["confirmed_by"]) == ("running", "code by email")
+    assert proof["waiting_for"] == ["payments", "provisioning", "notifications", "refunds"]
+    now = SystemClock().now()
+    said = [one(buyer_id=wanted.event.buyer_id, kept=("ledger: tax law",), erased_at=now) for one in OTHERS]
+    await stage.publish(*said)
+
+    async def proved() -> bool:
+        return bool((await buyer.shop.get(state)).json()["state"] == "done")
+
+    await stage.eventually(proved)
+    proof = (await buyer.shop.get(state)).json()
+    assert set(proof["services"]) == {"ordering", "payments", "provisioning", "notifications", "refunds"}
+    assert proof["services"]["payments"]["kept"] == ["ledger: tax law"]
+    for table in ("buyers", "session_records"):
+        assert await buyer.shop.rows(f"SELECT 1 FROM {table}") == []
+    assert (await buyer.shop.get(f"/orders/{buyer.order['order_id']}")).status_code == 200
+    assert (await buyer.correct(name="Anna")).status_code == 410
+
+
+async def test_a_replayed_submission_does_not_bring_an_erased_buyer_back(
+    stage: Stage, buyer: Buyer, good_order: Any
+) -> None:
+    await buyer.confirm(await buyer.ask("erase"))
+
+    again = await buyer.shop.place(good_order(), key="first")
+
+    assert (again.status_code, again.json()["type"]) == (422, "urn:problem:idempotency-key-reused")
+    assert await buyer.shop.rows("SELECT 1 FROM buyers") == []
+    new = await buyer.shop.place(good_order(), key="second")  # a new purchase is a new buyer
+    assert new.status_code == 201
+
+
+async def test_a_blocked_buyer_is_told_to_everybody_and_a_new_order_lifts_it(
+    stage: Stage, buyer: Buyer, good_order: Any
+) -> None:
+    await buyer.confirm(await buyer.ask("block"))
+    [before, blocked] = [one.event for one in await stage.events(BuyerContact, count=2)]
+    assert (before.blocked, blocked.blocked, blocked.newsletter) == (False, True, False)
+
+    await buyer.shop.place(good_order(), key="second")
+
+    after = (await stage.events(BuyerContact, count=3))[-1].event
+    assert (after.buyer_id, after.blocked) == (before.buyer_id, False)
+
+
+async def test_an_export_is_everything_as_json_and_as_a_page(buyer: Buyer, good_order: Any) -> None:
+    await buyer.shop.place(good_order(name="<b>Anna</b>"), key="second")
+    asked = await buyer.ask("export")
+    path = f"/privacy/requests/{asked.json()['request_id']}/export"
+    assert (await buyer.shop.get(path)).status_code == 409
+
+    await buyer.confirm(asked)
+
+    found = (await buyer.shop.get(path)).json()["ordering"]
+    assert (found["buyer"][0]["email"], len(found["orders"])) == ("anna@example.org", 2)
+    shown = await buyer.shop.http.get(path, headers={**buyer.shop.auth(), "Accept": "text/html"})
+    assert "anna@example.org" in shown.text
+    assert "<b>Anna" not in shown.text
+
+
+async def test_unknown_requests_are_refused(buyer: Buyer) -> None:
+    assert (await buyer.post(f"/confirmations/{uuid4()}", {"code": "123456"})).status_code == 404
+    assert (await buyer.post(f"/confirmations/{uuid4()}", {"code": "12"})).status_code == 422
+    assert (await buyer.shop.get(f"/privacy/requests/{UUID(int=1)}")).status_code == 404
+    assert (await buyer.post("/privacy/requests", {"order": "99999999", "kind": "erase"})).status_code == 404
+
+
+async def test_codes_run_out(stage: Stage, buyer: Buyer) -> None:
+    asked = await buyer.correct(name="Late")
+    code, _ = await buyer.code()
+    async with buyer.shop.service.database.transaction() as tx:
+        await tx.execute("UPDATE confirmations SET expires_at = :then", then=tx.now - timedelta(seconds=1))
+
+    assert (await buyer.post(f"/confirmations/{asked.json()['confirmation_id']}", {"code": code})).status_code == 410
