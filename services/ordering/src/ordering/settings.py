@@ -30,4 +30,3 @@ class Settings(ServiceSettings):
     privacy_sources: dict[str, str] = Field(
         default_factory=dict, description='base URLs of the other services, for exports: {"payments": "http://..."}'
     )
-    privacy_key: SecretStr | None = Field(None, description="what the other services know this service by, for exports")

@@ -36,4 +36,7 @@ class ServiceSettings(BaseSettings):
         0.0, ge=0, le=5, description="between batches; larger batches, later state, for services that nobody waits for"
     )
     dead_letter_limit: int = Field(100, ge=1, description="dead letters per minute before the consumer stops")
+    privacy_key: SecretStr | None = Field(
+        None, description="the key by which ordering exports what this service holds of a buyer (PP 6.2)"
+    )
     database_pool_size: int = Field(5, ge=2)

@@ -1,0 +1,62 @@
+"""What every service owes a buyer (PP 6.2): to tell what it holds, and to forget it and say so.
+
+A service names its statements; this module runs them, clears the spine's own tables and publishes the confirmation.
+"""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Header
+from pydantic import SecretStr
+
+from shared.contracts import BuyerContact, BuyerErased, BuyerErasureRequested
+from shared.database import Database, Tx
+from shared.kernel.auth import StorefrontKeys
+from shared.kernel.problems import Problem
+from shared.messaging.consumer import Handler, Received
+
+#: Dead letters of a buyer's contact; they are sealed, but erased means erased.
+_SPINE = "DELETE FROM dead_letters WHERE topic = :topic AND key = ANY(CAST(:keys AS text[]))"
+
+
+def forgets(event_class: type[BuyerErased], statements: Sequence[str], *, kept: Sequence[str] = ()) -> Handler:
+    """A handler of erasure requests: runs each statement with `:buyers` (uuid[]), then confirms.
+
+    `kept` says what the law makes this service keep, without personal data. Repeating it changes nothing: the
+    statements delete what is there, and who asked keeps the first confirmation.
+    """
+
+    async def handle(tx: Tx, batch: Sequence[Received[BuyerErasureRequested]]) -> None:
+        buyers = sorted({one.event.buyer_id for one in batch}, key=lambda buyer: buyer.int)
+        for statement in statements:
+            await tx.execute(statement, buyers=buyers)
+        await tx.execute(_SPINE, topic=BuyerContact.topic, keys=[str(buyer) for buyer in buyers])
+        for one in batch:
+            confirmed = event_class(
+                buyer_id=one.event.buyer_id, request_id=one.event.request_id, kept=tuple(kept), erased_at=tx.now
+            )
+            tx.publish(confirmed, trace=one.trace)
+
+    return handle
+
+
+def exports(database: Database, key: SecretStr | None, queries: Mapping[str, str]) -> APIRouter:
+    """`GET /privacy/buyers/{buyer_id}`: rows of each query (run with `:buyer`), for the service that exports.
+
+    Answers 503 where PRIVACY_KEY is not set, and 401 without it.
+    """
+    routes = APIRouter(tags=["privacy"])
+    keys = StorefrontKeys({"export": key.get_secret_value()} if key else {})
+
+    @routes.get("/privacy/buyers/{buyer_id}", include_in_schema=key is not None)
+    async def held(buyer_id: UUID, authorization: Annotated[str | None, Header()] = None) -> dict[str, Any]:
+        """Everything this service holds of a buyer, by kind."""
+        if key is None:
+            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "export-not-configured", "Set PRIVACY_KEY to allow exports.")
+        keys.storefront(authorization)
+        async with database.reading() as tx:
+            return {name: (await tx.execute(sql, buyer=buyer_id)).mappings() for name, sql in queries.items()}
+
+    return routes
