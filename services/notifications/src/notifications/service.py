@@ -3,15 +3,18 @@
 from aiosmtplib import SMTP
 
 from notifications import storefronts
+from notifications.accounts import Accounts
 from notifications.adapters.instant import InstantMailer
+from notifications.adapters.refunds import RefundDesk
 from notifications.adapters.smtp import SmtpMailer
-from notifications.api import bounces
+from notifications.api import account, bounces
 from notifications.consumers.contacts import Contacts
 from notifications.consumers.mailing import Mailing
 from notifications.consumers.orders import Orders
 from notifications.consumers.refunds import Refunds
 from notifications.domain.delivery import Mailer
 from notifications.domain.signature import Signature
+from notifications.live import Live
 from notifications.recent import Recent
 from notifications.settings import Settings
 from notifications.work.letters import DeliverQr, MailRefund, SendNote
@@ -91,6 +94,20 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
         WatchExpiry(mailing),
         WatchPlan(mailing, service.database, settings),
     )
+    accounts = Accounts(service.database, sending.links, settings)
+    live = Live(accounts)
+    service.runs(live.run)
+    desk = account.Desk(
+        accounts=accounts,
+        live=live,
+        links=sending.links,
+        opener=service.opener,
+        storefronts=sending.storefronts,
+        refunds=_refund_desk(settings, service),
+        leaving=service.leaving,
+    )
+    service.serves(account.router(desk))
+    account.install(service.app)
     if settings.bounce_key is not None:
         bounce_key = settings.bounce_key.get_secret_value()
         service.serves(bounces.router(service.database, sending.links, bounce_key, service.metrics.registry))
@@ -103,6 +120,14 @@ def _signers(settings: Settings) -> dict[str, tuple[Signature, ...]]:
         slug: tuple(Signature.of(key.domain, key.selector, key.private_key.get_secret_value()) for key in keys)
         for slug, keys in settings.dkim_keys.items()
     }
+
+
+def _refund_desk(settings: Settings, service: Service) -> RefundDesk | None:
+    if settings.refunds_url is None:
+        return None
+    desk = RefundDesk(settings.refunds_url, settings.refunds_keys, service.tracing)
+    service.closes(desk.close)
+    return desk
 
 
 def _mailer(settings: Settings) -> Mailer:

@@ -61,6 +61,11 @@ class Settings(ServiceSettings):
         _TWO_WEEKS, gt=0, description="before an eSIM expires that nobody installed"
     )
     plan_mail_before_seconds: float = Field(_TWO_DAYS, gt=0, description="before a plan ends")
+    resend_gap_seconds: float = Field(60.0, gt=0, description="between two sendings of a code")
+    refunds_url: str | None = Field(None, pattern=r"^https?://", description="the account page asks refunds here")
+    refunds_keys: dict[str, SecretStr] = Field(
+        default_factory=dict, description="API keys of storefronts at refunds, by storefront"
+    )
     resend_limit: int = Field(5, ge=0, description="how often a code may be sent again, per order")
 
     @model_validator(mode="after")

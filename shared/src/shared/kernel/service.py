@@ -101,6 +101,11 @@ class Service:
         for router in routers:
             self.app.include_router(router)
 
+    @property
+    def leaving(self) -> asyncio.Event:
+        """Set when the service begins to stop: answers that never end of themselves (event streams) end then."""
+        return self._leaving
+
     def closes(self, closer: Callable[[], Awaitable[Any]]) -> None:
         """Close this when the service has stopped (an HTTP client, a pool)."""
         self._resources.push_async_callback(closer)

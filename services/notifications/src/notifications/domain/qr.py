@@ -1,5 +1,6 @@
 """The QR code as a PNG: dark on light whatever the mail's colours are, large enough, with its quiet zone."""
 
+import base64
 import struct
 import zlib
 
@@ -33,6 +34,11 @@ def picture(text: str) -> tuple[int, bytes]:
     return side, b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(pixels)) + _chunk(
         b"IEND", b""
     )
+
+
+def data_uri(text: str) -> str:
+    """The picture inside an address, for pages."""
+    return f"data:image/png;base64,{base64.b64encode(picture(text)[1]).decode()}"
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

@@ -61,13 +61,14 @@ def _both(template: str, letter: Letter, language: Language, more: dict[str, Any
         "why_this_mail": common["why_this_mail"].format(storefront=letter.store.name),
         **more,
     }
-    text = _environment("text").get_template(template).render(form="text", **context)
-    html = _environment("html").get_template(template).render(form="html", **context)
+    text = environment("text").get_template(template).render(form="text", **context)
+    html = environment("html").get_template(template).render(form="html", **context)
     return text, html
 
 
 @cache
-def _environment(form: str) -> Environment:
+def environment(form: str) -> Environment:
+    """Templates as text or as HTML."""
     environment = Environment(
         loader=PackageLoader("notifications"),
         autoescape=form == "html",  # noqa: S701 - only the plain text is not escaped

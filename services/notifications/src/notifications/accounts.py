@@ -1,0 +1,139 @@
+"""What the account page needs of the tables: an order behind a link, its code when it is asked for, a resend."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal
+from uuid import UUID
+
+from notifications.consumers.mailing import schedule
+from notifications.domain.account import Mailed
+from notifications.domain.links import BadLinkError, Links
+from notifications.facts import Code
+from notifications.recent import Contact
+from notifications.settings import Settings
+from notifications.work.letters import first_deliveries, qr_delivered
+from shared.database import Database, Tx
+from shared.ids import uuid7
+
+#: A code that works.
+_ALIVE = "o.revoked_at IS NULL AND o.expired_at IS NULL"
+_ORDER = """
+SELECT o.*, c.name, c.email, c.language FROM orders o
+LEFT JOIN contacts c ON c.buyer_id = o.buyer_id AND c.erased_at IS NULL
+WHERE o.order_id = :order
+"""
+_MAILS = """
+SELECT kind, state, facts, created_at, settled_at, bounced_at, smtp_code, enhanced_code
+FROM mails WHERE order_id = :order ORDER BY created_at
+"""
+_CODE = f"""
+SELECT m.facts, m.trace FROM mails m JOIN orders o ON o.order_id = m.order_id
+WHERE m.kind = 'qr' AND m.subject_id = :order AND {_ALIVE} FOR UPDATE OF o
+"""
+_SHOWN = "UPDATE orders SET shown_at = COALESCE(shown_at, :now) WHERE order_id = :order"
+_AGAIN = f"""
+UPDATE orders o SET resends = o.resends + 1, resent_at = :now
+FROM mails m
+WHERE o.order_id = :order AND m.kind = 'qr' AND m.subject_id = o.order_id AND {_ALIVE}
+  AND m.state NOT IN ('waiting', 'due') AND m.settled_at < :before
+  AND o.resends < :most AND (o.resent_at IS NULL OR o.resent_at < :before)
+RETURNING o.buyer_id, m.trace
+"""
+_USED_UP = "SELECT resends >= :most FROM orders WHERE order_id = :order"
+_RESEND = """
+INSERT INTO mails (kind, subject_id, order_id, buyer_id, facts, state, trace, created_at)
+SELECT 'resend', :subject, order_id, buyer_id, facts, 'due', trace, :now FROM mails
+WHERE kind = 'qr' AND subject_id = :order
+"""
+#: What an order's page would show, in short: another text means that something has changed.
+_STATES = """
+SELECT o.order_id, md5(concat_ws('|', o.*, (
+  SELECT string_agg(concat_ws(':', m.kind, m.state), ',' ORDER BY m.kind, m.subject_id)
+  FROM mails m WHERE m.order_id = o.order_id))) AS state
+FROM orders o WHERE o.order_id = ANY(CAST(:orders AS uuid[]))
+"""
+
+Resent = Literal["resent", "wait", "limit"]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An order behind a link that is good: a row of `orders`, its mails, whom it belongs to, its state in short."""
+
+    order: Mapping[str, Any]
+    mails: Sequence[Mailed]
+    contact: Contact
+    state: str
+
+    @property
+    def order_id(self) -> UUID:
+        return UUID(str(self.order["order_id"]))
+
+    @property
+    def has_code(self) -> bool:
+        """Whether there is a code that works."""
+        alive = self.order["revoked_at"] is None and self.order["expired_at"] is None
+        return alive and any(mail.kind == "qr" for mail in self.mails)
+
+
+class Accounts:
+    """The order behind a link."""
+
+    def __init__(self, database: Database, links: Links, settings: Settings) -> None:
+        self._database = database
+        self._links = links
+        self._most = settings.resend_limit
+        self._gap = timedelta(seconds=settings.resend_gap_seconds)
+
+    async def open(self, token: str) -> Opened:
+        """Read only. Raises BadLinkError."""
+        async with self._database.reading() as tx:
+            return await self._open(tx, token)
+
+    async def show(self, token: str) -> tuple[Opened, Code | None]:
+        """The code, because the buyer pressed the button for it: a delivery, if it is the first (PO 3.4).
+
+        None where there is no code that works. Raises BadLinkError.
+        """
+        async with self._database.transaction() as tx:
+            opened = await self._open(tx, token)
+            row = (await tx.execute(_CODE, order=opened.order_id)).one_or_none()
+            if row is None:
+                return opened, None
+            code = Code.model_validate(row.facts)
+            await tx.execute(_SHOWN, order=opened.order_id, now=tx.now)
+            if await first_deliveries(tx, "account", {code.order_id: (code, tx.now)}):
+                tx.publish(qr_delivered(code, "account", tx.now), trace=row.trace)
+            return await self._open(tx, token), code
+
+    async def resend(self, token: str) -> Resent:
+        """Send the code again, within limits. Raises BadLinkError."""
+        async with self._database.transaction() as tx:
+            opened = await self._open(tx, token)
+            order = opened.order_id
+            row = (
+                await tx.execute(_AGAIN, order=order, now=tx.now, before=tx.now - self._gap, most=self._most)
+            ).one_or_none()
+            if row is None:
+                used_up = (await tx.execute(_USED_UP, order=order, most=self._most)).scalar()
+                return "limit" if used_up else "wait"
+            subject = uuid7()
+            await tx.execute(_RESEND, subject=subject, order=order, now=tx.now)
+            schedule(tx, "resend", subject, row.buyer_id, row.trace)
+            return "resent"
+
+    async def states(self, orders: Sequence[UUID]) -> dict[UUID, str]:
+        """How these orders stand, in short."""
+        async with self._database.reading() as tx:
+            return {row.order_id: row.state for row in await tx.execute(_STATES, orders=sorted(orders))}
+
+    async def _open(self, tx: Tx, token: str) -> Opened:
+        order_id = self._links.order_of(token, tx.now)
+        row = (await tx.execute(_ORDER, order=order_id)).one_or_none()
+        if row is None or row.email is None:
+            raise BadLinkError("no such order, or its buyer was forgotten")
+        self._links.check(token, row.email)
+        mails = [Mailed(**mail) for mail in (await tx.execute(_MAILS, order=order_id)).mappings()]
+        state = (await tx.execute(_STATES, orders=[order_id])).one().state
+        return Opened(row._asdict(), mails, Contact(row.name, row.email, row.language), state)
