@@ -16,6 +16,7 @@ from sandbox.testing import RunningSandbox, running_sandbox
 from shared.contracts import Money, OrderPaid, Plan
 from shared.ids import uuid7
 from shared.kernel.service import Service
+from shared.messaging.consumer import Received
 from shared.sealed import Opener, new_private_key
 from shared.testing.stage import Stage
 
@@ -53,6 +54,11 @@ class Provisioning:
         order = order_paid(**changes)
         await self.stage.publish(order, trace=trace)
         return order
+
+    def received(self, **changes: Any) -> Received[OrderPaid]:
+        """A paid order as a handler gets it, without Kafka."""
+        order = order_paid(**changes)
+        return Received(order, uuid7(), order.paid_at, None)
 
     async def rows(self, sql: str, **parameters: Any) -> list[dict[str, Any]]:
         """Read the service's database."""

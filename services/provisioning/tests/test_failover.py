@@ -248,6 +248,31 @@ async def test_work_that_an_older_release_left_is_finished(start: Any, sandbox: 
     assert usable["matchingId"] == "OLDRELEASE"
 
 
+async def test_orders_of_an_operator_that_is_configured_no_more_go_to_the_next_one(start: Any, sandbox: Any) -> None:
+    both, lane = operators(sandbox), "provision:secondary"
+    refusing = {"target": "operator.download_order", "effect": "http_error", "status": 429}
+    first = await start(operators=both, routes={"*": {"*": [{"operator": "secondary"}]}})
+    await sandbox.faults({**refusing, **SECONDARY})
+    order = await first.paid()
+
+    async def waiting() -> bool:
+        return bool(await first.rows("SELECT 1 FROM work WHERE kind = :lane AND attempts > 0", lane=lane))
+
+    await first.stage.eventually(waiting)
+    async with first.service.database.transaction() as tx:  # the instances that knew it are gone
+        await tx.execute("UPDATE work SET due_at = due_at + interval '1 hour' WHERE kind = :lane", lane=lane)
+    await start(operators=both[:1], database_url=first.service.settings.database_url)
+
+    async def adopted() -> bool:
+        return bool(await first.rows("SELECT 1 FROM work WHERE kind = 'provision'"))
+
+    await first.stage.eventually(adopted)
+    async with first.service.database.transaction() as tx:
+        await tx.execute("UPDATE work SET due_at = now() WHERE kind = 'provision'")
+    [made] = await first.stage.events(ProfileGenerated)
+    assert (made.event.order_id, made.event.operator) == (order.order_id, "primary")
+
+
 async def test_operators_are_shown_to_agents_only(start: Any, sandbox: Any) -> None:
     running = await start(operators=operators(sandbox, rate_per_minute=600), routes=ROUTES)
     assert (await running.get("/operators", key=None)).status_code == 401

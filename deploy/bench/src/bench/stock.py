@@ -16,11 +16,11 @@ from local_stack.stack import Stack
 _EACH_SECONDS = 0.4
 _ONE_BY_ONE = 100
 _PER_SECOND = 20
-_READY = 500
-_FILL_SECONDS = 120.0
+_READY = 400
+_FILL_SECONDS = 180.0
 _READY_NOW = "SELECT count(*) FROM stock_profiles WHERE state = 'ready'"
 
-POOL = {"operator": "primary", "profile_type": PLAN.profile_type, "low": 300, "high": _READY}
+POOL = {"operator": "primary", "profile_type": PLAN.profile_type, "low": 100, "high": _READY}
 ENVIRONMENTS: dict[str, dict[str, str]] = {
     "without_stock": {},
     "with_stock": {"STOCK": json.dumps([POOL])},

@@ -11,6 +11,7 @@ from provisioning.life.wiring import by_kind, live
 from provisioning.operators import Operators, build_operators
 from provisioning.settings import Settings
 from provisioning.stock import Stock
+from provisioning.work.adopt import Adoption
 from provisioning.work.provision import Provision, outcomes_counter
 from provisioning.work.stock import Refill, StockOrder, stock_level
 from provisioning.work.withdraw import Withdraw
@@ -48,6 +49,7 @@ def _make(service: Service, settings: Settings, operators: Operators, births: Bi
             Provision(settings, operators, name, births, database, outcomes),
             Withdraw(operators, name, service.clock),
         )
+    service.runs(Adoption(operators, database).run)
     for name in sorted({pool.operator for pool in settings.stock}):
         service.performs(StockOrder(settings.stock, operators, name, database))
     if settings.stock:

@@ -24,8 +24,6 @@ from shared.work import Done, Item, Later
 
 log = get_logger(__name__)
 _LOOK_SECONDS = 1.0
-#: How many are ordered at a time; the next look orders more.
-_MOST = 200
 #: An operator that refused is not asked for stock again before.
 _REFUSED_SECONDS = 60.0
 #: Nobody waits for a profile in stock: what is not made by then is withdrawn and ordered anew.
@@ -122,7 +120,7 @@ class Refill:
         there = level.ready + level.ordered
         resting = level.failed_at is not None and (tx.now - level.failed_at).total_seconds() < _REFUSED_SECONDS
         if there <= pool.low and not resting and not self._operators[pool.operator].open():
-            await self._order(tx, pool, min(_MOST, pool.high - there))
+            await self._order(tx, pool, pool.high - there)
 
     async def _order(self, tx: Tx, pool: StockSettings, count: int) -> None:
         identities = await new_identities(tx, self._operators, [pool.operator] * count)
