@@ -49,7 +49,8 @@ async def usage(sb: RunningSandbox, base: str = HERE) -> dict[str, Any]:
 async def test_operators_keep_books_of_their_own(sb: RunningSandbox) -> None:
     first, second = await made(sb), await made(sb, THERE)
     assert first != second
-    assert [one["operator"] for one in await sb.ledger_operator()] == ["primary"]
+    assert [one["operator"] for one in await sb.ledger_operator(operator="primary")] == ["primary"]
+    assert [one["operator"] for one in await sb.ledger_operator()] == ["primary", "secondary"]
     assert [one["operator"] for one in await sb.ledger_operator(operator="secondary")] == ["secondary"]
     await sb.operator_catalogue(operator="secondary", stock={"KZ-1GB": 0})
     assert (await sb.operator_catalogue())["stock"] == {}

@@ -80,8 +80,8 @@ class SandboxClient:
         """The bank's transaction of an invoice."""
         return next((one for one in await self.ledger_bank() if one["invoiceID"] == invoice_id), None)
 
-    async def ledger_operator(self, since: int | str = "", operator: str = "primary") -> list[JsonObject]:
-        """An operator's profiles, those changed last at the end."""
+    async def ledger_operator(self, since: int | str = "", operator: str = "") -> list[JsonObject]:
+        """An operator's profiles, or all operators', those changed last at the end."""
         path = f"/control/ledger/operator?since={since}&operator={operator}"
         return _objects(await self._call("GET", path), "profiles")
 

@@ -14,7 +14,6 @@ from sandbox.control_cashbox import cashbox_routes
 from sandbox.control_operator import operator_of, operator_routes
 from sandbox.faults import Rule, RuleSet
 from sandbox.ledger import CamelModel
-from sandbox.smdp.api import PRIMARY
 from sandbox.stands import Stands
 
 Since = Annotated[str, Query(description="a seq from an earlier answer, or an ISO 8601 time")]
@@ -135,9 +134,12 @@ def _ledger_routes(router: APIRouter, stands: Stands) -> None:
         return _listing("transactions", _pick(book.since(_seq(since)), since), {"seq": str(book.seq)})
 
     @router.get("/ledger/operator")
-    async def operator_ledger(since: Since = "", operator: str = PRIMARY) -> Response:
-        book = operator_of(stands, operator).ledger.book
-        return _listing("profiles", _pick(book.since(_seq(since)), since), {"seq": str(book.seq)})
+    async def operator_ledger(since: Since = "", operator: str = "") -> Response:
+        """The profiles of one operator, or of all."""
+        chosen = [operator_of(stands, operator)] if operator else list(stands.operators.values())
+        books = [one.ledger.book for one in chosen]
+        lines = [line for _, line in sorted(pair for book in books for pair in book.changed(_seq(since)))]
+        return _listing("profiles", _pick(lines, since), {"seq": str(max(book.seq for book in books))})
 
     @router.get("/ledger/cashbox")
     async def cashbox_ledger(since: Since = "") -> Response:

@@ -1,5 +1,6 @@
 """A ledger keeps each entry as the JSON line it was last written as: reading 20,000 of them is one join."""
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Generic, TypeVar
@@ -62,7 +63,9 @@ class Journal:
 class Ledger(Generic[Entry]):
     """Entries by key, each with the number of its last change; `since` reads only what changed after one."""
 
-    def __init__(self, kind: type[Entry], journal: Journal) -> None:
+    def __init__(self, kind: type[Entry], journal: Journal, numbers: Iterator[int] | None = None) -> None:
+        """`numbers`: shared with other ledgers, so that their changes have one order."""
+        self._numbers = numbers or itertools.count(1)
         self._kind = kind
         self._journal = journal
         self._entries: dict[str, Entry] = {}
@@ -82,7 +85,7 @@ class Ledger(Generic[Entry]):
         self._keep(key, entry, line)
 
     def _keep(self, key: str, entry: Entry, line: bytes) -> None:
-        self.seq += 1
+        self.seq = next(self._numbers)
         self._entries[key] = entry
         self._lines.pop(key, None)  # the changed one goes to the end, which keeps `since` a short walk
         self._lines[key] = (self.seq, line)
@@ -101,11 +104,15 @@ class Ledger(Generic[Entry]):
 
     def since(self, seq: int) -> list[bytes]:
         """The JSON of every entry changed after that number, oldest change first."""
-        found: list[bytes] = []
+        return [line for _, line in self.changed(seq)]
+
+    def changed(self, seq: int) -> list[tuple[int, bytes]]:
+        """The same, each with its number."""
+        found: list[tuple[int, bytes]] = []
         for changed, line in reversed(self._lines.values()):
             if changed <= seq:
                 break
-            found.append(line)
+            found.append((changed, line))
         found.reverse()
         return found
 

@@ -1,5 +1,6 @@
 """The wiring: which ledger, which faults and which stand-in belong together."""
 
+import itertools
 from pathlib import Path
 
 from sandbox.airalo.api import Airalo
@@ -29,6 +30,7 @@ class Stands:
         bank_ledger = BankLedger(_journal(settings, "bank"), unique_tail=settings.bank_unique_tail)
         webhooks = WebhookSender(settings, bank_ledger, self.faults)
         self.bank = Bank(settings, bank_ledger, self.faults, webhooks)
+        self._changes = itertools.count(1)
         self.operators = {
             name: self._operator(name, number) for number, name in enumerate([PRIMARY, *settings.operators])
         }
@@ -43,7 +45,7 @@ class Stands:
     def _operator(self, name: str, number: int) -> Operator:
         journal = _journal(self.settings, "operator" if name == PRIMARY else f"operator-{name}")
         own_range = str(int(OWN_RANGE) + 10 * number)
-        return Operator(name, self.settings, OperatorLedger(journal, own_range), self.faults)
+        return Operator(name, self.settings, OperatorLedger(journal, own_range, self._changes), self.faults)
 
     def load(self) -> None:
         """Take up where an earlier run stopped."""

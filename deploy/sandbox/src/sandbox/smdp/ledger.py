@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from collections.abc import Iterator
 from typing import Literal
 
 from pydantic import Field
@@ -66,9 +67,9 @@ class Profile(CamelModel):
 class OperatorLedger:
     """Profiles by ICCID, and which profile a matching id belongs to."""
 
-    def __init__(self, journal: Journal, own_range: str = OWN_RANGE) -> None:
+    def __init__(self, journal: Journal, own_range: str = OWN_RANGE, changes: Iterator[int] | None = None) -> None:
         self._own_range = own_range
-        self.book: Ledger[Profile] = Ledger(Profile, journal)
+        self.book: Ledger[Profile] = Ledger(Profile, journal, changes)
         self._by_matching_id: dict[str, str] = {}
         self._numbers = itertools.count(random.SystemRandom().randrange(10**10))
 
