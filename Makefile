@@ -29,7 +29,7 @@ lock: ## resolve the dependencies again and write requirements.lock
 	deploy/local/uv lock
 	deploy/local/uv export --quiet --all-packages --no-emit-workspace --no-header --output-file requirements.lock
 
-demo: $(INSTALLED) ## the guided tour: three acts on a stack of its own
+demo: $(INSTALLED) ## the guided tour: acts on a stack of its own
 	@$(PYTHON) -m tour $(ARGS)
 
 test: $(INSTALLED) ## all tests (ARGS="-k pattern" narrows them)

@@ -213,6 +213,7 @@ async def start(stage: Stage, sandbox: RunningSandbox, tmp_path: Path) -> Start:
             "storefront_keys": {"qazaq-esim": "shop-key", "esimka": "other-key"},
             "agent_keys": {"anna": "agent-key"},
             "check_first_seconds": 0.1,
+            "refund_doubt_seconds": 1.0,
             "chore_seconds": 0.2,
             "trace_file": tmp_path / "traces.jsonl",
             **overrides,

@@ -119,6 +119,20 @@ async def test_a_second_partial_refund_is_repeated_where_the_bank_shows_the_rest
     assert await at_the_bank(running) == [200000, 100000]
 
 
+async def test_a_call_that_arrives_late_is_not_repeated_meanwhile(start: Any) -> None:
+    """The reply timed out and the status says "not made", but the call is still on its way to the bank."""
+    running = await start(epay_timeout_seconds=0.3, refund_doubt_seconds=3.0)
+    await running.sandbox.bank_behaviour(amount_after_refund="remaining")
+    order = await running.paid()
+    await running.stage.publish(running.refund_approved(order, 200000))
+    await running.stage.events(RefundSettled)
+    await running.sandbox.faults({"target": "bank.refund", "effect": "latency", "seconds": 1.0, "times": 1})
+    await running.stage.publish(running.refund_approved(order, 100000))
+    await running.stage.events(RefundSettled, count=2)
+    assert await at_the_bank(running) == [200000, 100000]
+    assert len(await running.sandbox.requests("/refund")) == 2
+
+
 async def test_a_status_that_cannot_be_asked_is_asked_again(start: Any) -> None:
     running = await start()
     order = await running.paid()

@@ -23,7 +23,7 @@ _STEP = 1000
 #: The balance is checked in slices of at most this, after a long stop.
 _SLICE = timedelta(minutes=10)
 
-#: A chore looks from `since` on; up to `until` all can be seen. It returns how far it came, and whether to go on at once.
+#: A chore looks from `since` on; up to `until` all can be seen. It returns how far it came, and whether to go on.
 Chore = Callable[[Tx, datetime, datetime], Awaitable[tuple[datetime, bool]]]
 
 _DUE = """

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +27,8 @@ class Intent:
     captured: int = 0
     owed: int = 0
     fresh: bool = False
+    #: When the bank was asked last, or is about to be.
+    called_at: datetime | None = None
     ended: bool = False
     refusal: str = ""
     waits_for: str = ""
@@ -40,7 +43,7 @@ FOR NO KEY UPDATE
 """
 #: The capture that is to go back: the surplus one that the refund names, or the one that the order keeps.
 _READ = """
-SELECT r.state, r.amount_minor, r.currency, r.external_id, r.owed_minor, r.order_id, r.charge_id,
+SELECT r.state, r.amount_minor, r.currency, r.external_id, r.owed_minor, r.order_id, r.charge_id, r.called_at,
   COALESCE(s.currency, o.currency) AS paid_currency,
   CASE WHEN r.charge_id IS NULL THEN o.captured_minor ELSE s.amount_minor END AS captured_minor,
   CASE WHEN r.charge_id IS NULL THEN o.captured_invoice ELSE s.invoice_id END AS invoice_id,
@@ -159,6 +162,14 @@ async def intend(tx: Tx, refund_id: UUID) -> Intent:
         captured=row.captured_minor,
         owed=owed,
         fresh=row.state == "approved",
+        called_at=tx.now if row.state == "approved" else row.called_at,
+    )
+
+
+async def call_again(tx: Tx, refund_id: UUID) -> None:
+    """Store that the bank is about to be asked once more."""
+    await tx.execute(
+        "UPDATE refunds SET called_at = :now WHERE refund_id = :refund_id", now=tx.now, refund_id=refund_id
     )
 
 

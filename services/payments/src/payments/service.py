@@ -73,6 +73,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
             metrics,
             terminal=terminal,
             patience=_patience(settings, settings.check_first_seconds, settings.refund_wait_seconds),
+            doubt=timedelta(seconds=settings.refund_doubt_seconds),
             concurrency=settings.refund_concurrency,
         ),
         DuplicateCapture(database),

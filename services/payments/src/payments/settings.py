@@ -50,6 +50,9 @@ class Settings(ServiceSettings):
     webkassa_api_key: SecretStr = SecretStr("")
     webkassa_timeout_seconds: float = Field(10.0, gt=0)
 
+    refund_doubt_seconds: float = Field(
+        300.0, gt=0, description="how long a refund without a reply may still happen at the bank"
+    )
     refund_warn_seconds: float = Field(172800.0, gt=0, description="how long before its date a refund not made is told")
     revenue_after_days: int = Field(30, ge=1, description="after so many days an order's funds become revenue")
     reconcile_after_seconds: float = Field(

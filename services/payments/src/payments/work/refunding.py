@@ -48,9 +48,11 @@ class ReturnMoney:
         *,
         terminal: str,
         patience: Patience,
+        doubt: timedelta,
         concurrency: int,
     ) -> None:
         self.concurrency = concurrency
+        self._doubt = doubt
         self._bank = bank
         self._database = database
         self._metrics = metrics
@@ -72,8 +74,13 @@ class ReturnMoney:
             found = await self._found(item, intent)
             if found is Evidence.DONE:
                 return Returned(Outcome.SETTLED)
+            if found is not Evidence.REPEATABLE:
+                self._let_settle(intent)
             if found is Evidence.UNCLEAR:
                 raise NeedsPersonError("the bank's status does not tell whether the refund was made: ask the bank")
+        if not intent.fresh:
+            async with self._database.transaction("refund_intent") as tx:
+                await returns.call_again(tx, UUID(item.key))
         return await self._call(item, intent)
 
     async def record(self, tx: Tx, done: Sequence[Done[Returned]]) -> None:
@@ -108,9 +115,18 @@ class ReturnMoney:
             raise Unknown(str(away), delay=away.delay) from None
         if found is Evidence.DONE:
             return Returned(Outcome.SETTLED)
-        if found is Evidence.UNCLEAR and item.uncertain:
-            raise NeedsPersonError(f"{error}, and its status does not tell whether the refund had been made")
+        if item.uncertain:
+            self._let_settle(intent)
+            if found is Evidence.UNCLEAR:
+                raise NeedsPersonError(f"{error}, and its status does not tell whether the refund had been made")
         return Returned(Outcome.FAILED, str(error))
+
+    def _let_settle(self, intent: Intent) -> None:
+        """A call whose reply did not come may still reach the bank: "not made" counts only some time after it."""
+        called = intent.called_at or self._database.clock.now()
+        left = called + self._doubt - self._database.clock.now()
+        if left > timedelta(0):
+            raise NotNow("the last call may still be on its way", delay=left)
 
     async def _found(self, item: Item, intent: Intent) -> Evidence:
         expected = Expected(intent.invoice_id, intent.captured, intent.currency, self._terminal)
