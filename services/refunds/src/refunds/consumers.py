@@ -13,6 +13,7 @@ from refunds.desk import Desk, Request
 from refunds.desk.opening import Fingerprints
 from refunds.domain.cases import DOUBLE_CHARGE, GENERATION_FAILED
 from refunds.tables import charges, contacts, order_facts, refund_outcomes
+from refunds.telegram.chats import forget_buyers
 from refunds.work.delivery import watch_delivery
 from shared.contracts import (
     BuyerContact,
@@ -214,6 +215,7 @@ class Facts:
         buyers = sorted(traces)
         await tx.execute(_ERASE_CONTACTS, buyers=buyers, now=tx.now)
         await tx.execute(_ERASE_NOTES, buyers=buyers)
+        await forget_buyers(tx, buyers)
         for buyer in buyers:
             kept = ("order, case and decision records without personal data: accounting and claims",)
             tx.publish(RefundsBuyerErased(buyer_id=buyer, kept=kept, erased_at=tx.now), trace=traces[buyer])

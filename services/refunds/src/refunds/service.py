@@ -14,6 +14,7 @@ from refunds.desk.opening import Fingerprints
 from refunds.policies import policies
 from refunds.policies.page import policy_router
 from refunds.settings import Settings
+from refunds.telegram.wiring import add_telegram
 from refunds.work.delivery import DeliveryDue
 from refunds.work.reading import GroupReading
 from refunds.work.timers import CaseDue, ClaimDue
@@ -48,5 +49,6 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     service.performs(CaseDue(desk), ClaimDue(desk), DeliveryDue(desk, reading))
     service.runs(Watch(service.database, judge, figures).run)
     callers = Callers(settings.storefront_keys, settings.agent_keys)
+    add_telegram(service, settings, desk, fingerprints)
     service.serves(case_router(service.database, desk, callers), policy_router(policies(), service.clock))
     return service

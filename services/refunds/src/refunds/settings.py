@@ -2,9 +2,18 @@
 
 from typing import Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from shared.kernel.settings import ServiceSettings
+
+
+class TelegramBot(BaseModel):
+    """A storefront's bot: its token, and the `secret_token` that its webhook was set with."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    token: SecretStr = Field(min_length=1)
+    secret: SecretStr = Field(min_length=1)
 
 
 class Settings(ServiceSettings):
@@ -31,6 +40,12 @@ class Settings(ServiceSettings):
     oidc_role_claim: str = Field("roles", description="the claim that names a person's roles: a text or a list")
     oidc_agent_role: str = Field("refunds-agent", description="whoever has it is an agent")
     oidc_supervisor_role: str = Field("refunds-supervisor", description="whoever has it is a supervisor")
+
+    telegram_bots: dict[str, TelegramBot] = Field(
+        default_factory=dict, description='JSON: {"<storefront>": {"token": "…", "secret": "…"}}; without it no bot'
+    )
+    telegram_api_url: str = Field("https://api.telegram.org", description="the Bot API's base address")
+    telegram_keep_days: int = Field(90, ge=1, description="a chat is forgotten so long after its last message")
 
     @model_validator(mode="after")
     def _keys_are_keys(self) -> Self:

@@ -1,0 +1,205 @@
+"""The bot: hears one message in a transaction, and decides what follows from it."""
+
+import hmac
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from refunds.desk import Desk, Request
+from refunds.desk.desk import NotAllowedError
+from refunds.desk.opening import AlreadyRefundedError, Fingerprints, NotPaidError
+from refunds.domain.policy import Reason
+from refunds.domain.policy.model import Required
+from refunds.telegram import conversation
+from refunds.telegram.answers import TOLD
+from refunds.telegram.chats import Chats
+from refunds.telegram.conversation import Said, State, advance, begin
+from refunds.telegram.sending import say_later
+from refunds.telegram.updates import Message, Update
+from refunds.telegram.words import keyboard, question, say
+from shared.database import Tx
+
+#: So many wrong pairs of number and contact in a day, and the bot asks to write to people instead.
+_MISMATCHES = 5
+_MISMATCH_MEMORY = timedelta(days=1)
+
+_ORDER = """
+SELECT f.order_id, f.buyer_id, f.paid_at, c.email_hash, c.phone_hash
+FROM order_facts f LEFT JOIN contacts c USING (buyer_id)
+WHERE f.order_number = :number AND f.storefront = :storefront AND f.paid_at IS NOT NULL
+ORDER BY f.paid_at LIMIT 1
+"""
+
+
+@dataclass(slots=True, frozen=True)
+class Heard:
+    """A message and where it came from."""
+
+    storefront: str
+    update_id: int
+    chat_id: int
+    key: bytes
+    message: Message
+    trace: str | None
+
+
+class Bot:
+    """Answers every message once; what it says is due work of the same transaction."""
+
+    def __init__(self, desk: Desk, chats: Chats, fingerprints: Fingerprints) -> None:
+        self._desk = desk
+        self._chats = chats
+        self._fingerprints = fingerprints
+
+    async def hear(self, tx: Tx, storefront: str, update: Update, trace: str | None) -> str:
+        """Take in an update; says what came of it: `heard`, `duplicate`, `ignored`."""
+        if not await self._chats.take_in(tx, storefront, update.update_id):
+            return "duplicate"
+        message = update.message
+        if message is None or message.chat.type != "private":
+            return "ignored"
+        chat_id = message.chat.id
+        key = self._chats.key(storefront, chat_id)
+        heard = Heard(storefront, update.update_id, chat_id, key, message, trace)
+        known = await self._chats.hold(tx, key)
+        state, text = await self._answer(tx, heard, known)
+        await self._chats.keep(tx, key, storefront, chat_id, state)
+        say_later(
+            tx,
+            self._chats,
+            storefront,
+            chat_id,
+            f"update/{update.update_id}",
+            text,
+            trace=trace,
+            buttons=keyboard(state.step, state.language),
+        )
+        return "heard"
+
+    async def _answer(self, tx: Tx, heard: Heard, known: State | None) -> tuple[State, str]:
+        """What the chat has told now, and what to say."""
+        state = known or State(language=_language(heard.message))
+        language = state.language
+        command, _, rest = heard.message.words.partition(" ")
+        command = command.partition("@")[0]
+        if command == "/start" or (known is None and not command.startswith("/")):
+            state = begin(_language(heard.message), state)
+            return state, f"{say('hello', state.language)}\n\n{question('order_number', state.language)}"
+        match command:
+            case "/cancel":
+                kept = State(language=language, mismatches=state.mismatches, mismatched_at=state.mismatched_at)
+                return kept, say("forgotten", language)
+            case "/appeal":
+                return state, await self._appeal(tx, heard, rest.strip(), language)
+            case _ if command == "/status" or state.step is None:
+                return state, await self._status(tx, heard, language)
+        return await self._continue(tx, heard, state)
+
+    async def _continue(self, tx: Tx, heard: Heard, state: State) -> tuple[State, str]:
+        order = await self._order(tx, heard, state.told.get("order_number"))
+
+        def requirements(_number: str, reason: Reason) -> tuple[Required, ...]:
+            return self._requirements(heard.storefront, order, reason, tx)
+
+        step = advance(state, Said(heard.message.words, heard.message.file), requirements)
+        if not step.understood:
+            asked = question(state.step or "order_number", state.language)
+            return state, f"{say('not_understood', state.language)}\n\n{asked}"
+        if step.state.step is not None:
+            return step.state, question(step.state.step, state.language)
+        return await self._complete(tx, heard, step.state, order)
+
+    async def _complete(self, tx: Tx, heard: Heard, state: State, order: Any) -> tuple[State, str]:
+        language = state.language
+        email, phone = (conversation.contact(state, field) for field in ("email", "phone"))
+        if not self._is_buyer(order, email, phone) or _tired(state, tx):
+            return _mismatched(state, tx)
+        words = [(kind, state.told[kind]) for kind in ("circumstances", "evidence") if kind in state.told]
+        asked = Request(
+            reason=state.reason,
+            channel="telegram",
+            origin="buyer",
+            provided=conversation.provided(state),
+            email=email,
+            phone=phone,
+            words=tuple(words),
+        )
+        done = State(language=language)
+        try:
+            _, case, new = await self._desk.open_case(tx, order.order_id, asked, who="telegram", trace=heard.trace)
+        except AlreadyRefundedError:
+            return done, say("already", language)
+        except NotPaidError:
+            return _mismatched(state, tx)
+        await self._chats.link(tx, heard.key, case.case_id, order.buyer_id)
+        tx.carried.setdefault(TOLD, set()).add(case.case_id)
+        text = say("registered" if new else "joined", language, case=str(case.case_id))
+        return done, "\n\n".join([text, *_told(case.explanation, case.verdict, language)])
+
+    def _requirements(self, storefront: str, order: Any, reason: Reason, tx: Tx) -> tuple[Required, ...]:
+        """By the version that judges the order; of an unknown one by today's: asking gives nothing away."""
+        policy = self._desk.judge.policy(storefront, tx.now if order is None else order.paid_at)
+        return () if policy is None else policy.required_fields(reason)
+
+    async def _order(self, tx: Tx, heard: Heard, number: str | None) -> Any:
+        if number is None:
+            return None
+        return (await tx.execute(_ORDER, number=number, storefront=heard.storefront)).first()
+
+    def _is_buyer(self, order: Any, email: str | None, phone: str | None) -> bool:
+        """The contact is the order's own. Without this a stranger could ask with a number alone."""
+        if order is None:
+            return False
+        pairs = (
+            (order.email_hash, None if email is None else self._fingerprints.email(email)),
+            (order.phone_hash, None if phone is None else self._fingerprints.phone(phone)),
+        )
+        return any(known is not None and told is not None and hmac.compare_digest(known, told) for known, told in pairs)
+
+    async def _status(self, tx: Tx, heard: Heard, language: str) -> str:
+        case = await self._chats.last_case(tx, heard.key)
+        if case is None:
+            return say("nothing_open", language)
+        told = _told(case.explanation, case.verdict, language)
+        if case.settled_at is not None:
+            told = [say("settled", language)]
+        return "\n\n".join([say("status", language, case=str(case.case_id)), *told])
+
+    async def _appeal(self, tx: Tx, heard: Heard, words: str, language: str) -> str:
+        case = await self._chats.last_case(tx, heard.key)
+        if case is None or case.closed_as != "denied":
+            return say("not_denied", language)
+        if not words:
+            return say("how_to_appeal", language)
+        try:
+            await self._desk.appeal(
+                tx, case.order_id, case.case_id, who="telegram", words=(("appeal", words),), trace=heard.trace
+            )
+        except NotAllowedError:
+            return say("not_denied", language)
+        return say("appealed", language)
+
+
+def _told(explanation: dict[str, str] | None, verdict: str | None, language: str) -> list[str]:
+    told = [] if explanation is None else [explanation[language]]
+    hints = {"deny": "how_to_appeal", "await_information": "missing"}
+    return [*told, *(say(hint, language) for decided, hint in hints.items() if decided == verdict)]
+
+
+def _language(message: Message) -> str:
+    return "ru" if message.sender.language_code.lower().split("-")[0] in ("ru", "kk", "be", "uk") else "en"
+
+
+def _tired(state: State, tx: Tx) -> bool:
+    recent = state.mismatched_at is not None and tx.now - state.mismatched_at < _MISMATCH_MEMORY
+    return recent and state.mismatches >= _MISMATCHES
+
+
+def _mismatched(state: State, tx: Tx) -> tuple[State, str]:
+    """Begin again, a few times a day; then people must look."""
+    recent = state.mismatched_at is not None and tx.now - state.mismatched_at < _MISMATCH_MEMORY
+    count = min((state.mismatches if recent else 0) + 1, _MISMATCHES)
+    again = begin(state.language).model_copy(update={"mismatches": count, "mismatched_at": tx.now})
+    if count >= _MISMATCHES:
+        return again.model_copy(update={"step": None}), say("too_often", state.language)
+    return again, f"{say('no_match', state.language)}\n\n{question('order_number', state.language)}"
