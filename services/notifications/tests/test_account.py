@@ -213,13 +213,11 @@ async def test_the_page_follows_an_order_in_progress(start: Any) -> None:
         assert "Готовим вашу eSIM" in page
         events = re.search(r'data-live="([^"]+)"', page)
         assert events
-        seen: list[str] = []
         async with client.stream("GET", events[1], timeout=20) as stream:
             assert stream.headers["content-type"].startswith("text/event-stream")
             await running.stage.publish(buyer.generated())
-            async for line in stream.aiter_lines():
-                if line.startswith("event: "):
-                    seen.append(line.removeprefix("event: "))
+            lines = [line async for line in stream.aiter_lines()]
+        seen = [line.removeprefix("event: ") for line in lines if line.startswith("event: ")]
         assert seen[0] == "changed"
         assert seen[-1] == "settled"
         page = (await client.get(path)).text

@@ -1,0 +1,227 @@
+"""Mails and pages as a person sees them: in a browser, on a phone and a desktop, light and dark.
+
+Pictures are kept below `.run/looks/` to be looked at; what a picture must show is checked.
+"""
+
+import asyncio
+import re
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import pytest
+import zxingcpp
+from PIL import Image
+
+from notifications import storefronts
+from notifications.domain.activation import parse
+from notifications.domain.letters import NoteLetter, QrLetter, Rendered
+from notifications.domain.notes import KINDS
+from notifications.domain.render import render_note, render_qr
+from notifications.domain.words import Words, texts, written
+from notifications.work.sending import new_links
+from shared.contracts import Explanation, Ground, InformationNeeded, Plan
+from shared.ids import uuid7
+from shared.testing.browser import Page, browser
+
+PHONE, DESKTOP = (390, 844), (1280, 900)
+LOOKS = Path(__file__).parents[3] / ".run" / "looks"
+STORES = storefronts.load()
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+CODE = "LPA:1$smdp.sandbox.example$QQ7SECRETMATCHINGID2345678"
+ACCOUNT = "https://orders.example/account/AQAAUTIB-ltxUQByt6VqR6vQ6B0bWQ0rbmJ5oLr-3l5tqCq2c3pE"
+Scheme = Literal["light", "dark"]
+#: WCAG 2.2 section 1.4.3.
+CONTRAST = """
+(() => {
+  const parts = (colour) => (colour.match(/[\\d.]+/g) || []).map(Number);
+  const light = ([r, g, b]) => {
+    const [x, y, z] = [r, g, b].map((v) => { v /= 255; return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; });
+    return 0.2126 * x + 0.7152 * y + 0.0722 * z;
+  };
+  const ground = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const found = parts(getComputedStyle(at).backgroundColor);
+      if (found.length && (found.length < 4 || found[3] > 0)) return found;
+    }
+    return [255, 255, 255];
+  };
+  const bad = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const element = walker.currentNode.parentElement;
+    const box = element.getBoundingClientRect();
+    if (!walker.currentNode.textContent.trim() || !box.width || !box.height || box.left < 0) continue;
+    if (getComputedStyle(element).display === "none" || element.closest("script,style,option")) continue;
+    const [one, other] = [light(parts(getComputedStyle(element).color)), light(ground(element))].sort((a, b) => b - a);
+    const ratio = (one + 0.05) / (other + 0.05);
+    if (ratio < 4.5) bad.push(`${ratio.toFixed(2)} ${walker.currentNode.textContent.trim().slice(0, 40)}`);
+  }
+  return bad;
+})()
+"""
+#: Things a finger must hit (WCAG 2.2 section 2.5.8), and fields that nobody named.
+SMALL = """
+[...document.querySelectorAll("button, a.button, summary")].filter((one) => {
+  const box = one.getBoundingClientRect(); return box.width && box.height < 24; }).length
+"""
+UNNAMED = """
+[...document.querySelectorAll("select, textarea, input:not([type=hidden]), img")].filter((one) =>
+  one.tagName === "IMG" ? !one.alt : !one.labels.length).length
+"""
+
+
+def _mails(language: str) -> Iterator[tuple[str, str, Rendered]]:
+    plan = Plan(id="eu", title="Europe 10 GB", coverage=("FR", "DE"), data_mb=10240, validity_days=30, profile_type="x")
+    slug = {"ru": "qazaq-esim", "kk": "qazaq-esim", "ka": "esimka"}.get(language, "e-sim-onl")
+    yield (
+        "qr",
+        slug,
+        render_qr(
+            QrLetter(
+                STORES[slug],
+                language,
+                "Aigerim",
+                "10000001",
+                plan=plan,
+                code=parse(CODE),
+                confirmation_code="4471",
+                iccid="8999702000000000018",
+                apn="internet",
+                valid_until=date(2027, 5, 19),
+                receipt_url="https://ofd.example/t/778",
+                account=ACCOUNT,
+            )
+        ),
+    )
+    asked = InformationNeeded(
+        order_id=uuid7(),
+        order_number="10000001",
+        storefront=slug,
+        buyer_id=uuid7(),
+        case_id=uuid7(),
+        missing=("full_name", "evidence"),
+        policy="p@1",
+        grounds=(Ground(document="RF", clause="4.3", text="x"),),
+        explanation=Explanation(en="We lack something to decide.", ru="Для решения не хватает данных."),
+        asked_at=NOW,
+    )
+    note = KINDS["information"].write(asked, Words(written(language), new_zone(slug)))
+    letter = NoteLetter(STORES[slug], language, "Aigerim", "10000001", note=note, account=ACCOUNT)
+    yield "information", slug, render_note(letter)
+
+
+def new_zone(slug: str) -> Any:
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - only here
+
+    return ZoneInfo(STORES[slug].time_zone)
+
+
+async def _look(page: Page, name: str) -> Path:
+    """Take a picture; check what holds of everything that a person looks at."""
+    LOOKS.mkdir(parents=True, exist_ok=True)
+    path = LOOKS / f"{name}.png"
+    await page.screenshot(path)
+    assert not await page.scrolls_sideways(), name
+    assert await page.evaluate(CONTRAST) == [], name
+    assert await page.evaluate(SMALL) == 0, name
+    assert await page.evaluate(UNNAMED) == 0, name
+    return path
+
+
+def _reads(path: Path, code: str) -> None:
+    with Image.open(path) as image:
+        [found] = zxingcpp.read_barcodes(image)
+    assert found.text == code
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+async def test_mails(tmp_path: Path, size: tuple[int, int], scheme: Scheme) -> None:
+    name = "phone" if size == PHONE else "desktop"
+    async with browser(*size) as page:
+        await page.driven.emulate_media(color_scheme=scheme)
+        for language in ("en", "ru", "kk", "ka"):
+            for kind, _, rendered in _mails(language):
+                html = rendered.html
+                for picture in rendered.pictures:
+                    file = tmp_path / f"{picture.cid}.png"
+                    file.write_bytes(picture.png)
+                    html = html.replace(f"cid:{picture.cid}", file.as_uri())
+                mail = tmp_path / f"{kind}.html"
+                mail.write_text(html)
+                await page.goto(mail.as_uri())
+                path = await _look(page, f"mail-{kind}-{language}-{name}-{scheme}")
+                if kind == "qr":
+                    _reads(path, CODE)
+                    side = await page.evaluate("document.querySelector('img').getBoundingClientRect().width")
+                    assert side >= 300, "RC: the code is at least 300 pixels wide"
+        assert page.errors == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("size", "language", "storefront"),
+    [(PHONE, "ka", "esimka"), (PHONE, "kk", "qazaq-esim"), (DESKTOP, "en", "e-sim-onl"), (DESKTOP, "ru", "qazaq-esim")],
+    ids=["phone-ka", "phone-kk", "desktop-en", "desktop-ru"],
+)
+async def test_account_page(start: Any, size: tuple[int, int], language: str, storefront: str, scheme: Scheme) -> None:
+    running = await start()
+    t = texts(written(language))["account"]
+    buyer = running.buyer(language=language, storefront=storefront, name="Айгерим <b>")
+    links = new_links(running.service.settings)
+    base = f"http://127.0.0.1:{running.service.port}"
+    await running.stage.publish(buyer.contact(), buyer.paid())
+    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM orders JOIN contacts USING (buyer_id)"))
+    path = urlsplit(links.account(buyer.order_id, buyer.email, buyer.now)).path
+    name = f"account-{language}-{'phone' if size == PHONE else 'desktop'}-{scheme}"
+    async with browser(*size, language=language) as page:
+        await page.driven.emulate_media(color_scheme=scheme)
+        await page.goto(base + path)
+        assert t["working"] in await page.text("h1")
+        await _look(page, f"{name}-1-working")
+        await running.stage.publish(buyer.generated(confirmation_code="4471"), buyer.receipt())
+        await page.wait(f"text={t['code_button']}")
+        assert t["ready"] in await page.text("h1"), "the page followed by itself"
+        observed = buyer.observed(
+            used=2**30 + 2**28, activated_at=buyer.now, plan_ends_at=buyer.now + timedelta(days=29)
+        )
+        await running.stage.publish(observed)
+        await running.stage.eventually(lambda: running.rows("SELECT 1 FROM orders WHERE usage_at IS NOT NULL"))
+        await running.stage.eventually(lambda: running.rows("SELECT 1 FROM mails WHERE kind = 'receipt' OR true"))
+        await page.goto(base + path)
+        await _look(page, f"{name}-2-ready")
+        await page.driven.keyboard.press("Tab")
+        assert await page.evaluate("document.activeElement.className") == "skip", (
+            "the keyboard comes to the order first"
+        )
+        await page.click(f"text={t['code_button']}")
+        await page.wait("img.qr")
+        _reads(await _look(page, f"{name}-3-code"), buyer.code)
+        side = await page.evaluate("document.querySelector('img.qr').getBoundingClientRect().width")
+        assert side >= 300
+        assert page.errors == []
+        assert {urlsplit(url).netloc for url in page.requests if url.startswith("http")} == {urlsplit(base).netloc}
+
+
+async def test_the_page_reads_without_scripts_and_a_bad_link_says_so(start: Any) -> None:
+    running = await start()
+    buyer = running.buyer()
+    await running.stage.publish(buyer.contact(), buyer.paid(), buyer.generated())
+    [mail] = await running.mail(buyer.email)
+    found = re.search(r"/account/[\w-]+", mail["text"])
+    assert found
+    base = f"http://127.0.0.1:{running.service.port}"
+    async with browser(*PHONE) as page:
+        assert page.driven.context.browser is not None
+        context = await page.driven.context.browser.new_context(java_script_enabled=False)
+        plain = await context.new_page()
+        await plain.goto(base + found[0])
+        await plain.click("text=Show my code")
+        assert buyer.code in await plain.inner_text("body")
+        await context.close()
+        assert await page.goto(f"{base}/account/{'x' * 70}") == 404
+        await _look(page, "account-bad-link")
+    await asyncio.sleep(0)
