@@ -284,6 +284,10 @@ async def test_without_a_token_the_storefront_hears_so(start: Any) -> None:
     ("field", "fields"),
     [
         ("amount", {"amount": 59.9}),
+        ("amount", {"amount": 599050}),
+        ("amount", {"amount": 5990.505}),
+        ("amount", {"amount": "5 990,50"}),
+        ("amount", {"amount": -5990.5}),
         ("currency", {"currency": "USD"}),
         ("terminal", {"terminal": "other", "terminalID": "other"}),
     ],
@@ -298,6 +302,7 @@ async def test_a_wrong_payment_waits_for_a_person(start: Any, field: str, fields
     assert parked == {"kind": "check_status", "last_error": f"the bank holds a payment that differs in {field}"}
     assert running.figure("payment_mismatches_total", field=field) == 1
     assert await running.stage.all_events(OrderPaid) == []
+    assert await running.rows("SELECT 1 FROM ledger") == []
 
 
 async def test_neither_cards_nor_secrets_are_kept_or_traced(start: Any) -> None:
@@ -346,5 +351,8 @@ def _envelope() -> dict[str, str]:
 
 async def _everything(running: Any) -> dict[str, Any]:
     """All rows of all our tables."""
-    names = ("payment_orders", "attempts", "notifications", "contacts", "refunds", "outbox", "work", "dead_letters")
+    names = (
+        *("payment_orders", "attempts", "notifications", "contacts", "refunds", "ledger", "surplus_charges"),
+        *("outbox", "work", "dead_letters"),
+    )
     return {name: await running.rows(f"SELECT * FROM {name} ORDER BY 1, 2") for name in names}

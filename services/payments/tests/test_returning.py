@@ -202,10 +202,12 @@ async def test_a_refund_of_what_was_never_paid_fails_after_a_while(start: Any) -
 async def test_what_cannot_be_refunded_never_reaches_the_bank(start: Any, amount: Money) -> None:
     running = await start()
     order = await running.paid()
+    before = await running.rows("SELECT * FROM ledger")
     await running.stage.publish(running.refund_approved(order, 1, amount=amount))
     await running.stage.events(RefundFailed)
     assert await running.sandbox.requests("/refund") == []
     assert await reserved(running) == 0
+    assert await running.rows("SELECT * FROM ledger") == before
 
 
 async def test_an_empty_refund_is_put_aside_and_holds_up_nobody(start: Any) -> None:
