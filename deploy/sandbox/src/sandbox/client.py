@@ -198,6 +198,30 @@ class SandboxClient:
         answers: list[int | None] = (await self._call("POST", "/control/airalo/webhook", more))["answers"]
         return answers
 
+    @property
+    def telegram_url(self) -> str:
+        """The Bot API's base: methods below /bot<token>."""
+        return f"{self.http_url}/telegram"
+
+    async def telegram_webhook(self, url: str, secret: str, token: str = "1000:sandbox-esimka") -> None:  # noqa: S107 - the stand-in's own
+        """Set a bot's webhook, as its owner does once."""
+        await self._call("POST", f"/telegram/bot{token}/setWebhook", {"url": url, "secret_token": secret})
+
+    async def telegram_write(self, chat: int, text: str, bot: str = "esimka", **more: Any) -> list[int | None]:
+        """A person writes to a bot: `language`, `fields` to lay over the update. Returns the webhook's answers."""
+        body = {"bot": bot, "chat": chat, "text": text, **more}
+        answers: list[int | None] = (await self._call("POST", "/control/telegram/message", body))["answers"]
+        return answers
+
+    async def telegram_block(self, chat: int, bot: str = "esimka", *, blocked: bool = True) -> None:
+        """A person blocks a bot."""
+        await self._call("PUT", "/control/telegram/blocked", {"bot": bot, "chat": chat, "blocked": blocked})
+
+    async def telegram_chat(self, chat: int, bot: str = "esimka") -> list[JsonObject]:
+        """What the bot wrote to a person, oldest first."""
+        messages = _objects(await self._call("GET", "/control/ledger/telegram"), "messages")
+        return [m for m in messages if (m["bot"], m["chatId"], m["direction"]) == (bot, chat, "from_bot")]
+
     async def reset(self) -> None:
         """Empty ledgers, no faults."""
         await self._call("POST", "/control/reset")

@@ -12,6 +12,7 @@ from sandbox.bank.payform import Outcome, settle
 from sandbox.control_airalo import airalo_routes
 from sandbox.control_cashbox import cashbox_routes
 from sandbox.control_operator import operator_of, operator_routes
+from sandbox.control_telegram import telegram_routes
 from sandbox.faults import Rule, RuleSet
 from sandbox.ledger import CamelModel
 from sandbox.stands import Stands
@@ -56,6 +57,7 @@ def control_router(stands: Stands) -> APIRouter:
     operator_routes(router, stands)
     airalo_routes(router, stands)
     cashbox_routes(router, stands)
+    telegram_routes(router, stands)
     _ledger_routes(router, stands)
     return router
 

@@ -36,6 +36,8 @@ Target = Literal[
     "cashbox.check",
     "cashbox.zreport",
     "cashbox.history",
+    "telegram.send",
+    "telegram.webhook",
     "mail",
 ]
 Effect = Literal[
@@ -55,6 +57,7 @@ _WAITING: frozenset[str] = frozenset({"latency", "delay"})
 _ONLY: dict[str, frozenset[str]] = {
     "bank.webhook": frozenset({"latency", "delay", "drop", "duplicate", "forge", "partial_body", "lose_reply"}),
     "airalo.webhook": frozenset({"latency", "delay", "drop", "duplicate", "forge"}),
+    "telegram.webhook": frozenset({"latency", "delay", "drop", "duplicate", "lose_reply", "forge"}),
     "mail": frozenset({"latency", "delay", "drop", "duplicate", "refuse", "partial_body", "lose_reply"}),
 }
 

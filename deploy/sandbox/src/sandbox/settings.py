@@ -59,11 +59,11 @@ class Settings:
     profile_types: tuple[str, ...] = ()
     """The profile types the operator sells; empty means any."""
     progress_url: str = ""
-    """Where handleDownloadProgressInfo is sent; the whole address."""
+    """Where handleDownloadProgressInfo is sent; the whole address, in which `{operator}` stands for its name."""
     operators: tuple[str, ...] = ("secondary",)
     """Further operators, below /operators/{name}, each with books of its own."""
     usage_push_url: str = ""
-    """Where the usage is pushed when a phone has used data; the whole address."""
+    """Where the usage is pushed when a phone has used data; as progress_url."""
     usage_push_secret: str = "sandbox-push-secret"  # noqa: S105 - a stand-in's own invented secret
     allowance_bytes: int = 5 * 1024**3
     """What a profile holds, unless control says otherwise for its type."""
@@ -84,6 +84,9 @@ class Settings:
     airalo_suspension_calls: int = 1200
     """So many calls within the window and the account is suspended (interfaces.md §6)."""
     airalo_suspension_window_seconds: float = 240.0
+
+    telegram_bots: tuple[str, ...] = ("esimka=1000:sandbox-esimka",)
+    """The bots: `<name>=<token>`."""
 
     mail_memory_bytes: int = 256 * 1024 * 1024
     """Without a data directory the bodies of the oldest mails are let go beyond this; the ledger stays."""

@@ -18,6 +18,8 @@ from sandbox.mail.store import MailStore
 from sandbox.settings import Settings
 from sandbox.smdp.api import PRIMARY, Operator
 from sandbox.smdp.ledger import OWN_RANGE, OperatorLedger
+from sandbox.telegram.api import Telegram
+from sandbox.telegram.ledger import TelegramLedger
 
 
 class Stands:
@@ -39,6 +41,7 @@ class Stands:
         self.airalo = Airalo(settings, resold, self.faults)
         books = (_journal(settings, name) for name in ("cashbox", "cashbox-shifts", "cashbox-violations"))
         self.cashbox = Cashbox(settings, CashboxLedger(*books), self.faults)
+        self.telegram = Telegram(settings, TelegramLedger(_journal(settings, "telegram")), self.faults)
         self.mails = MailStore(settings.data_dir, settings.mail_memory_bytes)
         self.mail_handler = CatcherHandler(self.mails, self.faults)
 
@@ -54,13 +57,14 @@ class Stands:
             operator.ledger.load()
         self.airalo.ledger.load()
         self.cashbox.ledger.load()
+        self.telegram.ledger.load()
         self.mails.load()
         self.bank.webhooks.resume()
 
     def routes(self) -> list[Route]:
         """The paths that go straight to a stand-in."""
         operators = [route for operator in self.operators.values() for route in operator.routes()]
-        return [*self.bank.routes(), *operators, *self.airalo.routes(), *self.cashbox.routes()]
+        return [*self.bank.routes(), *operators, *self.airalo.routes(), *self.cashbox.routes(), *self.telegram.routes()]
 
     def reset(self) -> None:
         """Empty ledgers, no faults, the behaviour the settings ask for."""
@@ -71,6 +75,7 @@ class Stands:
             operator.reset()
         self.airalo.reset()
         self.cashbox.reset()
+        self.telegram.ledger.clear()
         self.mails.clear()
 
     async def close(self) -> None:
@@ -83,6 +88,7 @@ class Stands:
         await self.airalo.webhooks.close()
         self.airalo.ledger.close()
         self.cashbox.ledger.close()
+        await self.telegram.close()
         self.mails.close()
 
 

@@ -1,0 +1,57 @@
+"""Control of Telegram: people write to bots, block them; and the chats as they stand."""
+
+from typing import Any
+
+from fastapi import APIRouter, HTTPException, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from sandbox.stands import Stands
+
+
+class Written(BaseModel):
+    """A person writes to a bot. `fields` are laid over the update."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    bot: str
+    chat: int
+    text: str = ""
+    language: str = "en"
+    fields: dict[str, Any] = Field(default_factory=dict)
+
+
+class Blocking(BaseModel):
+    """A person blocks a bot, or lets it write again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    bot: str
+    chat: int
+    blocked: bool = True
+
+
+def telegram_routes(router: APIRouter, stands: Stands) -> None:
+    """Add the routes below /telegram, and the ledger."""
+    telegram = stands.telegram
+
+    @router.post("/telegram/message")
+    async def write(request: Written) -> dict[str, Any]:
+        try:
+            answers = await telegram.write(
+                request.bot, request.chat, request.text, language=request.language, fields=request.fields
+            )
+        except LookupError as error:
+            raise HTTPException(409, str(error)) from error
+        return {"answers": answers}
+
+    @router.put("/telegram/blocked")
+    async def block(request: Blocking) -> dict[str, bool]:
+        pair = (request.bot, request.chat)
+        (telegram.ledger.blocked.add if request.blocked else telegram.ledger.blocked.discard)(pair)
+        return {"blocked": request.blocked}
+
+    @router.get("/ledger/telegram")
+    async def ledger(since: int = 0) -> Response:
+        book = telegram.ledger.book
+        body = b'{"messages":[' + b",".join(book.since(since)) + b'],"seq":' + str(book.seq).encode() + b"}"
+        return Response(body, media_type="application/json")
