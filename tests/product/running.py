@@ -22,16 +22,18 @@ from shared.testing.stage import known_topics
 
 NAMES = tuple(service.name for service in SERVICES)
 READY_SECONDS = 60.0
+OPERATOR_TIMEOUT_SECONDS = 2
 #: Short pauses, so that a test sees a timer at work. e-sim-onl is the shop whose buyers do not wait for the operator.
 HURRY: Mapping[str, Mapping[str, str]] = {
     "payments": {"POLL_FIRST_SECONDS": "2", "CHECK_FIRST_SECONDS": "0.1", "EPAY_TIMEOUT_SECONDS": "2"},
-    "provisioning": {"STOREFRONT_DEADLINE_SECONDS": '{"e-sim-onl": 2.0}', "OPERATOR_TIMEOUT_SECONDS": "2"},
+    "provisioning": {"STOREFRONT_DEADLINE_SECONDS": '{"e-sim-onl": 2.0}', "WATCH_SECONDS": "0.5"},
     "notifications": {"SMTP_TIMEOUT_SECONDS": "5", "SMTP_FINAL_TIMEOUT_SECONDS": "5"},
     "sandbox": {
         "SANDBOX_DATA_DIR": "",
         "SANDBOX_WEBHOOK_FIRST_RETRY_SECONDS": "0.2",
         "SANDBOX_WEBHOOK_LONGEST_RETRY_SECONDS": "1",
         "SANDBOX_WEBHOOK_ATTEMPTS": "100",
+        "SANDBOX_AIRALO_TOKENS_PER_MINUTE": "1000",
     },
 }
 
@@ -146,6 +148,10 @@ class Product:
             "PYTHONUNBUFFERED": "1",
             **HURRY.get(component.name, {}),
         }
+        if "OPERATORS" in environment:
+            entries = json.loads(environment["OPERATORS"])
+            hurried = [one | {"timeout_seconds": OPERATOR_TIMEOUT_SECONDS} for one in entries]
+            environment["OPERATORS"] = json.dumps(hurried)
         return ManagedProcess(
             component.name,
             [sys.executable, *component.command],

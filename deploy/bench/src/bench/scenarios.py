@@ -17,7 +17,7 @@ from shared.contracts import BuyerContact
 SERVICES = ("ordering", "payments", "provisioning", "notifications", "refunds")
 INSTANT = {
     "*": {"LOG_LEVEL": "WARNING"},
-    "provisioning": {"OPERATOR_ADAPTER": "instant"},
+    "provisioning": {"OPERATORS": "[]", "ROUTES": "{}", "OPERATOR_ADAPTER": "instant"},
     "notifications": {"MAIL_ADAPTER": "instant"},
 }
 REAL = {"*": {"LOG_LEVEL": "WARNING"}, "notifications": {"SMTP_CONNECTIONS": "16"}, "sandbox": {"SANDBOX_DATA_DIR": ""}}

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from local_stack import operators
 from local_stack.ports import LOOPBACK
 from local_stack.site import Site
 
@@ -94,7 +95,7 @@ def _payments(site: Site) -> Environment:
 def _provisioning(site: Site) -> Environment:
     return {
         **_agents(site),
-        "OPERATOR_URL": f"{site.url('sandbox')}/operator",
+        **operators.of_provisioning(site),
         "PROVISIONING_DEADLINE_SECONDS": str(PROVISIONING_DEADLINE_SECONDS),
         "NOTIFICATIONS_SEAL_PUBLIC_KEY": site.seal_public_key("notifications"),
     }
@@ -116,6 +117,7 @@ def _sandbox(site: Site) -> Environment:
         "SANDBOX_SMTP_PORT": str(site.ports["smtp"]),
         "SANDBOX_DATA_DIR": str(site.directory / "sandbox"),
         "SANDBOX_BANK_TERMINALS": EPAY_TERMINAL,
+        **operators.of_sandbox(site),
     }
 
 

@@ -74,8 +74,9 @@ class Operator:
         catalogue.types = frozenset(settings.profile_types) if self.name == PRIMARY else frozenset()
         catalogue.stock, catalogue.allowances = {}, {}
         catalogue.allowance = (settings.allowance_bytes, settings.allowance_days)
-        self.phone.progress_url = settings.progress_url
-        self.phone.push_url, self.phone.push_secret = settings.usage_push_url, settings.usage_push_secret
+        self.phone.progress_url = settings.progress_url.replace("{operator}", self.name)
+        self.phone.push_url = settings.usage_push_url.replace("{operator}", self.name)
+        self.phone.push_secret = settings.usage_push_secret
 
     def _handler(self, served: _Served) -> Handler:
         async def handle(call: Call) -> Reply:
