@@ -19,7 +19,7 @@ async def _until_told_to_stop(*, stay: bool) -> int:
 
 def main() -> int:
     """Returns the exit code: 0 only if every act ended as told."""
-    parser = argparse.ArgumentParser(prog="python -m tour", description="Three acts on a stack of their own.")
+    parser = argparse.ArgumentParser(prog="python -m tour", description="Acts on a stack of their own.")
     parser.add_argument("--stay", action="store_true", help="keep the stack at the end, until Ctrl-C, to look around")
     arguments = parser.parse_args()
     try:

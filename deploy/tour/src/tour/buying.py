@@ -1,6 +1,8 @@
 """The buyer's steps, as a shop's server and a browser would take them. Everything is repeated until it is answered."""
 
 import asyncio
+import re
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -11,12 +13,13 @@ from uuid import uuid4
 import httpx
 
 from sandbox.outward import new_client
-from sandbox.storefront import pay
+from sandbox.storefront import Card, pay
 from tour.expectations import UnmetError
 from tour.orders import Buyer, Money, Order, Page, Paid, Shop
 
 PATIENCE_SECONDS = 40.0
 _PAUSE_SECONDS = 0.05
+_MESSAGES = re.compile(r'^epay_webhooks_total\{outcome="(\w+)"\} (\S+)$', re.MULTILINE)
 #: The order has not reached payments yet, or the service is away for a moment: ask again.
 _AGAIN = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE})
 
@@ -77,6 +80,13 @@ class Buying:
             raise UnmetError(f"expected that the bank takes the price of order {page.order.number}", "sandbox")
         return Paid(page.order, page.invoice_id, at)
 
+    async def declined(self, page: Page, card: Card) -> str:
+        """The buyer tries a card that the bank declines; returns the bank's words. Raises UnmetError."""
+        result = await pay(self._client, self._urls["bank"], page.object, card)
+        if result.status != "FAILED":
+            raise UnmetError(f"expected that the bank declines the card for order {page.order.number}", "sandbox")
+        return result.reason
+
     async def status(self, order: Order) -> str:
         """Where the shop sees the order."""
         seen = await self._ask("ordering", "GET", f"/orders/{order.id}", self._keys[order.shop.slug])
@@ -86,6 +96,16 @@ class Buying:
         """The order's refund cases, as an agent sees them."""
         seen = await self._ask("refunds", "GET", f"/cases/{order.id}", self._agent_key)
         return list(seen.json()["cases"])
+
+    async def ledger(self, order: Order) -> dict[str, Any]:
+        """The order's ledger at payments, as an agent sees it."""
+        seen = await self._ask("payments", "GET", f"/orders/{order.id}/ledger", self._agent_key)
+        return dict(seen.json())
+
+    async def messages(self) -> Counter[str]:
+        """The bank's messages that payments got since it was started, by what it made of them."""
+        seen = await self._ask("payments", "GET", "/metrics", self._agent_key)
+        return Counter({name: int(float(count)) for name, count in _MESSAGES.findall(seen.text)})
 
     async def _ask(self, service: str, method: str, path: str, key: str, **more: Any) -> httpx.Response:
         """The answer of a service; a service that does not answer is asked again. Raises UnmetError."""

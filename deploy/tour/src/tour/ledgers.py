@@ -10,11 +10,13 @@ from typing import Any
 
 from tour import codes
 from tour.letters import Letter
-from tour.orders import Paid
+from tour.orders import Order, Paid
 
 Entry = Mapping[str, Any]
 #: States in which a profile may be downloaded; the operator has confirmed it (SGP.22 section 5.3.2).
 CONFIRMED = frozenset({"confirmed", "released"})
+#: OperationType of a receipt (interfaces.md section 2).
+SALE, SALE_RETURN = 2, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,34 @@ def all_returned(books: Books, paid: Sequence[Paid]) -> list[str]:
         elif len(transaction["refunds"]) != 1:
             findings.append(f"the bank returned the price of order {one.order.number} in {len(transaction['refunds'])}")
     return findings
+
+
+def same_money(ledger: Mapping[str, Any], books: Books, order: Order) -> list[str]:
+    """Our ledger of an order says what the bank's says: the price taken once and returned once, and nothing is left."""
+    price = order.price.amount
+    taken = sum(one["captured"] for one in books.transactions)
+    back = [refund["amount"] for one in books.transactions for refund in one["refunds"]]
+    findings = []
+    if (ledger["paid_in"], ledger["paid_out"]) != (taken, sum(back)):
+        findings.append(f"order {order.number}: our ledger and the bank's do not agree")
+    if taken != price or back != [price]:
+        findings.append(f"order {order.number}: the bank took {taken} and returned {back}, the price is {price}")
+    left = {account: amount for account, amount in ledger["balances"].items() if amount}
+    if left:
+        findings.append(f"order {order.number}: {', '.join(left)} should be empty")
+    return findings
+
+
+def receipt_and_return(receipts: Sequence[Entry], order: Order) -> list[str]:
+    """One receipt of the whole price, and one return receipt of the whole price that names it."""
+    price = order.price.amount
+    kinds = [(one["operationType"], one["total"]) for one in receipts]
+    if kinds != [(SALE, price), (SALE_RETURN, price)]:
+        return [f"order {order.number} should have one receipt and one return receipt, each of {order.price}"]
+    sale, back = receipts
+    if back["basisCheckNumber"] != sale["checkNumber"]:
+        return [f"the return receipt of order {order.number} does not name its receipt"]
+    return []
 
 
 def one_profile_each(books: Books, paid: Sequence[Paid], letters: Iterable[Letter]) -> list[str]:

@@ -15,7 +15,7 @@ from tour.letters import Letter, is_outcome, letter
 from tour.orders import Order, Paid
 from tour.telling import Teller
 
-#: Acts 1 and 2 order there; act 3 does not, because a killed service needs longer than this to come back.
+#: The acts order there but for the one with kill -9, because a killed service needs longer than this to come back.
 IMPATIENT_SHOP = "esimka"
 DEADLINE_SECONDS = 4
 _SETTLED_SECONDS = 60.0

@@ -13,7 +13,7 @@ from local_stack.paths import WORK_TREE
 from local_stack.stack import Stack
 from sandbox.client import SandboxClient
 from tour import summary
-from tour.acts import kill, operator_down, storefronts
+from tour.acts import kill, money, operator_down, storefronts
 from tour.buying import Buying
 from tour.expectations import Outcome, UnmetError
 from tour.stage import Stage, environment
@@ -22,7 +22,7 @@ from tour.telling import OnlyTheStart, Teller
 STACK = "demo"
 _WELCOME = (
     "A guided tour of the eSIM platform: a real Kafka, a real Postgres with five databases, the five services, and a "
-    "sandbox that plays bank, operator and mail server. Three acts, about half a minute."
+    "sandbox that plays bank, cash register, operator and mail server. A few acts, less than a minute."
 )
 
 
@@ -35,7 +35,7 @@ class Act:
     perform: Callable[[Stage, Outcome], Awaitable[None]]
 
 
-ACTS = tuple(Act(module.NAME, module.WORDS, module.perform) for module in (storefronts, operator_down, kill))
+ACTS = tuple(Act(module.NAME, module.WORDS, module.perform) for module in (storefronts, operator_down, money, kill))
 
 
 async def run(*, stay: bool = False) -> int:

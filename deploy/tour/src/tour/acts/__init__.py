@@ -1,1 +1,1 @@
-"""The three acts, one module each: `NAME`, `WORDS`, and `perform(stage, outcome)`."""
+"""The acts, one module each: `NAME`, `WORDS`, and `perform(stage, outcome)`."""

@@ -1,4 +1,4 @@
-"""Act 2: the operator is down, so the order fails, the money goes back and the buyer is told why."""
+"""The operator is down, so the order fails, the money goes back and the buyer is told why."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Act 1: an order from each storefront is paid and delivered."""
+"""An order from each storefront is paid and delivered."""
 
 from tour.expectations import Outcome, UnmetError
 from tour.letters import Letter
