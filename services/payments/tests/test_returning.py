@@ -198,6 +198,22 @@ async def test_a_refund_of_what_was_never_paid_fails_after_a_while(start: Any) -
     await running.quiet()
 
 
+async def test_a_refund_waits_for_another_that_waits_for_a_person_and_is_then_made_at_once(start: Any) -> None:
+    running = await start(refund_wait_seconds=0.3, poll_longest_seconds=600, refund_doubt_seconds=0.1)
+    order = await running.paid()
+    first, second = running.refund_approved(order, 200000), running.refund_approved(order, 100000)
+    await running.sandbox.faults({"target": "bank.refund", "effect": "lose_reply", "times": 1})
+    await running.stage.publish(first)
+    await running.until_rows("SELECT 1 FROM work WHERE state = 'parked'")
+    await running.stage.publish(second)
+    # It has waited longer than for a capture, and looks again in ten minutes.
+    await running.until_rows("SELECT 1 FROM work WHERE due_at > now() + interval '1 minute'")
+    path = f"/refunds/{first.refund_id}/finding"
+    assert (await running.request("POST", path, key="agent-key", json={"made": True})).status_code == 200
+    await running.stage.events(RefundSettled, count=2)
+    assert sorted(await at_the_bank(running)) == [100000, 200000]
+
+
 @pytest.mark.parametrize("amount", [Money(amount=PRICE + 1, currency="KZT"), Money(amount=100, currency="USD")])
 async def test_what_cannot_be_refunded_never_reaches_the_bank(start: Any, amount: Money) -> None:
     running = await start()

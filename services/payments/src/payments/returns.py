@@ -135,6 +135,15 @@ WHERE r.refund_id = ANY(CAST(:ids AS uuid[]))
 """
 
 
+#: Refunds of the same orders have waited for their turn.
+_WAKE = """
+UPDATE work SET due_at = :now
+WHERE kind = 'refund' AND owner IS NULL AND state = 'due' AND key IN (
+  SELECT w.refund_id::text FROM refunds w JOIN refunds over ON over.order_id = w.order_id
+  WHERE over.refund_id = ANY(CAST(:ids AS uuid[])) AND w.state = 'approved')
+"""
+
+
 async def intend(tx: Tx, refund_id: UUID) -> Intent:
     """Store that the bank is about to be asked, and promise the amount; or say why not (yet)."""
     await tx.execute(_LOCK, refund_id=refund_id)
@@ -186,6 +195,7 @@ async def record_settled(tx: Tx, ids: Sequence[UUID], traces: Mapping[UUID, str 
         usuals=[one and one.usual for one in windows],
         latests=[one and one.latest for one in windows],
     )
+    await tx.execute(_WAKE, ids=sorted(ids), now=tx.now)
     await _announce_settled(tx, settled.all(), traces)
 
 
@@ -218,6 +228,7 @@ async def record_failed(tx: Tx, failures: Mapping[UUID, str], traces: Mapping[UU
         for statement in (_RELEASE, _RELEASE_SURPLUS):
             await tx.execute(statement, ids=promised)
         await tx.execute(_RELEASED, ids=promised, now=tx.now)
+        await tx.execute(_WAKE, ids=promised, now=tx.now)
     for row in rows:
         failed = RefundFailed(
             order_id=row.order_id,

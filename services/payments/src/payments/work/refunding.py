@@ -140,9 +140,8 @@ class ReturnMoney:
         return evidence(answer, amount=intent.amount, captured=intent.captured, owed=intent.owed)
 
     def _wait(self, item: Item, intent: Intent) -> Returned:
+        """For the capture only so long; for another refund of the order until that is over, which wakes this one."""
         pause = self._patience.pause(self._database.clock.now() - item.created_at)
-        if pause is not None:
-            raise Later(pause, intent.waits_for)
-        if intent.unless:
+        if pause is None and intent.unless:
             return Returned(Outcome.FAILED, intent.unless)
-        raise NeedsPersonError(f"{intent.waits_for}: waited too long")
+        raise Later(pause or self._patience.longest, intent.waits_for)
