@@ -55,7 +55,7 @@ async def test_out_of_stock_goes_to_the_next_operator_at_once(start: Any, sandbo
     assert (made.event.operator, made.event.iccid[:7]) == ("secondary", "8999703")
     [usable] = await _usable(running)
     assert (usable["iccid"], usable["profileType"]) == (made.event.iccid, "turk-5")
-    assert await sandbox.ledger_operator() == []
+    assert await sandbox.ledger_operator(operator="primary") == []
     seen = (await running.get(f"/profiles/{order.order_id}")).json()
     assert (seen["operator"], seen["profile_type"], seen["state"]) == ("secondary", "turk-5", "generated")
     [left] = seen["left"]
@@ -75,7 +75,7 @@ async def test_lost_replies_and_then_silence_never_leave_two_usable_profiles(sta
     order = await running.paid()
     [made] = await running.stage.events(ProfileGenerated)
     assert made.event.operator == "secondary"
-    [abandoned] = await sandbox.ledger_operator()
+    [abandoned] = await sandbox.ledger_operator(operator="primary")
     assert abandoned["state"] in ("released", "cancelled")  # it really was made
 
     async def withdrawn() -> bool:
@@ -85,7 +85,7 @@ async def test_lost_replies_and_then_silence_never_leave_two_usable_profiles(sta
     await running.stage.eventually(withdrawn)
     [usable] = await _usable(running)
     assert usable["iccid"] == made.event.iccid
-    [abandoned] = await sandbox.ledger_operator()
+    [abandoned] = await sandbox.ledger_operator(operator="primary")
     assert abandoned["state"] == "cancelled"
     code = running.opener.open(made.event.activation_code).decode()
     assert code == f"LPA:1$secondary.smdp.sandbox.example${usable['matchingId']}"

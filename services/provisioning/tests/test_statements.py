@@ -31,13 +31,15 @@ async def test_a_batch_of_orders_costs_as_many_statements_as_one_order(
         return await genuine(self, sql, **parameters)
 
     monkeypatch.setattr(Tx, "execute", counting)
+    watched: Tx | None = None
     costs = []
     handler = running.service.consumer._handlers[OrderPaid.topic]
     for count in (1, 50):
         async with running.service.database.transaction("consumer") as tx:
             watched = tx
             await handler(tx, [running.received() for _ in range(count)])
-        costs.append(len(counted))
+            watched = None  # outbox and board ride in the commit, with statements of their own
+        costs.append(list(counted))
         counted.clear()
-    assert costs[0] == costs[1]
+    assert len(costs[0]) == len(costs[1]), costs
     await running.stage.events(ProfileGenerated, count=51)

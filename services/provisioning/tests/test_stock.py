@@ -94,11 +94,24 @@ async def test_what_is_too_old_is_given_back_and_made_anew(start: Any) -> None:
         return old == gone and len(fresh) == 3 and (await _level(running)).get("ready") == 3
 
     await running.stage.eventually(renewed)
-    assert {row["state"] for row in await running.rows("SELECT state FROM stock_profiles WHERE withdrawn_at IS NULL")}
+    left = await running.rows("SELECT DISTINCT state FROM stock_profiles WHERE withdrawn_at IS NULL")
+    assert [row["state"] for row in left] == ["ready"]
 
 
 async def _age(tx: Tx) -> None:
     await tx.execute("UPDATE stock_profiles SET usable_until = :now", now=tx.now)
+
+
+async def test_a_pool_that_is_closed_is_given_back(start: Any) -> None:
+    first = await start(stock=[POOL | {"high": 3}])
+    await _filled(first, 3)
+    await start(stock=[POOL | {"low": 0, "high": 0}], database_url=first.service.settings.database_url)
+
+    async def given_back() -> bool:
+        books = await first.sandbox.ledger_operator()
+        return len([one for one in books if one["state"] == "cancelled"]) >= 3
+
+    await first.stage.eventually(given_back)
 
 
 async def test_aged_stock_is_not_sold_even_before_it_is_thrown_out(start: Any) -> None:
@@ -158,4 +171,4 @@ async def test_stock_of_the_second_operator_serves_where_the_first_has_none(star
     order = await running.paid()
     [made] = await running.stage.events(ProfileGenerated)
     assert (made.event.order_id, made.event.operator) == (order.order_id, "secondary")
-    assert await sandbox.ledger_operator() == []
+    assert await sandbox.ledger_operator(operator="primary") == []

@@ -55,4 +55,4 @@ def _make(service: Service, settings: Settings, operators: Operators, births: Bi
     if settings.stock:
         refill = Refill(settings.stock, operators, database, stock_level(service.metrics.registry))
         service.performs(refill)
-        service.runs(refill.begin)
+        service.runs(refill.run)

@@ -59,7 +59,7 @@ class OfferSettings(BaseModel):
 
 
 class StockSettings(BaseModel):
-    """Profiles kept ready: below `low` the pool is filled up to `high`."""
+    """Profiles kept ready: at or below `low` the pool is filled up to `high`. `high` 0 gives the whole pool back."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -67,7 +67,7 @@ class StockSettings(BaseModel):
     #: The operator's own name of the plan.
     profile_type: str
     low: int = Field(ge=0)
-    high: int = Field(ge=1)
+    high: int = Field(ge=0)
     max_age_days: float = Field(30, gt=0, description="older ones are given back and made anew")
 
     @model_validator(mode="after")

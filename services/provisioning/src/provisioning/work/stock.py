@@ -24,6 +24,7 @@ from shared.work import Done, Item, Later
 
 log = get_logger(__name__)
 _LOOK_SECONDS = 1.0
+_BEGIN_SECONDS = 30.0
 #: An operator that refused is not asked for stock again before.
 _REFUSED_SECONDS = 60.0
 #: Nobody waits for a profile in stock: what is not made by then is withdrawn and ordered anew.
@@ -31,7 +32,8 @@ _PATIENCE = timedelta(minutes=10)
 _KEPT_FAILURES = timedelta(days=1)
 _SPOIL = """
 UPDATE stock_profiles SET state = 'spoiled'
-WHERE operator = :operator AND profile_type = :profile_type AND state = 'ready' AND usable_until <= :now
+WHERE operator = :operator AND profile_type = :profile_type AND state = 'ready'
+AND (usable_until <= :now OR CAST(:closed AS boolean))
 RETURNING id, iccid, matching_id
 """
 _LEVEL = """
@@ -84,8 +86,8 @@ class Refill:
         self._database = database
         self._level = level
 
-    async def begin(self) -> None:
-        """One row for each pool; those of earlier starts are there already."""
+    async def run(self) -> None:
+        """One timer for each pool, begun again should an instance without that pool have ended it. Until cancelled."""
         while True:
             try:
                 async with self._database.transaction("work") as tx:
@@ -93,9 +95,7 @@ class Refill:
                         tx.schedule(self.kind, key)
             except Exception as error:  # noqa: BLE001 - without its timers the stock only runs down
                 log.warning("stock_not_begun", error=error)
-                await asyncio.sleep(_LOOK_SECONDS)
-            else:
-                return
+            await asyncio.sleep(_BEGIN_SECONDS)
 
     async def perform(self, item: Item) -> None:
         """Look, and look again later; a pool that is not kept any more ends its timer."""
@@ -111,7 +111,7 @@ class Refill:
 
     async def _tend(self, tx: Tx, pool: StockSettings) -> None:
         where = {"operator": pool.operator, "profile_type": pool.profile_type}
-        for old in (await tx.execute(_SPOIL, now=tx.now, **where)).all():
+        for old in (await tx.execute(_SPOIL, now=tx.now, closed=pool.high == 0, **where)).all():
             withdraw(tx, self._operators, old.id, pool, old.iccid, old.matching_id)
         level = (await tx.execute(_LEVEL, **where)).one()
         self._level.labels(pool.operator, pool.profile_type, "ready").set(level.ready)
