@@ -97,6 +97,11 @@ class Buying:
         seen = await self._ask("refunds", "GET", f"/cases/{order.id}", self._agent_key)
         return list(seen.json()["cases"])
 
+    async def life(self, order: Order) -> dict[str, Any]:
+        """All that is known of the order's profile after it was made, as an agent sees it."""
+        seen = await self._ask("provisioning", "GET", f"/profiles/{order.id}/life", self._agent_key)
+        return dict(seen.json())
+
     async def ledger(self, order: Order) -> dict[str, Any]:
         """The order's ledger at payments, as an agent sees it."""
         seen = await self._ask("payments", "GET", f"/orders/{order.id}/ledger", self._agent_key)

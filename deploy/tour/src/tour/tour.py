@@ -13,7 +13,7 @@ from local_stack.paths import WORK_TREE
 from local_stack.stack import Stack
 from sandbox.client import SandboxClient
 from tour import summary
-from tour.acts import kill, money, operator_down, storefronts
+from tour.acts import kill, money, operator_down, profiles, storefronts
 from tour.buying import Buying
 from tour.expectations import Outcome, UnmetError
 from tour.stage import Stage, environment
@@ -35,7 +35,8 @@ class Act:
     perform: Callable[[Stage, Outcome], Awaitable[None]]
 
 
-ACTS = tuple(Act(module.NAME, module.WORDS, module.perform) for module in (storefronts, operator_down, money, kill))
+_IN_ORDER = (storefronts, profiles, operator_down, money, kill)
+ACTS = tuple(Act(module.NAME, module.WORDS, module.perform) for module in _IN_ORDER)
 
 
 async def run(*, stay: bool = False) -> int:
@@ -63,7 +64,7 @@ async def run(*, stay: bool = False) -> int:
 
 
 async def _perform_all(stack: Stack, teller: Teller) -> list[Outcome]:
-    urls = {name: stack.url(name) for name in ("ordering", "payments", "refunds", "sandbox")}
+    urls = {name: stack.url(name) for name in ("ordering", "payments", "provisioning", "refunds", "sandbox")}
     agent_key = next(iter(stack.state.agent_keys.values()))
     outcomes = []
     async with (
