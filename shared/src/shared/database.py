@@ -43,6 +43,11 @@ class Outgoing:
     trace: str | None
     id: UUID = field(default_factory=uuid7)
 
+    @property
+    def body(self) -> bytes | None:
+        """The record's value; None for a tombstone."""
+        return None if isinstance(self.event, Erasure) else self.event.model_dump_json().encode()
+
 
 @dataclass(slots=True)
 class NewWork:

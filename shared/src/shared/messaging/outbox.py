@@ -14,7 +14,6 @@ from uuid import UUID
 from aiokafka.errors import KafkaError
 from opentelemetry.trace import SpanKind
 
-from shared.contracts.base import Erasure
 from shared.database import Database, Outgoing, Tx, is_infrastructure
 from shared.failpoints import failpoint
 from shared.messaging.cloudevents import header_texts, to_wire
@@ -75,7 +74,7 @@ class Outbox:
                 "id": outgoing.id,
                 "topic": event.topic,
                 "key": event.key(),
-                "value": None if isinstance(event, Erasure) else event.model_dump_json().encode(),
+                "value": outgoing.body,
                 "headers": header_texts(outgoing, tx.now),
                 "born_at": tx.now,
             }

@@ -2,8 +2,15 @@
 
 import os
 import socket
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+
+import psycopg
+
+_KAFKA_PORT, _POSTGRES_PORT = 9092, 5432
+_START_SECONDS = 90
 
 
 @dataclass(frozen=True)
@@ -16,7 +23,7 @@ class Backends:
 
 @cache
 def backends() -> Backends:
-    """Kafka and Postgres for this test run; started once, shared by all its workers."""
+    """Kafka and Postgres for this test run. The local stack's serve all workers; TEST_BACKEND=local forces it."""
     if os.environ.get("TEST_BACKEND", "auto") != "local" and _docker_answers():
         return _containers()
     from local_stack.infra import shared_infra  # noqa: PLC0415 - a deploy package, only needed here
@@ -40,9 +47,62 @@ def _docker_answers() -> bool:
 
 
 def _containers() -> Backends:
-    from testcontainers.kafka import KafkaContainer  # noqa: PLC0415 - only where Docker is
-    from testcontainers.postgres import PostgresContainer  # noqa: PLC0415 - only where Docker is
+    """A broker and a server of this worker's own; they end with it."""
+    from confluent_kafka import KafkaException  # noqa: PLC0415 - as above
+    from confluent_kafka.admin import AdminClient  # noqa: PLC0415 - as above
+    from testcontainers.core.container import DockerContainer  # noqa: PLC0415 - only where Docker is
 
-    kafka = KafkaContainer("apache/kafka:4.1.0").start()
-    postgres = PostgresContainer("postgres:17", driver=None).start()
-    return Backends(kafka.get_bootstrap_server(), postgres.get_connection_url().rpartition("/")[0])
+    port = _free_port()
+    kafka = DockerContainer("apache/kafka:4.1.0").with_bind_ports(_KAFKA_PORT, port).with_envs(**_kafka_settings(port))
+    postgres = DockerContainer("postgres:17-bookworm").with_exposed_ports(_POSTGRES_PORT)
+    postgres.with_env("POSTGRES_PASSWORD", "test")
+    kafka.start()
+    postgres.start()
+    published = f"{postgres.get_container_host_ip()}:{postgres.get_exposed_port(_POSTGRES_PORT)}"
+    found = Backends(f"{kafka.get_container_host_ip()}:{port}", f"postgresql://postgres:test@{published}")
+    # Asked for what they are needed for: ports open, and logs say "ready", before that.
+    _until(lambda: AdminClient({"bootstrap.servers": found.kafka}).list_topics(timeout=2), KafkaException)
+    _until(lambda: psycopg.connect(f"{found.postgres}/postgres", connect_timeout=2).close(), psycopg.OperationalError)
+    return found
+
+
+def _until(ask: Callable[[], object], away: type[Exception]) -> None:
+    """Ask until there is an answer. Raises TimeoutError after a minute and a half."""
+    deadline = time.monotonic() + _START_SECONDS
+    while True:
+        try:
+            ask()
+        except away as error:
+            if time.monotonic() > deadline:
+                raise TimeoutError("a container did not come up") from error
+            time.sleep(0.2)
+        else:
+            return
+
+
+def _kafka_settings(port: int) -> dict[str, str]:
+    """One node. Clients outside come by the published port, which the broker therefore has to name."""
+    return {
+        "KAFKA_NODE_ID": "1",
+        "KAFKA_PROCESS_ROLES": "broker,controller",
+        "KAFKA_CONTROLLER_QUORUM_VOTERS": "1@localhost:9093",
+        "KAFKA_LISTENERS": f"PLAINTEXT://:{_KAFKA_PORT},CONTROLLER://:9093",
+        "KAFKA_ADVERTISED_LISTENERS": f"PLAINTEXT://localhost:{port}",
+        "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "KAFKA_CONTROLLER_LISTENER_NAMES": "CONTROLLER",
+        "KAFKA_INTER_BROKER_LISTENER_NAME": "PLAINTEXT",
+        "KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR": "1",
+        "KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
+        "KAFKA_TRANSACTION_STATE_LOG_MIN_ISR": "1",
+        "KAFKA_SHARE_COORDINATOR_STATE_TOPIC_REPLICATION_FACTOR": "1",
+        "KAFKA_SHARE_COORDINATOR_STATE_TOPIC_MIN_ISR": "1",
+        "KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
+        "KAFKA_GROUP_MIN_SESSION_TIMEOUT_MS": "1000",
+        "KAFKA_AUTO_CREATE_TOPICS_ENABLE": "false",
+    }
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -98,7 +98,7 @@ class Stage:
             await self._producer.send(
                 one.event.topic,
                 one.event.key().encode(),
-                one.event.model_dump_json().encode(),
+                one.body,
                 to_wire(header_texts(one, now)),
             )
             for one in outgoing
