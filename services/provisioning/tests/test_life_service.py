@@ -15,6 +15,7 @@ from provisioning.service import build
 from provisioning.settings import Settings
 from sandbox.testing import RunningSandbox
 from shared.contracts import (
+    BuyerErasureRequested,
     CancellationAccepted,
     Explanation,
     Money,
@@ -25,6 +26,7 @@ from shared.contracts import (
     ProfileGenerated,
     ProfileObserved,
     ProfileRevoked,
+    ProvisioningBuyerErased,
     RefundApproved,
     RefundRequested,
     RevocationRefused,
@@ -572,3 +574,29 @@ async def test_a_top_up_whose_outcome_stays_unknown_waits_for_a_person(live: Sta
 
     await alive.stage.eventually(parked)
     assert await alive.stage.all_events(ProfileFailed) == []
+
+
+async def test_a_buyer_is_forgotten_and_stays_forgotten(live: Start) -> None:
+    """PP 6.2: the EID names a person's device. What is known of the profile stays."""
+    alive = await live(privacy_key="export-key")
+    made = await alive.sold()
+    await alive.sandbox.scan(alive.code(made), EID)
+    before = await alive.observed(made, state="enabled")
+    async with httpx.AsyncClient(base_url=alive.url, trust_env=False) as client:
+        path, key = f"/privacy/buyers/{made.buyer_id}", {"authorization": "Bearer export-key"}
+        held = (await client.get(path, headers=key)).json()
+        assert (await client.get(path)).status_code == 401
+    assert held["profiles"][0]["iccid"] == made.iccid
+    assert EID in str(held["observations"])
+    request = BuyerErasureRequested(
+        buyer_id=made.buyer_id, storefront="esimka", request_id=uuid7(), requested_at=datetime.now(UTC)
+    )
+    await alive.stage.publish(request)
+    [erased] = await alive.stage.events(ProvisioningBuyerErased)
+    assert (erased.event.buyer_id, erased.event.request_id) == (made.buyer_id, request.request_id)
+    await alive.sandbox.phone(made.iccid, 7, eid=EID)
+    after = await alive.observed(made, state="disabled")
+    assert (after.installed_at, after.activated_at) == (before.installed_at, before.activated_at)
+    everything = [str(await alive.rows(f"SELECT * FROM {table}")) for table in ("lives", "observations", "profiles")]
+    assert EID not in "".join(everything)
+    assert (await alive.life(made.order_id))["eid"] is None

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import reduce
 from typing import Self
 
 from pydantic import Field
@@ -176,14 +177,22 @@ class Known(Value):
         return min(bound)[1] if bound else None
 
     @property
-    def facts(self) -> "Facts":
+    def _whole(self) -> Sighting | None:
         """What counts: reports of the first device, and those that name none."""
         known = [self.by_device[device] for device in (_NO_DEVICE, self.eid or _NO_DEVICE) if device in self.by_device]
-        if not known:
+        return reduce(Sighting.join, known) if known else None
+
+    @property
+    def anonymous(self) -> "Known":
+        """The same facts without a device."""
+        return Known(by_device={_NO_DEVICE: self._whole} if self._whole else {})
+
+    @property
+    def facts(self) -> "Facts":
+        """What counts, as the world is told."""
+        whole = self._whole
+        if whole is None:
             return NOTHING
-        whole = known[0]
-        for one in known[1:]:
-            whole = whole.join(one)
         return Facts(
             install=InstallStatus(state=whole.install, source=whole.install_source, observed_at=whole.install_at),
             usage=Usage(

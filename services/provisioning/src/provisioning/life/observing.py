@@ -87,7 +87,7 @@ class Observing:
             verdict, order_id = self._judge(tx, one, folding.get(one.iccid))
             self._count(one, verdict)
             if one.id is not None or verdict not in _NO_NEWS:
-                row = _row(tx, one, verdict, order_id)
+                row = _row(tx, one, verdict, folding[one.iccid].life if order_id else None)
                 rows[row["id"]] = row
         await store.observe(tx, list(rows.values()))
         return await self._keep(tx, folding)
@@ -96,8 +96,10 @@ class Observing:
         if folding is None or folding.life.operator != told.operator:
             # An operator speaks for its own profiles only.
             return Verdict.UNKNOWN_ICCID, None
-        life = folding.life
-        folding.known, verdict = judge(folding.known, told.report, now=tx.now, sold_at=life.paid_at, skew=self._skew)
+        life, report = folding.life, told.report
+        if life.devices_erased_at is not None:
+            report = replace(report, eid=None)
+        folding.known, verdict = judge(folding.known, report, now=tx.now, sold_at=life.paid_at, skew=self._skew)
         folding.looked_at = tx.now if told.looked else folding.looked_at
         folding.trace = told.trace or folding.trace
         return verdict, life.order_id
@@ -149,11 +151,13 @@ def observed(life: Life, now: datetime, *, case_id: UUID | None = None, reached:
     )
 
 
-def _row(tx: Tx, told: Told, verdict: Verdict, order_id: UUID | None) -> dict[str, Any]:
+def _row(tx: Tx, told: Told, verdict: Verdict, life: Life | None) -> dict[str, Any]:
     report = {name: _plain(value) for name, value in asdict(told.report).items() if value not in (None, False)}
+    if life is not None and life.devices_erased_at is not None:
+        report.pop("eid", None)
     return {
         "id": told.id or uuid7(),
-        "order_id": order_id,
+        "order_id": life.order_id if life else None,
         "iccid": told.iccid,
         "operator": told.operator,
         "source": told.report.source,

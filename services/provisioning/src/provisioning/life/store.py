@@ -24,7 +24,8 @@ _ASK = """ON CONFLICT (order_id) DO UPDATE SET asked_at = COALESCE(lives.asked_a
 _LIFE = """
 SELECT l.order_id, p.order_number, p.storefront, p.buyer_id, p.plan, p.operator, p.profile_type, p.iccid, p.matching_id,
        p.paid_at, l.generated_at, l.valid_until, l.known, l.extra_days, l.extra_bytes, l.disputed_at, l.looked_at,
-       l.look_at, l.revoked_at, l.revoked_for, l.expired_at, l.expired_for, l.trace
+       l.look_at, l.revoked_at, l.revoked_for, l.expired_at, l.expired_for, l.devices_erased_at,
+       l.trace
 FROM lives l JOIN profiles p USING (order_id)
 WHERE l.generated_at IS NOT NULL AND """
 _BY_ORDER = _LIFE + "l.order_id = ANY(CAST(:ids AS uuid[])) ORDER BY l.order_id"
@@ -65,6 +66,7 @@ class Life:
     revoked_for: str | None
     expired_at: datetime | None
     expired_for: str | None
+    devices_erased_at: datetime | None
     trace: str | None
 
     @property

@@ -25,6 +25,7 @@ lives = Table(
     Column("revoked_for", Text),
     timestamp("expired_at"),
     Column("expired_for", Text),
+    timestamp("devices_erased_at"),
     Column("trace", Text),
     Index("lives_due", "look_at", postgresql_where=text("look_at IS NOT NULL")),
 )

@@ -6,7 +6,7 @@ from datetime import timedelta
 from fastapi.params import Depends
 
 from provisioning.births import Births
-from provisioning.life import reports_api, views
+from provisioning.life import privacy, reports_api, views
 from provisioning.life.asks import Asks
 from provisioning.life.inquire import Inquire
 from provisioning.life.lane import Deed, LifeLane
@@ -16,8 +16,9 @@ from provisioning.life.top_ups import TopUp, TopUpIntake
 from provisioning.life.watch import Observe, WatchLives
 from provisioning.operators import Operators
 from provisioning.settings import Settings
-from shared.contracts import CancellationAccepted, OrderPaid, RefundApproved, RefundRequested
+from shared.contracts import BuyerErasureRequested, CancellationAccepted, OrderPaid, RefundApproved, RefundRequested
 from shared.database import Tx
+from shared.kernel.privacy import exports
 from shared.kernel.service import Service
 from shared.messaging.consumer import Handler, Received
 
@@ -36,6 +37,7 @@ def live(service: Service, settings: Settings, operators: Operators, births: Bir
             RefundRequested: asks.refund_requested,
             RefundApproved: asks.refund_approved,
             CancellationAccepted: asks.cancellation_accepted,
+            BuyerErasureRequested: privacy.buyer_erasure_requested(),
         }
     )
     deeds: dict[str, Deed] = {
@@ -48,7 +50,11 @@ def live(service: Service, settings: Settings, operators: Operators, births: Bir
         lane = LifeLane(operators.kind("life", name), settings.life_concurrency, deeds)
         service.performs(lane, Observe(operators, operators.kind("observe", name), settings, database, observing))
     reports = reports_api.Reports(settings, operators, database, observing)
-    service.serves(reports_api.router(reports), views.router(database, operators, agent))
+    service.serves(
+        reports_api.router(reports),
+        views.router(database, operators, agent),
+        exports(database, settings.privacy_key, privacy.HELD),
+    )
     return observing
 
 

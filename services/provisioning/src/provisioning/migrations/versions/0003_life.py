@@ -41,6 +41,7 @@ def upgrade() -> None:
         sa.Column("revoked_for", sa.Text),
         timestamp("expired_at"),
         sa.Column("expired_for", sa.Text),
+        timestamp("devices_erased_at"),
         sa.Column("trace", sa.Text),
     )
     op.create_index("lives_due", "lives", ["look_at"], postgresql_where=sa.text("look_at IS NOT NULL"))
