@@ -166,3 +166,35 @@ async def test_mails_outlive_a_restart(tmp_path: Path) -> None:
         assert "queued as 5" in await send(sb)
     async with running_sandbox(data_dir=tmp_path) as sb:
         assert [one["id"] for one in await sb.mails()] == [5]
+
+
+async def test_a_mail_that_comes_back_was_accepted_first() -> None:
+    taken: list[tuple[str, str, bytes]] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        length = int(head.lower().partition("content-length: ")[2].partition("\r\n")[0])
+        taken.append((head.split()[1], head.lower(), await reader.readexactly(length)))
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/bounces"
+    async with running_sandbox(mail_bounce_url=url, mail_bounce_key="k") as sb:
+        await sb.faults(
+            {"target": "mail", "effect": "bounce", "times": 1},
+            {"target": "mail", "effect": "bounce", "times": 1, "status": 452},
+        )
+        for _ in range(3):
+            assert "queued" in await send(sb)
+        await sb.stands.bouncer.idle()
+        assert (await counts(sb))["messages"] == 3
+    server.close()
+    await server.wait_closed()
+    assert sorted(b"Action: failed" in body for _, _, body in taken) == [False, True]
+    for path, head, body in taken:
+        assert path == "/bounces?recipient=shop%40example.kz"
+        assert "authorization: bearer k" in head
+        assert b"Final-Recipient: rfc822; a@example.kz" in body
+        assert b"Message-ID: <1@shop>" in body

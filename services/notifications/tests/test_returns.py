@@ -240,6 +240,17 @@ async def test_a_mailbox_that_takes_the_code_and_returns_it_is_a_failed_delivery
     assert len(await running.stage.all_events(DeliveryFailed)) == 1
 
 
+async def test_a_mailbox_of_the_sandbox_says_250_and_then_returns_the_mail(start: Any) -> None:
+    running = await start(bounce_key=BOUNCE_KEY)
+    buyer = running.buyer()
+    running.sandbox.stands.bouncer.point(f"http://127.0.0.1:{running.service.port}/bounces", BOUNCE_KEY)
+    await running.sandbox.faults({"target": "mail", "effect": "bounce", "times": 1})
+    await running.stage.publish(buyer.contact(), buyer.paid(), buyer.generated())
+    [failed] = await running.stage.events(DeliveryFailed)
+    assert (failed.event.smtp_code, failed.event.enhanced_code) == (550, "5.1.1")
+    assert await running.state("qr", buyer.order_id) == "bounced"
+
+
 async def test_a_receipt_that_comes_back_is_no_failed_delivery(start: Any) -> None:
     running = await start(bounce_key=BOUNCE_KEY)
     buyer = running.buyer()

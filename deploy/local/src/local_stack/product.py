@@ -1,5 +1,7 @@
 """The product's own processes, declared: what to run, where it listens, what it must be told."""
 
+import base64
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -107,7 +109,16 @@ def _notifications(site: Site) -> Environment:
         "SMTP_PORT": str(site.ports["smtp"]),
         "MAIL_DOMAIN": MAIL_DOMAIN,
         "PUBLIC_URL": site.url("notifications"),
+        "LINK_KEY": base64.b64encode(_secret(site, "links")).decode(),
+        "BOUNCE_KEY": _secret(site, "bounces").hex(),
+        "REFUNDS_URL": site.url("refunds"),
+        "REFUNDS_KEYS": json.dumps(site.storefront_keys),
     }
+
+
+def _secret(site: Site, purpose: str) -> bytes:
+    """32 bytes that stay the same for this site, and that only notifications and who works with it know."""
+    return hashlib.sha256(f"{purpose} {site.seal_keys['notifications']}".encode()).digest()
 
 
 def _sandbox(site: Site) -> Environment:
@@ -117,6 +128,8 @@ def _sandbox(site: Site) -> Environment:
         "SANDBOX_SMTP_PORT": str(site.ports["smtp"]),
         "SANDBOX_DATA_DIR": str(site.directory / "sandbox"),
         "SANDBOX_BANK_TERMINALS": EPAY_TERMINAL,
+        "SANDBOX_MAIL_BOUNCE_URL": f"{site.url('notifications')}/bounces",
+        "SANDBOX_MAIL_BOUNCE_KEY": _secret(site, "bounces").hex(),
         **operators.of_sandbox(site),
     }
 

@@ -51,6 +51,7 @@ Effect = Literal[
     "out_of_stock",
     "partial_body",
     "forge",
+    "bounce",
 ]
 
 _WAITING: frozenset[str] = frozenset({"latency", "delay"})
@@ -58,7 +59,7 @@ _ONLY: dict[str, frozenset[str]] = {
     "bank.webhook": frozenset({"latency", "delay", "drop", "duplicate", "forge", "partial_body", "lose_reply"}),
     "airalo.webhook": frozenset({"latency", "delay", "drop", "duplicate", "forge"}),
     "telegram.webhook": frozenset({"latency", "delay", "drop", "duplicate", "lose_reply", "forge"}),
-    "mail": frozenset({"latency", "delay", "drop", "duplicate", "refuse", "partial_body", "lose_reply"}),
+    "mail": frozenset({"latency", "delay", "drop", "duplicate", "refuse", "partial_body", "lose_reply", "bounce"}),
 }
 
 
@@ -89,6 +90,8 @@ class Rule(BaseModel):
         allowed = _ONLY.get(self.target)
         if allowed is not None and self.effect not in allowed:
             raise ValueError(f"{self.target} knows only {', '.join(sorted(allowed))}")
+        if self.effect == "bounce" and self.target != "mail":
+            raise ValueError("bounce belongs to mail")
         if self.effect == "out_of_stock" and self.target != "operator.download_order":
             raise ValueError("out_of_stock belongs to operator.download_order")
         return self

@@ -88,6 +88,9 @@ class Settings:
     telegram_bots: tuple[str, ...] = ("esimka=1000:sandbox-esimka",)
     """The bots: `<name>=<token>`."""
 
+    mail_bounce_url: str = ""
+    """Where mails that come back are handed in, the whole address; empty: nowhere."""
+    mail_bounce_key: str = "sandbox-bounce-key"
     mail_memory_bytes: int = 256 * 1024 * 1024
     """Without a data directory the bodies of the oldest mails are let go beyond this; the ledger stays."""
     request_log_size: int = 2000

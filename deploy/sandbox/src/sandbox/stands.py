@@ -13,6 +13,7 @@ from sandbox.cashbox.ledger import CashboxLedger
 from sandbox.faults import FaultBook
 from sandbox.front import RequestLog, Route
 from sandbox.ledger import Journal
+from sandbox.mail.bounce import Bouncer
 from sandbox.mail.smtp import CatcherHandler
 from sandbox.mail.store import MailStore
 from sandbox.settings import Settings
@@ -43,7 +44,8 @@ class Stands:
         self.cashbox = Cashbox(settings, CashboxLedger(*books), self.faults)
         self.telegram = Telegram(settings, TelegramLedger(_journal(settings, "telegram")), self.faults)
         self.mails = MailStore(settings.data_dir, settings.mail_memory_bytes)
-        self.mail_handler = CatcherHandler(self.mails, self.faults)
+        self.bouncer = Bouncer(settings)
+        self.mail_handler = CatcherHandler(self.mails, self.faults, self.bouncer)
 
     def _operator(self, name: str, number: int) -> Operator:
         journal = _journal(self.settings, "operator" if name == PRIMARY else f"operator-{name}")
@@ -81,6 +83,7 @@ class Stands:
     async def close(self) -> None:
         """Stop what runs in the background and let go of the files."""
         await self.bank.webhooks.close()
+        await self.bouncer.close()
         self.bank.ledger.book.close()
         for operator in self.operators.values():
             await operator.phone.close()

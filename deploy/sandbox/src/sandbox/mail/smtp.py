@@ -9,6 +9,7 @@ from typing import cast
 from aiosmtpd.smtp import SMTP, Envelope, Session, syntax
 
 from sandbox.faults import FaultBook, Rule
+from sandbox.mail.bounce import Bouncer
 from sandbox.mail.store import MailStore
 
 SIZE_LIMIT = 32 * 1024 * 1024
@@ -63,6 +64,7 @@ class CatcherHandler:
 
     store: MailStore
     faults: FaultBook
+    bouncer: Bouncer
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name for it
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
@@ -102,6 +104,10 @@ class CatcherHandler:
                 self.store.refuse(recipient, answer)
         elif effect != "drop":
             answer = self._accept(envelope)
+        if struck is not None and effect == "bounce":
+            content = envelope.content if isinstance(envelope.content, bytes) else b""
+            for recipient in envelope.rcpt_tos:
+                self.bouncer.bounce(envelope.mail_from or "", recipient, content, struck)
         if struck is not None and effect == "duplicate":
             for _ in range(struck.count - 1):
                 self._accept(envelope)

@@ -70,12 +70,13 @@ class Links:
         """The kind and subject of the mail that an address was the return path of. Raises BadLinkError."""
         local = address.strip().strip("<>").lower().partition("@")[0]
         kind, _, rest = local.removeprefix(_RETURN_PREFIX).partition(".")
-        subject, _, mac = rest.partition(".")
+        subject = rest.partition(".")[0]
         try:
             subject_id = UUID(bytes=b32decode(subject.upper() + "=" * (-len(subject) % 8)))
         except (Base64Error, ValueError):
             raise BadLinkError("not a return path of ours") from None
-        if not hmac.compare_digest(mac.encode(), self._short(kind, subject_id).encode()):
+        ours = self.return_path(kind, subject_id).partition("@")[0]
+        if not hmac.compare_digest(local.encode(), ours.encode()):
             raise BadLinkError("not a return path of ours")
         return kind, subject_id
 
