@@ -95,7 +95,7 @@ def steps(required: Sequence[Required]) -> list[str]:
     asked = []
     for item in required:
         if "reason" in item.any_of:
-            asked.append("circumstances")
+            asked.insert(0, "circumstances")  # while they have just said why
         elif item.any_of != ("order_number",):
             asked.append(step_name(item.any_of))
     if not {"email", "phone", "email_or_phone"} & set(asked):
@@ -167,7 +167,7 @@ def _payment_date(said: Said, _language: str) -> str | None:
 
 
 def _text(said: Said, _language: str) -> str | None:
-    return said.words or None
+    return said.words.strip() or None
 
 
 def _evidence(said: Said, _language: str) -> str | None:

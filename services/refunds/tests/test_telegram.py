@@ -1,0 +1,272 @@
+"""The Telegram bot, between the sandbox's Telegram and a running service."""
+
+import itertools
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+
+from refunds.policies import policies
+from refunds.telegram import conversation
+from refunds.telegram.conversation import Said, State, advance, begin
+from refunds.telegram.words import REASONS, TEXTS
+from sandbox.testing import RunningSandbox, running_sandbox
+from shared.contracts import RefundApproved, RefundRequested
+
+NAME, EMAIL = "Annabella Quicksilver", "ann@example.org"
+BOT = {"token": "1000:sandbox-esimka", "secret": "hush-hush"}
+
+
+def talk(storefront: str, *messages: str) -> tuple[State, list[str | None]]:
+    """What was asked after each message."""
+    policy = policies().in_force(storefront, datetime(2026, 11, 20, tzinfo=UTC))
+    state, asked = begin("en"), []
+    for words in messages:
+        state = advance(state, Said(words), lambda _number, reason: policy.required_fields(reason)).state
+        asked.append(state.step)
+    return state, asked
+
+
+@pytest.mark.parametrize(
+    ("storefront", "messages", "asked"),
+    [
+        (
+            "esimka",
+            ["123456", "It does not work", "no data at all", "+995 555 000 111", NAME, "20.11.2026", "error 38"],
+            ["reason", "circumstances", "email_or_phone", "full_name", "payment_date", "evidence", None],
+        ),
+        (
+            "esimka",
+            ["№ 123456", "3", "found wifi", EMAIL, NAME, "2026-11-20"],
+            ["reason", "circumstances", "email_or_phone", "full_name", "payment_date", None],
+        ),
+        ("qazaq-esim", ["123456", "Не работает", "it fails", EMAIL], ["reason", "circumstances", "email", None]),
+        ("e-sim-onl", ["123456", "lost_code", "12", EMAIL], ["reason", "reason", "email", None]),
+        (
+            "esimka",
+            ["12345", "123456", "14", "13", " ", "x", "ann", EMAIL, "7", NAME, "31.02.2026", "1.2.2026"],
+            [
+                "order_number",
+                "reason",
+                "reason",
+                "circumstances",
+                "circumstances",
+                "email_or_phone",
+                "email_or_phone",
+                "full_name",
+                "full_name",
+                "payment_date",
+                "payment_date",
+                None,
+            ],
+        ),
+    ],
+)
+def test_it_asks_for_what_the_policy_requires(storefront: str, messages: list[str], asked: list[str | None]) -> None:
+    state, found = talk(storefront, *messages)
+    assert found == asked
+    policy = policies().in_force(storefront, datetime(2026, 11, 20, tzinfo=UTC))
+    assert state.reason is not None
+    given = conversation.provided(state)
+    assert all(given & set(item.any_of) for item in policy.required_fields(state.reason))
+
+
+def test_everything_is_said_in_both_languages() -> None:
+    assert all(set(texts) == {"en", "ru"} for texts in itertools.chain(TEXTS.values(), REASONS.values()))
+    assert "Annabella" not in repr(talk("esimka", "123456", "3", "why", EMAIL, NAME)[0])
+
+
+@dataclass
+class Bot:
+    """A running service with a bot, and its Telegram."""
+
+    refunds: Any
+    sandbox: RunningSandbox
+
+    async def says(self, chat: int, *messages: str, language: str = "en", **fields: Any) -> list[str]:
+        """Write, and wait for one answer to each."""
+        before = len(await self.sandbox.telegram_chat(chat))
+        for number, text in enumerate(messages, 1):
+            assert (await self.sandbox.telegram_write(chat, text, language=language, fields=fields))[-1] == 200
+            await self.heard(chat, before + number)
+        return [one["text"] for one in (await self.sandbox.telegram_chat(chat))[before:]]
+
+    async def heard(self, chat: int, count: int) -> list[str]:
+        """What the bot has said, once it has said so much."""
+
+        async def enough() -> bool:
+            return len(await self.sandbox.telegram_chat(chat)) >= count
+
+        await self.refunds.stage.eventually(enough)
+        return [one["text"] for one in await self.sandbox.telegram_chat(chat)]
+
+    async def asks(self, chat: int, life: Any, reason: str = "3", email: str = EMAIL, **more: Any) -> str:
+        """A whole request; returns the last answer."""
+        told = ["/start", life.order_number, reason, "found wifi", email, NAME, "20.11.2026"]
+        return (await self.says(chat, *told, **more))[-1]
+
+
+@pytest.fixture
+async def bot(start: Any) -> AsyncIterator[Bot]:
+    async with running_sandbox() as sandbox:
+        refunds = await start(telegram_bots={"esimka": BOT}, telegram_api_url=sandbox.telegram_url)
+        await sandbox.telegram_webhook(f"http://127.0.0.1:{refunds.service.port}/telegram/esimka", BOT["secret"])
+        yield Bot(refunds, sandbox)
+
+
+async def order(bot: Bot, **options: Any) -> Any:
+    """A delivered order whose buyer's contact is known."""
+    life = await bot.refunds.delivered("esimka", **options)
+    await bot.refunds.stage.publish(life.contact())
+    await bot.refunds.stage.eventually(lambda: bot.refunds.rows("SELECT 1 FROM contacts"))
+    return life
+
+
+async def test_a_request_from_the_first_word_to_the_answer(bot: Bot) -> None:
+    life = await order(bot)
+    chat = 4711
+    registered = await bot.asks(chat, life, language="ru")
+    assert registered.startswith("Обращение зарегистрировано")
+    assert "RF 2.1" in registered  # it waits for a look at the profile
+    [requested] = await bot.refunds.stage.events(RefundRequested)
+    assert (requested.event.channel, requested.event.origin) == ("telegram", "buyer")
+    assert requested.event.reason == "changed_mind"
+    case_id = requested.event.case_id
+    assert str(case_id) in registered
+    await bot.refunds.stage.publish(life.observed(bot.refunds.service.clock.now(), case_id))
+    await bot.refunds.stage.events(RefundApproved)
+    answer = (await bot.heard(chat, 8))[-1]
+    assert "одобрен" in answer
+    assert "5990.00 USD" in answer
+    assert (await bot.says(chat, "/status"))[0].startswith(f"Обращение {case_id}")
+    first = (await bot.sandbox.telegram_chat(chat))[1]
+    assert ["Не работает", "Не пришла"] in first["buttons"]
+    # Nothing of what was told is left where anybody could read it.
+    assert await bot.refunds.rows("SELECT 1 FROM notes WHERE kind = 'circumstances'")
+    for table in ("telegram_chats", "telegram_cases", "work", "audit", "decisions", "cases", "outbox"):
+        rows = json.dumps(await bot.refunds.rows(f"SELECT * FROM {table}"), default=repr)
+        for secret in (NAME, EMAIL, "4711", BOT["token"]):
+            assert secret not in rows, table
+    traces = bot.refunds.trace_file.read_text() if bot.refunds.trace_file.exists() else ""
+    assert NAME not in traces
+    assert BOT["token"] not in traces
+
+
+async def test_updates_are_heard_once(bot: Bot) -> None:
+    life = await order(bot)
+    await bot.sandbox.faults(
+        {"target": "telegram.webhook", "effect": "duplicate", "count": 3},
+        {"target": "telegram.webhook", "effect": "lose_reply"},
+    )
+    await bot.asks(5, life)
+    assert len(await bot.sandbox.telegram_chat(5)) == 7
+    assert len(await bot.refunds.rows("SELECT 1 FROM cases")) == 1
+
+
+async def test_asking_again_joins_the_open_case(bot: Bot) -> None:
+    life = await order(bot)
+    body = {"reason": "changed_mind", "channel": "account", "email": EMAIL, "full_name": NAME}
+    opened = await bot.refunds.post(f"/orders/{life.order_id}/refund-requests", body, key="esimka-key")
+    assert opened.json()["state"] == "information_needed"
+    answer = await bot.asks(6, life)
+    assert answer.startswith("This request is with us already")
+    assert opened.json()["case_id"] in answer
+    [case] = await bot.refunds.rows("SELECT verdict, channel FROM cases")
+    assert case == {"verdict": "await_observation", "channel": "account"}
+
+
+async def test_a_refusal_can_be_appealed_in_the_chat(bot: Bot) -> None:
+    life = await order(bot)
+    refused = (await bot.says(8, "/start", life.order_number, "12", "gone", EMAIL, NAME, "20.11.2026"))[-1]
+    assert "RF 3.3" in refused
+    assert "/appeal" in refused
+    assert "send /appeal" in (await bot.says(8, "/appeal"))[0]
+    assert "Another agent" in (await bot.says(8, "/appeal I never had it"))[0]
+    assert await bot.refunds.state(life) == "appealed"
+    assert "no refused request" in (await bot.says(9, "/appeal please"))[0]
+
+
+async def test_strangers_learn_nothing_and_get_tired(bot: Bot) -> None:
+    life = await order(bot)
+    unknown = type("Unknown", (), {"order_number": "999999999"})
+    assert "find no paid order" in await bot.asks(10, unknown)
+    wrong = [await bot.asks(10, life, email=f"thief{number}@example.org") for number in range(4)]
+    assert [("find no paid order" in text) for text in wrong] == [True, True, True, False]
+    assert "several times" in wrong[-1]
+    assert "several times" in await bot.asks(10, life)  # even with the right one, today
+    assert await bot.refunds.rows("SELECT 1 FROM cases") == []
+
+
+async def test_other_sellers_orders_are_unknown_here(bot: Bot) -> None:
+    life = await bot.refunds.delivered("e-sim-onl")
+    await bot.refunds.stage.publish(life.contact())
+    await bot.refunds.stage.eventually(lambda: bot.refunds.rows("SELECT 1 FROM contacts"))
+    assert "find no paid order" in await bot.asks(11, life)
+
+
+async def test_a_screenshot_is_evidence_and_a_shared_contact_a_phone(bot: Bot) -> None:
+    life = await order(bot)
+    await bot.says(12, "/start", life.order_number, "1", "it is dead")
+    contact = {"message": {"contact": {"phone_number": "+995555000111", "user_id": 12}}}
+    await bot.says(12, "", **contact)
+    await bot.says(12, NAME, "20.11.2026")
+    asked = await bot.says(12, "", message={"photo": [{"file_id": "small"}, {"file_id": "large"}]})
+    assert "support is looking" in asked[0]
+    [note] = await bot.refunds.rows("SELECT text FROM notes WHERE kind = 'evidence'")
+    assert note["text"] == "Telegram file large"
+
+
+async def test_groups_edits_and_unreadable_updates_are_passed_over(bot: Bot) -> None:
+    await bot.sandbox.telegram_write(13, "/start", fields={"message": {"chat": {"type": "group"}}})
+    await bot.sandbox.telegram_write(13, "/start", fields={"message": {"chat": None}})
+    await bot.sandbox.telegram_write(13, "/start", fields={"message": None, "edited_message": {"text": "/start"}})
+    assert len(await bot.says(13, "/start")) == 1
+    assert len(await bot.refunds.rows("SELECT 1 FROM telegram_updates")) == 4
+
+
+async def test_telegram_may_be_slow_busy_or_gone(bot: Bot) -> None:
+    await bot.sandbox.faults(
+        {"target": "telegram.send", "effect": "refuse", "code": 1, "times": 1},
+        {"target": "telegram.send", "effect": "http_error", "status": 502, "times": 1, "after": 1},
+    )
+    assert len(await bot.says(14, "/start")) == 1
+    await bot.sandbox.telegram_block(14)
+    await bot.sandbox.telegram_write(14, "/start")
+    await bot.refunds.stage.eventually(lambda: _nothing_due(bot))
+    await bot.sandbox.telegram_block(14, blocked=False)
+    assert len(await bot.says(14, "/status")) == 1
+
+
+async def _nothing_due(bot: Bot) -> bool:
+    return not await bot.refunds.rows("SELECT 1 FROM work WHERE kind = 'telegram_send'")
+
+
+async def test_only_telegram_is_heard(bot: Bot) -> None:
+    url = f"http://127.0.0.1:{bot.refunds.service.port}/telegram"
+    update = {"update_id": 1, "message": {"chat": {"id": 1, "type": "private"}, "text": "/start"}}
+    headers = {"x-telegram-bot-api-secret-token": BOT["secret"]}
+    async with httpx.AsyncClient(trust_env=False) as client:
+        assert (await client.post(f"{url}/esimka", json=update)).status_code == 401
+        wrong = {"x-telegram-bot-api-secret-token": "hush"}
+        assert (await client.post(f"{url}/esimka", json=update, headers=wrong)).status_code == 401
+        assert (await client.post(f"{url}/qazaq-esim", json=update, headers=headers)).status_code == 404
+        for broken in ({}, {"update_id": "x"}, {"update_id": -1}):
+            assert (await client.post(f"{url}/esimka", json=broken, headers=headers)).status_code == 422
+    assert await bot.refunds.rows("SELECT 1 FROM telegram_updates") == []
+
+
+async def test_a_buyers_chats_go_with_the_buyer(bot: Bot) -> None:
+    life = await order(bot)
+    await bot.asks(15, life)
+    database = bot.refunds.service.database
+    [row] = await bot.refunds.rows("SELECT buyer_id FROM telegram_cases")
+    from refunds.telegram.chats import forget_buyers  # noqa: PLC0415 - called as the consumer calls it
+
+    async with database.transaction() as tx:
+        await forget_buyers(tx, [row["buyer_id"]])
+    assert await bot.refunds.rows("SELECT 1 FROM telegram_chats") == []
+    assert await bot.refunds.rows("SELECT 1 FROM telegram_cases") == []
