@@ -211,7 +211,7 @@ async def test_other_sellers_orders_are_unknown_here(bot: Bot) -> None:
 async def test_a_screenshot_is_evidence_and_a_shared_contact_a_phone(bot: Bot) -> None:
     life = await order(bot)
     await bot.says(12, "/start", life.order_number, "1", "it is dead")
-    contact = {"message": {"contact": {"phone_number": "+995555000111", "user_id": 12}}}
+    contact: dict[str, Any] = {"message": {"contact": {"phone_number": "+995555000111", "user_id": 12}}}
     await bot.says(12, "", **contact)
     await bot.says(12, NAME, "20.11.2026")
     asked = await bot.says(12, "", message={"photo": [{"file_id": "small"}, {"file_id": "large"}]})

@@ -17,6 +17,8 @@ PROVISIONING_DEADLINE_SECONDS = 60
 MAIL_DOMAIN = "esim.example"
 #: The sandbox's register, for the one seller in Kazakhstan.
 CASH_REGISTERS = {"qazaq-esim": {"cashbox": "SWK00000001", "login": "sandbox", "password": "sandbox-secret"}}
+#: The seller who has a Telegram bot; token and secret are the sandbox's own.
+TELEGRAM_SHOP, TELEGRAM_TOKEN, TELEGRAM_SECRET = "esimka", "1000:sandbox-esimka", "sandbox-telegram"
 
 Environment = Mapping[str, str]
 
@@ -116,6 +118,15 @@ def _notifications(site: Site) -> Environment:
     }
 
 
+def _refunds(site: Site) -> Environment:
+    return {
+        **_agents(site),
+        "STOREFRONT_KEYS": json.dumps(site.storefront_keys),
+        "TELEGRAM_BOTS": json.dumps({TELEGRAM_SHOP: {"token": TELEGRAM_TOKEN, "secret": TELEGRAM_SECRET}}),
+        "TELEGRAM_API_URL": f"{site.url('sandbox')}/telegram",
+    }
+
+
 def _secret(site: Site, purpose: str) -> bytes:
     """32 bytes that stay the same for this site, and that only notifications and who works with it know."""
     return hashlib.sha256(f"{purpose} {site.seal_keys['notifications']}".encode()).digest()
@@ -128,6 +139,9 @@ def _sandbox(site: Site) -> Environment:
         "SANDBOX_SMTP_PORT": str(site.ports["smtp"]),
         "SANDBOX_DATA_DIR": str(site.directory / "sandbox"),
         "SANDBOX_BANK_TERMINALS": EPAY_TERMINAL,
+        "SANDBOX_TELEGRAM_BOTS": f"{TELEGRAM_SHOP}={TELEGRAM_TOKEN}",
+        "SANDBOX_TELEGRAM_WEBHOOK_URL": f"{site.url('refunds')}/telegram",
+        "SANDBOX_TELEGRAM_WEBHOOK_SECRET": TELEGRAM_SECRET,
         "SANDBOX_MAIL_BOUNCE_URL": f"{site.url('notifications')}/bounces",
         "SANDBOX_MAIL_BOUNCE_KEY": _secret(site, "bounces").hex(),
         **operators.of_sandbox(site),
@@ -149,7 +163,7 @@ SERVICES = (
     _service("payments", 8002, _payments),
     _service("provisioning", 8003, _provisioning),
     _service("notifications", 8004, _notifications),
-    _service("refunds", 8005, _agents),
+    _service("refunds", 8005, _refunds),
 )
 
 PRODUCT = (SANDBOX, *SERVICES)

@@ -87,6 +87,9 @@ class Settings:
 
     telegram_bots: tuple[str, ...] = ("esimka=1000:sandbox-esimka",)
     """The bots: `<name>=<token>`."""
+    telegram_webhook_url: str = ""
+    """Where updates go before a bot's owner sets a webhook; `/<name>` is added."""
+    telegram_webhook_secret: str = ""
 
     mail_bounce_url: str = ""
     """Where mails that come back are handed in, the whole address; empty: nowhere."""

@@ -97,6 +97,30 @@ class Buying:
         seen = await self._ask("refunds", "GET", f"/cases/{order.id}", self._agent_key)
         return list(seen.json()["cases"])
 
+    async def ask_refund(self, order: Order, reason: str, **given: Any) -> dict[str, Any]:
+        """The buyer asks the shop for the money; the shop passes it on, with all that any policy requires."""
+        buyer = order.buyer
+        body = {
+            "reason": reason,
+            "channel": "account",
+            "full_name": buyer.name,
+            "email": buyer.email,
+            "phone": buyer.phone,
+            "payment_date": datetime.now(UTC).date().isoformat(),
+            "circumstances": "It happened after I had paid.",
+            "evidence": ["The phone says: no service"],
+            **given,
+        }
+        path = f"/orders/{order.id}/refund-requests"
+        return dict((await self._ask("refunds", "POST", path, self._keys[order.shop.slug], json=body)).json())
+
+    async def find(self, case_id: str, finding: str) -> dict[str, Any]:
+        """An agent of support writes down what was found."""
+        seen = await self._ask(
+            "refunds", "POST", f"/cases/{case_id}/findings", self._agent_key, json={"finding": finding}
+        )
+        return dict(seen.json())
+
     async def life(self, order: Order) -> dict[str, Any]:
         """All that is known of the order's profile after it was made, as an agent sees it."""
         seen = await self._ask("provisioning", "GET", f"/profiles/{order.id}/life", self._agent_key)

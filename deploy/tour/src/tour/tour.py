@@ -13,7 +13,7 @@ from local_stack.paths import WORK_TREE
 from local_stack.stack import Stack
 from sandbox.client import SandboxClient
 from tour import summary
-from tour.acts import kill, money, operator_down, profiles, storefronts
+from tour.acts import kill, money, operator_down, profiles, refunds, storefronts
 from tour.buying import Buying
 from tour.expectations import Outcome, UnmetError
 from tour.stage import Stage, environment
@@ -35,7 +35,7 @@ class Act:
     perform: Callable[[Stage, Outcome], Awaitable[None]]
 
 
-_IN_ORDER = (storefronts, profiles, operator_down, money, kill)
+_IN_ORDER = (storefronts, profiles, operator_down, money, refunds, kill)
 ACTS = tuple(Act(module.NAME, module.WORDS, module.perform) for module in _IN_ORDER)
 
 

@@ -28,6 +28,11 @@ class Telegram:
         self._client = new_client(timeout=settings.webhook_timeout_seconds)
         self._retry_seconds = settings.webhook_first_retry_seconds
         self.ledger = ledger
+        if settings.telegram_webhook_url:
+            secret = settings.telegram_webhook_secret
+            for name in self._bots.values():
+                url = f"{settings.telegram_webhook_url}/{name}"
+                ledger.webhooks[name] = Webhook(url=url, secret_token=secret)
 
     @property
     def bots(self) -> list[str]:

@@ -1,0 +1,243 @@
+"""Six buyers, two of each seller, ask for their money; each gets the answer that the seller's policy gives."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sandbox.client import JsonObject
+from tour.expectations import Outcome, UnmetError, until
+from tour.ledgers import CONFIRMED
+from tour.letters import Letter, letter
+from tour.orders import Buyer, Paid
+from tour.stage import Stage
+
+NAME = "Money back, or not"
+WORDS = (
+    "Six buyers, two of each seller, have their code and ask for their money all the same: on the shop's account page, "
+    "one of them by Telegram. Each seller has a policy of its own. Where use matters the operator is asked first; "
+    "where a failure is claimed, an agent looks. The answer comes by mail, with the clauses that it rests on."
+)
+_PHONE = "89049032000000000000000000000163"
+_SECONDS = 60.0
+_CHAT = 777
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks, for which reason, and what the policy answers: the verdict, and clauses that the mail must name."""
+
+    name: str
+    slug: str
+    plan: str
+    phone: str
+    story: str
+    reason: str
+    approved: bool
+    clauses: tuple[str, ...]
+    #: The phone installs the code before the buyer asks.
+    installs: bool = False
+    #: What an agent finds.
+    finding: str | None = None
+    #: The buyer writes to the seller's Telegram bot.
+    by_telegram: bool = False
+
+
+ASKERS = (
+    Asker(
+        "Madina",
+        "qazaq-esim",
+        "tr-5gb-30d",
+        "+77011111111",
+        "it does not work, and support finds that it never could",
+        "technical_failure",
+        approved=True,
+        clauses=("RP 2.1", "RP 2.2", "RP 2.3", "PO 5.4"),
+        finding="technical_failure",
+    ),
+    Asker(
+        "Yerbol",
+        "qazaq-esim",
+        "tr-5gb-30d",
+        "+77012222222",
+        "changed his mind after the code had come",
+        "changed_mind",
+        approved=False,
+        clauses=("RP 1", "PO 5.2", "RP 2"),
+    ),
+    Asker(
+        "Clara",
+        "e-sim-onl",
+        "global-3gb-30d",
+        "+4915111111111",
+        "never installed it",
+        "changed_mind",
+        approved=True,
+        clauses=("RC 1",),
+    ),
+    Asker(
+        "Emil",
+        "e-sim-onl",
+        "global-3gb-30d",
+        "+4915122222222",
+        "installed it, and did not use it",
+        "changed_mind",
+        approved=False,
+        clauses=("RC 1",),
+        installs=True,
+    ),
+    Asker(
+        "Tamar",
+        "esimka",
+        "ge-5gb-30d",
+        "+995555111111",
+        "did not use the code, and asks by Telegram",
+        "I changed my mind",
+        approved=True,
+        clauses=("RF 2.1",),
+        by_telegram=True,
+    ),
+    Asker(
+        "Levan",
+        "esimka",
+        "ge-5gb-30d",
+        "+995555222222",
+        "lost the code",
+        "lost_code",
+        approved=False,
+        clauses=("RF 3.3",),
+    ),
+)
+
+
+async def perform(stage: Stage, outcome: Outcome) -> None:
+    """Buy, ask, read the answers; the bank's and the operator's ledgers judge."""
+    await stage.begin()
+    with stage.teller.step("Six buyers order, pay and get their codes") as step:
+        bought = await asyncio.gather(*(_buy(stage, asker) for asker in ASKERS))
+        outcome.orders, outcome.delivered = len(bought), len(bought)
+        step.done("Six buyers have paid, and have their codes")
+    with stage.teller.step("They ask for their money") as step:
+        answers = await asyncio.gather(
+            *(_ask(stage, asker, paid, mail) for asker, (paid, mail) in zip(ASKERS, bought, strict=True))
+        )
+        step.done("They asked for their money, and each has an answer by mail")
+    for asker, (paid, _), answer in zip(ASKERS, bought, answers, strict=True):
+        verdict = "approved" if asker.approved else "refused"
+        words = f"{paid.order.shop.name:<10}  {asker.name}: {asker.story}. {verdict.capitalize()} ({', '.join(asker.clauses)})"
+        stage.teller.right(words)
+        _judge(outcome, asker, answer)
+    with stage.teller.step("Looking into the ledgers of bank and operator") as step:
+        await _money(stage, outcome, [paid for paid, _ in bought])
+        await _codes(stage, outcome, [mail for _, mail in bought])
+        await _chat(stage, outcome)
+        if outcome.ok:
+            step.done("The bank returned three prices whole and nothing else; the three codes work no longer")
+        else:
+            step.failed("The ledgers do not agree")
+
+
+async def _buy(stage: Stage, asker: Asker) -> tuple[Paid, Letter]:
+    buyer = Buyer(asker.name, stage.address(asker.name), asker.phone, "en")
+    order = await stage.buying.order(asker.slug, asker.plan, buyer)
+    paid = await stage.buying.pay(await stage.buying.page(order))
+    mail = await stage.mail_to(order)
+    if mail.code is None:
+        raise UnmetError(f"expected that the mail for order {order.number} has a readable QR code", "notifications")
+    await stage.reaches(order, "delivered")
+    return paid, mail
+
+
+async def _ask(stage: Stage, asker: Asker, paid: Paid, mail: Letter) -> Letter:
+    """Ask as the buyer does, and wait for the mail with the answer."""
+    order = paid.order
+    if asker.installs:
+        seen = await stage.sandbox.scan(str(mail.code), _PHONE, "download", "install")
+        if not seen["ok"]:
+            raise UnmetError(f"expected that a phone can install the code of order {order.number}", "sandbox")
+    if asker.by_telegram:
+        await _write(stage, asker, paid)
+    else:
+        case = await stage.buying.ask_refund(order, asker.reason)
+        if asker.finding is not None:
+            await stage.buying.find(case["case_id"], asker.finding)
+    kind = ".refund" if asker.approved else ".denied"
+
+    async def look() -> Letter | None:
+        found = map(letter, await stage.sandbox.mails(to=order.buyer.email))
+        return next((one for one in found if one.message_id.partition("@")[0].endswith(kind)), None)
+
+    what = "approves" if asker.approved else "refuses"
+    sentence = f"a mail to {asker.name} {what} the refund of order {order.number}"
+    return await until(look, sentence, "refunds", "provisioning", "notifications", seconds=_SECONDS)
+
+
+async def _write(stage: Stage, asker: Asker, paid: Paid) -> None:
+    """The conversation with the bot: it asks for what the policy requires, and one message answers one question."""
+    told = (
+        "/start",
+        paid.order.number,
+        asker.reason,
+        "There was Wi-Fi everywhere",
+        paid.order.buyer.email,
+        "Tamar Beridze",
+        paid.at.strftime("%d.%m.%Y"),
+    )
+    for number, words in enumerate(told, 1):
+        await stage.sandbox.telegram_write(_CHAT, words)
+        await until(lambda number=number: _said(stage, number), "the bot answers", "refunds", "sandbox")  # type: ignore[misc] # bound
+
+
+async def _said(stage: Stage, count: int) -> list[JsonObject] | None:
+    said = await stage.sandbox.telegram_chat(_CHAT)
+    return said if len(said) >= count else None
+
+
+def _judge(outcome: Outcome, asker: Asker, answer: Letter) -> None:
+    for clause in asker.clauses:
+        outcome.expect(clause in answer.text, f"the answer to {asker.name} names {clause}", "refunds", "notifications")
+    if not asker.approved:
+        outcome.expect("appeal" in answer.text, f"the refusal tells {asker.name} how to appeal", "refunds")
+
+
+async def _money(stage: Stage, outcome: Outcome, bought: Sequence[Paid]) -> None:
+    """The bank returned what was approved, whole, and nothing else."""
+    for asker, paid in zip(ASKERS, bought, strict=True):
+        if asker.approved:
+            await stage.reaches(paid.order, "refunded")
+            outcome.refunded += 1
+        transaction = await stage.sandbox.transaction(paid.invoice_id) or {}
+        back = paid.order.price.amount if asker.approved else 0
+        sentence = f"the bank returned {back} of the price to {asker.name}"
+        outcome.expect(transaction.get("refunded") == back, sentence, "payments", "refunds")
+
+
+async def _codes(stage: Stage, outcome: Outcome, mails: Sequence[Letter]) -> None:
+    """What was paid back works no longer; what was not paid back still does."""
+    for asker, mail in zip(ASKERS, mails, strict=True):
+        if asker.approved:
+            await until(
+                lambda mail=mail: _gone(stage, mail),  # type: ignore[misc] # bound
+                f"the code of {asker.name} works no longer",
+                "provisioning",
+            )
+        elif not asker.installs:
+            outcome.expect(not await _gone(stage, mail), f"the code of {asker.name} still works", "provisioning")
+
+
+async def _gone(stage: Stage, mail: Letter) -> bool | None:
+    key = str(mail.code).split("$")[2]
+    profiles = [*await stage.sandbox.ledger_operator(), *await stage.sandbox.ledger_operator(operator="secondary")]
+    states = [one["state"] for one in profiles if one["matchingId"] == key]
+    return not CONFIRMED.intersection(states) or None
+
+
+async def _chat(stage: Stage, outcome: Outcome) -> None:
+    """The answer came into the chat too."""
+
+    async def answered() -> bool | None:
+        return any("approved" in one["text"] for one in await stage.sandbox.telegram_chat(_CHAT)) or None
+
+    try:
+        await until(answered, "the bot tells the answer in the chat", "refunds", "sandbox")
+    except UnmetError as unmet:
+        outcome.failed(str(unmet), *unmet.logs)
