@@ -122,9 +122,9 @@ async def perform(stage: Stage, outcome: Outcome) -> None:
         )
         step.done("They asked for their money, and each has an answer by mail")
     for asker, (paid, _), answer in zip(ASKERS, bought, answers, strict=True):
-        verdict = "approved" if asker.approved else "refused"
-        words = f"{paid.order.shop.name:<10}  {asker.name}: {asker.story}. {verdict.capitalize()} ({', '.join(asker.clauses)})"
-        stage.teller.right(words)
+        verdict = "Approved" if asker.approved else "Refused"
+        who = f"{paid.order.shop.name:<10}  {asker.name}: {asker.story}"
+        stage.teller.right(f"{who}. {verdict} ({', '.join(asker.clauses)})")
         _judge(outcome, asker, answer)
     with stage.teller.step("Looking into the ledgers of bank and operator") as step:
         await _money(stage, outcome, [paid for paid, _ in bought])
