@@ -1,4 +1,4 @@
-"""`python -m refunds serve | migrate | decide | policies | replay`."""
+"""`python -m refunds serve | migrate | decide | policies | replay | accounts`."""
 
 import sys
 
@@ -14,6 +14,10 @@ def _serve() -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["accounts"]:
+        from refunds.pages.accounts import accounts
+
+        sys.exit(accounts(sys.argv[2:]))
     if sys.argv[1:] and sys.argv[1] in COMMANDS:
         sys.exit(COMMANDS[sys.argv[1]](sys.argv[2:]))
     _serve()

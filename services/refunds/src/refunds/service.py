@@ -11,6 +11,7 @@ from refunds.desk.deciding import Patience
 from refunds.desk.figures import Figures
 from refunds.desk.judging import Judge
 from refunds.desk.opening import Fingerprints
+from refunds.pages.wiring import serve_pages
 from refunds.policies import policies
 from refunds.policies.page import policy_router
 from refunds.settings import Settings
@@ -49,6 +50,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     service.performs(CaseDue(desk), ClaimDue(desk), DeliveryDue(desk, reading))
     service.runs(Watch(service.database, judge, figures).run)
     callers = Callers(settings.storefront_keys, settings.agent_keys)
+    serve_pages(service, settings, desk)
     add_telegram(service, settings, desk, fingerprints)
     service.serves(case_router(service.database, desk, callers), policy_router(policies(), service.clock))
     return service

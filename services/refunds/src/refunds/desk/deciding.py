@@ -26,6 +26,8 @@ from shared.telemetry.logging import get_logger
 
 log = get_logger(__name__)
 CASE_DUE = "case_due"
+#: Who decides where nobody does: the policy.
+SYSTEM = "system"
 #: Deadlines of ours, by the state that they end; the first that is there is what the queue is ordered by.
 _OURS = {
     "await_support": ("decide_by",),
@@ -82,7 +84,7 @@ class Pass:
             if case.verdict is None and case.decided_by is None:
                 case.decided_by = "nobody"
                 log.warning("case_needs_person", case_id=str(case.case_id), storefront=file.order.row.storefront)
-                self.audit.add("needs_person", case)
+                self.audit.add("needs_person", case, by=SYSTEM)
             return
         if answer.verdict == "approve" and not _affordable(file, case, answer):
             self._supersede(case)
@@ -114,7 +116,8 @@ class Pass:
             case.completed_at = self.tx.now
         if same and not person:
             return
-        case.decided_at, case.decided_by = self.tx.now, self.audit.who
+        by = self.audit.who if person else SYSTEM
+        case.decided_at, case.decided_by = self.tx.now, by
         self.figures.verdicts.labels(file.order.row.storefront, answer.verdict).inc()
         decision_id = uuid7()
         self.decided.append(
@@ -123,7 +126,7 @@ class Pass:
                 "case_id": case.case_id,
                 "order_id": case.order_id,
                 "decided_at": self.tx.now,
-                "decided_by": self.audit.who,
+                "decided_by": by,
                 "verdict": answer.verdict,
                 "policy": answer.policy,
                 "facts": facts.model_dump(mode="json"),
@@ -131,14 +134,14 @@ class Pass:
             }
         )
         clauses = [f"{ground.document} {ground.clause}" for ground in answer.grounds]
-        self.audit.add("decided", case, verdict=answer.verdict, clauses=clauses, decision_id=str(decision_id))
+        self.audit.add("decided", case, by=by, verdict=answer.verdict, clauses=clauses, decision_id=str(decision_id))
 
     def _approve(self, file: File, case: Case, answer: Decision, *, revoked: bool) -> None:
         if case.ground == CANCELLATION and not revoked and file.order.has_profile:
             case.cancellation_accepted_at = self.tx.now
             accepted = events.cancellation_accepted(file, case, answer.policy, answer.grounds, self.tx.now)
             self._publish(accepted, case)
-            self.audit.add("cancellation_accepted", case)
+            self.audit.add("cancellation_accepted", case, by=SYSTEM)
             return
         if answer.refund is None:
             return
@@ -157,7 +160,7 @@ class Pass:
             return
         case.asked_for = list(answer.missing)
         self._publish(events.information_needed(file, case, answer, self.tx.now), case)
-        self.audit.add("information_needed", case, missing=case.asked_for)
+        self.audit.add("information_needed", case, by=SYSTEM, missing=case.asked_for)
 
     def _ask_operator(self, file: File, case: Case) -> None:
         """Ask again when the last question is old enough; until then it may still be answered."""
@@ -166,7 +169,7 @@ class Pass:
             case.observation_asked_at = self.tx.now
             again_at = self.tx.now + self.patience.asking
             self._publish(events.requested(file, case), case)
-            self.audit.add("observation_asked", case)
+            self.audit.add("observation_asked", case, by=SYSTEM)
         self._timer(case, again_at)
 
     # --- afterwards -------------------------------------------------------------------------------------------------
@@ -174,15 +177,15 @@ class Pass:
     def _follow_money(self, file: File, case: Case) -> None:
         outcome = file.outcome(case)
         if outcome.settled_at is not None:
-            self.audit.add("settled", case)
+            self.audit.add("settled", case, by=SYSTEM)
             self._close(case, "settled")
         elif outcome.failed_at is not None and "refund_failed" not in (case.alarmed or ()):
             case.alarmed = [*(case.alarmed or ()), "refund_failed"]
-            self.audit.add("refund_failed", case)
+            self.audit.add("refund_failed", case, by=SYSTEM)
 
     def _supersede(self, case: Case) -> None:
         """The money has gone back, or goes back, by another case of this order."""
-        self.audit.add("superseded", case)
+        self.audit.add("superseded", case, by=SYSTEM)
         self._close(case, "superseded")
 
     def _close(self, case: Case, how: str) -> None:
@@ -206,7 +209,7 @@ class Pass:
             storefront = file.order.row.storefront
             self.figures.missed.labels(storefront, case.due_kind).inc()
             log.error("deadline_missed", case_id=str(case.case_id), storefront=storefront, kind=case.due_kind)
-            self.audit.add("deadline_missed", case, kind=case.due_kind, due_at=case.due_at.isoformat())
+            self.audit.add("deadline_missed", case, by=SYSTEM, kind=case.due_kind, due_at=case.due_at.isoformat())
 
     def _timer(self, case: Case, at: datetime) -> None:
         if at > self.tx.now:

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from refunds.desk import events
-from refunds.desk.deciding import Pass, Patience
+from refunds.desk.deciding import SYSTEM, Pass, Patience
 from refunds.desk.figures import Figures
 from refunds.desk.judging import Judge
 from refunds.desk.opening import (
@@ -27,7 +27,6 @@ from refunds.domain.cases import DOUBLE_CHARGE, Case, awaits_appeal
 from refunds.tables import decisions
 from shared.database import Tx
 
-SYSTEM = "system"
 #: Where no clause sets a time, a written appeal is answered like a written claim (PO 7.3).
 _APPEAL = timedelta(days=30)
 

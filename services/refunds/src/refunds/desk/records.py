@@ -106,15 +106,17 @@ class Audit:
     who: str
     rows: list[dict[str, Any]] = field(default_factory=list)
 
-    def add(self, what: str, case: Case | None = None, *, order_id: UUID | None = None, **detail: Any) -> None:
-        """One entry."""
+    def add(
+        self, what: str, case: Case | None = None, *, order_id: UUID | None = None, by: str | None = None, **detail: Any
+    ) -> None:
+        """One entry; `by` names somebody else than who acts in this transaction."""
         self.rows.append(
             {
                 "entry_id": uuid7(),
                 "case_id": None if case is None else case.case_id,
                 "order_id": order_id if case is None else case.order_id,
                 "at": self.tx.now,
-                "who": self.who,
+                "who": by or self.who,
                 "what": what,
                 "detail": detail,
             }

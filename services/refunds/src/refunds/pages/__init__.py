@@ -1,0 +1,1 @@
+"""The agents' pages: sign-in, queue, cases, claims, oversight. Rendered here, usable without JavaScript."""

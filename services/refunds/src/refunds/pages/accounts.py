@@ -1,0 +1,90 @@
+"""Local accounts, for where there is no OpenID provider: argon2id hashes, and the shell that makes them."""
+
+import argparse
+import asyncio
+import getpass
+import os
+import sys
+from collections.abc import Sequence
+
+import psycopg
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from shared.database import Tx
+
+ROLES = ("agent", "supervisor")
+_SHORTEST = 12
+_HASHER = PasswordHasher()
+#: Verified against where there is no such account, so that the answer takes as long.
+_NOBODY = _HASHER.hash("nobody has this password")
+_FIND = "SELECT password_hash, role FROM accounts WHERE name = :name AND disabled_at IS NULL"
+_ADD = """
+INSERT INTO accounts (name, password_hash, role, created_at) VALUES (%s, %s, %s, now())
+ON CONFLICT (name) DO UPDATE SET password_hash = EXCLUDED.password_hash, role = EXCLUDED.role, disabled_at = NULL
+"""
+_DISABLE = "UPDATE accounts SET disabled_at = now() WHERE name = %s AND disabled_at IS NULL"
+
+
+async def role_of(tx: Tx, name: str, password: str) -> str | None:
+    """The account's role where the password is right, else None."""
+    row = (await tx.execute(_FIND, name=name)).one_or_none()
+    right = await asyncio.to_thread(_verify, _NOBODY if row is None else row.password_hash, password)
+    return None if row is None or not right else str(row.role)
+
+
+def _verify(hashed: str, password: str) -> bool:
+    try:
+        return _HASHER.verify(hashed, password)
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def accounts(arguments: Sequence[str]) -> int:
+    """`python -m refunds accounts add NAME --role agent|supervisor`, `disable NAME`, `list`. 2: refused, and why."""
+    parser = argparse.ArgumentParser(prog="python -m refunds accounts", description=accounts.__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    add = commands.add_parser("add", help="make an account, or give it a new password and role")
+    add.add_argument("name")
+    add.add_argument("--role", choices=ROLES, required=True)
+    add.add_argument("--password-stdin", action="store_true", help="read it from standard input instead of asking")
+    commands.add_parser("disable", help="end it; sessions end too").add_argument("name")
+    commands.add_parser("list", help="names and roles")
+    given = parser.parse_args(arguments)
+    url = os.environ.get("DATABASE_URL", "").replace("postgresql+psycopg://", "postgresql://")
+    if not url:
+        return _refused("DATABASE_URL: name the database of refunds")
+    try:
+        with psycopg.connect(url, autocommit=True, connect_timeout=5) as connection:
+            return _run(connection, given)
+    except psycopg.OperationalError:
+        return _refused("DATABASE_URL: the database does not answer")
+
+
+def _run(connection: "psycopg.Connection[tuple[object, ...]]", given: argparse.Namespace) -> int:
+    if given.command == "list":
+        for name, role, disabled in connection.execute("SELECT name, role, disabled_at FROM accounts ORDER BY name"):
+            print(f"{name}\t{role}\t{'disabled' if disabled else ''}".rstrip())  # noqa: T201 - the answer
+        return 0
+    if given.command == "disable":
+        if not connection.execute(_DISABLE, (given.name,)).rowcount:
+            return _refused(f"{given.name}: there is no such account, or it is disabled")
+        connection.execute("DELETE FROM sessions WHERE who = %s", (f"agent:{given.name}",))
+        return 0
+    if not given.name.isascii() or not given.name.replace("-", "").replace(".", "").isalnum():
+        return _refused("name: letters, digits, dots and hyphens")
+    password = sys.stdin.readline().rstrip("\n") if given.password_stdin else _asked()
+    if password is None or len(password) < _SHORTEST:
+        return _refused(f"password: at least {_SHORTEST} characters, twice the same")
+    connection.execute(_ADD, (given.name, _HASHER.hash(password), given.role))
+    return 0
+
+
+def _asked() -> str | None:
+    password = getpass.getpass("Password: ")
+    return password if getpass.getpass("Again: ") == password else None
+
+
+def _refused(reason: str) -> int:
+    print(f"refunds: {reason}", file=sys.stderr)  # noqa: T201 - to the person who asked
+    return 2

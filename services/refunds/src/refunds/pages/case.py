@@ -1,0 +1,118 @@
+"""One case: what is known, what the policy makes of it, what may be done, and who did what."""
+
+from datetime import timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import Response
+
+from refunds.api.callers import Caller
+from refunds.api.orders import order_of_case
+from refunds.desk import Desk
+from refunds.desk.desk import NotAllowedError
+from refunds.desk.records import File, load
+from refunds.domain.cases import Case, awaits_appeal, case_state
+from refunds.domain.facts import facts_of
+from refunds.pages.actions import allowed, finding
+from refunds.pages.fact_sheet import fact_sheet
+from refunds.pages.reasoning import Step, steps
+from refunds.pages.rendering import page, redirect
+from refunds.pages.sessions import Session, Sessions
+from shared.database import Database, Tx
+
+_NOTES = "SELECT at, who, kind, text FROM notes WHERE case_id = :case ORDER BY at, note_id"
+_AUDIT = "SELECT at, who, what, detail FROM audit WHERE case_id = :case ORDER BY at, entry_id"
+_DECISIONS = """
+SELECT decision_id, decided_at, decided_by, verdict, policy, facts, answer FROM decisions
+WHERE case_id = :case ORDER BY decided_at DESC, decision_id DESC
+"""
+_EVERYBODY = Caller("agent", None)
+
+
+def router(database: Database, desk: Desk, sessions: Sessions, freshest: timedelta) -> APIRouter:
+    """A case and its forms. `freshest`: how long a look at the profile counts."""
+    routes = APIRouter(include_in_schema=False)
+
+    async def shown(session: Session, case_id: UUID, wrong: str | None = None, status: int = 200) -> Response:
+        async with database.reading() as tx:
+            order = await order_of_case(tx, case_id, _EVERYBODY)
+            file = (await load(tx, [order.order_id]))[order.order_id]
+            case = next(one for one in file.cases if one.case_id == case_id)
+            records = await _records(tx, case_id)
+            now = tx.now
+        calendar = desk.judge.calendar(order.storefront)
+        return page(
+            "case",
+            status,
+            session=session,
+            now=now,
+            calendar=calendar,
+            zone=calendar.zone,
+            order=order,
+            file=file,
+            case=case,
+            state=case_state(case, file.outcome(case)),
+            appealed=awaits_appeal(case),
+            mine=awaits_appeal(case) and case.appeal_of == session.who,
+            facts=fact_sheet(file, case, now, calendar.zone),
+            steps=_reasoning(file, case, now),
+            actions=allowed(file, case, desk.judge, now, who=session.who),
+            wrong=wrong,
+            **records,
+        )
+
+    def _reasoning(file: File, case: Case, now: Any) -> list[Step]:
+        row = file.order.row
+        policy = None if row.paid_at is None else desk.judge.policy(row.storefront, row.paid_at)
+        if policy is None or case.charge_id is not None:
+            return []
+        facts = desk.judge.promised(facts_of(file.order, case, now, freshest=freshest))
+        decision = desk.judge.answer(facts)
+        return [] if decision is None else steps(facts, policy, decision)
+
+    @routes.get("/agents/cases/{case_id}")
+    async def show(case_id: UUID, request: Request) -> Response:
+        return await shown(await sessions.of(request), case_id)
+
+    @routes.post("/agents/cases/{case_id}/decide")
+    async def decide(
+        case_id: UUID,
+        request: Request,
+        csrf: Annotated[str, Form()],
+        action: Annotated[str, Form(max_length=40)],
+        rule: Annotated[str, Form(max_length=500)] = "",
+    ) -> Response:
+        session = await sessions.acting(request, csrf)
+        found = finding(action, rule.strip())
+        if found is None:
+            return await shown(session, case_id, "Name the law or rule first.", 422)
+        try:
+            async with database.transaction() as tx:
+                order = await order_of_case(tx, case_id, _EVERYBODY)
+                await desk.find(tx, order.order_id, session.who, found, case_id, request.state.trace)
+        except NotAllowedError as error:
+            return await shown(session, case_id, str(error), 409)
+        return redirect(f"/agents/cases/{case_id}")
+
+    @routes.post("/agents/cases/{case_id}/notes")
+    async def note(
+        case_id: UUID, request: Request, csrf: Annotated[str, Form()], text: Annotated[str, Form(max_length=4000)] = ""
+    ) -> Response:
+        session = await sessions.acting(request, csrf)
+        if not text.strip():
+            return await shown(session, case_id, "Write something first.", 422)
+        async with database.transaction() as tx:
+            order = await order_of_case(tx, case_id, _EVERYBODY)
+            await desk.note(tx, order.order_id, case_id, session.who, text.strip())
+        return redirect(f"/agents/cases/{case_id}#notes")
+
+    return routes
+
+
+async def _records(tx: Tx, case_id: UUID) -> dict[str, Any]:
+    return {
+        "notes": (await tx.execute(_NOTES, case=case_id)).all(),
+        "trail": (await tx.execute(_AUDIT, case=case_id)).all(),
+        "decisions": (await tx.execute(_DECISIONS, case=case_id)).all(),
+    }

@@ -1,0 +1,173 @@
+"""Sign-in by OpenID Connect: authorization code with PKCE, state and nonce (OpenID Connect Core 1.0 section 3.1)."""
+
+import base64
+import hashlib
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, cast
+from urllib.parse import quote
+
+import httpx
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet, KeySetSerialization
+from opentelemetry.trace import SpanKind
+
+from refunds.pages.sessions import digest
+from refunds.settings import Settings
+from refunds.tables import oidc_sign_ins
+from shared.database import Tx
+from shared.telemetry.logging import get_logger
+from shared.telemetry.tracing import Tracing
+
+log = get_logger(__name__)
+LASTS = timedelta(minutes=10)
+_ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA"]
+_TAKE = "DELETE FROM oidc_sign_ins WHERE state_hash = :state AND expires_at > :now RETURNING nonce, verifier"
+
+
+class NotSignedInError(Exception):
+    """The provider, or what came back from it, does not sign anybody in. The message is for the person."""
+
+
+@dataclass(slots=True, frozen=True)
+class Person:
+    """Whom the provider names, and their role here."""
+
+    name: str
+    role: str
+
+
+@dataclass(slots=True, frozen=True)
+class Begun:
+    """A sign-in on its way through the provider."""
+
+    url: str
+    state: str
+    nonce: str
+    verifier: str
+
+
+async def keep(tx: Tx, begun: Begun) -> None:
+    """Remember it until the browser comes back."""
+    row = {
+        "state_hash": digest(begun.state),
+        "nonce": begun.nonce,
+        "verifier": begun.verifier,
+        "expires_at": tx.now + LASTS,
+    }
+    await tx.insert(oidc_sign_ins, [row])
+
+
+async def take(tx: Tx, state: str) -> Begun:
+    """What was remembered; it works once. Raises NotSignedInError."""
+    row = (await tx.execute(_TAKE, state=digest(state), now=tx.now)).one_or_none()
+    if row is None:
+        raise NotSignedInError("This sign-in is too old or was used already. Please begin again.")
+    return Begun("", state, row.nonce, row.verifier)
+
+
+class OpenId:
+    """One provider. Its metadata and keys are read when they are needed: a new key needs no restart."""
+
+    def __init__(self, settings: Settings, tracing: Tracing, http: httpx.AsyncClient, redirect_uri: str) -> None:
+        self._settings = settings
+        self._tracing = tracing
+        self._http = http
+        self.redirect_uri = redirect_uri
+
+    async def begin(self, trace: str | None) -> Begun:
+        """Where to send the browser, and what to keep until it comes back. Raises NotSignedInError."""
+        metadata = await self._metadata(trace)
+        state, nonce, verifier = (secrets.token_urlsafe(size) for size in (24, 24, 48))
+        challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
+        asked = {
+            "response_type": "code",
+            "client_id": self._settings.oidc_client_id,
+            "redirect_uri": self.redirect_uri,
+            "scope": "openid profile",
+            "state": state,
+            "nonce": nonce,
+            "code_challenge": challenge,
+            "code_challenge_method": "S256",
+        }
+        url = httpx.URL(metadata["authorization_endpoint"]).copy_merge_params(asked)
+        return Begun(str(url), state, nonce, verifier)
+
+    async def finish(self, begun: Begun, code: str, now: datetime, trace: str | None) -> Person:
+        """Who came back from the provider. Raises NotSignedInError."""
+        try:
+            metadata = await self._metadata(trace)
+            token = await self._exchange(metadata["token_endpoint"], code, begun.verifier, trace)
+            keys = KeySet.import_key_set(cast("KeySetSerialization", await self._get(metadata["jwks_uri"], trace)))
+            claims = jwt.decode(token["id_token"], keys, algorithms=_ALGORITHMS).claims
+            self._check(claims, metadata["issuer"], begun.nonce, now.timestamp())
+        except (JoseError, httpx.HTTPError, KeyError, ValueError) as error:
+            log.warning("oidc_refused", error=error)
+            raise NotSignedInError("The sign-in provider did not confirm who you are. Please try again.") from error
+        return self._person(claims)
+
+    def _check(self, claims: Mapping[str, Any], issuer: str, nonce: str, now: float) -> None:
+        """Raises JoseError."""
+        needs = {
+            "iss": {"essential": True, "value": issuer},
+            "sub": {"essential": True},
+            "aud": {"essential": True, "value": self._settings.oidc_client_id},
+            "exp": {"essential": True},
+            "iat": {"essential": True},
+            "nonce": {"essential": True, "value": nonce},
+        }
+        registry = jwt.JWTClaimsRegistry(now=round(now), leeway=60, **needs)  # type: ignore[arg-type] # plain dicts are meant
+        registry.validate(dict(claims))
+
+    def _person(self, claims: Mapping[str, Any]) -> Person:
+        settings = self._settings
+        told = claims.get(settings.oidc_role_claim, ())
+        roles = set(told.split()) if isinstance(told, str) else set(told)
+        name = str(claims.get("preferred_username") or claims["sub"])
+        if settings.oidc_supervisor_role in roles:
+            return Person(name, "supervisor")
+        if settings.oidc_agent_role in roles:
+            return Person(name, "agent")
+        raise NotSignedInError("You are known, but nobody has made you an agent of refunds yet. Ask your supervisor.")
+
+    async def _metadata(self, trace: str | None) -> dict[str, Any]:
+        issuer = (self._settings.oidc_issuer or "").rstrip("/")
+        try:
+            found = await self._get(f"{issuer}/.well-known/openid-configuration", trace)
+        except (httpx.HTTPError, ValueError) as error:
+            raise NotSignedInError("The sign-in provider does not answer. Please try again in a minute.") from error
+        if str(found.get("issuer", "")).rstrip("/") != issuer:
+            raise NotSignedInError("The sign-in provider calls itself by another name than the one configured.")
+        return found
+
+    async def _get(self, url: str, trace: str | None) -> dict[str, Any]:
+        with self._tracing.span("oidc get", trace, SpanKind.CLIENT) as span:
+            answer = await self._http.get(url, headers=_headers(span.traceparent))
+            answer.raise_for_status()
+            found: dict[str, Any] = answer.json()
+            return found
+
+    async def _exchange(self, url: str, code: str, verifier: str, trace: str | None) -> dict[str, Any]:
+        """The code for tokens (RFC 6749 section 4.1.3, RFC 7636 section 4.5)."""
+        settings = self._settings
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": self.redirect_uri,
+            "client_id": settings.oidc_client_id,
+            "code_verifier": verifier,
+        }
+        secret = settings.oidc_client_secret.get_secret_value()
+        auth = httpx.BasicAuth(quote(settings.oidc_client_id), quote(secret)) if secret else httpx.Auth()
+        with self._tracing.span("oidc token", trace, SpanKind.CLIENT) as span:
+            answer = await self._http.post(url, data=form, auth=auth, headers=_headers(span.traceparent))
+            answer.raise_for_status()
+            found: dict[str, Any] = answer.json()
+            return found
+
+
+def _headers(traceparent: str | None) -> dict[str, str]:
+    return {"Accept": "application/json"} | ({} if traceparent is None else {"traceparent": traceparent})

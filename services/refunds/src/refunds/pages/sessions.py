@@ -1,0 +1,136 @@
+"""Who is signed in, and how often somebody failed to be."""
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from fastapi import Request, Response
+
+from refunds.tables import sessions, sign_in_attempts
+from shared.database import Database, Tx
+from shared.ids import uuid7
+from shared.kernel.problems import Problem
+
+COOKIE = "refunds_session"
+SIGN_IN = "/agents/sign-in"
+_WINDOW = timedelta(minutes=15)
+#: Failures within the window after which a name, or an address, must wait.
+_PER_NAME, _PER_ADDRESS = 5, 30
+_FIND = "SELECT who, role, csrf FROM sessions WHERE token_hash = :token AND expires_at > :now"
+_COUNT = "SELECT count(*) FROM sign_in_attempts WHERE subject = :subject AND at > :since"
+
+
+@dataclass(slots=True, frozen=True)
+class Session:
+    """Somebody who is signed in; `who` goes into the audit trail."""
+
+    who: str
+    role: str
+    csrf: str
+
+    @property
+    def is_supervisor(self) -> bool:
+        return self.role == "supervisor"
+
+
+class SignedOutError(Exception):
+    """Nobody is signed in: show the sign-in page."""
+
+
+class Sessions:
+    """Sessions live in the table; the browser holds a random token, and the table its hash."""
+
+    def __init__(self, database: Database, *, hours: float, public_url: str) -> None:
+        self._database = database
+        self._lasts = timedelta(hours=hours)
+        # Browsers send secure cookies over https only; on this machine itself there may be none.
+        self._secure = not public_url.startswith("http://")
+
+    async def of(self, request: Request) -> Session:
+        """Whose request this is. Raises SignedOutError."""
+        token = request.cookies.get(COOKIE, "")
+        async with self._database.reading() as tx:
+            row = (await tx.execute(_FIND, token=digest(token), now=tx.now)).one_or_none() if token else None
+        if row is None:
+            raise SignedOutError
+        return Session(row.who, row.role, row.csrf)
+
+    async def acting(self, request: Request, csrf: str) -> Session:
+        """The same for a form that changes something. Raises SignedOutError, Problem (403)."""
+        session = await self.of(request)
+        if not hmac.compare_digest(csrf.encode(), session.csrf.encode()):
+            raise foreign()
+        same_origin(request)
+        return session
+
+    async def begin(self, tx: Tx, response: Response, who: str, role: str) -> None:
+        """Sign somebody in."""
+        token = secrets.token_urlsafe(32)
+        row = {
+            "token_hash": digest(token),
+            "who": who,
+            "role": role,
+            "csrf": secrets.token_urlsafe(24),
+            "created_at": tx.now,
+            "expires_at": tx.now + self._lasts,
+        }
+        await tx.insert(sessions, [row])
+        self.set_cookie(response, COOKIE, token, self._lasts)
+
+    async def end(self, request: Request, response: Response) -> None:
+        """Sign out."""
+        async with self._database.transaction() as tx:
+            await tx.execute("DELETE FROM sessions WHERE token_hash = :token", token=digest(request.cookies[COOKIE]))
+        response.delete_cookie(COOKIE, path="/agents")
+
+    def set_cookie(self, response: Response, name: str, value: str, lasts: timedelta) -> None:
+        """A cookie that no script reads and no other site's form carries."""
+        response.set_cookie(
+            name,
+            value,
+            max_age=round(lasts.total_seconds()),
+            path="/agents",
+            httponly=True,
+            secure=self._secure,
+            samesite="lax",
+        )
+
+
+async def must_wait(tx: Tx, name: str, address: str) -> bool:
+    """Whether this name or this address has failed too often lately."""
+    for subject, most in ((f"name:{name}", _PER_NAME), (f"address:{address}", _PER_ADDRESS)):
+        failures = (await tx.execute(_COUNT, subject=digest(subject), since=tx.now - _WINDOW)).scalar()
+        if failures >= most:
+            return True
+    return False
+
+
+async def failed(tx: Tx, name: str, address: str) -> None:
+    """Remember a failure, of the name and of the address."""
+    rows = [
+        {"attempt_id": uuid7(), "subject": digest(subject), "at": tx.now}
+        for subject in (f"name:{name}", f"address:{address}")
+    ]
+    await tx.insert(sign_in_attempts, rows)
+
+
+def same_origin(request: Request) -> None:
+    """Raises Problem (403) where the form came from another site, as far as the browser says."""
+    origin = request.headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+        raise foreign()
+
+
+def foreign() -> Problem:
+    return Problem(
+        HTTPStatus.FORBIDDEN, "form-expired", "This form is not from this page, or it is too old. Load the page again."
+    )
+
+
+def digest(token: str) -> bytes:
+    """What is stored of a secret."""
+    return hashlib.sha256(token.encode()).digest()

@@ -1,0 +1,57 @@
+"""`/agents/sign-in` by local accounts, `/agents/sign-out`."""
+
+import hmac
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import Response
+
+from refunds.pages.accounts import role_of
+from refunds.pages.door import FORM_COOKIE, Door
+from refunds.pages.rendering import redirect
+from refunds.pages.sessions import SIGN_IN, failed, foreign, must_wait, same_origin
+
+_WRONG = "Name or password is wrong."
+_WAIT = "Too many attempts. Please wait a quarter of an hour."
+_ELSEWHERE = "Accounts of this page are not used here: sign in at your organisation."
+
+
+def router(door: Door) -> APIRouter:
+    """Signing in and out."""
+    routes = APIRouter(include_in_schema=False)
+
+    @routes.get(SIGN_IN)
+    async def show() -> Response:
+        return door.form()
+
+    @routes.post(SIGN_IN)
+    async def sign_in(
+        request: Request,
+        name: Annotated[str, Form(max_length=200)],
+        password: Annotated[str, Form(max_length=1000)],
+        token: Annotated[str, Form()],
+    ) -> Response:
+        if door.openid:
+            return door.form(HTTPStatus.FORBIDDEN, _ELSEWHERE)
+        same_origin(request)
+        if not hmac.compare_digest(request.cookies.get(FORM_COOKIE, "").encode(), token.encode()):
+            raise foreign()
+        address = request.client.host if request.client else "unknown"
+        async with door.database.transaction() as tx:
+            if await must_wait(tx, name, address):
+                return door.form(HTTPStatus.TOO_MANY_REQUESTS, _WAIT, name)
+            role = await role_of(tx, name, password)
+            if role is None:
+                await failed(tx, name, address)
+                return door.form(HTTPStatus.FORBIDDEN, _WRONG, name)
+        return await door.enter(name, role, "password")
+
+    @routes.post("/agents/sign-out")
+    async def sign_out(request: Request, csrf: Annotated[str, Form()]) -> Response:
+        await door.sessions.acting(request, csrf)
+        response = redirect(SIGN_IN)
+        await door.sessions.end(request, response)
+        return response
+
+    return routes
