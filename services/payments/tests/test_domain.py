@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from payments.domain.asking import Patience
 from payments.domain.money import to_major, to_minor, to_text
 from payments.domain.payment_object import DESCRIPTION_BYTES, Payer, Purchase, description, payment_object
-from payments.domain.reasons import sentence
+from payments.domain.reasons import advice, reason, sentences
 from payments.domain.refunding import Evidence, evidence
 from payments.domain.status import Expected, StatusAnswer, Verdict, judge, read_status
 from payments.domain.webhook import UnreadableNoticeError, read_notice
@@ -128,11 +128,28 @@ def test_what_is_no_amount_is_none(value: object) -> None:
 
 
 def test_reason_codes_are_sentences() -> None:
-    assert sentence(484) == "There is not enough money on the card."
-    assert sentence(499) == sentence(473)
-    assert sentence(525) == sentence(529) != sentence(530)
-    assert "cancelled" in sentence(0, "CANCEL")
-    assert sentence(12345) == sentence(0)
+    assert sentences(484) == {"en": "There is not enough money on the card.", "ru": "На карте недостаточно денег."}
+    assert reason(499) == reason(473)
+    assert reason(525) == reason(529) != reason(530)
+    assert "cancelled" in reason(0, "CANCEL").en
+    assert reason(12345) == reason(0)
+    assert advice(12345).endswith("(Epay reasonCode 12345)")
+
+
+#: Every code that interfaces.md section 1 names.
+CODES = (
+    *(0, 454, 455, 456, 461, 457, 478, 485, 465, 467, 479, 489, 471, 472, 473, 499, 476, 484, 488, 491, 493, 494),
+    *range(521, 530),
+)
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_every_code_has_words_for_buyers_and_agents(code: int) -> None:
+    found = reason(code)
+    assert found.en.isascii()
+    assert not found.ru.isascii()
+    assert found.advice
+    assert code == 0 or found is not reason(12345)
 
 
 PURCHASE = Purchase(123456789, "10000001", "b-1", "Turkey 5 GB", 599050, "KZT")

@@ -173,6 +173,7 @@ async def test_a_declined_card_then_another(start: Any) -> None:
     [failed] = await running.stage.events(PaymentFailed)
     assert (failed.event.invoice_id, failed.event.reason_code) == (first["invoiceId"], 484)
     assert failed.event.reason == "There is not enough money on the card."
+    assert failed.event.reason_ru == "На карте недостаточно денег."
     pages = await asyncio.gather(*[running.page(order) for _ in range(5)])
     assert len({page["invoiceId"] for page in pages}) == 1
     assert pages[0]["invoiceId"] != first["invoiceId"]

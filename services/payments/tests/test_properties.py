@@ -113,7 +113,7 @@ _replies = st.sampled_from(
 )
 _refund = st.tuples(
     st.just("refund"),
-    st.sampled_from([PRICE, PRICE // 2, 300000, 1000, 999, PRICE + 1]),
+    st.sampled_from([PRICE, PRICE // 2, 100000, 100000, 50000, 1000, 999, PRICE + 1]),
     st.booleans(),
     st.integers(1, 2),
 )
@@ -170,7 +170,7 @@ _behaviours = st.fixed_dictionaries(
 _scripts = st.tuples(
     _behaviours,
     st.lists(_lives, min_size=ORDERS, max_size=ORDERS),
-    st.lists(_faults, min_size=6, max_size=16),
+    st.lists(_faults, min_size=10, max_size=24),
     st.lists(_deaths, min_size=1, max_size=3 if SOAK else 1),
     st.integers(0, 2**32 - 1),
 ).map(lambda parts: (parts[0], _mixed(*parts[1:])))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from payments.domain.reasons import sentence
+from payments.domain.reasons import reason
 from payments.domain.status import StatusAnswer
 from payments.ledger import COLUMNS
 from payments.metrics import PaymentMetrics
@@ -149,6 +149,7 @@ async def record_failed(tx: Tx, ended: Sequence[Ended]) -> None:
     )
     for row in found:
         one = by_invoice[row.invoice_id]
+        why = reason(one.answer.reason_code, one.answer.status)
         failed = PaymentFailed(
             order_id=row.order_id,
             order_number=row.order_number,
@@ -156,7 +157,8 @@ async def record_failed(tx: Tx, ended: Sequence[Ended]) -> None:
             buyer_id=row.buyer_id,
             invoice_id=str(row.invoice_id),
             reason_code=one.answer.reason_code,
-            reason=sentence(one.answer.reason_code, one.answer.status),
+            reason=why.en,
+            reason_ru=why.ru,
             failed_at=tx.now,
         )
         tx.publish(failed, trace=one.trace)

@@ -28,7 +28,9 @@ class PaymentFailed(OrderEvent, topic="payments.payment-failed"):
     invoice_id: str
     #: Epay's reasonCode (interfaces.md section 1).
     reason_code: int
+    #: Why, for the buyer; English.
     reason: str
+    reason_ru: str | None = None
     failed_at: datetime
 
 

@@ -124,13 +124,8 @@ def reason(reason_code: int, status: str = "") -> Reason:
     return _REASONS.get(reason_code, _DECLINED)
 
 
-def sentence(reason_code: int, status: str = "") -> str:
-    """Why an attempt failed, in English."""
-    return reason(reason_code, status).en
-
-
 def sentences(reason_code: int, status: str = "") -> dict[str, str]:
-    """The same by language."""
+    """Why an attempt failed, by language."""
     found = reason(reason_code, status)
     return {"en": found.en, "ru": found.ru}
 
