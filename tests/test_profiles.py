@@ -1,0 +1,137 @@
+"""Profiles end to end: failover, a reseller without idempotency, revocation, top-ups. The operators' ledgers judge."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from product.hands import Running
+from product.judge import qr_text, until
+from product.shop import Buyer, Order, stubborn
+
+ORDERS = 3
+RESOLD, RESOLD_SHOP = "cn-5gb-30d", "qazaq-esim"
+EID = "89049032000000000000000000000163"
+#: It reserves profiles and then answers 503: whoever turns away from it leaves something behind.
+HALF_ILL = {"target": "operator.confirm_order", "effect": "http_error", "match": {"operator": "primary"}}
+
+
+def killed(running: Running) -> None:
+    running.product.services["provisioning"].kill()
+    running.product.services["provisioning"].start()
+
+
+async def made_at(running: Running, operator: str, count: int = 1) -> None:
+    """Wait until so many of this test's profiles are there."""
+
+    async def missing() -> str:
+        made = [one for one in await running.judge.new_profiles() if one["operator"] == operator]
+        return "" if len(made) >= count else f"{operator} has made {len(made)} of {count}"
+
+    await until(missing)
+
+
+async def test_killed_amid_a_failover(running: Running) -> None:
+    """The first operator has reserved profiles, the second one is making others: each buyer gets one that works."""
+    await running.sandbox.faults(
+        HALF_ILL,
+        {"target": "operator.confirm_order", "effect": "delay", "seconds": 1.0, "match": {"operator": "secondary"}},
+    )
+    buying = asyncio.create_task(running.shop.buy_many(ORDERS, "qazaq-esim", together=ORDERS))
+    await made_at(running, "secondary")
+    killed(running)
+    orders = await buying
+    await made_at(running, "secondary", ORDERS)
+    await running.sandbox.clear_faults()
+    held = await running.judge.delivered(orders, patience=90)
+    assert {one["operator"] for one in held} == {"secondary"}
+    left = [one for one in await running.judge.new_profiles() if one["operator"] == "primary"]
+    assert {one["state"] for one in left} == {"cancelled"}
+
+
+LOST, SLOW = {"effect": "lose_reply"}, {"effect": "delay", "seconds": 1.0}
+
+
+@pytest.mark.parametrize("fault", [LOST, SLOW], ids=["lost", "killed"])
+async def test_one_order_at_a_reseller_that_cannot_tell_repetitions(running: Running, fault: dict[str, Any]) -> None:
+    await running.sandbox.faults({"target": "airalo.orders_async", "times": ORDERS, **fault})
+    orders = [await running.shop.place(RESOLD_SHOP, plan=RESOLD) for _ in range(ORDERS)]
+    for order in orders:
+        await running.shop.pay(order)
+    await made_at(running, "reseller")
+    if fault["effect"] == "delay":
+        killed(running)
+    held = await running.judge.delivered(orders)
+    assert {one["operator"] for one in held} == {"reseller"}
+    sold = [one["description"] for one in (await running.sandbox.ledger_airalo())["orders"]]
+    assert [sold.count(order.number) for order in orders] == [1] * ORDERS
+
+
+async def code_of(running: Running, order: Order) -> str:
+    """The activation code in the buyer's mail."""
+    for mail in await running.sandbox.mails(to=order.buyer.email):
+        if ".qr@" in mail["message_id"]:
+            return qr_text(mail)
+    raise AssertionError(f"order {order.number} has no mail with a code")
+
+
+async def test_the_code_stops_working_after_an_approved_refund(running: Running) -> None:
+    """RC 1: an eSIM that is on no device is refunded in full; and then nobody can install it any more."""
+    order, other = await running.shop.buy("e-sim-onl"), await running.shop.buy("e-sim-onl")
+    await running.judge.statuses([order, other], "delivered")
+    url = f"{running.product.url('refunds')}/orders/{order.id}/refund-requests"
+    body = {"reason": "changed_mind", "email": order.buyer.email}
+    auth = running.shop.auth(order.storefront)
+    answer = await stubborn(lambda: running.shop.http.post(url, json=body, headers=auth))
+    assert answer.status_code == 201, answer.text
+    await running.judge.statuses([order], "refunded")
+
+    async def works() -> str:
+        seen = await running.sandbox.scan(await code_of(running, order), EID)
+        return "" if (seen.get("subjectCode"), seen.get("reasonCode")) == ("8.2.6", "3.8") else f"the phone sees {seen}"
+
+    await until(works)
+    assert (await running.sandbox.scan(await code_of(running, other), EID))["ok"]
+    states = sorted(one["state"] for one in await running.judge.new_profiles())
+    assert states == ["cancelled", "released"]
+
+
+@pytest.mark.parametrize("trouble", ["lost", "killed"])
+async def test_a_top_up_is_applied_once(running: Running, trouble: str) -> None:
+    order = await running.shop.buy("qazaq-esim")
+    [profile] = await running.judge.delivered([order])
+    lost, slow = {"effect": "lose_reply", "times": 1}, {"effect": "delay", "seconds": 1.5, "times": 1}
+    await running.sandbox.faults({"target": "operator.top_up", **(lost if trouble == "lost" else slow)})
+    top_up = await place_top_up(running, profile["iccid"])
+    await running.shop.pay(top_up)
+
+    async def not_applied() -> str:
+        return "" if await top_ups(running, profile["iccid"]) else "nothing was added yet"
+
+    await until(not_applied)
+    if trouble == "killed":
+        killed(running)
+    await running.judge.statuses([top_up], "topped_up")
+    await running.judge.quiet()
+    [added] = await top_ups(running, profile["iccid"])
+    assert (added["key"], added["totalBytes"]) == (top_up.number, profile["totalBytes"] + added["dataBytes"])
+    assert await running.judge.charges(top_up) != []
+
+
+async def place_top_up(running: Running, iccid: str) -> Order:
+    again = Buyer()
+    body = running.shop.body("qazaq-esim", again) | {"kind": "top_up", "iccid": iccid}
+    headers = {**running.shop.auth("qazaq-esim"), "Idempotency-Key": again.key}
+    url = f"{running.product.url('ordering')}/orders"
+    answer = await stubborn(lambda: running.shop.http.post(url, json=body, headers=headers))
+    assert answer.status_code == 201, answer.text
+    said = answer.json()
+    price = said["price"]
+    return Order(said["order_id"], said["order_number"], "qazaq-esim", again, price["amount"], price["currency"])
+
+
+async def top_ups(running: Running, iccid: str) -> list[dict[str, Any]]:
+    """What the operators have added to this profile."""
+    [profile] = [one for one in await running.sandbox.ledger_operator() if one["iccid"] == iccid]
+    found: list[dict[str, Any]] = profile["topUps"]
+    return found
