@@ -3,12 +3,13 @@
 import asyncio
 import re
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from sandbox.testing import RunningSandbox
+from sandbox.testing import RunningSandbox, running_sandbox
 
 CASHBOX = "SWK00000001"
 KEY = {"x-api-key": "sandbox-cashbox"}
@@ -175,6 +176,17 @@ async def test_who_hung_up_is_not_to_blame(sb: RunningSandbox) -> None:
     assert codes(await call(sb, "check", **sale(token, "s-1"))) == [14]
     assert await sb.cashbox_violations() == []
     assert len(await sb.ledger_cashbox()) == 1
+
+
+async def test_books_outlive_the_process(tmp_path: Path) -> None:
+    async with running_sandbox(data_dir=tmp_path) as first:
+        sold = (await call(first, "check", **sale(await session(first), "s-1")))["Data"]
+        await first.age_shift(CASHBOX)
+    async with running_sandbox(data_dir=tmp_path) as again:
+        token = await session(again)
+        assert codes(await call(again, "check", **sale(token, "s-1"))) == [14]
+        assert codes(await call(again, "check", **sale(token, "s-2"))) == [11]
+        assert [one["checkNumber"] for one in await again.ledger_cashbox()] == [sold["CheckNumber"]]
 
 
 async def test_faults_and_reset(sb: RunningSandbox) -> None:

@@ -62,6 +62,8 @@ class IssueReceipts:
 
     async def perform(self, item: Item) -> Receipted:
         """Have the receipt issued, or find the one that was."""
+        if (left := self._away_until - time.monotonic()) > 0:
+            raise Later(timedelta(seconds=left), "the fiscal service is away")
         receipt_id, register = UUID(item.key), self._register
         async with self._database.reading() as tx:
             intent = await receipts.read(tx, receipt_id, register.tax, contact=register.send_contact)
@@ -72,8 +74,6 @@ class IssueReceipts:
             raise NeedsPersonError(f"a cash register in Kazakhstan takes {CURRENCY} only: issue this receipt by hand")
         if intent.waits:
             raise Later(_SALE_PAUSE, "the receipt of the sale is not there yet")
-        if (left := self._away_until - time.monotonic()) > 0:
-            raise Later(timedelta(seconds=left), "the fiscal service is away")
 
         async def intend(tx: Tx) -> None:
             # A register that was asked before keeps the receipt, until it says that it has none.
