@@ -127,6 +127,14 @@ def test_a_profile_of_which_only_an_attempt_is_known_is_bound_to_no_device() -> 
     assert (facts.eid, facts.install.state) == (OTHER_EID, "downloaded")
 
 
+def test_which_device_was_first() -> None:
+    attempt_before = [said(1, eid=OTHER_EID), said(2, install="downloaded", eid=EID), said(3, install="installed")]
+    assert told(*attempt_before, said(4, install="enabled", eid=OTHER_EID)).eid == EID
+    same_second = [said(1, install="deleted", eid=OTHER_EID), said(1, install="downloaded", eid=EID)]
+    assert told(*same_second) == told(*reversed(same_second))
+    assert (told(*same_second).eid, told(*same_second).deleted_at) == (EID, None)
+
+
 def test_the_later_end_of_the_plan_counts() -> None:
     assert told(said(1, install="installed")).plan_ends_at(30) is None
     assert told(said(1, install="enabled")).plan_ends_at(30) == at(1) + timedelta(days=30)

@@ -542,9 +542,7 @@ async def test_a_top_up_that_cannot_be_applied_fails_and_says_why(live: Start) -
     other = MORE.model_copy(update={"coverage": ("KZ",)})
     orders = {
         "no eSIM with this ICCID": await alive.paid(kind="top_up", iccid="8999702000000000018", plan=MORE),
-        "sold by another shop": await alive.paid(
-            kind="top_up", iccid=made.iccid, plan=MORE, storefront="qazaq-esim"
-        ),
+        "sold by another shop": await alive.paid(kind="top_up", iccid=made.iccid, plan=MORE, storefront="qazaq-esim"),
         "it was revoked": await alive.paid(kind="top_up", iccid=revoked.iccid, plan=MORE),
         "the coverage of the eSIM's own plan": await alive.paid(kind="top_up", iccid=made.iccid, plan=other),
     }
@@ -594,7 +592,9 @@ async def test_a_buyer_is_forgotten_and_stays_forgotten(live: Start) -> None:
     await alive.stage.publish(request)
     [erased] = await alive.stage.events(ProvisioningBuyerErased)
     assert (erased.event.buyer_id, erased.event.request_id) == (made.buyer_id, request.request_id)
-    await alive.sandbox.phone(made.iccid, 7, eid=EID)
+    # Notifications carry whole seconds: this one is told to be later than the one before.
+    later = (datetime.now(UTC) + timedelta(seconds=2)).isoformat()
+    await alive.sandbox.phone(made.iccid, 7, eid=EID, fields={"timestamp": later})
     after = await alive.observed(made, state="disabled")
     assert (after.installed_at, after.activated_at) == (before.installed_at, before.activated_at)
     everything = [str(await alive.rows(f"SELECT * FROM {table}")) for table in ("lives", "observations", "profiles")]

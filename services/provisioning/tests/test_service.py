@@ -121,7 +121,7 @@ async def test_an_operator_that_was_never_reached_leaves_nothing_to_withdraw(sta
     [failed] = await running.stage.events(ProfileFailed)
     assert failed.event.statuses == ()
     assert "ConnectError" in failed.event.reason
-    assert await running.rows("SELECT * FROM work WHERE kind <> 'watch_lives'") == []
+    assert await running.rows("SELECT * FROM work") == []
     assert (await running.profile(order.order_id))["state"] == "failed"
 
 
@@ -141,7 +141,7 @@ async def test_a_definite_refusal_fails_at_once(start: Any, rule: dict[str, str]
     assert (status.subject_code, status.reason_code) == codes
     assert (await running.profile(order.order_id))["attempts"] == 1
     assert await running.sandbox.ledger_operator() == []
-    assert await running.rows("SELECT * FROM work WHERE kind <> 'watch_lives'") == []
+    assert await running.rows("SELECT * FROM work") == []
 
 
 async def test_a_refusal_to_release_withdraws_the_reservation(start: Any) -> None:
@@ -171,7 +171,7 @@ async def test_duplicates_make_one_profile(start: Any) -> None:
 
 
 async def _idle(running: Any) -> bool:
-    return len(await running.rows("SELECT 1 FROM work WHERE kind <> 'watch_lives'")) == 0
+    return len(await running.rows("SELECT 1 FROM work")) == 0
 
 
 async def test_a_batch_of_orders_gets_an_iccid_each(start: Any) -> None:

@@ -89,7 +89,8 @@ class Verdict(StrEnum):
 class Sighting(Value):
     """What was said of the profile on one device (or on none that was named)."""
 
-    seen_at: datetime
+    #: When the device first had it, and in which phase it was said to be then (times may be whole seconds).
+    taken: tuple[datetime, int] | None = None
     install: InstallState = "unknown"
     install_source: str | None = None
     install_at: datetime | None = None
@@ -113,7 +114,7 @@ class Sighting(Value):
         usage_at = report.usage_at or report.at
         began = report.first_use_at or (usage_at if report.used_bytes else None)
         return cls(
-            seen_at=report.at,
+            taken=(since, _PHASES[report.install]) if _PHASES[report.install] >= _DOWNLOADED else None,
             install=report.install,
             install_source=report.source if said else None,
             install_at=report.at if said else None,
@@ -136,7 +137,7 @@ class Sighting(Value):
         total = max(self, other, key=lambda one: _rank(_number(one.total_at), one.total_bytes))
         return self.model_copy(
             update={
-                "seen_at": min(self.seen_at, other.seen_at),
+                "taken": min((one for one in (self.taken, other.taken) if one is not None), default=None),
                 "install": install.install,
                 "install_source": install.install_source,
                 "install_at": install.install_at,
@@ -153,11 +154,6 @@ class Sighting(Value):
             }
         )
 
-    @property
-    def binds(self) -> bool:
-        """Whether the device has taken the profile."""
-        return _PHASES[self.install] >= _DOWNLOADED
-
 
 class Known(Value):
     """All that is known of one profile, by device."""
@@ -173,7 +169,7 @@ class Known(Value):
     @property
     def eid(self) -> str | None:
         """The first device that took the profile (RC 8)."""
-        bound = [(one.seen_at, eid) for eid, one in self.by_device.items() if eid and one.binds]
+        bound = [(one.taken, eid) for eid, one in self.by_device.items() if eid and one.taken is not None]
         return min(bound)[1] if bound else None
 
     @property

@@ -67,9 +67,7 @@ class Reports:
         detail = message.detail()
         said = (message.printed_iccid, str(message.point), report.at.isoformat(), detail["status"], message.eid or "")
         # The call's own identifier is left out: a vendor that repeats a notification may give it a new one.
-        told = Told(
-            operator, message.printed_iccid, report, uuid_for(progress.SOURCE, operator, *said), detail, trace
-        )
+        told = Told(operator, message.printed_iccid, report, uuid_for(progress.SOURCE, operator, *said), detail, trace)
         async with self._database.transaction("http") as tx:
             await self._observing.record_observation(tx, [told])
 
@@ -88,9 +86,7 @@ class Reports:
             detail = "Its timestamp is not of now: it may be an old push that somebody sent again. Send a new one."
             raise Problem(HTTPStatus.CONFLICT, "stale-push", detail)
         iccid = from_the_wire(push.iccid)
-        told = Told(
-            operator, iccid, _pushed(push, body, iccid), _push_id(operator, body), {"push": push.id}, trace
-        )
+        told = Told(operator, iccid, _pushed(push, body, iccid), _push_id(operator, body), {"push": push.id}, trace)
         async with self._database.transaction("http") as tx:
             await self._observing.record_observation(tx, [told])
 

@@ -160,9 +160,7 @@ class TopUp:
         plan = Plan.model_validate(row.plan)
         offers = self._operators.offers(row.storefront, plan.profile_type)
         own = next((offer.profile_type for offer in offers if offer.operator == life.operator), life.profile_type)
-        return TopUpOrder(
-            row.order_number, life.iccid, own, plan.data_mb, plan.validity_days, uncertain=item.uncertain
-        )
+        return TopUpOrder(row.order_number, life.iccid, own, plan.data_mb, plan.validity_days, uncertain=item.uncertain)
 
     async def record(self, tx: Tx, done: Sequence[Done[ToppedUp | NotToppedUp]]) -> None:
         """Settle each once, extend what was extended, and tell."""

@@ -1,7 +1,8 @@
-"""Timers and polls: `watch_lives` finds the profiles that are due, `observe` looks at each, and ends those whose time
+"""Timers and polls: a loop finds the profiles that are due, the job `observe` looks at each, and ends those whose time
 is over (RC 7).
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -31,9 +32,11 @@ _LOOKS_AT_THE_END = 5
 _POLITE = timedelta(minutes=15)
 _DUE = """
 WITH due AS (
-  SELECT order_id FROM lives WHERE look_at <= :now ORDER BY look_at LIMIT :most FOR UPDATE SKIP LOCKED)
-UPDATE lives l SET look_at = NULL FROM due JOIN profiles p USING (order_id) WHERE l.order_id = due.order_id
-RETURNING l.order_id, l.trace, p.operator
+  SELECT l.order_id, p.operator FROM lives l JOIN profiles p USING (order_id)
+  WHERE l.look_at <= :now AND p.operator = ANY(CAST(:operators AS text[]))
+  ORDER BY l.look_at LIMIT :most FOR UPDATE OF l SKIP LOCKED)
+UPDATE lives l SET look_at = NULL FROM due WHERE l.order_id = due.order_id
+RETURNING l.order_id, l.trace, due.operator
 """
 _EXPIRE = """
 UPDATE lives l SET expired_at = :now, expired_for = r.reason, look_at = NULL
@@ -44,28 +47,33 @@ WHERE l.order_id = r.order_id AND l.expired_at IS NULL AND l.revoked_at IS NULL 
 Reason = Literal["never_activated", "plan_ended"]
 
 
-class WatchLives:
-    """Finds what is due. Its one row begins with the migration, and each time it is done it schedules itself again."""
+class Watch:
+    """Finds what is due: a loop of each instance, since a row that is due every few seconds would cost more."""
 
-    kind = "watch_lives"
-    concurrency = 1
-
-    def __init__(self, operators: Operators, every_seconds: float) -> None:
+    def __init__(self, operators: Operators, database: Database, every_seconds: float) -> None:
         self._operators = operators
-        self._every = timedelta(seconds=every_seconds)
+        self._database = database
+        self._every_seconds = every_seconds
 
-    async def perform(self, item: Item) -> None:
-        """Nothing outside is needed."""
+    async def run(self) -> None:
+        """Look every few seconds, at once again where there may be more. Until cancelled."""
+        while True:
+            found = 0
+            try:
+                async with self._database.transaction("watch") as tx:
+                    found = await self._begin(tx)
+            except Exception as error:  # noqa: BLE001 - the profiles stay due
+                log.warning("watch_failed", error=error)
+            if found < _MOST:
+                await asyncio.sleep(self._every_seconds)
 
-    async def record(self, tx: Tx, done: Sequence[Done[None]]) -> None:
-        """A piece of work for each profile that is due; at once again where there may be more."""
-        due = (await tx.execute(_DUE, now=tx.now, most=_MOST)).all()
+    async def _begin(self, tx: Tx) -> int:
+        """A piece of work for each profile that is due."""
+        names = list(self._operators.names)
+        due = (await tx.execute(_DUE, now=tx.now, most=_MOST, operators=names)).all()
         for row in due:
-            if row.operator in self._operators:
-                tx.schedule(self._operators.kind("observe", row.operator), str(row.order_id), {}, trace=row.trace)
-        pause = timedelta(0) if len(due) == _MOST else self._every
-        for one in done:
-            tx.schedule(self.kind, one.item.key, due_at=tx.now + pause)
+            tx.schedule(self._operators.kind("observe", row.operator), str(row.order_id), {}, trace=row.trace)
+        return len(due)
 
 
 @dataclass(frozen=True, slots=True)

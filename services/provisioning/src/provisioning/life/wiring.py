@@ -13,7 +13,7 @@ from provisioning.life.lane import Deed, LifeLane
 from provisioning.life.observing import Observing
 from provisioning.life.revoke import Revoke
 from provisioning.life.top_ups import TopUp, TopUpIntake
-from provisioning.life.watch import Observe, WatchLives
+from provisioning.life.watch import Observe, Watch
 from provisioning.operators import Operators
 from provisioning.settings import Settings
 from shared.contracts import BuyerErasureRequested, CancellationAccepted, OrderPaid, RefundApproved, RefundRequested
@@ -45,7 +45,7 @@ def live(service: Service, settings: Settings, operators: Operators, births: Bir
         "revoke": Revoke(operators, database),
         "top_up": TopUp(operators, database, observing),
     }
-    service.performs(WatchLives(operators, settings.watch_seconds))
+    service.runs(Watch(operators, database, settings.watch_seconds).run)
     for name in operators.names:
         lane = LifeLane(operators.kind("life", name), settings.life_concurrency, deeds)
         service.performs(lane, Observe(operators, operators.kind("observe", name), settings, database, observing))

@@ -17,11 +17,6 @@ INSERT INTO lives (order_id, generated_at, valid_until, look_at)
 SELECT order_id, settled_at, paid_at + interval '180 days', now() + random() * interval '1 hour'
 FROM profiles WHERE state = 'generated'
 """
-#: The one row of the job that finds what is due (life/watch.py).
-_WATCH = """
-INSERT INTO work (id, kind, key, payload, due_at, created_at)
-VALUES (gen_random_uuid(), 'watch_lives', 'all', '{}', now(), now())
-"""
 
 
 def upgrade() -> None:
@@ -106,4 +101,3 @@ def upgrade() -> None:
     )
     op.create_index("top_ups_esim", "top_ups", ["esim_order_id"])
     op.execute(_BEGIN)
-    op.execute(_WATCH)
