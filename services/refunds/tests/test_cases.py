@@ -9,7 +9,7 @@ import pytest
 from refunds.desk.opening import Fingerprints
 from shared.contracts import (
     AppealReceived,
-    BuyerContact,
+    BuyerErasureRequested,
     CancellationAccepted,
     ClaimReceived,
     InformationNeeded,
@@ -19,6 +19,7 @@ from shared.contracts import (
     RefundsBuyerErased,
     RefundSettled,
 )
+from shared.ids import uuid7
 from shared.telemetry.tracing import new_traceparent, trace_id
 
 COMPLETE = {
@@ -267,8 +268,10 @@ async def test_a_strangers_address_is_no_proof_and_an_erased_buyer_leaves_nothin
     more = await running.post(f"/orders/{life.order_id}/refund-requests", ask(email="Ann@Example.org"), "onl-key")
     assert more.json()["state"] == "observing"
     buyer = life.contact().key()
-    async with running.service.database.transaction() as tx:
-        tx.erase(BuyerContact, buyer, trace=None)
+    request = BuyerErasureRequested(
+        buyer_id=buyer, storefront="e-sim-onl", request_id=uuid7(), requested_at=running.service.clock.now()
+    )
+    await running.stage.publish(request)
     [erased] = await running.stage.events(RefundsBuyerErased)
     assert str(erased.event.buyer_id) == buyer
     assert await running.rows("SELECT 1 FROM notes") == []

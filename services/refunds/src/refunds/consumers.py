@@ -12,11 +12,12 @@ from refunds import observations
 from refunds.desk import Desk, Request
 from refunds.desk.opening import Fingerprints
 from refunds.domain.cases import DOUBLE_CHARGE, GENERATION_FAILED
+from refunds.privacy import KEPT, STATEMENTS
 from refunds.tables import charges, contacts, order_facts, refund_outcomes
-from refunds.telegram.chats import forget_buyers
 from refunds.work.delivery import watch_delivery
 from shared.contracts import (
     BuyerContact,
+    BuyerErasureRequested,
     DeliveryFailed,
     DuplicateCharged,
     Event,
@@ -35,6 +36,7 @@ from shared.contracts import (
     TopUpApplied,
 )
 from shared.database import Tx
+from shared.kernel.privacy import forgets
 from shared.messaging.consumer import Handler, Received, Tombstone
 from shared.telemetry.logging import get_logger
 
@@ -59,13 +61,6 @@ ON CONFLICT (buyer_id) DO UPDATE
 SET email_hash = EXCLUDED.email_hash, phone_hash = EXCLUDED.phone_hash, updated_at = EXCLUDED.updated_at
 WHERE contacts.erased_at IS NULL AND contacts.updated_at < EXCLUDED.updated_at
 """
-_ERASE_CONTACTS = """
-INSERT INTO contacts (buyer_id, erased_at) SELECT unnest(CAST(:buyers AS uuid[])), :now
-ON CONFLICT (buyer_id) DO UPDATE
-SET email_hash = NULL, phone_hash = NULL, updated_at = NULL,
-    erased_at = COALESCE(contacts.erased_at, EXCLUDED.erased_at)
-"""
-_ERASE_NOTES = "DELETE FROM notes WHERE buyer_id = ANY(CAST(:buyers AS uuid[]))"
 
 
 class Facts:
@@ -106,6 +101,7 @@ class Facts:
             RefundSettled: self.refund_settled,
             RefundFailed: self.refund_failed,
             BuyerContact: self.buyer_contact,
+            BuyerErasureRequested: forgets(RefundsBuyerErased, STATEMENTS, kept=KEPT),
         }
 
     async def order_paid(self, tx: Tx, batch: Sequence[Received[OrderPaid]]) -> None:
@@ -208,17 +204,10 @@ class Facts:
         await tx.insert(contacts, rows, on_conflict=_NEWEST_CONTACT)
 
     async def buyer_erased(self, tx: Tx, batch: Sequence[Tombstone]) -> None:
-        """Forget the buyer (PP 6.2): hashes and words. The id stays, so that a late contact brings nobody back."""
-        traces = {buyer: one.trace for one in batch if (buyer := _buyer(one)) is not None}
-        if not traces:
-            return
-        buyers = sorted(traces)
-        await tx.execute(_ERASE_CONTACTS, buyers=buyers, now=tx.now)
-        await tx.execute(_ERASE_NOTES, buyers=buyers)
-        await forget_buyers(tx, buyers)
-        for buyer in buyers:
-            kept = ("order, case and decision records without personal data: accounting and claims",)
-            tx.publish(RefundsBuyerErased(buyer_id=buyer, kept=kept, erased_at=tx.now), trace=traces[buyer])
+        """Nothing about these buyers may be kept; the request itself is confirmed where it is read (privacy.py)."""
+        buyers = sorted({buyer for one in batch if (buyer := _buyer(one)) is not None})
+        for statement in STATEMENTS if buyers else ():
+            await tx.execute(statement, buyers=buyers)
 
     # --- within -----------------------------------------------------------------------------------------------------
 

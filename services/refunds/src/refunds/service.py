@@ -14,6 +14,7 @@ from refunds.desk.opening import Fingerprints
 from refunds.pages.wiring import serve_pages
 from refunds.policies import policies
 from refunds.policies.page import policy_router
+from refunds.privacy import HELD
 from refunds.settings import Settings
 from refunds.telegram.wiring import add_telegram
 from refunds.work.delivery import DeliveryDue
@@ -22,6 +23,7 @@ from refunds.work.timers import CaseDue, ClaimDue
 from refunds.work.watch import Watch
 from shared.clock import Clock
 from shared.contracts import BuyerContact
+from shared.kernel.privacy import exports
 from shared.kernel.service import Service
 
 
@@ -52,5 +54,9 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     callers = Callers(settings.storefront_keys, settings.agent_keys)
     serve_pages(service, settings, desk)
     add_telegram(service, settings, desk, fingerprints)
-    service.serves(case_router(service.database, desk, callers), policy_router(policies(), service.clock))
+    service.serves(
+        case_router(service.database, desk, callers),
+        policy_router(policies(), service.clock),
+        exports(service.database, settings.privacy_key, HELD),
+    )
     return service

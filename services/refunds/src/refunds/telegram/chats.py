@@ -36,7 +36,7 @@ _LISTENERS = """
 SELECT t.case_id, t.chat_key, h.storefront, h.sealed FROM telegram_cases t JOIN telegram_chats h USING (chat_key)
 WHERE t.case_id = ANY(CAST(:cases AS uuid[])) ORDER BY t.case_id, t.chat_key
 """
-_FORGET_BUYERS = """
+FORGET_BUYERS = """
 WITH gone AS (
   DELETE FROM telegram_cases WHERE buyer_id = ANY(CAST(:buyers AS uuid[])) RETURNING chat_key
 ), others AS (
@@ -144,7 +144,7 @@ class Chats:
 
 async def forget_buyers(tx: Tx, buyers: list[UUID]) -> None:
     """Delete the chats of these buyers, and what they hear of (PP 6.2)."""
-    await tx.execute(_FORGET_BUYERS, buyers=buyers)
+    await tx.execute(FORGET_BUYERS, buyers=buyers)
 
 
 async def clean(database: Database) -> None:
