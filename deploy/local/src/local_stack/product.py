@@ -124,6 +124,7 @@ def _refunds(site: Site) -> Environment:
         "STOREFRONT_KEYS": json.dumps(site.storefront_keys),
         "TELEGRAM_BOTS": json.dumps({TELEGRAM_SHOP: {"token": TELEGRAM_TOKEN, "secret": TELEGRAM_SECRET}}),
         "TELEGRAM_API_URL": f"{site.url('sandbox')}/telegram",
+        "PUBLIC_URL": site.url("refunds"),
     }
 
 
