@@ -1,6 +1,7 @@
 """The ledger's own guards, and what agents see of it."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -121,3 +122,33 @@ async def test_revenue_is_recognised_once_and_a_late_refund_comes_from_it(start:
         "refunds_payable": 0,
         "revenue": 500000 - PRICE,
     }
+
+
+async def test_what_an_older_version_recorded_beside_us_is_posted_late(start: Any) -> None:
+    """Its captures and refunds have no postings; a refund, or the day's comparison, finds them."""
+    running = await start(chore_seconds=0.1, chore_margin_seconds=1.0)
+    orders = [await running.paid() for _ in range(2)]
+    async with running.service.database.transaction() as tx:
+        await tx.execute("ALTER TABLE ledger DISABLE TRIGGER ledger_append_only")
+        await tx.execute("DELETE FROM ledger")
+        await tx.execute("ALTER TABLE ledger ENABLE TRIGGER ledger_append_only")
+    await running.stage.publish(running.refund_approved(orders[0], 200000))
+    await running.stage.events(RefundSettled)
+    async with running.service.database.transaction() as tx:
+        await tx.execute(
+            "INSERT INTO refunds (refund_id, order_id, order_number, storefront, buyer_id, amount_minor, currency,"
+            " external_id, state, approved_at) VALUES (:id, :order, '10000001', 'qazaq-esim', :id, 100000, 'KZT', 'x',"
+            " 'settled', :now)",
+            id=uuid7(),
+            order=orders[1].order_id,
+            now=tx.now,
+        )
+        await tx.execute(
+            "UPDATE payment_orders SET refunded_minor = 100000 WHERE order_id = :id", id=orders[1].order_id
+        )
+        # One posting brings the order to the eyes of the balance check.
+        assert await ledger.post_late(tx, [orders[1].order_id]) == 3
+        assert await ledger.post_late(tx, [order.order_id for order in orders]) == 0
+        assert await ledger.check(tx, orders[0].placed_at, tx.now + timedelta(seconds=1)) == []
+    found = (await running.get(f"/orders/{orders[1].order_id}/ledger")).json()
+    assert found["balances"] == {"bank_clearing": PRICE - 100000, "buyer_funds": 100000 - PRICE, "refunds_payable": 0}

@@ -76,7 +76,7 @@ BANK = {
     "POLL_GIVE_UP_SECONDS": "2",
     "POLL_CONCURRENCY": "16",
     "ASKS_PER_SECOND": "1000",
-    "REFUND_WAIT_SECONDS": "2",
+    "REFUND_WAIT_SECONDS": "5",
     "REFUND_DOUBT_SECONDS": "1.2",
     "CHORE_SECONDS": "0.2",
     "DEAD_LETTER_LIMIT": "10000",
@@ -536,7 +536,7 @@ def _shortest_session(bootstrap_servers: str) -> float:
 
 
 @settings(
-    max_examples=SOAK or 4,
+    max_examples=SOAK or 3,
     derandomize=not SOAK,
     database=None,
     deadline=None,
@@ -546,7 +546,7 @@ def _shortest_session(bootstrap_servers: str) -> float:
     suppress_health_check=list(HealthCheck),
 )
 @given(script=_scripts)
-@pytest.mark.timeout(0 if SOAK else 170)
+@pytest.mark.timeout(0 if SOAK else 600)
 async def test_our_ledger_is_the_banks_whatever_happens(
     world: World, script: tuple[dict[str, Any], list[Step]]
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from payments.domain.crediting import PROMISES, window
-from payments.ledger import COLUMNS
+from payments.ledger import COLUMNS, post_late
 from shared.contracts import Money, RefundFailed, RefundSettled
 from shared.database import Tx
 
@@ -254,6 +254,7 @@ def _refusal(row: Any) -> str:
 
 async def _promise(tx: Tx, refund_id: UUID, row: Any) -> int | None:
     """Reserve and post the amount; returns what was left before, None when that is less."""
+    await post_late(tx, [row.order_id])
     if row.charge_id is None:
         owed: int | None = (await tx.execute(_RESERVE, order_id=row.order_id, amount=row.amount_minor)).scalar()
         funds = "revenue" if row.recognised else "buyer_funds"

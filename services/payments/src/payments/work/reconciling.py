@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
-from payments import reconciliation
+from payments import ledger, reconciliation
 from payments.bank import Bank, BankAwayError
 from payments.domain.reconciling import UNANSWERED, Difference, Ours, differences
 from payments.domain.status import Expected
@@ -48,6 +48,7 @@ class PlanDay:
         for one in done:
             day = date.fromisoformat(one.item.payload["day"])
             planned[day] += len(one.result)
+            await ledger.post_late(tx, list({row.order_id for row in one.result}))
             for row in one.result:
                 payload = check_payload(row.order_id, row.price_minor, row.currency) | {"day": day.isoformat()}
                 tx.schedule(COMPARE, f"{day}/{row.invoice_id}", payload, trace=one.item.continues)
