@@ -565,12 +565,14 @@ async def test_a_top_up_whose_outcome_stays_unknown_waits_for_a_person(live: Sta
     alive = await live(storefront_deadline_seconds={"esimka": 3})
     made = await alive.sold()
     await alive.sandbox.faults({"target": "operator.top_up", "effect": "drop"})
-    await alive.paid(kind="top_up", iccid=made.iccid, plan=MORE)
+    order = await alive.paid(kind="top_up", iccid=made.iccid, plan=MORE)
 
     async def parked() -> bool:
-        return bool(await alive.rows("SELECT 1 FROM work WHERE kind = 'life' AND state = 'parked'"))
+        answer = await alive.get(f"/top-ups/{order.order_id}")
+        return bool(answer.is_success and answer.json()["work_state"] == "parked")
 
     await alive.stage.eventually(parked)
+    assert "unknown" in (await alive.get(f"/top-ups/{order.order_id}")).json()["last_error"]
     assert await alive.stage.all_events(ProfileFailed) == []
 
 

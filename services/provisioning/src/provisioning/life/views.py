@@ -37,9 +37,11 @@ SELECT order_id, order_number, state, reason, total_bytes, plan_ends_at, settled
 WHERE esim_order_id = :id ORDER BY created_at, order_id
 """
 _TOP_UP = """
-SELECT order_id, order_number, storefront, iccid, esim_order_id, operator, state, statuses, reason, total_bytes,
-       plan_ends_at, paid_at, deadline, settled_at
-FROM top_ups WHERE order_id = :id
+SELECT t.order_id, t.order_number, t.storefront, t.iccid, t.esim_order_id, t.operator, t.state, t.statuses, t.reason,
+       t.total_bytes, t.plan_ends_at, t.paid_at, t.deadline, t.settled_at,
+       w.state AS work_state, w.last_error, w.due_at AS next_attempt_at
+FROM top_ups t LEFT JOIN work w ON w.kind = ANY(CAST(:kinds AS text[])) AND w.key = :key
+WHERE t.order_id = :id
 """
 
 
@@ -129,7 +131,7 @@ class LifeView(BaseModel):
 
 
 class TopUpView(BaseModel):
-    """A paid top-up. state: due | applied | failed."""
+    """A paid top-up. state: due | applied | failed. `work_state` (parked: a person must act) tells why it waits."""
 
     order_id: UUID
     order_number: str
@@ -145,11 +147,15 @@ class TopUpView(BaseModel):
     paid_at: datetime
     deadline: datetime
     settled_at: datetime | None
+    work_state: str | None
+    last_error: str | None
+    next_attempt_at: datetime | None
 
 
 def router(database: Database, operators: Operators, agent: Dependency) -> APIRouter:
     """`GET /profiles/{order_id}/life` and `GET /top-ups/{order_id}`, for agents."""
     routes = APIRouter(tags=["profiles"], dependencies=[agent])
+    kinds = [operators.kind("life", name) for name in operators.names]
 
     @routes.get("/profiles/{order_id}/life")
     async def life(order_id: UUID) -> LifeView:
@@ -164,7 +170,7 @@ def router(database: Database, operators: Operators, agent: Dependency) -> APIRo
     @routes.get("/top-ups/{order_id}")
     async def top_up(order_id: UUID) -> TopUpView:
         async with database.reading() as tx:
-            row: Any = (await tx.execute(_TOP_UP, id=order_id)).one_or_none()
+            row: Any = (await tx.execute(_TOP_UP, id=order_id, key=f"top_up:{order_id}", kinds=kinds)).one_or_none()
         if row is None:
             raise Problem(HTTPStatus.NOT_FOUND, "unknown-order", "No paid top-up of this id has arrived here.")
         return TopUpView.model_validate(row._asdict())
