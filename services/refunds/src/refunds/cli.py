@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from pydantic import ValidationError
 
 from refunds.domain.policy import Facts, Policy, UnknownPolicyError
+from refunds.domain.policy.facts import WRONG_AMOUNT
 from refunds.policies import PolicyError, load_file, moment, policies
 from refunds.policies.table import as_text, table
 
@@ -59,7 +60,8 @@ def _line(item: Any) -> str:
     message = item["msg"].removeprefix("Value error, ")
     if item["type"] == "extra_forbidden":
         message = "is not a field of these facts"
-    return f"{'.'.join(map(str, item['loc'])) or 'facts'}: {message}"
+    place = (*item["loc"], "amount") if item["type"] == WRONG_AMOUNT else item["loc"]
+    return f"{'.'.join(map(str, place)) or 'facts'}: {message}"
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, model_validator
+from pydantic_core import PydanticCustomError
 
 from shared.contracts import Money
 
@@ -31,6 +32,8 @@ RequestField = Literal["order_number", "email", "phone", "full_name", "payment_d
 #: In the order in which a buyer is asked for them.
 REQUEST_FIELDS: tuple[RequestField, ...] = get_args(RequestField)
 
+#: The type of the error of a price whose amount is wrong: the model reports it, but it belongs to the field `amount`.
+WRONG_AMOUNT = "wrong_amount"
 _ISO_8601 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}([.,]\d{1,6})?)?([Zz]|[+-]\d{2}:?\d{2})?")
 _AMOUNT = re.compile(r"(?:0|[1-9][0-9]{0,14})(?:\.([0-9]+))?")
 #: Decimals of the currencies that do not have two (ISO 4217).
@@ -109,9 +112,10 @@ class Price(_Part):
     def _scale_is_the_currencys(self) -> "Price":
         found = _AMOUNT.fullmatch(self.amount)
         if found is None:
-            raise ValueError("amount must be a decimal number without sign, spaces or leading zeros")
+            raise PydanticCustomError(WRONG_AMOUNT, "must be a decimal number without sign, spaces or leading zeros")
         if len(found[1] or "") != scale(self.currency):
-            raise ValueError(f"amount must have {scale(self.currency)} decimals in {self.currency}")
+            wanted = {"scale": scale(self.currency), "currency": self.currency}
+            raise PydanticCustomError(WRONG_AMOUNT, "must have {scale} decimals in {currency}", wanted)
         return self
 
     @classmethod
