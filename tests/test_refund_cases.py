@@ -1,0 +1,94 @@
+"""Buyers ask for their money: what the policy says happens, once, also when refunds is killed amid it."""
+
+import asyncio
+import signal
+from typing import Any
+
+import pytest
+
+from product.hands import Running
+from product.judge import until
+from product.shop import Order, stubborn
+
+DEATH_SECONDS = 60.0
+
+
+async def asks(running: Running, order: Order, **body: Any) -> dict[str, Any]:
+    """Ask for money back through the shop, until there is an answer."""
+    url = f"{running.product.url('refunds')}/orders/{order.id}/refund-requests"
+    complete = {
+        "reason": "changed_mind",
+        "channel": "account",
+        "full_name": order.buyer.name,
+        "email": order.buyer.email,
+        "payment_date": "2026-11-20",
+        **body,
+    }
+    auth = running.shop.auth(order.storefront)
+    answer = await stubborn(lambda: running.shop.http.post(url, json=complete, headers=auth), again={404})
+    assert answer.status_code in (200, 201), answer.text
+    said: dict[str, Any] = answer.json()
+    return said
+
+
+async def mails(running: Running, order: Order, part: str) -> list[dict[str, Any]]:
+    """The buyer's mails in whose text this stands."""
+    return [mail for mail in await running.sandbox.mails(to=order.buyer.email) if part in mail["text"]]
+
+
+async def told(running: Running, order: Order, clause: str) -> None:
+    async def missing() -> str:
+        return "" if await mails(running, order, clause) else f"no mail with {clause}"
+
+    await until(missing)
+
+
+@pytest.mark.parametrize("point", ["http.after_commit", "consumer.before_commit", "consumer.after_commit"])
+async def test_unused_and_in_time_the_money_comes_back_once(running: Running, point: str) -> None:
+    """RF 2.1, with refunds killed where the request, or the operator's word on the profile, is being written down."""
+    order = await running.shop.buy("esimka")
+    await running.judge.statuses([order], "delivered")
+    await running.judge.quiet()
+    refunds = running.product.services["refunds"]
+    await refunds.stop()
+    running.product.arm("refunds", point)
+    refunds.start()
+    await running.product.ready("refunds")
+
+    async def dies() -> None:
+        assert await refunds.wait_exit(DEATH_SECONDS), f"refunds never came to {point}"
+        assert refunds.exit_code == -signal.SIGKILL
+        refunds.kill()
+        running.product.arm("refunds")
+        refunds.start()
+
+    _, said = await asyncio.gather(dies(), asks(running, order))
+    await running.judge.statuses([order], "refunded")
+    assert (await asks(running, order))["case_id"] == said["case_id"]
+    await running.judge.quiet()
+    [charge] = await running.judge.charges(order)
+    assert [one["amount"] for one in charge["refunds"]] == [order.price]
+    [profile] = await running.judge.new_profiles()
+    assert profile["state"] == "cancelled"
+    await told(running, order, "RF 2.1")
+    rows = await running.product.query(
+        "refunds", "SELECT verdict FROM decisions WHERE order_id = %s::uuid ORDER BY decided_at", order.id
+    )
+    assert [row[0] for row in rows] == ["await_observation", "approve"]
+
+
+async def test_a_used_profile_is_no_ground_and_keeps_working(running: Running) -> None:
+    """RF 3.1: the code was used. The refusal says why; the buyer keeps the eSIM, and the bank is not asked."""
+    order = await running.shop.buy("esimka")
+    [profile] = await running.judge.delivered([order])
+    await running.sandbox.phone(profile["iccid"], 3, 4)
+    await running.sandbox.use_data(profile["iccid"], 1)
+    said = await asks(running, order)
+    await told(running, order, "RF 3.1")
+    assert (await asks(running, order))["case_id"] == said["case_id"]
+    await running.judge.statuses([order], "delivered")
+    await running.judge.quiet()
+    [charge] = await running.judge.charges(order)
+    assert charge["refunds"] == []
+    [kept] = await running.judge.new_profiles()
+    assert kept["state"] not in ("cancelled", "unavailable")
