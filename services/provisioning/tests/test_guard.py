@@ -1,0 +1,105 @@
+"""The guard never waits: what may not be called now is answered at once, as "not asked"."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from provisioning.adapters.instant import InstantOperator
+from provisioning.domain.operator import Made, NotNow, ProfileOrder, ProfileRef, Unknown
+from provisioning.domain.operator_settings import OperatorSettings
+from provisioning.guard import Figures, Guarded
+from provisioning.rates import Rate
+from shared.clock import SystemClock
+from shared.database import Database
+
+ORDER = ProfileOrder("10000001", "TR-STD", "8999702000000000018", "K7Q2")
+REF = ProfileRef("10000001", "TR-STD", "8999702000000000018", "K7Q2")
+
+
+class Scripted(InstantOperator):
+    """Answers as told, when told."""
+
+    def __init__(self) -> None:
+        super().__init__("scripted")
+        self.go = asyncio.Event()
+        self.go.set()
+        self.answer: Any = Made("smdp.example", "K7Q2")
+        self.calls = 0
+
+    async def order(self, wanted: ProfileOrder, *, trace: str | None) -> Any:  # noqa: ARG002 - the protocol's own
+        self.calls += 1
+        await self.go.wait()
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+def _guarded(operator: Scripted, rate: Rate | None = None, **changes: Any) -> tuple[Guarded, CollectorRegistry]:
+    registry = CollectorRegistry()
+    chosen = {"name": "scripted", "adapter": "instant", "breaker_failures": 2, "breaker_seconds": 60.0} | changes
+    settings = OperatorSettings.model_validate(chosen)
+    return Guarded(operator, settings, rate, Figures(registry), SystemClock()), registry
+
+
+async def test_when_all_connections_are_in_use_nobody_waits_and_stock_gives_way_first() -> None:
+    operator = Scripted()
+    operator.go.clear()
+    guarded, registry = _guarded(operator, concurrency=4)
+    under_way = [asyncio.create_task(guarded.order(ORDER, trace=None)) for _ in range(3)]
+    await asyncio.sleep(0)
+    stock = await guarded.order(ORDER, trace=None, urgent=False)
+    assert isinstance(stock, NotNow)
+    under_way.append(asyncio.create_task(guarded.order(ORDER, trace=None)))
+    await asyncio.sleep(0)
+    full = await guarded.order(ORDER, trace=None)
+    assert isinstance(full, NotNow)
+    assert (full.asked, operator.calls) == (False, 4)
+    assert full.retry_after is not None
+    assert registry.get_sample_value("operator_calls_in_flight", {"operator": "scripted"}) == 4
+    operator.go.set()
+    assert all(isinstance(one, Made) for one in await asyncio.gather(*under_way))
+    assert guarded.health.in_flight == 0
+
+
+@pytest.mark.parametrize("answer", [Unknown("HTTP 503"), NotNow("ConnectError"), RuntimeError("a fault of ours")])
+async def test_an_operator_that_gives_no_result_is_left_alone_but_its_feed_is_not(answer: Any) -> None:
+    operator = Scripted()
+    operator.answer = answer
+    guarded, registry = _guarded(operator)
+    for _ in range(2):
+        if isinstance(answer, Exception):
+            with pytest.raises(RuntimeError):
+                await guarded.order(ORDER, trace=None)
+        else:
+            assert await guarded.order(ORDER, trace=None) == answer
+    held = await guarded.order(ORDER, trace=None)
+    assert isinstance(held, NotNow)
+    assert (held.asked, operator.calls, guarded.open()) == (False, 2, True)
+    assert not isinstance(await guarded.status(REF, trace=None), NotNow)
+    assert not guarded.open("feed")
+    value = registry.get_sample_value
+    assert value("operator_breaker", {"operator": "scripted", "port": "orders"}) == 2
+    assert value("operator_calls_held_back_total", {"operator": "scripted", "reason": "breaker"}) == 1
+
+
+async def test_a_call_that_is_cut_short_frees_its_place_and_says_nothing_about_the_operator() -> None:
+    operator = Scripted()
+    operator.go.clear()
+    guarded, _ = _guarded(operator, breaker_failures=1)
+    call = asyncio.create_task(guarded.order(ORDER, trace=None))
+    await asyncio.sleep(0)
+    call.cancel()
+    await asyncio.gather(call, return_exceptions=True)
+    assert (guarded.health.in_flight, guarded.open()) == (0, False)
+
+
+async def test_without_the_shared_row_of_the_rate_no_call_is_made() -> None:
+    operator = Scripted()
+    database = Database("postgresql+psycopg://nobody@127.0.0.1:1/none")
+    guarded, _ = _guarded(operator, Rate(database, "scripted", 60.0))
+    held = await guarded.order(ORDER, trace=None)
+    assert isinstance(held, NotNow)
+    assert (held.asked, operator.calls) == (False, 0)
+    await database.close()
