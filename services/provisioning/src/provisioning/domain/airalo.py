@@ -57,7 +57,8 @@ class Sim(_Wire):
 
     def made(self) -> Made | None:
         """The profile, ready to be downloaded; None where the code cannot be read."""
-        found = _CODE.match(self.qrcode or "") or _CODE.match(f"1${self.lpa}${self.matching_id}")
+        parts = f"1${self.lpa or ''}${self.matching_id or ''}"
+        found = _CODE.match(self.qrcode or "") or _CODE.match(parts)
         if found is None:
             return None
         return Made(
