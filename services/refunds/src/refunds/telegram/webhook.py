@@ -32,7 +32,7 @@ def telegram_router(database: Database, bot: Bot, secrets: Mapping[str, SecretSt
         """Answered with 200 once it is stored; Telegram sends again until then, and is heard once."""
         _genuine(secrets, storefront, x_telegram_bot_api_secret_token)
         update = _read(body)
-        async with database.transaction("telegram") as tx:
+        async with database.transaction() as tx:
             outcome = await bot.hear(tx, storefront, update, request.state.trace)
         figures.updates.labels(storefront, outcome).inc()
         return {"ok": True}
