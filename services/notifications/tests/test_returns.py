@@ -225,7 +225,7 @@ async def test_a_mailbox_that_takes_the_code_and_returns_it_is_a_failed_delivery
     await running.stage.publish(buyer.contact(), buyer.paid(), buyer.generated())
     await running.stage.events(QrDelivered)
     path = await _return_path(running, buyer)
-    assert re.fullmatch(r"bounce\+qr\.[a-z2-7]{26}\.[a-z2-7]{13}@mail\.example", path)
+    assert re.fullmatch(r"bounce\+qr\.[0-9a-f]{32}\.[0-9a-f]{12}@mail\.example", path)
     delayed = await _hand_in(running, _notification(path, "delayed", "4.2.2", "smtp; 452 4.2.2 full"))
     assert delayed.json() == {"outcome": "delayed", "known": True}
     for known in (True, False):
@@ -262,7 +262,7 @@ async def test_a_receipt_that_comes_back_is_no_failed_delivery(start: Any) -> No
 
 async def test_bounces_are_taken_from_the_mail_server_only(start: Any) -> None:
     running = await start(bounce_key=BOUNCE_KEY)
-    forged = "bounce+qr.aaaaaaaaaaaaaaaaaaaaaaaaaa.aaaaaaaaaaaaa@mail.example"
+    forged = "bounce+qr.019d0000000070008000000000000001.aaaaaaaaaaaa@mail.example"
     assert (await _hand_in(running, _notification(forged), key="wrong")).status_code == 401
     assert (await _hand_in(running, _notification(forged))).json()["type"] == "urn:problem:not-our-mail"
     answer = await _hand_in(running, b"Subject: hello\r\n\r\nnobody@example.org")

@@ -12,7 +12,7 @@ from notifications.domain.links import BadLinkError, Links
 from notifications.facts import Code
 from notifications.recent import Contact
 from notifications.settings import Settings
-from notifications.work.letters import first_deliveries, qr_delivered
+from notifications.work.letters import qr_delivered
 from shared.database import Database, Tx
 from shared.ids import uuid7
 
@@ -28,10 +28,15 @@ SELECT kind, state, facts, created_at, settled_at, bounced_at, smtp_code, enhanc
 FROM mails WHERE order_id = :order ORDER BY created_at
 """
 _CODE = f"""
-SELECT m.facts, m.trace FROM mails m JOIN orders o ON o.order_id = m.order_id
+SELECT m.facts, m.trace, o.delivered_at FROM mails m JOIN orders o ON o.order_id = m.order_id
 WHERE m.kind = 'qr' AND m.subject_id = :order AND {_ALIVE} FOR UPDATE OF o
 """
-_SHOWN = "UPDATE orders SET shown_at = COALESCE(shown_at, :now) WHERE order_id = :order"
+#: The row is locked: nobody else can be the first in the meantime.
+_SHOWN = """
+UPDATE orders SET shown_at = COALESCE(shown_at, :now), channel = COALESCE(channel, 'account'),
+                  delivered_at = COALESCE(delivered_at, :now)
+WHERE order_id = :order
+"""
 _AGAIN = f"""
 UPDATE orders o SET resends = o.resends + 1, resent_at = :now
 FROM mails m
@@ -103,7 +108,7 @@ class Accounts:
                 return opened, None
             code = Code.model_validate(row.facts)
             await tx.execute(_SHOWN, order=opened.order_id, now=tx.now)
-            if await first_deliveries(tx, "account", {code.order_id: (code, tx.now)}):
+            if row.delivered_at is None:
                 tx.publish(qr_delivered(code, "account", tx.now), trace=row.trace)
             return await self._open(tx, token), code
 

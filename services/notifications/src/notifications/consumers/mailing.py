@@ -4,14 +4,15 @@ A mail and a contact that arrive at the same moment in two instances must not mi
 contact locks (or makes) the contact's row first: then either it sees the contact, or the contact's handler sees it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal
+from operator import attrgetter
+from typing import Any
 from uuid import UUID
 
+from notifications.facts import Code
 from notifications.recent import Contact, Known, Recent
-from notifications.tables import mails
 from shared.contracts import OrderEvent
 from shared.database import Tx
 
@@ -27,6 +28,37 @@ RETURNING buyer_id, name, email, language, erased_at
 """
 
 
+#: Arrays are what a batch costs: what can be read from the facts in the database is not sent beside them.
+_MADE = """
+INSERT INTO mails (kind, subject_id, order_id, buyer_id, facts, state, trace, created_at)
+SELECT :kind, f.subject_id, CAST(f.facts->>'order_id' AS uuid), f.buyer_id, f.facts, f.state, f.trace, :now
+FROM unnest(CAST(:subjects AS uuid[]), CAST(:buyers AS uuid[]), CAST(:facts AS jsonb[]), CAST(:states AS text[]),
+            CAST(:traces AS text[])) AS f(subject_id, buyer_id, facts, state, trace)
+ON CONFLICT DO NOTHING
+"""
+_MAILS = f"{_MADE} RETURNING subject_id, state"
+#: A code: whether its order has a receipt by now is asked under the lock of the order's row.
+_CODES = f"""
+WITH made AS ({_MADE} RETURNING order_id, buyer_id, facts, state),
+known AS (
+  INSERT INTO orders AS o (order_id, order_number, storefront, buyer_id, generated_at, valid_until, answered_at)
+  SELECT order_id, facts->>'order_number', facts->>'storefront', buyer_id, CAST(facts->>'generated_at' AS timestamptz),
+         CAST(facts->>'valid_until' AS timestamptz), :now
+  FROM made ORDER BY order_id
+  ON CONFLICT (order_id) DO UPDATE SET
+    generated_at = COALESCE(o.generated_at, EXCLUDED.generated_at),
+    valid_until = COALESCE(o.valid_until, EXCLUDED.valid_until),
+    answered_at = COALESCE(o.answered_at, EXCLUDED.answered_at)
+  RETURNING o.order_id, o.receipt->>'ticket_url' AS receipt_url)
+SELECT made.order_id AS subject_id, made.state, known.receipt_url FROM made JOIN known USING (order_id)
+"""
+_RECEIPTS = """
+UPDATE mails m SET facts = m.facts || jsonb_build_object('receipt_url', r.url)
+FROM unnest(CAST(:orders AS uuid[]), CAST(:urls AS text[])) AS r(order_id, url)
+WHERE m.kind = 'qr' AND m.subject_id = r.order_id
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Fact:
     """What a mail is about, and the trace it continues."""
@@ -39,7 +71,7 @@ class Mailing:
     """Puts mails into the table and on the board."""
 
     def __init__(self, recent: Recent) -> None:
-        self.recent = recent
+        self._recent = recent
 
     async def due(self, tx: Tx, kind: str, facts: Mapping[UUID, Fact], *, after: timedelta | None = None) -> None:
         """These mails are to be sent, `after` a while where more may come that they can say too.
@@ -47,24 +79,38 @@ class Mailing:
         By subject id: a mail that exists already stays as it is.
         """
         found = await _contacts(tx, {fact.event.buyer_id for fact in facts.values()})
-        rows = [
-            _row(tx, kind, subject_id, facts[subject_id], _state(found[facts[subject_id].event.buyer_id]))
-            for subject_id in sorted(facts)
-        ]
-        for mail in await tx.insert(mails, rows, returning="subject_id, state"):
-            if mail.state != "due":
-                continue
+        for mail in await _insert(tx, _MAILS, kind, facts, found):
             fact = facts[mail.subject_id]
-            if after is None:
-                contact = found[fact.event.buyer_id]
-                known = Known(fact.event, Contact(contact.name, contact.email, contact.language))
-                self.recent.put(fact.event.buyer_id, kind, mail.subject_id, known)
-            schedule(tx, kind, mail.subject_id, fact.event.buyer_id, fact.trace, after=after)
+            if mail.state == "due":
+                known = None if after else _known(fact.event, found[fact.event.buyer_id])
+                self._send(tx, kind, mail.subject_id, fact, known, after)
 
-    async def note(self, tx: Tx, kind: str, facts: Mapping[UUID, Fact], state: Literal["merged"]) -> None:
-        """Mails that need not be sent, kept so that nobody sends them."""
-        rows = [_row(tx, kind, subject_id, facts[subject_id], state) for subject_id in sorted(facts)]
-        await tx.insert(mails, rows)
+    async def codes_due(self, tx: Tx, facts: Mapping[UUID, Fact]) -> None:
+        """These codes are to be sent, by order, with the order's receipt where it is known by now."""
+        found = await _contacts(tx, {fact.event.buyer_id for fact in facts.values()})
+        receipts = {}
+        for mail in await _insert(tx, _CODES, "qr", facts, found):
+            fact = facts[mail.subject_id]
+            event = fact.event
+            if mail.receipt_url is not None:
+                receipts[mail.subject_id] = mail.receipt_url
+                event = Code.model_construct(**dict(event), receipt_url=mail.receipt_url)
+            if mail.state == "due":
+                self._send(tx, "qr", mail.subject_id, fact, _known(event, found[event.buyer_id]), None)
+        if receipts:
+            await tx.execute(_RECEIPTS, orders=list(receipts), urls=list(receipts.values()))
+
+    async def merged(self, tx: Tx, kind: str, facts: Mapping[UUID, Fact]) -> None:
+        """Mails that another mail has said already, kept so that nobody sends them."""
+        if facts:
+            await _insert(tx, _MAILS, kind, facts, None)
+
+    def _send(
+        self, tx: Tx, kind: str, subject_id: UUID, fact: Fact, known: Known | None, after: timedelta | None
+    ) -> None:
+        if known is not None:
+            self._recent.put(fact.event.buyer_id, kind, subject_id, known)
+        schedule(tx, kind, subject_id, fact.event.buyer_id, fact.trace, after=after)
 
 
 def schedule(
@@ -78,25 +124,37 @@ def schedule(
     tx.schedule(job, key, {"buyer_id": str(buyer_id)}, due_at=due_at, trace=trace)
 
 
-def _row(tx: Tx, kind: str, subject_id: UUID, fact: Fact, state: str) -> dict[str, Any]:
-    return {
-        "kind": kind,
-        "subject_id": subject_id,
-        "order_id": fact.event.order_id,
-        "buyer_id": fact.event.buyer_id,
-        "facts": fact.event.model_dump(mode="json"),
-        "state": state,
-        "trace": fact.trace,
-        "created_at": tx.now,
-    }
+async def _insert(
+    tx: Tx, sql: str, kind: str, facts: Mapping[UUID, Fact], contacts: Mapping[UUID, Any] | None
+) -> Sequence[Any]:
+    """Rows in the order of subjects, so that two batches never wait for each other in a circle."""
+    subjects = sorted(facts, key=attrgetter("int"))
+    ordered = [facts[subject] for subject in subjects]
+    states = [_state(contacts[fact.event.buyer_id]) if contacts is not None else "merged" for fact in ordered]
+    found = await tx.execute(
+        sql,
+        kind=kind,
+        subjects=subjects,
+        buyers=[fact.event.buyer_id for fact in ordered],
+        facts=[fact.event.model_dump_json() for fact in ordered],
+        states=states,
+        traces=[fact.trace for fact in ordered],
+        now=tx.now,
+    )
+    return found.all()
+
+
+def _known(event: OrderEvent, contact: Any) -> Known:
+    return Known(event, Contact(contact.name, contact.email, contact.language))
 
 
 async def _contacts(tx: Tx, buyers: set[UUID]) -> dict[UUID, Any]:
     """Contact rows of these buyers. Where there is none its place is kept, and locked until the commit."""
-    found = {row.buyer_id: row for row in await tx.execute(_CONTACTS, buyers=sorted(buyers))}
-    missing = sorted(buyer for buyer in buyers if buyer not in found or _state(found[buyer]) == "waiting")
+    found = {row.buyer_id: row for row in await tx.execute(_CONTACTS, buyers=sorted(buyers, key=attrgetter("int")))}
+    missing = [buyer for buyer in buyers if buyer not in found or _state(found[buyer]) == "waiting"]
     if missing:
-        found |= {row.buyer_id: row for row in await tx.execute(_KEEP_PLACES, buyers=missing)}
+        places = await tx.execute(_KEEP_PLACES, buyers=sorted(missing, key=attrgetter("int")))
+        found |= {row.buyer_id: row for row in places}
     return found
 
 

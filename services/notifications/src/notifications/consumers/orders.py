@@ -6,11 +6,12 @@ the two comes second decides, under the lock of the order's row.
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import Any, TypeVar
 from uuid import UUID
 
 from notifications.consumers.mailing import Fact, Mailing
-from notifications.facts import Code, Extended
+from notifications.facts import Extended
 from notifications.settings import Settings
 from notifications.tables import orders
 from shared.contracts import (
@@ -32,6 +33,15 @@ E = TypeVar("E", bound=OrderEvent)
 #: Orders paid within so many seconds are looked at together (work/watch.py).
 BUCKET_SECONDS = 5
 _EPOCH = datetime.fromtimestamp(0, UTC)
+_PAID = """
+INSERT INTO orders AS o (order_id, order_number, storefront, buyer_id, trace, paid, paid_at)
+SELECT f.order_id, f.paid->>'order_number', f.paid->>'storefront', CAST(f.paid->>'buyer_id' AS uuid), f.trace, f.paid,
+       CAST(f.paid->>'paid_at' AS timestamptz)
+FROM unnest(CAST(:orders AS uuid[]), CAST(:facts AS jsonb[]), CAST(:traces AS text[])) AS f(order_id, paid, trace)
+ON CONFLICT (order_id) DO UPDATE SET
+  trace = COALESCE(o.trace, EXCLUDED.trace), paid = COALESCE(o.paid, EXCLUDED.paid),
+  paid_at = COALESCE(o.paid_at, EXCLUDED.paid_at)
+"""
 _FIRST_RECEIPT = """
 ON CONFLICT (order_id) DO UPDATE SET receipt = EXCLUDED.receipt WHERE orders.receipt IS NULL
 """
@@ -68,16 +78,13 @@ class Orders:
 
     async def order_paid(self, tx: Tx, batch: Sequence[Received[OrderPaid]]) -> None:
         """Watch the order: where no code comes, the buyer hears that we have the order, and later that we are on it."""
-        rows = [
-            {
-                **_order(one.event),
-                "trace": one.trace,
-                "paid": one.event.model_dump(mode="json"),
-                "paid_at": one.event.paid_at,
-            }
-            for one in batch
-        ]
-        await tx.record_facts(orders, "order_id", rows)
+        paid = _first(batch)
+        await tx.execute(
+            _PAID,
+            orders=[one.event.order_id for one in paid],
+            facts=[one.event.model_dump_json() for one in paid],
+            traces=[one.trace for one in paid],
+        )
         buckets = {int((one.event.paid_at - _EPOCH).total_seconds()) // BUCKET_SECONDS for one in batch}
         for what, after in (
             ("answer", self._settings.order_mail_after_seconds),
@@ -97,16 +104,7 @@ class Orders:
 
     async def profile_generated(self, tx: Tx, batch: Sequence[Received[ProfileGenerated]]) -> None:
         """The code must reach the buyer (PO 3.4); and must be installed in time (RC 7)."""
-        receipts = await self._answer(
-            tx, batch, lambda e: {"generated_at": e.generated_at, "valid_until": e.valid_until}
-        )
-        facts = {}
-        for one in batch:
-            event = one.event
-            if (url := receipts.get(event.order_id)) is not None:
-                event = Code.model_construct(**dict(event), receipt_url=url)
-            facts[event.order_id] = Fact(event, one.trace)
-        await self._mailing.due(tx, "qr", facts)
+        await self._mailing.codes_due(tx, {one.event.order_id: Fact(one.event, one.trace) for one in batch})
         ahead = timedelta(seconds=self._settings.expiry_mail_before_seconds)
         for day in sorted({one.event.valid_until.astimezone(UTC).date() for one in batch}):
             midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
@@ -207,4 +205,4 @@ def _first(batch: Iterable[Received[E]]) -> list[Received[E]]:
     found: dict[UUID, Received[E]] = {}
     for one in batch:
         found.setdefault(one.event.order_id, one)
-    return [found[key] for key in sorted(found)]
+    return [found[key] for key in sorted(found, key=attrgetter("int"))]

@@ -62,7 +62,7 @@ class Refunds:
             held=tx.now - self._gather / 2,
         )
         merged = set(rides.scalars())
-        await self._mailing.note(tx, "settled", {key: facts[key] for key in facts if key in merged}, "merged")
+        await self._mailing.merged(tx, "settled", {key: facts[key] for key in facts if key in merged})
         if len(merged) < len(facts):
             await self._mailing.due(tx, "settled", {key: facts[key] for key in facts if key not in merged})
 

@@ -1,9 +1,7 @@
 """The two kinds of sending: `deliver_qr` brings the code to the buyer, the others say how things stand."""
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from notifications.domain import activation
@@ -13,29 +11,11 @@ from notifications.domain.render import render_note, render_qr
 from notifications.domain.words import Words, written
 from notifications.facts import Code
 from notifications.recent import Contact
-from notifications.tables import orders
 from notifications.work.sending import MailJob, Sending, Settled
 from shared.contracts import DeliveryFailed, OrderEvent, ProfileGenerated, QrDelivered
 from shared.contracts.notifications import Channel
 from shared.database import Tx
 from shared.sealed import Opener
-
-#: The first delivery counts (PO 3.4), by whatever channel.
-_FIRST = """
-ON CONFLICT (order_id) DO UPDATE SET delivered_at = EXCLUDED.delivered_at, channel = EXCLUDED.channel
-WHERE orders.delivered_at IS NULL
-"""
-
-
-async def first_deliveries(
-    tx: Tx, channel: Channel, delivered: Mapping[UUID, tuple[OrderEvent, datetime]]
-) -> set[UUID]:
-    """Note deliveries of codes, by order; returns the orders whose first delivery this is."""
-    rows = [
-        {**order_fields(delivered[key][0]), "delivered_at": delivered[key][1], "channel": channel}
-        for key in sorted(delivered)
-    ]
-    return {row.order_id for row in await tx.insert(orders, rows, on_conflict=_FIRST, returning="order_id")}
 
 
 def qr_delivered(fact: ProfileGenerated, channel: Channel, at: datetime) -> QrDelivered:
@@ -86,17 +66,15 @@ class DeliverQr(MailJob):
         )
         return render_qr(letter)
 
-    async def tell(self, tx: Tx, settled: Sequence[tuple[Settled, str | None]]) -> None:
+    def tell(self, tx: Tx, settled: Settled, *, first: bool, trace: str | None) -> None:
         """Delivered, or refused with codes; nobody is told of a buyer who was erased."""
-        sent = {one.fact.order_id: (one.fact, one.at) for one, _ in settled if one.state == "sent"}
-        first = await first_deliveries(tx, "email", sent) if sent else set()
-        for one, trace in settled:
-            if one.state == "sent" and one.fact.order_id in first:
-                first.discard(one.fact.order_id)
-                tx.publish(qr_delivered(one.fact, "email", one.at), trace=trace)
-            elif one.refused is not None:
-                event = delivery_failed(one.fact, one.refused.code, one.refused.enhanced_code, one.at)
-                tx.publish(event, trace=trace)
+        fact = settled.fact
+        if settled.state == "sent":
+            if first:
+                tx.publish(qr_delivered(fact, "email", settled.at), trace=trace)
+        elif settled.refused is not None:
+            code, enhanced = settled.refused.code, settled.refused.enhanced_code
+            tx.publish(delivery_failed(fact, code, enhanced, settled.at), trace=trace)
 
 
 class SendNote(MailJob):

@@ -34,12 +34,23 @@ FROM mails m LEFT JOIN contacts c ON c.buyer_id = m.buyer_id AND c.erased_at IS 
              LEFT JOIN orders o ON o.order_id = m.order_id
 WHERE m.kind = :kind AND m.subject_id = :subject
 """
+#: The first delivery of a code counts (PO 3.4), by whatever channel.
 _SETTLE = """
-UPDATE mails m SET state = r.state, smtp_code = r.code, enhanced_code = r.enhanced, settled_at = :now
-FROM unnest(CAST(:kinds AS text[]), CAST(:ids AS uuid[]), CAST(:states AS text[]), CAST(:codes AS int[]),
-            CAST(:enhanced AS text[])) AS r(kind, subject_id, state, code, enhanced)
-WHERE m.kind = r.kind AND m.subject_id = r.subject_id AND m.state = 'due'
-RETURNING m.kind, m.subject_id
+WITH settled AS (
+  UPDATE mails m SET state = r.state, smtp_code = r.code, enhanced_code = r.enhanced, settled_at = :now
+  FROM unnest(CAST(:kinds AS text[]), CAST(:ids AS uuid[]), CAST(:states AS text[]), CAST(:codes AS int[]),
+              CAST(:enhanced AS text[])) AS r(kind, subject_id, state, code, enhanced)
+  WHERE m.kind = r.kind AND m.subject_id = r.subject_id AND m.state = 'due'
+  RETURNING m.kind, m.subject_id, m.order_id, m.buyer_id, m.facts, m.state),
+first AS (
+  INSERT INTO orders AS o (order_id, order_number, storefront, buyer_id, delivered_at, channel)
+  SELECT DISTINCT ON (order_id) order_id, facts->>'order_number', facts->>'storefront', buyer_id,
+         CAST(:now AS timestamptz), 'email'
+  FROM settled WHERE state = 'sent' AND kind IN ('qr', 'resend') ORDER BY order_id
+  ON CONFLICT (order_id) DO UPDATE SET delivered_at = EXCLUDED.delivered_at, channel = EXCLUDED.channel
+  WHERE o.delivered_at IS NULL
+  RETURNING o.order_id)
+SELECT s.kind, s.subject_id, f.order_id IS NOT NULL AS first FROM settled s LEFT JOIN first f USING (order_id)
 """
 
 
@@ -110,8 +121,8 @@ class MailJob:
         """The content; runs beside the event loop."""
         raise NotImplementedError
 
-    async def tell(self, tx: Tx, settled: Sequence[tuple[Settled, str | None]]) -> None:
-        """Publish what came of them (with their traces), where anybody waits for that."""
+    def tell(self, tx: Tx, settled: Settled, *, first: bool, trace: str | None) -> None:
+        """Publish what came of it, where anybody waits for that. `first`: the code had not been delivered before."""
 
     async def perform(self, item: Item) -> Settled:
         """Try once to hand the mail over."""
@@ -198,13 +209,12 @@ class MailJob:
             codes=[result.refused.code if result.refused else None for result in results],
             enhanced=[result.refused.enhanced_code if result.refused else None for result in results],
         )
-        fresh = {(row.kind, row.subject_id) for row in settled}
-        told = []
+        fresh = {(row.kind, row.subject_id): row.first for row in settled}
         for one in ordered:
-            if (one.result.kind, one.result.subject_id) in fresh:
+            first = fresh.get((one.result.kind, one.result.subject_id))
+            if first is not None:
                 self._sending.mails.labels(one.result.kind, one.result.state).inc()
-                told.append((one.result, one.item.continues))
-        await self.tell(tx, told)
+                self.tell(tx, one.result, first=first, trace=one.item.continues)
 
     def _now(self) -> datetime:
         return self._sending.database.clock.now()
