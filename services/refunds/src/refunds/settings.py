@@ -32,7 +32,7 @@ class Settings(ServiceSettings):
     )
     notes_keep_days: int = Field(1095, ge=1, description="what people wrote about a case is deleted after this")
 
-    public_url: str = Field("", description="where browsers reach this service; default: this machine's own address")
+    public_url: str = Field("", description="where browsers reach this service, https://… unless on this machine")
     session_hours: float = Field(10, gt=0, description="an agent signs in again after this")
     oidc_issuer: str | None = Field(None, description="agents sign in at this OpenID provider (its issuer URL)")
     oidc_client_id: str = ""
@@ -54,4 +54,6 @@ class Settings(ServiceSettings):
                 raise ValueError(f"{name} holds an empty key")
         if self.oidc_issuer is not None and not self.oidc_client_id:
             raise ValueError("OIDC_ISSUER needs OIDC_CLIENT_ID")
+        if self.oidc_issuer is not None and not self.public_url:
+            raise ValueError("OIDC_ISSUER needs PUBLIC_URL, to which the provider sends people back")
         return self

@@ -26,6 +26,9 @@ from shared.telemetry.logging import get_logger
 
 log = get_logger(__name__)
 CASE_DUE = "case_due"
+_ANSWER_DAYS = 30
+#: A profile that a cancellation could not get revoked for so long needs somebody's eye.
+_REVOCATION = timedelta(hours=24)
 #: Who decides where nobody does: the policy.
 SYSTEM = "system"
 #: Deadlines of ours, by the state that they end; the first that is there is what the queue is ordered by.
@@ -196,7 +199,7 @@ class Pass:
         """Set the next promise, wake up for it, and tell when it was broken."""
         if case.closed_at is not None:
             return
-        case.due_at, case.due_kind = _promise(case)
+        case.due_at, case.due_kind = self._promise(file, case)
         for name, text in (case.deadlines or {}).items():
             if name != "credited_by":
                 self._timer(case, datetime.fromisoformat(text) + timedelta(seconds=1))
@@ -210,6 +213,30 @@ class Pass:
             self.figures.missed.labels(storefront, case.due_kind).inc()
             log.error("deadline_missed", case_id=str(case.case_id), storefront=storefront, kind=case.due_kind)
             self.audit.add("deadline_missed", case, by=SYSTEM, kind=case.due_kind, due_at=case.due_at.isoformat())
+
+    def _promise(self, file: File, case: Case) -> tuple[datetime | None, str | None]:
+        """The next moment that we must not miss. Every open case has one, unless it waits for its buyer."""
+        told = {name: datetime.fromisoformat(text) for name, text in (case.deadlines or {}).items()}
+        if awaits_appeal(case):
+            return case.appeal_answer_by, "appeal"
+        if case.refund_id is not None:
+            # Where the policy promises no transfer, the money should at least have arrived when it says.
+            return (case.pay_by, "pay_by") if case.pay_by is not None else (told.get("credited_by"), "credited_by")
+        if case.cancellation_accepted_at is not None:
+            return case.cancellation_accepted_at + _REVOCATION, "revocation"
+        if case.verdict == "await_information":
+            return None, None
+        for name in _OURS.get(case.verdict or "", ()):
+            if name in told:
+                return told[name], name
+        return self.answer_by(file, case.received_at or case.requested_at), "decide_by"
+
+    def answer_by(self, file: File, asked_at: datetime) -> datetime:
+        """Where no clause sets another time, whatever was asked is answered like a written claim (PO 7.3)."""
+        row = file.order.row
+        policy = None if row.paid_at is None else self.judge.policy(row.storefront, row.paid_at)
+        by = None if policy is None else policy.after(policy.deadlines.answer_claim_by, asked_at)
+        return by or self.judge.calendar(row.storefront).after_calendar_days(asked_at, _ANSWER_DAYS)
 
     def _timer(self, case: Case, at: datetime) -> None:
         if at > self.tx.now:
@@ -225,18 +252,6 @@ def _affordable(file: File, case: Case, answer: Decision) -> bool:
     if answer.refund is None or case.charge_id is not None:
         return True
     return answer.refund.money.amount <= file.left_minor
-
-
-def _promise(case: Case) -> tuple[datetime | None, str | None]:
-    if awaits_appeal(case):
-        return case.appeal_answer_by, "appeal"
-    if case.refund_id is not None:
-        return case.pay_by, "pay_by"
-    for name in _OURS.get(case.verdict or "", ()):
-        text = (case.deadlines or {}).get(name)
-        if text is not None:
-            return datetime.fromisoformat(text), name
-    return None, None
 
 
 def _moments(answer: Decision) -> dict[str, str]:

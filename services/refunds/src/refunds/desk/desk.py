@@ -27,9 +27,6 @@ from refunds.domain.cases import DOUBLE_CHARGE, Case, awaits_appeal
 from refunds.tables import decisions
 from shared.database import Tx
 
-#: Where no clause sets a time, a written appeal is answered like a written claim (PO 7.3).
-_APPEAL = timedelta(days=30)
-
 
 class NotAllowedError(Exception):
     """The case is not in a state for that, or it is not this person's to decide. The message says which."""
@@ -148,7 +145,7 @@ class Desk:
                 raise NotAllowedError("A newer request on the same ground is open; it will be answered.")
             case.closed_at = case.closed_as = None
             case.appealed_at, case.appeal_of, case.appeal_answered_at = tx.now, case.found_by or case.decided_by, None
-            case.appeal_answer_by = self._appeal_by(file, tx.now)
+            case.appeal_answer_by = passing.answer_by(file, tx.now)
             passing.audit.add("appealed", case, answer_by=case.appeal_answer_by.isoformat())
             tx.publish(events.appeal_received(file, case, tx.now), trace=trace)
             passing.consider(file, case, fresh=True)
@@ -180,12 +177,6 @@ class Desk:
         if file is None:
             raise UnknownOrderError
         return file
-
-    def _appeal_by(self, file: File, now: datetime) -> datetime:
-        row = file.order.row
-        policy = self.judge.policy(row.storefront, row.paid_at)
-        by = None if policy is None else policy.after(policy.deadlines.answer_claim_by, now)
-        return by or now + _APPEAL
 
 
 def _about_surplus(file: File, request: Request) -> Request:
