@@ -51,6 +51,7 @@ def table(policy: Policy, book: PolicyBook) -> PolicyTable:
         ("Public holidays", policy.holidays or "none"),
         ("Currency", policy.currency),
         ("Time limit for delivery", hours),
+        ("In the words", "{…} stands for the order's own dates, amounts and numbers"),
         ("A technical failure is claimed by the reasons", phrases.any_of(policy.failure_reasons or ("none",))),
     )
     return PolicyTable(policy.name, phrases.in_force(policy, later), about, tuple(_sections(policy)))
