@@ -33,9 +33,9 @@ async def slow_operator(
     stack: Stack, driver: Driver, prepare: Prepare, seconds: float, *, pool: bool
 ) -> dict[str, Any]:
     """Latency one order at a time, and at a steady 20 orders/s; the pool, where there is one, is full at the start."""
-    await driver.one_by_one(await prepare(driver, 20, traced=0.01), pause=0.02)  # warm up, at no latency
     if pool:
         await _filled(stack)
+    await driver.one_by_one(await prepare(driver, 20, traced=0.01), pause=0.02)  # warm up, at no latency
     rules = [
         {"target": f"operator.{function}", "effect": "latency", "seconds": _EACH_SECONDS}
         for function in ("download_order", "confirm_order")
