@@ -208,7 +208,7 @@ async def start(stage: Stage, sandbox: RunningSandbox, tmp_path: Path) -> Start:
             "epay_client_id": "sandbox",
             "epay_client_secret": "sandbox-secret",
             "epay_terminal": TERMINAL,
-            "epay_timeout_seconds": 1.0,
+            "epay_timeout_seconds": 5.0,
             "public_url": f"http://127.0.0.1:{port}",
             "storefront_keys": {"qazaq-esim": "shop-key", "esimka": "other-key"},
             "agent_keys": {"anna": "agent-key"},

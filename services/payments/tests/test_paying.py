@@ -251,7 +251,7 @@ async def test_a_payment_in_progress_is_asked_again(start: Any) -> None:
     ids=["503", "429", "401", "html", "in-progress", "cut", "half", "slow"],
 )
 async def test_check_status_survives_the_bank(start: Any, fault: dict[str, Any]) -> None:
-    running = await start()
+    running = await start(epay_timeout_seconds=1.0)
     await running.sandbox.faults({"target": "bank.check_status", "times": 2, **fault})
     await running.paid()
     await running.quiet()

@@ -70,7 +70,7 @@ async def test_partial_refunds_up_to_what_was_paid(start: Any, behaviour: dict[s
 async def test_a_full_refund_happens_once_whatever_happens_to_the_reply(
     start: Any, fault: dict[str, Any], times: int
 ) -> None:
-    running = await start()
+    running = await start(epay_timeout_seconds=1.0)
     order = await running.paid()
     await running.sandbox.faults({"target": "bank.refund", "times": times, **fault})
     await running.stage.publish(running.refund_approved(order, PRICE))
@@ -121,12 +121,12 @@ async def test_a_second_partial_refund_is_repeated_where_the_bank_shows_the_rest
 
 async def test_a_call_that_arrives_late_is_not_repeated_meanwhile(start: Any) -> None:
     """The reply timed out and the status says "not made", but the call is still on its way to the bank."""
-    running = await start(epay_timeout_seconds=0.3, refund_doubt_seconds=3.0)
+    running = await start(epay_timeout_seconds=2.0, refund_doubt_seconds=6.0)
     await running.sandbox.bank_behaviour(amount_after_refund="remaining")
     order = await running.paid()
     await running.stage.publish(running.refund_approved(order, 200000))
     await running.stage.events(RefundSettled)
-    await running.sandbox.faults({"target": "bank.refund", "effect": "latency", "seconds": 1.0, "times": 1})
+    await running.sandbox.faults({"target": "bank.refund", "effect": "latency", "seconds": 3.0, "times": 1})
     await running.stage.publish(running.refund_approved(order, 100000))
     await running.stage.events(RefundSettled, count=2)
     assert await at_the_bank(running) == [200000, 100000]
