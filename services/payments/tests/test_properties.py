@@ -23,7 +23,7 @@ from uuid import UUID
 
 import httpx
 import pytest
-from confluent_kafka.admin import AdminClient, ConfigResource
+from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined] # not in its __all__
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
