@@ -51,6 +51,7 @@ class Refunds:
                 "refunded_at": one.event.settled_at,
             }
             for one in batch
+            if one.event.charge_id is None  # a surplus capture that went back leaves the order as it is (RF 2.4)
         ]
         await tx.record_facts(orders, "order_id", rows)
         facts = {one.event.refund_id: Fact(one.event, one.trace) for one in batch}

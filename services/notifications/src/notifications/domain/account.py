@@ -9,11 +9,21 @@ from notifications.domain.words import Words, texts, traffic
 from shared.contracts import Money
 
 Standing = Literal[
-    "working", "late", "ready", "installed", "topped_up", "failed", "refunding", "refunded", "revoked", "expired"
+    "working",
+    "topping_up",
+    "late",
+    "ready",
+    "installed",
+    "topped_up",
+    "failed",
+    "refunding",
+    "refunded",
+    "revoked",
+    "expired",
 ]
 Tone = Literal["done", "wait", "bad"]
 #: Something is about to happen by itself: the page then follows it live.
-_MOVING: frozenset[Standing] = frozenset({"working", "late", "failed", "refunding"})
+_MOVING: frozenset[Standing] = frozenset({"working", "topping_up", "late", "failed", "refunding"})
 #: Answers of the refund desk: the fact's own time, by kind of mail.
 _ANSWERS: Mapping[str, tuple[str, Tone]] = {
     "information": ("asked_at", "wait"),
@@ -52,10 +62,12 @@ class Line:
 
 def standing(order: Mapping[str, Any], mails: Sequence[Mailed]) -> Standing:
     """`order`: a row of `orders`."""
-    kinds = {mail.kind for mail in mails}
+    # A surplus capture that goes back (RF 2.4) leaves the order as it is.
+    returning = any(mail.kind == "refund" and mail.facts.get("charge_id") is None for mail in mails)
+    top_up = order["paid"] is not None and order["paid"]["kind"] == "top_up"
     found: Sequence[tuple[bool, Standing]] = (
         (order["refunded_at"] is not None, "refunded"),
-        ("refund" in kinds, "refunding"),
+        (returning, "refunding"),
         (order["revoked_at"] is not None, "revoked"),
         (order["expired_at"] is not None, "expired"),
         (order["topped_up_at"] is not None, "topped_up"),
@@ -64,7 +76,7 @@ def standing(order: Mapping[str, Any], mails: Sequence[Mailed]) -> Standing:
         (order["failed_at"] is not None, "failed"),
         (any(mail.kind == "delay" and mail.state != "dropped" for mail in mails), "late"),
     )
-    return next((name for holds, name in found if holds), "working")
+    return next((name for holds, name in found if holds), "topping_up" if top_up else "working")
 
 
 def is_moving(order: Mapping[str, Any], mails: Sequence[Mailed]) -> bool:
