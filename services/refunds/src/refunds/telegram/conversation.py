@@ -92,7 +92,7 @@ def _next(state: State, requirements: Requirements) -> str | None:
 
 def steps(required: Sequence[Required]) -> list[str]:
     """What is asked after number and reason. A reason that the policy requires is given with its circumstances."""
-    asked = []
+    asked: list[str] = []
     for item in required:
         if "reason" in item.any_of:
             asked.insert(0, "circumstances")  # while they have just said why
