@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tour.ledgers import Books, receipt_and_return, same_money
+from tour.ledgers import Books, one_receipt_each, receipt_and_return, same_money
 from tour.orders import Buyer, Money, Order, Shop
 
 ORDER = Order(
@@ -29,6 +29,13 @@ def books(*transactions: dict[str, Any]) -> Books:
 def test_all_is_well() -> None:
     assert same_money(LEDGER, books(DECLINED, PAID), ORDER) == []
     assert receipt_and_return([SALE, RETURN], ORDER) == []
+
+
+def test_a_receipt_for_each_order() -> None:
+    sale = SALE | {"externalOrderNumber": ORDER.number}
+    assert one_receipt_each([sale, SALE | {"externalOrderNumber": "2"}], [ORDER]) == []
+    for wrong in ([], [sale, sale], [sale | {"total": 1}], [sale | {"operationType": 3}]):
+        assert len(one_receipt_each(wrong, [ORDER])) == 1
 
 
 @pytest.mark.parametrize(

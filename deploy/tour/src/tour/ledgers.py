@@ -106,6 +106,18 @@ def same_money(ledger: Mapping[str, Any], books: Books, order: Order) -> list[st
     return findings
 
 
+def one_receipt_each(receipts: Sequence[Entry], orders: Sequence[Order]) -> list[str]:
+    """The cash register issued one receipt of the whole price for each of these orders, and nothing else for them."""
+    written: dict[str, list[tuple[int, int]]] = {}
+    for one in receipts:
+        written.setdefault(one["externalOrderNumber"], []).append((one["operationType"], one["total"]))
+    return [
+        f"order {order.number} should have one receipt of {order.price}"
+        for order in orders
+        if written.get(order.number) != [(SALE, order.price.amount)]
+    ]
+
+
 def receipt_and_return(receipts: Sequence[Entry], order: Order) -> list[str]:
     """One receipt of the whole price, and one return receipt of the whole price that names it."""
     price = order.price.amount

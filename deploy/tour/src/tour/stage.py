@@ -6,11 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from local_stack.product import CASH_REGISTERS
 from local_stack.stack import Stack
 from sandbox.client import SandboxClient
 from tour.buying import Buying
 from tour.expectations import Outcome, until
-from tour.ledgers import Books, nothing_returned, one_capture_each, one_mail_each, one_profile_each
+from tour.ledgers import (
+    Books,
+    nothing_returned,
+    one_capture_each,
+    one_mail_each,
+    one_profile_each,
+    one_receipt_each,
+)
 from tour.letters import Letter, is_outcome, letter
 from tour.orders import Order, Paid
 from tour.telling import Teller
@@ -92,4 +100,17 @@ class Stage:
         outcome.expect_nothing(nothing_returned(books), "payments", "refunds")
         outcome.expect_nothing(await asyncio.to_thread(one_profile_each, books, paid, letters), "provisioning")
         outcome.expect_nothing(one_mail_each(books, paid), "notifications")
+        await self._check_receipts(outcome, [one.order for one in paid if one.order.shop.slug in CASH_REGISTERS])
         return books
+
+    async def _check_receipts(self, outcome: Outcome, orders: Sequence[Order]) -> None:
+        """Nobody waits for a receipt, so some may still be coming. Raises UnmetError."""
+        numbers = {order.number for order in orders}
+
+        async def issued() -> bool | None:
+            return numbers <= {one["externalOrderNumber"] for one in await self.sandbox.ledger_cashbox()} or None
+
+        sentence = "the cash register issues a receipt for each order of its shop"
+        await until(issued, sentence, "payments", "sandbox", seconds=_SETTLED_SECONDS)
+        outcome.expect_nothing(one_receipt_each(await self.sandbox.ledger_cashbox(), orders), "payments")
+        outcome.expect(not await self.sandbox.cashbox_violations(), "the cash register is asked in turns", "payments")
