@@ -3,13 +3,15 @@
 They are in .run/compose/secrets; existing ones stay, because the databases know them.
 """
 
+import base64
 import json
 import secrets
 from pathlib import Path
 
+from nacl.public import PrivateKey
+
 from local_stack.paths import run_dir
 from local_stack.product import AGENTS, SERVICES, STOREFRONTS
-from shared.sealed import Opener, new_private_key
 
 
 def make(folder: Path) -> None:
@@ -28,12 +30,16 @@ def make(folder: Path) -> None:
         for role, kind in ((service, ""), (f"{service}_owner", "_owner")):
             password = keep(f"{role}_password", secrets.token_urlsafe(24))
             keep(f"{service}{kind}_database_url", f"postgresql+psycopg://{role}:{password}@postgres:5432/{service}")
-        private = keep(f"{service}_seal_private_key", new_private_key())
-        keep(f"{service}_seal_public_key", Opener(private).public_key)
+        private = keep(f"{service}_seal_private_key", _text(bytes(PrivateKey.generate())))
+        keep(f"{service}_seal_public_key", _text(bytes(PrivateKey(base64.b64decode(private)).public_key)))
     keep("storefront_keys", json.dumps({name: secrets.token_urlsafe(24) for name in STOREFRONTS}))
     keep("agent_keys", json.dumps({name: secrets.token_urlsafe(24) for name in AGENTS}))
     for name in ("postgres_password", "epay_client_secret", "grafana_password"):
         keep(name, secrets.token_urlsafe(24))
+
+
+def _text(key: bytes) -> str:
+    return base64.b64encode(key).decode()
 
 
 if __name__ == "__main__":
