@@ -118,6 +118,21 @@ async def test_an_end_that_nears_is_told_in_time_and_only_where_it_matters(start
     assert await running.kinds(installed.email, 2) == ["ending", "qr"]
 
 
+async def test_an_address_corrected_while_the_mail_is_under_way_gets_the_code_too(start: Any) -> None:
+    running = await start()
+    buyer = running.buyer("wrong")
+    await running.sandbox.faults({"target": "mail", "effect": "delay", "seconds": 3, "times": 1})
+    await running.stage.publish(buyer.contact(), buyer.generated())
+
+    async def under_way() -> bool:
+        return bool((await running.sandbox.active_faults())[0]["hits"])
+
+    await running.stage.eventually(under_way)
+    await running.stage.publish(buyer.contact("right@example.org", later=1))
+    assert await running.kinds("right@example.org", 1) == ["resend"]
+    assert len(await running.stage.events(QrDelivered)) == 1
+
+
 async def test_a_corrected_address_gets_the_code_so_many_times(start: Any) -> None:
     running = await start(resend_limit=2)
     buyer = running.buyer("wrong")

@@ -29,11 +29,14 @@ WHERE m.buyer_id = ANY(CAST(:buyers AS uuid[])) AND m.state = 'waiting'
 RETURNING m.kind, m.subject_id, m.buyer_id, m.trace
 """
 #: A code whose mail has gone (or was refused) goes to the new address too, so many times per order and no more.
+#: So does one that somebody has in hand: nobody knows which address it is going to.
 _SEND_AGAIN = """
 WITH again AS (
   UPDATE orders o SET resends = o.resends + 1, resent_at = :now
   FROM mails m
-  WHERE m.kind = 'qr' AND m.subject_id = o.order_id AND m.state IN ('sent', 'refused', 'bounced')
+  WHERE m.kind = 'qr' AND m.subject_id = o.order_id
+    AND (m.state IN ('sent', 'refused', 'bounced') OR (m.state = 'due' AND EXISTS (
+      SELECT 1 FROM work w WHERE w.kind = 'deliver_qr' AND w.key = m.subject_id::text AND w.owner IS NOT NULL)))
     AND o.buyer_id = ANY(CAST(:buyers AS uuid[])) AND m.buyer_id = o.buyer_id AND o.resends < :most
     AND o.revoked_at IS NULL AND o.expired_at IS NULL
   RETURNING o.order_id, o.buyer_id, m.facts, m.trace)
