@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from refunds.desk.records import File
 from refunds.domain.cases import Case
 from refunds.domain.policy import Price
-from refunds.pages.rendering import distance, local
+from refunds.pages.rendering import distance, local, person
 from shared.contracts import Money
 
 _MEBIBYTE = 1024 * 1024
@@ -49,8 +49,8 @@ def _told(row: Any, file: File, case: Case) -> Iterator[tuple[str, str, str, dat
     yield "Delivery refused", row.delivery_failure or "yes", "mail server", row.delivery_failed_at
     yield from _profile(row)
     yield "Top-up applied", "yes", "operator", row.top_up_applied_at
-    yield "Support's finding", (case.finding or "").replace("_", " "), case.found_by or "support", case.found_at
-    yield "Service restored", "yes", case.found_by or "support", case.restored_at
+    yield "Support's finding", (case.finding or "").replace("_", " "), person(case.found_by or "support"), case.found_at
+    yield "Service restored", "yes", person(case.found_by or "support"), case.restored_at
     outcome = file.outcome(case)
     yield "Refund settled", "yes", "bank", outcome.settled_at
     yield "Refund refused by the bank", outcome.failure or "yes", "bank", outcome.failed_at

@@ -1,5 +1,6 @@
 """Pages out of templates, with the headers that keep others' scripts, frames and caches away."""
 
+import re
 from datetime import datetime, time, timedelta
 from importlib.resources import files
 from typing import Any
@@ -18,6 +19,7 @@ _HEADERS = {
     "Cache-Control": "no-store",
 }
 _UTC = ZoneInfo("UTC")
+_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}")
 _DAY, _HOUR, _MINUTE = 86_400, 3_600, 60
 
 
@@ -62,6 +64,23 @@ def words(name: str) -> str:
     return name.partition(":")[0].replace("_", " ")
 
 
+def person(who: str) -> str:
+    """`agent:anna` as `anna`, `storefront:esimka` as `esimka (shop)`."""
+    kind, _, name = who.partition(":")
+    return {"agent": name, "storefront": f"{name} (shop)"}.get(kind, who)
+
+
+def shown(value: object, zone: ZoneInfo = _UTC) -> str:
+    """A detail of the audit trail: moments where the seller is, lists with commas, names without underscores."""
+    if isinstance(value, list):
+        return ", ".join(shown(item, zone) for item in value)
+    if not isinstance(value, str):
+        return "yes" if value is True else str(value)
+    if _MOMENT.match(value):
+        return until(datetime.fromisoformat(value), zone)
+    return value if " " in value or "-" in value else value.replace("_", " ")
+
+
 _PAGES = Environment(
     loader=PackageLoader("refunds.pages", "templates"),
     autoescape=True,
@@ -69,7 +88,7 @@ _PAGES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_PAGES.filters |= {"local": local, "until": until, "words": words}
+_PAGES.filters |= {"local": local, "person": person, "shown": shown, "until": until, "words": words}
 _PAGES.globals |= {"distance": distance, "urgency": urgency}
 
 
