@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from pydantic import SecretStr
 
-from payments import consumers
+from payments import consumers, privacy
 from payments.agents import agent_router
 from payments.api import payment_router, webhook_router
 from payments.bank import Bank
@@ -23,9 +23,10 @@ from payments.work.duplicates import DuplicateCapture
 from payments.work.reconciling import CompareInvoice, PlanDay
 from payments.work.refunding import ReturnMoney
 from shared.clock import Clock
-from shared.contracts import BuyerContact, OrderPlaced, RefundApproved
+from shared.contracts import BuyerContact, BuyerErasureRequested, OrderPlaced, PaymentsBuyerErased, RefundApproved
 from shared.database import Database
 from shared.kernel.auth import StorefrontKeys
+from shared.kernel.privacy import exports, forgets
 from shared.kernel.service import Service
 from shared.telemetry.logging import get_logger
 
@@ -61,6 +62,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
             OrderPlaced: consumers.order_placed(pay_at_once=instant, lapse=lapse),
             BuyerContact: consumers.buyer_contact,
             RefundApproved: consumers.refund_approved,
+            BuyerErasureRequested: forgets(PaymentsBuyerErased, privacy.STATEMENTS, kept=privacy.KEPT),
         }
     )
     service.forgets(BuyerContact, consumers.buyer_erased)
@@ -89,6 +91,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
         payment_router(database, bank, keys, terminal=terminal, post_link=link, first_poll=first_poll),
         webhook_router(database, metrics),
         agent_router(database, _keys(settings.agent_keys)),
+        exports(database, settings.privacy_key, privacy.HELD),
     )
     return service
 

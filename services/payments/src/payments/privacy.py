@@ -1,0 +1,28 @@
+"""What payments holds of a buyer, and how it forgets (PP 6.2): the contact for the payment page, nothing else.
+
+Orders, attempts, refunds, postings and receipts carry ids and amounts only; accounting and tax law keep them.
+"""
+
+KEPT = ("orders, attempts, refunds, ledger and fiscal receipts without contact data: accounting and tax law",)
+#: Run with `:buyers`.
+STATEMENTS = ("DELETE FROM contacts WHERE buyer_id = ANY(CAST(:buyers AS uuid[]))",)
+#: What `GET /privacy/buyers/{buyer_id}` answers; amounts in minor units.
+HELD = {
+    "contact": "SELECT name, email, phone, language, updated_at FROM contacts WHERE buyer_id = :buyer",
+    "orders": """
+SELECT order_id, order_number, storefront, kind, price_minor, currency, paid_at, captured_minor, refunded_minor
+FROM payment_orders WHERE buyer_id = :buyer ORDER BY order_number
+""",
+    "attempts": """
+SELECT a.order_id, a.invoice_id::text AS invoice_id, a.state, a.reason_code, a.opened_at, a.settled_at
+FROM attempts a JOIN payment_orders o USING (order_id) WHERE o.buyer_id = :buyer ORDER BY a.invoice_id
+""",
+    "refunds": """
+SELECT order_id, refund_id, amount_minor, currency, state, approved_at, ended_at FROM refunds
+WHERE buyer_id = :buyer ORDER BY approved_at
+""",
+    "receipts": """
+SELECT order_id, kind, amount_minor, currency, check_number, ticket_url FROM receipts WHERE buyer_id = :buyer
+ORDER BY receipt_id
+""",
+}

@@ -1,0 +1,28 @@
+"""PP 6.2: payments tells what it holds of a buyer, and forgets the buyer without forgetting the money."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from shared.contracts import BuyerErasureRequested, PaymentsBuyerErased
+from shared.ids import uuid7
+from shared.testing.stage import Stage
+
+
+async def test_an_erased_buyer_is_forgotten_and_the_money_is_not(stage: Stage, start: Any) -> None:
+    payments = await start(privacy_key="export-key")
+    order = await payments.paid()
+    path = f"/privacy/buyers/{order.buyer_id}"
+    held = (await payments.get(path, key="export-key")).json()
+    assert (held["contact"][0]["email"], len(held["orders"]), len(held["attempts"])) == ("aigerim@example.kz", 1, 1)
+    assert (await payments.get(path)).status_code == 401  # an agent's key is not enough
+
+    request = BuyerErasureRequested(
+        buyer_id=order.buyer_id, storefront=order.storefront, request_id=uuid7(), requested_at=datetime.now(UTC)
+    )
+    await stage.publish(request)
+    [erased] = await stage.events(PaymentsBuyerErased)
+
+    assert (erased.event.request_id, bool(erased.event.kept)) == (request.request_id, True)
+    left = (await payments.get(path, key="export-key")).json()
+    assert (left["contact"], len(left["orders"])) == ([], 1)
+    assert (await payments.get(f"/orders/{order.order_id}/ledger")).status_code == 200
