@@ -3,15 +3,27 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from shared.contracts import OrderPaid, PaymentLapsed, RefundSettled
+from shared.contracts import OrderPaid, OrderPlaced, PaymentLapsed, RefundSettled
 
 PRICE = 599050
+SLOW = {"poll_first_seconds": 600}
+
+
+async def let_time_pass(running: Any, *orders: OrderPlaced) -> None:
+    """The time of these orders is over now."""
+    async with running.service.database.transaction() as tx:
+        await tx.execute(
+            "UPDATE payment_orders SET lapse_at = :now WHERE order_id = ANY(CAST(:ids AS uuid[]))",
+            now=tx.now,
+            ids=[order.order_id for order in orders],
+        )
 
 
 async def test_an_unpaid_order_lapses_and_a_late_payment_is_honoured(start: Any) -> None:
-    running = await start(payment_lapse_seconds=0.3, chore_seconds=0.05)
+    running = await start(chore_seconds=0.05)
     order = await running.ordered()
     page = await running.page(order)
+    await let_time_pass(running, order)
     [lapsed] = await running.stage.events(PaymentLapsed)
     assert (lapsed.event.order_id, lapsed.event.order_number) == (order.order_id, order.order_number)
     answer = await running.post(f"/orders/{order.order_id}/payment")
@@ -24,14 +36,13 @@ async def test_an_unpaid_order_lapses_and_a_late_payment_is_honoured(start: Any)
 
 async def test_each_storefront_has_its_own_time_and_paid_orders_do_not_lapse(start: Any) -> None:
     running = await start(
-        payment_lapse_seconds=0.6,
-        storefront_lapse_seconds={"esimka": 600.0},
-        chore_seconds=0.05,
-        poll_first_seconds=600,
+        payment_lapse_seconds=600, storefront_lapse_seconds={"esimka": 1200.0}, chore_seconds=0.05, **SLOW
     )
-    paid = await running.paid()
-    patient = await running.ordered(storefront="esimka")
-    short = await running.ordered()
+    paid, patient, short = await running.paid(), await running.ordered(storefront="esimka"), await running.ordered()
+    await running.until_rows("SELECT 1 FROM payment_orders OFFSET 2")
+    rows = await running.rows("SELECT storefront, lapse_at - placed_at AS time FROM payment_orders")
+    assert {(row["storefront"], row["time"].total_seconds()) for row in rows} == {("qazaq-esim", 600), ("esimka", 1200)}
+    await let_time_pass(running, paid, short)
     [lapsed] = await running.stage.events(PaymentLapsed)
     assert lapsed.event.order_id == short.order_id
     rows = await running.rows("SELECT order_id, lapsed_at IS NULL AS waits FROM payment_orders")
