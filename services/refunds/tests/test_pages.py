@@ -193,6 +193,8 @@ async def test_guessing_is_slowed_and_forms_of_others_are_refused(start: Any) ->
         assert [(await attempt("wrong")).status_code for _ in range(6)] == [403] * 5 + [429]
         assert (await attempt(PASSWORD)).status_code == 429
         assert (await attempt(PASSWORD, "boris")).status_code == 303
+        [entry] = await running.rows("SELECT who, detail FROM audit WHERE what = 'signed_in'")
+        assert (entry["who"], entry["detail"]) == ("agent:boris", {"means": "password"})
         cookie = client.cookies["refunds_session"]
         assert not await running.rows(f"SELECT 1 FROM sessions s WHERE s::text LIKE '%{cookie}%'")
         form = {"csrf": "invented", "action": "technical_failure"}

@@ -38,7 +38,7 @@ class Door:
         async with self.database.transaction() as tx:
             await self.sessions.begin(tx, response, who, role)
             audit = Audit(tx, who)
-            audit.add("signed_in", by=means)
+            audit.add("signed_in", means=means)
             await audit.write()
         response.delete_cookie(FORM_COOKIE, path="/agents")
         return response
