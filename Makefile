@@ -42,7 +42,7 @@ test-fast: $(INSTALLED) ## the tests of pure logic: no broker, no database
 soak: $(INSTALLED) ## many random sequences of payments and faults (SEQUENCES=200, SEED=... repeats a run)
 	@$(PYTHON) -m local_stack fetch
 	@echo "SEED=$(SEED) SEQUENCES=$(SEQUENCES)"
-	@SOAK_EXAMPLES=$(SEQUENCES) $(PYTHON) -m pytest services/payments/tests/test_properties.py -s \
+	@SOAK_EXAMPLES=$(SEQUENCES) $(PYTHON) -m pytest services/payments/tests/properties -s \
 		--timeout 0 --hypothesis-seed=$(SEED) $(ARGS)
 
 lint: $(INSTALLED) ## style, types and imports, as in continuous integration

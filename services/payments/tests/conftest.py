@@ -191,6 +191,12 @@ Start = Callable[..., Awaitable[Payments]]
 
 
 @pytest.fixture
+def facts() -> type[Payments]:
+    """Makes order_placed, contact_of and refund_approved, for tests that run the service themselves."""
+    return Payments
+
+
+@pytest.fixture
 async def sandbox() -> AsyncIterator[RunningSandbox]:
     async with running_sandbox() as running:
         yield running

@@ -1,13 +1,7 @@
-"""Random sequences of attempts, webhooks, lost replies, refunds and crashes: our ledger equals the bank's, every time.
-
-The service is a process of its own, which a step may kill at a named failpoint or at any moment. `make test` runs a
-few sequences, always the same; `make soak` runs many, with a seed that it prints: SOAK_EXAMPLES and SOAK_SEED.
-"""
+"""The world of a sequence: the service as a process, the sandbox's bank, and all who deal with them."""
 
 import asyncio
-import json
 import os
-import random
 import signal
 import socket
 import subprocess
@@ -24,23 +18,16 @@ from uuid import UUID
 import httpx
 import pytest
 from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined] # not in its __all__
-from hypothesis import HealthCheck, Phase, given, note, settings
-from hypothesis import strategies as st
 
 from payments import ledger
 from payments.settings import Settings
 from sandbox.storefront import HELD, IN_PROGRESS, INSUFFICIENT_FUNDS, SUCCESS, THREE_D_SECURE_FAILED
 from sandbox.testing import RunningSandbox, running_sandbox
 from shared.contracts import (
-    BuyerContact,
     DuplicateCharged,
-    Explanation,
-    Ground,
     Money,
     OrderPaid,
     OrderPlaced,
-    Plan,
-    RefundApproved,
     RefundFailed,
     RefundSettled,
 )
@@ -81,109 +68,7 @@ BANK = {
     "CHORE_SECONDS": "0.2",
     "DEAD_LETTER_LIMIT": "10000",
 }
-#: Where the process may die; each at its first to third visit.
-DEATHS = (
-    "http.before_commit",
-    "http.after_commit",
-    "consumer.before_commit",
-    "consumer.after_commit",
-    "outbox.before_send",
-    "outbox.after_send",
-    "work.before_call",
-    "work.after_call",
-    "work.before_commit",
-    "work.after_commit",
-    "refund_intent.before_commit",
-    "refund_intent.after_commit",
-)
-
 Step = tuple[Any, ...]
-_replies = st.sampled_from(
-    [
-        {"effect": "lose_reply"},
-        {"effect": "drop"},
-        {"effect": "partial_body"},
-        {"effect": "delay", "seconds": 0.8},
-        {"effect": "latency", "seconds": 0.8},
-        {"effect": "http_error", "status": 502},
-        {"effect": "http_error", "status": 429},
-        {"effect": "http_error", "status": 401},
-        {"effect": "duplicate"},
-    ]
-)
-_refund = st.tuples(
-    st.just("refund"),
-    st.sampled_from([PRICE, PRICE // 2, 100000, 100000, 50000, 1000, 999, PRICE + 1]),
-    st.booleans(),
-    st.integers(1, 2),
-)
-#: How an order begins: paid at once, after a refusal, in the end, or twice.
-_births: st.SearchStrategy[list[Step]] = st.sampled_from(
-    [
-        [("pay", "progress"), ("expire",), ("pay", "success"), ("settle", "CHARGE")],
-        [("pay", "progress"), ("expire",), ("pay", "held"), ("settle", "AUTH")],
-        [("pay", "success")],
-        [("pay", "poor"), ("pay", "held")],
-        [("pay", "progress"), ("settle", "CHARGE")],
-        [("pay", "unsure")],
-    ]
-)
-#: What else may befall it, in any order.
-_turns: st.SearchStrategy[Step] = st.one_of(
-    _refund,
-    _refund,
-    st.tuples(st.just("resend"), st.integers(1, 4), st.sampled_from([{}, {"code": "error"}, {"code": "ok"}])),
-    st.tuples(st.just("forge"), st.booleans()),
-    st.tuples(st.just("settle"), st.sampled_from(["CHARGE", "AUTH", "FAILED"])),
-    st.tuples(st.just("pay"), st.sampled_from(list(CARDS))),
-    st.just(("expire",)),
-)
-_lives = st.tuples(_births, st.lists(_turns, min_size=3, max_size=7)).map(lambda parts: [*parts[0], *parts[1]])
-_faults: st.SearchStrategy[Step] = st.one_of(
-    st.tuples(
-        st.just("fault"),
-        st.sampled_from(
-            ["bank.refund", "bank.refund", "bank.charge", "bank.cancel", "bank.check_status", "bank.token"]
-        ),
-        _replies,
-        st.integers(1, 2),
-    ),
-    st.tuples(
-        st.just("fault"),
-        st.just("bank.webhook"),
-        st.sampled_from([{"effect": "drop"}, {"effect": "duplicate", "count": 3}, {"effect": "delay", "seconds": 0.3}]),
-        st.integers(1, 3),
-    ),
-    st.tuples(st.just("refuse"), st.sampled_from(["bank.refund", "bank.charge", "bank.cancel"])),
-    st.tuples(st.just("pause"), st.integers(1, 5)),
-)
-_deaths: st.SearchStrategy[Step] = st.one_of(
-    st.just(("kill",)), st.tuples(st.just("die"), st.sampled_from(DEATHS), st.integers(1, 3))
-)
-_behaviours = st.fixed_dictionaries(
-    {
-        "deduplicate_refunds": st.booleans(),
-        "partial_refund_status": st.sampled_from(["CHARGE", "REFUND"]),
-        "amount_after_refund": st.sampled_from(["original", "remaining"]),
-    }
-)
-_scripts = st.tuples(
-    _behaviours,
-    st.lists(_lives, min_size=ORDERS, max_size=ORDERS),
-    st.lists(_faults, min_size=10, max_size=24),
-    st.lists(_deaths, min_size=1, max_size=3 if SOAK else 1),
-    st.integers(0, 2**32 - 1),
-).map(lambda parts: (parts[0], _mixed(*parts[1:])))
-
-
-def _mixed(lives: list[list[Step]], faults: list[Step], deaths: list[Step], number: int) -> list[Step]:
-    """One sequence: every life in its own order, faults and deaths anywhere between."""
-    chance = random.Random(number)  # noqa: S311 - chosen by Hypothesis
-    lanes = [[(name, index, *rest) for name, *rest in life] for index, life in enumerate(lives)]
-    lanes += [[fault] for fault in faults] + [[death] for death in deaths]
-    turns = [index for index, lane in enumerate(lanes) for _ in lane]
-    chance.shuffle(turns)
-    return [lanes[index].pop(0) for index in turns]
 
 
 @dataclass
@@ -198,8 +83,11 @@ class Life:
 class World:
     """The service as a process, the bank in this one, and the hands of buyers, refunds, forgers and agents."""
 
-    def __init__(self, stage: Stage, sandbox: RunningSandbox, url: str, environment: dict[str, str], log: Path) -> None:
+    def __init__(
+        self, stage: Stage, sandbox: RunningSandbox, facts: Any, url: str, environment: dict[str, str], log: Path
+    ) -> None:
         self.stage = stage
+        self.facts = facts
         self.sandbox = sandbox
         self.database = Database(url, pool_size=2)
         self.environment = environment
@@ -263,9 +151,9 @@ class World:
 
     async def play(self, behaviour: dict[str, Any], steps: list[Step]) -> None:
         await self.sandbox.bank_behaviour(**behaviour)
-        self.lives = [Life(_placed()) for _ in range(ORDERS)]
+        self.lives = [Life(self.facts.order_placed(price=Money(amount=PRICE, currency="KZT"))) for _ in range(ORDERS)]
         for life in self.lives:
-            await self.stage.publish(life.order, _contact(life.order))
+            await self.stage.publish(life.order, self.facts.contact_of(life.order))
         for name, *arguments in steps:
             step: Callable[..., Awaitable[None]] = getattr(self, f"step_{name}")
             await step(*arguments)
@@ -328,7 +216,7 @@ class World:
                     "SELECT charge_id FROM surplus_charges WHERE order_id = :id ORDER BY invoice_id", id=order.order_id
                 )
             charge = found.scalar()
-        approved = _approved(order, amount, charge)
+        approved = self.facts.refund_approved(order, amount, charge_id=charge)
         self.told.add(approved.refund_id)
         await self.stage.publish(*[approved] * times)
 
@@ -453,53 +341,8 @@ class World:
             )
 
 
-def _placed() -> OrderPlaced:
-    return OrderPlaced(
-        order_id=uuid7(),
-        order_number="10000001",
-        storefront="qazaq-esim",
-        buyer_id=uuid7(),
-        kind="esim",
-        plan=Plan(id="tr-5gb", title="Turkey", coverage=("TR",), data_mb=5120, validity_days=30, profile_type="TR-STD"),
-        price=Money(amount=PRICE, currency="KZT"),
-        offer_version="1",
-        privacy_version="1",
-        placed_at=datetime.now(UTC),
-    )
-
-
-def _contact(order: OrderPlaced) -> BuyerContact:
-    return BuyerContact(
-        buyer_id=order.buyer_id,
-        storefront=order.storefront,
-        name="Aigerim Test",
-        email="aigerim@example.kz",
-        phone="+77010000001",
-        language="ru",
-        newsletter=False,
-        updated_at=datetime.now(UTC),
-    )
-
-
-def _approved(order: OrderPlaced, amount: int, charge: UUID | None) -> RefundApproved:
-    return RefundApproved(
-        order_id=order.order_id,
-        order_number=order.order_number,
-        storefront=order.storefront,
-        buyer_id=order.buyer_id,
-        case_id=uuid7(),
-        refund_id=uuid7(),
-        amount=Money(amount=amount, currency="KZT"),
-        policy="qazaq-esim@1",
-        grounds=(Ground(document="RP", clause="2.1", text="failure"),),
-        explanation=Explanation(en="failure", ru="сбой"),
-        approved_at=datetime.now(UTC),
-        charge_id=charge,
-    )
-
-
 @pytest.fixture
-async def world(stage: Stage, tmp_path: Path) -> AsyncIterator[World]:
+async def world(stage: Stage, facts: Any, tmp_path: Path) -> AsyncIterator[World]:
     async with running_sandbox() as sandbox:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -518,7 +361,7 @@ async def world(stage: Stage, tmp_path: Path) -> AsyncIterator[World]:
             "EPAY_API_URL": sandbox.bank_api_url,
             **BANK,
         }
-        made = World(stage, sandbox, chosen.database_url, environment, tmp_path / "payments.log")
+        made = World(stage, sandbox, facts, chosen.database_url, environment, tmp_path / "payments.log")
         try:
             await made.alive()
             yield made
@@ -533,26 +376,3 @@ def _shortest_session(bootstrap_servers: str) -> float:
     broker = ConfigResource(ConfigResource.Type.BROKER, str(min(admin.list_topics(timeout=20).brokers)))
     found = admin.describe_configs([broker])[broker].result(20)
     return max(1.5, int(found["group.min.session.timeout.ms"].value) / 1000)
-
-
-@settings(
-    max_examples=SOAK or 3,
-    derandomize=not SOAK,
-    database=None,
-    deadline=None,
-    print_blob=True,
-    # Every step of shrinking would play a whole sequence: the script that failed is printed instead.
-    phases=[Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
-@given(script=_scripts)
-@pytest.mark.timeout(0 if SOAK else 600)
-async def test_our_ledger_is_the_banks_whatever_happens(
-    world: World, script: tuple[dict[str, Any], list[Step]]
-) -> None:
-    behaviour, steps = script
-    note(f"the bank: {json.dumps(behaviour)}")
-    await world.play(behaviour, steps)
-    await world.settle()
-    await world.judge()
-    await world.judge_events()
