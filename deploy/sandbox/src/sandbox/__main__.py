@@ -26,7 +26,10 @@ async def serve(settings: Settings) -> int:
         print(f"The sandbox cannot start: {error}", file=sys.stderr)
         return 1
     address = f"http://{settings.host}:{server.http_port}"
-    print(f"sandbox: {address} (mail page {address}/mail), SMTP {settings.host}:{server.smtp_port}", flush=True)
+    print(
+        f"sandbox: {address} (pages {address}/mail and {address}/sms), SMTP {settings.host}:{server.smtp_port}",
+        flush=True,
+    )
     await stop.wait()
     await server.stop()
     return 0

@@ -222,6 +222,16 @@ class SandboxClient:
         messages = _objects(await self._call("GET", "/control/ledger/telegram"), "messages")
         return [m for m in messages if (m["bot"], m["chatId"], m["direction"]) == (bot, chat, "from_bot")]
 
+    @property
+    def sms_url(self) -> str:
+        """The SMS gateway's call."""
+        return f"{self.http_url}/sms/messages"
+
+    async def texts(self, to: str = "") -> list[JsonObject]:
+        """The messages to a phone (or to all), oldest first: `sender`, `text`, `repeats`."""
+        messages = _objects(await self._call("GET", "/control/ledger/sms"), "messages")
+        return [one for one in sorted(messages, key=lambda one: str(one["at"])) if not to or one["to"] == to]
+
     async def reset(self) -> None:
         """Empty ledgers, no faults."""
         await self._call("POST", "/control/reset")

@@ -151,6 +151,11 @@ def _ledger_routes(router: APIRouter, stands: Stands) -> None:
         checks = _pick(ledger.book.since(_seq(since)), since)
         return _listing("checks", checks, {**more, "seq": str(ledger.book.seq)})
 
+    @router.get("/ledger/sms")
+    async def sms_ledger(since: Since = "") -> Response:
+        book = stands.sms.ledger.book
+        return _listing("messages", _pick(book.since(_seq(since)), since), {"seq": str(book.seq)})
+
     @router.get("/ledger/mail")
     async def mail_ledger(since: Since = "") -> Response:
         mails = stands.mails

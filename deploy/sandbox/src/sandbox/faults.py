@@ -38,6 +38,7 @@ Target = Literal[
     "cashbox.history",
     "telegram.send",
     "telegram.webhook",
+    "sms.send",
     "mail",
 ]
 Effect = Literal[

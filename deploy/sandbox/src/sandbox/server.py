@@ -13,6 +13,7 @@ from sandbox.mail.smtp import SmtpServer
 from sandbox.mail.web import mail_router
 from sandbox.settings import Settings
 from sandbox.shop.web import shop_router
+from sandbox.sms.web import sms_router
 from sandbox.stands import Stands
 
 STOP_SECONDS = 5
@@ -85,6 +86,7 @@ class Server:
         app.include_router(control_router(self.stands))
         app.include_router(mail_router(self.stands.mails))
         app.include_router(shop_router())
+        app.include_router(sms_router(self.stands.sms.ledger))
 
         @app.get("/health")
         async def health(response: Response) -> dict[str, Any]:

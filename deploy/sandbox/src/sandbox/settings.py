@@ -91,6 +91,9 @@ class Settings:
     """Where updates go before a bot's owner sets a webhook; `/<name>` is added."""
     telegram_webhook_secret: str = ""
 
+    sms_key: str = "sandbox-sms-key"
+    """What the SMS gateway is shown."""
+
     mail_bounce_url: str = ""
     """Where mails that come back are handed in, the whole address; empty: nowhere."""
     mail_bounce_key: str = "sandbox-bounce-key"

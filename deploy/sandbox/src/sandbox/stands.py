@@ -19,6 +19,8 @@ from sandbox.mail.store import MailStore
 from sandbox.settings import Settings
 from sandbox.smdp.api import PRIMARY, Operator
 from sandbox.smdp.ledger import OWN_RANGE, OperatorLedger
+from sandbox.sms.api import SmsGateway
+from sandbox.sms.ledger import SmsLedger
 from sandbox.telegram.api import Telegram
 from sandbox.telegram.ledger import TelegramLedger
 
@@ -43,6 +45,7 @@ class Stands:
         books = (_journal(settings, name) for name in ("cashbox", "cashbox-shifts", "cashbox-violations"))
         self.cashbox = Cashbox(settings, CashboxLedger(*books), self.faults)
         self.telegram = Telegram(settings, TelegramLedger(_journal(settings, "telegram")), self.faults)
+        self.sms = SmsGateway(settings, SmsLedger(_journal(settings, "sms")), self.faults)
         self.mails = MailStore(settings.data_dir, settings.mail_memory_bytes)
         self.bouncer = Bouncer(settings)
         self.mail_handler = CatcherHandler(self.mails, self.faults, self.bouncer)
@@ -60,13 +63,15 @@ class Stands:
         self.airalo.ledger.load()
         self.cashbox.ledger.load()
         self.telegram.ledger.load()
+        self.sms.ledger.load()
         self.mails.load()
         self.bank.webhooks.resume()
 
     def routes(self) -> list[Route]:
         """The paths that go straight to a stand-in."""
         operators = [route for operator in self.operators.values() for route in operator.routes()]
-        return [*self.bank.routes(), *operators, *self.airalo.routes(), *self.cashbox.routes(), *self.telegram.routes()]
+        others = (self.airalo, self.cashbox, self.telegram, self.sms)
+        return [*self.bank.routes(), *operators, *(route for other in others for route in other.routes())]
 
     def reset(self) -> None:
         """Empty ledgers, no faults, the behaviour the settings ask for."""
@@ -78,6 +83,7 @@ class Stands:
         self.airalo.reset()
         self.cashbox.reset()
         self.telegram.ledger.clear()
+        self.sms.ledger.book.clear()
         self.mails.clear()
 
     async def close(self) -> None:
@@ -92,6 +98,7 @@ class Stands:
         self.airalo.ledger.close()
         self.cashbox.ledger.close()
         await self.telegram.close()
+        self.sms.ledger.book.close()
         self.mails.close()
 
 

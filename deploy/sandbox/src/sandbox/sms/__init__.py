@@ -1,0 +1,1 @@
+"""An SMS gateway, and the phones behind it."""
