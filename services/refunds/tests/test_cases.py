@@ -141,6 +141,28 @@ async def test_a_failure_is_found_and_not_restored_in_time(start: Any) -> None:
     assert (await running.rows("SELECT decided_by FROM cases"))[0]["decided_by"] == "system"
 
 
+async def test_what_went_back_by_another_case_needs_no_answer(start: Any) -> None:
+    running = await start()
+    life = running.life("esimka", "USD", running.service.clock.now() - timedelta(hours=1))
+    await running.stage.publish(life.paid())
+    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM order_facts"))
+    waiting = await opened(running, life, {"reason": "technical_failure", "email": "ann@example.org"})
+    assert waiting["state"] == "information_needed"
+    await running.stage.publish(life.failed())
+    await running.stage.events(RefundApproved)
+    await running.stage.publish(life.settled())
+
+    async def closed() -> bool:
+        rows = await running.rows("SELECT ground, closed_as FROM cases")
+        return {row["ground"]: row["closed_as"] for row in rows} == {
+            "generation_failed": "settled",
+            "technical_failure": "superseded",
+        }
+
+    await running.stage.eventually(closed)
+    assert len(await running.stage.all_events(RefundApproved)) == 1
+
+
 async def test_money_taken_twice_goes_back_once_for_each(start: Any) -> None:
     running = await start()
     lives = [await running.delivered(shop) for shop in ("esimka", "qazaq-esim")]
@@ -225,16 +247,24 @@ async def test_an_undelivered_order_pays_back_by_itself_once_everything_is_read(
     running = await start()
     late, made = (running.life("esimka", "USD", running.service.clock.now() - timedelta(hours=25)) for _ in range(2))
     alarmed = running.life("qazaq-esim", "KZT", running.service.clock.now() - timedelta(hours=25))
-    await running.stage.publish(late.paid(), made.paid(), alarmed.paid(), made.generated(), made.delivered())
+    bounced = running.life("esimka", "USD", running.service.clock.now() - timedelta(hours=25))
+    await running.stage.publish(bounced.delivery_failed())
+    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM order_facts"))
+    await running.stage.publish(bounced.paid(), late.paid(), made.paid(), alarmed.paid())
+    await running.stage.publish(made.generated(), made.delivered())
     [approved] = await running.stage.events(RefundApproved)
     assert (approved.event.order_id, approved.event.grounds[0].clause) == (late.order_id, "2.3")
     assert approved.event.revoke_profile
     told = "SELECT order_id FROM audit WHERE what = 'delivery_overdue'"
 
-    async def both() -> bool:
-        return {row["order_id"] for row in await running.rows(told)} == {late.order_id, alarmed.order_id}
+    async def all_told() -> bool:
+        return {row["order_id"] for row in await running.rows(told)} == {
+            late.order_id,
+            alarmed.order_id,
+            bounced.order_id,
+        }
 
-    await running.stage.eventually(both)
+    await running.stage.eventually(all_told)
     assert len(await running.stage.all_events(RefundApproved)) == 1
 
 

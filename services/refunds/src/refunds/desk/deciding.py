@@ -75,6 +75,9 @@ class Pass:
     # --- deciding ---------------------------------------------------------------------------------------------------
 
     def _decide(self, file: File, case: Case, *, person: bool) -> None:
+        if case.charge_id is None and file.approved_minor and file.left_minor <= 0:
+            self._supersede(case)  # whatever it waits for: there is nothing left to return
+            return
         revoked = file.order.row.revoked_case_id == case.case_id
         refused = file.order.row.revocation_case_id == case.case_id
         if case.cancellation_accepted_at is not None and not revoked and not refused:

@@ -29,7 +29,7 @@ ALARM_AFTER = timedelta(hours=24)
 _AGAIN = timedelta(seconds=2)
 
 _LATE = """
-SELECT order_id, order_number FROM order_facts
+SELECT order_id, delivery_failed_at FROM order_facts
 WHERE storefront = :storefront AND paid_at >= :since AND paid_at < :until AND paid_at + :limit <= :now
   AND delivered_at IS NULL AND top_up_applied_at IS NULL AND failed_at IS NULL AND revoked_at IS NULL
   AND settled_at IS NULL AND approved_minor < paid_minor
@@ -99,10 +99,16 @@ class DeliveryDue:
         for minute in (one.result for one in done):
             promised = delivery_limit(self._desk.judge, minute.storefront, minute.since) is not None
             for row in await _late(tx, minute):
-                audit.add("delivery_overdue", order_id=row.order_id, promised=promised)
+                audit.add(
+                    "delivery_overdue",
+                    order_id=row.order_id,
+                    promised=promised,
+                    mailbox_refused=row.delivery_failed_at is not None,
+                )
                 self._desk.figures.missed.labels(minute.storefront, "delivery").inc()
                 log.error("delivery_overdue", order_id=str(row.order_id), storefront=minute.storefront)
-                if promised:
+                # A mailbox that refused may have been named wrongly: whose fault that is, a person must see.
+                if promised and row.delivery_failed_at is None:
                     wanted[row.order_id] = [
                         Request(reason="not_delivered", ground=NOT_DELIVERED, channel="system", origin="system")
                     ]
