@@ -25,9 +25,13 @@ $(INSTALLED): requirements.lock pyproject.toml $(MEMBERS) deploy/local/setup | p
 	@deploy/local/setup
 	@touch $@
 
-lock: ## resolve the dependencies again and write requirements.lock
+lock: ## resolve the dependencies again and write requirements.lock, and one for each image
 	deploy/local/uv lock
 	deploy/local/uv export --quiet --all-packages --no-emit-workspace --no-header --output-file requirements.lock
+	@for member in services/* deploy/sandbox; do \
+		deploy/local/uv export --quiet --package esim-$$(basename $$member) --no-emit-workspace --no-dev --no-header \
+			--output-file $$member/requirements.lock || exit 1; \
+	done
 
 demo: $(INSTALLED) ## the guided tour: acts on a stack of its own
 	@$(PYTHON) -m tour $(ARGS)
