@@ -72,6 +72,10 @@ status: $(INSTALLED) ## what runs, where, and how often it was restarted
 clean: $(INSTALLED) ## stop it and delete its data (not the caches outside the work tree)
 	@$(PYTHON) -m local_stack clean
 
+compose: $(INSTALLED) ## everything in containers (a Docker engine is needed), with Jaeger, Prometheus and Grafana
+	@$(PYTHON) -m local_stack.compose
+	docker compose up --build --detach --wait $(ARGS)
+
 bench: $(INSTALLED) ## measure throughput and latency
 	@$(PYTHON) -m bench $(ARGS)
 

@@ -1,46 +1,88 @@
-"""`python -m local_stack.compose`: makes the secrets that docker-compose.yml mounts, one file each.
+"""`python -m local_stack.compose`: what docker-compose.yml needs beside the images, in .run/compose.
 
-They are in .run/compose/secrets; existing ones stay, because the databases know them.
+One file of settings per container, from the same declarations as the local stack's, and one secret file for each role
+of the databases. What exists stays: the databases know their passwords, and sealed values their keys.
 """
 
-import base64
-import json
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 
-from nacl.public import PrivateKey
-
 from local_stack.paths import run_dir
-from local_stack.product import AGENTS, SERVICES, STOREFRONTS
+from local_stack.product import AGENTS, PRODUCT, SANDBOX, SERVICES, STOREFRONTS
+from local_stack.site import Site
+
+_PORT = 8000
+_EVERYWHERE = {"HTTP_HOST": "0.0.0.0", "HTTP_PORT": str(_PORT)}  # noqa: S104 - inside a container, behind its network
+#: Paths and addresses that are others inside containers; None leaves a setting out.
+_OWN: Mapping[str, Mapping[str, str | None]] = {
+    "notifications": {"SMTP_HOST": "mailpit", "SMTP_PORT": "1025", "PUBLIC_URL": "http://localhost:8004"},
+    "refunds": {"PUBLIC_URL": "http://localhost:8005"},
+    "sandbox": {
+        "SANDBOX_HOST": "0.0.0.0",  # noqa: S104 - as above
+        "SANDBOX_HTTP_PORT": str(_PORT),
+        "SANDBOX_SMTP_PORT": "8025",
+        "SANDBOX_DATA_DIR": "/data",
+    },
+}
+
+
+class Containers(Site):
+    """A site whose components know each other by their names."""
+
+    def url(self, name: str) -> str:
+        """The base URL of a component inside the network."""
+        return f"http://{name}:{_PORT}"
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """What Kafka clients connect to."""
+        return "kafka:9092"
 
 
 def make(folder: Path) -> None:
-    """Make what is missing."""
+    """Make what is missing, and write the settings anew."""
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
+    names = [component.name for component in SERVICES]
+    site = Containers.load(folder)
+    site.ports = {name: _PORT for component in PRODUCT for name in (component.name, *dict(component.other_ports))}
+    site.databases = dict.fromkeys(names, "")
+    site.invent_secrets(names, STOREFRONTS, AGENTS)
+    site.save()
+    for component in PRODUCT:
+        own = {**_EVERYWHERE, **_OWN.get(component.name, {})} if component is not SANDBOX else _OWN["sandbox"]
+        settings = {**component.environment(site), **own}
+        lines = (f"{name}='{value}'\n" for name, value in settings.items() if _is_told(name, value))
+        _write(folder / f"{component.name}.env", "".join(lines))
+    _databases(folder / "secrets", names)
+
+
+def _is_told(name: str, value: str | None) -> bool:
+    return value is not None and name not in ("DATABASE_URL", "TRACE_FILE")
+
+
+def _databases(folder: Path, services: list[str]) -> None:
+    folder.mkdir(exist_ok=True)
 
     def keep(name: str, value: str) -> str:
         path = folder / name
         if not path.exists():
-            path.write_text(value, encoding="utf-8")
-            path.chmod(0o444)  # containers read it as another user; the folder lets nobody else in
+            _write(path, value)
         return path.read_text(encoding="utf-8")
 
-    for service in (component.name for component in SERVICES):
+    keep("postgres_password", secrets.token_urlsafe(24))
+    keep("grafana_password", secrets.token_urlsafe(24))
+    for service in services:
         for role, kind in ((service, ""), (f"{service}_owner", "_owner")):
             password = keep(f"{role}_password", secrets.token_urlsafe(24))
             keep(f"{service}{kind}_database_url", f"postgresql+psycopg://{role}:{password}@postgres:5432/{service}")
-        private = keep(f"{service}_seal_private_key", _text(bytes(PrivateKey.generate())))
-        keep(f"{service}_seal_public_key", _text(bytes(PrivateKey(base64.b64decode(private)).public_key)))
-    keep("storefront_keys", json.dumps({name: secrets.token_urlsafe(24) for name in STOREFRONTS}))
-    keep("agent_keys", json.dumps({name: secrets.token_urlsafe(24) for name in AGENTS}))
-    for name in ("postgres_password", "epay_client_secret", "grafana_password"):
-        keep(name, secrets.token_urlsafe(24))
 
 
-def _text(key: bytes) -> str:
-    return base64.b64encode(key).decode()
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+    path.chmod(0o644)  # containers read it as another user; the folder above lets nobody else in
 
 
 if __name__ == "__main__":
-    make(run_dir("compose") / "secrets")
+    make(run_dir("compose"))
