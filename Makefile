@@ -11,7 +11,7 @@ SEED := $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 SEQUENCES := 200
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites setup lock demo test test-fast soak lint format up down status clean bench interop schemas
+.PHONY: help prerequisites setup lock demo test test-fast soak lint format up down status clean compose bench interop schemas
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
