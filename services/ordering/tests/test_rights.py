@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from aiokafka import AIOKafkaConsumer
 from nacl.public import PrivateKey
 
 from ordering.service import build
@@ -179,6 +180,32 @@ async def test_an_erased_buyer_leaves_orders_and_a_proof(stage: Stage, buyer: Bu
         assert await buyer.shop.rows(f"SELECT 1 FROM {table}") == []
     assert (await buyer.shop.get(f"/orders/{buyer.order['order_id']}")).status_code == 200
     assert (await buyer.correct(name="Anna")).status_code == 410
+
+
+async def test_the_tombstone_is_repeated_so_that_a_quiet_log_is_compacted_too(stage: Stage, buyer: Buyer) -> None:
+    await buyer.confirm(await buyer.ask("erase"))
+    [(due, buyer_id)] = await buyer.shop.rows("SELECT due_at, key FROM work WHERE kind = 'repeat_tombstone'")
+    assert timedelta(hours=1) < due - SystemClock().now() < timedelta(hours=2)
+    async with buyer.shop.service.database.transaction() as tx:
+        await tx.execute("UPDATE work SET due_at = :now WHERE kind = 'repeat_tombstone'", now=tx.now)
+
+    async def twice() -> bool:
+        return await tombstones(stage, buyer_id) == 2
+
+    await stage.eventually(twice)
+
+
+async def tombstones(stage: Stage, key: str) -> int:
+    """How many records without a value the topic of contacts has under this key."""
+    topic = stage.prefix + BuyerContact.topic
+    consumer = AIOKafkaConsumer(topic, bootstrap_servers=stage.bootstrap_servers, auto_offset_reset="earliest")
+    async with consumer:
+        ends = await consumer.end_offsets(consumer.assignment())
+        found = 0
+        while any([await consumer.position(place) < end for place, end in ends.items()]):
+            for records in (await consumer.getmany(timeout_ms=100)).values():
+                found += sum(record.value is None and record.key == key.encode() for record in records)
+    return found
 
 
 async def test_a_replayed_submission_does_not_bring_an_erased_buyer_back(

@@ -67,13 +67,20 @@ def _common(name: str, site: Site) -> Environment:
         "HTTP_HOST": LOOPBACK,
         "HTTP_PORT": str(site.ports[name]),
         "SEAL_PRIVATE_KEY": site.seal_keys[name],
+        "PRIVACY_KEY": _privacy_key(site),
         "TRACE_FILE": str(site.directory / "traces" / f"{name}.jsonl"),
         "LOG_LEVEL": "INFO",
     }
 
 
 def _ordering(site: Site) -> Environment:
-    return {"STOREFRONT_KEYS": json.dumps(site.storefront_keys)}
+    others = ("payments", "provisioning", "notifications", "refunds")
+    return {
+        **_agents(site),
+        "STOREFRONT_KEYS": json.dumps(site.storefront_keys),
+        "NOTIFICATIONS_SEAL_PUBLIC_KEY": site.seal_public_key("notifications"),
+        "PRIVACY_SOURCES": json.dumps({name: site.url(name) for name in others}),
+    }
 
 
 def _agents(site: Site) -> Environment:
@@ -115,6 +122,8 @@ def _notifications(site: Site) -> Environment:
         "BOUNCE_KEY": _secret(site, "bounces").hex(),
         "REFUNDS_URL": site.url("refunds"),
         "REFUNDS_KEYS": json.dumps(site.storefront_keys),
+        "ORDERING_URL": site.url("ordering"),
+        "ORDERING_KEYS": json.dumps(site.storefront_keys),
     }
 
 
@@ -131,6 +140,11 @@ def _refunds(site: Site) -> Environment:
 def _secret(site: Site, purpose: str) -> bytes:
     """32 bytes that stay the same for this site, and that only notifications and who works with it know."""
     return hashlib.sha256(f"{purpose} {site.seal_keys['notifications']}".encode()).digest()
+
+
+def _privacy_key(site: Site) -> str:
+    """What ordering shows when it exports what the others hold of a buyer."""
+    return hashlib.sha256(f"privacy {site.seal_keys['ordering']}".encode()).hexdigest()
 
 
 def _sandbox(site: Site) -> Environment:

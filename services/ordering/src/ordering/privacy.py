@@ -1,6 +1,7 @@
 """Privacy requests (PP 6.2): export, block, erase; and the proof that an erasure was done everywhere."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any, Literal
 from uuid import UUID
 
@@ -13,6 +14,8 @@ Kind = Literal["export", "block", "erase"]
 #: Every room that may hold something of a buyer has to say that it does not any more.
 SERVICES = ("ordering", "payments", "provisioning", "notifications", "refunds")
 _KEPT = ("orders, their facts and the accepted document versions, without contact data: accounting and tax law",)
+#: Later than `segment.ms` of the contacts' topic; see shared/messaging/topics.py.
+REPEAT_TOMBSTONE, _REPEAT_AFTER = "repeat_tombstone", timedelta(minutes=65)
 
 _CONFIRM = """
 UPDATE privacy_requests SET confirmed_at = :now, confirmed_by = :confirmed_by
@@ -84,6 +87,7 @@ async def erase(tx: Tx, buyer_id: UUID, storefront: str, request_id: UUID, *, tr
         trace=trace,
     )
     tx.erase(BuyerContact, str(buyer_id), trace=trace)
+    tx.schedule(REPEAT_TOMBSTONE, str(buyer_id), due_at=tx.now + _REPEAT_AFTER, trace=trace)
     own = {"buyer_id": buyer_id, "service": "ordering", "kept": list(_KEPT), "erased_at": tx.now}
     await tx.insert(erasures, [own])
 

@@ -9,7 +9,7 @@ from ordering.confirmations import Codes
 from ordering.consumers import FACTS, order_submitted
 from ordering.export import Collector
 from ordering.settings import Settings
-from ordering.work import ClearSessions
+from ordering.work import ClearSessions, RepeatTombstone
 from shared.clock import Clock
 from shared.contracts import OrderSubmitted
 from shared.kernel.auth import StorefrontKeys
@@ -26,7 +26,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     keep_sessions = timedelta(days=settings.session_retention_days)
     limits = settings.fraud_limits
     service.consumes({OrderSubmitted: order_submitted(catalogue, keep_sessions, limits), **FACTS})
-    service.performs(ClearSessions())
+    service.performs(ClearSessions(), RepeatTombstone())
     service.serves(
         api.router(service.database, catalogue, shops, keep_sessions, limits),
         holds_api.router(service.database, agents, limits),

@@ -1,8 +1,10 @@
-"""Ordering's due work: session records are deleted when their time is over (PP 4.5)."""
+"""Ordering's due work: session records end in time (PP 4.5), tombstones are repeated (PP 6.2)."""
 
 from collections.abc import Sequence
 from datetime import timedelta
 
+from ordering import privacy
+from shared.contracts import BuyerContact
 from shared.database import Tx
 from shared.work import Done, Item
 
@@ -35,3 +37,21 @@ class ClearSessions:
         pause = timedelta(0) if deleted == _MOST else timedelta(days=1)
         for one in done:
             tx.schedule(self.kind, one.item.key, due_at=tx.now + pause, trace=None)
+
+
+class RepeatTombstone:
+    """Once per erasure, when the segment with the buyer's contact is old enough to be closed by the next record.
+
+    Without one, the contact would stay on a quiet partition for as long as nobody else buys (messaging/topics.py).
+    """
+
+    kind = privacy.REPEAT_TOMBSTONE
+    concurrency = 1
+
+    async def perform(self, item: Item) -> None:
+        """Nothing outside is needed; the tombstone leaves with the transaction of `record`."""
+
+    async def record(self, tx: Tx, done: Sequence[Done[None]]) -> None:
+        """The same tombstone again; who has applied it finds nothing to erase."""
+        for one in done:
+            tx.erase(BuyerContact, one.item.key, trace=one.item.continues)

@@ -1,12 +1,32 @@
-"""Creating the topics that a service owns. Brokers have auto-creation switched off."""
+"""Creating the topics that a service owns. Brokers have auto-creation switched off.
 
-from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined] # not in its __all__
+Personal data have to leave the log within 24 hours of an erasure (PP 6.2). What that takes, counted from the erasure:
+
+`ordering.buyer-contact` (compacted). A broker compacts closed segments only, and closes one only when something is
+appended to it. The contact stands at worst in a segment opened with it at that moment. Ordering repeats the tombstone
+after 65 min (`ordering/work.py`), which is later than `segment.ms`: the segment closes, however quiet the partition is.
+Its records are older than `max.compaction.lag.ms` by then, so the cleaner takes it in its next round (15 s,
+`log.cleaner.backoff.ms`) and the files go a minute later (`file.delete.delay.ms`): about 1 h 10 min. The tombstones
+themselves hold the buyer's id only; they stay for 12 h, for readers who were away, and whoever was away longer has the
+erasure as a fact (`ordering.buyer-erasure-requested`, a week).
+
+`storefront.order-submitted` (deleted by age). A segment goes when its newest record is older than `retention.ms`, and
+its oldest one is at most `segment.ms` older than that: 21 h + 1 h, and 5 min (`log.retention.check.interval.ms`) and a
+minute for the files: 22 h 06 min, whatever a shop's clock says, because the broker's own time counts.
+"""
+
+from confluent_kafka.admin import (  # type: ignore[attr-defined] # not in its __all__
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+)
 
 from shared.contracts.base import EVENTS
 
 _ALREADY_EXISTS = "TOPIC_ALREADY_EXISTS"
 _COMPACTED = {
-    # An erased buyer must leave the log within a day (PP 6.2): small segments, short lags.
     "cleanup.policy": "compact",
     "max.compaction.lag.ms": "3600000",
     "segment.ms": "3600000",
@@ -16,14 +36,22 @@ _COMPACTED = {
 _DAY_MS = 24 * 3600 * 1000
 _KEPT = {"cleanup.policy": "delete", "retention.ms": str(7 * _DAY_MS)}
 #: Orders as submitted hold personal data, have no tombstones, and are of no use once they are answered.
-_SHORT = {"cleanup.policy": "delete", "retention.ms": str(_DAY_MS), "segment.ms": "3600000"}
+_SHORT = {
+    "cleanup.policy": "delete",
+    "retention.ms": "75600000",
+    "segment.ms": "3600000",
+    "message.timestamp.type": "LogAppendTime",
+}
 _COMPACTED_TOPICS = frozenset({"ordering.buyer-contact"})
 
 
 def create_topics(
     bootstrap_servers: str, topics: list[str], *, prefix: str = "", partitions: int = 6, replication: int = 1
 ) -> None:
-    """Create those topics that do not exist yet. Raises KafkaException."""
+    """Create those topics that do not exist yet, and set what was promised about personal data on those that do.
+
+    Raises KafkaException.
+    """
     admin = AdminClient({"bootstrap.servers": bootstrap_servers})
     wanted = [
         NewTopic(
@@ -34,12 +62,33 @@ def create_topics(
         )
         for topic in topics
     ]
-    for future in admin.create_topics(wanted, operation_timeout=30).values():
+    there = []
+    for name, future in admin.create_topics(wanted, operation_timeout=30).items():
         try:
             future.result()
         except Exception as error:
             if _ALREADY_EXISTS not in str(error):
                 raise
+            there.append(name)
+    _renew(admin, [name for name in there if _configuration(name.removeprefix(prefix)) is not _KEPT], prefix)
+
+
+def _renew(admin: AdminClient, names: list[str], prefix: str) -> None:
+    """An earlier version may have created them with other settings."""
+    changes = [
+        ConfigResource(
+            ConfigResource.Type.TOPIC,
+            name,
+            incremental_configs=[
+                ConfigEntry(setting, value, incremental_operation=AlterConfigOpType.SET)
+                for setting, value in _configuration(name.removeprefix(prefix)).items()
+            ],
+        )
+        for name in names
+    ]
+    if changes:
+        for future in admin.incremental_alter_configs(changes).values():
+            future.result()
 
 
 def _configuration(topic: str) -> dict[str, str]:
