@@ -15,17 +15,22 @@ from sandbox.testing import RunningSandbox, running_sandbox
 from shared.contracts import (
     AppealReceived,
     BuyerContact,
+    BuyerErasureRequested,
+    ConfirmationRequested,
     Explanation,
     Ground,
     InformationNeeded,
     InstallStatus,
     Kind,
     Money,
+    OrderHeld,
     OrderPaid,
+    OrderRefused,
     Plan,
     ProfileFailed,
     ProfileGenerated,
     ProfileObserved,
+    ProfileRevoked,
     ReceiptIssued,
     RefundApproved,
     RefundDenied,
@@ -50,7 +55,8 @@ class Buyer:
     storefront: str = "esimka"
     language: str = "en"
     name: str = "Ann Lee"
-    code: str = "LPA:1$smdp.sandbox.example$QQ7SECRETMATCHINGID2345678"
+    phone: str = "+995555000111"
+    lpa: str = "LPA:1$smdp.sandbox.example$QQ7SECRETMATCHINGID2345678"
     buyer_id: UUID = field(default_factory=uuid7)
     order_id: UUID = field(default_factory=uuid7)
     refund_id: UUID = field(default_factory=uuid7)
@@ -68,17 +74,38 @@ class Buyer:
             "buyer_id": self.buyer_id,
         }
 
-    def contact(self, email: str | None = None, *, later: float = 0) -> BuyerContact:
+    def contact(self, email: str | None = None, *, later: float = 0, **more: Any) -> BuyerContact:
         """The buyer's contact, `later` seconds after the first."""
         return BuyerContact(
             buyer_id=self.buyer_id,
             storefront=self.storefront,
             name=self.name,
             email=email or self.email,
-            phone="+995555000111",
+            phone=more.pop("phone", self.phone),
             language=self.language,
-            newsletter=False,
+            newsletter=more.pop("newsletter", False),
             updated_at=self.now + timedelta(seconds=later),
+            **more,
+        )
+
+    def code(
+        self, digits: str = "048151", *, channel: Literal["sms", "email"] = "sms", minutes: float = 15, **more: Any
+    ) -> ConfirmationRequested:
+        """Ordering wants a request of the buyer confirmed."""
+        return ConfirmationRequested(
+            **self.order,
+            confirmation_id=more.get("confirmation_id") or uuid7(),
+            purpose=more.get("purpose", "contact_change"),
+            channel=channel,
+            code=self.sealer.seal(digits.encode()),
+            requested_at=self.now,
+            expires_at=self.now + timedelta(minutes=minutes),
+        )
+
+    def erasure(self) -> BuyerErasureRequested:
+        """The buyer wants to be forgotten."""
+        return BuyerErasureRequested(
+            buyer_id=self.buyer_id, storefront=self.storefront, request_id=self.case_id, requested_at=self.now
         )
 
     def generated(self, confirmation_code: str | None = None) -> ProfileGenerated:
@@ -87,7 +114,7 @@ class Buyer:
             **self.order,
             plan=PLAN,
             iccid="8999702000000000018",
-            activation_code=self.sealer.seal(self.code.encode()),
+            activation_code=self.sealer.seal(self.lpa.encode()),
             confirmation_code=self.sealer.seal(confirmation_code.encode()) if confirmation_code else None,
             apn="internet",
             operator="primary",
@@ -149,6 +176,18 @@ class Buyer:
         return ProfileFailed(
             **self.order, plan=PLAN, operator="primary", reason="sold out", paid_at=self.now, failed_at=self.now
         )
+
+    def held(self) -> OrderHeld:
+        """Fraud control wants a person to look."""
+        return OrderHeld(**self.order, rules=("orders_by_ip",), held_at=self.now)
+
+    def refused(self) -> OrderRefused:
+        """A person has looked."""
+        return OrderRefused(**self.order, refused_at=self.now)
+
+    def revoked(self) -> ProfileRevoked:
+        """The code works no longer."""
+        return ProfileRevoked(**self.order, iccid="8999702000000000018", reason="refund", revoked_at=self.now)
 
     def settled(self) -> RefundSettled:
         """The bank has accepted the refund."""

@@ -98,7 +98,7 @@ async def test_only_the_button_is_a_delivery_and_the_first_one_counts(start: Any
         for _ in range(2):
             shown = await client.post(f"{path}/code", data=_form(page.text))
             assert shown.status_code == 200
-            for wanted in (buyer.code, "data:image/png", "esimsetup.apple.com", "esimsetup.android.com", "internet"):
+            for wanted in (buyer.lpa, "data:image/png", "esimsetup.apple.com", "esimsetup.android.com", "internet"):
                 assert wanted in shown.text
             assert shown.headers["cache-control"] == "no-store"
     [delivered] = await running.stage.events(QrDelivered)
@@ -203,7 +203,7 @@ async def test_a_profile_out_of_use_has_no_button(start: Any) -> None:
         assert "Show my code" not in page.text
         gone = await client.post(f"{path}/code", data=form)
         assert gone.status_code == 200
-        assert buyer.code not in gone.text
+        assert buyer.lpa not in gone.text
 
 
 async def test_the_page_follows_an_order_in_progress(start: Any) -> None:

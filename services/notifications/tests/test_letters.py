@@ -14,11 +14,11 @@ from notifications import storefronts
 from notifications.domain.activation import parse
 from notifications.domain.letters import NoteLetter, QrLetter, Rendered
 from notifications.domain.message import BadAddressError, message, recipient
-from notifications.domain.notes import KINDS
-from notifications.domain.relevance import COLUMNS, is_pointless
+from notifications.domain.notes import KINDS, code_in_short
+from notifications.domain.relevance import COLUMNS, is_over, is_pointless
 from notifications.domain.render import render_note, render_qr
 from notifications.domain.words import Texts, Words, day, days, money, texts, traffic, volume, written
-from notifications.facts import Approved, Extended, Nearing, PaidOrder
+from notifications.facts import Approved, Extended, Nearing, OpenedCode, PaidOrder
 from shared.contracts import (
     AppealReceived,
     ClaimReceived,
@@ -29,12 +29,16 @@ from shared.contracts import (
     Method,
     Money,
     OrderEvent,
+    OrderHeld,
+    OrderRefused,
     Plan,
     ReceiptIssued,
     RefundDenied,
     RefundSettled,
 )
+from shared.contracts.ordering import Purpose
 from shared.ids import uuid7
+from shared.sealed import Sealed
 
 STORES = storefronts.load()
 CODE = parse("LPA:1$smdp.example$ABCDEFGHIJKLMNOPQRSTUVWXYZ")
@@ -165,6 +169,18 @@ FACTS: dict[str, OrderEvent] = {
     "claim": ClaimReceived(**ORDER, claim_id=uuid7(), received_at=NOW, answer_by=NOW),
     "expiring": Nearing(**ORDER, plan=PLAN, ends_at=NOW),
     "ending": Nearing(**ORDER, plan=PLAN, ends_at=NOW),
+    "held": OrderHeld(**ORDER, rules=("orders_by_ip",), held_at=NOW),
+    "declined": OrderRefused(**ORDER, refused_at=NOW),
+    "code": OpenedCode(
+        **ORDER,
+        confirmation_id=uuid7(),
+        purpose="erase",
+        channel="email",
+        code=Sealed(recipient="notifications", box=""),
+        expires_at=NOW + timedelta(minutes=15),
+        requested_at=NOW,
+        digits="048151",
+    ),
 }
 
 
@@ -323,6 +339,36 @@ def test_a_mail_that_has_become_pointless_is_known() -> None:
     assert is_pointless("qr", {**nothing, "revoked_at": NOW}, PAID)
     assert not is_pointless("ending", {**nothing, "plan_ends_at": NOW}, FACTS["ending"])
     assert is_pointless("ending", {**nothing, "plan_ends_at": NOW + timedelta(days=3)}, FACTS["ending"])
+
+
+def test_a_code_says_what_it_is_for_until_when_and_that_nobody_is_to_be_told() -> None:
+    for rendered in (_note("code", FACTS["code"]), _note("code", FACTS["code"], "ru")):
+        assert "048151" in rendered.text
+        assert "048151" in rendered.html
+        assert "048151" not in rendered.subject
+    text = _note("code", FACTS["code"]).text
+    for wanted in ("your data are to be deleted", "Tell it to nobody", "20\u00a0November 2026, 17:15"):
+        assert wanted in text
+    assert "orders_by_ip" not in _note("held", FACTS["held"]).text
+
+
+@pytest.mark.parametrize("language", get_args(Language))
+@pytest.mark.parametrize("purpose", get_args(Purpose))
+def test_a_code_by_sms_says_the_same_in_short(purpose: Purpose, language: Language) -> None:
+    fact = FACTS["code"].model_copy(update={"purpose": purpose})
+    assert isinstance(fact, OpenedCode)
+    text = code_in_short(fact, "Qazaq eSIM", Words(language, ZoneInfo("Asia/Almaty")))
+    for wanted in ("048151", "Qazaq eSIM", "10000001", "17:15", texts(language)["code"][f"what_{purpose}"]):
+        assert wanted in text
+    assert "{" not in text
+    assert len(text) <= 268  # four parts in the alphabets that are not Latin
+
+
+def test_what_is_over_is_not_sent() -> None:
+    assert not is_over(FACTS["code"], NOW + timedelta(minutes=14))
+    assert is_over(FACTS["code"], NOW + timedelta(minutes=15))
+    assert is_over(FACTS["ending"], NOW)
+    assert not is_over(PAID, NOW + timedelta(days=999))
 
 
 @pytest.mark.parametrize("language", get_args(Language))

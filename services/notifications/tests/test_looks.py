@@ -194,7 +194,7 @@ async def test_account_page(start: Any, size: tuple[int, int], language: str, st
         assert await page.evaluate("document.activeElement.className") == "skip"
         await page.click(f"text={t['code_button']}")
         await page.wait("img.qr")
-        _reads(await _look(page, f"{name}-3-code"), buyer.code)
+        _reads(await _look(page, f"{name}-3-code"), buyer.lpa)
         side = await page.evaluate("document.querySelector('img.qr').getBoundingClientRect().width")
         assert side >= 300
         assert page.errors == []
@@ -215,7 +215,7 @@ async def test_the_page_reads_without_scripts_and_a_bad_link_says_so(start: Any)
         plain = await context.new_page()
         await plain.goto(base + found[0])
         await plain.click("text=Show my code")
-        assert buyer.code in await plain.inner_text("body")
+        assert buyer.lpa in await plain.inner_text("body")
         await context.close()
         assert await page.goto(f"{base}/account/{'x' * 70}") == 404
         await _look(page, "account-bad-link")

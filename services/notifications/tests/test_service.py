@@ -32,14 +32,14 @@ async def test_profile_and_contact_become_a_mail_with_a_scannable_code(start: An
     assert "Айгүл <b>" in mail["text"]
     assert "Айгүл &lt;b&gt;" in mail["html"]
     assert "20\u00a0мая 2027" in mail["text"]  # 19 May, 22:00 UTC, in Almaty
-    assert buyer.code in mail["text"]
+    assert buyer.lpa in mail["text"]
     assert "4471" in mail["text"]
     [picture] = mail["attachments"]
     file = tmp_path / "qr.png"
     file.write_bytes(base64.b64decode(picture["content_base64"]))
     with Image.open(file) as image:
         [found] = zxingcpp.read_barcodes(image)
-    assert found.text == buyer.code
+    assert found.text == buyer.lpa
     assert picture["content_id"] in mail["html"]
 
 
@@ -313,5 +313,5 @@ async def test_the_code_is_nowhere_but_in_the_mail_and_the_trace_goes_on(
     seen = running.trace_file.read_text() + "".join(capfd.readouterr()) + delivered.event.model_dump_json()
     for table in ("mails", "work", "outbox", "dead_letters"):
         seen += str(await running.rows(f"SELECT * FROM {table}"))
-    for secret in (buyer.code.split("$")[2], "canary", "Zebulon"):
+    for secret in (buyer.lpa.split("$")[2], "canary", "Zebulon"):
         assert secret not in seen

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from notifications.consumers.mailing import schedule
 from notifications.domain.account import Mailed
-from notifications.domain.links import BadLinkError, Links
+from notifications.domain.links import BadLinkError, GoneError, Links
 from notifications.facts import Code
 from notifications.recent import Contact
 from notifications.settings import Settings
@@ -19,8 +19,7 @@ from shared.ids import uuid7
 #: A code that works.
 _ALIVE = "o.revoked_at IS NULL AND o.expired_at IS NULL"
 _ORDER = """
-SELECT o.*, c.name, c.email, c.language FROM orders o
-LEFT JOIN contacts c ON c.buyer_id = o.buyer_id AND c.erased_at IS NULL
+SELECT o.*, c.name, c.email, c.language, c.erased_at FROM orders o LEFT JOIN contacts c USING (buyer_id)
 WHERE o.order_id = :order
 """
 _MAILS = """
@@ -136,8 +135,10 @@ class Accounts:
     async def _open(self, tx: Tx, token: str) -> Opened:
         order_id = self._links.order_of(token, tx.now)
         row = (await tx.execute(_ORDER, order=order_id)).one_or_none()
+        if row is not None and row.erased_at is not None:
+            raise GoneError("the buyer was forgotten")
         if row is None or row.email is None:
-            raise BadLinkError("no such order, or its buyer was forgotten")
+            raise BadLinkError("no such order")
         self._links.check(token, row.email)
         mails = [Mailed(**mail) for mail in (await tx.execute(_MAILS, order=order_id)).mappings()]
         state = (await tx.execute(_STATES, orders=[order_id])).one().state

@@ -2,7 +2,18 @@
 
 from datetime import datetime
 
-from shared.contracts import OrderEvent, OrderPaid, Plan, ProfileGenerated, RefundApproved, RefundSettled, TopUpApplied
+from pydantic import Field
+
+from shared.contracts import (
+    ConfirmationRequested,
+    OrderEvent,
+    OrderPaid,
+    Plan,
+    ProfileGenerated,
+    RefundApproved,
+    RefundSettled,
+    TopUpApplied,
+)
 
 
 class PaidOrder(OrderPaid):
@@ -34,3 +45,9 @@ class Nearing(OrderEvent):
 
     plan: Plan
     ends_at: datetime
+
+
+class OpenedCode(ConfirmationRequested):
+    """A code that a buyer confirms a request with, opened: in memory only, while it is being sent."""
+
+    digits: str = Field(repr=False)

@@ -23,17 +23,19 @@ class Contact:
     name: str
     email: str
     language: str
+    phone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
     """A mail that is due: the fact it is about, and the buyer's contact.
 
-    None as contact: the mail is not to be sent (any more).
+    None as contact: the mail is not to be sent (any more), or not while it is `withheld`.
     """
 
     fact: Any
     contact: Contact | None
+    withheld: bool = False
 
 
 class Recent:

@@ -40,7 +40,8 @@ async def returned(tx: Tx, kind: str, subject_id: UUID, bounce: Bounce) -> bool:
     ).one_or_none()
     if row is None:
         return False
-    if kind in {"qr", "resend"} and not row.sent_again:
+    # Of a buyer who was forgotten nothing is told: the fact is empty.
+    if kind in {"qr", "resend"} and row.facts and not row.sent_again:
         fact = Code.model_validate(row.facts)
         tx.publish(delivery_failed(fact, bounce.smtp_code, bounce.enhanced_code, tx.now), trace=row.trace)
     return True

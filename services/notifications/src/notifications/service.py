@@ -6,17 +6,22 @@ from notifications import storefronts
 from notifications.accounts import Accounts
 from notifications.adapters.instant import InstantMailer
 from notifications.adapters.refunds import RefundDesk
+from notifications.adapters.sms import HttpTexter
 from notifications.adapters.smtp import SmtpMailer
 from notifications.api import account, bounces
 from notifications.consumers.contacts import Contacts
 from notifications.consumers.mailing import Mailing
 from notifications.consumers.orders import Orders
 from notifications.consumers.refunds import Refunds
+from notifications.consumers.requests import Requests
 from notifications.domain.delivery import Mailer
 from notifications.domain.signature import Signature
+from notifications.domain.texting import Texter
 from notifications.live import Live
+from notifications.privacy import HELD
 from notifications.recent import Recent
 from notifications.settings import Settings
+from notifications.work.codes import SendCode
 from notifications.work.letters import DeliverQr, MailRefund, SendNote
 from notifications.work.sending import Sending
 from notifications.work.watch import WatchExpiry, WatchOrders, WatchPlan
@@ -24,9 +29,13 @@ from shared.clock import Clock
 from shared.contracts import (
     AppealReceived,
     BuyerContact,
+    BuyerErasureRequested,
     ClaimReceived,
+    ConfirmationRequested,
     InformationNeeded,
+    OrderHeld,
     OrderPaid,
+    OrderRefused,
     ProfileExpired,
     ProfileFailed,
     ProfileGenerated,
@@ -38,6 +47,7 @@ from shared.contracts import (
     RefundSettled,
     TopUpApplied,
 )
+from shared.kernel.privacy import exports
 from shared.kernel.service import Service
 
 #: aiosmtplib's `start_tls`: None takes it where the server offers it.
@@ -51,10 +61,11 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     service.closes(mailer.close)
     recent = Recent()
     mailing = Mailing(recent)
-    contacts, orders, refunds = (
+    contacts, orders, refunds, requests = (
         Contacts(recent, settings.resend_limit),
         Orders(mailing, settings),
         Refunds(mailing, settings),
+        Requests(mailing, recent),
     )
     sending = Sending(
         settings,
@@ -83,6 +94,10 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
             RefundSettled: refunds.refund_settled,
             AppealReceived: refunds.appeal_received,
             ClaimReceived: refunds.claim_received,
+            ConfirmationRequested: requests.confirmation_requested,
+            OrderHeld: requests.order_held,
+            OrderRefused: requests.order_refused,
+            BuyerErasureRequested: requests.buyer_erasure_requested,
         }
     )
     service.forgets(BuyerContact, contacts.buyer_erased)
@@ -90,6 +105,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
         DeliverQr(sending, service.opener),
         MailRefund(sending),
         SendNote(sending),
+        SendCode(sending, service.opener, _texter(settings, service)),
         WatchOrders(mailing),
         WatchExpiry(mailing),
         WatchPlan(mailing, service.database, settings),
@@ -106,7 +122,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
         refunds=_refund_desk(settings, service),
         leaving=service.leaving,
     )
-    service.serves(account.router(desk))
+    service.serves(account.router(desk), exports(service.database, settings.privacy_key, HELD))
     account.install(service.app)
     if settings.bounce_key is not None:
         bounce_key = settings.bounce_key.get_secret_value()
@@ -128,6 +144,14 @@ def _refund_desk(settings: Settings, service: Service) -> RefundDesk | None:
     desk = RefundDesk(settings.refunds_url, settings.refunds_keys, service.tracing)
     service.closes(desk.close)
     return desk
+
+
+def _texter(settings: Settings, service: Service) -> Texter | None:
+    if settings.sms_url is None or settings.sms_key is None:
+        return None
+    texter = HttpTexter(settings.sms_url, settings.sms_key, timeout_seconds=settings.sms_timeout_seconds)
+    service.closes(texter.close)
+    return texter
 
 
 def _mailer(settings: Settings) -> Mailer:

@@ -41,6 +41,12 @@ class Settings(ServiceSettings):
     #: RFC 5321 section 4.5.4.1: give up after 4-5 days of temporary refusals.
     mail_give_up_seconds: float = Field(_FOUR_DAYS, gt=0)
 
+    sms_url: str | None = Field(
+        None, pattern=r"^https?://", description="the SMS gateway's call; without it codes go by mail"
+    )
+    sms_key: SecretStr | None = None
+    sms_timeout_seconds: float = Field(10.0, gt=0)
+
     public_url: str = Field(
         "http://127.0.0.1:8004", pattern=r"^https?://[^\s]*[^/\s]$", description="where buyers reach this service"
     )
@@ -72,4 +78,6 @@ class Settings(ServiceSettings):
     def _possible(self) -> Self:
         if (self.smtp_username is None) != (self.smtp_password is None):
             raise ValueError("SMTP_USERNAME and SMTP_PASSWORD go together")
+        if (self.sms_url is None) != (self.sms_key is None):
+            raise ValueError("SMS_URL and SMS_KEY go together")
         return self

@@ -1,6 +1,6 @@
 """Notifications' own tables."""
 
-from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table, Text, Uuid, text
+from sqlalchemy import BigInteger, Boolean, Column, Date, Index, Integer, MetaData, Table, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from shared.spine import timestamp
@@ -8,7 +8,8 @@ from shared.spine import timestamp
 metadata = MetaData()
 
 #: Where buyers are reached; the newest `updated_at` wins. A row without an address is a place that is kept: for a
-#: contact that a mail already waits for, or (erased_at) for a buyer who was forgotten and stays so.
+#: contact that a mail already waits for, or (erased_at) for a buyer who was forgotten and stays so. `phone` and
+#: `storefront` of contacts that came before 0003 are there once the contact is told again.
 contacts = Table(
     "contacts",
     metadata,
@@ -18,11 +19,17 @@ contacts = Table(
     Column("language", Text),
     timestamp("updated_at"),
     timestamp("erased_at"),
+    Column("phone", Text),
+    Column("storefront", Text),
+    Column("newsletter", Boolean, nullable=False, server_default="false"),
+    Column("blocked", Boolean, nullable=False, server_default="false"),
+    Index("contacts_newsletter", "storefront", "buyer_id", postgresql_where=text("newsletter")),
 )
 
 #: One row per mail that a buyer is to get: its kind, and the fact it is about (an order, a refund, a receipt, ...).
 #: state: waiting (for the contact) | due | sent | refused (by the mailbox) | bounced (accepted, then returned) |
-#: merged (another mail said it too) | dropped (pointless by then, or the buyer was erased).
+#: merged (another mail said it too) | blocked (withheld while the buyer's data are blocked) | dropped (pointless by
+#: then, or the buyer was erased). channel: how a code went, `email` or `sms`. Of erased buyers `facts` is empty.
 mails = Table(
     "mails",
     metadata,
@@ -39,7 +46,8 @@ mails = Table(
     timestamp("settled_at"),
     Column("soft_bounces", Integer, nullable=False, server_default="0"),
     timestamp("bounced_at"),
-    Index("mails_waiting", "buyer_id", postgresql_where=text("state = 'waiting'")),
+    Column("channel", Text),
+    Index("mails_buyer", "buyer_id"),
     Index("mails_order", "order_id"),
 )
 
@@ -76,6 +84,50 @@ orders = Table(
     timestamp("shown_at"),
     Column("resends", Integer, nullable=False, server_default="0"),
     timestamp("resent_at"),
+    Index("orders_buyer", "buyer_id"),
     Index("orders_paid", "paid_at"),
     Index("orders_valid", "valid_until", postgresql_using="brin"),
+)
+
+#: What is sent to all who agreed to it. `letters`: by language, {"subject", "text"}; planned_at: all recipients are
+#: known; skipped: those who were left out then, because they had a newsletter that day.
+newsletters = Table(
+    "newsletters",
+    metadata,
+    Column("newsletter_id", Uuid, primary_key=True),
+    Column("storefront", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("letters", JSONB, nullable=False),
+    Column("skipped", Integer, nullable=False, server_default="0"),
+    timestamp("created_at", nullable=False),
+    timestamp("planned_at"),
+    timestamp("stopped_at"),
+)
+
+#: Who gets a newsletter. A buyer gets one a day, whatever is asked (PP 4.6): `day` is the storefront's, set with the
+#: plan and moved where it is sent later; None where nothing was sent.
+#: state: planned -> sending (written down before the mail server is called) -> sent | failed | unknown (nobody knows
+#: whether the mail server has it: not sent again) | bounced; or skipped (unsubscribed, blocked, erased, or another one
+#: was sent that day).
+recipients = Table(
+    "newsletter_recipients",
+    metadata,
+    Column("newsletter_id", Uuid, primary_key=True),
+    Column("buyer_id", Uuid, primary_key=True),
+    Column("mail_id", Uuid, nullable=False),
+    Column("day", Date),
+    Column("state", Text, nullable=False),
+    Column("smtp_code", Integer),
+    timestamp("settled_at"),
+    Index("newsletter_one_a_day", "buyer_id", "day", unique=True),
+    Index("newsletter_mail", "mail_id", unique=True),
+)
+
+#: Who gets no newsletters, whatever the contact says. reason: unsubscribed | refused (by the mailbox) | bounced.
+suppressions = Table(
+    "newsletter_suppressions",
+    metadata,
+    Column("buyer_id", Uuid, primary_key=True),
+    Column("reason", Text, nullable=False),
+    timestamp("since", nullable=False),
 )

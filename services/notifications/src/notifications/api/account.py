@@ -22,7 +22,7 @@ from notifications.adapters.refunds import RefundDesk
 from notifications.domain import activation
 from notifications.domain.account import is_moving
 from notifications.domain.letters import Storefront
-from notifications.domain.links import BadLinkError, Links
+from notifications.domain.links import BadLinkError, GoneError, Links
 from notifications.domain.page import Page, Prospect, Refunding, Shown, asset, render_bad_link, render_page, stylesheet
 from notifications.domain.words import Words, said, texts, written
 from notifications.facts import Code
@@ -108,8 +108,10 @@ def install(app: FastAPI) -> None:
     """Answer a link that opens nothing with a page that says so."""
 
     @app.exception_handler(BadLinkError)
-    async def _bad(_request: Request, _error: BadLinkError) -> HTMLResponse:
-        return HTMLResponse(render_bad_link(), HTTPStatus.NOT_FOUND, headers=_SAFE)
+    async def _bad(_request: Request, error: BadLinkError) -> HTMLResponse:
+        gone = isinstance(error, GoneError)
+        status = HTTPStatus.GONE if gone else HTTPStatus.NOT_FOUND
+        return HTMLResponse(render_bad_link("gone" if gone else "bad"), status, headers=_SAFE)
 
 
 async def _events(desk: Desk, token: str, opened: Opened, seen: str) -> AsyncIterator[str]:

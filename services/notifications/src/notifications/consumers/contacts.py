@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from notifications.consumers.mailing import schedule
+from notifications.domain.relevance import EVEN_IF_BLOCKED
+from notifications.privacy import FORGET
 from notifications.recent import Recent
 from notifications.tables import contacts
 from shared.contracts import BuyerContact
@@ -14,19 +16,29 @@ from shared.telemetry.logging import get_logger
 
 log = get_logger(__name__)
 _ADDRESSES = """
-SELECT buyer_id, email FROM contacts
+SELECT buyer_id, email, blocked FROM contacts
 WHERE buyer_id = ANY(CAST(:buyers AS uuid[])) AND email IS NOT NULL ORDER BY buyer_id FOR UPDATE
 """
 _NEWEST_WINS = """
 ON CONFLICT (buyer_id) DO UPDATE
-SET name = EXCLUDED.name, email = EXCLUDED.email, language = EXCLUDED.language, updated_at = EXCLUDED.updated_at
-WHERE contacts.erased_at IS NULL AND (contacts.updated_at IS NULL OR contacts.updated_at < EXCLUDED.updated_at)
+SET name = EXCLUDED.name, email = EXCLUDED.email, language = EXCLUDED.language, updated_at = EXCLUDED.updated_at,
+    phone = EXCLUDED.phone, storefront = EXCLUDED.storefront, newsletter = EXCLUDED.newsletter,
+    blocked = EXCLUDED.blocked
+WHERE contacts.erased_at IS NULL AND (contacts.updated_at IS NULL OR contacts.updated_at < EXCLUDED.updated_at
+  OR (contacts.updated_at = EXCLUDED.updated_at AND contacts.phone IS NULL))
 """
 _RELEASE = """
-UPDATE mails m SET state = 'due' FROM contacts c
+UPDATE mails m SET state = CASE WHEN c.blocked AND m.kind <> ALL(CAST(:even AS text[])) THEN 'blocked' ELSE 'due' END
+FROM contacts c
 WHERE m.buyer_id = ANY(CAST(:buyers AS uuid[])) AND m.state = 'waiting'
   AND c.buyer_id = m.buyer_id AND c.email IS NOT NULL
-RETURNING m.kind, m.subject_id, m.buyer_id, m.trace
+RETURNING m.kind, m.subject_id, m.buyer_id, m.trace, m.state
+"""
+#: A new order lifted the block: what still has anything to say is said (domain/relevance.py).
+_UNBLOCK = """
+UPDATE mails m SET state = 'due' FROM contacts c
+WHERE m.buyer_id = ANY(CAST(:buyers AS uuid[])) AND m.state = 'blocked' AND c.buyer_id = m.buyer_id AND NOT c.blocked
+RETURNING m.kind, m.subject_id, m.buyer_id, m.trace, m.state
 """
 #: A code whose mail has gone (or was refused) goes to the new address too, so many times per order and no more.
 #: So does one that somebody has in hand: nobody knows which address it is going to.
@@ -49,16 +61,6 @@ FROM unnest(CAST(:subjects AS uuid[]), CAST(:orders AS uuid[])) AS s(subject_id,
 JOIN mails m ON m.kind = 'qr' AND m.subject_id = s.order_id
 ON CONFLICT DO NOTHING RETURNING subject_id, buyer_id, trace
 """
-_ERASE = """
-INSERT INTO contacts (buyer_id, erased_at) SELECT unnest(CAST(:buyers AS uuid[])), :now
-ON CONFLICT (buyer_id) DO UPDATE
-SET name = NULL, email = NULL, language = NULL, updated_at = NULL,
-    erased_at = COALESCE(contacts.erased_at, EXCLUDED.erased_at)
-"""
-_DROP = """
-UPDATE mails SET state = 'dropped', settled_at = :now
-WHERE buyer_id = ANY(CAST(:buyers AS uuid[])) AND state = 'waiting'
-"""
 
 
 class Contacts:
@@ -76,12 +78,17 @@ class Contacts:
             if event.buyer_id not in newest or newest[event.buyer_id].updated_at < event.updated_at:
                 newest[event.buyer_id] = event
         buyers = sorted(newest)
-        before = {row.buyer_id: row.email for row in await tx.execute(_ADDRESSES, buyers=buyers)}
+        known = (await tx.execute(_ADDRESSES, buyers=buyers)).all()
+        before = {row.buyer_id: row.email for row in known}
         rows = [newest[buyer].model_dump(include={column.name for column in contacts.c}) for buyer in buyers]
         kept = await tx.insert(contacts, rows, on_conflict=_NEWEST_WINS, returning="buyer_id, email")
         self._recent.forget(buyers)
-        for mail in await tx.execute(_RELEASE, buyers=buyers):
-            schedule(tx, mail.kind, mail.subject_id, mail.buyer_id, mail.trace)
+        released = (await tx.execute(_RELEASE, buyers=buyers, even=sorted(EVEN_IF_BLOCKED))).all()
+        if blocked := [row.buyer_id for row in known if row.blocked]:
+            released += (await tx.execute(_UNBLOCK, buyers=blocked)).all()
+        for mail in released:
+            if mail.state == "due":
+                schedule(tx, mail.kind, mail.subject_id, mail.buyer_id, mail.trace)
         moved = [row.buyer_id for row in kept if before.get(row.buyer_id, row.email) != row.email]
         if moved:
             await self._send_again(tx, {buyer: newest[buyer] for buyer in sorted(moved)})
@@ -101,8 +108,8 @@ class Contacts:
         buyers = sorted({buyer for tombstone in batch if (buyer := _buyer(tombstone)) is not None})
         if not buyers:
             return
-        await tx.execute(_ERASE, buyers=buyers, now=tx.now)
-        await tx.execute(_DROP, buyers=buyers, now=tx.now)
+        for statement in FORGET:
+            await tx.execute(statement, buyers=buyers)
         self._recent.forget(buyers)
 
 

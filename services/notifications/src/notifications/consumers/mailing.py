@@ -11,20 +11,22 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
+from notifications.domain.relevance import EVEN_IF_BLOCKED
 from notifications.facts import Code
 from notifications.recent import Contact, Known, Recent
 from shared.contracts import OrderEvent
 from shared.database import Tx
 
 #: The job that sends a kind of mail, where it is not `mail`.
-_JOBS: Mapping[str, str] = {"qr": "deliver_qr", "resend": "deliver_qr", "refund": "mail_refund"}
+_JOBS: Mapping[str, str] = {"qr": "deliver_qr", "resend": "deliver_qr", "refund": "mail_refund", "code": "send_code"}
 _CONTACTS = """
-SELECT buyer_id, name, email, language, erased_at FROM contacts WHERE buyer_id = ANY(CAST(:buyers AS uuid[]))
+SELECT buyer_id, name, email, language, phone, blocked, erased_at FROM contacts
+WHERE buyer_id = ANY(CAST(:buyers AS uuid[]))
 """
 _KEEP_PLACES = """
 INSERT INTO contacts (buyer_id) SELECT unnest(CAST(:buyers AS uuid[]))
 ON CONFLICT (buyer_id) DO UPDATE SET buyer_id = EXCLUDED.buyer_id
-RETURNING buyer_id, name, email, language, erased_at
+RETURNING buyer_id, name, email, language, phone, blocked, erased_at
 """
 
 
@@ -51,6 +53,10 @@ known AS (
     answered_at = COALESCE(o.answered_at, EXCLUDED.answered_at)
   RETURNING o.order_id, o.receipt->>'ticket_url' AS receipt_url)
 SELECT made.order_id AS subject_id, made.state, known.receipt_url FROM made JOIN known USING (order_id)
+"""
+#: Of a buyer who was forgotten only that there was a mail, and when.
+_EMPTY = """
+UPDATE mails SET facts = '{}' WHERE kind = :kind AND subject_id = ANY(CAST(:subjects AS uuid[])) AND state = 'dropped'
 """
 _RECEIPTS = """
 UPDATE mails m SET facts = m.facts || jsonb_build_object('receipt_url', r.url)
@@ -130,7 +136,7 @@ async def _insert(
     """Rows in the order of subjects, so that two batches never wait for each other in a circle."""
     subjects = sorted(facts, key=attrgetter("int"))
     ordered = [facts[subject] for subject in subjects]
-    states = [_state(contacts[fact.event.buyer_id]) if contacts is not None else "merged" for fact in ordered]
+    states = [_state(contacts[fact.event.buyer_id], kind) if contacts is not None else "merged" for fact in ordered]
     found = await tx.execute(
         sql,
         kind=kind,
@@ -141,24 +147,32 @@ async def _insert(
         traces=[fact.trace for fact in ordered],
         now=tx.now,
     )
+    if "dropped" in states:
+        erased = [subject for subject, state in zip(subjects, states, strict=True) if state == "dropped"]
+        await tx.execute(_EMPTY, kind=kind, subjects=erased)
     return found.all()
 
 
 def _known(event: OrderEvent, contact: Any) -> Known:
-    return Known(event, Contact(contact.name, contact.email, contact.language))
+    return Known(event, Contact(contact.name, contact.email, contact.language, contact.phone))
 
 
 async def _contacts(tx: Tx, buyers: set[UUID]) -> dict[UUID, Any]:
-    """Contact rows of these buyers. Where there is none its place is kept, and locked until the commit."""
+    """Contact rows of these buyers. Where there is none its place is kept, and locked until the commit.
+
+    So are those of buyers who are blocked: the contact that lifts it must find the mails that were withheld.
+    """
     found = {row.buyer_id: row for row in await tx.execute(_CONTACTS, buyers=sorted(buyers, key=attrgetter("int")))}
-    missing = [buyer for buyer in buyers if buyer not in found or _state(found[buyer]) == "waiting"]
+    missing = [buyer for buyer in buyers if buyer not in found or found[buyer].email is None or found[buyer].blocked]
     if missing:
         places = await tx.execute(_KEEP_PLACES, buyers=sorted(missing, key=attrgetter("int")))
         found |= {row.buyer_id: row for row in places}
     return found
 
 
-def _state(contact: Any) -> str:
+def _state(contact: Any, kind: str) -> str:
     if contact.erased_at is not None:
         return "dropped"
-    return "due" if contact.email is not None else "waiting"
+    if contact.email is None:
+        return "waiting"
+    return "blocked" if contact.blocked and kind not in EVEN_IF_BLOCKED else "due"

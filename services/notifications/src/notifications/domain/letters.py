@@ -17,6 +17,8 @@ class Storefront:
     support: str
     time_zone: str
     accent: str
+    #: The sender of SMS: at most 11 letters and digits.
+    sms_sender: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,10 @@ class BadLinkError(ValueError):
     """The link is altered, not ours, over, or made for another address. The message never repeats it."""
 
 
+class GoneError(BadLinkError):
+    """The order's buyer was forgotten: there is no address left that the link could be checked with."""
+
+
 class Links:
     """Makes and reads links. `key`: 32 secret bytes; `public_url`: without a slash at its end."""
 

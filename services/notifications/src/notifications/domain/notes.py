@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from notifications.domain.letters import Note
-from notifications.domain.words import Words
-from notifications.facts import Approved, Extended, Nearing, PaidOrder
+from notifications.domain.words import Words, texts
+from notifications.facts import Approved, Extended, Nearing, OpenedCode, PaidOrder
 from shared.contracts import (
     AppealReceived,
     ClaimReceived,
     Ground,
     InformationNeeded,
     OrderEvent,
+    OrderHeld,
+    OrderRefused,
     ReceiptIssued,
     RefundDenied,
     RefundSettled,
@@ -144,6 +146,32 @@ def _nearing(section: str) -> Callable[[Nearing, Words], Note]:
     return note
 
 
+def _code(event: OpenedCode, words: Words) -> Note:
+    until = words.minute(event.expires_at)
+    return Note(
+        "code",
+        {"what": texts(words.language)["code"][f"what_{event.purpose}"], "until": until},
+        ("lead", "secret", "not_you"),
+        rows=(("code", event.digits), ("until", until)),
+    )
+
+
+def code_in_short(event: OpenedCode, storefront: str, words: Words) -> str:
+    """The same as a text message."""
+    t = texts(words.language)["code"]
+    return t["sms"].format(
+        code=event.digits,
+        storefront=storefront,
+        order_number=event.order_number,
+        what=t[f"what_{event.purpose}"],
+        until=words.minute(event.expires_at),
+    )
+
+
+def _plain(section: str) -> Callable[[OrderEvent, Words], Note]:
+    return lambda _event, _words: Note(section, {}, ("lead", "next"))
+
+
 def _clauses(grounds: tuple[Ground, ...]) -> Rows:
     clauses = tuple(dict.fromkeys(f"{ground.document} {ground.clause}" for ground in grounds))
     return (("clauses", ", ".join(clauses)),) if clauses else ()
@@ -162,7 +190,7 @@ class Kind:
     write: Callable[[Any, Words], Note]
 
 
-#: Every kind of mail without a code.
+#: Every kind of mail without an activation code.
 KINDS: Mapping[str, Kind] = {
     "order": Kind(PaidOrder, _order),
     "delay": Kind(PaidOrder, _delay),
@@ -176,4 +204,7 @@ KINDS: Mapping[str, Kind] = {
     "claim": Kind(ClaimReceived, _claim),
     "expiring": Kind(Nearing, _nearing("expiring")),
     "ending": Kind(Nearing, _nearing("ending")),
+    "held": Kind(OrderHeld, _plain("held")),
+    "declined": Kind(OrderRefused, _plain("declined")),
+    "code": Kind(OpenedCode, _code),
 }

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from notifications.domain import qr, words
 from notifications.domain.account import Line, Mailed, is_moving, returned, standing, timeline, usage, veiled
@@ -99,10 +99,10 @@ def render_page(page: Page) -> str:
 _LATER = frozenset({"usage_of", "usage_only", "usage_as_of"})
 
 
-def render_bad_link() -> str:
+def render_bad_link(why: Literal["bad", "gone"] = "bad") -> str:
     """A page for a link that opens nothing, in all languages: we do not know who is asking."""
     everybody = [(language, words.texts(language)["account"]) for language in get_args(Language)]
-    return environment("html").get_template("bad_link.html.j2").render(everybody=everybody)
+    return environment("html").get_template("bad_link.html.j2").render(everybody=everybody, why=why)
 
 
 @cache

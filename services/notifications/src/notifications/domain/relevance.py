@@ -12,7 +12,13 @@ _OVER: Mapping[str, tuple[str, ...]] = {
     "resend": ("revoked_at", "expired_at"),
     "expiring": ("installed_at", "activated_at", "expired_at", "revoked_at", "refunded_at"),
     "ending": ("expired_at", "revoked_at", "refunded_at"),
+    "held": ("paid_at", "generated_at"),
 }
+#: Sent although the buyer's data are blocked (PP 6.2): what the buyer asked for (codes, resends, answers about refunds
+#: and claims), and what the law has us tell them (fiscal receipts, and money that goes back).
+EVEN_IF_BLOCKED = frozenset(
+    {"code", "resend", "receipt", "refund", "settled", "information", "denied", "appeal", "claim"}
+)
 #: What a mail is decided by, as columns of `orders`.
 COLUMNS = tuple(sorted({column for columns in _OVER.values() for column in columns} | {"plan_ends_at"}))
 
@@ -23,3 +29,9 @@ def is_pointless(kind: str, order: Mapping[str, datetime | None], fact: Any) -> 
         return True
     ends_at = order["plan_ends_at"]
     return kind == "ending" and ends_at is not None and ends_at > fact.ends_at
+
+
+def is_over(fact: Any, now: datetime) -> bool:
+    """Whether the time that a mail speaks of has passed: a code that is not valid any more, a plan that has ended."""
+    end = getattr(fact, "expires_at", None) or getattr(fact, "ends_at", None)
+    return end is not None and end <= now

@@ -77,8 +77,12 @@ class DeliverQr(MailJob):
             tx.publish(delivery_failed(fact, code, enhanced, settled.at), trace=trace)
 
 
+#: Orders that nobody can pay have no page; and a code goes alone.
+_NO_PAGE = frozenset({"held", "declined", "code"})
+
+
 class SendNote(MailJob):
-    """Every mail without a code (domain/notes.py)."""
+    """Every mail without an activation code (domain/notes.py)."""
 
     kind = "mail"
 
@@ -93,8 +97,9 @@ class SendNote(MailJob):
         full = fact if isinstance(fact, wanted.fact) else wanted.fact.model_construct(**dict(fact))
         words = Words(written(contact.language), ZoneInfo(store.time_zone))
         note = wanted.write(full, words)
+        page = None if mail in _NO_PAGE else account
         return render_note(
-            NoteLetter(store, contact.language, contact.name, fact.order_number, note=note, account=account)
+            NoteLetter(store, contact.language, contact.name, fact.order_number, note=note, account=page)
         )
 
 

@@ -11,12 +11,13 @@ from uuid import UUID
 from opentelemetry.trace import SpanKind
 from prometheus_client import CollectorRegistry, Counter
 
+from notifications.consumers.mailing import schedule
 from notifications.domain import activation, delivery
 from notifications.domain.delivery import Accepted, Answer, Mail, Mailer, Refused
 from notifications.domain.letters import Rendered, Storefront
 from notifications.domain.links import Links
 from notifications.domain.message import BadAddressError, Signer, message, recipient
-from notifications.domain.relevance import COLUMNS, is_pointless
+from notifications.domain.relevance import COLUMNS, EVEN_IF_BLOCKED, is_over, is_pointless
 from notifications.recent import Contact, Known, Recent
 from notifications.settings import Settings
 from shared.contracts import OrderEvent
@@ -25,11 +26,12 @@ from shared.sealed import CannotOpenError
 from shared.telemetry.tracing import Tracing
 from shared.work import Done, Item, NeedsPersonError, NotNow, Unknown
 
-State = Literal["sent", "refused", "dropped"]
+State = Literal["sent", "refused", "dropped", "blocked"]
 #: RFC 3463: bad destination mailbox address syntax.
 _BAD_ADDRESS = Refused(553, "5.1.3")
 _DUE = f"""
-SELECT m.facts, m.state, c.name, c.email, c.language, {", ".join(f"o.{column}" for column in COLUMNS)}
+SELECT m.facts, m.state, c.name, c.email, c.language, c.phone, c.blocked,
+       {", ".join(f"o.{column}" for column in COLUMNS)}
 FROM mails m LEFT JOIN contacts c ON c.buyer_id = m.buyer_id AND c.erased_at IS NULL
              LEFT JOIN orders o ON o.order_id = m.order_id
 WHERE m.kind = :kind AND m.subject_id = :subject
@@ -54,6 +56,23 @@ SELECT s.kind, s.subject_id, f.order_id IS NOT NULL AS first FROM settled s LEFT
 """
 
 
+#: The contact's row is locked: a contact that lifts the block finds the mail withheld, or we find the block lifted.
+_WITHHOLD = """
+WITH locked AS (
+  SELECT buyer_id, blocked FROM contacts WHERE buyer_id = ANY(CAST(:buyers AS uuid[])) ORDER BY buyer_id FOR SHARE)
+UPDATE mails m SET state = 'blocked' FROM locked c,
+  unnest(CAST(:kinds AS text[]), CAST(:ids AS uuid[])) AS r(kind, subject_id)
+WHERE m.kind = r.kind AND m.subject_id = r.subject_id AND m.state = 'due' AND c.buyer_id = m.buyer_id AND c.blocked
+RETURNING m.kind, m.subject_id
+"""
+#: A fact that was stored while its buyer was being erased.
+_EMPTY = """
+UPDATE mails m SET facts = '{}', trace = NULL FROM contacts c
+WHERE m.kind = ANY(CAST(:kinds AS text[])) AND m.subject_id = ANY(CAST(:ids AS uuid[])) AND m.state = 'dropped'
+  AND c.buyer_id = m.buyer_id AND c.erased_at IS NOT NULL
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Settled:
     """What became of a mail of this kind about this fact, and when."""
@@ -64,6 +83,7 @@ class Settled:
     state: State
     at: datetime
     refused: Refused | None = None
+    channel: Literal["email", "sms"] = "email"
 
 
 class Sending:
@@ -90,6 +110,7 @@ class Sending:
         self.database = database
         self.tracing = tracing
         self.recent = recent
+        self.registry = registry
         self.mails = Counter("mails", "Mails settled, by kind and outcome", ["kind", "outcome"], registry=registry)
         self.uncertain = Counter(
             "mail_uncertain", "Mails accepted that an earlier, unanswered attempt may have sent too", registry=registry
@@ -129,12 +150,19 @@ class MailJob:
         mail, subject_id = self._named(item.key)
         known = await self._known(mail, subject_id)
         fact = known.fact
+        if known.contact is None:
+            return Settled(mail, subject_id, fact, "blocked" if known.withheld else "dropped", self._now())
         store = self._sending.storefronts.get(fact.storefront)
         if store is None:
             raise NeedsPersonError(f"storefronts.toml has no entry for {fact.storefront}")
-        if known.contact is None:
-            return Settled(mail, subject_id, fact, "dropped", self._now())
-        answer = await self._send(item, (mail, subject_id), fact, store, known.contact)
+        return await self.deliver(item, (mail, subject_id), fact, store, known.contact)
+
+    async def deliver(
+        self, item: Item, mailed: tuple[str, UUID], fact: Any, store: Storefront, contact: Contact
+    ) -> Settled:
+        """By mail. Raises what the work board understands."""
+        mail, subject_id = mailed
+        answer = await self._send(item, mailed, fact, store, contact)
         refused = self._judge(item, answer)
         if refused is not None:
             return Settled(mail, subject_id, fact, "refused", self._now(), refused)
@@ -188,17 +216,25 @@ class MailJob:
 
     async def _known(self, mail: str, subject_id: UUID) -> Known:
         if (known := self._sending.recent.take(mail, subject_id)) is not None:
-            return known
+            return Known(known.fact, None) if is_over(known.fact, self._now()) else known
         async with self._sending.database.reading() as tx:
             row = (await tx.execute(_DUE, kind=mail, subject=subject_id)).one()
+        if row.state != "due" or row.email is None:
+            return Known(None, None)
         fact = self.fact_class(mail).model_validate(row.facts)
-        over = row.state != "due" or is_pointless(mail, row._asdict(), fact)
-        contact = None if over or row.email is None else Contact(row.name, row.email, row.language)
-        return Known(fact, contact)
+        if is_pointless(mail, row._asdict(), fact) or is_over(fact, self._now()):
+            return Known(fact, None)
+        if row.blocked and mail not in EVEN_IF_BLOCKED:
+            return Known(fact, None, withheld=True)
+        return Known(fact, Contact(row.name, row.email, row.language, row.phone))
 
     async def record(self, tx: Tx, done: Sequence[Done[Settled]]) -> None:
         """Settle the rows and tell the results; a mail that is settled already stays as it is."""
         ordered = sorted(done, key=lambda one: (one.result.kind, one.result.subject_id.int))
+        withheld = [one for one in ordered if one.result.state == "blocked"]
+        if withheld:
+            await self._withhold(tx, withheld)
+            ordered = [one for one in ordered if one.result.state != "blocked"]
         results = [one.result for one in ordered]
         settled = await tx.execute(
             _SETTLE,
@@ -215,6 +251,27 @@ class MailJob:
             if first is not None:
                 self._sending.mails.labels(one.result.kind, one.result.state).inc()
                 self.tell(tx, one.result, first=first, trace=one.item.continues)
+        dropped = [result for result in results if result.state == "dropped"]
+        if dropped:
+            kinds = sorted({result.kind for result in dropped})
+            await tx.execute(_EMPTY, kinds=kinds, ids=[result.subject_id for result in dropped])
+
+    async def _withhold(self, tx: Tx, done: Sequence[Done[Settled]]) -> None:
+        """PP 6.2: the mail waits until the block is lifted; where that has happened by now, it is due again."""
+        results = [one.result for one in done]
+        found = await tx.execute(
+            _WITHHOLD,
+            buyers=sorted({result.fact.buyer_id for result in results}),
+            kinds=[result.kind for result in results],
+            ids=[result.subject_id for result in results],
+        )
+        blocked = {(row.kind, row.subject_id) for row in found}
+        for one in done:
+            if (one.result.kind, one.result.subject_id) in blocked:
+                self._sending.mails.labels(one.result.kind, "blocked").inc()
+            else:
+                fact = one.result.fact
+                schedule(tx, one.result.kind, one.result.subject_id, fact.buyer_id, one.item.continues)
 
     def _now(self) -> datetime:
         return self._sending.database.clock.now()

@@ -20,13 +20,14 @@ from shared.work import Done, Item, Later
 #: Orders without an answer so far. From now on a receipt has a mail of its own.
 _UNANSWERED = """
 UPDATE orders SET answered_at = :now
-WHERE paid_at >= :since AND paid_at < :until AND answered_at IS NULL
+WHERE paid_at >= :since AND paid_at < :until AND answered_at IS NULL AND paid IS NOT NULL
 RETURNING order_id, paid, receipt, failed_at, trace
 """
 _LATE = """
 SELECT order_id, paid, trace FROM orders
 WHERE paid_at >= :since AND paid_at < :until
   AND generated_at IS NULL AND failed_at IS NULL AND topped_up_at IS NULL AND refunded_at IS NULL
+  AND paid IS NOT NULL
 """
 _EXPIRING = """
 SELECT order_id, order_number, storefront, buyer_id, paid->'plan' AS plan, valid_until, trace FROM orders

@@ -1,0 +1,67 @@
+"""What notifications holds of a buyer, and how it forgets (PP 6.2).
+
+The id stays in `contacts`, so that a late contact brings nobody back. Of mails stays that there was one about an order,
+and when; of orders their numbers and times. What is read again later brings ids and figures back, never contact data.
+"""
+
+KEPT = (
+    "which mails there were about an order, when, and what mail servers answered (codes): proof of delivery, PO 3.4",
+)
+#: Each is run with `:buyers`.
+FORGET = (
+    """
+    INSERT INTO contacts (buyer_id, erased_at) SELECT unnest(CAST(:buyers AS uuid[])), now()
+    ON CONFLICT (buyer_id) DO UPDATE
+    SET name = NULL, email = NULL, phone = NULL, language = NULL, storefront = NULL, newsletter = false,
+        blocked = false, updated_at = NULL, erased_at = COALESCE(contacts.erased_at, EXCLUDED.erased_at)
+    """,
+    # Mails that are due, in hand or not: whoever has one in hand finds that the row is gone.
+    """
+    DELETE FROM work WHERE kind IN ('deliver_qr', 'mail', 'mail_refund', 'send_code')
+      AND payload->>'buyer_id' = ANY(CAST(:buyers AS uuid[])::text[])
+    """,
+    """
+    DELETE FROM work WHERE kind = 'watch_plan'
+      AND key IN (SELECT order_id::text FROM orders WHERE buyer_id = ANY(CAST(:buyers AS uuid[])))
+    """,
+    """
+    UPDATE mails SET facts = '{}', trace = NULL,
+      settled_at = CASE WHEN state IN ('waiting', 'due', 'blocked') THEN now() ELSE settled_at END,
+      state = CASE WHEN state IN ('waiting', 'due', 'blocked') THEN 'dropped' ELSE state END
+    WHERE buyer_id = ANY(CAST(:buyers AS uuid[]))
+    """,
+    """
+    UPDATE orders SET paid = NULL, receipt = NULL, trace = NULL, answered_at = COALESCE(answered_at, now()),
+      used_bytes = NULL, total_bytes = NULL, usage_at = NULL, plan_ends_at = NULL
+    WHERE buyer_id = ANY(CAST(:buyers AS uuid[]))
+    """,
+    """
+    UPDATE newsletter_recipients SET state = 'skipped', day = NULL, settled_at = now()
+    WHERE buyer_id = ANY(CAST(:buyers AS uuid[])) AND state = 'planned'
+    """,
+    "DELETE FROM newsletter_suppressions WHERE buyer_id = ANY(CAST(:buyers AS uuid[]))",
+)
+#: What `GET /privacy/buyers/{buyer_id}` answers. Codes are left out: whoever has one has the eSIM, and the buyer sees
+#: it on the order's page.
+HELD = {
+    "contact": """
+SELECT name, email, phone, language, storefront, newsletter, blocked, updated_at FROM contacts
+WHERE buyer_id = :buyer AND erased_at IS NULL
+""",
+    "orders": """
+SELECT order_id, order_number, storefront, paid_at, paid->'plan' AS plan, paid->'paid' AS paid,
+  receipt->>'ticket_url' AS receipt, generated_at, valid_until, failed_at, topped_up_at, refunded_at, revoked_at,
+  expired_at, installed_at, activated_at, plan_ends_at, used_bytes, total_bytes, usage_at, channel, delivered_at,
+  shown_at, resends, resent_at
+FROM orders WHERE buyer_id = :buyer ORDER BY order_number, order_id
+""",
+    "mails": """
+SELECT kind, order_id, facts - 'activation_code' - 'confirmation_code' - 'code' AS about, state, channel, smtp_code,
+  enhanced_code, created_at, settled_at, soft_bounces, bounced_at
+FROM mails WHERE buyer_id = :buyer ORDER BY created_at, kind, subject_id
+""",
+    "newsletters": """
+SELECT newsletter_id, day, state, settled_at FROM newsletter_recipients WHERE buyer_id = :buyer ORDER BY day
+""",
+    "no_newsletters_since": "SELECT reason, since FROM newsletter_suppressions WHERE buyer_id = :buyer",
+}

@@ -1,0 +1,105 @@
+"""Codes by which buyers confirm their requests (PP 6.1, 6.2): by SMS where that was asked and works, else by mail.
+
+The code stays sealed in the table until it is sent, and is taken out of it then.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from opentelemetry.trace import SpanKind
+from prometheus_client import Counter
+
+from notifications.domain.delivery import Accepted, NotNow, Refused, Uncertain
+from notifications.domain.letters import Rendered, Storefront
+from notifications.domain.notes import code_in_short
+from notifications.domain.texting import Texter, TextMessage, message_id
+from notifications.domain.words import Words, written
+from notifications.facts import OpenedCode
+from notifications.recent import Contact
+from notifications.work.letters import SendNote
+from notifications.work.sending import Sending, Settled
+from shared.contracts import ConfirmationRequested, OrderEvent
+from shared.database import Tx
+from shared.sealed import CannotOpenError, Opener
+from shared.work import Done, Item, NeedsPersonError, Unknown
+from shared.work import NotNow as Postponed
+
+_SPENT = """
+UPDATE mails m SET facts = m.facts - 'code', channel = COALESCE(r.channel, m.channel)
+FROM unnest(CAST(:ids AS uuid[]), CAST(:channels AS text[])) AS r(subject_id, channel)
+WHERE m.kind = 'code' AND m.subject_id = r.subject_id AND m.state <> 'due'
+"""
+
+
+class SendCode(SendNote):
+    """`texter`: None where there is no SMS gateway; then all codes go by mail."""
+
+    kind = "send_code"
+    mail = "code"
+
+    def __init__(self, sending: Sending, opener: Opener, texter: Texter | None) -> None:
+        super().__init__(sending)
+        self._opener = opener
+        self._texter = texter
+        self._texts = Counter(
+            "sms", "Codes handed to the SMS gateway, by outcome", ["outcome"], registry=sending.registry
+        )
+
+    def fact_class(self, mail: str) -> type[OrderEvent]:  # noqa: ARG002 - there is one kind
+        """The code, sealed."""
+        return ConfirmationRequested
+
+    async def deliver(
+        self, item: Item, mailed: tuple[str, UUID], fact: Any, store: Storefront, contact: Contact
+    ) -> Settled:
+        """By SMS; by mail where that was asked for, there is no phone, or the phone cannot be reached."""
+        if fact.channel == "sms" and contact.phone and self._texter is not None:
+            settled = await self._by_sms(self._texter, item, fact, store, contact)
+            if settled is not None:
+                return settled
+        return await super().deliver(item, mailed, fact, store, contact)
+
+    async def _by_sms(
+        self, texter: Texter, item: Item, fact: ConfirmationRequested, store: Storefront, contact: Contact
+    ) -> Settled | None:
+        """None where the gateway does not reach this number. Raises what the work board understands."""
+        words = Words(written(contact.language), ZoneInfo(store.time_zone))
+        text = code_in_short(self._opened(fact), store.name, words)
+        message = TextMessage(message_id(fact.confirmation_id), contact.phone or "", store.sms_sender, text)
+        attributes = {"server.address": "sms"}
+        with self._sending.tracing.span("sms code", item.continues, SpanKind.CLIENT, attributes) as span:
+            answer = await texter.send(message, span.traceparent or item.continues)
+            span.set("sms.outcome", type(answer).__name__.lower())
+        self._texts.labels(type(answer).__name__.lower()).inc()
+        match answer:
+            case Accepted():
+                return Settled("code", fact.confirmation_id, fact, "sent", self._now(), channel="sms")
+            case Refused():
+                return None
+            case NotNow():
+                raise Postponed(answer.reason)
+            case Uncertain():
+                raise Unknown(answer.reason)
+
+    def render(self, mail: str, fact: Any, store: Storefront, contact: Contact, account: str) -> Rendered:
+        """Raises CannotOpenError."""
+        return super().render(mail, self._opened(fact), store, contact, account)
+
+    async def record(self, tx: Tx, done: Sequence[Done[Settled]]) -> None:
+        """Settle, and forget the codes."""
+        await super().record(tx, done)
+        results = sorted((one.result for one in done), key=lambda result: result.subject_id.int)
+        await tx.execute(
+            _SPENT,
+            ids=[result.subject_id for result in results],
+            channels=[result.channel if result.state == "sent" else None for result in results],
+        )
+
+    def _opened(self, fact: ConfirmationRequested) -> OpenedCode:
+        try:
+            digits = self._opener.open(fact.code).decode("ascii", "replace")
+        except CannotOpenError:
+            raise NeedsPersonError("the code cannot be opened") from None
+        return OpenedCode.model_construct(**dict(fact), digits=digits)

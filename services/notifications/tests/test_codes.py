@@ -1,0 +1,175 @@
+"""Codes for requests, by SMS and by mail; mails about orders that are held; what a block withholds."""
+
+from typing import Any
+
+import pytest
+
+from shared.telemetry.tracing import new_traceparent
+
+
+async def _settled(running: Any, kind: str) -> list[dict[str, Any]]:
+    """The mails of a kind, once none of them is due."""
+
+    async def settled() -> Any:
+        rows = await running.rows("SELECT state, channel, facts FROM mails WHERE kind = :k", k=kind)
+        return rows if rows and all(row["state"] not in {"waiting", "due"} for row in rows) else None
+
+    found: list[dict[str, Any]] = await running.stage.eventually(settled)
+    return found
+
+
+def _sms(sandbox: Any) -> dict[str, Any]:
+    return {"sms_url": sandbox.sms_url, "sms_key": "sandbox-sms-key"}
+
+
+async def test_a_code_goes_to_the_phone_once(start: Any, sandbox: Any) -> None:
+    running = await start(**_sms(sandbox))
+    buyer = running.buyer(language="ru")
+    code = buyer.code("048151")
+    await running.stage.publish(code, code)
+    await running.stage.publish(buyer.contact(), code)
+    [row] = await _settled(running, "code")
+    assert (row["state"], row["channel"]) == ("sent", "sms")
+    assert "code" not in row["facts"]
+    [text] = await sandbox.texts(buyer.phone)
+    assert text["sender"] == "eSIMka"
+    for wanted in ("048151", "10000001", "изменить ваши контактные данные"):
+        assert wanted in text["text"]
+    assert text["id"] != str(code.confirmation_id)
+    assert await sandbox.mails(buyer.email) == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "repeats"),
+    [({"effect": "lose_reply"}, 1), ({"effect": "http_error", "status": 500}, 0), ({"effect": "drop"}, 0)],
+)
+async def test_a_lost_answer_is_asked_for_again_under_the_same_id(
+    start: Any, sandbox: Any, fault: dict[str, Any], repeats: int
+) -> None:
+    running = await start(**_sms(sandbox))
+    buyer = running.buyer()
+    await sandbox.faults({"target": "sms.send", "times": 1, **fault})
+    await running.stage.publish(buyer.contact(), buyer.code())
+    [row] = await _settled(running, "code")
+    assert (row["state"], row["channel"]) == ("sent", "sms")
+    [text] = await sandbox.texts(buyer.phone)
+    assert text["repeats"] == repeats
+    assert await sandbox.mails(buyer.email) == []
+
+
+async def test_a_code_goes_by_mail_where_no_phone_gets_it(start: Any, sandbox: Any) -> None:
+    running = await start(**_sms(sandbox))
+    refused, asked, unknown = running.buyer("refused"), running.buyer("asked"), running.buyer("unknown")
+    refused.phone = "+77010000000"
+    await sandbox.faults({"target": "sms.send", "effect": "refuse", "match": {"to": refused.phone}})
+    await running.stage.publish(*(buyer.contact() for buyer in (refused, asked, unknown)))
+    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM contacts OFFSET 2"))
+    async with running.service.database.transaction() as tx:  # a contact from before there were phones
+        await tx.execute("UPDATE contacts SET phone = NULL WHERE buyer_id = :b", b=unknown.buyer_id)
+    await running.stage.publish(refused.code(), unknown.code(), asked.code("771177", channel="email", purpose="erase"))
+    for buyer, wanted in ((refused, "048151"), (unknown, "048151"), (asked, "771177")):
+        [mail] = await running.mail(buyer.email)
+        assert wanted in mail["text"]
+        assert wanted not in mail["subject"]
+        assert "/account/" not in mail["text"]
+    assert await sandbox.texts() == []
+    assert {row["channel"] for row in await _settled(running, "code")} == {"email"}
+    # The very same contact, read again, brings the phone.
+    await running.stage.publish(unknown.contact())
+    await running.stage.eventually(
+        lambda: running.rows("SELECT 1 FROM contacts WHERE buyer_id = :b AND phone IS NOT NULL", b=unknown.buyer_id)
+    )
+
+
+async def test_a_code_that_is_not_valid_any_more_is_not_sent(start: Any, sandbox: Any) -> None:
+    running = await start(**_sms(sandbox))
+    late, busy = running.buyer("late"), running.buyer("busy")
+    await sandbox.faults({"target": "sms.send", "effect": "http_error", "status": 503})
+    await running.stage.publish(late.contact(), busy.contact())
+    await running.stage.publish(late.code(minutes=-1), busy.code(minutes=0.03))
+    rows = await running.stage.eventually(lambda: _both(running))
+    assert {row["state"] for row in rows} == {"dropped"}
+    assert all("code" not in row["facts"] for row in rows)
+    assert await sandbox.texts() == []
+    assert (await sandbox.ledger_mail())["counts"]["messages"] == 0
+
+
+async def _both(running: Any) -> Any:
+    rows = await _settled(running, "code")
+    return rows if len(rows) == 2 else None
+
+
+async def test_the_code_is_nowhere_but_in_the_message(
+    start: Any, sandbox: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    running = await start(**_sms(sandbox))
+    buyer = running.buyer("canary")
+    buyer.phone = "+77015550199"
+    await sandbox.faults({"target": "sms.send", "effect": "http_error", "status": 503, "times": 2})
+    await running.stage.publish(buyer.contact())
+    await running.stage.publish(buyer.code("918273"), trace=new_traceparent(sampled=True))
+    await running.stage.eventually(lambda: sandbox.texts(buyer.phone))
+    seen = "".join([str(await running.rows(f"SELECT * FROM {table}")) for table in ("work", "mails", "outbox")])
+    await _settled(running, "code")
+    running.service.tracing.close()
+    seen += running.trace_file.read_text() + "".join(capfd.readouterr())
+    assert "sms code" in seen
+    for secret in ("918273", "canary", "+77015550199"):
+        assert secret not in seen
+
+
+async def test_held_and_refused_orders_are_told(start: Any) -> None:
+    running = await start()
+    buyer, other = running.buyer(language="kk"), running.buyer("other")
+    held, refused = buyer.held(), other.refused()
+    await running.stage.publish(held, refused, held, buyer.contact(), other.contact())
+    [mail] = await running.mail(buyer.email)
+    assert ".held@" in mail["message_id"]
+    assert "orders_by_ip" not in mail["text"] + mail["html"]
+    assert "/account/" not in mail["text"]
+    assert await running.kinds(other.email, 1) == ["declined"]
+
+
+async def test_a_block_withholds_what_nobody_asked_for_until_it_is_lifted(start: Any) -> None:
+    running = await start(order_mail_after_seconds=0.2)
+    buyer = running.buyer()
+    await running.stage.publish(buyer.contact(blocked=True))
+    await running.stage.publish(buyer.generated(), buyer.topped_up(buyer.order_id), buyer.denied(), buyer.receipt("sale_return"))
+    await running.stage.publish(buyer.code(channel="email"))
+    assert await running.kinds(buyer.email, 3) == ["code", "denied", "receipt"]
+    states = {row["kind"]: row["state"] for row in await running.rows("SELECT kind, state FROM mails")}
+    assert (states["qr"], states["topup"]) == ("blocked", "blocked")
+    assert await running.rows("SELECT 1 FROM work WHERE kind IN ('deliver_qr', 'mail')") == []
+    await running.stage.publish(buyer.contact(later=1))
+    assert await running.kinds(buyer.email, 5) == ["code", "denied", "qr", "receipt", "topup"]
+
+
+async def test_a_block_that_comes_while_a_mail_is_due_withholds_it(start: Any) -> None:
+    running = await start()
+    buyer = running.buyer()
+    await running.sandbox.faults({"target": "mail", "effect": "refuse", "status": 450})
+    await running.stage.publish(buyer.contact(), buyer.generated())
+    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM work WHERE attempts > 0"))
+    await running.stage.publish(buyer.contact(later=1, blocked=True))
+    await running.stage.eventually(lambda: _is(running, buyer, "blocked"))
+    await running.sandbox.clear_faults()
+    # What has no meaning any more by the time the block is lifted is not sent.
+    await running.stage.publish(buyer.revoked())
+    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM orders WHERE revoked_at IS NOT NULL"))
+    await running.stage.publish(buyer.contact(later=2))
+    await running.stage.eventually(lambda: _is(running, buyer, "dropped"))
+    assert await running.sandbox.mails(buyer.email) == []
+
+
+async def test_mails_that_waited_for_a_contact_heed_its_block(start: Any) -> None:
+    running = await start()
+    buyer = running.buyer()
+    await running.stage.publish(buyer.generated(), buyer.denied())
+    await running.stage.eventually(lambda: _is(running, buyer, "waiting"))
+    await running.stage.publish(buyer.contact(blocked=True))
+    assert await running.kinds(buyer.email, 1) == ["denied"]
+    assert await _is(running, buyer, "blocked")
+
+
+async def _is(running: Any, buyer: Any, state: str) -> bool:
+    return bool(await running.state("qr", buyer.order_id) == state)
