@@ -114,6 +114,7 @@ def _provisioning(site: Site) -> Environment:
 
 def _notifications(site: Site) -> Environment:
     return {
+        **_agents(site),
         "SMTP_HOST": LOOPBACK,
         "SMTP_PORT": str(site.ports["smtp"]),
         "MAIL_DOMAIN": MAIL_DOMAIN,
@@ -124,6 +125,9 @@ def _notifications(site: Site) -> Environment:
         "REFUNDS_KEYS": json.dumps(site.storefront_keys),
         "ORDERING_URL": site.url("ordering"),
         "ORDERING_KEYS": json.dumps(site.storefront_keys),
+        "SMS_URL": f"{site.url('sandbox')}/sms/messages",
+        "SMS_KEY": _secret(site, "sms").hex(),
+        "STOREFRONT_KEYS": json.dumps(site.storefront_keys),
     }
 
 
@@ -157,6 +161,7 @@ def _sandbox(site: Site) -> Environment:
         "SANDBOX_TELEGRAM_BOTS": f"{TELEGRAM_SHOP}={TELEGRAM_TOKEN}",
         "SANDBOX_TELEGRAM_WEBHOOK_URL": f"{site.url('refunds')}/telegram",
         "SANDBOX_TELEGRAM_WEBHOOK_SECRET": TELEGRAM_SECRET,
+        "SANDBOX_SMS_KEY": _secret(site, "sms").hex(),
         "SANDBOX_MAIL_BOUNCE_URL": f"{site.url('notifications')}/bounces",
         "SANDBOX_MAIL_BOUNCE_KEY": _secret(site, "bounces").hex(),
         **operators.of_sandbox(site),
@@ -170,7 +175,7 @@ SANDBOX = Component(
     ready_path="/health",
     environment=_sandbox,
     other_ports=(("smtp", 8025),),
-    pages=(("mail", "/mail"), ("control", "/docs")),
+    pages=(("mail", "/mail"), ("SMS", "/sms"), ("control", "/docs")),
 )
 
 SERVICES = (
