@@ -58,7 +58,7 @@ class CatcherProtocol(SMTP):
         return _STUFFED.sub(b"", content) if stuffed else content
 
 
-@dataclass(slots=True)
+@dataclass  # no slots: aiosmtpd inspects its handler, which early 3.11 releases cannot bear
 class CatcherHandler:
     """Takes every mail for every mailbox, except as the fault book says."""
 
