@@ -140,7 +140,7 @@ async def test_an_erased_buyer_has_no_page(start: Any) -> None:
     async with running.service.database.transaction() as tx:
         await tx.execute("UPDATE contacts SET email = NULL, erased_at = now() WHERE buyer_id = :b", b=buyer.buyer_id)
     async with _client(running) as client:
-        assert (await client.get(path)).status_code == 404
+        assert (await client.get(path)).status_code == 410
 
 
 async def test_a_corrected_address_ends_the_old_link(start: Any) -> None:
