@@ -129,6 +129,21 @@ async def test_tombstones_reach_their_handler(stage: Stage) -> None:
     await stage.eventually(erased)
 
 
+async def test_a_tombstone_ends_dead_letters_of_its_key_and_no_others(stage: Stage) -> None:
+    service = await stage.service(toy.build, Settings)
+    for key in (b"one", b"another"):
+        await stage.raw(BuyerContact.topic, key, b"{}", [])
+
+    async def put_aside(letters: int) -> bool:
+        return await count(service, "SELECT count(*) FROM dead_letters") == letters
+
+    await stage.eventually(lambda: put_aside(2))
+    async with service.database.transaction() as tx:
+        tx.erase(BuyerContact, "one", trace=None)
+    await stage.eventually(lambda: put_aside(1))
+    assert await rows(service, "SELECT key FROM dead_letters") == [("another",)]
+
+
 async def test_a_tombstone_goes_out_like_a_fact(stage: Stage) -> None:
     service = await stage.service(toy.build, Settings)
     fact = contact()

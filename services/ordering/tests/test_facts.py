@@ -7,8 +7,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from pydantic import ValidationError
 
 from ordering.domain.status import Fact, status
+from ordering.service import build
+from ordering.settings import Settings
 from ordering.tables import orders
 from shared.contracts import (
     AppealReceived,
@@ -251,7 +254,8 @@ async def test_an_order_and_its_story(shop: Any, stage: Stage) -> None:
     view = await stage.eventually(refunded)
     assert view["facts"]["order_paid"] == "2026-05-01T12:03:00Z"
     assert view["trace_id"] == TRACE[3:35]
-    assert set(view) == {"order_id", "order_number", "status", "price", "plan", "links", "kind", "facts", "trace_id"}
+    fields = {"order_id", "order_number", "status", "price", "plan", "links", "kind", "facts", "trace_id", "trace_url"}
+    assert set(view) == fields
     lines = (await shop.get(said["links"]["timeline"] + "?lang=en")).json()
     told = [line["sentence"] for line in lines if line["fact"] != "order_placed"]  # placed by the machine's clock
     assert told == [
@@ -275,3 +279,20 @@ async def test_an_order_and_its_story(shop: Any, stage: Stage) -> None:
     for path in said["links"].values():
         text = (await shop.get(path)).text.lower()
         assert not any(word in text for word in personal)
+
+
+async def test_operations_get_a_link_to_each_span(stage: Stage, shop_of: Any) -> None:
+    template = "http://traces.example/trace/{trace_id}?uiFind={span_id}"
+    shop = await shop_of(build, Settings, trace_url_template=template)
+    said = (await shop.place(traceparent=TRACE)).json()
+    await stage.events(OrderPlaced)
+    view = (await shop.get(said["links"]["self"])).json()
+    [line] = (await shop.get(said["links"]["timeline"])).json()
+    wanted = template.format(trace_id=line["trace_id"], span_id=line["span_id"])
+    assert view["trace_url"] == line["trace_url"] == wanted
+    assert TRACE[3:35] in wanted
+
+
+def test_a_template_that_names_something_else_ends_the_process() -> None:
+    with pytest.raises(ValidationError):
+        Settings(database_url="x", kafka_bootstrap_servers="x", trace_url_template="http://x/{order}")

@@ -17,7 +17,7 @@ from ordering.domain.timeline import Known, Tongue
 from ordering.domain.validation import BAD_KEY, OUTDATED, UNKNOWN_STOREFRONT, Refusal
 from ordering.intake import Submission, accept
 from ordering.store import Placed, Session, find
-from ordering.views import OrderAnswer, OrderView, StorefrontView, TimelineLine
+from ordering.views import OrderAnswer, OrderView, StorefrontView, TimelineLine, TracePages
 from shared.contracts import OrderRequest
 from shared.database import Database
 from shared.kernel.auth import StorefrontKeys
@@ -34,7 +34,12 @@ Key = Annotated[str | None, Header(alias="Authorization", description="`Bearer <
 
 
 def router(
-    database: Database, catalogue: CatalogueFiles, keys: StorefrontKeys, keep_sessions: timedelta, limits: Limits
+    database: Database,
+    catalogue: CatalogueFiles,
+    keys: StorefrontKeys,
+    keep_sessions: timedelta,
+    limits: Limits,
+    pages: TracePages,
 ) -> APIRouter:
     """The routes of ordering."""
     routes = APIRouter()
@@ -68,7 +73,7 @@ def router(
     async def order(reference: str, authorization: Key = None) -> OrderView:
         """An order by its id or its number."""
         placed, facts = await _find(database, keys.storefront(authorization), reference)
-        return OrderView.at_present(placed, facts)
+        return OrderView.at_present(placed, facts, pages)
 
     @routes.get("/orders/{reference}/timeline", tags=["orders"])
     async def timeline(
@@ -81,7 +86,7 @@ def router(
         _placed, facts = await _find(database, slug, reference)
         shop = catalogue.current().storefront(slug)
         tongue: Tongue = lang or ("ru" if shop and shop.language == "ru" else "en")
-        return TimelineLine.story(facts, shop.time_zone if shop else "UTC", tongue)
+        return TimelineLine.story(facts, shop.time_zone if shop else "UTC", tongue, pages)
 
     @routes.get("/storefront", tags=["catalogue"])
     async def storefront(authorization: Key = None) -> StorefrontView:

@@ -9,6 +9,7 @@ from ordering.confirmations import Codes
 from ordering.consumers import FACTS, order_submitted
 from ordering.export import Collector
 from ordering.settings import Settings
+from ordering.views import TracePages
 from ordering.work import ClearSessions, RepeatTombstone
 from shared.clock import Clock
 from shared.contracts import OrderSubmitted
@@ -28,7 +29,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     service.consumes({OrderSubmitted: order_submitted(catalogue, keep_sessions, limits), **FACTS})
     service.performs(ClearSessions(), RepeatTombstone())
     service.serves(
-        api.router(service.database, catalogue, shops, keep_sessions, limits),
+        api.router(service.database, catalogue, shops, keep_sessions, limits, TracePages(settings.trace_url_template)),
         holds_api.router(service.database, agents, limits),
         rights.router(_rights(service, settings, catalogue, shops, agents)),
     )

@@ -30,3 +30,8 @@ class Settings(ServiceSettings):
     privacy_sources: dict[str, str] = Field(
         default_factory=dict, description='base URLs of the other services, for exports: {"payments": "http://..."}'
     )
+    trace_url_template: str | None = Field(
+        None,
+        pattern=r"^https?://([^{}]|\{trace_id\}|\{span_id\})+$",
+        description="where operations see a span: http://localhost:16686/trace/{trace_id}?uiFind={span_id}",
+    )

@@ -15,6 +15,23 @@ from shared.contracts import Kind, Language, Money, Plan
 from shared.telemetry.tracing import trace_id
 
 
+class TracePages:
+    """Where operations look at a span. `template`: an address with `{trace_id}` and `{span_id}`; None: nowhere."""
+
+    def __init__(self, template: str | None) -> None:
+        self._template = template
+
+    def of(self, traceparent: str | None) -> str | None:
+        """The page of the span that a traceparent names."""
+        trace, span = trace_id(traceparent), span_id(traceparent)
+        return self._template.format(trace_id=trace, span_id=span) if self._template and trace else None
+
+
+def span_id(traceparent: str | None) -> str | None:
+    """The 16 hex digits that name the span."""
+    return traceparent[36:52] if traceparent and trace_id(traceparent) else None
+
+
 class Links(BaseModel):
     """Where to look next, relative to this service."""
 
@@ -44,14 +61,15 @@ class OrderAnswer(BaseModel):
 
 
 class OrderView(OrderAnswer):
-    """An order now. `facts` are the known ones with their (first) time, UTC."""
+    """An order now. `facts` are the known ones with their (first) time, UTC; `trace_url` is for operations."""
 
     kind: Kind
     facts: dict[Fact, datetime]
     trace_id: str | None
+    trace_url: str | None
 
     @classmethod
-    def at_present(cls, placed: Placed, facts: Sequence[Known]) -> Self:
+    def at_present(cls, placed: Placed, facts: Sequence[Known], pages: TracePages) -> Self:
         """Everything a shop may know about an order."""
         times: dict[Fact, datetime] = {}
         for known in in_order(facts):
@@ -62,20 +80,25 @@ class OrderView(OrderAnswer):
             kind=placed.kind,
             facts=times,
             trace_id=trace_id(placed.trace),
+            trace_url=pages.of(placed.trace),
         )
 
 
 class TimelineLine(BaseModel):
-    """One fact in words; `at` in the storefront's time zone. `trace_id` and `span_id` name the step that told us."""
+    """One fact in words; `at` in the storefront's time zone.
+
+    `trace_id` and `span_id` name the step that told us; `trace_url` opens it, for operations.
+    """
 
     at: datetime
     fact: Fact
     sentence: str
     trace_id: str | None
     span_id: str | None
+    trace_url: str | None
 
     @classmethod
-    def story(cls, facts: Sequence[Known], time_zone: str, tongue: Tongue) -> list[Self]:
+    def story(cls, facts: Sequence[Known], time_zone: str, tongue: Tongue, pages: TracePages) -> list[Self]:
         """All facts in their order."""
         zone = ZoneInfo(time_zone)
         return [
@@ -84,7 +107,8 @@ class TimelineLine(BaseModel):
                 fact=known.fact,
                 sentence=sentence(known, tongue),
                 trace_id=trace_id(known.trace),
-                span_id=known.trace[36:52] if trace_id(known.trace) and known.trace else None,
+                span_id=span_id(known.trace),
+                trace_url=pages.of(known.trace),
             )
             for known in in_order(facts)
         ]

@@ -16,9 +16,7 @@ from shared.database import Database, Tx
 from shared.kernel.auth import StorefrontKeys
 from shared.kernel.problems import Problem
 from shared.messaging.consumer import Handler, Received
-
-#: Dead letters of a buyer's contact; they are sealed, but erased means erased.
-_SPINE = "DELETE FROM dead_letters WHERE topic = :topic AND key = ANY(CAST(:keys AS text[]))"
+from shared.messaging.dead_letters import drop_letters
 
 
 def forgets(event_class: type[BuyerErased], statements: Sequence[str], *, kept: Sequence[str] = ()) -> Handler:
@@ -32,7 +30,7 @@ def forgets(event_class: type[BuyerErased], statements: Sequence[str], *, kept: 
         buyers = sorted({one.event.buyer_id for one in batch}, key=lambda buyer: buyer.int)
         for statement in statements:
             await tx.execute(statement, buyers=buyers)
-        await tx.execute(_SPINE, topic=BuyerContact.topic, keys=[str(buyer) for buyer in buyers])
+        await drop_letters(tx, BuyerContact.topic, [str(buyer) for buyer in buyers])
         for one in batch:
             confirmed = event_class(
                 buyer_id=one.event.buyer_id, request_id=one.event.request_id, kept=tuple(kept), erased_at=tx.now

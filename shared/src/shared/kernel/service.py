@@ -16,13 +16,13 @@ from fastapi import APIRouter
 
 from shared.clock import Clock, SystemClock
 from shared.contracts.base import Event
-from shared.database import Database
+from shared.database import Database, Tx
 from shared.kernel import health, migrations
 from shared.kernel.http import HttpServer, new_app
 from shared.kernel.settings import ServiceSettings
 from shared.messaging.broker import Subscription
-from shared.messaging.consumer import Consumer, Handler, TombstoneHandler
-from shared.messaging.dead_letters import Limit, TooManyDeadLettersError
+from shared.messaging.consumer import Consumer, Handler, Tombstone, TombstoneHandler
+from shared.messaging.dead_letters import Limit, TooManyDeadLettersError, drop_letters
 from shared.messaging.outbox import Outbox
 from shared.messaging.producer import Producer
 from shared.messaging.relay import Relay
@@ -83,8 +83,13 @@ class Service:
         self.consumer.on(handlers)
 
     def forgets(self, event_class: type[Event], handler: TombstoneHandler) -> None:
-        """Apply tombstones of this compacted topic."""
-        self.consumer.on_tombstone(event_class, handler)
+        """Apply tombstones of this compacted topic; dead letters of the same keys go too, also those that came late."""
+
+        async def apply(tx: Tx, batch: Sequence[Tombstone]) -> None:
+            await handler(tx, batch)
+            await drop_letters(tx, event_class.topic, [one.key for one in batch])
+
+        self.consumer.on_tombstone(event_class, apply)
 
     def performs(self, *jobs: Job[Any]) -> None:
         """Do this due work."""

@@ -66,6 +66,13 @@ async def put_aside(tx: Tx, letters: list[DeadLetter], sealer: Sealer) -> None:
     await tx.insert(dead_letters, [_row(letter, sealer, tx.now) for letter in letters])
 
 
+async def drop_letters(tx: Tx, topic: str, keys: list[str]) -> None:
+    """Delete the dead letters of these keys: sealed or not, erased means erased (PP 6.2)."""
+    await tx.execute(
+        "DELETE FROM dead_letters WHERE topic = :topic AND key = ANY(CAST(:keys AS text[]))", topic=topic, keys=keys
+    )
+
+
 def _row(letter: DeadLetter, sealer: Sealer, now: datetime) -> dict[str, Any]:
     event_class = EVENTS.get(letter.topic)
     secret = event_class is None or event_class.personal
