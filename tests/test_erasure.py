@@ -1,0 +1,305 @@
+"""A buyer asks to be forgotten (PP 6.2): after that nothing that anybody keeps of them can be found anywhere.
+
+On servers of its own, because the broker's files are searched and its settings hurried.
+"""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka.admin import (  # type: ignore[attr-defined] # not in its __all__
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+)
+
+from local_stack.infra import Infra, Kafka
+from product.hands import Running, hands
+from product.judge import qr_text, until
+from product.running import NAMES, Product
+from product.search import Needles, files, segments, tables
+from product.shop import Buyer, Order, stubborn
+from shared.contracts import BuyerContact, OrderSubmitted
+from shared.kernel import migrations
+from shared.messaging.cloudevents import Headers, to_wire
+from shared.messaging.producer import Producer
+
+EID = "89049032000000000000000000777777"
+IP = "198.51.100.177"
+FAMILY = "Канарейкина-Ерденова"
+#: What takes hours in production takes moments here; the mechanism is the same.
+HURRIED_BROKER = {"log.cleaner.backoff.ms": "200", "log.retention.check.interval.ms": "500"}
+HURRIED_CONTACTS = {
+    "segment.ms": "100",
+    "max.compaction.lag.ms": "1",
+    "min.cleanable.dirty.ratio": "0",
+    "delete.retention.ms": "0",
+    "file.delete.delay.ms": "0",
+}
+HURRIED_SUBMISSIONS = {"retention.ms": "1", "segment.ms": "100", "file.delete.delay.ms": "0"}
+
+
+@dataclass
+class Canary(Buyer):
+    """A buyer who can be recognised in every script."""
+
+    @property
+    def name(self) -> str:
+        return f"Жанар {FAMILY} {self.mark.title()}"
+
+    @property
+    def needles(self) -> Needles:
+        return Needles([self.mark, self.phone[1:], self.phone[2:], FAMILY, EID, IP])
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A record as services send it: to the partition that the key belongs to."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    headers: Headers
+
+
+@pytest.fixture
+def infra(tmp_path: Path) -> Iterator[Infra]:
+    directory = tmp_path / "servers"
+    kafka = Kafka(directory / "kafka", log=directory / "logs" / "kafka.log", extra_settings=HURRIED_BROKER)
+    with Infra(directory, kafka=kafka) as started:
+        yield started
+
+
+@pytest.fixture
+async def private(infra: Infra, tmp_path: Path) -> AsyncIterator[Running]:
+    databases = await infra.create_databases(NAMES)
+    for name, url in databases.items():
+        await asyncio.to_thread(migrations.upgrade, name, url)
+    product = Product(tmp_path / "product", infra.bootstrap_servers, databases, "")
+    try:
+        await product.start()
+        async with hands(product) as made:
+            yield made
+    finally:
+        await product.stop()
+
+
+async def test_nothing_of_an_erased_buyer_can_be_found(private: Running, infra: Infra) -> None:
+    buyer = Canary()
+    order, later = await everything_happens(private, buyer)
+    before = await search(private, infra, buyer)
+    # The search sees what is there: it would be worth nothing otherwise.
+    assert {place.partition(":")[0] for place in before["tables"]} >= {
+        "ordering.buyers",
+        "ordering.session_records",
+        "payments.contacts",
+        "provisioning.observations",
+        "notifications.contacts",
+        "refunds.notes",
+    }
+    topics = {place.rpartition("-")[0] for place in before["segments"]}
+    assert topics == {BuyerContact.topic, OrderSubmitted.topic}
+    assert before["files"] == []
+
+    proof = await erase(private, order)
+    assert set(proof["services"]) == set(NAMES)
+    assert proof["confirmed_by"] == "code by email"
+    await compacted(private)
+
+    async def left() -> str:
+        found = await search(private, infra, buyer)
+        return json.dumps(found, indent=1, ensure_ascii=False) if any(found.values()) else ""
+
+    await until(left)
+    for name in NAMES:
+        assert await private.product.query(name, "SELECT 1 FROM dead_letters WHERE key = %s", later["buyer_id"]) == []
+    # What the law makes us keep is still there, and knows nobody.
+    assert await private.shop.status(order) == "delivered"
+    [charge] = [one for one in await private.judge.charges(order) if one["invoiceID"] in order.invoices]
+    assert charge["captured"] == order.price
+
+
+async def everything_happens(running: Running, buyer: Canary) -> tuple[Order, dict[str, Any]]:
+    """Two orders, over HTTP and Kafka, and whatever may leave a trace of their buyer."""
+    echo = f"{buyer.name} <{buyer.email}> {buyer.phone}"
+    match = {"to": buyer.email}
+    await running.sandbox.faults(
+        {"target": "mail", "effect": "refuse", "status": 451, "message": echo, "match": match, "times": 1},
+        {"target": "bank.check_status", "effect": "http_error", "body": {"message": echo}, "times": 1},
+        {"target": "operator.download_order", "effect": "http_error", "body": {"message": echo}, "times": 1},
+    )
+    headers = {"X-Forwarded-For": IP, "User-Agent": f"Browser of {buyer.mark}", "Referer": f"https://x/?{buyer.email}"}
+    order = await running.shop.place("esimka", buyer, **headers)
+    await running.shop.pay(order)
+    await running.judge.statuses([order], "delivered")
+    # The phone installs the code, so that a device is known, and the refund is refused with words about a person.
+    [mail] = await mails(running, buyer.email, ".qr")
+    scanned = await running.sandbox.scan(qr_text(mail), EID)
+    assert scanned["ok"]
+    await running.sandbox.use_data(scanned["iccid"], 1000)
+    case = await asks(running, order)
+    assert case["case_id"]
+
+    async def decided() -> str:
+        return "" if await mails(running, buyer.email, ".denied") else "no answer to the refund request"
+
+    await until(decided)
+    # The same buyer orders over Kafka; the mailbox takes the code and returns it, quoting the address.
+    await running.sandbox.faults({"target": "mail", "effect": "bounce", "message": echo, "match": match})
+    second = await running.shop.submit("esimka", replace(buyer, key=f"{buyer.key}2"))
+    await running.shop.pay(second)
+
+    async def returned() -> str:
+        rows = await running.product.query(
+            "notifications", "SELECT 1 FROM mails WHERE kind = 'qr' AND bounced_at > '-infinity'"
+        )
+        return "" if rows else "no mail came back"
+
+    await until(returned)
+    await running.sandbox.clear_faults()
+    [[buyer_id]] = await running.product.query("ordering", "SELECT DISTINCT buyer_id::text FROM orders")
+    # Records of this buyer that cannot be applied: sealed dead letters in three services.
+    broken = json.dumps({"buyer_id": buyer.email, "name": buyer.name, "phone": buyer.phone}).encode()
+    marks = {"ce_specversion": "1.0", "ce_id": "1", "ce_type": BuyerContact.ce_type(), "x": buyer.email}
+    producer = Producer(running.product.bootstrap_servers)
+    [(sent, _)] = await producer.send_all([Raw(BuyerContact.topic, buyer_id.encode(), broken, to_wire(marks))])
+    await sent
+    await producer.stop()
+    await running.judge.put_aside({"payments": 1, "notifications": 1, "refunds": 1})
+    # A correction that was asked for and never confirmed, and one that was.
+    await correct(running, order, name=f"{buyer.name} the Second")
+    asked = await correct(running, order, email=f"new.{buyer.email}")
+    await confirm(running, order, asked, await texted(running, buyer.phone, 2))
+
+    async def again() -> str:
+        found = await mails(running, f"new.{buyer.email}", ".resend")
+        return "" if len(found) == 2 else "the codes were not mailed to the corrected address"
+
+    await until(again)
+    return order, {"buyer_id": buyer_id, "order": second}
+
+
+async def mails(running: Running, address: str, kind: str) -> list[dict[str, Any]]:
+    found = await running.sandbox.mails(to=address)
+    return [mail for mail in found if mail["message_id"].partition("@")[0].endswith(kind)]
+
+
+async def asks(running: Running, order: Order) -> dict[str, Any]:
+    """For the money back, with words and evidence that say who writes."""
+    buyer = order.buyer
+    body = {
+        "reason": "changed_mind",
+        "channel": "account",
+        "full_name": buyer.name,
+        "email": buyer.email,
+        "phone": buyer.phone,
+        "payment_date": "2026-11-20",
+        "circumstances": f"I, {buyer.name}, can be reached under {buyer.phone}.",
+        "evidence": [f"Screenshot: {buyer.email} cannot connect"],
+    }
+    url = f"{running.product.url('refunds')}/orders/{order.id}/refund-requests"
+    auth = running.shop.auth(order.storefront)
+    answer = await stubborn(lambda: running.shop.http.post(url, json=body, headers=auth), again={404})
+    assert answer.status_code in (200, 201), answer.text
+    said: dict[str, Any] = answer.json()
+    return said
+
+
+async def correct(running: Running, order: Order, **fields: str) -> str:
+    """The id of the confirmation."""
+    url = f"{running.product.url('ordering')}/orders/{order.id}/contact-changes"
+    answer = await running.shop.http.post(url, json=fields, headers=running.shop.auth(order.storefront))
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["confirmation_id"])
+
+
+async def confirm(running: Running, order: Order, asked: str, code: str) -> None:
+    url = f"{running.product.url('ordering')}/confirmations/{asked}"
+    auth = running.shop.auth(order.storefront)
+    answer = await running.shop.http.post(url, json={"code": code}, headers=auth)
+    assert answer.status_code == 200, answer.text
+
+
+async def texted(running: Running, phone: str, count: int) -> str:
+    """The code in the last of so many messages to a phone."""
+
+    async def missing() -> str:
+        return "" if len(await running.sandbox.texts(to=phone)) == count else "the code was not sent by SMS"
+
+    await until(missing)
+    return six_digits((await running.sandbox.texts(to=phone))[-1]["text"])
+
+
+async def mailed(running: Running, address: str) -> str:
+    """The code in the one mail that brings one."""
+
+    async def missing() -> str:
+        return "" if await mails(running, address, ".code") else "the code was not mailed"
+
+    await until(missing)
+    [mail] = await mails(running, address, ".code")
+    return six_digits(mail["text"])
+
+
+def six_digits(text: str) -> str:
+    found = re.search(r"(?<!\d)\d{6}(?!\d)", text)
+    assert found
+    return found[0]
+
+
+async def erase(running: Running, order: Order) -> dict[str, Any]:
+    """Ask, confirm, wait; returns the proof."""
+    auth, base = running.shop.auth(order.storefront), f"{running.product.url('ordering')}/privacy/requests"
+    asked = await running.shop.http.post(base, json={"order": order.number, "kind": "erase"}, headers=auth)
+    assert asked.status_code == 202, asked.text
+    identity = asked.json()["request_id"]
+    await confirm(running, order, identity, await mailed(running, f"new.{order.buyer.email}"))
+
+    async def waiting() -> str:
+        proof = (await running.shop.http.get(f"{base}/{identity}", headers=auth)).json()
+        return "" if proof["state"] == "done" else f"waiting for {proof['waiting_for']}"
+
+    await until(waiting)
+    proof: dict[str, Any] = (await running.shop.http.get(f"{base}/{identity}", headers=auth)).json()
+    return proof
+
+
+async def compacted(running: Running) -> None:
+    """Let the hours pass that segments, compaction and retention are given, and the repeated tombstone waits."""
+    await asyncio.to_thread(_configure, running.product.bootstrap_servers, BuyerContact.topic, HURRIED_CONTACTS)
+    await asyncio.to_thread(_configure, running.product.bootstrap_servers, OrderSubmitted.topic, HURRIED_SUBMISSIONS)
+    due = "UPDATE work SET due_at = now() WHERE kind = 'repeat_tombstone' RETURNING key"
+    assert len(await running.product.query("ordering", due)) == 1
+
+
+def _configure(bootstrap_servers: str, topic: str, settings: dict[str, str]) -> None:
+    entries = [
+        ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET) for name, value in settings.items()
+    ]
+    resource = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=entries)
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+    for future in admin.incremental_alter_configs([resource]).values():
+        future.result(20)
+
+
+async def search(running: Running, infra: Infra, buyer: Canary) -> dict[str, list[str]]:
+    """Where the buyer can be found: tables of all services, files of the broker, logs and traces."""
+    product, needles = running.product, buyer.needles
+    written = [*product.site.directory.glob("logs/*.log"), *product.site.directory.glob("traces/*.jsonl")]
+    written += (infra.directory / "logs").glob("*.log")
+    ours = [path for path in written if path.name != "sandbox.log"]  # the sandbox is the world outside
+
+    def look() -> dict[str, list[str]]:
+        return {
+            "tables": [f"{name}.{hit}" for name in NAMES for hit in tables(product.site.databases[name], needles)],
+            "segments": [place.partition("/")[0] for place in segments(infra.directory / "kafka" / "data", needles)],
+            "files": files(ours, needles),
+        }
+
+    return await asyncio.to_thread(look)
