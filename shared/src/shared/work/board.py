@@ -30,6 +30,8 @@ from shared.work.types import Done, Item, Job, Later, NeedsPersonError, NotNow, 
 log = get_logger(__name__)
 _BEAT_SECONDS = 1.2
 _POLL_SECONDS = 1.0
+#: A lane looks when the poll has seen something, or when a row of its own becomes due; this is for what neither told.
+_LONGEST_PAUSE = 30.0
 _SWEEP_SECONDS = 30.0
 _GROUP = 500
 _STOP_SECONDS = 10.0
@@ -119,7 +121,7 @@ class Board:
     async def run(self) -> None:
         """Work until cancelled; then finish what is in hand, or hand it back."""
         await self._join()
-        tasks = [asyncio.create_task(self._keep_alive()), asyncio.create_task(self._record())]
+        tasks = [asyncio.create_task(loop()) for loop in (self._keep_alive, self._record, self._poll)]
         performers = []
         for lane in self._lanes.values():
             tasks.append(asyncio.create_task(self._claim(lane)))
@@ -190,9 +192,23 @@ class Board:
         self.owner = uuid7()
         await self._join()
 
+    async def _poll(self) -> None:
+        """One look for all lanes: a service with many kinds of work costs at rest what one with a single kind does."""
+        kinds = sorted(self._lanes)
+        while kinds:
+            try:
+                async with self._database.reading() as tx:
+                    due = await rows.due(tx, kinds)
+            except Exception as error:  # noqa: BLE001 - the rows stay due
+                log.warning("poll_failed", error=error)
+            else:
+                for kind in due:
+                    self._lanes[kind].wake()
+            await asyncio.sleep(_POLL_SECONDS)
+
     async def _claim(self, lane: Lane) -> None:
         while True:
-            await lane.pause(_POLL_SECONDS)
+            await lane.pause(_LONGEST_PAUSE)
             room = lane.room()
             if not room or self._stopping or not self._alive():
                 continue

@@ -21,6 +21,10 @@ WITH due AS (
 UPDATE work w SET owner = :owner FROM due WHERE w.id = due.id
 RETURNING w.id, w.kind, w.key, w.payload, w.attempts, w.state, w.trace, w.created_at
 """
+_DUE = """
+SELECT k FROM unnest(CAST(:kinds AS text[])) AS asked(k)
+WHERE EXISTS (SELECT 1 FROM work w WHERE w.owner IS NULL AND w.state <> 'parked' AND w.kind = k AND w.due_at <= :now)
+"""
 _FINISH = """
 DELETE FROM work WHERE id = ANY(CAST(:ids AS uuid[])) AND owner = :owner RETURNING id
 """
@@ -73,6 +77,11 @@ async def leave(tx: Tx, owner: UUID) -> None:
     """Leave: what is still in hand may have happened, and is anyone's."""
     await tx.execute("DELETE FROM instances WHERE id = :owner", owner=owner)
     await tx.execute(_RELEASE, now=tx.now)
+
+
+async def due(tx: Tx, kinds: Sequence[str]) -> list[str]:
+    """The kinds of which a row is due and nobody's."""
+    return (await tx.execute(_DUE, kinds=list(kinds), now=tx.now)).scalars()
 
 
 async def claim(tx: Tx, kind: str, owner: UUID, room: int) -> list[Item]:
