@@ -134,7 +134,9 @@ async def test_a_block_withholds_what_nobody_asked_for_until_it_is_lifted(start:
     running = await start(order_mail_after_seconds=0.2)
     buyer = running.buyer()
     await running.stage.publish(buyer.contact(blocked=True))
-    await running.stage.publish(buyer.generated(), buyer.topped_up(buyer.order_id), buyer.denied(), buyer.receipt("sale_return"))
+    await running.stage.publish(
+        buyer.generated(), buyer.topped_up(buyer.order_id), buyer.denied(), buyer.receipt("sale_return")
+    )
     await running.stage.publish(buyer.code(channel="email"))
     assert await running.kinds(buyer.email, 3) == ["code", "denied", "receipt"]
     states = {row["kind"]: row["state"] for row in await running.rows("SELECT kind, state FROM mails")}

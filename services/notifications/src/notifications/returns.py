@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from notifications import newsletters
 from notifications.domain.bounces import Bounce
 from notifications.facts import Code
 from notifications.work.letters import delivery_failed
@@ -26,6 +27,8 @@ async def returned(tx: Tx, kind: str, subject_id: UUID, bounce: Bounce) -> bool:
 
     False where no such mail is out: it has come back already, or was never sent.
     """
+    if kind == "newsletter":
+        return bounce.final and await newsletters.bounced(tx, subject_id, bounce.smtp_code)
     if not bounce.final:
         return bool((await tx.execute(_SOFT, kind=kind, subject=subject_id)).all())
     row = (

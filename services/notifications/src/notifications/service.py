@@ -8,7 +8,7 @@ from notifications.adapters.instant import InstantMailer
 from notifications.adapters.refunds import RefundDesk
 from notifications.adapters.sms import HttpTexter
 from notifications.adapters.smtp import SmtpMailer
-from notifications.api import account, bounces
+from notifications.api import account, bounces, newsletters, unsubscribe
 from notifications.consumers.contacts import Contacts
 from notifications.consumers.mailing import Mailing
 from notifications.consumers.orders import Orders
@@ -23,6 +23,7 @@ from notifications.recent import Recent
 from notifications.settings import Settings
 from notifications.work.codes import SendCode
 from notifications.work.letters import DeliverQr, MailRefund, SendNote
+from notifications.work.newsletters import PlanNewsletter, SendNewsletter
 from notifications.work.sending import Sending
 from notifications.work.watch import WatchExpiry, WatchOrders, WatchPlan
 from shared.clock import Clock
@@ -57,8 +58,10 @@ _START_TLS = {"auto": None, "starttls": True, "implicit": False, "off": False}
 def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     """The service with its consumers and jobs."""
     service = Service("notifications", settings, clock=clock)
-    mailer = _mailer(settings)
+    mailer = _mailer(settings, settings.smtp_connections)
+    slow = _mailer(settings, settings.newsletter_connections)
     service.closes(mailer.close)
+    service.closes(slow.close)
     recent = Recent()
     mailing = Mailing(recent)
     contacts, orders, refunds, requests = (
@@ -106,6 +109,8 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
         MailRefund(sending),
         SendNote(sending),
         SendCode(sending, service.opener, _texter(settings, service)),
+        PlanNewsletter(sending),
+        SendNewsletter(sending, slow, settings.newsletters_per_second, service.leaving),
         WatchOrders(mailing),
         WatchExpiry(mailing),
         WatchPlan(mailing, service.database, settings),
@@ -124,6 +129,11 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     )
     service.serves(account.router(desk), exports(service.database, settings.privacy_key, HELD))
     account.install(service.app)
+    authors = newsletters.Authors(settings.storefront_keys, settings.agent_keys, sending.storefronts)
+    service.serves(
+        newsletters.router(service.database, authors),
+        unsubscribe.router(service.database, sending.links, sending.storefronts),
+    )
     if settings.bounce_key is not None:
         bounce_key = settings.bounce_key.get_secret_value()
         service.serves(bounces.router(service.database, sending.links, bounce_key, service.metrics.registry))
@@ -154,7 +164,7 @@ def _texter(settings: Settings, service: Service) -> Texter | None:
     return texter
 
 
-def _mailer(settings: Settings) -> Mailer:
+def _mailer(settings: Settings, connections: int) -> Mailer:
     if settings.mail_adapter == "instant":
         return InstantMailer()
 
@@ -172,6 +182,6 @@ def _mailer(settings: Settings) -> Mailer:
 
     return SmtpMailer(
         client,
-        connections=settings.smtp_connections,
+        connections=connections,
         final_timeout_seconds=settings.smtp_final_timeout_seconds,
     )

@@ -47,6 +47,11 @@ class Settings(ServiceSettings):
     sms_key: SecretStr | None = None
     sms_timeout_seconds: float = Field(10.0, gt=0)
 
+    storefront_keys: dict[str, SecretStr] = Field(default_factory=dict, description="who may send newsletters")
+    agent_keys: dict[str, SecretStr] = Field(default_factory=dict, description="who may send them for any storefront")
+    newsletter_connections: int = Field(2, ge=1, description="to the mail server, for newsletters alone")
+    newsletters_per_second: float = Field(20.0, gt=0, description="per instance")
+
     public_url: str = Field(
         "http://127.0.0.1:8004", pattern=r"^https?://[^\s]*[^/\s]$", description="where buyers reach this service"
     )

@@ -34,7 +34,7 @@ Token = Annotated[str, Path(max_length=100)]
 _PLAIN_ACCENT = "#374151"
 _MOST_WORDS = 2000
 #: No script, style or picture from elsewhere; nobody may put the page into a frame; no copy of it stays anywhere.
-_SAFE = {
+SAFE = {
     "cache-control": "no-store",
     "content-security-policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; "
@@ -99,7 +99,7 @@ def router(desk: Desk) -> APIRouter:
     @routes.get("/{token}/events")
     async def events(token: Token, seen: Annotated[str, Query(max_length=64)] = "") -> Response:
         opened = await desk.accounts.open(token)
-        return StreamingResponse(_events(desk, token, opened, seen), media_type="text/event-stream", headers=_SAFE)
+        return StreamingResponse(_events(desk, token, opened, seen), media_type="text/event-stream", headers=SAFE)
 
     return routes
 
@@ -111,7 +111,7 @@ def install(app: FastAPI) -> None:
     async def _bad(_request: Request, error: BadLinkError) -> HTMLResponse:
         gone = isinstance(error, GoneError)
         status = HTTPStatus.GONE if gone else HTTPStatus.NOT_FOUND
-        return HTMLResponse(render_bad_link("gone" if gone else "bad"), status, headers=_SAFE)
+        return HTMLResponse(render_bad_link("gone" if gone else "bad"), status, headers=SAFE)
 
 
 async def _events(desk: Desk, token: str, opened: Opened, seen: str) -> AsyncIterator[str]:
@@ -160,7 +160,7 @@ async def _page(
         said=said,
     )
     html = await asyncio.to_thread(render_page, content)
-    return HTMLResponse(html, headers=_SAFE)
+    return HTMLResponse(html, headers=SAFE)
 
 
 def _opened(opener: Opener, code: Code) -> Shown:
@@ -218,7 +218,7 @@ async def _form(desk: Desk, token: str, request: Request) -> Mapping[str, str]:
 
 
 def _back(token: str, said: str) -> RedirectResponse:
-    return RedirectResponse(f"/account/{token}?said={said}", HTTPStatus.SEE_OTHER, headers=_SAFE)
+    return RedirectResponse(f"/account/{token}?said={said}", HTTPStatus.SEE_OTHER, headers=SAFE)
 
 
 def _asset(desk: Desk, name: str) -> Response:

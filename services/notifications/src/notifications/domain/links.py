@@ -34,6 +34,7 @@ class Links:
     def __init__(self, key: bytes, public_url: str, mail_domain: str) -> None:
         self._account_key = hmac.digest(key, b"account", hashlib.sha256)
         self._return_key = hmac.digest(key, b"return-path", hashlib.sha256)
+        self._unsubscribe_key = hmac.digest(key, b"unsubscribe", hashlib.sha256)
         self._form_key = hmac.digest(key, b"form", hashlib.sha256)
         self._public_url = public_url
         self._mail_domain = mail_domain
@@ -66,6 +67,20 @@ class Links:
         """What a page's own forms carry: whoever can only send a browser to us does not have it."""
         return hmac.digest(self._form_key, token.encode(), hashlib.sha256).hex()[: 2 * _MAC]
 
+    def unsubscribe(self, buyer_id: UUID) -> str:
+        """Where the buyer gets rid of newsletters; without an end, and whatever becomes of the address."""
+        body = _VERSION + buyer_id.bytes
+        mac = hmac.digest(self._unsubscribe_key, body, hashlib.sha256)[:_MAC]
+        return f"{self._public_url}/unsubscribe/{urlsafe_b64encode(body + mac).decode().rstrip('=')}"
+
+    def unsubscriber(self, token: str) -> UUID:
+        """The buyer whose link ends like this. Raises BadLinkError."""
+        body, mac = _parts(token, len(_VERSION) + 16)
+        ours = hmac.digest(self._unsubscribe_key, body, hashlib.sha256)[:_MAC]
+        if body[:1] != _VERSION or not hmac.compare_digest(mac, ours):
+            raise BadLinkError("not a link of ours")
+        return UUID(bytes=body[1:])
+
     def return_path(self, kind: str, subject_id: UUID) -> str:
         """The envelope sender of a mail: what comes back to it tells which mail it was."""
         mark = hashlib.blake2b(kind.encode() + subject_id.bytes, digest_size=_MARK, key=self._return_key).hexdigest()
@@ -89,13 +104,13 @@ class Links:
         return hmac.digest(self._account_key, body + email.encode(), hashlib.sha256)[:_MAC]
 
 
-def _parts(token: str) -> tuple[bytes, bytes]:
+def _parts(token: str, length: int = _BODY) -> tuple[bytes, bytes]:
     try:
         if not token.isascii():
             raise BadLinkError("not a link of ours")
         whole = urlsafe_b64decode(token + "=" * (-len(token) % 4))
     except (Base64Error, ValueError):
         raise BadLinkError("not a link of ours") from None
-    if len(whole) != _BODY + _MAC or urlsafe_b64encode(whole).decode().rstrip("=") != token:
+    if len(whole) != length + _MAC or urlsafe_b64encode(whole).decode().rstrip("=") != token:
         raise BadLinkError("not a link of ours")
-    return whole[:_BODY], whole[_BODY:]
+    return whole[:length], whole[length:]

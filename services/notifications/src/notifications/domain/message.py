@@ -52,8 +52,12 @@ def message(
     message_id: str,
     date: datetime,
     signers: Sequence[Signer] = (),
+    more: Sequence[str] = (),
 ) -> bytes:
-    """The whole mail, CRLF lines, signed by each signer. The same letter always gives the same bytes."""
+    """The whole mail, CRLF lines, with `more` header fields, signed by each signer.
+
+    The same letter always gives the same bytes.
+    """
     boundary = f"={message_id.partition('@')[0]}="
     outer, inner = f"{boundary}a", f"{boundary}r"
     head = [
@@ -64,6 +68,7 @@ def message(
         f"Message-ID: <{message_id}>",
         "MIME-Version: 1.0",
         "Auto-Submitted: auto-generated",
+        *more,
         f'Content-Type: multipart/alternative; boundary="{outer}"',
         "",
         "",

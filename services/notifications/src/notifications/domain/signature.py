@@ -16,7 +16,19 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 #: What is signed; `from` twice, so that nobody can put a second one before ours.
-_SIGNED = ("from", "from", "to", "subject", "date", "message-id", "mime-version", "content-type", "auto-submitted")
+_SIGNED = (
+    "from",
+    "from",
+    "to",
+    "subject",
+    "date",
+    "message-id",
+    "mime-version",
+    "content-type",
+    "auto-submitted",
+    "list-unsubscribe",
+    "list-unsubscribe-post",
+)
 _FOLD = re.compile(rb"\r\n(?=[ \t])")
 _SPACE = re.compile(rb"[ \t]+")
 _LINE = 70

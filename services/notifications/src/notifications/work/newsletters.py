@@ -1,0 +1,172 @@
+"""Newsletters are sent in a lane of their own, with connections of their own and not too fast: other mails never wait.
+
+Each recipient is written down before the mail server is called, so that after a crash nobody gets a newsletter twice.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from opentelemetry.trace import SpanKind
+from prometheus_client import Counter
+
+from notifications import newsletters
+from notifications.domain.delivery import Accepted, Answer, Mail, Mailer, NotNow, Refused
+from notifications.domain.letters import Storefront
+from notifications.domain.message import BadAddressError, Recipient, message, recipient
+from notifications.domain.newsletter import choose, list_headers, render_newsletter
+from notifications.newsletters import Newsletter, Outcome, Piece
+from notifications.work.sending import Sending
+from shared.database import Database, Tx
+from shared.work import Done, Item, Later, NeedsPersonError
+from shared.work import NotNow as Postponed
+
+#: So many are under way at once: this is what a crash can leave unknown.
+_GROUP = 10
+_GIVE_UP = timedelta(days=1)
+_NO_ADDRESS = Refused(553, "5.1.3")
+
+
+def _day(database: Database, store: Storefront) -> date:
+    return database.clock.now().astimezone(ZoneInfo(store.time_zone)).date()
+
+
+class PlanNewsletter:
+    """Writes down recipients, a thousand at a time."""
+
+    kind = "plan_newsletter"
+    concurrency = 1
+
+    def __init__(self, sending: Sending) -> None:
+        self._sending = sending
+
+    async def perform(self, item: Item) -> None:
+        """Nothing outside: all of it is in `record`."""
+
+    async def record(self, tx: Tx, done: Sequence[Done[None]]) -> None:
+        """Plan the pieces; a newsletter that was stopped is planned no further."""
+        for payload in sorted((one.item.payload for one in done), key=lambda one: str(one["after"])):
+            found = await newsletters.find(tx, UUID(payload["newsletter"]), lock=True)
+            if found is not None and not found.stopped:
+                after = UUID(payload["after"]) if payload["after"] else None
+                day = _day(self._sending.database, self._sending.storefronts[found.storefront])
+                await newsletters.plan(tx, found, after, day)
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Recipients who are written down as being sent to."""
+
+    piece: Piece
+    newsletter: Newsletter
+    store: Storefront
+    people: Sequence[Any]
+
+
+class SendNewsletter:
+    """Sends to the recipients of one piece. `leaving`: set when the service stops; the rest is for the next start."""
+
+    kind = "send_newsletter"
+    concurrency = 1
+
+    def __init__(self, sending: Sending, mailer: Mailer, per_second: float, leaving: asyncio.Event) -> None:
+        self._sending = sending
+        self._mailer = mailer
+        self._pause = _GROUP / per_second
+        self._leaving = leaving
+        self._mails = Counter("newsletters", "Newsletters by outcome", ["outcome"], registry=sending.registry)
+
+    async def perform(self, item: Item) -> None:
+        """All of the piece. Raises Later, NotNow, NeedsPersonError."""
+        piece = Piece.of(item.payload)
+        async with self._sending.database.transaction("newsletter") as tx:
+            await newsletters.give_up_lost(tx, piece)
+            found = await newsletters.find(tx, piece.newsletter_id)
+        if found is None:
+            return
+        store = self._sending.storefronts.get(found.storefront)
+        if store is None:
+            raise NeedsPersonError(f"storefronts.toml has no entry for {found.storefront}")
+        over = self._sending.database.clock.now() - item.created_at > _GIVE_UP
+        after, postponed = piece.after, False
+        while not self._leaving.is_set():
+            began = time.monotonic()
+            async with self._sending.database.transaction("newsletter") as tx:
+                today = _day(self._sending.database, store)
+                rows = await newsletters.take(tx, piece, after, _GROUP, today)
+            if not rows:
+                break
+            after = rows[-1].buyer_id
+            people = [row for row in rows if row.state == "sending"]
+            if people:
+                postponed |= await self._send(item, _Batch(piece, found, store, people), over=over)
+            await self._rest(began)
+        if self._leaving.is_set():
+            raise Later(timedelta(0), "the service stops")
+        if postponed:
+            raise Postponed("some mailboxes are busy")
+
+    async def record(self, tx: Tx, done: Sequence[Done[None]]) -> None:
+        """What became of each recipient is written down already."""
+
+    async def _send(self, item: Item, batch: _Batch, *, over: bool) -> bool:
+        """True where some mailboxes want it later. Raises NotNow where the mail server does."""
+        attributes: dict[str, str | int] = {"server.address": "smtp", "newsletter.recipients": len(batch.people)}
+        with self._sending.tracing.span("newsletter", item.continues, SpanKind.CLIENT, attributes):
+            answers = await asyncio.gather(*(self._one(batch, row) for row in batch.people))
+        outcomes: list[tuple[UUID, Outcome, int | None]] = [
+            (row.buyer_id, *_outcome(answer, over=over)) for row, answer in zip(batch.people, answers, strict=True)
+        ]
+        async with self._sending.database.transaction("newsletter") as tx:
+            await newsletters.settle(tx, batch.piece, outcomes)
+        for _, state, _ in outcomes:
+            if state != "planned":
+                self._mails.labels(state).inc()
+        if any(isinstance(answer, NotNow) and answer.refusal is None for answer in answers) and not over:
+            raise Postponed("the mail server is not there")
+        return any(state == "planned" for _, state, _ in outcomes)
+
+    async def _one(self, batch: _Batch, row: Any) -> Answer:
+        try:
+            to = recipient(row.name, row.email)
+        except BadAddressError:
+            return _NO_ADDRESS
+        sender = self._sending.links.return_path("newsletter", row.mail_id)
+        return await self._mailer.send(Mail(sender, to, partial(self._compose, batch, row, to)))
+
+    def _compose(self, batch: _Batch, row: Any, to: Recipient) -> bytes:
+        unsubscribe = self._sending.links.unsubscribe(row.buyer_id)
+        language, letter = choose(batch.newsletter.letters, row.language)
+        return message(
+            render_newsletter(batch.store, language, letter, row.name, unsubscribe),
+            batch.store,
+            to,
+            message_id=f"{row.mail_id}.newsletter@{self._sending.domain}",
+            date=self._sending.database.clock.now(),
+            signers=self._sending.signers.get(batch.newsletter.storefront, ()),
+            more=list_headers(unsubscribe),
+        )
+
+    async def _rest(self, began: float) -> None:
+        left = self._pause - (time.monotonic() - began)
+        if left > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._leaving.wait(), left)
+
+
+def _outcome(answer: Answer, *, over: bool) -> tuple[Outcome, int | None]:
+    match answer:
+        case Accepted():
+            return "sent", None
+        case Refused(code=code):
+            return "failed", code
+        case NotNow():
+            return ("failed", None) if over else ("planned", None)
+    return "unknown", None

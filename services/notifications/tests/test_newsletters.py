@@ -1,0 +1,328 @@
+"""Newsletters: to whom they go, once a day at most, and that a crash sends none twice."""
+
+import asyncio
+import os
+import re
+import socket
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from notifications import storefronts
+from notifications.domain.message import message, recipient
+from notifications.domain.newsletter import Letter, html, list_headers, render_newsletter
+from notifications.domain.signature import Signature
+from notifications.settings import Settings
+from notifications.work.sending import new_links
+from shared.ids import uuid7
+
+KEYS = {"storefront_keys": {"esimka": "shop-key", "qazaq-esim": "other-shop-key"}, "agent_keys": {"vera": "agent-key"}}
+LETTERS = {
+    "en": {"subject": "Spring in Turkey", "text": "# Cheaper now\n\n[Look](https://esimka.example/tr) at *this*."},
+    "ru": {"subject": "Весна в Турции", "text": "Теперь дешевле."},
+}
+
+
+@asynccontextmanager
+async def _client(running: Any, key: str = "shop-key", port: int = 0) -> AsyncIterator[httpx.AsyncClient]:
+    headers = {"authorization": f"Bearer {key}"}
+    url = f"http://127.0.0.1:{port or running.service.port}"
+    async with httpx.AsyncClient(base_url=url, trust_env=False, headers=headers) as client:
+        yield client
+
+
+async def _send(client: httpx.AsyncClient, key: str = "spring", **body: Any) -> httpx.Response:
+    wanted = {"storefront": "esimka", "letters": LETTERS, **body}
+    return await client.post("/newsletters", json=wanted, headers={"idempotency-key": key})
+
+
+async def _ended(running: Any, client: httpx.AsyncClient, answer: httpx.Response, *, seconds: float = 30) -> Any:
+    """The newsletter's progress, once nobody is left."""
+    assert answer.status_code == 202, answer.text
+
+    async def ended() -> Any:
+        found = (await client.get(f"/newsletters/{answer.json()['newsletter_id']}")).json()
+        return found if found["planned_at"] is not None and not found["left"] else None
+
+    return await running.stage.eventually(ended, seconds)
+
+
+async def _known(running: Any, *contacts: Any) -> None:
+    await running.stage.publish(*contacts)
+    await running.stage.eventually(
+        lambda: running.rows("SELECT 1 FROM contacts HAVING count(*) >= :n", n=len({one.buyer_id for one in contacts}))
+    )
+
+
+async def _crowd(running: Any, count: int) -> None:
+    """So many buyers who agreed, as contacts would have made them."""
+    async with running.service.database.transaction() as tx:
+        await tx.execute(
+            """INSERT INTO contacts (buyer_id, name, email, language, updated_at, phone, storefront, newsletter)
+               SELECT gen_random_uuid(), 'Reader', 'reader' || n || '@example.org', 'en', now(), '+1', 'esimka', true
+               FROM generate_series(1, :count) AS n""",
+            count=count,
+        )
+
+
+def _header(mail: Mapping[str, Any], name: str) -> str:
+    return str(next(value for key, value in mail["headers"] if key.lower() == name.lower()))
+
+
+async def test_those_who_agreed_get_it_in_their_language_and_one_click_ends_it(start: Any) -> None:
+    running = await start(**KEYS, public_url="http://127.0.0.1:1/x")
+    yes, russian, no, blocked, kazakh, elsewhere = (
+        running.buyer("yes", name="<b>Ann</b>"),
+        running.buyer("russian", language="ru"),
+        running.buyer("no"),
+        running.buyer("blocked"),
+        running.buyer("kazakh", language="kk"),
+        running.buyer("elsewhere", storefront="e-sim-onl"),
+    )
+    agreed = [buyer.contact(newsletter=True) for buyer in (yes, russian, kazakh, elsewhere)]
+    await _known(running, *agreed, no.contact(), blocked.contact(newsletter=True, blocked=True))
+    async with _client(running) as client:
+        found = await _ended(running, client, await _send(client))
+        assert (found["planned"], found["sent"], found["skipped"], found["failed"]) == (2, 2, 0, 0)
+        assert (await running.sandbox.ledger_mail())["counts"]["messages"] == 2
+        [mail], [other] = await running.mail(yes.email), await running.mail(russian.email)
+        assert (mail["subject"], other["subject"]) == ("Spring in Turkey", "Весна в Турции")
+        assert '<a href="https://esimka.example/tr">Look</a>' in mail["html"]
+        assert "&lt;b&gt;Ann" in mail["html"]
+        assert "[Look](https://esimka.example/tr)" in mail["text"]
+        link = _header(mail, "List-Unsubscribe").strip("<>")
+        assert _header(mail, "List-Unsubscribe-Post") == "List-Unsubscribe=One-Click"
+        assert link in mail["text"]
+        assert link in mail["html"]
+    path = urlsplit(link).path.removeprefix("/x")
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.service.port}", trust_env=False) as nobody:
+        page = await nobody.get(path)
+        assert page.status_code == 200
+        assert '<form method="post"' in page.text
+        assert await running.rows("SELECT 1 FROM newsletter_suppressions") == []
+        for _ in range(2):
+            one_click = await nobody.post(path, data={"List-Unsubscribe": "One-Click"})
+            assert one_click.status_code == 200
+        [row] = await running.rows("SELECT buyer_id, reason FROM newsletter_suppressions")
+        assert row == {"buyer_id": yes.buyer_id, "reason": "unsubscribed"}
+        assert "You are unsubscribed" in (await nobody.get(path)).text
+        for bad in (path[:-1], path[:-4] + "AAAA", path.replace("/unsubscribe/", "/account/")):
+            assert (await nobody.get(bad)).status_code == 404
+        # The consent of the contact does not bring it back; the button does.
+        await running.stage.publish(yes.contact(newsletter=True, later=5))
+        async with _client(running) as client:
+            assert (await nobody.post(path, data={"again": "1"})).status_code == 200
+            assert await running.rows("SELECT 1 FROM newsletter_suppressions") == []
+            assert (await _ended(running, client, await _send(client, "more")))["skipped"] == 2
+
+
+async def test_one_a_day_whatever_is_asked(start: Any) -> None:
+    running = await start(**KEYS, mail_adapter="instant", newsletters_per_second=10_000)
+    await _crowd(running, 150)
+    async with _client(running) as client:
+        answers = await asyncio.gather(*(_send(client, f"n{number}") for number in range(4)))
+        found = [await _ended(running, client, answer) for answer in answers]
+        assert sum(one["sent"] for one in found) == 150
+        assert sum(one["skipped"] for one in found) == 450
+        assert (
+            await running.rows("SELECT 1 FROM newsletter_recipients GROUP BY buyer_id, day HAVING count(*) > 1") == []
+        )
+        # The day on which it was sent counts, not the day on which it was planned.
+        async with running.service.database.transaction() as tx:
+            await tx.execute("UPDATE newsletter_recipients SET day = day - 1")
+            await tx.execute("UPDATE newsletter_recipients SET day = day + 1 WHERE buyer_id::text < '8'")
+        later = await _ended(running, client, await _send(client, "later"))
+        assert later["sent"] + later["skipped"] == 150
+        assert 0 < later["sent"] < 150
+
+
+async def test_who_may_send_and_what(start: Any) -> None:
+    running = await start(**KEYS, mail_adapter="instant")
+    async with _client(running) as client, _client(running, "other-shop-key") as other:
+        first = await _send(client)
+        assert (await _send(client)).json()["newsletter_id"] == first.json()["newsletter_id"]
+        reused = await _send(client, letters={"en": {"subject": "x", "text": "y"}})
+        assert (reused.status_code, reused.json()["type"].rpartition(":")[2]) == (422, "idempotency-key-reused")
+        path = f"/newsletters/{first.json()['newsletter_id']}"
+        assert (await other.get(path)).status_code == 404
+        assert (await _send(other)).status_code == 403
+        assert (await client.get("/newsletters/" + str(uuid7()))).status_code == 404
+        letters: list[dict[str, Any]] = [{}, {"xx": LETTERS["en"]}, {"en": {"subject": "a\nBcc: b", "text": "x"}}]
+        for bad in letters:
+            assert (await _send(client, "bad", letters=bad)).status_code == 422
+        assert (await client.post("/newsletters", json={"storefront": "esimka", "letters": LETTERS})).status_code == 422
+    async with _client(running, "agent-key") as agent, _client(running, "nobody") as nobody:
+        assert (await _send(agent, "a", storefront="qazaq-esim")).status_code == 202
+        assert (await _send(agent, "a", storefront="unknown")).status_code == 422
+        assert (await agent.get(path)).status_code == 200
+        assert (await _send(nobody)).status_code == 401
+
+
+async def test_what_cannot_be_sent_is_counted_and_mailboxes_that_refuse_get_no_more(start: Any) -> None:
+    running = await start(**KEYS, newsletters_per_second=1000, bounce_key="b" * 16)
+    gone, busy, fine, lost, left = (running.buyer(name) for name in ("gone", "busy", "fine", "lost", "left"))
+    await running.sandbox.faults(
+        {"target": "mail", "effect": "refuse", "status": 550, "match": {"to": gone.email}},
+        {"target": "mail", "effect": "refuse", "status": 450, "times": 2, "match": {"to": busy.email}},
+        {"target": "mail", "effect": "lose_reply", "match": {"to": lost.email}},
+    )
+    await _known(running, *(buyer.contact(newsletter=True) for buyer in (gone, busy, fine, lost, left)))
+    async with _client(running) as client:
+        found = await _ended(running, client, await _send(client))
+        assert (found["sent"], found["failed"], found["unknown"]) == (3, 1, 1)
+        assert len(await running.sandbox.mails(lost.email)) == 1
+        links = new_links(running.service.settings)
+        [mail] = await running.rows("SELECT mail_id FROM newsletter_recipients WHERE buyer_id = :b", b=fine.buyer_id)
+        bounce = (
+            "From: m@x.example\r\nTo: x@y.example\r\nMIME-Version: 1.0\r\n"
+            'Content-Type: multipart/report; report-type=delivery-status; boundary="b"\r\n\r\n'
+            "--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; x.example\r\n\r\n"
+            "Final-Recipient: rfc822; x@y.example\r\nAction: failed\r\nStatus: 5.1.1\r\n"
+            "Diagnostic-Code: smtp; 550 5.1.1 no such user\r\n\r\n--b--\r\n"
+        )
+        for known in (True, False):
+            answer = await client.post(
+                "/bounces",
+                params={"recipient": links.return_path("newsletter", mail["mail_id"])},
+                headers={"authorization": f"Bearer {'b' * 16}"},
+                content=bounce.encode(),
+            )
+            assert answer.json() == {"outcome": "failed", "known": known}
+    rows = await running.rows("SELECT buyer_id, reason FROM newsletter_suppressions")
+    assert {row["buyer_id"]: row["reason"] for row in rows} == {gone.buyer_id: "refused", fine.buyer_id: "bounced"}
+
+
+async def test_a_newsletter_can_be_stopped_and_mails_do_not_wait_for_it(start: Any) -> None:
+    running = await start(**KEYS, newsletters_per_second=20)
+    await _crowd(running, 400)
+    buyer = running.buyer("buyer")
+    await running.stage.publish(buyer.contact())
+    async with _client(running) as client:
+        answer = await _send(client)
+        path = f"/newsletters/{answer.json()['newsletter_id']}"
+
+        async def begun() -> bool:
+            return bool((await client.get(path)).json()["sent"])
+
+        await running.stage.eventually(begun)
+        await running.stage.publish(buyer.generated())
+        await running.mail(buyer.email)
+        stopped = (await client.delete(path)).json()
+        assert stopped["sent"] < 400
+        found = await _ended(running, client, answer)
+        assert found["stopped_at"] is not None
+        assert found["sent"] + found["skipped"] == 400
+        assert found["skipped"] > 300
+        assert (await running.sandbox.ledger_mail())["counts"]["messages"] == found["sent"] + 1
+
+
+async def test_thousands_through_a_kill_each_at_most_once(start: Any, sandbox: Any) -> None:
+    """One process is killed in the middle, another goes on; the mail server's own books judge."""
+    count = 2500
+    running = await start(**KEYS, newsletters_per_second=1000)
+    await _crowd(running, count)
+    settings = running.service.settings
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environment = {
+        **os.environ,
+        "DATABASE_URL": settings.database_url,
+        "KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
+        "TOPIC_PREFIX": settings.topic_prefix,
+        "HTTP_PORT": str(port),
+        "SMTP_PORT": str(sandbox.smtp_port),
+        "STOREFRONT_KEYS": '{"esimka": "shop-key"}',
+        "NEWSLETTERS_PER_SECOND": "400",
+    }
+    silent = asyncio.subprocess.DEVNULL
+    first = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "notifications", "serve", env=environment, stdout=silent, stderr=silent
+    )
+    try:
+        async with _client(running) as client, _client(running, port=port) as doomed:
+
+            async def ready() -> bool:
+                try:
+                    return (await doomed.get("/health/ready")).status_code == 200
+                except httpx.HTTPError:
+                    return False
+
+            await running.stage.eventually(ready, 60)
+            answer = await _send(doomed)
+            path = f"/newsletters/{answer.json()['newsletter_id']}"
+
+            async def some() -> bool:
+                return bool((await client.get(path)).json()["sent"] > count / 10)
+
+            await running.stage.eventually(some, 60)
+            first.kill()
+            await first.wait()
+            assert (await client.get(path)).json()["sent"] < count
+            found = await _ended(running, client, answer, seconds=100)
+    finally:
+        if first.returncode is None:
+            first.kill()
+            await first.wait()
+    assert found["planned"] == count
+    assert found["sent"] + found["unknown"] == count
+    assert found["unknown"] <= 10  # what the first one had under way
+    messages = (await sandbox.ledger_mail())["messages"]
+    times = Counter(address for message in messages for address in message["to"])
+    assert max(times.values()) == 1
+    assert found["sent"] <= len(times) <= count
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        ("<script>alert(1)</script>", "&lt;script&gt;"),
+        ("[x](javascript:alert(1))", "[x](javascript"),
+        ("[x](data:text/html,x)", "[x](data"),
+        ("![x](https://spy.example/p.png)", '!<a href="https://spy.example/p.png">'),
+        ("[x](mailto:a@b.example)", 'href="mailto:a@b.example"'),
+        ('<img src=x onerror="a">', "&lt;img"),
+    ],
+)
+def test_the_markup_brings_no_script_and_no_pictures(text: str, made: str) -> None:
+    found = html(text)
+    assert made in found
+    assert not re.search(r"<(script|img)|href=\"(javascript|data)", found)
+
+
+def test_links_for_unsubscribing_are_ours_alone() -> None:
+    settings = Settings(database_url="x", kafka_bootstrap_servers="x")
+    links, others = new_links(settings), new_links(Settings(database_url="x", kafka_bootstrap_servers="x"))
+    buyer: UUID = uuid4()
+    token = links.unsubscribe(buyer).rpartition("/")[2]
+    assert links.unsubscriber(token) == buyer
+    for stranger in (others.unsubscribe(buyer).rpartition("/")[2], token + "A", "", "é"):
+        with pytest.raises(ValueError, match="not a link of ours"):
+            links.unsubscriber(stranger)
+
+
+def test_what_mail_programs_need_for_one_click_is_signed() -> None:
+    pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    store = storefronts.load()["esimka"]
+    link = "https://orders.example/unsubscribe/x"
+    mail = message(
+        render_newsletter(store, "en", Letter("News", "*Hi*"), "Ann", link),
+        store,
+        recipient("Ann", "ann@example.org"),
+        message_id="1.newsletter@m",
+        date=datetime(2026, 11, 20, tzinfo=UTC),
+        signers=[Signature.of("esimka.example", "s1", pem.decode())],
+        more=list_headers(link),
+    ).decode()
+    head = mail.partition("\r\n\r\n")[0]
+    assert f"List-Unsubscribe: <{link}>" in head
+    assert "list-unsubscribe:list-unsubscribe-post" in head.partition(" bh=")[0]
