@@ -79,7 +79,7 @@ async def test_an_operator_that_stays_ill_fails_the_order_at_its_deadline(start:
 
 
 async def test_what_may_have_been_made_is_withdrawn_after_giving_up(start: Any) -> None:
-    running = await start(provisioning_deadline_seconds=1.0)
+    running = await start(provisioning_deadline_seconds=4.0)
     await running.sandbox.faults(
         {"target": "operator.confirm_order", "effect": "drop"},
         {"target": "operator.cancel_order", "effect": "http_error", "status": 503, "times": 1},

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from local_stack.errors import LocalStackError
-from local_stack.infra import Infra
+from local_stack.infra import Infra, Kafka
 from local_stack.locks import locked
 from local_stack.paths import write_private
 from local_stack.proc import is_alive
@@ -29,7 +29,10 @@ async def _keep(directory: Path, owner: int) -> int:
     asked_to_stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, asked_to_stop.set)
-    infra = Infra(directory)
+    # A starved broker is fenced and not dead: nothing here restarts it, so it need not outwait its old session quickly.
+    patient = {"broker.session.timeout.ms": "20000", "broker.heartbeat.interval.ms": "2000"}
+    kafka = Kafka(directory / "kafka", log=directory / "logs" / "kafka.log", extra_settings=patient)
+    infra = Infra(directory, kafka=kafka)
     try:
         await infra.start()
     except LocalStackError as error:

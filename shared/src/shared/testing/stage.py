@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any, TypeVar
+from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer
 from confluent_kafka.admin import AdminClient
@@ -35,6 +36,8 @@ E = TypeVar("E", bound=Event)
 S = TypeVar("S", bound=ServiceSettings)
 _PARTITIONS = 2
 _NO_TIME = datetime.fromtimestamp(0, UTC)
+#: How long a test waits for what must come, in seconds. Long, because a busy machine is no fault of ours.
+PATIENCE = 60.0
 
 
 class Stage:
@@ -115,10 +118,13 @@ class Stage:
         event_class: type[E],
         *,
         count: int = 1,
-        timeout: float = 20,  # noqa: ASYNC109 - a test's own patience
+        timeout: float = PATIENCE,  # noqa: ASYNC109 - a test's own patience
         where: Callable[[E], bool] = lambda _event: True,
     ) -> list[Received[E]]:
-        """Read the topic from its beginning until `count` facts are found. Raises TimeoutError with what was found."""
+        """Read the topic from its beginning until `count` facts are found. Raises TimeoutError with what was found.
+
+        As for every reader, a fact that was published twice (the relay may) counts once.
+        """
         await self.ensure_topics([event_class.topic])
         found: list[Received[E]] = []
         async for received in self._read(event_class, timeout):
@@ -137,13 +143,14 @@ class Stage:
 
     async def _read(self, event_class: type[E], seconds: float | None) -> Any:
         topic = self.prefix + event_class.topic
+        seen: set[UUID] = set()
         consumer = AIOKafkaConsumer(
             topic, bootstrap_servers=self.bootstrap_servers, auto_offset_reset="earliest", group_id=None
         )
         await consumer.start()
         try:
             ends = await consumer.end_offsets(consumer.assignment())
-            deadline = time.monotonic() + (seconds if seconds is not None else 20)
+            deadline = time.monotonic() + (seconds if seconds is not None else PATIENCE)
             while time.monotonic() < deadline:
                 if seconds is None and all([await consumer.position(tp) >= end for tp, end in ends.items()]):
                     return
@@ -159,6 +166,9 @@ class Stage:
                             if self.strict:
                                 raise
                             continue
+                        if envelope.id in seen:
+                            continue
+                        seen.add(envelope.id)
                         yield Received(event, envelope.id, envelope.time, envelope.trace)
         finally:
             await consumer.stop()
@@ -166,7 +176,7 @@ class Stage:
     async def eventually(
         self,
         predicate: Callable[[], Awaitable[Any]],
-        timeout: float = 20,  # noqa: ASYNC109 - a test's own patience
+        timeout: float = PATIENCE,  # noqa: ASYNC109 - a test's own patience
     ) -> Any:
         """Wait until the predicate is true; returns its value. Raises TimeoutError with the last value."""
         deadline = time.monotonic() + timeout
