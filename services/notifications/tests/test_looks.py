@@ -17,12 +17,15 @@ from PIL import Image
 from notifications import storefronts
 from notifications.domain.activation import parse
 from notifications.domain.letters import NoteLetter, QrLetter, Rendered
+from notifications.domain.newsletter import Letter, render_newsletter
 from notifications.domain.notes import KINDS
 from notifications.domain.render import render_note, render_qr
 from notifications.domain.words import Words, texts, written
+from notifications.facts import OpenedCode
 from notifications.work.sending import new_links
-from shared.contracts import Explanation, Ground, InformationNeeded, Plan
+from shared.contracts import Explanation, Ground, InformationNeeded, OrderEvent, Plan
 from shared.ids import uuid7
+from shared.sealed import Sealed
 from shared.testing.browser import Page, browser
 
 PHONE, DESKTOP = (390, 844), (1280, 900)
@@ -111,6 +114,22 @@ def _mails(language: str) -> Iterator[tuple[str, str, Rendered]]:
     note = KINDS["information"].write(asked, Words(written(language), new_zone(slug)))
     letter = NoteLetter(STORES[slug], language, "Aigerim", "10000001", note=note, account=ACCOUNT)
     yield "information", slug, render_note(letter)
+    code = OpenedCode(
+        **asked.model_dump(include=set(OrderEvent.model_fields)),
+        confirmation_id=uuid7(),
+        purpose="contact_change",
+        channel="email",
+        code=Sealed(recipient="notifications", box=""),
+        expires_at=NOW,
+        requested_at=NOW,
+        digits="048151",
+    )
+    note = KINDS["code"].write(code, Words(written(language), new_zone(slug)))
+    yield "code", slug, render_note(NoteLetter(STORES[slug], language, "Aigerim", "10000001", note=note))
+    news = Letter(
+        "Spring in Turkey", "# Cheaper now\n\n[Look](https://x.example) *here*:\n\n- one\n- two\n\n> Said."
+    )
+    yield "newsletter", slug, render_newsletter(STORES[slug], written(language), news, "Aigerim", ACCOUNT)
 
 
 def new_zone(slug: str) -> Any:
@@ -219,6 +238,24 @@ async def test_the_page_reads_without_scripts_and_a_bad_link_says_so(start: Any)
         await context.close()
         assert await page.goto(f"{base}/account/{'x' * 70}") == 404
         await _look(page, "account-bad-link")
+
+
+async def test_unsubscribing_is_two_presses_at_most(start: Any) -> None:
+    running = await start()
+    buyer = running.buyer(language="kk")
+    await running.stage.publish(buyer.contact(newsletter=True))
+    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM contacts WHERE newsletter"))
+    t = texts("kk")["newsletter"]
+    path = urlsplit(new_links(running.service.settings).unsubscribe(buyer.buyer_id)).path
+    async with browser(*PHONE) as page:
+        await page.goto(f"http://127.0.0.1:{running.service.port}{path}")
+        assert await page.text("h1") == t["ask_title"]
+        await _look(page, "unsubscribe-1-ask")
+        await page.click("button")
+        await page.wait(f"text={t['again_button']}")
+        assert await page.text("h1") == t["done_title"]
+        await _look(page, "unsubscribe-2-done")
+        assert page.errors == []
 
 
 async def test_the_checks_see_what_they_look_for(tmp_path: Path) -> None:
