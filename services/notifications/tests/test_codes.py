@@ -33,7 +33,7 @@ async def test_a_code_goes_to_the_phone_once(start: Any, sandbox: Any) -> None:
     assert "code" not in row["facts"]
     [text] = await sandbox.texts(buyer.phone)
     assert text["sender"] == "eSIMka"
-    for wanted in ("048151", "10000001", "изменить ваши контактные данные"):
+    for wanted in ("048151", "10000001", "изменение ваших контактных данных"):
         assert wanted in text["text"]
     assert text["id"] != str(code.confirmation_id)
     assert await sandbox.mails(buyer.email) == []

@@ -285,6 +285,7 @@ async def test_thousands_through_a_kill_each_at_most_once(start: Any, sandbox: A
 @pytest.mark.parametrize(
     ("text", "made"),
     [
+        ("# Title", "<h2>Title</h2>"),
         ("<script>alert(1)</script>", "&lt;script&gt;"),
         ("[x](javascript:alert(1))", "[x](javascript"),
         ("[x](data:text/html,x)", "[x](data"),

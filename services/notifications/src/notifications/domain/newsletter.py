@@ -12,6 +12,7 @@ from notifications.domain.letters import Rendered, Storefront
 from notifications.domain.render import environment
 from shared.contracts import Language
 
+_LEAST_HEADING = 6
 _LINKS = ("https://", "http://", "mailto:")
 
 
@@ -60,8 +61,12 @@ def render_newsletter(store: Storefront, language: Language, letter: Letter, nam
 
 @lru_cache(maxsize=32)
 def html(text: str) -> str:
-    """CommonMark as HTML; HTML in it is shown as it is written."""
-    return str(_MARKUP.render(text))
+    """CommonMark as HTML; HTML in it is shown as it is written. The mail's title stands above all its headings."""
+    tokens = _MARKUP.parse(text)
+    for token in tokens:
+        if token.type in {"heading_open", "heading_close"}:
+            token.tag = f"h{min(int(token.tag[1:]) + 1, _LEAST_HEADING)}"
+    return str(_MARKUP.renderer.render(tokens, _MARKUP.options, {}))
 
 
 def list_headers(unsubscribe: str) -> tuple[str, str]:
