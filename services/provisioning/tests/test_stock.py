@@ -105,6 +105,7 @@ async def _age(tx: Tx) -> None:
 async def test_a_pool_that_is_closed_is_given_back(start: Any) -> None:
     first = await start(stock=[POOL | {"high": 3}])
     await _filled(first, 3)
+    await first.stage.stop(first.service)  # both would take turns at the same timer
     await start(stock=[POOL | {"low": 0, "high": 0}], database_url=first.service.settings.database_url)
 
     async def given_back() -> bool:

@@ -50,6 +50,7 @@ class Stage:
         self.bootstrap_servers = backends().kafka
         self.prefix = f"t{secrets.token_hex(5)}."
         self._topics: set[str] = set()
+        self._running: dict[int, AsyncExitStack] = {}
         self._producer = Producer(self.bootstrap_servers, prefix=self.prefix)
         self._stack = AsyncExitStack()
 
@@ -71,12 +72,18 @@ class Stage:
         name = settings_class.__module__.rpartition(".")[0]
         running = build(await self.settings(settings_class, name, **overrides))
         await self.ensure_topics([*owned_topics(name), *running.consumer.topics])
-        await self._stack.enter_async_context(running.running())
+        own = await self._stack.enter_async_context(AsyncExitStack())
+        await own.enter_async_context(running.running())
+        self._running[id(running)] = own
         try:
             await self.eventually(lambda: _is_ready(running))
         except TimeoutError:
             raise TimeoutError(f"{name} did not become ready: {await running.problems()}") from None
         return running
+
+    async def stop(self, service: Service) -> None:
+        """Stop a service before the test ends; its database stays."""
+        await self._running.pop(id(service)).aclose()
 
     async def ensure_topics(self, topics: Iterable[str]) -> None:
         """Create topics of this stage that do not exist yet."""
