@@ -126,9 +126,7 @@ def _mails(language: str) -> Iterator[tuple[str, str, Rendered]]:
     )
     note = KINDS["code"].write(code, Words(written(language), new_zone(slug)))
     yield "code", slug, render_note(NoteLetter(STORES[slug], language, "Aigerim", "10000001", note=note))
-    news = Letter(
-        "Spring in Turkey", "# Cheaper now\n\n[Look](https://x.example) *here*:\n\n- one\n- two\n\n> Said."
-    )
+    news = Letter("Spring in Turkey", "# Cheaper now\n\n[Look](https://x.example) *here*:\n\n- one\n- two\n\n> Said.")
     yield "newsletter", slug, render_newsletter(STORES[slug], written(language), news, "Aigerim", ACCOUNT)
 
 
@@ -216,6 +214,69 @@ async def test_account_page(start: Any, size: tuple[int, int], language: str, st
         _reads(await _look(page, f"{name}-3-code"), buyer.lpa)
         side = await page.evaluate("document.querySelector('img.qr').getBoundingClientRect().width")
         assert side >= 300
+        assert page.errors == []
+        assert {urlsplit(url).netloc for url in page.requests if url.startswith("http")} == {urlsplit(base).netloc}
+
+
+@pytest.mark.parametrize(
+    ("size", "language", "storefront", "scheme"),
+    [
+        (PHONE, "ka", "esimka", "dark"),
+        (PHONE, "kk", "qazaq-esim", "light"),
+        (DESKTOP, "ru", "qazaq-esim", "dark"),
+        (DESKTOP, "en", "e-sim-onl", "light"),
+    ],
+    ids=["phone-ka", "phone-kk", "desktop-ru", "desktop-en"],
+)
+async def test_the_buyer_corrects_an_address_and_is_forgotten(
+    start: Any, ordering: Any, size: tuple[int, int], language: Any, storefront: str, scheme: Scheme
+) -> None:
+    """With the keyboard where a person has one, with fingers elsewhere; ordering is a stand-in here."""
+    running = await start(ordering_url=ordering.url, ordering_keys={storefront: "shop-key"})
+    t = texts(language)["rights"]
+    buyer = running.buyer(language=language, storefront=storefront)
+    await running.stage.publish(buyer.contact(), buyer.paid(), buyer.generated())
+    await running.mail(buyer.email)
+    path = urlsplit(new_links(running.service.settings).account(buyer.order_id, buyer.email, buyer.now)).path
+    base = f"http://127.0.0.1:{running.service.port}"
+    asked = str(uuid7())
+    done = {"request_id": asked, "kind": "erase", "requested_at": NOW.isoformat(), "confirmed_at": NOW.isoformat()}
+    erased = {"erased_at": NOW.isoformat(), "kept": ["accounts without contact data: tax law"]}
+    name = f"rights-{language}-{'phone' if size == PHONE else 'desktop'}-{scheme}"
+    async with browser(*size, language=language) as page:
+        await page.driven.emulate_media(color_scheme=scheme)
+        await page.goto(base + path)
+        ordering.answers["contact-changes"] = 422, {"errors": [{"field": "email", "message": "is not valid"}]}
+        await page.fill("#email", "nobody@localhost")
+        await page.click("#contact button")
+        assert t["said_wrong_email"] in await page.text("[role=status]")
+        await _look(page, f"{name}-1-refused")
+        ordering.answers["contact-changes"] = 202, {"confirmation_id": asked, "sent_by": "sms"}
+        await page.fill("#email", "new@example.org")
+        await page.driven.press("#email", "Enter")
+        await page.wait("#enter")
+        assert await page.evaluate("document.querySelector('#enter').getBoundingClientRect().top < innerHeight")
+        await _look(page, f"{name}-2-code")
+        ordering.answers["confirmations"] = 200, {"purpose": "contact_change", "state": "done"}
+        await page.fill("#digits", "123456")
+        await page.click("#enter button")
+        assert t["moved_title"] in await page.text("h1")
+        await _look(page, f"{name}-3-moved")
+        await page.goto(base + path)
+        ordering.answers["requests"] = 202, {"confirmation_id": asked, "sent_by": "email"}
+        await page.click(f"#data >> text={t['data_erase']}")
+        await page.wait("#enter")
+        await _look(page, f"{name}-4-erase")
+        ordering.answers[asked] = 200, {**done, "state": "running", "services": {"ordering": erased}}
+        await page.fill("#digits", "123456")
+        await page.click("#enter button")
+        assert t["erasing_title"] in await page.text("h1")
+        await _look(page, f"{name}-5-erasing")
+        everybody = ("ordering", "payments", "provisioning", "notifications", "refunds")
+        ordering.answers[asked] = 200, {**done, "state": "done", "services": dict.fromkeys(everybody, erased)}
+        await page.wait(f"text={t['erased_title']}")  # by itself
+        await page.click("summary")
+        await _look(page, f"{name}-6-erased")
         assert page.errors == []
         assert {urlsplit(url).netloc for url in page.requests if url.startswith("http")} == {urlsplit(base).netloc}
 

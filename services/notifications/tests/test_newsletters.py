@@ -146,6 +146,28 @@ async def test_one_a_day_whatever_is_asked(start: Any) -> None:
         assert 0 < later["sent"] < 150
 
 
+async def test_a_newsletter_that_is_late_by_a_day_counts_for_the_day_on_which_it_is_sent(start: Any) -> None:
+    running = await start(**KEYS, newsletters_per_second=1000)
+    await _crowd(running, 12)
+    await running.sandbox.faults({"target": "mail", "effect": "refuse", "status": 450})
+    async with _client(running) as client:
+        late = await _send(client, "late")
+        await running.stage.eventually(
+            lambda: running.rows("SELECT 1 FROM work WHERE kind = 'send_newsletter' AND attempts > 0")
+        )
+        async with running.service.database.transaction() as tx:
+            await tx.execute("UPDATE newsletter_recipients SET day = day - 1")
+            await tx.execute("UPDATE work SET due_at = now() + interval '1 hour' WHERE kind = 'send_newsletter'")
+        await running.sandbox.clear_faults()
+        punctual = await _ended(running, client, await _send(client, "punctual"))
+        assert punctual["sent"] == 12
+        async with running.service.database.transaction() as tx:
+            await tx.execute("UPDATE work SET due_at = now() WHERE kind = 'send_newsletter'")
+        found = await _ended(running, client, late)
+        assert (found["sent"], found["skipped"]) == (0, 12)
+        assert (await running.sandbox.ledger_mail())["counts"]["messages"] == 12
+
+
 async def test_who_may_send_and_what(start: Any) -> None:
     running = await start(**KEYS, mail_adapter="instant")
     async with _client(running) as client, _client(running, "other-shop-key") as other:

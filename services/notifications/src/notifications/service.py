@@ -1,14 +1,17 @@
 """Notifications, assembled."""
 
+import base64
+
 from aiosmtplib import SMTP
 
 from notifications import storefronts
 from notifications.accounts import Accounts
 from notifications.adapters.instant import InstantMailer
+from notifications.adapters.ordering import OrderingDesk
 from notifications.adapters.refunds import RefundDesk
 from notifications.adapters.sms import HttpTexter
 from notifications.adapters.smtp import SmtpMailer
-from notifications.api import account, bounces, newsletters, unsubscribe
+from notifications.api import account, bounces, newsletters, rights, unsubscribe
 from notifications.consumers.contacts import Contacts
 from notifications.consumers.mailing import Mailing
 from notifications.consumers.orders import Orders
@@ -17,6 +20,7 @@ from notifications.consumers.requests import Requests
 from notifications.domain.delivery import Mailer
 from notifications.domain.signature import Signature
 from notifications.domain.texting import Texter
+from notifications.domain.tickets import Tickets
 from notifications.live import Live
 from notifications.privacy import HELD
 from notifications.recent import Recent
@@ -125,10 +129,14 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
         opener=service.opener,
         storefronts=sending.storefronts,
         refunds=_refund_desk(settings, service),
+        ordering=_ordering_desk(settings, service),
         leaving=service.leaving,
     )
     service.serves(account.router(desk), exports(service.database, settings.privacy_key, HELD))
     account.install(service.app)
+    if desk.ordering is not None:
+        tickets = Tickets(base64.b64decode(settings.link_key.get_secret_value(), validate=True))
+        service.serves(rights.router(desk, tickets, desk.ordering, service.clock))
     authors = newsletters.Authors(settings.storefront_keys, settings.agent_keys, sending.storefronts)
     service.serves(
         newsletters.router(service.database, authors),
@@ -152,6 +160,14 @@ def _refund_desk(settings: Settings, service: Service) -> RefundDesk | None:
     if settings.refunds_url is None:
         return None
     desk = RefundDesk(settings.refunds_url, settings.refunds_keys, service.tracing)
+    service.closes(desk.close)
+    return desk
+
+
+def _ordering_desk(settings: Settings, service: Service) -> OrderingDesk | None:
+    if settings.ordering_url is None:
+        return None
+    desk = OrderingDesk(settings.ordering_url, settings.ordering_keys, service.tracing)
     service.closes(desk.close)
     return desk
 

@@ -77,6 +77,12 @@ class Settings(ServiceSettings):
     refunds_keys: dict[str, SecretStr] = Field(
         default_factory=dict, description="API keys of storefronts at refunds, by storefront"
     )
+    ordering_url: str | None = Field(
+        None, pattern=r"^https?://", description="the account page sends corrections and privacy requests here"
+    )
+    ordering_keys: dict[str, SecretStr] = Field(
+        default_factory=dict, description="API keys of storefronts at ordering, by storefront"
+    )
     resend_limit: int = Field(5, ge=0, description="how often a code may be sent again, per order")
 
     @model_validator(mode="after")

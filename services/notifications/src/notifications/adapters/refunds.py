@@ -4,14 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-import httpx
-from opentelemetry.trace import SpanKind
 from pydantic import BaseModel, SecretStr, ValidationError
 
+from notifications.adapters.neighbour import Neighbour
 from shared.contracts import Explanation
 from shared.telemetry.tracing import Tracing
 
-_SECONDS = 3.0
 _DONE = {200, 201}
 
 
@@ -30,21 +28,15 @@ class Eligibility(BaseModel):
     answers: tuple[Prospect, ...] = ()
 
 
-class RefundDesk:
+class RefundDesk(Neighbour):
     """Asks on behalf of the storefront that sold the order. `url`: where refunds serves."""
 
     def __init__(self, url: str, keys: Mapping[str, SecretStr], tracing: Tracing) -> None:
-        self._client = httpx.AsyncClient(base_url=url, timeout=_SECONDS, trust_env=False)
-        self._keys = keys
-        self._tracing = tracing
-
-    def serves(self, storefront: str) -> bool:
-        """Whether there is a key for this storefront."""
-        return storefront in self._keys
+        super().__init__("refunds", url, keys, tracing)
 
     async def eligibility(self, storefront: str, order_id: UUID, trace: str | None) -> Eligibility | None:
         """What the terms say today; None where refunds does not answer, or not to us."""
-        answer = await self._call("GET", storefront, f"/orders/{order_id}/refund-eligibility", trace)
+        answer = await self.call("GET", storefront, f"/orders/{order_id}/refund-eligibility", trace)
         if answer is None or answer.status_code not in _DONE:
             return None
         try:
@@ -59,25 +51,5 @@ class RefundDesk:
         body: dict[str, Any] = {"reason": reason, "channel": "account", "provided": list(provided)}
         if words:
             body["circumstances"] = words
-        answer = await self._call("POST", storefront, f"/orders/{order_id}/refund-requests", trace, body)
+        answer = await self.call("POST", storefront, f"/orders/{order_id}/refund-requests", trace, body)
         return answer is not None and answer.status_code in _DONE
-
-    async def _call(
-        self, method: str, storefront: str, path: str, trace: str | None, body: dict[str, Any] | None = None
-    ) -> httpx.Response | None:
-        attributes = {"http.request.method": method, "server.address": "refunds"}
-        with self._tracing.span(f"refunds {method}", trace, SpanKind.CLIENT, attributes) as span:
-            headers = {"authorization": f"Bearer {self._keys[storefront].get_secret_value()}"}
-            if span.traceparent:
-                headers["traceparent"] = span.traceparent
-            try:
-                answer = await self._client.request(method, path, json=body, headers=headers)
-            except httpx.HTTPError as error:
-                span.set("error.type", type(error).__name__)
-                return None
-            span.set("http.response.status_code", answer.status_code)
-            return answer
-
-    async def close(self) -> None:
-        """Hang up."""
-        await self._client.aclose()

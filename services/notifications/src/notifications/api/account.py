@@ -18,12 +18,15 @@ from fastapi import APIRouter, FastAPI, Path, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
 
 from notifications.accounts import Accounts, Opened
+from notifications.adapters.ordering import OrderingDesk
 from notifications.adapters.refunds import RefundDesk
 from notifications.domain import activation
 from notifications.domain.account import is_moving
 from notifications.domain.letters import Storefront
 from notifications.domain.links import BadLinkError, GoneError, Links
 from notifications.domain.page import Page, Prospect, Refunding, Shown, asset, render_bad_link, render_page, stylesheet
+from notifications.domain.rights import Rights, read_pending
+from notifications.domain.rights import Said as SaidOfRights
 from notifications.domain.words import Words, said, texts, written
 from notifications.facts import Code
 from notifications.live import Live, TooManyPagesError
@@ -31,6 +34,7 @@ from shared.kernel.problems import Problem
 from shared.sealed import Opener
 
 Token = Annotated[str, Path(max_length=100)]
+Said = Literal["resent", "wait", "limit", "asked", "not_asked"] | SaidOfRights
 _PLAIN_ACCENT = "#374151"
 _MOST_WORDS = 2000
 #: No script, style or picture from elsewhere; nobody may put the page into a frame; no copy of it stays anywhere.
@@ -59,6 +63,7 @@ class Desk:
     opener: Opener
     storefronts: Mapping[str, Storefront]
     refunds: RefundDesk | None
+    ordering: OrderingDesk | None
     #: Set when the service stops: pages that follow are let go.
     leaving: asyncio.Event
 
@@ -75,24 +80,24 @@ def router(desk: Desk) -> APIRouter:
     async def page(
         token: Token,
         request: Request,
-        said: Literal["resent", "wait", "limit", "asked", "not_asked"] | None = None,
+        said: Said | None = None,
     ) -> Response:
         return await _page(desk, token, await desk.accounts.open(token), request, said=said)
 
     @routes.post("/{token}/code")
     async def code(token: Token, request: Request) -> Response:
-        await _form(desk, token, request)
+        await form(desk, token, request)
         opened, code = await desk.accounts.show(token)
         return await _page(desk, token, opened, request, code=code)
 
     @routes.post("/{token}/resend")
     async def resend(token: Token, request: Request) -> Response:
-        await _form(desk, token, request)
+        await form(desk, token, request)
         return _back(token, await desk.accounts.resend(token))
 
     @routes.post("/{token}/refund")
     async def refund(token: Token, request: Request) -> Response:
-        fields = await _form(desk, token, request)
+        fields = await form(desk, token, request)
         opened = await desk.accounts.open(token)
         return _back(token, "asked" if await _ask(desk, opened, fields, request) else "not_asked")
 
@@ -157,6 +162,7 @@ async def _page(
         has_code=opened.has_code,
         shown=shown,
         refunding=await _refunding(desk, opened, request),
+        rights=_rights(desk, slug, request),
         said=said,
     )
     html = await asyncio.to_thread(render_page, content)
@@ -194,6 +200,12 @@ async def _refunding(desk: Desk, opened: Opened, request: Request) -> Refunding 
     )
 
 
+def _rights(desk: Desk, storefront: str, request: Request) -> Rights | None:
+    if desk.ordering is None or not desk.ordering.serves(storefront):
+        return None
+    return Rights(read_pending(request.query_params), request.query_params.get("export"))
+
+
 async def _ask(desk: Desk, opened: Opened, fields: Mapping[str, str], request: Request) -> bool:
     """What we hold ourselves is given: name, e-mail and payment date are known of this order, and stay here."""
     slug = str(opened.order["storefront"])
@@ -205,8 +217,8 @@ async def _ask(desk: Desk, opened: Opened, fields: Mapping[str, str], request: R
     return await desk.refunds.ask(slug, opened.order_id, reason, words, provided, request.state.trace)
 
 
-async def _form(desk: Desk, token: str, request: Request) -> Mapping[str, str]:
-    """A form of the page itself. Raises BadLinkError, Problem (413)."""
+async def form(desk: Desk, token: str, request: Request) -> Mapping[str, str]:
+    """The fields of a form of the page itself. Raises BadLinkError, Problem (413)."""
     body = (await request.body()).decode("utf-8", "replace")
     try:
         fields = {name: values[0] for name, values in parse_qs(body, max_num_fields=10).items()}

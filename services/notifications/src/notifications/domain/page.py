@@ -11,6 +11,7 @@ from notifications.domain.account import Line, Mailed, is_moving, returned, stan
 from notifications.domain.activation import ActivationCode
 from notifications.domain.letters import Storefront
 from notifications.domain.render import environment
+from notifications.domain.rights import Rights
 from notifications.domain.words import Words
 from shared.contracts import Language, Money
 
@@ -58,12 +59,14 @@ class Page:
     has_code: bool
     shown: Shown | None = None
     refunding: Refunding | None = None
+    rights: Rights | None = None
     said: str | None = None
 
 
 def render_page(page: Page) -> str:
     """The HTML of an order's page."""
-    order, t = page.order, words.texts(page.language)["account"]
+    order, texts = page.order, words.texts(page.language)
+    t = {**texts["account"], **texts["rights"]}
     now = standing(order, page.mails)
     values = {"order_number": order["order_number"], "support": page.store.support, "email": veiled(page.email)}
     paid = order["paid"]
@@ -76,8 +79,8 @@ def render_page(page: Page) -> str:
         .render(
             page=page,
             t={name: text.format(**values) if "{" in text and name not in _LATER else text for name, text in t.items()},
-            common={"support": words.texts(page.language)["common"]["support"].format(**values)},
-            qr=words.texts(page.language)["qr"],
+            common={"support": texts["common"]["support"].format(**values)},
+            qr=texts["qr"],
             now=now,
             moving=is_moving(order, page.mails),
             returned=returned(page.mails),
