@@ -126,6 +126,11 @@ class Buying:
         seen = await self._ask("provisioning", "GET", f"/profiles/{order.id}/life", self._agent_key)
         return dict(seen.json())
 
+    async def proof(self, order: Order, request_id: str) -> dict[str, Any]:
+        """Where a privacy request stands; of an erasure the proof."""
+        seen = await self._ask("ordering", "GET", f"/privacy/requests/{request_id}", self._keys[order.shop.slug])
+        return dict(seen.json())
+
     async def ledger(self, order: Order) -> dict[str, Any]:
         """The order's ledger at payments, as an agent sees it."""
         seen = await self._ask("payments", "GET", f"/orders/{order.id}/ledger", self._agent_key)

@@ -13,7 +13,7 @@ from local_stack.paths import WORK_TREE
 from local_stack.stack import Stack
 from sandbox.client import SandboxClient
 from tour import summary
-from tour.acts import kill, money, operator_down, profiles, refunds, storefronts
+from tour.acts import buyer, kill, money, operator_down, profiles, refunds, storefronts
 from tour.buying import Buying
 from tour.expectations import Outcome, UnmetError
 from tour.stage import Stage, environment
@@ -22,7 +22,7 @@ from tour.telling import OnlyTheStart, Teller
 STACK = "demo"
 _WELCOME = (
     "A guided tour of the eSIM platform: a real Kafka, a real Postgres with five databases, the five services, and a "
-    "sandbox that plays bank, cash register, operator and mail server. A few acts, less than a minute."
+    "sandbox that plays bank, cash register, operator, mail server and SMS gateway. A few acts, about a minute."
 )
 
 
@@ -35,7 +35,9 @@ class Act:
     perform: Callable[[Stage, Outcome], Awaitable[None]]
 
 
-_IN_ORDER = (storefronts, profiles, operator_down, money, refunds, kill)
+_IN_ORDER = (storefronts, profiles, operator_down, money, refunds, kill, buyer)
+#: What acts leave to be looked at.
+_KEPT = (storefronts.PICTURE, operator_down.MAIL, buyer.ACCOUNT, buyer.ERASED)
 ACTS = tuple(Act(module.NAME, module.WORDS, module.perform) for module in _IN_ORDER)
 
 
@@ -43,7 +45,7 @@ async def run(*, stay: bool = False) -> int:
     """Perform everything; returns the exit code. `stay` keeps the stack until the person ends it."""
     teller = Teller()
     stack = Stack(STACK, environment=environment(), fresh=True, progress=OnlyTheStart())
-    for left in (summary.FILE, storefronts.PICTURE, operator_down.MAIL):
+    for left in (summary.FILE, *_KEPT):
         (stack.directory / left).unlink(missing_ok=True)
     teller.title(_WELCOME)
     try:
@@ -119,7 +121,7 @@ def _conclude(stack: Stack, teller: Teller, outcomes: list[Outcome]) -> None:
                 teller.line(f"  {sentence}")
             for name in outcome.logs:
                 teller.line(f"  log of {name}: {stack.log(name)}")
-    kept = [written, stack.directory / storefronts.PICTURE, stack.directory / operator_down.MAIL]
+    kept = [written, *(stack.directory / name for name in _KEPT)]
     teller.line("Kept: " + ", ".join(str(path.relative_to(WORK_TREE)) for path in kept if path.exists()))
 
 

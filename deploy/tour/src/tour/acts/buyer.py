@@ -1,0 +1,182 @@
+"""The buyer's own page, in a real browser: an address corrected, the code sent there, the buyer forgotten."""
+
+import re
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from playwright.async_api import Error as BrowserError
+
+from shared.testing.browser import NoBrowserError, Page, browser, chromium
+from tour.expectations import Outcome, UnmetError, until
+from tour.letters import Letter, letter
+from tour.orders import Buyer, Order, Paid
+from tour.stage import Stage
+
+NAME = "The buyer's own page"
+WORDS = (
+    "Every mail has a link to the order's own page, without a password. A buyer opens it on a phone, looks at the "
+    "code, and corrects the address: digits sent to the phone confirm it, the code comes to the new mailbox, and the "
+    "old link is dead. Then the buyer asks to be forgotten. All five services say what they deleted, and what the law "
+    "makes them keep."
+)
+ACCOUNT, ERASED = "account.png", "erased.png"
+_SHOP, _PLAN, _PHONE = "qazaq-esim", "eu-10gb-30d", "+77019990011"
+_WIDTH, _HEIGHT = 390, 844
+_LINK = re.compile(r"https?://\S+/account/[\w-]+")
+_DIGITS = re.compile(r"(?<!\d)\d{6}(?!\d)")
+_SECONDS = 30.0
+#: What the browser says of links that open nothing.
+_EXPECTED = "Failed to load resource"
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What every step of this act works with."""
+
+    stage: Stage
+    outcome: Outcome
+    page: Page
+    order: Order
+
+
+async def perform(stage: Stage, outcome: Outcome) -> None:
+    """Buy, look, correct, be forgotten; the mailboxes, the phone and the bank's ledger judge."""
+    try:
+        chromium()
+    except NoBrowserError as error:
+        raise UnmetError(f"expected a browser to open the buyer's page in. {error}") from None
+    before = await stage.begin()
+    paid, mail = await _buy(stage, outcome)
+    await stage.check_delivered(outcome, [paid], before)
+    try:
+        async with browser(_WIDTH, _HEIGHT) as page:
+            visit = Visit(stage, outcome, page, paid.order)
+            await _look(visit, mail)
+            new = stage.address("Aruzhan.home")
+            link = await _correct(visit, mail, new)
+            await _forget(visit, link, new)
+            broken = [one for one in page.errors if not one.startswith(_EXPECTED)]
+            outcome.expect(broken == [], "no script of the pages fails", "notifications")
+    except BrowserError as error:
+        said = str(error).partition("\n")[0]
+        raise UnmetError(f"expected that the browser gets through the pages ({said})", "notifications") from None
+
+
+async def _buy(stage: Stage, outcome: Outcome) -> tuple[Paid, Letter]:
+    shop = await stage.buying.shop(_SHOP)
+    with stage.teller.step(f"{shop.name}: Aruzhan orders, with an address that she is about to lose") as step:
+        buyer = Buyer("Aruzhan", stage.address("Aruzhan.office"), _PHONE, "en")
+        order = await stage.buying.order(_SHOP, _PLAN, buyer)
+        paid = await stage.buying.pay(await stage.buying.page(order))
+        outcome.orders += 1
+        mail = await stage.mail_to(order)
+        await stage.reaches(order, "delivered")
+        outcome.delivered += 1
+        step.done(f"{shop.name}: order {order.number} is delivered to Aruzhan's old address")
+    return paid, mail
+
+
+async def _look(visit: Visit, mail: Letter) -> None:
+    page, teller = visit.page, visit.stage.teller
+    with teller.step("She opens the link on her phone") as step:
+        await page.goto(_link(mail))
+        headline = await page.text("h1")
+        await page.click("#code button")
+        await page.wait("img.qr")
+        await page.screenshot(visit.stage.folder / ACCOUNT)
+        sideways = await page.scrolls_sideways()
+        visit.outcome.expect(not sideways, "the page fits a phone", "notifications")
+        lines = (await page.text("#timeline")).splitlines()
+        step.done(f"The page says “{headline}” and shows the code when she presses the button")
+    teller.quote([line for line in lines if line.strip()])
+
+
+async def _correct(visit: Visit, mail: Letter, new: str) -> str:
+    """Returns the link that works from now on."""
+    page, stage, outcome = visit.page, visit.stage, visit.outcome
+    with stage.teller.step("She corrects her address") as step:
+        await page.goto(_link(mail))
+        await page.fill("#email", new)
+        await page.click("#contact button")
+        await page.wait("#enter")
+        text = await until(lambda: _texted(stage), "the digits come by SMS", "notifications", "ordering")
+        await page.fill("#digits", _digits(text))
+        await page.click("#enter button")
+        await page.wait("h1")
+        headline = await page.text("h1")
+        again = await until(
+            lambda: _mailed(stage, new, ".resend"), "the code comes to the new address", "notifications"
+        )
+        outcome.expect(again.code == mail.code, "it is the same code", "notifications", "provisioning")
+        step.done(f"“{headline}”: confirmed by SMS, and the code is in the new mailbox")
+    stage.teller.say(f"SMS to {_PHONE}: “{text}”")
+    with stage.teller.step("Somebody reads the old mailbox") as step:
+        status = await page.goto(_link(mail))
+        outcome.expect(status == HTTPStatus.NOT_FOUND, "the old link opens nothing", "notifications")
+        step.done(f"The link in the old mailbox opens nothing any more (HTTP {status})")
+    return _link(again)
+
+
+async def _forget(visit: Visit, link: str, new: str) -> None:
+    page, stage, outcome = visit.page, visit.stage, visit.outcome
+    with stage.teller.step("She asks to be forgotten") as step:
+        await page.goto(link)
+        await page.click("#data button[value=erase]")
+        await page.wait("#enter")
+        mail = await until(lambda: _mailed(stage, new, ".code"), "the digits come by mail", "notifications", "ordering")
+        await page.fill("#digits", _digits(mail.text))
+        await page.click("#enter button")
+        await page.wait("#services")
+        request = await page.text("dd.code")
+
+        async def done() -> dict[str, Any] | None:
+            found = await stage.buying.proof(visit.order, request)
+            return found if found["state"] == "done" else None
+
+        logs = ("ordering", "payments", "provisioning", "notifications", "refunds")
+        proof = await until(done, "all services confirm the erasure", *logs, seconds=_SECONDS)
+        await page.wait("details")  # the page has followed by itself
+        headline = await page.text("h1")
+        await page.screenshot(stage.folder / ERASED)
+        step.done(f"“{headline}”: {len(proof['services'])} services have confirmed it")
+    outcome.expect(set(proof["services"]) == set(logs), "every service is in the proof", "ordering")
+    stage.teller.quote(_told(proof))
+    with stage.teller.step("Looking for what is left") as step:
+        status = await page.goto(link)
+        outcome.expect(status == HTTPStatus.GONE, "the buyer's page is gone", "notifications")
+        kept = await stage.buying.status(visit.order)
+        outcome.expect(kept == "delivered", "the order itself stays, for the books", "ordering")
+        step.done(f"The page is gone (HTTP {status}); the order stays for the books, and names nobody")
+
+
+def _told(proof: dict[str, Any]) -> list[str]:
+    """The proof as lines."""
+    lines = [f"Erasure {proof['request_id']}", f"confirmed {proof['confirmed_at']}, {proof['confirmed_by']}"]
+    for name, said in proof["services"].items():
+        lines.append(f"{name}: erased {said['erased_at']}; kept: {'; '.join(said['kept']) or 'nothing'}")
+    return lines
+
+
+async def _texted(stage: Stage) -> str | None:
+    found = await stage.sandbox.texts(to=_PHONE)
+    return str(found[-1]["text"]) if found else None
+
+
+async def _mailed(stage: Stage, address: str, kind: str) -> Letter | None:
+    found = map(letter, await stage.sandbox.mails(to=address))
+    return next((one for one in found if one.message_id.partition("@")[0].endswith(kind)), None)
+
+
+def _link(mail: Letter) -> str:
+    found = _LINK.search(mail.text)
+    if found is None:
+        raise UnmetError(f"expected that mail {mail.id} links the order's page", "notifications")
+    return found[0]
+
+
+def _digits(text: str) -> str:
+    found = _DIGITS.search(text)
+    if found is None:
+        raise UnmetError("expected six digits in the message", "notifications")
+    return found[0]
