@@ -16,6 +16,7 @@ _PORT = 8000
 _EVERYWHERE = {"HTTP_HOST": "0.0.0.0", "HTTP_PORT": str(_PORT)}  # noqa: S104 - inside a container, behind its network
 #: Paths and addresses that are others inside containers; None leaves a setting out.
 _OWN: Mapping[str, Mapping[str, str | None]] = {
+    "ordering": {"TRACE_URL_TEMPLATE": "http://localhost:16686/trace/{trace_id}?uiFind={span_id}"},
     "notifications": {"SMTP_HOST": "mailpit", "SMTP_PORT": "1025", "PUBLIC_URL": "http://localhost:8004"},
     "refunds": {"PUBLIC_URL": "http://localhost:8005"},
     "sandbox": {

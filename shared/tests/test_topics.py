@@ -1,0 +1,64 @@
+"""Topics: personal data leave the log in time, also where an earlier version made the topic."""
+
+import asyncio
+import secrets
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic  # type: ignore[attr-defined] # not in its __all__
+
+from shared.contracts import BuyerContact, OrderPaid, OrderSubmitted
+from shared.messaging.topics import create_topics
+from shared.testing.backends import backends
+
+DAY = timedelta(days=1)
+#: `log.retention.check.interval.ms` and `file.delete.delay.ms` as brokers have them by default.
+CHECK, REMOVE = timedelta(minutes=5), timedelta(minutes=1)
+
+
+@pytest.fixture
+def prefix() -> Iterator[str]:
+    made = f"t{secrets.token_hex(5)}."
+    yield made
+    admin = AdminClient({"bootstrap.servers": backends().kafka})
+    ours = [name for name in admin.list_topics(timeout=20).topics if name.startswith(made)]
+    for future in admin.delete_topics(ours).values():
+        future.result(20)
+
+
+def settings(topic: str) -> dict[str, str]:
+    admin = AdminClient({"bootstrap.servers": backends().kafka})
+    resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
+    found = admin.describe_configs([resource])[resource].result(20)
+    return {name: entry.value for name, entry in found.items()}
+
+
+def lasting(told: dict[str, str], *names: str) -> timedelta:
+    return timedelta(milliseconds=sum(int(told[name]) for name in names))
+
+
+async def test_personal_data_leave_the_log_within_a_day(prefix: str) -> None:
+    topics = [BuyerContact.topic, OrderSubmitted.topic, OrderPaid.topic]
+    await asyncio.to_thread(create_topics, backends().kafka, topics, prefix=prefix, partitions=1)
+    submitted = settings(prefix + OrderSubmitted.topic)
+    assert lasting(submitted, "retention.ms", "segment.ms") + CHECK + REMOVE < DAY
+    assert submitted["message.timestamp.type"] == "LogAppendTime", "not a shop's clock"
+    contacts = settings(prefix + BuyerContact.topic)
+    assert contacts["cleanup.policy"] == "compact"
+    assert lasting(contacts, "segment.ms", "max.compaction.lag.ms") < DAY
+    assert settings(prefix + OrderPaid.topic)["message.timestamp.type"] == "CreateTime"
+
+
+async def test_topics_of_an_earlier_version_are_brought_in_line(prefix: str) -> None:
+    old = {"cleanup.policy": "delete", "retention.ms": str(7 * 86_400_000)}
+    admin = AdminClient({"bootstrap.servers": backends().kafka})
+    made = [NewTopic(prefix + event.topic, 1, 1, config=old) for event in (BuyerContact, OrderSubmitted, OrderPaid)]
+    for future in admin.create_topics(made).values():
+        future.result(20)
+    topics = [BuyerContact.topic, OrderSubmitted.topic, OrderPaid.topic]
+    for _ in range(2):
+        await asyncio.to_thread(create_topics, backends().kafka, topics, prefix=prefix)
+    assert settings(prefix + BuyerContact.topic)["cleanup.policy"] == "compact"
+    assert lasting(settings(prefix + OrderSubmitted.topic), "retention.ms") < DAY
+    assert lasting(settings(prefix + OrderPaid.topic), "retention.ms") == 7 * DAY
