@@ -111,6 +111,7 @@ async def test_an_address_is_corrected_with_a_code_and_the_old_link_dies(start: 
         assert ordering.asked[-1][2] == {"code": "123456"}
         assert done.status_code == 200
         assert t["moved_link"] in done.text
+        assert "support@esimka.example" in done.text
         await tab.running.stage.publish(tab.buyer.contact("new@example.org", later=1))
 
         async def dead() -> bool:

@@ -72,7 +72,8 @@ class Window:
         slug, language = str(opened.order["storefront"]), written(opened.contact.language)
         match pending.purpose:
             case "email":
-                return HTMLResponse(render_moved(slug, self.store(slug), language), headers=SAFE)
+                number = str(opened.order["order_number"])
+                return HTMLResponse(render_moved(slug, self.store(slug), number, language), headers=SAFE)
             case "phone":
                 return _back(token, said="corrected")
             case "block":

@@ -107,8 +107,9 @@ def render_proof(proof: Proof | None, storefront: str, store: Storefront, writes
     )
 
 
-def render_moved(storefront: str, store: Storefront, language: Language) -> str:
+def render_moved(storefront: str, store: Storefront, order_number: str, language: Language) -> str:
     """The page after an address was corrected: it cannot be the account page, whose link has just ended."""
-    t = words.texts(language)["rights"]
+    texts = words.texts(language)
+    support = texts["common"]["support"].format(support=store.support, order_number=order_number)
     template = environment("html").get_template("moved.html.j2")
-    return template.render(language=language, t=t, storefront=storefront, store=store)
+    return template.render(language=language, t=texts["rights"], storefront=storefront, store=store, support=support)
