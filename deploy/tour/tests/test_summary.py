@@ -28,8 +28,8 @@ def test_the_summary_has_the_agreed_shape(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "demo").iterdir()] == ["summary.json"]
 
 
-def test_every_service_the_mail_page_and_the_control_interface_have_an_address() -> None:
+def test_every_service_and_page_of_the_sandbox_has_an_address() -> None:
     urls = addresses(PRODUCT, {component.name: f"http://{component.name}" for component in PRODUCT})
-    assert set(urls) == {"ordering", "payments", "provisioning", "notifications", "refunds", "mail", "control"}
+    assert set(urls) == {"ordering", "payments", "provisioning", "notifications", "refunds", "mail", "SMS", "control"}
     assert urls["mail"] == "http://sandbox/mail"
     assert urls["refunds"] == "http://refunds/docs"
