@@ -17,6 +17,9 @@ class BrokerProfile:
 SMALL = BrokerProfile(("-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"))
 """Starts in a second and stays small: for development and tests."""
 
+MANY_TOPICS = BrokerProfile(("-Xms256m", "-Xmx1g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"))
+"""For a run of a thousand tests, each with topics of its own."""
+
 BENCH = BrokerProfile(("-Xms512m", "-Xmx1g", "-XX:+UseSerialGC"))
 """With the optimising compiler: slower to warm up, faster in the long run, for measurements."""
 

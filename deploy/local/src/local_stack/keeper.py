@@ -7,6 +7,7 @@ from pathlib import Path
 
 from local_stack.errors import LocalStackError
 from local_stack.infra import Infra, Kafka
+from local_stack.kafka_settings import MANY_TOPICS
 from local_stack.locks import locked
 from local_stack.paths import write_private
 from local_stack.proc import is_alive
@@ -31,7 +32,8 @@ async def _keep(directory: Path, owner: int) -> int:
         asyncio.get_running_loop().add_signal_handler(number, asked_to_stop.set)
     # A starved broker is fenced and not dead: nothing here restarts it, so it need not outwait its old session quickly.
     patient = {"broker.session.timeout.ms": "20000", "broker.heartbeat.interval.ms": "2000"}
-    kafka = Kafka(directory / "kafka", log=directory / "logs" / "kafka.log", extra_settings=patient)
+    log = directory / "logs" / "kafka.log"
+    kafka = Kafka(directory / "kafka", log=log, profile=MANY_TOPICS, extra_settings=patient)
     infra = Infra(directory, kafka=kafka)
     try:
         await infra.start()
