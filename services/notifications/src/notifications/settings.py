@@ -65,7 +65,7 @@ class Settings(ServiceSettings):
     )
     gather_seconds: float = Field(2.0, gt=0, description="a refund's approval waits so long for the bank's answer")
     order_mail_after_seconds: float = Field(
-        10.0, gt=0, description="`we have your order`, where the code is not out by then"
+        30.0, gt=0, description="`we have your order`, where the code is not out by then"
     )
     delay_mail_after_seconds: float = Field(60.0, gt=0, description="`we are on it`, counted from the payment")
     expiry_mail_before_seconds: float = Field(
