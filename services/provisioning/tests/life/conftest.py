@@ -1,0 +1,175 @@
+"""A running provisioning service with its operator, and a clock that tests move."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from provisioning.service import build
+from provisioning.settings import Settings
+from sandbox.testing import RunningSandbox
+from shared.contracts import (
+    CancellationAccepted,
+    Explanation,
+    Money,
+    OrderPaid,
+    Plan,
+    ProfileGenerated,
+    ProfileObserved,
+    RefundApproved,
+    RefundRequested,
+)
+from shared.ids import uuid7
+from shared.kernel.service import Service
+from shared.sealed import Opener, new_private_key
+from shared.testing.stage import Stage
+
+PLAN = Plan(id="tr-5gb", title="Turkey 5 GB", coverage=("TR",), data_mb=5120, validity_days=30, profile_type="TR-STD")
+SECRET, KEY = "notify-secret", "agent-key"
+
+
+class MovingClock:
+    """The machine's clock, moved."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta(0)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+
+@dataclass
+class Alive:
+    """A running service, its operator, and hands to sell profiles and to ask about them."""
+
+    service: Service
+    stage: Stage
+    sandbox: RunningSandbox
+    clock: MovingClock
+    opener: Opener
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.service.port}"
+
+    async def paid(self, **changes: Any) -> OrderPaid:
+        fields: dict[str, Any] = {
+            "order_id": uuid7(),
+            "order_number": str(10_000_000 + uuid7().int % 80_000_000),
+            "storefront": "esimka",
+            "buyer_id": uuid7(),
+            "kind": "esim",
+            "plan": PLAN,
+            "paid": Money(amount=1500, currency="USD"),
+            "invoice_id": "1000001",
+            "paid_at": datetime.now(UTC),
+        }
+        order = OrderPaid(**fields | changes)
+        await self.stage.publish(order)
+        return order
+
+    async def sold(self) -> ProfileGenerated:
+        order = await self.paid()
+        [made] = await self.stage.events(ProfileGenerated, where=lambda event: event.order_id == order.order_id)
+        return made.event
+
+    def code(self, made: ProfileGenerated) -> str:
+        return self.opener.open(made.activation_code).decode()
+
+    async def life(self, order_id: UUID) -> dict[str, Any]:
+        answer = await self.get(f"/profiles/{order_id}/life")
+        assert answer.status_code == 200, answer.text
+        seen: dict[str, Any] = answer.json()
+        return seen
+
+    async def get(self, path: str) -> httpx.Response:
+        async with httpx.AsyncClient(base_url=self.url, trust_env=False) as client:
+            return await client.get(path, headers={"authorization": f"Bearer {KEY}"})
+
+    async def post(self, path: str, body: Any, **headers: str) -> httpx.Response:
+        content = body if isinstance(body, bytes) else None
+        async with httpx.AsyncClient(base_url=self.url, trust_env=False) as client:
+            return await client.post(path, headers=headers, content=content, json=None if content else body)
+
+    async def rows(self, sql: str) -> list[Any]:
+        async with self.service.database.reading() as tx:
+            return (await tx.execute(sql)).all()
+
+    async def observed(self, made: ProfileGenerated, **fields: Any) -> ProfileObserved:
+        """The first observation of this profile in which these fields have these values."""
+
+        def matches(event: ProfileObserved) -> bool:
+            said = {"state": event.install.state, "used": event.usage.used_bytes, **dict(event)}
+            return event.order_id == made.order_id and all(said[name] == value for name, value in fields.items())
+
+        [found] = await self.stage.events(ProfileObserved, where=matches)
+        return found.event
+
+    def case(self, made: ProfileGenerated | OrderPaid, **more: Any) -> dict[str, Any]:
+        names = ("order_id", "order_number", "storefront", "buyer_id")
+        return {name: getattr(made, name) for name in names} | {"case_id": uuid7()} | more
+
+    async def move(self, ahead: timedelta) -> None:
+        self.clock.ahead += ahead
+
+    def requested(self, made: ProfileGenerated | OrderPaid) -> RefundRequested:
+        return RefundRequested(**self.case(made), reason="x", origin="buyer", requested_at=datetime.now(UTC))
+
+    def approved(self, made: ProfileGenerated | OrderPaid, **more: Any) -> RefundApproved:
+        fields = {
+            "refund_id": uuid7(),
+            "amount": Money(amount=1500, currency="USD"),
+            "policy": "esimka@2026-04-22",
+            "grounds": (),
+            "explanation": Explanation(en="x", ru="y"),
+            "approved_at": datetime.now(UTC),
+            "revoke_profile": True,
+        }
+        return RefundApproved(**self.case(made), **fields | more)
+
+    def cancelled(self, made: ProfileGenerated | OrderPaid) -> CancellationAccepted:
+        return CancellationAccepted(
+            **self.case(made), policy="e-sim-onl@2026-03", grounds=(), accepted_at=datetime.now(UTC)
+        )
+
+    async def at_the_operator(self, iccid: str) -> str:
+        [profile] = [one for one in await self.sandbox.ledger_operator() if one["iccid"] == iccid]
+        return str(profile["state"])
+
+
+Start = Callable[..., Awaitable[Alive]]
+
+
+@pytest.fixture
+async def live(stage: Stage, sandbox: RunningSandbox, tmp_path: Path) -> Start:
+    async def start(**overrides: Any) -> Alive:
+        opener, clock = Opener(new_private_key()), MovingClock()
+        settings: dict[str, Any] = {
+            "operator_url": sandbox.operator_url,
+            "operator_usage_url": f"{sandbox.operator_url}/usage",
+            "operator_timeout_seconds": 1.0,
+            "notifications_seal_public_key": opener.public_key,
+            "agent_keys": {"anna": KEY},
+            "notification_secrets": {"primary": SECRET},
+            "usage_push_secrets": {"primary": "sandbox-push-secret"},
+            "notification_points": {"primary": {"6": "enabled", "7": "disabled"}},
+            "watch_seconds": 0.2,
+            "inquiry_patience_seconds": 0.5,
+            **overrides,
+        }
+        service = await stage.service(partial(build, clock=clock), Settings, **settings)
+        alive = Alive(service, stage, sandbox, clock, opener)
+        base = f"{alive.url}/operators/primary"
+        path = "gsma/rsp2/es2plus/handleDownloadProgressInfo"
+        await sandbox.operator_catalogue(
+            progress_url=f"{base}/key/{SECRET}/{path}", push_url=f"{base}/usage", push_secret="sandbox-push-secret"
+        )
+        return alive
+
+    return start

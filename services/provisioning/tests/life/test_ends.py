@@ -1,0 +1,156 @@
+"""How a profile ends: cancelled, refunded, expired; and how a buyer's devices are forgotten (PP 6.2)."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from shared.contracts import (
+    BuyerErasureRequested,
+    Money,
+    OrderPaid,
+    Plan,
+    ProfileExpired,
+    ProfileRevoked,
+    ProvisioningBuyerErased,
+    RevocationRefused,
+)
+from shared.ids import uuid7
+
+PLAN = Plan(id="tr-5gb", title="Turkey 5 GB", coverage=("TR",), data_mb=5120, validity_days=30, profile_type="TR-STD")
+EID, OTHER_EID = "89049032123451234512345678901235", "89049032000001000000000012345652"
+
+
+async def test_a_cancellation_takes_the_code_out_of_use(live: Any) -> None:
+    alive = await live()
+    made, kept = await alive.sold(), await alive.sold()
+    await alive.sandbox.faults({"target": "operator.cancel_order", "effect": "lose_reply", "times": 1})
+    asked = alive.cancelled(made)
+    await alive.stage.publish(asked, asked, alive.approved(kept, revoke_profile=False))
+    [revoked] = await alive.stage.events(ProfileRevoked)
+    assert (revoked.event.iccid, revoked.event.reason) == (made.iccid, "cancellation")
+    assert revoked.event.case_id == asked.case_id
+    assert await alive.at_the_operator(made.iccid) == "cancelled"
+    assert await alive.at_the_operator(kept.iccid) == "released"
+    assert (await alive.sandbox.scan(alive.code(made), EID))["ok"] is False
+    later = alive.approved(made)
+    await alive.stage.publish(later)
+    await alive.stage.events(ProfileRevoked, where=lambda event: event.case_id == later.case_id)
+    assert len(await alive.stage.all_events(ProfileRevoked)) == 2
+    assert await alive.stage.all_events(RevocationRefused) == []
+    seen = await alive.life(made.order_id)
+    assert (seen["revoked_for"], seen["polling"]["next_look_at"], seen["polling"]["every_seconds"]) == (
+        "cancellation",
+        None,
+        None,
+    )
+
+
+async def test_what_is_on_a_device_is_not_taken_back(live: Any) -> None:
+    alive = await live()
+    made = await alive.sold()
+    await alive.sandbox.scan(alive.code(made), EID)
+    asked = alive.cancelled(made)
+    await alive.stage.publish(asked)
+    [refused] = await alive.stage.events(RevocationRefused)
+    assert refused.event.case_id == asked.case_id
+    assert [(one.subject_code, one.reason_code) for one in refused.event.statuses] == [("8.2.1", "3.3")]
+    assert await alive.stage.all_events(ProfileRevoked) == []
+    assert (await alive.life(made.order_id))["revocations"][0]["outcome"] == "refused"
+
+
+@pytest.mark.parametrize("before", ["the order", "the profile"])
+async def test_a_revocation_that_comes_first_holds_when_the_profile_is_made(live: Any, before: str) -> None:
+    alive = await live()
+    order = OrderPaid(
+        order_id=uuid7(),
+        order_number="10000001",
+        storefront="esimka",
+        buyer_id=uuid7(),
+        kind="esim",
+        plan=PLAN,
+        paid=Money(amount=1500, currency="USD"),
+        invoice_id="1000001",
+        paid_at=datetime.now(UTC),
+    )
+    await alive.sandbox.faults({"target": "operator.confirm_order", "effect": "http_error", "status": 503})
+    if before == "the profile":
+        await alive.stage.publish(order)
+    await alive.stage.publish(alive.approved(order))
+
+    async def noted() -> bool:
+        return bool(await alive.rows("SELECT 1 FROM revocations"))
+
+    await alive.stage.eventually(noted)
+    if before == "the order":
+        await alive.stage.publish(order)
+    await alive.sandbox.clear_faults()
+    [revoked] = await alive.stage.events(ProfileRevoked)
+    assert (revoked.event.order_id, revoked.event.reason) == (order.order_id, "refund")
+    assert await alive.at_the_operator(revoked.event.iccid) == "cancelled"
+
+
+async def test_what_nobody_activates_expires_and_what_is_used_does_not(live: Any) -> None:
+    alive = await live()
+    unused, used = await alive.sold(), await alive.sold()
+    await alive.sandbox.operator_catalogue(push_url="", progress_url="")
+    await alive.sandbox.use_data(used.iccid, 1, validUntil="2099-01-01T00:00:00+00:00")
+    await alive.sandbox.faults({"target": "operator.usage", "effect": "http_error", "status": 503, "times": 2})
+    await alive.move(timedelta(days=180, minutes=1))
+    [expired] = await alive.stage.events(ProfileExpired)
+    assert (expired.event.order_id, expired.event.reason) == (unused.order_id, "never_activated")
+    assert await alive.at_the_operator(unused.iccid) == "cancelled"
+    assert (await alive.observed(used, used=1)).plan_ends_at == datetime(2099, 1, 1, tzinfo=UTC)
+    assert await alive.at_the_operator(used.iccid) == "released"
+    seen = await alive.life(unused.order_id)
+    assert (seen["expired_for"], seen["polling"]["next_look_at"]) == ("never_activated", None)
+    assert len(await alive.stage.all_events(ProfileExpired)) == 1
+
+
+async def test_a_storefront_may_give_more_time_than_others(live: Any) -> None:
+    alive = await live(storefront_unused_validity_days={"esimka": 365})
+    made = await alive.sold()
+    assert made.valid_until - made.paid_at == timedelta(days=365)
+
+
+async def test_a_plan_ends_after_its_validity(live: Any) -> None:
+    alive = await live()
+    made = await alive.sold()
+    await alive.sandbox.scan(alive.code(made), EID)
+    await alive.sandbox.use_data(made.iccid, 100)
+    event = await alive.observed(made, used=100)
+    assert event.plan_ends_at is not None
+    await alive.move(timedelta(days=30, minutes=1))
+    [expired] = await alive.stage.events(ProfileExpired)
+    assert (expired.event.reason, expired.event.order_id) == ("plan_ended", made.order_id)
+    assert expired.event.expired_at >= event.plan_ends_at
+    assert await alive.at_the_operator(made.iccid) == "released"
+
+
+async def test_a_buyer_is_forgotten_and_stays_forgotten(live: Any) -> None:
+    """PP 6.2: the EID names a person's device. What is known of the profile stays."""
+    alive = await live(privacy_key="export-key")
+    made = await alive.sold()
+    await alive.sandbox.scan(alive.code(made), EID)
+    before = await alive.observed(made, state="enabled")
+    async with httpx.AsyncClient(base_url=alive.url, trust_env=False) as client:
+        path, key = f"/privacy/buyers/{made.buyer_id}", {"authorization": "Bearer export-key"}
+        held = (await client.get(path, headers=key)).json()
+        assert (await client.get(path)).status_code == 401
+    assert held["profiles"][0]["iccid"] == made.iccid
+    assert EID in str(held["observations"])
+    request = BuyerErasureRequested(
+        buyer_id=made.buyer_id, storefront="esimka", request_id=uuid7(), requested_at=datetime.now(UTC)
+    )
+    await alive.stage.publish(request)
+    [erased] = await alive.stage.events(ProvisioningBuyerErased)
+    assert (erased.event.buyer_id, erased.event.request_id) == (made.buyer_id, request.request_id)
+    # Notifications carry whole seconds: this one is told to be later than the one before.
+    later = (datetime.now(UTC) + timedelta(seconds=2)).isoformat()
+    await alive.sandbox.phone(made.iccid, 7, eid=EID, fields={"timestamp": later})
+    after = await alive.observed(made, state="disabled")
+    assert (after.installed_at, after.activated_at) == (before.installed_at, before.activated_at)
+    everything = [str(await alive.rows(f"SELECT * FROM {table}")) for table in ("lives", "observations", "profiles")]
+    assert EID not in "".join(everything)
+    assert (await alive.life(made.order_id))["eid"] is None
