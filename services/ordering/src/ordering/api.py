@@ -20,7 +20,7 @@ from ordering.store import Placed, Session, find
 from ordering.views import OrderAnswer, OrderView, StorefrontView, TimelineLine, TracePages
 from shared.contracts import OrderRequest
 from shared.database import Database
-from shared.kernel.auth import StorefrontKeys
+from shared.kernel.auth import ApiKeys
 from shared.kernel.problems import Problem
 
 _NUMBER = re.compile(r"[0-9]{6,15}")
@@ -36,7 +36,7 @@ Key = Annotated[str | None, Header(alias="Authorization", description="`Bearer <
 def router(
     database: Database,
     catalogue: CatalogueFiles,
-    keys: StorefrontKeys,
+    keys: ApiKeys,
     keep_sessions: timedelta,
     limits: Limits,
     pages: TracePages,
@@ -52,7 +52,7 @@ def router(
         idempotency_key: Annotated[str | None, Header(description="1-100 printable ASCII characters")] = None,
     ) -> OrderAnswer:
         """Place an order. The same key and body give the same answer, marked `Idempotent-Replay: true`."""
-        storefront = keys.storefront(authorization)
+        storefront = keys.holder(authorization)
         if not idempotency_key:
             raise Problem(
                 HTTPStatus.BAD_REQUEST,
@@ -72,7 +72,7 @@ def router(
     @routes.get("/orders/{reference}", tags=["orders"])
     async def order(reference: str, authorization: Key = None) -> OrderView:
         """An order by its id or its number."""
-        placed, facts = await _find(database, keys.storefront(authorization), reference)
+        placed, facts = await _find(database, keys.holder(authorization), reference)
         return OrderView.at_present(placed, facts, pages)
 
     @routes.get("/orders/{reference}/timeline", tags=["orders"])
@@ -82,7 +82,7 @@ def router(
         lang: Annotated[Tongue | None, Query(description="the storefront's language by default")] = None,
     ) -> list[TimelineLine]:
         """What happened to an order, in sentences for its buyer."""
-        slug = keys.storefront(authorization)
+        slug = keys.holder(authorization)
         _placed, facts = await _find(database, slug, reference)
         shop = catalogue.current().storefront(slug)
         tongue: Tongue = lang or ("ru" if shop and shop.language == "ru" else "en")
@@ -92,7 +92,7 @@ def router(
     async def storefront(authorization: Key = None) -> StorefrontView:
         """The calling shop: its plans and prices, and the document versions that its orders must name."""
         current = catalogue.current()
-        return StorefrontView.of(_shop(current, keys.storefront(authorization)), current)
+        return StorefrontView.of(_shop(current, keys.holder(authorization)), current)
 
     return routes
 

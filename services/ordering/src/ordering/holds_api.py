@@ -10,21 +10,21 @@ from fastapi import APIRouter, Header
 from ordering import holds
 from ordering.domain.fraud import Limits, explained
 from shared.database import Database
-from shared.kernel.auth import StorefrontKeys
+from shared.kernel.auth import ApiKeys
 from shared.kernel.problems import Problem
 
 _NUMBER = re.compile(r"[0-9]{6,15}")
 Key = Annotated[str | None, Header(alias="Authorization", description="`Bearer <agent's key>`")]
 
 
-def router(database: Database, agents: StorefrontKeys, limits: Limits) -> APIRouter:
+def router(database: Database, agents: ApiKeys, limits: Limits) -> APIRouter:
     """The routes of held orders."""
     routes = APIRouter(tags=["fraud control"])
 
     @routes.get("/holds")
     async def queue(authorization: Key = None) -> list[dict[str, Any]]:
         """Held orders that wait for an agent, the oldest first, with the reasons in words."""
-        agents.storefront(authorization)
+        agents.holder(authorization)
         async with database.reading() as tx:
             found = await holds.waiting(tx)
         return [
@@ -42,12 +42,12 @@ def router(database: Database, agents: StorefrontKeys, limits: Limits) -> APIRou
     @routes.post("/orders/{reference}/release")
     async def release(reference: str, authorization: Key = None) -> dict[str, str]:
         """Let a held order be paid."""
-        return await _decide(database, agents.storefront(authorization), reference, "released")
+        return await _decide(database, agents.holder(authorization), reference, "released")
 
     @routes.post("/orders/{reference}/refusal")
     async def refuse(reference: str, authorization: Key = None) -> dict[str, str]:
         """Refuse a held order for good."""
-        return await _decide(database, agents.storefront(authorization), reference, "refused")
+        return await _decide(database, agents.holder(authorization), reference, "refused")
 
     return routes
 

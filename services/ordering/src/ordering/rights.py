@@ -19,7 +19,7 @@ from ordering.export import Collector, page
 from shared.contracts import Language
 from shared.contracts.storefront import Text
 from shared.database import Database, Tx
-from shared.kernel.auth import StorefrontKeys
+from shared.kernel.auth import ApiKeys
 from shared.kernel.problems import Problem
 from shared.sealed import Opener, Sealed, Sealer
 
@@ -59,8 +59,8 @@ class Rights:
         self,
         database: Database,
         catalogue: CatalogueFiles,
-        shops: StorefrontKeys,
-        agents: StorefrontKeys,
+        shops: ApiKeys,
+        agents: ApiKeys,
         codes: Codes | None,
         opener: Opener,
         collector: Collector,
@@ -133,7 +133,7 @@ def router(rights: Rights) -> APIRouter:
     @routes.post("/confirmations/{confirmation_id}", tags=["rights"])
     async def confirm(confirmation_id: UUID, body: Code, authorization: Key = None) -> dict[str, str]:
         """Enter the code: the correction or request is carried out. 403 wrong code, 410 expired, 409 done before."""
-        storefront = rights.shops.storefront(authorization)
+        storefront = rights.shops.holder(authorization)
         async with rights.database.transaction("http") as tx:
             confirmed = await rights.codes.check(tx, storefront, confirmation_id, body.code)
             if isinstance(confirmed, Confirmed):
@@ -169,7 +169,7 @@ def _corrections(rights: Rights) -> APIRouter:
     @routes.post("/orders/{reference}/contact-changes", status_code=HTTPStatus.ACCEPTED)
     async def ask(reference: str, body: Change, authorization: Key = None) -> dict[str, Any]:
         """Correct contact data (PP 6.1). A code goes to the phone on record, or to the address if the phone changes."""
-        storefront = rights.shops.storefront(authorization)
+        storefront = rights.shops.holder(authorization)
         correction = rights.correction(body, storefront)
         async with rights.database.transaction("http") as tx:
             order = await rights.order(tx, storefront, reference)
@@ -182,7 +182,7 @@ def _corrections(rights: Rights) -> APIRouter:
     @routes.put("/orders/{reference}/contact")
     async def set_contact(reference: str, body: Change, authorization: Key = None) -> dict[str, Any]:
         """Correct contact data as an agent who has spoken with the buyer; the agent's name is kept."""
-        agent = rights.agents.storefront(authorization)
+        agent = rights.agents.holder(authorization)
         async with rights.database.transaction("http") as tx:
             order = await rights.order(tx, None, reference)
             correction = rights.correction(body, order.storefront)
@@ -200,7 +200,7 @@ def _requests(rights: Rights) -> APIRouter:
     @routes.post("/requests", status_code=HTTPStatus.ACCEPTED)
     async def request(body: PrivacyRequest, authorization: Key = None) -> dict[str, Any]:
         """Ask for an export, a block or an erasure (PP 6.2). A code goes to the buyer's address and confirms it."""
-        storefront = rights.shops.storefront(authorization)
+        storefront = rights.shops.holder(authorization)
         async with rights.database.transaction("http") as tx:
             order = await rights.order(tx, storefront, body.order)
             identity = await rights.codes.ask(tx, _asker(order), body.kind, "email")
@@ -218,13 +218,13 @@ def _requests(rights: Rights) -> APIRouter:
     @routes.get("/requests/{request_id}")
     async def state(request_id: UUID, authorization: Key = None) -> dict[str, Any]:
         """Where a request stands; of an erasure also the proof: who confirmed, and what the law makes us keep."""
-        row, said = await _known(rights, rights.shops.storefront(authorization), request_id)
+        row, said = await _known(rights, rights.shops.holder(authorization), request_id)
         return _proof(row, said)
 
     @routes.get("/requests/{request_id}/export", response_model=None)
     async def export(request_id: UUID, http: Request, authorization: Key = None) -> Response | dict[str, Any]:
         """All that we hold of the buyer, as JSON, or as a page with `Accept: text/html`."""
-        row, _ = await _known(rights, rights.shops.storefront(authorization), request_id)
+        row, _ = await _known(rights, rights.shops.holder(authorization), request_id)
         if row.kind != "export" or row.confirmed_at is None:
             raise Problem(HTTPStatus.CONFLICT, "not-confirmed", "This is not a confirmed request for an export.")
         async with rights.database.reading() as tx:

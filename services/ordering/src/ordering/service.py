@@ -13,7 +13,7 @@ from ordering.views import TracePages
 from ordering.work import ClearSessions, RepeatTombstone
 from shared.clock import Clock
 from shared.contracts import OrderSubmitted
-from shared.kernel.auth import StorefrontKeys
+from shared.kernel.auth import ApiKeys
 from shared.kernel.service import Service
 from shared.sealed import Sealer
 
@@ -22,8 +22,8 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     """Ordering, ready to run. Raises CatalogueError when the catalogue cannot be read."""
     service = Service("ordering", settings, clock=clock)
     catalogue = CatalogueFiles(settings.catalogue_dir)
-    shops = StorefrontKeys({slug: key.get_secret_value() for slug, key in settings.storefront_keys.items()})
-    agents = StorefrontKeys({name: key.get_secret_value() for name, key in settings.agent_keys.items()})
+    shops = ApiKeys(settings.storefront_keys)
+    agents = ApiKeys(settings.agent_keys, asked="agent key")
     keep_sessions = timedelta(days=settings.session_retention_days)
     limits = settings.fraud_limits
     service.consumes({OrderSubmitted: order_submitted(catalogue, keep_sessions, limits), **FACTS})
@@ -37,7 +37,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
 
 
 def _rights(
-    service: Service, settings: Settings, catalogue: CatalogueFiles, shops: StorefrontKeys, agents: StorefrontKeys
+    service: Service, settings: Settings, catalogue: CatalogueFiles, shops: ApiKeys, agents: ApiKeys
 ) -> rights.Rights:
     key = settings.privacy_key.get_secret_value() if settings.privacy_key else ""
     collector = Collector(settings.privacy_sources, key, service.tracing)

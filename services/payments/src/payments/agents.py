@@ -13,7 +13,7 @@ from payments import ledger, reconciliation, returns
 from payments.domain.reasons import advice, sentences
 from payments.fiscal.api import receipt_routes
 from shared.database import Database, Tx
-from shared.kernel.auth import StorefrontKeys
+from shared.kernel.auth import ApiKeys
 from shared.kernel.problems import Problem
 
 _ATTEMPTS = """
@@ -30,15 +30,11 @@ class Finding(BaseModel):
     made: bool
 
 
-def agent_router(database: Database, keys: StorefrontKeys) -> APIRouter:
+def agent_router(database: Database, keys: ApiKeys) -> APIRouter:
     """All of it behind `Authorization: Bearer <agent key>`."""
 
     def agent(authorization: Annotated[str | None, Header()] = None) -> None:
-        try:
-            keys.storefront(authorization)
-        except Problem as problem:
-            detail = "Send your agent key as `Authorization: Bearer <key>`."
-            raise Problem(problem.status, "unknown-agent-key", detail, headers=problem.headers) from None
+        keys.holder(authorization)
 
     routes = APIRouter(tags=["agents"], dependencies=[Depends(agent)])
     _order_routes(routes, database)

@@ -22,7 +22,7 @@ from payments.tables import notifications
 from payments.work.checking import CHECK, check_payload
 from shared.contracts import Language
 from shared.database import Database
-from shared.kernel.auth import StorefrontKeys
+from shared.kernel.auth import ApiKeys
 from shared.kernel.problems import Problem
 
 Link = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$", max_length=2000)]
@@ -46,7 +46,7 @@ class PageRequest(BaseModel):
 def payment_router(
     database: Database,
     bank: Bank,
-    keys: StorefrontKeys,
+    keys: ApiKeys,
     *,
     terminal: str,
     post_link: str,
@@ -58,7 +58,7 @@ def payment_router(
     @routes.post("/orders/{order_id}/payment")
     async def pay(order_id: UUID, request: Request, page: PageRequest | None = None) -> JSONResponse:
         """The object for `halyk.pay()`, with a token minted now. A failed attempt is followed by a new one."""
-        storefront = keys.storefront(request.headers.get("authorization"))
+        storefront = keys.holder(request.headers.get("authorization"))
         page = page or PageRequest()
         async with database.transaction() as tx:
             opened = await pages.open_page(tx, order_id, storefront, first_poll)

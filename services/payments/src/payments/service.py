@@ -1,9 +1,6 @@
 """The wiring of payments."""
 
-from collections.abc import Mapping
 from datetime import timedelta
-
-from pydantic import SecretStr
 
 from payments import consumers, privacy
 from payments.agents import agent_router
@@ -25,7 +22,7 @@ from payments.work.refunding import ReturnMoney
 from shared.clock import Clock
 from shared.contracts import BuyerContact, BuyerErasureRequested, OrderPlaced, PaymentsBuyerErased, RefundApproved
 from shared.database import Database
-from shared.kernel.auth import StorefrontKeys
+from shared.kernel.auth import ApiKeys
 from shared.kernel.privacy import exports, forgets
 from shared.kernel.service import Service
 from shared.telemetry.logging import get_logger
@@ -84,13 +81,13 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     )
     service.runs(_chores(settings, database, metrics, reconciles=not instant).run)
     issue_receipts(service, settings)
-    keys = _keys(settings.storefront_keys)
+    keys = ApiKeys(settings.storefront_keys)
     first_poll = timedelta(seconds=settings.poll_first_seconds)
     link = webhook_url(settings)
     service.serves(
         payment_router(database, bank, keys, terminal=terminal, post_link=link, first_poll=first_poll),
         webhook_router(database, metrics),
-        agent_router(database, _keys(settings.agent_keys)),
+        agent_router(database, ApiKeys(settings.agent_keys, asked="agent key", problem="unknown-agent-key")),
         exports(database, settings.privacy_key, privacy.HELD),
     )
     return service
@@ -106,10 +103,6 @@ def _chores(settings: Settings, database: Database, metrics: PaymentMetrics, *, 
         revenue_after=timedelta(days=settings.revenue_after_days),
         reconcile_after=timedelta(seconds=settings.reconcile_after_seconds) if reconciles else None,
     )
-
-
-def _keys(keys: Mapping[str, SecretStr]) -> StorefrontKeys:
-    return StorefrontKeys({name: key.get_secret_value() for name, key in keys.items()})
 
 
 def _patience(settings: Settings, first: float, give_up: float | None = None) -> Patience:

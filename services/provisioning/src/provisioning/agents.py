@@ -5,18 +5,13 @@ from typing import Annotated
 
 from fastapi import Header
 
-from shared.kernel.auth import StorefrontKeys
-from shared.kernel.problems import Problem
+from shared.kernel.auth import ApiKeys
 
 
-def agent_only(agents: StorefrontKeys) -> Callable[..., str]:
+def agent_only(agents: ApiKeys) -> Callable[..., str]:
     """A dependency that admits agents, by name. Raises Problem (401)."""
 
     def agent(authorization: Annotated[str | None, Header()] = None) -> str:
-        try:
-            return agents.storefront(authorization)
-        except Problem as problem:
-            detail = "Send your agent key as `Authorization: Bearer <key>`."
-            raise Problem(problem.status, "unknown-agent-key", detail, headers=problem.headers) from None
+        return agents.holder(authorization)
 
     return agent

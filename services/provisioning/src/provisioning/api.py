@@ -16,7 +16,7 @@ from provisioning.guard import Guarded, Port
 from provisioning.operators import Operators
 from shared.contracts import OperatorStatus
 from shared.database import Database
-from shared.kernel.auth import StorefrontKeys
+from shared.kernel.auth import ApiKeys
 from shared.kernel.problems import Problem
 
 _PROFILE = """
@@ -119,9 +119,7 @@ class OperatorView(BaseModel):
     stock: list[PoolView]
 
 
-def router(
-    database: Database, agents: StorefrontKeys, operators: Operators, stock: Sequence[StockSettings]
-) -> APIRouter:
+def router(database: Database, agents: ApiKeys, operators: Operators, stock: Sequence[StockSettings]) -> APIRouter:
     """`GET /profiles/{order_id}`, `GET /operators`."""
     routes = APIRouter(tags=["profiles"])
     kinds = [operators.kind("provision", name) for name in operators.names]

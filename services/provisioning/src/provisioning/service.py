@@ -17,7 +17,7 @@ from provisioning.work.stock import Refill, StockOrder, stock_level
 from provisioning.work.withdraw import Withdraw
 from shared.clock import Clock
 from shared.contracts import OrderPaid
-from shared.kernel.auth import StorefrontKeys
+from shared.kernel.auth import ApiKeys
 from shared.kernel.service import Service
 from shared.sealed import Sealer
 
@@ -28,7 +28,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     operators = build_operators(settings, service)
     service.closes(operators.close)
     births = Births(settings, Sealer("notifications", settings.notifications_seal_public_key))
-    agents = StorefrontKeys({name: key.get_secret_value() for name, key in settings.agent_keys.items()})
+    agents = ApiKeys(settings.agent_keys, asked="agent key", problem="unknown-agent-key")
     intake = Intake(settings, operators, Stock(settings.stock), births)
     service.consumes({OrderPaid: by_kind(intake.order_paid, settings, operators)})
     live(service, settings, operators, births, Depends(agent_only(agents)))

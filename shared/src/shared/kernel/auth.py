@@ -1,31 +1,44 @@
-"""Who is calling: storefronts by API key, compared in constant time."""
+"""Who is calling: storefronts, agents and services by API key, compared in constant time."""
 
 import hashlib
 import hmac
 from collections.abc import Mapping
 from http import HTTPStatus
 
+from pydantic import SecretStr
+
 from shared.kernel.problems import Problem
 
 
-class StorefrontKeys:
-    """API keys by storefront. Only their hashes are kept in memory."""
+class ApiKeys:
+    """API keys by the name of their holder. Only their hashes are kept in memory.
 
-    def __init__(self, keys: Mapping[str, str]) -> None:
-        self._hashes = {slug: _hash(key) for slug, key in keys.items()}
+    `asked` is what a refusal tells the caller to send ("Send your ..."), `problem` the refusal's type.
+    """
 
-    def storefront(self, header: str | None) -> str:
-        """The storefront that this `Authorization: Bearer <key>` or bare key belongs to. Raises Problem (401)."""
+    def __init__(
+        self,
+        keys: Mapping[str, SecretStr],
+        *,
+        asked: str = "storefront's API key",
+        problem: str = "unknown-api-key",
+    ) -> None:
+        self._hashes = {name: _hash(key.get_secret_value()) for name, key in keys.items()}
+        self._asked = asked
+        self._problem = problem
+
+    def holder(self, header: str | None) -> str:
+        """Whose key this `Authorization: Bearer <key>` or bare key is. Raises Problem (401)."""
         offered = _hash((header or "").removeprefix("Bearer ").strip())
         found = None
-        for slug, known in self._hashes.items():
+        for name, known in self._hashes.items():
             if hmac.compare_digest(offered, known):
-                found = slug
+                found = name
         if not header or found is None:
             raise Problem(
                 HTTPStatus.UNAUTHORIZED,
-                "unknown-api-key",
-                "Send your storefront's API key as `Authorization: Bearer <key>`.",
+                self._problem,
+                f"Send your {self._asked} as `Authorization: Bearer <key>`.",
                 headers={"WWW-Authenticate": "Bearer"},
             )
         return found

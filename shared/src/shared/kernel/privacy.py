@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from shared.contracts import BuyerContact, BuyerErased, BuyerErasureRequested
 from shared.database import Database, Tx
-from shared.kernel.auth import StorefrontKeys
+from shared.kernel.auth import ApiKeys
 from shared.kernel.problems import Problem
 from shared.messaging.consumer import Handler, Received
 from shared.messaging.dead_letters import drop_letters
@@ -46,14 +46,14 @@ def exports(database: Database, key: SecretStr | None, queries: Mapping[str, str
     Answers 503 where PRIVACY_KEY is not set, and 401 without it.
     """
     routes = APIRouter(tags=["privacy"])
-    keys = StorefrontKeys({"export": key.get_secret_value()} if key else {})
+    keys = ApiKeys({"ordering": key} if key else {}, asked="PRIVACY_KEY")
 
     @routes.get("/privacy/buyers/{buyer_id}", include_in_schema=key is not None)
     async def held(buyer_id: UUID, authorization: Annotated[str | None, Header()] = None) -> dict[str, Any]:
         """Everything this service holds of a buyer, by kind."""
         if key is None:
             raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "export-not-configured", "Set PRIVACY_KEY to allow exports.")
-        keys.storefront(authorization)
+        keys.holder(authorization)
         async with database.reading() as tx:
             return {name: (await tx.execute(sql, buyer=buyer_id)).mappings() for name, sql in queries.items()}
 

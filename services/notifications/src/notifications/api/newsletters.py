@@ -14,7 +14,7 @@ from notifications.domain.newsletter import Letter
 from shared.contracts import Language
 from shared.database import Database
 from shared.ids import uuid_for
-from shared.kernel.auth import StorefrontKeys
+from shared.kernel.auth import ApiKeys
 from shared.kernel.problems import Problem
 
 _LONGEST = 50_000
@@ -50,16 +50,16 @@ class Authors:
         agents: Mapping[str, SecretStr],
         known: Mapping[str, Storefront],
     ) -> None:
-        self._storefronts = StorefrontKeys({name: key.get_secret_value() for name, key in storefronts.items()})
-        self._agents = StorefrontKeys({name: key.get_secret_value() for name, key in agents.items()})
+        self._storefronts = ApiKeys(storefronts)
+        self._agents = ApiKeys(agents)
         self._known = known
 
     def who(self, header: str | None) -> tuple[str, str | None]:
         """The author's name, and the storefront that they may write for (None: any). Raises Problem (401)."""
         try:
-            return f"agent {self._agents.storefront(header)}", None
+            return f"agent {self._agents.holder(header)}", None
         except Problem:
-            slug = self._storefronts.storefront(header)
+            slug = self._storefronts.holder(header)
         return f"storefront {slug}", slug
 
     def may(self, header: str | None, storefront: str) -> str:
