@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payments.domain.crediting import PROMISES, Term, Window, add_days, is_business_day, window
+from payments.domain.crediting import PROMISES, Term, Window, add_days, window
+from shared.calendar import is_business_day
 
 
 def at(text: str) -> datetime:

@@ -7,12 +7,9 @@ seller's country; calendar days do not.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from holidays import country_holidays
-
-_FRIDAY = 4
+from shared.calendar import add_business_days, local_day
 
 
 @dataclass(slots=True, frozen=True)
@@ -62,7 +59,7 @@ def window(storefront: str, method: str, refunded_at: datetime) -> Window | None
     promise = PROMISES.get((storefront, method))
     if promise is None:
         return None
-    day = refunded_at.astimezone(ZoneInfo(promise.time_zone)).date()
+    day = local_day(refunded_at, ZoneInfo(promise.time_zone))
     return Window(
         _after(day, promise.usually_from, promise.country),
         add_days(day, promise.usually_by, promise.country),
@@ -72,24 +69,10 @@ def window(storefront: str, method: str, refunded_at: datetime) -> Window | None
 
 def add_days(day: date, term: Term, country: str | None) -> date:
     """The day that ends a term; business days of `country` (ISO 3166), without holidays where it is None."""
-    if not term.business:
-        return day + timedelta(days=term.days)
-    left = term.days
-    while left:
-        day += timedelta(days=1)
-        left -= is_business_day(day, country)
-    return day
-
-
-def is_business_day(day: date, country: str | None) -> bool:
-    """Neither a weekend nor a public holiday."""
-    return day.weekday() <= _FRIDAY and not (country and day in _holidays(country, day.year))
+    if term.business:
+        return add_business_days(day, term.days, country)
+    return day + timedelta(days=term.days)
 
 
 def _after(day: date, term: Term | None, country: str | None) -> date | None:
     return None if term is None else add_days(day, term, country)
-
-
-@lru_cache(maxsize=64)
-def _holidays(country: str, year: int) -> frozenset[date]:
-    return frozenset(country_holidays(country, years=year))

@@ -1,52 +1,10 @@
-"""Days as policies.md's clock rules count them: the day of the event is day 0, a deadline is 24:00 of its last day.
-
-Business days skip Saturdays, Sundays and the public holidays of the seller's country; a Saturday that a government
-declares a working day is not counted, because the rule knows no exception. Hours are exact durations.
-"""
+"""A seller's clock, for policies: where its days begin and end, and which of them are business days."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from functools import lru_cache
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-import holidays
-
-_SATURDAY = 5
-
-
-def local_day(moment: datetime, zone: ZoneInfo) -> date:
-    """The calendar day of a moment where the seller is."""
-    return moment.astimezone(zone).date()
-
-
-def is_business_day(day: date, country: str | None = None) -> bool:
-    """Monday to Friday, and no public holiday of the country (ISO 3166-1 alpha-2; None: no holidays)."""
-    return day.weekday() < _SATURDAY and (country is None or day not in _holidays(country))
-
-
-def add_business_days(day: date, count: int, country: str | None = None) -> date:
-    """The `count`-th business day after `day`."""
-    while count:
-        day += timedelta(days=1)
-        if is_business_day(day, country):
-            count -= 1
-    return day
-
-
-def end_of(day: date, zone: ZoneInfo) -> datetime:
-    """24:00 of a local day, in UTC."""
-    return datetime.combine(day + timedelta(days=1), time.min, zone).astimezone(UTC)
-
-
-@lru_cache
-def knows_country(country: str) -> bool:
-    """True where the public holidays of a country are known."""
-    return country in holidays.list_supported_countries(include_aliases=False)
-
-
-@lru_cache
-def _holidays(country: str) -> holidays.HolidayBase:
-    return holidays.country_holidays(country)  # years are worked out as they are asked for
+from shared.calendar import add_business_days, end_of, local_day
 
 
 @dataclass(slots=True, frozen=True)

@@ -12,8 +12,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
-from refunds.domain.calendar import Calendar, knows_country
+from refunds.domain.calendar import Calendar
 from refunds.domain.policy.facts import Moment, Reason, RequestField
+from shared.calendar import knows_country
 
 #: What may be filled into a text; words.py says with what.
 PLACEHOLDERS = frozenset(
