@@ -1,11 +1,9 @@
 """HTTP: shops place orders and look at them. Every call carries the storefront's API key."""
 
 import ipaddress
-import re
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated, Any
-from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic_core import from_json
@@ -13,6 +11,7 @@ from pydantic_core import from_json
 from ordering.catalogue import CatalogueFiles
 from ordering.domain.catalogue import Catalogue, Storefront
 from ordering.domain.fraud import Limits
+from ordering.domain.reference import Reference
 from ordering.domain.timeline import Known, Tongue
 from ordering.domain.validation import BAD_KEY, OUTDATED, UNKNOWN_STOREFRONT, Refusal
 from ordering.intake import Submission, accept
@@ -23,7 +22,6 @@ from shared.database import Database
 from shared.kernel.auth import ApiKeys
 from shared.kernel.problems import Problem
 
-_NUMBER = re.compile(r"[0-9]{6,15}")
 _MAX_HEADER = 500
 _STATUS = {
     OUTDATED: HTTPStatus.CONFLICT,
@@ -105,16 +103,8 @@ def _shop(catalogue: Catalogue, slug: str) -> Storefront:
 
 
 async def _find(database: Database, storefront: str, reference: str) -> tuple[Placed, list[Known]]:
-    order_id, number = None, None
-    if _NUMBER.fullmatch(reference):
-        number = int(reference)
-    else:
-        try:
-            order_id = UUID(reference)
-        except ValueError:
-            raise _unknown_order() from None
     async with database.reading() as tx:
-        found = await find(tx, storefront, order_id=order_id, number=number)
+        found = await find(tx, storefront, Reference.read(reference))
     if found is None:
         raise _unknown_order()
     return found

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from ordering.domain.reference import Reference
 from ordering.tables import contact_changes
 from shared.contracts import BuyerContact, Language
 from shared.database import Tx
@@ -61,9 +62,10 @@ class Correction:
         return cls(**json.loads(packed))
 
 
-async def order_of(tx: Tx, storefront: str | None, *, order_id: UUID | None, number: int | None) -> Any:
+async def order_of(tx: Tx, storefront: str | None, order: Reference) -> Any:
     """An order with its buyer's state (`erased`, `blocked`), or None. Agents (None) see any storefront's."""
-    return (await tx.execute(_ORDER, storefront=storefront, order_id=order_id, number=number)).one_or_none()
+    found = await tx.execute(_ORDER, storefront=storefront, order_id=order.order_id, number=order.number)
+    return found.one_or_none()
 
 
 async def correct(

@@ -1,19 +1,17 @@
 """HTTP: agents look at held orders and decide them (PP 4.5)."""
 
-import re
 from http import HTTPStatus
 from typing import Annotated, Any
-from uuid import UUID
 
 from fastapi import APIRouter, Header
 
 from ordering import holds
 from ordering.domain.fraud import Limits, explained
+from ordering.domain.reference import Reference
 from shared.database import Database
 from shared.kernel.auth import ApiKeys
 from shared.kernel.problems import Problem
 
-_NUMBER = re.compile(r"[0-9]{6,15}")
 Key = Annotated[str | None, Header(alias="Authorization", description="`Bearer <agent's key>`")]
 
 
@@ -53,13 +51,8 @@ def router(database: Database, agents: ApiKeys, limits: Limits) -> APIRouter:
 
 
 async def _decide(database: Database, agent: str, reference: str, decision: holds.Decision) -> dict[str, str]:
-    number = int(reference) if _NUMBER.fullmatch(reference) else None
-    try:
-        order_id = None if number is not None else UUID(reference)
-    except ValueError:
-        order_id = UUID(int=0)
     async with database.transaction("http") as tx:
-        done = await holds.decide(tx, order_id=order_id, number=number, decision=decision, agent=agent)
+        done = await holds.decide(tx, Reference.read(reference), decision=decision, agent=agent)
     if not done:
         raise Problem(HTTPStatus.CONFLICT, "not-held", "No such order is held and waits for a decision.")
     return {"decision": decision}

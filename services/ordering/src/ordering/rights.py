@@ -1,7 +1,6 @@
 """HTTP: buyers' rights. Corrections and privacy requests come from the shop and are confirmed by a code."""
 
 import json
-import re
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -15,6 +14,7 @@ from ordering.catalogue import CatalogueFiles
 from ordering.confirmations import Asker, Codes, Confirmed
 from ordering.contacts import Correction
 from ordering.domain.contact import ContactError, read_email, read_phone
+from ordering.domain.reference import Reference
 from ordering.export import Collector, page
 from shared.contracts import Language
 from shared.contracts.storefront import Text
@@ -23,7 +23,6 @@ from shared.kernel.auth import ApiKeys
 from shared.kernel.problems import Problem
 from shared.sealed import Opener, Sealed, Sealer
 
-_NUMBER = re.compile(r"[0-9]{6,15}")
 Key = Annotated[str | None, Header(alias="Authorization", description="`Bearer <key>`")]
 
 
@@ -86,14 +85,9 @@ class Rights:
     def taken_out(self, payload: bytes) -> Correction:
         return Correction.unpacked(self._opener.open(Sealed.model_validate_json(payload)))
 
-    async def order(self, tx: Tx, storefront: str | None, reference: str) -> Any:
+    async def order(self, tx: Tx, storefront: str | None, reference: Reference) -> Any:
         """The order and its buyer. Raises Problem: 404 unknown, 410 where the buyer was erased."""
-        number = int(reference) if _NUMBER.fullmatch(reference) else None
-        try:
-            order_id = None if number is not None else UUID(reference)
-        except ValueError:
-            order_id = UUID(int=0)
-        found = await contacts.order_of(tx, storefront, order_id=order_id, number=number)
+        found = await contacts.order_of(tx, storefront, reference)
         if found is None:
             raise Problem(HTTPStatus.NOT_FOUND, "unknown-order", "There is no such order.")
         if found.erased:
@@ -149,7 +143,7 @@ async def _carry_out(tx: Tx, rights: Rights, confirmed: Confirmed) -> None:
     by = f"code by {confirmed.channel}"
     if confirmed.purpose == "contact_change":
         correction = rights.taken_out(confirmed.payload or b"")
-        order = await rights.order(tx, None, str(confirmed.order_id))
+        order = await rights.order(tx, None, Reference(order_id=confirmed.order_id))
         await contacts.correct(
             tx, confirmed.order_id, confirmed.buyer_id, correction, confirmed_by=by, trace=order.trace
         )
@@ -172,7 +166,7 @@ def _corrections(rights: Rights) -> APIRouter:
         storefront = rights.shops.holder(authorization)
         correction = rights.correction(body, storefront)
         async with rights.database.transaction("http") as tx:
-            order = await rights.order(tx, storefront, reference)
+            order = await rights.order(tx, storefront, Reference.read(reference))
             channel = _channel(correction)
             identity = await rights.codes.ask(
                 tx, _asker(order), "contact_change", channel, rights.put_aside(correction)
@@ -184,7 +178,7 @@ def _corrections(rights: Rights) -> APIRouter:
         """Correct contact data as an agent who has spoken with the buyer; the agent's name is kept."""
         agent = rights.agents.holder(authorization)
         async with rights.database.transaction("http") as tx:
-            order = await rights.order(tx, None, reference)
+            order = await rights.order(tx, None, Reference.read(reference))
             correction = rights.correction(body, order.storefront)
             await contacts.correct(
                 tx, order.order_id, order.buyer_id, correction, confirmed_by=f"agent {agent}", trace=order.trace
@@ -202,7 +196,7 @@ def _requests(rights: Rights) -> APIRouter:
         """Ask for an export, a block or an erasure (PP 6.2). A code goes to the buyer's address and confirms it."""
         storefront = rights.shops.holder(authorization)
         async with rights.database.transaction("http") as tx:
-            order = await rights.order(tx, storefront, body.order)
+            order = await rights.order(tx, storefront, Reference.read(body.order))
             identity = await rights.codes.ask(tx, _asker(order), body.kind, "email")
             await privacy.open_request(
                 tx,

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from ordering.domain.reference import Reference
 from ordering.domain.status import Fact
 from ordering.domain.timeline import Known
 from ordering.domain.top_ups import Esim
@@ -176,14 +177,10 @@ async def sold(tx: Tx, iccids: Collection[str]) -> dict[str, Esim]:
     }
 
 
-async def find(
-    tx: Tx, storefront: str, *, order_id: UUID | None, number: int | None
-) -> tuple[Placed, list[Known]] | None:
-    """An order of that storefront with all that is known about it, by id or by number."""
-    if order_id is not None:
-        rows = (await tx.execute(_FIND + "o.order_id = :id", storefront=storefront, id=order_id)).all()
-    else:
-        rows = (await tx.execute(_FIND + "o.number = :number", storefront=storefront, number=number)).all()
+async def find(tx: Tx, storefront: str, order: Reference) -> tuple[Placed, list[Known]] | None:
+    """An order of that storefront with all that is known about it."""
+    which = "o.number = :number" if order.order_id is None else "o.order_id = :id"
+    rows = (await tx.execute(_FIND + which, storefront=storefront, id=order.order_id, number=order.number)).all()
     if not rows:
         return None
     placed = _placed(rows[0])
