@@ -227,7 +227,7 @@ async def test_a_turn_is_for_one(selling: Start) -> None:
     await work(instances[0])
 
 
-async def test_what_a_dead_instance_had_in_hand_is_taken_up(selling: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_a_dead_instance_had_in_hand_is_taken_up(selling: Start) -> None:
     """Its turn at the register ends with its leases; the receipt it was making is found, not made again."""
     running = await selling()
     await running.sandbox.faults({"target": "cashbox.check", "effect": "delay", "seconds": 0.8, "times": 1})

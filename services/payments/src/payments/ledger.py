@@ -19,13 +19,7 @@ _STEP = 5000
 
 #: For `INSERT INTO ledger (...)`; the order of all postings' SELECT lists.
 COLUMNS = "order_id, kind, key, posted_at, storefront, invoice_id, debit, credit, amount_minor, currency"
-CLEARING, FUNDS, DUPLICATE, PAYABLE, REVENUE = (
-    "bank_clearing",
-    "buyer_funds",
-    "duplicate_payable",
-    "refunds_payable",
-    "revenue",
-)
+_CLEARING = "bank_clearing"
 
 #: Captures between two moments, the oldest first.
 _RIPE = """
@@ -172,8 +166,8 @@ async def of_order(tx: Tx, order_id: UUID) -> dict[str, Any] | None:
         "order_number": order.order_number,
         "storefront": order.storefront,
         "currency": order.currency,
-        "paid_in": sum(row.amount_minor for row in rows if row.debit == CLEARING),
-        "paid_out": sum(row.amount_minor for row in rows if row.credit == CLEARING),
+        "paid_in": sum(row.amount_minor for row in rows if row.debit == _CLEARING),
+        "paid_out": sum(row.amount_minor for row in rows if row.credit == _CLEARING),
         "balances": dict(sorted(balances.items())),
         "postings": [
             {

@@ -8,20 +8,17 @@ NOT_FINAL = 454
 
 @dataclass(slots=True, frozen=True)
 class Reason:
-    """Why a payment failed. `advice` is what an agent tells the buyer to do; whether it helps to try again at once."""
+    """Why a payment failed. `advice` is what an agent tells the buyer to do."""
 
     en: str
     ru: str
     advice: str
-    #: A new attempt with the same card may succeed.
-    again: bool = False
 
 
 _CANCELLED = Reason(
     "The payment was cancelled before any money was taken.",
     "Платёж отменён, деньги не списаны.",
     "No money moved. The buyer may pay again.",
-    again=True,
 )
 _DECLINED = Reason(
     "The bank declined the payment.",
@@ -32,7 +29,6 @@ _SYSTEM = Reason(
     "The bank had a technical problem; no money was taken. Please try again.",
     "У банка технический сбой, деньги не списаны. Попробуйте ещё раз.",
     "A fault of the payment system, not of the card. Try again in a few minutes; if it persists, tell the bank.",
-    again=True,
 )
 _EXPIRED = Reason(
     "The card has expired.", "Срок действия карты истёк.", "Another card, or the expiry date was mistyped."
@@ -42,24 +38,21 @@ _BLOCKED = Reason(
     "Карта или счёт заблокированы. Обратитесь в банк, выпустивший карту.",
     "Only the issuer can lift it. Another card.",
 )
-_NUMBER = Reason("The card number is wrong.", "Неверный номер карты.", "The buyer mistyped the number.", again=True)
+_NUMBER = Reason("The card number is wrong.", "Неверный номер карты.", "The buyer mistyped the number.")
 _SECURE = Reason(
     "The 3-D Secure check failed.",
     "Не пройдена проверка 3-D Secure.",
     "Wrong or late confirmation code. Try again; if it fails again, the issuer must help.",
-    again=True,
 )
 _ISSUER = Reason(
     "The bank that issued the card cannot be reached. Please try again later.",
     "Банк, выпустивший карту, недоступен. Попробуйте позже.",
     "The issuer does not answer Epay. Later, or another card.",
-    again=True,
 )
 _OTHER = Reason(
     "The bank could not complete the payment; no money was taken.",
     "Банк не смог провести платёж, деньги не списаны.",
     "Epay's codes 521-529 carry no public meaning. Try again, then another card.",
-    again=True,
 )
 
 _REASONS: Mapping[int, Reason] = {
@@ -68,13 +61,11 @@ _REASONS: Mapping[int, Reason] = {
         "The bank has not decided yet.",
         "Банк ещё не принял решение.",
         "Not final: we keep asking the bank.",
-        again=False,
     ),
     455: Reason(
         "The 3-D Secure check is unavailable. Please try again, or use another card.",
         "Проверка 3-D Secure недоступна. Попробуйте ещё раз или возьмите другую карту.",
         "The issuer's 3-D Secure does not answer.",
-        again=True,
     ),
     456: _SYSTEM,
     461: _SYSTEM,
@@ -93,7 +84,6 @@ _REASONS: Mapping[int, Reason] = {
         "The bank asks to try again in 30 minutes or later.",
         "Банк просит повторить попытку не раньше чем через 30 минут.",
         "Not before half an hour has passed.",
-        again=True,
     ),
     484: Reason(
         "There is not enough money on the card.",
