@@ -43,7 +43,7 @@ class Shop:
                 writer.write(f"HTTP/1.1 {status} X\r\ncontent-length: 0\r\n\r\n".encode())
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
-            pass
+            pass  # the sandbox has hung up
         finally:
             writer.close()
 

@@ -156,9 +156,9 @@ async def test_a_shift_ends_with_a_z_report(sb: RunningSandbox) -> None:
 
 async def test_requests_for_one_register_take_turns(sb: RunningSandbox) -> None:
     token = await session(sb)
-    await sb.faults({"target": "cashbox.check", "effect": "latency", "seconds": 0.2, "times": 1})
+    await sb.faults({"target": "cashbox.check", "effect": "latency", "seconds": 0.5, "times": 1})
     first = asyncio.create_task(call(sb, "check", **sale(token, "s-1")))
-    await asyncio.sleep(0.1)
+    await sb.struck()
     assert codes(await call(sb, "check", **sale(token, "s-2"))) == [505]
     other = sale(token, "s-3", CashboxUniqueNumber="SWK00000002")
     assert codes(await call(sb, "check", **other)) == []

@@ -111,8 +111,7 @@ async def test_forge_writes_over_the_answer(sb: RunningSandbox) -> None:
 async def test_latency_waits_before_and_delay_after(sb: RunningSandbox, effect: str, done_early: int) -> None:
     await sb.faults({"target": "operator.download_order", "effect": effect, "seconds": 600})
     waiting = asyncio.create_task(order(sb))
-    while not (await sb.active_faults())[0]["hits"]:
-        pass
+    await sb.struck()
     assert await reserved(sb) == done_early
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -133,8 +133,7 @@ async def test_waiting(sb: RunningSandbox, effect: str, stored: int) -> None:
     client = smtp(sb)
     await client.connect()
     waiting = asyncio.create_task(client.send_message(mail()))
-    while not (await sb.active_faults())[0]["hits"]:
-        pass
+    await sb.struck()
     assert (await counts(sb))["messages"] == stored
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):

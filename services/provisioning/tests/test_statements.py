@@ -1,9 +1,11 @@
-"""Statements are per batch, never per order (architecture.md rule 3)."""
+"""Statements are per batch, never per order (architecture.md rule 3), and cost the same however much was sold."""
 
 from typing import Any
 
 import pytest
 
+from provisioning.api import _POOLS
+from provisioning.work.stock import _FORGET, _LEVEL
 from shared.contracts import OrderPaid, ProfileGenerated
 from shared.database import Tx
 
@@ -43,3 +45,21 @@ async def test_a_batch_of_orders_costs_as_many_statements_as_one_order(
         counted.clear()
     assert len(costs[0]) == len(costs[1]), costs
     await running.stage.events(ProfileGenerated, count=51)
+
+
+@pytest.mark.parametrize("statement", [_LEVEL, _FORGET, _POOLS])
+async def test_looking_after_the_stock_does_not_read_what_was_sold(start: Any, statement: str) -> None:
+    running = await start()
+    async with running.service.database.transaction() as tx:
+        await tx.execute(
+            "INSERT INTO stock_profiles (id, operator, profile_type, state, order_id, created_at) "
+            "SELECT gen_random_uuid(), 'primary', 'TR-STD', 'assigned', gen_random_uuid(), :now "
+            "FROM generate_series(1, 5000)",
+            now=tx.now,
+        )
+        await tx.execute("ANALYZE stock_profiles")
+        values = {"operator": "primary", "profile_type": "TR-STD", "before": tx.now, "now": tx.now}
+        plan = await tx.execute(f"EXPLAIN {statement}", **values)
+        shown = "\n".join(plan.scalars())
+    assert "stock_profiles_order" in shown, shown
+    assert "Seq Scan" not in shown, shown

@@ -1,5 +1,6 @@
 """`async with running_sandbox() as sb:` gives a test its own sandbox, on free ports, inside its own loop."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -22,6 +23,12 @@ class RunningSandbox(SandboxClient):
     async def webhooks_idle(self) -> None:
         """Return when every webhook has been delivered, dropped or given up."""
         await self.stands.bank.webhooks.idle()
+
+    async def struck(self, seconds: float = 10.0) -> None:
+        """Return when the newest fault rule has struck. Raises TimeoutError after so many seconds."""
+        async with asyncio.timeout(seconds):
+            while not (await self.active_faults())[-1]["hits"]:  # noqa: ASYNC110 - asked as any client has to ask
+                await asyncio.sleep(0.005)
 
 
 @asynccontextmanager

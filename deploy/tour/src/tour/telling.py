@@ -92,7 +92,7 @@ class Teller:
         step.start()
         try:
             yield step
-        except Exception:
+        except Exception:  # whatever it was goes on; only the mark is ours
             step.stop()
             self.wrong(doing)
             raise

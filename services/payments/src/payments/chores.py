@@ -90,8 +90,9 @@ class Chores:
         while True:
             for name, chore in self._chores.items():
                 try:
-                    while await self._once(name, chore):
-                        pass
+                    more = True
+                    while more:
+                        more = await self._once(name, chore)
                 except Exception as error:  # noqa: BLE001 - due again at once; the next chore need not wait
                     log.warning("chore_failed", chore=name, error=error)
             try:

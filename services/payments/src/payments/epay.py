@@ -1,7 +1,6 @@
 """Halyk Epay over HTTP (interfaces.md section 1)."""
 
 import asyncio
-import json
 import time
 from collections.abc import Mapping
 from datetime import timedelta
@@ -15,14 +14,12 @@ from payments.bank import BankAwayError, BankRefusedError, BankUnclearError
 from payments.domain.money import to_text
 from payments.domain.status import Expected, StatusAnswer, read_status
 from payments.metrics import PaymentMetrics
+from payments.outgoing import NEVER_SENT, json_object, retry_after
 from payments.settings import Settings
 from shared.telemetry.tracing import Tracing
 
 _LONG_SCOPE = "webapi usermanagement email_send verification statement statistics payment"
 _RENEW_EARLY_SECONDS = 60.0
-_LONGEST_PAUSE_SECONDS = 600
-#: Raised before a byte of the request left: the bank cannot have acted.
-_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 _DID_NOTHING = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS}
 
 
@@ -77,13 +74,13 @@ class EpayBank:
             response = await self._authorised("check_status", "GET", path, {}, trace)
         except BankUnclearError:
             raise BankAwayError("check-status: no answer") from None
-        body = _object(response)
+        body = json_object(response)
         readable = response.status_code in (HTTPStatus.OK, HTTPStatus.BAD_REQUEST)
         if readable and body is not None and "resultCode" in body:
             self._count("check_status", "ok")
             return read_status(body)
         self._count("check_status", "away")
-        raise BankAwayError(f"check-status: HTTP {response.status_code}", delay=_retry_after(response))
+        raise BankAwayError(f"check-status: HTTP {response.status_code}", delay=retry_after(response))
 
     async def charge(self, transaction_id: str, trace: str | None) -> None:
         """POST operation/{id}/charge."""
@@ -103,13 +100,13 @@ class EpayBank:
         if status == HTTPStatus.OK:
             self._count(operation, "ok")
             return
-        body = _object(response)
+        body = json_object(response)
         if status == HTTPStatus.BAD_REQUEST and body is not None and "code" in body:
             self._count(operation, "refused")
             raise BankRefusedError(_code(body["code"]))
         if status in _DID_NOTHING:
             self._count(operation, "away")
-            raise BankAwayError(f"{operation}: HTTP {status}", delay=_retry_after(response))
+            raise BankAwayError(f"{operation}: HTTP {status}", delay=retry_after(response))
         self._count(operation, "unclear")
         raise BankUnclearError(f"{operation}: HTTP {status}")
 
@@ -147,7 +144,7 @@ class EpayBank:
             response = await self._send("token", "POST", self._oauth_url, trace, form=form)
         except BankUnclearError:
             raise BankAwayError("token: no answer") from None
-        body = _object(response)
+        body = json_object(response)
         if response.status_code == HTTPStatus.OK and body is not None and body.get("access_token"):
             self._count("token", "ok")
             return body
@@ -155,7 +152,7 @@ class EpayBank:
             self._count("token", "refused")
             raise BankRefusedError(response.status_code)
         self._count("token", "away")
-        raise BankAwayError(f"token: HTTP {response.status_code}", delay=_retry_after(response))
+        raise BankAwayError(f"token: HTTP {response.status_code}", delay=retry_after(response))
 
     async def _send(
         self,
@@ -176,7 +173,7 @@ class EpayBank:
                 headers["Authorization"] = f"Bearer {token}"
             try:
                 response = await self._client.request(method, url, params=query or None, data=form, headers=headers)
-            except _NEVER_SENT as error:
+            except NEVER_SENT as error:
                 self._count(operation, "away")
                 raise BankAwayError(f"{operation}: {type(error).__name__}") from None
             except httpx.HTTPError as error:
@@ -194,14 +191,6 @@ def webhook_url(settings: Settings) -> str:
     return f"{settings.public_url.rstrip('/')}/epay/webhook"
 
 
-def _object(response: httpx.Response) -> dict[str, Any] | None:
-    try:
-        value = json.loads(response.content)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
 def _code(value: object) -> int:
     try:
         return int(str(value))
@@ -215,8 +204,3 @@ def _seconds(value: object) -> float:
         return float(str(value))
     except ValueError:
         return 0.0
-
-
-def _retry_after(response: httpx.Response) -> timedelta | None:
-    text = response.headers.get("Retry-After", "")
-    return timedelta(seconds=min(int(text), _LONGEST_PAUSE_SECONDS)) if text.isascii() and text.isdigit() else None

@@ -36,7 +36,7 @@ SELECT operator, profile_type, count(*) FILTER (WHERE state = 'ready') AS ready,
        count(*) FILTER (WHERE state = 'ordered') AS ordered,
        max(reason) FILTER (WHERE state = 'failed' AND failed_at > CAST(:now AS timestamptz) - interval '1 hour')
          AS refused
-FROM stock_profiles WHERE state IN ('ready', 'ordered', 'failed') GROUP BY operator, profile_type
+FROM stock_profiles WHERE state IN ('ready', 'ordered', 'failed') AND order_id IS NULL GROUP BY operator, profile_type
 """
 _WAITING = "SELECT kind, count(*) AS rows FROM work WHERE kind = ANY(CAST(:kinds AS text[])) GROUP BY kind"
 

@@ -10,8 +10,6 @@ from payments.domain.status import Expected, StatusAnswer
 
 _TAKEN = frozenset({"CHARGE", "REFUND"})
 _HELD = "AUTH"
-#: resultCodes that say nothing about the payment: our terminal, our token, an error.
-UNANSWERED = frozenset({"103", "104", "106", "109", ""})
 
 
 @dataclass(slots=True, frozen=True)

@@ -72,6 +72,8 @@ _BY_RESULT = {
     "107": Verdict.PENDING,
     "109": Verdict.REFUSED,
 }
+#: resultCodes that say nothing about the payment: our terminal, our token, an error, or no code at all.
+UNANSWERED = frozenset({"", *(result for result, verdict in _BY_RESULT.items() if verdict is Verdict.REFUSED)})
 _MONEY = frozenset({Verdict.CAPTURED, Verdict.HELD})
 _FOUND, _REJECTED = "100", "101"
 

@@ -1,7 +1,6 @@
 """Webkassa's API v4 over HTTP (interfaces.md section 2)."""
 
 import asyncio
-import json
 from collections.abc import Mapping
 from datetime import timedelta
 from http import HTTPStatus
@@ -13,13 +12,11 @@ from opentelemetry.trace import SpanKind
 from payments.domain.receipts import Issued, Refusal, Wanted, check_body, listed, read_issued, refusals
 from payments.fiscal.metrics import FiscalMetrics
 from payments.fiscal.settings import CashRegister
+from payments.outgoing import NEVER_SENT, json_object, retry_after
 from shared.telemetry.tracing import Tracing
 
-#: Raised before a byte of the request left: nothing can have been done.
-_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 _DID_NOTHING = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS}
 _PAGE, _PAGES = 50, 20
-_LONGEST_PAUSE_SECONDS = 600
 
 
 class RegisterAwayError(Exception):
@@ -149,7 +146,7 @@ class Webkassa:
             headers = {"x-api-key": self._api_key, "traceparent": span.traceparent or ""}
             try:
                 response = await self._client.post(f"{self._url}/api/v4/{path}", json=body, headers=headers)
-            except _NEVER_SENT as error:
+            except NEVER_SENT as error:
                 self._count(operation, "away")
                 raise RegisterAwayError(f"{operation}: {type(error).__name__}") from None
             except httpx.HTTPError as error:
@@ -158,8 +155,8 @@ class Webkassa:
             span.set("http.response.status_code", response.status_code)
         if response.status_code in _DID_NOTHING:
             self._count(operation, "away")
-            raise RegisterAwayError(f"{operation}: HTTP {response.status_code}", delay=_retry_after(response))
-        envelope = _object(response)
+            raise RegisterAwayError(f"{operation}: HTTP {response.status_code}", delay=retry_after(response))
+        envelope = json_object(response)
         if response.status_code != HTTPStatus.OK or envelope is None or not envelope.keys() & {"Data", "Errors"}:
             self._count(operation, "unclear")
             raise RegisterUnclearError(f"{operation}: HTTP {response.status_code}")
@@ -170,16 +167,3 @@ class Webkassa:
 
 
 _PATHS = {"check": "check", "history": "Check/History", "zreport": "ZReport"}
-
-
-def _object(response: httpx.Response) -> dict[str, Any] | None:
-    try:
-        value = json.loads(response.content)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _retry_after(response: httpx.Response) -> timedelta | None:
-    text = response.headers.get("Retry-After", "")
-    return timedelta(seconds=min(int(text), _LONGEST_PAUSE_SECONDS)) if text.isascii() and text.isdigit() else None

@@ -16,7 +16,8 @@ from shared.database import Database, Tx
 from shared.work import Done, Item, Later, NeedsPersonError, NotNow, Unknown
 
 CHECK, POLL = "check_status", "poll"
-_REFUSED_PAUSE = timedelta(seconds=60)
+#: The bank does not let us ask, or had an error.
+REFUSED_PAUSE = timedelta(seconds=60)
 
 
 def check_payload(order_id: UUID, amount: int, currency: str) -> dict[str, Any]:
@@ -79,7 +80,7 @@ class CheckStatus:
                 self._metrics.mismatches.labels(field).inc()
             raise NeedsPersonError(f"the bank holds a payment that differs in {', '.join(differing)}")
         if verdict is Verdict.REFUSED:
-            raise NotNow(f"check-status: result {answer.result}", delay=_REFUSED_PAUSE)
+            raise NotNow(f"check-status: result {answer.result}", delay=REFUSED_PAUSE)
         if verdict in (Verdict.PENDING, Verdict.NOT_FOUND, Verdict.HELD):
             pause = self._patience.pause(self._database.clock.now() - item.created_at)
             if pause is None:

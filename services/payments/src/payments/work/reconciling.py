@@ -9,19 +9,18 @@ from uuid import UUID
 
 from payments import ledger, reconciliation
 from payments.bank import Bank, BankAwayError
-from payments.domain.reconciling import UNANSWERED, Difference, Ours, differences
-from payments.domain.status import Expected
+from payments.domain.reconciling import Difference, Ours, differences
+from payments.domain.status import UNANSWERED, Expected
 from payments.metrics import PaymentMetrics
 from payments.pace import Pace
 from payments.reconciliation import COMPARE, PLAN, STEP
-from payments.work.checking import CHECK, check_payload
+from payments.work.checking import CHECK, REFUSED_PAUSE, check_payload
 from shared.database import Database, Tx
 from shared.telemetry.logging import get_logger
 from shared.work import Done, Item, Later, NotNow
 
 log = get_logger(__name__)
 _UNKNOWN_TO_US = frozenset({"capture_unknown_to_us", "held_at_the_bank"})
-_REFUSED_PAUSE = timedelta(seconds=60)
 _MOVING_PAUSE = timedelta(seconds=5)
 
 
@@ -45,10 +44,10 @@ class PlanDay:
     async def record(self, tx: Tx, done: Sequence[Done[Sequence[Any]]]) -> None:
         """Make the comparison of each invoice due, and the next step where there may be more."""
         planned: Counter[date] = Counter()
+        await ledger.post_late(tx, list({row.order_id for one in done for row in one.result}))
         for one in done:
             day = date.fromisoformat(one.item.payload["day"])
             planned[day] += len(one.result)
-            await ledger.post_late(tx, list({row.order_id for row in one.result}))
             for row in one.result:
                 payload = check_payload(row.order_id, row.price_minor, row.currency) | {"day": day.isoformat()}
                 tx.schedule(COMPARE, f"{day}/{row.invoice_id}", payload, trace=one.item.continues)
@@ -91,7 +90,7 @@ class CompareInvoice:
         except BankAwayError as error:
             raise NotNow(str(error), delay=error.delay) from None
         if answer.result in UNANSWERED:
-            raise NotNow(f"check-status: result {answer.result}", delay=_REFUSED_PAUSE)
+            raise NotNow(f"check-status: result {answer.result}", delay=REFUSED_PAUSE)
         if await self._ours(item, invoice_id) != before:
             raise Later(_MOVING_PAUSE, "its money is moving just now")
         return Compared(invoice_id, differences(before, answer, expected))

@@ -36,15 +36,17 @@ WHERE operator = :operator AND profile_type = :profile_type AND state = 'ready'
 AND (usable_until <= :now OR CAST(:closed AS boolean))
 RETURNING id, iccid, matching_id
 """
+#: What was sold has an order, stays, and grows without end: `order_id IS NULL` finds the rest by its index.
 _LEVEL = """
 SELECT count(*) FILTER (WHERE state = 'ready') AS ready, count(*) FILTER (WHERE state = 'ordered') AS ordered,
        max(failed_at) AS failed_at
 FROM stock_profiles
 WHERE operator = :operator AND profile_type = :profile_type AND state IN ('ready', 'ordered', 'failed')
+AND order_id IS NULL
 """
 _FORGET = """
 DELETE FROM stock_profiles WHERE operator = :operator AND profile_type = :profile_type AND state = 'failed'
-AND failed_at < :before AND (withdrawn_at IS NOT NULL OR iccid IS NULL)
+AND order_id IS NULL AND failed_at < :before AND (withdrawn_at IS NOT NULL OR iccid IS NULL)
 """
 _SETTLE = """
 UPDATE stock_profiles s
