@@ -27,6 +27,7 @@ from product.search import Needles, files, segments, tables
 from product.shop import Buyer, Order, stubborn
 from shared.contracts import BuyerContact, OrderSubmitted
 from shared.kernel import migrations
+from shared.messaging.access import KafkaAccess
 from shared.messaging.cloudevents import Headers, to_wire
 from shared.messaging.producer import Producer
 
@@ -82,7 +83,7 @@ async def private(infra: Infra, tmp_path: Path) -> AsyncIterator[Running]:
     databases = await infra.create_databases(NAMES)
     for name, url in databases.items():
         await asyncio.to_thread(migrations.upgrade, name, url)
-    product = Product(tmp_path / "product", infra.bootstrap_servers, databases, "")
+    product = Product(tmp_path / "product", KafkaAccess(infra.bootstrap_servers), databases, "")
     try:
         await product.start()
         async with hands(product) as made:
@@ -176,7 +177,7 @@ async def everything_happens(running: Running, buyer: Canary) -> tuple[Order, di
     # Records of this buyer that cannot be applied: sealed dead letters in three services.
     broken = json.dumps({"buyer_id": buyer.email, "name": buyer.name, "phone": buyer.phone}).encode()
     marks = {"ce_specversion": "1.0", "ce_id": "1", "ce_type": BuyerContact.ce_type(), "x": buyer.email}
-    producer = Producer(running.product.bootstrap_servers)
+    producer = Producer(running.product.kafka)
     [(sent, _)] = await producer.send_all([Raw(BuyerContact.topic, buyer_id.encode(), broken, to_wire(marks))])
     await sent
     await producer.stop()
@@ -319,18 +320,18 @@ async def erase(running: Running, order: Order) -> dict[str, Any]:
 
 async def compacted(running: Running) -> None:
     """Let the hours pass that segments, compaction and retention are given, and the repeated tombstone waits."""
-    await asyncio.to_thread(_configure, running.product.bootstrap_servers, BuyerContact.topic, HURRIED_CONTACTS)
-    await asyncio.to_thread(_configure, running.product.bootstrap_servers, OrderSubmitted.topic, HURRIED_SUBMISSIONS)
+    await asyncio.to_thread(_configure, running.product.kafka, BuyerContact.topic, HURRIED_CONTACTS)
+    await asyncio.to_thread(_configure, running.product.kafka, OrderSubmitted.topic, HURRIED_SUBMISSIONS)
     due = "UPDATE work SET due_at = now() WHERE kind = 'repeat_tombstone' RETURNING key"
     assert len(await running.product.query("ordering", due)) == 1
 
 
-def _configure(bootstrap_servers: str, topic: str, settings: dict[str, str]) -> None:
+def _configure(kafka: KafkaAccess, topic: str, settings: dict[str, str]) -> None:
     entries = [
         ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET) for name, value in settings.items()
     ]
     resource = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=entries)
-    admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+    admin = AdminClient(kafka.librdkafka())
     for future in admin.incremental_alter_configs([resource]).values():
         future.result(20)
 

@@ -51,14 +51,14 @@ async def ledgers(running: Running) -> tuple[Any, Any, int]:
 
 def forget_offsets(product: Product) -> None:
     """No service of this product knows how far it has read."""
-    admin = AdminClient({"bootstrap.servers": product.bootstrap_servers})
+    admin = AdminClient(product.kafka.librdkafka())
     for future in admin.delete_consumer_groups([product.prefix + name for name in NAMES]).values():
         future.result(20)
 
 
 def positions(product: Product) -> dict[tuple[str, str, int], int]:
     """How far each service has read, by group, topic and partition."""
-    admin = AdminClient({"bootstrap.servers": product.bootstrap_servers})
+    admin = AdminClient(product.kafka.librdkafka())
     found: dict[tuple[str, str, int], int] = {}
     for name in NAMES:
         group = product.prefix + name

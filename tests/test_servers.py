@@ -16,6 +16,7 @@ from product.judge import until
 from product.running import NAMES, Product
 from product.shop import Order
 from shared.kernel import migrations
+from shared.messaging.access import KafkaAccess
 
 ORDERS = 12
 LEAST_CUTS = 50
@@ -39,7 +40,7 @@ async def private(infra: Infra, tmp_path: Path) -> AsyncIterator[Running]:
     databases = await infra.create_databases(NAMES)
     for name, url in databases.items():
         await asyncio.to_thread(migrations.upgrade, name, url)
-    product = Product(tmp_path / "product", infra.bootstrap_servers, databases, "")
+    product = Product(tmp_path / "product", KafkaAccess(infra.bootstrap_servers), databases, "")
     try:
         await product.start()
         async with hands(product) as made:

@@ -21,14 +21,14 @@ CHECK, REMOVE = timedelta(minutes=5), timedelta(minutes=1)
 def prefix() -> Iterator[str]:
     made = f"t{secrets.token_hex(5)}."
     yield made
-    admin = AdminClient({"bootstrap.servers": backends().kafka})
+    admin = AdminClient(backends().kafka.librdkafka())
     ours = [name for name in admin.list_topics(timeout=20).topics if name.startswith(made)]
     for future in admin.delete_topics(ours).values():
         future.result(20)
 
 
 def settings(topic: str) -> dict[str, str]:
-    admin = AdminClient({"bootstrap.servers": backends().kafka})
+    admin = AdminClient(backends().kafka.librdkafka())
     resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
     found = admin.describe_configs([resource])[resource].result(20)
     return {name: entry.value for name, entry in found.items()}
@@ -52,7 +52,7 @@ async def test_personal_data_leave_the_log_within_a_day(prefix: str) -> None:
 
 async def test_topics_of_an_earlier_version_are_brought_in_line(prefix: str) -> None:
     old = {"cleanup.policy": "delete", "retention.ms": str(7 * 86_400_000)}
-    admin = AdminClient({"bootstrap.servers": backends().kafka})
+    admin = AdminClient(backends().kafka.librdkafka())
     made = [NewTopic(prefix + event.topic, 1, 1, config=old) for event in (BuyerContact, OrderSubmitted, OrderPaid)]
     for future in admin.create_topics(made).values():
         future.result(20)

@@ -46,9 +46,7 @@ async def told(product: Product, secrets: Iterable[str]) -> list[str]:
     wanted = [text.encode() for text in (*BUYERS, *secrets)]
     found = []
     topics = [product.prefix + topic for topic in EVENTS if topic not in PERSONAL_TOPICS]
-    consumer = AIOKafkaConsumer(
-        *topics, bootstrap_servers=product.bootstrap_servers, auto_offset_reset="earliest", group_id=None
-    )
+    consumer = AIOKafkaConsumer(*topics, **product.kafka.aiokafka(), auto_offset_reset="earliest", group_id=None)
     await consumer.start()
     try:
         ends = await consumer.end_offsets(consumer.assignment())

@@ -17,6 +17,7 @@ from local_stack.ports import free_ports
 from local_stack.processes import ManagedProcess
 from local_stack.product import AGENTS, SANDBOX, SERVICES, STOREFRONTS, Component
 from local_stack.site import Site
+from shared.messaging.access import KafkaAccess
 from shared.messaging.topics import create_topics
 from shared.testing.stage import known_topics
 
@@ -48,9 +49,9 @@ UNION ALL SELECT concat_ws(' ', 'dead letter', topic, reason, detail) FROM dead_
 """
 
 
-def shortest_session(bootstrap_servers: str) -> float:
+def shortest_session(kafka: KafkaAccess) -> float:
     """How soon this broker gives a killed consumer's partitions to another, in seconds."""
-    admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+    admin = AdminClient(kafka.librdkafka())
     broker = ConfigResource(ConfigResource.Type.BROKER, str(min(admin.list_topics(timeout=20).brokers)))
     found = admin.describe_configs([broker])[broker].result(20)
     return max(2.0, int(found["group.min.session.timeout.ms"].value) / 1000)
@@ -59,13 +60,13 @@ def shortest_session(bootstrap_servers: str) -> float:
 class Product:
     """`services` by name and `sandbox` are processes that a test may kill, freeze and start again."""
 
-    def __init__(self, directory: Path, bootstrap_servers: str, databases: Mapping[str, str], prefix: str) -> None:
+    def __init__(self, directory: Path, kafka: KafkaAccess, databases: Mapping[str, str], prefix: str) -> None:
         self.site = Site(directory, databases=dict(databases))
         self.site.invent_secrets(NAMES, STOREFRONTS, AGENTS)
         self.site.ports = dict(zip([*NAMES, "sandbox", "smtp"], free_ports(len(NAMES) + 2), strict=True))
-        self.bootstrap_servers = bootstrap_servers
+        self.kafka = kafka
         self.prefix = prefix
-        self._session_seconds = shortest_session(bootstrap_servers)
+        self._session_seconds = shortest_session(kafka)
         self.sandbox = self._process(SANDBOX)
         self.services = {service.name: self._process(service) for service in SERVICES}
 
@@ -88,7 +89,7 @@ class Product:
 
     async def start(self) -> None:
         """Start everything and wait until all of it is ready."""
-        await asyncio.to_thread(create_topics, self.bootstrap_servers, known_topics(), prefix=self.prefix, partitions=2)
+        await asyncio.to_thread(create_topics, self.kafka, known_topics(), prefix=self.prefix, partitions=2)
         self.sandbox.start()
         for service in self.services.values():
             service.start()
@@ -142,7 +143,7 @@ class Product:
     def _process(self, component: Component, log: Path | None = None) -> ManagedProcess:
         environment = {
             **component.environment(self._complete()),
-            "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap_servers,
+            "KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
             "TOPIC_PREFIX": self.prefix,
             "CONSUMER_SESSION_SECONDS": str(self._session_seconds),
             "PYTHONUNBUFFERED": "1",
@@ -160,7 +161,7 @@ class Product:
         )
 
     def _complete(self) -> Site:
-        self.site.ports.setdefault("kafka", int(self.bootstrap_servers.rpartition(":")[2]))
+        self.site.ports.setdefault("kafka", int(self.kafka.bootstrap_servers.rpartition(":")[2]))
         return self.site
 
 

@@ -14,10 +14,10 @@ class Topics(Stage):
     strict = False
 
     def __init__(self, product: Product) -> None:
-        self.bootstrap_servers = product.bootstrap_servers
+        self.kafka = product.kafka
         self.prefix = product.prefix
         self._topics: set[str] = set()
-        self._producer = Producer(self.bootstrap_servers, prefix=self.prefix)
+        self._producer = Producer(self.kafka, prefix=self.prefix)
         self._stack = AsyncExitStack()
 
     async def ensure_topics(self, topics: Iterable[str]) -> None:

@@ -198,7 +198,7 @@ async def test_the_tombstone_is_repeated_so_that_a_quiet_log_is_compacted_too(st
 async def tombstones(stage: Stage, key: str) -> int:
     """How many records without a value the topic of contacts has under this key."""
     topic = stage.prefix + BuyerContact.topic
-    consumer = AIOKafkaConsumer(topic, bootstrap_servers=stage.bootstrap_servers, auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer(topic, **stage.kafka.aiokafka(), auto_offset_reset="earliest")
     async with consumer:
         ends = await consumer.end_offsets(consumer.assignment())
         found = 0

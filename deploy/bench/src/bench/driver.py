@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from shared.contracts import BuyerContact, Event, Money, OrderPaid, Plan, QrDelivered
 from shared.database import Outgoing
 from shared.ids import uuid7
+from shared.messaging.access import KafkaAccess
 from shared.messaging.cloudevents import Headers, header_texts, to_wire
 from shared.messaging.producer import Producer
 from shared.telemetry.tracing import new_traceparent
@@ -78,11 +79,11 @@ def _record(event: Event, trace: str | None, now: datetime) -> Record:
 class Driver:
     """One producer, one consumer at the end of the way."""
 
-    def __init__(self, bootstrap_servers: str) -> None:
-        self._servers = bootstrap_servers
-        self._producer = Producer(bootstrap_servers)
+    def __init__(self, kafka: KafkaAccess) -> None:
+        self._kafka = kafka
+        self._producer = Producer(kafka)
         self._consumer = AIOKafkaConsumer(
-            QrDelivered.topic, bootstrap_servers=bootstrap_servers, auto_offset_reset="latest", group_id=None
+            QrDelivered.topic, **kafka.aiokafka(), auto_offset_reset="latest", group_id=None
         )
         self._arrived: dict[bytes, float] = {}
         self._reading: asyncio.Task[None] | None = None
@@ -156,7 +157,7 @@ class Driver:
 
     async def consumed(self, group: str, topic: str) -> None:
         """Wait until a group has read a topic to its end."""
-        watcher = AIOKafkaConsumer(bootstrap_servers=self._servers, group_id=group, enable_auto_commit=False)
+        watcher = AIOKafkaConsumer(**self._kafka.aiokafka(), group_id=group, enable_auto_commit=False)
         await watcher.start()
         try:
             await watcher.topics()

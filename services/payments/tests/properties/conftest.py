@@ -33,6 +33,7 @@ from shared.contracts import (
 )
 from shared.database import Database
 from shared.ids import uuid7
+from shared.messaging.access import KafkaAccess
 from shared.messaging.topics import owned_topics
 from shared.testing.stage import Stage
 
@@ -354,7 +355,7 @@ async def world(stage: Stage, facts: Any, tmp_path: Path) -> AsyncIterator[World
             "DATABASE_URL": chosen.database_url,
             "KAFKA_BOOTSTRAP_SERVERS": chosen.kafka_bootstrap_servers,
             "TOPIC_PREFIX": chosen.topic_prefix,
-            "CONSUMER_SESSION_SECONDS": str(await asyncio.to_thread(_shortest_session, stage.bootstrap_servers)),
+            "CONSUMER_SESSION_SECONDS": str(await asyncio.to_thread(_shortest_session, stage.kafka)),
             "HTTP_PORT": str(port),
             "PUBLIC_URL": f"http://127.0.0.1:{port}",
             "EPAY_OAUTH_URL": f"{sandbox.bank_url}/oauth2/token",
@@ -370,9 +371,9 @@ async def world(stage: Stage, facts: Any, tmp_path: Path) -> AsyncIterator[World
             await made.close()
 
 
-def _shortest_session(bootstrap_servers: str) -> float:
+def _shortest_session(kafka: KafkaAccess) -> float:
     """How soon this broker gives a killed consumer's partitions to another, in seconds."""
-    admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+    admin = AdminClient(kafka.librdkafka())
     broker = ConfigResource(ConfigResource.Type.BROKER, str(min(admin.list_topics(timeout=20).brokers)))
     found = admin.describe_configs([broker])[broker].result(20)
     return max(1.5, int(found["group.min.session.timeout.ms"].value) / 1000)

@@ -48,7 +48,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     service.forgets(BuyerContact, facts.buyer_erased)
     prefix = settings.topic_prefix
     topics = [prefix + topic for topic in service.consumer.topics]
-    reading = GroupReading(settings.kafka_bootstrap_servers, prefix + "refunds", topics)
+    reading = GroupReading(settings.kafka, prefix + "refunds", topics)
     service.performs(CaseDue(desk), ClaimDue(desk), DeliveryDue(desk, reading))
     service.runs(Watch(service.database, judge, figures).run)
     callers = Callers(settings.storefront_keys, settings.agent_keys)

@@ -38,7 +38,7 @@ def main(name: str, settings_class: type[S], build: Callable[[S], Service]) -> N
 
         migrations.upgrade(name, settings.database_url)
         create_topics(
-            settings.kafka_bootstrap_servers,
+            settings.kafka,
             owned_topics(name),
             prefix=settings.topic_prefix,
             partitions=settings.topic_partitions,

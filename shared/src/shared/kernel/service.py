@@ -53,7 +53,7 @@ class Service:
         )
         self.database = Database(settings.database_url, clock=self.clock, pool_size=settings.database_pool_size)
         self.opener = Opener(settings.seal_private_key.get_secret_value())
-        self.producer = Producer(settings.kafka_bootstrap_servers, prefix=settings.topic_prefix)
+        self.producer = Producer(settings.kafka, prefix=settings.topic_prefix)
         self.outbox = Outbox(self.database, self.producer, self.tracing, self.metrics)
         self.board = Board(self.database, self.tracing, self.metrics)
         self.database.participants += [self.board, self.outbox]
@@ -173,7 +173,7 @@ class Service:
         prefix = self.settings.topic_prefix
         while self._subscription is None:
             subscription = Subscription(
-                self.settings.kafka_bootstrap_servers,
+                self.settings.kafka,
                 [prefix + topic for topic in self.consumer.topics],
                 prefix + self.name,
                 self._consume,

@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.messaging.access import KafkaAccess, Mechanism
 from shared.sealed import new_private_key
 
 
@@ -15,6 +16,11 @@ class ServiceSettings(BaseSettings):
 
     database_url: str = Field(description="postgresql+psycopg://user:password@host:port/database")
     kafka_bootstrap_servers: str = Field(description="host:port of one or more brokers, comma-separated")
+    kafka_username: str | None = Field(None, description="SASL/SCRAM; without it the brokers are asked for no password")
+    kafka_password: SecretStr = SecretStr("")
+    kafka_mechanism: Mechanism = "SCRAM-SHA-512"
+    kafka_tls: bool = False
+    kafka_ca_file: Path | None = Field(None, description="PEM; the authorities to trust instead of the system's")
     topic_prefix: str = Field("", description="put before every topic and group, to keep stacks apart")
     topic_partitions: int = Field(6, ge=1, description="for topics that this service creates")
     topic_replication: int = Field(1, ge=1)
@@ -40,3 +46,15 @@ class ServiceSettings(BaseSettings):
         None, description="the key by which ordering exports what this service holds of a buyer (PP 6.2)"
     )
     database_pool_size: int = Field(5, ge=2)
+
+    @property
+    def kafka(self) -> KafkaAccess:
+        """How this service reaches the brokers, and as whom."""
+        return KafkaAccess(
+            self.kafka_bootstrap_servers,
+            self.kafka_username,
+            self.kafka_password.get_secret_value(),
+            self.kafka_mechanism,
+            self.kafka_tls,
+            self.kafka_ca_file,
+        )

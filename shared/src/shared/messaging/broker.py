@@ -16,6 +16,8 @@ from faststream.kafka.annotations import KafkaMessage as InjectedMessage
 from faststream.kafka.message import KafkaAckableMessage, KafkaMessage
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 
+from shared.messaging.access import KafkaAccess
+
 Consume = Callable[[Sequence[ConsumerRecord]], Awaitable[None]]
 _IDLE_WAIT_MS = 1000
 
@@ -25,7 +27,7 @@ class Subscription:
 
     def __init__(
         self,
-        bootstrap_servers: str,
+        kafka: KafkaAccess,
         topics: Sequence[str],
         group: str,
         consume: Consume,
@@ -33,15 +35,14 @@ class Subscription:
         max_records: int = 500,
         session_seconds: float = 6.0,
         pause_seconds: float = 0.0,
-        **security: Any,
     ) -> None:
         self._broker = KafkaBroker(
-            bootstrap_servers,
+            kafka.bootstrap_servers,
+            security=kafka.faststream(),
             ack_policy=AckPolicy.NACK_ON_ERROR,
             logger=None,
             graceful_timeout=15.0,
             metadata_max_age_ms=10_000,
-            **security,
         )
         subscriber = self._broker.subscriber(
             *topics,

@@ -8,6 +8,7 @@ from zlib import crc32
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, OutOfOrderSequenceNumber, ProducerFenced
 
+from shared.messaging.access import KafkaAccess
 from shared.messaging.cloudevents import Headers
 from shared.telemetry.logging import get_logger
 
@@ -53,16 +54,15 @@ def _batches(producer: AIOKafkaProducer, records: Sequence[R]) -> Iterator[tuple
 class Producer:
     """Sends keyed records; each send is acknowledged by all in-sync replicas."""
 
-    def __init__(self, bootstrap_servers: str, *, prefix: str = "", **security: Any) -> None:
+    def __init__(self, kafka: KafkaAccess, *, prefix: str = "") -> None:
         self._options = {
-            "bootstrap_servers": bootstrap_servers,
+            **kafka.aiokafka(),
             "acks": "all",
             "enable_idempotence": True,
             "linger_ms": 0,
             "max_batch_size": 262144,
             "compression_type": "zstd",
             "request_timeout_ms": 15000,
-            **security,
         }
         self._prefix = prefix
         self._producer: AIOKafkaProducer | None = None

@@ -24,6 +24,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # not in its _
 )
 
 from shared.contracts.base import EVENTS
+from shared.messaging.access import KafkaAccess
 
 _ALREADY_EXISTS = "TOPIC_ALREADY_EXISTS"
 _COMPACTED = {
@@ -46,13 +47,13 @@ _COMPACTED_TOPICS = frozenset({"ordering.buyer-contact"})
 
 
 def create_topics(
-    bootstrap_servers: str, topics: list[str], *, prefix: str = "", partitions: int = 6, replication: int = 1
+    kafka: KafkaAccess, topics: list[str], *, prefix: str = "", partitions: int = 6, replication: int = 1
 ) -> None:
     """Create those topics that do not exist yet, and set what was promised about personal data on those that do.
 
     Raises KafkaException.
     """
-    admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+    admin = AdminClient(kafka.librdkafka())
     wanted = [
         NewTopic(
             prefix + topic,

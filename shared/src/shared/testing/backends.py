@@ -9,6 +9,8 @@ from functools import cache
 
 import psycopg
 
+from shared.messaging.access import KafkaAccess
+
 _KAFKA_PORT, _POSTGRES_PORT = 9092, 5432
 _START_SECONDS = 90
 
@@ -17,7 +19,7 @@ _START_SECONDS = 90
 class Backends:
     """`postgres` is a libpq URL of a superuser without a database name."""
 
-    kafka: str
+    kafka: KafkaAccess
     postgres: str
 
 
@@ -29,7 +31,7 @@ def backends() -> Backends:
     from local_stack.infra import shared_infra  # noqa: PLC0415 - a deploy package, only needed here
 
     infra = shared_infra()
-    return Backends(infra.bootstrap_servers, infra.postgres_admin_url.rpartition("/")[0])
+    return Backends(KafkaAccess(infra.bootstrap_servers), infra.postgres_admin_url.rpartition("/")[0])
 
 
 def _docker_answers() -> bool:
@@ -59,9 +61,9 @@ def _containers() -> Backends:
     kafka.start()
     postgres.start()
     published = f"{postgres.get_container_host_ip()}:{postgres.get_exposed_port(_POSTGRES_PORT)}"
-    found = Backends(f"{kafka.get_container_host_ip()}:{port}", f"postgresql://postgres:test@{published}")
+    found = Backends(KafkaAccess(f"{kafka.get_container_host_ip()}:{port}"), f"postgresql://postgres:test@{published}")
     # Asked for what they are needed for: ports open, and logs say "ready", before that.
-    _until(lambda: AdminClient({"bootstrap.servers": found.kafka}).list_topics(timeout=2), KafkaException)
+    _until(lambda: AdminClient(found.kafka.librdkafka()).list_topics(timeout=2), KafkaException)
     _until(lambda: psycopg.connect(f"{found.postgres}/postgres", connect_timeout=2).close(), psycopg.OperationalError)
     return found
 

@@ -47,11 +47,11 @@ class Stage:
     strict = True
 
     def __init__(self) -> None:
-        self.bootstrap_servers = backends().kafka
+        self.kafka = backends().kafka
         self.prefix = f"t{secrets.token_hex(5)}."
         self._topics: set[str] = set()
         self._running: dict[int, AsyncExitStack] = {}
-        self._producer = Producer(self.bootstrap_servers, prefix=self.prefix)
+        self._producer = Producer(self.kafka, prefix=self.prefix)
         self._stack = AsyncExitStack()
 
     async def settings(self, settings_class: type[S], service: str, **overrides: Any) -> S:
@@ -62,7 +62,7 @@ class Stage:
             self._stack.push_async_callback(asyncio.to_thread, drop_database, url)
         return settings_class(
             database_url=url,
-            kafka_bootstrap_servers=self.bootstrap_servers,
+            kafka_bootstrap_servers=self.kafka.bootstrap_servers,
             topic_prefix=self.prefix,
             **{"http_port": 0, **overrides},
         )
@@ -89,9 +89,7 @@ class Stage:
         """Create topics of this stage that do not exist yet."""
         missing = sorted(set(topics) - self._topics)
         if missing:
-            await asyncio.to_thread(
-                create_topics, self.bootstrap_servers, missing, prefix=self.prefix, partitions=_PARTITIONS
-            )
+            await asyncio.to_thread(create_topics, self.kafka, missing, prefix=self.prefix, partitions=_PARTITIONS)
             self._topics |= set(missing)
 
     async def publish(self, *events: Event, trace: str | None = None) -> list[Outgoing]:
@@ -151,9 +149,7 @@ class Stage:
     async def _read(self, event_class: type[E], seconds: float | None) -> Any:
         topic = self.prefix + event_class.topic
         seen: set[UUID] = set()
-        consumer = AIOKafkaConsumer(
-            topic, bootstrap_servers=self.bootstrap_servers, auto_offset_reset="earliest", group_id=None
-        )
+        consumer = AIOKafkaConsumer(topic, **self.kafka.aiokafka(), auto_offset_reset="earliest", group_id=None)
         await consumer.start()
         try:
             ends = await consumer.end_offsets(consumer.assignment())
@@ -198,7 +194,7 @@ class Stage:
         await self._stack.aclose()
         await self._producer.stop()
         if self._topics:
-            admin = AdminClient({"bootstrap.servers": self.bootstrap_servers})
+            admin = AdminClient(self.kafka.librdkafka())
             admin.delete_topics([self.prefix + topic for topic in self._topics])
 
 

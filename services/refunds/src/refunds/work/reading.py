@@ -6,6 +6,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from shared.messaging.access import KafkaAccess
 from shared.telemetry.logging import get_logger
 
 log = get_logger(__name__)
@@ -14,15 +15,15 @@ log = get_logger(__name__)
 class GroupReading:
     """Compares the group's committed offsets with the ends of its topics."""
 
-    def __init__(self, bootstrap_servers: str, group: str, topics: Sequence[str]) -> None:
-        self._bootstrap_servers = bootstrap_servers
+    def __init__(self, kafka: KafkaAccess, group: str, topics: Sequence[str]) -> None:
+        self._kafka = kafka
         self._group = group
         self._topics = topics
 
     async def caught_up(self) -> bool:
         """True where every record that is on the topics now has been applied; False also where nobody can say."""
-        consumer = AIOKafkaConsumer(bootstrap_servers=self._bootstrap_servers, group_id=None)
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap_servers)
+        consumer = AIOKafkaConsumer(**self._kafka.aiokafka(), group_id=None)
+        admin = AIOKafkaAdminClient(**self._kafka.aiokafka())
         try:
             await consumer.start()
             await admin.start()

@@ -1,0 +1,72 @@
+"""How a client reaches the brokers, and as whom: SASL/SCRAM, over TLS or inside a private network."""
+
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from faststream.security import BaseSecurity, SASLScram256, SASLScram512
+
+Mechanism = Literal["SCRAM-SHA-256", "SCRAM-SHA-512"]
+
+
+@dataclass(frozen=True)
+class KafkaAccess:
+    """`bootstrap_servers` is `host:port`, comma-separated. Without a user name the brokers are asked for nobody's sake.
+
+    `password` is not shown. `tls` trusts the system's authorities, or those in `ca_file` (PEM) alone.
+    """
+
+    bootstrap_servers: str
+    username: str | None = None
+    password: str = ""
+    mechanism: Mechanism = "SCRAM-SHA-512"
+    tls: bool = False
+    ca_file: Path | None = None
+
+    def __repr__(self) -> str:
+        return f"KafkaAccess({self.bootstrap_servers!r}, {self.username!r}, {self._protocol})"
+
+    @property
+    def _protocol(self) -> str:
+        return f"{'SASL_' if self.username else ''}{'SSL' if self.tls else 'PLAINTEXT'}"
+
+    def aiokafka(self) -> dict[str, Any]:
+        """Keyword arguments of aiokafka's clients. Raises OSError when `ca_file` cannot be read."""
+        options: dict[str, Any] = {"bootstrap_servers": self.bootstrap_servers, "security_protocol": self._protocol}
+        if self.tls:
+            options["ssl_context"] = self._ssl()
+        if self.username:
+            options |= {
+                "sasl_mechanism": self.mechanism,
+                "sasl_plain_username": self.username,
+                "sasl_plain_password": self.password,
+            }
+        return options
+
+    def librdkafka(self) -> dict[str, Any]:
+        """Settings of confluent-kafka's clients."""
+        options: dict[str, Any] = {
+            "bootstrap.servers": self.bootstrap_servers,
+            "security.protocol": self._protocol.lower(),
+        }
+        if self.ca_file is not None:
+            options["ssl.ca.location"] = str(self.ca_file)
+        if self.username:
+            options |= {
+                "sasl.mechanism": self.mechanism,
+                "sasl.username": self.username,
+                "sasl.password": self.password,
+            }
+        return options
+
+    def faststream(self) -> BaseSecurity | None:
+        """FastStream's form of the same. Raises OSError when `ca_file` cannot be read."""
+        context = self._ssl() if self.tls else None
+        if self.username:
+            scram = SASLScram512 if self.mechanism == "SCRAM-SHA-512" else SASLScram256
+            return scram(self.username, self.password, context)
+        return BaseSecurity(context) if self.tls else None
+
+    def _ssl(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=None if self.ca_file is None else str(self.ca_file))
