@@ -22,15 +22,21 @@ def _config(service: str) -> "Config":
 
 
 def upgrade(service: str, database_url: str) -> None:
-    """Bring a service's database to its newest version; safe when several instances do it at once."""
+    """Bring a service's database to its newest version; safe when several instances do it at once.
+
+    A database that a later release has brought further stays as it is: this code runs on it (migrations only add), so
+    going back to an earlier release is no more than starting it.
+    """
     from alembic import command  # noqa: PLC0415 - as in _config
+    from alembic.runtime.migration import MigrationContext  # noqa: PLC0415 - as in _config
 
     engine = create_engine(database_url, poolclass=pool.NullPool)
     with engine.connect() as connection:
         connection.execute(text(_LOCK))
-        config = _config(service)
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        if (MigrationContext.configure(connection).get_current_revision() or "") <= newest(service):
+            config = _config(service)
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
         connection.execute(text("SELECT inbox_maintain(CURRENT_DATE, 7, 14)"))
         connection.commit()
     engine.dispose()
@@ -48,7 +54,10 @@ def run_env() -> None:
 
 
 def newest(service: str) -> str:
-    """The version that this code expects: revisions are numbered, and files named after them (`0001_first.py`)."""
+    """The version that this code expects: revisions are numbered, and files named after them (`0001_first.py`).
+
+    Their numbers have four digits, so that they compare as words.
+    """
     names = [entry.name for entry in (files(service) / "migrations" / "versions").iterdir()]
     return max(name.partition("_")[0] for name in names if name.endswith(".py"))
 
