@@ -1,4 +1,4 @@
-"""The five tables that every service has: inbox, outbox, due work, the instances that hold leases, dead letters."""
+"""The tables that every service has: inbox, outbox, due work, who holds leases, dead letters, what people did there."""
 
 from sqlalchemy import BigInteger, Column, DateTime, Index, Integer, LargeBinary, MetaData, Table, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -52,6 +52,8 @@ instances = Table(
     timestamp("expires_at", nullable=False),
 )
 
+#: state: waiting | redriven | discarded, the latter two by a person (`decided_by`), for a reason (`decision`).
+#: `redrives` counts the times that it was tried again. What was sealed is emptied with the decision.
 dead_letters = Table(
     "dead_letters",
     metadata,
@@ -66,7 +68,27 @@ dead_letters = Table(
     Column("payload", LargeBinary),
     Column("sealed", Integer, nullable=False, server_default="0"),
     timestamp("received_at", nullable=False),
+    Column("state", Text, nullable=False, server_default="waiting"),
+    timestamp("decided_at"),
+    Column("decided_by", Text),
+    Column("decision", Text),
+    Column("redrives", Integer, nullable=False, server_default="0"),
     Index("dead_letters_record", "topic", "partition", "record_offset", unique=True),
+    Index("dead_letters_by_state", "state", "id"),
+)
+
+#: What operations people did to dead letters and due work. No personal data: `details` holds ids and places.
+operations_log = Table(
+    "operations_log",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    timestamp("at", nullable=False),
+    Column("who", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("details", JSONB, nullable=False),
+    Index("operations_log_subject", "subject"),
 )
 
 _CREATE_INBOX = """
@@ -109,9 +131,46 @@ ALTER TABLE work SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_thre
 """
 
 
+#: As it was at first; `upgrade_v2` adds to it.
+_DEAD_LETTERS_V1 = """
+CREATE TABLE dead_letters (
+  id uuid PRIMARY KEY,
+  topic text NOT NULL,
+  partition integer NOT NULL,
+  record_offset bigint NOT NULL,
+  key text,
+  reason text NOT NULL,
+  detail text NOT NULL,
+  headers jsonb NOT NULL,
+  payload bytea,
+  sealed integer NOT NULL DEFAULT 0,
+  received_at timestamptz NOT NULL
+);
+CREATE UNIQUE INDEX dead_letters_record ON dead_letters (topic, partition, record_offset);
+"""
+#: An earlier release goes on inserting dead letters, without the new columns: they begin to wait.
+_DECISIONS = """
+ALTER TABLE dead_letters
+  ADD COLUMN state text NOT NULL DEFAULT 'waiting',
+  ADD COLUMN decided_at timestamptz,
+  ADD COLUMN decided_by text,
+  ADD COLUMN decision text,
+  ADD COLUMN redrives integer NOT NULL DEFAULT 0;
+CREATE INDEX dead_letters_by_state ON dead_letters (state, id);
+"""
+
+
 def upgrade_v1(op: object) -> None:
     """Create the spine's tables, first version. `op` is Alembic's operations module."""
     bind = op.get_bind()  # type: ignore[attr-defined] # Alembic's `op` is a proxy module
     bind.exec_driver_sql(_CREATE_INBOX.replace("%", "%%"))
-    metadata.create_all(bind, tables=[outbox, work, instances, dead_letters], checkfirst=False)
+    metadata.create_all(bind, tables=[outbox, work, instances], checkfirst=False)
+    bind.exec_driver_sql(_DEAD_LETTERS_V1)
     bind.exec_driver_sql(_TUNE)
+
+
+def upgrade_v2(op: object) -> None:
+    """What people decide about dead letters, and the log of what they did. It only adds: earlier releases run on it."""
+    bind = op.get_bind()  # type: ignore[attr-defined] # as above
+    bind.exec_driver_sql(_DECISIONS)
+    metadata.create_all(bind, tables=[operations_log], checkfirst=False)
