@@ -1,0 +1,1 @@
+"""Shipping one service alone: see README.md of this folder."""
