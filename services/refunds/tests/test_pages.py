@@ -11,7 +11,7 @@ import httpx
 import psycopg
 import pytest
 
-from refunds.pages.accounts import _HASHER, accounts
+from shared.signin.accounts import accounts, hashed
 from shared.testing.browser import Page, browser
 
 PASSWORD = "correct horse battery"
@@ -26,7 +26,7 @@ async def pages(start: Any) -> Any:
             await tx.execute(
                 "INSERT INTO accounts (name, password_hash, role, created_at) VALUES (:name, :hashed, :role, :now)",
                 name=name,
-                hashed=_HASHER.hash(PASSWORD),
+                hashed=hashed(PASSWORD),
                 role=role,
                 now=tx.now,
             )
@@ -231,7 +231,7 @@ async def test_accounts_from_the_shell(start: Any, monkeypatch: pytest.MonkeyPat
 
     def call(password: str, *words: str) -> int:
         monkeypatch.setattr("sys.stdin", io.StringIO(f"{password}\n"))
-        return accounts(words)
+        return accounts(words, service="refunds", kind="agent", roles=("agent", "supervisor"))
 
     assert call("short", "add", "dina", "--role", "agent", "--password-stdin") == 2
     assert call(PASSWORD, "add", "dina", "--role", "supervisor", "--password-stdin") == 0

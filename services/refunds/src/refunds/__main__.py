@@ -15,9 +15,9 @@ def _serve() -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["accounts"]:
-        from refunds.pages.accounts import accounts
+        from shared.signin.accounts import accounts
 
-        sys.exit(accounts(sys.argv[2:]))
+        sys.exit(accounts(sys.argv[2:], service="refunds", kind="agent", roles=("agent", "supervisor")))
     if sys.argv[1:] and sys.argv[1] in COMMANDS:
         sys.exit(COMMANDS[sys.argv[1]](sys.argv[2:]))
     _serve()

@@ -17,6 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from shared.signin.tables import sign_in_tables
 from shared.spine import timestamp
 
 metadata = MetaData()
@@ -250,45 +251,4 @@ claims = Table(
     Index("claims_open", "answer_by", postgresql_where=text("answered_at IS NULL")),
 )
 
-#: People who may sign in where there is no OpenID Connect. `password_hash` is argon2id's own text.
-accounts = Table(
-    "accounts",
-    metadata,
-    Column("name", Text, primary_key=True),
-    Column("password_hash", Text, nullable=False),
-    Column("role", Text, nullable=False),
-    timestamp("created_at", nullable=False),
-    timestamp("disabled_at"),
-)
-
-#: Who is signed in. The cookie's token is known by its hash only.
-sessions = Table(
-    "sessions",
-    metadata,
-    Column("token_hash", LargeBinary, primary_key=True),
-    Column("who", Text, nullable=False),
-    Column("role", Text, nullable=False),
-    Column("csrf", Text, nullable=False),
-    timestamp("created_at", nullable=False),
-    timestamp("expires_at", nullable=False),
-)
-
-#: Failed sign-ins, by hashed name and by hashed address: too many of either, and it must wait.
-sign_in_attempts = Table(
-    "sign_in_attempts",
-    metadata,
-    Column("attempt_id", Uuid, primary_key=True),
-    Column("subject", LargeBinary, nullable=False),
-    timestamp("at", nullable=False),
-    Index("sign_in_attempts_subject", "subject", "at"),
-)
-
-#: Sign-ins on their way through the OpenID provider.
-oidc_sign_ins = Table(
-    "oidc_sign_ins",
-    metadata,
-    Column("state_hash", LargeBinary, primary_key=True),
-    Column("nonce", Text, nullable=False),
-    Column("verifier", Text, nullable=False),
-    timestamp("expires_at", nullable=False),
-)
+sign_in_tables(metadata)

@@ -17,9 +17,10 @@ from refunds.domain.facts import facts_of
 from refunds.pages.actions import allowed, finding
 from refunds.pages.fact_sheet import fact_sheet
 from refunds.pages.reasoning import Step, steps
-from refunds.pages.rendering import page, redirect
-from refunds.pages.sessions import Session, Sessions
+from refunds.pages.rendering import page
 from shared.database import Database, Tx
+from shared.signin.rendering import redirect
+from shared.signin.sessions import Session, Sessions
 
 _NOTES = "SELECT at, who, kind, text FROM notes WHERE case_id = :case ORDER BY at, note_id"
 _AUDIT = "SELECT at, who, what, detail FROM audit WHERE case_id = :case ORDER BY at, entry_id"

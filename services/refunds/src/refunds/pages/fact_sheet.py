@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 from refunds.desk.records import File
 from refunds.domain.cases import Case
 from refunds.domain.policy import Price
-from refunds.pages.rendering import distance, local, person
+from refunds.pages.rendering import person
 from shared.contracts import Money
+from shared.signin.rendering import distance, local
 
 _MEBIBYTE = 1024 * 1024
 

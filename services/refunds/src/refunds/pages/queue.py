@@ -12,10 +12,11 @@ from refunds.desk import Desk
 from refunds.desk.claims import answer_claim, open_claims
 from refunds.desk.records import Audit, case_of
 from refunds.domain.cases import CaseState, Outcome, case_state
-from refunds.pages.rendering import page, redirect
-from refunds.pages.sessions import Session, Sessions
+from refunds.pages.rendering import page
 from shared.database import Database
 from shared.kernel.problems import Problem
+from shared.signin.rendering import redirect
+from shared.signin.sessions import Session, Sessions
 
 _MOST = 300
 #: States in which nothing goes on until somebody of us acts.
@@ -120,7 +121,7 @@ def router(database: Database, desk: Desk, sessions: Sessions) -> APIRouter:
 
 def _supervisor(session: Session) -> Session:
     """Raises Problem (403)."""
-    if not session.is_supervisor:
+    if session.role != "supervisor":
         raise Problem(HTTPStatus.FORBIDDEN, "for-supervisors", "This page is for supervisors.")
     return session
 

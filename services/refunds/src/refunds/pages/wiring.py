@@ -1,47 +1,41 @@
-"""All pages as one router, and what happens to whoever is not signed in."""
+"""All pages as one router, and how people get in."""
 
 from datetime import timedelta
 
-import httpx
-from fastapi import APIRouter, Request
-from fastapi.responses import Response
-
 from refunds.desk import Desk
-from refunds.pages import case, queue, signing_in, signing_in_elsewhere
-from refunds.pages.door import Door
-from refunds.pages.oidc import OpenId
-from refunds.pages.rendering import redirect, static
-from refunds.pages.sessions import SIGN_IN, Sessions, SignedOutError
+from refunds.desk.records import Audit
+from refunds.pages import case, queue
+from refunds.pages.rendering import PAGES
 from refunds.settings import Settings
+from shared.database import Tx
 from shared.kernel.service import Service
+from shared.signin.site import Access, Provider
+from shared.signin.wiring import serve_sign_in
 
 
 def serve_pages(service: Service, settings: Settings, desk: Desk) -> None:
     """Add the agents' pages to a service."""
-    sessions = Sessions(service.database, hours=settings.session_hours, public_url=settings.public_url)
-    door = Door(service.database, sessions, openid=settings.oidc_issuer is not None)
-    if settings.oidc_issuer is not None:
-        http = httpx.AsyncClient(timeout=10, trust_env=False)
-        service.closes(http.aclose)
-        openid = OpenId(settings, service.tracing, http, f"{settings.public_url.rstrip('/')}/agents/oidc/callback")
-        service.serves(signing_in_elsewhere.router(door, openid))
-    routes = APIRouter(include_in_schema=False)
-
-    @routes.get("/agents/style.css")
-    async def style() -> Response:
-        return static("style.css", "text/css")
-
-    @routes.get("/agents/icon.svg")
-    async def icon() -> Response:
-        return static("icon.svg", "image/svg+xml")
-
-    @service.app.exception_handler(SignedOutError)
-    async def signed_out(_request: Request, _error: SignedOutError) -> Response:
-        return redirect(SIGN_IN)
-
+    sessions = serve_sign_in(service, PAGES, _access(settings), _signed_in)
     service.serves(
-        routes,
-        signing_in.router(door),
         queue.router(service.database, desk, sessions),
         case.router(service.database, desk, sessions, timedelta(minutes=settings.observation_minutes)),
     )
+
+
+def _access(settings: Settings) -> Access:
+    if settings.oidc_issuer is None:
+        return Access(settings.public_url, settings.session_hours)
+    provider = Provider(
+        issuer=settings.oidc_issuer,
+        client_id=settings.oidc_client_id,
+        client_secret=settings.oidc_client_secret,
+        role_claim=settings.oidc_role_claim,
+        roles={settings.oidc_supervisor_role: "supervisor", settings.oidc_agent_role: "agent"},
+    )
+    return Access(settings.public_url, settings.session_hours, provider)
+
+
+async def _signed_in(tx: Tx, who: str, means: str) -> None:
+    audit = Audit(tx, who)
+    audit.add("signed_in", means=means)
+    await audit.write()

@@ -12,6 +12,7 @@ from refunds.desk.records import case_of
 from refunds.domain.calendar import Calendar
 from refunds.domain.cases import Outcome, case_state
 from shared.database import Database
+from shared.signin.tables import EXPIRED
 from shared.telemetry.logging import get_logger
 
 log = get_logger(__name__)
@@ -30,12 +31,7 @@ SELECT f.storefront, c.*, r.settled_at AS out_settled, r.failed_at AS out_failed
 FROM cases c JOIN order_facts f USING (order_id) LEFT JOIN refund_outcomes r ON r.refund_id = c.refund_id
 WHERE c.closed_at IS NULL
 """
-_TIDY = (
-    "DELETE FROM notes WHERE keep_until < :now",
-    "DELETE FROM sessions WHERE expires_at < :now",
-    "DELETE FROM oidc_sign_ins WHERE expires_at < :now",
-    "DELETE FROM sign_in_attempts WHERE at < CAST(:now AS timestamptz) - interval '1 day'",
-)
+_TIDY = ("DELETE FROM notes WHERE keep_until < :now", *EXPIRED)
 
 
 class Watch:

@@ -1,4 +1,4 @@
-"""`/agents/sign-in` by local accounts, `/agents/sign-out`."""
+"""`<base>/sign-in` by local accounts, `<base>/sign-out`."""
 
 import hmac
 from http import HTTPStatus
@@ -7,10 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 
-from refunds.pages.accounts import role_of
-from refunds.pages.door import FORM_COOKIE, Door
-from refunds.pages.rendering import redirect
-from refunds.pages.sessions import SIGN_IN, failed, foreign, must_wait, same_origin
+from shared.signin.accounts import role_of
+from shared.signin.door import Door
+from shared.signin.rendering import redirect
+from shared.signin.sessions import failed, foreign, must_wait, same_origin
 
 _WRONG = "Name or password is wrong."
 _WAIT = "Too many attempts. Please wait a quarter of an hour."
@@ -21,11 +21,11 @@ def router(door: Door) -> APIRouter:
     """Signing in and out."""
     routes = APIRouter(include_in_schema=False)
 
-    @routes.get(SIGN_IN)
+    @routes.get(door.site.sign_in)
     async def show() -> Response:
         return door.form()
 
-    @routes.post(SIGN_IN)
+    @routes.post(door.site.sign_in)
     async def sign_in(
         request: Request,
         name: Annotated[str, Form(max_length=200)],
@@ -35,7 +35,7 @@ def router(door: Door) -> APIRouter:
         if door.openid:
             return door.form(HTTPStatus.FORBIDDEN, _ELSEWHERE)
         same_origin(request)
-        if not hmac.compare_digest(request.cookies.get(FORM_COOKIE, "").encode(), token.encode()):
+        if not hmac.compare_digest(request.cookies.get(door.form_cookie, "").encode(), token.encode()):
             raise foreign()
         address = request.client.host if request.client else "unknown"
         async with door.database.transaction() as tx:
@@ -47,10 +47,10 @@ def router(door: Door) -> APIRouter:
                 return door.form(HTTPStatus.FORBIDDEN, _WRONG, name)
         return await door.enter(name, role, "password")
 
-    @routes.post("/agents/sign-out")
+    @routes.post(f"{door.site.base}/sign-out")
     async def sign_out(request: Request, csrf: Annotated[str, Form()]) -> Response:
         await door.sessions.acting(request, csrf)
-        response = redirect(SIGN_IN)
+        response = redirect(door.site.sign_in)
         await door.sessions.end(request, response)
         return response
 

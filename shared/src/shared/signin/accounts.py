@@ -13,7 +13,6 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from shared.database import Tx
 
-ROLES = ("agent", "supervisor")
 _SHORTEST = 12
 _HASHER = PasswordHasher()
 #: Verified against where there is no such account, so that the answer takes as long.
@@ -40,43 +39,53 @@ def _verify(hashed: str, password: str) -> bool:
         return False
 
 
-def accounts(arguments: Sequence[str]) -> int:
-    """`python -m refunds accounts add NAME --role agent|supervisor`, `disable NAME`, `list`. 2: refused, and why."""
-    parser = argparse.ArgumentParser(prog="python -m refunds accounts", description=accounts.__doc__)
+def hashed(password: str) -> str:
+    """What is stored of a password."""
+    return _HASHER.hash(password)
+
+
+def accounts(arguments: Sequence[str], *, service: str, kind: str, roles: Sequence[str]) -> int:
+    """`python -m <service> accounts add NAME --role ROLE`, `disable NAME`, `list`; the exit code. 2: refused, and why.
+
+    `kind` is the site's; the database is DATABASE_URL's.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m {service} accounts", description="People who may sign in.")
     commands = parser.add_subparsers(dest="command", required=True)
     add = commands.add_parser("add", help="make an account, or give it a new password and role")
     add.add_argument("name")
-    add.add_argument("--role", choices=ROLES, required=True)
+    add.add_argument("--role", choices=roles, required=True)
     add.add_argument("--password-stdin", action="store_true", help="read it from standard input instead of asking")
     commands.add_parser("disable", help="end it; sessions end too").add_argument("name")
     commands.add_parser("list", help="names and roles")
     given = parser.parse_args(arguments)
     url = os.environ.get("DATABASE_URL", "").replace("postgresql+psycopg://", "postgresql://")
     if not url:
-        return _refused("DATABASE_URL: name the database of refunds")
+        return _refused(service, f"DATABASE_URL: name the database of {service}")
     try:
         with psycopg.connect(url, autocommit=True, connect_timeout=5) as connection:
-            return _run(connection, given)
+            return _run(connection, given, service, kind)
     except psycopg.OperationalError:
-        return _refused("DATABASE_URL: the database does not answer")
+        return _refused(service, "DATABASE_URL: the database does not answer")
 
 
-def _run(connection: "psycopg.Connection[tuple[object, ...]]", given: argparse.Namespace) -> int:
+def _run(
+    connection: "psycopg.Connection[tuple[object, ...]]", given: argparse.Namespace, service: str, kind: str
+) -> int:
     if given.command == "list":
         for name, role, disabled in connection.execute("SELECT name, role, disabled_at FROM accounts ORDER BY name"):
             print(f"{name}\t{role}\t{'disabled' if disabled else ''}".rstrip())  # noqa: T201 - the answer
         return 0
     if given.command == "disable":
         if not connection.execute(_DISABLE, (given.name,)).rowcount:
-            return _refused(f"{given.name}: there is no such account, or it is disabled")
-        connection.execute("DELETE FROM sessions WHERE who = %s", (f"agent:{given.name}",))
+            return _refused(service, f"{given.name}: there is no such account, or it is disabled")
+        connection.execute("DELETE FROM sessions WHERE who = %s", (f"{kind}:{given.name}",))
         return 0
     if not given.name.isascii() or not given.name.replace("-", "").replace(".", "").isalnum():
-        return _refused("name: letters, digits, dots and hyphens")
+        return _refused(service, "name: letters, digits, dots and hyphens")
     password = sys.stdin.readline().rstrip("\n") if given.password_stdin else _asked()
     if password is None or len(password) < _SHORTEST:
-        return _refused(f"password: at least {_SHORTEST} characters, twice the same")
-    connection.execute(_ADD, (given.name, _HASHER.hash(password), given.role))
+        return _refused(service, f"password: at least {_SHORTEST} characters, twice the same")
+    connection.execute(_ADD, (given.name, hashed(password), given.role))
     return 0
 
 
@@ -85,6 +94,6 @@ def _asked() -> str | None:
     return password if getpass.getpass("Again: ") == password else None
 
 
-def _refused(reason: str) -> int:
-    print(f"refunds: {reason}", file=sys.stderr)  # noqa: T201 - to the person who asked
+def _refused(service: str, reason: str) -> int:
+    print(f"{service}: {reason}", file=sys.stderr)  # noqa: T201 - to the person who asked
     return 2

@@ -10,13 +10,12 @@ from urllib.parse import urlsplit
 
 from fastapi import Request, Response
 
-from refunds.tables import sessions, sign_in_attempts
 from shared.database import Database, Tx
 from shared.ids import uuid7
 from shared.kernel.problems import Problem
+from shared.signin.site import Access, Site
+from shared.signin.tables import TABLES
 
-COOKIE = "refunds_session"
-SIGN_IN = "/agents/sign-in"
 _WINDOW = timedelta(minutes=15)
 #: Failures within the window after which a name, or an address, must wait.
 _PER_NAME, _PER_ADDRESS = 5, 30
@@ -33,8 +32,9 @@ class Session:
     csrf: str
 
     @property
-    def is_supervisor(self) -> bool:
-        return self.role == "supervisor"
+    def name(self) -> str:
+        """Without the kind."""
+        return self.who.partition(":")[2]
 
 
 class SignedOutError(Exception):
@@ -44,15 +44,17 @@ class SignedOutError(Exception):
 class Sessions:
     """Sessions live in the table; the browser holds a random token, and the table its hash."""
 
-    def __init__(self, database: Database, *, hours: float, public_url: str) -> None:
+    def __init__(self, database: Database, site: Site, access: Access) -> None:
         self._database = database
-        self._lasts = timedelta(hours=hours)
+        self._cookie = f"{site.name}_session"
+        self._path = site.base
+        self._lasts = timedelta(hours=access.session_hours)
         # Browsers send secure cookies over https only; on this machine itself there may be none.
-        self._secure = not public_url.startswith("http://")
+        self._secure = not access.public_url.startswith("http://")
 
     async def of(self, request: Request) -> Session:
         """Whose request this is. Raises SignedOutError."""
-        token = request.cookies.get(COOKIE, "")
+        token = request.cookies.get(self._cookie, "")
         async with self._database.reading() as tx:
             row = (await tx.execute(_FIND, token=digest(token), now=tx.now)).one_or_none() if token else None
         if row is None:
@@ -78,14 +80,15 @@ class Sessions:
             "created_at": tx.now,
             "expires_at": tx.now + self._lasts,
         }
-        await tx.insert(sessions, [row])
-        self.set_cookie(response, COOKIE, token, self._lasts)
+        await tx.insert(TABLES["sessions"], [row])
+        self.set_cookie(response, self._cookie, token, self._lasts)
 
     async def end(self, request: Request, response: Response) -> None:
         """Sign out."""
+        token = digest(request.cookies[self._cookie])
         async with self._database.transaction() as tx:
-            await tx.execute("DELETE FROM sessions WHERE token_hash = :token", token=digest(request.cookies[COOKIE]))
-        response.delete_cookie(COOKIE, path="/agents")
+            await tx.execute("DELETE FROM sessions WHERE token_hash = :token", token=token)
+        self.drop_cookie(response, self._cookie)
 
     def set_cookie(self, response: Response, name: str, value: str, lasts: timedelta) -> None:
         """A cookie that no script reads and no other site's form carries."""
@@ -93,11 +96,15 @@ class Sessions:
             name,
             value,
             max_age=round(lasts.total_seconds()),
-            path="/agents",
+            path=self._path,
             httponly=True,
             secure=self._secure,
             samesite="lax",
         )
+
+    def drop_cookie(self, response: Response, name: str) -> None:
+        """It has done its work."""
+        response.delete_cookie(name, path=self._path)
 
 
 async def must_wait(tx: Tx, name: str, address: str) -> bool:
@@ -115,7 +122,7 @@ async def failed(tx: Tx, name: str, address: str) -> None:
         {"attempt_id": uuid7(), "subject": digest(subject), "at": tx.now}
         for subject in (f"name:{name}", f"address:{address}")
     ]
-    await tx.insert(sign_in_attempts, rows)
+    await tx.insert(TABLES["sign_in_attempts"], rows)
 
 
 def same_origin(request: Request) -> None:

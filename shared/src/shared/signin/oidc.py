@@ -15,10 +15,10 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, KeySetSerialization
 from opentelemetry.trace import SpanKind
 
-from refunds.pages.sessions import digest
-from refunds.settings import Settings
-from refunds.tables import oidc_sign_ins
 from shared.database import Tx
+from shared.signin.sessions import digest
+from shared.signin.site import Provider, Site
+from shared.signin.tables import TABLES
 from shared.telemetry.logging import get_logger
 from shared.telemetry.tracing import Tracing
 
@@ -58,7 +58,7 @@ async def keep(tx: Tx, begun: Begun) -> None:
         "verifier": begun.verifier,
         "expires_at": tx.now + LASTS,
     }
-    await tx.insert(oidc_sign_ins, [row])
+    await tx.insert(TABLES["oidc_sign_ins"], [row])
 
 
 async def take(tx: Tx, state: str) -> Begun:
@@ -72,8 +72,11 @@ async def take(tx: Tx, state: str) -> Begun:
 class OpenId:
     """One provider. Its metadata and keys are read when they are needed: a new key needs no restart."""
 
-    def __init__(self, settings: Settings, tracing: Tracing, http: httpx.AsyncClient, redirect_uri: str) -> None:
-        self._settings = settings
+    def __init__(
+        self, provider: Provider, site: Site, tracing: Tracing, http: httpx.AsyncClient, redirect_uri: str
+    ) -> None:
+        self._provider = provider
+        self._no_role = site.no_role
         self._tracing = tracing
         self._http = http
         self.redirect_uri = redirect_uri
@@ -85,7 +88,7 @@ class OpenId:
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
         asked = {
             "response_type": "code",
-            "client_id": self._settings.oidc_client_id,
+            "client_id": self._provider.client_id,
             "redirect_uri": self.redirect_uri,
             "scope": "openid profile",
             "state": state,
@@ -114,7 +117,7 @@ class OpenId:
         needs = {
             "iss": {"essential": True, "value": issuer},
             "sub": {"essential": True},
-            "aud": {"essential": True, "value": self._settings.oidc_client_id},
+            "aud": {"essential": True, "value": self._provider.client_id},
             "exp": {"essential": True},
             "iat": {"essential": True},
             "nonce": {"essential": True, "value": nonce},
@@ -123,18 +126,16 @@ class OpenId:
         registry.validate(dict(claims))
 
     def _person(self, claims: Mapping[str, Any]) -> Person:
-        settings = self._settings
-        told = claims.get(settings.oidc_role_claim, ())
+        told = claims.get(self._provider.role_claim, ())
         roles = set(told.split()) if isinstance(told, str) else set(told)
         name = str(claims.get("preferred_username") or claims["sub"])
-        if settings.oidc_supervisor_role in roles:
-            return Person(name, "supervisor")
-        if settings.oidc_agent_role in roles:
-            return Person(name, "agent")
-        raise NotSignedInError("You are known, but nobody has made you an agent of refunds yet. Ask your supervisor.")
+        for theirs, ours in self._provider.roles.items():
+            if theirs in roles:
+                return Person(name, ours)
+        raise NotSignedInError(self._no_role)
 
     async def _metadata(self, trace: str | None) -> dict[str, Any]:
-        issuer = (self._settings.oidc_issuer or "").rstrip("/")
+        issuer = self._provider.issuer.rstrip("/")
         try:
             found = await self._get(f"{issuer}/.well-known/openid-configuration", trace)
         except (httpx.HTTPError, ValueError) as error:
@@ -152,16 +153,16 @@ class OpenId:
 
     async def _exchange(self, url: str, code: str, verifier: str, trace: str | None) -> dict[str, Any]:
         """The code for tokens (RFC 6749 section 4.1.3, RFC 7636 section 4.5)."""
-        settings = self._settings
+        provider = self._provider
         form = {
             "grant_type": "authorization_code",
             "code": code,
             "redirect_uri": self.redirect_uri,
-            "client_id": settings.oidc_client_id,
+            "client_id": provider.client_id,
             "code_verifier": verifier,
         }
-        secret = settings.oidc_client_secret.get_secret_value()
-        auth = httpx.BasicAuth(quote(settings.oidc_client_id), quote(secret)) if secret else httpx.Auth()
+        secret = provider.client_secret.get_secret_value()
+        auth = httpx.BasicAuth(quote(provider.client_id), quote(secret)) if secret else httpx.Auth()
         with self._tracing.span("oidc token", trace, SpanKind.CLIENT) as span:
             answer = await self._http.post(url, data=form, auth=auth, headers=_headers(span.traceparent))
             answer.raise_for_status()

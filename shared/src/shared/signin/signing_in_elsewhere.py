@@ -1,4 +1,4 @@
-"""`/agents/oidc/*`: to the OpenID provider, and back."""
+"""`<base>/oidc/*`: to the OpenID provider, and back."""
 
 import hmac
 from http import HTTPStatus
@@ -6,19 +6,19 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from refunds.pages.door import Door
-from refunds.pages.oidc import LASTS, NotSignedInError, OpenId, keep, take
-from refunds.pages.rendering import redirect
+from shared.signin.door import Door
+from shared.signin.oidc import LASTS, NotSignedInError, OpenId, keep, take
+from shared.signin.rendering import redirect
 
-_STATE_COOKIE = "refunds_oidc"
 _NOT_BEGUN = "The sign-in did not begin in this browser, or was given up."
 
 
 def router(door: Door, openid: OpenId) -> APIRouter:
     """The way through the provider. The state is bound to the browser by a cookie, and works once."""
     routes = APIRouter(include_in_schema=False)
+    state_cookie = f"{door.site.name}_oidc"
 
-    @routes.get("/agents/oidc/start")
+    @routes.get(f"{door.site.base}/oidc/start")
     async def start(request: Request) -> Response:
         try:
             begun = await openid.begin(request.state.trace)
@@ -27,12 +27,12 @@ def router(door: Door, openid: OpenId) -> APIRouter:
         async with door.database.transaction() as tx:
             await keep(tx, begun)
         response = redirect(begun.url)
-        door.sessions.set_cookie(response, _STATE_COOKIE, begun.state, LASTS)
+        door.sessions.set_cookie(response, state_cookie, begun.state, LASTS)
         return response
 
-    @routes.get("/agents/oidc/callback")
+    @routes.get(f"{door.site.base}/oidc/callback")
     async def callback(request: Request, state: str = "", code: str = "") -> Response:
-        if not code or not hmac.compare_digest(request.cookies.get(_STATE_COOKIE, "").encode(), state.encode()):
+        if not code or not hmac.compare_digest(request.cookies.get(state_cookie, "").encode(), state.encode()):
             return door.form(HTTPStatus.FORBIDDEN, _NOT_BEGUN)
         try:
             async with door.database.transaction() as tx:
@@ -41,7 +41,7 @@ def router(door: Door, openid: OpenId) -> APIRouter:
         except NotSignedInError as error:
             return door.form(HTTPStatus.FORBIDDEN, str(error))
         response = await door.enter(person.name, person.role, "openid")
-        response.delete_cookie(_STATE_COOKIE, path="/agents")
+        door.sessions.drop_cookie(response, state_cookie)
         return response
 
     return routes

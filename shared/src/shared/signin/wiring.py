@@ -1,0 +1,42 @@
+"""All that sign-in needs, added to a service, and what happens to whoever is not signed in."""
+
+import httpx
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from shared.kernel.service import Service
+from shared.signin import signing_in, signing_in_elsewhere
+from shared.signin.door import Door, SignedIn
+from shared.signin.oidc import OpenId
+from shared.signin.rendering import Pages, redirect
+from shared.signin.sessions import Sessions, SignedOutError
+from shared.signin.site import Access
+
+
+def serve_sign_in(service: Service, pages: Pages, access: Access, signed_in: SignedIn) -> Sessions:
+    """Serve a site's sign-in, style and icon. `signed_in` writes to the audit trail."""
+    site = pages.site
+    sessions = Sessions(service.database, site, access)
+    door = Door(service.database, pages, sessions, signed_in, openid=access.provider is not None)
+    if access.provider is not None:
+        http = httpx.AsyncClient(timeout=10, trust_env=False)
+        service.closes(http.aclose)
+        back = f"{access.public_url.rstrip('/')}{site.base}/oidc/callback"
+        openid = OpenId(access.provider, site, service.tracing, http, back)
+        service.serves(signing_in_elsewhere.router(door, openid))
+    routes = APIRouter(include_in_schema=False)
+
+    @routes.get(f"{site.base}/style.css")
+    async def style() -> Response:
+        return pages.style()
+
+    @routes.get(f"{site.base}/icon.svg")
+    async def icon() -> Response:
+        return pages.icon()
+
+    @service.app.exception_handler(SignedOutError)
+    async def signed_out(_request: Request, _error: SignedOutError) -> Response:
+        return redirect(site.sign_in)
+
+    service.serves(routes, signing_in.router(door))
+    return sessions
