@@ -11,7 +11,7 @@ SEED := $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 SEQUENCES := 200
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites setup lock demo test test-fast soak lint format up down status clean compose bench interop schemas
+.PHONY: help prerequisites setup lock demo test test-fast soak lint format up down status clean compose bench interop schemas access
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -90,3 +90,6 @@ interop: $(INSTALLED) ## ES2+ with an independent implementation, pySim (fetched
 
 schemas: $(INSTALLED) ## write the events' JSON Schemas
 	@$(PYTHON) -m shared.contracts.schemas write
+
+access: $(INSTALLED) ## write the table of who may do what at the brokers
+	@$(PYTHON) -m access

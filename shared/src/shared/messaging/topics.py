@@ -53,13 +53,15 @@ def create_topics(
 
     Raises KafkaException.
     """
+    if not topics:
+        return
     admin = AdminClient(kafka.librdkafka())
     wanted = [
         NewTopic(
             prefix + topic,
             num_partitions=partitions,
             replication_factor=replication,
-            config=_configuration(topic),
+            config=topic_settings(topic),
         )
         for topic in topics
     ]
@@ -71,7 +73,7 @@ def create_topics(
             if _ALREADY_EXISTS not in str(error):
                 raise
             there.append(name)
-    _renew(admin, [name for name in there if _configuration(name.removeprefix(prefix)) is not _KEPT], prefix)
+    _renew(admin, [name for name in there if topic_settings(name.removeprefix(prefix)) is not _KEPT], prefix)
 
 
 def _renew(admin: AdminClient, names: list[str], prefix: str) -> None:
@@ -82,7 +84,7 @@ def _renew(admin: AdminClient, names: list[str], prefix: str) -> None:
             name,
             incremental_configs=[
                 ConfigEntry(setting, value, incremental_operation=AlterConfigOpType.SET)
-                for setting, value in _configuration(name.removeprefix(prefix)).items()
+                for setting, value in topic_settings(name.removeprefix(prefix)).items()
             ],
         )
         for name in names
@@ -92,7 +94,8 @@ def _renew(admin: AdminClient, names: list[str], prefix: str) -> None:
             future.result()
 
 
-def _configuration(topic: str) -> dict[str, str]:
+def topic_settings(topic: str) -> dict[str, str]:
+    """What a topic is created with, besides partitions and replicas."""
     if topic in _COMPACTED_TOPICS:
         return _COMPACTED
     return _SHORT if topic.startswith("storefront.") else _KEPT

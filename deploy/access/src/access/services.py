@@ -1,0 +1,50 @@
+"""What each service subscribes to, asked of the service itself: built with a local stack's settings, never started."""
+
+import importlib
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from local_stack.product import AGENTS, PRODUCT, SERVICES, STOREFRONTS
+from local_stack.site import Site
+from shared.kernel.service import Service
+
+_NOWHERE = "postgresql+psycopg://nobody:nothing@localhost:1/nowhere"
+
+
+async def subscriptions() -> dict[str, tuple[str, ...]]:
+    """The topics that each service reads, by service. Needs neither broker nor database."""
+    with TemporaryDirectory() as folder:
+        site = _site(Path(folder))
+        return {one.name: _built(one.name, one.environment(site)).consumer.topics for one in SERVICES}
+
+
+def _site(folder: Path) -> Site:
+    """A stack that nobody runs: any address will do, for nobody connects."""
+    names = [service.name for service in SERVICES]
+    listeners = [name for one in PRODUCT for name in (one.name, *dict(one.other_ports))]
+    ports = {name: 1 + number for number, name in enumerate([*listeners, "kafka"])}
+    site = Site(folder, ports=ports, databases=dict.fromkeys(names, _NOWHERE))
+    site.invent_secrets(names, STOREFRONTS, AGENTS)
+    return site
+
+
+def _built(name: str, environment: Mapping[str, str]) -> Service:
+    settings = importlib.import_module(f"{name}.settings")
+    wiring = importlib.import_module(f"{name}.service")
+    with _environment({key: value for key, value in environment.items() if key != "TRACE_FILE"}):
+        built: Service = wiring.build(settings.Settings())
+    return built
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

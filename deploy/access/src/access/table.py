@@ -1,0 +1,74 @@
+"""The table of rights, a pure function of who subscribes to what.
+
+Least privilege: a service writes below its own name and reads the topics it subscribes to, literally; its owner, as
+whom `migrate` runs, looks after those topics and reads and writes none; a storefront submits, and that is all. It
+reads no topic either: `ordering.order-placed` is about every storefront's orders, and each asks for its own over HTTP.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+from shared.contracts import EVENTS, OrderSubmitted
+from shared.messaging.topics import owned_topics, topic_settings
+
+Acl: TypeAlias = dict[str, Any]
+Table: TypeAlias = dict[str, Any]
+
+_WRITE, _READ = ["Describe", "Write"], ["Describe", "Read"]
+_OWN = ["Alter", "AlterConfigs", "Create", "Describe", "DescribeConfigs"]
+
+
+#: The operations service reads what services tell each other, and tells nothing itself.
+_READERS = {"operations": tuple(topic for topic, event in EVENTS.items() if event.owner() != "storefront")}
+
+
+def table(subscriptions: Mapping[str, Sequence[str]], storefronts: Sequence[str]) -> Table:
+    """`topics` with owners and settings, and `principals` with their ACLs; see README.md for the fields."""
+    principals: list[dict[str, Any]] = []
+    for service, topics in {**_READERS, **subscriptions}.items():
+        principals.append(_principal(service, "service", service, _runtime(service, topics)))
+        if owned := owned_topics(service):
+            principals.append(_principal(f"{service}-owner", "owner", service, _owner(service, owned)))
+    submit = [_topic(OrderSubmitted.topic, _WRITE)]
+    principals += [_principal(f"storefront-{name}", "storefront", name, submit) for name in storefronts]
+    facts = [
+        {"name": topic, "owner": service, "settings": topic_settings(topic)}
+        for service in subscriptions
+        for topic in owned_topics(service)
+    ]
+    return {"topics": facts, "principals": principals}
+
+
+def text(found: Table) -> str:
+    """As it is committed: JSON, a line for each topic and each right."""
+    topics = ",\n".join(f"    {json.dumps(topic)}" for topic in found["topics"])
+    principals = ",\n".join(_principal_text(one) for one in found["principals"])
+    return f'{{\n  "topics": [\n{topics}\n  ],\n  "principals": [\n{principals}\n  ]\n}}\n'
+
+
+def _principal_text(one: Mapping[str, Any]) -> str:
+    head = "".join(f'"{key}": {json.dumps(one[key])}, ' for key in ("name", "kind", "of"))
+    acls = ",\n".join(f"      {json.dumps(acl)}" for acl in one["acls"])
+    return f'    {{{head}"acls": [\n{acls}\n    ]}}'
+
+
+def _principal(name: str, kind: str, of: str, acls: list[Acl]) -> dict[str, Any]:
+    return {"name": name, "kind": kind, "of": of, "acls": acls}
+
+
+def _runtime(service: str, topics: Sequence[str]) -> list[Acl]:
+    # Writing needs no right to produce idempotently: since Kafka 3.0 that comes with writing any topic (KIP-679).
+    own = [_topic(f"{service}.", _WRITE, "prefixed")] if owned_topics(service) else []
+    group = {"type": "group", "name": service, "pattern": "literal", "operations": _READ}
+    return [*own, *(_topic(topic, _READ) for topic in sorted(topics)), group]
+
+
+def _owner(service: str, topics: Sequence[str]) -> list[Acl]:
+    """Below its own name, and what it looks after besides (`storefront.order-submitted`) by its full name."""
+    besides = [topic for topic in topics if EVENTS[topic].owner() != service]
+    return [_topic(f"{service}.", _OWN, "prefixed"), *(_topic(topic, _OWN) for topic in besides)]
+
+
+def _topic(name: str, operations: list[str], pattern: str = "literal") -> Acl:
+    return {"type": "topic", "name": name, "pattern": pattern, "operations": operations}

@@ -1,0 +1,44 @@
+"""The committed table is what the code says today, and grants no more than the rules of architecture allow."""
+
+from pathlib import Path
+
+import pytest
+
+from access.__main__ import current
+from access.page import page
+from access.table import Table, text
+from local_stack.access import FILE, read_access
+from shared.contracts import EVENTS
+
+
+@pytest.fixture
+async def table() -> Table:
+    return await current()
+
+
+def test_the_committed_files_are_up_to_date(table: Table) -> None:
+    assert FILE.read_text(encoding="utf-8") == text(table), "run `make access`"
+    assert Path(FILE.with_name("README.md")).read_text(encoding="utf-8") == page(table), "run `make access`"
+
+
+def test_each_topic_is_written_by_its_owner_alone(table: Table) -> None:
+    assert {topic["name"] for topic in table["topics"]} == set(EVENTS)
+    writers: dict[str, set[str]] = {}
+    for one in read_access().principals:
+        for acl in one.acls:
+            assert acl.operations.isdisjoint({"All", "Delete", "ClusterAction"})
+            if "Write" in acl.operations:
+                writers.setdefault(acl.name, set()).add(one.of)
+                assert acl.pattern == "prefixed" or one.kind == "storefront"
+    storefronts = {one.of for one in read_access().principals if one.kind == "storefront"}
+    services = {event.owner() for event in EVENTS.values()} - {"storefront"}
+    assert writers == {f"{name}.": {name} for name in services} | {"storefront.order-submitted": storefronts}
+
+
+def test_readers_name_their_topics_one_by_one_and_owners_and_storefronts_read_nothing(table: Table) -> None:
+    for one in read_access().principals:
+        reading = [acl for acl in one.acls if "Read" in acl.operations]
+        assert all(acl.pattern == "literal" for acl in reading)
+        assert (one.kind == "service") == bool(reading)
+        changing = [acl for acl in one.acls if acl.operations & {"Create", "Alter", "AlterConfigs"}]
+        assert (one.kind == "owner") == bool(changing)
