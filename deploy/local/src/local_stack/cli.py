@@ -13,11 +13,12 @@ from local_stack.errors import LocalStackError
 from local_stack.kafka_files import kafka_files
 from local_stack.keeper import keep
 from local_stack.paths import WORK_TREE, run_dir
-from local_stack.product import PRODUCT
 from local_stack.progress import progress_for_terminal
 from local_stack.site import Site
 from local_stack.status import Status
 from local_stack.supervisor import Supervisor
+from local_stack.zipkin import WITH_TRACES, standing
+from local_stack.zipkin_files import zipkin_jar
 
 NOT_RUNNING = 1
 
@@ -48,7 +49,9 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--stack", default="dev", help="a name; each stack has its own data and ports")
         command.set_defaults(action=action)
     commands.add_parser("clean", help="stop every stack and delete its data").set_defaults(action=_clean)
-    commands.add_parser("fetch", help="download Kafka, so that nothing waits for it later").set_defaults(action=_fetch)
+    commands.add_parser("fetch", help="download Kafka and Zipkin, so that nobody waits later").set_defaults(
+        action=_fetch
+    )
     infra = commands.add_parser("infra", help="Kafka and Postgres for as long as one process lives")
     infra.add_argument("--state", type=Path, required=True, help="the folder for data, logs and infra.json")
     infra.add_argument("--owner", type=int, required=True, help="the process id to outlive by no more than a second")
@@ -99,6 +102,10 @@ def _clean(_: argparse.Namespace) -> int:
 
 def _fetch(_: argparse.Namespace) -> int:
     kafka_files()
+    try:
+        zipkin_jar()
+    except LocalStackError as error:
+        print(f"{error}; everything else works without it", file=sys.stderr)
     return 0
 
 
@@ -116,9 +123,11 @@ def _print_status(status: Status, directory: Path) -> None:
 def _print_pages(directory: Path) -> None:
     """What a person may open, and the keys a storefront would use. Plain lines: they are copied and parsed."""
     site = Site.load(directory)
-    for component in PRODUCT:
+    for component in WITH_TRACES:
         pages = "  ".join(f"{title} {site.url(component.name)}{path}" for title, path in component.pages)
         print(f"{component.name:<14} {pages}")
+    if words := standing(site):
+        print(f"{'':<14} Zipkin is {words}; everything else works without it")
     print(f"{'kafka':<14} {site.bootstrap_servers}")
     print(f"{'postgres':<14} 127.0.0.1:{site.ports['postgres']} (passwords in {directory / 'postgres/postgres.json'})")
     print("development keys")

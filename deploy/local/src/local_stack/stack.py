@@ -198,8 +198,10 @@ class Stack:
         await self._together(self.start, list(INFRASTRUCTURE))
         with_database = [component.name for component in self.components if component.has_database]
         self._site.databases = await infra.create_databases(with_database)
+        extras = [*(component.tells(self._site) for component in self.components), self._environment]
         for component in self.components:
-            overrides = {**self._environment.get(EVERY_COMPONENT, {}), **self._environment.get(component.name, {})}
+            ours = [extra.get(name, {}) for extra in extras for name in (EVERY_COMPONENT, component.name)]
+            overrides = {name: value for variables in ours for name, value in variables.items()}
             self.parts[component.name] = RunningComponent(component, self._site, overrides)
         # Migrating creates a service's topics: all must exist before anyone subscribes to its neighbours'.
         await self._together(self._migrate, with_database)

@@ -10,7 +10,9 @@ import httpx
 from local_stack.component import RunningComponent
 from local_stack.errors import ComponentFailedError, LocalStackError
 from local_stack.paths import WORK_TREE
+from local_stack.product import PRODUCT
 from local_stack.stack import Stack
+from local_stack.zipkin import WITH_TRACES
 from sandbox.client import SandboxClient
 from tour import summary
 from tour.acts import buyer, kill, money, operator_down, profiles, refunds, storefronts
@@ -44,7 +46,9 @@ ACTS = tuple(Act(module.NAME, module.WORDS, module.perform) for module in _IN_OR
 async def run(*, stay: bool = False) -> int:
     """Perform everything; returns the exit code. `stay` keeps the stack until the person ends it."""
     teller = Teller()
-    stack = Stack(STACK, environment=environment(), fresh=True, progress=OnlyTheStart())
+    # Who stays wants to look at traces; who does not, not to wait for another Java to start beside the rest.
+    components = WITH_TRACES if stay else PRODUCT
+    stack = Stack(STACK, environment=environment(), fresh=True, progress=OnlyTheStart(), components=components)
     for left in (summary.FILE, *_KEPT):
         (stack.directory / left).unlink(missing_ok=True)
     teller.title(_WELCOME)

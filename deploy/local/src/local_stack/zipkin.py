@@ -1,0 +1,51 @@
+"""The trace page of the local stack, declared: Zipkin, fed by OTLP. An extra: the product runs without it."""
+
+from collections.abc import Mapping
+
+import httpx
+
+from local_stack.product import PRODUCT, Component, Environment
+from local_stack.site import Site
+
+PAGE_PORT = "zipkin-page"
+#: How zipkin_server.py calls it when all is well.
+UP = "up"
+
+
+def _environment(site: Site) -> Environment:
+    return {
+        "ZIPKIN_OTLP_PORT": str(site.ports["zipkin"]),
+        "ZIPKIN_PAGE_PORT": str(site.ports[PAGE_PORT]),
+        "ZIPKIN_LOG": str(site.log("zipkin-java")),
+    }
+
+
+def _tells(site: Site) -> Mapping[str, Environment]:
+    return {
+        "*": {"OTEL_EXPORTER_OTLP_ENDPOINT": site.url("zipkin")},
+        "ordering": {"TRACE_URL_TEMPLATE": f"{site.url(PAGE_PORT)}/zipkin/traces/{{trace_id}}"},
+    }
+
+
+ZIPKIN = Component(
+    name="zipkin",
+    command=("-m", "local_stack.zipkin_server"),
+    preferred_port=4318,
+    ready_path="/health",
+    environment=_environment,
+    other_ports=((PAGE_PORT, 9411),),
+    pages=(("one order, one trace", "/"),),
+    tells=_tells,
+)
+
+WITH_TRACES = (ZIPKIN, *PRODUCT)
+"""The product, and a page to look at its traces."""
+
+
+def standing(site: Site) -> str:
+    """How far Zipkin is, in words; empty where it is up."""
+    try:
+        found = str(httpx.get(f"{site.url('zipkin')}/status", timeout=3, trust_env=False).json()["zipkin"])
+    except (httpx.HTTPError, ValueError, KeyError) as error:
+        return f"does not answer ({type(error).__name__})"
+    return "" if found == UP else found
