@@ -28,9 +28,10 @@ def forgets(event_class: type[BuyerErased], statements: Sequence[str], *, kept: 
 
     async def handle(tx: Tx, batch: Sequence[Received[BuyerErasureRequested]]) -> None:
         buyers = sorted({one.event.buyer_id for one in batch}, key=lambda buyer: buyer.int)
+        # First, because that waits for a redrive of theirs: what it brought back is then forgotten with the rest.
+        await drop_letters(tx, BuyerContact.topic, [str(buyer) for buyer in buyers])
         for statement in statements:
             await tx.execute(statement, buyers=buyers)
-        await drop_letters(tx, BuyerContact.topic, [str(buyer) for buyer in buyers])
         for one in batch:
             confirmed = event_class(
                 buyer_id=one.event.buyer_id, request_id=one.event.request_id, kept=tuple(kept), erased_at=tx.now

@@ -26,6 +26,9 @@ from shared.messaging.dead_letters import Limit, TooManyDeadLettersError, drop_l
 from shared.messaging.outbox import Outbox
 from shared.messaging.producer import Producer
 from shared.messaging.relay import Relay
+from shared.operations.desk import Desk
+from shared.operations.redriving import Redriver
+from shared.operations.router import router as operations
 from shared.sealed import Opener, Sealer
 from shared.telemetry.exporters import exporters
 from shared.telemetry.logging import error_place, get_logger
@@ -75,6 +78,19 @@ class Service:
         self._loops: list[Callable[[], Coroutine[Any, Any, None]]] = []
         self._head = migrations.newest(name)
         self.port = settings.http_port
+        if settings.operations_keys:
+            self.app.include_router(operations(self._desk(settings)))
+
+    def _desk(self, settings: ServiceSettings) -> Desk:
+        return Desk(
+            self.name,
+            self.database,
+            Redriver(self.database, self.consumer, self.opener, prefix=settings.topic_prefix),
+            self.board,
+            settings.operations_keys,
+            self.problems,
+            lambda: self._halted,
+        )
 
     # --- wiring ---------------------------------------------------------------------------------------------------
 
@@ -83,11 +99,14 @@ class Service:
         self.consumer.on(handlers)
 
     def forgets(self, event_class: type[Event], handler: TombstoneHandler) -> None:
-        """Apply tombstones of this compacted topic; dead letters of the same keys go too, also those that came late."""
+        """Apply tombstones of this compacted topic; dead letters of the same keys go too, also those that came late.
+
+        They go first: that waits for a redrive of theirs, and what it brought back is then forgotten with the rest.
+        """
 
         async def apply(tx: Tx, batch: Sequence[Tombstone]) -> None:
-            await handler(tx, batch)
             await drop_letters(tx, event_class.topic, [one.key for one in batch])
+            await handler(tx, batch)
 
         self.consumer.on_tombstone(event_class, apply)
 

@@ -45,6 +45,9 @@ class ServiceSettings(BaseSettings):
     privacy_key: SecretStr | None = Field(
         None, description="the key by which ordering exports what this service holds of a buyer (PP 6.2)"
     )
+    operations_keys: dict[str, SecretStr] = Field(
+        {}, description="JSON of holder to key: who may see and decide under /operations; without any it is not there"
+    )
     database_pool_size: int = Field(5, ge=2)
 
     @property

@@ -120,6 +120,31 @@ class Consumer:
             else:
                 return
 
+    def check(self, record: ConsumerRecord) -> None:
+        """Look whether this release can read a record and has a handler for it. Raises UnreadableError."""
+        self._parse(record, record.topic.removeprefix(self._prefix))
+
+    async def apply_again(self, tx: Tx, record: ConsumerRecord, *, remembered: bool) -> bool:
+        """Apply a record that had been put aside, as if it came now; False where the fact was applied meanwhile.
+
+        `remembered`: its id went into the inbox when its handler failed, and comes out again first. Raises
+        UnreadableError or what the handler raises; then nothing of it stays in the transaction, which goes on.
+        """
+        item = self._item(record, record.topic.removeprefix(self._prefix))
+        outgoing, new_work = len(tx.outgoing), len(tx.new_work)
+        try:
+            async with tx.connection.begin_nested():
+                if remembered:
+                    await tx.execute("DELETE FROM inbox WHERE event_id = :id", id=item.id)
+                fresh = await _unseen(tx, [item])
+                await self._handle(tx, fresh)
+        except Exception as error:
+            del tx.outgoing[outgoing:], tx.new_work[new_work:]
+            item.span.end(error)
+            raise
+        item.span.end()
+        return bool(fresh)
+
     async def _apply(self, records: Sequence[ConsumerRecord]) -> None:
         items, dead = self._read(records)
         try:
@@ -193,20 +218,25 @@ class Consumer:
         return list(items.values()), dead
 
     def _item(self, record: ConsumerRecord, topic: str) -> _Item:
-        texts = read_headers(record.headers)
-        fallback = datetime.fromtimestamp((record.timestamp or 0) / 1000, UTC)
-        envelope = read_envelope(texts, topic, fallback)
-        fact: Received[Any] | Tombstone
-        if record.value is None and topic in self._tombstones:
-            event = None
-        else:
-            event = read_body(topic, envelope.type, record.value or b"")
+        envelope, event = self._parse(record, topic)
         span = self._span(record, topic, envelope)
+        fact: Received[Any] | Tombstone
         if event is None:
             fact = Tombstone(topic, _key(record) or "", envelope.id, span.traceparent)
         else:
             fact = Received(event, envelope.id, envelope.time, span.traceparent)
         return _Item(record, topic, envelope.id, fact, span)
+
+    def _parse(self, record: ConsumerRecord, topic: str) -> tuple[Envelope, Event | None]:
+        """What the record says; no event for a tombstone. Raises UnreadableError."""
+        fallback = datetime.fromtimestamp((record.timestamp or 0) / 1000, UTC)
+        envelope = read_envelope(read_headers(record.headers), topic, fallback)
+        if record.value is None and topic in self._tombstones:
+            return envelope, None
+        event = read_body(topic, envelope.type, record.value or b"")
+        if topic not in self._handlers:
+            raise UnreadableError("not_read", f"this release does not read {topic!r}")
+        return envelope, event
 
     def _span(self, record: ConsumerRecord, topic: str, envelope: Envelope) -> Span:
         if not self._tracing.records(envelope.trace):

@@ -10,7 +10,7 @@ the latest when it records, that its rows belong to somebody else; then its resu
 import asyncio
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -67,6 +67,12 @@ class Board:
     def in_hand(self) -> int:
         """Items that this process holds."""
         return sum(lane.held for lane in self._lanes.values())
+
+    def wake(self, kinds: Iterable[str]) -> None:
+        """Rows of these kinds became due just now, and not by a transaction of ours: look at once."""
+        for kind in kinds:
+            if (lane := self._lanes.get(kind)) is not None:
+                lane.wake()
 
     # --- riding in transactions -----------------------------------------------------------------------------------
 

@@ -1,0 +1,193 @@
+"""The documents of `/operations`: what is asked, and what is answered."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+MOST = 1000
+#: Kept with who and when. Printable, so that a log cannot be forged by a line break.
+Reason = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=3, max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")
+]
+LetterState = Literal["waiting", "redriven", "discarded"]
+WorkState = Literal["due", "unknown", "parked"]
+
+
+class Asked(BaseModel):
+    """A body. What is not known is refused: a misspelt filter must not select everything."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Filter(Asked):
+    """Which waiting letters; all conditions have to hold. `service`: those of another service are none of ours."""
+
+    topic: str | None = None
+    reason: str | None = None
+    key: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    service: str | None = None
+
+
+class Decide(Asked):
+    """Letters by their ids or by a filter, at most `limit` of them, the oldest first."""
+
+    ids: Annotated[list[UUID], Field(min_length=1, max_length=MOST)] | None = None
+    filter: Filter | None = None
+    limit: int = Field(100, ge=1, le=MOST)
+    dry_run: bool = False
+    reason: Reason
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.ids is None) == (self.filter is None):
+            raise ValueError("give either ids or a filter")
+        return self
+
+
+class Retry(Asked):
+    """Due work by its ids."""
+
+    ids: list[UUID] = Field(min_length=1, max_length=MOST)
+    dry_run: bool = False
+    reason: Reason
+
+
+class Refused(BaseModel):
+    """Why nothing was done with this one."""
+
+    id: UUID
+    reason: str
+
+
+class Outcome(BaseModel):
+    """`taken`: done, or in a dry run what would be tried. `left`: of `matched`, those that were not looked at."""
+
+    service: str
+    dry_run: bool
+    matched: int
+    taken: list[UUID]
+    refused: list[Refused]
+    left: int
+
+
+class Letter(BaseModel):
+    """A record that was put aside. `offset` is its place on `topic`; `trace` names the trace it belongs to."""
+
+    id: UUID
+    service: str
+    topic: str
+    partition: int
+    offset: int
+    key: str | None
+    reason: str
+    detail: str
+    headers: dict[str, str]
+    sealed: bool
+    received_at: datetime
+    state: LetterState
+    decided_at: datetime | None
+    decided_by: str | None
+    decision: str | None
+    redrives: int
+    trace: str | None
+
+
+class LetterInFull(Letter):
+    """`payload`: JSON where it is JSON, otherwise text; null where it is sealed or the record had none."""
+
+    payload: Any
+
+
+class Letters(BaseModel):
+    """The newest first; `next` is what to ask `after` for more."""
+
+    items: list[Letter]
+    next: UUID | None
+
+
+class WorkRow(BaseModel):
+    """Due work, without what it is about to send. `held`: a process has it in hand now."""
+
+    id: UUID
+    service: str
+    kind: str
+    key: str
+    state: WorkState
+    attempts: int
+    due_at: datetime
+    created_at: datetime
+    last_error: str | None
+    held: bool
+    trace: str | None
+
+
+class Work(BaseModel):
+    """The oldest first; `next` is what to ask `after` for more."""
+
+    items: list[WorkRow]
+    next: UUID | None
+
+
+class LogLine(BaseModel):
+    """What somebody did, to what, and why."""
+
+    id: UUID
+    service: str
+    at: datetime
+    who: str
+    action: str
+    subject: str
+    reason: str
+    details: dict[str, Any]
+
+
+class Log(BaseModel):
+    """The newest first; `next` is what to ask `after` for more."""
+
+    items: list[LogLine]
+    next: UUID | None
+
+
+class LetterCounts(BaseModel):
+    """Dead letters by state."""
+
+    waiting: int = 0
+    redriven: int = 0
+    discarded: int = 0
+
+
+class WorkCount(BaseModel):
+    """Due work of one kind and state. Rows that a process has in hand count too."""
+
+    kind: str
+    state: WorkState
+    rows: int
+    oldest_due_at: datetime
+
+
+class OutboxCount(BaseModel):
+    """Events that are committed and not acknowledged yet."""
+
+    rows: int
+    oldest: datetime | None
+
+
+class ConsumerState(BaseModel):
+    """What keeps the service from being ready, by part; `halted` where it stopped on purpose (too many bad records)."""
+
+    problems: dict[str, str]
+    halted: str | None
+
+
+class Summary(BaseModel):
+    """How a service stands."""
+
+    service: str
+    dead_letters: LetterCounts
+    work: list[WorkCount]
+    outbox: OutboxCount
+    consumer: ConsumerState

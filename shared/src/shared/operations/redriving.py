@@ -1,0 +1,107 @@
+"""Trying a dead letter again, the way it would have gone: parsed, through the inbox, to the handler of its topic.
+
+The letter is settled in the transaction that applies it, so it is applied once, whoever repeats the request or dies in
+the middle of it. What was sealed is opened with the service's own key, in memory only.
+"""
+
+from typing import Any
+from uuid import UUID
+
+from aiokafka import ConsumerRecord
+
+from shared.database import Database, Tx, is_infrastructure
+from shared.messaging.cloudevents import UnreadableError, to_wire
+from shared.messaging.consumer import Consumer
+from shared.operations import letters
+from shared.sealed import CannotOpenError, Opener, Sealed
+from shared.telemetry.logging import error_place, get_logger
+
+log = get_logger(__name__)
+NOT_WAITING = "it does not wait: somebody decided about it or has it in hand now, or its buyer was erased"
+
+
+class Redriver:
+    """Redrives the letters of one service. `prefix` is that of its topics."""
+
+    def __init__(self, database: Database, consumer: Consumer, opener: Opener, *, prefix: str) -> None:
+        self._database = database
+        self._consumer = consumer
+        self._opener = opener
+        self._prefix = prefix
+
+    async def check(self, letter_id: UUID) -> str | None:
+        """What stands against a redrive, as far as can be told without one; None where nothing does."""
+        async with self._database.reading() as tx:
+            letter = await letters.find(tx, letter_id)
+        if letter is None or letter.state != "waiting":
+            return NOT_WAITING
+        try:
+            self._consumer.check(self._record(letter))
+        except (UnreadableError, CannotOpenError) as error:
+            return _words(error)
+        return None
+
+    async def redrive(self, letter_id: UUID, who: str, why: str) -> str | None:
+        """Apply a letter. None where it is settled now; otherwise why it is not, and it waits on.
+
+        Raises infrastructure errors: nothing was changed then.
+        """
+        letter = None
+        try:
+            async with self._database.transaction("redrive") as tx:
+                letter = await letters.take(tx, letter_id)
+                if letter is None:
+                    return NOT_WAITING
+                return await self._try(tx, letter, who, why)
+        except Exception as error:
+            if is_infrastructure(error) or letter is None:
+                raise
+            # What the handler left for the commit failed there, and everything was rolled back.
+            log.warning("redrive_failed", topic=letter.topic, letter=str(letter_id), error=error)
+            problem = _words(error)
+            async with self._database.transaction() as tx:
+                await letters.failed_again(tx, letter, who, why, problem)
+            return problem
+
+    async def _try(self, tx: Tx, letter: Any, who: str, why: str) -> str | None:
+        remembered = letter.reason == "handler_failed" and not await letters.twin_redriven(tx, letter)
+        try:
+            applied = await self._consumer.apply_again(tx, self._record(letter), remembered=remembered)
+        except Exception as error:
+            if is_infrastructure(error):
+                raise
+            log.warning("redrive_failed", topic=letter.topic, letter=str(letter.id), error=error)
+            problem = _words(error)
+            await letters.failed_again(tx, letter, who, why, problem)
+            return problem
+        await letters.redriven(tx, letter, who, why, applied=applied)
+        return None
+
+    def _record(self, letter: Any) -> ConsumerRecord:
+        """The record as it stood on its topic. Raises CannotOpenError."""
+        value = None if letter.payload is None else bytes(letter.payload)
+        if letter.sealed and value is not None:
+            value = self._opener.open(Sealed(recipient="", box=value.decode()))
+        key = None if letter.key is None else letter.key.encode()
+        return ConsumerRecord(
+            topic=self._prefix + letter.topic,
+            partition=letter.partition,
+            offset=letter.record_offset,
+            timestamp=round(letter.received_at.timestamp() * 1000),
+            timestamp_type=0,
+            key=key,
+            value=value,
+            checksum=None,
+            serialized_key_size=len(key or b""),
+            serialized_value_size=len(value or b""),
+            headers=tuple(to_wire(letter.headers)),
+        )
+
+
+def _words(error: Exception) -> str:
+    """Why it failed, in words that hold no value of the record."""
+    if isinstance(error, UnreadableError):
+        return f"still unreadable ({error.reason}): {error.detail}"
+    if isinstance(error, CannotOpenError):
+        return "its payload was sealed to a key that this service does not have (any more)"
+    return f"its handler failed again: {error_place(error)}"

@@ -1,0 +1,131 @@
+"""`/operations` of every service. All requests need `Authorization: Bearer <an operations key>`."""
+
+from datetime import datetime
+from http import HTTPStatus
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+
+from shared.kernel.problems import Problem
+from shared.operations import letters, showing, stuck
+from shared.operations.answers import (
+    ConsumerState,
+    Decide,
+    Filter,
+    Letter,
+    LetterCounts,
+    LetterInFull,
+    Letters,
+    LetterState,
+    Log,
+    LogLine,
+    OutboxCount,
+    Outcome,
+    Retry,
+    Summary,
+    Work,
+    WorkState,
+)
+from shared.operations.callers import callers
+from shared.operations.desk import Desk
+
+_PAGE = 200
+Limit = Annotated[int, Query(ge=1, le=_PAGE)]
+Text = Annotated[str | None, Query(max_length=200)]
+
+
+def router(desk: Desk) -> APIRouter:
+    """The pages of one service's operations desk."""
+    routes = APIRouter(prefix="/operations", tags=["operations"])
+    caller = callers(desk.keys)
+    name, database = desk.name, desk.database
+    Caller = Annotated[str, Depends(caller)]  # noqa: N806 - a type
+
+    @routes.get("/summary")
+    async def summary(_caller: Caller) -> Summary:
+        """How the service stands: what waits for a person, what is due, what is not published yet."""
+        async with database.reading() as tx:
+            by_state = await letters.counts(tx)
+            work = await stuck.counts(tx)
+            outbox = await stuck.outbox(tx)
+        return Summary(
+            service=name,
+            dead_letters=LetterCounts(**by_state),
+            work=work,
+            outbox=OutboxCount(rows=outbox.rows, oldest=outbox.oldest),
+            consumer=ConsumerState(problems=await desk.problems(), halted=desk.halted()),
+        )
+
+    @routes.get("/dead-letters")
+    async def dead_letters(
+        _caller: Caller,
+        state: LetterState | None = None,
+        topic: Text = None,
+        reason: Text = None,
+        key: Text = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: Limit = 50,
+        after: UUID | None = None,
+    ) -> Letters:
+        """Records that were put aside, the newest first; of any state where none is asked for."""
+        chosen = Filter(topic=topic, reason=reason, key=key, since=since, until=until)
+        async with database.reading() as tx:
+            rows = await letters.page(tx, state, chosen, after, limit)
+        items: list[Letter] = [showing.letter(row, name) for row in rows]
+        return Letters(items=items, next=items[-1].id if len(items) == limit else None)
+
+    @routes.get("/dead-letters/{letter_id}")
+    async def dead_letter(_caller: Caller, letter_id: UUID) -> LetterInFull:
+        """One of them, with its payload where that is not sealed."""
+        async with database.reading() as tx:
+            row = await letters.find(tx, letter_id)
+        if row is None:
+            raise Problem(HTTPStatus.NOT_FOUND, "unknown-dead-letter", "There is no such dead letter (any more).")
+        return showing.letter_in_full(row, name)
+
+    @routes.post("/dead-letters/redrive")
+    async def redrive(who: Caller, body: Decide) -> Outcome:
+        """Apply letters as if they came now. Safe to repeat: a settled letter is refused."""
+        return await desk.redrive(body, who)
+
+    @routes.post("/dead-letters/discard")
+    async def discard(who: Caller, body: Decide) -> Outcome:
+        """Settle letters without applying them. What was sealed is deleted."""
+        return await desk.discard(body, who)
+
+    @routes.get("/work")
+    async def work(
+        _caller: Caller,
+        state: WorkState | None = None,
+        kind: Text = None,
+        about: Annotated[
+            str | None, Query(min_length=6, max_length=100, description="an order's id, or a part of the row's key")
+        ] = None,
+        stuck_only: Annotated[
+            bool, Query(alias="stuck", description="only what has been tried already or waits for a person")
+        ] = False,
+        limit: Limit = 50,
+        after: UUID | None = None,
+    ) -> Work:
+        """Due work, the oldest first, without what it is about to send."""
+        async with database.reading() as tx:
+            rows = await stuck.page(tx, state=state, kind=kind, about=about, stuck=stuck_only, after=after, limit=limit)
+        items = [showing.work_row(row, name) for row in rows]
+        return Work(items=items, next=items[-1].id if len(items) == limit else None)
+
+    @routes.post("/work/retry")
+    async def retry(who: Caller, body: Retry) -> Outcome:
+        """Have due work tried now. What was parked is tried as `unknown`: its job asks the other side first."""
+        return await desk.retry(body, who)
+
+    @routes.get("/log")
+    async def log(_caller: Caller, limit: Limit = 50, after: UUID | None = None) -> Log:
+        """What was done here, by whom, when and why; the newest first."""
+        async with database.reading() as tx:
+            rows = await letters.read_log(tx, after, limit)
+        items = [LogLine(service=name, **row._asdict()) for row in rows]
+        return Log(items=items, next=items[-1].id if len(items) == limit else None)
+
+    return routes

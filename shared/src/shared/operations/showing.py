@@ -1,0 +1,110 @@
+"""Rows as answers. What somebody else may have put personal data into is shown as a fingerprint of itself."""
+
+import hashlib
+import json
+import re
+from typing import Any
+from uuid import UUID
+
+from shared.operations.answers import Letter, LetterInFull, WorkRow
+from shared.telemetry.tracing import trace_id
+
+_UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+#: What a header of a sealed record may look like to be shown; the others a storefront is free to fill.
+_HARMLESS = {
+    "ce_specversion": re.compile(r"[0-9.]{1,8}"),
+    "ce_id": re.compile(_UUID),
+    "ce_source": re.compile(r"/(services|storefronts)(/[a-z-]{1,40})?"),
+    "ce_type": re.compile(r"[a-z]{1,20}\.[a-z-]{1,40}\.v[0-9]{1,3}"),
+    "ce_time": re.compile(r"[0-9TZ:.+-]{10,40}"),
+    "content-type": re.compile(r"application/json"),
+    "traceparent": re.compile(r"[0-9a-f-]{55}"),
+}
+#: Its detail repeats a header.
+_REPEATS_A_HEADER = "unknown_version"
+
+
+def letter(row: Any, service: str) -> Letter:
+    """A dead letter without its payload."""
+    return Letter(**_letter(row, service))
+
+
+def letter_in_full(row: Any, service: str) -> LetterInFull:
+    """A dead letter with its payload, where that is not sealed."""
+    return LetterInFull(**_letter(row, service), payload=None if row.sealed else _payload(row.payload))
+
+
+def work_row(row: Any, service: str) -> WorkRow:
+    """A row of due work."""
+    return WorkRow(
+        id=row.id,
+        service=service,
+        kind=row.kind,
+        key=row.key,
+        state=row.state,
+        attempts=row.attempts,
+        due_at=row.due_at,
+        created_at=row.created_at,
+        last_error=row.last_error,
+        held=row.held,
+        trace=trace_id(row.trace),
+    )
+
+
+def fingerprint(text: str) -> str:
+    """Twelve hex digits that stand for a text: enough to tell two apart, too little to read it."""
+    return f"#{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def _letter(row: Any, service: str) -> dict[str, Any]:
+    personal = bool(row.sealed)
+    headers: dict[str, str] = row.headers
+    detail = row.detail
+    if personal:
+        headers = {name: _harmless(name, value) for name, value in headers.items()}
+        if row.reason == _REPEATS_A_HEADER and headers.get("ce_type") != row.headers.get("ce_type"):
+            detail = "a type that this release does not know"
+    return {
+        "id": row.id,
+        "service": service,
+        "topic": row.topic,
+        "partition": row.partition,
+        "offset": row.record_offset,
+        "key": _key(row.key) if personal else row.key,
+        "reason": row.reason,
+        "detail": detail,
+        "headers": headers,
+        "sealed": personal,
+        "received_at": row.received_at,
+        "state": row.state,
+        "decided_at": row.decided_at,
+        "decided_by": row.decided_by,
+        "decision": row.decision,
+        "redrives": row.redrives,
+        "trace": trace_id(row.headers.get("traceparent")),
+    }
+
+
+def _harmless(name: str, value: str) -> str:
+    known = _HARMLESS.get(name)
+    return value if known is not None and known.fullmatch(value) else fingerprint(value)
+
+
+def _key(key: str | None) -> str | None:
+    """Ids are shown; a storefront's own words (`shop:anything`) are not."""
+    if key is None:
+        return None
+    try:
+        return str(UUID(key))
+    except ValueError:
+        return fingerprint(key)
+
+
+def _payload(stored: bytes | None) -> Any:
+    if stored is None:
+        return None
+    text = bytes(stored).decode("utf-8", "replace")
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
