@@ -131,5 +131,5 @@ def _print_pages(directory: Path) -> None:
     print(f"{'kafka':<14} {site.bootstrap_servers}")
     print(f"{'postgres':<14} 127.0.0.1:{site.ports['postgres']} (passwords in {directory / 'postgres/postgres.json'})")
     print("development keys")
-    for holder, key in {**site.storefront_keys, **site.agent_keys}.items():
+    for holder, key in {**site.storefront_keys, **site.agent_keys, **site.operations_keys}.items():
         print(f"  {holder:<12} {key}")

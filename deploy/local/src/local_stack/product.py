@@ -70,6 +70,7 @@ def _common(name: str, site: Site) -> Environment:
         "HTTP_PORT": str(site.ports[name]),
         "SEAL_PRIVATE_KEY": site.seal_keys[name],
         "PRIVACY_KEY": _privacy_key(site),
+        "OPERATIONS_KEYS": json.dumps(site.operations_keys),
         "TRACE_FILE": str(site.directory / "traces" / f"{name}.jsonl"),
         "LOG_LEVEL": "INFO",
     }

@@ -11,6 +11,9 @@ from nacl.public import PrivateKey
 from local_stack.paths import read_json, write_private
 from local_stack.ports import LOOPBACK, free_port
 
+#: Who may use the services' operations desks: a person with the command line, and the operations page.
+OPERATIONS = ("operator", "operations")
+
 
 @dataclass
 class Site:
@@ -23,6 +26,8 @@ class Site:
     """The HTTP API's keys, by storefront."""
     agent_keys: dict[str, str] = field(default_factory=dict)
     """The HTTP API's keys of people who look at cases and profiles."""
+    operations_keys: dict[str, str] = field(default_factory=dict)
+    """The keys of the services' operations desks, by holder."""
     databases: dict[str, str] = field(default_factory=dict)
     """SQLAlchemy URLs; known once Postgres runs, and not stored here (postgres.json has the passwords)."""
 
@@ -36,6 +41,7 @@ class Site:
             seal_keys=dict(state.get("seal_keys") or {}),
             storefront_keys=dict(state.get("storefront_keys") or {}),
             agent_keys=dict(state.get("agent_keys") or {}),
+            operations_keys=dict(state.get("operations_keys") or {}),
         )
 
     def save(self) -> None:
@@ -45,6 +51,7 @@ class Site:
             "seal_keys": self.seal_keys,
             "storefront_keys": self.storefront_keys,
             "agent_keys": self.agent_keys,
+            "operations_keys": self.operations_keys,
         }
         write_private(self.directory / "stack.json", state)
 
@@ -67,6 +74,8 @@ class Site:
             self.storefront_keys.setdefault(storefront, f"dev_{secrets.token_urlsafe(24)}")
         for agent in agents:
             self.agent_keys.setdefault(agent, f"dev_{secrets.token_urlsafe(24)}")
+        for holder in OPERATIONS:
+            self.operations_keys.setdefault(holder, f"dev_{secrets.token_urlsafe(24)}")
 
     def seal_public_key(self, service: str) -> str:
         """What others seal to that service with, base64 of 32 bytes."""
