@@ -70,6 +70,7 @@ def test_headers_are_cloudevents_to_the_official_sdk() -> None:
     event = from_binary_event(message, JSONFormat())
     assert event.get_id() == str(outgoing.id)
     assert event.get_type() == "payments.order-paid.v1"
+    assert event.get_dataschema() == "urn:esim:event:payments.order-paid:1.0"
     assert event.get_source() == "/services/payments"
     assert event.get_time() == NOW
 

@@ -1,4 +1,9 @@
-"""The base of every event: a frozen fact, its topic, and the CloudEvents type that names its version."""
+"""The base of every event: a frozen fact, its topic, and the version of its contract.
+
+A contract's version is `major.minor`. The major one is part of the CloudEvents type (`payments.order-paid.v1`): what
+old readers or old writers could not survive is another type. The minor one counts what was added since (`minor=1` where
+the class is made); it is told in `dataschema` and asked of nobody.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -50,19 +55,27 @@ class Event(Value):
 
     topic: ClassVar[str]
     version: ClassVar[int]
+    minor: ClassVar[int]
     #: True where the body holds personal data: it is compacted, erased by tombstone, and sealed in dead letters.
     personal: ClassVar[bool]
 
-    def __init_subclass__(cls, *, topic: str = "", version: int = 1, personal: bool = False, **kwargs: Any) -> None:
+    def __init_subclass__(
+        cls, *, topic: str = "", version: int = 1, minor: int = 0, personal: bool = False, **kwargs: Any
+    ) -> None:
         super().__init_subclass__(**kwargs)
         if topic:
-            cls.topic, cls.version, cls.personal = topic, version, personal
+            cls.topic, cls.version, cls.minor, cls.personal = topic, version, minor, personal
             EVENTS[topic] = cls
 
     @classmethod
     def ce_type(cls) -> str:
         """The CloudEvents type: the topic and the major version, `payments.order-paid.v1`."""
         return f"{cls.topic}.v{cls.version}"
+
+    @classmethod
+    def schema_id(cls) -> str:
+        """The CloudEvents `dataschema`, and the `$id` of the JSON Schema: `urn:esim:event:payments.order-paid:1.0`."""
+        return f"urn:esim:event:{cls.topic}:{cls.version}.{cls.minor}"
 
     @classmethod
     def owner(cls) -> str:
@@ -86,6 +99,9 @@ class Erasure:
 
     def ce_type(self) -> str:
         return self.event_class.ce_type()
+
+    def schema_id(self) -> str:
+        return self.event_class.schema_id()
 
     def owner(self) -> str:
         return self.event_class.owner()

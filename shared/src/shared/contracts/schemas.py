@@ -18,7 +18,7 @@ Schema = dict[str, Any]
 
 def schema_of(event_class: type[Event]) -> Schema:
     """The JSON Schema of an event's body."""
-    return event_class.model_json_schema(mode="serialization") | {"$id": event_class.ce_type()}
+    return event_class.model_json_schema(mode="serialization") | {"$id": event_class.schema_id()}
 
 
 def render(schema: Schema) -> str:

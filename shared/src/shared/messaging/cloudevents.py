@@ -48,6 +48,7 @@ def header_texts(outgoing: Outgoing, now: datetime) -> dict[str, str]:
         "ce_id": str(outgoing.id),
         "ce_source": f"/services/{event.owner()}",
         "ce_type": event.ce_type(),
+        "ce_dataschema": event.schema_id(),
         "ce_time": now.isoformat(),
         "content-type": CONTENT_TYPE,
     }

@@ -16,7 +16,9 @@ from shared.ids import uuid7
 from shared.sealed import Sealer
 from shared.spine import dead_letters
 
-_SAFE_HEADERS = frozenset({"ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", "content-type", "traceparent"})
+_SAFE_HEADERS = frozenset(
+    {"ce_specversion", "ce_id", "ce_source", "ce_type", "ce_dataschema", "ce_time", "content-type", "traceparent"}
+)
 _MAX_HEADER = 200
 
 
