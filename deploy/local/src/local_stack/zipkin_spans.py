@@ -17,7 +17,7 @@ _KINDS = {
     Span.SPAN_KIND_CONSUMER: "CONSUMER",
 }
 #: Who is on the other side, the most telling first.
-_REMOTE = ("peer.service", "messaging.system", "server.address", "network.peer.address")
+_REMOTE = ("service.peer.name", "messaging.system", "server.address", "network.peer.address")
 _STATUS = {Status.STATUS_CODE_OK: "OK", Status.STATUS_CODE_ERROR: "ERROR"}
 
 

@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 import httpx
-from opentelemetry.trace import SpanKind
 
 from shared.kernel.problems import Problem
 from shared.telemetry.tracing import Tracing
@@ -30,10 +29,12 @@ class Collector:
         return {name: await self._ask(name, url, buyer_id, trace) for name, url in sorted(self._sources.items())}
 
     async def _ask(self, name: str, url: str, buyer_id: UUID, trace: str | None) -> Any:
-        span = self._tracing.start(f"export from {name}", trace, SpanKind.CLIENT, {"peer.service": name})
+        span = self._tracing.start_call(name, "export", trace)
+        span.asks("GET", url)
         headers = {"traceparent": span.traceparent} if span.traceparent else {}
         try:
             answer = await self._client.get(f"{url.rstrip('/')}/privacy/buyers/{buyer_id}", headers=headers)
+            span.answered(answer.status_code)
             answer.raise_for_status()
             found = answer.json()
         except (httpx.HTTPError, ValueError) as error:

@@ -8,7 +8,6 @@ from http import HTTPStatus
 from typing import Any
 
 import httpx
-from opentelemetry.trace import SpanKind
 
 from payments.bank import BankAwayError, BankRefusedError, BankUnclearError
 from payments.domain.money import to_text
@@ -166,8 +165,8 @@ class EpayBank:
         form: dict[str, str] | None = None,
     ) -> httpx.Response:
         """One request in a CLIENT span. Raises BankAwayError when it never left, BankUnclearError when it may have."""
-        attributes = {"http.request.method": method, "epay.operation": operation}
-        with self._tracing.span(f"epay {operation}", trace, SpanKind.CLIENT, attributes) as span:
+        with self._tracing.call("epay", operation, trace) as span:
+            span.asks(method, url)
             headers = {"traceparent": span.traceparent or ""}
             if token:
                 headers["Authorization"] = f"Bearer {token}"
@@ -179,7 +178,7 @@ class EpayBank:
             except httpx.HTTPError as error:
                 self._count(operation, "unclear")
                 raise BankUnclearError(f"{operation}: {type(error).__name__}") from None
-            span.set("http.response.status_code", response.status_code)
+            span.answered(response.status_code)
             return response
 
     def _count(self, operation: str, outcome: str) -> None:

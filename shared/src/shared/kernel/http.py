@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.kernel.problems import Problem, install
-from shared.telemetry.tracing import Tracing, is_traceparent
+from shared.telemetry.tracing import Tracing, current, is_traceparent
 
 MAX_BODY_BYTES = 256 * 1024
 _TOO_LARGE = "body-too-large"
@@ -35,17 +35,24 @@ class TracedAndLimited:
             return
         offered = headers.get(b"traceparent", b"").decode("latin-1")
         parent = offered if is_traceparent(offered) else None
+        method = scope["method"]
         span = self._tracing.start(
-            f"{scope['method']} request", parent, SpanKind.SERVER, {"http.request.method": scope["method"]}
+            method, parent, SpanKind.SERVER, {"http.request.method": method, "url.scheme": scope.get("scheme", "http")}
         )
         scope.setdefault("state", {})["trace"] = span.traceparent
+        current.set(span.traceparent)
 
         async def traced_send(message: Message) -> None:
             if message["type"] == "http.response.start":
                 span.set("http.response.status_code", message["status"])
-                route = scope.get("route")
+                if message["status"] >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                    span.set("error.type", str(message["status"]))
+                route = getattr(scope.get("route"), "path", None)
                 if route is not None:
-                    span.set("http.route", route.path)
+                    # A path may be a secret (the link to an account) or name somebody: its pattern does not.
+                    span.rename(f"{method} {route}")
+                    span.set("http.route", route)
+                    span.set("url.path", route)
             await send(message)
 
         try:

@@ -53,10 +53,11 @@ class Service:
             name,
             exporters=exporters(otlp_endpoint=settings.otlp_endpoint, trace_file=settings.trace_file),
             ratio=settings.trace_sample_ratio,
+            observe=self.metrics.called,
         )
         self.database = Database(settings.database_url, clock=self.clock, pool_size=settings.database_pool_size)
         self.opener = Opener(settings.seal_private_key.get_secret_value())
-        self.producer = Producer(settings.kafka, prefix=settings.topic_prefix)
+        self.producer = Producer(settings.kafka, prefix=settings.topic_prefix, client_id=name)
         self.outbox = Outbox(self.database, self.producer, self.tracing, self.metrics)
         self.board = Board(self.database, self.tracing, self.metrics)
         self.database.participants += [self.board, self.outbox]
@@ -67,6 +68,7 @@ class Service:
             Sealer(name, self.opener.public_key),
             prefix=settings.topic_prefix,
             limit=Limit(settings.dead_letter_limit),
+            group=name,
         )
         self.app = new_app(name, self.tracing)
         self._checks: dict[str, health.Check] = {"database": self._database, "kafka": self._kafka}
@@ -199,6 +201,7 @@ class Service:
                 max_records=self.settings.consumer_max_records,
                 pause_seconds=self.settings.consumer_pause_seconds,
                 session_seconds=self.settings.consumer_session_seconds,
+                client_id=self.name,
             )
             start = asyncio.create_task(subscription.start())
             try:

@@ -35,9 +35,11 @@ class Subscription:
         max_records: int = 500,
         session_seconds: float = 6.0,
         pause_seconds: float = 0.0,
+        client_id: str = "esim",
     ) -> None:
         self._broker = KafkaBroker(
             kafka.bootstrap_servers,
+            client_id=client_id,
             security=kafka.faststream(),
             ack_policy=AckPolicy.NACK_ON_ERROR,
             logger=None,

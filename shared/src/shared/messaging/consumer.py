@@ -23,7 +23,7 @@ from shared.messaging.dead_letters import DeadLetter, Limit, put_aside
 from shared.sealed import Sealer
 from shared.telemetry.logging import error_place, get_logger
 from shared.telemetry.metrics import Metrics
-from shared.telemetry.tracing import Span, Tracing
+from shared.telemetry.tracing import Span, Tracing, trace_id
 
 log = get_logger(__name__)
 E_co = TypeVar("E_co", bound=Event, covariant=True)
@@ -76,6 +76,7 @@ class Consumer:
         *,
         prefix: str = "",
         limit: Limit | None = None,
+        group: str = "",
     ) -> None:
         self._database = database
         self._tracing = tracing
@@ -83,6 +84,13 @@ class Consumer:
         self._sealer = sealer
         self._prefix = prefix
         self._limit = limit or Limit()
+        self._described = {
+            "messaging.system": "kafka",
+            "messaging.operation.type": "process",
+            "messaging.operation.name": "process",
+            "messaging.consumer.group.name": prefix + group,
+            "messaging.client.id": group,
+        }
         self._handlers: dict[str, Handler] = {}
         self._tombstones: dict[str, TombstoneHandler] = {}
 
@@ -200,7 +208,13 @@ class Consumer:
             if is_infrastructure(error):
                 raise
             del tx.outgoing[outgoing:], tx.new_work[new_work:]
-            log.warning("record_failed", topic=item.topic, event_id=str(item.id), error=error)
+            log.warning(
+                "record_failed",
+                topic=item.topic,
+                event_id=str(item.id),
+                trace_id=trace_id(item.fact.trace),
+                error=error,
+            )
             return _letter(item.record, item.topic, "handler_failed", error_place(error))
         return None
 
@@ -242,14 +256,14 @@ class Consumer:
         if not self._tracing.records(envelope.trace):
             return self._tracing.start(topic, envelope.trace)
         attributes: dict[str, str | int] = {
-            "messaging.system": "kafka",
-            "messaging.operation.type": "process",
-            "messaging.operation.name": "process",
+            **self._described,
             "messaging.destination.name": topic,
             "messaging.destination.partition.id": str(record.partition),
             "messaging.kafka.offset": record.offset,
             "messaging.message.id": str(envelope.id),
         }
+        if record.value is None:
+            attributes["messaging.kafka.message.tombstone"] = True
         return self._tracing.start(f"process {topic}", envelope.trace, SpanKind.CONSUMER, attributes)
 
     def _count(self, fresh: list[_Item], duplicates: int, dead: list[DeadLetter]) -> None:
@@ -266,7 +280,8 @@ class Consumer:
         for letter in dead:
             topic = letter.topic if letter.topic in EVENTS else "unknown"
             self._metrics.dead.labels(topic, letter.reason).inc()
-            log.warning("dead_letter", topic=topic, reason=letter.reason, detail=letter.detail)
+            told = trace_id(letter.headers.get("traceparent"))
+            log.warning("dead_letter", topic=topic, reason=letter.reason, detail=letter.detail, trace_id=told)
 
 
 async def _unseen(tx: Tx, items: Sequence[_Item]) -> list[_Item]:

@@ -92,6 +92,7 @@ class Outbox:
             "messaging.operation.type": "send",
             "messaging.operation.name": "send",
             "messaging.destination.name": topic,
+            "messaging.client.id": outgoing.event.owner(),
             "messaging.message.id": str(outgoing.id),
         }
         return self._tracing.start(f"send {topic}", outgoing.trace, SpanKind.PRODUCER, attributes)
@@ -153,7 +154,9 @@ class Outbox:
                 asyncio.get_running_loop().create_task(self._producer.failed(error))
             return
         failpoint("outbox.after_send")
-        for one in ready:
+        place = future.result()
+        for index, one in enumerate(ready):
+            one.span.placed(place.partition, place.offset + index)
             one.span.end()
         self._metrics.published.inc(len(ready))
         self._acknowledged.extend(one.id for one in ready)

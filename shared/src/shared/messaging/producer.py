@@ -54,9 +54,10 @@ def _batches(producer: AIOKafkaProducer, records: Sequence[R]) -> Iterator[tuple
 class Producer:
     """Sends keyed records; each send is acknowledged by all in-sync replicas."""
 
-    def __init__(self, kafka: KafkaAccess, *, prefix: str = "") -> None:
+    def __init__(self, kafka: KafkaAccess, *, prefix: str = "", client_id: str = "esim") -> None:
         self._options = {
             **kafka.aiokafka(),
+            "client_id": client_id,
             "acks": "all",
             "enable_idempotence": True,
             "linger_ms": 0,

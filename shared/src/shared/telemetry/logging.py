@@ -10,6 +10,8 @@ from typing import Any
 
 import structlog
 
+from shared.telemetry.tracing import current, trace_id
+
 _HANDLED_BY_US = ("aiokafka", "faststream", "uvicorn", "sqlalchemy", "httpx")
 
 
@@ -18,6 +20,7 @@ def configure(service: str, level: str = "INFO") -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            _trace,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _error_place,
@@ -45,6 +48,14 @@ def error_place(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     where = f" at {frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}{where}"
+
+
+def _trace(_logger: object, _method: str, event: Any) -> Any:
+    """The trace that the line belongs to, where it belongs to one: what the task works on, or what the caller says."""
+    found = event.pop("trace_id", None) or trace_id(current.get())
+    if found is not None:
+        event["trace_id"] = found
+    return event
 
 
 def _error_place(_logger: object, _method: str, event: Any) -> Any:

@@ -30,9 +30,20 @@ class Metrics:
         self.work_seconds = Histogram(
             "work_seconds", "Time of one call to the outside", ["kind"], registry=registry, buckets=_SECONDS
         )
+        self.calls = Histogram(
+            "external_call_seconds",
+            "Calls to others: how long, and what came of them",
+            ["peer", "operation", "outcome"],
+            registry=registry,
+            buckets=_SECONDS,
+        )
         self.waiting = Gauge(
             "work_waiting", "Due work by state; parked waits for a person", ["kind", "state"], registry=registry
         )
         self.fenced = Counter("work_fenced", "Results refused because the lease had gone", registry=registry)
         self.transactions = Counter("transactions", "Database transactions", ["label"], registry=registry)
         self.ready = Gauge("ready", "1 while this instance is ready", registry=registry)
+
+    def called(self, peer: str, operation: str, outcome: str, seconds: float) -> None:
+        """A call to the outside has ended."""
+        self.calls.labels(peer, operation, outcome).observe(seconds)

@@ -3,13 +3,21 @@
 OpenTelemetry's context lives in the running task; our work waits in an outbox, a topic or a row. So a W3C
 `traceparent` is carried as data: every message and every due row holds the one it continues, and a span is started
 from that text. Where the trace is not sampled this costs a string comparison.
+
+Attributes have the names of OpenTelemetry's semantic conventions (messaging, HTTP); `tests/test_signals.py` compares
+them. Addresses with somebody's token or number in them are never recorded: routes and hosts are.
 """
 
 import os
 import random
 import re
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import lru_cache
+from http import HTTPStatus
+from urllib.parse import urlsplit
 
 from opentelemetry import trace as ot
 from opentelemetry.sdk.resources import Resource
@@ -18,8 +26,12 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 Attributes = Mapping[str, str | int | float | bool]
+#: Told of every call that ended: whom we called, what for, what came of it, seconds.
+Observer = Callable[[str, str, str, float], None]
 _TRACEPARENT = re.compile("00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _SAMPLED = "-01"
+#: The traceparent of what the running task works on, for its log lines.
+current: ContextVar[str | None] = ContextVar("current", default=None)
 
 
 class Span:
@@ -35,6 +47,17 @@ class Span:
         if self._span is not None:
             self._span.set_attribute(name, value)
 
+    def placed(self, partition: int, offset: int) -> None:
+        """Where Kafka put the message."""
+        if self._span is not None:
+            self._span.set_attributes(
+                {"messaging.destination.partition.id": str(partition), "messaging.kafka.offset": offset}
+            )
+
+    def rename(self, name: str) -> None:
+        if self._span is not None:
+            self._span.update_name(name)
+
     def end(self, error: BaseException | str | None = None) -> None:
         """Finish. An error is recorded by its type only: its words may hold personal data."""
         if self._span is None:
@@ -46,6 +69,53 @@ class Span:
         self._span.end()
 
 
+class Call(Span):
+    """A call to the outside: a CLIENT span, and where it ends one observation, recorded or not.
+
+    `outcome` is a word out of a few: `ok`, `refused` (HTTP 4xx), `failed`, or what the adapter sets.
+    """
+
+    __slots__ = ("_began", "_observe", "_operation", "_peer", "outcome")
+
+    def __init__(self, span: Span, peer: str, operation: str, observe: Observer | None) -> None:
+        super().__init__(span.traceparent, span._span)  # noqa: SLF001 - our own base class
+        self.outcome: str | None = None
+        self._peer = peer
+        self._operation = operation
+        self._observe = observe
+        self._began = time.perf_counter()
+
+    def asks(self, method: str, url: str = "") -> None:
+        """It is an HTTP request. Of the address only host and port are recorded."""
+        if self._span is not None:
+            self._span.set_attributes({"http.request.method": method, **_server(url)})
+
+    def answered(self, status: int) -> None:
+        """The HTTP response's status."""
+        self.set("http.response.status_code", status)
+        if status >= HTTPStatus.BAD_REQUEST:
+            self.set("error.type", str(status))
+            self.outcome = "failed" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "refused"
+
+    def end(self, error: BaseException | str | None = None) -> None:
+        """Finish; an error without an outcome of its own has `failed`."""
+        super().end(error)
+        if self._observe is not None:
+            outcome = self.outcome or ("ok" if error is None else "failed")
+            self._observe(self._peer, self._operation, outcome, time.perf_counter() - self._began)
+
+
+@lru_cache(maxsize=256)
+def _server(url: str) -> dict[str, str | int]:
+    try:
+        parts = urlsplit(url)
+        address, port = parts.hostname, parts.port
+    except ValueError:
+        return {}
+    found: dict[str, str | int] = {} if address is None else {"server.address": address}
+    return found if port is None else {**found, "server.port": port}
+
+
 def is_traceparent(value: str | None) -> bool:
     """True for a well-formed W3C traceparent of version 00."""
     return value is not None and _TRACEPARENT.fullmatch(value) is not None
@@ -54,8 +124,16 @@ def is_traceparent(value: str | None) -> bool:
 class Tracing:
     """Starts spans for one service. Without exporters traces are still carried on, only not recorded."""
 
-    def __init__(self, service: str, *, exporters: tuple[SpanExporter, ...] = (), ratio: float = 1.0) -> None:
+    def __init__(
+        self,
+        service: str,
+        *,
+        exporters: tuple[SpanExporter, ...] = (),
+        ratio: float = 1.0,
+        observe: Observer | None = None,
+    ) -> None:
         self._ratio = ratio
+        self._observe = observe
         self._provider: TracerProvider | None = None
         self._tracer: ot.Tracer | None = None
         if exporters:
@@ -113,6 +191,28 @@ class Tracing:
             span.end(error)
             raise
         span.end()
+
+    def start_call(
+        self, peer: str, operation: str, parent: str | None, attributes: Attributes | None = None, *, name: str = ""
+    ) -> Call:
+        """A call to `peer` for `operation` (words out of a few: they are labels); its span is called after both."""
+        if self.records(parent):
+            attributes = {"service.peer.name": peer, **(attributes or {})}
+        span = self.start(name or f"{peer} {operation}", parent, SpanKind.CLIENT, attributes)
+        return Call(span, peer, operation, self._observe)
+
+    @contextmanager
+    def call(
+        self, peer: str, operation: str, parent: str | None, attributes: Attributes | None = None, *, name: str = ""
+    ) -> Iterator[Call]:
+        """The same around a block; an exception marks it as failed and passes on."""
+        call = self.start_call(peer, operation, parent, attributes, name=name)
+        try:
+            yield call
+        except BaseException as error:
+            call.end(error)
+            raise
+        call.end()
 
     def close(self) -> None:
         """Export what is waiting."""

@@ -22,7 +22,7 @@ from shared.failpoints import failpoint
 from shared.ids import uuid7
 from shared.telemetry.logging import error_place, get_logger
 from shared.telemetry.metrics import Metrics
-from shared.telemetry.tracing import Tracing
+from shared.telemetry.tracing import Tracing, current
 from shared.work import rows
 from shared.work.lane import Lane
 from shared.work.types import Done, Item, Job, Later, NeedsPersonError, NotNow, Unknown
@@ -243,6 +243,7 @@ class Board:
                 lane.forget(item)  # the lease may be over: whoever reaps it does this
                 continue
             item.span = self._tracing.start(f"work {job.kind}", item.trace, SpanKind.INTERNAL, {"work.kind": job.kind})
+            current.set(item.span.traceparent)
             began = time.perf_counter()
             try:
                 failpoint("work.before_call")

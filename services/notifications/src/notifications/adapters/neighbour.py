@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import httpx
-from opentelemetry.trace import SpanKind
 from pydantic import SecretStr
 
 from shared.telemetry.tracing import Tracing
@@ -35,8 +34,8 @@ class Neighbour:
         **options: Any,
     ) -> httpx.Response | None:
         """The answer, whatever it says; None where there is none. `options` are httpx's own."""
-        attributes = {"http.request.method": method, "server.address": self._name}
-        with self._tracing.span(f"{self._name} {method}", trace, SpanKind.CLIENT, attributes) as span:
+        with self._tracing.call(self._name, method, trace) as span:
+            span.asks(method, str(self._client.base_url))
             key = self._keys[storefront].get_secret_value()
             headers = {**options.pop("headers", {}), "authorization": f"Bearer {key}"}
             if span.traceparent:
@@ -45,8 +44,9 @@ class Neighbour:
                 answer = await self._client.request(method, path, json=body, headers=headers, **options)
             except httpx.HTTPError as error:
                 span.set("error.type", type(error).__name__)
+                span.outcome = "failed"
                 return None
-            span.set("http.response.status_code", answer.status_code)
+            span.answered(answer.status_code)
             return answer
 
     async def close(self) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from opentelemetry.trace import SpanKind
 from prometheus_client import Counter
 
 from notifications.domain.delivery import Accepted, NotNow, Refused, Uncertain
@@ -68,10 +67,10 @@ class SendCode(SendNote):
         words = Words(written(contact.language), ZoneInfo(store.time_zone))
         text = code_in_short(self._opened(fact), store.name, words)
         message = TextMessage(message_id(fact.confirmation_id), contact.phone or "", store.sms_sender, text)
-        attributes = {"server.address": "sms"}
-        with self._sending.tracing.span("sms code", item.continues, SpanKind.CLIENT, attributes) as span:
+        with self._sending.tracing.call("sms", "code", item.continues) as span:
             answer = await texter.send(message, span.traceparent or item.continues)
-            span.set("sms.outcome", type(answer).__name__.lower())
+            span.outcome = type(answer).__name__.lower()
+            span.set("sms.outcome", span.outcome)
         self._texts.labels(type(answer).__name__.lower()).inc()
         match answer:
             case Accepted():

@@ -14,7 +14,6 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from opentelemetry.trace import SpanKind
 from prometheus_client import Counter
 
 from notifications import newsletters
@@ -118,8 +117,8 @@ class SendNewsletter:
 
     async def _send(self, item: Item, batch: _Batch, *, over: bool) -> bool:
         """True where some mailboxes want it later. Raises NotNow where the mail server does."""
-        attributes: dict[str, str | int] = {"server.address": "smtp", "newsletter.recipients": len(batch.people)}
-        with self._sending.tracing.span("newsletter", item.continues, SpanKind.CLIENT, attributes):
+        attributes = {"newsletter.recipients": len(batch.people)}
+        with self._sending.tracing.call("smtp", "newsletter", item.continues, attributes, name="newsletter"):
             answers = await asyncio.gather(*(self._one(batch, row) for row in batch.people))
         outcomes: list[tuple[UUID, Outcome, int | None]] = [
             (row.buyer_id, *_outcome(answer, over=over)) for row, answer in zip(batch.people, answers, strict=True)

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any, Literal
 from uuid import UUID
 
-from opentelemetry.trace import SpanKind
 from prometheus_client import CollectorRegistry, Counter
 
 from notifications.consumers.mailing import schedule
@@ -182,13 +181,14 @@ class MailJob:
         except BadAddressError:
             return _BAD_ADDRESS
         compose = partial(self._compose, mailed, fact, store, contact, to)
-        attributes = {"mail.kind": mailed[0], "server.address": "smtp"}
-        with self._sending.tracing.span(f"mail {mailed[0]}", item.continues, SpanKind.CLIENT, attributes) as span:
+        kind = mailed[0]
+        with self._sending.tracing.call("smtp", kind, item.continues, name=f"mail {kind}") as span:
             try:
                 answer = await self._sending.mailer.send(Mail(self._sending.links.return_path(*mailed), to, compose))
             except (CannotOpenError, activation.NotAnActivationCodeError) as error:
                 raise NeedsPersonError(f"the activation code cannot be read: {type(error).__name__}") from None
-            span.set("mail.outcome", type(answer).__name__.lower())
+            span.outcome = type(answer).__name__.lower()
+            span.set("mail.outcome", span.outcome)
             return answer
 
     def _compose(

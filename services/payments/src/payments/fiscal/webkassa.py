@@ -7,7 +7,6 @@ from http import HTTPStatus
 from typing import Any
 
 import httpx
-from opentelemetry.trace import SpanKind
 
 from payments.domain.receipts import Issued, Refusal, Wanted, check_body, listed, read_issued, refusals
 from payments.fiscal.metrics import FiscalMetrics
@@ -141,8 +140,8 @@ class Webkassa:
 
     async def _send(self, operation: str, path: str, body: dict[str, Any], trace: str | None) -> dict[str, Any]:
         """One request in a CLIENT span; the envelope. Raises RegisterAwayError, RegisterUnclearError."""
-        attributes = {"http.request.method": "POST", "webkassa.operation": operation}
-        with self._tracing.span(f"webkassa {operation}", trace, SpanKind.CLIENT, attributes) as span:
+        with self._tracing.call("webkassa", operation, trace) as span:
+            span.asks("POST", self._url)
             headers = {"x-api-key": self._api_key, "traceparent": span.traceparent or ""}
             try:
                 response = await self._client.post(f"{self._url}/api/v4/{path}", json=body, headers=headers)
@@ -152,7 +151,7 @@ class Webkassa:
             except httpx.HTTPError as error:
                 self._count(operation, "unclear")
                 raise RegisterUnclearError(f"{operation}: {type(error).__name__}") from None
-            span.set("http.response.status_code", response.status_code)
+            span.answered(response.status_code)
         if response.status_code in _DID_NOTHING:
             self._count(operation, "away")
             raise RegisterAwayError(f"{operation}: HTTP {response.status_code}", delay=retry_after(response))

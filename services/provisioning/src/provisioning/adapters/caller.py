@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
-from opentelemetry.trace import SpanKind
 from prometheus_client import CollectorRegistry, Counter
 
 from provisioning.adapters.clients import Clients
-from shared.telemetry.tracing import Span, Tracing
+from shared.telemetry.tracing import Call, Tracing
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,32 +32,34 @@ class Caller:
     def __init__(self, operator: str, protocol: str, clients: Clients, tracing: Tracing, calls: Counter) -> None:
         self._operator = operator
         self._protocol = protocol
-        self._system = protocol.lower().replace("+", "plus")
         self._clients = clients
         self._tracing = tracing
         self._calls = calls
 
-    def start(self, function: str, trace: str | None) -> Span:
+    def start(self, function: str, trace: str | None) -> Call:
         """The span of one call."""
-        attributes = {"rpc.system": self._system, "rpc.method": function, "peer.service": self._operator}
-        return self._tracing.start(f"{self._protocol} {function}", trace, SpanKind.CLIENT, attributes)
+        return self._tracing.start_call(self._operator, function, trace, name=f"{self._protocol} {function}")
 
     async def exchange(
-        self, span: Span, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
+        self, span: Call, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
     ) -> httpx.Response | NoReply:
         """The response, or why there is none."""
         carried = {**(headers or {}), **({"traceparent": span.traceparent} if span.traceparent else {})}
+        span.asks(method, self._clients.base_url)
         try:
-            return await self._clients.request(method, path, json=body, headers=carried)
+            answer = await self._clients.request(method, path, json=body, headers=carried)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             return NoReply(type(error).__name__, reached=False)
         except (httpx.HTTPError, OSError) as error:
             # OSError: a timeout, and an alert of TLS 1.3, which httpx lets through: our certificate was turned down.
             return NoReply(type(error).__name__, reached=True)
+        span.set("http.response.status_code", answer.status_code)
+        return answer
 
-    def end(self, span: Span, function: str, outcome: str, detail: str, *, well: bool) -> None:
+    def end(self, span: Call, function: str, outcome: str, detail: str, *, well: bool) -> None:
         """The call is over: `detail` is codes and our own words, never a secret."""
         span.set("operator.status", detail)
+        span.outcome = outcome
         span.end(None if well else outcome)
         self._calls.labels(self._operator, function, outcome).inc()
 

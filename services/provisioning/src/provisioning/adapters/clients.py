@@ -26,6 +26,7 @@ class Clients:
         connections: int,
         secure: ssl.SSLContext | None = None,
     ) -> None:
+        self.base_url = base_url
         self._timeout_seconds = timeout_seconds
         secure = secure or secure_context(None, None, None)
         self._all = [

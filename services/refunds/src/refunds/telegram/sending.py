@@ -10,7 +10,6 @@ from http import HTTPStatus
 from typing import Any, Literal
 
 import httpx
-from opentelemetry.trace import SpanKind
 from prometheus_client import CollectorRegistry, Counter
 from pydantic import SecretStr
 
@@ -82,7 +81,8 @@ class SendMessage:
         if chat_id is None:
             return "unreachable"
         body = {"chat_id": chat_id, "text": item.payload["text"], "reply_markup": _markup(item.payload["buttons"])}
-        with self._tracing.span("telegram sendMessage", item.continues, SpanKind.CLIENT) as span:
+        with self._tracing.call("telegram", "sendMessage", item.continues) as span:
+            span.asks("POST", str(self._client.base_url))
             headers = {"traceparent": span.traceparent} if span.traceparent else {}
             try:
                 # The token is part of the address, which therefore goes nowhere else.
@@ -93,7 +93,7 @@ class SendMessage:
                 raise NotNow("Telegram cannot be reached") from None
             except httpx.HTTPError:
                 raise Unknown("no answer from Telegram") from None
-            span.set("http.response.status_code", answer.status_code)
+            span.answered(answer.status_code)
         return _read(answer)
 
     async def record(self, tx: Tx, done: Sequence[Done[Outcome]]) -> None:
