@@ -16,11 +16,12 @@ from ordering.domain.timeline import Known, Tongue
 from ordering.domain.validation import BAD_KEY, OUTDATED, UNKNOWN_STOREFRONT, Refusal
 from ordering.intake import Submission, accept
 from ordering.store import Placed, Session, find
-from ordering.views import OrderAnswer, OrderView, StorefrontView, TimelineLine, TracePages
+from ordering.views import OrderAnswer, OrderView, StorefrontView, TimelineLine
 from shared.contracts import OrderRequest
 from shared.database import Database
 from shared.kernel.auth import ApiKeys
 from shared.kernel.problems import Problem
+from shared.telemetry.pages import TracePages
 
 _MAX_HEADER = 500
 _STATUS = {

@@ -9,13 +9,13 @@ from ordering.confirmations import Codes
 from ordering.consumers import FACTS, order_submitted
 from ordering.export import Collector
 from ordering.settings import Settings
-from ordering.views import TracePages
 from ordering.work import ClearSessions, RepeatTombstone
 from shared.clock import Clock
 from shared.contracts import OrderSubmitted
 from shared.kernel.auth import ApiKeys
 from shared.kernel.service import Service
 from shared.sealed import Sealer
+from shared.telemetry.pages import TracePages
 
 
 def build(settings: Settings, *, clock: Clock | None = None) -> Service:

@@ -12,24 +12,8 @@ from ordering.domain.status import Fact, Status, standing, status
 from ordering.domain.timeline import Known, Tongue, in_order, sentence
 from ordering.store import Placed
 from shared.contracts import Kind, Language, Money, Plan
+from shared.telemetry.pages import TracePages, span_id
 from shared.telemetry.tracing import trace_id
-
-
-class TracePages:
-    """Where operations look at a span. `template`: an address with `{trace_id}` and `{span_id}`; None: nowhere."""
-
-    def __init__(self, template: str | None) -> None:
-        self._template = template
-
-    def of(self, traceparent: str | None) -> str | None:
-        """The page of the span that a traceparent names."""
-        trace, span = trace_id(traceparent), span_id(traceparent)
-        return self._template.format(trace_id=trace, span_id=span) if self._template and trace else None
-
-
-def span_id(traceparent: str | None) -> str | None:
-    """The 16 hex digits that name the span."""
-    return traceparent[36:52] if traceparent and trace_id(traceparent) else None
 
 
 class Links(BaseModel):

@@ -1,0 +1,1 @@
+"""What a fact says, as values: pure, without I/O."""

@@ -1,0 +1,134 @@
+"""What each fact says: when it happened, and what of it may be shown to operations people.
+
+Facts carry ids only (architecture, rule 6), except `ordering.buyer-contact`, which is not shown at all. Sealed codes,
+words of operators and sentences for buyers are left out. An ICCID is shown: it travels in plain facts, names a chip's
+profile as an order number names an order, and nobody can install anything with it.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from typing import Any
+
+from pydantic import BaseModel
+
+from shared.contracts import (
+    AppealReceived,
+    BuyerErasureRequested,
+    CancellationAccepted,
+    ClaimReceived,
+    ConfirmationRequested,
+    DeliveryFailed,
+    DuplicateCharged,
+    Event,
+    Ground,
+    InformationNeeded,
+    InstallStatus,
+    Money,
+    NotificationsBuyerErased,
+    OperatorStatus,
+    OrderHeld,
+    OrderPaid,
+    OrderPlaced,
+    OrderRefused,
+    OrderRejected,
+    PaymentFailed,
+    PaymentLapsed,
+    PaymentsBuyerErased,
+    Plan,
+    ProfileExpired,
+    ProfileFailed,
+    ProfileGenerated,
+    ProfileObserved,
+    ProfileRevoked,
+    ProvisioningBuyerErased,
+    QrDelivered,
+    ReceiptIssued,
+    RefundApproved,
+    RefundDenied,
+    RefundFailed,
+    RefundRequested,
+    RefundsBuyerErased,
+    RefundSettled,
+    RevocationRefused,
+    TopUpApplied,
+    Usage,
+)
+
+_LONGEST = 200
+_ERASED = ("request_id", "kept")
+
+#: By event: the field that says when it happened, and the fields that are shown.
+SAID: Mapping[type[Event], tuple[str, tuple[str, ...]]] = {
+    OrderPlaced: ("placed_at", ("kind", "plan", "price", "iccid", "offer_version", "submission_id")),
+    OrderRejected: ("rejected_at", ("storefront", "submission_id", "reason")),
+    OrderHeld: ("held_at", ("rules",)),
+    OrderRefused: ("refused_at", ()),
+    ConfirmationRequested: ("requested_at", ("purpose", "channel", "expires_at")),
+    BuyerErasureRequested: ("requested_at", ("storefront", "request_id")),
+    OrderPaid: ("paid_at", ("kind", "plan", "paid", "invoice_id", "iccid", "method")),
+    PaymentFailed: ("failed_at", ("invoice_id", "reason_code", "reason")),
+    PaymentLapsed: ("lapsed_at", ()),
+    DuplicateCharged: ("captured_at", ("charge_id", "invoice_id", "amount")),
+    ReceiptIssued: ("issued_at", ("kind", "amount", "check_number", "refund_id")),
+    RefundSettled: ("settled_at", ("refund_id", "amount", "credited_by", "charge_id")),
+    RefundFailed: ("failed_at", ("refund_id", "amount", "reason", "charge_id")),
+    ProfileGenerated: ("generated_at", ("iccid", "operator", "valid_until")),
+    ProfileFailed: ("failed_at", ("kind", "operator", "statuses", "reason")),
+    ProfileObserved: ("observed_at", ("iccid", "operator", "install", "usage", "case_id", "reached")),
+    ProfileRevoked: ("revoked_at", ("iccid", "reason", "case_id")),
+    RevocationRefused: ("refused_at", ("iccid", "statuses", "case_id")),
+    ProfileExpired: ("expired_at", ("iccid", "reason")),
+    TopUpApplied: ("applied_at", ("iccid", "operator", "esim_order_id", "plan_ends_at")),
+    QrDelivered: ("delivered_at", ("channel",)),
+    DeliveryFailed: ("failed_at", ("channel", "smtp_code", "enhanced_code")),
+    RefundRequested: ("requested_at", ("case_id", "reason", "origin", "channel")),
+    InformationNeeded: ("asked_at", ("case_id", "missing", "policy", "grounds")),
+    RefundApproved: ("approved_at", ("case_id", "refund_id", "amount", "policy", "grounds", "pay_by", "charge_id")),
+    RefundDenied: ("denied_at", ("case_id", "policy", "grounds")),
+    CancellationAccepted: ("accepted_at", ("case_id", "policy", "grounds")),
+    AppealReceived: ("received_at", ("case_id", "answer_by")),
+    ClaimReceived: ("received_at", ("claim_id", "answer_by")),
+    PaymentsBuyerErased: ("erased_at", _ERASED),
+    ProvisioningBuyerErased: ("erased_at", _ERASED),
+    NotificationsBuyerErased: ("erased_at", _ERASED),
+    RefundsBuyerErased: ("erased_at", _ERASED),
+}
+
+
+def happened_at(event: Event) -> datetime:
+    """When it happened, as its owner says."""
+    moment: datetime = getattr(event, SAID[type(event)][0])
+    return moment
+
+
+def summary(event: Event) -> dict[str, Any]:
+    """What may be shown, as JSON; fields that say nothing are left out."""
+    shown = {name: _plain(getattr(event, name)) for name in SAID[type(event)][1]}
+    return {name: value for name, value in shown.items() if value not in (None, [])}
+
+
+def clauses(grounds: tuple[Ground, ...]) -> str:
+    """The clauses of a decision: `RF 2.1, RF 5.2`."""
+    return ", ".join(f"{ground.document} {ground.clause}" for ground in grounds)
+
+
+#: How values of events are shown. A sealed code has no way of being shown, nor has anything that is not named here.
+_SHOWN: Mapping[type[BaseModel], Callable[[Any], Any]] = {
+    Money: lambda money: {"amount": money.amount, "currency": money.currency},
+    Plan: lambda plan: plan.id,
+    Ground: lambda ground: f"{ground.document} {ground.clause}",
+    OperatorStatus: lambda status: f"{status.subject_code}/{status.reason_code}",
+    InstallStatus: lambda install: install.state,
+    Usage: lambda usage: usage.used_bytes,
+}
+
+
+def _plain(value: Any) -> Any:
+    """As JSON. Raises KeyError for a value that may not be shown."""
+    if value is None or isinstance(value, int):
+        return value
+    if isinstance(value, tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, BaseModel):
+        return _SHOWN[type(value)](value)
+    return value.isoformat() if isinstance(value, date) else str(value)[:_LONGEST]

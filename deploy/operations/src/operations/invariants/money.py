@@ -1,0 +1,125 @@
+"""Invariants of money: what was paid, what goes back, what is documented."""
+
+from datetime import timedelta
+
+from operations.invariants.base import OrderInvariant
+
+_OF_REFUND = "jsonb_build_object('approved_minor', r.approved_minor, 'currency', r.currency, 'pay_by', r.pay_by)"
+
+
+class FailedWithoutCase(OrderInvariant):
+    """Every failed profile opens a refund case.
+
+    No profile will come for a paid order, and ten minutes later nobody has opened a case: the buyer's money stays with
+    us without a reason. Look at what refunds consumes, and at its dead letters.
+    """
+
+    name = "failed_without_case"
+    after = timedelta(minutes=10)
+    where = (
+        "o.profile_failed_at IS NOT NULL AND o.refund_requested_at IS NULL AND o.paid_at IS NOT NULL"
+        " AND GREATEST(o.profile_failed_at, o.paid_at) <= :late"
+        " AND GREATEST(o.profile_failed_known_at, o.paid_known_at) <= :as_of"
+    )
+    since = "o.profile_failed_at"
+
+
+class SurplusWithoutCase(OrderInvariant):
+    """Every second capture opens a refund case.
+
+    The bank took money for an order that was paid already (RF 2.4), and ten minutes later no case is open for the
+    order. The buyer has paid twice and nobody gives it back.
+    """
+
+    name = "surplus_without_case"
+    after = timedelta(minutes=10)
+    source = "charges c JOIN orders o USING (order_id)"
+    subject = "c.charge_id"
+    where = (
+        "o.refund_requested_at IS NULL AND o.paid_at IS NOT NULL"
+        " AND c.captured_at <= :late AND c.captured_known_at <= :as_of AND o.paid_known_at <= :as_of"
+    )
+    since = "c.captured_at"
+    detail = "jsonb_build_object('amount_minor', c.amount_minor, 'currency', c.currency)"
+
+
+class RefundLate(OrderInvariant):
+    """Every approved refund is settled by the day that was promised.
+
+    Refunds approved it and named the day by which payments hands the money to the bank (in business days of the
+    seller, RF 5.2; 14 days where none was named); that day is over and the bank has not accepted it.
+    """
+
+    name = "refund_late"
+    source = "refunds r JOIN orders o USING (order_id)"
+    subject = "r.refund_id"
+    where = (
+        "r.approved_at IS NOT NULL AND r.settled_at IS NULL AND r.approved_known_at <= :as_of"
+        " AND COALESCE(r.pay_by, r.approved_at + interval '14 days') <= :late"
+    )
+    since = "COALESCE(r.pay_by, r.approved_at + interval '14 days')"
+    detail = _OF_REFUND
+
+
+class RefundedBeyondPaid(OrderInvariant):
+    """No order gets more back than was paid for it (PO 6.3).
+
+    The settled refunds of an order are more than its payment, those of surplus captures more than the captures, or in
+    another currency. Payments' database refuses that, so this is a fault in what was told, or money that has left.
+    """
+
+    name = "refunded_beyond_paid"
+    source = """(
+      SELECT order_id, min(settled_at) AS settled_at, sum(settled_minor) AS settled_minor,
+        COALESCE(sum(settled_minor) FILTER (WHERE charge_id IS NULL), 0) AS own_minor,
+        count(DISTINCT currency) AS currencies, min(currency) AS currency
+      FROM refunds WHERE settled_known_at <= :as_of GROUP BY order_id
+    ) r JOIN orders o USING (order_id)"""
+    where = (
+        "o.placed_at IS NOT NULL AND (r.own_minor > COALESCE(o.paid_minor, 0) OR r.currencies > 1"
+        " OR r.currency <> o.currency OR r.settled_minor > COALESCE(o.paid_minor, 0)"
+        " + COALESCE((SELECT sum(c.amount_minor) FROM charges c WHERE c.order_id = o.order_id), 0))"
+    )
+    since = "r.settled_at"
+    detail = "jsonb_build_object('settled_minor', r.settled_minor, 'paid_minor', o.paid_minor, 'currency', r.currency)"
+
+
+class PriceDiffers(OrderInvariant):
+    """What is paid is the price that was agreed (PO 3.3).
+
+    The captured amount is not the order's price. Payments compares the bank's answer with what it asked for; this
+    compares it with what ordering promised the buyer.
+    """
+
+    name = "price_differs"
+    where = "o.paid_minor <> o.price_minor"
+    since = "o.paid_at"
+    detail = "jsonb_build_object('price_minor', o.price_minor, 'paid_minor', o.paid_minor, 'currency', o.currency)"
+
+
+class ReceiptMissing(OrderInvariant):
+    """Every sale of a shop with a cash register has its fiscal receipt (PO 4.3).
+
+    An hour after the payment no receipt was issued, although the shop has issued one before: that is how shops with a
+    register are known here. Look at the receipts that wait in payments.
+    """
+
+    name = "receipt_missing"
+    severity = "ticket"
+    after = timedelta(hours=1)
+    source = "orders o JOIN storefronts s USING (storefront)"
+    where = (
+        "o.paid_at IS NOT NULL AND o.receipt_at IS NULL AND o.paid_minor > 0 AND o.paid_at >= s.receipts_since"
+        " AND o.paid_at <= :late AND o.paid_known_at <= :as_of"
+    )
+    since = "o.paid_at"
+
+
+MONEY = (
+    FailedWithoutCase(),
+    SurplusWithoutCase(),
+    RefundLate(),
+    RefundedBeyondPaid(),
+    PriceDiffers(),
+    ReceiptMissing(),
+)

@@ -1,0 +1,36 @@
+"""What people and scripts may ask: orders, invariants, services. The API and the pages call the same functions.
+
+`Reading` is made once (`operations.service.build`) and has all of them. Nothing here changes anything.
+"""
+
+from operations.reading.orders import Search
+from operations.reading.reader import Reading
+from operations.reading.views import (
+    CaseView,
+    EsimView,
+    InvariantDetail,
+    InvariantView,
+    OrderLine,
+    OrderView,
+    RefundView,
+    ServiceView,
+    SpanView,
+    TimelineLine,
+    ViolationView,
+)
+
+__all__ = [
+    "CaseView",
+    "EsimView",
+    "InvariantDetail",
+    "InvariantView",
+    "OrderLine",
+    "OrderView",
+    "Reading",
+    "RefundView",
+    "Search",
+    "ServiceView",
+    "SpanView",
+    "TimelineLine",
+    "ViolationView",
+]

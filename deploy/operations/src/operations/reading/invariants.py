@@ -1,0 +1,54 @@
+"""Invariants as they stand: what the last evaluation found."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from operations.invariants import ALL, Invariant
+from operations.reading.views import InvariantDetail, InvariantView, ViolationView
+from shared.database import Tx
+
+_SHOWN, _RESOLVED_SHOWN = 100, 20
+_EVALUATIONS = "SELECT * FROM evaluations"
+_OPEN = """
+SELECT * FROM violations WHERE invariant = :name AND resolved_at IS NULL
+ORDER BY since NULLS FIRST, first_seen_at, subject LIMIT :limit
+"""
+_RESOLVED = """
+SELECT * FROM violations WHERE invariant = :name AND resolved_at IS NOT NULL ORDER BY resolved_at DESC LIMIT :limit
+"""
+
+
+async def every(tx: Tx) -> list[InvariantView]:
+    """All invariants, whether evaluated yet or not."""
+    done = {row.invariant: row for row in await tx.execute(_EVALUATIONS)}
+    return [InvariantView(**_view(one, done.get(one.name))) for one in ALL]
+
+
+async def one(tx: Tx, name: str) -> InvariantDetail | None:
+    """One with its violations; None for an unknown name."""
+    wanted = next((known for known in ALL if known.name == name), None)
+    if wanted is None:
+        return None
+    done = {row.invariant: row for row in await tx.execute(_EVALUATIONS)}
+    return InvariantDetail(
+        **_view(wanted, done.get(name)),
+        open=_violations((await tx.execute(_OPEN, name=name, limit=_SHOWN)).mappings()),
+        resolved=_violations((await tx.execute(_RESOLVED, name=name, limit=_RESOLVED_SHOWN)).mappings()),
+    )
+
+
+def _violations(rows: Sequence[dict[str, Any]]) -> list[ViolationView]:
+    return [ViolationView.model_validate(row) for row in rows]
+
+
+def _view(invariant: Invariant, done: Any) -> dict[str, Any]:
+    return {
+        "name": invariant.name,
+        "severity": invariant.severity,
+        "title": invariant.title,
+        "meaning": invariant.meaning,
+        "violations": done.violations if done else None,
+        "evaluated_at": done.evaluated_at if done else None,
+        "as_of": done.as_of if done else None,
+        "milliseconds": done.milliseconds if done else None,
+    }

@@ -1,0 +1,57 @@
+"""One object with all questions, for the API and the pages."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from operations.hashes import EmailHashes
+from operations.reading import invariants, orders, services
+from operations.reading.orders import Search
+from operations.reading.spans import Spans
+from operations.reading.views import InvariantDetail, InvariantView, OrderLine, OrderView, ServiceView
+from shared.database import Database
+from shared.telemetry.pages import TracePages
+
+
+class Reading:
+    """Everything that may be asked. Each method is one reading transaction; nothing is changed."""
+
+    def __init__(
+        self, database: Database, hashes: EmailHashes, pages: TracePages, spans: Spans, urls: Mapping[str, str]
+    ) -> None:
+        self._database = database
+        self._hashes = hashes
+        self._pages = pages
+        self._spans = spans
+        self._urls = urls
+
+    async def search(self, wanted: Search) -> list[OrderLine]:
+        """The orders that match, the newest first, at most 50."""
+        async with self._database.reading() as tx:
+            return await orders.search(tx, wanted, self._hashes)
+
+    async def order(self, order_id: UUID, *, with_spans: bool = False) -> OrderView | None:
+        """Everything that is known of an order; None where nothing is.
+
+        `with_spans` asks the trace store (at most two seconds) and merges the steps of the order's traces into the
+        timeline; where that fails, `spans_problem` says why.
+        """
+        async with self._database.reading() as tx:
+            found = await orders.order(tx, order_id, self._pages)
+        if found is None or not with_spans:
+            return found
+        return await self._spans.merged(found)
+
+    async def invariants(self) -> list[InvariantView]:
+        """All invariants as they stand."""
+        async with self._database.reading() as tx:
+            return await invariants.every(tx)
+
+    async def invariant(self, name: str) -> InvariantDetail | None:
+        """One invariant with what is wrong; None for an unknown name."""
+        async with self._database.reading() as tx:
+            return await invariants.one(tx, name)
+
+    async def services(self) -> list[ServiceView]:
+        """The services that are watched, as they answered last."""
+        async with self._database.reading() as tx:
+            return await services.every(tx, self._urls)

@@ -1,0 +1,115 @@
+"""The services' own operations API (`/operations` of each), asked in parallel, with little patience for reading."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import httpx
+from opentelemetry.trace import SpanKind
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from shared.telemetry.logging import get_logger
+from shared.telemetry.tracing import Tracing
+
+log = get_logger(__name__)
+A = TypeVar("A", bound=BaseModel)
+#: A page waits no longer for what it shows. What changes something may take as long as the service allows itself.
+_READ_SECONDS, _ACT_SECONDS = 2.0, 30.0
+_NO_ANSWER = "does not answer"
+_NOT_UNDERSTOOD = "answers something that this release does not understand"
+
+
+class NotAnsweredError(Exception):
+    """A service did not do what was asked; the message says why. `unknown`: it may have done it all the same."""
+
+    def __init__(self, service: str, why: str, *, unknown: bool = False) -> None:
+        super().__init__(why)
+        self.service = service
+        self.unknown = unknown
+
+
+@dataclass(slots=True, frozen=True)
+class Answer(Generic[A]):
+    """What one service answered, or why it did not."""
+
+    service: str
+    found: A | None
+    problem: str | None = None
+
+
+class ServicesClient:
+    """The services by name. `key` is theirs for operations; without it nothing but readiness can be asked."""
+
+    def __init__(self, urls: Mapping[str, str], key: SecretStr | None, tracing: Tracing) -> None:
+        self.names = tuple(urls)
+        self._urls = {name: url.rstrip("/") for name, url in urls.items()}
+        self._key = key
+        self._tracing = tracing
+        self._http = httpx.AsyncClient(timeout=_READ_SECONDS, trust_env=False)
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def everywhere(
+        self, model: type[A], path: str, trace: str | None, *, services: Iterable[str] | None = None, **query: Any
+    ) -> list[Answer[A]]:
+        """Ask all services (or these) at once; the answers in their order."""
+        chosen = self.names if services is None else [name for name in self.names if name in set(services)]
+
+        async def one(service: str) -> Answer[A]:
+            try:
+                return Answer(service, await self.read(service, model, path, trace, **query))
+            except NotAnsweredError as error:
+                return Answer(service, None, str(error))
+
+        return list(await asyncio.gather(*map(one, chosen)))
+
+    async def read(self, service: str, model: type[A], path: str, trace: str | None, **query: Any) -> A:
+        """`GET /operations/<path>`. Raises NotAnsweredError."""
+        given = {name: value for name, value in query.items() if value not in (None, "")}
+        return await self._ask(service, model, "GET", path, trace, params=given)
+
+    async def act(
+        self, service: str, model: type[A], path: str, body: Mapping[str, Any], person: str, trace: str | None
+    ) -> A:
+        """`POST /operations/<path>` in somebody's name. Raises NotAnsweredError."""
+        headers = {"X-On-Behalf-Of": person}
+        return await self._ask(service, model, "POST", path, trace, json=body, headers=headers, timeout=_ACT_SECONDS)
+
+    async def _ask(self, service: str, model: type[A], method: str, path: str, trace: str | None, **request: Any) -> A:
+        if service not in self._urls:
+            raise NotAnsweredError(service, "is not one of the services that are watched here")
+        if self._key is None:
+            raise NotAnsweredError(service, "cannot be asked: OPERATIONS_KEY is not set here")
+        headers = {"Authorization": f"Bearer {self._key.get_secret_value()}", **request.pop("headers", {})}
+        with self._tracing.span(f"operations {method.lower()}", trace, SpanKind.CLIENT) as span:
+            if span.traceparent is not None:
+                headers["traceparent"] = span.traceparent
+            try:
+                answer = await self._http.request(
+                    method, f"{self._urls[service]}/operations/{path}", headers=headers, **request
+                )
+            except httpx.ConnectError as error:
+                raise NotAnsweredError(service, _NO_ANSWER) from error
+            except httpx.HTTPError as error:
+                raise NotAnsweredError(service, "did not answer in time", unknown=method == "POST") from error
+        if answer.is_error:
+            unknown = method == "POST" and answer.is_server_error
+            raise NotAnsweredError(service, _refusal(answer), unknown=unknown)
+        try:
+            return model.model_validate_json(answer.content)
+        except ValidationError as error:
+            log.warning("operations_answer_not_understood", service=service, error=error)
+            raise NotAnsweredError(service, _NOT_UNDERSTOOD, unknown=method == "POST") from error
+
+
+def _refusal(answer: httpx.Response) -> str:
+    """A problem document's own words; nothing of a body that is none."""
+    said = None
+    if answer.headers.get("content-type", "").startswith("application/problem+json"):
+        try:
+            said = answer.json().get("detail")
+        except ValueError:
+            said = None
+    return f"refuses ({answer.status_code}){f': {said}' if said else ''}"

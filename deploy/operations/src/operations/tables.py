@@ -1,0 +1,258 @@
+"""The read model: what the facts say about orders, and what was found wrong. Amounts are minor units.
+
+Every column says how it is merged when a fact is told again, or another of its kind: `first` known value (there is only
+one such fact), `least` or `greatest` of all. So any order, any repetition ends the same.
+`..._known_at` is when it was learned here: an invariant must not count what nobody could know yet.
+"""
+
+from typing import Any, Literal
+
+from sqlalchemy import BigInteger, Boolean, Column, Date, Index, Integer, LargeBinary, MetaData, Table, Text, Uuid, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from shared.spine import timestamp
+
+Merge = Literal["first", "least", "greatest"]
+metadata = MetaData()
+
+
+def merged(name: str, how: Merge = "least") -> Column[object]:
+    """A moment: the least (or greatest) of those told."""
+    return timestamp(name, info={"merge": how})
+
+
+def _partial(condition: str) -> dict[str, Any]:
+    return {"postgresql_where": text(condition)}
+
+
+_NO_OUTCOME = "paid_at IS NOT NULL AND generated_at IS NULL AND profile_failed_at IS NULL AND top_up_applied_at IS NULL"
+
+#: One row per order. Facts that an order may have several of stand in tables of their own.
+orders = Table(
+    "orders",
+    metadata,
+    Column("order_id", Uuid, primary_key=True),
+    Column("order_number", Text, nullable=False),
+    Column("storefront", Text, nullable=False),
+    Column("buyer_id", Uuid, nullable=False),
+    merged("known_at"),
+    Column("kind", Text),
+    Column("plan", Text),
+    Column("price_minor", BigInteger),
+    Column("currency", Text),
+    merged("placed_at"),
+    merged("placed_known_at"),
+    merged("held_at"),
+    merged("refused_at"),
+    merged("payment_failed_at", "greatest"),
+    merged("payment_lapsed_at"),
+    Column("paid_minor", BigInteger),
+    merged("paid_at"),
+    merged("paid_known_at"),
+    merged("receipt_at"),
+    merged("generated_at"),
+    merged("generated_known_at"),
+    # The first and the last ICCID in the alphabet: two profiles for one order are seen by their being different.
+    Column("iccid_least", Text, info={"merge": "least"}),
+    Column("iccid_greatest", Text, info={"merge": "greatest"}),
+    merged("profile_failed_at"),
+    merged("profile_failed_known_at"),
+    merged("top_up_applied_at"),
+    merged("delivered_at"),
+    merged("delivered_known_at"),
+    merged("delivery_failed_at", "greatest"),
+    merged("activated_at"),
+    merged("revoked_at"),
+    merged("revocation_refused_at"),
+    merged("expired_at"),
+    merged("refund_requested_at"),
+    merged("refund_approved_at"),
+    merged("refund_denied_at", "greatest"),
+    merged("refund_settled_at", "greatest"),
+    merged("refund_failed_at", "greatest"),
+    Index("orders_number", "order_number"),
+    Index("orders_buyer", "buyer_id"),
+    # Nearly empty, all of them: they hold what an invariant may be about.
+    Index("orders_without_outcome", "paid_at", **_partial(_NO_OUTCOME)),
+    Index("orders_delivered_unpaid", "order_id", **_partial("delivered_at IS NOT NULL AND paid_at IS NULL")),
+    Index("orders_generated_unpaid", "order_id", **_partial("generated_at IS NOT NULL AND paid_at IS NULL")),
+    Index(
+        "orders_failed_without_case",
+        "order_id",
+        **_partial("profile_failed_at IS NOT NULL AND refund_requested_at IS NULL"),
+    ),
+    Index(
+        "orders_undelivered",
+        "generated_at",
+        **_partial("generated_at IS NOT NULL AND delivered_at IS NULL AND delivery_failed_at IS NULL"),
+    ),
+    Index("orders_without_receipt", "storefront", "paid_at", **_partial("paid_at IS NOT NULL AND receipt_at IS NULL")),
+    Index("orders_two_profiles", "order_id", **_partial("iccid_least <> iccid_greatest")),
+    Index("orders_price_differs", "order_id", **_partial("paid_minor <> price_minor")),
+    # Several facts rewrite the row: room on its own page keeps the indexes out of it.
+    postgresql_with={"fillfactor": "60"},
+)
+
+#: eSIMs that orders are about: made for them (`generated_at`), or topped up by them.
+esims = Table(
+    "esims",
+    metadata,
+    Column("order_id", Uuid, primary_key=True),
+    Column("iccid", Text, primary_key=True),
+    Column("operator", Text),
+    merged("generated_at"),
+    Index("esims_iccid", "iccid"),
+)
+
+#: Refund cases. A case may be asked for information, denied and appealed more than once: the last time counts.
+cases = Table(
+    "cases",
+    metadata,
+    Column("case_id", Uuid, primary_key=True),
+    Column("order_id", Uuid, nullable=False),
+    Column("reason", Text),
+    merged("requested_at"),
+    merged("requested_again_at", "greatest"),
+    merged("requested_known_at"),
+    merged("information_asked_at", "greatest"),
+    merged("cancellation_accepted_at"),
+    merged("approved_at"),
+    merged("denied_at", "greatest"),
+    merged("appealed_at", "greatest"),
+    merged("appeal_answer_by", "greatest"),
+    Index("cases_order", "order_id"),
+    Index("cases_open", "requested_at", **_partial("approved_at IS NULL")),
+)
+
+#: Money that goes back: approved by refunds, settled or failed by payments.
+refunds = Table(
+    "refunds",
+    metadata,
+    Column("refund_id", Uuid, primary_key=True),
+    Column("order_id", Uuid, nullable=False),
+    Column("case_id", Uuid),
+    Column("charge_id", Uuid),
+    Column("policy", Text),
+    Column("clauses", Text),
+    Column("approved_minor", BigInteger),
+    Column("currency", Text),
+    merged("approved_at"),
+    merged("approved_known_at"),
+    merged("pay_by"),
+    Column("credited_by", Date),
+    Column("settled_minor", BigInteger),
+    merged("settled_at"),
+    merged("settled_known_at"),
+    merged("failed_at", "greatest"),
+    Index("refunds_order", "order_id"),
+    Index("refunds_unsettled", "pay_by", **_partial("approved_at IS NOT NULL AND settled_at IS NULL")),
+)
+
+#: Surplus captures: the bank took money for an order that was paid already.
+charges = Table(
+    "charges",
+    metadata,
+    Column("charge_id", Uuid, primary_key=True),
+    Column("order_id", Uuid, nullable=False),
+    Column("amount_minor", BigInteger),
+    Column("currency", Text),
+    merged("captured_at"),
+    merged("captured_known_at"),
+    Index("charges_order", "order_id"),
+)
+
+#: Since when a storefront issues fiscal receipts: known by its first one.
+storefronts = Table("storefronts", metadata, Column("storefront", Text, primary_key=True), merged("receipts_since"))
+
+#: Requests to forget a buyer, and who said that it has. Ordering forgets before it asks.
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("request_id", Uuid, primary_key=True),
+    Column("buyer_id", Uuid, nullable=False),
+    merged("requested_at"),
+    merged("requested_known_at"),
+    merged("payments_at"),
+    merged("provisioning_at"),
+    merged("notifications_at"),
+    merged("refunds_at"),
+)
+
+#: A keyed hash of the e-mail, to find orders by it; nothing else of a buyer is kept. Erased: the id stays, so that a
+#: late contact brings nobody back.
+buyers = Table(
+    "buyers",
+    metadata,
+    Column("buyer_id", Uuid, primary_key=True),
+    Column("email_hash", LargeBinary),
+    Column("blocked", Boolean),
+    timestamp("updated_at"),
+    timestamp("erased_at"),
+    Index("buyers_email", "email_hash"),
+)
+
+#: Every fact, for the timeline. `subject` is its Kafka key: the order's id, a buyer's, a submission's. `at` is when it
+#: happened, `told_at` when its owner said so. `summary` holds what is safe to show.
+facts = Table(
+    "facts",
+    metadata,
+    Column("event_id", Uuid, primary_key=True),
+    Column("order_id", Uuid),
+    Column("subject", Text),
+    Column("topic", Text, nullable=False),
+    timestamp("at", nullable=False),
+    timestamp("told_at", nullable=False),
+    timestamp("known_at", nullable=False),
+    Column("trace", Text),
+    Column("summary", JSONB, nullable=False),
+    Index("facts_order", "order_id"),
+    Index("facts_known", "known_at", postgresql_using="brin"),
+    # Only what came from the future: whoever told it has a wrong clock.
+    Index("facts_ahead", "known_at", **_partial("GREATEST(at, told_at) - known_at > interval '10 seconds'")),
+)
+
+#: What was found wrong, from when to when. `order_id` is null where it is about a service or a buyer.
+violations = Table(
+    "violations",
+    metadata,
+    Column("violation_id", Uuid, primary_key=True),
+    Column("invariant", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("order_id", Uuid),
+    Column("order_number", Text),
+    timestamp("since"),
+    Column("detail", JSONB, nullable=False),
+    timestamp("first_seen_at", nullable=False),
+    timestamp("last_seen_at", nullable=False),
+    timestamp("resolved_at"),
+    Index("violations_open", "invariant", "subject", unique=True, **_partial("resolved_at IS NULL")),
+    Index("violations_order", "order_id"),
+)
+
+#: The last evaluation of each invariant. `as_of`: every fact told until then had been applied.
+evaluations = Table(
+    "evaluations",
+    metadata,
+    Column("invariant", Text, primary_key=True),
+    timestamp("evaluated_at", nullable=False),
+    timestamp("as_of"),
+    Column("violations", Integer, nullable=False),
+    Column("milliseconds", Integer, nullable=False),
+)
+
+#: Who does something for all instances, once in a while: whoever takes the turn.
+turns = Table("turns", metadata, Column("name", Text, primary_key=True), timestamp("taken_at", nullable=False))
+
+#: What each service answered when it was last asked; `summary` is its own operations summary, `problem` why not.
+answers = Table(
+    "answers",
+    metadata,
+    Column("service", Text, primary_key=True),
+    timestamp("asked_at", nullable=False),
+    timestamp("not_ready_since"),
+    Column("ready", Boolean, nullable=False),
+    Column("checks", JSONB, nullable=False),
+    Column("summary", JSONB),
+    Column("operators", JSONB),
+    Column("problem", Text),
+)
