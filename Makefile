@@ -11,7 +11,7 @@ SEED := $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 SEQUENCES := 200
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites setup lock demo test test-fast soak lint format up down status clean compose bench interop schemas access
+.PHONY: help prerequisites setup lock sbom audit demo test test-fast soak lint format up down status clean compose bench interop schemas access
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,13 +25,20 @@ $(INSTALLED): requirements.lock pyproject.toml $(MEMBERS) deploy/local/setup | p
 	@deploy/local/setup
 	@touch $@
 
-lock: ## resolve the dependencies again and write requirements.lock, and one for each image
+lock: ## resolve the dependencies again; write requirements.lock, one for each image, and the bills of materials
 	deploy/local/uv lock
 	deploy/local/uv export --quiet --all-packages --no-emit-workspace --no-header --output-file requirements.lock
-	@for member in services/* deploy/sandbox; do \
+	@for member in $(dir $(wildcard */*/Dockerfile)); do \
 		deploy/local/uv export --quiet --package esim-$$(basename $$member) --no-emit-workspace --no-dev --no-header \
-			--output-file $$member/requirements.lock || exit 1; \
+			--output-file $${member}requirements.lock || exit 1; \
 	done
+	@$(MAKE) --no-print-directory sbom
+
+sbom: $(INSTALLED) ## write each image's bill of materials (CycloneDX), which is in the image as /sbom.json
+	@$(PYTHON) -m supply sbom
+
+audit: $(INSTALLED) ## locks, hashes, licences, bills of materials, known vulnerabilities (ARGS=--offline: not the last)
+	@$(PYTHON) -m supply audit $(ARGS)
 
 demo: $(INSTALLED) ## the guided tour: acts on a stack of its own
 	@$(PYTHON) -m tour $(ARGS)
