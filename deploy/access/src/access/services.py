@@ -16,9 +16,14 @@ _NOWHERE = "postgresql+psycopg://nobody:nothing@localhost:1/nowhere"
 
 async def subscriptions() -> dict[str, tuple[str, ...]]:
     """The topics that each service reads, by service. Needs neither broker nor database."""
+    return {name: service.consumer.topics for name, service in (await built()).items()}
+
+
+async def built() -> dict[str, Service]:
+    """Every service, wired and not started, by name."""
     with TemporaryDirectory() as folder:
         site = _site(Path(folder))
-        return {one.name: _built(one.name, one.environment(site)).consumer.topics for one in SERVICES}
+        return {one.name: _built(one.name, one.environment(site)) for one in SERVICES}
 
 
 def _site(folder: Path) -> Site:

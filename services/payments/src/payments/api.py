@@ -25,7 +25,7 @@ from shared.database import Database
 from shared.kernel.auth import ApiKeys
 from shared.kernel.problems import Problem
 
-Link = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$", max_length=2000)]
+Link = Annotated[str, StringConstraints(pattern=r"^(https?://[^\s]+)?$", max_length=2000)]
 
 _BY_INVOICE = """
 SELECT a.secret_hash, a.order_id, o.price_minor, o.currency, o.trace

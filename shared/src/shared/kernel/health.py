@@ -19,10 +19,12 @@ def router(checks: dict[str, Check], metrics: Metrics) -> APIRouter:
 
     @routes.get("/health/live")
     async def live() -> dict[str, str]:
+        """The process runs."""
         return {"status": "live"}
 
     @routes.get("/health/ready")
     async def ready() -> JSONResponse:
+        """Broker and database answer, the database is migrated, the service works; else 503 says what is not so."""
         found: dict[str, Any] = {name: await check() or "ok" for name, check in checks.items()}
         good = all(value == "ok" for value in found.values())
         metrics.ready.set(good)

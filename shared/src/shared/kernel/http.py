@@ -89,8 +89,8 @@ def _limited(receive: Receive) -> Receive:
 
 
 def new_app(title: str, tracing: Tracing) -> FastAPI:
-    """An app whose refusals are problem documents."""
-    app = FastAPI(title=title, version="1", docs_url="/docs", redoc_url=None)
+    """An app whose refusals are problem documents. Its documentation is shared.interfaces' business."""
+    app = FastAPI(title=title, openapi_url=None)
     install(app)
     app.add_middleware(TracedAndLimited, tracing=tracing)
     return app

@@ -10,13 +10,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mappi
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from aiokafka import ConsumerRecord
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.errors import KafkaError
 from fastapi import APIRouter
 
 from shared.clock import Clock, SystemClock
 from shared.contracts.base import Event
 from shared.database import Database, Tx
+from shared.interfaces import served
 from shared.kernel import health, migrations
 from shared.kernel.http import HttpServer, new_app
 from shared.kernel.settings import ServiceSettings
@@ -30,6 +31,7 @@ from shared.operations.desk import Desk
 from shared.operations.redriving import Redriver
 from shared.operations.router import router as operations
 from shared.sealed import Opener, Sealer
+from shared.telemetry.backlog import Backlog, Reading
 from shared.telemetry.exporters import exporters
 from shared.telemetry.logging import error_place, get_logger
 from shared.telemetry.metrics import Metrics
@@ -73,6 +75,10 @@ class Service:
         self.app = new_app(name, self.tracing)
         self._checks: dict[str, health.Check] = {"database": self._database, "kafka": self._kafka}
         self.app.include_router(health.router(self._checks, self.metrics))
+        self.app.include_router(served.router(self.app, name, self.consumer))
+        self._backlog = Backlog(
+            self.database, self.metrics, self.consumer, self._connected, prefix=settings.topic_prefix
+        )
         self._resources = AsyncExitStack()
         self._subscription: Subscription | None = None
         self._halted: str | None = None
@@ -121,6 +127,10 @@ class Service:
         """Run these loops in the background, from when the database answers until the service stops."""
         self._loops += loops
 
+    def shows(self, *readings: Reading) -> None:
+        """Read these figures for `/metrics` every ten seconds, each by one cheap statement."""
+        self._backlog.readings += readings
+
     def serves(self, *routers: APIRouter) -> None:
         """Answer these requests. `request.app.state.service` is this service."""
         self.app.state.service = self
@@ -161,7 +171,7 @@ class Service:
             for loop in (self._maintain(), Relay(self.database, self.producer, self.metrics).run(), self.outbox.run()):
                 stack.push_async_callback(_cancel, self._spawn(loop))
             stack.push_async_callback(_cancel, self._spawn(self.board.run()))
-            for own in self._loops:
+            for own in (self._backlog.run, *self._loops):
                 stack.push_async_callback(_cancel, self._spawn(own()))
             http = HttpServer(self.app, self.settings.http_host, self.settings.http_port)
             await http.start()
@@ -218,6 +228,9 @@ class Service:
                 raise
             else:
                 self._subscription = subscription
+
+    def _connected(self) -> AIOKafkaConsumer | None:
+        return None if self._subscription is None else self._subscription.consumer
 
     async def _stop_consuming(self) -> None:
         self._leaving.set()

@@ -6,6 +6,7 @@ transaction and holds up nobody. When the database is away the same batch is tri
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -91,6 +92,9 @@ class Consumer:
             "messaging.consumer.group.name": prefix + group,
             "messaging.client.id": group,
         }
+        #: The next offset by (topic, partition), and when anything was applied last (monotonic); for figures of lag.
+        self.applied: dict[tuple[str, int], int] = {}
+        self.applied_at = time.monotonic()
         self._handlers: dict[str, Handler] = {}
         self._tombstones: dict[str, TombstoneHandler] = {}
 
@@ -107,6 +111,11 @@ class Consumer:
     def topics(self) -> tuple[str, ...]:
         """The topics this service reads, without prefix."""
         return tuple(sorted(self._handlers))
+
+    @property
+    def tombstones(self) -> tuple[str, ...]:
+        """Those of them whose tombstones it applies."""
+        return tuple(sorted(self._tombstones))
 
     async def consume(self, records: Sequence[ConsumerRecord]) -> None:
         """Apply a batch; returns when it is committed, so that offsets may follow.
@@ -126,7 +135,12 @@ class Consumer:
                 waited += pause
                 pause = min(pause * 2, _LONGEST_PAUSE)
             else:
+                self._note(records)
                 return
+
+    def _note(self, records: Sequence[ConsumerRecord]) -> None:
+        self.applied.update({(record.topic, record.partition): record.offset + 1 for record in records})
+        self.applied_at = time.monotonic()
 
     def check(self, record: ConsumerRecord) -> None:
         """Look whether this release can read a record and has a handler for it. Raises UnreadableError."""

@@ -1,0 +1,51 @@
+"""The documents of every service's interfaces: `services/<name>/interfaces/{openapi,asyncapi}.json`."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from access.services import built
+from local_stack.paths import WORK_TREE
+from shared.interfaces import served
+from shared.kernel.service import Service
+
+KINDS = ("openapi", "asyncapi")
+
+
+def path_of(service: str, kind: str, root: Path = WORK_TREE) -> Path:
+    """Where a document is committed."""
+    return root / "services" / service / "interfaces" / f"{kind}.json"
+
+
+def release_of(service: str, root: Path = WORK_TREE) -> str:
+    """The version that the service's `pyproject.toml` states, without what says that it is not out yet."""
+    stated = tomllib.loads((root / "services" / service / "pyproject.toml").read_text(encoding="utf-8"))
+    return str(stated["project"]["version"]).partition(".dev")[0]
+
+
+async def documents() -> dict[str, dict[str, Any]]:
+    """By service and kind, as the code says."""
+    return {name: _of(service) for name, service in (await built()).items()}
+
+
+def _of(service: Service) -> dict[str, Any]:
+    name, version = service.name, release_of(service.name)
+    return {
+        "openapi": served.openapi(service.app, name, version),
+        "asyncapi": served.asyncapi(service.consumer, name, version),
+    }
+
+
+def text(document: Any) -> str:
+    """As it is committed."""
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+async def write(root: Path = WORK_TREE) -> None:
+    """Write all of them."""
+    for service, kinds in (await documents()).items():
+        for kind, document in kinds.items():
+            path = path_of(service, kind, root)
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text(document), encoding="utf-8")

@@ -1,0 +1,33 @@
+"""Docstrings as documentation."""
+
+import inspect
+import re
+
+_END = re.compile(r"(?<=[a-z0-9`)])[.;](?=\s|$)")
+
+
+def paragraph(docstring: str | None) -> str:
+    """A docstring as Markdown, its indentation taken away."""
+    return inspect.cleandoc(docstring or "")
+
+
+def first_sentence(docstring: str | None) -> str:
+    """Its first sentence, on one line, with a full stop."""
+    text = " ".join(paragraph(docstring).split("\n\n")[0].split())
+    return (_END.split(text, maxsplit=1)[0].rstrip(".") + ".") if text else ""
+
+
+def field_comments(model: type) -> dict[str, str]:
+    """What the `#:` comments above a model's fields say, by field."""
+    found: dict[str, str] = {}
+    said: list[str] = []
+    for line in inspect.getsource(model).splitlines():
+        text = line.strip()
+        if text.startswith("#:"):
+            said.append(text[2:].strip())
+        elif said:
+            name, colon, _ = text.partition(":")
+            if colon and name.isidentifier():
+                found[name] = " ".join(said)
+            said = []
+    return found
