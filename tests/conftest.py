@@ -9,9 +9,10 @@ import pytest
 
 from product.hands import Running, hands
 from product.privacy import leaks
+from product.rights import admitted, as_service, drop_service
 from product.running import NAMES, Product
 from shared.testing.backends import backends
-from shared.testing.databases import drop_database, new_database
+from shared.testing.databases import new_database
 
 HERE = Path(__file__).parent
 
@@ -25,7 +26,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     databases = {name: new_database(name) for name in NAMES}
-    made = Product(tmp_path_factory.mktemp("product"), backends().kafka, databases, f"p{secrets.token_hex(4)}.")
+    prefix = f"p{secrets.token_hex(4)}."
+    users = admitted(backends().secured, prefix)
+    urls = {name: as_service(url) for name, url in databases.items()}
+    made = Product(tmp_path_factory.mktemp("product"), backends().kafka, urls, prefix, users)
     try:
         asyncio.run(made.start())
         yield made
@@ -34,7 +38,7 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     finally:
         asyncio.run(made.stop())
         for url in databases.values():
-            drop_database(url)
+            drop_service(url)
 
 
 @pytest.fixture

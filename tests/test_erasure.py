@@ -19,14 +19,14 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # not in its _
     ConfigResource,
 )
 
-from local_stack.infra import Infra, Kafka
+from local_stack.infra import Infra
 from product.hands import Running, hands
 from product.judge import qr_text, until
-from product.running import NAMES, Product
+from product.rights import on_servers, own_servers
+from product.running import NAMES
 from product.search import Needles, files, segments, tables
 from product.shop import Buyer, Order, stubborn
 from shared.contracts import BuyerContact, OrderSubmitted
-from shared.kernel import migrations
 from shared.messaging.access import KafkaAccess
 from shared.messaging.cloudevents import Headers, to_wire
 from shared.messaging.producer import Producer
@@ -72,18 +72,13 @@ class Raw:
 
 @pytest.fixture
 def infra(tmp_path: Path) -> Iterator[Infra]:
-    directory = tmp_path / "servers"
-    kafka = Kafka(directory / "kafka", log=directory / "logs" / "kafka.log", extra_settings=HURRIED_BROKER)
-    with Infra(directory, kafka=kafka) as started:
+    with own_servers(tmp_path / "servers", HURRIED_BROKER) as started:
         yield started
 
 
 @pytest.fixture
 async def private(infra: Infra, tmp_path: Path) -> AsyncIterator[Running]:
-    databases = await infra.create_databases(NAMES)
-    for name, url in databases.items():
-        await asyncio.to_thread(migrations.upgrade, name, url)
-    product = Product(tmp_path / "product", KafkaAccess(infra.bootstrap_servers), databases, "")
+    product = await on_servers(infra, tmp_path / "product")
     try:
         await product.start()
         async with hands(product) as made:

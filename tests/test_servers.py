@@ -13,10 +13,8 @@ import pytest
 from local_stack.infra import Infra
 from product.hands import Running, hands
 from product.judge import until
-from product.running import NAMES, Product
+from product.rights import on_servers, own_servers
 from product.shop import Order
-from shared.kernel import migrations
-from shared.messaging.access import KafkaAccess
 
 ORDERS = 12
 LEAST_CUTS = 50
@@ -31,16 +29,13 @@ WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
 @pytest.fixture
 def infra(tmp_path: Path) -> Iterator[Infra]:
     """Servers of this test's own: the others must not notice."""
-    with Infra(tmp_path / "servers") as started:
+    with own_servers(tmp_path / "servers") as started:
         yield started
 
 
 @pytest.fixture
 async def private(infra: Infra, tmp_path: Path) -> AsyncIterator[Running]:
-    databases = await infra.create_databases(NAMES)
-    for name, url in databases.items():
-        await asyncio.to_thread(migrations.upgrade, name, url)
-    product = Product(tmp_path / "product", KafkaAccess(infra.bootstrap_servers), databases, "")
+    product = await on_servers(infra, tmp_path / "product")
     try:
         await product.start()
         async with hands(product) as made:

@@ -58,13 +58,24 @@ def shortest_session(kafka: KafkaAccess) -> float:
 
 
 class Product:
-    """`services` by name and `sandbox` are processes that a test may kill, freeze and start again."""
+    """`services` by name and `sandbox` are processes that a test may kill, freeze and start again.
 
-    def __init__(self, directory: Path, kafka: KafkaAccess, databases: Mapping[str, str], prefix: str) -> None:
+    `kafka` may do everything, for the test's own hands; services come as themselves (`users`, where brokers ask).
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        kafka: KafkaAccess,
+        databases: Mapping[str, str],
+        prefix: str,
+        users: Mapping[str, KafkaAccess],
+    ) -> None:
         self.site = Site(directory, databases=dict(databases))
         self.site.invent_secrets(NAMES, STOREFRONTS, AGENTS)
         self.site.ports = dict(zip([*NAMES, "sandbox", "smtp"], free_ports(len(NAMES) + 2), strict=True))
         self.kafka = kafka
+        self.users = users
         self.prefix = prefix
         self._session_seconds = shortest_session(kafka)
         self.sandbox = self._process(SANDBOX)
@@ -143,7 +154,7 @@ class Product:
     def _process(self, component: Component, log: Path | None = None) -> ManagedProcess:
         environment = {
             **component.environment(self._complete()),
-            "KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
+            **self._kafka_as(component.name),
             "TOPIC_PREFIX": self.prefix,
             "CONSUMER_SESSION_SECONDS": str(self._session_seconds),
             "PYTHONUNBUFFERED": "1",
@@ -159,6 +170,11 @@ class Product:
             log=log or self.site.log(component.name),
             environment={**_inherited(), **environment},
         )
+
+    def _kafka_as(self, name: str) -> dict[str, str]:
+        user = self.users.get(name, self.kafka)
+        known = {"KAFKA_BOOTSTRAP_SERVERS": user.bootstrap_servers}
+        return known | ({"KAFKA_USERNAME": user.username, "KAFKA_PASSWORD": user.password} if user.username else {})
 
     def _complete(self) -> Site:
         self.site.ports.setdefault("kafka", int(self.kafka.bootstrap_servers.rpartition(":")[2]))

@@ -32,16 +32,15 @@ def libpq(url: str) -> str:
 
 async def test_each_service_has_a_database_that_the_others_cannot_enter(postgres: Postgres) -> None:
     urls = await postgres.create_databases(["ordering", "payments"])
-    with psycopg.connect(libpq(urls["ordering"])) as connection:
-        connection.execute("create table t (x int)")
-    intruder = libpq(urls["payments"]).removesuffix("/payments") + "/ordering"
-    with pytest.raises(psycopg.OperationalError, match="permission denied"):
-        psycopg.connect(intruder)
+    for role in (urls.services, urls.owners):
+        intruder = libpq(role["payments"]).removesuffix("/payments") + "/ordering"
+        with pytest.raises(psycopg.OperationalError, match="permission denied"):
+            psycopg.connect(intruder)
     assert await postgres.create_databases(["ordering", "payments"]) == urls, "asking again changes nothing"
 
 
 async def test_committed_rows_port_and_passwords_survive_kill_stop_and_a_new_runner(postgres: Postgres) -> None:
-    url = libpq((await postgres.create_databases(["ordering"]))["ordering"])
+    url = libpq((await postgres.create_databases(["ordering"])).owners["ordering"])
     with psycopg.connect(url) as connection:
         connection.execute("create table t (x int)")
         connection.execute("insert into t values (1)")

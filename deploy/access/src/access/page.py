@@ -19,7 +19,7 @@ compose and by the Helm charts. Whatever is not in it is refused: brokers run wi
 | `name` | the SCRAM user; in ACLs `User:<name>` |
 | `kind` | `service` (runs), `owner` (as whom `migrate` runs), `storefront` |
 | `of` | the service or storefront that it belongs to |
-| `acls[]` | `type` (`topic`, `group`), `name`, `pattern` (`literal`, `prefixed`), `operations` (Kafka's names); from any host |
+| `acls[]` | `type` (`topic`, `group`), `name`, `pattern` (`literal`, `prefixed`), `operations`; from any host |
 
 `topics[]` has `name`, `owner` (the service whose `migrate` creates it) and `settings`. A stack with a topic prefix puts
 it before the names of principals, topics and groups alike.

@@ -44,7 +44,7 @@ async def run(names: list[str], arguments: Namespace) -> dict[str, Any]:
 
 async def instant(stack: Stack, arguments: Namespace) -> dict[str, Any]:
     """Trivial steps: what the engine itself costs."""
-    async with Driver(KafkaAccess(stack.bootstrap_servers)) as driver:
+    async with Driver(_admin(stack)) as driver:
         found: dict[str, Any] = {"at_rest": await at_rest(stack)}
         await throughput(stack, driver, arguments.orders // 4, 1, traced=0.01)  # warm up
         found["idle"] = await idle(driver, 200)
@@ -57,7 +57,7 @@ async def instant(stack: Stack, arguments: Namespace) -> dict[str, Any]:
 async def sandbox(stack: Stack, arguments: Namespace) -> dict[str, Any]:
     """Real HTTP to the operator and real SMTP, at zero latency, beside the same calls made with no engine."""
     count = arguments.orders // 5
-    async with Driver(KafkaAccess(stack.bootstrap_servers)) as driver:
+    async with Driver(_admin(stack)) as driver:
         await throughput(stack, driver, count // 4, 1, traced=0.01)
         engine, plain = [], []
         for _ in range(arguments.runs):  # interleaved: the machine's mood hits both
@@ -80,7 +80,7 @@ async def stock(arguments: Namespace) -> dict[str, Any]:
         environments = {**REAL, "provisioning": environment}
         async with (
             Stack("bench", environment=environments, profile=BENCH, fresh=True) as stack,
-            Driver(KafkaAccess(stack.bootstrap_servers)) as driver,
+            Driver(_admin(stack)) as driver,
         ):
             found[name] = await slow_operator(stack, driver, _prepare, arguments.seconds, pool="STOCK" in environment)
     return found
@@ -154,6 +154,12 @@ async def _prepare(driver: Driver, count: int, *, traced: float) -> list[Record]
     await driver.consumed("notifications", BuyerContact.topic)
     await driver.consumed("payments", BuyerContact.topic)
     return paid
+
+
+def _admin(stack: Stack) -> KafkaAccess:
+    """The driver tells facts in everybody's place."""
+    login = stack.kafka
+    return KafkaAccess(login.bootstrap_servers, login.username, login.password)
 
 
 def _pids(stack: Stack) -> dict[str, int]:

@@ -128,7 +128,7 @@ def _print_pages(directory: Path) -> None:
         print(f"{component.name:<14} {pages}")
     if words := standing(site):
         print(f"{'':<14} Zipkin is {words}; everything else works without it")
-    print(f"{'kafka':<14} {site.bootstrap_servers}")
+    print(f"{'kafka':<14} {site.bootstrap_servers} (users in deploy/access, passwords in {directory / 'stack.json'})")
     print(f"{'postgres':<14} 127.0.0.1:{site.ports['postgres']} (passwords in {directory / 'postgres/postgres.json'})")
     print("development keys")
     for holder, key in {**site.storefront_keys, **site.agent_keys, **site.operations_keys}.items():

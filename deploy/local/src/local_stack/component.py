@@ -26,7 +26,8 @@ class RunningComponent:
         self._process = self._child(component.name, component.command, environment)
         self._migration: ManagedProcess | None = None
         if component.migrate is not None:
-            self._migration = self._child(f"The migration of {component.name}", component.migrate, environment)
+            as_owner = {**environment, **component.migrate_environment(site)}
+            self._migration = self._child(f"The migration of {component.name}", component.migrate, as_owner)
 
     def _child(self, name: str, arguments: tuple[str, ...], environment: Mapping[str, str]) -> ManagedProcess:
         command = [sys.executable, *arguments]

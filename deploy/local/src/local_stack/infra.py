@@ -9,12 +9,14 @@ from typing import Self
 from local_stack.kafka import Kafka
 from local_stack.kafka_settings import BENCH, SMALL, BrokerProfile
 from local_stack.postgres import Postgres
+from local_stack.postgres_databases import Databases
 from local_stack.shared_infra import SharedInfra, own_this_run, shared_infra
 
 __all__ = [
     "BENCH",
     "SMALL",
     "BrokerProfile",
+    "Databases",
     "Infra",
     "Kafka",
     "Postgres",
@@ -61,8 +63,8 @@ class Infra:
         self.kafka.kill()
         self.postgres.kill()
 
-    async def create_databases(self, names: Sequence[str]) -> dict[str, str]:
-        """A database and a role per name; returns SQLAlchemy URLs by name."""
+    async def create_databases(self, names: Sequence[str]) -> Databases:
+        """A database per name, with a role of that name and an owner; returns the URLs of both."""
         return await self.postgres.create_databases(list(names))
 
     async def __aenter__(self) -> Self:

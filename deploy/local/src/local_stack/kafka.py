@@ -8,8 +8,12 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from local_stack.access import Access
+from local_stack.errors import LocalStackError
 from local_stack.kafka_files import KafkaFiles, kafka_files
-from local_stack.kafka_settings import SMALL, BrokerProfile, server_properties, write_properties
+from local_stack.kafka_login import ADMIN, KafkaLogin
+from local_stack.kafka_rights import grant
+from local_stack.kafka_settings import SMALL, BrokerProfile, Listeners, server_properties, write_properties
 from local_stack.kafka_wire import answers
 from local_stack.ports import LOOPBACK, free_ports
 from local_stack.processes import ManagedProcess
@@ -19,7 +23,11 @@ STOP_GRACE_SECONDS = 10.0
 
 
 class Kafka:
-    """One broker with its data in `directory`. It keeps port and data over stop, kill and restart."""
+    """One broker with its data in `directory`. It keeps port and data over stop, kill and restart.
+
+    With a `password` it lets nobody in who cannot sign in, and the admin, whose password that is, says who may do what
+    (`grant`). `open_port` is for tests: there nobody is asked.
+    """
 
     def __init__(
         self,
@@ -27,6 +35,8 @@ class Kafka:
         *,
         port: int | None = None,
         controller_port: int | None = None,
+        open_port: int | None = None,
+        password: str | None = None,
         profile: BrokerProfile = SMALL,
         extra_settings: Mapping[str, str] | None = None,
         log: Path | None = None,
@@ -35,7 +45,9 @@ class Kafka:
         self.directory = directory
         self.port = port or free[0]
         self.controller_port = controller_port or free[1]
+        self.open_port = open_port
         self.log = log or directory / "kafka.log"
+        self._password = password
         self._profile = profile
         self._extra_settings = dict(extra_settings or {})
         self._process: ManagedProcess | None = None
@@ -44,6 +56,13 @@ class Kafka:
     def bootstrap_servers(self) -> str:
         """What clients connect to, `host:port`."""
         return f"{LOOPBACK}:{self.port}"
+
+    @property
+    def admin(self) -> KafkaLogin:
+        """The super user. Raises LocalStackError for a broker that asks nobody."""
+        if self._password is None:
+            raise LocalStackError("this broker asks nobody who they are")
+        return KafkaLogin(self.bootstrap_servers, ADMIN, self._password)
 
     @property
     def pid(self) -> int | None:
@@ -66,6 +85,10 @@ class Kafka:
             self._process = self._prepare(await asyncio.to_thread(kafka_files))
         self._process.start()
         await self._process.wait_ready(lambda: answers(self.port), START_TIMEOUT_SECONDS)
+
+    async def grant(self, access: Access, passwords: Mapping[str, str], *, prefix: str = "") -> None:
+        """Make these users, with these passwords and just these rights. Raises LocalStackError."""
+        await asyncio.to_thread(grant, self.admin, access, passwords, prefix=prefix)
 
     async def stop(self) -> None:
         """End the broker in its own time (up to 10 s)."""
@@ -94,7 +117,8 @@ class Kafka:
 
     def _prepare(self, files: KafkaFiles) -> ManagedProcess:
         data, properties = self.directory / "data", self.directory / "server.properties"
-        settings = server_properties(data, self.port, self.controller_port, self._extra_settings)
+        listeners = Listeners(self.port, self.controller_port, self._password, self.open_port)
+        settings = server_properties(data, listeners, self._extra_settings)
         write_properties(properties, settings)
         if not data.exists():
             _new_data(files, data)

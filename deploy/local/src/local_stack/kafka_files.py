@@ -16,7 +16,7 @@ from pathlib import Path
 
 from local_stack.errors import ComponentFailedError, LocalStackError
 from local_stack.java import identity, java
-from local_stack.kafka_settings import SMALL, server_properties, write_properties
+from local_stack.kafka_settings import SMALL, Listeners, server_properties, write_properties
 from local_stack.kafka_wire import answers
 from local_stack.locks import locked
 from local_stack.paths import LOCAL, cache_dir
@@ -28,6 +28,8 @@ POM = LOCAL / "pom.xml"
 LOG_CONFIGURATION = Path(__file__).with_name("log4j2.xml")
 DOWNLOAD_TIMEOUT_SECONDS = 900.0
 START_TIMEOUT_SECONDS = 60.0
+TRAINING = 2
+"""Raised when the training run loads other classes than before: a stack's archive is then made anew."""
 TEMPLATE_CLUSTER_ID = "AAAAAAAAAAAAAAAAAAAAAQ"
 
 
@@ -58,7 +60,7 @@ def kafka_files() -> KafkaFiles:
     Raises LocalStackError when Maven cannot fetch them, ComponentFailedError when this Kafka does not run.
     """
     base = cache_dir() / f"kafka-{_pinned('kafka')}-log4j-{_pinned('log4j')}"
-    archive = base / f"kafka-{sha256(identity(java()).encode()).hexdigest()[:12]}.jsa"
+    archive = base / f"kafka-{TRAINING}-{sha256(identity(java()).encode()).hexdigest()[:12]}.jsa"
     files = KafkaFiles(base / "libs", base / "template", archive)
     if files.libraries.exists() and files.template.exists() and files.archive.exists():
         return files
@@ -100,7 +102,7 @@ def _format(files: KafkaFiles) -> None:
     """Format an empty data directory once; new brokers start from a copy."""
     with tempfile.TemporaryDirectory(dir=files.template.parent) as scratch:
         data, properties = Path(scratch) / "data", Path(scratch) / "server.properties"
-        write_properties(properties, server_properties(data, 1, 2, {}))
+        write_properties(properties, server_properties(data, Listeners(1, 2), {}))
         command = files.command(
             SMALL.jvm_flags, "kafka.tools.StorageTool", "format", "-t", TEMPLATE_CLUSTER_ID, "-c", str(properties)
         )
@@ -125,7 +127,8 @@ def _train(files: KafkaFiles) -> None:
 async def _run_once(files: KafkaFiles, scratch: Path) -> None:
     shutil.copytree(files.template, scratch / "data")
     port, controller_port = free_ports(2)
-    write_properties(scratch / "server.properties", server_properties(scratch / "data", port, controller_port, {}))
+    listeners = Listeners(port, controller_port, password="training")  # noqa: S106 - lives for a second
+    write_properties(scratch / "server.properties", server_properties(scratch / "data", listeners, {}))
     draft = scratch / "kafka.jsa"
     flags = [*SMALL.jvm_flags, f"-XX:ArchiveClassesAtExit={draft}"]
     command = files.command(flags, "kafka.Kafka", str(scratch / "server.properties"))

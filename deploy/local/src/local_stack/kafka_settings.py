@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from local_stack.kafka_login import ADMIN
 from local_stack.ports import LOOPBACK
 
 
@@ -24,17 +25,66 @@ BENCH = BrokerProfile(("-Xms512m", "-Xmx1g", "-XX:+UseSerialGC"))
 """With the optimising compiler: slower to warm up, faster in the long run, for measurements."""
 
 
-def server_properties(data: Path, port: int, controller_port: int, extra: Mapping[str, str]) -> dict[str, str]:
+@dataclass(frozen=True)
+class Listeners:
+    """Where the broker listens on loopback, and whom it lets in.
+
+    With a `password` (the admin's) clients at `port` sign in and may do what their ACLs say; at `open_port`, if there
+    is one, nobody is asked and everything is allowed. Without a password `port` is such a port.
+    """
+
+    port: int
+    controller_port: int
+    password: str | None = None
+    open_port: int | None = None
+
+    def properties(self) -> dict[str, str]:
+        """The settings of listeners and of who may do what."""
+        clients = {"OPEN": self.port} if self.password is None else {"CLIENTS": self.port}
+        if self.open_port is not None:
+            clients["OPEN"] = self.open_port
+        internal = next(iter(clients))
+        listeners = ",".join(f"{name}://{LOOPBACK}:{port}" for name, port in clients.items())
+        protocol = "PLAINTEXT" if self.password is None else "SASL_PLAINTEXT"
+        return {
+            "listeners": f"{listeners},CONTROLLER://{LOOPBACK}:{self.controller_port}",
+            "advertised.listeners": listeners,
+            "controller.listener.names": "CONTROLLER",
+            "inter.broker.listener.name": internal,
+            "listener.security.protocol.map": f"OPEN:PLAINTEXT,CLIENTS:SASL_PLAINTEXT,CONTROLLER:{protocol}",
+            **({} if self.password is None else self._rights(self.password)),
+        }
+
+    def _rights(self, password: str) -> dict[str, str]:
+        # PLAIN knows the admin alone: by it a broker without users is told who they are.
+        plain = (
+            "org.apache.kafka.common.security.plain.PlainLoginModule required "
+            f'username="{ADMIN}" password="{password}" user_{ADMIN}="{password}";'
+        )
+        supers = [ADMIN] if self.open_port is None else [ADMIN, "ANONYMOUS"]
+        return {
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "allow.everyone.if.no.acl.found": "false",
+            "super.users": ";".join(f"User:{name}" for name in supers),
+            "sasl.enabled.mechanisms": "SCRAM-SHA-512,PLAIN",
+            "sasl.mechanism.inter.broker.protocol": "PLAIN",
+            "sasl.mechanism.controller.protocol": "PLAIN",
+            "listener.name.controller.sasl.enabled.mechanisms": "PLAIN",
+            "listener.name.controller.plain.sasl.jaas.config": plain,
+            "listener.name.clients.plain.sasl.jaas.config": plain,
+            "listener.name.clients.scram-sha-512.sasl.jaas.config": (
+                "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+            ),
+        }
+
+
+def server_properties(data: Path, listeners: Listeners, extra: Mapping[str, str]) -> dict[str, str]:
     """The contents of server.properties for one broker that is its own controller; `extra` wins."""
     return {
         "process.roles": "broker,controller",
         "node.id": "1",
-        "controller.quorum.voters": f"1@{LOOPBACK}:{controller_port}",
-        "listeners": f"PLAINTEXT://{LOOPBACK}:{port},CONTROLLER://{LOOPBACK}:{controller_port}",
-        "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{port}",
-        "controller.listener.names": "CONTROLLER",
-        "inter.broker.listener.name": "PLAINTEXT",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "controller.quorum.voters": f"1@{LOOPBACK}:{listeners.controller_port}",
+        **listeners.properties(),
         "log.dirs": str(data),
         # One broker: there is nobody to replicate to.
         "offsets.topic.replication.factor": "1",
@@ -64,6 +114,8 @@ def server_properties(data: Path, port: int, controller_port: int, extra: Mappin
 
 
 def write_properties(path: Path, settings: Mapping[str, str]) -> None:
-    """Write settings as a Java properties file."""
+    """Write settings as a Java properties file that only this user may read: there may be a password in it."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.chmod(0o600)
     path.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))

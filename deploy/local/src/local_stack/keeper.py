@@ -1,15 +1,18 @@
 """Keeps a test run's servers as long as the run's owner lives (see shared_infra.py)."""
 
 import asyncio
+import secrets
 import signal
 from contextlib import suppress
 from pathlib import Path
 
+from local_stack.access import Access
 from local_stack.errors import LocalStackError
 from local_stack.infra import Infra, Kafka
 from local_stack.kafka_settings import MANY_TOPICS
 from local_stack.locks import locked
 from local_stack.paths import write_private
+from local_stack.ports import LOOPBACK, free_ports
 from local_stack.proc import is_alive
 from local_stack.shared_infra import keeper_lock_path, remove_locks, remove_run
 
@@ -33,14 +36,29 @@ async def _keep(directory: Path, owner: int) -> int:
     # A starved broker is fenced and not dead: nothing here restarts it, so it need not outwait its old session quickly.
     patient = {"broker.session.timeout.ms": "20000", "broker.heartbeat.interval.ms": "2000"}
     log = directory / "logs" / "kafka.log"
-    kafka = Kafka(directory / "kafka", log=log, profile=MANY_TOPICS, extra_settings=patient)
+    password, port, open_port = secrets.token_urlsafe(12), *free_ports(2)
+    kafka = Kafka(
+        directory / "kafka",
+        port=port,
+        open_port=open_port,
+        password=password,
+        log=log,
+        profile=MANY_TOPICS,
+        extra_settings=patient,
+    )
     infra = Infra(directory, kafka=kafka)
     try:
         await infra.start()
+        await kafka.grant(Access(()), {})  # the admin; whoever runs a product here says who else there is
     except LocalStackError as error:
         write_private(directory / "infra.json", {"error": str(error)})
         return 1
-    state = {"bootstrap_servers": infra.bootstrap_servers, "postgres_admin_url": infra.postgres.admin_url}
+    state = {
+        "bootstrap_servers": f"{LOOPBACK}:{open_port}",
+        "secured_servers": infra.bootstrap_servers,
+        "kafka_password": password,
+        "postgres_admin_url": infra.postgres.admin_url,
+    }
     write_private(directory / "infra.json", state)
     while is_alive(owner) and not asked_to_stop.is_set():
         with suppress(TimeoutError):

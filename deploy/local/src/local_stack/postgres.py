@@ -11,7 +11,7 @@ import psycopg
 
 from local_stack.errors import ComponentFailedError
 from local_stack.ports import LOOPBACK, free_port
-from local_stack.postgres_databases import create_databases
+from local_stack.postgres_databases import Databases, create_databases, owner_role
 from local_stack.postgres_files import postgres_server
 from local_stack.postgres_home import SUPERUSER, PostgresHome, server_environment
 from local_stack.proc import children, is_alive, program_name
@@ -121,19 +121,19 @@ class Postgres:
         await self.stop()
         await self.start()
 
-    async def create_databases(self, names: list[str]) -> dict[str, str]:
-        """A database per name, owned by a role of that name; harmless when they exist. Returns URLs.
-
-        A URL is SQLAlchemy's (`postgresql+psycopg://…`).
-        """
+    async def create_databases(self, names: list[str]) -> Databases:
+        """A database per name, with a role of that name and an owner; harmless when they exist."""
         if self._home is None:
             raise ComponentFailedError("Postgres", "was never started", self.log)
-        passwords = {name: self._home.password(name) for name in names}
-        await create_databases(self.admin_url, passwords)
-        return {
-            name: f"postgresql+psycopg://{name}:{password}@{LOOPBACK}:{self.port}/{name}"
-            for name, password in passwords.items()
-        }
+        passwords = {role: self._home.password(role) for name in names for role in (name, owner_role(name))}
+        await create_databases(self.admin_url, passwords, names)
+
+        def url(role: str, name: str) -> str:
+            return f"postgresql+psycopg://{role}:{passwords[role]}@{LOOPBACK}:{self.port}/{name}"
+
+        return Databases(
+            {name: url(name, name) for name in names}, {name: url(owner_role(name), name) for name in names}
+        )
 
     def _prepare(self) -> ManagedProcess:
         server = postgres_server()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from local_stack import operators
+from local_stack.access import owner_of
 from local_stack.ports import LOOPBACK
 from local_stack.site import Site
 
@@ -35,6 +36,8 @@ class Component:
     environment: Callable[[Site], Environment]
     migrate: tuple[str, ...] | None = None
     """Run to its end before the process is started with the stack; None for a component without a database."""
+    migrate_environment: Callable[[Site], Environment] = lambda _site: {}
+    """What `migrate` is told otherwise than the process itself."""
     start_seconds: float = 60.0
     other_ports: tuple[tuple[str, int], ...] = ()
     """Further ports it listens on, as (name, preferred)."""
@@ -57,6 +60,7 @@ def _service(name: str, port: int, extra: Callable[[Site], Environment]) -> Comp
         preferred_port=port,
         ready_path="/health/ready",
         environment=lambda site: {**_common(name, site), **extra(site)},
+        migrate_environment=lambda site: _owner(name, site),
         pages=(("API", "/docs"), ("health", "/health/ready")),
     )
 
@@ -65,6 +69,7 @@ def _common(name: str, site: Site) -> Environment:
     return {
         "DATABASE_URL": site.databases[name],
         "KAFKA_BOOTSTRAP_SERVERS": site.bootstrap_servers,
+        **_kafka_user(name, site),
         "TOPIC_PREFIX": "",
         "HTTP_HOST": LOOPBACK,
         "HTTP_PORT": str(site.ports[name]),
@@ -74,6 +79,17 @@ def _common(name: str, site: Site) -> Environment:
         "TRACE_FILE": str(site.directory / "traces" / f"{name}.jsonl"),
         "LOG_LEVEL": "INFO",
     }
+
+
+def _owner(name: str, site: Site) -> Environment:
+    """The schema's owner and the topics': what the service itself may not do."""
+    return {"DATABASE_URL": site.owner_databases[name], **_kafka_user(owner_of(name), site)}
+
+
+def _kafka_user(user: str, site: Site) -> Environment:
+    if user not in site.kafka_passwords:
+        return {}
+    return {"KAFKA_USERNAME": user, "KAFKA_PASSWORD": site.kafka_passwords[user]}
 
 
 def _ordering(site: Site) -> Environment:

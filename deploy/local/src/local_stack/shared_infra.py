@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local_stack.errors import LocalStackError
+from local_stack.kafka_login import ADMIN, KafkaLogin
 from local_stack.locks import FileLock, locked
 from local_stack.paths import WORK_TREE, read_json
 from local_stack.postgres_home import remove_data
@@ -32,6 +33,9 @@ class SharedInfra:
     """How to reach the shared servers."""
 
     bootstrap_servers: str
+    """Where the broker asks nobody who they are."""
+    kafka: KafkaLogin
+    """The admin, where it does ask."""
     postgres_admin_url: str
     """The superuser's libpq URL for the database `postgres`."""
     directory: Path
@@ -59,7 +63,8 @@ def shared_infra() -> SharedInfra:
         state = _wait_for_state(directory)
     if "error" in state:
         raise LocalStackError(state["error"])
-    return SharedInfra(state["bootstrap_servers"], state["postgres_admin_url"], directory)
+    admin = KafkaLogin(state["secured_servers"], ADMIN, state["kafka_password"])
+    return SharedInfra(state["bootstrap_servers"], admin, state["postgres_admin_url"], directory)
 
 
 def keeper_lock_path(directory: Path) -> Path:

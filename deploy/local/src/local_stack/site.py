@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nacl.public import PrivateKey
 
+from local_stack.kafka_login import KafkaLogin
 from local_stack.paths import read_json, write_private
 from local_stack.ports import LOOPBACK, free_port
 
@@ -28,8 +29,12 @@ class Site:
     """The HTTP API's keys of people who look at cases and profiles."""
     operations_keys: dict[str, str] = field(default_factory=dict)
     """The keys of the services' operations desks, by holder."""
+    kafka_passwords: dict[str, str] = field(default_factory=dict)
+    """Of the users in deploy/access and of the admin; empty where the broker asks nobody who they are."""
     databases: dict[str, str] = field(default_factory=dict)
     """SQLAlchemy URLs; known once Postgres runs, and not stored here (postgres.json has the passwords)."""
+    owner_databases: dict[str, str] = field(default_factory=dict)
+    """The same as the owners of the schemas, for migrations."""
 
     @classmethod
     def load(cls, directory: Path) -> "Site":
@@ -42,6 +47,7 @@ class Site:
             storefront_keys=dict(state.get("storefront_keys") or {}),
             agent_keys=dict(state.get("agent_keys") or {}),
             operations_keys=dict(state.get("operations_keys") or {}),
+            kafka_passwords=dict(state.get("kafka_passwords") or {}),
         )
 
     def save(self) -> None:
@@ -52,6 +58,7 @@ class Site:
             "storefront_keys": self.storefront_keys,
             "agent_keys": self.agent_keys,
             "operations_keys": self.operations_keys,
+            "kafka_passwords": self.kafka_passwords,
         }
         write_private(self.directory / "stack.json", state)
 
@@ -76,6 +83,15 @@ class Site:
             self.agent_keys.setdefault(agent, f"dev_{secrets.token_urlsafe(24)}")
         for holder in OPERATIONS:
             self.operations_keys.setdefault(holder, f"dev_{secrets.token_urlsafe(24)}")
+
+    def invent_kafka_passwords(self, users: Iterable[str]) -> None:
+        """Make those that are not there yet. From then on everybody is told who they are."""
+        for user in users:
+            self.kafka_passwords.setdefault(user, secrets.token_urlsafe(24))
+
+    def kafka_login(self, user: str) -> KafkaLogin:
+        """How that user comes to the broker. Raises KeyError for an unknown one."""
+        return KafkaLogin(self.bootstrap_servers, user, self.kafka_passwords[user])
 
     def seal_public_key(self, service: str) -> str:
         """What others seal to that service with, base64 of 32 bytes."""

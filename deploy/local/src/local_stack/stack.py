@@ -7,10 +7,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
+from local_stack.access import read_access
 from local_stack.component import RunningComponent
 from local_stack.errors import AlreadyRunningError, LocalStackError
 from local_stack.infra import Infra
 from local_stack.kafka import Kafka
+from local_stack.kafka_login import ADMIN, KafkaLogin
 from local_stack.kafka_settings import SMALL, BrokerProfile
 from local_stack.locks import FileLock
 from local_stack.paths import run_dir
@@ -90,6 +92,11 @@ class Stack:
     def bootstrap_servers(self) -> str:
         """What Kafka clients connect to."""
         return self._site.bootstrap_servers
+
+    @property
+    def kafka(self) -> KafkaLogin:
+        """The brokers' admin, who may do everything."""
+        return self._site.kafka_login(ADMIN)
 
     @property
     def names(self) -> list[str]:
@@ -197,7 +204,10 @@ class Stack:
         infra = self._infrastructure()
         await self._together(self.start, list(INFRASTRUCTURE))
         with_database = [component.name for component in self.components if component.has_database]
-        self._site.databases = await infra.create_databases(with_database)
+        databases, _ = await asyncio.gather(
+            infra.create_databases(with_database), infra.kafka.grant(read_access(), self._site.kafka_passwords)
+        )
+        self._site.databases, self._site.owner_databases = databases.services, databases.owners
         extras = [*(component.tells(self._site) for component in self.components), self._environment]
         for component in self.components:
             ours = [extra.get(name, {}) for extra in extras for name in (EVERY_COMPONENT, component.name)]
@@ -213,6 +223,7 @@ class Stack:
             wanted |= {component.name: component.preferred_port, **dict(component.other_ports)}
         self._site.claim_ports(wanted)
         self._site.invent_secrets([c.name for c in self.components if c.has_database], STOREFRONTS, AGENTS)
+        self._site.invent_kafka_passwords([ADMIN, *read_access().names])
         self._site.save()
         (self.directory / "traces").mkdir(exist_ok=True)
 
@@ -222,6 +233,7 @@ class Stack:
             self.directory / "kafka",
             port=ports["kafka"],
             controller_port=ports["kafka-controller"],
+            password=self._site.kafka_passwords[ADMIN],
             profile=self._profile,
             log=self.log("kafka"),
         )

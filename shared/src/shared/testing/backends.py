@@ -17,10 +17,15 @@ _START_SECONDS = 90
 
 @dataclass(frozen=True)
 class Backends:
-    """`postgres` is a libpq URL of a superuser without a database name."""
+    """`postgres` is a libpq URL of a superuser without a database name.
+
+    At `kafka` nobody is asked who they are and everything is allowed; `secured` is the admin of the same brokers where
+    rights hold (None: these brokers know none).
+    """
 
     kafka: KafkaAccess
     postgres: str
+    secured: KafkaAccess | None = None
 
 
 @cache
@@ -31,7 +36,12 @@ def backends() -> Backends:
     from local_stack.infra import shared_infra  # noqa: PLC0415 - a deploy package, only needed here
 
     infra = shared_infra()
-    return Backends(KafkaAccess(infra.bootstrap_servers), infra.postgres_admin_url.rpartition("/")[0])
+    admin = infra.kafka
+    return Backends(
+        KafkaAccess(infra.bootstrap_servers),
+        infra.postgres_admin_url.rpartition("/")[0],
+        KafkaAccess(admin.bootstrap_servers, admin.username, admin.password),
+    )
 
 
 def _docker_answers() -> bool:
