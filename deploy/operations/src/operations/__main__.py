@@ -1,8 +1,14 @@
-"""`python -m operations serve | migrate`."""
+"""`python -m operations serve | migrate | accounts`."""
+
+import sys
 
 from operations.service import build
 from operations.settings import Settings
 from shared.kernel.cli import main
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["accounts"]:
+        from shared.signin.accounts import accounts
+
+        sys.exit(accounts(sys.argv[2:], service="operations", kind="staff", roles=("operator", "viewer")))
     main("operations", Settings, build)

@@ -1,16 +1,25 @@
 """The wiring of operations."""
 
+from datetime import timedelta
+
 import httpx
 
 from operations.api import router
 from operations.consumers import ReadModel
+from operations.evaluation import Evaluator
+from operations.figures import Figures
 from operations.hashes import EmailHashes
+from operations.pages.wiring import serve_pages
+from operations.progress import Progress
 from operations.reading import Reading
 from operations.reading.spans import Spans
 from operations.settings import Settings
+from operations.tidying import Tidier
+from operations.watching import Watch
 from shared.clock import Clock
 from shared.contracts import BuyerContact
 from shared.kernel.service import Service
+from shared.messaging.reading import GroupReading
 from shared.telemetry.pages import TracePages
 
 
@@ -22,10 +31,33 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     model = ReadModel(hashes)
     service.consumes(model.handlers())
     service.forgets(BuyerContact, model.buyer_erased)
-    http = httpx.AsyncClient(trust_env=False, follow_redirects=False)
+    http = httpx.AsyncClient(trust_env=False)
     service.closes(http.aclose)
     pages = TracePages(settings.trace_url_template)
     spans = Spans(http, settings.trace_api, pages)
     reading = Reading(service.database, hashes, pages, spans, settings.services)
+    service.runs(_evaluator(service, settings, http).run, Tidier(service.database, settings.keep).run)
     service.serves(router(reading, settings.operations_keys))
     return service
+
+
+def _evaluator(service: Service, settings: Settings, http: httpx.AsyncClient) -> Evaluator:
+    prefix = settings.topic_prefix
+    topics = [prefix + topic for topic in service.consumer.topics]
+    watch = Watch(
+        service.database,
+        http,
+        settings.services,
+        operations_key=settings.operations_key,
+        agent_key=settings.agent_key,
+    )
+    return Evaluator(
+        service.database,
+        Progress(GroupReading(settings.kafka, prefix + service.name, topics)),
+        watch,
+        Figures(service.metrics.registry),
+        settings.services,
+        every=timedelta(seconds=settings.evaluation_seconds),
+        overrides=settings.invariant_seconds,
+        clock=service.clock,
+    )

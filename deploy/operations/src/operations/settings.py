@@ -1,15 +1,16 @@
 """What operations is told from outside; the environment variables are the field names in capitals."""
 
+from datetime import timedelta
 from typing import Annotated
 
 from pydantic import Field, SecretStr, StringConstraints
 
-from shared.kernel.settings import ServiceSettings
+from operations.pages.settings import PageSettings
 
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s{}]+$")]
 
 
-class Settings(ServiceSettings):
+class Settings(PageSettings):
     """Whom it watches, who may look, how long it remembers."""
 
     #: Nobody waits for what is read here: large batches cost the least.
@@ -44,3 +45,8 @@ class Settings(ServiceSettings):
         pattern=r"^https?://[^{}]+\{trace_id\}[^{}]*$",
         description="where spans are read: Zipkin's .../api/v2/trace/{trace_id} or Jaeger's .../api/traces/{trace_id}",
     )
+
+    @property
+    def keep(self) -> timedelta:
+        """How long facts are remembered."""
+        return timedelta(days=self.keep_days)

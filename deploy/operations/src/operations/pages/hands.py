@@ -1,0 +1,61 @@
+"""What people do through the services: recorded before, done in their name, and its outcome recorded after."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from operations.pages.choosing import Chosen
+from operations.pages.trail import Trail
+from operations.services_client import NotAnsweredError, ServicesClient
+from shared.operations.answers import Outcome
+from shared.signin.sessions import Session
+
+_ACTIONS = {"redrive": "dead-letters/redrive", "discard": "dead-letters/discard", "retry": "work/retry"}
+#: The services ask for a reason also where nothing is done; it is not kept.
+_ONLY_LOOKING = "dry run"
+
+
+class Hands:
+    """Acts in several services, one after the other. A service that does not answer does not keep the others."""
+
+    def __init__(self, client: ServicesClient, trail: Trail) -> None:
+        self._client = client
+        self._trail = trail
+
+    async def look(self, session: Session, action: str, chosen: Chosen, trace: str | None) -> list[dict[str, Any]]:
+        """What would be done: a dry run. For the shape see `_outcome`."""
+        return await self._ask(session, action, chosen, {"reason": _ONLY_LOOKING, "dry_run": True}, trace)
+
+    async def act(self, session: Session, action: str, chosen: Chosen, reason: str, trace: str | None) -> UUID:
+        """Do it; the entry of the audit trail that says how it ended."""
+        entry = await self._trail.begin(session.who, action, str(chosen), reason)
+        outcomes = await self._ask(session, action, chosen, {"reason": reason, "dry_run": False}, trace)
+        await self._trail.finish(entry, {"services": outcomes})
+        return entry
+
+    async def _ask(
+        self, session: Session, action: str, chosen: Chosen, common: Mapping[str, Any], trace: str | None
+    ) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        remaining = chosen.limit
+        for service, what in chosen.bodies(self._client.names):
+            if chosen.filter is not None and remaining < 1:
+                found.append({"service": service, "problem": "was not asked: the limit was reached before"})
+                continue
+            limited = {"limit": remaining} if chosen.filter is not None else {}
+            if action != "retry" and chosen.filter is None:
+                limited = {"limit": len(what["ids"])}
+            body = {**what, **limited, **common}
+            try:
+                outcome = await self._client.act(service, Outcome, _ACTIONS[action], body, session.name, trace)
+            except NotAnsweredError as error:
+                found.append({"service": service, "problem": str(error), "unknown": error.unknown})
+                continue
+            remaining -= len(outcome.taken) + len(outcome.refused)
+            found.append(_outcome(outcome))
+        return found
+
+
+def _outcome(outcome: Outcome) -> dict[str, Any]:
+    """`service, matched, taken: [id], refused: [{id, reason}], left`; or `service, problem, unknown`."""
+    return outcome.model_dump(mode="json", exclude={"dry_run"})

@@ -1,0 +1,126 @@
+"""The first page: the services, the invariants, the operators, the last hour; and the invariants one by one."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from operations.pages.figures import broken_since, last_hour
+from operations.pages.rendering import BASE, page
+from operations.pages.room import Room
+from operations.reading import InvariantView, Reading, ServiceView
+from operations.services_client import Answer
+from shared.kernel.problems import Problem
+from shared.operations.answers import Summary, WorkCount
+from shared.signin.rendering import redirect
+
+#: Due work that nobody has taken for so long is late; a healthy service takes it within a second.
+_LATE = timedelta(minutes=1)
+_REFRESH_SECONDS = 15
+
+
+@dataclass(slots=True, frozen=True)
+class Line:
+    """A service on the page. `state`: ready, not ready, or does not answer; `why` where it is not ready."""
+
+    service: str
+    state: str
+    why: str
+    summary: Summary | None
+    late_since: datetime | None
+    outbox_seconds: float | None
+
+    @property
+    def well(self) -> bool:
+        return self.state == "ready"
+
+    def rows(self, state: str) -> int:
+        """Due work in that state."""
+        return sum(one.rows for one in self.work if one.state == state)
+
+    @property
+    def work(self) -> Sequence[WorkCount]:
+        return self.summary.work if self.summary is not None else ()
+
+
+def router(room: Room, reading: Reading) -> APIRouter:
+    """`/console`, `/console/invariants`, `/console/invariants/{name}`."""
+    routes = APIRouter(include_in_schema=False)
+
+    @routes.get("/")
+    async def root() -> Response:
+        return redirect(BASE)
+
+    @routes.get(BASE)
+    async def overview(request: Request, refresh: bool = False) -> Response:
+        session = await room.sessions.of(request)
+        answers, polled, invariants = await asyncio.gather(
+            room.client.everywhere(Summary, "summary", request.state.trace), reading.services(), reading.invariants()
+        )
+        async with room.database.reading() as tx:
+            figures, since = await last_hour(tx), await broken_since(tx)
+        now = room.now()
+        told = {one.service: one for one in answers}
+        return page(
+            "overview",
+            session=session,
+            now=now,
+            lines=[_line(told[one.service], one, now) for one in polled],
+            operators=[(one, each) for one in polled for each in one.operators or ()],
+            broken=[one for one in invariants if one.violations],
+            invariants=invariants,
+            since=since,
+            figures=figures,
+            refresh=_REFRESH_SECONDS if refresh else 0,
+        )
+
+    @routes.get(f"{BASE}/invariants")
+    async def listing(request: Request) -> Response:
+        session = await room.sessions.of(request)
+        every = sorted(await reading.invariants(), key=_broken_first)
+        async with room.database.reading() as tx:
+            since = await broken_since(tx)
+        return page("invariants", session=session, now=room.now(), invariants=every, since=since)
+
+    @routes.get(f"{BASE}/invariants/{{name}}")
+    async def one(request: Request, name: str) -> Response:
+        session = await room.sessions.of(request)
+        found = await reading.invariant(name)
+        if found is None:
+            raise Problem(HTTPStatus.NOT_FOUND, "unknown-invariant", "There is no invariant of this name.")
+        return page("invariant", session=session, now=room.now(), invariant=found)
+
+    return routes
+
+
+def _broken_first(one: InvariantView) -> bool:
+    return not one.violations
+
+
+def _line(answer: Answer[Summary], polled: ServiceView, now: datetime) -> Line:
+    """What a service says itself, now; where it does not, what it said when it was last asked."""
+    summary = answer.found
+    if summary is None:
+        ready = polled.ready and polled.asked_at is not None and now - polled.asked_at < _LATE
+        state = "ready" if ready else "does not answer" if not polled.checks else "not ready"
+        return Line(polled.service, state, _checks(polled.checks) or answer.problem or "", None, None, None)
+    problems = summary.consumer.problems
+    due = [one.oldest_due_at for one in summary.work if one.state == "due" and now - one.oldest_due_at > _LATE]
+    oldest = summary.outbox.oldest
+    return Line(
+        polled.service,
+        "not ready" if problems else "ready",
+        summary.consumer.halted or _checks(problems),
+        summary,
+        min(due, default=None),
+        None if oldest is None else max(0.0, (now - oldest).total_seconds()),
+    )
+
+
+def _checks(problems: dict[str, Any]) -> str:
+    return "; ".join(f"{part} {problem}" for part, problem in problems.items() if problem not in ("ok", None))

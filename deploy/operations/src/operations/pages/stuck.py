@@ -1,0 +1,88 @@
+"""Work that does not go by itself, of all services, and having it tried now."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Form, Query, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, StringConstraints
+
+from operations.pages.choosing import Chosen, reason, rows
+from operations.pages.hands import Hands
+from operations.pages.rendering import BASE, page
+from operations.pages.room import Room
+from operations.services_client import Answer
+from shared.operations.answers import Work, WorkRow
+from shared.signin.rendering import redirect
+
+STATES = ("due", "unknown", "parked")
+_MOST_SHOWN = 50
+Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
+
+
+class Listing(BaseModel):
+    """What the list shows; `show`: stuck, or all. `about`: an order's id, or a part of a row's key."""
+
+    service: Text = ""
+    state: Text = ""
+    kind: Text = ""
+    about: Annotated[str, StringConstraints(strip_whitespace=True, max_length=100)] = ""
+    show: Text = "stuck"
+    after: UUID | None = None
+
+
+def router(room: Room, hands: Hands) -> APIRouter:
+    """The pages of due work."""
+    routes = APIRouter(prefix=f"{BASE}/work", include_in_schema=False)
+
+    @routes.get("")
+    async def listing(request: Request, asked: Annotated[Listing, Query()]) -> Response:
+        session = await room.sessions.of(request)
+        answers = await room.client.everywhere(
+            Work,
+            "work",
+            request.state.trace,
+            services=[asked.service] if asked.service else None,
+            state=asked.state if asked.state in STATES else "",
+            kind=asked.kind,
+            about=asked.about,
+            stuck="false" if asked.show == "all" else "true",
+            limit=_MOST_SHOWN,
+            after=asked.after,
+        )
+        return page(
+            "work",
+            session=session,
+            now=room.now(),
+            services=room.client.names,
+            states=STATES,
+            filter=asked,
+            work=oldest(answers),
+            unasked=[one for one in answers if one.problem],
+            more=[(one.service, one.found.next) for one in answers if one.found is not None and one.found.next],
+        )
+
+    @routes.post("/retry")
+    async def retry(
+        request: Request,
+        csrf: Annotated[str, Form()],
+        words: Annotated[str, Form(max_length=500)] = "",
+        chosen: Annotated[Sequence[str], Form()] = (),
+    ) -> Response:
+        session = await room.acting(request, csrf)
+        entry = await hands.act(session, "retry", Chosen(rows(chosen)), reason(words), request.state.trace)
+        return redirect(f"{BASE}/audit/{entry}")
+
+    return routes
+
+
+def oldest(answers: Sequence[Answer[Work]]) -> list[WorkRow]:
+    """The work of all services, what is due longest first."""
+    found = [row for one in answers if one.found is not None for row in one.found.items]
+    return sorted(found, key=_due)
+
+
+def _due(row: WorkRow) -> datetime:
+    return row.due_at

@@ -1,0 +1,78 @@
+"""All pages as one, and refusals as pages."""
+
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from operations.pages import history, letters, orders, overview, stuck
+from operations.pages.hands import Hands
+from operations.pages.rendering import BASE, PAGES, page
+from operations.pages.room import Room
+from operations.pages.trail import Trail, signed_in
+from operations.reading import Reading
+from operations.services_client import ServicesClient
+from operations.settings import Settings
+from shared.kernel.problems import Problem, field_errors
+from shared.kernel.service import Service
+from shared.signin.sessions import Sessions, SignedOutError
+from shared.signin.wiring import serve_sign_in
+
+_TITLES = {403: "Not allowed", 404: "Not found", 422: "Something is missing"}
+
+
+def serve_pages(service: Service, settings: Settings, reading: Reading) -> None:
+    """Add the operations page to the service."""
+    sessions = serve_sign_in(service, PAGES, settings.access(), signed_in)
+    client = ServicesClient(settings.services, settings.operations_key, service.tracing)
+    service.closes(client.close)
+    room = Room(service.database, sessions, client, settings.trace_url_template)
+    trail = Trail(service.database)
+    hands = Hands(client, trail)
+    _refusals(service, sessions)
+    service.serves(
+        overview.router(room, reading),
+        orders.router(room, reading),
+        stuck.router(room, hands),
+        letters.router(room, hands),
+        history.router(room, trail),
+    )
+
+
+def _refusals(service: Service, sessions: Sessions) -> None:
+    """Under `/console` a refusal is a page; elsewhere it stays a problem document."""
+    app = service.app
+    refusals: tuple[type[Exception], ...] = (Problem, RequestValidationError, HTTPException)
+    before: dict[type[Exception], Any] = {kind: app.exception_handlers[kind] for kind in refusals}
+
+    def shown(kind: type[Exception]) -> Any:
+        async def handle(request: Request, error: Any) -> Response:
+            if not request.url.path.startswith(f"{BASE}/") and request.url.path != BASE:
+                answer: Any = before[kind](request, error)
+                return await answer  # type: ignore[no-any-return] # the kernel's handlers are coroutines
+            return await _refused(request, sessions, error)
+
+        return handle
+
+    for kind in before:
+        app.add_exception_handler(kind, shown(kind))
+
+
+async def _refused(request: Request, sessions: Sessions, error: Any) -> Response:
+    try:
+        session = await sessions.of(request)
+    except SignedOutError:
+        session = None
+    errors: list[dict[str, str]] = []
+    if isinstance(error, RequestValidationError):
+        status, detail = HTTPStatus.UNPROCESSABLE_ENTITY, "Some fields are missing or wrong. Go back and mend them."
+        errors = field_errors(error.errors())
+    elif isinstance(error, Problem):
+        status, detail = error.status, error.detail
+    else:
+        status, detail = HTTPStatus(error.status_code), "There is no such page."
+    title = _TITLES.get(status, status.phrase)
+    return page("refused", status, session=session, title=title, detail=detail, errors=errors)
