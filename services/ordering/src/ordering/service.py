@@ -8,12 +8,14 @@ from ordering.catalogue import CatalogueFiles
 from ordering.confirmations import Codes
 from ordering.consumers import FACTS, order_submitted
 from ordering.export import Collector
+from ordering.figures import Figures
 from ordering.settings import Settings
 from ordering.work import ClearSessions, RepeatTombstone
 from shared.clock import Clock
-from shared.contracts import OrderSubmitted
+from shared.contracts import Event, OrderSubmitted, QrDelivered
 from shared.kernel.auth import ApiKeys
 from shared.kernel.service import Service
+from shared.messaging.consumer import Handler
 from shared.sealed import Sealer
 from shared.telemetry.pages import TracePages
 
@@ -26,7 +28,10 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     agents = ApiKeys(settings.agent_keys, asked="agent key")
     keep_sessions = timedelta(days=settings.session_retention_days)
     limits = settings.fraud_limits
-    service.consumes({OrderSubmitted: order_submitted(catalogue, keep_sessions, limits), **FACTS})
+    figures = Figures(service.metrics.registry)
+    facts: dict[type[Event], Handler] = {**FACTS, QrDelivered: figures.timing(FACTS[QrDelivered])}
+    service.consumes({OrderSubmitted: order_submitted(catalogue, keep_sessions, limits), **facts})
+    service.shows(figures.recent)
     service.performs(ClearSessions(), RepeatTombstone())
     service.serves(
         api.router(service.database, catalogue, shops, keep_sessions, limits, TracePages(settings.trace_url_template)),

@@ -38,7 +38,34 @@ class Metrics:
             buckets=_SECONDS,
         )
         self.waiting = Gauge(
-            "work_waiting", "Due work by state; parked waits for a person", ["kind", "state"], registry=registry
+            "work_waiting",
+            "Rows of work: due, scheduled (not due yet), unknown (what became of a call), parked (waits for a person)",
+            ["kind", "state"],
+            registry=registry,
+        )
+        self.work_age = Gauge(
+            "work_oldest_seconds",
+            "Since when the longest waiting row of that state has been due; 0: none is due yet",
+            ["kind", "state"],
+            registry=registry,
+        )
+        self.retrying = Gauge("work_retrying", "Rows of work that were tried before", ["kind"], registry=registry)
+        self.outbox = Gauge("outbox_waiting", "Events committed and not yet cleared, up to 10000", registry=registry)
+        self.outbox_age = Gauge("outbox_oldest_seconds", "Age of the oldest event in the outbox", registry=registry)
+        self.letters = Gauge(
+            "dead_letters_waiting", "Dead letters that nobody has decided on", ["topic", "reason"], registry=registry
+        )
+        self.letters_age = Gauge(
+            "dead_letters_oldest_seconds", "Age of the oldest of them", ["topic"], registry=registry
+        )
+        self.lag = Gauge(
+            "consumer_lag_records",
+            "Records that are not applied yet, of the partitions this instance reads",
+            ["topic", "partition"],
+            registry=registry,
+        )
+        self.stalled = Gauge(
+            "consumer_stalled_seconds", "Since when nothing was applied although records wait", registry=registry
         )
         self.fenced = Counter("work_fenced", "Results refused because the lease had gone", registry=registry)
         self.transactions = Counter("transactions", "Database transactions", ["label"], registry=registry)

@@ -10,7 +10,7 @@ the latest when it records, that its rows belong to somebody else; then its resu
 import asyncio
 import random
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -177,18 +177,12 @@ class Board:
                     renewed = await rows.beat(tx, self.owner, sweep=started - swept > _SWEEP_SECONDS)
                     if started - swept > _SWEEP_SECONDS:
                         swept = started
-                        self._show(await rows.waiting(tx))
                 if renewed:
                     self._beat_at = started
                 else:
                     await self._start_over()
             except Exception as error:  # noqa: BLE001 - without a heartbeat nothing is begun, and leases run out
                 log.warning("heartbeat_failed", error=error)
-
-    def _show(self, waiting: Mapping[tuple[str, str], int]) -> None:
-        self._metrics.waiting.clear()
-        for (kind, state), count in waiting.items():
-            self._metrics.waiting.labels(kind, state).set(count)
 
     async def _start_over(self) -> None:
         """Others took us for dead and have our work: begin again under another name."""

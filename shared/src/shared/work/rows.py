@@ -67,12 +67,6 @@ async def beat(tx: Tx, owner: UUID, *, sweep: bool) -> bool:
     return renewed
 
 
-async def waiting(tx: Tx) -> dict[tuple[str, str], int]:
-    """How many rows there are by kind and state."""
-    found = await tx.execute("SELECT kind, state, count(*) AS rows FROM work GROUP BY kind, state")
-    return {(row.kind, row.state): row.rows for row in found}
-
-
 async def leave(tx: Tx, owner: UUID) -> None:
     """Leave: what is still in hand may have happened, and is anyone's."""
     await tx.execute("DELETE FROM instances WHERE id = :owner", owner=owner)

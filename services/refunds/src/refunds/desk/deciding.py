@@ -140,6 +140,8 @@ class Pass:
             }
         )
         clauses = [f"{ground.document} {ground.clause}" for ground in answer.grounds]
+        for clause in clauses:
+            self.figures.clauses.labels(answer.verdict, clause).inc()
         self.audit.add("decided", case, by=by, verdict=answer.verdict, clauses=clauses, decision_id=str(decision_id))
 
     def _approve(self, file: File, case: Case, answer: Decision, *, revoked: bool) -> None:

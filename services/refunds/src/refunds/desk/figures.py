@@ -24,6 +24,12 @@ class Figures:
         self.verdicts = Counter(
             "refund_verdicts", "Decisions by storefront and verdict", ["storefront", "verdict"], registry=registry
         )
+        self.clauses = Counter(
+            "refund_decisions_by_clause",
+            "Decisions by verdict and by each clause they rest on",
+            ["verdict", "clause"],
+            registry=registry,
+        )
 
     def show(self, due: Mapping[tuple[str, str, str], int], open_cases: Mapping[tuple[str, str], int]) -> None:
         """Replace what is shown. A window that was shown stays, at zero."""

@@ -1,0 +1,141 @@
+"""What waits, and how long: unread records, due work, the outbox, dead letters. For `/metrics`, from a loop of its own.
+
+Nothing of it is counted while events are on their way: one request to Kafka and one statement per round, whatever the
+traffic, and also while the consumer stands still. Every instance shows what the database says, so take the largest of
+its figures, not their sum; of Kafka each shows its own partitions.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from shared.contracts.base import EVENTS
+from shared.database import Database, Tx
+from shared.telemetry.logging import get_logger
+from shared.telemetry.metrics import Metrics
+
+log = get_logger(__name__)
+ROUND_SECONDS = 10.0
+_KAFKA_SECONDS = 5.0
+#: An outbox that is longer is a fault, however long exactly.
+_COUNTED = 10_000
+_ROUND = """
+SELECT 'work' AS what, kind AS name, CASE WHEN state = 'due' AND due_at > :now THEN 'scheduled' ELSE state END AS state,
+  count(*) AS rows, CAST(extract(epoch FROM :now - min(due_at)) AS float8) AS age,
+  count(*) FILTER (WHERE attempts > 0) AS retried
+FROM work GROUP BY 2, 3
+UNION ALL SELECT 'outbox', '', '', (SELECT count(*) FROM (SELECT 1 FROM outbox LIMIT :counted) AS some),
+  (SELECT CAST(extract(epoch FROM :now - born_at) AS float8) FROM outbox ORDER BY id LIMIT 1), 0
+UNION ALL SELECT 'dead', topic, reason, count(*), CAST(extract(epoch FROM :now - min(received_at)) AS float8), 0
+FROM dead_letters WHERE state = 'waiting' GROUP BY topic, reason
+"""
+#: A service's own figures, read in the same transaction.
+Reading = Callable[[Tx], Awaitable[None]]
+
+
+class Applying(Protocol):
+    """What the consumer has applied: the next offset by (topic, partition), and when (monotonic)."""
+
+    applied: dict[tuple[str, int], int]
+    applied_at: float
+
+
+class Backlog:
+    """Shows how far behind one instance and its database are."""
+
+    def __init__(
+        self,
+        database: Database,
+        metrics: Metrics,
+        applying: Applying,
+        connected: Callable[[], AIOKafkaConsumer | None],
+        *,
+        prefix: str = "",
+    ) -> None:
+        self.readings: list[Reading] = []
+        self._database = database
+        self._metrics = metrics
+        self._applying = applying
+        self._connected = connected
+        self._prefix = prefix
+        self._committed: dict[TopicPartition, int] = {}
+        self._behind_since: float | None = None
+
+    async def run(self) -> None:
+        """Look every few seconds until cancelled; what cannot be asked keeps its last figure."""
+        while True:
+            try:
+                await self.count()
+            except Exception as error:  # noqa: BLE001 - figures are no reason to stop
+                log.warning("backlog_not_counted", error=error)
+            try:
+                async with asyncio.timeout(_KAFKA_SECONDS):
+                    await self.measure_lag()
+            except Exception as error:  # noqa: BLE001 - as above
+                log.warning("lag_not_measured", error=error)
+            await asyncio.sleep(ROUND_SECONDS)
+
+    async def count(self) -> None:
+        """One look at the database. Raises psycopg.Error."""
+        async with self._database.reading() as tx:
+            found = (await tx.execute(_ROUND, now=tx.now, counted=_COUNTED)).all()
+            for reading in self.readings:
+                await reading(tx)
+        metrics = self._metrics
+        for gauge in (metrics.waiting, metrics.work_age, metrics.retrying, metrics.letters, metrics.letters_age):
+            gauge.clear()
+        for row in found:
+            age = max(0.0, row.age or 0.0)
+            if row.what == "work":
+                metrics.waiting.labels(row.name, row.state).set(row.rows)
+                metrics.work_age.labels(row.name, row.state).set(age)
+                metrics.retrying.labels(row.name).inc(row.retried)
+            elif row.what == "outbox":
+                metrics.outbox.set(row.rows)
+                metrics.outbox_age.set(age)
+            else:
+                topic = row.name if row.name in EVENTS else "unknown"
+                metrics.letters.labels(topic, row.state).inc(row.rows)
+                oldest = metrics.letters_age.labels(topic)
+                oldest.set(max(age, oldest._value.get()))  # noqa: SLF001 - several reasons, one oldest
+
+    async def measure_lag(self) -> None:
+        """One look at Kafka: how many records of our partitions nobody has applied. Raises KafkaError."""
+        consumer = self._connected()
+        if consumer is None:
+            return
+        mine = consumer.assignment()
+        ends = await consumer.end_offsets(mine) if mine else {}
+        await self._learn(consumer, set(ends))
+        self._metrics.lag.clear()
+        behind = 0
+        for place, end in ends.items():
+            lag = max(0, end - self._done(place))
+            behind += lag
+            self._metrics.lag.labels(place.topic.removeprefix(self._prefix), place.partition).set(lag)
+        self._show_stall(behind)
+
+    def _done(self, place: TopicPartition) -> int:
+        return max(self._committed.get(place, 0), self._applying.applied.get((place.topic, place.partition), 0))
+
+    async def _learn(self, consumer: AIOKafkaConsumer, mine: set[TopicPartition]) -> None:
+        """Where the group stands in partitions that have just become ours."""
+        for place in self._committed.keys() - mine:
+            del self._committed[place]
+        new = sorted(mine - self._committed.keys())
+        starts = await consumer.beginning_offsets(new) if new else {}
+        for place in new:
+            committed = await consumer.committed(place)
+            self._committed[place] = starts[place] if committed is None else committed
+
+    def _show_stall(self, behind: int) -> None:
+        now = time.monotonic()
+        if not behind:
+            self._behind_since = None
+        elif self._behind_since is None:
+            self._behind_since = now
+        since = self._behind_since
+        self._metrics.stalled.set(0.0 if since is None else now - max(since, self._applying.applied_at))
