@@ -19,11 +19,10 @@ from functools import lru_cache
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from opentelemetry import trace as ot
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
-from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.sdk.trace.export import SpanExporter
+from opentelemetry.trace import SpanKind
+
+from shared.telemetry.recording import Recorder, Recording
 
 Attributes = Mapping[str, str | int | float | bool]
 #: Told of every call that ended: whom we called, what for, what came of it, seconds.
@@ -39,33 +38,29 @@ class Span:
 
     __slots__ = ("_span", "traceparent")
 
-    def __init__(self, traceparent: str | None, span: ot.Span | None = None) -> None:
+    def __init__(self, traceparent: str | None, span: Recording | None = None) -> None:
         self.traceparent = traceparent
         self._span = span
 
     def set(self, name: str, value: str | float | bool) -> None:
         if self._span is not None:
-            self._span.set_attribute(name, value)
+            self._span.set({name: value})
 
     def placed(self, partition: int, offset: int) -> None:
         """Where Kafka put the message."""
         if self._span is not None:
-            self._span.set_attributes(
-                {"messaging.destination.partition.id": str(partition), "messaging.kafka.offset": offset}
-            )
+            self._span.set({"messaging.destination.partition.id": str(partition), "messaging.kafka.offset": offset})
 
     def rename(self, name: str) -> None:
         if self._span is not None:
-            self._span.update_name(name)
+            self._span.rename(name)
 
     def end(self, error: BaseException | str | None = None) -> None:
         """Finish. An error is recorded by its type only: its words may hold personal data."""
         if self._span is None:
             return
         if error is not None:
-            name = error if isinstance(error, str) else type(error).__name__
-            self._span.set_status(Status(StatusCode.ERROR, name))
-            self._span.set_attribute("error.type", name)
+            self._span.fail(error if isinstance(error, str) else type(error).__name__)
         self._span.end()
 
 
@@ -88,7 +83,7 @@ class Call(Span):
     def asks(self, method: str, url: str = "") -> None:
         """It is an HTTP request. Of the address only host and port are recorded."""
         if self._span is not None:
-            self._span.set_attributes({"http.request.method": method, **_server(url)})
+            self._span.set({"http.request.method": method, **_server(url)})
 
     def answered(self, status: int) -> None:
         """The HTTP response's status."""
@@ -134,19 +129,11 @@ class Tracing:
     ) -> None:
         self._ratio = ratio
         self._observe = observe
-        self._provider: TracerProvider | None = None
-        self._tracer: ot.Tracer | None = None
-        if exporters:
-            self._provider = TracerProvider(resource=Resource.create({"service.name": service}), shutdown_on_exit=False)
-            for exporter in exporters:
-                self._provider.add_span_processor(
-                    BatchSpanProcessor(exporter, max_queue_size=65536, schedule_delay_millis=500)
-                )
-            self._tracer = self._provider.get_tracer("esim")
+        self._recorder = Recorder(service, exporters) if exporters else None
 
     def records(self, parent: str | None) -> bool:
         """Whether a span that continues `parent` would be kept: where not, its attributes need not be made."""
-        return self._tracer is not None and (parent is None or parent.endswith(_SAMPLED))
+        return self._recorder is not None and (parent is None or parent.endswith(_SAMPLED))
 
     def start(
         self,
@@ -158,22 +145,14 @@ class Tracing:
     ) -> Span:
         """A new span that continues `parent` (checked where it came in), or a new trace where there is none."""
         if parent is None:
-            if self._tracer is None or random.random() >= self._ratio:  # noqa: S311 - sampling, not a secret
-                return Span(new_traceparent(sampled=self._tracer is None and self._ratio >= 1))
+            if self._recorder is None or random.random() >= self._ratio:  # noqa: S311 - sampling, not a secret
+                return Span(new_traceparent(sampled=self._recorder is None and self._ratio >= 1))
         elif not self.records(parent):
             return Span(parent)
-        if self._tracer is None:
+        if self._recorder is None:
             return Span(parent)
-        context = ot.set_span_in_context(NonRecordingSpan(_context(parent))) if parent else None
-        span = self._tracer.start_span(
-            name,
-            context=context,
-            kind=kind,
-            attributes=attributes,
-            links=[Link(_context(link)) for link in links],
-        )
-        made = span.get_span_context()
-        return Span(f"00-{made.trace_id:032x}-{made.span_id:016x}-01", span)
+        recording = Recording(self._recorder, name, parent, kind, attributes, links)
+        return Span(recording.traceparent, recording)
 
     @contextmanager
     def span(
@@ -216,8 +195,8 @@ class Tracing:
 
     def close(self) -> None:
         """Export what is waiting."""
-        if self._provider is not None:
-            self._provider.shutdown()
+        if self._recorder is not None:
+            self._recorder.close()
 
 
 def new_traceparent(*, sampled: bool) -> str:
@@ -229,12 +208,3 @@ def new_traceparent(*, sampled: bool) -> str:
 def trace_id(traceparent: str | None) -> str | None:
     """The 32 hex digits that name the trace."""
     return traceparent[3:35] if is_traceparent(traceparent) and traceparent else None
-
-
-def _context(traceparent: str) -> SpanContext:
-    return SpanContext(
-        trace_id=int(traceparent[3:35], 16),
-        span_id=int(traceparent[36:52], 16),
-        is_remote=True,
-        trace_flags=TraceFlags(int(traceparent[53:], 16)),
-    )
