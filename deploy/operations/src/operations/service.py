@@ -9,7 +9,6 @@ from operations.consumers import ReadModel
 from operations.evaluation import Evaluator
 from operations.figures import Figures
 from operations.hashes import EmailHashes
-from operations.pages.wiring import serve_pages
 from operations.progress import Progress
 from operations.reading import Reading
 from operations.reading.spans import Spans

@@ -71,6 +71,7 @@ orders = Table(
     merged("refund_settled_at", "greatest"),
     merged("refund_failed_at", "greatest"),
     Index("orders_number", "order_number"),
+    Index("orders_known", "known_at", postgresql_using="brin"),
     Index("orders_buyer", "buyer_id"),
     # Nearly empty, all of them: they hold what an invariant may be about.
     Index("orders_without_outcome", "paid_at", **_partial(_NO_OUTCOME)),
@@ -243,7 +244,8 @@ evaluations = Table(
 #: Who does something for all instances, once in a while: whoever takes the turn.
 turns = Table("turns", metadata, Column("name", Text, primary_key=True), timestamp("taken_at", nullable=False))
 
-#: What each service answered when it was last asked; `summary` is its own operations summary, `problem` why not.
+#: What each service answered when it was last asked, and why not (`problem`). `summary` is its own operations summary,
+#: the last that it gave.
 answers = Table(
     "answers",
     metadata,
@@ -253,6 +255,7 @@ answers = Table(
     Column("ready", Boolean, nullable=False),
     Column("checks", JSONB, nullable=False),
     Column("summary", JSONB),
+    timestamp("summary_at"),
     Column("operators", JSONB),
     Column("problem", Text),
 )

@@ -18,13 +18,13 @@ from refunds.privacy import HELD
 from refunds.settings import Settings
 from refunds.telegram.wiring import add_telegram
 from refunds.work.delivery import DeliveryDue
-from refunds.work.reading import GroupReading
 from refunds.work.timers import CaseDue, ClaimDue
 from refunds.work.watch import Watch
 from shared.clock import Clock
 from shared.contracts import BuyerContact
 from shared.kernel.privacy import exports
 from shared.kernel.service import Service
+from shared.messaging.reading import GroupReading
 
 
 def build(settings: Settings, *, clock: Clock | None = None) -> Service:

@@ -7,7 +7,7 @@ been applied (progress.py), and `:late` = as_of - `after`. What arrived here aft
 backlog nor topics that are read at different speeds can raise an alarm.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from inspect import cleandoc
@@ -63,10 +63,20 @@ class OrderInvariant(Invariant):
         )
 
 
+@dataclass(slots=True, frozen=True)
+class Seen:
+    """What is known of the services, and how far the watch itself has read (None: nothing since `started_at`)."""
+
+    services: Sequence[ServiceView]
+    now: datetime
+    as_of: datetime | None
+    started_at: datetime
+
+
 class ServiceInvariant(Invariant):
     """A rule over what the services answered last."""
 
-    def broken(self, services: Iterable[ServiceView], after: timedelta, now: datetime) -> Iterable[Found]:
+    def broken(self, seen: Seen, after: timedelta) -> Iterable[Found]:
         """What is wrong with whom."""
         raise NotImplementedError
 

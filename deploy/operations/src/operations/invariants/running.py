@@ -1,13 +1,9 @@
 """Invariants of the services themselves, from what each answers about itself."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from operations.invariants.base import Found, ServiceInvariant
-from operations.reading.views import ServiceView
-
-#: Under this name the watch speaks of itself.
-OPERATIONS = "operations"
+from operations.invariants.base import Found, Seen, ServiceInvariant
 
 
 class ServiceNotReady(ServiceInvariant):
@@ -20,10 +16,10 @@ class ServiceNotReady(ServiceInvariant):
     name = "service_not_ready"
     after = timedelta(minutes=1)
 
-    def broken(self, services: Iterable[ServiceView], after: timedelta, now: datetime) -> Iterable[Found]:
+    def broken(self, seen: Seen, after: timedelta) -> Iterable[Found]:
         """One per service."""
-        for one in services:
-            if one.not_ready_since is not None and one.not_ready_since <= now - after:
+        for one in seen.services:
+            if one.not_ready_since is not None and one.not_ready_since <= seen.now - after:
                 wrong = {name: said for name, said in one.checks.items() if said != "ok"}
                 yield Found(one.service, one.not_ready_since, {**wrong, "problem": one.problem})
 
@@ -38,12 +34,13 @@ class OutboxOld(ServiceInvariant):
     name = "outbox_old"
     after = timedelta(minutes=1)
 
-    def broken(self, services: Iterable[ServiceView], after: timedelta, now: datetime) -> Iterable[Found]:
+    def broken(self, seen: Seen, after: timedelta) -> Iterable[Found]:
         """One per service."""
-        for one in services:
-            oldest = one.summary.outbox.oldest if one.summary else None
-            if oldest is not None and one.asked_at is not None and oldest <= min(one.asked_at, now) - after:
-                yield Found(one.service, oldest, {"rows": one.summary.outbox.rows if one.summary else 0})
+        for one in seen.services:
+            if one.summary is None or one.summary.outbox.oldest is None:
+                continue
+            if one.summary.outbox.oldest <= seen.now - after:
+                yield Found(one.service, one.summary.outbox.oldest, {"rows": one.summary.outbox.rows})
 
 
 class DeadLettersWaiting(ServiceInvariant):
@@ -55,10 +52,10 @@ class DeadLettersWaiting(ServiceInvariant):
 
     name = "dead_letters_waiting"
 
-    def broken(self, services: Iterable[ServiceView], after: timedelta, now: datetime) -> Iterable[Found]:
+    def broken(self, seen: Seen, after: timedelta) -> Iterable[Found]:
         """One per service."""
-        del after, now
-        for one in services:
+        del after
+        for one in seen.services:
             if one.summary is not None and one.summary.dead_letters.waiting:
                 yield Found(one.service, None, {"waiting": one.summary.dead_letters.waiting})
 
@@ -72,10 +69,10 @@ class WorkParked(ServiceInvariant):
     name = "work_parked"
     severity = "ticket"
 
-    def broken(self, services: Iterable[ServiceView], after: timedelta, now: datetime) -> Iterable[Found]:
+    def broken(self, seen: Seen, after: timedelta) -> Iterable[Found]:
         """One per service and kind of work."""
-        del after, now
-        for one in services:
+        del after
+        for one in seen.services:
             for work in one.summary.work if one.summary else ():
                 if work.state == "parked" and work.rows:
                     yield Found(f"{one.service}/{work.kind}", work.oldest_due_at, {"rows": work.rows})
@@ -92,15 +89,30 @@ class WorkLate(ServiceInvariant):
     severity = "ticket"
     after = timedelta(minutes=15)
 
-    def broken(self, services: Iterable[ServiceView], after: timedelta, now: datetime) -> Iterable[Found]:
+    def broken(self, seen: Seen, after: timedelta) -> Iterable[Found]:
         """One per service, kind of work and state."""
-        for one in services:
-            for work in one.summary.work if one.summary and one.asked_at else ():
-                if work.state == "parked" or work.oldest_due_at is None or one.asked_at is None:
-                    continue
-                if work.oldest_due_at <= min(one.asked_at, now) - after:
+        for one in seen.services:
+            for work in one.summary.work if one.summary else ():
+                if work.state != "parked" and work.oldest_due_at <= seen.now - after:
                     subject = f"{one.service}/{work.kind}/{work.state}"
                     yield Found(subject, work.oldest_due_at, {"rows": work.rows})
 
 
-RUNNING = (ServiceNotReady(), OutboxOld(), DeadLettersWaiting(), WorkParked(), WorkLate())
+class WatchBehind(ServiceInvariant):
+    """The watch itself sees what happens.
+
+    For five minutes operations has not applied everything that was told: it has a backlog, or the brokers do not
+    answer. The rules about orders stand still meanwhile; they raise no false alarm, and no true one.
+    """
+
+    name = "watch_behind"
+    after = timedelta(minutes=5)
+
+    def broken(self, seen: Seen, after: timedelta) -> Iterable[Found]:
+        """Only itself."""
+        since = seen.as_of or seen.started_at
+        if since <= seen.now - after:
+            yield Found("operations", since)
+
+
+RUNNING = (ServiceNotReady(), OutboxOld(), DeadLettersWaiting(), WorkParked(), WorkLate(), WatchBehind())

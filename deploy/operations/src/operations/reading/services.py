@@ -24,6 +24,7 @@ _UNKNOWN: Mapping[str, Any] = {
     "not_ready_since": None,
     "checks": {},
     "summary": None,
+    "summary_at": None,
     "operators": None,
     "problem": "not asked yet",
 }

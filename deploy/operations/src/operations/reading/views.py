@@ -147,7 +147,10 @@ class OrderView(OrderLine):
 
 
 class ServiceView(BaseModel):
-    """A service as it answered last. `summary`: its own figures; `operators`: provisioning's view of its operators."""
+    """A service as it answered last, or the `problem` that kept it from answering.
+
+    `summary`: its own figures, of `summary_at`; `operators`: provisioning's view of its operators.
+    """
 
     service: str
     url: str
@@ -156,5 +159,6 @@ class ServiceView(BaseModel):
     not_ready_since: datetime | None
     checks: dict[str, str]
     summary: Summary | None
+    summary_at: datetime | None
     operators: list[dict[str, Any]] | None
     problem: str | None

@@ -51,6 +51,7 @@ CREATE TABLE orders (
   refund_failed_at timestamptz
 ) WITH (fillfactor = 60);
 CREATE INDEX orders_number ON orders (order_number);
+CREATE INDEX orders_known ON orders USING brin (known_at);
 CREATE INDEX orders_buyer ON orders (buyer_id);
 CREATE INDEX orders_without_outcome ON orders (paid_at) WHERE paid_at IS NOT NULL AND generated_at IS NULL
   AND profile_failed_at IS NULL AND top_up_applied_at IS NULL;
@@ -190,6 +191,7 @@ CREATE TABLE answers (
   ready boolean NOT NULL,
   checks jsonb NOT NULL,
   summary jsonb,
+  summary_at timestamptz,
   operators jsonb,
   problem text
 );

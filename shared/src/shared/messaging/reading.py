@@ -1,6 +1,7 @@
-"""Whether this service, with all its instances, has read everything that was told until now."""
+"""How far a consumer group has read: this service with all its instances."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -12,6 +13,19 @@ from shared.telemetry.logging import get_logger
 log = get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Offsets of one partition: of its oldest record, after its newest one, and after the last one applied."""
+
+    begin: int
+    end: int
+    applied: int
+
+    def applied_until(self, end: int) -> bool:
+        """Whether everything before this offset has been applied. Nothing to read is all that can be read."""
+        return self.end <= self.begin or self.applied >= end
+
+
 class GroupReading:
     """Compares the group's committed offsets with the ends of its topics."""
 
@@ -20,8 +34,8 @@ class GroupReading:
         self._group = group
         self._topics = topics
 
-    async def caught_up(self) -> bool:
-        """True where every record that is on the topics now has been applied; False also where nobody can say."""
+    async def places(self) -> Mapping[TopicPartition, Place] | None:
+        """Every partition of every topic; None where nobody can say (the brokers are away)."""
         consumer = AIOKafkaConsumer(**self._kafka.aiokafka(), group_id=None)
         admin = AIOKafkaAdminClient(**self._kafka.aiokafka())
         try:
@@ -37,8 +51,13 @@ class GroupReading:
             read = await admin.list_consumer_group_offsets(self._group, partitions=places)
         except (KafkaError, OSError) as error:
             log.warning("reading_unknown", error=error)
-            return False
+            return None
         finally:
             await consumer.stop()
             await admin.close()
-        return all(read[place].offset >= end[place] for place in places if end[place] > begin[place])
+        return {place: Place(begin[place], end[place], read[place].offset) for place in places}
+
+    async def caught_up(self) -> bool:
+        """True where every record that is on the topics now has been applied; False also where nobody can say."""
+        places = await self.places()
+        return places is not None and all(place.applied_until(place.end) for place in places.values())

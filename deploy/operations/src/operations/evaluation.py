@@ -1,0 +1,154 @@
+"""Evaluates the invariants on a schedule: one instance at a time, and every violation has a beginning and an end."""
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from operations.figures import Figures
+from operations.invariants import ALL, Invariant, OrderInvariant, Seen, ServiceInvariant
+from operations.progress import Progress
+from operations.reading import services
+from operations.watching import Watch
+from shared.clock import Clock
+from shared.database import Database, Tx
+from shared.telemetry.logging import get_logger
+
+log = get_logger(__name__)
+#: So many violations of one invariant are kept with their orders; of more the number is known.
+_KEPT = 1000
+_TURN = """
+INSERT INTO turns (name, taken_at) VALUES ('evaluation', :now)
+ON CONFLICT (name) DO UPDATE SET taken_at = EXCLUDED.taken_at WHERE turns.taken_at <= :before RETURNING 1
+"""
+_OF_SERVICES = """
+SELECT subject, CAST(NULL AS uuid) AS order_id, CAST(NULL AS text) AS order_number, since, detail
+FROM unnest(CAST(:subjects AS text[]), CAST(:sinces AS timestamptz[]), CAST(:details AS jsonb[]))
+  AS f(subject, since, detail)
+"""
+_STORE = """
+WITH found AS MATERIALIZED ({found}),
+ended AS (
+  UPDATE violations v SET resolved_at = :now
+  WHERE v.invariant = :name AND v.resolved_at IS NULL AND NOT EXISTS (SELECT 1 FROM found WHERE subject = v.subject)
+),
+kept AS (
+  INSERT INTO violations (violation_id, invariant, subject, order_id, order_number, since, detail,
+    first_seen_at, last_seen_at)
+  SELECT gen_random_uuid(), :name, subject, order_id, order_number, since, detail, :now, :now
+  FROM (SELECT * FROM found ORDER BY since NULLS FIRST, subject LIMIT {kept}) oldest
+  ON CONFLICT (invariant, subject) WHERE resolved_at IS NULL
+  DO UPDATE SET last_seen_at = EXCLUDED.last_seen_at, detail = EXCLUDED.detail, since = EXCLUDED.since
+)
+SELECT count(*) FROM found
+"""
+_EVALUATED = """
+INSERT INTO evaluations (invariant, evaluated_at, as_of, violations, milliseconds)
+VALUES (:name, :now, :as_of, :violations, :milliseconds)
+ON CONFLICT (invariant) DO UPDATE SET evaluated_at = EXCLUDED.evaluated_at, as_of = EXCLUDED.as_of,
+  violations = EXCLUDED.violations, milliseconds = EXCLUDED.milliseconds
+"""
+_STATE = "SELECT invariant, violations, evaluated_at, as_of FROM evaluations"
+
+
+class Evaluator:
+    """A loop of the service. `overrides`: seconds that an invariant may be broken before it counts, by its name."""
+
+    def __init__(
+        self,
+        database: Database,
+        progress: Progress,
+        watch: Watch,
+        figures: Figures,
+        urls: Mapping[str, str],
+        *,
+        every: timedelta,
+        overrides: Mapping[str, float],
+        clock: Clock,
+    ) -> None:
+        unknown = sorted(set(overrides) - {one.name for one in ALL})
+        if unknown:
+            raise ValueError(f"INVARIANT_SECONDS names no invariant: {', '.join(unknown)}")
+        self._database = database
+        self._progress = progress
+        self._watch = watch
+        self._figures = figures
+        self._urls = urls
+        self._every = every
+        self._after = {one.name: timedelta(seconds=overrides[one.name]) for one in ALL if one.name in overrides}
+        self._started_at = clock.now()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            try:
+                if await self._my_turn():
+                    await self.evaluate()
+                await self._show()
+            except Exception as error:  # noqa: BLE001 - the next round comes soon
+                log.warning("evaluation_failed", error=error)
+            await asyncio.sleep(self._every.total_seconds())
+
+    async def _my_turn(self) -> bool:
+        """One instance in each interval."""
+        async with self._database.transaction("turn") as tx:
+            taken = await tx.execute(_TURN, now=tx.now, before=tx.now - self._every * 0.9)
+            return bool(taken.scalar())
+
+    async def evaluate(self) -> None:
+        """Ask the services, see how far we have read, and evaluate all invariants, each in a transaction of its own."""
+        began = time.perf_counter()
+        await self._watch.ask()
+        as_of = await self._progress.look(self._database.clock.now())
+        for invariant in ALL:
+            if isinstance(invariant, ServiceInvariant) or as_of is not None:
+                await self._evaluate(invariant, as_of)
+        self._figures.seconds.observe(time.perf_counter() - began)
+
+    async def _evaluate(self, invariant: Invariant, as_of: datetime | None) -> None:
+        after = self._after.get(invariant.name, invariant.after)
+        began = time.perf_counter()
+        try:
+            async with self._database.transaction("invariant") as tx:
+                sql, values = await self._question(tx, invariant, as_of, after)
+                found = await tx.execute(
+                    _STORE.format(found=sql, kept=_KEPT), name=invariant.name, now=tx.now, **values
+                )
+                await tx.execute(
+                    _EVALUATED,
+                    name=invariant.name,
+                    now=tx.now,
+                    as_of=as_of,
+                    violations=found.scalar(),
+                    milliseconds=round((time.perf_counter() - began) * 1000),
+                )
+        except Exception as error:  # noqa: BLE001 - one rule that cannot be evaluated must not hide the others
+            log.error("invariant_not_evaluated", invariant=invariant.name, error=error)  # noqa: TRY400 - no words of exceptions in logs
+
+    async def _question(
+        self, tx: Tx, invariant: Invariant, as_of: datetime | None, after: timedelta
+    ) -> tuple[str, dict[str, Any]]:
+        if isinstance(invariant, OrderInvariant) and as_of is not None:
+            return invariant.sql(), {"as_of": as_of, "late": as_of - after, "after": after}
+        if not isinstance(invariant, ServiceInvariant):
+            raise TypeError(f"{invariant.name} is no kind of invariant that is known")
+        asked = await services.every(tx, self._urls)
+        found = list(invariant.broken(Seen(asked, tx.now, as_of, self._started_at), after))
+        return _OF_SERVICES, {
+            "subjects": [one.subject for one in found],
+            "sinces": [one.since for one in found],
+            "details": [json.dumps(dict(one.detail)) for one in found],
+        }
+
+    async def _show(self) -> None:
+        async with self._database.reading() as tx:
+            rows = (await tx.execute(_STATE)).all()
+        if rows:
+            known = [row.as_of.timestamp() for row in rows if row.as_of is not None]
+            self._figures.show(
+                {row.invariant: row.violations for row in rows},
+                max(row.evaluated_at for row in rows).timestamp(),
+                max(known, default=None),
+            )

@@ -1,0 +1,68 @@
+"""Forgets what is old, so that the database stays bounded. Nothing goes that an open violation is about."""
+
+import asyncio
+from datetime import timedelta
+
+from shared.database import Database
+from shared.telemetry.logging import get_logger
+
+log = get_logger(__name__)
+_EVERY_SECONDS = 3600.0
+_AT_ONCE = 5000
+
+_FACTS = f"""
+DELETE FROM facts WHERE event_id IN (SELECT event_id FROM facts WHERE known_at < :before LIMIT {_AT_ONCE})
+"""
+#: An order lives as long as its last fact; what belongs to it goes with it.
+_ORDERS = f"""
+WITH gone AS (
+  DELETE FROM orders WHERE order_id IN (
+    SELECT order_id FROM orders o WHERE o.known_at < :before
+      AND NOT EXISTS (SELECT 1 FROM facts f WHERE f.order_id = o.order_id)
+      AND NOT EXISTS (SELECT 1 FROM violations v WHERE v.order_id = o.order_id AND v.resolved_at IS NULL)
+    LIMIT {_AT_ONCE})
+  RETURNING order_id
+),
+esims_gone AS (DELETE FROM esims WHERE order_id IN (SELECT order_id FROM gone)),
+cases_gone AS (DELETE FROM cases WHERE order_id IN (SELECT order_id FROM gone)),
+refunds_gone AS (DELETE FROM refunds WHERE order_id IN (SELECT order_id FROM gone)),
+charges_gone AS (DELETE FROM charges WHERE order_id IN (SELECT order_id FROM gone))
+SELECT order_id FROM gone
+"""
+_BUYERS = f"""
+DELETE FROM buyers WHERE buyer_id IN (
+  SELECT buyer_id FROM buyers b WHERE GREATEST(b.updated_at, b.erased_at) < :before
+    AND NOT EXISTS (SELECT 1 FROM orders o WHERE o.buyer_id = b.buyer_id) LIMIT {_AT_ONCE})
+"""
+_ERASURES = """
+DELETE FROM erasures WHERE requested_at < :before
+  AND num_nulls(payments_at, provisioning_at, notifications_at, refunds_at) = 0
+"""
+_VIOLATIONS = "DELETE FROM violations WHERE resolved_at < :before"
+
+
+class Tidier:
+    """A loop of the service."""
+
+    def __init__(self, database: Database, keep: timedelta) -> None:
+        self._database = database
+        self._keep = keep
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            try:
+                await self.tidy()
+            except Exception as error:  # noqa: BLE001 - tried again within the hour
+                log.warning("tidying_failed", error=error)
+            await asyncio.sleep(_EVERY_SECONDS)
+
+    async def tidy(self) -> None:
+        """Forget everything that is due, a part at a time: a long transaction would hold up vacuum."""
+        for statement in (_FACTS, _ORDERS, _BUYERS, _ERASURES, _VIOLATIONS):
+            while await self._forget(statement) >= _AT_ONCE:
+                pass
+
+    async def _forget(self, statement: str) -> int:
+        async with self._database.transaction("tidy") as tx:
+            return (await tx.execute(statement, before=tx.now - self._keep)).rowcount
