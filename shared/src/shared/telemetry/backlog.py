@@ -27,7 +27,7 @@ SELECT 'work' AS what, kind AS name, CASE WHEN state = 'due' AND due_at > :now T
   count(*) AS rows, CAST(extract(epoch FROM :now - min(due_at)) AS float8) AS age,
   count(*) FILTER (WHERE attempts > 0) AS retried
 FROM work GROUP BY 2, 3
-UNION ALL SELECT 'outbox', '', '', (SELECT count(*) FROM (SELECT 1 FROM outbox LIMIT :counted) AS some),
+UNION ALL SELECT 'outbox', '', '', (SELECT count(*) FROM (SELECT 1 FROM outbox LIMIT :counted) AS bounded),
   (SELECT CAST(extract(epoch FROM :now - born_at) AS float8) FROM outbox ORDER BY id LIMIT 1), 0
 UNION ALL SELECT 'dead', topic, reason, count(*), CAST(extract(epoch FROM :now - min(received_at)) AS float8), 0
 FROM dead_letters WHERE state = 'waiting' GROUP BY topic, reason

@@ -1,0 +1,149 @@
+"""The figures of what waits: each as somebody who is woken by them would check it."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+from shared.contracts import OrderPaid
+from shared.database import Tx
+from shared.ids import uuid7
+from shared.kernel.service import Service
+from shared.spine import dead_letters, outbox, work
+from shared.testing.facts import paid
+from shared.testing.stage import Stage
+from shared.testing.toy import service as toy
+from shared.testing.toy.settings import Settings
+
+
+def figure(service: Service, name: str, **labels: str) -> float | None:
+    return service.metrics.registry.get_sample_value(name, labels)
+
+
+async def rows_of_all_ages(tx: Tx) -> None:
+    now = tx.now
+    common: dict[str, Any] = {"payload": {}, "owner": None, "trace": None, "created_at": now}
+    states = [("due", -30, 1), ("due", -10, 0), ("due", 600, 3), ("unknown", -60, 2), ("parked", -90, 0)]
+    await tx.insert(
+        work,
+        [
+            common
+            | {
+                "id": uuid7(),
+                "kind": "elsewhere",
+                "key": str(number),
+                "state": state,
+                "attempts": attempts,
+                "due_at": now + timedelta(seconds=seconds),
+            }
+            for number, (state, seconds, attempts) in enumerate(states)
+        ],
+    )
+    # In the future, so that the relay leaves it alone.
+    born = {"topic": "x", "key": "k", "value": None, "headers": {}}
+    await tx.insert(outbox, [born | {"id": uuid7(), "born_at": now + timedelta(hours=1)}])
+    letter = {"partition": 0, "key": None, "detail": "", "headers": {}, "payload": None, "sealed": 0}
+    await tx.insert(
+        dead_letters,
+        [
+            letter
+            | {
+                "id": uuid7(),
+                "topic": topic,
+                "record_offset": number,
+                "reason": reason,
+                "received_at": now - timedelta(seconds=seconds),
+                "state": state,
+            }
+            for number, (topic, reason, seconds, state) in enumerate(
+                [
+                    (OrderPaid.topic, "invalid_body", 100, "waiting"),
+                    (OrderPaid.topic, "handler_failed", 200, "waiting"),
+                    (OrderPaid.topic, "handler_failed", 900, "discarded"),
+                    ("nobody's", "unknown_topic", 50, "waiting"),
+                ]
+            )
+        ],
+    )
+
+
+async def test_work_outbox_and_dead_letters_by_state_and_age(stage: Stage) -> None:
+    service = await stage.service(toy.build, Settings)
+    async with service.database.transaction() as tx:
+        await rows_of_all_ages(tx)
+    await service._backlog.count()
+    kind = "elsewhere"
+    counts = {"due": 2, "scheduled": 1, "unknown": 1, "parked": 1}
+    assert counts == {state: figure(service, "work_waiting", kind=kind, state=state) for state in counts}
+    ages = {state: figure(service, "work_oldest_seconds", kind=kind, state=state) for state in counts}
+    assert ages["scheduled"] == 0
+    for state, least in (("due", 30), ("unknown", 60), ("parked", 90)):
+        age = ages[state]
+        assert age is not None
+        assert least <= age < least + 30
+    assert figure(service, "work_retrying", kind=kind) == 3
+    assert figure(service, "outbox_waiting") == 1
+    assert figure(service, "outbox_oldest_seconds") == 0
+    waiting = {
+        (topic, reason): figure(service, "dead_letters_waiting", topic=topic, reason=reason)
+        for topic, reason in [
+            (OrderPaid.topic, "invalid_body"),
+            (OrderPaid.topic, "handler_failed"),
+            ("unknown", "unknown_topic"),
+            ("nobody's", "unknown_topic"),
+        ]
+    }
+    assert list(waiting.values()) == [1, 1, 1, None]
+    oldest = figure(service, "dead_letters_oldest_seconds", topic=OrderPaid.topic)
+    assert oldest is not None
+    assert 200 <= oldest < 230
+
+
+async def test_what_is_gone_is_not_shown_any_more(stage: Stage) -> None:
+    service = await stage.service(toy.build, Settings)
+    async with service.database.transaction() as tx:
+        await rows_of_all_ages(tx)
+    await service._backlog.count()
+    async with service.database.transaction() as tx:
+        for table in ("work", "dead_letters", "outbox"):
+            await tx.execute(f"DELETE FROM {table}")
+    await service._backlog.count()
+    assert figure(service, "work_waiting", kind="elsewhere", state="parked") is None
+    assert figure(service, "dead_letters_waiting", topic=OrderPaid.topic, reason="invalid_body") is None
+    assert figure(service, "outbox_waiting") == 0
+
+
+async def test_lag_grows_while_the_consumer_stands_still_and_goes_when_it_goes_on(stage: Stage) -> None:
+    service = await stage.service(toy.build, Settings)
+    await stage.publish(*[paid() for _ in range(5)])
+
+    async def lag() -> float:
+        await service._backlog.measure_lag()
+        samples = [s for family in service.metrics.registry.collect() for s in family.samples]
+        return sum(sample.value for sample in samples if sample.name == "consumer_lag_records")
+
+    async def caught_up() -> bool:
+        return await lag() == 0 and service.metrics.batch._sum.get() == 5
+
+    await stage.eventually(caught_up)
+    assert figure(service, "consumer_stalled_seconds") == 0
+
+    go_on = asyncio.Event()
+    apply = service.consumer.consume
+
+    async def stuck(records: Any) -> None:
+        await go_on.wait()
+        await apply(records)
+
+    service.consumer.consume = stuck  # type: ignore[method-assign] # a handler that hangs
+    await stage.publish(*[paid() for _ in range(7)])
+
+    async def behind() -> bool:
+        return await lag() == 7 and bool(figure(service, "consumer_stalled_seconds"))
+
+    await stage.eventually(behind)
+    go_on.set()
+
+    async def caught_up_again() -> bool:
+        return await lag() == 0 and figure(service, "consumer_stalled_seconds") == 0
+
+    await stage.eventually(caught_up_again)
