@@ -1,0 +1,160 @@
+"""Personal data in dead letters: in no answer, gone with the decision, and not brought back after an erasure."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from shared.contracts import BuyerContact, OrderSubmitted
+from shared.database import Tx
+from shared.messaging.cloudevents import header_texts, to_wire
+from shared.messaging.consumer import Received, Tombstone
+from shared.testing.facts import contact
+
+NAME, MAIL, PHONE = "Zhanna Canary", "zhanna.canary@example.org", "+77010001234"
+CANARIES = ("Zhanna", "canary", "zhanna", "7010001234")
+
+
+async def everything_said(room: Any) -> str:
+    """All that the desk tells, as one text."""
+    said = [(await room.client.get(path)).text for path in ("/summary", "/dead-letters?limit=200", "/work", "/log")]
+    for item in (await room.get("/dead-letters"))["items"]:
+        said.append((await room.client.get(f"/dead-letters/{item['id']}")).text)
+        for dry_run in (True, False):
+            body = {"ids": [item["id"]], "reason": "to see what it says", "dry_run": dry_run}
+            said.append((await room.client.post("/dead-letters/redrive", json=body)).text)
+    said += [(await room.client.get(path)).text for path in ("/dead-letters?limit=200", "/log")]
+    return "\n".join(said)
+
+
+async def test_no_answer_shows_what_a_sealed_record_holds(enter: Any) -> None:
+    async def fails(_tx: Tx, batch: Sequence[Received[Any]]) -> None:
+        raise ValueError(f"no words of mine: {batch[0].event}")
+
+    room = await enter(handlers={BuyerContact: fails, OrderSubmitted: fails})
+    person = contact().model_copy(update={"name": NAME, "email": MAIL, "phone": PHONE})
+    await room.stage.publish(person)
+    body = json.dumps({"buyer": {"name": NAME, "email": MAIL}}).encode()
+    spoilt = {
+        "ce_specversion": "1.0",
+        "ce_id": MAIL,
+        "ce_source": f"/{NAME}",
+        "ce_type": MAIL,
+        "ce_time": PHONE,
+        "content-type": NAME,
+        "x-buyer": MAIL,
+    }
+    await room.stage.raw(OrderSubmitted.topic, MAIL.encode(), body, to_wire(spoilt))
+    await room.stage.raw(
+        OrderSubmitted.topic, f"esimka:{NAME}".encode(), body, to_wire(spoilt | {"ce_specversion": ""})
+    )
+    await room.stage.raw(
+        BuyerContact.topic, PHONE.encode(), body, to_wire(spoilt | {"ce_type": BuyerContact.ce_type()})
+    )
+    await room.letters(4)
+    said = await everything_said(room)
+    assert [canary for canary in CANARIES if canary in said] == []
+    keyed = (await room.get("/dead-letters", key=MAIL))["items"]
+    assert [item["sealed"] for item in keyed] == [True], "who knows the key finds the letter"
+    assert keyed[0]["key"].startswith("#")
+    theirs = (await room.get("/dead-letters", key=str(person.buyer_id)))["items"]
+    assert [item["key"] for item in theirs] == [str(person.buyer_id)], "an id says nothing of anybody"
+    full = await room.letter(keyed[0]["id"])
+    assert (full["sealed"], full["payload"]) == (True, None)
+
+
+async def test_what_was_sealed_is_opened_for_the_redrive_and_deleted_with_the_decision(enter: Any) -> None:
+    seen: list[str] = []
+    broken = True
+
+    async def handle(_tx: Tx, batch: Sequence[Received[BuyerContact]]) -> None:
+        if broken:
+            raise ValueError("not yet")
+        seen.extend(one.event.email for one in batch)
+
+    room = await enter(handlers={BuyerContact: handle})
+    person = contact().model_copy(update={"email": MAIL})
+    await room.stage.publish(person, contact())
+    ids = await room.letters(2)
+    [letter] = [item["id"] for item in (await room.get("/dead-letters", key=person.key()))["items"]]
+    [other] = set(ids) - {letter}
+    broken = False
+    assert (await room.redrive(ids=[letter]))["taken"] == [letter]
+    assert seen == [MAIL]
+    await room.post("/dead-letters/discard", ids=[other])
+    assert await room.query("SELECT DISTINCT sealed, payload FROM dead_letters") == [(1, None)]
+
+
+async def test_a_letter_sealed_to_another_key_waits_and_says_so(enter: Any) -> None:
+    room = await enter()
+    await room.stage.raw(BuyerContact.topic, b"k", b"{}", [])
+    [letter] = await room.letters(1)
+    await room.query("UPDATE dead_letters SET payload = 'bm90IGEgYm94' RETURNING 1")
+    for dry_run in (True, False):
+        [refused] = (await room.redrive(ids=[letter], dry_run=dry_run))["refused"]
+        assert refused["reason"].startswith("its payload was sealed to a key")
+
+
+async def test_a_redrive_at_the_moment_of_an_erasure_brings_nobody_back(enter: Any) -> None:
+    """The erasure waits for the redrive, then forgets also what that brought back."""
+    broken, begun, go_on = True, asyncio.Event(), asyncio.Event()
+
+    async def keep(tx: Tx, batch: Sequence[Received[BuyerContact]]) -> None:
+        if broken:
+            raise ValueError("not yet")
+        for one in batch:
+            await tx.execute("INSERT INTO seen (order_id, handled) VALUES (:id, 1)", id=one.event.buyer_id)
+        begun.set()
+        await go_on.wait()
+
+    async def forget(tx: Tx, batch: Sequence[Tombstone]) -> None:
+        await tx.execute(
+            "DELETE FROM seen WHERE CAST(order_id AS text) = ANY(CAST(:keys AS text[]))",
+            keys=[one.key for one in batch],
+        )
+
+    room = await enter(handlers={BuyerContact: keep}, forgets={BuyerContact: forget})
+    person = contact()
+    [sent] = await room.stage.publish(person)
+    [letter] = await room.letters(1)
+    broken = False
+    redrive = asyncio.create_task(room.redrive(ids=[letter]))
+    await begun.wait()
+    tombstone = to_wire({**header_texts(sent, person.updated_at), "ce_id": "erased"})
+    await room.stage.raw(BuyerContact.topic, person.key().encode(), None, tombstone)
+
+    async def waits() -> bool:
+        sql = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        return bool(await room.query(sql))
+
+    await room.stage.eventually(waits)
+    go_on.set()
+    assert (await redrive)["taken"] == [letter]
+
+    async def forgotten() -> bool:
+        return not await room.query("SELECT 1 AS one FROM seen UNION ALL SELECT 1 FROM dead_letters")
+
+    await room.stage.eventually(forgotten)
+    [refused] = (await room.redrive(ids=[letter]))["refused"]
+    assert refused["reason"].startswith("it does not wait")
+
+
+async def test_a_tombstone_whose_handler_failed_is_redriven_too(enter: Any) -> None:
+    broken = True
+    erased: list[str] = []
+
+    async def forget(_tx: Tx, batch: Sequence[Tombstone]) -> None:
+        if broken:
+            raise ValueError("not yet")
+        erased.extend(one.key for one in batch)
+
+    room = await enter(forgets={BuyerContact: forget})
+    person = contact()
+    headers = to_wire({"ce_specversion": "1.0", "ce_id": "1", "ce_type": BuyerContact.ce_type()})
+    await room.stage.raw(BuyerContact.topic, person.key().encode(), None, headers)
+    [letter] = await room.letters(1)
+    broken = False
+    assert (await room.redrive(ids=[letter]))["taken"] == [letter]
+    assert erased == [person.key()]
+    assert await room.query("SELECT 1 FROM dead_letters") == [], "erased means erased"
+    assert [line["action"] for line in (await room.get("/log"))["items"]] == ["dead-letter.redriven"]

@@ -1,0 +1,104 @@
+"""Stuck work: what is listed, and what "now" means for parked, uncertain, failing and future rows."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+from shared.database import Tx
+from shared.ids import uuid7
+from shared.testing.facts import paid
+from shared.work import Item, NeedsPersonError, NotNow, Unknown
+
+
+class Outside:
+    """An outside world that answers by the plan's title."""
+
+    def __init__(self) -> None:
+        self.calls: list[Item] = []
+        self.good = False
+        self.hold = asyncio.Event()
+
+    async def call(self, item: Item) -> None:
+        self.calls.append(item)
+        if self.good:
+            return
+        match item.payload["plan"]["title"]:
+            case "parked":
+                raise NeedsPersonError("ask the bank")
+            case "unknown":
+                raise Unknown("no answer", delay=timedelta(hours=1))
+            case "refused":
+                raise NotNow("come back later", delay=timedelta(hours=1))
+            case "held":
+                await self.hold.wait()
+
+
+async def listed(room: Any, count: int, **filters: Any) -> dict[str, dict[str, Any]]:
+    """The rows by key, once there are so many."""
+
+    async def there() -> list[dict[str, Any]]:
+        found = (await room.get("/work", **filters))["items"]
+        return found if len(found) == count else []
+
+    return {row["key"]: row for row in await room.stage.eventually(there)}
+
+
+async def test_stuck_work_is_tried_now_and_parked_work_asks_first(enter: Any) -> None:
+    outside = Outside()
+    room = await enter(call=outside.call)
+    facts = {title: paid(title) for title in ("parked", "unknown", "refused", "held")}
+    await room.stage.publish(*facts.values())
+    keys = {title: str(fact.order_id) for title, fact in facts.items()}
+    rows = await listed(room, 3, stuck="true")
+    assert {title: (rows[keys[title]]["state"], rows[keys[title]]["last_error"]) for title in list(keys)[:3]} == {
+        "parked": ("parked", "ask the bank"),
+        "unknown": ("unknown", "no answer"),
+        "refused": ("due", "come back later"),
+    }
+    assert set(await listed(room, 1, state="parked")) == {keys["parked"]}
+    assert set(await listed(room, 1, about=keys["refused"])) == {keys["refused"]}
+    assert "payload" not in rows[keys["parked"]]
+    [held] = (await listed(room, 1, about=keys["held"])).values()
+    assert held["held"] is True
+    ids = [row["id"] for row in rows.values()]
+    stranger = str(uuid7())
+    rehearsed = await room.post("/work/retry", ids=[*ids, held["id"], stranger], dry_run=True)
+    assert (rehearsed["taken"], rehearsed["matched"]) == (ids, 4)
+    assert {one["id"]: one["reason"] for one in rehearsed["refused"]} == {
+        held["id"]: "a process has it in hand now",
+        stranger: "it is not there: it was done meanwhile, or never was",
+    }
+    assert len(outside.calls) == 4, "a dry run calls nobody"
+    outside.good = True
+    assert (await room.post("/work/retry", ids=[*ids, held["id"]]))["taken"] == ids
+
+    async def done() -> bool:
+        return len(outside.calls) == 7
+
+    await room.stage.eventually(done)
+    again = {item.payload["plan"]["title"]: item.uncertain for item in outside.calls[4:]}
+    assert again == {"parked": True, "unknown": True, "refused": False}
+    outside.hold.set()
+    log = (await room.get("/log"))["items"]
+    assert {line["details"]["before"] for line in log} == {"parked", "unknown", "due"}
+    assert {line["action"] for line in log} == {"work.retried"}
+
+
+async def test_a_timer_that_has_not_come_stays_one(enter: Any) -> None:
+    outside = Outside()
+    room = await enter(call=outside.call)
+
+    async def later(tx: Tx) -> None:
+        tx.schedule("greet", "a deadline", {}, due_at=tx.now + timedelta(hours=1))
+
+    async with room.service.database.transaction() as tx:
+        await later(tx)
+    [row] = (await listed(room, 1)).values()
+    assert (await room.get("/work", stuck="true"))["items"] == []
+    [refused] = (await room.post("/work/retry", ids=[row["id"]]))["refused"]
+    assert refused["reason"] == "it is a timer that has not come yet, not an attempt that failed"
+    assert (await listed(room, 1))["a deadline"]["due_at"] == row["due_at"]
+    assert (await room.get("/summary"))["work"] == [
+        {"kind": "greet", "state": "due", "rows": 1, "oldest_due_at": row["due_at"]}
+    ]
+    assert outside.calls == []
