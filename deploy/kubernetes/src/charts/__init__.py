@@ -1,0 +1,1 @@
+"""The Helm charts of deploy/kubernetes: built, rendered and strictly validated, without a cluster."""

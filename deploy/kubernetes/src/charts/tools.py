@@ -1,0 +1,112 @@
+"""What the charts are checked with, fetched once per machine into the cache: Helm, and the operators' own schemas.
+
+All come as Go modules through Go's own module proxy, pinned and checked against Go's checksum database: Helm is built
+from its source, of the operators only the definitions of their resources are kept.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from local_stack.errors import ComponentFailedError, LocalStackError
+from local_stack.locks import locked
+from local_stack.paths import cache_dir
+
+HELM_VERSION = "v3.22.0"
+#: What `helm template` and `helm lint` take the cluster for, where they are told nothing else.
+KUBERNETES = ("1", "34")
+_SECONDS = 900.0
+
+
+@dataclass(frozen=True)
+class Definitions:
+    """Where an operator's module keeps its CustomResourceDefinitions."""
+
+    module: str
+    version: str
+    files: str
+
+
+OPERATORS = (
+    Definitions("github.com/cloudnative-pg/cloudnative-pg", "v1.29.0", "config/crd/bases/*.yaml"),
+    Definitions("github.com/kedacore/keda/v2", "v2.18.0", "config/crd/bases/*.yaml"),
+    Definitions(
+        "github.com/prometheus-operator/prometheus-operator", "v0.85.0", "example/prometheus-operator-crd/*.yaml"
+    ),
+)
+
+
+def helm() -> Path:
+    """The pinned Helm. The first caller builds it, in a minute or two. Raises LocalStackError without Go."""
+    binary = cache_dir() / f"helm-{HELM_VERSION}" / "helm"
+    with locked(cache_dir() / f"helm-{HELM_VERSION}.lock", _SECONDS):
+        if not binary.exists():
+            _build(binary)
+    return binary
+
+
+def definitions() -> tuple[Path, ...]:
+    """Folders with the operators' CustomResourceDefinitions. Raises LocalStackError without Go."""
+    return tuple(_fetched(operator) for operator in OPERATORS)
+
+
+def _build(binary: Path) -> None:
+    binary.parent.mkdir(parents=True, exist_ok=True)
+    known = {"Major": KUBERNETES[0], "Minor": KUBERNETES[1]}
+    packages = ("helm.sh/helm/v3/pkg/lint/rules", "helm.sh/helm/v3/pkg/chartutil")
+    flags = ["-s", "-w", f"-X helm.sh/helm/v3/internal/version.version={HELM_VERSION}"]
+    flags += [f"-X {package}.k8sVersion{part}={value}" for package in packages for part, value in known.items()]
+    with tempfile.TemporaryDirectory(dir=binary.parent) as scratch:
+        target = f"helm.sh/helm/v3/cmd/helm@{HELM_VERSION}"
+        _go("install", "-trimpath", "-ldflags", " ".join(flags), target, log=binary.parent, GOBIN=scratch)
+        (Path(scratch) / "helm").rename(binary)
+
+
+def _fetched(operator: Definitions) -> Path:
+    name = f"crds-{operator.module.rsplit('github.com/', 1)[-1].replace('/', '-')}-{operator.version}"
+    folder = cache_dir() / name
+    with locked(cache_dir() / f"{name}.lock", _SECONDS):
+        if not folder.exists():
+            answer = _go("mod", "download", "-json", f"{operator.module}@{operator.version}", log=cache_dir())
+            found = sorted(Path(json.loads(answer)["Dir"]).glob(operator.files))
+            if not found:
+                raise LocalStackError(f"{operator.module} {operator.version} has no {operator.files}")
+            with tempfile.TemporaryDirectory(dir=cache_dir()) as scratch:
+                draft = Path(scratch) / name
+                draft.mkdir()
+                for path in found:
+                    # Modules are read-only in Go's cache; these are for whoever cleans ours.
+                    (draft / path.name).write_bytes(path.read_bytes())
+                draft.rename(folder)
+    return folder
+
+
+def _go(*arguments: str, log: Path, **variables: str) -> str:
+    """Standard output of a Go command, run outside any module."""
+    go = shutil.which("go") or shutil.which("/usr/local/go/bin/go")
+    if go is None:
+        raise LocalStackError(
+            "there is no Go to build Helm and to fetch the operators' schemas with; install Go 1.21 or later "
+            "(apt install golang-go on Debian 13 and Ubuntu 24.04, brew install go on macOS)"
+        )
+    environment = {**os.environ, "GOFLAGS": "-mod=mod", "GOTOOLCHAIN": "auto", "GO111MODULE": "on", **variables}
+    with tempfile.TemporaryDirectory() as nowhere:
+        done = subprocess.run(  # noqa: S603 - our own command line
+            [go, *arguments],
+            cwd=nowhere,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+    if done.returncode != 0:
+        log.mkdir(parents=True, exist_ok=True)
+        (log / "go.log").write_text(done.stdout + done.stderr)
+        raise ComponentFailedError(f"`go {arguments[0]}`", f"exited ({done.returncode})", log / "go.log")
+    return done.stdout
