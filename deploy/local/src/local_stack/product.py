@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from local_stack import operators
 from local_stack.access import owner_of
@@ -16,6 +16,8 @@ AGENTS = ("support",)
 EPAY_TERMINAL = "67e34d63-102f-4bd1-898e-370781d0074d"
 PROVISIONING_DEADLINE_SECONDS = 60
 MAIL_DOMAIN = "esim.example"
+#: Between two evaluations of the invariants: whoever looks at a stack of their own does not want to wait for them.
+EVALUATION_SECONDS = 5
 #: The sandbox's register, for the one seller in Kazakhstan.
 CASH_REGISTERS = {"qazaq-esim": {"cashbox": "SWK00000001", "login": "sandbox", "password": "sandbox-secret"}}
 #: The seller who has a Telegram bot; token and secret are the sandbox's own.
@@ -160,6 +162,18 @@ def _refunds(site: Site) -> Environment:
     }
 
 
+def _operations(site: Site) -> Environment:
+    others = ("ordering", "payments", "provisioning", "notifications", "refunds")
+    return {
+        "SERVICES": json.dumps({name: site.url(name) for name in others}),
+        "OPERATIONS_KEY": site.operations_keys["operations"],
+        "AGENT_KEY": site.agent_keys[AGENTS[0]],
+        "SEARCH_KEY": hashlib.sha256(f"search {site.seal_keys['operations']}".encode()).hexdigest(),
+        "PUBLIC_URL": site.url("operations"),
+        "EVALUATION_SECONDS": str(EVALUATION_SECONDS),
+    }
+
+
 def _secret(site: Site, purpose: str) -> bytes:
     """32 bytes that stay the same for this site, and that only notifications and who works with it know."""
     return hashlib.sha256(f"{purpose} {site.seal_keys['notifications']}".encode()).digest()
@@ -205,5 +219,11 @@ SERVICES = (
     _service("refunds", 8005, _refunds),
 )
 
-PRODUCT = (SANDBOX, *SERVICES)
+OPERATIONS = replace(
+    _service("operations", 8006, _operations),
+    pages=(("what happens in the shops", "/console"), ("API", "/docs"), ("health", "/health/ready")),
+)
+"""Watches the services and is none of them."""
+
+PRODUCT = (SANDBOX, *SERVICES, OPERATIONS)
 """In the order of starting; stopped in the reverse order."""

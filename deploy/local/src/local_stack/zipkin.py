@@ -21,9 +21,11 @@ def _environment(site: Site) -> Environment:
 
 
 def _tells(site: Site) -> Mapping[str, Environment]:
+    page = {"TRACE_URL_TEMPLATE": f"{site.url(PAGE_PORT)}/zipkin/traces/{{trace_id}}"}
     return {
         "*": {"OTEL_EXPORTER_OTLP_ENDPOINT": site.url("zipkin")},
-        "ordering": {"TRACE_URL_TEMPLATE": f"{site.url(PAGE_PORT)}/zipkin/traces/{{trace_id}}"},
+        "ordering": page,
+        "operations": {**page, "TRACE_API": f"{site.url(PAGE_PORT)}/api/v2/trace/{{trace_id}}"},
     }
 
 

@@ -9,6 +9,7 @@ from operations.consumers import ReadModel
 from operations.evaluation import Evaluator
 from operations.figures import Figures
 from operations.hashes import EmailHashes
+from operations.pages.wiring import serve_pages
 from operations.progress import Progress
 from operations.reading import Reading
 from operations.reading.spans import Spans
@@ -25,7 +26,7 @@ from shared.telemetry.pages import TracePages
 def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     """Operations, ready to run. It records no spans: who watches leaves no marks on the traces of orders."""
     silent = settings.model_copy(update={"otlp_endpoint": None, "trace_file": None})
-    service = Service("operations", silent, clock=clock)
+    service = Service("operations", silent, clock=clock, publishes=False)
     hashes = EmailHashes(settings.search_key)
     model = ReadModel(hashes)
     service.consumes(model.handlers())
@@ -37,6 +38,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     reading = Reading(service.database, hashes, pages, spans, settings.services)
     service.runs(_evaluator(service, settings, http).run, Tidier(service.database, settings.keep).run)
     service.serves(router(reading, settings.operations_keys))
+    serve_pages(service, settings, reading)
     return service
 
 

@@ -44,9 +44,14 @@ _MAINTAIN_SECONDS = 3600.0
 
 
 class Service:
-    """One service, assembled from what it consumes, performs and serves."""
+    """One service, assembled from what it consumes, performs and serves.
 
-    def __init__(self, name: str, settings: ServiceSettings, *, clock: Clock | None = None) -> None:
+    `publishes` is false for one that tells nothing: its Kafka user then needs no right to write.
+    """
+
+    def __init__(
+        self, name: str, settings: ServiceSettings, *, clock: Clock | None = None, publishes: bool = True
+    ) -> None:
         self.name = name
         self.settings = settings
         self.clock = clock or SystemClock()
@@ -59,7 +64,7 @@ class Service:
         )
         self.database = Database(settings.database_url, clock=self.clock, pool_size=settings.database_pool_size)
         self.opener = Opener(settings.seal_private_key.get_secret_value())
-        self.producer = Producer(settings.kafka, prefix=settings.topic_prefix, client_id=name)
+        self.producer = Producer(settings.kafka, prefix=settings.topic_prefix, client_id=name, idempotent=publishes)
         self.outbox = Outbox(self.database, self.producer, self.tracing, self.metrics)
         self.board = Board(self.database, self.tracing, self.metrics)
         self.database.participants += [self.board, self.outbox]

@@ -52,14 +52,19 @@ def _batches(producer: AIOKafkaProducer, records: Sequence[R]) -> Iterator[tuple
 
 
 class Producer:
-    """Sends keyed records; each send is acknowledged by all in-sync replicas."""
+    """Sends keyed records; each send is acknowledged by all in-sync replicas.
 
-    def __init__(self, kafka: KafkaAccess, *, prefix: str = "", client_id: str = "esim") -> None:
+    Brokers let only those produce idempotently who may write; who only pings them (`idempotent=False`) need not.
+    """
+
+    def __init__(
+        self, kafka: KafkaAccess, *, prefix: str = "", client_id: str = "esim", idempotent: bool = True
+    ) -> None:
         self._options = {
             **kafka.aiokafka(),
             "client_id": client_id,
             "acks": "all",
-            "enable_idempotence": True,
+            "enable_idempotence": idempotent,
             "linger_ms": 0,
             "max_batch_size": 262144,
             "compression_type": "zstd",
