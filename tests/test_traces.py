@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,13 +10,12 @@ import pytest
 from product.hands import Running
 from product.judge import until
 from product.privacy import leaks, told
-from product.running import Product
 from product.shop import Buyer, Order
+from product.traces import Trace, files, read
 from shared.contracts import BuyerContact
 from shared.messaging.cloudevents import to_wire
 from shared.telemetry.tracing import new_traceparent
 
-Span = Mapping[str, Any]
 #: Every hop over Kafka: the topic and who reads it.
 DELIVERY = {
     "ordering.order-placed": {"payments"},
@@ -62,37 +60,6 @@ RETURN_WORK = {
 #: Work that looks at many orders at once, or at none.
 TIMERS = {"work clear_sessions", "work watch_lives", "work watch_orders", "work watch_expiry", "work watch_plan"}
 REFUSED = {"target": "operator.download_order", "effect": "refuse", "subjectCode": "8.2.5", "reasonCode": "3.9"}
-
-
-class Trace:
-    """All recorded spans of one trace."""
-
-    def __init__(self, product: Product, trace: str) -> None:
-        self.spans = [span for path in files(product) for span in read(path) if span["trace"] == trace[3:35]]
-
-    def one(self, service: str, name: str) -> Span:
-        found = [span for span in self.spans if (span["service"], span["name"]) == (service, name)]
-        assert len(found) == 1, f"{len(found)} spans {name!r} of {service}"
-        return found[0]
-
-    def below(self, parent: Span) -> list[Span]:
-        return [span for span in self.spans if span["parent"] == parent["span"]]
-
-    def missing(self, hops: Mapping[str, set[str]], work: Mapping[tuple[str, str], Any]) -> str:
-        wanted = {(topic.partition(".")[0], f"send {topic}") for topic in hops}
-        wanted |= {(reader, f"process {topic}") for topic, readers in hops.items() for reader in readers}
-        wanted |= {(service, f"work {kind}") for service, kind in work}
-        left = wanted - {(span["service"], span["name"]) for span in self.spans}
-        return f"no spans {sorted(left)}" if left else ""
-
-
-def files(product: Product) -> list[Path]:
-    return [product.trace_file(name) for name in product.services]
-
-
-def read(path: Path) -> list[Span]:
-    # The last line may be in the writing.
-    return [json.loads(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
 
 
 def check(trace: Trace, hops: Mapping[str, set[str]], work: Mapping[tuple[str, str], Any]) -> None:

@@ -39,9 +39,9 @@ async def rows_of_all_ages(tx: Tx) -> None:
         ],
     )
     # In the future, so that the relay leaves it alone.
-    born = {"topic": "x", "key": "k", "value": None, "headers": {}}
+    born: dict[str, Any] = {"topic": "x", "key": "k", "value": None, "headers": {}}
     await tx.insert(outbox, [born | {"id": uuid7(), "born_at": now + timedelta(hours=1)}])
-    letter = {"partition": 0, "key": None, "detail": "", "headers": {}, "payload": None, "sealed": 0}
+    letter: dict[str, Any] = {"partition": 0, "key": None, "detail": "", "headers": {}, "payload": None, "sealed": 0}
     await tx.insert(
         dead_letters,
         [
