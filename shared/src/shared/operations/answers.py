@@ -57,10 +57,11 @@ class Retry(Asked):
 
 
 class Refused(BaseModel):
-    """Why nothing was done with this one."""
+    """Why nothing was done with this one. `found` is false where this service has no such row."""
 
     id: UUID
     reason: str
+    found: bool = True
 
 
 class Outcome(BaseModel):

@@ -17,6 +17,7 @@ from shared.work import Board
 log = get_logger(__name__)
 #: A request answers within this time, whatever was asked: the rest is `left`, and the same request goes on with it.
 _LONGEST_SECONDS = 20.0
+_UNKNOWN = "there is no such letter (any more)"
 _AWAY = "the database did not answer; nothing was changed, try again"
 
 
@@ -81,7 +82,11 @@ class Desk:
             dry_run=asked.dry_run,
             matched=sum(reasons.get(one) != stuck.GONE for one in ids),
             taken=[one for one in ids if one in done],
-            refused=[Refused(id=one, reason=reasons.get(one, stuck.HELD)) for one in ids if one not in done],
+            refused=[
+                Refused(id=one, reason=reasons.get(one, stuck.HELD), found=reasons.get(one) != stuck.GONE)
+                for one in ids
+                if one not in done
+            ],
             left=0,
         )
 
@@ -94,9 +99,14 @@ class Desk:
                 matched, chosen = await letters.matching(tx, asked.filter, asked.limit)
                 return matched, chosen, []
             named = list(dict.fromkeys(asked.ids or ()))
-            waiting = await letters.waiting(tx, named)
-        missing = [Refused(id=one, reason=NOT_WAITING) for one in named if one not in set(waiting)]
-        return len(waiting), waiting[: asked.limit], missing
+            states = await letters.states(tx, named)
+        waiting = [one for one, state in states.items() if state == "waiting"]
+        others = [
+            Refused(id=one, reason=f"it is {states[one]} already" if one in states else _UNKNOWN, found=one in states)
+            for one in named
+            if states.get(one) != "waiting"
+        ]
+        return len(waiting), waiting[: asked.limit], others
 
     def _outcome(self, asked: Decide, matched: int, taken: list[UUID], refused: list[Refused]) -> Outcome:
         tried = len(taken) + len(refused)

@@ -28,7 +28,7 @@ ORDER BY id DESC LIMIT :limit
 _ONE = f"SELECT {_COLUMNS} FROM dead_letters WHERE id = :id"
 _COUNT = f"SELECT count(*) FROM dead_letters WHERE state = 'waiting' AND {_MATCHES}"
 _SELECT = f"SELECT id FROM dead_letters WHERE state = 'waiting' AND {_MATCHES} ORDER BY id LIMIT :limit"
-_WAITING = "SELECT id FROM dead_letters WHERE state = 'waiting' AND id = ANY(CAST(:ids AS uuid[])) ORDER BY id"
+_STATES = "SELECT id, state FROM dead_letters WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id"
 _TAKE = f"SELECT {_COLUMNS} FROM dead_letters WHERE id = :id AND state = 'waiting' FOR UPDATE SKIP LOCKED"
 #: What was sealed has served its purpose: nobody keeps personal data that nobody needs.
 _REDRIVEN = """
@@ -73,9 +73,9 @@ async def matching(tx: Tx, chosen: Filter, limit: int) -> tuple[int, list[UUID]]
     return count, (await tx.execute(_SELECT, limit=limit, **_conditions(chosen))).scalars()
 
 
-async def waiting(tx: Tx, ids: Sequence[UUID]) -> list[UUID]:
-    """Those of these letters that wait for a decision, the oldest first."""
-    return (await tx.execute(_WAITING, ids=list(ids))).scalars()
+async def states(tx: Tx, ids: Sequence[UUID]) -> dict[UUID, str]:
+    """The states of those of these letters that are there, the oldest first."""
+    return {row.id: row.state for row in await tx.execute(_STATES, ids=list(ids))}
 
 
 async def take(tx: Tx, letter_id: UUID) -> Any:

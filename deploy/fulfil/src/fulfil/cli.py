@@ -1,0 +1,116 @@
+"""The command line.
+
+Exit codes: 0 done; 1 something was refused or not found, or a service did not answer; 2 the command or its settings
+are wrong, and nothing was done.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from fulfil import deciding, reading
+from fulfil.client import DeskError
+from fulfil.moments import moment
+from fulfil.places import SettingsError
+
+_WRONG = 2
+_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line asks; returns the exit code."""
+    asked = _parser().parse_args(arguments)
+    try:
+        return int(asked.action(asked))
+    except SettingsError as error:
+        print(f"fulfil: {error}", file=sys.stderr)
+        return _WRONG
+    except DeskError as error:
+        print(f"fulfil: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="fulfil",
+        description="Dead letters, stuck work and the log of decisions, of all services as one.",
+        epilog="Exit codes: 0 done; 1 something was refused, not found or did not answer; 2 wrong command or settings.",
+    )
+    groups = parser.add_subparsers(required=True, metavar="command")
+    _letters(groups.add_parser("dead-letters", help="records that could not be applied"))
+    _work(groups.add_parser("work", help="due work that does not go by itself"))
+    status = groups.add_parser("status", help="how each service stands")
+    _common(status, reading.status)
+    log = groups.add_parser("log", help="what was decided, by whom and why")
+    _common(log, reading.log)
+    log.add_argument("--limit", type=_count, default=50, metavar="N", help="lines per service (50)")
+    return parser
+
+
+def _letters(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(required=True, metavar="command")
+    listing = commands.add_parser("list", help="list them, the newest first")
+    _common(listing, reading.letters)
+    _filters(listing)
+    listing.add_argument(
+        "--state", choices=["waiting", "redriven", "discarded", "all"], default="waiting", help="(waiting)"
+    )
+    listing.add_argument("--limit", type=_count, default=50, metavar="N", help="letters per service (50)")
+    show = commands.add_parser("show", help="one in full; what is sealed stays so")
+    _common(show, reading.letter)
+    show.add_argument("id")
+    for name, action, text in (
+        ("redrive", deciding.redrive, "apply them as if they came now; repeating it is safe"),
+        ("discard", deciding.discard, "settle them without applying them"),
+    ):
+        command = commands.add_parser(name, help=text)
+        _common(command, action)
+        command.add_argument("ids", nargs="*", metavar="id", help="letters; or choose them by filters")
+        _filters(command)
+        command.add_argument("--all", action="store_true", help="every letter that waits")
+        command.add_argument("--limit", type=_count, default=100, metavar="N", help="at most so many (100)")
+        _decision(command)
+
+
+def _work(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(required=True, metavar="command")
+    listing = commands.add_parser("list", help="what has been tried or waits for a person; --every: all of it")
+    _common(listing, reading.work)
+    listing.add_argument("--state", choices=["parked", "unknown", "due"])
+    listing.add_argument("--kind", help="of this kind only")
+    listing.add_argument("--about", help="an order's id, or a part of the row's key")
+    listing.add_argument("--every", action="store_true", help="also what was not tried yet: timers and deadlines")
+    listing.add_argument("--limit", type=_count, default=50, metavar="N", help="rows per service (50)")
+    retry = commands.add_parser("retry", help="try it now; what was parked asks the other side first")
+    _common(retry, deciding.retry)
+    retry.add_argument("ids", nargs="+", metavar="id")
+    _decision(retry)
+
+
+def _common(parser: argparse.ArgumentParser, action: object) -> None:
+    parser.add_argument("--service", action="append", default=[], metavar="NAME", help="only this one (repeatable)")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.set_defaults(action=action)
+
+
+def _filters(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--topic", help="of this topic, without prefix")
+    parser.add_argument("--fault", help="put aside for this: handler_failed, invalid_body, unknown_version, …")
+    parser.add_argument("--key", help="with exactly this key (an order's id)")
+    parser.add_argument("--since", type=moment, metavar="WHEN", help="2026-11-21T09:00, or 90m, 2h, 3d ago")
+    parser.add_argument("--until", type=moment, metavar="WHEN")
+
+
+def _decision(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--reason", required=True, help="why; kept with your name and the time (no personal data)")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done, and change nothing")
+    parser.add_argument("--yes", action="store_true", help="do not ask back")
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number

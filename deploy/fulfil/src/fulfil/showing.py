@@ -1,0 +1,125 @@
+"""Answers as tables, or as JSON for programs."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from fulfil.moments import shown
+
+#: Where nobody looks (a pipe, a log) lines are not cut to a screen.
+_WIDE = 200
+
+
+def console() -> Console:
+    """Standard output, as wide as its terminal."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
+
+
+def as_json(value: Any) -> None:
+    """For programs."""
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def letters(found: Sequence[Mapping[str, Any]]) -> None:
+    """A line for each letter."""
+    if not found:
+        print("No dead letters match.")
+        return
+    table = Table("id", "service", "topic", "fault", "key", "received", "state", box=None, pad_edge=False)
+    table.columns[0].no_wrap = True
+    for one in found:
+        tried = f" ({one['redrives']} tries)" if one["redrives"] and one["state"] == "waiting" else ""
+        fault = f"{one['reason']}: {one['detail']}"
+        row = (one["id"], one["service"], one["topic"], fault, one["key"] or "", shown(one["received_at"]))
+        table.add_row(*(escape(cell) for cell in row), one["state"] + tried)
+    console().print(table)
+
+
+def letter(one: Mapping[str, Any]) -> None:
+    """A letter in full; what is sealed stays so."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
+    lines = {
+        "id": one["id"],
+        "service": one["service"],
+        "record": f"{one['topic']} partition {one['partition']} offset {one['offset']}",
+        "key": one["key"] or "none",
+        "fault": f"{one['reason']}: {one['detail']}",
+        "received": shown(one["received_at"]),
+        "state": one["state"],
+        "redrives": str(one["redrives"]),
+        "decided": f"{shown(one['decided_at'])} by {one['decided_by']}: {one['decision']}" if one["decided_at"] else "",
+        "trace": one["trace"] or "",
+        **{f"header {name}": value for name, value in one["headers"].items()},
+    }
+    for name, value in lines.items():
+        if value:
+            table.add_row(name, escape(value))
+    console().print(table)
+    if one["sealed"]:
+        print("The payload is sealed: it may hold personal data. A redrive opens it inside the service, for itself.")
+    elif isinstance(one["payload"], str):
+        print(f"payload (no JSON)\n{one['payload']!r}")
+    else:
+        print(f"payload\n{json.dumps(one['payload'], indent=2, ensure_ascii=False)}")
+
+
+def outcome(one: Mapping[str, Any], done: str) -> None:
+    """What a service did of what it was asked, line by line."""
+    would = "would be " if one["dry_run"] else ""
+    for taken in one["taken"]:
+        print(f"{would}{done}  {taken}  {one['service']}")
+    for refused in one["refused"]:
+        print(f"refused  {refused['id']}  {one['service']}: {refused['reason']}")
+    if one["left"]:
+        print(f"{one['service']}: {one['left']} more match; do the same again, or raise --limit")
+
+
+def work(found: Sequence[Mapping[str, Any]]) -> None:
+    """A line for each row of due work."""
+    if not found:
+        print("No work matches.")
+        return
+    table = Table("id", "service", "kind", "key", "state", "tries", "due", "last error", box=None, pad_edge=False)
+    table.columns[0].no_wrap = True
+    for one in found:
+        state = f"{one['state']}, in hand" if one["held"] else one["state"]
+        row = (one["id"], one["service"], one["kind"], one["key"], state, str(one["attempts"]))
+        table.add_row(*map(escape, row), shown(one["due_at"]), escape(one["last_error"] or ""))
+    console().print(table)
+
+
+def log(found: Sequence[Mapping[str, Any]]) -> None:
+    """A line for each decision."""
+    if not found:
+        print("Nothing has been decided here.")
+        return
+    table = Table("at", "who", "what", "service", "subject", "reason", box=None, pad_edge=False)
+    table.columns[4].no_wrap = True
+    for one in found:
+        row = (shown(one["at"]), one["who"], one["action"], one["service"], one["subject"], one["reason"])
+        table.add_row(*map(escape, row))
+    console().print(table)
+
+
+def status(found: Sequence[Mapping[str, Any]]) -> None:
+    """A line for each service."""
+    table = Table("service", "ready", "dead letters", "parked", "unknown", "due", "outbox", box=None, pad_edge=False)
+    for one in found:
+        if "error" in one:
+            table.add_row(one["service"], escape(one["error"]), "", "", "", "", "")
+            continue
+        rows: dict[str, int] = {}
+        for work_count in one["work"]:
+            rows[work_count["state"]] = rows.get(work_count["state"], 0) + work_count["rows"]
+        problems = "; ".join(f"{part}: {problem}" for part, problem in one["consumer"]["problems"].items())
+        counts = [str(rows.get(state, 0)) for state in ("parked", "unknown", "due")]
+        waiting = f"{one['dead_letters']['waiting']} waiting"
+        table.add_row(one["service"], escape(problems or "yes"), waiting, *counts, str(one["outbox"]["rows"]))
+    console().print(table)
