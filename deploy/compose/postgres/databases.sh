@@ -3,7 +3,7 @@
 # changes the schema (migrations), `<service>` reads and writes rows and can change no table. Nobody else can connect.
 set -euo pipefail
 
-for service in ordering payments provisioning notifications refunds; do
+for service in ordering payments provisioning notifications refunds operations; do
     psql --set ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname postgres \
         --set service="$service" --set owner="${service}_owner" \
         --set owner_password="$(cat "/run/secrets/${service}_owner_password")" \
