@@ -12,6 +12,7 @@ import pytest
 
 from operations.service import build
 from operations.settings import Settings
+from operations.tidying import Tidier
 from shared.contracts import (
     BuyerContact,
     DuplicateCharged,
@@ -189,6 +190,10 @@ class Operations:
             return bool((await self.rows(sql, ids=ids))[0]["n"] == len(ids))
 
         await self.stage.eventually(applied)
+
+    async def tidied(self) -> None:
+        """Forget what is due, as the loop does every hour."""
+        await Tidier(self.service.database, timedelta(days=30)).tidy()
 
     async def evaluated(self) -> None:
         """Wait for an evaluation that has seen everything told until now."""

@@ -1,0 +1,176 @@
+"""Any order, any repetition, any split into batches: the same end; nothing personal stays; nothing stays for ever."""
+
+import json
+import random
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pydantic import SecretStr
+
+from operations.consumers import ReadModel
+from operations.domain.facts import SAID, summary
+from operations.hashes import EmailHashes
+from operations.tables import metadata
+from shared.contracts import (
+    EVENTS,
+    BuyerContact,
+    BuyerErasureRequested,
+    Event,
+    OrderSubmitted,
+    PaymentsBuyerErased,
+    RefundDenied,
+)
+from shared.contracts.refunds import Explanation
+from shared.ids import uuid7
+from shared.messaging.consumer import Received
+
+DAY = timedelta(days=1)
+#: What facts fill.
+_TOLD = ("orders", "esims", "cases", "refunds", "charges", "storefronts", "buyers", "facts")
+#: When something arrived is the only thing that may depend on the order of arriving.
+_OF_ARRIVAL = {column.name for table in metadata.tables.values() for column in table.c if "known_at" in column.name}
+
+
+def _story(life: Any) -> list[Event]:
+    """Everything that can be told of two orders of one buyer, twice where it can happen twice."""
+    one, two = life(datetime.now(UTC) - DAY), life()
+    two.about["buyer_id"] = two.buyer_id = one.buyer_id
+    denied = RefundDenied(
+        **one.about,
+        case_id=one.case_id,
+        policy="p",
+        grounds=(),
+        explanation=Explanation(en="", ru=""),
+        denied_at=one.at,
+    )
+    again = one.requested().model_copy(update={"requested_at": one.at + timedelta(hours=3)})
+    later = denied.model_copy(update={"denied_at": one.at + timedelta(hours=4)})
+    return [
+        *one.smooth(),
+        one.receipt(),
+        one.charged_twice(),
+        one.requested(),
+        again,
+        denied,
+        later,
+        one.approved(),
+        one.settled(),
+        one.generated("8999702000000000009"),
+        *two.smooth()[:2],
+        two.failed(),
+        two.delivered(),
+        two.requested(),
+        one.contact(),
+        one.contact("new@example.org").model_copy(update={"updated_at": two.at}),
+    ]
+
+
+async def test_any_order_and_repetition_ends_the_same(start: Any, life: Any) -> None:
+    running = await start(evaluation_seconds=3600)
+    database = running.service.database
+    handlers = ReadModel(EmailHashes(SecretStr("a-search-key-for-tests"))).handlers()
+    now = datetime.now(UTC)
+    story = [Received(event, uuid7(), now, None) for event in _story(life)]
+
+    async def told(chosen: list[Received[Any]], size: int) -> dict[str, list[dict[str, str]]]:
+        async with database.transaction() as tx:
+            for table in _TOLD:
+                await tx.execute(f"DELETE FROM {table}")
+        for begin in range(0, len(chosen), size):
+            async with database.transaction() as tx:
+                by_topic: dict[type[Event], list[Received[Any]]] = {}
+                for received in chosen[begin : begin + size]:
+                    by_topic.setdefault(type(received.event), []).append(received)
+                for event_class, batch in by_topic.items():
+                    await handlers[event_class](tx, batch)
+        found = {}
+        async with database.reading() as tx:
+            for table in _TOLD:
+                rows = (await tx.execute(f"SELECT * FROM {table}")).mappings()
+                kept = [{name: str(v) for name, v in row.items() if name not in _OF_ARRIVAL} for row in rows]
+                found[table] = sorted(kept, key=lambda row: json.dumps(row, sort_keys=True))
+        return found
+
+    expected = await told(story, len(story))
+    assert {table: len(rows) for table, rows in expected.items()}["orders"] == 2
+    chance = random.Random(7)  # noqa: S311 - the same shuffles every time
+    for _ in range(40):
+        shuffled = story + chance.choices(story, k=chance.randrange(12))
+        chance.shuffle(shuffled)
+        assert await told(shuffled, chance.randrange(1, len(shuffled))) == expected
+
+
+def test_every_fact_of_the_product_is_applied_and_shown() -> None:
+    handled = set(ReadModel(EmailHashes(SecretStr("a-search-key-for-tests"))).handlers())
+    of_product = {event for event in EVENTS.values() if event.__module__.startswith("shared.contracts")}
+    assert of_product - handled == {OrderSubmitted}
+    assert set(SAID) == handled - {BuyerContact}
+    for event, (at, shown) in SAID.items():
+        assert {at, *shown} <= set(event.model_fields), event
+
+
+def test_a_summary_shows_no_sealed_code(life: Any) -> None:
+    generated = life().generated()
+    assert generated.activation_code.box not in json.dumps(summary(generated))
+    assert summary(generated)["iccid"] == generated.iccid
+
+
+async def test_nothing_of_an_erased_buyer_stays_and_nothing_comes_back(start: Any, life: Any) -> None:
+    running = await start(evaluation_seconds=3600)
+    order, other = life(), life()
+    await running.known(*order.smooth(), order.contact(), *other.smooth(), other.contact("bob@example.org"))
+    hidden = ("ann@example.org", "Ann Example", "+995555000111")
+    for table in metadata.tables:
+        text = json.dumps(await running.rows(f"SELECT CAST(t.* AS text) AS row FROM {table} t"))
+        assert not [word for word in hidden if word in text], table
+    found = await running.post("/search", {"email": " ANN@example.org "})
+    assert [one["order_id"] for one in found.json()] == [str(order.order_id)]
+
+    await running.known(
+        BuyerErasureRequested(buyer_id=order.buyer_id, storefront="esimka", request_id=uuid7(), requested_at=order.at)
+    )
+    await running.known(order.contact().model_copy(update={"updated_at": order.at + DAY}))
+    assert (await running.post("/search", {"email": "ann@example.org"})).json() == []
+    assert len((await running.post("/search", {"email": "bob@example.org"})).json()) == 1
+
+    # A tombstone alone does it too.
+    await running.stage.raw("ordering.buyer-contact", str(other.buyer_id).encode(), None, tombstone())
+    gone = "SELECT 1 FROM buyers WHERE buyer_id = :id AND email_hash IS NULL AND erased_at IS NOT NULL"
+    await running.stage.eventually(lambda: running.rows(gone, id=other.buyer_id))
+
+
+def tombstone() -> list[tuple[str, bytes]]:
+    texts = {
+        "ce_specversion": "1.0",
+        "ce_id": str(uuid7()),
+        "ce_source": "/ordering",
+        "ce_type": "ordering.buyer-contact.v1",
+        "ce_time": datetime.now(UTC).isoformat(),
+    }
+    return [(name, text.encode()) for name, text in texts.items()]
+
+
+async def test_what_is_old_is_forgotten_unless_something_is_wrong_with_it(start: Any, life: Any) -> None:
+    keep = 30
+    running = await start(keep_days=keep)
+    fine, broken, said = life(), life(), uuid7()
+    erased = BuyerErasureRequested(buyer_id=fine.buyer_id, storefront="esimka", request_id=said, requested_at=fine.at)
+    confirmed = PaymentsBuyerErased(buyer_id=fine.buyer_id, request_id=said, erased_at=fine.at)
+    await running.known(*fine.smooth(), fine.requested(), fine.approved(), fine.settled(), fine.charged_twice())
+    await running.known(broken.placed(), broken.paid(), erased, confirmed, fine.contact())
+    running.clock.by = keep * DAY - timedelta(hours=1)
+    fresh = life(running.clock.now())
+    await running.known(*fresh.smooth(), fresh.contact("fresh@example.org"))
+    running.clock.by = keep * DAY + timedelta(minutes=5)
+    await running.evaluated()
+    await running.tidied()
+
+    left = {str(row["order_id"]) for row in await running.rows("SELECT order_id FROM orders")}
+    assert left == {str(broken.order_id), str(fresh.order_id)}
+    for table in ("esims", "cases", "refunds", "charges"):
+        about = {str(row["order_id"]) for row in await running.rows(f"SELECT order_id FROM {table}")}
+        assert about <= {str(fresh.order_id)}, table
+    assert {str(row["order_id"]) for row in await running.rows("SELECT order_id FROM facts")} == {str(fresh.order_id)}
+    assert [row["buyer_id"] for row in await running.rows("SELECT buyer_id FROM buyers")] == [fresh.buyer_id]
+    # Three services have not confirmed the erasure: that is not forgotten.
+    assert len(await running.rows("SELECT 1 AS one FROM erasures")) == 1
