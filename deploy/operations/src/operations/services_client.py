@@ -16,17 +16,21 @@ log = get_logger(__name__)
 A = TypeVar("A", bound=BaseModel)
 #: A page waits no longer for what it shows. What changes something may take as long as the service allows itself.
 _READ_SECONDS, _ACT_SECONDS = 2.0, 30.0
-_NO_ANSWER = "does not answer"
+NO_ANSWER = "does not answer"
 _NOT_UNDERSTOOD = "answers something that this release does not understand"
 
 
 class NotAnsweredError(Exception):
-    """A service did not do what was asked; the message says why. `unknown`: it may have done it all the same."""
+    """A service did not do what was asked; the message says why. `unknown`: it may have done it all the same.
 
-    def __init__(self, service: str, why: str, *, unknown: bool = False) -> None:
+    `asked`: false where it could not even be asked.
+    """
+
+    def __init__(self, service: str, why: str, *, unknown: bool = False, asked: bool = True) -> None:
         super().__init__(why)
         self.service = service
         self.unknown = unknown
+        self.asked = asked
 
 
 @dataclass(slots=True, frozen=True)
@@ -36,6 +40,7 @@ class Answer(Generic[A]):
     service: str
     found: A | None
     problem: str | None = None
+    asked: bool = True
 
 
 class ServicesClient:
@@ -61,7 +66,7 @@ class ServicesClient:
             try:
                 return Answer(service, await self.read(service, model, path, trace, **query))
             except NotAnsweredError as error:
-                return Answer(service, None, str(error))
+                return Answer(service, None, str(error), error.asked)
 
         return list(await asyncio.gather(*map(one, chosen)))
 
@@ -81,7 +86,7 @@ class ServicesClient:
         if service not in self._urls:
             raise NotAnsweredError(service, "is not one of the services that are watched here")
         if self._key is None:
-            raise NotAnsweredError(service, "cannot be asked: OPERATIONS_KEY is not set here")
+            raise NotAnsweredError(service, "cannot be asked: OPERATIONS_KEY is not set here", asked=False)
         headers = {"Authorization": f"Bearer {self._key.get_secret_value()}", **request.pop("headers", {})}
         with self._tracing.span(f"operations {method.lower()}", trace, SpanKind.CLIENT) as span:
             if span.traceparent is not None:
@@ -91,7 +96,7 @@ class ServicesClient:
                     method, f"{self._urls[service]}/operations/{path}", headers=headers, **request
                 )
             except httpx.ConnectError as error:
-                raise NotAnsweredError(service, _NO_ANSWER) from error
+                raise NotAnsweredError(service, NO_ANSWER) from error
             except httpx.HTTPError as error:
                 raise NotAnsweredError(service, "did not answer in time", unknown=method == "POST") from error
         if answer.is_error:

@@ -14,7 +14,7 @@ from operations.pages.figures import broken_since, last_hour
 from operations.pages.rendering import BASE, page
 from operations.pages.room import Room
 from operations.reading import InvariantView, Reading, ServiceView
-from operations.services_client import Answer
+from operations.services_client import NO_ANSWER, Answer
 from shared.kernel.problems import Problem
 from shared.operations.answers import Summary, WorkCount
 from shared.signin.rendering import redirect
@@ -103,12 +103,10 @@ def _broken_first(one: InvariantView) -> bool:
 
 
 def _line(answer: Answer[Summary], polled: ServiceView, now: datetime) -> Line:
-    """What a service says itself, now; where it does not, what it said when it was last asked."""
+    """What a service says itself, now."""
     summary = answer.found
     if summary is None:
-        ready = polled.ready and polled.asked_at is not None and now - polled.asked_at < _LATE
-        state = "ready" if ready else "does not answer" if not polled.checks else "not ready"
-        return Line(polled.service, state, _checks(polled.checks) or answer.problem or "", None, None, None)
+        return Line(polled.service, *_unasked(answer, polled, now), None, None, None)
     problems = summary.consumer.problems
     due = [one.oldest_due_at for one in summary.work if one.state == "due" and now - one.oldest_due_at > _LATE]
     oldest = summary.outbox.oldest
@@ -120,6 +118,15 @@ def _line(answer: Answer[Summary], polled: ServiceView, now: datetime) -> Line:
         min(due, default=None),
         None if oldest is None else max(0.0, (now - oldest).total_seconds()),
     )
+
+
+def _unasked(answer: Answer[Summary], polled: ServiceView, now: datetime) -> tuple[str, str]:
+    """State and reason of a service that says nothing of itself: where it may not be asked, as it was when polled."""
+    if answer.asked:
+        return ("does not answer", "") if answer.problem == NO_ANSWER else ("not ready", answer.problem or "")
+    if polled.asked_at is None or now - polled.asked_at > _LATE:
+        return "not known", answer.problem or ""
+    return ("ready" if polled.ready else "not ready"), _checks(polled.checks) or polled.problem or ""
 
 
 def _checks(problems: dict[str, Any]) -> str:

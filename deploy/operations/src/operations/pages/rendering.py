@@ -17,7 +17,7 @@ def utc(moment: datetime | str | None) -> str:
     return f"{_moment(moment).astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
-def length(span: timedelta | float | None) -> str:
+def lasting(span: timedelta | float | None) -> str:
     """`320 ms`, `4.2 s`, `35 s`, `12 min`, `5 h`, `3 days`."""
     if span is None:
         return "—"
@@ -39,7 +39,7 @@ def age(moment: datetime | str | None, now: datetime) -> str:
     seconds = (now - _moment(moment)).total_seconds()
     if abs(seconds) < 1:
         return "just now"
-    said = length(float(round(abs(seconds))))
+    said = lasting(float(round(abs(seconds))))
     said = said.replace(".0 s", " s")
     return f"{said} ago" if seconds > 0 else f"in {said}"
 
@@ -99,7 +99,7 @@ PAGES = Pages(
         people="Operations people",
         no_role="You are known, but nobody has given you a role here yet. Ask whoever keeps the accounts.",
     ),
-    filters={"length": length, "outcome": outcome, "person": person, "plain": plain, "utc": utc},
+    filters={"lasting": lasting, "outcome": outcome, "person": person, "plain": plain, "utc": utc},
     functions={"age": age},
 )
 page = PAGES.page

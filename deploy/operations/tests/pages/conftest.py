@@ -1,0 +1,144 @@
+"""The operations page with a small service behind it, people who may sign in, and somebody's hands and eyes."""
+
+import os
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from operations.service import build
+from operations.settings import Settings
+from shared.kernel.service import Service
+from shared.signin.accounts import hashed
+from shared.testing.browser import Page
+from shared.testing.stage import Stage
+from shared.testing.toy import service as toy
+from shared.testing.toy.settings import Settings as ToySettings
+
+PASSWORD = "correct horse battery"
+KEY = "the services' operations key"
+TOY = "shared.testing.toy"
+#: Where to put pictures of the pages, for whoever wants to look at them.
+SHOTS = os.environ.get("PAGE_PICTURES")
+_HASHED = hashed(PASSWORD)
+
+
+@dataclass
+class Console:
+    """The page, the service behind it, and what tests ask of both."""
+
+    stage: Stage
+    service: Service
+    toy: Service
+    #: Somebody's hands on the outside world of the toy; replaced by tests.
+    outside: dict[str, Callable[[Any], Awaitable[None]]] = field(default_factory=dict)
+
+    def url(self, path: str = "") -> str:
+        return f"http://127.0.0.1:{self.service.port}/console{path}"
+
+    async def rows(self, sql: str, **parameters: Any) -> list[dict[str, Any]]:
+        async with self.service.database.reading() as tx:
+            return [dict(row) for row in (await tx.execute(sql, **parameters)).mappings()]
+
+    async def of_toy(self, sql: str, **parameters: Any) -> list[dict[str, Any]]:
+        async with self.toy.database.reading() as tx:
+            return [dict(row) for row in (await tx.execute(sql, **parameters)).mappings()]
+
+    async def known(self, *orders: Any) -> None:
+        """Until the read model has all facts that were told of these orders."""
+        ids = [one.order_id for one in orders]
+        sql = "SELECT count(DISTINCT order_id) AS n FROM facts WHERE order_id = ANY(CAST(:ids AS uuid[]))"
+
+        async def all_there() -> bool:
+            return bool((await self.rows(sql, ids=ids))[0]["n"] == len(set(ids)))
+
+        await self.stage.eventually(all_there)
+
+    async def sign_in(self, page: Page, name: str = "olga", password: str = PASSWORD, *, arrives: bool = True) -> None:
+        await page.goto(self.url())
+        await page.fill("#name", name)
+        await page.fill("#password", password)
+        await page.driven.keyboard.press("Enter")
+        if arrives:
+            await page.wait("text=Sign out")
+
+    @asynccontextmanager
+    async def client(self, name: str = "olga") -> AsyncIterator[tuple[httpx.AsyncClient, str]]:
+        """Somebody who is signed in without a browser, and the token of their forms."""
+        async with httpx.AsyncClient(trust_env=False) as client:
+            shown = await client.get(self.url("/sign-in"))
+            form = {"name": name, "password": PASSWORD, "token": hidden(shown.text, "token")}
+            assert (await client.post(self.url("/sign-in"), data=form)).status_code == 303
+            yield client, hidden((await client.get(self.url("/audit"))).text, "csrf")
+
+
+def hidden(html: str, name: str) -> str:
+    """The value of a hidden field."""
+    found = re.search(rf'name="{name}" value="([^"]+)"', html)
+    assert found is not None, html
+    return found[1]
+
+
+async def shot(page: Page, name: str) -> None:
+    """A picture at the present width, and at a telephone's."""
+    if SHOTS is None:
+        return
+    await page.screenshot(Path(SHOTS) / f"{name}.png")
+    size = page.driven.viewport_size
+    await page.driven.set_viewport_size({"width": 390, "height": 844})
+    await page.screenshot(Path(SHOTS) / f"{name}-narrow.png")
+    if size is not None:
+        await page.driven.set_viewport_size(size)
+
+
+Open = Callable[..., Awaitable[Console]]
+
+
+@pytest.fixture
+async def console(stage: Stage) -> Open:
+    """Start both. `olga` is an operator, `vera` a viewer."""
+
+    async def start(**overrides: Any) -> Console:
+        outside: dict[str, Callable[[Any], Awaitable[None]]] = {}
+
+        async def call(item: Any) -> None:
+            if "call" in outside:
+                await outside["call"](item)
+
+        behind = await stage.service(
+            lambda settings: toy.build(settings, call=call), ToySettings, operations_keys={"operations": SecretStr(KEY)}
+        )
+        settings: dict[str, Any] = {
+            "services": {TOY: f"http://127.0.0.1:{behind.port}"},
+            "operations_key": KEY,
+            "search_key": "a-search-key-for-tests",
+            "public_url": "http://127.0.0.1",
+            "consumer_pause_seconds": 0.0,
+            "evaluation_seconds": 0.5,
+            **overrides,
+        }
+        service = await stage.service(build, Settings, **settings)
+        async with service.database.transaction() as tx:
+            for name, role in (("olga", "operator"), ("vera", "viewer")):
+                await tx.execute(
+                    "INSERT INTO accounts (name, password_hash, role, created_at) VALUES (:name, :hashed, :role, :now)",
+                    name=name,
+                    hashed=_HASHED,
+                    role=role,
+                    now=tx.now,
+                )
+        return Console(stage, service, behind, outside)
+
+    return start
+
+
+@pytest.fixture
+def look() -> Callable[[Page, str], Awaitable[None]]:
+    """Takes a picture, where pictures are wanted."""
+    return shot
