@@ -128,6 +128,7 @@ def router(database: Database, agents: ApiKeys, operators: Operators, stock: Seq
 
     @routes.get("/profiles/{order_id}", dependencies=[Depends(agent)])
     async def profile(order_id: UUID) -> ProfileView:
+        """The profile of an order: made, on its way, or failed, and why."""
         async with database.reading() as tx:
             row: Any = (await tx.execute(_PROFILE, order_id=order_id, kinds=kinds)).one_or_none()
             left = (await tx.execute(_LEFT, order_id=order_id)).mappings() if row else []
@@ -137,6 +138,7 @@ def router(database: Database, agents: ApiKeys, operators: Operators, stock: Seq
 
     @routes.get("/operators", dependencies=[Depends(agent)])
     async def every_operator() -> list[OperatorView]:
+        """Every operator: its circuit breaker, what waits for it, its stock."""
         lanes = [operators.kind(work, name) for work in ("provision", "withdraw") for name in operators.names]
         async with database.reading() as tx:
             pools = {(row.operator, row.profile_type): row for row in await tx.execute(_POOLS, now=tx.now)}

@@ -22,6 +22,11 @@ def _bearer(name: str, whose: str) -> Caller:
     return Caller(name, {"type": "http", "scheme": "bearer", "description": f"`Authorization: Bearer <{whose}>`"})
 
 
+def signed(name: str, header: str, description: str) -> Caller:
+    """Somebody who shows a secret, or a signature made with it, in a header of its own."""
+    return Caller(name, {"type": "apiKey", "in": "header", "name": header, "description": description})
+
+
 STOREFRONT = _bearer("storefront", "the storefront's API key")
 AGENT = _bearer("agent", "an agent's key")
 NEIGHBOUR = _bearer("neighbour", "the key that the services share for exports of personal data")

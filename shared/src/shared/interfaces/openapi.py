@@ -132,7 +132,8 @@ def _speak(operation: Document) -> None:
 
 
 def _secure(operation: Document, callers: tuple[Caller, ...]) -> None:
-    kept = [one for one in operation.pop("parameters", []) if one["name"].lower() != "authorization"]
+    shown = {"authorization", *(one.scheme.get("name", "").lower() for one in callers)}
+    kept = [one for one in operation.pop("parameters", []) if one["name"].lower() not in shown]
     if kept:
         operation["parameters"] = kept
     operation["security"] = [{one.name: []} for one in callers]

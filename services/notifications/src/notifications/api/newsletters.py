@@ -100,23 +100,24 @@ def router(database: Database, authors: Authors) -> APIRouter:
     @routes.get("/{newsletter_id}")
     async def progress(newsletter_id: UUID, authorization: Key = None) -> dict[str, Any]:
         """How many are planned, sent, skipped (unsubscribed, blocked, one a day), failed, unknown, left."""
+        _, own = authors.who(authorization)
         async with database.reading() as tx:
-            await _own(authors, authorization, await newsletters.find(tx, newsletter_id))
+            _check(own, await newsletters.find(tx, newsletter_id))
             return await newsletters.progress(tx, newsletter_id)
 
     @routes.delete("/{newsletter_id}")
     async def stop(newsletter_id: UUID, authorization: Key = None) -> dict[str, Any]:
         """Send it to nobody else."""
+        _, own = authors.who(authorization)
         async with database.transaction("http") as tx:
-            await _own(authors, authorization, await newsletters.find(tx, newsletter_id))
+            _check(own, await newsletters.find(tx, newsletter_id))
             await newsletters.stop(tx, newsletter_id)
             return await newsletters.progress(tx, newsletter_id)
 
     return routes
 
 
-async def _own(authors: Authors, authorization: str | None, found: newsletters.Newsletter | None) -> None:
-    """Raises Problem (401, 404)."""
-    _, own = authors.who(authorization)
+def _check(own: str | None, found: newsletters.Newsletter | None) -> None:
+    """Raises Problem (404) where there is none, or it is not the author's `own` storefront's (None: any will do)."""
     if found is None or own not in {None, found.storefront}:
         raise Problem(HTTPStatus.NOT_FOUND, "unknown-newsletter", "There is no such newsletter.")

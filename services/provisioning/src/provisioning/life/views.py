@@ -159,6 +159,7 @@ def router(database: Database, operators: Operators, agent: Dependency) -> APIRo
 
     @routes.get("/profiles/{order_id}/life")
     async def life(order_id: UUID) -> LifeView:
+        """What became of a profile: install state and usage, each with its source and age."""
         async with database.reading() as tx:
             found = (await store.lives_of(tx, [order_id])).get(order_id)
             if found is None:
@@ -169,6 +170,7 @@ def router(database: Database, operators: Operators, agent: Dependency) -> APIRo
 
     @routes.get("/top-ups/{order_id}")
     async def top_up(order_id: UUID) -> TopUpView:
+        """A top-up: applied, on its way, or failed, and why."""
         async with database.reading() as tx:
             row: Any = (await tx.execute(_TOP_UP, id=order_id, key=f"top_up:{order_id}", kinds=kinds)).one_or_none()
         if row is None:

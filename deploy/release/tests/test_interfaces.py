@@ -1,0 +1,247 @@
+"""The documents of the interfaces: what the code says, valid, described, with examples that are right."""
+
+import asyncio
+import gzip
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jsonschema
+import pytest
+from hypothesis import Phase, find, settings
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from access.services import built
+from local_stack.product import TELEGRAM_SHOP
+from release.history import NAMES
+from release.interfaces import KINDS, documents, path_of, text
+from release.samples import values
+from shared.contracts import EVENTS
+from shared.contracts.examples import EXAMPLES
+from shared.interfaces.page import page
+from shared.kernel.service import Service
+from shared.messaging.cloudevents import read_body, read_envelope
+from shared.messaging.topics import owned_topics
+
+HERE = Path(__file__).parent
+METHODS = ("get", "put", "post", "delete", "head", "patch")
+NAMING = {"OrderPaid", "ProfileGenerated", "QrDelivered", "RefundRequested"}
+Document = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def said() -> dict[str, dict[str, Document]]:
+    return asyncio.run(documents())
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, Service]:
+    return asyncio.run(built())
+
+
+def operations(document: Document) -> Iterator[tuple[str, Document]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            if method in METHODS:
+                yield f"{method.upper()} {path}", operation
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_committed_is_what_the_code_says(said: Any, name: str, kind: str) -> None:
+    assert path_of(name, kind).read_text(encoding="utf-8") == text(said[name][kind]), "run `make interfaces`"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_openapi_is_valid_to_its_parser(said: Any, name: str) -> None:
+    assert [str(one) for one in OpenAPIV31SpecValidator(said[name]["openapi"]).iter_errors()] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_asyncapi_is_valid_by_its_official_schema(said: Any, name: str) -> None:
+    schema = json.loads(gzip.decompress((HERE / "data" / "asyncapi-3.0.0.schema.json.gz").read_bytes()))
+    assert [one.message for one in jsonschema.Draft7Validator(schema).iter_errors(said[name]["asyncapi"])] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_reference_inside_a_document_leads_somewhere(said: Any, name: str) -> None:
+    for document in said[name].values():
+        for reference in references(document):
+            found = document
+            for word in reference.removeprefix("#/").split("/"):
+                found = found[word]
+
+
+def references(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        if isinstance(value.get("$ref"), str):
+            yield value["$ref"]
+        for part in value.values():
+            yield from references(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from references(part)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_http_operation_is_described(said: Any, services: Any, name: str) -> None:
+    document = said[name]["openapi"]
+    chapters = {tag["name"]: tag["description"] for tag in document["tags"]}
+    for operation, one in operations(document):
+        assert one["summary"].endswith("."), f"{operation} has no docstring: {one['summary']!r}"
+        assert all(chapters.get(tag) for tag in one["tags"]), f"{operation}: a tag without a description"
+        refusals = {status for status in one["responses"] if status == "default" or status >= "400"}
+        assert "default" in refusals
+        for status in refusals - ({"503"} if operation == "GET /health/ready" else set()):
+            assert set(one["responses"][status]["content"]) == {"application/problem+json"}
+    identities = [one["operationId"] for _, one in operations(document)]
+    assert len(identities) == len(set(identities))
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_who_must_show_credentials_is_told_truly(said: Any, services: Any, name: str) -> None:
+    """Asked without any, exactly those operations answer 401 that name a caller; nothing behind them is reached."""
+    transport = httpx.ASGITransport(app=services[name].app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://service") as http:
+        for operation, one in operations(said[name]["openapi"]):
+            if operation == "GET /health/ready":
+                continue  # it would wait for a broker
+            answer = await http.request(**request_of(said[name]["openapi"], operation, one))
+            if one["security"]:
+                assert answer.status_code == 401, f"{operation}: {answer.status_code} {answer.text[:200]}"
+            else:
+                assert answer.status_code != 401 or "{secret}" in operation, f"{operation} asks for credentials"
+
+
+def request_of(document: Document, operation: str, one: Document) -> Document:
+    """A request of the right shape, without credentials: as small as its schemas allow."""
+    method, path = operation.split(" ")
+    sent: Document = {"headers": {}, "params": {}}
+    for parameter in one.get("parameters", ()):
+        value = known(operation).get(parameter["name"]) or smallest(parameter["schema"], document)
+        if parameter["in"] == "path":
+            path = path.replace(f"{{{parameter['name']}}}", str(value or "x"))
+        elif parameter.get("required"):
+            sent["headers" if parameter["in"] == "header" else "params"][parameter["name"]] = str(value)
+    media = one.get("requestBody", {}).get("content", {}).get("application/json")
+    if media:
+        sent["json"] = media.get("example") or smallest(media["schema"], document)
+    return {"method": method, "url": path, **sent}
+
+
+def known(operation: str) -> dict[str, str]:
+    """Names that a local stack knows; of others it says that there is nobody to show credentials to."""
+    return {"operator": "reseller" if "airalo" in operation else "primary", "storefront": TELEGRAM_SHOP}
+
+
+def smallest(schema: Document, document: Document) -> Any:
+    once = settings(max_examples=1, phases=[Phase.generate], database=None)
+    return find(values(schema, document), lambda _value: True, settings=once)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_examples_of_http_are_what_their_schemas_say(said: Any, name: str) -> None:
+    document = said[name]["openapi"]
+    for operation, one in operations(document):
+        contents = [one.get("requestBody", {}).get("content", {})]
+        contents += [answer.get("content", {}) for answer in one["responses"].values()]
+        for content in contents:
+            for media in content.values():
+                if "example" in media:
+                    schema = {**media["schema"], "components": document["components"]}
+                    assert list(jsonschema.Draft202012Validator(schema).iter_errors(media["example"])) == [], operation
+
+
+def test_the_main_calls_have_examples(said: Any) -> None:
+    shown = {
+        operation
+        for name in NAMES
+        for operation, one in operations(said[name]["openapi"])
+        if "example" in json.dumps(one.get("requestBody", {}))
+        or "example" in json.dumps(one["responses"].get("200", {}))
+    }
+    assert shown >= {
+        "POST /orders",
+        "GET /orders/{reference}",
+        "POST /orders/{order_id}/payment",
+        "POST /orders/{order}/refund-requests",
+        "GET /orders/{order}/refund-eligibility",
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_asyncapi_tells_every_topic_that_is_written_or_read(said: Any, services: Any, name: str) -> None:
+    document = said[name]["asyncapi"]
+    told = {(one["action"], one["channel"]["$ref"].rpartition("/")[2]) for one in document["operations"].values()}
+    written = {("send", topic) for topic in owned_topics(name) if not topic.startswith("storefront.")}
+    assert told == written | {("receive", topic) for topic in services[name].consumer.topics}
+    for one in [*document["operations"].values(), *document["components"]["messages"].values()]:
+        assert one["summary"].endswith(".")
+        assert one["description"]
+
+
+def test_the_examples_of_events_can_be_read_by_the_code(said: Any) -> None:
+    shown = set()
+    for name in NAMES:
+        document = said[name]["asyncapi"]
+        for message in document["components"]["messages"].values():
+            for example in message.get("examples", ()):
+                topic = next(one.topic for one in EVENTS.values() if one.__name__ == message["name"])
+                headers = example["headers"]
+                envelope = read_envelope(headers, topic, None)  # type: ignore[arg-type] # the example has a time
+                assert read_body(topic, envelope.type, json.dumps(example["payload"]).encode()) == EXAMPLES[topic]
+                jsonschema.validate(headers, message["headers"])
+                schema = {**message["payload"], "components": document["components"]}
+                jsonschema.validate(example["payload"], schema)
+                shown.add(message["name"])
+    assert shown >= NAMING
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_page_of_events_shows_them_all_and_fetches_nothing(said: Any, name: str) -> None:
+    shown = page(said[name]["asyncapi"])
+    for topic in said[name]["asyncapi"]["channels"]:
+        assert topic in shown
+    assert "http://" not in shown
+    assert "https://" not in shown.replace("https://shop.example", "")
+
+
+def test_the_official_parser_of_asyncapi_agrees(said: Any, tmp_path: Path) -> None:
+    """npm's `@asyncapi/parser`, where node is and the package can be had; the official schema is always asked."""
+    npm, node = shutil.which("npm"), shutil.which("node")
+    if npm is None or node is None:
+        pytest.skip("no node on this machine: the official JSON Schema alone has been asked")
+    installed = subprocess.run(  # noqa: S603 - npm, with words of ours
+        [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "@asyncapi/parser@3"],
+        cwd=tmp_path,
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    if installed.returncode:
+        pytest.skip("@asyncapi/parser cannot be had here: the official JSON Schema alone has been asked")
+    (tmp_path / "ask.mjs").write_text(PARSER)
+    for name in NAMES:
+        (tmp_path / f"{name}.json").write_text(json.dumps(said[name]["asyncapi"]))
+    files = [f"{name}.json" for name in NAMES]
+    answer = subprocess.run(  # noqa: S603 - as above
+        [node, "ask.mjs", *files], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert json.loads(answer.stdout) == {file: [] for file in files}
+
+
+#: Errors and warnings; that there is a newer AsyncAPI than 3.0 is neither.
+PARSER = """
+import { Parser } from '@asyncapi/parser';
+import fs from 'fs';
+const found = {};
+for (const file of process.argv.slice(2)) {
+  const { diagnostics } = await new Parser().parse(fs.readFileSync(file, 'utf8'));
+  found[file] = diagnostics.filter(one => one.severity < 2).map(one => one.message);
+}
+console.log(JSON.stringify(found));
+"""

@@ -1,0 +1,28 @@
+"""What the documentation of notifications says beyond its code."""
+
+from shared.interfaces.description import AGENT, STOREFRONT, Caller, Example, Interface, Tag
+
+_MAIL = Caller(
+    "mail-system", {"type": "http", "scheme": "bearer", "description": "`Authorization: Bearer <BOUNCE_KEY>`"}
+)
+
+INTERFACE = Interface(
+    description=(
+        "Brings the code to the buyer by mail and on the order's page, and tells the buyer what becomes of the order "
+        "and of the money.\n\n"
+        "The buyers' pages (`/account/...`, `/unsubscribe/...`) are reached by signed links in mails and are not "
+        "listed here."
+    ),
+    tags=(
+        Tag("newsletters", "To buyers of the calling shop who agreed; one a day at most.", (STOREFRONT, AGENT)),
+        Tag("mail", "Delivery status notifications (RFC 3464) from the mail system.", (_MAIL,)),
+    ),
+    examples={
+        "POST /newsletters": Example(
+            body={
+                "storefront": "esimka",
+                "letters": {"en": {"subject": "A new plan for Turkey", "text": "From **today** on: 5 GB for 30 days."}},
+            }
+        )
+    },
+)

@@ -1,0 +1,63 @@
+"""What the documentation of ordering says beyond its code."""
+
+import json
+
+from shared.contracts.examples import EXAMPLES, ORDER_REQUEST
+from shared.contracts.ordering import OrderPlaced
+from shared.interfaces.description import AGENT, STOREFRONT, Example, Interface, Tag
+
+_PLACED = json.loads(EXAMPLES[OrderPlaced.topic].model_dump_json())
+_ID = _PLACED["order_id"]
+_ANSWER = {
+    "order_id": _ID,
+    "order_number": _PLACED["order_number"],
+    "status": "placed",
+    "price": _PLACED["price"],
+    "plan": _PLACED["plan"],
+    "links": {"self": f"/orders/{_ID}", "timeline": f"/orders/{_ID}/timeline"},
+}
+_TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+_DELIVERED = _ANSWER | {
+    "status": "delivered",
+    "kind": "esim",
+    "facts": {
+        "order_placed": "2026-11-21T09:30:00Z",
+        "order_paid": "2026-11-21T09:30:41Z",
+        "profile_generated": "2026-11-21T09:30:41.240000Z",
+        "qr_delivered": "2026-11-21T09:30:41.610000Z",
+    },
+    "trace_id": _TRACE,
+    "trace_url": None,
+}
+_STORY = [
+    {
+        "at": "2026-11-21T13:30:41.610000+04:00",
+        "fact": "qr_delivered",
+        "sentence": "The QR code was delivered by e-mail.",
+        "trace_id": _TRACE,
+        "span_id": "00f067aa0ba902b7",
+        "trace_url": None,
+    }
+]
+
+INTERFACE = Interface(
+    description=(
+        "Takes orders from storefronts, knows what is sold, and tells where an order stands.\n\n"
+        "A shop's server calls with the shop's API key. It asks `GET /storefront` for plans, prices and document "
+        "versions, places the order with an `Idempotency-Key` (the same on every retry), has payments open the bank's "
+        "page, and may ask for the order's status and timeline at any time. The same order may be submitted over "
+        "Kafka instead: topic `storefront.order-submitted`."
+    ),
+    tags=(
+        Tag("orders", "Placing orders, and where they stand.", (STOREFRONT,)),
+        Tag("catalogue", "What the calling shop sells, and under what terms.", (STOREFRONT,)),
+        Tag("rights", "Corrected contact data (PP 6.1); export, block and erasure (PP 6.2), by code.", (STOREFRONT,)),
+        Tag("fraud control", "Orders that wait for an agent before they can be paid (PP 4.5).", (AGENT,)),
+    ),
+    callers={"PUT /orders/{reference}/contact": (AGENT,)},
+    examples={
+        "POST /orders": Example(body=ORDER_REQUEST.model_dump(mode="json"), answer=_ANSWER, status=201),
+        "GET /orders/{reference}": Example(answer=_DELIVERED),
+        "GET /orders/{reference}/timeline": Example(answer=_STORY),
+    },
+)
