@@ -45,7 +45,7 @@ _REFUNDS = "SELECT * FROM refunds WHERE order_id = :order ORDER BY approved_at, 
 _VIOLATIONS = "SELECT * FROM violations WHERE order_id = :order ORDER BY first_seen_at DESC, invariant LIMIT 100"
 _FACTS = """
 SELECT topic, at, told_at, known_at, trace, summary FROM facts WHERE order_id = :order
-ORDER BY told_at, event_id LIMIT :limit
+ORDER BY told_at, at, event_id LIMIT :limit
 """
 
 
