@@ -45,7 +45,8 @@ SELECT 'outbox ' || topic FROM outbox
 UNION ALL SELECT concat_ws(' ', 'work', kind, state, last_error) FROM work
   WHERE kind NOT IN ('clear_sessions', 'watch_orders', 'watch_expiry', 'watch_plan')
   AND NOT (state = 'due' AND due_at > now() + interval '2 minutes')
-UNION ALL SELECT concat_ws(' ', 'dead letter', topic, reason, detail) FROM dead_letters
+UNION ALL SELECT concat_ws(' ', 'dead letter', topic, reason, detail) FROM dead_letters d
+  WHERE coalesce(to_jsonb(d)->>'state', 'waiting') = 'waiting' -- an earlier release's table has no states
 """
 
 
