@@ -34,7 +34,7 @@ async def test_dead_letters_are_redriven_after_a_dry_run_with_a_reason(
     monkeypatch.setattr(toy, "POISON", "nothing")
     async with browser() as page:
         await running.sign_in(page)
-        assert "3 waiting" in await page.text()
+        assert "3 dead letters waiting." in await page.text(".notice")
         await look(page, "overview-waiting")
         await page.click("text=3 waiting")
         await page.wait("text=handler failed")
@@ -140,7 +140,7 @@ async def test_a_service_that_does_not_answer_is_shown_as_such(console: Any, loo
         await running.sign_in(page)
         text = await page.text()
         assert "does not answer" in text
-        assert "1 of 1 services not ready" in text
+        assert "1 service not ready" in text
         await look(page, "overview-down")
         await page.goto(running.url("/work"))
         assert f"{TOY} does not answer. What it holds is missing below." in await page.text()

@@ -121,4 +121,5 @@ async def test_a_broken_invariant_names_its_orders(console: Any, look: Any) -> N
         await page.wait("text=It breaks an invariant: paid without outcome")
         await look(page, "order-broken")
         await page.goto(running.url("/invariants"))
+        await page.click("summary")
         await look(page, "invariants")

@@ -39,6 +39,11 @@ class Line:
     def well(self) -> bool:
         return self.state == "ready"
 
+    @property
+    def waiting(self) -> int:
+        """Dead letters that nobody has decided about."""
+        return 0 if self.summary is None else self.summary.dead_letters.waiting
+
     def rows(self, state: str) -> int:
         """Due work in that state."""
         return sum(one.rows for one in self.work if one.state == state)
@@ -66,13 +71,16 @@ def router(room: Room, reading: Reading) -> APIRouter:
             figures, since = await last_hour(tx), await broken_since(tx)
         now = room.now()
         told = {one.service: one for one in answers}
+        lines = [_line(told[one.service], one, now) for one in polled]
+        broken = [one for one in invariants if one.violations]
         return page(
             "overview",
             session=session,
             now=now,
-            lines=[_line(told[one.service], one, now) for one in polled],
+            lines=lines,
             operators=[(one, each) for one in polled for each in one.operators or ()],
-            broken=[one for one in invariants if one.violations],
+            concerns=_concerns(lines, broken),
+            broken=broken,
             invariants=invariants,
             since=since,
             figures=figures,
@@ -96,6 +104,17 @@ def router(room: Room, reading: Reading) -> APIRouter:
         return page("invariant", session=session, now=room.now(), invariant=found)
 
     return routes
+
+
+def _concerns(lines: Sequence[Line], broken: Sequence[InvariantView]) -> list[str]:
+    """What a person should look at, in words."""
+    counts = (
+        (sum(not line.well for line in lines), "service not ready", "services not ready"),
+        (len(broken), "invariant broken", "invariants broken"),
+        (sum(line.waiting for line in lines), "dead letter waiting", "dead letters waiting"),
+        (sum(line.rows("parked") for line in lines), "piece of work parked", "pieces of work parked"),
+    )
+    return [f"{count} {one if count == 1 else many}" for count, one, many in counts if count]
 
 
 def _broken_first(one: InvariantView) -> bool:

@@ -1,5 +1,7 @@
 """The operations page as a site, and how its templates write moments, lengths of time, people and outcomes."""
 
+import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,6 +9,7 @@ from shared.signin.rendering import Pages
 from shared.signin.site import Site
 
 BASE = "/console"
+_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\S*[+Z]")
 _DAY, _HOUR, _MINUTE = 86_400, 3_600, 60
 
 
@@ -55,7 +58,7 @@ def money(amount: Any) -> str:
 
 
 def plain(value: Any) -> str:
-    """A detail of a fact: money as money, lists with commas, names as they are."""
+    """A detail of a fact: money as money, moments in UTC, lists with commas."""
     if isinstance(value, dict):
         if set(value) == {"amount", "currency"}:
             return money(value)
@@ -64,13 +67,29 @@ def plain(value: Any) -> str:
         return ", ".join(map(plain, value))
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return str(value)
+    return utc(value) if isinstance(value, str) and _MOMENT.match(value) else str(value)
+
+
+def details(told: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Names and values as they are read: `paid_minor` with `currency` is money."""
+    currency = told.get("currency")
+    found = []
+    for name, value in told.items():
+        if currency is not None and name.endswith("_minor") and isinstance(value, int):
+            found.append(
+                (name.removesuffix("_minor").replace("_", " "), money({"amount": value, "currency": currency}))
+            )
+        elif name != "currency":
+            found.append((name.replace("_", " "), plain(value)))
+    return found
 
 
 def outcome(told: dict[str, Any] | None) -> str:
     """An outcome of the audit trail in a few words."""
     if told is None:
         return "unknown"
+    if "means" in told:
+        return f"by {told['means']}"
     if "services" not in told:
         return ", ".join(f"{name} {value}" for name, value in told.items())
     taken = sum(len(one.get("taken", ())) for one in told["services"])
@@ -99,7 +118,7 @@ PAGES = Pages(
         people="Operations people",
         no_role="You are known, but nobody has given you a role here yet. Ask whoever keeps the accounts.",
     ),
-    filters={"lasting": lasting, "outcome": outcome, "person": person, "plain": plain, "utc": utc},
+    filters={"details": details, "lasting": lasting, "outcome": outcome, "person": person, "plain": plain, "utc": utc},
     functions={"age": age},
 )
 page = PAGES.page
