@@ -63,7 +63,7 @@ def _service(name: str, port: int, extra: Callable[[Site], Environment]) -> Comp
         ready_path="/health/ready",
         environment=lambda site: {**_common(name, site), **extra(site)},
         migrate_environment=lambda site: _owner(name, site),
-        pages=(("API", "/docs"), ("health", "/health/ready")),
+        pages=(("API", "/docs"), ("events", "/asyncapi"), ("health", "/health/ready")),
     )
 
 
@@ -221,7 +221,7 @@ SERVICES = (
 
 OPERATIONS = replace(
     _service("operations", 8006, _operations),
-    pages=(("what happens in the shops", "/console"), ("API", "/docs"), ("health", "/health/ready")),
+    pages=(("what happens in the shops", "/console"), ("API", "/docs"), ("events", "/asyncapi"), ("health", "/health/ready")),
 )
 """Watches the services and is none of them."""
 

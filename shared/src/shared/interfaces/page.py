@@ -1,6 +1,7 @@
 """An AsyncAPI document as a page: what a service tells, what it hears, every field, with nothing to install."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from shared.interfaces.style import STYLE
 
 Part = Mapping[str, Any]
+_CODE = re.compile("`([^`]+)`")
 _ACTIONS = {"send": "tells", "receive": "hears"}
 _HEAD = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="docs/favicon.png">
@@ -24,7 +26,7 @@ def page(document: Part) -> str:
     head = _HEAD.format(
         title=escape(info["title"]),
         version=escape(info["version"]),
-        description=escape(info["description"]).replace("\n\n", "</p><p>"),
+        description=_prose(info["description"]).replace("\n\n", "</p><p>"),
         asyncapi=escape(document["asyncapi"]),
         style=STYLE,
     )
@@ -35,7 +37,7 @@ def _contents(document: Part) -> str:
     columns = []
     for action, word in _ACTIONS.items():
         rows = "".join(
-            f'<li><a href="#{escape(name)}">{escape(_topic(one))}</a><span>{escape(one["summary"])}</span></li>'
+            f'<li><a href="#{escape(name)}">{escape(_topic(one))}</a><span>{_prose(one["summary"])}</span></li>'
             for name, one in document["operations"].items()
             if one["action"] == action
         )
@@ -51,7 +53,7 @@ def _operations(document: Part) -> Iterable[str]:
         messages = [document["components"]["messages"][_last(reference)] for reference in one["messages"]]
         yield (
             f'<article id="{escape(name)}"><h2><i class="{one["action"]}">{_ACTIONS[one["action"]]}</i> '
-            f"{escape(channel['address'])}</h2><p>{escape(channel['description'])} {escape(one['description'])}</p>"
+            f"{escape(channel['address'])}</h2><p>{_prose(channel['description'])} {_prose(one['description'])}</p>"
             f"{_settings(channel)}{''.join(_message(document, message) for message in messages)}</article>"
         )
 
@@ -76,8 +78,8 @@ def _message(document: Part, message: Part) -> str:
     )
     return (
         f"<h3>{escape(message['name'])} <small>{escape(message['tags'][0]['name'])}</small></h3>"
-        f"<p>{escape(message['description'])}</p>"
-        f'<p class="quiet">Key: {escape(key["description"])}</p>{body}'
+        f"<p>{_prose(message['description'])}</p>"
+        f'<p class="quiet">Key: {_prose(key["description"])}</p>{body}'
         f"<details><summary>Headers</summary>{_fields(message['headers'])}</details>{examples}"
     )
 
@@ -86,7 +88,7 @@ def _parts(document: Part) -> str:
     """Schemas that messages are made of, each once."""
     bodies = {_last(one["payload"]) for one in document["components"]["messages"].values() if "$ref" in one["payload"]}
     parts = "".join(
-        f'<article id="schema-{escape(name)}"><h3>{escape(name)}</h3><p>{escape(schema.get("description", ""))}</p>'
+        f'<article id="schema-{escape(name)}"><h3>{escape(name)}</h3><p>{_prose(schema.get("description", ""))}</p>'
         f"{_fields(schema)}</article>"
         for name, schema in document["components"]["schemas"].items()
         if name not in bodies
@@ -98,7 +100,7 @@ def _fields(schema: Part) -> str:
     required = schema.get("required", ())
     rows = "".join(
         f"<tr><td><code>{escape(name)}</code>{'' if name in required else ' <small>optional</small>'}</td>"
-        f"<td>{_type(one)}</td><td>{escape(one.get('description', ''))}</td></tr>"
+        f"<td>{_type(one)}</td><td>{_prose(one.get('description', ''))}</td></tr>"
         for name, one in schema.get("properties", {}).items()
     )
     return f"<table>{rows}</table>" if rows else ""
@@ -119,6 +121,11 @@ def _type(schema: Part) -> str:
         return f"list of {_type(schema.get('items', {}))}"
     limit = schema.get("format") or schema.get("pattern") or ""
     return escape(schema.get("type", "any")) + (f" <small>{escape(limit)}</small>" if limit else "")
+
+
+def _prose(text: str) -> str:
+    """Escaped; what stands in backticks as code."""
+    return _CODE.sub(r"<code>\1</code>", escape(text))
 
 
 def _topic(operation: Part) -> str:
