@@ -221,7 +221,12 @@ SERVICES = (
 
 OPERATIONS = replace(
     _service("operations", 8006, _operations),
-    pages=(("what happens in the shops", "/console"), ("API", "/docs"), ("events", "/asyncapi"), ("health", "/health/ready")),
+    pages=(
+        ("what happens in the shops", "/console"),
+        ("API", "/docs"),
+        ("events", "/asyncapi"),
+        ("health", "/health/ready"),
+    ),
 )
 """Watches the services and is none of them."""
 
