@@ -45,7 +45,7 @@ class ClassFile:
 class _Reader:
     data: bytes
     at: int = 0
-    pool: list[Any] = field(default_factory=list)
+    pool: list[tuple[int, Any]] = field(default_factory=list)
 
     def take(self, form: str) -> Any:
         (value,) = struct.unpack_from(f">{form}", self.data, self.at)
@@ -56,7 +56,7 @@ class _Reader:
         return self.value(self.take("H"))
 
     def value(self, index: int) -> Any:
-        tag, content = self.pool[index] if index else (0, "")
+        tag, content = self.pool[index]
         return self.value(content) if tag in (_CLASS, _STRING) else content
 
     def skip(self, count: int) -> None:

@@ -79,6 +79,10 @@ spec:
       ports:
         - {protocol: TCP, port: http}
     {{- end }}
+    {{- range $policy.internal }}
+    # {{ .name }}
+    {{- include "esim-service.egressTo" . | nindent 4 }}
+    {{- end }}
     {{- range $policy.external }}
     # {{ .name }}
     - to:

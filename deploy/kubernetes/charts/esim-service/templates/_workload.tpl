@@ -78,7 +78,7 @@ spec:
         {{- end }}
       annotations:
         # A changed setting starts new pods.
-        checksum/settings: {{ include "esim-service.configmap" . | sha256sum }}
+        checksum/settings: {{ include "esim-service.settings" (dict "root" . "kafkaUsername" (include "esim-service.kafkaUsername" .)) | sha256sum }}
         {{- with .Values.podAnnotations }}
         {{- toYaml . | nindent 8 }}
         {{- end }}

@@ -1,0 +1,1 @@
+../../../../compose/postgres/rights/service.sql
