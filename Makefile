@@ -11,7 +11,7 @@ SEED := $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 SEQUENCES := 200
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites setup lock sbom audit demo test test-fast soak lint format up down status clean compose bench interop schemas access interfaces
+.PHONY: help prerequisites setup lock sbom audit demo test test-fast soak lint format up down status clean compose bench interop schemas access interfaces charts
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -97,6 +97,9 @@ interop: $(INSTALLED) ## ES2+ with an independent implementation, pySim (fetched
 
 schemas: $(INSTALLED) ## write the events' JSON Schemas
 	@$(PYTHON) -m shared.contracts.schemas write
+
+charts: $(INSTALLED) ## check the Helm charts strictly and leave archives in .run/charts (Helm is built by Go, or the one here)
+	@$(PYTHON) -m charts .run/charts
 
 interfaces: $(INSTALLED) ## write the OpenAPI and AsyncAPI documents of every service from its code
 	@$(PYTHON) -m release interfaces

@@ -1,4 +1,7 @@
-"""`python -m charts [folder]`: build and check all charts with all examples; with a folder, leave archives in it."""
+"""`python -m charts [folder]`: write the schemas of values, then build and check all charts with all examples.
+
+With a folder, archives of the charts are left in it.
+"""
 
 import argparse
 import sys
@@ -7,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 from charts.catalogue import ALL, INSTALLABLE, values_files
 from charts.helm import Charts, HelmError
+from charts.schemas import write
 from charts.validation import problems
 from local_stack.errors import LocalStackError
 
@@ -29,6 +33,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m charts", description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path, help="where archives of the charts are written")
     folder: Path | None = parser.parse_args().folder
+    write()
     try:
         with TemporaryDirectory() as scratch:
             charts = Charts.build(Path(scratch))

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import yaml
 
 from charts.catalogue import ALL, CHARTS, INSTALLABLE
-from charts.tools import helm
+from charts.tools import KUBERNETES, helm
 
 Manifest: TypeAlias = dict[str, Any]
 _SECONDS = 120.0
@@ -46,7 +46,7 @@ class Charts:
         self, chart: str, values: Sequence[Path] = (), settings: Sequence[str] = (), *, upgrade: bool = False
     ) -> list[Manifest]:
         """The manifests of a release called like the chart. Raises HelmError with Helm's reason."""
-        command = ["template", chart, str(self.folder / chart), "--namespace", "esim"]
+        command = ["template", chart, str(self.folder / chart), "--namespace", "esim", "--kube-version", KUBERNETES]
         command += [argument for path in values for argument in ("--values", str(path))]
         command += [argument for setting in settings for argument in ("--set-json", setting)]
         command += ["--is-upgrade"] if upgrade else []
@@ -55,7 +55,7 @@ class Charts:
     def lint(self, chart: str, values: Sequence[Path] = ()) -> str:
         """`helm lint --strict`. Raises HelmError for every error and warning."""
         options = [argument for path in values for argument in ("--values", str(path))]
-        return self.run("lint", str(self.folder / chart), "--strict", *options)
+        return self.run("lint", str(self.folder / chart), "--strict", "--kube-version", KUBERNETES, *options)
 
     def run(self, *arguments: str) -> str:
         """Standard output of a Helm command. Raises HelmError."""

@@ -84,7 +84,7 @@ class _Model:
         self._names = set(archive.namelist())
         self._known: dict[str, Any] = {}
         where = files("kubernetes_validate") / "kubernetes-json-schema"
-        definitions = where / f"v{'.'.join(KUBERNETES)}.0-local-strict" / "_definitions.json"
+        definitions = where / f"v{KUBERNETES}.0-local-strict" / "_definitions.json"
         self._kubernetes: Mapping[str, Any] = json.loads(definitions.read_text(encoding="utf-8"))["$defs"]
 
     def resource(self, path: str) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ from its source, of the operators only the definitions of their resources are ke
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -17,8 +18,9 @@ from local_stack.locks import locked
 from local_stack.paths import cache_dir
 
 HELM_VERSION = "v3.22.0"
-#: What `helm template` and `helm lint` take the cluster for, where they are told nothing else.
-KUBERNETES = ("1", "34")
+OLDEST_HELM = (3, 14)
+#: The Kubernetes that the charts are rendered and validated for.
+KUBERNETES = "1.34"
 _SECONDS = 900.0
 
 
@@ -41,7 +43,13 @@ OPERATORS = (
 
 
 def helm() -> Path:
-    """The pinned Helm. The first caller builds it, in a minute or two. Raises LocalStackError without Go."""
+    """Helm: one that is installed, else the pinned one, which the first caller builds in a minute or two.
+
+    Raises LocalStackError where there is neither Helm nor Go.
+    """
+    installed = shutil.which("helm")
+    if installed is not None and _version(installed) >= OLDEST_HELM:
+        return Path(installed)
     binary = cache_dir() / f"helm-{HELM_VERSION}" / "helm"
     with locked(cache_dir() / f"helm-{HELM_VERSION}.lock", _SECONDS):
         if not binary.exists():
@@ -54,15 +62,18 @@ def definitions() -> tuple[Path, ...]:
     return tuple(_fetched(operator) for operator in OPERATORS)
 
 
+def _version(binary: str) -> tuple[int, ...]:
+    done = subprocess.run([binary, "version", "--short"], capture_output=True, text=True, check=False)  # noqa: S603 - a program of the machine
+    found = re.match(r"v(\d+)\.(\d+)", done.stdout)
+    return tuple(map(int, found.groups())) if found else (0,)
+
+
 def _build(binary: Path) -> None:
     binary.parent.mkdir(parents=True, exist_ok=True)
-    known = {"Major": KUBERNETES[0], "Minor": KUBERNETES[1]}
-    packages = ("helm.sh/helm/v3/pkg/lint/rules", "helm.sh/helm/v3/pkg/chartutil")
-    flags = ["-s", "-w", f"-X helm.sh/helm/v3/internal/version.version={HELM_VERSION}"]
-    flags += [f"-X {package}.k8sVersion{part}={value}" for package in packages for part, value in known.items()]
+    flags = f"-s -w -X helm.sh/helm/v3/internal/version.version={HELM_VERSION}"
     with tempfile.TemporaryDirectory(dir=binary.parent) as scratch:
         target = f"helm.sh/helm/v3/cmd/helm@{HELM_VERSION}"
-        _go("install", "-trimpath", "-ldflags", " ".join(flags), target, log=binary.parent, GOBIN=scratch)
+        _go("install", "-trimpath", "-ldflags", flags, target, log=binary.parent, GOBIN=scratch)
         (Path(scratch) / "helm").rename(binary)
 
 
@@ -91,7 +102,7 @@ def _go(*arguments: str, log: Path, **variables: str) -> str:
     if go is None:
         raise LocalStackError(
             "there is no Go to build Helm and to fetch the operators' schemas with; install Go 1.21 or later "
-            "(apt install golang-go on Debian 13 and Ubuntu 24.04, brew install go on macOS)"
+            "(apt install golang-go on Debian 13 and Ubuntu 24.04, brew install go on macOS, or from go.dev/dl)"
         )
     environment = {**os.environ, "GOFLAGS": "-mod=mod", "GOTOOLCHAIN": "auto", "GO111MODULE": "on", **variables}
     with tempfile.TemporaryDirectory() as nowhere:

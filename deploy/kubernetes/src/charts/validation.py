@@ -42,7 +42,7 @@ def problems(manifest: Manifest) -> list[str]:
 
 def _built_in(manifest: Manifest) -> Iterator[str]:
     try:
-        kubernetes_validate.validate(manifest, ".".join(KUBERNETES), strict=True)
+        kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
     except kubernetes_validate.ValidationError as error:
         yield f"{'.'.join(map(str, error.path))}: {error.message}"
     except (kubernetes_validate.SchemaNotFoundError, kubernetes_validate.InvalidSchemaError) as error:
