@@ -30,6 +30,7 @@ def test_the_summary_has_the_agreed_shape(tmp_path: Path) -> None:
 
 def test_every_service_and_page_of_the_sandbox_has_an_address() -> None:
     urls = addresses(PRODUCT, {component.name: f"http://{component.name}" for component in PRODUCT})
-    assert set(urls) == {"ordering", "payments", "provisioning", "notifications", "refunds", "mail", "SMS", "control"}
+    services = {"ordering", "payments", "provisioning", "notifications", "refunds", "operations"}
+    assert set(urls) == services | {"mail", "SMS", "control"}
     assert urls["mail"] == "http://sandbox/mail"
     assert urls["refunds"] == "http://refunds/docs"

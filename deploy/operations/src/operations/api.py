@@ -13,6 +13,7 @@ from operations.reading import (
     InvariantView,
     OrderLine,
     OrderView,
+    Overview,
     Reading,
     Search,
     ServiceView,
@@ -55,6 +56,11 @@ def router(reading: Reading, keys: Mapping[str, SecretStr]) -> APIRouter:
         if found is None:
             raise Problem(HTTPStatus.NOT_FOUND, "unknown-order", "No fact about such an order is known (any more).")
         return found
+
+    @routes.get("/overview")
+    async def overview() -> Overview:
+        """How much is known, and which invariants do not hold."""
+        return await reading.overview()
 
     @routes.get("/invariants")
     async def invariants() -> list[InvariantView]:

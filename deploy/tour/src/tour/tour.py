@@ -15,7 +15,7 @@ from local_stack.stack import Stack
 from local_stack.zipkin import WITH_TRACES
 from sandbox.client import SandboxClient
 from tour import summary
-from tour.acts import buyer, kill, money, operator_down, profiles, refunds, storefronts
+from tour.acts import buyer, kill, money, operator_down, profiles, put_right, refunds, storefronts, watching
 from tour.buying import Buying
 from tour.expectations import Outcome, UnmetError
 from tour.stage import Stage, environment
@@ -37,7 +37,7 @@ class Act:
     perform: Callable[[Stage, Outcome], Awaitable[None]]
 
 
-_IN_ORDER = (storefronts, profiles, operator_down, money, refunds, kill, buyer)
+_IN_ORDER = (storefronts, profiles, operator_down, money, refunds, put_right, kill, buyer, watching)
 #: What acts leave to be looked at.
 _KEPT = (storefronts.PICTURE, operator_down.MAIL, buyer.ACCOUNT, buyer.ERASED)
 ACTS = tuple(Act(module.NAME, module.WORDS, module.perform) for module in _IN_ORDER)

@@ -4,10 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from operations.invariants import ALL, Invariant
-from operations.reading.views import InvariantDetail, InvariantView, ViolationView
+from operations.reading.views import InvariantDetail, InvariantView, Overview, ViolationView
 from shared.database import Tx
 
 _SHOWN, _RESOLVED_SHOWN = 100, 20
+_COUNTS = """
+SELECT (SELECT count(*) FROM orders) AS orders, (SELECT count(*) FROM orders WHERE paid_at IS NOT NULL) AS paid,
+  (SELECT count(*) FROM charges) AS surplus_captures, (SELECT count(*) FROM facts) AS facts
+"""
 _EVALUATIONS = "SELECT * FROM evaluations"
 _OPEN = """
 SELECT * FROM violations WHERE invariant = :name AND resolved_at IS NULL
@@ -16,6 +20,20 @@ ORDER BY since NULLS FIRST, first_seen_at, subject LIMIT :limit
 _RESOLVED = """
 SELECT * FROM violations WHERE invariant = :name AND resolved_at IS NOT NULL ORDER BY resolved_at DESC LIMIT :limit
 """
+
+
+async def overview(tx: Tx) -> Overview:
+    """Counts of what is known, and which invariants do not hold."""
+    views = await every(tx)
+    evaluated = [view.evaluated_at for view in views]
+    known = [view.as_of for view in views]
+    return Overview(
+        **(await tx.execute(_COUNTS)).one()._asdict(),
+        invariants=len(views),
+        broken=[view.name for view in views if view.violations],
+        evaluated_at=min((at for at in evaluated if at), default=None) if all(evaluated) else None,
+        as_of=min((at for at in known if at), default=None) if all(known) else None,
+    )
 
 
 async def every(tx: Tx) -> list[InvariantView]:

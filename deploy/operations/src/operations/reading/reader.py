@@ -7,7 +7,7 @@ from operations.hashes import EmailHashes
 from operations.reading import invariants, orders, services
 from operations.reading.orders import Search
 from operations.reading.spans import Spans
-from operations.reading.views import InvariantDetail, InvariantView, OrderLine, OrderView, ServiceView
+from operations.reading.views import InvariantDetail, InvariantView, OrderLine, OrderView, Overview, ServiceView
 from shared.database import Database
 from shared.telemetry.pages import TracePages
 
@@ -40,6 +40,11 @@ class Reading:
         if found is None or not with_spans:
             return found
         return await self._spans.merged(found)
+
+    async def overview(self) -> Overview:
+        """How much is known, and whether all is well."""
+        async with self._database.reading() as tx:
+            return await invariants.overview(tx)
 
     async def invariants(self) -> list[InvariantView]:
         """All invariants as they stand."""

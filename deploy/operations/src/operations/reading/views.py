@@ -49,6 +49,22 @@ class InvariantDetail(InvariantView):
     resolved: list[ViolationView]
 
 
+class Overview(BaseModel):
+    """How much is known, and whether all is well. `broken`: invariants that do not hold; `as_of` as there.
+
+    `evaluated_at` is of the invariant that was evaluated longest ago; None while one never was.
+    """
+
+    orders: int
+    paid: int
+    surplus_captures: int
+    facts: int
+    invariants: int
+    broken: list[str]
+    evaluated_at: datetime | None
+    as_of: datetime | None
+
+
 class OrderLine(BaseModel):
     """An order in a list of results."""
 
