@@ -99,6 +99,10 @@ class Product:
         process.environment |= {"HTTP_PORT": str(port), "TRACE_FILE": str(self.trace_file(f"{name}-2"))}
         return process
 
+    def beside(self, component: Component) -> ManagedProcess:
+        """Another component, for the test to start and stop; its port and its database are the site's."""
+        return self._process(component)
+
     async def start(self) -> None:
         """Start everything and wait until all of it is ready."""
         await asyncio.to_thread(create_topics, self.kafka, known_topics(), prefix=self.prefix, partitions=2)
