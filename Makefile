@@ -11,7 +11,7 @@ SEED := $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 SEQUENCES := 200
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites setup lock sbom audit demo test test-fast soak lint format up down status clean compose bench interop schemas access interfaces charts
+.PHONY: help prerequisites setup lock sbom audit demo test test-fast soak lint format up down status clean compose bench interop schemas access interfaces charts release
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -103,6 +103,9 @@ charts: $(INSTALLED) ## check the Helm charts strictly and leave archives in .ru
 
 interfaces: $(INSTALLED) ## write the OpenAPI and AsyncAPI documents of every service from its code
 	@$(PYTHON) -m release interfaces
+
+release: $(INSTALLED) ## check, version and tag one service alone (SERVICE=ordering VERSION=1.1.0 ARGS=--dry-run)
+	@$(PYTHON) -m release ship $(SERVICE) $(VERSION) $(ARGS)
 
 access: $(INSTALLED) ## write the table of who may do what at the brokers
 	@$(PYTHON) -m access

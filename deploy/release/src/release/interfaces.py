@@ -2,11 +2,13 @@
 
 import json
 import tomllib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from access.services import built
 from local_stack.paths import WORK_TREE
+from release.history import NAMES
 from shared.interfaces import served
 from shared.kernel.service import Service
 
@@ -24,13 +26,13 @@ def release_of(service: str, root: Path = WORK_TREE) -> str:
     return str(stated["project"]["version"]).partition(".dev")[0]
 
 
-async def documents() -> dict[str, dict[str, Any]]:
-    """By service and kind, as the code says."""
-    return {name: _of(service) for name, service in (await built()).items()}
+async def documents(root: Path = WORK_TREE, names: Collection[str] = NAMES) -> dict[str, dict[str, Any]]:
+    """By service and kind, as the code says; `root` states the versions."""
+    return {name: _of(service, release_of(name, root)) for name, service in (await built()).items() if name in names}
 
 
-def _of(service: Service) -> dict[str, Any]:
-    name, version = service.name, release_of(service.name)
+def _of(service: Service, version: str) -> dict[str, Any]:
+    name = service.name
     return {
         "openapi": served.openapi(service.app, name, version),
         "asyncapi": served.asyncapi(service.consumer, name, version),
@@ -42,9 +44,9 @@ def text(document: Any) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-async def write(root: Path = WORK_TREE) -> None:
-    """Write all of them."""
-    for service, kinds in (await documents()).items():
+async def write(root: Path = WORK_TREE, names: Collection[str] = NAMES) -> None:
+    """Write those of these services."""
+    for service, kinds in (await documents(root, names)).items():
         for kind, document in kinds.items():
             path = path_of(service, kind, root)
             path.parent.mkdir(exist_ok=True)
