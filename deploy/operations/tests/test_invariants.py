@@ -107,12 +107,14 @@ async def test_an_order_is_not_missed_while_its_facts_wait_to_be_read(start: Any
 
     for moment in (before, running.clock.now(), running.clock.now() + timedelta(seconds=0.5)):
         await running.stage.eventually(lambda moment=moment: evaluated_since(moment))
+    found = "SELECT * FROM violations WHERE order_id = :id"
+    assert await running.rows(found, id=order.order_id) == []
     # It sees that it is behind, and says so when that lasts.
     running.clock.by = timedelta(minutes=6)
     await running.stage.eventually(lambda: running.open("watch_behind"))
     consumer.resume(*held)
     await running.evaluated()
-    assert await running.rows("SELECT * FROM violations WHERE order_id = :id", id=order.order_id) == []
+    assert await running.rows(found, id=order.order_id) == []
     assert await running.open("watch_behind") == []
 
 

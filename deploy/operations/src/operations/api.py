@@ -25,8 +25,15 @@ from shared.operations.callers import callers
 
 
 def router(reading: Reading, keys: Mapping[str, SecretStr]) -> APIRouter:
-    """`/search`, `/orders`, `/invariants`, `/services`."""
-    routes = APIRouter(tags=["watching"], dependencies=[Depends(callers(keys))])
+    """`/search`, `/orders`; `/overview`, `/invariants`, `/services`."""
+    routes = APIRouter(dependencies=[Depends(callers(keys))])
+    routes.include_router(_orders(reading))
+    routes.include_router(_standing(reading))
+    return routes
+
+
+def _orders(reading: Reading) -> APIRouter:
+    routes = APIRouter(tags=["orders"])
 
     @routes.post("/search")
     async def search(wanted: Search) -> list[OrderLine]:
@@ -56,6 +63,12 @@ def router(reading: Reading, keys: Mapping[str, SecretStr]) -> APIRouter:
         if found is None:
             raise Problem(HTTPStatus.NOT_FOUND, "unknown-order", "No fact about such an order is known (any more).")
         return found
+
+    return routes
+
+
+def _standing(reading: Reading) -> APIRouter:
+    routes = APIRouter(tags=["invariants"])
 
     @routes.get("/overview")
     async def overview() -> Overview:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Table
 
@@ -30,7 +31,13 @@ async def merge(tx: Tx, table: Table, rows: Iterable[Mapping[str, Any]]) -> None
         return
     columns = tuple(next(iter(found.values())))
     # Rows are locked in key order, so two batches never wait for each other in a circle.
-    await tx.insert(table, [found[key] for key in sorted(found)], on_conflict=_on_conflict(table, keys, columns))
+    rows_in_order = [found[key] for key in sorted(found, key=_order)]
+    await tx.insert(table, rows_in_order, on_conflict=_on_conflict(table, keys, columns))
+
+
+def _order(key: tuple[Any, ...]) -> tuple[Any, ...]:
+    """UUIDs by number: comparing the objects costs several times as much."""
+    return tuple(part.int if isinstance(part, UUID) else part for part in key)
 
 
 def _join(table: Table, seen: dict[str, Any], row: Mapping[str, Any]) -> None:
