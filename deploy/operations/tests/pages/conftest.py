@@ -86,10 +86,13 @@ def hidden(html: str, name: str) -> str:
 
 
 async def shot(page: Page, name: str) -> None:
-    """A picture at the present width, and at a telephone's."""
+    """Pictures: at the present width, in the dark, and at a telephone's width."""
     if SHOTS is None:
         return
     await page.screenshot(Path(SHOTS) / f"{name}.png")
+    await page.driven.emulate_media(color_scheme="dark")
+    await page.screenshot(Path(SHOTS) / f"{name}-dark.png")
+    await page.driven.emulate_media(color_scheme="light")
     size = page.driven.viewport_size
     await page.driven.set_viewport_size({"width": 390, "height": 844})
     await page.screenshot(Path(SHOTS) / f"{name}-narrow.png")

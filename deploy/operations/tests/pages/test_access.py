@@ -113,6 +113,18 @@ async def test_elsewhere_refusals_stay_documents(console: Any) -> None:
             assert answer.headers["content-type"] == "application/problem+json", path
 
 
+async def test_people_sign_in_at_their_organisation_where_there_is_one(console: Any) -> None:
+    running = await console(oidc_issuer="http://127.0.0.1:9", oidc_client_id="operations")
+    async with httpx.AsyncClient(trust_env=False) as client:
+        page = await client.get(running.url("/sign-in"))
+        assert "Operations people sign in at their organisation." in page.text
+        assert "password" not in page.text
+        answer = await client.get(running.url("/oidc/start"))
+        assert (answer.status_code, "does not answer" in answer.text) == (502, True)
+        form = {"name": "olga", "password": "correct horse battery", "token": "x"}
+        assert (await client.post(running.url("/sign-in"), data=form)).status_code == 403
+
+
 async def test_the_trail_cannot_be_rewritten(console: Any) -> None:
     running = await console()
     async with running.client():

@@ -4,8 +4,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 
 from shared.contracts import BuyerContact, ProfileGenerated, QrDelivered
+from shared.kernel.http import HttpServer
 from shared.sealed import Sealed
 from shared.testing.browser import browser
 from shared.testing.facts import PLAN, paid
@@ -102,6 +104,45 @@ async def test_an_order_is_found_by_number_id_iccid_and_email(
         assert "secret" not in told.lower()
     tables = await running.rows("SELECT b::text AS row FROM buyers b UNION ALL SELECT f::text FROM facts f")
     assert not any("secret" in row["row"].lower() for row in tables)
+
+
+async def test_steps_of_the_trace_stand_in_the_timeline_with_links(console: Any, look: Any) -> None:
+    trace, at = "ab" * 16, 1_700_000_000_000_000
+    steps = [
+        {
+            "traceId": trace,
+            "id": f"{number:016x}",
+            "name": name,
+            "timestamp": at + number,
+            "duration": 1500 * number,
+            "localEndpoint": {"serviceName": "payments"},
+            "tags": {"error": "true"} if number == 2 else {},
+        }
+        for number, name in ((1, "epay charge"), (2, "epay status"))
+    ]
+    app = FastAPI()
+    app.get(f"/traces/{trace}")(lambda: steps)
+    store = HttpServer(app, "127.0.0.1", 0)
+    await store.start()
+    running = await console(
+        services={},
+        trace_api=f"http://127.0.0.1:{store.port}/traces/{{trace_id}}",
+        trace_url_template="http://traces.example/{trace_id}?at={span_id}",
+    )
+    await running.stage.stop(running.toy)
+    fact = paid()
+    await running.stage.publish(fact, trace=f"00-{trace}-{'cd' * 8}-01")
+    await running.known(fact)
+    async with browser() as page:
+        await running.sign_in(page)
+        await page.goto(running.url(f"/orders/{fact.order_id}"))
+        assert "payments · epay charge 2 ms" in await page.text(".timeline")
+        assert "failed" in await page.text(".timeline .error")
+        links = await page.evaluate("[...document.querySelectorAll('.two a')].map(a => a.href)")
+        assert f"http://traces.example/{trace}?at={'cd' * 8}" in links
+        assert f"http://traces.example/{trace}?at={1:016x}" in links
+        await look(page, "order-spans")
+    await store.stop()
 
 
 async def test_a_broken_invariant_names_its_orders(console: Any, look: Any) -> None:
