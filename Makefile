@@ -7,11 +7,13 @@ MEMBERS := $(wildcard shared/pyproject.toml services/*/pyproject.toml deploy/*/p
 TYPED := shared/src $(wildcard services/*/src deploy/*/src) conftest.py
 TESTS := $(shell find shared/tests services/*/tests deploy/*/tests tests -name '*.py' 2>/dev/null)
 ARGS :=
+SERVICE := operations
+ROLE := operator
 SEED := $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 SEQUENCES := 200
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites setup lock sbom audit demo test test-fast soak lint format up down status clean compose bench interop schemas access interfaces charts release
+.PHONY: account help prerequisites setup lock sbom audit demo test test-fast soak lint format up down status clean compose bench interop schemas access interfaces charts release test-past
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,6 +77,9 @@ format: $(INSTALLED) ## format the code and apply the safe corrections
 up: $(INSTALLED) ## start the stack in the background and print the pages to open
 	@$(PYTHON) -m local_stack up
 
+account: $(INSTALLED) ## make yourself an account for the operations page: make account NAME=olga (SERVICE=refunds ROLE=agent)
+	@$(PYTHON) -m local_stack accounts $(SERVICE) add $(NAME) --role $(ROLE)
+
 down: $(INSTALLED) ## stop it; its data stays
 	@$(PYTHON) -m local_stack down
 
@@ -103,6 +108,9 @@ charts: $(INSTALLED) ## check the Helm charts strictly and leave archives in .ru
 
 interfaces: $(INSTALLED) ## write the OpenAPI and AsyncAPI documents of every service from its code
 	@$(PYTHON) -m release interfaces
+
+test-past: $(INSTALLED) ## the last releases' own tests on the databases of now, all of them (SERVICE=ordering narrows)
+	@$(PYTHON) -m release past-tests $(SERVICE)
 
 release: $(INSTALLED) ## check, version and tag one service alone (SERVICE=ordering VERSION=1.1.0 ARGS=--dry-run)
 	@$(PYTHON) -m release ship $(SERVICE) $(VERSION) $(ARGS)

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from local_stack import detached
+from local_stack.accounts import WITH_PAGES, accounts
 from local_stack.errors import LocalStackError
 from local_stack.kafka_files import kafka_files
 from local_stack.keeper import keep
@@ -52,6 +53,11 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("fetch", help="download Kafka and Zipkin, so that nobody waits later").set_defaults(
         action=_fetch
     )
+    people = commands.add_parser("accounts", help="who may sign in at a service's pages: accounts operations list")
+    people.add_argument("--stack", default="dev")
+    people.add_argument("service", choices=WITH_PAGES)
+    people.add_argument("words", nargs=argparse.REMAINDER, help="add NAME --role ROLE, disable NAME, list")
+    people.set_defaults(action=_accounts)
     infra = commands.add_parser("infra", help="Kafka and Postgres for as long as one process lives")
     infra.add_argument("--state", type=Path, required=True, help="the folder for data, logs and infra.json")
     infra.add_argument("--owner", type=int, required=True, help="the process id to outlive by no more than a second")
@@ -109,6 +115,10 @@ def _fetch(_: argparse.Namespace) -> int:
     return 0
 
 
+def _accounts(arguments: argparse.Namespace) -> int:
+    return accounts(run_dir(arguments.stack), arguments.service, arguments.words)
+
+
 def _print_status(status: Status, directory: Path) -> None:
     site = Site.load(directory)
     table = Table("component", "state", "pid", "restarts", "address", box=None)
@@ -128,6 +138,7 @@ def _print_pages(directory: Path) -> None:
         print(f"{component.name:<14} {pages}")
     if words := standing(site):
         print(f"{'':<14} Zipkin is {words}; everything else works without it")
+    print(f"{'accounts':<14} for the operations page: make account NAME=olga (ROLE=viewer: to look only)")
     print(f"{'kafka':<14} {site.bootstrap_servers} (users in deploy/access, passwords in {directory / 'stack.json'})")
     print(f"{'postgres':<14} 127.0.0.1:{site.ports['postgres']} (passwords in {directory / 'postgres/postgres.json'})")
     print("development keys")

@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 
 from shared.database import Database
+from shared.signin.tables import EXPIRED
 from shared.telemetry.logging import get_logger
 
 log = get_logger(__name__)
@@ -62,6 +63,9 @@ class Tidier:
         for statement in (_FACTS, _ORDERS, _BUYERS, _ERASURES, _VIOLATIONS):
             while await self._forget(statement) >= _AT_ONCE:
                 pass
+        async with self._database.transaction("tidy") as tx:
+            for statement in EXPIRED:
+                await tx.execute(statement, now=tx.now)
 
     async def _forget(self, statement: str) -> int:
         async with self._database.transaction("tidy") as tx:
