@@ -1,10 +1,10 @@
-"""`python -m release interfaces | ship <service> <version>` (`make interfaces`, `make release`)."""
+"""`python -m release interfaces | ship | past-tests` (`make interfaces`, `make release`, `make test-past`)."""
 
 import argparse
 import asyncio
 import sys
 
-from release import interfaces
+from release import interfaces, past_tests
 from release.history import NAMES
 from release.ship import RefusedError, ship
 
@@ -18,7 +18,11 @@ def main() -> None:
     shipping.add_argument("service", choices=NAMES)
     shipping.add_argument("version", help="as in Semantic Versioning, such as 1.1.0")
     shipping.add_argument("--dry-run", action="store_true", help="everything but the commits and the tag")
+    past = commands.add_parser("past-tests", help="the last releases' own tests on databases of now")
+    past.add_argument("service", nargs="?", choices=NAMES, help="one; without: all of them")
     given = parser.parse_args()
+    if given.command == "past-tests":
+        sys.exit(past_tests.main([given.service] if given.service else NAMES))
     if given.command == "interfaces":
         asyncio.run(interfaces.write())
         return
