@@ -24,7 +24,7 @@ BOOK = (COMPOSE / "RUNBOOK.md").read_text(encoding="utf-8")
 DASHBOARDS = sorted((COMPOSE / "grafana" / "dashboards").glob("*.json"))
 #: PromQL's own words.
 _WORDS = {"sum", "by", "rate", "increase", "max", "or", "le", "histogram_quantile", "unless", "offset", "time", "topk"}
-_WORDS |= {"vector", "label_values"}
+_WORDS |= {"vector", "label_values", "and"}
 #: What Prometheus and its client library add by themselves.
 _GIVEN = {"up", "process_cpu_seconds_total", "process_resident_memory_bytes"}
 
