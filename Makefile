@@ -7,7 +7,7 @@ MEMBERS := $(wildcard shared/pyproject.toml services/*/pyproject.toml deploy/*/p
 TYPED := shared/src $(wildcard services/*/src deploy/*/src) conftest.py
 TESTS := $(shell find shared/tests services/*/tests deploy/*/tests tests -name '*.py' 2>/dev/null)
 ARGS :=
-SERVICE := operations
+PAGES := operations
 ROLE := operator
 SEED := $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 SEQUENCES := 200
@@ -77,8 +77,8 @@ format: $(INSTALLED) ## format the code and apply the safe corrections
 up: $(INSTALLED) ## start the stack in the background and print the pages to open
 	@$(PYTHON) -m local_stack up
 
-account: $(INSTALLED) ## make yourself an account for the operations page: make account NAME=olga (SERVICE=refunds ROLE=agent)
-	@$(PYTHON) -m local_stack accounts $(SERVICE) add $(NAME) --role $(ROLE)
+account: $(INSTALLED) ## make yourself an account for the operations page: make account NAME=olga (PAGES=refunds ROLE=agent)
+	@$(PYTHON) -m local_stack accounts $(PAGES) add $(NAME) --role $(ROLE)
 
 down: $(INSTALLED) ## stop it; its data stays
 	@$(PYTHON) -m local_stack down
