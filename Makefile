@@ -80,6 +80,9 @@ up: $(INSTALLED) ## start the stack in the background and print the pages to ope
 account: $(INSTALLED) ## make yourself an account for the operations page: make account NAME=olga (PAGES=refunds ROLE=agent)
 	@$(PYTHON) -m local_stack accounts $(PAGES) add $(NAME) --role $(ROLE)
 
+exercise: $(INSTALLED) ## on the stack of `make up`: two dead letters, for you to put right with .venv/bin/fulfil
+	@$(PYTHON) -m tour.exercise
+
 down: $(INSTALLED) ## stop it; its data stays
 	@$(PYTHON) -m local_stack down
 

@@ -11,8 +11,10 @@ from rich.table import Table
 
 from fulfil.moments import shown
 
-#: Where nobody looks (a pipe, a log) lines are not cut to a screen.
-_WIDE = 200
+#: Where no screen ends (a pipe, a log) a row is one line.
+_WIDE = 1000
+#: What a line about a letter needs, more or less.
+_ONE_LINE = 210
 
 
 def console() -> Console:
@@ -26,18 +28,27 @@ def as_json(value: Any) -> None:
 
 
 def letters(found: Sequence[Mapping[str, Any]]) -> None:
-    """A line for each letter."""
+    """A line for each letter; on a screen too narrow for that, three."""
     if not found:
         print("No dead letters match.")
         return
+    screen = console()
+    rows = [_cells(one) for one in found]
+    if screen.width < _ONE_LINE:
+        for identity, service, topic, fault, key, received, state in rows:
+            print(f"{identity}  {service}  {topic}\n  {fault}\n  key {key or 'none'}  {received}  {state}")
+        return
     table = Table("id", "service", "topic", "fault", "key", "received", "state", box=None, pad_edge=False)
-    table.columns[0].no_wrap = True
-    for one in found:
-        tried = f" ({one['redrives']} tries)" if one["redrives"] and one["state"] == "waiting" else ""
-        fault = f"{one['reason']}: {one['detail']}"
-        row = (one["id"], one["service"], one["topic"], fault, one["key"] or "", shown(one["received_at"]))
-        table.add_row(*(escape(cell) for cell in row), one["state"] + tried)
-    console().print(table)
+    for row in rows:
+        table.add_row(*map(escape, row))
+    screen.print(table)
+
+
+def _cells(one: Mapping[str, Any]) -> tuple[str, ...]:
+    tried = f" ({one['redrives']} tries)" if one["redrives"] and one["state"] == "waiting" else ""
+    fault = f"{one['reason']}: {one['detail']}"
+    state = one["state"] + tried
+    return one["id"], one["service"], one["topic"], fault, one["key"] or "", shown(one["received_at"]), state
 
 
 def letter(one: Mapping[str, Any]) -> None:

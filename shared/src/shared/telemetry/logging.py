@@ -12,6 +12,7 @@ import structlog
 
 from shared.telemetry.tracing import current, trace_id
 
+_PLUMBING = ("psycopg", "sqlalchemy", "httpx", "httpcore", "shared.database")
 _HANDLED_BY_US = ("aiokafka", "faststream", "uvicorn", "sqlalchemy", "httpx")
 
 
@@ -44,9 +45,16 @@ def get_logger(name: str) -> Any:
 
 
 def error_place(error: BaseException) -> str:
-    """`ValueError at module.py:12`: the type and the innermost place of an exception, without its words."""
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f" at {frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno}" if frames else ""
+    """`ValueError at module.py:12`: the type and the innermost place of an exception, without its words.
+
+    Of what fails in a driver or a client, the place that called it: that is where somebody will look.
+    """
+    frames = list(traceback.walk_tb(error.__traceback__))
+    called = [one for one in frames if not str(one[0].f_globals.get("__name__", "")).startswith(_PLUMBING)]
+    where = ""
+    if frames:
+        frame, line = (called or frames)[-1]
+        where = f" at {frame.f_code.co_filename.rsplit('/', 1)[-1]}:{line}"
     return f"{type(error).__name__}{where}"
 
 
