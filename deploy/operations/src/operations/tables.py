@@ -73,7 +73,7 @@ orders = Table(
     Index("orders_number", "order_number"),
     Index("orders_known", "known_at", postgresql_using="brin"),
     Index("orders_buyer", "buyer_id"),
-    # Nearly empty, all of them: they hold what an invariant may be about.
+    # Nearly empty (but for the refunded ones): they hold what an invariant may be about.
     Index("orders_without_outcome", "paid_at", **_partial(_NO_OUTCOME)),
     Index("orders_delivered_unpaid", "order_id", **_partial("delivered_at IS NOT NULL AND paid_at IS NULL")),
     Index("orders_generated_unpaid", "order_id", **_partial("generated_at IS NOT NULL AND paid_at IS NULL")),
@@ -89,6 +89,7 @@ orders = Table(
     ),
     Index("orders_without_receipt", "storefront", "paid_at", **_partial("paid_at IS NOT NULL AND receipt_at IS NULL")),
     Index("orders_two_profiles", "order_id", **_partial("iccid_least <> iccid_greatest")),
+    Index("orders_refunded", "order_id", **_partial("refund_settled_at IS NOT NULL")),
     Index("orders_price_differs", "order_id", **_partial("paid_minor <> price_minor")),
     # Several facts rewrite the row: room on its own page keeps the indexes out of it.
     postgresql_with={"fillfactor": "60"},

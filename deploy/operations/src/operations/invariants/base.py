@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from inspect import cleandoc
 from typing import Any, ClassVar, Literal
 
-from operations.reading.views import ServiceView
+from operations.views import ServiceView
 
 Severity = Literal["page", "ticket"]
 

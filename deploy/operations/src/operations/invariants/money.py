@@ -69,15 +69,15 @@ class RefundedBeyondPaid(OrderInvariant):
     """
 
     name = "refunded_beyond_paid"
-    source = """(
-      SELECT order_id, min(settled_at) AS settled_at, sum(settled_minor) AS settled_minor,
-        COALESCE(sum(settled_minor) FILTER (WHERE charge_id IS NULL), 0) AS own_minor,
-        count(DISTINCT currency) AS currencies, min(currency) AS currency
-      FROM refunds WHERE settled_known_at <= :as_of GROUP BY order_id
-    ) r JOIN orders o USING (order_id)"""
+    source = """orders o CROSS JOIN LATERAL (
+      SELECT min(r.settled_at) AS settled_at, sum(r.settled_minor) AS settled_minor,
+        COALESCE(sum(r.settled_minor) FILTER (WHERE r.charge_id IS NULL), 0) AS own_minor,
+        count(DISTINCT r.currency) AS currencies, min(r.currency) AS currency
+      FROM refunds r WHERE r.order_id = o.order_id AND r.settled_known_at <= :as_of
+    ) r"""
     where = (
-        "o.placed_at IS NOT NULL AND (r.own_minor > COALESCE(o.paid_minor, 0) OR r.currencies > 1"
-        " OR r.currency <> o.currency OR r.settled_minor > COALESCE(o.paid_minor, 0)"
+        "o.refund_settled_at IS NOT NULL AND o.placed_at IS NOT NULL"
+        " AND (r.own_minor > COALESCE(o.paid_minor, 0) OR r.currencies > 1 OR r.currency <> o.currency OR r.settled_minor > COALESCE(o.paid_minor, 0)"
         " + COALESCE((SELECT sum(c.amount_minor) FROM charges c WHERE c.order_id = o.order_id), 0))"
     )
     since = "r.settled_at"

@@ -5,7 +5,7 @@
 
 from operations.reading.orders import Search
 from operations.reading.reader import Reading
-from operations.reading.views import (
+from operations.views import (
     CaseView,
     EsimView,
     InvariantDetail,

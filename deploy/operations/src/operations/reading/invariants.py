@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from operations.invariants import ALL, Invariant
-from operations.reading.views import InvariantDetail, InvariantView, Overview, ViolationView
+from operations.views import InvariantDetail, InvariantView, Overview, ViolationView
 from shared.database import Tx
 
 _SHOWN, _RESOLVED_SHOWN = 100, 20

@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from operations.domain.status import status
 from operations.hashes import EmailHashes
-from operations.reading.views import (
+from operations.tables import orders
+from operations.views import (
     CaseView,
     EsimView,
     OrderLine,
@@ -17,7 +18,6 @@ from operations.reading.views import (
     TimelineLine,
     ViolationView,
 )
-from operations.tables import orders
 from shared.contracts import Iccid
 from shared.contracts.base import OrderNumber
 from shared.database import Tx

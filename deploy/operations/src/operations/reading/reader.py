@@ -7,7 +7,7 @@ from operations.hashes import EmailHashes
 from operations.reading import invariants, orders, services
 from operations.reading.orders import Search
 from operations.reading.spans import Spans
-from operations.reading.views import InvariantDetail, InvariantView, OrderLine, OrderView, Overview, ServiceView
+from operations.views import InvariantDetail, InvariantView, OrderLine, OrderView, Overview, ServiceView
 from shared.database import Database
 from shared.telemetry.pages import TracePages
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from operations.reading.views import ServiceView
+from operations.views import ServiceView
 from shared.database import Tx
 
 _ANSWERS = "SELECT * FROM answers WHERE service = ANY(CAST(:names AS text[]))"

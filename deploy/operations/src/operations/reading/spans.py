@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from operations.reading.views import OrderView, SpanView, TimelineLine
+from operations.views import OrderView, SpanView, TimelineLine
 from shared.telemetry.logging import get_logger
 from shared.telemetry.pages import TracePages
 

@@ -63,6 +63,7 @@ CREATE INDEX orders_undelivered ON orders (generated_at)
   WHERE generated_at IS NOT NULL AND delivered_at IS NULL AND delivery_failed_at IS NULL;
 CREATE INDEX orders_without_receipt ON orders (storefront, paid_at) WHERE paid_at IS NOT NULL AND receipt_at IS NULL;
 CREATE INDEX orders_two_profiles ON orders (order_id) WHERE iccid_least <> iccid_greatest;
+CREATE INDEX orders_refunded ON orders (order_id) WHERE refund_settled_at IS NOT NULL;
 CREATE INDEX orders_price_differs ON orders (order_id) WHERE paid_minor <> price_minor;
 
 CREATE TABLE esims (
