@@ -26,6 +26,7 @@ from shared.messaging.consumer import Consumer, Handler, Tombstone, TombstoneHan
 from shared.messaging.dead_letters import Limit, TooManyDeadLettersError, drop_letters
 from shared.messaging.outbox import Outbox
 from shared.messaging.producer import Producer
+from shared.messaging.refusals import refusal
 from shared.messaging.relay import Relay
 from shared.operations.desk import Desk
 from shared.operations.redriving import Redriver
@@ -87,6 +88,7 @@ class Service:
         self._resources = AsyncExitStack()
         self._subscription: Subscription | None = None
         self._halted: str | None = None
+        self._unconnected = "not connected"
         self._leaving = asyncio.Event()
         self._loops: list[Callable[[], Coroutine[Any, Any, None]]] = []
         self._head = migrations.newest(name)
@@ -207,7 +209,7 @@ class Service:
         if not self.consumer.topics:
             return
         prefix = self.settings.topic_prefix
-        while self._subscription is None:
+        while not self._leaving.is_set():
             subscription = Subscription(
                 self.settings.kafka,
                 [prefix + topic for topic in self.consumer.topics],
@@ -222,7 +224,8 @@ class Service:
             try:
                 await asyncio.shield(start)
             except (KafkaError, OSError) as error:
-                log.warning("waiting_for_kafka", error=error)
+                self._unconnected = refusal(error) or "not connected"
+                log.warning("waiting_for_kafka", error=error, problem=self._unconnected)
                 await subscription.stop()
                 await asyncio.sleep(_RECONNECT_SECONDS)
             except asyncio.CancelledError:
@@ -233,6 +236,11 @@ class Service:
                 raise
             else:
                 self._subscription = subscription
+                await subscription.broken.wait()
+                self._unconnected = subscription.problem() or "not connected"
+                self._subscription = None
+                await subscription.stop()
+                await asyncio.sleep(_RECONNECT_SECONDS)
 
     def _connected(self) -> AIOKafkaConsumer | None:
         return None if self._subscription is None else self._subscription.consumer
@@ -289,14 +297,14 @@ class Service:
         if not self.consumer.topics:
             return None
         if self._subscription is None:
-            return "not connected"
-        if problem := self._subscription.problem():
+            return self._unconnected
+        if problem := self._subscription.problem() or self.producer.refused():
             return problem
         try:
             async with asyncio.timeout(3):
                 await self.producer.ping()
         except Exception as error:  # noqa: BLE001 - whatever it is, the broker does not answer
-            return f"does not answer ({type(error).__name__})"
+            return refusal(error, "write") or f"does not answer ({type(error).__name__})"
         return None
 
 

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka.errors import GroupAuthorizationFailedError, KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.annotations import KafkaMessage as InjectedMessage
@@ -17,9 +18,14 @@ from faststream.kafka.message import KafkaAckableMessage, KafkaMessage
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 
 from shared.messaging.access import KafkaAccess
+from shared.messaging.refusals import not_allowed, refusal
+from shared.telemetry.logging import get_logger
 
+log = get_logger(__name__)
 Consume = Callable[[Sequence[ConsumerRecord]], Awaitable[None]]
 _IDLE_WAIT_MS = 1000
+#: Longer than FastStream's and aiokafka's pauses after a refusal: it stands until it is not repeated.
+_REMEMBERED_SECONDS = 12.0
 
 
 class Subscription:
@@ -67,7 +73,10 @@ class Subscription:
 
         subscriber(handle)
         self._subscriber: BatchSubscriber = subscriber
-        patient = _wait_for_batch(self._subscriber, pause_seconds)
+        #: Set when the consumer will not get over it by itself and a new one is needed.
+        self.broken = asyncio.Event()
+        self._refused: tuple[str, float] | None = None
+        patient = _wait_for_batch(self._subscriber, pause_seconds, self._failed)
         self._subscriber.get_msg = patient  # type: ignore[method-assign, assignment] # see there
 
     @property
@@ -87,11 +96,32 @@ class Subscription:
         consumer = self.consumer
         if consumer is None:
             return "not connected to Kafka"
+        if refused := self._refusal(consumer):
+            return refused
         if not any(not task.done() for task in self._subscriber.tasks):
             return "the consuming task has ended"
         if not consumer.assignment():
             return "no partitions assigned"
         return None
+
+    def _refusal(self, consumer: AIOKafkaConsumer) -> str | None:
+        """What the brokers do not let us read; they say it when they are asked for metadata, or for records."""
+        closed = consumer._client.cluster.unauthorized_topics  # noqa: SLF001 - told nowhere else
+        if closed:
+            return not_allowed("read", closed)
+        if self._refused is not None and time.monotonic() - self._refused[1] < _REMEMBERED_SECONDS:
+            return self._refused[0]
+        return None
+
+    def _failed(self, error: KafkaError) -> None:
+        """FastStream tries again after some seconds, and says nothing."""
+        words = refusal(error)
+        log.error("reading_failed", error=error, refused=words)
+        if words is not None:
+            self._refused = (words, time.monotonic())
+        if isinstance(error, GroupAuthorizationFailedError):
+            # aiokafka's heartbeat has ended with it and is never begun again.
+            self.broken.set()
 
     async def _parse(self, records: tuple[ConsumerRecord, ...]) -> KafkaMessage:
         return KafkaAckableMessage(
@@ -104,7 +134,7 @@ async def _raw(message: KafkaMessage) -> bytes:
 
 
 def _wait_for_batch(
-    subscriber: BatchSubscriber, pause: float
+    subscriber: BatchSubscriber, pause: float, failed: Callable[[KafkaError], None]
 ) -> Callable[[AIOKafkaConsumer], Coroutine[Any, Any, tuple[ConsumerRecord, ...]]]:
     """Wait for records. FastStream sleeps after an empty poll, and a record that comes meanwhile waits too.
 
@@ -116,7 +146,11 @@ def _wait_for_batch(
         nonlocal ready_at
         if (early := ready_at - time.monotonic()) > 0:
             await asyncio.sleep(early)
-        found = await consumer.getmany(timeout_ms=_IDLE_WAIT_MS, max_records=subscriber.max_records)
+        try:
+            found = await consumer.getmany(timeout_ms=_IDLE_WAIT_MS, max_records=subscriber.max_records)
+        except KafkaError as error:
+            failed(error)
+            raise
         ready_at = time.monotonic() + pause
         return tuple(record for records in found.values() for record in records)
 

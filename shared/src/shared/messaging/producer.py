@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, Protocol, TypeVar
 from zlib import crc32
 
@@ -10,6 +11,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError, OutOfOrderSequ
 
 from shared.messaging.access import KafkaAccess
 from shared.messaging.cloudevents import Headers
+from shared.messaging.refusals import refusal
 from shared.telemetry.logging import get_logger
 
 log = get_logger(__name__)
@@ -72,6 +74,7 @@ class Producer:
         }
         self._prefix = prefix
         self._producer: AIOKafkaProducer | None = None
+        self._refused: dict[str, str] = {}
         self._lock = asyncio.Lock()
 
     async def start(self) -> None:
@@ -118,13 +121,39 @@ class Producer:
         for record in records:
             topic = self._prefix + record.topic
             if topic not in partitions:
-                partitions[topic] = len(await producer.partitions_for(topic))
+                partitions[topic] = await self._partitions(producer, topic)
             groups.setdefault((topic, crc32(record.key) % partitions[topic]), []).append(record)
         sent = []
         for (topic, partition), group in groups.items():
             for batch, part in _batches(producer, group):
-                sent.append((await producer.send_batch(batch, topic, partition=partition), part))
+                future = await producer.send_batch(batch, topic, partition=partition)
+                future.add_done_callback(partial(self._settled, topic))
+                sent.append((future, part))
         return sent
+
+    async def _partitions(self, producer: AIOKafkaProducer, topic: str) -> int:
+        try:
+            return len(await producer.partitions_for(topic))
+        except KafkaError as error:
+            self._note(topic, error)
+            raise
+
+    def _settled(self, topic: str, future: "asyncio.Future[Any]") -> None:
+        if not future.cancelled():
+            self._note(topic, future.exception())
+
+    def _note(self, topic: str, error: BaseException | None) -> None:
+        """A refusal stands until a record of that topic is taken."""
+        if error is None:
+            self._refused.pop(topic, None)
+        elif words := refusal(error, "write"):
+            if topic not in self._refused:
+                log.error("writing_refused", topic=topic, refused=words)
+            self._refused[topic] = words
+
+    def refused(self) -> str | None:
+        """What the brokers do not let us write, as far as it was tried; None where nothing is refused."""
+        return next(iter(self._refused.values()), None)
 
     async def ping(self) -> None:
         """One round trip to a broker. Raises KafkaError when none answers."""
