@@ -77,7 +77,8 @@ class RefundedBeyondPaid(OrderInvariant):
     ) r"""
     where = (
         "o.refund_settled_at IS NOT NULL AND o.placed_at IS NOT NULL"
-        " AND (r.own_minor > COALESCE(o.paid_minor, 0) OR r.currencies > 1 OR r.currency <> o.currency OR r.settled_minor > COALESCE(o.paid_minor, 0)"
+        " AND (r.currencies > 1 OR r.currency <> o.currency OR r.own_minor > COALESCE(o.paid_minor, 0)"
+        " OR r.settled_minor > COALESCE(o.paid_minor, 0)"
         " + COALESCE((SELECT sum(c.amount_minor) FROM charges c WHERE c.order_id = o.order_id), 0))"
     )
     since = "r.settled_at"
