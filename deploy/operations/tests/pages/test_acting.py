@@ -3,8 +3,11 @@
 from typing import Any
 
 import pytest
+from fastapi import FastAPI, Response
 
+from operations.pages.trail import record
 from shared.contracts import QrDelivered
+from shared.kernel.http import HttpServer
 from shared.testing.browser import browser
 from shared.testing.facts import paid
 from shared.testing.toy import service as toy
@@ -149,3 +152,27 @@ async def test_a_service_that_does_not_answer_is_shown_as_such(console: Any, loo
         done = await client.post(running.url("/work/retry"), data=form)
         shown = await client.get(f"http://127.0.0.1:{running.service.port}{done.headers['location']}")
     assert "does not answer" in shown.text
+
+
+async def test_an_outcome_that_nobody_knows_is_said_to_be_unknown(console: Any) -> None:
+    app = FastAPI()
+
+    @app.post("/operations/work/retry")
+    async def broken() -> Response:
+        return Response("<html>anna@example.org</html>", 500)
+
+    stand = HttpServer(app, "127.0.0.1", 0)
+    await stand.start()
+    running = await console(services={"payments": f"http://127.0.0.1:{stand.port}"})
+    async with running.client() as (client, csrf):
+        form = {"csrf": csrf, "chosen": "payments/01900000-0000-7000-8000-000000000001", "words": "the bank is back"}
+        done = await client.post(running.url("/work/retry"), data=form)
+        shown = await client.get(f"http://127.0.0.1:{running.service.port}{done.headers['location']}")
+        assert "refuses (500)" in shown.text
+        assert "It may have been done all the same; repeating is safe." in shown.text
+        assert "anna" not in shown.text
+        async with running.service.database.transaction() as tx:
+            entry = await record(tx, "staff:olga", "redrive", "3 of payments", "killed in the middle")
+        shown = await client.get(running.url(f"/audit/{entry}"))
+        assert "how it ended was not recorded" in shown.text
+    await stand.stop()

@@ -136,7 +136,7 @@ async def test_steps_of_the_trace_stand_in_the_timeline_with_links(console: Any,
     async with browser() as page:
         await running.sign_in(page)
         await page.goto(running.url(f"/orders/{fact.order_id}"))
-        assert "payments · epay charge 2 ms" in await page.text(".timeline")
+        assert "payments · epay charge took 2 ms" in await page.text(".timeline")
         assert "failed" in await page.text(".timeline .error")
         links = await page.evaluate("[...document.querySelectorAll('.two a')].map(a => a.href)")
         assert f"http://traces.example/{trace}?at={'cd' * 8}" in links
