@@ -23,7 +23,7 @@ from tour.telling import OnlyTheStart, Teller
 
 STACK = "demo"
 _WELCOME = (
-    "A guided tour of the eSIM platform: a real Kafka, a real Postgres, the five services with a database each, a sixth "
+    "A guided tour of the eSIM platform: a real Kafka, a real Postgres, five services with a database each, a sixth "
     "process that watches them, and a sandbox that plays bank, cash register, operator, mail server and SMS gateway. "
     "A few acts, about a minute."
 )
