@@ -13,7 +13,7 @@ Annotations: TypeAlias = Mapping[str, Mapping[str, Any]]
 _SIZES = {3: 4, 4: 4, 5: 8, 6: 8, 7: 2, 8: 2, 9: 4, 10: 4, 11: 4, 12: 4, 15: 3, 16: 2, 17: 4, 18: 4, 19: 2, 20: 2}
 _UTF8, _INTEGER, _LONG, _DOUBLE, _CLASS, _STRING = 1, 3, 5, 6, 7, 8
 _LDC, _ARETURN = 0x12, 0xB0
-_ENUM, _STATIC = 0x4000, 0x0008
+_ENUM, _STATIC, _BRIDGE = 0x4000, 0x0008, 0x0040
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class Method:
     descriptor: str
     signature: str
     annotations: Annotations
-    static: bool
+    hidden: bool
+    """Static, or made by the compiler for a parent's wider type."""
     returned: tuple[str, ...] = ()
 
 
@@ -109,7 +110,7 @@ def _members(reader: _Reader) -> list[Method]:
             signature = reader.value(struct.unpack_from(">H", reader.data, place[0])[0])
         annotations = _annotations(reader, attributes.get("RuntimeVisibleAnnotations"))
         returned = _returned(reader, attributes.get("Code"))
-        found.append(Method(name, descriptor, signature, annotations, bool(flags & _STATIC), returned))
+        found.append(Method(name, descriptor, signature, annotations, bool(flags & (_STATIC | _BRIDGE)), returned))
     return found
 
 

@@ -21,7 +21,7 @@ from local_stack.locks import locked
 from local_stack.paths import cache_dir
 from local_stack.programs import run
 
-STRIMZI_VERSION = "0.51.0"
+STRIMZI_VERSION = "1.2.0"
 API = "v1"
 _KINDS = {
     "Kafka": "kafka/Kafka",
@@ -129,6 +129,8 @@ class _Model:
         required = list(constants)
         for method in self._getters(found):
             name = method.annotations.get("JsonProperty", {}).get("value") or _decapitalised(method.name)
+            if name in properties:  # a parent's, with a wider type
+                continue
             properties[name] = self._type(method.signature.rpartition(")")[2]) | _limits(method)
             if method.annotations.get("JsonProperty", {}).get("required") == 1 or _is_for(
                 method.annotations.get("RequiredInVersions", {}).get("value")
@@ -149,7 +151,7 @@ class _Model:
                 versions = method.annotations.get("PresentInVersions", {}).get("value")
                 getter = re.fullmatch(r"(get|is)[A-Z].*", method.name) and method.descriptor.startswith("()")
                 ignored = "JsonIgnore" in method.annotations or "JsonAnyGetter" in method.annotations
-                hidden = method.static or method.name == "getAdditionalProperties"
+                hidden = method.hidden or method.name == "getAdditionalProperties"
                 if getter and not ignored and not hidden and (versions is None or _is_for(versions)):
                     yield method
             if f"{found.parent}.class" not in self._names:
