@@ -12,7 +12,7 @@ import structlog
 
 from shared.telemetry.tracing import current, trace_id
 
-_PLUMBING = ("psycopg", "sqlalchemy", "httpx", "httpcore", "shared.database")
+_PLUMBING = ("psycopg", "sqlalchemy", "httpx", "httpcore", "contextlib", "asyncio", "shared.database")
 _HANDLED_BY_US = ("aiokafka", "faststream", "uvicorn", "sqlalchemy", "httpx")
 
 
