@@ -16,9 +16,8 @@ from hypothesis import Phase, find, settings
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from access.services import built
-from local_stack.product import TELEGRAM_SHOP
-from release.history import NAMES
-from release.interfaces import KINDS, documents, path_of, text
+from local_stack.product import OPERATIONS, SERVICES, TELEGRAM_SHOP
+from release.interfaces import DOCUMENTED, KINDS, documents, path_of, text
 from release.samples import values
 from shared.contracts import EVENTS
 from shared.contracts.examples import EXAMPLES
@@ -40,7 +39,7 @@ def said() -> dict[str, dict[str, Document]]:
 
 @pytest.fixture(scope="module")
 def services() -> dict[str, Service]:
-    return asyncio.run(built())
+    return asyncio.run(built([*SERVICES, OPERATIONS]))
 
 
 def operations(document: Document) -> Iterator[tuple[str, Document]]:
@@ -51,23 +50,23 @@ def operations(document: Document) -> Iterator[tuple[str, Document]]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", DOCUMENTED)
 def test_what_is_committed_is_what_the_code_says(said: Any, name: str, kind: str) -> None:
     assert path_of(name, kind).read_text(encoding="utf-8") == text(said[name][kind]), "run `make interfaces`"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", DOCUMENTED)
 def test_openapi_is_valid_to_its_parser(said: Any, name: str) -> None:
     assert [str(one) for one in OpenAPIV31SpecValidator(said[name]["openapi"]).iter_errors()] == []
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", DOCUMENTED)
 def test_asyncapi_is_valid_by_its_official_schema(said: Any, name: str) -> None:
     schema = json.loads(gzip.decompress((HERE / "data" / "asyncapi-3.0.0.schema.json.gz").read_bytes()))
     assert [one.message for one in jsonschema.Draft7Validator(schema).iter_errors(said[name]["asyncapi"])] == []
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", DOCUMENTED)
 def test_every_reference_inside_a_document_leads_somewhere(said: Any, name: str) -> None:
     for document in said[name].values():
         for reference in references(document):
@@ -87,7 +86,7 @@ def references(value: Any) -> Iterator[str]:
             yield from references(part)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", DOCUMENTED)
 def test_every_http_operation_is_described(said: Any, services: Any, name: str) -> None:
     document = said[name]["openapi"]
     chapters = {tag["name"]: tag["description"] for tag in document["tags"]}
@@ -102,7 +101,7 @@ def test_every_http_operation_is_described(said: Any, services: Any, name: str) 
     assert len(identities) == len(set(identities))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", DOCUMENTED)
 async def test_who_must_show_credentials_is_told_truly(said: Any, services: Any, name: str) -> None:
     """Asked without any, exactly those operations answer 401 that name a caller; nothing behind them is reached."""
     transport = httpx.ASGITransport(app=services[name].app, raise_app_exceptions=False)
@@ -143,7 +142,7 @@ def smallest(schema: Document, document: Document) -> Any:
     return find(values(schema, document), lambda _value: True, settings=once)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", DOCUMENTED)
 def test_examples_of_http_are_what_their_schemas_say(said: Any, name: str) -> None:
     document = said[name]["openapi"]
     for operation, one in operations(document):
@@ -159,7 +158,7 @@ def test_examples_of_http_are_what_their_schemas_say(said: Any, name: str) -> No
 def test_the_main_calls_have_examples(said: Any) -> None:
     shown = {
         operation
-        for name in NAMES
+        for name in DOCUMENTED
         for operation, one in operations(said[name]["openapi"])
         if "example" in json.dumps(one.get("requestBody", {}))
         or "example" in json.dumps(one["responses"].get("200", {}))
@@ -173,7 +172,7 @@ def test_the_main_calls_have_examples(said: Any) -> None:
     }
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", DOCUMENTED)
 def test_asyncapi_tells_every_topic_that_is_written_or_read(said: Any, services: Any, name: str) -> None:
     document = said[name]["asyncapi"]
     told = {(one["action"], one["channel"]["$ref"].rpartition("/")[2]) for one in document["operations"].values()}
@@ -186,7 +185,7 @@ def test_asyncapi_tells_every_topic_that_is_written_or_read(said: Any, services:
 
 def test_the_examples_of_events_can_be_read_by_the_code(said: Any) -> None:
     shown = set()
-    for name in NAMES:
+    for name in DOCUMENTED:
         document = said[name]["asyncapi"]
         for message in document["components"]["messages"].values():
             for example in message.get("examples", ()):
@@ -201,7 +200,7 @@ def test_the_examples_of_events_can_be_read_by_the_code(said: Any) -> None:
     assert shown >= NAMING
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", DOCUMENTED)
 def test_the_page_of_events_shows_them_all_and_fetches_nothing(said: Any, name: str) -> None:
     shown = page(said[name]["asyncapi"])
     for topic in said[name]["asyncapi"]["channels"]:
@@ -225,9 +224,9 @@ def test_the_official_parser_of_asyncapi_agrees(said: Any, tmp_path: Path) -> No
     if installed.returncode:
         pytest.skip("@asyncapi/parser cannot be had here: the official JSON Schema alone has been asked")
     (tmp_path / "ask.mjs").write_text(PARSER)
-    for name in NAMES:
+    for name in DOCUMENTED:
         (tmp_path / f"{name}.json").write_text(json.dumps(said[name]["asyncapi"]))
-    files = [f"{name}.json" for name in NAMES]
+    files = [f"{name}.json" for name in DOCUMENTED]
     answer = subprocess.run(  # noqa: S603 - as above
         [node, "ask.mjs", *files], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True
     )

@@ -2,12 +2,12 @@
 
 import importlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from local_stack.product import AGENTS, PRODUCT, SERVICES, STOREFRONTS
+from local_stack.product import AGENTS, PRODUCT, SERVICES, STOREFRONTS, Component
 from local_stack.site import Site
 from shared.kernel.service import Service
 
@@ -19,16 +19,16 @@ async def subscriptions() -> dict[str, tuple[str, ...]]:
     return {name: service.consumer.topics for name, service in (await built()).items()}
 
 
-async def built() -> dict[str, Service]:
-    """Every service, wired and not started, by name."""
+async def built(components: Sequence[Component] = SERVICES) -> dict[str, Service]:
+    """These services, wired and not started, by name."""
     with TemporaryDirectory() as folder:
         site = _site(Path(folder))
-        return {one.name: _built(one.name, one.environment(site)) for one in SERVICES}
+        return {one.name: _built(one.name, one.environment(site)) for one in components}
 
 
 def _site(folder: Path) -> Site:
     """A stack that nobody runs: any address will do, for nobody connects."""
-    names = [service.name for service in SERVICES]
+    names = [one.name for one in PRODUCT if one.has_database]
     listeners = [name for one in PRODUCT for name in (one.name, *dict(one.other_ports))]
     ports = {name: 1 + number for number, name in enumerate([*listeners, "kafka"])}
     site = Site(folder, ports=ports, databases=dict.fromkeys(names, _NOWHERE))
