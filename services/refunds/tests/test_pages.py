@@ -224,7 +224,9 @@ async def test_secure_cookies_unless_the_address_is_plain(start: Any) -> None:
     assert "samesite=lax" in cookie.lower()
 
 
-async def test_accounts_from_the_shell(start: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+async def test_accounts_from_the_shell(
+    start: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any, tmp_path: Path
+) -> None:
     running = await start()
     address = running.service.settings.database_url
     monkeypatch.setenv("DATABASE_URL", address)
@@ -235,6 +237,12 @@ async def test_accounts_from_the_shell(start: Any, monkeypatch: pytest.MonkeyPat
 
     assert call("short", "add", "dina", "--role", "agent", "--password-stdin") == 2
     assert call(PASSWORD, "add", "dina", "--role", "supervisor", "--password-stdin") == 0
+    assert call("", "list") == 0
+    assert capsys.readouterr().out == "dina\tsupervisor\n"
+    monkeypatch.delenv("DATABASE_URL")
+    assert call("", "list") == 2
+    (tmp_path / "database_url").write_text(f"{address}\n")
+    monkeypatch.setenv("SECRETS_DIR", str(tmp_path))
     assert call("", "list") == 0
     assert capsys.readouterr().out == "dina\tsupervisor\n"
     assert call("", "disable", "dina") == 0

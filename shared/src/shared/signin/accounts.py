@@ -6,6 +6,7 @@ import getpass
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import psycopg
 from argon2 import PasswordHasher
@@ -47,7 +48,7 @@ def hashed(password: str) -> str:
 def accounts(arguments: Sequence[str], *, service: str, kind: str, roles: Sequence[str]) -> int:
     """`python -m <service> accounts add NAME --role ROLE`, `disable NAME`, `list`; the exit code. 2: refused, and why.
 
-    `kind` is the site's; the database is DATABASE_URL's.
+    `kind` is the site's; the database is DATABASE_URL's, as for the service itself.
     """
     parser = argparse.ArgumentParser(prog=f"python -m {service} accounts", description="People who may sign in.")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -58,7 +59,7 @@ def accounts(arguments: Sequence[str], *, service: str, kind: str, roles: Sequen
     commands.add_parser("disable", help="end it; sessions end too").add_argument("name")
     commands.add_parser("list", help="names and roles")
     given = parser.parse_args(arguments)
-    url = os.environ.get("DATABASE_URL", "").replace("postgresql+psycopg://", "postgresql://")
+    url = _database_url().replace("postgresql+psycopg://", "postgresql://")
     if not url:
         return _refused(service, f"DATABASE_URL: name the database of {service}")
     try:
@@ -66,6 +67,15 @@ def accounts(arguments: Sequence[str], *, service: str, kind: str, roles: Sequen
             return _run(connection, given, service, kind)
     except psycopg.OperationalError:
         return _refused(service, "DATABASE_URL: the database does not answer")
+
+
+def _database_url() -> str:
+    """From the environment, otherwise (in a container) from a file of the folder SECRETS_DIR."""
+    if given := os.environ.get("DATABASE_URL"):
+        return given
+    folder = os.environ.get("SECRETS_DIR")
+    file = Path(folder or ".") / "database_url"
+    return file.read_text(encoding="utf-8").strip() if folder and file.is_file() else ""
 
 
 def _run(
