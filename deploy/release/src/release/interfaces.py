@@ -1,4 +1,4 @@
-"""The documents of the interfaces, `interfaces/{openapi,asyncapi}.json` in each folder of a service and of operations."""
+"""The documents of the interfaces: `interfaces/{openapi,asyncapi}.json` of every service, and of operations."""
 
 import json
 import tomllib
