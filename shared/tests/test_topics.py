@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -59,6 +60,12 @@ async def test_topics_of_an_earlier_version_are_brought_in_line(prefix: str) -> 
     topics = [BuyerContact.topic, OrderSubmitted.topic, OrderPaid.topic]
     for _ in range(2):
         await asyncio.to_thread(create_topics, backends().kafka, topics, prefix=prefix)
-    assert settings(prefix + BuyerContact.topic)["cleanup.policy"] == "compact"
-    assert lasting(settings(prefix + OrderSubmitted.topic), "retention.ms") < DAY
+    # The controller has them at once; the broker that is asked learns them a moment later.
+    deadline = time.monotonic() + 20
+    while settings(prefix + BuyerContact.topic)["cleanup.policy"] != "compact":
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.05)
+    while not lasting(settings(prefix + OrderSubmitted.topic), "retention.ms") < DAY:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.05)
     assert lasting(settings(prefix + OrderPaid.topic), "retention.ms") == 7 * DAY

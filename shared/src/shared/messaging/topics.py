@@ -15,6 +15,8 @@ its oldest one is at most `segment.ms` older than that: 21 h + 1 h, and 5 min (`
 minute for the files: 22 h 06 min, whatever a shop's clock says, because the broker's own time counts.
 """
 
+import time
+
 from confluent_kafka.admin import (  # type: ignore[attr-defined] # not in its __all__
     AdminClient,
     AlterConfigOpType,
@@ -27,6 +29,9 @@ from shared.contracts.base import EVENTS
 from shared.messaging.access import KafkaAccess
 
 _ALREADY_EXISTS = "TOPIC_ALREADY_EXISTS"
+#: In the broker's words; the code is that of a wrong number of replicas. It lasts for as long as no heartbeat came.
+_FENCED = "All brokers are currently fenced"
+_PATIENCE_SECONDS, _PAUSE_SECONDS = 30.0, 0.5
 _COMPACTED = {
     "cleanup.policy": "compact",
     "max.compaction.lag.ms": "3600000",
@@ -65,15 +70,29 @@ def create_topics(
         )
         for topic in topics
     ]
-    there = []
-    for name, future in admin.create_topics(wanted, operation_timeout=30).items():
-        try:
-            future.result()
-        except Exception as error:
-            if _ALREADY_EXISTS not in str(error):
-                raise
-            there.append(name)
+    there = _create(admin, wanted)
     _renew(admin, [name for name in there if topic_settings(name.removeprefix(prefix)) is not _KEPT], prefix)
+
+
+def _create(admin: AdminClient, wanted: list[NewTopic]) -> list[str]:
+    """Create them; returns those that existed. A broker that is fenced (just started, or slow) is waited for."""
+    there: list[str] = []
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while wanted:
+        fenced = []
+        for name, future in admin.create_topics(wanted, operation_timeout=30).items():
+            try:
+                future.result()
+            except Exception as error:
+                if _ALREADY_EXISTS in str(error):
+                    there.append(name)
+                elif _FENCED in str(error) and time.monotonic() < deadline:
+                    fenced.append(name)
+                else:
+                    raise
+        wanted = [topic for topic in wanted if topic.topic in fenced]
+        time.sleep(_PAUSE_SECONDS if wanted else 0)
+    return there
 
 
 def _renew(admin: AdminClient, names: list[str], prefix: str) -> None:
