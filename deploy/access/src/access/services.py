@@ -7,7 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+<<<<<<< HEAD
 from local_stack.product import AGENTS, PRODUCT, SERVICES, STOREFRONTS, Component
+=======
+from local_stack.product import AGENTS, OPERATIONS, PRODUCT, SERVICES, STOREFRONTS, Component
+>>>>>>> f351524 (Rights of operations come from its own subscriptions; stacks of earlier versions keep their data and learn who is who; described)
 from local_stack.site import Site
 from shared.kernel.service import Service
 
@@ -16,7 +20,7 @@ _NOWHERE = "postgresql+psycopg://nobody:nothing@localhost:1/nowhere"
 
 async def subscriptions() -> dict[str, tuple[str, ...]]:
     """The topics that each service reads, by service. Needs neither broker nor database."""
-    return {name: service.consumer.topics for name, service in (await built()).items()}
+    return {name: service.consumer.topics for name, service in (await built((OPERATIONS, *SERVICES))).items()}
 
 
 async def built(components: Sequence[Component] = SERVICES) -> dict[str, Service]:

@@ -1,8 +1,9 @@
 """The table of rights, a pure function of who subscribes to what.
 
-Least privilege: a service writes below its own name and reads the topics it subscribes to, literally; its owner, as
-whom `migrate` runs, looks after those topics and reads and writes none; a storefront submits, and that is all. It
-reads no topic either: `ordering.order-placed` is about every storefront's orders, and each asks for its own over HTTP.
+Least privilege: a service writes below its own name and reads the topics it subscribes to, literally (`operations`
+tells nothing, and reads only); its owner, as whom `migrate` runs, looks after those topics and reads and writes none; a
+storefront submits, and that is all. It reads no topic either: `ordering.order-placed` is about every storefront's
+orders, and each asks for its own over HTTP.
 """
 
 import json
@@ -19,14 +20,10 @@ _WRITE, _READ = ["Describe", "Write"], ["Describe", "Read"]
 _OWN = ["Alter", "AlterConfigs", "Create", "Describe", "DescribeConfigs"]
 
 
-#: The operations service reads what services tell each other, and tells nothing itself.
-_READERS = {"operations": tuple(topic for topic, event in EVENTS.items() if event.owner() != "storefront")}
-
-
 def table(subscriptions: Mapping[str, Sequence[str]], storefronts: Sequence[str]) -> Table:
     """`topics` with owners and settings, and `principals` with their ACLs; see README.md for the fields."""
     principals: list[dict[str, Any]] = []
-    for service, topics in {**_READERS, **subscriptions}.items():
+    for service, topics in subscriptions.items():
         principals.append(_principal(service, "service", service, _runtime(service, topics)))
         if owned := owned_topics(service):
             principals.append(_principal(f"{service}-owner", "owner", service, _owner(service, owned)))
