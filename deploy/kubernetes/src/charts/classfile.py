@@ -12,7 +12,7 @@ Annotations: TypeAlias = Mapping[str, Mapping[str, Any]]
 #: Sizes of the entries of the constant pool (table 4.4-A), by tag; 1 (Utf8) has a length of its own.
 _SIZES = {3: 4, 4: 4, 5: 8, 6: 8, 7: 2, 8: 2, 9: 4, 10: 4, 11: 4, 12: 4, 15: 3, 16: 2, 17: 4, 18: 4, 19: 2, 20: 2}
 _UTF8, _INTEGER, _LONG, _DOUBLE, _CLASS, _STRING = 1, 3, 5, 6, 7, 8
-_LDC, _ARETURN = 0x12, 0xB0
+_LDC, _ARETURN, _GOTO = 0x12, 0xB0, 0xA7
 _ENUM, _STATIC, _BRIDGE = 0x4000, 0x0008, 0x0040
 
 
@@ -125,13 +125,13 @@ def _attributes(reader: _Reader) -> dict[str, tuple[int, int]]:
 
 
 def _returned(reader: _Reader, place: tuple[int, int] | None) -> tuple[str, ...]:
-    """Texts that the code returns as they are: `ldc` straight before `areturn`."""
+    """Texts that the code returns as they are: `ldc` before `areturn`, or before the `goto` out of a switch expression."""
     if place is None:
         return ()
     (length,) = struct.unpack_from(">I", reader.data, place[0] + 4)
     code = reader.data[place[0] + 8 : place[0] + 8 + length]
     triples = zip(code, code[1:], code[2:], strict=False)
-    indexes = [index for first, index, last in triples if (first, last) == (_LDC, _ARETURN)]
+    indexes = [index for first, index, last in triples if first == _LDC and last in (_ARETURN, _GOTO)]
     return tuple(reader.value(index) for index in indexes if reader.pool[index][0] == _STRING)
 
 
