@@ -7,11 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-<<<<<<< HEAD
-from local_stack.product import AGENTS, PRODUCT, SERVICES, STOREFRONTS, Component
-=======
 from local_stack.product import AGENTS, OPERATIONS, PRODUCT, SERVICES, STOREFRONTS, Component
->>>>>>> f351524 (Rights of operations come from its own subscriptions; stacks of earlier versions keep their data and learn who is who; described)
 from local_stack.site import Site
 from shared.kernel.service import Service
 
