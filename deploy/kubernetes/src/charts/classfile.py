@@ -125,7 +125,7 @@ def _attributes(reader: _Reader) -> dict[str, tuple[int, int]]:
 
 
 def _returned(reader: _Reader, place: tuple[int, int] | None) -> tuple[str, ...]:
-    """Texts that the code returns as they are: `ldc` before `areturn`, or before the `goto` out of a switch expression."""
+    """Texts that the code returns as they are: `ldc` before `areturn`, or before the `goto` out of a `switch`."""
     if place is None:
         return ()
     (length,) = struct.unpack_from(">I", reader.data, place[0] + 4)
