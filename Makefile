@@ -47,7 +47,9 @@ demo: $(INSTALLED) ## the guided tour: acts on a stack of its own
 
 test: $(INSTALLED) ## all tests (ARGS="-k pattern" narrows them)
 	@$(PYTHON) -m local_stack fetch
-	@# Two runs, each with servers of its own: a broker that has seen a thousand tests' topics is a slow one.
+	@$(PYTHON) -m charts --fetch
+	@# Two runs, each with servers of its own. After 1,900 tests' topics on the same broker the whole product's tests
+	@# did not get ready in time; why is not known.
 	@# Where ARGS select, one of the two may have nothing to run (exit code 5).
 	@status=0; for part in "shared services deploy" "tests"; do \
 		$(PYTHON) -m pytest -n 2 --dist loadgroup $(ARGS) $$part || \

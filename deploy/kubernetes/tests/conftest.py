@@ -5,6 +5,18 @@ import pytest
 from charts.catalogue import values_files
 from charts.helm import Charts, Manifest
 from charts.testing import Rendered
+from charts.tools import helm
+from charts.validation import custom_schemas
+from local_stack.errors import LocalStackError
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _tools() -> None:
+    try:
+        helm()
+        custom_schemas()
+    except LocalStackError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")

@@ -40,7 +40,7 @@ def told(login: KafkaLogin) -> dict[str, str]:
     }
 
 
-def make(options: dict[str, str], *topics: str) -> None:
+def make(options: dict[str, Any], *topics: str) -> None:
     admin = AdminClient(options)
     for future in admin.create_topics([NewTopic(topic, 1, 1) for topic in topics]).values():
         future.result(20)

@@ -113,6 +113,7 @@ async def test_a_service_that_does_not_answer_keeps_what_it_said_last(start: Any
     running = await start(services={"payments": ill.url}, operations_key="their-key")
     await running.evaluated()
     assert await running.open("dead_letters_waiting") == ["payments"]
+    wrong: Any
     for wrong in ((500, "<html>"), (200, "nonsense"), (200, {"service": "payments"}), (200, [])):
         ill.answers["/operations/summary"] = wrong
         await running.evaluated()
@@ -247,7 +248,8 @@ async def test_spans_are_merged_into_the_timeline_or_it_says_why_not(
     where = f"/orders/{order.order_id}"
 
     async def there() -> bool:
-        return (await running.get(where)).status_code == 200
+        answer = await running.get(where)
+        return bool(answer.status_code == 200)
 
     await running.stage.eventually(there)
     answer = (await running.get(f"{where}?spans=true")).json()
@@ -256,6 +258,7 @@ async def test_spans_are_merged_into_the_timeline_or_it_says_why_not(
     assert (first["span"]["service"], first["span"]["milliseconds"], first["span"]["error"]) == ("ordering", 1.5, True)
     assert first["trace_url"] == f"http://t/{'ab' * 16}/{'cd' * 8}"
     assert second["topic"] == "ordering.order-placed"
+    wrong: Any
     for wrong in ((500, ""), (200, "<html>"), (200, {"nothing": 1}), (200, [{"traceId": 1}])):
         store.answers[path] = wrong
         answer = (await running.get(f"{where}?spans=true")).json()

@@ -11,7 +11,8 @@ from tempfile import TemporaryDirectory
 from charts.catalogue import ALL, INSTALLABLE, values_files
 from charts.helm import Charts, HelmError
 from charts.schemas import write
-from charts.validation import problems
+from charts.tools import helm
+from charts.validation import custom_schemas, problems
 from local_stack.errors import LocalStackError
 
 
@@ -32,7 +33,11 @@ def main() -> int:
     """0 when all is well."""
     parser = argparse.ArgumentParser(prog="python -m charts", description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path, help="where archives of the charts are written")
-    folder: Path | None = parser.parse_args().folder
+    parser.add_argument("--fetch", action="store_true", help="only get Helm and the operators' schemas into the cache")
+    arguments = parser.parse_args()
+    if arguments.fetch:
+        return _fetch()
+    folder: Path | None = arguments.folder
     write()
     try:
         with TemporaryDirectory() as scratch:
@@ -47,6 +52,16 @@ def main() -> int:
         return 1
     print("\n".join(found) if found else f"{len(ALL)} charts are well", file=sys.stderr if found else sys.stdout)
     return 1 if found else 0
+
+
+def _fetch() -> int:
+    """So that no test waits for it. Where it cannot be had, the charts' tests are skipped, and say so too."""
+    try:
+        helm()
+        custom_schemas()
+    except LocalStackError as error:
+        print(f"The charts will not be tested: {error}", file=sys.stderr)
+    return 0
 
 
 if __name__ == "__main__":
