@@ -9,7 +9,7 @@ import pytest
 
 from local_stack.paths import WORK_TREE
 from release import changelog
-from release.history import NoHistoryError, export, git, last_release
+from release.history import NAMES, NoHistoryError, export, git, last_release
 from release.interfaces import path_of
 from release.ship import RefusedError, objections, ship
 
@@ -63,6 +63,9 @@ def test_a_release_is_two_commits_and_a_tag(clone: Path) -> None:
     documents = git("show", f"{made.commit}:services/{SERVICE}/interfaces/asyncapi.json", root=clone)
     assert '"version": "1.7.0"' in documents
     assert '"version": "1.8.0"' in path_of(SERVICE, "asyncapi", clone).read_text()
+    bill = git("show", f"{made.commit}:services/{SERVICE}/sbom.json", root=clone)
+    assert f'"bom-ref":"esim-{SERVICE}@1.7.0"' in bill
+    assert 'appVersion: "1.7.0"' in (clone / "deploy/kubernetes/charts" / SERVICE / "Chart.yaml").read_text()
     assert git("status", "--porcelain", root=clone) == ""
     with pytest.raises(RefusedError) as refused:  # nothing new since
         ship(SERVICE, "1.8.0", root=clone, run=passing)
@@ -102,3 +105,9 @@ def test_a_changelog_that_says_nothing_is_no_changelog() -> None:
     assert "## [Unreleased]\n\n## [1.1.0] - 2026-12-01\n\n- New.\n" in changelog.released(
         text, "1.1.0", date(2026, 12, 1)
     )
+
+
+@pytest.mark.parametrize("service", NAMES)
+def test_a_chart_installs_the_last_release(service: str) -> None:
+    chart = (WORK_TREE / "deploy/kubernetes/charts" / service / "Chart.yaml").read_text()
+    assert f'appVersion: "{last_release(service).version}"' in chart

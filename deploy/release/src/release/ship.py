@@ -1,6 +1,7 @@
 """One service, released: checked against its neighbours and its past, versioned, tagged. Nothing leaves the machine."""
 
 import asyncio
+import os
 import re
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from release import changelog, contracts, interfaces
 from release.history import NAMES, NoHistoryError, Release, export, git, last_release, record
 
 _VERSION = re.compile(r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)$")
+#: What the service's chart installs: always the last release.
+_INSTALLED = re.compile(r'^appVersion: ".*"$', re.MULTILINE)
 _STATED = re.compile(r'^version = "[^"]+"$', re.MULTILINE)
 _RECORD = """\
 # The last release: what the contracts, the migrations and the mixed-version test of today are held against.
@@ -99,6 +102,9 @@ def _release(service: str, version: str, root: Path) -> Release:
     text = path.read_text(encoding="utf-8")
     said = changelog.unreleased(text)
     path.write_text(changelog.released(text, version, datetime.now(UTC).date()), encoding="utf-8")
+    chart = root / "deploy/kubernetes/charts" / service / "Chart.yaml"
+    text = chart.read_text(encoding="utf-8")
+    chart.write_text(_INSTALLED.sub(f'appVersion: "{version}"', text, count=1), encoding="utf-8")
     _commit(service, version, f"Release {service} {version}", root)
     git("tag", "--annotate", f"{service}-{version}", "--message", f"{service} {version}\n\n{said}", root=root)
     return Release(service, version, git("rev-parse", "HEAD", root=root))
@@ -112,11 +118,15 @@ def _record(released: Release, root: Path) -> None:
 
 
 def _commit(service: str, version: str, message: str, root: Path) -> None:
-    """State this version and commit the service's folder: the documents of its interfaces carry it too."""
+    """State this version and commit it with what carries it too: the interfaces' documents, the image's bill."""
     path = root / "services" / service / "pyproject.toml"
     path.write_text(_STATED.sub(f'version = "{version}"', path.read_text(encoding="utf-8"), count=1), encoding="utf-8")
     asyncio.run(interfaces.write(root, [service]))
-    git("add", "services", root=root)
+    there = {**os.environ, "PYTHONPATH": str(root / "deploy/supply/src")}
+    subprocess.run(  # noqa: S603 - our own module
+        [sys.executable, "-m", "supply", "sbom"], cwd=root, env=there, stdout=subprocess.DEVNULL, check=True
+    )
+    git("add", "services", "deploy", root=root)
     git("commit", "--quiet", "--message", message, root=root)
 
 
