@@ -9,6 +9,8 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
+from ordering.service import build
+from ordering.settings import Settings
 from shared.contracts import BuyerContact, OrderPlaced
 from shared.testing.stage import Stage
 
@@ -184,6 +186,20 @@ async def test_a_shop_sees_its_own_orders_only(shop: Any) -> None:
     for unknown in ("99999999", "0", "x", "9" * 30, "00000000-0000-7000-8000-000000000000", "%00"):
         answer = await shop.get(f"/orders/{unknown}")
         assert (answer.status_code, answer.json()["type"]) == (404, "urn:problem:unknown-order"), unknown
+
+
+async def test_operations_people_see_any_order_with_the_link_to_its_trace(shop_of: Any) -> None:
+    template = "https://traces.example/{trace_id}"
+    shop = await shop_of(build, Settings, operations_keys={"operator": "their-key"}, trace_url_template=template)
+    said = (await shop.place(traceparent=TRACE)).json()
+    key = {"Authorization": "Bearer their-key"}
+    for reference in (said["order_id"], said["order_number"]):
+        view = (await shop.http.get(f"/orders/{reference}", headers=key)).json()
+        assert (view["order_id"], view["trace_url"]) == (said["order_id"], f"https://traces.example/{TRACE[3:35]}")
+        [line] = (await shop.http.get(f"/orders/{reference}/timeline", headers=key)).json()
+        assert line["at"].endswith("Z")
+    assert (await shop.http.get("/orders/99999999", headers=key)).status_code == 404
+    assert (await shop.http.post("/orders", headers=key, json={})).status_code == 401
 
 
 async def test_a_shop_learns_what_it_sells_and_under_what_terms(shop: Any) -> None:

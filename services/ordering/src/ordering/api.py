@@ -1,4 +1,4 @@
-"""HTTP: shops place orders and look at them. Every call carries the storefront's API key."""
+"""HTTP: shops place orders and look at them; operations people look at anybody's. Every call carries an API key."""
 
 import ipaddress
 from datetime import timedelta
@@ -29,7 +29,7 @@ _STATUS = {
     UNKNOWN_STOREFRONT: HTTPStatus.FORBIDDEN,
     BAD_KEY: HTTPStatus.BAD_REQUEST,
 }
-Key = Annotated[str | None, Header(alias="Authorization", description="`Bearer <storefront API key>`")]
+Key = Annotated[str | None, Header(alias="Authorization", description="`Bearer <API key>`")]
 
 
 def router(
@@ -39,8 +39,9 @@ def router(
     keep_sessions: timedelta,
     limits: Limits,
     pages: TracePages,
+    desk: ApiKeys,
 ) -> APIRouter:
-    """The routes of ordering."""
+    """The routes of ordering. `desk` are the keys of operations people."""
     routes = APIRouter()
 
     @routes.post("/orders", status_code=HTTPStatus.CREATED, tags=["orders"], openapi_extra=_order_body())
@@ -70,8 +71,8 @@ def router(
 
     @routes.get("/orders/{reference}", tags=["orders"])
     async def order(reference: str, authorization: Key = None) -> OrderView:
-        """An order by its id or its number."""
-        placed, facts = await _find(database, keys.holder(authorization), reference)
+        """An order by its id or its number: the shop's own; with an operations key anybody's."""
+        placed, facts = await _find(database, _shop_or_desk(keys, desk, authorization), reference)
         return OrderView.at_present(placed, facts, pages)
 
     @routes.get("/orders/{reference}/timeline", tags=["orders"])
@@ -81,9 +82,9 @@ def router(
         lang: Annotated[Tongue | None, Query(description="the storefront's language by default")] = None,
     ) -> list[TimelineLine]:
         """What happened to an order, in sentences for its buyer."""
-        slug = keys.holder(authorization)
+        slug = _shop_or_desk(keys, desk, authorization)
         _placed, facts = await _find(database, slug, reference)
-        shop = catalogue.current().storefront(slug)
+        shop = catalogue.current().storefront(slug) if slug else None
         tongue: Tongue = lang or ("ru" if shop and shop.language == "ru" else "en")
         return TimelineLine.story(facts, shop.time_zone if shop else "UTC", tongue, pages)
 
@@ -103,7 +104,12 @@ def _shop(catalogue: Catalogue, slug: str) -> Storefront:
     return shop
 
 
-async def _find(database: Database, storefront: str, reference: str) -> tuple[Placed, list[Known]]:
+def _shop_or_desk(keys: ApiKeys, desk: ApiKeys, authorization: str | None) -> str | None:
+    """The shop that asks; None for operations people. Raises Problem (401) for anybody else."""
+    return None if desk.known(authorization) else keys.holder(authorization)
+
+
+async def _find(database: Database, storefront: str | None, reference: str) -> tuple[Placed, list[Known]]:
     async with database.reading() as tx:
         found = await find(tx, storefront, Reference.read(reference))
     if found is None:
@@ -112,7 +118,7 @@ async def _find(database: Database, storefront: str, reference: str) -> tuple[Pl
 
 
 def _unknown_order() -> Problem:
-    return Problem(HTTPStatus.NOT_FOUND, "unknown-order", "This storefront has no such order.")
+    return Problem(HTTPStatus.NOT_FOUND, "unknown-order", "There is no such order, or it is not this storefront's.")
 
 
 def _problem(refusal: Refusal) -> Problem:

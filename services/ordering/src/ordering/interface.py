@@ -4,7 +4,7 @@ import json
 
 from shared.contracts.examples import EXAMPLES, ORDER_REQUEST
 from shared.contracts.ordering import OrderPlaced
-from shared.interfaces.description import AGENT, STOREFRONT, Example, Interface, Tag
+from shared.interfaces.description import AGENT, OPERATIONS, STOREFRONT, Example, Interface, Tag
 
 _PLACED = json.loads(EXAMPLES[OrderPlaced.topic].model_dump_json())
 _ID = _PLACED["order_id"]
@@ -54,7 +54,11 @@ INTERFACE = Interface(
         Tag("rights", "Corrected contact data (PP 6.1); export, block and erasure (PP 6.2), by code.", (STOREFRONT,)),
         Tag("fraud control", "Orders that wait for an agent before they can be paid (PP 4.5).", (AGENT,)),
     ),
-    callers={"PUT /orders/{reference}/contact": (AGENT,)},
+    callers={
+        "PUT /orders/{reference}/contact": (AGENT,),
+        "GET /orders/{reference}": (STOREFRONT, OPERATIONS),
+        "GET /orders/{reference}/timeline": (STOREFRONT, OPERATIONS),
+    },
     examples={
         "POST /orders": Example(body=ORDER_REQUEST.model_dump(mode="json"), answer=_ANSWER, status=201),
         "GET /orders/{reference}": Example(answer=_DELIVERED),

@@ -33,8 +33,10 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     service.consumes({OrderSubmitted: order_submitted(catalogue, keep_sessions, limits), **facts})
     service.shows(figures.recent)
     service.performs(ClearSessions(), RepeatTombstone())
+    desk = ApiKeys(settings.operations_keys)
+    pages = TracePages(settings.trace_url_template)
     service.serves(
-        api.router(service.database, catalogue, shops, keep_sessions, limits, TracePages(settings.trace_url_template)),
+        api.router(service.database, catalogue, shops, keep_sessions, limits, pages, desk),
         holds_api.router(service.database, agents, limits),
         rights.router(_rights(service, settings, catalogue, shops, agents)),
     )

@@ -85,7 +85,7 @@ JOIN submissions s USING (storefront, submission_id) JOIN orders o USING (order_
 _FIND = f"""
 SELECT {_ORDER}, f.fact, f.ref, f.at, f.detail, f.trace AS fact_trace
 FROM orders o LEFT JOIN order_facts f USING (order_id)
-WHERE o.storefront = :storefront AND """
+WHERE (CAST(:storefront AS text) IS NULL OR o.storefront = :storefront) AND """
 
 
 _EARLIER_FACT = """ON CONFLICT (order_id, fact, ref) DO UPDATE SET at = EXCLUDED.at, trace = EXCLUDED.trace
@@ -177,8 +177,8 @@ async def sold(tx: Tx, iccids: Collection[str]) -> dict[str, Esim]:
     }
 
 
-async def find(tx: Tx, storefront: str, order: Reference) -> tuple[Placed, list[Known]] | None:
-    """An order of that storefront with all that is known about it."""
+async def find(tx: Tx, storefront: str | None, order: Reference) -> tuple[Placed, list[Known]] | None:
+    """An order of that storefront, or of any, with all that is known about it."""
     which = "o.number = :number" if order.order_id is None else "o.order_id = :id"
     rows = (await tx.execute(_FIND + which, storefront=storefront, id=order.order_id, number=order.number)).all()
     if not rows:

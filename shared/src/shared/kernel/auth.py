@@ -27,14 +27,19 @@ class ApiKeys:
         self._asked = asked
         self._problem = problem
 
-    def holder(self, header: str | None) -> str:
-        """Whose key this `Authorization: Bearer <key>` or bare key is. Raises Problem (401)."""
+    def known(self, header: str | None) -> str | None:
+        """Whose key this `Authorization: Bearer <key>` or bare key is; None where it is nobody's."""
         offered = _hash((header or "").removeprefix("Bearer ").strip())
         found = None
         for name, known in self._hashes.items():
             if hmac.compare_digest(offered, known):
                 found = name
-        if not header or found is None:
+        return found if header else None
+
+    def holder(self, header: str | None) -> str:
+        """Whose key this is. Raises Problem (401) where it is nobody's."""
+        found = self.known(header)
+        if found is None:
             raise Problem(
                 HTTPStatus.UNAUTHORIZED,
                 self._problem,
