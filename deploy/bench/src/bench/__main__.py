@@ -16,6 +16,7 @@ def main() -> None:
     parser.add_argument("--orders", type=int, default=20_000, help="orders per throughput run")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=10, help="length of an open-loop run")
+    parser.add_argument("--operations", action="store_true", help="let the operations component listen beside")
     arguments = parser.parse_args()
     results = asyncio.run(run(arguments.scenarios or list(SCENARIOS), arguments))
     folder = run_dir("bench")

@@ -2,6 +2,7 @@
 
 import asyncio
 from argparse import Namespace
+from collections.abc import Mapping
 from typing import Any
 
 from bench import meter
@@ -11,6 +12,7 @@ from bench.figures import Spread, percentile
 from bench.machine import describe
 from bench.stock import ENVIRONMENTS, slow_operator
 from local_stack.kafka_settings import BENCH
+from local_stack.product import OPERATIONS, PRODUCT
 from local_stack.stack import Stack
 from shared.contracts import BuyerContact
 from shared.messaging.access import KafkaAccess
@@ -37,9 +39,15 @@ async def run(names: list[str], arguments: Namespace) -> dict[str, Any]:
             results[name] = await stock(arguments)
             continue
         environment = INSTANT if name == "instant" else REAL
-        async with Stack("bench", environment=environment, profile=BENCH, fresh=True) as stack:
+        async with _stack(environment, arguments) as stack:
             results[name] = await (instant if name == "instant" else sandbox)(stack, arguments)
     return results
+
+
+def _stack(environment: Mapping[str, Mapping[str, str]], arguments: Namespace) -> Stack:
+    """A fresh one. Operations serves no buyer and belongs on a machine of its own: it listens only where asked for."""
+    parts = PRODUCT if arguments.operations else tuple(one for one in PRODUCT if one is not OPERATIONS)
+    return Stack("bench", environment=environment, profile=BENCH, fresh=True, components=parts)
 
 
 async def instant(stack: Stack, arguments: Namespace) -> dict[str, Any]:
@@ -79,7 +87,7 @@ async def stock(arguments: Namespace) -> dict[str, Any]:
     for name, environment in ENVIRONMENTS.items():
         environments = {**REAL, "provisioning": environment}
         async with (
-            Stack("bench", environment=environments, profile=BENCH, fresh=True) as stack,
+            _stack(environments, arguments) as stack,
             Driver(_admin(stack)) as driver,
         ):
             found[name] = await slow_operator(stack, driver, _prepare, arguments.seconds, pool="STOCK" in environment)
