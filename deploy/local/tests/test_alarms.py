@@ -19,7 +19,11 @@ from local_stack.paths import WORK_TREE
 COMPOSE = WORK_TREE / "deploy" / "compose"
 RULES = yaml.safe_load((COMPOSE / "prometheus" / "rules.yml").read_text(encoding="utf-8"))
 ALARMS = {rule["alert"]: rule for group in RULES["groups"] for rule in group["rules"]}
-TRIALS = yaml.safe_load((COMPOSE / "prometheus" / "rules_test.yml").read_text(encoding="utf-8"))["tests"]
+TRIALS = [
+    trial
+    for path in sorted((COMPOSE / "prometheus").glob("rules_test_*.yml"))
+    for trial in yaml.safe_load(path.read_text(encoding="utf-8"))["tests"]
+]
 BOOK = (COMPOSE / "RUNBOOK.md").read_text(encoding="utf-8")
 DASHBOARDS = sorted((COMPOSE / "grafana" / "dashboards").glob("*.json"))
 #: PromQL's own words.
