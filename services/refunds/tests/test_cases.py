@@ -335,7 +335,7 @@ async def test_a_shop_asks_for_its_own_orders(start: Any, key: str | None, statu
 
 
 async def test_the_same_request_at_once_opens_one_case(start: Any) -> None:
-    running = await start()
+    running = await start(observation_retry_seconds=600)  # asking again for a look at the profile tells the case again
     life = await running.delivered()
     answers = await asyncio.gather(*(running.post(f"/orders/{life.order_id}/refund-requests", ask()) for _ in range(8)))
     assert sorted(answer.status_code for answer in answers) == [200] * 7 + [201]

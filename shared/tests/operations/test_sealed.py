@@ -136,7 +136,7 @@ async def test_a_redrive_at_the_moment_of_an_erasure_brings_nobody_back(enter: A
 
     await room.stage.eventually(forgotten)
     [refused] = (await room.redrive(ids=[letter]))["refused"]
-    assert refused["reason"].startswith("it does not wait")
+    assert refused["reason"].startswith("there is no such letter")
 
 
 async def test_a_tombstone_whose_handler_failed_is_redriven_too(enter: Any) -> None:
