@@ -103,8 +103,7 @@ async def test_every_refund_is_made_once(running: Running, service: str, point: 
     orders = await running.shop.buy_many(ORDERS, "qazaq-esim", together=4)
     await running.judge.statuses(orders, "paid")
     await armed(running, service, point, visit)
-    await running.sandbox.clear_faults()
-    await running.sandbox.faults(REFUSED)
+    await running.sandbox.replace_faults(REFUSED)
     await dies_at(running, service, point, visit)
     # All mails are under way at once here, and each whose reply had not come may come twice.
     await running.judge.refunded(orders, copies=ORDERS if undecided(service, point) else 0)

@@ -68,6 +68,10 @@ class SandboxClient:
         """All rules with their counts: `hits` tells how often one struck."""
         return _objects(await self._call("GET", "/control/faults"), "rules")
 
+    async def replace_faults(self, *rules: Mapping[str, Any]) -> list[JsonObject]:
+        """The same, in place of all that are there: at no moment is there none."""
+        return _objects(await self._call("PUT", "/control/faults", [dict(rule) for rule in rules]), "rules")
+
     async def clear_faults(self) -> None:
         """Let everything work again."""
         await self._call("DELETE", "/control/faults")
