@@ -92,7 +92,10 @@ def _run(
         return 0
     if not given.name.isascii() or not given.name.replace("-", "").replace(".", "").isalnum():
         return _refused(service, "name: letters, digits, dots and hyphens")
-    password = sys.stdin.readline().rstrip("\n") if given.password_stdin else _asked()
+    try:
+        password = sys.stdin.readline().rstrip("\n") if given.password_stdin else _asked()
+    except EOFError:
+        return _refused(service, "password: there is nobody to ask; give it on standard input, with --password-stdin")
     if password is None or len(password) < _SHORTEST:
         return _refused(service, f"password: at least {_SHORTEST} characters, twice the same")
     connection.execute(_ADD, (given.name, hashed(password), given.role))
