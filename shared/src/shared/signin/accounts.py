@@ -92,19 +92,20 @@ def _run(
         return 0
     if not given.name.isascii() or not given.name.replace("-", "").replace(".", "").isalnum():
         return _refused(service, "name: letters, digits, dots and hyphens")
-    try:
-        password = sys.stdin.readline().rstrip("\n") if given.password_stdin else _asked()
-    except EOFError:
-        return _refused(service, "password: there is nobody to ask; give it on standard input, with --password-stdin")
+    password = sys.stdin.readline().rstrip("\n") if given.password_stdin else _asked()
     if password is None or len(password) < _SHORTEST:
-        return _refused(service, f"password: at least {_SHORTEST} characters, twice the same")
+        reason = f"password: at least {_SHORTEST} characters, twice the same; or on standard input, by --password-stdin"
+        return _refused(service, reason)
     connection.execute(_ADD, (given.name, hashed(password), given.role))
     return 0
 
 
 def _asked() -> str | None:
-    password = getpass.getpass("Password: ")
-    return password if getpass.getpass("Again: ") == password else None
+    try:
+        password = getpass.getpass("Password: ")
+        return password if getpass.getpass("Again: ") == password else None
+    except EOFError:
+        return None  # nobody is there to be asked
 
 
 def _refused(service: str, reason: str) -> int:
