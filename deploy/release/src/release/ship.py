@@ -123,9 +123,7 @@ def _commit(service: str, version: str, message: str, root: Path) -> None:
     path.write_text(_STATED.sub(f'version = "{version}"', path.read_text(encoding="utf-8"), count=1), encoding="utf-8")
     asyncio.run(interfaces.write(root, [service]))
     there = {**os.environ, "PYTHONPATH": str(root / "deploy/supply/src")}
-    subprocess.run(
-        [sys.executable, "-m", "supply", "sbom"], cwd=root, env=there, stdout=subprocess.DEVNULL, check=True
-    )
+    subprocess.run([sys.executable, "-m", "supply", "sbom"], cwd=root, env=there, stdout=subprocess.DEVNULL, check=True)
     git("add", "services", "deploy", root=root)
     git("commit", "--quiet", "--message", message, root=root)
 
