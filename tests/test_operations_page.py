@@ -160,3 +160,4 @@ async def test_a_dead_letter_is_redriven_from_the_page_and_the_order_is_delivere
     assert line == ("operations (olga)", "it is allowed again: ticket 17")
     written = console.log.read_text(errors="replace").lower()
     assert not [mark for mark in (*BUYERS, order.buyer.mark) if mark.lower() in written]
+    await running.product.forgive("notifications")  # decided, and no other test's affair
