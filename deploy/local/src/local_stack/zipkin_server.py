@@ -84,7 +84,7 @@ class Zipkin:
             await process.wait_ready(lambda: answers_ok(self._port, "/health"), START_SECONDS)
             self.standing = UP
             while not await process.wait_exit(_LOOK_SECONDS):
-                pass
+                pass  # it is to live as long as we do
             raise process.failure()
         except (LocalStackError, OSError) as error:
             self.standing = f"down: {error}"

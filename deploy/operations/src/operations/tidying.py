@@ -62,7 +62,7 @@ class Tidier:
         """Forget everything that is due, a part at a time: a long transaction would hold up vacuum."""
         for statement in (_FACTS, _ORDERS, _BUYERS, _ERASURES, _VIOLATIONS):
             while await self._forget(statement) >= _AT_ONCE:
-                pass
+                pass  # a full part: there may be more
         async with self._database.transaction("tidy") as tx:
             for statement in EXPIRED:
                 await tx.execute(statement, now=tx.now)

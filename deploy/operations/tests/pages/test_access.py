@@ -128,7 +128,7 @@ async def test_people_sign_in_at_their_organisation_where_there_is_one(console: 
 async def test_the_trail_cannot_be_rewritten(console: Any) -> None:
     running = await console()
     async with running.client():
-        pass
+        pass  # signing in is what the trail tells of
     for sql in ("DELETE FROM audit", "UPDATE audit SET who = 'nobody'", "UPDATE audit SET outcome = '{}'"):
         with pytest.raises(psycopg.errors.RaiseException, match="written once"):
             async with running.service.database.transaction() as tx:

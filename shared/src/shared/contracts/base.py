@@ -83,7 +83,7 @@ class Event(Value):
 
     def key(self) -> str:
         """The Kafka key: all facts of one subject share a partition."""
-        raise NotImplementedError
+        raise NotImplementedError  # abstract: each kind of event has its own
 
 
 @dataclass(frozen=True, slots=True)

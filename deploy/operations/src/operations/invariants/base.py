@@ -78,7 +78,7 @@ class ServiceInvariant(Invariant):
 
     def broken(self, seen: Seen, after: timedelta) -> Iterable[Found]:
         """What is wrong with whom."""
-        raise NotImplementedError
+        raise NotImplementedError  # abstract: each rule says it
 
 
 #: For `order`, where a rule is not about one.

@@ -135,11 +135,11 @@ class MailJob:
 
     def fact_class(self, mail: str) -> type[OrderEvent]:
         """What a kind of mail is made from."""
-        raise NotImplementedError
+        raise NotImplementedError  # abstract: each kind of mail says it
 
     def render(self, mail: str, fact: Any, store: Storefront, contact: Contact, account: str) -> Rendered:
         """The content; runs beside the event loop."""
-        raise NotImplementedError
+        raise NotImplementedError  # abstract: as above
 
     def tell(self, tx: Tx, settled: Settled, *, first: bool, trace: str | None) -> None:
         """Publish what came of it, where anybody waits for that. `first`: the code had not been delivered before."""
