@@ -37,5 +37,13 @@ def files(product: Product) -> list[Path]:
 
 
 def read(path: Path) -> list[Span]:
-    # The last line may be in the writing.
-    return [json.loads(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+    return [span for line in path.read_text().splitlines(keepends=True) if (span := whole(line)) is not None]
+
+
+def whole(line: str) -> Span | None:
+    """The span of a line, or None where it is in the writing, or its writer was killed amid it."""
+    try:
+        span: Span | None = json.loads(line) if line.endswith("\n") else None
+    except json.JSONDecodeError:
+        return None
+    return span
