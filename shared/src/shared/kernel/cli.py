@@ -37,14 +37,13 @@ def main(name: str, settings_class: type[S], build: Callable[[S], Service]) -> N
         from shared.messaging.topics import create_topics, owned_topics  # noqa: PLC0415 - see above
 
         migrations.upgrade(name, settings.database_url)
-        if own := owned_topics(name):
-            create_topics(
-                settings.kafka,
-                own,
-                prefix=settings.topic_prefix,
-                partitions=settings.topic_partitions,
-                replication=settings.topic_replication,
-            )
+        create_topics(
+            settings.kafka,
+            owned_topics(name),
+            prefix=settings.topic_prefix,
+            partitions=settings.topic_partitions,
+            replication=settings.topic_replication,
+        )
         return
     _run(build, settings)
 

@@ -20,7 +20,7 @@ from shared.telemetry.tracing import is_traceparent
 Headers = list[tuple[str, bytes]]
 CONTENT_TYPE = "application/json"
 _MAX_DETAILS = 5
-_TYPE = re.compile(r"[a-z]{1,20}\.[a-z-]{1,40}\.v[0-9]{1,3}")
+TYPE = re.compile(r"[a-z]{1,20}\.[a-z-]{1,40}\.v[0-9]{1,3}")
 
 
 class UnreadableError(Exception):
@@ -97,7 +97,7 @@ def read_body(topic: str, kind: str, body: bytes) -> Event:
         raise UnreadableError("unknown_topic", f"no contract for topic {topic!r}")
     if kind != event_class.ce_type():
         # Whoever may write a header may write anything into it: what does not look like a type is not repeated.
-        shown = repr(kind) if _TYPE.fullmatch(kind) else "is not one of ours"
+        shown = repr(kind) if TYPE.fullmatch(kind) else "is not one of ours"
         raise UnreadableError("unknown_version", f"type {shown}, expected {event_class.ce_type()!r}")
     try:
         return event_class.model_validate_json(body)

@@ -36,8 +36,9 @@ class GroupReading:
 
     async def places(self) -> Mapping[TopicPartition, Place] | None:
         """Every partition of every topic; None where nobody can say (the brokers are away)."""
-        consumer = AIOKafkaConsumer(**self._kafka.aiokafka(), group_id=None)
-        admin = AIOKafkaAdminClient(**self._kafka.aiokafka())
+        access = self._kafka.aiokafka()
+        consumer = AIOKafkaConsumer(**access, group_id=None)
+        admin = AIOKafkaAdminClient(**access)
         try:
             await consumer.start()
             await admin.start()

@@ -9,13 +9,6 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
 )
 
-REFUSALS = (
-    TopicAuthorizationFailedError,
-    GroupAuthorizationFailedError,
-    ClusterAuthorizationFailedError,
-    SaslAuthenticationFailed,
-)
-
 
 def refusal(error: BaseException, doing: str = "read") -> str | None:
     """What the broker refuses, or None where the error says something else."""

@@ -65,7 +65,8 @@ class Desk:
         if chosen and not asked.dry_run:
             async with self.database.transaction() as tx:
                 taken = await letters.discard(tx, chosen, who, asked.reason)
-        refused += [Refused(id=one, reason=NOT_WAITING) for one in chosen if one not in set(taken)]
+        settled = set(taken)
+        refused += [Refused(id=one, reason=NOT_WAITING) for one in chosen if one not in settled]
         return self._outcome(asked, matched, taken, refused)
 
     async def retry(self, asked: Retry, who: str) -> Outcome:

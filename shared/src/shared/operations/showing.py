@@ -6,6 +6,7 @@ import re
 from typing import Any
 from uuid import UUID
 
+from shared.messaging.cloudevents import TYPE
 from shared.operations.answers import Letter, LetterInFull, WorkRow
 from shared.telemetry.tracing import trace_id
 
@@ -15,7 +16,7 @@ _HARMLESS = {
     "ce_specversion": re.compile(r"[0-9.]{1,8}"),
     "ce_id": re.compile(_UUID),
     "ce_source": re.compile(r"/(services|storefronts)(/[a-z-]{1,40})?"),
-    "ce_type": re.compile(r"[a-z]{1,20}\.[a-z-]{1,40}\.v[0-9]{1,3}"),
+    "ce_type": TYPE,
     "ce_dataschema": re.compile(r"urn:esim:event:[a-z]{1,20}\.[a-z-]{1,40}:[0-9.]{1,8}"),
     "ce_time": re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{5,18}(Z|[+-][0-9]{2}:[0-9]{2})"),
     "content-type": re.compile(r"application/json"),

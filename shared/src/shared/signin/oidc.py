@@ -13,7 +13,6 @@ import httpx
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, KeySetSerialization
-from opentelemetry.trace import SpanKind
 
 from shared.database import Tx
 from shared.signin.sessions import digest
@@ -145,8 +144,10 @@ class OpenId:
         return found
 
     async def _get(self, url: str, trace: str | None) -> dict[str, Any]:
-        with self._tracing.span("oidc get", trace, SpanKind.CLIENT) as span:
-            answer = await self._http.get(url, headers=_headers(span.traceparent))
+        with self._tracing.call("oidc", "get", trace) as call:
+            call.asks("GET", url)
+            answer = await self._http.get(url, headers=_headers(call.traceparent))
+            call.answered(answer.status_code)
             answer.raise_for_status()
             found: dict[str, Any] = answer.json()
             return found
@@ -163,8 +164,10 @@ class OpenId:
         }
         secret = provider.client_secret.get_secret_value()
         auth = httpx.BasicAuth(quote(provider.client_id), quote(secret)) if secret else httpx.Auth()
-        with self._tracing.span("oidc token", trace, SpanKind.CLIENT) as span:
-            answer = await self._http.post(url, data=form, auth=auth, headers=_headers(span.traceparent))
+        with self._tracing.call("oidc", "token", trace) as call:
+            call.asks("POST", url)
+            answer = await self._http.post(url, data=form, auth=auth, headers=_headers(call.traceparent))
+            call.answered(answer.status_code)
             answer.raise_for_status()
             found: dict[str, Any] = answer.json()
             return found

@@ -56,10 +56,9 @@ class Authors:
 
     def who(self, header: str | None) -> tuple[str, str | None]:
         """The author's name, and the storefront that they may write for (None: any). Raises Problem (401)."""
-        try:
-            return f"agent {self._agents.holder(header)}", None
-        except Problem:
-            slug = self._storefronts.holder(header)
+        if (name := self._agents.known(header)) is not None:
+            return f"agent {name}", None
+        slug = self._storefronts.holder(header)
         return f"storefront {slug}", slug
 
     def may(self, header: str | None, storefront: str) -> str:

@@ -7,7 +7,6 @@ from fastapi import Request
 from pydantic import SecretStr
 
 from shared.kernel.auth import ApiKeys
-from shared.kernel.problems import Problem
 
 
 @dataclass(slots=True, frozen=True)
@@ -35,8 +34,8 @@ class Callers:
 
     def anyone(self, request: Request) -> Caller:
         """The shop or agent who asks. Raises Problem (401)."""
-        try:
-            return self.agent(request)
-        except Problem:  # no agent; a shop perhaps
-            slug = self._storefronts.holder(request.headers.get("authorization"))
+        header = request.headers.get("authorization")
+        if (name := self._agents.known(header)) is not None:
+            return Caller(f"agent:{name}", None)
+        slug = self._storefronts.holder(header)
         return Caller(f"storefront:{slug}", slug)
