@@ -1,7 +1,7 @@
 """The command line.
 
 Exit codes: 0 done; 1 something was refused or not found, or a service did not answer; 2 the command or its settings
-are wrong, and nothing was done.
+are wrong.
 """
 
 import argparse
@@ -9,7 +9,6 @@ import sys
 from collections.abc import Sequence
 
 from fulfil import deciding, reading
-from fulfil.client import DeskError
 from fulfil.moments import moment
 from fulfil.places import SettingsError
 
@@ -25,9 +24,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         print(f"fulfil: {error}", file=sys.stderr)
         return _WRONG
-    except DeskError as error:
-        print(f"fulfil: {error}", file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
         return _INTERRUPTED
 

@@ -11,6 +11,8 @@ from fulfil.places import Places, SettingsError
 
 _SECONDS = 60.0
 _PAGE = 200
+#: What one request may decide.
+MOST = 1000
 
 
 class DeskError(Exception):
@@ -60,12 +62,20 @@ class Desks:
             if after is None:
                 return
 
-    def holder(self, letter_id: str) -> tuple[str, dict[str, Any]] | None:
-        """The service that holds a dead letter, and the letter; None where nobody does. Raises DeskError."""
+    def holder(self, letter_id: str, silent: dict[str, DeskError]) -> tuple[str, dict[str, Any]] | None:
+        """The service that holds a dead letter, and the letter; None where nobody says so.
+
+        Whoever does not answer is added to `silent`; whoever stands there already is not asked.
+        """
         for service in self._urls:
-            answer = self._send(service, "GET", f"dead-letters/{letter_id}")
-            if answer.status_code != HTTPStatus.NOT_FOUND:
-                return service, _read(service, answer)
+            if service in silent:
+                continue
+            try:
+                answer = self._send(service, "GET", f"dead-letters/{letter_id}")
+                if answer.status_code != HTTPStatus.NOT_FOUND:
+                    return service, _read(service, answer)
+            except DeskError as error:
+                silent[service] = error
         return None
 
     def _ask(self, service: str, method: str, path: str, **options: Any) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -21,10 +21,12 @@ def letters(asked: argparse.Namespace) -> int:
 
 def letter(asked: argparse.Namespace) -> int:
     """`fulfil dead-letters show`."""
+    silent: dict[str, DeskError] = {}
     with Desks(places.find(), asked.service) as desks:
-        found = desks.holder(known_id(asked.id))
+        found = desks.holder(known_id(asked.id), silent)
     if found is None:
-        print(f"fulfil: no service has a dead letter {asked.id} (any more)", file=sys.stderr)
+        if not tell_silent(silent):
+            print(f"fulfil: no service has a dead letter {asked.id} (any more)", file=sys.stderr)
         return 1
     (showing.as_json if asked.json else showing.letter)(found[1])
     return 0
@@ -60,18 +62,23 @@ def _listing(
 ) -> int:
     """Items of all services; one that does not answer is told apart, and the others are shown."""
     found: list[Item] = []
-    silent: list[DeskError] = []
+    silent: dict[str, DeskError] = {}
     with Desks(places.find(), asked.service) as desks:
         for service in desks.names:
             try:
                 found += desks.pages(service, path, asked.limit, **filters)
             except DeskError as error:
-                silent.append(error)
+                silent[service] = error
     found.sort(key=lambda item: str(item[order]), reverse=path != "work")
     (showing.as_json if asked.json else show)(found)
-    for one in silent:
-        print(f"fulfil: {one}", file=sys.stderr)
-    return int(bool(silent))
+    return int(tell_silent(silent))
+
+
+def tell_silent(silent: Mapping[str, DeskError]) -> bool:
+    """Name the services that did not answer; whether there are any."""
+    for error in silent.values():
+        print(f"fulfil: {error}", file=sys.stderr)
+    return bool(silent)
 
 
 def known_id(text: str) -> str:

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from fulfil.client import MOST
 from fulfil.moments import shown
 
 #: Where no screen ends (a pipe, a log) a row is one line.
@@ -89,7 +90,8 @@ def outcome(one: Mapping[str, Any], done: str) -> None:
     for refused in one["refused"]:
         print(f"refused  {refused['id']}  {one['service']}: {refused['reason']}")
     if one["left"]:
-        print(f"{one['service']}: {one['left']} more match; do the same again, or raise --limit")
+        raising = ", or raise --limit" if len(one["taken"]) + len(one["refused"]) < MOST else ""
+        print(f"{one['service']}: {one['left']} more match; do the same again{raising}")
 
 
 def work(found: Sequence[Mapping[str, Any]]) -> None:

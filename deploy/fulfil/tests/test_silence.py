@@ -1,0 +1,152 @@
+"""Decisions over several services of which one does not answer, and what is asked back at a terminal."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from fulfil.cli import main
+
+HERS = "01a1fc23-7566-77f3-925b-03158a1ee6d6"
+OTHER = "01a1fc23-7566-77f3-925b-03158a1ee6d7"
+AWAY = "http://127.0.0.1:1"
+REDRIVE = ["dead-letters", "redrive", "--all", "--reason", "why not"]
+
+
+class Desk:
+    """A service that holds so many waiting letters and rows, the first of them HERS; `decided` is what it was asked."""
+
+    def __init__(self, name: str, letters: int) -> None:
+        self.name = name
+        self.ids = [HERS, *(f"{OTHER[:-4]}{one:04x}" for one in range(1, letters))][:letters]
+        self.decided: list[dict[str, Any]] = []
+
+    def answer(self, path: str, body: dict[str, Any] | None) -> tuple[int, dict[str, Any]]:
+        if body is None:
+            known = path.rpartition("/")[2] in self.ids
+            return (200, {"id": HERS}) if known else (404, {"type": "urn:problem:unknown-letter", "detail": "unknown"})
+        self.decided.append(body)
+        wanted = body.get("ids") or self.ids
+        matched = [one for one in self.ids if one in wanted]
+        taken = matched[: body.get("limit", 1000)]
+        refused = [{"id": one, "reason": "unknown", "found": False} for one in wanted if one not in self.ids]
+        said = {"service": self.name, "dry_run": body["dry_run"], "taken": taken, "refused": refused}
+        return 200, {**said, "matched": len(matched), "left": len(matched) - len(taken)}
+
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    with ExitStack() as opened:
+
+        def address(desk: Desk) -> str:
+            class Handler(BaseHTTPRequestHandler):
+                def do_GET(self) -> None:
+                    self._reply(None)
+
+                def do_POST(self) -> None:
+                    self._reply(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+
+                def _reply(self, body: dict[str, Any] | None) -> None:
+                    status, document = desk.answer(self.path, body)
+                    text = json.dumps(document).encode()
+                    self.send_response(status)
+                    self.send_header("Content-Length", str(len(text)))
+                    self.end_headers()
+                    self.wfile.write(text)
+
+                def log_message(self, *_: Any) -> None:
+                    """Quietly."""
+
+            server = opened.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), Handler))
+            Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
+            opened.callback(server.shutdown)
+            return f"http://127.0.0.1:{server.server_port}"
+
+        def services(**desks: Desk | str) -> None:
+            urls = {name: desk if isinstance(desk, str) else address(desk) for name, desk in desks.items()}
+            monkeypatch.setenv("FULFIL_SERVICES", json.dumps(urls))
+            monkeypatch.setenv("FULFIL_KEY", "k")
+
+        yield services
+
+
+def test_what_the_others_did_is_told_though_one_is_away(serve: Any, capsys: Any) -> None:
+    before, after = Desk("ordering", 1), Desk("refunds", 2)
+    serve(ordering=before, payments=AWAY, refunds=after)
+    assert main(REDRIVE) == 1
+    told = capsys.readouterr()
+    assert f"redriven  {HERS}  ordering" in told.out
+    assert "3 redriven, 0 not." in told.out
+    assert told.err == "fulfil: payments does not answer (ConnectError)\n"
+
+
+def test_a_letter_is_found_behind_a_service_that_is_away(serve: Any, capsys: Any) -> None:
+    serve(payments=AWAY, refunds=Desk("refunds", 1))
+    assert main(["dead-letters", "redrive", HERS, "--reason", "why not"]) == 0
+    assert capsys.readouterr().err == ""  # everything that was asked for is done
+    assert main(["dead-letters", "redrive", OTHER, HERS, "--reason", "why not"]) == 1
+    told = capsys.readouterr()
+    assert "1 redriven, 0 not." in told.out
+    assert "payments does not answer" in told.err
+    assert main(["dead-letters", "show", OTHER]) == 1
+    told = capsys.readouterr()
+    assert "payments does not answer" in told.err
+    assert "no service has" not in told.err  # perhaps it has
+
+
+def test_work_is_missing_only_where_everybody_was_asked(serve: Any, capsys: Any) -> None:
+    asked = ["work", "retry", HERS, OTHER, "--reason", "why not"]
+    serve(payments=AWAY, refunds=Desk("refunds", 1))
+    assert main(asked) == 1
+    told = capsys.readouterr()
+    assert f"retried  {HERS}  refunds" in told.out
+    assert "not found" not in told.out
+    assert "payments does not answer" in told.err
+    serve(refunds=Desk("refunds", 1))
+    assert main(asked) == 1
+    told = capsys.readouterr()
+    assert f"not found  {OTHER}" in told.out
+    assert told.err == ""
+
+
+def test_the_number_asked_back_is_the_number_taken(
+    serve: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[str] = []
+
+    def answer(prompt: str) -> str:
+        asked.append(prompt)
+        return "y"
+
+    monkeypatch.setattr("builtins.input", answer)
+    for stream in (sys.stdin, sys.stdout):
+        monkeypatch.setattr(stream, "isatty", lambda: True)
+    serve(refunds=Desk("refunds", 1500))
+    assert main([*REDRIVE, "--limit", "3000"]) == 0
+    assert asked.pop() == "Redrive 1000? [y/N] "
+    assert "refunds: 500 more match; do the same again\n1000 redriven" in capsys.readouterr().out
+    assert main([*REDRIVE, "--limit", "20"]) == 0
+    assert asked.pop() == "Redrive 20? [y/N] "
+    assert "1480 more match; do the same again, or raise --limit\n" in capsys.readouterr().out
+
+
+def test_what_was_not_rehearsed_is_not_done(serve: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    late, there = Desk("payments", 1), Desk("refunds", 2)
+    serve(payments=late, refunds=there)
+    answers = [(500, {"detail": "not now"})]
+    decide = late.answer
+    monkeypatch.setattr(late, "answer", lambda path, body: answers.pop() if answers else decide(path, body))
+    monkeypatch.setattr("builtins.input", lambda _prompt: "y")
+    for stream in (sys.stdin, sys.stdout):
+        monkeypatch.setattr(stream, "isatty", lambda: True)
+    assert main(REDRIVE) == 1
+    assert [one["dry_run"] for one in there.decided] == [True, False]
+    assert late.decided == []
+    told = capsys.readouterr()
+    assert "2 redriven, 0 not." in told.out
+    assert told.err == "fulfil: payments: not now\n"
