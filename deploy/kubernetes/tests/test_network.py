@@ -10,6 +10,7 @@ import yaml
 from charts.catalogue import CHARTS, SERVICES
 from charts.helm import Charts
 from charts.testing import Rendered, named
+from operations.pages.rendering import BASE
 
 DNS = ({"kubernetes.io/metadata.name": "kube-system"}, {"k8s-app": "kube-dns"})
 BROKERS = (None, {"strimzi.io/cluster": "esim", "strimzi.io/name": "esim-kafka"})
@@ -117,9 +118,14 @@ def test_only_public_paths_come_in_from_outside(rendered: Rendered, service: str
     (rule,) = named(rendered(service, "production"), "Ingress", service)["spec"]["rules"]
     paths = [one["path"] for one in rule["http"]["paths"]]
     assert paths == _values(service)["ingress"]["paths"]
-    if service != "operations":  # whose page is all there is, behind a sign-in
-        for internal in ("/metrics", "/health/live", "/operations/dead-letters", "/privacy/buyers/1", "/docs"):
-            assert not any(internal == path or internal.startswith(f"{path.rstrip('/')}/") for path in paths)
+    inside = ("/", "/metrics", "/health/live", "/docs", "/operations/dead-letters", "/privacy/buyers/1", "/search")
+    for internal in inside:
+        assert not any(internal == path or internal.startswith(f"{path.rstrip('/')}/") for path in paths)
+
+
+def test_whoever_opens_the_operations_page_gets_all_of_it(rendered: Rendered) -> None:
+    (rule,) = named(rendered("operations", "production"), "Ingress", "operations")["spec"]["rules"]
+    assert [one["path"] for one in rule["http"]["paths"]] == [BASE]  # style, icon and the sign-in's callback below it
 
 
 def test_brokers_outside_are_reached_by_address(charts: Charts) -> None:
