@@ -26,7 +26,8 @@ it before the names of principals, topics and groups alike.
 
 The databases have the same two roles: `<service>_owner` may change the schema, as which `migrate` runs; `<service>`
 reads and writes rows. Nobody else may connect. The rights are
-[`service.sql`](../compose/postgres/rights/service.sql), run by the local stack and by compose.
+[`service.sql`](../compose/postgres/rights/service.sql), run by the local stack, by compose and by
+the infrastructure chart.
 """
 
 

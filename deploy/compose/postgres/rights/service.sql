@@ -1,6 +1,7 @@
 -- The rights in one service's database, given by a superuser who is connected to it; safe to repeat. Run by psql in
--- compose and by the local stack, which fill in the database, the service's role (reads and writes rows, changes no table) and
--- its owner's (changes the schema; migrations run as it). Nobody else can connect.
+-- compose, by the local stack, and by CloudNativePG for the infrastructure chart; they fill in the database, the service's
+-- role (reads and writes rows, changes no table) and its owner's (changes the schema; migrations run as it). Nobody else
+-- can connect.
 ALTER DATABASE :"DBNAME" OWNER TO :"owner";
 REVOKE ALL ON DATABASE :"DBNAME" FROM PUBLIC;
 GRANT CONNECT ON DATABASE :"DBNAME" TO :"service";

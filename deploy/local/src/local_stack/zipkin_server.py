@@ -33,7 +33,7 @@ from local_stack.zipkin import UP
 from local_stack.zipkin_files import zipkin_jar
 from local_stack.zipkin_spans import zipkin_spans
 
-#: What Zipkin keeps, in memory; a delivered order has about fifty spans.
+#: What Zipkin keeps, in memory; a delivered order has about thirty spans.
 KEPT_SPANS = 50_000
 WAITING_SPANS = 20_000
 HEAP = ("-Xms32m", "-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
