@@ -2,6 +2,7 @@
 
 import sys
 
+from operations.pages.room import ROLES
 from operations.service import build
 from operations.settings import Settings
 from shared.kernel.cli import main
@@ -10,5 +11,5 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["accounts"]:
         from shared.signin.accounts import accounts
 
-        sys.exit(accounts(sys.argv[2:], service="operations", kind="staff", roles=("operator", "viewer")))
+        sys.exit(accounts(sys.argv[2:], service="operations", kind="staff", roles=ROLES))
     main("operations", Settings, build)

@@ -38,7 +38,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     reading = Reading(service.database, hashes, pages, spans, settings.services)
     service.runs(_evaluator(service, settings, http).run, Tidier(service.database, settings.keep).run)
     service.serves(router(reading, settings.operations_keys))
-    serve_pages(service, settings, reading)
+    serve_pages(service, settings, reading, pages)
     return service
 
 

@@ -5,12 +5,12 @@ from typing import Annotated
 
 from pydantic import Field, SecretStr, StringConstraints
 
-from operations.pages.settings import PageSettings
+from shared.signin.settings import SignInSettings
 
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s{}]+$")]
 
 
-class Settings(PageSettings):
+class Settings(SignInSettings):
     """Whom it watches, who may look, how long it remembers."""
 
     #: Nobody waits for what is read here: large batches cost the least.
@@ -32,9 +32,11 @@ class Settings(PageSettings):
     evaluation_seconds: float = Field(30, gt=0, description="between two evaluations of the invariants")
     invariant_seconds: dict[str, float] = Field(
         default_factory=dict,
-        description='how long an invariant may be broken before it counts, by name: {"paid_without_outcome": 600}',
+        description='another time for invariants that may be broken for a while: {"paid_without_outcome": 600}',
     )
     keep_days: int = Field(90, ge=1, description="a fact is forgotten after this, an order with its last fact")
+    oidc_viewer_role: str = Field("operations-viewer", description="whoever has it may look")
+    oidc_operator_role: str = Field("operations-operator", description="whoever has it may act")
     trace_url_template: str | None = Field(
         None,
         pattern=r"^https?://([^{}]|\{trace_id\}|\{span_id\})+$",

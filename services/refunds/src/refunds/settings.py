@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from shared.kernel.settings import ServiceSettings
+from shared.signin.settings import SignInSettings
 
 
 class TelegramBot(BaseModel):
@@ -16,7 +16,7 @@ class TelegramBot(BaseModel):
     secret: SecretStr = Field(min_length=1)
 
 
-class Settings(ServiceSettings):
+class Settings(SignInSettings):
     """Who may ask and look, how agents sign in, how long things may take."""
 
     #: No buyer waits for what this service reads; see the field in ServiceSettings.
@@ -32,12 +32,6 @@ class Settings(ServiceSettings):
     )
     notes_keep_days: int = Field(1095, ge=1, description="what people wrote about a case is deleted after this")
 
-    public_url: str = Field("", description="where browsers reach this service, https://… unless on this machine")
-    session_hours: float = Field(10, gt=0, description="an agent signs in again after this")
-    oidc_issuer: str | None = Field(None, description="agents sign in at this OpenID provider (its issuer URL)")
-    oidc_client_id: str = ""
-    oidc_client_secret: SecretStr = SecretStr("")
-    oidc_role_claim: str = Field("roles", description="the claim that names a person's roles: a text or a list")
     oidc_agent_role: str = Field("refunds-agent", description="whoever has it is an agent")
     oidc_supervisor_role: str = Field("refunds-supervisor", description="whoever has it is a supervisor")
 
@@ -52,8 +46,4 @@ class Settings(ServiceSettings):
         for name, keys in (("AGENT_KEYS", self.agent_keys), ("STOREFRONT_KEYS", self.storefront_keys)):
             if not all(key.get_secret_value().strip() for key in keys.values()):
                 raise ValueError(f"{name} holds an empty key")
-        if self.oidc_issuer is not None and not self.oidc_client_id:
-            raise ValueError("OIDC_ISSUER needs OIDC_CLIENT_ID")
-        if self.oidc_issuer is not None and not self.public_url:
-            raise ValueError("OIDC_ISSUER needs PUBLIC_URL, to which the provider sends people back")
         return self

@@ -16,5 +16,8 @@ class TracePages:
 
     def of(self, traceparent: str | None) -> str | None:
         """The page of the span that a traceparent names."""
-        trace, span = trace_id(traceparent), span_id(traceparent)
+        return self.by_id(trace_id(traceparent), span_id(traceparent) or "")
+
+    def by_id(self, trace: str | None, span: str = "") -> str | None:
+        """The page of a trace, at one of its spans where one is named (32 and 16 hex digits)."""
         return self._template.format(trace_id=trace, span_id=span) if self._template and trace else None

@@ -3,12 +3,15 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
+
+from pydantic import StringConstraints
 
 from shared.kernel.problems import Problem
 
-MOST = 1000
+#: A field of a form or of a list's conditions.
+Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
 
 
 @dataclass(slots=True, frozen=True)
@@ -33,7 +36,7 @@ class LetterFilter:
 
 @dataclass(slots=True, frozen=True)
 class Chosen:
-    """Either `ids` by service, or a `filter`; at most `limit` at once."""
+    """Either `ids` by service, all of them, or a `filter` and at most `limit` that it finds."""
 
     ids: Mapping[str, Sequence[UUID]] = field(default_factory=dict)
     filter: LetterFilter | None = None

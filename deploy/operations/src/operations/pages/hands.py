@@ -42,10 +42,9 @@ class Hands:
             if chosen.filter is not None and remaining < 1:
                 found.append({"service": service, "problem": "was not asked: the limit was reached before"})
                 continue
-            limited = {"limit": remaining} if chosen.filter is not None else {}
-            if action != "retry" and chosen.filter is None:
-                limited = {"limit": len(what["ids"])}
-            body = {**what, **limited, **common}
+            body = {**what, **common}
+            if action != "retry":
+                body["limit"] = len(what["ids"]) if chosen.filter is None else remaining
             try:
                 outcome = await self._client.act(service, Outcome, _ACTIONS[action], body, session.name, trace)
             except NotAnsweredError as error:

@@ -3,25 +3,24 @@
 from collections.abc import Sequence
 from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from uuid import UUID
 
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field
 
-from operations.pages.choosing import MOST, Chosen, LetterFilter, reason, rows
+from operations.pages.choosing import Chosen, LetterFilter, Text, reason, rows
 from operations.pages.hands import Hands
 from operations.pages.rendering import BASE, page
 from operations.pages.room import Room
 from operations.services_client import Answer, NotAnsweredError
 from shared.kernel.problems import Problem
-from shared.operations.answers import Letter, LetterInFull, Letters
+from shared.operations.answers import MOST, Letter, LetterInFull, Letters, LetterState
 from shared.signin.rendering import redirect
 
-STATES = ("waiting", "redriven", "discarded")
+STATES: tuple[str, ...] = get_args(LetterState)
 _MOST_SHOWN = 50
-Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
 
 
 class Filtered(BaseModel):
@@ -58,7 +57,7 @@ class Deciding(Filtered):
         """Raises Problem (422) where nothing is chosen."""
         if self.by_filter:
             return Chosen(filter=self.filter(), limit=self.limit)
-        return Chosen(rows(self.chosen), limit=self.limit)
+        return Chosen(rows(self.chosen))
 
 
 def router(room: Room, hands: Hands) -> APIRouter:
@@ -99,7 +98,9 @@ def router(room: Room, hands: Hands) -> APIRouter:
             letter = await room.client.read(service, LetterInFull, f"dead-letters/{letter_id}", request.state.trace)
         except NotAnsweredError as error:
             raise Problem(HTTPStatus.NOT_FOUND, "no-answer", f"{service} {error}.") from error
-        return page("letter", session=session, now=room.now(), letter=letter, trace_link=room.trace_link(letter.trace))
+        return page(
+            "letter", session=session, now=room.now(), letter=letter, trace_link=room.traces.by_id(letter.trace)
+        )
 
     @routes.post("/preview")
     async def preview(request: Request, form: Annotated[Deciding, Form()]) -> Response:

@@ -10,9 +10,9 @@ from operations.services_client import ServicesClient
 from shared.database import Database
 from shared.kernel.problems import Problem
 from shared.signin.sessions import Session, Sessions
+from shared.telemetry.pages import TracePages
 
-OPERATOR = "operator"
-ROLES = (OPERATOR, "viewer")
+OPERATOR, VIEWER = ROLES = ("operator", "viewer")
 
 
 @dataclass(slots=True, frozen=True)
@@ -22,7 +22,7 @@ class Room:
     database: Database
     sessions: Sessions
     client: ServicesClient
-    trace_url_template: str | None
+    traces: TracePages
 
     def now(self) -> datetime:
         return self.database.clock.now()
@@ -33,9 +33,3 @@ class Room:
         if session.role != OPERATOR:
             raise Problem(HTTPStatus.FORBIDDEN, "for-operators", "You may look, not act. An operator has to do this.")
         return session
-
-    def trace_link(self, trace_id: str | None, span_id: str = "") -> str | None:
-        """Where people see a trace; None where no such place is configured, or there is no trace."""
-        if self.trace_url_template is None or trace_id is None:
-            return None
-        return self.trace_url_template.replace("{trace_id}", trace_id).replace("{span_id}", span_id)

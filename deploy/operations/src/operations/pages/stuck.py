@@ -2,24 +2,23 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, get_args
 from uuid import UUID
 
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, StringConstraints
 
-from operations.pages.choosing import Chosen, reason, rows
+from operations.pages.choosing import Chosen, Text, reason, rows
 from operations.pages.hands import Hands
 from operations.pages.rendering import BASE, page
 from operations.pages.room import Room
 from operations.services_client import Answer
-from shared.operations.answers import Work, WorkRow
+from shared.operations.answers import Work, WorkRow, WorkState
 from shared.signin.rendering import redirect
 
-STATES = ("due", "unknown", "parked")
+STATES: tuple[str, ...] = get_args(WorkState)
 _MOST_SHOWN = 50
-Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
 
 
 class Listing(BaseModel):

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from operations.pages import history, letters, orders, overview, stuck
 from operations.pages.hands import Hands
 from operations.pages.rendering import BASE, PAGES, page
-from operations.pages.room import Room
+from operations.pages.room import OPERATOR, VIEWER, Room
 from operations.pages.trail import Trail, signed_in
 from operations.reading import Reading
 from operations.services_client import ServicesClient
@@ -20,16 +20,18 @@ from shared.kernel.problems import Problem, field_errors
 from shared.kernel.service import Service
 from shared.signin.sessions import Sessions, SignedOutError
 from shared.signin.wiring import serve_sign_in
+from shared.telemetry.pages import TracePages
 
 _TITLES = {403: "Not allowed", 404: "Not found", 422: "Something is missing"}
 
 
-def serve_pages(service: Service, settings: Settings, reading: Reading) -> None:
+def serve_pages(service: Service, settings: Settings, reading: Reading, traces: TracePages) -> None:
     """Add the operations page to the service."""
-    sessions = serve_sign_in(service, PAGES, settings.access(), signed_in)
+    access = settings.access({settings.oidc_operator_role: OPERATOR, settings.oidc_viewer_role: VIEWER})
+    sessions = serve_sign_in(service, PAGES, access, signed_in)
     client = ServicesClient(settings.services, settings.operations_key, service.tracing)
     service.closes(client.close)
-    room = Room(service.database, sessions, client, settings.trace_url_template)
+    room = Room(service.database, sessions, client, traces)
     trail = Trail(service.database)
     hands = Hands(client, trail)
     _refusals(service, sessions)

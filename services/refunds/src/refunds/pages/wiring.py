@@ -9,30 +9,17 @@ from refunds.pages.rendering import PAGES
 from refunds.settings import Settings
 from shared.database import Tx
 from shared.kernel.service import Service
-from shared.signin.site import Access, Provider
 from shared.signin.wiring import serve_sign_in
 
 
 def serve_pages(service: Service, settings: Settings, desk: Desk) -> None:
     """Add the agents' pages to a service."""
-    sessions = serve_sign_in(service, PAGES, _access(settings), _signed_in)
+    access = settings.access({settings.oidc_supervisor_role: "supervisor", settings.oidc_agent_role: "agent"})
+    sessions = serve_sign_in(service, PAGES, access, _signed_in)
     service.serves(
         queue.router(service.database, desk, sessions),
         case.router(service.database, desk, sessions, timedelta(minutes=settings.observation_minutes)),
     )
-
-
-def _access(settings: Settings) -> Access:
-    if settings.oidc_issuer is None:
-        return Access(settings.public_url, settings.session_hours)
-    provider = Provider(
-        issuer=settings.oidc_issuer,
-        client_id=settings.oidc_client_id,
-        client_secret=settings.oidc_client_secret,
-        role_claim=settings.oidc_role_claim,
-        roles={settings.oidc_supervisor_role: "supervisor", settings.oidc_agent_role: "agent"},
-    )
-    return Access(settings.public_url, settings.session_hours, provider)
 
 
 async def _signed_in(tx: Tx, who: str, means: str) -> None:

@@ -1,5 +1,6 @@
-"""Who may sign in at the operations page, and how."""
+"""How people sign in at a service's pages, as it is told from outside."""
 
+from collections.abc import Mapping
 from typing import Self
 
 from pydantic import Field, SecretStr, model_validator
@@ -8,8 +9,8 @@ from shared.kernel.settings import ServiceSettings
 from shared.signin.site import Access, Provider
 
 
-class PageSettings(ServiceSettings):
-    """The part of the settings that the page needs."""
+class SignInSettings(ServiceSettings):
+    """The settings of a service with pages; what the provider calls its roles each service adds itself."""
 
     public_url: str = Field("", description="where browsers reach this service, https://… unless on this machine")
     session_hours: float = Field(10, gt=0, description="a person signs in again after this")
@@ -17,8 +18,6 @@ class PageSettings(ServiceSettings):
     oidc_client_id: str = ""
     oidc_client_secret: SecretStr = SecretStr("")
     oidc_role_claim: str = Field("roles", description="the claim that names a person's roles: a text or a list")
-    oidc_viewer_role: str = Field("operations-viewer", description="whoever has it may look")
-    oidc_operator_role: str = Field("operations-operator", description="whoever has it may act")
 
     @model_validator(mode="after")
     def _openid_is_whole(self) -> Self:
@@ -28,8 +27,8 @@ class PageSettings(ServiceSettings):
             raise ValueError("OIDC_ISSUER needs PUBLIC_URL, to which the provider sends people back")
         return self
 
-    def access(self) -> Access:
-        """How people get in."""
+    def access(self, roles: Mapping[str, str]) -> Access:
+        """How people get in. `roles`: as in Provider, the most powerful first."""
         if self.oidc_issuer is None:
             return Access(self.public_url, self.session_hours)
         provider = Provider(
@@ -37,6 +36,6 @@ class PageSettings(ServiceSettings):
             client_id=self.oidc_client_id,
             client_secret=self.oidc_client_secret,
             role_claim=self.oidc_role_claim,
-            roles={self.oidc_operator_role: "operator", self.oidc_viewer_role: "viewer"},
+            roles=roles,
         )
         return Access(self.public_url, self.session_hours, provider)
