@@ -26,9 +26,8 @@ class NotAnsweredError(Exception):
     `asked`: false where it could not even be asked.
     """
 
-    def __init__(self, service: str, why: str, *, unknown: bool = False, asked: bool = True) -> None:
+    def __init__(self, why: str, *, unknown: bool = False, asked: bool = True) -> None:
         super().__init__(why)
-        self.service = service
         self.unknown = unknown
         self.asked = asked
 
@@ -84,9 +83,9 @@ class ServicesClient:
 
     async def _ask(self, service: str, model: type[A], method: str, path: str, trace: str | None, **request: Any) -> A:
         if service not in self._urls:
-            raise NotAnsweredError(service, "is not one of the services that are watched here")
+            raise NotAnsweredError("is not one of the services that are watched here")
         if self._key is None:
-            raise NotAnsweredError(service, "cannot be asked: OPERATIONS_KEY is not set here", asked=False)
+            raise NotAnsweredError("cannot be asked: OPERATIONS_KEY is not set here", asked=False)
         headers = {"Authorization": f"Bearer {self._key.get_secret_value()}", **request.pop("headers", {})}
         with self._tracing.span(f"operations {method.lower()}", trace, SpanKind.CLIENT) as span:
             if span.traceparent is not None:
@@ -96,17 +95,17 @@ class ServicesClient:
                     method, f"{self._urls[service]}/operations/{path}", headers=headers, **request
                 )
             except httpx.ConnectError as error:
-                raise NotAnsweredError(service, NO_ANSWER) from error
+                raise NotAnsweredError(NO_ANSWER) from error
             except httpx.HTTPError as error:
-                raise NotAnsweredError(service, "did not answer in time", unknown=method == "POST") from error
+                raise NotAnsweredError("did not answer in time", unknown=method == "POST") from error
         if answer.is_error:
             unknown = method == "POST" and answer.is_server_error
-            raise NotAnsweredError(service, _refusal(answer), unknown=unknown)
+            raise NotAnsweredError(_refusal(answer), unknown=unknown)
         try:
             return model.model_validate_json(answer.content)
         except ValidationError as error:
             log.warning("operations_answer_not_understood", service=service, error=error)
-            raise NotAnsweredError(service, _NOT_UNDERSTOOD, unknown=method == "POST") from error
+            raise NotAnsweredError(_NOT_UNDERSTOOD, unknown=method == "POST") from error
 
 
 def _refusal(answer: httpx.Response) -> str:

@@ -6,33 +6,21 @@
 from operations.reading.orders import Search
 from operations.reading.reader import Reading
 from operations.views import (
-    CaseView,
-    EsimView,
     InvariantDetail,
     InvariantView,
     OrderLine,
     OrderView,
     Overview,
-    RefundView,
     ServiceView,
-    SpanView,
-    TimelineLine,
-    ViolationView,
 )
 
 __all__ = [
-    "CaseView",
-    "EsimView",
     "InvariantDetail",
     "InvariantView",
     "OrderLine",
     "OrderView",
     "Overview",
     "Reading",
-    "RefundView",
     "Search",
     "ServiceView",
-    "SpanView",
-    "TimelineLine",
-    "ViolationView",
 ]

@@ -9,8 +9,8 @@ from shared.database import Tx
 
 _SHOWN, _RESOLVED_SHOWN = 100, 20
 _COUNTS = """
-SELECT (SELECT count(*) FROM orders) AS orders, (SELECT count(*) FROM orders WHERE paid_at IS NOT NULL) AS paid,
-  (SELECT count(*) FROM charges) AS surplus_captures, (SELECT count(*) FROM facts) AS facts
+SELECT o.orders, o.paid, (SELECT count(*) FROM charges) AS surplus_captures, (SELECT count(*) FROM facts) AS facts
+FROM (SELECT count(*) AS orders, count(paid_at) AS paid FROM orders) o
 """
 _EVALUATIONS = "SELECT * FROM evaluations"
 _OPEN = """
