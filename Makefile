@@ -13,7 +13,7 @@ SEED := $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 SEQUENCES := 200
 
 .DEFAULT_GOAL := help
-.PHONY: account help prerequisites setup lock sbom audit demo test test-fast soak lint format up down status clean compose bench interop schemas access interfaces charts release test-past
+.PHONY: account help prerequisites setup lock sbom audit demo exercise test test-fast soak lint format up down status clean compose bench interop schemas access interfaces charts release test-past
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -52,10 +52,10 @@ class Charts:
         command += ["--is-upgrade"] if upgrade else []
         return [one for one in yaml.safe_load_all(self.run(*command)) if one]
 
-    def lint(self, chart: str, values: Sequence[Path] = ()) -> str:
+    def lint(self, chart: str, values: Sequence[Path] = ()) -> None:
         """`helm lint --strict`. Raises HelmError for every error and warning."""
         options = [argument for path in values for argument in ("--values", str(path))]
-        return self.run("lint", str(self.folder / chart), "--strict", "--kube-version", KUBERNETES, *options)
+        self.run("lint", str(self.folder / chart), "--strict", "--kube-version", KUBERNETES, *options)
 
     def run(self, *arguments: str) -> str:
         """Standard output of a Helm command. Raises HelmError."""

@@ -74,9 +74,7 @@ def manifests(given: Given) -> list[Manifest]:
 def _settings(given: Given) -> dict[str, dict[str, str]]:
     """By service: each key that its chart asks for, and each that was given besides."""
     with TemporaryDirectory() as folder:
-        site = _Cluster(
-            Path(folder), databases=dict.fromkeys(SERVICES, ""), owner_databases=dict.fromkeys(SERVICES, "")
-        )
+        site = _Cluster(Path(folder), databases=dict.fromkeys(SERVICES, ""))
         site.ports = {name: 0 for component in PRODUCT for name in (component.name, *dict(component.other_ports))}
         site.storefront_keys = {name: secrets.token_urlsafe(32) for name in STOREFRONTS}
         site.agent_keys = {name: secrets.token_urlsafe(32) for name in AGENTS}

@@ -64,16 +64,6 @@ def grant(admin: KafkaLogin, access: Access, passwords: Mapping[str, str], *, pr
         raise LocalStackError(f"Kafka did not take its users and their rights: {error}") from error
 
 
-def take_away(admin: KafkaLogin, access: Access, topic: str, *, prefix: str = "") -> None:
-    """Take from everybody whatever names this one topic. Raises LocalStackError."""
-    gone = [_filter(one) for one in _bindings(access, prefix) if one.name == prefix + topic]
-    try:
-        for future in AdminClient(admin.librdkafka()).delete_acls(gone).values():
-            future.result(TIMEOUT_SECONDS)
-    except KafkaException as error:
-        raise LocalStackError(f"Kafka did not take the rights away: {error}") from error
-
-
 def _credential(name: str, password: str) -> UserScramCredentialUpsertion:
     info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, _ITERATIONS)
     return UserScramCredentialUpsertion(name, info, password.encode())

@@ -84,9 +84,3 @@ def export(commit: str, root: Path = WORK_TREE) -> Path:
 def python_path(tree: Path, *services: str) -> str:
     """PYTHONPATH with which our interpreter runs these services, and `shared`, as they are in that tree."""
     return ":".join(str(tree / folder / "src") for folder in ("shared", *(f"services/{name}" for name in services)))
-
-
-def requirements(service: str, tree: Path) -> set[str]:
-    """The pinned third-party requirements of a service, `name==version`."""
-    lines = (tree / "services" / service / "requirements.lock").read_text(encoding="utf-8").splitlines()
-    return {line.split()[0] for line in lines if "==" in line and not line.startswith((" ", "#"))}
