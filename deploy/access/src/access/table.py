@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
+from local_stack.access import owner_of, storefront_user
 from shared.contracts import EVENTS, OrderSubmitted
 from shared.messaging.topics import owned_topics, topic_settings
 
@@ -26,9 +27,9 @@ def table(subscriptions: Mapping[str, Sequence[str]], storefronts: Sequence[str]
     for service, topics in subscriptions.items():
         principals.append(_principal(service, "service", service, _runtime(service, topics)))
         if owned := owned_topics(service):
-            principals.append(_principal(f"{service}-owner", "owner", service, _owner(service, owned)))
+            principals.append(_principal(owner_of(service), "owner", service, _owner(service, owned)))
     submit = [_topic(OrderSubmitted.topic, _WRITE)]
-    principals += [_principal(f"storefront-{name}", "storefront", name, submit) for name in storefronts]
+    principals += [_principal(storefront_user(name), "storefront", name, submit) for name in storefronts]
     facts = [
         {"name": topic, "owner": service, "settings": topic_settings(topic)}
         for service in subscriptions

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from local_stack import product
 from local_stack.paths import WORK_TREE
 
 FOLDER = WORK_TREE / "deploy" / "kubernetes"
@@ -9,7 +10,7 @@ CHARTS = FOLDER / "charts"
 EXAMPLES = FOLDER / "examples"
 
 LIBRARY = "esim-service"
-SERVICES = ("ordering", "payments", "provisioning", "notifications", "refunds", "operations")
+SERVICES = tuple(service.name for service in (*product.SERVICES, product.OPERATIONS))
 UMBRELLA = "esim-fulfilment"
 #: Whoever depends on another comes after it.
 ALL = (LIBRARY, *SERVICES, "monitoring", "infrastructure", UMBRELLA)

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from charts.catalogue import CHARTS, LIBRARY, SERVICES, UMBRELLA
+from charts.catalogue import CHARTS, INSTALLABLE, LIBRARY, SERVICES, UMBRELLA
 from shared.kernel.settings import ServiceSettings
 
 Schema = dict[str, Any]
@@ -169,7 +169,7 @@ def text(schema: Schema) -> str:
 
 def write() -> None:
     """Write all of them."""
-    for chart in (*SERVICES, "infrastructure", "monitoring", UMBRELLA):
+    for chart in INSTALLABLE:
         (CHARTS / chart / "values.schema.json").write_text(text(schema_of(chart)), encoding="utf-8")
 
 
@@ -286,8 +286,7 @@ def _narrower(path: str) -> Schema | None:
 
 def missing(folder: Path = CHARTS) -> list[str]:
     """Charts whose committed schema is not what it should be."""
-    charts = (*SERVICES, "infrastructure", "monitoring", UMBRELLA)
-    paths = {chart: folder / chart / "values.schema.json" for chart in charts}
+    paths = {chart: folder / chart / "values.schema.json" for chart in INSTALLABLE}
     return [
         chart
         for chart, path in paths.items()

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import psycopg
 
+from local_stack.access import storefront_user
 from local_stack.site import Site
 from shared.contracts import OrderSubmitted
 from shared.messaging.access import KafkaAccess
@@ -40,7 +41,7 @@ async def buy(buying: Buying, email: str) -> Paid:
 
 async def spoil(site: Site) -> None:
     """As a shop's broken program would: over Kafka, as the shop itself."""
-    login = site.kafka_login(f"storefront-{SHOP}")
+    login = site.kafka_login(storefront_user(SHOP))
     producer = Producer(KafkaAccess(login.bootstrap_servers, login.username, login.password))
     try:
         await (await producer.send(OrderSubmitted.topic, b"no-order", _NO_ORDER, []))
