@@ -46,7 +46,7 @@ demo: $(INSTALLED) ## the guided tour: acts on a stack of its own
 	@$(PYTHON) -m tour $(ARGS)
 
 test: $(INSTALLED) ## all tests (ARGS="-k pattern" narrows them)
-	@$(PYTHON) -m local_stack fetch
+	@$(PYTHON) -m local_stack fetch --zipkin
 	@$(PYTHON) -m charts --fetch
 	@# Two runs, each with servers of its own. After 1,900 tests' topics on the same broker the whole product's tests
 	@# did not get ready in time; why is not known.

@@ -50,9 +50,9 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--stack", default="dev", help="a name; each stack has its own data and ports")
         command.set_defaults(action=action)
     commands.add_parser("clean", help="stop every stack and delete its data").set_defaults(action=_clean)
-    commands.add_parser("fetch", help="download Kafka and Zipkin, so that nobody waits later").set_defaults(
-        action=_fetch
-    )
+    fetch = commands.add_parser("fetch", help="download Kafka, so that nobody waits later")
+    fetch.add_argument("--zipkin", action="store_true", help="Zipkin too, which only the page of traces needs")
+    fetch.set_defaults(action=_fetch)
     people = commands.add_parser("accounts", help="who may sign in at a service's pages: accounts operations list")
     people.add_argument("--stack", default="dev")
     people.add_argument("service", choices=WITH_PAGES)
@@ -106,12 +106,13 @@ def _clean(_: argparse.Namespace) -> int:
     return 0
 
 
-def _fetch(_: argparse.Namespace) -> int:
+def _fetch(arguments: argparse.Namespace) -> int:
     kafka_files()
-    try:
-        zipkin_jar()
-    except LocalStackError as error:
-        print(f"{error}; everything else works without it", file=sys.stderr)
+    if arguments.zipkin:
+        try:
+            zipkin_jar()
+        except LocalStackError as error:
+            print(f"{error}; everything else works without it", file=sys.stderr)
     return 0
 
 
