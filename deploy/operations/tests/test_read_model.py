@@ -13,6 +13,7 @@ from operations.hashes import EmailHashes
 from operations.tables import metadata
 from shared.contracts import (
     EVENTS,
+    AppealReceived,
     BuyerContact,
     BuyerErasureRequested,
     Event,
@@ -35,14 +36,7 @@ def _story(life: Any) -> list[Event]:
     """Everything that can be told of two orders of one buyer, twice where it can happen twice."""
     one, two = life(datetime.now(UTC) - DAY), life()
     two.about["buyer_id"] = two.buyer_id = one.buyer_id
-    denied = RefundDenied(
-        **one.about,
-        case_id=one.case_id,
-        policy="p",
-        grounds=(),
-        explanation=Explanation(en="", ru=""),
-        denied_at=one.at,
-    )
+    denied = _denied(one)
     again = one.requested().model_copy(update={"requested_at": one.at + timedelta(hours=3)})
     later = denied.model_copy(update={"denied_at": one.at + timedelta(hours=4)})
     return [
@@ -63,6 +57,13 @@ def _story(life: Any) -> list[Event]:
         one.contact(),
         one.contact("new@example.org").model_copy(update={"updated_at": two.at}),
     ]
+
+
+def _denied(order: Any) -> RefundDenied:
+    words = Explanation(en="", ru="")
+    return RefundDenied(
+        **order.about, case_id=order.case_id, policy="p", grounds=(), explanation=words, denied_at=order.at
+    )
 
 
 async def test_any_order_and_repetition_ends_the_same(start: Any, life: Any) -> None:
@@ -98,6 +99,28 @@ async def test_any_order_and_repetition_ends_the_same(start: Any, life: Any) -> 
         shuffled = story + chance.choices(story, k=chance.randrange(12))
         chance.shuffle(shuffled)
         assert await told(shuffled, chance.randrange(1, len(shuffled))) == expected
+
+
+async def test_a_request_is_open_until_it_is_denied_and_again_with_an_appeal(start: Any, life: Any) -> None:
+    running = await start(evaluation_seconds=3600)
+    order, other_case = life(), uuid7()
+    denied = _denied(order)
+    hours = [order.at + timedelta(hours=passed) for passed in range(6)]
+    told = (
+        (order.requested(), "refund_requested"),
+        (denied.model_copy(update={"denied_at": hours[1]}), "delivered"),
+        (AppealReceived(**order.about, case_id=order.case_id, received_at=hours[2]), "refund_requested"),
+        (denied.model_copy(update={"denied_at": hours[3]}), "delivered"),
+        (order.requested().model_copy(update={"case_id": other_case, "requested_at": hours[0]}), "refund_requested"),
+        (denied.model_copy(update={"case_id": other_case, "denied_at": hours[4]}), "delivered"),
+        (order.requested().model_copy(update={"requested_at": hours[5]}), "refund_requested"),
+        (order.approved(), "refund_approved"),
+    )
+    await running.known(*order.smooth())
+    for fact, status in told:
+        await running.known(fact)
+        [found] = (await running.get(f"/orders?order_id={order.order_id}")).json()
+        assert found["status"] == status, fact
 
 
 def test_every_fact_of_the_product_is_applied_and_shown() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 #: The first that is known decides; as ordering derives it (ordering's README), without its finer distinctions.
+#: `refund_open_at`: the last request or appeal of a case that was not denied after it.
 _PRECEDENCE = (
     ("refund_settled_at", "refunded"),
     ("refund_failed_at", "refund_failed"),
@@ -24,8 +25,5 @@ _PRECEDENCE = (
 
 
 def status(moments: Mapping[str, object]) -> str:
-    """One word for a row of `orders`; a request for a refund counts while its last denial is older."""
-    known = dict(moments)
-    requested, denied = known.get("refund_requested_at"), known.get("refund_denied_at")
-    known["refund_open_at"] = requested if denied is None else None
-    return next((word for column, word in _PRECEDENCE if known.get(column) is not None), "placed")
+    """One word for a row of `orders` with its `refund_open_at`."""
+    return next((word for column, word in _PRECEDENCE if moments.get(column) is not None), "placed")

@@ -30,7 +30,9 @@ _MOMENTS = tuple(
     column.name for column in orders.columns if column.name.endswith("_at") and not column.name.endswith("known_at")
 )
 _FIND = """
-SELECT o.*, (SELECT count(*) FROM violations v WHERE v.order_id = o.order_id AND v.resolved_at IS NULL) AS open
+SELECT o.*, (SELECT count(*) FROM violations v WHERE v.order_id = o.order_id AND v.resolved_at IS NULL) AS open,
+  (SELECT max(GREATEST(c.requested_again_at, c.appealed_at)) FROM cases c WHERE c.order_id = o.order_id
+    AND (c.denied_at IS NULL OR GREATEST(c.requested_again_at, c.appealed_at) > c.denied_at)) AS refund_open_at
 FROM orders o WHERE {condition} ORDER BY o.known_at DESC, o.order_id LIMIT :limit
 """
 _BY = {
