@@ -1,6 +1,7 @@
 """The services' own answers: kept, shown, judged; and the spans of an order from a trace store."""
 
 import asyncio
+import inspect
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from operations.invariants import ALL, OrderInvariant
 from operations.progress import Progress
 from shared.messaging.reading import Place
 
@@ -126,6 +128,17 @@ async def test_a_service_that_does_not_answer_keeps_what_it_said_last(start: Any
 async def test_an_unknown_invariant_in_the_settings_is_refused(start: Any) -> None:
     with pytest.raises(ValueError, match="names no invariant: paid_wthout"):
         await start(invariant_seconds={"paid_wthout": 1})
+    with pytest.raises(ValueError, match="invariants without a time: price_differs, work_parked"):
+        await start(invariant_seconds={"work_parked": 60, "refund_late": 60, "price_differs": 60})
+
+
+def test_whoever_has_a_time_asks_for_it() -> None:
+    for one in ALL:
+        if isinstance(one, OrderInvariant):
+            asks = any(f":{name}" in one.sql() for name in ("late", "after"))
+        else:
+            asks = "seen.now - after" in inspect.getsource(type(one))
+        assert asks == (one.after is not None), one.name
 
 
 # --- how far everything has been read --------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from shared.telemetry.logging import get_logger
 log = get_logger(__name__)
 #: So many violations of one invariant are kept with their orders; of more the number is known.
 _KEPT = 1000
+_AT_ONCE = timedelta(0)
 _TURN = """
 INSERT INTO turns (name, taken_at) VALUES ('evaluation', :now)
 ON CONFLICT (name) DO UPDATE SET taken_at = EXCLUDED.taken_at WHERE turns.taken_at <= :before RETURNING 1
@@ -71,9 +72,10 @@ class Evaluator:
         overrides: Mapping[str, float],
         clock: Clock,
     ) -> None:
-        unknown = sorted(set(overrides) - {one.name for one in ALL})
-        if unknown:
+        if unknown := sorted(set(overrides) - {one.name for one in ALL}):
             raise ValueError(f"INVARIANT_SECONDS names no invariant: {', '.join(unknown)}")
+        if at_once := sorted(one.name for one in ALL if one.name in overrides and one.after is None):
+            raise ValueError(f"INVARIANT_SECONDS names invariants without a time: {', '.join(at_once)}")
         self._database = database
         self._progress = progress
         self._watch = watch
@@ -111,7 +113,7 @@ class Evaluator:
         self._figures.seconds.observe(time.perf_counter() - began)
 
     async def _evaluate(self, invariant: Invariant, as_of: datetime | None) -> None:
-        after = self._after.get(invariant.name, invariant.after)
+        after = self._after.get(invariant.name, invariant.after) or _AT_ONCE
         began = time.perf_counter()
         try:
             async with self._database.transaction("invariant") as tx:

@@ -3,19 +3,17 @@
 Its docstring is what people read (page, API, help of the metric): first line a title, then what it means.
 
 Rules about orders are SQL over the read model. They get `:as_of`, the moment up to which every fact that was told has
-been applied (progress.py), and `:late` = as_of - `after`. What arrived here after `:as_of` is not judged, so neither a
-backlog nor topics that are read at different speeds can raise an alarm.
+been applied (progress.py), and `:late` = as_of - `after` where they have such a time. What arrived here after `:as_of`
+is not judged, so neither a backlog nor topics that are read at different speeds can raise an alarm.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from inspect import cleandoc
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
-from operations.views import ServiceView
-
-Severity = Literal["page", "ticket"]
+from operations.views import ServiceView, Severity
 
 
 @dataclass(slots=True, frozen=True)
@@ -28,11 +26,11 @@ class Found:
 
 
 class Invariant:
-    """Something that must hold. `after`: how long it may be broken before that counts."""
+    """Something that must hold. `after`: how long it may be broken before that counts; None: it knows no such time."""
 
     name: ClassVar[str]
     severity: ClassVar[Severity] = "page"
-    after: ClassVar[timedelta] = timedelta(0)
+    after: ClassVar[timedelta | None] = None
 
     @property
     def title(self) -> str:

@@ -51,6 +51,7 @@ class RefundLate(OrderInvariant):
     """
 
     name = "refund_late"
+    after = timedelta(0)
     source = "refunds r JOIN orders o USING (order_id)"
     subject = "r.refund_id"
     where = (
