@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from local_stack.errors import LocalStackError
-from local_stack.paths import WORK_TREE, read_json
-from local_stack.ports import LOOPBACK
+from local_stack.paths import WORK_TREE
+from local_stack.postgres_databases import kept_url
 from local_stack.site import Site
 
 #: The services with pages that people sign in at.
@@ -17,11 +17,9 @@ WITH_PAGES = ("operations", "refunds")
 
 def accounts(directory: Path, service: str, words: Sequence[str]) -> int:
     """`python -m <service> accounts <words>` with the stack's database; its exit code. Raises LocalStackError."""
-    passwords = (read_json(directory / "postgres" / "postgres.json") or {}).get("passwords") or {}
-    port = Site.load(directory).ports.get("postgres")
-    if service not in passwords or port is None:
+    url = kept_url(Site.load(directory), service, service)
+    if url is None:
         raise LocalStackError(f"There is no database of {service} yet: `make up` makes it.")
-    url = f"postgresql+psycopg://{service}:{passwords[service]}@{LOOPBACK}:{port}/{service}"
     command = [sys.executable, "-m", service, "accounts", *words]
     environment = {**os.environ, "DATABASE_URL": url}
     return subprocess.run(command, env=environment, cwd=WORK_TREE, check=False).returncode  # noqa: S603 - ours

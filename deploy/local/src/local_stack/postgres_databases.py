@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
-from local_stack.paths import WORK_TREE
+from local_stack.paths import WORK_TREE, read_json
+from local_stack.ports import LOOPBACK
+from local_stack.site import Site
 
 RIGHTS = WORK_TREE / "deploy" / "compose" / "postgres" / "rights" / "service.sql"
 
@@ -25,6 +27,15 @@ class Databases:
 def owner_role(service: str) -> str:
     """The role that owns a service's database."""
     return f"{service}_owner"
+
+
+def kept_url(site: Site, role: str, database: str) -> str | None:
+    """The SQLAlchemy URL of a stack's database as this role; None where the stack has never made it."""
+    passwords = (read_json(site.directory / "postgres" / "postgres.json") or {}).get("passwords") or {}
+    port = site.ports.get("postgres")
+    if role not in passwords or port is None:
+        return None
+    return f"postgresql+psycopg://{role}:{passwords[role]}@{LOOPBACK}:{port}/{database}"
 
 
 async def create_databases(admin_url: str, passwords: Mapping[str, str], services: list[str]) -> None:

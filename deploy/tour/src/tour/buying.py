@@ -3,7 +3,8 @@
 import asyncio
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from http import HTTPStatus
 from types import TracebackType
@@ -12,6 +13,8 @@ from uuid import uuid4
 
 import httpx
 
+from local_stack.site import Site
+from sandbox.client import SandboxClient
 from sandbox.outward import new_client
 from sandbox.storefront import Card, pay
 from tour.expectations import UnmetError
@@ -162,3 +165,15 @@ class Buying:
         except TimeoutError:
             problem += f" for {PATIENCE_SECONDS:.0f} s"
         raise UnmetError(f"expected that {service} answers {method} {path} ({problem})", service)
+
+
+@asynccontextmanager
+async def buying_at(site: Site) -> AsyncIterator[tuple[Buying, SandboxClient]]:
+    """Who buys at a running stack, and the hands on the companies outside."""
+    urls = {name: site.url(name) for name in ("ordering", "payments", "provisioning", "refunds", "sandbox")}
+    agent_key = next(iter(site.agent_keys.values()))
+    async with (
+        SandboxClient(urls["sandbox"]) as sandbox,
+        Buying(urls | {"bank": sandbox.bank_url}, site.storefront_keys, agent_key) as buying,
+    ):
+        yield buying, sandbox

@@ -11,14 +11,12 @@ import sys
 import httpx
 
 from local_stack import detached
-from local_stack.paths import read_json, run_dir
-from local_stack.ports import LOOPBACK
-from local_stack.postgres_databases import owner_role
+from local_stack.paths import run_dir
+from local_stack.postgres_databases import kept_url, owner_role
 from local_stack.site import Site
-from sandbox.client import SandboxClient
 from shared.contracts import OrderSubmitted
 from tour import troubles
-from tour.buying import Buying
+from tour.buying import buying_at
 from tour.expectations import UnmetError, until
 from tour.orders import Paid
 
@@ -26,15 +24,9 @@ STACK = "dev"
 _SERVICE = "provisioning"
 
 
-async def exercise(site: Site) -> Paid:
-    """Make the trouble. Raises UnmetError where it does not come."""
-    urls = {name: site.url(name) for name in ("ordering", "payments", "provisioning", "refunds", "sandbox")}
-    agent_key = next(iter(site.agent_keys.values()))
-    async with (
-        SandboxClient(urls["sandbox"]) as sandbox,
-        Buying(urls | {"bank": sandbox.bank_url}, site.storefront_keys, agent_key) as buying,
-        troubles.used_up(_owner_url(site)),
-    ):
+async def exercise(site: Site, owner_url: str) -> Paid:
+    """Make the trouble, in the database too, as its owner. Raises UnmetError where it does not come."""
+    async with buying_at(site) as (buying, _), troubles.used_up(owner_url):
         paid = await troubles.buy(buying, f"lena.{secrets.token_hex(4)}@example.org")
         await troubles.spoil(site)
         await _put_aside(site, _SERVICE, {"key": paid.order.id})
@@ -53,20 +45,19 @@ async def _put_aside(site: Site, service: str, wanted: dict[str, str]) -> None:
         await until(look, f"{service} puts its record aside", service)
 
 
-def _owner_url(site: Site) -> str:
-    passwords = (read_json(site.directory / "postgres" / "postgres.json") or {})["passwords"]
-    role = owner_role(_SERVICE)
-    return f"postgresql://{role}:{passwords[role]}@{LOOPBACK}:{site.ports['postgres']}/{_SERVICE}"
-
-
 def main() -> int:
     """Returns the exit code."""
     directory = run_dir(STACK)
     if detached.running(directory) is None:
         print("The stack is not running: make up", file=sys.stderr)
         return 1
+    site = Site.load(directory)
+    owner_url = kept_url(site, owner_role(_SERVICE), _SERVICE)
+    if owner_url is None:
+        print(f"There is no database of {_SERVICE} yet: make up", file=sys.stderr)
+        return 1
     try:
-        paid = asyncio.run(exercise(Site.load(directory)))
+        paid = asyncio.run(exercise(site, owner_url))
     except UnmetError as error:
         print(error, file=sys.stderr)
         return 1

@@ -13,10 +13,9 @@ from local_stack.paths import WORK_TREE
 from local_stack.product import PRODUCT
 from local_stack.stack import Stack
 from local_stack.zipkin import WITH_TRACES
-from sandbox.client import SandboxClient
 from tour import summary
 from tour.acts import buyer, kill, money, operator_down, profiles, put_right, refunds, storefronts, watching
-from tour.buying import Buying
+from tour.buying import buying_at
 from tour.expectations import Outcome, UnmetError
 from tour.stage import Stage, environment
 from tour.telling import OnlyTheStart, Teller
@@ -71,13 +70,8 @@ async def run(*, stay: bool = False) -> int:
 
 
 async def _perform_all(stack: Stack, teller: Teller) -> list[Outcome]:
-    urls = {name: stack.url(name) for name in ("ordering", "payments", "provisioning", "refunds", "sandbox")}
-    agent_key = next(iter(stack.state.agent_keys.values()))
     outcomes = []
-    async with (
-        SandboxClient(urls["sandbox"]) as sandbox,
-        Buying(urls | {"bank": sandbox.bank_url}, stack.state.storefront_keys, agent_key) as buying,
-    ):
+    async with buying_at(stack.state) as (buying, sandbox):
         stage = Stage(stack, buying, sandbox, teller, stack.directory)
         for number, act in enumerate(ACTS, 1):
             teller.act(number, len(ACTS), act.name, act.words)
