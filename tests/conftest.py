@@ -21,6 +21,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents and {"running", "private"}.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.infra)
+            if item.get_closest_marker("timeout") is None:  # several waits, each with a limit of its own
+                item.add_marker(pytest.mark.timeout(480))
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from product.judge import until
 from product.shop import Order
 
 ORDERS = 8
-DEATH_SECONDS = 30.0
+DEATH_SECONDS = 60.0
 RETRY_LATER = {
     "payments": {"target": "bank.check_status", "effect": "http_error", "times": 6},
     "provisioning": {"target": "operator.download_order", "effect": "http_error", "times": 6},

@@ -1,5 +1,6 @@
 """An instance that was frozen beyond its lease wakes up when others have done its work."""
 
+import asyncio
 from typing import Any
 
 from product.hands import Running
@@ -14,7 +15,7 @@ async def test_a_frozen_instance_makes_no_second_profile(running: Running) -> No
     try:
         # Every call hangs for a moment, so that the first instance is frozen in the middle of some.
         await sandbox.faults({"target": "operator.confirm_order", "effect": "delay", "seconds": 1.5, "times": ORDERS})
-        orders = await shop.buy_many(ORDERS, together=ORDERS)
+        buying = asyncio.create_task(shop.buy_many(ORDERS, together=ORDERS))
 
         async def not_called() -> str:
             return "" if await running.judge.new_profiles() else "the operator was not called"
@@ -22,6 +23,7 @@ async def test_a_frozen_instance_makes_no_second_profile(running: Running) -> No
         await until(not_called)
         first.pause()
         second.start()
+        orders = await buying
         profiles = await running.judge.delivered(orders)
         assert max(repetitions(profile) for profile in profiles) > 1, "nothing was taken over"
         first.resume()

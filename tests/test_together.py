@@ -42,12 +42,12 @@ async def replaced(product: Product, name: str) -> None:
     try:
         new.start()
         await new.wait_ready(lambda: product.answers(port), READY_SECONDS)
-        await old.stop()
+        await old.stop(grace=60)
         assert old.exit_code == 0, f"{name} did not stop in good order"
         old.start()
         await product.ready(name)
     finally:
-        await new.stop()
+        await new.stop(grace=60)
     assert new.exit_code == 0, f"{name} did not stop in good order"
 
 
@@ -59,7 +59,7 @@ async def test_stopped_while_it_starts_it_leaves_nothing_behind(running: Running
         new.start()
         await new.wait_ready(lambda: running.product.lives(int(new.environment["HTTP_PORT"])), READY_SECONDS)
     finally:
-        await new.stop()
+        await new.stop(grace=60)
     assert new.exit_code == 0
     assert "Unclosed" not in new.log.read_text()[log_length:]
 

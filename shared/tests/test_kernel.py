@@ -53,7 +53,7 @@ def build(settings: Settings) -> Service:
 
 async def client(stage: Stage, **settings: Any) -> httpx.AsyncClient:
     service = await stage.service(build, Settings, **settings)
-    return httpx.AsyncClient(base_url=f"http://127.0.0.1:{service.port}")
+    return httpx.AsyncClient(base_url=f"http://127.0.0.1:{service.port}", timeout=30)
 
 
 async def test_refusals_are_problem_documents(stage: Stage) -> None:

@@ -261,7 +261,7 @@ async def test_a_lost_lease_fences_the_result(stage: Stage) -> None:
 
     service = await stage.service(lambda settings: toy.build(settings, call=call), Settings)
     await stage.publish(paid())
-    await asyncio.wait_for(entered.wait(), 10)
+    await asyncio.wait_for(entered.wait(), 60)
     async with service.database.transaction("work") as tx:
         await tx.execute("UPDATE instances SET expires_at = clock_timestamp() - interval '1 second'")
     await stage.events(QrDelivered)

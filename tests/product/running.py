@@ -26,7 +26,7 @@ READY_SECONDS = 60.0
 OPERATOR_TIMEOUT_SECONDS = 2
 #: Short pauses, so that a test sees a timer at work. e-sim-onl is the shop whose buyers do not wait for the operator.
 HURRY: Mapping[str, Mapping[str, str]] = {
-    "payments": {"POLL_FIRST_SECONDS": "2", "CHECK_FIRST_SECONDS": "0.1", "EPAY_TIMEOUT_SECONDS": "2"},
+    "payments": {"POLL_FIRST_SECONDS": "5", "CHECK_FIRST_SECONDS": "0.1", "EPAY_TIMEOUT_SECONDS": "2"},
     "provisioning": {"STOREFRONT_DEADLINE_SECONDS": '{"e-sim-onl": 2.0}', "WATCH_SECONDS": "0.5"},
     "notifications": {"SMTP_TIMEOUT_SECONDS": "5", "SMTP_FINAL_TIMEOUT_SECONDS": "5"},
     "sandbox": {

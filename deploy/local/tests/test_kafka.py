@@ -23,7 +23,7 @@ async def kafka(tmp_path: Path) -> AsyncIterator[Kafka]:
 
 def create_topic(kafka: Kafka, name: str) -> None:
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
-    admin.create_topics([NewTopic(name, 2, 1)])[name].result(10)
+    admin.create_topics([NewTopic(name, 2, 1)])[name].result(30)
 
 
 def cluster_id(kafka: Kafka) -> str:
@@ -40,7 +40,7 @@ async def produce(kafka: Kafka, topic: str, *values: bytes) -> None:
 async def consume(kafka: Kafka, topic: str, count: int) -> set[bytes]:
     consumer = AIOKafkaConsumer(topic, bootstrap_servers=kafka.bootstrap_servers, auto_offset_reset="earliest")
     async with consumer:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             return {(await consumer.getone()).value for _ in range(count)}
 
 
@@ -49,7 +49,7 @@ async def test_topics_can_be_made_as_soon_as_it_is_ready_and_deleted(kafka: Kafk
     await produce(kafka, "facts", b"one")
     assert await consume(kafka, "facts", 1) == {b"one"}
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
-    admin.delete_topics(["facts"])["facts"].result(10)
+    admin.delete_topics(["facts"])["facts"].result(30)
 
 
 async def test_data_and_port_survive_kill_stop_and_restart(kafka: Kafka) -> None:

@@ -23,7 +23,7 @@ class Shop:
     headers: list[dict[str, str]] = field(default_factory=list)
 
     async def body(self) -> bytes:
-        return await asyncio.wait_for(self.bodies.get(), 10)
+        return await asyncio.wait_for(self.bodies.get(), 30)
 
     async def webhook(self) -> dict[str, Any]:
         value: dict[str, Any] = json.loads(await self.body())

@@ -29,7 +29,7 @@ async def buy(sb: RunningSandbox, shop: Any, invoice_id: str = "123456", card: C
 
 
 async def webhook_state(sb: RunningSandbox) -> dict[str, Any]:
-    await asyncio.wait_for(sb.webhooks_idle(), 10)
+    await asyncio.wait_for(sb.webhooks_idle(), 30)
     (entry,) = await sb.ledger_bank()
     state: dict[str, Any] = entry["webhook"]
     return state
@@ -139,5 +139,5 @@ async def test_a_reset_ends_retries(sb: RunningSandbox, shop: Any) -> None:
     await buy(sb, shop)
     await shop.webhook()
     await sb.reset()
-    await asyncio.wait_for(sb.webhooks_idle(), 5)
+    await asyncio.wait_for(sb.webhooks_idle(), 10)
     assert await sb.ledger_bank() == []

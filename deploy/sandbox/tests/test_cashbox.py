@@ -156,7 +156,7 @@ async def test_a_shift_ends_with_a_z_report(sb: RunningSandbox) -> None:
 
 async def test_requests_for_one_register_take_turns(sb: RunningSandbox) -> None:
     token = await session(sb)
-    await sb.faults({"target": "cashbox.check", "effect": "latency", "seconds": 0.5, "times": 1})
+    await sb.faults({"target": "cashbox.check", "effect": "latency", "seconds": 2, "times": 1})
     first = asyncio.create_task(call(sb, "check", **sale(token, "s-1")))
     await sb.struck()
     assert codes(await call(sb, "check", **sale(token, "s-2"))) == [505]
@@ -171,7 +171,7 @@ async def test_who_hung_up_is_not_to_blame(sb: RunningSandbox) -> None:
     token = await session(sb)
     await sb.faults({"target": "cashbox.check", "effect": "latency", "seconds": 0.3, "times": 1})
     with pytest.raises(httpx.ReadTimeout):
-        async with httpx.AsyncClient(timeout=0.1, trust_env=False) as impatient:
+        async with httpx.AsyncClient(timeout=httpx.Timeout(10, read=0.1), trust_env=False) as impatient:
             await impatient.post(f"{sb.cashbox_url}/api/v4/check", json=sale(token, "s-1"), headers=KEY)
     assert codes(await call(sb, "check", **sale(token, "s-1"))) == [14]
     assert await sb.cashbox_violations() == []

@@ -1,5 +1,6 @@
 """Ledgers, requests, reset, health; the ledgers at 20,000 entries."""
 
+import gc
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -118,10 +119,12 @@ async def test_twenty_thousand_entries_are_read_quickly(sb: RunningSandbox) -> N
         )
         sb.stands.mails.add("s@x", [f"{number}@x"], b"Message-ID: <%d>\r\n\r\n" % number)
     for path in ("/control/ledger/bank", "/control/ledger/mail"):
+        gc.collect()  # what other tests left is not this one's time
         started = time.process_time()
         answer = await sb.client.get(path)
         assert time.process_time() - started < 1.5
         assert answer.content.count(b'"at":' if "mail" in path else b'"createdAt":') == 20_000
+    gc.collect()
     started = time.process_time()
     assert len(await sb.ledger_bank(since=19_990)) == 10
     assert time.process_time() - started < 0.2

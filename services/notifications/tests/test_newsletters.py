@@ -4,7 +4,6 @@ import asyncio
 import os
 import re
 import signal
-import socket
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
@@ -19,6 +18,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from local_stack.ports import free_port
 from notifications import storefronts
 from notifications.domain.message import message, recipient
 from notifications.domain.newsletter import Letter, html, list_headers, render_newsletter
@@ -38,7 +38,7 @@ LETTERS = {
 async def _client(running: Any, key: str = "shop-key", port: int = 0) -> AsyncIterator[httpx.AsyncClient]:
     headers = {"authorization": f"Bearer {key}"}
     url = f"http://127.0.0.1:{port or running.service.port}"
-    async with httpx.AsyncClient(base_url=url, trust_env=False, headers=headers) as client:
+    async with httpx.AsyncClient(base_url=url, timeout=30, trust_env=False, headers=headers) as client:
         yield client
 
 
@@ -106,7 +106,9 @@ async def test_those_who_agreed_get_it_in_their_language_and_one_click_ends_it(s
         assert link in mail["text"]
         assert link in mail["html"]
     path = urlsplit(link).path.removeprefix("/x")
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.service.port}", trust_env=False) as nobody:
+    async with httpx.AsyncClient(
+        base_url=f"http://127.0.0.1:{running.service.port}", timeout=30, trust_env=False
+    ) as nobody:
         page = await nobody.get(path)
         assert page.status_code == 200
         assert '<form method="post"' in page.text
@@ -226,7 +228,7 @@ async def test_what_cannot_be_sent_is_counted_and_mailboxes_that_refuse_get_no_m
 
 
 async def test_a_newsletter_can_be_stopped_and_mails_do_not_wait_for_it(start: Any) -> None:
-    running = await start(**KEYS, newsletters_per_second=20)
+    running = await start(**KEYS, newsletters_per_second=5)
     await _crowd(running, 400)
     buyer = running.buyer("buyer")
     await running.stage.publish(buyer.contact())
@@ -255,11 +257,10 @@ async def test_thousands_through_the_end_of_a_process_each_at_most_once(
 ) -> None:
     """One process ends in the middle, another goes on; the mail server's own books judge."""
     count = 2500
-    running = await start(**KEYS, newsletters_per_second=1000)
+    running = await start(**KEYS, newsletters_per_second=300)
     await _crowd(running, count)
     settings = running.service.settings
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     environment = {
         **os.environ,
         "DATABASE_URL": settings.database_url,

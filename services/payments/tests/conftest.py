@@ -1,6 +1,5 @@
 """Payments on a stage, with a bank to talk to and a storefront that asks."""
 
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -10,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from local_stack.ports import free_port
 from payments.service import build
 from payments.settings import Settings
 from sandbox.storefront import IN_PROGRESS, SUCCESS, Card
@@ -102,7 +102,9 @@ class Payments:
 
     async def request(self, method: str, path: str, *, key: str | None, **kwargs: Any) -> httpx.Response:
         headers = {"authorization": f"Bearer {key}"} if key else {}
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.service.port}", trust_env=False) as client:
+        async with httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{self.service.port}", timeout=30, trust_env=False
+        ) as client:
             return await client.request(method, path, headers=headers, **kwargs)
 
     async def ordered(self, *, trace: str | None = None, **changes: Any) -> OrderPlaced:
@@ -207,7 +209,7 @@ async def start(stage: Stage, sandbox: RunningSandbox, tmp_path: Path) -> Start:
     """Start the service with these settings, at an address the bank can call back."""
 
     async def start(**overrides: Any) -> Payments:
-        port = _free_port()
+        port = free_port()
         settings: dict[str, Any] = {
             "epay_oauth_url": f"{sandbox.bank_url}/oauth2/token",
             "epay_api_url": sandbox.bank_api_url,
@@ -228,9 +230,3 @@ async def start(stage: Stage, sandbox: RunningSandbox, tmp_path: Path) -> Start:
         return Payments(service, stage, sandbox, settings["trace_file"])
 
     return start
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -77,7 +77,9 @@ class Provisioning:
     async def get(self, path: str, key: str | None = "agent-key") -> httpx.Response:
         """Ask over HTTP."""
         headers = {"authorization": f"Bearer {key}"} if key else {}
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.service.port}", trust_env=False) as client:
+        async with httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{self.service.port}", timeout=30, trust_env=False
+        ) as client:
             return await client.get(path, headers=headers)
 
 

@@ -165,7 +165,7 @@ async def test_an_open_breaker_turns_orders_over_at_once_and_closes_by_one_probe
 async def test_a_hanging_operator_holds_up_nobody_else(start: Any, sandbox: Any) -> None:
     """Every call to primary hangs until its timeout; esimka, which buys from secondary, sees its usual times."""
     running = await start(
-        operators=operators(sandbox, timeout_seconds=5.0, breaker_failures=10_000),
+        operators=operators(sandbox, timeout_seconds=10.0, breaker_failures=10_000),
         routes={"esimka": {"*": [{"operator": "secondary"}]}},
     )
 
@@ -194,7 +194,7 @@ async def test_a_hanging_operator_holds_up_nobody_else(start: Any, sandbox: Any)
     beside = await seconds(15)
     await running.stage.eventually(hanging)  # the illness lasted as long as the measurement
     assert beside[7] < max(3 * usual[7], 1.0)
-    assert beside[-1] < 4.5, "nobody waited for a timeout of primary"
+    assert beside[-1] < 9.5, "nobody waited for a timeout of primary"
 
 
 async def test_a_call_that_arrives_after_the_withdrawal_is_withdrawn_too(start: Any, sandbox: Any) -> None:

@@ -179,12 +179,16 @@ class Refunds:
 
     async def get(self, path: str, key: str | None = "agent-key") -> httpx.Response:
         headers = {"authorization": f"Bearer {key}"} if key else {}
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.service.port}", trust_env=False) as client:
+        async with httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{self.service.port}", timeout=30, trust_env=False
+        ) as client:
             return await client.get(path, headers=headers)
 
     async def post(self, path: str, body: Any = None, key: str | None = "agent-key") -> httpx.Response:
         headers = {"authorization": f"Bearer {key}"} if key else {}
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.service.port}", trust_env=False) as client:
+        async with httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{self.service.port}", timeout=30, trust_env=False
+        ) as client:
             return await client.post(path, headers=headers, json=body or {})
 
     async def delivered(self, storefront: str = "esimka", paid_ago: timedelta = timedelta(days=1)) -> Life:

@@ -75,6 +75,7 @@ async def test_an_agent_works_through_a_case_by_keyboard_and_mouse(start: Any) -
     await asked(running, late, received_at=(now - timedelta(days=30)).isoformat())
     case_id = await asked(running, soon)
     await running.stage.publish(soon.observed(now, case_id))
+    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM observations WHERE used_bytes IS NOT NULL"))
     await asked(running, other, reason="changed_mind")
     async with browser(1280, 900) as page:
         await sign_in(page, running, "anna")

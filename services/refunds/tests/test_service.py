@@ -122,6 +122,7 @@ async def test_duplicates_and_replays_open_one_case(start: Any) -> None:
         return bool(seen == 14 and told)
 
     await running.stage.eventually(all_read)
+    await running.stage.events(RefundApproved)
     assert len(await running.stage.all_events(RefundRequested)) == 1
     assert len(await running.stage.all_events(RefundApproved)) == 1
 

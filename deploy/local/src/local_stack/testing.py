@@ -11,7 +11,7 @@ from local_stack.site import Site
 POLL_SECONDS = 0.05
 
 
-def eventually(condition: Callable[[], bool], what: str, seconds: float = 15.0) -> None:
+def eventually(condition: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
     """Wait until the condition holds. Raises AssertionError when it does not within `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -71,7 +71,7 @@ class Console:
     @asynccontextmanager
     async def client(self, name: str = "olga") -> AsyncIterator[tuple[httpx.AsyncClient, str]]:
         """Somebody who is signed in without a browser, and the token of their forms."""
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
             shown = await client.get(self.url("/sign-in"))
             form = {"name": name, "password": PASSWORD, "token": hidden(shown.text, "token")}
             assert (await client.post(self.url("/sign-in"), data=form)).status_code == 303

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ import httpx
 import pytest
 from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined] # not in its __all__
 
+from local_stack.ports import free_port
 from payments import ledger
 from payments.settings import Settings
 from sandbox.storefront import HELD, IN_PROGRESS, INSUFFICIENT_FUNDS, SUCCESS, THREE_D_SECURE_FAILED
@@ -345,9 +345,7 @@ class World:
 @pytest.fixture
 async def world(stage: Stage, facts: Any, tmp_path: Path) -> AsyncIterator[World]:
     async with running_sandbox() as sandbox:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         chosen = await stage.settings(Settings, "payments", epay_adapter="instant", **NEEDED)
         await stage.ensure_topics([*owned_topics("payments"), *READS])
         environment = {

@@ -89,12 +89,12 @@ class Alive:
         return seen
 
     async def get(self, path: str) -> httpx.Response:
-        async with httpx.AsyncClient(base_url=self.url, trust_env=False) as client:
+        async with httpx.AsyncClient(base_url=self.url, timeout=30, trust_env=False) as client:
             return await client.get(path, headers={"authorization": f"Bearer {KEY}"})
 
     async def post(self, path: str, body: Any, **headers: str) -> httpx.Response:
         content = body if isinstance(body, bytes) else None
-        async with httpx.AsyncClient(base_url=self.url, trust_env=False) as client:
+        async with httpx.AsyncClient(base_url=self.url, timeout=30, trust_env=False) as client:
             return await client.post(path, headers=headers, content=content, json=None if content else body)
 
     async def rows(self, sql: str) -> list[Any]:
