@@ -1,9 +1,13 @@
 """`python -m local_stack fetch`: what is downloaded before anybody waits for it."""
 
+from pathlib import Path
+
 import pytest
 
 from local_stack import cli
-from local_stack.errors import LocalStackError
+from local_stack.errors import ComponentFailedError, LocalStackError
+from local_stack.go import go
+from local_stack.maven import artifact, download
 
 
 @pytest.fixture
@@ -34,3 +38,42 @@ def test_nothing_fails_for_want_of_zipkin(
     assert cli.main() == 0
     assert fetched == ["kafka"]
     assert capsys.readouterr().err == "there is no Maven; everything else works without it\n"
+
+
+def program(folder: Path, name: str, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=":")
+
+
+@pytest.mark.parametrize("script", ["echo the registry is down; exit 1", "echo the registry is down"])
+def test_a_download_that_brings_nothing_is_said_with_its_log(
+    tmp_path: Path, script: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(tmp_path, "mvn", script, monkeypatch)
+    log = tmp_path / "maven.log"
+    with pytest.raises(ComponentFailedError, match="The download of a thing by Maven did not succeed"):
+        download("a thing", artifact("org:thing:1"), tmp_path, "thing-*.jar", log=log, seconds=60)
+    assert log.read_text() == "the registry is down\n"
+
+
+def test_a_download_gives_what_maven_put_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = 'for one; do case "$one" in -DoutputDirectory=*) touch "${one#*=}/thing-1.jar";; esac; done'
+    program(tmp_path, "mvn", script, monkeypatch)
+    log = tmp_path / "maven.log"
+    found = download("a thing", artifact("org:thing:1"), tmp_path, "thing-*.jar", log=log, seconds=60)
+    assert found == [tmp_path / "thing-1.jar"]
+
+
+def test_a_go_command_runs_outside_any_module_and_its_failure_has_a_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(*arguments: str) -> str:
+        log = tmp_path / "logs" / "go.log"
+        return go(arguments, missing="", step="The build", log=log, seconds=60, environment={"GOFLAGS": "-mod=mod"})
+
+    program(tmp_path, "go", '[ "$1" = fail ] && { echo why >&2; exit 3; }; ls; echo "$GOFLAGS $*"', monkeypatch)
+    assert run("mod", "download") == "-mod=mod mod download\n"
+    with pytest.raises(ComponentFailedError, match=r"The build exited \(3\)"):
+        run("fail")
+    assert (tmp_path / "logs" / "go.log").read_text() == "why\n"

@@ -7,7 +7,7 @@ are generated from, and says the same: properties, types, versions, what is requ
 
 import json
 import re
-import shutil
+import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
@@ -16,10 +16,9 @@ from typing import Any
 
 from charts.classfile import ClassFile, Method, parse
 from charts.tools import KUBERNETES
-from local_stack.errors import ComponentFailedError, LocalStackError
 from local_stack.locks import locked
+from local_stack.maven import artifact, download
 from local_stack.paths import cache_dir
-from local_stack.programs import run
 
 STRIMZI_VERSION = "1.2.0"
 API = "v1"
@@ -59,20 +58,16 @@ def _jar() -> Path:
     jar = cache_dir() / f"strimzi-api-{STRIMZI_VERSION}.jar"
     with locked(jar.with_suffix(".lock"), _SECONDS):
         if not jar.exists():
-            maven = shutil.which("mvn")
-            if maven is None:
-                raise LocalStackError("there is no Maven (mvn) to download Strimzi's model with; install `maven`")
-            coordinates = f"-Dartifact=io.strimzi:api:{STRIMZI_VERSION}"
-            folder = jar.with_suffix("")
-            plugin = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
-            done = run([maven, "-B", "-q", plugin, coordinates, f"-DoutputDirectory={folder}"], seconds=_SECONDS)
-            found = sorted(folder.glob("api-*.jar"))
-            if done.returncode != 0 or not found:
-                log = jar.with_suffix(".log")
-                log.write_text(done.stdout)
-                raise ComponentFailedError("The download of Strimzi's model by Maven", "did not succeed", log)
-            found[0].rename(jar)
-            folder.rmdir()
+            with tempfile.TemporaryDirectory(dir=cache_dir()) as scratch:
+                found = download(
+                    "Strimzi's model",
+                    artifact(f"io.strimzi:api:{STRIMZI_VERSION}"),
+                    Path(scratch),
+                    "api-*.jar",
+                    log=jar.with_suffix(".log"),
+                    seconds=_SECONDS,
+                )
+                found[0].rename(jar)
     return jar
 
 

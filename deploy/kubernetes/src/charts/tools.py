@@ -5,7 +5,6 @@ from its source, of the operators only the definitions of their resources are ke
 """
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -13,7 +12,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from local_stack.errors import ComponentFailedError, LocalStackError
+from local_stack.errors import LocalStackError
+from local_stack.go import go
 from local_stack.locks import locked
 from local_stack.paths import cache_dir
 
@@ -98,26 +98,12 @@ def _fetched(operator: Definitions) -> Path:
 
 def _go(*arguments: str, log: Path, **variables: str) -> str:
     """Standard output of a Go command, run outside any module."""
-    go = shutil.which("go") or shutil.which("/usr/local/go/bin/go")
-    if go is None:
-        raise LocalStackError(
-            "there is no Go to build Helm and to fetch the operators' schemas with; install Go 1.21 or later "
-            "(apt install golang-go on Debian 13 and Ubuntu 24.04, brew install go on macOS, or from go.dev/dl)"
-        )
-    environment = {**os.environ, "GOFLAGS": "-mod=mod", "GOTOOLCHAIN": "auto", "GO111MODULE": "on", **variables}
-    with tempfile.TemporaryDirectory() as nowhere:
-        done = subprocess.run(  # noqa: S603 - our own command line
-            [go, *arguments],
-            cwd=nowhere,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS,
-            check=False,
-        )
-    if done.returncode != 0:
-        log.mkdir(parents=True, exist_ok=True)
-        (log / "go.log").write_text(done.stdout + done.stderr)
-        raise ComponentFailedError(f"`go {arguments[0]}`", f"exited ({done.returncode})", log / "go.log")
-    return done.stdout
+    return go(
+        arguments,
+        missing="there is no Go to build Helm and to fetch the operators' schemas with; install Go 1.21 or later "
+        "(apt install golang-go on Debian 13 and Ubuntu 24.04, brew install go on macOS, or from go.dev/dl)",
+        step=f"`go {arguments[0]}`",
+        log=log / "go.log",
+        seconds=_SECONDS,
+        environment={"GOFLAGS": "-mod=mod", "GOTOOLCHAIN": "auto", "GO111MODULE": "on", **variables},
+    )

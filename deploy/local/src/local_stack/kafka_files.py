@@ -5,7 +5,6 @@ All three stand in the cache. The formatted directory saves a Java start per new
 """
 
 import asyncio
-import re
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -14,11 +13,12 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from local_stack.errors import ComponentFailedError, LocalStackError
+from local_stack.errors import ComponentFailedError
 from local_stack.java import identity, java
 from local_stack.kafka_settings import SMALL, Listeners, server_properties, write_properties
 from local_stack.kafka_wire import answers
 from local_stack.locks import locked
+from local_stack.maven import dependencies, download, pinned
 from local_stack.paths import LOCAL, cache_dir
 from local_stack.ports import free_ports
 from local_stack.processes import ManagedProcess
@@ -59,7 +59,7 @@ def kafka_files() -> KafkaFiles:
     Blocks for up to a minute or two the first time (never call it on an event loop).
     Raises LocalStackError when Maven cannot fetch them, ComponentFailedError when this Kafka does not run.
     """
-    base = cache_dir() / f"kafka-{_pinned('kafka')}-log4j-{_pinned('log4j')}"
+    base = cache_dir() / f"kafka-{pinned(POM, 'kafka')}-log4j-{pinned(POM, 'log4j')}"
     archive = base / f"kafka-{TRAINING}-{sha256(identity(java()).encode()).hexdigest()[:12]}.jsa"
     files = KafkaFiles(base / "libs", base / "template", archive)
     if files.libraries.exists() and files.template.exists() and files.archive.exists():
@@ -75,26 +75,11 @@ def kafka_files() -> KafkaFiles:
     return files
 
 
-def _pinned(name: str) -> str:
-    match = re.search(rf"<{name}\.version>([^<]+)<", POM.read_text())
-    if match is None:
-        raise LocalStackError(f"{POM} does not pin {name}.version")
-    return match[1]
-
-
 def _download(libraries: Path) -> None:
-    maven = shutil.which("mvn")
-    if maven is None:
-        raise LocalStackError("there is no Maven (mvn) to download Kafka with; install the package `maven`")
     with tempfile.TemporaryDirectory(dir=libraries.parent) as scratch:
         draft = Path(scratch) / "libs"
-        goal = "org.apache.maven.plugins:maven-dependency-plugin:copy-dependencies"
-        command = [maven, "-B", "-q", "-f", str(POM), goal, "-DincludeScope=runtime", f"-DoutputDirectory={draft}"]
-        done = run(command, seconds=DOWNLOAD_TIMEOUT_SECONDS)
         log = libraries.with_name("download.log")
-        log.write_text(done.stdout)
-        if done.returncode != 0 or not any(draft.glob("kafka_*.jar")):
-            raise ComponentFailedError("The download of Kafka by Maven", "did not succeed", log)
+        download("Kafka", dependencies(POM), draft, "kafka_*.jar", log=log, seconds=DOWNLOAD_TIMEOUT_SECONDS)
         draft.rename(libraries)
 
 

@@ -4,14 +4,13 @@
 """
 
 import json
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from local_stack.errors import ComponentFailedError, LocalStackError
+from local_stack.errors import LocalStackError
+from local_stack.go import go
 from local_stack.locks import locked
 from local_stack.paths import cache_dir
 
@@ -56,26 +55,15 @@ def build() -> Path:
 
 
 def _go(arguments: list[str], folder: Path | None = None) -> str:
-    go = shutil.which("go") or shutil.which("/usr/local/go/bin/go")
-    if go is None:
-        raise LocalStackError("there is no Go to build promtool with; install it, or: apt install prometheus")
-    environment = {**os.environ, "GOFLAGS": "", "CGO_ENABLED": "0"}
-    with tempfile.TemporaryDirectory() as nowhere:
-        done = subprocess.run(  # noqa: S603 - our own command line
-            [go, *arguments],
-            cwd=folder or nowhere,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=BUILD_SECONDS,
-            check=False,
-        )
-    if done.returncode != 0:
-        log = _built().with_name("build.log")
-        log.write_text(done.stdout + done.stderr, encoding="utf-8")
-        raise ComponentFailedError("The build of promtool", f"exited ({done.returncode})", log)
-    return done.stdout
+    return go(
+        arguments,
+        missing="there is no Go to build promtool with; install it, or: apt install prometheus",
+        step="The build of promtool",
+        log=_built().with_name("build.log"),
+        seconds=BUILD_SECONDS,
+        environment={"GOFLAGS": "", "CGO_ENABLED": "0"},
+        folder=folder,
+    )
 
 
 if __name__ == "__main__":
