@@ -53,7 +53,7 @@ instances = Table(
 )
 
 #: state: waiting | redriven | discarded, the latter two by a person (`decided_by`), for a reason (`decision`).
-#: `redrives` counts the times that it was tried again. What was sealed is emptied with the decision.
+#: `redrives` counts the times that it was tried again. Of what was sealed the decision leaves what the listing shows.
 dead_letters = Table(
     "dead_letters",
     metadata,

@@ -5,6 +5,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
 from shared.contracts import BuyerContact, OrderSubmitted
 from shared.database import Tx
 from shared.messaging.cloudevents import header_texts, to_wire
@@ -13,6 +15,18 @@ from shared.testing.facts import contact
 
 NAME, MAIL, PHONE = "Zhanna Canary", "zhanna.canary@example.org", "+77010001234"
 CANARIES = ("Zhanna", "canary", "zhanna", "7010001234")
+
+
+SPOILT = {
+    "ce_specversion": "1.0",
+    "ce_id": MAIL,
+    "ce_source": f"/{NAME}",
+    "ce_type": BuyerContact.ce_type(),
+    "ce_time": PHONE,
+    "content-type": NAME,
+}
+DECIDED = {"state", "decided_at", "decided_by", "decision", "redrives"}
+ROWS = "SELECT d::text FROM dead_letters d ORDER BY id"
 
 
 async def everything_said(room: Any) -> str:
@@ -35,15 +49,7 @@ async def test_no_answer_shows_what_a_sealed_record_holds(enter: Any) -> None:
     person = contact().model_copy(update={"name": NAME, "email": MAIL, "phone": PHONE})
     await room.stage.publish(person)
     body = json.dumps({"buyer": {"name": NAME, "email": MAIL}}).encode()
-    spoilt = {
-        "ce_specversion": "1.0",
-        "ce_id": MAIL,
-        "ce_source": f"/{NAME}",
-        "ce_type": MAIL,
-        "ce_time": PHONE,
-        "content-type": NAME,
-        "x-buyer": MAIL,
-    }
+    spoilt = {**SPOILT, "ce_type": MAIL, "x-buyer": MAIL}
     await room.stage.raw(OrderSubmitted.topic, MAIL.encode(), body, to_wire(spoilt))
     await room.stage.raw(
         OrderSubmitted.topic, f"esimka:{NAME}".encode(), body, to_wire(spoilt | {"ce_specversion": ""})
@@ -83,6 +89,98 @@ async def test_what_was_sealed_is_opened_for_the_redrive_and_deleted_with_the_de
     assert seen == [MAIL]
     await room.post("/dead-letters/discard", ids=[other])
     assert await room.query("SELECT DISTINCT sealed, payload FROM dead_letters") == [(1, None)]
+
+
+class Once:
+    """A handler that fails until it is mended, and may leave what cannot be committed."""
+
+    def __init__(self) -> None:
+        self.broken, self.lame = True, False
+        self.seen: list[str] = []
+
+    async def __call__(self, tx: Tx, batch: Sequence[Received[BuyerContact]]) -> None:
+        if self.broken:
+            raise ValueError("not yet")
+        self.seen.extend(one.event.email for one in batch)
+        if self.lame:
+            tx.schedule("greet", "x", {"no JSON": object()})
+
+
+async def spoil(room: Any, *, count: int = 1, kind: str = BuyerContact.ce_type()) -> list[str]:
+    """Letters of one event, whose key and headers hold what a buyer would not want kept."""
+    body = contact().model_copy(update={"email": MAIL}).model_dump_json().encode()
+    for number in range(count):
+        if number:
+            await room.query("DELETE FROM inbox RETURNING 1")
+        await room.stage.raw(BuyerContact.topic, MAIL.encode(), body, to_wire(SPOILT | {"ce_type": kind}))
+        found: list[str] = await room.letters(number + 1)
+    return found
+
+
+@pytest.mark.parametrize("decision", ["redrive", "discard"])
+async def test_of_a_decided_letter_is_kept_what_was_shown_of_it(enter: Any, decision: str) -> None:
+    handle = Once()
+    room = await enter(handlers={BuyerContact: handle})
+    [letter] = await spoil(room)
+    before = await room.letter(letter)
+    assert before["key"].startswith("#")
+    handle.broken = False
+    assert (await room.post(f"/dead-letters/{decision}", ids=[letter]))["taken"] == [letter]
+    assert handle.seen == ([MAIL] if decision == "redrive" else [])
+    [(row,)] = await room.query(ROWS)
+    assert [canary for canary in CANARIES if canary in row] == []
+    after = await room.letter(letter)
+    assert {name for name in after if after[name] != before[name]} <= DECIDED, "a fingerprint stays what it is"
+    assert [item["id"] for item in (await room.get("/dead-letters", key=MAIL))["items"]] == [letter]
+    for again in ("redrive", "discard"):
+        [refused] = (await room.post(f"/dead-letters/{again}", ids=[letter]))["refused"]
+        assert refused["reason"] == f"it is {after['state']} already"
+    assert await room.query(ROWS) == [(row,)]
+
+
+async def test_what_repeats_a_header_goes_too(enter: Any) -> None:
+    room = await enter()
+    [letter] = await spoil(room, kind=MAIL)
+    await room.query("UPDATE dead_letters SET detail = :said RETURNING 1", said=f"type '{MAIL}', expected another")
+    before = await room.letter(letter)
+    await room.post("/dead-letters/discard", filter={"key": MAIL})
+    [(row,)] = await room.query(ROWS)
+    assert [canary for canary in CANARIES if canary in row] == []
+    assert (await room.letter(letter))["detail"] == before["detail"] == "a type that this release does not know"
+
+
+async def test_a_decision_that_is_not_committed_takes_nothing_away(enter: Any) -> None:
+    handle = Once()
+    room = await enter(handlers={BuyerContact: handle})
+    [letter] = await spoil(room)
+    kept = "SELECT key, headers, payload, state FROM dead_letters"
+    before = await room.query(kept)
+    handle.broken, handle.lame = False, True
+    [refused] = (await room.redrive(ids=[letter]))["refused"]
+    assert refused["reason"].startswith("its handler failed again: TypeError")
+    assert await room.query(kept) == before
+    handle.lame = False
+    assert (await room.redrive(ids=[letter]))["taken"] == [letter]
+    assert handle.seen == [MAIL, MAIL], "the first was rolled back"
+
+
+async def test_the_twin_of_a_letter_is_known_by_what_was_kept_of_it(enter: Any) -> None:
+    handle = Once()
+    room = await enter(handlers={BuyerContact: handle})
+    ids = await spoil(room, count=2)
+    handle.broken = False
+    assert (await room.redrive(ids=ids))["taken"] == ids
+    assert handle.seen == [MAIL], "one event, applied once"
+
+
+async def test_an_empty_record_of_a_personal_topic_is_treated_alike(enter: Any) -> None:
+    room = await enter()
+    await room.stage.raw(BuyerContact.topic, MAIL.encode(), None, [])
+    [letter] = await room.letters(1)
+    assert MAIL not in str(await room.letter(letter))
+    await room.post("/dead-letters/discard", ids=[letter])
+    [(row,)] = await room.query(ROWS)
+    assert MAIL not in row
 
 
 async def test_a_letter_sealed_to_another_key_waits_and_says_so(enter: Any) -> None:

@@ -92,6 +92,6 @@ def _row(letter: DeadLetter, sealer: Sealer, now: datetime) -> dict[str, Any]:
         "detail": letter.detail.replace("\x00", ""),
         "headers": {k: v[:_MAX_HEADER].replace("\x00", "") for k, v in letter.headers.items() if k in _SAFE_HEADERS},
         "payload": payload,
-        "sealed": int(secret and payload is not None),
+        "sealed": int(secret),
         "received_at": now,
     }

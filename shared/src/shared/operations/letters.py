@@ -1,5 +1,10 @@
-"""The statements behind the dead letters' listing and the decisions about them."""
+"""The statements behind the dead letters' listing and the decisions about them.
 
+What was sealed has served its purpose with the decision, and so have the key and the headers that came with it: only
+what the listing shows of them is kept (`showing.shown`).
+"""
+
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -8,6 +13,7 @@ from uuid import UUID
 from shared.database import Tx
 from shared.ids import uuid7
 from shared.operations.answers import Filter
+from shared.operations.showing import fingerprint, shown
 from shared.spine import operations_log
 
 _COLUMNS = """id, topic, partition, record_offset, key, reason, detail, headers, payload, sealed, received_at, state,
@@ -15,7 +21,7 @@ _COLUMNS = """id, topic, partition, record_offset, key, reason, detail, headers,
 _MATCHES = """
   (CAST(:topic AS text) IS NULL OR topic = CAST(:topic AS text))
   AND (CAST(:reason AS text) IS NULL OR reason = CAST(:reason AS text))
-  AND (CAST(:key AS text) IS NULL OR key = CAST(:key AS text))
+  AND (CAST(:key AS text) IS NULL OR key IN (CAST(:key AS text), CAST(:fingerprint AS text)))
   AND (CAST(:since AS timestamptz) IS NULL OR received_at >= CAST(:since AS timestamptz))
   AND (CAST(:until AS timestamptz) IS NULL OR received_at < CAST(:until AS timestamptz))
 """
@@ -30,22 +36,21 @@ _COUNT = f"SELECT count(*) FROM dead_letters WHERE state = 'waiting' AND {_MATCH
 _SELECT = f"SELECT id FROM dead_letters WHERE state = 'waiting' AND {_MATCHES} ORDER BY id LIMIT :limit"
 _STATES = "SELECT id, state FROM dead_letters WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id"
 _TAKE = f"SELECT {_COLUMNS} FROM dead_letters WHERE id = :id AND state = 'waiting' FOR UPDATE SKIP LOCKED"
-#: What was sealed has served its purpose: nobody keeps personal data that nobody needs.
-_REDRIVEN = """
-UPDATE dead_letters SET state = 'redriven', decided_at = :now, decided_by = :who, decision = :why,
-  redrives = redrives + 1, payload = CASE WHEN sealed = 1 THEN NULL ELSE payload END
-WHERE id = :id
+_TAKE_ALL = """
+SELECT id, topic, partition, record_offset, key, reason, detail, headers, sealed, state FROM dead_letters
+WHERE id = ANY(CAST(:ids AS uuid[])) AND state = 'waiting' ORDER BY id FOR UPDATE SKIP LOCKED
+"""
+_SETTLE = """
+UPDATE dead_letters d SET state = :state, decided_at = :now, decided_by = :who, decision = :why,
+  redrives = redrives + :redrives, key = kept.key, detail = kept.detail, headers = kept.headers,
+  payload = CASE WHEN sealed = 1 THEN NULL ELSE payload END
+FROM unnest(CAST(:ids AS uuid[]), CAST(:keys AS text[]), CAST(:details AS text[]), CAST(:headers AS jsonb[]))
+  AS kept (id, key, detail, headers)
+WHERE d.id = kept.id
 """
 _FAILED = "UPDATE dead_letters SET redrives = redrives + 1 WHERE id = :id"
-_DISCARD = """
-WITH mine AS (SELECT id FROM dead_letters WHERE id = ANY(CAST(:ids AS uuid[])) AND state = 'waiting'
-              ORDER BY id FOR UPDATE SKIP LOCKED)
-UPDATE dead_letters d SET state = 'discarded', decided_at = :now, decided_by = :who, decision = :why,
-  payload = CASE WHEN d.sealed = 1 THEN NULL ELSE d.payload END
-FROM mine WHERE d.id = mine.id
-RETURNING d.id, d.topic, d.partition, d.record_offset, d.reason
-"""
-#: The same event may have been put aside twice, once the inbox had forgotten it; one redrive is enough.
+#: The same event may have been put aside twice, once the inbox had forgotten it; one redrive is enough. The other
+#: letter is decided: where it is sealed, fingerprints may stand for what this one still has.
 _TWIN_REDRIVEN = """
 SELECT 1 FROM dead_letters WHERE state = 'redriven' AND id <> :id AND topic = :topic AND reason = 'handler_failed'
   AND headers->>'ce_id' = :event AND headers->>'ce_source' IS NOT DISTINCT FROM CAST(:source AS text)
@@ -85,7 +90,7 @@ async def take(tx: Tx, letter_id: UUID) -> Any:
 
 async def twin_redriven(tx: Tx, letter: Any) -> bool:
     """Whether another letter of the same event was redriven already."""
-    headers = letter.headers
+    headers = shown(letter).headers
     found = await tx.execute(
         _TWIN_REDRIVEN,
         id=letter.id,
@@ -98,7 +103,7 @@ async def twin_redriven(tx: Tx, letter: Any) -> bool:
 
 async def redriven(tx: Tx, letter: Any, who: str, why: str, *, applied: bool) -> None:
     """The letter is settled; `applied` is false where its fact had been applied meanwhile."""
-    await tx.execute(_REDRIVEN, id=letter.id, now=tx.now, who=who, why=why)
+    await _settle(tx, [letter], "redriven", who, why, redrives=1)
     details = {**_place(letter), "applied": applied}
     await write_log(tx, who, "dead-letter.redriven", why, {str(letter.id): details})
 
@@ -113,9 +118,10 @@ async def failed_again(tx: Tx, letter: Any, who: str, why: str, problem: str) ->
 
 async def discard(tx: Tx, ids: Sequence[UUID], who: str, why: str) -> list[UUID]:
     """Settle letters without applying them; returns those that still waited."""
-    rows = (await tx.execute(_DISCARD, ids=list(ids), now=tx.now, who=who, why=why)).all()
+    rows = (await tx.execute(_TAKE_ALL, ids=list(ids))).all()
+    await _settle(tx, rows, "discarded", who, why)
     await write_log(tx, who, "dead-letter.discarded", why, {str(row.id): _place(row) for row in rows})
-    return sorted(row.id for row in rows)
+    return [row.id for row in rows]
 
 
 async def counts(tx: Tx) -> dict[str, int]:
@@ -147,9 +153,28 @@ async def read_log(tx: Tx, after: UUID | None, limit: int) -> list[Any]:
     return (await tx.execute(_LOG, after=after, limit=limit)).all()
 
 
+async def _settle(tx: Tx, rows: Sequence[Any], state: str, who: str, why: str, *, redrives: int = 0) -> None:
+    """Waiting letters that this transaction holds are decided."""
+    kept = [shown(row) for row in rows]
+    await tx.execute(
+        _SETTLE,
+        state=state,
+        now=tx.now,
+        who=who,
+        why=why,
+        redrives=redrives,
+        ids=[row.id for row in rows],
+        keys=[one.key for one in kept],
+        details=[one.detail for one in kept],
+        headers=[json.dumps(one.headers) for one in kept],
+    )
+
+
 def _place(row: Any) -> dict[str, Any]:
     return {"topic": row.topic, "partition": row.partition, "offset": row.record_offset, "reason": row.reason}
 
 
 def _conditions(chosen: Filter) -> dict[str, str | datetime | None]:
-    return chosen.model_dump(exclude={"service"})
+    """Who knows the key of a sealed letter finds it, also where only the key's fingerprint is left."""
+    known = None if chosen.key is None else fingerprint(chosen.key)
+    return {**chosen.model_dump(exclude={"service"}), "fingerprint": known}

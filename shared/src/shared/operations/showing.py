@@ -1,8 +1,12 @@
-"""Rows as answers. What somebody else may have put personal data into is shown as a fingerprint of itself."""
+"""Rows as answers. What somebody else may have put personal data into is shown as a fingerprint of itself.
+
+Once a letter is decided, what is shown of it is also all that is kept of it.
+"""
 
 import hashlib
 import json
 import re
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -22,8 +26,33 @@ _HARMLESS = {
     "content-type": re.compile(r"application/json"),
     "traceparent": re.compile(r"[0-9a-f-]{55}"),
 }
+_FINGERPRINT = re.compile(r"#[0-9a-f]{12}")
 #: Its detail repeats a header as it came, in letters of the first releases.
 _REPEATS_A_HEADER = "unknown_version"
+
+
+@dataclass(slots=True, frozen=True)
+class Shown:
+    """What nobody needs to hide of a letter's record."""
+
+    key: str | None
+    headers: dict[str, str]
+    detail: str
+
+
+def shown(row: Any) -> Shown:
+    """Key, headers and detail of a letter; fingerprints stand for what a sender was free to choose in a sealed one.
+
+    Of a decided letter the fingerprints themselves were kept: they stay what they are.
+    """
+    headers: dict[str, str] = row.headers
+    if not row.sealed:
+        return Shown(row.key, headers, row.detail)
+    decided = row.state != "waiting"
+    harmless = {name: _harmless(name, value, decided=decided) for name, value in headers.items()}
+    repeats = row.reason == _REPEATS_A_HEADER and harmless.get("ce_type") != headers.get("ce_type")
+    detail = "a type that this release does not know" if repeats else row.detail
+    return Shown(_key(row.key, decided=decided), harmless, detail)
 
 
 def letter(row: Any, service: str) -> Letter:
@@ -59,24 +88,18 @@ def fingerprint(text: str) -> str:
 
 
 def _letter(row: Any, service: str) -> dict[str, Any]:
-    personal = bool(row.sealed)
-    headers: dict[str, str] = row.headers
-    detail = row.detail
-    if personal:
-        headers = {name: _harmless(name, value) for name, value in headers.items()}
-        if row.reason == _REPEATS_A_HEADER and headers.get("ce_type") != row.headers.get("ce_type"):
-            detail = "a type that this release does not know"
+    public = shown(row)
     return {
         "id": row.id,
         "service": service,
         "topic": row.topic,
         "partition": row.partition,
         "offset": row.record_offset,
-        "key": _key(row.key) if personal else row.key,
+        "key": public.key,
         "reason": row.reason,
-        "detail": detail,
-        "headers": headers,
-        "sealed": personal,
+        "detail": public.detail,
+        "headers": public.headers,
+        "sealed": bool(row.sealed),
         "received_at": row.received_at,
         "state": row.state,
         "decided_at": row.decided_at,
@@ -87,15 +110,16 @@ def _letter(row: Any, service: str) -> dict[str, Any]:
     }
 
 
-def _harmless(name: str, value: str) -> str:
+def _harmless(name: str, value: str, *, decided: bool) -> str:
     known = _HARMLESS.get(name)
-    return value if known is not None and known.fullmatch(value) else fingerprint(value)
+    harmless = known is not None and known.fullmatch(value)
+    return value if harmless or (decided and _FINGERPRINT.fullmatch(value)) else fingerprint(value)
 
 
-def _key(key: str | None) -> str | None:
+def _key(key: str | None, *, decided: bool) -> str | None:
     """Ids are shown; a storefront's own words (`shop:anything`) are not."""
-    if key is None:
-        return None
+    if key is None or (decided and _FINGERPRINT.fullmatch(key)):
+        return key
     try:
         return str(UUID(key))
     except ValueError:
