@@ -4,14 +4,19 @@ import asyncio
 import json
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 import pytest
 
-from shared.contracts import BuyerContact, OrderSubmitted
+from shared.contracts import BuyerContact, OrderPaid, OrderSubmitted
 from shared.database import Tx
 from shared.messaging.cloudevents import header_texts, to_wire
 from shared.messaging.consumer import Received, Tombstone
-from shared.testing.facts import contact
+from shared.operations import letters
+from shared.operations.ageing import discard_ownerless
+from shared.testing.facts import contact, paid
+from shared.testing.toy import service as toy
+from shared.testing.toy.settings import Settings
 
 NAME, MAIL, PHONE = "Zhanna Canary", "zhanna.canary@example.org", "+77010001234"
 CANARIES = ("Zhanna", "canary", "zhanna", "7010001234")
@@ -181,6 +186,58 @@ async def test_an_empty_record_of_a_personal_topic_is_treated_alike(enter: Any) 
     await room.post("/dead-letters/discard", ids=[letter])
     [(row,)] = await room.query(ROWS)
     assert MAIL not in row
+
+
+async def test_what_belongs_to_no_buyer_ends_by_itself(enter: Any) -> None:
+    """At the start and every hour; what an erasure will reach, what is not sealed and what is younger waits on."""
+
+    async def fails(_tx: Tx, _batch: Sequence[Received[Any]]) -> None:
+        raise ValueError("not yet")
+
+    room = await enter(handlers={BuyerContact: fails, OrderSubmitted: fails, OrderPaid: fails})
+    stage, person, body = room.stage, contact(), b'{"buyer": {}}'
+    await stage.publish(person, paid())
+    for topic, key in ((OrderSubmitted.topic, MAIL), (BuyerContact.topic, str(person.buyer_id).upper())):
+        await stage.raw(topic, key.encode(), body, to_wire(SPOILT))
+    await stage.raw(OrderSubmitted.topic, str(person.buyer_id).encode(), body, to_wire(SPOILT))
+    await stage.raw(OrderSubmitted.topic, None, body, to_wire(SPOILT))
+    await room.letters(6)
+    await room.query("UPDATE dead_letters SET received_at = now() - interval '8 days' RETURNING 1")
+    await stage.raw(OrderSubmitted.topic, b"esimka:young", body, to_wire(SPOILT))
+    ids = await room.letters(7)
+    assert await discard_ownerless(room.service.database, 9) == 0
+    assert len((await room.get("/dead-letters", state="waiting"))["items"]) == 7
+    settings = {"database_url": room.service.settings.database_url, "dead_letter_sealed_days": 7}
+    await stage.service(toy.build, Settings, **settings)
+
+    async def ended() -> Any:
+        return (await room.get("/log"))["items"]
+
+    log = await stage.eventually(ended)
+    gone = {item["id"]: item for item in (await room.get("/dead-letters", state="discarded"))["items"]}
+    assert {item["topic"] for item in gone.values()} == {OrderSubmitted.topic, BuyerContact.topic}
+    assert len(gone) == 4
+    assert {line["subject"] for line in log} == set(gone)
+    why = "nobody decided about it within 7 days, and no erasure would reach it"
+    assert {(line["who"], line["action"], line["reason"]) for line in log} == {("system", "dead-letter.discarded", why)}
+    assert {(item["decided_by"], item["decision"]) for item in gone.values()} == {("system", why)}
+    rows = await room.query("SELECT d::text FROM dead_letters d WHERE state = 'discarded'")
+    assert [canary for canary in CANARIES if canary in str(rows)] == []
+    assert await room.query("SELECT count(*) FROM dead_letters WHERE payload IS NOT NULL") == [(3,)]
+    waiting = {item["id"] for item in (await room.get("/dead-letters", state="waiting"))["items"]}
+    assert waiting == set(ids) - set(gone)
+    assert await discard_ownerless(room.service.database, 7) == 0
+    assert (await room.get("/log"))["items"] == log
+
+
+async def test_a_letter_in_somebodys_hands_is_left_to_them(enter: Any) -> None:
+    room = await enter()
+    [letter] = await spoil(room, kind=MAIL)
+    await room.query("UPDATE dead_letters SET received_at = now() - interval '31 days' RETURNING 1")
+    async with room.service.database.transaction() as tx:
+        assert await letters.take(tx, UUID(letter))
+        assert await discard_ownerless(room.service.database, 30) == 0
+    assert await discard_ownerless(room.service.database, 30) == 1
 
 
 async def test_a_letter_sealed_to_another_key_waits_and_says_so(enter: Any) -> None:

@@ -28,6 +28,7 @@ from shared.messaging.outbox import Outbox
 from shared.messaging.producer import Producer
 from shared.messaging.refusals import refusal
 from shared.messaging.relay import Relay
+from shared.operations.ageing import discard_ownerless
 from shared.operations.desk import Desk
 from shared.operations.redriving import Redriver
 from shared.operations.router import router as operations
@@ -270,6 +271,7 @@ class Service:
             try:
                 async with self.database.transaction("maintain") as tx:
                     await tx.execute("SELECT inbox_maintain(CAST(:today AS date), 7, 14)", today=tx.now.date())
+                await discard_ownerless(self.database, self.settings.dead_letter_sealed_days)
             except Exception as error:  # noqa: BLE001 - tried again within the hour, a week ahead of need
                 log.warning("maintenance_failed", error=error)
             await asyncio.sleep(_MAINTAIN_SECONDS)

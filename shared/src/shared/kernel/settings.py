@@ -42,6 +42,9 @@ class ServiceSettings(BaseSettings):
         0.0, ge=0, le=5, description="between batches; larger batches, later state, for services that nobody waits for"
     )
     dead_letter_limit: int = Field(100, ge=1, description="dead letters per minute before the consumer stops")
+    dead_letter_sealed_days: int = Field(
+        30, ge=1, description="a sealed dead letter that no buyer's erasure would reach is discarded after this"
+    )
     privacy_key: SecretStr | None = Field(
         None, description="the key by which ordering exports what this service holds of a buyer (PP 6.2)"
     )
