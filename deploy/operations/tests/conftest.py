@@ -197,7 +197,7 @@ class Operations:
 
     async def tidied(self) -> None:
         """Forget what is due, as the loop does every hour."""
-        await Tidier(self.service.database, timedelta(days=30)).tidy()
+        await Tidier(self.service.database, timedelta(days=30), timedelta(days=400)).tidy()
 
     async def evaluated(self) -> None:
         """Wait for an evaluation that has seen everything told until now."""

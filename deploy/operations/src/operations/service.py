@@ -36,7 +36,9 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     pages = TracePages(settings.trace_url_template)
     spans = Spans(http, settings.trace_api, pages)
     reading = Reading(service.database, hashes, pages, spans, settings.services)
-    service.runs(_evaluator(service, settings, http).run, Tidier(service.database, settings.keep).run)
+    service.runs(
+        _evaluator(service, settings, http).run, Tidier(service.database, settings.keep, settings.keep_audit).run
+    )
     service.serves(router(reading, settings.operations_keys))
     serve_pages(service, settings, reading, pages)
     return service

@@ -35,6 +35,9 @@ class Settings(SignInSettings):
         description='another time for invariants that may be broken for a while: {"paid_without_outcome": 600}',
     )
     keep_days: int = Field(90, ge=1, description="a fact is forgotten after this, an order with its last fact")
+    audit_keep_days: int = Field(
+        400, ge=31, description="an entry of the audit trail is deleted after this; the database refuses it for 30 days"
+    )
     oidc_viewer_role: str = Field("operations-viewer", description="whoever has it may look")
     oidc_operator_role: str = Field("operations-operator", description="whoever has it may act")
     trace_url_template: str | None = Field(
@@ -52,3 +55,8 @@ class Settings(SignInSettings):
     def keep(self) -> timedelta:
         """How long facts are remembered."""
         return timedelta(days=self.keep_days)
+
+    @property
+    def keep_audit(self) -> timedelta:
+        """How long the audit trail is."""
+        return timedelta(days=self.audit_keep_days)

@@ -40,14 +40,18 @@ DELETE FROM erasures WHERE requested_at < :before
   AND num_nulls(payments_at, provisioning_at, notifications_at, refunds_at) = 0
 """
 _VIOLATIONS = "DELETE FROM violations WHERE resolved_at < :before"
+_AUDIT = f"""
+DELETE FROM audit WHERE entry_id IN (SELECT entry_id FROM audit WHERE at < :before ORDER BY at LIMIT {_AT_ONCE})
+"""
 
 
 class Tidier:
     """A loop of the service."""
 
-    def __init__(self, database: Database, keep: timedelta) -> None:
+    def __init__(self, database: Database, keep: timedelta, keep_audit: timedelta) -> None:
         self._database = database
         self._keep = keep
+        self._keep_audit = keep_audit
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -61,12 +65,14 @@ class Tidier:
     async def tidy(self) -> None:
         """Forget everything that is due, a part at a time: a long transaction would hold up vacuum."""
         for statement in (_FACTS, _ORDERS, _BUYERS, _ERASURES, _VIOLATIONS):
-            while await self._forget(statement) >= _AT_ONCE:
-                pass  # a full part: there may be more
+            await self._forget(statement, self._keep)
         async with self._database.transaction("tidy") as tx:
             for statement in EXPIRED:
                 await tx.execute(statement, now=tx.now)
+        await self._forget(_AUDIT, self._keep_audit)
 
-    async def _forget(self, statement: str) -> int:
-        async with self._database.transaction("tidy") as tx:
-            return (await tx.execute(statement, before=tx.now - self._keep)).rowcount
+    async def _forget(self, statement: str, keep: timedelta) -> None:
+        forgotten = _AT_ONCE
+        while forgotten >= _AT_ONCE:  # a full part: there may be more
+            async with self._database.transaction("tidy") as tx:
+                forgotten = (await tx.execute(statement, before=tx.now - keep)).rowcount

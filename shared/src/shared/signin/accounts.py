@@ -19,6 +19,7 @@ _HASHER = PasswordHasher()
 #: Verified against where there is no such account, so that the answer takes as long.
 _NOBODY = _HASHER.hash("nobody has this password")
 _FIND = "SELECT password_hash, role FROM accounts WHERE name = :name AND disabled_at IS NULL"
+_EXISTS = "SELECT 1 FROM accounts WHERE name = :name"
 _ADD = """
 INSERT INTO accounts (name, password_hash, role, created_at) VALUES (%s, %s, %s, now())
 ON CONFLICT (name) DO UPDATE SET password_hash = EXCLUDED.password_hash, role = EXCLUDED.role, disabled_at = NULL
@@ -31,6 +32,11 @@ async def role_of(tx: Tx, name: str, password: str) -> str | None:
     row = (await tx.execute(_FIND, name=name)).one_or_none()
     right = await asyncio.to_thread(_verify, _NOBODY if row is None else row.password_hash, password)
     return None if row is None or not right else str(row.role)
+
+
+async def exists(tx: Tx, name: str) -> bool:
+    """Whether somebody made an account of this name, disabled or not."""
+    return (await tx.execute(_EXISTS, name=name)).first() is not None
 
 
 def _verify(hashed: str, password: str) -> bool:

@@ -28,7 +28,14 @@ _TAKE = "DELETE FROM oidc_sign_ins WHERE state_hash = :state AND expires_at > :n
 
 
 class NotSignedInError(Exception):
-    """The provider, or what came back from it, does not sign anybody in. The message is for the person."""
+    """The provider, or what came back from it, does not sign anybody in. The message is for the person.
+
+    `name`: whom the provider names, where it is sure and we are not.
+    """
+
+    def __init__(self, message: str, name: str | None = None) -> None:
+        super().__init__(message)
+        self.name = name
 
 
 @dataclass(slots=True, frozen=True)
@@ -131,7 +138,7 @@ class OpenId:
         for theirs, ours in self._provider.roles.items():
             if theirs in roles:
                 return Person(name, ours)
-        raise NotSignedInError(self._no_role)
+        raise NotSignedInError(self._no_role, name)
 
     async def _metadata(self, trace: str | None) -> dict[str, Any]:
         issuer = self._provider.issuer.rstrip("/")

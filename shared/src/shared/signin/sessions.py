@@ -83,12 +83,12 @@ class Sessions:
         await tx.insert(TABLES["sessions"], [row])
         self.set_cookie(response, self._cookie, token, self._lasts)
 
-    async def end(self, request: Request, response: Response) -> None:
-        """Sign out."""
+    async def end(self, tx: Tx, request: Request, response: Response) -> bool:
+        """Sign out; False where that was done meanwhile."""
         token = digest(request.cookies[self._cookie])
-        async with self._database.transaction() as tx:
-            await tx.execute("DELETE FROM sessions WHERE token_hash = :token", token=token)
+        ended = (await tx.execute("DELETE FROM sessions WHERE token_hash = :token", token=token)).rowcount
         self.drop_cookie(response, self._cookie)
+        return ended > 0
 
     def set_cookie(self, response: Response, name: str, value: str, lasts: timedelta) -> None:
         """A cookie that no script reads and no other site's form carries."""
@@ -107,22 +107,26 @@ class Sessions:
         response.delete_cookie(name, path=self._path)
 
 
-async def must_wait(tx: Tx, name: str, address: str) -> bool:
-    """Whether this name or this address has failed too often lately."""
-    for subject, most in ((f"name:{name}", _PER_NAME), (f"address:{address}", _PER_ADDRESS)):
+async def must_wait(tx: Tx, address: str, name: str | None = None) -> bool:
+    """Whether this address (or this name) has failed too often lately."""
+    for subject, most in _subjects(address, name):
         failures = (await tx.execute(_COUNT, subject=digest(subject), since=tx.now - _WINDOW)).scalar()
         if failures >= most:
             return True
     return False
 
 
-async def failed(tx: Tx, name: str, address: str) -> None:
-    """Remember a failure, of the name and of the address."""
+async def failed(tx: Tx, address: str, name: str | None = None) -> None:
+    """Remember a failure, of the address (and of the name)."""
     rows = [
-        {"attempt_id": uuid7(), "subject": digest(subject), "at": tx.now}
-        for subject in (f"name:{name}", f"address:{address}")
+        {"attempt_id": uuid7(), "subject": digest(subject), "at": tx.now} for subject, _ in _subjects(address, name)
     ]
     await tx.insert(TABLES["sign_in_attempts"], rows)
+
+
+def _subjects(address: str, name: str | None) -> list[tuple[str, int]]:
+    own = [] if name is None else [(f"name:{name}", _PER_NAME)]
+    return [*own, (f"address:{address}", _PER_ADDRESS)]
 
 
 def same_origin(request: Request) -> None:

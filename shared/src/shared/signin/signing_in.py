@@ -7,10 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 
-from shared.signin.accounts import role_of
-from shared.signin.door import Door
+from shared.signin.accounts import exists, role_of
+from shared.signin.door import Door, address_of
 from shared.signin.rendering import redirect
-from shared.signin.sessions import failed, foreign, must_wait, same_origin
+from shared.signin.sessions import foreign, must_wait, same_origin
 
 _WRONG = "Name or password is wrong."
 _WAIT = "Too many attempts. Please wait a quarter of an hour."
@@ -28,7 +28,7 @@ def router(door: Door) -> APIRouter:
     @routes.post(door.site.sign_in)
     async def sign_in(
         request: Request,
-        name: Annotated[str, Form(max_length=200)],
+        name: Annotated[str, Form(max_length=200, pattern=r"^[^\x00]*$")],
         password: Annotated[str, Form(max_length=1000)],
         token: Annotated[str, Form()],
     ) -> Response:
@@ -37,21 +37,21 @@ def router(door: Door) -> APIRouter:
         same_origin(request)
         if not hmac.compare_digest(request.cookies.get(door.form_cookie, "").encode(), token.encode()):
             raise foreign()
-        address = request.client.host if request.client else "unknown"
+        address = address_of(request)
         async with door.database.transaction() as tx:
-            if await must_wait(tx, name, address):
+            if await must_wait(tx, address, name):
                 return door.form(HTTPStatus.TOO_MANY_REQUESTS, _WAIT, name)
             role = await role_of(tx, name, password)
             if role is None:
-                await failed(tx, name, address)
+                await door.wrong_password(tx, name, address, known=await exists(tx, name))
                 return door.form(HTTPStatus.FORBIDDEN, _WRONG, name)
         return await door.enter(name, role, "password")
 
     @routes.post(f"{door.site.base}/sign-out")
     async def sign_out(request: Request, csrf: Annotated[str, Form()]) -> Response:
-        await door.sessions.acting(request, csrf)
+        session = await door.sessions.acting(request, csrf)
         response = redirect(door.site.sign_in)
-        await door.sessions.end(request, response)
+        await door.leave(request, response, session)
         return response
 
     return routes

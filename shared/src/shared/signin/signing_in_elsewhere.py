@@ -11,6 +11,7 @@ from shared.signin.oidc import LASTS, NotSignedInError, OpenId, keep, take
 from shared.signin.rendering import redirect
 
 _NOT_BEGUN = "The sign-in did not begin in this browser, or was given up."
+_NOBODY = "The sign-in provider sent nobody back: it refused, or the sign-in was given up."
 
 
 def router(door: Door, openid: OpenId) -> APIRouter:
@@ -32,14 +33,16 @@ def router(door: Door, openid: OpenId) -> APIRouter:
 
     @routes.get(f"{door.site.base}/oidc/callback")
     async def callback(request: Request, state: str = "", code: str = "") -> Response:
-        if not code or not hmac.compare_digest(request.cookies.get(state_cookie, "").encode(), state.encode()):
+        if not state or not hmac.compare_digest(request.cookies.get(state_cookie, "").encode(), state.encode()):
             return door.form(HTTPStatus.FORBIDDEN, _NOT_BEGUN)
+        if not code:
+            return await door.not_confirmed(request, _NOBODY)
         try:
             async with door.database.transaction() as tx:
                 begun = await take(tx, state)
             person = await openid.finish(begun, code, door.database.clock.now(), request.state.trace)
         except NotSignedInError as error:
-            return door.form(HTTPStatus.FORBIDDEN, str(error))
+            return await door.not_confirmed(request, str(error), error.name)
         response = await door.enter(person.name, person.role, "openid")
         door.sessions.drop_cookie(response, state_cookie)
         return response

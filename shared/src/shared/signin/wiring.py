@@ -6,18 +6,18 @@ from fastapi.responses import Response
 
 from shared.kernel.service import Service
 from shared.signin import signing_in, signing_in_elsewhere
-from shared.signin.door import Door, SignedIn
+from shared.signin.door import Door, Journal
 from shared.signin.oidc import OpenId
 from shared.signin.rendering import Pages, redirect
 from shared.signin.sessions import Sessions, SignedOutError
 from shared.signin.site import Access
 
 
-def serve_sign_in(service: Service, pages: Pages, access: Access, signed_in: SignedIn) -> Sessions:
-    """Serve a site's sign-in, style and icon. `signed_in` writes to the audit trail."""
+def serve_sign_in(service: Service, pages: Pages, access: Access, journal: Journal) -> Sessions:
+    """Serve a site's sign-in, style and icon. `journal` writes to the audit trail."""
     site = pages.site
     sessions = Sessions(service.database, site, access)
-    door = Door(service.database, pages, sessions, signed_in, openid=access.provider is not None)
+    door = Door(service.database, pages, sessions, journal, openid=access.provider is not None)
     if access.provider is not None:
         http = httpx.AsyncClient(timeout=10, trust_env=False)
         service.closes(http.aclose)

@@ -88,6 +88,9 @@ def outcome(told: dict[str, Any] | None) -> str:
     """An outcome of the audit trail in a few words."""
     if told is None:
         return "unknown"
+    if "refused" in told:
+        further = f"; further ones {told['further']}" if "further" in told else ""
+        return f"refused by {told['means']}: {told['refused']}{further}"
     if "means" in told:
         return f"by {told['means']}"
     if "services" not in told:

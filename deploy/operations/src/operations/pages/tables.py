@@ -10,7 +10,8 @@ from shared.spine import timestamp
 sign_in_tables(metadata)
 
 #: Who did what, to what, and why. Written before it is done; `outcome` is filled in after it, once, and nothing else
-#: can be changed. No outcome: it was begun, and nobody knows how it ended. No personal data.
+#: can be changed, nor anything deleted for 30 days. No outcome: it was begun, and nobody knows how it ended. No
+#: personal data: a name that nobody has is there as a fingerprint.
 audit = Table(
     "audit",
     metadata,

@@ -2,13 +2,22 @@
 
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from operations.hashes import NameFingerprints
+from operations.pages.rendering import PAGES
 from operations.pages.tables import audit
 from shared.database import Database, Tx
 from shared.ids import uuid7
+from shared.signin.door import Journal, Refusal
 
+_REFUSED = "sign_in_refused"
+#: So many refused sign-ins are written within the window: whoever tries names from many addresses fills no table.
+_MOST, _WINDOW = 50, timedelta(hours=1)
+_ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext('audit.sign_in_refused'))"
+_LATELY = "SELECT count(*) FROM audit WHERE what = :what AND at > :since"
 _FINISH = "UPDATE audit SET outcome = CAST(:outcome AS jsonb) WHERE entry_id = :entry AND outcome IS NULL"
 _PAGE = """
 SELECT entry_id, at, who, what, subject, reason, outcome FROM audit
@@ -37,9 +46,27 @@ async def record(
     return entry
 
 
-async def signed_in(tx: Tx, who: str, means: str) -> None:
-    """Somebody came in."""
-    await record(tx, who, "signed_in", outcome={"means": means})
+def journal(fingerprints: NameFingerprints) -> Journal:
+    """What sign-in tells the trail: who came in, who was refused, who went."""
+
+    async def signed_in(tx: Tx, who: str, means: str) -> None:
+        await record(tx, who, "signed_in", outcome={"means": means})
+
+    async def refused(tx: Tx, refusal: Refusal) -> None:
+        await tx.execute(_ONE_AT_A_TIME)
+        before = (await tx.execute(_LATELY, what=_REFUSED, since=tx.now - _WINDOW)).scalar()
+        if before >= _MOST:
+            return
+        nobody = fingerprints.of(refusal.typed) if refusal.typed else "(unknown)"
+        outcome = {"refused": refusal.why, "means": refusal.means}
+        if before == _MOST - 1:
+            outcome["further"] = f"not written before the hour of these {_MOST} is over"
+        await record(tx, refusal.who or f"{PAGES.site.kind}:{nobody}", _REFUSED, outcome=outcome)
+
+    async def signed_out(tx: Tx, who: str) -> None:
+        await record(tx, who, "signed_out", outcome={"session": "ended"})
+
+    return Journal(signed_in, refused, signed_out)
 
 
 class Trail:

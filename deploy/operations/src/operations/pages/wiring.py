@@ -8,11 +8,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
+from operations.hashes import NameFingerprints
 from operations.pages import history, letters, orders, overview, stuck
 from operations.pages.hands import Hands
 from operations.pages.rendering import BASE, PAGES, page
 from operations.pages.room import OPERATOR, VIEWER, Room
-from operations.pages.trail import Trail, signed_in
+from operations.pages.trail import Trail, journal
 from operations.reading import Reading
 from operations.services_client import ServicesClient
 from operations.settings import Settings
@@ -28,7 +29,7 @@ _TITLES = {403: "Not allowed", 404: "Not found", 422: "Something is missing"}
 def serve_pages(service: Service, settings: Settings, reading: Reading, traces: TracePages) -> None:
     """Add the operations page to the service."""
     access = settings.access({settings.oidc_operator_role: OPERATOR, settings.oidc_viewer_role: VIEWER})
-    sessions = serve_sign_in(service, PAGES, access, signed_in)
+    sessions = serve_sign_in(service, PAGES, access, journal(NameFingerprints(settings.search_key)))
     client = ServicesClient(settings.services, settings.operations_key, service.tracing)
     service.closes(client.close)
     room = Room(service.database, sessions, client, traces)

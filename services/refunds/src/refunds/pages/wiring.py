@@ -9,13 +9,14 @@ from refunds.pages.rendering import PAGES
 from refunds.settings import Settings
 from shared.database import Tx
 from shared.kernel.service import Service
+from shared.signin.door import Journal
 from shared.signin.wiring import serve_sign_in
 
 
 def serve_pages(service: Service, settings: Settings, desk: Desk) -> None:
     """Add the agents' pages to a service."""
     access = settings.access({settings.oidc_supervisor_role: "supervisor", settings.oidc_agent_role: "agent"})
-    sessions = serve_sign_in(service, PAGES, access, _signed_in)
+    sessions = serve_sign_in(service, PAGES, access, Journal(_signed_in))
     service.serves(
         queue.router(service.database, desk, sessions),
         case.router(service.database, desk, sessions, timedelta(minutes=settings.observation_minutes)),
