@@ -1,0 +1,99 @@
+"""People sign in at their organisation: with a role they come in, without they are refused; the trail tells of both."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+from shared.testing.openid import Provider, openid_provider
+
+TOLD = "SELECT what, who, outcome FROM audit ORDER BY entry_id"
+OPERATOR = {"preferred_username": "dina", "roles": ["operations-viewer", "operations-operator", "other"]}
+
+
+@pytest.fixture
+async def provider() -> AsyncIterator[Provider]:
+    async with openid_provider("operations", OPERATOR) as made:
+        yield made
+
+
+@pytest.fixture
+async def site(console: Any, provider: Provider) -> AsyncIterator[tuple[Any, httpx.AsyncClient]]:
+    running = await console(**provider.settings)
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.service.port}", trust_env=False) as client:
+        yield running, client
+
+
+async def test_whoever_has_a_role_comes_in_and_goes(provider: Provider, site: Any) -> None:
+    running, client = site
+    answer = await provider.sign_in(client, "/console")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/console"), answer.text
+    page = (await client.get("/console/audit")).text
+    assert "dina (operator)" in page
+    csrf = page.partition('name="csrf" value="')[2].partition('"')[0]
+    assert (await client.post("/console/sign-out", data={"csrf": csrf})).status_code == 303
+    assert (await client.get("/console")).headers["location"] == "/console/sign-in"
+    provider.claims = {"preferred_username": "vera", "roles": "operations-viewer"}
+    await provider.sign_in(client, "/console")
+    assert "vera (viewer)" in (await client.get("/console/audit")).text
+    told = await running.rows(TOLD)
+    assert [(row["what"], row["who"]) for row in told] == [
+        ("signed_in", "staff:dina"),
+        ("signed_out", "staff:dina"),
+        ("signed_in", "staff:vera"),
+    ]
+    assert told[0]["outcome"] == {"means": "openid"}
+
+
+async def test_whoever_has_no_role_is_refused_by_name(provider: Provider, site: Any) -> None:
+    running, client = site
+    provider.claims = {"preferred_username": "mallory", "roles": ["other"]}
+    answer = await provider.sign_in(client, "/console")
+    assert answer.status_code == 403
+    assert "nobody has given you a role here yet" in answer.text
+    assert (await client.get("/console")).headers["location"] == "/console/sign-in"
+    assert await running.rows("SELECT 1 FROM sessions") == []
+    [entry] = await running.rows(TOLD)
+    assert (entry["what"], entry["who"]) == ("sign_in_refused", "staff:mallory")
+    assert entry["outcome"]["means"] == "openid"
+    assert "nobody has given you a role" in entry["outcome"]["refused"]
+    provider.claims = OPERATOR
+    await provider.sign_in(client, "/console")
+    page = (await client.get("/console/audit")).text
+    assert "mallory" in page
+    assert "refused by openid: You are known, but" in page
+
+
+async def test_what_nobody_vouches_for_is_told_without_a_name(provider: Provider, site: Any) -> None:
+    running, client = site
+    provider.claims = {**OPERATOR, "preferred_username": "forged", "nonce": "another"}
+    assert (await provider.sign_in(client, "/console")).status_code == 403
+    provider.claims = {"preferred_username": "two\nlines", "roles": []}
+    assert (await provider.sign_in(client, "/console")).status_code == 403
+    begun = await client.get("/console/oidc/start")
+    state = provider.returned(begun).partition("state=")[2]
+    refused = await client.get("/console/oidc/callback", params={"error": "access_denied", "state": state})
+    assert refused.status_code == 403
+    told = await running.rows(TOLD)
+    assert [row["what"] for row in told] == ["sign_in_refused"] * 3
+    assert told[0]["who"] == told[2]["who"] == "staff:(unknown)"
+    assert told[1]["who"].startswith("staff:#")
+    assert "forged" not in str(told)
+    assert "did not confirm" in told[0]["outcome"]["refused"]
+    assert "refused, or the sign-in was given up" in told[2]["outcome"]["refused"]
+
+
+async def test_what_did_not_begin_here_and_what_has_to_wait_writes_nothing(provider: Provider, site: Any) -> None:
+    running, client = site
+    for query in ("", "?code=x", "?code=x&state=", "?code=x&state=invented"):
+        assert (await client.get(f"/console/oidc/callback{query}")).status_code == 403
+    assert await running.rows(TOLD) == []
+    client.cookies.set("operations_oidc", "invented", path="/console")
+    for _ in range(33):
+        assert (await client.get("/console/oidc/callback?code=x&state=invented")).status_code == 403
+    assert len(await running.rows(TOLD)) == 30
+    client.cookies.clear()
+    provider.claims = OPERATOR
+    answer = await provider.sign_in(client, "/console")
+    assert answer.status_code == 303, "whom the provider confirms comes in all the same"
