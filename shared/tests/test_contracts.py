@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.contracts import EVENTS, OrderPaid
-from shared.contracts.schemas import breaks, committed, schema_of
+from shared.contracts.compatibility import breaks
+from shared.contracts.schemas import committed, schema_of
 from shared.database import Outgoing
 from shared.ids import uuid7, uuid7_floor
 from shared.messaging.cloudevents import (
@@ -57,6 +58,9 @@ def test_an_optional_field_may_be_added() -> None:
         (lambda s: s["properties"]["invoice_id"].update(type="integer"), "type was"),
         (lambda s: s["$defs"]["Money"]["properties"]["amount"].update(type="string"), "paid.amount"),
         (lambda s: s["properties"]["kind"].update(enum=["esim"]), "enum was"),
+        (lambda s: s["required"].append("iccid"), "now required"),
+        (lambda s: s["properties"]["invoice_id"].update(maxLength=5), "maxLength was"),
+        (lambda s: s.update(additionalProperties=False), "additionalProperties was"),
     ],
 )
 def test_changes_that_break_the_other_side_are_found(change: Any, word: str) -> None:

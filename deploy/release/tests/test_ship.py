@@ -1,5 +1,6 @@
 """The release script, in a clone of its own: what it refuses, what it leaves behind."""
 
+import json
 import subprocess
 from collections.abc import Sequence
 from datetime import date
@@ -9,8 +10,8 @@ import pytest
 
 from local_stack.paths import WORK_TREE
 from release import changelog
-from release.history import NAMES, NoHistoryError, export, git, last_release
-from release.interfaces import path_of
+from release.history import NAMES, NoHistoryError, export, git, last_release, record
+from release.interfaces import path_of, text
 from release.ship import RefusedError, objections, ship
 
 SERVICE = "ordering"
@@ -88,6 +89,24 @@ def test_what_is_not_released_leaves_nothing_behind(clone: Path, reason: str) ->
         with pytest.raises(RefusedError):
             ship(SERVICE, version, root=clone, run=failing if reason == "failing tests" else passing)
     assert state(clone) == before
+
+
+def test_a_break_of_http_is_refused_until_it_is_meant_and_then_for_one_release(clone: Path) -> None:
+    path = path_of(SERVICE, "openapi", clone)
+    document = json.loads(path.read_text())
+    document["paths"]["/storefront"].pop("get")
+    path.write_text(text(document))
+    git("commit", "--quiet", "--all", "--message", "A break", root=clone)
+    before = state(clone)
+    with pytest.raises(RefusedError) as refused:
+        ship(SERVICE, "1.7.0", root=clone, run=passing)
+    assert refused.value.args == ("GET /storefront: gone",)
+    assert state(clone) == before
+    with record(SERVICE, clone).open("a") as file:
+        file.write('\n[breaks]\n"GET /storefront" = "asked by nobody since 1.0.1"\n')
+    git("commit", "--quiet", "--all", "--message", "It is meant", root=clone)
+    ship(SERVICE, "1.7.0", root=clone, run=passing, say=lambda _line: None)
+    assert "breaks" not in record(SERVICE, clone).read_text()
 
 
 def test_a_shallow_clone_is_told_what_it_lacks(clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,8 +16,9 @@ from release.history import python_path
 from release.samples import values
 from shared.contracts import EVENTS
 from shared.contracts.base import Event
+from shared.contracts.compatibility import breaks
 from shared.contracts.examples import EXAMPLES
-from shared.contracts.schemas import breaks, schema_of
+from shared.contracts.schemas import schema_of
 
 Schema = dict[str, Any]
 SAMPLES = 12

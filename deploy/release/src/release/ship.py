@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from local_stack.paths import WORK_TREE
-from release import changelog, contracts, interfaces
+from release import callers, changelog, contracts, interfaces
 from release.history import NAMES, NoHistoryError, Release, export, git, last_release, record
 
 _VERSION = re.compile(r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)$")
@@ -18,7 +18,7 @@ _VERSION = re.compile(r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)$")
 _INSTALLED = re.compile(r'^appVersion: ".*"$', re.MULTILINE)
 _STATED = re.compile(r'^version = "[^"]+"$', re.MULTILINE)
 _RECORD = """\
-# The last release: what the contracts, the migrations and the mixed-version test of today are held against.
+# The last release: what the contracts, HTTP, the migrations and the mixed-version test of today are held against.
 # Written by `make release`; see deploy/release/README.md.
 version = "{version}"
 commit = "{commit}"
@@ -52,7 +52,7 @@ def ship(
     """
     if found := list(objections(service, version, root)):
         raise RefusedError(*found)
-    say(f"{service} {version}: the tree is clean, the changelog says what is new, contracts are kept")
+    say(f"{service} {version}: the tree is clean, the changelog says what is new, contracts and HTTP are kept")
     (run or _pytest)(tests_of(service))
     if dry_run:
         say(f"{service} {version} can be released; this was a dry run, nothing is changed")
@@ -65,7 +65,7 @@ def ship(
 
 
 def objections(service: str, version: str, root: Path = WORK_TREE) -> Iterator[str]:
-    """What speaks against the release, as far as it can be seen without running anything."""
+    """What speaks against the release, as far as it can be seen without running its tests."""
     if service not in NAMES:
         yield f"there is no service {service!r}, but {', '.join(NAMES)}"
         return
@@ -83,11 +83,13 @@ def objections(service: str, version: str, root: Path = WORK_TREE) -> Iterator[s
         changelog.unreleased(_changelog(service, root).read_text(encoding="utf-8"))
     except changelog.EmptyChangelogError as error:
         yield f"services/{service}/CHANGELOG.md: {error}"
-    yield from _broken_promises(root)
+    yield from _broken_promises(service, root)
 
 
-def _broken_promises(root: Path) -> Iterator[str]:
-    """Whoever runs a last release must go on understanding what the new one says, and be understood."""
+def _broken_promises(service: str, root: Path) -> Iterator[str]:
+    """Whoever runs a last release must go on understanding what the new one says, and be understood; so must whoever
+    called this service's.
+    """
     try:
         trees = [export(commit, root) for commit in sorted({last_release(name, root).commit for name in NAMES})]
     except NoHistoryError as error:
@@ -95,6 +97,10 @@ def _broken_promises(root: Path) -> Iterator[str]:
         return
     for tree in trees:
         yield from contracts.changes(contracts.released_schemas(tree), contracts.of_now())
+    meant = callers.intended(service, root)
+    for thing, problem in callers.broken(service, export(last_release(service, root).commit, root), root):
+        if not meant.get(thing):
+            yield f"{thing}: {problem}"
 
 
 def _release(service: str, version: str, root: Path) -> Release:

@@ -1,0 +1,169 @@
+"""Whether a changed JSON Schema can live beside the old one: what either side could not survive that stays as it was.
+
+What is written now has old readers (events, answers), what was written then is read now (events, requests). A reader
+ignores fields that it does not know, unless its schema forbids them (`additionalProperties: false`).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Schema = dict[str, Any]
+#: The place in the value (`buyer.phones[].number`, empty for all of it), and what is wrong with it.
+Difference = tuple[str, str]
+#: Whose schema reads what the other one's writes.
+Reader = Literal["old", "new"]
+_Seen = frozenset[tuple[str, str]]
+#: A reader's word means that whatever is written was written under the same.
+_SAME = ("format", "pattern", "multipleOf", "uniqueItems", "not", "allOf")
+_UPPER = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
+_LOWER = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
+
+
+def breaks(old: Schema, new: Schema) -> list[str]:
+    """What in `new` an old reader (of new events) or an old writer (of old events) could not survive."""
+    return [f"{place or 'body'}: {problem}" for place, problem in differences(old, new)]
+
+
+def differences(
+    old: Schema,
+    new: Schema,
+    readers: Sequence[Reader] = ("old", "new"),
+    *,
+    place: str = "",
+    roots: tuple[Schema, Schema] | None = None,
+) -> list[Difference]:
+    """What these readers could not live with, each thing once. References lead into `roots`, the schemas themselves
+    where none are given; `place` is what the schemas describe.
+    """
+    old_root, new_root = roots or (old, new)
+    found = (_Comparison(old_root, new_root, one).of(old, new, place, frozenset()) for one in readers)
+    return list(dict.fromkeys(difference for one in found for difference in one))
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    old_root: Schema
+    new_root: Schema
+    reader: Reader
+
+    def of(self, old: Schema, new: Schema, place: str, seen: _Seen) -> Iterator[Difference]:
+        """Every alternative that is written must be one that is read; told is what keeps it from the likest."""
+        if "$ref" in old and "$ref" in new:
+            pair = (old["$ref"], new["$ref"])
+            if pair in seen:  # a schema that contains itself
+                return
+            seen |= {pair}
+        written, read = self._sides(list(_alternatives(old, self.old_root)), list(_alternatives(new, self.new_root)))
+        for one in written:
+            tries = [(other, list(self._one(*self._sides(one, other), place, seen))) for other in read]
+            yield from min(tries, key=lambda tried: (tried[0].get("type") != one.get("type"), len(tried[1])))[1]
+
+    def _sides(self, one: Any, other: Any) -> tuple[Any, Any]:
+        """(old, new) as (written, read), and the reverse."""
+        return (other, one) if self.reader == "old" else (one, other)
+
+    def _one(self, old: Schema, new: Schema, place: str, seen: _Seen) -> Iterator[Difference]:
+        written, read = self._sides(old, new)
+        yield from self._fields(old, new, place, seen)
+        for word in _narrower(written, read):
+            yield place, f"{word} was {old.get(word)!r}, is {new.get(word)!r}"
+        for word, at in (("items", f"{place}[]"), ("propertyNames", f"{place}{{}}")):
+            if word in written and word in read:
+                yield from self.of(old[word], new[word], at, seen)
+            elif word in read:
+                yield place, f"{word} was {old.get(word)!r}, is {new.get(word)!r}"
+        if len(old.get("prefixItems", ())) != len(new.get("prefixItems", ())):
+            yield place, "is of another length"
+        for number, (one, other) in enumerate(
+            zip(old.get("prefixItems", ()), new.get("prefixItems", ()), strict=False)
+        ):
+            yield from self.of(one, other, f"{place}[{number}]", seen)
+        yield from self._other_fields(old, new, place, seen)
+
+    def _fields(self, old: Schema, new: Schema, place: str, seen: _Seen) -> Iterator[Difference]:
+        old_fields, new_fields = old.get("properties", {}), new.get("properties", {})
+        old_required, new_required = set(old.get("required", ())), set(new.get("required", ()))
+        for name, part in old_fields.items():
+            at = _inside(place, name)
+            if name not in new_fields:
+                yield at, "removed, old readers need it" if self.reader == "old" else "removed, old writers send it"
+                continue
+            yield from self.of(part, new_fields[name], at, seen)
+            if self.reader == "old" and name in old_required - new_required:
+                yield at, "no longer always there, old readers need it"
+            if self.reader == "new" and name in new_required - old_required:
+                yield at, "now required, old writers may leave it out"
+        if self.reader == "new":
+            for name in sorted(new_required - set(old_fields)):
+                yield _inside(place, name), "newly required, old writers do not send it"
+
+    def _other_fields(self, old: Schema, new: Schema, place: str, seen: _Seen) -> Iterator[Difference]:
+        """Fields without a name of their own in the schema."""
+        old_rule, new_rule = old.get("additionalProperties", True), new.get("additionalProperties", True)
+        written, read = self._sides(old_rule, new_rule)
+        if isinstance(written, dict) and isinstance(read, dict):
+            yield from self.of(old_rule, new_rule, _inside(place, "*"), seen)
+        elif read not in (True, {}) and written is not False:
+            yield place, f"additionalProperties was {old_rule!r}, is {new_rule!r}"
+        if read is False and self.reader == "old":
+            for name in sorted(set(new.get("properties", ())) - set(old.get("properties", ()))):
+                yield _inside(place, name), "new, old readers refuse what they do not know"
+
+
+def _narrower(written: Schema, read: Schema) -> Iterator[str]:
+    """The words by which the reader takes less than is written."""
+    if (types := _types(read)) and (not (said := _types(written)) or said - types - _included(types)):
+        yield "type"
+    values = _values(read)
+    if values is not None and (
+        (said_values := _values(written)) is None or any(one not in values for one in said_values)
+    ):
+        yield "const" if "const" in read else "enum"
+    yield from (word for word in _SAME if read.get(word) and written.get(word) != read[word])
+    yield from (word for word in _UPPER if word in read and not written.get(word, read[word] + 1) <= read[word])
+    yield from (word for word in _LOWER if word in read and not written.get(word, read[word] - 1) >= read[word])
+
+
+def _types(schema: Schema) -> set[str]:
+    """Empty for a schema that takes any."""
+    said = schema.get("type", ())
+    return {said} if isinstance(said, str) else set(said)
+
+
+def _included(types: set[str]) -> set[str]:
+    return {"integer"} if "number" in types else set()
+
+
+def _values(schema: Schema) -> list[Any] | None:
+    """The closed set of values, or None."""
+    if "const" in schema:
+        return [schema["const"]]
+    found: list[Any] | None = schema.get("enum")
+    return found
+
+
+def _alternatives(schema: Schema, root: Schema) -> Iterator[Schema]:
+    """What a schema allows, one by one, without references at their top."""
+    while "$ref" in schema:
+        schema = _follow(schema["$ref"], root)
+    choices = schema.get("anyOf") or schema.get("oneOf")
+    if not choices:
+        yield schema
+        return
+    around = {word: said for word, said in schema.items() if word not in ("anyOf", "oneOf")}
+    for one in choices:
+        for alternative in _alternatives(one, root):
+            yield around | alternative
+
+
+def _follow(reference: str, root: Schema) -> Schema:
+    """What a JSON Pointer in this document (RFC 6901) leads to."""
+    found: Mapping[str, Any] = root
+    for word in reference.removeprefix("#/").split("/"):
+        found = found[word.replace("~1", "/").replace("~0", "~")]
+    return dict(found)
+
+
+def _inside(place: str, name: str) -> str:
+    return f"{place}.{name}" if place else name
