@@ -48,8 +48,7 @@ demo: $(INSTALLED) ## the guided tour: acts on a stack of its own
 test: $(INSTALLED) ## all tests (ARGS="-k pattern" narrows them)
 	@$(PYTHON) -m local_stack fetch --zipkin
 	@$(PYTHON) -m charts --fetch
-	@# Two runs, each with servers of its own. After 1,900 tests' topics on the same broker the whole product's tests
-	@# did not get ready in time; why is not known.
+	@# Two runs, each with servers of its own: the whole product's processes live as long as a run does.
 	@# Where ARGS select, one of the two may have nothing to run (exit code 5).
 	@status=0; for part in "shared services deploy" "tests"; do \
 		$(PYTHON) -m pytest -n 2 --dist loadgroup $(ARGS) $$part || \

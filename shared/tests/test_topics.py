@@ -12,6 +12,8 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic  # type:
 from shared.contracts import BuyerContact, OrderPaid, OrderSubmitted
 from shared.messaging.topics import create_topics
 from shared.testing.backends import backends
+from shared.testing.facts import paid
+from shared.testing.stage import Stage
 
 DAY = timedelta(days=1)
 #: `log.retention.check.interval.ms` and `file.delete.delay.ms` as brokers have them by default.
@@ -26,6 +28,19 @@ def prefix() -> Iterator[str]:
     ours = [name for name in admin.list_topics(timeout=20).topics if name.startswith(made)]
     for future in admin.delete_topics(ours).values():
         future.result(20)
+
+
+async def test_a_test_leaves_no_topics_to_the_broker() -> None:
+    stage = Stage()
+    await stage.publish(paid())
+    there = AdminClient(backends().kafka.librdkafka())
+    assert stage.prefix + OrderPaid.topic in there.list_topics(timeout=20).topics
+    await stage.close()
+
+    async def gone() -> bool:
+        return not any(name.startswith(stage.prefix) for name in there.list_topics(timeout=20).topics)
+
+    await stage.eventually(gone)  # the broker tells clients a moment after it has answered
 
 
 def settings(topic: str) -> dict[str, str]:

@@ -194,8 +194,10 @@ class Stage:
         await self._stack.aclose()
         await self._producer.stop()
         if self._topics:
+            # Waited for: a client that ends sends nothing more, and the broker keeps files open for every topic.
             admin = AdminClient(self.kafka.librdkafka())
-            admin.delete_topics([self.prefix + topic for topic in self._topics])
+            gone = admin.delete_topics([self.prefix + topic for topic in self._topics]).values()
+            await asyncio.gather(*(asyncio.wrap_future(one) for one in gone))
 
 
 async def _is_ready(service: Service) -> bool:
