@@ -184,6 +184,7 @@ async def test_a_record_that_is_no_order_is_discarded_and_tells_nothing_of_its_b
     assert "still unreadable (unknown_version)" in unread.out
     done = await operator.fulfil("dead-letters", "discard", letter["id"], "--reason", "the shop sends it anew")
     assert (done.code, done.out) == (0, f"discarded  {letter['id']}  ordering\n1 discarded, 0 not.\n")
+    assert "deleted with the decision" in (await operator.fulfil("dead-letters", "show", letter["id"])).out
     assert (await operator.fulfil("status")).code == 0
     assert "the shop sends it anew" in (await operator.fulfil("log", "--service", "ordering")).out
     [kept] = await product.query("ordering", "SELECT payload IS NULL, state FROM dead_letters")

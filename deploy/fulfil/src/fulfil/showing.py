@@ -74,7 +74,9 @@ def letter(one: Mapping[str, Any]) -> None:
         if value:
             table.add_row(name, escape(value))
     console().print(table)
-    if one["sealed"]:
+    if one["sealed"] and one["decided_at"]:
+        print("What was sealed was deleted with the decision, and fingerprints stand for what the sender chose.")
+    elif one["sealed"]:
         print("The payload is sealed: it may hold personal data. A redrive opens it inside the service, for itself.")
     elif isinstance(one["payload"], str):
         print(f"payload (no JSON)\n{one['payload']!r}")

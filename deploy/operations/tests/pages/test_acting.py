@@ -93,6 +93,7 @@ async def test_a_letter_is_looked_at_and_discarded(console: Any, look: Any) -> N
             assert "anna" not in text
             if "Sealed: it may hold personal data" in text:
                 await look(page, "letter-sealed")
+                sealed = letter
                 continue
             await look(page, "letter")
             assert str(fact.order_id) in text
@@ -101,8 +102,16 @@ async def test_a_letter_is_looked_at_and_discarded(console: Any, look: Any) -> N
             await page.fill("#words", "a test order")
             await page.click('role=button[name="Discard 1"]')
             await page.wait("text=1 of 1 discarded")
-    states = [row["state"] for row in await running.of_toy("SELECT state FROM dead_letters ORDER BY state")]
-    assert states == ["discarded", "waiting"]
+        states = [row["state"] for row in await running.of_toy("SELECT state FROM dead_letters ORDER BY state")]
+        assert states == ["discarded", "waiting"]
+        await page.goto(running.url(f"/dead-letters/{TOY}/{sealed}"))
+        await page.click("text=Discard…")
+        await page.wait("text=This would discard 1.")
+        await page.fill("#words", "it says nothing")
+        await page.click('role=button[name="Discard 1"]')
+        await page.wait("text=1 of 1 discarded")
+        await page.goto(running.url(f"/dead-letters/{TOY}/{sealed}"))
+        assert "It was sealed, and deleted with the decision." in await page.text()
 
 
 async def test_parked_work_is_tried_now_from_the_page_of_its_order(console: Any, look: Any) -> None:
