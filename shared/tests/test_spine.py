@@ -16,7 +16,7 @@ from shared.testing.facts import contact, paid
 from shared.testing.stage import Stage
 from shared.testing.toy import service as toy
 from shared.testing.toy.settings import Settings
-from shared.work import Item, Later, NeedsPersonError, NotNow, Unknown
+from shared.work import Item, Later, NeedsPersonError, NotNow, Unknown, board
 
 ENVELOPE = {"ce_specversion": "1.0", "ce_id": "1"}
 
@@ -246,6 +246,29 @@ async def test_two_instances_share_the_work_and_do_it_once(stage: Stage) -> None
     await stage.events(QrDelivered, count=300)
     assert await rows(first, "SELECT count(*), sum(handled) AS h, sum(recorded) AS r FROM seen") == [(300, 300, 300)]
     assert len(await stage.all_events(QrDelivered)) == 300
+
+
+async def test_what_found_no_room_is_taken_as_soon_as_there_is_some(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More than a process holds at once waits in the table; nobody waits for the next poll to go on with it."""
+    for pause in ("_POLL_SECONDS", "_LONGEST_PAUSE"):
+        monkeypatch.setattr(board, pause, 3600.0)
+    go_on = asyncio.Event()
+
+    async def call(_item: Item) -> None:
+        await go_on.wait()
+
+    service = await stage.service(lambda settings: toy.build(settings, call=call), Settings)
+    await stage.publish(*[paid() for _ in range(2500)])
+
+    async def all_there() -> bool:
+        return await count(service, "SELECT count(*) FROM work") == 2500
+
+    await stage.eventually(all_there)
+    assert await count(service, "SELECT count(*) FROM work WHERE owner IS NULL") >= 1000
+    go_on.set()
+    assert len(await stage.events(QrDelivered, count=2500)) == 2500
 
 
 async def test_a_lost_lease_fences_the_result(stage: Stage) -> None:

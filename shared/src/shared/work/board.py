@@ -209,8 +209,11 @@ class Board:
     async def _claim(self, lane: Lane) -> None:
         while True:
             await lane.pause(_LONGEST_PAUSE)
+            if self._stopping or not self._alive():
+                continue
             room = lane.room()
-            if not room or self._stopping or not self._alive():
+            if not room:
+                lane.full()
                 continue
             try:
                 async with self._database.transaction("lease") as tx:
@@ -227,7 +230,7 @@ class Board:
                 for item in items:
                     lane.put(item)
             if len(items) == room:
-                lane.wake()
+                lane.full()
 
     async def _perform(self, lane: Lane) -> None:
         job = lane.job

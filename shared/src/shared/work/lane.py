@@ -19,6 +19,7 @@ class Lane:
         self._queue: deque[Item] = deque()
         self._held: set[UUID] = set()
         self._reserved = 0
+        self._more = False
         self._filled = asyncio.Event()
         self._look = asyncio.Event()
         self._look_at = 0.0
@@ -56,6 +57,7 @@ class Lane:
     def forget(self, item: Item) -> None:
         """The item is recorded or handed back."""
         self._held.discard(item.id)
+        self._take_more()
 
     def empty(self) -> list[Item]:
         """Take out all items that nobody has begun."""
@@ -64,6 +66,16 @@ class Lane:
         for item in unbegun:
             self._held.discard(item.id)
         return unbegun
+
+    def full(self) -> None:
+        """Rows may be waiting for which there is no room: look when half of it is free, and nobody is idle yet."""
+        self._more = True
+        self._take_more()
+
+    def _take_more(self) -> None:
+        if self._more and self.room() * 2 >= self._capacity:
+            self._more = False
+            self.wake()
 
     def wake(self) -> None:
         """Look for due rows at once."""
