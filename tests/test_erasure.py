@@ -179,6 +179,7 @@ async def everything_happens(running: Running, buyer: Canary) -> tuple[Order, di
     await running.judge.put_aside({"payments": 1, "notifications": 1, "refunds": 1})
     # A correction that was asked for and never confirmed, and one that was.
     await correct(running, order, name=f"{buyer.name} the Second")
+    await texted(running, buyer.phone, 1)  # asked for at once, either could be texted first
     asked = await correct(running, order, email=f"new.{buyer.email}")
     await confirm(running, order, asked, await texted(running, buyer.phone, 2))
 
