@@ -39,12 +39,14 @@ HURRY: Mapping[str, Mapping[str, str]] = {
 }
 
 
-#: Timers of deadlines that are hours and days away are no work to wait for.
+#: Timers are no work to wait for: deadlines that are hours and days away, and what was planned minutes ahead and has
+#: not been tried (another look at a case of an earlier test) until its time has come.
 _LEFT = """
 SELECT 'outbox ' || topic FROM outbox
 UNION ALL SELECT concat_ws(' ', 'work', kind, state, last_error) FROM work
   WHERE kind NOT IN ('clear_sessions', 'watch_orders', 'watch_expiry', 'watch_plan')
   AND NOT (state = 'due' AND due_at > now() + interval '2 minutes')
+  AND NOT (state = 'due' AND due_at > now() AND last_error IS NULL AND due_at > created_at + interval '2 minutes')
 UNION ALL SELECT concat_ws(' ', 'dead letter', topic, reason, detail) FROM dead_letters d
   WHERE coalesce(to_jsonb(d)->>'state', 'waiting') = 'waiting' -- an earlier release's table has no states
 """
