@@ -62,7 +62,8 @@ async def _keep(directory: Path, owner: int) -> int:
     write_private(directory / "infra.json", state)
     while is_alive(owner) and not asked_to_stop.is_set():
         with suppress(TimeoutError):
-            await asyncio.wait_for(asked_to_stop.wait(), POLL_SECONDS)
+            async with asyncio.timeout(POLL_SECONDS):
+                await asked_to_stop.wait()
     infra.kill()
     remove_run(directory)
     return 0

@@ -142,7 +142,8 @@ class FaultBook:
         if seconds <= 0:
             return
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._ending.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._ending.wait()
 
     def end(self) -> None:
         """The sandbox stops: nobody need wait any longer."""

@@ -97,7 +97,9 @@ class Lane:
             until = min(end, self._look_at) if self._look_at else end
             self._look.clear()
             try:
-                await asyncio.wait_for(self._look.wait(), until - now)
+                # Not wait_for: up to Python 3.11 it forgets that it was cancelled if it was woken at that moment.
+                async with asyncio.timeout(until - now):
+                    await self._look.wait()
             except TimeoutError:
                 break
         self._look_at = 0.0

@@ -157,7 +157,8 @@ class SendNewsletter:
         left = self._pause - (time.monotonic() - began)
         if left > 0:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._leaving.wait(), left)
+                async with asyncio.timeout(left):
+                    await self._leaving.wait()
 
 
 def _outcome(answer: Answer, *, over: bool) -> tuple[Outcome, int | None]:
