@@ -286,7 +286,10 @@ class Notifications:
 
     def figure(self, name: str, **labels: str) -> float:
         """One of the service's own figures."""
-        return self.service.metrics.registry.get_sample_value(name, labels) or 0.0
+        registry = self.service.metrics.registry
+        known = {family.name for family in registry.collect()}
+        assert name.removesuffix("_total") in known, f"there is no figure {name}"
+        return registry.get_sample_value(name, labels) or 0.0
 
 
 def kind_of(mail: dict[str, Any]) -> str:

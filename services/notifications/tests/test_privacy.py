@@ -105,7 +105,7 @@ async def test_orders_of_forgotten_buyers_are_watched_no_longer(start: Any) -> N
     await running.stage.publish(buyer.erasure())
     await running.stage.events(NotificationsBuyerErased)
     assert await running.kinds(other.email, 2) == ["delay", "order"]
-    assert running.figure("work_total", kind="watch_orders", outcome="unknown") == 0
+    assert running.figure("work_outcomes_total", kind="watch_orders", outcome="unknown") == 0
 
 
 async def test_an_export_has_everything_but_secrets(start: Any) -> None:

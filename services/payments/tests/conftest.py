@@ -186,7 +186,10 @@ class Payments:
         await self.stage.eventually(over)
 
     def figure(self, name: str, **labels: str) -> float:
-        return self.service.metrics.registry.get_sample_value(name, labels) or 0.0
+        registry = self.service.metrics.registry
+        known = {family.name for family in registry.collect()}
+        assert name.removesuffix("_total") in known, f"there is no figure {name}"
+        return registry.get_sample_value(name, labels) or 0.0
 
 
 Start = Callable[..., Awaitable[Payments]]
