@@ -188,11 +188,14 @@ class Orders:
 def _watch(tx: Tx, what: str, bucket: int, after: float) -> None:
     """Look at the orders paid in this bucket when it is over and `after` seconds more have passed.
 
-    One row for all of them. Where that look may be going on already, a look of its own is scheduled.
+    One row for all of them. Where that look may be going on already, a look of its own is scheduled; not at once, since
+    whoever hears of the payment late may be about to hear of the code.
     """
     since = _EPOCH + timedelta(seconds=bucket * BUCKET_SECONDS)
     due_at = since + timedelta(seconds=BUCKET_SECONDS + after)
-    own = f":{uuid7()}" if due_at - tx.now < timedelta(seconds=min(after, BUCKET_SECONDS)) else ""
+    soonest = tx.now + timedelta(seconds=min(after, BUCKET_SECONDS))
+    own = f":{uuid7()}" if due_at < soonest else ""
+    due_at = max(due_at, soonest)
     tx.schedule("watch_orders", f"{what}:{bucket}{own}", {"what": what, "since": since.isoformat()}, due_at=due_at)
 
 

@@ -16,9 +16,10 @@ from notifications.domain.delivery import Accepted, Answer, Mail, Mailer, Refuse
 from notifications.domain.letters import Rendered, Storefront
 from notifications.domain.links import Links
 from notifications.domain.message import BadAddressError, Signer, message, recipient
-from notifications.domain.relevance import COLUMNS, EVEN_IF_BLOCKED, is_over, is_pointless
+from notifications.domain.relevance import EVEN_IF_BLOCKED, is_over, is_pointless
 from notifications.recent import Contact, Known, Recent
 from notifications.settings import Settings
+from notifications.work.lookup import Lookup
 from shared.contracts import OrderEvent
 from shared.database import Database, Tx
 from shared.sealed import CannotOpenError
@@ -28,13 +29,6 @@ from shared.work import Done, Item, NeedsPersonError, NotNow, Unknown
 State = Literal["sent", "refused", "dropped", "blocked"]
 #: RFC 3463: bad destination mailbox address syntax.
 _BAD_ADDRESS = Refused(553, "5.1.3")
-_DUE = f"""
-SELECT m.facts, m.state, c.name, c.email, c.language, c.phone, c.blocked,
-       {", ".join(f"o.{column}" for column in COLUMNS)}
-FROM mails m LEFT JOIN contacts c ON c.buyer_id = m.buyer_id AND c.erased_at IS NULL
-             LEFT JOIN orders o ON o.order_id = m.order_id
-WHERE m.kind = :kind AND m.subject_id = :subject
-"""
 #: The first delivery of a code counts (PO 3.4), by whatever channel.
 _SETTLE = """
 WITH settled AS (
@@ -107,6 +101,7 @@ class Sending:
         self.signers = signers
         self.links = new_links(settings)
         self.database = database
+        self.lookup = Lookup(database)
         self.tracing = tracing
         self.recent = recent
         self.registry = registry
@@ -217,8 +212,7 @@ class MailJob:
     async def _known(self, mail: str, subject_id: UUID) -> Known:
         if (known := self._sending.recent.take(mail, subject_id)) is not None:
             return Known(known.fact, None) if is_over(known.fact, self._now()) else known
-        async with self._sending.database.reading() as tx:
-            row = (await tx.execute(_DUE, kind=mail, subject=subject_id)).one()
+        row = await self._sending.lookup.row(mail, subject_id)
         if row.state != "due" or row.email is None:
             return Known(None, None)
         fact = self.fact_class(mail).model_validate(row.facts)

@@ -1,6 +1,7 @@
 """Looks at orders that may need a mail because nothing happened: one due row looks at all orders of its time.
 
-A row per order would be a timer for each of a million orders that need none.
+A row per order would be a timer for each of a million orders that need none. After an operator's outage, all orders of
+a time may need a mail: a look takes so many and schedules itself for the rest, so that other work gets its turn.
 """
 
 from collections.abc import Sequence
@@ -17,23 +18,31 @@ from shared.database import Database, Tx
 from shared.ids import uuid_for
 from shared.work import Done, Item, Later
 
+#: So many orders are looked at in one transaction.
+_MOST = 500
+_FIRST = UUID(int=0)
 #: Orders without an answer so far. From now on a receipt has a mail of its own.
 _UNANSWERED = """
 UPDATE orders SET answered_at = :now
-WHERE paid_at >= :since AND paid_at < :until AND answered_at IS NULL AND paid IS NOT NULL
+WHERE order_id IN (
+  SELECT order_id FROM orders
+  WHERE paid_at >= :since AND paid_at < :until AND answered_at IS NULL AND paid IS NOT NULL
+  ORDER BY order_id LIMIT :most FOR UPDATE)
 RETURNING order_id, paid, receipt, failed_at, trace
 """
 _LATE = """
 SELECT order_id, paid, trace FROM orders
 WHERE paid_at >= :since AND paid_at < :until
   AND generated_at IS NULL AND failed_at IS NULL AND topped_up_at IS NULL AND refunded_at IS NULL
-  AND paid IS NOT NULL
+  AND paid IS NOT NULL AND order_id > :after
+ORDER BY order_id LIMIT :most
 """
 _EXPIRING = """
 SELECT order_id, order_number, storefront, buyer_id, paid->'plan' AS plan, valid_until, trace FROM orders
 WHERE valid_until >= :since AND valid_until < :until AND paid IS NOT NULL
   AND installed_at IS NULL AND activated_at IS NULL AND expired_at IS NULL AND revoked_at IS NULL
-  AND refunded_at IS NULL
+  AND refunded_at IS NULL AND order_id > :after
+ORDER BY order_id LIMIT :most
 """
 _PLAN = """
 SELECT order_id, order_number, storefront, buyer_id, paid->'plan' AS plan, plan_ends_at, trace FROM orders
@@ -60,16 +69,18 @@ class WatchOrders:
 
     async def record(self, tx: Tx, done: Sequence[Done[None]]) -> None:
         """Make the mails, bucket by bucket."""
-        for payload in sorted((one.item.payload for one in done), key=lambda one: (one["what"], one["since"])):
-            since = datetime.fromisoformat(payload["since"])
+        left = _MOST
+        for item in sorted((one.item for one in done), key=lambda item: (item.payload["what"], item.payload["since"])):
+            since = datetime.fromisoformat(item.payload["since"])
             until = since + timedelta(seconds=BUCKET_SECONDS)
-            if payload["what"] == "answer":
-                await self._answer(tx, since, until)
+            if item.payload["what"] == "answer":
+                found = await self._answer(tx, since, until, left)
             else:
-                await self._delay(tx, since, until)
+                found = await self._delay(tx, since, until, _place(item), left)
+            left = _go_on(tx, item, found, left)
 
-    async def _answer(self, tx: Tx, since: datetime, until: datetime) -> None:
-        rows = (await tx.execute(_UNANSWERED, since=since, until=until, now=tx.now)).all()
+    async def _answer(self, tx: Tx, since: datetime, until: datetime, most: int) -> list[UUID]:
+        rows = (await tx.execute(_UNANSWERED, since=since, until=until, now=tx.now, most=most)).all()
         answers: dict[UUID, Fact] = {}
         receipts: dict[UUID, Fact] = {}
         for row in rows:
@@ -83,12 +94,14 @@ class WatchOrders:
             await self._mailing.due(tx, "order", answers)
         if receipts:
             await self._mailing.due(tx, "receipt", receipts)
+        return [row.order_id for row in rows]
 
-    async def _delay(self, tx: Tx, since: datetime, until: datetime) -> None:
-        rows = (await tx.execute(_LATE, since=since, until=until)).all()
+    async def _delay(self, tx: Tx, since: datetime, until: datetime, after: UUID, most: int) -> list[UUID]:
+        rows = (await tx.execute(_LATE, since=since, until=until, after=after, most=most)).all()
         if rows:
             facts = {row.order_id: Fact(PaidOrder.model_validate(row.paid), row.trace) for row in rows}
             await self._mailing.due(tx, "delay", facts)
+        return [row.order_id for row in rows]
 
 
 class WatchExpiry:
@@ -105,12 +118,15 @@ class WatchExpiry:
 
     async def record(self, tx: Tx, done: Sequence[Done[None]]) -> None:
         """Make the mails, day by day."""
-        for payload in sorted((one.item.payload for one in done), key=lambda one: str(one["since"])):
-            since = datetime.fromisoformat(payload["since"])
-            rows = (await tx.execute(_EXPIRING, since=since, until=since + timedelta(days=1))).all()
+        left = _MOST
+        for item in sorted((one.item for one in done), key=lambda item: str(item.payload["since"])):
+            since = datetime.fromisoformat(item.payload["since"])
+            until = since + timedelta(days=1)
+            rows = (await tx.execute(_EXPIRING, since=since, until=until, after=_place(item), most=left)).all()
             if rows:
                 facts = {row.order_id: _nearing(row, row.valid_until) for row in rows}
                 await self._mailing.due(tx, "expiring", facts)
+            left = _go_on(tx, item, [row.order_id for row in rows], left)
 
 
 class WatchPlan:
@@ -140,6 +156,19 @@ class WatchPlan:
                 for row in rows
             }
             await self._mailing.due(tx, "ending", facts)
+
+
+def _place(item: Item) -> UUID:
+    """The last order that an earlier part of this look has seen."""
+    return UUID(item.payload["after"]) if "after" in item.payload else _FIRST
+
+
+def _go_on(tx: Tx, item: Item, seen: list[UUID], most: int) -> int:
+    """Schedule the rest of a look that found as many orders as it might; returns how many others may still take."""
+    if len(seen) == most:
+        after = max(seen, default=_place(item))
+        tx.schedule(item.kind, item.key, {**item.payload, "after": str(after)}, trace=item.trace)
+    return most - len(seen)
 
 
 def _nearing(row: Any, ends_at: datetime) -> Fact:

@@ -1,0 +1,84 @@
+"""Mails that are due are read together, and each asker gets its own."""
+
+import asyncio
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from notifications.work.lookup import Lookup
+from shared.database import Database, Tx
+from shared.ids import uuid7
+
+_MAILS = """
+INSERT INTO mails (kind, subject_id, order_id, buyer_id, facts, state, created_at)
+SELECT 'qr', s.id, s.id, s.id, '{}', 'due', :now FROM unnest(CAST(:subjects AS uuid[])) AS s(id)
+"""
+
+
+class Counting:
+    """A database that counts its readings, and fails while told to."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.readings = 0
+        self.broken = False
+
+    def reading(self) -> AbstractAsyncContextManager[Tx]:
+        self.readings += 1
+        if self.broken:
+            raise ConnectionError("the database is away")
+        return self._database.reading()
+
+
+async def _some(running: Any, count: int) -> list[UUID]:
+    subjects = [uuid7() for _ in range(count)]
+    async with running.service.database.transaction() as tx:
+        await tx.execute(_MAILS, subjects=subjects, now=tx.now)
+    return subjects
+
+
+async def test_who_asks_at_the_same_time_shares_a_query(start: Any) -> None:
+    running = await start(mail_adapter="instant")
+    subjects = await _some(running, 50)
+    counting = Counting(running.service.database)
+    lookup = Lookup(counting)  # type: ignore[arg-type] # reads as the real one does
+    found = await asyncio.gather(*(lookup.row("qr", one) for one in [*subjects, subjects[0]]))
+    assert [row.subject_id for row in found] == [*subjects, subjects[0]]
+    assert counting.readings == 1
+
+
+async def test_a_mail_that_does_not_exist_is_told_to_whom_asked_for_it(start: Any) -> None:
+    running = await start(mail_adapter="instant")
+    [known] = await _some(running, 1)
+    lookup = Lookup(running.service.database)
+    asked = (lookup.row("qr", known), lookup.row("qr", uuid7()), lookup.row("refund", known))
+    found, *missing = await asyncio.gather(*asked, return_exceptions=True)
+    assert not isinstance(found, BaseException)
+    assert found.subject_id == known
+    assert [type(one) for one in missing] == [LookupError, LookupError]
+
+
+async def test_a_failure_is_everybodys_and_the_next_question_is_asked_anew(start: Any) -> None:
+    running = await start(mail_adapter="instant")
+    subjects = await _some(running, 2)
+    counting = Counting(running.service.database)
+    lookup = Lookup(counting)  # type: ignore[arg-type] # reads as the real one does
+    counting.broken = True
+    answers = await asyncio.gather(*(lookup.row("qr", one) for one in subjects), return_exceptions=True)
+    assert [type(one) for one in answers] == [ConnectionError, ConnectionError]
+    counting.broken = False
+    assert (await lookup.row("qr", subjects[0])).subject_id == subjects[0]
+
+
+async def test_who_gives_up_takes_nothing_from_the_others(start: Any) -> None:
+    running = await start(mail_adapter="instant")
+    [subject] = await _some(running, 1)
+    lookup = Lookup(running.service.database)
+    impatient, patient = (asyncio.create_task(lookup.row("qr", subject)) for _ in range(2))
+    await asyncio.sleep(0)  # both have asked
+    impatient.cancel()
+    assert (await patient).subject_id == subject
+    with pytest.raises(asyncio.CancelledError):
+        await impatient

@@ -1,0 +1,104 @@
+"""Looks at many orders at once, as after an operator's outage: in parts, and each order once."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from notifications.consumers.mailing import Mailing
+from notifications.consumers.orders import BUCKET_SECONDS
+from notifications.recent import Recent
+from notifications.work.watch import WatchExpiry, WatchOrders
+from shared.ids import uuid7
+from shared.work import Done, Item
+
+MANY, PART = 1_100, 500
+VALID_UNTIL = datetime(2027, 5, 19, 22, tzinfo=UTC)
+_ORDERS = """
+INSERT INTO orders (order_id, order_number, storefront, buyer_id, paid, paid_at, valid_until)
+SELECT o.id, '10000001', 'esimka', :buyer, jsonb_set(CAST(:paid AS jsonb), '{order_id}', to_jsonb(o.id)),
+       :paid_at, :valid_until
+FROM (SELECT gen_random_uuid() AS id FROM generate_series(1, :many)) AS o
+"""
+
+
+@pytest.mark.parametrize("mail", ["order", "delay", "expiring"])
+async def test_a_look_takes_a_part_and_goes_on_until_all_are_told(start: Any, mail: str) -> None:
+    running = await start(mail_adapter="instant")
+    buyer = running.buyer()
+    paid = buyer.paid()
+    watch = (WatchExpiry if mail == "expiring" else WatchOrders)(Mailing(Recent()))
+    async with running.service.database.transaction() as tx:
+        await tx.execute(
+            _ORDERS,
+            buyer=buyer.buyer_id,
+            paid=paid.model_dump_json(),
+            paid_at=paid.paid_at,
+            valid_until=VALID_UNTIL,
+            many=MANY,
+        )
+    async with running.service.database.transaction() as tx:
+        await watch.record(tx, [Done(_look(watch.kind, mail, paid.paid_at), None)])
+        assert await _told(tx, mail) == PART
+        assert [new.kind for new in tx.new_work if new.kind == watch.kind] == [watch.kind]
+    await running.stage.eventually(
+        lambda: running.rows("SELECT 1 FROM mails WHERE kind = :kind OFFSET :last", kind=mail, last=MANY - 1)
+    )
+    await running.stage.eventually(
+        lambda: running.rows("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM work WHERE kind = :kind)", kind=watch.kind)
+    )
+    [row] = await running.rows("SELECT count(*) AS mails FROM mails")
+    assert row["mails"] == MANY
+
+
+async def test_looks_of_one_transaction_share_its_part(start: Any) -> None:
+    running = await start(mail_adapter="instant")
+    buyer = running.buyer()
+    watch = WatchOrders(Mailing(Recent()))
+    paid_at = datetime.now(UTC) - timedelta(days=1)
+    looks = [_look(watch.kind, "order", paid_at + timedelta(minutes=number)) for number in range(3)]
+    async with running.service.database.transaction() as tx:
+        for number in range(3):
+            await tx.execute(
+                _ORDERS,
+                buyer=buyer.buyer_id,
+                paid=buyer.paid().model_dump_json(),
+                paid_at=paid_at + timedelta(minutes=number),
+                valid_until=None,
+                many=PART * 3 // 5,
+            )
+    async with running.service.database.transaction() as tx:
+        await watch.record(tx, [Done(look, None) for look in looks])
+        assert await _told(tx, "order") == PART
+        assert [new.key for new in tx.new_work if new.kind == watch.kind] == [look.key for look in looks[1:]]
+
+
+async def test_who_hears_late_of_a_payment_and_then_of_the_code_writes_one_mail(start: Any) -> None:
+    """Notifications was down: the order's time is over, and the code is next in the topics."""
+    running = await start(order_mail_after_seconds=3)
+    buyer = running.buyer()
+    await running.stage.publish(buyer.contact(), buyer.paid(ago=60), buyer.generated())
+    assert await running.kinds(buyer.email, 1) == ["qr"]
+    await running.stage.eventually(
+        lambda: running.rows(
+            "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM work WHERE kind = 'watch_orders' AND payload->>'what' = 'answer')"
+        )
+    )
+    assert await running.rows("SELECT kind FROM mails") == [{"kind": "qr"}]
+
+
+async def _told(tx: Any, mail: str) -> int:
+    return int((await tx.execute("SELECT count(*) FROM mails WHERE kind = :kind", kind=mail)).scalar())
+
+
+def _look(kind: str, mail: str, paid_at: datetime) -> Item:
+    """Work as the consumers schedule it."""
+    if mail == "expiring":
+        payload = {"since": VALID_UNTIL.replace(hour=0).isoformat()}
+    else:
+        since = paid_at.timestamp() // BUCKET_SECONDS * BUCKET_SECONDS
+        what = {"order": "answer", "delay": "delay"}[mail]
+        payload = {"what": what, "since": datetime.fromtimestamp(since, UTC).isoformat()}
+    key: UUID = uuid7()
+    return Item(key, kind, f"test:{key}", payload, 0, False, None, paid_at)  # noqa: FBT003 - not uncertain
