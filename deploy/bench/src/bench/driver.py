@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self
+from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -38,14 +39,12 @@ class Record:
     headers: Headers
 
 
-def orders(count: int, *, traced: float) -> tuple[list[Record], list[Record]]:
-    """Contacts and paid orders of `count` buyers; `traced` is the share of orders whose trace is recorded."""
+def buyers(count: int) -> tuple[list[UUID], list[Record]]:
+    """So many buyers, and their contacts."""
     now = datetime.now(UTC)
-    every = round(1 / traced) if traced else count + 1
-    contacts, paid = [], []
-    for number in range(count):
-        buyer_id = uuid7()
-        contact = BuyerContact(
+    ids = [uuid7() for _ in range(count)]
+    contacts = (
+        BuyerContact(
             buyer_id=buyer_id,
             storefront="esimka",
             name="Bench Buyer",
@@ -55,6 +54,20 @@ def orders(count: int, *, traced: float) -> tuple[list[Record], list[Record]]:
             newsletter=False,
             updated_at=now,
         )
+        for number, buyer_id in enumerate(ids)
+    )
+    return ids, [_record(contact, None, now) for contact in contacts]
+
+
+def orders(buyer_ids: Sequence[UUID], *, traced: float) -> list[Record]:
+    """An order of each buyer, paid now; `traced` is the share of orders whose trace is recorded.
+
+    To be sent soon: half a minute after the payment buyers are told to wait, which is more work.
+    """
+    now = datetime.now(UTC)
+    every = round(1 / traced) if traced else len(buyer_ids) + 1
+    paid = []
+    for number, buyer_id in enumerate(buyer_ids):
         order = OrderPaid(
             order_id=uuid7(),
             order_number=str(10_000_000 + number),
@@ -66,9 +79,8 @@ def orders(count: int, *, traced: float) -> tuple[list[Record], list[Record]]:
             invoice_id=str(1_000_000 + number),
             paid_at=now,
         )
-        contacts.append(_record(contact, None, now))
         paid.append(_record(order, new_traceparent(sampled=number % every == 0), now))
-    return contacts, paid
+    return paid
 
 
 def _record(event: Event, trace: str | None, now: datetime) -> Record:

@@ -1,8 +1,10 @@
 """What a stack costs while it works: processor time, memory, transactions."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import psycopg
 
@@ -14,8 +16,15 @@ _MIB = 1024
 class Reading:
     """Processor seconds by process, committed transactions by database."""
 
-    cpu: dict[str, float]
-    transactions: dict[str, int]
+    cpu: Mapping[str, float]
+    transactions: Mapping[str, int]
+
+    def since(self, earlier: Self) -> "Reading":
+        """What was spent between two readings."""
+        return Reading(
+            {name: spent - earlier.cpu[name] for name, spent in self.cpu.items()},
+            {name: count - earlier.transactions[name] for name, count in self.transactions.items()},
+        )
 
 
 def cpu_seconds(pid: int) -> float:
@@ -33,7 +42,7 @@ def rss_mib(pid: int) -> float:
 
 
 def read(pids: dict[str, int], database_urls: dict[str, str]) -> Reading:
-    """A reading now; take two and subtract."""
+    """A reading now."""
     transactions = {}
     for name, url in database_urls.items():
         with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:

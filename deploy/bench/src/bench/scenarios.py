@@ -7,7 +7,7 @@ from typing import Any
 
 from bench import meter
 from bench.baseline import calls_without_an_engine
-from bench.driver import Driver, Record, orders
+from bench.driver import Driver, Record, buyers, orders
 from bench.figures import Spread, percentile
 from bench.machine import describe
 from bench.stock import ENVIRONMENTS, slow_operator
@@ -125,18 +125,19 @@ async def throughput(stack: Stack, driver: Driver, count: int, runs: int, *, tra
     """A flood of paid orders, several times."""
     rates, pids = [], _pids(stack)
     urls = {name: stack.database_url(name) for name in SERVICES}
-    paid = [await _prepare(driver, count, traced=traced) for _ in range(runs)]
-    await asyncio.sleep(2)
-    before = meter.read(pids, urls)
-    for records in paid:
-        rates.append(count / await driver.flood(records))
+    costs: list[meter.Reading] = []
+    for _ in range(runs):
+        paid = await _prepare(driver, count, traced=traced)
+        await asyncio.sleep(2)
+        before = meter.read(pids, urls)
+        rates.append(count / await driver.flood(paid))
         await asyncio.sleep(2)  # what follows the delivery (ordering, refunds) is not part of the next run
-    after = meter.read(pids, urls)
+        costs.append(meter.read(pids, urls).since(before))
     total = count * runs
     return {
         "orders_per_second": Spread.of(rates).plain(),
-        "cpu_us_per_order": {n: round((after.cpu[n] - before.cpu[n]) / total * 1e6) for n in pids},
-        "transactions_per_order": {n: round((after.transactions[n] - before.transactions[n]) / total, 3) for n in urls},
+        "cpu_us_per_order": {n: round(sum(one.cpu[n] for one in costs) / total * 1e6) for n in pids},
+        "transactions_per_order": {n: round(sum(one.transactions[n] for one in costs) / total, 3) for n in urls},
     }
 
 
@@ -157,11 +158,11 @@ async def open_loop(driver: Driver, seconds: float) -> list[dict[str, Any]]:
 
 async def _prepare(driver: Driver, count: int, *, traced: float) -> list[Record]:
     """Buyers known everywhere, as they are when a payment comes in; returns their paid orders."""
-    contacts, paid = orders(count, traced=traced)
+    ids, contacts = buyers(count)
     await driver.send(contacts)
     await driver.consumed("notifications", BuyerContact.topic)
     await driver.consumed("payments", BuyerContact.topic)
-    return paid
+    return orders(ids, traced=traced)
 
 
 def _admin(stack: Stack) -> KafkaAccess:
