@@ -84,6 +84,18 @@ async def test_an_operator_that_gives_no_result_is_left_alone_but_its_feed_is_no
     assert value("operator_calls_held_back_total", {"operator": "scripted", "reason": "breaker"}) == 1
 
 
+async def test_an_operator_that_says_that_nothing_is_to_be_seen_yet_is_well() -> None:
+    """One order whose reply was lost, and is looked for again and again, must not keep all others away."""
+    operator = Scripted()
+    guarded, _ = _guarded(operator)
+    for answered in (False, True, True, False):
+        operator.answer = Unknown("the order is not in the list yet", answered=answered)
+        await guarded.order(ORDER, trace=None)
+    assert not guarded.open()
+    await guarded.order(ORDER, trace=None)
+    assert guarded.open()
+
+
 async def test_a_call_that_is_cut_short_frees_its_place_and_says_nothing_about_the_operator() -> None:
     operator = Scripted()
     operator.go.clear()

@@ -182,7 +182,7 @@ class Guarded:
         before = breaker.state(time.monotonic())
         if isinstance(answer, NotNow) and not answer.asked:
             breaker.dropped()  # the adapter did not call, which says nothing about the operator
-        elif isinstance(answer, Unknown | NotNow):
+        elif isinstance(answer, NotNow) or (isinstance(answer, Unknown) and not answer.answered):
             breaker.failed(time.monotonic())
         else:
             breaker.succeeded()

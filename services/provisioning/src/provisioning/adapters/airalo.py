@@ -156,7 +156,7 @@ class AiraloOperator:
         if asked is not None and asked.request_id is not None:
             return await self._await_result(kind, reference, trace)
         if self._under_way(asked):
-            return Unknown(_UNDER_WAY)
+            return Unknown(_UNDER_WAY, answered=True)
         if not self._session.authorized and isinstance(denied := await self._session.authorize(trace), NotNow):
             return denied
         await self._memory.ask(reference)
@@ -219,7 +219,7 @@ class AiraloOperator:
                 look_at = loop.time() + self._options.poll_seconds
             await asyncio.sleep(min(pause, max(0.0, until - loop.time())))
             pause = min(pause * 2, _LONGEST_LOOK_SECONDS)
-        return Unknown("the order was accepted, and is not carried out yet")
+        return Unknown("the order was accepted, and is not carried out yet", answered=True)
 
     async def _look_up(self, kind: Kind, reference: str, trace: str | None) -> Order | NotNow | None:
         """Our order of this description. A list that cannot be read says nothing."""

@@ -111,10 +111,14 @@ class NotNow:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """The operator may have done something; the same is to be asked again, with `uncertain`."""
+    """The operator may have done something; the same is to be asked again, with `uncertain`.
+
+    `answered`: it is well, and answered that nothing is to be seen yet; no ground to leave it alone.
+    """
 
     reason: str
     statuses: Statuses = ()
+    answered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
