@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -132,11 +132,13 @@ class Stage:
         """
         await self.ensure_topics([event_class.topic])
         found: list[Received[E]] = []
-        async for received in self._read(event_class, timeout):
-            if where(received.event):
-                found.append(received)
-                if len(found) >= count:
-                    return found
+        # Closed here: left to the garbage collector, its consumer may still be stopping when the test's loop ends.
+        async with aclosing(self._read(event_class, timeout)) as facts:
+            async for received in facts:
+                if where(received.event):
+                    found.append(received)
+                    if len(found) >= count:
+                        return found
         if len(found) < count:
             raise TimeoutError(f"{len(found)} of {count} {event_class.__name__} within {timeout} s")
         return found
