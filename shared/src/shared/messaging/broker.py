@@ -89,7 +89,10 @@ class Subscription:
 
     async def stop(self) -> None:
         """Finish the batch in hand, commit its offsets and leave the group."""
+        consumer = self.consumer
         await self._broker.stop()
+        if consumer is not None:
+            await _hang_up(consumer)
 
     def problem(self) -> str | None:
         """Why this subscription is not at work, or None."""
@@ -127,6 +130,15 @@ class Subscription:
         return KafkaAckableMessage(
             body=b"", raw_message=records, consumer=self.consumer, batch_headers=[], headers={}, message_id=""
         )
+
+
+async def _hang_up(consumer: AIOKafkaConsumer) -> None:
+    """Do what aiokafka leaves undone: its stop ends with the first request of the fetcher that it cancels."""
+    requests = tuple(consumer._fetcher._pending_tasks) if consumer._fetcher else ()  # noqa: SLF001 - closed nowhere else
+    for request in requests:
+        request.cancel()
+    await asyncio.gather(*requests, return_exceptions=True)
+    await consumer._client.close()  # noqa: SLF001 - as above
 
 
 async def _raw(message: KafkaMessage) -> bytes:
