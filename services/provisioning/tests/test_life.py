@@ -56,7 +56,8 @@ def test_a_whole_life() -> None:
     )
     assert (facts.install.state, facts.install.source, facts.install.observed_at) == ("disabled", "feed", at(7))
     assert (facts.usage.used_bytes, facts.usage.total_bytes, facts.usage.observed_at) == (50, 100, at(6))
-    assert (facts.installed_at, facts.activated_at, facts.first_use_at) == (at(3), at(4), at(5.5))
+    assert (facts.downloaded_at, facts.installed_at) == (at(2), at(3))
+    assert (facts.activated_at, facts.first_use_at) == (at(4), at(5.5))
     assert facts.plan_ends_at(30) == at(5.5) + timedelta(days=30)
     assert (facts.eid, facts.deleted_at, facts.taken) == (EID, None, True)
 
@@ -69,6 +70,20 @@ def test_unknown_is_not_unused() -> None:
     assert told(said(1, used_bytes=0)).activated_at is None
     assert told(said(1, used_bytes=1)).activated_at == at(1)
     assert told(said(1, used_bytes=0)).install.state == "unknown"
+
+
+def test_a_scanned_code_is_a_fact_of_its_own() -> None:
+    assert told(said(1, install="released")).downloaded_at is None
+    assert told(said(1, used_bytes=5)).downloaded_at is None
+    assert told(said(2, install="downloaded"), said(1, install="released")).downloaded_at == at(2)
+    assert told(said(3, install="enabled", install_since=at(2.5))).downloaded_at == at(2.5)
+
+
+def test_what_was_stored_before_downloads_were_kept_says_only_what_it_said() -> None:
+    old = {"by_device": {"": {"install": "downloaded", "taken": [at(3).isoformat(), 2]}}}
+    assert Known.model_validate(old).facts.downloaded_at == at(3)
+    released = {"by_device": {"": {"install": "released", "install_at": at(3).isoformat()}}}
+    assert Known.model_validate(released).facts.downloaded_at is None
 
 
 def test_what_was_deleted_had_been_installed() -> None:

@@ -22,6 +22,8 @@ async def test_a_life_from_released_to_used(live: Any) -> None:
     assert event.installed_at is not None
     assert event.activated_at is not None
     assert event.installed_at <= event.activated_at
+    assert event.downloaded_at is not None
+    assert event.downloaded_at <= event.installed_at
     assert event.plan_ends_at == event.activated_at + timedelta(days=30)
     assert (event.install.source, event.usage.used_bytes, event.usage.observed_at) == (
         "es2plus-notification",

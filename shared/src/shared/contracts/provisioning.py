@@ -70,16 +70,19 @@ class Usage(Value):
     observed_at: datetime | None = None
 
 
-class ProfileObserved(OrderEvent, topic="provisioning.profile-observed"):
+class ProfileObserved(OrderEvent, topic="provisioning.profile-observed", minor=1):
     """What is known of a profile's life: told when it changed, and always when a case asked.
 
     Install state and usage are two facts, each with its own source and age. Times below are the earliest known ones.
+    What no operator reported is `unknown` or null, never "not installed", zero or "not yet" (I15).
     """
 
     iccid: Iccid
     operator: str
     install: InstallStatus
     usage: Usage
+    #: The QR code was scanned or the code entered: a device took the profile. A report of a later state says so too.
+    downloaded_at: datetime | None = None
     installed_at: datetime | None = None
     #: Enabled on a device, or first use, whichever was first.
     activated_at: datetime | None = None

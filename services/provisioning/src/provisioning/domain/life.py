@@ -197,6 +197,7 @@ class Known(Value):
                 source=whole.usage_source,
                 observed_at=whole.usage_at,
             ),
+            downloaded_at=whole.taken[0] if whole.taken else None,
             installed_at=whole.installed_at,
             activated_at=_earliest(whole.enabled_at, whole.first_use_at),
             first_use_at=whole.first_use_at,
@@ -211,6 +212,8 @@ class Facts(Value):
 
     install: InstallStatus = InstallStatus()
     usage: Usage = Usage()
+    #: A device took the profile: the QR code was scanned or the code entered.
+    downloaded_at: datetime | None = None
     installed_at: datetime | None = None
     #: Enabled on a device, or first use, whichever was first.
     activated_at: datetime | None = None
@@ -244,8 +247,8 @@ class Facts(Value):
     def told(self) -> tuple[object, ...]:
         """What others are told about."""
         usage = (self.usage.used_bytes, self.usage.total_bytes)
-        moments = (self.installed_at, self.activated_at, self.first_use_at, self.deleted_at, self.operator_ends_at)
-        return (self.install.state, *usage, *moments)
+        moments = (self.downloaded_at, self.installed_at, self.activated_at, self.first_use_at, self.deleted_at)
+        return (self.install.state, *usage, *moments, self.operator_ends_at)
 
 
 NOTHING = Facts()

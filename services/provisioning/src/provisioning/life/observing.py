@@ -141,6 +141,7 @@ def observed(life: Life, now: datetime, *, case_id: UUID | None = None, reached:
         operator=life.operator,
         install=facts.install,
         usage=facts.usage,
+        downloaded_at=facts.downloaded_at,
         installed_at=facts.installed_at,
         activated_at=facts.activated_at,
         deleted_at=facts.deleted_at,

@@ -75,6 +75,7 @@ class LifeView(BaseModel):
     install: FactView
     used_bytes: FactView
     total_bytes: int | None
+    downloaded_at: datetime | None
     installed_at: datetime | None
     activated_at: datetime | None
     first_use_at: datetime | None
@@ -104,6 +105,7 @@ class LifeView(BaseModel):
             install=_fact(facts.install.state, facts.install.source, facts.install.observed_at, now),
             used_bytes=_fact(facts.usage.used_bytes, facts.usage.source, facts.usage.observed_at, now),
             total_bytes=facts.usage.total_bytes,
+            downloaded_at=facts.downloaded_at,
             installed_at=facts.installed_at,
             activated_at=facts.activated_at,
             first_use_at=facts.first_use_at,
