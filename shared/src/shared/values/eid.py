@@ -1,0 +1,38 @@
+"""EIDs, the numbers of eUICC chips: 32 digits, of which the last two are a checksum (GSMA SGP.29 v1.0 section 2)."""
+
+import re
+
+from shared.values.refusal import InvalidValueError
+
+_DIGITS = re.compile(r"[0-9]{32}")
+_MODULUS = 97
+_LENGTH = 32
+
+
+def parse(text: str) -> str:
+    """An EID as a person gives it, without the spaces between its digits. Raises InvalidValueError."""
+    found = read(text)
+    if found is None or not is_valid(found):
+        raise InvalidValueError("must be the 32 digits of an EID, with its checksum")
+    return found
+
+
+def read(value: object) -> str | None:
+    """An EID as an outside system reports it, its checksum not looked at; None where it is none.
+
+    What a device reports is a fact, also of test chips that keep no rule; `is_valid` says whether it keeps them.
+    """
+    if not isinstance(value, str) or len(value) > 2 * _LENGTH:
+        return None
+    digits = value.strip().replace(" ", "").replace("-", "")
+    return digits if _DIGITS.fullmatch(digits) else None
+
+
+def is_valid(digits: str) -> bool:
+    """True where it begins with 89 (telecommunications) and the checksum is right (remainder 1 modulo 97)."""
+    return digits.startswith("89") and int(digits) % _MODULUS == 1
+
+
+def with_checksum(body: str) -> str:
+    """The EID whose first 30 digits are these."""
+    return f"{body}{_MODULUS + 1 - int(body) * 100 % _MODULUS:02d}"

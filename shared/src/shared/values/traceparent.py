@@ -1,0 +1,32 @@
+"""The W3C `traceparent` (Trace Context Level 2, section 3.2): who calls, in which trace, and whether it is recorded.
+
+A later version than 00 is read by its first four parts and carried on as 00, as the standard asks of those who know no
+more. The flags are bits: 01 means sampled, 02 that the trace id is random; the others are not ours to carry on.
+"""
+
+import re
+
+_FORM = re.compile(
+    r"(?!ff)(?P<version>[0-9a-f]{2})-(?!0{32})(?P<trace>[0-9a-f]{32})-(?!0{16})(?P<parent>[0-9a-f]{16})"
+    r"-(?P<flags>[0-9a-f]{2})(?P<more>-.*)?"
+)
+_KNOWN_FLAGS = 0x03
+_SAMPLED_DIGITS = frozenset("13579bdf")
+#: Longer than any version can need; a header of kilobytes is not looked at.
+_LONGEST = 512
+
+
+def parse(value: str | None) -> str | None:
+    """A traceparent of version 00 that continues the same trace; None where the value is malformed."""
+    if value is None or len(value) > _LONGEST:
+        return None
+    found = _FORM.fullmatch(value)
+    if found is None or (found["version"] == "00" and found["more"] is not None):
+        return None
+    flags = int(found["flags"], 16) & _KNOWN_FLAGS
+    return f"00-{found['trace']}-{found['parent']}-{flags:02x}"
+
+
+def is_sampled(traceparent: str) -> bool:
+    """Whether the caller records the trace. `traceparent` has been parsed."""
+    return traceparent[-1] in _SAMPLED_DIGITS
