@@ -11,7 +11,8 @@ import httpx
 import psycopg
 import pytest
 
-from shared.signin.accounts import accounts, hashed
+from shared.signin.cli import accounts
+from shared.signin.passwords import hashed
 from shared.testing.browser import Page, browser
 
 PASSWORD = "correct horse battery"

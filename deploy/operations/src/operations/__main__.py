@@ -9,7 +9,7 @@ from shared.kernel.cli import main
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["accounts"]:
-        from shared.signin.accounts import accounts
+        from shared.signin.cli import accounts
 
         sys.exit(accounts(sys.argv[2:], service="operations", kind="staff", roles=ROLES))
     main("operations", Settings, build)

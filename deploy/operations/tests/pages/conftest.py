@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from operations.service import build
 from operations.settings import Settings
 from shared.kernel.service import Service
-from shared.signin.accounts import hashed
+from shared.signin.passwords import hashed
 from shared.testing.browser import Page
 from shared.testing.stage import Stage
 from shared.testing.toy import service as toy

@@ -1,11 +1,12 @@
 """Notifications' settings; each field is an environment variable in capitals."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, SecretStr, model_validator
 
 from shared.kernel.settings import ServiceSettings
 from shared.sealed import new_private_key
+from shared.secret_settings import Invented, TestOnly
 
 _TWO_DAYS = 2 * 24 * 3600
 _FOUR_DAYS = 4 * 24 * 3600
@@ -23,7 +24,7 @@ class DkimKey(BaseModel):
 class Settings(ServiceSettings):
     """The mail server, and who we are to it."""
 
-    mail_adapter: Literal["smtp", "instant"] = Field(
+    mail_adapter: Annotated[Literal["smtp", "instant"], TestOnly("instant")] = Field(
         "smtp", description="instant renders and sends nothing and says `delivered`: for benchmarks"
     )
     mail_domain: str = Field("mail.example", pattern=r"^[a-z0-9.-]+$", description="in Message-IDs and EHLO")
@@ -56,7 +57,7 @@ class Settings(ServiceSettings):
         "http://127.0.0.1:8004", pattern=r"^https?://[^\s]*[^/\s]$", description="where buyers reach this service"
     )
     #: base64 of 32 bytes; signs links and return paths. A generated one is good for tests only: links die with it.
-    link_key: SecretStr = Field(default_factory=lambda: SecretStr(new_private_key()))
+    link_key: Annotated[SecretStr, Invented()] = Field(default_factory=lambda: SecretStr(new_private_key()))
     dkim_keys: dict[str, tuple[DkimKey, ...]] = Field(
         default_factory=dict, description='by storefront: [{"domain", "selector", "private_key" (PEM)}]'
     )

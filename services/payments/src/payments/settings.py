@@ -7,6 +7,7 @@ from pydantic import Field, SecretStr, StringConstraints, model_validator
 
 from payments.fiscal.settings import CashRegister
 from shared.kernel.settings import ServiceSettings
+from shared.secret_settings import TestOnly
 
 Url = Annotated[str, StringConstraints(pattern=r"^https?://", strip_whitespace=True)]
 
@@ -14,7 +15,7 @@ Url = Annotated[str, StringConstraints(pattern=r"^https?://", strip_whitespace=T
 class Settings(ServiceSettings):
     """Epay's addresses and credentials, our own address, the storefronts' keys, and how patiently we ask."""
 
-    epay_adapter: Literal["http", "instant"] = Field(
+    epay_adapter: Annotated[Literal["http", "instant"], TestOnly("instant")] = Field(
         "http", description="`instant` approves every payment without a bank: for benchmarks only"
     )
     epay_oauth_url: Url | None = Field(None, description="the whole token address, ending in /oauth2/token")

@@ -1,6 +1,6 @@
 """Provisioning's settings; each field is an environment variable in capitals."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
@@ -8,6 +8,7 @@ from provisioning.domain.offers import Table
 from provisioning.domain.operator_settings import OfferSettings, OperatorSettings, StockSettings
 from provisioning.life.settings import LifeSettings
 from shared.sealed import Sealer
+from shared.secret_settings import TestOnly
 
 
 class Settings(LifeSettings):
@@ -25,7 +26,7 @@ class Settings(LifeSettings):
         default_factory=dict, description='what a storefront lets operators know of buyers (PP 5.2): {"esimka": []}'
     )
 
-    operator_adapter: str = Field(
+    operator_adapter: Annotated[str, TestOnly("instant")] = Field(
         "es2plus", description="instant makes no profile anywhere; it is there for benchmarks"
     )
     operator_url: str | None = Field(None, description="ES2+ functions are at {url}/gsma/rsp2/es2plus/<function>")

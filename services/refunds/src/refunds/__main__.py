@@ -15,7 +15,7 @@ def _serve() -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["accounts"]:
-        from shared.signin.accounts import accounts
+        from shared.signin.cli import accounts
 
         sys.exit(accounts(sys.argv[2:], service="refunds", kind="agent", roles=("agent", "supervisor")))
     if sys.argv[1:] and sys.argv[1] in COMMANDS:

@@ -29,7 +29,8 @@ def main(name: str, settings_class: type[S], build: Callable[[S], Service]) -> N
     except ValidationError as error:
         for item in error.errors(include_url=False, include_input=False):
             variable = "_".join(map(str, item["loc"])).upper()
-            print(f"{name}: {variable}: {item['msg']}", file=sys.stderr)  # noqa: T201 - to the person who started it
+            place = f"{variable}: " if variable else ""
+            print(f"{name}: {place}{item['msg']}", file=sys.stderr)  # noqa: T201 - to the person who started it
         sys.exit(2)
     logging.configure(name, settings.log_level)
     if command == "migrate":

@@ -10,26 +10,37 @@ from opentelemetry.trace import SpanKind
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared.kernel.connections import BoundedProtocol
+from shared.kernel.forwarded import Networks, client_address
 from shared.kernel.problems import Problem, install
 from shared.telemetry.tracing import Tracing, current, is_traceparent
 
 MAX_BODY_BYTES = 256 * 1024
+#: More are answered 503 at once: the process's memory and files are bounded, too.
+MAX_CONNECTIONS = 1000
 _TOO_LARGE = "body-too-large"
 _QUIET = ("/health", "/metrics")
 
 
 class TracedAndLimited:
-    """ASGI middleware: refuses oversized bodies, and spans each request from the caller's `traceparent`."""
+    """ASGI middleware: refuses oversized bodies, and spans each request from the caller's `traceparent`.
 
-    def __init__(self, app: ASGIApp, tracing: Tracing) -> None:
+    Behind a trusted proxy `request.client` is the client that the proxy names, with port 0.
+    """
+
+    def __init__(self, app: ASGIApp, tracing: Tracing, trusted: Networks = ()) -> None:
         self._app = app
         self._tracing = tracing
+        self._trusted = trusted
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"].startswith(_QUIET):
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
+        if self._trusted and scope["client"] is not None and b"x-forwarded-for" in headers:
+            forwarded = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
+            scope["client"] = (client_address(scope["client"][0], forwarded, self._trusted), 0)
         if int(headers.get(b"content-length", b"0") or 0) > MAX_BODY_BYTES:
             await _too_large().response()(scope, receive, send)
             return
@@ -88,11 +99,14 @@ def _limited(receive: Receive) -> Receive:
     return limited
 
 
-def new_app(title: str, tracing: Tracing) -> FastAPI:
-    """An app whose refusals are problem documents. Its documentation is shared.interfaces' business."""
+def new_app(title: str, tracing: Tracing, trusted: Networks = ()) -> FastAPI:
+    """An app whose refusals are problem documents. Its documentation is shared.interfaces' business.
+
+    `trusted`: the networks of the proxies in front of it.
+    """
     app = FastAPI(title=title, openapi_url=None)
     install(app)
-    app.add_middleware(TracedAndLimited, tracing=tracing)
+    app.add_middleware(TracedAndLimited, tracing=tracing, trusted=trusted)
     return app
 
 
@@ -101,7 +115,17 @@ class HttpServer:
 
     def __init__(self, app: FastAPI, host: str, port: int) -> None:
         config = uvicorn.Config(
-            app, host=host, port=port, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5
+            app,
+            host=host,
+            port=port,
+            http=BoundedProtocol,
+            ws="none",
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            proxy_headers=False,  # ours is shared.kernel.forwarded; uvicorn's believes whoever is on this machine
+            limit_concurrency=MAX_CONNECTIONS,
+            timeout_graceful_shutdown=5,
         )
         self._server = uvicorn.Server(config)
         self._server.install_signal_handlers = lambda: None  # type: ignore[attr-defined] # signals are the service's

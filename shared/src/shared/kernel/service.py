@@ -79,7 +79,7 @@ class Service:
             limit=Limit(settings.dead_letter_limit),
             group=name,
         )
-        self.app = new_app(name, self.tracing)
+        self.app = new_app(name, self.tracing, settings.trusted_proxies)
         self._checks: dict[str, health.Check] = {"database": self._database, "kafka": self._kafka}
         self.app.include_router(health.router(self._checks, self.metrics))
         self.app.include_router(served.router(self.app, name, self.consumer))

@@ -1,12 +1,15 @@
 """Settings common to all services, read from the environment; each service adds its own."""
 
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
+from typing import Annotated, Literal, Self
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.messaging.access import KafkaAccess, Mechanism
 from shared.sealed import new_private_key
+from shared.secret_settings import Invented, blank_secrets, not_for_production
 
 
 class ServiceSettings(BaseSettings):
@@ -14,6 +17,9 @@ class ServiceSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_file=None, extra="ignore", populate_by_name=True)
 
+    environment: Literal["development", "test", "production"] = Field(
+        "development", description="production refuses generated secrets, short ones and test adapters, by name"
+    )
     database_url: str = Field(description="postgresql+psycopg://user:password@host:port/database")
     kafka_bootstrap_servers: str = Field(description="host:port of one or more brokers, comma-separated")
     kafka_username: str | None = Field(None, description="SASL/SCRAM; without it the brokers are asked for no password")
@@ -25,9 +31,12 @@ class ServiceSettings(BaseSettings):
     topic_partitions: int = Field(6, ge=1, description="for topics that this service creates")
     topic_replication: int = Field(1, ge=1)
     http_host: str = "127.0.0.1"
+    trusted_proxies: list[IPv4Network | IPv6Network] = Field(
+        [], description='JSON: networks of the proxies whose X-Forwarded-For is believed, ["10.0.0.0/8"]'
+    )
     http_port: int = Field(8000, ge=0, le=65535, description="0 takes a free port")
     #: base64 of 32 bytes. A generated one is good for tests only: what it sealed dies with the process.
-    seal_private_key: SecretStr = Field(default_factory=lambda: SecretStr(new_private_key()))
+    seal_private_key: Annotated[SecretStr, Invented()] = Field(default_factory=lambda: SecretStr(new_private_key()))
     log_level: str = "INFO"
     otlp_endpoint: str | None = Field(
         None, validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_ENDPOINT", "otlp_endpoint")
@@ -52,6 +61,17 @@ class ServiceSettings(BaseSettings):
         {}, description="JSON of holder to key: who may see and decide under /operations; without any it is not there"
     )
     database_pool_size: int = Field(5, ge=2)
+
+    @model_validator(mode="after")
+    def _secrets_are_secret(self) -> Self:
+        problems = blank_secrets(self)
+        if self.environment == "production":
+            problems += not_for_production(self)
+        if self.kafka_username is not None and not self.kafka_password.get_secret_value().strip():
+            problems.append("KAFKA_USERNAME needs KAFKA_PASSWORD")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
 
     @property
     def kafka(self) -> KafkaAccess:

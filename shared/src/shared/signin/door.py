@@ -1,5 +1,6 @@
 """The sign-in page itself, and what happens when somebody has come in, was refused, or goes."""
 
+import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -11,12 +12,18 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from shared.database import Database, Tx
+from shared.signin.accounts import Verified, confirm, disabled, exists, password_hash_of
+from shared.signin.limits import Attempt, forget, reserve
+from shared.signin.oidc import Person
+from shared.signin.passwords import matches
 from shared.signin.rendering import Pages, redirect
-from shared.signin.sessions import Session, Sessions, failed, must_wait
+from shared.signin.sessions import Session, Sessions
 
 _FORM_LASTS = timedelta(hours=1)
 
 _LONGEST = 200
+#: So many sign-ins by password at once, in one instance; hashing takes a tenth of a second of a core each.
+_MOST_INSIDE = 32
 
 
 @dataclass(slots=True, frozen=True)
@@ -31,6 +38,14 @@ class Refusal:
     typed: str
     means: str
     why: str
+
+
+class TooManyAttemptsError(Exception):
+    """The name, the address or the browser has used up its attempts of the last quarter of an hour."""
+
+
+class TooManyPeopleError(Exception):
+    """As many people as may are signing in at this moment."""
 
 
 async def _untold(*_told: Any) -> None:
@@ -61,6 +76,8 @@ class Door:
         self.openid = openid
         self.form_cookie = f"{self.site.name}_sign_in"
         self._journal = journal
+        self._inside = 0
+        self._counting = asyncio.Lock()
 
     def form(self, status: HTTPStatus = HTTPStatus.OK, wrong: str | None = None, name: str = "") -> Response:
         """The page. Its form works in the browser that was given it."""
@@ -71,31 +88,62 @@ class Door:
         self.sessions.set_cookie(response, self.form_cookie, token, _FORM_LASTS)
         return response
 
-    async def enter(self, name: str, role: str, means: str) -> Response:
-        """Begin a session and go to the first page."""
-        who = f"{self.site.kind}:{name}"
-        response = redirect(self.site.home)
+    async def enter_by_password(self, request: Request, name: str, password: str) -> Response | None:
+        """Check a password and begin a session; None where it is wrong.
+
+        The attempt is counted first, the password is checked outside any transaction, and the session begins in one
+        that finds the account as it was checked. Raises TooManyAttemptsError, TooManyPeopleError.
+        """
+        if self._inside >= _MOST_INSIDE:
+            raise TooManyPeopleError
+        self._inside += 1
+        try:
+            return await self._enter_by_password(request, name, password)
+        finally:
+            self._inside -= 1
+
+    async def _enter_by_password(self, request: Request, name: str, password: str) -> Response | None:
+        address = address_of(request)
+        device = request.cookies.get(self.sessions.device_cookie, "")
+        # One at a time: attempts on one subject wait for each other, and must not hold all connections meanwhile.
+        async with self._counting, self.database.transaction() as tx:
+            attempt = await reserve(tx, address, name, device)
+            known_hash = await password_hash_of(tx, name)
+        if attempt is None:
+            raise TooManyAttemptsError
+        right = await matches(known_hash, password)
         async with self.database.transaction() as tx:
-            await self.sessions.begin(tx, response, who, role)
-            await self._journal.signed_in(tx, who, means)
+            verified = await confirm(tx, name, known_hash) if right and known_hash is not None else None
+            if verified is not None:
+                return await self._enter(tx, request, verified, attempt)
+            who = f"{self.site.kind}:{name}" if await exists(tx, name) else None
+            await self._journal.refused(tx, Refusal(who, "" if who else name, "password", "wrong name or password"))
+        return None
+
+    async def enter_by_openid(self, request: Request, person: Person) -> Response:
+        """Begin the session of a person whom the provider vouches for."""
+        async with self.database.transaction() as tx:
+            if not await disabled(tx, person.name):
+                return await self._enter(tx, request, Verified(person.name, person.role, "openid"))
+        return await self.not_confirmed(request, "Your account is disabled here.", person.name)
+
+    async def _enter(self, tx: Tx, request: Request, verified: Verified, attempt: Attempt | None = None) -> Response:
+        response = redirect(self.site.home)
+        who = await self.sessions.begin(tx, response, verified)
+        if attempt is not None:
+            await forget(tx, attempt)
+            await self.sessions.know_device(tx, request, response, verified.name)
+        await self._journal.signed_in(tx, who, verified.means)
         self.sessions.drop_cookie(response, self.form_cookie)
         return response
 
-    async def wrong_password(self, tx: Tx, name: str, address: str, *, known: bool) -> None:
-        """Remember a failure, for the audit trail and for the next attempt. `known`: there is such an account."""
-        await failed(tx, address, name)
-        who = f"{self.site.kind}:{name}" if known else None
-        await self._journal.refused(tx, Refusal(who, "" if known else name, "password", "wrong name or password"))
-
     async def not_confirmed(self, request: Request, why: str, name: str | None = None) -> Response:
-        """The provider signs nobody in. `name`: whom it vouches for all the same; they have no role here."""
-        address = address_of(request)
+        """The provider signs nobody in. `name`: whom it vouches for all the same; they may not come in here."""
         known = name is not None and name.isprintable() and len(name) <= _LONGEST
         who = f"{self.site.kind}:{name}" if known else None
         async with self.database.transaction() as tx:
-            # Whoever has to wait may come in all the same, for the provider has its own patience; it is not written.
-            if not await must_wait(tx, address):
-                await failed(tx, address)
+            # The provider limits attempts itself; here they only limit what is written to the audit trail.
+            if await reserve(tx, address_of(request)) is not None:
                 await self._journal.refused(tx, Refusal(who, "" if known else name or "", "openid", why))
         return self.form(HTTPStatus.FORBIDDEN, why)
 

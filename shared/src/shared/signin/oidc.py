@@ -15,7 +15,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, KeySetSerialization
 
 from shared.database import Tx
-from shared.signin.sessions import digest
+from shared.signin.secrets import digest
 from shared.signin.site import Provider, Site
 from shared.signin.tables import TABLES
 from shared.telemetry.logging import get_logger
@@ -23,6 +23,8 @@ from shared.telemetry.tracing import Tracing
 
 log = get_logger(__name__)
 LASTS = timedelta(minutes=10)
+_LONGEST_NAME = 200
+_ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 _ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA"]
 _TAKE = "DELETE FROM oidc_sign_ins WHERE state_hash = :state AND expires_at > :now RETURNING nonce, verifier"
 
@@ -113,7 +115,7 @@ class OpenId:
             keys = KeySet.import_key_set(cast("KeySetSerialization", await self._get(metadata["jwks_uri"], trace)))
             claims = jwt.decode(token["id_token"], keys, algorithms=_ALGORITHMS).claims
             self._check(claims, metadata["issuer"], begun.nonce, now.timestamp())
-        except (JoseError, httpx.HTTPError, KeyError, ValueError) as error:
+        except (JoseError, httpx.HTTPError, KeyError, TypeError, ValueError) as error:
             log.warning("oidc_refused", error=error)
             raise NotSignedInError("The sign-in provider did not confirm who you are. Please try again.") from error
         return self._person(claims)
@@ -132,19 +134,22 @@ class OpenId:
         registry.validate(dict(claims))
 
     def _person(self, claims: Mapping[str, Any]) -> Person:
-        told = claims.get(self._provider.role_claim, ())
-        roles = set(told.split()) if isinstance(told, str) else set(told)
-        name = str(claims.get("preferred_username") or claims["sub"])
+        offered = claims.get("preferred_username") or claims["sub"]
+        if not isinstance(offered, str) or not offered.isprintable() or len(offered) > _LONGEST_NAME:
+            raise NotSignedInError("The sign-in provider names you in a way that cannot be shown here.", str(offered))
+        roles = _roles(claims.get(self._provider.role_claim))
         for theirs, ours in self._provider.roles.items():
             if theirs in roles:
-                return Person(name, ours)
-        raise NotSignedInError(self._no_role, name)
+                return Person(offered, ours)
+        raise NotSignedInError(self._no_role, offered)
 
     async def _metadata(self, trace: str | None) -> dict[str, Any]:
         issuer = self._provider.issuer.rstrip("/")
         try:
             found = await self._get(f"{issuer}/.well-known/openid-configuration", trace)
-        except (httpx.HTTPError, ValueError) as error:
+            for endpoint in _ENDPOINTS:
+                httpx.URL(found[endpoint])
+        except (httpx.HTTPError, httpx.InvalidURL, KeyError, TypeError, ValueError) as error:
             raise NotSignedInError("The sign-in provider does not answer. Please try again in a minute.") from error
         if str(found.get("issuer", "")).rstrip("/") != issuer:
             raise NotSignedInError("The sign-in provider calls itself by another name than the one configured.")
@@ -156,8 +161,7 @@ class OpenId:
             answer = await self._http.get(url, headers=_headers(call.traceparent))
             call.answered(answer.status_code)
             answer.raise_for_status()
-            found: dict[str, Any] = answer.json()
-            return found
+            return _json_object(answer)
 
     async def _exchange(self, url: str, code: str, verifier: str, trace: str | None) -> dict[str, Any]:
         """The code for tokens (RFC 6749 section 4.1.3, RFC 7636 section 4.5)."""
@@ -176,8 +180,22 @@ class OpenId:
             answer = await self._http.post(url, data=form, auth=auth, headers=_headers(call.traceparent))
             call.answered(answer.status_code)
             answer.raise_for_status()
-            found: dict[str, Any] = answer.json()
-            return found
+            return _json_object(answer)
+
+
+def _roles(claim: object) -> frozenset[str]:
+    """The role claim: words in a text, or a list of texts. Anything else names no role."""
+    if isinstance(claim, str):
+        return frozenset(claim.split())
+    return frozenset(item for item in claim if isinstance(item, str)) if isinstance(claim, list) else frozenset()
+
+
+def _json_object(response: httpx.Response) -> dict[str, Any]:
+    """Raises ValueError where the body is not a JSON object."""
+    body = response.json()
+    if not isinstance(body, dict):
+        raise ValueError("not a JSON object")  # noqa: TRY004 - the provider's fault, not the caller's
+    return body
 
 
 def _headers(traceparent: str | None) -> dict[str, str]:

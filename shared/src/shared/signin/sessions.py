@@ -1,26 +1,33 @@
-"""Who is signed in, and how often somebody failed to be."""
+"""Who is signed in. A session ends with its time, a sign-out, a new password or a disabled account."""
 
-import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi import Request, Response
 
 from shared.database import Database, Tx
-from shared.ids import uuid7
 from shared.kernel.problems import Problem
+from shared.signin.accounts import Verified
+from shared.signin.secrets import digest
 from shared.signin.site import Access, Site
 from shared.signin.tables import TABLES
 
-_WINDOW = timedelta(minutes=15)
-#: Failures within the window after which a name, or an address, must wait.
-_PER_NAME, _PER_ADDRESS = 5, 30
-_FIND = "SELECT who, role, csrf FROM sessions WHERE token_hash = :token AND expires_at > :now"
-_COUNT = "SELECT count(*) FROM sign_in_attempts WHERE subject = :subject AND at > :since"
+#: How long a browser stays known after a sign-in.
+_DEVICE_LASTS = timedelta(days=180)
+#: A local account counts as it is now: its role, its password, whether it is disabled. Of a person of the OpenID
+#: provider only `disabled_at` is known here; their role is the one they came with.
+_FIND = """
+SELECT s.who, CASE s.means WHEN 'password' THEN a.role ELSE s.role END AS role, s.csrf
+FROM sessions s LEFT JOIN accounts a ON a.name = substr(s.who, CAST(:name_at AS int))
+WHERE s.token_hash = :token AND s.expires_at > :now AND a.disabled_at IS NULL
+  AND (s.means = 'openid' OR s.credential = sha256(convert_to(a.password_hash, 'UTF8')))
+"""
+_END_DEVICE = "DELETE FROM sign_in_devices WHERE token_hash = :token"
 
 
 @dataclass(slots=True, frozen=True)
@@ -47,6 +54,8 @@ class Sessions:
     def __init__(self, database: Database, site: Site, access: Access) -> None:
         self._database = database
         self._cookie = f"{site.name}_session"
+        self.device_cookie = f"{site.name}_device"
+        self._kind = site.kind
         self._path = site.base
         self._lasts = timedelta(hours=access.session_hours)
         # Browsers send secure cookies over https only; on this machine itself there may be none.
@@ -56,10 +65,14 @@ class Sessions:
         """Whose request this is. Raises SignedOutError."""
         token = request.cookies.get(self._cookie, "")
         async with self._database.reading() as tx:
-            row = (await tx.execute(_FIND, token=digest(token), now=tx.now)).one_or_none() if token else None
+            row = await self._find(tx, token) if token else None
         if row is None:
             raise SignedOutError
         return Session(row.who, row.role, row.csrf)
+
+    async def _find(self, tx: Tx, token: str) -> Any:
+        name_at = len(self._kind) + 2  # after "<kind>:", counted from 1
+        return (await tx.execute(_FIND, token=digest(token), now=tx.now, name_at=name_at)).one_or_none()
 
     async def acting(self, request: Request, csrf: str) -> Session:
         """The same for a form that changes something. Raises SignedOutError, Problem (403)."""
@@ -69,19 +82,32 @@ class Sessions:
         same_origin(request)
         return session
 
-    async def begin(self, tx: Tx, response: Response, who: str, role: str) -> None:
-        """Sign somebody in."""
+    async def begin(self, tx: Tx, response: Response, verified: Verified) -> str:
+        """Sign somebody in; returns `<kind>:<name>`. `verified`: as of this very transaction (`accounts.confirm`)."""
         token = secrets.token_urlsafe(32)
+        who = f"{self._kind}:{verified.name}"
         row = {
             "token_hash": digest(token),
             "who": who,
-            "role": role,
+            "role": verified.role,
             "csrf": secrets.token_urlsafe(24),
             "created_at": tx.now,
             "expires_at": tx.now + self._lasts,
+            "means": verified.means,
+            "credential": verified.credential,
         }
         await tx.insert(TABLES["sessions"], [row])
         self.set_cookie(response, self._cookie, token, self._lasts)
+        return who
+
+    async def know_device(self, tx: Tx, request: Request, response: Response, name: str) -> None:
+        """Remember that this person has signed in from this browser; the token is new each time."""
+        if old := request.cookies.get(self.device_cookie):
+            await tx.execute(_END_DEVICE, token=digest(old))
+        token = secrets.token_urlsafe(32)
+        row = {"token_hash": digest(token), "name": name, "expires_at": tx.now + _DEVICE_LASTS}
+        await tx.insert(TABLES["sign_in_devices"], [row])
+        self.set_cookie(response, self.device_cookie, token, _DEVICE_LASTS)
 
     async def end(self, tx: Tx, request: Request, response: Response) -> bool:
         """Sign out; False where that was done meanwhile."""
@@ -107,28 +133,6 @@ class Sessions:
         response.delete_cookie(name, path=self._path)
 
 
-async def must_wait(tx: Tx, address: str, name: str | None = None) -> bool:
-    """Whether this address (or this name) has failed too often lately."""
-    for subject, most in _subjects(address, name):
-        failures = (await tx.execute(_COUNT, subject=digest(subject), since=tx.now - _WINDOW)).scalar()
-        if failures >= most:
-            return True
-    return False
-
-
-async def failed(tx: Tx, address: str, name: str | None = None) -> None:
-    """Remember a failure, of the address (and of the name)."""
-    rows = [
-        {"attempt_id": uuid7(), "subject": digest(subject), "at": tx.now} for subject, _ in _subjects(address, name)
-    ]
-    await tx.insert(TABLES["sign_in_attempts"], rows)
-
-
-def _subjects(address: str, name: str | None) -> list[tuple[str, int]]:
-    own = [] if name is None else [(f"name:{name}", _PER_NAME)]
-    return [*own, (f"address:{address}", _PER_ADDRESS)]
-
-
 def same_origin(request: Request) -> None:
     """Raises Problem (403) where the form came from another site, as far as the browser says."""
     origin = request.headers.get("origin")
@@ -140,8 +144,3 @@ def foreign() -> Problem:
     return Problem(
         HTTPStatus.FORBIDDEN, "form-expired", "This form is not from this page, or it is too old. Load the page again."
     )
-
-
-def digest(token: str) -> bytes:
-    """What is stored of a secret."""
-    return hashlib.sha256(token.encode()).digest()

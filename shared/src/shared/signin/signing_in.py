@@ -7,13 +7,13 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 
-from shared.signin.accounts import exists, role_of
-from shared.signin.door import Door, address_of
+from shared.signin.door import Door, TooManyAttemptsError, TooManyPeopleError
 from shared.signin.rendering import redirect
-from shared.signin.sessions import foreign, must_wait, same_origin
+from shared.signin.sessions import foreign, same_origin
 
 _WRONG = "Name or password is wrong."
 _WAIT = "Too many attempts. Please wait a quarter of an hour."
+_BUSY = "Many people are signing in at this moment. Please try again in a few seconds."
 _ELSEWHERE = "Accounts of this page are not used here: sign in at your organisation."
 
 
@@ -37,15 +37,13 @@ def router(door: Door) -> APIRouter:
         same_origin(request)
         if not hmac.compare_digest(request.cookies.get(door.form_cookie, "").encode(), token.encode()):
             raise foreign()
-        address = address_of(request)
-        async with door.database.transaction() as tx:
-            if await must_wait(tx, address, name):
-                return door.form(HTTPStatus.TOO_MANY_REQUESTS, _WAIT, name)
-            role = await role_of(tx, name, password)
-            if role is None:
-                await door.wrong_password(tx, name, address, known=await exists(tx, name))
-                return door.form(HTTPStatus.FORBIDDEN, _WRONG, name)
-        return await door.enter(name, role, "password")
+        try:
+            entered = await door.enter_by_password(request, name, password)
+        except TooManyAttemptsError:
+            return door.form(HTTPStatus.TOO_MANY_REQUESTS, _WAIT, name)
+        except TooManyPeopleError:
+            return door.form(HTTPStatus.SERVICE_UNAVAILABLE, _BUSY, name)
+        return entered or door.form(HTTPStatus.FORBIDDEN, _WRONG, name)
 
     @routes.post(f"{door.site.base}/sign-out")
     async def sign_out(request: Request, csrf: Annotated[str, Form()]) -> Response:

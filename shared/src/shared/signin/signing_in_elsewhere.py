@@ -43,7 +43,7 @@ def router(door: Door, openid: OpenId) -> APIRouter:
             person = await openid.finish(begun, code, door.database.clock.now(), request.state.trace)
         except NotSignedInError as error:
             return await door.not_confirmed(request, str(error), error.name)
-        response = await door.enter(person.name, person.role, "openid")
+        response = await door.enter_by_openid(request, person)
         door.sessions.drop_cookie(response, state_cookie)
         return response
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from sqlalchemy import Column, Index, LargeBinary, MetaData, Table, Text, Uuid
+from sqlalchemy import Column, Index, LargeBinary, MetaData, Table, Text, Uuid, text
 
 from shared.spine import timestamp
 
@@ -11,12 +11,14 @@ EXPIRED = (
     "DELETE FROM sessions WHERE expires_at < :now",
     "DELETE FROM oidc_sign_ins WHERE expires_at < :now",
     "DELETE FROM sign_in_attempts WHERE at < CAST(:now AS timestamptz) - interval '1 day'",
+    "DELETE FROM sign_in_devices WHERE expires_at < :now",
 )
 
 
 def sign_in_tables(metadata: MetaData) -> Mapping[str, Table]:
     """Define them in `metadata`; by name."""
-    #: People who may sign in where there is no OpenID Connect. `password_hash` is argon2id's own text.
+    #: People who may sign in where there is no OpenID Connect. `password_hash` is argon2id's own text. A row without
+    #: a usable hash says only that this name of the OpenID provider is disabled here.
     accounts = Table(
         "accounts",
         metadata,
@@ -26,7 +28,8 @@ def sign_in_tables(metadata: MetaData) -> Mapping[str, Table]:
         timestamp("created_at", nullable=False),
         timestamp("disabled_at"),
     )
-    #: Who is signed in. The cookie's token is known by its hash only.
+    #: Who is signed in. The cookie's token is stored as its hash. `means`: `password` or `openid`. `credential`:
+    #: SHA-256 of the account's `password_hash` at sign-in; another password ends the session.
     sessions = Table(
         "sessions",
         metadata,
@@ -36,8 +39,10 @@ def sign_in_tables(metadata: MetaData) -> Mapping[str, Table]:
         Column("csrf", Text, nullable=False),
         timestamp("created_at", nullable=False),
         timestamp("expires_at", nullable=False),
+        Column("means", Text, nullable=False, server_default=text("'password'")),
+        Column("credential", LargeBinary),
     )
-    #: Failed sign-ins, by hashed name and by hashed address: too many of either, and it must wait.
+    #: Sign-ins that failed or are being checked, by hashed subject (`limits.py`).
     attempts = Table(
         "sign_in_attempts",
         metadata,
@@ -45,6 +50,14 @@ def sign_in_tables(metadata: MetaData) -> Mapping[str, Table]:
         Column("subject", LargeBinary, nullable=False),
         timestamp("at", nullable=False),
         Index("sign_in_attempts_subject", "subject", "at"),
+    )
+    #: Browsers in which somebody has signed in: their next attempts are counted apart from everybody else's.
+    devices = Table(
+        "sign_in_devices",
+        metadata,
+        Column("token_hash", LargeBinary, primary_key=True),
+        Column("name", Text, nullable=False),
+        timestamp("expires_at", nullable=False),
     )
     #: Sign-ins on their way through the OpenID provider.
     oidc = Table(
@@ -55,14 +68,52 @@ def sign_in_tables(metadata: MetaData) -> Mapping[str, Table]:
         Column("verifier", Text, nullable=False),
         timestamp("expires_at", nullable=False),
     )
-    return {table.name: table for table in (accounts, sessions, attempts, oidc)}
+    return {table.name: table for table in (accounts, sessions, attempts, devices, oidc)}
 
 
 #: The same, for statements.
 TABLES = sign_in_tables(MetaData())
 
 
+_V1 = """
+CREATE TABLE accounts (
+  name text PRIMARY KEY,
+  password_hash text NOT NULL,
+  role text NOT NULL,
+  created_at timestamptz NOT NULL,
+  disabled_at timestamptz
+);
+CREATE TABLE sessions (
+  token_hash bytea PRIMARY KEY,
+  who text NOT NULL,
+  role text NOT NULL,
+  csrf text NOT NULL,
+  created_at timestamptz NOT NULL,
+  expires_at timestamptz NOT NULL
+);
+CREATE TABLE sign_in_attempts (attempt_id uuid PRIMARY KEY, subject bytea NOT NULL, at timestamptz NOT NULL);
+CREATE INDEX sign_in_attempts_subject ON sign_in_attempts (subject, at);
+CREATE TABLE oidc_sign_ins (
+  state_hash bytea PRIMARY KEY,
+  nonce text NOT NULL,
+  verifier text NOT NULL,
+  expires_at timestamptz NOT NULL
+);
+"""
+
+#: Sessions of before do not say which password began them: everybody signs in once more.
+_V2 = """
+ALTER TABLE sessions ADD COLUMN means text NOT NULL DEFAULT 'password', ADD COLUMN credential bytea;
+DELETE FROM sessions;
+CREATE TABLE sign_in_devices (token_hash bytea PRIMARY KEY, name text NOT NULL, expires_at timestamptz NOT NULL);
+"""
+
+
 def upgrade_v1(op: object) -> None:
     """Create the tables, first version. `op` is Alembic's operations module."""
-    bind = op.get_bind()  # type: ignore[attr-defined] # Alembic's `op` is a proxy module
-    TABLES["accounts"].metadata.create_all(bind, checkfirst=False)
+    op.get_bind().exec_driver_sql(_V1)  # type: ignore[attr-defined] # Alembic's `op` is a proxy module
+
+
+def upgrade_v2(op: object) -> None:
+    """Tie sessions to the account's present state, and remember browsers. `op` is Alembic's operations module."""
+    op.get_bind().exec_driver_sql(_V2)  # type: ignore[attr-defined] # as above

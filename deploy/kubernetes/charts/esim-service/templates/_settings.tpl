@@ -8,6 +8,7 @@
 {{- define "esim-service.settings" -}}
 {{- $kafka := .root.Values.kafka -}}
 {{- $all := dict
+  "ENVIRONMENT" "production"
   "HTTP_HOST" "0.0.0.0"
   "HTTP_PORT" "8000"
   "SECRETS_DIR" "/run/secrets"

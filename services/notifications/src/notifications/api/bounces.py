@@ -1,18 +1,18 @@
 """`POST /bounces`: the mail server hands in what came back to our return paths."""
 
-import hmac
 from http import HTTPStatus
 from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 from prometheus_client import CollectorRegistry, Counter
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
 from notifications.domain.bounces import NotABounceError, read
 from notifications.domain.links import BadLinkError, Links
 from notifications.returns import returned
 from shared.database import Database
+from shared.kernel.auth import ApiKeys
 from shared.kernel.problems import Problem
 
 
@@ -26,6 +26,7 @@ class Taken(BaseModel):
 def router(database: Database, links: Links, key: str, registry: CollectorRegistry) -> APIRouter:
     """The route. `key`: what the mail server must show."""
     routes = APIRouter(tags=["mail"])
+    keys = ApiKeys({"mail server": SecretStr(key)}, asked="bounce key", problem="unknown-key")
     bounces = Counter("bounces", "Mails that came back, by outcome", ["outcome"], registry=registry)
 
     @routes.post("/bounces")
@@ -34,14 +35,7 @@ def router(database: Database, links: Links, key: str, registry: CollectorRegist
 
         `recipient`: whom the notification was sent to, where its own headers do not say.
         """
-        offered = request.headers.get("authorization", "").removeprefix("Bearer ").strip()
-        if not hmac.compare_digest(offered.encode(), key.encode()):
-            raise Problem(
-                HTTPStatus.UNAUTHORIZED,
-                "unknown-key",
-                "Send the bounce key as `Authorization: Bearer <key>`.",
-                headers={"WWW-Authenticate": "Bearer"},
-            )
+        keys.holder(request.headers.get("authorization"))
         try:
             found, addresses = read(await request.body())
         except NotABounceError as error:

@@ -6,6 +6,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 
 from provisioning.domain.identifiers import check_prefix
+from shared.secret_settings import TestOnly
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
 
@@ -16,7 +17,7 @@ class OperatorSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Name
-    adapter: str = "es2plus"
+    adapter: Annotated[str, TestOnly("instant")] = "es2plus"
     url: str | None = None
     #: Client id, client secret, tokens: whatever the adapter names.
     credentials: dict[str, SecretStr] = Field(default_factory=dict)

@@ -27,6 +27,7 @@ from provisioning.life.settings import LifeSettings
 from provisioning.operators import Operators
 from shared.database import Database
 from shared.ids import uuid_for
+from shared.kernel.auth import bearer_token
 from shared.kernel.problems import Problem, field_errors
 
 M = TypeVar("M", bound=BaseModel)
@@ -119,7 +120,7 @@ def router(reports: Reports) -> APIRouter:
         secret: Annotated[str | None, Query(description="instead of the header")] = None,
     ) -> Response:
         """ES2+.HandleDownloadProgressInfo (SGP.22 v2.5 section 5.3.5)."""
-        return await take(request, operator, (authorization or "").removeprefix("Bearer ").strip(), secret)
+        return await take(request, operator, bearer_token(authorization), secret)
 
     @routes.post(f"/operators/{{operator}}/key/{{secret}}/{_PROGRESS}", status_code=HTTPStatus.NO_CONTENT)
     async def progress_info_by_address(request: Request, operator: str, secret: str) -> Response:
