@@ -11,9 +11,10 @@ PAGES := operations
 ROLE := operator
 SEED := $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 SEQUENCES := 200
+SECONDS := 60
 
 .DEFAULT_GOAL := help
-.PHONY: account help prerequisites setup lock sbom audit demo exercise test test-fast soak lint format up down status clean compose bench interop schemas access interfaces charts release test-past
+.PHONY: account help prerequisites setup lock sbom audit demo exercise test test-fast soak lint format up down status clean compose bench interop schemas access interfaces charts release test-past hostile
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +64,9 @@ soak: $(INSTALLED) ## many random sequences of payments and faults (SEQUENCES=20
 	@echo "SEED=$(SEED) SEQUENCES=$(SEQUENCES)"
 	@SOAK_EXAMPLES=$(SEQUENCES) $(PYTHON) -m pytest services/payments/tests/properties -s \
 		--timeout 0 --hypothesis-seed=$(SEED) $(ARGS)
+
+hostile: $(INSTALLED) ## hostile input at every door of a stack of its own (SECONDS=60, SEED=... repeats a run)
+	@$(PYTHON) -m hostile --seconds $(SECONDS) $(if $(filter command,$(word 1,$(origin SEED))),--seed $(SEED))
 
 lint: $(INSTALLED) ## style, types and imports, as in continuous integration
 	@.venv/bin/ruff check .

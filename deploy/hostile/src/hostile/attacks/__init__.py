@@ -1,0 +1,1 @@
+"""One module a door. Each `attack(context)` makes one attempt, chosen by the run's generator."""

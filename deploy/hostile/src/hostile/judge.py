@@ -1,0 +1,97 @@
+"""What must hold while hostile input comes in, and after it: ready, nothing waiting, no secrets or people in logs."""
+
+import asyncio
+import re
+from dataclasses import dataclass, field
+
+import httpx
+
+from hostile.findings import Findings
+from hostile.target import Target
+
+_LOOK_SECONDS = 2.0
+#: A service may be busy for a moment, not for longer.
+_UNREADY_LOOKS = 5
+_SAMPLE = re.compile(r"^(consumer_lag|outbox_waiting|consumer_stalled\w*)(\{[^}]*\})? ([0-9.e+]+)$", re.MULTILINE)
+_TRACEBACK = "Traceback (most recent call last)"
+_ATTACK = "the services"
+
+
+@dataclass
+class Judge:
+    """Looks from outside, and into logs and spans."""
+
+    target: Target
+    findings: Findings
+    _unready: dict[str, int] = field(default_factory=dict)
+
+    async def watch(self) -> None:
+        """Until cancelled: a service that is not ready, look after look, is a finding."""
+        async with httpx.AsyncClient(timeout=15, trust_env=False) as http:
+            while True:
+                for service in self.target.services:
+                    problem = await _problem(http, self.target.site.url(service))
+                    self._unready[service] = self._unready.get(service, 0) + 1 if problem else 0
+                    if self._unready[service] == _UNREADY_LOOKS:
+                        self.findings.found(_ATTACK, "not ready", service, problem)
+                await asyncio.sleep(_LOOK_SECONDS)
+
+    async def settle(self, seconds: float) -> None:
+        """Ready, no lag, nothing in the outbox, within so long; then logs and dead letters are read."""
+        async with httpx.AsyncClient(timeout=15, trust_env=False) as http:
+            problems = dict.fromkeys(self.target.services, "not asked")
+            try:
+                async with asyncio.timeout(seconds):
+                    while problems:
+                        for service in list(problems):
+                            url = self.target.site.url(service)
+                            problems[service] = await _problem(http, url) or await _waiting(http, url)
+                            if not problems[service]:
+                                del problems[service]
+                        await asyncio.sleep(1)
+            except TimeoutError:
+                for service, problem in problems.items():
+                    self.findings.found(_ATTACK, "did not settle", service, problem)
+            for service in self.target.services:
+                await self._dead_letters(http, service)
+
+    def read_logs(self, mark: str) -> None:
+        """Nobody's name in logs or spans, and no traceback."""
+        folder = self.target.site.directory
+        for path in sorted([*folder.glob("logs/*.log"), *folder.glob("traces/*.jsonl")]):
+            text = path.read_text(encoding="utf-8", errors="replace")
+            if path.stem != "sandbox" and mark in text.lower():
+                line = next(line for line in text.splitlines() if mark in line.lower())
+                self.findings.found(_ATTACK, "personal data in a log", path.name, line[:500])
+            if _TRACEBACK in text and path.stem in self.target.services:
+                after = text.partition(_TRACEBACK)[2][:1500]
+                self.findings.found(_ATTACK, "a traceback in a log", path.name, after)
+
+    async def _dead_letters(self, http: httpx.AsyncClient, service: str) -> None:
+        url = f"{self.target.site.url(service)}/operations/dead-letters"
+        headers = {"Authorization": f"Bearer {self.target.site.operations_keys['operator']}"}
+        response = await http.get(url, params={"state": "waiting"}, headers=headers)
+        if not response.is_success:
+            self.findings.found(_ATTACK, "dead letters not listed", service, response.text)
+            return
+        for item in response.json()["items"]:
+            self.findings.answered(f"dead letters of {service}", item.get("reason"))
+            if not item.get("reason"):
+                self.findings.found(_ATTACK, "a dead letter without a reason", service, str(item))
+
+
+async def _problem(http: httpx.AsyncClient, url: str) -> str:
+    try:
+        response = await http.get(f"{url}/health/ready")
+    except httpx.TransportError as error:
+        return repr(error)
+    return "" if response.is_success else response.text
+
+
+async def _waiting(http: httpx.AsyncClient, url: str) -> str:
+    """The samples of lag and outbox that are not zero."""
+    try:
+        text = (await http.get(f"{url}/metrics")).text
+    except httpx.TransportError as error:
+        return repr(error)
+    return "; ".join("".join(found.groups("")) for found in _SAMPLE.finditer(text) if float(found[3]) > 0)

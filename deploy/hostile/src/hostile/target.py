@@ -1,0 +1,52 @@
+"""The running product, as somebody hostile sees it: addresses, and the keys that somebody may have stolen."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from local_stack.access import storefront_user
+from local_stack.product import EPAY_TERMINAL, TELEGRAM_SECRET, TELEGRAM_SHOP
+from local_stack.site import Site
+
+#: All that serve HTTP and are judged.
+SERVICES = ("ordering", "payments", "provisioning", "notifications", "refunds", "operations")
+
+
+@dataclass(frozen=True)
+class Target:
+    """`kafka_as` gives confluent-kafka's settings for a user; `services` are those that run."""
+
+    site: Site
+    kafka_as: Callable[[str], Mapping[str, Any]]
+    prefix: str = ""
+    services: tuple[str, ...] = SERVICES
+
+    @property
+    def shops(self) -> list[str]:
+        """The storefronts' names."""
+        return sorted(self.site.storefront_keys)
+
+    def key_of(self, service: str) -> str:
+        """A key with which that service lets somebody in."""
+        if service == "operations":
+            return self.site.operations_keys["operator"]
+        if service in ("ordering", "payments", "refunds", "notifications"):
+            return self.site.storefront_keys[self.shops[0]]
+        return next(iter(self.site.agent_keys.values()))
+
+    @property
+    def agent_key(self) -> str:
+        """A support agent's key."""
+        return next(iter(self.site.agent_keys.values()))
+
+    def shop_topic(self, shop: str) -> tuple[str, str]:
+        """(user, topic) by which that shop submits orders."""
+        return storefront_user(shop), f"{self.prefix}storefront.{shop}.orders"
+
+
+__all__ = ["EPAY_TERMINAL", "SERVICES", "TELEGRAM_SECRET", "TELEGRAM_SHOP", "Target"]
+
+
+def of_site(site: Site) -> Target:
+    """A local stack's."""
+    return Target(site, lambda user: site.kafka_login(user).librdkafka())

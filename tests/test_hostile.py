@@ -1,0 +1,34 @@
+"""A minute of hostile input at every door, while good orders go on (deploy/hostile)."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from hostile.run import prepare, run
+from hostile.target import Target
+from product.hands import Running
+from product.running import NAMES
+
+SECONDS = 60.0
+
+
+@pytest.mark.timeout(420)
+async def test_a_minute_of_hostile_input_costs_no_good_order(running: Running, tmp_path: Path) -> None:
+    product = running.product
+    target = Target(
+        product.site,
+        lambda user: product.users.get(user, product.kafka).librdkafka(),
+        prefix=product.prefix,
+        services=NAMES,
+    )
+    seed = int(os.environ.get("HOSTILE_SEED", "1"))
+    try:
+        findings = await run(target, SECONDS, seed, prepare(tmp_path / "hostile"), lambda _line: None)
+        for name in NAMES:
+            assert not [row for row in await product.query(name, "SELECT reason FROM dead_letters") if not row[0]]
+    finally:
+        for name in NAMES:
+            await product.forgive(name)
+    assert findings.kept == []
+    assert findings.answers["good orders", "delivered"] > 0
