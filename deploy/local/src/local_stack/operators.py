@@ -9,8 +9,9 @@ ES2PLUS = {"primary": ("/operator", "8999702"), "secondary": ("/operators/second
 RESELLER = "reseller"
 #: The plans that the reseller sells first.
 RESOLD = "asia-data"
-_NOTIFIES = "sandbox-notifies"
-_PUSHES = "sandbox-pushes"
+#: Each operator has its own: a key stands for one holder.
+_NOTIFIES = "sandbox-notifies-{operator}"
+_PUSHES = "sandbox-pushes-{operator}"
 
 
 def of_provisioning(site: Site) -> Mapping[str, str]:
@@ -39,8 +40,8 @@ def of_provisioning(site: Site) -> Mapping[str, str]:
     return {
         "OPERATORS": json.dumps([*operators, reseller]),
         "ROUTES": json.dumps({"*": {"*": everybody, RESOLD: [{"operator": RESELLER}, *everybody]}}),
-        "NOTIFICATION_SECRETS": json.dumps(dict.fromkeys(ES2PLUS, _NOTIFIES)),
-        "USAGE_PUSH_SECRETS": json.dumps(dict.fromkeys(ES2PLUS, _PUSHES)),
+        "NOTIFICATION_SECRETS": json.dumps({name: _NOTIFIES.format(operator=name) for name in ES2PLUS}),
+        "USAGE_PUSH_SECRETS": json.dumps({name: _PUSHES.format(operator=name) for name in ES2PLUS}),
     }
 
 

@@ -65,6 +65,7 @@ class Settings:
     usage_push_url: str = ""
     """Where the usage is pushed when a phone has used data; as progress_url."""
     usage_push_secret: str = "sandbox-push-secret"  # noqa: S105 - a stand-in's own invented secret
+    """What signs it; `{operator}` stands for the operator's name, for each has a secret of its own."""
     allowance_bytes: int = 5 * 1024**3
     """What a profile holds, unless control says otherwise for its type."""
     allowance_days: int = 30

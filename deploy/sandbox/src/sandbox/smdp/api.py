@@ -76,7 +76,7 @@ class Operator:
         catalogue.allowance = (settings.allowance_bytes, settings.allowance_days)
         self.phone.progress_url = settings.progress_url.replace("{operator}", self.name)
         self.phone.push_url = settings.usage_push_url.replace("{operator}", self.name)
-        self.phone.push_secret = settings.usage_push_secret
+        self.phone.push_secret = settings.usage_push_secret.replace("{operator}", self.name)
 
     def _handler(self, served: _Served) -> Handler:
         async def handle(call: Call) -> Reply:
