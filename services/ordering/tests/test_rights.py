@@ -26,6 +26,7 @@ from shared.testing.stage import Stage
 
 NOTIFICATIONS = Opener(base64.b64encode(bytes(PrivateKey.generate())).decode())
 AGENT = {"Authorization": "Bearer agents-key"}
+IDENTIFIED = {"by": "call_back", "reference": "2026/4711"}
 OTHERS = (PaymentsBuyerErased, ProvisioningBuyerErased, NotificationsBuyerErased, RefundsBuyerErased)
 
 
@@ -89,16 +90,15 @@ async def test_a_new_phone_is_confirmed_by_mail(buyer: Buyer) -> None:
 
 
 async def test_an_address_that_another_buyer_uses_mixes_nobody_up(stage: Stage, buyer: Buyer, good_order: Any) -> None:
-    other = (await buyer.shop.place(good_order(email="other@example.org"))).json()
+    await buyer.shop.place(good_order(email="other@example.org"))
 
     assert (await buyer.confirm(await buyer.correct(email="other@example.org"))).status_code == 200
 
-    later = (await buyer.shop.place(good_order(email="OTHER@example.org"))).json()
-    contacts = {str(one.event.buyer_id) for one in await stage.events(BuyerContact, count=4)}
-    people = await buyer.shop.rows("SELECT order_id::text AS id, buyer_id FROM orders")
-    of = {row.id: row.buyer_id for row in people}
-    assert of[later["order_id"]] == of[other["order_id"]] != of[buyer.order["order_id"]]
-    assert len(contacts) == 2
+    await buyer.shop.place(good_order(email="OTHER@example.org"))
+    told = [one.event for one in await stage.events(BuyerContact, count=4)]
+    people = {row.buyer_id for row in await buyer.shop.rows("SELECT buyer_id FROM orders")}
+    assert len(people) == 3
+    assert {one.buyer_id for one in told} == people
 
 
 async def test_wrong_codes_are_counted_and_end_the_request(buyer: Buyer) -> None:
@@ -131,13 +131,32 @@ async def test_a_correction_that_is_not_valid_says_which_field(buyer: Buyer, fie
 
 async def test_an_agent_corrects_without_a_code_and_by_name(stage: Stage, buyer: Buyer) -> None:
     path = f"/orders/{buyer.order['order_number']}/contact"
-    assert (await buyer.shop.http.put(path, json={"phone": "+77017654321"}, headers=AGENT)).status_code == 200
+    body = {"phone": "+77017654321", "identified": IDENTIFIED}
+    assert (await buyer.shop.http.put(path, json=body, headers=AGENT)).status_code == 200
 
     [_, after] = await stage.events(BuyerContact, count=2)
     assert after.event.phone == "+77017654321"
-    [change] = await buyer.shop.rows("SELECT confirmed_by FROM contact_changes")
+    [change] = await buyer.shop.rows("SELECT confirmed_by, identification FROM contact_changes")
     assert change.confirmed_by == "agent support"
-    assert (await buyer.shop.http.put(path, json={"name": "X"}, headers=buyer.shop.auth())).status_code == 401
+    assert change.identification == {**IDENTIFIED, "representative": False, "authority": None}
+    assert (await buyer.shop.http.put(path, json=body, headers=buyer.shop.auth())).status_code == 401
+    unknown = await buyer.shop.http.put(path, json={"phone": "+77017654322"}, headers=AGENT)
+    assert (unknown.status_code, unknown.json()["errors"][0]["field"]) == (422, "identified")
+
+
+async def test_a_representative_acts_upon_an_authority_that_is_kept_with_the_proof(buyer: Buyer) -> None:
+    path = f"/orders/{buyer.order['order_number']}/privacy-requests"
+    body: dict[str, Any] = {"kind": "erase", "identified": {**IDENTIFIED, "representative": True}}
+    assert (await buyer.shop.http.post(path, json=body, headers=AGENT)).status_code == 422
+    body["identified"]["authority"] = "power_of_attorney"
+    assert (await buyer.shop.http.post(path, json=body, headers=buyer.shop.auth())).status_code == 401
+
+    done = await buyer.shop.http.post(path, json=body, headers=AGENT)
+
+    assert (done.status_code, done.json()["state"]) == (201, "running")
+    proof = (await buyer.shop.get(f"/privacy/requests/{done.json()['request_id']}")).json()
+    assert (proof["confirmed_by"], proof["identified"]) == ("agent support", body["identified"])
+    assert await buyer.shop.rows("SELECT 1 FROM buyers") == []
 
 
 async def test_another_shop_sees_nothing(buyer: Buyer) -> None:
@@ -221,7 +240,7 @@ async def test_a_replayed_submission_does_not_bring_an_erased_buyer_back(
     assert new.status_code == 201
 
 
-async def test_a_blocked_buyer_is_told_to_everybody_and_a_new_order_lifts_it(
+async def test_a_block_is_told_to_everybody_and_only_the_mailbox_lifts_it(
     stage: Stage, buyer: Buyer, good_order: Any
 ) -> None:
     await buyer.confirm(await buyer.ask("block"))
@@ -230,12 +249,24 @@ async def test_a_blocked_buyer_is_told_to_everybody_and_a_new_order_lifts_it(
 
     await buyer.shop.place(good_order(), key="second")
 
-    after = (await stage.events(BuyerContact, count=3))[-1].event
-    assert (after.buyer_id, after.blocked) == (before.buyer_id, False)
+    others = await stage.events(BuyerContact, where=lambda contact: contact.buyer_id != before.buyer_id)
+    assert not others[0].event.blocked
+    [kept] = await buyer.shop.rows("SELECT blocked FROM buyers WHERE buyer_id = :id", id=before.buyer_id)
+    assert kept.blocked
+    asked = await buyer.ask("unblock")
+    _, event = await buyer.code()
+    assert (event.purpose, event.lifts, event.channel) == ("block", True, "email")
+    buyer.codes -= 1
+    assert (await buyer.confirm(asked)).status_code == 200
+    told = await stage.events(BuyerContact, count=3, where=lambda contact: contact.buyer_id == before.buyer_id)
+    assert [one.event.blocked for one in told] == [False, True, False]
 
 
 async def test_an_export_is_everything_as_json_and_as_a_page(buyer: Buyer, good_order: Any) -> None:
-    await buyer.shop.place(good_order(name="<b>Anna</b>"), key="second")
+    second = (await buyer.shop.place(good_order(name="<b>Anna</b>"), key="second")).json()
+    first, buyer.order = buyer.order, second
+    await buyer.confirm(await buyer.ask("export"))  # so that it is known whose the second order is
+    buyer.order = first
     asked = await buyer.ask("export")
     path = f"/privacy/requests/{asked.json()['request_id']}/export"
     assert (await buyer.shop.get(path)).status_code == 409

@@ -27,7 +27,7 @@ _RECENT = "SELECT count(*) FROM confirmations WHERE order_id = :order_id AND req
 _TRY = """
 UPDATE confirmations SET tries = tries + 1
 WHERE confirmation_id = :id AND storefront = :storefront
-RETURNING order_id, buyer_id, purpose, channel, code_hash, payload, tries, expires_at, confirmed_at, requested_at
+RETURNING order_id, buyer_id, purpose, channel, code_hash, payload, tries, expires_at, confirmed_at, contact_hash
 """
 _CONFIRMED = "UPDATE confirmations SET confirmed_at = :now, payload = NULL WHERE confirmation_id = :id"
 
@@ -41,11 +41,17 @@ class Asker:
     storefront: str
     buyer_id: UUID
     trace: str | None
+    #: The contact that the code goes to.
+    email: str
+    phone: str
 
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """A request whose code was entered. `payload` is what was put aside for it."""
+    """A request whose code was entered. `payload` is what was put aside for it.
+
+    `contact_hash`: of the contact that the code was sent to; null where the release before asked for the code.
+    """
 
     confirmation_id: UUID
     order_id: UUID
@@ -53,6 +59,7 @@ class Confirmed:
     purpose: Purpose
     channel: str
     payload: bytes | None
+    contact_hash: bytes | None
 
 
 class Codes:
@@ -63,7 +70,14 @@ class Codes:
         self._secret = secret
 
     async def ask(
-        self, tx: Tx, asker: Asker, purpose: Purpose, channel: Literal["sms", "email"], payload: bytes | None = None
+        self,
+        tx: Tx,
+        asker: Asker,
+        purpose: Purpose,
+        channel: Literal["sms", "email"],
+        payload: bytes | None = None,
+        *,
+        lifts: bool = False,
     ) -> UUID:
         """Have a code sent; returns the confirmation's id. Raises Problem (429) after five within a day."""
         recent = (await tx.execute(_RECENT, order_id=asker.order_id, since=tx.now - _DAY)).scalar()
@@ -85,6 +99,7 @@ class Codes:
             "payload": payload,
             "requested_at": tx.now,
             "expires_at": tx.now + LIFE,
+            "contact_hash": self._contact(identity, asker.email, asker.phone),
         }
         await tx.insert(confirmations, [row])
         event = ConfirmationRequested(
@@ -98,12 +113,16 @@ class Codes:
             code=self._sealer.seal(code.encode()),
             requested_at=tx.now,
             expires_at=tx.now + LIFE,
+            lifts=lifts,
         )
         tx.publish(event, trace=asker.trace)
         return identity
 
     async def check(self, tx: Tx, storefront: str, confirmation_id: UUID, code: str) -> Confirmed | Problem:
-        """The request that this code confirms, once; else the refusal, to be raised after the commit: tries count."""
+        """The request that this code confirms, once; else the refusal, to be raised after the commit: tries count.
+
+        The caller locks the contact next, and asks `still`.
+        """
         found = (await tx.execute(_TRY, id=confirmation_id, storefront=storefront)).one_or_none()
         if found is None:
             return Problem(HTTPStatus.NOT_FOUND, "unknown-confirmation", "There is no such request.")
@@ -115,8 +134,18 @@ class Codes:
             left = _TRIES - found.tries
             return Problem(HTTPStatus.FORBIDDEN, "wrong-code", f"This is not the code; {left} tries left.")
         await tx.execute(_CONFIRMED, id=confirmation_id, now=tx.now)
-        payload = None if found.payload is None else bytes(found.payload)
-        return Confirmed(confirmation_id, found.order_id, found.buyer_id, found.purpose, found.channel, payload)
+        payload, contact = (None if one is None else bytes(one) for one in (found.payload, found.contact_hash))
+        return Confirmed(
+            confirmation_id, found.order_id, found.buyer_id, found.purpose, found.channel, payload, contact
+        )
+
+    def still(self, confirmed: Confirmed, email: str, phone: str) -> bool:
+        """Whether this is the contact that the code was asked for: it is no word of whoever has another one."""
+        asked = confirmed.contact_hash
+        return asked is None or hmac.compare_digest(asked, self._contact(confirmed.confirmation_id, email, phone))
+
+    def _contact(self, identity: UUID, email: str, phone: str) -> bytes:
+        return hmac.digest(self._secret, identity.bytes + f"{email}\n{phone}".encode(), hashlib.sha256)
 
     def _hash(self, identity: UUID, code: str) -> bytes:
         return hmac.digest(self._secret, identity.bytes + code.encode(), hashlib.sha256)

@@ -12,6 +12,7 @@ from ordering.domain.timeline import Known
 from ordering.domain.validation import Refusal
 from ordering.esims import esim_expired, esim_observed, esim_revoked, esim_sold, of_esims, profile_observed
 from ordering.intake import Submission, accept
+from ordering.mailboxes import mailbox_proved
 from ordering.privacy import erased_by
 from ordering.store import record
 from shared.contracts import (
@@ -22,6 +23,7 @@ from shared.contracts import (
     Event,
     Ground,
     InformationNeeded,
+    MailboxProved,
     Money,
     NotificationsBuyerErased,
     OrderPaid,
@@ -221,6 +223,7 @@ FACTS: dict[type[Event], Handler] = {
     RefundApproved: _keeping(_refund_approved),
     RefundSettled: _keeping(_refund_settled),
     RefundFailed: _keeping(_refund_failed),
+    MailboxProved: mailbox_proved,
     PaymentsBuyerErased: erased_by("payments"),
     ProvisioningBuyerErased: erased_by("provisioning"),
     NotificationsBuyerErased: erased_by("notifications"),

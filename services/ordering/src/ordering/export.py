@@ -1,6 +1,6 @@
 """The export of PP 6.2: what all five services hold of a buyer, as JSON and as a page that a person can read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from http import HTTPStatus
 from typing import Any
@@ -24,11 +24,19 @@ class Collector:
             timeout=_SECONDS, headers={"Authorization": f"Bearer {key}"}, trust_env=False, follow_redirects=False
         )
 
-    async def collect(self, buyer_id: UUID, trace: str | None) -> dict[str, Any]:
-        """What each service holds. Raises Problem (503) when one does not answer: half an export is none."""
-        return {name: await self._ask(name, url, buyer_id, trace) for name, url in sorted(self._sources.items())}
+    async def collect(self, buyers: Sequence[UUID], trace: str | None) -> dict[str, Any]:
+        """What each service holds of these buyers, by kind. Raises Problem (503) when one does not answer: half an
+        export is none.
+        """
+        held: dict[str, dict[str, Any]] = {}
+        for name, url in sorted(self._sources.items()):
+            parts = held.setdefault(name, {})
+            for buyer_id in buyers:
+                for kind, rows in (await self._ask(name, url, buyer_id, trace)).items():
+                    parts.setdefault(kind, []).extend(rows)
+        return held
 
-    async def _ask(self, name: str, url: str, buyer_id: UUID, trace: str | None) -> Any:
+    async def _ask(self, name: str, url: str, buyer_id: UUID, trace: str | None) -> dict[str, list[Any]]:
         span = self._tracing.start_call(name, "export", trace)
         span.asks("GET", url)
         headers = {"traceparent": span.traceparent} if span.traceparent else {}
@@ -36,7 +44,7 @@ class Collector:
             answer = await self._client.get(f"{url.rstrip('/')}/privacy/buyers/{buyer_id}", headers=headers)
             span.answered(answer.status_code)
             answer.raise_for_status()
-            found = answer.json()
+            found: dict[str, list[Any]] = answer.json()
         except (httpx.HTTPError, ValueError) as error:
             span.end(type(error).__name__)
             raise Problem(

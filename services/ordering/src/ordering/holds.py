@@ -18,21 +18,35 @@ from shared.database import Tx
 
 WINDOW = timedelta(hours=24)
 #: Nobody needs to know by how much a limit is passed: each count ends one above it, however busy a phone or network is.
+#: Anybody can order under a stranger's address or phone. So whoever orders with a proved mailbox and the phone that
+#: goes with it (`owner`) is not held for orders under the same address from other phones and networks, nor for others'
+#: addresses under the same phone; only for what is proved, or has both.
 _COUNT = """
+WITH a AS (
+  SELECT i.*, EXISTS (SELECT 1 FROM buyers k WHERE k.storefront = i.storefront AND k.mailbox_key = i.mailbox
+                        AND k.phone = i.phone AND k.proved_email = k.email) AS owner
+  FROM unnest(CAST(:orders AS uuid[]), CAST(:storefronts AS text[]), CAST(:mailboxes AS text[]),
+              CAST(:phones AS text[]), CAST(:ips AS text[])) AS i(order_id, storefront, mailbox, phone, ip))
 SELECT a.order_id,
-  (SELECT count(*) FROM (SELECT 1 FROM orders o WHERE o.buyer_id = a.buyer_id AND o.placed_at > :since
+  (SELECT count(*) FROM (SELECT 1 FROM buyers b JOIN orders o USING (buyer_id)
+      LEFT JOIN session_records s USING (order_id)
+    WHERE b.storefront = a.storefront AND b.mailbox_key = a.mailbox AND b.updated_at > :since AND o.placed_at > :since
+      AND (NOT a.owner OR b.phone = a.phone OR b.proved_email = b.email OR s.ip = a.ip)
     LIMIT :orders_by_email) n) AS orders_by_email,
   (SELECT count(*) FROM (SELECT 1 FROM buyers b JOIN orders o USING (buyer_id)
     WHERE b.phone = a.phone AND b.updated_at > :since AND o.placed_at > :since
+      AND (NOT a.owner OR b.mailbox_key = a.mailbox OR b.proved_email = b.email)
     LIMIT :orders_by_phone) n) AS orders_by_phone,
-  (SELECT count(*) FROM (SELECT DISTINCT b.email_key FROM buyers b
-    WHERE b.phone = a.phone AND b.updated_at > :since LIMIT :emails_by_phone) n) AS emails_by_phone,
+  (SELECT count(*) FROM (SELECT DISTINCT COALESCE(b.mailbox_key, b.email_key) FROM buyers b
+    WHERE b.phone = a.phone AND b.updated_at > :since
+      AND (NOT a.owner OR b.mailbox_key = a.mailbox OR b.proved_email = b.email)
+    LIMIT :emails_by_phone) n) AS emails_by_phone,
   (SELECT count(*) FROM (SELECT 1 FROM session_records s WHERE s.ip = a.ip AND s.consented_at > :since
     LIMIT :orders_by_ip) n) AS orders_by_ip,
-  (SELECT count(*) FROM (SELECT DISTINCT o.buyer_id FROM session_records s JOIN orders o USING (order_id)
+  (SELECT count(*) FROM (SELECT DISTINCT COALESCE(b.mailbox_key, b.email_key)
+    FROM session_records s JOIN orders o USING (order_id) JOIN buyers b USING (buyer_id)
     WHERE s.ip = a.ip AND s.consented_at > :since LIMIT :emails_by_ip) n) AS emails_by_ip
-FROM unnest(CAST(:orders AS uuid[]), CAST(:buyers AS uuid[]), CAST(:phones AS text[]), CAST(:ips AS text[]))
-  AS a(order_id, buyer_id, phone, ip)
+FROM a
 """
 _DECIDE = """
 UPDATE holds h SET decision = :decision, decided_at = :now, decided_by = :agent
@@ -65,7 +79,8 @@ async def hold_suspicious(tx: Tx, drafts: Sequence[Draft], limits: Limits) -> se
         _COUNT,
         since=tx.now - WINDOW,
         orders=[draft.order_id for draft in drafts],
-        buyers=[draft.buyer_id for draft in drafts],
+        storefronts=[draft.storefront for draft in drafts],
+        mailboxes=[draft.approved.email.key for draft in drafts],
         phones=[draft.approved.phone for draft in drafts],
         ips=[draft.session.public_ip for draft in drafts],
         **{name: limit + 1 for name, limit in limits},

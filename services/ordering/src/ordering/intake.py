@@ -159,7 +159,7 @@ def _placed(draft: Draft, tx: Tx, held: Collection[UUID]) -> Placed:
 
 def _publish(tx: Tx, drafts: Sequence[Draft], held: Collection[UUID]) -> None:
     # Contacts first: whoever acts on an order likes to know its buyer by then (order does not matter, but helps).
-    for draft in {draft.buyer_id: draft for draft in drafts}.values():
+    for draft in drafts:
         request = draft.approved.request
         contact = BuyerContact(
             buyer_id=draft.buyer_id,
@@ -168,7 +168,8 @@ def _publish(tx: Tx, drafts: Sequence[Draft], held: Collection[UUID]) -> None:
             email=draft.approved.email.address,
             phone=draft.approved.phone,
             language=request.buyer.language,
-            newsletter=request.newsletter,
+            newsletter=False,
+            newsletter_asked=request.newsletter,
             updated_at=tx.now,
         )
         tx.publish(contact, trace=draft.trace)

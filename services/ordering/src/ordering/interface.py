@@ -51,11 +51,19 @@ INTERFACE = Interface(
     tags=(
         Tag("orders", "Placing orders, and where they stand.", (STOREFRONT,)),
         Tag("catalogue", "What the calling shop sells, and under what terms.", (STOREFRONT,)),
-        Tag("rights", "Corrected contact data (PP 6.1); export, block and erasure (PP 6.2), by code.", (STOREFRONT,)),
+        Tag(
+            "rights",
+            "Corrected contact data (PP 6.1); export, block and erasure (PP 6.2), by code or by an agent who has "
+            "identified the person.",
+            (STOREFRONT,),
+        ),
         Tag("fraud control", "Orders that wait for an agent before they can be paid (PP 4.5).", (AGENT,)),
     ),
     callers={
         "PUT /orders/{reference}/contact": (AGENT,),
+        "POST /orders/{reference}/privacy-requests": (AGENT,),
+        "GET /privacy/requests/{request_id}": (STOREFRONT, AGENT),
+        "GET /privacy/requests/{request_id}/export": (STOREFRONT, AGENT),
         "GET /orders/{reference}": (STOREFRONT, OPERATIONS),
         "GET /orders/{reference}/timeline": (STOREFRONT, OPERATIONS),
     },

@@ -1,24 +1,29 @@
 """HTTP: buyers' rights. Corrections and privacy requests come from the shop and are confirmed by a code."""
 
 import json
+from collections.abc import Mapping
+from dataclasses import replace
 from http import HTTPStatus
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from ordering import contacts, privacy
+from ordering import contacts, mailboxes, privacy
 from ordering.catalogue import CatalogueFiles
 from ordering.confirmations import Asker, Codes, Confirmed
 from ordering.contacts import Correction
 from ordering.domain.contact import ContactError, read_email, read_phone
+from ordering.domain.identification import Identification
+from ordering.domain.identity import Mailbox, channel_of_correction
 from ordering.domain.reference import Reference
 from ordering.export import Collector, page
 from shared.contracts import Language
 from shared.contracts.storefront import Text
 from shared.database import Database, Tx
+from shared.ids import uuid7
 from shared.kernel.auth import ApiKeys
 from shared.kernel.problems import Problem
 from shared.sealed import Opener, Sealed, Sealer
@@ -41,6 +46,20 @@ class Code(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     code: str = Field(pattern=r"^[0-9]{6}$")
+
+
+class AgentsChange(Change):
+    """New contact data, and how the agent knows whose they are."""
+
+    identified: Identification
+
+
+class AgentsRequest(BaseModel):
+    """What an identified person asks an agent for."""
+
+    model_config = ConfigDict(extra="forbid")
+    kind: privacy.Kind
+    identified: Identification
 
 
 class PrivacyRequest(BaseModel):
@@ -94,6 +113,17 @@ class Rights:
             raise Problem(HTTPStatus.GONE, "buyer-erased", "The buyer's data were erased; there is nothing to change.")
         return found
 
+    async def mailbox(self, tx: Tx, buyer_id: UUID) -> Mailbox:
+        """Its rows are locked. Raises Problem (410) where the contact was erased meanwhile."""
+        found = await mailboxes.lock(tx, buyer_id)
+        if found is None:
+            raise Problem(HTTPStatus.GONE, "buyer-erased", "The buyer's data were erased; there is nothing to change.")
+        return found
+
+    def reader(self, header: str | None) -> str | None:
+        """Whose requests the caller may see: a storefront's own, an agent (None) any. Raises Problem (401)."""
+        return None if self.agents.known(header) is not None else self.shops.holder(header)
+
     def correction(self, change: Change, storefront: str) -> Correction:
         """In normal form. Raises Problem (422) naming the fields that are not valid."""
         shop = self.catalogue.current().storefront(storefront)
@@ -123,6 +153,7 @@ def router(rights: Rights) -> APIRouter:
     routes = APIRouter()
     routes.include_router(_corrections(rights))
     routes.include_router(_requests(rights))
+    routes.include_router(_agents_requests(rights))
 
     @routes.post("/confirmations/{confirmation_id}", tags=["rights"])
     async def confirm(confirmation_id: UUID, body: Code, authorization: Key = None) -> dict[str, str]:
@@ -131,7 +162,7 @@ def router(rights: Rights) -> APIRouter:
         async with rights.database.transaction("http") as tx:
             confirmed = await rights.codes.check(tx, storefront, confirmation_id, body.code)
             if isinstance(confirmed, Confirmed):
-                await _carry_out(tx, rights, confirmed)
+                confirmed = await _carry_out(tx, rights, confirmed)
         if isinstance(confirmed, Problem):  # raised after the commit: a wrong code is a try that counts
             raise confirmed
         return {"purpose": confirmed.purpose, "state": "running" if confirmed.purpose == "erase" else "done"}
@@ -139,22 +170,27 @@ def router(rights: Rights) -> APIRouter:
     return routes
 
 
-async def _carry_out(tx: Tx, rights: Rights, confirmed: Confirmed) -> None:
+async def _carry_out(tx: Tx, rights: Rights, confirmed: Confirmed) -> Confirmed | Problem:
+    mailbox = await mailboxes.lock(tx, confirmed.buyer_id)
+    if mailbox is None or not rights.codes.still(confirmed, mailbox.own.email, mailbox.own.phone):
+        return Problem(
+            HTTPStatus.GONE,
+            "code-expired",
+            "The contact that this code was sent to has changed; make the request again.",
+        )
     by = f"code by {confirmed.channel}"
+    if confirmed.channel == "email":
+        await mailboxes.prove(tx, confirmed.buyer_id, "code")
+        mailbox = replace(mailbox, own=replace(mailbox.own, proved=True))
     if confirmed.purpose == "contact_change":
+        # A phone that was texted speaks for its own order alone.
+        buyers = mailbox.reach("correct") if confirmed.channel == "email" else [confirmed.buyer_id]
         correction = rights.taken_out(confirmed.payload or b"")
         order = await rights.order(tx, None, Reference(order_id=confirmed.order_id))
-        await contacts.correct(
-            tx, confirmed.order_id, confirmed.buyer_id, correction, confirmed_by=by, trace=order.trace
-        )
-        return
-    request = await privacy.confirm(tx, confirmed.confirmation_id, confirmed_by=by)
-    if request is None:
-        return
-    if request.kind == "block":
-        await contacts.block(tx, request.buyer_id, trace=request.trace)
-    elif request.kind == "erase":
-        await privacy.erase(tx, request.buyer_id, request.storefront, confirmed.confirmation_id, trace=request.trace)
+        await contacts.correct(tx, confirmed.order_id, buyers, correction, confirmed_by=by, trace=order.trace)
+        return confirmed
+    await privacy.carry_out(tx, confirmed.confirmation_id, mailbox, confirmed_by=by)
+    return confirmed
 
 
 def _corrections(rights: Rights) -> APIRouter:
@@ -162,26 +198,41 @@ def _corrections(rights: Rights) -> APIRouter:
 
     @routes.post("/orders/{reference}/contact-changes", status_code=HTTPStatus.ACCEPTED)
     async def ask(reference: str, body: Change, authorization: Key = None) -> dict[str, Any]:
-        """Correct contact data (PP 6.1). A code goes to the phone on record, or to the address if the phone changes."""
+        """Correct contact data (PP 6.1). Once the mailbox is proved a code goes there, and its proved orders change.
+
+        Until then it goes to the phone on record, or to the address if the phone changes, and corrects this order.
+        """
         storefront = rights.shops.holder(authorization)
         correction = rights.correction(body, storefront)
         async with rights.database.transaction("http") as tx:
             order = await rights.order(tx, storefront, Reference.read(reference))
-            channel = _channel(correction)
+            mailbox = await rights.mailbox(tx, order.buyer_id)
+            correction = _of_another_mailbox(correction, mailbox.own.email)
+            channel = channel_of_correction(mailbox, correction.fields, order.orders)
             identity = await rights.codes.ask(
-                tx, _asker(order), "contact_change", channel, rights.put_aside(correction)
+                tx, _asker(order, mailbox), "contact_change", channel, rights.put_aside(correction)
             )
         return {"confirmation_id": str(identity), "sent_by": channel, "valid_minutes": 15}
 
     @routes.put("/orders/{reference}/contact")
-    async def set_contact(reference: str, body: Change, authorization: Key = None) -> dict[str, Any]:
-        """Correct contact data as an agent who has spoken with the buyer; the agent's name is kept."""
+    async def set_contact(reference: str, body: AgentsChange, authorization: Key = None) -> dict[str, Any]:
+        """Correct contact data as an agent who has identified the buyer, or who acts for them; how is kept.
+
+        It corrects this order, and where its mailbox is proved the other proved orders of the mailbox.
+        """
         agent = rights.agents.holder(authorization)
         async with rights.database.transaction("http") as tx:
             order = await rights.order(tx, None, Reference.read(reference))
-            correction = rights.correction(body, order.storefront)
+            mailbox = await rights.mailbox(tx, order.buyer_id)
+            correction = _of_another_mailbox(rights.correction(body, order.storefront), mailbox.own.email)
             await contacts.correct(
-                tx, order.order_id, order.buyer_id, correction, confirmed_by=f"agent {agent}", trace=order.trace
+                tx,
+                order.order_id,
+                mailbox.reach("correct"),
+                correction,
+                confirmed_by=f"agent {agent}",
+                identification=body.identified.model_dump(mode="json"),
+                trace=order.trace,
             )
         return {"changed": correction.fields}
 
@@ -193,37 +244,35 @@ def _requests(rights: Rights) -> APIRouter:
 
     @routes.post("/requests", status_code=HTTPStatus.ACCEPTED)
     async def request(body: PrivacyRequest, authorization: Key = None) -> dict[str, Any]:
-        """Ask for an export, a block or an erasure (PP 6.2). A code goes to the buyer's address and confirms it."""
+        """Ask for an export, a block, its lifting or an erasure (PP 6.2). A code goes to the buyer's address.
+
+        An export has the order and the mailbox's proved orders; the others reach every order of the mailbox.
+        """
         storefront = rights.shops.holder(authorization)
         async with rights.database.transaction("http") as tx:
             order = await rights.order(tx, storefront, Reference.read(body.order))
-            identity = await rights.codes.ask(tx, _asker(order), body.kind, "email")
-            await privacy.open_request(
-                tx,
-                identity,
-                body.kind,
-                order_id=order.order_id,
-                buyer_id=order.buyer_id,
-                storefront=storefront,
-                trace=order.trace,
-            )
+            mailbox = await rights.mailbox(tx, order.buyer_id)
+            lifts = body.kind == "unblock"
+            purpose = "block" if body.kind == "unblock" else body.kind
+            identity = await rights.codes.ask(tx, _asker(order, mailbox), purpose, "email", lifts=lifts)
+            await _note(tx, identity, body.kind, order)
         return {"request_id": str(identity), "confirmation_id": str(identity), "sent_by": "email", "valid_minutes": 15}
 
     @routes.get("/requests/{request_id}")
     async def state(request_id: UUID, authorization: Key = None) -> dict[str, Any]:
         """Where a request stands; of an erasure also the proof: who confirmed, and what the law makes us keep."""
-        row, said = await _known(rights, rights.shops.holder(authorization), request_id)
-        return _proof(row, said)
+        return _proof(await _known(rights, rights.reader(authorization), request_id))
 
     @routes.get("/requests/{request_id}/export", response_model=None)
     async def export(request_id: UUID, http: Request, authorization: Key = None) -> Response | dict[str, Any]:
         """All that we hold of the buyer, as JSON, or as a page with `Accept: text/html`."""
-        row, _ = await _known(rights, rights.shops.holder(authorization), request_id)
+        found = await _known(rights, rights.reader(authorization), request_id)
+        row = found.request
         if row.kind != "export" or row.confirmed_at is None:
             raise Problem(HTTPStatus.CONFLICT, "not-confirmed", "This is not a confirmed request for an export.")
         async with rights.database.reading() as tx:
-            own = await privacy.held(tx, row.buyer_id)
-        held = {"ordering": own, **await rights.collector.collect(row.buyer_id, http.state.trace)}
+            own = await privacy.held(tx, found.buyers)
+        held = {"ordering": own, **await rights.collector.collect(found.buyers, http.state.trace)}
         if "text/html" in http.headers.get("accept", ""):
             return HTMLResponse(page(json.loads(json.dumps(held, default=str))), headers={"Cache-Control": "no-store"})
         return held
@@ -231,7 +280,28 @@ def _requests(rights: Rights) -> APIRouter:
     return routes
 
 
-async def _known(rights: Rights, storefront: str, request_id: UUID) -> tuple[Any, list[Any]]:
+def _agents_requests(rights: Rights) -> APIRouter:
+    routes = APIRouter(tags=["rights"])
+
+    @routes.post("/orders/{reference}/privacy-requests", status_code=HTTPStatus.CREATED)
+    async def act(reference: str, body: AgentsRequest, authorization: Key = None) -> dict[str, Any]:
+        """Carry out a request of PP 6.2 for a person whom an agent has identified; how is kept with the proof.
+
+        It reaches this order, and where its mailbox is proved the mailbox's others, as after a code.
+        """
+        agent = rights.agents.holder(authorization)
+        identity = uuid7()
+        async with rights.database.transaction("http") as tx:
+            order = await rights.order(tx, None, Reference.read(reference))
+            mailbox = await rights.mailbox(tx, order.buyer_id)
+            await _note(tx, identity, body.kind, order, body.identified.model_dump(mode="json"))
+            await privacy.carry_out(tx, identity, mailbox, confirmed_by=f"agent {agent}")
+        return {"request_id": str(identity), "state": "running" if body.kind == "erase" else "done"}
+
+    return routes
+
+
+async def _known(rights: Rights, storefront: str | None, request_id: UUID) -> privacy.Standing:
     async with rights.database.reading() as tx:
         found = await privacy.find(tx, storefront, request_id)
     if found is None:
@@ -239,8 +309,8 @@ async def _known(rights: Rights, storefront: str, request_id: UUID) -> tuple[Any
     return found
 
 
-def _proof(row: Any, said: list[Any]) -> dict[str, Any]:
-    services = {one.service: {"erased_at": one.erased_at, "kept": one.kept} for one in said}
+def _proof(found: privacy.Standing) -> dict[str, Any]:
+    row, services = found.request, found.erased
     missing = [name for name in privacy.SERVICES if name not in services] if row.kind == "erase" else []
     state = "awaiting_confirmation" if row.confirmed_at is None else "running" if missing else "done"
     return {
@@ -250,15 +320,48 @@ def _proof(row: Any, said: list[Any]) -> dict[str, Any]:
         "requested_at": row.requested_at,
         "confirmed_at": row.confirmed_at,
         "confirmed_by": row.confirmed_by,
+        "identified": row.identification,
+        "buyers": len(found.buyers) if row.confirmed_at else None,
         "services": services,
         "waiting_for": missing if row.confirmed_at else [],
     }
 
 
-def _channel(correction: Correction) -> Literal["sms", "email"]:
-    """What is not being replaced reaches the buyer; where both are, the phone on record decides."""
-    return "email" if correction.phone is not None and correction.email is None else "sms"
+def _of_another_mailbox(correction: Correction, email: str) -> Correction:
+    """Raises Problem (422) where nothing is left to change."""
+    left = correction.of_another_mailbox(email)
+    if not left.fields:
+        raise Problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            "invalid-contact",
+            "The contact cannot be changed.",
+            errors=[{"field": "email", "message": "is the mailbox on file already"}],
+        )
+    return left
 
 
-def _asker(order: Any) -> Asker:
-    return Asker(order.order_id, str(order.number), order.storefront, order.buyer_id, order.trace)
+async def _note(
+    tx: Tx, request_id: UUID, kind: privacy.Kind, order: Any, identification: Mapping[str, Any] | None = None
+) -> None:
+    await privacy.open_request(
+        tx,
+        request_id,
+        kind,
+        order_id=order.order_id,
+        buyer_id=order.buyer_id,
+        storefront=order.storefront,
+        identification=identification,
+        trace=order.trace,
+    )
+
+
+def _asker(order: Any, mailbox: Mailbox) -> Asker:
+    return Asker(
+        order.order_id,
+        str(order.number),
+        order.storefront,
+        order.buyer_id,
+        order.trace,
+        mailbox.own.email,
+        mailbox.own.phone,
+    )

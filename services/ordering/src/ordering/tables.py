@@ -24,7 +24,12 @@ metadata = MetaData()
 #: Epay wants 6-15 digits (interfaces.md section 1); eight look like an order number and leave room to grow.
 order_numbers = Sequence("order_numbers", start=10_000_001, metadata=metadata)
 
-#: Personal data. One row per person and storefront; `email_key` is the address without regard to case.
+#: Personal data: the contact of each order, which no other order changes (I14). Buyers from before 0005 have one
+#: contact for all orders of theirs. `mailbox_key`: what all spellings of the address have in common; null in rows of
+#: the release before, which has it in `email_key` (here the buyer id, so that it finds nobody to overwrite).
+#: `proved_email`: the address that was proved, by `link` or `code`; where the contact has another one by now, nothing
+#: is proved.
+#: `newsletter`: consent from before 0005; since then notifications has it, and this says what the order asked for.
 buyers = Table(
     "buyers",
     metadata,
@@ -37,9 +42,15 @@ buyers = Table(
     Column("language", Text, nullable=False),
     Column("newsletter", Boolean, nullable=False),
     timestamp("updated_at", nullable=False),
-    #: PP 6.2: kept and not used, until the buyer orders again.
+    #: PP 6.2: kept and not used, until the mailbox's owner lifts it.
     Column("blocked", Boolean, nullable=False, server_default=false()),
+    Column("mailbox_key", Text),
+    Column("newsletter_asked", Boolean, nullable=False, server_default=false()),
+    Column("proved_email", Text),
+    timestamp("proved_at"),
+    Column("proved_by", Text),
     Index("buyers_person", "storefront", "email_key", unique=True),
+    Index("buyers_mailbox", "storefront", "mailbox_key", "updated_at"),
     Index("buyers_phone", "phone", "updated_at"),
 )
 
@@ -132,6 +143,7 @@ holds = Table(
 )
 
 #: Codes that buyers confirm with: a keyed hash only. `payload` (a new contact) is sealed to ordering itself.
+#: `contact_hash`: of the contact that the code was asked for; the code is void once the contact has changed.
 confirmations = Table(
     "confirmations",
     metadata,
@@ -147,12 +159,14 @@ confirmations = Table(
     timestamp("requested_at", nullable=False),
     timestamp("expires_at", nullable=False),
     timestamp("confirmed_at"),
+    Column("contact_hash", LargeBinary),
     Index("confirmations_order", "order_id", "requested_at"),
     Index("confirmations_buyer", "buyer_id"),
     Index("confirmations_end", "expires_at"),
 )
 
-#: Who corrected which fields, and how it was confirmed; never the values (PP 6.1).
+#: Who corrected which fields, and how it was confirmed; never the values (PP 6.1). `order_id`: the order that it was
+#: asked for. `identification`: how an agent identified the person (`identification.py`).
 contact_changes = Table(
     "contact_changes",
     metadata,
@@ -162,10 +176,12 @@ contact_changes = Table(
     Column("fields", JSONB, nullable=False),
     Column("confirmed_by", Text, nullable=False),
     timestamp("changed_at", nullable=False),
+    Column("identification", JSONB),
     Index("contact_changes_order", "order_id"),
 )
 
-#: What buyers asked under PP 6.2: export | block | erase. It stays after an erasure, as the proof that it was done.
+#: What buyers asked under PP 6.2: export | block | unblock | erase. It stays after an erasure, as the proof that it was
+#: done. `identification`: how an agent identified the person who asked.
 privacy_requests = Table(
     "privacy_requests",
     metadata,
@@ -178,7 +194,17 @@ privacy_requests = Table(
     timestamp("confirmed_at"),
     Column("confirmed_by", Text),
     Column("trace", Text),
+    Column("identification", JSONB),
     Index("privacy_requests_buyer", "buyer_id"),
+)
+
+#: Whom a request reached when it was confirmed, besides what joins the mailbox later. None: the request's own buyer.
+request_buyers = Table(
+    "privacy_request_buyers",
+    metadata,
+    Column("request_id", Uuid, primary_key=True),
+    Column("buyer_id", Uuid, primary_key=True),
+    Index("privacy_request_buyers_buyer", "buyer_id"),
 )
 
 #: Which service said that it holds nothing of a buyer any more, and what the law makes it keep.

@@ -1,7 +1,7 @@
 """The contracts between the services: one module per owner, one class per fact."""
 
 from shared.contracts.base import EVENTS, BuyerErased, Event, Iccid, Kind, Language, Money, OrderEvent, Plan
-from shared.contracts.notifications import DeliveryFailed, NotificationsBuyerErased, QrDelivered
+from shared.contracts.notifications import DeliveryFailed, MailboxProved, NotificationsBuyerErased, QrDelivered
 from shared.contracts.ordering import (
     BuyerContact,
     BuyerErasureRequested,
@@ -75,6 +75,7 @@ __all__ = [
     "InstallStatus",
     "Kind",
     "Language",
+    "MailboxProved",
     "Method",
     "Money",
     "NotificationsBuyerErased",

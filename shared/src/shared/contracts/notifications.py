@@ -26,5 +26,17 @@ class DeliveryFailed(OrderEvent, topic="notifications.delivery-failed"):
     failed_at: datetime
 
 
+class MailboxProved(OrderEvent, topic="notifications.mailbox-proved"):
+    """Somebody who reads the mailbox of this order's contact used the link that was mailed there.
+
+    Opening a page is no proof, for mail scanners open links too; pressing one of the page's buttons is.
+    """
+
+    how: Literal["link"]
+    #: `updated_at` of the contact that the link was checked against: a contact that has changed since is not proved.
+    contact_at: datetime
+    proved_at: datetime
+
+
 class NotificationsBuyerErased(BuyerErased, topic="notifications.buyer-erased"):
     """Notifications holds nothing of that buyer any more (PP 6.2)."""

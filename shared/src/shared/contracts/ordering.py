@@ -45,8 +45,12 @@ class OrderRejected(Event, topic="ordering.order-rejected"):
         return f"{self.storefront}:{self.submission_id}"
 
 
-class BuyerContact(Event, topic="ordering.buyer-contact", personal=True):
-    """The only place on the log that holds name, e-mail and phone. Compacted; a tombstone erases it (PP 6.2)."""
+class BuyerContact(Event, topic="ordering.buyer-contact", minor=1, personal=True):
+    """The only place on the log that holds name, e-mail and phone. Compacted; a tombstone erases it (PP 6.2).
+
+    Since 1.1 each order has a buyer id of its own: a contact is one order's, and no other order changes it (I14).
+    Buyers of earlier orders keep the id that several orders share.
+    """
 
     buyer_id: UUID
     storefront: Slug
@@ -54,10 +58,13 @@ class BuyerContact(Event, topic="ordering.buyer-contact", personal=True):
     email: str
     phone: str
     language: Language
+    #: Consent of a buyer from before 1.1. Since then false: see `newsletter_asked`.
     newsletter: bool
     updated_at: datetime
-    #: The buyer asked that these data be kept and not used (PP 6.2): nothing is sent until a new order lifts it.
+    #: The mailbox's owner asked that these data be kept and not used (PP 6.2), until the same mailbox lifts it.
     blocked: bool = False
+    #: The order asked for newsletters. No consent by itself: whoever reads the mailbox has to confirm it.
+    newsletter_asked: bool = False
 
     def key(self) -> str:
         return str(self.buyer_id)
@@ -77,7 +84,7 @@ class OrderRefused(OrderEvent, topic="ordering.order-refused"):
     refused_at: datetime
 
 
-class ConfirmationRequested(OrderEvent, topic="ordering.confirmation-requested"):
+class ConfirmationRequested(OrderEvent, topic="ordering.confirmation-requested", minor=1):
     """The buyer is to be sent a code, and shows with it that the request is their own (PP 6.1, 6.2)."""
 
     confirmation_id: UUID
@@ -87,6 +94,8 @@ class ConfirmationRequested(OrderEvent, topic="ordering.confirmation-requested")
     code: Sealed
     expires_at: datetime
     requested_at: datetime
+    #: With the purpose `block`: the block is to be lifted.
+    lifts: bool = False
 
 
 class BuyerErasureRequested(Event, topic="ordering.buyer-erasure-requested"):

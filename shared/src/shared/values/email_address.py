@@ -9,6 +9,7 @@ Limits: 254 characters in all, 64 bytes of local part (RFC 5321 section 4.5.3.1)
 """
 
 import re
+import unicodedata
 from dataclasses import dataclass, field
 
 import idna
@@ -87,4 +88,9 @@ class Email:
         In theory local parts may differ by case, in practice one person types both. Lower case, not `casefold`: that
         makes `ß` and `ss` one, which are two mailboxes, and two domains.
         """
-        return self.text.lower()
+        return mailbox_key(self.text)
+
+
+def mailbox_key(text: str) -> str:
+    """`Email.key` of an address that was parsed before. Composed and decomposed letters are the same."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).lower())

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
+from shared.values.email_address import mailbox_key
+
 
 class ContactError(ValueError):
     """The address or number is not valid. The text says so without repeating it."""
@@ -12,7 +14,7 @@ class ContactError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Email:
-    """An address as it is written to, and the key by which one buyer is recognised."""
+    """An address as it is written to, and what all spellings of its mailbox have in common."""
 
     address: str
     key: str
@@ -21,8 +23,7 @@ class Email:
 def read_email(text: str) -> Email:
     """An address in its normal form. Raises ContactError.
 
-    Unusual but valid forms are kept: quoted local parts, tags, international names. The key ignores case: in theory
-    local parts may differ by it, in practice one person types both.
+    Unusual but valid forms are kept: quoted local parts, tags, international names.
     """
     try:
         # test_environment lets the reserved top-level domain .test through (RFC 2606); it changes nothing else here.
@@ -31,7 +32,7 @@ def read_email(text: str) -> Email:
         )
     except EmailNotValidError:
         raise ContactError("is not a valid e-mail address") from None
-    return Email(found.normalized, found.normalized.lower())
+    return Email(found.normalized, mailbox_key(found.normalized))
 
 
 def read_phone(text: str, region: str | None) -> str:

@@ -1,0 +1,82 @@
+"""A database of release 1.0.1, with buyers in it, is brought up to date: nobody is joined to anybody (I14)."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import psycopg
+import pytest
+from alembic import command
+from psycopg import sql
+from sqlalchemy import create_engine, pool
+
+from ordering import mailboxes
+from shared.database import Database
+from shared.ids import uuid7
+from shared.kernel import migrations
+from shared.testing.backends import backends
+from shared.testing.databases import drop_database
+
+_BUYER = """
+INSERT INTO buyers (buyer_id, storefront, email_key, name, email, phone, language, newsletter, updated_at, blocked)
+VALUES (:id, 'esimka', :key, :name, :email, '+77011234567', 'en', true, :now, :blocked)
+"""
+#: As release 1.0.1 places an order; it may still run beside this one.
+_AS_RELEASED = f"""{_BUYER}
+ON CONFLICT (storefront, email_key) DO UPDATE SET
+  name = EXCLUDED.name, email = EXCLUDED.email, phone = EXCLUDED.phone, language = EXCLUDED.language,
+  newsletter = EXCLUDED.newsletter, updated_at = EXCLUDED.updated_at, blocked = false
+RETURNING buyer_id
+"""
+
+
+@pytest.fixture
+async def released() -> AsyncIterator[str]:
+    name = f"t_ordering_{uuid7().hex}"
+    with psycopg.connect(f"{backends().postgres}/postgres", autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    url = f"{backends().postgres.replace('postgresql://', 'postgresql+psycopg://')}/{name}"
+    await asyncio.to_thread(_upgrade, url, "0004")
+    yield url
+    await asyncio.to_thread(drop_database, url)
+
+
+def _upgrade(url: str, revision: str) -> None:
+    engine = create_engine(url, poolclass=pool.NullPool)
+    with engine.connect() as connection:
+        config = migrations._config("ordering")
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+        connection.commit()
+    engine.dispose()
+
+
+async def test_buyers_stay_who_they_are_and_the_release_before_overwrites_none_of_them(released: str) -> None:
+    database = Database(released, pool_size=1)
+    merged, moved = uuid7(), uuid7()
+    async with database.transaction() as tx:
+        anna = {"name": "Anna", "email": "Anna@example.org", "now": tx.now}
+        await tx.execute(_BUYER, id=merged, key="anna@example.org", blocked=True, **anna)
+        # Corrected to an address that another buyer had: 1.0.1 kept them apart.
+        await tx.execute(_BUYER, id=moved, key=str(moved), blocked=False, **anna)
+
+    await asyncio.to_thread(_upgrade, released, "head")
+
+    async with database.transaction() as tx:
+        before = (await tx.execute("SELECT * FROM buyers WHERE buyer_id = :id", id=merged)).one()
+        assert (before.blocked, before.newsletter, before.newsletter_asked, before.proved_at) == (
+            True,
+            True,
+            False,
+            None,
+        )
+        stranger: dict[str, Any] = {"name": "Mallory", "email": "ANNA@example.org", "now": tx.now}
+        row = (await tx.execute(_AS_RELEASED, id=uuid7(), key="anna@example.org", blocked=False, **stranger)).one()
+        assert row.buyer_id not in {merged, moved}
+        assert (await tx.execute("SELECT * FROM buyers WHERE buyer_id = :id", id=merged)).one() == before
+
+        found = await mailboxes.lock(tx, merged)
+        assert found is not None
+        assert (found.proved, len(found.others)) == (False, 2)
+        assert found.reach("erase") == [merged], "nobody has proved that they are one"
+    await database.close()
