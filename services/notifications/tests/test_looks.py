@@ -305,7 +305,7 @@ async def test_unsubscribing_is_two_presses_at_most(start: Any) -> None:
     running = await start()
     buyer = running.buyer(language="kk")
     await running.stage.publish(buyer.contact(newsletter=True))
-    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM contacts WHERE newsletter"))
+    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM contacts WHERE newsletter_asked"))
     t = texts("kk")["newsletter"]
     path = urlsplit(new_links(running.service.settings).unsubscribe(buyer.buyer_id)).path
     async with browser(*PHONE) as page:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any, Literal
 from uuid import UUID
 
+from notifications import newsletters
 from notifications.consumers.mailing import schedule
 from notifications.domain.account import Mailed
 from notifications.domain.links import BadLinkError, GoneError, Links
@@ -13,14 +14,25 @@ from notifications.facts import Code
 from notifications.recent import Contact
 from notifications.settings import Settings
 from notifications.work.letters import qr_delivered
+from shared.contracts import MailboxProved, OrderEvent
 from shared.database import Database, Tx
 from shared.ids import uuid7
 
 #: A code that works.
 _ALIVE = "o.revoked_at IS NULL AND o.expired_at IS NULL"
 _ORDER = """
-SELECT o.*, c.name, c.email, c.language, c.erased_at FROM orders o LEFT JOIN contacts c USING (buyer_id)
+SELECT o.*, c.name, c.email, c.language, c.erased_at, c.blocked,
+  c.newsletter_asked AND NOT c.blocked AND NOT EXISTS (
+    SELECT 1 FROM contacts s WHERE s.storefront = c.storefront AND s.mailbox_key = c.mailbox_key AND s.newsletter
+      AND NOT EXISTS (SELECT 1 FROM newsletter_suppressions n WHERE n.buyer_id = s.buyer_id)) AS news
+FROM orders o LEFT JOIN contacts c USING (buyer_id)
 WHERE o.order_id = :order
+"""
+#: Once for each contact: a corrected one has to be proved anew.
+_PROVED = """
+UPDATE contacts SET proved_contact_at = updated_at
+WHERE buyer_id = :buyer AND email = :email AND proved_contact_at IS DISTINCT FROM updated_at
+RETURNING updated_at
 """
 _MAILS = """
 SELECT kind, state, facts, created_at, settled_at, bounced_at, smtp_code, enhanced_code
@@ -69,6 +81,10 @@ class Opened:
     mails: Sequence[Mailed]
     contact: Contact
     state: str
+    #: The buyer's data are blocked (PP 6.2).
+    blocked: bool = False
+    #: The order asked for newsletters, and its mailbox gets none.
+    news: bool = False
 
     @property
     def order_id(self) -> UUID:
@@ -94,6 +110,28 @@ class Accounts:
         """Read only. Raises BadLinkError."""
         async with self._database.reading() as tx:
             return await self._open(tx, token)
+
+    async def used(self, token: str) -> None:
+        """Somebody pressed a button of the page: who reads the mailbox that its link was mailed to. Tells it, once.
+
+        Raises BadLinkError.
+        """
+        async with self._database.transaction() as tx:
+            opened = await self._open(tx, token)
+            buyer = opened.order["buyer_id"]
+            row = (await tx.execute(_PROVED, buyer=buyer, email=opened.contact.email)).one_or_none()
+            if row is None:
+                return
+            about = {name: opened.order[name] for name in OrderEvent.model_fields}
+            proved = MailboxProved(**about, how="link", contact_at=row.updated_at, proved_at=tx.now)
+            tx.publish(proved, trace=opened.order["trace"])
+
+    async def agree(self, token: str) -> None:
+        """The mailbox agrees to newsletters, which its order asked for (PP 4.6). Raises BadLinkError."""
+        async with self._database.transaction() as tx:
+            opened = await self._open(tx, token)
+            if opened.news:
+                await newsletters.agree(tx, opened.order["buyer_id"], opened.contact.email)
 
     async def show(self, token: str) -> tuple[Opened, Code | None]:
         """The code, because the buyer pressed the button for it: a delivery, if it is the first (PO 3.4).
@@ -142,4 +180,5 @@ class Accounts:
         self._links.check(token, row.email)
         mails = [Mailed(**mail) for mail in (await tx.execute(_MAILS, order=order_id)).mappings()]
         state = (await tx.execute(_STATES, orders=[order_id])).one().state
-        return Opened(row._asdict(), mails, Contact(row.name, row.email, row.language), state)
+        contact = Contact(row.name, row.email, row.language)
+        return Opened(row._asdict(), mails, contact, state, blocked=row.blocked, news=bool(row.news))

@@ -83,6 +83,21 @@ SELECT buyer_id, :reason, :now FROM contacts
 WHERE buyer_id = ANY(CAST(:buyers AS uuid[])) AND erased_at IS NULL ORDER BY buyer_id
 ON CONFLICT DO NOTHING
 """
+_ALONE = """
+SELECT pg_advisory_xact_lock(hashtextextended('newsletter ' || storefront || ' ' || mailbox_key, 0))
+FROM contacts WHERE buyer_id = :buyer
+"""
+
+#: The contact that speaks for the mailbox stays the same, so that the mailbox gets one a day whatever its orders.
+_AGREE = """
+WITH speaker AS (
+  SELECT s.buyer_id FROM contacts c JOIN contacts s ON s.storefront = c.storefront AND s.mailbox_key = c.mailbox_key
+  WHERE c.buyer_id = :buyer AND c.email = :email AND (s.newsletter OR s.buyer_id = c.buyer_id)
+  ORDER BY s.newsletter DESC, s.buyer_id LIMIT 1),
+heard AS (DELETE FROM newsletter_suppressions WHERE buyer_id IN (SELECT buyer_id FROM speaker))
+UPDATE contacts SET newsletter = true, newsletter_at = :now
+WHERE buyer_id IN (SELECT buyer_id FROM speaker) AND erased_at IS NULL
+"""
 _BOUNCED = """
 UPDATE newsletter_recipients SET state = 'bounced', smtp_code = :code
 WHERE mail_id = :mail AND state IN ('sent', 'sending', 'unknown') RETURNING buyer_id
@@ -227,6 +242,12 @@ async def settle(tx: Tx, piece: Piece, outcomes: Sequence[tuple[UUID, Outcome, i
     refused = [buyer for buyer, state, code in outcomes if state == "failed" and code is not None]
     if refused:
         await suppress(tx, refused, "refused")
+
+
+async def agree(tx: Tx, buyer_id: UUID, email: str) -> None:
+    """The mailbox of this contact agrees to newsletters, also where it did not want them before."""
+    await tx.execute(_ALONE, buyer=buyer_id)
+    await tx.execute(_AGREE, buyer=buyer_id, email=email, now=tx.now)
 
 
 async def suppress(tx: Tx, buyers: Sequence[UUID], reason: Literal["unsubscribed", "refused", "bounced"]) -> None:

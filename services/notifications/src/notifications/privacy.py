@@ -13,6 +13,7 @@ FORGET = (
     INSERT INTO contacts (buyer_id, erased_at) SELECT unnest(CAST(:buyers AS uuid[])), now()
     ON CONFLICT (buyer_id) DO UPDATE
     SET name = NULL, email = NULL, phone = NULL, language = NULL, storefront = NULL, newsletter = false,
+        newsletter_asked = false, newsletter_at = NULL, mailbox_key = NULL, proved_contact_at = NULL,
         blocked = false, updated_at = NULL, erased_at = COALESCE(contacts.erased_at, EXCLUDED.erased_at)
     """,
     # Mails that are due, in hand or not: whoever has one in hand finds that the row is gone.
@@ -45,7 +46,9 @@ FORGET = (
 #: it on the order's page.
 HELD = {
     "contact": """
-SELECT name, email, phone, language, storefront, newsletter, blocked, updated_at FROM contacts
+SELECT name, email, phone, language, storefront, newsletter, newsletter_asked, newsletter_at, blocked, updated_at,
+  proved_contact_at IS NOT NULL AS link_used
+FROM contacts
 WHERE buyer_id = :buyer AND erased_at IS NULL
 """,
     "orders": """

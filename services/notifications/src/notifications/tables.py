@@ -9,7 +9,10 @@ metadata = MetaData()
 
 #: Where buyers are reached; the newest `updated_at` wins. A row without an address is a place that is kept: for a
 #: contact that a mail already waits for, or (erased_at) for a buyer who was forgotten and stays so. `phone` and
-#: `storefront` of contacts that came before 0003 are there once the contact is told again.
+#: `storefront` of contacts that came before 0003 are there once the contact is told again. `newsletter`: the mailbox
+#: agreed to newsletters, at `newsletter_at` (null: before 0005); of the contacts of one mailbox one has it.
+#: `newsletter_asked`: the order asked for them, which is no consent. `proved_contact_at`: `updated_at` of the contact
+#: whose link was used.
 contacts = Table(
     "contacts",
     metadata,
@@ -23,7 +26,12 @@ contacts = Table(
     Column("storefront", Text),
     Column("newsletter", Boolean, nullable=False, server_default="false"),
     Column("blocked", Boolean, nullable=False, server_default="false"),
+    Column("mailbox_key", Text),
+    Column("newsletter_asked", Boolean, nullable=False, server_default="false"),
+    timestamp("newsletter_at"),
+    timestamp("proved_contact_at"),
     Index("contacts_newsletter", "storefront", "buyer_id", postgresql_where=text("newsletter")),
+    Index("contacts_subscribers", "storefront", "mailbox_key", postgresql_where=text("newsletter")),
 )
 
 #: One row per mail that a buyer is to get: its kind, and the fact it is about (an order, a refund, a receipt, ...).

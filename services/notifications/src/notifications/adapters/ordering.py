@@ -43,7 +43,7 @@ class OrderingDesk(Neighbour):
         return _sent(await self.call("POST", storefront, f"/orders/{order_id}/contact-changes", trace, changes))
 
     async def request(self, storefront: str, order_id: UUID, kind: str, trace: str | None) -> Sent | Refusal:
-        """Ask for an export, a block or an erasure (PP 6.2)."""
+        """Ask for an export, a block, its lifting or an erasure (PP 6.2)."""
         body = {"order": str(order_id), "kind": kind}
         return _sent(await self.call("POST", storefront, "/privacy/requests", trace, body))
 

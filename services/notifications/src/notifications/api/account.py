@@ -34,7 +34,7 @@ from shared.kernel.problems import Problem
 from shared.sealed import Opener
 
 Token = Annotated[str, Path(max_length=100)]
-Said = Literal["resent", "wait", "limit", "asked", "not_asked"] | SaidOfRights
+Said = Literal["resent", "wait", "limit", "asked", "not_asked", "news"] | SaidOfRights
 _PLAIN_ACCENT = "#374151"
 _MOST_WORDS = 2000
 #: No script, style or picture from elsewhere; nobody may put the page into a frame; no copy of it stays anywhere.
@@ -94,6 +94,12 @@ def router(desk: Desk) -> APIRouter:
     async def resend(token: Token, request: Request) -> Response:
         await form(desk, token, request)
         return _back(token, await desk.accounts.resend(token))
+
+    @routes.post("/{token}/news")
+    async def news(token: Token, request: Request) -> Response:
+        await form(desk, token, request)
+        await desk.accounts.agree(token)
+        return _back(token, "news")
 
     @routes.post("/{token}/refund")
     async def refund(token: Token, request: Request) -> Response:
@@ -162,7 +168,8 @@ async def _page(
         has_code=opened.has_code,
         shown=shown,
         refunding=await _refunding(desk, opened, request),
-        rights=_rights(desk, slug, request),
+        rights=_rights(desk, opened, request),
+        news=opened.news,
         said=said,
     )
     html = await asyncio.to_thread(render_page, content)
@@ -200,10 +207,10 @@ async def _refunding(desk: Desk, opened: Opened, request: Request) -> Refunding 
     )
 
 
-def _rights(desk: Desk, storefront: str, request: Request) -> Rights | None:
-    if desk.ordering is None or not desk.ordering.serves(storefront):
+def _rights(desk: Desk, opened: Opened, request: Request) -> Rights | None:
+    if desk.ordering is None or not desk.ordering.serves(str(opened.order["storefront"])):
         return None
-    return Rights(read_pending(request.query_params), request.query_params.get("export"))
+    return Rights(read_pending(request.query_params), request.query_params.get("export"), opened.blocked)
 
 
 async def _ask(desk: Desk, opened: Opened, fields: Mapping[str, str], request: Request) -> bool:
@@ -218,7 +225,9 @@ async def _ask(desk: Desk, opened: Opened, fields: Mapping[str, str], request: R
 
 
 async def form(desk: Desk, token: str, request: Request) -> Mapping[str, str]:
-    """The fields of a form of the page itself. Raises BadLinkError, Problem (413)."""
+    """The fields of a form of the page itself: it was pressed by who reads the mailbox. Raises BadLinkError, Problem
+    (413).
+    """
     body = (await request.body()).decode("utf-8", "replace")
     try:
         fields = {name: values[0] for name, values in parse_qs(body, max_num_fields=10).items()}
@@ -226,6 +235,7 @@ async def form(desk: Desk, token: str, request: Request) -> Mapping[str, str]:
         raise BadLinkError("not a form of this page") from None
     if not hmac.compare_digest(fields.get("form", "").encode(), desk.links.form(token).encode()):
         raise BadLinkError("not a form of this page")
+    await desk.accounts.used(token)
     return fields
 
 

@@ -40,7 +40,7 @@ _EXPORTED = {
     "page": ("text/html", _STYLED),
     "file": ("application/json", {**SAFE, "content-disposition": 'attachment; filename="my-data.json"'}),
 }
-_DATA = frozenset({"export", "block", "erase"})
+_DATA = frozenset({"export", "block", "unblock", "erase"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,8 @@ class Window:
                 return _back(token, said="corrected")
             case "block":
                 return _back(token, said="blocked")
+            case "unblock":
+                return _back(token, said="unblocked")
             case "export" | "erase" as kind:
                 ticket = Ticket(pending.confirmation_id, kind, slug, language)
                 text = self.tickets.make(ticket, self.clock.now() + _LIFE[kind])

@@ -1,6 +1,7 @@
 """Contacts: the newest wins, releases the mails that waited for it, and has the code sent again where it changed."""
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from notifications.consumers.mailing import schedule
@@ -13,17 +14,21 @@ from shared.database import Tx
 from shared.ids import uuid_for
 from shared.messaging.consumer import Received, Tombstone
 from shared.telemetry.logging import get_logger
+from shared.values.email_address import mailbox_key
 
 log = get_logger(__name__)
+_TOLD = {"buyer_id", "storefront", "name", "phone", "language", "updated_at", "blocked"}
 _ADDRESSES = """
-SELECT buyer_id, email, blocked FROM contacts
+SELECT buyer_id, email, mailbox_key, blocked FROM contacts
 WHERE buyer_id = ANY(CAST(:buyers AS uuid[])) AND email IS NOT NULL ORDER BY buyer_id FOR UPDATE
 """
+#: Consent to newsletters is the mailbox's: it stays where the mailbox stays, and ends with a block.
 _NEWEST_WINS = """
 ON CONFLICT (buyer_id) DO UPDATE
 SET name = EXCLUDED.name, email = EXCLUDED.email, language = EXCLUDED.language, updated_at = EXCLUDED.updated_at,
-    phone = EXCLUDED.phone, storefront = EXCLUDED.storefront, newsletter = EXCLUDED.newsletter,
-    blocked = EXCLUDED.blocked
+    phone = EXCLUDED.phone, storefront = EXCLUDED.storefront, blocked = EXCLUDED.blocked,
+    newsletter = contacts.newsletter AND contacts.email = EXCLUDED.email AND NOT EXCLUDED.blocked,
+    newsletter_asked = EXCLUDED.newsletter_asked, mailbox_key = EXCLUDED.mailbox_key
 WHERE contacts.erased_at IS NULL AND (contacts.updated_at IS NULL OR contacts.updated_at < EXCLUDED.updated_at
   OR (contacts.updated_at = EXCLUDED.updated_at AND contacts.phone IS NULL))
 """
@@ -34,7 +39,7 @@ WHERE m.buyer_id = ANY(CAST(:buyers AS uuid[])) AND m.state = 'waiting'
   AND c.buyer_id = m.buyer_id AND c.email IS NOT NULL
 RETURNING m.kind, m.subject_id, m.buyer_id, m.trace, m.state
 """
-#: A new order lifted the block: what still has anything to say is said (domain/relevance.py).
+#: The block was lifted: what still has anything to say is said (domain/relevance.py).
 _UNBLOCK = """
 UPDATE mails m SET state = 'due' FROM contacts c
 WHERE m.buyer_id = ANY(CAST(:buyers AS uuid[])) AND m.state = 'blocked' AND c.buyer_id = m.buyer_id AND NOT c.blocked
@@ -80,7 +85,7 @@ class Contacts:
         buyers = sorted(newest)
         known = (await tx.execute(_ADDRESSES, buyers=buyers)).all()
         before = {row.buyer_id: row.email for row in known}
-        rows = [newest[buyer].model_dump(include={column.name for column in contacts.c}) for buyer in buyers]
+        rows = [_row(newest[buyer], before.get(buyer)) for buyer in buyers]
         kept = await tx.insert(contacts, rows, on_conflict=_NEWEST_WINS, returning="buyer_id, email")
         self._recent.forget(buyers)
         released = (await tx.execute(_RELEASE, buyers=buyers, even=sorted(EVEN_IF_BLOCKED))).all()
@@ -111,6 +116,17 @@ class Contacts:
         for statement in FORGET:
             await tx.execute(statement, buyers=buyers)
         self._recent.forget(buyers)
+
+
+def _row(event: BuyerContact, before: str | None) -> dict[str, Any]:
+    """Another spelling of the same mailbox is no other address: links keep working, and no code is mailed again."""
+    key = mailbox_key(event.email)
+    return event.model_dump(include=_TOLD) | {
+        "email": before if before is not None and mailbox_key(before) == key else event.email,
+        "mailbox_key": key,
+        # Before 1.1 of the contract an order's wish was told as a consent, whoever had placed the order.
+        "newsletter_asked": event.newsletter_asked or event.newsletter,
+    }
 
 
 def _buyer(tombstone: Tombstone) -> UUID | None:

@@ -146,11 +146,15 @@ def _nearing(section: str) -> Callable[[Nearing, Words], Note]:
     return note
 
 
+def _what(event: OpenedCode) -> str:
+    return "what_unblock" if event.lifts else f"what_{event.purpose}"
+
+
 def _code(event: OpenedCode, words: Words) -> Note:
     until = words.minute(event.expires_at)
     return Note(
         "code",
-        {"what": texts(words.language)["code"][f"what_{event.purpose}"], "until": until},
+        {"what": texts(words.language)["code"][_what(event)], "until": until},
         ("lead", "secret", "not_you"),
         rows=(("code", event.digits), ("until", until)),
     )
@@ -163,7 +167,7 @@ def code_in_short(event: OpenedCode, storefront: str, words: Words) -> str:
         code=event.digits,
         storefront=storefront,
         order_number=event.order_number,
-        what=t[f"what_{event.purpose}"],
+        what=t[_what(event)],
         until=words.minute(event.expires_at),
     )
 

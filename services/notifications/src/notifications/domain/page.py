@@ -60,6 +60,8 @@ class Page:
     shown: Shown | None = None
     refunding: Refunding | None = None
     rights: Rights | None = None
+    #: Whether to ask for the mailbox's consent to newsletters.
+    news: bool = False
     said: str | None = None
 
 

@@ -15,7 +15,7 @@ from notifications.domain.words import Words
 from shared.contracts import Language
 
 #: What a code confirms; email and phone are corrections.
-Purpose = Literal["email", "phone", "export", "block", "erase"]
+Purpose = Literal["email", "phone", "export", "block", "unblock", "erase"]
 #: Why something was not done, as the page says it (`said_...`).
 Refusal = Literal[
     "wrong_email",
@@ -28,7 +28,7 @@ Refusal = Literal[
     "code_used",
 ]
 #: What a page says after one of its forms was sent.
-Said = Literal["corrected", "blocked", "export"] | Refusal
+Said = Literal["corrected", "blocked", "unblocked", "export"] | Refusal
 #: After these the same code may still be entered.
 CODE_STILL_GOOD: frozenset[Refusal] = frozenset({"wrong_code", "not_now"})
 SERVICES = ("ordering", "payments", "provisioning", "notifications", "refunds")
@@ -50,10 +50,14 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """The sections on contact and data. `export`: a ticket for the buyer's data, once a code has been entered."""
+    """The sections on contact and data. `export`: a ticket for the buyer's data, once a code has been entered.
+
+    `blocked`: the data are not used, and may be again.
+    """
 
     pending: Pending | None = None
     export: str | None = None
+    blocked: bool = False
 
 
 def read_pending(fields: Mapping[str, str]) -> Pending | None:
