@@ -14,12 +14,12 @@ SEQUENCES := 200
 SECONDS := 60
 
 .DEFAULT_GOAL := help
-.PHONY: account help prerequisites setup lock sbom audit demo exercise test test-fast soak lint format up down status clean compose bench interop schemas access interfaces charts release test-past hostile
+.PHONY: account help prerequisites setup lock sbom audit demo exercise test test-fast soak lint format up down status clean compose bench interop schemas access interfaces charts release test-past hostile clean-room
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-prerequisites: ## check for what cannot be installed without root (Java, Maven; Chromium for the tests)
+prerequisites: ## install what is missing (Java, Maven, Python; for the tests Chromium), or say how (NO_INSTALL=1)
 	@deploy/local/prerequisites $(if $(filter test test-fast setup,$(MAKECMDGOALS)),tests)
 
 setup: $(INSTALLED) ## install everything into .venv (uv too, where it is missing)
@@ -96,6 +96,9 @@ status: $(INSTALLED) ## what runs, where, and how often it was restarted
 
 clean: $(INSTALLED) ## stop it and delete its data (not the caches outside the work tree)
 	@$(PYTHON) -m local_stack clean
+
+clean-room: ## type `make demo` and `make test` into a new Debian each (root, debootstrap; ARGS: deploy/clean_room/README.md)
+	@deploy/clean_room/run $(ARGS)
 
 compose: $(INSTALLED) ## everything in containers (a Docker engine is needed), with Jaeger, Prometheus and Grafana
 	@$(PYTHON) -m local_stack.compose
