@@ -1,19 +1,35 @@
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from shared.testing.browser import NoBrowserError
 from tour.acts import buyer
-from tour.expectations import Outcome, UnmetError
+from tour.expectations import UnmetError
+from tour.form_page import FormPage
 
 
-async def test_without_a_browser_the_act_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+class Told:
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def not_shown(self, words: str) -> None:
+        self.lines.append(words)
+
+
+async def test_without_a_browser_the_forms_are_sent_and_it_says_what_is_not_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def none() -> str:
-        raise NoBrowserError("Missing: Chromium. Install with: apt install chromium.")
+        raise NoBrowserError("Missing: Chromium.")
 
     monkeypatch.setattr(buyer, "chromium", none)
-    with pytest.raises(UnmetError, match="Install with: apt install chromium"):
-        await buyer.perform(cast("Any", None), Outcome(buyer.NAME))
+    told = Told()
+    async with buyer._tab(cast("Any", SimpleNamespace(teller=told))) as page:
+        assert isinstance(page, FormPage)
+    assert len(told.lines) == 1
+    assert told.lines[0].startswith("screenshots")
+    assert "Chromium" in told.lines[0]
 
 
 def test_the_proof_is_told_line_by_line() -> None:

@@ -26,10 +26,12 @@ def test_where_nobody_watches_lines_are_plain_and_fit(paper: io.StringIO) -> Non
         step.done("Bought [not markup]")
     plain.quote(["Hello", "", "word " * 30])
     plain.code("LPA:1$smdp.example$KEY")
-    plain.result([Outcome("An order from each storefront", orders=3, delivered=3)])
+    lacking = Outcome("On a phone", not_shown="there is no phone")
+    plain.result([Outcome("An order from each storefront", orders=3, delivered=3), lacking])
     told = paper.getvalue()
     assert "\x1b" not in told
     assert "✓ Bought [not markup]" in told
+    assert "–  On a phone (not shown here)" in told
     assert all(len(line) <= 80 for line in told.splitlines())
     assert "half" not in told  # a step that ends at once says only how it ended
 

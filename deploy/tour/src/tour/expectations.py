@@ -18,9 +18,16 @@ class UnmetError(Exception):
         self.logs = logs
 
 
+class NotShownError(Exception):
+    """An act cannot be performed on this machine, because a tool is missing. The text names it and how to get it."""
+
+
 @dataclass
 class Outcome:
-    """How an act ended. `seconds` is its whole duration; it is ok when nothing in it went otherwise than told."""
+    """How an act ended. `seconds` is its whole duration; it is ok when nothing in it went otherwise than told.
+
+    `not_shown` is the reason why the act could not be performed here at all; then nothing is known of what it shows.
+    """
 
     name: str
     orders: int = 0
@@ -29,10 +36,11 @@ class Outcome:
     seconds: float = 0.0
     unmet: list[str] = field(default_factory=list)
     logs: list[str] = field(default_factory=list)
+    not_shown: str | None = None
 
     @property
     def ok(self) -> bool:
-        """Whether the act ended as told."""
+        """Whether nothing went wrong; an act that was not shown has not failed."""
         return not self.unmet
 
     def failed(self, sentence: str, *logs: str) -> None:

@@ -12,11 +12,15 @@ FILE = "summary.json"
 
 
 def summary(outcomes: Sequence[Outcome], urls: Mapping[str, str]) -> dict[str, Any]:
-    """The acts and the addresses (which answer while the stack runs)."""
+    """The acts and the addresses (which answer while the stack runs).
+
+    `ok` is null for an act that was not shown here, and `not_shown` is why (null for an act that was).
+    """
     acts = [
         {
             "name": outcome.name,
-            "ok": outcome.ok,
+            "ok": outcome.ok if outcome.not_shown is None or not outcome.ok else None,
+            "not_shown": outcome.not_shown,
             "orders": outcome.orders,
             "delivered": outcome.delivered,
             "refunded": outcome.refunded,

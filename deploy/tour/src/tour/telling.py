@@ -108,6 +108,10 @@ class Teller:
         """It did not."""
         self._marked("[bold red]✗[/]", words)
 
+    def not_shown(self, words: str) -> None:
+        """Something that this machine lacks a tool for."""
+        self._marked("[yellow]–[/]", f"Not shown here: {words}")
+
     def struck(self, words: str) -> None:
         """Something was broken on purpose."""
         self._marked("[bold yellow]![/]", words)
@@ -135,6 +139,9 @@ class Teller:
         for column in ("orders", "delivered", "refunded", "seconds"):
             table.add_column(column, justify="right")
         for outcome in outcomes:
+            if outcome.ok and outcome.not_shown is not None:
+                table.add_row("[yellow]–[/]", f"{escape(outcome.name)} [yellow](not shown here)[/]", "", "", "", "")
+                continue
             mark = "[green]✓[/]" if outcome.ok else "[bold red]✗[/]"
             figures = (str(outcome.orders), str(outcome.delivered), str(outcome.refunded), f"{outcome.seconds:.1f}")
             table.add_row(mark, escape(outcome.name), *figures)

@@ -16,7 +16,7 @@ from local_stack.zipkin import WITH_TRACES
 from tour import summary
 from tour.acts import buyer, kill, money, operator_down, profiles, put_right, refunds, storefronts, watching
 from tour.buying import buying_at
-from tour.expectations import Outcome, UnmetError
+from tour.expectations import NotShownError, Outcome, UnmetError
 from tour.stage import Stage, environment
 from tour.telling import OnlyTheStart, Teller
 
@@ -85,6 +85,9 @@ async def _perform(act: Act, stage: Stage) -> Outcome:
     began = time.monotonic()
     try:
         await act.perform(stage, outcome)
+    except* NotShownError as group:
+        outcome.not_shown = "; ".join(str(error) for error in _leaves(group))
+        stage.teller.not_shown(outcome.not_shown)
     except* UnmetError as group:
         for unmet in _leaves(group):
             outcome.failed(str(unmet), *(unmet.logs if isinstance(unmet, UnmetError) else ()))
@@ -114,6 +117,8 @@ def _conclude(stack: Stack, teller: Teller, outcomes: list[Outcome]) -> None:
     written = summary.write(stack.directory, summary.summary(outcomes, _addresses(stack)))
     teller.result(outcomes)
     for outcome in outcomes:
+        if outcome.not_shown is not None:
+            teller.line(f"“{outcome.name}” is not shown here: {outcome.not_shown}")
         if not outcome.ok:
             teller.line(f"“{outcome.name}” did not end as told:")
             for sentence in outcome.unmet:

@@ -1,6 +1,11 @@
-"""The buyer's own page, in a real browser: an address corrected, the code sent there, the buyer forgotten."""
+"""The buyer's own page: an address corrected, the code sent there, the buyer forgotten.
+
+In Chromium where there is one; otherwise the page's own forms are sent over HTTP, which every step works with too.
+"""
 
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -9,6 +14,7 @@ from playwright.async_api import Error as BrowserError
 
 from shared.testing.browser import NoBrowserError, Page, browser, chromium
 from tour.expectations import Outcome, UnmetError, until
+from tour.form_page import FormPage, forms
 from tour.letters import Letter, letter
 from tour.orders import Buyer, Order, Paid
 from tour.stage import Stage
@@ -26,6 +32,10 @@ _WIDTH, _HEIGHT = 390, 844
 _LINK = re.compile(r"https?://\S+/account/[\w-]+")
 _DIGITS = re.compile(r"(?<!\d)\d{6}(?!\d)")
 _SECONDS = 30.0
+_WITHOUT_BROWSER = (
+    "screenshots, and whether the page fits a phone. There is no Chromium, so the page's forms were sent over HTTP; "
+    "`deploy/local/prerequisites tests` installs one"
+)
 #: What the browser says of links that open nothing.
 _EXPECTED = "Failed to load resource"
 
@@ -36,21 +46,17 @@ class Visit:
 
     stage: Stage
     outcome: Outcome
-    page: Page
+    page: Page | FormPage
     order: Order
 
 
 async def perform(stage: Stage, outcome: Outcome) -> None:
     """Buy, look, correct, be forgotten; the mailboxes, the phone and the bank's ledger judge."""
-    try:
-        chromium()
-    except NoBrowserError as error:
-        raise UnmetError(f"expected a browser to open the buyer's page in. {error}") from None
     before = await stage.begin()
     paid, mail = await _buy(stage, outcome)
     await stage.check_delivered(outcome, [paid], before)
     try:
-        async with browser(_WIDTH, _HEIGHT) as page:
+        async with _tab(stage) as page:
             visit = Visit(stage, outcome, page, paid.order)
             await _look(visit, mail)
             new = stage.address("Aruzhan.home")
@@ -61,6 +67,20 @@ async def perform(stage: Stage, outcome: Outcome) -> None:
     except BrowserError as error:
         said = str(error).partition("\n")[0]
         raise UnmetError(f"expected that the browser gets through the pages ({said})", "notifications") from None
+
+
+@asynccontextmanager
+async def _tab(stage: Stage) -> AsyncIterator[Page | FormPage]:
+    """What the buyer opens the page with; without a browser it says what is not shown."""
+    try:
+        chromium()
+    except NoBrowserError:
+        async with forms() as page:
+            yield page
+        stage.teller.not_shown(_WITHOUT_BROWSER)
+        return
+    async with browser(_WIDTH, _HEIGHT) as driven:
+        yield driven
 
 
 async def _buy(stage: Stage, outcome: Outcome) -> tuple[Paid, Letter]:
@@ -79,14 +99,14 @@ async def _buy(stage: Stage, outcome: Outcome) -> tuple[Paid, Letter]:
 
 async def _look(visit: Visit, mail: Letter) -> None:
     page, teller = visit.page, visit.stage.teller
-    with teller.step("She opens the link on her phone") as step:
+    with teller.step("She opens the link") as step:
         await page.goto(_link(mail))
         headline = await page.text("h1")
         await page.click("#code button")
         await page.wait("img.qr")
         await page.screenshot(visit.stage.folder / ACCOUNT)
         sideways = await page.scrolls_sideways()
-        visit.outcome.expect(not sideways, "the page fits a phone", "notifications")
+        visit.outcome.expect(sideways is not True, "the page fits a phone", "notifications")
         lines = (await page.text("#timeline")).splitlines()
         step.done(f"The page says “{headline}” and shows the code when she presses the button")
     teller.quote([line for line in lines if line.strip()])
