@@ -111,13 +111,14 @@ class Product:
         self.sandbox.start()
         for service in self.services.values():
             service.start()
-        await self.sandbox.wait_ready(lambda: answers_ok(self.site.ports["sandbox"], "/health"), READY_SECONDS)
+        port = self.site.ports["sandbox"]
+        await self.sandbox.wait_ready(lambda: answers_ok(port, "/health"), READY_SECONDS, port=port)
         await asyncio.gather(*(self.ready(name) for name in NAMES))
 
     async def ready(self, name: str) -> None:
         """Wait until a service says that it is ready: it serves, consumes, and reaches its database."""
         port = int(self.services[name].environment["HTTP_PORT"])
-        await self.services[name].wait_ready(lambda: answers_ok(port, "/health/ready"), READY_SECONDS)
+        await self.services[name].wait_ready(lambda: answers_ok(port, "/health/ready"), READY_SECONDS, port=port)
 
     async def answers(self, port: int) -> bool:
         """Whether the service on this port is ready."""

@@ -1,5 +1,6 @@
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from local_stack import detached
 from local_stack.errors import ComponentFailedError, LocalStackError
+from local_stack.ports import free_port, release
 from local_stack.progress import Phase, Silent
 from local_stack.stack import Stack, lock_of
 from local_stack.status import Status
@@ -25,6 +27,26 @@ async def main():
     return await Supervisor("dummies", directory=Path(sys.argv[1]), components=components).run()
 
 sys.exit(asyncio.run(main()))
+"""
+
+
+#: Prints its port, who answers there, and its own child's process id; ends when it is told to.
+TOGETHER = """
+import asyncio, sys
+from dataclasses import replace
+from pathlib import Path
+from local_stack.ports import free_port, release
+from local_stack.progress import Silent
+from local_stack.stack import Stack
+from local_stack.testing import ask, dummy
+
+async def main():
+    component = replace(dummy("a", database=False), preferred_port=PORT)
+    async with Stack("dummies", directory=Path(sys.argv[1]), components=[component], progress=Silent()) as stack:
+        print(stack.state.ports["a"], ask(stack.url("a"))[0], stack.parts["a"].pid, flush=True)
+        await asyncio.to_thread(sys.stdin.readline)
+
+asyncio.run(main())
 """
 
 
@@ -100,6 +122,30 @@ async def test_a_part_that_fails_is_named_and_nothing_is_left_running(
     assert story.order_of(Phase.FAILED) == ["bad"]
     assert not any(part.running for part in stack.parts.values())
     assert not lock_of(directory).is_held()
+
+
+def test_two_stacks_started_at_the_same_moment_have_ports_of_their_own(directory: Path) -> None:
+    preferred = free_port()
+    release([preferred])
+    program = TOGETHER.replace("PORT", str(preferred))
+    stacks = [
+        subprocess.Popen(  # noqa: S603 - our own program
+            [sys.executable, "-c", program, str(directory / name)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for name in ("one", "two")
+    ]
+    try:
+        answers = [(one.stdout.readline() if one.stdout else "").split() for one in stacks]
+        ports = [answer[0] for answer in answers]
+        assert len(set(ports)) == 2
+        assert str(preferred) in ports
+        assert [answer[1] for answer in answers] == [answer[2] for answer in answers], "the one that answers is its own"
+    finally:
+        for one in stacks:
+            one.communicate("\n", timeout=60)
 
 
 def supervise(directory: Path, mode: str = "well") -> list[str]:

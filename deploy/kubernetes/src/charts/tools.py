@@ -73,7 +73,8 @@ def _build(binary: Path) -> None:
     flags = f"-s -w -X helm.sh/helm/v3/internal/version.version={HELM_VERSION}"
     with tempfile.TemporaryDirectory(dir=binary.parent) as scratch:
         target = f"helm.sh/helm/v3/cmd/helm@{HELM_VERSION}"
-        _go("install", "-trimpath", "-ldflags", flags, target, log=binary.parent, GOBIN=scratch)
+        command = ("install", "-v", "-trimpath", "-ldflags", flags, target)
+        _go(*command, step="The build of Helm", log=binary.parent, GOBIN=scratch)
         (Path(scratch) / "helm").rename(binary)
 
 
@@ -82,7 +83,8 @@ def _fetched(operator: Definitions) -> Path:
     folder = cache_dir() / name
     with locked(cache_dir() / f"{name}.lock", _SECONDS):
         if not folder.exists():
-            answer = _go("mod", "download", "-json", f"{operator.module}@{operator.version}", log=cache_dir())
+            command = ("mod", "download", "-json", f"{operator.module}@{operator.version}")
+            answer = _go(*command, step=f"The download of {operator.module}", log=cache_dir())
             found = sorted(Path(json.loads(answer)["Dir"]).glob(operator.files))
             if not found:
                 raise LocalStackError(f"{operator.module} {operator.version} has no {operator.files}")
@@ -96,13 +98,13 @@ def _fetched(operator: Definitions) -> Path:
     return folder
 
 
-def _go(*arguments: str, log: Path, **variables: str) -> str:
+def _go(*arguments: str, step: str, log: Path, **variables: str) -> str:
     """Standard output of a Go command, run outside any module."""
     return go(
         arguments,
         missing="there is no Go to build Helm and to fetch the operators' schemas with; install Go 1.21 or later "
         "(apt install golang-go on Debian 13 and Ubuntu 24.04, brew install go on macOS, or from go.dev/dl)",
-        step=f"`go {arguments[0]}`",
+        step=step,
         log=log / "go.log",
         seconds=_SECONDS,
         environment={"GOFLAGS": "-mod=mod", "GOTOOLCHAIN": "auto", "GO111MODULE": "on", **variables},

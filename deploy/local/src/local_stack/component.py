@@ -60,7 +60,7 @@ class RunningComponent:
     async def start(self) -> None:
         """Start it and wait until it says that it is ready. Raises ComponentFailedError."""
         self._process.start()
-        await self._process.wait_ready(self._ready, self.component.start_seconds)
+        await self._process.wait_ready(self._ready, self.component.start_seconds, port=self._port)
 
     async def stop(self) -> None:
         """End it in its own time (up to 15 s)."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from local_stack.errors import ComponentFailedError, LocalStackError
+from local_stack.waiting import last_line, waiting
 
 
 def go(
@@ -23,24 +24,31 @@ def go(
     """Standard output of a Go command, run in `folder`, or outside any module.
 
     `environment` is added to ours. Raises LocalStackError with `missing` where there is no Go, and ComponentFailedError
-    about `step` when the command fails; what it said is then in `log`.
+    about `step` when the command fails. What Go prints about its work goes to `log`, whose last line is shown now and
+    then.
     """
     program = shutil.which("go") or shutil.which("/usr/local/go/bin/go")
     if program is None:
         raise LocalStackError(missing)
-    with tempfile.TemporaryDirectory() as nowhere:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory() as nowhere,
+        log.open("w", encoding="utf-8") as output,
+        waiting(f"{step} by Go, once per machine", lambda: last_line(log)),
+    ):
         done = subprocess.run(  # noqa: S603 - our own command line
             [program, *arguments],
             cwd=folder or nowhere,
             env={**os.environ, **environment},
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=output,
             text=True,
             timeout=seconds,
             check=False,
         )
+        if done.returncode != 0:
+            output.write(done.stdout)
     if done.returncode != 0:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_text(done.stdout + done.stderr, encoding="utf-8")
         raise ComponentFailedError(step, f"exited ({done.returncode})", log)
     return done.stdout

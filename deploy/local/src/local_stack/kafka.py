@@ -15,7 +15,7 @@ from local_stack.kafka_login import ADMIN, KafkaLogin
 from local_stack.kafka_rights import grant
 from local_stack.kafka_settings import SMALL, BrokerProfile, Listeners, server_properties, write_properties
 from local_stack.kafka_wire import answers
-from local_stack.ports import LOOPBACK, free_ports
+from local_stack.ports import LOOPBACK, free_port
 from local_stack.processes import ManagedProcess
 
 START_TIMEOUT_SECONDS = 60.0
@@ -41,10 +41,9 @@ class Kafka:
         extra_settings: Mapping[str, str] | None = None,
         log: Path | None = None,
     ) -> None:
-        free = free_ports(2)
         self.directory = directory
-        self.port = port or free[0]
-        self.controller_port = controller_port or free[1]
+        self.port = port or free_port()
+        self.controller_port = controller_port or free_port()
         self.open_port = open_port
         self.log = log or directory / "kafka.log"
         self._password = password
@@ -84,7 +83,7 @@ class Kafka:
         if self._process is None:
             self._process = self._prepare(await asyncio.to_thread(kafka_files))
         self._process.start()
-        await self._process.wait_ready(lambda: answers(self.port), START_TIMEOUT_SECONDS)
+        await self._process.wait_ready(lambda: answers(self.port), START_TIMEOUT_SECONDS, port=self.port)
 
     async def grant(self, access: Access, passwords: Mapping[str, str], *, prefix: str = "") -> None:
         """Make these users, with these passwords and just these rights. Raises LocalStackError."""

@@ -23,6 +23,7 @@ from local_stack.paths import LOCAL, cache_dir
 from local_stack.ports import free_ports
 from local_stack.processes import ManagedProcess
 from local_stack.programs import run
+from local_stack.waiting import waiting
 
 POM = LOCAL / "pom.xml"
 LOG_CONFIGURATION = Path(__file__).with_name("log4j2.xml")
@@ -69,9 +70,11 @@ def kafka_files() -> KafkaFiles:
         if not files.libraries.exists():
             _download(files.libraries)
         if not files.template.exists():
-            _format(files)
+            with waiting("Preparing Kafka"):
+                _format(files)
         if not files.archive.exists():
-            _train(files)
+            with waiting("Starting Kafka once, to make its next starts faster"):
+                _train(files)
     return files
 
 

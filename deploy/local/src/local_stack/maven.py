@@ -7,6 +7,7 @@ from pathlib import Path
 
 from local_stack.errors import ComponentFailedError, LocalStackError
 from local_stack.programs import run
+from local_stack.waiting import downloaded, waiting
 
 
 def pinned(pom: Path, name: str) -> str:
@@ -38,8 +39,8 @@ def download(
     maven = shutil.which("mvn")
     if maven is None:
         raise LocalStackError(f"there is no Maven (mvn) to download {what} with; install the package `maven`")
-    done = run([maven, "-B", "-q", *arguments, f"-DoutputDirectory={folder}"], seconds=seconds)
-    log.write_text(done.stdout, encoding="utf-8")
+    with waiting(f"Downloading {what} by Maven, once per machine", lambda: downloaded(log)):
+        done = run([maven, "-B", *arguments, f"-DoutputDirectory={folder}"], seconds=seconds, log=log)
     found = sorted(folder.glob(expected))
     if done.returncode != 0 or not found:
         raise ComponentFailedError(f"The download of {what} by Maven", "did not succeed", log)

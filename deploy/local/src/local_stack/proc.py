@@ -38,6 +38,47 @@ def program_name(pid: int) -> str:
         return ""
 
 
+def listens(pid: int, port: int) -> bool:
+    """Whether the process, or one that descends from it, listens on this TCP port.
+
+    True also where the system does not let us see it: then nobody knows, and the caller has asked the port already.
+    """
+    if not (_PROC / "self").exists():
+        return str(pid) in _output("lsof", "-nP", "-t", f"-iTCP:{port}", "-sTCP:LISTEN").split() or any(
+            listens(child, port) for child in children(pid)
+        )
+    wanted = {f"socket:[{inode}]" for inode in _listeners(port)}
+    try:
+        return _holds(pid, wanted) or any(listens(child, port) for child in children(pid))
+    except PermissionError:
+        return True
+    except FileNotFoundError:
+        return False  # it has ended meanwhile
+
+
+def _listeners(port: int) -> list[str]:
+    """The inodes of sockets that listen on this port: /proc/net/tcp has address:port in hex, state, …, inode."""
+    found = []
+    for table in ("tcp", "tcp6"):
+        try:
+            rows = (_PROC / "net" / table).read_text().splitlines()[1:]
+        except OSError:
+            continue
+        fields = [row.split() for row in rows]
+        found += [one[9] for one in fields if one[3] == "0A" and int(one[1].rpartition(":")[2], 16) == port]
+    return found
+
+
+def _holds(pid: int, sockets: set[str]) -> bool:
+    for descriptor in (_PROC / str(pid) / "fd").iterdir():
+        try:
+            if str(descriptor.readlink()) in sockets:
+                return True
+        except FileNotFoundError:
+            continue
+    return False
+
+
 def _stat(pid: int) -> list[str] | None:
     """State, parent and the further fields of /proc/PID/stat; None without such a file."""
     try:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from local_stack import guard
 from local_stack.errors import ComponentFailedError
+from local_stack.proc import listens
 
 POLL_SECONDS = 0.02
 KILL_WAIT_SECONDS = 10.0
@@ -138,20 +139,29 @@ class ManagedProcess:
         self._group = self._process.pid
         _GUARD.tell(f"+{self._group}")
 
-    async def wait_ready(self, probe: Probe, seconds: float) -> None:
-        """Ask `probe` until it says yes.
+    async def wait_ready(self, probe: Probe, seconds: float, *, port: int | None = None) -> None:
+        """Ask `probe` until it says yes, and, with a `port`, until it is this process that listens there.
 
         Raises ComponentFailedError when the process exits first, or after `seconds` seconds.
         """
         deadline = time.monotonic() + seconds
+        others = False
         while True:
             if not self.running:
                 raise self.failure()
             if await probe():
-                return
+                # A stranger's process may have taken the port, and its answer says nothing about ours.
+                others = port is not None and not self._listens(port)
+                if not others:
+                    return
             if time.monotonic() > deadline:
-                raise ComponentFailedError(self.name, f"was not ready after {seconds:.0f} s", self.log)
+                stranger = f": another process answers on port {port}" if others else ""
+                raise ComponentFailedError(self.name, f"was not ready after {seconds:.0f} s{stranger}", self.log)
             await asyncio.sleep(POLL_SECONDS)
+
+    def _listens(self, port: int) -> bool:
+        pid = self.pid
+        return pid is not None and listens(pid, port)
 
     async def wait_exit(self, seconds: float) -> bool:
         """Whether the process ended within `seconds` seconds."""

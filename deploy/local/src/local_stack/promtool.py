@@ -49,7 +49,7 @@ def build() -> Path:
                 made = Path(scratch) / "promtool"
                 flags = ["-tags", _TAGS, "-ldflags", "-s -w"]
                 # Not `go install`: it takes no module that replaces others, and Prometheus does.
-                _go(["build", *flags, "-o", str(made), "./cmd/promtool"], Path(source))
+                _go(["build", "-v", *flags, "-o", str(made), "./cmd/promtool"], Path(source))
                 made.rename(binary)
     return binary
 

@@ -10,7 +10,7 @@ from nacl.public import PrivateKey
 
 from local_stack.kafka_login import KafkaLogin
 from local_stack.paths import read_json, write_private
-from local_stack.ports import LOOPBACK, free_port
+from local_stack.ports import LOOPBACK, free_port, release
 
 #: Who may use the services' operations desks: a person with the command line, and the operations page.
 OPERATIONS = ("operator", "operations")
@@ -35,6 +35,8 @@ class Site:
     """SQLAlchemy URLs; known once Postgres runs, and not stored here (postgres.json has the passwords)."""
     owner_databases: dict[str, str] = field(default_factory=dict)
     """The same as the owners of the schemas, for migrations."""
+
+    _held: list[int] = field(default_factory=list)
 
     @classmethod
     def load(cls, directory: Path) -> "Site":
@@ -63,15 +65,24 @@ class Site:
         write_private(self.directory / "stack.json", state)
 
     def claim_ports(self, wanted: Mapping[str, int | None]) -> None:
-        """A port for each name: the one it had, else the preferred one, else any free one."""
-        claimed: dict[str, int] = {}
+        """A port for each name: the one it had, else the preferred one, else any free one.
+
+        They are held until `release_ports`, or until this process ends.
+        """
+        self.release_ports()
         for name, preferred in wanted.items():
             remembered = self.ports.get(name)
-            first_choice = free_port(remembered or preferred, claimed.values())
-            if remembered is not None and first_choice != remembered:
-                first_choice = free_port(preferred, claimed.values())
-            claimed[name] = first_choice
-        self.ports.update(claimed)
+            port = free_port(remembered or preferred)
+            if remembered is not None and preferred is not None and port not in {remembered, preferred}:
+                release([port])
+                port = free_port(preferred)
+            self.ports[name] = port
+            self._held.append(port)
+
+    def release_ports(self) -> None:
+        """Let others have them: nothing of this stack runs any more."""
+        release(self._held)
+        self._held.clear()
 
     def invent_secrets(self, services: Iterable[str], storefronts: Iterable[str], agents: Iterable[str]) -> None:
         """Make the keys that are not there yet."""

@@ -130,6 +130,7 @@ class Stack:
                 await self._start_all()
         except BaseException:
             self.kill_all()
+            self._site.release_ports()
             self._lock.release()
             raise
 
@@ -142,6 +143,7 @@ class Stack:
                 await self._together(self.stop, list(reversed(INFRASTRUCTURE)))
         finally:
             self.kill_all()
+            self._site.release_ports()
             self._lock.release()
 
     async def start(self, name: str) -> None:

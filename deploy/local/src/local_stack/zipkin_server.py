@@ -81,7 +81,7 @@ class Zipkin:
                 "Zipkin", _command(jar, self._port), log=self._log, environment=_environment()
             )
             process.start()
-            await process.wait_ready(lambda: answers_ok(self._port, "/health"), START_SECONDS)
+            await process.wait_ready(lambda: answers_ok(self._port, "/health"), START_SECONDS, port=self._port)
             self.standing = UP
             while not await process.wait_exit(_LOOK_SECONDS):
                 pass  # it is to live as long as we do

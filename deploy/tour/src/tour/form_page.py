@@ -67,8 +67,9 @@ class FormPage:
     async def screenshot(self, path: Path) -> None:
         """There is nothing to take a picture with."""
 
-    async def scrolls_sideways(self) -> None:
+    async def scrolls_sideways(self) -> bool | None:
         """Unknown: nobody lays the page out here."""
+        return None
 
     def _loaded(self, response: httpx.Response) -> int:
         self._url, self._tree, self._filled = str(response.url), parse(response.text), {}
