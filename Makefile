@@ -20,7 +20,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 prerequisites: ## install what is missing (Java, Maven, Python; for the tests Chromium), or say how (NO_INSTALL=1)
-	@deploy/local/prerequisites $(if $(filter test test-fast setup,$(MAKECMDGOALS)),tests)
+	@deploy/local/prerequisites $(if $(filter test test-all test-fast setup,$(MAKECMDGOALS)),tests)
 
 setup: $(INSTALLED) ## install everything into .venv (uv too, where it is missing)
 
@@ -44,6 +44,7 @@ audit: $(INSTALLED) ## locks, hashes, licences, bills of materials, known vulner
 	@$(PYTHON) -m supply audit $(ARGS)
 
 demo: $(INSTALLED) ## the guided tour: acts on a stack of its own
+	@$(PYTHON) -m local_stack fetch
 	@$(PYTHON) -m tour $(ARGS)
 
 test: $(INSTALLED) ## all tests (ARGS="-k pattern" narrows them)
@@ -80,10 +81,12 @@ format: $(INSTALLED) ## format the code and apply the safe corrections
 	@.venv/bin/ruff format .
 
 up: $(INSTALLED) ## start the stack in the background and print the pages to open
+	@$(PYTHON) -m local_stack fetch
 	@$(PYTHON) -m local_stack up
 
 account: $(INSTALLED) ## make yourself an account for the operations page: make account NAME=olga (PAGES=refunds ROLE=agent)
-	@$(PYTHON) -m local_stack accounts $(PAGES) add $(NAME) --role $(ROLE)
+	@$(if $(NAME),,echo "Whose? make account NAME=olga" >&2; exit 2;) \
+		$(PYTHON) -m local_stack accounts $(PAGES) add $(NAME) --role $(ROLE) $(ARGS)
 
 exercise: $(INSTALLED) ## on the stack of `make up`: two dead letters, for you to put right with .venv/bin/fulfil
 	@$(PYTHON) -m tour.exercise
