@@ -13,15 +13,15 @@ from local_stack.site import Site
 
 #: The services with pages that people sign in at.
 WITH_PAGES = ("operations", "refunds")
-_PASSWORD_STDIN = "--password-stdin"
+_FROM_STDIN = "--password-stdin"
 
 
 def accounts(directory: Path, service: str, words: Sequence[str]) -> int:
     """`python -m <service> accounts <words>` with the stack's database; its exit code. Raises LocalStackError."""
-    if list(words[:1]) == ["add"] and _PASSWORD_STDIN not in words and not _terminal():
+    if list(words[:1]) == ["add"] and _FROM_STDIN not in words and not _terminal():
         raise LocalStackError(
             "There is no terminal to ask for the password at. Write it to standard input instead: "
-            f"make account NAME={words[1]} ARGS={_PASSWORD_STDIN} <file-with-the-password"
+            f"make account NAME={words[1]} ARGS={_FROM_STDIN} <file-with-the-password"
         )
     url = kept_url(Site.load(directory), service, service)
     if url is None:
