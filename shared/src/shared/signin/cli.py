@@ -86,6 +86,8 @@ def _add(connection: _Connection, given: argparse.Namespace, who: str) -> str | 
     if not given.name.isascii() or not given.name.replace("-", "").replace(".", "").isalnum():
         return "name: letters, digits, dots and hyphens"
     password = sys.stdin.readline().rstrip("\n") if given.password_stdin else _asked()
+    if password is None and not given.password_stdin and not _terminal():
+        return "password: there is no terminal to ask at; write it to standard input, with --password-stdin"
     if password is None or len(password) < _SHORTEST:
         return f"password: at least {_SHORTEST} characters, twice the same; or on standard input, by --password-stdin"
     connection.execute(_ADD, (given.name, hashed(password), given.role))
@@ -108,7 +110,18 @@ def _enable(connection: _Connection, given: argparse.Namespace, _who: str) -> st
     return None
 
 
+def _terminal() -> bool:
+    """Whether getpass can ask without showing what is typed: at the process's terminal, or at standard input."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return sys.stdin.isatty()
+    return True
+
+
 def _asked() -> str | None:
+    if not _terminal():
+        return None  # getpass would warn of an echo, and wait for input that nobody types
     try:
         password = getpass.getpass("Password: ")
         return password if getpass.getpass("Again: ") == password else None
