@@ -8,6 +8,7 @@ from local_stack import cli
 from local_stack.errors import ComponentFailedError, LocalStackError
 from local_stack.go import go
 from local_stack.maven import artifact, download
+from local_stack.waiting import downloaded
 
 
 @pytest.fixture
@@ -77,3 +78,30 @@ def test_a_go_command_runs_outside_any_module_and_its_failure_has_a_log(
     with pytest.raises(ComponentFailedError, match=r"The build exited \(3\)"):
         run("fail")
     assert (tmp_path / "logs" / "go.log").read_text() == "why\n"
+
+
+def test_a_download_that_takes_long_says_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("local_stack.waiting.FIRST_SECONDS", 0.01)
+    monkeypatch.setattr("local_stack.waiting.EVERY_SECONDS", 0.05)
+    script = (
+        'echo "Downloaded from somewhere: a"; echo "Downloaded from somewhere: b"; '
+        f"while [ ! -e {tmp_path}/seen ]; do sleep 0.05; done; "
+        'for one; do case "$one" in -DoutputDirectory=*) touch "${one#*=}/thing-1.jar";; esac; done'
+    )
+    program(tmp_path, "mvn", script, monkeypatch)
+    log = tmp_path / "maven.log"
+    counted: list[str] = []
+
+    def count(path: Path) -> str:
+        counted.append(downloaded(path))
+        if counted[-1] == "2 files":
+            (tmp_path / "seen").touch()
+        return counted[-1]
+
+    monkeypatch.setattr("local_stack.maven.downloaded", count)
+    download("a thing", artifact("org:thing:1"), tmp_path, "thing-*.jar", log=log, seconds=60)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "Downloading a thing by Maven, once per machine"
+    assert lines[-1].endswith("s: 2 files")
