@@ -40,6 +40,26 @@ def _mail(kind: str, state: str = "sent", minutes: int = 1, **facts: Any) -> Mai
         ({"failed_at": NOW}, [_mail("refund", charge_id=None)], "refunding", True),
         ({"failed_at": NOW, "refunded_at": NOW}, [_mail("refund")], "refunded", False),
         ({"generated_at": NOW}, [_mail("refund", charge_id="x")], "ready", False),
+        ({"failed_at": NOW}, [_mail("refund"), _mail("refused", refund_id="r")], "refund_refused", True),
+        (
+            {"failed_at": NOW},
+            [_mail("refund"), _mail("retried", refund_id="r", attempt=2), _mail("refused", refund_id="r", attempt=1)],
+            "refunding",
+            True,
+        ),
+        (
+            {"failed_at": NOW},
+            [
+                _mail("refused", refund_id="r", attempt=2),
+                _mail("retried", refund_id="r", attempt=2),
+                _mail("refused", refund_id="r", attempt=1),
+                _mail("refund"),
+            ],
+            "refund_refused",
+            True,
+        ),
+        ({"generated_at": NOW}, [_mail("refused", refund_id="r", charge_id="x")], "ready", False),
+        ({"refunded_at": NOW}, [_mail("refund"), _mail("settled", way="cash")], "refunded_by_hand", False),
         ({"generated_at": NOW, "revoked_at": NOW}, [], "revoked", False),
         ({"generated_at": NOW, "installed_at": NOW, "expired_at": NOW}, [], "expired", False),
         ({"topped_up_at": NOW}, [], "topped_up", False),
@@ -88,6 +108,25 @@ def test_the_timeline_is_in_order_whatever_the_order_of_the_facts() -> None:
     assert lines[1].link == "https://ofd.example/1"
     for mixed in permutations(mails):
         assert timeline(order, mixed, WORDS) == lines
+
+
+def test_the_timeline_says_what_became_of_a_refused_refund() -> None:
+    def told(kind: str, minutes: int, field: str, **facts: Any) -> Mailed:
+        at = (NOW + timedelta(minutes=minutes)).isoformat()
+        return _mail(kind, minutes=minutes, **{field: at}, amount={"amount": 1500, "currency": "USD"}, **facts)
+
+    mails = [
+        told("refused", 1, "failed_at"),
+        told("retried", 2, "retried_at"),
+        told("paid_by_hand", 3, "paid_at"),
+        told("settled", 4, "settled_at", way="cash"),
+    ]
+    assert [line.text.replace("\u00a0", " ") for line in timeline(_order(paid=None), mails, WORDS)] == [
+        "The bank refused the refund of 15.00 USD; we keep at it",
+        "The bank was asked again to return 15.00 USD",
+        "15.00 USD of your refund was paid another way",
+        "Your refund of 15.00 USD is paid in full",
+    ]
 
 
 def test_a_receipt_that_is_no_page_is_not_linked() -> None:

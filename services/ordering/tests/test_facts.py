@@ -38,7 +38,9 @@ from shared.contracts import (
     RefundApproved,
     RefundDenied,
     RefundFailed,
+    RefundPaidByHand,
     RefundRequested,
+    RefundRetried,
     RefundSettled,
     RevocationRefused,
     TopUpApplied,
@@ -76,6 +78,7 @@ def life(order_id: UUID) -> dict[Fact, list[OrderEvent]]:
     approved = {"case_id": case, "refund_id": refund, "amount": PRICE, "policy": "RF-2026-04-22"}
     charge = uuid_for("charge", str(order_id))
     surplus = {"refund_id": uuid_for("surplus", str(order_id))}
+    by_hand = {"payment_id": uuid_for("hand", str(order_id)), "amount": PRICE, "left": PRICE, "way": "cash"}
     receipt: dict[str, Any] = {"amount": PRICE, "check_number": "1", "ticket_url": "https://ofd.example/t/1"}
     reasons = {
         "grounds": (Ground(document="RF", clause="2.3", text="late"),),
@@ -145,6 +148,8 @@ def life(order_id: UUID) -> dict[Fact, list[OrderEvent]]:
         Fact.APPEAL_RECEIVED: [AppealReceived(**same, case_id=case, received_at=at(11))],
         Fact.REFUND_APPROVED: [RefundApproved(**same, **approved, **reasons, approved_at=at(10))],
         Fact.REFUND_FAILED: [RefundFailed(**same, refund_id=refund, amount=PRICE, reason="x", failed_at=at(11))],
+        Fact.REFUND_RETRIED: [RefundRetried(**same, refund_id=refund, attempt=2, amount=PRICE, retried_at=at(11))],
+        Fact.REFUND_PAID_BY_HAND: [RefundPaidByHand(**same, **by_hand, refund_id=refund, paid_at=at(12))],
         Fact.REFUND_SETTLED: [
             RefundSettled(**same, refund_id=refund, amount=PRICE, settled_at=at(12), credited_by=at(9 * 24 * 60).date())
         ],
@@ -161,6 +166,10 @@ def life(order_id: UUID) -> dict[Fact, list[OrderEvent]]:
         Fact.SURPLUS_FAILED: [
             RefundFailed(**same, **surplus, amount=PRICE, reason="x", failed_at=at(7), charge_id=charge)
         ],
+        Fact.SURPLUS_RETRIED: [
+            RefundRetried(**same, **surplus, attempt=2, amount=PRICE, retried_at=at(7), charge_id=charge)
+        ],
+        Fact.SURPLUS_PAID_BY_HAND: [RefundPaidByHand(**same, **surplus, **by_hand, paid_at=at(8), charge_id=charge)],
         Fact.SURPLUS_SETTLED: [RefundSettled(**same, **surplus, amount=PRICE, settled_at=at(8), charge_id=charge)],
         Fact.RECEIPT_ISSUED: [
             ReceiptIssued(**same, **receipt, receipt_id=case, kind="sale", issued_at=at(4)),

@@ -1,6 +1,7 @@
 """Status and timeline: derived from facts, whatever their order."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -43,6 +44,8 @@ def test_order_and_repetition_of_facts_do_not_matter(facts: set[Fact], data: st.
         ([Fact.PROFILE_FAILED, Fact.REFUND_REQUESTED, Fact.REFUND_APPROVED], Status.REFUND_APPROVED),
         ([Fact.REFUND_APPROVED, Fact.REFUND_FAILED], Status.REFUND_FAILED),
         ([Fact.REFUND_FAILED, Fact.REFUND_SETTLED], Status.REFUNDED),
+        ([Fact.REFUND_APPROVED, Fact.REFUND_RETRIED], Status.REFUND_APPROVED),
+        ([Fact.REFUND_FAILED, Fact.REFUND_PAID_BY_HAND], Status.REFUND_FAILED),
         ([Fact.ORDER_PAID, Fact.TOP_UP_APPLIED], Status.TOPPED_UP),
         ([Fact.ORDER_PAID, Fact.TOP_UP_FAILED], Status.PROVISIONING_FAILED),
         ([Fact.TOP_UP_APPLIED, Fact.REFUND_REQUESTED], Status.REFUND_REQUESTED),
@@ -72,6 +75,20 @@ def test_a_denied_request_stands_no_more_until_it_is_appealed() -> None:
     assert status(standing([*appealed, (Fact.REFUND_DENIED, "one/3", at(4))])) is Status.DELIVERED
 
 
+def test_a_refused_refund_is_under_way_again_while_a_later_attempt_is_not_refused() -> None:
+    """Whatever the order and the clocks: attempts are counted."""
+    approved, failed, retried = Fact.REFUND_APPROVED, Fact.REFUND_FAILED, Fact.REFUND_RETRIED
+    for told, expected in (
+        ([(failed, "r")], Status.REFUND_FAILED),
+        ([(failed, "r"), (retried, "r/2")], Status.REFUND_APPROVED),
+        ([(failed, "r/2"), (retried, "r/2")], Status.REFUND_FAILED),
+        ([(failed, "r"), (failed, "r/2"), (retried, "r/2"), (retried, "r/3")], Status.REFUND_APPROVED),
+        ([(failed, "r"), (retried, "r/2"), (failed, "other")], Status.REFUND_FAILED),
+    ):
+        for mixed in permutations([*told, (approved, "r")]):
+            assert status(standing((fact, ref, NOON) for fact, ref in mixed)) is expected, told
+
+
 REFUND = {"amount": 1234500, "currency": "KZT", "clauses": ["RP 2.1", "RP 2.2"], "credited_by": "2026-06-09"}
 
 RECEIPT = {"kind": "sale_return", "link": "https://ofd.example/t/1"}
@@ -89,6 +106,10 @@ RECEIPT = {"kind": "sale_return", "link": "https://ofd.example/t/1"}
         (Fact.PROFILE_EXPIRED, {"reason": "plan_ended"}, "validity is over.", "срок пакета закончился."),
         (Fact.REFUND_APPROVED, REFUND, "12\u00a0345.00 KZT was approved (RP 2.1, RP", "одобрен (RP 2.1, RP 2.2)."),
         (Fact.REFUND_SETTLED, REFUND, "usually arrives by 9 June 2026.", "приходят до 09.06.2026."),
+        (Fact.REFUND_SETTLED, REFUND | {"way": "cash"}, "paid in full, another way;", "выплачен полностью, другим"),
+        (Fact.REFUND_PAID_BY_HAND, REFUND | {"way": "cash"}, "another way: cash.", "другим способом: наличные."),
+        (Fact.REFUND_PAID_BY_HAND, REFUND | {"way": "camel"}, "another way.", "другим способом."),
+        (Fact.REFUND_RETRIED, REFUND, "asked again to return 12\u00a0345.00 KZT.", "снова попросили вернуть 12"),
         (Fact.DUPLICATE_CHARGED, REFUND, "took 12\u00a0345.00 KZT a second time.", "12\u00a0345.00 KZT второй раз."),
         (Fact.RECEIPT_ISSUED, RECEIPT, "receipt of the refund: https://ofd.example/t/1.", "чек о возврате: https://ofd"),
         (Fact.REFUND_DENIED, REFUND, "denied (RP 2.1, RP 2.2). An appeal", "отказано (RP 2.1, RP 2.2). Решение"),

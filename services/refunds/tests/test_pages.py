@@ -11,6 +11,14 @@ import httpx
 import psycopg
 import pytest
 
+from shared.contracts import (
+    HandPaymentDecided,
+    HandPaymentRecorded,
+    OrderEvent,
+    RefundActionAnswered,
+    RefundApproved,
+    RefundFailed,
+)
 from shared.signin.cli import accounts
 from shared.signin.passwords import hashed
 from shared.testing.browser import Page, browser
@@ -253,3 +261,55 @@ async def test_accounts_from_the_shell(
         row = connection.execute("SELECT password_hash FROM accounts WHERE disabled_at IS NOT NULL").fetchone()
     assert row is not None
     assert row[0].startswith("$argon2id$")
+
+
+async def test_a_refused_refund_is_paid_by_hand_by_two_people(start: Any) -> None:
+    running = await pages(start)
+    life = running.life("esimka", "USD")
+    await running.stage.publish(life.paid(), life.failed())
+    [approved] = await running.stage.events(RefundApproved, where=lambda e: e.order_id == life.order_id)
+    about = {name: getattr(approved.event, name) for name in OrderEvent.model_fields} | {
+        "refund_id": approved.event.refund_id
+    }
+    now = running.service.clock.now()
+    await running.stage.publish(
+        RefundFailed(**about, amount=life.money, reason="the bank refused", failed_at=now, attempt=1, bank_code=123)
+    )
+    await running.stage.eventually(
+        lambda: running.rows("SELECT 1 FROM refund_outcomes WHERE last_failure IS NOT NULL"),
+    )
+    case = f"/agents/cases/{approved.event.case_id}"
+    async with browser(1280, 900) as page:
+        await sign_in(page, running, "anna")
+        await page.goto(url(running, case))
+        await page.wait("text=The bank refused the refund")
+        text = await page.text()
+        assert "code 123" in text
+        assert "5990.00 USD" in text
+        await shot(page, "refused")
+        await page.fill("#reference", "4111 1111 1111 1111")
+        await page.click("text=Record")
+        await page.wait(".wrong")
+        assert "not of a card" in await page.text(".wrong")
+        await page.fill("#amount", "5990.00")
+        await page.fill("#reference", "PO 2026-114")
+        await page.click("text=Record")
+        await page.wait("text=reference PO 2026-114")
+        [recorded] = await running.stage.events(HandPaymentRecorded)
+        payment_id = recorded.event.payment_id
+        await running.stage.publish(
+            RefundActionAnswered(**about, action_id=payment_id, accepted=True, answered_at=now),
+        )
+        await running.stage.eventually(lambda: running.rows("SELECT 1 FROM refund_actions WHERE accepted"))
+        await page.goto(url(running, case))
+        await page.wait("text=A second person has to confirm it: you recorded it.")
+        assert page.errors == []
+    async with browser(1280, 900) as page:
+        await sign_in(page, running, "boris")
+        await page.goto(url(running, case))
+        await page.click("text=Confirm the payment")
+        await page.wait("text=boris has decided")
+        await shot(page, "refused-confirmed")
+        assert page.errors == []
+    [decided] = await running.stage.events(HandPaymentDecided)
+    assert (decided.event.payment_id, decided.event.confirmed) == (payment_id, True)

@@ -18,6 +18,8 @@ from shared.contracts import (
     DeliveryFailed,
     DuplicateCharged,
     Event,
+    HandPaymentDecided,
+    HandPaymentRecorded,
     InformationNeeded,
     MailboxProved,
     NotificationsBuyerErased,
@@ -38,10 +40,14 @@ from shared.contracts import (
     ProvisioningBuyerErased,
     QrDelivered,
     ReceiptIssued,
+    RefundActionAnswered,
     RefundApproved,
     RefundDenied,
     RefundFailed,
+    RefundPaidByHand,
     RefundRequested,
+    RefundRetried,
+    RefundRetryRequested,
     RefundsBuyerErased,
     RefundSettled,
     RevocationRefused,
@@ -197,6 +203,28 @@ def _refund_failed(e: RefundFailed, now: datetime) -> Sequence[Row]:
     return [_order(e, now, refund_failed_at=e.failed_at), (refunds, refund)]
 
 
+def _refund_retried(e: RefundRetried, now: datetime) -> Sequence[Row]:
+    refund = {
+        "refund_id": e.refund_id,
+        "order_id": e.order_id,
+        "charge_id": e.charge_id,
+        "currency": e.amount.currency,
+        "retried_at": e.retried_at,
+    }
+    return [_order(e, now, refund_retried_at=e.retried_at), (refunds, refund)]
+
+
+def _paid_by_hand(e: RefundPaidByHand, now: datetime) -> Sequence[Row]:
+    refund = {
+        "refund_id": e.refund_id,
+        "order_id": e.order_id,
+        "charge_id": e.charge_id,
+        "currency": e.amount.currency,
+        "left_minor": e.left.amount,
+    }
+    return [_order(e, now), (refunds, refund)]
+
+
 def _erasure(e: BuyerErasureRequested, now: datetime) -> Sequence[Row]:
     row = {
         "request_id": e.request_id,
@@ -236,6 +264,12 @@ ROWS: Mapping[type[Event], RowsOf] = {
     ReceiptIssued: _receipt,
     RefundSettled: _settled,
     RefundFailed: _refund_failed,
+    RefundRetried: _refund_retried,
+    RefundPaidByHand: _paid_by_hand,
+    RefundActionAnswered: lambda e, now: [_order(e, now)],
+    RefundRetryRequested: lambda e, now: [_order(e, now)],
+    HandPaymentRecorded: lambda e, now: [_order(e, now)],
+    HandPaymentDecided: lambda e, now: [_order(e, now)],
     ProfileGenerated: _generated,
     ProfileFailed: lambda e, now: [
         _order(e, now, kind=e.kind, profile_failed_at=e.failed_at, profile_failed_known_at=now)

@@ -70,6 +70,7 @@ orders = Table(
     merged("refund_denied_at", "greatest"),
     merged("refund_settled_at", "greatest"),
     merged("refund_failed_at", "greatest"),
+    merged("refund_retried_at", "greatest"),
     Index("orders_number", "order_number"),
     Index("orders_known", "known_at", postgresql_using="brin"),
     Index("orders_buyer", "buyer_id"),
@@ -146,6 +147,9 @@ refunds = Table(
     merged("settled_at"),
     merged("settled_known_at"),
     merged("failed_at", "greatest"),
+    merged("retried_at", "greatest"),
+    # What is still owed after payments by hand.
+    Column("left_minor", BigInteger, info={"merge": "least"}),
     Index("refunds_order", "order_id"),
     Index("refunds_unsettled", "pay_by", **_partial("approved_at IS NOT NULL AND settled_at IS NULL")),
 )

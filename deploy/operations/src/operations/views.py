@@ -117,6 +117,9 @@ class RefundView(BaseModel):
     settled_minor: int | None
     settled_at: datetime | None
     failed_at: datetime | None
+    retried_at: datetime | None
+    #: Still owed after payments by hand; None: there was none.
+    left_minor: int | None
 
 
 class SpanView(BaseModel):

@@ -43,7 +43,9 @@ from shared.contracts import (
     RefundApproved,
     RefundDenied,
     RefundFailed,
+    RefundPaidByHand,
     RefundRequested,
+    RefundRetried,
     RefundsBuyerErased,
     RefundSettled,
     RevocationRefused,
@@ -174,13 +176,29 @@ def _refund_approved(event: RefundApproved) -> Told:
 
 def _refund_settled(event: RefundSettled) -> Told:
     credited = {"credited_by": event.credited_by.isoformat()} if event.credited_by else {}
+    way = {} if event.way is None else {"way": event.way}
     fact = Fact.REFUND_SETTLED if event.charge_id is None else Fact.SURPLUS_SETTLED
-    return fact, event.settled_at, str(event.refund_id), {**_money(event.amount), **credited}
+    return fact, event.settled_at, str(event.refund_id), {**_money(event.amount), **credited, **way}
 
 
 def _refund_failed(event: RefundFailed) -> Told:
     fact = Fact.REFUND_FAILED if event.charge_id is None else Fact.SURPLUS_FAILED
-    return fact, event.failed_at, str(event.refund_id), _money(event.amount)
+    return fact, event.failed_at, _attempt(event.refund_id, event.attempt or 1), _money(event.left or event.amount)
+
+
+def _refund_retried(event: RefundRetried) -> Told:
+    fact = Fact.REFUND_RETRIED if event.charge_id is None else Fact.SURPLUS_RETRIED
+    return fact, event.retried_at, _attempt(event.refund_id, event.attempt), _money(event.amount)
+
+
+def _refund_paid_by_hand(event: RefundPaidByHand) -> Told:
+    fact = Fact.REFUND_PAID_BY_HAND if event.charge_id is None else Fact.SURPLUS_PAID_BY_HAND
+    return fact, event.paid_at, str(event.payment_id), {**_money(event.amount), "way": event.way}
+
+
+def _attempt(refund_id: UUID, number: int) -> str:
+    """The first attempt has the ref that it had when there was only one."""
+    return str(refund_id) if number == 1 else f"{refund_id}/{number}"
 
 
 def _money(money: Money) -> dict[str, Any]:
@@ -224,6 +242,8 @@ FACTS: dict[type[Event], Handler] = {
     RefundSettled: _keeping(_refund_settled),
     RefundFailed: _keeping(_refund_failed),
     MailboxProved: mailbox_proved,
+    RefundRetried: _keeping(_refund_retried),
+    RefundPaidByHand: _keeping(_refund_paid_by_hand),
     PaymentsBuyerErased: erased_by("payments"),
     ProvisioningBuyerErased: erased_by("provisioning"),
     NotificationsBuyerErased: erased_by("notifications"),

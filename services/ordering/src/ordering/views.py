@@ -1,8 +1,9 @@
 """What ordering answers over HTTP. No personal data: a shop knows its buyers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Self
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
@@ -14,6 +15,25 @@ from ordering.store import Placed
 from shared.contracts import Kind, Language, Money, Plan
 from shared.telemetry.pages import TracePages, span_id
 from shared.telemetry.tracing import trace_id
+
+#: Facts that came after the first release, as callers of HTTP know them: new values of an enumeration would break
+#: callers. The sentences of the timeline tell them apart.
+_SHOWN_AS: Mapping[Fact, Fact] = {
+    Fact.REFUND_RETRIED: Fact.REFUND_APPROVED,
+    Fact.REFUND_PAID_BY_HAND: Fact.REFUND_APPROVED,
+    Fact.SURPLUS_RETRIED: Fact.SURPLUS_APPROVED,
+    Fact.SURPLUS_PAID_BY_HAND: Fact.SURPLUS_APPROVED,
+}
+if TYPE_CHECKING:
+    ShownFact = Fact
+else:
+    ShownFact = StrEnum("Fact", [(fact.name, fact.value) for fact in Fact if fact not in _SHOWN_AS])
+    ShownFact.__doc__ = Fact.__doc__
+
+
+def shown(fact: Fact) -> ShownFact:
+    """The fact as HTTP names it."""
+    return ShownFact(_SHOWN_AS.get(fact, fact))
 
 
 class Links(BaseModel):
@@ -48,16 +68,16 @@ class OrderView(OrderAnswer):
     """An order now. `facts` are the known ones with their (first) time, UTC; `trace_url` is for operations."""
 
     kind: Kind
-    facts: dict[Fact, datetime]
+    facts: dict[ShownFact, datetime]
     trace_id: str | None
     trace_url: str | None
 
     @classmethod
     def at_present(cls, placed: Placed, facts: Sequence[Known], pages: TracePages) -> Self:
         """Everything a shop may know about an order."""
-        times: dict[Fact, datetime] = {}
+        times: dict[ShownFact, datetime] = {}
         for known in in_order(facts):
-            times.setdefault(known.fact, known.at.astimezone(UTC))
+            times.setdefault(shown(known.fact), known.at.astimezone(UTC))
         return cls(
             **_common(placed),
             status=status(standing((known.fact, known.ref, known.at) for known in facts)),
@@ -75,7 +95,7 @@ class TimelineLine(BaseModel):
     """
 
     at: datetime
-    fact: Fact
+    fact: ShownFact
     sentence: str
     trace_id: str | None
     span_id: str | None
@@ -88,7 +108,7 @@ class TimelineLine(BaseModel):
         return [
             cls(
                 at=known.at.astimezone(zone),
-                fact=known.fact,
+                fact=shown(known.fact),
                 sentence=sentence(known, tongue),
                 trace_id=trace_id(known.trace),
                 span_id=span_id(known.trace),

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from payments import ledger, reconciliation, returns
 from payments.domain.reasons import advice, sentences
 from payments.fiscal.api import receipt_routes
+from payments.hand_payments import hand_payment_routes
 from shared.database import Database, Tx
 from shared.kernel.auth import ApiKeys
 from shared.kernel.problems import Problem
@@ -40,6 +41,7 @@ def agent_router(database: Database, keys: ApiKeys) -> APIRouter:
     _order_routes(routes, database)
     _bank_routes(routes, database)
     receipt_routes(routes, database)
+    hand_payment_routes(routes, database)
     return routes
 
 

@@ -54,6 +54,15 @@ _FIGURES = """
 SELECT count(*) FILTER (WHERE pay_by > :now) AS soon, count(*) FILTER (WHERE pay_by <= :now) AS overdue
 FROM refunds WHERE state IN ('approved', 'calling') AND pay_by <= :soon
 """
+#: Where nothing is left of the capture, nothing is owed any more: another refund has returned it.
+_REFUSED = """
+SELECT count(*) AS open, min(r.refused_at) AS oldest,
+  (SELECT count(*) FROM hand_payments WHERE state IN ('recorded', 'confirming')) AS unconfirmed
+FROM refunds r LEFT JOIN payment_orders o ON o.order_id = r.order_id
+LEFT JOIN surplus_charges s ON s.charge_id = r.charge_id
+WHERE r.state = 'failed' AND CASE WHEN r.charge_id IS NULL THEN o.captured_minor > o.refunded_minor - r.hand_minor
+  ELSE s.amount_minor > s.refunded_minor - r.hand_minor END
+"""
 
 
 class Chores:
@@ -167,10 +176,15 @@ class Chores:
         """Every process shows the same: they are read from the database."""
         async with self._database.reading() as tx:
             row = (await tx.execute(_FIGURES, now=tx.now, soon=tx.now + self._warn_before)).one()
+            refused = (await tx.execute(_REFUSED)).one()
             off = (await tx.execute("SELECT COALESCE(sum(off_minor), 0)::bigint FROM ledger_imbalances")).scalar()
         self._metrics.due_soon.set(row.soon)
         self._metrics.overdue.set(row.overdue)
         self._metrics.imbalance.set(off)
+        self._metrics.refused_open.set(refused.open)
+        waited = 0.0 if refused.oldest is None else (self._database.clock.now() - refused.oldest).total_seconds()
+        self._metrics.refused_oldest.set(max(0.0, waited))
+        self._metrics.hand_unconfirmed.set(refused.unconfirmed)
 
 
 def _named(row: Any) -> dict[str, str]:

@@ -1,9 +1,10 @@
 """The double-entry ledger: postings that ride in the statement which records their fact, and the view of agents.
 
 Accounts of an order: `bank_clearing` (what the bank holds for us; an asset), `buyer_funds` (paid in advance for a
-package, PO 4.2), `duplicate_payable` (taken twice, to go back, RF 2.4), `refunds_payable` (promised to the buyer), and
-`revenue`. A posting debits one account and credits another with the same amount, so it cannot be unbalanced. Revenue
-is recognised when an order's regular time for refunds is over.
+package, PO 4.2), `duplicate_payable` (taken twice, to go back, RF 2.4), `refunds_payable` (promised to the buyer),
+`revenue`, and `hand_payouts` (what persons paid another way than through the bank, which knows nothing of it). A
+posting debits one account and credits another with the same amount, so it cannot be unbalanced. Revenue is recognised
+when an order's regular time for refunds is over.
 """
 
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ _STEP = 5000
 #: For `INSERT INTO ledger (...)`; the order of all postings' SELECT lists.
 COLUMNS = "order_id, kind, key, posted_at, storefront, invoice_id, debit, credit, amount_minor, currency"
 _CLEARING = "bank_clearing"
+_BY_HAND = "hand_payouts"
 
 #: Captures between two moments, the oldest first.
 _RIPE = """
@@ -53,13 +55,16 @@ SELECT * FROM (
     abs(l.captured - o.captured_minor)
     + abs(l.surplus - COALESCE(s.captured, 0))
     + abs(l.promised - o.refunded_minor - COALESCE(s.refunded, 0))
-    + abs(l.settled - COALESCE(r.settled, 0)) AS off_minor
+    + abs(l.settled - COALESCE(r.settled, 0))
+    + abs(l.by_hand - COALESCE(h.paid, 0)) AS off_minor
   FROM (
     SELECT order_id,
       COALESCE(sum(amount_minor) FILTER (WHERE kind = 'capture'), 0)::bigint AS captured,
       COALESCE(sum(amount_minor) FILTER (WHERE kind = 'surplus'), 0)::bigint AS surplus,
-      COALESCE(sum(CASE kind WHEN 'refund_promised' THEN amount_minor WHEN 'refund_released' THEN -amount_minor END), 0)
+      COALESCE(sum(CASE WHEN kind IN ('refund_promised', 'hand_promised') THEN amount_minor
+                        WHEN kind IN ('refund_released', 'hand_released') THEN -amount_minor END), 0)
         ::bigint AS promised,
+      COALESCE(sum(amount_minor) FILTER (WHERE kind = 'hand_paid'), 0)::bigint AS by_hand,
       COALESCE(sum(amount_minor) FILTER (WHERE kind = 'refund_settled'), 0)::bigint AS settled
     FROM ledger WHERE order_id = ANY(CAST(:orders AS uuid[])) GROUP BY order_id) l
   JOIN payment_orders o ON o.order_id = l.order_id
@@ -67,9 +72,13 @@ SELECT * FROM (
     SELECT order_id, sum(amount_minor)::bigint AS captured, sum(refunded_minor)::bigint AS refunded
     FROM surplus_charges WHERE order_id = ANY(CAST(:orders AS uuid[])) GROUP BY order_id) s ON s.order_id = o.order_id
   LEFT JOIN (
-    SELECT order_id, sum(amount_minor)::bigint AS settled
+    SELECT order_id, sum(amount_minor - hand_minor)::bigint AS settled
     FROM refunds WHERE order_id = ANY(CAST(:orders AS uuid[])) AND state = 'settled' GROUP BY order_id) r
-    ON r.order_id = o.order_id) compared
+    ON r.order_id = o.order_id
+  LEFT JOIN (
+    SELECT order_id, sum(amount_minor)::bigint AS paid
+    FROM hand_payments WHERE order_id = ANY(CAST(:orders AS uuid[])) AND state = 'confirmed' GROUP BY order_id) h
+    ON h.order_id = o.order_id) compared
 WHERE off_minor <> 0
 """
 #: What an instance of the version before the ledger, running beside this one, left out. Keys make it harmless.
@@ -89,7 +98,8 @@ WHERE r.order_id = ANY(CAST(:orders AS uuid[])) AND r.state IN ('calling', 'sett
 """,
         """
 SELECT r.order_id, 'refund_settled', r.refund_id::text, :now, r.storefront,
-  COALESCE(s.invoice_id, o.captured_invoice), 'refunds_payable', 'bank_clearing', r.amount_minor, r.currency
+  COALESCE(s.invoice_id, o.captured_invoice), 'refunds_payable', 'bank_clearing', r.amount_minor - r.hand_minor,
+  r.currency
 FROM refunds r JOIN payment_orders o ON o.order_id = r.order_id
 LEFT JOIN surplus_charges s ON s.charge_id = r.charge_id
 WHERE r.order_id = ANY(CAST(:orders AS uuid[])) AND r.state = 'settled'
@@ -167,7 +177,8 @@ async def of_order(tx: Tx, order_id: UUID) -> dict[str, Any] | None:
         "storefront": order.storefront,
         "currency": order.currency,
         "paid_in": sum(row.amount_minor for row in rows if row.debit == _CLEARING),
-        "paid_out": sum(row.amount_minor for row in rows if row.credit == _CLEARING),
+        "paid_out": sum(row.amount_minor for row in rows if row.credit in (_CLEARING, _BY_HAND)),
+        "paid_by_hand": sum(row.amount_minor for row in rows if row.credit == _BY_HAND),
         "balances": dict(sorted(balances.items())),
         "postings": [
             {

@@ -25,5 +25,17 @@ class PaymentMetrics:
             "Minor units by which the ledger differs from its orders; 0, or an alarm",
             registry=registry,
         )
+        self.hand_payments = Counter(
+            "refund_hand_payments", "Payments by hand of refused refunds, by outcome", ["outcome"], registry=registry
+        )
+        self.refused_open = Gauge(
+            "refunds_refused_open", "Refunds that the bank refused and nobody has settled yet", registry=registry
+        )
+        self.refused_oldest = Gauge(
+            "refunds_refused_oldest_seconds", "How long the oldest of them has waited", registry=registry
+        )
+        self.hand_unconfirmed = Gauge(
+            "refund_hand_payments_unconfirmed", "Payments by hand that wait for a second person", registry=registry
+        )
         self.due_soon = Gauge("refunds_due_soon", "Refunds not made whose promised date is near", registry=registry)
         self.overdue = Gauge("refunds_overdue", "Refunds not made whose promised date has passed", registry=registry)

@@ -12,14 +12,22 @@ PLAN, COMPARE = "reconcile", "compare"
 #: Invoices per planning step.
 STEP = 2000
 
-#: Every invoice that could have been paid, was paid, or of which something went back, that day.
+#: After a payment by hand the bank is asked every day for so long whether it has returned the same money as well.
+WATCHED = timedelta(days=40)
+
+#: Every invoice that could have been paid, was paid, or of which something was to go back, that day; and those of which
+#: a person paid something back not long ago.
 _INVOICES = """
 SELECT i.invoice_id, i.order_id, o.price_minor, o.currency FROM (
   SELECT invoice_id, order_id FROM attempts
   WHERE opened_at >= :since AND opened_at < :until AND handed_out_at IS NOT NULL
   UNION
   SELECT invoice_id, order_id FROM ledger
-  WHERE posted_at >= :since AND posted_at < :until AND kind IN ('capture', 'surplus', 'refund_settled')) i
+  WHERE posted_at >= :since AND posted_at < :until
+    AND kind IN ('capture', 'surplus', 'refund_promised', 'refund_settled', 'hand_promised')
+  UNION
+  SELECT invoice_id, order_id FROM ledger
+  WHERE posted_at >= :watched AND posted_at < :until AND kind = 'hand_paid') i
 JOIN payment_orders o ON o.order_id = i.order_id
 WHERE i.invoice_id > :after ORDER BY i.invoice_id LIMIT :step
 """
@@ -30,7 +38,10 @@ SELECT
   COALESCE((SELECT sum(amount_minor) FILTER (WHERE credit = 'bank_clearing') FROM ledger
             WHERE order_id = :order_id AND invoice_id = :invoice_id), 0)::bigint AS returned,
   COALESCE((SELECT sum(CASE WHEN kind = 'refund_promised' THEN amount_minor ELSE -amount_minor END) FROM ledger
-            WHERE order_id = :order_id AND invoice_id = :invoice_id AND kind LIKE 'refund_%'), 0)::bigint AS promised
+            WHERE order_id = :order_id AND invoice_id = :invoice_id AND kind LIKE 'refund_%'), 0)::bigint AS promised,
+  COALESCE((SELECT sum(CASE WHEN kind = 'hand_promised' THEN amount_minor ELSE -amount_minor END) FROM ledger
+            WHERE order_id = :order_id AND invoice_id = :invoice_id AND kind IN ('hand_promised', 'hand_released')), 0)
+    ::bigint AS by_hand
 """
 _STARTED = """
 INSERT INTO reconciliations (day, started_at) VALUES (:day, :now) ON CONFLICT (day) DO NOTHING RETURNING day
@@ -74,13 +85,15 @@ def plan_from(tx: Tx, day: date, after: int, trace: str | None = None) -> None:
 async def invoices(tx: Tx, day: date, after: int) -> Sequence[Any]:
     """The next `STEP` invoices of a day: invoice_id, order_id, price_minor, currency."""
     since = datetime.fromisoformat(f"{day}T00:00:00+00:00")
-    return (await tx.execute(_INVOICES, since=since, until=since + timedelta(days=1), after=after, step=STEP)).all()
+    until = since + timedelta(days=1)
+    found = await tx.execute(_INVOICES, since=since, until=until, watched=until - WATCHED, after=after, step=STEP)
+    return found.all()
 
 
 async def ours(tx: Tx, order_id: str, invoice_id: int) -> Ours:
     """An invoice as our ledger has it."""
     row = (await tx.execute(_OURS, order_id=order_id, invoice_id=invoice_id)).one()
-    return Ours(row.captured, row.returned, row.promised)
+    return Ours(row.captured, row.returned, row.promised, row.by_hand)
 
 
 async def count(tx: Tx, planned: Mapping[date, int], compared: Mapping[date, int]) -> Sequence[Any]:

@@ -11,6 +11,12 @@ from payments.consumers import Lapse
 from payments.domain.asking import Patience
 from payments.epay import EpayBank, webhook_url
 from payments.fiscal.wiring import issue_receipts
+from payments.hand_payments import (
+    ConfirmHandPayment,
+    hand_payment_decided,
+    hand_payment_recorded,
+    refund_retry_requested,
+)
 from payments.instant import InstantBank
 from payments.metrics import PaymentMetrics
 from payments.pace import Pace
@@ -20,7 +26,16 @@ from payments.work.duplicates import DuplicateCapture
 from payments.work.reconciling import CompareInvoice, PlanDay
 from payments.work.refunding import ReturnMoney
 from shared.clock import Clock
-from shared.contracts import BuyerContact, BuyerErasureRequested, OrderPlaced, PaymentsBuyerErased, RefundApproved
+from shared.contracts import (
+    BuyerContact,
+    BuyerErasureRequested,
+    HandPaymentDecided,
+    HandPaymentRecorded,
+    OrderPlaced,
+    PaymentsBuyerErased,
+    RefundApproved,
+    RefundRetryRequested,
+)
 from shared.database import Database
 from shared.kernel.auth import ApiKeys
 from shared.kernel.privacy import exports, forgets
@@ -59,6 +74,9 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
             OrderPlaced: consumers.order_placed(pay_at_once=instant, lapse=lapse),
             BuyerContact: consumers.buyer_contact,
             RefundApproved: consumers.refund_approved,
+            RefundRetryRequested: refund_retry_requested,
+            HandPaymentRecorded: hand_payment_recorded,
+            HandPaymentDecided: hand_payment_decided,
             BuyerErasureRequested: forgets(PaymentsBuyerErased, privacy.STATEMENTS, kept=privacy.KEPT),
         }
     )
@@ -75,6 +93,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
             doubt=timedelta(seconds=settings.refund_doubt_seconds),
             concurrency=settings.refund_concurrency,
         ),
+        ConfirmHandPayment(bank, database, metrics, terminal=terminal),
         DuplicateCapture(database),
         PlanDay(database, metrics),
         CompareInvoice(bank, database, metrics, pace, terminal=terminal, concurrency=settings.poll_concurrency),

@@ -98,8 +98,12 @@ contacts = Table(
     timestamp("updated_at", nullable=False),
 )
 
-#: One intended return of money. state: approved | calling (the bank may have been asked) | settled | failed.
-#: `owed_minor` is what was left of the capture when the call was intended: it tells a full from a partial refund.
+#: One intended return of money. state: approved | calling (the bank may have been asked) | settled | failed (refused;
+#: a person retries it or pays it by hand) | paid_by_hand. `attempt` counts the attempts at the bank; `hand_minor` is
+#: what persons paid or are about to pay, kept by a trigger on hand_payments, so an attempt asks for
+#: `amount_minor - hand_minor`. `refused_at` is the first refusal.
+#: `owed_minor` is what the bank still held of the capture when the call was intended: it tells a full from a partial
+#: refund.
 #: `charge_id` names a surplus capture, none the kept one; `funds` is the account that the promise was taken from.
 refunds = Table(
     "refunds",
@@ -126,10 +130,63 @@ refunds = Table(
     Column("credited_at_latest", Date),
     timestamp("warned_at"),
     timestamp("missed_at"),
+    Column("attempt", Integer, nullable=False, server_default="1"),
+    Column("bank_code", Integer),
+    timestamp("refused_at"),
+    Column("hand_minor", BigInteger, nullable=False, server_default="0"),
+    CheckConstraint("hand_minor >= 0 AND hand_minor <= amount_minor", name="hand_payments_within_refund"),
+    Index("refunds_refused", "refused_at", postgresql_where=text("state = 'failed'")),
     Index("refunds_pay_by", "pay_by", postgresql_where=text("state IN ('approved', 'calling')")),
     CheckConstraint("amount_minor > 0", name="refund_is_positive"),
     Index("refunds_one_call_per_order", "order_id", unique=True, postgresql_where=text("state = 'calling'")),
     Index("refunds_order", "order_id"),
+)
+
+#: A refused refund, or a part of it, that a person paid another way. state: recorded (a second person has to confirm) |
+#: confirming (the bank is asked first) | confirmed | rejected (by that person) | refused (the bank had paid meanwhile).
+#: Triggers: only of a refund in state failed; nothing recorded ever changes. `funds`: the account it was taken from.
+#: `recorded_by`, `decided_by`: accounts of refunds' agents, as ids without a name; a CHECK wants two persons.
+hand_payments = Table(
+    "hand_payments",
+    metadata,
+    Column("payment_id", Uuid, primary_key=True),
+    Column("refund_id", Uuid, nullable=False),
+    Column("order_id", Uuid, nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("way", Text, nullable=False),
+    Column("reference", Text, nullable=False),
+    Column("funds", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("recorded_by", Uuid, nullable=False),
+    timestamp("recorded_at", nullable=False),
+    Column("decision_id", Uuid),
+    Column("decided_by", Uuid),
+    timestamp("decided_at"),
+    timestamp("ended_at"),
+    Column("refusal", Text),
+    CheckConstraint("amount_minor > 0", name="hand_payment_is_positive"),
+    CheckConstraint("decided_by IS NULL OR decided_by <> recorded_by", name="hand_payment_second_person"),
+    Index(
+        "hand_payments_one_open",
+        "refund_id",
+        unique=True,
+        postgresql_where=text("state IN ('recorded', 'confirming')"),
+    ),
+    Index("hand_payments_refund", "refund_id"),
+)
+
+#: Every action of a person on a refused refund, under its own key: it is taken once, however often it is read.
+refund_actions = Table(
+    "refund_actions",
+    metadata,
+    Column("action_id", Uuid, primary_key=True),
+    Column("refund_id", Uuid, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("asked_by", Uuid, nullable=False),
+    timestamp("answered_at", nullable=False),
+    Column("refusal", Text),
+    Index("refund_actions_refund", "refund_id"),
 )
 
 #: Captures of an order that was paid already (RF 2.4): nobody keeps money taken twice. Rare, so apart from the order.

@@ -25,10 +25,15 @@ from sandbox.storefront import HELD, IN_PROGRESS, INSUFFICIENT_FUNDS, SUCCESS, T
 from sandbox.testing import RunningSandbox, running_sandbox
 from shared.contracts import (
     DuplicateCharged,
+    HandPaymentDecided,
+    HandPaymentRecorded,
     Money,
+    OrderEvent,
     OrderPaid,
     OrderPlaced,
     RefundFailed,
+    RefundPaidByHand,
+    RefundRetryRequested,
     RefundSettled,
 )
 from shared.database import Database
@@ -49,7 +54,14 @@ CARDS = {
     "held": HELD,
 }
 NEEDED: dict[str, Any] = {"epay_terminal": TERMINAL, "public_url": "http://127.0.0.1", "storefront_keys": {}}
-READS = ("ordering.order-placed", "ordering.buyer-contact", "refunds.refund-approved")
+READS = (
+    "ordering.order-placed",
+    "ordering.buyer-contact",
+    "refunds.refund-approved",
+    "refunds.refund-retry-requested",
+    "refunds.hand-payment-recorded",
+    "refunds.hand-payment-decided",
+)
 #: Short patience, so that a sequence takes seconds.
 BANK = {
     "EPAY_CLIENT_ID": "sandbox",
@@ -99,6 +111,7 @@ class World:
         self.process: subprocess.Popen[bytes] | None = None
         self.lives: list[Life] = []
         self.told: set[UUID] = set()
+        self.acted: set[UUID] = set()
         self.parked: dict[str, float] = {}
         self.answered = self.deaths = 0
 
@@ -221,6 +234,56 @@ class World:
         self.told.add(approved.refund_id)
         await self.stage.publish(*[approved] * times)
 
+    async def step_retry(self, index: int) -> None:
+        """An agent has the refunds of this order tried again, those too that the bank has not refused."""
+        for about, _ in await self.refunds_of(index):
+            action = uuid7()
+            self.acted.add(action)
+            await self.stage.publish(
+                *[RefundRetryRequested(**about, action_id=action, requested_by=uuid7(), requested_at=datetime.now(UTC))]
+                * 2
+            )
+
+    async def step_hand(self, index: int, amount: int, confirmed: bool) -> None:
+        """An agent pays the refunds of this order by hand; a second one decides at once, perhaps too early."""
+        for about, left in await self.refunds_of(index):
+            payment = HandPaymentRecorded(
+                **about,
+                payment_id=uuid7(),
+                amount=Money(amount=min(amount, left), currency="KZT"),
+                way="cash",
+                reference="1",
+                recorded_by=uuid7(),
+                recorded_at=datetime.now(UTC),
+            )
+            self.acted.add(payment.payment_id)
+            await self.stage.publish(payment)
+            await self.decide(about, payment.payment_id, confirmed=confirmed)
+
+    async def decide(self, about: dict[str, Any], payment_id: UUID, *, confirmed: bool) -> None:
+        decided = HandPaymentDecided(
+            **about,
+            payment_id=payment_id,
+            decision_id=uuid7(),
+            confirmed=confirmed,
+            decided_by=uuid7(),
+            decided_at=datetime.now(UTC),
+        )
+        self.acted.add(decided.decision_id)
+        await self.stage.publish(decided, decided)
+
+    async def refunds_of(self, index: int) -> list[tuple[dict[str, Any], int]]:
+        order = self.lives[index].order
+        async with self.database.reading() as tx:
+            rows = await tx.execute(
+                "SELECT refund_id, amount_minor FROM refunds WHERE order_id = :id ORDER BY refund_id", id=order.order_id
+            )
+        return [(self._about(order, row.refund_id), row.amount_minor) for row in rows]
+
+    def _about(self, order: OrderPlaced, refund_id: UUID) -> dict[str, Any]:
+        fields = {name: getattr(order, name) for name in OrderEvent.model_fields}
+        return {**fields, "case_id": refund_id, "refund_id": refund_id}
+
     async def step_fault(self, target: str, effect: dict[str, Any], times: int) -> None:
         await self.sandbox.faults({"target": target, "times": times, **effect})
 
@@ -260,10 +323,15 @@ class World:
                     )
                 ).scalar()
                 known = set((await tx.execute("SELECT refund_id FROM refunds")).scalars())
+                answered = set((await tx.execute("SELECT action_id FROM refund_actions")).scalars())
+                undecided = (await tx.execute("SELECT * FROM hand_payments WHERE state = 'recorded'")).all()
             for row in parked:
                 assert row.kind == "refund", row
                 await self.answer(row.key)
-            return bool(left == 0 and known >= self.told)
+            for row in undecided:  # its decision came before it
+                [order] = [life.order for life in self.lives if life.order.order_id == row.order_id]
+                await self.decide(self._about(order, row.refund_id), row.payment_id, confirmed=True)
+            return bool(left == 0 and known >= self.told and answered >= self.acted and not undecided)
 
         await self.stage.eventually(over, 60)
 
@@ -327,14 +395,18 @@ class World:
         surplus = Counter(one.event.charge_id for one in await self.stage.all_events(DuplicateCharged))
         settled = Counter(one.event.refund_id for one in await self.stage.all_events(RefundSettled))
         failed = Counter(one.event.refund_id for one in await self.stage.all_events(RefundFailed))
+        by_hand = Counter(one.event.payment_id for one in await self.stage.all_events(RefundPaidByHand))
         async with self.database.reading() as tx:
             kept = (await tx.execute("SELECT order_id FROM payment_orders WHERE captured_minor > 0")).scalars()
             charges = (await tx.execute("SELECT charge_id FROM surplus_charges")).scalars()
             refunds = {row.refund_id: row.state for row in await tx.execute("SELECT refund_id, state FROM refunds")}
+            confirmed = (await tx.execute("SELECT payment_id FROM hand_payments WHERE state = 'confirmed'")).scalars()
         assert set(paid) == set(kept)
         assert set(surplus) == set(charges)
-        assert set(settled) == {one for one, state in refunds.items() if state == "settled"}
-        assert set(failed) == {one for one, state in refunds.items() if state == "failed"}
+        assert set(settled) == {one for one, state in refunds.items() if state in ("settled", "paid_by_hand")}
+        assert set(settled.values()) <= {1}
+        assert set(failed) >= {one for one, state in refunds.items() if state in ("failed", "paid_by_hand")}
+        assert by_hand == Counter(confirmed)
         if SOAK:
             sys.stdout.write(
                 f"so far {len(paid)} paid, {len(surplus)} surplus, {len(settled)} refunds made, {len(failed)} refused,"

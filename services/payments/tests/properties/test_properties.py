@@ -1,7 +1,8 @@
-"""Random sequences of attempts, webhooks, lost replies, refunds and crashes: our ledger equals the bank's, every time.
+"""Random sequences of attempts, webhooks, lost replies, refunds, payments by hand and crashes.
 
-The service is a process of its own, which a step may kill at a named failpoint or at any moment. `make test` runs a
-few sequences, always the same; `make soak` runs many, with a seed that it prints: SOAK_EXAMPLES and SOAK_SEED.
+Our ledger equals the bank's, every time. The service is a process of its own, which a step may kill at a named
+failpoint or at any moment. `make test` runs a few sequences, always the same; `make soak` runs many, with a seed that
+it prints: SOAK_EXAMPLES and SOAK_SEED.
 """
 
 import json
@@ -73,6 +74,8 @@ _turns: st.SearchStrategy[Step] = st.one_of(
     st.tuples(st.just("settle"), st.sampled_from(["CHARGE", "AUTH", "FAILED"])),
     st.tuples(st.just("pay"), st.sampled_from(CARDS)),
     st.just(("expire",)),
+    st.just(("retry",)),
+    st.tuples(st.just("hand"), st.sampled_from([PRICE, 100000, 999]), st.booleans()),
 )
 _lives = st.tuples(_births, st.lists(_turns, min_size=3, max_size=7)).map(lambda parts: [*parts[0], *parts[1]])
 _faults: st.SearchStrategy[Step] = st.one_of(

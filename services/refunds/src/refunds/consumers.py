@@ -13,6 +13,7 @@ from refunds.desk import Desk, Request
 from refunds.desk.opening import Fingerprints
 from refunds.domain.cases import DOUBLE_CHARGE, GENERATION_FAILED
 from refunds.privacy import KEPT, STATEMENTS
+from refunds.refused import RefusedHandlers
 from refunds.tables import charges, contacts, order_facts, refund_outcomes
 from refunds.work.delivery import watch_delivery
 from shared.contracts import (
@@ -29,7 +30,10 @@ from shared.contracts import (
     ProfileObserved,
     ProfileRevoked,
     QrDelivered,
+    RefundActionAnswered,
     RefundFailed,
+    RefundPaidByHand,
+    RefundRetried,
     RefundsBuyerErased,
     RefundSettled,
     RevocationRefused,
@@ -69,6 +73,7 @@ class Facts:
     def __init__(self, desk: Desk, fingerprints: Fingerprints) -> None:
         self._desk = desk
         self._fingerprints = fingerprints
+        self._refused = RefusedHandlers(desk)
 
     def handlers(self) -> dict[type[Event], Handler]:
         """By the fact that they apply."""
@@ -100,6 +105,9 @@ class Facts:
             DuplicateCharged: self.duplicate_charged,
             RefundSettled: self.refund_settled,
             RefundFailed: self.refund_failed,
+            RefundRetried: self._refused.refund_retried,
+            RefundPaidByHand: self._refused.refund_paid_by_hand,
+            RefundActionAnswered: self._refused.action_answered,
             BuyerContact: self.buyer_contact,
             BuyerErasureRequested: forgets(RefundsBuyerErased, STATEMENTS, kept=KEPT),
         }
@@ -183,6 +191,7 @@ class Facts:
                 for r in batch
             ),
         )
+        await self._refused.refund_failed(tx, batch)
         await self._decide(tx, batch)
 
     async def buyer_contact(self, tx: Tx, batch: Sequence[Received[BuyerContact]]) -> None:

@@ -31,6 +31,9 @@ INTERFACE = Interface(
         Tag("eligibility", "What a buyer may expect before asking.", (STOREFRONT, AGENT)),
         Tag("requests", "Asking for money back, and cancelling.", (STOREFRONT, AGENT)),
         Tag("cases", "Cases with facts and decision; agents' findings.", (AGENT,)),
+        Tag(
+            "refused refunds", "Refunds that the bank refused: retried, or paid by hand with a second person.", (AGENT,)
+        ),
         Tag("appeals", "A second look by another agent (RF 6).", (STOREFRONT, AGENT)),
         Tag("claims", "Written claims and their deadlines (PO 7.3, PP 7.3).", (AGENT,)),
         Tag("policies", "The policies as tables: what is decided by."),

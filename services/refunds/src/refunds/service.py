@@ -15,6 +15,8 @@ from refunds.pages.wiring import serve_pages
 from refunds.policies import policies
 from refunds.policies.page import policy_router
 from refunds.privacy import HELD
+from refunds.refused import RefusedRefunds
+from refunds.refused import router as refused_router
 from refunds.settings import Settings
 from refunds.telegram.wiring import add_telegram
 from refunds.work.delivery import DeliveryDue
@@ -52,10 +54,12 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     service.performs(CaseDue(desk), ClaimDue(desk), DeliveryDue(desk, reading))
     service.runs(Watch(service.database, judge, figures).run)
     callers = Callers(settings.storefront_keys, settings.agent_keys)
-    serve_pages(service, settings, desk)
+    refused = RefusedRefunds()
+    serve_pages(service, settings, desk, refused)
     add_telegram(service, settings, desk, fingerprints)
     service.serves(
         case_router(service.database, desk, callers),
+        refused_router(service.database, refused, callers),
         policy_router(policies(), service.clock),
         exports(service.database, settings.privacy_key, HELD),
     )

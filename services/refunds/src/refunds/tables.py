@@ -172,7 +172,8 @@ cases = Table(
     Index("cases_due", "due_at", postgresql_where=text("closed_at IS NULL")),
 )
 
-#: What payments said about each refund; kept apart from the case, so that neither has to come first.
+#: What payments said about each refund; kept apart from the case, so that neither has to come first. `failed_at` and
+#: `failure` are the first refusal's; attempts count from 1, and one above `failed_attempt` is under way.
 refund_outcomes = Table(
     "refund_outcomes",
     metadata,
@@ -181,6 +182,44 @@ refund_outcomes = Table(
     timestamp("settled_at"),
     timestamp("failed_at"),
     Column("failure", Text),
+    Column("failed_attempt", Integer),
+    Column("retried_attempt", Integer),
+    Column("left_minor", BigInteger),
+    Column("last_failure", Text),
+    Column("bank_code", Integer),
+    timestamp("last_failed_at"),
+)
+
+#: What agents did about refused refunds. kind: retry | hand_payment (`decision_*`: a second person's word on it).
+#: `accepted` and `decision_accepted` are payments' answers; open until `ended_at`, and one at a time per refund.
+refund_actions = Table(
+    "refund_actions",
+    metadata,
+    Column("action_id", Uuid, primary_key=True),
+    Column("refund_id", Uuid, nullable=False),
+    Column("case_id", Uuid, nullable=False),
+    Column("order_id", Uuid, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("requested_by", Text, nullable=False),
+    timestamp("requested_at", nullable=False),
+    Column("amount_minor", BigInteger),
+    Column("currency", Text),
+    Column("way", Text),
+    Column("reference", Text),
+    timestamp("answered_at"),
+    Column("accepted", Boolean),
+    Column("refusal", Text),
+    Column("decision_id", Uuid),
+    Column("decided_by", Text),
+    timestamp("decided_at"),
+    Column("confirmed", Boolean),
+    timestamp("decision_answered_at"),
+    Column("decision_accepted", Boolean),
+    Column("decision_refusal", Text),
+    timestamp("ended_at"),
+    UniqueConstraint("decision_id", name="refund_actions_decision"),
+    Index("refund_actions_one_open", "refund_id", unique=True, postgresql_where=text("ended_at IS NULL")),
+    Index("refund_actions_case", "case_id", "requested_at"),
 )
 
 #: Every decision that changed something, with the facts it rested on. Written once: a trigger refuses anything else.

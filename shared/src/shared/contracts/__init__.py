@@ -1,6 +1,6 @@
 """The contracts between the services: one module per owner, one class per fact."""
 
-from shared.contracts.base import EVENTS, BuyerErased, Event, Iccid, Kind, Language, Money, OrderEvent, Plan
+from shared.contracts.base import EVENTS, BuyerErased, Event, Iccid, Kind, Language, Money, OrderEvent, PayoutWay, Plan
 from shared.contracts.notifications import DeliveryFailed, MailboxProved, NotificationsBuyerErased, QrDelivered
 from shared.contracts.ordering import (
     BuyerContact,
@@ -21,7 +21,10 @@ from shared.contracts.payments import (
     PaymentLapsed,
     PaymentsBuyerErased,
     ReceiptIssued,
+    RefundActionAnswered,
     RefundFailed,
+    RefundPaidByHand,
+    RefundRetried,
     RefundSettled,
 )
 from shared.contracts.provisioning import (
@@ -44,10 +47,14 @@ from shared.contracts.refunds import (
     ClaimReceived,
     Explanation,
     Ground,
+    HandPaymentDecided,
+    HandPaymentRecorded,
     InformationNeeded,
+    PayoutReference,
     RefundApproved,
     RefundDenied,
     RefundRequested,
+    RefundRetryRequested,
     RefundsBuyerErased,
     RequestChannel,
 )
@@ -69,6 +76,8 @@ __all__ = [
     "Explanation",
     "FieldError",
     "Ground",
+    "HandPaymentDecided",
+    "HandPaymentRecorded",
     "Iccid",
     "InformationNeeded",
     "InstallState",
@@ -91,6 +100,8 @@ __all__ = [
     "PaymentFailed",
     "PaymentLapsed",
     "PaymentsBuyerErased",
+    "PayoutReference",
+    "PayoutWay",
     "Plan",
     "ProfileExpired",
     "ProfileFailed",
@@ -101,10 +112,14 @@ __all__ = [
     "Purpose",
     "QrDelivered",
     "ReceiptIssued",
+    "RefundActionAnswered",
     "RefundApproved",
     "RefundDenied",
     "RefundFailed",
+    "RefundPaidByHand",
     "RefundRequested",
+    "RefundRetried",
+    "RefundRetryRequested",
     "RefundSettled",
     "RefundsBuyerErased",
     "RequestChannel",

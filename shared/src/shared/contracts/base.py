@@ -18,6 +18,8 @@ OrderNumber = Annotated[str, StringConstraints(pattern=r"^[0-9]{6,15}$")]
 #: ICCID as printed: 18-20 digits (interfaces.md section 3).
 Iccid = Annotated[str, StringConstraints(pattern=r"^[0-9]{18,20}$")]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+#: How a person pays a refund that the bank refused. An open word: a reader that does not know one says "another way".
+PayoutWay = Annotated[str, StringConstraints(pattern=r"^[a-z]+(_[a-z]+)*$", max_length=40)]
 Language = Literal["en", "ru", "kk", "ka"]
 Kind = Literal["esim", "top_up"]
 

@@ -4,7 +4,9 @@ from datetime import date, datetime
 from typing import Literal
 from uuid import UUID
 
-from shared.contracts.base import BuyerErased, Iccid, Kind, Money, OrderEvent, Plan
+from pydantic import Field
+
+from shared.contracts.base import BuyerErased, Iccid, Kind, Money, OrderEvent, PayoutWay, Plan
 
 #: How the buyer paid; it decides how long a refund takes to arrive (policies.md).
 Method = Literal["card", "bank_transfer", "wallet"]
@@ -65,8 +67,8 @@ class ReceiptIssued(OrderEvent, topic="payments.receipt-issued"):
     issued_at: datetime
 
 
-class RefundSettled(OrderEvent, topic="payments.refund-settled"):
-    """The bank accepted the refund to the original method."""
+class RefundSettled(OrderEvent, topic="payments.refund-settled", minor=1):
+    """The whole refund has been paid: by the bank to the original method, or by a person (`way`)."""
 
     refund_id: UUID
     amount: Money
@@ -79,16 +81,63 @@ class RefundSettled(OrderEvent, topic="payments.refund-settled"):
     method: Method = "card"
     #: The surplus capture that went back; None: the kept one.
     charge_id: UUID | None = None
+    #: How the last part was paid where a person paid it; None: the bank returned it to the original method.
+    way: PayoutWay | None = None
+    #: How much of `amount` persons paid; None: nothing.
+    paid_by_hand: Money | None = None
 
 
-class RefundFailed(OrderEvent, topic="payments.refund-failed"):
-    """The bank refused the refund for good: a person must act."""
+class RefundFailed(OrderEvent, topic="payments.refund-failed", minor=1):
+    """One attempt at the bank was refused. The refund waits until a person retries it or pays it another way."""
 
     refund_id: UUID
     amount: Money
     reason: str
     failed_at: datetime
     charge_id: UUID | None = None
+    #: Counts the attempts from 1; None: told by a version that made one attempt only.
+    attempt: int | None = Field(None, ge=1)
+    #: The bank's own code; None: the bank was not asked.
+    bank_code: int | None = None
+    #: What is still owed to the buyer; None: the whole amount.
+    left: Money | None = None
+
+
+class RefundRetried(OrderEvent, topic="payments.refund-retried"):
+    """A person had a refused refund tried again: it is under way, under the same refund id."""
+
+    refund_id: UUID
+    #: 2 and more.
+    attempt: int = Field(ge=2)
+    #: What the bank is asked to return now.
+    amount: Money
+    retried_at: datetime
+    charge_id: UUID | None = None
+
+
+class RefundPaidByHand(OrderEvent, topic="payments.refund-paid-by-hand"):
+    """A person paid a refused refund, or a part of it, another way, and a second person confirmed it."""
+
+    refund_id: UUID
+    payment_id: UUID
+    amount: Money
+    way: PayoutWay
+    #: What is still owed to the buyer after it. At zero, RefundSettled is published as well.
+    left: Money
+    paid_at: datetime
+    charge_id: UUID | None = None
+
+
+class RefundActionAnswered(OrderEvent, topic="payments.refund-action-answered"):
+    """What payments made of a person's action on a refused refund (refunds.refund-retry-requested and others)."""
+
+    refund_id: UUID
+    #: `action_id` of a retry; `payment_id` of a hand payment that was recorded; `decision_id` of its decision.
+    action_id: UUID
+    accepted: bool
+    #: A stable word for why it was not accepted, as payments' README lists them.
+    reason: str | None = None
+    answered_at: datetime
 
 
 class PaymentsBuyerErased(BuyerErased, topic="payments.buyer-erased"):

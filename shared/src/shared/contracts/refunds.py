@@ -1,10 +1,12 @@
 """Facts that refunds owns."""
 
 from datetime import date, datetime
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-from shared.contracts.base import BuyerErased, Money, OrderEvent, Value
+from pydantic import StringConstraints
+
+from shared.contracts.base import BuyerErased, Money, OrderEvent, PayoutWay, Value
 
 Origin = Literal["system", "buyer", "agent"]
 #: How a request reached us.
@@ -100,6 +102,49 @@ class ClaimReceived(OrderEvent, topic="refunds.claim-received"):
     claim_id: UUID
     received_at: datetime
     answer_by: datetime
+
+
+class RefundRetryRequested(OrderEvent, topic="refunds.refund-retry-requested"):
+    """A person wants a refund that the bank refused to be tried again: the same refund, a new attempt."""
+
+    case_id: UUID
+    refund_id: UUID
+    #: The key of this action: however often it is read, one attempt at most follows.
+    action_id: UUID
+    #: Whose account: equal for the same person, and no name.
+    requested_by: UUID
+    requested_at: datetime
+
+
+#: The number of the payment document. No account number, card number or name: this travels in a readable event.
+PayoutReference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ./#_-]*$", max_length=40)]
+
+
+class HandPaymentRecorded(OrderEvent, topic="refunds.hand-payment-recorded"):
+    """A person paid a refused refund, or a part of it, another way; a second person has yet to confirm it."""
+
+    case_id: UUID
+    refund_id: UUID
+    payment_id: UUID
+    amount: Money
+    way: PayoutWay
+    reference: PayoutReference
+    #: Whose account: equal for the same person, and no name.
+    recorded_by: UUID
+    recorded_at: datetime
+
+
+class HandPaymentDecided(OrderEvent, topic="refunds.hand-payment-decided"):
+    """A second person confirmed a hand payment, or rejected it: then the refund is refused as before."""
+
+    case_id: UUID
+    refund_id: UUID
+    payment_id: UUID
+    decision_id: UUID
+    confirmed: bool
+    #: Whose account: another than `recorded_by`.
+    decided_by: UUID
+    decided_at: datetime
 
 
 class RefundsBuyerErased(BuyerErased, topic="refunds.buyer-erased"):

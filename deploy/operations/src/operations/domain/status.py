@@ -1,6 +1,7 @@
 """Where an order stands, in a word, from the moments that are known of it. A later stage implies the earlier ones."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
 #: The first that is known decides; as ordering derives it (ordering's README), without its finer distinctions.
 #: `refund_open_at`: the last request or appeal of a case that was not denied after it.
@@ -26,4 +27,8 @@ _PRECEDENCE = (
 
 def status(moments: Mapping[str, object]) -> str:
     """One word for a row of `orders` with its `refund_open_at`."""
+    failed, retried = moments.get("refund_failed_at"), moments.get("refund_retried_at")
+    if isinstance(failed, datetime) and isinstance(retried, datetime) and retried > failed:
+        # The bank is being asked again: the refund is under way.
+        moments = {**moments, "refund_failed_at": None, "refund_approved_at": retried}
     return next((word for column, word in _PRECEDENCE if moments.get(column) is not None), "placed")

@@ -15,6 +15,9 @@ from shared.contracts import (
     OrderEvent,
     RefundApproved,
     RefundDenied,
+    RefundFailed,
+    RefundPaidByHand,
+    RefundRetried,
     RefundSettled,
 )
 from shared.database import Tx
@@ -29,6 +32,11 @@ FROM unnest(CAST(:ids AS uuid[]), CAST(:facts AS text[])) AS s(refund_id, facts)
 WHERE m.kind = 'refund' AND m.subject_id = s.refund_id AND m.state IN ('waiting', 'due') AND m.created_at > :held
 RETURNING m.subject_id
 """
+
+
+def _attempt(event: RefundFailed | RefundRetried) -> UUID:
+    """One subject for each attempt of a refund."""
+    return uuid_for("refund-attempt", str(event.refund_id), str(event.attempt))
 
 
 class Refunds:
@@ -55,17 +63,39 @@ class Refunds:
         ]
         await tx.record_facts(orders, "order_id", rows)
         facts = {one.event.refund_id: Fact(one.event, one.trace) for one in batch}
+        # What a person paid is told by itself: the approval says that the bank returns the money.
+        by_bank = sorted(one.event.refund_id for one in batch if one.event.way is None)
         # Half of the time is left for whoever may be about to take the approval in hand.
         rides = await tx.execute(
             _RIDES,
-            ids=sorted(facts),
-            facts=[facts[key].event.model_dump_json() for key in sorted(facts)],
+            ids=by_bank,
+            facts=[facts[key].event.model_dump_json() for key in by_bank],
             held=tx.now - self._gather / 2,
         )
         merged = set(rides.scalars())
         await self._mailing.merged(tx, "settled", {key: facts[key] for key in facts if key in merged})
         if len(merged) < len(facts):
             await self._mailing.due(tx, "settled", {key: facts[key] for key in facts if key not in merged})
+
+    async def refund_failed(self, tx: Tx, batch: Sequence[Received[RefundFailed]]) -> None:
+        """The bank refused. The first refusal is a mail; later ones stand on the account page."""
+        first = {one.event.refund_id: Fact(one.event, one.trace) for one in batch if (one.event.attempt or 1) == 1}
+        if first:
+            await self._mailing.due(tx, "refused", first)
+        later = {_attempt(one.event): Fact(one.event, one.trace) for one in batch if (one.event.attempt or 1) > 1}
+        await self._mailing.merged(tx, "refused", later)
+
+    async def refund_retried(self, tx: Tx, batch: Sequence[Received[RefundRetried]]) -> None:
+        """The bank is asked again: for the account page, which is true at each step. Its end is a mail."""
+        await self._mailing.merged(tx, "retried", {_attempt(one.event): Fact(one.event, one.trace) for one in batch})
+
+    async def refund_paid_by_hand(self, tx: Tx, batch: Sequence[Received[RefundPaidByHand]]) -> None:
+        """A part is a mail; the rest is told by RefundSettled, which follows at once."""
+        facts = {one.event.payment_id: Fact(one.event, one.trace) for one in batch}
+        whole = {one.event.payment_id for one in batch if one.event.left.amount == 0}
+        await self._mailing.merged(tx, "paid_by_hand", {key: facts[key] for key in facts if key in whole})
+        if len(whole) < len(facts):
+            await self._mailing.due(tx, "paid_by_hand", {key: facts[key] for key in facts if key not in whole})
 
     async def information_needed(self, tx: Tx, batch: Sequence[Received[InformationNeeded]]) -> None:
         """RF 4.3: exactly what is missing."""

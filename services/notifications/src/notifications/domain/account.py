@@ -18,12 +18,14 @@ Standing = Literal[
     "failed",
     "refunding",
     "refunded",
+    "refund_refused",
+    "refunded_by_hand",
     "revoked",
     "expired",
 ]
 Tone = Literal["done", "wait", "bad"]
 #: Something is about to happen by itself: the page then follows it live.
-_MOVING: frozenset[Standing] = frozenset({"working", "topping_up", "late", "failed", "refunding"})
+_MOVING: frozenset[Standing] = frozenset({"working", "topping_up", "late", "failed", "refunding", "refund_refused"})
 #: Answers of the refund desk: the fact's own time, by kind of mail.
 _ANSWERS: Mapping[str, tuple[str, Tone]] = {
     "information": ("asked_at", "wait"),
@@ -32,7 +34,12 @@ _ANSWERS: Mapping[str, tuple[str, Tone]] = {
     "claim": ("received_at", "wait"),
     "refund": ("approved_at", "done"),
     "settled": ("settled_at", "done"),
+    "refused": ("failed_at", "bad"),
+    "retried": ("retried_at", "wait"),
+    "paid_by_hand": ("paid_at", "done"),
 }
+#: Kinds whose line has another name than the kind.
+_LINES: Mapping[str, str] = {"refused": "refund_refused"}
 _RETURNED = frozenset({"refused", "bounced"})
 
 
@@ -66,7 +73,9 @@ def standing(order: Mapping[str, Any], mails: Sequence[Mailed]) -> Standing:
     returning = any(mail.kind == "refund" and mail.facts.get("charge_id") is None for mail in mails)
     top_up = order["paid"] is not None and order["paid"]["kind"] == "top_up"
     found: Sequence[tuple[bool, Standing]] = (
+        (order["refunded_at"] is not None and _by_hand(mails), "refunded_by_hand"),
         (order["refunded_at"] is not None, "refunded"),
+        (_refused(mails), "refund_refused"),
         (returning, "refunding"),
         (order["revoked_at"] is not None, "revoked"),
         (order["expired_at"] is not None, "expired"),
@@ -77,6 +86,26 @@ def standing(order: Mapping[str, Any], mails: Sequence[Mailed]) -> Standing:
         (any(mail.kind == "delay" and mail.state != "dropped" for mail in mails), "late"),
     )
     return next((name for holds, name in found if holds), "topping_up" if top_up else "working")
+
+
+def _by_hand(mails: Sequence[Mailed]) -> bool:
+    return any(
+        mail.kind == "settled" and mail.facts.get("charge_id") is None and mail.facts.get("way") is not None
+        for mail in mails
+    )
+
+
+def _refused(mails: Sequence[Mailed]) -> bool:
+    """Whether the bank has refused the last attempt of a refund. Attempts count from 1, in whatever order they come."""
+    refused: dict[str, int] = {}
+    retried: dict[str, int] = {}
+    for mail in mails:
+        known = {"refused": refused, "retried": retried}.get(mail.kind)
+        if known is None or not mail.facts or mail.facts.get("charge_id") is not None:
+            continue
+        refund_id = str(mail.facts.get("refund_id"))
+        known[refund_id] = max(known.get(refund_id, 0), mail.facts.get("attempt") or 1)
+    return any(attempt >= retried.get(refund_id, 0) for refund_id, attempt in refused.items())
 
 
 def is_moving(order: Mapping[str, Any], mails: Sequence[Mailed]) -> bool:
@@ -132,7 +161,10 @@ def _of_mails(mails: Sequence[Mailed], words: Words) -> Iterator[Line]:
         elif mail.kind in _ANSWERS:
             field, tone = _ANSWERS[mail.kind]
             amount = mail.facts.get("amount")
-            text = t[mail.kind].format(amount=words.money(Money.model_validate(amount)) if amount else "")
+            name = _LINES.get(mail.kind, mail.kind)
+            if mail.kind == "settled" and mail.facts.get("way") is not None:
+                name = "settled_by_hand"
+            text = t[name].format(amount=words.money(Money.model_validate(amount)) if amount else "")
             yield Line(datetime.fromisoformat(mail.facts[field]), text, tone)
 
 

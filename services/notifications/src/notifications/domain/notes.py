@@ -17,6 +17,8 @@ from shared.contracts import (
     OrderRefused,
     ReceiptIssued,
     RefundDenied,
+    RefundFailed,
+    RefundPaidByHand,
     RefundSettled,
 )
 
@@ -84,8 +86,42 @@ def _refund(event: Approved, words: Words) -> Note:
     )
 
 
+def _refused(event: RefundFailed, words: Words) -> Note:
+    amount = words.money(event.left or event.amount)
+    rows = (("amount", amount), ("refused_at", words.day(event.failed_at)))
+    return Note("refused", {"amount": amount}, ("lead", "next", "you"), rows=rows)
+
+
+def _paid_by_hand(event: RefundPaidByHand, words: Words) -> Note:
+    amount, left = words.money(event.amount), words.money(event.left)
+    return Note(
+        "paid_by_hand",
+        {"amount": amount, "left": left},
+        ("lead", "not_there"),
+        rows=(
+            ("amount", amount),
+            ("way", _way(event.way, words)),
+            ("paid_at", words.day(event.paid_at)),
+            ("left", left),
+        ),
+    )
+
+
+def _way(way: str, words: Words) -> str:
+    """How it was paid; a way that is not known here is "another way"."""
+    t = texts(words.language)["paid_by_hand"]
+    return t.get(f"way_{way}", t["way_other"])
+
+
 def _settled(event: RefundSettled, words: Words) -> Note:
     amount = words.money(event.amount)
+    if event.way is not None:
+        rows = (
+            ("amount", amount),
+            ("way", _way(event.way, words)),
+            ("settled_at", words.day(event.settled_at)),
+        )
+        return Note("settled_by_hand", {"amount": amount}, ("lead", "not_there"), rows=rows)
     return Note(
         "settled",
         {"amount": amount},
@@ -202,6 +238,8 @@ KINDS: Mapping[str, Kind] = {
     "topup": Kind(Extended, _topup),
     "refund": Kind(Approved, _refund),
     "settled": Kind(RefundSettled, _settled),
+    "refused": Kind(RefundFailed, _refused),
+    "paid_by_hand": Kind(RefundPaidByHand, _paid_by_hand),
     "information": Kind(InformationNeeded, _information),
     "denied": Kind(RefundDenied, _denied),
     "appeal": Kind(AppealReceived, _appeal),

@@ -12,12 +12,25 @@ _OVER: Mapping[str, tuple[str, ...]] = {
     "resend": ("revoked_at", "expired_at"),
     "expiring": ("installed_at", "activated_at", "expired_at", "revoked_at", "refunded_at"),
     "ending": ("expired_at", "revoked_at", "refunded_at"),
+    "refused": ("refunded_at",),
     "held": ("paid_at", "generated_at"),
 }
 #: Sent although the buyer's data are blocked (PP 6.2): what the buyer asked for (codes, resends, answers about refunds
 #: and claims), and what the law has us tell them (fiscal receipts, and money that goes back).
 EVEN_IF_BLOCKED = frozenset(
-    {"code", "resend", "receipt", "refund", "settled", "information", "denied", "appeal", "claim"}
+    {
+        "code",
+        "resend",
+        "receipt",
+        "refund",
+        "settled",
+        "refused",
+        "paid_by_hand",
+        "information",
+        "denied",
+        "appeal",
+        "claim",
+    }
 )
 #: What a mail is decided by, as columns of `orders`.
 COLUMNS = tuple(sorted({column for columns in _OVER.values() for column in columns} | {"plan_ends_at"}))

@@ -35,11 +35,15 @@ class Fact(StrEnum):
     REVOCATION_REFUSED = "revocation_refused"
     REFUND_APPROVED = "refund_approved"
     REFUND_FAILED = "refund_failed"
+    REFUND_RETRIED = "refund_retried"
+    REFUND_PAID_BY_HAND = "refund_paid_by_hand"
     REFUND_SETTLED = "refund_settled"
     #: The same of a second payment for the order: they say nothing about the order itself.
     SURPLUS_REQUESTED = "surplus_requested"
     SURPLUS_APPROVED = "surplus_approved"
     SURPLUS_FAILED = "surplus_failed"
+    SURPLUS_RETRIED = "surplus_retried"
+    SURPLUS_PAID_BY_HAND = "surplus_paid_by_hand"
     SURPLUS_SETTLED = "surplus_settled"
     RECEIPT_ISSUED = "receipt_issued"
 
@@ -69,6 +73,7 @@ class Status(StrEnum):
 _PRECEDENCE: tuple[tuple[Fact, Status], ...] = (
     (Fact.REFUND_SETTLED, Status.REFUNDED),
     (Fact.REFUND_FAILED, Status.REFUND_FAILED),
+    (Fact.REFUND_RETRIED, Status.REFUND_APPROVED),
     (Fact.REFUND_APPROVED, Status.REFUND_APPROVED),
     (Fact.APPEAL_RECEIVED, Status.REFUND_REQUESTED),
     (Fact.REFUND_REQUESTED, Status.REFUND_REQUESTED),
@@ -95,8 +100,9 @@ def status(facts: Collection[str]) -> Status:
     """The status that these facts amount to. The first of this list that is present decides:
 
     1. refund settled: *refunded*. The money is back; nothing outranks that.
-    2. refund failed: *refund_failed*. The bank refused for good and a person must act, so it may not look like a
-       refund under way. A settlement after it (the person acted) is 1.
+    2. refund failed: *refund_failed*. The bank refused and a person must act, so it may not look like a refund under
+       way; neither does a part that was paid by hand. A settlement after it (the person acted) is 1; while the bank is
+       asked again, 3 (`standing` compares the attempts).
     3. refund approved: *refund_approved*. The money is on its way.
     4. refund requested, or an appeal received: *refund_requested*. A case is open, also where the code was delivered
        before. A request that was denied is none any more (`standing` tells which stand).
@@ -127,15 +133,22 @@ def status(facts: Collection[str]) -> Status:
 
 
 def standing(told: Iterable[tuple[Fact, str, datetime]]) -> set[Fact]:
-    """The facts (fact, ref, time) without the requests that were denied, and without denials that an appeal reopened.
+    """The facts (fact, ref, time) without what later ones ended.
 
-    The ref of a request, a denial or an appeal begins with its case's id.
+    That is: requests that were denied, denials that an appeal reopened, and refusals of the bank where a later attempt
+    is under way. The ref of a request, a denial or an appeal begins with its case's id; that of an attempt is the
+    refund's id, followed by `/` and the number of the attempt where it is not the first.
     """
     found: set[Fact] = set()
+    attempts: dict[Fact, dict[str, int]] = {Fact.REFUND_FAILED: {}, Fact.REFUND_RETRIED: {}}
     asked: dict[str, datetime] = {}
     denied: dict[str, datetime] = {}
     kinds: dict[str, set[Fact]] = {}
     for fact, ref, at in told:
+        if fact in attempts:
+            refund, _, number = ref.partition("/")
+            attempts[fact][refund] = max(int(number or 1), attempts[fact].get(refund, 0))
+            continue
         if fact not in _OF_CASES:
             found.add(fact)
             continue
@@ -146,4 +159,9 @@ def standing(told: Iterable[tuple[Fact, str, datetime]]) -> set[Fact]:
     for case, facts in kinds.items():
         if case not in denied or (case in asked and asked[case] > denied[case]):
             found |= facts - {Fact.REFUND_DENIED}
+    failed, retried = attempts[Fact.REFUND_FAILED], attempts[Fact.REFUND_RETRIED]
+    if retried:
+        found.add(Fact.REFUND_RETRIED)
+    if any(number >= retried.get(refund, 0) for refund, number in failed.items()):
+        found.add(Fact.REFUND_FAILED)
     return found

@@ -103,9 +103,17 @@ _SENTENCES: dict[Fact, dict[Tongue, str]] = {
         "en": "The bank refused the refund of {amount}. Our staff is taking care of it.",
         "ru": "Банк отклонил возврат {amount}. Этим занимается наш сотрудник.",
     },
+    Fact.REFUND_RETRIED: {
+        "en": "The bank was asked again to return {amount}.",
+        "ru": "Банк снова попросили вернуть {amount}.",
+    },
+    Fact.REFUND_PAID_BY_HAND: {
+        "en": "Our staff paid {amount} of the refund another way{paid_way}.",
+        "ru": "Наши сотрудники выплатили {amount} из возврата другим способом{paid_way}.",
+    },
     Fact.REFUND_SETTLED: {
-        "en": "The refund of {amount} was sent to the original payment method{until}.",
-        "ru": "Возврат {amount} отправлен на исходный способ оплаты{until}.",
+        "en": "The refund of {amount} was {sent}{until}.",
+        "ru": "Возврат {amount} {sent}{until}.",
     },
     Fact.SURPLUS_REQUESTED: {
         "en": "A refund of the second payment was requested.",
@@ -118,6 +126,14 @@ _SENTENCES: dict[Fact, dict[Tongue, str]] = {
     Fact.SURPLUS_FAILED: {
         "en": "The bank refused to return the second payment of {amount}. Our staff is taking care of it.",
         "ru": "Банк отклонил возврат второго платежа {amount}. Этим занимается наш сотрудник.",
+    },
+    Fact.SURPLUS_RETRIED: {
+        "en": "The bank was asked again to return the second payment of {amount}.",
+        "ru": "Банк снова попросили вернуть второй платёж {amount}.",
+    },
+    Fact.SURPLUS_PAID_BY_HAND: {
+        "en": "Our staff paid {amount} of the second payment back another way{paid_way}.",
+        "ru": "Наши сотрудники вернули {amount} из второго платежа другим способом{paid_way}.",
     },
     Fact.SURPLUS_SETTLED: {
         "en": "The second payment of {amount} was sent back{until}.",
@@ -138,6 +154,17 @@ _DECLINED = {code: words for codes, words in _REASONS for code in codes}
 _CHANNELS: dict[str, dict[Tongue, str]] = {
     "email": {"en": " by e-mail", "ru": " по электронной почте"},
     "account": {"en": " in the personal account", "ru": " в личном кабинете"},
+}
+#: How a person paid a refund that the bank refused; a way that is not listed is left unsaid.
+_WAYS: dict[str, dict[Tongue, str]] = {
+    "bank_transfer": {"en": ": bank transfer", "ru": ": банковский перевод"},
+    "other_card": {"en": ": to another card", "ru": ": на другую карту"},
+    "cash": {"en": ": cash", "ru": ": наличные"},
+    "wallet": {"en": ": e-wallet", "ru": ": электронный кошелёк"},
+}
+_SENT: dict[bool, dict[Tongue, str]] = {
+    False: {"en": "sent to the original payment method", "ru": "отправлен на исходный способ оплаты"},
+    True: {"en": "paid in full, another way", "ru": "выплачен полностью, другим способом"},
 }
 _ENDS: dict[str, dict[Tongue, str]] = {
     "never_activated": {"en": ": it was not activated in time (RC 7)", "ru": ": её не активировали вовремя (RC 7)"},
@@ -170,6 +197,8 @@ def sentence(known: Known, tongue: Tongue) -> str:
         kind=_RECEIPTS.get(detail.get("kind", ""), {}).get(tongue, ""),
         link=detail.get("link", ""),
         until=_until(detail.get("credited_by"), tongue),
+        paid_way=_WAYS.get(detail.get("way", ""), {}).get(tongue, ""),
+        sent=_SENT["way" in detail][tongue],
     )
 
 

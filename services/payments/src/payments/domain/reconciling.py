@@ -14,11 +14,15 @@ _HELD = "AUTH"
 
 @dataclass(slots=True, frozen=True)
 class Ours:
-    """One invoice by our ledger, minor units. `promised`: the bank may have been asked to return that much more."""
+    """One invoice by our ledger, minor units. `promised`: the bank may have been asked to return that much more.
+
+    `by_hand`: what persons paid or are paying another way; the bank must not show that.
+    """
 
     captured: int
     returned: int
     promised: int = 0
+    by_hand: int = 0
 
 
 @dataclass(slots=True, frozen=True)
@@ -68,10 +72,14 @@ def _money(ours: Ours, answer: StatusAnswer) -> Difference | None:
             return None
         if 0 < returned < ours.captured:
             return None
-    if gone < 0:
-        return Difference("amount", str(ours.captured), str(answer.amount))
     shown = str(gone) if gone or answer.status == "CHARGE" else answer.status
-    return Difference("returned", str(ours.returned), shown)
+    what = "returned"
+    if gone < 0:
+        what, shown = "amount", str(answer.amount)
+    elif ours.by_hand and (gone > ours.returned or answer.status == "REFUND"):
+        what = "returned_twice"  # the bank returned what a person has paid as well
+    known = {"amount": ours.captured, "returned": ours.returned, "returned_twice": ours.returned + ours.by_hand}
+    return Difference(what, str(known[what]), shown)
 
 
 def _figure(amount: int | None) -> str:

@@ -12,7 +12,7 @@ from payments.domain.asking import Patience
 from payments.domain.refunding import Evidence, evidence
 from payments.domain.status import Expected, StatusAnswer
 from payments.metrics import PaymentMetrics
-from payments.returns import Intent
+from payments.returns import Failure, Intent
 from shared.database import Database, Tx
 from shared.work import Done, Item, Later, NeedsPersonError, NotNow, Unknown
 
@@ -29,10 +29,11 @@ class Outcome(StrEnum):
 
 @dataclass(slots=True, frozen=True)
 class Returned:
-    """An outcome; `failure` says why the money did not move."""
+    """An outcome; `failure` says why the money did not move, `code` is the bank's own where it was asked."""
 
     outcome: Outcome
     failure: str = ""
+    code: int | None = None
 
 
 class ReturnMoney:
@@ -69,14 +70,16 @@ class ReturnMoney:
             return Returned(Outcome.FAILED, intent.refusal)
         if intent.waits_for:
             return self._wait(item, intent)
-        # A call of an earlier attempt may have reached the bank only if its intent was stored before this attempt.
-        if item.uncertain and not intent.fresh:
+        # A call may have reached the bank before only if its intent was stored before this performance of the work.
+        unknown = item.uncertain and not intent.fresh
+        if unknown or intent.attempt > 1:
             found = await self._found(item, intent)
             if found is Evidence.DONE:
                 return Returned(Outcome.SETTLED)
-            if found is not Evidence.REPEATABLE:
+            # A refusal that a person has retried is the bank's word that it did nothing: only DONE contradicts it.
+            if unknown and found is not Evidence.REPEATABLE:
                 self._let_settle(intent)
-            if found is Evidence.UNCLEAR:
+            if unknown and found is Evidence.UNCLEAR:
                 raise NeedsPersonError("the bank's status does not tell whether the refund was made: ask the bank")
         if not intent.fresh:
             async with self._database.transaction("refund_intent") as tx:
@@ -87,7 +90,11 @@ class ReturnMoney:
         """Note what ended and publish RefundSettled or RefundFailed."""
         traces = {UUID(one.item.key): one.item.continues for one in done}
         settled = [UUID(one.item.key) for one in done if one.result.outcome is Outcome.SETTLED]
-        failed = {UUID(one.item.key): one.result.failure for one in done if one.result.outcome is Outcome.FAILED}
+        failed = {
+            UUID(one.item.key): Failure(one.result.failure, one.result.code)
+            for one in done
+            if one.result.outcome is Outcome.FAILED
+        }
         if settled:
             await returns.record_settled(tx, settled, traces)
         if failed:
@@ -119,7 +126,7 @@ class ReturnMoney:
             self._let_settle(intent)
             if found is Evidence.UNCLEAR:
                 raise NeedsPersonError(f"{error}, and its status does not tell whether the refund had been made")
-        return Returned(Outcome.FAILED, str(error))
+        return Returned(Outcome.FAILED, str(error), error.code)
 
     def _let_settle(self, intent: Intent) -> None:
         """A call whose reply did not come may still reach the bank: "not made" counts only some time after it."""

@@ -27,8 +27,10 @@ SELECT f.*, o.install_state, o.install_source, o.install_observed_at, o.used_byt
 FROM order_facts f LEFT JOIN observations o USING (order_id) WHERE f.order_id = ANY(CAST(:orders AS uuid[]))
 """
 _CHARGES = "SELECT * FROM charges WHERE order_id = ANY(CAST(:orders AS uuid[])) ORDER BY captured_at, charge_id"
+#: A refund that is tried again is under way (`r`: its row of `refund_outcomes`).
+FAILED = "CASE WHEN r.retried_attempt > COALESCE(r.failed_attempt, 1) THEN NULL ELSE r.failed_at END"
 _CASES = f"""
-SELECT {", ".join(f"c.{name}" for name in _COLUMNS)}, r.settled_at AS out_settled, r.failed_at AS out_failed,
+SELECT {", ".join(f"c.{name}" for name in _COLUMNS)}, r.settled_at AS out_settled, {FAILED} AS out_failed,
   r.failure AS out_failure
 FROM cases c LEFT JOIN refund_outcomes r ON r.refund_id = c.refund_id
 WHERE c.order_id = ANY(CAST(:orders AS uuid[])) ORDER BY c.requested_at, c.case_id

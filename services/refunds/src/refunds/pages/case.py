@@ -14,10 +14,12 @@ from refunds.desk.desk import NotAllowedError
 from refunds.desk.records import File, load
 from refunds.domain.cases import Case, awaits_appeal, case_state
 from refunds.domain.facts import facts_of
+from refunds.pages import refused
 from refunds.pages.actions import allowed, finding
 from refunds.pages.fact_sheet import fact_sheet
 from refunds.pages.reasoning import Step, steps
 from refunds.pages.rendering import page
+from refunds.refused import RefusedRefunds
 from shared.database import Database, Tx
 from shared.signin.rendering import redirect
 from shared.signin.sessions import Session, Sessions
@@ -31,7 +33,9 @@ WHERE case_id = :case ORDER BY decided_at DESC, decision_id DESC
 _EVERYBODY = Caller("agent", None)
 
 
-def router(database: Database, desk: Desk, sessions: Sessions, freshest: timedelta) -> APIRouter:
+def router(
+    database: Database, desk: Desk, sessions: Sessions, freshest: timedelta, refunds: RefusedRefunds
+) -> APIRouter:
     """A case and its forms. `freshest`: how long a look at the profile counts."""
     routes = APIRouter(include_in_schema=False)
 
@@ -40,7 +44,7 @@ def router(database: Database, desk: Desk, sessions: Sessions, freshest: timedel
             order = await order_of_case(tx, case_id, _EVERYBODY)
             file = (await load(tx, [order.order_id]))[order.order_id]
             case = next(one for one in file.cases if one.case_id == case_id)
-            records = await _records(tx, case_id)
+            records = await _records(tx, case_id) | await refused.panel(tx, case_id, session.who)
             now = tx.now
         calendar = desk.judge.calendar(order.storefront)
         return page(
@@ -108,6 +112,7 @@ def router(database: Database, desk: Desk, sessions: Sessions, freshest: timedel
             await desk.note(tx, order.order_id, case_id, session.who, text.strip())
         return redirect(f"/agents/cases/{case_id}#notes")
 
+    routes.include_router(refused.router(database, refunds, sessions, shown))
     return routes
 
 

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 
 from refunds.desk import Desk
 from refunds.desk.claims import answer_claim, open_claims
-from refunds.desk.records import Audit, case_of
+from refunds.desk.records import FAILED, Audit, case_of
 from refunds.domain.cases import CaseState, Outcome, case_state
 from refunds.pages.rendering import page
 from shared.database import Database
@@ -22,13 +22,13 @@ _MOST = 300
 #: States in which nothing goes on until somebody of us acts.
 OURS = frozenset({CaseState.SUPPORT, CaseState.RESTORATION, CaseState.APPEALED, CaseState.NEEDS_PERSON})
 _QUEUE = f"""
-SELECT c.*, f.order_number, f.storefront, r.settled_at AS out_settled, r.failed_at AS out_failed,
+SELECT c.*, f.order_number, f.storefront, r.settled_at AS out_settled, {FAILED} AS out_failed,
   r.failure AS out_failure
 FROM cases c JOIN order_facts f USING (order_id) LEFT JOIN refund_outcomes r ON r.refund_id = c.refund_id
 WHERE c.closed_at IS NULL ORDER BY c.due_at NULLS LAST, c.requested_at LIMIT {_MOST}
 """
-_ORDER_CASES = """
-SELECT c.*, f.order_number, f.storefront, r.settled_at AS out_settled, r.failed_at AS out_failed,
+_ORDER_CASES = f"""
+SELECT c.*, f.order_number, f.storefront, r.settled_at AS out_settled, {FAILED} AS out_failed,
   r.failure AS out_failure
 FROM cases c JOIN order_facts f USING (order_id) LEFT JOIN refund_outcomes r ON r.refund_id = c.refund_id
 WHERE f.order_number = :number ORDER BY c.requested_at DESC
@@ -37,7 +37,8 @@ _ORDER = "SELECT order_number, storefront FROM order_facts WHERE order_number = 
 _OVERSIGHT = """
 SELECT a.at, a.who, a.what, a.detail, a.case_id, f.order_number FROM audit a LEFT JOIN order_facts f USING (order_id)
 WHERE a.what IN ('deadline_missed', 'delivery_overdue', 'found', 'appealed', 'refund_failed', 'signed_in',
-                 'account_disabled')
+                 'account_disabled', 'refund_retry_requested', 'hand_payment_recorded', 'hand_payment_confirmed',
+                 'hand_payment_rejected', 'action_refused')
 ORDER BY a.at DESC LIMIT 200
 """
 _ACCOUNTS = "SELECT name, role, created_at, disabled_at FROM accounts ORDER BY name"

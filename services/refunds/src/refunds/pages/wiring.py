@@ -6,6 +6,7 @@ from refunds.desk import Desk
 from refunds.desk.records import Audit
 from refunds.pages import case, queue
 from refunds.pages.rendering import PAGES
+from refunds.refused import RefusedRefunds
 from refunds.settings import Settings
 from shared.database import Tx
 from shared.kernel.service import Service
@@ -13,13 +14,13 @@ from shared.signin.door import Journal
 from shared.signin.wiring import serve_sign_in
 
 
-def serve_pages(service: Service, settings: Settings, desk: Desk) -> None:
+def serve_pages(service: Service, settings: Settings, desk: Desk, refused: RefusedRefunds) -> None:
     """Add the agents' pages to a service."""
     access = settings.access({settings.oidc_supervisor_role: "supervisor", settings.oidc_agent_role: "agent"})
     sessions = serve_sign_in(service, PAGES, access, Journal(_signed_in))
     service.serves(
         queue.router(service.database, desk, sessions),
-        case.router(service.database, desk, sessions, timedelta(minutes=settings.observation_minutes)),
+        case.router(service.database, desk, sessions, timedelta(minutes=settings.observation_minutes), refused),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from refunds.desk.figures import Figures
 from refunds.desk.judging import Judge
-from refunds.desk.records import case_of
+from refunds.desk.records import FAILED, case_of
 from refunds.domain.calendar import Calendar
 from refunds.domain.cases import Outcome, case_state
 from shared.database import Database
@@ -26,8 +26,8 @@ SELECT f.storefront, c.due_kind AS kind, c.due_at FROM cases c JOIN order_facts 
 WHERE c.closed_at IS NULL AND c.due_at IS NOT NULL
 UNION ALL SELECT storefront, 'claim', answer_by FROM claims WHERE answered_at IS NULL
 """
-_OPEN = """
-SELECT f.storefront, c.*, r.settled_at AS out_settled, r.failed_at AS out_failed, r.failure AS out_failure
+_OPEN = f"""
+SELECT f.storefront, c.*, r.settled_at AS out_settled, {FAILED} AS out_failed, r.failure AS out_failure
 FROM cases c JOIN order_facts f USING (order_id) LEFT JOIN refund_outcomes r ON r.refund_id = c.refund_id
 WHERE c.closed_at IS NULL
 """

@@ -1,0 +1,417 @@
+"""A refund that the bank refused: tried again, or paid by hand with a second person. Never twice, and never lost."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from shared.contracts import (
+    HandPaymentDecided,
+    HandPaymentRecorded,
+    Money,
+    OrderEvent,
+    RefundActionAnswered,
+    RefundFailed,
+    RefundPaidByHand,
+    RefundRetried,
+    RefundRetryRequested,
+    RefundSettled,
+)
+from shared.ids import uuid7
+
+PRICE = 599050
+ANNA, BORIS = uuid7(), uuid7()
+REFUSES = {"target": "bank.refund", "effect": "refuse", "code": 123, "message": "no"}
+
+
+class Refused:
+    """An order whose refund the bank has refused, and what agents do about it (as refunds publishes it)."""
+
+    def __init__(self, running: Any, approved: Any) -> None:
+        self.running = running
+        self.approved = approved
+        self.refund_id: UUID = approved.refund_id
+        self._about = {name: getattr(approved, name) for name in OrderEvent.model_fields} | {
+            "case_id": approved.case_id,
+            "refund_id": approved.refund_id,
+        }
+
+    def retry(self, by: UUID = ANNA) -> RefundRetryRequested:
+        return RefundRetryRequested(**self._about, action_id=uuid7(), requested_by=by, requested_at=datetime.now(UTC))
+
+    def payment(self, minor: int = PRICE, by: UUID = ANNA, **changes: Any) -> HandPaymentRecorded:
+        fields = {
+            "payment_id": uuid7(),
+            "amount": Money(amount=minor, currency="KZT"),
+            "way": "bank_transfer",
+            "reference": "PO 2026-114",
+            "recorded_by": by,
+            "recorded_at": datetime.now(UTC),
+        }
+        return HandPaymentRecorded(**self._about, **fields | changes)
+
+    def decision(self, payment: HandPaymentRecorded, by: UUID = BORIS, *, confirmed: bool = True) -> HandPaymentDecided:
+        return HandPaymentDecided(
+            **self._about,
+            payment_id=payment.payment_id,
+            decision_id=uuid7(),
+            confirmed=confirmed,
+            decided_by=by,
+            decided_at=datetime.now(UTC),
+        )
+
+    async def does(self, *actions: Any) -> list[str | None]:
+        """Publish actions one after the other; what payments answered to each: None, or why not."""
+        answers = []
+        for action in actions:
+            await self.running.stage.publish(action)
+            answers.append(await self.answer(action))
+        return answers
+
+    async def answer(self, action: Any) -> str | None:
+        key = getattr(action, "action_id", None) or getattr(action, "decision_id", None) or action.payment_id
+        [found] = await self.running.stage.events(RefundActionAnswered, where=lambda e: e.action_id == key)
+        assert found.event.accepted == (found.event.reason is None)
+        return found.event.reason  # type: ignore[no-any-return]
+
+    async def state(self) -> str:
+        [row] = await self.running.rows("SELECT state FROM refunds WHERE refund_id = :id", id=self.refund_id)
+        return str(row["state"])
+
+    async def out(self) -> tuple[int, int]:
+        """What went out: by the bank's own ledger, and by hand in ours."""
+        await self.running.quiet()
+        bank = sum(one["refunded"] for one in await self.running.sandbox.ledger_bank())
+        answer = await self.running.get(f"/orders/{self.approved.order_id}/ledger")
+        books = answer.json()
+        assert books["paid_out"] == bank + books["paid_by_hand"]
+        assert sum(books["balances"].values()) == 0
+        assert await self.running.rows("SELECT * FROM ledger_imbalances") == []
+        return bank, books["paid_by_hand"]
+
+
+async def refused(running: Any, minor: int = PRICE) -> Refused:
+    order = await running.paid()
+    await running.sandbox.faults(REFUSES)
+    approved = running.refund_approved(order, minor)
+    await running.stage.publish(approved)
+    await running.stage.events(RefundFailed, where=lambda e: e.refund_id == approved.refund_id)
+    return Refused(running, approved)
+
+
+async def reserved(running: Any) -> int:
+    [row] = await running.rows("SELECT refunded_minor FROM payment_orders")
+    return int(row["refunded_minor"])
+
+
+async def test_a_retry_that_the_bank_accepts_settles_the_same_refund(start: Any) -> None:
+    running = await start()
+    case = await refused(running)
+    await running.sandbox.clear_faults()
+    assert await case.does(case.retry()) == [None]
+    [retried] = await running.stage.events(RefundRetried)
+    assert (retried.event.refund_id, retried.event.attempt) == (case.refund_id, 2)
+    [settled] = await running.stage.events(RefundSettled)
+    assert (settled.event.refund_id, settled.event.amount.amount, settled.event.way) == (case.refund_id, PRICE, None)
+    assert await case.out() == (PRICE, 0)
+
+
+async def test_each_refusal_is_told_with_its_attempt_and_the_banks_code(start: Any) -> None:
+    running = await start()
+    case = await refused(running)
+    assert await case.does(case.retry()) == [None]
+    failed = await running.stage.events(RefundFailed, count=2)
+    assert [(one.event.attempt, one.event.bank_code, one.event.left.amount) for one in failed] == [
+        (1, 123, PRICE),
+        (2, 123, PRICE),
+    ]
+    assert await reserved(running) == 0
+    assert await case.out() == (0, 0)
+
+
+async def test_a_retry_asks_the_bank_before_it_calls(start: Any) -> None:
+    """The bank had made the refund after all: nothing is called again."""
+    running = await start()
+    case = await refused(running)
+    await running.sandbox.clear_faults()
+    await the_bank_pays_by_itself(running)
+    calls = len(await running.sandbox.requests("/refund"))
+    assert await case.does(case.retry()) == [None]
+    await running.stage.events(RefundSettled)
+    assert await case.out() == (PRICE, 0)
+    assert len(await running.sandbox.requests("/refund")) == calls
+
+
+async def test_a_retry_without_a_reply_is_not_repeated_blindly(start: Any) -> None:
+    running = await start()
+    case = await refused(running)
+    await running.sandbox.clear_faults()
+    await running.sandbox.faults({"target": "bank.refund", "effect": "lose_reply", "times": 1})
+    await case.does(case.retry())
+    await running.stage.events(RefundSettled)
+    assert await case.out() == (PRICE, 0)
+    assert len(await running.sandbox.requests("/refund")) == 2  # the refused one and the one that was lost
+
+
+async def test_paid_by_hand_and_confirmed_by_a_second_person(start: Any) -> None:
+    running = await start()
+    case = await refused(running)
+    payment = case.payment()
+    assert await case.does(payment) == [None]
+    assert await reserved(running) == PRICE
+    assert await case.out() == (0, 0)
+    decision = case.decision(payment)
+    assert await case.does(decision) == [None]
+    [paid] = await running.stage.events(RefundPaidByHand)
+    assert (paid.event.amount.amount, paid.event.left.amount, paid.event.way) == (PRICE, 0, "bank_transfer")
+    [settled] = await running.stage.events(RefundSettled)
+    assert (settled.event.way, settled.event.credited_by) == ("bank_transfer", None)
+    assert settled.event.paid_by_hand == settled.event.amount == Money(amount=PRICE, currency="KZT")
+    assert await case.out() == (0, PRICE)
+    assert await case.state() == "paid_by_hand"
+    await running.stage.publish(payment, decision, decision)  # read again: nothing follows
+    assert await case.does(case.retry(), case.payment(1)) == ["refund_not_refused", "refund_not_refused"]
+    assert await case.out() == (0, PRICE)
+    assert len(await running.stage.all_events(RefundSettled)) == 1
+
+
+async def test_in_parts_by_hand_and_the_rest_by_the_bank(start: Any) -> None:
+    running = await start()
+    case = await refused(running)
+    part = case.payment(200000, way="cash")
+    assert await case.does(part, case.decision(part)) == [None, None]
+    [paid] = await running.stage.events(RefundPaidByHand)
+    assert paid.event.left.amount == PRICE - 200000
+    assert await running.stage.all_events(RefundSettled) == []
+    assert await case.does(case.payment(PRICE - 199999)) == ["more_than_owed"]
+    await running.sandbox.clear_faults()
+    assert await case.does(case.retry()) == [None]
+    [settled] = await running.stage.events(RefundSettled)
+    assert settled.event.amount.amount == PRICE
+    assert settled.event.paid_by_hand is not None
+    assert settled.event.paid_by_hand.amount == 200000
+    assert await case.out() == (PRICE - 200000, 200000)
+
+
+async def test_a_rejected_payment_leaves_the_refund_refused(start: Any) -> None:
+    running = await start()
+    case = await refused(running)
+    payment = case.payment()
+    assert await case.does(payment, case.decision(payment, confirmed=False)) == [None, None]
+    assert (await case.state(), await reserved(running)) == ("failed", 0)
+    assert await case.out() == (0, 0)
+    assert await case.does(case.decision(payment)) == ["decided_before"]
+    again = case.payment()
+    assert await case.does(again, case.decision(again)) == [None, None]
+    assert await case.out() == (0, PRICE)
+
+
+async def test_nobody_confirms_what_they_recorded(start: Any) -> None:
+    running = await start()
+    case = await refused(running)
+    payment = case.payment(by=ANNA)
+    assert await case.does(payment, case.decision(payment, by=ANNA)) == [None, "same_person"]
+    with pytest.raises(Exception, match="hand_payment_second_person"):
+        async with running.service.database.transaction() as tx:
+            await tx.execute(
+                "UPDATE hand_payments SET state = 'confirmed', decided_by = recorded_by, decided_at = :now", now=tx.now
+            )
+    assert await case.out() == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"amount": Money(amount=PRICE + 1, currency="KZT")}, "more_than_owed"),
+        ({"amount": Money(amount=0, currency="KZT")}, "more_than_owed"),
+        ({"amount": Money(amount=1, currency="USD")}, "wrong_currency"),
+        ({"way": "crypto"}, "unknown_way"),
+        ({"refund_id": uuid7()}, "unknown_refund"),
+    ],
+    ids=["too-much", "nothing", "currency", "way", "refund"],
+)
+async def test_what_may_not_be_paid_by_hand_is_refused_with_its_reason(
+    start: Any, change: dict[str, Any], reason: str
+) -> None:
+    running = await start()
+    case = await refused(running)
+    payment = case.payment().model_copy(update=change)
+    assert await case.does(payment) == [reason]
+    assert await running.rows("SELECT * FROM hand_payments") == []
+    assert await reserved(running) == 0
+
+
+async def test_another_refund_took_the_money_meanwhile(start: Any) -> None:
+    running = await start()
+    case = await refused(running)
+    await running.sandbox.clear_faults()
+    other = case.approved.model_copy(update={"refund_id": uuid7()})
+    await running.stage.publish(other)
+    await running.stage.events(RefundSettled)
+    assert await case.does(case.payment(1)) == ["beyond_payment"]
+    await case.does(case.retry())
+    failed = await running.stage.events(RefundFailed, count=2)
+    assert failed[-1].event.reason == "the refund is larger than what is left of the payment"
+    assert await case.out() == (PRICE, 0)
+
+    async def nothing_is_owed() -> bool:
+        return bool(running.figure("refunds_refused_open") == 0)
+
+    await running.stage.eventually(nothing_is_owed)
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_two_agents_at_once_move_the_money_once(start: Any, seed: int) -> None:
+    """A retry races with two payments by hand: one is taken, and the money goes out once."""
+    running = await start()
+    case = await refused(running)
+    await running.sandbox.clear_faults()
+    actions: list[Any] = [case.retry(), case.payment(by=ANNA), case.payment(by=BORIS)]
+    await asyncio.gather(*(running.stage.publish(one) for one in actions[seed % 3 :] + actions[: seed % 3]))
+    answers = [await case.answer(one) for one in actions]
+    assert answers.count(None) == 1
+    for action in actions[1:]:
+        await case.does(case.decision(action, by=uuid7()))
+    await running.stage.events(RefundSettled)
+    bank, by_hand = await case.out()
+    assert bank + by_hand == PRICE
+    assert 0 in (bank, by_hand)
+    assert len(await running.stage.all_events(RefundSettled)) == 1
+
+
+async def test_nothing_by_hand_while_the_outcome_of_an_attempt_is_unknown(start: Any) -> None:
+    running = await start()
+    order = await running.paid()
+    await running.sandbox.faults({"target": "bank.refund", "effect": "lose_reply", "times": 1})
+    approved = running.refund_approved(order, 200000)
+    await running.stage.publish(approved)
+    await running.until_rows("SELECT 1 FROM work WHERE state = 'parked'")
+    case = Refused(running, approved)
+    assert await case.does(case.payment(200000), case.retry()) == ["refund_not_refused", "refund_not_refused"]
+    with pytest.raises(Exception, match="only while the bank has refused it"):
+        async with running.service.database.transaction() as tx:
+            await tx.execute(_STRAIGHT_INTO_THE_TABLE, id=uuid7(), refund=case.refund_id, now=tx.now, by=ANNA)
+    assert await running.rows("SELECT * FROM hand_payments") == []
+    path = f"/refunds/{case.refund_id}/finding"
+    assert (await running.request("POST", path, key="agent-key", json={"made": True})).status_code == 200
+    assert await case.out() == (200000, 0)
+
+
+async def test_the_database_lets_no_attempt_and_no_more_than_is_owed_beside_a_payment_by_hand(start: Any) -> None:
+    running = await start()
+    case = await refused(running)
+    payment = case.payment(200000)
+    assert await case.does(payment) == [None]
+    for statement, guard in (
+        ("UPDATE refunds SET state = 'approved'", "that a person is paying"),
+        ("UPDATE refunds SET state = 'paid_by_hand'", "only confirmed payments end"),
+        ("UPDATE hand_payments SET amount_minor = 1", "stays as it is"),
+        ("DELETE FROM hand_payments", "stays as it is"),
+        ("UPDATE refunds SET hand_minor = amount_minor + 1", "hand_payments_within_refund"),
+    ):
+        with pytest.raises(Exception, match=guard):
+            async with running.service.database.transaction() as tx:
+                await tx.execute(statement)
+
+
+async def test_the_bank_paid_after_all_before_the_second_person_confirmed(start: Any) -> None:
+    """It is settled as the bank's; the payment by hand is not booked, and an alarm is raised: a person has paid."""
+    running = await start()
+    case = await refused(running)
+    await running.sandbox.clear_faults()
+    payment = case.payment()
+    assert await case.does(payment) == [None]
+    await the_bank_pays_by_itself(running)
+    assert await case.does(case.decision(payment)) == ["bank_has_paid"]
+    [settled] = await running.stage.events(RefundSettled)
+    assert settled.event.way is None
+    assert await case.out() == (PRICE, 0)
+    assert running.figure("refund_hand_payments_total", outcome="bank_has_paid") == 1
+
+
+async def test_a_bank_that_cannot_be_asked_delays_the_booking(start: Any) -> None:
+    running = await start()
+    case = await refused(running)
+    payment = case.payment()
+    await case.does(payment)
+    await running.sandbox.faults({"target": "bank.check_status", "effect": "http_error", "times": 2})
+    assert await case.does(case.decision(payment)) == [None]
+    assert await case.out() == (0, PRICE)
+
+
+async def test_what_the_bank_pays_later_is_found_by_the_daily_comparison(start: Any) -> None:
+    running = await start()
+    case = await refused(running)
+    await running.sandbox.clear_faults()
+    payment = case.payment()
+    await case.does(payment, case.decision(payment))
+    assert await compared(running) == []  # a payment by hand is not at the bank, and nobody expects it there
+    await the_bank_pays_by_itself(running)
+    assert [one["what"] for one in await compared(running)] == ["returned_twice"]
+    assert running.figure("reconciliation_differences_total", what="returned_twice") == 1
+
+
+async def test_how_many_wait_and_for_how_long(start: Any) -> None:
+    running = await start()
+    case = await refused(running)
+
+    async def shown() -> bool:
+        return bool(
+            running.figure("refunds_refused_open") == 1 and running.figure("refunds_refused_oldest_seconds") > 0
+        )
+
+    await running.stage.eventually(shown)
+    listed = (await running.get("/refunds/refused")).json()["refunds"]
+    assert [(one["refund_id"], one["bank_code"]) for one in listed] == [(str(case.refund_id), 123)]
+    payment = case.payment()
+    await case.does(payment)
+    await running.stage.eventually(lambda: _is(running, "refund_hand_payments_unconfirmed", 1))
+    await case.does(case.decision(payment))
+    await running.stage.eventually(lambda: _is(running, "refunds_refused_open", 0))
+    shown_refund = (await running.get(f"/refunds/{case.refund_id}")).json()
+    assert shown_refund["state"] == "paid_by_hand"
+    assert [one["state"] for one in shown_refund["payments_by_hand"]] == ["confirmed"]
+
+
+async def _is(running: Any, name: str, value: float) -> bool:
+    return bool(running.figure(name) == value)
+
+
+async def compared(running: Any) -> list[dict[str, Any]]:
+    """Today's comparison with the bank."""
+    day = f"/reconciliations/{datetime.now(UTC).date()}"
+    assert (await running.post(day, key="agent-key")).status_code == 202
+
+    async def finished() -> Any:
+        answer = (await running.get(day)).json()
+        return answer if answer["state"] == "finished" else None
+
+    found: list[dict[str, Any]] = (await running.stage.eventually(finished))["differences"]
+    return found
+
+
+async def the_bank_pays_by_itself(running: Any) -> None:
+    """The bank's own staff return the whole payment."""
+    form = {
+        "grant_type": "client_credentials",
+        "scope": "webapi usermanagement email_send verification statement statistics payment",
+        "client_id": "sandbox",
+        "client_secret": "sandbox-secret",
+        "terminal": "67e34d63-102f-4bd1-898e-370781d0074d",
+    }
+    [transaction] = await running.sandbox.ledger_bank()
+    client = running.sandbox.client
+    token = (await client.post("/epay/oauth2/token", data=form)).json()["access_token"]
+    headers = {"authorization": f"Bearer {token}"}
+    answer = await client.post(f"/epay/api/operation/{transaction['id']}/refund", headers=headers)
+    assert answer.status_code == 200, answer.text
+
+
+_STRAIGHT_INTO_THE_TABLE = """
+INSERT INTO hand_payments (payment_id, refund_id, order_id, amount_minor, currency, way, reference, funds, state,
+  recorded_by, recorded_at)
+SELECT :id, refund_id, order_id, 1, currency, 'cash', '1', 'buyer_funds', 'recorded', :by, :now
+FROM refunds WHERE refund_id = :refund
+"""

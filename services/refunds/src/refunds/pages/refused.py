@@ -1,0 +1,112 @@
+"""The forms about a refused refund on a case's page: retry, paid another way, confirm or reject."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import Response
+
+from refunds.api.callers import Caller
+from refunds.api.orders import order_of_case
+from refunds.desk.desk import NotAllowedError
+from refunds.pages.rendering import ShowCase
+from refunds.refused import Payout, RefusedRefunds, store
+from refunds.refused.routes import refusal_in_words
+from refunds.refused.rules import WAYS, RefusedRefund
+from shared.database import Database, Tx
+from shared.ids import uuid7
+from shared.signin.rendering import redirect
+from shared.signin.sessions import Sessions
+from shared.values.money import to_minor
+
+_EVERYBODY = Caller("agent", None)
+
+
+async def panel(tx: Tx, case_id: UUID, who: str) -> dict[str, Any]:
+    """What the page shows of it: `refused` is None where the bank has not refused anything."""
+    refund = await store.read(tx, case_id)
+    history = [] if refund is None else await store.history(tx, case_id)
+    return {
+        "refused": refund,
+        "refused_history": [(row, refusal_in_words(row.refusal or row.decision_refusal)) for row in history],
+        "second_person": _may_decide(refund, who),
+        "ways": WAYS,
+        "fresh_key": uuid7(),
+    }
+
+
+def _may_decide(refund: RefusedRefund | None, who: str) -> bool:
+    action = None if refund is None else refund.open
+    return action is not None and action.accepted and action.decided_by is None and action.requested_by != who
+
+
+def router(database: Database, actions: RefusedRefunds, sessions: Sessions, show: ShowCase) -> APIRouter:
+    """`show` renders the case again with what was wrong."""
+    routes = APIRouter(include_in_schema=False)
+
+    @routes.post("/agents/cases/{case_id}/refund/retry")
+    async def retry(
+        case_id: UUID, request: Request, csrf: Annotated[str, Form()], key: Annotated[UUID, Form()]
+    ) -> Response:
+        session = await sessions.acting(request, csrf)
+        try:
+            async with database.transaction() as tx:
+                order = await order_of_case(tx, case_id, _EVERYBODY)
+                await actions.retry(tx, order.order_id, case_id, key, session.who, request.state.trace)
+        except NotAllowedError as error:
+            return await show(session, case_id, str(error), 409)
+        return redirect(f"/agents/cases/{case_id}#refused")
+
+    @routes.post("/agents/cases/{case_id}/refund/hand-payment")
+    async def record(
+        case_id: UUID,
+        request: Request,
+        csrf: Annotated[str, Form()],
+        key: Annotated[UUID, Form()],
+        amount: Annotated[str, Form(max_length=32)] = "",
+        way: Annotated[str, Form(max_length=40)] = "",
+        reference: Annotated[str, Form(max_length=80)] = "",
+    ) -> Response:
+        session = await sessions.acting(request, csrf)
+        try:
+            async with database.transaction() as tx:
+                order = await order_of_case(tx, case_id, _EVERYBODY)
+                await actions.record_payment(
+                    tx,
+                    order.order_id,
+                    case_id,
+                    key,
+                    session.who,
+                    request.state.trace,
+                    Payout(to_minor(amount), way, reference.strip()),
+                )
+        except NotAllowedError as error:
+            return await show(session, case_id, str(error), 409)
+        return redirect(f"/agents/cases/{case_id}#refused")
+
+    @routes.post("/agents/cases/{case_id}/refund/decision")
+    async def decide(
+        case_id: UUID,
+        request: Request,
+        csrf: Annotated[str, Form()],
+        payment: Annotated[UUID, Form()],
+        decision: Annotated[str, Form(pattern="^(confirm|reject)$")],
+    ) -> Response:
+        session = await sessions.acting(request, csrf)
+        try:
+            async with database.transaction() as tx:
+                order = await order_of_case(tx, case_id, _EVERYBODY)
+                await actions.decide_payment(
+                    tx,
+                    order.order_id,
+                    case_id,
+                    payment,
+                    session.who,
+                    request.state.trace,
+                    confirmed=decision == "confirm",
+                )
+        except NotAllowedError as error:
+            return await show(session, case_id, str(error), 409)
+        return redirect(f"/agents/cases/{case_id}#refused")
+
+    return routes

@@ -1,0 +1,203 @@
+"""The bank refuses a refund: agents retry it or pay it by hand, and it goes out once, also when services are killed."""
+
+import asyncio
+import json
+import signal
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from product.hands import Running
+from product.judge import until
+from product.shop import Order, stubborn
+
+DEATH_SECONDS = 60.0
+OPERATOR_REFUSES = {
+    "target": "operator.download_order",
+    "effect": "refuse",
+    "subjectCode": "8.2.5",
+    "reasonCode": "3.9",
+}
+BANK_REFUSES = {"target": "bank.refund", "effect": "refuse", "code": 123}
+AGENTS = {"anna": "anna-key", "boris": "boris-key"}
+
+
+class Agents:
+    """Two people at refunds' HTTP; they ask again where a service is down."""
+
+    def __init__(self, running: Running, http: httpx.AsyncClient) -> None:
+        self.running = running
+        self.http = http
+
+    async def case(self, order: Order) -> str:
+        answer = await self._call("GET", f"/cases/{order.id}", "anna")
+        return str(answer.json()["cases"][0]["case_id"])
+
+    async def shown(self, case_id: str) -> Any:
+        return (await self._call("GET", f"/cases/{case_id}/refund", "anna")).json()
+
+    async def act(self, case_id: str, path: str, who: str, **body: Any) -> httpx.Response:
+        return await self._call("POST", f"/cases/{case_id}/refund/{path}", who, body)
+
+    async def waits(self, case_id: str, attempts: int) -> None:
+        """Until the bank's refusal of this attempt is known to refunds."""
+
+        async def missing() -> str:
+            shown = await self.shown(case_id)
+            return "" if shown and shown["attempts"] == attempts and not shown["under_way"] else str(shown)
+
+        await until(missing)
+
+    async def accepted(self, case_id: str) -> str:
+        """The payment that payments has taken and that waits for a second person."""
+
+        async def missing() -> str:
+            actions = (await self.shown(case_id))["actions"]
+            return "" if actions and actions[-1]["accepted"] else str(actions)
+
+        await until(missing)
+        return str((await self.shown(case_id))["actions"][-1]["action_id"])
+
+    async def _call(self, method: str, path: str, who: str, body: Any = None) -> httpx.Response:
+        url = f"{self.running.product.url('refunds')}{path}"
+        headers = {"Authorization": f"Bearer {AGENTS[who]}"}
+        return await stubborn(lambda: self.http.request(method, url, headers=headers, json=body))
+
+
+@pytest.fixture
+async def agents(running: Running) -> AsyncIterator[Agents]:
+    refunds = running.product.services["refunds"]
+    before = refunds.environment["AGENT_KEYS"]
+    await refunds.stop()
+    running.product.arm("refunds", AGENT_KEYS=json.dumps(AGENTS))
+    refunds.start()
+    await running.product.ready("refunds")
+    async with httpx.AsyncClient(timeout=10, trust_env=False) as http:
+        yield Agents(running, http)
+    await refunds.stop()
+    running.product.arm("refunds", AGENT_KEYS=before)
+    refunds.start()
+
+
+async def refused(running: Running, agents: Agents) -> tuple[Order, str]:
+    """An order that nobody can deliver, whose money the bank will not return; and its case."""
+    await running.sandbox.faults(OPERATOR_REFUSES, BANK_REFUSES)
+    order = await running.shop.buy("qazaq-esim")
+    await running.judge.statuses([order], "refund_failed")
+    case_id = await agents.case(order)
+    await agents.waits(case_id, 1)
+    await mailed(running, order, ".refused")
+    return order, case_id
+
+
+async def mailed(running: Running, order: Order, kind: str) -> None:
+    """The buyer has this kind of mail, once."""
+
+    async def missing() -> str:
+        mails = await running.sandbox.mails(to=order.buyer.email)
+        ids = {mail["message_id"].strip("<>").partition("@")[0] for mail in mails}
+        return "" if sum(one.endswith(kind) for one in ids) == 1 else f"{kind} is not once in {sorted(ids)}"
+
+    await until(missing)
+
+
+async def dies(running: Running, service: str, point: str) -> None:
+    process = running.product.services[service]
+    assert await process.wait_exit(DEATH_SECONDS), f"{service} never came to {point}"
+    assert process.exit_code == -signal.SIGKILL
+    process.kill()
+    running.product.arm(service)
+    process.start()
+
+
+async def armed(running: Running, service: str, point: str) -> None:
+    process = running.product.services[service]
+    await process.stop()
+    running.product.arm(service, f"{point}=1")
+    process.start()
+    await running.product.ready(service)
+
+
+async def at_the_bank(running: Running, order: Order) -> list[int]:
+    [charge] = await running.judge.charges(order)
+    return [refund["amount"] for refund in charge["refunds"]]
+
+
+async def books(running: Running, order: Order) -> Any:
+    """Payments' ledger of the order, after its own check against the bank and the orders."""
+    keys = json.loads(running.product.services["payments"].environment["AGENT_KEYS"])
+    url = f"{running.product.url('payments')}/orders/{order.id}/ledger"
+    headers = {"Authorization": f"Bearer {next(iter(keys.values()))}"}
+    answer = await stubborn(lambda: running.shop.http.get(url, headers=headers))
+    assert await running.product.query("payments", "SELECT * FROM ledger_imbalances") == []
+    return answer.json()
+
+
+@pytest.mark.parametrize(
+    "point", ["consumer.after_commit", "work.before_call", "work.after_call", "work.before_commit"]
+)
+async def test_a_retry_returns_the_money_once_though_payments_dies(
+    running: Running, agents: Agents, point: str
+) -> None:
+    order, case_id = await refused(running, agents)
+    assert (await agents.act(case_id, "retry", "anna", action_id=str(uuid4()))).status_code == 202
+    await agents.waits(case_id, 2)  # the bank still refuses, and says so
+    await running.judge.statuses([order], "refund_failed")
+    await armed(running, "payments", point)
+    await running.sandbox.replace_faults(OPERATOR_REFUSES)
+    action_id = str(uuid4())
+    for _ in range(2):
+        assert (await agents.act(case_id, "retry", "anna", action_id=action_id)).status_code == 202
+    await dies(running, "payments", point)
+    await running.judge.statuses([order], "refunded")
+    await running.judge.quiet()
+    assert await at_the_bank(running, order) == [order.price]
+    said = await books(running, order)
+    assert (said["paid_out"], said["paid_by_hand"]) == (order.price, 0)
+    await mailed(running, order, ".settled")
+    await mailed(running, order, ".refused")
+
+
+@pytest.mark.parametrize(
+    ("service", "point"),
+    [
+        ("payments", "consumer.before_commit"),
+        ("payments", "consumer.after_commit"),
+        ("payments", "work.after_call"),
+        ("payments", "work.after_commit"),
+        ("refunds", "http.after_commit"),
+    ],
+)
+async def test_what_two_people_paid_by_hand_is_booked_once_though_a_service_dies(
+    running: Running, agents: Agents, service: str, point: str
+) -> None:
+    order, case_id = await refused(running, agents)
+    body = {"payment_id": str(uuid4()), "amount_minor": order.price, "way": "bank_transfer", "reference": "PO 114"}
+    assert (await agents.act(case_id, "hand-payments", "anna", **body)).status_code == 202
+    payment_id = await agents.accepted(case_id)
+    path = f"hand-payments/{payment_id}/decision"
+    assert (await agents.act(case_id, path, "anna", confirmed=True)).status_code == 409
+    await armed(running, service, point)
+    answer = await _beside(dies(running, service, point), agents.act(case_id, path, "boris", confirmed=True))
+    assert answer.status_code == 202
+    await running.judge.statuses([order], "refunded")
+    await running.judge.quiet()
+    assert await at_the_bank(running, order) == []
+    said = await books(running, order)
+    assert (said["paid_out"], said["paid_by_hand"]) == (order.price, order.price)
+    assert (await agents.act(case_id, "retry", "boris", action_id=str(uuid4()))).status_code == 409
+    for kind in (".refused", ".settled"):
+        await mailed(running, order, kind)
+    receipts = await running.product.query(
+        "payments", "SELECT kind FROM receipts WHERE order_id = %s::uuid AND issued_at IS NOT NULL", order.id
+    )
+    assert sorted(row[0] for row in receipts) == ["sale", "sale_return"]
+
+
+async def _beside(death: Any, action: Any) -> httpx.Response:
+    _, answer = await asyncio.gather(death, action)
+    result: httpx.Response = answer
+    return result
