@@ -21,6 +21,10 @@ FROM attempts a JOIN payment_orders o USING (order_id) WHERE o.buyer_id = :buyer
 SELECT order_id, refund_id, amount_minor, currency, state, approved_at, ended_at FROM refunds
 WHERE buyer_id = :buyer ORDER BY approved_at
 """,
+    "payments_by_hand": """
+SELECT h.order_id, h.refund_id, h.amount_minor, h.currency, h.way, h.reference, h.state, h.recorded_at
+FROM hand_payments h JOIN refunds r USING (refund_id) WHERE r.buyer_id = :buyer ORDER BY h.recorded_at, h.payment_id
+""",
     "receipts": """
 SELECT order_id, kind, amount_minor, currency, check_number, ticket_url FROM receipts WHERE buyer_id = :buyer
 ORDER BY receipt_id

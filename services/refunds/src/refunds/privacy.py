@@ -28,6 +28,11 @@ WHERE buyer_id = :buyer ORDER BY paid_at, order_id
 SELECT c.case_id, c.order_id, c.ground, c.channel, c.requested_at, c.verdict, c.policy, c.amount_minor, c.currency
 FROM cases c JOIN order_facts f USING (order_id) WHERE f.buyer_id = :buyer ORDER BY c.requested_at, c.case_id
 """,
+    "refund_actions": """
+SELECT a.case_id, a.kind, a.requested_at, a.amount_minor, a.currency, a.way, a.reference, a.ended_at
+FROM refund_actions a JOIN order_facts f USING (order_id) WHERE f.buyer_id = :buyer
+ORDER BY a.requested_at, a.action_id
+""",
     "notes": "SELECT case_id, at, kind, text FROM notes WHERE buyer_id = :buyer ORDER BY at, note_id",
     "claims": """
 SELECT order_id, reference, channel, received_at, answer_by, answered_at FROM claims WHERE buyer_id = :buyer

@@ -163,6 +163,8 @@ class Bot:
         told = _told(case.explanation, case.verdict, language)
         if case.settled_at is not None:
             told = [say("settled", language)]
+        elif case.refused_at is not None:
+            told.append(say("bank_refused", language))
         return "\n\n".join([say("status", language, case=str(case.case_id)), *told])
 
     async def _appeal(self, tx: Tx, heard: Heard, words: str, language: str) -> str:

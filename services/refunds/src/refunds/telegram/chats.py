@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from refunds.desk.records import FAILED
 from refunds.telegram.conversation import State
 from refunds.telegram.tables import telegram_cases, telegram_chats, telegram_updates
 from shared.database import Database, Tx
@@ -27,8 +28,8 @@ _KEEP = """
 ON CONFLICT (chat_key) DO UPDATE
 SET sealed = EXCLUDED.sealed, updated_at = EXCLUDED.updated_at, keep_until = EXCLUDED.keep_until
 """
-_LAST = """
-SELECT c.case_id, c.order_id, c.verdict, c.explanation, c.closed_as, r.settled_at
+_LAST = f"""
+SELECT c.case_id, c.order_id, c.verdict, c.explanation, c.closed_as, r.settled_at, {FAILED} AS refused_at
 FROM telegram_cases t JOIN cases c USING (case_id) LEFT JOIN refund_outcomes r ON r.refund_id = c.refund_id
 WHERE t.chat_key = :key ORDER BY t.opened_at DESC, c.case_id DESC LIMIT 1
 """

@@ -61,6 +61,12 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "ru": "Это обращение уже у нас: {case}. То, что вы прислали, добавлено к нему.",
     },
     "status": {"en": "Request {case}:", "ru": "Обращение {case}:"},
+    "bank_refused": {
+        "en": "The bank has refused the refund; the money has not left yet. One of our people has the bank asked "
+        "again, or pays you another way. You need not do anything.",
+        "ru": "Банк отклонил возврат, деньги ещё не отправлены. Наш сотрудник обратится в банк ещё раз или выплатит "
+        "деньги другим способом. Делать ничего не нужно.",
+    },
     "settled": {"en": "The refund has been made.", "ru": "Возврат выполнен."},
     "nothing_open": {
         "en": "There is no request of yours here. /start begins one.",
