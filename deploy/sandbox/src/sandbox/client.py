@@ -156,6 +156,10 @@ class SandboxClient:
         """operator, profile_types, stock, allowances, progress_url, push_url, push_secret."""
         return await self._call("PUT", "/control/operator/catalogue", changes)
 
+    async def operator_behaviour(self, **changes: Any) -> JsonObject:
+        """How an operator behaves (README.md): `feed="silent"` knows nothing. `afresh`: as its documents say again."""
+        return await self._call("PUT", "/control/operator/behaviour", changes)
+
     async def phone(self, iccid: str, *points: int | str, **more: Any) -> JsonObject:
         """The phone reaches notification points: 3 downloaded, 4 installed, 5 deleted."""
         return await self._call("POST", "/control/operator/phone", {"iccid": iccid, "points": list(points), **more})
@@ -190,7 +194,10 @@ class SandboxClient:
         return await self._call("GET", "/control/ledger/airalo")
 
     async def airalo(self, **changes: Any) -> JsonObject:
-        """stock, credit, maintenance, refunds (approve, manual, deny), suspended, nested, forget_tokens."""
+        """stock, credit, maintenance, refunds (approve, manual, deny), suspended, nested, forget_tokens.
+
+        And how it spells: filler, apn, confirmation, fails, status_word, sim_fields, order_fields, usage_fields, empty.
+        """
         return await self._call("PUT", "/control/airalo/behaviour", changes)
 
     async def airalo_sim(self, iccid: str, **changes: Any) -> JsonObject:

@@ -5,15 +5,14 @@ from typing import Any, Literal
 from fastapi import APIRouter, HTTPException, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from sandbox.airalo.behaviour import Spelling
 from sandbox.airalo.ledger import SimStatus
 from sandbox.airalo.wire import expiry
 from sandbox.stands import Stands
 
 
-class Behaviour(BaseModel):
-    """What changes from now on."""
-
-    model_config = ConfigDict(extra="forbid")
+class Behaviour(Spelling):
+    """What changes from now on, and how it is spelled."""
 
     stock: dict[str, int] | None = None
     credit: bool | None = None
@@ -60,6 +59,8 @@ def _behaviour_route(router: APIRouter, stands: Stands) -> None:
         for name in ("stock", "credit", "maintenance", "nested"):
             if (value := getattr(request, name)) is not None:
                 setattr(airalo, name, value)
+        spelled = request.model_dump(exclude_unset=True, include=set(Spelling.model_fields))
+        airalo.spelling = Spelling.model_validate(airalo.spelling.model_dump() | spelled)
         if request.refunds is not None:
             airalo.decide_refunds(request.refunds)
         if request.suspended is not None:

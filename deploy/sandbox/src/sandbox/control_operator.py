@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sandbox.ledger import CamelModel
 from sandbox.smdp.api import PRIMARY, Operator
+from sandbox.smdp.behaviour import Behaviour
 from sandbox.smdp.ledger import Profile
 from sandbox.smdp.phone import Step
 from sandbox.stands import Stands
@@ -25,6 +26,13 @@ class CatalogueChange(BaseModel):
     progress_url: str | None = None
     push_url: str | None = None
     push_secret: str | None = None
+
+
+class BehaviourChange(Behaviour):
+    """How an operator behaves from now on. What is left out stays; `afresh`: is as documented again."""
+
+    operator: str = PRIMARY
+    afresh: bool = False
 
 
 class OfProfile(CamelModel, extra="forbid"):
@@ -74,6 +82,7 @@ class UsagePush(OfProfile):
 def operator_routes(router: APIRouter, stands: Stands) -> None:
     """Add the routes below /operator."""
     _catalogue_route(router, stands)
+    _behaviour_route(router, stands)
     _phone_routes(router, stands)
 
 
@@ -98,6 +107,16 @@ def _catalogue_route(router: APIRouter, stands: Stands) -> None:
             "progress_url": phone.progress_url,
             "push_url": phone.push_url,
         }
+
+
+def _behaviour_route(router: APIRouter, stands: Stands) -> None:
+    @router.put("/operator/behaviour")
+    async def change_behaviour(request: BehaviourChange) -> dict[str, Any]:
+        phone = operator_of(stands, request.operator).phone
+        before = Behaviour() if request.afresh else phone.behaviour
+        changes = request.model_dump(exclude_unset=True, exclude={"operator", "afresh"})
+        phone.behaviour = Behaviour.model_validate(before.model_dump() | changes)
+        return phone.behaviour.model_dump()
 
 
 def _phone_routes(router: APIRouter, stands: Stands) -> None:

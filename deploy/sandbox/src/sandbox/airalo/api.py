@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sandbox.airalo import wire
+from sandbox.airalo.behaviour import Spelling
 from sandbox.airalo.ledger import AiraloLedger, Order, Sim
 from sandbox.airalo.limits import Limits
 from sandbox.airalo.webhooks import AiraloWebhooks
@@ -41,6 +42,7 @@ class Airalo:
         self.maintenance = False
         self.refunds = "approve"
         self.nested = True
+        self.spelling = Spelling()
         self._tokens.clear()
         self._usage.clear()
         self.limits.clear()
@@ -115,7 +117,7 @@ class Airalo:
         if wrong is not None:
             return wrong
         order, sims = self._sell(body, None)
-        return wire.success(self._document(order, sims))
+        return wire.success(self._told(order, sims))
 
     async def _async(self, call: Call) -> Reply:
         turned_away = self._turned_away(call)
@@ -143,7 +145,7 @@ class Airalo:
             told |= Call("", "", (), "", {}, wrong.body).json() or {}
         else:
             order, sims = self._sell(body, request_id)
-            document = self._document(order, sims)
+            document = self._told(order, sims)
             told |= {"data": document, "meta": {"message": "success"}} if self.nested else document
         if url:
             self.webhooks.announce(request_id, url, str(body.get("description") or ""), told)
@@ -168,6 +170,9 @@ class Airalo:
         if package in self.stock:
             self.stock[package] -= quantity
         order = self._new_order("sim", body, quantity, request_id)
+        if order.status == "failed":
+            self.ledger.record(order)
+            return order, []
         total, days = self._package()
         sims = [
             Sim(
@@ -195,6 +200,7 @@ class Airalo:
             package_id=str(body["package_id"]),
             quantity=quantity,
             description=str(body.get("description") or ""),
+            status="failed" if self.spelling.fails else "completed",
             created_at=at,
             request_id=request_id,
         )
@@ -212,15 +218,19 @@ class Airalo:
 
     def _listed(self, order: Order, included: set[str]) -> dict[str, Any]:
         sims = [sim for iccid in order.iccids if (sim := self.ledger.sims.get(iccid))]
-        document = self._document(order, sims)
+        document = wire.order_document(order, sims, self._settings.airalo_smdp_address, self._package())
         if "sims" not in included:
             document.pop("sims", None)
         if "status" in included:
             document["status"] = {"name": order.status.title(), "slug": order.status}
-        return document
+        return self.spelling.order(document)
 
-    def _document(self, order: Order, sims: list[Sim]) -> dict[str, Any]:
-        return wire.order_document(order, sims, self._settings.airalo_smdp_address, self._package())
+    def _told(self, order: Order, sims: list[Sim]) -> dict[str, Any]:
+        """An order as the answer to its request tells it; a status only where it failed."""
+        document = wire.order_document(order, sims, self._settings.airalo_smdp_address, self._package())
+        if order.status != "completed":
+            document["status"] = {"name": order.status.title(), "slug": order.status}
+        return self.spelling.order(document)
 
     def _package(self) -> tuple[int, int]:
         return self._settings.allowance_bytes // 2**20, self._settings.allowance_days
@@ -235,11 +245,14 @@ class Airalo:
             return wire.problem(73)
         order = self._new_order("topup", body, 1, None)
         order.iccids = [sim.iccid]
+        if order.status == "failed":
+            self.ledger.record(order)
+            return wire.success(self._told(order, []))
         total, days = self._package()
         sim.total += total
         sim.validity += days
         self.ledger.record(order, sim)
-        return wire.success(self._document(order, []))
+        return wire.success(self._told(order, []))
 
     # --- eSIMs ----------------------------------------------------------------------------------------------------
 
@@ -247,7 +260,7 @@ class Airalo:
         sim = self.ledger.sims.get(call.args[0])
         if sim is None:
             return wire.message(404, "The requested eSIM was not found.")
-        return wire.success(wire.sim_document(sim, self._settings.airalo_smdp_address))
+        return wire.success(self.spelling.sim(wire.sim_document(sim, self._settings.airalo_smdp_address)))
 
     def _usage_of(self, call: Call, _body: dict[str, Any]) -> Reply:
         """Cached for 20 minutes, and 10 calls a minute for each ICCID."""
@@ -260,7 +273,7 @@ class Airalo:
         known = self._usage.get(iccid)
         if known is None or self.limits.time() - known[0] >= self._settings.airalo_usage_cache_seconds:
             self._usage[iccid] = known = (self.limits.time(), wire.usage_document(sim))
-        return wire.success(known[1])
+        return wire.success(self.spelling.usage(known[1]))
 
     def _refund(self, _call: Call, body: dict[str, Any]) -> Reply:
         """A request, not a refund: control says whether it is granted."""

@@ -9,6 +9,8 @@ from sandbox.exchange import Call, Handler, Reply, play
 from sandbox.faults import FaultBook, Rule, Target
 from sandbox.front import Route
 from sandbox.settings import Settings
+from sandbox.smdp.behaviour import Behaviour
+from sandbox.smdp.behaviour import Function as FunctionName
 from sandbox.smdp.es2plus import Catalogue, Es2Plus, FailedError
 from sandbox.smdp.ledger import FunctionCall, OperatorLedger, Profile
 from sandbox.smdp.phone import Phone
@@ -24,7 +26,7 @@ Function = Callable[[dict[str, Any]], tuple[Profile, dict[str, Any]]]
 
 @dataclass(frozen=True, slots=True)
 class _Served:
-    name: str
+    name: FunctionName
     target: Target
     function: Function
 
@@ -71,6 +73,7 @@ class Operator:
         """Only the first operator sells the types and tells the address of the settings."""
         settings, catalogue = self._settings, self.catalogue
         self.phone.pushes.clear()
+        self.phone.behaviour = Behaviour()
         catalogue.types = frozenset(settings.profile_types) if self.name == PRIMARY else frozenset()
         catalogue.stock, catalogue.allowances = {}, {}
         catalogue.allowance = (settings.allowance_bytes, settings.allowance_days)
@@ -113,7 +116,9 @@ class Operator:
             return _failed(failed)
         profile.calls.append(FunctionCall(at=now(), function=served.name, call_id=call_id, status="Executed-Success"))
         self.ledger.record(profile)
-        return Reply.of(200, {"header": _status("Executed-Success"), **answer}, _HEADERS)
+        behaviour = self.phone.behaviour
+        told = behaviour.answer(served.name, {"header": _status(behaviour.executed), **answer})
+        return Reply.of(200, told, _HEADERS)
 
     def _note(self, function: str, call_id: str, request: dict[str, Any], failed: FailedError) -> None:
         iccid = request.get("iccid")
@@ -136,10 +141,11 @@ class Operator:
         iccid = call.args[0]
 
         def perform() -> Reply:
-            profile = self.ledger.get(iccid)
-            if profile is None:
+            profile, behaviour = self.ledger.get(iccid), self.phone.behaviour
+            if profile is None or behaviour.feed == "none":
                 return Reply.of(404, {"code": 404, "message": "no such ICCID"})
-            return Reply.of(200, usage_document(profile, f"sandbox-{self.name}"))
+            document = usage_document(profile, f"sandbox-{self.name}")
+            return Reply.of(200, behaviour.feed_document(document, profile.reserved_at))
 
         def refuse(rule: Rule) -> Reply:
             body = {"code": rule.code or 404, "message": rule.message or "no such ICCID"}

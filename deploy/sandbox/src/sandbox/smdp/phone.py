@@ -17,10 +17,10 @@ import httpx
 from sandbox.clock import now
 from sandbox.exchange import overlay
 from sandbox.outward import new_client
+from sandbox.smdp.behaviour import Behaviour
 from sandbox.smdp.es2plus import FailedError, on_wire
 from sandbox.smdp.ledger import ON_A_DEVICE, InstallState, OperatorLedger, Profile
 from sandbox.smdp.top_ups import later
-from sandbox.smdp.wire import PROTOCOL
 
 Step = Literal["download", "install", "enable", "disable", "delete"]
 Signature = Literal["genuine", "wrong", "missing"]
@@ -59,6 +59,7 @@ class Phone:
     progress_url: str = ""
     push_url: str = ""
     push_secret: str = ""
+    behaviour: Behaviour = field(default_factory=Behaviour)
     pushes: dict[str, Push] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -115,7 +116,7 @@ class Phone:
         self, profile: Profile, *, fields: dict[str, Any] | None = None, signature: Signature = "genuine", url: str = ""
     ) -> int | None:
         """Tell the shop the usage; the answer's HTTP status. `fields` are written over it before it is signed."""
-        body = json.dumps(overlay(push_document(profile), fields or {})).encode()
+        body = json.dumps(overlay(self.behaviour.push_document(push_document(profile)), fields or {})).encode()
         headers = {"content-type": "application/json"}
         if signature != "missing":
             secret = self.push_secret if signature == "genuine" else f"not-{self.push_secret}"
@@ -141,8 +142,10 @@ class Phone:
         url: str,
         more: dict[str, Any],
     ) -> int | None:
-        body = overlay(_notification(profile, point, eid, failure), more)
-        headers = {"content-type": "application/json", "x-admin-protocol": PROTOCOL}
+        body = overlay(self.behaviour.notification(_notification(profile, point, eid, failure)), more)
+        headers = {"content-type": "application/json"}
+        if self.behaviour.protocol:
+            headers["x-admin-protocol"] = self.behaviour.protocol
         return await self._post(url or self.progress_url, json.dumps(body).encode(), headers)
 
     async def _post(self, url: str, body: bytes, headers: dict[str, str]) -> int | None:
