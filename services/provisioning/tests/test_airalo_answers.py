@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provisioning.domain import airalo
-from provisioning.domain.airalo import Notice, Order, Sim
+from provisioning.domain.airalo import Notice, Order
+from provisioning.domain.fields import Odd
 from provisioning.domain.operator import Made, NotNow, Refused, Unknown
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -27,28 +28,114 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 )
 
 
+def sim(**fields: Any) -> airalo.Sim | None:
+    data = {"id": 1, "description": "7", "sims": [SIM | fields]}
+    order = airalo.read_order(json.dumps({"data": data}).encode(), set())
+    assert order is not None
+    return order.sims[0] if order.sims else None
+
+
 @pytest.mark.parametrize("leave_out", [{"qrcode"}, {"lpa", "matching_id"}, set()])
 def test_the_code_is_read_from_whatever_holds_it(leave_out: set[str]) -> None:
-    sim = Sim.model_validate({name: value for name, value in SIM.items() if name not in leave_out})
-    assert sim.made() == Made("lpa.airalo.com", "TEST", None, SIM["iccid"])
+    found = sim(**dict.fromkeys(leave_out))
+    assert found is not None
+    assert found.made == Made("lpa.airalo.com", "TEST", None, SIM["iccid"])
 
 
-@pytest.mark.parametrize("qrcode", [None, "", "LPA:2$a$b", "LPA:1$$b", "LPA:1$a$", "https://x"])
-def test_a_code_that_is_none(qrcode: str | None) -> None:
-    assert Sim(iccid=SIM["iccid"], qrcode=qrcode).made() is None
+@pytest.mark.parametrize("qrcode", [None, "", "LPA:2$a$b", "LPA:1$$b", "LPA:1$a$", "https://x", "LPA:1$a$b\x00", 7, {}])
+def test_a_code_that_is_none(qrcode: object) -> None:
+    found = sim(qrcode=qrcode, lpa=None, matching_id=None)
+    assert found is not None
+    assert found.made is None
+
+
+@pytest.mark.parametrize(
+    ("tail", "confirmation_code", "asks", "oid"),
+    [("", None, False, None), ("$$1", None, True, None), ("$1.3.6.1$1", "77", True, "1.3.6.1"), ("", 77, True, None)],
+)
+def test_the_flag_of_a_confirmation_code_is_kept(tail: str, confirmation_code: Any, asks: bool, oid: str) -> None:
+    found = sim(qrcode=f"LPA:1$lpa.airalo.com$TEST{tail}", confirmation_code=confirmation_code)
+    assert found is not None
+    assert found.made is not None
+    assert (found.made.asks_confirmation_code, found.made.oid) == (asks, oid)
+    assert found.made.confirmation_code == (str(confirmation_code) if confirmation_code else None)
+
+
+@pytest.mark.parametrize(
+    ("fields", "apn"),
+    [
+        ({"apn_value": "singleall"}, "singleall"),
+        ({"apn_value": None}, None),
+        ({"apn": {"ios": {"apn_type": "automatic"}, "android": {"apn_type": "manual", "apn_value": "web"}}}, "web"),
+        ({"apn": {"ios": {"apn_value": "web"}, "android": {"apn_value": "web"}}, "apn_value": "old"}, "web"),
+        ({"apn": {"ios": {"apn_value": "one"}, "android": {"apn_value": "two"}}}, "one (iOS), two (Android)"),
+        ({"apn": {"ios": {"apn_value": None}, "android": []}, "apn_value": "old"}, "old"),
+        ({"apn": "plain"}, "plain"),
+        ({"apn": [], "apn_value": "a\x00b"}, "ab"),
+    ],
+)
+def test_access_points_may_differ_by_system(fields: dict[str, Any], apn: str | None) -> None:
+    found = sim(**fields)
+    assert found is not None
+    assert found.made is not None
+    assert found.made.apn == apn
+
+
+@pytest.mark.parametrize("iccid", ["8997212330099025334F", "8997212330099025334f", 8997212330099025334])
+def test_a_filled_up_iccid_is_the_iccid(iccid: object) -> None:
+    found = sim(iccid=iccid)
+    assert found is not None
+    assert found.iccid == SIM["iccid"]
 
 
 def test_only_the_very_description_is_ours_and_the_oldest_counts() -> None:
     orders = [
-        Order(id=4, description="10000001"),
+        Order(id=4, description="10000001", type="sim"),
         Order(id=3, description="10000001"),
         Order(id=2, description="10000001", type="topup"),
-        Order(id=1, description="110000001"),
+        Order(id=1, description="110000001", type="sim"),
+        Order(id=0, description="10000001", type="sim", status="failed"),
     ]
     found = airalo.ours(orders, "10000001", "sim")
     assert found is not None
     assert found.id == 3
     assert airalo.ours(orders, "1000000", "sim") is None
+
+
+def test_one_unreadable_order_does_not_cost_the_list() -> None:
+    odd: Odd = set()
+    data = [
+        {"id": 1, "description": "7", "sims": [SIM | {"iccid": "secret"}, "x", SIM]},
+        {"id": 2, "description": {}},
+        5,
+    ]
+    listed = airalo.read_orders(json.dumps({"data": data}).encode(), odd)
+    assert listed is not None
+    assert (len(listed.orders), listed.shown, listed.complete) == (1, 3, False)
+    assert [one.iccid for one in listed.orders[0].sims] == [SIM["iccid"]]
+    assert odd == {"airalo.data.sims.iccid", "airalo.data.description"}
+    empty = airalo.read_orders(b'{"data": []}', set())
+    assert empty is not None
+    assert (empty.orders, empty.complete) == ((), True)
+
+
+@pytest.mark.parametrize(
+    ("status", "sims", "failed", "completed"),
+    [
+        ({"slug": "completed"}, [SIM], False, True),
+        ({"slug": "failed"}, [], True, False),
+        ({"slug": "Failed"}, [SIM], False, False),
+        ("failed", [], True, False),
+        ({"slug": "in_review"}, [], False, False),
+        (None, [], False, True),
+        ([], [], False, True),
+    ],
+)
+def test_how_an_order_stands(status: object, sims: list[Any], failed: bool, completed: bool) -> None:
+    data = {"id": 1, "description": "7", "sims": sims, "status": status}
+    order = airalo.read_order(json.dumps({"data": data}).encode(), set())
+    assert order is not None
+    assert (order.failed, order.completed, order.refunded) == (failed, completed, False)
 
 
 @pytest.mark.parametrize(
@@ -60,17 +147,20 @@ def test_only_the_very_description_is_ours_and_the_oldest_counts() -> None:
         (422, {"data": {"quantity": "x"}, "meta": {}}, Refused),
         (429, {}, NotNow),
         (403, {}, NotNow),
+        (422, {"code": "33"}, Refused),
+        (422, {"code": {"odd": 1}, "reason": "no stock"}, Unknown),
+        (422, {"code": 33, "reason": ["odd"]}, Refused),
         (500, {}, Unknown),
         (502, {"code": 33, "reason": "x"}, Unknown),
     ],
 )
 def test_refusals(status: int, body: dict[str, Any], kind: type) -> None:
-    assert isinstance(airalo.refusal(status, json.dumps(body).encode()), kind)
+    assert isinstance(airalo.refusal(status, json.dumps(body).encode(), set()), kind)
 
 
 def usage(**fields: Any) -> airalo.UsageAnswer:
     data = {"remaining": 767, "total": 2048, "expired_at": None, "is_unlimited": False, "status": "ACTIVE"} | fields
-    found = airalo.read_usage(json.dumps({"data": data}).encode(), NOW)
+    found = airalo.read_usage(json.dumps({"data": data}).encode(), NOW, set())
     assert found is not None
     return found
 
@@ -99,16 +189,54 @@ def test_states(status: str, install: str, ended: bool) -> None:
     assert (found.install.observed_at is None) == (install == "unknown")
 
 
-@pytest.mark.parametrize("fields", [{"status": "UNKNOWN"}, {"is_unlimited": True}, {"total": None}])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"status": "UNKNOWN"},
+        {"is_unlimited": True},
+        {"is_unlimited": "perhaps"},
+        {"total": None},
+        {"total": 0, "remaining": 0},
+        {"total": 2**60},
+        {"total": -5},
+        {"remaining": None},
+        {"remaining": 4096},
+        {"remaining": -1},
+        {"remaining": "much"},
+    ],
+)
 def test_unknown_is_never_zero(fields: dict[str, Any]) -> None:
-    assert usage(**fields).report.usage.used_bytes is None
+    found = usage(**fields)
+    assert found.report.usage.used_bytes is None
+    assert found.install.state in ("enabled", "unknown")
+
+
+def test_a_plan_that_is_used_up_has_been_used_also_where_no_number_says_so() -> None:
+    assert usage(status="FINISHED", is_unlimited=True).report.first_used_at == NOW
+    assert usage(status="EXPIRED", is_unlimited=True).report.first_used_at is None
+
+
+@pytest.mark.parametrize("data", [[], {}, None, "x", {"status": "PAUSED"}, {"status": 7}])
+def test_an_answer_that_says_nothing_is_unknown_not_unused(data: object) -> None:
+    found = airalo.read_usage(json.dumps({"data": data}).encode(), NOW, set())
+    assert found is not None
+    assert (found.install.state, found.report.usage.used_bytes, found.in_use) == ("unknown", None, False)
+
+
+def test_a_status_that_is_new_leaves_the_numbers() -> None:
+    odd: Odd = set()
+    data = {"remaining": 1024, "total": 2048, "is_unlimited": False, "status": "PAUSED"}
+    found = airalo.read_usage(json.dumps({"data": data}).encode(), NOW, odd)
+    assert found is not None
+    assert (found.install.state, found.report.usage.used_bytes, found.in_use) == ("unknown", 2**30, True)
+    assert odd == {"airalo.data.status"}
 
 
 @settings(deadline=None)
 @given(st.integers(0, 10**6), st.integers(0, 10**6))
 def test_nothing_is_used_twice_or_less_than_nothing(remaining: int, total: int) -> None:
     used = usage(remaining=remaining, total=total).report.usage.used_bytes
-    assert used == max(0, total - remaining) * 2**20
+    assert used == ((total - remaining) * 2**20 if total > 0 and remaining <= total else None)
 
 
 @pytest.mark.parametrize(
@@ -119,20 +247,23 @@ def test_nothing_is_used_twice_or_less_than_nothing(remaining: int, total: int) 
         ({"data": {"request_id": "r", "description": "7"}}, Notice("r", "7", None)),
         ({"request_id": "r", "code": "33", "reason": "no stock"}, Notice("r", None, 33)),
         ({"request_id": "r", "code": "20230227-009666", "description": "7"}, Notice("r", "7", None)),
-        ({"request_id": 5}, None),
+        ({"request_id": 5}, Notice("5", None, None)),
+        ({"request_id": "r", "code": 2**40, "reason": "new"}, Notice("r", None, None)),
+        ({"request_id": "r", "data": [], "description": {}}, Notice("r", None, None)),
+        ({"request_id": "r\x00"}, None),
         ({}, None),
         ([], None),
         ("text", None),
     ],
 )
 def test_webhooks_of_any_shape(value: Any, notice: Notice | None) -> None:
-    assert airalo.read_notice(value) == notice
+    assert airalo.read_notice(json.dumps(value).encode(), set()) == notice
 
 
 @settings(deadline=None)
 @given(VALUES)
 def test_no_webhook_is_too_odd(value: Any) -> None:
-    found = airalo.read_notice(value)
+    found = airalo.read_notice(json.dumps(value).encode(), set())
     assert found is None or found.request_id
 
 
@@ -140,8 +271,8 @@ def test_no_webhook_is_too_odd(value: Any) -> None:
 @given(st.binary())
 def test_no_answer_is_too_odd(body: bytes) -> None:
     for read in (airalo.read_order, airalo.read_orders, airalo.read_accepted, airalo.read_token, airalo.read_refund):
-        assert read(body) is None
-    assert airalo.read_usage(body, NOW) is None
+        assert read(body, set()) is None
+    assert airalo.read_usage(body, NOW, set()) is None
 
 
 @settings(deadline=None)

@@ -4,40 +4,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioning.domain.activation import activation_code
-from provisioning.domain.identifiers import (
-    RangeExhaustedError,
-    check_digit,
-    check_prefix,
-    from_the_wire,
-    iccid,
-    is_luhn_valid,
-    new_matching_id,
-    on_the_wire,
-)
+from provisioning.domain.identifiers import RangeExhaustedError, check_prefix, iccid, new_matching_id
+from shared.values.iccid import luhn_valid, on_the_wire, read
 
 PREFIX = "8999702"
 LAST = 10**11 - 1
-
-
-def test_check_digits() -> None:
-    assert check_digit("7992739871") == "3"  # the example that every description of the Luhn formula uses
-    assert check_digit("898831234567890123") == str(-_sum("898831234567890123") % 10)
-
-
-def _sum(digits: str) -> int:
-    """The definition, another way round: every second digit from the right, doubled, with its digits added."""
-    doubled = [sum(divmod(2 * int(digit), 10)) for digit in digits[-1::-2]]
-    return sum(doubled) + sum(int(digit) for digit in digits[-2::-2])
 
 
 @given(st.integers(0, LAST))
 def test_iccids_are_19_digits_in_our_range_with_a_valid_check_digit(serial: int) -> None:
     made = iccid(PREFIX, serial)
     assert re.fullmatch(PREFIX + r"[0-9]{12}", made)
-    assert is_luhn_valid(made)
+    assert luhn_valid(made)
     assert int(made[len(PREFIX) : -1]) == serial
-    assert from_the_wire(on_the_wire(made)) == made
+    assert read(on_the_wire(made)) == made
     assert len(on_the_wire(made)) == 20
 
 
@@ -45,7 +25,7 @@ def test_iccids_are_19_digits_in_our_range_with_a_valid_check_digit(serial: int)
 def test_one_wrong_digit_is_noticed(serial: int, place: int, by: int) -> None:
     made = iccid(PREFIX, serial)
     wrong = made[:place] + str((int(made[place]) + by) % 10) + made[place + 1 :]
-    assert not is_luhn_valid(wrong)
+    assert not luhn_valid(wrong)
 
 
 @given(st.lists(st.integers(0, LAST), unique=True, max_size=50))
@@ -68,10 +48,3 @@ def test_matching_ids_are_long_and_never_the_same() -> None:
     made = {new_matching_id() for _ in range(1000)}
     assert len(made) == 1000
     assert all(re.fullmatch(r"[0-9A-Z]{26}", one) for one in made)
-
-
-def test_activation_codes() -> None:
-    assert activation_code("smdp.example", "ABC") == "LPA:1$smdp.example$ABC"
-    assert activation_code("smdp.example", "ABC", confirmation_code=True) == "LPA:1$smdp.example$ABC$$1"
-    with pytest.raises(ValueError, match="separator"):
-        activation_code("smdp$example", "ABC")

@@ -109,13 +109,13 @@ def test_what_was_deleted_had_been_installed() -> None:
         (said(2, install="installed", eid=EID), said(3, install="enabled", eid=OTHER_EID), Verdict.OTHER_DEVICE),
         (said(2, install="installed", eid=EID), said(3, eid=OTHER_EID, failed=True), Verdict.OTHER_DEVICE),
         (said(2, install="released"), said(3, eid=EID, failed=True), Verdict.FAILED_STEP),
-        (said(2, install="released"), said(3, install="installed", eid=EID[:-1] + "1"), Verdict.BAD_EID),
-        (said(2, install="released"), said(3, install="installed", eid="12"), Verdict.BAD_EID),
+        (said(2, install="released"), said(3, install="installed", eid=EID[:-1] + "1"), Verdict.APPLIED),
+        (said(2, install="released"), said(3, install="installed", eid="12"), Verdict.APPLIED),
         (said(2), said(72.2, install="installed"), Verdict.FUTURE),
-        (said(2), said(3, used_bytes=1, first_use_at=at(80)), Verdict.FUTURE),
+        (said(2), said(3, used_bytes=1, first_use_at=at(80)), Verdict.APPLIED),  # it was used, some time
         (said(2), said(72.05, install="installed"), Verdict.APPLIED),  # within the tolerance
         (said(2), said(-1, install="installed"), Verdict.IMPLAUSIBLE),
-        (said(2), said(3, used_bytes=1, first_use_at=at(-300)), Verdict.IMPLAUSIBLE),
+        (said(2), said(3, used_bytes=1, first_use_at=at(-300)), Verdict.APPLIED),
         (said(2), said(3, install="released", install_since=at(-300)), Verdict.APPLIED),  # from the pool
     ],
 )  # fmt: skip
@@ -156,6 +156,25 @@ def test_the_later_end_of_the_plan_counts() -> None:
     assert told(said(1, install="enabled", ends_at=at(2000))).plan_ends_at(30) == at(2000)
     assert told(said(1, install="enabled", ends_at=at(2))).plan_ends_at(30) == at(1) + timedelta(days=30)
     assert told(said(1, ends_at=at(2))).plan_ends_at(30) == at(2)
+
+
+def test_a_moment_that_cannot_be_costs_nothing_beside_it() -> None:
+    facts = told(said(3, install="enabled", install_since=at(200), used_bytes=7, usage_at=at(-99), first_use_at=at(99)))
+    assert (facts.install.state, facts.usage.used_bytes) == ("enabled", 7)
+    assert (facts.installed_at, facts.first_use_at, facts.usage.observed_at) == (at(3), at(3), at(3))
+
+
+def test_a_device_that_is_none_takes_no_profile() -> None:
+    facts = told(said(1, install="installed", eid="8" * 32), said(2, install="enabled", eid=EID))
+    assert (facts.eid, facts.install.state, facts.installed_at) == (EID, "enabled", at(1))
+
+
+def test_a_number_beyond_all_plans_that_was_stored_stands_in_nobodys_way() -> None:
+    stored = {"used_bytes": 2**70, "usage_source": "feed", "usage_at": at(1).isoformat(), "total_bytes": 2**70}
+    known = Known.model_validate({"by_device": {"": stored}})
+    assert (known.facts.usage.used_bytes, known.facts.usage.observed_at, known.facts.usage.total_bytes) == (None,) * 3
+    after, verdict = judge(known, said(2, used_bytes=5, total_bytes=9), now=NOW, sold_at=SOLD, skew=SKEW)
+    assert (verdict, after.facts.usage.used_bytes, after.facts.usage.total_bytes) == (Verdict.APPLIED, 5, 9)
 
 
 moments = st.integers(-3, 80).map(at)

@@ -25,6 +25,7 @@ from provisioning.domain.operator import (
     UsageReport,
 )
 from provisioning.domain.operator_settings import OperatorSettings
+from provisioning.not_understood import NotUnderstood
 from sandbox.testing import RunningSandbox, running_sandbox
 from shared.clock import SystemClock
 from shared.database import Database
@@ -41,7 +42,9 @@ def _operator(url: str, **changes: Any) -> Es2PlusOperator:
     )
     tracing = Tracing("test", exporters=(), ratio=0.0)
     database = Database("postgresql+psycopg://nobody@127.0.0.1:1/none")  # never connected to
-    return Es2PlusOperator(settings, Tools(tracing, calls_counter(CollectorRegistry()), SystemClock(), database))
+    registry = CollectorRegistry()
+    tools = Tools(tracing, calls_counter(registry), SystemClock(), database, NotUnderstood(registry))
+    return Es2PlusOperator(settings, tools)
 
 
 @pytest.fixture

@@ -4,10 +4,12 @@ import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from shared.contracts import OrderPaid, ProfileFailed, ProfileGenerated
+from shared.days import end_of, local_day
 from shared.ids import uuid7
 from shared.telemetry.tracing import new_traceparent, trace_id
 
@@ -26,7 +28,8 @@ async def test_a_paid_order_becomes_a_profile(start: Any) -> None:
         order.paid_at,
     )
     assert event.apn == "fast.t-m"
-    assert event.valid_until == order.paid_at + timedelta(days=180)
+    last_day = local_day(order.paid_at, ZoneInfo("Asia/Tbilisi")) + timedelta(days=180)
+    assert event.valid_until == end_of(last_day, ZoneInfo("Asia/Tbilisi")) - timedelta(microseconds=1)
     assert event.confirmation_code is None
     [profile] = await running.sandbox.ledger_operator()
     assert profile["iccid"] == event.iccid

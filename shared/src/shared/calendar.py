@@ -4,23 +4,15 @@ Business days skip Saturdays, Sundays and the public holidays of a country; a Sa
 working day is not counted, because the rule knows no exception. Needs the extra `esim-shared[calendar]`.
 """
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 from functools import lru_cache
-from zoneinfo import ZoneInfo
 
 import holidays
 
+from shared.days import end_of, local_day
+
+__all__ = ["add_business_days", "end_of", "is_business_day", "knows_country", "local_day"]
 _SATURDAY = 5
-
-
-def local_day(moment: datetime, zone: ZoneInfo) -> date:
-    """The calendar day of a moment where the seller is."""
-    return moment.astimezone(zone).date()
-
-
-def end_of(day: date, zone: ZoneInfo) -> datetime:
-    """24:00 of a local day, in UTC."""
-    return datetime.combine(day + timedelta(days=1), time.min, zone).astimezone(UTC)
 
 
 def is_business_day(day: date, country: str | None = None) -> bool:

@@ -28,13 +28,14 @@ from notifications.domain.render import render_qr
 from provisioning.adapters.caller import calls_counter
 from provisioning.adapters.es2plus import Es2PlusOperator
 from provisioning.adapters.tools import Tools
-from provisioning.domain.activation import activation_code
 from provisioning.domain.identifiers import iccid, new_matching_id
 from provisioning.domain.operator import Made, ProfileOrder
 from provisioning.domain.operator_settings import OperatorSettings
+from provisioning.not_understood import NotUnderstood
 from shared.clock import SystemClock
 from shared.database import Database
 from shared.telemetry.tracing import Tracing
+from shared.values.activation_code import ActivationCode
 
 _PROCESSES = 2
 _TOGETHER = 64
@@ -57,7 +58,9 @@ async def calls_without_an_engine(stack: Stack, count: int) -> float:
 
 async def _calls(options: dict[str, Any]) -> dict[str, float]:
     database = Database("postgresql+psycopg://nobody@127.0.0.1:1/none")  # adapters may have a memory; this one has none
-    tools = Tools(Tracing("baseline", ratio=0), calls_counter(CollectorRegistry()), SystemClock(), database)
+    registry = CollectorRegistry()
+    tracing = Tracing("baseline", ratio=0)
+    tools = Tools(tracing, calls_counter(registry), SystemClock(), database, NotUnderstood(registry))
     operator = Es2PlusOperator(OperatorSettings(name="baseline", url=options["operator"]), tools)
     mailer = SmtpMailer(
         lambda: SMTP(hostname="127.0.0.1", port=options["smtp"], local_hostname="bench.example", start_tls=False),
@@ -91,7 +94,7 @@ async def _calls(options: dict[str, Any]) -> dict[str, float]:
             made = await operator.order(wanted, trace=None)
             if not isinstance(made, Made):
                 raise TypeError(f"the operator answered {type(made).__name__}")
-            code = activation_code(made.smdp_address, made.matching_id, confirmation_code=False)
+            code = ActivationCode.of(made.smdp_address, made.matching_id).text
             to = recipient("Bench Buyer", f"plain{number}@bench.example")
             answer = await mailer.send(Mail(store.address, to, partial(compose, number, profile, code)))
             if not isinstance(answer, Accepted):

@@ -3,7 +3,6 @@
 Only that it ended, and how, is taken from a webhook; the eSIM itself is read from the list of orders.
 """
 
-import json
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated
@@ -12,14 +11,16 @@ from fastapi import APIRouter, Header, Request, Response
 
 from provisioning.airalo_memory import Memory
 from provisioning.domain.airalo import SIGNATURE, is_signed, read_notice
+from provisioning.domain.fields import Odd
 from provisioning.domain.operator_settings import OperatorSettings
+from provisioning.not_understood import NotUnderstood
 from shared.database import Database
 from shared.kernel.problems import Problem
 
 ADAPTER = "airalo"
 
 
-def router(database: Database, operators: Mapping[str, OperatorSettings]) -> APIRouter:
+def router(database: Database, operators: Mapping[str, OperatorSettings], not_understood: NotUnderstood) -> APIRouter:
     """`POST` and `HEAD /operators/{name}/airalo/webhook`."""
     routes = APIRouter(tags=["operators"])
     memories = {name: Memory(database, name) for name, one in operators.items() if one.adapter == ADAPTER}
@@ -45,10 +46,9 @@ def router(database: Database, operators: Mapping[str, OperatorSettings]) -> API
         if not is_signed(body, signature, operators[operator].credentials["client_secret"].get_secret_value()):
             detail = f"{SIGNATURE} is not the HMAC-SHA512 of this body under the client secret."
             raise Problem(HTTPStatus.UNAUTHORIZED, "bad-signature", detail)
-        try:
-            notice = read_notice(json.loads(body))
-        except (ValueError, RecursionError):
-            notice = None
+        odd: Odd = set()
+        notice = read_notice(body, odd)
+        not_understood.count(operator, odd)
         if notice is None:
             detail = "A JSON object with the request_id of an asynchronous order is expected."
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-webhook", detail)

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from provisioning.domain.activation import activation_code
 from provisioning.domain.operator import Made
+from provisioning.domain.validity import valid_until
+from provisioning.early_expiry import EarlyExpiries
 from provisioning.settings import Settings
 from shared.contracts import Plan, ProfileGenerated
 from shared.database import Tx
 from shared.sealed import Sealer
+from shared.values.activation_code import ActivationCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,10 @@ OnBirth = Callable[[Tx, Sequence[Born]], Awaitable[None]]
 class Births:
     """Publishes ProfileGenerated; every profile of this service goes through here, exactly once."""
 
-    def __init__(self, settings: Settings, sealer: Sealer) -> None:
+    def __init__(self, settings: Settings, sealer: Sealer, early_expiries: EarlyExpiries) -> None:
         self._settings = settings
+        self._operators_days = {one.name: one.unused_validity_days for one in settings.all_operators()}
+        self.early_expiries = early_expiries
         self._sealer = sealer
         self._listeners: list[OnBirth] = []
 
@@ -51,9 +55,15 @@ class Births:
         """Call this too."""
         self._listeners.append(listener)
 
-    def valid_until(self, storefront: str, paid_at: datetime) -> datetime:
-        """When an eSIM that nobody activates expires (RC 7)."""
-        return paid_at + timedelta(days=self._settings.unused_days(storefront))
+    def valid_until(self, storefront: str, paid_at: datetime, operator: str, made_at: datetime) -> datetime:
+        """The last moment at which an eSIM that nobody activated is valid (RC 7): never later than at its operator."""
+        days, zone = self._settings.unused_days(storefront), self._settings.zone(storefront)
+        operators_days = self._operators_days.get(operator)
+        ends_at = None if operators_days is None else made_at + timedelta(days=operators_days)
+        promised, kept = valid_until(paid_at, days, zone), valid_until(paid_at, days, zone, ends_at)
+        if kept < promised:
+            self.early_expiries.count(operator, kept, promised)
+        return kept
 
     async def tell(self, tx: Tx, born: Sequence[Born]) -> None:
         """Publish them. Their rows are settled in this transaction."""
@@ -66,7 +76,8 @@ class Births:
     def _event(self, born: Born) -> ProfileGenerated:
         made = born.made
         secret = made.confirmation_code
-        code = activation_code(made.smdp_address, made.matching_id, confirmation_code=secret is not None)
+        asks = made.asks_confirmation_code or secret is not None
+        code = ActivationCode.of(made.smdp_address, made.matching_id, oid=made.oid or "", confirmation_code=asks)
         settings = self._settings
         return ProfileGenerated(
             order_id=born.order_id,
@@ -75,11 +86,16 @@ class Births:
             buyer_id=born.buyer_id,
             plan=born.plan,
             iccid=born.iccid,
-            activation_code=self._sealer.seal(code.encode()),
+            activation_code=self._sealer.seal(code.text.encode()),
             confirmation_code=None if secret is None else self._sealer.seal(secret.encode()),
-            apn=made.apn or settings.profile_type_apn.get(born.profile_type, settings.apn),
+            apn=_apn(made, settings.profile_type_apn.get(born.profile_type, settings.apn)),
             operator=born.operator,
             paid_at=born.paid_at,
             generated_at=born.generated_at,
             valid_until=born.valid_until,
         )
+
+
+def _apn(made: Made, configured: str) -> str | None:
+    """What the operator says counts, also that phones find it themselves; the configured one where it says nothing."""
+    return configured if made.apn is None else made.apn or None

@@ -79,7 +79,9 @@ class Intake:
             iccid=taken.iccid,
             paid_at=order.paid_at,
             generated_at=tx.now,
-            valid_until=self._births.valid_until(order.storefront, order.paid_at),
+            valid_until=self._births.valid_until(
+                order.storefront, order.paid_at, taken.offer.operator, taken.made_at or tx.now
+            ),
             made=taken.made,
             trace=received.trace,
         )

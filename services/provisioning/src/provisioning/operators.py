@@ -11,6 +11,7 @@ from provisioning.domain.offers import ANY, Offer, Routes
 from provisioning.domain.operator import Operator
 from provisioning.domain.operator_settings import OperatorSettings
 from provisioning.guard import Figures, Guarded
+from provisioning.not_understood import NotUnderstood
 from provisioning.rates import Rate
 from provisioning.settings import Settings
 from shared.kernel.service import Service
@@ -25,7 +26,14 @@ _ADAPTERS: dict[str, Callable[[OperatorSettings, Tools], Operator]] = {
 class Operators:
     """All operators. Each has lanes of its own in the work board, so that none can hold up another."""
 
-    def __init__(self, settings: list[OperatorSettings], operators: Mapping[str, Guarded], routes: Routes) -> None:
+    def __init__(
+        self,
+        settings: list[OperatorSettings],
+        operators: Mapping[str, Guarded],
+        routes: Routes,
+        not_understood: NotUnderstood,
+    ) -> None:
+        self.not_understood = not_understood
         self.settings = {one.name: one for one in settings}
         self._operators = dict(operators)
         self._routes = routes
@@ -61,9 +69,11 @@ class Operators:
 
 def build_operators(settings: Settings, service: Service) -> Operators:
     """Read the configuration. Raises ValueError where it cannot work or must not (personal data)."""
-    tools = Tools(service.tracing, calls_counter(service.metrics.registry), service.clock, service.database)
+    registry = service.metrics.registry
+    not_understood = NotUnderstood(registry)
+    tools = Tools(service.tracing, calls_counter(registry), service.clock, service.database, not_understood)
     chosen = settings.all_operators()
-    figures = Figures(service.metrics.registry)
+    figures = Figures(registry)
     operators = {}
     for one in chosen:
         rate = Rate(service.database, one.name, one.rate_per_minute) if one.rate_per_minute else None
@@ -71,7 +81,7 @@ def build_operators(settings: Settings, service: Service) -> Operators:
     routes = Routes(settings.route_table(), chosen[0].name)
     for name, operator in operators.items():
         _check_personal(operator, routes.storefronts(name), settings.allowed_personal_fields)
-    return Operators(chosen, operators, routes)
+    return Operators(chosen, operators, routes, not_understood)
 
 
 def _adapter(name: str) -> Callable[[OperatorSettings, Tools], Operator]:

@@ -7,6 +7,7 @@ from provisioning.agents import agent_only
 from provisioning.api import router
 from provisioning.births import Births
 from provisioning.consumers import Intake
+from provisioning.early_expiry import EarlyExpiries
 from provisioning.life.wiring import by_kind, live
 from provisioning.operators import Operators, build_operators
 from provisioning.settings import Settings
@@ -27,7 +28,8 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     service = Service("provisioning", settings, clock=clock)
     operators = build_operators(settings, service)
     service.closes(operators.close)
-    births = Births(settings, Sealer("notifications", settings.notifications_seal_public_key))
+    sealer = Sealer("notifications", settings.notifications_seal_public_key)
+    births = Births(settings, sealer, EarlyExpiries(service.metrics.registry))
     agents = ApiKeys(settings.agent_keys, asked="agent key", problem="unknown-agent-key")
     intake = Intake(settings, operators, Stock(settings.stock), births)
     service.consumes({OrderPaid: by_kind(intake.order_paid, settings, operators)})
@@ -35,7 +37,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     _make(service, settings, operators, births)
     service.serves(
         router(service.database, agents, operators, settings.stock),
-        airalo_webhook.router(service.database, operators.settings),
+        airalo_webhook.router(service.database, operators.settings, operators.not_understood),
     )
     return service
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from provisioning.domain.offers import Offer
@@ -25,7 +27,8 @@ taken AS (SELECT id, operator, profile_type, row_number() OVER (PARTITION BY ope
 UPDATE stock_profiles s SET state = 'assigned', order_id = w.order_id, assigned_at = :now
 FROM taken t JOIN wanted w USING (operator, profile_type, n)
 WHERE s.id = t.id
-RETURNING s.order_id, s.operator, s.profile_type, s.iccid, s.matching_id, s.smdp_address, s.confirmation_code, s.apn
+RETURNING s.order_id, s.operator, s.profile_type, s.iccid, s.matching_id, s.smdp_address, s.confirmation_code, s.apn,
+          s.oid, s.asks_confirmation_code, s.made_at
 """
 _ASSIGN = """
 UPDATE profiles p
@@ -45,6 +48,7 @@ class Taken:
     offer: Offer
     iccid: str
     made: Made
+    made_at: datetime | None
 
 
 class Stock:
@@ -96,7 +100,19 @@ class Stock:
             row.order_id: Taken(
                 Offer(row.operator, row.profile_type),
                 row.iccid,
-                Made(row.smdp_address, row.matching_id, row.confirmation_code, apn=row.apn),
+                _made(row),
+                row.made_at,
             )
             for row in rows
         }
+
+
+def _made(row: Any) -> Made:
+    return Made(
+        row.smdp_address,
+        row.matching_id,
+        row.confirmation_code,
+        apn=row.apn,
+        oid=row.oid,
+        asks_confirmation_code=row.asks_confirmation_code,
+    )

@@ -1,6 +1,6 @@
 """Provisioning's own tables."""
 
-from sqlalchemy import Column, Index, Integer, MetaData, Sequence, Table, Text, Uuid, text
+from sqlalchemy import Boolean, Column, Index, Integer, MetaData, Sequence, Table, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from shared.spine import timestamp
@@ -65,6 +65,8 @@ stock_profiles = Table(
     Column("matching_id", Text),
     Column("smdp_address", Text),
     Column("confirmation_code", Text),
+    Column("oid", Text),
+    Column("asks_confirmation_code", Boolean, nullable=False, server_default="false"),
     Column("apn", Text),
     Column("state", Text, nullable=False, server_default="ordered"),
     Column("order_id", Uuid),

@@ -18,6 +18,7 @@ from provisioning.adapters.es2plus import Es2PlusOperator
 from provisioning.adapters.tools import Tools
 from provisioning.domain.operator import Cancelled, Made, NotNow, ProfileOrder, ProfileRef, Refused, Unknown
 from provisioning.domain.operator_settings import OperatorSettings
+from provisioning.not_understood import NotUnderstood
 from sandbox.testing import RunningSandbox
 from shared.contracts import ProfileGenerated, ProfileObserved
 
@@ -149,7 +150,10 @@ async def adapter(start: Any) -> AsyncIterator[Callable[..., Es2PlusOperator]]:
     made: list[Es2PlusOperator] = []
 
     def build(url: str, **settings: Any) -> Es2PlusOperator:
-        tools = Tools(service.tracing, calls_counter(CollectorRegistry()), service.clock, service.database)
+        registry = CollectorRegistry()
+        tools = Tools(
+            service.tracing, calls_counter(registry), service.clock, service.database, NotUnderstood(registry)
+        )
         made.append(Es2PlusOperator(OperatorSettings(name="pysim", url=url, timeout_seconds=5, **settings), tools))
         return made[-1]
 

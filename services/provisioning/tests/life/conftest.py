@@ -101,6 +101,10 @@ class Alive:
         async with self.service.database.reading() as tx:
             return (await tx.execute(sql)).all()
 
+    async def write(self, sql: str, **values: Any) -> None:
+        async with self.service.database.transaction("http") as tx:
+            await tx.execute(sql, **values)
+
     async def observed(self, made: ProfileGenerated, **fields: Any) -> ProfileObserved:
         """The first observation of this profile in which these fields have these values."""
 

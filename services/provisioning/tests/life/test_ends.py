@@ -1,7 +1,8 @@
 """How a profile ends: cancelled, refunded, expired; and how a buyer's devices are forgotten (PP 6.2)."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -97,7 +98,7 @@ async def test_what_nobody_activates_expires_and_what_is_used_does_not(live: Any
     await alive.sandbox.operator_catalogue(push_url="", progress_url="")
     await alive.sandbox.use_data(used.iccid, 1, validUntil="2099-01-01T00:00:00+00:00")
     await alive.sandbox.faults({"target": "operator.usage", "effect": "http_error", "status": 503, "times": 2})
-    await alive.move(timedelta(days=180, minutes=1))
+    await alive.move(unused.valid_until - alive.clock.now() + timedelta(seconds=1))
     [expired] = await alive.stage.events(ProfileExpired)
     assert (expired.event.order_id, expired.event.reason) == (unused.order_id, "never_activated")
     assert await alive.at_the_operator(unused.iccid) == "cancelled"
@@ -111,7 +112,48 @@ async def test_what_nobody_activates_expires_and_what_is_used_does_not(live: Any
 async def test_a_storefront_may_give_more_time_than_others(live: Any) -> None:
     alive = await live(storefront_unused_validity_days={"esimka": 365})
     made = await alive.sold()
-    assert made.valid_until - made.paid_at == timedelta(days=365)
+    tbilisi = ZoneInfo("Asia/Tbilisi")
+    last = made.valid_until.astimezone(tbilisi)
+    assert last.date() - made.paid_at.astimezone(tbilisi).date() == timedelta(days=365)
+    assert (last + timedelta(microseconds=1)).time() == time.min
+
+
+async def test_an_operator_that_ends_profiles_early_shortens_the_promise_or_raises_an_alarm(live: Any) -> None:
+    """RC 7: the mail must not name a day on which the operator has ended the profile already."""
+    alive = await live()
+    made = await alive.sold()
+    early = (made.valid_until - timedelta(days=9)).isoformat()
+    await alive.sandbox.use_data(made.iccid, 0, validUntil=early)
+    asked = alive.requested(made)
+    await alive.stage.publish(asked)
+    await alive.observed(made, case_id=asked.case_id)
+    figures = (await alive.get("/metrics")).text
+    assert 'operator_expires_early_total{operator="primary"} 1.0' in figures
+
+
+async def test_what_a_phone_has_and_nobody_tells_of_is_not_said_to_be_unused(live: Any) -> None:
+    """I15: it may have been activated. By when its plan must be over, it is over."""
+    alive = await live()
+    made = await alive.sold()
+    await alive.sandbox.operator_catalogue(push_url="", progress_url="")
+    await alive.sandbox.operator_behaviour(feed="silent")
+    await alive.sandbox.scan(alive.code(made), EID)
+    await alive.move(made.valid_until - alive.clock.now() + timedelta(seconds=1))
+
+    async def refused() -> bool:
+        return bool(await alive.sandbox.requests("cancelOrder"))
+
+    await alive.stage.eventually(refused)
+
+    async def put_off() -> bool:
+        due = (await alive.life(made.order_id))["polling"]["next_look_at"]
+        return due is not None and datetime.fromisoformat(due) > alive.clock.now() + timedelta(days=6)
+
+    await alive.stage.eventually(put_off)
+    assert await alive.stage.all_events(ProfileExpired) == []
+    await alive.move(timedelta(days=31))
+    [expired] = await alive.stage.events(ProfileExpired)
+    assert (expired.event.order_id, expired.event.reason) == (made.order_id, "plan_ended")
 
 
 async def test_a_plan_ends_after_its_validity(live: Any) -> None:

@@ -30,7 +30,7 @@ class ProfileGenerated(OrderEvent, topic="provisioning.profile-generated"):
     operator: str
     paid_at: datetime
     generated_at: datetime
-    #: An eSIM that is never activated expires then (RC 7).
+    #: An eSIM that is never activated expires then (RC 7): the last moment of its last day at the storefront.
     valid_until: datetime
 
 

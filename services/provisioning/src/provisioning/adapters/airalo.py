@@ -10,6 +10,7 @@ Nothing of a buyer leaves this house: neither name, e-mail nor phone is sent (PP
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from http import HTTPStatus
 from typing import Literal, TypeVar
 from urllib.parse import urlencode
@@ -22,7 +23,8 @@ from provisioning.adapters.caller import NoReply
 from provisioning.adapters.tools import Tools
 from provisioning.airalo_memory import Asked, Memory
 from provisioning.domain import airalo
-from provisioning.domain.airalo import Kind, Order, UsageAnswer
+from provisioning.domain.airalo import Kind, Listed, Order, UsageAnswer
+from provisioning.domain.fields import Odd
 from provisioning.domain.operator import (
     Cancelled,
     Made,
@@ -82,6 +84,7 @@ class AiraloOperator:
             raise ValueError(f"operator {self.name}: options.webhook_url is needed with mode async")
         self._session = Session(settings, tools)
         self._memory = Memory(tools.database, settings.name)
+        self._not_understood = tools.not_understood
 
     async def order(self, wanted: ProfileOrder, *, trace: str | None) -> Made | Refused | NotNow | Unknown:
         """One eSIM. A repetition adopts what an earlier try brought."""
@@ -89,16 +92,20 @@ class AiraloOperator:
         found = await self._once("sim", wanted.order_number, body, trace, uncertain=wanted.uncertain)
         if not isinstance(found, Order):
             return found
-        if found.refunded:
-            return Refused("The reseller has taken this order back.")
-        made = found.sims[0].made() if len(found.sims) == 1 else None
+        if (refused := _ended(found)) is not None:
+            return refused
+        made = found.sims[0].made if len(found.sims) == 1 else None
         return made or Unknown("the order holds no eSIM that can be delivered")
 
     async def top_up(self, wanted: TopUpOrder, *, trace: str | None) -> ToppedUp | Refused | NotNow | Unknown:
         """One package more for an eSIM; the profile type is the top-up package's id. Totals come with the usage."""
         body = {"package_id": wanted.profile_type, "iccid": wanted.iccid}
         found = await self._once("topup", wanted.order_number, body, trace, uncertain=wanted.uncertain)
-        return ToppedUp() if isinstance(found, Order) else found
+        if not isinstance(found, Order):
+            return found
+        if (refused := _ended(found)) is not None:
+            return refused
+        return ToppedUp() if found.completed else Unknown("the reseller has not carried out the top-up", answered=True)
 
     async def cancel(  # noqa: PLR0911 - one return for each state of a refund
         self, profile: ProfileRef, *, trace: str | None
@@ -150,7 +157,7 @@ class AiraloOperator:
         if pending or uncertain:
             found = await self._look_up(kind, reference, trace)
             if isinstance(found, NotNow):
-                return Unknown(found.reason) if pending else found
+                return Unknown(found.reason, answered=not found.asked) if pending else found
             if found is not None:
                 return found
         if asked is not None and asked.request_id is not None:
@@ -169,7 +176,7 @@ class AiraloOperator:
         self, reference: str, body: dict[str, str], trace: str | None
     ) -> Order | Refused | NotNow | Unknown:
         body = body | {"webhook_url": str(self._options.webhook_url)}
-        accepted = await self._post("orders-async", reference, body, trace, _read_accepted)
+        accepted = await self._post("orders-async", reference, body, trace, self._read_accepted)
         if not isinstance(accepted, str):
             return accepted
         await self._memory.accepted(reference, accepted)
@@ -196,8 +203,23 @@ class AiraloOperator:
 
     def _read_order(self, answer: httpx.Response) -> Order | Refused | NotNow | Unknown:
         if not answer.is_success:
-            return airalo.refusal(answer.status_code, answer.content)
-        return airalo.read_order(answer.content) or Unknown("an answer that is no order")
+            return self._refusal(answer)
+        return self._read(airalo.read_order, answer.content) or Unknown("an answer that is no order")
+
+    def _read_accepted(self, answer: httpx.Response) -> str | Refused | NotNow | Unknown:
+        if not answer.is_success:
+            return self._refusal(answer)
+        return self._read(airalo.read_accepted, answer.content) or Unknown("an answer without a request id")
+
+    def _refusal(self, answer: httpx.Response) -> Refused | NotNow | Unknown:
+        return self._read(partial(airalo.refusal, answer.status_code), answer.content)
+
+    def _read(self, read: Callable[[bytes, Odd], T], body: bytes) -> T:
+        """Take a message apart; what is not understood in it is counted."""
+        odd: Odd = set()
+        found = read(body, odd)
+        self._not_understood.count(self.name, odd)
+        return found
 
     async def _await_result(self, kind: Kind, reference: str, trace: str | None) -> Order | Refused | NotNow | Unknown:
         """The result of an accepted order: told by a webhook, and looked for in the list while none comes."""
@@ -222,25 +244,31 @@ class AiraloOperator:
         return Unknown("the order was accepted, and is not carried out yet", answered=True)
 
     async def _look_up(self, kind: Kind, reference: str, trace: str | None) -> Order | NotNow | None:
-        """Our order of this description. A list that cannot be read says nothing."""
-        found: list[Order] = []
-        for page in range(1, _MOST_PAGES + 1):
-            orders = await self._list(reference, page, trace)
-            if isinstance(orders, NotNow):
-                return orders
-            found += orders
-            if len(orders) < _PAGE:
-                break
-        return airalo.ours(found, reference, kind)
+        """Our order of this description. A list that cannot be read says nothing.
 
-    async def _list(self, reference: str, page: int, trace: str | None) -> list[Order] | NotNow:
+        Nor does one of whose orders one cannot be read, unless ours is there: that one may be ours.
+        """
+        found: list[Order] = []
+        complete = True
+        for page in range(1, _MOST_PAGES + 1):
+            listed = await self._list(reference, page, trace)
+            if isinstance(listed, NotNow):
+                return listed
+            found += listed.orders
+            complete = complete and listed.complete
+            if listed.shown < _PAGE:
+                break
+        own = airalo.ours(found, reference, kind)
+        return own if own is not None or complete else NotNow("orders list: an order in it cannot be read", asked=False)
+
+    async def _list(self, reference: str, page: int, trace: str | None) -> Listed | NotNow:
         """Orders whose description holds the reference somewhere."""
         asked = {"filter[description]": reference, "include": "sims,status", "limit": _PAGE, "page": page}
         answer = await self._session.call("orders list", "GET", f"orders?{urlencode(asked)}", trace)
         if isinstance(answer, NoReply):
             return NotNow(f"orders list: {answer.reason}")
-        orders = airalo.read_orders(answer.content) if answer.status_code == HTTPStatus.OK else None
-        return NotNow(f"orders list: HTTP {answer.status_code}") if orders is None else orders
+        listed = self._read(airalo.read_orders, answer.content) if answer.status_code == HTTPStatus.OK else None
+        return NotNow(f"orders list: HTTP {answer.status_code}") if listed is None else listed
 
     def _under_way(self, asked: Asked | None) -> float:
         """For how many seconds an earlier call may still bring something."""
@@ -268,8 +296,8 @@ class AiraloOperator:
                 return Unknown(f"refund: {answer.reason}")
             if not answer.is_success:
                 await self._memory.refund(reference, None)
-                return airalo.refusal(answer.status_code, answer.content)
-            await self._memory.refund(reference, now, airalo.read_refund(answer.content))
+                return self._refusal(answer)
+            await self._memory.refund(reference, now, self._read(airalo.read_refund, answer.content))
             found = await self._look_up("sim", reference, trace)
             if isinstance(found, Order) and found.refunded:
                 return Cancelled("taken back by the reseller")
@@ -296,14 +324,16 @@ class AiraloOperator:
         if answer.status_code != HTTPStatus.OK:
             return NotNow(f"usage: HTTP {answer.status_code}")
         cached = timedelta(seconds=self._options.usage_cache_seconds)
-        read = airalo.read_usage(answer.content, await self._memory.usage_since(iccid, cached))
+        since = await self._memory.usage_since(iccid, cached)
+        read = self._read(lambda body, odd: airalo.read_usage(body, since, odd), answer.content)
         return read or NotNow("usage: an answer that cannot be read")
 
 
-def _read_accepted(answer: httpx.Response) -> str | Refused | NotNow | Unknown:
-    if not answer.is_success:
-        return airalo.refusal(answer.status_code, answer.content)
-    return airalo.read_accepted(answer.content) or Unknown("an answer without a request id")
+def _ended(order: Order) -> Refused | None:
+    """Why nothing comes of an order any more, if so."""
+    if order.refunded:
+        return Refused("The reseller has taken this order back.")
+    return Refused("The reseller could not carry out this order.") if order.failed else None
 
 
 def _never_made(asked: Asked | None) -> Cancelled:

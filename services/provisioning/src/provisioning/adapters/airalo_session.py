@@ -11,6 +11,7 @@ from provisioning.adapters.caller import Caller, NoReply
 from provisioning.adapters.clients import Clients
 from provisioning.adapters.tools import Tools
 from provisioning.domain.airalo import read_token
+from provisioning.domain.fields import Odd
 from provisioning.domain.operator import NotNow
 from provisioning.domain.operator_settings import OperatorSettings
 
@@ -31,6 +32,8 @@ class Session:
         headers = {"Accept": "application/json"}
         clients = Clients(base, headers, settings.timeout_seconds, settings.concurrency)
         self._caller = Caller(settings.name, "Airalo", clients, tools.tracing, tools.calls)
+        self._operator = settings.name
+        self._not_understood = tools.not_understood
         self._lock = asyncio.Lock()
         self._token = ""
         self._good_until = 0.0
@@ -73,7 +76,9 @@ class Session:
         answer = await self._exchange("token", "POST", "token", trace, body, {})
         if isinstance(answer, NoReply):
             return NotNow(f"token: {answer.reason}")
-        found = read_token(answer.content) if answer.is_success else None
+        odd: Odd = set()
+        found = read_token(answer.content, odd) if answer.is_success else None
+        self._not_understood.count(self._operator, odd)
         if found is None:
             return NotNow(f"token: HTTP {answer.status_code}")
         self._token, seconds = found

@@ -4,6 +4,7 @@ ICCID and matching id are ours and fixed before the first call, so every functio
 "taken" (8.2.1/3.3) or a matching id "in use" (8.2.6/3.3) is perhaps our own earlier call whose reply was lost.
 """
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from provisioning.adapters.caller import Caller, NoReply
@@ -12,7 +13,7 @@ from provisioning.adapters.feed import Feed
 from provisioning.adapters.tools import Tools
 from provisioning.domain import es2plus
 from provisioning.domain.es2plus import Answer, Executed, Failed, Function, Silent, read_answer
-from provisioning.domain.identifiers import from_the_wire, on_the_wire
+from provisioning.domain.fields import Odd
 from provisioning.domain.operator import (
     Cancelled,
     Made,
@@ -31,12 +32,17 @@ from provisioning.domain.operator import (
 )
 from provisioning.domain.operator_settings import OperatorSettings
 from shared.ids import uuid7
+from shared.values.iccid import on_the_wire
 
 _PATH = "/gsma/rsp2/es2plus/"
 _HEADERS = {"X-Admin-Protocol": "gsma/rsp/v2.5.0"}
 _FEED_CONNECTIONS = 8
+#: Feeds that tell the time in whole seconds seem up to a second older than they are.
+_WHOLE_SECONDS = timedelta(seconds=1)
+_FEED_AGAIN_SECONDS = 30.0
 #: States of the feed in which nobody has taken the profile.
 _UNTOUCHED = ("released",)
+_OTHER_ICCID = "The operator does not keep to the ICCIDs it allotted to us."
 _NO_FEED = "This operator has no feed of usage and install states."
 
 
@@ -51,12 +57,15 @@ class Es2PlusOperator:
         base = (settings.url or "").rstrip("/") + _PATH
         clients = Clients(base, _HEADERS, settings.timeout_seconds, settings.concurrency, secure)
         self._caller = Caller(self.name, "ES2+", clients, tools.tracing, tools.calls)
+        self._not_understood = tools.not_understood
+        self._clock = tools.clock
         self._feed: Feed | None = None
         if settings.usage_url:
             base = settings.usage_url.rstrip("/") + "/"
             connections = min(_FEED_CONNECTIONS, settings.concurrency)
             clients = Clients(base, {}, settings.timeout_seconds, connections, secure)
-            self._feed = Feed(Caller(self.name, "feed", clients, tools.tracing, tools.calls))
+            caller = Caller(self.name, "feed", clients, tools.tracing, tools.calls)
+            self._feed = Feed(self.name, caller, tools.not_understood)
         has_feed = self._feed is not None
         self.traits = Traits(repeatable=True, tops_up=has_feed, reports_usage=has_feed)
 
@@ -77,14 +86,15 @@ class Es2PlusOperator:
                 if answer.final:
                     return Refused("The operator refuses to make this profile.", answer.statuses)
                 return NotNow("downloadOrder failed", answer.statuses)
-            case Executed(iccid) if from_the_wire(iccid or "") != wanted.iccid:
+            case Executed(iccid) if iccid not in (None, wanted.iccid):
                 # Each repetition would reserve one more profile: better no profile than many.
-                return Refused("The operator does not keep to the ICCIDs it allotted to us.", left_behind=True)
-        return await self._confirm(wanted, trace, taken=None)
+                return Refused(_OTHER_ICCID, left_behind=True)
+        return await self._confirm(wanted, trace, taken=None, named=answer.iccid is not None)
 
     async def _confirm(  # noqa: PLR0911 - as above
-        self, wanted: ProfileOrder, trace: str | None, taken: Failed | None
+        self, wanted: ProfileOrder, trace: str | None, taken: Failed | None, *, named: bool = True
     ) -> Made | Refused | Unknown:
+        """Bind the profile to our matching id and release it. `named`: downloadOrder's answer named our ICCID."""
         answer = await self._call("confirmOrder", wanted, trace, matchingId=wanted.matching_id, releaseFlag=True)
         earlier = taken.statuses if taken else ()
         match answer:
@@ -102,6 +112,8 @@ class Es2PlusOperator:
                 return await self._released(wanted, trace, self._smdp_address, earlier + answer.statuses)
             case Failed(pair=es2plus.ICCID_TAKEN) if taken:
                 return await self._begin_again(wanted, trace, answer.statuses)
+            case Failed(pair=es2plus.ICCID_UNKNOWN) if not named:
+                return Refused(_OTHER_ICCID, answer.statuses, left_behind=True)
             case Failed(pair=es2plus.ICCID_TAKEN | es2plus.ICCID_UNKNOWN):
                 return Unknown("confirmOrder contradicts downloadOrder", earlier + answer.statuses)
         if answer.final:
@@ -142,6 +154,7 @@ class Es2PlusOperator:
         self, profile: ProfileRef, *, trace: str | None
     ) -> Cancelled | Refused | NotNow | Unknown:
         """Take the profile out of use for good (section 5.3.3), wherever an earlier order or cancel got stuck."""
+        called_at = self._clock.now()
         answer = await self._cancel(profile, trace)
         if isinstance(answer, Failed) and answer.pair == es2plus.MATCHING_ID_OF_ANOTHER:
             # Reserved and never confirmed, or not ours. Only what is still reserved can be bound to our matching id
@@ -158,19 +171,27 @@ class Es2PlusOperator:
             case Failed(pair=es2plus.ICCID_TAKEN):
                 if not profile.delivered:
                     return Cancelled("not available any more")
-                return await self._taken(profile, trace, answer.statuses)
+                return await self._taken(profile, trace, answer.statuses, called_at)
             case Failed():
                 reason = "The operator does not take this profile back."
                 return Refused(reason, answer.statuses) if answer.final else NotNow("cancelOrder failed")
         return Unknown(f"cancelOrder: {answer.reason}") if answer.reached else NotNow(f"cancelOrder: {answer.reason}")
 
-    async def _taken(self, profile: ProfileRef, trace: str | None, statuses: Statuses) -> Cancelled | Refused | NotNow:
-        """8.2.1/3.3 for a code that a buyer holds: on a phone, or cancelled by an earlier call. The feed knows."""
+    async def _taken(
+        self, profile: ProfileRef, trace: str | None, statuses: Statuses, called_at: datetime
+    ) -> Cancelled | Refused | NotNow:
+        """8.2.1/3.3 for a code that a buyer holds: on a phone, or cancelled by an earlier call. The feed knows.
+
+        Only a report of later than that answer says "no phone has it": an older one may not have seen the phone yet.
+        """
         report = await self.status(profile, trace=trace)
         if isinstance(report, NotNow):
             return NotNow(f"cancelOrder says 8.2.1/3.3, and the feed does not answer: {report.reason}", statuses)
         if isinstance(report, ProfileStatus):
             if report.install.state in _UNTOUCHED:
+                if report.known_at is None or report.known_at + _WHOLE_SECONDS < called_at:
+                    older = "cancelOrder says 8.2.1/3.3, and the feed's report is older than that"
+                    return NotNow(older, statuses, retry_after=_FEED_AGAIN_SECONDS, asked=False)
                 return Cancelled("cancelled before")
             if report.install.state != "unknown":
                 return Refused("The profile is, or was, on a device.", statuses, in_use=True)
@@ -215,7 +236,9 @@ class Es2PlusOperator:
         if isinstance(response, NoReply):
             answer: Answer = Silent(response.reason, reached=response.reached)
         else:
-            answer = read_answer(response.status_code, response.content, secret=wanted.matching_id or "")
+            odd: Odd = set()
+            answer = read_answer(response.status_code, response.content, odd, secret=wanted.matching_id or "")
+            self._not_understood.count(self.name, odd)
         self._caller.end(span, function, _outcome(answer), _detail(answer), well=isinstance(answer, Executed))
         return answer
 

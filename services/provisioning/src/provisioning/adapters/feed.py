@@ -6,7 +6,9 @@ import httpx
 
 from provisioning.adapters.caller import Caller, NoReply
 from provisioning.domain.feed import read_report, read_top_up
+from provisioning.domain.fields import Odd
 from provisioning.domain.operator import NotKnown, NotNow, ProfileStatus, Refused, ToppedUp, TopUpOrder, Unknown
+from provisioning.not_understood import NotUnderstood
 
 _MEBIBYTE = 1024 * 1024
 _REFUSALS = {
@@ -19,14 +21,18 @@ _REFUSALS = {
 class Feed:
     """Install state, usage and top-ups of one operator."""
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, operator: str, caller: Caller, not_understood: NotUnderstood) -> None:
+        self._operator = operator
         self._caller = caller
+        self._not_understood = not_understood
 
     async def report(self, iccid: str, trace: str | None) -> ProfileStatus | NotKnown | NotNow:
         """What the operator knows of a profile now. Reading may always be repeated."""
         span = self._caller.start("usage", trace)
         response = await self._caller.exchange(span, "GET", iccid)
-        answer = _read_report(response, iccid)
+        odd: Odd = set()
+        answer = _read_report(response, iccid, odd)
+        self._not_understood.count(self._operator, odd)
         well = isinstance(answer, ProfileStatus)
         self._caller.end(span, "usage", _name(answer), "reported" if well else answer.reason, well=well)  # type: ignore[union-attr] # a report needs no reason
         return answer
@@ -36,7 +42,9 @@ class Feed:
         span = self._caller.start("top-up", trace)
         body = {"dataBytes": wanted.data_mb * _MEBIBYTE, "validityDays": wanted.validity_days}
         path = f"{wanted.iccid}/top-ups/{wanted.order_number}"
-        answer = _read_top_up(await self._caller.exchange(span, "PUT", path, body))
+        odd: Odd = set()
+        answer = _read_top_up(await self._caller.exchange(span, "PUT", path, body), odd)
+        self._not_understood.count(self._operator, odd)
         well = isinstance(answer, ToppedUp)
         self._caller.end(span, "top-up", _name(answer), "added" if well else answer.reason, well=well)  # type: ignore[union-attr] # as above
         return answer
@@ -46,16 +54,16 @@ class Feed:
         await self._caller.close()
 
 
-def _read_report(response: httpx.Response | NoReply, iccid: str) -> ProfileStatus | NotKnown | NotNow:
+def _read_report(response: httpx.Response | NoReply, iccid: str, odd: Odd) -> ProfileStatus | NotKnown | NotNow:
     if isinstance(response, NoReply):
         return NotNow(f"usage: {response.reason}")
     if response.status_code == HTTPStatus.NOT_FOUND:
         return NotKnown("The operator has no such profile.")
-    report = read_report(response.content, iccid) if response.status_code == HTTPStatus.OK else None
+    report = read_report(response.content, iccid, odd) if response.status_code == HTTPStatus.OK else None
     return report or NotNow(f"usage: HTTP {response.status_code}")
 
 
-def _read_top_up(response: httpx.Response | NoReply) -> ToppedUp | Refused | NotNow | Unknown:
+def _read_top_up(response: httpx.Response | NoReply, odd: Odd) -> ToppedUp | Refused | NotNow | Unknown:
     if isinstance(response, NoReply):
         reason = f"top-up: {response.reason}"
         return Unknown(reason) if response.reached else NotNow(reason)
@@ -64,7 +72,7 @@ def _read_top_up(response: httpx.Response | NoReply) -> ToppedUp | Refused | Not
         return Refused(_REFUSALS[HTTPStatus(status)])
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
         return NotNow(f"top-up: HTTP {status}")
-    answer = read_top_up(response.content) if status == HTTPStatus.OK else None
+    answer = read_top_up(response.content, odd) if status == HTTPStatus.OK else None
     return answer or Unknown(f"top-up: HTTP {status}")
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from prometheus_client import Counter
 
+from provisioning.not_understood import NotUnderstood
 from shared.clock import Clock
 from shared.database import Database
 from shared.telemetry.tracing import Tracing
@@ -17,3 +18,4 @@ class Tools:
     calls: Counter
     clock: Clock
     database: Database
+    not_understood: NotUnderstood

@@ -1,11 +1,15 @@
-"""ES2+ answers as typed values, and what their codes mean for us (SGP.22 v2.5 sections 5.3 and 6.5)."""
+"""ES2+ answers as typed values, and what their codes mean for us (SGP.22 v2.5 sections 5.3 and 6.5).
+
+The execution status decides; an answer without one that we understand leaves the outcome open. Every other field stands
+alone: one that is not understood is None, and the rest counts.
+"""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
+from provisioning.domain.fields import Fields, Odd, iccid, opaque, read_object, text, word
 from shared.contracts import OperatorStatus
 
 Function = Literal["downloadOrder", "confirmOrder", "cancelOrder", "releaseProfile"]
@@ -24,7 +28,9 @@ _HTTP_TURNED_AWAY = range(300, 500)
 #: 5 transport and 6 security may be repaired before the deadline.
 _FINAL_CLASSES = ("2.", "3.")
 _CODE = re.compile(r"[0-9]+(\.[0-9]+)*")
-_MOST_WORDS = 200
+_MOST_WORDS, _LONGEST_MESSAGE = 200, 2000
+_EXECUTED = {"executedsuccess", "executedwithwarning"}
+_FAILED = {"failed", "expired"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,51 +73,43 @@ class Silent:
 Answer = Executed | Failed | Silent
 
 
-class _StatusCode(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-    subject_code: str = Field(alias="subjectCode")
-    reason_code: str = Field(alias="reasonCode")
-    message: str | None = None
-
-
-class _Execution(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-    status: Literal["Executed-Success", "Executed-WithWarning", "Failed", "Expired"]
-    code: _StatusCode | None = Field(None, alias="statusCodeData")
-
-
-class _Header(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-    execution: _Execution = Field(alias="functionExecutionStatus")
-
-
-class _Response(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-    header: _Header
-    iccid: str | None = Field(None, pattern=r"^([0-9]{18,20}|[0-9]{19}[Ff])$")
-    matching_id: str | None = Field(None, alias="matchingId", pattern=r"^[-0-9A-Z]+$")
-    smdp_address: str | None = Field(None, alias="smdpAddress", pattern=r"^[A-Za-z0-9.-]+(:[0-9]+)?$")
-
-
-def read_answer(http_status: int, body: bytes, *, secret: str) -> Answer:
+def read_answer(http_status: int, body: bytes, odd: Odd, *, secret: str) -> Answer:
     """What an HTTP response says. `secret` (our matching id) is taken out of the operator's words."""
     if http_status in _HTTP_TURNED_AWAY:
         return Silent(f"HTTP {http_status}", reached=False)
     if http_status != _HTTP_OK:
         return Silent(f"HTTP {http_status}", reached=True)
-    try:
-        response = _Response.model_validate_json(body)
-    except ValidationError:
+    fields = read_object(body, "answer", odd)
+    execution = fields.child("header").child("functionExecutionStatus", value_of="status") if fields else None
+    status = word(execution.get("status", text(_MOST_WORDS))) if execution else None
+    if fields is None or execution is None or status not in _EXECUTED | _FAILED:
         return Silent("an answer that is not ES2+", reached=True)
-    execution = response.header.execution
-    if execution.status.startswith("Executed"):
-        return Executed(response.iccid, response.matching_id, response.smdp_address)
-    return Failed(_status(execution.code, secret))
+    if status in _EXECUTED:
+        return Executed(
+            fields.get("iccid", iccid), fields.get("matchingId", _matching_id), fields.get("smdpAddress", _address)
+        )
+    return Failed(_status(execution.child("statusCodeData"), secret))
 
 
-def _status(code: _StatusCode | None, secret: str) -> OperatorStatus | None:
+def _status(code: Fields, secret: str) -> OperatorStatus | None:
     """Codes and words. subjectIdentifier is left out: it may be the matching id itself."""
-    if code is None or not (_CODE.fullmatch(code.subject_code) and _CODE.fullmatch(code.reason_code)):
+    subject, reason = code.get("subjectCode", _code), code.get("reasonCode", _code)
+    if subject is None or reason is None:
         return None
-    message = (code.message or "").replace(secret, "…")[:_MOST_WORDS] if secret else ""
-    return OperatorStatus(subject_code=code.subject_code, reason_code=code.reason_code, message=message)
+    words = code.get("message", text(_LONGEST_MESSAGE)) or ""
+    message = re.sub(re.escape(secret), "…", words, flags=re.IGNORECASE)[:_MOST_WORDS] if secret else ""
+    return OperatorStatus(subject_code=subject, reason_code=reason, message=message)
+
+
+def _matching(pattern: re.Pattern[str], longest: int) -> Callable[[object], str | None]:
+    def read(value: object) -> str | None:
+        found = opaque(longest)(value) if isinstance(value, str) else None
+        return found if found is not None and pattern.fullmatch(found) else None
+
+    return read
+
+
+_code = _matching(_CODE, 40)
+#: Small letters are kept as they came: what the operator says is what its server compares.
+_matching_id = _matching(re.compile(r"[-0-9A-Za-z]+"), 255)
+_address = _matching(re.compile(r"[A-Za-z0-9.-]+(:[0-9]+)?"), 255)

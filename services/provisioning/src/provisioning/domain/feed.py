@@ -1,15 +1,20 @@
-"""The operator's own feed, beside ES2+ (which carries no usage): install state and usage, each with source and time."""
+"""The operator's own feed, beside ES2+ (which carries no usage): install state and usage, each with source and time.
+
+The ICCID decides whether a report is about this profile at all. Every other field stands alone: one that is not
+understood is unknown, and the others count.
+"""
 
 from datetime import datetime
+from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
-
+from provisioning.domain.fields import MOST_BYTES, Fields, Odd, count, eid, iccid, moment, read_object, word
 from provisioning.domain.operator import ProfileStatus, ToppedUp, UsageReport
 from shared.contracts import InstallState, InstallStatus, Usage
 
 SOURCE = "operator-feed"
+NAME = "feed"
 _STATES: dict[str, InstallState] = {
-    "not-installed": "released",
+    "notinstalled": "released",
     "released": "released",
     "downloaded": "downloaded",
     "installed": "installed",
@@ -17,64 +22,61 @@ _STATES: dict[str, InstallState] = {
     "disabled": "disabled",
     "deleted": "deleted",
 }
+#: "The operator does not know" in words; no word that we do not understand.
+_UNKNOWN = "unknown"
 
 
-class _Report(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-    iccid: str = Field(pattern=r"^([0-9]{18,20}|[0-9]{19}[Ff])$")
-    observed_at: AwareDatetime | None = Field(None, alias="observedAt")
-    install_state: str | None = Field(None, alias="installState")
-    install_state_at: AwareDatetime | None = Field(None, alias="installStateAt")
-    eid: str | None = None
-    used_bytes: int | None = Field(None, alias="usedBytes", ge=0)
-    used_bytes_at: AwareDatetime | None = Field(None, alias="usedBytesAt")
-    total_bytes: int | None = Field(None, alias="totalBytes", ge=0)
-    first_use_at: AwareDatetime | None = Field(None, alias="firstUseAt")
-    valid_until: AwareDatetime | None = Field(None, alias="validUntil")
+def read_report(body: bytes, about: str, odd: Odd, *, sent_at: datetime | None = None) -> ProfileStatus | None:
+    """What `GET {usage_url}/{iccid}` answered, or a push that was `sent_at`; None where it is about no such profile.
 
-
-class _TopUp(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-    total_bytes: int | None = Field(None, alias="totalBytes", ge=0)
-    valid_until: AwareDatetime | None = Field(None, alias="validUntil")
-
-
-def read_report(body: bytes, iccid: str) -> ProfileStatus | None:
-    """What `GET {usage_url}/{iccid}` answered; None where it is no report about this profile.
-
-    A state we do not know is "unknown". A value without a time of its own is as old as the report.
+    A state we do not know is "unknown". A value without a time of its own is as old as the report. That nothing
+    happened yet ("not installed", 0 bytes) counts only where the report's time is understood, or where it gives none
+    at all, and answers a question asked now.
     """
-    try:
-        report = _Report.model_validate_json(body)
-    except ValidationError:
+    fields = read_object(body, NAME, odd)
+    if fields is None or (fields.get("iccid", iccid) or about) != about or "feed.iccid" in odd:
         return None
-    if report.iccid.rstrip("Ff") != iccid:
-        return None
-    state = _STATES.get(report.install_state or "", "unknown")
-    install = InstallStatus(state=state, source=SOURCE, observed_at=_at(report.install_state_at, report, state))
-    used = Usage(
-        used_bytes=report.used_bytes,
-        total_bytes=report.total_bytes,
+    observed_at = sent_at or fields.get("observedAt", moment)
+    dated = observed_at is not None or not fields.has("observedAt")
+    state = _state(fields)
+    if state == "released" and not dated:
+        state = "unknown"
+    state_at = fields.get("installStateAt", moment)
+    install = InstallStatus(state=state, source=SOURCE, observed_at=_at(state_at, observed_at, state))
+    used = fields.get("usedBytes", count(MOST_BYTES))
+    used = None if used == 0 and not dated else used
+    usage = Usage(
+        used_bytes=used,
+        total_bytes=fields.get("totalBytes", count(MOST_BYTES)),
         source=SOURCE,
-        observed_at=_at(report.used_bytes_at, report, report.used_bytes),
+        observed_at=_at(fields.get("usedBytesAt", moment), observed_at, used),
     )
-    usage = UsageReport(used, report.first_use_at, report.valid_until)
-    return ProfileStatus(install, report.eid, usage, report.observed_at)
+    report = UsageReport(usage, fields.get("firstUseAt", moment), fields.get("validUntil", moment))
+    return ProfileStatus(install, fields.get("eid", eid), report, observed_at)
 
 
-def read_top_up(body: bytes) -> ToppedUp | None:
+def read_top_up(body: bytes, odd: Odd) -> ToppedUp | None:
     """What a top-up was answered with; None where the answer cannot be read."""
-    try:
-        answer = _TopUp.model_validate_json(body)
-    except ValidationError:
+    fields = read_object(body, "top-up", odd)
+    if fields is None:
         return None
-    return ToppedUp(answer.total_bytes, answer.valid_until)
+    return ToppedUp(fields.get("totalBytes", count(MOST_BYTES)), fields.get("validUntil", moment))
 
 
-def _at(own: datetime | None, report: _Report, value: object) -> datetime | None:
+def _state(fields: Fields) -> InstallState:
+    said = fields.get("installState", word)
+    if said is None or said == _UNKNOWN:
+        return "unknown"
+    state = _STATES.get(said)
+    if state is None:
+        fields.note("installState")
+    return state or "unknown"
+
+
+def _at(own: datetime | None, observed_at: datetime | None, value: Any) -> datetime | None:
     """The time of a value. "Nothing happened yet" was true when the feed looked, not when nothing began."""
     if value is None or value == "unknown":
         return None
-    if value in ("released", 0) and report.observed_at is not None:
-        return report.observed_at
-    return own or report.observed_at
+    if value in ("released", 0) and observed_at is not None:
+        return observed_at
+    return own or observed_at

@@ -10,14 +10,15 @@ that it changes nothing, and so that it does not matter whose report comes first
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import reduce
-from typing import Self
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from provisioning.domain.fields import MOST_BYTES, Odd, eid
 from shared.contracts import InstallState, InstallStatus, Usage
 from shared.contracts.base import Value
 
@@ -31,14 +32,13 @@ _PHASES: dict[InstallState, int] = {
     "deleted": 5,
 }
 _DOWNLOADED, _INSTALLED = _PHASES["downloaded"], _PHASES["installed"]
-_EID_DIGITS, _EID_MODULUS = 32, 97
 #: Reports that name no device.
 _NO_DEVICE = ""
 
 
 def is_eid(text: str) -> bool:
-    """32 digits whose number leaves 1 when divided by 97 (SGP.02 section 2.2.2; interfaces.md section 3)."""
-    return len(text) == _EID_DIGITS and text.isascii() and text.isdigit() and int(text) % _EID_MODULUS == 1
+    """32 digits whose number leaves 1 when divided by 97 (SGP.02 section 2.2.2)."""
+    return eid(text) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +61,22 @@ class Report:
     eid: str | None = None
     failed: bool = False
 
-    @property
-    def times(self) -> list[datetime]:
-        """Every moment that has passed, as this report tells it."""
+    def within(self, earliest: datetime, latest: datetime) -> tuple[Self, Odd]:
+        """Without the moments that cannot be (yet to come, or before the sale) and an EID that is none; their names.
+
+        Each counts as unknown; what stands beside it stays. A profile that nobody has taken may have been so for long.
+        """
         taken = _PHASES[self.install] >= _DOWNLOADED
-        since = self.install_since if taken else None
-        return [moment for moment in (self.at, since, self.usage_at, self.first_use_at) if moment is not None]
+        odd = {
+            name
+            for name in ("install_since", "usage_at", "first_use_at")
+            if (moment := getattr(self, name)) is not None
+            and (moment > latest or (moment < earliest and (taken or name != "install_since")))
+        }
+        if self.eid is not None and not is_eid(self.eid):
+            odd.add("eid")
+        nothing: dict[str, Any] = dict.fromkeys(odd)
+        return replace(self, **nothing), odd
 
 
 class Verdict(StrEnum):
@@ -78,8 +88,7 @@ class Verdict(StrEnum):
     STALE = "stale"
     BACKWARDS = "backwards"  # fewer bytes than before, at a later time; the rest of the report counts
     FUTURE = "future"
-    IMPLAUSIBLE = "implausible"  # it speaks of a time before the profile was sold
-    BAD_EID = "bad_eid"
+    IMPLAUSIBLE = "implausible"  # it is of a time before the profile was sold
     OTHER_DEVICE = "other_device"  # RC 8
     FAILED_STEP = "failed_step"
     UNKNOWN_ICCID = "unknown_iccid"
@@ -104,6 +113,18 @@ class Sighting(Value):
     first_use_at: datetime | None = None
     deleted_at: datetime | None = None
     ends_at: datetime | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _possible(cls, values: Any) -> Any:
+        """A number beyond all plans, kept by an earlier release, is unknown: no later report could pass it."""
+        if not isinstance(values, dict):
+            return values
+        if (values.get("used_bytes") or 0) > MOST_BYTES:
+            values = values | {"used_bytes": None, "usage_source": None, "usage_at": None}
+        if (values.get("total_bytes") or 0) > MOST_BYTES:
+            values = values | {"total_bytes": None, "total_at": None}
+        return values
 
     @classmethod
     def of(cls, report: Report) -> Self:
@@ -259,12 +280,11 @@ def judge(known: Known, report: Report, *, now: datetime, sold_at: datetime, ske
 
     `skew` is how far another machine's clock may be from ours.
     """
-    if report.eid is not None and not is_eid(report.eid):
-        return known, Verdict.BAD_EID
-    if any(moment > now + skew for moment in report.times):
+    if report.at > now + skew:
         return known, Verdict.FUTURE
-    if any(moment < sold_at - skew for moment in report.times):
+    if report.at < sold_at - skew:
         return known, Verdict.IMPLAUSIBLE
+    report, _ = report.within(sold_at - skew, now + skew)
     after = known.learn(report)
     if report.eid is not None and after.eid is not None and report.eid != after.eid:
         return (known if report.failed else after), Verdict.OTHER_DEVICE

@@ -73,13 +73,19 @@ class TopUpOrder:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """There is a profile, ready to be downloaded by whoever holds the code. `iccid` None: the one we asked for."""
+    """There is a profile, ready to be downloaded by whoever holds the code. `iccid` None: the one we asked for.
+
+    `asks_confirmation_code`: the phone must ask for one, also where we were told none. `apn`: "" where phones find it
+    themselves, None where the operator says nothing.
+    """
 
     smdp_address: str
     matching_id: str
     confirmation_code: str | None = None
     iccid: str | None = None
     apn: str | None = None
+    oid: str | None = None
+    asks_confirmation_code: bool = False
 
 
 @dataclass(frozen=True, slots=True)

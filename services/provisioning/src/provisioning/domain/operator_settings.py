@@ -32,6 +32,9 @@ class OperatorSettings(BaseModel):
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     tls_authority: Path | None = None
+    unused_validity_days: int | None = Field(
+        None, ge=1, description="the operator ends an unused profile so long after it was made; None: not before we do"
+    )
     breaker_failures: int = Field(8, ge=1, description="calls without an answer in a row that open the breaker")
     breaker_seconds: float = Field(
         1.0, gt=0, description="until the first probe; doubles up to breaker_longest_seconds"

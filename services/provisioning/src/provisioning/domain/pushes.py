@@ -2,23 +2,35 @@
 
 import hashlib
 import hmac
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from provisioning.domain.fields import Odd, iccid, moment, read_object, text
 
 SOURCE = "operator-push"
+NAME = "push"
 _SCHEME = "sha256="
 
 
-class Push(BaseModel):
-    """The envelope; what it reports has the shape of the operator's feed (domain/feed.py)."""
+@dataclass(frozen=True, slots=True)
+class Push:
+    """The envelope; what it reports has the shape of the operator's feed (domain/feed.py).
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    ICCID and time decide: what it is about, and that it is of now and no old one that somebody kept.
+    """
 
-    iccid: Annotated[str, StringConstraints(pattern=r"^[0-9]{18,20}$|^[0-9]{19}[Ff]$")]
-    timestamp: AwareDatetime
-    id: str | None = Field(None, max_length=200)
+    iccid: str
+    timestamp: datetime
+    id: str | None = None
+
+
+def read_push(body: bytes, odd: Odd) -> Push | None:
+    """The envelope; None where ICCID or time cannot be read."""
+    fields = read_object(body, NAME, odd)
+    if fields is None:
+        return None
+    about, at = fields.get("iccid", iccid), fields.get("timestamp", moment)
+    return Push(about, at, fields.get("id", text(200))) if about and at else None
 
 
 def is_signed(body: bytes, signature: str | None, secret: str) -> bool:

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 from provisioning.domain.life import Facts, Known, Report, Verdict, judge
 from provisioning.domain.polling import next_look
+from provisioning.early_expiry import EarlyExpiries
 from provisioning.life import store
 from provisioning.life.store import Life
 from provisioning.operators import Operators
@@ -25,7 +26,6 @@ _SUSPICIOUS = {
     Verdict.BACKWARDS,
     Verdict.FUTURE,
     Verdict.IMPLAUSIBLE,
-    Verdict.BAD_EID,
     Verdict.OTHER_DEVICE,
     Verdict.UNKNOWN_ICCID,
 }
@@ -62,9 +62,12 @@ class _Folding:
 class Observing:
     """The one way in for everything that is said about profiles."""
 
-    def __init__(self, operators: Operators, skew: timedelta, registry: CollectorRegistry) -> None:
+    def __init__(
+        self, operators: Operators, skew: timedelta, registry: CollectorRegistry, early_expiries: EarlyExpiries
+    ) -> None:
         self._operators = operators
         self._skew = skew
+        self._early_expiries = early_expiries
         self.verdicts = Counter(
             "profile_reports", "Reports about profiles", ["operator", "source", "verdict"], registry=registry
         )
@@ -96,7 +99,9 @@ class Observing:
         if folding is None or folding.life.operator != told.operator:
             # An operator speaks for its own profiles only.
             return Verdict.UNKNOWN_ICCID, None
-        life, report = folding.life, told.report
+        life = folding.life
+        report, odd = told.report.within(life.paid_at - self._skew, tx.now + self._skew)
+        self._operators.not_understood.count(told.operator, {f"report.{name}" for name in odd})
         if life.devices_erased_at is not None:
             report = replace(report, eid=None)
         folding.known, verdict = judge(folding.known, report, now=tx.now, sold_at=life.paid_at, skew=self._skew)
@@ -117,9 +122,19 @@ class Observing:
             now = replace(life, known=one.known, look_at=look_at)
             after[life.order_id] = now
             if now.facts.differs(one.before):
+                self._check_expiry(now, one.before)
                 tx.publish(observed(now, tx.now), trace=one.trace or life.trace)
         await store.save(tx, changed)
         return after
+
+    def _check_expiry(self, life: Life, before: Facts) -> None:
+        """Alarm where the operator ends an unused profile before the day that the buyer was promised (RC 7)."""
+        facts = life.facts
+        ends_at = facts.operator_ends_at
+        if ends_at is None or ends_at == before.operator_ends_at or facts.activated_at is not None:
+            return
+        if ends_at < life.valid_until:
+            self._early_expiries.count(life.operator, ends_at, life.valid_until)
 
     def next_look(self, life: Life, known: Known | None, now: datetime) -> datetime | None:
         """When the profile is due again."""

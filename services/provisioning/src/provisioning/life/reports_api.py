@@ -1,7 +1,8 @@
 """Where operators report on profiles: ES2+ notifications and signed usage pushes. Stored first, then answered.
 
 What comes from the operator itself is kept whatever it says, with a verdict, and answered 204, since a repetition would
-say the same; what cannot be read, or may come from somebody else, is refused and changes nothing.
+say the same. A field that is not understood reads as unknown and is counted; it does not cost the rest. What names no
+profile, or may come from somebody else, is refused and changes nothing.
 """
 
 import hashlib
@@ -9,18 +10,17 @@ import hmac
 from dataclasses import replace
 from datetime import UTC, timedelta
 from http import HTTPStatus
-from typing import Annotated, TypeVar
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from pydantic import BaseModel, ValidationError
 
 from provisioning.domain import progress, pushes
 from provisioning.domain.feed import read_report
-from provisioning.domain.identifiers import from_the_wire
+from provisioning.domain.fields import Odd
 from provisioning.domain.life import Report
-from provisioning.domain.progress import Progress
-from provisioning.domain.pushes import Push
+from provisioning.domain.progress import read_notification
+from provisioning.domain.pushes import Push, read_push
 from provisioning.life.looking import report_of
 from provisioning.life.observing import Observing, Told
 from provisioning.life.settings import LifeSettings
@@ -28,9 +28,8 @@ from provisioning.operators import Operators
 from shared.database import Database
 from shared.ids import uuid_for
 from shared.kernel.auth import bearer_token
-from shared.kernel.problems import Problem, field_errors
+from shared.kernel.problems import Problem
 
-M = TypeVar("M", bound=BaseModel)
 PROTOCOL = "gsma/rsp/v2.5.0"
 _PROTOCOLS = "gsma/rsp/v2."
 _PROGRESS = "gsma/rsp2/es2plus/handleDownloadProgressInfo"
@@ -61,14 +60,22 @@ class Reports:
         detail = "Send the secret agreed for this operator as `Authorization: Bearer <secret>`, or its certificate."
         raise Problem(HTTPStatus.UNAUTHORIZED, "unknown-notifier", detail, headers={"WWW-Authenticate": "Bearer"})
 
-    async def progress(self, operator: str, body: bytes, trace: str | None) -> None:
-        """One ES2+.HandleDownloadProgressInfo. Raises Problem (400) where it is none."""
-        message = _read(Progress, body)
-        report = message.report(self._settings.notification_points.get(operator, {}))
-        detail = message.detail()
-        said = (message.printed_iccid, str(message.point), report.at.isoformat(), detail["status"], message.eid or "")
-        # The call's own identifier is left out: a vendor that repeats a notification may give it a new one.
-        told = Told(operator, message.printed_iccid, report, uuid_for(progress.SOURCE, operator, *said), detail, trace)
+    async def progress(self, operator: str, body: bytes, protocol: str, trace: str | None) -> None:
+        """One ES2+.HandleDownloadProgressInfo. Raises Problem (400) where it is none.
+
+        `protocol`: X-Admin-Protocol. A release that we do not know is counted, and decides nothing.
+        """
+        odd: Odd = set() if protocol.startswith(_PROTOCOLS) else {f"{progress.NAME}.X-Admin-Protocol"}
+        message = read_notification(body, self._settings.notification_points.get(operator, {}), odd)
+        self._operators.not_understood.count(operator, odd)
+        if message is None:
+            raise _unreadable("A JSON object is expected whose iccid is 18 to 20 digits, perhaps filled up with F.")
+        now = self._database.clock.now()
+        report, detail = message.report(now), message.detail()
+        if odd:
+            detail["not_understood"] = sorted(odd)
+        key = uuid_for(progress.SOURCE, operator, *message.same(now))
+        told = Told(operator, message.iccid, report, key, detail, trace)
         async with self._database.transaction("http") as tx:
             await self._observing.record_observation(tx, [told])
 
@@ -80,14 +87,22 @@ class Reports:
             self._refused(operator, pushes.SOURCE, "bad_signature")
             detail = "X-Signature is not the HMAC-SHA256 of this body under the agreed key."
             raise Problem(HTTPStatus.UNAUTHORIZED, "bad-signature", detail)
-        push = _read(Push, body)
+        odd: Odd = set()
+        push = read_push(body, odd)
+        if push is None:
+            self._operators.not_understood.count(operator, odd)
+            raise _unreadable(
+                "A JSON object is expected with iccid (18 to 20 digits) and timestamp (ISO 8601 with its zone)."
+            )
         window = timedelta(seconds=self._settings.usage_push_window_seconds)
         if not pushes.in_window(push.timestamp, self._database.clock.now(), window):
             self._refused(operator, pushes.SOURCE, "outside_window")
             detail = "Its timestamp is not of now: it may be an old push that somebody sent again. Send a new one."
             raise Problem(HTTPStatus.CONFLICT, "stale-push", detail)
-        iccid = from_the_wire(push.iccid)
-        told = Told(operator, iccid, _pushed(push, body, iccid), _push_id(operator, body), {"push": push.id}, trace)
+        report = _pushed(push, body, odd)
+        self._operators.not_understood.count(operator, odd)
+        kept = {"push": push.id, **({"not_understood": sorted(odd)} if odd else {})}
+        told = Told(operator, push.iccid, report, _push_id(operator, body), kept, trace)
         async with self._database.transaction("http") as tx:
             await self._observing.record_observation(tx, [told])
 
@@ -106,10 +121,7 @@ def router(reports: Reports) -> APIRouter:
     async def take(request: Request, operator: str, *offered: str | None) -> Response:
         reports.admit(operator, request, *offered)
         protocol = request.headers.get("x-admin-protocol", "")
-        if not protocol.startswith(_PROTOCOLS):
-            detail = f"Send X-Admin-Protocol: {PROTOCOL} (SGP.22 section 6.5.1)."
-            raise Problem(HTTPStatus.BAD_REQUEST, "wrong-protocol", detail, headers=_ADMIN)
-        await reports.progress(operator, await request.body(), request.state.trace)
+        await reports.progress(operator, await request.body(), protocol, request.state.trace)
         return Response(status_code=HTTPStatus.NO_CONTENT, headers=_ADMIN)
 
     @routes.post(f"/operators/{{operator}}/{_PROGRESS}", status_code=HTTPStatus.NO_CONTENT)
@@ -138,20 +150,14 @@ def router(reports: Reports) -> APIRouter:
     return routes
 
 
-def _read(model: type[M], body: bytes) -> M:
-    try:
-        return model.model_validate_json(body)
-    except ValidationError as error:
-        errors = field_errors(error.errors(include_url=False, include_input=False))
-        detail = "The body is not what this address expects; see errors."
-        raise Problem(HTTPStatus.BAD_REQUEST, "unreadable-report", detail, errors=errors) from None
+def _unreadable(detail: str) -> Problem:
+    return Problem(HTTPStatus.BAD_REQUEST, "unreadable-report", detail)
 
 
-def _pushed(push: Push, body: bytes, iccid: str) -> Report:
-    status = read_report(body, iccid)
+def _pushed(push: Push, body: bytes, odd: Odd) -> Report:
+    status = read_report(body, push.iccid, odd, sent_at=push.timestamp)
     if status is None:
-        detail = "The report has a field of the wrong kind: bytes are whole numbers, times are ISO 8601 with a zone."
-        raise Problem(HTTPStatus.BAD_REQUEST, "unreadable-report", detail)
+        raise _unreadable("A report about the profile that the push names is expected.")
     report = report_of(status, status.usage, now=push.timestamp)
     return replace(report, source=pushes.SOURCE, at=push.timestamp.astimezone(UTC))
 

@@ -1,12 +1,14 @@
 """Settings of profiles' lives; each field is an environment variable in capitals."""
 
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, SecretStr, StringConstraints
 
 from shared.contracts import InstallState
 from shared.kernel.settings import ServiceSettings
 
+_UTC = ZoneInfo("UTC")
 Secret = Annotated[SecretStr, Field(min_length=8)]
 
 
@@ -35,7 +37,15 @@ class LifeSettings(ServiceSettings):
     )
     clock_skew_seconds: float = Field(300.0, ge=0, description="how far an operator's clock may be from ours")
 
-    #: RC 7: an eSIM that is never installed expires 180 days after purchase.
+    storefront_time_zones: dict[str, ZoneInfo] = Field(
+        default_factory=lambda: {
+            "qazaq-esim": ZoneInfo("Asia/Almaty"),
+            "e-sim-onl": ZoneInfo("UTC"),
+            "esimka": ZoneInfo("Asia/Tbilisi"),
+        },
+        description="whose days a storefront's deadlines count, by IANA name; UTC for all others",
+    )
+    #: RC 7: an eSIM that is never installed expires 180 days after purchase, at 24:00 of the storefront's day.
     unused_validity_days: int = Field(180, ge=1)
     storefront_unused_validity_days: dict[str, int] = Field(
         default_factory=dict, description='where a storefront promises otherwise: {"esimka": 365}'
@@ -49,3 +59,7 @@ class LifeSettings(ServiceSettings):
     def unused_days(self, storefront: str) -> int:
         """How long after purchase an eSIM of this storefront may wait for its first activation (RC 7)."""
         return self.storefront_unused_validity_days.get(storefront, self.unused_validity_days)
+
+    def zone(self, storefront: str) -> ZoneInfo:
+        """The time zone whose days count there."""
+        return self.storefront_time_zones.get(storefront, _UTC)

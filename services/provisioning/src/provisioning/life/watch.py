@@ -10,7 +10,7 @@ from typing import Literal
 from uuid import UUID
 
 from provisioning.domain import operator as op
-from provisioning.domain.life import judge
+from provisioning.domain.life import Report, judge
 from provisioning.domain.operator import Cancelled
 from provisioning.domain.polling import ends_at
 from provisioning.life import store
@@ -30,6 +30,7 @@ _MOST = 500
 #: So often an operator that does not answer is asked before a plan's end is taken for what it is; no call is needed.
 _LOOKS_AT_THE_END = 5
 _POLITE = timedelta(minutes=15)
+_UNDECIDED = timedelta(days=7)
 _DUE = """
 WITH due AS (
   SELECT l.order_id, p.operator FROM lives l JOIN profiles p USING (order_id)
@@ -78,11 +79,15 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a look came to. `over`: the profile's time is over, and nobody can use it any more; `how` says why."""
+    """What a look came to. `over`: the profile's time is over, and nobody can use it any more; `how` says why.
+
+    `undecided`: a phone has it, and whether it was activated in time is not known: it is looked at again later.
+    """
 
     told: Told | None = None
     over: Reason | None = None
     how: str = ""
+    undecided: bool = False
 
 
 class Observe:
@@ -131,13 +136,21 @@ class Observe:
         raise NotNow(answer.reason, delay=min(backoff(item.attempts + 3), _POLITE))
 
     async def _end(self, item: Item, life: Life, answer: Looked) -> Seen:
-        """Nobody activated it in time (RC 7). It ends also where a phone holds it unused and it cannot be cancelled."""
+        """Nobody activated it in time (RC 7). It ends also where a phone holds it unused and it cannot be cancelled.
+
+        Where a phone has it and the operator does not say that it is unused, nobody knows: a plan may be running, at
+        the longest until its days have passed since the last moment at which it could begin.
+        """
         cancelled = await maker(self._operators, life).cancel(life.ref(uncertain=item.uncertain), trace=item.continues)
         match cancelled:
             case Cancelled(how):
                 return Seen(answer.told, "never_activated", how)
             case op.Refused(reason):
-                return Seen(answer.told, "never_activated", reason)
+                if answer.told is not None and _says_unused(answer.told.report):
+                    return Seen(answer.told, "never_activated", reason)
+                if self._database.clock.now() >= life.valid_until + timedelta(days=life.validity_days):
+                    return Seen(answer.told, "plan_ended", f"its last possible day is over: {reason}")
+                return Seen(answer.told, undecided=True)
             case op.NotNow(reason):
                 raise NotNow(reason, delay=min(backoff(item.attempts + 3), _POLITE))
         raise Unknown(cancelled.reason, delay=min(backoff(item.attempts + 3), _POLITE))
@@ -148,9 +161,14 @@ class Observe:
         known = await self._observing.record_observation(tx, told)
         over = {UUID(one.item.key): one.result for one in done if one.result.over}
         await self._expire(tx, over)
+        undecided = {UUID(one.item.key) for one in done if one.result.undecided}
         rest = {UUID(one.item.key) for one in done} - known.keys()
-        lives = await store.lives_of(tx, rest | over.keys(), lock=True)
-        looks = {key: (life.known, self._observing.next_look(life, None, tx.now), None) for key, life in lives.items()}
+        lives = await store.lives_of(tx, rest | over.keys() | undecided, lock=True)
+        later = tx.now + _UNDECIDED
+        looks = {
+            key: (life.known, later if key in undecided else self._observing.next_look(life, None, tx.now), None)
+            for key, life in lives.items()
+        }
         await store.save(tx, looks)
 
     async def _expire(self, tx: Tx, over: dict[UUID, Seen]) -> None:
@@ -168,3 +186,8 @@ class Observe:
             expired = ProfileExpired(**life.subject(), reason=reasons[key], expired_at=life.expired_at or tx.now)
             tx.publish(expired, trace=life.trace)
             log.info("profile_expired", order_id=str(key), reason=reasons[key], how=over[key].how)
+
+
+def _says_unused(report: Report) -> bool:
+    """Whether the operator says now that nobody uses it: it names a state before use, or 0 bytes."""
+    return report.install in ("released", "downloaded", "installed") or report.used_bytes == 0

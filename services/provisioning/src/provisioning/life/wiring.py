@@ -29,7 +29,8 @@ def live(service: Service, settings: Settings, operators: Operators, births: Bir
     `agent`: the dependency that admits agents.
     """
     database = service.database
-    observing = Observing(operators, timedelta(seconds=settings.clock_skew_seconds), service.metrics.registry)
+    skew = timedelta(seconds=settings.clock_skew_seconds)
+    observing = Observing(operators, skew, service.metrics.registry, births.early_expiries)
     asks = Asks(operators)
     births.listen(asks.born)
     service.consumes(

@@ -170,14 +170,14 @@ class Provision:
         )
 
     def _born(self, tx: Tx, item: Item, made: Made) -> Born:
-        fields = rows.order_fields(item)
+        fields, operator = rows.order_fields(item), rows.operator_of(item, self._name)
         return Born(
             **fields,
-            operator=rows.operator_of(item, self._name),
+            operator=operator,
             profile_type=rows.profile_type_of(item.payload),
             iccid=made.iccid or item.payload["iccid"],
             generated_at=tx.now,
-            valid_until=self._births.valid_until(fields["storefront"], fields["paid_at"]),
+            valid_until=self._births.valid_until(fields["storefront"], fields["paid_at"], operator, tx.now),
             made=made,
             trace=item.continues,
         )

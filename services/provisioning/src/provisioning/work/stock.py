@@ -52,12 +52,14 @@ _SETTLE = """
 UPDATE stock_profiles s
 SET state = r.state, reason = r.reason, smdp_address = r.address, matching_id = COALESCE(r.matching, s.matching_id),
     iccid = COALESCE(r.iccid, s.iccid), confirmation_code = r.secret, apn = r.apn,
+    oid = r.oid, asks_confirmation_code = r.asks,
     made_at = CASE WHEN r.state = 'ready' THEN CAST(:now AS timestamptz) END,
     usable_until = CASE WHEN r.state = 'ready' THEN CAST(:now AS timestamptz) + make_interval(secs => r.age) END,
     failed_at = CASE WHEN r.state = 'failed' THEN CAST(:now AS timestamptz) END
 FROM unnest(CAST(:ids AS uuid[]), CAST(:states AS text[]), CAST(:reasons AS text[]), CAST(:addresses AS text[]),
             CAST(:matching AS text[]), CAST(:iccids AS text[]), CAST(:secrets AS text[]), CAST(:apns AS text[]),
-            CAST(:ages AS float8[])) AS r(id, state, reason, address, matching, iccid, secret, apn, age)
+            CAST(:oids AS text[]), CAST(:asks AS bool[]), CAST(:ages AS float8[]))
+     AS r(id, state, reason, address, matching, iccid, secret, apn, oid, asks, age)
 WHERE s.id = r.id AND s.state = 'ordered'
 RETURNING s.id
 """
@@ -192,6 +194,8 @@ class StockOrder:
             iccids=[one.iccid if one else None for one in made],
             secrets=[one.confirmation_code if one else None for one in made],
             apns=[one.apn if one else None for one in made],
+            oids=[one.oid if one else None for one in made],
+            asks=[one.asks_confirmation_code if one else False for one in made],
             ages=[self._age(one.item) for one in ordered],
         )
         fresh = set(settled.scalars())

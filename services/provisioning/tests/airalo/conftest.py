@@ -1,0 +1,53 @@
+"""A reseller's stand and adapters to it."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from provisioning.adapters.airalo import AiraloOperator
+from provisioning.adapters.caller import calls_counter
+from provisioning.adapters.tools import Tools
+from provisioning.domain.operator_settings import OperatorSettings
+from provisioning.not_understood import NotUnderstood
+from sandbox.testing import RunningSandbox, running_sandbox
+
+CREDENTIALS = {"client_id": "airalo-client", "client_secret": "airalo-secret"}
+
+
+def entry(sandbox: RunningSandbox, **options: Any) -> dict[str, Any]:
+    """An entry of OPERATORS."""
+    return {
+        "name": "airalo",
+        "adapter": "airalo",
+        "url": sandbox.airalo_url,
+        "credentials": CREDENTIALS,
+        "timeout_seconds": 5.0,
+        "options": {name: str(value) for name, value in options.items()},
+    }
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[RunningSandbox]:
+    async with running_sandbox(airalo_tokens_per_minute=100, airalo_usage_cache_seconds=0) as running:
+        yield running
+
+
+@pytest.fixture
+async def adapter(start: Any, sandbox: RunningSandbox) -> AsyncIterator[Any]:
+    """`adapter(**options)`: an adapter with the memory of one service; each is as after a restart."""
+    service = (await start(operator_adapter="instant")).service
+    made: list[AiraloOperator] = []
+
+    def build(**options: Any) -> AiraloOperator:
+        registry = CollectorRegistry()
+        tools = Tools(
+            service.tracing, calls_counter(registry), service.clock, service.database, NotUnderstood(registry)
+        )
+        made.append(AiraloOperator(OperatorSettings.model_validate(entry(sandbox, **options)), tools))
+        return made[-1]
+
+    yield build
+    for one in made:
+        await one.close()

@@ -1,0 +1,213 @@
+"""I15: over any interleaving of operators' messages, what nobody reported never appears in `profile-observed`.
+
+The messages are written in the operators' own words, some of them garbage. What may appear is worked out here from the
+words alone, by another and coarser rule than the service's.
+"""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from provisioning.domain import airalo
+from provisioning.domain.feed import read_report
+from provisioning.domain.life import Known, Report, judge
+from provisioning.domain.operator import ProfileStatus, UsageReport
+from provisioning.domain.progress import read_notification
+from provisioning.life.looking import report_of
+from provisioning.life.observing import observed
+from provisioning.life.store import Life
+from shared.contracts import Plan, ProfileObserved
+from shared.testing.garbage import EXAMPLES, MISSING
+
+ICCID, EID, OTHER_EID = "8999702000000000018", "89049032123451234512345678901235", "89049032000001000000000012345652"
+SOLD = datetime(2026, 5, 1, 12, tzinfo=UTC)
+NOW, SKEW = SOLD + timedelta(days=3), timedelta(minutes=5)
+PLAN = Plan(id="tr-5gb", title="Turkey 5 GB", coverage=("TR",), data_mb=5120, validity_days=30, profile_type="TR-STD")
+_TAKEN = ("downloaded", "installed", "enabled", "disabled", "deleted")
+_INSTALLED = _TAKEN[1:]
+
+
+def _times() -> st.SearchStrategy[str]:
+    return st.integers(0, 71).map(lambda hours: (SOLD + timedelta(hours=hours)).isoformat())
+
+
+def _perhaps(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """A value, none, or garbage."""
+    return st.one_of(values, values, st.sampled_from(EXAMPLES))
+
+
+def _message(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    drawn = st.fixed_dictionaries({name: _perhaps(values) for name, values in fields.items()})
+    return drawn.map(lambda one: {name: value for name, value in one.items() if value is not MISSING})
+
+
+EIDS = st.sampled_from([EID, OTHER_EID, EID[:-1] + "1"])
+NOTIFICATIONS = _message(
+    timestamp=_times(),
+    notificationPointId=st.sampled_from([1, 2, 3, 4, 5, "enabled", "disabled", "vendor-9"]),
+    notificationPointStatus=st.sampled_from(["Executed-Success", "executed-withwarning", "Failed", "?"]).map(
+        lambda status: {"status": status}
+    ),
+    eid=EIDS,
+)
+FEEDS = _message(
+    observedAt=_times(),
+    installState=st.sampled_from(["not-installed", "released", *_TAKEN, "unknown", "reserved", "NotInstalled"]),
+    installStateAt=_times(),
+    usedBytes=st.integers(0, 3),
+    usedBytesAt=_times(),
+    totalBytes=st.integers(3, 5),
+    firstUseAt=_times(),
+    validUntil=_times(),
+    eid=EIDS,
+)
+USAGES = _message(
+    remaining=st.integers(0, 3),
+    total=st.integers(0, 3),
+    is_unlimited=st.booleans(),
+    expired_at=_times(),
+    status=st.sampled_from(["NOT_ACTIVE", "ACTIVE", "FINISHED", "UNKNOWN", "EXPIRED", "RECYCLED", "PAUSED"]),
+)
+#: Which wire it came by, and the message; "silence" is an operator without a feed.
+MESSAGES: st.SearchStrategy[tuple[str, dict[str, Any]]] = st.one_of(
+    st.tuples(st.just("notification"), NOTIFICATIONS),
+    st.tuples(st.just("feed"), FEEDS),
+    st.tuples(st.just("airalo"), USAGES),
+    st.tuples(st.just("silence"), st.just({})),
+)
+
+
+def report(wire: str, message: dict[str, Any]) -> Report | None:
+    """As the service reads it."""
+    if wire == "notification":
+        read = read_notification(json.dumps(message | {"iccid": ICCID}).encode(), {}, set())
+        return read.report(NOW) if read else None
+    if wire == "airalo":
+        answer = airalo.read_usage(json.dumps({"data": message}).encode(), NOW, set())
+        return report_of(ProfileStatus(answer.install), answer.report, now=NOW) if answer else None
+    status = read_report(json.dumps(message | {"iccid": ICCID}).encode(), ICCID, set()) if wire == "feed" else None
+    return report_of(status, status.usage, now=NOW) if status and isinstance(status.usage, UsageReport) else None
+
+
+def event(messages: list[tuple[str, dict[str, Any]]]) -> ProfileObserved:
+    """What is published after all of them."""
+    known = Known()
+    for one in messages:
+        said = report(*one)
+        if said is not None:
+            known, _ = judge(known, said, now=NOW, sold_at=SOLD, skew=SKEW)
+    life = Life(
+        order_id=UUID(int=1),
+        order_number="10000001",
+        storefront="esimka",
+        buyer_id=UUID(int=2),
+        plan=PLAN,
+        operator="primary",
+        profile_type="TR-STD",
+        iccid=ICCID,
+        matching_id="A",
+        paid_at=SOLD,
+        generated_at=SOLD,
+        valid_until=SOLD + timedelta(days=180),
+        known=known,
+        extra_days=0,
+        extra_bytes=0,
+        disputed_at=None,
+        looked_at=None,
+        look_at=None,
+        revoked_at=None,
+        revoked_for=None,
+        expired_at=None,
+        expired_for=None,
+        devices_erased_at=None,
+        trace=None,
+    )
+    return observed(life, NOW)
+
+
+def words(wire: str, message: dict[str, Any]) -> set[str]:
+    """The states that a message names, in its own words."""
+    if wire == "feed":
+        said = str(message.get("installState")).lower().replace("-", "")
+        return {"released"} if said in ("notinstalled", "released") else {said} & set(_TAKEN)
+    if wire == "airalo":
+        return {"ACTIVE": {"enabled"}, "FINISHED": {"installed"}}.get(str(message.get("status")), set())
+    status = message.get("notificationPointStatus")
+    if wire != "notification" or "executed-" not in str(status).lower():
+        return set()
+    points = {"3": "downloaded", "4": "installed", "5": "deleted", "enabled": "enabled", "disabled": "disabled"}
+    return {points[str(message.get("notificationPointId"))]} & set(_TAKEN) if _names(points, message) else set()
+
+
+def _names(points: dict[str, str], message: dict[str, Any]) -> bool:
+    return str(message.get("notificationPointId")) in points
+
+
+def numbers(wire: str, message: dict[str, Any]) -> set[int]:
+    """The bytes that a message can be read to say."""
+    if wire == "feed" and type(message.get("usedBytes")) is int:
+        return {message["usedBytes"]}
+    total, remaining = message.get("total"), message.get("remaining")
+    if wire == "airalo" and type(total) is int and type(remaining) is int:
+        return {(total - remaining) * 2**20} if 0 <= remaining <= total else set()
+    return set()
+
+
+def moments(wire: str, message: dict[str, Any]) -> set[datetime]:
+    """The times that a message names, and when it was received: what is told without a time is dated so."""
+    named = {NOW}
+    for value in message.values():
+        try:
+            named.add(datetime.fromisoformat(str(value)))
+        except ValueError:
+            continue
+    return named
+
+
+@settings(deadline=None, max_examples=400)
+@given(st.lists(MESSAGES, max_size=8), st.data())
+def test_what_nobody_reported_never_appears(messages: list[tuple[str, dict[str, Any]]], data: st.DataObject) -> None:
+    told = event(data.draw(st.permutations(messages)))
+    states = set().union(*(words(*one) for one in messages))
+    used = set().union(*(numbers(*one) for one in messages))
+    times = set().union(*(moments(*one) for one in messages))
+    assert told.install.state in states | {"unknown"}
+    assert told.usage.used_bytes in used | {None}
+    assert told.usage.used_bytes is None or told.usage.used_bytes >= 0
+    assert told.downloaded_at is None or states & set(_TAKEN)
+    assert told.installed_at is None or states & set(_INSTALLED)
+    assert told.deleted_at is None or "deleted" in states
+    started = any(number > 0 for number in used) or any("firstUseAt" in message for _, message in messages)
+    assert told.activated_at is None or started or states & {"enabled", "installed"}
+    for moment in (told.downloaded_at, told.installed_at, told.activated_at, told.deleted_at):
+        assert moment is None or moment in times
+    for fact in (told.install, told.usage):
+        assert fact.observed_at is None or fact.observed_at in times
+    if told.install.state == "unknown":
+        assert (told.install.source, told.install.observed_at) == (None, None)
+    if told.usage.used_bytes is None:
+        assert told.usage.observed_at is None
+
+
+@given(st.lists(st.just(("silence", {})) | st.tuples(st.just("notification"), st.just({"eid": EID})), max_size=5))
+def test_an_operator_that_says_nothing_leaves_everything_unknown(messages: list[tuple[str, dict[str, Any]]]) -> None:
+    told = event(messages)
+    assert (told.install.state, told.usage.used_bytes, told.usage.total_bytes) == ("unknown", None, None)
+    assert (told.downloaded_at, told.installed_at, told.activated_at, told.deleted_at) == (None,) * 4
+
+
+def test_a_profile_that_is_not_active_is_not_known_to_be_on_no_phone() -> None:
+    """NOT_ACTIVE is about the network: a phone may hold the profile."""
+    told = event([("airalo", {"status": "NOT_ACTIVE", "total": 1024, "remaining": 1024, "is_unlimited": False})])
+    assert (told.install.state, told.usage.used_bytes) == ("unknown", 0)
+    after = [("notification", _point(4)), ("airalo", {"status": "NOT_ACTIVE", "total": 1024, "remaining": 1024})]
+    assert event(after).install.state == "installed"
+
+
+def _point(point: int) -> dict[str, Any]:
+    at = (SOLD + timedelta(hours=1)).isoformat()
+    return {"timestamp": at, "notificationPointId": point, "notificationPointStatus": {"status": "Executed-Success"}}

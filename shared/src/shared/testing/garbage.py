@@ -1,0 +1,72 @@
+"""Messages in which one field is garbage: of the wrong kind, null, missing, huge, or text that no database stores."""
+
+import copy
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hypothesis import strategies as st
+
+Path = tuple[str | int, ...]
+MISSING = object()
+#: One of each kind, for tests that cannot try many.
+EXAMPLES: tuple[Any, ...] = (
+    MISSING,
+    None,
+    True,
+    -1,
+    1.5,
+    2**70,
+    float("nan"),
+    "",
+    "\x00",
+    "a\x00b\x1b[2J",
+    "\ud800",
+    "x" * 100_000,
+    "9" * 5_000,
+    "9999-12-31T23:59:59Z",
+    "0001-01-01T00:00:00+14:00",
+    [],
+    [None],
+    {},
+    {"status": {"slug": []}},
+)
+VALUES: st.SearchStrategy[Any] = st.one_of(
+    st.sampled_from(EXAMPLES),
+    st.integers(),
+    st.floats(),
+    st.text(st.characters(), max_size=20),
+    st.text(st.characters(categories=["Cs", "Cc"]), min_size=1, max_size=5),
+    st.recursive(
+        st.none() | st.booleans() | st.text(max_size=3),
+        lambda one: st.lists(one, max_size=2) | st.dictionaries(st.text(max_size=3), one, max_size=2),
+        max_leaves=4,
+    ),
+)
+
+
+def paths(message: Any, before: Path = ()) -> Iterator[Path]:
+    """Every field, at any depth."""
+    items = message.items() if isinstance(message, Mapping) else enumerate(message) if isinstance(message, list) else ()
+    for key, value in items:
+        yield (*before, key)
+        yield from paths(value, (*before, key))
+
+
+def spoilt(message: Mapping[str, Any], path: Path, value: Any) -> bytes:
+    """The message with this value in one field."""
+    copied: Any = copy.deepcopy(message)
+    place = copied
+    for key in path[:-1]:
+        place = place[key]
+    if value is MISSING:
+        del place[path[-1]]
+    else:
+        place[path[-1]] = value
+    return json.dumps(copied).encode()
+
+
+def storable(value: Any) -> bool:
+    """Whether PostgreSQL stores it: no NUL and no lone surrogate in any text of it."""
+    text = value if isinstance(value, str) else str(value)
+    return "\x00" not in text and not any("\ud800" <= one <= "\udfff" for one in text)
