@@ -27,8 +27,9 @@ from shared.messaging.cloudevents import (
     to_wire,
 )
 from shared.sealed import CannotOpenError, Opener, Sealer, new_private_key
-from shared.telemetry.tracing import is_traceparent, new_traceparent
+from shared.telemetry.tracing import new_traceparent, trace_id
 from shared.testing.facts import paid
+from shared.values import traceparent
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -119,7 +120,8 @@ def test_any_body_is_a_fact_or_a_typed_refusal(body: bytes) -> None:
 
 @given(st.text(max_size=60))
 def test_only_traceparents_are_traceparents(text: str) -> None:
-    assert not is_traceparent(text) or len(text) == 55
+    assert traceparent.parse(text) is None
+    assert trace_id(text) is None
 
 
 def test_a_sealed_value_opens_for_its_recipient_alone() -> None:

@@ -119,6 +119,19 @@ def test_an_unsampled_trace_is_carried_on_unrecorded() -> None:
     assert str(tracing.start("x", None).traceparent).endswith("-00")
 
 
+@pytest.mark.parametrize(("flags", "recorded"), [("00", 0), ("01", 1), ("02", 0), ("03", 1), ("09", 1)])
+async def test_the_trace_of_a_caller_goes_on_whatever_its_version_and_flags(
+    stage: Stage, tmp_path: Path, flags: str, recorded: int
+) -> None:
+    file, trace = tmp_path / "spans.jsonl", new_traceparent(sampled=True)[3:35]
+    service = toy.build(await stage.settings(Settings, "shared.testing.toy", trace_file=file))
+    async with service.running(), httpx.AsyncClient(base_url=f"http://127.0.0.1:{service.port}") as http:
+        headers = {"traceparent": f"cc-{trace}-{'b' * 16}-{flags}-from-the-future"}
+        await http.post("/echo", content=b"{}", headers=headers)
+    spans = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+    assert [span["trace"] for span in spans if span["kind"] == "SERVER"] == [trace] * recorded
+
+
 @pytest.mark.parametrize("attempts", range(0, 60, 7))
 def test_pauses_grow_and_stay_bounded(attempts: int) -> None:
     assert timedelta(seconds=0.1) <= backoff(attempts) <= timedelta(seconds=LONGEST_RETRY)

@@ -6,59 +6,7 @@ from typing import Any
 import pytest
 
 from ordering.catalogue import CatalogueFiles
-from ordering.domain.contact import ContactError, read_email, read_phone
 from ordering.domain.validation import Approved, Refusal, judge, valid_key
-
-
-@pytest.mark.parametrize(
-    ("text", "address"),
-    [
-        ("Anna.Berg+esim@Example.ORG", "Anna.Berg+esim@example.org"),
-        ('"much more unusual"@example.com', '"much more unusual"@example.com'),
-        ("o'neil@sub.example.co.uk", "o'neil@sub.example.co.uk"),
-        ("анна@пример.рф", "анна@пример.рф"),
-        ("a@xn--e1afmkfd.xn--p1ai", "a@пример.рф"),
-        ("buyer@shop.test", "buyer@shop.test"),
-    ],
-)
-def test_unusual_addresses_are_kept(text: str, address: str) -> None:
-    assert read_email(text).address == address
-    assert read_email(text).key == address.lower()
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        *("anna", "anna@", "@example.org", "a@localhost", "a@[127.0.0.1]", "a@-x.org", "a@example..org"),
-        *("a b@example.org", "a@b@example.org", "a\n@example.org", "a" * 65 + "@example.org"),
-    ],
-)
-def test_wrong_addresses(text: str) -> None:
-    with pytest.raises(ContactError) as refused:
-        read_email(text)
-    assert text not in str(refused.value)
-
-
-@pytest.mark.parametrize(
-    ("text", "region", "number"),
-    [
-        ("+7 (701) 123-45-67", None, "+77011234567"),
-        ("8 701 123 45 67", "KZ", "+77011234567"),
-        ("+995 555 12 34 56", "KZ", "+995555123456"),
-        ("00995555123456", "GE", "+995555123456"),
-    ],
-)
-def test_phones_become_e164(text: str, region: str | None, number: str) -> None:
-    assert read_phone(text, region) == number
-
-
-@pytest.mark.parametrize(
-    ("text", "region"), [("8 701 123 45 67", None), ("+7 701", "KZ"), ("phone", "KZ"), ("+999123456789", None)]
-)
-def test_wrong_phones(text: str, region: str | None) -> None:
-    with pytest.raises(ContactError):
-        read_phone(text, region)
-
 
 OLD = ["offer_version", "privacy_version"]
 WRONG: list[tuple[dict[str, Any], str, str, list[str]]] = [

@@ -13,7 +13,7 @@ from shared.values.count import LARGEST, Count, Id64, count
 from shared.values.moment import Day, Moment, moment
 from shared.values.money import LARGEST as MOST_MONEY
 from shared.values.money import to_major, to_minor, to_text
-from shared.values.opaque import Opaque, Url, opaque, url
+from shared.values.opaque import NOTHING, Named, Opaque, Url, opaque, url
 from shared.values.traceparent import is_sampled, parse
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -140,7 +140,7 @@ def test_ids_of_others_are_printable() -> None:
         "https://",
         "https://a b",
         "https://a\x00",
-        "https://ж",
+        "https://a\ud800",
         "",
         "https://" + "a" * 2000,
         " https://a",
@@ -151,8 +151,16 @@ def test_what_is_no_link(value: str) -> None:
     assert refused(Annotated[str, Url()], value)
 
 
+def test_what_can_be_no_name_names_nothing() -> None:
+    names = TypeAdapter[str](Named)
+    assert names.validate_python("10000001") == "10000001"
+    assert [names.validate_python(value) for value in ("\x00", "a\nb", "\ud800", "x" * 201)] == [NOTHING] * 4
+    assert names.json_schema() == {"type": "string"}
+
+
 def test_links() -> None:
     assert url("http://localhost:8000/x?y=z#w") is not None
+    assert url("https://пример.рф/ж") is not None
     assert TypeAdapter(Annotated[str, Url(or_empty=True)]).validate_python("") == ""
 
 

@@ -1,5 +1,6 @@
 """Text: refused from people, cleaned from outside systems, and whatever is kept can be stored and shown."""
 
+import json
 import unicodedata
 from typing import Annotated, Any
 
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from shared.values.refusal import InvalidValueError
-from shared.values.text import Cleaned, Line, Lines, cleaned, many_lines, one_line, storable
+from shared.values.text import Cleaned, Line, Lines, cleaned, cleaned_tree, many_lines, one_line, storable
 
 NAME = TypeAdapter[str](Annotated[str, Line(20)])
 NOTE = TypeAdapter[str](Annotated[str, Lines(20)])
@@ -94,6 +95,19 @@ def test_cleaning_keeps_the_words() -> None:
 @pytest.mark.parametrize("value", [None, True, 1.5, [], {}, 10**50])
 def test_what_is_no_text_is_cleaned_to_nothing(value: object) -> None:
     assert cleaned(value, 10) == ""
+
+
+@given(st.recursive(ANY | st.integers() | st.none(), lambda v: st.lists(v) | st.dictionaries(ANY, v), max_leaves=8))
+def test_a_cleaned_answer_can_be_stored_as_json(value: Any) -> None:
+    text = json.dumps(cleaned_tree(value, 100), ensure_ascii=False)
+    assert storable(text)
+    assert "\\u0000" not in text
+
+
+def test_a_cleaned_answer_is_the_same_where_it_is_plain() -> None:
+    answer = {"Data": [{"Total": 1.5, "Text": "a\nb", "Flag": True, "None": None}]}
+    assert cleaned_tree(answer, 100) == answer
+    assert cleaned_tree({"a\x00": ["b\ud800"]}, 100) == {"a": ["b\ufffd"]}
 
 
 @pytest.mark.parametrize(("adapter", "value"), [(NAME, "\ud800"), (NAME, "a\x00"), (NAME, " "), (NAME, "x" * 21)])

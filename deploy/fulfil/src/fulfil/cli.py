@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from fulfil import deciding, reading
-from fulfil.moments import moment
+from fulfil.moments import line, moment
 from fulfil.places import SettingsError
 
 _WRONG = 2
@@ -56,14 +56,14 @@ def _letters(parser: argparse.ArgumentParser) -> None:
     listing.add_argument("--limit", type=_count, default=50, metavar="N", help="letters per service (50)")
     show = commands.add_parser("show", help="one in full; what is sealed stays so")
     _common(show, reading.letter)
-    show.add_argument("id")
+    show.add_argument("id", type=line)
     for name, action, text in (
         ("redrive", deciding.redrive, "apply them as if they came now; repeating it is safe"),
         ("discard", deciding.discard, "settle them without applying them"),
     ):
         command = commands.add_parser(name, help=text)
         _common(command, action)
-        command.add_argument("ids", nargs="*", metavar="id", help="letters; or choose them by filters")
+        command.add_argument("ids", type=line, nargs="*", metavar="id", help="letters; or choose them by filters")
         _filters(command)
         command.add_argument("--all", action="store_true", help="every letter that waits")
         command.add_argument("--limit", type=_count, default=100, metavar="N", help="at most so many (100)")
@@ -75,32 +75,38 @@ def _work(parser: argparse.ArgumentParser) -> None:
     listing = commands.add_parser("list", help="what has been tried or waits for a person; --every: all of it")
     _common(listing, reading.work)
     listing.add_argument("--state", choices=["parked", "unknown", "due"])
-    listing.add_argument("--kind", help="of this kind only")
-    listing.add_argument("--about", help="an order's id, or a part of the row's key")
+    listing.add_argument("--kind", type=line, help="of this kind only")
+    listing.add_argument("--about", type=line, help="an order's id, or a part of the row's key")
     listing.add_argument("--every", action="store_true", help="also what was not tried yet: timers and deadlines")
     listing.add_argument("--limit", type=_count, default=50, metavar="N", help="rows per service (50)")
     retry = commands.add_parser("retry", help="try it now; what was parked asks the other side first")
     _common(retry, deciding.retry)
-    retry.add_argument("ids", nargs="+", metavar="id")
+    retry.add_argument("ids", type=line, nargs="+", metavar="id")
     _decision(retry)
 
 
 def _common(parser: argparse.ArgumentParser, action: object) -> None:
-    parser.add_argument("--service", action="append", default=[], metavar="NAME", help="only this one (repeatable)")
+    parser.add_argument(
+        "--service", type=line, action="append", default=[], metavar="NAME", help="only this one (repeatable)"
+    )
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.set_defaults(action=action)
 
 
 def _filters(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--topic", help="of this topic, without prefix")
-    parser.add_argument("--fault", help="put aside for this: handler_failed, invalid_body, unknown_version, …")
-    parser.add_argument("--key", help="with exactly this key (an order's id)")
+    parser.add_argument("--topic", type=line, help="of this topic, without prefix")
+    parser.add_argument(
+        "--fault", type=line, help="put aside for this: handler_failed, invalid_body, unknown_version, …"
+    )
+    parser.add_argument("--key", type=line, help="with exactly this key (an order's id)")
     parser.add_argument("--since", type=moment, metavar="WHEN", help="2026-11-21T09:00, or 90m, 2h, 3d ago")
     parser.add_argument("--until", type=moment, metavar="WHEN")
 
 
 def _decision(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--reason", required=True, help="why; kept with your name and the time (no personal data)")
+    parser.add_argument(
+        "--reason", type=line, required=True, help="why; kept with your name and the time (no personal data)"
+    )
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, and change nothing")
     parser.add_argument("--yes", action="store_true", help="do not ask back")
 

@@ -18,10 +18,11 @@ from operations.reading import (
     Search,
     ServiceView,
 )
-from shared.contracts import Iccid
 from shared.contracts.base import OrderNumber
 from shared.kernel.problems import Problem
 from shared.operations.callers import callers
+from shared.values.iccid import Iccid
+from shared.values.opaque import Named
 
 
 def router(reading: Reading, keys: Mapping[str, SecretStr]) -> APIRouter:
@@ -81,7 +82,7 @@ def _standing(reading: Reading) -> APIRouter:
         return await reading.invariants()
 
     @routes.get("/invariants/{name}")
-    async def invariant(name: str) -> InvariantDetail:
+    async def invariant(name: Named) -> InvariantDetail:
         """One invariant with the orders that it is about."""
         found = await reading.invariant(name)
         if found is None:

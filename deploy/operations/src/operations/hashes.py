@@ -5,15 +5,26 @@ import hmac
 
 from pydantic import SecretStr
 
+from shared.values.email_address import Email
+from shared.values.refusal import InvalidValueError
+
 
 class EmailHashes:
-    """HMAC-SHA-256 under `SEARCH_KEY`, of the address as people mean it: trimmed, in lower case."""
+    """HMAC-SHA-256 under `SEARCH_KEY`, of the key by which a mailbox is recognised, however its address is written."""
 
     def __init__(self, key: SecretStr) -> None:
         self._key = hmac.digest(key.get_secret_value().encode(), b"operations e-mail search", "sha256")
 
     def of(self, address: str) -> bytes:
-        return hmac.new(self._key, address.strip().casefold().encode(), hashlib.sha256).digest()
+        """Of an address on record, in its normal form."""
+        return hmac.new(self._key, address.strip().lower().encode(), hashlib.sha256).digest()
+
+    def of_typed(self, address: str) -> bytes:
+        """Of an address as somebody types it; one that today's rules refuse may be on record all the same."""
+        try:
+            return self.of(Email.parse(address).key)
+        except InvalidValueError:
+            return self.of(address)
 
 
 class NameFingerprints:

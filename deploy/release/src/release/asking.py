@@ -47,14 +47,14 @@ def _request(document: Document, operation: str, one: Document) -> Document:
     method, path = operation.split(" ")
     sent: Document = {"headers": {}, "params": {}}
     for parameter in one.get("parameters", ()):
-        value = _known(operation).get(parameter["name"]) or _smallest(parameter["schema"], document)
+        value = _known(operation).get(parameter["name"]) or smallest(parameter["schema"], document)
         if parameter["in"] == "path":
             path = path.replace(f"{{{parameter['name']}}}", str(value or "x"))
         elif parameter.get("required"):
             sent["headers" if parameter["in"] == "header" else "params"][parameter["name"]] = str(value)
     media = one.get("requestBody", {}).get("content", {}).get("application/json")
     if media:
-        sent["json"] = media.get("example") or _smallest(media["schema"], document)
+        sent["json"] = media.get("example") or smallest(media["schema"], document)
     return {"method": method, "url": path, **sent}
 
 
@@ -63,7 +63,8 @@ def _known(operation: str) -> dict[str, str]:
     return {"operator": "reseller" if "airalo" in operation else "primary", "storefront": TELEGRAM_SHOP}
 
 
-def _smallest(schema: Document, document: Document) -> Any:
+def smallest(schema: Document, document: Document) -> Any:
+    """A value that a schema of the document allows, as small as that goes."""
     once = settings(max_examples=1, phases=[Phase.generate], database=None)
     return find(values(schema, document), lambda _value: True, settings=once)
 

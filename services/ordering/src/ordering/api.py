@@ -1,6 +1,5 @@
 """HTTP: shops place orders and look at them; operations people look at anybody's. Every call carries an API key."""
 
-import ipaddress
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -22,6 +21,9 @@ from shared.database import Database
 from shared.kernel.auth import ApiKeys
 from shared.kernel.problems import Problem
 from shared.telemetry.pages import TracePages
+from shared.values.client_address import ClientAddress
+from shared.values.opaque import Named
+from shared.values.text import cleaned
 
 _MAX_HEADER = 500
 _STATUS = {
@@ -70,14 +72,14 @@ def router(
         return OrderAnswer.of(outcome.placed)
 
     @routes.get("/orders/{reference}", tags=["orders"])
-    async def order(reference: str, authorization: Key = None) -> OrderView:
+    async def order(reference: Named, authorization: Key = None) -> OrderView:
         """An order by its id or its number: the shop's own; with an operations key anybody's."""
         placed, facts = await _find(database, _shop_or_desk(keys, desk, authorization), reference)
         return OrderView.at_present(placed, facts, pages)
 
     @routes.get("/orders/{reference}/timeline", tags=["orders"])
     async def timeline(
-        reference: str,
+        reference: Named,
         authorization: Key = None,
         lang: Annotated[Tongue | None, Query(description="the storefront's language by default")] = None,
     ) -> list[TimelineLine]:
@@ -140,17 +142,10 @@ def _session(request: Request) -> Session:
     forwarded = request.headers.get("x-forwarded-for", "").partition(",")[0].strip()
     peer = request.client.host if request.client else ""
     return Session(
-        ip=_address(forwarded or peer),
-        user_agent=request.headers.get("user-agent", "")[:_MAX_HEADER] or None,
-        referrer=request.headers.get("referer", "")[:_MAX_HEADER] or None,
+        ip=address.text if (address := ClientAddress.parse(forwarded or peer)) is not None else None,
+        user_agent=cleaned(request.headers.get("user-agent"), _MAX_HEADER) or None,
+        referrer=cleaned(request.headers.get("referer"), _MAX_HEADER) or None,
     )
-
-
-def _address(text: str) -> str | None:
-    try:
-        return str(ipaddress.ip_address(text))
-    except ValueError:
-        return None
 
 
 def _order_body() -> dict[str, Any]:

@@ -81,7 +81,7 @@ async def hold_suspicious(tx: Tx, drafts: Sequence[Draft], limits: Limits) -> se
         orders=[draft.order_id for draft in drafts],
         storefronts=[draft.storefront for draft in drafts],
         mailboxes=[draft.approved.email.key for draft in drafts],
-        phones=[draft.approved.phone for draft in drafts],
+        phones=[draft.approved.phone.e164 for draft in drafts],
         ips=[draft.session.public_ip for draft in drafts],
         **{name: limit + 1 for name, limit in limits},
     )

@@ -11,6 +11,7 @@ from ordering.domain.reference import Reference
 from shared.database import Database
 from shared.kernel.auth import ApiKeys
 from shared.kernel.problems import Problem
+from shared.values.opaque import Named
 
 Key = Annotated[str | None, Header(alias="Authorization", description="`Bearer <agent's key>`")]
 
@@ -38,12 +39,12 @@ def router(database: Database, agents: ApiKeys, limits: Limits) -> APIRouter:
         ]
 
     @routes.post("/orders/{reference}/release")
-    async def release(reference: str, authorization: Key = None) -> dict[str, str]:
+    async def release(reference: Named, authorization: Key = None) -> dict[str, str]:
         """Let a held order be paid."""
         return await _decide(database, agents.holder(authorization), reference, "released")
 
     @routes.post("/orders/{reference}/refusal")
-    async def refuse(reference: str, authorization: Key = None) -> dict[str, str]:
+    async def refuse(reference: Named, authorization: Key = None) -> dict[str, str]:
         """Refuse a held order for good."""
         return await _decide(database, agents.holder(authorization), reference, "refused")
 

@@ -15,18 +15,21 @@ from ordering import contacts, mailboxes, privacy
 from ordering.catalogue import CatalogueFiles
 from ordering.confirmations import Asker, Codes, Confirmed
 from ordering.contacts import Correction
-from ordering.domain.contact import ContactError, read_email, read_phone
 from ordering.domain.identification import Identification
 from ordering.domain.identity import Mailbox, channel_of_correction
 from ordering.domain.reference import Reference
 from ordering.export import Collector, page
 from shared.contracts import Language
-from shared.contracts.storefront import Text
 from shared.database import Database, Tx
 from shared.ids import uuid7
 from shared.kernel.auth import ApiKeys
 from shared.kernel.problems import Problem
 from shared.sealed import Opener, Sealed, Sealer
+from shared.values.email_address import Email
+from shared.values.opaque import Named
+from shared.values.phone import Phone
+from shared.values.refusal import InvalidValueError
+from shared.values.text import Line
 
 Key = Annotated[str | None, Header(alias="Authorization", description="`Bearer <key>`")]
 
@@ -35,9 +38,9 @@ class Change(BaseModel):
     """New contact data; what is left out stays."""
 
     model_config = ConfigDict(extra="forbid")
-    name: Text | None = None
-    email: str | None = Field(None, max_length=320)
-    phone: str | None = Field(None, max_length=32)
+    name: Annotated[str, Line(200)] | None = None
+    email: Annotated[str, Line(320, 0)] | None = None
+    phone: Annotated[str, Line(32, 0)] | None = None
     language: Language | None = None
 
 
@@ -66,7 +69,7 @@ class PrivacyRequest(BaseModel):
     """What a buyer asks for; `order` is any of their orders, by id or number."""
 
     model_config = ConfigDict(extra="forbid")
-    order: str = Field(max_length=40)
+    order: Annotated[str, Line(40, 0)]
     kind: privacy.Kind
 
 
@@ -129,15 +132,19 @@ class Rights:
         shop = self.catalogue.current().storefront(storefront)
         errors, email, phone = [], None, None
         try:
-            email = read_email(change.email) if change.email is not None else None
-        except ContactError as error:
+            email = Email.parse(change.email) if change.email is not None else None
+        except InvalidValueError as error:
             errors.append({"field": "email", "message": str(error)})
         try:
-            phone = read_phone(change.phone, shop.phone_region if shop else None) if change.phone is not None else None
-        except ContactError as error:
+            phone = Phone.parse(change.phone, shop.phone_region if shop else None) if change.phone is not None else None
+        except InvalidValueError as error:
             errors.append({"field": "phone", "message": str(error)})
         correction = Correction(
-            change.name, email.address if email else None, email.key if email else None, phone, change.language
+            change.name,
+            email.text if email else None,
+            email.key if email else None,
+            phone.e164 if phone else None,
+            change.language,
         )
         if not errors and not correction.fields:
             errors.append({"field": "body", "message": "names nothing to change"})
@@ -197,7 +204,7 @@ def _corrections(rights: Rights) -> APIRouter:
     routes = APIRouter(tags=["rights"])
 
     @routes.post("/orders/{reference}/contact-changes", status_code=HTTPStatus.ACCEPTED)
-    async def ask(reference: str, body: Change, authorization: Key = None) -> dict[str, Any]:
+    async def ask(reference: Named, body: Change, authorization: Key = None) -> dict[str, Any]:
         """Correct contact data (PP 6.1). Once the mailbox is proved a code goes there, and its proved orders change.
 
         Until then it goes to the phone on record, or to the address if the phone changes, and corrects this order.
@@ -215,7 +222,7 @@ def _corrections(rights: Rights) -> APIRouter:
         return {"confirmation_id": str(identity), "sent_by": channel, "valid_minutes": 15}
 
     @routes.put("/orders/{reference}/contact")
-    async def set_contact(reference: str, body: AgentsChange, authorization: Key = None) -> dict[str, Any]:
+    async def set_contact(reference: Named, body: AgentsChange, authorization: Key = None) -> dict[str, Any]:
         """Correct contact data as an agent who has identified the buyer, or who acts for them; how is kept.
 
         It corrects this order, and where its mailbox is proved the other proved orders of the mailbox.

@@ -1,6 +1,5 @@
 """Every statement of ordering, each over a whole set of orders."""
 
-import ipaddress
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,6 +14,7 @@ from ordering.domain.validation import Approved
 from ordering.tables import buyers, order_facts, orders, session_records, submissions
 from shared.contracts import Plan
 from shared.database import Tx
+from shared.values.client_address import ClientAddress
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,8 @@ class Session:
     @property
     def public_ip(self) -> str | None:
         """The address, where it tells networks apart: behind a private one stands a proxy, not a buyer."""
-        return self.ip if self.ip and ipaddress.ip_address(self.ip).is_global else None
+        address = ClientAddress.parse(self.ip)
+        return address.text if address is not None and address.is_public else None
 
 
 #: Nothing was told, as over Kafka.
@@ -196,8 +197,8 @@ def _buyer(draft: Draft, now: datetime) -> dict[str, Any]:
         "email_key": str(draft.buyer_id),
         "mailbox_key": approved.email.key,
         "name": approved.request.buyer.name,
-        "email": approved.email.address,
-        "phone": approved.phone,
+        "email": approved.email.text,
+        "phone": approved.phone.e164,
         "language": approved.request.buyer.language,
         "newsletter": False,
         "newsletter_asked": approved.request.newsletter,

@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from shared.contracts.base import Event, Iccid, Kind, Language, Slug
-
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+from shared.contracts.base import Event, Kind, Language, Slug
+from shared.values.iccid import Iccid
+from shared.values.text import Line
 
 
 class Strict(BaseModel):
@@ -18,9 +18,9 @@ class Strict(BaseModel):
 class Buyer(Strict):
     """Who buys. E-mail and phone are mandatory (PO 3.2); their validity is ordering's to judge."""
 
-    name: Text
-    email: Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=320)]
-    phone: Annotated[str, StringConstraints(strip_whitespace=True, min_length=5, max_length=32)]
+    name: Annotated[str, Line(200)]
+    email: Annotated[str, Line(320, 3)]
+    phone: Annotated[str, Line(32, 5)]
     language: Language = "en"
 
 
@@ -34,8 +34,8 @@ class OrderRequest(Strict):
     device_compatible: Literal[True] = Field(
         description="the buyer confirmed that the device supports eSIM and is not SIM-locked"
     )
-    offer_version: Annotated[str, StringConstraints(min_length=1, max_length=40)]
-    privacy_version: Annotated[str, StringConstraints(min_length=1, max_length=40)]
+    offer_version: Annotated[str, Line(40)]
+    privacy_version: Annotated[str, Line(40)]
     newsletter: bool = False
 
 

@@ -13,7 +13,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shared.kernel.connections import BoundedProtocol
 from shared.kernel.forwarded import Networks, client_address
 from shared.kernel.problems import Problem, install
-from shared.telemetry.tracing import Tracing, current, is_traceparent
+from shared.telemetry.tracing import Tracing, current
+from shared.values import traceparent
 
 MAX_BODY_BYTES = 256 * 1024
 #: More are answered 503 at once: the process's memory and files are bounded, too.
@@ -44,8 +45,7 @@ class TracedAndLimited:
         if int(headers.get(b"content-length", b"0") or 0) > MAX_BODY_BYTES:
             await _too_large().response()(scope, receive, send)
             return
-        offered = headers.get(b"traceparent", b"").decode("latin-1")
-        parent = offered if is_traceparent(offered) else None
+        parent = traceparent.parse(headers.get(b"traceparent", b"").decode("latin-1"))
         method = scope["method"]
         span = self._tracing.start(
             method, parent, SpanKind.SERVER, {"http.request.method": method, "url.scheme": scope.get("scheme", "http")}

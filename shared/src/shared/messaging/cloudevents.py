@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from shared.contracts.base import EVENTS, Event
 from shared.database import Outgoing
 from shared.ids import uuid_for
-from shared.telemetry.tracing import is_traceparent
+from shared.values import traceparent
 
 Headers = list[tuple[str, bytes]]
 CONTENT_TYPE = "application/json"
@@ -81,12 +81,11 @@ def read_envelope(texts: dict[str, str], topic: str, fallback_time: datetime) ->
     identity, kind = texts.get("ce_id", ""), texts.get("ce_type", "")
     if not identity or not kind:
         raise UnreadableError("not_a_cloudevent", "headers ce_id and ce_type must not be empty")
-    trace = texts.get("traceparent")
     return Envelope(
         id=_identity(identity, texts.get("ce_source", ""), topic),
         type=kind,
         time=_time(texts.get("ce_time"), fallback_time),
-        trace=trace if is_traceparent(trace) else None,
+        trace=traceparent.parse(texts.get("traceparent")),
     )
 
 

@@ -4,13 +4,16 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from shared.values.moment import MomentOrUtc
+from shared.values.text import Line
 
 MOST = 1000
 #: Kept with who and when. Printable, so that a log cannot be forged by a line break.
-Reason = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=3, max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")
-]
+Reason = Annotated[str, Line(500, 3)]
+#: A condition of a filter: keys of strangers' records may be long.
+Condition = Annotated[str, Line(10_000, 0)]
 LetterState = Literal["waiting", "redriven", "discarded"]
 WorkState = Literal["due", "unknown", "parked"]
 
@@ -24,12 +27,12 @@ class Asked(BaseModel):
 class Filter(Asked):
     """Which waiting letters; all conditions have to hold. `service`: those of another service are none of ours."""
 
-    topic: str | None = None
-    reason: str | None = None
-    key: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    service: str | None = None
+    topic: Condition | None = None
+    reason: Condition | None = None
+    key: Condition | None = None
+    since: MomentOrUtc | None = None
+    until: MomentOrUtc | None = None
+    service: Condition | None = None
 
 
 class Decide(Asked):

@@ -30,6 +30,7 @@ def callers(keys: Mapping[str, SecretStr]) -> Callable[..., str]:
                 HTTPStatus.UNPROCESSABLE_ENTITY,
                 "invalid-request",
                 f"X-On-Behalf-Of is a name of at most {_LONGEST} printable characters.",
+                errors=[{"field": "x-on-behalf-of", "message": f"must be at most {_LONGEST} printable characters"}],
             )
         return f"{holder} ({person})" if person else holder
 

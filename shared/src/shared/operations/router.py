@@ -1,6 +1,5 @@
 """`/operations` of every service. All requests need `Authorization: Bearer <an operations key>`."""
 
-from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
@@ -29,10 +28,12 @@ from shared.operations.answers import (
 )
 from shared.operations.callers import callers
 from shared.operations.desk import Desk
+from shared.values.moment import MomentOrUtc
+from shared.values.text import Line
 
 _PAGE = 200
 Limit = Annotated[int, Query(ge=1, le=_PAGE)]
-Text = Annotated[str | None, Query(max_length=200)]
+Text = Annotated[Annotated[str, Line(200, 0)] | None, Query()]
 
 
 def router(desk: Desk) -> APIRouter:
@@ -64,8 +65,8 @@ def router(desk: Desk) -> APIRouter:
         topic: Text = None,
         reason: Text = None,
         key: Text = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
+        since: MomentOrUtc | None = None,
+        until: MomentOrUtc | None = None,
         limit: Limit = 50,
         after: UUID | None = None,
     ) -> Letters:
@@ -101,7 +102,7 @@ def router(desk: Desk) -> APIRouter:
         state: WorkState | None = None,
         kind: Text = None,
         about: Annotated[
-            str | None, Query(min_length=6, max_length=100, description="an order's id, or a part of the row's key")
+            Annotated[str, Line(100, 6)] | None, Query(description="an order's id, or a part of the row's key")
         ] = None,
         stuck_only: Annotated[
             bool, Query(alias="stuck", description="only what has been tried already or waits for a person")

@@ -10,7 +10,6 @@ them. Addresses with somebody's token or number in them are never recorded: rout
 
 import os
 import random
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,12 +22,11 @@ from opentelemetry.sdk.trace.export import SpanExporter
 from opentelemetry.trace import SpanKind
 
 from shared.telemetry.recording import Recorder, Recording
+from shared.values.traceparent import is_sampled, parse
 
 Attributes = Mapping[str, str | int | float | bool]
 #: Told of every call that ended: whom we called, what for, what came of it, seconds.
 Observer = Callable[[str, str, str, float], None]
-_TRACEPARENT = re.compile("00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
-_SAMPLED = "-01"
 #: The traceparent of what the running task works on, for its log lines.
 current: ContextVar[str | None] = ContextVar("current", default=None)
 
@@ -111,11 +109,6 @@ def _server(url: str) -> dict[str, str | int]:
     return found if port is None else {**found, "server.port": port}
 
 
-def is_traceparent(value: str | None) -> bool:
-    """True for a well-formed W3C traceparent of version 00."""
-    return value is not None and _TRACEPARENT.fullmatch(value) is not None
-
-
 class Tracing:
     """Starts spans for one service. Without exporters traces are still carried on, only not recorded."""
 
@@ -133,7 +126,7 @@ class Tracing:
 
     def records(self, parent: str | None) -> bool:
         """Whether a span that continues `parent` would be kept: where not, its attributes need not be made."""
-        return self._recorder is not None and (parent is None or parent.endswith(_SAMPLED))
+        return self._recorder is not None and (parent is None or is_sampled(parent))
 
     def start(
         self,
@@ -143,7 +136,7 @@ class Tracing:
         attributes: Attributes | None = None,
         links: tuple[str, ...] = (),
     ) -> Span:
-        """A new span that continues `parent` (checked where it came in), or a new trace where there is none."""
+        """A new span that continues `parent` (parsed where it came in), or a new trace where there is none."""
         if parent is None:
             if self._recorder is None or random.random() >= self._ratio:  # noqa: S311 - sampling, not a secret
                 return Span(new_traceparent(sampled=self._recorder is None and self._ratio >= 1))
@@ -207,4 +200,5 @@ def new_traceparent(*, sampled: bool) -> str:
 
 def trace_id(traceparent: str | None) -> str | None:
     """The 32 hex digits that name the trace."""
-    return traceparent[3:35] if is_traceparent(traceparent) and traceparent else None
+    parsed = parse(traceparent)
+    return parsed[3:35] if parsed else None

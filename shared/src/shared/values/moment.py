@@ -40,6 +40,14 @@ Moment = Annotated[AwareDatetime, AfterValidator(in_bounds)]
 Day = Annotated[date, AfterValidator(day_in_bounds)]
 
 
+def _or_utc(value: datetime) -> datetime:
+    return in_bounds(value if value.utcoffset() is not None else value.replace(tzinfo=UTC))
+
+
+#: A condition of a list: what has no zone is UTC, as operators write it.
+MomentOrUtc = Annotated[datetime, AfterValidator(_or_utc)]
+
+
 def moment(value: object) -> datetime | None:
     """A moment as an outside system wrote it (ISO 8601 with its zone), in UTC; None where it is none."""
     if not isinstance(value, str):

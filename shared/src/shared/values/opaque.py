@@ -1,8 +1,8 @@
-"""Ids and links that somebody else chose: printable ASCII, kept as they came."""
+"""Ids and links that somebody else chose, kept as they came: ids in printable ASCII, links without controls."""
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
@@ -10,9 +10,10 @@ from pydantic_core import CoreSchema, core_schema
 from shared.values.refusal import InvalidValueError
 
 _PRINTABLE = re.compile(r"[\x20-\x7e]*")
-_URL = re.compile(r"https?://[!-~]+", re.ASCII)
+_URL = re.compile("https?://[^\\s\x00-\x20\x7f-\xa0\ud800-\udfff]+")
 #: What browsers and mail programs take.
 LONGEST_URL = 2000
+NOTHING = "\ufffd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,29 @@ class Opaque:
     def __get_pydantic_core_schema__(self, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
         bounds = core_schema.str_schema(min_length=self.shortest, max_length=self.longest)
         return core_schema.no_info_before_validator_function(_printable, bounds)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """How a caller names something of ours in a path: an id, a number, a slug.
+
+    Whoever looks for it answers 404 where nothing has the name. So a text that can be no name is not refused here: it
+    is read as NOTHING, which is the name of nothing.
+    """
+
+    longest: int = 200
+
+    def __get_pydantic_core_schema__(self, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self._read, core_schema.str_schema())
+
+    def _read(self, value: object) -> object:
+        if isinstance(value, str) and (len(value) > self.longest or not value.isprintable()):
+            return NOTHING
+        return value
+
+
+#: A parameter of a path.
+Named = Annotated[str, Reference()]
 
 
 @dataclass(frozen=True, slots=True)

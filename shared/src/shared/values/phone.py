@@ -9,6 +9,10 @@ from shared.values.text import one_line
 
 LONGEST = 64
 _INVALID = "is not a valid phone number"
+#: One region for each country code: those that share a code share its national form.
+_MAIN_REGIONS = tuple(
+    regions[0] for regions in phonenumbers.COUNTRY_CODE_TO_REGION_CODE.values() if regions[0] != "001"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +35,26 @@ class Phone:
         return cls(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
 
     @classmethod
-    def claimed(cls, text: str, region: str | None) -> tuple["Phone", ...]:
-        """The numbers that a text may mean, to be compared with one that is known: national form first.
+    def claimed(cls, text: str) -> tuple["Phone", ...]:
+        """The numbers that a text may mean, to be compared with one that is known; empty where it can mean none.
 
-        Telegram and many people leave the plus out, so digits without it are read both ways. Empty where it is none.
+        Somebody who is asked for the number of their order may write it in the form of their country, whichever that
+        is, and Telegram leaves the plus out. Each reading is a whole number that exists, so whoever is believed knows
+        the number. A text that begins with a plus has one reading.
         """
-        found: list[Phone] = []
-        for attempt in (text, "+" + text.lstrip("+ ")):
+        try:
+            text = one_line(text)
+        except InvalidValueError:
+            return ()
+        attempts: list[tuple[str, str | None]] = [(text, None)]
+        if not text.startswith("+"):
+            attempts += [("+" + text, None), *((text, region) for region in _MAIN_REGIONS)]
+        found: dict[Phone, None] = {}
+        for attempt, region in attempts:
             try:
-                phone = cls.parse(attempt, region)
+                found[cls.parse(attempt, region)] = None
             except InvalidValueError:
                 continue
-            if phone not in found:
-                found.append(phone)
         return tuple(found)
 
     @property

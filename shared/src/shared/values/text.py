@@ -71,6 +71,20 @@ def cleaned(value: object, longest: int, *, lines: bool = False) -> str:
     return control.sub("", text).strip()[:longest].rstrip()
 
 
+def cleaned_tree(value: Any, longest: int) -> Any:
+    """A JSON value of an outside system with each of its texts cleaned, the names of fields too.
+
+    Raises RecursionError where it is nested more deeply than Python goes.
+    """
+    if isinstance(value, str):
+        return cleaned(value, longest, lines=True)
+    if isinstance(value, dict):
+        return {cleaned(name, longest): cleaned_tree(item, longest) for name, item in value.items()}
+    if isinstance(value, list):
+        return [cleaned_tree(item, longest) for item in value]
+    return value
+
+
 def storable(text: str) -> bool:
     """Whether PostgreSQL can store it as text: no NUL, no lone surrogate."""
     return "\x00" not in text and not _SURROGATE.search(text)
@@ -94,7 +108,7 @@ class _Text:
         raise NotImplementedError  # abstract: each kind of text has its own rule
 
     def __get_pydantic_core_schema__(self, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
-        bounds = core_schema.str_schema(min_length=self.shortest, max_length=self.longest)
+        bounds = core_schema.str_schema(min_length=self.shortest or None, max_length=self.longest)
         return core_schema.no_info_before_validator_function(self._if_text, bounds)
 
     def _if_text(self, value: object) -> object:

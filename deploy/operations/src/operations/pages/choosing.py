@@ -6,12 +6,11 @@ from http import HTTPStatus
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import StringConstraints
-
 from shared.kernel.problems import Problem
+from shared.values.text import Line
 
 #: A field of a form or of a list's conditions.
-Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
+Text = Annotated[str, Line(200, 0)]
 
 
 @dataclass(slots=True, frozen=True)

@@ -11,6 +11,7 @@ from operations.pages.rendering import BASE, page
 from operations.pages.room import Room
 from operations.pages.trail import Trail
 from shared.kernel.problems import Problem
+from shared.values.text import Line
 
 _MOST_SHOWN = 100
 
@@ -21,7 +22,7 @@ def router(room: Room, trail: Trail) -> APIRouter:
 
     @routes.get("")
     async def listing(
-        request: Request, before: UUID | None = None, who: Annotated[str, Query(max_length=200)] = ""
+        request: Request, before: UUID | None = None, who: Annotated[str, Line(200, 0), Query()] = ""
     ) -> Response:
         session = await room.sessions.of(request)
         entries = await trail.page(before, f"staff:{who.strip()}" if who.strip() else None, _MOST_SHOWN)

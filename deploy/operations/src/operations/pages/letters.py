@@ -18,6 +18,8 @@ from operations.services_client import Answer, NotAnsweredError
 from shared.kernel.problems import Problem
 from shared.operations.answers import MOST, Letter, LetterInFull, Letters, LetterState
 from shared.signin.rendering import redirect
+from shared.values.opaque import Named
+from shared.values.text import Line
 
 STATES: tuple[str, ...] = get_args(LetterState)
 _MOST_SHOWN = 50
@@ -46,10 +48,10 @@ class Listing(Filtered):
 class Deciding(Filtered):
     """A form that redrives or discards: those chosen, or with `by_filter` all that the filter finds."""
 
-    csrf: str
+    csrf: Named
     action: Literal["redrive", "discard"]
-    words: str = Field("", max_length=500)
-    chosen: list[str] = Field(default_factory=list, max_length=MOST)
+    words: Annotated[str, Line(500, 0)] = ""
+    chosen: list[Named] = Field(default_factory=list, max_length=MOST)
     by_filter: bool = False
     limit: int = Field(100, ge=1, le=MOST)
 
@@ -92,7 +94,7 @@ def router(room: Room, hands: Hands) -> APIRouter:
         )
 
     @routes.get("/{service}/{letter_id}")
-    async def show(request: Request, service: str, letter_id: UUID) -> Response:
+    async def show(request: Request, service: Named, letter_id: UUID) -> Response:
         session = await room.sessions.of(request)
         try:
             letter = await room.client.read(service, LetterInFull, f"dead-letters/{letter_id}", request.state.trace)

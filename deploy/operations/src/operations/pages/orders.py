@@ -19,9 +19,11 @@ from operations.reading import OrderLine, Reading, Search
 from shared.kernel.problems import Problem
 from shared.operations.answers import Letters, Work
 from shared.signin.rendering import redirect
+from shared.values import iccid
+from shared.values.opaque import Named
+from shared.values.text import Line
 
 _MOST_SHOWN = 50
-_ICCID = re.compile(r"89\d{16,18}")
 _SEPARATORS = re.compile(r"[\s-]")
 _NOT_UNDERSTOOD = "This is neither an order number, nor an order's id, nor an ICCID, nor an e-mail address."
 
@@ -32,7 +34,7 @@ def router(room: Room, reading: Reading) -> APIRouter:
 
     @routes.post(f"{BASE}/search")
     async def search(
-        request: Request, csrf: Annotated[str, Form()], wanted: Annotated[str, Form(max_length=254)] = ""
+        request: Request, csrf: Annotated[Named, Form()], wanted: Annotated[str, Line(254, 0), Form()] = ""
     ) -> Response:
         """Posted, because an e-mail address belongs into no address and no log; it is not shown again either."""
         session = await room.sessions.acting(request, csrf)
@@ -82,8 +84,8 @@ def understood(wanted: str) -> Search | None:
     try:
         if "@" in text:
             return Search(email=text)
-        if _ICCID.fullmatch(digits):
-            return Search(iccid=digits)
+        if text.startswith("89") and (found := iccid.read(text)) is not None:
+            return Search(iccid=found)
         if digits.isdecimal():
             return Search(number=digits)
         return Search(order_id=UUID(text))

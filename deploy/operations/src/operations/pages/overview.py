@@ -18,6 +18,7 @@ from operations.services_client import NO_ANSWER, Answer
 from shared.kernel.problems import Problem
 from shared.operations.answers import Summary, WorkCount
 from shared.signin.rendering import redirect
+from shared.values.opaque import Named
 
 #: Due work that nobody has taken for so long is late; a healthy service takes it within a second.
 _LATE = timedelta(minutes=1)
@@ -96,7 +97,7 @@ def router(room: Room, reading: Reading) -> APIRouter:
         return page("invariants", session=session, now=room.now(), invariants=every, since=since)
 
     @routes.get(f"{BASE}/invariants/{{name}}")
-    async def one(request: Request, name: str) -> Response:
+    async def one(request: Request, name: Named) -> Response:
         session = await room.sessions.of(request)
         found = await reading.invariant(name)
         if found is None:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, StringConstraints
+from pydantic import BaseModel
 
 from operations.pages.choosing import Chosen, Text, reason, rows
 from operations.pages.hands import Hands
@@ -16,6 +16,8 @@ from operations.pages.room import Room
 from operations.services_client import Answer
 from shared.operations.answers import Work, WorkRow, WorkState
 from shared.signin.rendering import redirect
+from shared.values.opaque import Named
+from shared.values.text import Line
 
 STATES: tuple[str, ...] = get_args(WorkState)
 _MOST_SHOWN = 50
@@ -27,7 +29,7 @@ class Listing(BaseModel):
     service: Text = ""
     state: Text = ""
     kind: Text = ""
-    about: Annotated[str, StringConstraints(strip_whitespace=True, max_length=100)] = ""
+    about: Annotated[str, Line(100, 0)] = ""
     show: Text = "stuck"
     after: UUID | None = None
 
@@ -66,9 +68,9 @@ def router(room: Room, hands: Hands) -> APIRouter:
     @routes.post("/retry")
     async def retry(
         request: Request,
-        csrf: Annotated[str, Form()],
-        words: Annotated[str, Form(max_length=500)] = "",
-        chosen: Annotated[Sequence[str], Form()] = (),
+        csrf: Annotated[Named, Form()],
+        words: Annotated[str, Line(500, 0), Form()] = "",
+        chosen: Annotated[Sequence[Named], Form()] = (),
     ) -> Response:
         session = await room.acting(request, csrf)
         entry = await hands.act(session, "retry", Chosen(rows(chosen)), reason(words), request.state.trace)

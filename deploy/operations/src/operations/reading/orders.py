@@ -1,10 +1,10 @@
 """Orders: found by what a person has in hand, and told with everything that is known."""
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from operations.domain.status import status
 from operations.hashes import EmailHashes
@@ -18,11 +18,12 @@ from operations.views import (
     TimelineLine,
     ViolationView,
 )
-from shared.contracts import Iccid
 from shared.contracts.base import OrderNumber
 from shared.database import Tx
 from shared.telemetry.pages import TracePages
 from shared.telemetry.tracing import trace_id
+from shared.values.iccid import Iccid
+from shared.values.text import Line
 
 MOST_FOUND = 50
 _MOST_FACTS = 500
@@ -59,7 +60,7 @@ class Search(BaseModel):
     number: OrderNumber | None = None
     order_id: UUID | None = None
     iccid: Iccid | None = None
-    email: str | None = Field(None, repr=False, min_length=3, max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")
+    email: Annotated[str, Line(254, 3)] | None = Field(None, repr=False)
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -67,12 +68,20 @@ class Search(BaseModel):
             raise ValueError("name exactly one of number, order_id, iccid, email")
         return self
 
+    @field_validator("email")
+    @classmethod
+    def _has_two_parts(cls, value: str | None) -> str | None:
+        """Of what was never an address nobody needs to be told that no order was found."""
+        if value is not None and not all(value.rpartition("@")[::2]):
+            raise ValueError("is not an e-mail address")
+        return value
+
 
 async def search(tx: Tx, wanted: Search, hashes: EmailHashes) -> list[OrderLine]:
     """The orders that match, the newest first, at most 50."""
     [(field, value)] = wanted.model_dump(exclude_none=True).items()
     if field == "email":
-        value = hashes.of(value)
+        value = hashes.of_typed(value)
     found = await tx.execute(_FIND.format(condition=_BY[field]), value=value, limit=MOST_FOUND)
     return [OrderLine(**_line(row)) for row in found]
 

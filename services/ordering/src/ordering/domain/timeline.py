@@ -139,7 +139,7 @@ _SENTENCES: dict[Fact, dict[Tongue, str]] = {
         "en": "The second payment of {amount} was sent back{until}.",
         "ru": "Второй платёж {amount} отправлен обратно{until}.",
     },
-    Fact.RECEIPT_ISSUED: {"en": "The fiscal receipt{kind}: {link}.", "ru": "Фискальный чек{kind}: {link}."},
+    Fact.RECEIPT_ISSUED: {"en": "The fiscal receipt{kind}{link}.", "ru": "Фискальный чек{kind}{link}."},
 }
 #: Epay's reasonCodes in a buyer's words (interfaces.md section 1); other codes say nothing that helps a buyer.
 _REASONS: tuple[tuple[tuple[int, ...], dict[Tongue, str]], ...] = (
@@ -195,7 +195,7 @@ def sentence(known: Known, tongue: Tongue) -> str:
         total=_total(detail.get("total_bytes"), tongue),
         ended=_ENDS.get(detail.get("reason", ""), {}).get(tongue, ""),
         kind=_RECEIPTS.get(detail.get("kind", ""), {}).get(tongue, ""),
-        link=detail.get("link", ""),
+        link=f": {link}" if (link := detail.get("link")) else "",
         until=_until(detail.get("credited_by"), tongue),
         paid_way=_WAYS.get(detail.get("way", ""), {}).get(tongue, ""),
         sent=_SENT["way" in detail][tongue],
