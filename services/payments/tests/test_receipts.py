@@ -67,7 +67,7 @@ async def test_a_sale_and_its_return(selling: Start) -> None:
     assert (returned.refund_id, returned.amount.amount) == (settled.refund_id, PRICE)
     sold, back = await running.sandbox.ledger_cashbox()
     assert (sold["total"], sold["externalOrderNumber"], sold["paymentType"]) == (PRICE, order.order_number, 1)
-    assert [line["name"] for line in sold["positions"]] == ["Turkey 5 GB"]
+    assert [(line["name"], line["positionType"]) for line in sold["positions"]] == [("Turkey 5 GB", 2)]
     assert (back["operationType"], back["basisCheckNumber"]) == (3, sold["checkNumber"])
     # The buyer's data stays with us unless the register is to have it.
     assert (sold["customerEmail"], sold["customerPhone"]) == ("", "")
@@ -107,6 +107,7 @@ FAULTS: list[dict[str, Any]] = [
     {"effect": "http_error", "status": 429, "headers": {"Retry-After": "0"}},
     {"effect": "http_error", "status": 200, "body": "<html>"},
     {"effect": "forge", "fields": {"Data": {"TicketUrl": None}}},
+    {"effect": "forge", "fields": {"Data": {"Total": None}}},
     *({"effect": "refuse", "code": code} for code in (2, 11, 12, 13, 18, 505)),
 ]
 #: The open questions of interfaces.md section 2, answered the other way.
@@ -128,6 +129,34 @@ async def test_one_receipt_whatever_happens_to_the_reply(
     await refunded(running, order)
     events = await issued(running, 2)
     assert {event.kind for event in events} == {"sale", "sale_return"}
+
+
+def forged(**data: Any) -> dict[str, Any]:
+    return {"target": "cashbox.check", "effect": "forge", "times": 1, "fields": {"Data": data}}
+
+
+async def test_a_receipt_of_a_register_without_connection_is_one_without_a_link(selling: Start) -> None:
+    running = await selling()
+    await running.sandbox.faults(forged(TicketUrl=None, OfflineMode=True))
+    await running.paid()
+    [sale] = await issued(running)
+    assert sale.ticket_url == ""
+
+
+@pytest.mark.parametrize("settings", [{"registration_number": "000000000001"}, {}])
+async def test_a_return_names_the_register_also_where_the_sale_did_not(
+    selling: Start, settings: dict[str, str]
+) -> None:
+    """The settings know it, or another receipt of the same register does."""
+    running = await selling(register=settings)
+    await running.sandbox.faults(forged(Cashbox=None))
+    order = await running.paid()
+    await issued(running)
+    if not settings:
+        await running.paid()
+        await issued(running, 2)
+    await refunded(running, order)
+    await issued(running, 2 if settings else 3)
 
 
 REFUSED: dict[str, Any] = {"effect": "refuse", "code": 505}

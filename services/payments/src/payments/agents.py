@@ -1,6 +1,5 @@
 """HTTP for agents: the ledger of an order, its attempts, the comparison of a day with the bank, findings on refunds."""
 
-from datetime import date
 from http import HTTPStatus
 from typing import Annotated, Any
 from uuid import UUID
@@ -16,6 +15,7 @@ from payments.hand_payments import hand_payment_routes
 from shared.database import Database, Tx
 from shared.kernel.auth import ApiKeys
 from shared.kernel.problems import Problem
+from shared.values.moment import Day
 
 _ATTEMPTS = """
 SELECT invoice_id, number, state, reason_code, transaction_id, opened_at, handed_out_at, settled_at FROM attempts
@@ -74,7 +74,7 @@ def _order_routes(routes: APIRouter, database: Database) -> None:
 
 def _bank_routes(routes: APIRouter, database: Database) -> None:
     @routes.get("/reconciliations/{day}")
-    async def read_reconciliation(day: date) -> JSONResponse:
+    async def read_reconciliation(day: Day) -> JSONResponse:
         """How far the comparison of that day (UTC) is, and each difference it found."""
         async with database.reading() as tx:
             found = await reconciliation.of_day(tx, day)
@@ -84,7 +84,7 @@ def _bank_routes(routes: APIRouter, database: Database) -> None:
         return JSONResponse(found)
 
     @routes.post("/reconciliations/{day}", status_code=HTTPStatus.ACCEPTED)
-    async def start_reconciliation(day: date) -> JSONResponse:
+    async def start_reconciliation(day: Day) -> JSONResponse:
         """Compare that day (again); GET tells when it is over."""
         async with database.transaction() as tx:
             if day > tx.now.date():

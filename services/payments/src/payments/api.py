@@ -10,7 +10,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict
 
 from payments import pages
 from payments.bank import Bank, BankAwayError, BankRefusedError
@@ -24,8 +24,9 @@ from shared.contracts import Language
 from shared.database import Database
 from shared.kernel.auth import ApiKeys
 from shared.kernel.problems import Problem
+from shared.values.opaque import Url
 
-Link = Annotated[str, StringConstraints(pattern=r"^(https?://[^\s]+)?$", max_length=2000)]
+Link = Annotated[str, Url(or_empty=True)]
 
 _BY_INVOICE = """
 SELECT a.secret_hash, a.order_id, o.price_minor, o.currency, o.trace

@@ -10,15 +10,18 @@ from typing import Any
 import httpx
 
 from payments.bank import BankAwayError, BankRefusedError, BankUnclearError
-from payments.domain.money import to_text
 from payments.domain.status import Expected, StatusAnswer, read_status
 from payments.metrics import PaymentMetrics
 from payments.outgoing import NEVER_SENT, json_object, retry_after
 from payments.settings import Settings
 from shared.telemetry.tracing import Tracing
+from shared.values.count import LARGEST_INT, count
+from shared.values.money import to_text
+from shared.values.opaque import opaque
 
 _LONG_SCOPE = "webapi usermanagement email_send verification statement statistics payment"
 _RENEW_EARLY_SECONDS = 60.0
+_LONGEST_TOKEN, _LONGEST_TOKEN_SECONDS = 8192, 86_400
 _DID_NOTHING = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS}
 
 
@@ -102,7 +105,7 @@ class EpayBank:
         body = json_object(response)
         if status == HTTPStatus.BAD_REQUEST and body is not None and "code" in body:
             self._count(operation, "refused")
-            raise BankRefusedError(_code(body["code"]))
+            raise BankRefusedError(count(body["code"], LARGEST_INT) or 0)
         if status in _DID_NOTHING:
             self._count(operation, "away")
             raise BankAwayError(f"{operation}: HTTP {status}", delay=retry_after(response))
@@ -134,7 +137,8 @@ class EpayBank:
                 # Our credentials or our terminal: nothing was done, and it heals when the settings are right.
                 raise BankAwayError(f"token refused with code {error.code}", delay=timedelta(seconds=30)) from None
             self._token = str(answer["access_token"])
-            self._token_ends = began + _seconds(answer.get("expires_in")) - _RENEW_EARLY_SECONDS
+            seconds = min(count(answer.get("expires_in")) or 0, _LONGEST_TOKEN_SECONDS)
+            self._token_ends = began + seconds - _RENEW_EARLY_SECONDS
             return self._token
 
     async def _new_token(self, fields: dict[str, str], trace: str | None) -> dict[str, Any]:
@@ -144,7 +148,11 @@ class EpayBank:
         except BankUnclearError:
             raise BankAwayError("token: no answer") from None
         body = json_object(response)
-        if response.status_code == HTTPStatus.OK and body is not None and body.get("access_token"):
+        if (
+            response.status_code == HTTPStatus.OK
+            and body is not None
+            and opaque(body.get("access_token"), _LONGEST_TOKEN)
+        ):
             self._count("token", "ok")
             return body
         if response.status_code in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
@@ -188,18 +196,3 @@ class EpayBank:
 def webhook_url(settings: Settings) -> str:
     """PostLink and failurePostLink."""
     return f"{settings.public_url.rstrip('/')}/epay/webhook"
-
-
-def _code(value: object) -> int:
-    try:
-        return int(str(value))
-    except ValueError:
-        return 0
-
-
-def _seconds(value: object) -> float:
-    """`expires_in`, which may be a string; what cannot be read is not cached."""
-    try:
-        return float(str(value))
-    except ValueError:
-        return 0.0

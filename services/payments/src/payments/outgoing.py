@@ -6,15 +6,19 @@ from typing import Any
 
 import httpx
 
+from shared.values.count import count
+from shared.values.text import cleaned_tree
+
 #: Raised before a byte of the request left: the other side cannot have acted.
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 _LONGEST_PAUSE_SECONDS = 600
+_LONGEST_TEXT = 10_000
 
 
 def json_object(response: httpx.Response) -> dict[str, Any] | None:
-    """The JSON object in an answer; None where there is none."""
+    """The JSON object in an answer, its texts cleaned; None where there is none."""
     try:
-        value = json.loads(response.content)
+        value = cleaned_tree(json.loads(response.content), _LONGEST_TEXT)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
@@ -22,5 +26,5 @@ def json_object(response: httpx.Response) -> dict[str, Any] | None:
 
 def retry_after(response: httpx.Response) -> timedelta | None:
     """Retry-After in seconds, at most ten minutes; None where it is absent or a date."""
-    text = response.headers.get("Retry-After", "")
-    return timedelta(seconds=min(int(text), _LONGEST_PAUSE_SECONDS)) if text.isascii() and text.isdigit() else None
+    seconds = count(response.headers.get("Retry-After", ""))
+    return None if seconds is None else timedelta(seconds=min(seconds, _LONGEST_PAUSE_SECONDS))

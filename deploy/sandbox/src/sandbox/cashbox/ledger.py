@@ -22,6 +22,8 @@ class Position(CamelModel):
     tax: int
     tax_percent: float | None
     tax_type: int
+    #: What kind of thing it is; older callers do not say.
+    position_type: int | None = None
 
 
 class Check(CamelModel):

@@ -116,6 +116,9 @@ def _position(given: object) -> Position:
         raise RefusedError(VALIDATION, "TaxType must be 0 (none) or 100 (VAT)")
     if tax != _tax(total, percent, kind):
         raise RefusedError(VALIDATION, "Tax is not what TaxPercent makes of the price")
+    sort = given.get("PositionType")
+    if sort is not None and (not isinstance(sort, int) or isinstance(sort, bool)):
+        raise RefusedError(VALIDATION, "PositionType must be a whole number")
     return Position(
         name=name,
         count=count,
@@ -124,6 +127,7 @@ def _position(given: object) -> Position:
         tax=tax,
         tax_percent=None if kind != VAT else float(str(percent)),
         tax_type=int(kind),
+        position_type=sort,
     )
 
 

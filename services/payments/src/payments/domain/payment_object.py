@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from payments.domain.money import to_major
+from shared.values.money import to_major
 
 DESCRIPTION_BYTES = 125
 #: The payment page's own words [?]; a language it does not have becomes English.

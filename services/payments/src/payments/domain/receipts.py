@@ -7,7 +7,9 @@ from decimal import ROUND_HALF_UP, Decimal
 from enum import IntEnum
 from typing import Any, Literal
 
-from payments.domain.money import to_major, to_minor
+from shared.values.count import LARGEST_INT, count
+from shared.values.money import to_major, to_minor
+from shared.values.opaque import opaque, url
 
 ReceiptKind = Literal["sale", "sale_return"]
 
@@ -15,8 +17,10 @@ CURRENCY = "KZT"
 _OPERATIONS: Mapping[ReceiptKind, int] = {"sale": 2, "sale_return": 3}
 _CARD, _PIECE, _ROUND_NOTHING = 1, 796, 2
 _NO_TAX, VAT = 0, 100
+#: PositionType of a service. Webkassa's public pages do not list its values, so a register's settings may name another.
+SERVICE = 2
 _WIRE_TIME, _BASIS_TIME = "%d.%m.%Y %H:%M:%S", "%Y-%m-%d %H:%M:%S"
-_LONGEST_TEXT, _LONGEST_URL = 64, 2000
+_LONGEST_TEXT = 64
 
 
 class Refusal(IntEnum):
@@ -49,13 +53,18 @@ class Tax:
 
 @dataclass(slots=True, frozen=True)
 class Issued:
-    """A receipt that exists. `fiscal_time` is the register's own clock, YYYY-MM-DD HH:MM:SS."""
+    """A receipt that exists. `fiscal_time` is the register's own clock, YYYY-MM-DD HH:MM:SS.
+
+    `registration_number` is "" where the answer does not name the register's.
+    """
 
     check_number: str
     registration_number: str
     fiscal_time: str
+    #: "" where the register gave none: it is offline.
     ticket_url: str
-    total: int
+    #: None where the answer does not say.
+    total: int | None
     offline: bool = False
     external_number: str = ""
 
@@ -72,6 +81,8 @@ class Wanted:
     tax: Tax
     #: Of a return: the sale that it takes back.
     basis: Issued | None = None
+    #: What kind of thing is sold, in Webkassa's numbers.
+    position_type: int = SERVICE
     email: str = ""
     phone: str = ""
 
@@ -95,6 +106,7 @@ def check_body(wanted: Wanted) -> dict[str, Any]:
                 "Markup": 0,
                 "SectionCode": "1",
                 "UnitCode": _PIECE,
+                "PositionType": wanted.position_type,
             }
         ],
         "Payments": [{"Sum": total, "PaymentType": _CARD}],
@@ -110,7 +122,7 @@ def check_body(wanted: Wanted) -> dict[str, Any]:
     if wanted.basis is not None:
         body["returnBasisDetails"] = {
             "dateTime": wanted.basis.fiscal_time,
-            "total": to_major(wanted.basis.total),
+            "total": to_major(wanted.basis.total or 0),
             "checkNumber": wanted.basis.check_number,
             "registrationNumber": wanted.basis.registration_number,
             "isOffline": wanted.basis.offline,
@@ -119,24 +131,25 @@ def check_body(wanted: Wanted) -> dict[str, Any]:
 
 
 def read_issued(data: object) -> Issued | None:
-    """`Data` of a receipt, with the register as an object or flat; None when it is none, or lacks what we must keep."""
+    """`Data` of a receipt, with the register as an object or flat, or not named at all; None when it is no receipt.
+
+    A fiscal sign with its time is a receipt, whatever else the answer lacks: a register without connection gives no
+    link, and some answers name neither total nor register.
+    """
     if not isinstance(data, Mapping):
         return None
     register = data.get("Cashbox")
     nested = register.get("RegistrationNumber") if isinstance(register, Mapping) else None
     check_number = _text(data.get("CheckNumber"))
-    registration = _text(nested) or _text(data.get("CashboxRegistrationNumber"))
     moment = _moment(data.get("DateTime"))
-    url, total = data.get("TicketUrl"), to_minor(data.get("Total"))
-    readable = isinstance(url, str) and url.startswith(("https://", "http://")) and len(url) <= _LONGEST_URL
-    if not (check_number and registration and moment and readable and total is not None):
+    if not (check_number and moment):
         return None
     return Issued(
         check_number=check_number,
-        registration_number=registration,
+        registration_number=_text(nested) or _text(data.get("CashboxRegistrationNumber")),
         fiscal_time=moment,
-        ticket_url=str(url),
-        total=total,
+        ticket_url=url(data.get("TicketUrl")) or "",
+        total=to_minor(data.get("Total")),
         offline=data.get("OfflineMode") is True,
         external_number=_text(data.get("ExternalCheckNumber")),
     )
@@ -170,13 +183,9 @@ def _moment(value: object) -> str:
 
 
 def _text(value: object) -> str:
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
-    if not isinstance(value, str) or not value.isprintable() or len(value) > _LONGEST_TEXT:
-        return ""
-    return value.strip()
+    return opaque(value, _LONGEST_TEXT) or ""
 
 
 def _code(value: object) -> int:
-    text = str(value)
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else -1  # noqa: PLR2004 - any code fits
+    code = count(value, LARGEST_INT)
+    return -1 if code is None else code

@@ -1,12 +1,19 @@
 """What check-status says, and what it means for an attempt. Only this answer counts (interfaces.md section 1)."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from payments.domain.money import to_minor
 from payments.domain.reasons import NOT_FINAL
+from shared.values.count import LARGEST_INT, count
+from shared.values.money import to_minor
+from shared.values.text import cleaned
+
+#: A transaction's id stands in the paths of later calls: what may stand there is an id, nothing else is.
+TRANSACTION = re.compile(r"[0-9A-Za-z-]{1,64}")
+_LONGEST_WORD = 64
 
 
 @dataclass(slots=True, frozen=True)
@@ -26,6 +33,7 @@ class StatusAnswer:
     result: str
     status: str = ""
     transaction_id: str | None = None
+    #: None where the bank names none; "" where what it names cannot be read, which is not ours.
     invoice_id: str | None = None
     amount: int | None = None
     currency: str | None = None
@@ -82,16 +90,18 @@ def read_status(body: Mapping[str, Any]) -> StatusAnswer:
     """A check-status body as an answer; any JSON object will do."""
     found = body.get("transaction")
     transaction: Mapping[str, Any] = found if isinstance(found, Mapping) else {}
-    terminals = (_text(transaction.get("terminal")), _text(transaction.get("terminalID")))
+    terminals = (_word(transaction.get("terminal")), _word(transaction.get("terminalID")))
+    transaction_id = _word(transaction.get("id"))
+    invoice = transaction.get("invoiceID", transaction.get("invoiceId"))
     return StatusAnswer(
-        result=_text(body.get("resultCode")) or "",
-        status=(_text(transaction.get("statusName")) or "").upper(),
-        transaction_id=_text(transaction.get("id")),
-        invoice_id=_text(transaction.get("invoiceID")) or _text(transaction.get("invoiceId")),
+        result=_word(body.get("resultCode")),
+        status=_word(transaction.get("statusName")).upper(),
+        transaction_id=transaction_id if TRANSACTION.fullmatch(transaction_id) else None,
+        invoice_id=None if invoice is None else _word(invoice),
         amount=to_minor(transaction.get("amount")),
-        currency=_text(transaction.get("currency")),
+        currency=_word(transaction.get("currency")) or None,
         terminals=frozenset(text.lower() for text in terminals if text),
-        reason_code=_code(transaction.get("reasonCode")),
+        reason_code=count(transaction.get("reasonCode"), LARGEST_INT) or 0,
     )
 
 
@@ -129,12 +139,5 @@ def _verdict(answer: StatusAnswer) -> Verdict:
     return verdict
 
 
-def _text(value: object) -> str | None:
-    if isinstance(value, str):
-        return value.replace("\x00", "").strip() or None
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _code(value: object) -> int:
-    text = _text(value) or ""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 0  # noqa: PLR2004 - fits an int column
+def _word(value: object) -> str:
+    return cleaned(value, _LONGEST_WORD)

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from payments.domain.status import TRANSACTION
+from shared.values.count import LARGEST_INT, count
+
 _INVOICE = re.compile(r"[0-9]{6,15}")
-_TRANSACTION = re.compile(r"[0-9A-Za-z-]{1,64}")
 _LONGEST_CODE = 20
-_LARGEST_REASON = 99_999_999
 
 
 class UnreadableNoticeError(Exception):
@@ -36,7 +37,7 @@ def read_notice(body: Mapping[str, Any]) -> Notice:
     if not _INVOICE.fullmatch(invoice):
         raise UnreadableNoticeError("invoiceId")
     transaction = _text(body.get("id"))
-    if transaction and not _TRANSACTION.fullmatch(transaction):
+    if transaction and not TRANSACTION.fullmatch(transaction):
         raise UnreadableNoticeError("id")
     code = _text(body.get("code")).lower()
     if not code.isascii() or not code.isprintable() or len(code) > _LONGEST_CODE:
@@ -44,9 +45,7 @@ def read_notice(body: Mapping[str, Any]) -> Notice:
     secret = body.get("secret_hash")
     if not isinstance(secret, str) or not secret.isascii():
         raise UnreadableNoticeError("secret_hash")
-    reason = _text(body.get("reasonCode"))
-    known = reason.isascii() and reason.isdigit() and len(reason) <= len(str(_LARGEST_REASON))
-    return Notice(int(invoice), transaction, code, int(reason) if known else None, secret)
+    return Notice(int(invoice), transaction, code, count(body.get("reasonCode"), LARGEST_INT), secret)
 
 
 def _text(value: object) -> str:

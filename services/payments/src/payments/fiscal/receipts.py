@@ -113,7 +113,10 @@ class Intent:
 
 _READ = """
 SELECT r.kind, r.number, r.order_number, r.title, r.amount_minor, r.currency, r.cashbox, r.issued_at,
-  s.check_number, s.registration_number, s.fiscal_time, s.ticket_url, s.amount_minor AS sold_minor, s.offline,
+  s.check_number, COALESCE(NULLIF(s.registration_number, ''), (
+    SELECT k.registration_number FROM receipts k
+    WHERE k.cashbox = s.cashbox AND k.registration_number <> '' LIMIT 1), '') AS registration_number,
+  s.fiscal_time, s.ticket_url, s.amount_minor AS sold_minor, s.offline,
   s.issued_at AS sold_at, c.email, c.phone, q.waiting, q.oldest
 FROM receipts r
 LEFT JOIN receipts s ON s.order_id = r.order_id AND s.kind = 'sale' AND r.kind = 'sale_return'

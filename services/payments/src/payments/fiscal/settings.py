@@ -3,11 +3,13 @@
 from decimal import Decimal
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from payments.domain.receipts import Tax
+from payments.domain.receipts import SERVICE, Tax
+from shared.values.count import LARGEST_INT
+from shared.values.text import Line
 
-Text = Annotated[str, StringConstraints(min_length=1, max_length=100, strip_whitespace=True)]
+Text = Annotated[str, Line(100)]
 
 
 class CashRegister(BaseModel):
@@ -16,10 +18,14 @@ class CashRegister(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     cashbox: Text
+    #: Of the register, at the tax authority. Only for answers that do not name it: a return has to.
+    registration_number: Text | None = None
     login: Text
     password: SecretStr
     #: VAT that prices contain, in per cent; null: none is charged (TaxType 0).
     vat_percent: Decimal | None = Field(None, ge=0, lt=100, max_digits=5, decimal_places=2)
+    #: Webkassa's PositionType of what is sold: 2, a service.
+    position_type: int = Field(SERVICE, ge=0, le=LARGEST_INT)
     #: Whether Webkassa gets the buyer's e-mail and telephone too. Our own mail has the address of the receipt anyway.
     send_contact: bool = False
 

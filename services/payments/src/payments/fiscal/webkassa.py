@@ -13,9 +13,11 @@ from payments.fiscal.metrics import FiscalMetrics
 from payments.fiscal.settings import CashRegister
 from payments.outgoing import NEVER_SENT, json_object, retry_after
 from shared.telemetry.tracing import Tracing
+from shared.values.opaque import opaque
 
 _DID_NOTHING = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS}
 _PAGE, _PAGES = 50, 20
+_LONGEST_TOKEN = 8192
 
 
 class RegisterAwayError(Exception):
@@ -61,6 +63,8 @@ class Webkassa:
         issued = read_issued(data)
         if issued is None:
             raise RegisterUnclearError("check: the answer cannot be read")
+        if not (issued.ticket_url or issued.offline):
+            raise RegisterUnclearError("check: the answer has no link to the receipt, the history may have")
         return issued
 
     async def find(self, register: CashRegister, cashbox: str, number: str, trace: str | None) -> Issued | None:
@@ -131,8 +135,8 @@ class Webkassa:
                 self._count("authorize", "refused")
                 raise RegisterRefusedError(codes[0])
             data = answer.get("Data")
-            token = data.get("Token") if isinstance(data, Mapping) else None
-            if not isinstance(token, str) or not token:
+            token = opaque(data.get("Token"), _LONGEST_TOKEN) if isinstance(data, Mapping) else None
+            if token is None:
                 raise RegisterAwayError("authorize: the answer holds no token")
             self._count("authorize", "ok")
             self._tokens[register.login] = token

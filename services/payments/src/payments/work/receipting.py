@@ -7,7 +7,7 @@ of it, however often it is asked. Where a reply was lost its history is asked be
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -74,6 +74,7 @@ class IssueReceipts:
             raise NeedsPersonError(f"a cash register in Kazakhstan takes {CURRENCY} only: issue this receipt by hand")
         if intent.waits:
             raise Later(_SALE_PAUSE, "the receipt of the sale is not there yet")
+        wanted = _complete(intent.wanted, register)
 
         async def intend(tx: Tx) -> None:
             # A register that was asked before keeps the receipt, until it says that it has none.
@@ -81,7 +82,7 @@ class IssueReceipts:
 
         cashbox = intent.asked or register.cashbox
         async with self._turns.turn(cashbox, intend):
-            done = await self._perform(item, intent.wanted, cashbox, asked=intent.asked is not None)
+            done = await self._perform(item, wanted, cashbox, asked=intent.asked is not None)
         self._pause = _FIRST_PAUSE
         return done
 
@@ -143,7 +144,7 @@ class IssueReceipts:
         return None if found is None else self._ours(found, wanted)
 
     def _ours(self, found: Issued, wanted: Wanted) -> Issued:
-        if found.total != wanted.amount:
+        if found.total not in (None, wanted.amount):
             raise NeedsPersonError("the register has a receipt of this number with another total")
         return found
 
@@ -159,3 +160,15 @@ class IssueReceipts:
         self._pause = min(_LONGEST_PAUSE, self._pause * 2)
         self._away_until = time.monotonic() + pause
         return timedelta(seconds=pause)
+
+
+def _complete(wanted: Wanted, register: CashRegister) -> Wanted:
+    """With what the settings say. Raises NeedsPersonError for a return whose register nobody has named yet."""
+    wanted = replace(wanted, position_type=register.position_type)
+    if wanted.basis is None or wanted.basis.registration_number:
+        return wanted
+    if register.registration_number is None:
+        raise NeedsPersonError(
+            "a return names the registration number of its register, and no answer had it: set registration_number"
+        )
+    return replace(wanted, basis=replace(wanted.basis, registration_number=register.registration_number))
