@@ -5,8 +5,9 @@ import zxingcpp
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from notifications.domain.activation import ActivationCode, NotAnActivationCodeError, parse
 from notifications.domain.qr import LEAST_PIXELS, picture
+from shared.values.activation_code import ActivationCode
+from shared.values.refusal import InvalidValueError
 
 HOSTS = st.from_regex(r"[a-z0-9]{1,12}(\.[a-z0-9]{1,12}){0,3}", fullmatch=True)
 MATCHING_IDS = st.text(string.ascii_uppercase + string.digits + "-", max_size=40)
@@ -22,7 +23,7 @@ def _text(host: str, matching_id: str, oid: str | None, flag: bool) -> str:
 @given(HOSTS, MATCHING_IDS, OIDS, st.booleans())
 def test_every_form_is_read(host: str, matching_id: str, oid: str | None, flag: bool) -> None:
     text = _text(host, matching_id, oid, flag)
-    assert parse(text) == ActivationCode(text, host, matching_id, oid, flag)
+    assert ActivationCode.parse(text) == ActivationCode(text, host, matching_id, oid, flag)
 
 
 @given(st.text(max_size=80))
@@ -30,17 +31,16 @@ def test_every_form_is_read(host: str, matching_id: str, oid: str | None, flag: 
 @example("LPA:1$$A")
 @example("LPA:1$host")
 @example("LPA:1$host$A$1.2$2")
-@example("LPA:1$host$A$1.2$1$x")
 @example('LPA:1$host$A"><script>')
-@example("1$host$A")
+@example("2$host$A")
 def test_anything_else_is_refused_without_repeating_it(text: str) -> None:
-    with pytest.raises(NotAnActivationCodeError) as refused:
-        parse(text)
+    with pytest.raises(InvalidValueError) as refused:
+        ActivationCode.parse(text)
     assert len(text) < 12 or text not in str(refused.value)
 
 
 def test_links() -> None:
-    code = parse("LPA:1$smdp.example$ABC-123")
+    code = ActivationCode.parse("LPA:1$smdp.example$ABC-123")
     query = "esim_qrcode_provisioning?carddata=LPA:1$smdp.example$ABC-123"
     assert code.apple_link == f"https://esimsetup.apple.com/{query}"
     assert code.android_link == f"https://esimsetup.android.com/{query}"

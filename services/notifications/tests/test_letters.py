@@ -5,10 +5,10 @@ from email.header import decode_header, make_header
 from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
+import idna
 import pytest
 
 from notifications import storefronts
-from notifications.domain.activation import parse
 from notifications.domain.letters import NoteLetter, QrLetter, Rendered
 from notifications.domain.message import message, recipient
 from notifications.domain.notes import KINDS, code_in_short
@@ -36,9 +36,10 @@ from shared.contracts import (
 from shared.contracts.ordering import Purpose
 from shared.ids import uuid7
 from shared.sealed import Sealed
+from shared.values.activation_code import ActivationCode
 
 STORES = storefronts.load()
-CODE = parse("LPA:1$smdp.example$ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+CODE = ActivationCode.parse("LPA:1$smdp.example$ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 PLAN = Plan(id="eu", title="Europe 10 GB", coverage=("FR", "DE"), data_mb=10240, validity_days=30, profile_type="x")
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 ORDER: dict[str, Any] = {
@@ -376,7 +377,7 @@ def test_a_message_survives_any_name(name: str, address: str) -> None:
     header = dict(email.message_from_bytes(raw).raw_items())["To"].rpartition("<")[0].strip().strip('"')
     assert str(make_header(decode_header(header))).split() == name.split()
     local, _, domain = address.partition("@")
-    assert mailbox.addr_spec == f"{local}@{domain.encode('idna').decode()}"
+    assert mailbox.addr_spec == f"{local}@{idna.encode(domain).decode()}"
     assert read["bcc"] is None
     assert read["subject"] == rendered.subject
     assert read["message-id"] == "<1.qr@mail.example>"

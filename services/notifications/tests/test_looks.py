@@ -15,7 +15,6 @@ import zxingcpp
 from PIL import Image
 
 from notifications import storefronts
-from notifications.domain.activation import parse
 from notifications.domain.letters import NoteLetter, QrLetter, Rendered
 from notifications.domain.newsletter import Letter, render_newsletter
 from notifications.domain.notes import KINDS
@@ -27,6 +26,7 @@ from shared.contracts import Explanation, Ground, InformationNeeded, OrderEvent,
 from shared.ids import uuid7
 from shared.sealed import Sealed
 from shared.testing.browser import Page, browser
+from shared.values.activation_code import ActivationCode
 
 PHONE, DESKTOP = (390, 844), (1280, 900)
 LOOKS = Path(__file__).parents[3] / ".run" / "looks"
@@ -89,7 +89,7 @@ def _mails(language: str) -> Iterator[tuple[str, str, Rendered]]:
                 "Aigerim",
                 "10000001",
                 plan=plan,
-                code=parse(CODE),
+                code=ActivationCode.parse(CODE),
                 confirmation_code="4471",
                 iccid="8999702000000000018",
                 apn="internet",

@@ -1,5 +1,7 @@
 """Signatures and return paths: what other mail servers make of our mails, and what they send back."""
 
+import base64
+import quopri
 import re
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
@@ -34,8 +36,6 @@ def _pem(key: Any) -> str:
 
 
 def _published(key: Any) -> bytes:
-    import base64  # noqa: PLC0415 - only here
-
     public = key.public_key()
     if isinstance(public, ed25519.Ed25519PublicKey):
         return b"v=DKIM1; k=ed25519; p=" + base64.b64encode(public.public_bytes(Encoding.Raw, PublicFormat.Raw))
@@ -179,6 +179,88 @@ def test_notifications_are_read(
     found, addresses = read(_notification("bounce+x@mail.example", action, status, diagnostic))
     assert (found.final, found.smtp_code, found.enhanced_code) == (final, code, enhanced)
     assert addresses == ("bounce+x@mail.example",)
+
+
+STATUS = """Reporting-MTA: dns; mx.example
+
+Final-Recipient: utf-8; юлия@пример.рф
+Action: failed
+Status: 5.1.1
+Diagnostic-Code: smtp; 550 5.1.1 Нет такого ящика
+"""
+
+
+@pytest.mark.parametrize("kind", ["delivery-status", "global-delivery-status", "Global-Delivery-Status; charset=utf-8"])
+@pytest.mark.parametrize("encoding", ["8bit", "base64", "quoted-printable"])
+@pytest.mark.parametrize("folded", [" ", "\r\n "])
+def test_notifications_are_read_of_either_kind_in_any_encoding(kind: str, encoding: str, folded: str) -> None:
+    body = STATUS.replace("\n", "\r\n").encode()
+    encoded = {"8bit": body, "base64": base64.encodebytes(body), "quoted-printable": quopri.encodestring(body)}[
+        encoding
+    ]
+    raw = (
+        b"To: bounce+x@mail.example\r\nMIME-Version: 1.0\r\n"
+        b'Content-Type: multipart/report; report-type=delivery-status; boundary="B"\r\n\r\n'
+        b"--B\r\nContent-Type: text/plain\r\n\r\nSorry.\r\n--B\r\n"
+        + f"Content-Type:{folded}message/{kind}\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n".encode()
+        + encoded
+        + b"\r\n--B--\r\n"
+    )
+    found, addresses = read(raw)
+    assert (found.final, found.smtp_code, found.enhanced_code) == (True, 550, "5.1.1")
+    assert addresses == ("bounce+x@mail.example",)
+
+
+def _plain(text: str, *, sender: str = "MAILER-DAEMON@mx.example", encoding: str = "8bit", more: str = "") -> bytes:
+    head = f"From: <{sender}>\r\nTo: bounce+x@mail.example\r\n{more}MIME-Version: 1.0\r\n"
+    body = text.encode() if encoding == "8bit" else base64.encodebytes(text.encode())
+    return (
+        f"{head}Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n".encode()
+        + body
+    )
+
+
+@pytest.mark.parametrize("encoding", ["8bit", "base64"])
+@pytest.mark.parametrize(
+    ("text", "final", "code", "enhanced"),
+    [
+        (f"Your message was not delivered.\n\n{STATUS}", True, 550, "5.1.1"),
+        ("I'm sorry.\n<nobody@example.org>:\nRemote host said: 550 5.1.1 No such user\n", True, 550, "5.1.1"),
+        ("host mx.example [192.0.2.1]: 552-5.2.2 The mailbox is full\n", True, 552, "5.2.2"),
+        ("still trying: 452 #4.2.2 over quota\n", False, 452, "4.2.2"),
+        ("tried: 452 4.2.2 over quota; gave up: 554 5.4.7 expired\n", True, 554, "5.4.7"),
+    ],
+)
+def test_notifications_in_plain_text_are_read(
+    text: str,
+    final: bool,
+    code: int,
+    enhanced: str,
+    encoding: str,
+) -> None:
+    found, _ = read(_plain(text, encoding=encoding))
+    assert (found.final, found.smtp_code, found.enhanced_code) == (final, code, enhanced)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        _plain("I am away. My old address gives 550 5.1.1.", more="Auto-Submitted: auto-replied\r\n"),
+        _plain("What is 550 5.1.1?", sender="buyer@example.org"),
+        _plain("Thank you for 550 points and version 5.1.1"),
+    ],
+)
+def test_what_is_no_mail_system_that_speaks_of_a_mail_is_no_bounce(raw: bytes) -> None:
+    with pytest.raises(NotABounceError):
+        read(raw)
+
+
+def test_parts_within_parts_within_parts_are_no_bounce() -> None:
+    opened = b"".join(
+        f'Content-Type: multipart/mixed; boundary="{number}"\r\n\r\n--{number}\r\n'.encode() for number in range(3000)
+    )
+    with pytest.raises(NotABounceError):
+        read(opened)
 
 
 def test_a_notification_written_by_a_library_is_read() -> None:

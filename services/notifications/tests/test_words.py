@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifications import storefronts
-from notifications.domain.message import BadAddressError, recipient
+from notifications.domain.message import recipient
 from notifications.domain.words import Texts, day, days, money, texts, traffic, volume
 from shared.contracts import Language, Money
+from shared.values.refusal import InvalidValueError
 
 STORES = storefronts.load()
 
@@ -35,9 +36,23 @@ def test_every_language_has_the_same_texts_with_the_same_places(language: Langua
     "address", ["", "ann", "@example.org", "ann@", "a b@example.org", "a@b\r\nRCPT", "<a@b>", "a@.."]
 )
 def test_what_is_no_address_is_refused_without_repeating_it(address: str) -> None:
-    with pytest.raises(BadAddressError) as refused:
+    with pytest.raises(InvalidValueError) as refused:
         recipient("Ann", address)
-    assert str(refused.value) in {"not an address", "not a domain"}
+    assert str(refused.value) == "is not a valid e-mail address"
+
+
+@pytest.mark.parametrize(
+    ("address", "travels_as", "needs_utf8"),
+    [
+        ("max@faß.de", "max@xn--fa-hia.de", False),
+        ("max@fass.de", "max@fass.de", False),
+        ('"john smith"@example.org', '"john smith"@example.org', False),
+        ("юлия@пример.рф", "юлия@xn--e1afmkfd.xn--p1ai", True),
+    ],
+)
+def test_a_mail_goes_to_the_very_domain(address: str, travels_as: str, needs_utf8: bool) -> None:
+    to = recipient("Max\x00 Muster\r\nBcc: x", address)
+    assert (to.name, to.address, to.needs_utf8) == ("Max Muster Bcc: x", travels_as, needs_utf8)
 
 
 def test_words() -> None:

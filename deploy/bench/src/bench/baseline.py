@@ -20,7 +20,6 @@ from bench.driver import PLAN
 from local_stack.stack import Stack
 from notifications import storefronts
 from notifications.adapters.smtp import SmtpMailer
-from notifications.domain import activation
 from notifications.domain.delivery import Accepted, Mail
 from notifications.domain.letters import QrLetter
 from notifications.domain.message import message, recipient
@@ -78,7 +77,7 @@ async def _calls(options: dict[str, Any]) -> dict[str, float]:
             "Bench Buyer",
             str(number),
             plan=PLAN,
-            code=activation.parse(code),
+            code=ActivationCode.parse(code),
             confirmation_code=None,
             iccid=profile,
             apn="internet",

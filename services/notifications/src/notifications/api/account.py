@@ -20,7 +20,6 @@ from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
 from notifications.accounts import Accounts, Opened
 from notifications.adapters.ordering import OrderingDesk
 from notifications.adapters.refunds import RefundDesk
-from notifications.domain import activation
 from notifications.domain.account import is_moving
 from notifications.domain.letters import Storefront
 from notifications.domain.links import BadLinkError, GoneError, Links
@@ -32,8 +31,11 @@ from notifications.facts import Code
 from notifications.live import Live, TooManyPagesError
 from shared.kernel.problems import Problem
 from shared.sealed import Opener
+from shared.values.activation_code import ActivationCode
+from shared.values.opaque import Named
+from shared.values.text import cleaned
 
-Token = Annotated[str, Path(max_length=100)]
+Token = Annotated[Named, Path(max_length=100)]
 Said = Literal["resent", "wait", "limit", "asked", "not_asked", "news"] | SaidOfRights
 _PLAIN_ACCENT = "#374151"
 _MOST_WORDS = 2000
@@ -73,7 +75,7 @@ def router(desk: Desk) -> APIRouter:
     routes = APIRouter(prefix="/account", include_in_schema=False)
 
     @routes.get("/assets/{name}")
-    async def assets(name: str) -> Response:
+    async def assets(name: Named) -> Response:
         return _asset(desk, name)
 
     @routes.api_route("/{token}", methods=["GET", "HEAD"])
@@ -108,7 +110,7 @@ def router(desk: Desk) -> APIRouter:
         return _back(token, "asked" if await _ask(desk, opened, fields, request) else "not_asked")
 
     @routes.get("/{token}/events")
-    async def events(token: Token, seen: Annotated[str, Query(max_length=64)] = "") -> Response:
+    async def events(token: Token, seen: Annotated[Named, Query(max_length=64)] = "") -> Response:
         opened = await desk.accounts.open(token)
         return StreamingResponse(_events(desk, token, opened, seen), media_type="text/event-stream", headers=SAFE)
 
@@ -179,7 +181,7 @@ async def _page(
 def _opened(opener: Opener, code: Code) -> Shown:
     secret = code.confirmation_code
     return Shown(
-        activation.parse(opener.open(code.activation_code).decode("utf-8", "replace")),
+        ActivationCode.parse(opener.open(code.activation_code).decode("utf-8", "replace")),
         None if secret is None else opener.open(secret).decode("utf-8", "replace"),
         code.iccid,
         code.apn,
@@ -220,7 +222,7 @@ async def _ask(desk: Desk, opened: Opened, fields: Mapping[str, str], request: R
     if desk.refunds is None or not desk.refunds.serves(slug) or f"reason_{reason}" not in texts("en")["account"]:
         return False
     provided = ("email", "full_name", "payment_date")
-    words = fields.get("words", "").strip()[:_MOST_WORDS]
+    words = cleaned(fields.get("words"), _MOST_WORDS, lines=True)
     return await desk.refunds.ask(slug, opened.order_id, reason, words, provided, request.state.trace)
 
 

@@ -14,6 +14,7 @@ from notifications.returns import returned
 from shared.database import Database
 from shared.kernel.auth import ApiKeys
 from shared.kernel.problems import Problem
+from shared.values.text import Cleaned
 
 
 class Taken(BaseModel):
@@ -30,7 +31,7 @@ def router(database: Database, links: Links, key: str, registry: CollectorRegist
     bounces = Counter("bounces", "Mails that came back, by outcome", ["outcome"], registry=registry)
 
     @routes.post("/bounces")
-    async def bounce(request: Request, recipient: Annotated[str, Query(max_length=320)] = "") -> Taken:
+    async def bounce(request: Request, recipient: Annotated[str, Cleaned(320), Query()] = "") -> Taken:
         """Take a delivery status notification (RFC 3464) as it came: `message/rfc822`.
 
         `recipient`: whom the notification was sent to, where its own headers do not say.

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Header
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from notifications import newsletters
 from notifications.domain.letters import Storefront
@@ -16,11 +16,13 @@ from shared.database import Database
 from shared.ids import uuid_for
 from shared.kernel.auth import ApiKeys
 from shared.kernel.problems import Problem
+from shared.values.opaque import Named
+from shared.values.text import Line, Lines
 
 _LONGEST = 50_000
 Key = Annotated[str | None, Header(alias="Authorization")]
-Subject = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=150, pattern=r"^[^\r\n]*$")]
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=_LONGEST)]
+Subject = Annotated[str, Line(150)]
+Text = Annotated[str, Lines(_LONGEST)]
 
 
 class Words(BaseModel):
@@ -37,7 +39,7 @@ class Wanted(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    storefront: str
+    storefront: Named
     letters: dict[Language, Words] = Field(min_length=1)
 
 
@@ -78,7 +80,7 @@ def router(database: Database, authors: Authors) -> APIRouter:
     @routes.post("", status_code=HTTPStatus.ACCEPTED)
     async def send(
         body: Wanted,
-        idempotency_key: Annotated[str, Header(min_length=1, max_length=100)],
+        idempotency_key: Annotated[str, Line(100), Header()],
         authorization: Key = None,
     ) -> dict[str, Any]:
         """Have it sent; the same key and body again is the same newsletter. 422: the key was used for another."""

@@ -31,8 +31,9 @@ from notifications.domain.rights import (
 from notifications.domain.tickets import Ticket, Tickets
 from notifications.domain.words import Words, written
 from shared.clock import Clock
+from shared.values.opaque import Named
 
-TicketText = Annotated[str, Path(max_length=200)]
+TicketText = Annotated[Named, Path(max_length=200)]
 _LIFE = {"export": timedelta(days=1), "erase": timedelta(days=3653)}
 #: Ordering's page brings its own style, and nothing else.
 _STYLED = {**SAFE, "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"}

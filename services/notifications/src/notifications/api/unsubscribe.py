@@ -19,8 +19,9 @@ from notifications.domain.page import render_bad_link
 from notifications.domain.render import environment
 from notifications.domain.words import texts, written
 from shared.database import Database
+from shared.values.opaque import Named
 
-Token = Annotated[str, Path(max_length=100)]
+Token = Annotated[Named, Path(max_length=100)]
 _READER = """
 SELECT c.storefront, c.language, s.buyer_id IS NOT NULL AS suppressed
 FROM contacts c LEFT JOIN newsletter_suppressions s USING (buyer_id) WHERE c.buyer_id = :buyer AND c.erased_at IS NULL

@@ -1,17 +1,31 @@
-"""Reading what comes back: a delivery status notification (RFC 3464) about a mail of ours."""
+"""Reading what comes back: a delivery status notification (RFC 3464, RFC 6533) about a mail of ours.
+
+Read are `message/delivery-status` and `message/global-delivery-status`, in whatever transfer encoding, their fields
+written into plain text, and the words of a mail system that writes nothing else, where it is one that speaks.
+"""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from email import message_from_bytes
+from email import message_from_bytes, message_from_string
 from email.message import EmailMessage, Message
-from email.policy import default
+from email.policy import compat32, default
 
 _STATUS = re.compile(r"\b([245])\.[0-9]{1,3}\.[0-9]{1,3}\b")
 _REPLY = re.compile(r"\b([45][0-9]{2})[ -]")
+#: A reply with its enhanced code, as mail systems quote it: `550 5.1.1`, `550-5.1.1`, `452 #4.2.2`.
+_QUOTED = re.compile(r"\b([45])([0-9]{2})[ -]+#?(\1\.[0-9]{1,3}\.[0-9]{1,3})\b")
 #: Where servers write whom a mail was for, in the order of trust.
 _ENVELOPE = ("X-Original-To", "Delivered-To", "Envelope-To", "To")
+_SPEAKERS = re.compile(r"<>|mailer-daemon|postmaster|mail delivery", re.IGNORECASE)
 _FAILED, _DELAYED = 554, 450
+#: The standard parser takes these parts for mails within the mail, and does not decode them: renamed they are text.
+_DELIVERY_STATUS = re.compile(
+    rb"^(content-type:[ \t]*(?:\r?\n[ \t]+)?)message/(?:global-)?delivery-status\b", re.IGNORECASE | re.MULTILINE
+)
+_RENAMED = "text/x-delivery-status"
+_BLANK = re.compile(r"(?:\r?\n[ \t]*){2,}")
+_MOST_PARTS = 100
 
 
 class NotABounceError(ValueError):
@@ -35,16 +49,36 @@ def read(raw: bytes) -> tuple[Bounce, tuple[str, ...]]:
 
     Raises NotABounceError.
     """
-    message = message_from_bytes(raw, policy=default)
-    for part in message.walk():
-        if part.get_content_type() == "message/delivery-status":
-            return _bounce(part), tuple(_addresses(message))
-    raise NotABounceError("there is no delivery status in this mail")
+    try:
+        message = message_from_bytes(_DELIVERY_STATUS.sub(rb"\g<1>" + _RENAMED.encode(), raw), policy=default)
+        parts = list(_texts(message))
+    except RecursionError:
+        raise NotABounceError("its parts are nested too deeply") from None
+    statuses = [text for kind, text in parts if kind == _RENAMED]
+    found = next(filter(None, map(_fields, statuses)), None)
+    if found is None and not statuses:
+        found = _words(message, [text for kind, text in parts if kind == "text/plain"])
+    if found is None:
+        raise NotABounceError("it says of nobody that a mail failed or is delayed")
+    return found, tuple(_addresses(message))
 
 
-def _bounce(part: Message) -> Bounce:
-    """The first recipient that was not reached; our mails have one recipient."""
-    for fields in _blocks(part):
+def _texts(message: Message) -> Iterator[tuple[str, str]]:
+    """The kind and the decoded text of each part that is text."""
+    for number, part in enumerate(message.walk()):
+        if number >= _MOST_PARTS:
+            return
+        if part.is_multipart() or not part.get_content_type().startswith("text/"):
+            continue
+        content = part.get_payload(decode=True)
+        if isinstance(content, bytes):
+            yield part.get_content_type(), content.decode("utf-8", "replace")
+
+
+def _fields(text: str) -> Bounce | None:
+    """What blocks of fields say of the first recipient that was not reached; our mails have one recipient."""
+    for block in _BLANK.split(text.strip()):
+        fields = message_from_string(block, policy=compat32)
         action = _field(fields, "Action").lower()
         if action not in {"failed", "delayed"}:
             continue
@@ -53,16 +87,25 @@ def _bounce(part: Message) -> Bounce:
         reply = _REPLY.search(words + " ")
         final = action == "failed"
         code = int(reply[1]) if reply else (_FAILED if final else _DELAYED)
-        own = _STATUS.search(words)
-        return Bounce(final, code, (own or status)[0] if own or status else None)  # type: ignore[index] # one of them is
-    raise NotABounceError("the delivery status says of nobody that a mail failed or is delayed")
+        own = _STATUS.search(words) or status
+        return Bounce(final, code, own[0] if own else None)
+    return None
 
 
-def _blocks(part: Message) -> Iterator[Message]:
-    """Blocks of fields: the mail, then each recipient."""
-    payload = part.get_payload()
-    if isinstance(payload, list):
-        yield from (block for block in payload if isinstance(block, Message))
+def _words(message: Message, texts: list[str]) -> Bounce | None:
+    """What plain text says: the fields written out, or a reply that a mail system quotes.
+
+    Of an answering machine, or of a person who writes back, such numbers prove nothing.
+    """
+    for text in texts:
+        if (found := _fields(text)) is not None:
+            return found
+    speaker = _field(message, "Return-Path") + _field(message, "From")
+    if _field(message, "Auto-Submitted").lower().startswith("auto-replied") or not _SPEAKERS.search(speaker):
+        return None
+    quoted = [reply for text in texts for reply in _QUOTED.finditer(text)]
+    reply = next((one for one in quoted if one[1] == "5"), None) or next(iter(quoted), None)
+    return None if reply is None else Bounce(reply[1] == "5", int(reply[1] + reply[2]), reply[3])
 
 
 def _field(fields: Message, name: str) -> str:

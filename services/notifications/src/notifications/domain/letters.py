@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from notifications.domain.activation import ActivationCode
 from shared.contracts import Plan
+from shared.values.activation_code import ActivationCode
 
 
 @dataclass(frozen=True, slots=True)

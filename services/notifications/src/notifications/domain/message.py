@@ -8,40 +8,30 @@ from email.header import Header
 from email.utils import format_datetime
 
 from notifications.domain.letters import Rendered, Storefront
+from shared.values.email_address import Email
+from shared.values.text import cleaned
 
 #: Makes the DKIM-Signature header (RFC 6376) of a whole mail, CRLF at its end.
 Signer = Callable[[bytes], bytes]
 _CRLF = b"\r\n"
+_LONGEST_NAME = 200
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 -'")
-
-
-class BadAddressError(ValueError):
-    """The address cannot be written to. The message never repeats it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """Whom to write to: the name as given, and the address with its domain in ASCII."""
+    """Whom to write to: the name on one line, and the address with its domain in ASCII, by IDNA2008."""
 
     name: str
     address: str
-
-    @property
-    def needs_utf8(self) -> bool:
-        """True where only SMTPUTF8 (RFC 6531) can carry the address."""
-        return not self.address.isascii()
+    #: True where only SMTPUTF8 (RFC 6531) can carry the address.
+    needs_utf8: bool = False
 
 
 def recipient(name: str, email: str) -> Recipient:
-    """A recipient that can stand in headers and commands. Raises BadAddressError."""
-    local, at, domain = email.strip().rpartition("@")
-    if not (local and at and domain) or any(c.isspace() or not c.isprintable() or c in "<>" for c in local + domain):
-        raise BadAddressError("not an address")
-    try:
-        ascii_domain = domain.encode("idna").decode()
-    except UnicodeError:
-        raise BadAddressError("not a domain") from None
-    return Recipient(" ".join(name.split()), f"{local}@{ascii_domain}")
+    """A recipient that can stand in headers and commands. Raises InvalidValueError."""
+    address = Email.stored(email)
+    return Recipient(cleaned(name, _LONGEST_NAME), address.for_smtp, needs_utf8=address.needs_utf8)
 
 
 def message(

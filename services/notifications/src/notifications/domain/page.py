@@ -8,12 +8,12 @@ from typing import Any, Literal, get_args
 
 from notifications.domain import qr, words
 from notifications.domain.account import Line, Mailed, is_moving, returned, standing, timeline, usage, veiled
-from notifications.domain.activation import ActivationCode
 from notifications.domain.letters import Storefront
 from notifications.domain.render import environment
 from notifications.domain.rights import Rights
 from notifications.domain.words import Words
 from shared.contracts import Language, Money
+from shared.values.activation_code import ActivationCode
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from notifications.domain import activation
 from notifications.domain.letters import NoteLetter, QrLetter, Rendered, Storefront
 from notifications.domain.notes import KINDS
 from notifications.domain.render import render_note, render_qr
@@ -16,6 +15,7 @@ from shared.contracts import DeliveryFailed, OrderEvent, ProfileGenerated, QrDel
 from shared.contracts.notifications import Channel
 from shared.database import Tx
 from shared.sealed import Opener
+from shared.values.activation_code import ActivationCode
 
 
 def qr_delivered(fact: ProfileGenerated, channel: Channel, at: datetime) -> QrDelivered:
@@ -48,7 +48,7 @@ class DeliverQr(MailJob):
         return Code
 
     def render(self, mail: str, fact: Any, store: Storefront, contact: Contact, account: str) -> Rendered:  # noqa: ARG002 - both kinds look the same
-        """Open the sealed code; raises CannotOpenError, NotAnActivationCodeError."""
+        """Open the sealed code; raises CannotOpenError, InvalidValueError."""
         secret = fact.confirmation_code
         letter = QrLetter(
             store,
@@ -56,7 +56,7 @@ class DeliverQr(MailJob):
             contact.name,
             fact.order_number,
             plan=fact.plan,
-            code=activation.parse(self._opener.open(fact.activation_code).decode("utf-8", "replace")),
+            code=ActivationCode.parse(self._opener.open(fact.activation_code).decode("utf-8", "replace")),
             confirmation_code=None if secret is None else self._opener.open(secret).decode("utf-8", "replace"),
             iccid=fact.iccid,
             apn=fact.apn,

@@ -19,11 +19,12 @@ from prometheus_client import Counter
 from notifications import newsletters
 from notifications.domain.delivery import Accepted, Answer, Mail, Mailer, NotNow, Refused
 from notifications.domain.letters import Storefront
-from notifications.domain.message import BadAddressError, Recipient, message, recipient
+from notifications.domain.message import Recipient, message, recipient
 from notifications.domain.newsletter import choose, list_headers, render_newsletter
 from notifications.newsletters import Newsletter, Outcome, Piece
 from notifications.work.sending import Sending
 from shared.database import Database, Tx
+from shared.values.refusal import InvalidValueError
 from shared.work import Done, Item, Later, NeedsPersonError
 from shared.work import NotNow as Postponed
 
@@ -135,7 +136,7 @@ class SendNewsletter:
     async def _one(self, batch: _Batch, row: Any) -> Answer:
         try:
             to = recipient(row.name, row.email)
-        except BadAddressError:
+        except InvalidValueError:
             return _NO_ADDRESS
         sender = self._sending.links.return_path("newsletter", row.mail_id)
         return await self._mailer.send(Mail(sender, to, partial(self._compose, batch, row, to)))

@@ -11,11 +11,11 @@ from uuid import UUID
 from prometheus_client import CollectorRegistry, Counter
 
 from notifications.consumers.mailing import schedule
-from notifications.domain import activation, delivery
+from notifications.domain import delivery
 from notifications.domain.delivery import Accepted, Answer, Mail, Mailer, Refused
 from notifications.domain.letters import Rendered, Storefront
 from notifications.domain.links import Links
-from notifications.domain.message import BadAddressError, Signer, message, recipient
+from notifications.domain.message import Signer, message, recipient
 from notifications.domain.relevance import EVEN_IF_BLOCKED, is_over, is_pointless
 from notifications.recent import Contact, Known, Recent
 from notifications.settings import Settings
@@ -24,6 +24,7 @@ from shared.contracts import OrderEvent
 from shared.database import Database, Tx
 from shared.sealed import CannotOpenError
 from shared.telemetry.tracing import Tracing
+from shared.values.refusal import InvalidValueError
 from shared.work import Done, Item, NeedsPersonError, NotNow, Unknown
 
 State = Literal["sent", "refused", "dropped", "blocked"]
@@ -173,14 +174,14 @@ class MailJob:
     ) -> Answer:
         try:
             to = recipient(contact.name, contact.email)
-        except BadAddressError:
+        except InvalidValueError:
             return _BAD_ADDRESS
         compose = partial(self._compose, mailed, fact, store, contact, to)
         kind = mailed[0]
         with self._sending.tracing.call("smtp", kind, item.continues, name=f"mail {kind}") as span:
             try:
                 answer = await self._sending.mailer.send(Mail(self._sending.links.return_path(*mailed), to, compose))
-            except (CannotOpenError, activation.NotAnActivationCodeError) as error:
+            except (CannotOpenError, InvalidValueError) as error:
                 raise NeedsPersonError(f"the activation code cannot be read: {type(error).__name__}") from None
             span.outcome = type(answer).__name__.lower()
             span.set("mail.outcome", span.outcome)
