@@ -5,13 +5,14 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
 from refunds.api.callers import Callers
 from refunds.api.orders import order_of_case, refusals
 from refunds.api.views import CaseView
 from refunds.desk import Desk
 from shared.database import Database
+from shared.values.text import Lines
 
 
 class AppealBody(BaseModel):
@@ -19,9 +20,7 @@ class AppealBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)] | None = Field(
-        None, repr=False
-    )
+    text: Annotated[str, Lines(4000)] | None = Field(None, repr=False)
 
 
 def router(database: Database, desk: Desk, callers: Callers) -> APIRouter:

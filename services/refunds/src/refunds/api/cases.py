@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
 from refunds.api.callers import Callers
 from refunds.api.orders import order_of_case, refusals, unknown_order
@@ -13,8 +13,9 @@ from refunds.desk import Desk
 from refunds.desk.desk import Finding
 from refunds.desk.records import load
 from shared.database import Database
+from shared.values.text import Line, Lines
 
-Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
+Words = Annotated[str, Lines(4000)]
 
 
 class FindingBody(BaseModel):
@@ -27,7 +28,7 @@ class FindingBody(BaseModel):
     fair_use_violated: bool | None = None
     buyer_caused_delay: bool | None = None
     #: The law or payment-service rule that makes the refund mandatory (RF 2.5).
-    legal_rule: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)] | None = None
+    legal_rule: Annotated[str, Line(500)] | None = None
     note: Words | None = Field(None, repr=False)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from refunds.api.callers import Callers
 from refunds.api.orders import order_of
@@ -15,6 +15,8 @@ from refunds.desk import Desk
 from refunds.desk.claims import answer_claim, open_claims, receive_claim
 from shared.database import Database
 from shared.kernel.problems import Problem
+from shared.values.moment import Moment
+from shared.values.text import Line
 
 
 class ClaimBody(BaseModel):
@@ -23,11 +25,11 @@ class ClaimBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     #: Id or number.
-    order: Annotated[str, StringConstraints(min_length=6, max_length=36)]
+    order: Annotated[str, Line(36, 6)]
     reference: Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[0-9A-Za-z./_-]{1,64}$")]
     channel: Channel = "email"
     #: When it came in; agents only. Default: now.
-    received_at: AwareDatetime | None = None
+    received_at: Moment | None = None
 
 
 class ClaimView(BaseModel):

@@ -17,6 +17,7 @@ from refunds.domain.policy import decide
 from shared.contracts import Explanation, Ground
 from shared.database import Database
 from shared.kernel.problems import Problem
+from shared.values.opaque import Named
 
 
 class ChangeView(BaseModel):
@@ -69,7 +70,7 @@ def router(database: Database, desk: Desk, callers: Callers) -> APIRouter:
     routes = APIRouter(tags=["eligibility"])
 
     @routes.get("/orders/{order}/refund-eligibility")
-    async def eligibility(order: str, request: Request) -> Eligibility:
+    async def eligibility(order: Named, request: Request) -> Eligibility:
         """Today's answer per likely reason, until when it holds, and what would change it. Nothing is recorded."""
         caller = callers.anyone(request)
         async with database.reading() as tx:

@@ -1,12 +1,12 @@
 """Asking for money back, and cancelling."""
 
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
 from refunds import desk as desks
 from refunds.api.callers import Caller, Callers
@@ -17,9 +17,12 @@ from refunds.domain.cases import CANCELLATION
 from refunds.domain.policy import Reason, RequestField
 from shared.database import Database
 from shared.kernel.problems import Problem
+from shared.values.moment import Day, Moment
+from shared.values.opaque import Named
+from shared.values.text import Line, Lines
 
 Channel = Literal["email", "chat", "whatsapp", "telegram", "account", "form"]
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Short = Annotated[str, Line(200)]
 #: The seller whose policy knows cancellations (RC 5, 6).
 _CANCELLING = "e-sim-onl"
 _AHEAD = timedelta(minutes=1)
@@ -37,19 +40,15 @@ class Asking(BaseModel):
 
     channel: Channel = "form"
     #: When the buyer asked, where that was earlier; agents only.
-    received_at: AwareDatetime | None = None
+    received_at: Moment | None = None
     provided: frozenset[RequestField] = frozenset()
-    full_name: Line | None = Field(None, repr=False)
-    email: Line | None = Field(None, repr=False)
-    phone: Line | None = Field(None, repr=False)
-    payment_date: date | None = None
-    circumstances: Annotated[str, StringConstraints(strip_whitespace=True, max_length=4000)] | None = Field(
-        None, repr=False
-    )
+    full_name: Short | None = Field(None, repr=False)
+    email: Short | None = Field(None, repr=False)
+    phone: Short | None = Field(None, repr=False)
+    payment_date: Day | None = None
+    circumstances: Annotated[str, Lines(4000, 0)] | None = Field(None, repr=False)
     #: References to screenshots, texts of errors.
-    evidence: tuple[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)], ...] = (
-        Field((), max_length=20, repr=False)
-    )
+    evidence: tuple[Annotated[str, Lines(1000)], ...] = Field((), max_length=20, repr=False)
 
     def named(self) -> Iterator[str]:
         """The fields that came."""
@@ -84,12 +83,12 @@ def router(database: Database, desk: Desk, callers: Callers) -> APIRouter:
     routes = APIRouter(tags=["requests"])
 
     @routes.post("/orders/{order}/refund-requests", status_code=201, responses={200: {"description": "joined"}})
-    async def ask(order: str, body: RefundRequest, request: Request, response: Response) -> CaseView:
+    async def ask(order: Named, body: RefundRequest, request: Request, response: Response) -> CaseView:
         """Open a case (201), or join the order's case on the same ground (200); the answer is the case as it stands."""
         return await _open(order, body, body.reason, None, request, response)
 
     @routes.post("/orders/{order}/cancellation", status_code=201, responses={200: {"description": "joined"}})
-    async def cancel(order: str, body: Asking, request: Request, response: Response) -> CaseView:
+    async def cancel(order: Named, body: Asking, request: Request, response: Response) -> CaseView:
         """Cancel an eSIM that is not installed (RC 5, 6): after a look at the profile it is revoked, then paid back."""
         return await _open(order, body, "changed_mind", CANCELLATION, request, response)
 

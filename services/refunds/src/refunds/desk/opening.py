@@ -17,6 +17,9 @@ from refunds.tables import notes
 from shared.contracts.refunds import Origin, RequestChannel
 from shared.database import Tx
 from shared.ids import uuid_for
+from shared.values.email_address import Email
+from shared.values.phone import Phone
+from shared.values.refusal import InvalidValueError
 
 
 class UnknownOrderError(LookupError):
@@ -62,16 +65,34 @@ class Request:
 
 
 class Fingerprints:
-    """Keyed hashes of e-mail addresses and phone numbers: they can be compared, and not read back."""
+    """Keyed hashes of e-mail addresses and phone numbers: they can be compared, and not read back.
+
+    Of a contact on record one hash is kept of each; of what somebody tells every reading of it is compared.
+    """
 
     def __init__(self, secret: bytes) -> None:
         self._key = hmac.digest(secret, b"refunds contacts", "sha256")
 
     def email(self, address: str) -> bytes:
-        return self._hash(b"email", address.strip().casefold())
+        """Of an address on record, in its normal form. Two mailboxes never share one: `ß` is not `ss`."""
+        return self._hash(b"email", address.strip().lower())
 
     def phone(self, number: str) -> bytes:
+        """Of a number on record, in E.164."""
         return self._hash(b"phone", "".join(filter(str.isdecimal, number)))
+
+    def is_email(self, known: bytes, text: str) -> bool:
+        """Whether this is how somebody writes the address on record."""
+        try:
+            told = Email.parse(text).key
+        except InvalidValueError:
+            told = text  # no address of today's rules, perhaps one of an earlier release's
+        return hmac.compare_digest(known, self.email(told))
+
+    def is_phone(self, known: bytes, text: str) -> bool:
+        """Whether this is how somebody writes the number on record, in international or any country's national form."""
+        numbers = (text, *(phone.e164 for phone in Phone.claimed(text)))
+        return any(hmac.compare_digest(known, self.phone(number)) for number in numbers)
 
     def _hash(self, kind: bytes, value: str) -> bytes:
         return hmac.new(self._key, kind + b"\x1f" + value.encode(), hashlib.sha256).digest()
@@ -87,10 +108,12 @@ async def recognised(tx: Tx, buyer_id: UUID, request: Request, fingerprints: Fin
     known = (await tx.execute(_CONTACT, buyer=buyer_id)).one_or_none()
     wrong = set()
     if known is not None:
-        if request.email is not None and known.email_hash not in (None, fingerprints.email(request.email)):
-            wrong.add("email")
-        if request.phone is not None and known.phone_hash not in (None, fingerprints.phone(request.phone)):
-            wrong.add("phone")
+        for field, is_told, on_record, told in (
+            ("email", fingerprints.is_email, known.email_hash, request.email),
+            ("phone", fingerprints.is_phone, known.phone_hash, request.phone),
+        ):
+            if told is not None and on_record is not None and not is_told(on_record, told):
+                wrong.add(field)
     return request.provided - wrong
 
 

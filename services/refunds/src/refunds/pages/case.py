@@ -23,6 +23,8 @@ from refunds.refused import RefusedRefunds
 from shared.database import Database, Tx
 from shared.signin.rendering import redirect
 from shared.signin.sessions import Session, Sessions
+from shared.values.opaque import Named
+from shared.values.text import Line, Lines
 
 _NOTES = "SELECT at, who, kind, text FROM notes WHERE case_id = :case ORDER BY at, note_id"
 _AUDIT = "SELECT at, who, what, detail FROM audit WHERE case_id = :case ORDER BY at, entry_id"
@@ -84,9 +86,9 @@ def router(
     async def decide(
         case_id: UUID,
         request: Request,
-        csrf: Annotated[str, Form()],
-        action: Annotated[str, Form(max_length=40)],
-        rule: Annotated[str, Form(max_length=500)] = "",
+        csrf: Annotated[Named, Form()],
+        action: Annotated[str, Line(40, 0), Form()],
+        rule: Annotated[str, Line(500, 0), Form()] = "",
     ) -> Response:
         session = await sessions.acting(request, csrf)
         found = finding(action, rule.strip())
@@ -102,7 +104,10 @@ def router(
 
     @routes.post("/agents/cases/{case_id}/notes")
     async def note(
-        case_id: UUID, request: Request, csrf: Annotated[str, Form()], text: Annotated[str, Form(max_length=4000)] = ""
+        case_id: UUID,
+        request: Request,
+        csrf: Annotated[Named, Form()],
+        text: Annotated[str, Lines(4000, 0), Form()] = "",
     ) -> Response:
         session = await sessions.acting(request, csrf)
         if not text.strip():

@@ -17,6 +17,8 @@ from shared.database import Database
 from shared.kernel.problems import Problem
 from shared.signin.rendering import redirect
 from shared.signin.sessions import Session, Sessions
+from shared.values.opaque import Named
+from shared.values.text import Line
 
 _MOST = 300
 #: States in which nothing goes on until somebody of us acts.
@@ -55,7 +57,7 @@ def router(database: Database, desk: Desk, sessions: Sessions) -> APIRouter:
         return redirect("/agents/queue")
 
     @routes.get("/agents/queue")
-    async def queue(request: Request, show: str = "all") -> Response:
+    async def queue(request: Request, show: Named = "all") -> Response:
         session = await sessions.of(request)
         async with database.reading() as tx:
             now = tx.now
@@ -70,7 +72,7 @@ def router(database: Database, desk: Desk, sessions: Sessions) -> APIRouter:
         return page("queue", session=session, now=now, rows=wanted[chosen], views=views, chosen=chosen)
 
     @routes.get("/agents/orders")
-    async def orders(request: Request, number: Annotated[str, Query(max_length=40)] = "") -> Response:
+    async def orders(request: Request, number: Annotated[str, Line(40, 0), Query()] = "") -> Response:
         session = await sessions.of(request)
         async with database.reading() as tx:
             now = tx.now
@@ -89,7 +91,7 @@ def router(database: Database, desk: Desk, sessions: Sessions) -> APIRouter:
         return page("claims", session=session, now=now, rows=rows)
 
     @routes.post("/agents/claims/{claim_id}/answered")
-    async def answered(claim_id: UUID, request: Request, csrf: Annotated[str, Form()]) -> Response:
+    async def answered(claim_id: UUID, request: Request, csrf: Annotated[Named, Form()]) -> Response:
         session = await sessions.acting(request, csrf)
         async with database.transaction() as tx:
             await answer_claim(tx, claim_id, session.who)
@@ -106,7 +108,7 @@ def router(database: Database, desk: Desk, sessions: Sessions) -> APIRouter:
 
     @routes.post("/agents/oversight/disable")
     async def disable(
-        request: Request, csrf: Annotated[str, Form()], name: Annotated[str, Form(max_length=200)]
+        request: Request, csrf: Annotated[Named, Form()], name: Annotated[str, Line(200, 0), Form()]
     ) -> Response:
         session = _supervisor(await sessions.acting(request, csrf))
         async with database.transaction() as tx:

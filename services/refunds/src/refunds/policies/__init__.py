@@ -6,7 +6,7 @@ known version has no such date and judges everything that was paid before the se
 
 import tomllib
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime, time
 from functools import lru_cache
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from pydantic import ValidationError
 
 from refunds.domain.policy import Decision, Facts, Policy, PolicyBook
+from shared.values.moment import in_bounds
 
 
 class PolicyError(ValueError):
@@ -61,7 +62,7 @@ def moment(text: str, zone: ZoneInfo) -> datetime:
         found = datetime.fromisoformat(text.strip().replace(" ", "+"))
         if found.tzinfo is None:
             found = datetime.combine(date.fromisoformat(text), time.min, zone)
-        return found.astimezone(UTC)
+        return in_bounds(found)
     except (ValueError, OverflowError):
         raise ValueError("give a day, or a date and time with an offset, as ISO 8601 writes them") from None
 

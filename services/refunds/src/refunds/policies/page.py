@@ -13,6 +13,7 @@ from refunds.policies import moment
 from refunds.policies.table import table
 from shared.clock import Clock
 from shared.kernel.problems import Problem
+from shared.values.opaque import Named
 
 _PAGES = Environment(
     loader=PackageLoader("refunds.policies", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -33,10 +34,10 @@ def policy_router(book: PolicyBook, clock: Clock) -> APIRouter:
 
     @routes.get("/policies/{storefront}", response_class=Response)
     async def show(
-        storefront: str,
+        storefront: Named,
         request: Request,
-        at: Annotated[str | None, Query(description="a moment with its offset, or a day of the seller's")] = None,
-        version: Annotated[str | None, Query(description="a version's own name")] = None,
+        at: Annotated[Named | None, Query(description="a moment with its offset, or a day of the seller's")] = None,
+        version: Annotated[Named | None, Query(description="a version's own name")] = None,
     ) -> Response:
         """One version as tables: the one named, or in force at a moment, or today."""
         policy = _chosen(book, storefront, at, version, clock.now())

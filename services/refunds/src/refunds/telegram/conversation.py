@@ -10,9 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from refunds.domain.policy.facts import Reason, RequestField
 from refunds.domain.policy.model import Required
 from refunds.telegram.words import REASONS, step_name
+from shared.values.email_address import Email
+from shared.values.moment import day_in_bounds
+from shared.values.refusal import InvalidValueError
 
 _ORDER_NUMBER = re.compile(r"[0-9]{6,15}")
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _PHONE = re.compile(r"\+?[0-9][0-9 ()./-]{5,24}[0-9]")
 _DATE = re.compile(r"([0-9]{1,2})[./-]([0-9]{1,2})[./-]([0-9]{4})")
 _LONGEST_NAME = 200
@@ -140,7 +142,10 @@ def _reason(said: Said, _language: str) -> str | None:
 
 
 def _email(said: Said, _language: str) -> str | None:
-    return said.words if len(said.words) <= _LONGEST_NAME and _EMAIL.fullmatch(said.words) else None
+    try:
+        return Email.parse(said.words).text
+    except InvalidValueError:
+        return None
 
 
 def _phone(said: Said, _language: str) -> str | None:
@@ -160,8 +165,8 @@ def _payment_date(said: Said, _language: str) -> str | None:
     found = _DATE.fullmatch(said.words)
     try:
         if found:
-            return date(int(found[3]), int(found[2]), int(found[1])).isoformat()
-        return date.fromisoformat(said.words).isoformat()
+            return day_in_bounds(date(int(found[3]), int(found[2]), int(found[1]))).isoformat()
+        return day_in_bounds(date.fromisoformat(said.words)).isoformat()
     except ValueError:
         return None
 

@@ -1,9 +1,15 @@
 """What Telegram posts to the webhook (Bot API, `Update`), as far as the bot reads it."""
 
+from typing import Annotated
+
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.values.count import Count, Id64
+from shared.values.text import Cleaned
+
 #: A caption or text is at most 4096 characters; file ids are opaque.
-_LONGEST = 4096
+Words = Annotated[str, Cleaned(4096, lines=True)]
+Word = Annotated[str, Cleaned(200)]
 
 
 class _Part(BaseModel):
@@ -13,28 +19,28 @@ class _Part(BaseModel):
 class Chat(_Part):
     """Where it was written; the bot talks in private chats only."""
 
-    id: int
-    type: str = "private"
+    id: Id64
+    type: Word = "private"
 
 
 class User(_Part):
     """Who wrote it. Names are not read."""
 
-    id: int = 0
-    language_code: str = ""
+    id: Id64 = 0
+    language_code: Word = ""
 
 
 class Contact(_Part):
     """A shared phone number; `user_id` tells whose."""
 
-    phone_number: str = Field(repr=False)
-    user_id: int | None = None
+    phone_number: Word = Field(repr=False)
+    user_id: Id64 | None = None
 
 
 class File(_Part):
     """A photo's size, or a document."""
 
-    file_id: str
+    file_id: Word
 
 
 class Message(_Part):
@@ -42,8 +48,8 @@ class Message(_Part):
 
     chat: Chat
     sender: User = Field(default=User(), alias="from")
-    text: str = Field("", max_length=_LONGEST, repr=False)
-    caption: str = Field("", max_length=_LONGEST, repr=False)
+    text: Words = Field("", repr=False)
+    caption: Words = Field("", repr=False)
     photo: tuple[File, ...] = ()
     document: File | None = None
     contact: Contact | None = None
@@ -66,5 +72,5 @@ class Message(_Part):
 class Update(_Part):
     """One update. `message` is None for all that the bot has no use for (edits, channels, members)."""
 
-    update_id: int = Field(ge=0)
+    update_id: Count
     message: Message | None = None

@@ -14,6 +14,7 @@ from refunds.telegram.updates import Update
 from shared.database import Database
 from shared.kernel.problems import Problem, field_errors
 from shared.telemetry.logging import get_logger
+from shared.values.opaque import Named
 
 log = get_logger(__name__)
 
@@ -24,7 +25,7 @@ def telegram_router(database: Database, bot: Bot, secrets: Mapping[str, SecretSt
 
     @routes.post("/telegram/{storefront}")
     async def hear(
-        storefront: str,
+        storefront: Named,
         body: Annotated[dict[str, Any], Body()],
         request: Request,
         x_telegram_bot_api_secret_token: Annotated[str, Header()] = "",
