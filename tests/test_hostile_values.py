@@ -1,0 +1,278 @@
+"""Hostile values at every HTTP route of every service, from their OpenAPI documents and, for bodies that no document
+describes, from a table. A value is refused with the name of its field, or it is taken; it is never a fault of ours.
+"""
+
+import asyncio
+import copy
+import json
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from local_stack.ports import free_ports
+from local_stack.processes import ManagedProcess
+from local_stack.product import OPERATIONS, TELEGRAM_SECRET, TELEGRAM_SHOP
+from product.hands import Running
+from product.rights import as_service, drop_service
+from product.running import NAMES, READY_SECONDS
+from release.asking import operations, smallest
+from shared.testing.databases import new_database
+
+Document = dict[str, Any]
+SHOP = "esimka"
+TEXTS = [
+    "a\x00b",
+    "\x00",
+    "\x07",
+    "\x1b[31m",
+    "\x85",
+    "\u2028",
+    "\u202eabc",
+    "\ufffe",
+    "x" * 20_000,
+    "%00",
+    "'\"<>",
+    " ",
+]
+NUMBERS = [2**31, 2**63 - 1, 2**63, -(2**63) - 1, 10**40, -1, 0.5, 1e308, True]
+MOMENTS = [
+    *("0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59Z", "9999-12-31T23:59:59-12:00"),
+    *("0001-01-01", "9999-12-31", "2026-01-01T00:00:00", "-1", "1e400", "99999999999999"),
+]
+#: In bodies only: an escape of JSON that no UTF-8 can carry, and other kinds of JSON values.
+OTHERS = ["\ud800", None, [], {}, ["\x00"], {"\x00": "\x00"}]
+#: What a server lets through in a header.
+HEADERS = ["\x80\x9f", "\xff", "x" * 5000, "=?utf-8?b?AA==?="]
+#: Said where something that a test does not start is not there; no fault.
+AWAY = frozenset({"urn:problem:bank-away", "urn:problem:codes-not-configured", "urn:problem:export-not-configured"})
+
+WEBHOOK = {
+    "id": "0b6bd5e5-7c1f-4a53-a2a4-9d7f6a4b6f11",
+    "invoiceId": "123456789",
+    "code": "ok",
+    "reasonCode": 0,
+    "amount": 1,
+    "currency": "KZT",
+    "secret_hash": "0" * 32,
+}
+UPDATE = {
+    "update_id": 1,
+    "message": {
+        "chat": {"id": 1, "type": "private"},
+        "from": {"id": 1, "language_code": "en"},
+        "text": "/start",
+        "caption": "x",
+        "photo": [{"file_id": "x"}],
+        "contact": {"phone_number": "77011234567", "user_id": 1},
+    },
+}
+#: Bodies that are read by hand, by service and operation.
+BY_HAND: dict[tuple[str, str], Document] = {
+    ("payments", "POST /epay/webhook"): WEBHOOK,
+    ("refunds", "POST /telegram/{storefront}"): UPDATE,
+}
+
+
+@dataclass
+class Case:
+    """A request with one hostile value; `name` is what a refusal has to name."""
+
+    operation: str
+    name: str
+    value: Any
+    path: str
+    headers: dict[str, str]
+    params: dict[str, str] = field(default_factory=dict)
+    body: Any = None
+
+    def __str__(self) -> str:
+        return f"{self.operation} {self.name}={ascii(self.value)[:60]}"
+
+
+class Target:
+    """A service, what its document says, and keys of whoever may ask."""
+
+    def __init__(self, name: str, url: str, environment: dict[str, str], order: str) -> None:
+        self.name, self.url, self._order = name, url, order
+        self._environment = environment
+
+    def key(self, scheme: str) -> dict[str, str]:
+        """What a caller of this kind shows."""
+        if scheme == "telegram":
+            return {"X-Telegram-Bot-Api-Secret-Token": TELEGRAM_SECRET}
+        holders = {"agent": "AGENT_KEYS", "storefront": "STOREFRONT_KEYS", "operations": "OPERATIONS_KEYS"}
+        if scheme in holders:
+            keys = json.loads(self._environment[holders[scheme]])
+            return {"Authorization": f"Bearer {keys.get(SHOP) or next(iter(keys.values()))}"}
+        single = {"neighbour": "PRIVACY_KEY", "mail-system": "BOUNCE_KEY"}
+        return {"Authorization": f"Bearer {self._environment.get(single.get(scheme, ''), 'x')}"}
+
+    def cases(self, document: Document) -> Iterator[Case]:
+        """One for each place and hostile value."""
+        for operation, described in operations(document):
+            if operation in ("GET /health/ready", "GET /health/live", "GET /metrics"):
+                continue
+            for scheme in [next(iter(one)) for one in described.get("security") or [{"none": []}]]:
+                yield from self._of(operation, described, document, self.key(scheme))
+
+    def _of(self, operation: str, described: Document, document: Document, key: dict[str, str]) -> Iterator[Case]:
+        body = self._body(operation, described, document)
+        parameters = described.get("parameters", [])
+        for one in parameters:
+            for value in HEADERS if one["in"] == "header" else [*TEXTS, *NUMBERS, *MOMENTS]:
+                yield self._case(operation, parameters, key, body, (one, value))
+        for where in leaves(body):
+            for value in [*TEXTS, *NUMBERS, *MOMENTS, *OTHERS]:
+                made = self._case(operation, parameters, key, changed(body, where, value))
+                made.name, made.value = str(where[-1]), value
+                yield made
+
+    def _case(
+        self,
+        operation: str,
+        parameters: list[Document],
+        key: dict[str, str],
+        body: Any,
+        hostile: tuple[Document, Any] | None = None,
+    ) -> Case:
+        named, value = hostile or ({}, None)
+        case = Case(operation, named.get("name", ""), value, operation.split(" ")[1], {**key}, body=body)
+        for one in parameters:
+            name, where = one["name"], one["in"]
+            if one is not named and where != "path" and not one.get("required"):
+                continue
+            said = str(value) if one is named else self._known(name)
+            if where == "path":
+                case.path = case.path.replace(f"{{{name}}}", quote(said, safe=""))
+            else:
+                (case.headers if where == "header" else case.params)[name] = said
+        return case
+
+    def _known(self, parameter: str) -> str:
+        if parameter in ("reference", "order", "order_id"):
+            return self._order
+        if parameter == "idempotency-key":
+            return secrets.token_hex(8)
+        return TELEGRAM_SHOP if parameter == "storefront" else "00000000-0000-7000-8000-000000000000"
+
+    def _body(self, operation: str, described: Document, document: Document) -> Any:
+        if (self.name, operation) in BY_HAND:
+            return BY_HAND[self.name, operation]
+        media = described.get("requestBody", {}).get("content", {}).get("application/json")
+        if media is None:
+            return None
+        body = media.get("example") or smallest(media["schema"], document)
+        whole = filled(media["schema"], document) | body if isinstance(body, dict) else body
+        # What is well in a request must do no harm: nothing is decided, no newsletter is sent.
+        harmless = {"dry_run": True, "storefront": "no-such-shop"}
+        return whole | {name: value for name, value in harmless.items() if name in whole}
+
+
+def filled(schema: Document, document: Document) -> Document:
+    """A value for each property of a body, so that each is tried."""
+    return {name: smallest(one, document) for name, one in _resolved(schema, document).get("properties", {}).items()}
+
+
+def _resolved(schema: Document, document: Document) -> Document:
+    found: Any = schema
+    while "$ref" in found:
+        target: Any = document
+        for word in found["$ref"].removeprefix("#/").split("/"):
+            target = target[word]
+        found = target
+    return dict(found)
+
+
+def leaves(value: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where a JSON value holds something: each field, also those that hold fields."""
+    if above:
+        yield above
+    if isinstance(value, dict):
+        for name, part in value.items():
+            yield from leaves(part, (*above, name))
+    elif isinstance(value, list):
+        for number, part in enumerate(value):
+            yield from leaves(part, (*above, number))
+
+
+def changed(body: Any, where: tuple[Any, ...], value: Any) -> Any:
+    """The body with this value in that place."""
+    made = copy.deepcopy(body)
+    inner = made
+    for part in where[:-1]:
+        inner = inner[part]
+    inner[where[-1]] = value
+    return made
+
+
+async def complaints(http: httpx.AsyncClient, target: Target, case: Case) -> str:
+    """What is wrong with the answer to a case; empty where nothing is."""
+    content = None if case.body is None else json.dumps(case.body).encode()
+    headers = [(name.encode(), value.encode("latin-1")) for name, value in case.headers.items()]
+    headers.append((b"content-type", b"application/json"))
+    method, url = case.operation.split(" ")[0], f"{target.url}{case.path}"
+    try:
+        answer = await http.request(method, url, params=case.params, content=content, headers=headers)
+    except httpx.LocalProtocolError:
+        return ""  # no client can send that
+    said = answer.json() if "json" in answer.headers.get("content-type", "") and answer.content else {}
+    if answer.status_code >= 500 and said.get("type") not in AWAY:
+        return f"{case}: {answer.status_code} {answer.text[:200]}"
+    named = [error["field"] for error in said.get("errors", ())]
+    if answer.status_code == 422 and not any(case.name in one or one in ("body", "?") for one in named):
+        return f"{case}: 422 does not name the field: {answer.text[:300]}"
+    return ""
+
+
+async def thrown(target: Target) -> list[str]:
+    """Throw everything; what went wrong."""
+    found: list[str] = []
+    async with httpx.AsyncClient(timeout=60, trust_env=False) as http:
+        document = (await http.get(f"{target.url}/openapi.json")).json()
+        waiting = iter(list(target.cases(document)))
+
+        async def one_after_another() -> None:
+            for case in waiting:
+                found.append(await complaints(http, target, case))  # noqa: PERF401 - several do it at once
+
+        await asyncio.gather(*(one_after_another() for _ in range(6)))
+    return list(filter(None, found))
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_no_value_is_a_fault_of_ours(running: Running, name: str) -> None:
+    order = await running.shop.place()
+    environment = running.product.services[name].environment
+    found = await thrown(Target(name, running.product.url(name), environment, order.id))
+    assert found == []
+    assert "request_failed" not in running.product.log_text(name)
+
+
+@asynccontextmanager
+async def console(running: Running) -> AsyncIterator[ManagedProcess]:
+    product = running.product
+    database = await asyncio.to_thread(new_database, OPERATIONS.name)
+    product.site.databases[OPERATIONS.name] = await asyncio.to_thread(as_service, database)
+    product.site.invent_secrets([OPERATIONS.name], (), ())
+    product.site.ports[OPERATIONS.name] = free_ports(1)[0]
+    process = product.beside(OPERATIONS)
+    process.start()
+    try:
+        await process.wait_ready(lambda: product.answers(product.site.ports[OPERATIONS.name]), READY_SECONDS)
+        yield process
+    finally:
+        await process.stop()
+        await asyncio.to_thread(drop_service, database)
+
+
+async def test_no_value_is_a_fault_of_operations(running: Running) -> None:
+    order = await running.shop.place()
+    async with console(running) as process:
+        url = f"http://127.0.0.1:{process.environment['HTTP_PORT']}"
+        assert await thrown(Target(OPERATIONS.name, url, process.environment, order.id)) == []
