@@ -5,7 +5,7 @@ import hmac
 
 from pydantic import SecretStr
 
-from shared.values.email_address import Email
+from shared.values.email_address import Email, mailbox_key
 from shared.values.refusal import InvalidValueError
 
 
@@ -17,7 +17,7 @@ class EmailHashes:
 
     def of(self, address: str) -> bytes:
         """Of an address on record, in its normal form."""
-        return hmac.new(self._key, address.strip().lower().encode(), hashlib.sha256).digest()
+        return hmac.new(self._key, mailbox_key(address.strip()).encode(), hashlib.sha256).digest()
 
     def of_typed(self, address: str) -> bytes:
         """Of an address as somebody types it; one that today's rules refuse may be on record all the same."""

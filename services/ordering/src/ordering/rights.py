@@ -291,7 +291,7 @@ def _agents_requests(rights: Rights) -> APIRouter:
     routes = APIRouter(tags=["rights"])
 
     @routes.post("/orders/{reference}/privacy-requests", status_code=HTTPStatus.CREATED)
-    async def act(reference: str, body: AgentsRequest, authorization: Key = None) -> dict[str, Any]:
+    async def act(reference: Named, body: AgentsRequest, authorization: Key = None) -> dict[str, Any]:
         """Carry out a request of PP 6.2 for a person whom an agent has identified; how is kept with the proof.
 
         It reaches this order, and where its mailbox is proved the mailbox's others, as after a code.

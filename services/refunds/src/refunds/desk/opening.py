@@ -17,7 +17,7 @@ from refunds.tables import notes
 from shared.contracts.refunds import Origin, RequestChannel
 from shared.database import Tx
 from shared.ids import uuid_for
-from shared.values.email_address import Email
+from shared.values.email_address import Email, mailbox_key
 from shared.values.phone import Phone
 from shared.values.refusal import InvalidValueError
 
@@ -75,7 +75,7 @@ class Fingerprints:
 
     def email(self, address: str) -> bytes:
         """Of an address on record, in its normal form. Two mailboxes never share one: `ß` is not `ss`."""
-        return self._hash(b"email", address.strip().lower())
+        return self._hash(b"email", mailbox_key(address.strip()))
 
     def phone(self, number: str) -> bytes:
         """Of a number on record, in E.164."""
