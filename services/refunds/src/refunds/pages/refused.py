@@ -18,6 +18,8 @@ from shared.ids import uuid7
 from shared.signin.rendering import redirect
 from shared.signin.sessions import Sessions
 from shared.values.money import to_minor
+from shared.values.opaque import Named
+from shared.values.text import Line
 
 _EVERYBODY = Caller("agent", None)
 
@@ -46,7 +48,7 @@ def router(database: Database, actions: RefusedRefunds, sessions: Sessions, show
 
     @routes.post("/agents/cases/{case_id}/refund/retry")
     async def retry(
-        case_id: UUID, request: Request, csrf: Annotated[str, Form()], key: Annotated[UUID, Form()]
+        case_id: UUID, request: Request, csrf: Annotated[Named, Form()], key: Annotated[UUID, Form()]
     ) -> Response:
         session = await sessions.acting(request, csrf)
         try:
@@ -61,11 +63,11 @@ def router(database: Database, actions: RefusedRefunds, sessions: Sessions, show
     async def record(
         case_id: UUID,
         request: Request,
-        csrf: Annotated[str, Form()],
+        csrf: Annotated[Named, Form()],
         key: Annotated[UUID, Form()],
-        amount: Annotated[str, Form(max_length=32)] = "",
-        way: Annotated[str, Form(max_length=40)] = "",
-        reference: Annotated[str, Form(max_length=80)] = "",
+        amount: Annotated[str, Line(32, 0), Form()] = "",
+        way: Annotated[str, Line(40, 0), Form()] = "",
+        reference: Annotated[str, Line(80, 0), Form()] = "",
     ) -> Response:
         session = await sessions.acting(request, csrf)
         try:
@@ -88,7 +90,7 @@ def router(database: Database, actions: RefusedRefunds, sessions: Sessions, show
     async def decide(
         case_id: UUID,
         request: Request,
-        csrf: Annotated[str, Form()],
+        csrf: Annotated[Named, Form()],
         payment: Annotated[UUID, Form()],
         decision: Annotated[str, Form(pattern="^(confirm|reject)$")],
     ) -> Response:

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
 from refunds.api.callers import Callers
 from refunds.api.orders import order_of_case, refusals
@@ -14,6 +14,7 @@ from refunds.refused.actions import Payout, RefusedRefunds
 from refunds.refused.rules import REFUSALS, RefusedRefund
 from shared.contracts import Money
 from shared.database import Database, Tx
+from shared.values.text import Line
 
 _STRICT = ConfigDict(extra="forbid")
 
@@ -33,9 +34,9 @@ class HandPaymentBody(BaseModel):
 
     payment_id: UUID
     amount_minor: int = Field(gt=0, le=10**15)
-    way: Annotated[str, StringConstraints(max_length=40)]
+    way: Annotated[str, Line(40, 0)]
     #: The number of the payment document; no card or account number.
-    reference: Annotated[str, StringConstraints(strip_whitespace=True, max_length=40)]
+    reference: Annotated[str, Line(40, 0)]
 
 
 class DecisionBody(BaseModel):
