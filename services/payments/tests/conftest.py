@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -19,12 +20,19 @@ from shared.contracts import (
     DuplicateCharged,
     Explanation,
     Ground,
+    HandPaymentDecided,
+    HandPaymentRecorded,
     Money,
+    OrderEvent,
     OrderPaid,
     OrderPlaced,
     Plan,
+    RefundActionAnswered,
     RefundApproved,
+    RefundFailed,
+    RefundRetryRequested,
 )
+from shared.database import Database
 from shared.ids import uuid7
 from shared.kernel.service import Service
 from shared.testing.stage import Stage
@@ -81,6 +89,83 @@ def refund_approved(order: OrderPlaced, minor: int, **changes: Any) -> RefundApp
     return RefundApproved(**fields | changes)
 
 
+def retry_requested(about: dict[str, Any], **changes: Any) -> RefundRetryRequested:
+    """`about`: the fields of an order event, and the refund's id."""
+    fields = {"case_id": uuid7(), "action_id": uuid7(), "requested_by": uuid7(), "requested_at": datetime.now(UTC)}
+    return RefundRetryRequested(**about | fields | changes)
+
+
+def hand_payment(about: dict[str, Any], minor: int, **changes: Any) -> HandPaymentRecorded:
+    fields = {
+        "case_id": uuid7(),
+        "payment_id": uuid7(),
+        "amount": Money(amount=minor, currency="KZT"),
+        "way": "bank_transfer",
+        "reference": "PO 2026-114",
+        "recorded_by": uuid7(),
+        "recorded_at": datetime.now(UTC),
+    }
+    return HandPaymentRecorded(**about | fields | changes)
+
+
+def hand_decision(about: dict[str, Any], payment_id: UUID, *, confirmed: bool, **changes: Any) -> HandPaymentDecided:
+    fields = {
+        "case_id": uuid7(),
+        "decision_id": uuid7(),
+        "decided_by": uuid7(),
+        "decided_at": datetime.now(UTC),
+        "payment_id": payment_id,
+        "confirmed": confirmed,
+    }
+    return HandPaymentDecided(**about | fields | changes)
+
+
+class Agents:
+    """Agents who act on whatever refunds an order has, also too early and too late; a second one decides at once."""
+
+    def __init__(self, stage: Stage, database: Database) -> None:
+        self._stage, self._database = stage, database
+        self._acted: set[UUID] = set()
+
+    async def retry(self, order: OrderPlaced) -> None:
+        for about, _ in await self._refunds(order):
+            retry = retry_requested(about)
+            self._acted.add(retry.action_id)
+            await self._stage.publish(retry, retry)
+
+    async def pay(self, order: OrderPlaced, amount: int, *, confirmed: bool) -> None:
+        for about, whole in await self._refunds(order):
+            payment = hand_payment(about, min(amount, whole))
+            self._acted.add(payment.payment_id)
+            await self._stage.publish(payment)
+            await self._decide(about, payment.payment_id, confirmed=confirmed)
+
+    async def over(self) -> bool:
+        """Every action is answered, and no payment waits: a decision that came before its payment is made again."""
+        async with self._database.reading() as tx:
+            answered = set((await tx.execute("SELECT action_id FROM refund_actions")).scalars())
+            sql = "SELECT r.*, h.payment_id FROM hand_payments h JOIN refunds r USING (refund_id)"
+            waiting = (await tx.execute(f"{sql} WHERE h.state = 'recorded'")).all()
+        for row in waiting if answered >= self._acted else ():
+            await self._decide(_about(row), row.payment_id, confirmed=True)
+        return answered >= self._acted and not waiting
+
+    async def _decide(self, about: dict[str, Any], payment_id: UUID, *, confirmed: bool) -> None:
+        decision = hand_decision(about, payment_id, confirmed=confirmed)
+        self._acted.add(decision.decision_id)
+        await self._stage.publish(decision, decision)
+
+    async def _refunds(self, order: OrderPlaced) -> list[tuple[dict[str, Any], int]]:
+        async with self._database.reading() as tx:
+            sql = "SELECT * FROM refunds WHERE order_id = :id ORDER BY refund_id"
+            rows = (await tx.execute(sql, id=order.order_id)).all()
+        return [(_about(row), row.amount_minor) for row in rows]
+
+
+def _about(row: Any) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in (*OrderEvent.model_fields, "refund_id")}
+
+
 @dataclass
 class Payments:
     """A running service and what a test asks it."""
@@ -93,6 +178,10 @@ class Payments:
     order_placed = staticmethod(order_placed)
     contact_of = staticmethod(contact_of)
     refund_approved = staticmethod(refund_approved)
+    retry_requested = staticmethod(retry_requested)
+    hand_payment = staticmethod(hand_payment)
+    hand_decision = staticmethod(hand_decision)
+    agents = Agents
 
     async def post(self, path: str, *, key: str | None = "shop-key", **kwargs: Any) -> httpx.Response:
         return await self.request("POST", path, key=key, **kwargs)
@@ -192,7 +281,78 @@ class Payments:
         return registry.get_sample_value(name, labels) or 0.0
 
 
+class RefusedRefund:
+    """An order whose refund the bank has refused, and what agents do about it (as refunds publishes it)."""
+
+    def __init__(self, running: Any, approved: Any) -> None:
+        self.running = running
+        self.approved = approved
+        self.refund_id: UUID = approved.refund_id
+        self._about = {name: getattr(approved, name) for name in OrderEvent.model_fields} | {
+            "refund_id": approved.refund_id
+        }
+
+    def retry(self) -> RefundRetryRequested:
+        return retry_requested(self._about)
+
+    def payment(self, minor: int | None = None, **changes: Any) -> HandPaymentRecorded:
+        return hand_payment(self._about, minor or self.approved.amount.amount, **changes)
+
+    def decision(self, payment: HandPaymentRecorded, *, confirmed: bool = True, **changes: Any) -> HandPaymentDecided:
+        return hand_decision(self._about, payment.payment_id, confirmed=confirmed, **changes)
+
+    async def does(self, *actions: Any) -> list[str | None]:
+        """Publish actions one after the other; what payments answered to each: None, or why not."""
+        answers = []
+        for action in actions:
+            await self.running.stage.publish(action)
+            answers.append(await self.answer(action))
+        return answers
+
+    async def answer(self, action: Any) -> str | None:
+        key = getattr(action, "action_id", None) or getattr(action, "decision_id", None) or action.payment_id
+        [found] = await self.running.stage.events(RefundActionAnswered, where=lambda e: e.action_id == key)
+        assert found.event.accepted == (found.event.reason is None)
+        return found.event.reason  # type: ignore[no-any-return]
+
+    async def state(self) -> str:
+        [row] = await self.running.rows("SELECT state FROM refunds WHERE refund_id = :id", id=self.refund_id)
+        return str(row["state"])
+
+    async def out(self) -> tuple[int, int]:
+        """What went out: by the bank's own ledger, and by hand in ours."""
+        await self.running.quiet()
+        bank = sum(one["refunded"] for one in await self.running.sandbox.ledger_bank())
+        answer = await self.running.get(f"/orders/{self.approved.order_id}/ledger")
+        books = answer.json()
+        assert books["paid_out"] == bank + books["paid_by_hand"]
+        assert sum(books["balances"].values()) == 0
+        assert await self.running.rows("SELECT * FROM ledger_imbalances") == []
+        return bank, books["paid_by_hand"]
+
+
 Start = Callable[..., Awaitable[Payments]]
+
+
+@pytest.fixture
+def case_of() -> type[RefusedRefund]:
+    """A refund and what agents do about it."""
+    return RefusedRefund
+
+
+@pytest.fixture
+async def refused() -> Callable[..., Awaitable[RefusedRefund]]:
+    """An order whose refund the bank refuses, and goes on refusing."""
+
+    async def refused(running: Payments, minor: int = 599050) -> RefusedRefund:
+        order = await running.paid()
+        await running.sandbox.faults({"target": "bank.refund", "effect": "refuse", "code": 123, "message": "no"})
+        approved = running.refund_approved(order, minor)
+        await running.stage.publish(approved)
+        await running.stage.events(RefundFailed, where=lambda e: e.refund_id == approved.refund_id)
+        return RefusedRefund(running, approved)
+
+    return refused
 
 
 @pytest.fixture

@@ -3,102 +3,20 @@
 import asyncio
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 import pytest
 
 from shared.contracts import (
-    HandPaymentDecided,
-    HandPaymentRecorded,
     Money,
-    OrderEvent,
-    RefundActionAnswered,
     RefundFailed,
     RefundPaidByHand,
     RefundRetried,
-    RefundRetryRequested,
     RefundSettled,
 )
 from shared.ids import uuid7
 
 PRICE = 599050
 ANNA, BORIS = uuid7(), uuid7()
-REFUSES = {"target": "bank.refund", "effect": "refuse", "code": 123, "message": "no"}
-
-
-class Refused:
-    """An order whose refund the bank has refused, and what agents do about it (as refunds publishes it)."""
-
-    def __init__(self, running: Any, approved: Any) -> None:
-        self.running = running
-        self.approved = approved
-        self.refund_id: UUID = approved.refund_id
-        self._about = {name: getattr(approved, name) for name in OrderEvent.model_fields} | {
-            "case_id": approved.case_id,
-            "refund_id": approved.refund_id,
-        }
-
-    def retry(self, by: UUID = ANNA) -> RefundRetryRequested:
-        return RefundRetryRequested(**self._about, action_id=uuid7(), requested_by=by, requested_at=datetime.now(UTC))
-
-    def payment(self, minor: int = PRICE, by: UUID = ANNA, **changes: Any) -> HandPaymentRecorded:
-        fields = {
-            "payment_id": uuid7(),
-            "amount": Money(amount=minor, currency="KZT"),
-            "way": "bank_transfer",
-            "reference": "PO 2026-114",
-            "recorded_by": by,
-            "recorded_at": datetime.now(UTC),
-        }
-        return HandPaymentRecorded(**self._about, **fields | changes)
-
-    def decision(self, payment: HandPaymentRecorded, by: UUID = BORIS, *, confirmed: bool = True) -> HandPaymentDecided:
-        return HandPaymentDecided(
-            **self._about,
-            payment_id=payment.payment_id,
-            decision_id=uuid7(),
-            confirmed=confirmed,
-            decided_by=by,
-            decided_at=datetime.now(UTC),
-        )
-
-    async def does(self, *actions: Any) -> list[str | None]:
-        """Publish actions one after the other; what payments answered to each: None, or why not."""
-        answers = []
-        for action in actions:
-            await self.running.stage.publish(action)
-            answers.append(await self.answer(action))
-        return answers
-
-    async def answer(self, action: Any) -> str | None:
-        key = getattr(action, "action_id", None) or getattr(action, "decision_id", None) or action.payment_id
-        [found] = await self.running.stage.events(RefundActionAnswered, where=lambda e: e.action_id == key)
-        assert found.event.accepted == (found.event.reason is None)
-        return found.event.reason  # type: ignore[no-any-return]
-
-    async def state(self) -> str:
-        [row] = await self.running.rows("SELECT state FROM refunds WHERE refund_id = :id", id=self.refund_id)
-        return str(row["state"])
-
-    async def out(self) -> tuple[int, int]:
-        """What went out: by the bank's own ledger, and by hand in ours."""
-        await self.running.quiet()
-        bank = sum(one["refunded"] for one in await self.running.sandbox.ledger_bank())
-        answer = await self.running.get(f"/orders/{self.approved.order_id}/ledger")
-        books = answer.json()
-        assert books["paid_out"] == bank + books["paid_by_hand"]
-        assert sum(books["balances"].values()) == 0
-        assert await self.running.rows("SELECT * FROM ledger_imbalances") == []
-        return bank, books["paid_by_hand"]
-
-
-async def refused(running: Any, minor: int = PRICE) -> Refused:
-    order = await running.paid()
-    await running.sandbox.faults(REFUSES)
-    approved = running.refund_approved(order, minor)
-    await running.stage.publish(approved)
-    await running.stage.events(RefundFailed, where=lambda e: e.refund_id == approved.refund_id)
-    return Refused(running, approved)
 
 
 async def reserved(running: Any) -> int:
@@ -106,7 +24,7 @@ async def reserved(running: Any) -> int:
     return int(row["refunded_minor"])
 
 
-async def test_a_retry_that_the_bank_accepts_settles_the_same_refund(start: Any) -> None:
+async def test_a_retry_that_the_bank_accepts_settles_the_same_refund(start: Any, refused: Any) -> None:
     running = await start()
     case = await refused(running)
     await running.sandbox.clear_faults()
@@ -118,7 +36,7 @@ async def test_a_retry_that_the_bank_accepts_settles_the_same_refund(start: Any)
     assert await case.out() == (PRICE, 0)
 
 
-async def test_each_refusal_is_told_with_its_attempt_and_the_banks_code(start: Any) -> None:
+async def test_each_refusal_is_told_with_its_attempt_and_the_banks_code(start: Any, refused: Any) -> None:
     running = await start()
     case = await refused(running)
     assert await case.does(case.retry()) == [None]
@@ -131,7 +49,7 @@ async def test_each_refusal_is_told_with_its_attempt_and_the_banks_code(start: A
     assert await case.out() == (0, 0)
 
 
-async def test_a_retry_asks_the_bank_before_it_calls(start: Any) -> None:
+async def test_a_retry_asks_the_bank_before_it_calls(start: Any, refused: Any) -> None:
     """The bank had made the refund after all: nothing is called again."""
     running = await start()
     case = await refused(running)
@@ -144,7 +62,7 @@ async def test_a_retry_asks_the_bank_before_it_calls(start: Any) -> None:
     assert len(await running.sandbox.requests("/refund")) == calls
 
 
-async def test_a_retry_without_a_reply_is_not_repeated_blindly(start: Any) -> None:
+async def test_a_retry_without_a_reply_is_not_repeated_blindly(start: Any, refused: Any) -> None:
     running = await start()
     case = await refused(running)
     await running.sandbox.clear_faults()
@@ -155,7 +73,7 @@ async def test_a_retry_without_a_reply_is_not_repeated_blindly(start: Any) -> No
     assert len(await running.sandbox.requests("/refund")) == 2  # the refused one and the one that was lost
 
 
-async def test_paid_by_hand_and_confirmed_by_a_second_person(start: Any) -> None:
+async def test_paid_by_hand_and_confirmed_by_a_second_person(start: Any, refused: Any) -> None:
     running = await start()
     case = await refused(running)
     payment = case.payment()
@@ -177,7 +95,7 @@ async def test_paid_by_hand_and_confirmed_by_a_second_person(start: Any) -> None
     assert len(await running.stage.all_events(RefundSettled)) == 1
 
 
-async def test_in_parts_by_hand_and_the_rest_by_the_bank(start: Any) -> None:
+async def test_in_parts_by_hand_and_the_rest_by_the_bank(start: Any, refused: Any) -> None:
     running = await start()
     case = await refused(running)
     part = case.payment(200000, way="cash")
@@ -195,7 +113,7 @@ async def test_in_parts_by_hand_and_the_rest_by_the_bank(start: Any) -> None:
     assert await case.out() == (PRICE - 200000, 200000)
 
 
-async def test_a_rejected_payment_leaves_the_refund_refused(start: Any) -> None:
+async def test_a_rejected_payment_leaves_the_refund_refused(start: Any, refused: Any) -> None:
     running = await start()
     case = await refused(running)
     payment = case.payment()
@@ -208,11 +126,11 @@ async def test_a_rejected_payment_leaves_the_refund_refused(start: Any) -> None:
     assert await case.out() == (0, PRICE)
 
 
-async def test_nobody_confirms_what_they_recorded(start: Any) -> None:
+async def test_nobody_confirms_what_they_recorded(start: Any, refused: Any) -> None:
     running = await start()
     case = await refused(running)
-    payment = case.payment(by=ANNA)
-    assert await case.does(payment, case.decision(payment, by=ANNA)) == [None, "same_person"]
+    payment = case.payment(recorded_by=ANNA)
+    assert await case.does(payment, case.decision(payment, decided_by=ANNA)) == [None, "same_person"]
     with pytest.raises(Exception, match="hand_payment_second_person"):
         async with running.service.database.transaction() as tx:
             await tx.execute(
@@ -233,7 +151,7 @@ async def test_nobody_confirms_what_they_recorded(start: Any) -> None:
     ids=["too-much", "nothing", "currency", "way", "refund"],
 )
 async def test_what_may_not_be_paid_by_hand_is_refused_with_its_reason(
-    start: Any, change: dict[str, Any], reason: str
+    start: Any, refused: Any, change: dict[str, Any], reason: str
 ) -> None:
     running = await start()
     case = await refused(running)
@@ -243,7 +161,7 @@ async def test_what_may_not_be_paid_by_hand_is_refused_with_its_reason(
     assert await reserved(running) == 0
 
 
-async def test_another_refund_took_the_money_meanwhile(start: Any) -> None:
+async def test_another_refund_took_the_money_meanwhile(start: Any, refused: Any) -> None:
     running = await start()
     case = await refused(running)
     await running.sandbox.clear_faults()
@@ -263,17 +181,17 @@ async def test_another_refund_took_the_money_meanwhile(start: Any) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_two_agents_at_once_move_the_money_once(start: Any, seed: int) -> None:
+async def test_two_agents_at_once_move_the_money_once(start: Any, refused: Any, seed: int) -> None:
     """A retry races with two payments by hand: one is taken, and the money goes out once."""
     running = await start()
     case = await refused(running)
     await running.sandbox.clear_faults()
-    actions: list[Any] = [case.retry(), case.payment(by=ANNA), case.payment(by=BORIS)]
+    actions: list[Any] = [case.retry(), case.payment(recorded_by=ANNA), case.payment(recorded_by=BORIS)]
     await asyncio.gather(*(running.stage.publish(one) for one in actions[seed % 3 :] + actions[: seed % 3]))
     answers = [await case.answer(one) for one in actions]
     assert answers.count(None) == 1
     for action in actions[1:]:
-        await case.does(case.decision(action, by=uuid7()))
+        await case.does(case.decision(action))
     await running.stage.events(RefundSettled)
     bank, by_hand = await case.out()
     assert bank + by_hand == PRICE
@@ -281,14 +199,14 @@ async def test_two_agents_at_once_move_the_money_once(start: Any, seed: int) -> 
     assert len(await running.stage.all_events(RefundSettled)) == 1
 
 
-async def test_nothing_by_hand_while_the_outcome_of_an_attempt_is_unknown(start: Any) -> None:
+async def test_nothing_by_hand_while_the_outcome_of_an_attempt_is_unknown(start: Any, case_of: Any) -> None:
     running = await start()
     order = await running.paid()
     await running.sandbox.faults({"target": "bank.refund", "effect": "lose_reply", "times": 1})
     approved = running.refund_approved(order, 200000)
     await running.stage.publish(approved)
     await running.until_rows("SELECT 1 FROM work WHERE state = 'parked'")
-    case = Refused(running, approved)
+    case = case_of(running, approved)
     assert await case.does(case.payment(200000), case.retry()) == ["refund_not_refused", "refund_not_refused"]
     with pytest.raises(Exception, match="only while the bank has refused it"):
         async with running.service.database.transaction() as tx:
@@ -299,7 +217,9 @@ async def test_nothing_by_hand_while_the_outcome_of_an_attempt_is_unknown(start:
     assert await case.out() == (200000, 0)
 
 
-async def test_the_database_lets_no_attempt_and_no_more_than_is_owed_beside_a_payment_by_hand(start: Any) -> None:
+async def test_the_database_lets_no_attempt_and_no_more_than_is_owed_beside_a_payment_by_hand(
+    start: Any, refused: Any
+) -> None:
     running = await start()
     case = await refused(running)
     payment = case.payment(200000)
@@ -316,7 +236,7 @@ async def test_the_database_lets_no_attempt_and_no_more_than_is_owed_beside_a_pa
                 await tx.execute(statement)
 
 
-async def test_the_bank_paid_after_all_before_the_second_person_confirmed(start: Any) -> None:
+async def test_the_bank_paid_after_all_before_the_second_person_confirmed(start: Any, refused: Any) -> None:
     """It is settled as the bank's; the payment by hand is not booked, and an alarm is raised: a person has paid."""
     running = await start()
     case = await refused(running)
@@ -331,7 +251,7 @@ async def test_the_bank_paid_after_all_before_the_second_person_confirmed(start:
     assert running.figure("refund_hand_payments_total", outcome="bank_has_paid") == 1
 
 
-async def test_a_bank_that_cannot_be_asked_delays_the_booking(start: Any) -> None:
+async def test_a_bank_that_cannot_be_asked_delays_the_booking(start: Any, refused: Any) -> None:
     running = await start()
     case = await refused(running)
     payment = case.payment()
@@ -341,7 +261,7 @@ async def test_a_bank_that_cannot_be_asked_delays_the_booking(start: Any) -> Non
     assert await case.out() == (0, PRICE)
 
 
-async def test_what_the_bank_pays_later_is_found_by_the_daily_comparison(start: Any) -> None:
+async def test_what_the_bank_pays_later_is_found_by_the_daily_comparison(start: Any, refused: Any) -> None:
     running = await start()
     case = await refused(running)
     await running.sandbox.clear_faults()
@@ -353,7 +273,7 @@ async def test_what_the_bank_pays_later_is_found_by_the_daily_comparison(start: 
     assert running.figure("reconciliation_differences_total", what="returned_twice") == 1
 
 
-async def test_how_many_wait_and_for_how_long(start: Any) -> None:
+async def test_how_many_wait_and_for_how_long(start: Any, refused: Any) -> None:
     running = await start()
     case = await refused(running)
 

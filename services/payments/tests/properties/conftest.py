@@ -25,15 +25,11 @@ from sandbox.storefront import HELD, IN_PROGRESS, INSUFFICIENT_FUNDS, SUCCESS, T
 from sandbox.testing import RunningSandbox, running_sandbox
 from shared.contracts import (
     DuplicateCharged,
-    HandPaymentDecided,
-    HandPaymentRecorded,
     Money,
-    OrderEvent,
     OrderPaid,
     OrderPlaced,
     RefundFailed,
     RefundPaidByHand,
-    RefundRetryRequested,
     RefundSettled,
 )
 from shared.database import Database
@@ -111,7 +107,7 @@ class World:
         self.process: subprocess.Popen[bytes] | None = None
         self.lives: list[Life] = []
         self.told: set[UUID] = set()
-        self.acted: set[UUID] = set()
+        self.agents = facts.agents(stage, self.database)
         self.parked: dict[str, float] = {}
         self.answered = self.deaths = 0
 
@@ -235,54 +231,10 @@ class World:
         await self.stage.publish(*[approved] * times)
 
     async def step_retry(self, index: int) -> None:
-        """An agent has the refunds of this order tried again, those too that the bank has not refused."""
-        for about, _ in await self.refunds_of(index):
-            action = uuid7()
-            self.acted.add(action)
-            await self.stage.publish(
-                *[RefundRetryRequested(**about, action_id=action, requested_by=uuid7(), requested_at=datetime.now(UTC))]
-                * 2
-            )
+        await self.agents.retry(self.lives[index].order)
 
     async def step_hand(self, index: int, amount: int, confirmed: bool) -> None:
-        """An agent pays the refunds of this order by hand; a second one decides at once, perhaps too early."""
-        for about, left in await self.refunds_of(index):
-            payment = HandPaymentRecorded(
-                **about,
-                payment_id=uuid7(),
-                amount=Money(amount=min(amount, left), currency="KZT"),
-                way="cash",
-                reference="1",
-                recorded_by=uuid7(),
-                recorded_at=datetime.now(UTC),
-            )
-            self.acted.add(payment.payment_id)
-            await self.stage.publish(payment)
-            await self.decide(about, payment.payment_id, confirmed=confirmed)
-
-    async def decide(self, about: dict[str, Any], payment_id: UUID, *, confirmed: bool) -> None:
-        decided = HandPaymentDecided(
-            **about,
-            payment_id=payment_id,
-            decision_id=uuid7(),
-            confirmed=confirmed,
-            decided_by=uuid7(),
-            decided_at=datetime.now(UTC),
-        )
-        self.acted.add(decided.decision_id)
-        await self.stage.publish(decided, decided)
-
-    async def refunds_of(self, index: int) -> list[tuple[dict[str, Any], int]]:
-        order = self.lives[index].order
-        async with self.database.reading() as tx:
-            rows = await tx.execute(
-                "SELECT refund_id, amount_minor FROM refunds WHERE order_id = :id ORDER BY refund_id", id=order.order_id
-            )
-        return [(self._about(order, row.refund_id), row.amount_minor) for row in rows]
-
-    def _about(self, order: OrderPlaced, refund_id: UUID) -> dict[str, Any]:
-        fields = {name: getattr(order, name) for name in OrderEvent.model_fields}
-        return {**fields, "case_id": refund_id, "refund_id": refund_id}
+        await self.agents.pay(self.lives[index].order, amount, confirmed=confirmed)
 
     async def step_fault(self, target: str, effect: dict[str, Any], times: int) -> None:
         await self.sandbox.faults({"target": target, "times": times, **effect})
@@ -314,6 +266,7 @@ class World:
         async def over() -> bool:
             await self.alive()
             await self.sandbox.webhooks_idle()
+            acted = await self.agents.over()
             async with self.database.reading() as tx:
                 parked = (await tx.execute("SELECT kind, key, last_error FROM work WHERE state = 'parked'")).all()
                 left = (
@@ -323,15 +276,10 @@ class World:
                     )
                 ).scalar()
                 known = set((await tx.execute("SELECT refund_id FROM refunds")).scalars())
-                answered = set((await tx.execute("SELECT action_id FROM refund_actions")).scalars())
-                undecided = (await tx.execute("SELECT * FROM hand_payments WHERE state = 'recorded'")).all()
             for row in parked:
                 assert row.kind == "refund", row
                 await self.answer(row.key)
-            for row in undecided:  # its decision came before it
-                [order] = [life.order for life in self.lives if life.order.order_id == row.order_id]
-                await self.decide(self._about(order, row.refund_id), row.payment_id, confirmed=True)
-            return bool(left == 0 and known >= self.told and answered >= self.acted and not undecided)
+            return bool(left == 0 and known >= self.told and acted)
 
         await self.stage.eventually(over, 60)
 
