@@ -147,7 +147,9 @@ def life(order_id: UUID) -> dict[Fact, list[OrderEvent]]:
         ],
         Fact.APPEAL_RECEIVED: [AppealReceived(**same, case_id=case, received_at=at(11))],
         Fact.REFUND_APPROVED: [RefundApproved(**same, **approved, **reasons, approved_at=at(10))],
-        Fact.REFUND_FAILED: [RefundFailed(**same, refund_id=refund, amount=PRICE, reason="x", failed_at=at(11))],
+        Fact.REFUND_FAILED: [
+            RefundFailed(**same, refund_id=refund, amount=PRICE, reason="x", failed_at=at(11), attempt=2)
+        ],
         Fact.REFUND_RETRIED: [RefundRetried(**same, refund_id=refund, attempt=2, amount=PRICE, retried_at=at(11))],
         Fact.REFUND_PAID_BY_HAND: [RefundPaidByHand(**same, **by_hand, refund_id=refund, paid_at=at(12))],
         Fact.REFUND_SETTLED: [
