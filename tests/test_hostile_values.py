@@ -47,6 +47,8 @@ MOMENTS = [
 ]
 #: In bodies only: an escape of JSON that no UTF-8 can carry, and other kinds of JSON values.
 OTHERS = ["\ud800", None, [], {}, ["\x00"], {"\x00": "\x00"}]
+#: Names of fields that no body has.
+UNKNOWN = ["\ud800", "\x00", "x" * 5000, "\x1b[31m", "no such"]
 #: What a server lets through in a header.
 HEADERS = ["\x80\x9f", "\xff", "x" * 5000, "=?utf-8?b?AA==?="]
 #: Said where something that a test does not start is not there; no fault.
@@ -132,6 +134,9 @@ class Target:
                 made = self._case(operation, parameters, key, changed(body, where, value))
                 made.name, made.value = str(where[-1]), value
                 yield made
+        if isinstance(body, dict):
+            for name in UNKNOWN:
+                yield self._case(operation, parameters, key, body | {name: 1})
 
     def _case(
         self,

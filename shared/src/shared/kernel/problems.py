@@ -1,5 +1,6 @@
 """Refusals over HTTP: RFC 9457 problem documents that say what is wrong and what to do, and repeat no value."""
 
+import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -13,6 +14,7 @@ from shared.database import is_infrastructure
 from shared.telemetry.logging import get_logger
 
 log = get_logger(__name__)
+_NAME = re.compile(r"[0-9A-Za-z_-]{1,60}", re.ASCII)
 
 
 class Problem(Exception):  # noqa: N818 - RFC 9457's own word
@@ -48,10 +50,17 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own word
 
 
 def field_errors(errors: Sequence[Any]) -> list[dict[str, str]]:
-    """Validation errors as fields and reasons. Values, and messages that may repeat them, are left out."""
+    """Validation errors as fields and reasons. Values, and messages that may repeat them, are left out.
+
+    A sender chooses the names of unknown fields, so they may be anything: only what looks like a name is repeated.
+    """
     found = []
     for error in errors:
-        location = [str(part) for part in error["loc"] if part not in ("body", "query", "path", "header")]
+        location = [
+            part if _NAME.fullmatch(part) else "?"
+            for part in map(str, error["loc"])
+            if part not in ("body", "query", "path", "header")
+        ]
         message = error["msg"] if error["type"] != "value_error" else str(error.get("ctx", {}).get("error", "invalid"))
         found.append({"field": ".".join(location) or "body", "message": message})
     return found
