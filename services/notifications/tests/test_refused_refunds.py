@@ -61,8 +61,8 @@ async def test_a_refusal_is_one_mail_and_a_retry_that_succeeds_another(start: An
 async def test_paid_in_parts_by_hand(start: Any, language: Language) -> None:
     """A way that is not known here is "another way"."""
     running = await start(gather_seconds=0.1)
-    buyer = running.buyer()
-    await running.stage.publish(buyer.contact(language=language), buyer.refund(), failed(buyer))
+    buyer = running.buyer(language=language)
+    await running.stage.publish(buyer.contact(), buyer.refund(), failed(buyer))
     assert await running.kinds(buyer.email, 2) == ["refund", "refused"]
     await running.stage.publish(paid_by_hand(buyer, 299000, 1000000, "camel"))
     assert await running.kinds(buyer.email, 3) == ["paid_by_hand", "refund", "refused"]
