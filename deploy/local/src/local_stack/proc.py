@@ -39,21 +39,16 @@ def program_name(pid: int) -> str:
 
 
 def listens(pid: int, port: int) -> bool:
-    """Whether the process, or one that descends from it, listens on this TCP port.
+    """Whether the process, or one that descends from it, listens on this TCP port, which has just answered.
 
-    True also where the system does not let us see it: then nobody knows, and the caller has asked the port already.
+    True also on a system whose /proc does not show who listens at all: there nobody can know.
     """
     if not (_PROC / "self").exists():
         return str(pid) in _output("lsof", "-nP", "-t", f"-iTCP:{port}", "-sTCP:LISTEN").split() or any(
             listens(child, port) for child in children(pid)
         )
     wanted = {f"socket:[{inode}]" for inode in _listeners(port)}
-    try:
-        return _holds(pid, wanted) or any(listens(child, port) for child in children(pid))
-    except PermissionError:
-        return True
-    except FileNotFoundError:
-        return False  # it has ended meanwhile
+    return not wanted or _family_holds(pid, wanted)
 
 
 def _listeners(port: int) -> list[str]:
@@ -67,6 +62,13 @@ def _listeners(port: int) -> list[str]:
         fields = [row.split() for row in rows]
         found += [one[9] for one in fields if one[3] == "0A" and int(one[1].rpartition(":")[2], 16) == port]
     return found
+
+
+def _family_holds(pid: int, sockets: set[str]) -> bool:
+    try:
+        return _holds(pid, sockets) or any(_family_holds(child, sockets) for child in children(pid))
+    except (FileNotFoundError, PermissionError):
+        return False  # it has ended; what ends shows its descriptors to root alone
 
 
 def _holds(pid: int, sockets: set[str]) -> bool:
