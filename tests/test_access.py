@@ -15,7 +15,7 @@ from product.hands import Running
 from product.running import NAMES, Product
 from product.shop import Buyer
 from product.topics import Topics
-from shared.contracts import EVENTS, BuyerContact, OrderPlaced, OrderSubmitted
+from shared.contracts import EVENTS, BuyerContact, OrderPlaced, OrderSubmitted, orders_topic
 from shared.messaging.access import KafkaAccess
 from shared.messaging.producer import Producer
 
@@ -59,7 +59,7 @@ def subscribed(name: str) -> set[str]:
 @pytest.mark.parametrize("name", [*NAMES, WATCHER])
 async def test_a_service_reads_its_topics_and_no_neighbours(guarded: Product, name: str) -> None:
     found = await brokers.readable(guarded.users[name], everything(guarded))
-    assert {topic.removeprefix(guarded.prefix) for topic in found} == subscribed(name)
+    assert {topic.removeprefix(guarded.prefix) for topic in found} == subscribed(name) & set(EVENTS)
     assert len(found) < len(EVENTS)
 
 
@@ -121,13 +121,14 @@ async def test_a_storefront_submits_and_can_do_nothing_else(running: Running, gu
         await hands.publish(submitted)
     finally:
         await hands.close()
-    # It reads no topic: over HTTP, with its own key, it is answered about its own orders.
+    # Another shop's topic, and the one that all shared, are closed to it. It reads no topic: over HTTP, with its own
+    # key, it is answered about its own orders.
     order = await running.shop.place(storefront, buyer)
     [placed] = await running.topics.events(OrderPlaced, where=lambda one: one.submission_id == buyer.key)
     assert order.id == str(placed.event.order_id)
 
     def attempts() -> tuple[set[str], bool, bool]:
-        others = everything(guarded, but={OrderSubmitted.topic})
+        others = [*everything(guarded), *(guarded.prefix + orders_topic(name) for name in STOREFRONTS[1:])]
         return (
             brokers.writable(shop, others),
             brokers.can_create(shop, f"{guarded.prefix}storefront.intruder"),
@@ -135,7 +136,15 @@ async def test_a_storefront_submits_and_can_do_nothing_else(running: Running, gu
         )
 
     assert await asyncio.to_thread(attempts) == (set(), False, False)
-    assert await brokers.readable(shop, everything(guarded)) == set()
+    own = guarded.prefix + orders_topic(storefront)
+    assert await asyncio.to_thread(brokers.writable, shop, [own]) == {own}
+    assert await brokers.readable(shop, [*everything(guarded), own]) == set()
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_no_service_writes_a_shops_topic(guarded: Product, name: str) -> None:
+    topics = [guarded.prefix + orders_topic(shop) for shop in STOREFRONTS]
+    assert await asyncio.to_thread(brokers.writable, guarded.users[name], topics) == set()
 
 
 async def test_nobody_comes_in_without_a_name_and_its_password(guarded: Product) -> None:

@@ -26,7 +26,7 @@ from product.rights import on_servers, own_servers
 from product.running import NAMES
 from product.search import Needles, files, segments, tables
 from product.shop import Buyer, Order, stubborn
-from shared.contracts import BuyerContact, OrderSubmitted
+from shared.contracts import BuyerContact, orders_topic
 from shared.messaging.access import KafkaAccess
 from shared.messaging.cloudevents import Headers, to_wire
 from shared.messaging.producer import Producer
@@ -37,6 +37,7 @@ IP = "198.51.100.177"
 FAMILY = "Канарейкина-Ерденова"
 #: What takes hours in production takes moments here; the mechanism is the same.
 HURRIED_BROKER = {"log.cleaner.backoff.ms": "200", "log.retention.check.interval.ms": "500"}
+SUBMISSIONS = orders_topic("esimka")
 HURRIED_CONTACTS = {
     "segment.ms": "100",
     "max.compaction.lag.ms": "1",
@@ -101,7 +102,7 @@ async def test_nothing_of_an_erased_buyer_can_be_found(private: Running, infra: 
         "refunds.notes",
     }
     topics = {place.rpartition("-")[0] for place in before["segments"]}
-    assert topics == {BuyerContact.topic, OrderSubmitted.topic}
+    assert topics == {BuyerContact.topic, SUBMISSIONS}
     assert before["files"] == []
 
     held = await exported(private, order)
@@ -337,7 +338,7 @@ async def erase(running: Running, order: Order) -> dict[str, Any]:
 async def compacted(running: Running) -> None:
     """Let the hours pass that segments, compaction and retention are given, and the repeated tombstone waits."""
     await asyncio.to_thread(_configure, running.product.kafka, BuyerContact.topic, HURRIED_CONTACTS)
-    await asyncio.to_thread(_configure, running.product.kafka, OrderSubmitted.topic, HURRIED_SUBMISSIONS)
+    await asyncio.to_thread(_configure, running.product.kafka, SUBMISSIONS, HURRIED_SUBMISSIONS)
     due = "UPDATE work SET due_at = now() WHERE kind = 'repeat_tombstone' RETURNING key"
     assert len(await running.product.query("ordering", due)) == 2, "one for each order of the mailbox"
 

@@ -32,6 +32,7 @@ async def test_nothing_happens_twice(running: Running, forgotten: bool) -> None:
     for name in NAMES:
         if forgotten:
             await product.query(name, "DELETE FROM inbox RETURNING 1")
+            await product.query(name, "DELETE FROM inbox_by_arrival RETURNING 1")
         product.services[name].start()
     await asyncio.gather(*(product.ready(name) for name in NAMES))
     await until(lambda: behind(product, read))

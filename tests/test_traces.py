@@ -88,7 +88,7 @@ async def test_a_delivered_order_is_one_trace(running: Running, way: str) -> Non
     await until(lambda: missing(running, parent, DELIVERY, DELIVERY_WORK))
     trace = Trace(running.product, parent)
     check(trace, DELIVERY, DELIVERY_WORK)
-    first = trace.one("ordering", "POST /orders" if way == "place" else "process storefront.order-submitted")
+    first = trace.one("ordering", "POST /orders" if way == "place" else "process storefront.esimka.orders")
     assert first["parent"] == parent[36:52]
     assert trace.one("ordering", "send ordering.order-placed")["parent"] == first["span"]
     assert "epay token" in {span["name"] for span in trace.spans}

@@ -20,7 +20,7 @@ def _set_version(url: str, version: str) -> str:
         return str(connection.execute("SELECT version_num FROM alembic_version").fetchall()[0][0])
 
 
-@pytest.mark.parametrize(("version", "problems"), [("0002", set()), ("0003", set()), ("0001", {"database"})])
+@pytest.mark.parametrize(("version", "problems"), [("0003", set()), ("0004", set()), ("0002", {"database"})])
 async def test_an_instance_is_ready_on_its_own_database_and_on_a_later_one(
     stage: Stage, version: str, problems: set[str]
 ) -> None:

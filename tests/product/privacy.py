@@ -10,7 +10,7 @@ from shared.contracts import EVENTS
 #: Part of every buyer's name, e-mail address and telephone number; and the beginning of every activation code.
 BUYERS = ("kanareika", "Kanareika", "+7701", "LPA:1")
 #: They carry personal data because that is what they are for.
-PERSONAL_TOPICS = {"ordering.buyer-contact", "storefront.order-submitted"}
+PERSONAL_TOPICS = {"ordering.buyer-contact", "storefront.order-submitted"}  # and each shop's own
 
 
 def leaks(product: Product, secrets: Iterable[str] = ()) -> list[str]:

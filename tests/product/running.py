@@ -17,6 +17,7 @@ from local_stack.ports import free_ports
 from local_stack.processes import ManagedProcess
 from local_stack.product import AGENTS, SANDBOX, SERVICES, STOREFRONTS, Component
 from local_stack.site import Site
+from shared.contracts import orders_topic
 from shared.messaging.access import KafkaAccess
 from shared.messaging.topics import create_topics
 from shared.testing.stage import known_topics
@@ -107,7 +108,13 @@ class Product:
 
     async def start(self) -> None:
         """Start everything and wait until all of it is ready."""
-        await asyncio.to_thread(create_topics, self.kafka, known_topics(), prefix=self.prefix, partitions=2)
+        await asyncio.to_thread(
+            create_topics,
+            self.kafka,
+            [*known_topics(), *map(orders_topic, STOREFRONTS)],
+            prefix=self.prefix,
+            partitions=2,
+        )
         self.sandbox.start()
         for service in self.services.values():
             service.start()

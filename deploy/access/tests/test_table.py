@@ -8,7 +8,8 @@ from access.__main__ import current
 from access.page import page
 from access.table import Table, text
 from local_stack.access import FILE, read_access
-from shared.contracts import EVENTS
+from local_stack.product import STOREFRONTS
+from shared.contracts import EVENTS, orders_topic
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def test_the_committed_files_are_up_to_date(table: Table) -> None:
 
 
 def test_each_topic_is_written_by_its_owner_alone(table: Table) -> None:
-    assert {topic["name"] for topic in table["topics"]} == set(EVENTS)
+    assert {topic["name"] for topic in table["topics"]} == {*EVENTS, *map(orders_topic, STOREFRONTS)}
     writers: dict[str, set[str]] = {}
     for one in read_access().principals:
         for acl in one.acls:
@@ -32,7 +33,7 @@ def test_each_topic_is_written_by_its_owner_alone(table: Table) -> None:
                 assert acl.pattern == "prefixed" or one.kind == "storefront"
     storefronts = {one.of for one in read_access().principals if one.kind == "storefront"}
     services = {event.owner() for event in EVENTS.values()} - {"storefront"}
-    assert writers == {f"{name}.": {name} for name in services} | {"storefront.order-submitted": storefronts}
+    assert writers == {f"{name}.": {name} for name in services} | {orders_topic(shop): {shop} for shop in storefronts}
 
 
 def test_readers_name_their_topics_one_by_one_and_owners_and_storefronts_read_nothing(table: Table) -> None:

@@ -21,18 +21,18 @@ from psycopg.rows import namedtuple_row
 from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, PendingRollbackError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from shared.clock import Clock, SystemClock
 from shared.contracts.base import Erasure, Event
 from shared.failpoints import failpoint
 from shared.ids import uuid7
+from shared.sqlstates import Meaning, meaning
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call] # SQLAlchemy leaves this factory untyped
 _PARAMETER = re.compile(r"(?<!:):([a-z_][a-z0-9_]*)")
-#: Lost connection, shutdown, out of resources, deadlock or serialisation failure.
-_PASSING_STATES = ("08", "57P", "53", "40")
 
 
 @dataclass(slots=True)
@@ -263,17 +263,25 @@ def is_disconnect(error: BaseException) -> bool:
     """True where the connection is gone, whoever noticed."""
     if isinstance(error, DBAPIError):
         return error.connection_invalidated or (error.orig is not None and is_disconnect(error.orig))
-    if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
-        return False
-    return error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
+    if isinstance(error, psycopg.Error) and error.sqlstate is not None:
+        # 25006: this server has become a standby; 25P03 and 25P04: it has ended the session.
+        return error.sqlstate.startswith(("08", "57P", "25006", "25P03", "25P04"))
+    return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
 
 
 def is_infrastructure(error: BaseException) -> bool:
-    """True where the database was unreachable, restarting, full or deadlocked: the same batch may succeed later."""
-    if isinstance(error, ConnectionError | TimeoutError | OSError) or is_disconnect(error):
+    """True where the fault is the database's and not the data's (sqlstates.py): the same batch may succeed later."""
+    if isinstance(error, ConnectionError | TimeoutError | OSError | PoolTimeoutError | PendingRollbackError):
         return True
     cause = error.orig if isinstance(error, DBAPIError) else error
-    return isinstance(cause, psycopg.Error) and (cause.sqlstate or "").startswith(_PASSING_STATES)
+    if isinstance(cause, psycopg.Error) and cause.sqlstate is not None:
+        return meaning(cause.sqlstate) is Meaning.WAIT
+    return is_disconnect(error)
+
+
+def storable(words: str) -> str:
+    """Text as Postgres can store it, for reasons and details: NUL and lone surrogates become U+FFFD."""
+    return words.replace("\x00", "\ufffd").encode("utf-8", "surrogatepass").decode("utf-8", "replace")
 
 
 def _order(key: Any) -> Any:

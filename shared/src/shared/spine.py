@@ -1,6 +1,19 @@
 """The tables that every service has: inbox, outbox, due work, who holds leases, dead letters, what people did there."""
 
-from sqlalchemy import BigInteger, Column, DateTime, Index, Integer, LargeBinary, MetaData, Table, Text, Uuid, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Date,
+    DateTime,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData()
@@ -11,8 +24,23 @@ def timestamp(name: str, **options: object) -> Column[object]:
     return Column(name, DateTime(timezone=True), **options)  # type: ignore[arg-type] # options are Column's own
 
 
-#: Events already applied. Partitioned by day through the UUIDv7 itself; see `create_inbox`.
-inbox = Table("inbox", metadata, Column("event_id", Uuid, primary_key=True))
+#: Events of our own services already applied. Partitioned by day through the UUIDv7 itself. `source` is null where an
+#: earlier release, which knew ids only, has written the row.
+inbox = Table("inbox", metadata, Column("event_id", Uuid, primary_key=True), Column("source", Text))
+
+#: Everybody else's, and ids whose time is far away: by the day on which they arrived here (messaging/inbox.py).
+inbox_by_arrival = Table(
+    "inbox_by_arrival",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("event_id", Uuid, primary_key=True),
+    Column("arrived_on", Date, nullable=False),
+    Index("inbox_by_arrival_day", "arrived_on"),
+)
+
+#: The days on which the inbox was looked after. A partition ends when enough of them lie behind it, so that a clock
+#: that jumps ahead by any time ends no more than one day does.
+inbox_days = Table("inbox_days", metadata, Column("day", Date, primary_key=True))
 
 outbox = Table(
     "outbox",
@@ -158,6 +186,55 @@ ALTER TABLE dead_letters
   ADD COLUMN redrives integer NOT NULL DEFAULT 0;
 CREATE INDEX dead_letters_by_state ON dead_letters (state, id);
 """
+#: The same function, called as before by releases side by side. Rows of the default partition are moved to where they
+#: belong, so that none of them stands in the way of a day; how long partitions stay is counted in days of maintenance.
+_IDENTITIES = """
+ALTER TABLE inbox ADD COLUMN source text;
+
+CREATE OR REPLACE FUNCTION inbox_maintain(today date, ahead int, keep int) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER AS $$
+DECLARE
+  day date;
+  part record;
+  oldest date;
+  low uuid;
+  high uuid;
+  ids uuid[];
+  sources text[];
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtext('inbox_maintain'));
+  INSERT INTO inbox_days VALUES (today) ON CONFLICT DO NOTHING;
+  FOR day IN SELECT generate_series(today - 1, today + ahead, interval '1 day')::date LOOP
+    IF to_regclass(format('inbox_%s', to_char(day, 'YYYYMMDD'))) IS NULL THEN
+      low := uuid7_floor(day AT TIME ZONE 'UTC');
+      high := uuid7_floor((day + 1) AT TIME ZONE 'UTC');
+      ids := NULL;
+      IF EXISTS (SELECT FROM inbox_other WHERE event_id >= low AND event_id < high) THEN
+        LOCK TABLE inbox, inbox_other IN ACCESS EXCLUSIVE MODE;
+        WITH moved AS (DELETE FROM inbox_other WHERE event_id >= low AND event_id < high RETURNING event_id, source)
+        SELECT array_agg(event_id), array_agg(source) INTO ids, sources FROM moved;
+      END IF;
+      EXECUTE format('CREATE TABLE %I PARTITION OF inbox FOR VALUES FROM (%L) TO (%L)',
+        format('inbox_%s', to_char(day, 'YYYYMMDD')), low, high);
+      IF ids IS NOT NULL THEN
+        INSERT INTO inbox (event_id, source) SELECT * FROM unnest(ids, sources);
+      END IF;
+    END IF;
+  END LOOP;
+  SELECT d.day INTO oldest FROM inbox_days d ORDER BY d.day DESC OFFSET keep LIMIT 1;
+  IF oldest IS NULL THEN
+    RETURN;
+  END IF;
+  oldest := LEAST(oldest, today - keep);
+  FOR part IN SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+              WHERE i.inhparent = 'inbox'::regclass AND c.relname ~ '^inbox_[0-9]{8}$'
+                AND c.relname < format('inbox_%s', to_char(oldest, 'YYYYMMDD')) LOOP
+    EXECUTE format('DROP TABLE %I', part.relname);
+  END LOOP;
+  DELETE FROM inbox_by_arrival WHERE arrived_on < oldest;
+  DELETE FROM inbox_days d WHERE d.day < oldest;
+END $$;
+"""
 
 
 def upgrade_v1(op: object) -> None:
@@ -174,3 +251,10 @@ def upgrade_v2(op: object) -> None:
     bind = op.get_bind()  # type: ignore[attr-defined] # as above
     bind.exec_driver_sql(_DECISIONS)
     metadata.create_all(bind, tables=[operations_log], checkfirst=False)
+
+
+def upgrade_v3(op: object) -> None:
+    """Events are told apart by (source, id), and no id from outside decides where a row goes. It only adds."""
+    bind = op.get_bind()  # type: ignore[attr-defined] # as above
+    metadata.create_all(bind, tables=[inbox_by_arrival, inbox_days], checkfirst=False)
+    bind.exec_driver_sql(_IDENTITIES.replace("%", "%%"))

@@ -116,8 +116,9 @@ async def spoil(room: Any, *, count: int = 1, kind: str = BuyerContact.ce_type()
     body = contact().model_copy(update={"email": MAIL}).model_dump_json().encode()
     for number in range(count):
         if number:
-            await room.query("DELETE FROM inbox RETURNING 1")
-        await room.stage.raw(BuyerContact.topic, MAIL.encode(), body, to_wire(SPOILT | {"ce_type": kind}))
+            await room.query("DELETE FROM inbox_by_arrival RETURNING 1")
+        spoilt = SPOILT | {"ce_type": kind, "ce_source": "/services/ordering"}
+        await room.stage.raw(BuyerContact.topic, MAIL.encode(), body, to_wire(spoilt))
         found: list[str] = await room.letters(number + 1)
     return found
 

@@ -24,6 +24,16 @@ compose and by the Helm charts. Whatever is not in it is refused: brokers run wi
 `topics[]` has `name`, `owner` (the service whose `migrate` creates it) and `settings`. A stack with a topic prefix puts
 it before the names of principals, topics and groups alike.
 
+**A shop submits on its own topic**, `storefront.<shop>.orders`. Its user alone may write it, so the shop is the
+topic's, whatever a record says. Until this release all shops shared `storefront.order-submitted`. A record there does
+not say who wrote it, so its shop cannot be known while several users may write it:
+
+- The table gives nobody the right to write it any more. Ordering reads it for one release more.
+- Before the upgrade, let shops stop submitting and wait until ordering's lag there is 0. What is still there is
+  rejected with the reason `shared-topic-closed`, and kept as a dead letter.
+- A shop that cannot change at once: give its user alone the right to write the topic, by hand, and name the shop in
+  ordering's `SHARED_ORDERS_STOREFRONT`. Records that name another shop are rejected; each one that is taken is logged.
+
 The databases have the same two roles: `<service>_owner` may change the schema, as which `migrate` runs; `<service>`
 reads and writes rows. Nobody else may connect. The rights are
 [`service.sql`](../compose/postgres/rights/service.sql), run by the local stack, by compose and by

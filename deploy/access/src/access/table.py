@@ -1,9 +1,10 @@
 """The table of rights, a pure function of who subscribes to what.
 
 Least privilege: a service writes below its own name and reads the topics it subscribes to, literally (`operations`
-tells nothing, and reads only); its owner, as whom `migrate` runs, looks after those topics and reads and writes none; a
-storefront submits, and that is all. It reads no topic either: `ordering.order-placed` is about every storefront's
-orders, and each asks for its own over HTTP.
+tells nothing, and reads only); its owner, as whom `migrate` runs, looks after those topics and reads and writes none. A
+storefront submits on its own topic, `storefront.<shop>.orders`, which nobody else may write, and that is all; the topic
+that all storefronts shared is written by nobody any more. A storefront reads no topic either: `ordering.order-placed`
+is about every storefront's orders, and each asks for its own over HTTP.
 """
 
 import json
@@ -11,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from local_stack.access import owner_of, storefront_user
-from shared.contracts import EVENTS, OrderSubmitted
+from shared.contracts import orders_topic
 from shared.messaging.topics import owned_topics, topic_settings
 
 Acl: TypeAlias = dict[str, Any]
@@ -24,16 +25,19 @@ _OWN = ["Alter", "AlterConfigs", "Create", "Describe", "DescribeConfigs"]
 def table(subscriptions: Mapping[str, Sequence[str]], storefronts: Sequence[str]) -> Table:
     """`topics` with owners and settings, and `principals` with their ACLs; see README.md for the fields."""
     principals: list[dict[str, Any]] = []
+    owned_by = {service: owned_topics(service, storefronts) for service in subscriptions}
     for service, topics in subscriptions.items():
         principals.append(_principal(service, "service", service, _runtime(service, topics)))
-        if owned := owned_topics(service):
+        if owned := owned_by[service]:
             principals.append(_principal(owner_of(service), "owner", service, _owner(service, owned)))
-    submit = [_topic(OrderSubmitted.topic, _WRITE)]
-    principals += [_principal(storefront_user(name), "storefront", name, submit) for name in storefronts]
+    principals += [
+        _principal(storefront_user(name), "storefront", name, [_topic(orders_topic(name), _WRITE)])
+        for name in storefronts
+    ]
     facts = [
         {"name": topic, "owner": service, "settings": topic_settings(topic)}
         for service in subscriptions
-        for topic in owned_topics(service)
+        for topic in owned_by[service]
     ]
     return {"topics": facts, "principals": principals}
 
@@ -63,8 +67,8 @@ def _runtime(service: str, topics: Sequence[str]) -> list[Acl]:
 
 
 def _owner(service: str, topics: Sequence[str]) -> list[Acl]:
-    """Below its own name, and what it looks after besides (`storefront.order-submitted`) by its full name."""
-    besides = [topic for topic in topics if EVENTS[topic].owner() != service]
+    """Below its own name, and what it looks after besides (the shops' topics) by their full names."""
+    besides = [topic for topic in topics if not topic.startswith(f"{service}.")]
     return [_topic(f"{service}.", _OWN, "prefixed"), *(_topic(topic, _OWN) for topic in besides)]
 
 

@@ -14,7 +14,7 @@ from local_stack import detached
 from local_stack.paths import run_dir
 from local_stack.postgres_databases import kept_url, owner_role
 from local_stack.site import Site
-from shared.contracts import OrderSubmitted
+from shared.contracts import orders_topic
 from tour import troubles
 from tour.buying import buying_at
 from tour.expectations import UnmetError, until
@@ -30,7 +30,7 @@ async def exercise(site: Site, owner_url: str) -> Paid:
         paid = await troubles.buy(buying, f"lena.{secrets.token_hex(4)}@example.org")
         await troubles.spoil(site)
         await _put_aside(site, _SERVICE, {"key": paid.order.id})
-        await _put_aside(site, "ordering", {"topic": OrderSubmitted.topic})
+        await _put_aside(site, "ordering", {"topic": orders_topic(troubles.SHOP)})
     return paid
 
 

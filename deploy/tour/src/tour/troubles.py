@@ -8,7 +8,7 @@ import psycopg
 
 from local_stack.access import storefront_user
 from local_stack.site import Site
-from shared.contracts import OrderSubmitted
+from shared.contracts import orders_topic
 from shared.messaging.access import KafkaAccess
 from shared.messaging.producer import Producer
 from tour.buying import Buying
@@ -44,7 +44,7 @@ async def spoil(site: Site) -> None:
     login = site.kafka_login(storefront_user(SHOP))
     producer = Producer(KafkaAccess(login.bootstrap_servers, login.username, login.password))
     try:
-        await (await producer.send(OrderSubmitted.topic, b"no-order", _NO_ORDER, []))
+        await (await producer.send(orders_topic(SHOP), b"no-order", _NO_ORDER, []))
     finally:
         await producer.stop()
 

@@ -1,9 +1,12 @@
 """Kafka in: orders that shops submit, and what the other services say about orders."""
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
+
+from pydantic_core import from_json
 
 from ordering.catalogue import CatalogueFiles
 from ordering.domain.fraud import Limits
@@ -21,6 +24,7 @@ from shared.contracts import (
     DeliveryFailed,
     DuplicateCharged,
     Event,
+    FieldError,
     Ground,
     InformationNeeded,
     MailboxProved,
@@ -51,8 +55,14 @@ from shared.contracts import (
     RevocationRefused,
     TopUpApplied,
 )
-from shared.database import Tx
-from shared.messaging.consumer import Handler, Received
+from shared.database import Tx, storable
+from shared.messaging.consumer import Handler, Received, RefusedRecord
+from shared.values import traceparent
+
+_LONGEST_SUBMISSION, _LONGEST_SLUG = 100, 40
+_SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+#: Reasons of dead letters, as the shop is told them.
+_REFUSALS = {"shared_topic_closed": "shared-topic-closed", "handler_failed": "could-not-be-handled"}
 
 #: fact, when it became true, what tells several of a kind apart, details for the timeline (no personal data).
 Told = tuple[Fact, Any, str, dict[str, Any]]
@@ -73,12 +83,44 @@ def order_submitted(catalogue: CatalogueFiles, keep_sessions: timedelta, limits:
     return handle
 
 
-def _rejected(event: OrderSubmitted, refusal: Refusal, tx: Tx) -> OrderRejected:
+def tell_shops(tx: Tx, batch: Sequence[RefusedRecord]) -> None:
+    """Reject what is no order, where the record says which submission it is."""
+    for refused in batch:
+        body = _body(refused.value)
+        shop, submission = refused.shop or body.get("storefront"), body.get("submission_id")
+        if not isinstance(submission, str) or not 0 < len(submission) <= _LONGEST_SUBMISSION:
+            continue
+        if isinstance(shop, str) and len(shop) <= _LONGEST_SLUG and _SLUG.fullmatch(shop):
+            reason = _REFUSALS.get(refused.reason, "unreadable-record")
+            tx.publish(
+                OrderRejected(
+                    storefront=shop,
+                    submission_id=_shown(submission),
+                    reason=reason,
+                    errors=(FieldError(field="record", message=storable(refused.detail)[:500]),),
+                    rejected_at=tx.now,
+                ),
+                trace=traceparent.parse(refused.trace),
+            )
+
+
+def _body(value: bytes | None) -> dict[str, Any]:
+    try:
+        found = from_json(value or b"")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _shown(submission_id: str) -> str:
     # The id may be the very thing that is wrong with it; control characters would not survive on the way out.
-    shown = "".join(letter if letter.isprintable() else "\ufffd" for letter in event.submission_id)
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in submission_id)
+
+
+def _rejected(event: OrderSubmitted, refusal: Refusal, tx: Tx) -> OrderRejected:
     return OrderRejected(
         storefront=event.storefront,
-        submission_id=shown,
+        submission_id=_shown(event.submission_id),
         reason=refusal.reason,
         errors=refusal.errors,
         rejected_at=tx.now,

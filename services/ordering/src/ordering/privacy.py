@@ -32,9 +32,9 @@ _FORGET = (
     # The key of a submission stays, so that a replay cannot bring the order back; what it was compared with goes.
     """UPDATE submissions SET body_hash = '' WHERE order_id IN (
          SELECT order_id FROM orders WHERE buyer_id = ANY(CAST(:buyers AS uuid[])))""",
-    """DELETE FROM dead_letters WHERE topic = 'storefront.order-submitted' AND key IN (
-         SELECT s.storefront || ':' || s.submission_id FROM submissions s JOIN orders o USING (order_id)
-         WHERE o.buyer_id = ANY(CAST(:buyers AS uuid[])))""",
+    """DELETE FROM dead_letters d USING submissions s JOIN orders o USING (order_id)
+       WHERE o.buyer_id = ANY(CAST(:buyers AS uuid[])) AND d.key = s.storefront || ':' || s.submission_id
+         AND d.topic IN ('storefront.order-submitted', 'storefront.' || s.storefront || '.orders')""",
     """DELETE FROM dead_letters WHERE topic = 'ordering.buyer-contact'
          AND key = ANY(CAST(:buyers AS uuid[])::text[])""",
     # What has not left yet must not follow the tombstone.

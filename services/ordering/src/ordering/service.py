@@ -6,13 +6,13 @@ from datetime import timedelta
 from ordering import api, holds_api, rights
 from ordering.catalogue import CatalogueFiles
 from ordering.confirmations import Codes
-from ordering.consumers import FACTS, order_submitted
+from ordering.consumers import FACTS, order_submitted, tell_shops
 from ordering.export import Collector
 from ordering.figures import Figures
 from ordering.settings import Settings
 from ordering.work import ClearSessions, RepeatTombstone
 from shared.clock import Clock
-from shared.contracts import Event, OrderSubmitted, QrDelivered
+from shared.contracts import Event, QrDelivered
 from shared.kernel.auth import ApiKeys
 from shared.kernel.service import Service
 from shared.messaging.consumer import Handler
@@ -30,7 +30,13 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     limits = settings.fraud_limits
     figures = Figures(service.metrics.registry)
     facts: dict[type[Event], Handler] = {**FACTS, QrDelivered: figures.timing(FACTS[QrDelivered])}
-    service.consumes({OrderSubmitted: order_submitted(catalogue, keep_sessions, limits), **facts})
+    service.consumes(facts)
+    service.consumes_shops(
+        [shop.slug for shop in catalogue.current().storefronts],
+        order_submitted(catalogue, keep_sessions, limits),
+        tell_shops,
+        shared_shop=settings.shared_orders_storefront,
+    )
     service.shows(figures.recent)
     service.performs(ClearSessions(), RepeatTombstone())
     desk = ApiKeys(settings.operations_keys)

@@ -4,7 +4,9 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr
 
+from ordering.catalogue import CatalogueFiles
 from ordering.domain.fraud import Limits
+from shared.contracts.base import Slug
 from shared.kernel.settings import ServiceSettings
 
 
@@ -30,8 +32,16 @@ class Settings(ServiceSettings):
     privacy_sources: dict[str, str] = Field(
         default_factory=dict, description='base URLs of the other services, for exports: {"payments": "http://..."}'
     )
+    shared_orders_storefront: Slug | None = Field(
+        None,
+        description="the one shop whose Kafka user may still write `storefront.order-submitted`; for this release only",
+    )
     trace_url_template: str | None = Field(
         None,
         pattern=r"^https?://([^{}]|\{trace_id\}|\{span_id\})+$",
         description="where operations see a span: http://localhost:16686/trace/{trace_id}?uiFind={span_id}",
     )
+
+    def shops(self) -> tuple[str, ...]:
+        """Those of the catalogue. Raises CatalogueError when it cannot be read."""
+        return tuple(shop.slug for shop in CatalogueFiles(self.catalogue_dir).current().storefronts)

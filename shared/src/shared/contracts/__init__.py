@@ -58,7 +58,7 @@ from shared.contracts.refunds import (
     RefundsBuyerErased,
     RequestChannel,
 )
-from shared.contracts.storefront import Buyer, OrderRequest, OrderSubmitted
+from shared.contracts.storefront import Buyer, OrderRequest, OrderSubmitted, contract, orders_topic, shop_of, topic_for
 
 __all__ = [
     "EVENTS",
@@ -126,4 +126,8 @@ __all__ = [
     "RevocationRefused",
     "TopUpApplied",
     "Usage",
+    "contract",
+    "orders_topic",
+    "shop_of",
+    "topic_for",
 ]

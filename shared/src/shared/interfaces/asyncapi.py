@@ -15,6 +15,7 @@ from pydantic.json_schema import models_json_schema
 
 from shared.contracts.base import EVENTS, BuyerErased, Event, OrderEvent
 from shared.contracts.examples import EXAMPLES
+from shared.contracts.storefront import OrderSubmitted, orders_topic, shop_of
 from shared.interfaces.sentences import field_comments, first_sentence, paragraph
 from shared.messaging.cloudevents import CONTENT_TYPE
 from shared.messaging.topics import owned_topics, topic_settings
@@ -36,7 +37,8 @@ def document(service: str, version: str, description: str, reads: Iterable[str],
     `reads`: topics that it subscribes to; `erasures`: those of them of which it applies tombstones too. What it writes
     is what it owns: the broker grants no more.
     """
-    read, erased = sorted(reads), set(erasures)
+    # The shops' topics are one channel, whichever shops there are.
+    read, erased = sorted({topic if shop_of(topic) is None else OrderSubmitted.topic for topic in reads}), set(erasures)
     written = sorted(topic for topic in owned_topics(service) if EVENTS[topic].owner() == service)
     topics = sorted({*read, *written})
     tombstones = {topic for topic in topics if _compacted(topic) and (topic in erased or topic in written)}
@@ -85,11 +87,16 @@ def _channel(event: type[Event], *, tombstone: bool) -> Document:
     messages = [event.__name__, *([event.__name__ + _TOMBSTONE] if tombstone else [])]
     kept = "Compacted: the newest record of each key stays." if _compacted(event.topic) else "Deleted by age."
     return {
-        "address": event.topic,
+        "address": event.topic if event is not OrderSubmitted else orders_topic("{shop}"),
+        **(
+            {"parameters": {"shop": {"description": "The shop, which alone writes it."}}}
+            if event is OrderSubmitted
+            else {}
+        ),
         "title": _title(event),
         "description": f"Owned by {event.owner()}, which alone writes it. {kept}"
         if event.owner() != "storefront"
-        else f"Written by the storefronts. {kept}",
+        else f"One for each shop, which alone writes it; the order is that shop's, whatever the body says. {kept}",
         "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in messages},
         "bindings": {"kafka": {"topicConfiguration": shown, **_BINDING}},
     }

@@ -40,7 +40,7 @@ def main(name: str, settings_class: type[S], build: Callable[[S], Service]) -> N
         migrations.upgrade(name, settings.database_url)
         create_topics(
             settings.kafka,
-            owned_topics(name),
+            owned_topics(name, settings.shops()),
             prefix=settings.topic_prefix,
             partitions=settings.topic_partitions,
             replication=settings.topic_replication,

@@ -10,22 +10,24 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mappi
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from fastapi import APIRouter
 
 from shared.clock import Clock, SystemClock
 from shared.contracts.base import Event
+from shared.contracts.storefront import orders_topic
 from shared.database import Database, Tx
 from shared.interfaces import served
 from shared.kernel import health, migrations
 from shared.kernel.http import HttpServer, new_app
 from shared.kernel.settings import ServiceSettings
 from shared.messaging.broker import Subscription
-from shared.messaging.consumer import Consumer, Handler, Tombstone, TombstoneHandler
-from shared.messaging.dead_letters import Limit, TooManyDeadLettersError, drop_letters
+from shared.messaging.consumer import Consumer, Handler, Teller, Tombstone, TombstoneHandler
+from shared.messaging.dead_letters import Limit, ShopLimits, TooManyDeadLettersError, drop_letters
 from shared.messaging.outbox import Outbox
 from shared.messaging.producer import Producer
+from shared.messaging.record_batches import Fetched
 from shared.messaging.refusals import refusal
 from shared.messaging.relay import Relay
 from shared.operations.ageing import discard_ownerless
@@ -33,16 +35,17 @@ from shared.operations.desk import Desk
 from shared.operations.redriving import Redriver
 from shared.operations.router import router as operations
 from shared.sealed import Opener, Sealer
+from shared.supervision import Supervisor
 from shared.telemetry.backlog import Backlog, Reading
 from shared.telemetry.exporters import exporters
-from shared.telemetry.logging import error_place, get_logger
+from shared.telemetry.logging import get_logger
 from shared.telemetry.metrics import Metrics
 from shared.telemetry.tracing import Tracing
 from shared.work import Board, Job
 
 log = get_logger(__name__)
 _RECONNECT_SECONDS = 1.0
-_MAINTAIN_SECONDS = 3600.0
+_MAINTAIN_SECONDS, _MAINTAIN_AGAIN_SECONDS = 3600.0, 10.0
 
 
 class Service:
@@ -67,8 +70,9 @@ class Service:
         self.database = Database(settings.database_url, clock=self.clock, pool_size=settings.database_pool_size)
         self.opener = Opener(settings.seal_private_key.get_secret_value())
         self.producer = Producer(settings.kafka, prefix=settings.topic_prefix, client_id=name, idempotent=publishes)
-        self.outbox = Outbox(self.database, self.producer, self.tracing, self.metrics)
-        self.board = Board(self.database, self.tracing, self.metrics)
+        self.supervisor = Supervisor(self.metrics)
+        self.outbox = Outbox(self.database, self.producer, self.tracing, self.metrics, self.supervisor)
+        self.board = Board(self.database, self.tracing, self.metrics, self.supervisor)
         self.database.participants += [self.board, self.outbox]
         self.consumer = Consumer(
             self.database,
@@ -77,21 +81,32 @@ class Service:
             Sealer(name, self.opener.public_key),
             prefix=settings.topic_prefix,
             limit=Limit(settings.dead_letter_limit),
+            shop_limits=ShopLimits(settings.shop_dead_letter_limit),
             group=name,
         )
         self.app = new_app(name, self.tracing, settings.trusted_proxies)
-        self._checks: dict[str, health.Check] = {"database": self._database, "kafka": self._kafka}
+        self._checks: dict[str, health.Check] = {
+            "database": self._database,
+            "kafka": self._kafka,
+            "tasks": self._tasks,
+        }
         self.app.include_router(health.router(self._checks, self.metrics))
         self.app.include_router(served.router(self.app, name, self.consumer))
         self._backlog = Backlog(
-            self.database, self.metrics, self.consumer, self._connected, prefix=settings.topic_prefix
+            self.database,
+            self.metrics,
+            self.consumer,
+            self._connected,
+            prefix=settings.topic_prefix,
+            compare=self._compare,
+            look=self.supervisor.look,
         )
         self._resources = AsyncExitStack()
         self._subscription: Subscription | None = None
         self._halted: str | None = None
         self._unconnected = "not connected"
         self._leaving = asyncio.Event()
-        self._loops: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        self._loops: list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]] = []
         self._head = migrations.newest(name)
         self.port = settings.http_port
         if settings.operations_keys:
@@ -114,6 +129,12 @@ class Service:
         """Apply these facts with these handlers."""
         self.consumer.on(handlers)
 
+    def consumes_shops(
+        self, shops: Sequence[str], handler: Handler, teller: Teller, *, shared_shop: str | None
+    ) -> None:
+        """Apply orders that these shops submit, each on its own topic; what is no order is put aside and told."""
+        self.consumer.on_shops([orders_topic(shop) for shop in shops], handler, teller, shared_shop=shared_shop)
+
     def forgets(self, event_class: type[Event], handler: TombstoneHandler) -> None:
         """Apply tombstones of this compacted topic; dead letters of the same keys go too, also those that came late.
 
@@ -133,7 +154,7 @@ class Service:
 
     def runs(self, *loops: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run these loops in the background, from when the database answers until the service stops."""
-        self._loops += loops
+        self._loops += [(f"{self.name}.{_name(loop, len(self._loops) + at)}", loop) for at, loop in enumerate(loops)]
 
     def shows(self, *readings: Reading) -> None:
         """Read these figures for `/metrics` every ten seconds, each by one cheap statement."""
@@ -176,30 +197,24 @@ class Service:
             stack.push_async_exit(self._resources)
             await self._wait_for_database()
             stack.push_async_callback(self.outbox.drain)
-            for loop in (self._maintain(), Relay(self.database, self.producer, self.metrics).run(), self.outbox.run()):
-                stack.push_async_callback(_cancel, self._spawn(loop))
-            stack.push_async_callback(_cancel, self._spawn(self.board.run()))
-            for own in (self._backlog.run, *self._loops):
-                stack.push_async_callback(_cancel, self._spawn(own()))
+            relay = Relay(self.database, self.producer, self.metrics, self.supervisor.loop("relay"))
+            for name, loop in (
+                ("maintenance", self._maintain),
+                ("relay", relay.run),
+                ("outbox.publish", self.outbox.run),
+                ("work", self.board.run),
+                ("backlog", self._backlog.run),
+                *self._loops,
+            ):
+                stack.push_async_callback(_cancel, self.supervisor.start(name, loop()))
             http = HttpServer(self.app, self.settings.http_host, self.settings.http_port)
             await http.start()
             self.port = http.port
             stack.push_async_callback(http.stop)
             stack.push_async_callback(self._stop_consuming)
-            stack.push_async_callback(_cancel, self._spawn(self._start_consuming()))
+            consuming = self.supervisor.start("consuming", self._start_consuming(), endless=False)
+            stack.push_async_callback(_cancel, consuming)
             yield self
-
-    def _spawn(self, loop: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
-        """Run in the background; a loop that breaks makes the service not ready, visibly."""
-
-        def ended(task: "asyncio.Task[None]") -> None:
-            if not task.cancelled() and (error := task.exception()) is not None:
-                self._halted = f"a background task failed: {error_place(error)}"
-                log.error("background_task_failed", error=error)
-
-        task = asyncio.create_task(loop)
-        task.add_done_callback(ended)
-        return task
 
     async def _wait_for_database(self) -> None:
         while (problem := await self._database()) is not None:
@@ -220,6 +235,7 @@ class Service:
                 pause_seconds=self.settings.consumer_pause_seconds,
                 session_seconds=self.settings.consumer_session_seconds,
                 client_id=self.name,
+                count=lambda what: self.metrics.reading_faults.labels(what).inc(),
             )
             start = asyncio.create_task(subscription.start())
             try:
@@ -239,9 +255,22 @@ class Service:
                 self._subscription = subscription
                 await subscription.broken.wait()
                 self._unconnected = subscription.problem() or "not connected"
+                log.warning("consumer_begins_again", problem=self._unconnected)
                 self._subscription = None
                 await subscription.stop()
                 await asyncio.sleep(_RECONNECT_SECONDS)
+
+    def _compare(self, ends: Mapping[TopicPartition, int]) -> None:
+        """Compare what was fetched, applied and committed, and show it."""
+        if self._subscription is None:
+            return
+        self._subscription.compare(ends)
+        self.metrics.offset.clear()
+        for place, known in self._subscription.progress.places.items():
+            steps = (("fetched", known.fetched), ("applied", known.applied), ("committed", known.committed))
+            for step, offset in (*steps, ("end", ends.get(place, known.applied))):
+                topic = place.topic.removeprefix(self.settings.topic_prefix)
+                self.metrics.offset.labels(topic, place.partition, step).set(offset)
 
     def _connected(self) -> AIOKafkaConsumer | None:
         return None if self._subscription is None else self._subscription.consumer
@@ -252,7 +281,7 @@ class Service:
         if subscription is not None:
             await subscription.stop()
 
-    async def _consume(self, records: Sequence[ConsumerRecord]) -> None:
+    async def _consume(self, records: Sequence[Fetched]) -> None:
         try:
             await self.consumer.consume(records)
         except TooManyDeadLettersError as error:
@@ -267,14 +296,17 @@ class Service:
             raise
 
     async def _maintain(self) -> None:
+        loop = self.supervisor.loop("maintenance")
         while True:
+            loop.begin()
             try:
                 async with self.database.transaction("maintain") as tx:
                     await tx.execute("SELECT inbox_maintain(CAST(:today AS date), 7, 14)", today=tx.now.date())
                 await discard_ownerless(self.database, self.settings.dead_letter_sealed_days)
+                loop.succeed()
             except Exception as error:  # noqa: BLE001 - tried again within the hour, a week ahead of need
                 log.warning("maintenance_failed", error=error)
-            await asyncio.sleep(_MAINTAIN_SECONDS)
+            await asyncio.sleep(_MAINTAIN_AGAIN_SECONDS if loop.seconds else _MAINTAIN_SECONDS)
 
     # --- health ---------------------------------------------------------------------------------------------------
 
@@ -293,6 +325,9 @@ class Service:
             return None
         return f"at version {version}, needs {self._head}: run migrate"
 
+    async def _tasks(self) -> str | None:
+        return self.supervisor.problem()
+
     async def _kafka(self) -> str | None:
         if self._halted:
             return self._halted
@@ -308,6 +343,12 @@ class Service:
         except Exception as error:  # noqa: BLE001 - whatever it is, the broker does not answer
             return refusal(error, "write") or f"does not answer ({type(error).__name__})"
         return None
+
+
+def _name(loop: Callable[[], Coroutine[Any, Any, None]], number: int) -> str:
+    """A task's name for metrics: the class or function whose loop it is."""
+    owner = getattr(loop, "__self__", None) or getattr(loop, "func", loop)
+    return f"{getattr(owner, '__name__', type(owner).__name__).lower()}.{number}"
 
 
 async def _cancel(task: "asyncio.Task[Any]") -> None:

@@ -51,6 +51,9 @@ class ServiceSettings(BaseSettings):
         0.0, ge=0, le=5, description="between batches; larger batches, later state, for services that nobody waits for"
     )
     dead_letter_limit: int = Field(100, ge=1, description="dead letters per minute before the consumer stops")
+    shop_dead_letter_limit: int = Field(
+        500, ge=1, description="junk of one shop per minute that is kept record by record; the rest as offset ranges"
+    )
     dead_letter_sealed_days: int = Field(
         30, ge=1, description="a sealed dead letter that no buyer's erasure would reach is discarded after this"
     )
@@ -72,6 +75,10 @@ class ServiceSettings(BaseSettings):
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    def shops(self) -> tuple[str, ...]:
+        """The shops whose order topics this service looks after."""
+        return ()
 
     @property
     def kafka(self) -> KafkaAccess:

@@ -12,7 +12,8 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from shared.contracts.base import EVENTS, Event
+from shared.contracts.base import Event
+from shared.contracts.storefront import OrderSubmitted, contract, shop_of
 from shared.database import Outgoing
 from shared.ids import uuid_for
 from shared.values import traceparent
@@ -20,6 +21,8 @@ from shared.values import traceparent
 Headers = list[tuple[str, bytes]]
 CONTENT_TYPE = "application/json"
 _MAX_DETAILS = 5
+#: Years beyond these are nobody's clock; such a time is not kept (adding a time zone to it can already fail).
+_EARLIEST, _LATEST = 2000, 2200
 TYPE = re.compile(r"[a-z]{1,20}\.[a-z-]{1,40}\.v[0-9]{1,3}")
 
 
@@ -34,9 +37,14 @@ class UnreadableError(Exception):
 
 @dataclass(slots=True, frozen=True)
 class Envelope:
-    """What the headers say about a fact."""
+    """What the headers say about a fact. It is told apart by (source, id).
+
+    `outside`: the writer is not one of our services, so its id decides nothing (see inbox.py).
+    """
 
     id: UUID
+    source: str
+    outside: bool
     type: str
     time: datetime
     trace: str | None
@@ -81,8 +89,11 @@ def read_envelope(texts: dict[str, str], topic: str, fallback_time: datetime) ->
     identity, kind = texts.get("ce_id", ""), texts.get("ce_type", "")
     if not identity or not kind:
         raise UnreadableError("not_a_cloudevent", "headers ce_id and ce_type must not be empty")
+    number, source, outside = _identity(identity, texts.get("ce_source", ""), topic)
     return Envelope(
-        id=_identity(identity, texts.get("ce_source", ""), topic),
+        id=number,
+        source=source,
+        outside=outside,
         type=kind,
         time=_time(texts.get("ce_time"), fallback_time),
         trace=traceparent.parse(texts.get("traceparent")),
@@ -91,7 +102,7 @@ def read_envelope(texts: dict[str, str], topic: str, fallback_time: datetime) ->
 
 def read_body(topic: str, kind: str, body: bytes) -> Event:
     """The fact itself. Raises UnreadableError with field-level reasons that repeat no value."""
-    event_class = EVENTS.get(topic)
+    event_class = contract(topic)
     if event_class is None:
         raise UnreadableError("unknown_topic", f"no contract for topic {topic!r}")
     if kind != event_class.ce_type():
@@ -112,12 +123,22 @@ def describe(error: ValidationError) -> str:
     return "; ".join(reasons) + (f"; and {more} more" if more > 0 else "")
 
 
-def _identity(identity: str, source: str, topic: str) -> UUID:
+def _identity(identity: str, source: str, topic: str) -> tuple[UUID, str, bool]:
+    """Id, source and whether it comes from outside. Raises UnreadableError where the source is not the topic's owner.
+
+    A shop's ids are its own affair: they are unique with its topic and whatever source it names.
+    """
+    if topic == OrderSubmitted.topic or shop_of(topic) is not None:
+        return uuid_for(topic, source, identity), f"/storefronts/{shop_of(topic) or ''}", True
+    owner = f"/services/{topic.partition('.')[0]}"
+    # Without a source it is the owner's: the brokers let nobody else write its topics.
+    if source not in ("", owner):
+        raise UnreadableError("wrong_source", f"header ce_source must be {owner!r} on this topic")
     try:
-        return UUID(identity)
+        return UUID(identity), owner, False
     except ValueError:
         # CloudEvents allows any string; source + id is what is unique.
-        return uuid_for(topic, source, identity)
+        return uuid_for(topic, owner, identity), owner, False
 
 
 def _time(text: str | None, fallback: datetime) -> datetime:
@@ -125,4 +146,13 @@ def _time(text: str | None, fallback: datetime) -> datetime:
         moment = datetime.fromisoformat(text or "")
     except ValueError:
         return fallback
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment if _EARLIEST < moment.year < _LATEST else fallback
+
+
+def broker_time(milliseconds: int | None) -> datetime:
+    """A record's own timestamp; the Unix epoch where it is none, or so far away that nothing can be done with it."""
+    try:
+        return datetime.fromtimestamp((milliseconds or 0) / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(0, UTC)

@@ -1,5 +1,8 @@
 """Records that cannot be applied are put aside, with the reason, in the same transaction as the good ones around them.
 
+Where our own services write, many failures at once mean a fault of ours: consuming stops. Where a shop writes, they are
+the shop's: what is above its limit is put aside as one range of offsets, and everybody else's records go on.
+
 What may hold personal data is sealed to the service itself, so that a listing shows nothing and a redrive still can.
 """
 
@@ -10,8 +13,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from shared.contracts.base import EVENTS
-from shared.database import Tx
+from shared.contracts.storefront import contract
+from shared.database import Tx, storable
 from shared.ids import uuid7
 from shared.sealed import Sealer
 from shared.spine import dead_letters
@@ -48,12 +51,16 @@ class Limit:
         self._seconds = seconds
         self._seen: deque[float] = deque()
 
-    def check(self, count: int) -> None:
-        """Raises TooManyDeadLettersError when `count` more would pass the limit."""
+    def room(self) -> int:
+        """How many more are within the limit now."""
         now = time.monotonic()
         while self._seen and self._seen[0] < now - self._seconds:
             self._seen.popleft()
-        if len(self._seen) + count > self.most:
+        return max(0, self.most - len(self._seen))
+
+    def check(self, count: int) -> None:
+        """Raises TooManyDeadLettersError when `count` more would pass the limit."""
+        if count > self.room():
             raise TooManyDeadLettersError(
                 f"{len(self._seen) + count} records failed within {self._seconds:.0f} s, limit {self.most}"
             )
@@ -61,6 +68,37 @@ class Limit:
     def count(self, count: int) -> None:
         """Remember dead letters that were committed."""
         self._seen.extend([time.monotonic()] * count)
+
+
+class ShopLimits:
+    """How much of each shop's junk is kept record by record: `most` within a minute, for each shop by itself."""
+
+    def __init__(self, most: int = 500) -> None:
+        self._most = most
+        self._limits: dict[str, Limit] = {}
+
+    def fit(self, shop: str, letters: list[DeadLetter]) -> tuple[list[DeadLetter], list[DeadLetter]]:
+        """Those to keep one by one, and one for each partition that stands for the offsets of the rest."""
+        limit = self._limits.setdefault(shop, Limit(self._most))
+        room = limit.room()
+        kept, rest = letters[:room], letters[room:]
+        ranges: dict[tuple[str, int], list[DeadLetter]] = {}
+        for letter in rest:
+            ranges.setdefault((letter.topic, letter.partition), []).append(letter)
+        return kept, [_range(group, self._most) for group in ranges.values()]
+
+    def count(self, shop: str, count: int) -> None:
+        """Remember what was kept and committed."""
+        self._limits.setdefault(shop, Limit(self._most)).count(count)
+
+
+def _range(letters: list[DeadLetter], most: int) -> DeadLetter:
+    first, last = letters[0], letters[-1]
+    reasons = ", ".join(sorted({letter.reason for letter in letters}))
+    words = (
+        f"{len(letters)} records, offsets {first.offset} to {last.offset} ({reasons}); kept one by one: {most} a minute"
+    )
+    return DeadLetter(first.topic, first.partition, first.offset, None, {}, None, "too_many", words)
 
 
 async def put_aside(tx: Tx, letters: list[DeadLetter], sealer: Sealer) -> None:
@@ -76,7 +114,7 @@ async def drop_letters(tx: Tx, topic: str, keys: list[str]) -> None:
 
 
 def _row(letter: DeadLetter, sealer: Sealer, now: datetime) -> dict[str, Any]:
-    event_class = EVENTS.get(letter.topic)
+    event_class = contract(letter.topic)
     secret = event_class is None or event_class.personal
     payload = letter.payload
     if secret and payload is not None:
@@ -87,10 +125,10 @@ def _row(letter: DeadLetter, sealer: Sealer, now: datetime) -> dict[str, Any]:
         "topic": letter.topic,
         "partition": letter.partition,
         "record_offset": letter.offset,
-        "key": letter.key,
+        "key": None if letter.key is None else storable(letter.key),
         "reason": letter.reason,
-        "detail": letter.detail.replace("\x00", ""),
-        "headers": {k: v[:_MAX_HEADER].replace("\x00", "") for k, v in letter.headers.items() if k in _SAFE_HEADERS},
+        "detail": storable(letter.detail),
+        "headers": {k: storable(v[:_MAX_HEADER]) for k, v in letter.headers.items() if k in _SAFE_HEADERS},
         "payload": payload,
         "sealed": int(secret),
         "received_at": now,

@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from aiokafka.errors import KafkaError
 from opentelemetry.trace import SpanKind
 
 from shared.database import Database, Outgoing, Tx, is_infrastructure
@@ -19,6 +18,7 @@ from shared.failpoints import failpoint
 from shared.messaging.cloudevents import header_texts, to_wire
 from shared.messaging.producer import Producer
 from shared.spine import outbox
+from shared.supervision import Loop, Supervisor
 from shared.telemetry.logging import get_logger
 from shared.telemetry.metrics import Metrics
 from shared.telemetry.tracing import Span, Tracing
@@ -47,7 +47,15 @@ class _Ready:
 class Outbox:
     """Rides in every transaction (see database.Participant) and publishes after it."""
 
-    def __init__(self, database: Database, producer: Producer, tracing: Tracing, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        database: Database,
+        producer: Producer,
+        tracing: Tracing,
+        metrics: Metrics,
+        supervisor: Supervisor | None = None,
+    ) -> None:
+        self._supervisor = supervisor or Supervisor(metrics)
         self._database = database
         self._producer = producer
         self._tracing = tracing
@@ -110,12 +118,14 @@ class Outbox:
 
     async def run(self) -> None:
         """Publish until cancelled."""
-        flusher = asyncio.create_task(self._flush_when_idle())
+        loop = self._supervisor.loop("outbox.publish")
+        flusher = self._supervisor.start("outbox.flush", self._flush_when_idle(self._supervisor.loop("outbox.flush")))
         try:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
-                await self._publish_pending()
+                with loop.step():
+                    await self._publish_pending()
         finally:
             flusher.cancel()
             await asyncio.gather(flusher, return_exceptions=True)
@@ -134,7 +144,7 @@ class Outbox:
             ready = [self._pending.popleft() for _ in range(min(_TOGETHER, len(self._pending)))]
             try:
                 sent = await self._producer.send_all(ready)
-            except (KafkaError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - Kafka is away, or one record cannot be sent
                 # The rows stay; the relay publishes them when Kafka is back.
                 log.warning("publish_failed", error=error, left_to_relay=len(self._pending) + len(ready))
                 for one in ready:
@@ -161,14 +171,16 @@ class Outbox:
         self._metrics.published.inc(len(ready))
         self._acknowledged.extend(one.id for one in ready)
 
-    async def _flush_when_idle(self) -> None:
+    async def _flush_when_idle(self, loop: Loop) -> None:
         """Delete acknowledged rows when no transaction has passed by to do it."""
         while True:
             await asyncio.sleep(_FLUSH_SECONDS)
             if not self._acknowledged:
                 continue
+            loop.begin()
             try:
                 async with self._database.transaction("outbox"):
                     pass
+                loop.succeed()
             except Exception as error:  # noqa: BLE001 - the rows stay acknowledged and are tried again
                 log.log(30 if is_infrastructure(error) else 40, "outbox_flush_failed", error=error)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from aiokafka.errors import MessageSizeTooLargeError
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,6 +21,7 @@ from shared.failpoints import failpoint
 from shared.ids import uuid7_floor
 from shared.messaging.cloudevents import Headers, to_wire
 from shared.messaging.producer import Producer
+from shared.supervision import Loop
 from shared.telemetry.logging import get_logger
 from shared.telemetry.metrics import Metrics
 
@@ -36,6 +38,7 @@ _TAKE = text("""
 WITH due AS (
   SELECT id FROM outbox
   WHERE id >= :watermark AND born_at < clock_timestamp() - make_interval(secs => :grace)
+    AND id <> ALL(CAST(:unsendable AS uuid[]))
   ORDER BY id LIMIT :batch FOR UPDATE SKIP LOCKED)
 DELETE FROM outbox o USING due WHERE o.id = due.id
 RETURNING o.id, o.topic, o.key, o.value, o.headers
@@ -54,24 +57,32 @@ class _Leftover:
 class Relay:
     """Publishes leftovers of the outbox."""
 
-    def __init__(self, database: Database, producer: Producer, metrics: Metrics) -> None:
+    def __init__(self, database: Database, producer: Producer, metrics: Metrics, loop: Loop | None = None) -> None:
+        self._loop = loop or Loop("relay")
         self._database = database
         self._producer = producer
         self._metrics = metrics
         self._watermark = _BEGINNING
         self._swept = time.monotonic()
+        #: Rows that no broker takes. They stay in the outbox, where their age raises an alarm, and hold up no other.
+        self._unsendable: list[UUID] = []
+        self._batch = _BATCH
 
     async def run(self) -> None:
         """Relay until cancelled; a lost database or broker is met again after a pause."""
         while True:
+            self._loop.begin()
             try:
                 async with self._database.engine.connect() as connection:
                     try:
                         if await self._acquire(connection):
                             await self._relay(connection)
+                        self._loop.succeed()  # another instance relays
                     finally:
                         # The lock lives as long as its connection: it must not go back into the pool.
                         await connection.invalidate()
+            except MessageSizeTooLargeError:
+                continue
             except Exception as error:  # noqa: BLE001 - nothing is lost: the rows stay
                 log.warning("relay_interrupted", error=error)
             await asyncio.sleep(2)
@@ -83,30 +94,50 @@ class Relay:
 
     async def _relay(self, connection: AsyncConnection) -> None:
         while True:
+            self._loop.begin()
             moved = await self._move(connection)
+            self._loop.succeed()
             if not moved:
                 self._advance()
-            if moved < _BATCH:
+                self._batch = _BATCH
+            if moved < self._batch:
                 await asyncio.sleep(_POLL_SECONDS)
 
     async def _move(self, connection: AsyncConnection) -> int:
         """One batch: take, send, wait for the acknowledgements, commit the deletion."""
         async with connection.begin():
-            parameters = {"watermark": self._watermark, "grace": _GRACE_SECONDS, "batch": _BATCH}
+            parameters = {
+                "watermark": self._watermark,
+                "grace": _GRACE_SECONDS,
+                "batch": self._batch,
+                "unsendable": self._unsendable,
+            }
             rows = (await connection.execute(_TAKE, parameters)).all()
             if not rows:
                 return 0
             failpoint("relay.before_send")
             leftovers = [_leftover(r) for r in rows]
-            sent = await self._producer.send_all(leftovers)
-            for error in await asyncio.gather(*(future for future, _ in sent), return_exceptions=True):
-                if isinstance(error, BaseException):
-                    await self._producer.failed(error)
-                    raise error
+            try:
+                sent = await self._producer.send_all(leftovers)
+            except MessageSizeTooLargeError as error:
+                self._take_apart([r.id for r in rows], error)
+                raise
+            for failure in await asyncio.gather(*(future for future, _ in sent), return_exceptions=True):
+                if isinstance(failure, BaseException):
+                    await self._producer.failed(failure)
+                    raise failure
             failpoint("relay.after_send")
         self._metrics.relayed.inc(len(rows))
         log.info("outbox_leftovers_published", count=len(rows))
         return len(rows)
+
+    def _take_apart(self, ids: list[UUID], error: MessageSizeTooLargeError) -> None:
+        """One of these rows cannot be sent: find it row by row, and leave it out."""
+        if len(ids) > 1:
+            self._batch = 1
+            return
+        log.error("outbox_row_unsendable", outbox=str(ids[0]), error=error)
+        self._unsendable += ids
 
     def _advance(self) -> None:
         if time.monotonic() - self._swept > _FULL_SWEEP_SECONDS:

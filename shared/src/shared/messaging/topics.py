@@ -10,12 +10,14 @@ Its records are older than `max.compaction.lag.ms` by then, so the cleaner takes
 themselves hold the buyer's id only; they stay for 12 h, for readers who were away, and whoever was away longer has the
 erasure as a fact (`ordering.buyer-erasure-requested`, a week).
 
-`storefront.order-submitted` (deleted by age). A segment goes when its newest record is older than `retention.ms`, and
-its oldest one is at most `segment.ms` older than that: 21 h + 1 h, and 5 min (`log.retention.check.interval.ms`) and a
-minute for the files: 22 h 06 min, whatever a shop's clock says, because the broker's own time counts.
+`storefront.<shop>.orders` and `storefront.order-submitted` (deleted by age). A segment goes when its newest record is
+older than `retention.ms`, and its oldest one is at most `segment.ms` older than that: 21 h + 1 h, and 5 min
+(`log.retention.check.interval.ms`) and a minute for the files: 22 h 06 min, whatever a shop's clock says, because the
+broker's own time counts.
 """
 
 import time
+from collections.abc import Iterable
 
 from confluent_kafka.admin import (  # type: ignore[attr-defined] # not in its __all__
     AdminClient,
@@ -26,6 +28,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # not in its _
 )
 
 from shared.contracts.base import EVENTS
+from shared.contracts.storefront import orders_topic
 from shared.messaging.access import KafkaAccess
 
 _ALREADY_EXISTS = "TOPIC_ALREADY_EXISTS"
@@ -120,7 +123,8 @@ def topic_settings(topic: str) -> dict[str, str]:
     return _SHORT if topic.startswith("storefront.") else _KEPT
 
 
-def owned_topics(service: str) -> list[str]:
-    """The topics that a service writes; ordering also looks after the one that storefronts submit to."""
+def owned_topics(service: str, shops: Iterable[str] = ()) -> list[str]:
+    """The topics that a service writes; ordering also looks after those that shops submit to."""
     owners = {service, "storefront"} if service == "ordering" else {service}
-    return [topic for topic, event in EVENTS.items() if event.owner() in owners]
+    topics = [topic for topic, event in EVENTS.items() if event.owner() in owners]
+    return [*topics, *(orders_topic(shop) for shop in shops)] if service == "ordering" else topics

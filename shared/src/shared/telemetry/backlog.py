@@ -7,12 +7,12 @@ its figures, not their sum; of Kafka each shows its own partitions.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from shared.contracts.base import EVENTS
+from shared.contracts.storefront import contract
 from shared.database import Database, Tx
 from shared.telemetry.logging import get_logger
 from shared.telemetry.metrics import Metrics
@@ -35,6 +35,9 @@ FROM dead_letters WHERE state = 'waiting' GROUP BY topic, reason
 #: A service's own figures, read in the same transaction.
 Reading = Callable[[Tx], Awaitable[None]]
 
+#: Compares what was fetched, applied and committed with the ends of the partitions.
+Compare = Callable[[Mapping[TopicPartition, int]], None]
+
 
 class Applying(Protocol):
     """What the consumer has applied: the next offset by (topic, partition), and when (monotonic)."""
@@ -54,7 +57,11 @@ class Backlog:
         connected: Callable[[], AIOKafkaConsumer | None],
         *,
         prefix: str = "",
+        compare: Compare = lambda _ends: None,
+        look: Callable[[], object] = lambda: None,
     ) -> None:
+        self.look = look
+        self._compare = compare
         self.readings: list[Reading] = []
         self._database = database
         self._metrics = metrics
@@ -67,6 +74,7 @@ class Backlog:
     async def run(self) -> None:
         """Look every few seconds until cancelled; what cannot be asked keeps its last figure."""
         while True:
+            self.look()
             try:
                 await self.count()
             except Exception as error:  # noqa: BLE001 - figures are no reason to stop
@@ -97,7 +105,7 @@ class Backlog:
                 metrics.outbox.set(row.rows)
                 metrics.outbox_age.set(age)
             else:
-                topic = row.name if row.name in EVENTS else "unknown"
+                topic = row.name if contract(row.name) else "unknown"
                 metrics.letters.labels(topic, row.state).inc(row.rows)
                 oldest = metrics.letters_age.labels(topic)
                 oldest.set(max(age, oldest._value.get()))  # noqa: SLF001 - several reasons, one oldest
@@ -117,6 +125,7 @@ class Backlog:
             behind += lag
             self._metrics.lag.labels(place.topic.removeprefix(self._prefix), place.partition).set(lag)
         self._show_stall(behind)
+        self._compare(ends)
 
     def _done(self, place: TopicPartition) -> int:
         return max(self._committed.get(place, 0), self._applying.applied.get((place.topic, place.partition), 0))

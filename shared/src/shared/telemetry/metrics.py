@@ -67,6 +67,31 @@ class Metrics:
         self.stalled = Gauge(
             "consumer_stalled_seconds", "Since when nothing was applied although records wait", registry=registry
         )
+        self.offset = Gauge(
+            "consumer_offset",
+            "The next offset of each partition this instance reads: fetched, applied, committed, end",
+            ["topic", "partition", "step"],
+            registry=registry,
+        )
+        self.reading_faults = Counter(
+            "consumer_faults",
+            "What went wrong between fetch and commit: a record's reason, reading_failed, offsets_missing, "
+            "records_gone, fetched_again, offsets_not_committed, stalled",
+            ["what"],
+            registry=registry,
+        )
+        self.loops = Gauge(
+            "background_task_seconds",
+            "How long a background task has tried its present step; infinite: it has ended",
+            ["task"],
+            registry=registry,
+        )
+        self.refused = Counter(
+            "shop_records_refused",
+            "Records of a shop's own topic that are no order",
+            ["shop", "reason"],
+            registry=registry,
+        )
         self.fenced = Counter("work_fenced", "Results refused because the lease had gone", registry=registry)
         self.transactions = Counter("transactions", "Database transactions", ["label"], registry=registry)
         self.ready = Gauge("ready", "1 while this instance is ready", registry=registry)

@@ -14,6 +14,7 @@ from confluent_kafka.admin import AdminClient
 
 from shared.clock import SystemClock
 from shared.contracts.base import EVENTS, Event
+from shared.contracts.storefront import topic_for
 from shared.database import Outgoing
 from shared.kernel.service import Service
 from shared.kernel.settings import ServiceSettings
@@ -101,10 +102,10 @@ class Stage:
     async def republish(self, *outgoing: Outgoing) -> None:
         """Publish the very same events (again)."""
         now = SystemClock().now()
-        await self.ensure_topics(one.event.topic for one in outgoing)
+        await self.ensure_topics(_address(one) for one in outgoing)
         futures = [
             await self._producer.send(
-                one.event.topic,
+                _address(one),
                 one.event.key().encode(),
                 one.body,
                 to_wire(header_texts(one, now)),
@@ -204,6 +205,10 @@ class Stage:
 
 async def _is_ready(service: Service) -> bool:
     return await service.problems() == {}
+
+
+def _address(outgoing: Outgoing) -> str:
+    return topic_for(outgoing.event) if isinstance(outgoing.event, Event) else outgoing.event.topic
 
 
 def known_topics() -> list[str]:

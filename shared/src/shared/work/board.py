@@ -11,15 +11,16 @@ import asyncio
 import random
 import time
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from opentelemetry.trace import SpanKind
 
-from shared.database import Database, Tx, is_infrastructure
+from shared.database import Database, Tx, is_infrastructure, storable
 from shared.failpoints import failpoint
 from shared.ids import uuid7
+from shared.supervision import Loop, Supervisor
 from shared.telemetry.logging import error_place, get_logger
 from shared.telemetry.metrics import Metrics
 from shared.telemetry.tracing import Tracing, current
@@ -35,6 +36,8 @@ _LONGEST_PAUSE = 30.0
 _SWEEP_SECONDS = 30.0
 _GROUP = 500
 _STOP_SECONDS = 10.0
+#: id, state, due at, reason, attempts
+Setback = tuple[UUID, str, datetime, str, int]
 FIRST_RETRY, LONGEST_RETRY = 0.2, 60.0
 
 
@@ -47,14 +50,17 @@ def backoff(attempts: int) -> timedelta:
 class Board:
     """The due work of one service, in this process."""
 
-    def __init__(self, database: Database, tracing: Tracing, metrics: Metrics) -> None:
+    def __init__(
+        self, database: Database, tracing: Tracing, metrics: Metrics, supervisor: Supervisor | None = None
+    ) -> None:
+        self._supervisor = supervisor or Supervisor(metrics)
         self.owner: UUID = uuid7()
         self._database = database
         self._tracing = tracing
         self._metrics = metrics
         self._lanes: dict[str, Lane] = {}
         self._results: list[tuple[Lane, Done[Any]]] = []
-        self._setbacks: list[tuple[UUID, str, Any, str, int]] = []
+        self._setbacks: list[Setback] = []
         self._recorded = asyncio.Event()
         self._beat_at = 0.0
         self._stopping = False
@@ -127,14 +133,16 @@ class Board:
     async def run(self) -> None:
         """Work until cancelled; then finish what is in hand, or hand it back."""
         await self._join()
-        tasks = [asyncio.create_task(loop()) for loop in (self._keep_alive, self._record, self._poll)]
+        start, loop = self._supervisor.start, self._supervisor.loop
+        names = {"work.leases": self._keep_alive, "work.recording": self._record, "work.poll": self._poll}
+        tasks = [start(name, work(loop(name))) for name, work in names.items()]
         performers = []
-        for lane in self._lanes.values():
-            tasks.append(asyncio.create_task(self._claim(lane)))
-            performers += [asyncio.create_task(self._perform(lane)) for _ in range(lane.job.concurrency)]
+        for kind, lane in self._lanes.items():
+            tasks.append(start(f"work.claim.{kind}", self._claim(lane, loop(f"work.claim.{kind}"))))
+            performers += [start(f"work.perform.{kind}", self._perform(lane)) for _ in range(lane.job.concurrency)]
         try:
             # Not gather: it would cancel the recording together with this.
-            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            ended, _ = await asyncio.wait([*tasks, *performers], return_when=asyncio.FIRST_EXCEPTION)
             for task in ended:
                 task.result()
         finally:
@@ -167,10 +175,11 @@ class Board:
     def _alive(self) -> bool:
         return time.monotonic() - self._beat_at < rows.LEASE_SECONDS * 0.8
 
-    async def _keep_alive(self) -> None:
+    async def _keep_alive(self, loop: Loop) -> None:
         swept = 0.0
         while True:
             await asyncio.sleep(_BEAT_SECONDS)
+            loop.begin()
             try:
                 async with self._database.transaction("lease") as tx:
                     started = time.monotonic()
@@ -181,6 +190,7 @@ class Board:
                     self._beat_at = started
                 else:
                     await self._start_over()
+                loop.succeed()
             except Exception as error:  # noqa: BLE001 - without a heartbeat nothing is begun, and leases run out
                 log.warning("heartbeat_failed", error=error)
 
@@ -192,21 +202,23 @@ class Board:
         self.owner = uuid7()
         await self._join()
 
-    async def _poll(self) -> None:
+    async def _poll(self, loop: Loop) -> None:
         """One look for all lanes: a service with many kinds of work costs at rest what one with a single kind does."""
         kinds = sorted(self._lanes)
-        while kinds:
+        while True:
+            loop.begin()
             try:
                 async with self._database.reading() as tx:
                     due = await rows.due(tx, kinds)
             except Exception as error:  # noqa: BLE001 - the rows stay due
                 log.warning("poll_failed", error=error)
             else:
+                loop.succeed()
                 for kind in due:
                     self._lanes[kind].wake()
             await asyncio.sleep(_POLL_SECONDS)
 
-    async def _claim(self, lane: Lane) -> None:
+    async def _claim(self, lane: Lane, loop: Loop) -> None:
         while True:
             await lane.pause(_LONGEST_PAUSE)
             if self._stopping or not self._alive():
@@ -215,6 +227,7 @@ class Board:
             if not room:
                 lane.full()
                 continue
+            loop.begin()
             try:
                 async with self._database.transaction("lease") as tx:
                     owner = self.owner
@@ -224,6 +237,7 @@ class Board:
             except Exception as error:  # noqa: BLE001 - the rows stay due
                 log.warning("claim_failed", kind=lane.job.kind, error=error)
                 continue
+            loop.succeed()
             if items:
                 failpoint("claim.after_commit")
             if owner == self.owner:
@@ -270,60 +284,77 @@ class Board:
         outcome = "later" if isinstance(error, Later) else {"due": "retry"}.get(state, state)
         self._metrics.work.labels(item.kind, outcome).inc()
         reason = str(error) if isinstance(error, NotNow | Unknown | NeedsPersonError) else error_place(error)
-        self._setbacks.append((item.id, state, self._database.clock.now() + delay, reason[:500], attempts))
+        self._setbacks.append((item.id, state, self._database.clock.now() + delay, storable(reason)[:500], attempts))
         lane.forget(item)
         lane.expect(delay.total_seconds())
 
     # --- recording ------------------------------------------------------------------------------------------------
 
-    async def _record(self) -> None:
+    async def _record(self, loop: Loop) -> None:
         while True:
             await self._recorded.wait()
             self._recorded.clear()
             while self._results or self._setbacks:
                 results, self._results = self._results[:_GROUP], self._results[_GROUP:]
                 setbacks, self._setbacks = self._setbacks, []
-                await self._record_group(results, setbacks)
+                with loop.step():
+                    await self._record_group(results, setbacks)
 
-    async def _record_group(
-        self, results: list[tuple[Lane, Done[Any]]], setbacks: list[tuple[UUID, str, Any, str, int]]
-    ) -> None:
-        """Keep trying until recorded: what the outside world did must not be forgotten while this process lives."""
-        pause, alone = 0.1, False
-        while True:
-            try:
-                if alone:
-                    for one in results:
-                        await self._record_alone(one)
-                    await self._commit([], setbacks)
-                else:
-                    await self._commit(results, setbacks)
-            except Exception as error:  # noqa: BLE001 - sorted right below
-                if not is_infrastructure(error):
-                    alone = True
-                log.warning("recording_postponed", error=error, results=len(results))
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, 5.0)
-            else:
-                break
+    async def _record_group(self, results: list[tuple[Lane, Done[Any]]], setbacks: list[Setback]) -> None:
+        """Keep trying until recorded: what the outside world did must not be forgotten while this process lives.
+
+        A group that cannot be recorded is taken apart: one result or setback of it must not hold the others.
+        """
+        try:
+            await self._patiently(results, setbacks)
+        except Exception as error:  # noqa: BLE001 - one of them is the cause: each is tried by itself
+            log.warning("group_taken_apart", error=error, results=len(results), setbacks=len(setbacks))
+            for one in results:
+                await self._record_alone(one)
+            for setback in setbacks:
+                await self._set_back_alone(setback)
         for lane, done in results:
             if done.item.span:
                 done.item.span.end()
             lane.forget(done.item)
 
-    async def _record_alone(self, one: tuple[Lane, Done[Any]]) -> None:
-        lane, done = one
-        try:
-            await self._commit([one], [])
-        except Exception as error:
-            if is_infrastructure(error):
-                raise
-            log.error("result_not_recorded", kind=done.item.kind, key=done.item.key, error=error_place(error))  # noqa: TRY400 - no words of exceptions in logs
-            self._set_back(lane, done.item, error)
+    async def _patiently(self, results: Sequence[tuple[Lane, Done[Any]]], setbacks: Sequence[Setback]) -> None:
+        """Commit; wait as long as the database needs. Raises what is not the database's fault."""
+        pause = 0.1
+        while True:
+            try:
+                await self._commit(results, setbacks)
+            except Exception as error:
+                if not is_infrastructure(error):
+                    raise
+                log.warning("recording_postponed", error=error, results=len(results))
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 5.0)
+            else:
+                return
 
-    async def _commit(
-        self, results: Sequence[tuple[Lane, Done[Any]]], setbacks: Sequence[tuple[UUID, str, Any, str, int]]
-    ) -> None:
+    async def _record_alone(self, one: tuple[Lane, Done[Any]]) -> None:
+        """Record one result; what cannot be recorded at all is parked, visibly, for a person."""
+        _, done = one
+        try:
+            await self._patiently([one], [])
+        except Exception as error:  # noqa: BLE001 - the call has been made; a person decides what came of it
+            log.error("result_not_recorded", kind=done.item.kind, key=done.item.key, error=error_place(error))  # noqa: TRY400 - no words of exceptions in logs
+            self._metrics.work.labels(done.item.kind, "parked").inc()
+            reason = storable(f"its result cannot be recorded: {error_place(error)}")
+            now = self._database.clock.now()
+            await self._set_back_alone((done.item.id, "parked", now, reason, done.item.attempts + 1))
+
+    async def _set_back_alone(self, setback: Setback) -> None:
+        identity, _state, due_at, _reason, attempts = setback
+        try:
+            await self._patiently([], [setback])
+        except Exception as error:  # noqa: BLE001 - with nothing in it that came from outside it can be stored
+            log.error("setback_not_recorded", work=str(identity), error=error_place(error))  # noqa: TRY400 - as above
+            plain: Setback = (identity, "parked", due_at, f"not stored: {error_place(error)}", min(attempts, 10**6))
+            await self._patiently([], [plain])
+
+    async def _commit(self, results: Sequence[tuple[Lane, Done[Any]]], setbacks: Sequence[Setback]) -> None:
         owner = self.owner
         async with self._database.transaction("work") as tx:
             await rows.postpone(tx, setbacks, owner)

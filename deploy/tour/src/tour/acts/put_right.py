@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from local_stack.paths import WORK_TREE
-from shared.contracts import OrderSubmitted
+from shared.contracts import orders_topic
 from tour import troubles
 from tour.expectations import Outcome, UnmetError, until
 from tour.orders import Order, Paid
@@ -30,7 +30,7 @@ async def perform(stage: Stage, outcome: Outcome) -> None:
         listed = await _listed(stage, paid.order)
     stage.teller.say("The range is extended; the letters still wait for somebody who decides.")
     ours = next(line.split()[0] for line in listed if paid.order.id in line)
-    other = next(line.split()[0] for line in listed if OrderSubmitted.topic in line)
+    other = next(line.split()[0] for line in listed if orders_topic(troubles.SHOP) in line)
     redriven = await _fulfil(stage, "dead-letters", "redrive", ours, "--reason", "the range is extended", "--yes")
     discarded = await _fulfil(stage, "dead-letters", "discard", other, "--reason", "no order; the shop knows", "--yes")
     outcome.expect(redriven[0].startswith("redriven"), "the paid order is applied again", "provisioning")
@@ -69,7 +69,7 @@ async def _listed(stage: Stage, order: Order) -> list[str]:
     async def look() -> list[str] | None:
         lines = await _fulfil(stage, "dead-letters", "list")
         text = "\n".join(lines)
-        return lines if order.id in text and OrderSubmitted.topic in text else None
+        return lines if order.id in text and orders_topic(troubles.SHOP) in text else None
 
     with stage.teller.step("fulfil dead-letters list") as step:
         lines = await until(look, "both records are put aside", "provisioning", "ordering", every=0.2)

@@ -1,0 +1,139 @@
+"""The one place that reaches into aiokafka: its fetcher hands fetched bytes to our parser, and some state is read.
+
+aiokafka 0.14 parses records inside `getmany`. Whatever its parser raises there comes after other partitions' records
+have been taken out and their positions moved on, so that those records are lost. It also moves a position past a batch
+that is larger than the fetch size, without telling. Here the two classes that its fetcher parses with are replaced by
+two that raise nothing and leave out nothing (record_batches.py). `test_fetching.py` fails where a new version of
+aiokafka changes what is relied on here.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.consumer import fetcher
+
+from shared.messaging.record_batches import (
+    BatchError,
+    Fetched,
+    UnreadableRecord,
+    is_complete,
+    read_batch,
+    unreadable,
+    until,
+)
+
+#: The version whose internals were read; another one is looked at before it is used.
+AIOKAFKA = "0.14.0"
+
+
+class FetchedBytes:
+    """What a fetch brought of one partition, in the place of aiokafka's MemoryRecords."""
+
+    def __init__(self, data: bytes | None) -> None:
+        self.data = data or b""
+
+    def size_in_bytes(self) -> int:
+        return len(self.data)
+
+    def has_next(self) -> bool:
+        """Whether there is anything to parse; also where it is no whole batch, which is then put aside."""
+        return bool(self.data)
+
+
+class FetchedRecords:
+    """An iterator over the records of one partition, in the place of aiokafka's PartitionRecords.
+
+    `next_fetch_offset` moves with what was handed out and never past anything else.
+    """
+
+    def __init__(
+        self,
+        tp: TopicPartition,
+        records: FetchedBytes,
+        aborted_transactions: Any,
+        fetch_offset: int,
+        key_deserializer: Any,
+        value_deserializer: Any,
+        check_crcs: bool,
+        isolation_level: int,
+    ) -> None:
+        del aborted_transactions, key_deserializer, value_deserializer, check_crcs, isolation_level
+        self.next_fetch_offset = fetch_offset
+        self._records = self._read(tp, records.data)
+
+    def __iter__(self) -> "FetchedRecords":
+        return self
+
+    def __next__(self) -> Fetched:
+        record = next(self._records)
+        self.next_fetch_offset = until(record)
+        return record
+
+    def _read(self, place: TopicPartition, data: bytes) -> Iterator[Fetched]:
+        view, position = memoryview(data), 0
+        while position < len(view):
+            whole = is_complete(view, position)
+            if not whole and position:
+                return  # a broker cuts the last batch off; the next fetch begins with it
+            end = position + 12 + int.from_bytes(view[position + 8 : position + 12], "big") if whole else len(view)
+            try:
+                for record in read_batch(place, view[position:end], self.next_fetch_offset):
+                    whole = whole and not isinstance(record, UnreadableRecord)
+                    yield record
+            except Exception as error:  # noqa: BLE001 - a fault of our own parser loses nothing either
+                broken = BatchError("parser_failed", type(error).__name__)
+                at = self.next_fetch_offset
+                yield unreadable(place, at, at + 1, bytes(view[position:end]), broken)
+                whole = False
+            if not whole:
+                return  # nor is its length believed: the broker says where the next batch begins
+            position = end
+
+
+def install() -> None:
+    """Let aiokafka's fetcher parse with the classes above; safe to repeat."""
+    fetcher.MemoryRecords = FetchedBytes
+    fetcher.PartitionRecords = FetchedRecords
+
+
+def assignment_of(consumer: AIOKafkaConsumer) -> object | None:
+    """The present assignment: another object after every rebalance, None before the first."""
+    subscription = consumer._subscription.subscription  # noqa: SLF001 - see the module's docstring
+    return None if subscription is None else subscription.assignment
+
+
+def positions(consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:
+    """The next offset that would be handed out, of each assigned partition that has one."""
+    assignment: Any = assignment_of(consumer)
+    if assignment is None or not assignment.active:
+        return {}
+    states = {place: assignment.state_value(place) for place in assignment.tps}
+    return {place: state.position for place, state in states.items() if state.has_valid_position}
+
+
+def ended_task(consumer: AIOKafkaConsumer) -> str | None:
+    """The name of a background task of aiokafka's that has ended although the consumer runs, or None."""
+    tasks: dict[str, Any] = {
+        "fetching": consumer._fetcher and consumer._fetcher._fetch_task,  # noqa: SLF001 - as above
+        "coordination": getattr(consumer._coordinator, "_coordination_task", None),  # noqa: SLF001 - as above
+    }
+    return next((name for name, task in tasks.items() if isinstance(task, asyncio.Task) and task.done()), None)
+
+
+def refused_topics(consumer: AIOKafkaConsumer) -> set[str]:
+    """Topics that the brokers' metadata refuse to this user."""
+    return set(consumer._client.cluster.unauthorized_topics)  # noqa: SLF001 - as above
+
+
+async def hang_up(consumer: AIOKafkaConsumer) -> None:
+    """Do what aiokafka leaves undone: its stop ends with the first request of the fetcher that it cancels."""
+    requests = tuple(consumer._fetcher._pending_tasks) if consumer._fetcher else ()  # noqa: SLF001 - as above
+    for request in requests:
+        request.cancel()
+    await asyncio.gather(*requests, return_exceptions=True)
+    await consumer._client.close()  # noqa: SLF001 - as above
+
+
+install()

@@ -1,0 +1,83 @@
+"""Remembers which events were applied: an event is told apart by (source, id), and is applied once (invariant I7).
+
+Our own services' ids are UUIDv7 of the present: they stand in `inbox`, partitioned by the day inside the id. What the
+id of anybody else says decides nothing: shops' records, and ids whose time is far away, stand in `inbox_by_arrival`, by
+the day on which they arrived here.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from operator import attrgetter
+from typing import Protocol, TypeVar
+from uuid import UUID
+
+from shared.database import Tx
+from shared.ids import uuid7_floor
+
+#: Days whose partitions exist: `inbox_maintain` makes a week ahead and keeps two.
+_OLDEST, _NEWEST = timedelta(days=13), timedelta(days=6)
+_VERSION_AT, _VERSION_7 = 76, 7
+_REMEMBER = """
+INSERT INTO inbox (event_id, source) SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:sources AS text[]))
+ON CONFLICT DO NOTHING RETURNING event_id, source
+"""
+_ARRIVED = """
+INSERT INTO inbox_by_arrival (event_id, source, arrived_on)
+SELECT id, source, :today FROM unnest(CAST(:ids AS uuid[]), CAST(:sources AS text[])) AS n(id, source)
+ON CONFLICT DO NOTHING RETURNING event_id, source
+"""
+#: A row without a source was written by an earlier release, which knew ids only.
+_OTHERS = """
+SELECT event_id, source FROM inbox WHERE event_id = ANY(CAST(:ids AS uuid[])) AND source IS NOT NULL
+"""
+
+
+class Identified(Protocol):
+    """Something with an identity."""
+
+    @property
+    def id(self) -> UUID: ...
+
+    @property
+    def source(self) -> str: ...
+
+    @property
+    def outside(self) -> bool: ...
+
+
+I = TypeVar("I", bound=Identified)  # noqa: E741 - short on purpose
+
+
+async def unseen(tx: Tx, items: Sequence[I]) -> list[I]:
+    """Remember a batch; returns what was not there before. One statement, where no id is taken or from elsewhere."""
+    first, last = uuid7_floor(tx.now - _OLDEST).int, uuid7_floor(tx.now + _NEWEST).int
+    ours: list[I] = []
+    others: list[I] = []
+    for item in items:
+        number = item.id.int
+        near = first <= number < last and (number >> _VERSION_AT) & 0xF == _VERSION_7
+        (ours if near and not item.outside else others).append(item)
+    new = await _insert(tx, _REMEMBER, ours)
+    if len(new) < len(ours):
+        taken = [item for item in ours if (item.id, item.source) not in new]
+        rows = await tx.execute(_OTHERS, ids=[item.id for item in taken])
+        holders = {row.event_id: row.source for row in rows}
+        others += [item for item in taken if holders.get(item.id, item.source) != item.source]
+    if others:
+        new |= await _insert(tx, _ARRIVED, others, today=tx.now.date())
+    return [item for item in items if (item.id, item.source) in new]
+
+
+async def _insert(tx: Tx, sql: str, items: Sequence[Identified], **parameters: object) -> set[tuple[UUID, str]]:
+    if not items:
+        return set()
+    ordered = sorted(items, key=attrgetter("id.int"))  # one locking order for everybody
+    ids, sources = [item.id for item in ordered], [item.source for item in ordered]
+    rows = await tx.execute(sql, ids=ids, sources=sources, **parameters)
+    return {(row.event_id, row.source) for row in rows}
+
+
+async def forget(tx: Tx, item: Identified) -> None:
+    """Remove one identity: its handler failed, and it is tried again."""
+    for table, same in (("inbox", "(source = :source OR source IS NULL)"), ("inbox_by_arrival", "source = :source")):
+        await tx.execute(f"DELETE FROM {table} WHERE event_id = :id AND {same}", id=item.id, source=item.source)

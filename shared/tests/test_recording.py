@@ -1,0 +1,77 @@
+"""One result that cannot be recorded is parked, with a reason, and holds up no other."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from shared.contracts import QrDelivered
+from shared.database import Tx
+from shared.testing.facts import paid
+from shared.testing.stage import Stage
+from shared.testing.toy import service as toy
+from shared.testing.toy.settings import Settings
+from shared.work import Done, Item, NotNow, Unknown
+
+BAD = ("a NUL \x00", "a lone surrogate \ud800")
+
+
+async def work(service: Any, sql: str = "SELECT key, state, last_error FROM work") -> list[Any]:
+    async with service.database.reading() as tx:
+        return list(await tx.execute(sql))
+
+
+@pytest.mark.parametrize("words", BAD)
+@pytest.mark.parametrize("outcome", [NotNow, Unknown])
+async def test_words_from_outside_that_cannot_be_stored_hold_up_nobody(
+    stage: Stage, words: str, outcome: type[Exception]
+) -> None:
+    orders = [paid() for _ in range(12)]
+    poison = str(orders[0].order_id)
+
+    async def call(item: Item) -> None:
+        if item.key == poison:
+            raise outcome(words)
+
+    service = await stage.service(lambda settings: toy.build(settings, call=call), Settings)
+    await stage.publish(*orders)
+    await stage.events(QrDelivered, count=11)
+
+    async def waiting() -> bool:
+        rows = await work(service)
+        return [row.key for row in rows] == [poison] and rows[0].last_error is not None
+
+    await stage.eventually(waiting)
+    [row] = await work(service)
+    assert "\ufffd" in row.last_error
+
+
+@pytest.mark.parametrize("words", BAD)
+async def test_a_result_that_cannot_be_recorded_at_all_is_parked(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    orders = [paid() for _ in range(12)]
+    poison = str(orders[0].order_id)
+    record = toy.Greet.record
+
+    async def spoilt(self: toy.Greet, tx: Tx, done: Sequence[Done[None]]) -> None:
+        await record(self, tx, done)
+        if any(one.item.key == poison for one in done):
+            await tx.execute("UPDATE seen SET recorded = 1 WHERE CAST(:words AS text) = 'x'", words=words)
+
+    monkeypatch.setattr(toy.Greet, "record", spoilt)
+    service = await stage.service(toy.build, Settings)
+    await stage.publish(*orders)
+    await stage.events(QrDelivered, count=11)
+
+    async def parked() -> bool:
+        rows = await work(service)
+        return [(row.key, row.state) for row in rows] == [(poison, "parked")]
+
+    await stage.eventually(parked)
+    [row] = await work(service)
+    assert row.last_error.startswith("its result cannot be recorded: ")
+    assert await service.problems() == {}
+    more = [paid() for _ in range(3)]
+    await stage.publish(*more)
+    await stage.events(QrDelivered, count=14)

@@ -1,0 +1,90 @@
+"""A background task that ends, fails or stands still is seen in readiness and metrics."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from shared.supervision import STALLED_SECONDS, Loop, Supervisor
+from shared.telemetry.metrics import Metrics
+from shared.testing.stage import Stage
+from shared.testing.toy import service as toy
+from shared.testing.toy.settings import Settings
+
+#: Every task that the kernel runs for a service with one kind of work.
+TASKS = {
+    "maintenance",
+    "relay",
+    "outbox.publish",
+    "outbox.flush",
+    "work",
+    "work.leases",
+    "work.recording",
+    "work.poll",
+    "work.claim.greet",
+    "work.perform.greet",
+    "backlog",
+    "consuming",
+}
+
+
+def test_a_step_that_does_not_succeed_is_a_standstill_however_often_it_is_tried() -> None:
+    now = 0.0
+    loop = Loop("relay", lambda: now)
+    for _ in range(40):
+        now += 1
+        loop.begin()
+    assert loop.problem() == "relay: no progress for 39 s"
+    loop.succeed()
+    now += 10 * STALLED_SECONDS
+    assert loop.problem() is None, "waiting for something to do is no standstill"
+
+
+async def _fail() -> None:
+    raise KeyError
+
+
+@pytest.mark.parametrize(
+    ("work", "words"),
+    [
+        (lambda: asyncio.sleep(0), "has ended"),
+        (_fail, "failed: KeyError"),
+    ],
+)
+async def test_a_task_that_ends_is_a_problem(work: Callable[[], Awaitable[None]], words: str) -> None:
+    supervisor = Supervisor(Metrics())
+    task = supervisor.start("one", work())  # type: ignore[arg-type] # both are coroutines
+    await asyncio.wait([task])
+    await asyncio.sleep(0)
+    assert words in (supervisor.problem() or "")
+    assert supervisor._metrics.loops.labels("one")._value.get() == float("inf")
+
+
+async def test_a_task_that_is_cancelled_is_no_problem() -> None:
+    supervisor = Supervisor(Metrics())
+    task = supervisor.start("one", asyncio.sleep(100))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    assert supervisor.problem() is None
+
+
+async def test_every_task_of_the_kernel_is_supervised(stage: Stage) -> None:
+    service = await stage.service(toy.build, Settings)
+    assert set(service.supervisor._loops) == TASKS
+    running = {task.get_name() for task in asyncio.all_tasks()}
+    assert running >= TASKS
+
+
+async def test_a_task_of_the_kernel_that_hangs_makes_the_service_unready(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = await stage.service(toy.build, Settings)
+    assert await service.problems() == {}
+    monkeypatch.setattr("shared.supervision.STALLED_SECONDS", 1.0)
+    monkeypatch.setattr("shared.work.board.rows.beat", lambda *_args, **_options: asyncio.sleep(3600))
+
+    async def seen() -> bool:
+        return "work.leases: no progress" in (await service.problems()).get("tasks", "")
+
+    await stage.eventually(seen)
