@@ -1,5 +1,6 @@
 """How a profile ends: cancelled, refunded, expired; and how a buyer's devices are forgotten (PP 6.2)."""
 
+import importlib
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -116,6 +117,19 @@ async def test_a_storefront_may_give_more_time_than_others(live: Any) -> None:
     last = made.valid_until.astimezone(tbilisi)
     assert last.date() - made.paid_at.astimezone(tbilisi).date() == timedelta(days=365)
     assert (last + timedelta(microseconds=1)).time() == time.min
+
+
+async def test_what_was_sold_before_is_valid_until_the_end_of_its_last_day_too(live: Any) -> None:
+    """Release 1.0.1 stored the hour of the purchase; the mail named the day."""
+    alive = await live()
+    made = await alive.sold()
+    carried_over = importlib.import_module("provisioning.migrations.versions.0007_end_of_day")._ROUND_UP
+    await alive.write("UPDATE lives SET valid_until = :old", old=made.paid_at + timedelta(days=180))
+    await alive.write(carried_over)
+    assert datetime.fromisoformat((await alive.life(made.order_id))["valid_until"]) == made.valid_until
+    await alive.write("UPDATE lives SET expired_at = :old, valid_until = :old", old=made.paid_at)
+    await alive.write(carried_over)
+    assert datetime.fromisoformat((await alive.life(made.order_id))["valid_until"]) == made.paid_at
 
 
 async def test_an_operator_that_ends_profiles_early_shortens_the_promise_or_raises_an_alarm(live: Any) -> None:
