@@ -121,7 +121,15 @@ async def test_codes_are_limited_by_order_and_day(buyer: Buyer) -> None:
 
 @pytest.mark.parametrize(
     ("fields", "named"),
-    [({"email": "nobody"}, "email"), ({"phone": "12"}, "phone"), ({}, "body")],
+    [
+        ({"email": "nobody"}, "email"),
+        ({"phone": "12"}, "phone"),
+        ({}, "body"),
+        ({"name": "Anna\x00"}, "name"),
+        ({"name": "Anna\x07"}, "name"),
+        ({"email": "anna\x00@example.org"}, "email"),
+        ({"phone": "+7701\x001234567"}, "phone"),
+    ],
 )
 async def test_a_correction_that_is_not_valid_says_which_field(buyer: Buyer, fields: Any, named: str) -> None:
     answer = await buyer.correct(**fields)
