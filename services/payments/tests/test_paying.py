@@ -330,9 +330,7 @@ async def test_neither_cards_nor_secrets_are_kept_or_traced(start: Any) -> None:
 
 
 async def test_the_instant_bank_pays_what_is_ordered(start: Any) -> None:
-    running = await start(
-        epay_adapter="instant", epay_oauth_url=None, epay_api_url=None, epay_client_id="", epay_client_secret=""
-    )
+    running = await start(epay_adapter="instant", epay_oauth_url=None, epay_api_url=None, epay_client_id="")
     orders = [running.order_placed() for _ in range(300)]
     await running.stage.publish(*orders)
     found = await running.stage.events(OrderPaid, count=300)

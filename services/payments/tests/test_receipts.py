@@ -320,4 +320,5 @@ async def test_what_the_register_will_never_take_waits_for_a_person(selling: Sta
 def _again(running: Any) -> dict[str, Any]:
     """The settings of a second instance of a running service."""
     left_out = {"database_url", "kafka_bootstrap_servers", "topic_prefix", "http_port"}
-    return {name: value for name, value in dict(running.service.settings).items() if name not in left_out}
+    settings = running.service.settings
+    return {name: getattr(settings, name) for name in settings.model_fields_set - left_out}
