@@ -92,3 +92,78 @@ async def test_a_used_profile_is_no_ground_and_keeps_working(running: Running) -
     assert charge["refunds"] == []
     [kept] = await running.judge.new_profiles()
     assert kept["state"] not in ("cancelled", "unavailable")
+
+
+async def verdicts(running: Running, order: Order) -> list[tuple[str, str]]:
+    """Verdict of the case as it stands, and why a person has to act (empty: nobody has to)."""
+    rows = await running.product.query(
+        "refunds", "SELECT verdict, COALESCE(person_why, '') FROM cases WHERE order_id = %s::uuid", order.id
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+async def test_what_the_operator_does_not_know_is_waited_for(running: Running) -> None:
+    """RF 2.1: nobody is paid on an install state that nobody names; as soon as it is named, the case ends by itself."""
+    order = await running.shop.buy("esimka")
+    [profile] = await running.judge.delivered([order])
+    unknown = {"installState": None, "usedBytes": None}
+    match = {"iccid": profile["iccid"]}
+    await running.sandbox.faults({"target": "operator.usage", "effect": "forge", "fields": unknown, "match": match})
+    await asks(running, order)
+
+    async def unanswered() -> str:
+        hits = sum(rule["hits"] for rule in await running.sandbox.active_faults())
+        return "" if hits > 1 else f"the operator was asked {hits} times"
+
+    await until(unanswered)
+    assert await verdicts(running, order) == [("await_observation", "")]
+    [charge] = await running.judge.charges(order)
+    assert charge["refunds"] == []
+    await running.sandbox.clear_faults()
+    await running.judge.statuses([order], "refunded")
+    await told(running, order, "RF 2.1")
+    [gone] = await running.judge.new_profiles()
+    assert gone["state"] == "cancelled"
+
+
+async def test_the_code_is_taken_out_of_use_before_the_money_goes(running: Running) -> None:
+    """I13: while the operator has not confirmed the revocation, the bank is not asked."""
+    order = await running.shop.buy("e-sim-onl")
+    [profile] = await running.judge.delivered([order])
+    await running.sandbox.faults({"target": "operator.cancel_order", "effect": "http_error", "status": 503})
+    await asks(running, order)
+
+    async def tried() -> str:
+        return "" if any(rule["hits"] for rule in await running.sandbox.active_faults()) else "no revocation yet"
+
+    await until(tried)
+    [charge] = await running.judge.charges(order)
+    assert charge["refunds"] == []
+    await running.sandbox.clear_faults()
+    await running.judge.statuses([order], "refunded")
+    await running.judge.quiet()
+    [charge] = await running.judge.charges(order)
+    assert [one["amount"] for one in charge["refunds"]] == [order.price]
+    [gone] = [one for one in await running.judge.new_profiles() if one["iccid"] == profile["iccid"]]
+    assert gone["state"] == "cancelled"
+
+
+async def test_a_code_scanned_between_the_look_and_the_revocation_is_too_late(running: Running) -> None:
+    """RC 1: the revocation is the last word. The operator refuses it, and the case is decided again on that fact."""
+    order = await running.shop.buy("e-sim-onl")
+    [profile] = await running.judge.delivered([order])
+    await running.sandbox.faults({"target": "operator.cancel_order", "effect": "http_error", "status": 503})
+    await asks(running, order)
+
+    async def tried() -> str:
+        return "" if any(rule["hits"] for rule in await running.sandbox.active_faults()) else "no revocation yet"
+
+    await until(tried)
+    await running.sandbox.phone(profile["iccid"], 3)
+    await running.sandbox.clear_faults()
+    await told(running, order, "RC 1")
+    await running.judge.statuses([order], "delivered")
+    await running.judge.quiet()
+    assert await verdicts(running, order) == [("deny", "")]
+    [charge] = await running.judge.charges(order)
+    assert charge["refunds"] == []

@@ -29,6 +29,7 @@ OPERATOR_TIMEOUT_SECONDS = 2
 HURRY: Mapping[str, Mapping[str, str]] = {
     "payments": {"POLL_FIRST_SECONDS": "5", "CHECK_FIRST_SECONDS": "0.1", "EPAY_TIMEOUT_SECONDS": "2"},
     "provisioning": {"STOREFRONT_DEADLINE_SECONDS": '{"e-sim-onl": 2.0}', "WATCH_SECONDS": "0.5"},
+    "refunds": {"OBSERVATION_RETRY_SECONDS": "1"},
     "notifications": {"SMTP_TIMEOUT_SECONDS": "5", "SMTP_FINAL_TIMEOUT_SECONDS": "5"},
     "sandbox": {
         "SANDBOX_DATA_DIR": "",

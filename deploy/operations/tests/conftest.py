@@ -19,17 +19,21 @@ from shared.contracts import (
     Event,
     Explanation,
     Ground,
+    InstallStatus,
     Money,
     OrderPaid,
     OrderPlaced,
     Plan,
     ProfileFailed,
     ProfileGenerated,
+    ProfileObserved,
+    ProfileRevoked,
     QrDelivered,
     ReceiptIssued,
     RefundApproved,
     RefundRequested,
     RefundSettled,
+    Usage,
 )
 from shared.ids import uuid7
 from shared.kernel.service import Service
@@ -133,6 +137,22 @@ class Life:
     def settled(self, amount: int | None = None, refund_id: UUID | None = None) -> RefundSettled:
         money = self.money if amount is None else Money(amount=amount, currency="USD")
         return RefundSettled(**self.about, refund_id=refund_id or self.refund_id, amount=money, settled_at=self.at)
+
+    def revoked(self) -> ProfileRevoked:
+        return ProfileRevoked(
+            **self.about, iccid=ICCID, reason="refund", case_id=self.case_id, revoked_at=self.at + timedelta(seconds=3)
+        )
+
+    def observed(self, activated_at: datetime) -> ProfileObserved:
+        return ProfileObserved(
+            **self.about,
+            iccid=ICCID,
+            operator="sandbox",
+            install=InstallStatus(),
+            usage=Usage(),
+            activated_at=activated_at,
+            observed_at=activated_at,
+        )
 
     def contact(self, email: str = "ann@example.org", **changes: Any) -> BuyerContact:
         return BuyerContact(

@@ -25,6 +25,7 @@ def broken_orders(life: Any) -> dict[str, tuple[Any, list[Event], list[Event]]]:
     unpaid, late, overdue, future = life(now - HOUR), life(now - 20 * DAY), life(now - 30 * DAY), life(now - HOUR)
     given, made, twice, silent = life(now - HOUR), life(now - HOUR), life(now - HOUR), life(now - HOUR)
     failed, beyond, price, surplus = life(now - HOUR), life(now - HOUR), life(now - HOUR), life(now - HOUR)
+    both = life(now - HOUR)
     return {
         "paid_without_outcome": (unpaid, [unpaid.placed(), unpaid.paid()], [unpaid.generated(), unpaid.delivered()]),
         "delivered_without_payment": (given, [given.placed(), given.delivered()], [given.paid(), given.generated()]),
@@ -32,10 +33,21 @@ def broken_orders(life: Any) -> dict[str, tuple[Any, list[Event], list[Event]]]:
         "two_profiles": (twice, [*twice.smooth(), twice.generated("8999702000000000002")], []),
         "code_not_delivered": (silent, silent.smooth()[:3], silent.smooth()[3:]),
         "failed_without_case": (failed, [failed.placed(), failed.paid(), failed.failed()], [failed.requested()]),
-        "refund_late": (late, [*late.smooth(), late.requested(), late.approved()], [late.settled()]),
+        "refund_late": (late, [*late.smooth(), late.requested(), late.approved(), late.revoked()], [late.settled()]),
+        "refunded_while_usable": (
+            both,
+            [*both.smooth(), both.requested(), both.approved(), both.settled()],
+            [both.revoked()],
+        ),
         "refunded_beyond_paid": (
             beyond,
-            [*beyond.smooth(), beyond.requested(), beyond.settled(1000), beyond.settled(501, uuid7())],
+            [
+                *beyond.smooth(),
+                beyond.requested(),
+                beyond.revoked(),
+                beyond.settled(1000),
+                beyond.settled(501, uuid7()),
+            ],
             [],
         ),
         "price_differs": (price, [*price.smooth()[::2], price.delivered(), price.paid(paid=price.cheap)], []),
@@ -134,3 +146,15 @@ async def test_every_invariant_says_what_it_means(start: Any) -> None:
         assert one.title.endswith("."), one.name
         assert len(one.meaning.split()) > 15, one.name
     assert len({one.name for one in ALL}) == len(ALL) >= 15
+
+
+async def test_a_code_that_was_kept_by_decision_is_an_alarm_only_once_it_is_used(start: Any, life: Any) -> None:
+    """I13: the law may demand the money although a phone has the profile; whoever then uses it has both."""
+    running = await start()
+    order = life(datetime.now(UTC) - HOUR)
+    await running.known(*order.smooth(), order.requested(), order.approved(code="kept"), order.settled())
+    await running.evaluated()
+    assert await running.open("refunded_while_usable") == []
+    await running.known(order.observed(order.at + timedelta(minutes=30)))
+    await running.evaluated()
+    assert await running.open("refunded_while_usable") == [str(order.refund_id)]

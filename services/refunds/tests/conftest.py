@@ -106,13 +106,12 @@ class Life:
     def observed(self, at: datetime, case_id: Any = None, *, reached: bool = True, **seen: Any) -> ProfileObserved:
         """The operator says: released, nothing used; `seen` says otherwise."""
         used = seen.pop("used_bytes", 0)
+        state = seen.pop("state", "installed" if seen.get("installed_at") else "released")
         return ProfileObserved(
             **self._about,
             iccid="8999702000000000001",
             operator="sandbox",
-            install=InstallStatus(
-                state="installed" if seen.get("installed_at") else "released", source="feed", observed_at=at
-            ),
+            install=InstallStatus(state=state, source="feed", observed_at=None if state == "unknown" else at),
             usage=Usage(used_bytes=used, total_bytes=5 * 2**30, source="feed", observed_at=at),
             case_id=case_id,
             reached=reached,
@@ -129,13 +128,16 @@ class Life:
             revoked_at=self.paid_at,
         )
 
-    def revocation_refused(self, case_id: Any) -> RevocationRefused:
+    def revocation_refused(
+        self, case_id: Any, *, in_use: bool | None = True, at: datetime | None = None
+    ) -> RevocationRefused:
         return RevocationRefused(
             **self._about,
             iccid="8999702000000000001",
             case_id=case_id,
             reason="installed",
-            refused_at=self.paid_at,
+            in_use=in_use,
+            refused_at=at or self.paid_at,
         )
 
     def charged_twice(self) -> DuplicateCharged:
@@ -233,3 +235,10 @@ async def start(stage: Stage, tmp_path: Path) -> Start:
 @pytest.fixture
 def life() -> type[Life]:
     return Life
+
+
+@pytest.fixture
+async def database_url(stage: Stage) -> str:
+    """A migrated database that no service runs on."""
+    url: str = (await stage.settings(Settings, "refunds", agent_keys={})).database_url
+    return url

@@ -18,6 +18,7 @@ from shared.contracts import (
     RefundRequested,
     RefundsBuyerErased,
     RefundSettled,
+    RevocationRequested,
 )
 from shared.ids import uuid7
 from shared.telemetry.tracing import new_traceparent, trace_id
@@ -63,10 +64,21 @@ async def test_unused_it_is_observed_approved_and_settled(start: Any) -> None:
 
     trace = new_traceparent(sampled=True)
     await running.stage.publish(life.observed(running.service.clock.now(), case["case_id"]), trace=trace)
+    [revoke] = await running.stage.events(RevocationRequested)
+    assert trace_id(revoke.trace) == trace_id(trace)
+    assert (str(revoke.event.case_id), revoke.event.grounds[0].clause) == (case["case_id"], "2.1")
+    await state_of(running, life, "revoking")
+    assert await running.stage.all_events(RefundApproved) == []
+    await running.stage.publish(life.revoked(case["case_id"]), trace=trace)
     [approved] = await running.stage.events(RefundApproved)
     event = approved.event
     assert trace_id(approved.trace) == trace_id(trace)
-    assert (event.amount, event.revoke_profile, event.grounds[0].clause) == (life.money, True, "2.1")
+    assert (event.amount, event.code, event.revoke_profile, event.grounds[0].clause) == (
+        life.money,
+        "revoked",
+        False,
+        "2.1",
+    )
     assert event.pay_by is not None
     assert event.credited_by is not None
     await state_of(running, life, "paying")
@@ -135,9 +147,16 @@ async def test_a_failure_is_found_and_not_restored_in_time(start: Any) -> None:
     found = await running.post(f"/cases/{case['case_id']}/findings", {"finding": "technical_failure"})
     assert (found.status_code, found.json()["state"]) == (200, "restoration"), found.text
     assert found.json()["due_kind"] == "restore_by"
-    await running.stage.publish(life.observed(running.service.clock.now(), case["case_id"]))
+    # Installed, so that RF 2.1 grants nothing; looked at while the 72 hours ran, and once more when they are over.
+    early = running.service.clock.now()
+    await running.stage.publish(life.observed(early, case["case_id"], state="installed", installed_at=early))
+    await state_of(running, life, "observing")
+    late = running.service.clock.now()
+    await running.stage.publish(life.observed(late, case["case_id"], state="installed", installed_at=early))
+    [revoke] = await running.stage.events(RevocationRequested)
+    await running.stage.publish(life.revoked(revoke.event.case_id))
     [approved] = await running.stage.events(RefundApproved)
-    assert "2.2" in [ground.clause for ground in approved.event.grounds]
+    assert [ground.clause for ground in approved.event.grounds] == ["2.2"]
     assert (await running.rows("SELECT decided_by FROM cases"))[0]["decided_by"] == "system"
 
 
@@ -180,6 +199,8 @@ async def test_money_taken_twice_goes_back_once_for_each(start: Any) -> None:
     # The order itself may still be returned.
     case = await opened(running, lives[0])
     await running.stage.publish(lives[0].observed(running.service.clock.now(), case["case_id"]))
+    [revoke] = await running.stage.events(RevocationRequested)
+    await running.stage.publish(lives[0].revoked(revoke.event.case_id))
     await running.stage.events(RefundApproved, count=3)
 
 
@@ -196,7 +217,8 @@ async def test_a_cancellation_revokes_first_and_pays_then(start: Any) -> None:
     assert await running.stage.all_events(RefundApproved) == []
     await running.stage.publish(life.revoked(case_id))
     [approved] = await running.stage.events(RefundApproved)
-    assert (approved.event.grounds[0].clause, approved.event.revoke_profile) == ("1", False)
+    assert (approved.event.grounds[0].clause, approved.event.code) == ("1", "revoked")
+    assert await running.stage.all_events(RevocationRequested) == []
     other = await running.delivered("esimka")
     refused = await running.post(f"/orders/{other.order_id}/cancellation", {}, "esimka-key")
     assert refused.json()["type"] == "urn:problem:no-cancellation"
@@ -233,9 +255,12 @@ async def test_an_appeal_is_for_another_agent(start: Any) -> None:
     same = await running.post(f"{path}/findings", {}, "agent-key")
     assert (same.status_code, same.json()["type"]) == (409, "urn:problem:not-now")
     other = await running.post(f"{path}/findings", {"legal_rule": "Law on consumers, art. 5"}, "boris-key")
-    assert other.json()["state"] == "paying", other.text
+    assert other.json()["state"] == "revoking", other.text
+    await running.stage.events(RevocationRequested)
+    # The law does not ask whether the profile can be taken back.
+    await running.stage.publish(life.revocation_refused(case["case_id"]))
     [approved] = await running.stage.events(RefundApproved)
-    assert approved.event.grounds[0].clause == "2.5"
+    assert (approved.event.grounds[0].clause, approved.event.code) == ("2.5", "kept")
     trail = [row["what"] for row in await running.rows("SELECT what FROM audit ORDER BY at, entry_id")]
     assert trail.count("decided") == 4
     with pytest.raises(Exception, match="written once"):
@@ -252,9 +277,12 @@ async def test_an_undelivered_order_pays_back_by_itself_once_everything_is_read(
     await running.stage.eventually(lambda: running.rows("SELECT 1 FROM order_facts"))
     await running.stage.publish(bounced.paid(), late.paid(), made.paid(), alarmed.paid())
     await running.stage.publish(made.generated(), made.delivered())
+    [revoke] = await running.stage.events(RevocationRequested)
+    assert (revoke.event.order_id, revoke.event.grounds[0].clause) == (late.order_id, "2.3")
+    # Nothing was made: provisioning gives up, and then there is nothing to revoke.
+    await running.stage.publish(late.failed())
     [approved] = await running.stage.events(RefundApproved)
-    assert (approved.event.order_id, approved.event.grounds[0].clause) == (late.order_id, "2.3")
-    assert approved.event.revoke_profile
+    assert (approved.event.order_id, approved.event.code) == (late.order_id, "none")
     told = "SELECT order_id FROM audit WHERE what = 'delivery_overdue'"
 
     async def all_told() -> bool:

@@ -49,6 +49,14 @@ def case(of: Order, ground: str = "changed_mind", **values: Any) -> Case:
         ({"verdict": "await_support"}, Outcome(), CaseState.SUPPORT),
         ({"verdict": "await_restoration"}, Outcome(), CaseState.RESTORATION),
         ({"verdict": "approve", "cancellation_accepted_at": NOON}, Outcome(), CaseState.REVOKING),
+        ({"verdict": "approve", "revocation_asked_at": NOON}, Outcome(), CaseState.REVOKING),
+        (
+            {"verdict": "approve", "revocation_asked_at": NOON, "person_since": NOON},
+            Outcome(),
+            CaseState.NEEDS_PERSON,
+        ),
+        ({"verdict": "await_observation", "person_since": NOON}, Outcome(), CaseState.NEEDS_PERSON),
+        ({"verdict": "approve", "refund_id": uuid7(), "person_since": NOON}, Outcome(), CaseState.PAYING),
         ({"verdict": "approve", "refund_id": uuid7()}, Outcome(), CaseState.PAYING),
         ({"verdict": "approve", "refund_id": uuid7()}, Outcome(failed_at=NOON), CaseState.NEEDS_PERSON),
         ({"verdict": "approve", "refund_id": uuid7()}, Outcome(NOON, NOON), CaseState.SETTLED),
@@ -69,31 +77,87 @@ def test_a_case_is_where_its_facts_say(values: dict[str, Any], outcome: Outcome,
 def test_a_failed_generation_returns_everything(storefront: str, clause: str) -> None:
     of = order(storefront, failed_at=NOON)
     failed = case(of, "generation_failed", origin="system", reason=None, provided=None, received_at=NOON)
-    decision = decide(facts_of(of, failed, NOON, freshest=HOUR))
+    decision = decide(facts_of(of, failed, NOON))
     assert decision.verdict == "approve"
     assert f"{decision.grounds[0].document} {decision.grounds[0].clause}" == clause
     assert decision.refund is not None
     assert decision.refund.money.amount == 599050
 
 
-def test_an_old_look_at_the_profile_is_none() -> None:
+def seen(state: str = "released", used: int | None = 0, at: datetime = NOON, **values: Any) -> dict[str, Any]:
+    """What an operator said at that moment."""
+    return {
+        "generated_at": NOON,
+        "delivered_at": NOON,
+        "install_state": state,
+        "install_observed_at": at,
+        "used_bytes": used,
+        "usage_observed_at": None if used is None else at,
+        "asked_at": at,
+        **values,
+    }
+
+
+def test_a_look_is_worth_one_decision() -> None:
     looked = NOON + HOUR
-    of = order("e-sim-onl", generated_at=NOON, delivered_at=NOON, asked_at=looked, used_bytes=0)
-    asked = case(of, provided=["order_number", "email", "reason"])
-    assert decide(facts_of(of, asked, looked + HOUR / 2, freshest=HOUR)).verdict == "approve"
-    assert decide(facts_of(of, asked, looked + HOUR, freshest=HOUR)).verdict == "await_observation"
-    assert decide(facts_of(of, asked, looked + HOUR, freshest=None)).verdict == "approve"
+    of = order("e-sim-onl", **seen(at=looked))
+    provided = ["order_number", "email", "reason"]
+    assert decide(facts_of(of, case(of, provided=provided), looked + 9 * HOUR)).verdict == "approve"
+    for later in (
+        {"received_at": looked + HOUR},
+        {"completed_at": looked + HOUR},
+        {"observe_after": looked + HOUR},
+        {"finding": "no_failure", "found_at": looked + HOUR},
+    ):
+        asked = case(of, provided=provided, **later)
+        assert decide(facts_of(of, asked, looked + 2 * HOUR)).verdict == "await_observation", later
 
 
-def test_ones_own_revocation_is_not_held_against_the_buyer() -> None:
-    cancelled = uuid7()
-    of = order(
-        "e-sim-onl", generated_at=NOON, asked_at=NOON + HOUR, used_bytes=0, revoked_at=NOON, revoked_case_id=cancelled
+def test_a_whole_second_of_the_operators_clock_is_not_older_than_the_request() -> None:
+    of = order("e-sim-onl", **seen(at=NOON))
+    asked = case(of, provided=["order_number", "email"], received_at=NOON + timedelta(milliseconds=999))
+    assert decide(facts_of(of, asked, NOON + HOUR)).verdict == "approve"
+
+
+@pytest.mark.parametrize("state", ["downloaded", "installed", "enabled", "disabled", "deleted"])
+@pytest.mark.parametrize("at", [NOON - HOUR, NOON + HOUR])
+def test_a_sign_of_use_counts_however_old_it_is(state: str, at: datetime) -> None:
+    of = order("e-sim-onl", **seen(state, None, at))
+    asked = case(of, provided=["order_number", "email"])
+    assert decide(facts_of(of, asked, NOON + 2 * HOUR)).verdict == "deny"
+
+
+def test_an_old_install_state_with_a_new_count_denies_nothing() -> None:
+    """An operator counts bytes now, and has told the install state once: that it is installed does not say that it
+    still is not activated."""
+    of = order("qazaq-esim", currency="KZT", **seen("installed", 0, NOON + HOUR, install_observed_at=NOON - HOUR))
+    asked = case(
+        of,
+        "technical_failure",
+        provided=["order_number", "email", "reason"],
+        finding="technical_failure",
+        found_at=NOON,
     )
-    own, other = case(of), case(of)
-    own.case_id = cancelled
-    assert facts_of(of, own, NOON, freshest=None).profile.revoked_at is None
-    assert facts_of(of, other, NOON, freshest=None).profile.revoked_at == NOON
+    assert decide(facts_of(of, asked, NOON + 2 * HOUR)).verdict == "await_observation"
+
+
+def test_what_the_operator_told_an_agent_counts_as_its_report() -> None:
+    of = order("e-sim-onl", **seen("unknown", None, NOON + HOUR))
+    for found, verdict in (("unused", "approve"), ("used", "deny"), (None, "await_observation")):
+        asked = case(
+            of, provided=["order_number", "email"], profile_finding=found, profile_found_at=found and NOON + HOUR
+        )
+        assert decide(facts_of(of, asked, NOON + 2 * HOUR)).verdict == verdict
+    known = order("e-sim-onl", **seen("downloaded", 0, NOON - HOUR))
+    asked = case(known, provided=["order_number", "email"], profile_finding="unused", profile_found_at=NOON + HOUR)
+    assert decide(facts_of(known, asked, NOON + 2 * HOUR)).verdict == "deny"
+
+
+def test_a_revocation_of_ours_is_not_held_against_the_buyer() -> None:
+    of = order("e-sim-onl", **seen(revoked_at=NOON, revoked_case_id=uuid7()))
+    assert facts_of(of, case(of), NOON).profile.revoked_at is None
+    by_hand = order("e-sim-onl", **seen(revoked_at=NOON))
+    assert facts_of(by_hand, case(by_hand), NOON).profile.revoked_at == NOON
 
 
 def test_eligibility_says_what_would_change_it() -> None:
@@ -106,8 +170,13 @@ def test_eligibility_says_what_would_change_it() -> None:
     assert changes["operator_confirms_unused"].verdict == "approve"
     assert changes["activated"].verdict == changes["asked_after_deadline"].verdict == "deny"
     assert changes["activated"].grounds[0].clause == "3.1"
-    assert found["no_coverage"].decision.verdict == "deny"
-    assert found["no_coverage"].changes == ()
+    # Where the text grants and denies at once, it grants (RF 2.1, RF 3.2); a used code is refused whatever the reason.
+    assert found["no_coverage"].decision.verdict == "await_observation"
+    used = order("esimka", **seen("installed", 0))
+    refused = {one.reason: one for one in prospects(lambda reason: hypothetical(used, reason, NOON), decide)}
+    assert refused["no_coverage"].decision.verdict == "deny"
+    verdicts = {change.condition: str(change.decision.verdict) for change in refused["no_coverage"].changes}
+    assert verdicts == {"support_confirms_failure": "await_restoration"}
 
 
 ANY_CASE: Case = case(order())

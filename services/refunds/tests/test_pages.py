@@ -83,7 +83,8 @@ async def test_an_agent_works_through_a_case_by_keyboard_and_mouse(start: Any) -
     late, soon, other = [await running.delivered(paid_ago=timedelta(days=40)) for _ in range(3)]
     await asked(running, late, received_at=(now - timedelta(days=30)).isoformat())
     case_id = await asked(running, soon)
-    await running.stage.publish(soon.observed(now, case_id))
+    # Installed, so that only a failure could grant it.
+    await running.stage.publish(soon.observed(now, case_id, state="installed", installed_at=now))
     await running.stage.eventually(lambda: running.rows("SELECT 1 FROM observations WHERE used_bytes IS NOT NULL"))
     await asked(running, other, reason="changed_mind")
     async with browser(1280, 900) as page:
@@ -161,7 +162,7 @@ async def test_an_appeal_is_answered_by_somebody_else_with_the_law_named(start: 
         await shot(page, "appeal")
         await page.fill("#rule", "Civil Code of Georgia, art. 336")
         await page.driven.press("#rule", "Enter")
-        await page.wait("text=paying")
+        await page.wait("text=revoking")
         assert "art. 336" in await page.text("#today ~ .answer")
 
 

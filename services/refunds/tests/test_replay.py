@@ -38,7 +38,7 @@ def stored(day: int, storefront: str = "qazaq-esim", **parts: Any) -> dict[str, 
             "now": asked_at,
             "order": {"paid_at": PAID, "paid": {"amount": "5990.00", "currency": "KZT"}},
             "delivery": {"delivered_at": PAID},
-            "profile": {"used_bytes": 0, "observed_at": asked_at},
+            "profile": {"install_state": "released", "used_bytes": 0, "observed_at": asked_at},
             "support": {"finding": "technical_failure"},
             "request": {"received_at": asked_at, "reason": "technical_failure", "provided": ALL},
         }

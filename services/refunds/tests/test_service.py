@@ -19,7 +19,6 @@ from refunds.desk.opening import Fingerprints
 from refunds.desk.records import case_of
 from refunds.domain.cases import Outcome, case_state
 from refunds.policies import policies
-from refunds.settings import Settings
 from shared.contracts import (
     OrderEvent,
     RefundApproved,
@@ -29,7 +28,6 @@ from shared.database import Database
 from shared.ids import uuid7
 from shared.messaging.consumer import Received
 from shared.telemetry.tracing import new_traceparent, trace_id
-from shared.testing.stage import Stage
 
 FINGERPRINTS = Fingerprints(b"test")
 DESK = Desk(
@@ -135,13 +133,6 @@ async def test_only_agents_see_cases(start: Any) -> None:
     assert (refused.status_code, refused.json()["detail"][:14]) == (401, "Send your agen")
     assert (await running.get(path)).json()["type"] == "urn:problem:unknown-order"
     assert (await running.get("/cases/nonsense")).status_code == 422
-
-
-@pytest.fixture
-async def database_url(stage: Stage) -> str:
-    """A migrated database that no service runs on."""
-    url: str = (await stage.settings(Settings, "refunds", agent_keys={})).database_url
-    return url
 
 
 async def test_every_interleaving_ends_the_same(database_url: str, life: Any) -> None:

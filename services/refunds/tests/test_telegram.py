@@ -15,7 +15,7 @@ from refunds.telegram import conversation
 from refunds.telegram.conversation import Said, State, advance, begin
 from refunds.telegram.words import REASONS, TEXTS
 from sandbox.testing import RunningSandbox, running_sandbox
-from shared.contracts import RefundApproved, RefundRequested
+from shared.contracts import RefundApproved, RefundRequested, RevocationRequested
 
 NAME, EMAIL = "Annabella Quicksilver", "ann@example.org"
 BOT = {"token": "1000:sandbox-esimka", "secret": "hush-hush"}
@@ -138,6 +138,8 @@ async def test_a_request_from_the_first_word_to_the_answer(bot: Bot) -> None:
     case_id = requested.event.case_id
     assert str(case_id) in registered
     await bot.refunds.stage.publish(life.observed(bot.refunds.service.clock.now(), case_id))
+    await bot.refunds.stage.events(RevocationRequested)
+    await bot.refunds.stage.publish(life.revoked(case_id))
     await bot.refunds.stage.events(RefundApproved)
     answer = (await bot.heard(chat, 8))[-1]
     assert "одобрен" in answer

@@ -51,6 +51,7 @@ from shared.contracts import (
     RefundsBuyerErased,
     RefundSettled,
     RevocationRefused,
+    RevocationRequested,
     TopUpApplied,
 )
 
@@ -165,6 +166,7 @@ def _approved(e: RefundApproved, now: datetime) -> Sequence[Row]:
         "charge_id": e.charge_id,
         "policy": e.policy,
         "clauses": clauses(e.grounds),
+        "code": e.code,
         "approved_minor": e.amount.amount,
         "currency": e.amount.currency,
         "approved_at": e.approved_at,
@@ -287,6 +289,7 @@ ROWS: Mapping[type[Event], RowsOf] = {
     RefundApproved: _approved,
     RefundDenied: lambda e, now: [_order(e, now, refund_denied_at=e.denied_at), _case(e, denied_at=e.denied_at)],
     CancellationAccepted: lambda e, now: [_order(e, now), _case(e, cancellation_accepted_at=e.accepted_at)],
+    RevocationRequested: lambda e, now: [_order(e, now), _case(e, revocation_requested_at=e.requested_at)],
     AppealReceived: lambda e, now: [
         _order(e, now),
         _case(e, appealed_at=e.received_at, appeal_answer_by=e.answer_by),

@@ -119,6 +119,7 @@ cases = Table(
     merged("requested_known_at"),
     merged("information_asked_at", "greatest"),
     merged("cancellation_accepted_at"),
+    merged("revocation_requested_at"),
     merged("approved_at"),
     merged("denied_at", "greatest"),
     merged("appealed_at", "greatest"),
@@ -137,6 +138,8 @@ refunds = Table(
     Column("charge_id", Uuid),
     Column("policy", Text),
     Column("clauses", Text),
+    # What became of the code that was paid for: none, revoked, kept; null where nobody said.
+    Column("code", Text),
     Column("approved_minor", BigInteger),
     Column("currency", Text),
     merged("approved_at"),

@@ -95,6 +95,7 @@ class CaseView(BaseModel):
     requested_at: datetime | None
     information_asked_at: datetime | None
     cancellation_accepted_at: datetime | None
+    revocation_requested_at: datetime | None
     approved_at: datetime | None
     denied_at: datetime | None
     appealed_at: datetime | None

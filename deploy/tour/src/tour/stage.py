@@ -46,6 +46,7 @@ def environment() -> Mapping[str, Mapping[str, str]]:
     return {
         "sandbox": {"SANDBOX_WEBHOOK_LONGEST_RETRY_SECONDS": "2"},
         "operations": {"EVALUATION_SECONDS": "1", "INVARIANT_SECONDS": json.dumps(_SOON)},
+        "refunds": {"OBSERVATION_RETRY_SECONDS": "1"},
         "provisioning": {"STOREFRONT_DEADLINE_SECONDS": json.dumps({IMPATIENT_SHOP: DEADLINE_SECONDS})},
     }
 

@@ -24,6 +24,7 @@ from shared.contracts import (
     ProfileObserved,
     RefundApproved,
     RefundRequested,
+    RevocationRequested,
 )
 from shared.ids import uuid7
 from shared.kernel.service import Service
@@ -136,6 +137,11 @@ class Alive:
             "revoke_profile": True,
         }
         return RefundApproved(**self.case(made), **fields | more)
+
+    def revocation_requested(self, made: ProfileGenerated | OrderPaid) -> RevocationRequested:
+        return RevocationRequested(
+            **self.case(made), policy="esimka@2026-04-22", grounds=(), requested_at=datetime.now(UTC)
+        )
 
     def cancelled(self, made: ProfileGenerated | OrderPaid) -> CancellationAccepted:
         return CancellationAccepted(

@@ -56,14 +56,31 @@ async def test_what_is_on_a_device_is_not_taken_back(live: Any) -> None:
     asked = alive.cancelled(made)
     await alive.stage.publish(asked)
     [refused] = await alive.stage.events(RevocationRefused)
-    assert refused.event.case_id == asked.case_id
+    assert (refused.event.case_id, refused.event.in_use) == (asked.case_id, True)
     assert [(one.subject_code, one.reason_code) for one in refused.event.statuses] == [("8.2.1", "3.3")]
     assert await alive.stage.all_events(ProfileRevoked) == []
     assert (await alive.life(made.order_id))["revocations"][0]["outcome"] == "refused"
 
 
+@pytest.mark.parametrize("asks", ["revocation_requested", "approved"])
+async def test_a_refund_takes_the_code_out_of_use_and_says_so_once(live: Any, asks: str) -> None:
+    """Before the money goes (`revocation-requested`), and after it, as releases before that asked."""
+    alive = await live()
+    made = await alive.sold()
+    asked = getattr(alive, asks)(made)
+    await alive.stage.publish(asked, asked)
+    [revoked] = await alive.stage.events(ProfileRevoked)
+    assert (revoked.event.case_id, revoked.event.reason) == (asked.case_id, "refund")
+    assert await alive.at_the_operator(made.iccid) == "cancelled"
+    again = getattr(alive, asks)(made)
+    await alive.stage.publish(again)
+    await alive.stage.events(ProfileRevoked, where=lambda event: event.case_id == again.case_id)
+    assert len(await alive.stage.all_events(ProfileRevoked)) == 2
+
+
+@pytest.mark.parametrize("asks", ["revocation_requested", "approved"])
 @pytest.mark.parametrize("before", ["the order", "the profile"])
-async def test_a_revocation_that_comes_first_holds_when_the_profile_is_made(live: Any, before: str) -> None:
+async def test_a_revocation_that_comes_first_holds_when_the_profile_is_made(live: Any, before: str, asks: str) -> None:
     alive = await live()
     order = OrderPaid(
         order_id=uuid7(),
@@ -79,7 +96,7 @@ async def test_a_revocation_that_comes_first_holds_when_the_profile_is_made(live
     await alive.sandbox.faults({"target": "operator.confirm_order", "effect": "http_error", "status": 503})
     if before == "the profile":
         await alive.stage.publish(order)
-    await alive.stage.publish(alive.approved(order))
+    await alive.stage.publish(getattr(alive, asks)(order))
 
     async def noted() -> bool:
         return bool(await alive.rows("SELECT 1 FROM revocations"))

@@ -14,7 +14,7 @@ from refunds.desk.opening import Fingerprints
 from refunds.domain.cases import DOUBLE_CHARGE, GENERATION_FAILED
 from refunds.privacy import KEPT, STATEMENTS
 from refunds.refused import RefusedHandlers
-from refunds.tables import charges, contacts, order_facts, refund_outcomes
+from refunds.tables import charges, contacts, order_facts, refund_outcomes, revocations
 from refunds.work.delivery import watch_delivery
 from shared.contracts import (
     BuyerContact,
@@ -82,17 +82,8 @@ class Facts:
             ProfileGenerated: self._keeping(lambda e: {"generated_at": e.generated_at, "iccid": e.iccid}),
             ProfileFailed: self.profile_failed,
             ProfileObserved: self.profile_observed,
-            ProfileRevoked: self._keeping(
-                lambda e: {"iccid": e.iccid, "revoked_at": e.revoked_at, "revoked_case_id": e.case_id}
-            ),
-            RevocationRefused: self._keeping(
-                lambda e: {
-                    "iccid": e.iccid,
-                    "revocation_refused_at": e.refused_at,
-                    "revocation_refusal": e.reason,
-                    "revocation_case_id": e.case_id,
-                }
-            ),
+            ProfileRevoked: self.profile_revoked,
+            RevocationRefused: self.revocation_refused,
             ProfileExpired: self._keeping(lambda e: {"iccid": e.iccid, "expired_at": e.expired_at, "expiry": e.reason}),
             TopUpApplied: self._keeping(lambda e: {"iccid": e.iccid, "top_up_applied_at": e.applied_at}),
             QrDelivered: self._keeping(lambda e: {"delivered_at": e.delivered_at, "delivery_channel": e.channel}),
@@ -144,6 +135,27 @@ class Facts:
         """Keep where the profile is and what was used."""
         await _keep(tx, batch, lambda e: {"iccid": e.iccid})
         await observations.merge(tx, (received.event for received in batch))
+        await self._decide(tx, batch)
+
+    async def profile_revoked(self, tx: Tx, batch: Sequence[Received[ProfileRevoked]]) -> None:
+        """Keep that the code works no longer: the money that a case holds back for it may go."""
+        await _keep(tx, batch, lambda e: {"iccid": e.iccid, "revoked_at": e.revoked_at, "revoked_case_id": e.case_id})
+        await _keep_answers(tx, batch, lambda e: {"revoked_at": e.revoked_at})
+        await self._decide(tx, batch)
+
+    async def revocation_refused(self, tx: Tx, batch: Sequence[Received[RevocationRefused]]) -> None:
+        """Keep that the operator does not take the profile back: the case is decided again."""
+        await _keep(
+            tx,
+            batch,
+            lambda e: {
+                "iccid": e.iccid,
+                "revocation_refused_at": e.refused_at,
+                "revocation_refusal": e.reason,
+                "revocation_case_id": e.case_id,
+            },
+        )
+        await _keep_answers(tx, batch, lambda e: {"refused_at": e.refused_at, "refusal": e.reason, "in_use": e.in_use})
         await self._decide(tx, batch)
 
     async def duplicate_charged(self, tx: Tx, batch: Sequence[Received[DuplicateCharged]]) -> None:
@@ -269,6 +281,19 @@ async def _keep(tx: Tx, batch: Sequence[Received[E]], facts: Callable[[E], Mappi
                 **facts(received.event),
             }
             for received in batch
+        ),
+    )
+
+
+async def _keep_answers(tx: Tx, batch: Sequence[Received[Any]], facts: Callable[[Any], Mapping[str, Any]]) -> None:
+    """Keep what became of the revocations that cases asked for."""
+    await tx.record_facts(
+        revocations,
+        "case_id",
+        (
+            {"case_id": received.event.case_id, "order_id": received.event.order_id, **facts(received.event)}
+            for received in batch
+            if received.event.case_id is not None
         ),
     )
 

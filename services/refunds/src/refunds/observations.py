@@ -1,6 +1,7 @@
 """What is known of a profile's life, merged so that the order of telling does not matter."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from shared.database import Tx
 #: greatest, so that both tellings end the same).
 _MERGE = """
 ON CONFLICT (order_id) DO UPDATE SET
+  downloaded_at = LEAST(observations.downloaded_at, EXCLUDED.downloaded_at),
   installed_at = LEAST(observations.installed_at, EXCLUDED.installed_at),
   activated_at = LEAST(observations.activated_at, EXCLUDED.activated_at),
   deleted_at = LEAST(observations.deleted_at, EXCLUDED.deleted_at),
@@ -32,7 +34,8 @@ ON CONFLICT (order_id) DO UPDATE SET
                  (EXCLUDED.usage_observed_at, EXCLUDED.usage_source)) v(at, source)
     ORDER BY at DESC NULLS LAST, source DESC NULLS LAST LIMIT 1)
 """
-_EARLIEST = ("installed_at", "activated_at", "deleted_at")
+_TAKEN = ("downloaded", "installed", "enabled", "disabled", "deleted")
+_EARLIEST = ("downloaded_at", "installed_at", "activated_at", "deleted_at")
 _GREATEST = ("plan_ends_at", "used_bytes", "total_bytes", "asked_at", "observed_at", "unreached_at")
 _WORDS: tuple[tuple[str, ...], ...] = (
     ("install_observed_at", "install_state", "install_source"),
@@ -52,15 +55,18 @@ async def merge(tx: Tx, told: Iterable[ProfileObserved]) -> None:
 
 def _row(event: ProfileObserved) -> dict[str, Any]:
     install, usage = event.install, event.usage
+    told_at = _told_by(install.observed_at, event)
     return {
         "order_id": event.order_id,
         "install_state": install.state,
         "install_source": install.source,
-        "install_observed_at": install.observed_at,
+        "install_observed_at": told_at,
         "used_bytes": usage.used_bytes,
         "total_bytes": usage.total_bytes,
         "usage_source": usage.source,
-        "usage_observed_at": usage.observed_at,
+        "usage_observed_at": _told_by(usage.observed_at, event),
+        # A sign of use is kept, whatever is told later.
+        "downloaded_at": event.downloaded_at or (told_at or event.observed_at if install.state in _TAKEN else None),
         "installed_at": event.installed_at,
         "activated_at": event.activated_at,
         "deleted_at": event.deleted_at,
@@ -69,6 +75,14 @@ def _row(event: ProfileObserved) -> dict[str, Any]:
         "observed_at": event.observed_at if event.reached else None,
         "unreached_at": None if event.reached else event.observed_at,
     }
+
+
+def _told_by(at: datetime | None, event: ProfileObserved) -> datetime | None:
+    """When the source knew it; never later than it was told, whatever the source's clock says.
+
+    None where the operator could not be asked: what is repeated then denies nothing.
+    """
+    return None if at is None or not event.reached else min(at, event.observed_at)
 
 
 def _merged(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:

@@ -40,8 +40,11 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
         figures,
         fingerprints,
         patience=Patience(
-            observation=timedelta(minutes=settings.observation_minutes),
+            observation=timedelta(hours=settings.observation_patience_hours),
             asking=timedelta(seconds=settings.observation_retry_seconds),
+            by_storefront={
+                name: timedelta(hours=hours) for name, hours in settings.storefront_observation_patience_hours.items()
+            },
         ),
         keep_notes=timedelta(days=settings.notes_keep_days),
     )

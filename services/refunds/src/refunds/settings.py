@@ -1,6 +1,6 @@
 """What refunds is told from outside; the environment variables are the field names in capitals."""
 
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
@@ -26,9 +26,14 @@ class Settings(SignInSettings):
     storefront_keys: dict[str, SecretStr] = Field(
         default_factory=dict, description='JSON: {"<storefront>": "<API key>"}; without it shops cannot ask'
     )
-    observation_minutes: float = Field(60, gt=0, description="an older look at a profile is no ground to pay")
+    observation_patience_hours: float = Field(
+        24, gt=0, description="an operator that has not said so long how a profile is: a person acts"
+    )
+    storefront_observation_patience_hours: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        default_factory=dict, description='JSON: {"<storefront>": hours} where a storefront has a patience of its own'
+    )
     observation_retry_seconds: float = Field(
-        300, gt=0, description="the operator that could not be asked is asked again after this"
+        300, gt=0, description="the operator that does not know is asked again after this, later more seldom"
     )
     notes_keep_days: int = Field(1095, ge=1, description="what people wrote about a case is deleted after this")
 

@@ -81,6 +81,7 @@ observations = Table(
     Column("total_bytes", BigInteger),
     Column("usage_source", Text),
     timestamp("usage_observed_at"),
+    timestamp("downloaded_at"),
     timestamp("installed_at"),
     timestamp("activated_at"),
     timestamp("deleted_at"),
@@ -163,6 +164,17 @@ cases = Table(
     Column("appeal_of", Text),
     timestamp("appeal_answer_by"),
     timestamp("appeal_answered_at"),
+    timestamp("observing_since"),
+    timestamp("observe_after"),
+    Column("possible", JSONB),
+    Column("profile_finding", Text),
+    timestamp("profile_found_at"),
+    Column("approval", JSONB),
+    timestamp("revocation_asked_at"),
+    timestamp("revocation_refused_at"),
+    Column("pay_unrevoked", Boolean),
+    timestamp("person_since"),
+    Column("person_why", Text),
     timestamp("closed_at"),
     Column("closed_as", Text),
     Column("trace", Text),
@@ -220,6 +232,18 @@ refund_actions = Table(
     UniqueConstraint("decision_id", name="refund_actions_decision"),
     Index("refund_actions_one_open", "refund_id", unique=True, postgresql_where=text("ended_at IS NULL")),
     Index("refund_actions_case", "case_id", "requested_at"),
+)
+
+#: What provisioning said about the revocation that a case asked for. An order may have several cases that ask.
+revocations = Table(
+    "revocations",
+    metadata,
+    Column("case_id", Uuid, primary_key=True),
+    Column("order_id", Uuid, nullable=False),
+    timestamp("revoked_at"),
+    timestamp("refused_at"),
+    Column("refusal", Text),
+    Column("in_use", Boolean),
 )
 
 #: Every decision that changed something, with the facts it rested on. Written once: a trigger refuses anything else.

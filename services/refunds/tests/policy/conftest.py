@@ -24,7 +24,7 @@ def facts(storefront: str, reason: str, **parts: Any) -> dict[str, Any]:
         "storefront": storefront,
         "order": {"paid_at": PAID, "paid": {"amount": "5990.00", "currency": currency}},
         "delivery": {"delivered_at": PAID},
-        "profile": {"generated_at": PAID, "used_bytes": 0, "observed_at": ASKED},
+        "profile": {"generated_at": PAID, "install_state": "released", "used_bytes": 0, "observed_at": ASKED},
         "request": {"received_at": ASKED, "reason": reason, "provided": ALL},
     }
     for name in ("order", "request"):

@@ -15,7 +15,7 @@ CONFIRMED = {"finding": "technical_failure"}
 
 
 def fresh(moment: str, **profile: Any) -> dict[str, Any]:
-    return {"used_bytes": 0, "observed_at": moment, **profile}
+    return {"install_state": "released", "used_bytes": 0, "observed_at": moment, **profile}
 
 
 @pytest.mark.parametrize(
@@ -144,9 +144,7 @@ def test_esimka_delivery_is_due_at_an_exact_moment(
 )
 def test_one_byte_is_use(decided: Decide, storefront: str, reason: str, used: int, verdict: str) -> None:
     profile = fresh("2026-11-10T12:00:00+05:00", used_bytes=used)
-    assert decided(storefront, reason, support=CONFIRMED if used == 0 else None, profile=profile).verdict == (
-        "await_restoration" if (storefront, used) == ("esimka", 0) else verdict
-    )
+    assert decided(storefront, reason, support=CONFIRMED if used == 0 else None, profile=profile).verdict == verdict
 
 
 @pytest.mark.parametrize(
@@ -204,7 +202,7 @@ def test_the_review_begins_when_the_last_document_is_there(decided: Decide) -> N
 
 
 def test_no_money_is_promised_before_an_approval(decided: Decide) -> None:
-    deadlines = decided("esimka", "lost_code").deadlines
+    deadlines = decided("esimka", "lost_code", profile=fresh("2026-11-10T12:00:00+05:00", used_bytes=1)).deadlines
     assert (deadlines.pay_by, deadlines.credited_by, deadlines.restore_by) == (None, None, None)
 
 

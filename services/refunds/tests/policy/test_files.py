@@ -63,7 +63,7 @@ def test_a_new_version_is_one_new_file_and_leaves_older_orders_alone(
             order={"paid_at": paid_at},
             request={"received_at": asked_at},
             support=support,
-            profile={"used_bytes": 0, "observed_at": asked_at},
+            profile={"install_state": "released", "used_bytes": 0, "observed_at": asked_at},
         )
         decision = book.decide(Facts.model_validate(facts))
         assert (decision.policy, decision.verdict) == (policy, verdict)

@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 
 from refunds.domain.policy import REQUEST_FIELDS, Facts, Reason
 from refunds.policies import decide
+from shared.contracts import InstallState
 
 PAID = datetime(2026, 11, 2, 12, tzinfo=UTC)
 ZONES = {"qazaq-esim": ZoneInfo("Asia/Almaty"), "e-sim-onl": UTC, "esimka": ZoneInfo("Asia/Tbilisi")}
+STATES = (None, *get_args(InstallState))
 moments = st.one_of(
     st.none(),
     st.integers(0, 200 * 24).map(lambda hours: PAID + timedelta(hours=hours)),
@@ -40,10 +42,12 @@ facts = st.fixed_dictionaries(
                 "delivery_due_at": moments,
             },
         ),
-        "delivery": part(delivered_at=moments),
+        "delivery": part(delivered_at=moments, refused_at=moments),
         "profile": part(
             generated_at=moments,
             failed_at=moments,
+            install_state=st.sampled_from(STATES),
+            downloaded_at=st.one_of(st.none(), st.none(), moments),
             installed_at=st.one_of(st.none(), st.none(), moments),
             activated_at=st.one_of(st.none(), st.none(), moments),
             deleted_at=st.one_of(st.none(), st.none(), moments),
@@ -59,7 +63,7 @@ facts = st.fixed_dictionaries(
             found_at=moments,
             restored_at=moments,
             fair_use_violated=st.booleans(),
-            buyer_caused_delay=st.booleans(),
+            buyer_caused_delay=st.sampled_from([None, True, False]),
             legal_rule=st.sampled_from([None, None, "a law"]),
         ),
         "request": st.fixed_dictionaries(
@@ -77,7 +81,7 @@ def known(value: dict[str, Any], name: str, field: str) -> Any:
 def forbidden(value: dict[str, Any]) -> str | None:
     """A clause that forbids paying for what was bought; None: none does."""
     zone = ZONES[value["storefront"]]
-    request = value["request"]
+    request, provided = value["request"], set(value["request"]["provided"])
 
     def profile(field: str) -> Any:
         return known(value, "profile", field)
@@ -86,48 +90,58 @@ def forbidden(value: dict[str, Any]) -> str | None:
         return None
     received_at, reason = request["received_at"], request["reason"]
     days = (received_at.astimezone(zone).date() - PAID.astimezone(zone).date()).days
-    started = bool(profile("activated_at") or profile("used_bytes"))
-    installed = bool(profile("installed_at") or profile("deleted_at"))
-    never_made = profile("failed_at") and not (
-        profile("generated_at") or installed or started or known(value, "delivery", "delivered_at")
+    state, used = profile("install_state") or "unknown", profile("used_bytes")
+    started = bool(profile("activated_at") or used) or state in ("enabled", "disabled")
+    deleted = bool(profile("deleted_at")) or state == "deleted"
+    taken = bool(profile("downloaded_at") or profile("installed_at")) or started or deleted
+    taken = taken or state in ("downloaded", "installed")
+    delivered = known(value, "delivery", "delivered_at")
+    never_made = profile("failed_at") and not (profile("generated_at") or taken or delivered or state != "unknown")
+    finding, caused = known(value, "support", "finding"), known(value, "support", "buyer_caused_delay")
+    waited_for = [received_at, known(value, "support", "found_at") if finding else None]
+    since = max(moment for moment in waited_for if moment)
+    stale = profile("observed_at") is None or profile("observed_at") < since
+    doubt = not never_made and (stale or state == "unknown")
+    uncounted = not never_made and (stale or used != 0)
+    ours = (
+        not delivered and not caused and (never_made or caused is False or not known(value, "delivery", "refused_at"))
     )
-    stale = not never_made and (profile("observed_at") is None or profile("observed_at") < received_at)
-    finding = known(value, "support", "finding")
     confirmed = bool(profile("failed_at")) or finding == "technical_failure"
     if value["storefront"] == "qazaq-esim":
+        named = ("incompatible_device", "sim_locked", "phone_settings", "no_coverage", "slow_data", "deleted_profile")
         clauses = {
-            "RP 1": reason in ("incompatible_device", "sim_locked", "deleted_profile", "phone_settings"),
-            "PO 5.3": bool(profile("deleted_at")),
-            "PO 6.2": reason in ("no_coverage", "slow_data") or known(value, "support", "fair_use_violated"),
+            "RP 1": reason in named and not confirmed,
+            "PO 5.3": deleted,
+            "PO 6.2": known(value, "support", "fair_use_violated") and not never_made,
             "RP 2": not confirmed,
-            "RP 2.3": started or stale or (not never_made and profile("used_bytes") is None),
-            "RP 3": days > 14 or not {"order_number", "email", "reason"} <= set(request["provided"]),
+            "RP 2.3": started or doubt or uncounted,
+            "RP 3": (days > 14 and not ours) or not {"order_number", "email", "reason"} <= provided,
         }
     elif value["storefront"] == "e-sim-onl":
         clauses = {
-            "RC 1": installed or started or bool(profile("revoked_at")) or days > 30,
-            "RC 2": stale or not {"order_number", "email"} <= set(request["provided"]),
-            "RC 7": bool(profile("expired_at")) or days > 180,
+            "RC 1": taken or (bool(profile("revoked_at")) and not never_made) or (days > 30 and not ours),
+            "RC 2": doubt or not {"order_number", "email"} <= provided,
+            "RC 7": bool(delivered) and (bool(profile("expired_at")) or days > 180),
         }
     else:
         plan_ends_at = profile("plan_ends_at")
-        undelivered = known(value, "delivery", "delivered_at") is None
+        over = bool(profile("expired_at")) or (plan_ends_at is not None and plan_ends_at <= received_at)
         clauses = {
-            "RF 3.1": (installed or started) and (bool(profile("used_bytes")) or not confirmed),
-            "RF 3.2": reason in ("incompatible_device", "sim_locked", "no_coverage"),
-            "RF 3.3": reason in ("scan_error", "lost_code", "deleted_profile"),
-            "RF 3.4": bool(profile("expired_at")) or (plan_ends_at is not None and plan_ends_at <= received_at),
-            "RF 3.5": known(value, "support", "fair_use_violated"),
-            "RF 4.2": not {"order_number", "full_name", "payment_date", "reason"} <= set(request["provided"])
-            or not {"email", "phone"} & set(request["provided"])
-            or (reason == "technical_failure" and "evidence" not in request["provided"]),
-            "use is not known afresh": stale and not undelivered,
+            "RF 3.1": taken and (bool(used) or not confirmed),
+            "RF 2.2": taken and uncounted,
+            "RF 3.3": reason in ("scan_error", "lost_code", "deleted_profile") and not confirmed and bool(delivered),
+            "RF 3.4": over and not never_made,
+            "RF 3.5": known(value, "support", "fair_use_violated") and not never_made,
+            "RF 4.2": not {"order_number", "full_name", "payment_date", "reason"} <= provided
+            or not {"email", "phone"} & provided
+            or (reason == "technical_failure" and "evidence" not in provided),
+            "use is not known afresh": doubt and bool(delivered or profile("generated_at")) and uncounted,
         }
     return next((clause for clause, forbids in clauses.items() if forbids), None)
 
 
 #: What stands above the clauses about the thing that was bought: surplus money, and the law.
-ABOVE = {("RF", "2.4"), ("RF", "2.5")}
+ABOVE = {("RF", "2.4"), ("RF", "2.5"), ("§", "a law")}
 
 
 @given(facts)
@@ -217,3 +231,45 @@ def test_more_documents_never_hurt(storefront: str, make_facts: Callable[..., di
     every = decide(Facts.model_validate(make_facts(storefront, "changed_mind")))
     some = decide(Facts.model_validate(make_facts(storefront, "changed_mind", request={"provided": provided})))
     assert some == every
+
+
+TAKEN = ("downloaded", "installed", "enabled", "disabled", "deleted")
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> dict[str, Any]:
+    """All that an operator could know of one profile, without a contradiction, as of a late report."""
+    state = draw(st.sampled_from(["released", *TAKEN]))
+    began = state in ("enabled", "disabled") or (state == "deleted" and draw(st.booleans()))
+
+    def since(happened: bool) -> datetime | None:
+        return PAID + timedelta(hours=draw(st.integers(0, 400))) if happened else None
+
+    return {
+        "install_state": state,
+        "downloaded_at": since(state in TAKEN),
+        "installed_at": since(state in TAKEN[1:]),
+        "activated_at": since(began),
+        "deleted_at": since(state == "deleted"),
+        "used_bytes": draw(st.sampled_from([0, 1, 4 * 10**9])) if began else 0,
+        "observed_at": PAID + timedelta(days=400),
+    }
+
+
+FIELDS = ("install_state", "downloaded_at", "installed_at", "activated_at", "deleted_at", "used_bytes", "observed_at")
+
+
+@given(facts, histories(), st.sets(st.sampled_from(FIELDS)), st.sets(st.sampled_from(FIELDS)))
+def test_what_is_not_known_is_never_decided_as_if_it_were(
+    value: dict[str, Any], history: dict[str, Any], forgotten: set[str], forgotten_too: set[str]
+) -> None:
+    """I15. Whoever knows less never approves, and never refuses, what more knowledge would decide otherwise."""
+    records = {name: known(value, "profile", name) for name in ("failed_at", "expired_at", "revoked_at")}
+
+    def verdict(unknown: set[str]) -> str:
+        profile = {name: seen for name, seen in history.items() if name not in unknown}
+        return decide(Facts.model_validate(value | {"profile": {"generated_at": PAID, **records, **profile}})).verdict
+
+    less, more = verdict(forgotten | forgotten_too), verdict(forgotten)
+    if less in ("approve", "deny"):
+        assert more == less

@@ -11,8 +11,17 @@ Decide = Callable[..., Decision]
 PAID = "2026-11-02T12:00:00+05:00"
 ASKED = "2026-11-10T12:00:00+05:00"
 #: A profile that nobody has touched, as the operator said after the request.
-UNTOUCHED: dict[str, Any] = {"generated_at": PAID, "used_bytes": 0, "observed_at": ASKED}
+UNTOUCHED: dict[str, Any] = {
+    "generated_at": PAID,
+    "install_state": "released",
+    "used_bytes": 0,
+    "observed_at": ASKED,
+}
 CONFIRMED: dict[str, Any] = {"finding": "technical_failure", "found_at": ASKED}
+DAY_20_AT, DAY_40_AT = "2026-11-22T12:00:00+05:00", "2026-12-12T12:00:00+05:00"
+DAY_20: dict[str, Any] = {"request": {"received_at": DAY_20_AT}}
+DAY_40: dict[str, Any] = {"request": {"received_at": DAY_40_AT}}
+REFUSED_BY_MAILBOX: dict[str, Any] = {"delivery": {"refused_at": PAID}, "profile": {**UNTOUCHED}}
 GENERATION_FAILED: dict[str, Any] = {"delivery": None, "profile": {"failed_at": PAID}}
 NOT_DELIVERED: dict[str, Any] = {"delivery": None, "profile": {**UNTOUCHED}}
 
@@ -54,6 +63,34 @@ QAZAQ = {
         ("await_observation", "RP 2.3"),
     ),
     "no failure, and a mind changed before delivery": (("changed_mind", NOT_DELIVERED), ("deny", "RP 2")),
+    "a confirmed failure, 0 bytes, and the operator does not know the install state": (
+        ("technical_failure", CONFIRMED_FAILURE | used(install_state="unknown")),
+        ("await_observation", "RP 2.3"),
+    ),
+    "downloaded is not yet activated": (
+        ("technical_failure", CONFIRMED_FAILURE | used(install_state="downloaded")),
+        ("approve", "RP 2.1", "RP 2.2", "RP 2.3", "PO 5.4"),
+    ),
+    "installed is not yet activated": (
+        ("technical_failure", CONFIRMED_FAILURE | used(install_state="installed")),
+        ("approve", "RP 2.1", "RP 2.2", "RP 2.3", "PO 5.4"),
+    ),
+    "enabled is activated": (
+        ("technical_failure", CONFIRMED_FAILURE | used(install_state="enabled")),
+        ("deny", "RP 2.3"),
+    ),
+    "disabled was enabled": (
+        ("technical_failure", CONFIRMED_FAILURE | used(install_state="disabled")),
+        ("deny", "RP 2.3"),
+    ),
+    "deleted, says the operator's state": (
+        ("technical_failure", CONFIRMED_FAILURE | used(install_state="deleted")),
+        ("deny", "RP 1", "PO 5.3"),
+    ),
+    "looked at before support's finding": (
+        ("technical_failure", {"support": {**CONFIRMED, "found_at": "2026-11-10T12:00:01+05:00"}}),
+        ("await_observation", "RP 2.3"),
+    ),
     "a mind changed, and the platform could make nothing": (
         ("changed_mind", GENERATION_FAILED),
         ("approve", "RP 2.1", "RP 2.2", "RP 2.3", "PO 5.4"),
@@ -64,9 +101,29 @@ QAZAQ = {
         ("deny", "RP 1", "PO 5.1", "RP 2"),
     ),
     "the device is SIM-locked": (("sim_locked", {}), ("deny", "RP 1", "PO 5.1", "PO 5.2", "RP 2")),
-    "no device reason is cured by a failed generation": (
+    "what could not be made goes back, whatever reason is named": (
         ("incompatible_device", GENERATION_FAILED),
-        ("deny", "RP 1", "PO 5.1"),
+        ("approve", "RP 2.1", "RP 2.2", "RP 2.3", "PO 5.4", "RP 1", "PO 5.1"),
+    ),
+    "the platform gave up on day 20": (
+        ("technical_failure", GENERATION_FAILED | DAY_20),
+        ("approve", "RP 2.1", "RP 2.2", "RP 2.3", "PO 5.4"),
+    ),
+    "not delivered until day 20, and support confirms the failure": (
+        ("not_delivered", NOT_DELIVERED | DAY_20 | CONFIRMED_FAILURE | used(observed_at=DAY_20_AT)),
+        ("approve", "RP 2.1", "RP 2.2", "RP 2.3", "PO 5.4"),
+    ),
+    "not delivered until day 20, and support has not looked": (
+        ("not_delivered", NOT_DELIVERED | DAY_20),
+        ("await_support", "RP 2.2"),
+    ),
+    "the mailbox refused the code, and the buyer is at fault": (
+        ("not_delivered", REFUSED_BY_MAILBOX | DAY_20 | support(**CONFIRMED, buyer_caused_delay=True)),
+        ("deny", "RP 3"),
+    ),
+    "the mailbox refused the code, and nobody knows whose fault that is": (
+        ("not_delivered", REFUSED_BY_MAILBOX | DAY_20 | CONFIRMED_FAILURE | used(observed_at=DAY_20_AT)),
+        ("await_support", "RP 2.2"),
     ),
     "the QR was handed over and the product is of proper quality": (
         ("changed_mind", {}),
@@ -82,7 +139,19 @@ QAZAQ = {
     ),
     "the phone's settings": (("phone_settings", {}), ("deny", "RP 1", "PO 6.2", "PO 5.2", "RP 2")),
     "coverage": (("no_coverage", NOT_DELIVERED), ("deny", "PO 6.2", "RP 2")),
-    "slow data": (("slow_data", CONFIRMED_FAILURE), ("deny", "PO 6.2")),
+    "slow data": (("slow_data", {}), ("deny", "PO 6.2", "RP 1", "PO 5.2", "RP 2")),
+    "slow data, and support confirms a failure": (
+        ("slow_data", CONFIRMED_FAILURE),
+        ("approve", "RP 2.1", "RP 2.2", "RP 2.3", "PO 5.4", "PO 6.2"),
+    ),
+    "a device that cannot do eSIM, and support confirms a failure": (
+        ("incompatible_device", CONFIRMED_FAILURE),
+        ("approve", "RP 2.1", "RP 2.2", "RP 2.3", "PO 5.4", "RP 1", "PO 5.1"),
+    ),
+    "installed and deleted, says the buyer, and support confirms a failure": (
+        ("deleted_profile", CONFIRMED_FAILURE),
+        ("deny", "RP 1", "PO 5.3"),
+    ),
     "throttled under the fair-use policy": (
         ("technical_failure", support(fair_use_violated=True)),
         ("deny", "PO 6.2"),
@@ -98,7 +167,18 @@ QAZAQ = {
         ("deny", "RP 2", "RP 1", "PO 5.2"),
     ),
     "no failure claimed": (("other", NOT_DELIVERED), ("deny", "RP 2")),
-    "charged once": (("double_charge", NOT_DELIVERED), ("deny", "RP 2")),
+    "charged once, and nobody has looked for an error of the payment system": (
+        ("double_charge", NOT_DELIVERED),
+        ("await_support", "RF 2.4"),
+    ),
+    "charged once, and no error of the payment system": (
+        ("double_charge", NOT_DELIVERED | support(finding="no_failure")),
+        ("deny", "RP 2"),
+    ),
+    "mandatory by law": (
+        ("no_coverage", support(legal_rule="Civil Code, section 1") | used(activated_at=PAID) | DAY_20),
+        ("approve", "§ Civil Code, section 1"),
+    ),
     "charged twice": (("double_charge", {"order": {"charges": 2}} | used(used_bytes=5)), ("approve", "RF 2.4")),
     "scanned wrongly": (("scan_error", {}), ("deny", "RP 1", "PO 5.2", "RP 2")),
     "the code is lost": (("lost_code", {}), ("deny", "RP 1", "PO 5.2", "RP 2")),
@@ -115,6 +195,46 @@ ONL = {
     "not installed, within 30 days": (("changed_mind", {}), ("approve", "RC 1")),
     "not installed, whatever the reason": (("incompatible_device", {}), ("approve", "RC 1")),
     "never made": (("technical_failure", GENERATION_FAILED), ("approve", "RC 1")),
+    "the operator does not know whether it is installed": (
+        ("changed_mind", used(install_state="unknown")),
+        ("await_observation", "RC 2"),
+    ),
+    "not installed, and the operator counts no traffic": (("changed_mind", used(used_bytes=None)), ("approve", "RC 1")),
+    "a scanned QR code is installed": (("changed_mind", used(install_state="downloaded")), ("deny", "RC 1")),
+    "scanned once, however long ago": (
+        ("changed_mind", used(install_state="unknown", downloaded_at=PAID, observed_at=None)),
+        ("deny", "RC 1"),
+    ),
+    "looked at before the last document came": (
+        ("changed_mind", {"request": {"completed_at": "2026-11-10T12:00:01+05:00"}}),
+        ("await_observation", "RC 2"),
+    ),
+    "never made, given up on day 40": (("technical_failure", GENERATION_FAILED | DAY_40), ("approve", "RC 1")),
+    "never made, and the device cannot do eSIM": (("incompatible_device", GENERATION_FAILED), ("approve", "RC 1")),
+    "made and never delivered until day 40": (
+        ("not_delivered", NOT_DELIVERED | DAY_40 | used(observed_at=DAY_40_AT)),
+        ("approve", "RC 1"),
+    ),
+    "the mailbox refused the code until day 40, and the buyer is at fault": (
+        ("not_delivered", REFUSED_BY_MAILBOX | DAY_40 | support(buyer_caused_delay=True)),
+        ("deny", "RC 1"),
+    ),
+    "the mailbox refused the code until day 40, and nobody has looked": (
+        ("not_delivered", REFUSED_BY_MAILBOX | DAY_40 | used(observed_at=DAY_40_AT)),
+        ("await_support", "RC 2"),
+    ),
+    "mandatory by law": (
+        ("no_coverage", support(legal_rule="Directive 2011/83/EU, art. 9") | used(activated_at=PAID) | DAY_40),
+        ("approve", "§ Directive 2011/83/EU, art. 9"),
+    ),
+    "charged once, and nobody has looked for an error of the payment system": (
+        ("double_charge", used(activated_at=PAID)),
+        ("await_support", "RF 2.4"),
+    ),
+    "another error of the payment system": (
+        ("double_charge", support(finding="technical_failure") | used(activated_at=PAID)),
+        ("approve", "RF 2.4"),
+    ),
     "not looked at since the request": (
         ("changed_mind", {"profile": {**UNTOUCHED, "observed_at": PAID}}),
         ("await_observation", "RC 2"),
@@ -169,7 +289,41 @@ ESIMKA = {
         ("changed_mind", {"profile": {**UNTOUCHED, "observed_at": PAID}}),
         ("await_observation", "RF 2.1"),
     ),
-    "a failure that support has not looked at": (("technical_failure", {}), ("await_support", "RF 2.2")),
+    "a failure that support has not looked at": (
+        ("technical_failure", used(installed_at=PAID)),
+        ("await_support", "RF 2.2"),
+    ),
+    "a failure that nobody need look at, since the code is unused": (("technical_failure", {}), ("approve", "RF 2.1")),
+    "the operator does not know whether the code is used": (
+        ("changed_mind", used(install_state="unknown")),
+        ("await_observation", "RF 2.1"),
+    ),
+    "a scanned QR code is used": (("changed_mind", used(install_state="downloaded")), ("deny", "RF 3.1")),
+    "not restored, and nobody counted the traffic": (
+        ("technical_failure", CONFIRMED_FAILURE | AFTER_72_HOURS | used(installed_at=PAID, used_bytes=None)),
+        ("await_observation", "RF 2.1"),
+    ),
+    "not restored, nobody counted the traffic, and the code is unused": (
+        ("technical_failure", CONFIRMED_FAILURE | AFTER_72_HOURS | used(used_bytes=None)),
+        ("approve", "RF 2.1"),
+    ),
+    "could not be made, and the device cannot do eSIM": (
+        ("incompatible_device", GENERATION_FAILED),
+        ("approve", "RF 2.3", "RF 3.2"),
+    ),
+    "could not be made, on day 40": (("technical_failure", GENERATION_FAILED | DAY_40), ("approve", "RF 2.3")),
+    "not provided in time, made, and its state is unknown": (
+        ("not_delivered", {"delivery": None} | DUE | used(install_state="unknown")),
+        ("await_observation", "RF 2.1"),
+    ),
+    "not provided in time, and not made as far as the platform knows": (
+        ("not_delivered", {"delivery": None, "profile": None} | DUE),
+        ("approve", "RF 2.3"),
+    ),
+    "not provided in time, and the mailbox refused the code": (
+        ("not_delivered", REFUSED_BY_MAILBOX | DUE),
+        ("await_support", "RF 2.2"),
+    ),
     "a confirmed failure may be restored": (
         ("technical_failure", CONFIRMED_FAILURE | NEVER_WORKED),
         ("await_restoration", "RF 2.2"),
@@ -234,11 +388,23 @@ ESIMKA = {
         ("technical_failure", CONFIRMED_FAILURE | AFTER_72_HOURS | used(activated_at=PAID, used_bytes=1)),
         ("deny", "RF 3.1"),
     ),
-    "incompatible device": (("incompatible_device", {}), ("deny", "RF 3.2")),
-    "operator lock": (("sim_locked", {}), ("deny", "RF 3.2")),
-    "no coverage": (("no_coverage", {}), ("deny", "RF 3.2")),
+    "incompatible device": (("incompatible_device", LATE), ("deny", "RF 3.2")),
+    "operator lock": (("sim_locked", used(install_state="installed")), ("deny", "RF 3.2", "RF 3.1")),
+    "no coverage": (("no_coverage", LATE), ("deny", "RF 3.2")),
     "scanning error": (("scan_error", {}), ("deny", "RF 3.3")),
     "lost code": (("lost_code", {}), ("deny", "RF 3.3")),
+    "lost code, and nobody knows whether it was used": (
+        ("lost_code", used(install_state="unknown")),
+        ("deny", "RF 3.3"),
+    ),
+    "lost code, and it never could be made": (("lost_code", GENERATION_FAILED), ("approve", "RF 2.3", "RF 3.3")),
+    # The text grants and denies at once: the grant prevails, and both clauses are named.
+    "incompatible device, unused within 14 days": (("incompatible_device", {}), ("approve", "RF 2.1", "RF 3.2")),
+    "incompatible device, and it is unknown whether the code is used": (
+        ("incompatible_device", used(install_state="unknown")),
+        ("await_observation", "RF 2.1"),
+    ),
+    "operator lock, unused within 14 days": (("sim_locked", {}), ("approve", "RF 2.1", "RF 3.2")),
     "installed where transfer is impossible": (
         ("deleted_profile", used(installed_at=PAID, deleted_at=PAID)),
         ("deny", "RF 3.3", "RF 3.1"),

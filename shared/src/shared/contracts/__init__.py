@@ -57,6 +57,7 @@ from shared.contracts.refunds import (
     RefundRetryRequested,
     RefundsBuyerErased,
     RequestChannel,
+    RevocationRequested,
 )
 from shared.contracts.storefront import Buyer, OrderRequest, OrderSubmitted, contract, orders_topic, shop_of, topic_for
 
@@ -124,6 +125,7 @@ __all__ = [
     "RefundsBuyerErased",
     "RequestChannel",
     "RevocationRefused",
+    "RevocationRequested",
     "TopUpApplied",
     "Usage",
     "contract",

@@ -105,13 +105,15 @@ class ProfileRevoked(OrderEvent, topic="provisioning.profile-revoked"):
     revoked_at: datetime
 
 
-class RevocationRefused(OrderEvent, topic="provisioning.revocation-refused"):
+class RevocationRefused(OrderEvent, topic="provisioning.revocation-refused", minor=1):
     """The profile could not be taken back: it is on a device already, or the operator says no (RC 5)."""
 
     iccid: Iccid
     case_id: UUID | None = None
     statuses: tuple[OperatorStatus, ...] = ()
     reason: str
+    #: The operator says that the profile is, or was, on a device. None: it does not say why (or an earlier release).
+    in_use: bool | None = None
     refused_at: datetime
 
 

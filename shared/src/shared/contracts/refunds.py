@@ -16,6 +16,7 @@ RequestChannel = Literal["system", "email", "chat", "whatsapp", "telegram", "acc
 class Ground(Value):
     """A clause that fired: the document (RP, PO, RC, RF), the clause number as in policies.md, and its sense."""
 
+    #: `§` is the law that an agent named (RF 2.5); `clause` is then its name.
     document: str
     clause: str
     text: str
@@ -38,8 +39,16 @@ class RefundRequested(OrderEvent, topic="refunds.refund-requested"):
     channel: RequestChannel = "system"
 
 
-class RefundApproved(OrderEvent, topic="refunds.refund-approved"):
-    """The money is to go back, for these clauses of the policy in force when the order was paid."""
+#: What became of the code that was paid for: there never was one; the operator confirmed that it works no longer; it
+#: could not be taken back, and a person or the law released the money all the same.
+Code = Literal["none", "revoked", "kept"]
+
+
+class RefundApproved(OrderEvent, topic="refunds.refund-approved", minor=1):
+    """The money is to go back, for these clauses of the policy in force when the order was paid.
+
+    A profile that was paid for is revoked before this is published (invariant I13).
+    """
 
     case_id: UUID
     #: The key of the intended money move: one refund, however often this fact is read.
@@ -53,8 +62,11 @@ class RefundApproved(OrderEvent, topic="refunds.refund-approved"):
     credited_by: date | None = None
     #: The surplus capture that is to go back (payments.duplicate-charged); None: the kept one.
     charge_id: UUID | None = None
-    #: The profile is to be taken out of use. Money never waits for it: a cancellation revokes before it is approved.
+    #: The profile is to be taken out of use after the money. Of an earlier release: since `revocation-requested` exists
+    #: the profile is revoked before.
     revoke_profile: bool = False
+    #: None: not known (an earlier release), or not about the code (a surplus capture, a top-up).
+    code: Code | None = None
 
 
 class InformationNeeded(OrderEvent, topic="refunds.information-needed"):
@@ -77,6 +89,15 @@ class RefundDenied(OrderEvent, topic="refunds.refund-denied"):
     grounds: tuple[Ground, ...]
     explanation: Explanation
     denied_at: datetime
+
+
+class RevocationRequested(OrderEvent, topic="refunds.revocation-requested"):
+    """A refund is approved, and the profile is to be taken out of use first: the money waits for the operator's yes."""
+
+    case_id: UUID
+    policy: str
+    grounds: tuple[Ground, ...]
+    requested_at: datetime
 
 
 class CancellationAccepted(OrderEvent, topic="refunds.cancellation-accepted"):

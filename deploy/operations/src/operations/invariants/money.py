@@ -86,6 +86,29 @@ class RefundedBeyondPaid(OrderInvariant):
     detail = "jsonb_build_object('settled_minor', r.settled_minor, 'paid_minor', o.paid_minor, 'currency', r.currency)"
 
 
+class RefundedWhileUsable(OrderInvariant):
+    """No money is returned while the code it paid for still works (I13).
+
+    The price of an eSIM has gone back, and ten minutes later the operator has not confirmed that its profile is taken
+    out of use, nor has its time ended: the buyer has both. Where a person or the law released the money although the
+    profile could not be taken back, it counts as broken once the profile is activated after that. Cases of refunds
+    wait for the revocation, so this is a fault of ours, or a refund of a release before that.
+    """
+
+    name = "refunded_while_usable"
+    after = timedelta(minutes=10)
+    source = "refunds r JOIN orders o USING (order_id)"
+    subject = "r.refund_id"
+    where = (
+        "r.settled_at IS NOT NULL AND r.charge_id IS NULL AND o.generated_at IS NOT NULL"
+        " AND o.revoked_at IS NULL AND o.profile_failed_at IS NULL AND o.expired_at IS NULL"
+        " AND r.settled_at <= :late AND r.settled_known_at <= :as_of"
+        " AND (r.code IS DISTINCT FROM 'kept' OR o.activated_at > r.settled_at)"
+    )
+    since = "r.settled_at"
+    detail = "jsonb_build_object('case_id', r.case_id, 'clauses', r.clauses, 'code', r.code)"
+
+
 class PriceDiffers(OrderInvariant):
     """What is paid is the price that was agreed (PO 3.3).
 
@@ -122,6 +145,7 @@ MONEY = (
     SurplusWithoutCase(),
     RefundLate(),
     RefundedBeyondPaid(),
+    RefundedWhileUsable(),
     PriceDiffers(),
     ReceiptMissing(),
 )

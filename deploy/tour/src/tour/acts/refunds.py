@@ -14,8 +14,9 @@ from tour.stage import Stage
 NAME = "Money back, or not"
 WORDS = (
     "Six buyers, two of each seller, have their code and ask for their money all the same: on the shop's account page, "
-    "one of them by Telegram. Each seller has a policy of its own. Where use matters the operator is asked first; "
-    "where a failure is claimed, an agent looks. The answer comes by mail, with the clauses that it rests on."
+    "one of them by Telegram. Each seller has a policy of its own. Where use matters the operator is asked first, and "
+    "what it does not know is waited for; where a failure is claimed, an agent looks. What is paid back is first taken "
+    "out of use. The answer comes by mail, with the clauses that it rests on."
 )
 _PHONE = "89049032000000000000000000000163"
 _SECONDS = 60.0
@@ -40,6 +41,8 @@ class Asker:
     finding: str | None = None
     #: The buyer writes to the seller's Telegram bot.
     by_telegram: bool = False
+    #: The operator does not know at first whether the code is used.
+    unknown_at_first: bool = False
 
 
 ASKERS = (
@@ -69,10 +72,11 @@ ASKERS = (
         "e-sim-onl",
         "global-3gb-30d",
         "+4915111111111",
-        "never installed it",
+        "never installed it, which the operator does not know at first, so the case waits",
         "changed_mind",
         approved=True,
         clauses=("RC 1",),
+        unknown_at_first=True,
     ),
     Asker(
         "Emil",
@@ -154,7 +158,9 @@ async def _ask(stage: Stage, asker: Asker, paid: Paid, mail: Letter) -> Letter:
         seen = await stage.sandbox.scan(str(mail.code), _PHONE, "download", "install")
         if not seen["ok"]:
             raise UnmetError(f"expected that a phone can install the code of order {order.number}", "sandbox")
-    if asker.by_telegram:
+    if asker.unknown_at_first:
+        await _wait(stage, asker, paid, mail)
+    elif asker.by_telegram:
         await _write(stage, asker, paid)
     else:
         case = await stage.buying.ask_refund(order, asker.reason)
@@ -169,6 +175,31 @@ async def _ask(stage: Stage, asker: Asker, paid: Paid, mail: Letter) -> Letter:
     what = "approves" if asker.approved else "refuses"
     sentence = f"a mail to {asker.name} {what} the refund of order {order.number}"
     return await until(look, sentence, "refunds", "provisioning", "notifications", seconds=_SECONDS)
+
+
+async def _wait(stage: Stage, asker: Asker, paid: Paid, mail: Letter) -> None:
+    """Ask while the operator answers without an install state: nothing is decided until it knows."""
+    profile = await _profile(stage, mail)
+    unknown = {"installState": None, "usedBytes": None}
+    match = {"iccid": profile["iccid"]}
+    await stage.sandbox.faults({"target": "operator.usage", "effect": "forge", "fields": unknown, "match": match})
+    await stage.buying.ask_refund(paid.order, asker.reason)
+
+    async def asked() -> bool | None:
+        return any(rule["hits"] for rule in await stage.sandbox.active_faults()) or None
+
+    await until(asked, f"the operator is asked about the eSIM of {asker.name}", "refunds", "provisioning")
+    [case] = await stage.buying.cases(paid.order)
+    if case["state"] != "observing":
+        raise UnmetError(f"expected that the case of {asker.name} waits for the operator, but it is {case['state']}")
+    stage.teller.say(f"{asker.name}'s case waits: the operator does not know whether the code is used.")
+    await stage.sandbox.clear_faults()
+
+
+async def _profile(stage: Stage, mail: Letter) -> JsonObject:
+    key = str(mail.code).split("$")[2]
+    profiles = [*await stage.sandbox.ledger_operator(), *await stage.sandbox.ledger_operator(operator="secondary")]
+    return next(one for one in profiles if one["matchingId"] == key)
 
 
 async def _write(stage: Stage, asker: Asker, paid: Paid) -> None:

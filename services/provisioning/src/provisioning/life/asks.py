@@ -14,7 +14,7 @@ from provisioning.life import store
 from provisioning.life.store import Life
 from provisioning.life.tables import inquiries, revocations
 from provisioning.operators import Operators
-from shared.contracts import CancellationAccepted, RefundApproved, RefundRequested
+from shared.contracts import CancellationAccepted, RefundApproved, RefundRequested, RevocationRequested
 from shared.database import Tx
 from shared.messaging.consumer import Received
 
@@ -63,9 +63,13 @@ class Asks:
         await self._begin(tx, [row["order_id"] for row in rows])
 
     async def refund_approved(self, tx: Tx, batch: Sequence[Received[RefundApproved]]) -> None:
-        """The money goes back: where refunds says so, the profile goes out of use."""
+        """The money goes back: where refunds says so (an earlier release), the profile goes out of use."""
         wanted = [received for received in batch if received.event.revoke_profile]
         await self._revoke(tx, [_row(tx, one.event, one.trace) | {"reason": "refund"} for one in wanted])
+
+    async def revocation_requested(self, tx: Tx, batch: Sequence[Received[RevocationRequested]]) -> None:
+        """A refund is approved: the profile goes out of use first, and the money waits for that (I13)."""
+        await self._revoke(tx, [_row(tx, one.event, one.trace) | {"reason": "refund"} for one in batch])
 
     async def cancellation_accepted(self, tx: Tx, batch: Sequence[Received[CancellationAccepted]]) -> None:
         """The buyer cancelled (RC 5, 6): the profile goes out of use for good, and the money follows."""

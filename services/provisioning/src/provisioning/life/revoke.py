@@ -46,6 +46,8 @@ class NotRevoked:
 
     reason: str
     statuses: Statuses
+    #: The operator says that a device has, or had, the profile.
+    in_use: bool
 
 
 class Revoke:
@@ -67,7 +69,7 @@ class Revoke:
             case Cancelled(how):
                 return Revoked(how)
             case op.Refused(reason, statuses):
-                return NotRevoked(reason, statuses)
+                return NotRevoked(reason, statuses, answer.in_use)
             case op.NotNow():
                 delay = timedelta(seconds=answer.retry_after) if answer.retry_after else None
                 raise NotNow(answer.reason, delay=delay)
@@ -113,7 +115,13 @@ def _tell(tx: Tx, life: Life, case_id: UUID, reason: Any, one: Done[Revoked | No
         tx.publish(revoked, trace=one.item.continues)
         return
     refused = RevocationRefused(
-        **life.subject(), case_id=case_id, statuses=result.statuses, reason=result.reason, refused_at=tx.now
+        **life.subject(),
+        case_id=case_id,
+        statuses=result.statuses,
+        reason=result.reason,
+        # Not "no": an operator that refuses for another reason has not said that the profile is on no device.
+        in_use=True if result.in_use else None,
+        refused_at=tx.now,
     )
     tx.publish(refused, trace=one.item.continues)
 

@@ -16,7 +16,14 @@ from provisioning.life.top_ups import TopUp, TopUpIntake
 from provisioning.life.watch import Observe, Watch
 from provisioning.operators import Operators
 from provisioning.settings import Settings
-from shared.contracts import BuyerErasureRequested, CancellationAccepted, OrderPaid, RefundApproved, RefundRequested
+from shared.contracts import (
+    BuyerErasureRequested,
+    CancellationAccepted,
+    OrderPaid,
+    RefundApproved,
+    RefundRequested,
+    RevocationRequested,
+)
 from shared.database import Tx
 from shared.kernel.privacy import exports
 from shared.kernel.service import Service
@@ -37,6 +44,7 @@ def live(service: Service, settings: Settings, operators: Operators, births: Bir
         {
             RefundRequested: asks.refund_requested,
             RefundApproved: asks.refund_approved,
+            RevocationRequested: asks.revocation_requested,
             CancellationAccepted: asks.cancellation_accepted,
             BuyerErasureRequested: privacy.buyer_erasure_requested(),
         }

@@ -29,6 +29,10 @@ class FindingBody(BaseModel):
     buyer_caused_delay: bool | None = None
     #: The law or payment-service rule that makes the refund mandatory (RF 2.5).
     legal_rule: Annotated[str, Line(500)] | None = None
+    #: What the operator said of the profile outside its interfaces (by telephone, in its portal).
+    profile: Literal["unused", "used"] | None = None
+    #: Pay although the profile could not be taken back; only where the case waits for a person because of that.
+    pay_unrevoked: bool = False
     note: Words | None = Field(None, repr=False)
 
 

@@ -26,6 +26,7 @@ class Facts(BaseModel):
     delivery_failed_at: datetime | None
     delivery_failure: str | None
     install_state: str | None
+    downloaded_at: datetime | None
     installed_at: datetime | None
     activated_at: datetime | None
     deleted_at: datetime | None
@@ -64,6 +65,20 @@ class DecisionView(BaseModel):
     credited_by: date | None
 
 
+class PossibleAnswer(BaseModel):
+    """What the policy would say."""
+
+    verdict: str
+    clauses: list[str]
+
+
+class PossibleAnswers(BaseModel):
+    """Both answers that are possible while the operator does not say how the profile is used."""
+
+    if_unused: PossibleAnswer
+    if_used: PossibleAnswer
+
+
 class CaseView(BaseModel):
     """A case; without a decision it waits for a person."""
 
@@ -78,6 +93,12 @@ class CaseView(BaseModel):
     due_at: datetime | None
     due_kind: str | None
     decision: DecisionView | None
+    #: Why a person has to act, since when, and between which answers.
+    person_why: str | None
+    person_since: datetime | None
+    possible: PossibleAnswers | None
+    revocation_asked_at: datetime | None
+    revocation_refused_at: datetime | None
     appealed_at: datetime | None
     appeal_answer_by: datetime | None
     closed_at: datetime | None

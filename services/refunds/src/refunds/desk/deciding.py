@@ -10,15 +10,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from refunds.desk import events
+from refunds.desk import events, revoking
 from refunds.desk.figures import Figures
 from refunds.desk.judging import Judge
 from refunds.desk.records import Audit, File
 from refunds.domain.cancellation import refused_revocation
-from refunds.domain.cases import CANCELLATION, Case, awaits_appeal
-from refunds.domain.facts import facts_of
+from refunds.domain.cases import CANCELLATION, Case, WhyPerson, awaits_appeal, is_revoking
+from refunds.domain.facts import as_unused, as_used, counts_from, facts_of
 from refunds.domain.policy.decision import Decision
 from refunds.domain.policy.facts import Facts
+from refunds.domain.policy.model import LAW
 from shared.contracts import Event
 from shared.database import Tx
 from shared.ids import uuid7, uuid_for
@@ -27,8 +28,8 @@ from shared.telemetry.logging import get_logger
 log = get_logger(__name__)
 CASE_DUE = "case_due"
 _ANSWER_DAYS = 30
-#: A profile that a cancellation could not get revoked for so long needs somebody's eye.
-_REVOCATION = timedelta(hours=24)
+#: The longer an operator does not know, the more seldom it is asked: after a quarter of the time waited, at most this.
+_LONGEST_PAUSE = timedelta(hours=6)
 #: Who decides where nobody does: the policy.
 SYSTEM = "system"
 #: Deadlines of ours, by the state that they end; the first that is there is what the queue is ordered by.
@@ -41,10 +42,15 @@ _OURS = {
 
 @dataclass(slots=True, frozen=True)
 class Patience:
-    """How long things may take. `observation`: how long one counts; `asking`: until the operator is asked again."""
+    """How long an operator may take. `asking`: until it is asked again; `observation`: until a person has to act."""
 
     observation: timedelta
     asking: timedelta
+    by_storefront: Mapping[str, timedelta] = field(default_factory=dict)
+
+    def of(self, storefront: str) -> timedelta:
+        """Until a person has to act, in this storefront."""
+        return self.by_storefront.get(storefront, self.observation)
 
 
 @dataclass(slots=True)
@@ -78,34 +84,100 @@ class Pass:
         if case.charge_id is None and file.approved_minor and file.left_minor <= 0:
             self._supersede(case)  # whatever it waits for: there is nothing left to return
             return
-        revoked = file.order.row.revoked_case_id == case.case_id
-        refused = file.order.row.revocation_case_id == case.case_id
-        if case.cancellation_accepted_at is not None and not revoked and not refused:
+        if is_revoking(case) and not self._revoked(file, case):
             return
-        # Once the profile is taken back there is nothing left to observe.
-        freshest = None if revoked else self.patience.observation
-        facts = self.judge.promised(facts_of(file.order, case, self.tx.now, freshest=freshest))
-        answer = refused_revocation(file.order, case) if refused else self.judge.answer(facts, file.order.charge(case))
+        self._end_restoration(case)
+        self._answer(file, case, person=person)
+
+    def _revoked(self, file: File, case: Case) -> bool:
+        """Whether the case has to be decided again, because the operator does not take the profile back."""
+        match revoking.outcome(file, case):
+            case revoking.Outcome.WAITS:
+                self._await_revocation(file, case)
+                return False
+            case revoking.Outcome.RELEASED:
+                self._release(file, case, revoking.approval(file, case, self.judge, self.tx.now))
+                return False
+        self._revocation_refused(file, case)
+        return True
+
+    def _answer(self, file: File, case: Case, *, person: bool) -> None:
+        facts = revoking.facts_after_refusal(file, case, self.judge.promised(facts_of(file.order, case, self.tx.now)))
+        answer = self.judge.answer(facts, file.order.charge(case))
         if answer is None:
             if case.verdict is None and case.decided_by is None:
                 case.decided_by = "nobody"
                 log.warning("case_needs_person", case_id=str(case.case_id), storefront=file.order.row.storefront)
                 self.audit.add("needs_person", case, by=SYSTEM)
             return
+        if case.revocation_refused_at is not None and case.ground == CANCELLATION and answer.verdict == "deny":
+            answer = refused_revocation(file.order, case)
         if answer.verdict == "approve" and not _affordable(file, case, answer):
             self._supersede(case)
             return
         self._take(file, case, answer, facts, person=person)
+        self._observe(file, case, answer, facts)
         match answer.verdict:
             case "approve":
-                self._approve(file, case, answer, revoked=revoked)
+                self._approve(file, case, answer, facts)
             case "deny":
                 self._publish(events.denied(file, case, answer, self.tx.now), case)
                 self._close(case, "denied")
             case "await_information":
                 self._ask_buyer(file, case, answer)
-            case "await_observation":
-                self._ask_operator(file, case)
+
+    def _end_restoration(self, case: Case) -> None:
+        """The time for restoration is over: what was seen while it ran is not what is decided on."""
+        text = (case.deadlines or {}).get("restore_by") if case.verdict == "await_restoration" else None
+        if text is not None and (over := datetime.fromisoformat(text)) <= self.tx.now:
+            case.observe_after = max(case.observe_after or over, over)
+
+    # --- what the operator has to say ---------------------------------------------------------------------------------
+
+    def _observe(self, file: File, case: Case, answer: Decision, facts: Facts) -> None:
+        """Ask the operator as long as its report could change the verdict; a person acts when it takes too long."""
+        row = file.order.row
+        waits = answer.verdict == "await_observation"
+        if not waits:
+            case.observing_since = case.possible = None
+            if answer.verdict != "approve" or case.person_why == WhyPerson.OBSERVATION_UNANSWERED:
+                self._person(case, None, row.storefront)
+            asked_at = case.observation_asked_at
+            outdated = asked_at is None or asked_at < counts_from(facts, case)
+            if case.charge_id is None and outdated and self.judge.awaits_observation(facts):
+                self._ask_operator(file, case, facts)
+            return
+        case.observing_since = case.observing_since or self.tx.now
+        case.possible = self.judge.possible(as_unused(facts), as_used(facts))
+        self._ask_operator(file, case, facts)
+        over = case.observing_since + self.patience.of(row.storefront)
+        self._timer(case, over)
+        self._person(case, WhyPerson.OBSERVATION_UNANSWERED if over <= self.tx.now else None, row.storefront)
+
+    def _person(self, case: Case, why: WhyPerson | None, storefront: str) -> None:
+        """A person has to act from now on, or no longer has to."""
+        if case.person_why == why:
+            return
+        case.person_why, case.person_since = why, None if why is None else self.tx.now
+        if why is not None:
+            log.warning("case_needs_person", case_id=str(case.case_id), storefront=storefront, why=str(why))
+            self.audit.add("needs_person", case, by=SYSTEM, why=str(why))
+
+    def _await_revocation(self, file: File, case: Case) -> None:
+        since = case.revocation_asked_at or case.cancellation_accepted_at or self.tx.now
+        storefront = file.order.row.storefront
+        over = since + self.patience.of(storefront) <= self.tx.now
+        self._person(case, WhyPerson.REVOCATION_UNANSWERED if over else None, storefront)
+
+    def _revocation_refused(self, file: File, case: Case) -> None:
+        """It is too late: the case is decided again, on a report that is younger than that."""
+        refused_at = file.revocation(case).refused_at or self.tx.now
+        case.revocation_refused_at = refused_at
+        case.observe_after = max(case.observe_after or refused_at, refused_at)
+        case.revocation_asked_at = case.cancellation_accepted_at = case.approval = None
+        self.audit.add("revocation_refused", case, by=SYSTEM)
+
+    # --- what was decided -------------------------------------------------------------------------------------------
 
     def _take(self, file: File, case: Case, answer: Decision, facts: Facts, *, person: bool) -> None:
         grounds = [ground.model_dump() for ground in answer.grounds]
@@ -141,23 +213,47 @@ class Pass:
         )
         clauses = [f"{ground.document} {ground.clause}" for ground in answer.grounds]
         for clause in clauses:
-            self.figures.clauses.labels(answer.verdict, clause).inc()
+            # The law is an agent's own words: no label.
+            self.figures.clauses.labels(answer.verdict, LAW if clause.startswith(LAW) else clause).inc()
         self.audit.add("decided", case, by=by, verdict=answer.verdict, clauses=clauses, decision_id=str(decision_id))
 
-    def _approve(self, file: File, case: Case, answer: Decision, *, revoked: bool) -> None:
-        if case.ground == CANCELLATION and not revoked and file.order.has_profile:
-            case.cancellation_accepted_at = self.tx.now
-            accepted = events.cancellation_accepted(file, case, answer.policy, answer.grounds, self.tx.now)
-            self._publish(accepted, case)
-            self.audit.add("cancellation_accepted", case, by=SYSTEM)
-            return
+    def _approve(self, file: File, case: Case, answer: Decision, facts: Facts) -> None:
+        """Revoke first where a code might still work (I13); the money follows the operator's yes."""
         if answer.refund is None:
             return
+        if case.charge_id is not None or not file.order.has_profile or case.pay_unrevoked:
+            self._release(file, case, answer)
+        elif case.revocation_refused_at is None:
+            self._revoke(file, case, answer)
+        elif self.judge.outranks_refusals(facts):
+            self._release(file, case, answer)
+        else:
+            self._person(case, WhyPerson.REVOCATION_REFUSED, file.order.row.storefront)
+
+    def _revoke(self, file: File, case: Case, answer: Decision) -> None:
+        """Keep the approved answer, and have the profile taken out of use."""
+        case.approval = answer.model_dump(mode="json")
+        case.revocation_asked_at = self.tx.now
+        about = (file, case, answer.policy, answer.grounds, self.tx.now)
+        if case.ground == CANCELLATION:
+            case.cancellation_accepted_at = self.tx.now
+            self._publish(events.cancellation_accepted(*about), case)
+            self.audit.add("cancellation_accepted", case, by=SYSTEM)
+        else:
+            self._publish(events.revocation_requested(*about), case)
+            self.audit.add("revocation_asked", case, by=SYSTEM)
+
+    def _release(self, file: File, case: Case, answer: Decision) -> None:
+        """The money goes back."""
+        if answer.refund is None or not _affordable(file, case, answer):
+            self._supersede(case)
+            return
+        row = file.order.row
+        self._person(case, None, row.storefront)
         case.refund_id = refund_id(case)
         money = answer.refund.money
         case.amount_minor, case.currency = money.amount, money.currency
         case.pay_by = answer.deadlines.pay_by
-        row = file.order.row
         case.credited_by = self.judge.last_day(answer.deadlines.credited_by, row.storefront, row.paid_at)
         if case.charge_id is None:
             file.approved_minor += money.amount
@@ -170,12 +266,16 @@ class Pass:
         self._publish(events.information_needed(file, case, answer, self.tx.now), case)
         self.audit.add("information_needed", case, by=SYSTEM, missing=case.asked_for)
 
-    def _ask_operator(self, file: File, case: Case) -> None:
-        """Ask again when the last question is old enough; until then it may still be answered."""
-        again_at = None if case.observation_asked_at is None else case.observation_asked_at + self.patience.asking
-        if again_at is None or again_at <= self.tx.now:
-            case.observation_asked_at = self.tx.now
-            again_at = self.tx.now + self.patience.asking
+    def _ask_operator(self, file: File, case: Case, facts: Facts) -> None:
+        """Ask again when the last question is old enough, or too old to count; until then it may still be answered."""
+        asked_at, now = case.observation_asked_at, self.tx.now
+        again_at = now
+        if asked_at is not None and asked_at >= counts_from(facts, case):
+            waited = asked_at - (case.observing_since or asked_at)
+            again_at = asked_at + max(self.patience.asking, min(waited / 4, _LONGEST_PAUSE))
+        if again_at <= now:
+            case.observation_asked_at = now
+            again_at = now + self.patience.asking
             self._publish(events.requested(file, case), case)
             self.audit.add("observation_asked", case, by=SYSTEM)
         self._timer(case, again_at)
@@ -227,14 +327,17 @@ class Pass:
         if case.refund_id is not None:
             # Where the policy promises no transfer, the money should at least have arrived when it says.
             return (case.pay_by, "pay_by") if case.pay_by is not None else (told.get("credited_by"), "credited_by")
-        if case.cancellation_accepted_at is not None:
-            return case.cancellation_accepted_at + _REVOCATION, "revocation"
+        since = case.revocation_asked_at or case.cancellation_accepted_at
+        if since is not None:
+            return since + self.patience.of(file.order.row.storefront), "revocation"
         if case.verdict == "await_information":
             return None, None
-        for name in _OURS.get(case.verdict or "", ()):
-            if name in told:
-                return told[name], name
-        return self.answer_by(file, case.received_at or case.requested_at), "decide_by"
+        ours = [(told[name], name) for name in _OURS.get(case.verdict or "", ()) if name in told]
+        if case.observing_since is not None:
+            # Whoever has to act then sees it in the queue, and the alarm of missed deadlines rings.
+            person = (case.observing_since + self.patience.of(file.order.row.storefront), "observation")
+            return min([person, *ours])
+        return ours[0] if ours else (self.answer_by(file, case.received_at or case.requested_at), "decide_by")
 
     def answer_by(self, file: File, asked_at: datetime) -> datetime:
         """Where no clause sets another time, whatever was asked is answered like a written claim (PO 7.3)."""

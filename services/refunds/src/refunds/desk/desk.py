@@ -23,7 +23,7 @@ from refunds.desk.opening import (
     recognised,
 )
 from refunds.desk.records import Audit, File, busy, load, lock, save
-from refunds.domain.cases import DOUBLE_CHARGE, Case, awaits_appeal
+from refunds.domain.cases import DOUBLE_CHARGE, Case, WhyPerson, awaits_appeal, is_revoking
 from refunds.tables import decisions
 from shared.database import Tx
 
@@ -41,6 +41,10 @@ class Finding:
     fair_use_violated: bool | None = None
     buyer_caused_delay: bool | None = None
     legal_rule: str | None = None
+    #: What the operator told the agent of the profile, outside its interfaces: `unused` or `used`.
+    profile: str | None = None
+    #: Pay although the profile could not be taken back; only where the case waits for a person because of that.
+    pay_unrevoked: bool = False
 
 
 class Desk:
@@ -112,7 +116,7 @@ class Desk:
         """Record what an agent found, and decide. Raises UnknownOrderError, NotAllowedError."""
         async with self._pass(tx, who, {order_id: trace}) as passing:
             file = await self._file(tx, order_id)
-            case = _open(file, case_id, who)
+            case = _open(file, case_id, who, found)
             detail = {name: value for name in Finding.__slots__ if (value := getattr(found, name)) not in (None, False)}
             passing.audit.add("found", case, **detail)
             _note(case, found, tx.now)
@@ -144,6 +148,7 @@ class Desk:
             if any(one.ground == case.ground and one.closed_at is None for one in file.cases):
                 raise NotAllowedError("A newer request on the same ground is open; it will be answered.")
             case.closed_at = case.closed_as = None
+            case.observe_after = tx.now
             case.appealed_at, case.appeal_of, case.appeal_answered_at = tx.now, case.found_by or case.decided_by, None
             case.appeal_answer_by = passing.answer_by(file, tx.now)
             passing.audit.add("appealed", case, answer_by=case.appeal_answer_by.isoformat())
@@ -187,12 +192,19 @@ def _about_surplus(file: File, request: Request) -> Request:
     return replace(request, ground=f"{DOUBLE_CHARGE}:{charge_id}", charge_id=charge_id)
 
 
-def _open(file: File, case_id: UUID, who: str) -> Case:
+_UNREVOKED = (WhyPerson.REVOCATION_UNANSWERED, WhyPerson.REVOCATION_REFUSED)
+
+
+def _open(file: File, case_id: UUID, who: str, found: Finding) -> Case:
     case = file.case(case_id)
     if case is None:
         raise UnknownOrderError
     if case.closed_at is not None or case.refund_id is not None:
         raise NotAllowedError("The case is decided. A denied one is reopened by an appeal.")
+    if found.pay_unrevoked and case.person_why not in _UNREVOKED:
+        raise NotAllowedError("The case does not wait for a profile that cannot be taken back.")
+    if is_revoking(case) and not found.pay_unrevoked:
+        raise NotAllowedError("The refund is approved and the profile is being taken out of use; its answer decides.")
     if awaits_appeal(case) and case.appeal_of == who:
         raise NotAllowedError("An appeal is decided by somebody else than who decided before (RF 6).")
     return case
@@ -203,6 +215,9 @@ def _note(case: Case, found: Finding, now: datetime) -> None:
         case.finding, case.found_at = found.finding, now
     if found.restored:
         case.restored_at = case.restored_at or now
+    if found.profile is not None:
+        case.profile_finding, case.profile_found_at = found.profile, now
+    case.pay_unrevoked = found.pay_unrevoked or case.pay_unrevoked
     for name in ("fair_use_violated", "buyer_caused_delay", "legal_rule"):
         if (value := getattr(found, name)) is not None:
             setattr(case, name, value)

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from refunds.desk.records import File
-from refunds.domain.cases import CANCELLATION, Case
+from refunds.domain.cases import Case
 from refunds.domain.policy.decision import Decision
 from shared.contracts import (
     AppealReceived,
@@ -15,7 +15,9 @@ from shared.contracts import (
     RefundApproved,
     RefundDenied,
     RefundRequested,
+    RevocationRequested,
 )
+from shared.contracts.refunds import Code
 
 
 def requested(file: File, case: Case) -> RefundRequested:
@@ -38,8 +40,6 @@ def approved(file: File, case: Case, answer: Decision, now: datetime) -> RefundA
     """The money goes back. `case` carries the refund and its amount already."""
     assert case.refund_id is not None  # noqa: S101 - an approval without one is a fault of ours
     assert answer.refund is not None  # noqa: S101 - as above
-    row = file.order.row
-    whole = case.charge_id is None and answer.refund.money.amount == row.paid_minor
     return RefundApproved(
         **_about(file, case),
         **_reasons(answer),
@@ -49,13 +49,29 @@ def approved(file: File, case: Case, answer: Decision, now: datetime) -> RefundA
         pay_by=case.pay_by,
         credited_by=case.credited_by,
         charge_id=case.charge_id,
-        revoke_profile=whole and file.order.has_profile and case.ground != CANCELLATION,
+        code=_code(file, case),
     )
+
+
+def _code(file: File, case: Case) -> Code | None:
+    row = file.order.row
+    if case.charge_id is not None or row.kind == "top_up":
+        return None
+    if row.revoked_at is not None or file.revocation(case).revoked_at is not None:
+        return "revoked"
+    return "none" if row.failed_at is not None else "kept"
 
 
 def denied(file: File, case: Case, answer: Decision, now: datetime) -> RefundDenied:
     """The request is refused, and why."""
     return RefundDenied(**_about(file, case), **_reasons(answer), denied_at=now)
+
+
+def revocation_requested(
+    file: File, case: Case, policy: str, grounds: Sequence[Ground], now: datetime
+) -> RevocationRequested:
+    """The profile is to be revoked; the money follows."""
+    return RevocationRequested(**_about(file, case), policy=policy, grounds=tuple(grounds), requested_at=now)
 
 
 def cancellation_accepted(

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from refunds.domain.calendar import Calendar
 from refunds.domain.policy import Deadlines, Decision, Facts, Policy, PolicyBook, Price, UnknownPolicyError, decide
+from refunds.domain.policy.engine import awaits_observation, outranks_refusals
 from shared.contracts import Explanation, Ground, Money
 
 _ELSEWHERE = Calendar(ZoneInfo("UTC"))
@@ -41,6 +42,28 @@ class Judge:
         if charge is not None:
             return _surplus(facts, charge, policy)
         return None if policy is None else decide(facts, policy)
+
+    def awaits_observation(self, facts: Facts) -> bool:
+        """Whether a report of the operator could still change the verdict."""
+        policy = self.policy(facts.storefront, facts.order.paid_at)
+        return policy is not None and awaits_observation(self.promised(facts), policy)
+
+    def outranks_refusals(self, facts: Facts) -> bool:
+        """Whether the money goes back whatever the seller's text says (RF 2.4, RF 2.5)."""
+        policy = self.policy(facts.storefront, facts.order.paid_at)
+        return policy is not None and outranks_refusals(self.promised(facts), policy)
+
+    def possible(self, unused: Facts, used: Facts) -> dict[str, Any]:
+        """Both answers that are possible while nobody knows how the profile is used: verdict and clauses of each."""
+        answers = (("if_unused", self.answer(unused)), ("if_used", self.answer(used)))
+        return {
+            name: {
+                "verdict": answer.verdict,
+                "clauses": [f"{ground.document} {ground.clause}" for ground in answer.grounds],
+            }
+            for name, answer in answers
+            if answer is not None
+        }
 
     def promised(self, facts: Facts) -> Facts:
         """The same facts with the offer's time limit for delivery, where the policy in force sets one (RF 2.3)."""

@@ -184,7 +184,7 @@ def _join(passing: Pass, file: File, case: Case, provided: frozenset[str]) -> No
 
 
 def _same_answer(passing: Pass, file: File, last: Case, case: Case) -> bool:
-    facts = facts_of(file.order, case, passing.tx.now, freshest=passing.patience.observation)
+    facts = facts_of(file.order, case, passing.tx.now)
     answer = passing.judge.answer(facts, file.order.charge(case))
     if answer is None:
         return True

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 from uuid import UUID
 
-from refunds.domain.cases import Case, Outcome
+from refunds.domain.cases import Case, Outcome, Revocation
 from refunds.domain.facts import Order
 from refunds.tables import audit, cases
 from shared.database import Tx
@@ -22,8 +22,8 @@ SELECT DISTINCT order_id FROM cases WHERE order_id = ANY(CAST(:orders AS uuid[])
 _LOCK = "SELECT 1 FROM order_facts WHERE order_id = ANY(CAST(:orders AS uuid[])) ORDER BY order_id FOR UPDATE"
 _ORDERS = """
 SELECT f.*, o.install_state, o.install_source, o.install_observed_at, o.used_bytes, o.total_bytes, o.usage_source,
-  o.usage_observed_at, o.installed_at, o.activated_at, o.deleted_at, o.plan_ends_at, o.asked_at, o.observed_at,
-  o.unreached_at
+  o.usage_observed_at, o.downloaded_at, o.installed_at, o.activated_at, o.deleted_at, o.plan_ends_at, o.asked_at,
+  o.observed_at, o.unreached_at
 FROM order_facts f LEFT JOIN observations o USING (order_id) WHERE f.order_id = ANY(CAST(:orders AS uuid[]))
 """
 _CHARGES = "SELECT * FROM charges WHERE order_id = ANY(CAST(:orders AS uuid[])) ORDER BY captured_at, charge_id"
@@ -31,8 +31,8 @@ _CHARGES = "SELECT * FROM charges WHERE order_id = ANY(CAST(:orders AS uuid[])) 
 FAILED = "CASE WHEN r.retried_attempt > COALESCE(r.failed_attempt, 1) THEN NULL ELSE r.failed_at END"
 _CASES = f"""
 SELECT {", ".join(f"c.{name}" for name in _COLUMNS)}, r.settled_at AS out_settled, {FAILED} AS out_failed,
-  r.failure AS out_failure
-FROM cases c LEFT JOIN refund_outcomes r ON r.refund_id = c.refund_id
+  r.failure AS out_failure, v.revoked_at AS rev_revoked, v.refused_at AS rev_refused, v.in_use AS rev_in_use
+FROM cases c LEFT JOIN refund_outcomes r ON r.refund_id = c.refund_id LEFT JOIN revocations v ON v.case_id = c.case_id
 WHERE c.order_id = ANY(CAST(:orders AS uuid[])) ORDER BY c.requested_at, c.case_id
 """
 
@@ -44,11 +44,16 @@ class File:
     order: Order
     cases: list[Case] = field(default_factory=list)
     outcomes: dict[UUID, Outcome] = field(default_factory=dict)
+    revocations: dict[UUID, Revocation] = field(default_factory=dict)
     approved_minor: int = 0
 
     def outcome(self, case: Case) -> Outcome:
         """What payments said of the case's refund."""
         return self.outcomes.get(case.case_id, Outcome())
+
+    def revocation(self, case: Case) -> Revocation:
+        """What provisioning said of the revocation that the case asked for."""
+        return self.revocations.get(case.case_id, Revocation())
 
     def case(self, case_id: UUID) -> Case | None:
         return next((case for case in self.cases if case.case_id == case_id), None)
@@ -84,6 +89,7 @@ async def load(tx: Tx, orders: Sequence[UUID]) -> dict[UUID, File]:
             continue
         file.cases.append(case_of(row))
         file.outcomes[row.case_id] = Outcome(row.out_settled, row.out_failed, row.out_failure)
+        file.revocations[row.case_id] = Revocation(row.rev_revoked, row.rev_refused, row.rev_in_use)
     return found
 
 

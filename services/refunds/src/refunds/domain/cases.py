@@ -36,7 +36,9 @@ FIELDS = ("order_number", "email", "phone", "full_name", "payment_date", "reason
 
 
 class CaseState(StrEnum):
-    """Where a case stands. NEEDS_PERSON: no policy decides it, or the bank would not return the money."""
+    """Where a case stands. NEEDS_PERSON: no policy decides it, the operator does not answer (WhyPerson), or the bank
+    would not return the money.
+    """
 
     INFORMATION_NEEDED = "information_needed"
     OBSERVING = "observing"
@@ -49,6 +51,17 @@ class CaseState(StrEnum):
     SETTLED = "settled"
     DENIED = "denied"
     SUPERSEDED = "superseded"
+
+
+class WhyPerson(StrEnum):
+    """Why no machine goes on with a case that no policy has decided for good."""
+
+    #: The operator did not say within the storefront's patience whether the profile is used.
+    OBSERVATION_UNANSWERED = "observation_unanswered"
+    #: The operator did not say within the storefront's patience whether the profile is revoked.
+    REVOCATION_UNANSWERED = "revocation_unanswered"
+    #: The operator does not take the profile back, and the policy approves on the newest facts all the same.
+    REVOCATION_REFUSED = "revocation_refused"
 
 
 _WAITING = {
@@ -107,6 +120,23 @@ class Case:
     appeal_of: str | None = None
     appeal_answer_by: datetime | None = None
     appeal_answered_at: datetime | None = None
+    #: Since when it waits for a report of the operator, and from which moment on a report counts.
+    observing_since: datetime | None = None
+    observe_after: datetime | None = None
+    #: What the policy would answer if the profile were unused, and if it were used; while that is not known.
+    possible: dict[str, Any] | None = None
+    #: What the operator told an agent, outside its interfaces: `unused` or `used`.
+    profile_finding: str | None = None
+    profile_found_at: datetime | None = None
+    #: The approved answer, while the profile is revoked first.
+    approval: dict[str, Any] | None = None
+    revocation_asked_at: datetime | None = None
+    revocation_refused_at: datetime | None = None
+    #: A person pays although the profile could not be taken back.
+    pay_unrevoked: bool | None = None
+    #: Since when a person has to act, and why (WhyPerson).
+    person_since: datetime | None = None
+    person_why: str | None = None
     closed_at: datetime | None = None
     closed_as: str | None = None
     trace: str | None = None
@@ -121,9 +151,23 @@ class Outcome:
     failure: str | None = field(default=None, repr=False)
 
 
+@dataclass(slots=True, frozen=True)
+class Revocation:
+    """What provisioning said about the profile that a case wanted taken out of use. `in_use`: it is on a device."""
+
+    revoked_at: datetime | None = None
+    refused_at: datetime | None = None
+    in_use: bool | None = None
+
+
 def awaits_appeal(case: Case) -> bool:
     """An appeal is open: only another agent's decision ends it (RF 6)."""
     return case.appealed_at is not None and case.appeal_answered_at is None
+
+
+def is_revoking(case: Case) -> bool:
+    """The profile is being taken out of use; a case of an earlier release has only the cancellation's moment."""
+    return case.revocation_asked_at is not None or case.cancellation_accepted_at is not None
 
 
 def case_state(case: Case, outcome: Outcome) -> CaseState:
@@ -135,7 +179,8 @@ def case_state(case: Case, outcome: Outcome) -> CaseState:
         (paying and outcome.failed_at is not None, CaseState.NEEDS_PERSON),
         (paying, CaseState.PAYING),
         (awaits_appeal(case), CaseState.APPEALED),
-        (case.cancellation_accepted_at is not None and case.closed_at is None, CaseState.REVOKING),
+        (case.person_since is not None and case.closed_at is None, CaseState.NEEDS_PERSON),
+        (is_revoking(case) and case.closed_at is None, CaseState.REVOKING),
     )
     otherwise = _WAITING.get(case.verdict or "", CaseState.NEEDS_PERSON)
     return next((state for holds, state in first if holds), otherwise)

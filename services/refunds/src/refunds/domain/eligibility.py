@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from refunds.domain.facts import as_unused, as_used
 from refunds.domain.policy import Decision, Facts
 from refunds.domain.policy.facts import Support
 
@@ -48,14 +49,14 @@ def _changes(facts: Facts, today: Decision, decide: Deciding) -> Iterator[Change
     until = today.deadlines.request_until
     if until is not None and until > now:
         late = until + _PERIOD
-        yield Change("asked_after_deadline", decide(_asked_at(_observed(facts, late), late)))
+        yield Change("asked_after_deadline", decide(as_unused(_asked_at(facts, late))))
 
 
 def _cases(facts: Facts, now: datetime) -> Iterator[tuple[str, Facts]]:
-    unused = _observed(facts, now)
+    unused = as_unused(facts)
     yield "operator_confirms_unused", unused
-    yield "installed", _profile(facts, installed_at=now, observed_at=now)
-    yield "activated", _profile(facts, installed_at=now, activated_at=now, used_bytes=1, observed_at=now)
+    yield "installed", _profile(facts, install_state="installed", installed_at=now, observed_at=now)
+    yield "activated", as_used(facts)
     for finding, name in (
         ("technical_failure", "support_confirms_failure"),
         ("no_failure", "support_finds_no_failure"),
@@ -66,11 +67,6 @@ def _cases(facts: Facts, now: datetime) -> Iterator[tuple[str, Facts]]:
             "delivered",
             unused.model_copy(update={"delivery": facts.delivery.model_copy(update={"delivered_at": now})}),
         )
-
-
-def _observed(facts: Facts, at: datetime) -> Facts:
-    """The operator says: what is known so far is all."""
-    return _profile(facts, observed_at=at, used_bytes=facts.profile.used_bytes or 0)
 
 
 def _profile(facts: Facts, **values: object) -> Facts:

@@ -7,11 +7,12 @@ from datetime import datetime
 from refunds.desk.desk import Finding
 from refunds.desk.judging import Judge
 from refunds.desk.records import File
-from refunds.domain.cases import Case, awaits_appeal
+from refunds.domain.cases import Case, WhyPerson, awaits_appeal, is_revoking
 from refunds.domain.facts import facts_of
 from refunds.domain.policy import Decision
 from refunds.pages.reasoning import cited
 
+_UNREVOKED = (WhyPerson.REVOCATION_UNANSWERED, WhyPerson.REVOCATION_REFUSED)
 _HYPOTHETICAL_RULE = "the rule that you name"
 
 
@@ -39,6 +40,16 @@ _FINDINGS: dict[str, tuple[str, str, Finding]] = {
         "Everything on our and the operator's side works.",
         Finding(finding="no_failure"),
     ),
+    "unused": (
+        "The operator says: unused",
+        "Asked by telephone or in its portal: on no device, no data used.",
+        Finding(profile="unused"),
+    ),
+    "used": (
+        "The operator says: used",
+        "Asked by telephone or in its portal: activated, with data used.",
+        Finding(profile="used"),
+    ),
     "restored": ("The service was restored", "It works again, as of now.", Finding(restored=True)),
     "fair_use": ("Fair use was violated", "The operator says so.", Finding(fair_use_violated=True)),
     "buyer_delay": (
@@ -58,6 +69,8 @@ def finding(name: str, rule: str) -> Finding | None:
     """What a button records; None for an unknown one, or a rule that was not named."""
     if name == "uphold":
         return Finding()
+    if name == "pay_unrevoked":
+        return Finding(pay_unrevoked=True)
     if name == "legal_rule":
         return Finding(legal_rule=rule) if rule else None
     known = _FINDINGS.get(name)
@@ -66,8 +79,21 @@ def finding(name: str, rule: str) -> Finding | None:
 
 def allowed(file: File, case: Case, judge: Judge, now: datetime, *, who: str) -> list[Action]:
     """The buttons that change the policy's answer; for an appeal, also the one that confirms it."""
-    if case.closed_at is not None or case.refund_id is not None or case.cancellation_accepted_at is not None:
+    if case.closed_at is not None or case.refund_id is not None:
         return []
+    if case.person_why in _UNREVOKED:
+        unrevoked = [_pay_unrevoked(case)]
+        return unrevoked if is_revoking(case) else [*unrevoked, *_others(file, case, judge, now, who=who)]
+    return [] if is_revoking(case) else _others(file, case, judge, now, who=who)
+
+
+def _pay_unrevoked(case: Case) -> Action:
+    clauses = ", ".join(f"{ground['document']} {ground['clause']}" for ground in case.grounds or ())
+    explained = "The money goes back although the operator has not taken the profile back. Say why in a note."
+    return Action("pay_unrevoked", "Pay all the same", explained, "approve", clauses)
+
+
+def _others(file: File, case: Case, judge: Judge, now: datetime, *, who: str) -> list[Action]:
     appealed = awaits_appeal(case)
     if appealed and case.appeal_of == who:
         return []
@@ -96,7 +122,7 @@ def _action(name: str, label: str, explained: str, answer: Decision) -> Action:
 
 
 def _answer(file: File, case: Case, judge: Judge, now: datetime) -> Decision | None:
-    return judge.answer(facts_of(file.order, case, now, freshest=None), file.order.charge(case))
+    return judge.answer(facts_of(file.order, case, now), file.order.charge(case))
 
 
 def _with(case: Case, found: Finding, now: datetime) -> Case:
@@ -105,6 +131,8 @@ def _with(case: Case, found: Finding, now: datetime) -> Case:
         changed.finding, changed.found_at = found.finding, now
     if found.restored:
         changed.restored_at = now
+    if found.profile is not None:
+        changed.profile_finding, changed.profile_found_at = found.profile, now
     for name in ("fair_use_violated", "buyer_caused_delay", "legal_rule"):
         if (value := getattr(found, name)) is not None:
             setattr(changed, name, value)

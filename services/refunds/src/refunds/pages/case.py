@@ -1,6 +1,5 @@
 """One case: what is known, what the policy makes of it, what may be done, and who did what."""
 
-from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -35,10 +34,8 @@ WHERE case_id = :case ORDER BY decided_at DESC, decision_id DESC
 _EVERYBODY = Caller("agent", None)
 
 
-def router(
-    database: Database, desk: Desk, sessions: Sessions, freshest: timedelta, refunds: RefusedRefunds
-) -> APIRouter:
-    """A case and its forms. `freshest`: how long a look at the profile counts."""
+def router(database: Database, desk: Desk, sessions: Sessions, refunds: RefusedRefunds) -> APIRouter:
+    """A case and its forms."""
     routes = APIRouter(include_in_schema=False)
 
     async def shown(session: Session, case_id: UUID, wrong: str | None = None, status: int = 200) -> Response:
@@ -74,7 +71,7 @@ def router(
         policy = None if row.paid_at is None else desk.judge.policy(row.storefront, row.paid_at)
         if policy is None or case.charge_id is not None:
             return []
-        facts = desk.judge.promised(facts_of(file.order, case, now, freshest=freshest))
+        facts = desk.judge.promised(facts_of(file.order, case, now))
         decision = desk.judge.answer(facts)
         return [] if decision is None else steps(facts, policy, decision)
 

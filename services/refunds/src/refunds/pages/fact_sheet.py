@@ -66,6 +66,7 @@ def _profile(row: Any) -> Iterator[tuple[str, str, str, datetime | None]]:
     total = "" if row.total_bytes is None else f" of {row.total_bytes / _MEBIBYTE:,.0f} MB"
     usage = "unknown" if used is None else f"{used / _MEBIBYTE:,.1f} MB{total} ({used:,} bytes)"
     yield "Data used", usage, row.usage_source or "nobody said", row.usage_observed_at
+    yield "Downloaded", "QR code scanned or code entered", "operator", row.downloaded_at
     yield "Installed", "first time", "operator", row.installed_at
     yield "Activated", "first use", "operator", row.activated_at
     yield "Deleted from the device", "yes", "operator", row.deleted_at

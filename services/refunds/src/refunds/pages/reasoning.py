@@ -14,7 +14,7 @@ _SAID = {
     Answer.NO: "does not hold",
     Answer.SUPPORT: "waits for support",
     Answer.RESTORATION: "waits for restoration",
-    Answer.OBSERVATION: "waits for a look at the profile",
+    Answer.OBSERVATION: "not known: waits for the operator",
 }
 
 
@@ -55,10 +55,10 @@ def steps(facts: Facts, policy: Policy, decision: Decision) -> list[Step]:
     if decision.verdict == "await_information":
         return told
     refused = _rules(policy.refuse, facts, policy, cited if decision.verdict == "deny" else set())
-    told.append(Step("Is it refused?", "All refusals that hold are told, the first being decisive.", refused))
+    told.append(Step("Is it refused?", "What is not known refuses nothing, and keeps from granting.", refused))
     granted = _rules(policy.approve, facts, policy, set() if decision.verdict == "deny" else cited)
     told.append(
-        Step("Is it granted?", "From top to bottom: what has to be waited for comes before what is below.", granted)
+        Step("Is it granted?", "Every ground is asked; one that holds, and is not refused, is enough.", granted)
     )
     if decision.verdict == "deny" and not any(rule.decisive for rule in refused):
         rest = _rules(policy.otherwise, facts, policy, cited)
@@ -99,7 +99,9 @@ def _conditions(rule: Rule, facts: Facts, policy: Policy) -> Iterator[Condition]
         wanted = When.model_validate({name: getattr(rule.when, name)})
         yield Condition(phrases.conditions(wanted)[0], _mark(answer), _SAID[answer])
     if isinstance(rule, Refusal) and rule.yields_to:
-        yield Condition(f"unless {phrases.any_of(rule.yields_to)} holds or may still hold", "wait", "a reservation")
+        yield Condition(f"does not stand against {phrases.any_of(rule.yields_to)}", "wait", "an exception")
+    if isinstance(rule, Refusal) and rule.outweighed_by:
+        yield Condition(f"{phrases.any_of(rule.outweighed_by)} prevails over it", "wait", "a choice of the policy file")
 
 
 def _mark(answer: Answer) -> str:

@@ -1,7 +1,5 @@
 """All pages as one router, and how people get in."""
 
-from datetime import timedelta
-
 from refunds.desk import Desk
 from refunds.desk.records import Audit
 from refunds.pages import case, queue
@@ -20,7 +18,7 @@ def serve_pages(service: Service, settings: Settings, desk: Desk, refused: Refus
     sessions = serve_sign_in(service, PAGES, access, Journal(_signed_in))
     service.serves(
         queue.router(service.database, desk, sessions),
-        case.router(service.database, desk, sessions, timedelta(minutes=settings.observation_minutes), refused),
+        case.router(service.database, desk, sessions, refused),
     )
 
 

@@ -13,6 +13,7 @@ _AFTER = {
     "decision": "the decision",
 }
 _USES = {
+    "downloaded": "downloaded (its QR code scanned or its code entered) or further on",
     "installed": "installed",
     "activated": "activated",
     "used": "used (more than 0 bytes)",
@@ -30,8 +31,12 @@ _FAILURES = {
 _FIXED: dict[str, dict[object, str]] = {
     "kind": {"esim": "the order is for an eSIM", "top_up": "the order is for a top-up"},
     "requested": {
-        "in_time": "the request came by the last day to ask",
-        "late": "the request came after the last day to ask",
+        "in_time": "the request came by the last day to ask, or no time runs: our failure kept it from being delivered",
+        "late": "the request came after the last day to ask, and our failure did not keep it from being delivered",
+    },
+    "never_made": {
+        True: "the platform recorded that what was bought could not be made",
+        False: "what was bought was made, or may still be made",
     },
     "delivered": {True: "the code was delivered", False: "the code was not delivered"},
     "delivery": {
@@ -53,7 +58,7 @@ _FIXED: dict[str, dict[object, str]] = {
     },
     "legal_rule": {True: "an agent names the legal rule that demands it", False: "no legal rule demands it"},
     "fair_use_violated": {True: "support found the fair-use policy violated", False: "fair use was not violated"},
-    "traffic": {"zero": "the operator counted 0 bytes, after the request (else it waits for a count)"},
+    "traffic": {"zero": "the operator counted 0 bytes, after the request and its last document (else it waits for it)"},
 }
 
 
@@ -80,8 +85,8 @@ def _conditions(when: When) -> Iterator[str]:
         yield f"what was bought is not known to be {' or '.join(_USES[use] for use in when.not_known)}"
     if when.unused is not None:
         yield (
-            f"what was bought is not {' or '.join(_USES[use] for use in when.unused)}, by an observation that is not "
-            "older than the request (else it waits for one)"
+            f"what was bought is not {' or '.join(_USES[use] for use in when.unused)}, by a report of the operator "
+            "that names that very state and is younger than the request and its last document (else it waits for one)"
         )
 
 

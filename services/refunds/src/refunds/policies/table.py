@@ -73,13 +73,14 @@ def _sections(policy: Policy) -> Iterable[Section]:
     )
     yield Section(
         "Refused when",
-        "Asked second. All that apply are told, the first being decisive.",
+        "One that holds, or may still hold, stands against every ground that it does not name. All that hold are told.",
         ("All of these hold", "Clauses", "Words"),
         tuple(map(_rule, policy.refuse)),
     )
     yield Section(
         "Refunded when",
-        "Asked third, from top to bottom: a row that has to wait for somebody comes before those below it.",
+        "Every row is asked, whatever reason the request names. One that holds is enough; where none holds yet, the "
+        "first that still may says what is waited for.",
         ("All of these hold", "Clauses", "Words"),
         tuple(map(_rule, policy.approve)),
     )
@@ -116,7 +117,9 @@ def _sections(policy: Policy) -> Iterable[Section]:
 def _rule(rule: Rule) -> tuple[tuple[str, ...], ...]:
     holds = phrases.conditions(rule.when)
     if isinstance(rule, Refusal) and rule.yields_to:
-        holds.append(f"and {phrases.any_of(rule.yields_to)} neither holds nor may still hold")
+        holds.append(f"it does not stand against {phrases.any_of(rule.yields_to)}")
+    if isinstance(rule, Refusal) and rule.outweighed_by:
+        holds.append(f"{phrases.any_of(rule.outweighed_by)} prevails over it, and the decision names both")
     if isinstance(rule, Approval) and rule.above_refusals:
         holds.append("stands above every refusal")
     return tuple(holds), rule.clauses, tuple(_words(rule.ground))

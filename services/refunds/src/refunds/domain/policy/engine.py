@@ -1,13 +1,18 @@
-"""The order of questions: complete? refused whatever else? does somebody have to act first? then the verdict."""
+"""The verdict: complete? granted by any ground that no refusal stands against? could one still be? else refused.
+
+Every ground is asked, whatever reason the request names; the reason decides only what has to be proved.
+"""
 
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from functools import reduce
 from typing import TypeVar
 
-from refunds.domain.policy.conditions import Answer, failure, holds, request_until, restore_by
+from refunds.domain.policy.conditions import Answer, answers, both, failure, holds, negated, request_until, restore_by
 from refunds.domain.policy.decision import Deadlines, Decision, Verdict
 from refunds.domain.policy.facts import REQUEST_FIELDS, Facts
 from refunds.domain.policy.model import Approval, GroundText, Policy, Refusal, Required, Rule
-from refunds.domain.policy.words import explain, ground_values
+from refunds.domain.policy.words import explain, ground_values, outweighed
 
 R = TypeVar("R", bound=Rule)
 _AWAIT: dict[Answer, Verdict] = {
@@ -37,29 +42,77 @@ def decide(facts: Facts, policy: Policy) -> Decision:
     )
 
 
-def refusals(facts: Facts, policy: Policy) -> list[Refusal]:
-    """The refusals that apply, and that no approval stands against which holds or may still hold."""
-    possible = [rule for rule in policy.approve if holds(rule.when, facts, policy) is not Answer.NO]
-    if any(rule.above_refusals for rule in possible):
-        return []
-    standing = {rule.clauses[0] for rule in possible}
-    return [rule for rule in _that_hold(policy.refuse, facts, policy) if standing.isdisjoint(rule.yields_to)]
+def awaits_observation(facts: Facts, policy: Policy) -> bool:
+    """Whether a report of the operator could still change the verdict, whatever else is waited for meanwhile."""
+    if _lacking(facts, policy):
+        return False
+    weighed = _weighed(facts, policy)
+    open_ones = [one for one in weighed if one.answer is not Answer.NO]
+    return all(one.answer is not Answer.YES for one in weighed) and any(
+        Answer.OBSERVATION in one.parts for one in open_ones
+    )
+
+
+def outranks_refusals(facts: Facts, policy: Policy) -> bool:
+    """Whether the money goes back whatever the seller's text says (RF 2.4, RF 2.5)."""
+    return any(holds(rule.when, facts, policy) is Answer.YES for rule in policy.approve if rule.above_refusals)
+
+
+@dataclass(slots=True, frozen=True)
+class _Weighed:
+    """An approval, what it rests on (its conditions, and that no refusal stands against it), and what comes of it."""
+
+    rule: Approval
+    parts: tuple[Answer, ...]
+
+    @property
+    def answer(self) -> Answer:
+        return reduce(both, self.parts, Answer.YES)
+
+
+def _weighed(facts: Facts, policy: Policy) -> list[_Weighed]:
+    """Every approval. A refusal that holds ends it; one that may hold keeps it waiting."""
+    refused = [(rule, negated(holds(rule.when, facts, policy))) for rule in policy.refuse]
+    return [
+        _Weighed(
+            rule,
+            (
+                *(answer for _, answer in answers(rule.when, facts, policy)),
+                *(absent for refusal, absent in refused if refusal.stands_against(rule)),
+            ),
+        )
+        for rule in policy.approve
+    ]
 
 
 def _verdict(facts: Facts, policy: Policy) -> tuple[Verdict, list[GroundText]]:
-    refused = refusals(facts, policy)
+    weighed = _weighed(facts, policy)
+    # What stands above every refusal is asked first: whoever was charged twice wants that money, and keeps the eSIM.
+    for group in ([one for one in weighed if one.rule.above_refusals], weighed):
+        granted = [one.rule for one in group if one.answer is Answer.YES]
+        if granted:
+            return "approve", [*_grounds(granted), *_outweighed(granted, facts, policy)]
+        # In the order of the file: what a row waits for comes before what those below it wait for.
+        for one in group:
+            if one.answer is not Answer.NO:
+                return _AWAIT[one.answer], [_waiting(policy, one.rule, one.answer)]
+    refused = _refusals(facts, policy)
     if refused:
         return "deny", _grounds(refused)
-    # In the order of the file: what has to be waited for comes before what stands below it.
-    for group in ([rule for rule in policy.approve if rule.above_refusals], policy.approve):
-        for rule in group:
-            answer = holds(rule.when, facts, policy)
-            if answer is Answer.YES:
-                return "approve", _grounds(_that_hold(group, facts, policy))
-            if answer is not Answer.NO:
-                return _AWAIT[answer], [_waiting(policy, rule, answer)]
-    last = policy.otherwise[-1:]
-    return "deny", _grounds(_that_hold(policy.otherwise[:-1], facts, policy) or last)
+    return "deny", _grounds(_that_hold(policy.otherwise[:-1], facts, policy) or policy.otherwise[-1:])
+
+
+def _refusals(facts: Facts, policy: Policy) -> list[Refusal]:
+    """Those to be told: that hold, and of which the text makes no exception whose own conditions are met or may be."""
+    excepted = {rule.clauses[0] for rule in policy.approve if holds(rule.when, facts, policy) is not Answer.NO}
+    return [rule for rule in _that_hold(policy.refuse, facts, policy) if excepted.isdisjoint(rule.yields_to)]
+
+
+def _outweighed(granted: Iterable[Approval], facts: Facts, policy: Policy) -> list[GroundText]:
+    """The grounds that the seller's text also names against it, where the policy file says that the grant prevails."""
+    names = {rule.clauses[0] for rule in granted}
+    rules = [rule for rule in policy.refuse if names.intersection(rule.outweighed_by)]
+    return [ground.model_copy(update=outweighed(ground)) for ground in _grounds(_that_hold(rules, facts, policy))]
 
 
 def _lacking(facts: Facts, policy: Policy) -> list[Required]:

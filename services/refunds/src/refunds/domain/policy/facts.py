@@ -1,7 +1,11 @@
 """What a decision rests on: facts about one order and one request, as JSON or as Python values.
 
-Unknown fields, times without an offset and amounts of the wrong scale are refused. An absent field and null both mean
-"not known": nothing unknown is ever read as "did not happen" where a clause asks for proof.
+Unknown fields, times without an offset and amounts of the wrong scale are refused. An absent field and null mean the
+same. Two kinds of facts are told apart:
+
+- What the operator knows of the profile (`install_state`, `used_bytes`): absent is *unknown*, and never read as "no".
+- What the platform records itself (delivery, failure, revocation, expiry, an applied top-up, charges, what support
+  found): absent means that it has not been recorded.
 """
 
 import re
@@ -11,7 +15,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, model_validator
 from pydantic_core import PydanticCustomError
 
-from shared.contracts import Money
+from shared.contracts import InstallState, Money
 
 Reason = Literal[
     "technical_failure",
@@ -146,16 +150,22 @@ class Order(_Part):
 
 
 class Delivery(_Part):
-    """The code was e-mailed or shown, whichever was first (PO 3.4)."""
+    """The code was e-mailed or shown, whichever was first (PO 3.4). `refused_at`: the buyer's mailbox refused it."""
 
     delivered_at: Moment | None = None
+    refused_at: Moment | None = None
 
 
 class Profile(_Part):
-    """What is known of the profile's life. `observed_at`: when the operator knew install state and use; None: never."""
+    """What is known of the profile's life. `observed_at`: when the operator knew install state and use; None: never.
+
+    `downloaded`: the QR code was scanned or the code entered.
+    """
 
     generated_at: Moment | None = None
     failed_at: Moment | None = None
+    install_state: InstallState = "unknown"
+    downloaded_at: Moment | None = None
     installed_at: Moment | None = None
     activated_at: Moment | None = None
     deleted_at: Moment | None = None
@@ -180,7 +190,8 @@ class Support(_Part):
     found_at: Moment | None = None
     restored_at: Moment | None = None
     fair_use_violated: StrictBool = False
-    buyer_caused_delay: StrictBool = False
+    #: None: nobody has looked whose fault a late or refused delivery is.
+    buyer_caused_delay: StrictBool | None = None
     #: The law or payment-service rule that makes the refund mandatory (RF 2.5).
     legal_rule: str | None = Field(None, min_length=1, max_length=500)
 
@@ -226,5 +237,11 @@ class Facts(_Part):
         if self.order.kind == "top_up":
             return self.top_up.applied_at is None
         profile = self.profile
-        signs = (profile.generated_at, profile.installed_at, profile.activated_at, profile.deleted_at)
-        return not any(signs) and not profile.used_bytes and self.delivery.delivered_at is None
+        return profile.generated_at is None and not self.seen and self.delivery.delivered_at is None
+
+    @property
+    def seen(self) -> bool:
+        """Somebody has reported the profile to exist, or to have been on a device."""
+        profile = self.profile
+        moments = (profile.downloaded_at, profile.installed_at, profile.activated_at, profile.deleted_at)
+        return any(moments) or bool(profile.used_bytes) or profile.install_state != "unknown"

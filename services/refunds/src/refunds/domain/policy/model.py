@@ -30,7 +30,8 @@ PLACEHOLDERS = frozenset(
         "amount",
     ]
 )
-Use = Literal["installed", "activated", "used", "deleted", "revoked", "expired", "plan_over", "applied"]
+#: `downloaded`: the QR code was scanned or the code entered, so that every later use implies it.
+Use = Literal["downloaded", "installed", "activated", "used", "deleted", "revoked", "expired", "plan_over", "applied"]
 Failure = Literal["confirmed", "not_found", "not_claimed"]
 
 
@@ -45,8 +46,10 @@ def _fillable(text: str) -> str:
 
 
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True), AfterValidator(_fillable)]
-#: A clause as policies.md writes it: the document, a space, the number.
-Clause = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2} [0-9]+(\.[0-9]+)*$")]
+#: Stands for the law that an agent names, where the seller's own text has no clause for it (RF 2.5).
+LAW = "§"
+#: A clause as policies.md writes it: the document, a space, the number; or the law.
+Clause = Annotated[str, StringConstraints(pattern=rf"^([A-Z]{{2}} [0-9]+(\.[0-9]+)*|{LAW})$")]
 
 
 class _Data(BaseModel):
@@ -72,6 +75,7 @@ class When(_Data):
     kind: Literal["esim", "top_up"] | None = None
     reason: tuple[Reason, ...] | None = None
     requested: Literal["in_time", "late"] | None = None
+    never_made: bool | None = None
     delivered: bool | None = None
     delivery: Literal["in_time", "overdue"] | None = None
     buyer_caused_delay: bool | None = None
@@ -108,9 +112,18 @@ class Approval(Rule):
 
 
 class Refusal(Rule):
-    """A reason not to pay, unless an approval it yields to (named by its first clause) holds or may still hold."""
+    """A reason not to pay. It does not stand against the approvals named here by their first clause.
+
+    `yields_to`: exceptions that the seller's text itself makes. `outweighed_by`: where the text grants and denies at
+    once, these approvals prevail, and the decision names both clauses.
+    """
 
     yields_to: tuple[Clause, ...] = ()
+    outweighed_by: tuple[Clause, ...] = ()
+
+    def stands_against(self, approval: Approval) -> bool:
+        """Whether this refusal, where it holds, keeps that approval from paying."""
+        return not approval.above_refusals and approval.clauses[0] not in (*self.yields_to, *self.outweighed_by)
 
 
 class Required(GroundText):
@@ -210,10 +223,10 @@ class Policy(_Data):
 
     @model_validator(mode="after")
     def _hangs_together(self) -> "Policy":
-        if unknown := {clause.partition(" ")[0] for clause in self._cited()} - set(self.documents):
+        if unknown := {clause.partition(" ")[0] for clause in self._cited()} - {*self.documents, LAW}:
             raise ValueError(f"cites documents that it does not name: {', '.join(sorted(unknown))}")
         approvals = {rule.clauses[0] for rule in self.approve}
-        if unknown := {clause for rule in self.refuse for clause in rule.yields_to} - approvals:
+        if unknown := {one for rule in self.refuse for one in (*rule.yields_to, *rule.outweighed_by)} - approvals:
             raise ValueError(f"a refusal yields to approvals that do not exist: {', '.join(sorted(unknown))}")
         if self.otherwise[-1].when != When():
             raise ValueError("the last `otherwise` must hold always, so that every request gets an answer")

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from refunds.domain.policy.conditions import request_until, restore_by
 from refunds.domain.policy.decision import Deadlines, Verdict
 from refunds.domain.policy.facts import Facts
-from refunds.domain.policy.model import GroundText, Policy, Words
+from refunds.domain.policy.model import LAW, GroundText, Policy, Words
 from shared.contracts import Explanation, Ground
 
 LANGUAGES = ("en", "ru")
@@ -62,6 +62,16 @@ _UNTIL: dict[str, dict[str, str]] = {
     },
 }
 
+_OUTWEIGHED = {
+    "en": "Against it stands, without deciding, because terms that say both are read in the buyer's favour: {text}",
+    "ru": "Против этого, не являясь решающим, поскольку противоречивые условия толкуются в пользу покупателя: {text}",
+}
+
+
+def outweighed(ground: GroundText) -> dict[str, str]:
+    """The words of a ground that is named and does not prevail."""
+    return {language: _OUTWEIGHED[language].format(text=getattr(ground, language)) for language in LANGUAGES}
+
 
 def day_text(day: date, language: str) -> str:
     """`20 November 2026`, `20 ноября 2026 г.`"""
@@ -107,8 +117,13 @@ def ground_values(grounds: Iterable[GroundText], facts: Facts, policy: Policy) -
             told = texts.setdefault(clause, [])
             if (text := ground.en.format_map(values)) not in told:
                 told.append(text)
-    parts = ((clause.partition(" "), " ".join(told)) for clause, told in texts.items())
+    parts = ((_named(clause, values).partition(" "), " ".join(told)) for clause, told in texts.items())
     return tuple(Ground(document=document, clause=number, text=text) for (document, _, number), text in parts)
+
+
+def _named(clause: str, values: Mapping[str, str]) -> str:
+    """A clause as it is cited; the law by the name that the agent gave."""
+    return f"{LAW} {values['legal_rule']}" if clause == LAW else clause
 
 
 def explain(
@@ -148,11 +163,17 @@ def _explained(
     return " ".join(sentences)
 
 
-def cite(clauses: Iterable[str], policy: Policy, language: str) -> str:
-    """`Refund Policy, RP 1; Public Offer, PO 5.1`."""
-    return "; ".join(f"{getattr(policy.documents[c.partition(' ')[0]], language)}, {c}" for c in clauses)
+def cite(clauses: Iterable[str], policy: Policy, language: str, values: Mapping[str, str]) -> str:
+    """`Refund Policy, RP 1; Public Offer, PO 5.1`; the law by its own name."""
+
+    def cited(clause: str) -> str:
+        if clause == LAW:
+            return _named(clause, values)
+        return f"{getattr(policy.documents[clause.partition(' ')[0]], language)}, {clause}"
+
+    return "; ".join(map(cited, clauses))
 
 
 def _cited(ground: GroundText, policy: Policy, language: str, values: Mapping[str, str]) -> str:
     text = getattr(ground, language).format_map(values).rstrip(".")
-    return f"{text} ({cite(ground.clauses, policy, language)})."
+    return f"{text} ({cite(ground.clauses, policy, language, values)})."
