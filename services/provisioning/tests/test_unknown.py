@@ -151,10 +151,15 @@ def numbers(wire: str, message: dict[str, Any]) -> set[int]:
     """The bytes that a message can be read to say."""
     if wire == "feed" and type(message.get("usedBytes")) is int:
         return {message["usedBytes"]}
-    total, remaining = message.get("total"), message.get("remaining")
-    if wire == "airalo" and type(total) is int and type(remaining) is int:
-        return {(total - remaining) * 2**20} if 0 <= remaining <= total else set()
+    total: Any = message.get("total")
+    remaining: Any = message.get("remaining")
+    if wire == "airalo" and _is_number(total) and _is_number(remaining):
+        return {int((total - remaining) * 2**20)} if 0 <= remaining <= total < 2**60 else set()
     return set()
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def moments(wire: str, message: dict[str, Any]) -> set[datetime]:
