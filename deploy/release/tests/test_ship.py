@@ -102,8 +102,10 @@ def test_a_break_of_http_is_refused_until_it_is_meant_and_then_for_one_release(c
         ship(SERVICE, "1.7.0", root=clone, run=passing)
     assert refused.value.args == ("GET /storefront: gone",)
     assert state(clone) == before
-    with record(SERVICE, clone).open("a") as file:
-        file.write('\n[breaks]\n"GET /storefront" = "asked by nobody since 1.0.1"\n')
+    kept = record(SERVICE, clone)
+    written = kept.read_text()
+    head = "" if "[breaks]" in written else "\n[breaks]\n"  # at the end of the file, where there are some already
+    kept.write_text(f'{written}{head}"GET /storefront" = "asked by nobody since 1.0.1"\n')
     git("commit", "--quiet", "--all", "--message", "It is meant", root=clone)
     ship(SERVICE, "1.7.0", root=clone, run=passing, say=lambda _line: None)
     assert "breaks" not in record(SERVICE, clone).read_text()

@@ -6,6 +6,7 @@ The code itself is sealed to notifications, which sends it, and kept here as a k
 import hashlib
 import hmac
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
@@ -23,7 +24,15 @@ LIFE = timedelta(minutes=15)
 _TRIES = 5
 _PER_DAY = 5
 _DAY = timedelta(days=1)
-_RECENT = "SELECT count(*) FROM confirmations WHERE order_id = :order_id AND requested_at > :since"
+#: Anybody can place any number of orders under an address and guess at the codes of each. So the unproved orders of a
+#: mailbox share what they may guess at; a proved order has its own, which strangers' orders do not use up.
+_PER_MAILBOX = 15
+_RECENT = """
+SELECT count(*) FILTER (WHERE order_id = :order_id) AS of_order,
+  count(*) FILTER (WHERE channel = 'email' AND buyer_id = ANY(CAST(:unproved AS uuid[]))) AS of_mailbox
+FROM confirmations
+WHERE (order_id = :order_id OR buyer_id = ANY(CAST(:unproved AS uuid[]))) AND requested_at > :since
+"""
 _TRY = """
 UPDATE confirmations SET tries = tries + 1
 WHERE confirmation_id = :id AND storefront = :storefront
@@ -44,6 +53,8 @@ class Asker:
     #: The contact that the code goes to.
     email: str
     phone: str
+    #: The unproved contacts of its mailbox, where its own is one of them.
+    unproved: Sequence[UUID] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +90,15 @@ class Codes:
         *,
         lifts: bool = False,
     ) -> UUID:
-        """Have a code sent; returns the confirmation's id. Raises Problem (429) after five within a day."""
-        recent = (await tx.execute(_RECENT, order_id=asker.order_id, since=tx.now - _DAY)).scalar()
-        if recent >= _PER_DAY:
+        """Have a code sent; returns the confirmation's id. Raises Problem (429) after so many within a day."""
+        unproved = list(asker.unproved)
+        sent = (await tx.execute(_RECENT, order_id=asker.order_id, unproved=unproved, since=tx.now - _DAY)).one()
+        if sent.of_order >= _PER_DAY or (channel == "email" and sent.of_mailbox >= _PER_MAILBOX):
             raise Problem(
                 HTTPStatus.TOO_MANY_REQUESTS,
                 "too-many-codes",
-                f"{_PER_DAY} codes were sent for this order within a day; try again tomorrow or ask support.",
+                f"{sent.of_order} codes were sent for this order within a day, {sent.of_mailbox} for orders of its "
+                "mailbox that nobody has proved; use the link in the order's mail, try again tomorrow, or ask support.",
             )
         identity, code = uuid7(), f"{secrets.randbelow(10**6):06}"
         row: dict[str, Any] = {

@@ -371,4 +371,5 @@ def _asker(order: Any, mailbox: Mailbox) -> Asker:
         order.trace,
         mailbox.own.email,
         mailbox.own.phone,
+        mailbox.unproved,
     )

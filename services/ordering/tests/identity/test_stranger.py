@@ -180,6 +180,21 @@ async def test_a_proved_mailbox_is_corrected_exported_and_erased_together_within
     assert (proof["state"], proof["buyers"], proof["services"].keys()) == ("running", 3, {"ordering"})
 
 
+async def test_strangers_orders_share_what_codes_they_may_guess_at_and_use_up_nothing_of_the_buyers(
+    world: Any, people: Any
+) -> None:
+    victim, stranger = people
+    mine = await world.order(victim.email, victim.phone, by=victim)
+    await world.press(mine)
+    answers = []
+    for _ in range(4):
+        theirs = await world.order(victim.email, stranger.phone, by=stranger)
+        answers += [(await world.ask(theirs, "erase")).status_code for _ in range(5)]
+
+    assert answers == [202] * 15 + [429] * 5
+    assert [(await world.ask(mine, "export")).status_code for _ in range(6)] == [202] * 5 + [429]
+
+
 async def test_an_agent_who_acts_for_somebody_reaches_no_unproved_order_of_another(world: Any, people: Any) -> None:
     victim, stranger = people
     mine = await world.order(victim.email, victim.phone, by=victim)

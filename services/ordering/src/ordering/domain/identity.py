@@ -37,6 +37,13 @@ class Mailbox:
         """Whether any order of the shop proves that this mailbox has a reader who buys here."""
         return self.own.proved or any(other.proved for other in self.others)
 
+    @property
+    def unproved(self) -> list[UUID]:
+        """The contacts that a stranger may have submitted, the own one among them; none where the own one is proved."""
+        if self.own.proved:
+            return []
+        return [self.own.buyer_id, *(other.buyer_id for other in self.others if not other.proved)]
+
     def reach(self, act: Act) -> list[UUID]:
         """The buyer ids that a confirmed act reaches, the own one first. An unproved contact reaches nobody else."""
         if not self.own.proved:
