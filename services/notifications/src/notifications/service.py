@@ -120,7 +120,9 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
         SendNote(sending),
         SendCode(sending, service.opener, _texter(settings, service)),
         PlanNewsletter(sending),
-        SendNewsletter(sending, slow, settings.newsletters_per_second, service.leaving),
+        SendNewsletter(
+            sending, slow, settings.newsletter_connections, settings.newsletters_per_second, service.leaving
+        ),
         WatchOrders(mailing),
         WatchExpiry(mailing),
         WatchPlan(mailing, service.database, settings),

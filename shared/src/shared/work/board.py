@@ -62,6 +62,7 @@ class Board:
         self._results: list[tuple[Lane, Done[Any]]] = []
         self._setbacks: list[Setback] = []
         self._recorded = asyncio.Event()
+        self._recording = False
         self._beat_at = 0.0
         self._stopping = False
 
@@ -165,7 +166,7 @@ class Board:
             log.warning("leases_left_to_expire", error=error)
 
     def _unsettled(self) -> bool:
-        return bool(self.in_hand or self._results or self._setbacks)
+        return bool(self.in_hand or self._results or self._setbacks or self._recording)
 
     async def _join(self) -> None:
         async with self._database.transaction("lease") as tx:
@@ -297,8 +298,12 @@ class Board:
             while self._results or self._setbacks:
                 results, self._results = self._results[:_GROUP], self._results[_GROUP:]
                 setbacks, self._setbacks = self._setbacks, []
-                with loop.step():
-                    await self._record_group(results, setbacks)
+                self._recording = True
+                try:
+                    with loop.step():
+                        await self._record_group(results, setbacks)
+                finally:
+                    self._recording = False
 
     async def _record_group(self, results: list[tuple[Lane, Done[Any]]], setbacks: list[Setback]) -> None:
         """Keep trying until recorded: what the outside world did must not be forgotten while this process lives.

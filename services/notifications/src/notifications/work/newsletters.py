@@ -23,13 +23,18 @@ from notifications.domain.message import Recipient, message, recipient
 from notifications.domain.newsletter import choose, list_headers, render_newsletter
 from notifications.newsletters import Newsletter, Outcome, Piece
 from notifications.work.sending import Sending
-from shared.database import Database, Tx
+from shared.database import Database, Tx, is_infrastructure
+from shared.telemetry.logging import get_logger
 from shared.values.refusal import InvalidValueError
 from shared.work import Done, Item, Later, NeedsPersonError
 from shared.work import NotNow as Postponed
 
-#: So many are under way at once: this is what a crash can leave unknown.
+log = get_logger(__name__)
+#: So many are written down as being sent at once: this is what a crash can leave unknown.
 _GROUP = 10
+#: What became of a mail that was not begun, because the service stops.
+_NOT_BEGUN = NotNow("the service stops")
+_RECORD_AGAIN_SECONDS = 0.2
 _GIVE_UP = timedelta(days=1)
 _NO_ADDRESS = Refused(553, "5.1.3")
 
@@ -71,14 +76,20 @@ class _Batch:
 
 
 class SendNewsletter:
-    """Sends to the recipients of one piece. `leaving`: set when the service stops; the rest is for the next start."""
+    """Sends to the recipients of one piece, over so many `connections` at once.
+
+    `leaving`: set when the service stops; mails under way are waited for, the rest is for the next start.
+    """
 
     kind = "send_newsletter"
     concurrency = 1
 
-    def __init__(self, sending: Sending, mailer: Mailer, per_second: float, leaving: asyncio.Event) -> None:
+    def __init__(
+        self, sending: Sending, mailer: Mailer, connections: int, per_second: float, leaving: asyncio.Event
+    ) -> None:
         self._sending = sending
         self._mailer = mailer
+        self._free = asyncio.Semaphore(connections)
         self._pause = _GROUP / per_second
         self._leaving = leaving
         self._mails = Counter("newsletters", "Newsletters by outcome", ["outcome"], registry=sending.registry)
@@ -117,21 +128,47 @@ class SendNewsletter:
         """What became of each recipient is written down already."""
 
     async def _send(self, item: Item, batch: _Batch, *, over: bool) -> bool:
-        """True where some mailboxes want it later. Raises NotNow where the mail server does."""
+        """True where some mailboxes want it later. Raises NotNow where the mail server does.
+
+        A stop that does not wait any longer cancels this: what was answered until then is recorded all the same.
+        """
         attributes = {"newsletter.recipients": len(batch.people)}
-        with self._sending.tracing.call("smtp", "newsletter", item.continues, attributes, name="newsletter"):
-            answers = await asyncio.gather(*(self._one(batch, row) for row in batch.people))
-        outcomes: list[tuple[UUID, Outcome, int | None]] = [
-            (row.buyer_id, *_outcome(answer, over=over)) for row, answer in zip(batch.people, answers, strict=True)
-        ]
-        async with self._sending.database.transaction("newsletter") as tx:
-            await newsletters.settle(tx, batch.piece, outcomes)
+        answers: dict[UUID, Answer] = {}
+
+        async def one(row: Any) -> None:
+            async with self._free:
+                leaving = self._leaving.is_set()
+                answers[row.buyer_id] = _NOT_BEGUN if leaving else await self._one(batch, row)
+
+        try:
+            with self._sending.tracing.call("smtp", "newsletter", item.continues, attributes, name="newsletter"):
+                await asyncio.gather(*map(one, batch.people))
+        finally:
+            outcomes: list[tuple[UUID, Outcome, int | None]] = [
+                (buyer, *_outcome(answer, over=over)) for buyer, answer in answers.items()
+            ]
+            await self._settle(batch.piece, outcomes)
+        given = answers.values()
+        if any(isinstance(one, NotNow) and one.refusal is None and one is not _NOT_BEGUN for one in given) and not over:
+            raise Postponed("the mail server is not there")
+        return any(state == "planned" for _, state, _ in outcomes)
+
+    async def _settle(self, piece: Piece, outcomes: list[tuple[UUID, Outcome, int | None]]) -> None:
+        """Write down what became of mails; tried until the database takes it, since nobody can find it out again."""
+        while True:
+            try:
+                async with self._sending.database.transaction("newsletter") as tx:
+                    await newsletters.settle(tx, piece, outcomes)
+            except Exception as error:
+                if not is_infrastructure(error):
+                    raise
+                log.warning("newsletter_not_recorded", error=error, mails=len(outcomes))
+                await asyncio.sleep(_RECORD_AGAIN_SECONDS)
+            else:
+                break
         for _, state, _ in outcomes:
             if state != "planned":
                 self._mails.labels(state).inc()
-        if any(isinstance(answer, NotNow) and answer.refusal is None for answer in answers) and not over:
-            raise Postponed("the mail server is not there")
-        return any(state == "planned" for _, state, _ in outcomes)
 
     async def _one(self, batch: _Batch, row: Any) -> Answer:
         try:
@@ -169,5 +206,5 @@ def _outcome(answer: Answer, *, over: bool) -> tuple[Outcome, int | None]:
         case Refused(code=code):
             return "failed", code
         case NotNow():
-            return ("failed", None) if over else ("planned", None)
+            return ("failed", None) if over and answer is not _NOT_BEGUN else ("planned", None)
     return "unknown", None
