@@ -92,11 +92,18 @@ async def test_repeating_an_order_that_was_made_makes_no_other(adapter: Any, san
 
 async def test_an_order_that_may_be_on_its_way_is_not_sent_again_at_once(adapter: Any, sandbox: RunningSandbox) -> None:
     await sandbox.faults({"target": "airalo.orders", "effect": "drop", "times": 1})
-    patient = adapter()
+    patient = adapter(wait_seconds=0.5)
     assert isinstance(await patient.order(wanted(), trace=None), Unknown)
     assert await patient.order(wanted(uncertain=True), trace=None) == Unknown(_UNDER_WAY, answered=True)
     assert await orders(sandbox) == []
     assert isinstance(await adapter(settle_seconds=0.001).order(wanted(uncertain=True), trace=None), Made)
+    assert len(await orders(sandbox)) == 1
+
+
+async def test_an_order_on_its_way_is_waited_for_by_one_attempt(adapter: Any, sandbox: RunningSandbox) -> None:
+    await sandbox.faults({"target": "airalo.orders", "effect": "latency", "seconds": 6, "times": 1})
+    assert isinstance(await adapter().order(wanted(), trace=None), Unknown)
+    assert isinstance(await adapter().order(wanted(uncertain=True), trace=None), Made)
     assert len(await orders(sandbox)) == 1
 
 

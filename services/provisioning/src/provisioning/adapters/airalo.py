@@ -46,6 +46,7 @@ T = TypeVar("T")
 _PAGE, _MOST_PAGES = 50, 20
 _FIRST_LOOK_SECONDS, _LONGEST_LOOK_SECONDS = 0.05, 1.0
 _REFUND_AGAIN = timedelta(days=1)
+_NOT_CARRIED_OUT = "the order was accepted, and is not carried out yet"
 _UNDER_WAY = "the order was asked for a moment ago, and is not in the list of orders yet"
 
 
@@ -57,9 +58,9 @@ class AiraloOptions(BaseModel):
     mode: Literal["sync", "async"] = "sync"
     #: async: where the result is told, the public address of `POST /operators/{name}/airalo/webhook`.
     webhook_url: str | None = None
-    #: async: how long one attempt waits for the result before it is tried again.
+    #: How long one attempt waits for the result of an order that may be under way before it is tried again.
     wait_seconds: float = Field(10.0, gt=0)
-    #: async: how often the list of orders is asked while no webhook comes.
+    #: How often the list of orders is asked while no webhook comes.
     poll_seconds: float = Field(2.0, gt=0)
     #: So long may an order that was asked for take to be in the list of orders.
     settle_seconds: float = Field(60.0, gt=0)
@@ -163,7 +164,9 @@ class AiraloOperator:
         if asked is not None and asked.request_id is not None:
             return await self._await_result(kind, reference, trace)
         if self._under_way(asked):
-            return Unknown(_UNDER_WAY, answered=True)
+            # One attempt waits as long as for an accepted order: attempts are counted, and a few quick looks are no
+            # reason to order from another operator.
+            return await self._await_result(kind, reference, trace, _UNDER_WAY)
         if not self._session.authorized and isinstance(denied := await self._session.authorize(trace), NotNow):
             return denied
         await self._memory.ask(reference)
@@ -221,8 +224,13 @@ class AiraloOperator:
         self._not_understood.count(self.name, odd)
         return found
 
-    async def _await_result(self, kind: Kind, reference: str, trace: str | None) -> Order | Refused | NotNow | Unknown:
-        """The result of an accepted order: told by a webhook, and looked for in the list while none comes."""
+    async def _await_result(
+        self, kind: Kind, reference: str, trace: str | None, otherwise: str = _NOT_CARRIED_OUT
+    ) -> Order | Refused | NotNow | Unknown:
+        """The result of an order: told by a webhook, and looked for in the list while none comes.
+
+        `otherwise`: the reason of the Unknown that is returned when there is none after `wait_seconds`.
+        """
         loop = asyncio.get_running_loop()
         until = loop.time() + self._options.wait_seconds
         look_at, pause = loop.time() + self._options.poll_seconds, _FIRST_LOOK_SECONDS
@@ -241,7 +249,7 @@ class AiraloOperator:
                 look_at = loop.time() + self._options.poll_seconds
             await asyncio.sleep(min(pause, max(0.0, until - loop.time())))
             pause = min(pause * 2, _LONGEST_LOOK_SECONDS)
-        return Unknown("the order was accepted, and is not carried out yet", answered=True)
+        return Unknown(otherwise, answered=True)
 
     async def _look_up(self, kind: Kind, reference: str, trace: str | None) -> Order | NotNow | None:
         """Our order of this description. A list that cannot be read says nothing.
