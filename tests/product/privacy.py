@@ -47,8 +47,8 @@ async def told(product: Product, secrets: Iterable[str]) -> list[str]:
     found = []
     topics = [product.prefix + topic for topic in EVENTS if topic not in PERSONAL_TOPICS]
     consumer = AIOKafkaConsumer(*topics, **product.kafka.aiokafka(), auto_offset_reset="earliest", group_id=None)
-    await consumer.start()
     try:
+        await consumer.start()
         ends = await consumer.end_offsets(consumer.assignment())
         seen = 0
         while any([await consumer.position(place) < end for place, end in ends.items()]):
