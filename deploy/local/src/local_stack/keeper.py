@@ -13,6 +13,7 @@ from local_stack.kafka_settings import MANY_TOPICS
 from local_stack.locks import locked
 from local_stack.paths import write_private
 from local_stack.ports import LOOPBACK, free_ports
+from local_stack.postgres import THROWAWAY, Postgres
 from local_stack.proc import is_alive
 from local_stack.shared_infra import keeper_lock_path, remove_locks, remove_run
 
@@ -46,7 +47,8 @@ async def _keep(directory: Path, owner: int) -> int:
         profile=MANY_TOPICS,
         extra_settings=patient,
     )
-    infra = Infra(directory, kafka=kafka)
+    postgres = Postgres(directory / "postgres", log=directory / "logs" / "postgres.log", extra_settings=THROWAWAY)
+    infra = Infra(directory, kafka=kafka, postgres=postgres)
     try:
         await infra.start()
         await kafka.grant(Access(()), {})  # the admin; whoever runs a product here says who else there is

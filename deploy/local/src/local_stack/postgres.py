@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -42,15 +43,29 @@ SETTINGS = {
     "autovacuum_vacuum_cost_limit": "2000",
     "log_line_prefix": "%m [%p] %d ",
 }
+THROWAWAY = {"fsync": "off", "full_page_writes": "off", "wal_level": "minimal", "max_wal_senders": "0"}
+"""For a test run's own server, whose data is deleted with the run. `kill -9` of its processes loses nothing either way:
+what they wrote is the operating system's by then. Only a crash of the whole machine would, and it ends the run too."""
 
 
 class Postgres:
-    """One server whose state is in `directory`. It keeps port and data over stop, kill and restart."""
+    """One server whose state is in `directory`. It keeps port and data over stop, kill and restart.
 
-    def __init__(self, directory: Path, *, port: int | None = None, log: Path | None = None) -> None:
+    `extra_settings` win over SETTINGS.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        port: int | None = None,
+        log: Path | None = None,
+        extra_settings: Mapping[str, str] | None = None,
+    ) -> None:
         self.directory = directory
         self.port = port or free_port()
         self.log = log or directory / "postgres.log"
+        self._settings = {**SETTINGS, **(extra_settings or {})}
         self._home: PostgresHome | None = None
         self._process: ManagedProcess | None = None
 
@@ -140,7 +155,7 @@ class Postgres:
         self._home = PostgresHome(self.directory, server)
         self._home.prepare(self.log)
         command = [str(server.programs / "postgres"), "-D", str(self._home.data), "-p", str(self.port)]
-        for name, value in SETTINGS.items():
+        for name, value in self._settings.items():
             command += ["-c", f"{name}={value}"]
         return ManagedProcess(
             "Postgres",

@@ -1,21 +1,34 @@
-"""A database for a test: copied from a template that was migrated once per run."""
+"""A database for a test: copied from a template that was migrated once per run, where possible before it is needed."""
 
 import secrets
+from concurrent.futures import Future
 from functools import cache
+from zlib import crc32
 
 import psycopg
 from psycopg import sql
 
 from shared.kernel import migrations
+from shared.testing import beside
 from shared.testing.backends import backends
+
+#: By service: a copy for the test after this one.
+_spare: dict[str, Future[str]] = {}
+_asked_last = ""
 
 
 def new_database(service: str) -> str:
-    """An empty, migrated database of that service; returns its SQLAlchemy URL."""
-    template = _template(service)
-    name = f"t_{service.rpartition('.')[2]}_{secrets.token_hex(6)}"
-    _admin("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY", name, template)
-    return _url(name)
+    """An empty, migrated database of that service; returns its SQLAlchemy URL.
+
+    A copy takes as long as many a test. Who asks for the same service twice in a row will ask again: the next copy is
+    made meanwhile.
+    """
+    global _asked_last
+    repeated, _asked_last = _asked_last == service, service
+    made = _spare.pop(service, None) or beside.begin(_copy, service)
+    if repeated:
+        _spare[service] = beside.begin(_copy, service)
+    return made.result()
 
 
 def drop_database(url: str) -> None:
@@ -23,11 +36,26 @@ def drop_database(url: str) -> None:
     _admin("DROP DATABASE IF EXISTS {} WITH (FORCE)", url.rpartition("/")[2])
 
 
+def _copy(service: str) -> str:
+    name = f"t_{service.rpartition('.')[2]}_{secrets.token_hex(6)}"
+    _admin("CREATE DATABASE {} TEMPLATE {}", name, _template(service))
+    return _url(name)
+
+
 @cache
 def _template(service: str) -> str:
-    name = f"tpl_{service.rpartition('.')[2]}_{secrets.token_hex(6)}"
-    _admin("CREATE DATABASE {}", name)
-    migrations.upgrade(service, _url(name))
+    """Migrated by the first process of the run that asks for it.
+
+    A released version that is tested in the same run migrates differently: its code, and so its template, is another.
+    """
+    name = f"tpl_{service.rpartition('.')[2]}_{crc32(migrations.__file__.encode()):x}"
+    with psycopg.connect(f"{backends().postgres}/postgres", autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", [crc32(name.encode())])
+        if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
+            draft = f"{name}_{secrets.token_hex(6)}"
+            _admin("CREATE DATABASE {}", draft)
+            migrations.upgrade(service, _url(draft))
+            _admin("ALTER DATABASE {} RENAME TO {}", draft, name)
     return name
 
 

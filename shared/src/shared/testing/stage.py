@@ -18,6 +18,7 @@ from shared.contracts.storefront import topic_for
 from shared.database import Outgoing
 from shared.kernel.service import Service
 from shared.kernel.settings import ServiceSettings
+from shared.messaging.access import KafkaAccess
 from shared.messaging.cloudevents import (
     Headers,
     UnreadableError,
@@ -28,8 +29,10 @@ from shared.messaging.cloudevents import (
     to_wire,
 )
 from shared.messaging.consumer import Received
+from shared.messaging.fetching import hang_up
 from shared.messaging.producer import Producer
 from shared.messaging.topics import create_topics, owned_topics
+from shared.testing import beside
 from shared.testing.backends import backends
 from shared.testing.databases import drop_database, new_database
 
@@ -37,6 +40,8 @@ E = TypeVar("E", bound=Event)
 S = TypeVar("S", bound=ServiceSettings)
 _PARTITIONS = 2
 _NO_TIME = datetime.fromtimestamp(0, UTC)
+#: Whose topics a service of the tests' own writes to: it tells what that one would tell.
+_PARTS = {"shared.testing.toy": "notifications"}
 #: How long a test waits for what must come, in seconds. Long, because a busy machine is no fault of ours.
 PATIENCE = 60.0
 
@@ -60,7 +65,7 @@ class Stage:
         url = overrides.pop("database_url", None)
         if url is None:
             url = await asyncio.to_thread(new_database, service)
-            self._stack.push_async_callback(asyncio.to_thread, drop_database, url)
+            self._stack.callback(beside.remove, drop_database, url)
         return settings_class(
             database_url=url,
             kafka_bootstrap_servers=self.kafka.bootstrap_servers,
@@ -72,7 +77,7 @@ class Stage:
         """Run a service in this process until the test ends (or until `stop`)."""
         name = settings_class.__module__.rpartition(".")[0]
         running = build(await self.settings(settings_class, name, **overrides))
-        await self.ensure_topics([*owned_topics(name), *running.consumer.topics])
+        await self.ensure_topics([*owned_topics(_PARTS.get(name, name)), *running.consumer.topics])
         own = await self._stack.enter_async_context(AsyncExitStack())
         await own.enter_async_context(running.running())
         self._running[id(running)] = own
@@ -153,8 +158,8 @@ class Stage:
         topic = self.prefix + event_class.topic
         seen: set[UUID] = set()
         consumer = AIOKafkaConsumer(topic, **self.kafka.aiokafka(), auto_offset_reset="earliest", group_id=None)
-        await consumer.start()
         try:
+            await consumer.start()  # which may fail, on a topic just made, with connections open
             ends = await consumer.end_offsets(consumer.assignment())
             deadline = time.monotonic() + (seconds if seconds is not None else PATIENCE)
             while time.monotonic() < deadline:
@@ -178,6 +183,7 @@ class Stage:
                         yield Received(event, envelope.id, envelope.time, envelope.trace)
         finally:
             await consumer.stop()
+            await hang_up(consumer)
 
     async def eventually(
         self,
@@ -197,10 +203,14 @@ class Stage:
         await self._stack.aclose()
         await self._producer.stop()
         if self._topics:
-            # Waited for: a client that ends sends nothing more, and the broker keeps files open for every topic.
-            admin = AdminClient(self.kafka.librdkafka())
-            gone = admin.delete_topics([self.prefix + topic for topic in self._topics]).values()
-            await asyncio.gather(*(asyncio.wrap_future(one) for one in gone))
+            beside.remove(_delete_topics, self.kafka, [self.prefix + topic for topic in self._topics])
+
+
+def _delete_topics(kafka: KafkaAccess, topics: list[str]) -> None:
+    """The broker keeps files open for every topic. Waited for: a client that ends sends nothing more."""
+    admin = AdminClient(kafka.librdkafka())
+    for gone in admin.delete_topics(topics).values():
+        gone.result()
 
 
 async def _is_ready(service: Service) -> bool:
