@@ -14,7 +14,7 @@ SEQUENCES := 200
 SECONDS := 60
 
 .DEFAULT_GOAL := help
-.PHONY: account help prerequisites setup lock sbom audit demo exercise test test-fast soak lint format up down status clean compose bench interop schemas access interfaces charts release test-past hostile clean-room
+.PHONY: account help prerequisites setup lock sbom audit demo exercise test test-all test-fast soak lint format up down status clean compose bench interop schemas access interfaces charts release test-past hostile clean-room
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,18 +47,20 @@ demo: $(INSTALLED) ## the guided tour: acts on a stack of its own
 	@$(PYTHON) -m local_stack fetch
 	@$(PYTHON) -m tour $(ARGS)
 
-test: $(INSTALLED) ## all tests (ARGS="-k pattern" narrows them)
+test: $(INSTALLED) ## the tests, with a slice of the exhaustive ones that the commit chooses (ARGS="-k pattern" narrows)
 	@$(PYTHON) -m local_stack fetch --zipkin
 	@$(PYTHON) -m charts --fetch
-	@# Two runs, each with servers of its own: the whole product's processes live as long as a run does.
-	@# Where ARGS select, one of the two may have nothing to run (exit code 5).
-	@status=0; for part in "shared services deploy" "tests"; do \
-		$(PYTHON) -m pytest -n 2 --dist loadgroup $(ARGS) $$part || \
-			{ code=$$?; $(if $(ARGS),[ $$code -eq 5 ],false) || status=$$code; }; \
-	done; exit $$status
+	@tests/run $(ARGS)
 
-test-fast: $(INSTALLED) ## the tests of pure logic: no broker, no database
-	@$(PYTHON) -m pytest -n 2 -m "not infra" $(ARGS)
+test-all: $(INSTALLED) ## all tests: the whole matrices, the last releases' own tests, random sequences of payments
+	@$(PYTHON) -m local_stack fetch --zipkin
+	@$(PYTHON) -m charts --fetch
+	@TEST_SLICE=all tests/run $(ARGS)
+	@$(MAKE) --no-print-directory test-past
+	@$(MAKE) --no-print-directory soak SEQUENCES=20
+
+test-fast: $(INSTALLED) ## the tests of pure logic: no broker, no database, no browser; half a minute
+	@$(PYTHON) -m pytest -n 2 -q -m "not infra" $(ARGS)
 
 soak: $(INSTALLED) ## many random sequences of payments and faults (SEQUENCES=200, SEED=... repeats a run)
 	@$(PYTHON) -m local_stack fetch

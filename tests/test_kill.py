@@ -85,6 +85,7 @@ async def armed(running: Running, service: str, point: str, visit: int) -> None:
             raise
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("service", "point", "visit"), cases(DELIVERY))
 async def test_every_order_is_delivered_once(running: Running, service: str, point: str, visit: int) -> None:
     if point in CLAIM:
@@ -105,6 +106,7 @@ async def test_leftovers_of_a_crash_are_published_though_the_relay_dies_too(runn
     await running.judge.delivered(orders)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("service", "point", "visit"), cases(RETURN))
 async def test_every_refund_is_made_once(running: Running, service: str, point: str, visit: int) -> None:
     """Orders are paid while the operator is away; then it refuses them all, and the money has to go back."""

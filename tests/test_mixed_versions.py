@@ -83,12 +83,14 @@ async def fleet(running: Running) -> AsyncIterator[Fleet]:
         await made.become([])
 
 
+@pytest.mark.exhaustive
 @pytest.mark.timeout(480)
 async def test_each_service_at_its_last_release_among_the_others_of_now(fleet: Fleet) -> None:
     for name in NAMES:
         await fleet.serves([name])
 
 
+@pytest.mark.exhaustive
 @pytest.mark.timeout(480)
 async def test_each_service_of_now_among_the_others_at_their_last_release(fleet: Fleet) -> None:
     for name in NAMES:

@@ -9,6 +9,7 @@ from release.past_tests import commands
 
 
 @pytest.mark.infra
+@pytest.mark.exhaustive
 @pytest.mark.timeout(600)
 def test_what_worked_on_the_old_shape_works_on_the_new_one() -> None:
     try:

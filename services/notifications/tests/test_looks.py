@@ -154,6 +154,7 @@ def _reads(path: Path, code: str) -> None:
     assert found.text == code
 
 
+@pytest.mark.infra
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
 async def test_mails(tmp_path: Path, size: tuple[int, int], scheme: Scheme) -> None:
@@ -178,6 +179,7 @@ async def test_mails(tmp_path: Path, size: tuple[int, int], scheme: Scheme) -> N
         assert page.errors == []
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(
     ("size", "language", "storefront"),

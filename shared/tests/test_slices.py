@@ -1,0 +1,34 @@
+"""Which of the exhaustive tests a run takes: the same ones in all its processes, and all of them after all slices."""
+
+from pathlib import Path
+
+import pytest
+
+from shared.testing.slices import SLICES, VARIABLE, belongs, chosen, commit
+
+NAMES = [f"tests/test_kill.py::test_x[{service}-{point}]" for service in "abcde" for point in range(20)]
+
+
+def test_every_test_is_in_exactly_one_slice_and_none_is_nearly_empty() -> None:
+    slices = [{name for name in NAMES if belongs(name, number)} for number in range(SLICES)]
+    assert sum(map(len, slices)) == len(NAMES)
+    assert set.union(*slices) == set(NAMES)
+    assert min(map(len, slices)) > len(NAMES) / SLICES / 3
+
+
+def test_the_commit_chooses_and_the_variable_wins() -> None:
+    commits = ["0" * 39 + digit for digit in "0123456789abcdef"]
+    assert {chosen({}, one) for one in commits} == set(range(SLICES))
+    assert chosen({VARIABLE: "2"}, commits[1]) == 2
+    assert chosen({VARIABLE: "all"}, commits[1]) is None
+    assert all(belongs(name, None) for name in NAMES)
+
+
+def test_without_a_repository_everything_runs(tmp_path: Path) -> None:
+    assert chosen({}, commit(tmp_path)) is None
+
+
+@pytest.mark.parametrize("wrong", ["-1", str(SLICES), "some", "²"])
+def test_what_is_no_slice_is_refused(wrong: str) -> None:
+    with pytest.raises(ValueError, match=VARIABLE):
+        chosen({VARIABLE: wrong}, "")
