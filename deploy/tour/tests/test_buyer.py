@@ -1,3 +1,5 @@
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -17,19 +19,28 @@ class Told:
         self.lines.append(words)
 
 
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (NoBrowserError("Missing: Chromium."), "There is no Chromium, so"),
+        (RuntimeError("Connection closed\nmore"), "Chromium does not start here (Connection closed), so"),
+    ],
+)
 async def test_without_a_browser_the_forms_are_sent_and_it_says_what_is_not_shown(
-    monkeypatch: pytest.MonkeyPatch,
+    error: Exception, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def none() -> str:
-        raise NoBrowserError("Missing: Chromium.")
+    @asynccontextmanager
+    async def none(_width: int, _height: int) -> AsyncIterator[None]:
+        raise error
+        yield
 
-    monkeypatch.setattr(buyer, "chromium", none)
+    monkeypatch.setattr(buyer, "browser", none)
     told = Told()
     async with buyer._tab(cast("Any", SimpleNamespace(teller=told))) as page:
         assert isinstance(page, FormPage)
     assert len(told.lines) == 1
     assert told.lines[0].startswith("screenshots")
-    assert "Chromium" in told.lines[0]
+    assert words in told.lines[0]
 
 
 def test_the_proof_is_told_line_by_line() -> None:

@@ -5,14 +5,14 @@ In Chromium where there is one; otherwise the page's own forms are sent over HTT
 
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
 from playwright.async_api import Error as BrowserError
 
-from shared.testing.browser import NoBrowserError, Page, browser, chromium
+from shared.testing.browser import NoBrowserError, Page, browser
 from tour.expectations import Outcome, UnmetError, until
 from tour.form_page import FormPage, forms
 from tour.letters import Letter, letter
@@ -33,8 +33,8 @@ _LINK = re.compile(r"https?://\S+/account/[\w-]+")
 _DIGITS = re.compile(r"(?<!\d)\d{6}(?!\d)")
 _SECONDS = 30.0
 _WITHOUT_BROWSER = (
-    "screenshots, and whether the page fits a phone. There is no Chromium, so the page's forms were sent over HTTP; "
-    "`deploy/local/prerequisites tests` installs one"
+    "screenshots, and whether the page fits a phone. {lacking}, so the page's forms were sent over HTTP; "
+    "`deploy/local/prerequisites tests` installs what a browser needs"
 )
 #: What the browser says of links that open nothing.
 _EXPECTED = "Failed to load resource"
@@ -71,16 +71,21 @@ async def perform(stage: Stage, outcome: Outcome) -> None:
 
 @asynccontextmanager
 async def _tab(stage: Stage) -> AsyncIterator[Page | FormPage]:
-    """What the buyer opens the page with; without a browser it says what is not shown."""
-    try:
-        chromium()
-    except NoBrowserError:
-        async with forms() as page:
-            yield page
-        stage.teller.not_shown(_WITHOUT_BROWSER)
-        return
-    async with browser(_WIDTH, _HEIGHT) as driven:
-        yield driven
+    """What the buyer opens the page with; where no browser starts it says what is not shown."""
+    lacking = None
+    async with AsyncExitStack() as opened:
+        page: Page | FormPage
+        try:
+            page = await opened.enter_async_context(browser(_WIDTH, _HEIGHT))
+        except NoBrowserError:
+            lacking = "There is no Chromium"
+        except Exception as error:  # noqa: BLE001 - whatever keeps a browser of this machine from starting
+            lacking = f"Chromium does not start here ({str(error).partition(chr(10))[0]})"
+        if lacking is not None:
+            page = await opened.enter_async_context(forms())
+        yield page
+    if lacking is not None:
+        stage.teller.not_shown(_WITHOUT_BROWSER.format(lacking=lacking))
 
 
 async def _buy(stage: Stage, outcome: Outcome) -> tuple[Paid, Letter]:
