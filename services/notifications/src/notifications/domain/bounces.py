@@ -59,7 +59,7 @@ def read(raw: bytes) -> tuple[Bounce, tuple[str, ...]]:
     if found is None and not statuses:
         found = _words(message, [text for kind, text in parts if kind == "text/plain"])
     if found is None:
-        raise NotABounceError("it says of nobody that a mail failed or is delayed")
+        raise NotABounceError("it tells of no mail that failed or is delayed")
     return found, tuple(_addresses(message))
 
 
