@@ -237,7 +237,7 @@ class Answer:
     def of(cls, answer: httpx.Response) -> "Answer":
         """Of what was answered."""
         problem = answer.headers.get("content-type", "").startswith("application/problem+json")
-        said = answer.json() if problem else {}
+        said = answer.json() if problem and answer.content else {}  # a HEAD has no body
         fields = frozenset(error["field"] for error in said.get("errors", ()))
         return cls(answer.status_code, said.get("type", ""), fields, answer.text[:200])
 
