@@ -1,6 +1,7 @@
 """What a crash left in the outbox is published, and what was published is forgotten."""
 
 import asyncio
+import os
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -77,6 +78,29 @@ async def test_old_leftovers_are_found_too(stage: Stage) -> None:
     await stage.ensure_topics([QrDelivered.topic])
     await leave_behind(service, delivered(), age=timedelta(days=2))
     await stage.events(QrDelivered)
+
+
+async def test_a_row_from_a_clock_that_was_days_ahead_is_published_now(stage: Stage) -> None:
+    service = await stage.service(toy.build, Settings)
+    event = delivered()
+    await leave_behind(service, event, age=-timedelta(days=40))
+    await stage.events(QrDelivered, where=lambda one: one.order_id == event.order_id)
+
+
+async def test_a_row_that_no_broker_takes_holds_up_no_other(stage: Stage) -> None:
+    service = await stage.service(toy.build, Settings)
+    huge = delivered().model_copy(update={"order_number": os.urandom(1_500_000).hex()})
+    others = [delivered() for _ in range(5)]
+    await leave_behind(service, others[0], age=timedelta(hours=1))
+    await leave_behind(service, huge, age=timedelta(hours=1))
+    for event in others[1:]:
+        await leave_behind(service, event, age=timedelta(hours=1))
+    await stage.events(QrDelivered, count=5)
+
+    async def one_left() -> bool:
+        return await left(service) == 1
+
+    await stage.eventually(one_left)
 
 
 async def test_only_one_relay_is_active(stage: Stage) -> None:

@@ -208,7 +208,9 @@ class Operations:
         """Publish these facts and wait until they are applied."""
         sent = await self.stage.publish(*events)
         ids = [one.id for one in sent]
-        sql = "SELECT count(*) AS n FROM inbox WHERE event_id = ANY(CAST(:ids AS uuid[]))"
+        sql = """
+        SELECT count(*) AS n FROM (SELECT event_id FROM inbox UNION ALL SELECT event_id FROM inbox_by_arrival) AS known
+        WHERE event_id = ANY(CAST(:ids AS uuid[]))"""
 
         async def applied() -> bool:
             return bool((await self.rows(sql, ids=ids))[0]["n"] == len(ids))

@@ -86,8 +86,7 @@ class Supervisor:
 
     def problem(self) -> str | None:
         """What is wrong with any of them, or None."""
-        found = self.look()
-        return "; ".join(found) or None
+        return "; ".join(self.look()) or None
 
     def look(self) -> list[str]:
         """Every problem; a new one is logged, and the metrics are brought up to date."""

@@ -266,9 +266,9 @@ class Service:
             return
         self._subscription.compare(ends)
         self.metrics.offset.clear()
-        for place, known in self._subscription.progress.places.items():
-            steps = (("fetched", known.fetched), ("applied", known.applied), ("committed", known.committed))
-            for step, offset in (*steps, ("end", ends.get(place, known.applied))):
+        for place, state in self._subscription.progress.places.items():
+            steps = (("fetched", state.fetched), ("applied", state.applied), ("committed", state.committed))
+            for step, offset in (*steps, ("end", ends.get(place, state.applied))):
                 topic = place.topic.removeprefix(self.settings.topic_prefix)
                 self.metrics.offset.labels(topic, place.partition, step).set(offset)
 

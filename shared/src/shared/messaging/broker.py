@@ -195,7 +195,7 @@ class Subscription:
             self.broken.set()
 
     def _offsets(self) -> dict[str, int]:
-        return {f"{one.topic}[{one.partition}]": known.applied for one, known in self._progress.places.items()}
+        return {f"{place.topic}[{place.partition}]": state.applied for place, state in self._progress.places.items()}
 
     # --- fetching -------------------------------------------------------------------------------------------------
 
@@ -229,23 +229,23 @@ class Subscription:
         assignment = self._assignment
         whole = len(self._progress.places) == len(consumer.assignment())
         wait = _IDLE_WAIT_MS if whole else _POSITION_WAIT_MS
-        found = await consumer.getmany(timeout_ms=wait, max_records=self._subscriber.max_records)
-        if not found:
+        fetched = await consumer.getmany(timeout_ms=wait, max_records=self._subscriber.max_records)
+        if not fetched:
             await self._commit_offsets(consumer)
-        if fetching.assignment_of(consumer) is not assignment or not found.keys() <= self._progress.places.keys():
+        if fetching.assignment_of(consumer) is not assignment or not fetched.keys() <= self._progress.places.keys():
             # Reassigned meanwhile: begin where the group's committed offsets say, not after these records.
-            for place, records in found.items():
+            for place, records in fetched.items():
                 _seek(consumer, place, records[0].offset)
             return ()
         taken: list[Fetched] = []
         ends: dict[TopicPartition, int] = {}
-        for place, records in found.items():
+        for place, records in fetched.items():
             for record in await self._following(consumer, place, records):
                 taken.append(record)
                 ends[place] = until(record)
         now = fetching.positions(consumer)
         for place, expected in self._progress.moved(now).items():
-            if place not in found and now[place] > expected:
+            if place not in fetched and now[place] > expected:
                 for record in await self._gap(consumer, place, expected, now[place]):
                     taken.append(record)
                     ends[place] = until(record)

@@ -249,17 +249,17 @@ class Consumer:
         groups: dict[str, list[DeadLetter]] = {}
         for letter in letters:
             groups.setdefault(shop_of(letter.topic) or "", []).append(letter)
-        found = {}
+        kept_by_shop = {}
         for shop, group in groups.items():
             kept, ranges = self._shop_limits.fit(shop, group)
-            found[shop] = [*kept, *ranges]
+            kept_by_shop[shop] = [*kept, *ranges]
             if self._teller is not None:
                 refused = [
                     RefusedRecord(shop or None, one.payload, one.reason, one.detail, one.headers.get("traceparent"))
                     for one in kept
                 ]
                 self._teller(tx, refused)
-        return found
+        return kept_by_shop
 
     async def _handle(self, tx: Tx, items: Sequence[_Item]) -> None:
         facts: dict[str, list[Received[Any]]] = {}

@@ -71,31 +71,31 @@ class Progress:
         """Records up to these offsets were applied or put aside, and that is committed."""
         self.applied_at = time.monotonic()
         for place, end in ends.items():
-            if (known := self.places.get(place)) is not None:
-                known.applied, known.waiting_since = end, None
+            if (state := self.places.get(place)) is not None:
+                state.applied, state.waiting_since = end, None
 
     def committed(self, ends: Mapping[TopicPartition, int]) -> None:
         """The broker has stored these offsets of the group."""
         for place, end in ends.items():
-            if (known := self.places.get(place)) is not None:
-                known.committed, known.uncommitted_since = end, None
+            if (state := self.places.get(place)) is not None:
+                state.committed, state.uncommitted_since = end, None
 
     def uncommitted(self) -> dict[TopicPartition, int]:
         """Applied offsets that the broker has not stored yet."""
-        return {place: known.applied for place, known in self.places.items() if known.applied > known.committed}
+        return {place: state.applied for place, state in self.places.items() if state.applied > state.committed}
 
     def compare(self, ends: Mapping[TopicPartition, int]) -> list[str]:
         """What has stood still for too long, given the topics' ends, in words."""
-        now, found = time.monotonic(), []
+        now, stalled = time.monotonic(), []
         patience = STALLED_SECONDS if now - self.applied_at >= STALLED_SECONDS else STARVED_SECONDS
-        for place, known in self.places.items():
-            waiting = ends.get(place, 0) > known.applied
-            known.waiting_since = (known.waiting_since or now) if waiting else None
-            behind = known.committed != known.applied
-            known.uncommitted_since = (known.uncommitted_since or now) if behind else None
+        for place, state in self.places.items():
+            waiting = ends.get(place, 0) > state.applied
+            state.waiting_since = (state.waiting_since or now) if waiting else None
+            behind = state.committed != state.applied
+            state.uncommitted_since = (state.uncommitted_since or now) if behind else None
             where = f"{place.topic}[{place.partition}]"
-            if known.waiting_since is not None and now - known.waiting_since >= patience:
-                found.append(f"{where} stands at offset {known.applied}, its end is {ends[place]}")
-            if known.uncommitted_since is not None and now - known.uncommitted_since >= STALLED_SECONDS:
-                found.append(f"{where} is applied up to {known.applied} and committed up to {known.committed}")
-        return found
+            if state.waiting_since is not None and now - state.waiting_since >= patience:
+                stalled.append(f"{where} stands at offset {state.applied}, its end is {ends[place]}")
+            if state.uncommitted_since is not None and now - state.uncommitted_since >= STALLED_SECONDS:
+                stalled.append(f"{where} is applied up to {state.applied} and committed up to {state.committed}")
+        return stalled

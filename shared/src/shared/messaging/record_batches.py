@@ -209,10 +209,10 @@ def unpack(codec: int, packed: bytes | memoryview) -> bytes:
             return bytes(packed)
         if codec == _GZIP:
             inflater = zlib.decompressobj(wbits=31)
-            found = inflater.decompress(packed, MAX_UNPACKED)
+            unpacked = inflater.decompress(packed, MAX_UNPACKED)
             if not inflater.eof:
                 raise BatchError("cannot_unpack", f"gzip: cut off, or larger than {MAX_UNPACKED} bytes")  # noqa: TRY301 - as above
-            return found
+            return unpacked
         if codec == _SNAPPY:  # grows 21-fold at most
             return bytes(snappy_decode(bytes(packed)))
         if codec in (_LZ4, _ZSTD):

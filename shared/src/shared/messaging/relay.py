@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from aiokafka.errors import MessageSizeTooLargeError
+from aiokafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -28,7 +28,8 @@ from shared.telemetry.metrics import Metrics
 log = get_logger(__name__)
 _POLL_SECONDS = 1.0
 _BATCH = 500
-#: A living process publishes within this time.
+#: A running process publishes within this time. A row that is ahead of the clock by more than a minute was written
+#: while a clock was wrong; it must not wait until that time comes.
 _GRACE_SECONDS = 2
 #: No transaction is open longer (statement and idle timeouts of 20 s), clocks differ by less than the rest.
 _WATERMARK_LAG = timedelta(seconds=90)
@@ -37,13 +38,16 @@ _LOCK = "SELECT pg_try_advisory_lock(hashtext('esim.outbox.relay'))"
 _TAKE = text("""
 WITH due AS (
   SELECT id FROM outbox
-  WHERE id >= :watermark AND born_at < clock_timestamp() - make_interval(secs => :grace)
+  WHERE id >= :watermark
+    AND (born_at < clock_timestamp() - make_interval(secs => :grace) OR born_at > clock_timestamp() + interval '1 min')
     AND id <> ALL(CAST(:unsendable AS uuid[]))
   ORDER BY id LIMIT :batch FOR UPDATE SKIP LOCKED)
 DELETE FROM outbox o USING due WHERE o.id = due.id
 RETURNING o.id, o.topic, o.key, o.value, o.headers
 """)
 _BEGINNING = UUID(int=0)
+#: What the broker says, or our own producer, of a record that it will never take.
+_UNSENDABLE = (MessageSizeTooLargeError, RecordListTooLargeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,7 @@ class Relay:
                     finally:
                         # The lock lives as long as its connection: it must not go back into the pool.
                         await connection.invalidate()
-            except MessageSizeTooLargeError:
+            except _UNSENDABLE:
                 continue
             except Exception as error:  # noqa: BLE001 - nothing is lost: the rows stay
                 log.warning("relay_interrupted", error=error)
@@ -116,22 +120,24 @@ class Relay:
             if not rows:
                 return 0
             failpoint("relay.before_send")
-            leftovers = [_leftover(r) for r in rows]
             try:
-                sent = await self._producer.send_all(leftovers)
-            except MessageSizeTooLargeError as error:
-                self._take_apart([r.id for r in rows], error)
+                await self._send([_leftover(row) for row in rows])
+            except _UNSENDABLE as error:
+                self._take_apart([row.id for row in rows], error)
                 raise
-            for failure in await asyncio.gather(*(future for future, _ in sent), return_exceptions=True):
-                if isinstance(failure, BaseException):
-                    await self._producer.failed(failure)
-                    raise failure
             failpoint("relay.after_send")
         self._metrics.relayed.inc(len(rows))
         log.info("outbox_leftovers_published", count=len(rows))
         return len(rows)
 
-    def _take_apart(self, ids: list[UUID], error: MessageSizeTooLargeError) -> None:
+    async def _send(self, leftovers: list[_Leftover]) -> None:
+        sent = await self._producer.send_all(leftovers)
+        for failure in await asyncio.gather(*(future for future, _ in sent), return_exceptions=True):
+            if isinstance(failure, BaseException):
+                await self._producer.failed(failure)
+                raise failure
+
+    def _take_apart(self, ids: list[UUID], error: Exception) -> None:
         """One of these rows cannot be sent: find it row by row, and leave it out."""
         if len(ids) > 1:
             self._batch = 1
