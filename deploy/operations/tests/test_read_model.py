@@ -166,7 +166,7 @@ def tombstone() -> list[tuple[str, bytes]]:
     texts = {
         "ce_specversion": "1.0",
         "ce_id": str(uuid7()),
-        "ce_source": "/ordering",
+        "ce_source": "/services/ordering",
         "ce_type": "ordering.buyer-contact.v1",
         "ce_time": datetime.now(UTC).isoformat(),
     }

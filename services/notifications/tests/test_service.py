@@ -250,7 +250,12 @@ async def test_an_erasure_stops_mails_that_wait(start: Any) -> None:
 def _envelope() -> list[tuple[str, bytes]]:
     from shared.ids import uuid7  # noqa: PLC0415 - only here
 
-    texts = {"ce_specversion": "1.0", "ce_id": str(uuid7()), "ce_type": BuyerContact.ce_type(), "ce_source": "/t"}
+    texts = {
+        "ce_specversion": "1.0",
+        "ce_id": str(uuid7()),
+        "ce_type": BuyerContact.ce_type(),
+        "ce_source": "/services/ordering",
+    }
     return [(name, value.encode()) for name, value in texts.items()]
 
 
