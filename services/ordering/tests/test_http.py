@@ -96,7 +96,8 @@ async def test_the_contact_of_an_order_is_its_own(shop: Any, stage: Stage, good_
         ("Anna Stein", "+995555123456", "anna@example.org"),
     ]
     contacts = await stage.events(BuyerContact, count=2, where=lambda e: e.storefront == "esimka")
-    assert [contact.event.name for contact in contacts] == ["Anna Berg", "Anna Stein"]
+    # Two buyers are two keys, and may be in two partitions: which fact is read first says nothing.
+    assert sorted(contact.event.name for contact in contacts) == ["Anna Berg", "Anna Stein"]
 
 
 @pytest.mark.parametrize(
