@@ -12,11 +12,11 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from shared.values.iccid import Iccid as Iccid  # noqa: PLC0414 - part of the contracts
+
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=40)]
 #: Numeric, because Epay wants 6-15 digits (interfaces.md section 1).
 OrderNumber = Annotated[str, StringConstraints(pattern=r"^[0-9]{6,15}$")]
-#: ICCID as printed: 18-20 digits (interfaces.md section 3).
-Iccid = Annotated[str, StringConstraints(pattern=r"^[0-9]{18,20}$")]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 #: How a person pays a refund that the bank refused. An open word: a reader that does not know one says "another way".
 PayoutWay = Annotated[str, StringConstraints(pattern=r"^[a-z]+(_[a-z]+)*$", max_length=40)]
