@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 _KINDS = (".py", ".md", ".toml", ".sql", ".yaml", ".yml", ".tpl", ".j2")
-_CLAUSE = re.compile(r"\b(RP|PO|PP|RC|RF) (\d{1,2}(?:\.\d+)?)((?:(?:–|, )\d{1,2}(?:\.\d+)?\b)*)")
+_CLAUSE = re.compile(r"\b(RP|PO|PP|RC|RF) (\d{1,2}(?:\.\d+)?)(?![\d-])((?:(?:–|, )\d{1,2}(?:\.\d+)?\b)*)")
 _INVARIANT = re.compile(r"\bI(\d{1,2})\b(?! ?[=(])")
 _PAGE = re.compile(r"\bdocs/[\w/.-]+\.md\b")
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")

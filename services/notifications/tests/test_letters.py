@@ -31,6 +31,8 @@ from shared.contracts import (
     Plan,
     ReceiptIssued,
     RefundDenied,
+    RefundFailed,
+    RefundPaidByHand,
     RefundSettled,
 )
 from shared.contracts.ordering import Purpose
@@ -153,6 +155,22 @@ FACTS: dict[str, OrderEvent] = {
     "topup": TOPUP,
     "refund": _approved(),
     "settled": _settled(),
+    "refused": RefundFailed(
+        **ORDER,
+        refund_id=uuid7(),
+        amount=Money(amount=1500, currency="USD"),
+        reason="the card is closed",
+        failed_at=NOW,
+    ),
+    "paid_by_hand": RefundPaidByHand(
+        **ORDER,
+        refund_id=uuid7(),
+        payment_id=uuid7(),
+        amount=Money(amount=1000, currency="USD"),
+        way="bank_transfer",
+        left=Money(amount=500, currency="USD"),
+        paid_at=NOW,
+    ),
     "information": INFORMATION,
     "denied": DENIED,
     "appeal": AppealReceived(**ORDER, case_id=uuid7(), received_at=NOW, answer_by=NOW),

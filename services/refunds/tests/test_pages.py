@@ -292,6 +292,8 @@ async def test_a_refused_refund_is_paid_by_hand_by_two_people(start: Any) -> Non
         await page.click("text=Record")
         await page.wait(".wrong")
         assert "not of a card" in await page.text(".wrong")
+        assert all("status of 4" in error for error in page.errors)  # the browser's own word of that refusal
+        page.errors.clear()
         await page.fill("#amount", "5990.00")
         await page.fill("#reference", "PO 2026-114")
         await page.click("text=Record")
