@@ -31,7 +31,7 @@ from shared.messaging.access import KafkaAccess
 from shared.messaging.cloudevents import Headers, to_wire
 from shared.messaging.producer import Producer
 
-EID = "89049032000000000000000000777777"
+EID = "89049032000000000000000000777715"
 CHAT = 90210
 IP = "198.51.100.177"
 FAMILY = "Канарейкина-Ерденова"
