@@ -26,7 +26,6 @@ from shared.contracts import (
     Plan,
     ProfileFailed,
     ProfileGenerated,
-    ProfileRevoked,
     ProfileObserved,
     ProfileRevoked,
     QrDelivered,
@@ -92,9 +91,6 @@ class Life:
             generated_at=self.at + timedelta(seconds=1),
             valid_until=self.at + timedelta(days=90),
         )
-
-    def revoked(self) -> ProfileRevoked:
-        return ProfileRevoked(**self.about, iccid=ICCID, reason="refund", case_id=self.case_id, revoked_at=self.at)
 
     def failed(self) -> ProfileFailed:
         return ProfileFailed(

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from operations.invariants import ALL, OrderInvariant
 from shared.contracts import (
     BuyerErasureRequested,
@@ -101,11 +103,21 @@ async def test_each_rule_finds_the_order_that_breaks_it_and_lets_go_of_it_when_i
     assert ended[0]["resolved_at"] >= ended[0]["first_seen_at"]
 
 
-async def test_an_order_is_not_missed_while_its_facts_wait_to_be_read(start: Any, life: Any) -> None:
+async def test_an_order_is_not_missed_while_its_facts_wait_to_be_read(
+    start: Any, life: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The payment is read, an hour old; what followed it stands on a topic that is not read yet."""
+    for patience in ("STALLED_SECONDS", "STARVED_SECONDS"):  # the consumer would mend itself in the middle of the test
+        monkeypatch.setattr(f"shared.messaging.progress.{patience}", 600.0)
     running = await start()
     order = life(datetime.now(UTC) - HOUR)
-    consumer = running.service._subscription.consumer
+    subscription = running.service._subscription
+    consumer = subscription.consumer
+
+    async def all_begun() -> bool:
+        return len(subscription._progress.places) == len(consumer.assignment()) > 0
+
+    await running.stage.eventually(all_begun)  # until then a pause is the subscription's own, which ends it
     held = [place for place in consumer.assignment() if place.topic.endswith(ProfileGenerated.topic)]
     assert held
     consumer.pause(*held)

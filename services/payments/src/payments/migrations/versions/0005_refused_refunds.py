@@ -7,6 +7,13 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
+#: What looks narrower than before, and why the last release can live with it.
+CONTRACT_PHASE = {
+    "constraint ledger.ledger_accounts": "takes every row that it took, and three kinds of postings more",
+    "constraint refunds.hand_payments_within_refund": "hand_minor is 0 in every row that the release writes",
+    "trigger refunds.refused_refund_guard": "acts where a refused refund goes on, which the release never does",
+}
+
 _COLUMNS = """
 ALTER TABLE refunds ADD COLUMN attempt integer NOT NULL DEFAULT 1;
 ALTER TABLE refunds ADD COLUMN bank_code integer;
