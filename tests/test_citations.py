@@ -71,6 +71,18 @@ def test_every_page_of_the_documentation_that_is_named_exists() -> None:
     assert missing == set()
 
 
+def test_no_page_is_named_that_a_clone_has_not() -> None:
+    """Pages of the documentation are named with their folder."""
+    bare = re.compile(r"(?<![\w/.-])(?:interfaces|policies|reliability|architecture|stack|invariants)\.md\b")
+    named = {
+        f"{path.relative_to(ROOT)}: {found}"
+        for path in _tracked()
+        if path != Path(__file__) and ROOT / "docs" not in path.parents
+        for found in bare.findall(re.sub(r"\[[^\]]*\]\([^)]*\)", "", path.read_text()))
+    }
+    assert named == set()
+
+
 def test_every_link_leads_somewhere() -> None:
     broken = set()
     for path in _tracked():

@@ -10,7 +10,7 @@ from product.judge import Mail
 from product.shop import Buyer
 from sandbox.storefront import INSUFFICIENT_FUNDS
 
-#: policies.md: what each shop's policy says when no profile could be made.
+#: docs/policies.md: what each shop's policy says when no profile could be made.
 CLAUSES = {
     "qazaq-esim": ["RP 2.1", "RP 2.2", "RP 2.3", "PO 5.4"],
     "e-sim-onl": ["RC 1"],

@@ -1,4 +1,4 @@
-"""The reseller (Airalo Partner API v2, interfaces.md §4 and §6)."""
+"""The reseller (Airalo Partner API v2, docs/wire/airalo.md and docs/wire/complaints.md)."""
 
 import hashlib
 import hmac

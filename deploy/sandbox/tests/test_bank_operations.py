@@ -1,4 +1,4 @@
-"""Refund, cancel and charge (interfaces.md §1)."""
+"""Refund, cancel and charge (docs/wire/epay.md)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Tokens, the payment page and check-status (interfaces.md §1)."""
+"""Tokens, the payment page and check-status (docs/wire/epay.md)."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""postLink and failurePostLink, and what can go wrong with them (interfaces.md §1)."""
+"""postLink and failurePostLink, and what can go wrong with them (docs/wire/epay.md)."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The cash register on the wire (interfaces.md section 2)."""
+"""The cash register on the wire (docs/wire/webkassa.md)."""
 
 import asyncio
 import re

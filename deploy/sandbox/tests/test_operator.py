@@ -1,4 +1,4 @@
-"""ES2+ and the usage feed (SGP.22 v2.5 §5.3, interfaces.md §3)."""
+"""ES2+ and the usage feed (SGP.22 v2.5 §5.3, docs/wire/es2plus.md)."""
 
 import re
 from typing import Any

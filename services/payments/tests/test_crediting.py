@@ -1,4 +1,4 @@
-"""When refunded money arrives: the promises of policies.md, to the day."""
+"""When refunded money arrives: the promises of docs/policies.md, to the day."""
 
 from datetime import UTC, date, datetime
 

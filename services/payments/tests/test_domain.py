@@ -136,7 +136,7 @@ def test_reason_codes_are_sentences() -> None:
     assert advice(12345).endswith("(Epay reasonCode 12345)")
 
 
-#: Every code that interfaces.md section 1 names.
+#: Every code that docs/wire/epay.md names.
 CODES = (
     *(0, 454, 455, 456, 461, 457, 478, 485, 465, 467, 479, 489, 471, 472, 473, 499, 476, 484, 488, 491, 493, 494),
     *range(521, 530),

@@ -1,4 +1,4 @@
-"""Receipts as Webkassa writes and reads them (interfaces.md section 2)."""
+"""Receipts as Webkassa writes and reads them (docs/wire/webkassa.md)."""
 
 import json
 from decimal import ROUND_HALF_UP, Decimal

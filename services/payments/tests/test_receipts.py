@@ -110,7 +110,7 @@ FAULTS: list[dict[str, Any]] = [
     {"effect": "forge", "fields": {"Data": {"Total": None}}},
     *({"effect": "refuse", "code": code} for code in (2, 11, 12, 13, 18, 505)),
 ]
-#: The open questions of interfaces.md section 2, answered the other way.
+#: The open questions of docs/wire/webkassa.md, answered the other way.
 OTHERWISE = {"original_in_duplicate": False, "history_filters": False, "flat_registration": True}
 
 

@@ -1,4 +1,4 @@
-"""Statements are per batch, never per order (architecture.md rule 3), and cost the same however much was sold."""
+"""Statements are per batch, never per order (ARCHITECTURE.md rule 3), and cost the same however much was sold."""
 
 from typing import Any
 

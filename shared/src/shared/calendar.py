@@ -1,4 +1,4 @@
-"""Days as policies.md's clock rules count them: the day of an event is day 0, a deadline is 24:00 of its last day.
+"""Days as docs/policies.md's clock rules count them: the day of an event is day 0, a deadline is 24:00 of its last day.
 
 Business days skip Saturdays, Sundays and the public holidays of a country; a Saturday that a government declares a
 working day is not counted, because the rule knows no exception. Needs the extra `esim-shared[calendar]`.

@@ -26,7 +26,7 @@ INSTANT = {
 REAL = {"*": {"LOG_LEVEL": "WARNING"}, "notifications": {"SMTP_CONNECTIONS": "16"}, "sandbox": {"SANDBOX_DATA_DIR": ""}}
 SCENARIOS = ("instant", "sandbox", "stock")
 RATES = (250, 500, 1000, 1500, 2000)
-#: A rate counts as kept when 99 of 100 orders are delivered within this time (reliability.md).
+#: A rate counts as kept when 99 of 100 orders are delivered within this time (docs/invariants.md).
 KEPT_SECONDS = 0.25
 _HOPELESS_SECONDS = 2.0
 

@@ -1,4 +1,4 @@
-"""Amounts: major units with a fraction on the wire, integer minor units in the ledger (interfaces.md §1)."""
+"""Amounts: major units with a fraction on the wire, integer minor units in the ledger (docs/wire/epay.md)."""
 
 from decimal import Decimal
 

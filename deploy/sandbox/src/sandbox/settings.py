@@ -30,13 +30,13 @@ class Settings:
     bank_terminal_name: str = "98120001"
     """check-status answers with this number as `terminal` and with the UUID as `terminalID`."""
     bank_deduplicate_refunds: bool = False
-    """Whether a repeated externalID is answered without moving money again ([?] in interfaces.md §1)."""
+    """Whether a repeated externalID is answered without moving money again ([?] in docs/wire/epay.md)."""
     bank_partial_refund_status: PartialRefundStatus = "CHARGE"
-    """The status after a partial refund ([?] in interfaces.md §1)."""
+    """The status after a partial refund ([?] in docs/wire/epay.md)."""
     bank_amount_after_refund: AmountAfterRefund = "original"
     """What check-status shows as `amount` after a refund ([?]); payoutAmount and orgAmount tell either way."""
     bank_unique_tail: bool = True
-    """The last six digits of an invoiceID must be unique too (interfaces.md §1)."""
+    """The last six digits of an invoiceID must be unique too (docs/wire/epay.md)."""
     webhook_attempts: int = 12
     webhook_first_retry_seconds: float = 0.5
     webhook_longest_retry_seconds: float = 60.0
@@ -49,7 +49,7 @@ class Settings:
     cashbox_seconds: float = 0.005
     """How long the register is busy with each request, so that callers who do not take turns are seen."""
     cashbox_original_in_duplicate: bool = True
-    """Whether error 14 carries the original receipt in Data ([S3] both ways in interfaces.md §2)."""
+    """Whether error 14 carries the original receipt in Data ([S3] both ways in docs/wire/webkassa.md)."""
     cashbox_flat_registration: bool = False
     """CashboxRegistrationNumber instead of the object Cashbox ([S3] both ways)."""
     cashbox_history_filters: bool = True
@@ -83,7 +83,7 @@ class Settings:
     """For each ICCID."""
     airalo_tokens_per_minute: int = 3
     airalo_suspension_calls: int = 1200
-    """So many calls within the window and the account is suspended (interfaces.md §6)."""
+    """So many calls within the window and the account is suspended (docs/wire/complaints.md)."""
     airalo_suspension_window_seconds: float = 240.0
 
     telegram_bots: tuple[str, ...] = ("esimka=1000:sandbox-esimka",)

@@ -15,7 +15,7 @@ from tour.orders import Order, Paid
 Entry = Mapping[str, Any]
 #: States in which a profile may be downloaded; the operator has confirmed it (SGP.22 section 5.3.2).
 CONFIRMED = frozenset({"confirmed", "released"})
-#: OperationType of a receipt (interfaces.md section 2).
+#: OperationType of a receipt (docs/wire/webkassa.md).
 SALE, SALE_RETURN = 2, 3
 
 

@@ -21,7 +21,7 @@ from shared.spine import timestamp
 
 metadata = MetaData()
 
-#: Epay wants 6-15 digits (interfaces.md section 1); eight look like an order number and leave room to grow.
+#: Epay wants 6-15 digits (docs/wire/epay.md); eight look like an order number and leave room to grow.
 order_numbers = Sequence("order_numbers", start=10_000_001, metadata=metadata)
 
 #: Personal data: the contact of each order, which no other order changes (I14). Buyers from before 0005 have one

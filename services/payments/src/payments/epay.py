@@ -1,4 +1,4 @@
-"""Halyk Epay over HTTP (interfaces.md section 1)."""
+"""Halyk Epay over HTTP (docs/wire/epay.md)."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""A polite rate of questions to the bank, whatever the concurrency (interfaces.md section 6)."""
+"""A polite rate of questions to the bank, whatever the concurrency (docs/wire/complaints.md)."""
 
 import asyncio
 import time

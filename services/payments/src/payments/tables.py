@@ -25,7 +25,7 @@ from shared.spine import timestamp
 
 metadata = MetaData()
 
-#: Invoice ids: 9 digits and more, consecutive, so the last six repeat only after a million (interfaces.md section 1).
+#: Invoice ids: 9 digits and more, consecutive, so the last six repeat only after a million (docs/wire/epay.md).
 invoice_ids = Sequence("invoice_ids", metadata=metadata)
 
 #: An order as it is to be paid. `captured_invoice` names the one capture that is kept (invariant I2);

@@ -1,4 +1,4 @@
-"""The reseller's adapter against the sandbox's stand, judged by the stand's own ledger (interfaces.md section 4)."""
+"""The reseller's adapter against the sandbox's stand, judged by the stand's own ledger (docs/wire/airalo.md)."""
 
 import asyncio
 import hashlib

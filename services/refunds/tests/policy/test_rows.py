@@ -1,4 +1,4 @@
-"""Every row of policies.md, by name: what is asked, what is known, the verdict and its clauses."""
+"""Every row of docs/policies.md, by name: what is asked, what is known, the verdict and its clauses."""
 
 from collections.abc import Callable
 from typing import Any

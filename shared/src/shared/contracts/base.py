@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from shared.values.iccid import Iccid as Iccid  # noqa: PLC0414 - part of the contracts
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=40)]
-#: Numeric, because Epay wants 6-15 digits (interfaces.md section 1).
+#: Numeric, because Epay wants 6-15 digits (docs/wire/epay.md).
 OrderNumber = Annotated[str, StringConstraints(pattern=r"^[0-9]{6,15}$")]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 #: How a person pays a refund that the bank refused. An open word: a reader that does not know one says "another way".

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from shared.contracts.base import BuyerErased, Iccid, Kind, Money, OrderEvent, PayoutWay, Plan
 
-#: How the buyer paid; it decides how long a refund takes to arrive (policies.md).
+#: How the buyer paid; it decides how long a refund takes to arrive (docs/policies.md).
 Method = Literal["card", "bank_transfer", "wallet"]
 
 
@@ -28,7 +28,7 @@ class PaymentFailed(OrderEvent, topic="payments.payment-failed"):
     """One attempt to pay failed; the order can still be paid by another."""
 
     invoice_id: str
-    #: Epay's reasonCode (interfaces.md section 1).
+    #: Epay's reasonCode (docs/wire/epay.md).
     reason_code: int
     #: Why, for the buyer; English.
     reason: str

@@ -14,7 +14,7 @@ RequestChannel = Literal["system", "email", "chat", "whatsapp", "telegram", "acc
 
 
 class Ground(Value):
-    """A clause that fired: the document (RP, PO, RC, RF), the clause number as in policies.md, and its sense."""
+    """A clause that fired: the document (RP, PO, RC, RF), the clause number as in docs/policies.md, and its sense."""
 
     #: `§` is the law that an agent named (RF 2.5); `clause` is then its name.
     document: str

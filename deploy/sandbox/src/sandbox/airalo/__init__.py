@@ -1,1 +1,1 @@
-"""A reseller with an API of its own: Airalo Partner API v2 (interfaces.md §4)."""
+"""A reseller with an API of its own: Airalo Partner API v2 (docs/wire/airalo.md)."""

@@ -1,4 +1,4 @@
-"""The reseller's HTTP interface below /airalo/v2 (Airalo Partner API v2, interfaces.md §4).
+"""The reseller's HTTP interface below /airalo/v2 (Airalo Partner API v2, docs/wire/airalo.md).
 
 There is no idempotency key: every order that arrives is a new one. `GET /orders?filter[description]=` finds those whose
 description holds the text, wherever in it.

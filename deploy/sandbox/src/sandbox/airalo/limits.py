@@ -11,7 +11,7 @@ _MINUTE = 60.0
 
 
 class Limits:
-    """Tokens and usage per minute; and the suspension of a partner who calls too much (interfaces.md §6)."""
+    """Tokens and usage per minute; and the suspension of a partner who calls too much (docs/wire/complaints.md)."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

@@ -1,1 +1,1 @@
-"""The bank: Halyk Epay as interfaces.md §1 describes it."""
+"""The bank: Halyk Epay as docs/wire/epay.md describes it."""

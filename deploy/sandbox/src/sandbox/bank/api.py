@@ -1,4 +1,4 @@
-"""The bank's HTTP interface below /epay (interfaces.md §1)."""
+"""The bank's HTTP interface below /epay (docs/wire/epay.md)."""
 
 import hmac
 import time
@@ -23,7 +23,7 @@ WITH_HTTP_400 = frozenset({"102", "103", "104", "106", "109"})
 
 @dataclass(slots=True)
 class BankBehaviour:
-    """The open questions ([?] in interfaces.md §1); control may answer them differently while running."""
+    """The open questions ([?] in docs/wire/epay.md); control may answer them differently while running."""
 
     deduplicate_refunds: bool
     partial_refund_status: PartialRefundStatus

@@ -1,4 +1,4 @@
-"""Refund, cancel, charge (interfaces.md §1): what is allowed from which status, and how much."""
+"""Refund, cancel, charge (docs/wire/epay.md): what is allowed from which status, and how much."""
 
 from sandbox.bank.ledger import BankLedger, Refund, Transaction
 from sandbox.bank.payform import RefusedError

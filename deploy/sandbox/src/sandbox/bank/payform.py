@@ -1,4 +1,4 @@
-"""The bank's own page: what happens when the buyer presses "pay" (interfaces.md §1, hosted page)."""
+"""The bank's own page: what happens when the buyer presses "pay" (docs/wire/epay.md, hosted page)."""
 
 import re
 import uuid

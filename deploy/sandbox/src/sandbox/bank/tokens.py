@@ -1,4 +1,4 @@
-"""Access tokens of the bank: signed and self-contained, so that they outlive a restart (interfaces.md §1)."""
+"""Access tokens of the bank: signed and self-contained, so that they outlive a restart (docs/wire/epay.md)."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""The bank's JSON, field by field (interfaces.md §1): check-status and the postLink webhook."""
+"""The bank's JSON, field by field (docs/wire/epay.md): check-status and the postLink webhook."""
 
 import hashlib
 from typing import Any

@@ -1,4 +1,4 @@
-"""Webkassa's HTTP interface below /webkassa (interfaces.md §2)."""
+"""Webkassa's HTTP interface below /webkassa (docs/wire/webkassa.md)."""
 
 import asyncio
 import secrets
@@ -25,7 +25,7 @@ _PAGE_SIZE = 50
 
 @dataclass(slots=True)
 class CashboxBehaviour:
-    """The open questions of interfaces.md §2; control may answer them differently while running."""
+    """The open questions of docs/wire/webkassa.md; control may answer them differently while running."""
 
     original_in_duplicate: bool
     flat_registration: bool

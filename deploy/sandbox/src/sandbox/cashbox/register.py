@@ -1,4 +1,4 @@
-"""What a register does with a receipt: its own rules, and the error codes of interfaces.md §2."""
+"""What a register does with a receipt: its own rules, and the error codes of docs/wire/webkassa.md."""
 
 import secrets
 import uuid

@@ -1,1 +1,1 @@
-"""The operator: an SM-DP+ spoken to over ES2+, and its usage feed (interfaces.md §3)."""
+"""The operator: an SM-DP+ spoken to over ES2+, and its usage feed (docs/wire/es2plus.md)."""

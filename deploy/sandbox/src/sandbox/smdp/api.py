@@ -1,4 +1,4 @@
-"""An operator's HTTP interface below /operator or /operators/{name} (SGP.22 v2.5 §6.5; interfaces.md §3)."""
+"""An operator's HTTP interface below /operator or /operators/{name} (SGP.22 v2.5 §6.5; docs/wire/es2plus.md)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

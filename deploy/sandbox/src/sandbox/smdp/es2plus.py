@@ -1,4 +1,4 @@
-"""The four ES2+ functions as pure decisions over the ledger (SGP.22 v2.5 §5.3; codes: interfaces.md §3)."""
+"""The four ES2+ functions as pure decisions over the ledger (SGP.22 v2.5 §5.3; codes: docs/wire/es2plus.md)."""
 
 import re
 import secrets
@@ -178,7 +178,7 @@ class Es2Plus:
 
 
 def on_wire(iccid: str) -> str:
-    """An ICCID of 19 digits is filled up with F (interfaces.md §3)."""
+    """An ICCID of 19 digits is filled up with F (docs/wire/es2plus.md)."""
     return f"{iccid}F" if len(iccid) == NINETEEN else iccid
 
 

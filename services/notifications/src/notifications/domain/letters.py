@@ -34,7 +34,7 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class QrLetter(Letter):
-    """The delivery of an eSIM (interfaces.md section 5). `valid_until` is a day at the storefront."""
+    """The delivery of an eSIM (docs/wire/delivery.md). `valid_until` is a day at the storefront."""
 
     plan: Plan
     code: ActivationCode

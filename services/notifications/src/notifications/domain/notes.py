@@ -23,7 +23,7 @@ from shared.contracts import (
 )
 
 Rows = tuple[tuple[str, str], ...]
-#: What a request can lack (policies.md), as texts name it.
+#: What a request can lack (docs/policies.md), as texts name it.
 MISSING = ("order_number", "email", "phone", "full_name", "payment_date", "reason", "evidence")
 
 

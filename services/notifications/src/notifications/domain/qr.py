@@ -10,7 +10,7 @@ from qrcode.constants import ERROR_CORRECT_M
 #: Modules of light around the code (ISO/IEC 18004 section 5.3.8).
 QUIET_ZONE = 4
 LEAST_PIXELS = 300
-#: Trying all eight masks costs five times as much, and readers do not care (stack.md).
+#: Trying all eight masks costs five times as much, and readers do not care.
 _MASK = 2
 _PIXELS_PER_BYTE = 8
 

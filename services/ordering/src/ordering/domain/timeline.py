@@ -141,7 +141,7 @@ _SENTENCES: dict[Fact, dict[Tongue, str]] = {
     },
     Fact.RECEIPT_ISSUED: {"en": "The fiscal receipt{kind}{link}.", "ru": "Фискальный чек{kind}{link}."},
 }
-#: Epay's reasonCodes in a buyer's words (interfaces.md section 1); other codes say nothing that helps a buyer.
+#: Epay's reasonCodes in a buyer's words (docs/wire/epay.md); other codes say nothing that helps a buyer.
 _REASONS: tuple[tuple[tuple[int, ...], dict[Tongue, str]], ...] = (
     ((457, 478, 485), {"en": "the card has expired", "ru": "истёк срок действия карты"}),
     ((465, 467, 479, 489), {"en": "the card is blocked", "ru": "карта заблокирована"}),

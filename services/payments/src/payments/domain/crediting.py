@@ -1,4 +1,4 @@
-"""When refunded money arrives at the buyer: what each seller promises (policies.md), in days of the seller's country.
+"""When refunded money arrives at the buyer: what each seller promises (docs/policies.md), in its country's days.
 
 The day of the refund itself is day 0. Banking and business days skip Saturdays, Sundays and the public holidays of the
 seller's country; calendar days do not.

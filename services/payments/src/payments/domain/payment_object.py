@@ -1,4 +1,4 @@
-"""The object that a storefront hands to `halyk.pay()` (interfaces.md section 1). Card data never comes here."""
+"""The object that a storefront hands to `halyk.pay()` (docs/wire/epay.md). Card data never comes here."""
 
 import json
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Epay's reasonCodes as sentences (interfaces.md section 1): for the buyer in English and Russian, and for agents."""
+"""Epay's reasonCodes as sentences (docs/wire/epay.md): for the buyer in English and Russian, and for agents."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Fiscal receipts as Webkassa's API v4 writes them (interfaces.md section 2). Amounts in minor units (tiyn)."""
+"""Fiscal receipts as Webkassa's API v4 writes them (docs/wire/webkassa.md). Amounts in minor units (tiyn)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

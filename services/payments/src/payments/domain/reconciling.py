@@ -1,7 +1,7 @@
 """Comparing one invoice in our ledger with the bank's answer (check-status; Epay has no statement in what we know).
 
-The bank's status after a partial refund, and whether `amount` then shows the rest, are not known ([?] in interfaces.md
-section 1): every combination that is consistent with our figures agrees.
+The bank's status after a partial refund, and whether `amount` then shows the rest, are not known ([?] in
+docs/wire/epay.md): every combination that is consistent with our figures agrees.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """Was this refund made? Read from check-status when our own call had no clear end.
 
-Two things are not known of the bank ([?] in interfaces.md section 1): the status after a partial refund, and whether
+Two things are not known of the bank ([?] in docs/wire/epay.md): the status after a partial refund, and whether
 `amount` then shows the rest. The rules below are right for every combination; where none fits, a person asks.
 """
 

@@ -1,4 +1,4 @@
-"""What check-status says, and what it means for an attempt. Only this answer counts (interfaces.md section 1)."""
+"""What check-status says, and what it means for an attempt. Only this answer counts (docs/wire/epay.md)."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""postLink's body, read tolerantly (interfaces.md section 1). Of its many fields only these are looked at, or kept."""
+"""postLink's body, read tolerantly (docs/wire/epay.md). Of its many fields only these are looked at, or kept."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""One request at a time for each cash register, across all instances of the service (interfaces.md section 2).
+"""One request at a time for each cash register, across all instances of the service (docs/wire/webkassa.md).
 
 A turn is a row that names the instance at work. It is worth what that instance's heartbeat is worth: a killed one's
 turn is over a few seconds later, as its leases are. No transaction is open while the register works.

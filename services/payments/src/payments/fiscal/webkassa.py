@@ -1,4 +1,4 @@
-"""Webkassa's API v4 over HTTP (interfaces.md section 2)."""
+"""Webkassa's API v4 over HTTP (docs/wire/webkassa.md)."""
 
 import asyncio
 from collections.abc import Mapping

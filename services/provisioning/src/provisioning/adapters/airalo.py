@@ -1,4 +1,4 @@
-"""A reseller: Airalo Partner API v2 (interfaces.md section 4).
+"""A reseller: Airalo Partner API v2 (docs/wire/airalo.md).
 
 There is no idempotency key. So what is asked for is written down before each call, under our order number, which
 stands in the order's description; whatever may have been ordered is looked up before it is ordered again, and what was

@@ -1,4 +1,4 @@
-"""Airalo Partner API v2: its answers as typed values, and what its codes mean for us (interfaces.md section 4).
+"""Airalo Partner API v2: its answers as typed values, and what its codes mean for us (docs/wire/airalo.md).
 
 There is no idempotency key: our order number stands in `description`, and an order is looked up by it before it is
 asked for again.

@@ -48,7 +48,7 @@ def _fillable(text: str) -> str:
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True), AfterValidator(_fillable)]
 #: Stands for the law that an agent names, where the seller's own text has no clause for it (RF 2.5).
 LAW = "§"
-#: A clause as policies.md writes it: the document, a space, the number; or the law.
+#: A clause as docs/policies.md writes it: the document, a space, the number; or the law.
 Clause = Annotated[str, StringConstraints(pattern=rf"^([A-Z]{{2}} [0-9]+(\.[0-9]+)*|{LAW})$")]
 
 
