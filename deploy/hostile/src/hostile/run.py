@@ -85,7 +85,7 @@ async def _attack(context: Context, rng: random.Random, ends: float) -> None:
 
 async def _explore(context: Context, share: float, folder: Path) -> None:
     for service in context.target.services:
-        await schemas.explore(context, service, context.target.key_of(service), share, folder)
+        await schemas.explore(context, service, share, folder)
 
 
 async def _progress(findings: Findings, ends: float, seconds: float, tell: Callable[[str], None]) -> None:

@@ -26,13 +26,14 @@ class Target:
         """The storefronts' names."""
         return sorted(self.site.storefront_keys)
 
-    def key_of(self, service: str) -> str:
-        """A key with which that service lets somebody in."""
-        if service == "operations":
-            return self.site.operations_keys["operator"]
+    def keys_of(self, service: str) -> dict[str, str]:
+        """The keys with which that service lets somebody in, by who holds them."""
+        keys = {"operator": self.site.operations_keys["operator"]}
+        if service != "operations":
+            keys["agent"] = self.agent_key
         if service in ("ordering", "payments", "refunds", "notifications"):
-            return self.site.storefront_keys[self.shops[0]]
-        return next(iter(self.site.agent_keys.values()))
+            keys["shop"] = self.site.storefront_keys[self.shops[0]]
+        return keys
 
     @property
     def agent_key(self) -> str:

@@ -4,18 +4,35 @@ import asyncio
 import json
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
 from hostile.context import Context
 from hostile.door import PATIENCE_SECONDS
+from hostile.findings import Findings
 
 _ATTACK = "OpenAPI"
 #: How long it may take to say what it found after its time is up.
 _GRACE_SECONDS = 60.0
 
 
-async def explore(context: Context, service: str, key: str, seconds: float, folder: Path) -> None:
-    """Let schemathesis loose on a service for so long; what it finds becomes findings. `key`: who it comes as."""
-    report = folder / f"{service}.json"
+async def explore(context: Context, service: str, seconds: float, folder: Path) -> None:
+    """Let schemathesis loose on a service for so long, as each holder of a key; what it finds becomes findings."""
+    keys = context.target.keys_of(service)
+    for holder, key in keys.items():
+        report = folder / f"{service}-{holder}.json"
+        log = report.with_suffix(".log").open("wb")
+        try:
+            code = await _run(context, service, key, seconds / len(keys), report, log)
+        finally:
+            log.close()
+        if code is None:
+            context.findings.answered(f"{_ATTACK} of {service}", "cut off")
+        else:
+            read(context.findings, f"{_ATTACK} of {service}", report, code)
+
+
+async def _run(context: Context, service: str, key: str, seconds: float, report: Path, log: BinaryIO) -> int | None:
+    """The exit code, or None where it did not end in time."""
     url = f"{context.target.site.url(service)}/openapi.json"
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -35,31 +52,30 @@ async def explore(context: Context, service: str, key: str, seconds: float, fold
         "--suppress-health-check=all",
         "--report=json",
         f"--report-json-path={report}",
-        stdout=(folder / f"{service}.log").open("wb"),
+        stdout=log,
         stderr=asyncio.subprocess.STDOUT,
         stdin=asyncio.subprocess.DEVNULL,
     )
     try:
         async with asyncio.timeout(seconds + _GRACE_SECONDS):
-            code = await process.wait()
+            return await process.wait()
     except TimeoutError:
-        process.kill()
-        await process.wait()
-        context.findings.answered(f"{_ATTACK} of {service}", "cut off")
-        return
-    except asyncio.CancelledError:
-        process.kill()
-        await process.wait()
-        raise
-    _read(context, service, report, code)
+        return None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
-def _read(context: Context, service: str, report: Path, code: int) -> None:
-    name = f"{_ATTACK} of {service}"
+def read(findings: Findings, name: str, report: Path, code: int) -> None:
+    """Take what schemathesis reports (its JSON report, version 4): cases, failures, and faults of its own."""
     if not report.is_file():
-        context.findings.found(name, "could not be explored", service, f"exit code {code}, no report")
+        findings.found(name, "could not be explored", name, f"exit code {code}, no report")
         return
     body = json.loads(report.read_text(encoding="utf-8"))
-    context.findings.tried[name] += int(body.get("summary", {}).get("test_cases", {}).get("total", 0))
-    for failure in body.get("failures", []):
-        context.findings.found(name, str(failure.get("title", "failure")), json.dumps(failure)[:3000], "see input")
+    findings.tried[name] += int(body["test_cases"]["generated"])
+    for kind in ("failures", "errors"):
+        for failure in body[kind]:
+            findings.found(
+                name, f"{kind}: {failure.get('title') or failure.get('operation')}", json.dumps(failure), code
+            )
