@@ -1,6 +1,8 @@
 """Corrections of contact data (PP 6.1) and privacy requests (PP 6.2), confirmed by a code that only the buyer gets."""
 
+import asyncio
 import base64
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -123,6 +125,11 @@ async def test_wrong_codes_are_counted_and_end_the_request(buyer: Buyer) -> None
 async def test_codes_are_limited_by_order_and_day(buyer: Buyer) -> None:
     statuses = [(await buyer.correct(name=f"Name {n}")).status_code for n in range(6)]
     assert statuses == [202] * 5 + [429]
+
+
+async def test_nine_requests_at_once_send_five_codes(buyer: Buyer) -> None:
+    answers = await asyncio.gather(*(buyer.correct(name=f"Name {n}") for n in range(9)))
+    assert Counter(answer.status_code for answer in answers) == {202: 5, 429: 4}
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from shared.database import Tx
 from shared.ids import uuid7
 from shared.kernel.problems import Problem
 from shared.sealed import Sealer
+from shared.values.email_address import mailbox_key
 
 LIFE = timedelta(minutes=15)
 _TRIES = 5
@@ -33,6 +34,8 @@ SELECT count(*) FILTER (WHERE order_id = :order_id) AS of_order,
 FROM confirmations
 WHERE (order_id = :order_id OR buyer_id = ANY(CAST(:unproved AS uuid[]))) AND requested_at > :since
 """
+#: Requests of one order, or of one mailbox, are counted one after the other.
+_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(CAST(:subject AS text), 0))"
 _TRY = """
 UPDATE confirmations SET tries = tries + 1
 WHERE confirmation_id = :id AND storefront = :storefront
@@ -91,6 +94,8 @@ class Codes:
         lifts: bool = False,
     ) -> UUID:
         """Have a code sent; returns the confirmation's id. Raises Problem (429) after so many within a day."""
+        for subject in sorted((f"code {asker.order_id}", f"code {asker.storefront} {mailbox_key(asker.email)}")):
+            await tx.execute(_LOCK, subject=subject)
         unproved = list(asker.unproved)
         sent = (await tx.execute(_RECENT, order_id=asker.order_id, unproved=unproved, since=tx.now - _DAY)).one()
         if sent.of_order >= _PER_DAY or (channel == "email" and sent.of_mailbox >= _PER_MAILBOX):
