@@ -1,18 +1,13 @@
 """The product for end-to-end and fault tests: one per worker, as real processes, shared by the tests one by one."""
 
-import asyncio
-import secrets
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from product.hands import Running, hands
-from product.privacy import leaks
-from product.rights import admitted, as_service, drop_service
-from product.running import NAMES, Product
-from shared.testing.backends import backends
-from shared.testing.databases import new_database
+from product.running import Product
+from product.whole import whole
 
 HERE = Path(__file__).parent
 
@@ -27,20 +22,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    databases = {name: new_database(name) for name in NAMES}
-    prefix = f"p{secrets.token_hex(4)}."
-    users = admitted(backends().secured, prefix)
-    urls = {name: as_service(url) for name, url in databases.items()}
-    made = Product(tmp_path_factory.mktemp("product"), backends().kafka, urls, prefix, users)
-    try:
-        asyncio.run(made.start())
-        yield made
-        # Whatever went wrong in all these tests: nobody's data got into a log or a trace.
-        assert not leaks(made)
-    finally:
-        asyncio.run(made.stop())
-        for url in databases.values():
-            drop_service(url)
+    yield from whole(tmp_path_factory.mktemp("product"))
 
 
 @pytest.fixture

@@ -20,7 +20,8 @@ from local_stack.processes import ManagedProcess
 from local_stack.product import OPERATIONS, TELEGRAM_SECRET, TELEGRAM_SHOP
 from product.hands import Running
 from product.rights import as_service, drop_service
-from product.running import NAMES, READY_SECONDS
+from product.running import NAMES, READY_SECONDS, Product
+from product.whole import whole
 from release.asking import operations, smallest
 from shared.testing.databases import new_database
 
@@ -79,6 +80,15 @@ BY_HAND: dict[tuple[str, str], Document] = {
     ("payments", "POST /epay/webhook"): WEBHOOK,
     ("refunds", "POST /telegram/{storefront}"): UPDATE,
 }
+
+
+pytestmark = pytest.mark.xdist_group("hostile values")
+
+
+@pytest.fixture(scope="module")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """One of their own: orders that nobody pays and records that cannot be read are left in it."""
+    yield from whole(tmp_path_factory.mktemp("product"))
 
 
 @dataclass

@@ -1,0 +1,30 @@
+"""A product on the run's servers, with databases and topics of its own, from its start to its end."""
+
+import asyncio
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+from product.privacy import leaks
+from product.rights import admitted, as_service, drop_service
+from product.running import NAMES, Product
+from shared.testing.backends import backends
+from shared.testing.databases import new_database
+
+
+def whole(directory: Path) -> Iterator[Product]:
+    """For a fixture: one started product. At its end nobody's data may have got into a log or a trace."""
+    databases = {name: new_database(name) for name in NAMES}
+    prefix = f"p{secrets.token_hex(4)}."
+    users = admitted(backends().secured, prefix)
+    urls = {name: as_service(url) for name, url in databases.items()}
+    made = Product(directory, backends().kafka, urls, prefix, users)
+    try:
+        asyncio.run(made.start())
+        yield made
+        # Whatever went wrong in all these tests: nobody's data got into a log or a trace.
+        assert not leaks(made)
+    finally:
+        asyncio.run(made.stop())
+        for url in databases.values():
+            drop_service(url)
