@@ -68,7 +68,7 @@ BY_HAND: dict[str, str] = {
     "notifications /account/{token}/news": "the form's own token only",
     "notifications /bounces": "notifications.domain.bounces",
     "notifications /unsubscribe/{token}": "whether one word is there",
-    "operations /console/sign-in": "the page's form, no body of its own: `door.form()`",
+    "operations /console/sign-in": "the page's form, no body of its own: `sign_in.form()`",
     "ordering /orders": "ordering.domain.validation",
     "payments /epay/webhook": "payments.domain.webhook",
     "provisioning /operators/{operator}/airalo/webhook": "provisioning.domain.airalo",

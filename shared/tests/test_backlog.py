@@ -5,10 +5,10 @@ from datetime import timedelta
 from typing import Any
 
 from shared.contracts import OrderPaid
+from shared.core_tables import dead_letters, outbox, work
 from shared.database import Tx
 from shared.ids import uuid7
 from shared.kernel.service import Service
-from shared.spine import dead_letters, outbox, work
 from shared.testing.facts import paid
 from shared.testing.stage import Stage
 from shared.testing.toy import service as toy

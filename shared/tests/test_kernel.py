@@ -13,12 +13,12 @@ from pydantic import BaseModel, Field
 from shared.contracts import QrDelivered
 from shared.kernel.http import MAX_BODY_BYTES
 from shared.kernel.service import Service
+from shared.tasks.worker import LONGEST_RETRY, backoff
 from shared.telemetry.tracing import Tracing, new_traceparent
 from shared.testing.facts import paid
 from shared.testing.stage import Stage
 from shared.testing.toy import service as toy
 from shared.testing.toy.settings import Settings
-from shared.work.board import LONGEST_RETRY, backoff
 
 router = APIRouter()
 PARTITIONS = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'inbox'::regclass"

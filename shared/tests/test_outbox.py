@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared.contracts import QrDelivered
+from shared.core_tables import outbox
 from shared.database import Outgoing
 from shared.ids import uuid7
 from shared.kernel.service import Service
 from shared.messaging.cloudevents import header_texts
-from shared.spine import outbox
 from shared.testing.stage import Stage
 from shared.testing.toy import service as toy
 from shared.testing.toy.settings import Settings

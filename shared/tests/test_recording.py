@@ -7,11 +7,11 @@ import pytest
 
 from shared.contracts import QrDelivered
 from shared.database import Tx
+from shared.tasks import NotNow, Task, TaskResult, Unknown
 from shared.testing.facts import paid
 from shared.testing.stage import Stage
 from shared.testing.toy import service as toy
 from shared.testing.toy.settings import Settings
-from shared.work import Done, Item, NotNow, Unknown
 
 BAD = ("a NUL \x00", "a lone surrogate \ud800")
 
@@ -29,8 +29,8 @@ async def test_words_from_outside_that_cannot_be_stored_hold_up_nobody(
     orders = [paid() for _ in range(12)]
     poison = str(orders[0].order_id)
 
-    async def call(item: Item) -> None:
-        if item.key == poison:
+    async def call(task: Task) -> None:
+        if task.key == poison:
             raise outcome(words)
 
     service = await stage.service(lambda settings: toy.build(settings, call=call), Settings)
@@ -54,9 +54,9 @@ async def test_a_result_that_cannot_be_recorded_at_all_is_parked(
     poison = str(orders[0].order_id)
     record = toy.Greet.record
 
-    async def spoilt(self: toy.Greet, tx: Tx, done: Sequence[Done[None]]) -> None:
+    async def spoilt(self: toy.Greet, tx: Tx, done: Sequence[TaskResult[None]]) -> None:
         await record(self, tx, done)
-        if any(one.item.key == poison for one in done):
+        if any(one.task.key == poison for one in done):
             await tx.execute("UPDATE seen SET recorded = 1 WHERE CAST(:words AS text) = 'x'", words=words)
 
     monkeypatch.setattr(toy.Greet, "record", spoilt)

@@ -44,7 +44,7 @@ def test_every_service_starts_and_stops_in_order(rendered: Rendered, service: st
     for probe, path in (("startup", "live"), ("liveness", "live"), ("readiness", "ready")):
         assert container[f"{probe}Probe"]["httpGet"] == {"path": f"/health/{path}", "port": "http"}
     slept = container["lifecycle"]["preStop"]["sleep"]["seconds"]
-    # Requests 5 s (kernel/http.py), work in hand 10 s (work/board.py), half a start of a consumer 10 s, and some.
+    # Requests 5 s (kernel/http.py), work in hand 10 s (tasks/worker.py), half a start of a consumer 10 s, and some.
     assert pod["terminationGracePeriodSeconds"] - slept > 35
     spread = {each["topologyKey"] for each in pod["topologySpreadConstraints"]}
     assert spread == {"topology.kubernetes.io/zone", "kubernetes.io/hostname"}

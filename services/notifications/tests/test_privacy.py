@@ -17,7 +17,7 @@ CANARIES = ("canary", "Zebulon", "+77015550199", "QQ7SECRET", "918273", "ofd.exa
 
 
 async def _everything(running: Any) -> str:
-    """All that the service's database holds, the spine's tables too."""
+    """All that the service's database holds, the core tables too."""
     tables = await running.rows(
         "SELECT relname::text AS name FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
     )

@@ -11,7 +11,7 @@ from notifications.consumers.orders import BUCKET_SECONDS
 from notifications.recent import Recent
 from notifications.work.watch import WatchExpiry, WatchOrders
 from shared.ids import uuid7
-from shared.work import Done, Item
+from shared.tasks import Task, TaskResult
 
 MANY, PART = 1_100, 500
 VALID_UNTIL = datetime(2027, 5, 19, 22, tzinfo=UTC)
@@ -39,7 +39,7 @@ async def test_a_look_takes_a_part_and_goes_on_until_all_are_told(start: Any, ma
             many=MANY,
         )
     async with running.service.database.transaction() as tx:
-        await watch.record(tx, [Done(_look(watch.kind, mail, paid.paid_at), None)])
+        await watch.record(tx, [TaskResult(_look(watch.kind, mail, paid.paid_at), None)])
         assert await _told(tx, mail) == PART
         assert [new.kind for new in tx.new_work if new.kind == watch.kind] == [watch.kind]
     await running.stage.eventually(
@@ -69,7 +69,7 @@ async def test_looks_of_one_transaction_share_its_part(start: Any) -> None:
                 many=PART * 3 // 5,
             )
     async with running.service.database.transaction() as tx:
-        await watch.record(tx, [Done(look, None) for look in looks])
+        await watch.record(tx, [TaskResult(look, None) for look in looks])
         assert await _told(tx, "order") == PART
         assert [new.key for new in tx.new_work if new.kind == watch.kind] == [look.key for look in looks[1:]]
 
@@ -92,7 +92,7 @@ async def _told(tx: Any, mail: str) -> int:
     return int((await tx.execute("SELECT count(*) FROM mails WHERE kind = :kind", kind=mail)).scalar())
 
 
-def _look(kind: str, mail: str, paid_at: datetime) -> Item:
+def _look(kind: str, mail: str, paid_at: datetime) -> Task:
     """Work as the consumers schedule it."""
     if mail == "expiring":
         payload = {"since": VALID_UNTIL.replace(hour=0).isoformat()}
@@ -101,4 +101,4 @@ def _look(kind: str, mail: str, paid_at: datetime) -> Item:
         what = {"order": "answer", "delay": "delay"}[mail]
         payload = {"what": what, "since": datetime.fromtimestamp(since, UTC).isoformat()}
     key: UUID = uuid7()
-    return Item(key, kind, f"test:{key}", payload, 0, False, None, paid_at)  # noqa: FBT003 - not uncertain
+    return Task(key, kind, f"test:{key}", payload, 0, False, None, paid_at)  # noqa: FBT003 - not uncertain

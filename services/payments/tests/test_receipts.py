@@ -262,7 +262,7 @@ async def test_what_a_dead_instance_had_in_hand_is_taken_up(selling: Start) -> N
     await running.sandbox.faults({"target": "cashbox.check", "effect": "delay", "seconds": 0.8, "times": 1})
     order = await running.paid()
     await running.until_rows("SELECT 1 AS found FROM register_turns WHERE holder IS NOT NULL")
-    owner = running.service.board.owner
+    owner = running.service.task_worker.owner
     async with running.service.database.transaction() as tx:
         await tx.execute("DELETE FROM instances WHERE id = :owner", owner=owner)
         await tx.execute("UPDATE work SET owner = NULL, state = 'unknown' WHERE owner = :owner", owner=owner)
@@ -288,7 +288,7 @@ async def test_storefronts_without_a_register_skip_it(selling: Start) -> None:
 async def test_a_refund_of_an_order_sold_before_there_was_a_register(start: Start, selling: Start) -> None:
     before = await start()
     # Without any register nothing rides in the transactions but work and events.
-    assert before.service.database.participants == [before.service.board, before.service.outbox]
+    assert before.service.database.participants == [before.service.task_worker, before.service.outbox]
     order = await before.paid()
     url = before.service.settings.database_url
     running = await selling(database_url=url)

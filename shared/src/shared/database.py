@@ -112,7 +112,7 @@ class Tx:
         self._driver: Any = None
         self.outgoing: list[Outgoing] = []
         self.new_work: list[NewWork] = []
-        #: Scratch space for the outbox and the work board between before_commit and after_commit.
+        #: Scratch space for the outbox and the task worker between before_commit and after_commit.
         self.carried: dict[str, Any] = {}
 
     async def execute(self, sql: str, **parameters: Any) -> Rows:

@@ -8,7 +8,7 @@ import os
 import signal
 from collections import Counter
 
-#: Every point in the spine; a fault test visits each of them in each service.
+#: Every point in shared; a fault test visits each of them in each service.
 POINTS = (
     "http.before_commit",
     "http.after_commit",

@@ -12,7 +12,7 @@ from shared.contracts import BuyerContact, OrderPaid, OrderSubmitted
 from shared.database import Tx
 from shared.messaging.cloudevents import header_texts, to_wire
 from shared.messaging.consumer import Received, Tombstone
-from shared.operations import letters
+from shared.operations import dead_letters
 from shared.operations.ageing import discard_ownerless
 from shared.testing.facts import contact, paid
 from shared.testing.toy import service as toy
@@ -236,7 +236,7 @@ async def test_a_letter_in_somebodys_hands_is_left_to_them(enter: Any) -> None:
     [letter] = await spoil(room, kind=MAIL)
     await room.query("UPDATE dead_letters SET received_at = now() - interval '31 days' RETURNING 1")
     async with room.service.database.transaction() as tx:
-        assert await letters.take(tx, UUID(letter))
+        assert await dead_letters.take(tx, UUID(letter))
         assert await discard_ownerless(room.service.database, 30) == 0
     assert await discard_ownerless(room.service.database, 30) == 1
 

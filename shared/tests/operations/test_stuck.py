@@ -6,23 +6,23 @@ from typing import Any
 
 from shared.database import Tx
 from shared.ids import uuid7
+from shared.tasks import NeedsPersonError, NotNow, Task, Unknown
 from shared.testing.facts import paid
-from shared.work import Item, NeedsPersonError, NotNow, Unknown
 
 
 class Outside:
     """An outside world that answers by the plan's title."""
 
     def __init__(self) -> None:
-        self.calls: list[Item] = []
+        self.calls: list[Task] = []
         self.good = False
         self.hold = asyncio.Event()
 
-    async def call(self, item: Item) -> None:
-        self.calls.append(item)
+    async def call(self, task: Task) -> None:
+        self.calls.append(task)
         if self.good:
             return
-        match item.payload["plan"]["title"]:
+        match task.payload["plan"]["title"]:
             case "parked":
                 raise NeedsPersonError("ask the bank")
             case "unknown":
@@ -76,7 +76,7 @@ async def test_stuck_work_is_tried_now_and_parked_work_asks_first(enter: Any) ->
         return len(outside.calls) == 7
 
     await room.stage.eventually(done)
-    again = {item.payload["plan"]["title"]: item.uncertain for item in outside.calls[4:]}
+    again = {task.payload["plan"]["title"]: task.uncertain for task in outside.calls[4:]}
     assert again == {"parked": True, "unknown": True, "refused": False}
     outside.hold.set()
     log = (await room.get("/log"))["items"]

@@ -20,7 +20,7 @@ from shared.clock import Clock
 from shared.contracts import BuyerContact
 from shared.kernel.service import Service
 from shared.messaging.reading import GroupReading
-from shared.telemetry.pages import TracePages
+from shared.telemetry.trace_links import TraceLinks
 
 
 def build(settings: Settings, *, clock: Clock | None = None) -> Service:
@@ -33,14 +33,14 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     service.forgets(BuyerContact, model.buyer_erased)
     http = httpx.AsyncClient(trust_env=False)
     service.closes(http.aclose)
-    pages = TracePages(settings.trace_url_template)
-    spans = Spans(http, settings.trace_api, pages)
-    reading = Reading(service.database, hashes, pages, spans, settings.services)
+    trace_links = TraceLinks(settings.trace_url_template)
+    spans = Spans(http, settings.trace_api, trace_links)
+    reading = Reading(service.database, hashes, trace_links, spans, settings.services)
     service.runs(
         _evaluator(service, settings, http).run, Tidier(service.database, settings.keep, settings.keep_audit).run
     )
     service.serves(router(reading, settings.operations_keys))
-    serve_pages(service, settings, reading, pages)
+    serve_pages(service, settings, reading, trace_links)
     return service
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from sqlalchemy import BigInteger, Boolean, Column, Date, Index, Integer, LargeBinary, MetaData, Table, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from shared.spine import timestamp
+from shared.core_tables import timestamp
 
 Merge = Literal["first", "least", "greatest"]
 metadata = MetaData()

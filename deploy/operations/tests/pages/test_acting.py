@@ -8,10 +8,10 @@ from fastapi import FastAPI, Response
 from operations.pages.trail import record
 from shared.contracts import QrDelivered
 from shared.kernel.http import HttpServer
+from shared.tasks.models import NeedsPersonError
 from shared.testing.browser import browser
 from shared.testing.facts import paid
 from shared.testing.toy import service as toy
-from shared.work.types import NeedsPersonError
 
 TOY = "shared.testing.toy"
 

@@ -95,7 +95,7 @@ async def test_an_account_that_changes_while_its_password_is_checked_lets_nobody
             await other.execute("UPDATE accounts SET disabled_at = now() WHERE name = 'olga'")
         return await confirm(tx, name, password_hash)
 
-    monkeypatch.setattr("shared.signin.door.confirm", disabled_meanwhile)
+    monkeypatch.setattr("shared.signin.sign_in.confirm", disabled_meanwhile)
     async with a_browser(running) as client:
         assert await attempt(client, PASSWORD) == 403
     assert await running.rows("SELECT 1 FROM sessions") == []

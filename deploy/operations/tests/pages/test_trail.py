@@ -15,7 +15,7 @@ from operations.pages.trail import journal, record
 from operations.service import build
 from operations.settings import Settings
 from operations.tidying import Tidier
-from shared.signin.door import Refusal
+from shared.signin.sign_in import Refusal
 
 STRANGE = "hunter2 is my password"
 TOLD = "SELECT what, who, outcome FROM audit ORDER BY entry_id"

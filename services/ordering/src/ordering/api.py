@@ -20,7 +20,7 @@ from shared.contracts import OrderRequest
 from shared.database import Database
 from shared.kernel.auth import ApiKeys
 from shared.kernel.problems import Problem
-from shared.telemetry.pages import TracePages
+from shared.telemetry.trace_links import TraceLinks
 from shared.values.client_address import ClientAddress
 from shared.values.opaque import Named
 from shared.values.text import cleaned
@@ -40,7 +40,7 @@ def router(
     keys: ApiKeys,
     keep_sessions: timedelta,
     limits: Limits,
-    pages: TracePages,
+    trace_links: TraceLinks,
     desk: ApiKeys,
 ) -> APIRouter:
     """The routes of ordering. `desk` are the keys of operations people."""
@@ -75,7 +75,7 @@ def router(
     async def order(reference: Named, authorization: Key = None) -> OrderView:
         """An order by its id or its number: the shop's own; with an operations key anybody's."""
         placed, facts = await _find(database, _shop_or_desk(keys, desk, authorization), reference)
-        return OrderView.at_present(placed, facts, pages)
+        return OrderView.at_present(placed, facts, trace_links)
 
     @routes.get("/orders/{reference}/timeline", tags=["orders"])
     async def timeline(
@@ -88,7 +88,7 @@ def router(
         _placed, facts = await _find(database, slug, reference)
         shop = catalogue.current().storefront(slug) if slug else None
         tongue: Tongue = lang or ("ru" if shop and shop.language == "ru" else "en")
-        return TimelineLine.story(facts, shop.time_zone if shop else "UTC", tongue, pages)
+        return TimelineLine.story(facts, shop.time_zone if shop else "UTC", tongue, trace_links)
 
     @routes.get("/storefront", tags=["catalogue"])
     async def storefront(authorization: Key = None) -> StorefrontView:

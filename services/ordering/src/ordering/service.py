@@ -17,7 +17,7 @@ from shared.kernel.auth import ApiKeys
 from shared.kernel.service import Service
 from shared.messaging.consumer import Handler
 from shared.sealed import Sealer
-from shared.telemetry.pages import TracePages
+from shared.telemetry.trace_links import TraceLinks
 
 
 def build(settings: Settings, *, clock: Clock | None = None) -> Service:
@@ -40,9 +40,9 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     service.shows(figures.recent)
     service.performs(ClearSessions(), RepeatTombstone())
     desk = ApiKeys(settings.operations_keys)
-    pages = TracePages(settings.trace_url_template)
+    trace_links = TraceLinks(settings.trace_url_template)
     service.serves(
-        api.router(service.database, catalogue, shops, keep_sessions, limits, pages, desk),
+        api.router(service.database, catalogue, shops, keep_sessions, limits, trace_links, desk),
         holds_api.router(service.database, agents, limits),
         rights.router(_rights(service, settings, catalogue, shops, agents)),
     )

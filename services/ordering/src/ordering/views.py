@@ -13,7 +13,7 @@ from ordering.domain.status import Fact, Status, standing, status
 from ordering.domain.timeline import Known, Tongue, in_order, sentence
 from ordering.store import Placed
 from shared.contracts import Kind, Language, Money, Plan
-from shared.telemetry.pages import TracePages, span_id
+from shared.telemetry.trace_links import TraceLinks, span_id
 from shared.telemetry.tracing import trace_id
 
 #: Facts that came after the first release, as callers of HTTP know them: new values of an enumeration would break
@@ -73,7 +73,7 @@ class OrderView(OrderAnswer):
     trace_url: str | None
 
     @classmethod
-    def at_present(cls, placed: Placed, facts: Sequence[Known], pages: TracePages) -> Self:
+    def at_present(cls, placed: Placed, facts: Sequence[Known], trace_links: TraceLinks) -> Self:
         """Everything a shop may know about an order."""
         times: dict[ShownFact, datetime] = {}
         for known in in_order(facts):
@@ -84,7 +84,7 @@ class OrderView(OrderAnswer):
             kind=placed.kind,
             facts=times,
             trace_id=trace_id(placed.trace),
-            trace_url=pages.of(placed.trace),
+            trace_url=trace_links.of(placed.trace),
         )
 
 
@@ -102,7 +102,7 @@ class TimelineLine(BaseModel):
     trace_url: str | None
 
     @classmethod
-    def story(cls, facts: Sequence[Known], time_zone: str, tongue: Tongue, pages: TracePages) -> list[Self]:
+    def story(cls, facts: Sequence[Known], time_zone: str, tongue: Tongue, trace_links: TraceLinks) -> list[Self]:
         """All facts in their order."""
         zone = ZoneInfo(time_zone)
         return [
@@ -112,7 +112,7 @@ class TimelineLine(BaseModel):
                 sentence=sentence(known, tongue),
                 trace_id=trace_id(known.trace),
                 span_id=span_id(known.trace),
-                trace_url=pages.of(known.trace),
+                trace_url=trace_links.of(known.trace),
             )
             for known in in_order(facts)
         ]

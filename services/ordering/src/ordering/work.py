@@ -6,7 +6,7 @@ from datetime import timedelta
 from ordering import privacy
 from shared.contracts import BuyerContact
 from shared.database import Tx
-from shared.work import Done, Item
+from shared.tasks import Task, TaskResult
 
 _MOST = 10_000
 _DELETE = """
@@ -27,16 +27,16 @@ class ClearSessions:
     kind = "clear_sessions"
     concurrency = 1
 
-    async def perform(self, item: Item) -> None:
+    async def perform(self, task: Task) -> None:
         """Nothing outside is needed; the deletion is in `record`, in its transaction."""
 
-    async def record(self, tx: Tx, done: Sequence[Done[None]]) -> None:
+    async def record(self, tx: Tx, done: Sequence[TaskResult[None]]) -> None:
         """Delete what has expired; at once again where there is more than one statement should take."""
         deleted = (await tx.execute(_DELETE, now=tx.now, most=_MOST)).rowcount
         await tx.execute(_DELETE_CODES, now=tx.now - timedelta(days=1))
         pause = timedelta(0) if deleted == _MOST else timedelta(days=1)
         for one in done:
-            tx.schedule(self.kind, one.item.key, due_at=tx.now + pause, trace=None)
+            tx.schedule(self.kind, one.task.key, due_at=tx.now + pause, trace=None)
 
 
 class RepeatTombstone:
@@ -48,10 +48,10 @@ class RepeatTombstone:
     kind = privacy.REPEAT_TOMBSTONE
     concurrency = 1
 
-    async def perform(self, item: Item) -> None:
+    async def perform(self, task: Task) -> None:
         """Nothing outside is needed; the tombstone leaves with the transaction of `record`."""
 
-    async def record(self, tx: Tx, done: Sequence[Done[None]]) -> None:
+    async def record(self, tx: Tx, done: Sequence[TaskResult[None]]) -> None:
         """The same tombstone again; who has applied it finds nothing to erase."""
         for one in done:
-            tx.erase(BuyerContact, one.item.key, trace=one.item.continues)
+            tx.erase(BuyerContact, one.task.key, trace=one.task.continues)

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from shared.spine import timestamp
+from shared.core_tables import timestamp
 
 metadata = MetaData()
 

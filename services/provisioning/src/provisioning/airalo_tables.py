@@ -3,7 +3,7 @@
 from sqlalchemy import Column, Integer, Table, Text
 
 from provisioning.tables import metadata
-from shared.spine import timestamp
+from shared.core_tables import timestamp
 
 #: One row per order or top-up that was asked for, written before the call. `reference` is what stands in its
 #: description. `asked_at` null: the last call surely did nothing. `refund_asked_at`: a refund was asked for.

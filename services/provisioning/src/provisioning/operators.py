@@ -24,7 +24,7 @@ _ADAPTERS: dict[str, Callable[[OperatorSettings, Tools], Operator]] = {
 
 
 class Operators:
-    """All operators. Each has lanes of its own in the work board, so that none can hold up another."""
+    """All operators. Each has lanes of its own in the task worker, so that none can hold up another."""
 
     def __init__(
         self,

@@ -17,8 +17,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from shared.core_tables import timestamp
 from shared.signin.tables import sign_in_tables
-from shared.spine import timestamp
 
 metadata = MetaData()
 

@@ -1,6 +1,6 @@
 """What every service owes a buyer (PP 6.2): to tell what it holds, and to forget it and say so.
 
-A service names its statements; this module runs them, clears the spine's own tables and publishes the confirmation.
+A service names its statements; this module runs them, clears the core tables and publishes the confirmation.
 """
 
 from collections.abc import Mapping, Sequence

@@ -31,17 +31,17 @@ from shared.messaging.record_batches import Fetched
 from shared.messaging.refusals import refusal
 from shared.messaging.relay import Relay
 from shared.operations.ageing import discard_ownerless
-from shared.operations.desk import Desk
 from shared.operations.redriving import Redriver
 from shared.operations.router import router as operations
+from shared.operations.service import OperationsService
 from shared.sealed import Opener, Sealer
 from shared.supervision import Supervisor
+from shared.tasks import TaskHandler, TaskWorker
 from shared.telemetry.backlog import Backlog, Reading
 from shared.telemetry.exporters import exporters
 from shared.telemetry.logging import get_logger
 from shared.telemetry.metrics import Metrics
 from shared.telemetry.tracing import Tracing
-from shared.work import Board, Job
 
 log = get_logger(__name__)
 _RECONNECT_SECONDS = 1.0
@@ -72,8 +72,8 @@ class Service:
         self.producer = Producer(settings.kafka, prefix=settings.topic_prefix, client_id=name, idempotent=publishes)
         self.supervisor = Supervisor(self.metrics)
         self.outbox = Outbox(self.database, self.producer, self.tracing, self.metrics, self.supervisor)
-        self.board = Board(self.database, self.tracing, self.metrics, self.supervisor)
-        self.database.participants += [self.board, self.outbox]
+        self.task_worker = TaskWorker(self.database, self.tracing, self.metrics, self.supervisor)
+        self.database.participants += [self.task_worker, self.outbox]
         self.consumer = Consumer(
             self.database,
             self.tracing,
@@ -110,14 +110,14 @@ class Service:
         self._head = migrations.newest(name)
         self.port = settings.http_port
         if settings.operations_keys:
-            self.app.include_router(operations(self._desk(settings)))
+            self.app.include_router(operations(self._operations(settings)))
 
-    def _desk(self, settings: ServiceSettings) -> Desk:
-        return Desk(
+    def _operations(self, settings: ServiceSettings) -> OperationsService:
+        return OperationsService(
             self.name,
             self.database,
             Redriver(self.database, self.consumer, self.opener, prefix=settings.topic_prefix),
-            self.board,
+            self.task_worker,
             settings.operations_keys,
             self.problems,
             lambda: self._halted,
@@ -147,10 +147,10 @@ class Service:
 
         self.consumer.on_tombstone(event_class, apply)
 
-    def performs(self, *jobs: Job[Any]) -> None:
+    def performs(self, *handlers: TaskHandler[Any]) -> None:
         """Do this due work."""
-        for job in jobs:
-            self.board.add(job)
+        for handler in handlers:
+            self.task_worker.add(handler)
 
     def runs(self, *loops: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run these loops in the background, from when the database answers until the service stops."""
@@ -202,7 +202,7 @@ class Service:
                 ("maintenance", self._maintain),
                 ("relay", relay.run),
                 ("outbox.publish", self.outbox.run),
-                ("work", self.board.run),
+                ("work", self.task_worker.run),
                 ("backlog", self._backlog.run),
                 *self._loops,
             ):

@@ -14,10 +14,10 @@ from typing import Any
 from uuid import UUID
 
 from shared.contracts.storefront import contract
+from shared.core_tables import dead_letters
 from shared.database import Tx, storable
 from shared.ids import uuid7
 from shared.sealed import Sealer
-from shared.spine import dead_letters
 
 _SAFE_HEADERS = frozenset(
     {"ce_specversion", "ce_id", "ce_source", "ce_type", "ce_dataschema", "ce_time", "content-type", "traceparent"}

@@ -13,11 +13,11 @@ from uuid import UUID
 
 from opentelemetry.trace import SpanKind
 
+from shared.core_tables import outbox
 from shared.database import Database, Outgoing, Tx, is_infrastructure
 from shared.failpoints import failpoint
 from shared.messaging.cloudevents import header_texts, to_wire
 from shared.messaging.producer import Producer
-from shared.spine import outbox
 from shared.supervision import Loop, Supervisor
 from shared.telemetry.logging import get_logger
 from shared.telemetry.metrics import Metrics

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from shared.contracts import BuyerContact
 from shared.database import Database, Tx
-from shared.operations import letters
+from shared.operations import dead_letters
 from shared.telemetry.logging import get_logger
 
 log = get_logger(__name__)
@@ -34,7 +34,7 @@ async def discard_ownerless(database: Database, days: int) -> int:
     while True:
         async with database.transaction("maintain") as tx:
             found = await _ownerless(tx, days)
-            done = await letters.discard(tx, found, WHO, why)
+            done = await dead_letters.discard(tx, found, WHO, why)
         discarded += len(done)
         if len(found) < _AT_ONCE or not done:
             break

@@ -14,7 +14,7 @@ MOST = 1000
 Reason = Annotated[str, Line(500, 3)]
 #: A condition of a filter: keys of strangers' records may be long.
 Condition = Annotated[str, Line(10_000, 0)]
-LetterState = Literal["waiting", "redriven", "discarded"]
+DeadLetterState = Literal["waiting", "redriven", "discarded"]
 WorkState = Literal["due", "unknown", "parked"]
 
 
@@ -78,7 +78,7 @@ class Outcome(BaseModel):
     left: int
 
 
-class Letter(BaseModel):
+class DeadLetter(BaseModel):
     """A record that was put aside. `offset` is its place on `topic`; `trace` names the trace it belongs to."""
 
     id: UUID
@@ -92,7 +92,7 @@ class Letter(BaseModel):
     headers: dict[str, str]
     sealed: bool
     received_at: datetime
-    state: LetterState
+    state: DeadLetterState
     decided_at: datetime | None
     decided_by: str | None
     decision: str | None
@@ -100,16 +100,16 @@ class Letter(BaseModel):
     trace: str | None
 
 
-class LetterInFull(Letter):
+class DeadLetterInFull(DeadLetter):
     """`payload`: JSON where it is JSON, otherwise text; null where it is sealed or the record had none."""
 
     payload: Any
 
 
-class Letters(BaseModel):
+class DeadLetters(BaseModel):
     """The newest first; `next` is what to ask `after` for more."""
 
-    items: list[Letter]
+    items: list[DeadLetter]
     next: UUID | None
 
 
@@ -156,7 +156,7 @@ class Log(BaseModel):
     next: UUID | None
 
 
-class LetterCounts(BaseModel):
+class DeadLetterCounts(BaseModel):
     """Dead letters by state."""
 
     waiting: int = 0
@@ -191,7 +191,7 @@ class Summary(BaseModel):
     """How a service stands."""
 
     service: str
-    dead_letters: LetterCounts
+    dead_letters: DeadLetterCounts
     work: list[WorkCount]
     outbox: OutboxCount
     consumer: ConsumerState

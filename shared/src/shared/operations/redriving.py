@@ -12,7 +12,7 @@ from aiokafka import ConsumerRecord
 from shared.database import Database, Tx, is_infrastructure
 from shared.messaging.cloudevents import UnreadableError, to_wire
 from shared.messaging.consumer import Consumer
-from shared.operations import letters
+from shared.operations import dead_letters
 from shared.sealed import CannotOpenError, Opener, Sealed
 from shared.telemetry.logging import error_place, get_logger
 
@@ -32,7 +32,7 @@ class Redriver:
     async def check(self, letter_id: UUID) -> str | None:
         """What stands against a redrive, as far as can be told without one; None where nothing does."""
         async with self._database.reading() as tx:
-            letter = await letters.find(tx, letter_id)
+            letter = await dead_letters.find(tx, letter_id)
         if letter is None or letter.state != "waiting":
             return NOT_WAITING
         try:
@@ -49,7 +49,7 @@ class Redriver:
         letter = None
         try:
             async with self._database.transaction("redrive") as tx:
-                letter = await letters.take(tx, letter_id)
+                letter = await dead_letters.take(tx, letter_id)
                 if letter is None:
                     return NOT_WAITING
                 return await self._try(tx, letter, who, why)
@@ -60,11 +60,11 @@ class Redriver:
             log.warning("redrive_failed", topic=letter.topic, letter=str(letter_id), error=error)
             problem = _words(error)
             async with self._database.transaction() as tx:
-                await letters.failed_again(tx, letter, who, why, problem)
+                await dead_letters.failed_again(tx, letter, who, why, problem)
             return problem
 
     async def _try(self, tx: Tx, letter: Any, who: str, why: str) -> str | None:
-        remembered = letter.reason == "handler_failed" and not await letters.twin_redriven(tx, letter)
+        remembered = letter.reason == "handler_failed" and not await dead_letters.twin_redriven(tx, letter)
         try:
             applied = await self._consumer.apply_again(tx, self._record(letter), remembered=remembered)
         except Exception as error:
@@ -72,9 +72,9 @@ class Redriver:
                 raise
             log.warning("redrive_failed", topic=letter.topic, letter=str(letter.id), error=error)
             problem = _words(error)
-            await letters.failed_again(tx, letter, who, why, problem)
+            await dead_letters.failed_again(tx, letter, who, why, problem)
             return problem
-        await letters.redriven(tx, letter, who, why, applied=applied)
+        await dead_letters.redriven(tx, letter, who, why, applied=applied)
         return None
 
     def _record(self, letter: Any) -> ConsumerRecord:

@@ -7,16 +7,17 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 
 from shared.kernel.problems import Problem
-from shared.operations import letters, showing, stuck
+from shared.operations import dead_letters as store
+from shared.operations import showing, stuck
 from shared.operations.answers import (
     ConsumerState,
+    DeadLetter,
+    DeadLetterCounts,
+    DeadLetterInFull,
+    DeadLetters,
+    DeadLetterState,
     Decide,
     Filter,
-    Letter,
-    LetterCounts,
-    LetterInFull,
-    Letters,
-    LetterState,
     Log,
     LogLine,
     OutboxCount,
@@ -27,7 +28,7 @@ from shared.operations.answers import (
     WorkState,
 )
 from shared.operations.callers import callers
-from shared.operations.desk import Desk
+from shared.operations.service import OperationsService
 from shared.values.moment import MomentOrUtc
 from shared.values.text import Line
 
@@ -36,32 +37,32 @@ Limit = Annotated[int, Query(ge=1, le=_PAGE)]
 Text = Annotated[Annotated[str, Line(200, 0)] | None, Query()]
 
 
-def router(desk: Desk) -> APIRouter:
+def router(operations: OperationsService) -> APIRouter:
     """The pages of one service's operations desk."""
     routes = APIRouter(prefix="/operations", tags=["operations"])
-    caller = callers(desk.keys)
-    name, database = desk.name, desk.database
+    caller = callers(operations.keys)
+    name, database = operations.name, operations.database
     Caller = Annotated[str, Depends(caller)]  # noqa: N806 - a type
 
     @routes.get("/summary")
     async def summary(_caller: Caller) -> Summary:
         """How the service stands: what waits for a person, what is due, what is not published yet."""
         async with database.reading() as tx:
-            by_state = await letters.counts(tx)
+            by_state = await store.counts(tx)
             work = await stuck.counts(tx)
             outbox = await stuck.outbox(tx)
         return Summary(
             service=name,
-            dead_letters=LetterCounts(**by_state),
+            dead_letters=DeadLetterCounts(**by_state),
             work=work,
             outbox=OutboxCount(rows=outbox.rows, oldest=outbox.oldest),
-            consumer=ConsumerState(problems=await desk.problems(), halted=desk.halted()),
+            consumer=ConsumerState(problems=await operations.problems(), halted=operations.halted()),
         )
 
     @routes.get("/dead-letters")
     async def dead_letters(
         _caller: Caller,
-        state: LetterState | None = None,
+        state: DeadLetterState | None = None,
         topic: Text = None,
         reason: Text = None,
         key: Text = None,
@@ -69,19 +70,19 @@ def router(desk: Desk) -> APIRouter:
         until: MomentOrUtc | None = None,
         limit: Limit = 50,
         after: UUID | None = None,
-    ) -> Letters:
+    ) -> DeadLetters:
         """Records that were put aside, the newest first; of any state where none is asked for."""
         chosen = Filter(topic=topic, reason=reason, key=key, since=since, until=until)
         async with database.reading() as tx:
-            rows = await letters.page(tx, state, chosen, after, limit)
-        items: list[Letter] = [showing.letter(row, name) for row in rows]
-        return Letters(items=items, next=items[-1].id if len(items) == limit else None)
+            rows = await store.page(tx, state, chosen, after, limit)
+        items: list[DeadLetter] = [showing.letter(row, name) for row in rows]
+        return DeadLetters(items=items, next=items[-1].id if len(items) == limit else None)
 
     @routes.get("/dead-letters/{letter_id}")
-    async def dead_letter(_caller: Caller, letter_id: UUID) -> LetterInFull:
+    async def dead_letter(_caller: Caller, letter_id: UUID) -> DeadLetterInFull:
         """One of them, with its payload where that is not sealed."""
         async with database.reading() as tx:
-            row = await letters.find(tx, letter_id)
+            row = await store.find(tx, letter_id)
         if row is None:
             raise Problem(HTTPStatus.NOT_FOUND, "unknown-dead-letter", "There is no such dead letter (any more).")
         return showing.letter_in_full(row, name)
@@ -89,12 +90,12 @@ def router(desk: Desk) -> APIRouter:
     @routes.post("/dead-letters/redrive")
     async def redrive(who: Caller, body: Decide) -> Outcome:
         """Apply letters as if they came now. Safe to repeat: a settled letter is refused."""
-        return await desk.redrive(body, who)
+        return await operations.redrive(body, who)
 
     @routes.post("/dead-letters/discard")
     async def discard(who: Caller, body: Decide) -> Outcome:
         """Settle letters without applying them. What was sealed is deleted."""
-        return await desk.discard(body, who)
+        return await operations.discard(body, who)
 
     @routes.get("/work")
     async def work(
@@ -119,13 +120,13 @@ def router(desk: Desk) -> APIRouter:
     @routes.post("/work/retry")
     async def retry(who: Caller, body: Retry) -> Outcome:
         """Have due work tried now. What was parked is tried as `unknown`: its job asks the other side first."""
-        return await desk.retry(body, who)
+        return await operations.retry(body, who)
 
     @routes.get("/log")
     async def log(_caller: Caller, limit: Limit = 50, after: UUID | None = None) -> Log:
         """What was done here, by whom, when and why; the newest first."""
         async with database.reading() as tx:
-            rows = await letters.read_log(tx, after, limit)
+            rows = await store.read_log(tx, after, limit)
         items = [LogLine(service=name, **row._asdict()) for row in rows]
         return Log(items=items, next=items[-1].id if len(items) == limit else None)
 

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from shared.messaging.cloudevents import TYPE
-from shared.operations.answers import Letter, LetterInFull, WorkRow
+from shared.operations.answers import DeadLetter, DeadLetterInFull, WorkRow
 from shared.telemetry.tracing import trace_id
 
 _UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
@@ -55,14 +55,14 @@ def shown(row: Any) -> Shown:
     return Shown(_key(row.key, decided=decided), harmless, detail)
 
 
-def letter(row: Any, service: str) -> Letter:
+def letter(row: Any, service: str) -> DeadLetter:
     """A dead letter without its payload."""
-    return Letter(**_letter(row, service))
+    return DeadLetter(**_letter(row, service))
 
 
-def letter_in_full(row: Any, service: str) -> LetterInFull:
+def letter_in_full(row: Any, service: str) -> DeadLetterInFull:
     """A dead letter with its payload, where that is not sealed."""
-    return LetterInFull(**_letter(row, service), payload=None if row.sealed else _payload(row.payload))
+    return DeadLetterInFull(**_letter(row, service), payload=None if row.sealed else _payload(row.payload))
 
 
 def work_row(row: Any, service: str) -> WorkRow:

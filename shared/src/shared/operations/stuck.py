@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from shared.database import Tx
-from shared.operations import letters
+from shared.operations import dead_letters
 from shared.operations.answers import WorkCount
 
 _LIST = """
@@ -92,5 +92,5 @@ async def retry(tx: Tx, ids: Sequence[UUID], who: str, why: str) -> list[Any]:
     details = {
         str(row.id): {"kind": row.kind, "key": row.key, "before": row.before, "attempts": row.attempts} for row in rows
     }
-    await letters.write_log(tx, who, "work.retried", why, details)
+    await dead_letters.write_log(tx, who, "work.retried", why, details)
     return rows

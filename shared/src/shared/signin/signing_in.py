@@ -7,9 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 
-from shared.signin.door import Door, TooManyAttemptsError, TooManyPeopleError
 from shared.signin.rendering import redirect
 from shared.signin.sessions import foreign, same_origin
+from shared.signin.sign_in import SignIn, TooManyAttemptsError, TooManyPeopleError
 
 _WRONG = "Name or password is wrong."
 _WAIT = "Too many attempts. Please wait a quarter of an hour."
@@ -17,39 +17,39 @@ _BUSY = "Many people are signing in at this moment. Please try again in a few se
 _ELSEWHERE = "Accounts of this page are not used here: sign in at your organisation."
 
 
-def router(door: Door) -> APIRouter:
+def router(sign_in: SignIn) -> APIRouter:
     """Signing in and out."""
     routes = APIRouter(include_in_schema=False)
 
-    @routes.get(door.site.sign_in)
+    @routes.get(sign_in.site.sign_in)
     async def show() -> Response:
-        return door.form()
+        return sign_in.form()
 
-    @routes.post(door.site.sign_in)
-    async def sign_in(
+    @routes.post(sign_in.site.sign_in)
+    async def enter(
         request: Request,
         name: Annotated[str, Form(max_length=200, pattern=r"^[^\x00]*$")],
         password: Annotated[str, Form(max_length=1000)],
         token: Annotated[str, Form()],
     ) -> Response:
-        if door.openid:
-            return door.form(HTTPStatus.FORBIDDEN, _ELSEWHERE)
+        if sign_in.openid:
+            return sign_in.form(HTTPStatus.FORBIDDEN, _ELSEWHERE)
         same_origin(request)
-        if not hmac.compare_digest(request.cookies.get(door.form_cookie, "").encode(), token.encode()):
+        if not hmac.compare_digest(request.cookies.get(sign_in.form_cookie, "").encode(), token.encode()):
             raise foreign()
         try:
-            entered = await door.enter_by_password(request, name, password)
+            entered = await sign_in.enter_by_password(request, name, password)
         except TooManyAttemptsError:
-            return door.form(HTTPStatus.TOO_MANY_REQUESTS, _WAIT, name)
+            return sign_in.form(HTTPStatus.TOO_MANY_REQUESTS, _WAIT, name)
         except TooManyPeopleError:
-            return door.form(HTTPStatus.SERVICE_UNAVAILABLE, _BUSY, name)
-        return entered or door.form(HTTPStatus.FORBIDDEN, _WRONG, name)
+            return sign_in.form(HTTPStatus.SERVICE_UNAVAILABLE, _BUSY, name)
+        return entered or sign_in.form(HTTPStatus.FORBIDDEN, _WRONG, name)
 
-    @routes.post(f"{door.site.base}/sign-out")
+    @routes.post(f"{sign_in.site.base}/sign-out")
     async def sign_out(request: Request, csrf: Annotated[str, Form()]) -> Response:
-        session = await door.sessions.acting(request, csrf)
-        response = redirect(door.site.sign_in)
-        await door.leave(request, response, session)
+        session = await sign_in.sessions.acting(request, csrf)
+        response = redirect(sign_in.site.sign_in)
+        await sign_in.leave(request, response, session)
         return response
 
     return routes

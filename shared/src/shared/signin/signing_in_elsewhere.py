@@ -6,45 +6,45 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from shared.signin.door import Door
 from shared.signin.oidc import LASTS, NotSignedInError, OpenId, keep, take
 from shared.signin.rendering import redirect
+from shared.signin.sign_in import SignIn
 
 _NOT_BEGUN = "The sign-in did not begin in this browser, or was given up."
 _NOBODY = "The sign-in provider sent nobody back: it refused, or the sign-in was given up."
 
 
-def router(door: Door, openid: OpenId) -> APIRouter:
+def router(sign_in: SignIn, openid: OpenId) -> APIRouter:
     """The way through the provider. The state is bound to the browser by a cookie, and works once."""
     routes = APIRouter(include_in_schema=False)
-    state_cookie = f"{door.site.name}_oidc"
+    state_cookie = f"{sign_in.site.name}_oidc"
 
-    @routes.get(f"{door.site.base}/oidc/start")
+    @routes.get(f"{sign_in.site.base}/oidc/start")
     async def start(request: Request) -> Response:
         try:
             begun = await openid.begin(request.state.trace)
         except NotSignedInError as error:
-            return door.form(HTTPStatus.BAD_GATEWAY, str(error))
-        async with door.database.transaction() as tx:
+            return sign_in.form(HTTPStatus.BAD_GATEWAY, str(error))
+        async with sign_in.database.transaction() as tx:
             await keep(tx, begun)
         response = redirect(begun.url)
-        door.sessions.set_cookie(response, state_cookie, begun.state, LASTS)
+        sign_in.sessions.set_cookie(response, state_cookie, begun.state, LASTS)
         return response
 
-    @routes.get(f"{door.site.base}/oidc/callback")
+    @routes.get(f"{sign_in.site.base}/oidc/callback")
     async def callback(request: Request, state: str = "", code: str = "") -> Response:
         if not state or not hmac.compare_digest(request.cookies.get(state_cookie, "").encode(), state.encode()):
-            return door.form(HTTPStatus.FORBIDDEN, _NOT_BEGUN)
+            return sign_in.form(HTTPStatus.FORBIDDEN, _NOT_BEGUN)
         if not code:
-            return await door.not_confirmed(request, _NOBODY)
+            return await sign_in.not_confirmed(request, _NOBODY)
         try:
-            async with door.database.transaction() as tx:
+            async with sign_in.database.transaction() as tx:
                 begun = await take(tx, state)
-            person = await openid.finish(begun, code, door.database.clock.now(), request.state.trace)
+            person = await openid.finish(begun, code, sign_in.database.clock.now(), request.state.trace)
         except NotSignedInError as error:
-            return await door.not_confirmed(request, str(error), error.name)
-        response = await door.enter_by_openid(request, person)
-        door.sessions.drop_cookie(response, state_cookie)
+            return await sign_in.not_confirmed(request, str(error), error.name)
+        response = await sign_in.enter_by_openid(request, person)
+        sign_in.sessions.drop_cookie(response, state_cookie)
         return response
 
     return routes

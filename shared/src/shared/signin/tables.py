@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import Column, Index, LargeBinary, MetaData, Table, Text, Uuid, text
 
-from shared.spine import timestamp
+from shared.core_tables import timestamp
 
 #: What nobody needs any more; `:now` is the moment. Run now and then.
 EXPIRED = (

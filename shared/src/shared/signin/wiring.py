@@ -6,10 +6,10 @@ from fastapi.responses import Response
 
 from shared.kernel.service import Service
 from shared.signin import signing_in, signing_in_elsewhere
-from shared.signin.door import Door, Journal
 from shared.signin.oidc import OpenId
 from shared.signin.rendering import Pages, redirect
 from shared.signin.sessions import Sessions, SignedOutError
+from shared.signin.sign_in import Journal, SignIn
 from shared.signin.site import Access
 
 
@@ -17,13 +17,13 @@ def serve_sign_in(service: Service, pages: Pages, access: Access, journal: Journ
     """Serve a site's sign-in, style and icon. `journal` writes to the audit trail."""
     site = pages.site
     sessions = Sessions(service.database, site, access)
-    door = Door(service.database, pages, sessions, journal, openid=access.provider is not None)
+    sign_in = SignIn(service.database, pages, sessions, journal, openid=access.provider is not None)
     if access.provider is not None:
         http = httpx.AsyncClient(timeout=10, trust_env=False)
         service.closes(http.aclose)
         back = f"{access.public_url.rstrip('/')}{site.base}/oidc/callback"
         openid = OpenId(access.provider, site, service.tracing, http, back)
-        service.serves(signing_in_elsewhere.router(door, openid))
+        service.serves(signing_in_elsewhere.router(sign_in, openid))
     routes = APIRouter(include_in_schema=False)
 
     @routes.get(f"{site.base}/style.css")
@@ -38,5 +38,5 @@ def serve_sign_in(service: Service, pages: Pages, access: Access, journal: Journ
     async def signed_out(_request: Request, _error: SignedOutError) -> Response:
         return redirect(site.sign_in)
 
-    service.serves(routes, signing_in.router(door))
+    service.serves(routes, signing_in.router(sign_in))
     return sessions

@@ -16,12 +16,12 @@ from operations.pages.rendering import BASE, page
 from operations.pages.room import Room
 from operations.services_client import Answer, NotAnsweredError
 from shared.kernel.problems import Problem
-from shared.operations.answers import MOST, Letter, LetterInFull, Letters, LetterState
+from shared.operations.answers import MOST, DeadLetter, DeadLetterInFull, DeadLetters, DeadLetterState
 from shared.signin.rendering import redirect
 from shared.values.opaque import Named
 from shared.values.text import Line
 
-STATES: tuple[str, ...] = get_args(LetterState)
+STATES: tuple[str, ...] = get_args(DeadLetterState)
 _MOST_SHOWN = 50
 
 
@@ -71,7 +71,7 @@ def router(room: Room, hands: Hands) -> APIRouter:
         session = await room.sessions.of(request)
         state = asked.state if asked.state in STATES else ""
         answers = await room.client.everywhere(
-            Letters,
+            DeadLetters,
             "dead-letters",
             request.state.trace,
             services=[asked.service] if asked.service else None,
@@ -97,7 +97,7 @@ def router(room: Room, hands: Hands) -> APIRouter:
     async def show(request: Request, service: Named, letter_id: UUID) -> Response:
         session = await room.sessions.of(request)
         try:
-            letter = await room.client.read(service, LetterInFull, f"dead-letters/{letter_id}", request.state.trace)
+            letter = await room.client.read(service, DeadLetterInFull, f"dead-letters/{letter_id}", request.state.trace)
         except NotAnsweredError as error:
             raise Problem(HTTPStatus.NOT_FOUND, "no-answer", f"{service} {error}.") from error
         return page(
@@ -120,13 +120,13 @@ def router(room: Room, hands: Hands) -> APIRouter:
     return routes
 
 
-def newest(answers: Sequence[Answer[Letters]]) -> list[Letter]:
+def newest(answers: Sequence[Answer[DeadLetters]]) -> list[DeadLetter]:
     """The letters of all services, the newest first."""
     found = [letter for one in answers if one.found is not None for letter in one.found.items]
     return sorted(found, key=_received, reverse=True)
 
 
-def _received(letter: Letter) -> datetime:
+def _received(letter: DeadLetter) -> datetime:
     return letter.received_at
 
 

@@ -17,7 +17,7 @@ from operations.pages.stuck import oldest
 from operations.pages.trail import record
 from operations.reading import OrderLine, Reading, Search
 from shared.kernel.problems import Problem
-from shared.operations.answers import Letters, Work
+from shared.operations.answers import DeadLetters, Work
 from shared.signin.rendering import redirect
 from shared.values import iccid
 from shared.values.opaque import Named
@@ -58,7 +58,7 @@ def router(room: Room, reading: Reading) -> APIRouter:
         order, work, letters = await asyncio.gather(
             reading.order(order_id, with_spans=True),
             room.client.everywhere(Work, "work", trace, about=str(order_id), limit=_MOST_SHOWN),
-            room.client.everywhere(Letters, "dead-letters", trace, key=str(order_id), limit=_MOST_SHOWN),
+            room.client.everywhere(DeadLetters, "dead-letters", trace, key=str(order_id), limit=_MOST_SHOWN),
         )
         waiting, aside = oldest(work), newest(letters)
         if order is None and not waiting and not aside:

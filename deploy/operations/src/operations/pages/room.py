@@ -10,7 +10,7 @@ from operations.services_client import ServicesClient
 from shared.database import Database
 from shared.kernel.problems import Problem
 from shared.signin.sessions import Session, Sessions
-from shared.telemetry.pages import TracePages
+from shared.telemetry.trace_links import TraceLinks
 
 OPERATOR, VIEWER = ROLES = ("operator", "viewer")
 
@@ -22,7 +22,7 @@ class Room:
     database: Database
     sessions: Sessions
     client: ServicesClient
-    traces: TracePages
+    traces: TraceLinks
 
     def now(self) -> datetime:
         return self.database.clock.now()

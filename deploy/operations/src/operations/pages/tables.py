@@ -4,8 +4,8 @@ from sqlalchemy import Column, Index, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 
 from operations.tables import metadata
+from shared.core_tables import timestamp
 from shared.signin.tables import sign_in_tables
-from shared.spine import timestamp
 
 sign_in_tables(metadata)
 

@@ -11,7 +11,7 @@ from operations.pages.rendering import PAGES
 from operations.pages.tables import audit
 from shared.database import Database, Tx
 from shared.ids import uuid7
-from shared.signin.door import Journal, Refusal
+from shared.signin.sign_in import Journal, Refusal
 
 _REFUSED = "sign_in_refused"
 #: So many refused sign-ins are written within the window: whoever tries names from many addresses fills no table.

@@ -21,12 +21,12 @@ from shared.kernel.problems import Problem, field_errors
 from shared.kernel.service import Service
 from shared.signin.sessions import Sessions, SignedOutError
 from shared.signin.wiring import serve_sign_in
-from shared.telemetry.pages import TracePages
+from shared.telemetry.trace_links import TraceLinks
 
 _TITLES = {403: "Not allowed", 404: "Not found", 422: "Something is missing"}
 
 
-def serve_pages(service: Service, settings: Settings, reading: Reading, traces: TracePages) -> None:
+def serve_pages(service: Service, settings: Settings, reading: Reading, traces: TraceLinks) -> None:
     """Add the operations page to the service."""
     access = settings.access({settings.oidc_operator_role: OPERATOR, settings.oidc_viewer_role: VIEWER})
     sessions = serve_sign_in(service, PAGES, access, journal(NameFingerprints(settings.search_key)))

@@ -20,7 +20,7 @@ from operations.views import (
 )
 from shared.contracts.base import OrderNumber
 from shared.database import Tx
-from shared.telemetry.pages import TracePages
+from shared.telemetry.trace_links import TraceLinks
 from shared.telemetry.tracing import trace_id
 from shared.values.iccid import Iccid
 from shared.values.text import Line
@@ -86,12 +86,12 @@ async def search(tx: Tx, wanted: Search, hashes: EmailHashes) -> list[OrderLine]
     return [OrderLine(**_line(row)) for row in found]
 
 
-async def order(tx: Tx, order_id: UUID, pages: TracePages) -> OrderView | None:
+async def order(tx: Tx, order_id: UUID, trace_links: TraceLinks) -> OrderView | None:
     """Everything that is known of an order; None where nothing is."""
     row = (await tx.execute(_FIND.format(condition=_BY["order_id"]), value=order_id, limit=1)).one_or_none()
     if row is None:
         return None
-    timeline = [_told(fact, pages) for fact in await tx.execute(_FACTS, order=order_id, limit=_MOST_FACTS)]
+    timeline = [_told(fact, trace_links) for fact in await tx.execute(_FACTS, order=order_id, limit=_MOST_FACTS)]
     begun = next((line for line in timeline if line.trace_id), None)
     moments = {name: at for name in _MOMENTS if (at := getattr(row, name)) is not None}
     return OrderView(
@@ -129,7 +129,7 @@ def _line(row: Any) -> dict[str, Any]:
     }
 
 
-def _told(fact: Any, pages: TracePages) -> TimelineLine:
+def _told(fact: Any, trace_links: TraceLinks) -> TimelineLine:
     return TimelineLine(
         at=fact.at,
         topic=fact.topic,
@@ -137,5 +137,5 @@ def _told(fact: Any, pages: TracePages) -> TimelineLine:
         told_at=fact.told_at,
         known_at=fact.known_at,
         trace_id=trace_id(fact.trace),
-        trace_url=pages.of(fact.trace),
+        trace_url=trace_links.of(fact.trace),
     )

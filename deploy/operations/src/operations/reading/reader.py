@@ -9,18 +9,18 @@ from operations.reading.orders import Search
 from operations.reading.spans import Spans
 from operations.views import InvariantDetail, InvariantView, OrderLine, OrderView, Overview, ServiceView
 from shared.database import Database
-from shared.telemetry.pages import TracePages
+from shared.telemetry.trace_links import TraceLinks
 
 
 class Reading:
     """Everything that may be asked. Each method is one reading transaction; nothing is changed."""
 
     def __init__(
-        self, database: Database, hashes: EmailHashes, pages: TracePages, spans: Spans, urls: Mapping[str, str]
+        self, database: Database, hashes: EmailHashes, trace_links: TraceLinks, spans: Spans, urls: Mapping[str, str]
     ) -> None:
         self._database = database
         self._hashes = hashes
-        self._pages = pages
+        self._trace_links = trace_links
         self._spans = spans
         self._urls = urls
 
@@ -36,7 +36,7 @@ class Reading:
         timeline; where that fails, `spans_problem` says why.
         """
         async with self._database.reading() as tx:
-            found = await orders.order(tx, order_id, self._pages)
+            found = await orders.order(tx, order_id, self._trace_links)
         if found is None or not with_spans:
             return found
         return await self._spans.merged(found)

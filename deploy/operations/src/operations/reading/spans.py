@@ -10,7 +10,7 @@ import httpx
 
 from operations.views import OrderView, SpanView, TimelineLine
 from shared.telemetry.logging import get_logger
-from shared.telemetry.pages import TracePages
+from shared.telemetry.trace_links import TraceLinks
 
 log = get_logger(__name__)
 _SECONDS = 2.0
@@ -27,10 +27,10 @@ class SpansError(Exception):
 class Spans:
     """Reads traces. `api`: an address with `{trace_id}`; None: there is no trace store to ask."""
 
-    def __init__(self, http: httpx.AsyncClient, api: str | None, pages: TracePages) -> None:
+    def __init__(self, http: httpx.AsyncClient, api: str | None, trace_links: TraceLinks) -> None:
         self._http = http
         self._api = api
-        self._pages = pages
+        self._trace_links = trace_links
 
     async def merged(self, order: OrderView) -> OrderView:
         """The order with the steps of its traces in the timeline, or with the reason why not."""
@@ -107,7 +107,7 @@ class Spans:
             milliseconds=duration / 1e3,
             error=error,
             span_id=span,
-            trace_url=self._pages.of(f"00-{trace.rjust(32, '0')}-{span.rjust(16, '0')}-01"),
+            trace_url=self._trace_links.of(f"00-{trace.rjust(32, '0')}-{span.rjust(16, '0')}-01"),
         )
 
 

@@ -22,8 +22,8 @@ from notifications.work.sending import Sending, Settled
 from shared.contracts import ConfirmationRequested, OrderEvent
 from shared.database import Tx
 from shared.sealed import CannotOpenError, Opener
-from shared.work import Done, Item, NeedsPersonError, Unknown
-from shared.work import NotNow as Postponed
+from shared.tasks import NeedsPersonError, Task, TaskResult, Unknown
+from shared.tasks import NotNow as Postponed
 
 _SPENT = """
 UPDATE mails m SET facts = m.facts - 'code', channel = COALESCE(r.channel, m.channel)
@@ -51,24 +51,24 @@ class SendCode(SendNote):
         return ConfirmationRequested
 
     async def deliver(
-        self, item: Item, mailed: tuple[str, UUID], fact: Any, store: Storefront, contact: Contact
+        self, task: Task, mailed: tuple[str, UUID], fact: Any, store: Storefront, contact: Contact
     ) -> Settled:
         """By SMS; by mail where that was asked for, there is no phone, or the phone cannot be reached."""
         if fact.channel == "sms" and contact.phone and self._texter is not None:
-            settled = await self._by_sms(self._texter, item, fact, store, contact)
+            settled = await self._by_sms(self._texter, task, fact, store, contact)
             if settled is not None:
                 return settled
-        return await super().deliver(item, mailed, fact, store, contact)
+        return await super().deliver(task, mailed, fact, store, contact)
 
     async def _by_sms(
-        self, texter: Texter, item: Item, fact: ConfirmationRequested, store: Storefront, contact: Contact
+        self, texter: Texter, task: Task, fact: ConfirmationRequested, store: Storefront, contact: Contact
     ) -> Settled | None:
-        """None where the gateway does not reach this number. Raises what the work board understands."""
+        """None where the gateway does not reach this number. Raises what the task worker understands."""
         words = Words(written(contact.language), ZoneInfo(store.time_zone))
         text = code_in_short(self._opened(fact), store.name, words)
         message = TextMessage(message_id(fact.confirmation_id), contact.phone or "", store.sms_sender, text)
-        with self._sending.tracing.call("sms", "code", item.continues) as span:
-            answer = await texter.send(message, span.traceparent or item.continues)
+        with self._sending.tracing.call("sms", "code", task.continues) as span:
+            answer = await texter.send(message, span.traceparent or task.continues)
             span.outcome = type(answer).__name__.lower()
             span.set("sms.outcome", span.outcome)
         self._texts.labels(type(answer).__name__.lower()).inc()
@@ -86,7 +86,7 @@ class SendCode(SendNote):
         """Raises CannotOpenError."""
         return super().render(mail, self._opened(fact), store, contact, account)
 
-    async def record(self, tx: Tx, done: Sequence[Done[Settled]]) -> None:
+    async def record(self, tx: Tx, done: Sequence[TaskResult[Settled]]) -> None:
         """Settle, and forget the codes."""
         await super().record(tx, done)
         results = sorted((one.result for one in done), key=lambda result: result.subject_id.int)

@@ -24,10 +24,10 @@ from notifications.domain.newsletter import choose, list_headers, render_newslet
 from notifications.newsletters import Newsletter, Outcome, Piece
 from notifications.work.sending import Sending
 from shared.database import Database, Tx, is_infrastructure
+from shared.tasks import Later, NeedsPersonError, Task, TaskResult
+from shared.tasks import NotNow as Postponed
 from shared.telemetry.logging import get_logger
 from shared.values.refusal import InvalidValueError
-from shared.work import Done, Item, Later, NeedsPersonError
-from shared.work import NotNow as Postponed
 
 log = get_logger(__name__)
 #: So many are written down as being sent at once: this is what a crash can leave unknown.
@@ -52,12 +52,12 @@ class PlanNewsletter:
     def __init__(self, sending: Sending) -> None:
         self._sending = sending
 
-    async def perform(self, item: Item) -> None:
+    async def perform(self, task: Task) -> None:
         """Nothing outside: all of it is in `record`."""
 
-    async def record(self, tx: Tx, done: Sequence[Done[None]]) -> None:
+    async def record(self, tx: Tx, done: Sequence[TaskResult[None]]) -> None:
         """Plan the pieces; a newsletter that was stopped is planned no further."""
-        for payload in sorted((one.item.payload for one in done), key=lambda one: str(one["after"])):
+        for payload in sorted((one.task.payload for one in done), key=lambda one: str(one["after"])):
             found = await newsletters.find(tx, UUID(payload["newsletter"]), lock=True)
             if found is not None and not found.stopped:
                 after = UUID(payload["after"]) if payload["after"] else None
@@ -94,9 +94,9 @@ class SendNewsletter:
         self._leaving = leaving
         self._mails = Counter("newsletters", "Newsletters by outcome", ["outcome"], registry=sending.registry)
 
-    async def perform(self, item: Item) -> None:
+    async def perform(self, task: Task) -> None:
         """All of the piece. Raises Later, NotNow, NeedsPersonError."""
-        piece = Piece.of(item.payload)
+        piece = Piece.of(task.payload)
         async with self._sending.database.transaction("newsletter") as tx:
             await newsletters.give_up_lost(tx, piece)
             found = await newsletters.find(tx, piece.newsletter_id)
@@ -105,7 +105,7 @@ class SendNewsletter:
         store = self._sending.storefronts.get(found.storefront)
         if store is None:
             raise NeedsPersonError(f"storefronts.toml has no entry for {found.storefront}")
-        over = self._sending.database.clock.now() - item.created_at > _GIVE_UP
+        over = self._sending.database.clock.now() - task.created_at > _GIVE_UP
         after, postponed = piece.after, False
         while not self._leaving.is_set():
             began = time.monotonic()
@@ -117,17 +117,17 @@ class SendNewsletter:
             after = rows[-1].buyer_id
             people = [row for row in rows if row.state == "sending"]
             if people:
-                postponed |= await self._send(item, _Batch(piece, found, store, people), over=over)
+                postponed |= await self._send(task, _Batch(piece, found, store, people), over=over)
             await self._rest(began)
         if self._leaving.is_set():
             raise Later(timedelta(0), "the service stops")
         if postponed:
             raise Postponed("some mailboxes are busy")
 
-    async def record(self, tx: Tx, done: Sequence[Done[None]]) -> None:
+    async def record(self, tx: Tx, done: Sequence[TaskResult[None]]) -> None:
         """What became of each recipient is written down already."""
 
-    async def _send(self, item: Item, batch: _Batch, *, over: bool) -> bool:
+    async def _send(self, task: Task, batch: _Batch, *, over: bool) -> bool:
         """True where some mailboxes want it later. Raises NotNow where the mail server does.
 
         A stop that does not wait any longer cancels this: what was answered until then is recorded all the same.
@@ -141,7 +141,7 @@ class SendNewsletter:
                 answers[row.buyer_id] = _NOT_BEGUN if leaving else await self._one(batch, row)
 
         try:
-            with self._sending.tracing.call("smtp", "newsletter", item.continues, attributes, name="newsletter"):
+            with self._sending.tracing.call("smtp", "newsletter", task.continues, attributes, name="newsletter"):
                 await asyncio.gather(*map(one, batch.people))
         finally:
             outcomes: list[tuple[UUID, Outcome, int | None]] = [

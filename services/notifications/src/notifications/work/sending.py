@@ -23,9 +23,9 @@ from notifications.work.lookup import Lookup
 from shared.contracts import OrderEvent
 from shared.database import Database, Tx
 from shared.sealed import CannotOpenError
+from shared.tasks import NeedsPersonError, NotNow, Task, TaskResult, Unknown
 from shared.telemetry.tracing import Tracing
 from shared.values.refusal import InvalidValueError
-from shared.work import Done, Item, NeedsPersonError, NotNow, Unknown
 
 State = Literal["sent", "refused", "dropped", "blocked"]
 #: RFC 3463: bad destination mailbox address syntax.
@@ -140,9 +140,9 @@ class MailJob:
     def tell(self, tx: Tx, settled: Settled, *, first: bool, trace: str | None) -> None:
         """Publish what came of it, where anybody waits for that. `first`: the code had not been delivered before."""
 
-    async def perform(self, item: Item) -> Settled:
+    async def perform(self, task: Task) -> Settled:
         """Try once to hand the mail over."""
-        mail, subject_id = self._named(item.key)
+        mail, subject_id = self._named(task.key)
         known = await self._known(mail, subject_id)
         fact = known.fact
         if known.contact is None:
@@ -150,18 +150,18 @@ class MailJob:
         store = self._sending.storefronts.get(fact.storefront)
         if store is None:
             raise NeedsPersonError(f"storefronts.toml has no entry for {fact.storefront}")
-        return await self.deliver(item, (mail, subject_id), fact, store, known.contact)
+        return await self.deliver(task, (mail, subject_id), fact, store, known.contact)
 
     async def deliver(
-        self, item: Item, mailed: tuple[str, UUID], fact: Any, store: Storefront, contact: Contact
+        self, task: Task, mailed: tuple[str, UUID], fact: Any, store: Storefront, contact: Contact
     ) -> Settled:
-        """By mail. Raises what the work board understands."""
+        """By mail. Raises what the task worker understands."""
         mail, subject_id = mailed
-        answer = await self._send(item, mailed, fact, store, contact)
-        refused = self._judge(item, answer)
+        answer = await self._send(task, mailed, fact, store, contact)
+        refused = self._judge(task, answer)
         if refused is not None:
             return Settled(mail, subject_id, fact, "refused", self._now(), refused)
-        if item.uncertain:
+        if task.uncertain:
             self._sending.uncertain.inc()
         return Settled(mail, subject_id, fact, "sent", self._now())
 
@@ -170,7 +170,7 @@ class MailJob:
         return mail or self.mail, UUID(subject)
 
     async def _send(
-        self, item: Item, mailed: tuple[str, UUID], fact: OrderEvent, store: Storefront, contact: Contact
+        self, task: Task, mailed: tuple[str, UUID], fact: OrderEvent, store: Storefront, contact: Contact
     ) -> Answer:
         try:
             to = recipient(contact.name, contact.email)
@@ -178,7 +178,7 @@ class MailJob:
             return _BAD_ADDRESS
         compose = partial(self._compose, mailed, fact, store, contact, to)
         kind = mailed[0]
-        with self._sending.tracing.call("smtp", kind, item.continues, name=f"mail {kind}") as span:
+        with self._sending.tracing.call("smtp", kind, task.continues, name=f"mail {kind}") as span:
             try:
                 answer = await self._sending.mailer.send(Mail(self._sending.links.return_path(*mailed), to, compose))
             except (CannotOpenError, InvalidValueError) as error:
@@ -197,8 +197,8 @@ class MailJob:
         signers = self._sending.signers.get(fact.storefront, ())
         return message(rendered, store, to, message_id=message_id, date=now, signers=signers)
 
-    def _judge(self, item: Item, answer: Answer) -> Refused | None:
-        """A final refusal, or None where it was accepted; raises what the work board understands otherwise."""
+    def _judge(self, task: Task, answer: Answer) -> Refused | None:
+        """A final refusal, or None where it was accepted; raises what the task worker understands otherwise."""
         match answer:
             case Accepted():
                 return None
@@ -206,7 +206,7 @@ class MailJob:
                 return answer
             case delivery.Uncertain():
                 raise Unknown(answer.reason)
-        if answer.refusal is not None and self._now() - item.created_at > self._sending.give_up_after:
+        if answer.refusal is not None and self._now() - task.created_at > self._sending.give_up_after:
             return answer.refusal
         raise NotNow(answer.reason)
 
@@ -223,7 +223,7 @@ class MailJob:
             return Known(fact, None, withheld=True)
         return Known(fact, Contact(row.name, row.email, row.language, row.phone))
 
-    async def record(self, tx: Tx, done: Sequence[Done[Settled]]) -> None:
+    async def record(self, tx: Tx, done: Sequence[TaskResult[Settled]]) -> None:
         """Settle the rows and tell the results; a mail that is settled already stays as it is."""
         ordered = sorted(done, key=lambda one: (one.result.kind, one.result.subject_id.int))
         withheld = [one for one in ordered if one.result.state == "blocked"]
@@ -245,13 +245,13 @@ class MailJob:
             first = fresh.get((one.result.kind, one.result.subject_id))
             if first is not None:
                 self._sending.mails.labels(one.result.kind, one.result.state).inc()
-                self.tell(tx, one.result, first=first, trace=one.item.continues)
+                self.tell(tx, one.result, first=first, trace=one.task.continues)
         dropped = [result for result in results if result.state == "dropped"]
         if dropped:
             kinds = sorted({result.kind for result in dropped})
             await tx.execute(_EMPTY, kinds=kinds, ids=[result.subject_id for result in dropped])
 
-    async def _withhold(self, tx: Tx, done: Sequence[Done[Settled]]) -> None:
+    async def _withhold(self, tx: Tx, done: Sequence[TaskResult[Settled]]) -> None:
         """PP 6.2: the mail waits until the block is lifted; where that has happened by now, it is due again."""
         results = [one.result for one in done]
         found = await tx.execute(
@@ -266,7 +266,7 @@ class MailJob:
                 self._sending.mails.labels(one.result.kind, "blocked").inc()
             else:
                 fact = one.result.fact
-                schedule(tx, one.result.kind, one.result.subject_id, fact.buyer_id, one.item.continues)
+                schedule(tx, one.result.kind, one.result.subject_id, fact.buyer_id, one.task.continues)
 
     def _now(self) -> datetime:
         return self._sending.database.clock.now()

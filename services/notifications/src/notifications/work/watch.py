@@ -16,7 +16,7 @@ from notifications.settings import Settings
 from shared.contracts import ReceiptIssued
 from shared.database import Database, Tx
 from shared.ids import uuid_for
-from shared.work import Done, Item, Later
+from shared.tasks import Later, Task, TaskResult
 
 #: So many orders are looked at in one transaction.
 _MOST = 500
@@ -64,20 +64,20 @@ class WatchOrders:
     def __init__(self, mailing: Mailing) -> None:
         self._mailing = mailing
 
-    async def perform(self, item: Item) -> None:
+    async def perform(self, task: Task) -> None:
         """Nothing outside: all of it is in `record`."""
 
-    async def record(self, tx: Tx, done: Sequence[Done[None]]) -> None:
+    async def record(self, tx: Tx, done: Sequence[TaskResult[None]]) -> None:
         """Make the mails, bucket by bucket."""
         left = _MOST
-        for item in sorted((one.item for one in done), key=lambda item: (item.payload["what"], item.payload["since"])):
-            since = datetime.fromisoformat(item.payload["since"])
+        for task in sorted((one.task for one in done), key=lambda task: (task.payload["what"], task.payload["since"])):
+            since = datetime.fromisoformat(task.payload["since"])
             until = since + timedelta(seconds=BUCKET_SECONDS)
-            if item.payload["what"] == "answer":
+            if task.payload["what"] == "answer":
                 found = await self._answer(tx, since, until, left)
             else:
-                found = await self._delay(tx, since, until, _place(item), left)
-            left = _go_on(tx, item, found, left)
+                found = await self._delay(tx, since, until, _place(task), left)
+            left = _go_on(tx, task, found, left)
 
     async def _answer(self, tx: Tx, since: datetime, until: datetime, most: int) -> list[UUID]:
         rows = (await tx.execute(_UNANSWERED, since=since, until=until, now=tx.now, most=most)).all()
@@ -113,20 +113,20 @@ class WatchExpiry:
     def __init__(self, mailing: Mailing) -> None:
         self._mailing = mailing
 
-    async def perform(self, item: Item) -> None:
+    async def perform(self, task: Task) -> None:
         """Nothing outside: all of it is in `record`."""
 
-    async def record(self, tx: Tx, done: Sequence[Done[None]]) -> None:
+    async def record(self, tx: Tx, done: Sequence[TaskResult[None]]) -> None:
         """Make the mails, day by day."""
         left = _MOST
-        for item in sorted((one.item for one in done), key=lambda item: str(item.payload["since"])):
-            since = datetime.fromisoformat(item.payload["since"])
+        for task in sorted((one.task for one in done), key=lambda task: str(task.payload["since"])):
+            since = datetime.fromisoformat(task.payload["since"])
             until = since + timedelta(days=1)
-            rows = (await tx.execute(_EXPIRING, since=since, until=until, after=_place(item), most=left)).all()
+            rows = (await tx.execute(_EXPIRING, since=since, until=until, after=_place(task), most=left)).all()
             if rows:
                 facts = {row.order_id: _nearing(row, row.valid_until) for row in rows}
                 await self._mailing.due(tx, "expiring", facts)
-            left = _go_on(tx, item, [row.order_id for row in rows], left)
+            left = _go_on(tx, task, [row.order_id for row in rows], left)
 
 
 class WatchPlan:
@@ -140,16 +140,16 @@ class WatchPlan:
         self._database = database
         self._ahead = timedelta(seconds=settings.plan_mail_before_seconds)
 
-    async def perform(self, item: Item) -> None:
+    async def perform(self, task: Task) -> None:
         """Look whether it is time. Raises Later."""
         async with self._database.reading() as tx:
-            row = (await tx.execute(_PLAN, order=UUID(item.key))).one_or_none()
+            row = (await tx.execute(_PLAN, order=UUID(task.key))).one_or_none()
         if row is not None and row.plan_ends_at is not None and row.plan_ends_at - self._ahead > tx.now:
             raise Later(row.plan_ends_at - self._ahead - tx.now)
 
-    async def record(self, tx: Tx, done: Sequence[Done[None]]) -> None:
+    async def record(self, tx: Tx, done: Sequence[TaskResult[None]]) -> None:
         """One mail for each end."""
-        rows = (await tx.execute(_PLANS, orders=[UUID(one.item.key) for one in done])).all()
+        rows = (await tx.execute(_PLANS, orders=[UUID(one.task.key) for one in done])).all()
         if rows:
             facts = {
                 uuid_for("ending", str(row.order_id), row.plan_ends_at.isoformat()): _nearing(row, row.plan_ends_at)
@@ -158,16 +158,16 @@ class WatchPlan:
             await self._mailing.due(tx, "ending", facts)
 
 
-def _place(item: Item) -> UUID:
+def _place(task: Task) -> UUID:
     """The last order that an earlier part of this look has seen."""
-    return UUID(item.payload["after"]) if "after" in item.payload else _FIRST
+    return UUID(task.payload["after"]) if "after" in task.payload else _FIRST
 
 
-def _go_on(tx: Tx, item: Item, seen: list[UUID], most: int) -> int:
+def _go_on(tx: Tx, task: Task, seen: list[UUID], most: int) -> int:
     """Schedule the rest of a look that found as many orders as it might; returns how many others may still take."""
     if len(seen) == most:
-        after = max(seen, default=_place(item))
-        tx.schedule(item.kind, item.key, {**item.payload, "after": str(after)}, trace=item.trace)
+        after = max(seen, default=_place(task))
+        tx.schedule(task.kind, task.key, {**task.payload, "after": str(after)}, trace=task.trace)
     return most - len(seen)
 
 

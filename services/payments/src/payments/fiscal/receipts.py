@@ -39,7 +39,7 @@ ON CONFLICT DO NOTHING RETURNING receipt_id
 class ReceiptBook:
     """Rides in every transaction: whatever announces a payment or a refund intends its receipt in the same commit.
 
-    A participant (shared.database), to stand before the work board, because it schedules work. Storefronts without a
+    A participant (shared.database), to stand before the task worker, because it schedules work. Storefronts without a
     register cost no statement.
     """
 
@@ -66,7 +66,7 @@ class ReceiptBook:
             await self._returned(tx, returned)
 
     def after_commit(self, tx: Tx) -> None:
-        """The work board hands out what was scheduled."""
+        """The task worker hands out what was scheduled."""
 
     def after_rollback(self, tx: Tx) -> None:
         """Nothing was kept outside the transaction."""

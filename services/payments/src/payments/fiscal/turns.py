@@ -11,7 +11,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from shared.database import Database, Tx
-from shared.work import Later
+from shared.tasks import Later
 
 #: Longer than anybody may work in one turn; over then even where giving it back failed.
 TURN_SECONDS = 120.0

@@ -22,9 +22,9 @@ def issue_receipts(service: Service, settings: Settings) -> None:
         metrics,
     )
     service.closes(webkassa.close)
-    # Before the work board: what it schedules must still be inserted.
+    # Before the task worker: what it schedules must still be inserted.
     service.database.participants.insert(0, ReceiptBook(settings.cash_registers, metrics))
-    turns = Turns(service.database, lambda: service.board.owner)
+    turns = Turns(service.database, lambda: service.task_worker.owner)
     service.performs(
         *(
             IssueReceipts(storefront, register, webkassa, service.database, turns, metrics)

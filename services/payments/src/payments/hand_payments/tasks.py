@@ -15,8 +15,8 @@ from payments.metrics import PaymentMetrics
 from payments.work.refunding import REFUND
 from shared.contracts import OrderEvent, RefundActionAnswered
 from shared.database import Database, Tx
+from shared.tasks import NotNow, Task, TaskResult
 from shared.telemetry.logging import get_logger
-from shared.work import Done, Item, NotNow
 
 log = get_logger(__name__)
 HAND_PAYMENT = "hand_payment"
@@ -43,15 +43,15 @@ class ConfirmHandPayment:
         self._metrics = metrics
         self._terminal = terminal
 
-    async def perform(self, item: Item) -> Asked:
+    async def perform(self, task: Task) -> Asked:
         """Ask the bank; a payment is never booked while nobody knows what the bank did."""
         async with self._database.reading() as tx:
-            row = await store.read(tx, UUID(item.key))
+            row = await store.read(tx, UUID(task.key))
         if row.state != "confirming" or row.called_at is None:  # ended before, or the bank was never asked to pay
             return Asked(row.refund_id, bank_has_paid=False)
         expected = Expected(row.invoice_id, row.captured_minor, row.currency, self._terminal)
         try:
-            answer = await self._bank.status(expected, item.continues)
+            answer = await self._bank.status(expected, task.continues)
         except BankAwayError as error:
             raise NotNow(str(error), delay=error.delay) from None
         if answer.result != "100":
@@ -65,17 +65,17 @@ class ConfirmHandPayment:
         # Every attempt was refused, so UNCLEAR is not enough to say that one of them succeeded.
         return Asked(row.refund_id, bank_has_paid=found is Evidence.DONE)
 
-    async def record(self, tx: Tx, done: Sequence[Done[Asked]]) -> None:
+    async def record(self, tx: Tx, done: Sequence[TaskResult[Asked]]) -> None:
         """Book each, or hand the refund back to the bank's own way where the bank has paid."""
         for one in done:
-            payment_id = UUID(one.item.key)
+            payment_id = UUID(one.task.key)
             await store.lock(tx, one.result.refund_id)
             if one.result.bank_has_paid:
-                ended = await self._bank_has_paid(tx, payment_id, one.item.continues)
+                ended = await self._bank_has_paid(tx, payment_id, one.task.continues)
             else:
-                ended = await store.confirm(tx, payment_id, one.item.continues)
+                ended = await store.confirm(tx, payment_id, one.task.continues)
             if ended:
-                await _answer(tx, payment_id, one.result, one.item.continues)
+                await _answer(tx, payment_id, one.result, one.task.continues)
                 outcome = "bank_has_paid" if one.result.bank_has_paid else "confirmed"
                 self._metrics.hand_payments.labels(outcome).inc()
 

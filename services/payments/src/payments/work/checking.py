@@ -13,7 +13,7 @@ from payments.domain.status import Expected, StatusAnswer, Verdict, judge
 from payments.metrics import PaymentMetrics
 from payments.pace import Pace
 from shared.database import Database, Tx
-from shared.work import Done, Item, Later, NeedsPersonError, NotNow, Unknown
+from shared.tasks import Later, NeedsPersonError, NotNow, Task, TaskResult, Unknown
 
 CHECK, POLL = "check_status", "poll"
 #: The bank does not let us ask, or had an error.
@@ -60,15 +60,15 @@ class CheckStatus:
         self._patience = patience
         self._pace = pace
 
-    async def perform(self, item: Item) -> Checked:
+    async def perform(self, task: Task) -> Checked:
         """Ask; asking again is always safe, so an uncertain item needs no other care."""
-        expected = Expected(int(item.key), item.payload["amount"], item.payload["currency"], self._terminal)
+        expected = Expected(int(task.key), task.payload["amount"], task.payload["currency"], self._terminal)
         if self._pace is not None:
             await self._pace.turn()
-        answer = await self._ask(expected, item)
+        answer = await self._ask(expected, task)
         verdict, differing = self._judge(answer, expected)
         if verdict is Verdict.HELD:
-            answer = await self._settle_hold(answer, expected, item)
+            answer = await self._settle_hold(answer, expected, task)
             verdict, differing = self._judge(answer, expected)
         if verdict in (Verdict.CAPTURED, Verdict.FAILED):
             return Checked(verdict, answer)
@@ -82,21 +82,21 @@ class CheckStatus:
         if verdict is Verdict.REFUSED:
             raise NotNow(f"check-status: result {answer.result}", delay=REFUSED_PAUSE)
         if verdict in (Verdict.PENDING, Verdict.NOT_FOUND, Verdict.HELD):
-            pause = self._patience.pause(self._database.clock.now() - item.created_at)
+            pause = self._patience.pause(self._database.clock.now() - task.created_at)
             if pause is None:
                 return Checked(None, answer)
             raise Later(pause, f"the bank says {verdict}")
         raise NeedsPersonError(f"check-status: {verdict} (result {answer.result}, status {answer.status[:20]})")
 
-    async def record(self, tx: Tx, done: Sequence[Done[Checked]]) -> None:
+    async def record(self, tx: Tx, done: Sequence[TaskResult[Checked]]) -> None:
         """Captures, failures and lapses, each as statements over all of them."""
         by_verdict: dict[Verdict | None, list[captures.Ended]] = {}
         for one in done:
             ended = captures.Ended(
-                order_id=UUID(one.item.payload["order_id"]),
-                invoice_id=int(one.item.key),
+                order_id=UUID(one.task.payload["order_id"]),
+                invoice_id=int(one.task.key),
                 answer=one.result.answer,
-                trace=one.item.continues,
+                trace=one.task.continues,
             )
             by_verdict.setdefault(one.result.verdict, []).append(ended)
         if captured := by_verdict.get(Verdict.CAPTURED):
@@ -106,9 +106,9 @@ class CheckStatus:
         if lapsed := by_verdict.get(None):
             await captures.record_lapsed(tx, lapsed)
 
-    async def _ask(self, expected: Expected, item: Item) -> StatusAnswer:
+    async def _ask(self, expected: Expected, task: Task) -> StatusAnswer:
         try:
-            return await self._bank.status(expected, item.continues)
+            return await self._bank.status(expected, task.continues)
         except BankAwayError as error:
             raise NotNow(str(error), delay=error.delay) from None
 
@@ -117,22 +117,22 @@ class CheckStatus:
         self._metrics.verdicts.labels(verdict).inc()
         return verdict, differing
 
-    async def _settle_hold(self, answer: StatusAnswer, expected: Expected, item: Item) -> StatusAnswer:
+    async def _settle_hold(self, answer: StatusAnswer, expected: Expected, task: Task) -> StatusAnswer:
         """Capture held money, or let it go when the order has been paid meanwhile; then ask again."""
         transaction_id = answer.transaction_id or ""
-        kept = await self._kept_invoice(item)
+        kept = await self._kept_invoice(task)
         try:
             if kept is None or kept == expected.invoice_id:
-                await self._bank.charge(transaction_id, item.continues)
+                await self._bank.charge(transaction_id, task.continues)
             else:
-                await self._bank.cancel(transaction_id, item.continues)
+                await self._bank.cancel(transaction_id, task.continues)
         except BankAwayError as error:
             raise NotNow(str(error), delay=error.delay) from None
         except BankUnclearError as error:
             raise Unknown(str(error)) from None
         except BankRefusedError as error:
             raise NotNow(str(error)) from None  # its status has changed, or will be looked at again
-        return await self._ask(expected, item)
+        return await self._ask(expected, task)
 
     async def _known(self, expected: Expected) -> bool:
         """Whether the capture of this attempt is on record already, kept or surplus."""
@@ -140,11 +140,11 @@ class CheckStatus:
             found = await tx.execute("SELECT state FROM attempts WHERE invoice_id = :id", id=expected.invoice_id)
         return found.scalar() in ("captured", "duplicate")
 
-    async def _kept_invoice(self, item: Item) -> int | None:
+    async def _kept_invoice(self, task: Task) -> int | None:
         async with self._database.reading() as tx:
             found = await tx.execute(
                 "SELECT captured_invoice FROM payment_orders WHERE order_id = :order_id",
-                order_id=UUID(item.payload["order_id"]),
+                order_id=UUID(task.payload["order_id"]),
             )
             invoice: int | None = found.scalar()
         return invoice

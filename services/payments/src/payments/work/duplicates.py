@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from payments import captures
 from shared.database import Database, Tx
-from shared.work import Done, Item
+from shared.tasks import Task, TaskResult
 
 DUPLICATE = "duplicate_capture"
 
@@ -18,13 +18,13 @@ class DuplicateCapture:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def perform(self, item: Item) -> str:
+    async def perform(self, task: Task) -> str:
         """The bank's transaction id of that capture."""
         async with self._database.reading() as tx:
-            found = await tx.execute("SELECT transaction_id FROM attempts WHERE invoice_id = :id", id=int(item.key))
+            found = await tx.execute("SELECT transaction_id FROM attempts WHERE invoice_id = :id", id=int(task.key))
         return str(found.one().transaction_id)
 
-    async def record(self, tx: Tx, done: Sequence[Done[str]]) -> None:
+    async def record(self, tx: Tx, done: Sequence[TaskResult[str]]) -> None:
         """Post and publish them."""
-        surplus = {int(one.item.key): one.result for one in done}
-        await captures.record_surplus(tx, surplus, {int(one.item.key): one.item.continues for one in done})
+        surplus = {int(one.task.key): one.result for one in done}
+        await captures.record_surplus(tx, surplus, {int(one.task.key): one.task.continues for one in done})

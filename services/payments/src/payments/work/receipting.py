@@ -18,7 +18,7 @@ from payments.fiscal.settings import CashRegister
 from payments.fiscal.turns import Turns
 from payments.fiscal.webkassa import RegisterAwayError, RegisterRefusedError, RegisterUnclearError, Webkassa
 from shared.database import Database, Tx
-from shared.work import Done, Item, Later, NeedsPersonError, NotNow, Unknown
+from shared.tasks import Later, NeedsPersonError, NotNow, Task, TaskResult, Unknown
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 60.0
 #: Our settings are wrong, or the register's: nothing to be gained from asking often.
@@ -60,11 +60,11 @@ class IssueReceipts:
         self._away_until = 0.0
         self._pause = _FIRST_PAUSE
 
-    async def perform(self, item: Item) -> Receipted:
+    async def perform(self, task: Task) -> Receipted:
         """Have the receipt issued, or find the one that was."""
         if (left := self._away_until - time.monotonic()) > 0:
             raise Later(timedelta(seconds=left), "the fiscal service is away")
-        receipt_id, register = UUID(item.key), self._register
+        receipt_id, register = UUID(task.key), self._register
         async with self._database.reading() as tx:
             intent = await receipts.read(tx, receipt_id, register.tax, contact=register.send_contact)
         self._metrics.queue(self._storefront, intent.waiting, intent.oldest)
@@ -82,14 +82,14 @@ class IssueReceipts:
 
         cashbox = intent.asked or register.cashbox
         async with self._turns.turn(cashbox, intend):
-            done = await self._perform(item, wanted, cashbox, asked=intent.asked is not None)
+            done = await self._perform(task, wanted, cashbox, asked=intent.asked is not None)
         self._pause = _FIRST_PAUSE
         return done
 
-    async def record(self, tx: Tx, done: Sequence[Done[Receipted]]) -> None:
+    async def record(self, tx: Tx, done: Sequence[TaskResult[Receipted]]) -> None:
         """Keep the receipts and publish ReceiptIssued."""
-        traces = {UUID(one.item.key): one.item.continues for one in done}
-        issued = {UUID(one.item.key): one.result.issued for one in done if one.result.issued is not None}
+        traces = {UUID(one.task.key): one.task.continues for one in done}
+        issued = {UUID(one.task.key): one.result.issued for one in done if one.result.issued is not None}
         if issued:
             await receipts.record_issued(tx, issued, traces, self._metrics)
         for one in done:
@@ -97,11 +97,11 @@ class IssueReceipts:
                 outcome = "adopted" if one.result.adopted else "issued"
                 self._metrics.outcomes.labels(self._storefront, outcome).inc()
 
-    async def _perform(self, item: Item, wanted: Wanted, cashbox: str, *, asked: bool) -> Receipted:
+    async def _perform(self, task: Task, wanted: Wanted, cashbox: str, *, asked: bool) -> Receipted:
         try:
-            if asked and item.uncertain and (found := await self._find(item, wanted, cashbox)) is not None:
+            if asked and task.uncertain and (found := await self._find(task, wanted, cashbox)) is not None:
                 return Receipted(found, adopted=True)
-            return await self._issue(item, wanted, cashbox)
+            return await self._issue(task, wanted, cashbox)
         except RegisterAwayError as error:
             raise NotNow(str(error), delay=error.delay or self._away()) from None
         except RegisterUnclearError as error:
@@ -109,36 +109,36 @@ class IssueReceipts:
         except RegisterRefusedError as error:
             raise self._refused(error) from None
 
-    async def _issue(self, item: Item, wanted: Wanted, cashbox: str) -> Receipted:
+    async def _issue(self, task: Task, wanted: Wanted, cashbox: str) -> Receipted:
         """`check`, once more where only the shift stood in the way."""
         try:
-            return Receipted(await self._webkassa.issue(self._register, cashbox, wanted, item.continues))
+            return Receipted(await self._webkassa.issue(self._register, cashbox, wanted, task.continues))
         except RegisterRefusedError as error:
             if error.code == Refusal.DUPLICATE:
-                return await self._adopt(item, wanted, cashbox, error)
+                return await self._adopt(task, wanted, cashbox, error)
             if error.code == Refusal.SHIFT_TOO_LONG:
-                await self._webkassa.close_shift(self._register, cashbox, item.continues)
+                await self._webkassa.close_shift(self._register, cashbox, task.continues)
             elif error.code not in _SHIFT:
                 raise
         try:
-            return Receipted(await self._webkassa.issue(self._register, cashbox, wanted, item.continues))
+            return Receipted(await self._webkassa.issue(self._register, cashbox, wanted, task.continues))
         except RegisterRefusedError as error:
             if error.code == Refusal.DUPLICATE:
-                return await self._adopt(item, wanted, cashbox, error)
+                return await self._adopt(task, wanted, cashbox, error)
             raise
 
-    async def _adopt(self, item: Item, wanted: Wanted, cashbox: str, error: RegisterRefusedError) -> Receipted:
+    async def _adopt(self, task: Task, wanted: Wanted, cashbox: str, error: RegisterRefusedError) -> Receipted:
         """Error 14: an earlier call of ours made it. The original is in Data, or in the history."""
         original = read_issued(error.data)
         if original is None or original.external_number not in ("", wanted.number):
-            original = await self._find(item, wanted, cashbox)
+            original = await self._find(task, wanted, cashbox)
         if original is None:
             raise NeedsPersonError("the register has this receipt, but its history does not show it")
         return Receipted(self._ours(original, wanted), adopted=True)
 
-    async def _find(self, item: Item, wanted: Wanted, cashbox: str) -> Issued | None:
+    async def _find(self, task: Task, wanted: Wanted, cashbox: str) -> Issued | None:
         try:
-            found = await self._webkassa.find(self._register, cashbox, wanted.number, item.continues)
+            found = await self._webkassa.find(self._register, cashbox, wanted.number, task.continues)
         except RegisterUnclearError as error:
             raise NeedsPersonError(str(error)) from None
         return None if found is None else self._ours(found, wanted)

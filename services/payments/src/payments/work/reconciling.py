@@ -16,8 +16,8 @@ from payments.pace import Pace
 from payments.reconciliation import COMPARE, PLAN, STEP
 from payments.work.checking import CHECK, REFUSED_PAUSE, check_payload
 from shared.database import Database, Tx
+from shared.tasks import Later, NotNow, Task, TaskResult
 from shared.telemetry.logging import get_logger
-from shared.work import Done, Item, Later, NotNow
 
 log = get_logger(__name__)
 _UNKNOWN_TO_US = frozenset({"capture_unknown_to_us", "held_at_the_bank"})
@@ -34,25 +34,25 @@ class PlanDay:
         self._database = database
         self._metrics = metrics
 
-    async def perform(self, item: Item) -> Sequence[Any]:
+    async def perform(self, task: Task) -> Sequence[Any]:
         """The next step's invoices."""
         async with self._database.reading() as tx:
             return await reconciliation.invoices(
-                tx, date.fromisoformat(item.payload["day"]), int(item.payload["after"])
+                tx, date.fromisoformat(task.payload["day"]), int(task.payload["after"])
             )
 
-    async def record(self, tx: Tx, done: Sequence[Done[Sequence[Any]]]) -> None:
+    async def record(self, tx: Tx, done: Sequence[TaskResult[Sequence[Any]]]) -> None:
         """Make the comparison of each invoice due, and the next step where there may be more."""
         planned: Counter[date] = Counter()
         await ledger.post_late(tx, list({row.order_id for one in done for row in one.result}))
         for one in done:
-            day = date.fromisoformat(one.item.payload["day"])
+            day = date.fromisoformat(one.task.payload["day"])
             planned[day] += len(one.result)
             for row in one.result:
                 payload = check_payload(row.order_id, row.price_minor, row.currency) | {"day": day.isoformat()}
-                tx.schedule(COMPARE, f"{day}/{row.invoice_id}", payload, trace=one.item.continues)
+                tx.schedule(COMPARE, f"{day}/{row.invoice_id}", payload, trace=one.task.continues)
             if len(one.result) == STEP:
-                reconciliation.plan_from(tx, day, one.result[-1].invoice_id, one.item.continues)
+                reconciliation.plan_from(tx, day, one.result[-1].invoice_id, one.task.continues)
         _report(await reconciliation.count(tx, planned, {}), self._metrics)
 
 
@@ -79,35 +79,35 @@ class CompareInvoice:
         self._pace = pace
         self._terminal = terminal
 
-    async def perform(self, item: Item) -> Compared:
+    async def perform(self, task: Task) -> Compared:
         """Ask the bank about one invoice."""
-        invoice_id = int(item.key.partition("/")[2])
-        expected = Expected(invoice_id, item.payload["amount"], item.payload["currency"], self._terminal)
+        invoice_id = int(task.key.partition("/")[2])
+        expected = Expected(invoice_id, task.payload["amount"], task.payload["currency"], self._terminal)
         await self._pace.turn()
-        before = await self._ours(item, invoice_id)
+        before = await self._ours(task, invoice_id)
         try:
-            answer = await self._bank.status(expected, item.continues)
+            answer = await self._bank.status(expected, task.continues)
         except BankAwayError as error:
             raise NotNow(str(error), delay=error.delay) from None
         if answer.result in UNANSWERED:
             raise NotNow(f"check-status: result {answer.result}", delay=REFUSED_PAUSE)
-        if await self._ours(item, invoice_id) != before:
+        if await self._ours(task, invoice_id) != before:
             raise Later(_MOVING_PAUSE, "its money is moving just now")
         return Compared(invoice_id, differences(before, answer, expected))
 
-    async def record(self, tx: Tx, done: Sequence[Done[Compared]]) -> None:
+    async def record(self, tx: Tx, done: Sequence[TaskResult[Compared]]) -> None:
         """Keep and tell each difference. A capture we do not know is asked about as if its webhook had come."""
         compared: Counter[date] = Counter()
         found = []
         for one in done:
-            payload = one.item.payload
+            payload = one.task.payload
             day = date.fromisoformat(payload["day"])
             compared[day] += 1
             for difference in one.result.found:
                 found.append((day, one.result.invoice_id, payload["order_id"], difference))
                 if difference.what in _UNKNOWN_TO_US:
                     ask = check_payload(UUID(payload["order_id"]), payload["amount"], payload["currency"])
-                    tx.schedule(CHECK, str(one.result.invoice_id), ask, trace=one.item.continues)
+                    tx.schedule(CHECK, str(one.result.invoice_id), ask, trace=one.task.continues)
         await reconciliation.note(tx, found)
         for day, invoice_id, order_id, difference in found:
             self._metrics.differences.labels(difference.what).inc()
@@ -122,9 +122,9 @@ class CompareInvoice:
             )
         _report(await reconciliation.count(tx, {}, compared), self._metrics)
 
-    async def _ours(self, item: Item, invoice_id: int) -> Ours:
+    async def _ours(self, task: Task, invoice_id: int) -> Ours:
         async with self._database.reading() as tx:
-            return await reconciliation.ours(tx, item.payload["order_id"], invoice_id)
+            return await reconciliation.ours(tx, task.payload["order_id"], invoice_id)
 
 
 def _report(finished: Sequence[Any], metrics: PaymentMetrics) -> None:

@@ -14,7 +14,7 @@ from payments.domain.status import Expected, StatusAnswer
 from payments.metrics import PaymentMetrics
 from payments.returns import Failure, Intent
 from shared.database import Database, Tx
-from shared.work import Done, Item, Later, NeedsPersonError, NotNow, Unknown
+from shared.tasks import Later, NeedsPersonError, NotNow, Task, TaskResult, Unknown
 
 REFUND = "refund"
 
@@ -60,20 +60,20 @@ class ReturnMoney:
         self._terminal = terminal
         self._patience = patience
 
-    async def perform(self, item: Item) -> Returned:
+    async def perform(self, task: Task) -> Returned:
         """Make the refund, or find out what became of it."""
         async with self._database.transaction("refund_intent") as tx:
-            intent = await returns.intend(tx, UUID(item.key))
+            intent = await returns.intend(tx, UUID(task.key))
         if intent.ended:
             return Returned(Outcome.KNOWN)
         if intent.refusal:
             return Returned(Outcome.FAILED, intent.refusal)
         if intent.waits_for:
-            return self._wait(item, intent)
+            return self._wait(task, intent)
         # A call may have reached the bank before only if its intent was stored before this performance of the work.
-        unknown = item.uncertain and not intent.fresh
+        unknown = task.uncertain and not intent.fresh
         if unknown or intent.attempt > 1:
-            found = await self._found(item, intent)
+            found = await self._found(task, intent)
             if found is Evidence.DONE:
                 return Returned(Outcome.SETTLED)
             # A refusal that a person has retried is the bank's word that it did nothing: only DONE contradicts it.
@@ -83,15 +83,15 @@ class ReturnMoney:
                 raise NeedsPersonError("the bank's status does not tell whether the refund was made: ask the bank")
         if not intent.fresh:
             async with self._database.transaction("refund_intent") as tx:
-                await returns.call_again(tx, UUID(item.key))
-        return await self._call(item, intent)
+                await returns.call_again(tx, UUID(task.key))
+        return await self._call(task, intent)
 
-    async def record(self, tx: Tx, done: Sequence[Done[Returned]]) -> None:
+    async def record(self, tx: Tx, done: Sequence[TaskResult[Returned]]) -> None:
         """Note what ended and publish RefundSettled or RefundFailed."""
-        traces = {UUID(one.item.key): one.item.continues for one in done}
-        settled = [UUID(one.item.key) for one in done if one.result.outcome is Outcome.SETTLED]
+        traces = {UUID(one.task.key): one.task.continues for one in done}
+        settled = [UUID(one.task.key) for one in done if one.result.outcome is Outcome.SETTLED]
         failed = {
-            UUID(one.item.key): Failure(one.result.failure, one.result.code)
+            UUID(one.task.key): Failure(one.result.failure, one.result.code)
             for one in done
             if one.result.outcome is Outcome.FAILED
         }
@@ -102,27 +102,27 @@ class ReturnMoney:
         for one in done:
             self._metrics.refunds.labels(one.result.outcome).inc()
 
-    async def _call(self, item: Item, intent: Intent) -> Returned:
+    async def _call(self, task: Task, intent: Intent) -> Returned:
         try:
-            await self._bank.refund(intent.transaction_id, intent.amount, intent.external_id, item.continues)
+            await self._bank.refund(intent.transaction_id, intent.amount, intent.external_id, task.continues)
         except BankAwayError as error:
             raise NotNow(str(error), delay=error.delay) from None
         except BankUnclearError as error:
             self._metrics.refunds.labels("unclear").inc()
             raise Unknown(str(error)) from None
         except BankRefusedError as error:
-            return await self._refused(item, intent, error)
+            return await self._refused(task, intent, error)
         return Returned(Outcome.SETTLED)
 
-    async def _refused(self, item: Item, intent: Intent, error: BankRefusedError) -> Returned:
+    async def _refused(self, task: Task, intent: Intent, error: BankRefusedError) -> Returned:
         """The bank said no: perhaps because the refund had been made already."""
         try:
-            found = await self._found(item, intent)
+            found = await self._found(task, intent)
         except NotNow as away:
             raise Unknown(str(away), delay=away.delay) from None
         if found is Evidence.DONE:
             return Returned(Outcome.SETTLED)
-        if item.uncertain:
+        if task.uncertain:
             self._let_settle(intent)
             if found is Evidence.UNCLEAR:
                 raise NeedsPersonError(f"{error}, and its status does not tell whether the refund had been made")
@@ -135,10 +135,10 @@ class ReturnMoney:
         if left > timedelta(0):
             raise NotNow("the last call may still be on its way", delay=left)
 
-    async def _found(self, item: Item, intent: Intent) -> Evidence:
+    async def _found(self, task: Task, intent: Intent) -> Evidence:
         expected = Expected(intent.invoice_id, intent.captured, intent.currency, self._terminal)
         try:
-            answer: StatusAnswer = await self._bank.status(expected, item.continues)
+            answer: StatusAnswer = await self._bank.status(expected, task.continues)
         except BankAwayError as error:
             raise NotNow(str(error), delay=error.delay) from None
         if answer.result != "100":
@@ -146,9 +146,9 @@ class ReturnMoney:
             raise NotNow(f"check-status: result {answer.result}", delay=timedelta(seconds=30))
         return evidence(answer, amount=intent.amount, captured=intent.captured, owed=intent.owed)
 
-    def _wait(self, item: Item, intent: Intent) -> Returned:
+    def _wait(self, task: Task, intent: Intent) -> Returned:
         """For the capture only so long; for another refund of the order until that is over, which wakes this one."""
-        pause = self._patience.pause(self._database.clock.now() - item.created_at)
+        pause = self._patience.pause(self._database.clock.now() - task.created_at)
         if pause is None and intent.unless:
             return Returned(Outcome.FAILED, intent.unless)
         raise Later(pause or self._patience.longest, intent.waits_for)

@@ -9,7 +9,7 @@ from provisioning.domain.offers import Offer
 from provisioning.domain.operator import Made, Refused, Statuses, in_words
 from shared.contracts import OperatorStatus
 
-#: A pause of zero would mean "choose one for me" to the work board.
+#: A pause of zero would mean "choose one for me" to the task worker.
 _SHORTEST = timedelta(milliseconds=1)
 #: waiting: surely nothing was made there, it may be asked again. refused: final. abandoned: perhaps something was
 #: made there; nobody was told of it, it is being withdrawn, and that operator is not asked again for this order.

@@ -17,8 +17,8 @@ from provisioning.life.observing import Observing, Told, observed
 from provisioning.life.settings import LifeSettings
 from provisioning.operators import Operators
 from shared.database import Database, Tx
-from shared.work import Done, Item, NotNow
-from shared.work.board import backoff
+from shared.tasks import NotNow, Task, TaskResult
+from shared.tasks.worker import backoff
 
 _LONGEST_PAUSE = timedelta(minutes=15)
 _SLOWER = 6  # doublings after the first answer: about 13 s and more
@@ -51,50 +51,50 @@ class Inquire:
         self._database = database
         self._observing = observing
 
-    async def perform(self, item: Item) -> Answer:
+    async def perform(self, task: Task) -> Answer:
         """Ask the operator; reading may always be repeated."""
-        order_id, case_id = _ids(item)
+        order_id, case_id = _ids(task)
         async with self._database.reading() as tx:
             life = (await store.lives_of(tx, [order_id]))[order_id]
             case = (await tx.execute(_CASE, case_id=case_id)).one()
         now = self._database.clock.now()
-        answer = await look(self._operators, life, now=now, trace=item.continues)
+        answer = await look(self._operators, life, now=now, trace=task.continues)
         if not isinstance(answer, OperatorNotNow):
             return Answer(answer.told)
         waited = self._database.clock.now() - case.asked_at
         if waited >= self._gives_up:
-            await self._tell_unreached(item)
+            await self._tell_unreached(task)
             return Answer(gave_up=True)
-        pause = backoff(item.attempts)
+        pause = backoff(task.attempts)
         if case.unreached_at is None and waited + pause >= self._patience:
-            await self._tell_unreached(item)
+            await self._tell_unreached(task)
         elif case.unreached_at is not None:
-            pause = min(backoff(item.attempts + _SLOWER), _LONGEST_PAUSE)
+            pause = min(backoff(task.attempts + _SLOWER), _LONGEST_PAUSE)
         if answer.retry_after:
             pause = max(pause, timedelta(seconds=answer.retry_after))
         raise NotNow(answer.reason, delay=pause)
 
-    async def _tell_unreached(self, item: Item) -> None:
+    async def _tell_unreached(self, task: Task) -> None:
         """Answer with what is known so far, once."""
-        order_id, case_id = _ids(item)
+        order_id, case_id = _ids(task)
         async with self._database.transaction("work") as tx:
             if (await tx.execute(_UNREACHED, now=tx.now, case_id=case_id)).first() is None:
                 return
             life = (await store.lives_of(tx, [order_id]))[order_id]
-            tx.publish(observed(life, tx.now, case_id=case_id, reached=False), trace=item.continues)
+            tx.publish(observed(life, tx.now, case_id=case_id, reached=False), trace=task.continues)
 
-    async def record(self, tx: Tx, done: Sequence[Done[Answer]]) -> None:
+    async def record(self, tx: Tx, done: Sequence[TaskResult[Answer]]) -> None:
         """Keep what was said and answer the cases, once each."""
         await self._observing.record_observation(tx, [one.result.told for one in done if one.result.told is not None])
-        settled = await tx.execute(_ANSWERED, now=tx.now, ids=sorted(_ids(one.item)[1] for one in done))
+        settled = await tx.execute(_ANSWERED, now=tx.now, ids=sorted(_ids(one.task)[1] for one in done))
         fresh = set(settled.scalars())
-        lives = await store.lives_of(tx, (_ids(one.item)[0] for one in done))
+        lives = await store.lives_of(tx, (_ids(one.task)[0] for one in done))
         for one in done:
-            order_id, case_id = _ids(one.item)
+            order_id, case_id = _ids(one.task)
             if case_id in fresh and not one.result.gave_up:
-                tx.publish(observed(lives[order_id], tx.now, case_id=case_id), trace=one.item.continues)
+                tx.publish(observed(lives[order_id], tx.now, case_id=case_id), trace=one.task.continues)
 
 
-def _ids(item: Item) -> tuple[UUID, UUID]:
-    payload: Any = item.payload
+def _ids(task: Task) -> tuple[UUID, UUID]:
+    payload: Any = task.payload
     return UUID(payload["order_id"]), UUID(payload["case_id"])

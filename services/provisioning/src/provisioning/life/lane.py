@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from shared.database import Tx
-from shared.work import Done, Item
+from shared.tasks import Task, TaskResult
 
 
 class Deed(Protocol):
-    """What a payload's `do` names: the two halves of a job (shared.work)."""
+    """What a payload's `do` names: the two halves of a job (shared.tasks)."""
 
-    async def perform(self, item: Item) -> Any: ...
+    async def perform(self, task: Task) -> Any: ...
 
-    async def record(self, tx: Tx, done: Sequence[Done[Any]]) -> None: ...
+    async def record(self, tx: Tx, done: Sequence[TaskResult[Any]]) -> None: ...
 
 
 class LifeLane:
@@ -26,11 +26,11 @@ class LifeLane:
         self.concurrency = concurrency
         self._deeds = deeds
 
-    async def perform(self, item: Item) -> Any:
+    async def perform(self, task: Task) -> Any:
         """Do what the item names."""
-        return await self._deeds[item.payload["do"]].perform(item)
+        return await self._deeds[task.payload["do"]].perform(task)
 
-    async def record(self, tx: Tx, done: Sequence[Done[Any]]) -> None:
+    async def record(self, tx: Tx, done: Sequence[TaskResult[Any]]) -> None:
         """Each deed records its own."""
-        for do in sorted({one.item.payload["do"] for one in done}):
-            await self._deeds[do].record(tx, [one for one in done if one.item.payload["do"] == do])
+        for do in sorted({one.task.payload["do"] for one in done}):
+            await self._deeds[do].record(tx, [one for one in done if one.task.payload["do"] == do])

@@ -9,7 +9,7 @@ from provisioning.domain.operator import NotKnown, NotNow, Operator, ProfileRef,
 from provisioning.life.observing import Told
 from provisioning.life.store import Life
 from provisioning.operators import Operators
-from shared.work import NeedsPersonError
+from shared.tasks import NeedsPersonError
 
 _UNNAMED = "operator"
 

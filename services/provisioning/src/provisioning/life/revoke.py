@@ -14,8 +14,8 @@ from provisioning.life.store import Life
 from provisioning.operators import Operators
 from shared.contracts import ProfileRevoked, RevocationRefused
 from shared.database import Database, Tx
+from shared.tasks import NotNow, Task, TaskResult, Unknown
 from shared.telemetry.logging import get_logger
-from shared.work import Done, Item, NotNow, Unknown
 
 log = get_logger(__name__)
 _CASES = "SELECT case_id, reason, settled_at FROM revocations WHERE case_id = ANY(CAST(:ids AS uuid[]))"
@@ -57,14 +57,14 @@ class Revoke:
         self._operators = operators
         self._database = database
 
-    async def perform(self, item: Item) -> Revoked | NotRevoked:
+    async def perform(self, task: Task) -> Revoked | NotRevoked:
         """Cancel, with the final status; repeated until the operator has said yes or no."""
-        life = await self._life(item)
+        life = await self._life(task)
         if life.revoked_at is not None:
             return Revoked("revoked before")
         # What expired was cancelled already: "taken" then is no news of a phone.
-        ref = life.ref(uncertain=item.uncertain or life.expired_at is not None)
-        answer = await maker(self._operators, life).cancel(ref, trace=item.continues)
+        ref = life.ref(uncertain=task.uncertain or life.expired_at is not None)
+        answer = await maker(self._operators, life).cancel(ref, trace=task.continues)
         match answer:
             case Cancelled(how):
                 return Revoked(how)
@@ -75,44 +75,44 @@ class Revoke:
                 raise NotNow(answer.reason, delay=delay)
         raise Unknown(answer.reason)
 
-    async def _life(self, item: Item) -> Life:
-        order_id = UUID(item.payload["order_id"])
+    async def _life(self, task: Task) -> Life:
+        order_id = UUID(task.payload["order_id"])
         async with self._database.reading() as tx:
             return (await store.lives_of(tx, [order_id]))[order_id]
 
-    async def record(self, tx: Tx, done: Sequence[Done[Revoked | NotRevoked]]) -> None:
+    async def record(self, tx: Tx, done: Sequence[TaskResult[Revoked | NotRevoked]]) -> None:
         """Settle the cases, each once, and tell."""
-        lives = await store.lives_of(tx, (_ids(one.item)[0] for one in done), lock=True)
-        cases = await tx.execute(_CASES, ids=sorted(_ids(one.item)[1] for one in done))
+        lives = await store.lives_of(tx, (_ids(one.task)[0] for one in done), lock=True)
+        cases = await tx.execute(_CASES, ids=sorted(_ids(one.task)[1] for one in done))
         reasons = {row.case_id: row.reason for row in cases}
-        revoked = {_ids(one.item): one for one in done if isinstance(one.result, Revoked)}
+        revoked = {_ids(one.task): one for one in done if isinstance(one.result, Revoked)}
         by_order = {order_id: reasons[case_id] for order_id, case_id in sorted(revoked, key=lambda key: key[1].int)}
         ids = sorted(by_order, key=lambda one: one.int)
         await tx.execute(_REVOKED, now=tx.now, ids=ids, reasons=[by_order[one] for one in ids])
-        refused = sorted({_ids(one.item)[0] for one in done if isinstance(one.result, NotRevoked)})
+        refused = sorted({_ids(one.task)[0] for one in done if isinstance(one.result, NotRevoked)})
         await tx.execute(_LOOK_SOON, now=tx.now, ids=refused)
-        ordered = sorted(done, key=lambda one: _ids(one.item)[1].int)
+        ordered = sorted(done, key=lambda one: _ids(one.task)[1].int)
         settled = await tx.execute(
             _SETTLE,
             now=tx.now,
-            ids=[_ids(one.item)[1] for one in ordered],
+            ids=[_ids(one.task)[1] for one in ordered],
             outcomes=["revoked" if isinstance(one.result, Revoked) else "refused" for one in ordered],
             details=[_detail(one.result) for one in ordered],
         )
         fresh = set(settled.scalars())
         for one in ordered:
-            order_id, case_id = _ids(one.item)
+            order_id, case_id = _ids(one.task)
             if case_id in fresh:
                 _tell(tx, lives[order_id], case_id, reasons[case_id], one)
 
 
-def _tell(tx: Tx, life: Life, case_id: UUID, reason: Any, one: Done[Revoked | NotRevoked]) -> None:
+def _tell(tx: Tx, life: Life, case_id: UUID, reason: Any, one: TaskResult[Revoked | NotRevoked]) -> None:
     result = one.result
     log.info("revocation_settled", order_id=str(life.order_id), outcome=type(result).__name__, how=_detail(result))
     if isinstance(result, Revoked):
         at = life.revoked_at or tx.now
         revoked = ProfileRevoked(**life.subject(), reason=reason, case_id=case_id, revoked_at=at)
-        tx.publish(revoked, trace=one.item.continues)
+        tx.publish(revoked, trace=one.task.continues)
         return
     refused = RevocationRefused(
         **life.subject(),
@@ -123,12 +123,12 @@ def _tell(tx: Tx, life: Life, case_id: UUID, reason: Any, one: Done[Revoked | No
         in_use=True if result.in_use else None,
         refused_at=tx.now,
     )
-    tx.publish(refused, trace=one.item.continues)
+    tx.publish(refused, trace=one.task.continues)
 
 
 def _detail(result: Revoked | NotRevoked) -> str:
     return result.how if isinstance(result, Revoked) else f"{result.reason} {op.in_words(result.statuses)}".strip()
 
 
-def _ids(item: Item) -> tuple[UUID, UUID]:
-    return UUID(item.payload["order_id"]), UUID(item.payload["case_id"])
+def _ids(task: Task) -> tuple[UUID, UUID]:
+    return UUID(task.payload["order_id"]), UUID(task.payload["case_id"])

@@ -4,7 +4,7 @@ from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text, Uuid, te
 from sqlalchemy.dialects.postgresql import JSONB
 
 from provisioning.tables import metadata
-from shared.spine import timestamp
+from shared.core_tables import timestamp
 
 #: One row per order whose profile was made, or about whose profile somebody asked before it was made (then
 #: `generated_at` is null). `known` is `domain.life.Known`. `look_at`: when it is due again; null: never.

@@ -23,8 +23,8 @@ from shared.contracts import OperatorStatus, OrderPaid, Plan, ProfileFailed, Top
 from shared.database import Database, Tx
 from shared.ids import uuid_for
 from shared.messaging.consumer import Received
-from shared.work import Done, Item, NeedsPersonError, NotNow, Unknown
-from shared.work.board import backoff
+from shared.tasks import NeedsPersonError, NotNow, Task, TaskResult, Unknown
+from shared.tasks.worker import backoff
 
 _MEBIBYTE = 1024 * 1024
 _SOURCE = "operator-top-up"
@@ -126,23 +126,23 @@ class TopUp:
         self._database = database
         self._observing = observing
 
-    async def perform(self, item: Item) -> ToppedUp | NotToppedUp:
+    async def perform(self, task: Task) -> ToppedUp | NotToppedUp:
         """Ask the operator until it says yes or no, or the order's deadline is over."""
-        row, life = await self._read(item)
+        row, life = await self._read(task)
         now = self._database.clock.now()
-        if not item.uncertain:
+        if not task.uncertain:
             if why := life.ended():
                 return NotToppedUp(rules.ended(why))
-            if item.attempts and now >= row.deadline:
+            if task.attempts and now >= row.deadline:
                 return NotToppedUp("The operator did not extend the eSIM in time.")
-        answer = await maker(self._operators, life).top_up(self._wanted(row, life, item), trace=item.continues)
+        answer = await maker(self._operators, life).top_up(self._wanted(row, life, task), trace=task.continues)
         match answer:
             case ToppedUp():
                 return answer
             case op.Refused(reason, statuses):
                 return NotToppedUp(reason, statuses)
-        unsure = item.uncertain or isinstance(answer, op.Unknown)
-        delay = pause(backoff(item.attempts), now, row.deadline)
+        unsure = task.uncertain or isinstance(answer, op.Unknown)
+        delay = pause(backoff(task.attempts), now, row.deadline)
         if delay is None and unsure:
             # It may have been applied, which nobody can take back (RC 4): no money moves before somebody knows.
             raise NeedsPersonError(f"the deadline is over; whether the top-up was applied is unknown: {answer.reason}")
@@ -150,21 +150,21 @@ class TopUp:
             return NotToppedUp(f"The operator did not extend the eSIM in time; {answer.reason}.", answer.statuses)
         raise (Unknown if unsure else NotNow)(answer.reason, delay=delay)
 
-    async def _read(self, item: Item) -> tuple[Any, Life]:
-        order_id = UUID(item.payload["order_id"])
+    async def _read(self, task: Task) -> tuple[Any, Life]:
+        order_id = UUID(task.payload["order_id"])
         async with self._database.reading() as tx:
             row = (await tx.execute(_ROWS, ids=[order_id])).one()
             return row, (await store.lives_of(tx, [row.esim_order_id]))[row.esim_order_id]
 
-    def _wanted(self, row: Any, life: Life, item: Item) -> TopUpOrder:
+    def _wanted(self, row: Any, life: Life, task: Task) -> TopUpOrder:
         plan = Plan.model_validate(row.plan)
         offers = self._operators.offers(row.storefront, plan.profile_type)
         own = next((offer.profile_type for offer in offers if offer.operator == life.operator), life.profile_type)
-        return TopUpOrder(row.order_number, life.iccid, own, plan.data_mb, plan.validity_days, uncertain=item.uncertain)
+        return TopUpOrder(row.order_number, life.iccid, own, plan.data_mb, plan.validity_days, uncertain=task.uncertain)
 
-    async def record(self, tx: Tx, done: Sequence[Done[ToppedUp | NotToppedUp]]) -> None:
+    async def record(self, tx: Tx, done: Sequence[TaskResult[ToppedUp | NotToppedUp]]) -> None:
         """Settle each once, extend what was extended, and tell."""
-        results = {UUID(one.item.payload["order_id"]): one for one in done}
+        results = {UUID(one.task.payload["order_id"]): one for one in done}
         ids = sorted(results, key=lambda one: one.int)
         rows = {row.order_id: row for row in await tx.execute(_ROWS, ids=ids)}
         await store.lives_of(tx, (row.esim_order_id for row in rows.values()), lock=True)
@@ -182,8 +182,8 @@ class TopUp:
             result = results[key].result
             if isinstance(result, NotToppedUp):
                 failed = rows[key]._asdict() | {"reason": result.reason}
-                tx.publish(_failed(failed, tx.now, result.statuses), trace=results[key].item.continues)
-        extended = [(rows[key], results[key].result, results[key].item.continues) for key in fresh]
+                tx.publish(_failed(failed, tx.now, result.statuses), trace=results[key].task.continues)
+        extended = [(rows[key], results[key].result, results[key].task.continues) for key in fresh]
         await self._extend(tx, [(row, one, trace) for row, one, trace in extended if isinstance(one, ToppedUp)])
 
     async def _extend(self, tx: Tx, applied: list[tuple[Any, ToppedUp, str | None]]) -> None:

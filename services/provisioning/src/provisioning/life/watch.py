@@ -21,9 +21,9 @@ from provisioning.life.store import Life
 from provisioning.operators import Operators
 from shared.contracts import ProfileExpired
 from shared.database import Database, Tx
+from shared.tasks import Later, NotNow, Task, TaskResult, Unknown
+from shared.tasks.worker import backoff
 from shared.telemetry.logging import get_logger
-from shared.work import Done, Item, Later, NotNow, Unknown
-from shared.work.board import backoff
 
 log = get_logger(__name__)
 _MOST = 500
@@ -103,17 +103,17 @@ class Observe:
         self._database = database
         self._observing = observing
 
-    async def perform(self, item: Item) -> Seen:
+    async def perform(self, task: Task) -> Seen:
         """Ask the operator. A profile whose time is over is asked about once more before it is ended."""
         async with self._database.reading() as tx:
-            life = (await store.lives_of(tx, [UUID(item.key)])).get(UUID(item.key))
+            life = (await store.lives_of(tx, [UUID(task.key)])).get(UUID(task.key))
         if life is None or life.ended():
             return Seen()
         now = self._database.clock.now()
         end = ends_at(life.course())
-        answer = await look(self._operators, life, now=now, trace=item.continues)
+        answer = await look(self._operators, life, now=now, trace=task.continues)
         if isinstance(answer, op.NotNow):
-            return self._unreached(item, life, answer, over=end is not None and end <= now)
+            return self._unreached(task, life, answer, over=end is not None and end <= now)
         known = life.known
         if answer.told is not None:
             known, _ = judge(known, answer.told.report, now=now, sold_at=life.paid_at, skew=self._skew)
@@ -123,25 +123,25 @@ class Observe:
             return Seen(answer.told)
         if course.activated_at is not None:
             return Seen(answer.told, "plan_ended", "the plan's validity is over")
-        return await self._end(item, life, answer)
+        return await self._end(task, life, answer)
 
-    def _unreached(self, item: Item, life: Life, answer: op.NotNow, *, over: bool) -> Seen:
+    def _unreached(self, task: Task, life: Life, answer: op.NotNow, *, over: bool) -> Seen:
         if not over:
             # Not even a polite poll is repeated at once: the next one comes by the schedule.
             if answer.asked:
                 return Seen()
             raise Later(timedelta(seconds=max(answer.retry_after or 0.0, 5.0)), answer.reason)
-        if life.facts.activated_at is not None and item.attempts >= _LOOKS_AT_THE_END:
+        if life.facts.activated_at is not None and task.attempts >= _LOOKS_AT_THE_END:
             return Seen(over="plan_ended", how="the plan's validity is over; the operator did not answer")
-        raise NotNow(answer.reason, delay=min(backoff(item.attempts + 3), _POLITE))
+        raise NotNow(answer.reason, delay=min(backoff(task.attempts + 3), _POLITE))
 
-    async def _end(self, item: Item, life: Life, answer: Looked) -> Seen:
+    async def _end(self, task: Task, life: Life, answer: Looked) -> Seen:
         """Nobody activated it in time (RC 7). It ends also where a phone holds it unused and it cannot be cancelled.
 
         Where a phone has it and the operator does not say that it is unused, nobody knows: a plan may be running, at
         the longest until its days have passed since the last moment at which it could begin.
         """
-        cancelled = await maker(self._operators, life).cancel(life.ref(uncertain=item.uncertain), trace=item.continues)
+        cancelled = await maker(self._operators, life).cancel(life.ref(uncertain=task.uncertain), trace=task.continues)
         match cancelled:
             case Cancelled(how):
                 return Seen(answer.told, "never_activated", how)
@@ -152,17 +152,17 @@ class Observe:
                     return Seen(answer.told, "plan_ended", f"its last possible day is over: {reason}")
                 return Seen(answer.told, undecided=True)
             case op.NotNow(reason):
-                raise NotNow(reason, delay=min(backoff(item.attempts + 3), _POLITE))
-        raise Unknown(cancelled.reason, delay=min(backoff(item.attempts + 3), _POLITE))
+                raise NotNow(reason, delay=min(backoff(task.attempts + 3), _POLITE))
+        raise Unknown(cancelled.reason, delay=min(backoff(task.attempts + 3), _POLITE))
 
-    async def record(self, tx: Tx, done: Sequence[Done[Seen]]) -> None:
+    async def record(self, tx: Tx, done: Sequence[TaskResult[Seen]]) -> None:
         """Keep what was said, end what is over, and say when to look again."""
         told = [one.result.told for one in done if one.result.told is not None]
         known = await self._observing.record_observation(tx, told)
-        over = {UUID(one.item.key): one.result for one in done if one.result.over}
+        over = {UUID(one.task.key): one.result for one in done if one.result.over}
         await self._expire(tx, over)
-        undecided = {UUID(one.item.key) for one in done if one.result.undecided}
-        rest = {UUID(one.item.key) for one in done} - known.keys()
+        undecided = {UUID(one.task.key) for one in done if one.result.undecided}
+        rest = {UUID(one.task.key) for one in done} - known.keys()
         lives = await store.lives_of(tx, rest | over.keys() | undecided, lock=True)
         later = tx.now + _UNDECIDED
         looks = {

@@ -9,16 +9,16 @@ from uuid import UUID
 from provisioning.domain.operator import NotNow, ProfileOrder, ProfileRef, Statuses, Unknown, in_words
 from provisioning.domain.outcome import Tried
 from shared.contracts import Plan
-from shared.work import Item
+from shared.tasks import Task
 
 #: What every attempt of an order carries, and what a withdrawal needs.
 ORDER_FIELDS = ("order_number", "storefront", "plan", "buyer_id", "paid_at", "deadline")
 IDENTITY_FIELDS = ("order_number", "operator", "profile_type", "iccid", "matching_id")
 
 
-def operator_of(item: Item, default: str) -> str:
+def operator_of(task: Task, default: str) -> str:
     """Rows of the first release name none: there was one."""
-    name: str = item.payload.get("operator", default)
+    name: str = task.payload.get("operator", default)
     return name
 
 
@@ -28,40 +28,40 @@ def profile_type_of(payload: Mapping[str, Any]) -> str:
     return name
 
 
-def wanted(item: Item) -> ProfileOrder:
+def wanted(task: Task) -> ProfileOrder:
     """The order as the operator gets it."""
-    payload = item.payload
+    payload = task.payload
     return ProfileOrder(
         payload["order_number"],
         profile_type_of(payload),
         payload["iccid"],
         payload["matching_id"],
-        uncertain=item.uncertain,
+        uncertain=task.uncertain,
     )
 
 
-def left_behind(item: Item) -> ProfileRef:
+def left_behind(task: Task) -> ProfileRef:
     """What is to be withdrawn; nobody was ever told its code."""
-    payload = item.payload
+    payload = task.payload
     return ProfileRef(
         payload.get("order_number", ""),  # rows of the first release do not carry it
         profile_type_of(payload),
         payload["iccid"],
         payload["matching_id"],
-        uncertain=item.uncertain,
+        uncertain=task.uncertain,
     )
 
 
-def tried(item: Item) -> list[Tried]:
+def tried(task: Task) -> list[Tried]:
     """The operators that were asked before this one."""
-    return [Tried.of(plain) for plain in item.payload.get("tried", ())]
+    return [Tried.of(plain) for plain in task.payload.get("tried", ())]
 
 
-def order_fields(item: Item) -> dict[str, Any]:
+def order_fields(task: Task) -> dict[str, Any]:
     """The fields that every fact about this order carries."""
-    payload = item.payload
+    payload = task.payload
     return {
-        "order_id": UUID(item.key),
+        "order_id": UUID(task.key),
         "order_number": payload["order_number"],
         "storefront": payload["storefront"],
         "buyer_id": UUID(payload["buyer_id"]),

@@ -16,11 +16,11 @@ from provisioning.operators import Operators
 from provisioning.tables import stock_profiles
 from provisioning.work import rows
 from provisioning.work.withdraw import STOCK_KEY
-from shared import work
+from shared import tasks
 from shared.database import Database, Tx
 from shared.ids import uuid7
+from shared.tasks import Later, Task, TaskResult
 from shared.telemetry.logging import get_logger
-from shared.work import Done, Item, Later
 
 log = get_logger(__name__)
 _LOOK_SECONDS = 1.0
@@ -101,16 +101,16 @@ class Refill:
                 log.warning("stock_not_begun", error=error)
             await asyncio.sleep(_BEGIN_SECONDS)
 
-    async def perform(self, item: Item) -> None:
+    async def perform(self, task: Task) -> None:
         """Look, and look again later; a pool that is not kept any more ends its timer."""
-        pool = self._pools.get(item.key)
+        pool = self._pools.get(task.key)
         if pool is None:
             return
         async with self._database.transaction("work") as tx:
             await self._tend(tx, pool)
         raise Later(timedelta(seconds=_LOOK_SECONDS), "watching the stock")
 
-    async def record(self, tx: Tx, done: Sequence[Done[None]]) -> None:
+    async def record(self, tx: Tx, done: Sequence[TaskResult[None]]) -> None:
         """Nothing more is to be done."""
 
     async def _tend(self, tx: Tx, pool: StockSettings) -> None:
@@ -159,34 +159,34 @@ class StockOrder:
         self._name = name
         self._database = database
 
-    async def perform(self, item: Item) -> Made | NotMade:
+    async def perform(self, task: Task) -> Made | NotMade:
         """Order it, for ten minutes at most."""
-        name = rows.operator_of(item, self._name)
-        late = self._database.clock.now() >= item.created_at + _PATIENCE
-        if (late and (item.attempts or item.uncertain)) or name not in self._operators:
-            return NotMade("The operator did not make it in time.", item.uncertain)
-        answer = await self._operators[name].order(rows.wanted(item), trace=item.continues, urgent=False)
+        name = rows.operator_of(task, self._name)
+        late = self._database.clock.now() >= task.created_at + _PATIENCE
+        if (late and (task.attempts or task.uncertain)) or name not in self._operators:
+            return NotMade("The operator did not make it in time.", task.uncertain)
+        answer = await self._operators[name].order(rows.wanted(task), trace=task.continues, urgent=False)
         match answer:
             case Made():
                 return answer
             case Refused():
                 reason = f"{answer.reason} {in_words(answer.statuses)}".strip()
-                return NotMade(reason, answer.left_behind or item.uncertain)
+                return NotMade(reason, answer.left_behind or task.uncertain)
             case NotNow(asked=False):
                 if late:
-                    return NotMade(answer.reason, item.uncertain)
+                    return NotMade(answer.reason, task.uncertain)
                 raise Later(timedelta(seconds=answer.retry_after or 1.0), answer.reason)
-        unsure = item.uncertain or isinstance(answer, Unknown)
-        raise (work.Unknown if unsure else work.NotNow)(rows.brief(answer))
+        unsure = task.uncertain or isinstance(answer, Unknown)
+        raise (tasks.Unknown if unsure else tasks.NotNow)(rows.brief(answer))
 
-    async def record(self, tx: Tx, done: Sequence[Done[Made | NotMade]]) -> None:
+    async def record(self, tx: Tx, done: Sequence[TaskResult[Made | NotMade]]) -> None:
         """Into stock, or out of the books."""
-        ordered = sorted(done, key=lambda one: one.item.key)
+        ordered = sorted(done, key=lambda one: one.task.key)
         made = [one.result if isinstance(one.result, Made) else None for one in ordered]
         settled = await tx.execute(
             _SETTLE,
             now=tx.now,
-            ids=[UUID(one.item.key) for one in ordered],
+            ids=[UUID(one.task.key) for one in ordered],
             states=["ready" if one else "failed" for one in made],
             reasons=[one.result.reason if isinstance(one.result, NotMade) else None for one in ordered],
             addresses=[one.smdp_address if one else None for one in made],
@@ -196,19 +196,19 @@ class StockOrder:
             apns=[one.apn if one else None for one in made],
             oids=[one.oid if one else None for one in made],
             asks=[one.asks_confirmation_code if one else False for one in made],
-            ages=[self._age(one.item) for one in ordered],
+            ages=[self._age(one.task) for one in ordered],
         )
         fresh = set(settled.scalars())
         for one in ordered:
-            if isinstance(one.result, NotMade) and UUID(one.item.key) in fresh:
+            if isinstance(one.result, NotMade) and UUID(one.task.key) in fresh:
                 log.warning("stock_not_made", operator=self._name, reason=one.result.reason)
                 if one.result.left_behind:
-                    kind = self._operators.kind("withdraw", rows.operator_of(one.item, self._name))
-                    tx.schedule(kind, STOCK_KEY + one.item.key, one.item.payload, trace=one.item.continues)
+                    kind = self._operators.kind("withdraw", rows.operator_of(one.task, self._name))
+                    tx.schedule(kind, STOCK_KEY + one.task.key, one.task.payload, trace=one.task.continues)
 
-    def _age(self, item: Item) -> float:
+    def _age(self, task: Task) -> float:
         """A pool that is not kept any more has no age: what still comes is thrown out at once."""
-        return self._ages.get((rows.operator_of(item, self._name), item.payload["profile_type"]), 0.0)
+        return self._ages.get((rows.operator_of(task, self._name), task.payload["profile_type"]), 0.0)
 
 
 def stock_level(registry: CollectorRegistry) -> Gauge:

@@ -9,10 +9,10 @@ from provisioning.operators import Operators
 from provisioning.work import rows
 from shared.clock import Clock
 from shared.database import Tx
+from shared.tasks import Later, NeedsPersonError, Task, TaskResult, Unknown
+from shared.tasks import NotNow as TryAgain
+from shared.tasks.store import LEASE_SECONDS
 from shared.telemetry.logging import get_logger
-from shared.work import Done, Item, Later, NeedsPersonError, Unknown
-from shared.work import NotNow as TryAgain
-from shared.work.rows import LEASE_SECONDS
 
 log = get_logger(__name__)
 #: Withdrawals of profiles in stock are keyed so; all others by order id.
@@ -45,15 +45,15 @@ class Withdraw:
         #: A call from before (of a paused worker, in a gateway's queue) may still arrive within this time.
         self._late_calls = timedelta(seconds=LEASE_SECONDS + operators.settings[name].timeout_seconds)
 
-    async def perform(self, item: Item) -> Cancelled:
+    async def perform(self, task: Task) -> Cancelled:
         """Ask until the operator says that there is nothing (any more)."""
-        name = rows.operator_of(item, self._name)
+        name = rows.operator_of(task, self._name)
         if name not in self._operators:
             raise NeedsPersonError(f"operator {name} is not configured any more: cancel the profile by hand")
-        answer = await self._operators[name].cancel(rows.left_behind(item), trace=item.continues)
+        answer = await self._operators[name].cancel(rows.left_behind(task), trace=task.continues)
         match answer:
-            case Cancelled(never_made=True) if self._clock.now() < item.created_at + self._late_calls:
-                left = item.created_at + self._late_calls - self._clock.now()
+            case Cancelled(never_made=True) if self._clock.now() < task.created_at + self._late_calls:
+                left = task.created_at + self._late_calls - self._clock.now()
                 raise TryAgain("nothing is there; looking again when no call can be under way", delay=left)
             case Cancelled():
                 return answer
@@ -65,11 +65,11 @@ class Withdraw:
                 raise TryAgain(rows.brief(answer))
         raise Unknown(rows.brief(answer))
 
-    async def record(self, tx: Tx, done: Sequence[Done[Cancelled]]) -> None:
+    async def record(self, tx: Tx, done: Sequence[TaskResult[Cancelled]]) -> None:
         """Note when it was settled."""
-        stock = sorted(UUID(one.item.key.removeprefix(STOCK_KEY)) for one in done if _is_stock(one.item))
+        stock = sorted(UUID(one.task.key.removeprefix(STOCK_KEY)) for one in done if _is_stock(one.task))
         orders = sorted(
-            (UUID(one.item.key), rows.operator_of(one.item, self._name)) for one in done if not _is_stock(one.item)
+            (UUID(one.task.key), rows.operator_of(one.task, self._name)) for one in done if not _is_stock(one.task)
         )
         if stock:
             await tx.execute(_STOCK, now=tx.now, ids=stock)
@@ -78,8 +78,8 @@ class Withdraw:
             await tx.execute(_ORDERS, now=tx.now, ids=ids, operators=operators)
             await tx.execute(_ATTEMPTS, now=tx.now, ids=ids, operators=operators)
         for one in done:
-            log.info("profile_withdrawn", key=one.item.key, how=one.result.how)
+            log.info("profile_withdrawn", key=one.task.key, how=one.result.how)
 
 
-def _is_stock(item: Item) -> bool:
-    return item.key.startswith(STOCK_KEY)
+def _is_stock(task: Task) -> bool:
+    return task.key.startswith(STOCK_KEY)

@@ -8,7 +8,7 @@ from refunds.refused import RefusedRefunds
 from refunds.settings import Settings
 from shared.database import Tx
 from shared.kernel.service import Service
-from shared.signin.door import Journal
+from shared.signin.sign_in import Journal
 from shared.signin.wiring import serve_sign_in
 
 

@@ -15,8 +15,8 @@ from pydantic import SecretStr
 
 from refunds.telegram.chats import Chats
 from shared.database import Tx
+from shared.tasks import NeedsPersonError, NotNow, Task, TaskResult, Unknown
 from shared.telemetry.tracing import Tracing
-from shared.work import Done, Item, NeedsPersonError, NotNow, Unknown
 
 SEND = "telegram_send"
 _LONGEST = 4096
@@ -72,16 +72,16 @@ class SendMessage:
         """Close the connections."""
         await self._client.aclose()
 
-    async def perform(self, item: Item) -> Outcome:
+    async def perform(self, task: Task) -> Outcome:
         """Send one message. Raises NotNow, Unknown, NeedsPersonError."""
-        token = self._tokens.get(item.payload["storefront"])
-        chat_id = self._chats.open_chat(item.payload["chat"])
+        token = self._tokens.get(task.payload["storefront"])
+        chat_id = self._chats.open_chat(task.payload["chat"])
         if token is None:
             raise NeedsPersonError("this storefront has no bot any more")
         if chat_id is None:
             return "unreachable"
-        body = {"chat_id": chat_id, "text": item.payload["text"], "reply_markup": _markup(item.payload["buttons"])}
-        with self._tracing.call("telegram", "sendMessage", item.continues) as span:
+        body = {"chat_id": chat_id, "text": task.payload["text"], "reply_markup": _markup(task.payload["buttons"])}
+        with self._tracing.call("telegram", "sendMessage", task.continues) as span:
             span.asks("POST", str(self._client.base_url))
             headers = {"traceparent": span.traceparent} if span.traceparent else {}
             try:
@@ -96,11 +96,11 @@ class SendMessage:
             span.answered(answer.status_code)
         return _read(answer)
 
-    async def record(self, tx: Tx, done: Sequence[Done[Outcome]]) -> None:
+    async def record(self, tx: Tx, done: Sequence[TaskResult[Outcome]]) -> None:
         """Count; the rows themselves are gone with this transaction."""
         del tx
         for one in done:
-            self._figures.messages.labels(one.item.payload["storefront"], one.result).inc()
+            self._figures.messages.labels(one.task.payload["storefront"], one.result).inc()
 
 
 def _markup(buttons: Sequence[Sequence[str]]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from sqlalchemy import BigInteger, Column, Index, LargeBinary, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 
 from refunds.tables import metadata
-from shared.spine import timestamp
+from shared.core_tables import timestamp
 
 #: A chat with a storefront's bot. `chat_key`: keyed hash of bot and chat id. `sealed`: chat id and what was told.
 telegram_chats = Table(

@@ -16,8 +16,8 @@ from refunds.desk.records import Audit
 from refunds.domain.cases import NOT_DELIVERED
 from shared.contracts import OrderPaid
 from shared.database import Tx
+from shared.tasks import Later, Task, TaskResult
 from shared.telemetry.logging import get_logger
-from shared.work import Done, Item, Later
 
 log = get_logger(__name__)
 DELIVERY_DUE = "delivery_due"
@@ -85,14 +85,14 @@ class DeliveryDue:
         self._desk = desk
         self._reading = reading
 
-    async def perform(self, item: Item) -> Minute:
+    async def perform(self, task: Task) -> Minute:
         """The minute to look at, once everything has been read. Raises Later until then."""
         if not await self._reading.caught_up():
             raise Later(_AGAIN, "facts are still to be read")
-        since = datetime.fromisoformat(item.payload["since"])
-        return Minute(item.payload["storefront"], since, timedelta(seconds=item.payload["limit"]))
+        since = datetime.fromisoformat(task.payload["since"])
+        return Minute(task.payload["storefront"], since, timedelta(seconds=task.payload["limit"]))
 
-    async def record(self, tx: Tx, done: Sequence[Done[Minute]]) -> None:
+    async def record(self, tx: Tx, done: Sequence[TaskResult[Minute]]) -> None:
         """Find what is late; open its cases or tell of it."""
         wanted: dict[UUID, list[Request]] = {}
         audit = Audit(tx, "system")

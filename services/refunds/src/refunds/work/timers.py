@@ -7,7 +7,7 @@ from refunds.desk import Desk
 from refunds.desk.claims import CLAIM_DUE, missed_claims
 from refunds.desk.deciding import CASE_DUE
 from shared.database import Tx
-from shared.work import Done, Item
+from shared.tasks import Task, TaskResult
 
 
 class CaseDue:
@@ -19,13 +19,13 @@ class CaseDue:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
-    async def perform(self, item: Item) -> UUID:
+    async def perform(self, task: Task) -> UUID:
         """The order whose cases are to be decided again."""
-        return UUID(item.payload["order_id"])
+        return UUID(task.payload["order_id"])
 
-    async def record(self, tx: Tx, done: Sequence[Done[UUID]]) -> None:
+    async def record(self, tx: Tx, done: Sequence[TaskResult[UUID]]) -> None:
         """Decide them, with what has become true since."""
-        traces = {one.result: one.item.continues for one in done}
+        traces = {one.result: one.task.continues for one in done}
         await self._desk.decide(tx, traces, traces)
 
 
@@ -38,10 +38,10 @@ class ClaimDue:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
-    async def perform(self, item: Item) -> UUID:
+    async def perform(self, task: Task) -> UUID:
         """The claim."""
-        return UUID(item.key)
+        return UUID(task.key)
 
-    async def record(self, tx: Tx, done: Sequence[Done[UUID]]) -> None:
+    async def record(self, tx: Tx, done: Sequence[TaskResult[UUID]]) -> None:
         """Tell of those that nobody answered."""
         await missed_claims(tx, self._desk.figures, [one.result for one in done])

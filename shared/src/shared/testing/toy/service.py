@@ -10,8 +10,8 @@ from shared.contracts import BuyerContact, OrderPaid, QrDelivered
 from shared.database import Tx
 from shared.kernel.service import Service
 from shared.messaging.consumer import Received, Tombstone
+from shared.tasks import Task, TaskResult
 from shared.testing.toy.settings import Settings
-from shared.work import Done, Item
 
 metadata = MetaData()
 seen = Table(
@@ -21,7 +21,7 @@ seen = Table(
     Column("handled", Integer, nullable=False),
     Column("recorded", Integer, nullable=False, server_default="0"),
 )
-Call = Callable[[Item], Awaitable[None]]
+Call = Callable[[Task], Awaitable[None]]
 POISON = "poison"
 
 
@@ -49,22 +49,22 @@ class Greet:
     def __init__(self, call: Call) -> None:
         self._call = call
 
-    async def perform(self, item: Item) -> None:
+    async def perform(self, task: Task) -> None:
         """Call the outside."""
-        await self._call(item)
+        await self._call(task)
 
-    async def record(self, tx: Tx, done: Sequence[Done[None]]) -> None:
+    async def record(self, tx: Tx, done: Sequence[TaskResult[None]]) -> None:
         """One delivery per order."""
-        ids = [UUID(one.item.key) for one in done]
+        ids = [UUID(one.task.key) for one in done]
         await tx.execute(
             "UPDATE seen SET recorded = recorded + 1 WHERE order_id = ANY(CAST(:ids AS uuid[]))", ids=sorted(ids)
         )
         for one in done:
-            fact = QrDelivered.model_validate({**one.item.payload, "channel": "email", "delivered_at": tx.now})
-            tx.publish(fact, trace=one.item.continues)
+            fact = QrDelivered.model_validate({**one.task.payload, "channel": "email", "delivered_at": tx.now})
+            tx.publish(fact, trace=one.task.continues)
 
 
-async def _nothing(_item: Item) -> None:
+async def _nothing(_item: Task) -> None:
     """The outside world at its quickest."""
 
 

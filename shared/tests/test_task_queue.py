@@ -6,36 +6,36 @@ from collections.abc import Sequence
 import pytest
 
 from shared.database import Tx
-from shared.work import Done, Item
-from shared.work.lane import Lane
+from shared.tasks import Task, TaskResult
+from shared.tasks.queue import TaskQueue
 
 
 class Nothing:
-    """A job that is never performed here."""
+    """A task handler that is never performed here."""
 
     kind = "nothing"
     concurrency = 1
 
-    async def perform(self, item: Item) -> None:
+    async def perform(self, task: Task) -> None:
         """Not called."""
 
-    async def record(self, tx: Tx, done: Sequence[Done[None]]) -> None:
+    async def record(self, tx: Tx, done: Sequence[TaskResult[None]]) -> None:
         """Not called."""
 
 
 @pytest.mark.parametrize("turns", range(6))
 async def test_who_is_woken_while_being_cancelled_stops(turns: int) -> None:
     """So many turns of the loop lie between the two. Where the second one is lost, the service never stops."""
-    lane = Lane(Nothing())
+    queue = TaskQueue(Nothing())
 
     async def claim() -> None:
         while True:
-            await lane.pause(30)
+            await queue.pause(30)
 
     claiming = asyncio.create_task(claim())
     for _ in range(10):
         await asyncio.sleep(0)  # it waits by now
-    lane.wake()
+    queue.wake()
     for _ in range(turns):
         await asyncio.sleep(0)
     claiming.cancel()

@@ -6,9 +6,9 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
+from shared.core_tables import work
 from shared.database import Tx
-from shared.spine import work
-from shared.work.types import Item
+from shared.tasks.models import Task
 
 #: A process that has not shown itself for this long has lost its work to others.
 LEASE_SECONDS = 5.0
@@ -78,10 +78,10 @@ async def due(tx: Tx, kinds: Sequence[str]) -> list[str]:
     return (await tx.execute(_DUE, kinds=list(kinds), now=tx.now)).scalars()
 
 
-async def claim(tx: Tx, kind: str, owner: UUID, room: int) -> list[Item]:
+async def claim(tx: Tx, kind: str, owner: UUID, room: int) -> list[Task]:
     """Take up to `room` due items of a kind."""
     rows = (await tx.execute(_CLAIM, kind=kind, now=tx.now, owner=owner, room=room)).all()
-    return [Item(r.id, r.kind, r.key, r.payload, r.attempts, r.state == "unknown", r.trace, r.created_at) for r in rows]
+    return [Task(r.id, r.kind, r.key, r.payload, r.attempts, r.state == "unknown", r.trace, r.created_at) for r in rows]
 
 
 async def finish(tx: Tx, ids: Sequence[UUID], owner: UUID) -> set[UUID]:

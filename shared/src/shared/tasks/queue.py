@@ -6,17 +6,17 @@ from collections import deque
 from typing import Any
 from uuid import UUID
 
-from shared.work.types import Item, Job
+from shared.tasks.models import Task, TaskHandler
 
 
-class Lane:
+class TaskQueue:
     """Items of one kind that this process has leased."""
 
-    def __init__(self, job: Job[Any]) -> None:
-        self.job = job
+    def __init__(self, handler: TaskHandler[Any]) -> None:
+        self.handler = handler
         #: Enough to keep all performers busy between two claims, little enough to share with other instances.
-        self._capacity = max(1000, job.concurrency * 4)
-        self._queue: deque[Item] = deque()
+        self._capacity = max(1000, handler.concurrency * 4)
+        self._queue: deque[Task] = deque()
         self._held: set[UUID] = set()
         self._reserved = 0
         self._more = False
@@ -42,29 +42,29 @@ class Lane:
     def unreserve(self) -> None:
         self._reserved -= 1
 
-    def put(self, item: Item) -> None:
-        self._held.add(item.id)
-        self._queue.append(item)
+    def put(self, task: Task) -> None:
+        self._held.add(task.id)
+        self._queue.append(task)
         self._filled.set()
 
-    async def next(self) -> Item:
+    async def next(self) -> Task:
         """The next item, in the order of arrival."""
         while not self._queue:
             self._filled.clear()
             await self._filled.wait()
         return self._queue.popleft()
 
-    def forget(self, item: Item) -> None:
+    def forget(self, task: Task) -> None:
         """The item is recorded or handed back."""
-        self._held.discard(item.id)
+        self._held.discard(task.id)
         self._take_more()
 
-    def empty(self) -> list[Item]:
+    def empty(self) -> list[Task]:
         """Take out all items that nobody has begun."""
         unbegun = list(self._queue)
         self._queue.clear()
-        for item in unbegun:
-            self._held.discard(item.id)
+        for task in unbegun:
+            self._held.discard(task.id)
         return unbegun
 
     def full(self) -> None:

@@ -65,7 +65,7 @@ class Journal:
     signed_out: Callable[[Tx, str], Awaitable[None]] = _untold
 
 
-class Door:
+class SignIn:
     """Shows the page and begins sessions. `openid`: people sign in at their organisation, and only there."""
 
     def __init__(self, database: Database, pages: Pages, sessions: Sessions, journal: Journal, *, openid: bool) -> None:

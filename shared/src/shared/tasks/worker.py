@@ -21,17 +21,17 @@ from shared.database import Database, Tx, is_infrastructure, storable
 from shared.failpoints import failpoint
 from shared.ids import uuid7
 from shared.supervision import Loop, Supervisor
+from shared.tasks import store
+from shared.tasks.models import Later, NeedsPersonError, NotNow, Task, TaskHandler, TaskResult, Unknown
+from shared.tasks.queue import TaskQueue
 from shared.telemetry.logging import error_place, get_logger
 from shared.telemetry.metrics import Metrics
 from shared.telemetry.tracing import Tracing, current
-from shared.work import rows
-from shared.work.lane import Lane
-from shared.work.types import Done, Item, Job, Later, NeedsPersonError, NotNow, Unknown
 
 log = get_logger(__name__)
 _BEAT_SECONDS = 1.2
 _POLL_SECONDS = 1.0
-#: A lane looks when the poll has seen something, or when a row of its own becomes due; this is for what neither told.
+#: A queue looks when the poll has seen something, or when a row of its own becomes due; this is for what neither told.
 _LONGEST_PAUSE = 30.0
 _SWEEP_SECONDS = 30.0
 _GROUP = 500
@@ -47,7 +47,7 @@ def backoff(attempts: int) -> timedelta:
     return timedelta(seconds=pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
 
 
-class Board:
+class TaskWorker:
     """The due work of one service, in this process."""
 
     def __init__(
@@ -58,28 +58,28 @@ class Board:
         self._database = database
         self._tracing = tracing
         self._metrics = metrics
-        self._lanes: dict[str, Lane] = {}
-        self._results: list[tuple[Lane, Done[Any]]] = []
+        self._queues: dict[str, TaskQueue] = {}
+        self._results: list[tuple[TaskQueue, TaskResult[Any]]] = []
         self._setbacks: list[Setback] = []
         self._recorded = asyncio.Event()
         self._recording = False
         self._beat_at = 0.0
         self._stopping = False
 
-    def add(self, job: Job[Any]) -> None:
+    def add(self, handler: TaskHandler[Any]) -> None:
         """Perform this kind of work here."""
-        self._lanes[job.kind] = Lane(job)
+        self._queues[handler.kind] = TaskQueue(handler)
 
     @property
     def in_hand(self) -> int:
         """Items that this process holds."""
-        return sum(lane.held for lane in self._lanes.values())
+        return sum(queue.held for queue in self._queues.values())
 
     def wake(self, kinds: Iterable[str]) -> None:
         """Rows of these kinds became due just now, and not by a transaction of ours: look at once."""
         for kind in kinds:
-            if (lane := self._lanes.get(kind)) is not None:
-                lane.wake()
+            if (queue := self._queues.get(kind)) is not None:
+                queue.wake()
 
     # --- riding in transactions -----------------------------------------------------------------------------------
 
@@ -89,9 +89,9 @@ class Board:
             return
         table_rows = []
         for new in tx.new_work:
-            lane = self._lanes.get(new.kind)
+            queue = self._queues.get(new.kind)
             now = new.due_at is None or new.due_at <= tx.now
-            leased = now and lane is not None and not self._stopping and self._alive() and lane.reserve()
+            leased = now and queue is not None and not self._stopping and self._alive() and queue.reserve()
             table_rows.append(
                 {
                     "id": new.id,
@@ -105,7 +105,7 @@ class Board:
                 }
             )
         tx.carried["work.rows"] = table_rows
-        tx.carried["work.made"] = await rows.insert(tx, table_rows)
+        tx.carried["work.made"] = await store.insert(tx, table_rows)
 
     def after_commit(self, tx: Tx) -> None:
         """Give what was born leased to the workers."""
@@ -113,21 +113,21 @@ class Board:
         if made is None:
             return
         for new, row in zip(tx.new_work, tx.carried["work.rows"], strict=True):
-            lane = self._lanes.get(new.kind)
-            if lane is None:
+            queue = self._queues.get(new.kind)
+            if queue is None:
                 continue
             if row["owner"] is not None:
-                lane.unreserve()
+                queue.unreserve()
                 if new.id in made and row["owner"] == self.owner:
-                    lane.put(Item(new.id, new.kind, new.key, new.payload, 0, False, new.trace, tx.now))  # noqa: FBT003 - not uncertain
+                    queue.put(Task(new.id, new.kind, new.key, new.payload, 0, False, new.trace, tx.now))  # noqa: FBT003 - not uncertain
             elif new.id in made:
-                lane.expect((row["due_at"] - tx.now).total_seconds())
+                queue.expect((row["due_at"] - tx.now).total_seconds())
 
     def after_rollback(self, tx: Tx) -> None:
         """Nothing was created: free the reserved room."""
         for row in tx.carried.get("work.rows", ()):
             if row["owner"] is not None:
-                self._lanes[row["kind"]].unreserve()
+                self._queues[row["kind"]].unreserve()
 
     # --- running --------------------------------------------------------------------------------------------------
 
@@ -138,9 +138,11 @@ class Board:
         names = {"work.leases": self._keep_alive, "work.recording": self._record, "work.poll": self._poll}
         tasks = [start(name, work(loop(name))) for name, work in names.items()]
         performers = []
-        for kind, lane in self._lanes.items():
-            tasks.append(start(f"work.claim.{kind}", self._claim(lane, loop(f"work.claim.{kind}"))))
-            performers += [start(f"work.perform.{kind}", self._perform(lane)) for _ in range(lane.job.concurrency)]
+        for kind, queue in self._queues.items():
+            tasks.append(start(f"work.claim.{kind}", self._claim(queue, loop(f"work.claim.{kind}"))))
+            performers += [
+                start(f"work.perform.{kind}", self._perform(queue)) for _ in range(queue.handler.concurrency)
+            ]
         try:
             # Not gather: it would cancel the recording together with this.
             ended, _ = await asyncio.wait([*tasks, *performers], return_when=asyncio.FIRST_EXCEPTION)
@@ -151,7 +153,7 @@ class Board:
 
     async def _wind_down(self, tasks: list["asyncio.Task[None]"], performers: list["asyncio.Task[None]"]) -> None:
         self._stopping = True
-        unbegun = [item.id for lane in self._lanes.values() for item in lane.empty()]
+        unbegun = [item.id for queue in self._queues.values() for item in queue.empty()]
         deadline = time.monotonic() + _STOP_SECONDS
         while self._unsettled() and time.monotonic() < deadline:  # noqa: ASYNC110 - once in a process's life
             await asyncio.sleep(0.01)
@@ -160,8 +162,8 @@ class Board:
         await asyncio.gather(*performers, *tasks, return_exceptions=True)
         try:
             async with self._database.transaction("lease") as tx:
-                await rows.give_back(tx, unbegun, self.owner)
-                await rows.leave(tx, self.owner)
+                await store.give_back(tx, unbegun, self.owner)
+                await store.leave(tx, self.owner)
         except Exception as error:  # noqa: BLE001 - the leases run out by themselves
             log.warning("leases_left_to_expire", error=error)
 
@@ -170,11 +172,11 @@ class Board:
 
     async def _join(self) -> None:
         async with self._database.transaction("lease") as tx:
-            await rows.join(tx, self.owner)
+            await store.join(tx, self.owner)
         self._beat_at = time.monotonic()
 
     def _alive(self) -> bool:
-        return time.monotonic() - self._beat_at < rows.LEASE_SECONDS * 0.8
+        return time.monotonic() - self._beat_at < store.LEASE_SECONDS * 0.8
 
     async def _keep_alive(self, loop: Loop) -> None:
         swept = 0.0
@@ -184,7 +186,7 @@ class Board:
             try:
                 async with self._database.transaction("lease") as tx:
                     started = time.monotonic()
-                    renewed = await rows.beat(tx, self.owner, sweep=started - swept > _SWEEP_SECONDS)
+                    renewed = await store.beat(tx, self.owner, sweep=started - swept > _SWEEP_SECONDS)
                     if started - swept > _SWEEP_SECONDS:
                         swept = started
                 if renewed:
@@ -198,78 +200,80 @@ class Board:
     async def _start_over(self) -> None:
         """Others took us for dead and have our work: begin again under another name."""
         log.warning("leases_lost", held=self.in_hand)
-        for lane in self._lanes.values():
-            lane.empty()
+        for queue in self._queues.values():
+            queue.empty()
         self.owner = uuid7()
         await self._join()
 
     async def _poll(self, loop: Loop) -> None:
-        """One look for all lanes: a service with many kinds of work costs at rest what one with a single kind does."""
-        kinds = sorted(self._lanes)
+        """One look for all queues: a service with many kinds of work costs at rest what one with a single kind does."""
+        kinds = sorted(self._queues)
         while True:
             loop.begin()
             try:
                 async with self._database.reading() as tx:
-                    due = await rows.due(tx, kinds)
+                    due = await store.due(tx, kinds)
             except Exception as error:  # noqa: BLE001 - the rows stay due
                 log.warning("poll_failed", error=error)
             else:
                 loop.succeed()
                 for kind in due:
-                    self._lanes[kind].wake()
+                    self._queues[kind].wake()
             await asyncio.sleep(_POLL_SECONDS)
 
-    async def _claim(self, lane: Lane, loop: Loop) -> None:
+    async def _claim(self, queue: TaskQueue, loop: Loop) -> None:
         while True:
-            await lane.pause(_LONGEST_PAUSE)
+            await queue.pause(_LONGEST_PAUSE)
             if self._stopping or not self._alive():
                 continue
-            room = lane.room()
+            room = queue.room()
             if not room:
-                lane.full()
+                queue.full()
                 continue
             loop.begin()
             try:
                 async with self._database.transaction("lease") as tx:
                     owner = self.owner
-                    items = await rows.claim(tx, lane.job.kind, owner, room)
+                    items = await store.claim(tx, queue.handler.kind, owner, room)
                     if items:
                         failpoint("claim.before_commit")
             except Exception as error:  # noqa: BLE001 - the rows stay due
-                log.warning("claim_failed", kind=lane.job.kind, error=error)
+                log.warning("claim_failed", kind=queue.handler.kind, error=error)
                 continue
             loop.succeed()
             if items:
                 failpoint("claim.after_commit")
             if owner == self.owner:
                 for item in items:
-                    lane.put(item)
+                    queue.put(item)
             if len(items) == room:
-                lane.full()
+                queue.full()
 
-    async def _perform(self, lane: Lane) -> None:
-        job = lane.job
+    async def _perform(self, queue: TaskQueue) -> None:
+        handler = queue.handler
         while True:
-            item = await lane.next()
+            item = await queue.next()
             if not self._alive():
-                lane.forget(item)  # the lease may be over: whoever reaps it does this
+                queue.forget(item)  # the lease may be over: whoever reaps it does this
                 continue
-            item.span = self._tracing.start(f"work {job.kind}", item.trace, SpanKind.INTERNAL, {"work.kind": job.kind})
+            item.span = self._tracing.start(
+                f"work {handler.kind}", item.trace, SpanKind.INTERNAL, {"work.kind": handler.kind}
+            )
             current.set(item.span.traceparent)
             began = time.perf_counter()
             try:
                 failpoint("work.before_call")
-                result = await job.perform(item)
+                result = await handler.perform(item)
                 failpoint("work.after_call")
             except Exception as error:  # noqa: BLE001 - every way to end is an outcome
                 item.span.end(None if isinstance(error, Later) else error)
-                self._set_back(lane, item, error)
+                self._set_back(queue, item, error)
             else:
-                self._results.append((lane, Done(item, result)))
-                self._metrics.work_seconds.labels(job.kind).observe(time.perf_counter() - began)
+                self._results.append((queue, TaskResult(item, result)))
+                self._metrics.work_seconds.labels(handler.kind).observe(time.perf_counter() - began)
             self._recorded.set()
 
-    def _set_back(self, lane: Lane, item: Item, error: Exception) -> None:
+    def _set_back(self, queue: TaskQueue, item: Task, error: Exception) -> None:
         state, attempts = "due", item.attempts + 1
         delay = getattr(error, "delay", None)
         delay = backoff(item.attempts) if delay is None else delay
@@ -286,8 +290,8 @@ class Board:
         self._metrics.work.labels(item.kind, outcome).inc()
         reason = str(error) if isinstance(error, NotNow | Unknown | NeedsPersonError) else error_place(error)
         self._setbacks.append((item.id, state, self._database.clock.now() + delay, storable(reason)[:500], attempts))
-        lane.forget(item)
-        lane.expect(delay.total_seconds())
+        queue.forget(item)
+        queue.expect(delay.total_seconds())
 
     # --- recording ------------------------------------------------------------------------------------------------
 
@@ -305,7 +309,7 @@ class Board:
                 finally:
                     self._recording = False
 
-    async def _record_group(self, results: list[tuple[Lane, Done[Any]]], setbacks: list[Setback]) -> None:
+    async def _record_group(self, results: list[tuple[TaskQueue, TaskResult[Any]]], setbacks: list[Setback]) -> None:
         """Keep trying until recorded: what the outside world did must not be forgotten while this process lives.
 
         A group that cannot be recorded is taken apart: one result or setback of it must not hold the others.
@@ -318,12 +322,14 @@ class Board:
                 await self._record_alone(one)
             for setback in setbacks:
                 await self._set_back_alone(setback)
-        for lane, done in results:
-            if done.item.span:
-                done.item.span.end()
-            lane.forget(done.item)
+        for queue, done in results:
+            if done.task.span:
+                done.task.span.end()
+            queue.forget(done.task)
 
-    async def _patiently(self, results: Sequence[tuple[Lane, Done[Any]]], setbacks: Sequence[Setback]) -> None:
+    async def _patiently(
+        self, results: Sequence[tuple[TaskQueue, TaskResult[Any]]], setbacks: Sequence[Setback]
+    ) -> None:
         """Commit; wait as long as the database needs. Raises what is not the database's fault."""
         pause = 0.1
         while True:
@@ -338,17 +344,17 @@ class Board:
             else:
                 return
 
-    async def _record_alone(self, one: tuple[Lane, Done[Any]]) -> None:
+    async def _record_alone(self, one: tuple[TaskQueue, TaskResult[Any]]) -> None:
         """Record one result; what cannot be recorded at all is parked, visibly, for a person."""
         _, done = one
         try:
             await self._patiently([one], [])
         except Exception as error:  # noqa: BLE001 - the call has been made; a person decides what came of it
-            log.error("result_not_recorded", kind=done.item.kind, key=done.item.key, error=error_place(error))  # noqa: TRY400 - no words of exceptions in logs
-            self._metrics.work.labels(done.item.kind, "parked").inc()
+            log.error("result_not_recorded", kind=done.task.kind, key=done.task.key, error=error_place(error))  # noqa: TRY400 - no words of exceptions in logs
+            self._metrics.work.labels(done.task.kind, "parked").inc()
             reason = storable(f"its result cannot be recorded: {error_place(error)}")
             now = self._database.clock.now()
-            await self._set_back_alone((done.item.id, "parked", now, reason, done.item.attempts + 1))
+            await self._set_back_alone((done.task.id, "parked", now, reason, done.task.attempts + 1))
 
     async def _set_back_alone(self, setback: Setback) -> None:
         identity, _state, due_at, _reason, attempts = setback
@@ -359,21 +365,21 @@ class Board:
             plain: Setback = (identity, "parked", due_at, f"not stored: {error_place(error)}", min(attempts, 10**6))
             await self._patiently([], [plain])
 
-    async def _commit(self, results: Sequence[tuple[Lane, Done[Any]]], setbacks: Sequence[Setback]) -> None:
+    async def _commit(self, results: Sequence[tuple[TaskQueue, TaskResult[Any]]], setbacks: Sequence[Setback]) -> None:
         owner = self.owner
         async with self._database.transaction("work") as tx:
-            await rows.postpone(tx, setbacks, owner)
+            await store.postpone(tx, setbacks, owner)
             kept: set[UUID] = set()
             if results:
-                kept = await rows.finish(tx, [done.item.id for _, done in results], owner)
-            by_lane: dict[str, list[Done[Any]]] = {}
+                kept = await store.finish(tx, [done.task.id for _, done in results], owner)
+            by_kind: dict[str, list[TaskResult[Any]]] = {}
             for _, done in results:
-                if done.item.id in kept:
-                    by_lane.setdefault(done.item.kind, []).append(done)
-            for kind in sorted(by_lane):
-                await self._lanes[kind].job.record(tx, by_lane[kind])
+                if done.task.id in kept:
+                    by_kind.setdefault(done.task.kind, []).append(done)
+            for kind in sorted(by_kind):
+                await self._queues[kind].handler.record(tx, by_kind[kind])
         self._metrics.transactions.labels("work").inc()
-        for kind, group in by_lane.items():
+        for kind, group in by_kind.items():
             self._metrics.work.labels(kind, "done").inc(len(group))
         if len(kept) < len(results):
             self._metrics.fenced.inc(len(results) - len(kept))

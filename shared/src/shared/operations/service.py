@@ -8,11 +8,11 @@ from uuid import UUID
 from pydantic import SecretStr
 
 from shared.database import Database, is_infrastructure
-from shared.operations import letters, stuck
+from shared.operations import dead_letters, stuck
 from shared.operations.answers import Decide, Outcome, Refused, Retry
 from shared.operations.redriving import NOT_WAITING, Redriver
+from shared.tasks import TaskWorker
 from shared.telemetry.logging import get_logger
-from shared.work import Board
 
 log = get_logger(__name__)
 #: A request answers within this time, whatever was asked: the rest is `left`, and the same request goes on with it.
@@ -22,13 +22,13 @@ _AWAY = "the database did not answer; nothing was changed, try again"
 
 
 @dataclass(frozen=True)
-class Desk:
-    """A service's own tables, consumer and board. `halted` says why it stopped consuming, if it did."""
+class OperationsService:
+    """A service's own tables, consumer and task worker. `halted` says why it stopped consuming, if it did."""
 
     name: str
     database: Database
     redriver: Redriver
-    board: Board
+    task_worker: TaskWorker
     keys: Mapping[str, SecretStr]
     problems: Callable[[], Awaitable[dict[str, str]]]
     halted: Callable[[], str | None]
@@ -64,7 +64,7 @@ class Desk:
         taken = chosen
         if chosen and not asked.dry_run:
             async with self.database.transaction() as tx:
-                taken = await letters.discard(tx, chosen, who, asked.reason)
+                taken = await dead_letters.discard(tx, chosen, who, asked.reason)
         settled = set(taken)
         refused += [Refused(id=one, reason=NOT_WAITING) for one in chosen if one not in settled]
         return self._outcome(asked, matched, taken, refused)
@@ -76,7 +76,7 @@ class Desk:
             reasons = await stuck.refusals(tx, ids)
             free = [one for one in ids if one not in reasons]
             rows = [] if asked.dry_run else await stuck.retry(tx, free, who, asked.reason)
-        self.board.wake({row.kind for row in rows})
+        self.task_worker.wake({row.kind for row in rows})
         done = set(free) if asked.dry_run else {row.id for row in rows}
         return Outcome(
             service=self.name,
@@ -97,10 +97,10 @@ class Desk:
             if asked.filter is not None:
                 if asked.filter.service not in (None, self.name):
                     return 0, [], []
-                matched, chosen = await letters.matching(tx, asked.filter, asked.limit)
+                matched, chosen = await dead_letters.matching(tx, asked.filter, asked.limit)
                 return matched, chosen, []
             named = list(dict.fromkeys(asked.ids or ()))
-            states = await letters.states(tx, named)
+            states = await dead_letters.states(tx, named)
         waiting = [one for one, state in states.items() if state == "waiting"]
         others = [
             Refused(id=one, reason=f"it is {states[one]} already" if one in states else _UNKNOWN, found=one in states)

@@ -238,7 +238,7 @@ END $$;
 
 
 def upgrade_v1(op: object) -> None:
-    """Create the spine's tables, first version. `op` is Alembic's operations module."""
+    """Create the core tables, first version. `op` is Alembic's operations module."""
     bind = op.get_bind()  # type: ignore[attr-defined] # Alembic's `op` is a proxy module
     bind.exec_driver_sql(_CREATE_INBOX.replace("%", "%%"))
     metadata.create_all(bind, tables=[outbox, work, instances], checkfirst=False)

@@ -13,7 +13,7 @@ R = TypeVar("R")
 
 
 @dataclass(slots=True)
-class Item:
+class Task:
     """A piece of due work in hand.
 
     `uncertain` is true when an earlier call may have happened without our knowing how it ended (a crash, a lost
@@ -37,10 +37,10 @@ class Item:
 
 
 @dataclass(slots=True)
-class Done(Generic[R]):
+class TaskResult(Generic[R]):
     """An item and what the outside world answered."""
 
-    item: Item
+    task: Task
     result: R
 
 
@@ -71,7 +71,7 @@ class NeedsPersonError(Exception):
     """No attempt of ours can settle this: the item is parked, visibly, for a person."""
 
 
-class Job(Protocol[R]):
+class TaskHandler(Protocol[R]):
     """One kind of work. `perform` talks to the outside and holds no transaction; `record` writes what came of it.
 
     `perform` returns a result when the outcome is known, and otherwise raises NotNow, Later, Unknown or
@@ -82,6 +82,6 @@ class Job(Protocol[R]):
     kind: str
     concurrency: int
 
-    async def perform(self, item: Item) -> R: ...
+    async def perform(self, task: Task) -> R: ...
 
-    async def record(self, tx: Tx, done: Sequence[Done[R]]) -> None: ...
+    async def record(self, tx: Tx, done: Sequence[TaskResult[R]]) -> None: ...

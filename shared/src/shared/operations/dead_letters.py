@@ -10,11 +10,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from shared.core_tables import operations_log
 from shared.database import Tx
 from shared.ids import uuid7
 from shared.operations.answers import Filter
 from shared.operations.showing import fingerprint, shown
-from shared.spine import operations_log
 
 _COLUMNS = """id, topic, partition, record_offset, key, reason, detail, headers, payload, sealed, received_at, state,
   decided_at, decided_by, decision, redrives"""

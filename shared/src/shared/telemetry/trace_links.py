@@ -8,7 +8,7 @@ def span_id(traceparent: str | None) -> str | None:
     return traceparent[36:52] if traceparent and trace_id(traceparent) else None
 
 
-class TracePages:
+class TraceLinks:
     """Where operations look at a span. `template`: an address with `{trace_id}` and `{span_id}`; None: nowhere."""
 
     def __init__(self, template: str | None) -> None:

@@ -1,4 +1,4 @@
-"""The spine by the toy service: every fact applied once, every result recorded once, nothing held up."""
+"""The toy service on the shared machinery: every fact applied once, every result recorded once, nothing held up."""
 
 import asyncio
 import random
@@ -7,16 +7,16 @@ from datetime import timedelta
 import pytest
 
 from shared.contracts import BuyerContact, OrderPaid, QrDelivered
+from shared.core_tables import outbox
 from shared.ids import uuid7
 from shared.kernel.service import Service
 from shared.messaging.cloudevents import header_texts, to_wire
 from shared.sealed import Sealed
-from shared.spine import outbox
+from shared.tasks import Later, NeedsPersonError, NotNow, Task, Unknown, worker
 from shared.testing.facts import contact, paid
 from shared.testing.stage import Stage
 from shared.testing.toy import service as toy
 from shared.testing.toy.settings import Settings
-from shared.work import Item, Later, NeedsPersonError, NotNow, Unknown, board
 
 ENVELOPE = {"ce_specversion": "1.0", "ce_id": "1"}
 
@@ -184,8 +184,8 @@ class Outside:
         self._endings = list(endings)
         self.uncertain: list[bool] = []
 
-    async def __call__(self, item: Item) -> None:
-        self.uncertain.append(item.uncertain)
+    async def __call__(self, task: Task) -> None:
+        self.uncertain.append(task.uncertain)
         if self._endings:
             raise self._endings.pop(0)
 
@@ -228,9 +228,9 @@ async def test_a_timer_does_not_count_as_an_attempt(stage: Stage) -> None:
     outside = Outside(Later(timedelta(milliseconds=50)), Later(timedelta(milliseconds=50)))
     attempts: list[int] = []
 
-    async def call(item: Item) -> None:
-        attempts.append(item.attempts)
-        await outside(item)
+    async def call(task: Task) -> None:
+        attempts.append(task.attempts)
+        await outside(task)
 
     await stage.service(lambda settings: toy.build(settings, call=call), Settings)
     await stage.publish(paid())
@@ -253,10 +253,10 @@ async def test_what_found_no_room_is_taken_as_soon_as_there_is_some(
 ) -> None:
     """More than a process holds at once waits in the table; nobody waits for the next poll to go on with it."""
     for pause in ("_POLL_SECONDS", "_LONGEST_PAUSE"):
-        monkeypatch.setattr(board, pause, 3600.0)
+        monkeypatch.setattr(worker, pause, 3600.0)
     go_on = asyncio.Event()
 
-    async def call(_item: Item) -> None:
+    async def call(_item: Task) -> None:
         await go_on.wait()
 
     service = await stage.service(lambda settings: toy.build(settings, call=call), Settings)
@@ -276,8 +276,8 @@ async def test_a_lost_lease_fences_the_result(stage: Stage) -> None:
     entered, go_on = asyncio.Event(), asyncio.Event()
     uncertain: list[bool] = []
 
-    async def call(item: Item) -> None:
-        uncertain.append(item.uncertain)
+    async def call(task: Task) -> None:
+        uncertain.append(task.uncertain)
         if len(uncertain) == 1:
             entered.set()
             await go_on.wait()

@@ -1,4 +1,4 @@
-"""The spine's tables are what its migrations make."""
+"""The core tables are what its migrations make."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import MetaData
 
-from shared import spine
+from shared import core_tables
 from shared.testing.stage import Stage
 from shared.testing.toy import service as toy
 from shared.testing.toy.settings import Settings
@@ -19,7 +19,7 @@ async def test_the_database_is_what_the_tables_say(stage: Stage) -> None:
     service = await stage.service(toy.build, Settings)
     declared = MetaData()
     for name in DECLARED:
-        spine.metadata.tables[name].to_metadata(declared)
+        core_tables.metadata.tables[name].to_metadata(declared)
 
     def compare(connection: Any) -> Any:
         def own(name: str | None, kind: str, _parents: object) -> bool:
