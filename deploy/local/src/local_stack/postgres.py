@@ -20,6 +20,7 @@ from local_stack.processes import ManagedProcess
 
 START_TIMEOUT_SECONDS = 60.0
 STOP_GRACE_SECONDS = 10.0
+#: How long what a killed server has left behind may be in the way of the next one.
 PREDECESSOR_SECONDS = 10.0
 
 SETTINGS = {
@@ -101,7 +102,8 @@ class Postgres:
             try:
                 await self._process.wait_ready(self._answers, START_TIMEOUT_SECONDS)
             except ComponentFailedError as error:
-                # After a kill the predecessor's processes may need a moment to be gone.
+                # After a kill the predecessor's processes may need a moment to be gone. A child that has not run since
+                # it was forked has not even closed the port that it inherited.
                 if not _blocked_by_predecessor(error) or time.monotonic() > deadline:
                     raise
                 await asyncio.sleep(0.1)
@@ -196,4 +198,4 @@ class Postgres:
 
 def _blocked_by_predecessor(error: ComponentFailedError) -> bool:
     last_words = error.log_tail.rpartition("FATAL:")[2]
-    return "shared memory block" in last_words or "postmaster.pid" in last_words
+    return any(words in last_words for words in ("shared memory block", "postmaster.pid", "any TCP/IP sockets"))
