@@ -23,6 +23,9 @@ from shared.testing.toy.settings import Settings
 
 NAME = "shared.testing.toy"
 
+#: Counts offsets from 0, and writes times that no broker should keep for the next test.
+pytestmark = pytest.mark.new_topics
+
 
 def good(stage: Stage, *strange: tuple[bytes, bytes | None]) -> RawRecord:
     """A paid order as its owner writes it, with more headers."""

@@ -18,6 +18,9 @@ from shared.testing.toy import service as toy
 from shared.testing.toy.settings import Settings
 
 NAME = "shared.testing.toy"
+
+#: Its users and their rights carry the prefix.
+pytestmark = pytest.mark.new_topics
 READ, WRITE = frozenset({"Read", "Describe"}), frozenset({"Write", "Describe"})
 RIGHTS = {
     "paid": Acl("topic", OrderPaid.topic, "literal", READ),

@@ -9,11 +9,14 @@ from datetime import timedelta
 import pytest
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic  # type: ignore[attr-defined] # not in its __all__
 
-from shared.contracts import BuyerContact, OrderPaid, OrderSubmitted
+from shared.contracts import BuyerContact, OrderPaid, OrderSubmitted, QrDelivered
 from shared.messaging.topics import create_topics
+from shared.testing import topic_sets
 from shared.testing.backends import backends
-from shared.testing.facts import paid
+from shared.testing.facts import contact, paid
 from shared.testing.stage import Stage
+from shared.testing.toy import service as toy
+from shared.testing.toy.settings import Settings
 
 DAY = timedelta(days=1)
 #: `log.retention.check.interval.ms` and `file.delete.delay.ms` as brokers have them by default.
@@ -41,6 +44,34 @@ async def test_a_test_leaves_no_topics_to_the_broker() -> None:
         return not any(name.startswith(stage.prefix) for name in there.list_topics(timeout=20).topics)
 
     await stage.eventually(gone)  # the broker tells clients a moment after it has answered
+
+
+async def test_topics_are_handed_on_empty_and_without_groups() -> None:
+    used = topic_sets.TopicSet()
+    earlier = Stage(used)
+    await earlier.service(toy.build, Settings)
+    await earlier.publish(*(paid() for _ in range(20)), contact())
+    await earlier.events(QrDelivered, count=20)
+    await earlier.close()
+
+    async def handed_on() -> bool:
+        return used in topic_sets.free
+
+    await earlier.eventually(handed_on)
+    topic_sets.free.remove(used)
+    later = Stage(used)
+    try:
+        assert later.prefix == earlier.prefix
+        assert await later.all_events(OrderPaid) == []
+        assert await later.all_events(BuyerContact) == []
+        order = paid()
+        await later.publish(order)  # before its reader comes: the group's offsets are those of nobody
+        service = await later.service(toy.build, Settings)
+        [delivered] = await later.events(QrDelivered)
+        assert delivered.event.order_id == order.order_id
+        assert await service.problems() == {}
+    finally:
+        await later.close()
 
 
 def settings(topic: str) -> dict[str, str]:

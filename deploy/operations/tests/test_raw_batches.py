@@ -2,12 +2,16 @@
 
 from typing import Any
 
+import pytest
 from aiokafka import TopicPartition
 
 from shared.testing.record_batches import RawBatch, RawRecord, gzipped, produce_raw, varint
 
 NAMED = RawBatch((RawRecord(b"junk", b"k", ((b"\xff\xfe", b"v"), (b"\xc3(", None))),))
 LYING = RawBatch((RawRecord(body=b"\x00\x00\x02\x01" + varint(900)),))
+
+#: What it writes is no client's.
+pytestmark = pytest.mark.new_topics
 
 
 async def test_raw_batches_lose_no_fact(start: Any, life: Any) -> None:

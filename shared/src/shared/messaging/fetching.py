@@ -9,9 +9,11 @@ aiokafka changes what is relied on here.
 
 import asyncio
 from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Any
+from weakref import WeakSet
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition, client, conn
 from aiokafka.consumer import fetcher
 
 from shared.messaging.record_batches import (
@@ -93,9 +95,11 @@ class FetchedRecords:
 
 
 def install() -> None:
-    """Let aiokafka's fetcher parse with the classes above; safe to repeat."""
+    """Let aiokafka's fetcher parse with the classes above, and its client connect with `bootstrap`; safe to repeat."""
     fetcher.MemoryRecords = FetchedBytes
     fetcher.PartitionRecords = FetchedRecords
+    client.create_conn = create_connection
+    client.AIOKafkaClient.bootstrap = bootstrap
 
 
 def assignment_of(consumer: AIOKafkaConsumer) -> object | None:
@@ -136,4 +140,30 @@ async def hang_up(consumer: AIOKafkaConsumer) -> None:
     await consumer._client.close()  # noqa: SLF001 - as above
 
 
+_opened: ContextVar[WeakSet[Any] | None] = ContextVar("connections opened by a bootstrap", default=None)
+
+
+async def create_connection(*args: Any, **options: Any) -> Any:
+    """Open a connection as `create_conn` of aiokafka does, and note it for `bootstrap`."""
+    connection = await conn.create_conn(*args, **options)
+    if (opened := _opened.get()) is not None:
+        opened.add(connection)
+    return connection
+
+
+async def bootstrap(self: Any) -> None:
+    """Bootstrap as `AIOKafkaClient` does, which leaves its connection open when it is cancelled in the middle."""
+    opened = WeakSet[Any]()
+    token = _opened.set(opened)
+    try:
+        await _bootstrap(self)
+    except BaseException:
+        for connection in opened:
+            connection.close()
+        raise
+    finally:
+        _opened.reset(token)
+
+
+_bootstrap = client.AIOKafkaClient.bootstrap
 install()

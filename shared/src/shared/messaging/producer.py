@@ -76,10 +76,18 @@ class Producer:
         self._producer: AIOKafkaProducer | None = None
         self._refused: dict[str, str] = {}
         self._lock = asyncio.Lock()
+        self._ended = False
 
     async def start(self) -> None:
         """Connect. Raises KafkaError when the broker does not answer."""
+        self._ended = False
+        await self._connected()
+
+    async def _connected(self) -> AIOKafkaProducer:
+        """The producer, connected anew where a stuck one was thrown away. Raises KafkaError after `stop`."""
         async with self._lock:
+            if self._ended:
+                raise KafkaError("the producer was stopped")
             if self._producer is None:
                 producer = AIOKafkaProducer(**self._options)
                 try:
@@ -88,9 +96,14 @@ class Producer:
                     await producer.stop()
                     raise
                 self._producer = producer
+            return self._producer
 
     async def stop(self) -> None:
-        """Flush and close."""
+        """Flush and close. Who asks afterwards (a readiness check under way) opens no connection that nobody closes."""
+        self._ended = True
+        await self._close()
+
+    async def _close(self) -> None:
         async with self._lock:
             producer, self._producer = self._producer, None
         if producer is not None:
@@ -98,11 +111,7 @@ class Producer:
 
     async def send(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> "asyncio.Future[Any]":
         """Hand a record over; the future resolves with its acknowledgement. Raises KafkaError."""
-        if self._producer is None:
-            await self.start()
-        producer = self._producer
-        if producer is None:
-            raise KafkaError("the producer was stopped")
+        producer = self._producer or await self._connected()
         future: asyncio.Future[Any] = await producer.send(self._prefix + topic, value=value, key=key, headers=headers)
         return future
 
@@ -111,11 +120,7 @@ class Producer:
 
         Costs a third of as many single sends. Raises KafkaError; what was handed over until then may be sent.
         """
-        if self._producer is None:
-            await self.start()
-        producer = self._producer
-        if producer is None:
-            raise KafkaError("the producer was stopped")
+        producer = self._producer or await self._connected()
         groups: dict[tuple[str, int], list[R]] = {}
         partitions: dict[str, int] = {}
         for record in records:
@@ -157,13 +162,11 @@ class Producer:
 
     async def ping(self) -> None:
         """One round trip to a broker. Raises KafkaError when none answers."""
-        if self._producer is None:
-            await self.start()
-        if self._producer is not None:
-            await self._producer.client.fetch_all_metadata()
+        producer = self._producer or await self._connected()
+        await producer.client.fetch_all_metadata()
 
     async def failed(self, error: BaseException) -> None:
         """Report a failed send; a producer that is stuck is thrown away, and the next send makes a new one."""
         if isinstance(error, _STUCK):
             log.warning("producer_replaced", error=error)
-            await self.stop()
+            await self._close()

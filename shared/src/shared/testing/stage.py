@@ -1,7 +1,6 @@
 """A stage for one test: its own topics and databases, services in this process, and hands to put facts in and out."""
 
 import asyncio
-import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, aclosing
@@ -10,7 +9,6 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer
-from confluent_kafka.admin import AdminClient
 
 from shared.clock import SystemClock
 from shared.contracts.base import EVENTS, Event
@@ -18,7 +16,6 @@ from shared.contracts.storefront import topic_for
 from shared.database import Outgoing
 from shared.kernel.service import Service
 from shared.kernel.settings import ServiceSettings
-from shared.messaging.access import KafkaAccess
 from shared.messaging.cloudevents import (
     Headers,
     UnreadableError,
@@ -31,14 +28,13 @@ from shared.messaging.cloudevents import (
 from shared.messaging.consumer import Received
 from shared.messaging.fetching import hang_up
 from shared.messaging.producer import Producer
-from shared.messaging.topics import create_topics, owned_topics
-from shared.testing import beside
+from shared.messaging.topics import owned_topics
+from shared.testing import beside, topic_sets
 from shared.testing.backends import backends
 from shared.testing.databases import drop_database, new_database
 
 E = TypeVar("E", bound=Event)
 S = TypeVar("S", bound=ServiceSettings)
-_PARTITIONS = 2
 _NO_TIME = datetime.fromtimestamp(0, UTC)
 #: Whose topics a service of the tests' own writes to: it tells what that one would tell.
 _PARTS = {"shared.testing.toy": "notifications"}
@@ -47,15 +43,16 @@ PATIENCE = 60.0
 
 
 class Stage:
-    """Made by the `stage` fixture."""
+    """Made by the `stage` fixture. Without `topics` it has new ones, which end with it."""
 
     #: False where bad records are put on topics on purpose: they are then passed over in reading.
     strict = True
 
-    def __init__(self) -> None:
+    def __init__(self, topics: topic_sets.TopicSet | None = None) -> None:
         self.kafka = backends().kafka
-        self.prefix = f"t{secrets.token_hex(5)}."
-        self._topics: set[str] = set()
+        self._end_topics = topic_sets.remove if topics is None else topic_sets.give_back
+        self._topics = topics or topic_sets.TopicSet()
+        self.prefix = self._topics.prefix
         self._running: dict[int, AsyncExitStack] = {}
         self._producer = Producer(self.kafka, prefix=self.prefix)
         self._stack = AsyncExitStack()
@@ -93,10 +90,9 @@ class Stage:
 
     async def ensure_topics(self, topics: Iterable[str]) -> None:
         """Create topics of this stage that do not exist yet."""
-        missing = sorted(set(topics) - self._topics)
-        if missing:
-            await asyncio.to_thread(create_topics, self.kafka, missing, prefix=self.prefix, partitions=_PARTITIONS)
-            self._topics |= set(missing)
+        wanted = set(topics)
+        if not wanted <= self._topics.topics:
+            await asyncio.to_thread(self._topics.create, self.kafka, wanted)
 
     async def publish(self, *events: Event, trace: str | None = None) -> list[Outgoing]:
         """Publish facts as their owners would; returns them with their ids, ready for `republish`."""
@@ -199,18 +195,11 @@ class Stage:
         return value
 
     async def close(self) -> None:
-        """Stop the services, remove topics and databases."""
+        """Stop the services, remove databases, empty or remove the topics."""
         await self._stack.aclose()
         await self._producer.stop()
-        if self._topics:
-            beside.remove(_delete_topics, self.kafka, [self.prefix + topic for topic in self._topics])
-
-
-def _delete_topics(kafka: KafkaAccess, topics: list[str]) -> None:
-    """The broker keeps files open for every topic. Waited for: a client that ends sends nothing more."""
-    admin = AdminClient(kafka.librdkafka())
-    for gone in admin.delete_topics(topics).values():
-        gone.result()
+        if self._topics.topics:
+            beside.remove(self._end_topics, self.kafka, self._topics)
 
 
 async def _is_ready(service: Service) -> bool:

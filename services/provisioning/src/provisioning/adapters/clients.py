@@ -7,6 +7,7 @@ request itself. Here a request takes the connection that was used last.
 import asyncio
 import ssl
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,7 @@ class Clients:
             await client.aclose()
 
 
+@cache
 def secure_context(certificate: Path | None, key: Path | None, authority: Path | None) -> ssl.SSLContext:
     """TLS with our certificate (mutual TLS) and, instead of the public authorities, the one given. Made once: slow."""
     context = ssl.create_default_context(cafile=None if authority is None else str(authority))
