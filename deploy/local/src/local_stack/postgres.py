@@ -44,7 +44,15 @@ SETTINGS = {
     "autovacuum_vacuum_cost_limit": "2000",
     "log_line_prefix": "%m [%p] %d ",
 }
-THROWAWAY = {"fsync": "off", "full_page_writes": "off", "wal_level": "minimal", "max_wal_senders": "0"}
+THROWAWAY = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_wal_size": "256MB",
+    # In a file with the data: a server that is killed and never started again leaves its segment in /dev/shm.
+    "dynamic_shared_memory_type": "mmap",
+}
 """For a test run's own server, whose data is deleted with the run. `kill -9` of its processes loses nothing either way:
 what they wrote is the operating system's by then. Only a crash of the whole machine would, and it ends the run too."""
 
@@ -52,7 +60,7 @@ what they wrote is the operating system's by then. Only a crash of the whole mac
 class Postgres:
     """One server whose state is in `directory`. It keeps port and data over stop, kill and restart.
 
-    `extra_settings` win over SETTINGS.
+    `extra_settings` win over SETTINGS; `beneath` says where the data lies, if not where postgres_home.py would put it.
     """
 
     def __init__(
@@ -62,8 +70,10 @@ class Postgres:
         port: int | None = None,
         log: Path | None = None,
         extra_settings: Mapping[str, str] | None = None,
+        beneath: Path | None = None,
     ) -> None:
         self.directory = directory
+        self._beneath = beneath
         self.port = port or free_port()
         self.log = log or directory / "postgres.log"
         self._settings = {**SETTINGS, **(extra_settings or {})}
@@ -154,7 +164,7 @@ class Postgres:
 
     def _prepare(self) -> ManagedProcess:
         server = postgres_server()
-        self._home = PostgresHome(self.directory, server)
+        self._home = PostgresHome(self.directory, server, self._beneath)
         self._home.prepare(self.log)
         command = [str(server.programs / "postgres"), "-D", str(self._home.data), "-p", str(self.port)]
         for name, value in self._settings.items():

@@ -58,7 +58,8 @@ def drop_database(url: str) -> None:
 
 def _copy(service: str) -> str:
     name = f"t_{service.rpartition('.')[2]}_{secrets.token_hex(6)}"
-    _admin("CREATE DATABASE {} TEMPLATE {}", name, _template(service))
+    # Files are copied as they are: cheaper than through the log, by far where they lie in memory.
+    _admin("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy", name, _template(service))
     return _url(name)
 
 
