@@ -7,6 +7,7 @@ MEMBERS := $(wildcard shared/pyproject.toml services/*/pyproject.toml deploy/*/p
 TYPED := shared/src $(wildcard services/*/src deploy/*/src) conftest.py
 TESTS := $(shell find shared/tests services/*/tests deploy/*/tests tests -name '*.py' 2>/dev/null)
 ARGS :=
+UPGRADE :=
 PAGES := operations
 ROLE := operator
 SEED := $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
@@ -14,7 +15,7 @@ SEQUENCES := 200
 SECONDS := 60
 
 .DEFAULT_GOAL := help
-.PHONY: account help prerequisites setup lock sbom audit demo exercise test test-all test-fast soak lint format up down status clean compose bench interop schemas access interfaces charts release test-past hostile clean-room
+.PHONY: account help prerequisites setup lock upgrade sbom audit demo exercise test test-all test-fast soak lint format up down status clean compose bench interop schemas access interfaces charts release test-past hostile clean-room
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,13 +29,12 @@ $(INSTALLED): requirements.lock pyproject.toml $(MEMBERS) deploy/local/setup | p
 	@deploy/local/setup
 	@touch $@
 
-lock: ## resolve the dependencies again; write requirements.lock, one for each image, and the bills of materials
-	deploy/local/uv lock
-	deploy/local/uv export --quiet --all-packages --no-emit-workspace --no-header --output-file requirements.lock
-	@for member in $(dir $(wildcard */*/Dockerfile)); do \
-		deploy/local/uv export --quiet --package esim-$$(basename $$member) --no-emit-workspace --no-dev --no-header \
-			--output-file $${member}requirements.lock || exit 1; \
-	done
+lock: $(INSTALLED) ## lock what a pyproject.toml newly asks for, and write the bills; versions stay (UPGRADE="ruff mypy": but these)
+	@$(PYTHON) -m supply lock $(UPGRADE:%=--upgrade %)
+	@$(MAKE) --no-print-directory sbom
+
+upgrade: $(INSTALLED) ## lock the newest versions of everything, and write the bills of materials
+	@$(PYTHON) -m supply lock --upgrade-all
 	@$(MAKE) --no-print-directory sbom
 
 sbom: $(INSTALLED) ## write each image's bill of materials (CycloneDX), which is in the image as /sbom.json

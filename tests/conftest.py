@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from local_stack.infra import Infra
 from product.hands import Running, hands
+from product.rights import own_servers
 from product.running import Product
-from product.whole import whole
+from product.whole import on_own_servers, whole
 
 HERE = Path(__file__).parent
 
@@ -37,4 +39,24 @@ async def running(product: Product) -> AsyncIterator[Running]:
     for name in product.services:
         await product.ready(name)
     async with hands(product) as made:
+        yield made
+
+
+@pytest.fixture
+def broker_settings() -> dict[str, str]:
+    """What the brokers of `infra` are set to besides; a test that needs other settings overrides this."""
+    return {}
+
+
+@pytest.fixture
+def infra(tmp_path: Path, broker_settings: dict[str, str]) -> Iterator[Infra]:
+    """Kafka and Postgres of one test's own: no other test notices what happens to them."""
+    with own_servers(tmp_path / "servers", broker_settings) as started:
+        yield started
+
+
+@pytest.fixture
+async def private(infra: Infra, tmp_path: Path) -> AsyncIterator[Running]:
+    """A product that is alone on the servers of `infra`."""
+    async with on_own_servers(infra, tmp_path / "product") as made:
         yield made

@@ -6,9 +6,7 @@ On servers of its own, because the broker's files are searched and its settings 
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,9 +18,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # not in its _
 )
 
 from local_stack.infra import Infra
-from product.hands import Running, hands
+from product.hands import Running
 from product.judge import qr_text, until
-from product.rights import on_servers, own_servers
 from product.running import NAMES
 from product.search import Needles, files, segments, tables
 from product.shop import Buyer, Order, stubborn
@@ -72,20 +69,8 @@ class Raw:
 
 
 @pytest.fixture
-def infra(tmp_path: Path) -> Iterator[Infra]:
-    with own_servers(tmp_path / "servers", HURRIED_BROKER) as started:
-        yield started
-
-
-@pytest.fixture
-async def private(infra: Infra, tmp_path: Path) -> AsyncIterator[Running]:
-    product = await on_servers(infra, tmp_path / "product")
-    try:
-        await product.start()
-        async with hands(product) as made:
-            yield made
-    finally:
-        await product.stop()
+def broker_settings() -> dict[str, str]:
+    return HURRIED_BROKER
 
 
 async def test_nothing_of_an_erased_buyer_can_be_found(private: Running, infra: Infra) -> None:

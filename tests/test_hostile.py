@@ -1,37 +1,19 @@
-"""A minute of hostile input at every door, while good orders go on (deploy/hostile)."""
+"""A minute of hostile input at every door, while good orders go on (deploy/hostile).
+
+On servers of its own: the judges of other tests do not know what hostile input leaves behind.
+"""
 
 import os
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from hostile.run import prepare, run
 from hostile.target import Target
-from local_stack.infra import Infra
-from product.hands import Running, hands
-from product.rights import on_servers, own_servers
+from product.hands import Running
 from product.running import NAMES
 
 SECONDS = 60.0
-
-
-@pytest.fixture
-def infra(tmp_path: Path) -> Iterator[Infra]:
-    """Servers of its own: what hostile input leaves behind is nothing that other tests' judges know."""
-    with own_servers(tmp_path / "servers") as started:
-        yield started
-
-
-@pytest.fixture
-async def private(infra: Infra, tmp_path: Path) -> AsyncIterator[Running]:
-    product = await on_servers(infra, tmp_path / "product")
-    try:
-        await product.start()
-        async with hands(product) as made:
-            yield made
-    finally:
-        await product.stop()
 
 
 @pytest.mark.timeout(420)

@@ -142,6 +142,7 @@ async def books(running: Running, order: Order) -> Any:
     return answer.json()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "point", ["consumer.after_commit", "work.before_call", "work.after_call", "work.before_commit"]
 )
@@ -167,6 +168,7 @@ async def test_a_retry_returns_the_money_once_though_payments_dies(
     await mailed(running, order, ".refused")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("service", "point"),
     [

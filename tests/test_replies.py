@@ -22,6 +22,7 @@ def lost(*targets: str) -> list[Any]:
     ]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("fault", lost("bank.check_status", "operator.download_order", "operator.confirm_order"))
 async def test_delivered_once(running: Running, fault: dict[str, Any]) -> None:
     await running.sandbox.faults(fault)

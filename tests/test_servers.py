@@ -4,16 +4,13 @@ One test, so that one worker only has to start servers of its own.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
 
 from local_stack.infra import Infra
-from product.hands import Running, hands
+from product.hands import Running
 from product.judge import until
-from product.rights import on_servers, own_servers
 from product.shop import Order
 
 ORDERS = 12
@@ -24,24 +21,6 @@ SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
   AND (state = 'active' AND query ILIKE 'commit%' OR random() < 0.05)
 """
-
-
-@pytest.fixture
-def infra(tmp_path: Path) -> Iterator[Infra]:
-    """Servers of this test's own: the others must not notice."""
-    with own_servers(tmp_path / "servers") as started:
-        yield started
-
-
-@pytest.fixture
-async def private(infra: Infra, tmp_path: Path) -> AsyncIterator[Running]:
-    product = await on_servers(infra, tmp_path / "product")
-    try:
-        await product.start()
-        async with hands(product) as made:
-            yield made
-    finally:
-        await product.stop()
 
 
 async def while_orders_flow(running: Running) -> "asyncio.Task[list[Order]]":

@@ -47,12 +47,13 @@ def test_the_environment_says_where_and_with_which_key(tmp_path: Path) -> None:
 def test_without_it_the_local_stack_is_meant(tmp_path: Path) -> None:
     stack = tmp_path / ".run" / "dev" / "stack.json"
     stack.parent.mkdir(parents=True)
-    ports = {"ordering": 8001, "kafka": 9092}
+    ports = {"ordering": 8001, "operations": 8006, "kafka": 9092}
     stack.write_text(json.dumps({"ports": ports, "operations_keys": {"operator": "dev", "operations": "other"}}))
     deeper = tmp_path / "a" / "b"
     deeper.mkdir(parents=True)
     places = find({}, deeper)
     assert (places.urls, places.key) == ({"ordering": "http://127.0.0.1:8001"}, "dev")
+    assert places.operations == "http://127.0.0.1:8006"
     stack.write_text(json.dumps({"ports": ports}))
     with pytest.raises(SettingsError, match="stop and start it"):
         find({}, tmp_path)
@@ -93,6 +94,24 @@ def test_a_service_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch
         assert main(words) == 1
         told = capsys.readouterr()
         assert "payments does not answer (ConnectError)" in told.err + told.out
+
+
+@pytest.mark.parametrize(
+    ("services", "code", "said"),
+    [
+        ({"payments": "http://127.0.0.1:1"}, 2, "it is not known where operations is"),
+        ({"operations": "http://127.0.0.1:1"}, 1, "operations does not answer (ConnectError)"),
+    ],
+)
+def test_without_operations_nothing_is_said_about_refused_refunds(
+    services: dict[str, str], code: int, said: str, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setenv("FULFIL_SERVICES", json.dumps(services))
+    monkeypatch.setenv("FULFIL_KEY", "k")
+    assert main(["refunds", "refused"]) == code
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert said in shown.err
 
 
 def test_a_decision_needs_a_reason() -> None:

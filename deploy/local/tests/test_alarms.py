@@ -69,6 +69,15 @@ def test_dashboards_ask_for_figures_that_exist(dashboard: Path) -> None:
     assert {name for one in expressions for name in asked(one)} - figures() == set()
 
 
+def test_what_waits_for_a_person_has_a_panel() -> None:
+    expressions = [
+        target["expr"] for path in DASHBOARDS for panel in load(path)["panels"] for target in panel.get("targets", ())
+    ]
+    waiting = {"dead_letters_waiting", "work_waiting", "refund_cases_open", "refunds_refused_open"}
+    waiting |= {"refunds_refused_oldest_seconds", "refund_hand_payments_unconfirmed"}
+    assert waiting - {name for one in expressions for name in asked(one)} == set()
+
+
 @pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda path: path.stem)
 def test_grafanas_own_model_knows_every_field_of_a_dashboard(dashboard: Path) -> None:
     written = load(dashboard)

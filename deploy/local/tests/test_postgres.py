@@ -1,6 +1,7 @@
 import asyncio
 import os
 import shutil
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import psycopg
 import pytest
 
 from local_stack import postgres_files
-from local_stack.errors import LocalStackError
+from local_stack.errors import ComponentFailedError, LocalStackError
+from local_stack.ports import LOOPBACK
 from local_stack.postgres import Postgres
 from local_stack.postgres_files import SHARED_TMP, postgres_server
 from local_stack.postgres_home import PREFIX, PostgresHome, remove_abandoned, remove_data
@@ -58,6 +60,23 @@ async def test_committed_rows_port_and_passwords_survive_kill_stop_and_a_new_run
             assert connection.execute("select x from t order by x").fetchall() == [(1,), (2,)]
     finally:
         other.kill()
+
+
+async def test_a_port_that_is_still_open_after_a_kill_is_waited_for(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    postgres.kill()
+    refusals = postgres.log.read_text().count("could not create any TCP/IP sockets")
+    with socket.create_server((LOOPBACK, postgres.port)):
+        starting = asyncio.create_task(postgres.start())
+        while postgres.log.read_text().count("could not create any TCP/IP sockets") == refusals:
+            assert not starting.done()
+            await asyncio.sleep(0.02)
+    await starting
+    postgres.kill()
+    monkeypatch.setattr("local_stack.postgres.PREDECESSOR_SECONDS", 0.2)
+    with socket.create_server((LOOPBACK, postgres.port)), pytest.raises(ComponentFailedError, match=r"exited \(1\)"):
+        await postgres.start()
 
 
 async def test_it_is_durable_and_reachable_from_this_machine_only(postgres: Postgres) -> None:

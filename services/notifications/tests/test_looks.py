@@ -154,6 +154,7 @@ def _reads(path: Path, code: str) -> None:
     assert found.text == code
 
 
+@pytest.mark.exhaustive
 @pytest.mark.infra
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
@@ -220,6 +221,7 @@ async def test_account_page(start: Any, size: tuple[int, int], language: str, st
         assert {urlsplit(url).netloc for url in page.requests if url.startswith("http")} == {urlsplit(base).netloc}
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("size", "language", "storefront", "scheme"),
     [

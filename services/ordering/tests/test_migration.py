@@ -1,22 +1,18 @@
 """A database of release 1.0.1, with buyers in it, is brought up to date: nobody is joined to anybody (I14)."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from typing import Any
 
-import psycopg
 import pytest
-from alembic import command
-from psycopg import sql
-from sqlalchemy import create_engine, pool
 
 from ordering import mailboxes
 from shared.database import Database
 from shared.ids import uuid7
 from shared.kernel import migrations
-from shared.testing.backends import backends
-from shared.testing.databases import drop_database
+from shared.testing.databases import database_at
 
+pytestmark = pytest.mark.infra
 _BUYER = """
 INSERT INTO buyers (buyer_id, storefront, email_key, name, email, phone, language, newsletter, updated_at, blocked)
 VALUES (:id, 'esimka', :key, :name, :email, '+77011234567', 'en', true, :now, :blocked)
@@ -31,24 +27,9 @@ RETURNING buyer_id
 
 
 @pytest.fixture
-async def released() -> AsyncIterator[str]:
-    name = f"t_ordering_{uuid7().hex}"
-    with psycopg.connect(f"{backends().postgres}/postgres", autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    url = f"{backends().postgres.replace('postgresql://', 'postgresql+psycopg://')}/{name}"
-    await asyncio.to_thread(_upgrade, url, "0004")
-    yield url
-    await asyncio.to_thread(drop_database, url)
-
-
-def _upgrade(url: str, revision: str) -> None:
-    engine = create_engine(url, poolclass=pool.NullPool)
-    with engine.connect() as connection:
-        config = migrations._config("ordering")
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
-        connection.commit()
-    engine.dispose()
+def released() -> Iterator[str]:
+    with database_at("ordering", "0004") as url:
+        yield url
 
 
 async def test_buyers_stay_who_they_are_and_the_release_before_overwrites_none_of_them(released: str) -> None:
@@ -60,7 +41,7 @@ async def test_buyers_stay_who_they_are_and_the_release_before_overwrites_none_o
         # Corrected to an address that another buyer had: 1.0.1 kept them apart.
         await tx.execute(_BUYER, id=moved, key=str(moved), blocked=False, **anna)
 
-    await asyncio.to_thread(_upgrade, released, "head")
+    await asyncio.to_thread(migrations.upgrade, "ordering", released)
 
     async with database.transaction() as tx:
         before = (await tx.execute("SELECT * FROM buyers WHERE buyer_id = :id", id=merged)).one()

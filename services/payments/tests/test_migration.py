@@ -1,43 +1,25 @@
 """A database of the version before the ledger, with money in it, is brought up to date."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-import psycopg
 import pytest
-from alembic import command
-from psycopg import sql
-from sqlalchemy import create_engine, pool
 
 from payments import ledger
 from shared.database import Database
 from shared.ids import uuid7
 from shared.kernel import migrations
-from shared.testing.backends import backends
-from shared.testing.databases import drop_database
+from shared.testing.databases import database_at
+
+pytestmark = pytest.mark.infra
 
 
 @pytest.fixture
-async def first_version() -> AsyncIterator[str]:
-    name = f"t_payments_{uuid7().hex}"
-    with psycopg.connect(f"{backends().postgres}/postgres", autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    url = f"{backends().postgres.replace('postgresql://', 'postgresql+psycopg://')}/{name}"
-    await asyncio.to_thread(_upgrade, url, "0001")
-    yield url
-    await asyncio.to_thread(drop_database, url)
-
-
-def _upgrade(url: str, revision: str) -> None:
-    engine = create_engine(url, poolclass=pool.NullPool)
-    with engine.connect() as connection:
-        config = migrations._config("payments")
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
-        connection.commit()
-    engine.dispose()
+def first_version() -> Iterator[str]:
+    with database_at("payments", "0001") as url:
+        yield url
 
 
 async def test_what_was_paid_and_returned_before_is_in_the_ledger(first_version: str) -> None:
@@ -74,7 +56,7 @@ async def test_what_was_paid_and_returned_before_is_in_the_ledger(first_version:
             id=uuid7(),
             now=now,
         )
-    await asyncio.to_thread(_upgrade, first_version, "head")
+    await asyncio.to_thread(migrations.upgrade, "payments", first_version)
     async with database.transaction() as tx:
         found: Any = await ledger.of_order(tx, paid)
         assert (found["paid_in"], found["paid_out"]) == (1000, 200)

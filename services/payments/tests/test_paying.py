@@ -236,6 +236,7 @@ async def test_a_payment_in_progress_is_asked_again(start: Any) -> None:
     await running.paid_event(order)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "fault",
     [

@@ -114,6 +114,7 @@ FAULTS: list[dict[str, Any]] = [
 OTHERWISE = {"original_in_duplicate": False, "history_filters": False, "flat_registration": True}
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("fault", "behaviour"),
     [*((fault, {}) for fault in FAULTS), *((fault, OTHERWISE) for fault in FAULTS[:4])],

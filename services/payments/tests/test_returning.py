@@ -52,6 +52,7 @@ async def test_partial_refunds_up_to_what_was_paid(start: Any, behaviour: dict[s
     assert await reserved(running) == PRICE
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "fault",
     [

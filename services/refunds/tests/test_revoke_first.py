@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from refunds.consumers import Facts
 from refunds.desk import Desk, Request
-from refunds.desk.deciding import Patience
+from refunds.desk.changes import Patience
 from refunds.desk.desk import Finding, NotAllowedError
 from refunds.desk.figures import Figures
 from refunds.desk.judging import Judge

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from refunds.consumers import Facts
 from refunds.desk import Desk, case_ids
-from refunds.desk.deciding import Patience
+from refunds.desk.changes import Patience
 from refunds.desk.figures import Figures
 from refunds.desk.judging import Judge
 from refunds.desk.opening import Fingerprints

@@ -31,12 +31,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="fulfil",
-        description="Dead letters, stuck work and the log of decisions, of all services as one.",
+        description="Dead letters, stuck work, refused refunds and the log of decisions, of all services as one.",
         epilog="Exit codes: 0 done; 1 something was refused, not found or did not answer; 2 wrong command or settings.",
     )
     groups = parser.add_subparsers(required=True, metavar="command")
     _letters(groups.add_parser("dead-letters", help="records that could not be applied"))
     _work(groups.add_parser("work", help="due work that does not go by itself"))
+    refunds = groups.add_parser("refunds", help="money that goes back").add_subparsers(required=True, metavar="command")
+    refused = refunds.add_parser("refused", help="what the bank refused: a person has it tried again, or pays by hand")
+    _for_programs(refused, reading.refused_refunds)
     status = groups.add_parser("status", help="how each service stands")
     _common(status, reading.status)
     log = groups.add_parser("log", help="what was decided, by whom and why")
@@ -89,6 +92,10 @@ def _common(parser: argparse.ArgumentParser, action: object) -> None:
     parser.add_argument(
         "--service", type=line, action="append", default=[], metavar="NAME", help="only this one (repeatable)"
     )
+    _for_programs(parser, action)
+
+
+def _for_programs(parser: argparse.ArgumentParser, action: object) -> None:
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.set_defaults(action=action)
 

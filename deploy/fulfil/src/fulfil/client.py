@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import httpx
 
-from fulfil.places import Places, SettingsError
+from fulfil.places import OPERATIONS, Places, SettingsError
 
 _SECONDS = 60.0
 _PAGE = 200
@@ -25,6 +25,7 @@ class Desks:
     def __init__(self, places: Places, chosen: Sequence[str] = ()) -> None:
         if unknown := sorted(set(chosen) - set(places.urls)):
             raise SettingsError(f"unknown service {', '.join(unknown)}; there are {', '.join(places.urls)}")
+        self._operations = places.operations
         self._urls = {name: url for name, url in places.urls.items() if not chosen or name in chosen}
         headers = {"Authorization": f"Bearer {places.key}"}
         if person := "".join(letter for letter in places.person if letter.isascii() and letter.isprintable())[:80]:
@@ -46,6 +47,15 @@ class Desks:
     def get(self, service: str, path: str, **parameters: Any) -> dict[str, Any]:
         """One document. Raises DeskError."""
         return self._ask(service, "GET", path, params={k: v for k, v in parameters.items() if v is not None})
+
+    def refused_refunds(self) -> dict[str, Any]:
+        """What the operations service knows of refused refunds. Raises DeskError, SettingsError."""
+        if self._operations is None:
+            raise SettingsError("it is not known where operations is: FULFIL_SERVICES does not name it")
+        answer = self._request(OPERATIONS, "GET", f"{self._operations}/refunds/refused")
+        if answer.status_code == HTTPStatus.NOT_FOUND:
+            raise DeskError("operations does not list refused refunds: it is an earlier release")
+        return _read(OPERATIONS, answer)
 
     def post(self, service: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Decide something. Raises DeskError."""
@@ -82,8 +92,11 @@ class Desks:
         return _read(service, self._send(service, method, path, **options))
 
     def _send(self, service: str, method: str, path: str, **options: Any) -> httpx.Response:
+        return self._request(service, method, f"{self._urls[service]}/operations/{path}", **options)
+
+    def _request(self, service: str, method: str, url: str, **options: Any) -> httpx.Response:
         try:
-            return self._client.request(method, f"{self._urls[service]}/operations/{path}", **options)
+            return self._client.request(method, url, **options)
         except httpx.HTTPError as error:
             raise DeskError(f"{service} does not answer ({type(error).__name__})") from None
 

@@ -3,12 +3,13 @@
 import getpass
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 SERVICES = ("ordering", "payments", "provisioning", "notifications", "refunds")
+OPERATIONS = "operations"
 #: Whose key of the local stack this command takes.
 _HOLDER = "operator"
 
@@ -19,22 +20,28 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True)
 class Places:
-    """Base URLs by service, the operations key, and who is at the keyboard (for the services' logs)."""
+    """Base URLs by service, the operations key, and who is at the keyboard (for the services' logs).
+
+    `operations`: the URL of the service that watches the others; None where it is not known.
+    """
 
     urls: Mapping[str, str]
     key: str
     person: str
+    operations: str | None = None
 
 
 def find(environment: Mapping[str, str] = os.environ, start: Path | None = None) -> Places:
     """FULFIL_SERVICES with FULFIL_KEY or FULFIL_KEY_FILE; without them the stack of `make up`. Raises SettingsError."""
     person = environment.get("FULFIL_USER") or _login()
     urls, key = _urls(environment), _key(environment)
+    operations = None if urls is None else urls.get(OPERATIONS)
     if urls is None or key is None:
         stack = _stack(start or Path.cwd(), environment.get("FULFIL_STACK", "dev"))
-        urls = urls if urls is not None else _urls_of(stack)
+        if urls is None:
+            urls, operations = _urls_of(stack, SERVICES), _urls_of(stack, (OPERATIONS,)).get(OPERATIONS)
         key = key if key is not None else _key_of(stack)
-    return Places(urls, key, person)
+    return Places(urls, key, person, operations)
 
 
 def _urls(environment: Mapping[str, str]) -> dict[str, str] | None:
@@ -74,9 +81,9 @@ def _stack(start: Path, name: str) -> dict[str, Any]:
     )
 
 
-def _urls_of(stack: dict[str, Any]) -> dict[str, str]:
+def _urls_of(stack: dict[str, Any], names: Iterable[str]) -> dict[str, str]:
     ports = stack.get("ports") or {}
-    return {name: f"http://127.0.0.1:{ports[name]}" for name in SERVICES if name in ports}
+    return {name: f"http://127.0.0.1:{ports[name]}" for name in names if name in ports}
 
 
 def _key_of(stack: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""What changes nothing: lists, one letter, how services stand, the log."""
+"""What changes nothing: lists, one letter, how services stand, refused refunds, the log."""
 
 import argparse
 import sys
@@ -42,6 +42,18 @@ def work(asked: argparse.Namespace) -> int:
 def log(asked: argparse.Namespace) -> int:
     """`fulfil log`."""
     return _listing(asked, "log", showing.log, "at")
+
+
+def refused_refunds(asked: argparse.Namespace) -> int:
+    """`fulfil refunds refused`: asks the operations service, which knows every order's facts."""
+    with Desks(places.find()) as desks:
+        try:
+            found = desks.refused_refunds()
+        except DeskError as error:
+            print(f"fulfil: {error}", file=sys.stderr)
+            return 1
+    (showing.as_json if asked.json else showing.refused_refunds)(found)
+    return 0
 
 
 def status(asked: argparse.Namespace) -> int:

@@ -110,6 +110,30 @@ def work(found: Sequence[Mapping[str, Any]]) -> None:
     console().print(table)
 
 
+def refused_refunds(found: Mapping[str, Any]) -> None:
+    """A line for each refund that the bank refused, the longest waiting first."""
+    if not found["items"]:
+        print("No refund that the bank refused waits for a person.")
+        return
+    table = Table("order", "shop", "left", "refused", "pay by", "the bank's answer", "case", box=None, pad_edge=False)
+    table.columns[6].no_wrap = True
+    for one in found["items"]:
+        order = one["order_number"] or one["order_id"]
+        pay_by = shown(one["pay_by"]) if one["pay_by"] else ""
+        row = (order, one["storefront"] or "", _money(one), shown(one["failed_at"]), pay_by)
+        table.add_row(*map(escape, row), escape(one["reason"] or "not known"), one["case_id"] or "")
+    console().print(table)
+    if hidden := found["total"] - len(found["items"]):
+        print(f"{hidden} more wait, for less time than these.")
+
+
+def _money(one: Mapping[str, Any]) -> str:
+    if one["left_minor"] is None:
+        return "not known"
+    major, minor = divmod(one["left_minor"], 100)
+    return f"{major}.{minor:02d} {one['currency'] or '(currency not known)'}"
+
+
 def log(found: Sequence[Mapping[str, Any]]) -> None:
     """A line for each decision."""
     if not found:

@@ -11,6 +11,7 @@ from local_stack.errors import LocalStackError
 from local_stack.infra import Infra, Kafka
 from local_stack.kafka_settings import MANY_TOPICS
 from local_stack.locks import locked
+from local_stack.memory import kafka_directory, memory
 from local_stack.paths import write_private
 from local_stack.ports import LOOPBACK, free_ports
 from local_stack.postgres import THROWAWAY, Postgres
@@ -39,7 +40,7 @@ async def _keep(directory: Path, owner: int) -> int:
     log = directory / "logs" / "kafka.log"
     password, port, open_port = secrets.token_urlsafe(12), *free_ports(2)
     kafka = Kafka(
-        directory / "kafka",
+        kafka_directory(directory / "kafka"),
         port=port,
         open_port=open_port,
         password=password,
@@ -47,7 +48,8 @@ async def _keep(directory: Path, owner: int) -> int:
         profile=MANY_TOPICS,
         extra_settings=patient,
     )
-    postgres = Postgres(directory / "postgres", log=directory / "logs" / "postgres.log", extra_settings=THROWAWAY)
+    log = directory / "logs" / "postgres.log"
+    postgres = Postgres(directory / "postgres", log=log, extra_settings=THROWAWAY, beneath=memory())
     infra = Infra(directory, kafka=kafka, postgres=postgres)
     try:
         await infra.start()

@@ -20,6 +20,7 @@ from local_stack.processes import ManagedProcess
 
 START_TIMEOUT_SECONDS = 60.0
 STOP_GRACE_SECONDS = 10.0
+#: How long what a killed server has left behind may be in the way of the next one.
 PREDECESSOR_SECONDS = 10.0
 
 SETTINGS = {
@@ -43,7 +44,15 @@ SETTINGS = {
     "autovacuum_vacuum_cost_limit": "2000",
     "log_line_prefix": "%m [%p] %d ",
 }
-THROWAWAY = {"fsync": "off", "full_page_writes": "off", "wal_level": "minimal", "max_wal_senders": "0"}
+THROWAWAY = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_wal_size": "256MB",
+    # In a file with the data: a server that is killed and never started again leaves its segment in /dev/shm.
+    "dynamic_shared_memory_type": "mmap",
+}
 """For a test run's own server, whose data is deleted with the run. `kill -9` of its processes loses nothing either way:
 what they wrote is the operating system's by then. Only a crash of the whole machine would, and it ends the run too."""
 
@@ -51,7 +60,7 @@ what they wrote is the operating system's by then. Only a crash of the whole mac
 class Postgres:
     """One server whose state is in `directory`. It keeps port and data over stop, kill and restart.
 
-    `extra_settings` win over SETTINGS.
+    `extra_settings` win over SETTINGS; `beneath` says where the data lies, if not where postgres_home.py would put it.
     """
 
     def __init__(
@@ -61,8 +70,10 @@ class Postgres:
         port: int | None = None,
         log: Path | None = None,
         extra_settings: Mapping[str, str] | None = None,
+        beneath: Path | None = None,
     ) -> None:
         self.directory = directory
+        self._beneath = beneath
         self.port = port or free_port()
         self.log = log or directory / "postgres.log"
         self._settings = {**SETTINGS, **(extra_settings or {})}
@@ -101,7 +112,8 @@ class Postgres:
             try:
                 await self._process.wait_ready(self._answers, START_TIMEOUT_SECONDS)
             except ComponentFailedError as error:
-                # After a kill the predecessor's processes may need a moment to be gone.
+                # After a kill the predecessor's processes may need a moment to be gone. A child that has not run since
+                # it was forked has not even closed the port that it inherited.
                 if not _blocked_by_predecessor(error) or time.monotonic() > deadline:
                     raise
                 await asyncio.sleep(0.1)
@@ -152,7 +164,7 @@ class Postgres:
 
     def _prepare(self) -> ManagedProcess:
         server = postgres_server()
-        self._home = PostgresHome(self.directory, server)
+        self._home = PostgresHome(self.directory, server, self._beneath)
         self._home.prepare(self.log)
         command = [str(server.programs / "postgres"), "-D", str(self._home.data), "-p", str(self.port)]
         for name, value in self._settings.items():
@@ -196,4 +208,4 @@ class Postgres:
 
 def _blocked_by_predecessor(error: ComponentFailedError) -> bool:
     last_words = error.log_tail.rpartition("FATAL:")[2]
-    return "shared memory block" in last_words or "postmaster.pid" in last_words
+    return any(words in last_words for words in ("shared memory block", "postmaster.pid", "any TCP/IP sockets"))

@@ -2,8 +2,8 @@
 
 An ordinary user's data lies in the stack's own folder. The unprivileged user that serves root may
 not be able to enter the work tree, so there it lies in a private folder beneath /var/tmp, and
-`postgres.json` in the stack's folder says where. Each such folder names its owner, so that it can
-be removed when the owner is gone.
+`postgres.json` in the stack's folder says where. Throwaway data lies in memory where it can. Each
+such folder names its owner, so that it can be removed when the owner is gone.
 """
 
 import os
@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 from local_stack.errors import ComponentFailedError, LocalStackError
+from local_stack.memory import MEMORY
 from local_stack.paths import read_json, write_private
 from local_stack.postgres_files import SHARED_TMP, PostgresServer
 from local_stack.programs import run
@@ -21,14 +22,16 @@ from local_stack.programs import run
 PREFIX = "esim-postgres-"
 OWNER_FILE = "belongs-to"
 SUPERUSER = "postgres"
+_PLACES = (SHARED_TMP, MEMORY)
 LOCALE = "C.UTF-8" if sys.platform == "linux" else "C"
 
 
 class PostgresHome:
     """The folder, state and secrets of one server."""
 
-    def __init__(self, directory: Path, server: PostgresServer) -> None:
+    def __init__(self, directory: Path, server: PostgresServer, beneath: Path | None = None) -> None:
         self._directory = directory
+        self._beneath = beneath
         self._server = server
         self._state_file = directory / "postgres.json"
         state = read_json(self._state_file) or {}
@@ -66,11 +69,11 @@ class PostgresHome:
 
     def _new_base(self) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)
-        if self._server.user is None:
+        if self._server.user is None and self._beneath is None:
             self._base = str(self._directory)
         else:
             remove_abandoned()
-            base = Path(tempfile.mkdtemp(dir=SHARED_TMP, prefix=PREFIX))
+            base = Path(tempfile.mkdtemp(dir=self._beneath or SHARED_TMP, prefix=PREFIX))
             (base / OWNER_FILE).write_text(str(self._directory.resolve()))
             os.chown(base, *self._server.ids)
             self._base = str(base)
@@ -115,14 +118,14 @@ def server_environment() -> dict[str, str]:
 def remove_data(directory: Path) -> None:
     """Delete what a stopped server kept for the stack in `directory`, wherever it lies."""
     base = Path((read_json(directory / "postgres.json") or {}).get("base") or directory)
-    if base.parent == SHARED_TMP and base.name.startswith(PREFIX):
+    if base.parent in _PLACES and base.name.startswith(PREFIX):
         shutil.rmtree(base, ignore_errors=True)
     shutil.rmtree(directory, ignore_errors=True)
 
 
 def remove_abandoned() -> None:
-    """Delete folders beneath /var/tmp whose stack folder no longer exists (removed by hand)."""
-    for base in SHARED_TMP.glob(f"{PREFIX}*"):
+    """Delete folders beneath /var/tmp and in memory whose stack folder no longer exists (removed by hand)."""
+    for base in (base for place in _PLACES for base in place.glob(f"{PREFIX}*")):
         try:
             owner = Path((base / OWNER_FILE).read_text())
         except OSError:

@@ -16,6 +16,7 @@ from pathlib import Path
 from local_stack.errors import LocalStackError
 from local_stack.kafka_login import ADMIN, KafkaLogin
 from local_stack.locks import FileLock, locked
+from local_stack.memory import remove_kafka_directory
 from local_stack.paths import WORK_TREE, read_json
 from local_stack.postgres_home import remove_data
 from local_stack.proc import is_alive
@@ -75,6 +76,7 @@ def keeper_lock_path(directory: Path) -> Path:
 def remove_run(directory: Path) -> None:
     """Delete all that a finished run's servers kept."""
     remove_data(directory / "postgres")
+    remove_kafka_directory(directory / "kafka")
     shutil.rmtree(directory, ignore_errors=True)
 
 

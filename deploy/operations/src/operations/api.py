@@ -15,6 +15,7 @@ from operations.reading import (
     OrderView,
     Overview,
     Reading,
+    RefusedRefunds,
     Search,
     ServiceView,
 )
@@ -26,7 +27,7 @@ from shared.values.opaque import Named
 
 
 def router(reading: Reading, keys: Mapping[str, SecretStr]) -> APIRouter:
-    """`/search`, `/orders`; `/overview`, `/invariants`, `/services`."""
+    """`/search`, `/orders`; `/refunds/refused`; `/overview`, `/invariants`, `/services`."""
     routes = APIRouter(dependencies=[Depends(callers(keys))])
     routes.include_router(_orders(reading))
     routes.include_router(_standing(reading))
@@ -64,6 +65,11 @@ def _orders(reading: Reading) -> APIRouter:
         if found is None:
             raise Problem(HTTPStatus.NOT_FOUND, "unknown-order", "No fact about such an order is known (any more).")
         return found
+
+    @routes.get("/refunds/refused")
+    async def refused_refunds() -> RefusedRefunds:
+        """Refunds that the bank refused and that wait for a person: to be tried again, or paid another way."""
+        return await reading.refused_refunds()
 
     return routes
 

@@ -9,7 +9,11 @@ INTERFACE = Interface(
         "The console (`/console`, sign-in) is for people and not listed; the same is here for programs."
     ),
     tags=(
-        Tag("orders", "Orders by number, id, ICCID or e-mail address, with their timelines.", (OPERATIONS,)),
+        Tag(
+            "orders",
+            "Orders by number, id, ICCID or e-mail address, with their timelines; refunds that the bank refused.",
+            (OPERATIONS,),
+        ),
         Tag("invariants", "What must hold over all orders, and the services as they answered last.", (OPERATIONS,)),
     ),
 )

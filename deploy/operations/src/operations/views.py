@@ -123,6 +123,33 @@ class RefundView(BaseModel):
     left_minor: int | None
 
 
+class RefusedRefundView(BaseModel):
+    """A refund that the bank refused and that is neither settled nor being tried again: a person has to act.
+
+    `left_minor`: what is still owed after payments by hand, in minor units; `reason`: the bank's last answer. None: not
+    known here (any more).
+    """
+
+    refund_id: UUID
+    case_id: UUID | None
+    charge_id: UUID | None
+    order_id: UUID
+    order_number: str | None
+    storefront: str | None
+    left_minor: int | None
+    currency: str | None
+    failed_at: datetime
+    reason: str | None
+    pay_by: datetime | None
+
+
+class RefusedRefunds(BaseModel):
+    """Refused refunds, the longest waiting first: the first 200 in `items`, and how many there are."""
+
+    total: int
+    items: list[RefusedRefundView]
+
+
 class SpanView(BaseModel):
     """A step of the order's trace, as the trace store tells it."""
 

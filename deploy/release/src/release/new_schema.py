@@ -19,9 +19,9 @@ def pytest_configure() -> None:
     """Have databases migrated by the code of now."""
     from shared.kernel import migrations  # noqa: PLC0415 - the release's, after its conftest has been found
 
-    def upgrade(service: str, database_url: str) -> None:
+    def upgrade(service: str, database_url: str, revision: str = "head") -> None:
         subprocess.run(  # noqa: S603 - our own interpreter
-            [sys.executable, "-c", _UPGRADE, service, database_url],
+            [sys.executable, "-c", _UPGRADE, service, database_url, revision],
             env=os.environ | {"PYTHONPATH": os.environ[NOW]},
             check=True,
         )

@@ -5,7 +5,7 @@ import datetime as dt
 import os
 import sys
 
-from supply import bill, images, licences, locks, policy, vulnerabilities
+from supply import bill, images, licences, locking, locks, policy, vulnerabilities
 from supply.graph import NotInstalledError
 from supply.licences import UnknownLicenceError
 
@@ -20,12 +20,23 @@ def main() -> int:
     audit.add_argument("--offline", action="store_true", help="do not ask for known vulnerabilities, and say so")
     audit.add_argument("--osv-url", default=os.environ.get("OSV_URL"), help="ask there instead of at api.osv.dev")
     commands.add_parser("sbom", help="write each image's bill of materials")
+    lock = commands.add_parser("lock", help="write the lock files; present versions stay")
+    lock.add_argument("--upgrade", metavar="NAME", action="append", default=[], help="not of this one (repeatable)")
+    lock.add_argument("--upgrade-all", action="store_true", help="the newest version of everything")
     arguments = parser.parse_args()
     try:
+        if arguments.command == "lock":
+            return _write_locks(arguments)
         return _write_bills() if arguments.command == "sbom" else _audit(arguments)
     except (UnknownLicenceError, NotInstalledError, locks.LockError) as error:
         print(f"Wrong: {error}", file=sys.stderr)
         return WRONG
+
+
+def _write_locks(arguments: argparse.Namespace) -> int:
+    for path in locking.write(arguments.upgrade, everything=arguments.upgrade_all):
+        print(f"{path.relative_to(images.WORK_TREE)}")
+    return 0
 
 
 def _write_bills() -> int:

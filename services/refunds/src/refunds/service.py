@@ -7,7 +7,7 @@ from refunds.api import case_router
 from refunds.api.callers import Callers
 from refunds.consumers import Facts
 from refunds.desk import Desk
-from refunds.desk.deciding import Patience
+from refunds.desk.changes import Patience
 from refunds.desk.figures import Figures
 from refunds.desk.judging import Judge
 from refunds.desk.opening import Fingerprints

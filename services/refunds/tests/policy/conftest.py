@@ -11,24 +11,28 @@ from refunds.policies import decide
 PAID = "2026-11-02T12:00:00+05:00"
 ASKED = "2026-11-10T12:00:00+05:00"
 ALL = ["order_number", "email", "phone", "full_name", "payment_date", "reason", "evidence"]
+#: A profile that nobody has touched, as the operator reported after the request.
+UNTOUCHED: dict[str, Any] = {"generated_at": PAID, "install_state": "released", "used_bytes": 0, "observed_at": ASKED}
 Decide = Callable[..., Decision]
 
 
 def facts(storefront: str, reason: str, **parts: Any) -> dict[str, Any]:
     """Facts as JSON: delivered at once, untouched by an observation after the request, asked for on day 8.
 
-    `order` and `request` are merged into what stands here; other parts replace it.
+    `order`, `request` and `used` (the profile) are merged into what stands here; other parts replace it.
     """
     currency = "KZT" if storefront == "qazaq-esim" else "USD"
     value: dict[str, Any] = {
         "storefront": storefront,
         "order": {"paid_at": PAID, "paid": {"amount": "5990.00", "currency": currency}},
         "delivery": {"delivered_at": PAID},
-        "profile": {"generated_at": PAID, "install_state": "released", "used_bytes": 0, "observed_at": ASKED},
+        "profile": dict(UNTOUCHED),
         "request": {"received_at": ASKED, "reason": reason, "provided": ALL},
     }
     for name in ("order", "request"):
         value[name] |= parts.pop(name, {})
+    if "used" in parts:
+        parts["profile"] = UNTOUCHED | parts.pop("used")
     return value | parts
 
 
@@ -45,3 +49,26 @@ def decided() -> Decide:
         return decide(Facts.model_validate(facts(storefront, reason, **parts)))
 
     return decided
+
+
+@pytest.fixture
+def assert_decided(decided: Decide) -> Callable[..., None]:
+    """Compares the decision under the shop's own policy with `expected`: a verdict and the clauses that it cites."""
+
+    def check(storefront: str, reason: str, parts: dict[str, Any], expected: tuple[str, ...]) -> None:
+        verdict, *grounds = expected
+        decision = decided(storefront, reason, **parts)
+        cited = [f"{ground.document} {ground.clause}" for ground in decision.grounds]
+        assert (decision.verdict, cited) == (verdict, grounds)
+        paid = f"5990.00 {'KZT' if storefront == 'qazaq-esim' else 'USD'}"
+        assert (str(decision.refund) if decision.refund else None) == (paid if verdict == "approve" else None)
+        assert decision.missing == ()
+        for text in (decision.explanation.en, decision.explanation.ru):
+            assert paid in text
+            for clause in grounds:
+                assert clause in text
+        if verdict == "deny":
+            assert "appeal" in decision.explanation.en
+            assert "обжаловать" in decision.explanation.ru
+
+    return check

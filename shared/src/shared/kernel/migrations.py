@@ -21,8 +21,8 @@ def _config(service: str) -> "Config":
     return config
 
 
-def upgrade(service: str, database_url: str) -> None:
-    """Bring a service's database to its newest version; safe when several instances do it at once.
+def upgrade(service: str, database_url: str, revision: str = "head") -> None:
+    """Bring a service's database to that version, the newest by default; safe when several instances do it at once.
 
     A database that a later release has brought further stays as it is: this code runs on it (migrations only add), so
     going back to an earlier release is no more than starting it.
@@ -36,7 +36,7 @@ def upgrade(service: str, database_url: str) -> None:
         if (MigrationContext.configure(connection).get_current_revision() or "") <= newest(service):
             config = _config(service)
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, revision)
         connection.execute(text("SELECT inbox_maintain(CURRENT_DATE, 7, 14)"))
         connection.commit()
     engine.dispose()

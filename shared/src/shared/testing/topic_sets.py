@@ -16,6 +16,11 @@ from shared.messaging.topics import create_topics, topic_settings
 
 PARTITIONS = 2
 _SECONDS = 30
+_NO_LEADER = (
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+)
 
 
 @dataclass(slots=True)
@@ -44,19 +49,16 @@ def take() -> TopicSet:
 
 
 def give_back(kafka: KafkaAccess, used: TopicSet) -> None:
-    """Empty the set for the next test. Where somebody still reads as one of its groups, remove it instead."""
+    """Empty the set for the next test; remove it where that cannot be done now. Raises KafkaException."""
     admin = AdminClient(kafka.librdkafka())
-    if not _without_groups(admin, used.prefix):
-        _remove(admin, used, used.topics)
-        return
     # Brokers delete records only where the policy is to delete: compacted topics are made anew.
     compacted = {topic for topic in used.topics if topic_settings(topic)["cleanup.policy"] == "compact"}
-    _remove(admin, used, compacted)
-    used.topics -= compacted
-    ends = [TopicPartition(used.prefix + topic, number, OFFSET_END) for topic in used.topics for number in (0, 1)]
-    for emptied in (admin.delete_records(ends) if ends else {}).values():
-        emptied.result(_SECONDS)
-    free.append(used)
+    if _without_groups(admin, used.prefix) and _without_records(admin, used, used.topics - compacted):
+        _remove(admin, used, compacted)
+        used.topics -= compacted
+        free.append(used)
+    else:
+        _remove(admin, used, used.topics)
 
 
 def remove(kafka: KafkaAccess, used: TopicSet) -> None:
@@ -76,6 +78,19 @@ def _without_groups(admin: AdminClient, prefix: str) -> bool:
                 return False
             if error.args[0].code() != KafkaError.GROUP_ID_NOT_FOUND:
                 raise
+    return True
+
+
+def _without_records(admin: AdminClient, used: TopicSet, topics: set[str]) -> bool:
+    """Delete all records; returns whether that was done. A topic that was just made may have no leader yet."""
+    ends = [TopicPartition(used.prefix + topic, number, OFFSET_END) for topic in topics for number in range(PARTITIONS)]
+    try:
+        for deleted in (admin.delete_records(ends) if ends else {}).values():
+            deleted.result(_SECONDS)
+    except KafkaException as error:
+        if error.args[0].code() not in _NO_LEADER:
+            raise
+        return False
     return True
 
 

@@ -11,6 +11,7 @@ from operations.views import (
     OrderLine,
     OrderView,
     Overview,
+    RefusedRefunds,
     ServiceView,
 )
 
@@ -21,6 +22,7 @@ __all__ = [
     "OrderView",
     "Overview",
     "Reading",
+    "RefusedRefunds",
     "Search",
     "ServiceView",
 ]

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from operations.hashes import EmailHashes
-from operations.reading import invariants, orders, services
+from operations.reading import invariants, orders, refunds, services
 from operations.reading.orders import Search
 from operations.reading.spans import Spans
-from operations.views import InvariantDetail, InvariantView, OrderLine, OrderView, Overview, ServiceView
+from operations.views import InvariantDetail, InvariantView, OrderLine, OrderView, Overview, RefusedRefunds, ServiceView
 from shared.database import Database
 from shared.telemetry.trace_links import TraceLinks
 
@@ -40,6 +40,11 @@ class Reading:
         if found is None or not with_spans:
             return found
         return await self._spans.merged(found)
+
+    async def refused_refunds(self) -> RefusedRefunds:
+        """Refunds that the bank refused and that wait for a person."""
+        async with self._database.reading() as tx:
+            return await refunds.refused(tx)
 
     async def overview(self) -> Overview:
         """How much is known, and whether all is well."""

@@ -8,7 +8,9 @@ from typing import Any
 from uuid import UUID
 
 from refunds.desk import events
-from refunds.desk.deciding import SYSTEM, Pass, Patience
+from refunds.desk.changes import SYSTEM, CaseChanges, Patience
+from refunds.desk.deadlines import answer_by
+from refunds.desk.deciding import consider
 from refunds.desk.figures import Figures
 from refunds.desk.judging import Judge
 from refunds.desk.opening import (
@@ -74,13 +76,13 @@ class Desk:
 
         Raises UnknownOrderError, NotPaidError, AlreadyRefundedError.
         """
-        async with self._pass(tx, who, {order_id: trace}) as passing:
+        async with self._changes(tx, who, {order_id: trace}) as changes:
             file = await self._file(tx, order_id)
             if file.order.row.paid_at is None:
                 raise NotPaidError
             request = _about_surplus(file, request)
             provided = await recognised(tx, file.order.row.buyer_id, request, self.fingerprints)
-            case, new = open_or_join(passing, file, request, provided, trace)
+            case, new = open_or_join(changes, file, request, provided, trace)
             await keep_words(tx, file, case, request.words, who, self._keep_notes)
             return file, case, new
 
@@ -88,7 +90,7 @@ class Desk:
         self, tx: Tx, wanted: Mapping[UUID, list[Request]], traces: Mapping[UUID, str | None]
     ) -> None:
         """Open the system's own cases of many orders at once. What is open or has been paid is left alone."""
-        async with self._pass(tx, SYSTEM, traces) as passing:
+        async with self._changes(tx, SYSTEM, traces) as changes:
             await lock(tx, wanted)
             for order_id, file in sorted((await load(tx, list(wanted))).items()):
                 if file.order.row.paid_at is None:
@@ -97,7 +99,7 @@ class Desk:
                     case_id, _ = case_ids(order_id, request.key)
                     covered = request.charge_id is None and file.left_minor <= 0
                     if file.case(case_id) is None and not covered:
-                        begin(passing, file, _of_system(order_id, case_id, request, tx.now, traces.get(order_id)))
+                        begin(changes, file, _of_system(order_id, case_id, request, tx.now, traces.get(order_id)))
 
     # --- following --------------------------------------------------------------------------------------------------
 
@@ -106,24 +108,24 @@ class Desk:
         waiting = await busy(tx, orders)
         if not waiting:
             return
-        async with self._pass(tx, SYSTEM, traces or {}) as passing:
+        async with self._changes(tx, SYSTEM, traces or {}) as changes:
             await lock(tx, waiting)
             for _, file in sorted((await load(tx, waiting)).items()):
                 for case in file.cases:
-                    passing.consider(file, case)
+                    consider(changes, file, case)
 
     async def find(self, tx: Tx, order_id: UUID, who: str, found: Finding, case_id: UUID, trace: str | None) -> Case:
         """Record what an agent found, and decide. Raises UnknownOrderError, NotAllowedError."""
-        async with self._pass(tx, who, {order_id: trace}) as passing:
+        async with self._changes(tx, who, {order_id: trace}) as changes:
             file = await self._file(tx, order_id)
             case = _open(file, case_id, who, found)
             detail = {name: value for name in Finding.__slots__ if (value := getattr(found, name)) not in (None, False)}
-            passing.audit.add("found", case, **detail)
+            changes.audit.add("found", case, **detail)
             _note(case, found, tx.now)
             case.found_by = who
             if awaits_appeal(case):
                 case.appeal_answered_at = tx.now
-            passing.consider(file, case, person=True, fresh=True)
+            consider(changes, file, case, person=True, fresh=True)
             return case
 
     async def uphold(self, tx: Tx, order_id: UUID, who: str, case_id: UUID, trace: str | None) -> Case:
@@ -134,14 +136,14 @@ class Desk:
         self, tx: Tx, order_id: UUID, case_id: UUID, *, who: str, words: tuple[tuple[str, str], ...], trace: str | None
     ) -> tuple[File, Case]:
         """Reopen a denied case for another agent. Appealing twice joins. Raises UnknownOrderError, NotAllowedError."""
-        async with self._pass(tx, who, {order_id: trace}) as passing:
+        async with self._changes(tx, who, {order_id: trace}) as changes:
             file = await self._file(tx, order_id)
             case = file.case(case_id)
             if case is None:
                 raise UnknownOrderError
             await keep_words(tx, file, case, words, who, self._keep_notes)
             if awaits_appeal(case):
-                passing.audit.add("appeal_repeated", case)
+                changes.audit.add("appeal_repeated", case)
                 return file, case
             if case.closed_as != "denied":
                 raise NotAllowedError("Only a denied request can be appealed.")
@@ -150,31 +152,31 @@ class Desk:
             case.closed_at = case.closed_as = None
             case.observe_after = tx.now
             case.appealed_at, case.appeal_of, case.appeal_answered_at = tx.now, case.found_by or case.decided_by, None
-            case.appeal_answer_by = passing.answer_by(file, tx.now)
-            passing.audit.add("appealed", case, answer_by=case.appeal_answer_by.isoformat())
+            case.appeal_answer_by = answer_by(changes, file, tx.now)
+            changes.audit.add("appealed", case, answer_by=case.appeal_answer_by.isoformat())
             tx.publish(events.appeal_received(file, case, tx.now), trace=trace)
-            passing.consider(file, case, fresh=True)
+            consider(changes, file, case, fresh=True)
             return file, case
 
     async def note(self, tx: Tx, order_id: UUID, case_id: UUID, who: str, text: str) -> None:
         """Keep an agent's note. Raises UnknownOrderError."""
-        async with self._pass(tx, who, {}) as passing:
+        async with self._changes(tx, who, {}) as changes:
             file = await self._file(tx, order_id)
             case = file.case(case_id)
             if case is None:
                 raise UnknownOrderError
             await keep_words(tx, file, case, (("note", text),), who, self._keep_notes)
-            passing.audit.add("noted", case)
+            changes.audit.add("noted", case)
 
     # --- within -----------------------------------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def _pass(self, tx: Tx, who: str, traces: Mapping[UUID, str | None]) -> AsyncIterator[Pass]:
-        passing = Pass(tx, Audit(tx, who), self.judge, self.figures, self._patience, traces)
-        yield passing
-        await save(tx, passing.changed)
-        await tx.insert(decisions, passing.decided, on_conflict="")
-        await passing.audit.write()
+    async def _changes(self, tx: Tx, who: str, traces: Mapping[UUID, str | None]) -> AsyncIterator[CaseChanges]:
+        changes = CaseChanges(tx, Audit(tx, who), self.judge, self.figures, self._patience, traces)
+        yield changes
+        await save(tx, changes.changed)
+        await tx.insert(decisions, changes.decided, on_conflict="")
+        await changes.audit.write()
 
     async def _file(self, tx: Tx, order_id: UUID) -> File:
         await lock(tx, [order_id])

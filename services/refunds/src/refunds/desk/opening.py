@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from refunds.desk.deciding import Pass
+from refunds.desk.changes import CaseChanges
+from refunds.desk.deciding import consider
 from refunds.desk.events import requested
 from refunds.desk.records import File
 from refunds.domain.cases import Case
@@ -118,7 +119,7 @@ async def recognised(tx: Tx, buyer_id: UUID, request: Request, fingerprints: Fin
 
 
 def open_or_join(
-    passing: Pass, file: File, request: Request, provided: frozenset[str], trace: str | None
+    changes: CaseChanges, file: File, request: Request, provided: frozenset[str], trace: str | None
 ) -> tuple[Case, bool]:
     """The case of this request, and whether it is new. Raises AlreadyRefundedError.
 
@@ -127,36 +128,41 @@ def open_or_join(
     known = [case for case in file.cases if case.ground == request.key]
     last = known[-1] if known else None
     if last is not None and last.closed_at is None:
-        _join(passing, file, last, provided)
+        _join(changes, file, last, provided)
         return last, False
     if last is not None and last.closed_as != "denied":
         return last, False
     if request.charge_id is None and file.left_minor <= 0:
         paying = next((case for case in file.cases if case.refund_id is not None and case.charge_id is None), None)
         raise AlreadyRefundedError(None if paying is None else paying.case_id)
-    case = _new(passing, file, request, provided | set(last.provided or () if last else ()), len(known) + 1, trace)
-    if last is not None and _same_answer(passing, file, last, case):
-        passing.audit.add("asked_again", last)
+    case = _new(changes, file, request, provided | set(last.provided or () if last else ()), len(known) + 1, trace)
+    if last is not None and _same_answer(changes, file, last, case):
+        changes.audit.add("asked_again", last)
         return last, False
-    begin(passing, file, case)
+    begin(changes, file, case)
     return case, True
 
 
-def begin(passing: Pass, file: File, case: Case) -> None:
+def begin(changes: CaseChanges, file: File, case: Case) -> None:
     """Tell that the case is open, which also asks for a look at the profile, and decide what can be decided."""
     file.cases.append(case)
-    case.observation_asked_at = passing.tx.now
-    passing.tx.publish(requested(file, case), trace=passing.traces.get(case.order_id) or case.trace)
-    passing.audit.add("opened", case, ground=case.ground, channel=case.channel, provided=case.provided or [])
-    passing.consider(file, case, fresh=True)
+    case.observation_asked_at = changes.tx.now
+    changes.tx.publish(requested(file, case), trace=changes.traces.get(case.order_id) or case.trace)
+    changes.audit.add("opened", case, ground=case.ground, channel=case.channel, provided=case.provided or [])
+    consider(changes, file, case, fresh=True)
 
 
 def _new(
-    passing: Pass, file: File, request: Request, provided: frozenset[str] | set[str], turn: int, trace: str | None
+    changes: CaseChanges,
+    file: File,
+    request: Request,
+    provided: frozenset[str] | set[str],
+    turn: int,
+    trace: str | None,
 ) -> Case:
     order_id = file.order.row.order_id
     case_id, _ = case_ids(order_id, request.key, turn)
-    now = passing.tx.now
+    now = changes.tx.now
     return Case(
         case_id=case_id,
         order_id=order_id,
@@ -173,19 +179,19 @@ def _new(
     )
 
 
-def _join(passing: Pass, file: File, case: Case, provided: frozenset[str]) -> None:
+def _join(changes: CaseChanges, file: File, case: Case, provided: frozenset[str]) -> None:
     added = provided - set(case.provided or ())
     case_provided = sorted(provided | set(case.provided or ()))
-    passing.audit.add("joined", case, added=sorted(added))
+    changes.audit.add("joined", case, added=sorted(added))
     if added:
         case.provided = case_provided
         case.completed_at = None
-        passing.consider(file, case, fresh=True)
+        consider(changes, file, case, fresh=True)
 
 
-def _same_answer(passing: Pass, file: File, last: Case, case: Case) -> bool:
-    facts = facts_of(file.order, case, passing.tx.now)
-    answer = passing.judge.answer(facts, file.order.charge(case))
+def _same_answer(changes: CaseChanges, file: File, last: Case, case: Case) -> bool:
+    facts = facts_of(file.order, case, changes.tx.now)
+    answer = changes.judge.answer(facts, file.order.charge(case))
     if answer is None:
         return True
     clauses = {(ground.document, ground.clause) for ground in answer.grounds}

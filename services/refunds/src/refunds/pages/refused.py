@@ -1,5 +1,6 @@
 """The forms about a refused refund on a case's page: retry, paid another way, confirm or reject."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -46,18 +47,27 @@ def router(database: Database, actions: RefusedRefunds, sessions: Sessions, show
     """`show` renders the case again with what was wrong."""
     routes = APIRouter(include_in_schema=False)
 
-    @routes.post("/agents/cases/{case_id}/refund/retry")
-    async def retry(
-        case_id: UUID, request: Request, csrf: Annotated[Named, Form()], key: Annotated[UUID, Form()]
+    async def take(
+        request: Request, csrf: str, case_id: UUID, action: Callable[[Tx, UUID, str], Awaitable[None]]
     ) -> Response:
+        """Take an action (transaction, order id, who) and show the case; 409 says why it is not allowed."""
         session = await sessions.acting(request, csrf)
         try:
             async with database.transaction() as tx:
                 order = await order_of_case(tx, case_id, _EVERYBODY)
-                await actions.retry(tx, order.order_id, case_id, key, session.who, request.state.trace)
+                await action(tx, order.order_id, session.who)
         except NotAllowedError as error:
             return await show(session, case_id, str(error), 409)
         return redirect(f"/agents/cases/{case_id}#refused")
+
+    @routes.post("/agents/cases/{case_id}/refund/retry")
+    async def retry(
+        case_id: UUID, request: Request, csrf: Annotated[Named, Form()], key: Annotated[UUID, Form()]
+    ) -> Response:
+        async def action(tx: Tx, order_id: UUID, who: str) -> None:
+            await actions.retry(tx, order_id, case_id, key, who, request.state.trace)
+
+        return await take(request, csrf, case_id, action)
 
     @routes.post("/agents/cases/{case_id}/refund/hand-payment")
     async def record(
@@ -69,22 +79,12 @@ def router(database: Database, actions: RefusedRefunds, sessions: Sessions, show
         way: Annotated[str, Line(40, 0), Form()] = "",
         reference: Annotated[str, Line(80, 0), Form()] = "",
     ) -> Response:
-        session = await sessions.acting(request, csrf)
-        try:
-            async with database.transaction() as tx:
-                order = await order_of_case(tx, case_id, _EVERYBODY)
-                await actions.record_payment(
-                    tx,
-                    order.order_id,
-                    case_id,
-                    key,
-                    session.who,
-                    request.state.trace,
-                    Payout(to_minor(amount), way, reference.strip()),
-                )
-        except NotAllowedError as error:
-            return await show(session, case_id, str(error), 409)
-        return redirect(f"/agents/cases/{case_id}#refused")
+        payout = Payout(to_minor(amount), way, reference.strip())
+
+        async def action(tx: Tx, order_id: UUID, who: str) -> None:
+            await actions.record_payment(tx, order_id, case_id, key, who, request.state.trace, payout)
+
+        return await take(request, csrf, case_id, action)
 
     @routes.post("/agents/cases/{case_id}/refund/decision")
     async def decide(
@@ -94,21 +94,11 @@ def router(database: Database, actions: RefusedRefunds, sessions: Sessions, show
         payment: Annotated[UUID, Form()],
         decision: Annotated[str, Form(pattern="^(confirm|reject)$")],
     ) -> Response:
-        session = await sessions.acting(request, csrf)
-        try:
-            async with database.transaction() as tx:
-                order = await order_of_case(tx, case_id, _EVERYBODY)
-                await actions.decide_payment(
-                    tx,
-                    order.order_id,
-                    case_id,
-                    payment,
-                    session.who,
-                    request.state.trace,
-                    confirmed=decision == "confirm",
-                )
-        except NotAllowedError as error:
-            return await show(session, case_id, str(error), 409)
-        return redirect(f"/agents/cases/{case_id}#refused")
+        confirmed = decision == "confirm"
+
+        async def action(tx: Tx, order_id: UUID, who: str) -> None:
+            await actions.decide_payment(tx, order_id, case_id, payment, who, request.state.trace, confirmed=confirmed)
+
+        return await take(request, csrf, case_id, action)
 
     return routes

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from refunds.desk import Desk
+from refunds.desk.changes import CASE_DUE
 from refunds.desk.claims import CLAIM_DUE, missed_claims
-from refunds.desk.deciding import CASE_DUE
 from shared.database import Tx
 from shared.tasks import Task, TaskResult
 

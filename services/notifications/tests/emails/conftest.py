@@ -1,0 +1,191 @@
+"""Sample e-mails: one about an activation code, and one about each kind of event."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from notifications import storefronts
+from notifications.domain.letters import NoteLetter, QrLetter, Rendered
+from notifications.domain.notes import KINDS
+from notifications.domain.render import render_note, render_qr
+from notifications.domain.words import Words, written
+from notifications.facts import Approved, Extended, Nearing, OpenedCode, PaidOrder
+from shared.contracts import (
+    AppealReceived,
+    ClaimReceived,
+    Explanation,
+    Ground,
+    InformationNeeded,
+    Money,
+    OrderEvent,
+    OrderHeld,
+    OrderRefused,
+    Plan,
+    ReceiptIssued,
+    RefundDenied,
+    RefundFailed,
+    RefundPaidByHand,
+    RefundSettled,
+)
+from shared.ids import uuid7
+from shared.sealed import Sealed
+from shared.values.activation_code import ActivationCode
+
+STORES = storefronts.load()
+CODE = ActivationCode.parse("LPA:1$smdp.example$ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+PLAN = Plan(id="eu", title="Europe 10 GB", coverage=("FR", "DE"), data_mb=10240, validity_days=30, profile_type="x")
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+ORDER: dict[str, Any] = {
+    "order_id": uuid7(),
+    "order_number": "10000001",
+    "storefront": "qazaq-esim",
+    "buyer_id": uuid7(),
+}
+PAID = PaidOrder(
+    **ORDER,
+    kind="esim",
+    plan=PLAN,
+    paid=Money(amount=1500, currency="USD"),
+    invoice_id="1000001",
+    paid_at=NOW,
+    receipt_url="https://ofd.example/t/1",
+)
+RECEIPT = ReceiptIssued(
+    **ORDER,
+    receipt_id=uuid7(),
+    kind="sale",
+    amount=Money(amount=1500, currency="USD"),
+    check_number="FS-778",
+    ticket_url="https://ofd.example/t/1",
+    issued_at=NOW,
+)
+INFORMATION = InformationNeeded(
+    **ORDER,
+    case_id=uuid7(),
+    missing=("full_name", "evidence"),
+    policy="esimka@1",
+    grounds=(Ground(document="RF", clause="4.3", text="x"),),
+    explanation=Explanation(en="We lack something.", ru="Чего-то не хватает."),
+    asked_at=NOW,
+)
+DENIED = RefundDenied(
+    **ORDER,
+    case_id=uuid7(),
+    policy="esimka@1",
+    grounds=(Ground(document="RF", clause="3.1", text="x"),),
+    explanation=Explanation(en="It was activated.", ru="Она активирована."),
+    denied_at=NOW,
+)
+TIMES = {"plan_ends_at": NOW, "paid_at": NOW, "applied_at": NOW}
+TOPUP = Extended(**ORDER, iccid="8999702000000000018", plan=PLAN, operator="primary", esim_order_id=uuid7(), **TIMES)
+APPROVED = Approved(
+    **ORDER,
+    case_id=uuid7(),
+    refund_id=uuid7(),
+    amount=Money(amount=1299000, currency="KZT"),
+    policy="qazaq-esim@1",
+    grounds=(Ground(document="RP", clause="2.1", text="x"), Ground(document="PO", clause="5.4", text="y")),
+    explanation=Explanation(en="It <could> not be made.", ru="Её не удалось <выпустить>."),
+    approved_at=NOW,
+    credited_by=date(2026, 12, 20),
+)
+SETTLED = RefundSettled(
+    **ORDER,
+    refund_id=uuid7(),
+    amount=Money(amount=1299000, currency="KZT"),
+    settled_at=NOW,
+    credited_from=date(2026, 11, 25),
+    credited_by=date(2026, 12, 4),
+    credited_at_latest=date(2026, 12, 20),
+    method="card",
+)
+#: By kind of e-mail, what it is about.
+EVENTS: dict[str, OrderEvent] = {
+    "order": PAID,
+    "delay": PAID,
+    "receipt": RECEIPT,
+    "topup": TOPUP,
+    "refund": APPROVED,
+    "settled": SETTLED,
+    "refused": RefundFailed(
+        **ORDER,
+        refund_id=uuid7(),
+        amount=Money(amount=1500, currency="USD"),
+        reason="the card is closed",
+        failed_at=NOW,
+    ),
+    "paid_by_hand": RefundPaidByHand(
+        **ORDER,
+        refund_id=uuid7(),
+        payment_id=uuid7(),
+        amount=Money(amount=1000, currency="USD"),
+        way="bank_transfer",
+        left=Money(amount=500, currency="USD"),
+        paid_at=NOW,
+    ),
+    "information": INFORMATION,
+    "denied": DENIED,
+    "appeal": AppealReceived(**ORDER, case_id=uuid7(), received_at=NOW, answer_by=NOW),
+    "claim": ClaimReceived(**ORDER, claim_id=uuid7(), received_at=NOW, answer_by=NOW),
+    "expiring": Nearing(**ORDER, plan=PLAN, ends_at=NOW),
+    "ending": Nearing(**ORDER, plan=PLAN, ends_at=NOW),
+    "held": OrderHeld(**ORDER, rules=("orders_by_ip",), held_at=NOW),
+    "declined": OrderRefused(**ORDER, refused_at=NOW),
+    "code": OpenedCode(
+        **ORDER,
+        confirmation_id=uuid7(),
+        purpose="erase",
+        channel="email",
+        code=Sealed(recipient="notifications", box=""),
+        expires_at=NOW + timedelta(minutes=15),
+        requested_at=NOW,
+        digits="048151",
+    ),
+}
+
+
+@pytest.fixture
+def activation_code() -> ActivationCode:
+    """The code in `code_email`."""
+    return CODE
+
+
+@pytest.fixture
+def code_email() -> Callable[..., Rendered]:
+    """Renders an e-mail with an activation code: by storefront, language, and fields of QrLetter."""
+
+    def render(slug: str = "esimka", language: str = "en", **fields: Any) -> Rendered:
+        values: dict[str, Any] = {
+            "plan": PLAN,
+            "code": CODE,
+            "confirmation_code": None,
+            "iccid": "8999702000000000018",
+            "apn": "fast.t-m",
+            "valid_until": date(2027, 5, 19),
+        } | fields
+        return render_qr(QrLetter(STORES[slug], language, values.pop("name", "Ann"), "10000001", **values))
+
+    return render
+
+
+@pytest.fixture
+def events() -> dict[str, OrderEvent]:
+    """By kind of e-mail: the event that it is about."""
+    return dict(EVENTS)
+
+
+@pytest.fixture
+def event_email() -> Callable[..., Rendered]:
+    """Renders the e-mail of that kind about its event; named fields of the event are replaced."""
+
+    def render(kind: str, language: str = "en", **changed: Any) -> Rendered:
+        store = STORES["qazaq-esim"]
+        words = Words(written(language), ZoneInfo(store.time_zone))
+        note = KINDS[kind].write(EVENTS[kind].model_copy(update=changed), words)
+        account = "https://shop.example/account/x"
+        return render_note(NoteLetter(store, language, "Ann", "10000001", note=note, account=account))
+
+    return render

@@ -1,0 +1,26 @@
+"""An e-mail that has become pointless, or whose time is over, is not sent."""
+
+from datetime import UTC, datetime, timedelta
+
+from notifications.domain.relevance import COLUMNS, is_over, is_pointless
+from shared.contracts import OrderEvent
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+def test_an_email_that_has_become_pointless_is_known(events: dict[str, OrderEvent]) -> None:
+    nothing: dict[str, datetime | None] = dict.fromkeys(COLUMNS)
+    assert not is_pointless("delay", nothing, events["order"])
+    assert is_pointless("delay", {**nothing, "generated_at": NOW}, events["order"])
+    assert not is_pointless("receipt", {**nothing, "generated_at": NOW}, events["receipt"])
+    assert is_pointless("expiring", {**nothing, "installed_at": NOW}, events["expiring"])
+    assert is_pointless("qr", {**nothing, "revoked_at": NOW}, events["order"])
+    assert not is_pointless("ending", {**nothing, "plan_ends_at": NOW}, events["ending"])
+    assert is_pointless("ending", {**nothing, "plan_ends_at": NOW + timedelta(days=3)}, events["ending"])
+
+
+def test_what_is_over_is_not_sent(events: dict[str, OrderEvent]) -> None:
+    assert not is_over(events["code"], NOW + timedelta(minutes=14))
+    assert is_over(events["code"], NOW + timedelta(minutes=15))
+    assert is_over(events["ending"], NOW)
+    assert not is_over(events["order"], NOW + timedelta(days=999))
