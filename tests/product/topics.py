@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from product.running import Product
 from shared.messaging.producer import Producer
 from shared.testing.stage import Stage
+from shared.testing.topic_sets import TopicSet
 
 
 class Topics(Stage):
@@ -16,7 +17,7 @@ class Topics(Stage):
     def __init__(self, product: Product) -> None:
         self.kafka = product.kafka
         self.prefix = product.prefix
-        self._topics: set[str] = set()
+        self._topics = TopicSet(self.prefix)
         self._producer = Producer(self.kafka, prefix=self.prefix)
         self._stack = AsyncExitStack()
 
