@@ -7,7 +7,8 @@ import pytest
 
 from shared.contracts import QrDelivered
 from shared.database import Tx
-from shared.tasks import NotNow, Task, TaskResult, Unknown
+from shared.outcomes import Done, NotSent, Outcome, Unknown
+from shared.tasks import Task, TaskResult
 from shared.testing.facts import paid
 from shared.testing.stage import Stage
 from shared.testing.toy import service as toy
@@ -22,16 +23,15 @@ async def work(service: Any, sql: str = "SELECT key, state, last_error FROM work
 
 
 @pytest.mark.parametrize("words", BAD)
-@pytest.mark.parametrize("outcome", [NotNow, Unknown])
+@pytest.mark.parametrize("outcome", [NotSent, Unknown])
 async def test_words_from_outside_that_cannot_be_stored_hold_up_nobody(
-    stage: Stage, words: str, outcome: type[Exception]
+    stage: Stage, words: str, outcome: type[NotSent | Unknown]
 ) -> None:
     orders = [paid() for _ in range(12)]
     poison = str(orders[0].order_id)
 
-    async def call(task: Task) -> None:
-        if task.key == poison:
-            raise outcome(words)
+    async def call(task: Task[toy.Greeting]) -> Outcome[None]:
+        return outcome(words) if task.key == poison else Done(None)
 
     service = await stage.service(lambda settings: toy.build(settings, call=call), Settings)
     await stage.publish(*orders)
@@ -54,9 +54,9 @@ async def test_a_result_that_cannot_be_recorded_at_all_is_parked(
     poison = str(orders[0].order_id)
     record = toy.Greet.record
 
-    async def spoilt(self: toy.Greet, tx: Tx, done: Sequence[TaskResult[None]]) -> None:
-        await record(self, tx, done)
-        if any(one.task.key == poison for one in done):
+    async def spoilt(self: toy.Greet, tx: Tx, results: Sequence[TaskResult[None, toy.Greeting]]) -> None:
+        await record(self, tx, results)
+        if any(result.task.key == poison for result in results):
             await tx.execute("UPDATE seen SET recorded = 1 WHERE CAST(:words AS text) = 'x'", words=words)
 
     monkeypatch.setattr(toy.Greet, "record", spoilt)

@@ -11,8 +11,9 @@ from shared.core_tables import outbox
 from shared.ids import uuid7
 from shared.kernel.service import Service
 from shared.messaging.cloudevents import header_texts, to_wire
+from shared.outcomes import Done, NeedsPerson, NotDue, NotSent, Outcome, Unknown
 from shared.sealed import Sealed
-from shared.tasks import Later, NeedsPersonError, NotNow, Task, Unknown, worker
+from shared.tasks import Task, worker
 from shared.testing.facts import contact, paid
 from shared.testing.stage import Stage
 from shared.testing.toy import service as toy
@@ -180,27 +181,29 @@ async def test_the_relay_finds_a_tombstone_that_a_crash_left_behind(stage: Stage
 class Outside:
     """An outside world that ends its first calls as told."""
 
-    def __init__(self, *endings: Exception) -> None:
+    def __init__(self, *endings: Outcome[None] | Exception) -> None:
         self._endings = list(endings)
         self.uncertain: list[bool] = []
 
-    async def __call__(self, task: Task) -> None:
+    async def __call__(self, task: Task[toy.Greeting]) -> Outcome[None]:
         self.uncertain.append(task.uncertain)
-        if self._endings:
-            raise self._endings.pop(0)
+        ending = self._endings.pop(0) if self._endings else Done(None)
+        if isinstance(ending, Exception):
+            raise ending
+        return ending
 
 
 @pytest.mark.parametrize(
     ("endings", "seen"),
     [
-        ((NotNow("busy"), NotNow("busy")), [False, False, False]),
+        ((NotSent("busy"), NotSent("busy")), [False, False, False]),
         ((Unknown("reply lost"),), [False, True]),
         ((RuntimeError("a bug of ours"),), [False, True]),
-        ((Unknown("lost"), NotNow("busy")), [False, True, True]),
+        ((Unknown("lost"), NotSent("busy")), [False, True, True]),
     ],
 )
 async def test_calls_are_repeated_and_know_what_is_uncertain(
-    stage: Stage, endings: tuple[Exception, ...], seen: list[bool]
+    stage: Stage, endings: tuple[Outcome[None] | Exception, ...], seen: list[bool]
 ) -> None:
     outside = Outside(*endings)
     service = await stage.service(lambda settings: toy.build(settings, call=outside), Settings)
@@ -211,7 +214,7 @@ async def test_calls_are_repeated_and_know_what_is_uncertain(
 
 
 async def test_what_needs_a_person_is_parked_and_not_tried_again(stage: Stage) -> None:
-    outside = Outside(NeedsPersonError("two answers that contradict each other"))
+    outside = Outside(NeedsPerson("two answers that contradict each other"))
     service = await stage.service(lambda settings: toy.build(settings, call=outside), Settings)
     await stage.publish(paid())
 
@@ -225,12 +228,12 @@ async def test_what_needs_a_person_is_parked_and_not_tried_again(stage: Stage) -
 
 
 async def test_a_timer_does_not_count_as_an_attempt(stage: Stage) -> None:
-    outside = Outside(Later(timedelta(milliseconds=50)), Later(timedelta(milliseconds=50)))
+    outside = Outside(NotDue(timedelta(milliseconds=50)), NotDue(timedelta(milliseconds=50)))
     attempts: list[int] = []
 
-    async def call(task: Task) -> None:
+    async def call(task: Task[toy.Greeting]) -> Outcome[None]:
         attempts.append(task.attempts)
-        await outside(task)
+        return await outside(task)
 
     await stage.service(lambda settings: toy.build(settings, call=call), Settings)
     await stage.publish(paid())
@@ -256,8 +259,9 @@ async def test_what_found_no_room_is_taken_as_soon_as_there_is_some(
         monkeypatch.setattr(worker, pause, 3600.0)
     go_on = asyncio.Event()
 
-    async def call(_item: Task) -> None:
+    async def call(_task: Task[toy.Greeting]) -> Outcome[None]:
         await go_on.wait()
+        return Done(None)
 
     service = await stage.service(lambda settings: toy.build(settings, call=call), Settings)
     await stage.publish(*[paid() for _ in range(2500)])
@@ -276,11 +280,12 @@ async def test_a_lost_lease_fences_the_result(stage: Stage) -> None:
     entered, go_on = asyncio.Event(), asyncio.Event()
     uncertain: list[bool] = []
 
-    async def call(task: Task) -> None:
+    async def call(task: Task[toy.Greeting]) -> Outcome[None]:
         uncertain.append(task.uncertain)
         if len(uncertain) == 1:
             entered.set()
             await go_on.wait()
+        return Done(None)
 
     service = await stage.service(lambda settings: toy.build(settings, call=call), Settings)
     await stage.publish(paid())

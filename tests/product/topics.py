@@ -17,7 +17,7 @@ class Topics(Stage):
     def __init__(self, product: Product) -> None:
         self.kafka = product.kafka
         self.prefix = product.prefix
-        self._topics = TopicSet(product.prefix)
+        self._topics = TopicSet(self.prefix)
         self._producer = Producer(self.kafka, prefix=self.prefix)
         self._stack = AsyncExitStack()
 

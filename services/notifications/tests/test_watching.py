@@ -11,6 +11,7 @@ from notifications.consumers.orders import BUCKET_SECONDS
 from notifications.recent import Recent
 from notifications.work.watch import WatchExpiry, WatchOrders
 from shared.ids import uuid7
+from shared.outcomes import Done
 from shared.tasks import Task, TaskResult
 
 MANY, PART = 1_100, 500
@@ -39,7 +40,7 @@ async def test_a_look_takes_a_part_and_goes_on_until_all_are_told(start: Any, ma
             many=MANY,
         )
     async with running.service.database.transaction() as tx:
-        await watch.record(tx, [TaskResult(_look(watch.kind, mail, paid.paid_at), None)])
+        await watch.record(tx, [TaskResult(_look(watch.kind, mail, paid.paid_at), Done(None))])
         assert await _told(tx, mail) == PART
         assert [new.kind for new in tx.new_work if new.kind == watch.kind] == [watch.kind]
     await running.stage.eventually(
@@ -69,7 +70,7 @@ async def test_looks_of_one_transaction_share_its_part(start: Any) -> None:
                 many=PART * 3 // 5,
             )
     async with running.service.database.transaction() as tx:
-        await watch.record(tx, [TaskResult(look, None) for look in looks])
+        await watch.record(tx, [TaskResult(look, Done(None)) for look in looks])
         assert await _told(tx, "order") == PART
         assert [new.key for new in tx.new_work if new.kind == watch.kind] == [look.key for look in looks[1:]]
 

@@ -18,6 +18,7 @@ from uuid import UUID
 
 import psycopg
 from psycopg.rows import namedtuple_row
+from pydantic import BaseModel
 from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
@@ -55,7 +56,7 @@ class NewWork:
 
     kind: str
     key: str
-    payload: Mapping[str, Any]
+    payload: BaseModel | Mapping[str, Any]
     due_at: datetime | None
     trace: str | None
     id: UUID = field(default_factory=uuid7)
@@ -172,12 +173,14 @@ class Tx:
         self,
         kind: str,
         key: str,
-        payload: Mapping[str, Any] | None = None,
+        payload: BaseModel | Mapping[str, Any] | None = None,
         *,
         due_at: datetime | None = None,
         trace: str | None = None,
     ) -> None:
-        """Remember due work; a second row of the same (kind, key) changes nothing. `payload` is JSON."""
+        """Remember due work; a second row of the same (kind, key) changes nothing. `payload` is the model of this
+        kind (`shared.task_payload`) or a JSON object.
+        """
         self.new_work.append(NewWork(kind, key, payload or {}, due_at, trace))
 
 

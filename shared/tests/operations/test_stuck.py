@@ -6,31 +6,34 @@ from typing import Any
 
 from shared.database import Tx
 from shared.ids import uuid7
-from shared.tasks import NeedsPersonError, NotNow, Task, Unknown
+from shared.outcomes import Done, NeedsPerson, NotSent, Outcome, Unknown
+from shared.tasks import Task
 from shared.testing.facts import paid
+from shared.testing.toy.service import Greeting
 
 
 class Outside:
     """An outside world that answers by the plan's title."""
 
     def __init__(self) -> None:
-        self.calls: list[Task] = []
+        self.calls: list[Task[Greeting]] = []
         self.good = False
         self.hold = asyncio.Event()
 
-    async def call(self, task: Task) -> None:
+    async def call(self, task: Task[Greeting]) -> Outcome[None]:
         self.calls.append(task)
         if self.good:
-            return
-        match task.payload["plan"]["title"]:
+            return Done(None)
+        match task.payload.order.plan.title:
             case "parked":
-                raise NeedsPersonError("ask the bank")
+                return NeedsPerson("ask the bank")
             case "unknown":
-                raise Unknown("no answer", delay=timedelta(hours=1))
+                return Unknown("no answer", timedelta(hours=1))
             case "refused":
-                raise NotNow("come back later", delay=timedelta(hours=1))
+                return NotSent("come back later", timedelta(hours=1))
             case "held":
                 await self.hold.wait()
+        return Done(None)
 
 
 async def listed(room: Any, count: int, **filters: Any) -> dict[str, dict[str, Any]]:
@@ -76,7 +79,7 @@ async def test_stuck_work_is_tried_now_and_parked_work_asks_first(enter: Any) ->
         return len(outside.calls) == 7
 
     await room.stage.eventually(done)
-    again = {task.payload["plan"]["title"]: task.uncertain for task in outside.calls[4:]}
+    again = {task.payload.order.plan.title: task.uncertain for task in outside.calls[4:]}
     assert again == {"parked": True, "unknown": True, "refused": False}
     outside.hold.set()
     log = (await room.get("/log"))["items"]

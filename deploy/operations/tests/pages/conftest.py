@@ -15,10 +15,13 @@ from pydantic import SecretStr
 from operations.service import build
 from operations.settings import Settings
 from shared.kernel.service import Service
+from shared.outcomes import Done, Outcome
 from shared.signin.passwords import hashed
+from shared.tasks import Task
 from shared.testing.browser import Page
 from shared.testing.stage import Stage
 from shared.testing.toy import service as toy
+from shared.testing.toy.service import Call
 from shared.testing.toy.settings import Settings as ToySettings
 
 PASSWORD = "correct horse battery"
@@ -36,8 +39,8 @@ class Console:
     stage: Stage
     service: Service
     toy: Service
-    #: Somebody's hands on the outside world of the toy; replaced by tests.
-    outside: dict[str, Callable[[Any], Awaitable[None]]] = field(default_factory=dict)
+    #: What the toy calls, under `call`; replaced by tests.
+    outside: dict[str, Call] = field(default_factory=dict)
 
     def url(self, path: str = "") -> str:
         return f"http://127.0.0.1:{self.service.port}/console{path}"
@@ -108,11 +111,10 @@ async def console(stage: Stage) -> Open:
     """Start both. `olga` is an operator, `vera` a viewer."""
 
     async def start(**overrides: Any) -> Console:
-        outside: dict[str, Callable[[Any], Awaitable[None]]] = {}
+        outside: dict[str, Call] = {}
 
-        async def call(item: Any) -> None:
-            if "call" in outside:
-                await outside["call"](item)
+        async def call(task: Task[toy.Greeting]) -> Outcome[None]:
+            return await outside["call"](task) if "call" in outside else Done(None)
 
         behind = await stage.service(
             lambda settings: toy.build(settings, call=call), ToySettings, operations_keys={"operations": SecretStr(KEY)}

@@ -8,7 +8,7 @@ from fastapi import FastAPI, Response
 from operations.pages.trail import record
 from shared.contracts import QrDelivered
 from shared.kernel.http import HttpServer
-from shared.tasks.models import NeedsPersonError
+from shared.outcomes import NeedsPerson, Outcome
 from shared.testing.browser import browser
 from shared.testing.facts import paid
 from shared.testing.toy import service as toy
@@ -117,8 +117,8 @@ async def test_a_letter_is_looked_at_and_discarded(console: Any, look: Any) -> N
 async def test_parked_work_is_tried_now_from_the_page_of_its_order(console: Any, look: Any) -> None:
     running = await console()
 
-    async def refuse(_item: Any) -> None:
-        raise NeedsPersonError("the bank wants to speak to somebody")
+    async def refuse(_task: Any) -> Outcome[None]:
+        return NeedsPerson("the bank wants to speak to somebody")
 
     running.outside["call"] = refuse
     fact = paid()

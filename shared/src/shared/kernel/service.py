@@ -37,6 +37,7 @@ from shared.operations.service import OperationsService
 from shared.sealed import Opener, Sealer
 from shared.supervision import Supervisor
 from shared.tasks import TaskHandler, TaskWorker
+from shared.tasks.exceptions import RaisingTaskHandler
 from shared.telemetry.backlog import Backlog, Reading
 from shared.telemetry.exporters import exporters
 from shared.telemetry.logging import get_logger
@@ -147,7 +148,7 @@ class Service:
 
         self.consumer.on_tombstone(event_class, apply)
 
-    def performs(self, *handlers: TaskHandler[Any]) -> None:
+    def performs(self, *handlers: TaskHandler[Any, Any] | RaisingTaskHandler) -> None:
         """Do this due work."""
         for handler in handlers:
             self.task_worker.add(handler)

@@ -1,6 +1,7 @@
-"""Due work: the row is the to-do. Calls to the outside, retries, deadlines and timers are one mechanism."""
+"""Tasks: calls to systems outside, retries, deadlines and timers, each a row of the table `work`."""
 
-from shared.tasks.models import Later, NeedsPersonError, NotNow, Task, TaskHandler, TaskResult, Unknown
+from shared.tasks.exceptions import Later, NeedsPersonError, NotNow, Unknown
+from shared.tasks.models import Task, TaskHandler, TaskResult
 from shared.tasks.worker import TaskWorker
 
 __all__ = [

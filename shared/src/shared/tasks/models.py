@@ -1,29 +1,36 @@
-"""The words of due work: an item, the job that performs it, and how a call may end."""
+"""A task, the handler that performs it, and the result that the handler records."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Generic, Protocol, TypeVar
+from datetime import datetime
+from typing import Any, Generic, Protocol
 from uuid import UUID
 
+from typing_extensions import TypeVar  # Python 3.13's: type variables with a default
+
 from shared.database import Tx
+from shared.outcomes import Done, Outcome, Refused
+from shared.task_payload import TaskPayload
 from shared.telemetry.tracing import Span
 
 R = TypeVar("R")
+#: The payload's model. The default stands for handlers that name none (tasks/exceptions.py).
+P = TypeVar("P", default=Mapping[str, Any])
+ModelT = TypeVar("ModelT", bound=TaskPayload)
 
 
 @dataclass(slots=True)
-class Task:
-    """A piece of due work in hand.
+class Task(Generic[P]):
+    """A task that this process performs now. `kind` and `key` name the intended effect.
 
-    `uncertain` is true when an earlier call may have happened without our knowing how it ended (a crash, a lost
-    reply): the job must ask the other side before it does anything again.
+    `uncertain` is true when an earlier attempt may have reached the other side and its outcome is unknown (a crash, a
+    lost reply): the handler must ask the other side before it repeats the call.
     """
 
     id: UUID
     kind: str
     key: str
-    payload: Mapping[str, Any]
+    payload: P
     attempts: int
     uncertain: bool
     trace: str | None
@@ -32,56 +39,37 @@ class Task:
 
     @property
     def continues(self) -> str | None:
-        """The traceparent for calls and events that follow from this item."""
+        """The traceparent for calls and events that follow from this task."""
         return self.span.traceparent if self.span else self.trace
 
 
 @dataclass(slots=True)
-class TaskResult(Generic[R]):
-    """An item and what the outside world answered."""
+class TaskResult(Generic[R, P]):
+    """A task and its final outcome: what `record` writes."""
 
-    task: Task
-    result: R
+    task: Task[P]
+    outcome: Done[R] | Refused
 
-
-class NotNow(Exception):  # noqa: N818 - an outcome, not an error
-    """The other side surely did nothing; try again after a jittered, growing pause (or after `delay`)."""
-
-    def __init__(self, reason: str, *, delay: timedelta | None = None) -> None:
-        super().__init__(reason)
-        self.delay = delay
-
-
-class Later(NotNow):
-    """Nothing failed: look again after `delay` (a timer that is not over). Attempts are not counted."""
-
-    def __init__(self, delay: timedelta, reason: str = "waiting") -> None:
-        super().__init__(reason, delay=delay)
+    @property
+    def result(self) -> R:
+        """The value of `Done`, for handlers that never return `Refused`."""
+        if isinstance(self.outcome, Refused):
+            raise TypeError(f"task {self.task.kind} was refused: {self.outcome.code}")
+        return self.outcome.value
 
 
-class Unknown(Exception):  # noqa: N818 - an outcome, not an error
-    """Nobody here knows whether the other side did it. The next attempt sees `item.uncertain`."""
+class TaskHandler(Protocol[R, ModelT]):
+    """Performs one kind of task.
 
-    def __init__(self, reason: str, *, delay: timedelta | None = None) -> None:
-        super().__init__(reason)
-        self.delay = delay
-
-
-class NeedsPersonError(Exception):
-    """No attempt of ours can settle this: the item is parked, visibly, for a person."""
-
-
-class TaskHandler(Protocol[R]):
-    """One kind of work. `perform` talks to the outside and holds no transaction; `record` writes what came of it.
-
-    `perform` returns a result when the outcome is known, and otherwise raises NotNow, Later, Unknown or
-    NeedsPersonError; any other exception counts as Unknown. `record` gets all results that are ready, in the one
-    transaction that also removes their rows; results of a lease that has gone are left out before it is called.
+    `perform` calls the outside and holds no transaction. `record` writes all final outcomes that are ready, in the
+    one transaction that also removes their rows; results whose lease has expired are left out before it is called.
+    What every outcome means for the task stands in `shared.outcomes`.
     """
 
     kind: str
     concurrency: int
+    payload: type[ModelT]
 
-    async def perform(self, task: Task) -> R: ...
+    async def perform(self, task: Task[ModelT], /) -> Outcome[R]: ...
 
-    async def record(self, tx: Tx, done: Sequence[TaskResult[R]]) -> None: ...
+    async def record(self, tx: Tx, results: Sequence[TaskResult[R, ModelT]], /) -> None: ...

@@ -6,17 +6,18 @@ from collections import deque
 from typing import Any
 from uuid import UUID
 
+from shared.tasks.exceptions import RaisingTaskHandler
 from shared.tasks.models import Task, TaskHandler
 
 
 class TaskQueue:
     """Items of one kind that this process has leased."""
 
-    def __init__(self, handler: TaskHandler[Any]) -> None:
+    def __init__(self, handler: TaskHandler[Any, Any] | RaisingTaskHandler) -> None:
         self.handler = handler
         #: Enough to keep all performers busy between two claims, little enough to share with other instances.
         self._capacity = max(1000, handler.concurrency * 4)
-        self._queue: deque[Task] = deque()
+        self._queue: deque[Task[Any]] = deque()
         self._held: set[UUID] = set()
         self._reserved = 0
         self._more = False
@@ -42,24 +43,24 @@ class TaskQueue:
     def unreserve(self) -> None:
         self._reserved -= 1
 
-    def put(self, task: Task) -> None:
+    def put(self, task: Task[Any]) -> None:
         self._held.add(task.id)
         self._queue.append(task)
         self._filled.set()
 
-    async def next(self) -> Task:
+    async def next(self) -> Task[Any]:
         """The next item, in the order of arrival."""
         while not self._queue:
             self._filled.clear()
             await self._filled.wait()
         return self._queue.popleft()
 
-    def forget(self, task: Task) -> None:
+    def forget(self, task: Task[Any]) -> None:
         """The item is recorded or handed back."""
         self._held.discard(task.id)
         self._take_more()
 
-    def empty(self) -> list[Task]:
+    def empty(self) -> list[Task[Any]]:
         """Take out all items that nobody has begun."""
         unbegun = list(self._queue)
         self._queue.clear()

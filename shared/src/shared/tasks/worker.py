@@ -20,9 +20,12 @@ from opentelemetry.trace import SpanKind
 from shared.database import Database, Tx, is_infrastructure, storable
 from shared.failpoints import failpoint
 from shared.ids import uuid7
+from shared.outcomes import Done, NeedsPerson, NotDue, Outcome, Refused, Unknown, Unsettled, next_step
 from shared.supervision import Loop, Supervisor
+from shared.task_payload import TaskPayload, UnreadablePayloadError, parse, stored
 from shared.tasks import store
-from shared.tasks.models import Later, NeedsPersonError, NotNow, Task, TaskHandler, TaskResult, Unknown
+from shared.tasks.exceptions import RaisingTaskHandler, from_exception, from_result
+from shared.tasks.models import Task, TaskHandler, TaskResult
 from shared.tasks.queue import TaskQueue
 from shared.telemetry.logging import error_place, get_logger
 from shared.telemetry.metrics import Metrics
@@ -36,6 +39,7 @@ _LONGEST_PAUSE = 30.0
 _SWEEP_SECONDS = 30.0
 _GROUP = 500
 _STOP_SECONDS = 10.0
+_Finished = tuple[TaskQueue, TaskResult[Any, Any]]
 #: id, state, due at, reason, attempts
 Setback = tuple[UUID, str, datetime, str, int]
 FIRST_RETRY, LONGEST_RETRY = 0.2, 60.0
@@ -59,14 +63,14 @@ class TaskWorker:
         self._tracing = tracing
         self._metrics = metrics
         self._queues: dict[str, TaskQueue] = {}
-        self._results: list[tuple[TaskQueue, TaskResult[Any]]] = []
+        self._results: list[_Finished] = []
         self._setbacks: list[Setback] = []
         self._recorded = asyncio.Event()
         self._recording = False
         self._beat_at = 0.0
         self._stopping = False
 
-    def add(self, handler: TaskHandler[Any]) -> None:
+    def add(self, handler: TaskHandler[Any, Any] | RaisingTaskHandler) -> None:
         """Perform this kind of work here."""
         self._queues[handler.kind] = TaskQueue(handler)
 
@@ -97,7 +101,7 @@ class TaskWorker:
                     "id": new.id,
                     "kind": new.kind,
                     "key": new.key,
-                    "payload": dict(new.payload),
+                    "payload": stored(new.payload),
                     "due_at": new.due_at or tx.now,
                     "owner": self.owner if leased else None,
                     "trace": new.trace,
@@ -119,7 +123,7 @@ class TaskWorker:
             if row["owner"] is not None:
                 queue.unreserve()
                 if new.id in made and row["owner"] == self.owner:
-                    queue.put(Task(new.id, new.kind, new.key, new.payload, 0, False, new.trace, tx.now))  # noqa: FBT003 - not uncertain
+                    queue.put(Task(new.id, new.kind, new.key, row["payload"], 0, False, new.trace, tx.now))  # noqa: FBT003 - not uncertain
             elif new.id in made:
                 queue.expect((row["due_at"] - tx.now).total_seconds())
 
@@ -250,48 +254,50 @@ class TaskWorker:
                 queue.full()
 
     async def _perform(self, queue: TaskQueue) -> None:
-        handler = queue.handler
+        kind = queue.handler.kind
         while True:
-            item = await queue.next()
+            task = await queue.next()
             if not self._alive():
-                queue.forget(item)  # the lease may be over: whoever reaps it does this
+                queue.forget(task)  # the lease may be over: whoever reaps it does this
                 continue
-            item.span = self._tracing.start(
-                f"work {handler.kind}", item.trace, SpanKind.INTERNAL, {"work.kind": handler.kind}
-            )
-            current.set(item.span.traceparent)
+            task.span = self._tracing.start(f"work {kind}", task.trace, SpanKind.INTERNAL, {"work.kind": kind})
+            current.set(task.span.traceparent)
             began = time.perf_counter()
-            try:
-                failpoint("work.before_call")
-                result = await handler.perform(item)
-                failpoint("work.after_call")
-            except Exception as error:  # noqa: BLE001 - every way to end is an outcome
-                item.span.end(None if isinstance(error, Later) else error)
-                self._set_back(queue, item, error)
+            outcome = await self._outcome(queue.handler, task)
+            if isinstance(outcome, Done | Refused):
+                self._metrics.work_seconds.labels(kind).observe(time.perf_counter() - began)
+                self._results.append((queue, TaskResult(task, outcome)))
             else:
-                self._results.append((queue, TaskResult(item, result)))
-                self._metrics.work_seconds.labels(handler.kind).observe(time.perf_counter() - began)
+                task.span.end(None if isinstance(outcome, NotDue) else type(outcome).__name__)
+                self._set_back(queue, task, outcome)
             self._recorded.set()
 
-    def _set_back(self, queue: TaskQueue, item: Task, error: Exception) -> None:
-        state, attempts = "due", item.attempts + 1
-        delay = getattr(error, "delay", None)
-        delay = backoff(item.attempts) if delay is None else delay
-        if isinstance(error, NotNow):
-            state = "unknown" if item.uncertain else "due"
-            attempts = item.attempts if isinstance(error, Later) else attempts
-        elif isinstance(error, NeedsPersonError):
-            state = "parked"
-        else:
-            state = "unknown"
-            if not isinstance(error, Unknown):
-                log.error("work_broke", kind=item.kind, key=item.key, error=error_place(error))
-        outcome = "later" if isinstance(error, Later) else {"due": "retry"}.get(state, state)
-        self._metrics.work.labels(item.kind, outcome).inc()
-        reason = str(error) if isinstance(error, NotNow | Unknown | NeedsPersonError) else error_place(error)
-        self._setbacks.append((item.id, state, self._database.clock.now() + delay, storable(reason)[:500], attempts))
-        queue.forget(item)
-        queue.expect(delay.total_seconds())
+    async def _outcome(self, handler: TaskHandler[Any, Any] | RaisingTaskHandler, task: Task[Any]) -> Outcome[Any]:
+        """Read the payload and perform the task. A payload that cannot be read parks it: no call was made."""
+        model: type[TaskPayload] | None = getattr(handler, "payload", None)
+        try:
+            if model is not None:
+                task.payload = parse(model, task.payload)
+            failpoint("work.before_call")
+            outcome = from_result(await handler.perform(task))
+            failpoint("work.after_call")
+        except UnreadablePayloadError as error:
+            log.error("task_payload_unreadable", kind=task.kind, key=task.key, reason=str(error))  # noqa: TRY400 - no words of exceptions in logs
+            return NeedsPerson(str(error))
+        except Exception as error:  # noqa: BLE001 - a fault of ours: the call may have been made all the same
+            if (raised := from_exception(error)) is not None:
+                return raised
+            log.error("work_broke", kind=task.kind, key=task.key, error=error_place(error))  # noqa: TRY400 - as above
+            return Unknown(error_place(error))
+        return outcome
+
+    def _set_back(self, queue: TaskQueue, task: Task[Any], outcome: Unsettled) -> None:
+        step = next_step(outcome, attempts=task.attempts, uncertain=task.uncertain, backoff=backoff(task.attempts))
+        self._metrics.work.labels(task.kind, step.label).inc()
+        due_at = self._database.clock.now() + step.delay
+        self._setbacks.append((task.id, step.state, due_at, storable(outcome.reason)[:500], step.attempts))
+        queue.forget(task)
+        queue.expect(step.delay.total_seconds())
 
     # --- recording ------------------------------------------------------------------------------------------------
 
@@ -309,7 +315,7 @@ class TaskWorker:
                 finally:
                     self._recording = False
 
-    async def _record_group(self, results: list[tuple[TaskQueue, TaskResult[Any]]], setbacks: list[Setback]) -> None:
+    async def _record_group(self, results: list[_Finished], setbacks: list[Setback]) -> None:
         """Keep trying until recorded: what the outside world did must not be forgotten while this process lives.
 
         A group that cannot be recorded is taken apart: one result or setback of it must not hold the others.
@@ -327,9 +333,7 @@ class TaskWorker:
                 done.task.span.end()
             queue.forget(done.task)
 
-    async def _patiently(
-        self, results: Sequence[tuple[TaskQueue, TaskResult[Any]]], setbacks: Sequence[Setback]
-    ) -> None:
+    async def _patiently(self, results: Sequence[_Finished], setbacks: Sequence[Setback]) -> None:
         """Commit; wait as long as the database needs. Raises what is not the database's fault."""
         pause = 0.1
         while True:
@@ -344,7 +348,7 @@ class TaskWorker:
             else:
                 return
 
-    async def _record_alone(self, one: tuple[TaskQueue, TaskResult[Any]]) -> None:
+    async def _record_alone(self, one: _Finished) -> None:
         """Record one result; what cannot be recorded at all is parked, visibly, for a person."""
         _, done = one
         try:
@@ -365,14 +369,14 @@ class TaskWorker:
             plain: Setback = (identity, "parked", due_at, f"not stored: {error_place(error)}", min(attempts, 10**6))
             await self._patiently([], [plain])
 
-    async def _commit(self, results: Sequence[tuple[TaskQueue, TaskResult[Any]]], setbacks: Sequence[Setback]) -> None:
+    async def _commit(self, results: Sequence[_Finished], setbacks: Sequence[Setback]) -> None:
         owner = self.owner
         async with self._database.transaction("work") as tx:
             await store.postpone(tx, setbacks, owner)
             kept: set[UUID] = set()
             if results:
                 kept = await store.finish(tx, [done.task.id for _, done in results], owner)
-            by_kind: dict[str, list[TaskResult[Any]]] = {}
+            by_kind: dict[str, list[TaskResult[Any, Any]]] = {}
             for _, done in results:
                 if done.task.id in kept:
                     by_kind.setdefault(done.task.kind, []).append(done)

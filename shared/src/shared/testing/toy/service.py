@@ -10,6 +10,8 @@ from shared.contracts import BuyerContact, OrderPaid, QrDelivered
 from shared.database import Tx
 from shared.kernel.service import Service
 from shared.messaging.consumer import Received, Tombstone
+from shared.outcomes import Done, Outcome
+from shared.task_payload import TaskPayload
 from shared.tasks import Task, TaskResult
 from shared.testing.toy.settings import Settings
 
@@ -21,8 +23,16 @@ seen = Table(
     Column("handled", Integer, nullable=False),
     Column("recorded", Integer, nullable=False, server_default="0"),
 )
-Call = Callable[[Task], Awaitable[None]]
 POISON = "poison"
+
+
+class Greeting(TaskPayload):
+    """Payload of `greet`: the order that is answered."""
+
+    order: OrderPaid
+
+
+Call = Callable[[Task[Greeting]], Awaitable[Outcome[None]]]
 
 
 async def order_paid(tx: Tx, batch: Sequence[Received[OrderPaid]]) -> None:
@@ -33,7 +43,7 @@ async def order_paid(tx: Tx, batch: Sequence[Received[OrderPaid]]) -> None:
     again = "ON CONFLICT (order_id) DO UPDATE SET handled = seen.handled + 1"
     await tx.insert(seen, sorted(rows, key=lambda row: row["order_id"]), on_conflict=again)
     for received in batch:
-        tx.schedule("greet", str(received.event.order_id), received.event.model_dump(mode="json"), trace=received.trace)
+        tx.schedule("greet", str(received.event.order_id), Greeting(order=received.event), trace=received.trace)
 
 
 async def _contact(_tx: Tx, _batch: Sequence[Received[BuyerContact]]) -> None:
@@ -41,34 +51,37 @@ async def _contact(_tx: Tx, _batch: Sequence[Received[BuyerContact]]) -> None:
 
 
 class Greet:
-    """The one job: calls, then tells that it called."""
+    """Task `greet`: calls the outside, then publishes QrDelivered. The key is the order's id."""
 
     kind = "greet"
+    payload = Greeting
     concurrency = 8
 
     def __init__(self, call: Call) -> None:
         self._call = call
 
-    async def perform(self, task: Task) -> None:
+    async def perform(self, task: Task[Greeting]) -> Outcome[None]:
         """Call the outside."""
-        await self._call(task)
+        return await self._call(task)
 
-    async def record(self, tx: Tx, done: Sequence[TaskResult[None]]) -> None:
+    async def record(self, tx: Tx, results: Sequence[TaskResult[None, Greeting]]) -> None:
         """One delivery per order."""
-        ids = [UUID(one.task.key) for one in done]
+        ids = [UUID(result.task.key) for result in results]
         await tx.execute(
             "UPDATE seen SET recorded = recorded + 1 WHERE order_id = ANY(CAST(:ids AS uuid[]))", ids=sorted(ids)
         )
-        for one in done:
-            fact = QrDelivered.model_validate({**one.task.payload, "channel": "email", "delivered_at": tx.now})
-            tx.publish(fact, trace=one.task.continues)
+        for result in results:
+            order = result.task.payload.order.model_dump()
+            fact = QrDelivered.model_validate({**order, "channel": "email", "delivered_at": tx.now})
+            tx.publish(fact, trace=result.task.continues)
 
 
-async def _nothing(_item: Task) -> None:
+async def _answers_at_once(_task: Task[Greeting]) -> Outcome[None]:
     """The outside world at its quickest."""
+    return Done(None)
 
 
-def build(settings: Settings, *, clock: Clock | None = None, call: Call = _nothing) -> Service:
+def build(settings: Settings, *, clock: Clock | None = None, call: Call = _answers_at_once) -> Service:
     """The toy, with an outside world of the test's choice."""
     service = Service("shared.testing.toy", settings, clock=clock)
     erased: list[str] = []
