@@ -70,7 +70,7 @@ BY_HAND: dict[str, str] = {
     "notifications /unsubscribe/{token}": "whether one word is there",
     "operations /console/sign-in": "the page's form, no body of its own: `sign_in.form()`",
     "ordering /orders": "ordering.domain.validation",
-    "payments /epay/webhook": "payments.domain.webhook",
+    "payments /epay/webhook": "payments.clients.epay.webhook",
     "provisioning /operators/{operator}/airalo/webhook": "provisioning.domain.airalo",
     "provisioning /operators/{operator}/usage": "provisioning.domain.feed",
     "refunds /agents/sign-in": "as operations",

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from local_stack.ports import free_port
-from payments.service import build
+from payments.app import build
 from payments.settings import Settings
 from sandbox.storefront import IN_PROGRESS, SUCCESS, Card
 from sandbox.testing import RunningSandbox, running_sandbox

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payments.domain.crediting import PROMISES, Term, Window, add_days, window
+from payments.refunds.rules.crediting import PROMISES, Term, Window, add_days, window
 from shared.calendar import is_business_day
 
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payments.domain.asking import Patience
-from payments.domain.payment_object import DESCRIPTION_BYTES, Payer, Purchase, description, payment_object
-from payments.domain.reasons import advice, reason, sentences
-from payments.domain.refunding import Evidence, evidence
-from payments.domain.status import Expected, StatusAnswer, Verdict, judge, read_status
-from payments.domain.webhook import UnreadableNoticeError, read_notice
+from payments.attempts.rules.failure_reasons import advice, reason, sentences
+from payments.attempts.rules.status import Expected, StatusAnswer, Verdict, judge, read_status
+from payments.clients.epay.payment_object import DESCRIPTION_BYTES, Payer, Purchase, description, payment_object
+from payments.clients.epay.webhook import UnreadableNoticeError, read_notice
+from payments.polling import Patience
+from payments.refunds.rules.evidence import Evidence, evidence
 from shared.values.money import to_major, to_minor, to_text
 
 TERMINAL = "67e34d63-102f-4bd1-898e-370781d0074d"

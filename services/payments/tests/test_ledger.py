@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from payments import ledger
+from payments.ledger import store as ledger
 from payments.tables import ledger as postings
 from shared.contracts import OrderPlaced, RefundSettled
 from shared.ids import uuid7

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from payments import ledger
+from payments.ledger import store as ledger
 from shared.database import Database
 from shared.ids import uuid7
 from shared.kernel import migrations

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from payments.domain.receipts import Issued, Tax, Wanted, check_body, listed, read_issued, refusals
-from payments.fiscal.settings import CashRegister
+from payments.clients.webkassa.receipts import Issued, Tax, Wanted, check_body, listed, read_issued, refusals
+from payments.receipts.settings import CashRegister
 
 SALE = Issued("123456789012", "000000000001", "2026-11-20 09:08:07", "https://ofd.example/t/1", 499000)
 DATA: dict[str, Any] = {

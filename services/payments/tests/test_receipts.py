@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from payments.fiscal.turns import Turns
-from payments.service import build
+from payments.app import build
+from payments.receipts.turns import Turns
 from payments.settings import Settings
 from shared.contracts import OrderPaid, OrderPlaced, ReceiptIssued, RefundSettled
 from shared.database import Tx

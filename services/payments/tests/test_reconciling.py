@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from payments.domain.reconciling import Difference, Ours, differences
-from payments.domain.status import Expected, StatusAnswer
+from payments.attempts.rules.status import Expected, StatusAnswer
+from payments.reconciliation.rules import Difference, Ours, differences
 from sandbox.storefront import IN_PROGRESS, INSUFFICIENT_FUNDS
 from shared.contracts import OrderPaid, RefundSettled
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from payments import returns
+from payments.refunds import store as returns
 from shared.contracts import Money, OrderPlaced, RefundFailed, RefundSettled
 from shared.ids import uuid7
 

@@ -4,6 +4,7 @@ import importlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -38,9 +39,10 @@ def _site(folder: Path) -> Site:
 
 def _built(name: str, environment: Mapping[str, str]) -> Service:
     settings = importlib.import_module(f"{name}.settings")
-    wiring = importlib.import_module(f"{name}.service")
+    # Releases before the common layout assemble a service in `service`, later ones in `app`.
+    app = importlib.import_module(f"{name}.app" if find_spec(f"{name}.app") else f"{name}.service")
     with _environment({key: value for key, value in environment.items() if key != "TRACE_FILE"}):
-        built: Service = wiring.build(settings.Settings())
+        built: Service = app.build(settings.Settings())
     return built
 
 

@@ -1,6 +1,6 @@
 """`python -m payments serve | migrate`."""
 
-from payments.service import build
+from payments.app import build
 from payments.settings import Settings
 from shared.kernel.cli import main
 

@@ -8,10 +8,12 @@ from fastapi import APIRouter, Depends, Header
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 
-from payments import ledger, reconciliation, returns
-from payments.domain.reasons import advice, sentences
-from payments.fiscal.api import receipt_routes
-from payments.hand_payments import hand_payment_routes
+from payments.attempts.rules.failure_reasons import advice, sentences
+from payments.ledger import store as ledger
+from payments.receipts.routes import receipt_routes
+from payments.reconciliation import store as reconciliation
+from payments.refunds import store as returns
+from payments.refused_refunds import hand_payment_routes
 from shared.database import Database, Tx
 from shared.kernel.auth import ApiKeys
 from shared.kernel.problems import Problem

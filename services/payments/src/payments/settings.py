@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field, SecretStr, StringConstraints, model_validator
 
-from payments.fiscal.settings import CashRegister
+from payments.receipts.settings import CashRegister
 from shared.kernel.settings import ServiceSettings
 from shared.secret_settings import TestOnly
 

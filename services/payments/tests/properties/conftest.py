@@ -19,7 +19,7 @@ import pytest
 from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined] # not in its __all__
 
 from local_stack.ports import free_port
-from payments import ledger
+from payments.ledger import store as ledger
 from payments.settings import Settings
 from sandbox.storefront import HELD, IN_PROGRESS, INSUFFICIENT_FUNDS, SUCCESS, THREE_D_SECURE_FAILED
 from sandbox.testing import RunningSandbox, running_sandbox

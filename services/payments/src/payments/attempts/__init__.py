@@ -1,0 +1,1 @@
+"""Attempts to pay an order, and the one capture that an order keeps."""

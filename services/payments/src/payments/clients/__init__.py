@@ -1,0 +1,1 @@
+"""Clients of the systems outside: Epay (the bank) and Webkassa (fiscal receipts)."""

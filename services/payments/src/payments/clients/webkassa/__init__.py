@@ -1,0 +1,1 @@
+"""Webkassa: its HTTP client and its wire format (docs/wire/webkassa.md)."""

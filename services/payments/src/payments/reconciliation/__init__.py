@@ -1,0 +1,1 @@
+"""The daily comparison of the ledger with the bank."""

@@ -1,0 +1,153 @@
+"""A day compared with the bank, in the database: which invoices, how far, what differed. Days are UTC."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from payments.reconciliation.rules import Difference, Ours
+from payments.tables import reconciliation_differences
+from shared.database import Tx
+
+PLAN, COMPARE = "reconcile", "compare"
+#: Invoices per planning step.
+STEP = 2000
+
+#: After a payment by hand the bank is asked every day for so long whether it has returned the same money as well.
+WATCHED = timedelta(days=40)
+
+#: Every invoice that could have been paid, was paid, or of which something was to go back, that day; and those of which
+#: a person paid something back not long ago.
+_INVOICES = """
+SELECT i.invoice_id, i.order_id, o.price_minor, o.currency FROM (
+  SELECT invoice_id, order_id FROM attempts
+  WHERE opened_at >= :since AND opened_at < :until AND handed_out_at IS NOT NULL
+  UNION
+  SELECT invoice_id, order_id FROM ledger
+  WHERE posted_at >= :since AND posted_at < :until
+    AND kind IN ('capture', 'surplus', 'refund_promised', 'refund_settled', 'hand_promised')
+  UNION
+  SELECT invoice_id, order_id FROM ledger
+  WHERE posted_at >= :watched AND posted_at < :until AND kind = 'hand_paid') i
+JOIN payment_orders o ON o.order_id = i.order_id
+WHERE i.invoice_id > :after ORDER BY i.invoice_id LIMIT :step
+"""
+_OURS = """
+SELECT
+  COALESCE((SELECT sum(amount_minor) FILTER (WHERE debit = 'bank_clearing') FROM ledger
+            WHERE order_id = :order_id AND invoice_id = :invoice_id), 0)::bigint AS captured,
+  COALESCE((SELECT sum(amount_minor) FILTER (WHERE credit = 'bank_clearing') FROM ledger
+            WHERE order_id = :order_id AND invoice_id = :invoice_id), 0)::bigint AS returned,
+  COALESCE((SELECT sum(CASE WHEN kind = 'refund_promised' THEN amount_minor ELSE -amount_minor END) FROM ledger
+            WHERE order_id = :order_id AND invoice_id = :invoice_id AND kind LIKE 'refund_%'), 0)::bigint AS promised,
+  COALESCE((SELECT sum(CASE WHEN kind = 'hand_promised' THEN amount_minor ELSE -amount_minor END) FROM ledger
+            WHERE order_id = :order_id AND invoice_id = :invoice_id AND kind IN ('hand_promised', 'hand_released')), 0)
+    ::bigint AS by_hand
+"""
+_STARTED = """
+INSERT INTO reconciliations (day, started_at) VALUES (:day, :now) ON CONFLICT (day) DO NOTHING RETURNING day
+"""
+_AGAIN = """
+UPDATE reconciliations SET started_at = :now, planned = 0, compared = 0, finished_at = NULL
+WHERE day = :day AND finished_at IS NOT NULL RETURNING day
+"""
+_COUNTED = """
+UPDATE reconciliations r SET planned = r.planned + c.planned, compared = r.compared + c.compared
+FROM unnest(CAST(:days AS date[]), CAST(:planned AS int[]), CAST(:compared AS int[])) AS c(day, planned, compared)
+WHERE r.day = c.day
+"""
+#: Over when all has been compared and nothing is left to be planned.
+_FINISHED = """
+UPDATE reconciliations r SET finished_at = :now
+WHERE r.day = ANY(CAST(:days AS date[])) AND r.finished_at IS NULL AND r.compared >= r.planned
+  AND NOT EXISTS (SELECT 1 FROM work w WHERE w.kind = 'reconcile' AND w.key LIKE r.day::text || '/%')
+RETURNING r.day, r.compared,
+  (SELECT count(*) FROM reconciliation_differences d WHERE d.day = r.day) AS differences
+"""
+
+
+async def start(tx: Tx, day: date, *, again: bool = False) -> bool:
+    """Make the comparison of a day due; False when it is (or was, unless `again`) there already."""
+    begun = (await tx.execute(_STARTED, day=day, now=tx.now)).scalar()
+    if begun is None and again:
+        begun = (await tx.execute(_AGAIN, day=day, now=tx.now)).scalar()
+        await tx.execute("DELETE FROM reconciliation_differences WHERE day = :day", day=begun)
+    if begun is None:
+        return False
+    plan_from(tx, day, 0)
+    return True
+
+
+def plan_from(tx: Tx, day: date, after: int, trace: str | None = None) -> None:
+    """Make due the planning of a day's invoices above `after`."""
+    tx.schedule(PLAN, f"{day}/{after}", {"day": day.isoformat(), "after": after}, trace=trace)
+
+
+async def invoices(tx: Tx, day: date, after: int) -> Sequence[Any]:
+    """The next `STEP` invoices of a day: invoice_id, order_id, price_minor, currency."""
+    since = datetime.fromisoformat(f"{day}T00:00:00+00:00")
+    until = since + timedelta(days=1)
+    found = await tx.execute(_INVOICES, since=since, until=until, watched=until - WATCHED, after=after, step=STEP)
+    return found.all()
+
+
+async def ours(tx: Tx, order_id: str, invoice_id: int) -> Ours:
+    """An invoice as our ledger has it."""
+    row = (await tx.execute(_OURS, order_id=order_id, invoice_id=invoice_id)).one()
+    return Ours(row.captured, row.returned, row.promised, row.by_hand)
+
+
+async def count(tx: Tx, planned: Mapping[date, int], compared: Mapping[date, int]) -> Sequence[Any]:
+    """Note progress; returns the days that are over with it (day, compared, differences)."""
+    days = sorted(planned.keys() | compared.keys())
+    await tx.execute(
+        _COUNTED,
+        days=days,
+        planned=[planned.get(day, 0) for day in days],
+        compared=[compared.get(day, 0) for day in days],
+    )
+    return (await tx.execute(_FINISHED, days=days, now=tx.now)).all()
+
+
+async def note(tx: Tx, found: Sequence[tuple[date, int, str, Difference]]) -> None:
+    """Keep differences: day, invoice id, order id, what."""
+    rows = [
+        {
+            "day": day,
+            "invoice_id": invoice_id,
+            "what": one.what,
+            "order_id": order_id,
+            "ours": one.ours,
+            "banks": one.banks,
+            "found_at": tx.now,
+        }
+        for day, invoice_id, order_id, one in found
+    ]
+    await tx.insert(reconciliation_differences, rows)
+
+
+async def of_day(tx: Tx, day: date) -> dict[str, Any] | None:
+    """The comparison of a day as JSON; None when there was none."""
+    head = (await tx.execute("SELECT * FROM reconciliations WHERE day = :day", day=day)).one_or_none()
+    if head is None:
+        return None
+    rows = await tx.execute(
+        "SELECT * FROM reconciliation_differences WHERE day = :day ORDER BY invoice_id, what", day=day
+    )
+    return {
+        "day": day.isoformat(),
+        "state": "running" if head.finished_at is None else "finished",
+        "started_at": head.started_at.isoformat(),
+        "finished_at": head.finished_at and head.finished_at.isoformat(),
+        "planned": head.planned,
+        "compared": head.compared,
+        "differences": [
+            {
+                "invoice_id": str(row.invoice_id),
+                "order_id": str(row.order_id),
+                "what": row.what,
+                "ours": row.ours,
+                "banks": row.banks,
+            }
+            for row in rows
+        ],
+    }
