@@ -71,8 +71,8 @@ BY_HAND: dict[str, str] = {
     "operations /console/sign-in": "the page's form, no body of its own: `sign_in.form()`",
     "ordering /orders": "ordering.domain.validation",
     "payments /epay/webhook": "payments.clients.epay.webhook",
-    "provisioning /operators/{operator}/airalo/webhook": "provisioning.domain.airalo",
-    "provisioning /operators/{operator}/usage": "provisioning.domain.feed",
+    "provisioning /operators/{operator}/airalo/webhook": "provisioning.clients.airalo.messages",
+    "provisioning /operators/{operator}/usage": "provisioning.clients.feed.messages",
     "refunds /agents/sign-in": "as operations",
 }
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from provisioning.service import build
+from provisioning.app import build
 from provisioning.settings import Settings
 from sandbox.testing import RunningSandbox, running_sandbox
 from shared.contracts import Money, OrderPaid, Plan

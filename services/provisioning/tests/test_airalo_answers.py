@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from provisioning.domain import airalo
-from provisioning.domain.airalo import Notice, Order
-from provisioning.domain.fields import Odd
-from provisioning.domain.operator import Made, NotNow, Refused, Unknown
+from provisioning.clients.airalo import messages as airalo
+from provisioning.clients.airalo.messages import Notice, Order
+from provisioning.clients.fields import Unparsed
+from provisioning.clients.models import Made, NotNow, Refused, Unknown
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 SIM = {
@@ -103,7 +103,7 @@ def test_only_the_very_description_is_ours_and_the_oldest_counts() -> None:
 
 
 def test_one_unreadable_order_does_not_cost_the_list() -> None:
-    odd: Odd = set()
+    odd: Unparsed = set()
     data = [
         {"id": 1, "description": "7", "sims": [SIM | {"iccid": "secret"}, "x", SIM]},
         {"id": 2, "description": {}},
@@ -224,7 +224,7 @@ def test_an_answer_that_says_nothing_is_unknown_not_unused(data: object) -> None
 
 
 def test_a_status_that_is_new_leaves_the_numbers() -> None:
-    odd: Odd = set()
+    odd: Unparsed = set()
     data = {"remaining": 1024, "total": 2048, "is_unlimited": False, "status": "PAUSED"}
     found = airalo.read_usage(json.dumps({"data": data}).encode(), NOW, odd)
     assert found is not None

@@ -1,14 +1,14 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioning.domain.breaker import Breaker
+from provisioning.operators.rules.circuit_breaker import CircuitBreaker
 
 
-def _breaker(failures: int = 3) -> Breaker:
-    return Breaker(failures, 1.0, 8.0, probe_seconds=5.0, jitter=lambda: 1.0)
+def _breaker(failures: int = 3) -> CircuitBreaker:
+    return CircuitBreaker(failures, 1.0, 8.0, probe_seconds=5.0, jitter=lambda: 1.0)
 
 
-def _ill(breaker: Breaker, now: float, times: int) -> None:
+def _ill(breaker: CircuitBreaker, now: float, times: int) -> None:
     for _ in range(times):
         assert breaker.enter(now)
         breaker.failed(now)

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioning.domain.es2plus import Executed, Failed, Silent, read_answer
-from provisioning.domain.outcome import gave_up, pause
+from provisioning.clients.es2plus.messages import Executed, Failed, Silent, read_answer
+from provisioning.generation.rules.failover import gave_up, pause
 from shared.contracts import OperatorStatus
 
 SECRET = "K7Q2SECRETMATCHINGID234567"

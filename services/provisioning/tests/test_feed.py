@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioning.domain.feed import SOURCE, read_report, read_top_up
-from provisioning.domain.fields import Odd
-from provisioning.domain.operator import ToppedUp
+from provisioning.clients.feed.messages import SOURCE, read_report, read_top_up
+from provisioning.clients.fields import Unparsed
+from provisioning.clients.models import ToppedUp
 
 ICCID = "8999702000000000018"
 AT, SEEN = datetime(2026, 11, 20, 12, tzinfo=UTC), datetime(2026, 11, 20, 13, tzinfo=UTC)
@@ -53,7 +53,7 @@ def test_what_is_no_report_about_this_profile_says_nothing(body: bytes) -> None:
 
 @pytest.mark.parametrize("used", [2**70, -1, 1.5, True, "many", [], {}, 2**50 + 1])
 def test_a_number_that_is_none_costs_nothing_beside_it(used: object) -> None:
-    odd: Odd = set()
+    odd: Unparsed = set()
     status = read_report(_body(usedBytes=used, installState="enabled", totalBytes="100"), ICCID, odd)
     assert status is not None
     assert status.usage is not None
@@ -85,7 +85,7 @@ def test_nothing_happened_yet_needs_a_time_that_is_understood() -> None:
 
 
 def test_an_eid_with_a_wrong_checksum_is_no_device() -> None:
-    odd: Odd = set()
+    odd: Unparsed = set()
     status = read_report(_body(installState="installed", eid="8" * 32), ICCID, odd)
     assert status is not None
     assert (status.install.state, status.eid, odd) == ("installed", None, {"feed.eid"})

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from provisioning.adapters.instant import InstantOperator
-from provisioning.domain.operator import Made, NotNow, ProfileOrder, ProfileRef, Unknown
-from provisioning.domain.operator_settings import OperatorSettings
-from provisioning.guard import Figures, Guarded
-from provisioning.rates import Rate
+from provisioning.clients.instant import InstantOperator
+from provisioning.clients.models import Made, NotNow, ProfileOrder, ProfileRef, Unknown
+from provisioning.operators.guarded import GuardedOperator, OperatorMetrics
+from provisioning.operators.rate_limit import RateLimit
+from provisioning.settings import OperatorSettings
 from shared.clock import SystemClock
 from shared.database import Database
 
@@ -36,11 +36,13 @@ class Scripted(InstantOperator):
         return self.answer
 
 
-def _guarded(operator: Scripted, rate: Rate | None = None, **changes: Any) -> tuple[Guarded, CollectorRegistry]:
+def _guarded(
+    operator: Scripted, rate: RateLimit | None = None, **changes: Any
+) -> tuple[GuardedOperator, CollectorRegistry]:
     registry = CollectorRegistry()
     chosen = {"name": "scripted", "adapter": "instant", "breaker_failures": 2, "breaker_seconds": 60.0} | changes
     settings = OperatorSettings.model_validate(chosen)
-    return Guarded(operator, settings, rate, Figures(registry), SystemClock()), registry
+    return GuardedOperator(operator, settings, rate, OperatorMetrics(registry), SystemClock()), registry
 
 
 async def test_when_all_connections_are_in_use_nobody_waits_and_stock_gives_way_first() -> None:
@@ -110,7 +112,7 @@ async def test_a_call_that_is_cut_short_frees_its_place_and_says_nothing_about_t
 async def test_without_the_shared_row_of_the_rate_no_call_is_made() -> None:
     operator = Scripted()
     database = Database("postgresql+psycopg://nobody@127.0.0.1:1/none")
-    guarded, _ = _guarded(operator, Rate(database, "scripted", 60.0))
+    guarded, _ = _guarded(operator, RateLimit(database, "scripted", 60.0))
     held = await guarded.order(ORDER, trace=None)
     assert isinstance(held, NotNow)
     assert (held.asked, operator.calls) == (False, 0)

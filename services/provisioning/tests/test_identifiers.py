@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioning.domain.identifiers import RangeExhaustedError, check_prefix, iccid, new_matching_id
+from provisioning.operators.rules.identifiers import RangeExhaustedError, iccid, new_matching_id
+from provisioning.settings import check_prefix
 from shared.values.iccid import luhn_valid, on_the_wire, read
 
 PREFIX = "8999702"

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from provisioning.domain import airalo
-from provisioning.domain.es2plus import Executed, Failed, Silent, read_answer
-from provisioning.domain.feed import read_report, read_top_up
-from provisioning.domain.fields import MOST_BYTES, Odd, read_object
-from provisioning.domain.progress import SOURCE, UNDATED, read_notification
-from provisioning.domain.pushes import read_push
+from provisioning.clients.airalo import messages as airalo
+from provisioning.clients.es2plus.messages import Executed, Failed, Silent, read_answer
+from provisioning.clients.es2plus.notifications import SOURCE, UNDATED, read_notification
+from provisioning.clients.feed.messages import read_report, read_top_up
+from provisioning.clients.feed.pushes import read_push
+from provisioning.clients.fields import MOST_BYTES, Unparsed, read_object
 from shared.testing.garbage import MISSING, VALUES, Path, paths, spoilt, storable
 
 ICCID, EID = "8999702000000000018", "89049032123451234512345678901235"
@@ -105,7 +105,7 @@ def fields_of(message: dict[str, Any]) -> st.SearchStrategy[Path]:
 @settings(deadline=None)
 @given(fields_of(NOTIFICATION), VALUES)
 def test_a_notification_counts_whatever_stands_in_its_other_fields(path: Path, value: Any) -> None:
-    odd: Odd = set()
+    odd: Unparsed = set()
     found = read_notification(spoilt(NOTIFICATION, path, value), {}, odd)
     if path == ("iccid",):
         assert found is None or found.iccid != ICCID or value in (int(ICCID), ICCID)
@@ -133,7 +133,7 @@ def test_what_is_not_understood_is_counted_by_its_name() -> None:
         (("notificationPointStatus", "statusCodeData"), "notification.notificationPointStatus.statusCodeData"),
         (("header",), "notification.header"),
     ):
-        odd: Odd = set()
+        odd: Unparsed = set()
         read_notification(spoilt(NOTIFICATION, path, 5.5), {}, odd)
         assert odd == {name}
     odd = set()
@@ -203,7 +203,7 @@ def test_statuses_in_many_spellings(status: str, succeeded: bool | None) -> None
     ],
 )
 def test_points_in_many_spellings(point: object, state: str, odd: bool) -> None:
-    noted: Odd = set()
+    noted: Unparsed = set()
     body = json.dumps(NOTIFICATION | {"notificationPointId": point}).encode()
     found = read_notification(body, {"vendor-6": "enabled"}, noted)
     assert found is not None
@@ -226,7 +226,7 @@ def test_the_same_step_told_again_is_the_same_and_taken_again_is_not() -> None:
 @settings(deadline=None)
 @given(fields_of(FEED), VALUES)
 def test_a_report_counts_whatever_stands_in_its_other_fields(path: Path, value: Any) -> None:
-    odd: Odd = set()
+    odd: Unparsed = set()
     status = read_report(spoilt(FEED, path, value), ICCID, odd)
     [field] = path
     if status is None:
@@ -291,7 +291,7 @@ def test_a_refusal_is_one_whatever_its_words(path: Path, value: Any) -> None:
 @given(fields_of(ORDER), VALUES)
 def test_an_order_of_a_list_counts_whatever_stands_in_its_other_fields(path: Path, value: Any) -> None:
     """And the orders beside it count in any case."""
-    odd: Odd = set()
+    odd: Unparsed = set()
     other = ORDER | {"id": 6, "description": "10000002"}
     body = b'{"data": [' + spoilt(ORDER, path, value) + b"," + json.dumps(other).encode() + b"]}"
     listed = airalo.read_orders(body, odd)

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioning.domain.life import Facts, Known, Report, Verdict, is_eid, judge, learn_all
-from provisioning.domain.polling import Course, ends_at, interval, looks_per_life, next_look
+from provisioning.clients.reports import Report, is_eid
+from provisioning.lifecycle.models.knowledge import Facts, Known, Verdict
+from provisioning.lifecycle.rules.judgement import join_all, judge
+from provisioning.lifecycle.rules.polling import QueryCourse, ends_at, interval, next_query_at, queries_in
 
 SOLD = datetime(2026, 5, 1, 12, tzinfo=UTC)
 NOW = SOLD + timedelta(days=3)
@@ -25,7 +27,7 @@ def said(hours: float, **fields: Any) -> Report:
 
 
 def told(*reports: Report) -> Facts:
-    return learn_all(reports, now=NOW, sold_at=SOLD, skew=SKEW).facts
+    return join_all(reports, now=NOW, sold_at=SOLD, skew=SKEW).facts
 
 
 def verdicts(*reports: Report) -> list[Verdict]:
@@ -198,8 +200,8 @@ reports = st.builds(
 def test_the_same_reports_in_any_order_amount_to_the_same(some: list[Report], data: st.DataObject) -> None:
     again = data.draw(st.lists(st.sampled_from(some))) if some else []
     shuffled = data.draw(st.permutations([*some, *again]))
-    known = learn_all(some, now=NOW, sold_at=SOLD, skew=SKEW)
-    assert learn_all(shuffled, now=NOW, sold_at=SOLD, skew=SKEW) == known
+    known = join_all(some, now=NOW, sold_at=SOLD, skew=SKEW)
+    assert join_all(shuffled, now=NOW, sold_at=SOLD, skew=SKEW) == known
     assert Known.model_validate_json(known.model_dump_json()) == known
     assert known.facts.usage.used_bytes in {None, *(one.used_bytes for one in some)}
 
@@ -218,12 +220,12 @@ def test_nothing_that_was_known_is_lost(some: list[Report]) -> None:
 
 # --- when to look again -----------------------------------------------------------------------------------------------
 
-FRESH = Course("order", SOLD, SOLD + timedelta(days=180))
+FRESH = QueryCourse("order", SOLD, SOLD + timedelta(days=180))
 
 
-def later(**changes: Any) -> Course:
-    fields = {name: getattr(FRESH, name) for name in Course.__slots__}
-    return Course(**fields | changes)
+def later(**changes: Any) -> QueryCourse:
+    fields = {name: getattr(FRESH, name) for name in QueryCourse.__slots__}
+    return QueryCourse(**fields | changes)
 
 
 @pytest.mark.parametrize(
@@ -246,7 +248,7 @@ def test_how_often_a_profile_is_looked_at(age: timedelta, changes: Any, every: t
     course = later(**changes)
     now = SOLD + age
     assert interval(course, now) == every
-    due = next_look(course, now)
+    due = next_query_at(course, now)
     if every is None:
         assert due == (None if course.ended else course.valid_until)
     else:
@@ -255,15 +257,15 @@ def test_how_often_a_profile_is_looked_at(age: timedelta, changes: Any, every: t
 
 
 def test_a_profile_is_looked_at_when_its_time_is_over() -> None:
-    assert next_look(FRESH, SOLD + timedelta(days=179)) == FRESH.valid_until
+    assert next_query_at(FRESH, SOLD + timedelta(days=179)) == FRESH.valid_until
     running = later(activated_at=at(1), plan_ends_at=at(24 * 30))
     assert ends_at(running) == at(24 * 30)
-    assert next_look(running, at(24 * 30 - 1)) == at(24 * 30)
-    assert next_look(running, at(24 * 31)) == at(24 * 31)
+    assert next_query_at(running, at(24 * 30 - 1)) == at(24 * 30)
+    assert next_query_at(running, at(24 * 31)) == at(24 * 31)
     assert ends_at(later(activated_at=at(1))) is None
 
 
 def test_looks_are_few_and_spread() -> None:
-    assert looks_per_life(FRESH, timedelta(days=180)) < 90
-    times = {next_look(later(key=str(number)), SOLD) for number in range(100)}
+    assert queries_in(FRESH, timedelta(days=180)) < 90
+    times = {next_query_at(later(key=str(number)), SOLD) for number in range(100)}
     assert len(times) > 90

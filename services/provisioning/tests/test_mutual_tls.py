@@ -11,7 +11,7 @@ import pytest
 import trustme
 from pydantic import ValidationError
 
-from provisioning.domain.operator_settings import OperatorSettings
+from provisioning.settings import OperatorSettings
 from sandbox.testing import RunningSandbox
 from shared.contracts import ProfileFailed, ProfileGenerated
 

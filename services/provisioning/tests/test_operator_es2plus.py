@@ -6,11 +6,10 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from provisioning.adapters.caller import calls_counter
-from provisioning.adapters.es2plus import Es2PlusOperator
-from provisioning.adapters.tools import Tools
-from provisioning.domain.identifiers import iccid, new_matching_id
-from provisioning.domain.operator import (
+from provisioning.clients.context import ClientContext
+from provisioning.clients.es2plus.client import Es2PlusOperator
+from provisioning.clients.http_calls import calls_counter
+from provisioning.clients.models import (
     Cancelled,
     Made,
     NotKnown,
@@ -24,8 +23,9 @@ from provisioning.domain.operator import (
     Unknown,
     UsageReport,
 )
-from provisioning.domain.operator_settings import OperatorSettings
-from provisioning.not_understood import NotUnderstood
+from provisioning.clients.unparsed_fields import UnparsedFields
+from provisioning.operators.rules.identifiers import iccid, new_matching_id
+from provisioning.settings import OperatorSettings
 from sandbox.testing import RunningSandbox, running_sandbox
 from shared.clock import SystemClock
 from shared.database import Database
@@ -43,7 +43,7 @@ def _operator(url: str, **changes: Any) -> Es2PlusOperator:
     tracing = Tracing("test", exporters=(), ratio=0.0)
     database = Database("postgresql+psycopg://nobody@127.0.0.1:1/none")  # never connected to
     registry = CollectorRegistry()
-    tools = Tools(tracing, calls_counter(registry), SystemClock(), database, NotUnderstood(registry))
+    tools = ClientContext(tracing, calls_counter(registry), SystemClock(), database, UnparsedFields(registry))
     return Es2PlusOperator(settings, tools)
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from provisioning.adapters.instant import InstantOperator
-from provisioning.domain.operator import Traits
-from provisioning.operators import _ADAPTERS, build_operators
+from provisioning.clients.instant import InstantOperator
+from provisioning.clients.models import Traits
+from provisioning.operators.registry import _ADAPTERS, build_operators
 from provisioning.settings import Settings
 from shared.contracts import BuyerContact, OrderPaid, ProfileFailed, ProfileGenerated
 from shared.kernel.service import Service

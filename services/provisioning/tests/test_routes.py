@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from provisioning.domain.offers import ANY, Offer, Routes
-from provisioning.domain.operator import Refused
-from provisioning.domain.outcome import Left, Tried, gave_up, in_the_end, next_offer
+from provisioning.clients.models import Refused
+from provisioning.generation.rules.failover import Left, Tried, gave_up, in_the_end, next_offer
+from provisioning.operators.rules.routing import ANY, Offer, Routes
 from provisioning.settings import Settings
 from shared.contracts import OperatorStatus
 from shared.sealed import Opener, new_private_key

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from provisioning.api import _POOLS
-from provisioning.work.stock import _FORGET, _LEVEL
+from provisioning.operators.routes import _POOLS
+from provisioning.stock.tasks import _FORGET, _LEVEL
 from shared.contracts import OrderPaid, ProfileGenerated
 from shared.database import Tx
 

@@ -12,14 +12,16 @@ from uuid import UUID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from provisioning.domain import airalo
-from provisioning.domain.feed import read_report
-from provisioning.domain.life import Known, Report, judge
-from provisioning.domain.operator import ProfileStatus, UsageReport
-from provisioning.domain.progress import read_notification
-from provisioning.life.looking import report_of
-from provisioning.life.observing import observed
-from provisioning.life.store import Life
+from provisioning.clients.airalo import messages as airalo
+from provisioning.clients.es2plus.notifications import read_notification
+from provisioning.clients.feed.messages import read_report
+from provisioning.clients.models import ProfileStatus, UsageReport
+from provisioning.clients.reports import Report
+from provisioning.lifecycle.models.knowledge import Known
+from provisioning.lifecycle.observation import observed
+from provisioning.lifecycle.operator_queries import report_of
+from provisioning.lifecycle.rules.judgement import judge
+from provisioning.lifecycle.store import IssuedProfile
 from shared.contracts import Plan, ProfileObserved
 from shared.testing.garbage import EXAMPLES, MISSING
 
@@ -100,7 +102,7 @@ def event(messages: list[tuple[str, dict[str, Any]]]) -> ProfileObserved:
         said = report(*one)
         if said is not None:
             known, _ = judge(known, said, now=NOW, sold_at=SOLD, skew=SKEW)
-    life = Life(
+    life = IssuedProfile(
         order_id=UUID(int=1),
         order_number="10000001",
         storefront="esimka",

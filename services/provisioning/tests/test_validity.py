@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioning.domain.validity import valid_until
+from provisioning.generation.rules.validity import valid_until
 
 ALMATY, TBILISI, UTC_ZONE = ZoneInfo("Asia/Almaty"), ZoneInfo("Asia/Tbilisi"), ZoneInfo("UTC")
 MOMENT = timedelta(microseconds=1)

@@ -24,13 +24,13 @@ from notifications.domain.delivery import Accepted, Mail
 from notifications.domain.letters import QrLetter
 from notifications.domain.message import message, recipient
 from notifications.domain.render import render_qr
-from provisioning.adapters.caller import calls_counter
-from provisioning.adapters.es2plus import Es2PlusOperator
-from provisioning.adapters.tools import Tools
-from provisioning.domain.identifiers import iccid, new_matching_id
-from provisioning.domain.operator import Made, ProfileOrder
-from provisioning.domain.operator_settings import OperatorSettings
-from provisioning.not_understood import NotUnderstood
+from provisioning.clients.context import ClientContext
+from provisioning.clients.es2plus.client import Es2PlusOperator
+from provisioning.clients.http_calls import calls_counter
+from provisioning.clients.models import Made, ProfileOrder
+from provisioning.clients.unparsed_fields import UnparsedFields
+from provisioning.operators.rules.identifiers import iccid, new_matching_id
+from provisioning.settings import OperatorSettings
 from shared.clock import SystemClock
 from shared.database import Database
 from shared.telemetry.tracing import Tracing
@@ -59,7 +59,7 @@ async def _calls(options: dict[str, Any]) -> dict[str, float]:
     database = Database("postgresql+psycopg://nobody@127.0.0.1:1/none")  # adapters may have a memory; this one has none
     registry = CollectorRegistry()
     tracing = Tracing("baseline", ratio=0)
-    tools = Tools(tracing, calls_counter(registry), SystemClock(), database, NotUnderstood(registry))
+    tools = ClientContext(tracing, calls_counter(registry), SystemClock(), database, UnparsedFields(registry))
     operator = Es2PlusOperator(OperatorSettings(name="baseline", url=options["operator"]), tools)
     mailer = SmtpMailer(
         lambda: SMTP(hostname="127.0.0.1", port=options["smtp"], local_hostname="bench.example", start_tls=False),

@@ -1,6 +1,6 @@
 """`python -m provisioning serve | migrate`."""
 
-from provisioning.service import build
+from provisioning.app import build
 from provisioning.settings import Settings
 from shared.kernel.cli import main
 

@@ -1,17 +1,153 @@
-"""Provisioning's settings; each field is an environment variable in capitals."""
+"""Settings, read from environment variables: the field `apn` is the variable `APN`."""
 
+import re
+from pathlib import Path
 from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 
-from provisioning.domain.offers import Table
-from provisioning.domain.operator_settings import OfferSettings, OperatorSettings, StockSettings
-from provisioning.life.settings import LifeSettings
+from shared.contracts import InstallState
+from shared.kernel.settings import ServiceSettings
 from shared.sealed import Sealer
 from shared.secret_settings import TestOnly
 
+_PREFIX = re.compile(r"89[0-9]{4,13}")
+_UTC = ZoneInfo("UTC")
+Secret = Annotated[SecretStr, Field(min_length=8)]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
 
-class Settings(LifeSettings):
+
+def check_prefix(prefix: str) -> None:
+    """Raises ValueError when this cannot begin an ICCID."""
+    if not _PREFIX.fullmatch(prefix):
+        raise ValueError("ICCID_PREFIX is 89 (telecom) followed by 4 to 13 digits")
+
+
+class OperatorSettings(BaseModel):
+    """One operator. What an adapter does not need is left out."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Name
+    adapter: Annotated[str, TestOnly("instant")] = "es2plus"
+    url: str | None = None
+    #: Client id, client secret, tokens: whatever the adapter names.
+    credentials: dict[str, SecretStr] = Field(default_factory=dict)
+    timeout_seconds: float = Field(10.0, gt=0, description="for one whole call")
+    concurrency: int = Field(64, ge=1, description="calls in flight, and connections kept")
+    rate_per_minute: float | None = Field(None, gt=0, description="all instances together; None: no limit")
+    iccid_prefix: str = "8999702"
+    smdp_address: str | None = Field(None, pattern=r"^[A-Za-z0-9.-]+(:[0-9]+)?$")
+    usage_url: str | None = Field(None, description="GET {usage_url}/{iccid}")
+    requester_id: str = Field("2.999.1", pattern=r"^[0-9]+(\.[0-9]+)+$", description="our OID at the operator")
+    #: Mutual TLS: our certificate and key, and who may have signed the operator's. PEM files.
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    tls_authority: Path | None = None
+    unused_validity_days: int | None = Field(
+        None, ge=1, description="the operator ends an unused profile so long after it was made; None: not before we do"
+    )
+    breaker_failures: int = Field(8, ge=1, description="calls without an answer in a row that open the breaker")
+    breaker_seconds: float = Field(
+        1.0, gt=0, description="until the first probe; doubles up to breaker_longest_seconds"
+    )
+    breaker_longest_seconds: float = Field(15.0, gt=0)
+    #: Anything else that one adapter understands.
+    options: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.adapter != "instant" and not self.url:
+            raise ValueError(f"operator {self.name}: url is needed with adapter {self.adapter}")
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError(f"operator {self.name}: tls_certificate and tls_key belong together")
+        check_prefix(self.iccid_prefix)
+        return self
+
+
+class OfferSettings(BaseModel):
+    """One operator in a route. `profile_type` None: the plan's own name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    operator: Name
+    profile_type: str | None = None
+
+
+class StockSettings(BaseModel):
+    """Profiles kept ready: at or below `low` the pool is filled up to `high`. `high` 0 gives the whole pool back."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    operator: Name
+    #: The operator's own name of the plan.
+    profile_type: str
+    low: int = Field(ge=0)
+    high: int = Field(ge=0)
+    max_age_days: float = Field(30, gt=0, description="older ones are given back and made anew")
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.low > self.high:
+            raise ValueError(f"stock of {self.operator}/{self.profile_type}: low is above high")
+        return self
+
+
+class LifecycleSettings(ServiceSettings):
+    """Who may report on profiles, how old reports may be, and how long a case waits for an answer."""
+
+    notification_secrets: dict[str, Secret] = Field(
+        default_factory=dict, description="by operator: what its ES2+ notifications must carry, in header or address"
+    )
+    notification_certificates: dict[
+        str, Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$", to_lower=True)]
+    ] = Field(
+        default_factory=dict, description="by operator: SHA-256 of the client certificate that its notifications show"
+    )
+    client_certificate_header: str | None = Field(
+        None,
+        description="the header in which the TLS proxy tells the SHA-256 of a verified client certificate; only where "
+        "nobody can pass the proxy by, and it strips the header from what it is sent",
+    )
+    usage_push_secrets: dict[str, Secret] = Field(
+        default_factory=dict, description="by operator: the key of X-Signature on its usage pushes"
+    )
+    usage_push_window_seconds: float = Field(300.0, gt=0, description="an older or newer push is refused as a replay")
+    notification_points: dict[str, dict[str, InstallState]] = Field(
+        default_factory=dict, description='an operator\'s own notification points: {"primary": {"6": "enabled"}}'
+    )
+    clock_skew_seconds: float = Field(300.0, ge=0, description="how far an operator's clock may be from ours")
+
+    storefront_time_zones: dict[str, ZoneInfo] = Field(
+        default_factory=lambda: {
+            "qazaq-esim": ZoneInfo("Asia/Almaty"),
+            "e-sim-onl": ZoneInfo("UTC"),
+            "esimka": ZoneInfo("Asia/Tbilisi"),
+        },
+        description="whose days a storefront's deadlines count, by IANA name; UTC for all others",
+    )
+    #: RC 7: an eSIM that is never installed expires 180 days after purchase, at 24:00 of the storefront's day.
+    unused_validity_days: int = Field(180, ge=1)
+    storefront_unused_validity_days: dict[str, int] = Field(
+        default_factory=dict, description='where a storefront promises otherwise: {"esimka": 365}'
+    )
+    watch_seconds: float = Field(5.0, gt=0, description="how often profiles that are due are looked for")
+    observe_concurrency: int = Field(4, ge=1, description="by operator: profiles looked at at a time")
+    life_concurrency: int = Field(8, ge=1, description="by operator: cases, revocations and top-ups at a time")
+    inquiry_patience_seconds: float = Field(20.0, ge=0, description="then a case hears that nobody could be asked")
+    inquiry_gives_up_hours: float = Field(72.0, gt=0, description="so long a case's question is asked again")
+
+    def unused_days(self, storefront: str) -> int:
+        """How long after purchase an eSIM of this storefront may wait for its first activation (RC 7)."""
+        return self.storefront_unused_validity_days.get(storefront, self.unused_validity_days)
+
+    def zone(self, storefront: str) -> ZoneInfo:
+        """The time zone whose days count there."""
+        return self.storefront_time_zones.get(storefront, _UTC)
+
+
+class Settings(LifecycleSettings):
     """The operators, the ICCIDs they allotted to us, and how long a buyer is made to wait."""
 
     operators: list[OperatorSettings] = Field(
@@ -96,8 +232,8 @@ class Settings(LifeSettings):
             )
         ]
 
-    def route_table(self) -> Table:
-        """`ROUTES` as the domain takes it."""
+    def route_table(self) -> dict[str, dict[str, list[tuple[str, str | None]]]]:
+        """`ROUTES` as `Routes` takes it: {storefront: {profile type: [(operator, its profile type)]}}."""
         return {
             shop: {plan: [(offer.operator, offer.profile_type) for offer in offers] for plan, offers in plans.items()}
             for shop, plans in self.routes.items()

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from provisioning.adapters.airalo import AiraloOperator
-from provisioning.adapters.caller import calls_counter
-from provisioning.adapters.tools import Tools
-from provisioning.domain.operator_settings import OperatorSettings
-from provisioning.not_understood import NotUnderstood
+from provisioning.clients.airalo.client import AiraloOperator
+from provisioning.clients.context import ClientContext
+from provisioning.clients.http_calls import calls_counter
+from provisioning.clients.unparsed_fields import UnparsedFields
+from provisioning.settings import OperatorSettings
 from sandbox.testing import RunningSandbox, running_sandbox
 
 CREDENTIALS = {"client_id": "airalo-client", "client_secret": "airalo-secret"}
@@ -42,8 +42,8 @@ async def adapter(start: Any, sandbox: RunningSandbox) -> AsyncIterator[Any]:
 
     def build(**options: Any) -> AiraloOperator:
         registry = CollectorRegistry()
-        tools = Tools(
-            service.tracing, calls_counter(registry), service.clock, service.database, NotUnderstood(registry)
+        tools = ClientContext(
+            service.tracing, calls_counter(registry), service.clock, service.database, UnparsedFields(registry)
         )
         made.append(AiraloOperator(OperatorSettings.model_validate(entry(sandbox, **options)), tools))
         return made[-1]

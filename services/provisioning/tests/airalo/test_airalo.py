@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from local_stack.ports import free_ports
-from provisioning.adapters.airalo import _UNDER_WAY, AiraloOperator
-from provisioning.domain.operator import (
+from provisioning.clients.airalo.client import _UNDER_WAY, AiraloOperator
+from provisioning.clients.models import (
     Cancelled,
     Made,
     NotKnown,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from provisioning.domain.operator import (
+from provisioning.clients.models import (
     Cancelled,
     Made,
     NotNow,

@@ -13,12 +13,12 @@ import trustme
 from prometheus_client import CollectorRegistry
 
 from local_stack.ports import free_ports
-from provisioning.adapters.caller import calls_counter
-from provisioning.adapters.es2plus import Es2PlusOperator
-from provisioning.adapters.tools import Tools
-from provisioning.domain.operator import Cancelled, Made, NotNow, ProfileOrder, ProfileRef, Refused, Unknown
-from provisioning.domain.operator_settings import OperatorSettings
-from provisioning.not_understood import NotUnderstood
+from provisioning.clients.context import ClientContext
+from provisioning.clients.es2plus.client import Es2PlusOperator
+from provisioning.clients.http_calls import calls_counter
+from provisioning.clients.models import Cancelled, Made, NotNow, ProfileOrder, ProfileRef, Refused, Unknown
+from provisioning.clients.unparsed_fields import UnparsedFields
+from provisioning.settings import OperatorSettings
 from sandbox.testing import RunningSandbox
 from shared.contracts import ProfileGenerated, ProfileObserved
 
@@ -151,8 +151,8 @@ async def adapter(start: Any) -> AsyncIterator[Callable[..., Es2PlusOperator]]:
 
     def build(url: str, **settings: Any) -> Es2PlusOperator:
         registry = CollectorRegistry()
-        tools = Tools(
-            service.tracing, calls_counter(registry), service.clock, service.database, NotUnderstood(registry)
+        tools = ClientContext(
+            service.tracing, calls_counter(registry), service.clock, service.database, UnparsedFields(registry)
         )
         made.append(Es2PlusOperator(OperatorSettings(name="pysim", url=url, timeout_seconds=5, **settings), tools))
         return made[-1]

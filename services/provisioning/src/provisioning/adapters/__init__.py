@@ -1,1 +1,0 @@
-"""Operators as they speak on the wire; one file each."""

@@ -1,0 +1,1 @@
+"""Clients of operators: their wire formats, and typed outcomes of calls."""

@@ -1,0 +1,1 @@
+"""Airalo Partner API v2, a reseller (docs/wire/airalo.md)."""

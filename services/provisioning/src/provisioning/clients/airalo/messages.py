@@ -1,0 +1,334 @@
+"""Airalo Partner API v2: its answers as typed values, and what its codes mean for us (docs/wire/airalo.md).
+
+There is no idempotency key: our order number stands in `description`, and an order is looked up by it before it is
+asked for again.
+
+Description, order status, the code of an eSIM and its ICCID decide, each for what hangs on it. Every other field stands
+alone: one that is not understood is unknown, is counted, and costs neither its order nor the list around it.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from http import HTTPStatus
+from typing import Literal
+
+from provisioning.clients.fields import (
+    MOST_BYTES,
+    Fields,
+    Unparsed,
+    boolean,
+    count,
+    iccid,
+    number,
+    opaque,
+    read_object,
+    text,
+    utc_moment,
+    word,
+)
+from provisioning.clients.models import Made, NotNow, Refused, Unknown, UsageReport
+from shared.contracts import InstallState, InstallStatus, OperatorStatus, Usage
+from shared.values.activation_code import ActivationCode
+from shared.values.refusal import InvalidValueError
+
+SOURCE = "airalo"
+NAME = "airalo"
+SIGNATURE = "airalo-signature"
+STOCK, PACKAGE, RECYCLED = 33, 34, 73
+Kind = Literal["sim", "topup"]
+UsageState = Literal["NOT_ACTIVE", "ACTIVE", "FINISHED", "UNKNOWN", "EXPIRED", "RECYCLED"]
+
+_MEBIBYTE = 1024 * 1024
+_MOST_WORDS = 200
+_LONGEST_TOKEN, _LONGEST_APN = 8000, 100
+_PART = opaque(255)
+_DAY_SECONDS = 86_400
+_SYSTEMS = {"ios": "iOS", "android": "Android"}
+_LARGEST_INT = 2**31 - 1
+#: Repeating the same request cannot help. 11 (credit) and 13 (maintenance) will be over some time.
+_FINAL = {
+    STOCK: "The reseller has no such eSIM in stock.",
+    PACKAGE: "The reseller does not sell this package.",
+    43: "The reseller does not accept this order.",
+    RECYCLED: "The eSIM has been recycled.",
+}
+_LATER = {11: "our credit at the reseller is used up", 13: "the reseller's operator is under maintenance"}
+#: What a state says about the phone. NOT_ACTIVE is about the network: nobody knows whether a phone has the profile.
+_INSTALLED: dict[UsageState, InstallState] = {"ACTIVE": "enabled", "FINISHED": "installed"}
+_STATES: dict[str, UsageState] = {
+    "notactive": "NOT_ACTIVE",
+    "active": "ACTIVE",
+    "finished": "FINISHED",
+    "unknown": "UNKNOWN",
+    "expired": "EXPIRED",
+    "recycled": "RECYCLED",
+}
+_OVER = frozenset({"FINISHED", "EXPIRED", "RECYCLED"})
+#: Words for an order that was carried out, will not be, and was taken back. Any other says nothing yet.
+_COMPLETED, _FAILED, _REFUNDED = {"completed"}, {"failed", "cancelled", "canceled", "rejected"}, {"refunded"}
+
+
+@dataclass(frozen=True, slots=True)
+class Sim:
+    """One eSIM of an order. `made`: the profile, ready to be downloaded; None where the code cannot be read."""
+
+    iccid: str
+    made: Made | None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One order as `POST /orders` and the list tell it. `type` and `status` None: not told, or not understood."""
+
+    id: int | None
+    description: str | None
+    type: Kind | None = None
+    sims: tuple[Sim, ...] = ()
+    status: str | None = None
+
+    @property
+    def refunded(self) -> bool:
+        return self.status in _REFUNDED
+
+    @property
+    def failed(self) -> bool:
+        """It will not be carried out, and brought nothing."""
+        return self.status in _FAILED and not self.sims
+
+    @property
+    def completed(self) -> bool:
+        """Carried out, as far as is told: the answer to an order carries no status."""
+        return self.status is None or self.status in _COMPLETED
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Orders of a list. `shown`: how many it held. `complete` false: one could not be read, and may be any order."""
+
+    orders: tuple[Order, ...]
+    shown: int
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UsageAnswer:
+    """What `GET /sims/{iccid}/usage` says."""
+
+    state: UsageState
+    install: InstallStatus
+    report: UsageReport
+
+    @property
+    def in_use(self) -> bool:
+        return self.state in _INSTALLED or bool(self.report.usage.used_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A webhook about an asynchronous order. `code` None: it was carried out."""
+
+    request_id: str
+    reference: str | None
+    code: int | None
+
+
+def read_order(body: bytes, unparsed: Unparsed) -> Order | None:
+    """What `POST /orders` and `/orders/topups` answer; None where it is no order."""
+    fields = read_object(body, NAME, unparsed)
+    data = fields.child("data") if fields else None
+    return _order(data) if data and any(data.has(name) for name in ("id", "code", "sims")) else None
+
+
+def read_orders(body: bytes, unparsed: Unparsed) -> Listed | None:
+    """What `GET /orders` answers; None where it is no list."""
+    fields = read_object(body, NAME, unparsed)
+    if fields is None or not fields.is_list("data"):
+        return None
+    found = [_order(one) if one else None for one in fields.items("data")]
+    orders = tuple(order for order in found if order is not None)
+    return Listed(orders, len(found), complete=len(orders) == len(found))
+
+
+def read_accepted(body: bytes, unparsed: Unparsed) -> str | None:
+    """The request id of an asynchronous order."""
+    fields = read_object(body, NAME, unparsed)
+    return fields.child("data").get("request_id", opaque(_MOST_WORDS)) if fields else None
+
+
+def read_token(body: bytes, unparsed: Unparsed) -> tuple[str, float] | None:
+    """A token and for how many seconds it is good."""
+    fields = read_object(body, NAME, unparsed)
+    data = fields.child("data") if fields else None
+    token = data.get("access_token", opaque(_LONGEST_TOKEN)) if data else None
+    if data is None or token is None:
+        return None
+    return token, float(data.get("expires_in", count(_DAY_SECONDS * 366)) or _DAY_SECONDS)
+
+
+def read_refund(body: bytes, unparsed: Unparsed) -> str | None:
+    """The number of a refund request; "" where none is told."""
+    fields = read_object(body, NAME, unparsed)
+    return (fields.child("data").get("refund_id", text(_MOST_WORDS)) or "") if fields else None
+
+
+def read_usage(body: bytes, observed_at: datetime, unparsed: Unparsed) -> UsageAnswer | None:
+    """Usage in bytes. The API gives MB of 1024 * 1024 bytes, and no time: `observed_at` is when it was first asked."""
+    fields = read_object(body, NAME, unparsed)
+    if fields is None:
+        return None
+    data = fields.child("data")
+    said = _STATES.get(data.get("status", word) or "")
+    if said is None and data.has("status"):
+        data.note("status")
+    total, used = (None, None) if said == "UNKNOWN" else _bytes(data)
+    usage = Usage(used_bytes=used, total_bytes=total, source=SOURCE, observed_at=observed_at)
+    status = said or "UNKNOWN"
+    state = _INSTALLED.get(status, "unknown")
+    install = (
+        InstallStatus() if state == "unknown" else InstallStatus(state=state, source=SOURCE, observed_at=observed_at)
+    )
+    # A plan that is used up has been used, whenever that began.
+    first_used_at = observed_at if status == "FINISHED" else None
+    report = UsageReport(usage, first_used_at, data.get("expired_at", utc_moment), ended=status in _OVER)
+    return UsageAnswer(status, install, report)
+
+
+def read_notice(body: bytes, unparsed: Unparsed) -> Notice | None:
+    """A webhook's body: the order in `data`, or the order itself with a `request_id`; both are survived.
+
+    The request id decides. A code that cannot be read leaves open how the order ended: the list of orders tells.
+    """
+    fields = read_object(body, "airalo-webhook", unparsed)
+    if fields is None:
+        return None
+    order = fields.child("data") if fields.is_object("data") else fields
+    request_id = (fields if fields.has("request_id") else order).get("request_id", opaque(_MOST_WORDS))
+    if request_id is None:
+        return None
+    code = fields.get("code", count(_LARGEST_INT)) if fields.has("reason") else None
+    return Notice(request_id, order.get("description", text(_MOST_WORDS)), code)
+
+
+def _order(data: Fields) -> Order | None:
+    """None where nobody can tell whose order it is."""
+    reference = data.get("description", text(_MOST_WORDS))
+    if reference is None and data.has("description"):
+        return None
+    kind = data.get("type", word)
+    if kind not in (None, "sim", "topup"):
+        data.note("type")
+    listed = [_sim(one) if one else None for one in data.items("sims")]
+    return Order(
+        id=data.get("id", count()),
+        description=reference,
+        type="sim" if kind == "sim" else "topup" if kind == "topup" else None,
+        sims=tuple(sim for sim in listed if sim is not None),
+        status=data.child("status", value_of="slug").get("slug", word),
+    )
+
+
+def _sim(data: Fields) -> Sim | None:
+    number_ = data.get("iccid", iccid)
+    return Sim(number_, _made(data, number_)) if number_ else None
+
+
+def _made(data: Fields, about: str) -> Made | None:
+    parts = f"1${data.get('lpa', _PART) or ''}${data.get('matching_id', _PART) or ''}"
+    code = data.get("qrcode", _code) or _code(parts)
+    if code is None:
+        return None
+    confirmation_code = data.get("confirmation_code", text(100))
+    return Made(
+        smdp_address=code.smdp_address,
+        matching_id=code.matching_id,
+        confirmation_code=confirmation_code,
+        iccid=about,
+        apn=_apn(data),
+        oid=code.oid,
+        asks_confirmation_code=code.needs_confirmation_code or confirmation_code is not None,
+    )
+
+
+def _code(value: object) -> ActivationCode | None:
+    """An activation code that a phone can be given: with an address and a matching id."""
+    try:
+        code = ActivationCode.parse(value) if isinstance(value, str) else None
+    except InvalidValueError:
+        return None
+    return code if code is not None and code.matching_id else None
+
+
+def _apn(data: Fields) -> str | None:
+    """The access point to type in; "" where phones find it themselves, None where nobody says.
+
+    Told per system (`apn.ios`, `apn.android`) or once. Two that differ are both named, since a buyer may have either.
+    """
+    systems = {name: data.child("apn", value_of="value").child(key) for key, name in _SYSTEMS.items()}
+    told = {name: value for name, one in systems.items() if (value := one.get("apn_value", text(_LONGEST_APN)))}
+    if len(set(told.values())) > 1:
+        return ", ".join(f"{value} ({name})" for name, value in told.items())
+    one = data.child("apn", value_of="value").get("value", text(_LONGEST_APN))
+    value = next(iter(told.values()), None) or one or data.get("apn_value", text(_LONGEST_APN))
+    kinds = {one.get("apn_type", word) for one in (*systems.values(), data)} - {None}
+    return value or ("" if kinds == {"automatic"} else None)
+
+
+def _bytes(data: Fields) -> tuple[int | None, int | None]:
+    """Total and used bytes, each as far as it is told. A plan without a limit has neither."""
+    unlimited = data.get("is_unlimited", boolean)
+    total, remaining = data.get("total", number), data.get("remaining", number)
+    if unlimited or (unlimited is None and data.has("is_unlimited")) or total is None or total == 0:
+        return None, None
+    if not 0 < total * _MEBIBYTE <= MOST_BYTES:
+        data.note("total")
+        return None, None
+    if remaining is not None and not 0 <= remaining <= total:
+        data.note("remaining")
+        remaining = None
+    used = None if remaining is None else round(total * _MEBIBYTE) - round(remaining * _MEBIBYTE)
+    return round(total * _MEBIBYTE), used
+
+
+def is_signed(body: bytes, signature: str | None, secret: str) -> bool:
+    """HMAC-SHA512 of the raw body, in constant time."""
+    expected = hmac.new(secret.encode(), body, hashlib.sha512).hexdigest()
+    return hmac.compare_digest(expected.encode(), (signature or "").strip().lower().encode())
+
+
+def ours(orders: Sequence[Order], reference: str, kind: Kind) -> Order | None:
+    """Our own order of a list: the search finds parts of a description too.
+
+    Should there be two, the oldest that did not fail.
+    """
+    exact = [order for order in orders if order.description == reference and order.type in (None, kind)]
+    return min(exact, key=lambda order: (order.failed, order.id is None, order.id or 0), default=None)
+
+
+def refusal(http_status: int, body: bytes, unparsed: Unparsed) -> Refused | NotNow | Unknown:
+    """What an answer other than success means for an order."""
+    if http_status == HTTPStatus.TOO_MANY_REQUESTS:
+        return NotNow("the reseller is asked too often", retry_after=60.0)
+    if http_status == HTTPStatus.UNPROCESSABLE_ENTITY:
+        problem = read_object(body, NAME, unparsed)
+        code = problem.get("code", count(_LARGEST_INT)) if problem else None
+        if problem is not None and code is not None:
+            return of_code(code, problem.get("reason", text(_MOST_WORDS)) or "")
+        if problem is not None and problem.has("code"):
+            return Unknown("the reseller's reason cannot be read")
+        return Refused("The reseller does not understand this order.")
+    if HTTPStatus.MULTIPLE_CHOICES <= http_status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return NotNow(f"HTTP {http_status}")
+    return Unknown(f"HTTP {http_status}")
+
+
+def of_code(code: int, reason: str = "") -> Refused | NotNow | Unknown:
+    """What a code of HTTP 422 means. 53 (unexpected error) does not say that nothing happened."""
+    statuses = (OperatorStatus(subject_code=SOURCE, reason_code=str(code), message=reason[:_MOST_WORDS]),)
+    if code in _FINAL:
+        return Refused(_FINAL[code], statuses, stock_out=code == STOCK)
+    if code in _LATER:
+        return NotNow(_LATER[code], statuses)
+    return Unknown("the reseller met an error of its own", statuses)

@@ -1,0 +1,118 @@
+"""What we remember of our calls to a reseller: written before each call that must not be made twice."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from provisioning.clients.airalo.messages import Notice
+from shared.clock import Clock
+from shared.database import Database
+
+_READ = """
+SELECT r.asked_at, r.request_id, r.refund_asked_at, r.refund_id, n.code, n.received_at
+FROM airalo_requests r
+LEFT JOIN airalo_notices n
+  ON n.operator = r.operator AND (n.request_id = r.request_id OR (r.request_id IS NULL AND n.reference = r.reference))
+WHERE r.operator = :operator AND r.reference = :reference
+ORDER BY n.received_at DESC NULLS LAST LIMIT 1
+"""
+_ASK = """
+INSERT INTO airalo_requests (operator, reference, asked_at) VALUES (:operator, :reference, :now)
+ON CONFLICT (operator, reference) DO UPDATE SET asked_at = EXCLUDED.asked_at, request_id = NULL
+"""
+_ACCEPTED = """
+UPDATE airalo_requests SET request_id = :request_id WHERE operator = :operator AND reference = :reference
+"""
+_NOTHING = """
+UPDATE airalo_requests SET asked_at = NULL, request_id = NULL WHERE operator = :operator AND reference = :reference
+"""
+_REFUND = """
+INSERT INTO airalo_requests (operator, reference, refund_asked_at, refund_id)
+VALUES (:operator, :reference, CAST(:at AS timestamptz), CAST(:refund_id AS text))
+ON CONFLICT (operator, reference) DO UPDATE
+SET refund_asked_at = EXCLUDED.refund_asked_at, refund_id = EXCLUDED.refund_id
+"""
+_USAGE = """
+INSERT INTO airalo_usage AS u (operator, iccid, asked_at) VALUES (:operator, :iccid, :now)
+ON CONFLICT (operator, iccid) DO UPDATE
+SET asked_at = CASE WHEN u.asked_at <= :over THEN EXCLUDED.asked_at ELSE u.asked_at END
+RETURNING asked_at
+"""
+_NOTICE = """
+INSERT INTO airalo_notices (operator, request_id, reference, code, received_at)
+VALUES (:operator, :request_id, CAST(:reference AS text), CAST(:code AS int), :now)
+ON CONFLICT (operator, request_id) DO NOTHING RETURNING request_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class AiraloRequest:
+    """An earlier call. `told_at`: a webhook about it has come, with `code` where the order failed."""
+
+    asked_at: datetime | None
+    request_id: str | None
+    refund_asked_at: datetime | None
+    refund_id: str | None
+    code: int | None
+    told_at: datetime | None
+
+
+class AiraloRequests:
+    """The memory of one operator. Each method is one transaction."""
+
+    def __init__(self, database: Database, operator: str) -> None:
+        self._database = database
+        self._operator = operator
+
+    @property
+    def clock(self) -> Clock:
+        return self._database.clock
+
+    async def of(self, reference: str) -> AiraloRequest | None:
+        """What was asked under this reference; None: nothing ever."""
+        async with self._database.reading() as tx:
+            row = (await tx.execute(_READ, operator=self._operator, reference=reference)).one_or_none()
+        if row is None:
+            return None
+        return AiraloRequest(
+            row.asked_at, row.request_id, row.refund_asked_at, row.refund_id, row.code, row.received_at
+        )
+
+    async def ask(self, reference: str) -> None:
+        """The call is about to be made."""
+        async with self._database.transaction("work") as tx:
+            await tx.execute(_ASK, operator=self._operator, reference=reference, now=tx.now)
+
+    async def accepted(self, reference: str, request_id: str) -> None:
+        """It was accepted, and will be carried out."""
+        async with self._database.transaction("work") as tx:
+            await tx.execute(_ACCEPTED, operator=self._operator, reference=reference, request_id=request_id)
+
+    async def nothing_done(self, reference: str) -> None:
+        """The call surely did nothing."""
+        async with self._database.transaction("work") as tx:
+            await tx.execute(_NOTHING, operator=self._operator, reference=reference)
+
+    async def refund(self, reference: str, at: datetime | None, refund_id: str | None = None) -> None:
+        """A refund is asked for (`at`), was registered (`refund_id`), or surely was not (both None)."""
+        async with self._database.transaction("work") as tx:
+            await tx.execute(_REFUND, operator=self._operator, reference=reference, at=at, refund_id=refund_id)
+
+    async def usage_since(self, iccid: str, cached: timedelta) -> datetime:
+        """Since when the reseller shows what it shows now."""
+        async with self._database.transaction("work") as tx:
+            found = await tx.execute(_USAGE, operator=self._operator, iccid=iccid, now=tx.now, over=tx.now - cached)
+            moment: datetime = found.scalar()
+        return moment
+
+    async def notice(self, notice: Notice) -> bool:
+        """Keep a webhook; False where it was known."""
+        async with self._database.transaction("http") as tx:
+            new = await tx.execute(
+                _NOTICE,
+                operator=self._operator,
+                request_id=notice.request_id,
+                reference=notice.reference,
+                code=notice.code,
+                now=tx.now,
+            )
+            return bool(new.all())

@@ -1,0 +1,266 @@
+"""An SM-DP+ over ES2+ (SGP.22 v2.5, JSON binding).
+
+ICCID and matching id are ours and fixed before the first call, so every function may be repeated: an ICCID that is
+"taken" (8.2.1/3.3) or a matching id "in use" (8.2.6/3.3) is perhaps our own earlier call whose reply was lost.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from provisioning.clients.context import ClientContext
+from provisioning.clients.es2plus import messages as es2plus
+from provisioning.clients.es2plus.messages import Answer, Executed, Failed, Function, Silent, read_answer
+from provisioning.clients.feed.client import Feed
+from provisioning.clients.fields import Unparsed
+from provisioning.clients.http_calls import Caller, NoReply
+from provisioning.clients.http_pool import HttpPool, secure_context
+from provisioning.clients.models import (
+    Cancelled,
+    Made,
+    NotKnown,
+    NotNow,
+    ProfileOrder,
+    ProfileRef,
+    ProfileStatus,
+    Refused,
+    Statuses,
+    ToppedUp,
+    TopUpOrder,
+    Traits,
+    Unknown,
+    UsageReport,
+)
+from provisioning.settings import OperatorSettings
+from shared.ids import uuid7
+from shared.values.iccid import on_the_wire
+
+_PATH = "/gsma/rsp2/es2plus/"
+_HEADERS = {"X-Admin-Protocol": "gsma/rsp/v2.5.0"}
+_FEED_CONNECTIONS = 8
+#: Feeds that tell the time in whole seconds seem up to a second older than they are.
+_WHOLE_SECONDS = timedelta(seconds=1)
+_FEED_AGAIN_SECONDS = 30.0
+#: States of the feed in which nobody has taken the profile.
+_UNTOUCHED = ("released",)
+_OTHER_ICCID = "The operator does not keep to the ICCIDs it allotted to us."
+_NO_FEED = "This operator has no feed of usage and install states."
+
+
+class Es2PlusOperator:
+    """One SM-DP+. `smdp_address` stands in where an answer does not name the server that phones ask."""
+
+    def __init__(self, settings: OperatorSettings, context: ClientContext) -> None:
+        self.name = settings.name
+        self._requester = settings.requester_id
+        self._smdp_address = settings.smdp_address
+        secure = secure_context(settings.tls_certificate, settings.tls_key, settings.tls_authority)
+        base = (settings.url or "").rstrip("/") + _PATH
+        clients = HttpPool(base, _HEADERS, settings.timeout_seconds, settings.concurrency, secure)
+        self._caller = Caller(self.name, "ES2+", clients, context.tracing, context.calls)
+        self._unparsed_fields = context.unparsed_fields
+        self._clock = context.clock
+        self._feed: Feed | None = None
+        if settings.usage_url:
+            base = settings.usage_url.rstrip("/") + "/"
+            connections = min(_FEED_CONNECTIONS, settings.concurrency)
+            clients = HttpPool(base, {}, settings.timeout_seconds, connections, secure)
+            caller = Caller(self.name, "feed", clients, context.tracing, context.calls)
+            self._feed = Feed(self.name, caller, context.unparsed_fields)
+        has_feed = self._feed is not None
+        self.traits = Traits(repeatable=True, tops_up=has_feed, reports_usage=has_feed)
+
+    async def order(  # noqa: PLR0911 - one return for each way an answer can go
+        self, wanted: ProfileOrder, *, trace: str | None
+    ) -> Made | Refused | NotNow | Unknown:
+        """Reserve the profile under our ICCID, then confirm it under our matching id (sections 5.3.1 and 5.3.2)."""
+        answer = await self._call("downloadOrder", wanted, trace, profileType=wanted.profile_type)
+        match answer:
+            case Silent(reason, reached):
+                reason = f"downloadOrder: {reason}"
+                return Unknown(reason) if reached else NotNow(reason)
+            case Failed(pair=es2plus.ICCID_TAKEN):
+                return await self._confirm(wanted, trace, taken=answer)
+            case Failed(pair=es2plus.OUT_OF_STOCK):
+                return Refused("The operator has no such profile in stock.", answer.statuses, stock_out=True)
+            case Failed():
+                if answer.final:
+                    return Refused("The operator refuses to make this profile.", answer.statuses)
+                return NotNow("downloadOrder failed", answer.statuses)
+            case Executed(iccid) if iccid not in (None, wanted.iccid):
+                # Each repetition would reserve one more profile: better no profile than many.
+                return Refused(_OTHER_ICCID, left_behind=True)
+        return await self._confirm(wanted, trace, taken=None, named=answer.iccid is not None)
+
+    async def _confirm(  # noqa: PLR0911 - as above
+        self, wanted: ProfileOrder, trace: str | None, taken: Failed | None, *, named: bool = True
+    ) -> Made | Refused | Unknown:
+        """Bind the profile to our matching id and release it. `named`: downloadOrder's answer named our ICCID."""
+        answer = await self._call("confirmOrder", wanted, trace, matchingId=wanted.matching_id, releaseFlag=True)
+        earlier = taken.statuses if taken else ()
+        match answer:
+            case Silent(reason):
+                return Unknown(f"confirmOrder: {reason}", earlier)
+            case Executed(_, matching_id, smdp_address):
+                self._smdp_address = smdp_address or self._smdp_address
+                if self._smdp_address is None:
+                    return Refused("The operator does not say where its profiles are downloaded.", left_behind=True)
+                return Made(self._smdp_address, matching_id or str(wanted.matching_id))
+            case Failed(pair=es2plus.MATCHING_ID_IN_USE):
+                # 130 random bits: it is our own confirmation, whose reply was lost.
+                if self._smdp_address is None:
+                    return await self._begin_again(wanted, trace, earlier + answer.statuses)
+                return await self._released(wanted, trace, self._smdp_address, earlier + answer.statuses)
+            case Failed(pair=es2plus.ICCID_TAKEN) if taken:
+                return await self._begin_again(wanted, trace, answer.statuses)
+            case Failed(pair=es2plus.ICCID_UNKNOWN) if not named:
+                return Refused(_OTHER_ICCID, answer.statuses, left_behind=True)
+            case Failed(pair=es2plus.ICCID_TAKEN | es2plus.ICCID_UNKNOWN):
+                return Unknown("confirmOrder contradicts downloadOrder", earlier + answer.statuses)
+        if answer.final:
+            return Refused("The operator refuses to release this profile.", answer.statuses, left_behind=True)
+        return Unknown("confirmOrder failed", earlier + answer.statuses)
+
+    async def _begin_again(self, wanted: ProfileOrder, trace: str | None, statuses: Statuses) -> Refused | Unknown:
+        """Put the profile back and order it again: the way to learn what a lost reply said.
+
+        cancelOrder names our matching id, so that it strikes our own profile only; nobody has its code yet.
+        """
+        answer = await self._call(
+            "cancelOrder", wanted, trace, matchingId=wanted.matching_id, finalProfileStatusIndicator="Available"
+        )
+        match answer:
+            case Executed():
+                return Unknown("put back, to be ordered again", statuses)
+            case Failed(pair=es2plus.MATCHING_ID_OF_ANOTHER):
+                return Refused("The ICCID belongs to another order.", statuses, left_behind=True)
+            case Failed():
+                return Unknown("cancelOrder failed", (*statuses, *answer.statuses))
+        return Unknown(f"cancelOrder: {answer.reason}", statuses)
+
+    async def _released(
+        self, wanted: ProfileOrder, trace: str | None, address: str, statuses: Statuses
+    ) -> Made | Unknown:
+        """Bound to us already: make sure that it can be downloaded too (section 5.3.4)."""
+        answer = await self._call("releaseProfile", wanted, trace)
+        match answer:
+            case Silent(reason):
+                return Unknown(f"releaseProfile: {reason}", statuses)
+            case Failed(pair=es2plus.ICCID_UNKNOWN):
+                return Unknown("releaseProfile contradicts confirmOrder", statuses + answer.statuses)
+        # Executed: it had been confirmed only. Failed (8.2.1/3.3 and the like): it is not waiting for a release.
+        return Made(address, str(wanted.matching_id))
+
+    async def cancel(  # noqa: PLR0911 - as in order
+        self, profile: ProfileRef, *, trace: str | None
+    ) -> Cancelled | Refused | NotNow | Unknown:
+        """Take the profile out of use for good (section 5.3.3), wherever an earlier order or cancel got stuck."""
+        called_at = self._clock.now()
+        answer = await self._cancel(profile, trace)
+        if isinstance(answer, Failed) and answer.pair == es2plus.MATCHING_ID_OF_ANOTHER:
+            # Reserved and never confirmed, or not ours. Only what is still reserved can be bound to our matching id
+            # (unreleased), and only what is bound to it is cancelled: no other order's profile is ever touched.
+            bound = await self._call("confirmOrder", profile, trace, matchingId=profile.matching_id, releaseFlag=False)
+            if isinstance(bound, Failed) and bound.pair == es2plus.ICCID_TAKEN:
+                return Cancelled("cancelled before, or never ours")
+            answer = await self._cancel(profile, trace) if isinstance(bound, Executed) else bound
+        match answer:
+            case Executed():
+                return Cancelled("cancelled")
+            case Failed(pair=es2plus.ICCID_UNKNOWN) if not profile.delivered:
+                return Cancelled("never made", never_made=True)
+            case Failed(pair=es2plus.ICCID_TAKEN):
+                if not profile.delivered:
+                    return Cancelled("not available any more")
+                return await self._taken(profile, trace, answer.statuses, called_at)
+            case Failed():
+                reason = "The operator does not take this profile back."
+                return Refused(reason, answer.statuses) if answer.final else NotNow("cancelOrder failed")
+        return Unknown(f"cancelOrder: {answer.reason}") if answer.reached else NotNow(f"cancelOrder: {answer.reason}")
+
+    async def _taken(
+        self, profile: ProfileRef, trace: str | None, statuses: Statuses, called_at: datetime
+    ) -> Cancelled | Refused | NotNow:
+        """8.2.1/3.3 for a code that a buyer holds: on a phone, or cancelled by an earlier call. The feed knows.
+
+        Only a report of later than that answer says "no phone has it": an older one may not have seen the phone yet.
+        """
+        report = await self.status(profile, trace=trace)
+        if isinstance(report, NotNow):
+            return NotNow(f"cancelOrder says 8.2.1/3.3, and the feed does not answer: {report.reason}", statuses)
+        if isinstance(report, ProfileStatus):
+            if report.install.state in _UNTOUCHED:
+                if report.known_at is None or report.known_at + _WHOLE_SECONDS < called_at:
+                    older = "cancelOrder says 8.2.1/3.3, and the feed's report is older than that"
+                    return NotNow(older, statuses, retry_after=_FEED_AGAIN_SECONDS, asked=False)
+                return Cancelled("cancelled before")
+            if report.install.state != "unknown":
+                return Refused("The profile is, or was, on a device.", statuses, in_use=True)
+        if profile.uncertain:
+            return Refused("The operator does not say whether the profile is on a device or cancelled.", statuses)
+        return Refused(
+            "The operator says that the profile is taken: it is, or was, on a device.", statuses, in_use=True
+        )
+
+    async def _cancel(self, profile: ProfileRef, trace: str | None) -> Answer:
+        return await self._call(
+            "cancelOrder", profile, trace, matchingId=profile.matching_id, finalProfileStatusIndicator="Unavailable"
+        )
+
+    async def status(self, profile: ProfileRef, *, trace: str | None) -> ProfileStatus | NotKnown | NotNow:
+        """From the feed; ES2+ has no question for it."""
+        if self._feed is None or profile.iccid is None:
+            return NotKnown(_NO_FEED)
+        return await self._feed.report(profile.iccid, trace)
+
+    async def usage(self, profile: ProfileRef, *, trace: str | None) -> UsageReport | NotKnown | NotNow:
+        """From the feed; ES2+ carries none."""
+        report = await self.status(profile, trace=trace)
+        if not isinstance(report, ProfileStatus):
+            return report
+        return report.usage or NotKnown("The feed says nothing about usage.")
+
+    async def top_up(self, wanted: TopUpOrder, *, trace: str | None) -> ToppedUp | Refused | NotNow | Unknown:
+        """Through the operator's port beside the feed."""
+        if self._feed is None:
+            return Refused("This operator does not offer top-ups.")
+        return await self._feed.top_up(wanted, trace)
+
+    async def _call(
+        self, function: Function, wanted: ProfileOrder | ProfileRef, trace: str | None, **fields: Any
+    ) -> Answer:
+        """One call of one function."""
+        header = {"functionRequesterIdentifier": self._requester, "functionCallIdentifier": str(uuid7())}
+        body = {"header": header, "iccid": on_the_wire(wanted.iccid or ""), **fields}
+        span = self._caller.start(function, trace)
+        response = await self._caller.exchange(span, "POST", function, body)
+        if isinstance(response, NoReply):
+            answer: Answer = Silent(response.reason, reached=response.reached)
+        else:
+            unparsed: Unparsed = set()
+            answer = read_answer(response.status_code, response.content, unparsed, secret=wanted.matching_id or "")
+            self._unparsed_fields.count(self.name, unparsed)
+        self._caller.end(span, function, _outcome(answer), _detail(answer), well=isinstance(answer, Executed))
+        return answer
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._caller.close()
+        if self._feed is not None:
+            await self._feed.close()
+
+
+def _outcome(answer: Answer) -> str:
+    match answer:
+        case Executed():
+            return "executed"
+        case Failed():
+            return "failed"
+    return "no_answer" if answer.reached else "not_reached"
+
+
+def _detail(answer: Answer) -> str:
+    if isinstance(answer, Silent):
+        return answer.reason
+    if isinstance(answer, Failed):
+        return "/".join(answer.pair) if answer.pair else "failed without codes"
+    return "executed"

@@ -1,1 +1,0 @@
-"""What provisioning decides, without any I/O."""

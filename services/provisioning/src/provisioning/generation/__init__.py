@@ -1,0 +1,1 @@
+"""Generation: one eSIM profile for each paid order, at the first operator that can make it."""

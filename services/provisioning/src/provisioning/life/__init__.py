@@ -1,1 +1,0 @@
-"""The life of a profile after it was made: observed, revoked, expired, topped up."""

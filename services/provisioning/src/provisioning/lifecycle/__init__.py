@@ -1,0 +1,1 @@
+"""Lifecycle: what becomes of a profile after it was generated."""

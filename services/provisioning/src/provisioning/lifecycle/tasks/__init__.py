@@ -1,0 +1,1 @@
+"""Tasks of the lifecycle: observe, inquire, revoke."""

@@ -1,0 +1,101 @@
+"""The operators of this service, by name, and the routes that lead to them. A new adapter: one line in `_ADAPTERS`."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from provisioning.clients.airalo.client import AiraloOperator
+from provisioning.clients.context import ClientContext
+from provisioning.clients.es2plus.client import Es2PlusOperator
+from provisioning.clients.http_calls import calls_counter
+from provisioning.clients.instant import InstantOperator
+from provisioning.clients.models import Operator
+from provisioning.clients.unparsed_fields import UnparsedFields
+from provisioning.operators.guarded import GuardedOperator, OperatorMetrics
+from provisioning.operators.rate_limit import RateLimit
+from provisioning.operators.rules.routing import ANY, Offer, Routes
+from provisioning.settings import OperatorSettings, Settings
+from shared.kernel.service import Service
+
+_ADAPTERS: dict[str, Callable[[OperatorSettings, ClientContext], Operator]] = {
+    "es2plus": Es2PlusOperator,
+    "airalo": AiraloOperator,
+    "instant": lambda one, _tools: InstantOperator(one.name),
+}
+
+
+class Operators:
+    """All operators. Each has lanes of its own in the task worker, so that none can hold up another."""
+
+    def __init__(
+        self,
+        settings: list[OperatorSettings],
+        operators: Mapping[str, GuardedOperator],
+        routes: Routes,
+        unparsed_fields: UnparsedFields,
+    ) -> None:
+        self.unparsed_fields = unparsed_fields
+        self.settings = {one.name: one for one in settings}
+        self._operators = dict(operators)
+        self._routes = routes
+        self._first = settings[0].name
+
+    def __getitem__(self, name: str) -> GuardedOperator:
+        """Raises KeyError where no such operator is configured (any more)."""
+        return self._operators[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._operators
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._operators)
+
+    def offers(self, storefront: str, profile_type: str) -> tuple[Offer, ...]:
+        """Who sells this plan to that storefront, best first."""
+        return self._routes.offers(storefront, profile_type)
+
+    def kind(self, work: str, operator: str) -> str:
+        """The kind (lane) of this work at this operator: `provision`, and `provision:other` for all but the first.
+
+        Rows of an older release, and of an operator that is gone, are in the first one's lane.
+        """
+        return work if operator == self._first or operator not in self._operators else f"{work}:{operator}"
+
+    async def close(self) -> None:
+        """Hang up."""
+        for operator in self._operators.values():
+            await operator.close()
+
+
+def build_operators(settings: Settings, service: Service) -> Operators:
+    """Read the configuration. Raises ValueError where it cannot work or must not (personal data)."""
+    registry = service.metrics.registry
+    unparsed_fields = UnparsedFields(registry)
+    context = ClientContext(service.tracing, calls_counter(registry), service.clock, service.database, unparsed_fields)
+    chosen = settings.all_operators()
+    metrics = OperatorMetrics(registry)
+    operators = {}
+    for one in chosen:
+        rate = RateLimit(service.database, one.name, one.rate_per_minute) if one.rate_per_minute else None
+        operators[one.name] = GuardedOperator(_adapter(one.adapter)(one, context), one, rate, metrics, service.clock)
+    routes = Routes(settings.route_table(), chosen[0].name)
+    for name, operator in operators.items():
+        _check_personal(operator, routes.storefronts(name), settings.allowed_personal_fields)
+    return Operators(chosen, operators, routes, unparsed_fields)
+
+
+def _adapter(name: str) -> Callable[[OperatorSettings, ClientContext], Operator]:
+    try:
+        return _ADAPTERS[name]
+    except KeyError:
+        raise ValueError(f"unknown adapter {name}; there are {', '.join(sorted(_ADAPTERS))}") from None
+
+
+def _check_personal(operator: Operator, storefronts: frozenset[str], allowed: Mapping[str, Sequence[str]]) -> None:
+    """PP 5.2: an operator is told of a buyer what activation needs, and only where the storefront allows it."""
+    for storefront in storefronts:
+        missing = operator.traits.personal_fields - set(allowed.get(storefront, allowed.get(ANY, [])))
+        if missing:
+            raise ValueError(
+                f"operator {operator.name} needs {', '.join(sorted(missing))}, which storefront {storefront} does not "
+                "allow (ALLOWED_PERSONAL_FIELDS)"
+            )

@@ -1,0 +1,1 @@
+"""Stock: profiles that are generated before they are sold."""

@@ -1,0 +1,1 @@
+"""Top-ups: a paid order extends the data and validity of an eSIM."""

@@ -1,1 +1,0 @@
-"""Calls to operators: profiles are made, withdrawn, and kept in stock."""
