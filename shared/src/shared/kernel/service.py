@@ -35,7 +35,7 @@ from shared.operations.desk import Desk
 from shared.operations.redriving import Redriver
 from shared.operations.router import router as operations
 from shared.sealed import Opener, Sealer
-from shared.supervision import Supervisor
+from shared.supervision import Loop, Supervisor
 from shared.telemetry.backlog import Backlog, Reading
 from shared.telemetry.exporters import exporters
 from shared.telemetry.logging import get_logger
@@ -44,8 +44,10 @@ from shared.telemetry.tracing import Tracing
 from shared.work import Board, Job
 
 log = get_logger(__name__)
+#: A loop of a service: it runs until cancelled, and tells of its progress.
+Repeating = Callable[[Loop], Coroutine[Any, Any, None]]
 _RECONNECT_SECONDS = 1.0
-_MAINTAIN_SECONDS, _MAINTAIN_AGAIN_SECONDS = 3600.0, 10.0
+_MAINTAIN_SECONDS = 3600.0
 
 
 class Service:
@@ -106,7 +108,7 @@ class Service:
         self._halted: str | None = None
         self._unconnected = "not connected"
         self._leaving = asyncio.Event()
-        self._loops: list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]] = []
+        self._loops: list[tuple[str, Repeating]] = []
         self._head = migrations.newest(name)
         self.port = settings.http_port
         if settings.operations_keys:
@@ -152,8 +154,11 @@ class Service:
         for job in jobs:
             self.board.add(job)
 
-    def runs(self, *loops: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run these loops in the background, from when the database answers until the service stops."""
+    def runs(self, *loops: Repeating) -> None:
+        """Run these loops in the background, from when the database answers until the service stops.
+
+        Each tells the `Loop` that it is given of its progress: one that stands still makes the service unready.
+        """
         self._loops += [(f"{self.name}.{_name(loop, len(self._loops) + at)}", loop) for at, loop in enumerate(loops)]
 
     def shows(self, *readings: Reading) -> None:
@@ -198,15 +203,15 @@ class Service:
             await self._wait_for_database()
             stack.push_async_callback(self.outbox.drain)
             relay = Relay(self.database, self.producer, self.metrics, self.supervisor.loop("relay"))
-            for name, loop in (
-                ("maintenance", self._maintain),
-                ("relay", relay.run),
-                ("outbox.publish", self.outbox.run),
-                ("work", self.board.run),
-                ("backlog", self._backlog.run),
-                *self._loops,
+            for name, task in (
+                ("maintenance", self._maintain()),
+                ("relay", relay.run()),
+                ("outbox.publish", self.outbox.run()),
+                ("work", self.board.run()),
+                ("backlog", self._backlog.run(self.supervisor.loop("backlog"))),
+                *((name, loop(self.supervisor.loop(name))) for name, loop in self._loops),
             ):
-                stack.push_async_callback(_cancel, self.supervisor.start(name, loop()))
+                stack.push_async_callback(_cancel, self.supervisor.start(name, task))
             http = HttpServer(self.app, self.settings.http_host, self.settings.http_port)
             await http.start()
             self.port = http.port
@@ -296,17 +301,14 @@ class Service:
             raise
 
     async def _maintain(self) -> None:
-        loop = self.supervisor.loop("maintenance")
-        while True:
-            loop.begin()
-            try:
-                async with self.database.transaction("maintain") as tx:
-                    await tx.execute("SELECT inbox_maintain(CAST(:today AS date), 7, 14)", today=tx.now.date())
-                await discard_ownerless(self.database, self.settings.dead_letter_sealed_days)
-                loop.succeed()
-            except Exception as error:  # noqa: BLE001 - tried again within the hour, a week ahead of need
-                log.warning("maintenance_failed", error=error)
-            await asyncio.sleep(_MAINTAIN_AGAIN_SECONDS if loop.seconds else _MAINTAIN_SECONDS)
+        await self.supervisor.loop("maintenance").repeat(self._tend, _MAINTAIN_SECONDS, "maintenance_failed")
+
+    async def _tend(self) -> None:
+        """A week ahead of need, so that a failure may be tried again."""
+        async with self.database.transaction("maintain") as tx:
+            await tx.execute("SELECT inbox_maintain(CAST(:today AS date), 7, 14)", today=tx.now.date())
+        self.supervisor.loop("maintenance").progress()
+        await discard_ownerless(self.database, self.settings.dead_letter_sealed_days)
 
     # --- health ---------------------------------------------------------------------------------------------------
 
@@ -345,7 +347,7 @@ class Service:
         return None
 
 
-def _name(loop: Callable[[], Coroutine[Any, Any, None]], number: int) -> str:
+def _name(loop: Repeating, number: int) -> str:
     """A task's name for metrics: the class or function whose loop it is."""
     owner = getattr(loop, "__self__", None) or getattr(loop, "func", loop)
     return f"{getattr(owner, '__name__', type(owner).__name__).lower()}.{number}"
