@@ -86,7 +86,7 @@ class Service:
             shop_limits=ShopLimits(settings.shop_dead_letter_limit),
             group=name,
         )
-        self.app = new_app(name, self.tracing, settings.trusted_proxies)
+        self.app = new_app(name, self.tracing, settings.trusted_proxies, self.metrics.limit_reached)
         self._checks: dict[str, health.Check] = {
             "database": self._database,
             "kafka": self._kafka,
