@@ -10,6 +10,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from notifications.adapters.neighbour import Neighbour
 from notifications.domain.rights import Proof, Refusal
+from shared.kernel.privacy import PAGE_PROOF, page_proof
 from shared.telemetry.tracing import Tracing
 
 #: Ordering asks all services for an export, one after the other.
@@ -33,19 +34,28 @@ class Sent(BaseModel):
 class OrderingDesk(Neighbour):
     """Asks on behalf of the storefront that sold the order. `url`: where ordering serves."""
 
-    def __init__(self, url: str, keys: Mapping[str, SecretStr], tracing: Tracing) -> None:
+    def __init__(
+        self, url: str, keys: Mapping[str, SecretStr], tracing: Tracing, page_key: SecretStr | None = None
+    ) -> None:
+        """`page_key`: PRIVACY_KEY, by which ordering sees that it is the account page that asks."""
         super().__init__("ordering", url, keys, tracing, seconds=5.0)
+        self._page_key = page_key
 
     async def correct(
         self, storefront: str, order_id: UUID, changes: Mapping[str, str], trace: str | None
     ) -> Sent | Refusal:
         """Ask for new contact data (PP 6.1); nothing changes before the code is entered."""
-        return _sent(await self.call("POST", storefront, f"/orders/{order_id}/contact-changes", trace, changes))
+        path, headers = f"/orders/{order_id}/contact-changes", self._proof(order_id)
+        return _sent(await self.call("POST", storefront, path, trace, changes, headers=headers))
 
     async def request(self, storefront: str, order_id: UUID, kind: str, trace: str | None) -> Sent | Refusal:
         """Ask for an export, a block, its lifting or an erasure (PP 6.2)."""
         body = {"order": str(order_id), "kind": kind}
-        return _sent(await self.call("POST", storefront, "/privacy/requests", trace, body))
+        headers = self._proof(order_id)
+        return _sent(await self.call("POST", storefront, "/privacy/requests", trace, body, headers=headers))
+
+    def _proof(self, order_id: UUID) -> dict[str, str]:
+        return {} if self._page_key is None else {PAGE_PROOF: page_proof(self._page_key, order_id)}
 
     async def confirm(self, storefront: str, confirmation_id: UUID, code: str, trace: str | None) -> Refusal | None:
         """Enter the code; None where it was right, and what was asked for is done or under way."""
