@@ -24,7 +24,6 @@ from notifications import storefronts
 from notifications.domain.message import message, recipient
 from notifications.domain.newsletter import Letter, html, list_headers, render_newsletter
 from notifications.domain.signature import Signature
-from notifications.newsletters import MOST_A_DAY
 from notifications.settings import Settings
 from notifications.work.sending import new_links
 from shared.ids import uuid7
@@ -390,22 +389,3 @@ def test_what_mail_programs_need_for_one_click_is_signed() -> None:
     head = mail.partition("\r\n\r\n")[0]
     assert f"List-Unsubscribe: <{link}>" in head
     assert "list-unsubscribe:list-unsubscribe-post" in head.partition(" bh=")[0]
-
-
-async def test_a_shop_has_so_many_newsletters_a_day_also_when_it_asks_at_once(start: Any) -> None:
-    running = await start(**KEYS)
-    async with _client(running) as client:
-        answers = await asyncio.gather(*(_send(client, f"news {number}") for number in range(2 * MOST_A_DAY)))
-        codes = Counter(answer.status_code for answer in answers)
-        assert codes == {202: MOST_A_DAY, 429: MOST_A_DAY}
-        refused = next(answer for answer in answers if answer.status_code == 429)
-        assert refused.json()["type"] == "urn:problem:too-many-newsletters"
-        assert refused.headers["retry-after"] == "86400"
-        sent = next(number for number, answer in enumerate(answers) if answer.status_code == 202)
-        assert (await _send(client, f"news {sent}")).status_code == 202, "the same one is no other"
-    assert len(await running.rows("SELECT 1 FROM newsletters")) == MOST_A_DAY
-    assert running.service.metrics.limits.labels("newsletters")._value.get() == MOST_A_DAY
-    async with _client(running, "other-shop-key") as client:
-        assert (await _send(client, storefront="qazaq-esim")).status_code == 202
-    async with _client(running, "agent-key") as client:
-        assert (await _send(client, "by an agent")).status_code == 202
