@@ -10,6 +10,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from notifications.adapters.neighbour import Neighbour
 from notifications.domain.rights import Proof, Refusal
+from shared.kernel.outbound import read_json
 from shared.kernel.privacy import PAGE_PROOF, page_proof
 from shared.telemetry.tracing import Tracing
 
@@ -93,7 +94,7 @@ def _sent(answer: httpx.Response | None) -> Sent | Refusal:
 def _refusal(answer: httpx.Response | None) -> Refusal:
     """From a problem document (RFC 9457), which names fields and no values."""
     try:
-        problem = answer.json() if answer is not None else {}
+        problem = read_json(answer) if answer is not None else {}
         kind = str(problem.get("type", "")).removeprefix("urn:problem:")
         fields = [str(error.get("field", "")) for error in problem.get("errors", ())]
     except (ValueError, AttributeError, TypeError):
