@@ -67,11 +67,17 @@ ODD_ANSWERS: tuple[Rule, ...] = (
     {"effect": "endless", "message": "[", "repeat": 100, "seconds": 0.5},
     {"effect": "partial_body"},
 )
-#: Where an answer is struck. What a buyer is asked for on the way to the bank's page is not: they would see it.
-TARGETS = (
+#: What every order, or every third, passes.
+ON_THE_WAY = (
     "bank.check_status",
     "operator.download_order",
     "operator.confirm_order",
+    "cashbox.authorize",
+    "cashbox.check",
+)
+#: Where an answer is struck. What a buyer is asked for on the way to the bank's page is not: they would see it.
+TARGETS = (
+    *ON_THE_WAY,
     "operator.usage",
     "airalo.token",
     "airalo.orders",
@@ -79,8 +85,6 @@ TARGETS = (
     "airalo.order_list",
     "airalo.sims",
     "airalo.usage",
-    "cashbox.authorize",
-    "cashbox.check",
     "cashbox.history",
     "telegram.send",
     "sms.send",
@@ -116,7 +120,8 @@ async def answers(context: Context) -> None:
     """One answer of one company, to whoever asks next."""
     if not context.struck_answers.take():
         return
-    rule = {"target": context.rng.choice(TARGETS), **context.rng.choice(ODD_ANSWERS), "times": 1}
+    targets = ON_THE_WAY if context.rng.random() < 0.6 else TARGETS
+    rule = {"target": context.rng.choice(targets), **context.rng.choice(ODD_ANSWERS), "times": 1}
     await context.sandbox.faults(rule)
 
 
