@@ -49,12 +49,7 @@ BARE: dict[str, str] = {
     r".* header x-on-behalf-of": "shared.operations.callers: 80 printable characters",
     r"ordering POST /orders header idempotency-key": "ordering.domain.validation: one rule for HTTP and Kafka",
     r"storefront\.order-submitted\..*": "ordering.domain.validation answers the shop field by field",
-    r"refunds POST /telegram/\{storefront\} header .*": "compared with the bot's secret in constant time",
     r"refunds POST /telegram/\{storefront\} body .*": "refunds.telegram.updates.Update reads it; the rest is ignored",
-    r"provisioning .* path operator": "looked up among the operators of the settings",
-    r"provisioning .* (path|query) secret": "compared with the operator's secret in constant time",
-    r"provisioning .* header .*-signature": "compared with our own signature in constant time",
-    r"\w+ POST /\w+/sign-(in|out) body (name|password|token|csrf)": "shared.signin: looked up, hashed, compared",
 }
 
 #: Handlers that read a body by their own hands, and what reads it.

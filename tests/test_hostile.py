@@ -21,7 +21,7 @@ async def test_a_minute_of_hostile_input_costs_no_good_order(private: Running, t
     product = private.product
     target = Target(
         product.site,
-        lambda user: product.users.get(user, product.kafka).librdkafka(),
+        lambda user: product.users.get(user, product.kafka),
         prefix=product.prefix,
         services=NAMES,
     )

@@ -1,9 +1,10 @@
 """Kafka and Postgres die, freeze and come back under the whole product: orders are late, and each ends once.
 
-One test, so that one worker only has to start servers of its own.
+One test, so that one worker only has to start servers of its own; a run plays the scenes of its slice.
 """
 
 import asyncio
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -12,6 +13,7 @@ from local_stack.infra import Infra
 from product.hands import Running
 from product.judge import until
 from product.shop import Order
+from shared.testing import slices
 
 ORDERS = 12
 LEAST_CUTS = 50
@@ -94,7 +96,7 @@ SCENES = (
 
 
 async def test_every_order_ends_once_when(private: Running, infra: Infra, subtests: pytest.Subtests) -> None:
-    for scene in SCENES:
+    for scene in slices.some_of(SCENES, slices.of_this_run(Path(__file__).parent)):
         with subtests.test(scene.__name__):
             await private.judge.begin()
             await scene(private, infra)

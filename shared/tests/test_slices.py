@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.testing.slices import SLICES, VARIABLE, belongs, chosen, commit
+from shared.testing.slices import SLICES, VARIABLE, belongs, chosen, commit, some_of
 
 NAMES = [f"tests/test_kill.py::test_x[{service}-{point}]" for service in "abcde" for point in range(20)]
 
@@ -14,6 +14,15 @@ def test_every_test_is_in_exactly_one_slice_and_none_is_nearly_empty() -> None:
     assert sum(map(len, slices)) == len(NAMES)
     assert set.union(*slices) == set(NAMES)
     assert min(map(len, slices)) > len(NAMES) / SLICES / 3
+
+
+@pytest.mark.parametrize("count", [1, 4, 5, 9])
+def test_every_scene_is_played_by_some_slice_and_every_slice_plays_one(count: int) -> None:
+    scenes = range(count)
+    played = [list(some_of(scenes, number)) for number in range(SLICES)]
+    assert all(played)
+    assert set(scenes) == {scene for some in played for scene in some}
+    assert list(some_of(scenes, None)) == list(scenes)
 
 
 def test_the_commit_chooses_and_the_variable_wins() -> None:

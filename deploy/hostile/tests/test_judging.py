@@ -17,6 +17,7 @@ from hostile.judge import Judge
 from hostile.target import Target
 from local_stack.site import Site
 from shared.kernel.http import HttpServer
+from shared.messaging.access import KafkaAccess
 
 KINDS = {
     "/broken": ["answer 500", "a refusal that is no problem document"],
@@ -87,7 +88,7 @@ def test_names_and_tracebacks_in_logs_are_findings(tmp_path: Path) -> None:
     (tmp_path / "logs" / "sandbox.log").write_text("kanareika01\n")
     (tmp_path / "traces" / "refunds.jsonl").write_text('{"name": "kanareika01"}\n')
     findings = Findings()
-    Judge(Target(Site(tmp_path), lambda _user: {}), findings).read_logs("kanareika01")
+    Judge(Target(Site(tmp_path), lambda _user: KafkaAccess("127.0.0.1:9")), findings).read_logs("kanareika01")
     assert {(finding.kind, finding.input) for finding in findings.kept} == {
         ("personal data in a log", "ordering.log"),
         ("a traceback in a log", "payments.log"),

@@ -119,14 +119,21 @@ async def test_a_service_that_does_not_answer_keeps_what_it_said_last(start: Any
     running = await start(services={"payments": ill.url}, operations_key="their-key")
     await running.evaluated()
     assert await running.open("dead_letters_waiting") == ["payments"]
+
+    async def asked_again() -> bool:
+        """Twice, so that what the first of them heard is stored."""
+        return len(ill.asked) >= before + 4
+
     wrong: Any
     for wrong in ((500, "<html>"), (200, "nonsense"), (200, {"service": "payments"}), (200, [])):
         ill.answers["/operations/summary"] = wrong
+        before = len(ill.asked)
+        await running.stage.eventually(asked_again)
         await running.evaluated()
-        assert await running.open("dead_letters_waiting") == ["payments"]
         [answer] = (await running.get("/services")).json()
         assert answer["problem"], wrong
         assert answer["summary_at"] < answer["asked_at"]
+        assert await running.open("dead_letters_waiting") == ["payments"]
 
 
 async def test_an_unknown_invariant_in_the_settings_is_refused(start: Any) -> None:

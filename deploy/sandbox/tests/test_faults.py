@@ -249,3 +249,19 @@ async def test_put_replaces_and_delete_clears(sb: RunningSandbox) -> None:
     assert len(await sb.active_faults()) == 2
     await sb.clear_faults()
     assert await sb.active_faults() == []
+
+
+async def test_an_answer_without_end(sb: RunningSandbox) -> None:
+    await sb.faults(
+        {"target": "operator.usage", "effect": "endless", "message": "[" * 1000, "repeat": 3, "seconds": 0, "times": 1},
+        {"target": "operator.usage", "effect": "endless", "message": "x" * 60_000, "repeat": 100_000, "seconds": 0},
+    )
+    assert (await sb.client.get("/operator/usage/1")).text == "[" * 3000
+    async with sb.client.stream("GET", "/operator/usage/1") as answer:
+        taken = 0
+        async for part in answer.aiter_raw():
+            taken += len(part)
+            if taken > 10_000_000:
+                break
+    assert taken > 10_000_000
+    assert (await sb.client.get("/health")).status_code == 200

@@ -197,3 +197,40 @@ async def test_a_mail_that_comes_back_was_accepted_first() -> None:
         assert "authorization: bearer k" in head
         assert b"Final-Recipient: rfc822; a@example.kz" in body
         assert b"Message-ID: <1@shop>" in body
+
+
+@pytest.mark.parametrize("stage", ["rcpt", "begin", "data"])
+async def test_a_reply_is_sent_as_it_was_written_down(sb: RunningSandbox, stage: str) -> None:
+    await sb.faults(
+        {"target": "mail", "effect": "raw_reply", "stage": stage, "match": {"to": "odd@example.kz"}, "times": 1,
+         "message": "999 \x00\xff\r\n", "repeat": 2, "seconds": 0},
+    )  # fmt: skip
+    reader, writer = await asyncio.open_connection(sb.smtp_host, sb.smtp_port)
+    odd = b"999 \x00\xff\r\n"
+    lines = [await reader.readline()]
+    for command in (b"HELO x", b"MAIL FROM:<s@example.kz>", b"RCPT TO:<odd@example.kz>", b"DATA", b"."):
+        if lines[-1] == odd:
+            break
+        writer.write(command + b"\r\n")
+        lines.append(await reader.readline())
+    assert lines[-1] == odd
+    assert len(lines) == {"rcpt": 4, "begin": 5, "data": 6}[stage]
+    assert await reader.readline() == odd
+    writer.close()
+    await send(sb, mail(to="odd@example.kz"))
+    assert (await counts(sb))["messages"] == 1
+
+
+async def test_a_reply_without_an_end_ends_the_connection(sb: RunningSandbox) -> None:
+    await sb.faults({"target": "mail", "effect": "raw_reply", "times": 1, "message": "25", "repeat": 2, "seconds": 0.1})
+    with pytest.raises((aiosmtplib.SMTPException, OSError)):
+        await send(sb)
+    await send(sb)
+    assert (await counts(sb))["messages"] == 1
+
+
+async def test_the_connection_is_cut_when_the_data_begin(sb: RunningSandbox) -> None:
+    await sb.faults({"target": "mail", "effect": "drop", "stage": "begin", "times": 1})
+    with pytest.raises((aiosmtplib.SMTPException, OSError)):
+        await send(sb)
+    assert (await counts(sb))["messages"] == 0

@@ -13,14 +13,17 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from notifications.domain.links import BadLinkError
 from notifications.domain.tickets import Ticket, Tickets
 from notifications.domain.words import texts
 from notifications.work.sending import new_links
 from shared.ids import uuid7
+from shared.kernel.privacy import page_proof
 
 ASKED = "018f0000-0000-7000-8000-000000000001"
+PRIVACY_KEY = "a-privacy-key-of-tests"
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SERVICES = ("ordering", "payments", "provisioning", "notifications", "refunds")
 
@@ -80,7 +83,7 @@ def query(answer: httpx.Response) -> dict[str, str]:
 
 @asynccontextmanager
 async def opened(start: Any, ordering: Any, language: str = "en") -> AsyncIterator[Browser]:
-    running = await start(ordering_url=ordering.url, ordering_keys={"esimka": "shop-key"})
+    running = await start(ordering_url=ordering.url, ordering_keys={"esimka": "shop-key"}, privacy_key=PRIVACY_KEY)
     buyer = running.buyer(language=language)
     await running.stage.publish(buyer.contact(), buyer.paid())
     await running.stage.eventually(lambda: running.rows("SELECT 1 FROM orders JOIN contacts USING (buyer_id)"))
@@ -100,6 +103,8 @@ async def test_an_address_is_corrected_with_a_code_and_the_old_link_dies(start: 
         assert body == {"email": "new@example.org"}
         assert "authorization: bearer shop-key" in head
         assert "traceparent: 00-" in head
+        shown = page_proof(SecretStr(PRIVACY_KEY), tab.buyer.order_id)
+        assert f"x-account-page: {shown}" in head.lower(), "ordering sees that no shop asks"
         pending = query(answer)
         assert pending == {"code_for": ASKED, "purpose": "email", "by": "sms"}
         shown = await tab.follow(answer)

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 from aiokafka import AIOKafkaConsumer
 from nacl.public import PrivateKey
+from pydantic import SecretStr
 
 from ordering.service import build
 from ordering.settings import Settings
@@ -23,10 +24,12 @@ from shared.contracts import (
     ProvisioningBuyerErased,
     RefundsBuyerErased,
 )
+from shared.kernel.privacy import PAGE_PROOF, page_proof
 from shared.sealed import Opener
 from shared.testing.stage import Stage
 
 NOTIFICATIONS = Opener(base64.b64encode(bytes(PrivateKey.generate())).decode())
+PRIVACY_KEY = SecretStr("a-privacy-key-of-tests")
 AGENT = {"Authorization": "Bearer agents-key"}
 IDENTIFIED = {"by": "call_back", "reference": "2026/4711"}
 OTHERS = (PaymentsBuyerErased, ProvisioningBuyerErased, NotificationsBuyerErased, RefundsBuyerErased)
@@ -45,8 +48,9 @@ class Buyer:
     async def correct(self, **fields: Any) -> Any:
         return await self.post(f"/orders/{self.order['order_id']}/contact-changes", fields)
 
-    async def ask(self, kind: str) -> Any:
-        return await self.post("/privacy/requests", {"order": self.order["order_number"], "kind": kind})
+    async def ask(self, kind: str, **headers: str) -> Any:
+        body = {"order": self.order["order_number"], "kind": kind}
+        return await self.shop.http.post("/privacy/requests", json=body, headers=self.shop.auth() | headers)
 
     async def code(self) -> tuple[str, ConfirmationRequested]:
         self.codes += 1
@@ -66,7 +70,11 @@ class Buyer:
 
 @pytest.fixture
 async def buyer(stage: Stage, shop_of: Any) -> Buyer:
-    settings = {"agent_keys": {"support": "agents-key"}, "notifications_seal_public_key": NOTIFICATIONS.public_key}
+    settings = {
+        "agent_keys": {"support": "agents-key"},
+        "notifications_seal_public_key": NOTIFICATIONS.public_key,
+        "privacy_key": PRIVACY_KEY.get_secret_value(),
+    }
     shop = await shop_of(build, Settings, **settings)
     return Buyer(stage, shop, (await shop.place(key="first")).json())
 
@@ -125,6 +133,22 @@ async def test_wrong_codes_are_counted_and_end_the_request(buyer: Buyer) -> None
 async def test_codes_are_limited_by_order_and_day(buyer: Buyer) -> None:
     statuses = [(await buyer.correct(name=f"Name {n}")).status_code for n in range(6)]
     assert statuses == [202] * 5 + [429]
+
+
+async def test_who_uses_up_a_shops_requests_does_not_keep_the_buyer_out(buyer: Buyer) -> None:
+    order_id = UUID(buyer.order["order_id"])
+    by_stranger = await asyncio.gather(*(buyer.ask("erase") for _ in range(8)))
+    assert Counter(answer.status_code for answer in by_stranger) == {202: 5, 429: 3}
+    refused = next(answer for answer in by_stranger if answer.status_code == 429)
+    assert refused.json()["type"] == "urn:problem:too-many-codes"
+    assert refused.headers["retry-after"] == "86400"
+    # No shop can make what the account page shows: not with another key, nor out of another order's.
+    for wrong in ("", "\ufffd".encode(), page_proof(PRIVACY_KEY, uuid4()), page_proof(SecretStr("other"), order_id)):
+        assert (await buyer.ask("erase", **{PAGE_PROOF: wrong})).status_code == 429  # type: ignore[arg-type] # bytes too
+    proof = {PAGE_PROOF: page_proof(PRIVACY_KEY, order_id)}
+    on_the_page = await asyncio.gather(*(buyer.ask("export", **proof) for _ in range(8)))
+    assert Counter(answer.status_code for answer in on_the_page) == {202: 5, 429: 3}, "and the mailbox gets no flood"
+    assert buyer.shop.service.metrics.limits.labels("codes")._value.get() == 3 + 4 + 3
 
 
 async def test_nine_requests_at_once_send_five_codes(buyer: Buyer) -> None:

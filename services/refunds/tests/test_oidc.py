@@ -1,5 +1,7 @@
 """Sign-in by OpenID Connect at the agents' pages."""
 
+import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -7,6 +9,7 @@ import httpx
 import pytest
 from joserfc.jwk import RSAKey
 
+from shared.signin.limits import ELSEWHERE_PER_ADDRESS
 from shared.testing.openid import Provider, openid_provider
 
 
@@ -64,3 +67,14 @@ async def test_what_does_not_fit_signs_nobody_in(provider: Provider, site: Any) 
     form = {"name": "anna", "password": "x", "token": "y"}
     assert (await client.post("/agents/sign-in", data=form)).status_code == 403
     assert len(await running.rows("SELECT 1 FROM sessions")) == 1
+
+
+async def test_sign_ins_that_are_only_begun_do_not_fill_the_table(provider: Provider, site: Any) -> None:
+    running, client = site
+    begun = await asyncio.gather(
+        *(client.get("/agents/oidc/start", timeout=60) for _ in range(ELSEWHERE_PER_ADDRESS + 30))
+    )
+    codes = Counter(answer.status_code for answer in begun)
+    assert codes == {303: ELSEWHERE_PER_ADDRESS, 429: 30}
+    assert len(await running.rows("SELECT 1 FROM oidc_sign_ins")) == ELSEWHERE_PER_ADDRESS
+    assert len(await running.rows("SELECT 1 FROM sign_in_attempts")) == ELSEWHERE_PER_ADDRESS

@@ -282,6 +282,15 @@ def is_infrastructure(error: BaseException) -> bool:
     return is_disconnect(error)
 
 
+def is_undone(error: BaseException) -> bool:
+    """True where Postgres has undone the transaction for another's sake: a deadlock, or a serialisation failure.
+
+    It may be run again at once.
+    """
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return isinstance(cause, psycopg.Error) and cause.sqlstate in {"40P01", "40001"}
+
+
 def storable(words: str) -> str:
     """Text as Postgres can store it, for reasons and details: NUL and lone surrogates become U+FFFD."""
     return words.replace("\x00", "\ufffd").encode("utf-8", "surrogatepass").decode("utf-8", "replace")

@@ -1,8 +1,12 @@
-"""Supervises background tasks: one that ends, or makes no step for 30 s, makes the service unready and is counted."""
+"""Supervises background tasks: one that ends, or makes no step for 30 s, makes the service unready and is counted.
+
+A task that recurs says how long it pauses (`Loop.repeat`): it stands still when its step has not succeeded within 30 s,
+over all attempts, and also when its next step has not begun 30 s after the pause.
+"""
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,23 +18,54 @@ log = get_logger(__name__)
 STALLED_SECONDS = 30.0
 
 
-class Loop:
-    """One background task. It tells when it begins a step and when a step has succeeded; between them it may wait."""
+#: A recurring step that failed is tried again after so long at most, however long its usual pause is.
+AGAIN_SECONDS = 5.0
 
-    def __init__(self, name: str, clock: Callable[[], float] = time.monotonic) -> None:
+
+class Loop:
+    """One background task. It tells when it begins a step and when a step has succeeded; between them it may wait.
+
+    `allowed_seconds`: how long a step may take, over all its attempts; None: STALLED_SECONDS. `clock`, `sleep`: in
+    seconds, as `time.monotonic` and `asyncio.sleep`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
         self.name = name
         self.ended: str | None = None
+        self.allowed_seconds: float | None = None
         self._clock = clock
+        self._sleep = sleep
         self._begun: float | None = None
+        self._due: float | None = None
+        self._parts: dict[str, Loop] = {}
+
+    def restart(self) -> None:
+        """The task is started, perhaps anew."""
+        for one in self.parts:
+            one.ended = one._begun = one._due = None  # noqa: SLF001 - of its own kind
 
     def begin(self) -> None:
         """A step begins, or is tried again after a failure."""
+        self._due = None
         if self._begun is None:
             self._begun = self._clock()
 
     def succeed(self) -> None:
         """The step has succeeded."""
         self._begun = None
+
+    def progress(self) -> None:
+        """A long step has got on: its time is counted from now."""
+        self._begun = self._clock()
+
+    def rest(self, seconds: float) -> None:
+        """The next step, or attempt, begins after a pause of so many seconds."""
+        self._due = self._clock() + seconds
 
     @contextmanager
     def step(self) -> Iterator[None]:
@@ -39,16 +74,47 @@ class Loop:
         yield
         self.succeed()
 
+    async def repeat(self, step: Callable[[], Awaitable[float | None]], every_seconds: float, failure: str) -> None:
+        """Take this step for ever, with a pause after each; until cancelled.
+
+        `step` returns the pause that follows (seconds), or None: `every_seconds`. One that raises is logged as
+        `failure`, and tried again soon.
+        """
+        while True:
+            self.begin()
+            try:
+                asked = await step()
+            except Exception as error:  # noqa: BLE001 - tried again; what does not succeed for long is a standstill
+                log.warning(failure, task=self.name, error=error)
+                pause = min(every_seconds, AGAIN_SECONDS)
+            else:
+                self.succeed()
+                pause = every_seconds if asked is None else asked
+            self.rest(pause)
+            await self._sleep(pause)
+
+    def part(self, name: str) -> "Loop":
+        """A part of this task that is watched by itself, because others of its parts may succeed meanwhile."""
+        return self._parts.setdefault(name, Loop(f"{self.name}.{name}", self._clock, self._sleep))
+
+    @property
+    def parts(self) -> "list[Loop]":
+        """The task and its parts."""
+        return [self, *self._parts.values()]
+
     @property
     def seconds(self) -> float:
-        """How long the present step has taken, over all its attempts; 0 while the task waits for something to do."""
-        return 0.0 if self._begun is None else self._clock() - self._begun
+        """How long the present step has taken, over all its attempts, or the next one is late; 0 while it may wait."""
+        if self._begun is not None:
+            return self._clock() - self._begun
+        return 0.0 if self._due is None else max(0.0, self._clock() - self._due)
 
     def problem(self) -> str | None:
         """What is wrong with it, or None."""
         if self.ended is not None:
             return f"{self.name}: {self.ended}"
-        if self.seconds >= STALLED_SECONDS:
+        allowed = STALLED_SECONDS if self._begun is None else self.allowed_seconds or STALLED_SECONDS
+        if self.seconds >= allowed:
             return f"{self.name}: no progress for {self.seconds:.0f} s"
         return None
 
@@ -68,7 +134,7 @@ class Supervisor:
     def start(self, name: str, work: Coroutine[Any, Any, Any], *, endless: bool = True) -> "asyncio.Task[Any]":
         """Run it in the background. An `endless` one that returns has failed like one that raises."""
         loop = self.loop(name)
-        loop.ended = None
+        loop.restart()
 
         def ended(task: "asyncio.Task[Any]") -> None:
             if task.cancelled():
@@ -91,7 +157,7 @@ class Supervisor:
     def look(self) -> list[str]:
         """Every problem; a new one is logged, and the metrics are brought up to date."""
         problems = {}
-        for loop in self._loops.values():
+        for loop in [part for whole in self._loops.values() for part in whole.parts]:
             self._metrics.loops.labels(loop.name).set(float("inf") if loop.ended is not None else loop.seconds)
             if (problem := loop.problem()) is not None:
                 problems[loop.name] = problem

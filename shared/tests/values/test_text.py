@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from shared.values.refusal import InvalidValueError
-from shared.values.text import Cleaned, Line, Lines, cleaned, cleaned_tree, many_lines, one_line, storable
+from shared.values.text import Cleaned, Exact, Line, Lines, cleaned, cleaned_tree, many_lines, one_line, storable
 
 NAME = TypeAdapter[str](Annotated[str, Line(20)])
 NOTE = TypeAdapter[str](Annotated[str, Lines(20)])
@@ -33,6 +33,17 @@ def is_plain(text: str, allowed: str = "") -> bool:
 def test_a_line_has_no_control_characters(letter: str) -> None:
     with pytest.raises(InvalidValueError, match="control"):
         one_line(f"a{letter}b")
+
+
+@pytest.mark.parametrize("text", [" anna ", "пароль\u00a0\u3000", "a\u202eb", "x" * 20, ""])
+def test_a_password_is_kept_as_it_came(text: str) -> None:
+    assert TypeAdapter[str](Annotated[str, Exact(20, 0)]).validate_python(text) == text
+
+
+@pytest.mark.parametrize("text", ["a\x00b", "a\tb", "a\x9fb", "a\ud800b", "x" * 21])
+def test_what_no_form_can_send_is_no_password(text: str) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter[str](Annotated[str, Exact(20, 0)]).validate_python(text)
 
 
 @pytest.mark.parametrize("letter", ["\x00", "\x08", "\x0b", "\x1b", "\x7f", "\x9f"])

@@ -2,29 +2,47 @@
 
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from confluent_kafka import Producer
-
+from hostile.budget import Budget
 from hostile.door import Door
 from hostile.findings import Findings
+from hostile.kafka import Writing
 from hostile.target import Target
 from local_stack.product import PRODUCT
-from tour.orders import Paid
+from sandbox.client import SandboxClient
+from tour.buying import Buying
+from tour.orders import Order, Paid
 
 
 @dataclass
 class Context:
-    """One run. `paid` are the good orders so far, whose numbers and ids attackers know."""
+    """One run. `paid` are the good orders so far, whose numbers and ids attackers know.
+
+    `struck` are orders whose mails the mail server answers badly, with the fault, by id; `expected` says how those may
+    end. The budgets are those of all attackers together.
+    """
 
     target: Target
     rng: random.Random
     findings: Findings
     door: Door
+    buying: Buying
+    sandbox: SandboxClient
+    writing: Writing
     paid: list[Paid] = field(default_factory=list)
-    producers: dict[str, Producer] = field(default_factory=dict)
+    struck: dict[str, tuple[Order, str]] = field(default_factory=dict)
+    expected: dict[str, frozenset[str]] = field(default_factory=dict)
     catalogues: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: Records that readers of our own topics put aside: a hundred in a minute stop them, as they should.
+    junk: Budget = field(default_factory=lambda: Budget(40, 60))
+    struck_mails: Budget = field(default_factory=lambda: Budget(3, 10))
+    struck_answers: Budget = field(default_factory=lambda: Budget(2, 10))
+
+    def of(self, rng: random.Random) -> "Context":
+        """The same run, for an attacker with choices of its own."""
+        return replace(self, rng=rng)
 
     def environment(self, service: str) -> Mapping[str, str]:
         """The settings of a service, with the secrets that its neighbours outside know."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hostile.findings import Findings
@@ -45,19 +45,34 @@ class GoodOrders:
 
     async def end_well(self, seconds: float) -> None:
         """Wait until all are delivered or refunded; those that are not are findings."""
-        left = {paid.order.id: paid.order for paid in self.paid}
-        try:
-            async with asyncio.timeout(seconds):
-                while left:
-                    await self._look(left)
-                    await asyncio.sleep(0.5)
-        except TimeoutError:
-            for order in left.values():
-                status = await self.buying.status(order)
-                self.findings.found(_ATTACK, "did not end", f"order {order.number}", f"{status} after {seconds:.0f} s")
+        await wait_for_ends(
+            self.buying, self.findings, _ATTACK, {one.order.id: (one.order, "") for one in self.paid}, seconds
+        )
 
-    async def _look(self, left: dict[str, Order]) -> None:
-        for order_id, order in list(left.items()):
-            if (status := await self.buying.status(order)) in _ENDED:
-                self.findings.answered(_ATTACK, status)
-                del left[order_id]
+
+async def wait_for_ends(
+    buying: Buying,
+    findings: Findings,
+    attack: str,
+    orders: Mapping[str, tuple[Order, str]],
+    seconds: float,
+    expected: Mapping[str, frozenset[str]] | None = None,
+) -> None:
+    """Wait until the orders have ended, as `expected` by id (delivered or refunded); those that have not are findings.
+
+    `orders`: by id, each with what was done to it.
+    """
+    left = dict(orders)
+    try:
+        async with asyncio.timeout(seconds):
+            while left:
+                for order_id, (order, _) in list(left.items()):
+                    status = await buying.status(order)
+                    if status in (expected or {}).get(order_id, _ENDED):
+                        findings.answered(attack, status)
+                        del left[order_id]
+                await asyncio.sleep(0.5)
+    except TimeoutError:
+        for order, done in left.values():
+            status = await buying.status(order)
+            findings.found(attack, "did not end", f"order {order.number} {done}", f"{status} after {seconds:.0f} s")

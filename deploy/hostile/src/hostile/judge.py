@@ -3,6 +3,7 @@
 import asyncio
 import re
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 
@@ -15,6 +16,9 @@ _UNREADY_LOOKS = 5
 _SAMPLE = re.compile(r"^(consumer_lag|outbox_waiting|consumer_stalled\w*)(\{[^}]*\})? ([0-9.e+]+)$", re.MULTILINE)
 _TRACEBACK = "Traceback (most recent call last)"
 _ATTACK = "the services"
+#: Our own words about a failure are shorter.
+_LONGEST_TEXT = 1_000
+_PAGE = "200"
 
 
 @dataclass
@@ -53,7 +57,7 @@ class Judge:
                 for service, problem in problems.items():
                     self.findings.found(_ATTACK, "did not settle", service, problem)
             for service in self.target.services:
-                await self._dead_letters(http, service)
+                await self._stored(http, service)
 
     def read_logs(self, mark: str) -> None:
         """Nobody's name in logs or spans, and no traceback."""
@@ -67,17 +71,41 @@ class Judge:
                 after = text.partition(_TRACEBACK)[2][:1500]
                 self.findings.found(_ATTACK, "a traceback in a log", path.name, after)
 
-    async def _dead_letters(self, http: httpx.AsyncClient, service: str) -> None:
-        url = f"{self.target.site.url(service)}/operations/dead-letters"
-        headers = {"Authorization": f"Bearer {self.target.site.operations_keys['operator']}"}
-        response = await http.get(url, params={"state": "waiting"}, headers=headers)
-        if not response.is_success:
-            self.findings.found(_ATTACK, "dead letters not listed", service, response.text)
-            return
-        for item in response.json()["items"]:
+    async def _stored(self, http: httpx.AsyncClient, service: str) -> None:
+        """Each dead letter has a reason, and no text that came from outside was stored as it came."""
+        for item in await self._listed(http, service, "dead-letters", state="waiting"):
             self.findings.answered(f"dead letters of {service}", item.get("reason"))
             if not item.get("reason"):
                 self.findings.found(_ATTACK, "a dead letter without a reason", service, str(item))
+            if not _clean(item.get("detail")):
+                self.findings.found(_ATTACK, "a dead letter's detail repeats what came", service, str(item))
+        for item in await self._listed(http, service, "work", stuck="true"):
+            if item.get("state") == "parked":
+                self.findings.answered(f"work of {service}", f"{item['kind']} parked")
+            if not _clean(item.get("last_error")):
+                self.findings.found(_ATTACK, "an error repeats what came", service, str(item))
+
+    async def _listed(self, http: httpx.AsyncClient, service: str, what: str, **asked: str) -> list[dict[str, Any]]:
+        """All pages of one of the lists in the service's `/operations`."""
+        url = f"{self.target.site.url(service)}/operations/{what}"
+        headers = {"Authorization": f"Bearer {self.target.site.operations_keys['operator']}"}
+        found: list[dict[str, Any]] = []
+        after: str | None = None
+        while True:
+            given = {**asked, "limit": _PAGE, **({"after": after} if after else {})}
+            response = await http.get(url, params=given, headers=headers)
+            if not response.is_success:
+                self.findings.found(_ATTACK, f"{what} not listed", service, response.text)
+                return found
+            body = response.json()
+            found += body["items"]
+            after = body.get("next")
+            if not after:
+                return found
+
+
+def _clean(text: str | None) -> bool:
+    return text is None or (text.isprintable() and len(text) <= _LONGEST_TEXT)
 
 
 async def _problem(http: httpx.AsyncClient, url: str) -> str:

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from hostile.attacks import connections, people, schemas, shops, webhooks
+from hostile.attacks import connections, outside, own_topics, people, schemas, shops, webhooks
 from hostile.context import Attack, Context
 from hostile.door import Door
 from hostile.findings import Findings
-from hostile.good import GoodOrders
+from hostile.good import GoodOrders, wait_for_ends
 from hostile.judge import Judge
+from hostile.kafka import Writing
 from hostile.target import Target
 from tour.buying import buying_at
 
@@ -20,6 +21,10 @@ from tour.buying import buying_at
 ATTACKS: dict[Attack, int] = {
     shops.orders: 6,
     shops.submissions: 6,
+    own_topics.records: 3,
+    own_topics.batches: 1,
+    outside.mail_server: 1,
+    outside.answers: 1,
     webhooks.bank: 3,
     webhooks.operator: 4,
     webhooks.usage: 4,
@@ -47,9 +52,11 @@ async def run(target: Target, seconds: float, seed: int, folder: Path, tell: Cal
     """Attack for so long, then wait until all is quiet. `folder` exists; `tell` gets a line of progress."""
     findings = Findings()
     ends = time.monotonic() + seconds
-    async with buying_at(target.site) as (buying, _sandbox):
+    async with buying_at(target.site) as (buying, sandbox):
         door = Door(findings)
-        context = Context(target, random.Random(seed), findings, door)
+        context = Context(
+            target, random.Random(seed), findings, door, buying, sandbox, writing=Writing(target, findings)
+        )
         good = GoodOrders(buying, findings, target.shops, context.paid)
         judge = Judge(target, findings)
         beside = [
@@ -68,7 +75,11 @@ async def run(target: Target, seconds: float, seed: int, folder: Path, tell: Cal
             await asyncio.gather(*beside, return_exceptions=True)
             await door.close()
         tell("waiting until everything has ended")
+        await outside.tell(context)
         await good.end_well(_SETTLE_SECONDS)
+        await wait_for_ends(
+            buying, findings, "orders with odd mail replies", context.struck, _SETTLE_SECONDS, context.expected
+        )
         await judge.settle(_SETTLE_SECONDS)
         await asyncio.to_thread(judge.read_logs, good.mark)
     return findings
@@ -76,9 +87,7 @@ async def run(target: Target, seconds: float, seed: int, folder: Path, tell: Cal
 
 async def _attack(context: Context, rng: random.Random, ends: float) -> None:
     attacks, weights = list(ATTACKS), list(ATTACKS.values())
-    own = Context(
-        context.target, rng, context.findings, context.door, context.paid, context.producers, context.catalogues
-    )
+    own = context.of(rng)
     while time.monotonic() < ends:
         await rng.choices(attacks, weights)[0](own)
 

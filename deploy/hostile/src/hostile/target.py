@@ -1,12 +1,13 @@
 """The running product, as somebody hostile sees it: addresses, and the keys that somebody may have stolen."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from local_stack.access import storefront_user
 from local_stack.product import EPAY_TERMINAL, TELEGRAM_SECRET, TELEGRAM_SHOP
 from local_stack.site import Site
+from shared.contracts import orders_topic
+from shared.messaging.access import KafkaAccess
 
 #: All that serve HTTP and are judged.
 SERVICES = ("ordering", "payments", "provisioning", "notifications", "refunds", "operations")
@@ -14,10 +15,10 @@ SERVICES = ("ordering", "payments", "provisioning", "notifications", "refunds", 
 
 @dataclass(frozen=True)
 class Target:
-    """`kafka_as` gives confluent-kafka's settings for a user; `services` are those that run."""
+    """`access_as` tells how a user comes to the brokers; `services` are those that run."""
 
     site: Site
-    kafka_as: Callable[[str], Mapping[str, Any]]
+    access_as: Callable[[str], KafkaAccess]
     prefix: str = ""
     services: tuple[str, ...] = SERVICES
 
@@ -41,8 +42,8 @@ class Target:
         return next(iter(self.site.agent_keys.values()))
 
     def shop_topic(self, shop: str) -> tuple[str, str]:
-        """(user, topic) by which that shop submits orders."""
-        return storefront_user(shop), f"{self.prefix}storefront.{shop}.orders"
+        """(user, topic without its prefix) by which that shop submits orders."""
+        return storefront_user(shop), orders_topic(shop)
 
 
 __all__ = ["EPAY_TERMINAL", "SERVICES", "TELEGRAM_SECRET", "TELEGRAM_SHOP", "Target"]
@@ -50,4 +51,4 @@ __all__ = ["EPAY_TERMINAL", "SERVICES", "TELEGRAM_SECRET", "TELEGRAM_SHOP", "Tar
 
 def of_site(site: Site) -> Target:
     """A local stack's."""
-    return Target(site, lambda user: site.kafka_login(user).librdkafka())
+    return Target(site, lambda user: KafkaAccess(site.bootstrap_servers, user, site.kafka_passwords[user]))

@@ -1,9 +1,8 @@
 """Evaluates the invariants on a schedule: one instance at a time, and every violation has a beginning and an end."""
 
-import asyncio
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,6 +13,7 @@ from operations.reading import services
 from operations.watching import Watch
 from shared.clock import Clock
 from shared.database import Database, Tx
+from shared.supervision import Loop
 from shared.telemetry.logging import get_logger
 
 log = get_logger(__name__)
@@ -85,16 +85,15 @@ class Evaluator:
         self._after = {one.name: timedelta(seconds=overrides[one.name]) for one in ALL if one.name in overrides}
         self._started_at = clock.now()
 
-    async def run(self) -> None:
+    async def run(self, loop: Loop) -> None:
         """Until cancelled."""
-        while True:
-            try:
-                if await self._my_turn():
-                    await self.evaluate()
-                await self._show()
-            except Exception as error:  # noqa: BLE001 - the next round comes soon
-                log.warning("evaluation_failed", error=error)
-            await asyncio.sleep(self._every.total_seconds())
+
+        async def step() -> None:
+            if await self._my_turn():
+                await self.evaluate(loop.progress)
+            await self._show()
+
+        await loop.repeat(step, self._every.total_seconds(), "evaluation_failed")
 
     async def _my_turn(self) -> bool:
         """One instance in each interval."""
@@ -102,14 +101,19 @@ class Evaluator:
             taken = await tx.execute(_TURN, now=tx.now, before=tx.now - self._every * 0.9)
             return bool(taken.scalar())
 
-    async def evaluate(self) -> None:
-        """Ask the services, see how far we have read, and evaluate all invariants, each in a transaction of its own."""
+    async def evaluate(self, progress: Callable[[], None] = lambda: None) -> None:
+        """Ask the services, see how far we have read, and evaluate all invariants, each in a transaction of its own.
+
+        `progress` is called after each.
+        """
         began = time.perf_counter()
         await self._watch.ask()
+        progress()
         as_of = await self._progress.look(self._database.clock.now())
         for invariant in ALL:
             if isinstance(invariant, ServiceInvariant) or as_of is not None:
                 await self._evaluate(invariant, as_of)
+            progress()
         self._figures.seconds.observe(time.perf_counter() - began)
 
     async def _evaluate(self, invariant: Invariant, as_of: datetime | None) -> None:

@@ -2,8 +2,6 @@
 
 from datetime import timedelta
 
-import httpx
-
 from operations.api import router
 from operations.consumers import ReadModel
 from operations.evaluation import Evaluator
@@ -18,9 +16,13 @@ from operations.tidying import Tidier
 from operations.watching import Watch
 from shared.clock import Clock
 from shared.contracts import BuyerContact
+from shared.kernel.outbound import OutboundClient
 from shared.kernel.service import Service
 from shared.messaging.reading import GroupReading
 from shared.telemetry.trace_links import TraceLinks
+
+#: A trace is the largest answer; how much of it is shown is Spans' own limit, which is lower.
+_MOST_BYTES = 16 * 1024 * 1024
 
 
 def build(settings: Settings, *, clock: Clock | None = None) -> Service:
@@ -31,7 +33,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     model = ReadModel(hashes)
     service.consumes(model.handlers())
     service.forgets(BuyerContact, model.buyer_erased)
-    http = httpx.AsyncClient(trust_env=False)
+    http = OutboundClient(seconds=5, most_bytes=_MOST_BYTES)
     service.closes(http.aclose)
     trace_links = TraceLinks(settings.trace_url_template)
     spans = Spans(http, settings.trace_api, trace_links)
@@ -44,7 +46,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     return service
 
 
-def _evaluator(service: Service, settings: Settings, http: httpx.AsyncClient) -> Evaluator:
+def _evaluator(service: Service, settings: Settings, http: OutboundClient) -> Evaluator:
     prefix = settings.topic_prefix
     topics = [prefix + topic for topic in service.consumer.topics]
     watch = Watch(

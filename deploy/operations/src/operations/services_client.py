@@ -9,6 +9,7 @@ import httpx
 from opentelemetry.trace import SpanKind
 from pydantic import BaseModel, SecretStr, ValidationError
 
+from shared.kernel.outbound import OutboundClient, read_json
 from shared.telemetry.logging import get_logger
 from shared.telemetry.tracing import Tracing
 
@@ -50,7 +51,7 @@ class ServicesClient:
         self._urls = {name: url.rstrip("/") for name, url in urls.items()}
         self._key = key
         self._tracing = tracing
-        self._http = httpx.AsyncClient(timeout=_READ_SECONDS, trust_env=False)
+        self._http = OutboundClient(seconds=_READ_SECONDS)
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -113,7 +114,7 @@ def _refusal(answer: httpx.Response) -> str:
     said = None
     if answer.headers.get("content-type", "").startswith("application/problem+json"):
         try:
-            said = answer.json().get("detail")
-        except ValueError:
+            said = read_json(answer).get("detail")
+        except (ValueError, AttributeError):
             said = None
     return f"refuses ({answer.status_code}){f': {said}' if said else ''}"

@@ -1,13 +1,13 @@
 """Forgets what is old, so that the database stays bounded. Nothing goes that an open violation is about."""
 
-import asyncio
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 from shared.database import Database
 from shared.signin.tables import EXPIRED
-from shared.telemetry.logging import get_logger
+from shared.supervision import Loop
 
-log = get_logger(__name__)
 _EVERY_SECONDS = 3600.0
 _AT_ONCE = 5000
 
@@ -53,26 +53,25 @@ class Tidier:
         self._keep = keep
         self._keep_audit = keep_audit
 
-    async def run(self) -> None:
+    async def run(self, loop: Loop) -> None:
         """Until cancelled."""
-        while True:
-            try:
-                await self.tidy()
-            except Exception as error:  # noqa: BLE001 - tried again within the hour
-                log.warning("tidying_failed", error=error)
-            await asyncio.sleep(_EVERY_SECONDS)
+        await loop.repeat(partial(self.tidy, loop.progress), _EVERY_SECONDS, "tidying_failed")
 
-    async def tidy(self) -> None:
-        """Forget everything that is due, a part at a time: a long transaction would hold up vacuum."""
+    async def tidy(self, progress: Callable[[], None] = lambda: None) -> None:
+        """Forget everything that is due, a part at a time: a long transaction would hold up vacuum.
+
+        `progress` is called after each part.
+        """
         for statement in (_FACTS, _ORDERS, _BUYERS, _ERASURES, _VIOLATIONS):
-            await self._forget(statement, self._keep)
+            await self._forget(statement, self._keep, progress)
         async with self._database.transaction("tidy") as tx:
             for statement in EXPIRED:
                 await tx.execute(statement, now=tx.now)
-        await self._forget(_AUDIT, self._keep_audit)
+        await self._forget(_AUDIT, self._keep_audit, progress)
 
-    async def _forget(self, statement: str, keep: timedelta) -> None:
+    async def _forget(self, statement: str, keep: timedelta, progress: Callable[[], None]) -> None:
         forgotten = _AT_ONCE
         while forgotten >= _AT_ONCE:  # a full part: there may be more
             async with self._database.transaction("tidy") as tx:
                 forgotten = (await tx.execute(statement, before=tx.now - keep)).rowcount
+            progress()

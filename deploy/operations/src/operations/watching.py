@@ -11,6 +11,7 @@ from pydantic import SecretStr, ValidationError
 
 from operations.tables import answers
 from shared.database import Database
+from shared.kernel.outbound import read_json
 from shared.operations.answers import Summary
 
 _SECONDS = 3.0
@@ -82,7 +83,7 @@ class Watch:
             async with asyncio.timeout(_SECONDS):
                 health = await self._http.get(f"{url}/health/ready")
                 answer.ready = health.status_code == HTTPStatus.OK
-                answer.checks = {str(part): str(said) for part, said in health.json().get("checks", {}).items()}
+                answer.checks = {str(part): str(said) for part, said in read_json(health).get("checks", {}).items()}
                 if self._operations_key is not None:
                     said = await self._get(f"{url}/operations/summary", self._operations_key)
                     answer.summary = Summary.model_validate(said).model_dump(mode="json")
@@ -101,4 +102,4 @@ class Watch:
     async def _get(self, url: str, key: SecretStr) -> Any:
         answer = await self._http.get(url, headers={"authorization": f"Bearer {key.get_secret_value()}"})
         answer.raise_for_status()
-        return answer.json()
+        return read_json(answer)

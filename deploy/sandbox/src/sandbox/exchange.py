@@ -55,6 +55,9 @@ class Reply:
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
     cut: Cut = ""
+    #: The body is sent so often, with such pauses, and its length is not told.
+    repeat: int = 1
+    pause_seconds: float = 0.0
 
     @classmethod
     def of(cls, status: int, value: object, headers: Mapping[str, str] | None = None) -> "Reply":
@@ -93,6 +96,10 @@ def _struck(rule: Rule, perform: Callable[[], Reply], refuse: Callable[[Rule], R
     match rule.effect:
         case "http_error":
             reply = _http_error(rule)
+        case "endless":
+            body = (rule.message or "x").encode("latin-1", "replace")
+            kind = {"content-type": "application/json", **rule.headers}
+            reply = Reply(rule.status or 200, body, kind, repeat=rule.repeat, pause_seconds=rule.seconds)
         case "refuse" | "out_of_stock":
             reply = refuse(rule)
         case "drop":

@@ -53,6 +53,8 @@ Effect = Literal[
     "partial_body",
     "forge",
     "bounce",
+    "raw_reply",
+    "endless",
 ]
 
 _WAITING: frozenset[str] = frozenset({"latency", "delay"})
@@ -60,7 +62,9 @@ _ONLY: dict[str, frozenset[str]] = {
     "bank.webhook": frozenset({"latency", "delay", "drop", "duplicate", "forge", "partial_body", "lose_reply"}),
     "airalo.webhook": frozenset({"latency", "delay", "drop", "duplicate", "forge"}),
     "telegram.webhook": frozenset({"latency", "delay", "drop", "duplicate", "lose_reply", "forge"}),
-    "mail": frozenset({"latency", "delay", "drop", "duplicate", "refuse", "partial_body", "lose_reply", "bounce"}),
+    "mail": frozenset(
+        {"latency", "delay", "drop", "duplicate", "refuse", "partial_body", "lose_reply", "bounce", "raw_reply"}
+    ),
 }
 
 
@@ -84,15 +88,16 @@ class Rule(BaseModel):
     reason_code: str | None = Field(default=None, alias="reasonCode")
     fields: dict[str, Any] = Field(default_factory=dict, description="forge: what to write over the answer")
     count: int = Field(default=2, ge=2, le=100, description="duplicate: how often in all")
-    stage: Literal["rcpt", "data"] = "rcpt"
+    repeat: int = Field(default=1, ge=1, le=100_000, description="raw_reply, endless: how often `message` is sent")
+    stage: Literal["rcpt", "begin", "data"] = "rcpt"
 
     @model_validator(mode="after")
     def _possible(self) -> "Rule":
         allowed = _ONLY.get(self.target)
         if allowed is not None and self.effect not in allowed:
             raise ValueError(f"{self.target} knows only {', '.join(sorted(allowed))}")
-        if self.effect == "bounce" and self.target != "mail":
-            raise ValueError("bounce belongs to mail")
+        if self.effect in {"bounce", "raw_reply"} and self.target != "mail":
+            raise ValueError(f"{self.effect} belongs to mail")
         if self.effect == "out_of_stock" and self.target != "operator.download_order":
             raise ValueError("out_of_stock belongs to operator.download_order")
         return self
@@ -208,8 +213,8 @@ class FaultBook:
 def _stage_fits(rule: Rule, stage: str | None) -> bool:
     if stage is None:
         return True
-    wanted = rule.stage if rule.effect == "refuse" else "data"
-    return wanted == stage
+    chosen = rule.effect in {"refuse", "raw_reply"} or rule.stage == "begin"
+    return (rule.stage if chosen else "data") == stage
 
 
 def _matches(match: Mapping[str, str | int | list[str | int]], fields: Mapping[str, object]) -> bool:

@@ -139,6 +139,9 @@ async def _write(reply: Reply, receive: Receive, send: Send) -> None:
         await _gone(receive)
         return
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers.items()]
+    if reply.repeat > 1:
+        await _write_often(reply, headers, receive, send)
+        return
     if reply.status not in {204, 304}:
         headers.append((b"content-length", str(len(reply.body)).encode()))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
@@ -149,6 +152,17 @@ async def _write(reply: Reply, receive: Receive, send: Send) -> None:
         await _gone(receive)
         return
     await send({"type": "http.response.body", "body": reply.body})
+
+
+async def _write_often(reply: Reply, headers: list[tuple[bytes, bytes]], receive: Receive, send: Send) -> None:
+    """The body again and again, as long as the caller listens."""
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    for _ in range(reply.repeat):
+        if _disconnected(receive):
+            return
+        await send({"type": "http.response.body", "body": reply.body, "more_body": True})
+        await asyncio.sleep(reply.pause_seconds)
+    await send({"type": "http.response.body", "body": b""})
 
 
 def _transport(receive: Receive) -> asyncio.Transport:

@@ -56,6 +56,8 @@ WHERE o.order_id = :order AND m.kind = 'qr' AND m.subject_id = o.order_id AND {_
   AND o.resends < :most AND (o.resent_at IS NULL OR o.resent_at < :before)
 RETURNING o.buyer_id, m.trace
 """
+#: Locked before the order, as an erasure does: a mail that is made beside one would outlive it.
+_STAYS = "SELECT 1 FROM contacts WHERE buyer_id = :buyer AND erased_at IS NULL FOR SHARE"
 _USED_UP = "SELECT resends >= :most FROM orders WHERE order_id = :order"
 _RESEND = """
 INSERT INTO mails (kind, subject_id, order_id, buyer_id, facts, state, trace, created_at)
@@ -154,6 +156,8 @@ class Accounts:
         async with self._database.transaction() as tx:
             opened = await self._open(tx, token)
             order = opened.order_id
+            if (await tx.execute(_STAYS, buyer=opened.order["buyer_id"])).first() is None:
+                raise GoneError("the buyer was forgotten")
             row = (
                 await tx.execute(_AGAIN, order=order, now=tx.now, before=tx.now - self._gap, most=self._most)
             ).one_or_none()

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Iterator
 from uuid import UUID
 
 from notifications.accounts import Accounts
+from shared.supervision import Loop
 from shared.telemetry.logging import get_logger
 
 log = get_logger(__name__)
@@ -27,16 +28,17 @@ class Live:
         self._pages: dict[UUID, set[asyncio.Queue[str]]] = {}
         self._watched = asyncio.Event()
 
-    async def run(self) -> None:
+    async def run(self, loop: Loop) -> None:
         """Look once a second while anybody follows; tell who has not heard yet."""
         told: dict[asyncio.Queue[str], str] = {}
         while True:
             await self._watched.wait()
+            states: dict[UUID, str] = {}
             try:
-                states = await self._accounts.states(list(self._pages))
+                with loop.step():
+                    states = await self._accounts.states(list(self._pages))
             except Exception as error:  # noqa: BLE001 - the pages wait for the next look
                 log.warning("look_failed", error=error)
-                states = {}
             for order_id, state in states.items():
                 for page in self._pages.get(order_id, ()):
                     if told.get(page) != state:

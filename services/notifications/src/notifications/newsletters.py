@@ -8,15 +8,25 @@ constraint of the table (PP 4.6).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
 from notifications.domain.newsletter import Letter
 from notifications.tables import newsletters
 from shared.database import Tx
+from shared.kernel.problems import LimitReachedError
 
 PIECE = 1000
+#: Newsletters of one shop within 24 hours. Agents have no limit.
+MOST_A_DAY = 20
+_DAY = timedelta(days=1)
+_ONE_BY_ONE = "SELECT pg_advisory_xact_lock(hashtextextended('newsletters of ' || CAST(:storefront AS text), 0))"
+_OF_DAY = """
+SELECT count(*) FILTER (WHERE created_at > :since AND author NOT LIKE 'agent %') AS of_day,
+  count(*) FILTER (WHERE newsletter_id = :id) AS known
+FROM newsletters WHERE storefront = :storefront
+"""
 Outcome = Literal["sent", "failed", "unknown", "planned"]
 _FIND = """
 SELECT newsletter_id, storefront, letters, skipped, created_at, planned_at, stopped_at FROM newsletters
@@ -127,6 +137,22 @@ class Piece:
         """From a row of due work."""
         after = payload["after"]
         return cls(UUID(payload["newsletter"]), UUID(after) if after else None, UUID(payload["last"]))
+
+
+async def check_room(tx: Tx, newsletter_id: UUID, storefront: str) -> None:
+    """Whether this shop may have another newsletter sent today; one that it asks for again is no other.
+
+    Those of a shop are counted one after the other. Raises LimitReachedError.
+    """
+    await tx.execute(_ONE_BY_ONE, storefront=storefront)
+    counted = (await tx.execute(_OF_DAY, id=newsletter_id, storefront=storefront, since=tx.now - _DAY)).one()
+    if counted.known == 0 and counted.of_day >= MOST_A_DAY:
+        raise LimitReachedError(
+            "newsletters",
+            f"A shop may have {MOST_A_DAY} newsletters sent within 24 hours, and had them; they go out as asked. Each "
+            "buyer gets one a day anyway: put all languages into one newsletter, and send this one tomorrow.",
+            again=_DAY,
+        )
 
 
 async def create(tx: Tx, newsletter_id: UUID, storefront: str, author: str, letters: Mapping[str, Letter]) -> bool:

@@ -175,7 +175,7 @@ def _refund_desk(settings: Settings, service: Service) -> RefundDesk | None:
 def _ordering_desk(settings: Settings, service: Service) -> OrderingDesk | None:
     if settings.ordering_url is None:
         return None
-    desk = OrderingDesk(settings.ordering_url, settings.ordering_keys, service.tracing)
+    desk = OrderingDesk(settings.ordering_url, settings.ordering_keys, service.tracing, settings.privacy_key)
     service.closes(desk.close)
     return desk
 

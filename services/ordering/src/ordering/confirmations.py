@@ -17,7 +17,7 @@ from ordering.tables import confirmations
 from shared.contracts import ConfirmationRequested, Purpose
 from shared.database import Tx
 from shared.ids import uuid7
-from shared.kernel.problems import Problem
+from shared.kernel.problems import LimitReachedError, Problem
 from shared.sealed import Sealer
 from shared.values.email_address import mailbox_key
 
@@ -32,10 +32,12 @@ _RECENT = """
 SELECT count(*) FILTER (WHERE order_id = :order_id) AS of_order,
   count(*) FILTER (WHERE channel = 'email' AND buyer_id = ANY(CAST(:unproved AS uuid[]))) AS of_mailbox
 FROM confirmations
-WHERE (order_id = :order_id OR buyer_id = ANY(CAST(:unproved AS uuid[]))) AND requested_at > :since
+WHERE COALESCE(asked_by, 'shop') = :asked_by AND requested_at > :since
+  AND (order_id = :order_id OR buyer_id = ANY(CAST(:unproved AS uuid[])))
 """
 #: Requests of one order, or of one mailbox, are counted one after the other.
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(CAST(:subject AS text), 0))"
+_BUYER = "SELECT buyer_id FROM confirmations WHERE confirmation_id = :id AND storefront = :storefront"
 _TRY = """
 UPDATE confirmations SET tries = tries + 1
 WHERE confirmation_id = :id AND storefront = :storefront
@@ -58,6 +60,9 @@ class Asker:
     phone: str
     #: The unproved contacts of its mailbox, where its own is one of them.
     unproved: Sequence[UUID] = ()
+    #: Through the shop, or on the order's account page by whoever holds its link. Each is counted by itself: who uses
+    #: up a shop's requests does not keep the buyer out, who has the link.
+    asked_by: Literal["shop", "page"] = "shop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +102,15 @@ class Codes:
         for subject in sorted((f"code {asker.order_id}", f"code {asker.storefront} {mailbox_key(asker.email)}")):
             await tx.execute(_LOCK, subject=subject)
         unproved = list(asker.unproved)
-        sent = (await tx.execute(_RECENT, order_id=asker.order_id, unproved=unproved, since=tx.now - _DAY)).one()
-        if sent.of_order >= _PER_DAY or (channel == "email" and sent.of_mailbox >= _PER_MAILBOX):
-            raise Problem(
-                HTTPStatus.TOO_MANY_REQUESTS,
-                "too-many-codes",
+        where: dict[str, Any] = {"order_id": asker.order_id, "unproved": unproved, "asked_by": asker.asked_by}
+        sent = (await tx.execute(_RECENT, since=tx.now - _DAY, **where)).one()
+        of_mailbox = sent.of_mailbox if asker.asked_by == "shop" else 0
+        if sent.of_order >= _PER_DAY or (channel == "email" and of_mailbox >= _PER_MAILBOX):
+            raise LimitReachedError(
+                "codes",
                 f"{sent.of_order} codes were sent for this order within a day, {sent.of_mailbox} for orders of its "
                 "mailbox that nobody has proved; use the link in the order's mail, try again tomorrow, or ask support.",
+                again=_DAY,
             )
         identity, code = uuid7(), f"{secrets.randbelow(10**6):06}"
         row: dict[str, Any] = {
@@ -118,6 +125,7 @@ class Codes:
             "requested_at": tx.now,
             "expires_at": tx.now + LIFE,
             "contact_hash": self._contact(identity, asker.email, asker.phone),
+            "asked_by": asker.asked_by,
         }
         await tx.insert(confirmations, [row])
         event = ConfirmationRequested(
@@ -136,10 +144,16 @@ class Codes:
         tx.publish(event, trace=asker.trace)
         return identity
 
+    async def buyer(self, tx: Tx, storefront: str, confirmation_id: UUID) -> UUID | None:
+        """Whose request it is; None where there is none. Locks nothing: the mailbox is locked before the request."""
+        found = await tx.execute(_BUYER, id=confirmation_id, storefront=storefront)
+        return found.scalar()  # type: ignore[no-any-return] # a column of the table
+
     async def check(self, tx: Tx, storefront: str, confirmation_id: UUID, code: str) -> Confirmed | Problem:
         """The request that this code confirms, once; else the refusal, to be raised after the commit: tries count.
 
-        The caller locks the contact next, and asks `still`.
+        The caller has locked the contact's mailbox, as an erasure does before it empties the mailbox's requests: the
+        other way round the two would wait for each other. It asks `still` next.
         """
         found = (await tx.execute(_TRY, id=confirmation_id, storefront=storefront)).one_or_none()
         if found is None:

@@ -9,10 +9,13 @@ from uuid import UUID
 
 import httpx
 
+from shared.kernel.outbound import OutboundClient, read_json
 from shared.kernel.problems import Problem
 from shared.telemetry.tracing import Tracing
 
 _SECONDS = 10.0
+#: What one service may hold of one buyer.
+_MOST_BYTES = 32 * 1024 * 1024
 #: Questions to one service at a time.
 _AT_ONCE = 4
 
@@ -23,8 +26,8 @@ class Collector:
     def __init__(self, sources: Mapping[str, str], key: str, tracing: Tracing) -> None:
         self._sources = sources
         self._tracing = tracing
-        self._client = httpx.AsyncClient(
-            timeout=_SECONDS, headers={"Authorization": f"Bearer {key}"}, trust_env=False, follow_redirects=False
+        self._client = OutboundClient(
+            seconds=_SECONDS, headers={"Authorization": f"Bearer {key}"}, most_bytes=_MOST_BYTES
         )
 
     async def collect(self, buyers: Sequence[UUID], trace: str | None) -> dict[str, Any]:
@@ -54,7 +57,7 @@ class Collector:
             answer = await self._client.get(f"{url.rstrip('/')}/privacy/buyers/{buyer_id}", headers=headers)
             span.answered(answer.status_code)
             answer.raise_for_status()
-            found: dict[str, list[Any]] = answer.json()
+            found: dict[str, list[Any]] = read_json(answer)
         except (httpx.HTTPError, ValueError) as error:
             span.end(type(error).__name__)
             raise Problem(

@@ -1,15 +1,16 @@
 """HTTP: buyers' rights. Corrections and privacy requests come from the shop and are confirmed by a code."""
 
+import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import replace
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import HTMLResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from ordering import contacts, mailboxes, privacy
 from ordering.catalogue import CatalogueFiles
@@ -23,15 +24,17 @@ from shared.contracts import Language
 from shared.database import Database, Tx
 from shared.ids import uuid7
 from shared.kernel.auth import ApiKeys
+from shared.kernel.privacy import PAGE_PROOF, page_proof
 from shared.kernel.problems import Problem
 from shared.sealed import Opener, Sealed, Sealer
 from shared.values.email_address import Email
-from shared.values.opaque import Named
+from shared.values.opaque import Credential, Named
 from shared.values.phone import Phone
 from shared.values.refusal import InvalidValueError
 from shared.values.text import Line
 
 Key = Annotated[str | None, Header(alias="Authorization", description="`Bearer <key>`")]
+Proof = Annotated[Credential | None, Header(alias=PAGE_PROOF, description="by which our account page says who it is")]
 
 
 class Change(BaseModel):
@@ -85,7 +88,10 @@ class Rights:
         codes: Codes | None,
         opener: Opener,
         collector: Collector,
+        page_key: SecretStr | None = None,
     ) -> None:
+        """`page_key`: PRIVACY_KEY, by which the account page proves that it is the one who asks."""
+        self._page_key = page_key
         self.database, self.catalogue, self.shops, self.agents = database, catalogue, shops, agents
         self._codes, self._opener, self.collector = codes, opener, collector
         self._sealer = Sealer("ordering", opener.public_key)
@@ -100,6 +106,12 @@ class Rights:
                 "Requests cannot be confirmed here: set NOTIFICATIONS_SEAL_PUBLIC_KEY.",
             )
         return self._codes
+
+    def asked_by(self, order_id: UUID, proof: str | None) -> Literal["shop", "page"]:
+        """Who asks for a code; `proof` is the header's."""
+        if proof is None or self._page_key is None:
+            return "shop"
+        return "page" if hmac.compare_digest(page_proof(self._page_key, order_id).encode(), proof.encode()) else "shop"
 
     def put_aside(self, correction: Correction) -> bytes:
         return self._sealer.seal(correction.packed()).model_dump_json().encode()
@@ -167,9 +179,11 @@ def router(rights: Rights) -> APIRouter:
         """Enter the code: the correction or request is carried out. 403 wrong code, 410 expired, 409 done before."""
         storefront = rights.shops.holder(authorization)
         async with rights.database.transaction("http") as tx:
+            buyer_id = await rights.codes.buyer(tx, storefront, confirmation_id)
+            mailbox = None if buyer_id is None else await mailboxes.lock(tx, buyer_id)
             confirmed = await rights.codes.check(tx, storefront, confirmation_id, body.code)
             if isinstance(confirmed, Confirmed):
-                confirmed = await _carry_out(tx, rights, confirmed)
+                confirmed = await _carry_out(tx, rights, confirmed, mailbox)
         if isinstance(confirmed, Problem):  # raised after the commit: a wrong code is a try that counts
             raise confirmed
         return {"purpose": confirmed.purpose, "state": "running" if confirmed.purpose == "erase" else "done"}
@@ -177,8 +191,8 @@ def router(rights: Rights) -> APIRouter:
     return routes
 
 
-async def _carry_out(tx: Tx, rights: Rights, confirmed: Confirmed) -> Confirmed | Problem:
-    mailbox = await mailboxes.lock(tx, confirmed.buyer_id)
+async def _carry_out(tx: Tx, rights: Rights, confirmed: Confirmed, mailbox: Mailbox | None) -> Confirmed | Problem:
+    """`mailbox` is locked; None where it was erased."""
     if mailbox is None or not rights.codes.still(confirmed, mailbox.own.email, mailbox.own.phone):
         return Problem(
             HTTPStatus.GONE,
@@ -204,7 +218,7 @@ def _corrections(rights: Rights) -> APIRouter:
     routes = APIRouter(tags=["rights"])
 
     @routes.post("/orders/{reference}/contact-changes", status_code=HTTPStatus.ACCEPTED)
-    async def ask(reference: Named, body: Change, authorization: Key = None) -> dict[str, Any]:
+    async def ask(reference: Named, body: Change, authorization: Key = None, page: Proof = None) -> dict[str, Any]:
         """Correct contact data (PP 6.1). Once the mailbox is proved a code goes there, and its proved orders change.
 
         Until then it goes to the phone on record, or to the address if the phone changes, and corrects this order.
@@ -216,9 +230,8 @@ def _corrections(rights: Rights) -> APIRouter:
             mailbox = await rights.mailbox(tx, order.buyer_id)
             correction = _of_another_mailbox(correction, mailbox.own.email)
             channel = channel_of_correction(mailbox, correction.fields, order.orders)
-            identity = await rights.codes.ask(
-                tx, _asker(order, mailbox), "contact_change", channel, rights.put_aside(correction)
-            )
+            asker = _asker(order, mailbox, rights.asked_by(order.order_id, page))
+            identity = await rights.codes.ask(tx, asker, "contact_change", channel, rights.put_aside(correction))
         return {"confirmation_id": str(identity), "sent_by": channel, "valid_minutes": 15}
 
     @routes.put("/orders/{reference}/contact")
@@ -250,7 +263,7 @@ def _requests(rights: Rights) -> APIRouter:
     routes = APIRouter(prefix="/privacy", tags=["rights"])
 
     @routes.post("/requests", status_code=HTTPStatus.ACCEPTED)
-    async def request(body: PrivacyRequest, authorization: Key = None) -> dict[str, Any]:
+    async def request(body: PrivacyRequest, authorization: Key = None, page: Proof = None) -> dict[str, Any]:
         """Ask for an export, a block, its lifting or an erasure (PP 6.2). A code goes to the buyer's address.
 
         An export has the order and the mailbox's proved orders; the others reach every order of the mailbox.
@@ -261,7 +274,8 @@ def _requests(rights: Rights) -> APIRouter:
             mailbox = await rights.mailbox(tx, order.buyer_id)
             lifts = body.kind == "unblock"
             purpose = "block" if body.kind == "unblock" else body.kind
-            identity = await rights.codes.ask(tx, _asker(order, mailbox), purpose, "email", lifts=lifts)
+            asker = _asker(order, mailbox, rights.asked_by(order.order_id, page))
+            identity = await rights.codes.ask(tx, asker, purpose, "email", lifts=lifts)
             await _note(tx, identity, body.kind, order)
         return {"request_id": str(identity), "confirmation_id": str(identity), "sent_by": "email", "valid_minutes": 15}
 
@@ -362,7 +376,7 @@ async def _note(
     )
 
 
-def _asker(order: Any, mailbox: Mailbox) -> Asker:
+def _asker(order: Any, mailbox: Mailbox, asked_by: Literal["shop", "page"]) -> Asker:
     return Asker(
         order.order_id,
         str(order.number),
@@ -372,4 +386,5 @@ def _asker(order: Any, mailbox: Mailbox) -> Asker:
         mailbox.own.email,
         mailbox.own.phone,
         mailbox.unproved,
+        asked_by,
     )

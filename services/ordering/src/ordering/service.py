@@ -59,4 +59,6 @@ def _rights(
     if settings.notifications_seal_public_key:
         secret = base64.b64decode(settings.seal_private_key.get_secret_value())
         codes = Codes(Sealer("notifications", settings.notifications_seal_public_key), secret)
-    return rights.Rights(service.database, catalogue, shops, agents, codes, service.opener, collector)
+    return rights.Rights(
+        service.database, catalogue, shops, agents, codes, service.opener, collector, settings.privacy_key
+    )

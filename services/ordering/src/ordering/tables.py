@@ -160,6 +160,7 @@ confirmations = Table(
     timestamp("expires_at", nullable=False),
     timestamp("confirmed_at"),
     Column("contact_hash", LargeBinary),
+    Column("asked_by", Text),
     Index("confirmations_order", "order_id", "requested_at"),
     Index("confirmations_buyer", "buyer_id"),
     Index("confirmations_end", "expires_at"),

@@ -103,6 +103,11 @@ class World:
             person.exports.append((order.storefront, identity))
         return answer
 
+    async def code(self, asked: Any) -> tuple[str, str]:
+        """What was asked for, and the code that was sent for it."""
+        identity = asked.json()["confirmation_id"]
+        return identity, NOTIFICATIONS.open((await self._code(UUID(identity))).code).decode()
+
     async def press(self, order: Order, *, contact_at: Any = None) -> None:
         """Somebody who reads the order's mailbox uses the link that was mailed there."""
         rows = await self.contact(order)

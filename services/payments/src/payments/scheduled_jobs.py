@@ -5,7 +5,6 @@ while the chore runs, so that one process does it, and a crash leaves it due. A 
 margin ago: a transaction that began since then may not have committed yet.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,6 +15,7 @@ from payments.metrics import PaymentMetrics
 from payments.reconciliation import store as reconciliation
 from shared.contracts import PaymentLapsed
 from shared.database import Database, Tx
+from shared.supervision import STALLED_SECONDS, Loop
 from shared.telemetry.logging import get_logger
 
 log = get_logger(__name__)
@@ -95,21 +95,30 @@ class Chores:
             "reconcile": self._reconcile,
         }
 
-    async def run(self) -> None:
-        """Until cancelled."""
-        while True:
+    async def run(self, loop: Loop) -> None:
+        """Until cancelled. Each chore is watched by itself: one that always fails is seen though the others succeed."""
+
+        async def round_() -> None:
             for name, chore in self._chores.items():
-                try:
-                    more = True
-                    while more:
-                        more = await self._once(name, chore)
-                except Exception as error:  # noqa: BLE001 - due again at once; the next chore need not wait
-                    log.warning("chore_failed", chore=name, error=error)
-            try:
+                await self._whole(name, chore, loop)
+            with loop.step():
                 await self._figures()
-            except Exception as error:  # noqa: BLE001 - as above
-                log.warning("figures_failed", error=error)
-            await asyncio.sleep(self._seconds)
+
+        await loop.repeat(round_, self._seconds, "figures_failed")
+
+    async def _whole(self, name: str, chore: Chore, loop: Loop) -> None:
+        """All steps of a chore that is due."""
+        part = loop.part(name)
+        part.allowed_seconds = self._seconds + STALLED_SECONDS
+        part.begin()
+        try:
+            while await self._once(name, chore):
+                part.progress()
+                loop.progress()
+        except Exception as error:  # noqa: BLE001 - due again at once; the next chore need not wait
+            log.warning("chore_failed", chore=name, error=error)
+        else:
+            part.succeed()
 
     async def _once(self, name: str, chore: Chore) -> bool:
         """One step of a chore that is due; True when there is more to do at once."""

@@ -311,6 +311,7 @@ claims = Table(
     timestamp("answered_at"),
     Column("answered_by", Text),
     timestamp("alarmed_at"),
+    Index("claims_order", "order_id"),
     Index("claims_open", "answer_by", postgresql_where=text("answered_at IS NULL")),
 )
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from http import HTTPStatus
 
 import uvicorn
@@ -13,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shared.kernel.connections import BoundedProtocol
 from shared.kernel.forwarded import Networks, client_address
 from shared.kernel.problems import Problem, install
+from shared.kernel.repeating import RepeatedWhereUndone
 from shared.telemetry.tracing import Tracing, current
 from shared.values import traceparent
 
@@ -99,13 +101,16 @@ def _limited(receive: Receive) -> Receive:
     return limited
 
 
-def new_app(title: str, tracing: Tracing, trusted: Networks = ()) -> FastAPI:
+def new_app(
+    title: str, tracing: Tracing, trusted: Networks = (), limited: Callable[[str], None] = lambda _limit: None
+) -> FastAPI:
     """An app whose refusals are problem documents. Its documentation is shared.interfaces' business.
 
-    `trusted`: the networks of the proxies in front of it.
+    `trusted`: the networks of the proxies in front of it. `limited` hears of each limit that a request has reached.
     """
     app = FastAPI(title=title, openapi_url=None)
-    install(app)
+    install(app, limited)
+    app.add_middleware(RepeatedWhereUndone)
     app.add_middleware(TracedAndLimited, tracing=tracing, trusted=trusted)
     return app
 

@@ -3,6 +3,8 @@
 A service names its statements; this module runs them, clears the core tables and publishes the confirmation.
 """
 
+import hashlib
+import hmac
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -17,6 +19,15 @@ from shared.kernel.auth import ApiKeys
 from shared.kernel.problems import Problem
 from shared.messaging.consumer import Handler, Received
 from shared.messaging.dead_letters import drop_letters
+
+#: Shows that a request to ordering comes from an order's account page, where whoever pressed the button holds the link
+#: that was mailed. No shop's key can make it. Value: `page_proof`.
+PAGE_PROOF = "X-Account-Page"
+
+
+def page_proof(key: SecretStr, order_id: UUID) -> str:
+    """What notifications shows ordering for an order's page. `key`: PRIVACY_KEY, which only our services have."""
+    return hmac.new(key.get_secret_value().encode(), b"account page" + order_id.bytes, hashlib.sha256).hexdigest()
 
 
 def forgets(event_class: type[BuyerErased], statements: Sequence[str], *, kept: Sequence[str] = ()) -> Handler:

@@ -1,7 +1,9 @@
 """Refusals over HTTP: RFC 9457 problem documents that say what is wrong and what to do, and repeat no value."""
 
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
@@ -49,6 +51,26 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own word
         return JSONResponse(body, self.status, headers=self.headers, media_type="application/problem+json")
 
 
+class LimitReachedError(Problem):
+    """So much was accepted already, and no more is (429, or 409 where waiting does not help). Nothing was changed.
+
+    `limit` names the limit in the metric `limits_reached`, and its kind is `too-many-<limit>`. `detail` says how much
+    is allowed, and what to do instead. `again`: when the limit lets something through again, at the latest.
+    """
+
+    def __init__(
+        self,
+        limit: str,
+        detail: str,
+        *,
+        again: timedelta | None = None,
+        status: HTTPStatus = HTTPStatus.TOO_MANY_REQUESTS,
+    ) -> None:
+        headers = {} if again is None else {"Retry-After": str(math.ceil(again.total_seconds()))}
+        super().__init__(status, f"too-many-{limit}", detail, headers=headers)
+        self.limit = limit
+
+
 def field_errors(errors: Sequence[Any]) -> list[dict[str, str]]:
     """Validation errors as fields and reasons. Values, and messages that may repeat them, are left out.
 
@@ -66,11 +88,13 @@ def field_errors(errors: Sequence[Any]) -> list[dict[str, str]]:
     return found
 
 
-def install(app: FastAPI) -> None:
-    """Answer every refusal and failure of this app with a problem document."""
+def install(app: FastAPI, limited: Callable[[str], None] = lambda _limit: None) -> None:
+    """Answer every refusal and failure of this app with a problem document. `limited` hears of each limit reached."""
 
     @app.exception_handler(Problem)
     async def _problem(_request: Request, problem: Problem) -> JSONResponse:
+        if isinstance(problem, LimitReachedError):
+            limited(problem.limit)
         return problem.response()
 
     @app.exception_handler(RequestValidationError)

@@ -22,7 +22,6 @@ from shared.interfaces import served
 from shared.kernel import health, migrations
 from shared.kernel.http import HttpServer, new_app
 from shared.kernel.settings import ServiceSettings
-from shared.messaging.broker import Subscription
 from shared.messaging.consumer import Consumer, Handler, Teller, Tombstone, TombstoneHandler
 from shared.messaging.dead_letters import Limit, ShopLimits, TooManyDeadLettersError, drop_letters
 from shared.messaging.outbox import Outbox
@@ -30,12 +29,13 @@ from shared.messaging.producer import Producer
 from shared.messaging.record_batches import Fetched
 from shared.messaging.refusals import refusal
 from shared.messaging.relay import Relay
+from shared.messaging.subscription import Subscription
 from shared.operations.ageing import discard_ownerless
 from shared.operations.redriving import Redriver
 from shared.operations.router import router as operations
 from shared.operations.service import OperationsService
 from shared.sealed import Opener, Sealer
-from shared.supervision import Supervisor
+from shared.supervision import Loop, Supervisor
 from shared.tasks import TaskHandler, TaskWorker
 from shared.tasks.exceptions import RaisingTaskHandler
 from shared.telemetry.backlog import Backlog, Reading
@@ -45,8 +45,10 @@ from shared.telemetry.metrics import Metrics
 from shared.telemetry.tracing import Tracing
 
 log = get_logger(__name__)
+#: A loop of a service: it runs until cancelled, and tells of its progress.
+Repeating = Callable[[Loop], Coroutine[Any, Any, None]]
 _RECONNECT_SECONDS = 1.0
-_MAINTAIN_SECONDS, _MAINTAIN_AGAIN_SECONDS = 3600.0, 10.0
+_MAINTAIN_SECONDS = 3600.0
 
 
 class Service:
@@ -85,7 +87,7 @@ class Service:
             shop_limits=ShopLimits(settings.shop_dead_letter_limit),
             group=name,
         )
-        self.app = new_app(name, self.tracing, settings.trusted_proxies)
+        self.app = new_app(name, self.tracing, settings.trusted_proxies, self.metrics.limit_reached)
         self._checks: dict[str, health.Check] = {
             "database": self._database,
             "kafka": self._kafka,
@@ -107,7 +109,7 @@ class Service:
         self._halted: str | None = None
         self._unconnected = "not connected"
         self._leaving = asyncio.Event()
-        self._loops: list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]] = []
+        self._loops: list[tuple[str, Repeating]] = []
         self._head = migrations.newest(name)
         self.port = settings.http_port
         if settings.operations_keys:
@@ -153,8 +155,11 @@ class Service:
         for handler in handlers:
             self.task_worker.add(handler)
 
-    def runs(self, *loops: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run these loops in the background, from when the database answers until the service stops."""
+    def runs(self, *loops: Repeating) -> None:
+        """Run these loops in the background, from when the database answers until the service stops.
+
+        Each tells the `Loop` that it is given of its progress: one that stands still makes the service unready.
+        """
         self._loops += [(f"{self.name}.{_name(loop, len(self._loops) + at)}", loop) for at, loop in enumerate(loops)]
 
     def shows(self, *readings: Reading) -> None:
@@ -199,15 +204,15 @@ class Service:
             await self._wait_for_database()
             stack.push_async_callback(self.outbox.drain)
             relay = Relay(self.database, self.producer, self.metrics, self.supervisor.loop("relay"))
-            for name, loop in (
-                ("maintenance", self._maintain),
-                ("relay", relay.run),
-                ("outbox.publish", self.outbox.run),
-                ("work", self.task_worker.run),
-                ("backlog", self._backlog.run),
-                *self._loops,
+            for name, task in (
+                ("maintenance", self._maintain()),
+                ("relay", relay.run()),
+                ("outbox.publish", self.outbox.run()),
+                ("work", self.task_worker.run()),
+                ("backlog", self._backlog.run(self.supervisor.loop("backlog"))),
+                *((name, loop(self.supervisor.loop(name))) for name, loop in self._loops),
             ):
-                stack.push_async_callback(_cancel, self.supervisor.start(name, loop()))
+                stack.push_async_callback(_cancel, self.supervisor.start(name, task))
             http = HttpServer(self.app, self.settings.http_host, self.settings.http_port)
             await http.start()
             self.port = http.port
@@ -297,17 +302,14 @@ class Service:
             raise
 
     async def _maintain(self) -> None:
-        loop = self.supervisor.loop("maintenance")
-        while True:
-            loop.begin()
-            try:
-                async with self.database.transaction("maintain") as tx:
-                    await tx.execute("SELECT inbox_maintain(CAST(:today AS date), 7, 14)", today=tx.now.date())
-                await discard_ownerless(self.database, self.settings.dead_letter_sealed_days)
-                loop.succeed()
-            except Exception as error:  # noqa: BLE001 - tried again within the hour, a week ahead of need
-                log.warning("maintenance_failed", error=error)
-            await asyncio.sleep(_MAINTAIN_AGAIN_SECONDS if loop.seconds else _MAINTAIN_SECONDS)
+        await self.supervisor.loop("maintenance").repeat(self._tend, _MAINTAIN_SECONDS, "maintenance_failed")
+
+    async def _tend(self) -> None:
+        """A week ahead of need, so that a failure may be tried again."""
+        async with self.database.transaction("maintain") as tx:
+            await tx.execute("SELECT inbox_maintain(CAST(:today AS date), 7, 14)", today=tx.now.date())
+        self.supervisor.loop("maintenance").progress()
+        await discard_ownerless(self.database, self.settings.dead_letter_sealed_days)
 
     # --- health ---------------------------------------------------------------------------------------------------
 
@@ -346,7 +348,7 @@ class Service:
         return None
 
 
-def _name(loop: Callable[[], Coroutine[Any, Any, None]], number: int) -> str:
+def _name(loop: Repeating, number: int) -> str:
     """A task's name for metrics: the class or function whose loop it is."""
     owner = getattr(loop, "__self__", None) or getattr(loop, "func", loop)
     return f"{getattr(owner, '__name__', type(owner).__name__).lower()}.{number}"

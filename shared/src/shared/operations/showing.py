@@ -29,6 +29,8 @@ _HARMLESS = {
 _FINGERPRINT = re.compile(r"#[0-9a-f]{12}")
 #: Its detail repeats a header as it came, in letters of the first releases.
 _REPEATS_A_HEADER = "unknown_version"
+#: Answers are written by a library that goes some 250 levels down, and read by people.
+_DEEPEST = 50
 
 
 @dataclass(slots=True, frozen=True)
@@ -127,10 +129,26 @@ def _key(key: str | None, *, decided: bool) -> str | None:
 
 
 def _payload(stored: bytes | None) -> Any:
+    """The payload as JSON where an answer can carry it as such, otherwise as text."""
     if stored is None:
         return None
     text = bytes(stored).decode("utf-8", "replace")
     try:
-        return json.loads(text)
-    except ValueError:
+        value = json.loads(text)
+        # Lone surrogates, numbers beyond all bounds and deep nesting are read, and cannot be written.
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError):
         return text
+    return value if _depth(value) <= _DEEPEST else text
+
+
+def _depth(value: Any) -> int:
+    levels, level = 0, [value]
+    while level:
+        levels += 1
+        level = [
+            inner
+            for one in level
+            for inner in (one.values() if isinstance(one, dict) else one if isinstance(one, list) else ())
+        ]
+    return levels

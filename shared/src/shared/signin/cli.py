@@ -11,6 +11,8 @@ from typing import TypeAlias
 import psycopg
 
 from shared.signin.passwords import hashed
+from shared.values.refusal import InvalidValueError
+from shared.values.text import exact
 
 _Connection: TypeAlias = "psycopg.Connection[tuple[object, ...]]"
 _SHORTEST = 12
@@ -85,11 +87,15 @@ def _add(connection: _Connection, given: argparse.Namespace, who: str) -> str | 
     """Each of these returns why it refused, or None."""
     if not given.name.isascii() or not given.name.replace("-", "").replace(".", "").isalnum():
         return "name: letters, digits, dots and hyphens"
-    password = sys.stdin.readline().rstrip("\n") if given.password_stdin else _asked()
+    password = sys.stdin.readline().rstrip("\r\n") if given.password_stdin else _asked()
     if password is None and not given.password_stdin and not _terminal():
         return "password: there is no terminal to ask at; write it to standard input, with --password-stdin"
     if password is None or len(password) < _SHORTEST:
         return f"password: at least {_SHORTEST} characters, twice the same; or on standard input, by --password-stdin"
+    try:
+        exact(password)
+    except InvalidValueError as error:
+        return f"password: {error}"  # the page's form would refuse it
     connection.execute(_ADD, (given.name, hashed(password), given.role))
     connection.execute(_END_SESSIONS, (who,))
     return None

@@ -17,6 +17,8 @@ from shared.signin.tables import TABLES
 _WINDOW = timedelta(minutes=15)
 #: Attempts within the window, per subject.
 _PER_DEVICE, _PER_NAME_AND_ADDRESS, _PER_ADDRESS, _PER_NAME = 5, 5, 30, 100
+#: Sign-ins begun at the OpenID provider within the window: the provider itself limits attempts, this limits our rows.
+ELSEWHERE_PER_ADDRESS = 100
 
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(encode(CAST(:subject AS bytea), 'hex'), 0))"
 _COUNT = "SELECT count(*) FROM sign_in_attempts WHERE subject = :subject AND at > :since"
@@ -47,6 +49,16 @@ async def reserve(tx: Tx, address: str, name: str | None = None, device: str = "
     rows = [{"attempt_id": one, "subject": subject, "at": tx.now} for one, subject in attempts.items()]
     await tx.insert(TABLES["sign_in_attempts"], rows)
     return Attempt(tuple(attempts))
+
+
+async def begin_elsewhere(tx: Tx, address: str) -> bool:
+    """Count a sign-in that begins at the OpenID provider; False where this address has begun too many."""
+    subject = digest(f"openid:{address}")
+    await tx.execute(_LOCK, subject=subject)
+    if (await tx.execute(_COUNT, subject=subject, since=tx.now - _WINDOW)).scalar() >= ELSEWHERE_PER_ADDRESS:
+        return False
+    await tx.insert(TABLES["sign_in_attempts"], [{"attempt_id": uuid7(), "subject": subject, "at": tx.now}])
+    return True
 
 
 async def forget(tx: Tx, attempt: Attempt) -> None:

@@ -15,6 +15,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, KeySetSerialization
 
 from shared.database import Tx
+from shared.kernel.outbound import read_json
 from shared.signin.secrets import digest
 from shared.signin.site import Provider, Site
 from shared.signin.tables import TABLES
@@ -115,7 +116,7 @@ class OpenId:
             keys = KeySet.import_key_set(cast("KeySetSerialization", await self._get(metadata["jwks_uri"], trace)))
             claims = jwt.decode(token["id_token"], keys, algorithms=_ALGORITHMS).claims
             self._check(claims, metadata["issuer"], begun.nonce, now.timestamp())
-        except (JoseError, httpx.HTTPError, KeyError, TypeError, ValueError) as error:
+        except (JoseError, httpx.HTTPError, AttributeError, KeyError, TypeError, ValueError) as error:
             log.warning("oidc_refused", error=error)
             raise NotSignedInError("The sign-in provider did not confirm who you are. Please try again.") from error
         return self._person(claims)
@@ -192,7 +193,7 @@ def _roles(claim: object) -> frozenset[str]:
 
 def _json_object(response: httpx.Response) -> dict[str, Any]:
     """Raises ValueError where the body is not a JSON object."""
-    body = response.json()
+    body = read_json(response)
     if not isinstance(body, dict):
         raise ValueError("not a JSON object")  # noqa: TRY004 - the provider's fault, not the caller's
     return body

@@ -10,6 +10,8 @@ from fastapi.responses import Response
 from shared.signin.rendering import redirect
 from shared.signin.sessions import foreign, same_origin
 from shared.signin.sign_in import SignIn, TooManyAttemptsError, TooManyPeopleError
+from shared.values.opaque import Named
+from shared.values.text import Exact, Line
 
 _WRONG = "Name or password is wrong."
 _WAIT = "Too many attempts. Please wait a quarter of an hour."
@@ -28,9 +30,9 @@ def router(sign_in: SignIn) -> APIRouter:
     @routes.post(sign_in.site.sign_in)
     async def enter(
         request: Request,
-        name: Annotated[str, Form(max_length=200, pattern=r"^[^\x00]*$")],
-        password: Annotated[str, Form(max_length=1000)],
-        token: Annotated[str, Form()],
+        name: Annotated[str, Line(200, 0), Form()],
+        password: Annotated[str, Exact(1000, 0), Form()],
+        token: Annotated[Named, Form()],
     ) -> Response:
         if sign_in.openid:
             return sign_in.form(HTTPStatus.FORBIDDEN, _ELSEWHERE)
@@ -46,7 +48,7 @@ def router(sign_in: SignIn) -> APIRouter:
         return entered or sign_in.form(HTTPStatus.FORBIDDEN, _WRONG, name)
 
     @routes.post(f"{sign_in.site.base}/sign-out")
-    async def sign_out(request: Request, csrf: Annotated[str, Form()]) -> Response:
+    async def sign_out(request: Request, csrf: Annotated[Named, Form()]) -> Response:
         session = await sign_in.sessions.acting(request, csrf)
         response = redirect(sign_in.site.sign_in)
         await sign_in.leave(request, response, session)

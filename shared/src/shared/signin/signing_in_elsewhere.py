@@ -6,11 +6,14 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from shared.signin.limits import begin_elsewhere
 from shared.signin.oidc import LASTS, NotSignedInError, OpenId, keep, take
 from shared.signin.rendering import redirect
-from shared.signin.sign_in import SignIn
+from shared.signin.sign_in import SignIn, address_of
+from shared.values.opaque import Credential, Named
 
 _NOT_BEGUN = "The sign-in did not begin in this browser, or was given up."
+_TOO_MANY = "Too many sign-ins were begun from your network. Please wait a quarter of an hour."
 _NOBODY = "The sign-in provider sent nobody back: it refused, or the sign-in was given up."
 
 
@@ -21,6 +24,10 @@ def router(sign_in: SignIn, openid: OpenId) -> APIRouter:
 
     @routes.get(f"{sign_in.site.base}/oidc/start")
     async def start(request: Request) -> Response:
+        async with sign_in.database.transaction() as tx:
+            begins = await begin_elsewhere(tx, address_of(request))
+        if not begins:
+            return sign_in.form(HTTPStatus.TOO_MANY_REQUESTS, _TOO_MANY)
         try:
             begun = await openid.begin(request.state.trace)
         except NotSignedInError as error:
@@ -32,7 +39,7 @@ def router(sign_in: SignIn, openid: OpenId) -> APIRouter:
         return response
 
     @routes.get(f"{sign_in.site.base}/oidc/callback")
-    async def callback(request: Request, state: str = "", code: str = "") -> Response:
+    async def callback(request: Request, state: Named = "", code: Credential = "") -> Response:
         if not state or not hmac.compare_digest(request.cookies.get(state_cookie, "").encode(), state.encode()):
             return sign_in.form(HTTPStatus.FORBIDDEN, _NOT_BEGUN)
         if not code:

@@ -1,9 +1,9 @@
 """All that sign-in needs, added to a service, and what happens to whoever is not signed in."""
 
-import httpx
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from shared.kernel.outbound import OutboundClient
 from shared.kernel.service import Service
 from shared.signin import signing_in, signing_in_elsewhere
 from shared.signin.oidc import OpenId
@@ -19,7 +19,7 @@ def serve_sign_in(service: Service, pages: Pages, access: Access, journal: Journ
     sessions = Sessions(service.database, site, access)
     sign_in = SignIn(service.database, pages, sessions, journal, openid=access.provider is not None)
     if access.provider is not None:
-        http = httpx.AsyncClient(timeout=10, trust_env=False)
+        http = OutboundClient(seconds=10)
         service.closes(http.aclose)
         back = f"{access.public_url.rstrip('/')}{site.base}/oidc/callback"
         openid = OpenId(access.provider, site, service.tracing, http, back)

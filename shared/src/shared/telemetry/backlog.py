@@ -7,13 +7,15 @@ its figures, not their sum; of Kafka each shows its own partitions.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from shared.contracts.storefront import contract
 from shared.database import Database, Tx
+from shared.supervision import Loop
 from shared.telemetry.logging import get_logger
 from shared.telemetry.metrics import Metrics
 
@@ -71,20 +73,19 @@ class Backlog:
         self._committed: dict[TopicPartition, int] = {}
         self._behind_since: float | None = None
 
-    async def run(self) -> None:
-        """Look every few seconds until cancelled; what cannot be asked keeps its last figure."""
-        while True:
+    async def run(self, loop: Loop) -> None:
+        """Look every few seconds until cancelled; what cannot be read keeps its last figure."""
+        counting, measuring = loop.part("database"), loop.part("kafka")
+
+        async def look() -> None:
             self.look()
-            try:
+            with _watched(counting, "backlog_not_counted"):
                 await self.count()
-            except Exception as error:  # noqa: BLE001 - figures are no reason to stop
-                log.warning("backlog_not_counted", error=error)
-            try:
+            with _watched(measuring, "lag_not_measured"):
                 async with asyncio.timeout(_KAFKA_SECONDS):
                     await self.measure_lag()
-            except Exception as error:  # noqa: BLE001 - as above
-                log.warning("lag_not_measured", error=error)
-            await asyncio.sleep(ROUND_SECONDS)
+
+        await loop.repeat(look, ROUND_SECONDS, "backlog_failed")
 
     async def count(self) -> None:
         """One look at the database. Raises psycopg.Error."""
@@ -148,3 +149,13 @@ class Backlog:
             self._behind_since = now
         since = self._behind_since
         self._metrics.stalled.set(0.0 if since is None else now - max(since, self._applying.applied_at))
+
+
+@contextmanager
+def _watched(loop: Loop, failure: str) -> Iterator[None]:
+    """A half of a round: the other half goes on where this one fails."""
+    try:
+        with loop.step():
+            yield
+    except Exception as error:  # noqa: BLE001 - tried again in the next round; a standstill is seen
+        log.warning(failure, error=error)

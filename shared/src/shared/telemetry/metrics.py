@@ -92,9 +92,19 @@ class Metrics:
             ["shop", "reason"],
             registry=registry,
         )
+        self.limits = Counter(
+            "limits_reached",
+            "Requests refused because so much was accepted already, by limit",
+            ["limit"],
+            registry=registry,
+        )
         self.fenced = Counter("work_fenced", "Results refused because the lease had gone", registry=registry)
         self.transactions = Counter("transactions", "Database transactions", ["label"], registry=registry)
         self.ready = Gauge("ready", "1 while this instance is ready", registry=registry)
+
+    def limit_reached(self, limit: str) -> None:
+        """A request was refused because it would go beyond a limit."""
+        self.limits.labels(limit).inc()
 
     def called(self, peer: str, operation: str, outcome: str, seconds: float) -> None:
         """A call to the outside has ended."""

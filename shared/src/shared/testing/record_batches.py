@@ -92,7 +92,7 @@ class RawBatch:
 def gzipped(batch: RawBatch) -> RawBatch:
     """The same batch, compressed."""
     records = b"".join(record.encode(index) for index, record in enumerate(batch.records))
-    return replace(batch, attributes=batch.attributes | 1, packed=gzip.compress(records))
+    return replace(batch, attributes=batch.attributes | 1, packed=gzip.compress(records, mtime=0))
 
 
 async def produce_raw(kafka: KafkaAccess, place: TopicPartition, data: bytes) -> int:

@@ -2,9 +2,12 @@
 
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 from zlib import crc32
+
+T = TypeVar("T")
 
 SLICES = 4
 """Into how many the exhaustive tests are divided. A quarter of them takes about two minutes."""
@@ -31,6 +34,11 @@ def chosen(environment: Mapping[str, str], commit: str) -> int | None:
 def belongs(test: str, number: int | None) -> bool:
     """Whether a test, by its node id, is in a slice; everything is in None."""
     return number is None or crc32(test.encode()) % SLICES == number
+
+
+def some_of(scenes: Sequence[T], number: int | None) -> Sequence[T]:
+    """For a test that plays many scenes on servers of its own: those of a slice, at least one; all of them in None."""
+    return scenes if number is None else scenes[number % len(scenes) :: SLICES]
 
 
 def described(number: int | None) -> str:

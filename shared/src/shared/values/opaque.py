@@ -49,6 +49,8 @@ class Reference:
 
 #: A parameter of a path.
 Named = Annotated[str, Reference()]
+#: A secret or signature that a caller shows, and that is compared with ours; what can be none equals none.
+Credential = Annotated[str, Reference(4096)]
 
 
 @dataclass(frozen=True, slots=True)

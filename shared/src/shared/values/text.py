@@ -55,6 +55,15 @@ def many_lines(text: str) -> str:
     return text.strip()
 
 
+def exact(text: str) -> str:
+    """A line as it is, where a person can have typed it and UTF-8 can carry it. Raises InvalidValueError."""
+    if _SURROGATE.search(text):
+        raise InvalidValueError(SURROGATE)
+    if _NOT_IN_A_LINE.search(text):
+        raise InvalidValueError(CONTROL)
+    return text
+
+
 def cleaned(value: object, longest: int, *, lines: bool = False) -> str:
     """What can be kept of a text from an outside system, cut to `longest` characters; "" where it is none.
 
@@ -123,6 +132,16 @@ class Line(_Text):
     def read(self, text: str) -> str:
         """Without white space around it. Raises InvalidValueError."""
         return one_line(text)
+
+
+class Exact(_Text):
+    """One line that is kept as it came, white space too: a password. `Annotated[str, Exact(1000)]`."""
+
+    __slots__ = ()
+
+    def read(self, text: str) -> str:
+        """The same text. Raises InvalidValueError."""
+        return exact(text)
 
 
 class Lines(_Text):

@@ -6,13 +6,10 @@ import random
 from typing import Any
 from uuid import UUID
 
-from confluent_kafka import KafkaException, Producer
-
 from hostile import values
 from hostile.attacks.webhooks import as_json
 from hostile.context import Context
 
-_FLUSH_SECONDS = 10
 _TRACES = (f"00-{'0' * 32}-{'0' * 16}-01", "ff-x", f"01-{'a' * 32}-{'b' * 16}-09-x")
 _AT_ONCE = 20
 
@@ -27,9 +24,7 @@ async def orders(context: Context) -> None:
         "Idempotency-Key": rng.choice([_uuid(rng), "same", ascii(values.text(rng))[:300]]),
         "Content-Type": "application/json",
         "X-Forwarded-For": ascii(values.text(rng))[:300],
-        "traceparent": rng.choice(
-            ["00-" + "0" * 32 + "-" + "0" * 16 + "-01", "ff-x", "01-" + "a" * 32 + "-" + "b" * 16 + "-09-x"]
-        ),
+        "traceparent": rng.choice(_TRACES),
     }
     times = _AT_ONCE if rng.random() < 0.05 else 1
     url = f"{context.target.site.url('ordering')}/orders"
@@ -60,24 +55,7 @@ async def submissions(context: Context) -> None:
     ]
     rng.shuffle(headers)
     key = rng.choice([None, b"", b"\xff", rng.randbytes(200), shop.encode()])
-    await asyncio.to_thread(_produce, context, user, topic, key, value, headers[: rng.randrange(6)])
-
-
-def _produce(context: Context, user: str, topic: str, key: bytes | None, value: bytes | None, headers: Any) -> None:
-    name = "a record on a shop's topic"
-    producer = context.producers.get(user)
-    if producer is None:
-        producer = context.producers[user] = Producer(
-            {**context.target.kafka_as(user), "linger.ms": 0, "log_level": 2, "message.timeout.ms": 8000}
-        )
-    outcome: list[str] = []
-    try:
-        producer.produce(topic, value, key, headers=headers, on_delivery=lambda error, _m: outcome.append(str(error)))
-    except (KafkaException, TypeError, ValueError) as error:
-        context.findings.answered(name, type(error).__name__)
-        return
-    producer.flush(_FLUSH_SECONDS)
-    context.findings.answered(name, outcome[0] if outcome else "not acknowledged")
+    await context.writing.record("a record on a shop's topic", user, topic, key, value, headers[: rng.randrange(6)])
 
 
 async def _order(context: Context, shop: str) -> dict[str, Any]:

@@ -10,10 +10,10 @@ from aiosmtpd.smtp import SMTP, Envelope, Session, syntax
 
 from sandbox.faults import FaultBook, Rule
 from sandbox.mail.bounce import Bouncer
+from sandbox.mail.replies import cut, refusal, say
 from sandbox.mail.store import MailStore
 
 SIZE_LIMIT = 32 * 1024 * 1024
-MAILBOX_REFUSED = 550
 _LAST_LINE = b".\r\n"
 _END = b"\r\n.\r\n"
 _STUFFED = re.compile(rb"(?m)^\.")
@@ -23,6 +23,11 @@ class CatcherProtocol(SMTP):
     """aiosmtpd's protocol; DATA is read up to its end mark instead of line by line, which is 3 times faster."""
 
     line_length_limit = SIZE_LIMIT
+
+    async def push(self, status: str) -> None:  # type: ignore[override] # aiosmtpd's takes bytes too, and is given none
+        """Send a reply; an empty one has been sent already, or never comes."""
+        if status:
+            await super().push(status)
 
     @syntax("DATA")
     async def smtp_DATA(self, arg: str | None) -> None:  # noqa: N802 - aiosmtpd's name for it
@@ -35,6 +40,8 @@ class CatcherProtocol(SMTP):
             return
         if arg:
             await self.push("501 Syntax: DATA")
+            return
+        if await self.event_handler.handle_begin(self, envelope):
             return
         await self.push("354 End data with <CR><LF>.<CR><LF>")
         try:
@@ -67,16 +74,32 @@ class CatcherHandler:
     bouncer: Bouncer
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name for it
-        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+        self, server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
         """A mailbox is named; this is where one is refused."""
         fields = {"to": address, "from": envelope.mail_from}
         for rule in self.faults.take("mail", fields, stage="rcpt"):
-            answer = _refusal(rule)
+            if rule.effect == "raw_reply":
+                await say(self.faults, server, rule)
+                return ""
+            answer = refusal(rule)
             self.store.refuse(address, answer)
             return answer
         envelope.rcpt_tos.append(address)
         return "250 OK"
+
+    async def handle_begin(self, server: SMTP, envelope: Envelope) -> bool:
+        """The message is about to come; True where DATA has been answered, or the connection is gone."""
+        for rule in self.faults.take("mail", {"to": envelope.rcpt_tos, "from": envelope.mail_from}, stage="begin"):
+            if rule.effect == "raw_reply":
+                await say(self.faults, server, rule)
+            elif rule.effect == "refuse":
+                await server.push(refusal(rule))
+            else:
+                await server.push("354 End data with <CR><LF>.<CR><LF>")
+                cut(server, b"")
+            return True
+        return False
 
     async def handle_DATA(  # noqa: N802 - aiosmtpd's name for it
         self, server: CatcherProtocol, _session: Session, envelope: Envelope
@@ -99,9 +122,11 @@ class CatcherHandler:
         effect = struck.effect if struck else ""
         answer = ""
         if struck is not None and effect == "refuse":
-            answer = _refusal(struck)
+            answer = refusal(struck)
             for recipient in envelope.rcpt_tos:
                 self.store.refuse(recipient, answer)
+        elif struck is not None and effect == "raw_reply":
+            await say(self.faults, server, struck)
         elif effect != "drop":
             answer = self._accept(envelope)
         if struck is not None and effect == "bounce":
@@ -113,7 +138,7 @@ class CatcherHandler:
                 self._accept(envelope)
         await self.faults.pause(sum(rule.seconds for rule in rules if rule.effect == "delay"))
         if effect in {"drop", "lose_reply", "partial_body"}:
-            _cut(server, b"25" if effect == "partial_body" else b"")
+            cut(server, b"25" if effect == "partial_body" else b"")
             return ""
         return answer
 
@@ -154,18 +179,3 @@ class SmtpServer:
             if protocol.transport is not None:
                 protocol.transport.close()
         await self._server.wait_closed()
-
-
-def _refusal(rule: Rule) -> str:
-    status = rule.status or rule.code or MAILBOX_REFUSED
-    usual = "5.1.1 No such mailbox" if status >= 500 else "4.2.1 Mailbox busy"  # noqa: PLR2004 - permanent from 500
-    return f"{status} {rule.message or usual}"
-
-
-def _cut(server: CatcherProtocol, last_words: bytes) -> None:
-    transport = cast("asyncio.Transport", server.transport)
-    if last_words:
-        transport.write(last_words)
-        transport.close()
-    else:
-        transport.abort()

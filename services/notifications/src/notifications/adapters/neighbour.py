@@ -6,7 +6,11 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
+from shared.kernel.outbound import OutboundClient
 from shared.telemetry.tracing import Tracing
+
+#: An export is the largest answer.
+_MOST_BYTES = 64 * 1024 * 1024
 
 
 class Neighbour:
@@ -16,7 +20,7 @@ class Neighbour:
         self, name: str, url: str, keys: Mapping[str, SecretStr], tracing: Tracing, *, seconds: float = 3.0
     ) -> None:
         self._name = name
-        self._client = httpx.AsyncClient(base_url=url, timeout=seconds, trust_env=False)
+        self._client = OutboundClient(seconds=seconds, base_url=url, most_bytes=_MOST_BYTES)
         self._keys = keys
         self._tracing = tracing
 

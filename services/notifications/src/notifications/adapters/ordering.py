@@ -10,6 +10,8 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from notifications.adapters.neighbour import Neighbour
 from notifications.domain.rights import Proof, Refusal
+from shared.kernel.outbound import read_json
+from shared.kernel.privacy import PAGE_PROOF, page_proof
 from shared.telemetry.tracing import Tracing
 
 #: Ordering asks all services for an export, one after the other.
@@ -33,19 +35,28 @@ class Sent(BaseModel):
 class OrderingDesk(Neighbour):
     """Asks on behalf of the storefront that sold the order. `url`: where ordering serves."""
 
-    def __init__(self, url: str, keys: Mapping[str, SecretStr], tracing: Tracing) -> None:
+    def __init__(
+        self, url: str, keys: Mapping[str, SecretStr], tracing: Tracing, page_key: SecretStr | None = None
+    ) -> None:
+        """`page_key`: PRIVACY_KEY, by which ordering sees that it is the account page that asks."""
         super().__init__("ordering", url, keys, tracing, seconds=5.0)
+        self._page_key = page_key
 
     async def correct(
         self, storefront: str, order_id: UUID, changes: Mapping[str, str], trace: str | None
     ) -> Sent | Refusal:
         """Ask for new contact data (PP 6.1); nothing changes before the code is entered."""
-        return _sent(await self.call("POST", storefront, f"/orders/{order_id}/contact-changes", trace, changes))
+        path, headers = f"/orders/{order_id}/contact-changes", self._proof(order_id)
+        return _sent(await self.call("POST", storefront, path, trace, changes, headers=headers))
 
     async def request(self, storefront: str, order_id: UUID, kind: str, trace: str | None) -> Sent | Refusal:
         """Ask for an export, a block, its lifting or an erasure (PP 6.2)."""
         body = {"order": str(order_id), "kind": kind}
-        return _sent(await self.call("POST", storefront, "/privacy/requests", trace, body))
+        headers = self._proof(order_id)
+        return _sent(await self.call("POST", storefront, "/privacy/requests", trace, body, headers=headers))
+
+    def _proof(self, order_id: UUID) -> dict[str, str]:
+        return {} if self._page_key is None else {PAGE_PROOF: page_proof(self._page_key, order_id)}
 
     async def confirm(self, storefront: str, confirmation_id: UUID, code: str, trace: str | None) -> Refusal | None:
         """Enter the code; None where it was right, and what was asked for is done or under way."""
@@ -83,7 +94,7 @@ def _sent(answer: httpx.Response | None) -> Sent | Refusal:
 def _refusal(answer: httpx.Response | None) -> Refusal:
     """From a problem document (RFC 9457), which names fields and no values."""
     try:
-        problem = answer.json() if answer is not None else {}
+        problem = read_json(answer) if answer is not None else {}
         kind = str(problem.get("type", "")).removeprefix("urn:problem:")
         fields = [str(error.get("field", "")) for error in problem.get("errors", ())]
     except (ValueError, AttributeError, TypeError):

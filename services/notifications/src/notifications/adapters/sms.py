@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from notifications.domain.delivery import Accepted, Answer, NotNow, Refused, Uncertain
 from notifications.domain.texting import TextMessage
+from shared.kernel.outbound import OutboundClient
 
 _NOT_NOW = {401, 403, 429, 503}
 _REFUSED = {400, 404, 422}
@@ -23,15 +24,12 @@ _NOTHING_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
 class HttpTexter:
-    """A gateway at `url`. `timeout_seconds`: for the whole call."""
+    """A gateway at `url`. `timeout_seconds`: for connecting, and for each silence (see OutboundClient)."""
 
     def __init__(self, url: str, key: SecretStr, *, timeout_seconds: float) -> None:
         self._url = url
-        self._client = httpx.AsyncClient(
-            timeout=timeout_seconds,
-            headers={"Authorization": f"Bearer {key.get_secret_value()}"},
-            trust_env=False,
-            follow_redirects=False,
+        self._client = OutboundClient(
+            seconds=timeout_seconds, headers={"Authorization": f"Bearer {key.get_secret_value()}"}
         )
 
     async def send(self, message: TextMessage, trace: str | None) -> Answer:

@@ -83,13 +83,18 @@ def router(database: Database, authors: Authors) -> APIRouter:
         idempotency_key: Annotated[str, Line(100), Header()],
         authorization: Key = None,
     ) -> dict[str, Any]:
-        """Have it sent; the same key and body again is the same newsletter. 422: the key was used for another."""
+        """Have it sent; the same key and body again is the same newsletter. 422: the key was used for another.
+
+        429: a shop has had 20 within 24 hours.
+        """
         author = authors.may(authorization, body.storefront)
         identity = uuid_for("newsletter", body.storefront, idempotency_key)
         letters: dict[str, Letter] = {
             language: Letter(words.subject, words.text) for language, words in body.letters.items()
         }
         async with database.transaction("http") as tx:
+            if not author.startswith("agent "):
+                await newsletters.check_room(tx, identity, body.storefront)
             if not await newsletters.create(tx, identity, body.storefront, author, letters):
                 raise Problem(
                     HTTPStatus.UNPROCESSABLE_ENTITY,

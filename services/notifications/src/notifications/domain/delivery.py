@@ -8,7 +8,7 @@ from typing import Protocol
 from notifications.domain.message import Recipient
 
 _ENHANCED = re.compile(r"\s*([245]\.[0-9]{1,3}\.[0-9]{1,3})\b")
-_PERMANENT = 500
+_TRANSIENT, _PERMANENT, _BEYOND = 400, 500, 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +63,18 @@ class Mailer(Protocol):
         ...
 
 
+def is_refusal(code: int) -> bool:
+    """Whether a reply code says no: 4yz or 5yz (RFC 5321 section 4.2.1). No other says what became of a mail."""
+    return _TRANSIENT <= code < _BEYOND
+
+
 def refusal(code: int, words: str, *, stage: str, final: bool) -> Refused | NotNow:
-    """What a reply code other than success means. `final`: a 5xx at this stage speaks of this mailbox or mail."""
+    """What a reply code other than success means. `final`: a 5xx at this stage speaks of this mailbox or mail.
+
+    A code that is no refusal (999, or a success where none was possible) refuses no mailbox: it is tried again.
+    """
+    if not is_refusal(code):
+        return NotNow(f"{stage}: a reply that makes no sense")
     found = _ENHANCED.match(words)
     refused = Refused(code, found[1] if found else None)
     if final and code >= _PERMANENT:

@@ -23,15 +23,20 @@ from payments.tables import notifications
 from shared.contracts import Language
 from shared.database import Database
 from shared.kernel.auth import ApiKeys
-from shared.kernel.problems import Problem
+from shared.kernel.problems import LimitReachedError, Problem
 from shared.values.opaque import Url
 
 Link = Annotated[str, Url(or_empty=True)]
 
+#: Different notifications of one attempt. The bank tells of a handful; a buyer's browser knows the secret too.
+MOST_NOTIFICATIONS = 50
+#: Locked, so that notifications of one attempt are counted one after the other.
 _BY_INVOICE = """
 SELECT a.secret_hash, a.order_id, o.price_minor, o.currency, o.trace
 FROM attempts a JOIN payment_orders o ON o.order_id = a.order_id WHERE a.invoice_id = :invoice_id
+FOR NO KEY UPDATE OF a
 """
+_STORED = "SELECT count(*) FROM notifications WHERE invoice_id = :invoice_id"
 
 
 class PageRequest(BaseModel):
@@ -109,6 +114,14 @@ def webhook_router(database: Database, metrics: PaymentMetrics) -> APIRouter:
                 metrics.webhooks.labels("wrong_secret").inc()
                 raise Problem(HTTPStatus.FORBIDDEN, "wrong-secret", "secret_hash is not that of this attempt.")
             new = await tx.insert(notifications, [_stored(notice) | {"received_at": tx.now}], returning="invoice_id")
+            if new and (await tx.execute(_STORED, invoice_id=notice.invoice_id)).scalar() > MOST_NOTIFICATIONS:
+                metrics.webhooks.labels("too_many").inc()
+                raise LimitReachedError(
+                    "notifications",
+                    f"{MOST_NOTIFICATIONS} different notifications of this attempt are stored, and no more are. None "
+                    "is needed: the bank is asked for its state, also without them.",
+                    status=HTTPStatus.CONFLICT,
+                )
             if new:
                 payload = check_payload(row.order_id, row.price_minor, row.currency)
                 tx.schedule(CHECK, str(notice.invoice_id), payload, trace=row.trace)

@@ -11,7 +11,7 @@ from payments.attempts.tasks import POLL, check_payload
 from payments.clients.epay.payment_object import Payer, Purchase
 from payments.tables import attempts
 from shared.database import Tx
-from shared.kernel.problems import Problem
+from shared.kernel.problems import LimitReachedError, Problem
 
 
 @dataclass(slots=True, frozen=True)
@@ -35,6 +35,8 @@ WHERE o.order_id = :order_id AND o.storefront = :storefront
 """
 _HAND_OUT = "UPDATE attempts SET handed_out_at = :now WHERE invoice_id = :invoice_id AND handed_out_at IS NULL"
 _OVER = frozenset({"failed", "expired"})
+#: Attempts to pay one order. Their number is unique by order, so requests at once agree on the last one, too.
+MOST_ATTEMPTS = 50
 
 
 def new_attempt(order_id: UUID, number: int) -> dict[str, Any]:
@@ -46,6 +48,13 @@ async def open_page(tx: Tx, order_id: UUID, storefront: str, first_poll: timedel
     """The attempt to pay now, with its timer set. Raises Problem (404, 409, 410)."""
     row = await _read(tx, order_id, storefront)
     if row.state in _OVER:
+        if row.number >= MOST_ATTEMPTS:
+            raise LimitReachedError(
+                "attempts",
+                f"All {MOST_ATTEMPTS} attempts to pay this order have ended without a payment; no more are opened. "
+                "Place a new order.",
+                status=HTTPStatus.CONFLICT,
+            )
         # Two requests at once agree on one new attempt: the number is unique, and both read it back.
         await tx.insert(attempts, [new_attempt(order_id, row.number + 1) | {"opened_at": tx.now}])
         row = await _read(tx, order_id, storefront)

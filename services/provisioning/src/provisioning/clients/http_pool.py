@@ -13,6 +13,8 @@ from typing import Any
 
 import httpx
 
+from shared.kernel.outbound import OutboundClient
+
 _ONE = httpx.Limits(max_connections=1, max_keepalive_connections=1)
 
 
@@ -28,16 +30,15 @@ class HttpPool:
         secure: ssl.SSLContext | None = None,
     ) -> None:
         self.base_url = base_url
-        self._timeout_seconds = timeout_seconds
         secure = secure or secure_context(None, None, None)
         self._all = [
-            httpx.AsyncClient(
+            OutboundClient(
+                seconds=timeout_seconds,
+                whole_seconds=timeout_seconds,
                 base_url=base_url,
                 headers=headers,
-                timeout=timeout_seconds,
                 limits=_ONE,
                 verify=secure,
-                trust_env=False,
             )
             for _ in range(connections)
         ]
@@ -48,11 +49,10 @@ class HttpPool:
     async def request(
         self, method: str, path: str, *, json: Any = None, headers: Mapping[str, str] | None = None
     ) -> httpx.Response:
-        """One request. Raises httpx.HTTPError, and TimeoutError when the whole call takes too long."""
+        """One request. Raises httpx.HTTPError."""
         client = await self._free.get()
         try:
-            async with asyncio.timeout(self._timeout_seconds):  # httpx limits each read, not the whole
-                return await client.request(method, path, json=json, headers=headers)
+            return await client.request(method, path, json=json, headers=headers)
         finally:
             self._free.put_nowait(client)
 

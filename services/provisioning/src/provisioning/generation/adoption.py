@@ -1,9 +1,8 @@
 """Orders whose operator was taken out of the configuration: their lane has nobody, so the first one takes them over."""
 
-import asyncio
-
 from provisioning.operators.registry import Operators
 from shared.database import Database
+from shared.supervision import Loop
 from shared.telemetry.logging import get_logger
 
 log = get_logger(__name__)
@@ -21,14 +20,9 @@ class Adoption:
         self._operators = operators
         self._database = database
 
-    async def run(self) -> None:
+    async def run(self, loop: Loop) -> None:
         """Until cancelled."""
-        while True:
-            try:
-                await self._adopt()
-            except Exception as error:  # noqa: BLE001 - the rows stay, and are looked for again
-                log.warning("orders_not_adopted", error=error)
-            await asyncio.sleep(_AGAIN_SECONDS)
+        await loop.repeat(self._adopt, _AGAIN_SECONDS, "orders_not_adopted")
 
     async def _adopt(self) -> None:
         names = self._operators.names

@@ -16,6 +16,7 @@ from provisioning.clients.unparsed_fields import UnparsedFields
 from provisioning.settings import OperatorSettings
 from shared.database import Database
 from shared.kernel.problems import Problem
+from shared.values.opaque import Credential, Named
 
 ADAPTER = "airalo"
 
@@ -32,14 +33,14 @@ def router(database: Database, operators: Mapping[str, OperatorSettings], unpars
         return memories[operator]
 
     @routes.head("/operators/{operator}/airalo/webhook")
-    async def probe(operator: str) -> Response:
+    async def probe(operator: Named) -> Response:
         """The reseller looks whether somebody is here."""
         known(operator)
         return Response()
 
     @routes.post("/operators/{operator}/airalo/webhook")
     async def webhook(
-        operator: str, request: Request, signature: Annotated[str | None, Header(alias=SIGNATURE)] = None
+        operator: Named, request: Request, signature: Annotated[Credential | None, Header(alias=SIGNATURE)] = None
     ) -> dict[str, str]:
         """200 once it is stored; the first one of a request counts."""
         memory, body = known(operator), await request.body()

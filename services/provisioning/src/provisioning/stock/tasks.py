@@ -1,6 +1,5 @@
 """Keeps profiles in stock: `refill` looks after the level of a pool, `stock` has one profile made for it."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,6 +18,7 @@ from provisioning.withdrawal.tasks import STOCK_KEY
 from shared import tasks
 from shared.database import Database, Tx
 from shared.ids import uuid7
+from shared.supervision import Loop
 from shared.tasks import Later, Task, TaskResult
 from shared.telemetry.logging import get_logger
 
@@ -90,16 +90,14 @@ class Refill:
         self._database = database
         self._level = level
 
-    async def run(self) -> None:
+    async def run(self, loop: Loop) -> None:
         """One timer for each pool, begun again should an instance without that pool have ended it. Until cancelled."""
-        while True:
-            try:
-                async with self._database.transaction("work") as tx:
-                    for key in self._pools:
-                        tx.schedule(self.kind, key)
-            except Exception as error:  # noqa: BLE001 - without its timers the stock only runs down
-                log.warning("stock_not_begun", error=error)
-            await asyncio.sleep(_BEGIN_SECONDS)
+        await loop.repeat(self._start_timers, _BEGIN_SECONDS, "stock_not_begun")
+
+    async def _start_timers(self) -> None:
+        async with self._database.transaction("work") as tx:
+            for key in self._pools:
+                tx.schedule(self.kind, key)
 
     async def perform(self, task: Task) -> None:
         """Look, and look again later; a pool that is not kept any more ends its timer."""

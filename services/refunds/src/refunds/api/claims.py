@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from refunds.api.callers import Callers
-from refunds.api.orders import order_of
+from refunds.api.orders import order_of, refusals
 from refunds.api.requests import Channel
 from refunds.desk import Desk
 from refunds.desk.claims import answer_claim, open_claims, receive_claim
@@ -61,16 +61,17 @@ def router(database: Database, desk: Desk, callers: Callers) -> APIRouter:
         async with database.transaction() as tx:
             order = await order_of(tx, body.order, caller)
             received_at = min(body.received_at, tx.now) if body.received_at and caller.is_agent else tx.now
-            row, new = await receive_claim(
-                tx,
-                desk.judge,
-                order,
-                reference=body.reference,
-                channel=body.channel,
-                received_at=received_at,
-                who=caller.who,
-                trace=request.state.trace,
-            )
+            with refusals():
+                row, new = await receive_claim(
+                    tx,
+                    desk.judge,
+                    order,
+                    reference=body.reference,
+                    channel=body.channel,
+                    received_at=received_at,
+                    who=caller.who,
+                    trace=request.state.trace,
+                )
         response.status_code = HTTPStatus.CREATED if new else HTTPStatus.OK
         return ClaimView.of(row)
 

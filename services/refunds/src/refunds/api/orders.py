@@ -8,9 +8,10 @@ from uuid import UUID
 
 from refunds.api.callers import Caller
 from refunds.desk.desk import NotAllowedError
+from refunds.desk.limits import LimitError
 from refunds.desk.opening import AlreadyRefundedError, NotPaidError, UnknownOrderError
 from shared.database import Tx
-from shared.kernel.problems import Problem
+from shared.kernel.problems import LimitReachedError, Problem
 
 _BY_ID = "SELECT * FROM order_facts WHERE order_id = :id"
 _BY_NUMBER = "SELECT * FROM order_facts WHERE order_number = :number"
@@ -61,3 +62,6 @@ def refusals() -> Iterator[None]:
         ) from None
     except NotAllowedError as error:
         raise Problem(HTTPStatus.CONFLICT, "not-now", str(error)) from None
+    except LimitError as error:
+        status = HTTPStatus.CONFLICT if error.again is None else HTTPStatus.TOO_MANY_REQUESTS
+        raise LimitReachedError(error.limit, str(error), again=error.again, status=status) from None

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from refunds.desk.figures import Figures
 from refunds.desk.judging import Judge
-from refunds.desk.records import Audit
+from refunds.desk.limits import check_claims
+from refunds.desk.records import Audit, lock
 from refunds.tables import claims
 from shared.contracts import ClaimReceived
 from shared.database import Tx
@@ -45,12 +46,19 @@ async def receive_claim(
     who: str,
     trace: str | None,
 ) -> tuple[Any, bool]:
-    """Keep a written claim about an order; the same letter (`reference`) is kept once. Returns its row, and if new."""
+    """Keep a written claim about an order; the same letter (`reference`) is kept once. Returns its row, and if new.
+
+    Raises LimitError.
+    """
+    await lock(tx, [order.order_id])
+    claim_id = uuid_for("claim", str(order.order_id), reference)
+    if (known := (await tx.execute(_FIND, claim=claim_id)).one_or_none()) is not None:
+        return known, False
+    await check_claims(tx, order.order_id, who)
     policy = judge.policy(order.storefront, order.paid_at or received_at)
     by = None if policy is None else policy.after(policy.deadlines.answer_claim_by, received_at)
     if by is None:
         by = judge.calendar(order.storefront).after_calendar_days(received_at, _DAYS)
-    claim_id = uuid_for("claim", str(order.order_id), reference)
     row = {
         "claim_id": claim_id,
         "order_id": order.order_id,
@@ -61,23 +69,22 @@ async def receive_claim(
         "received_at": received_at,
         "answer_by": by,
     }
-    new = bool(await tx.insert(claims, [row], returning="claim_id"))
-    if new:
-        event = ClaimReceived(
-            order_id=order.order_id,
-            order_number=order.order_number,
-            storefront=order.storefront,
-            buyer_id=order.buyer_id,
-            claim_id=claim_id,
-            received_at=received_at,
-            answer_by=by,
-        )
-        tx.publish(event, trace=trace)
-        tx.schedule(CLAIM_DUE, str(claim_id), due_at=by + timedelta(seconds=1), trace=trace)
-        audit = Audit(tx, who)
-        audit.add("claim_received", order_id=order.order_id, claim_id=str(claim_id), answer_by=by.isoformat())
-        await audit.write()
-    return (await tx.execute(_FIND, claim=claim_id)).one(), new
+    await tx.insert(claims, [row], on_conflict="")
+    event = ClaimReceived(
+        order_id=order.order_id,
+        order_number=order.order_number,
+        storefront=order.storefront,
+        buyer_id=order.buyer_id,
+        claim_id=claim_id,
+        received_at=received_at,
+        answer_by=by,
+    )
+    tx.publish(event, trace=trace)
+    tx.schedule(CLAIM_DUE, str(claim_id), due_at=by + timedelta(seconds=1), trace=trace)
+    audit = Audit(tx, who)
+    audit.add("claim_received", order_id=order.order_id, claim_id=str(claim_id), answer_by=by.isoformat())
+    await audit.write()
+    return (await tx.execute(_FIND, claim=claim_id)).one(), True
 
 
 async def answer_claim(tx: Tx, claim_id: UUID, who: str) -> bool:

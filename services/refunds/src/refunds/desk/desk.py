@@ -1,6 +1,6 @@
 """The desk itself: what may be done with cases, each in the transaction of whoever asks."""
 
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -13,6 +13,7 @@ from refunds.desk.deadlines import answer_by
 from refunds.desk.deciding import consider
 from refunds.desk.figures import Figures
 from refunds.desk.judging import Judge
+from refunds.desk.limits import check_case
 from refunds.desk.opening import (
     Fingerprints,
     NotPaidError,
@@ -21,6 +22,7 @@ from refunds.desk.opening import (
     begin,
     case_ids,
     keep_words,
+    note_id,
     open_or_join,
     recognised,
 )
@@ -74,7 +76,7 @@ class Desk:
     ) -> tuple[File, Case, bool]:
         """Open the case of this request, or join the one that is open; whether it is new.
 
-        Raises UnknownOrderError, NotPaidError, AlreadyRefundedError.
+        Raises UnknownOrderError, NotPaidError, AlreadyRefundedError; LimitError where it would join.
         """
         async with self._changes(tx, who, {order_id: trace}) as changes:
             file = await self._file(tx, order_id)
@@ -83,6 +85,8 @@ class Desk:
             request = _about_surplus(file, request)
             provided = await recognised(tx, file.order.row.buyer_id, request, self.fingerprints)
             case, new = open_or_join(changes, file, request, provided, trace)
+            if not new:
+                await _check(tx, case, request.words, who)
             await keep_words(tx, file, case, request.words, who, self._keep_notes)
             return file, case, new
 
@@ -135,12 +139,17 @@ class Desk:
     async def appeal(
         self, tx: Tx, order_id: UUID, case_id: UUID, *, who: str, words: tuple[tuple[str, str], ...], trace: str | None
     ) -> tuple[File, Case]:
-        """Reopen a denied case for another agent. Appealing twice joins. Raises UnknownOrderError, NotAllowedError."""
+        """Reopen a denied case for another agent. Appealing twice joins.
+
+        Raises UnknownOrderError, NotAllowedError; LimitError where it would join.
+        """
         async with self._changes(tx, who, {order_id: trace}) as changes:
             file = await self._file(tx, order_id)
             case = file.case(case_id)
             if case is None:
                 raise UnknownOrderError
+            if awaits_appeal(case):
+                await _check(tx, case, words, who)
             await keep_words(tx, file, case, words, who, self._keep_notes)
             if awaits_appeal(case):
                 changes.audit.add("appeal_repeated", case)
@@ -184,6 +193,11 @@ class Desk:
         if file is None:
             raise UnknownOrderError
         return file
+
+
+async def _check(tx: Tx, case: Case, words: Sequence[tuple[str, str]], who: str) -> None:
+    """Raises LimitError."""
+    await check_case(tx, case.case_id, sorted({note_id(case.case_id, kind, text) for kind, text in words}), who)
 
 
 def _about_surplus(file: File, request: Request) -> Request:

@@ -206,13 +206,18 @@ def case_ids(order_id: UUID, ground: str, turn: int = 1) -> tuple[UUID, UUID]:
     return case_id, uuid_for("refund", str(order_id), ground, *rounds)
 
 
+def note_id(case_id: UUID, kind: str, text: str) -> UUID:
+    """The same words about a case are one note."""
+    return uuid_for("note", str(case_id), kind, text)
+
+
 async def keep_words(
     tx: Tx, file: File, case: Case, words: tuple[tuple[str, str], ...], who: str, keep: timedelta
 ) -> None:
     """Keep what was written about a case, for a while. The same words are kept once."""
     rows: list[Mapping[str, Any]] = [
         {
-            "note_id": uuid_for("note", str(case.case_id), kind, text),
+            "note_id": note_id(case.case_id, kind, text),
             "case_id": case.case_id,
             "order_id": case.order_id,
             "buyer_id": file.order.row.buyer_id,

@@ -1,11 +1,12 @@
 """The bot: hears one message in a transaction, and decides what follows from it."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from refunds.desk import Desk, Request
 from refunds.desk.desk import NotAllowedError
+from refunds.desk.limits import LimitError
 from refunds.desk.opening import AlreadyRefundedError, Fingerprints, NotPaidError
 from refunds.domain.policy import Reason
 from refunds.domain.policy.model import Required
@@ -21,6 +22,9 @@ from shared.database import Tx
 #: So many wrong pairs of number and contact in a day, and the bot asks to write to people instead.
 _MISMATCHES = 5
 _MISMATCH_MEMORY = timedelta(days=1)
+#: So many messages of a chat are answered within an hour; the next is told so, and more are not stored.
+MESSAGES_PER_HOUR = 120
+_HOUR = timedelta(hours=1)
 
 _ORDER = """
 SELECT f.order_id, f.buyer_id, f.paid_at, c.email_hash, c.phone_hash
@@ -51,9 +55,10 @@ class Bot:
         self._fingerprints = fingerprints
 
     async def hear(self, tx: Tx, storefront: str, update: Update, trace: str | None) -> str:
-        """Take in an update; says what came of it: `heard`, `duplicate`, `ignored`."""
-        if not await self._chats.take_in(tx, storefront, update.update_id):
-            return "duplicate"
+        """Take in an update; returns what came of it: `heard`, `duplicate`, `ignored`, `limited`.
+
+        The chat is locked first, so its messages are counted one after the other.
+        """
         message = update.message
         if message is None or message.chat.type != "private":
             return "ignored"
@@ -61,7 +66,17 @@ class Bot:
         key = self._chats.key(storefront, chat_id)
         heard = Heard(storefront, update.update_id, chat_id, key, message, trace)
         known = await self._chats.hold(tx, key)
-        state, text = await self._answer(tx, heard, known)
+        count, since = _messages(known, tx.now)
+        if count > MESSAGES_PER_HOUR + 1:
+            return "limited"
+        if not await self._chats.take_in(tx, storefront, update.update_id):
+            return "duplicate"
+        if count > MESSAGES_PER_HOUR:
+            state = known or State(language=_language(message))
+            text = say("too_many", state.language, most=str(MESSAGES_PER_HOUR))
+        else:
+            state, text = await self._answer(tx, heard, known)
+        state = state.model_copy(update={"heard": count, "heard_since": since})
         await self._chats.keep(tx, key, storefront, chat_id, state)
         say_later(
             tx,
@@ -73,7 +88,7 @@ class Bot:
             trace=trace,
             buttons=keyboard(state.step, state.language),
         )
-        return "heard"
+        return "heard" if count <= MESSAGES_PER_HOUR else "limited"
 
     async def _answer(self, tx: Tx, heard: Heard, known: State | None) -> tuple[State, str]:
         """What the chat has told now, and what to say."""
@@ -130,6 +145,8 @@ class Bot:
             return done, say("already", language)
         except NotPaidError:
             return _mismatched(state, tx)
+        except LimitError:
+            return done, say("full", language)
         await self._chats.link(tx, heard.key, case.case_id, order.buyer_id)
         tx.carried.setdefault(TOLD, set()).add(case.case_id)
         text = say("registered" if new else "joined", language, case=str(case.case_id))
@@ -178,6 +195,8 @@ class Bot:
             )
         except NotAllowedError:
             return say("not_denied", language)
+        except LimitError:
+            return say("full", language)
         return say("appealed", language)
 
 
@@ -189,6 +208,13 @@ def _told(explanation: dict[str, str] | None, verdict: str | None, language: str
 
 def _language(message: Message) -> str:
     return "ru" if message.sender.language_code.lower().split("-")[0] in ("ru", "kk", "be", "uk") else "en"
+
+
+def _messages(known: State | None, now: datetime) -> tuple[int, datetime]:
+    """Messages of this hour with the one at hand, and when the hour began."""
+    if known is None or known.heard_since is None or now - known.heard_since >= _HOUR:
+        return 1, now
+    return known.heard + 1, known.heard_since
 
 
 def _tired(state: State, tx: Tx) -> bool:

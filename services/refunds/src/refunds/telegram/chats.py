@@ -1,6 +1,5 @@
 """Chats where they are stored: found by a keyed hash, readable by this service alone, and only for a while."""
 
-import asyncio
 import hashlib
 import hmac
 import json
@@ -15,6 +14,7 @@ from refunds.telegram.conversation import State
 from refunds.telegram.tables import telegram_cases, telegram_chats, telegram_updates
 from shared.database import Database, Tx
 from shared.sealed import CannotOpenError, Opener, Sealed, Sealer
+from shared.supervision import Loop
 from shared.telemetry.logging import get_logger
 
 log = get_logger(__name__)
@@ -148,14 +148,14 @@ async def forget_buyers(tx: Tx, buyers: list[UUID]) -> None:
     await tx.execute(FORGET_BUYERS, buyers=buyers)
 
 
-async def clean(database: Database) -> None:
+async def clean(database: Database, loop: Loop) -> None:
     """Delete chats and updates whose time is over, every hour, for as long as the service runs."""
-    while True:
-        try:
-            async with database.transaction("telegram") as tx:
-                for statement in _EXPIRE:
-                    names = {"now": tx.now, "updates_until": tx.now - _UPDATES_KEPT}
-                    await tx.execute(statement, **{name: at for name, at in names.items() if f":{name}" in statement})
-        except Exception as error:  # noqa: BLE001 - tried again within the hour
-            log.warning("telegram_cleaning_failed", error=error)
-        await asyncio.sleep(_CLEANING_SECONDS)
+
+    async def expire() -> None:
+        async with database.transaction("telegram") as tx:
+            for statement in _EXPIRE:
+                names = {"now": tx.now, "updates_until": tx.now - _UPDATES_KEPT}
+                await tx.execute(statement, **{name: at for name, at in names.items() if f":{name}" in statement})
+                loop.progress()
+
+    await loop.repeat(expire, _CLEANING_SECONDS, "telegram_cleaning_failed")

@@ -36,6 +36,9 @@ class State(BaseModel):
     #: How often number and contact did not match, and since when.
     mismatches: int = 0
     mismatched_at: datetime | None = None
+    #: Messages of the present hour, and when it began.
+    heard: int = 0
+    heard_since: datetime | None = None
 
 
 @dataclass(slots=True, frozen=True)

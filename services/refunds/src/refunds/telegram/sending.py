@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from refunds.telegram.chats import Chats
 from shared.database import Tx
+from shared.kernel.outbound import OutboundClient, read_json
 from shared.tasks import NeedsPersonError, NotNow, Task, TaskResult, Unknown
 from shared.telemetry.tracing import Tracing
 
@@ -66,7 +67,7 @@ class SendMessage:
         self._tokens = tokens
         self._tracing = tracing
         self._figures = figures
-        self._client = httpx.AsyncClient(base_url=api_url.rstrip("/"), timeout=_TIMEOUT_SECONDS, trust_env=False)
+        self._client = OutboundClient(seconds=_TIMEOUT_SECONDS, base_url=api_url.rstrip("/"))
 
     async def close(self) -> None:
         """Close the connections."""
@@ -125,6 +126,6 @@ def _read(answer: httpx.Response) -> Outcome:
 
 def _retry_after(answer: httpx.Response) -> float:
     try:
-        return min(3600.0, max(1.0, float(answer.json()["parameters"]["retry_after"])))
-    except (ValueError, KeyError, TypeError):
+        return min(3600.0, max(1.0, float(read_json(answer)["parameters"]["retry_after"])))
+    except (ValueError, KeyError, TypeError, OverflowError):
         return 30.0

@@ -14,7 +14,7 @@ from refunds.telegram.updates import Update
 from shared.database import Database
 from shared.kernel.problems import Problem, field_errors
 from shared.telemetry.logging import get_logger
-from shared.values.opaque import Named
+from shared.values.opaque import Credential, Named
 
 log = get_logger(__name__)
 
@@ -28,7 +28,7 @@ def telegram_router(database: Database, bot: Bot, secrets: Mapping[str, SecretSt
         storefront: Named,
         body: Annotated[dict[str, Any], Body()],
         request: Request,
-        x_telegram_bot_api_secret_token: Annotated[str, Header()] = "",
+        x_telegram_bot_api_secret_token: Annotated[Credential, Header()] = "",
     ) -> dict[str, bool]:
         """Answered with 200 once it is stored; Telegram sends again until then, and is heard once."""
         _genuine(secrets, storefront, x_telegram_bot_api_secret_token)

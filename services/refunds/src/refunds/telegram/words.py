@@ -47,6 +47,18 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "en": "That did not match several times. Please write to support by e-mail, or try again tomorrow.",
         "ru": "Данные не совпали несколько раз. Напишите в поддержку по электронной почте или попробуйте завтра.",
     },
+    "too_many": {
+        "en": "I answer {most} messages within an hour, and this is one more. What you wrote before is kept; I "
+        "continue in an hour. If it is urgent, please write to support by e-mail.",
+        "ru": "Я отвечаю на {most} сообщений в час, это уже сверх того. Написанное раньше сохранено; я продолжу через "
+        "час. Если срочно, напишите в поддержку по электронной почте.",
+    },
+    "full": {
+        "en": "This request has as much from you as I can take today; all of that is kept. Please send what is new to "
+        "support by e-mail, or try again tomorrow.",
+        "ru": "По этому обращению сегодня больше ничего принять не могу; всё присланное сохранено. Новое отправьте в "
+        "поддержку по электронной почте или попробуйте завтра.",
+    },
     "already": {
         "en": "Everything that was paid for this order goes back to you already, or has gone back.",
         "ru": "Всё, что было оплачено за этот заказ, уже возвращается вам или возвращено.",

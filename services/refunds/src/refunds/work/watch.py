@@ -1,10 +1,8 @@
 """Counts what is about to be missed, and lets go of what need not be kept any longer."""
 
-import asyncio
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
 from refunds.desk.figures import Figures
 from refunds.desk.judging import Judge
@@ -13,9 +11,8 @@ from refunds.domain.calendar import Calendar
 from refunds.domain.cases import Outcome, case_state
 from shared.database import Database
 from shared.signin.tables import EXPIRED
-from shared.telemetry.logging import get_logger
+from shared.supervision import Loop
 
-log = get_logger(__name__)
 _EVERY_SECONDS = 15.0
 _TIDY_SECONDS = 3600.0
 _SOON = timedelta(hours=24)
@@ -42,21 +39,19 @@ class Watch:
         self._judge = judge
         self._figures = figures
 
-    def run(self) -> Coroutine[Any, Any, None]:
+    async def run(self, loop: Loop) -> None:
         """Until cancelled."""
-        return self._run()
+        tidied: float | None = None
 
-    async def _run(self) -> None:
-        tidied = -_TIDY_SECONDS
-        while True:
-            try:
-                await self.look()
-                if time.monotonic() - tidied > _TIDY_SECONDS:
-                    await self._tidy()
-                    tidied = time.monotonic()
-            except Exception as error:  # noqa: BLE001 - the next look comes soon
-                log.warning("watch_failed", error=error)
-            await asyncio.sleep(_EVERY_SECONDS)
+        async def step() -> None:
+            nonlocal tidied
+            await self.look()
+            loop.progress()
+            if tidied is None or time.monotonic() - tidied > _TIDY_SECONDS:
+                await self._tidy()
+                tidied = time.monotonic()
+
+        await loop.repeat(step, _EVERY_SECONDS, "watch_failed")
 
     async def look(self) -> None:
         """Count deadlines and open cases."""

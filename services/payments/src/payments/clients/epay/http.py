@@ -14,6 +14,7 @@ from payments.clients.bank import BankAwayError, BankRefusedError, BankUnclearEr
 from payments.clients.responses import NEVER_SENT, json_object, retry_after
 from payments.metrics import PaymentMetrics
 from payments.settings import Settings
+from shared.kernel.outbound import OutboundClient
 from shared.telemetry.tracing import Tracing
 from shared.values.count import LARGEST_INT, count
 from shared.values.money import to_text
@@ -41,10 +42,9 @@ class EpayBank:
         self._tracing = tracing
         self._metrics = metrics
         most = settings.epay_connections
-        self._client = httpx.AsyncClient(
-            timeout=settings.epay_timeout_seconds,
+        self._client = OutboundClient(
+            seconds=settings.epay_timeout_seconds,
             limits=httpx.Limits(max_connections=most, max_keepalive_connections=most, keepalive_expiry=30),
-            trust_env=False,
         )
         self._token = ""
         self._token_ends = 0.0

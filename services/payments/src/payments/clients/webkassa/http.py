@@ -12,6 +12,7 @@ from payments.clients.responses import NEVER_SENT, json_object, retry_after
 from payments.clients.webkassa.receipts import Issued, Refusal, Wanted, check_body, listed, read_issued, refusals
 from payments.receipts.metrics import FiscalMetrics
 from payments.receipts.settings import CashRegister
+from shared.kernel.outbound import OutboundClient
 from shared.telemetry.tracing import Tracing
 from shared.values.opaque import opaque
 
@@ -49,7 +50,7 @@ class Webkassa:
         self._api_key = api_key
         self._tracing = tracing
         self._metrics = metrics
-        self._client = httpx.AsyncClient(timeout=timeout, trust_env=False)
+        self._client = OutboundClient(seconds=timeout)
         self._tokens: dict[str, str] = {}
         self._locks: dict[str, asyncio.Lock] = {}
 

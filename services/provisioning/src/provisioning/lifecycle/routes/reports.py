@@ -30,6 +30,7 @@ from shared.database import Database
 from shared.ids import uuid_for
 from shared.kernel.auth import bearer_token
 from shared.kernel.problems import Problem
+from shared.values.opaque import Credential, Named
 
 PROTOCOL = "gsma/rsp/v2.5.0"
 _PROTOCOLS = "gsma/rsp/v2."
@@ -130,21 +131,23 @@ def router(reports: Reports) -> APIRouter:
     @routes.post(f"/operators/{{operator}}/{_PROGRESS}", status_code=HTTPStatus.NO_CONTENT)
     async def progress_info(
         request: Request,
-        operator: str,
+        operator: Named,
         authorization: Annotated[str | None, Header(description="`Bearer <secret>`")] = None,
-        secret: Annotated[str | None, Query(description="instead of the header")] = None,
+        secret: Annotated[Credential | None, Query(description="instead of the header")] = None,
     ) -> Response:
         """ES2+.HandleDownloadProgressInfo (SGP.22 v2.5 section 5.3.5)."""
         return await take(request, operator, bearer_token(authorization), secret)
 
     @routes.post(f"/operators/{{operator}}/key/{{secret}}/{_PROGRESS}", status_code=HTTPStatus.NO_CONTENT)
-    async def progress_info_by_address(request: Request, operator: str, secret: str) -> Response:
+    async def progress_info_by_address(request: Request, operator: Named, secret: Credential) -> Response:
         """The same."""
         return await take(request, operator, secret)
 
     @routes.post("/operators/{operator}/usage", status_code=HTTPStatus.NO_CONTENT)
     async def usage(
-        request: Request, operator: str, x_signature: Annotated[str | None, Header(description="`sha256=<hex>`")] = None
+        request: Request,
+        operator: Named,
+        x_signature: Annotated[Credential | None, Header(description="`sha256=<hex>`")] = None,
     ) -> Response:
         """A usage push: a document as the operator's feed has, with `timestamp` and perhaps `id`."""
         await reports.push(operator, await request.body(), x_signature, request.state.trace)

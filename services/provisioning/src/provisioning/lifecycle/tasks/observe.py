@@ -2,7 +2,6 @@
 is over (RC 7).
 """
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,6 +21,7 @@ from provisioning.operators.registry import Operators
 from provisioning.settings import LifecycleSettings
 from shared.contracts import ProfileExpired
 from shared.database import Database, Tx
+from shared.supervision import Loop
 from shared.tasks import Later, NotNow, Task, TaskResult, Unknown
 from shared.tasks.worker import backoff
 from shared.telemetry.logging import get_logger
@@ -57,17 +57,15 @@ class DueProfiles:
         self._database = database
         self._every_seconds = every_seconds
 
-    async def run(self) -> None:
+    async def run(self, loop: Loop) -> None:
         """Look every few seconds, at once again where there may be more. Until cancelled."""
-        while True:
-            found = 0
-            try:
-                async with self._database.transaction("watch") as tx:
-                    found = await self._begin(tx)
-            except Exception as error:  # noqa: BLE001 - the profiles stay due
-                log.warning("watch_failed", error=error)
-            if found < _MOST:
-                await asyncio.sleep(self._every_seconds)
+        await loop.repeat(self._look, self._every_seconds, "watch_failed")
+
+    async def _look(self) -> float:
+        """Begin what is due; the pause until the next look."""
+        async with self._database.transaction("watch") as tx:
+            found = await self._begin(tx)
+        return self._every_seconds if found < _MOST else 0.0
 
     async def _begin(self, tx: Tx) -> int:
         """A piece of work for each profile that is due."""

@@ -1,0 +1,137 @@
+"""The one HTTP client with which our services ask others: whatever comes back, it ends, and it fits.
+
+httpx limits each read, and no answer as a whole. Here an answer has a size, packed and unpacked, and a call a time; and
+whatever an answer makes httpx raise (a redirect to an impossible host, say) is an httpx.HTTPError, which every caller
+expects. The bytes are the caller's to parse: `read_json` fails in one way only.
+"""
+
+import asyncio
+import json
+import ssl
+import zlib
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+import httpx
+
+from shared.telemetry.logging import get_logger
+
+log = get_logger(__name__)
+#: Far above any answer of a bank, an operator or a messenger; far below what would hurt.
+MOST_BYTES = 2 * 1024 * 1024
+#: zlib's window, with a header of gzip or of zlib.
+_ANY_HEADER = zlib.MAX_WBITS | 32
+_PACKED = {"gzip", "x-gzip", "deflate"}
+
+
+class OutboundClient(httpx.AsyncClient):
+    """`seconds`: for connecting, and for each silence. `whole_seconds`: for a whole call; by default twice as long.
+
+    The default leaves httpx time to say that there was no connection, after which surely nothing was sent. `timeout` of
+    a single request replaces both. `most_bytes`: of an answer's body, unpacked.
+    """
+
+    def __init__(
+        self,
+        *,
+        seconds: float,
+        whole_seconds: float | None = None,
+        most_bytes: int = MOST_BYTES,
+        limits: httpx.Limits | None = None,
+        verify: ssl.SSLContext | bool = True,
+        **options: Any,
+    ) -> None:
+        self._whole_factor = (whole_seconds or 2 * seconds) / seconds
+        options["headers"] = {"accept-encoding": "gzip", **options.get("headers", {})}
+        network = httpx.AsyncHTTPTransport(
+            verify=verify,
+            trust_env=False,
+            limits=limits or httpx.Limits(max_connections=100, max_keepalive_connections=20),
+        )
+        transport = _Limited(options.pop("transport", network), most_bytes)
+        super().__init__(transport=transport, timeout=seconds, trust_env=False, follow_redirects=False, **options)
+
+    async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
+        """As httpx's; raises nothing but httpx.HTTPError."""
+        silence = request.extensions.get("timeout", {}).get("read") or self.timeout.read
+        whole = None if silence is None else silence * self._whole_factor
+        try:
+            async with asyncio.timeout(whole):
+                return await super().send(request, **options)
+        except TimeoutError:
+            raise httpx.ReadTimeout(f"no whole answer within {whole} s", request=request) from None
+        except (ValueError, httpx.InvalidURL) as error:
+            # idna and codecs raise these over what stands in a header: httpx lets them through.
+            raise httpx.RemoteProtocolError(f"an impossible answer: {type(error).__name__}", request=request) from None
+
+
+def read_json(response: httpx.Response) -> Any:
+    """The JSON value in an answer. Raises ValueError, and nothing else, where there is none."""
+    try:
+        return json.loads(response.content)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+class _Limited(httpx.AsyncBaseTransport):
+    """Hands on answers whose bodies end in time to fit."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport, most_bytes: int) -> None:
+        self._inner = inner
+        self._most = most_bytes
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await self._inner.handle_async_request(request)
+        packing = response.headers.get("content-encoding", "").strip().lower()
+        if packing not in {"", "identity"}:
+            # httpx would unpack it whole, however large it becomes.
+            del response.headers["content-encoding"]
+        stream = cast("httpx.AsyncByteStream", response.stream)
+        response.stream = _LimitedStream(stream, packing, self._most, request)
+        return response
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+class _LimitedStream(httpx.AsyncByteStream):
+    """A body, unpacked, up to a number of bytes. Raises httpx.ReadError beyond it, httpx.DecodingError."""
+
+    def __init__(self, inner: httpx.AsyncByteStream, packing: str, most: int, request: httpx.Request) -> None:
+        self._inner = inner
+        self._packing = packing
+        self._most = most
+        self._request = request
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        left = self._most
+        async for part in self._unpacked():
+            left -= len(part)
+            if left < 0:
+                host = self._request.url.host
+                log.warning("answer_too_big", host=host, most_bytes=self._most)
+                raise httpx.ReadError(f"an answer of more than {self._most} bytes", request=self._request)
+            yield part
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    async def _unpacked(self) -> AsyncIterator[bytes]:
+        if self._packing in {"", "identity"}:
+            async for part in self._inner:
+                yield part
+            return
+        if self._packing not in _PACKED:
+            raise httpx.DecodingError("an answer in an encoding that was not asked for", request=self._request)
+        unpacking = zlib.decompressobj(_ANY_HEADER)
+        most_packed = left = self._most
+        try:
+            async for part in self._inner:
+                most_packed -= len(part)
+                if most_packed < 0:
+                    raise httpx.ReadError(f"an answer of more than {self._most} bytes", request=self._request)
+                yield unpacking.decompress(part, self._most + 1)
+        except zlib.error:
+            raise httpx.DecodingError("an answer that is packed badly", request=self._request) from None
+        if left != most_packed and not unpacking.eof:
+            raise httpx.DecodingError("an answer that is packed badly", request=self._request)
