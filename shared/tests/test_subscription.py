@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from aiokafka import ConsumerRecord
 
 from shared.contracts import OrderPaid
-from shared.messaging.broker import Subscription
+from shared.messaging.subscription import Subscription
 from shared.testing.facts import paid
 from shared.testing.stage import Stage
 

@@ -115,7 +115,7 @@ async def test_an_order_is_not_missed_while_its_facts_wait_to_be_read(
     consumer = subscription.consumer
 
     async def all_begun() -> bool:
-        return len(subscription._progress.places) == len(consumer.assignment()) > 0
+        return len(subscription.progress.places) == len(consumer.assignment()) > 0
 
     await running.stage.eventually(all_begun)  # until then a pause is the subscription's own, which ends it
     held = [place for place in consumer.assignment() if place.topic.endswith(ProfileGenerated.topic)]

@@ -15,8 +15,8 @@ from shared.contracts import BuyerContact, BuyerErased, BuyerErasureRequested
 from shared.database import Database, Tx
 from shared.kernel.auth import ApiKeys
 from shared.kernel.problems import Problem
+from shared.messaging import dead_letters
 from shared.messaging.consumer import Handler, Received
-from shared.messaging.dead_letters import drop_letters
 
 
 def forgets(event_class: type[BuyerErased], statements: Sequence[str], *, kept: Sequence[str] = ()) -> Handler:
@@ -29,7 +29,7 @@ def forgets(event_class: type[BuyerErased], statements: Sequence[str], *, kept: 
     async def handle(tx: Tx, batch: Sequence[Received[BuyerErasureRequested]]) -> None:
         buyers = sorted({one.event.buyer_id for one in batch}, key=lambda buyer: buyer.int)
         # First, because that waits for a redrive of theirs: what it brought back is then forgotten with the rest.
-        await drop_letters(tx, BuyerContact.topic, [str(buyer) for buyer in buyers])
+        await dead_letters.delete(tx, BuyerContact.topic, [str(buyer) for buyer in buyers])
         for statement in statements:
             await tx.execute(statement, buyers=buyers)
         for one in batch:

@@ -22,17 +22,18 @@ from shared.interfaces import served
 from shared.kernel import health, migrations
 from shared.kernel.http import HttpServer, new_app
 from shared.kernel.settings import ServiceSettings
-from shared.messaging.broker import Subscription
-from shared.messaging.consumer import Consumer, Handler, Teller, Tombstone, TombstoneHandler
-from shared.messaging.dead_letters import Limit, ShopLimits, TooManyDeadLettersError, drop_letters
+from shared.messaging import dead_letters
+from shared.messaging.consumer import Consumer, Handler, RejectionPublisher, Tombstone, TombstoneHandler
+from shared.messaging.dead_letters import Limit, ShopLimits, TooManyDeadLettersError
 from shared.messaging.outbox import Outbox
 from shared.messaging.producer import Producer
 from shared.messaging.record_batches import Fetched
 from shared.messaging.refusals import refusal
 from shared.messaging.relay import Relay
+from shared.messaging.subscription import Subscription
 from shared.operations.ageing import discard_ownerless
 from shared.operations.redriving import Redriver
-from shared.operations.router import router as operations
+from shared.operations.router import serve_operations
 from shared.operations.service import OperationsService
 from shared.sealed import Opener, Sealer
 from shared.supervision import Supervisor
@@ -111,15 +112,14 @@ class Service:
         self._head = migrations.newest(name)
         self.port = settings.http_port
         if settings.operations_keys:
-            self.app.include_router(operations(self._operations(settings)))
+            serve_operations(self.app, self._operations(settings.topic_prefix), settings.operations_keys)
 
-    def _operations(self, settings: ServiceSettings) -> OperationsService:
+    def _operations(self, topic_prefix: str) -> OperationsService:
         return OperationsService(
             self.name,
             self.database,
-            Redriver(self.database, self.consumer, self.opener, prefix=settings.topic_prefix),
+            Redriver(self.database, self.consumer, self.opener, prefix=topic_prefix),
             self.task_worker,
-            settings.operations_keys,
             self.problems,
             lambda: self._halted,
         )
@@ -131,10 +131,10 @@ class Service:
         self.consumer.on(handlers)
 
     def consumes_shops(
-        self, shops: Sequence[str], handler: Handler, teller: Teller, *, shared_shop: str | None
+        self, shops: Sequence[str], handler: Handler, reject: RejectionPublisher, *, shared_shop: str | None
     ) -> None:
         """Apply orders that these shops submit, each on its own topic; what is no order is put aside and told."""
-        self.consumer.on_shops([orders_topic(shop) for shop in shops], handler, teller, shared_shop=shared_shop)
+        self.consumer.on_shops([orders_topic(shop) for shop in shops], handler, reject, shared_shop=shared_shop)
 
     def forgets(self, event_class: type[Event], handler: TombstoneHandler) -> None:
         """Apply tombstones of this compacted topic; dead letters of the same keys go too, also those that came late.
@@ -143,7 +143,7 @@ class Service:
         """
 
         async def apply(tx: Tx, batch: Sequence[Tombstone]) -> None:
-            await drop_letters(tx, event_class.topic, [one.key for one in batch])
+            await dead_letters.delete(tx, event_class.topic, [one.key for one in batch])
             await handler(tx, batch)
 
         self.consumer.on_tombstone(event_class, apply)
