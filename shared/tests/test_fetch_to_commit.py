@@ -10,11 +10,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from shared.contracts import OrderPaid
 from shared.database import Outgoing
 from shared.kernel.service import Service
-from shared.messaging import broker
 from shared.messaging.cloudevents import header_texts
 from shared.messaging.progress import Progress
 from shared.messaging.reading import GroupReading
 from shared.messaging.record_batches import Fetched
+from shared.messaging.subscription import Subscription
 from shared.testing.facts import paid
 from shared.testing.record_batches import RawBatch, RawRecord, gzipped, produce_raw, varint
 from shared.testing.stage import Stage
@@ -154,7 +154,7 @@ async def test_what_the_handler_raises_sets_every_partition_back(stage: Stage) -
 
     await stage.publish(*(paid() for _ in range(50)))
     topic = stage.prefix + OrderPaid.topic
-    subscription = broker.Subscription(stage.kafka, [topic], f"{stage.prefix}group", consume, max_records=7)
+    subscription = Subscription(stage.kafka, [topic], f"{stage.prefix}group", consume, max_records=7)
     await subscription.start()
     try:
 

@@ -158,7 +158,7 @@ async def test_a_task_of_the_kernel_that_hangs_makes_the_service_unready(
     service = await stage.service(toy.build, Settings)
     assert await service.problems() == {}
     monkeypatch.setattr("shared.supervision.STALLED_SECONDS", 1.0)
-    monkeypatch.setattr("shared.tasks.worker.store.beat", lambda *_args, **_options: asyncio.sleep(3600))
+    monkeypatch.setattr("shared.tasks.leases.store.renew", lambda *_args, **_options: asyncio.sleep(3600))
 
     async def seen() -> bool:
         return "work.leases: no progress" in (await service.problems()).get("tasks", "")

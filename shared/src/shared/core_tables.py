@@ -1,4 +1,4 @@
-"""The tables that every service has: inbox, outbox, due work, who holds leases, dead letters, what people did there."""
+"""The tables that every service has: inbox, outbox, tasks, worker instances, dead letters, operations log."""
 
 from sqlalchemy import (
     BigInteger,
@@ -24,11 +24,11 @@ def timestamp(name: str, **options: object) -> Column[object]:
     return Column(name, DateTime(timezone=True), **options)  # type: ignore[arg-type] # options are Column's own
 
 
-#: Events of our own services already applied. Partitioned by day through the UUIDv7 itself. `source` is null where an
-#: earlier release, which knew ids only, has written the row.
+#: Events of our own services that were applied. Partitioned by the day inside the UUIDv7. `source` is null in rows of
+#: earlier releases, which stored ids only.
 inbox = Table("inbox", metadata, Column("event_id", Uuid, primary_key=True), Column("source", Text))
 
-#: Everybody else's, and ids whose time is far away: by the day on which they arrived here (messaging/inbox.py).
+#: Events of other senders, and ids whose time is far away, by the day of their arrival (messaging/inbox.py).
 inbox_by_arrival = Table(
     "inbox_by_arrival",
     metadata,
@@ -38,8 +38,8 @@ inbox_by_arrival = Table(
     Index("inbox_by_arrival_day", "arrived_on"),
 )
 
-#: The days on which the inbox was looked after. A partition ends when enough of them lie behind it, so that a clock
-#: that jumps ahead by any time ends no more than one day does.
+#: The days on which the inbox was maintained. A partition is dropped after enough such days, so that a clock that jumps
+#: ahead drops no more than one day does.
 inbox_days = Table("inbox_days", metadata, Column("day", Date, primary_key=True))
 
 outbox = Table(
@@ -72,7 +72,7 @@ work = Table(
     Index("work_due", "kind", "due_at", postgresql_where=text("owner IS NULL AND state <> 'parked'")),
 )
 
-#: A living process. A lease is worth what its owner's row is worth: one heartbeat renews them all.
+#: A running worker instance. One heartbeat of this row renews the leases of all its tasks.
 instances = Table(
     "instances",
     metadata,
@@ -81,7 +81,7 @@ instances = Table(
 )
 
 #: state: waiting | redriven | discarded, the latter two by a person (`decided_by`), for a reason (`decision`).
-#: `redrives` counts the times that it was tried again. Of what was sealed the decision leaves what the listing shows.
+#: `redrives` counts the attempts to apply it again. A decision deletes what is sealed and not listed.
 dead_letters = Table(
     "dead_letters",
     metadata,
@@ -105,7 +105,7 @@ dead_letters = Table(
     Index("dead_letters_by_state", "state", "id"),
 )
 
-#: What operations people did to dead letters and due work. No personal data: `details` holds ids and places.
+#: What operations people did to dead letters and tasks. No personal data: `details` holds ids and places.
 operations_log = Table(
     "operations_log",
     metadata,
@@ -159,7 +159,7 @@ ALTER TABLE work SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_thre
 """
 
 
-#: As it was at first; `upgrade_v2` adds to it.
+#: The first version; `upgrade_v2` adds to it.
 _DEAD_LETTERS_V1 = """
 CREATE TABLE dead_letters (
   id uuid PRIMARY KEY,
@@ -176,7 +176,7 @@ CREATE TABLE dead_letters (
 );
 CREATE UNIQUE INDEX dead_letters_record ON dead_letters (topic, partition, record_offset);
 """
-#: An earlier release goes on inserting dead letters, without the new columns: they begin to wait.
+#: An earlier release still inserts dead letters without the new columns: their state is then `waiting`.
 _DECISIONS = """
 ALTER TABLE dead_letters
   ADD COLUMN state text NOT NULL DEFAULT 'waiting',
@@ -186,8 +186,8 @@ ALTER TABLE dead_letters
   ADD COLUMN redrives integer NOT NULL DEFAULT 0;
 CREATE INDEX dead_letters_by_state ON dead_letters (state, id);
 """
-#: The same function, called as before by releases side by side. Rows of the default partition are moved to where they
-#: belong, so that none of them stands in the way of a day; how long partitions stay is counted in days of maintenance.
+#: Replaces the function that earlier releases call too. Rows of the default partition are moved to their day, because
+#: they would prevent the creation of its partition. How long partitions stay is counted in days of maintenance.
 _IDENTITIES = """
 ALTER TABLE inbox ADD COLUMN source text;
 
@@ -247,14 +247,14 @@ def upgrade_v1(op: object) -> None:
 
 
 def upgrade_v2(op: object) -> None:
-    """What people decide about dead letters, and the log of what they did. It only adds: earlier releases run on it."""
+    """Add decisions about dead letters and the operations log. It only adds: earlier releases run on it."""
     bind = op.get_bind()  # type: ignore[attr-defined] # as above
     bind.exec_driver_sql(_DECISIONS)
     metadata.create_all(bind, tables=[operations_log], checkfirst=False)
 
 
 def upgrade_v3(op: object) -> None:
-    """Events are told apart by (source, id), and no id from outside decides where a row goes. It only adds."""
+    """Identify events by (source, id); an id from outside no longer selects the partition. It only adds."""
     bind = op.get_bind()  # type: ignore[attr-defined] # as above
     metadata.create_all(bind, tables=[inbox_by_arrival, inbox_days], checkfirst=False)
     bind.exec_driver_sql(_IDENTITIES.replace("%", "%%"))

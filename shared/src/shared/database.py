@@ -1,7 +1,7 @@
-"""One transaction, and everything that rides in it: state, outgoing events and due work commit together or not at all.
+"""One transaction for state, outgoing events and new tasks: they are committed together or not at all.
 
-Handlers receive a `Tx` and never commit. What they `publish` or `schedule` is only remembered; it is inserted just
-before the commit and, right after it, handed to the publisher and the workers of this process ("straight through").
+Handlers receive a `Tx` and never commit. What they `publish` or `schedule` is kept in memory, inserted just before the
+commit and, right after it, handed to the publisher and the task worker of this process.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ _PARAMETER = re.compile(r"(?<!:):([a-z_][a-z0-9_]*)")
 
 @dataclass(slots=True)
 class Outgoing:
-    """An event on its way out. `trace` is the W3C traceparent it continues."""
+    """An event to publish. `trace` is the W3C traceparent that it continues."""
 
     event: Event | Erasure
     trace: str | None
@@ -52,7 +52,7 @@ class Outgoing:
 
 @dataclass(slots=True)
 class NewWork:
-    """A row of due work: one intended effect, named by (kind, key), due at a moment."""
+    """A task to insert: one intended effect, named by (kind, key), due at a moment (None: now)."""
 
     kind: str
     key: str
@@ -63,49 +63,49 @@ class NewWork:
 
 
 class Rows:
-    """What a statement gave back: named tuples, and how many rows it touched."""
+    """The result of a statement: named tuples, and the number of rows that it changed."""
 
-    __slots__ = ("_found", "rowcount")
+    __slots__ = ("_rows", "rowcount")
 
-    def __init__(self, found: list[Any], rowcount: int) -> None:
-        self._found = found
+    def __init__(self, rows: list[Any], rowcount: int) -> None:
+        self._rows = rows
         self.rowcount = rowcount
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self._found)
+        return iter(self._rows)
 
     def all(self) -> list[Any]:
-        return self._found
+        return self._rows
 
     def scalars(self) -> list[Any]:
         """The first column of every row."""
-        return [row[0] for row in self._found]
+        return [row[0] for row in self._rows]
 
     def scalar(self) -> Any:
         """The first column of the first row, or None."""
-        return self._found[0][0] if self._found else None
+        return self._rows[0][0] if self._rows else None
 
     def first(self) -> Any:
         """The first row, or None."""
-        return self._found[0] if self._found else None
+        return self._rows[0] if self._rows else None
 
     def one(self) -> Any:
         """The only row. Raises LookupError when there is none or another."""
-        if len(self._found) != 1:
-            raise LookupError(f"{len(self._found)} rows, expected one")
-        return self._found[0]
+        if len(self._rows) != 1:
+            raise LookupError(f"{len(self._rows)} rows, expected one")
+        return self._rows[0]
 
     def one_or_none(self) -> Any:
         """The only row, or None. Raises LookupError when there are several."""
-        return self.one() if self._found else None
+        return self.one() if self._rows else None
 
     def mappings(self) -> list[dict[str, Any]]:
         """Rows by column name."""
-        return [row._asdict() for row in self._found]
+        return [row._asdict() for row in self._rows]
 
 
 class Tx:
-    """An open transaction at one moment in time."""
+    """An open transaction. `now` is the moment at which everything in it happens."""
 
     def __init__(self, connection: AsyncConnection, now: datetime) -> None:
         self.connection = connection
@@ -113,22 +113,22 @@ class Tx:
         self._driver: Any = None
         self.outgoing: list[Outgoing] = []
         self.new_work: list[NewWork] = []
-        #: Scratch space for the outbox and the task worker between before_commit and after_commit.
+        #: What the outbox and the task worker keep from before_commit to after_commit.
         self.carried: dict[str, Any] = {}
 
     async def execute(self, sql: str, **parameters: Any) -> Rows:
         """Run SQL with `:named` parameters; lists bind to arrays (`= ANY(CAST(:ids AS uuid[]))`).
 
-        Straight on the driver's connection: SQLAlchemy keeps the pool and the transaction, and its layers around each
-        statement cost more than the statement. Raises psycopg.Error.
+        Runs on the driver's connection: SQLAlchemy keeps the pool and the transaction, but its layers around each
+        statement cost more than the statement itself. Raises psycopg.Error.
         """
         arrays = frozenset(name for name, value in parameters.items() if isinstance(value, list) and _typed(value))
         if self._driver is None:
             self._driver = (await self.connection.get_raw_connection()).driver_connection
         async with self._driver.cursor(row_factory=namedtuple_row) as cursor:
             await cursor.execute(_driver_sql(sql, arrays), parameters)
-            found = await cursor.fetchall() if cursor.description else []
-            return Rows(found, cursor.rowcount)
+            rows = await cursor.fetchall() if cursor.description else []
+            return Rows(rows, cursor.rowcount)
 
     async def insert(
         self,
@@ -148,7 +148,7 @@ class Tx:
         return result.all() if returning else []
 
     async def record_facts(self, table: Table, key: str, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Upsert columns by key so that the first value of each column stays: order and repetition do not matter."""
+        """Upsert columns by key; the first value of each column stays, so order and repetition do not matter."""
         merged: dict[Any, dict[str, Any]] = {}
         for row in rows:
             seen = merged.setdefault(row[key], dict(row))
@@ -158,15 +158,15 @@ class Tx:
         columns = [name for name in next(iter(merged.values())) if name != key]
         keep = ", ".join(f"{name} = COALESCE({table.name}.{name}, EXCLUDED.{name})" for name in columns)
         action = f"ON CONFLICT ({key}) DO UPDATE SET {keep}" if columns else f"ON CONFLICT ({key}) DO NOTHING"
-        # Rows are locked in key order, so two batches never wait for each other in a circle.
+        # Rows are locked in key order, so two batches cannot deadlock.
         await self.insert(table, [merged[k] for k in sorted(merged, key=_order)], on_conflict=action)
 
     def publish(self, event: Event, *, trace: str | None) -> None:
-        """Remember an event; it is inserted into the outbox with this transaction's commit."""
+        """Publish an event: it is inserted into the outbox with this transaction's commit."""
         self.outgoing.append(Outgoing(event, trace))
 
     def erase(self, event_class: type[Event], key: str, *, trace: str | None) -> None:
-        """Remember a tombstone: nothing about this key of a compacted topic may be kept by anybody."""
+        """Publish a tombstone: no service may keep anything about this key of a compacted topic."""
         self.outgoing.append(Outgoing(Erasure(event_class, key), trace))
 
     def schedule(
@@ -178,14 +178,14 @@ class Tx:
         due_at: datetime | None = None,
         trace: str | None = None,
     ) -> None:
-        """Remember due work; a second row of the same (kind, key) changes nothing. `payload` is the model of this
+        """Create a task; a second one of the same (kind, key) changes nothing. `payload` is the model of this
         kind (`shared.task_payload`) or a JSON object.
         """
         self.new_work.append(NewWork(kind, key, payload or {}, due_at, trace))
 
 
 class Participant(Protocol):
-    """Something that adds rows to a transaction before its commit and acts on them after it."""
+    """A part of the service that adds rows to a transaction before its commit and acts on them after it."""
 
     async def before_commit(self, tx: Tx) -> None: ...
 
@@ -203,7 +203,7 @@ class Database:
             url,
             pool_size=pool_size,
             max_overflow=5,
-            pool_use_lifo=True,  # the connection that was used last has its statements prepared
+            pool_use_lifo=True,  # the connection used last has its statements prepared
             pool_reset_on_return="rollback",
             connect_args={
                 "connect_timeout": 5,
@@ -240,7 +240,7 @@ class Database:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[AsyncConnection]:
-        """A pooled connection. When it breaks, the pool's others went the same way: the next one is new."""
+        """A pooled connection. When it breaks, all others of the pool are replaced too."""
         try:
             async with self.engine.connect() as connection:
                 try:
@@ -248,13 +248,13 @@ class Database:
                 except BaseException as error:
                     if is_disconnect(error):
                         await connection.invalidate()
-                        # What SQLAlchemy does for errors that pass through it: older connections are not used again.
+                        # As SQLAlchemy does for errors that it sees itself: older connections are not used again.
                         self.engine.sync_engine.pool._invalidate_time = time.time()  # noqa: SLF001 - no public way
                     raise
         except Exception as error:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
-                # Cancelled in mid-statement, the rollback then fails; the loop around must still hear "cancelled".
+                # Cancelled during a statement: the rollback fails, and the caller must still see the cancellation.
                 raise asyncio.CancelledError from error
             raise
 
@@ -263,7 +263,7 @@ class Database:
 
 
 def is_disconnect(error: BaseException) -> bool:
-    """True where the connection is gone, whoever noticed."""
+    """Whether the connection is lost, whichever library reported it."""
     if isinstance(error, DBAPIError):
         return error.connection_invalidated or (error.orig is not None and is_disconnect(error.orig))
     if isinstance(error, psycopg.Error) and error.sqlstate is not None:
@@ -273,7 +273,7 @@ def is_disconnect(error: BaseException) -> bool:
 
 
 def is_infrastructure(error: BaseException) -> bool:
-    """True where the fault is the database's and not the data's (sqlstates.py): the same batch may succeed later."""
+    """Whether the fault lies with the database and not with the data (sqlstates.py): a repetition may succeed."""
     if isinstance(error, ConnectionError | TimeoutError | OSError | PoolTimeoutError | PendingRollbackError):
         return True
     cause = error.orig if isinstance(error, DBAPIError) else error
@@ -283,7 +283,7 @@ def is_infrastructure(error: BaseException) -> bool:
 
 
 def is_undone(error: BaseException) -> bool:
-    """True where Postgres has undone the transaction for another's sake: a deadlock, or a serialisation failure.
+    """Whether Postgres undid the transaction for the sake of another: a deadlock, or a serialisation failure.
 
     It may be run again at once.
     """
@@ -291,9 +291,9 @@ def is_undone(error: BaseException) -> bool:
     return isinstance(cause, psycopg.Error) and cause.sqlstate in {"40P01", "40001"}
 
 
-def storable(words: str) -> str:
+def storable(text: str) -> str:
     """Text as Postgres can store it, for reasons and details: NUL and lone surrogates become U+FFFD."""
-    return words.replace("\x00", "\ufffd").encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    return text.replace("\x00", "\ufffd").encode("utf-8", "surrogatepass").decode("utf-8", "replace")
 
 
 def _order(key: Any) -> Any:

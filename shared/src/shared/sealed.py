@@ -1,9 +1,9 @@
-"""Sealed values: bytes that only one service can read. What is sealed may be stored, logged or dead-lettered.
+"""Sealed values: bytes that only one service can read. A sealed value may be stored, logged or become a dead letter.
 
-The sender needs the recipient's public key only: it makes a key pair of its own and forgets the private half. A box is
-that pair's public key, a random nonce, and libsodium's `crypto_box` (X25519, XSalsa20-Poly1305). `crypto_box_seal` is
-the same with a new pair for every value; ours serves a thousand values, because making one costs more than the rest
-of an order's way through a service.
+The sender needs only the recipient's public key: it makes a key pair of its own and drops the private half. A box is
+that pair's public key, a random nonce, and libsodium's `crypto_box` (X25519, XSalsa20-Poly1305). `crypto_box_seal` does
+the same with a new pair for every value; here one pair serves a thousand values, because making a pair costs more than
+all other work of a service for one order.
 """
 
 import base64
@@ -19,11 +19,11 @@ _USES = 1000
 
 
 class CannotOpenError(Exception):
-    """The box was sealed to another key, or altered on its way."""
+    """The box was sealed to another key, or was altered."""
 
 
 class Sealed(BaseModel):
-    """A sealed value on the wire: who can open it, and the box (base64)."""
+    """A sealed value on the wire: the service that can open it, and the box (base64)."""
 
     model_config = ConfigDict(frozen=True)
     recipient: str
@@ -55,7 +55,7 @@ class Sealer:
 
 
 class Opener:
-    """Opens what was sealed to the holder of `private_key` (base64 of 32 bytes)."""
+    """Opens values that were sealed to the holder of `private_key` (base64 of 32 bytes)."""
 
     def __init__(self, private_key: str) -> None:
         self._key = PrivateKey(_key_bytes(private_key))
@@ -75,7 +75,7 @@ class Opener:
 
 
 def new_private_key() -> str:
-    """A fresh private key, base64."""
+    """A new private key, base64."""
     return base64.b64encode(bytes(PrivateKey.generate())).decode()
 
 

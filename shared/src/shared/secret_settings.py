@@ -1,4 +1,4 @@
-"""Secrets and test adapters in settings: blank ones are refused always, invented and test ones in production."""
+"""Checks secrets in settings: blank ones are refused always, generated ones and test adapters in production."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,32 +11,32 @@ _SHORTEST = 16
 
 @dataclass(slots=True, frozen=True)
 class Invented:
-    """Marks a secret that is made up where none is set, which is good for tests only."""
+    """Marks a secret that is generated when none is set, which is for tests only."""
 
 
 @dataclass(slots=True, frozen=True)
 class TestOnly:
-    """Marks a setting, one of whose values is for tests and benchmarks only."""
+    """Marks a setting that has a value for tests and benchmarks only."""
 
     __test__ = False  # pytest takes it for a class of tests otherwise
     value: str
 
 
 def blank_secrets(settings: BaseModel) -> list[str]:
-    """What is wrong with the secrets that were set, one sentence each, by environment variable. No value is told."""
-    found = []
+    """What is wrong with the secrets that were set, one sentence each, by environment variable and without values."""
+    problems = []
     for field in settings.model_fields_set:
         value = getattr(settings, field)
-        found += [f"{name} is blank" for name, secret in _secrets(field.upper(), value) if not secret.strip()]
+        problems += [f"{name} is blank" for name, secret in _secrets(field.upper(), value) if not secret.strip()]
         if isinstance(value, Mapping):
             keys = [secret for _, secret in _secrets(field.upper(), value)]
             if len(set(keys)) < len(keys):
-                found.append(f"{field.upper()} gives two of its holders the same key")
-    return sorted(found)
+                problems.append(f"{field.upper()} gives two of its holders the same key")
+    return sorted(problems)
 
 
 def not_for_production(settings: BaseModel) -> list[str]:
-    """What may not be in production, one sentence each, by environment variable."""
+    """What must not be used in production, one sentence each, by environment variable."""
     return sorted([*_marked("", settings), *_short(settings)])
 
 
@@ -53,7 +53,7 @@ def _marked(prefix: str, model: BaseModel) -> Iterator[str]:
 
 
 def _short(settings: BaseModel) -> Iterator[str]:
-    """Of the keys that we give to callers (`…_KEYS`); what a company outside gave us is as long as it is."""
+    """Checks the keys that we give to callers (`…_KEYS`); other companies decide the length of theirs."""
     for field in (name for name in settings.model_fields_set if name.endswith("_keys")):
         for name, secret in _secrets(field.upper(), getattr(settings, field)):
             if secret.strip() and len(secret) < _SHORTEST:

@@ -14,7 +14,7 @@ from shared.telemetry.logging import error_place, get_logger
 from shared.telemetry.metrics import Metrics
 
 log = get_logger(__name__)
-#: A step that was begun and has not succeeded for this long, however often it was tried again, is a standstill.
+#: A step that has not succeeded for this long, however often it was tried again, is a standstill.
 STALLED_SECONDS = 30.0
 
 
@@ -23,7 +23,7 @@ AGAIN_SECONDS = 5.0
 
 
 class Loop:
-    """One background task. It tells when it begins a step and when a step has succeeded; between them it may wait.
+    """One background task. It reports when a step begins and when it has succeeded; between steps it may wait.
 
     `allowed_seconds`: how long a step may take, over all its attempts; None: STALLED_SECONDS. `clock`, `sleep`: in
     seconds, as `time.monotonic` and `asyncio.sleep`.
@@ -128,7 +128,7 @@ class Supervisor:
         self._reported: set[str] = set()
 
     def loop(self, name: str) -> Loop:
-        """The loop of this name; the same one however often it is asked for."""
+        """The loop of this name, always the same one."""
         return self._loops.setdefault(name, Loop(name))
 
     def start(self, name: str, work: Coroutine[Any, Any, Any], *, endless: bool = True) -> "asyncio.Task[Any]":

@@ -8,7 +8,7 @@ import pytest
 
 from shared.ids import uuid7
 from shared.operations.answers import DeadLetterInFull
-from shared.operations.showing import letter_in_full
+from shared.operations.showing import dead_letter_in_full
 
 
 def row(payload: bytes | None) -> Any:
@@ -39,6 +39,6 @@ def row(payload: bytes | None) -> Any:
     ids=lambda value: repr(value)[:30],
 )
 def test_any_payload_can_be_shown(payload: bytes | None, shown: Any) -> None:
-    found = letter_in_full(row(payload), "payments")
+    found = dead_letter_in_full(row(payload), "payments")
     again = DeadLetterInFull.model_validate_json(found.model_dump_json())
     assert found.payload == again.payload == shown

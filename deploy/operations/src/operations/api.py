@@ -1,12 +1,10 @@
 """HTTP: orders, invariants, services as JSON. Every call carries an operations key."""
 
-from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import SecretStr
 
 from operations.reading import (
     InvariantDetail,
@@ -21,14 +19,14 @@ from operations.reading import (
 )
 from shared.contracts.base import OrderNumber
 from shared.kernel.problems import Problem
-from shared.operations.callers import callers
+from shared.operations.callers import caller
 from shared.values.iccid import Iccid
 from shared.values.opaque import Named
 
 
-def router(reading: Reading, keys: Mapping[str, SecretStr]) -> APIRouter:
+def router(reading: Reading) -> APIRouter:
     """`/search`, `/orders`; `/refunds/refused`; `/overview`, `/invariants`, `/services`."""
-    routes = APIRouter(dependencies=[Depends(callers(keys))])
+    routes = APIRouter(dependencies=[Depends(caller)])
     routes.include_router(_orders(reading))
     routes.include_router(_standing(reading))
     return routes

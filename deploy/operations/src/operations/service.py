@@ -19,6 +19,7 @@ from shared.contracts import BuyerContact
 from shared.kernel.outbound import OutboundClient
 from shared.kernel.service import Service
 from shared.messaging.reading import GroupReading
+from shared.operations.callers import use_operations_keys
 from shared.telemetry.trace_links import TraceLinks
 
 #: A trace is the largest answer; how much of it is shown is Spans' own limit, which is lower.
@@ -41,7 +42,8 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     service.runs(
         _evaluator(service, settings, http).run, Tidier(service.database, settings.keep, settings.keep_audit).run
     )
-    service.serves(router(reading, settings.operations_keys))
+    use_operations_keys(service.app, settings.operations_keys)
+    service.serves(router(reading))
     serve_pages(service, settings, reading, trace_links)
     return service
 

@@ -1,10 +1,12 @@
-"""Who is calling: storefronts, agents and services by API key, compared in constant time."""
+"""API keys of storefronts, agents and services: FastAPI security schemes that compare keys in constant time."""
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
+from fastapi import Request
+from fastapi.security import HTTPBearer
 from pydantic import SecretStr
 
 from shared.kernel.problems import Problem
@@ -33,31 +35,46 @@ class ApiKeys:
         problem: str = "unknown-api-key",
     ) -> None:
         if blank := [name for name, key in keys.items() if not key.get_secret_value().strip()]:
-            raise ValueError(f"a blank key would open the door to everybody: {', '.join(blank)}")
+            raise ValueError(f"a blank key would admit every caller: {', '.join(blank)}")
         self._hashes = {name: _hash(key.get_secret_value()) for name, key in keys.items()}
         self._asked = asked
         self._problem = problem
 
     def known(self, header: str | None) -> str | None:
-        """Whose key this `Authorization: Bearer <key>` or bare key is; None where it is nobody's."""
+        """The holder of an `Authorization: Bearer <key>` or of a bare key; None where the key is unknown."""
         token = bearer_token(header)
-        offered, found = _hash(token), None
+        offered, holder = _hash(token), None
         for name, known in self._hashes.items():
             if hmac.compare_digest(offered, known):
-                found = name
-        return found if token else None
+                holder = name
+        return holder if token else None
 
     def holder(self, header: str | None) -> str:
-        """Whose key this is. Raises Problem (401) where it is nobody's."""
-        found = self.known(header)
-        if found is None:
+        """The holder of the key. Raises Problem (401) where the key is unknown."""
+        holder = self.known(header)
+        if holder is None:
             raise Problem(
                 HTTPStatus.UNAUTHORIZED,
                 self._problem,
                 f"Send your {self._asked} as `Authorization: Bearer <key>`.",
                 headers={"WWW-Authenticate": "Bearer"},
             )
-        return found
+        return holder
+
+
+class KeyHolder(HTTPBearer):
+    """A FastAPI dependency: the name of the key's holder. Raises Problem (401).
+
+    `keys` finds the keys of the app that serves the request, so that endpoints can be module-level functions:
+    `Annotated[str, Depends(KeyHolder("storefront", lambda request: request.app.state.storefront_keys))]`.
+    """
+
+    def __init__(self, scheme_name: str, keys: Callable[[Request], ApiKeys], *, description: str | None = None) -> None:
+        super().__init__(scheme_name=scheme_name, description=description, auto_error=False)
+        self._keys = keys
+
+    async def __call__(self, request: Request) -> str:  # type: ignore[override] # the holder instead of the key
+        return self._keys(request).holder(request.headers.get("authorization"))
 
 
 def _hash(key: str) -> bytes:

@@ -1,4 +1,4 @@
-"""`python -m <service> serve | migrate`: the same two words for every service."""
+"""`python -m <service> serve | migrate`: the two commands that every service has."""
 
 import argparse
 import asyncio
@@ -24,7 +24,7 @@ def main(name: str, settings_class: type[S], build: Callable[[S], Service]) -> N
     parser.add_argument("command", choices=["serve", "migrate"], help="run the service, or prepare its database")
     command = parser.parse_args().command
     try:
-        # Containers get secrets as files: one per setting, called like it.
+        # Containers get secrets as files: one per setting, named like it.
         settings = settings_class(_secrets_dir=os.environ.get("SECRETS_DIR"))
     except ValidationError as error:
         for item in error.errors(include_url=False, include_input=False):
@@ -34,7 +34,7 @@ def main(name: str, settings_class: type[S], build: Callable[[S], Service]) -> N
         sys.exit(2)
     logging.configure(name, settings.log_level)
     if command == "migrate":
-        # Alembic and the admin client are big; a serving process does without them.
+        # Alembic and the admin client are large; a serving process does not load them.
         from shared.messaging.topics import create_topics, owned_topics  # noqa: PLC0415 - see above
 
         migrations.upgrade(name, settings.database_url)
@@ -52,7 +52,7 @@ def main(name: str, settings_class: type[S], build: Callable[[S], Service]) -> N
 def _run(build: Callable[[S], Service], settings: S) -> None:
     async def serve() -> None:
         service = build(settings)
-        # What is built lives for ever: the collector need not walk it, nor run after every few hundred objects.
+        # What is built here is never freed: the collector need not scan it, nor run after every few hundred objects.
         gc.collect()
         gc.freeze()
         gc.set_threshold(20_000, 20, 50)

@@ -1,6 +1,6 @@
-"""Connections that end: a request's head and body are limited in size and time, before anything of it is understood.
+"""Limits the size and time of a request's head and body, before any of it is parsed.
 
-uvicorn limits neither: half a head may stand for ever, and a header line of any length is kept in memory.
+uvicorn limits neither: it waits for the rest of a head without end, and keeps a header line of any length in memory.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 #: Of the request line and all header lines together.
 MAX_HEAD_BYTES = 32 * 1024
 MAX_HEADERS = 100
-#: What may stand unread of a head that is not complete: its size, and the body that came in the same packet.
+#: Limit of unparsed bytes of an incomplete head: the head's own limit, and a body that came in the same packet.
 _UNPARSED = 2 * MAX_HEAD_BYTES
 HEAD_SECONDS = 10.0
 BODY_SECONDS = 30.0

@@ -1,4 +1,4 @@
-"""Who is at the other end of a connection that comes through proxies of ours."""
+"""Finds the client of a connection that arrives through our own proxies (`X-Forwarded-For`)."""
 
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Network, IPv6Network
@@ -9,10 +9,10 @@ Networks = Sequence[IPv4Network | IPv6Network]
 
 
 def client_address(peer: str, forwarded: Iterable[str], trusted: Networks) -> str:
-    """The address to count a client by. `forwarded`: the values of `X-Forwarded-For`, as they came.
+    """The client's address. `forwarded`: the values of `X-Forwarded-For`, as they arrived.
 
-    Only a proxy whose address is in `trusted` is believed, each for the address before its own: read from the right,
-    the first that is not a trusted proxy is the client. An entry that is no address ends the reading.
+    Each proxy in `trusted` is believed for the address before its own: read from the right, the first address that is
+    not a trusted proxy is the client. Reading ends at an entry that is no address.
     """
     address = ClientAddress.parse(peer)
     if address is None:

@@ -26,7 +26,7 @@ _QUIET = ("/health", "/metrics")
 
 
 class TracedAndLimited:
-    """ASGI middleware: refuses oversized bodies, and spans each request from the caller's `traceparent`.
+    """ASGI middleware: refuses oversized bodies and records a span per request, continuing the caller's `traceparent`.
 
     Behind a trusted proxy `request.client` is the client that the proxy names, with port 0.
     """
@@ -62,7 +62,7 @@ class TracedAndLimited:
                     span.set("error.type", str(message["status"]))
                 route = getattr(scope.get("route"), "path", None)
                 if route is not None:
-                    # A path may be a secret (the link to an account) or name somebody: its pattern does not.
+                    # A path may hold a secret (the link to an account) or a name: its pattern does not.
                     span.rename(f"{method} {route}")
                     span.set("http.route", route)
                     span.set("url.path", route)
@@ -94,7 +94,7 @@ def _limited(receive: Receive) -> Receive:
         if message["type"] == "http.request":
             seen += len(message.get("body", b""))
             if seen > MAX_BODY_BYTES:
-                # Of all exceptions FastAPI lets only this one pass while it reads a body.
+                # The only exception that FastAPI does not convert while it reads a body.
                 raise _TooLargeError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _too_large().detail)
         return message
 
@@ -104,7 +104,7 @@ def _limited(receive: Receive) -> Receive:
 def new_app(
     title: str, tracing: Tracing, trusted: Networks = (), limited: Callable[[str], None] = lambda _limit: None
 ) -> FastAPI:
-    """An app whose refusals are problem documents. Its documentation is shared.interfaces' business.
+    """An app whose refusals are problem documents. Its documentation is made by shared.interfaces.
 
     `trusted`: the networks of the proxies in front of it. `limited` hears of each limit that a request has reached.
     """
@@ -116,7 +116,7 @@ def new_app(
 
 
 class HttpServer:
-    """uvicorn inside our own loop, so that the service decides the order of start and stop."""
+    """uvicorn in the service's own event loop, so that the service controls the order of start and stop."""
 
     def __init__(self, app: FastAPI, host: str, port: int) -> None:
         config = uvicorn.Config(
@@ -138,7 +138,7 @@ class HttpServer:
 
     @property
     def port(self) -> int:
-        """The port that is really listened on."""
+        """The port on which it listens."""
         return int(self._server.servers[0].sockets[0].getsockname()[1])
 
     async def start(self) -> None:

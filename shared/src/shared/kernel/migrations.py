@@ -1,4 +1,4 @@
-"""Alembic, driven from `python -m <service> migrate`; every service carries its own history in its package."""
+"""Runs Alembic for `python -m <service> migrate`; every service has its migrations in its own package."""
 
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ _LOCK = "SELECT pg_advisory_lock(hashtext('esim.migrate'))"
 
 
 def _config(service: str) -> "Config":
-    from alembic.config import Config  # noqa: PLC0415 - Alembic is big; a serving process does without it
+    from alembic.config import Config  # noqa: PLC0415 - Alembic is large; a serving process does not load it
 
     config = Config()
     config.set_main_option("script_location", str(files(service) / "migrations"))
@@ -22,10 +22,10 @@ def _config(service: str) -> "Config":
 
 
 def upgrade(service: str, database_url: str, revision: str = "head") -> None:
-    """Bring a service's database to that version, the newest by default; safe when several instances do it at once.
+    """Migrate a service's database to that version, the newest by default; several instances may do it at once.
 
-    A database that a later release has brought further stays as it is: this code runs on it (migrations only add), so
-    going back to an earlier release is no more than starting it.
+    A database that a later release has migrated stays as it is: this code runs on it (migrations only add), so going
+    back to an earlier release means only to start it.
     """
     from alembic import command  # noqa: PLC0415 - as in _config
     from alembic.runtime.migration import MigrationContext  # noqa: PLC0415 - as in _config
@@ -43,7 +43,7 @@ def upgrade(service: str, database_url: str, revision: str = "head") -> None:
 
 
 def run_env() -> None:
-    """What each service's `migrations/env.py` calls."""
+    """Run the migrations; called by each service's `migrations/env.py`."""
     from alembic import context  # noqa: PLC0415 - as in _config
 
     connection = context.config.attributes["connection"]
@@ -56,14 +56,14 @@ def run_env() -> None:
 def newest(service: str) -> str:
     """The version that this code expects: revisions are numbered, and files named after them (`0001_first.py`).
 
-    Their numbers have four digits, so that they compare as words.
+    Their numbers have four digits, so that they compare as text.
     """
     names = [entry.name for entry in (files(service) / "migrations" / "versions").iterdir()]
     return max(name.partition("_")[0] for name in names if name.endswith(".py"))
 
 
 async def current(engine: AsyncEngine) -> str | None:
-    """The version that the database has; None before the first migration."""
+    """The version of the database; None before the first migration."""
     async with engine.connect() as connection:
         if (await connection.execute(text("SELECT to_regclass('alembic_version')"))).scalar() is None:
             return None

@@ -1,4 +1,4 @@
-"""What every service owes a buyer (PP 6.2): to tell what it holds, and to forget it and say so.
+"""Export and erasure of a buyer's data in every service (PP 6.2).
 
 A service names its statements; this module runs them, clears the core tables and publishes the confirmation.
 """
@@ -17,8 +17,8 @@ from shared.contracts import BuyerContact, BuyerErased, BuyerErasureRequested
 from shared.database import Database, Tx
 from shared.kernel.auth import ApiKeys
 from shared.kernel.problems import Problem
+from shared.messaging import dead_letters
 from shared.messaging.consumer import Handler, Received
-from shared.messaging.dead_letters import drop_letters
 
 #: Shows that a request to ordering comes from an order's account page, where whoever pressed the button holds the link
 #: that was mailed. No shop's key can make it. Value: `page_proof`.
@@ -33,27 +33,28 @@ def page_proof(key: SecretStr, order_id: UUID) -> str:
 def forgets(event_class: type[BuyerErased], statements: Sequence[str], *, kept: Sequence[str] = ()) -> Handler:
     """A handler of erasure requests: runs each statement with `:buyers` (uuid[]), then confirms.
 
-    `kept` says what the law makes this service keep, without personal data. Repeating it changes nothing: the
-    statements delete what is there, and who asked keeps the first confirmation.
+    `kept` names what the law requires this service to keep, without personal data. A repetition changes nothing: the
+    statements delete what is there, and the requesting service keeps the first confirmation.
     """
 
     async def handle(tx: Tx, batch: Sequence[Received[BuyerErasureRequested]]) -> None:
-        buyers = sorted({one.event.buyer_id for one in batch}, key=lambda buyer: buyer.int)
-        # First, because that waits for a redrive of theirs: what it brought back is then forgotten with the rest.
-        await drop_letters(tx, BuyerContact.topic, [str(buyer) for buyer in buyers])
+        buyers = sorted({received.event.buyer_id for received in batch}, key=lambda buyer: buyer.int)
+        # First, because that waits for a redrive of them, whose effects are then erased with the rest.
+        await dead_letters.delete(tx, BuyerContact.topic, [str(buyer) for buyer in buyers])
         for statement in statements:
             await tx.execute(statement, buyers=buyers)
-        for one in batch:
+        for received in batch:
+            request = received.event
             confirmed = event_class(
-                buyer_id=one.event.buyer_id, request_id=one.event.request_id, kept=tuple(kept), erased_at=tx.now
+                buyer_id=request.buyer_id, request_id=request.request_id, kept=tuple(kept), erased_at=tx.now
             )
-            tx.publish(confirmed, trace=one.trace)
+            tx.publish(confirmed, trace=received.trace)
 
     return handle
 
 
 def exports(database: Database, key: SecretStr | None, queries: Mapping[str, str]) -> APIRouter:
-    """`GET /privacy/buyers/{buyer_id}`: rows of each query (run with `:buyer`), for the service that exports.
+    """`GET /privacy/buyers/{buyer_id}`: the rows of each query (run with `:buyer`), for the service that exports.
 
     Answers 503 where PRIVACY_KEY is not set, and 401 without it.
     """

@@ -1,4 +1,4 @@
-"""`python -m shared.kernel.probe`: exit code 0 where the service in this container is ready, for health checks."""
+"""`python -m shared.kernel.probe`: exit code 0 when the service in this container is ready; for health checks."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Refusals over HTTP: RFC 9457 problem documents that say what is wrong and what to do, and repeat no value."""
+"""Refusals over HTTP: RFC 9457 problem documents that say what is wrong and what to do, without any value."""
 
 import math
 import re
@@ -72,11 +72,11 @@ class LimitReachedError(Problem):
 
 
 def field_errors(errors: Sequence[Any]) -> list[dict[str, str]]:
-    """Validation errors as fields and reasons. Values, and messages that may repeat them, are left out.
+    """Validation errors as fields and reasons, without values and without messages that may repeat them.
 
-    A sender chooses the names of unknown fields, so they may be anything: only what looks like a name is repeated.
+    A sender chooses the names of unknown fields: only text that looks like a field name is repeated.
     """
-    found = []
+    fields = []
     for error in errors:
         location = [
             part if _NAME.fullmatch(part) else "?"
@@ -84,8 +84,8 @@ def field_errors(errors: Sequence[Any]) -> list[dict[str, str]]:
             if part not in ("body", "query", "path", "header")
         ]
         message = error["msg"] if error["type"] != "value_error" else str(error.get("ctx", {}).get("error", "invalid"))
-        found.append({"field": ".".join(location) or "body", "message": message})
-    return found
+        fields.append({"field": ".".join(location) or "body", "message": message})
+    return fields
 
 
 def install(app: FastAPI, limited: Callable[[str], None] = lambda _limit: None) -> None:

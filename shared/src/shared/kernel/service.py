@@ -1,7 +1,7 @@
-"""A service: its wiring on one screen, its start in order, its stop in reverse.
+"""Assembles a service from its handlers, tasks and routes; starts its parts in order and stops them in reverse.
 
-Start: database, due work, outbox and relay, HTTP, Kafka (with retries; not ready until it answers).
-Stop: leave Kafka, finish requests and work in hand or hand them back, publish what is committed, disconnect.
+Start: database, tasks, outbox and relay, HTTP, Kafka (with retries; not ready until it answers).
+Stop: leave Kafka, finish requests and tasks in progress or give them back, publish what is committed, disconnect.
 """
 
 import asyncio
@@ -22,8 +22,9 @@ from shared.interfaces import served
 from shared.kernel import health, migrations
 from shared.kernel.http import HttpServer, new_app
 from shared.kernel.settings import ServiceSettings
-from shared.messaging.consumer import Consumer, Handler, Teller, Tombstone, TombstoneHandler
-from shared.messaging.dead_letters import Limit, ShopLimits, TooManyDeadLettersError, drop_letters
+from shared.messaging import dead_letters
+from shared.messaging.consumer import Consumer, Handler, RejectionPublisher, Tombstone, TombstoneHandler
+from shared.messaging.dead_letters import Limit, ShopLimits, TooManyDeadLettersError
 from shared.messaging.outbox import Outbox
 from shared.messaging.producer import Producer
 from shared.messaging.record_batches import Fetched
@@ -32,7 +33,7 @@ from shared.messaging.relay import Relay
 from shared.messaging.subscription import Subscription
 from shared.operations.ageing import discard_ownerless
 from shared.operations.redriving import Redriver
-from shared.operations.router import router as operations
+from shared.operations.router import serve_operations
 from shared.operations.service import OperationsService
 from shared.sealed import Opener, Sealer
 from shared.supervision import Loop, Supervisor
@@ -54,7 +55,7 @@ _MAINTAIN_SECONDS = 3600.0
 class Service:
     """One service, assembled from what it consumes, performs and serves.
 
-    `publishes` is false for one that tells nothing: its Kafka user then needs no right to write.
+    `publishes` is false for a service that publishes nothing: its Kafka user then needs no right to write.
     """
 
     def __init__(
@@ -113,15 +114,14 @@ class Service:
         self._head = migrations.newest(name)
         self.port = settings.http_port
         if settings.operations_keys:
-            self.app.include_router(operations(self._operations(settings)))
+            serve_operations(self.app, self._operations(settings.topic_prefix), settings.operations_keys)
 
-    def _operations(self, settings: ServiceSettings) -> OperationsService:
+    def _operations(self, topic_prefix: str) -> OperationsService:
         return OperationsService(
             self.name,
             self.database,
-            Redriver(self.database, self.consumer, self.opener, prefix=settings.topic_prefix),
+            Redriver(self.database, self.consumer, self.opener, prefix=topic_prefix),
             self.task_worker,
-            settings.operations_keys,
             self.problems,
             lambda: self._halted,
         )
@@ -133,52 +133,52 @@ class Service:
         self.consumer.on(handlers)
 
     def consumes_shops(
-        self, shops: Sequence[str], handler: Handler, teller: Teller, *, shared_shop: str | None
+        self, shops: Sequence[str], handler: Handler, reject: RejectionPublisher, *, shared_shop: str | None
     ) -> None:
-        """Apply orders that these shops submit, each on its own topic; what is no order is put aside and told."""
-        self.consumer.on_shops([orders_topic(shop) for shop in shops], handler, teller, shared_shop=shared_shop)
+        """Apply orders that these shops submit, each on its own topic; `reject` publishes refusals."""
+        self.consumer.on_shops([orders_topic(shop) for shop in shops], handler, reject, shared_shop=shared_shop)
 
     def forgets(self, event_class: type[Event], handler: TombstoneHandler) -> None:
-        """Apply tombstones of this compacted topic; dead letters of the same keys go too, also those that came late.
+        """Apply tombstones of this compacted topic; dead letters of the same keys are deleted too.
 
-        They go first: that waits for a redrive of theirs, and what it brought back is then forgotten with the rest.
+        They are deleted first: that waits for a redrive of them, whose effects are then erased with the rest.
         """
 
         async def apply(tx: Tx, batch: Sequence[Tombstone]) -> None:
-            await drop_letters(tx, event_class.topic, [one.key for one in batch])
+            await dead_letters.delete(tx, event_class.topic, [tombstone.key for tombstone in batch])
             await handler(tx, batch)
 
         self.consumer.on_tombstone(event_class, apply)
 
     def performs(self, *handlers: TaskHandler[Any, Any] | RaisingTaskHandler) -> None:
-        """Do this due work."""
+        """Perform tasks with these handlers."""
         for handler in handlers:
             self.task_worker.add(handler)
 
     def runs(self, *loops: Repeating) -> None:
-        """Run these loops in the background, from when the database answers until the service stops.
+        """Run these loops in the background, from the first answer of the database until the service stops.
 
-        Each tells the `Loop` that it is given of its progress: one that stands still makes the service unready.
+        Each reports its progress to the `Loop` that it is given: one that stands still makes the service unready.
         """
         self._loops += [(f"{self.name}.{_name(loop, len(self._loops) + at)}", loop) for at, loop in enumerate(loops)]
 
     def shows(self, *readings: Reading) -> None:
-        """Read these figures for `/metrics` every ten seconds, each by one cheap statement."""
+        """Read these metrics every ten seconds, each by one cheap statement."""
         self._backlog.readings += readings
 
     def serves(self, *routers: APIRouter) -> None:
-        """Answer these requests. `request.app.state.service` is this service."""
+        """Serve these routes. `request.app.state.service` is this service."""
         self.app.state.service = self
         for router in routers:
             self.app.include_router(router)
 
     @property
     def leaving(self) -> asyncio.Event:
-        """Set when the service begins to stop: answers that never end of themselves (event streams) end then."""
+        """Set when the service begins to stop: responses without an end of their own (event streams) end then."""
         return self._leaving
 
     def closes(self, closer: Callable[[], Awaitable[Any]]) -> None:
-        """Close this when the service has stopped (an HTTP client, a pool)."""
+        """Call this when the service has stopped, to close an HTTP client or a pool."""
         self._resources.push_async_callback(closer)
 
     # --- running --------------------------------------------------------------------------------------------------
@@ -196,7 +196,7 @@ class Service:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Service"]:
-        """The service at work, for as long as the block lasts."""
+        """Run the service for as long as the block lasts."""
         async with AsyncExitStack() as stack:
             stack.callback(self.tracing.close)
             stack.push_async_callback(self.database.close)
@@ -252,7 +252,7 @@ class Service:
                 await subscription.stop()
                 await asyncio.sleep(_RECONNECT_SECONDS)
             except asyncio.CancelledError:
-                # Stopped while it starts. Half a start cannot be undone, and the group must not wait for a dead member.
+                # Stopped while it starts. Half a start cannot be undone, and the group must not wait for a lost member.
                 await asyncio.wait([start], timeout=_RECONNECT_SECONDS * 10)
                 await _cancel(start)
                 await subscription.stop()
@@ -261,13 +261,13 @@ class Service:
                 self._subscription = subscription
                 await subscription.broken.wait()
                 self._unconnected = subscription.problem() or "not connected"
-                log.warning("consumer_begins_again", problem=self._unconnected)
+                log.warning("consumer_restarts", problem=self._unconnected)
                 self._subscription = None
                 await subscription.stop()
                 await asyncio.sleep(_RECONNECT_SECONDS)
 
     def _compare(self, ends: Mapping[TopicPartition, int]) -> None:
-        """Compare what was fetched, applied and committed, and show it."""
+        """Compare what was fetched, applied and committed, and set the metrics of it."""
         if self._subscription is None:
             return
         self._subscription.compare(ends)
@@ -291,7 +291,7 @@ class Service:
         try:
             await self.consumer.consume(records)
         except TooManyDeadLettersError as error:
-            # Better to stand still, visibly, than to skip a topic: someone looks, then restarts.
+            # Consuming stops, visibly, instead of skipping records: a person finds the cause and restarts the service.
             self._halted = f"stopped: {error}"
             log.error("consumer_halted", reason=str(error))  # noqa: TRY400 - no words of exceptions in logs
             await self._leaving.wait()
@@ -314,16 +314,16 @@ class Service:
     # --- health ---------------------------------------------------------------------------------------------------
 
     async def problems(self) -> dict[str, str]:
-        """What keeps this service from being ready, by part."""
+        """Why this service is not ready, by part."""
         return {name: problem for name, check in self._checks.items() if (problem := await check())}
 
     async def _database(self) -> str | None:
         try:
             async with asyncio.timeout(3):
                 version = await migrations.current(self.database.engine)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the database does not answer
+        except Exception as error:  # noqa: BLE001 - of any class: the database does not answer
             return f"does not answer ({type(error).__name__})"
-        # A newer version is fine: migrations only add until the last release that runs on the old shape is gone.
+        # A newer version is fine: migrations only add, until no release that runs on the old tables is in use.
         if version is not None and version >= self._head:
             return None
         return f"at version {version}, needs {self._head}: run migrate"
@@ -343,13 +343,13 @@ class Service:
         try:
             async with asyncio.timeout(3):
                 await self.producer.ping()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the broker does not answer
+        except Exception as error:  # noqa: BLE001 - of any class: the broker does not answer
             return refusal(error, "write") or f"does not answer ({type(error).__name__})"
         return None
 
 
 def _name(loop: Repeating, number: int) -> str:
-    """A task's name for metrics: the class or function whose loop it is."""
+    """The name of a background task in metrics: the class or function that runs the loop."""
     owner = getattr(loop, "__self__", None) or getattr(loop, "func", loop)
     return f"{getattr(owner, '__name__', type(owner).__name__).lower()}.{number}"
 

@@ -1,4 +1,4 @@
-"""How a client reaches the brokers, and as whom: SASL/SCRAM, over TLS or inside a private network."""
+"""Address and credentials of the Kafka brokers: SASL/SCRAM, over TLS or inside a private network."""
 
 import ssl
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ Mechanism = Literal["SCRAM-SHA-256", "SCRAM-SHA-512"]
 
 @dataclass(frozen=True)
 class KafkaAccess:
-    """`bootstrap_servers` is `host:port`, comma-separated. Without a user name the brokers are asked for nobody's sake.
+    """`bootstrap_servers` is `host:port`, comma-separated. Without a user name the connection is anonymous.
 
-    `password` is not shown. `tls` trusts the system's authorities, or those in `ca_file` (PEM) alone.
+    `repr` hides the password. `tls` trusts the system's authorities, or only those in `ca_file` (PEM).
     """
 
     bootstrap_servers: str
@@ -61,7 +61,7 @@ class KafkaAccess:
         return options
 
     def faststream(self) -> BaseSecurity | None:
-        """FastStream's form of the same. Raises OSError when `ca_file` cannot be read."""
+        """The same for FastStream. Raises OSError when `ca_file` cannot be read."""
         context = self._ssl() if self.tls else None
         if self.username:
             scram = SASLScram512 if self.mechanism == "SCRAM-SHA-512" else SASLScram256

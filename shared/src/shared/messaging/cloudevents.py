@@ -1,6 +1,6 @@
 """CloudEvents 1.0, Kafka protocol binding, binary mode: attributes are headers, the body is the fact.
 
-Reading tolerates any header (null, not UTF-8, repeated); what is missing or unknown is a typed refusal.
+Reading accepts any header (null, not UTF-8, repeated); a missing or unknown attribute is a typed refusal.
 """
 
 import re
@@ -21,13 +21,13 @@ from shared.values import traceparent
 Headers = list[tuple[str, bytes]]
 CONTENT_TYPE = "application/json"
 _MAX_DETAILS = 5
-#: Years beyond these are nobody's clock; such a time is not kept (adding a time zone to it can already fail).
+#: A time outside these years is no real clock's and is not used (adding a time zone to it can already fail).
 _EARLIEST, _LATEST = 2000, 2200
 TYPE = re.compile(r"[a-z]{1,20}\.[a-z-]{1,40}\.v[0-9]{1,3}")
 
 
 class UnreadableError(Exception):
-    """A record that is not a fact we know. `reason` is a stable word, `detail` says what is wrong."""
+    """A record that is no fact of a known contract. `reason` is a stable word, `detail` says what is wrong."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
@@ -37,9 +37,9 @@ class UnreadableError(Exception):
 
 @dataclass(slots=True, frozen=True)
 class Envelope:
-    """What the headers say about a fact. It is told apart by (source, id).
+    """The CloudEvents attributes of a fact. (source, id) identifies it.
 
-    `outside`: the writer is not one of our services, so its id decides nothing (see inbox.py).
+    `outside`: the writer is not one of our services, so its id selects no partition (see inbox.py).
     """
 
     id: UUID
@@ -68,7 +68,7 @@ def header_texts(outgoing: Outgoing, now: datetime) -> dict[str, str]:
 
 
 def to_wire(texts: dict[str, str]) -> Headers:
-    """Header texts as Kafka wants them."""
+    """Header texts in Kafka's form."""
     return [(name, value.encode()) for name, value in texts.items()]
 
 
@@ -101,12 +101,12 @@ def read_envelope(texts: dict[str, str], topic: str, fallback_time: datetime) ->
 
 
 def read_body(topic: str, kind: str, body: bytes) -> Event:
-    """The fact itself. Raises UnreadableError with field-level reasons that repeat no value."""
+    """The fact itself. Raises UnreadableError with field-level reasons, without values."""
     event_class = contract(topic)
     if event_class is None:
         raise UnreadableError("unknown_topic", f"no contract for topic {topic!r}")
     if kind != event_class.ce_type():
-        # Whoever may write a header may write anything into it: what does not look like a type is not repeated.
+        # A sender may write anything into a header: text that does not look like a type is not repeated.
         shown = repr(kind) if TYPE.fullmatch(kind) else "is not one of ours"
         raise UnreadableError("unknown_version", f"type {shown}, expected {event_class.ce_type()!r}")
     try:
@@ -117,27 +117,27 @@ def read_body(topic: str, kind: str, body: bytes) -> Event:
 
 def describe(error: ValidationError) -> str:
     """Fields and reasons of a validation error, without the values."""
-    found: Sequence[Any] = error.errors(include_url=False, include_context=False, include_input=False)
-    reasons = [f"{'.'.join(map(str, item['loc'])) or 'body'}: {item['type']}" for item in found[:_MAX_DETAILS]]
-    more = len(found) - len(reasons)
+    faults: Sequence[Any] = error.errors(include_url=False, include_context=False, include_input=False)
+    reasons = [f"{'.'.join(map(str, item['loc'])) or 'body'}: {item['type']}" for item in faults[:_MAX_DETAILS]]
+    more = len(faults) - len(reasons)
     return "; ".join(reasons) + (f"; and {more} more" if more > 0 else "")
 
 
 def _identity(identity: str, source: str, topic: str) -> tuple[UUID, str, bool]:
     """Id, source and whether it comes from outside. Raises UnreadableError where the source is not the topic's owner.
 
-    A shop's ids are its own affair: they are unique with its topic and whatever source it names.
+    A shop's ids are unique together with its topic and the source that it names.
     """
     if topic == OrderSubmitted.topic or shop_of(topic) is not None:
         return uuid_for(topic, source, identity), f"/storefronts/{shop_of(topic) or ''}", True
     owner = f"/services/{topic.partition('.')[0]}"
-    # Without a source it is the owner's: the brokers let nobody else write its topics.
+    # Without a source it is the owner's: the brokers allow only the owner to write its topics.
     if source not in ("", owner):
         raise UnreadableError("wrong_source", f"header ce_source must be {owner!r} on this topic")
     try:
         return UUID(identity), owner, False
     except ValueError:
-        # CloudEvents allows any string; source + id is what is unique.
+        # CloudEvents allows any string as id; (source, id) is unique.
         return uuid_for(topic, owner, identity), owner, False
 
 
@@ -151,7 +151,7 @@ def _time(text: str | None, fallback: datetime) -> datetime:
 
 
 def broker_time(milliseconds: int | None) -> datetime:
-    """A record's own timestamp; the Unix epoch where it is none, or so far away that nothing can be done with it."""
+    """A record's own timestamp; the Unix epoch where there is none, or where it is outside the range of datetime."""
     try:
         return datetime.fromtimestamp((milliseconds or 0) / 1000, UTC)
     except (ValueError, OverflowError, OSError):

@@ -1,9 +1,10 @@
-"""Records that cannot be applied are put aside, with the reason, in the same transaction as the good ones around them.
+"""Dead letters: records that cannot be applied, stored with the reason in the transaction of the good ones around them.
 
-Where our own services write, many failures at once mean a fault of ours: consuming stops. Where a shop writes, they are
-the shop's: what is above its limit is put aside as one range of offsets, and everybody else's records go on.
+On topics that our own services write, many dead letters at once mean a fault of ours: consuming stops. On a shop's
+topic they are the shop's fault: what exceeds its limit is stored as one range of offsets, and consuming goes on.
 
-What may hold personal data is sealed to the service itself, so that a listing shows nothing and a redrive still can.
+Records that may hold personal data are sealed to the service itself: a listing shows nothing of them, and a redrive can
+still open them.
 """
 
 import time
@@ -27,7 +28,7 @@ _MAX_HEADER = 200
 
 @dataclass(slots=True)
 class DeadLetter:
-    """A record, where it stood, and why it was put aside. `topic` is without the prefix."""
+    """A record, its place, and why it could not be applied. `topic` is without the prefix."""
 
     topic: str
     partition: int
@@ -44,7 +45,7 @@ class TooManyDeadLettersError(Exception):
 
 
 class Limit:
-    """At most `most` dead letters in `seconds`; beyond that the consumer stops."""
+    """At most `most` dead letters in `seconds`; above that the consumer stops."""
 
     def __init__(self, most: int = 100, seconds: float = 60.0) -> None:
         self.most = most
@@ -52,7 +53,7 @@ class Limit:
         self._seen: deque[float] = deque()
 
     def room(self) -> int:
-        """How many more are within the limit now."""
+        """How many more fit the limit now."""
         now = time.monotonic()
         while self._seen and self._seen[0] < now - self._seconds:
             self._seen.popleft()
@@ -66,19 +67,19 @@ class Limit:
             )
 
     def count(self, count: int) -> None:
-        """Remember dead letters that were committed."""
+        """Count dead letters that were committed."""
         self._seen.extend([time.monotonic()] * count)
 
 
 class ShopLimits:
-    """How much of each shop's junk is kept record by record: `most` within a minute, for each shop by itself."""
+    """How many dead letters of each shop are stored one by one: `most` within a minute."""
 
     def __init__(self, most: int = 500) -> None:
         self._most = most
         self._limits: dict[str, Limit] = {}
 
     def fit(self, shop: str, letters: list[DeadLetter]) -> tuple[list[DeadLetter], list[DeadLetter]]:
-        """Those to keep one by one, and one for each partition that stands for the offsets of the rest."""
+        """The dead letters to store one by one, and one per partition for the offsets of the rest."""
         limit = self._limits.setdefault(shop, Limit(self._most))
         room = limit.room()
         kept, rest = letters[:room], letters[room:]
@@ -88,26 +89,25 @@ class ShopLimits:
         return kept, [_range(group, self._most) for group in ranges.values()]
 
     def count(self, shop: str, count: int) -> None:
-        """Remember what was kept and committed."""
+        """Count what was stored and committed."""
         self._limits.setdefault(shop, Limit(self._most)).count(count)
 
 
 def _range(letters: list[DeadLetter], most: int) -> DeadLetter:
     first, last = letters[0], letters[-1]
     reasons = ", ".join(sorted({letter.reason for letter in letters}))
-    words = (
-        f"{len(letters)} records, offsets {first.offset} to {last.offset} ({reasons}); kept one by one: {most} a minute"
-    )
-    return DeadLetter(first.topic, first.partition, first.offset, None, {}, None, "too_many", words)
+    offsets = f"offsets {first.offset} to {last.offset}"
+    detail = f"{len(letters)} records, {offsets} ({reasons}); stored one by one: {most} a minute"
+    return DeadLetter(first.topic, first.partition, first.offset, None, {}, None, "too_many", detail)
 
 
-async def put_aside(tx: Tx, letters: list[DeadLetter], sealer: Sealer) -> None:
-    """Store dead letters; a record that is read again is stored once."""
+async def store(tx: Tx, letters: list[DeadLetter], sealer: Sealer) -> None:
+    """Store dead letters. A record that is read again is stored once."""
     await tx.insert(dead_letters, [_row(letter, sealer, tx.now) for letter in letters])
 
 
-async def drop_letters(tx: Tx, topic: str, keys: list[str]) -> None:
-    """Delete the dead letters of these keys: sealed or not, erased means erased (PP 6.2)."""
+async def delete(tx: Tx, topic: str, keys: list[str]) -> None:
+    """Delete the dead letters of these keys, sealed or not: an erasure reaches them too (PP 6.2)."""
     await tx.execute(
         "DELETE FROM dead_letters WHERE topic = :topic AND key = ANY(CAST(:keys AS text[]))", topic=topic, keys=keys
     )

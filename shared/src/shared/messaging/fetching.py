@@ -1,9 +1,9 @@
-"""The one place that reaches into aiokafka: its fetcher hands fetched bytes to our parser, and some state is read.
+"""The only module that uses private parts of aiokafka: its fetcher gets our parser, and some of its state is read.
 
-aiokafka 0.14 parses records inside `getmany`. Whatever its parser raises there comes after other partitions' records
-have been taken out and their positions moved on, so that those records are lost. It also moves a position past a batch
-that is larger than the fetch size, without telling. Here the two classes that its fetcher parses with are replaced by
-two that raise nothing and leave out nothing (record_batches.py). `test_fetching.py` fails where a new version of
+aiokafka 0.14 parses records inside `getmany`. When its parser raises there, records of other partitions have been taken
+out already and their positions moved, so those records are lost. It also moves a position past a batch that is larger
+than the fetch size, without any error. Here the two classes with which its fetcher parses are replaced by two that
+raise nothing and skip nothing (record_batches.py). `test_fetching.py` fails where a new version of
 aiokafka changes what is relied on here.
 """
 
@@ -26,12 +26,12 @@ from shared.messaging.record_batches import (
     until,
 )
 
-#: The version whose internals were read; another one is looked at before it is used.
+#: The version whose internals were read; another one must be read before it is used.
 AIOKAFKA = "0.14.0"
 
 
 class FetchedBytes:
-    """What a fetch brought of one partition, in the place of aiokafka's MemoryRecords."""
+    """The bytes that a fetch returned for one partition; replaces aiokafka's MemoryRecords."""
 
     def __init__(self, data: bytes | None) -> None:
         self.data = data or b""
@@ -40,14 +40,14 @@ class FetchedBytes:
         return len(self.data)
 
     def has_next(self) -> bool:
-        """Whether there is anything to parse; also where it is no whole batch, which is then put aside."""
+        """Whether there is anything to parse, also an incomplete batch, which becomes a dead letter."""
         return bool(self.data)
 
 
 class FetchedRecords:
-    """An iterator over the records of one partition, in the place of aiokafka's PartitionRecords.
+    """An iterator over the records of one partition; replaces aiokafka's PartitionRecords.
 
-    `next_fetch_offset` moves with what was handed out and never past anything else.
+    `next_fetch_offset` moves with the records that were handed out and never further.
     """
 
     def __init__(
@@ -90,12 +90,12 @@ class FetchedRecords:
                 yield unreadable(place, at, at + 1, bytes(view[position:end]), broken)
                 whole = False
             if not whole:
-                return  # nor is its length believed: the broker says where the next batch begins
+                return  # its length is not trusted: the broker says where the next batch begins
             position = end
 
 
 def install() -> None:
-    """Let aiokafka's fetcher parse with the classes above, and its client connect with `bootstrap`; safe to repeat."""
+    """Replace the classes of aiokafka's fetcher, and its client's `bootstrap`, by those of this module."""
     fetcher.MemoryRecords = FetchedBytes
     fetcher.PartitionRecords = FetchedRecords
     client.create_conn = create_connection
@@ -132,7 +132,7 @@ def refused_topics(consumer: AIOKafkaConsumer) -> set[str]:
 
 
 async def hang_up(consumer: AIOKafkaConsumer) -> None:
-    """Do what aiokafka leaves undone: its stop ends with the first request of the fetcher that it cancels."""
+    """Close what aiokafka's `stop` leaves open: it ends at the first request of the fetcher that it cancels."""
     requests = tuple(consumer._fetcher._pending_tasks) if consumer._fetcher else ()  # noqa: SLF001 - as above
     for request in requests:
         request.cancel()

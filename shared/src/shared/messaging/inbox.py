@@ -1,8 +1,8 @@
-"""Remembers which events were applied: an event is told apart by (source, id), and is applied once (invariant I7).
+"""Remembers which events were applied. (source, id) identifies an event, and it is applied once (invariant I7).
 
-Our own services' ids are UUIDv7 of the present: they stand in `inbox`, partitioned by the day inside the id. What the
-id of anybody else says decides nothing: shops' records, and ids whose time is far away, stand in `inbox_by_arrival`, by
-the day on which they arrived here.
+Ids of our own services are UUIDv7 of the present: they are stored in `inbox`, partitioned by the day inside the id. Ids
+of other senders are not trusted: shops' records, and ids whose time is far away, are stored in `inbox_by_arrival`, by
+the day of their arrival.
 """
 
 from collections.abc import Sequence
@@ -26,14 +26,14 @@ INSERT INTO inbox_by_arrival (event_id, source, arrived_on)
 SELECT id, source, :today FROM unnest(CAST(:ids AS uuid[]), CAST(:sources AS text[])) AS n(id, source)
 ON CONFLICT DO NOTHING RETURNING event_id, source
 """
-#: A row without a source was written by an earlier release, which knew ids only.
+#: A row without a source was written by an earlier release, which stored ids only.
 _OTHERS = """
 SELECT event_id, source FROM inbox WHERE event_id = ANY(CAST(:ids AS uuid[])) AND source IS NOT NULL
 """
 
 
 class Identified(Protocol):
-    """Something with an identity."""
+    """An event with its identity."""
 
     @property
     def id(self) -> UUID: ...
@@ -49,7 +49,7 @@ I = TypeVar("I", bound=Identified)  # noqa: E741 - short on purpose
 
 
 async def unseen(tx: Tx, items: Sequence[I]) -> list[I]:
-    """Remember a batch; returns what was not there before. One statement, where no id is taken or from elsewhere."""
+    """Remember a batch; returns the events that were not applied before. Usually one statement."""
     first, last = uuid7_floor(tx.now - _OLDEST).int, uuid7_floor(tx.now + _NEWEST).int
     ours: list[I] = []
     others: list[I] = []
@@ -71,13 +71,13 @@ async def unseen(tx: Tx, items: Sequence[I]) -> list[I]:
 async def _insert(tx: Tx, sql: str, items: Sequence[Identified], **parameters: object) -> set[tuple[UUID, str]]:
     if not items:
         return set()
-    ordered = sorted(items, key=attrgetter("id.int"))  # one locking order for everybody
+    ordered = sorted(items, key=attrgetter("id.int"))  # all transactions lock in this order
     ids, sources = [item.id for item in ordered], [item.source for item in ordered]
     rows = await tx.execute(sql, ids=ids, sources=sources, **parameters)
     return {(row.event_id, row.source) for row in rows}
 
 
 async def forget(tx: Tx, item: Identified) -> None:
-    """Remove one identity: its handler failed, and it is tried again."""
+    """Remove one identity: its handler failed, and the event is applied again."""
     for table, same in (("inbox", "(source = :source OR source IS NULL)"), ("inbox_by_arrival", "source = :source")):
         await tx.execute(f"DELETE FROM {table} WHERE event_id = :id AND {same}", id=item.id, source=item.source)

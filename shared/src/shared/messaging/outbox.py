@@ -1,8 +1,8 @@
-"""Every committed event reaches Kafka (invariant I6), straight through on the happy path.
+"""Publishes every committed event to Kafka (invariant I6), usually right after its commit.
 
-An event is a row first. After its commit this process publishes it from memory and deletes the row with the next
-transaction that passes by. Whatever a crash leaves behind is found by the relay (relay.py). So an event may be
-published twice, and never not at all; consumers remember what they applied.
+An event is first a row. After the commit this process publishes it from memory, and the next transaction deletes the
+row. The relay (relay.py) publishes what a crash leaves behind. So an event may be published twice, and is published at
+least once; consumers remember what they applied.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from shared.telemetry.tracing import Span, Tracing
 
 log = get_logger(__name__)
 _FLUSH_SECONDS = 0.2
-#: More than this in memory means that Kafka is away: the rest stays with the relay.
+#: More than this in memory means that Kafka is unavailable: the relay publishes the rest.
 _MEMORY_LIMIT = 20_000
 _TOGETHER = 500
 
@@ -45,7 +45,7 @@ class _Ready:
 
 
 class Outbox:
-    """Rides in every transaction (see database.Participant) and publishes after it."""
+    """Takes part in every transaction (see database.Participant) and publishes after its commit."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class Outbox:
         self._wake = asyncio.Event()
 
     async def before_commit(self, tx: Tx) -> None:
-        """Delete what was acknowledged since the last transaction and insert what this one says."""
+        """Delete rows acknowledged since the last transaction and insert the events of this one."""
         gone, self._acknowledged = self._acknowledged, []
         tx.carried["outbox.gone"] = gone
         if gone:
@@ -106,14 +106,14 @@ class Outbox:
         return self._tracing.start(f"send {topic}", outgoing.trace, SpanKind.PRODUCER, attributes)
 
     def after_commit(self, tx: Tx) -> None:
-        """Publish from memory what was just committed."""
+        """Publish what was just committed."""
         ready = tx.carried.get("outbox.ready")
         if ready and len(self._pending) < _MEMORY_LIMIT:
             self._pending.extend(ready)
             self._wake.set()
 
     def after_rollback(self, tx: Tx) -> None:
-        """Nothing was deleted: remember the acknowledged rows again."""
+        """The acknowledged rows were not deleted: delete them with the next transaction."""
         self._acknowledged.extend(tx.carried.get("outbox.gone", ()))
 
     async def run(self) -> None:
@@ -131,7 +131,7 @@ class Outbox:
             await asyncio.gather(flusher, return_exceptions=True)
 
     async def drain(self) -> None:
-        """Publish what is in memory and delete what was acknowledged: the last act of a graceful stop."""
+        """Publish what is in memory and delete what was acknowledged; the last step of a graceful stop."""
         await self._publish_pending()
         await self._producer.stop()
         if self._acknowledged:
@@ -144,11 +144,11 @@ class Outbox:
             ready = [self._pending.popleft() for _ in range(min(_TOGETHER, len(self._pending)))]
             try:
                 sent = await self._producer.send_all(ready)
-            except Exception as error:  # noqa: BLE001 - Kafka is away, or one record cannot be sent
+            except Exception as error:  # noqa: BLE001 - Kafka is unavailable, or one record cannot be sent
                 # The rows stay; the relay publishes them when Kafka is back.
                 log.warning("publish_failed", error=error, left_to_relay=len(self._pending) + len(ready))
-                for one in ready:
-                    one.span.end(error)
+                for event in ready:
+                    event.span.end(error)
                 self._pending.clear()
                 return
             for future, part in sent:
@@ -157,22 +157,22 @@ class Outbox:
     def _settled(self, ready: list[_Ready], future: "asyncio.Future[Any]") -> None:
         error = None if future.cancelled() else future.exception()
         if future.cancelled() or error is not None:
-            for one in ready:
-                one.span.end(error or "cancelled")
+            for event in ready:
+                event.span.end(error or "cancelled")
             if error is not None:
                 log.warning("publish_failed", error=error, topic=ready[0].topic, left_to_relay=len(ready))
                 asyncio.get_running_loop().create_task(self._producer.failed(error))
             return
         failpoint("outbox.after_send")
         place = future.result()
-        for index, one in enumerate(ready):
-            one.span.placed(place.partition, place.offset + index)
-            one.span.end()
+        for index, event in enumerate(ready):
+            event.span.placed(place.partition, place.offset + index)
+            event.span.end()
         self._metrics.published.inc(len(ready))
-        self._acknowledged.extend(one.id for one in ready)
+        self._acknowledged.extend(event.id for event in ready)
 
     async def _flush_when_idle(self, loop: Loop) -> None:
-        """Delete acknowledged rows when no transaction has passed by to do it."""
+        """Delete acknowledged rows when no other transaction does."""
         while True:
             await asyncio.sleep(_FLUSH_SECONDS)
             if not self._acknowledged:

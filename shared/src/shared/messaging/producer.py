@@ -1,4 +1,4 @@
-"""The one Kafka producer of a service: idempotent, batching by itself, replaced when it gets stuck."""
+"""The Kafka producer of a service: idempotent, with batches of its own, replaced when it is stuck."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from shared.messaging.refusals import refusal
 from shared.telemetry.logging import get_logger
 
 log = get_logger(__name__)
-#: After these the idempotent producer never recovers by itself (aiokafka issue 1017).
+#: After these errors the idempotent producer does not recover (aiokafka issue 1017).
 _STUCK = (OutOfOrderSequenceNumber, ProducerFenced)
 
 
@@ -56,7 +56,7 @@ def _batches(producer: AIOKafkaProducer, records: Sequence[R]) -> Iterator[tuple
 class Producer:
     """Sends keyed records; each send is acknowledged by all in-sync replicas.
 
-    Brokers let only those produce idempotently who may write; who only pings them (`idempotent=False`) need not.
+    Brokers let only users with write access produce idempotently; `idempotent=False` is for services that only ping.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Producer:
         await self._connected()
 
     async def _connected(self) -> AIOKafkaProducer:
-        """The producer, connected anew where a stuck one was thrown away. Raises KafkaError after `stop`."""
+        """The producer, connected again where a stuck one was dropped. Raises KafkaError after `stop`."""
         async with self._lock:
             if self._ended:
                 raise KafkaError("the producer was stopped")
@@ -99,7 +99,7 @@ class Producer:
             return self._producer
 
     async def stop(self) -> None:
-        """Flush and close. Who asks afterwards (a readiness check under way) opens no connection that nobody closes."""
+        """Flush and close. A later call (a readiness check in progress) opens no new connection."""
         self._ended = True
         await self._close()
 
@@ -118,7 +118,7 @@ class Producer:
     async def send_all(self, records: Sequence[R]) -> list[tuple["asyncio.Future[Any]", list[R]]]:
         """Hand many keyed records over, a batch per partition; each future resolves when its batch is acknowledged.
 
-        Costs a third of as many single sends. Raises KafkaError; what was handed over until then may be sent.
+        Costs a third of as many single sends. Raises KafkaError; records handed over before that may be sent.
         """
         producer = self._producer or await self._connected()
         groups: dict[tuple[str, int], list[R]] = {}
@@ -148,7 +148,7 @@ class Producer:
             self._note(topic, future.exception())
 
     def _note(self, topic: str, error: BaseException | None) -> None:
-        """A refusal stands until a record of that topic is taken."""
+        """A refusal is reported until a record of that topic is accepted."""
         if error is None:
             self._refused.pop(topic, None)
         elif words := refusal(error, "write"):
@@ -157,7 +157,7 @@ class Producer:
             self._refused[topic] = words
 
     def refused(self) -> str | None:
-        """What the brokers do not let us write, as far as it was tried; None where nothing is refused."""
+        """What the brokers refuse to let us write, as far as it was tried; None where nothing is refused."""
         return next(iter(self._refused.values()), None)
 
     async def ping(self) -> None:
@@ -166,7 +166,7 @@ class Producer:
         await producer.client.fetch_all_metadata()
 
     async def failed(self, error: BaseException) -> None:
-        """Report a failed send; a producer that is stuck is thrown away, and the next send makes a new one."""
+        """Report a failed send. A stuck producer is dropped, and the next send makes a new one."""
         if isinstance(error, _STUCK):
             log.warning("producer_replaced", error=error)
             await self._close()

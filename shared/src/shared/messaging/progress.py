@@ -1,7 +1,7 @@
-"""What was fetched, applied and committed, by partition, so that a gap or a standstill can never be silent.
+"""Fetched, applied and committed offsets of each partition, so that every gap and every standstill is reported.
 
-An offset counts as applied when its record was applied or put aside in a committed transaction. Only applied offsets
-are committed; whatever is raised, reading goes on at the applied offset.
+An offset is applied when its record was applied, or stored as a dead letter, in a committed transaction. Only applied
+offsets are committed; whatever is raised, reading continues at the applied offset.
 """
 
 import time
@@ -12,9 +12,9 @@ from aiokafka import TopicPartition
 
 from shared.messaging.record_batches import Fetched, until
 
-#: Records wait for this long, and none at all is applied: the consumer has stalled.
+#: When records wait and none at all is applied for this long, the consumer has stalled.
 STALLED_SECONDS = 30.0
-#: Records of one partition wait for this long while others are applied. With a deep backlog each waits for its turn.
+#: When records of one partition wait for this long while others are applied. With a long backlog each waits its turn.
 STARVED_SECONDS = 120.0
 
 
@@ -25,7 +25,7 @@ class Place:
     fetched: int
     applied: int
     committed: int
-    #: Since when records wait, or offsets are not committed, without any step forward; None where neither is so.
+    #: Since when records wait, or offsets are not committed, without any progress; None where that is not so.
     waiting_since: float | None = None
     uncommitted_since: float | None = None
 
@@ -38,15 +38,15 @@ class Progress:
     applied_at: float = field(default_factory=time.monotonic)
 
     def begin(self, position: Mapping[TopicPartition, int]) -> None:
-        """Partitions that were assigned just now, and where the group's committed offsets let them begin."""
+        """Add partitions that were assigned just now, with their first position."""
         self.places.update({place: Place(offset, offset, offset) for place, offset in position.items()})
 
     def forget(self) -> None:
-        """The assignment has changed: where reading goes on is what the group has committed."""
+        """Drop everything: the assignment has changed, and reading continues at the committed offsets."""
         self.places.clear()
 
     def moved(self, position: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
-        """Partitions that would go on elsewhere than at their applied offset, with that offset."""
+        """Partitions whose position is not their applied offset, with the applied offset."""
         return {
             place: self.places[place].applied
             for place, offset in position.items()
@@ -54,7 +54,7 @@ class Progress:
         }
 
     def gap(self, place: TopicPartition, records: Sequence[Fetched]) -> int | None:
-        """The offset at which these records fail to follow the applied ones, or one another; None where they follow."""
+        """The first missing offset between the applied offset and these records; None where there is none."""
         expected = self.places[place].applied
         for record in records:
             if record.offset != expected:
@@ -63,19 +63,19 @@ class Progress:
         return None
 
     def fetched(self, ends: Mapping[TopicPartition, int]) -> None:
-        """Records up to these offsets were handed to the handlers."""
+        """Note that records up to these offsets were handed to the handlers."""
         for place, end in ends.items():
             self.places[place].fetched = end
 
     def applied(self, ends: Mapping[TopicPartition, int]) -> None:
-        """Records up to these offsets were applied or put aside, and that is committed."""
+        """Note that records up to these offsets were applied or stored as dead letters, in a committed transaction."""
         self.applied_at = time.monotonic()
         for place, end in ends.items():
             if (state := self.places.get(place)) is not None:
                 state.applied, state.waiting_since = end, None
 
     def committed(self, ends: Mapping[TopicPartition, int]) -> None:
-        """The broker has stored these offsets of the group."""
+        """Note that the broker has stored these offsets of the group."""
         for place, end in ends.items():
             if (state := self.places.get(place)) is not None:
                 state.committed, state.uncommitted_since = end, None
@@ -85,7 +85,7 @@ class Progress:
         return {place: state.applied for place, state in self.places.items() if state.applied > state.committed}
 
     def compare(self, ends: Mapping[TopicPartition, int]) -> list[str]:
-        """What has stood still for too long, given the topics' ends, in words."""
+        """One sentence for each partition that has stood still for too long, given the topics' ends."""
         now, stalled = time.monotonic(), []
         patience = STALLED_SECONDS if now - self.applied_at >= STALLED_SECONDS else STARVED_SECONDS
         for place, state in self.places.items():

@@ -1,4 +1,4 @@
-"""How far a consumer group has read: this service with all its instances."""
+"""How far a consumer group has read: one service with all its instances."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Place:
     applied: int
 
     def applied_until(self, end: int) -> bool:
-        """Whether everything before this offset has been applied. Nothing to read is all that can be read."""
+        """Whether everything before this offset has been applied; true for an empty partition."""
         return self.end <= self.begin or self.applied >= end
 
 
@@ -35,23 +35,23 @@ class GroupReading:
         self._topics = topics
 
     async def places(self) -> Mapping[TopicPartition, Place] | None:
-        """Every partition of every topic; None where nobody can say (the brokers are away)."""
+        """Every partition of every topic; None where the brokers are unavailable."""
         access = self._kafka.aiokafka()
         consumer = AIOKafkaConsumer(**access, group_id=None)
         admin = AIOKafkaAdminClient(**access)
         try:
             await consumer.start()
             await admin.start()
-            found = await admin.describe_topics(list(self._topics))
+            topics = await admin.describe_topics(list(self._topics))
             places = [
                 TopicPartition(topic["topic"], partition["partition"])
-                for topic in found
+                for topic in topics
                 for partition in topic["partitions"]
             ]
             begin, end = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
             read = await admin.list_consumer_group_offsets(self._group, partitions=places)
         except (KafkaError, OSError) as error:
-            log.warning("reading_unknown", error=error)
+            log.warning("group_offsets_unavailable", error=error)
             return None
         finally:
             await consumer.stop()
@@ -59,6 +59,6 @@ class GroupReading:
         return {place: Place(begin[place], end[place], read[place].offset) for place in places}
 
     async def caught_up(self) -> bool:
-        """True where every record that is on the topics now has been applied; False also where nobody can say."""
+        """Whether every record that is on the topics now was applied; False also where the brokers are unavailable."""
         places = await self.places()
         return places is not None and all(place.applied_until(place.end) for place in places.values())

@@ -1,11 +1,11 @@
-"""Parses fetched record batches (Kafka message format 2) so that no byte of them can raise.
+"""Parses fetched record batches (Kafka message format 2) without raising, whatever their bytes are.
 
 A record whose header name is not UTF-8 is read like any other: undecodable bytes become U+FFFD. A record that cannot
 be parsed becomes an `UnreadableRecord` with its bytes, offset and reason, and the records around it are read. Where a
 whole batch cannot be parsed (wrong checksum, unknown codec, truncated), its offset range becomes one such record.
 
-Format: https://kafka.apache.org/documentation/#recordbatch and #record. aiokafka's compiled parser reads what is well
-formed; the parser here reads a batch that the compiled one refused.
+Format: https://kafka.apache.org/documentation/#recordbatch and #record. aiokafka's compiled parser reads well-formed
+batches; the parser here reads a batch that the compiled one refused.
 """
 
 import struct
@@ -26,10 +26,10 @@ _LENGTH_AT, _OVERHEAD, _MAGIC_AT, _CRC_FROM, _ATTRIBUTES_AT = 8, 12, 16, 21, 21
 _FORMAT = 2
 _CODEC, _LOG_APPEND_TIME, _CONTROL = 0x07, 0x08, 0x20
 _GZIP, _SNAPPY, _LZ4, _ZSTD = 1, 2, 3, 4
-#: A batch has at most a megabyte on the topic (`max.message.bytes`); what unpacks to more than this is not unpacked.
+#: A batch has at most a megabyte on the topic (`max.message.bytes`); it is not unpacked to more than this.
 MAX_UNPACKED = 32 * 1024 * 1024
 _FIRST_GUESS = 256 * 1024
-#: No producer packs more records into one batch; a header that says so cannot be believed.
+#: No producer packs more records into one batch; a header with a larger number is not trusted.
 _MAX_RECORDS = 2**24
 
 
@@ -124,7 +124,7 @@ def _bare(place: TopicPartition, offset: int, value: bytes | None) -> tuple[Any,
 
 
 def _end(data: memoryview, start: int) -> int:
-    """The offset after the batch, as far as its header can be believed; at least one after `start`."""
+    """The offset after the batch, as far as its header can be trusted; at least one after `start`."""
     if len(data) < _HEADER.size or data[_MAGIC_AT] != _FORMAT:
         return start + 1
     base, *_, last_delta, _first, _max, _producer, _epoch, _sequence, _count = _HEADER.unpack_from(data)
@@ -158,7 +158,7 @@ def _records(place: TopicPartition, data: memoryview) -> Iterator[Fetched]:
 
 
 def _compiled(place: TopicPartition, batch: bytes, header: tuple[Any, ...]) -> list[Fetched] | None:
-    """All records by aiokafka's parser; None where it raises, whatever it raises, or numbers them strangely."""
+    """All records by aiokafka's parser; None where it raises, or numbers them out of order."""
     try:
         records = [_record(place, record) for record in DefaultRecordBatch(batch)]
     except Exception:  # noqa: BLE001 - the records are read one by one then, and each has its own reason
@@ -243,9 +243,9 @@ def _unpacked(codec: Any, source: bytes, room: int) -> bytes:
 
 
 def _one_by_one(place: TopicPartition, body: memoryview, header: tuple[Any, ...]) -> Iterator[Fetched]:
-    """Records by their own lengths. Raises BatchError where the rest cannot be told apart."""
+    """Records by their own lengths. Raises BatchError where the rest cannot be separated."""
     base, last_delta, count = header[0], header[6], header[12]
-    #: A batch as it was produced numbers its records without gaps, whatever they say themselves.
+    #: A batch that was not compacted numbers its records without gaps, whatever numbers they carry.
     dense = count == last_delta + 1
     position, last = 0, base - 1
     for index in range(count):

@@ -1,4 +1,4 @@
-"""What brokers refuse us, in words for `/health/ready` and the log: a missing right must not look like a quiet day."""
+"""Describes what brokers refuse, for `/health/ready` and the log, so that a missing right does not go unnoticed."""
 
 from collections.abc import Iterable
 
@@ -11,7 +11,7 @@ from aiokafka.errors import (
 
 
 def refusal(error: BaseException, doing: str = "read") -> str | None:
-    """What the broker refuses, or None where the error says something else."""
+    """What the broker refuses; None where the error is no refusal."""
     if isinstance(error, TopicAuthorizationFailedError):
         return not_allowed(doing, _topics(error))
     if isinstance(error, GroupAuthorizationFailedError):
@@ -25,12 +25,12 @@ def refusal(error: BaseException, doing: str = "read") -> str | None:
 
 
 def not_allowed(doing: str, topics: Iterable[str]) -> str:
-    """That the broker's rights do not let us do that with these topics."""
+    """A sentence: the broker's rights do not allow this with these topics."""
     right = {"read": "Read", "write": "Write"}[doing]
     return f"the broker refuses to {doing} {', '.join(sorted(topics)) or 'a topic'}: grant {right} and Describe"
 
 
 def _topics(error: BaseException) -> list[str]:
-    """Aiokafka gives the topic, several of them, or nothing."""
+    """The topics of the error: aiokafka names one, several or none."""
     [named] = error.args or ((),)
-    return [named] if isinstance(named, str) else [str(one) for one in named]
+    return [named] if isinstance(named, str) else [str(topic) for topic in named]

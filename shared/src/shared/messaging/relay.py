@@ -1,8 +1,8 @@
-"""Finds events that were committed and not published: what a crash, or an absent broker, left behind.
+"""Publishes events that were committed and not published: those that a crash or an unavailable broker left behind.
 
-One relay per service is active at a time (an advisory lock held on its own connection). It reads rows older than the
-time a living process needs to publish them itself, from a lower bound upwards, so that the dead tuples of a busy
-table are not walked again and again; now and then it looks from the very beginning.
+One relay per service is active at a time (an advisory lock held on its own connection). It reads rows that are older
+than the time in which a running process publishes them itself, from a lower bound upwards, so that the dead tuples of
+a busy table are not scanned again and again; once a minute it reads from the beginning.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ DELETE FROM outbox o USING due WHERE o.id = due.id
 RETURNING o.id, o.topic, o.key, o.value, o.headers
 """)
 _BEGINNING = UUID(int=0)
-#: What the broker says, or our own producer, of a record that it will never take.
+#: Errors of the broker, or of our own producer, for a record that will never be accepted.
 _UNSENDABLE = (MessageSizeTooLargeError, RecordListTooLargeError)
 
 
@@ -59,7 +59,7 @@ class _Leftover:
 
 
 class Relay:
-    """Publishes leftovers of the outbox."""
+    """Publishes what was left in the outbox."""
 
     def __init__(self, database: Database, producer: Producer, metrics: Metrics, loop: Loop | None = None) -> None:
         self._loop = loop or Loop("relay")
@@ -68,12 +68,12 @@ class Relay:
         self._metrics = metrics
         self._watermark = _BEGINNING
         self._swept = time.monotonic()
-        #: Rows that no broker takes. They stay in the outbox, where their age raises an alarm, and hold up no other.
+        #: Rows that no broker accepts. They stay in the outbox, where their age raises an alarm, and delay no other.
         self._unsendable: list[UUID] = []
         self._batch = _BATCH
 
     async def run(self) -> None:
-        """Relay until cancelled; a lost database or broker is met again after a pause."""
+        """Relay until cancelled; after a lost database or broker it continues after a pause."""
         while True:
             self._loop.begin()
             try:
@@ -83,7 +83,7 @@ class Relay:
                             await self._relay(connection)
                         self._loop.succeed()  # another instance relays
                     finally:
-                        # The lock lives as long as its connection: it must not go back into the pool.
+                        # The lock is held as long as its connection is open: it must not return to the pool.
                         await connection.invalidate()
             except _UNSENDABLE:
                 continue
@@ -123,7 +123,7 @@ class Relay:
             try:
                 await self._send([_leftover(row) for row in rows])
             except _UNSENDABLE as error:
-                self._take_apart([row.id for row in rows], error)
+                self._find_unsendable([row.id for row in rows], error)
                 raise
             failpoint("relay.after_send")
         self._metrics.relayed.inc(len(rows))
@@ -137,8 +137,8 @@ class Relay:
                 await self._producer.failed(failure)
                 raise failure
 
-    def _take_apart(self, ids: list[UUID], error: Exception) -> None:
-        """One of these rows cannot be sent: find it row by row, and leave it out."""
+    def _find_unsendable(self, ids: list[UUID], error: Exception) -> None:
+        """One of these rows cannot be sent: send row by row until it is found, then leave it out."""
         if len(ids) > 1:
             self._batch = 1
             return

@@ -1,14 +1,14 @@
-"""Creating the topics that a service owns. Brokers have auto-creation switched off.
+"""Creates the topics that a service owns. The brokers' auto-creation is switched off.
 
-Personal data have to leave the log within 24 hours of an erasure (PP 6.2). What that takes, counted from the erasure:
+Personal data must leave the log within 24 hours of an erasure (PP 6.2). The steps, counted from the erasure:
 
 `ordering.buyer-contact` (compacted). A broker compacts closed segments only, and closes one only when something is
-appended to it. The contact stands at worst in a segment opened with it at that moment. Ordering repeats the tombstone
-after 65 min (`ordering/work.py`), which is later than `segment.ms`: the segment closes, however quiet the partition is.
+appended to it. In the worst case the contact is in a segment that was opened with it at that moment. Ordering repeats
+the tombstone after 65 min, which is later than `segment.ms`: the segment closes, however quiet the partition is.
 Its records are older than `max.compaction.lag.ms` by then, so the cleaner takes it in its next round (15 s,
 `log.cleaner.backoff.ms`) and the files go a minute later (`file.delete.delay.ms`): about 1 h 10 min. The tombstones
-themselves hold the buyer's id only; they stay for 12 h, for readers who were away, and whoever was away longer has the
-erasure as a fact (`ordering.buyer-erasure-requested`, a week).
+themselves hold the buyer's id only; they stay for 12 h, for readers that were down, and a reader that was down longer
+still gets the erasure as a fact (`ordering.buyer-erasure-requested`, a week).
 
 `storefront.<shop>.orders` and `storefront.order-submitted` (deleted by age). A segment goes when its newest record is
 older than `retention.ms`, and its oldest one is at most `segment.ms` older than that: 21 h + 1 h, and 5 min
@@ -32,7 +32,7 @@ from shared.contracts.storefront import orders_topic
 from shared.messaging.access import KafkaAccess
 
 _ALREADY_EXISTS = "TOPIC_ALREADY_EXISTS"
-#: In the broker's words; the code is that of a wrong number of replicas. It lasts for as long as no heartbeat came.
+#: Part of the broker's message; its code is that of a wrong number of replicas. It lasts until a heartbeat arrives.
 _FENCED = "All brokers are currently fenced"
 _PATIENCE_SECONDS, _PAUSE_SECONDS = 30.0, 0.5
 _COMPACTED = {
@@ -44,7 +44,7 @@ _COMPACTED = {
 }
 _DAY_MS = 24 * 3600 * 1000
 _KEPT = {"cleanup.policy": "delete", "retention.ms": str(7 * _DAY_MS)}
-#: Orders as submitted hold personal data, have no tombstones, and are of no use once they are answered.
+#: Submitted orders hold personal data, have no tombstones, and are not needed after they were answered.
 _SHORT = {
     "cleanup.policy": "delete",
     "retention.ms": "75600000",
@@ -57,7 +57,7 @@ _COMPACTED_TOPICS = frozenset({"ordering.buyer-contact"})
 def create_topics(
     kafka: KafkaAccess, topics: list[str], *, prefix: str = "", partitions: int = 6, replication: int = 1
 ) -> None:
-    """Create those topics that do not exist yet, and set what was promised about personal data on those that do.
+    """Create the topics that do not exist yet, and renew the settings about personal data on those that do.
 
     Raises KafkaException.
     """
@@ -73,13 +73,13 @@ def create_topics(
         )
         for topic in topics
     ]
-    there = _create(admin, wanted)
-    _renew(admin, [name for name in there if topic_settings(name.removeprefix(prefix)) is not _KEPT], prefix)
+    existing = _create(admin, wanted)
+    _renew(admin, [name for name in existing if topic_settings(name.removeprefix(prefix)) is not _KEPT], prefix)
 
 
 def _create(admin: AdminClient, wanted: list[NewTopic]) -> list[str]:
-    """Create them; returns those that existed. A broker that is fenced (just started, or slow) is waited for."""
-    there: list[str] = []
+    """Create topics; returns those that existed. Waits for a broker that is fenced (just started, or slow)."""
+    existing: list[str] = []
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while wanted:
         fenced = []
@@ -88,18 +88,18 @@ def _create(admin: AdminClient, wanted: list[NewTopic]) -> list[str]:
                 future.result()
             except Exception as error:
                 if _ALREADY_EXISTS in str(error):
-                    there.append(name)
+                    existing.append(name)
                 elif _FENCED in str(error) and time.monotonic() < deadline:
                     fenced.append(name)
                 else:
                     raise
         wanted = [topic for topic in wanted if topic.topic in fenced]
         time.sleep(_PAUSE_SECONDS if wanted else 0)
-    return there
+    return existing
 
 
 def _renew(admin: AdminClient, names: list[str], prefix: str) -> None:
-    """An earlier version may have created them with other settings."""
+    """Set the present settings: an earlier version may have created the topics with others."""
     changes = [
         ConfigResource(
             ConfigResource.Type.TOPIC,
@@ -117,14 +117,14 @@ def _renew(admin: AdminClient, names: list[str], prefix: str) -> None:
 
 
 def topic_settings(topic: str) -> dict[str, str]:
-    """What a topic is created with, besides partitions and replicas."""
+    """A topic's settings, besides partitions and replicas."""
     if topic in _COMPACTED_TOPICS:
         return _COMPACTED
     return _SHORT if topic.startswith("storefront.") else _KEPT
 
 
 def owned_topics(service: str, shops: Iterable[str] = ()) -> list[str]:
-    """The topics that a service writes; ordering also looks after those that shops submit to."""
+    """The topics that a service writes; ordering also owns those that shops submit to."""
     owners = {service, "storefront"} if service == "ordering" else {service}
     topics = [topic for topic, event in EVENTS.items() if event.owner() in owners]
     return [*topics, *(orders_topic(shop) for shop in shops)] if service == "ordering" else topics

@@ -1,5 +1,5 @@
-"""What operations people see of a service and put right there: dead letters, due work, and the log of what they did.
+"""Dead letters and stuck tasks of a service, the decisions of operations people about them, and the log of those.
 
-Every service serves it under `/operations` where the setting OPERATIONS_KEYS names somebody. Personal data stay sealed
-in every answer: a letter that may hold some shows neither its payload nor a key or header of somebody else's making.
+Served under `/operations` by every service whose setting OPERATIONS_KEYS is not empty. No answer shows personal data: a
+dead letter that may hold some shows neither its payload nor any text that its sender chose.
 """

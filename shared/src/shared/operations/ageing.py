@@ -1,8 +1,8 @@
-"""Sealed letters that no erasure would ever reach end by themselves.
+"""Discards old sealed dead letters that no erasure would ever reach.
 
-A letter of `ordering.buyer-contact` belongs to the buyer who is its key, and goes with that buyer (PP 6.2). A
-submission that never became an order belongs to nobody who could ask: nothing but a decision would end what it holds.
-The sellers' documents name no period for it, so the setting does.
+A dead letter of `ordering.buyer-contact` belongs to the buyer who is its key, and an erasure deletes it (PP 6.2). A
+submission that never became an order belongs to no buyer who could request an erasure: only a decision would delete it.
+The sellers' documents name no period for it, so a setting does.
 """
 
 from datetime import timedelta
@@ -16,7 +16,7 @@ from shared.telemetry.logging import get_logger
 log = get_logger(__name__)
 WHO = "system"
 _AT_ONCE = 500
-#: As `drop_letters` finds them: the id as text. Any other key is somebody's own words.
+#: As `messaging.dead_letters.delete` finds them: the id as text. Any other key was chosen freely by a sender.
 _OWNERLESS = """
 SELECT id FROM dead_letters WHERE state = 'waiting' AND sealed = 1 AND received_at < :before
   AND NOT (topic = :contacts AND coalesce(key, '') ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$')
@@ -27,19 +27,19 @@ ORDER BY id LIMIT :most
 async def discard_ownerless(database: Database, days: int) -> int:
     """Discard those that have waited longer than `days`, in the log under `system`; returns how many.
 
-    Instances that do it at the same time share the letters; one that somebody redrives at this moment is left alone.
+    Instances that do this at the same time share the rows; one that is being redriven at this moment is skipped.
     """
     why = f"nobody decided about it within {days} days, and no erasure would reach it"
     discarded = 0
     while True:
         async with database.transaction("maintain") as tx:
-            found = await _ownerless(tx, days)
-            done = await dead_letters.discard(tx, found, WHO, why)
-        discarded += len(done)
-        if len(found) < _AT_ONCE or not done:
+            ids = await _ownerless(tx, days)
+            decided = await dead_letters.discard(tx, ids, WHO, why)
+        discarded += len(decided)
+        if len(ids) < _AT_ONCE or not decided:
             break
     if discarded:
-        log.warning("dead_letters_ended", count=discarded, days=days)
+        log.warning("old_dead_letters_discarded", count=discarded, days=days)
     return discarded
 
 

@@ -1,4 +1,4 @@
-"""The documents of `/operations`: what is asked, and what is answered."""
+"""Request and response bodies of `/operations`."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
@@ -18,14 +18,14 @@ DeadLetterState = Literal["waiting", "redriven", "discarded"]
 WorkState = Literal["due", "unknown", "parked"]
 
 
-class Asked(BaseModel):
-    """A body. What is not known is refused: a misspelt filter must not select everything."""
+class RequestBody(BaseModel):
+    """Base of request bodies. Unknown fields are refused: a misspelt filter must not select everything."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class Filter(Asked):
-    """Which waiting letters; all conditions have to hold. `service`: those of another service are none of ours."""
+class Filter(RequestBody):
+    """Which waiting dead letters; all conditions have to hold. None where `service` is another service."""
 
     topic: Condition | None = None
     reason: Condition | None = None
@@ -35,8 +35,8 @@ class Filter(Asked):
     service: Condition | None = None
 
 
-class Decide(Asked):
-    """Letters by their ids or by a filter, at most `limit` of them, the oldest first."""
+class Decide(RequestBody):
+    """Dead letters by their ids or by a filter, at most `limit` of them, the oldest first."""
 
     ids: Annotated[list[UUID], Field(min_length=1, max_length=MOST)] | None = None
     filter: Filter | None = None
@@ -51,35 +51,35 @@ class Decide(Asked):
         return self
 
 
-class Retry(Asked):
-    """Due work by its ids."""
+class Retry(RequestBody):
+    """Tasks by their ids."""
 
     ids: list[UUID] = Field(min_length=1, max_length=MOST)
     dry_run: bool = False
     reason: Reason
 
 
-class Refused(BaseModel):
-    """Why nothing was done with this one. `found` is false where this service has no such row."""
+class RefusedId(BaseModel):
+    """Why nothing was done with this row. `found` is false where this service has no such row."""
 
     id: UUID
     reason: str
     found: bool = True
 
 
-class Outcome(BaseModel):
-    """`taken`: done, or in a dry run what would be tried. `left`: of `matched`, those that were not looked at."""
+class DecisionResult(BaseModel):
+    """`taken`: done, or in a dry run what would be tried. `left`: how many of `matched` were not tried."""
 
     service: str
     dry_run: bool
     matched: int
     taken: list[UUID]
-    refused: list[Refused]
+    refused: list[RefusedId]
     left: int
 
 
 class DeadLetter(BaseModel):
-    """A record that was put aside. `offset` is its place on `topic`; `trace` names the trace it belongs to."""
+    """A record that could not be applied. `offset` is its place on `topic`; `trace` is the id of its trace."""
 
     id: UUID
     service: str
@@ -107,14 +107,14 @@ class DeadLetterInFull(DeadLetter):
 
 
 class DeadLetters(BaseModel):
-    """The newest first; `next` is what to ask `after` for more."""
+    """The newest first; send `next` as `after` for more."""
 
     items: list[DeadLetter]
     next: UUID | None
 
 
 class WorkRow(BaseModel):
-    """Due work, without what it is about to send. `held`: a process has it in hand now."""
+    """A task without its payload. `held`: a process performs it now."""
 
     id: UUID
     service: str
@@ -130,14 +130,14 @@ class WorkRow(BaseModel):
 
 
 class Work(BaseModel):
-    """The oldest first; `next` is what to ask `after` for more."""
+    """The oldest first; send `next` as `after` for more."""
 
     items: list[WorkRow]
     next: UUID | None
 
 
 class LogLine(BaseModel):
-    """What somebody did, to what, and why."""
+    """Who did what to which row, and why."""
 
     id: UUID
     service: str
@@ -150,7 +150,7 @@ class LogLine(BaseModel):
 
 
 class Log(BaseModel):
-    """The newest first; `next` is what to ask `after` for more."""
+    """The newest first; send `next` as `after` for more."""
 
     items: list[LogLine]
     next: UUID | None
@@ -165,7 +165,7 @@ class DeadLetterCounts(BaseModel):
 
 
 class WorkCount(BaseModel):
-    """Due work of one kind and state. Rows that a process has in hand count too."""
+    """Tasks of one kind and state, also those that a process performs now."""
 
     kind: str
     state: WorkState
@@ -174,21 +174,21 @@ class WorkCount(BaseModel):
 
 
 class OutboxCount(BaseModel):
-    """Events that are committed and not acknowledged yet."""
+    """Events that are committed and not acknowledged by Kafka yet."""
 
     rows: int
     oldest: datetime | None
 
 
 class ConsumerState(BaseModel):
-    """What keeps the service from being ready, by part; `halted` where it stopped on purpose (too many bad records)."""
+    """Why the service is not ready, by part; `halted`: it stopped consuming on purpose (too many bad records)."""
 
     problems: dict[str, str]
     halted: str | None
 
 
 class Summary(BaseModel):
-    """How a service stands."""
+    """The state of a service."""
 
     service: str
     dead_letters: DeadLetterCounts

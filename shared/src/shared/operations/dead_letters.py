@@ -1,7 +1,7 @@
-"""The statements behind the dead letters' listing and the decisions about them.
+"""SQL that lists dead letters and records the decisions about them.
 
-What was sealed has served its purpose with the decision, and so have the key and the headers that came with it: only
-what the listing shows of them is kept (`showing.shown`).
+A decision deletes the sealed payload, and of the key and the headers all that the listing does not show
+(`showing.shown`).
 """
 
 import json
@@ -49,8 +49,8 @@ FROM unnest(CAST(:ids AS uuid[]), CAST(:keys AS text[]), CAST(:details AS text[]
 WHERE d.id = kept.id
 """
 _FAILED = "UPDATE dead_letters SET redrives = redrives + 1 WHERE id = :id"
-#: The same event may have been put aside twice, once the inbox had forgotten it; one redrive is enough. The other
-#: letter is decided: where it is sealed, fingerprints may stand for what this one still has.
+#: One event may have two dead letters when the inbox had already dropped its identity; one redrive is enough. The other
+#: one is decided: if it is sealed, it may hold fingerprints of what this one still holds.
 _TWIN_REDRIVEN = """
 SELECT 1 FROM dead_letters WHERE state = 'redriven' AND id <> :id AND topic = :topic AND reason = 'handler_failed'
   AND headers->>'ce_id' = :event AND headers->>'ce_source' IS NOT DISTINCT FROM CAST(:source AS text)
@@ -63,53 +63,53 @@ WHERE (CAST(:after AS uuid) IS NULL OR id < CAST(:after AS uuid)) ORDER BY id DE
 
 
 async def page(tx: Tx, state: str | None, chosen: Filter, after: UUID | None, limit: int) -> list[Any]:
-    """Letters of a state (None: of any), the newest first."""
+    """Dead letters of a state (None: of any), the newest first."""
     return (await tx.execute(_LIST, state=state, after=after, limit=limit, **_conditions(chosen))).all()
 
 
 async def find(tx: Tx, letter_id: UUID) -> Any:
-    """A letter, or None."""
+    """A dead letter, or None."""
     return (await tx.execute(_ONE, id=letter_id)).one_or_none()
 
 
 async def matching(tx: Tx, chosen: Filter, limit: int) -> tuple[int, list[UUID]]:
-    """How many letters wait that match, and the oldest of them."""
+    """How many waiting dead letters match, and the oldest of them."""
     count = int((await tx.execute(_COUNT, **_conditions(chosen))).scalar())
     return count, (await tx.execute(_SELECT, limit=limit, **_conditions(chosen))).scalars()
 
 
 async def states(tx: Tx, ids: Sequence[UUID]) -> dict[UUID, str]:
-    """The states of those of these letters that are there, the oldest first."""
+    """The states of these dead letters, as far as they exist, the oldest first."""
     return {row.id: row.state for row in await tx.execute(_STATES, ids=list(ids))}
 
 
 async def take(tx: Tx, letter_id: UUID) -> Any:
-    """A waiting letter, ours until this transaction ends; None where it does not wait or somebody has it."""
+    """A waiting dead letter, locked until this transaction ends; None where it does not wait or is locked."""
     return (await tx.execute(_TAKE, id=letter_id)).one_or_none()
 
 
 async def twin_redriven(tx: Tx, letter: Any) -> bool:
-    """Whether another letter of the same event was redriven already."""
+    """Whether another dead letter of the same event was redriven already."""
     headers = shown(letter).headers
-    found = await tx.execute(
+    rows = await tx.execute(
         _TWIN_REDRIVEN,
         id=letter.id,
         topic=letter.topic,
         event=headers.get("ce_id", ""),
         source=headers.get("ce_source"),
     )
-    return found.first() is not None
+    return rows.first() is not None
 
 
 async def redriven(tx: Tx, letter: Any, who: str, why: str, *, applied: bool) -> None:
-    """The letter is settled; `applied` is false where its fact had been applied meanwhile."""
+    """Record that it was redriven; `applied` is false where its fact had been applied meanwhile."""
     await _settle(tx, [letter], "redriven", who, why, redrives=1)
     details = {**_place(letter), "applied": applied}
     await write_log(tx, who, "dead-letter.redriven", why, {str(letter.id): details})
 
 
 async def failed_again(tx: Tx, letter: Any, who: str, why: str, problem: str) -> None:
-    """The letter waits on."""
+    """Record a redrive that failed; the dead letter goes on waiting."""
     await tx.execute(_FAILED, id=letter.id)
     await write_log(
         tx, who, "dead-letter.redrive-failed", why, {str(letter.id): {**_place(letter), "problem": problem}}
@@ -117,7 +117,7 @@ async def failed_again(tx: Tx, letter: Any, who: str, why: str, problem: str) ->
 
 
 async def discard(tx: Tx, ids: Sequence[UUID], who: str, why: str) -> list[UUID]:
-    """Settle letters without applying them; returns those that still waited."""
+    """Decide dead letters without applying them; returns those that still waited."""
     rows = (await tx.execute(_TAKE_ALL, ids=list(ids))).all()
     await _settle(tx, rows, "discarded", who, why)
     await write_log(tx, who, "dead-letter.discarded", why, {str(row.id): _place(row) for row in rows})
@@ -125,7 +125,7 @@ async def discard(tx: Tx, ids: Sequence[UUID], who: str, why: str) -> list[UUID]
 
 
 async def counts(tx: Tx) -> dict[str, int]:
-    """Letters by state."""
+    """Dead letters by state."""
     return {row.state: row.rows for row in await tx.execute(_COUNTS)}
 
 
@@ -154,7 +154,7 @@ async def read_log(tx: Tx, after: UUID | None, limit: int) -> list[Any]:
 
 
 async def _settle(tx: Tx, rows: Sequence[Any], state: str, who: str, why: str, *, redrives: int = 0) -> None:
-    """Waiting letters that this transaction holds are decided."""
+    """Decide waiting dead letters that this transaction has locked."""
     kept = [shown(row) for row in rows]
     await tx.execute(
         _SETTLE,
@@ -164,9 +164,9 @@ async def _settle(tx: Tx, rows: Sequence[Any], state: str, who: str, why: str, *
         why=why,
         redrives=redrives,
         ids=[row.id for row in rows],
-        keys=[one.key for one in kept],
-        details=[one.detail for one in kept],
-        headers=[json.dumps(one.headers) for one in kept],
+        keys=[record.key for record in kept],
+        details=[record.detail for record in kept],
+        headers=[json.dumps(record.headers) for record in kept],
     )
 
 
@@ -175,6 +175,6 @@ def _place(row: Any) -> dict[str, Any]:
 
 
 def _conditions(chosen: Filter) -> dict[str, str | datetime | None]:
-    """Who knows the key of a sealed letter finds it, also where only the key's fingerprint is left."""
-    known = None if chosen.key is None else fingerprint(chosen.key)
-    return {**chosen.model_dump(exclude={"service"}), "fingerprint": known}
+    """A filter by key finds sealed dead letters too, also where only the key's fingerprint is left."""
+    key_fingerprint = None if chosen.key is None else fingerprint(chosen.key)
+    return {**chosen.model_dump(exclude={"service"}), "fingerprint": key_fingerprint}

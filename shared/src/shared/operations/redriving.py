@@ -1,7 +1,7 @@
-"""Trying a dead letter again, the way it would have gone: parsed, through the inbox, to the handler of its topic.
+"""Applies a dead letter again, the usual way: parsed, through the inbox, to the handler of its topic.
 
-The letter is settled in the transaction that applies it, so it is applied once, whoever repeats the request or dies in
-the middle of it. What was sealed is opened with the service's own key, in memory only.
+It is decided in the transaction that applies it, so it is applied once, even when the request is repeated or the
+process dies meanwhile. A sealed payload is opened with the service's own key, in memory only.
 """
 
 from typing import Any
@@ -21,7 +21,7 @@ NOT_WAITING = "it does not wait: somebody decided about it or has it in hand now
 
 
 class Redriver:
-    """Redrives the letters of one service. `prefix` is that of its topics."""
+    """Redrives dead letters of one service. `prefix` is that of its topics."""
 
     def __init__(self, database: Database, consumer: Consumer, opener: Opener, *, prefix: str) -> None:
         self._database = database
@@ -30,7 +30,7 @@ class Redriver:
         self._prefix = prefix
 
     async def check(self, letter_id: UUID) -> str | None:
-        """What stands against a redrive, as far as can be told without one; None where nothing does."""
+        """Why a redrive would fail, as far as can be checked without one; None where nothing speaks against it."""
         async with self._database.reading() as tx:
             letter = await dead_letters.find(tx, letter_id)
         if letter is None or letter.state != "waiting":
@@ -38,11 +38,11 @@ class Redriver:
         try:
             self._consumer.check(self._record(letter))
         except (UnreadableError, CannotOpenError) as error:
-            return _words(error)
+            return _reason(error)
         return None
 
     async def redrive(self, letter_id: UUID, who: str, why: str) -> str | None:
-        """Apply a letter. None where it is settled now; otherwise why it is not, and it waits on.
+        """Apply a dead letter. None where it is decided now; otherwise the reason, and it goes on waiting.
 
         Raises infrastructure errors: nothing was changed then.
         """
@@ -56,9 +56,9 @@ class Redriver:
         except Exception as error:
             if is_infrastructure(error) or letter is None:
                 raise
-            # What the handler left for the commit failed there, and everything was rolled back.
+            # A statement that the handler left for the commit failed there, and everything was rolled back.
             log.warning("redrive_failed", topic=letter.topic, letter=str(letter_id), error=error)
-            problem = _words(error)
+            problem = _reason(error)
             async with self._database.transaction() as tx:
                 await dead_letters.failed_again(tx, letter, who, why, problem)
             return problem
@@ -71,14 +71,14 @@ class Redriver:
             if is_infrastructure(error):
                 raise
             log.warning("redrive_failed", topic=letter.topic, letter=str(letter.id), error=error)
-            problem = _words(error)
+            problem = _reason(error)
             await dead_letters.failed_again(tx, letter, who, why, problem)
             return problem
         await dead_letters.redriven(tx, letter, who, why, applied=applied)
         return None
 
     def _record(self, letter: Any) -> ConsumerRecord:
-        """The record as it stood on its topic. Raises CannotOpenError."""
+        """The record as it was on its topic. Raises CannotOpenError."""
         value = None if letter.payload is None else bytes(letter.payload)
         if letter.sealed and value is not None:
             value = self._opener.open(Sealed(recipient="", box=value.decode()))
@@ -98,8 +98,8 @@ class Redriver:
         )
 
 
-def _words(error: Exception) -> str:
-    """Why it failed, in words that hold no value of the record."""
+def _reason(error: Exception) -> str:
+    """Why it failed, without any value of the record."""
     if isinstance(error, UnreadableError):
         return f"still unreadable ({error.reason}): {error.detail}"
     if isinstance(error, CannotOpenError):

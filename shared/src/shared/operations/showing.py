@@ -1,6 +1,6 @@
-"""Rows as answers. What somebody else may have put personal data into is shown as a fingerprint of itself.
+"""Turns rows into response bodies. Text that a sender chose, and that may hold personal data, becomes a fingerprint.
 
-Once a letter is decided, what is shown of it is also all that is kept of it.
+Once a dead letter is decided, only what is shown of it is kept.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from shared.operations.answers import DeadLetter, DeadLetterInFull, WorkRow
 from shared.telemetry.tracing import trace_id
 
 _UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
-#: What a header of a sealed record may look like to be shown; the others a storefront is free to fill.
+#: What a header of a sealed record must look like to be shown. A storefront may put anything into its headers.
 _HARMLESS = {
     "ce_specversion": re.compile(r"[0-9.]{1,8}"),
     "ce_id": re.compile(_UUID),
@@ -27,7 +27,7 @@ _HARMLESS = {
     "traceparent": re.compile(r"[0-9a-f-]{55}"),
 }
 _FINGERPRINT = re.compile(r"#[0-9a-f]{12}")
-#: Its detail repeats a header as it came, in letters of the first releases.
+#: In dead letters of the first releases the detail of this reason repeats a header.
 _REPEATS_A_HEADER = "unknown_version"
 #: Answers are written by a library that goes some 250 levels down, and read by people.
 _DEEPEST = 50
@@ -35,7 +35,7 @@ _DEEPEST = 50
 
 @dataclass(slots=True, frozen=True)
 class Shown:
-    """What nobody needs to hide of a letter's record."""
+    """What may be shown of a dead letter's record."""
 
     key: str | None
     headers: dict[str, str]
@@ -43,9 +43,9 @@ class Shown:
 
 
 def shown(row: Any) -> Shown:
-    """Key, headers and detail of a letter; fingerprints stand for what a sender was free to choose in a sealed one.
+    """Key, headers and detail of a dead letter; of a sealed one, fingerprints of what its sender chose freely.
 
-    Of a decided letter the fingerprints themselves were kept: they stay what they are.
+    A decided dead letter holds the fingerprints themselves: they are shown as they are.
     """
     headers: dict[str, str] = row.headers
     if not row.sealed:
@@ -57,18 +57,18 @@ def shown(row: Any) -> Shown:
     return Shown(_key(row.key, decided=decided), harmless, detail)
 
 
-def letter(row: Any, service: str) -> DeadLetter:
+def dead_letter(row: Any, service: str) -> DeadLetter:
     """A dead letter without its payload."""
     return DeadLetter(**_letter(row, service))
 
 
-def letter_in_full(row: Any, service: str) -> DeadLetterInFull:
+def dead_letter_in_full(row: Any, service: str) -> DeadLetterInFull:
     """A dead letter with its payload, where that is not sealed."""
     return DeadLetterInFull(**_letter(row, service), payload=None if row.sealed else _payload(row.payload))
 
 
 def work_row(row: Any, service: str) -> WorkRow:
-    """A row of due work."""
+    """A task."""
     return WorkRow(
         id=row.id,
         service=service,
@@ -85,7 +85,7 @@ def work_row(row: Any, service: str) -> WorkRow:
 
 
 def fingerprint(text: str) -> str:
-    """Twelve hex digits that stand for a text: enough to tell two apart, too little to read it."""
+    """Twelve hex digits of a text's hash: enough to distinguish two texts, too little to restore one."""
     return f"#{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
@@ -113,13 +113,13 @@ def _letter(row: Any, service: str) -> dict[str, Any]:
 
 
 def _harmless(name: str, value: str, *, decided: bool) -> str:
-    known = _HARMLESS.get(name)
-    harmless = known is not None and known.fullmatch(value)
+    pattern = _HARMLESS.get(name)
+    harmless = pattern is not None and pattern.fullmatch(value)
     return value if harmless or (decided and _FINGERPRINT.fullmatch(value)) else fingerprint(value)
 
 
 def _key(key: str | None, *, decided: bool) -> str | None:
-    """Ids are shown; a storefront's own words (`shop:anything`) are not."""
+    """Ids are shown; text that a storefront chose (`shop:anything`) is not."""
     if key is None or (decided and _FINGERPRINT.fullmatch(key)):
         return key
     try:

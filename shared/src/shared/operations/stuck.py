@@ -1,8 +1,8 @@
-"""Due work that does not go by itself: listing it, and having it tried now.
+"""SQL that lists stuck tasks and makes them due now.
 
-A parked row becomes `unknown`, never `due`: whatever was done before it was parked may have had an effect, so its job
-asks the other side first. A row that a process holds is left alone, and so is a timer that has not come yet: `due_at`
-is then the very thing that was promised, and no attempt has failed that could be repeated.
+A parked task becomes `unknown`, never `due`: a call before it was parked may have had an effect, so its handler asks
+the other side first. Two kinds of tasks are refused: those that a process holds now, and timers that are not over
+(`due_at` is then a promised time, and no attempt has failed that could be repeated).
 """
 
 from collections.abc import Sequence
@@ -53,13 +53,13 @@ async def page(
     after: UUID | None,
     limit: int,
 ) -> list[Any]:
-    """Due work, the oldest first. `stuck`: only what has been tried or waits for a person."""
-    found = await tx.execute(_LIST, state=state, kind=kind, about=about, stuck=stuck, after=after, limit=limit)
-    return found.all()
+    """Tasks, the oldest first. `stuck`: only those that have been tried or wait for a person."""
+    rows = await tx.execute(_LIST, state=state, kind=kind, about=about, stuck=stuck, after=after, limit=limit)
+    return rows.all()
 
 
 async def counts(tx: Tx) -> list[WorkCount]:
-    """Due work by kind and state."""
+    """Tasks by kind and state."""
     return [
         WorkCount(kind=row.kind, state=row.state, rows=row.rows, oldest_due_at=row.oldest)
         for row in await tx.execute(_COUNTS)
@@ -72,22 +72,22 @@ async def outbox(tx: Tx) -> Any:
 
 
 async def refusals(tx: Tx, ids: Sequence[UUID]) -> dict[UUID, str]:
-    """What stands against trying these now, by id."""
-    seen = {row.id: row for row in await tx.execute(_LOOK, ids=list(ids), now=tx.now)}
-    found = {}
-    for one in ids:
-        row = seen.get(one)
+    """Why these tasks cannot be performed now, by id."""
+    rows = {row.id: row for row in await tx.execute(_LOOK, ids=list(ids), now=tx.now)}
+    reasons = {}
+    for task_id in ids:
+        row = rows.get(task_id)
         if row is None:
-            found[one] = GONE
+            reasons[task_id] = GONE
         elif row.held:
-            found[one] = HELD
+            reasons[task_id] = HELD
         elif row.timer:
-            found[one] = TIMER
-    return found
+            reasons[task_id] = TIMER
+    return reasons
 
 
 async def retry(tx: Tx, ids: Sequence[UUID], who: str, why: str) -> list[Any]:
-    """Have these tried now; returns those (id, kind) that are due with this transaction's commit."""
+    """Make these tasks due; returns those (id, kind) that are due with this transaction's commit."""
     rows = (await tx.execute(_RETRY, ids=list(ids), now=tx.now)).all()
     details = {
         str(row.id): {"kind": row.kind, "key": row.key, "before": row.before, "attempts": row.attempts} for row in rows

@@ -1,4 +1,4 @@
-"""The queue of one kind of work in this process: what is held, how much room is left, when to look again."""
+"""The queue of one kind of task in this process: the tasks it holds, the room left, and when to claim more."""
 
 import asyncio
 import time
@@ -11,96 +11,100 @@ from shared.tasks.models import Task, TaskHandler
 
 
 class TaskQueue:
-    """Items of one kind that this process has leased."""
+    """Tasks of one kind that this process has leased: waiting ones, and those being performed or recorded."""
 
     def __init__(self, handler: TaskHandler[Any, Any] | RaisingTaskHandler) -> None:
         self.handler = handler
-        #: Enough to keep all performers busy between two claims, little enough to share with other instances.
+        #: Enough to keep all performers busy between two claims, few enough to share with other instances.
         self._capacity = max(1000, handler.concurrency * 4)
-        self._queue: deque[Task[Any]] = deque()
+        self._waiting: deque[Task[Any]] = deque()
         self._held: set[UUID] = set()
         self._reserved = 0
-        self._more = False
+        self._more_in_table = False
         self._filled = asyncio.Event()
-        self._look = asyncio.Event()
-        self._look_at = 0.0
+        self._claim_moved = asyncio.Event()
+        #: When to claim next, by the monotonic clock; 0 where no row is expected.
+        self._claim_at = 0.0
 
     @property
     def held(self) -> int:
+        """How many tasks are waiting, being performed or being recorded."""
         return len(self._held)
 
     def room(self) -> int:
-        """How many more items may be taken."""
+        """How many more tasks may be taken."""
         return max(0, self._capacity - len(self._held) - self._reserved)
 
     def reserve(self) -> bool:
-        """Keep a place for an item whose row is not committed yet."""
+        """Reserve a place for a task whose row is not committed yet. False when there is no room."""
         if self.room():
             self._reserved += 1
             return True
         return False
 
     def unreserve(self) -> None:
+        """Give a reserved place back."""
         self._reserved -= 1
 
     def put(self, task: Task[Any]) -> None:
+        """Add a leased task."""
         self._held.add(task.id)
-        self._queue.append(task)
+        self._waiting.append(task)
         self._filled.set()
 
     async def next(self) -> Task[Any]:
-        """The next item, in the order of arrival."""
-        while not self._queue:
+        """The next task, in the order of arrival; waits for one."""
+        while not self._waiting:
             self._filled.clear()
             await self._filled.wait()
-        return self._queue.popleft()
+        return self._waiting.popleft()
 
     def forget(self, task: Task[Any]) -> None:
-        """The item is recorded or handed back."""
+        """The task was recorded, set back or given up."""
         self._held.discard(task.id)
-        self._take_more()
+        self._claim_when_half_empty()
 
     def empty(self) -> list[Task[Any]]:
-        """Take out all items that nobody has begun."""
-        unbegun = list(self._queue)
-        self._queue.clear()
-        for task in unbegun:
+        """Take out all tasks that no performer has started."""
+        unstarted = list(self._waiting)
+        self._waiting.clear()
+        for task in unstarted:
             self._held.discard(task.id)
-        return unbegun
+        return unstarted
 
     def full(self) -> None:
-        """Rows may be waiting for which there is no room: look when half of it is free, and nobody is idle yet."""
-        self._more = True
-        self._take_more()
+        """More rows may be due than there is room for: claim again as soon as half of the room is free."""
+        self._more_in_table = True
+        self._claim_when_half_empty()
 
-    def _take_more(self) -> None:
-        if self._more and self.room() * 2 >= self._capacity:
-            self._more = False
+    def _claim_when_half_empty(self) -> None:
+        if self._more_in_table and self.room() * 2 >= self._capacity:
+            self._more_in_table = False
             self.wake()
 
     def wake(self) -> None:
-        """Look for due rows at once."""
+        """Claim due rows at once."""
         self.expect(0)
 
     def expect(self, seconds: float) -> None:
-        """A row of this kind becomes due in so many seconds: be there."""
+        """A row of this kind becomes due in so many seconds: claim it then."""
         at = time.monotonic() + max(0.0, seconds)
-        if not self._look_at or at < self._look_at:
-            self._look_at = at
-            self._look.set()
+        if not self._claim_at or at < self._claim_at:
+            self._claim_at = at
+            self._claim_moved.set()
 
     async def pause(self, longest: float) -> None:
-        """Wait until the next look at the table is worth it, at most `longest` seconds."""
+        """Wait until the next claim is worth it, at most `longest` seconds."""
         end = time.monotonic() + longest
         while (now := time.monotonic()) < end:
-            if self._look_at and self._look_at <= now:
+            if self._claim_at and self._claim_at <= now:
                 break
-            until = min(end, self._look_at) if self._look_at else end
-            self._look.clear()
+            until = min(end, self._claim_at) if self._claim_at else end
+            self._claim_moved.clear()
             try:
-                # Not wait_for: up to Python 3.11 it forgets that it was cancelled if it was woken at that moment.
+                # Not wait_for: up to Python 3.11 it loses a cancellation that arrives together with the event.
                 async with asyncio.timeout(until - now):
-                    await self._look.wait()
+                    await self._claim_moved.wait()
             except TimeoutError:
                 break
-        self._look_at = 0.0
+        self._claim_at = 0.0

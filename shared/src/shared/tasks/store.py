@@ -1,6 +1,7 @@
-"""The statements behind due work. Leases compare the database's clock only, so machines need not agree on time."""
+"""SQL of the table `work`. Leases compare the database's clock only, so machines need not agree on the time."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
 from typing import Any
@@ -8,9 +9,10 @@ from uuid import UUID
 
 from shared.core_tables import work
 from shared.database import Tx
+from shared.outcomes import State
 from shared.tasks.models import Task
 
-#: A process that has not shown itself for this long has lost its work to others.
+#: An instance that has not renewed its lease for this long loses its tasks to the others.
 LEASE_SECONDS = 5.0
 
 _CLAIM = """
@@ -22,7 +24,7 @@ UPDATE work w SET owner = :owner FROM due WHERE w.id = due.id
 RETURNING w.id, w.kind, w.key, w.payload, w.attempts, w.state, w.trace, w.created_at
 """
 _DUE = """
-SELECT k FROM unnest(CAST(:kinds AS text[])) AS asked(k)
+SELECT k FROM unnest(CAST(:kinds AS text[])) AS kinds(k)
 WHERE EXISTS (SELECT 1 FROM work w WHERE w.owner IS NULL AND w.state <> 'parked' AND w.kind = k AND w.due_at <= :now)
 """
 _FINISH = """
@@ -34,15 +36,15 @@ FROM unnest(CAST(:ids AS uuid[]), CAST(:states AS text[]), CAST(:dues AS timesta
             CAST(:errors AS text[]), CAST(:attempts AS int[])) AS p(id, state, due_at, error, attempts)
 WHERE w.id = p.id AND w.owner = :owner
 """
-_BEAT = """
+_RENEW = """
 UPDATE instances SET expires_at = clock_timestamp() + make_interval(secs => :lease)
 WHERE id = :owner AND expires_at > clock_timestamp() RETURNING id
 """
-_JOIN = """
+_REGISTER = """
 INSERT INTO instances (id, expires_at) VALUES (:owner, clock_timestamp() + make_interval(secs => :lease))
 """
-_BURY = "DELETE FROM instances WHERE expires_at < clock_timestamp()"
-#: Whoever held these rows is gone, perhaps in the middle of a call: the outcome is unknown.
+_REMOVE_EXPIRED = "DELETE FROM instances WHERE expires_at < clock_timestamp()"
+#: The instance that held these rows is gone, perhaps in the middle of a call: the outcome is unknown.
 _RELEASE = """
 UPDATE work SET owner = NULL, state = 'unknown', due_at = LEAST(due_at, :now)
 WHERE owner IS NOT NULL AND NOT EXISTS (SELECT 1 FROM instances i WHERE i.id = work.owner)
@@ -50,59 +52,77 @@ WHERE owner IS NOT NULL AND NOT EXISTS (SELECT 1 FROM instances i WHERE i.id = w
 _GIVE_BACK = "UPDATE work SET owner = NULL WHERE id = ANY(CAST(:ids AS uuid[])) AND owner = :owner"
 
 
-async def join(tx: Tx, owner: UUID) -> None:
-    """Enter this process among the living."""
-    await tx.execute(_JOIN, owner=owner, lease=LEASE_SECONDS)
+@dataclass(frozen=True, slots=True)
+class Setback:
+    """What a task that is not settled becomes. `due_at`: when it is performed again, unless it is parked."""
+
+    task_id: UUID
+    state: State
+    due_at: datetime
+    reason: str
+    attempts: int
 
 
-async def beat(tx: Tx, owner: UUID, *, sweep: bool) -> bool:
-    """Renew all leases of this process; False when it was already given up.
+async def register(tx: Tx, owner: UUID) -> None:
+    """Register this worker instance."""
+    await tx.execute(_REGISTER, owner=owner, lease=LEASE_SECONDS)
 
-    What a buried process held is released at once; `sweep` looks through all rows even when nobody was buried.
+
+async def renew(tx: Tx, owner: UUID, *, sweep: bool) -> bool:
+    """Renew the lease of this instance; False when it has expired.
+
+    Tasks of expired instances are released at once; `sweep` looks through all rows even when no instance expired.
     """
-    renewed = (await tx.execute(_BEAT, owner=owner, lease=LEASE_SECONDS)).scalar() is not None
-    buried = (await tx.execute(_BURY)).rowcount
-    if buried or sweep:
+    renewed = (await tx.execute(_RENEW, owner=owner, lease=LEASE_SECONDS)).scalar() is not None
+    expired = (await tx.execute(_REMOVE_EXPIRED)).rowcount
+    if expired or sweep:
         await tx.execute(_RELEASE, now=tx.now)
     return renewed
 
 
 async def leave(tx: Tx, owner: UUID) -> None:
-    """Leave: what is still in hand may have happened, and is anyone's."""
+    """End the lease. The calls of the tasks still held may have happened: they are released as unknown."""
     await tx.execute("DELETE FROM instances WHERE id = :owner", owner=owner)
     await tx.execute(_RELEASE, now=tx.now)
 
 
 async def due(tx: Tx, kinds: Sequence[str]) -> list[str]:
-    """The kinds of which a row is due and nobody's."""
+    """The kinds that have a due row which no instance holds."""
     return (await tx.execute(_DUE, kinds=list(kinds), now=tx.now)).scalars()
 
 
 async def claim(tx: Tx, kind: str, owner: UUID, room: int) -> list[Task]:
-    """Take up to `room` due items of a kind."""
+    """Lease up to `room` due tasks of a kind."""
     rows = (await tx.execute(_CLAIM, kind=kind, now=tx.now, owner=owner, room=room)).all()
     return [Task(r.id, r.kind, r.key, r.payload, r.attempts, r.state == "unknown", r.trace, r.created_at) for r in rows]
 
 
 async def finish(tx: Tx, ids: Sequence[UUID], owner: UUID) -> set[UUID]:
-    """Remove finished rows; returns those that were still ours (the fence)."""
+    """Remove finished rows; returns those that this owner still held (fencing)."""
     result = await tx.execute(_FINISH, ids=sorted(ids, key=attrgetter("int")), owner=owner)
     return set(result.scalars())
 
 
-async def postpone(tx: Tx, items: Sequence[tuple[UUID, str, datetime, str, int]], owner: UUID) -> None:
-    """Hand items back for later: (id, state, due_at, reason, attempts)."""
-    if items:
-        ids, states, dues, errors, attempts = (list(column) for column in zip(*items, strict=True))
-        await tx.execute(_POSTPONE, ids=ids, states=states, dues=dues, errors=errors, attempts=attempts, owner=owner)
+async def postpone(tx: Tx, setbacks: Sequence[Setback], owner: UUID) -> None:
+    """Give tasks back that are performed again later, or parked."""
+    if setbacks:
+        await tx.execute(
+            _POSTPONE,
+            ids=[setback.task_id for setback in setbacks],
+            states=[setback.state for setback in setbacks],
+            dues=[setback.due_at for setback in setbacks],
+            errors=[setback.reason for setback in setbacks],
+            attempts=[setback.attempts for setback in setbacks],
+            owner=owner,
+        )
 
 
 async def give_back(tx: Tx, ids: Sequence[UUID], owner: UUID) -> None:
-    """Hand back items that were not begun."""
+    """Give back tasks that were not started."""
     await tx.execute(_GIVE_BACK, ids=list(ids), owner=owner)
 
 
 async def insert(tx: Tx, rows: list[dict[str, Any]]) -> dict[UUID, UUID | None]:
-    """Insert new work; returns the ids that are really new, with their owner."""
-    made = await tx.insert(work, rows, on_conflict="ON CONFLICT (kind, key) DO NOTHING", returning="id, owner")
-    return {row.id: row.owner for row in made}
+    """Insert new tasks; returns the ids of those whose (kind, key) did not exist, with their owner."""
+    inserted = await tx.insert(work, rows, on_conflict="ON CONFLICT (kind, key) DO NOTHING", returning="id, owner")
+    return {row.id: row.owner for row in inserted}

@@ -1,8 +1,8 @@
-"""What waits, and how long: unread records, due work, the outbox, dead letters. For `/metrics`, from a loop of its own.
+"""Metrics of what waits and how long: unread records, tasks, the outbox, dead letters. Read by a loop of its own.
 
-Nothing of it is counted while events are on their way: one request to Kafka and one statement per round, whatever the
-traffic, and also while the consumer stands still. Every instance shows what the database says, so take the largest of
-its figures, not their sum; of Kafka each shows its own partitions.
+One request to Kafka and one statement per round, whatever the traffic, and also while the consumer stands still. Every
+instance reports the rows of the whole database: take the maximum over instances, not the sum. Of Kafka each instance
+reports its own partitions.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from shared.telemetry.metrics import Metrics
 log = get_logger(__name__)
 ROUND_SECONDS = 10.0
 _KAFKA_SECONDS = 5.0
-#: An outbox that is longer is a fault, however long exactly.
+#: The outbox is counted up to here: a longer one is a fault, whatever its exact length.
 _COUNTED = 10_000
 _ROUND = """
 SELECT 'work' AS what, kind AS name, CASE WHEN state = 'due' AND due_at > :now THEN 'scheduled' ELSE state END AS state,
@@ -34,10 +34,10 @@ UNION ALL SELECT 'outbox', '', '', (SELECT count(*) FROM (SELECT 1 FROM outbox L
 UNION ALL SELECT 'dead', topic, reason, count(*), CAST(extract(epoch FROM :now - min(received_at)) AS float8), 0
 FROM dead_letters WHERE state = 'waiting' GROUP BY topic, reason
 """
-#: A service's own figures, read in the same transaction.
+#: Reads a service's own metrics in the same transaction.
 Reading = Callable[[Tx], Awaitable[None]]
 
-#: Compares what was fetched, applied and committed with the ends of the partitions.
+#: Compares fetched, applied and committed offsets with the ends of the partitions.
 Compare = Callable[[Mapping[TopicPartition, int]], None]
 
 
@@ -49,7 +49,7 @@ class Applying(Protocol):
 
 
 class Backlog:
-    """Shows how far behind one instance and its database are."""
+    """Measures how far behind one instance and its database are."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class Backlog:
         self._behind_since: float | None = None
 
     async def run(self, loop: Loop) -> None:
-        """Look every few seconds until cancelled; what cannot be read keeps its last figure."""
+        """Measure every ten seconds until cancelled; a metric that cannot be read keeps its last value."""
         counting, measuring = loop.part("database"), loop.part("kafka")
 
         async def look() -> None:
@@ -88,15 +88,15 @@ class Backlog:
         await loop.repeat(look, ROUND_SECONDS, "backlog_failed")
 
     async def count(self) -> None:
-        """One look at the database. Raises psycopg.Error."""
+        """Count rows in the database. Raises psycopg.Error."""
         async with self._database.reading() as tx:
-            found = (await tx.execute(_ROUND, now=tx.now, counted=_COUNTED)).all()
+            rows = (await tx.execute(_ROUND, now=tx.now, counted=_COUNTED)).all()
             for reading in self.readings:
                 await reading(tx)
         metrics = self._metrics
         for gauge in (metrics.waiting, metrics.work_age, metrics.retrying, metrics.letters, metrics.letters_age):
             gauge.clear()
-        for row in found:
+        for row in rows:
             age = max(0.0, row.age or 0.0)
             if row.what == "work":
                 metrics.waiting.labels(row.name, row.state).set(row.rows)
@@ -112,36 +112,36 @@ class Backlog:
                 oldest.set(max(age, oldest._value.get()))  # noqa: SLF001 - several reasons, one oldest
 
     async def measure_lag(self) -> None:
-        """One look at Kafka: how many records of our partitions nobody has applied. Raises KafkaError."""
+        """Count the records of our partitions that are not applied yet. Raises KafkaError."""
         consumer = self._connected()
         if consumer is None:
             return
-        mine = consumer.assignment()
-        ends = await consumer.end_offsets(mine) if mine else {}
-        await self._learn(consumer, set(ends))
+        assigned = consumer.assignment()
+        ends = await consumer.end_offsets(assigned) if assigned else {}
+        await self._read_committed(consumer, set(ends))
         self._metrics.lag.clear()
         behind = 0
         for place, end in ends.items():
-            lag = max(0, end - self._done(place))
+            lag = max(0, end - self._applied(place))
             behind += lag
             self._metrics.lag.labels(place.topic.removeprefix(self._prefix), place.partition).set(lag)
-        self._show_stall(behind)
+        self._set_stalled(behind)
         self._compare(ends)
 
-    def _done(self, place: TopicPartition) -> int:
+    def _applied(self, place: TopicPartition) -> int:
         return max(self._committed.get(place, 0), self._applying.applied.get((place.topic, place.partition), 0))
 
-    async def _learn(self, consumer: AIOKafkaConsumer, mine: set[TopicPartition]) -> None:
-        """Where the group stands in partitions that have just become ours."""
-        for place in self._committed.keys() - mine:
+    async def _read_committed(self, consumer: AIOKafkaConsumer, assigned: set[TopicPartition]) -> None:
+        """Read the committed offsets of partitions that were assigned to this instance just now."""
+        for place in self._committed.keys() - assigned:
             del self._committed[place]
-        new = sorted(mine - self._committed.keys())
+        new = sorted(assigned - self._committed.keys())
         starts = await consumer.beginning_offsets(new) if new else {}
         for place in new:
             committed = await consumer.committed(place)
             self._committed[place] = starts[place] if committed is None else committed
 
-    def _show_stall(self, behind: int) -> None:
+    def _set_stalled(self, behind: int) -> None:
         now = time.monotonic()
         if not behind:
             self._behind_since = None

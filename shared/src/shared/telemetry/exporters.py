@@ -1,4 +1,4 @@
-"""Where spans go: an OTLP collector, and a file of JSON lines for machines without one."""
+"""Exporters of spans: to an OTLP collector, or to a file of JSON lines on machines without one."""
 
 import json
 import os
@@ -13,15 +13,15 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 class FileSpanExporter(SpanExporter):
     """Appends one JSON object per span: name, kind, trace, span, parent, start and end (ns), attributes, status.
 
-    A process killed in the middle of a write leaves half a line behind; the next one begins on a line of its own, so
-    that nothing but that half is lost. Readers skip it.
+    A process that is killed during a write leaves half a line; the next process begins a new line, so that only that
+    half is lost. Readers skip it.
     """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Unbuffered: a batch is one write, which no other process that appends can come between.
+        # Unbuffered: a batch is one write, which writes of other processes cannot interrupt.
         self._file = path.open("ab", buffering=0)
-        if _torn(path):
+        if _ends_in_half_a_line(path):
             self._file.write(b"\n")
         self._lock = threading.Lock()
 
@@ -37,21 +37,21 @@ class FileSpanExporter(SpanExporter):
 
 
 def exporters(*, otlp_endpoint: str | None, trace_file: Path | None) -> tuple[SpanExporter, ...]:
-    """The exporters that the settings ask for."""
-    chosen: list[SpanExporter] = []
+    """The exporters that the settings name."""
+    configured: list[SpanExporter] = []
     if otlp_endpoint:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415 - 15 MB, where used
             OTLPSpanExporter,
         )
 
-        chosen.append(OTLPSpanExporter(endpoint=f"{otlp_endpoint.rstrip('/')}/v1/traces"))
+        configured.append(OTLPSpanExporter(endpoint=f"{otlp_endpoint.rstrip('/')}/v1/traces"))
     if trace_file:
-        chosen.append(FileSpanExporter(trace_file))
-    return tuple(chosen)
+        configured.append(FileSpanExporter(trace_file))
+    return tuple(configured)
 
 
-def _torn(path: Path) -> bool:
-    """Whether its last line has no end."""
+def _ends_in_half_a_line(path: Path) -> bool:
+    """Whether the last line has no newline."""
     with path.open("rb") as file:
         end = file.seek(0, os.SEEK_END)
         file.seek(max(end - 1, 0))

@@ -1,6 +1,6 @@
 """Structured logs: one JSON object per line, with the trace's id and never with personal data.
 
-Exceptions are logged by type and place only: their words may repeat what a person typed.
+Exceptions are logged by type and place only: their messages may repeat what a person typed.
 """
 
 import logging
@@ -12,8 +12,8 @@ import structlog
 
 from shared.telemetry.tracing import current, trace_id
 
-_PLUMBING = ("psycopg", "sqlalchemy", "httpx", "httpcore", "contextlib", "asyncio", "shared.database")
-_HANDLED_BY_US = ("aiokafka", "faststream", "uvicorn", "sqlalchemy", "httpx")
+_LIBRARIES = ("psycopg", "sqlalchemy", "httpx", "httpcore", "contextlib", "asyncio", "shared.database")
+_QUIET_LIBRARIES = ("aiokafka", "faststream", "uvicorn", "sqlalchemy", "httpx")
 
 
 def configure(service: str, level: str = "INFO") -> None:
@@ -35,7 +35,7 @@ def configure(service: str, level: str = "INFO") -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_LibraryFormatter(service))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    for name in _HANDLED_BY_US:
+    for name in _QUIET_LIBRARIES:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
@@ -45,24 +45,24 @@ def get_logger(name: str) -> Any:
 
 
 def error_place(error: BaseException) -> str:
-    """`ValueError at module.py:12`: the type and the innermost place of an exception, without its words.
+    """`ValueError at module.py:12`: the type and the innermost place of an exception, without its message.
 
-    Of what fails in a driver or a client, the place that called it: that is where somebody will look.
+    For an error inside a driver or a client, the place that called it.
     """
     frames = list(traceback.walk_tb(error.__traceback__))
-    called = [one for one in frames if not str(one[0].f_globals.get("__name__", "")).startswith(_PLUMBING)]
+    ours = [entry for entry in frames if not str(entry[0].f_globals.get("__name__", "")).startswith(_LIBRARIES)]
     where = ""
     if frames:
-        frame, line = (called or frames)[-1]
+        frame, line = (ours or frames)[-1]
         where = f" at {frame.f_code.co_filename.rsplit('/', 1)[-1]}:{line}"
     return f"{type(error).__name__}{where}"
 
 
 def _trace(_logger: object, _method: str, event: Any) -> Any:
-    """The trace that the line belongs to, where it belongs to one: what the task works on, or what the caller says."""
-    found = event.pop("trace_id", None) or trace_id(current.get())
-    if found is not None:
-        event["trace_id"] = found
+    """Add the trace id of the line: the one that the caller gives, or that of the present task."""
+    trace = event.pop("trace_id", None) or trace_id(current.get())
+    if trace is not None:
+        event["trace_id"] = trace
     return event
 
 
@@ -76,7 +76,7 @@ def _error_place(_logger: object, _method: str, event: Any) -> Any:
 
 
 class _LibraryFormatter(logging.Formatter):
-    """Gives libraries' records the same shape; their exceptions lose their words."""
+    """Formats log records of libraries in the same way, without the messages of their exceptions."""
 
     def __init__(self, service: str) -> None:
         super().__init__()

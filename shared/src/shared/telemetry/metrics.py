@@ -1,4 +1,4 @@
-"""The figures every service shows on `/metrics` (Prometheus)."""
+"""The metrics that every service exposes on `/metrics` (Prometheus)."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.process_collector import ProcessCollector
@@ -26,7 +26,7 @@ class Metrics:
         )
         self.published = Counter("events_published", "Events acknowledged by Kafka", registry=registry)
         self.relayed = Counter("events_relayed", "Events the relay found left behind", registry=registry)
-        self.work = Counter("work_outcomes", "Due work by outcome", ["kind", "outcome"], registry=registry)
+        self.work = Counter("work_outcomes", "Tasks by outcome", ["kind", "outcome"], registry=registry)
         self.work_seconds = Histogram(
             "work_seconds", "Time of one call to the outside", ["kind"], registry=registry, buckets=_SECONDS
         )
@@ -39,7 +39,7 @@ class Metrics:
         )
         self.waiting = Gauge(
             "work_waiting",
-            "Rows of work: due, scheduled (not due yet), unknown (what became of a call), parked (waits for a person)",
+            "Tasks: due, scheduled (not due yet), unknown (outcome of a call unknown), parked (waits for a person)",
             ["kind", "state"],
             registry=registry,
         )
@@ -49,7 +49,7 @@ class Metrics:
             ["kind", "state"],
             registry=registry,
         )
-        self.retrying = Gauge("work_retrying", "Rows of work that were tried before", ["kind"], registry=registry)
+        self.retrying = Gauge("work_retrying", "Tasks that were tried before", ["kind"], registry=registry)
         self.outbox = Gauge("outbox_waiting", "Events committed and not yet cleared, up to 10000", registry=registry)
         self.outbox_age = Gauge("outbox_oldest_seconds", "Age of the oldest event in the outbox", registry=registry)
         self.letters = Gauge(
@@ -65,7 +65,7 @@ class Metrics:
             registry=registry,
         )
         self.stalled = Gauge(
-            "consumer_stalled_seconds", "Since when nothing was applied although records wait", registry=registry
+            "consumer_stalled_seconds", "Seconds without any applied record although records wait", registry=registry
         )
         self.offset = Gauge(
             "consumer_offset",
@@ -82,13 +82,13 @@ class Metrics:
         )
         self.loops = Gauge(
             "background_task_seconds",
-            "How long a background task has tried its present step; infinite: it has ended",
+            "Seconds that a background task has spent on its present step; infinite: it has ended",
             ["task"],
             registry=registry,
         )
         self.refused = Counter(
             "shop_records_refused",
-            "Records of a shop's own topic that are no order",
+            "Records on a shop's own topic that are not valid orders",
             ["shop", "reason"],
             registry=registry,
         )
@@ -98,7 +98,7 @@ class Metrics:
             ["limit"],
             registry=registry,
         )
-        self.fenced = Counter("work_fenced", "Results refused because the lease had gone", registry=registry)
+        self.fenced = Counter("work_fenced", "Results refused because the lease had expired", registry=registry)
         self.transactions = Counter("transactions", "Database transactions", ["label"], registry=registry)
         self.ready = Gauge("ready", "1 while this instance is ready", registry=registry)
 
@@ -107,5 +107,5 @@ class Metrics:
         self.limits.labels(limit).inc()
 
     def called(self, peer: str, operation: str, outcome: str, seconds: float) -> None:
-        """A call to the outside has ended."""
+        """Observe a call to a system outside."""
         self.calls.labels(peer, operation, outcome).observe(seconds)

@@ -1,11 +1,11 @@
 """One trace per order, across hops that wait in tables and topics.
 
-OpenTelemetry's context lives in the running task; our work waits in an outbox, a topic or a row. So a W3C
-`traceparent` is carried as data: every message and every due row holds the one it continues, and a span is started
-from that text. Where the trace is not sampled this costs a string comparison.
+OpenTelemetry keeps its context in the running task, but our work waits in an outbox, a topic or a row. So a W3C
+`traceparent` is carried as data: every message and every task holds the one that it continues, and a span is started
+from that text. For a trace that is not sampled this costs a string comparison.
 
 Attributes have the names of OpenTelemetry's semantic conventions (messaging, HTTP); `tests/test_signals.py` compares
-them. Addresses with somebody's token or number in them are never recorded: routes and hosts are.
+them. Full addresses are never recorded, because they may hold a token or a number: only routes and hosts are.
 """
 
 import os
@@ -25,14 +25,14 @@ from shared.telemetry.recording import Recorder, Recording
 from shared.values.traceparent import is_sampled, parse
 
 Attributes = Mapping[str, str | int | float | bool]
-#: Told of every call that ended: whom we called, what for, what came of it, seconds.
+#: Observes every call that ended: the peer, the operation, the outcome, seconds.
 Observer = Callable[[str, str, str, float], None]
-#: The traceparent of what the running task works on, for its log lines.
+#: The traceparent of the running asyncio task, for its log lines.
 current: ContextVar[str | None] = ContextVar("current", default=None)
 
 
 class Span:
-    """A piece of one trace. `traceparent` is what the next hop continues."""
+    """A span of one trace. The next hop continues `traceparent`."""
 
     __slots__ = ("_span", "traceparent")
 
@@ -45,7 +45,7 @@ class Span:
             self._span.set({name: value})
 
     def placed(self, partition: int, offset: int) -> None:
-        """Where Kafka put the message."""
+        """Record the partition and offset of a message."""
         if self._span is not None:
             self._span.set({"messaging.destination.partition.id": str(partition), "messaging.kafka.offset": offset})
 
@@ -54,7 +54,7 @@ class Span:
             self._span.rename(name)
 
     def end(self, error: BaseException | str | None = None) -> None:
-        """Finish. An error is recorded by its type only: its words may hold personal data."""
+        """Finish. An error is recorded by its type only: its message may hold personal data."""
         if self._span is None:
             return
         if error is not None:

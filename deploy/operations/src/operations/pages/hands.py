@@ -7,7 +7,7 @@ from uuid import UUID
 from operations.pages.choosing import Chosen
 from operations.pages.trail import Trail
 from operations.services_client import NotAnsweredError, ServicesClient
-from shared.operations.answers import Outcome
+from shared.operations.answers import DecisionResult
 from shared.signin.sessions import Session
 
 _ACTIONS = {"redrive": "dead-letters/redrive", "discard": "dead-letters/discard", "retry": "work/retry"}
@@ -46,7 +46,7 @@ class Hands:
             if action != "retry":
                 body["limit"] = len(what["ids"]) if chosen.filter is None else remaining
             try:
-                outcome = await self._client.act(service, Outcome, _ACTIONS[action], body, session.name, trace)
+                outcome = await self._client.act(service, DecisionResult, _ACTIONS[action], body, session.name, trace)
             except NotAnsweredError as error:
                 found.append({"service": service, "problem": str(error), "unknown": error.unknown})
                 continue
@@ -55,6 +55,6 @@ class Hands:
         return found
 
 
-def _outcome(outcome: Outcome) -> dict[str, Any]:
+def _outcome(outcome: DecisionResult) -> dict[str, Any]:
     """`service, matched, taken: [id], refused: [{id, reason}], left`; or `service, problem, unknown`."""
     return outcome.model_dump(mode="json", exclude={"dry_run"})

@@ -1,0 +1,74 @@
+"""The lease of one worker instance: one row of `instances`, renewed by a heartbeat, covers every task it holds.
+
+A paused process can outlive its lease. It finds that out before its next call, or at the latest when it records; its
+tasks then belong to another instance and its results change nothing (fencing).
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+from shared.database import Database
+from shared.ids import uuid7
+from shared.supervision import Loop
+from shared.tasks import store
+from shared.telemetry.logging import get_logger
+
+log = get_logger(__name__)
+_HEARTBEAT_SECONDS = 1.2
+_SWEEP_SECONDS = 30.0
+#: No task is begun later than this share of the lease after the last heartbeat.
+_SAFE_SHARE = 0.8
+
+
+class Lease:
+    """`owner` is the id that holds the tasks. `lost` is called when the lease has expired, before a new one begins."""
+
+    def __init__(self, database: Database, lost: Callable[[], None]) -> None:
+        self.owner: UUID = uuid7()
+        self._database = database
+        self._lost = lost
+        self._renewed_at = float("-inf")
+
+    def valid(self) -> bool:
+        """Whether a task may be begun now."""
+        return time.monotonic() - self._renewed_at < store.LEASE_SECONDS * _SAFE_SHARE
+
+    async def acquire(self) -> None:
+        """Register this worker instance. Raises psycopg.Error."""
+        async with self._database.transaction("lease") as tx:
+            await store.register(tx, self.owner)
+        self._renewed_at = time.monotonic()
+
+    async def keep(self, loop: Loop) -> None:
+        """Renew the lease until cancelled. After it has expired, begin again under a new owner id."""
+        swept_at = 0.0
+        while True:
+            await asyncio.sleep(_HEARTBEAT_SECONDS)
+            loop.begin()
+            try:
+                async with self._database.transaction("lease") as tx:
+                    started = time.monotonic()
+                    sweep = started - swept_at > _SWEEP_SECONDS
+                    renewed = await store.renew(tx, self.owner, sweep=sweep)
+                    if sweep:
+                        swept_at = started
+                if renewed:
+                    self._renewed_at = started
+                else:
+                    self._lost()
+                    self.owner = uuid7()
+                    await self.acquire()
+                loop.succeed()
+            except Exception as error:  # noqa: BLE001 - without a heartbeat no task is begun, and the lease expires
+                log.warning("heartbeat_failed", error=error)
+
+    async def release(self, unstarted: Sequence[UUID]) -> None:
+        """End the lease: tasks that were not started become due again, the others are uncertain."""
+        try:
+            async with self._database.transaction("lease") as tx:
+                await store.give_back(tx, unstarted, self.owner)
+                await store.leave(tx, self.owner)
+        except Exception as error:  # noqa: BLE001 - the lease expires without our help
+            log.warning("lease_left_to_expire", error=error)
