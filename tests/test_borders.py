@@ -47,8 +47,8 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 BARE: dict[str, str] = {
     r".* header [Aa]uthorization": "compared with our keys by its hash",
     r".* header x-on-behalf-of": "shared.operations.callers: 80 printable characters",
-    r"ordering POST /orders header idempotency-key": "ordering.domain.validation: one rule for HTTP and Kafka",
-    r"storefront\.order-submitted\..*": "ordering.domain.validation answers the shop field by field",
+    r"ordering POST /orders header idempotency-key": "ordering.intake.rules.validation: one rule for HTTP and Kafka",
+    r"storefront\.order-submitted\..*": "ordering.intake.rules.validation answers the shop field by field",
     r"refunds POST /telegram/\{storefront\} body .*": "refunds.telegram.updates.Update reads it; the rest is ignored",
 }
 
@@ -64,7 +64,7 @@ BY_HAND: dict[str, str] = {
     "notifications /bounces": "notifications.domain.bounces",
     "notifications /unsubscribe/{token}": "whether one word is there",
     "operations /console/sign-in": "the page's form, no body of its own: `sign_in.form()`",
-    "ordering /orders": "ordering.domain.validation",
+    "ordering /orders": "ordering.intake.rules.validation",
     "payments /epay/webhook": "payments.clients.epay.webhook",
     "provisioning /operators/{operator}/airalo/webhook": "provisioning.clients.airalo.messages",
     "provisioning /operators/{operator}/usage": "provisioning.clients.feed.messages",

@@ -8,8 +8,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from ordering.app import build
 from ordering.catalogue import CatalogueFiles
-from ordering.service import build
 from ordering.settings import Settings
 from shared.contracts import OrderSubmitted
 from shared.kernel.service import Service

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ordering import mailboxes
+from ordering.contact import store as mailboxes
 from shared.database import Database
 from shared.ids import uuid7
 from shared.kernel import migrations

@@ -8,7 +8,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from ordering import tables
-from ordering.service import build
+from ordering.app import build
 from ordering.settings import Settings
 from shared.clock import SystemClock
 from shared.testing.stage import Stage

@@ -1,6 +1,6 @@
 """`python -m ordering serve | migrate`."""
 
-from ordering.service import build
+from ordering.app import build
 from ordering.settings import Settings
 from shared.kernel.cli import main
 

@@ -1,5 +1,5 @@
 """The catalogue's files, and how they are read while the service runs."""
 
-from ordering.catalogue.files import CatalogueFiles
+from ordering.catalogue.store import CatalogueFiles
 
 __all__ = ["CatalogueFiles"]

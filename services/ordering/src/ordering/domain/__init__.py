@@ -1,1 +1,0 @@
-"""Pure rules and values of ordering: no database, no network, no clock."""

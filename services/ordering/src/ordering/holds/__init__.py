@@ -1,0 +1,1 @@
+"""Orders that fraud control holds before payment (PP 4.5)."""

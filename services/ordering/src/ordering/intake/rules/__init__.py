@@ -1,0 +1,1 @@
+"""Whether an order can be accepted."""

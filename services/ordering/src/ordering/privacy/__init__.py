@@ -1,0 +1,1 @@
+"""Privacy requests (PP 6.2)."""

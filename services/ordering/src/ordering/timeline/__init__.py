@@ -1,0 +1,1 @@
+"""What became of an order: its facts, its status and the buyer's timeline."""

@@ -1,0 +1,1 @@
+"""Status and sentences, derived from facts."""

@@ -1,0 +1,252 @@
+"""The buyer's timeline: what happened to an order, one sentence per fact, in English and Russian."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Literal
+
+from ordering.timeline.rules.status import Fact
+
+Tongue = Literal["en", "ru"]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A fact about one order: when it became true, and the few details that its sentence needs.
+
+    `ref` tells facts of one kind apart that an order may have several of (attempts to pay, refund cases).
+    """
+
+    fact: Fact
+    at: datetime
+    ref: str = ""
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    trace: str | None = None
+
+
+_SENTENCES: dict[Fact, dict[Tongue, str]] = {
+    Fact.ORDER_PLACED: {"en": "The order was placed.", "ru": "Заказ оформлен."},
+    Fact.ORDER_HELD: {
+        "en": "The order is being checked by our staff before it can be paid.",
+        "ru": "Наш сотрудник проверяет заказ; после этого его можно будет оплатить.",
+    },
+    Fact.ORDER_RELEASED: {"en": "The order was checked and can be paid.", "ru": "Заказ проверен, его можно оплатить."},
+    Fact.ORDER_REFUSED: {
+        "en": "The order was refused after a check. Nothing was charged; support explains why.",
+        "ru": "После проверки заказ отклонён. Деньги не списаны; причину объяснит служба поддержки.",
+    },
+    Fact.PAYMENT_FAILED: {
+        "en": "A payment did not go through{why}. The order can still be paid.",
+        "ru": "Платёж не прошёл{why}. Заказ всё ещё можно оплатить.",
+    },
+    Fact.PAYMENT_LAPSED: {
+        "en": "Nobody has paid for the order in time. A payment that still arrives is honoured.",
+        "ru": "Заказ не был оплачен вовремя. Если оплата всё же поступит, заказ будет выполнен.",
+    },
+    Fact.DUPLICATE_CHARGED: {
+        "en": "The bank took {amount} a second time. This payment goes back by itself (RF 2.4).",
+        "ru": "Банк списал {amount} второй раз. Этот платёж вернётся сам (RF 2.4).",
+    },
+    Fact.ORDER_PAID: {"en": "The payment was received.", "ru": "Оплата получена."},
+    Fact.PROFILE_GENERATED: {"en": "The eSIM was made by the operator.", "ru": "Оператор выпустил eSIM."},
+    Fact.PROFILE_FAILED: {
+        "en": "The operator could not make the eSIM.",
+        "ru": "Оператор не смог выпустить eSIM.",
+    },
+    Fact.DELIVERY_FAILED: {
+        "en": "The mailbox refused the e-mail with the QR code.",
+        "ru": "Почтовый ящик не принял письмо с QR-кодом.",
+    },
+    Fact.TOP_UP_APPLIED: {
+        "en": "The eSIM was topped up{total}.",
+        "ru": "Пакет добавлен на eSIM{total}.",
+    },
+    Fact.TOP_UP_FAILED: {
+        "en": "The top-up could not be applied.",
+        "ru": "Пополнить eSIM не удалось.",
+    },
+    Fact.PROFILE_INSTALLED: {"en": "The eSIM was installed on a device.", "ru": "eSIM установлена на устройство."},
+    Fact.PROFILE_ACTIVATED: {"en": "The eSIM was activated.", "ru": "eSIM активирована."},
+    Fact.PROFILE_DELETED: {"en": "The eSIM was deleted from the device.", "ru": "eSIM удалена с устройства."},
+    Fact.PROFILE_EXPIRED: {"en": "The eSIM has expired{ended}.", "ru": "Срок действия eSIM истёк{ended}."},
+    Fact.PROFILE_REVOKED: {
+        "en": "The eSIM was taken out of use; its code works no longer.",
+        "ru": "eSIM отозвана, её код больше не действует.",
+    },
+    Fact.REVOCATION_REFUSED: {
+        "en": "The eSIM could not be taken out of use: it is, or was, on a device.",
+        "ru": "Отозвать eSIM не удалось: она установлена или уже была установлена на устройство.",
+    },
+    Fact.QR_DELIVERED: {"en": "The QR code was delivered{how}.", "ru": "QR-код доставлен{how}."},
+    Fact.REFUND_REQUESTED: {"en": "A refund was requested.", "ru": "Запрошен возврат денег."},
+    Fact.INFORMATION_NEEDED: {
+        "en": "For the refund we need some more information{missing}.",
+        "ru": "Для возврата нам нужны ещё сведения{missing}.",
+    },
+    Fact.CANCELLATION_ACCEPTED: {
+        "en": "The cancellation was accepted{clauses}: the eSIM is taken out of use, and the money follows.",
+        "ru": "Отмена принята{clauses}: eSIM отзывается, затем вернутся деньги.",
+    },
+    Fact.REFUND_DENIED: {
+        "en": "The refund was denied{clauses}. An appeal is possible.",
+        "ru": "В возврате отказано{clauses}. Решение можно обжаловать.",
+    },
+    Fact.APPEAL_RECEIVED: {
+        "en": "The appeal was received; another member of our staff looks at it.",
+        "ru": "Апелляция получена; её рассмотрит другой сотрудник.",
+    },
+    Fact.REFUND_APPROVED: {
+        "en": "The refund of {amount} was approved{clauses}.",
+        "ru": "Возврат {amount} одобрен{clauses}.",
+    },
+    Fact.REFUND_FAILED: {
+        "en": "The bank refused the refund of {amount}. Our staff is taking care of it.",
+        "ru": "Банк отклонил возврат {amount}. Этим занимается наш сотрудник.",
+    },
+    Fact.REFUND_RETRIED: {
+        "en": "The bank was asked again to return {amount}.",
+        "ru": "Банк снова попросили вернуть {amount}.",
+    },
+    Fact.REFUND_PAID_BY_HAND: {
+        "en": "Our staff paid {amount} of the refund another way{paid_way}.",
+        "ru": "Наши сотрудники выплатили {amount} из возврата другим способом{paid_way}.",
+    },
+    Fact.REFUND_SETTLED: {
+        "en": "The refund of {amount} was {sent}{until}.",
+        "ru": "Возврат {amount} {sent}{until}.",
+    },
+    Fact.SURPLUS_REQUESTED: {
+        "en": "A refund of the second payment was requested.",
+        "ru": "Запрошен возврат второго платежа.",
+    },
+    Fact.SURPLUS_APPROVED: {
+        "en": "The refund of the second payment of {amount} was approved{clauses}.",
+        "ru": "Возврат второго платежа {amount} одобрен{clauses}.",
+    },
+    Fact.SURPLUS_FAILED: {
+        "en": "The bank refused to return the second payment of {amount}. Our staff is taking care of it.",
+        "ru": "Банк отклонил возврат второго платежа {amount}. Этим занимается наш сотрудник.",
+    },
+    Fact.SURPLUS_RETRIED: {
+        "en": "The bank was asked again to return the second payment of {amount}.",
+        "ru": "Банк снова попросили вернуть второй платёж {amount}.",
+    },
+    Fact.SURPLUS_PAID_BY_HAND: {
+        "en": "Our staff paid {amount} of the second payment back another way{paid_way}.",
+        "ru": "Наши сотрудники вернули {amount} из второго платежа другим способом{paid_way}.",
+    },
+    Fact.SURPLUS_SETTLED: {
+        "en": "The second payment of {amount} was sent back{until}.",
+        "ru": "Второй платёж {amount} отправлен обратно{until}.",
+    },
+    Fact.RECEIPT_ISSUED: {"en": "The fiscal receipt{kind}{link}.", "ru": "Фискальный чек{kind}{link}."},
+}
+#: Epay's reasonCodes in a buyer's words (docs/wire/epay.md); other codes say nothing that helps a buyer.
+_REASONS: tuple[tuple[tuple[int, ...], dict[Tongue, str]], ...] = (
+    ((457, 478, 485), {"en": "the card has expired", "ru": "истёк срок действия карты"}),
+    ((465, 467, 479, 489), {"en": "the card is blocked", "ru": "карта заблокирована"}),
+    ((471, 472), {"en": "wrong card number", "ru": "неверный номер карты"}),
+    ((455, 473, 499), {"en": "3-D Secure was not passed", "ru": "не пройдена проверка 3-D Secure"}),
+    ((484,), {"en": "insufficient funds", "ru": "недостаточно средств"}),
+    ((488, 491), {"en": "a limit of the card was reached", "ru": "превышен лимит карты"}),
+)
+_DECLINED = {code: words for codes, words in _REASONS for code in codes}
+_CHANNELS: dict[str, dict[Tongue, str]] = {
+    "email": {"en": " by e-mail", "ru": " по электронной почте"},
+    "account": {"en": " in the personal account", "ru": " в личном кабинете"},
+}
+#: How a person paid a refund that the bank refused; a way that is not listed is left unsaid.
+_WAYS: dict[str, dict[Tongue, str]] = {
+    "bank_transfer": {"en": ": bank transfer", "ru": ": банковский перевод"},
+    "other_card": {"en": ": to another card", "ru": ": на другую карту"},
+    "cash": {"en": ": cash", "ru": ": наличные"},
+    "wallet": {"en": ": e-wallet", "ru": ": электронный кошелёк"},
+}
+_SENT: dict[bool, dict[Tongue, str]] = {
+    False: {"en": "sent to the original payment method", "ru": "отправлен на исходный способ оплаты"},
+    True: {"en": "paid in full, another way", "ru": "выплачен полностью, другим способом"},
+}
+_ENDS: dict[str, dict[Tongue, str]] = {
+    "never_activated": {"en": ": it was not activated in time (RC 7)", "ru": ": её не активировали вовремя (RC 7)"},
+    "plan_ended": {"en": ": the plan's validity is over", "ru": ": срок пакета закончился"},
+}
+_RECEIPTS: dict[str, dict[Tongue, str]] = {
+    "sale": {"en": " of the payment", "ru": " об оплате"},
+    "sale_return": {"en": " of the refund", "ru": " о возврате"},
+}
+_MEBIBYTE = 1024 * 1024
+_ORDER = {fact: position for position, fact in enumerate(Fact)}
+
+
+def in_order(facts: Iterable[Known]) -> list[Known]:
+    """By time; facts of one moment in the order in which a story tells them."""
+    return sorted(facts, key=lambda known: (known.at, _ORDER[known.fact], known.ref))
+
+
+def sentence(known: Known, tongue: Tongue) -> str:
+    """The fact in words, for the buyer."""
+    detail = known.detail
+    return _SENTENCES[known.fact][tongue].format(
+        why=_why(detail.get("reason_code"), tongue),
+        how=_CHANNELS.get(detail.get("channel", ""), {}).get(tongue, ""),
+        amount=_amount(detail),
+        clauses=_clauses(detail.get("clauses", ())),
+        missing=_missing(detail.get("missing", ()), tongue),
+        total=_total(detail.get("total_bytes"), tongue),
+        ended=_ENDS.get(detail.get("reason", ""), {}).get(tongue, ""),
+        kind=_RECEIPTS.get(detail.get("kind", ""), {}).get(tongue, ""),
+        link=f": {link}" if (link := detail.get("link")) else "",
+        until=_until(detail.get("credited_by"), tongue),
+        paid_way=_WAYS.get(detail.get("way", ""), {}).get(tongue, ""),
+        sent=_SENT["way" in detail][tongue],
+    )
+
+
+def _why(code: int | None, tongue: Tongue) -> str:
+    words = _DECLINED.get(code or 0)
+    return f": {words[tongue]}" if words else ""
+
+
+def _amount(detail: Mapping[str, Any]) -> str:
+    if "amount" not in detail:
+        return ""
+    # Every currency sold in has two decimals (tiyn, cents).
+    major, minor = divmod(int(detail["amount"]), 100)
+    return f"{major:,}.{minor:02} {detail['currency']}".replace(",", "\u00a0")
+
+
+def _clauses(clauses: Iterable[str]) -> str:
+    joined = ", ".join(clauses)
+    return f" ({joined})" if joined else ""
+
+
+def _total(total_bytes: int | None, tongue: Tongue) -> str:
+    if total_bytes is None:
+        return ""
+    megabytes = f"{total_bytes // _MEBIBYTE:,}".replace(",", "\u00a0")
+    return f"; {megabytes} MB in total" if tongue == "en" else f"; всего {megabytes} МБ"
+
+
+_FIELDS: dict[str, dict[Tongue, str]] = {
+    "order_number": {"en": "the order number", "ru": "номер заказа"},
+    "email": {"en": "the e-mail address", "ru": "адрес электронной почты"},
+    "phone": {"en": "the phone number", "ru": "номер телефона"},
+    "full_name": {"en": "the full name", "ru": "полное имя"},
+    "payment_date": {"en": "the date of the payment", "ru": "дата оплаты"},
+    "reason": {"en": "the reason", "ru": "причина"},
+    "evidence": {"en": "screenshots or the text of the error", "ru": "снимки экрана или текст ошибки"},
+}
+
+
+def _missing(fields: Iterable[str], tongue: Tongue) -> str:
+    joined = ", ".join(_FIELDS[field][tongue] for field in fields if field in _FIELDS)
+    return f": {joined}" if joined else ""
+
+
+def _until(day: str | None, tongue: Tongue) -> str:
+    if day is None:
+        return ""
+    until = date.fromisoformat(day)
+    if tongue == "ru":
+        return f"; обычно деньги приходят до {until:%d.%m.%Y}"
+    return f"; it usually arrives by {until.day} {until:%B %Y}"

@@ -1,0 +1,79 @@
+"""Fraud control (PP 4.5): what counts as unusual, and that a held order cannot be paid before an agent has looked."""
+
+from typing import Any
+
+import pytest
+
+from ordering.app import build
+from ordering.holds.rules import Counts, Limits, explained, struck
+from ordering.settings import Settings
+from shared.contracts import OrderHeld, OrderPlaced, OrderRefused
+from shared.testing.stage import Stage
+
+AGENT = {"Authorization": "Bearer agents-key"}
+LIMITS = {"orders_by_email": 1}
+
+
+@pytest.mark.parametrize("rule", Counts.__slots__)
+def test_a_rule_strikes_above_its_limit_and_not_at_it(rule: str) -> None:
+    limits = Limits()
+    limit = getattr(limits, rule)
+
+    assert struck(Counts(**{rule: limit}), limits) == ()
+    assert struck(Counts(**{rule: limit + 1}), limits) == (rule,)
+    assert str(limit) in explained((rule,), limits)[0]
+
+
+@pytest.fixture
+async def suspicious(stage: Stage, shop_of: Any) -> Any:
+    """A shop at which the second order from one address is unusual."""
+    return await shop_of(build, Settings, agent_keys={"support": "agents-key"}, fraud_limits=LIMITS)
+
+
+async def test_a_held_order_is_placed_when_an_agent_releases_it(stage: Stage, suspicious: Any) -> None:
+    first, second = await suspicious.place(), await suspicious.place(key="second")
+    assert (first.json()["status"], second.json()["status"]) == ("placed", "held")
+    order_id = second.json()["order_id"]
+    [held] = await stage.events(OrderHeld)
+    assert (str(held.event.order_id), held.event.rules) == (order_id, ("orders_by_email",))
+
+    [waiting] = (await suspicious.http.get("/holds", headers=AGENT)).json()
+    assert (waiting["order_id"], waiting["reasons"]) == (
+        order_id,
+        ["more than 1 orders from one e-mail address within 24 hours"],
+    )
+    [placed] = await stage.events(OrderPlaced)
+    assert str(placed.event.order_id) == first.json()["order_id"]
+
+    assert (await suspicious.http.post(f"/orders/{order_id}/release", headers=AGENT)).status_code == 200
+    both = await stage.events(OrderPlaced, count=2)
+    [released] = [one.event.submission_id for one in both if str(one.event.order_id) == order_id]
+    assert released == "second"
+    assert (await suspicious.get(f"/orders/{order_id}")).json()["status"] == "placed"
+    again = await suspicious.http.post(f"/orders/{order_id}/refusal", headers=AGENT)
+    assert (again.status_code, again.json()["type"]) == (409, "urn:problem:not-held")
+
+
+async def test_a_refused_order_is_never_placed(stage: Stage, suspicious: Any) -> None:
+    await suspicious.place()
+    held = (await suspicious.place()).json()
+
+    await suspicious.http.post(f"/orders/{held['order_number']}/refusal", headers=AGENT)
+
+    [refused] = await stage.events(OrderRefused)
+    assert str(refused.event.order_id) == held["order_id"]
+    assert (await suspicious.get(f"/orders/{held['order_id']}")).json()["status"] == "refused"
+    assert len(await stage.events(OrderPlaced)) == 1
+
+
+async def test_a_repeated_order_is_told_that_it_is_held(suspicious: Any) -> None:
+    await suspicious.place()
+    first, again = await suspicious.place(key="k"), await suspicious.place(key="k")
+
+    assert (first.json(), again.headers["Idempotent-Replay"]) == (again.json(), "true")
+    assert again.json()["status"] == "held"
+
+
+async def test_only_agents_decide(suspicious: Any) -> None:
+    for method, path in (("GET", "/holds"), ("POST", "/orders/10000001/release"), ("POST", "/orders/10000001/refusal")):
+        assert (await suspicious.http.request(method, path, headers=suspicious.auth())).status_code == 401

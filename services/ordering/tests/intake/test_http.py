@@ -1,0 +1,226 @@
+"""Placing orders over HTTP."""
+
+import asyncio
+import json
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from structlog.testing import capture_logs
+
+from ordering.app import build
+from ordering.settings import Settings
+from shared.contracts import BuyerContact, OrderPlaced
+from shared.testing.stage import Stage
+
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+async def test_an_order_is_accepted_and_told(shop: Any, stage: Stage, good_order: Any) -> None:
+    body = good_order("qazaq-esim", email="Anna@Example.org", phone="8 701 123 45 67", newsletter=True)
+    answer = await shop.place(body, storefront="qazaq-esim", traceparent=TRACE)
+    assert answer.status_code == 201, answer.text
+    said = answer.json()
+    assert said["status"] == "placed"
+    assert int(said["order_number"]) >= 10_000_001
+    assert said["price"] == {"amount": 499000, "currency": "KZT"}
+    assert said["plan"]["id"] == "tr-5gb-30d"
+    assert "Idempotent-Replay" not in answer.headers
+    assert (await shop.get(said["links"]["self"], "qazaq-esim")).json()["trace_id"] == TRACE[3:35]
+
+    [placed] = await stage.events(OrderPlaced)
+    [contact] = await stage.events(BuyerContact)
+    assert str(placed.event.order_id) == said["order_id"]
+    assert placed.event.order_number == said["order_number"]
+    assert placed.trace
+    assert placed.trace[3:35] == TRACE[3:35]
+    assert placed.event.buyer_id == contact.event.buyer_id
+    assert contact.event.model_dump(include={"name", "email", "phone", "newsletter", "newsletter_asked"}) == {
+        "name": "Anna Berg",
+        "email": "Anna@example.org",
+        "phone": "+77011234567",
+        "newsletter": False,  # nobody has shown that the mailbox agrees
+        "newsletter_asked": True,
+    }
+    assert "example.org" not in placed.event.model_dump_json()
+
+
+async def test_the_same_key_and_body_give_the_same_answer(shop: Any, stage: Stage, good_order: Any) -> None:
+    first = await shop.place(key="k1")
+    spelled_otherwise = json.dumps(dict(reversed(good_order().items())), indent=2).encode()
+    again = await shop.place(spelled_otherwise, key="k1")
+    assert (again.status_code, again.json()) == (201, first.json())
+    assert again.headers["Idempotent-Replay"] == "true"
+    elsewhere = await shop.place(key="k1", storefront="e-sim-onl")
+    assert elsewhere.json()["order_id"] != first.json()["order_id"]
+    await stage.events(OrderPlaced, count=2)
+    assert len(await stage.all_events(OrderPlaced)) == 2
+
+
+async def test_the_same_key_and_another_body_are_refused(shop: Any, good_order: Any) -> None:
+    await shop.place(key="k1")
+    other = await shop.place(good_order(plan="tr-20gb-30d"), key="k1")
+    assert (other.status_code, other.json()["type"]) == (422, "urn:problem:idempotency-key-reused")
+    not_even_valid = await shop.place(good_order(plan="no-such-plan"), key="k1")
+    assert not_even_valid.json()["type"] == "urn:problem:idempotency-key-reused"
+    assert len(await shop.rows("SELECT 1 FROM orders")) == 1
+
+
+async def test_a_refused_order_leaves_its_key_free(shop: Any, good_order: Any) -> None:
+    assert (await shop.place(good_order(email="wrong"), key="k1")).status_code == 422
+    corrected = await shop.place(key="k1")
+    assert corrected.status_code == 201
+    assert "Idempotent-Replay" not in corrected.headers
+
+
+async def test_simultaneous_calls_with_one_key_give_one_order(shop: Any, stage: Stage) -> None:
+    answers = await asyncio.gather(*[shop.place(key="k1") for _ in range(20)])
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.json()["order_id"] for answer in answers}) == 1
+    assert sum("Idempotent-Replay" not in answer.headers for answer in answers) == 1
+    assert len(await shop.rows("SELECT 1 FROM orders")) == 1
+    await stage.events(OrderPlaced)
+    assert len(await stage.all_events(OrderPlaced)) == 1
+
+
+async def test_the_contact_of_an_order_is_its_own(shop: Any, stage: Stage, good_order: Any) -> None:
+    await shop.place(good_order(email="ANNA@example.org"))
+    await shop.place(good_order(email="anna@example.org", name="Anna Stein", phone="+995555123456"))
+    await shop.place(good_order("e-sim-onl", email="anna@example.org"), storefront="e-sim-onl")
+    placed = await stage.events(OrderPlaced, count=3)
+    assert len({one.event.buyer_id for one in placed}) == 3
+    rows = await shop.rows("SELECT name, phone, mailbox_key FROM buyers WHERE storefront = 'esimka' ORDER BY name")
+    assert [tuple(row) for row in rows] == [
+        ("Anna Berg", "+77011234567", "anna@example.org"),
+        ("Anna Stein", "+995555123456", "anna@example.org"),
+    ]
+    contacts = await stage.events(BuyerContact, count=2, where=lambda e: e.storefront == "esimka")
+    # Two buyers are two keys, and may be in two partitions: which fact is read first says nothing.
+    assert sorted(contact.event.name for contact in contacts) == ["Anna Berg", "Anna Stein"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "kind", "field"),
+    [
+        ({"plan": "no-such-plan"}, 422, "invalid-order", "plan"),
+        ({"plan": "cn-5gb-30d"}, 422, "invalid-order", "plan"),
+        ({"phone": "secret"}, 422, "invalid-order", "buyer.phone"),
+        ({"device_compatible": False}, 422, "invalid-order", "device_compatible"),
+        ({"privacy_version": "secret"}, 409, "outdated-documents", "privacy_version"),
+        ({"kind": "top_up", "iccid": "8999999999999999999"}, 422, "unknown-esim", "iccid"),
+    ],
+)
+async def test_refusals_are_problem_documents(
+    shop: Any, good_order: Any, changes: dict[str, Any], status: int, kind: str, field: str
+) -> None:
+    answer = await shop.place(good_order(**changes))
+    problem = answer.json()
+    assert (answer.status_code, problem["type"], problem["errors"][0]["field"]) == (
+        status,
+        f"urn:problem:{kind}",
+        field,
+    )
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "secret" not in answer.text
+    assert await shop.rows("SELECT 1 FROM orders") == []
+
+
+async def test_bad_requests(shop: Any, good_order: Any) -> None:
+    """One service for all of them: each is answered without touching the database."""
+    auth = shop.auth()
+    cases: list[tuple[dict[str, str], bytes, int, str]] = [
+        ({"Authorization": "Bearer wrong", "Idempotency-Key": "k"}, b"{}", 401, "unknown-api-key"),
+        ({"Idempotency-Key": "k"}, b"{}", 401, "unknown-api-key"),
+        (auth, json.dumps(good_order()).encode(), 400, "idempotency-key-missing"),
+        ({**auth, "Idempotency-Key": "x" * 101}, json.dumps(good_order()).encode(), 400, "invalid-idempotency-key"),
+        ({**auth, "Idempotency-Key": "k"}, b'{"plan": ', 400, "malformed-json"),
+        ({**auth, "Idempotency-Key": "k"}, b"", 400, "malformed-json"),
+        ({**auth, "Idempotency-Key": "k"}, b"\xff\xfe", 400, "malformed-json"),
+        ({**auth, "Idempotency-Key": "k"}, b"[" * 5000, 400, "malformed-json"),
+        ({**auth, "Idempotency-Key": "k"}, b"[1]", 422, "invalid-order"),
+        ({**auth, "Idempotency-Key": "k"}, b'{"plan": "' + b"x" * 300_000 + b'"}', 413, "body-too-large"),
+    ]
+    for headers, body, status, kind in cases:
+        answer = await shop.http.post("/orders", headers=headers, content=body)
+        assert (answer.status_code, answer.json()["type"]) == (status, f"urn:problem:{kind}"), (headers, body[:20])
+
+
+async def test_an_oversized_body_of_unknown_length(shop: Any) -> None:
+    async def pieces() -> Any:
+        for _ in range(40):
+            yield b" " * 10_000
+
+    headers = {**shop.auth(), "Idempotency-Key": "k"}
+    try:
+        answer = await shop.http.post("/orders", headers=headers, content=pieces())
+    except httpx.WriteError:
+        return  # the server had answered and hung up before everything was sent
+    assert (answer.status_code, answer.json()["type"]) == (413, "urn:problem:body-too-large")
+
+
+async def test_the_session_is_recorded_and_has_an_end(shop: Any) -> None:
+    headers = {
+        "X-Forwarded-For": "2001:db8::7, 10.0.0.1",
+        "User-Agent": "Browser/1",
+        "Referer": "https://shop.example/",
+    }
+    said = (await shop.place(key="k1", **headers)).json()
+    await shop.place(key="k2", **{**headers, "X-Forwarded-For": "<script>", "User-Agent": "x" * 5000})
+    [one, two] = await shop.rows(
+        "SELECT s.*, keep_until - consented_at AS kept FROM session_records s ORDER BY consented_at"
+    )
+    assert one.order_id == UUID(said["order_id"])
+    assert (one.ip, one.user_agent, one.referrer) == ("2001:db8::7", "Browser/1", "https://shop.example/")
+    assert one.privacy_version.startswith("PP-")
+    assert one.kept.days == 365
+    assert two.ip is None
+    assert len(two.user_agent) == 500
+
+
+async def test_a_shop_sees_its_own_orders_only(shop: Any) -> None:
+    said = (await shop.place()).json()
+    for reference in (said["order_id"], said["order_number"]):
+        view = await shop.get(f"/orders/{reference}")
+        assert view.json()["order_id"] == said["order_id"]
+        assert (await shop.get(f"/orders/{reference}", "e-sim-onl")).status_code == 404
+        assert (await shop.get(f"/orders/{reference}/timeline", "e-sim-onl")).status_code == 404
+        assert (await shop.http.get(f"/orders/{reference}")).status_code == 401
+    for unknown in ("99999999", "0", "x", "9" * 30, "00000000-0000-7000-8000-000000000000", "%00"):
+        answer = await shop.get(f"/orders/{unknown}")
+        assert (answer.status_code, answer.json()["type"]) == (404, "urn:problem:unknown-order"), unknown
+
+
+async def test_operations_people_see_any_order_with_the_link_to_its_trace(shop_of: Any) -> None:
+    template = "https://traces.example/{trace_id}"
+    shop = await shop_of(build, Settings, operations_keys={"operator": "their-key"}, trace_url_template=template)
+    said = (await shop.place(traceparent=TRACE)).json()
+    key = {"Authorization": "Bearer their-key"}
+    for reference in (said["order_id"], said["order_number"]):
+        view = (await shop.http.get(f"/orders/{reference}", headers=key)).json()
+        assert (view["order_id"], view["trace_url"]) == (said["order_id"], f"https://traces.example/{TRACE[3:35]}")
+        [line] = (await shop.http.get(f"/orders/{reference}/timeline", headers=key)).json()
+        assert line["at"].endswith("Z")
+    assert (await shop.http.get("/orders/99999999", headers=key)).status_code == 404
+    assert (await shop.http.post("/orders", headers=key, json={})).status_code == 401
+
+
+async def test_a_shop_learns_what_it_sells_and_under_what_terms(shop: Any) -> None:
+    said = (await shop.get("/storefront", "qazaq-esim")).json()
+    assert (said["currency"], said["time_zone"]) == ("KZT", "Asia/Almaty")
+    assert set(said["documents"]) == {"offer", "privacy", "refund"}
+    assert {"amount": 499000, "currency": "KZT"} in [plan["price"] for plan in said["plans"]]
+    assert (await shop.http.get("/storefront")).status_code == 401
+
+
+async def test_the_description_of_the_interface(shop: Any) -> None:
+    described = (await shop.http.get("/openapi.json")).json()
+    body = described["paths"]["/orders"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert body["properties"]["buyer"]["required"] == ["name", "email", "phone"]
+
+
+async def test_nothing_personal_is_logged(shop: Any, good_order: Any) -> None:
+    with capture_logs() as logs:
+        await shop.place(good_order(name="Canary Zhanna", email="canary@example.org", phone="+77019998877"))
+        await shop.place(good_order(name="Canary Zhanna", email="canary at example.org", phone="+77019998877"))
+    assert not any(word in str(logs).lower() for word in ("canary", "9998877"))

@@ -1,0 +1,84 @@
+"""What is accepted and what is refused, and that a refusal repeats nothing."""
+
+import json
+from typing import Any
+
+import pytest
+
+from ordering.catalogue import CatalogueFiles
+from ordering.intake.rules.validation import Approved, Refusal, judge, valid_key
+
+OLD = ["offer_version", "privacy_version"]
+WRONG: list[tuple[dict[str, Any], str, str, list[str]]] = [
+    ({"plan": "no-such-plan"}, "esimka", "invalid-order", ["plan"]),
+    ({"plan": "cn-5gb-30d"}, "esimka", "invalid-order", ["plan"]),  # sold by the others only
+    ({"plan": "Not A Slug"}, "esimka", "invalid-order", ["plan"]),
+    ({"plan": None}, "esimka", "invalid-order", ["plan"]),
+    ({"email": "secret at example.org"}, "esimka", "invalid-order", ["buyer.email"]),
+    ({"email": None}, "esimka", "invalid-order", ["buyer.email"]),
+    ({"phone": "+7 701 secret"}, "esimka", "invalid-order", ["buyer.phone"]),
+    ({"phone": None}, "qazaq-esim", "invalid-order", ["buyer.phone"]),
+    ({"email": "secret", "phone": "secret"}, "esimka", "invalid-order", ["buyer.email", "buyer.phone"]),
+    ({"name": "secret\r\nBcc: x@example.org"}, "esimka", "invalid-order", ["buyer.name"]),
+    ({"name": "secret\x00"}, "esimka", "invalid-order", ["buyer.name"]),
+    ({"name": "\ud800secret"}, "esimka", "invalid-order", ["buyer.name"]),
+    ({"name": " "}, "esimka", "invalid-order", ["buyer.name"]),
+    ({"name": "secret" * 50}, "esimka", "invalid-order", ["buyer.name"]),
+    ({"language": "secret"}, "esimka", "invalid-order", ["buyer.language"]),
+    ({"buyer": "secret"}, "esimka", "invalid-order", ["buyer"]),
+    ({"device_compatible": False}, "esimka", "invalid-order", ["device_compatible"]),
+    ({"device_compatible": None}, "esimka", "invalid-order", ["device_compatible"]),
+    ({"kind": "esim", "iccid": "8999999999999999999"}, "esimka", "invalid-order", ["iccid"]),
+    ({"kind": "top_up"}, "esimka", "invalid-order", ["iccid"]),
+    ({"kind": "top_up", "iccid": "89secret"}, "esimka", "invalid-order", ["iccid"]),
+    ({"offer_version": "secret"}, "esimka", "outdated-documents", ["offer_version"]),
+    ({"offer_version": "1", "privacy_version": "1"}, "esimka", "outdated-documents", OLD),
+    ({"offer_version": "1", "email": "secret"}, "esimka", "invalid-order", ["buyer.email", "offer_version"]),
+    ({"comment": "secret"}, "esimka", "invalid-order", ["comment"]),
+    ({"secret@example.org": 1}, "esimka", "invalid-order", ["?"]),
+    ({"newsletter": "secret"}, "esimka", "invalid-order", ["newsletter"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "storefront", "reason", "fields"), WRONG)
+def test_refusals_name_fields_and_repeat_nothing(
+    changes: dict[str, Any], storefront: str, reason: str, fields: list[str], good_order: Any
+) -> None:
+    catalogue = CatalogueFiles().current()
+    shop = catalogue.storefront(storefront)
+    assert shop is not None
+    verdict = judge(good_order(storefront, **changes), shop, catalogue)
+    assert isinstance(verdict, Refusal)
+    assert (verdict.reason, [error.field for error in verdict.errors]) == (reason, fields)
+    assert "secret" not in json.dumps([error.model_dump() for error in verdict.errors])
+    assert verdict.detail
+
+
+@pytest.mark.parametrize("body", [None, [], "order", 7, {}])
+def test_what_is_no_order_at_all(body: object) -> None:
+    catalogue = CatalogueFiles().current()
+    assert isinstance(judge(body, catalogue.storefronts[0], catalogue), Refusal)
+
+
+def test_an_outdated_document_names_the_current_one(good_order: Any) -> None:
+    catalogue = CatalogueFiles().current()
+    shop = catalogue.storefront("qazaq-esim")
+    assert shop is not None
+    verdict = judge(good_order("qazaq-esim", offer_version="old"), shop, catalogue)
+    assert isinstance(verdict, Refusal)
+    assert shop.documents.offer in verdict.errors[0].message
+
+
+def test_each_shop_has_its_own_price(good_order: Any) -> None:
+    catalogue = CatalogueFiles().current()
+    prices = {}
+    for shop in catalogue.storefronts:
+        verdict = judge(good_order(shop.slug), shop, catalogue)
+        assert isinstance(verdict, Approved)
+        prices[shop.slug] = (verdict.price.amount, verdict.price.currency)
+    assert prices == {"qazaq-esim": (499000, "KZT"), "e-sim-onl": (1050, "USD"), "esimka": (990, "USD")}
+
+
+def test_idempotency_keys() -> None:
+    assert valid_key("a") and valid_key("order 7/β".replace("β", "b"))  # noqa: PT018 - two examples of one thing
+    assert not any(valid_key(key) for key in ("", "x" * 101, "a\x00", "a\n", "ключ"))

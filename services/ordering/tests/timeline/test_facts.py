@@ -1,0 +1,309 @@
+"""What the other services say: kept in any order, any number of times, known order or not."""
+
+import random
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from pydantic import ValidationError
+
+from ordering.app import build
+from ordering.settings import Settings
+from ordering.tables import orders
+from ordering.timeline.rules.status import Fact, status
+from shared.contracts import (
+    AppealReceived,
+    CancellationAccepted,
+    DeliveryFailed,
+    DuplicateCharged,
+    Explanation,
+    Ground,
+    InformationNeeded,
+    InstallStatus,
+    Money,
+    OrderEvent,
+    OrderPaid,
+    OrderPlaced,
+    PaymentFailed,
+    PaymentLapsed,
+    ProfileExpired,
+    ProfileFailed,
+    ProfileGenerated,
+    ProfileObserved,
+    ProfileRevoked,
+    QrDelivered,
+    ReceiptIssued,
+    RefundApproved,
+    RefundDenied,
+    RefundFailed,
+    RefundPaidByHand,
+    RefundRequested,
+    RefundRetried,
+    RefundSettled,
+    RevocationRefused,
+    TopUpApplied,
+    Usage,
+)
+from shared.ids import uuid7, uuid_for
+from shared.sealed import Sealed
+from shared.testing.facts import PLAN
+from shared.testing.stage import Stage
+
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+PRICE = Money(amount=1050, currency="USD")
+ICCID = "8999999999999999999"
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+def at(minute: int) -> datetime:
+    return NOON + timedelta(minutes=minute)
+
+
+def observed(same: dict[str, Any], **moments: datetime) -> ProfileObserved:
+    nothing = {"install": InstallStatus(), "usage": Usage()}
+    return ProfileObserved(**same, iccid=ICCID, operator="op", **nothing, **moments, observed_at=at(30))
+
+
+def life(order_id: UUID) -> dict[Fact, list[OrderEvent]]:
+    """Everything that may be said about an order; more than one true story."""
+    same: dict[str, Any] = {
+        "order_id": order_id,
+        "order_number": "10000001",
+        "storefront": "esimka",
+        "buyer_id": uuid_for("buyer"),
+    }
+    case, refund = uuid_for("case", str(order_id)), uuid_for("refund", str(order_id))
+    approved = {"case_id": case, "refund_id": refund, "amount": PRICE, "policy": "RF-2026-04-22"}
+    charge = uuid_for("charge", str(order_id))
+    surplus = {"refund_id": uuid_for("surplus", str(order_id))}
+    by_hand = {"payment_id": uuid_for("hand", str(order_id)), "amount": PRICE, "left": PRICE, "way": "cash"}
+    receipt: dict[str, Any] = {"amount": PRICE, "check_number": "1", "ticket_url": "https://ofd.example/t/1"}
+    reasons = {
+        "grounds": (Ground(document="RF", clause="2.3", text="late"),),
+        "explanation": Explanation(en="x", ru="y"),
+    }
+    code = Sealed(recipient="notifications", box="AAAA")
+    paid = {"plan": PLAN, "paid_at": at(3)}
+    return {
+        Fact.PAYMENT_FAILED: [
+            PaymentFailed(**same, invoice_id="1", reason_code=484, reason="x", failed_at=at(1)),
+            PaymentFailed(**same, invoice_id="2", reason_code=1, reason="x", failed_at=at(2)),
+        ],
+        Fact.ORDER_PAID: [OrderPaid(**same, **paid, kind="esim", paid=PRICE, invoice_id="3")],
+        Fact.PROFILE_GENERATED: [
+            ProfileGenerated(
+                **same,
+                **paid,
+                iccid=ICCID,
+                activation_code=code,
+                operator="op",
+                generated_at=at(4),
+                valid_until=at(9999),
+            )
+        ],
+        Fact.PROFILE_FAILED: [ProfileFailed(**same, **paid, operator="op", reason="out of stock", failed_at=at(5))],
+        Fact.TOP_UP_FAILED: [
+            ProfileFailed(**same, **paid, operator="op", reason="ended", failed_at=at(5), kind="top_up", iccid=ICCID)
+        ],
+        Fact.TOP_UP_APPLIED: [
+            TopUpApplied(
+                **same,
+                **paid,
+                iccid=ICCID,
+                operator="op",
+                esim_order_id=uuid_for("esim"),
+                total_bytes=6 * 2**30,
+                applied_at=at(5),
+            )
+        ],
+        Fact.PROFILE_INSTALLED: [observed(same, installed_at=at(21)), observed(same, installed_at=at(20))],
+        Fact.PROFILE_ACTIVATED: [observed(same, activated_at=at(22))],
+        Fact.PROFILE_DELETED: [observed(same, deleted_at=at(24)), observed(same, deleted_at=at(23))],
+        Fact.PROFILE_EXPIRED: [ProfileExpired(**same, iccid=ICCID, reason="plan_ended", expired_at=at(25))],
+        Fact.PROFILE_REVOKED: [
+            ProfileRevoked(**same, iccid=ICCID, reason="refund", case_id=case, revoked_at=at(26)),
+        ],
+        Fact.REVOCATION_REFUSED: [
+            RevocationRefused(**same, iccid=ICCID, case_id=case, reason="in use", refused_at=at(27)),
+        ],
+        Fact.DELIVERY_FAILED: [
+            DeliveryFailed(**same, channel="email", smtp_code=550, failed_at=at(6)),
+            DeliveryFailed(**same, channel="email", smtp_code=550, failed_at=at(7)),
+        ],
+        Fact.QR_DELIVERED: [QrDelivered(**same, channel="email", paid_at=at(3), delivered_at=at(8))],
+        Fact.REFUND_REQUESTED: [RefundRequested(**same, case_id=case, reason="x", origin="system", requested_at=at(9))],
+        Fact.INFORMATION_NEEDED: [
+            InformationNeeded(
+                **same, **reasons, case_id=case, missing=("evidence",), policy="esimka@2026-04-22", asked_at=at(9)
+            )
+        ],
+        Fact.CANCELLATION_ACCEPTED: [
+            CancellationAccepted(**same, case_id=case, policy="e-sim-onl@2026-03", grounds=(), accepted_at=at(9))
+        ],
+        Fact.REFUND_DENIED: [
+            RefundDenied(**same, **reasons, case_id=case, policy="esimka@2026-04-22", denied_at=at(10)),
+        ],
+        Fact.APPEAL_RECEIVED: [AppealReceived(**same, case_id=case, received_at=at(11))],
+        Fact.REFUND_APPROVED: [RefundApproved(**same, **approved, **reasons, approved_at=at(10))],
+        Fact.REFUND_FAILED: [
+            RefundFailed(**same, refund_id=refund, amount=PRICE, reason="x", failed_at=at(11), attempt=2)
+        ],
+        Fact.REFUND_RETRIED: [RefundRetried(**same, refund_id=refund, attempt=2, amount=PRICE, retried_at=at(11))],
+        Fact.REFUND_PAID_BY_HAND: [RefundPaidByHand(**same, **by_hand, refund_id=refund, paid_at=at(12))],
+        Fact.REFUND_SETTLED: [
+            RefundSettled(**same, refund_id=refund, amount=PRICE, settled_at=at(12), credited_by=at(9 * 24 * 60).date())
+        ],
+        Fact.PAYMENT_LAPSED: [PaymentLapsed(**same, lapsed_at=at(2))],
+        Fact.DUPLICATE_CHARGED: [
+            DuplicateCharged(**same, charge_id=charge, invoice_id="4", amount=PRICE, captured_at=at(4))
+        ],
+        Fact.SURPLUS_REQUESTED: [
+            RefundRequested(**same, case_id=charge, reason="double_charge", origin="system", requested_at=at(5))
+        ],
+        Fact.SURPLUS_APPROVED: [
+            RefundApproved(**same, **approved | surplus, **reasons, approved_at=at(6), charge_id=charge)
+        ],
+        Fact.SURPLUS_FAILED: [
+            RefundFailed(**same, **surplus, amount=PRICE, reason="x", failed_at=at(7), charge_id=charge)
+        ],
+        Fact.SURPLUS_RETRIED: [
+            RefundRetried(**same, **surplus, attempt=2, amount=PRICE, retried_at=at(7), charge_id=charge)
+        ],
+        Fact.SURPLUS_PAID_BY_HAND: [RefundPaidByHand(**same, **surplus, **by_hand, paid_at=at(8), charge_id=charge)],
+        Fact.SURPLUS_SETTLED: [RefundSettled(**same, **surplus, amount=PRICE, settled_at=at(8), charge_id=charge)],
+        Fact.RECEIPT_ISSUED: [
+            ReceiptIssued(**same, **receipt, receipt_id=case, kind="sale", issued_at=at(4)),
+            ReceiptIssued(**same, **receipt, receipt_id=refund, kind="sale_return", refund_id=refund, issued_at=at(13)),
+        ],
+    }
+
+
+async def insert_orders(shop: Any, ids: Sequence[UUID]) -> None:
+    """Orders whose facts may already be here."""
+    rows = [
+        {
+            "order_id": order_id,
+            "storefront": "esimka",
+            "buyer_id": uuid7(),
+            "kind": "esim",
+            "plan": PLAN.model_dump(mode="json"),
+            "price": PRICE.amount,
+            "currency": PRICE.currency,
+            "offer_version": "1",
+            "privacy_version": "1",
+            "placed_at": NOON,
+        }
+        for order_id in ids
+    ]
+    async with shop.service.database.transaction() as tx:
+        await tx.insert(orders, rows)
+
+
+def read_everything(shop: Any, records: int) -> Callable[[], Any]:
+    """Whether the service has applied that many records, repetitions included."""
+
+    async def read() -> bool:
+        consumed = sum(
+            sample.value
+            for metric in shop.service.metrics.consumed.collect()
+            for sample in metric.samples
+            if sample.name == "events_consumed_total"
+        )
+        return bool(consumed + shop.service.metrics.duplicates._value.get() >= records)
+
+    return read
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_shuffled_and_duplicated_streams_end_alike(shop: Any, stage: Stage, seed: int) -> None:
+    dice = random.Random(seed)  # noqa: S311 - a shuffle that can be repeated
+    subsets = [dice.sample(sorted(life(uuid7())), dice.randint(0, 10)) for _ in range(8)]
+    told = {uuid7(): subset for subset in subsets for _ in range(5)}
+    stream = [event for order_id, subset in told.items() for fact in subset for event in life(order_id)[fact]]
+    dice.shuffle(stream)
+    half = len(stream) // 2
+    known_early = dice.sample(list(told), 20)
+    await insert_orders(shop, known_early)
+    once = await stage.publish(*stream[:half])
+    # The very same events again, and the same facts as new events.
+    await stage.republish(*dice.sample(once, len(once) // 2))
+    again = dice.sample(stream, half)
+    await stage.publish(*[*stream[half:], *again])
+    await stage.eventually(read_everything(shop, len(stream) + half // 2 + half))
+    await insert_orders(shop, [order_id for order_id in told if order_id not in known_early])
+
+    ends: dict[tuple[Fact, ...], set[str]] = {}
+    for order_id, subset in told.items():
+        view = (await shop.get(f"/orders/{order_id}")).json()
+        assert view["status"] == status(subset)
+        lines = (await shop.get(f"/orders/{order_id}/timeline?lang=en")).json()
+        story = [(line["at"], line["fact"], line["sentence"]) for line in lines]
+        ends.setdefault(tuple(sorted(subset)), set()).add(str((view["facts"], story)))
+    assert all(len(stories) == 1 for stories in ends.values())
+
+
+async def test_an_order_and_its_story(shop: Any, stage: Stage) -> None:
+    said = (await shop.place(traceparent=TRACE)).json()
+    [placed] = await stage.events(OrderPlaced)
+    happened = life(placed.event.order_id)
+    events = [
+        *happened[Fact.PAYMENT_FAILED],
+        *happened[Fact.ORDER_PAID],
+        *happened[Fact.PROFILE_FAILED],
+        *happened[Fact.REFUND_REQUESTED],
+        *happened[Fact.REFUND_APPROVED],
+        *happened[Fact.REFUND_SETTLED],
+    ]
+    await stage.publish(*events, trace=TRACE)
+
+    async def refunded() -> Any:
+        view = (await shop.get(said["links"]["self"])).json()
+        return view if view["status"] == "refunded" and len(view["facts"]) == 7 else None
+
+    view = await stage.eventually(refunded)
+    assert view["facts"]["order_paid"] == "2026-05-01T12:03:00Z"
+    assert view["trace_id"] == TRACE[3:35]
+    fields = {"order_id", "order_number", "status", "price", "plan", "links", "kind", "facts", "trace_id", "trace_url"}
+    assert set(view) == fields
+    lines = (await shop.get(said["links"]["timeline"] + "?lang=en")).json()
+    told = [line["sentence"] for line in lines if line["fact"] != "order_placed"]  # placed by the machine's clock
+    assert told == [
+        "A payment did not go through: insufficient funds. The order can still be paid.",
+        "A payment did not go through. The order can still be paid.",
+        "The payment was received.",
+        "The operator could not make the eSIM.",
+        "A refund was requested.",
+        "The refund of 10.50 USD was approved (RF 2.3).",
+        "The refund of 10.50 USD was sent to the original payment method; it usually arrives by 10 May 2026.",
+    ]
+    paid = next(line for line in lines if line["fact"] == "order_paid")
+    assert paid["at"] == "2026-05-01T16:03:00+04:00"  # Tbilisi
+    assert paid["trace_id"] == TRACE[3:35]
+    assert len(paid["span_id"]) == 16
+    by_default = (await shop.get(said["links"]["timeline"])).json()
+    assert "Оплата получена." in [line["sentence"] for line in by_default]
+    refused = await shop.get(said["links"]["timeline"] + "?lang=fr")
+    assert (refused.status_code, refused.headers["content-type"]) == (422, "application/problem+json")
+    personal = ("anna", "example.org", "+7701")
+    for path in said["links"].values():
+        text = (await shop.get(path)).text.lower()
+        assert not any(word in text for word in personal)
+
+
+async def test_operations_get_a_link_to_each_span(stage: Stage, shop_of: Any) -> None:
+    template = "http://traces.example/trace/{trace_id}?uiFind={span_id}"
+    shop = await shop_of(build, Settings, trace_url_template=template)
+    said = (await shop.place(traceparent=TRACE)).json()
+    await stage.events(OrderPlaced)
+    view = (await shop.get(said["links"]["self"])).json()
+    [line] = (await shop.get(said["links"]["timeline"])).json()
+    wanted = template.format(trace_id=line["trace_id"], span_id=line["span_id"])
+    assert view["trace_url"] == line["trace_url"] == wanted
+    assert TRACE[3:35] in wanted
+
+
+def test_a_template_that_names_something_else_ends_the_process() -> None:
+    with pytest.raises(ValidationError):
+        Settings(database_url="x", kafka_bootstrap_servers="x", trace_url_template="http://x/{order}")

@@ -1,0 +1,133 @@
+"""Status and timeline: derived from facts, whatever their order."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import permutations
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ordering.timeline.rules.sentences import Known, in_order, sentence
+from ordering.timeline.rules.status import Fact, Status, standing, status
+
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+@given(st.sets(st.sampled_from(Fact)), st.data())
+def test_order_and_repetition_of_facts_do_not_matter(facts: set[Fact], data: st.DataObject) -> None:
+    again = data.draw(st.lists(st.sampled_from(sorted(facts)))) if facts else []
+    told = [Known(fact, NOON + timedelta(minutes=len(fact))) for fact in data.draw(st.permutations([*facts, *again]))]
+    kept = {(known.fact, known.ref): known for known in told}
+    assert status([known.fact for known in told]) == status(facts)
+    assert in_order(kept.values()) == in_order(Known(fact, NOON + timedelta(minutes=len(fact))) for fact in facts)
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ([], Status.PLACED),
+        ([Fact.PAYMENT_FAILED], Status.PAYMENT_FAILED),
+        ([Fact.PAYMENT_FAILED, Fact.ORDER_PAID], Status.PAID),
+        ([Fact.PAYMENT_FAILED, Fact.PAYMENT_LAPSED], Status.LAPSED),
+        ([Fact.PAYMENT_LAPSED, Fact.ORDER_PAID], Status.PAID),
+        ([Fact.QR_DELIVERED, Fact.DUPLICATE_CHARGED, Fact.SURPLUS_REQUESTED], Status.DELIVERED),
+        ([Fact.QR_DELIVERED, Fact.SURPLUS_APPROVED, Fact.SURPLUS_SETTLED, Fact.RECEIPT_ISSUED], Status.DELIVERED),
+        ([Fact.PROFILE_GENERATED], Status.PROFILE_READY),
+        ([Fact.ORDER_PAID, Fact.PROFILE_FAILED], Status.PROVISIONING_FAILED),
+        ([Fact.PROFILE_GENERATED, Fact.DELIVERY_FAILED], Status.DELIVERY_FAILED),
+        ([Fact.DELIVERY_FAILED, Fact.QR_DELIVERED], Status.DELIVERED),
+        ([Fact.QR_DELIVERED, Fact.REFUND_REQUESTED], Status.REFUND_REQUESTED),
+        ([Fact.QR_DELIVERED, Fact.REFUND_REQUESTED, Fact.REFUND_DENIED], Status.DELIVERED),
+        ([Fact.REFUND_REQUESTED, Fact.REFUND_DENIED, Fact.APPEAL_RECEIVED], Status.REFUND_REQUESTED),
+        ([Fact.QR_DELIVERED, Fact.INFORMATION_NEEDED, Fact.REFUND_REQUESTED], Status.REFUND_REQUESTED),
+        ([Fact.PROFILE_FAILED, Fact.REFUND_REQUESTED, Fact.REFUND_APPROVED], Status.REFUND_APPROVED),
+        ([Fact.REFUND_APPROVED, Fact.REFUND_FAILED], Status.REFUND_FAILED),
+        ([Fact.REFUND_FAILED, Fact.REFUND_SETTLED], Status.REFUNDED),
+        ([Fact.REFUND_APPROVED, Fact.REFUND_RETRIED], Status.REFUND_APPROVED),
+        ([Fact.REFUND_FAILED, Fact.REFUND_PAID_BY_HAND], Status.REFUND_FAILED),
+        ([Fact.ORDER_PAID, Fact.TOP_UP_APPLIED], Status.TOPPED_UP),
+        ([Fact.ORDER_PAID, Fact.TOP_UP_FAILED], Status.PROVISIONING_FAILED),
+        ([Fact.TOP_UP_APPLIED, Fact.REFUND_REQUESTED], Status.REFUND_REQUESTED),
+        ([Fact.QR_DELIVERED, Fact.PROFILE_INSTALLED, Fact.PROFILE_ACTIVATED], Status.DELIVERED),
+        ([Fact.QR_DELIVERED, Fact.PROFILE_EXPIRED], Status.EXPIRED),
+        ([Fact.PROFILE_EXPIRED, Fact.PROFILE_REVOKED], Status.REVOKED),
+        ([Fact.PROFILE_REVOKED, Fact.REFUND_APPROVED], Status.REFUND_APPROVED),
+    ],
+)
+def test_status(facts: list[Fact], expected: Status) -> None:
+    assert status(facts) == expected
+
+
+def test_a_denied_request_stands_no_more_until_it_is_appealed() -> None:
+    def at(minutes: int) -> datetime:
+        return NOON + timedelta(minutes=minutes)
+
+    told = [
+        (Fact.QR_DELIVERED, "email", at(0)),
+        (Fact.REFUND_REQUESTED, "one", at(1)),
+        (Fact.REFUND_DENIED, "one/1", at(2)),
+    ]
+    assert status(standing(told)) is Status.DELIVERED
+    assert status(standing([*told, (Fact.REFUND_REQUESTED, "two", at(1))])) is Status.REFUND_REQUESTED
+    appealed = [*told, (Fact.APPEAL_RECEIVED, "one/2", at(3))]
+    assert status(standing(appealed)) is Status.REFUND_REQUESTED
+    assert status(standing([*appealed, (Fact.REFUND_DENIED, "one/3", at(4))])) is Status.DELIVERED
+
+
+def test_a_refused_refund_is_under_way_again_while_a_later_attempt_is_not_refused() -> None:
+    """Whatever the order and the clocks: attempts are counted."""
+    approved, failed, retried = Fact.REFUND_APPROVED, Fact.REFUND_FAILED, Fact.REFUND_RETRIED
+    for told, expected in (
+        ([(failed, "r")], Status.REFUND_FAILED),
+        ([(failed, "r"), (retried, "r/2")], Status.REFUND_APPROVED),
+        ([(failed, "r/2"), (retried, "r/2")], Status.REFUND_FAILED),
+        ([(failed, "r"), (failed, "r/2"), (retried, "r/2"), (retried, "r/3")], Status.REFUND_APPROVED),
+        ([(failed, "r"), (retried, "r/2"), (failed, "other")], Status.REFUND_FAILED),
+    ):
+        for mixed in permutations([*told, (approved, "r")]):
+            assert status(standing((fact, ref, NOON) for fact, ref in mixed)) is expected, told
+
+
+REFUND = {"amount": 1234500, "currency": "KZT", "clauses": ["RP 2.1", "RP 2.2"], "credited_by": "2026-06-09"}
+
+RECEIPT = {"kind": "sale_return", "link": "https://ofd.example/t/1"}
+
+
+@pytest.mark.parametrize(
+    ("fact", "detail", "en", "ru"),
+    [
+        (Fact.PAYMENT_FAILED, {"reason_code": 484}, "through: insufficient funds.", "прошёл: недостаточно средств. "),
+        (Fact.PAYMENT_FAILED, {"reason_code": 1}, "did not go through. The order", "не прошёл. Заказ"),
+        (Fact.QR_DELIVERED, {"channel": "email"}, "delivered by e-mail.", "по электронной почте."),
+        (Fact.TOP_UP_APPLIED, {"total_bytes": 7 * 2**30}, "up; 7\u00a0168 MB in total.", "eSIM; всего 7\u00a0168 МБ."),
+        (Fact.TOP_UP_APPLIED, {}, "was topped up.", "добавлен на eSIM."),
+        (Fact.PROFILE_EXPIRED, {"reason": "never_activated"}, "not activated in time (RC 7).", "вовремя (RC 7)."),
+        (Fact.PROFILE_EXPIRED, {"reason": "plan_ended"}, "validity is over.", "срок пакета закончился."),
+        (Fact.REFUND_APPROVED, REFUND, "12\u00a0345.00 KZT was approved (RP 2.1, RP", "одобрен (RP 2.1, RP 2.2)."),
+        (Fact.REFUND_SETTLED, REFUND, "usually arrives by 9 June 2026.", "приходят до 09.06.2026."),
+        (Fact.REFUND_SETTLED, REFUND | {"way": "cash"}, "paid in full, another way;", "выплачен полностью, другим"),
+        (Fact.REFUND_PAID_BY_HAND, REFUND | {"way": "cash"}, "another way: cash.", "другим способом: наличные."),
+        (Fact.REFUND_PAID_BY_HAND, REFUND | {"way": "camel"}, "another way.", "другим способом."),
+        (Fact.REFUND_RETRIED, REFUND, "asked again to return 12\u00a0345.00 KZT.", "снова попросили вернуть 12"),
+        (Fact.DUPLICATE_CHARGED, REFUND, "took 12\u00a0345.00 KZT a second time.", "12\u00a0345.00 KZT второй раз."),
+        (Fact.RECEIPT_ISSUED, RECEIPT, "receipt of the refund: https://ofd.example/t/1.", "чек о возврате: https://ofd"),
+        (Fact.REFUND_DENIED, REFUND, "denied (RP 2.1, RP 2.2). An appeal", "отказано (RP 2.1, RP 2.2). Решение"),
+        (Fact.INFORMATION_NEEDED, {"missing": ["evidence"]}, "screenshots or the text", "снимки экрана или текст"),
+        (Fact.REFUND_FAILED, REFUND, "12\u00a0345.00 KZT. Our staff", "12\u00a0345.00 KZT. Этим"),
+    ],
+)  # fmt: skip
+def test_sentences(fact: Fact, detail: dict[str, Any], en: str, ru: str) -> None:
+    assert en in sentence(Known(fact, NOON, detail=detail), "en")
+    assert ru in sentence(Known(fact, NOON, detail=detail), "ru")
+
+
+@pytest.mark.parametrize("fact", list(Fact))
+def test_every_fact_has_a_sentence_without_gaps(fact: Fact) -> None:
+    money = ("refund", "surplus", "duplicate")
+    detail = RECEIPT if "receipt" in fact else REFUND if any(word in fact for word in money) else {}
+    for tongue in ("en", "ru"):
+        words = sentence(Known(fact, NOON, detail=detail), tongue)
+        assert words.endswith(".")
+        assert "{" not in words
+        assert "  " not in words
