@@ -49,7 +49,7 @@ BARE: dict[str, str] = {
     r".* header x-on-behalf-of": "shared.operations.callers: 80 printable characters",
     r"ordering POST /orders header idempotency-key": "ordering.intake.rules.validation: one rule for HTTP and Kafka",
     r"storefront\.order-submitted\..*": "ordering.intake.rules.validation answers the shop field by field",
-    r"refunds POST /telegram/\{storefront\} body .*": "refunds.telegram.updates.Update reads it; the rest is ignored",
+    r"refunds POST /telegram/\{storefront\} body .*": "refunds.channels.models.Update reads it; the rest is ignored",
 }
 
 #: Handlers that read a body by their own hands, and what reads it.
@@ -73,9 +73,9 @@ BY_HAND: dict[str, str] = {
 
 #: Arguments of commands: their type is in the code that follows.
 COMMANDS: dict[str, str] = {
-    "services/refunds/src/refunds/cli.py --policy": "a version's name or a file's path: looked up",
-    "services/refunds/src/refunds/cli.py --since": "refunds.policies.moment",
-    "services/refunds/src/refunds/cli.py names": "looked up among the policies",
+    "services/refunds/src/refunds/policy/commands.py --policy": "a version's name or a file's path: looked up",
+    "services/refunds/src/refunds/policy/commands.py --since": "refunds.policy.store.moment",
+    "services/refunds/src/refunds/policy/commands.py names": "looked up among the policies",
     "shared/src/shared/signin/cli.py name": "letters, digits, dots and hyphens, or looked up",
 }
 

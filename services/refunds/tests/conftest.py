@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from refunds.desk import case_ids
-from refunds.service import build
+from refunds.app import build
+from refunds.cases import case_ids
 from refunds.settings import Settings
 from shared.contracts import (
     BuyerContact,

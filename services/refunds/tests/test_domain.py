@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refunds.domain.cases import Case, CaseState, Outcome, case_state
-from refunds.domain.eligibility import prospects
-from refunds.domain.facts import Order, facts_of, hypothetical
-from refunds.observations import _merged, _row
-from refunds.policies import decide, policies
+from refunds.cases.models.case import Case, CaseState, Outcome, case_state
+from refunds.cases.models.file import Order
+from refunds.cases.rules.facts import facts_of, hypothetical
+from refunds.cases.scheduled_jobs import windows
+from refunds.cases.store.observations import _merged, _row
+from refunds.eligibility.rules import prospects
+from refunds.policy.store import bundled_policies, decide
 from refunds.tables import observations, order_facts
-from refunds.work.watch import windows
 from shared.contracts import InstallStatus, ProfileObserved, Usage
 from shared.ids import uuid7
 
@@ -222,7 +223,7 @@ def test_observations_end_the_same_in_any_order(told: list[ProfileObserved], ran
 
 def test_deadlines_come_closer() -> None:
     friday = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
-    calendar = policies().versions("esimka")[-1].calendar
+    calendar = bundled_policies().versions("esimka")[-1].calendar
     assert windows(friday - HOUR, friday, calendar) == ("overdue",)
     assert windows(friday + HOUR, friday, calendar) == ("24h", "2_business_days")
     # Monday 23 November is St George's Day in Georgia: two business days end on Wednesday.

@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from refunds.desk import limits
-from refunds.telegram.bot import MESSAGES_PER_HOUR, _messages
-from refunds.telegram.conversation import State
+from refunds.cases import limits
+from refunds.channels.rules import State
+from refunds.channels.service import MESSAGES_PER_HOUR, _messages
 
 BOT = {"token": "1000:sandbox-esimka", "secret": "hush-hush"}
 

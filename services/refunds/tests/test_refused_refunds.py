@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from refunds.refused.rules import names_an_account
+from refunds.refused_refunds.rules import names_an_account
 from shared.contracts import (
     HandPaymentDecided,
     HandPaymentRecorded,

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from refunds.cli import replay
-from refunds.domain.policy import Facts
-from refunds.policies import decide
+from refunds.policy import Facts
+from refunds.policy.commands import replay
+from refunds.policy.store import decide
 from refunds.settings import Settings
 from refunds.tables import decisions
 from shared.database import Database
@@ -68,7 +68,7 @@ async def store(url: str, rows: list[dict[str, Any]]) -> None:
 @pytest.fixture
 def stricter(tmp_path: Path) -> Path:
     """The policy of qazaq-esim, with three days to ask instead of fourteen."""
-    text = (resources.files("refunds.policies") / "qazaq-esim@1.toml").read_text(encoding="utf-8")
+    text = (resources.files("refunds.policy") / "files" / "qazaq-esim@1.toml").read_text(encoding="utf-8")
     text = text.replace('version = "1"', 'version = "2"\nin_force_from = "2027-01-01T00:00:00+05:00"')
     path = tmp_path / "qazaq-esim@2.toml"
     path.write_text(text.replace("calendar_days = 14, clause", "calendar_days = 3, clause"), encoding="utf-8")

@@ -11,30 +11,31 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
-from refunds.consumers import Facts
-from refunds.desk import Desk, Request
-from refunds.desk.changes import Patience
-from refunds.desk.desk import Finding, NotAllowedError
-from refunds.desk.figures import Figures
-from refunds.desk.judging import Judge
-from refunds.desk.opening import AlreadyRefundedError, Fingerprints, NotPaidError, UnknownOrderError
-from refunds.desk.records import load
-from refunds.domain.cases import FIELDS, CaseState, case_state
-from refunds.policies import policies
+from refunds.cases import CaseService, Request
+from refunds.cases.changes import Patience
+from refunds.cases.handlers import Facts
+from refunds.cases.metrics import CaseMetrics
+from refunds.cases.models.case import FIELDS, CaseState, case_state
+from refunds.cases.models.errors import AlreadyRefundedError, NotAllowedError, NotPaidError, UnknownOrderError
+from refunds.cases.models.request import Finding
+from refunds.cases.rules.fingerprints import Fingerprints
+from refunds.cases.store.cases import load
+from refunds.policy.rules.order_policies import OrderPolicies
+from refunds.policy.store import bundled_policies
 from shared.contracts import RefundApproved, RevocationRequested
 from shared.database import Database, Tx
 from shared.ids import uuid7
 from shared.messaging.consumer import Received
 
 FINGERPRINTS = Fingerprints(b"test")
-DESK = Desk(
-    Judge(policies()),
-    Figures(CollectorRegistry()),
+CASE_SERVICE = CaseService(
+    OrderPolicies(bundled_policies()),
+    CaseMetrics(CollectorRegistry()),
     FINGERPRINTS,
     patience=Patience(observation=timedelta(hours=24), asking=timedelta(0)),
     keep_notes=timedelta(days=1),
 )
-HANDLERS = Facts(DESK, FINGERPRINTS).handlers()
+HANDLERS = Facts(CASE_SERVICE, FINGERPRINTS).handlers()
 SHOPS = ("e-sim-onl", "esimka", "qazaq-esim")
 ACTIONS = (
     *("paid_for", "generated", "delivered", "ask", "ask", "complete", "failure_found", "law_named", "scan", "use"),
@@ -84,7 +85,7 @@ class World:
                 else:
                     assert event.grounds[0].clause == "2.5" or event.grounds[0].document == "§"
 
-    async def desk(self, act: Callable[[Tx], Any]) -> None:
+    async def case_service(self, act: Callable[[Tx], Any]) -> None:
         """What a shop or an agent does; whatever is not allowed now changes nothing."""
         try:
             async with self.database.transaction("test") as tx:
@@ -95,12 +96,16 @@ class World:
 
     async def open(self, fields: frozenset[str]) -> None:
         asked = Request(reason=self.reason, channel="form", origin="buyer", provided=fields)
-        await self.desk(lambda tx: DESK.open_case(tx, self.life.order_id, asked, who="test", trace=None))
+        await self.case_service(
+            lambda tx: CASE_SERVICE.open_case(tx, self.life.order_id, asked, who="test", trace=None)
+        )
 
     async def find(self, found: Finding) -> None:
         case = await self.case()
         if case is not None:
-            await self.desk(lambda tx: DESK.find(tx, self.life.order_id, "agent:anna", found, case.case_id, None))
+            await self.case_service(
+                lambda tx: CASE_SERVICE.find(tx, self.life.order_id, "agent:anna", found, case.case_id, None)
+            )
 
     async def case(self) -> Any:
         async with self.database.reading() as tx:
@@ -168,7 +173,7 @@ class World:
             await self.apply(self.told[0])
 
     async def timer(self) -> None:
-        await self.desk(lambda tx: DESK.decide(tx, [self.life.order_id]))
+        await self.case_service(lambda tx: CASE_SERVICE.decide(tx, [self.life.order_id]))
 
     async def end(self) -> None:
         """Everybody answers; then every case has ended, or waits for somebody who is named."""

@@ -10,15 +10,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
-from refunds.consumers import Facts
-from refunds.desk import Desk, case_ids
-from refunds.desk.changes import Patience
-from refunds.desk.figures import Figures
-from refunds.desk.judging import Judge
-from refunds.desk.opening import Fingerprints
-from refunds.desk.records import case_of
-from refunds.domain.cases import Outcome, case_state
-from refunds.policies import policies
+from refunds.cases import CaseService, case_ids
+from refunds.cases.changes import Patience
+from refunds.cases.handlers import Facts
+from refunds.cases.metrics import CaseMetrics
+from refunds.cases.models.case import Outcome, case_state
+from refunds.cases.rules.fingerprints import Fingerprints
+from refunds.cases.store.cases import case_of
+from refunds.policy.rules.order_policies import OrderPolicies
+from refunds.policy.store import bundled_policies
 from shared.contracts import (
     OrderEvent,
     RefundApproved,
@@ -30,14 +30,14 @@ from shared.messaging.consumer import Received
 from shared.telemetry.tracing import new_traceparent, trace_id
 
 FINGERPRINTS = Fingerprints(b"test")
-DESK = Desk(
-    Judge(policies()),
-    Figures(CollectorRegistry()),
+CASE_SERVICE = CaseService(
+    OrderPolicies(bundled_policies()),
+    CaseMetrics(CollectorRegistry()),
     FINGERPRINTS,
     patience=Patience(observation=timedelta(hours=1), asking=timedelta(minutes=5)),
     keep_notes=timedelta(days=1),
 )
-HANDLERS = Facts(DESK, FINGERPRINTS).handlers()
+HANDLERS = Facts(CASE_SERVICE, FINGERPRINTS).handlers()
 
 
 async def test_a_failed_generation_is_requested_approved_and_closed(start: Any) -> None:

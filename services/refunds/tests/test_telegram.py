@@ -10,10 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
-from refunds.policies import policies
-from refunds.telegram import conversation
-from refunds.telegram.conversation import Said, State, advance, begin
-from refunds.telegram.words import REASONS, TEXTS
+from refunds.channels import rules as conversation
+from refunds.channels.rules import Said, State, advance, begin
+from refunds.channels.texts import REASONS, TEXTS
+from refunds.policy.store import bundled_policies
 from sandbox.testing import RunningSandbox, running_sandbox
 from shared.contracts import RefundApproved, RefundRequested, RevocationRequested
 
@@ -23,7 +23,7 @@ BOT = {"token": "1000:sandbox-esimka", "secret": "hush-hush"}
 
 def talk(storefront: str, *messages: str) -> tuple[State, list[str | None]]:
     """What was asked after each message."""
-    policy = policies().in_force(storefront, datetime(2026, 11, 20, tzinfo=UTC))
+    policy = bundled_policies().in_force(storefront, datetime(2026, 11, 20, tzinfo=UTC))
     state, asked = begin("en"), []
     for words in messages:
         state = advance(state, Said(words), lambda _number, reason: policy.required_fields(reason)).state
@@ -69,7 +69,7 @@ def talk(storefront: str, *messages: str) -> tuple[State, list[str | None]]:
 def test_it_asks_for_what_the_policy_requires(storefront: str, messages: list[str], asked: list[str | None]) -> None:
     state, found = talk(storefront, *messages)
     assert found == asked
-    policy = policies().in_force(storefront, datetime(2026, 11, 20, tzinfo=UTC))
+    policy = bundled_policies().in_force(storefront, datetime(2026, 11, 20, tzinfo=UTC))
     assert state.reason is not None
     given = conversation.provided(state)
     assert all(given & set(item.any_of) for item in policy.required_fields(state.reason))
@@ -266,7 +266,7 @@ async def test_a_buyers_chats_go_with_the_buyer(bot: Bot) -> None:
     await bot.asks(15, life)
     database = bot.refunds.service.database
     [row] = await bot.refunds.rows("SELECT buyer_id FROM telegram_cases")
-    from refunds.telegram.chats import forget_buyers  # noqa: PLC0415 - called as the consumer calls it
+    from refunds.channels.store import forget_buyers  # noqa: PLC0415 - called as the consumer calls it
 
     async with database.transaction() as tx:
         await forget_buyers(tx, [row["buyer_id"]])

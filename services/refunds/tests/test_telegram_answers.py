@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from refunds.telegram.sending import _read
+from refunds.channels.tasks import _read
 from shared.tasks import NotNow
 
 ODD = {

@@ -2,11 +2,11 @@
 
 import sys
 
-from refunds.cli import COMMANDS
+from refunds.policy.commands import COMMANDS
 
 
 def _serve() -> None:
-    from refunds.service import build  # noqa: PLC0415 - what decides from the shell needs none of this
+    from refunds.app import build  # noqa: PLC0415 - what decides from the shell needs none of this
     from refunds.settings import Settings  # noqa: PLC0415 - as above
     from shared.kernel.cli import main  # noqa: PLC0415 - as above
 

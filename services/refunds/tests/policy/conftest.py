@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from refunds.domain.policy import Decision, Facts
-from refunds.policies import decide
+from refunds.policy import Decision, Facts
+from refunds.policy.store import decide
 
 PAID = "2026-11-02T12:00:00+05:00"
 ASKED = "2026-11-10T12:00:00+05:00"

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from refunds.domain.calendar import Calendar
-from refunds.domain.policy import Decision
+from refunds.policy import Decision
+from refunds.policy.models.calendar import Calendar
 
 Decide = Callable[..., Decision]
 CONFIRMED = {"finding": "technical_failure"}

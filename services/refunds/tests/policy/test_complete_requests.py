@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from refunds.domain.policy import Decision
+from refunds.policy import Decision
 
 Decide = Callable[..., Decision]
 PAID = "2026-11-02T12:00:00+05:00"

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from refunds.domain.policy import Facts, PolicyBook, Price, UnknownPolicyError
-from refunds.domain.policy.model import PLACEHOLDERS
-from refunds.policies import PolicyError, load, policies
-from refunds.policies.table import as_text, table
+from refunds.policy import Facts, PolicyBook, Price, UnknownPolicyError
+from refunds.policy.models.policy import PLACEHOLDERS
+from refunds.policy.rules.policy_table import as_text, table
+from refunds.policy.store import PolicyError, bundled_policies, load
 from shared.contracts import Money
 
-QAZAQ = (resources.files("refunds.policies") / "qazaq-esim@1.toml").read_text(encoding="utf-8")
+QAZAQ = (resources.files("refunds.policy") / "files" / "qazaq-esim@1.toml").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def test_two_versions_cannot_begin_at_once(write: Callable[..., PolicyBook]) -> 
 
 @pytest.mark.parametrize("name", ["qazaq-esim@1", "e-sim-onl@2026-03", "esimka@2026-04-22"])
 def test_the_table_tells_every_clause_and_word(name: str) -> None:
-    book = policies()
+    book = bundled_policies()
     policy = book.named(name)
     text = as_text(table(policy, book))
     for rule in (*policy.approve, *policy.refuse, *policy.otherwise):
@@ -150,7 +150,7 @@ def test_prices_keep_their_scale() -> None:
 
 
 def test_every_placeholder_is_filled(make_facts: Callable[..., dict[str, Any]]) -> None:
-    from refunds.domain.policy.words import fillings  # noqa: PLC0415 - looked into here alone
+    from refunds.policy.rules.explanations import fillings  # noqa: PLC0415 - looked into here alone
 
     facts = Facts.model_validate(make_facts("esimka", "other"))
-    assert set(fillings(facts, policies().named("esimka@2026-04-22"), "en")) == PLACEHOLDERS
+    assert set(fillings(facts, bundled_policies().named("esimka@2026-04-22"), "en")) == PLACEHOLDERS

@@ -7,8 +7,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from refunds.policies import policies
-from refunds.policies.page import policy_router
+from refunds.policy.routes import policy_router
+from refunds.policy.store import bundled_policies
 from shared.clock import SystemClock
 from shared.kernel.problems import install
 
@@ -17,7 +17,7 @@ from shared.kernel.problems import install
 async def client() -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
     install(app)
-    app.include_router(policy_router(policies(), SystemClock()))
+    app.include_router(policy_router(bundled_policies(), SystemClock()))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://refunds") as client:
         yield client
 
@@ -52,7 +52,7 @@ async def test_the_page_shows_every_rule(client: httpx.AsyncClient, storefront: 
     reader = Reader()
     reader.feed(answer.text)
     assert reader.open == []
-    [policy] = policies().versions(storefront)
+    [policy] = bundled_policies().versions(storefront)
     for rule in (*policy.approve, *policy.refuse, *policy.otherwise):
         assert any(", ".join(rule.clauses) in cell for cell in reader.cells)
         for ground in rule.ground:

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refunds.domain.policy import REQUEST_FIELDS, Facts, Reason
-from refunds.policies import decide
+from refunds.policy import REQUEST_FIELDS, Facts, Reason
+from refunds.policy.store import decide
 from shared.contracts import InstallState
 
 PAID = datetime(2026, 11, 2, 12, tzinfo=UTC)

@@ -133,7 +133,7 @@ def test_malformed_facts_are_refused_field_by_field(
     # In this process, for speed; the next test goes through the shell.
     from io import BytesIO, TextIOWrapper  # noqa: PLC0415 - used here alone
 
-    from refunds.cli import decide  # noqa: PLC0415 - as above
+    from refunds.policy.commands import decide  # noqa: PLC0415 - as above
 
     facts = make_facts("qazaq-esim", "other")
     put(path, value)(facts)

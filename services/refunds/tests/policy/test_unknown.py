@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from refunds.domain.policy import Decision, Facts
-from refunds.policies import decide
+from refunds.policy import Decision, Facts
+from refunds.policy.store import decide
 
 Decide = Callable[..., Decision]
 UNKNOWN_USE: dict[str, Any] = {

@@ -1,0 +1,73 @@
+"""The agents' pages as a site, and how their templates write moments, people and details."""
+
+import re
+from collections.abc import Awaitable, Callable
+from datetime import datetime, time, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from fastapi.responses import Response
+
+from refunds.policy.models.calendar import Calendar
+from shared.signin.rendering import Pages, local
+from shared.signin.sessions import Session
+from shared.signin.site import Site
+
+_UTC = ZoneInfo("UTC")
+_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}")
+
+
+def until(moment: datetime, zone: ZoneInfo = _UTC) -> str:
+    """A deadline, as `local`; 24:00 of a day still belongs to it: `end of 7 Dec 2026`."""
+    there = moment.astimezone(zone)
+    if there.time() == time.min:
+        return f"end of {there - timedelta(days=1):%-d %b %Y}"
+    return local(moment, zone)
+
+
+def urgency(moment: datetime | None, now: datetime, calendar: Calendar) -> str:
+    """`overdue`, `soon` (24 h), `near` (2 business days), or nothing."""
+    if moment is None:
+        return ""
+    if moment <= now:
+        return "overdue"
+    if moment <= now + timedelta(hours=24):
+        return "soon"
+    return "near" if moment <= calendar.after_business_days(now, 2) else ""
+
+
+def person(who: str) -> str:
+    """`agent:anna` as `anna`, `storefront:esimka` as `esimka (shop)`."""
+    kind, _, name = who.partition(":")
+    return {"agent": name, "storefront": f"{name} (shop)"}.get(kind, who)
+
+
+def shown(value: object, zone: ZoneInfo = _UTC) -> str:
+    """A detail of the audit trail: moments where the seller is, lists with commas, names without underscores."""
+    if isinstance(value, list):
+        return ", ".join(shown(item, zone) for item in value)
+    if not isinstance(value, str):
+        return "yes" if value is True else str(value)
+    if _MOMENT.match(value):
+        return until(datetime.fromisoformat(value), zone)
+    return value if " " in value or "-" in value else value.replace("_", " ")
+
+
+#: Renders a case: session, case id, what was wrong, HTTP status.
+ShowCase = Callable[[Session, UUID, str | None, int], Awaitable[Response]]
+
+PAGES = Pages(
+    "refunds.agent_pages",
+    Site(
+        name="refunds",
+        title="Refunds",
+        base="/agents",
+        home="/agents/queue",
+        kind="agent",
+        people="Agents",
+        no_role="You are known, but nobody has made you an agent of refunds yet. Ask your supervisor.",
+    ),
+    filters={"person": person, "shown": shown, "until": until},
+    functions={"urgency": urgency},
+)
+page = PAGES.page

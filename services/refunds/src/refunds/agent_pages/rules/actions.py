@@ -1,0 +1,139 @@
+"""What an agent may do with a case, and what the policy would answer: so that nobody decides by surprise."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from refunds.agent_pages.rules.reasoning import cited
+from refunds.cases.models.case import Case, WhyPerson, awaits_appeal, is_revoking
+from refunds.cases.models.file import CaseFile
+from refunds.cases.models.request import Finding
+from refunds.cases.rules.facts import facts_of
+from refunds.policy import Decision
+from refunds.policy.rules.order_policies import OrderPolicies
+
+_UNREVOKED = (WhyPerson.REVOCATION_UNANSWERED, WhyPerson.REVOCATION_REFUSED)
+_HYPOTHETICAL_RULE = "the rule that you name"
+
+
+@dataclass(slots=True, frozen=True)
+class Action:
+    """A button. `leads_to`: the policy's answer if it is pressed now. `asks`: a text that has to be given with it."""
+
+    name: str
+    label: str
+    help: str
+    leads_to: str
+    clauses: str
+    asks: str | None = None
+
+
+#: In the order of the page. The finding that a button records, and when it makes sense at all.
+_FINDINGS: dict[str, tuple[str, str, Finding]] = {
+    "technical_failure": (
+        "Confirm the technical failure",
+        "The profile does not work by our or the operator's fault.",
+        Finding(finding="technical_failure"),
+    ),
+    "no_failure": (
+        "No failure found",
+        "Everything on our and the operator's side works.",
+        Finding(finding="no_failure"),
+    ),
+    "unused": (
+        "The operator says: unused",
+        "Asked by telephone or in its portal: on no device, no data used.",
+        Finding(profile="unused"),
+    ),
+    "used": (
+        "The operator says: used",
+        "Asked by telephone or in its portal: activated, with data used.",
+        Finding(profile="used"),
+    ),
+    "restored": ("The service was restored", "It works again, as of now.", Finding(restored=True)),
+    "fair_use": ("Fair use was violated", "The operator says so.", Finding(fair_use_violated=True)),
+    "buyer_delay": (
+        "The buyer caused the delay",
+        "Delivery was late because of the buyer.",
+        Finding(buyer_caused_delay=True),
+    ),
+    "legal_rule": (
+        "The law demands the refund",
+        "Name the law or payment-service rule; it is cited to the buyer.",
+        Finding(legal_rule=_HYPOTHETICAL_RULE),
+    ),
+}
+
+
+def finding(name: str, rule: str) -> Finding | None:
+    """What a button records; None for an unknown one, or a rule that was not named."""
+    if name == "uphold":
+        return Finding()
+    if name == "pay_unrevoked":
+        return Finding(pay_unrevoked=True)
+    if name == "legal_rule":
+        return Finding(legal_rule=rule) if rule else None
+    known = _FINDINGS.get(name)
+    return None if known is None else known[2]
+
+
+def allowed(file: CaseFile, case: Case, policies: OrderPolicies, now: datetime, *, who: str) -> list[Action]:
+    """The buttons that change the policy's answer; for an appeal, also the one that confirms it."""
+    if case.closed_at is not None or case.refund_id is not None:
+        return []
+    if case.person_why in _UNREVOKED:
+        unrevoked = [_pay_unrevoked(case)]
+        return unrevoked if is_revoking(case) else [*unrevoked, *_others(file, case, policies, now, who=who)]
+    return [] if is_revoking(case) else _others(file, case, policies, now, who=who)
+
+
+def _pay_unrevoked(case: Case) -> Action:
+    clauses = ", ".join(f"{ground['document']} {ground['clause']}" for ground in case.grounds or ())
+    explained = "The money goes back although the operator has not taken the profile back. Say why in a note."
+    return Action("pay_unrevoked", "Pay all the same", explained, "approve", clauses)
+
+
+def _others(file: CaseFile, case: Case, policies: OrderPolicies, now: datetime, *, who: str) -> list[Action]:
+    appealed = awaits_appeal(case)
+    if appealed and case.appeal_of == who:
+        return []
+    today = _answer(file, case, policies, now)
+    if today is None:
+        return []
+    return list(_allowed(file, case, policies, now, today, appealed=appealed))
+
+
+def _allowed(
+    file: CaseFile, case: Case, policies: OrderPolicies, now: datetime, today: Decision, *, appealed: bool
+) -> Iterator[Action]:
+    if appealed:
+        yield _action("uphold", "Decide on the facts as they are", "The policy answers again, in your name.", today)
+    for name, (label, explained, found) in _FINDINGS.items():
+        if found.restored and case.finding != "technical_failure":
+            continue
+        answer = _answer(file, _with(case, found, now), policies, now)
+        if answer is not None and (answer.verdict, cited(answer)) != (today.verdict, cited(today)):
+            yield _action(name, label, explained, answer)
+
+
+def _action(name: str, label: str, explained: str, answer: Decision) -> Action:
+    asks = "The law or rule, as it is to be cited" if name == "legal_rule" else None
+    return Action(name, label, explained, answer.verdict, ", ".join(cited(answer)), asks)
+
+
+def _answer(file: CaseFile, case: Case, policies: OrderPolicies, now: datetime) -> Decision | None:
+    return policies.answer(facts_of(file.order, case, now), file.order.charge(case))
+
+
+def _with(case: Case, found: Finding, now: datetime) -> Case:
+    changed = replace(case)
+    if found.finding is not None:
+        changed.finding, changed.found_at = found.finding, now
+    if found.restored:
+        changed.restored_at = now
+    if found.profile is not None:
+        changed.profile_finding, changed.profile_found_at = found.profile, now
+    for name in ("fair_use_violated", "buyer_caused_delay", "legal_rule"):
+        if (value := getattr(found, name)) is not None:
+            setattr(changed, name, value)
+    return changed

@@ -1,0 +1,162 @@
+"""What is told of orders and cases. No personal data: whoever asks knows the buyer."""
+
+from datetime import date, datetime
+from typing import Any, Self
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from refunds.cases.models.case import Case, CaseState, case_state
+from refunds.cases.models.file import CaseFile
+from shared.contracts import Explanation, Ground, Money
+
+
+class Facts(BaseModel):
+    """What is known of the order; null: not told. Times are UTC."""
+
+    kind: str | None
+    paid: Money | None
+    paid_at: datetime | None
+    generated_at: datetime | None
+    failed_at: datetime | None
+    failure: str | None
+    failure_statuses: list[dict[str, str]] | None
+    delivered_at: datetime | None
+    delivery_channel: str | None
+    delivery_failed_at: datetime | None
+    delivery_failure: str | None
+    install_state: str | None
+    downloaded_at: datetime | None
+    installed_at: datetime | None
+    activated_at: datetime | None
+    deleted_at: datetime | None
+    used_bytes: int | None
+    plan_ends_at: datetime | None
+    observed_at: datetime | None
+    unreached_at: datetime | None
+    revoked_at: datetime | None
+    revocation_refused_at: datetime | None
+    expired_at: datetime | None
+    top_up_applied_at: datetime | None
+    settled_at: datetime | None
+    refund_failed_at: datetime | None
+
+    @classmethod
+    def of(cls, row: Any) -> Self:
+        values = row._asdict()
+        paid = None if row.paid_minor is None else Money(amount=row.paid_minor, currency=row.currency)
+        return cls(paid=paid, **{name: values[name] for name in cls.model_fields if name != "paid"})
+
+
+class DecisionView(BaseModel):
+    """What the policy says, for which clauses, and by when. Amount and refund id: of an approval only."""
+
+    verdict: str
+    decided_at: datetime
+    decided_by: str | None
+    refund_id: UUID | None
+    amount: Money | None
+    policy: str
+    grounds: list[Ground]
+    explanation: Explanation
+    missing: list[str]
+    deadlines: dict[str, datetime]
+    pay_by: datetime | None
+    credited_by: date | None
+
+
+class PossibleAnswer(BaseModel):
+    """What the policy would say."""
+
+    verdict: str
+    clauses: list[str]
+
+
+class PossibleAnswers(BaseModel):
+    """Both answers that are possible while the operator does not say how the profile is used."""
+
+    if_unused: PossibleAnswer
+    if_used: PossibleAnswer
+
+
+class CaseView(BaseModel):
+    """A case; without a decision it waits for a person."""
+
+    case_id: UUID
+    ground: str
+    reason: str | None
+    origin: str
+    channel: str
+    state: CaseState
+    requested_at: datetime
+    received_at: datetime | None
+    due_at: datetime | None
+    due_kind: str | None
+    decision: DecisionView | None
+    #: Why a person has to act, since when, and between which answers.
+    person_why: str | None
+    person_since: datetime | None
+    possible: PossibleAnswers | None
+    revocation_asked_at: datetime | None
+    revocation_refused_at: datetime | None
+    appealed_at: datetime | None
+    appeal_answer_by: datetime | None
+    closed_at: datetime | None
+    settled_at: datetime | None
+    refund_failed_at: datetime | None
+    refund_failure: str | None
+
+    @classmethod
+    def of(cls, file: CaseFile, case: Case) -> Self:
+        outcome = file.outcome(case)
+        return cls(
+            **{name: getattr(case, name) for name in cls.model_fields if hasattr(case, name)},
+            state=case_state(case, outcome),
+            decision=_decision(case),
+            settled_at=outcome.settled_at,
+            refund_failed_at=outcome.failed_at,
+            refund_failure=outcome.failure,
+        )
+
+
+class OrderCases(BaseModel):
+    """An order's facts and its cases, oldest first."""
+
+    order_id: UUID
+    order_number: str
+    storefront: str
+    facts: Facts
+    cases: list[CaseView]
+
+    @classmethod
+    def of(cls, file: CaseFile) -> Self:
+        row = file.order.row
+        return cls(
+            order_id=row.order_id,
+            order_number=row.order_number,
+            storefront=row.storefront,
+            facts=Facts.of(row),
+            cases=[CaseView.of(file, case) for case in file.cases],
+        )
+
+
+def _decision(case: Case) -> DecisionView | None:
+    if case.verdict is None or case.policy is None or case.explanation is None:
+        return None
+    amount = None
+    if case.amount_minor is not None and case.currency is not None:
+        amount = Money(amount=case.amount_minor, currency=case.currency)
+    return DecisionView(
+        verdict=case.verdict,
+        decided_at=case.decided_at or case.requested_at,
+        decided_by=case.decided_by,
+        refund_id=case.refund_id,
+        amount=amount,
+        policy=case.policy,
+        grounds=[Ground.model_validate(ground) for ground in case.grounds or ()],
+        explanation=Explanation.model_validate(case.explanation),
+        missing=case.missing or [],
+        deadlines={name: datetime.fromisoformat(at) for name, at in (case.deadlines or {}).items()},
+        pay_by=case.pay_by,
+        credited_by=case.credited_by,
+    )

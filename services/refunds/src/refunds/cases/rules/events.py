@@ -1,0 +1,101 @@
+"""The events of a case, built from its row."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from refunds.cases.models.case import Case
+from refunds.cases.models.file import CaseFile
+from refunds.policy.models.decision import Decision
+from shared.contracts import (
+    AppealReceived,
+    CancellationAccepted,
+    Ground,
+    InformationNeeded,
+    RefundApproved,
+    RefundDenied,
+    RefundRequested,
+    RevocationRequested,
+)
+from shared.contracts.refunds import Code
+
+
+def requested(file: CaseFile, case: Case) -> RefundRequested:
+    """The case is open. Told again, with the moment of asking: look at the profile again."""
+    return RefundRequested(
+        **_about(file, case),
+        reason=case.reason if case.origin != "system" and case.reason else case.ground.partition(":")[0],
+        origin=case.origin,
+        requested_at=case.observation_asked_at or case.requested_at,
+        channel=case.channel,
+    )
+
+
+def information_needed(file: CaseFile, case: Case, answer: Decision, now: datetime) -> InformationNeeded:
+    """Exactly these fields are missing."""
+    return InformationNeeded(**_about(file, case), **_reasons(answer), missing=answer.missing, asked_at=now)
+
+
+def approved(file: CaseFile, case: Case, answer: Decision, now: datetime) -> RefundApproved:
+    """The money goes back. `case` carries the refund and its amount already."""
+    assert case.refund_id is not None  # noqa: S101 - an approval without one is a fault of ours
+    assert answer.refund is not None  # noqa: S101 - as above
+    return RefundApproved(
+        **_about(file, case),
+        **_reasons(answer),
+        refund_id=case.refund_id,
+        amount=answer.refund.money,
+        approved_at=now,
+        pay_by=case.pay_by,
+        credited_by=case.credited_by,
+        charge_id=case.charge_id,
+        code=_code(file, case),
+    )
+
+
+def _code(file: CaseFile, case: Case) -> Code | None:
+    row = file.order.row
+    if case.charge_id is not None or row.kind == "top_up":
+        return None
+    if row.revoked_at is not None or file.revocation(case).revoked_at is not None:
+        return "revoked"
+    return "none" if row.failed_at is not None else "kept"
+
+
+def denied(file: CaseFile, case: Case, answer: Decision, now: datetime) -> RefundDenied:
+    """The request is refused, and why."""
+    return RefundDenied(**_about(file, case), **_reasons(answer), denied_at=now)
+
+
+def revocation_requested(
+    file: CaseFile, case: Case, policy: str, grounds: Sequence[Ground], now: datetime
+) -> RevocationRequested:
+    """The profile is to be revoked; the money follows."""
+    return RevocationRequested(**_about(file, case), policy=policy, grounds=tuple(grounds), requested_at=now)
+
+
+def cancellation_accepted(
+    file: CaseFile, case: Case, policy: str, grounds: Sequence[Ground], now: datetime
+) -> CancellationAccepted:
+    """The profile is to be revoked; the money follows."""
+    return CancellationAccepted(**_about(file, case), policy=policy, grounds=tuple(grounds), accepted_at=now)
+
+
+def appeal_received(file: CaseFile, case: Case, now: datetime) -> AppealReceived:
+    """The buyer appealed."""
+    return AppealReceived(**_about(file, case), received_at=now, answer_by=case.appeal_answer_by)
+
+
+def _about(file: CaseFile, case: Case) -> dict[str, Any]:
+    row = file.order.row
+    return {
+        "order_id": row.order_id,
+        "order_number": row.order_number,
+        "storefront": row.storefront,
+        "buyer_id": row.buyer_id,
+        "case_id": case.case_id,
+    }
+
+
+def _reasons(answer: Decision) -> dict[str, Any]:
+    return {"policy": answer.policy, "grounds": answer.grounds, "explanation": answer.explanation}

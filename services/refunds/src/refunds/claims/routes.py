@@ -1,0 +1,93 @@
+"""Written claims (PO 7.3, PP 7.3): their own queue, answered within 30 calendar days."""
+
+from datetime import datetime
+from http import HTTPStatus
+from typing import Annotated, Any, Self
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+from refunds.callers import Callers
+from refunds.cases import CaseService
+from refunds.cases.routes.requests import Channel
+from refunds.claims.store import answer_claim, open_claims, receive_claim
+from refunds.problems import order_of, refusals
+from shared.database import Database
+from shared.kernel.problems import Problem
+from shared.values.moment import Moment
+from shared.values.text import Line
+
+
+class ClaimBody(BaseModel):
+    """A letter about an order. `reference` is the letter's own (a register number): sent twice, it is kept once."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    #: Id or number.
+    order: Annotated[str, Line(36, 6)]
+    reference: Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[0-9A-Za-z./_-]{1,64}$")]
+    channel: Channel = "email"
+    #: When it came in; agents only. Default: now.
+    received_at: Moment | None = None
+
+
+class ClaimView(BaseModel):
+    """A written claim and until when it is answered."""
+
+    claim_id: UUID
+    order_id: UUID
+    storefront: str
+    reference: str
+    channel: str
+    received_at: datetime
+    answer_by: datetime
+    answered_at: datetime | None
+    answered_by: str | None
+
+    @classmethod
+    def of(cls, row: Any) -> Self:
+        return cls(**{name: getattr(row, name) for name in cls.model_fields})
+
+
+def router(database: Database, case_service: CaseService, callers: Callers) -> APIRouter:
+    """`POST /claims`, `GET /claims`, `POST /claims/{claim_id}/answer`."""
+    routes = APIRouter(tags=["claims"])
+
+    @routes.post("/claims", status_code=HTTPStatus.CREATED)
+    async def receive(body: ClaimBody, request: Request, response: Response) -> ClaimView:
+        """Keep a claim (201), or tell of the one that was kept under this reference (200)."""
+        caller = callers.anyone(request)
+        async with database.transaction() as tx:
+            order = await order_of(tx, body.order, caller)
+            received_at = min(body.received_at, tx.now) if body.received_at and caller.is_agent else tx.now
+            with refusals():
+                row, new = await receive_claim(
+                    tx,
+                    case_service.policies,
+                    order,
+                    reference=body.reference,
+                    channel=body.channel,
+                    received_at=received_at,
+                    who=caller.who,
+                    trace=request.state.trace,
+                )
+        response.status_code = HTTPStatus.CREATED if new else HTTPStatus.OK
+        return ClaimView.of(row)
+
+    @routes.get("/claims")
+    async def queue(request: Request) -> list[ClaimView]:
+        """Open claims, the most urgent first (at most 500)."""
+        callers.agent(request)
+        async with database.reading() as tx:
+            return [ClaimView.of(row) for row in await open_claims(tx)]
+
+    @routes.post("/claims/{claim_id}/answer", status_code=HTTPStatus.NO_CONTENT)
+    async def answer(claim_id: UUID, request: Request) -> None:
+        """The answer has been sent: the deadline is met."""
+        caller = callers.agent(request)
+        async with database.transaction() as tx:
+            if not await answer_claim(tx, claim_id, caller.who):
+                raise Problem(HTTPStatus.NOT_FOUND, "unknown-claim", "There is no open claim of this id.")
+
+    return routes

@@ -1,1 +1,0 @@
-"""What refunds knows by itself: pure functions and values, no I/O."""

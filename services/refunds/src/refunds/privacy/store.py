@@ -1,0 +1,41 @@
+"""What refunds holds of a buyer, and how it forgets (PP 6.2).
+
+Keyed hashes of e-mail and phone, the words that were written about cases, and chats of the Telegram bot. Orders, cases,
+decisions and the audit trail hold ids only; they stay, for accounting and for claims.
+"""
+
+from refunds.channels.store import FORGET_BUYERS
+
+KEPT = ("orders, cases and decisions without personal data: accounting and claims",)
+#: Run with `:buyers`. The id stays in `contacts`, so that a late contact brings nobody back.
+STATEMENTS = (
+    """
+    INSERT INTO contacts (buyer_id, erased_at) SELECT unnest(CAST(:buyers AS uuid[])), now()
+    ON CONFLICT (buyer_id) DO UPDATE
+    SET email_hash = NULL, phone_hash = NULL, updated_at = NULL,
+        erased_at = COALESCE(contacts.erased_at, EXCLUDED.erased_at)
+    """,
+    "DELETE FROM notes WHERE buyer_id = ANY(CAST(:buyers AS uuid[]))",
+    FORGET_BUYERS,
+)
+#: What `GET /privacy/buyers/{buyer_id}` answers.
+HELD = {
+    "orders": """
+SELECT order_id, order_number, storefront, kind, paid_at, paid_minor, currency, delivered_at FROM order_facts
+WHERE buyer_id = :buyer ORDER BY paid_at, order_id
+""",
+    "cases": """
+SELECT c.case_id, c.order_id, c.ground, c.channel, c.requested_at, c.verdict, c.policy, c.amount_minor, c.currency
+FROM cases c JOIN order_facts f USING (order_id) WHERE f.buyer_id = :buyer ORDER BY c.requested_at, c.case_id
+""",
+    "refund_actions": """
+SELECT a.case_id, a.kind, a.requested_at, a.amount_minor, a.currency, a.way, a.reference, a.ended_at
+FROM refund_actions a JOIN order_facts f USING (order_id) WHERE f.buyer_id = :buyer
+ORDER BY a.requested_at, a.action_id
+""",
+    "notes": "SELECT case_id, at, kind, text FROM notes WHERE buyer_id = :buyer ORDER BY at, note_id",
+    "claims": """
+SELECT order_id, reference, channel, received_at, answer_by, answered_at FROM claims WHERE buyer_id = :buyer
+ORDER BY received_at, claim_id
+""",
+}

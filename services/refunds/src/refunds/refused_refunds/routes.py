@@ -1,0 +1,174 @@
+"""HTTP for agents: retry a refused refund, record a payment by hand, confirm or reject it."""
+
+from datetime import datetime
+from typing import Annotated, Self
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from refunds.callers import Callers
+from refunds.problems import order_of_case, refusals
+from refunds.refused_refunds import store
+from refunds.refused_refunds.rules import REFUSALS, RefusedRefund
+from refunds.refused_refunds.service import Payout, RefusedRefunds
+from shared.contracts import Money
+from shared.database import Database, Tx
+from shared.values.text import Line
+
+_STRICT = ConfigDict(extra="forbid")
+
+
+class RetryBody(BaseModel):
+    """`action_id`: the caller's own key; sent twice, it is taken once."""
+
+    model_config = _STRICT
+
+    action_id: UUID
+
+
+class HandPaymentBody(BaseModel):
+    """What was paid another way. `payment_id` is the caller's own key; amounts in minor units."""
+
+    model_config = _STRICT
+
+    payment_id: UUID
+    amount_minor: int = Field(gt=0, le=10**15)
+    way: Annotated[str, Line(40, 0)]
+    #: The number of the payment document; no card or account number.
+    reference: Annotated[str, Line(40, 0)]
+
+
+class DecisionBody(BaseModel):
+    """A second person's word on a payment by hand."""
+
+    model_config = _STRICT
+
+    confirmed: bool
+
+
+class ActionView(BaseModel):
+    """What an agent did, and what payments made of it. `refusal`: in words; null: not refused, or not answered yet."""
+
+    action_id: UUID
+    kind: str
+    requested_by: str
+    requested_at: datetime
+    amount: Money | None
+    way: str | None
+    reference: str | None
+    accepted: bool | None
+    decided_by: str | None
+    confirmed: bool | None
+    ended_at: datetime | None
+    refusal: str | None
+
+
+class RefusedRefundView(BaseModel):
+    """A refund that the bank refused, as it stands."""
+
+    refund_id: UUID
+    failed_at: datetime
+    failure: str
+    bank_code: int | None
+    attempts: int
+    left: Money
+    under_way: bool
+    settled: bool
+    actions: list[ActionView]
+
+    @classmethod
+    async def read(cls, tx: Tx, case_id: UUID, refund: RefusedRefund) -> Self:
+        """With its history."""
+        return cls(
+            refund_id=refund.refund_id,
+            failed_at=refund.failed_at,
+            failure=refund.failure,
+            bank_code=refund.bank_code,
+            attempts=refund.attempts,
+            left=Money(amount=refund.left_minor, currency=refund.currency),
+            under_way=refund.under_way,
+            settled=refund.settled,
+            actions=[
+                ActionView(
+                    **{name: getattr(row, name) for name in _ACTION_FIELDS},
+                    amount=None if row.amount_minor is None else Money(amount=row.amount_minor, currency=row.currency),
+                    refusal=refusal_in_words(row.refusal or row.decision_refusal),
+                )
+                for row in await store.history(tx, case_id)
+            ],
+        )
+
+
+_ACTION_FIELDS = tuple(name for name in ActionView.model_fields if name not in {"amount", "refusal"})
+
+
+def refusal_in_words(reason: str | None) -> str | None:
+    """Payments' word as a sentence; a word that is not known here is shown as it is."""
+    return None if reason is None else REFUSALS.get(reason, reason)
+
+
+def router(database: Database, actions: RefusedRefunds, callers: Callers) -> APIRouter:
+    """Refused refunds, for agents. 409 where the action is not possible now; payments may still refuse it later."""
+    routes = APIRouter(tags=["refused refunds"])
+
+    async def shown(case_id: UUID) -> RefusedRefundView | None:
+        async with database.reading() as tx:
+            refund = await store.read(tx, case_id)
+            return None if refund is None else await RefusedRefundView.read(tx, case_id, refund)
+
+    @routes.get("/cases/{case_id}/refund")
+    async def show(case_id: UUID, request: Request) -> RefusedRefundView | None:
+        """The case's refund where the bank has refused it; null where it has not."""
+        caller = callers.agent(request)
+        async with database.reading() as tx:
+            await order_of_case(tx, case_id, caller)
+        return await shown(case_id)
+
+    @routes.post("/cases/{case_id}/refund/retry", status_code=202)
+    async def retry(case_id: UUID, body: RetryBody, request: Request) -> RefusedRefundView | None:
+        """Have the bank asked again: the same refund, a new attempt."""
+        caller = callers.agent(request)
+        async with database.transaction() as tx:
+            order = await order_of_case(tx, case_id, caller)
+            with refusals():
+                await actions.retry(tx, order.order_id, case_id, body.action_id, caller.who, request.state.trace)
+        return await shown(case_id)
+
+    @routes.post("/cases/{case_id}/refund/hand-payments", status_code=202)
+    async def record(case_id: UUID, body: HandPaymentBody, request: Request) -> RefusedRefundView | None:
+        """Record that the refund, or a part of it, was paid another way; a second person has to confirm it."""
+        caller = callers.agent(request)
+        async with database.transaction() as tx:
+            order = await order_of_case(tx, case_id, caller)
+            with refusals():
+                await actions.record_payment(
+                    tx,
+                    order.order_id,
+                    case_id,
+                    body.payment_id,
+                    caller.who,
+                    request.state.trace,
+                    Payout(body.amount_minor, body.way, body.reference),
+                )
+        return await shown(case_id)
+
+    @routes.post("/cases/{case_id}/refund/hand-payments/{payment_id}/decision", status_code=202)
+    async def decide(case_id: UUID, payment_id: UUID, body: DecisionBody, request: Request) -> RefusedRefundView | None:
+        """Confirm or reject a payment by hand; 409 for whoever recorded it."""
+        caller = callers.agent(request)
+        async with database.transaction() as tx:
+            order = await order_of_case(tx, case_id, caller)
+            with refusals():
+                await actions.decide_payment(
+                    tx,
+                    order.order_id,
+                    case_id,
+                    payment_id,
+                    caller.who,
+                    request.state.trace,
+                    confirmed=body.confirmed,
+                )
+        return await shown(case_id)
+
+    return routes
