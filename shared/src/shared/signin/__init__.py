@@ -1,6 +1,7 @@
-"""Signed-in web pages of a service: accounts, sessions, OpenID Connect, and pages out of templates.
+"""Sign-in for web pages of a service: accounts, sessions, OpenID Connect, and pages rendered from templates.
 
-A service makes the tables in its own metadata (`tables.sign_in_tables`), describes its pages as a `Site`, and calls
-`wiring.serve_sign_in`; then `sessions.of(request)` says who asks, and `sessions.acting(request, csrf)` who acts.
-Rendered by the server, usable without JavaScript. Needs the extra `esim-shared[signin]`.
+A service defines the tables in its own metadata (`tables.sign_in_tables`), describes its pages as a `Site`, and calls
+`wiring.serve_sign_in`. Then `sessions.of(request)` returns the session of a request, and `sessions.acting(request,
+csrf)` that of a submitted form. Pages are rendered by the server and work without JavaScript. Needs the extra
+`esim-shared[signin]`.
 """

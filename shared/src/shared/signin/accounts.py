@@ -1,4 +1,4 @@
-"""Local accounts, for where there is no OpenID provider, and the names of one that are disabled here."""
+"""SQL of local accounts (used without an OpenID provider), and of a provider's names that are disabled here."""
 
 import hashlib
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _DISABLED = "SELECT 1 FROM accounts WHERE name = :name AND disabled_at IS NOT NU
 
 @dataclass(slots=True, frozen=True)
 class Verified:
-    """Somebody who may come in now. `credential` ties a session to the password that began it; None: OpenID."""
+    """A person who may sign in now. `credential` ties the session to the present password; None for OpenID."""
 
     name: str
     role: str
@@ -25,13 +25,13 @@ class Verified:
 
 
 async def password_hash_of(tx: Tx, name: str) -> str | None:
-    """The hash to check a password against; None where there is no such account, or it is disabled."""
+    """The stored password hash; None where there is no such account, or it is disabled."""
     row = (await tx.execute(_FIND, name=name)).one_or_none()
     return None if row is None else str(row.password_hash)
 
 
 async def confirm(tx: Tx, name: str, password_hash: str) -> Verified | None:
-    """The account as it is now, if that password is still its own; it cannot change before the transaction ends."""
+    """The account, if its password is still this one; locked until the transaction ends."""
     row = (await tx.execute(_CONFIRM, name=name, hash=password_hash)).one_or_none()
     return (
         None if row is None else Verified(name, row.role, "password", hashlib.sha256(password_hash.encode()).digest())
@@ -39,10 +39,10 @@ async def confirm(tx: Tx, name: str, password_hash: str) -> Verified | None:
 
 
 async def exists(tx: Tx, name: str) -> bool:
-    """Whether somebody made an account of this name, disabled or not."""
+    """Whether there is an account of this name, disabled or not."""
     return (await tx.execute(_EXISTS, name=name)).first() is not None
 
 
 async def disabled(tx: Tx, name: str) -> bool:
-    """Whether this name is disabled here, whatever the OpenID provider says of it."""
+    """Whether this name is disabled here, whatever the OpenID provider says."""
     return (await tx.execute(_DISABLED, name=name)).first() is not None

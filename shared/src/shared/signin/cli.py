@@ -1,4 +1,4 @@
-"""`python -m <service> accounts`: people who may sign in, from the shell. Each change ends that person's sessions."""
+"""`python -m <service> accounts`: manages accounts from the shell. Each change ends that person's sessions."""
 
 import argparse
 import getpass
@@ -16,7 +16,7 @@ from shared.values.text import exact
 
 _Connection: TypeAlias = "psycopg.Connection[tuple[object, ...]]"
 _SHORTEST = 12
-#: No password has this hash: the row only says that a name of the OpenID provider is disabled here.
+#: No password has this hash: the row only marks a name of the OpenID provider as disabled here.
 _UNUSABLE = "!"
 _ADD = """
 INSERT INTO accounts (name, password_hash, role, created_at) VALUES (%s, %s, %s, now())
@@ -36,9 +36,7 @@ _END_SESSIONS = "DELETE FROM sessions WHERE who = %s"
 def accounts(arguments: Sequence[str], *, service: str, kind: str, roles: Sequence[str]) -> int:
     """`python -m <service> accounts add NAME --role ROLE`, `disable NAME`, `enable NAME`, `list`; the exit code.
 
-    2: refused, and why.
-
-    `kind` is the site's; the database is DATABASE_URL's, as for the service itself.
+    Exit code 2: refused, with the reason on standard error. `kind` is the site's; the database is that of DATABASE_URL.
     """
     parser = argparse.ArgumentParser(prog=f"python -m {service} accounts", description="People who may sign in.")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -47,11 +45,13 @@ def accounts(arguments: Sequence[str], *, service: str, kind: str, roles: Sequen
     add.add_argument("--role", choices=roles, required=True)
     add.add_argument("--password-stdin", action="store_true", help="read it from standard input instead of asking")
     disable = commands.add_parser(
-        "disable", help="end it, or keep out a person of the OpenID provider; sessions end too"
+        "disable", help="disable an account, or a person of the OpenID provider; sessions end too"
     )
     disable.add_argument("name")
-    disable.add_argument("--openid", action="store_true", help="also a name that has neither account nor session here")
-    commands.add_parser("enable", help="take that back").add_argument("name")
+    disable.add_argument(
+        "--openid", action="store_true", help="also for a name without account and session here"
+    )
+    commands.add_parser("enable", help="enable it again").add_argument("name")
     commands.add_parser("list", help="names and roles")
     given = parser.parse_args(arguments)
     url = _database_url().replace("postgresql+psycopg://", "postgresql://")
@@ -84,12 +84,12 @@ def _run(connection: _Connection, given: argparse.Namespace, service: str, kind:
 
 
 def _add(connection: _Connection, given: argparse.Namespace, who: str) -> str | None:
-    """Each of these returns why it refused, or None."""
+    """Each command returns the reason of a refusal, or None."""
     if not given.name.isascii() or not given.name.replace("-", "").replace(".", "").isalnum():
         return "name: letters, digits, dots and hyphens"
     password = sys.stdin.readline().rstrip("\r\n") if given.password_stdin else _asked()
     if password is None and not given.password_stdin and not _terminal():
-        return "password: there is no terminal to ask at; write it to standard input, with --password-stdin"
+        return "password: there is no terminal; write the password to standard input and use --password-stdin"
     if password is None or len(password) < _SHORTEST:
         return f"password: at least {_SHORTEST} characters, twice the same; or on standard input, by --password-stdin"
     try:
@@ -117,7 +117,7 @@ def _enable(connection: _Connection, given: argparse.Namespace, _who: str) -> st
 
 
 def _terminal() -> bool:
-    """Whether getpass can ask without showing what is typed: at the process's terminal, or at standard input."""
+    """Whether getpass can read without an echo: from the process's terminal, or from standard input."""
     try:
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
     except OSError:
@@ -125,14 +125,14 @@ def _terminal() -> bool:
     return True
 
 
-def _asked() -> str | None:
+def _prompt() -> str | None:
     if not _terminal():
-        return None  # getpass would warn of an echo, and wait for input that nobody types
+        return None  # getpass would warn of an echo and wait for input that never arrives
     try:
         password = getpass.getpass("Password: ")
         return password if getpass.getpass("Again: ") == password else None
     except EOFError:
-        return None  # nobody is there to be asked
+        return None  # the input has ended
 
 
 def _refused(service: str, reason: str) -> int:

@@ -1,8 +1,8 @@
-"""How often somebody may try to sign in: counted before the password is checked, in one transaction per attempt.
+"""Limits attempts to sign in: each is counted before the password is checked, in one transaction.
 
-Subjects of an attempt: the name from this address, the address, and the name from anywhere. A browser in which that
+Subjects of an attempt: the name from this address, the address, and the name from any address. A browser in which that
 person has signed in before holds a device cookie (OWASP, "slow down online guessing attacks with device cookies") and
-is counted for itself alone, so strangers' failures never keep the owner out of a browser that is known.
+is counted by itself, so failed attempts of others never lock the owner out of a remembered browser.
 """
 
 from dataclasses import dataclass
@@ -28,13 +28,13 @@ _KNOWN = "SELECT 1 FROM sign_in_devices WHERE token_hash = :token AND name = :na
 
 @dataclass(slots=True, frozen=True)
 class Attempt:
-    """An attempt that may go on; it counts as failed until `forget` says otherwise."""
+    """A counted attempt; it counts as failed until `forget` is called."""
 
     ids: tuple[UUID, ...]
 
 
 async def reserve(tx: Tx, address: str, name: str | None = None, device: str = "") -> Attempt | None:
-    """Count an attempt, or None where a subject of it has used up its attempts of the last quarter of an hour.
+    """Count an attempt; None where one of its subjects has used its attempts of the last 15 minutes.
 
     Concurrent attempts on a subject wait for each other until the transaction ends. `device`: the device cookie.
     """
@@ -46,7 +46,7 @@ async def reserve(tx: Tx, address: str, name: str | None = None, device: str = "
         if (await tx.execute(_COUNT, subject=subject, since=since)).scalar() >= most:
             return None
     attempts = {uuid7(): subject for subject in subjects}
-    rows = [{"attempt_id": one, "subject": subject, "at": tx.now} for one, subject in attempts.items()]
+    rows = [{"attempt_id": attempt, "subject": subject, "at": tx.now} for attempt, subject in attempts.items()]
     await tx.insert(TABLES["sign_in_attempts"], rows)
     return Attempt(tuple(attempts))
 
@@ -62,7 +62,7 @@ async def begin_elsewhere(tx: Tx, address: str) -> bool:
 
 
 async def forget(tx: Tx, attempt: Attempt) -> None:
-    """The attempt succeeded, or ended for a reason of ours: it does not count."""
+    """Do not count the attempt: it succeeded, or failed through a fault of ours."""
     await tx.execute(_FORGET, attempts=list(attempt.ids))
 
 

@@ -31,9 +31,9 @@ _TAKE = "DELETE FROM oidc_sign_ins WHERE state_hash = :state AND expires_at > :n
 
 
 class NotSignedInError(Exception):
-    """The provider, or what came back from it, does not sign anybody in. The message is for the person.
+    """The sign-in failed at the provider or in its answer. The message is for the person.
 
-    `name`: whom the provider names, where it is sure and we are not.
+    `name`: the person whom the provider confirms and who has no access here.
     """
 
     def __init__(self, message: str, name: str | None = None) -> None:
@@ -43,7 +43,7 @@ class NotSignedInError(Exception):
 
 @dataclass(slots=True, frozen=True)
 class Person:
-    """Whom the provider names, and their role here."""
+    """The person whom the provider confirms, and their role here."""
 
     name: str
     role: str
@@ -51,7 +51,7 @@ class Person:
 
 @dataclass(slots=True, frozen=True)
 class Begun:
-    """A sign-in on its way through the provider."""
+    """A sign-in that has begun and has not returned from the provider."""
 
     url: str
     state: str
@@ -60,7 +60,7 @@ class Begun:
 
 
 async def keep(tx: Tx, begun: Begun) -> None:
-    """Remember it until the browser comes back."""
+    """Store it until the browser returns."""
     row = {
         "state_hash": digest(begun.state),
         "nonce": begun.nonce,
@@ -71,7 +71,7 @@ async def keep(tx: Tx, begun: Begun) -> None:
 
 
 async def take(tx: Tx, state: str) -> Begun:
-    """What was remembered; it works once. Raises NotSignedInError."""
+    """Take out what was stored; it works once. Raises NotSignedInError."""
     row = (await tx.execute(_TAKE, state=digest(state), now=tx.now)).one_or_none()
     if row is None:
         raise NotSignedInError("This sign-in is too old or was used already. Please begin again.")
@@ -79,7 +79,7 @@ async def take(tx: Tx, state: str) -> Begun:
 
 
 class OpenId:
-    """One provider. Its metadata and keys are read when they are needed: a new key needs no restart."""
+    """One provider. Its metadata and keys are read at each sign-in: a new key needs no restart."""
 
     def __init__(
         self, provider: Provider, site: Site, tracing: Tracing, http: httpx.AsyncClient, redirect_uri: str
@@ -91,7 +91,7 @@ class OpenId:
         self.redirect_uri = redirect_uri
 
     async def begin(self, trace: str | None) -> Begun:
-        """Where to send the browser, and what to keep until it comes back. Raises NotSignedInError."""
+        """Where to send the browser, and what to store until it returns. Raises NotSignedInError."""
         metadata = await self._metadata(trace)
         state, nonce, verifier = (secrets.token_urlsafe(size) for size in (24, 24, 48))
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
@@ -165,7 +165,7 @@ class OpenId:
             return _json_object(answer)
 
     async def _exchange(self, url: str, code: str, verifier: str, trace: str | None) -> dict[str, Any]:
-        """The code for tokens (RFC 6749 section 4.1.3, RFC 7636 section 4.5)."""
+        """Exchange the code for tokens (RFC 6749 section 4.1.3, RFC 7636 section 4.5)."""
         provider = self._provider
         form = {
             "grant_type": "authorization_code",
@@ -185,7 +185,7 @@ class OpenId:
 
 
 def _roles(claim: object) -> frozenset[str]:
-    """The role claim: words in a text, or a list of texts. Anything else names no role."""
+    """The roles of the claim: words of a text, or a list of texts. Any other value names no role."""
     if isinstance(claim, str):
         return frozenset(claim.split())
     return frozenset(item for item in claim if isinstance(item, str)) if isinstance(claim, list) else frozenset()

@@ -1,4 +1,4 @@
-"""Argon2id, in a small pool of threads: hashing takes a core and 64 MiB for a moment, and never a transaction."""
+"""Hashes passwords with Argon2id in a small thread pool, outside any transaction: a hash takes a core and 64 MiB."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
@@ -8,15 +8,15 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 _HASHER = PasswordHasher()
 _POOL = ThreadPoolExecutor(2, "passwords")
-#: Verified against where there is no such account, so that the answer takes as long.
-_NOBODY = _HASHER.hash("nobody has this password")
+#: Verified against when there is no such account, so that the response takes as long.
+_NO_ACCOUNT = _HASHER.hash("nobody has this password")
 
 
 async def matches(password_hash: str | None, password: str) -> bool:
-    """Whether the password is the one that was hashed; None: there is no such account, so never."""
+    """Whether the password matches the hash; never where the hash is None (there is no such account)."""
     loop = asyncio.get_running_loop()
-    right = await loop.run_in_executor(_POOL, _verify, password_hash or _NOBODY, password)
-    return right and password_hash is not None
+    correct = await loop.run_in_executor(_POOL, _verify, password_hash or _NO_ACCOUNT, password)
+    return correct and password_hash is not None
 
 
 def _verify(password_hash: str, password: str) -> bool:
@@ -27,5 +27,5 @@ def _verify(password_hash: str, password: str) -> bool:
 
 
 def hashed(password: str) -> str:
-    """What is stored of a password."""
+    """The hash to store for a password."""
     return _HASHER.hash(password)

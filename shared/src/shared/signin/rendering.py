@@ -1,4 +1,4 @@
-"""Pages out of templates, with the headers that keep others' scripts, frames and caches away."""
+"""Renders pages from templates, with headers that forbid foreign scripts, frames and caches."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -45,7 +45,7 @@ def words(name: str) -> str:
 
 
 class Pages:
-    """The templates of a package (its folder `templates`), over those that all sites share."""
+    """The templates of a package (its folder `templates`), and those that all sites share."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class Pages:
         self._templates.globals |= {"site": site, "distance": distance, **(functions or {})}
 
     def page(self, template: str, status: int = 200, **values: Any) -> HTMLResponse:
-        """A page. `values` are the template's; it names all that it needs."""
+        """Render a page. `values` must contain every name that the template uses."""
         text = self._templates.get_template(f"{template}.html.j2").render(**values)
         return HTMLResponse(text, status, headers=_HEADERS)
 
@@ -83,7 +83,7 @@ class Pages:
 
 
 def redirect(url: str) -> RedirectResponse:
-    """After a form was accepted: look at the result (303)."""
+    """Redirect to the result after a form was accepted (303)."""
     return RedirectResponse(url, 303, headers={"Cache-Control": "no-store"})
 
 

@@ -1,4 +1,4 @@
-"""What is stored of a secret that a browser holds."""
+"""Hashes of the secrets that browsers hold."""
 
 import hashlib
 

@@ -1,4 +1,4 @@
-"""Who is signed in. A session ends with its time, a sign-out, a new password or a disabled account."""
+"""Sessions of signed-in people. A session ends by time, a sign-out, a new password or a disabled account."""
 
 import hmac
 import secrets
@@ -17,10 +17,10 @@ from shared.signin.secrets import digest
 from shared.signin.site import Access, Site
 from shared.signin.tables import TABLES
 
-#: How long a browser stays known after a sign-in.
+#: How long a browser is remembered after a sign-in.
 _DEVICE_LASTS = timedelta(days=180)
-#: A local account counts as it is now: its role, its password, whether it is disabled. Of a person of the OpenID
-#: provider only `disabled_at` is known here; their role is the one they came with.
+#: Role, password and state of a local account are read at each request. For a person of the OpenID provider only
+#: `disabled_at` is stored here; their role is the one at sign-in.
 _FIND = """
 SELECT s.who, CASE s.means WHEN 'password' THEN a.role ELSE s.role END AS role, s.csrf
 FROM sessions s LEFT JOIN accounts a ON a.name = substr(s.who, CAST(:name_at AS int))
@@ -32,7 +32,7 @@ _END_DEVICE = "DELETE FROM sign_in_devices WHERE token_hash = :token"
 
 @dataclass(slots=True, frozen=True)
 class Session:
-    """Somebody who is signed in; `who` goes into the audit trail."""
+    """A signed-in person; `who` is written to the audit trail."""
 
     who: str
     role: str
@@ -40,7 +40,7 @@ class Session:
 
     @property
     def name(self) -> str:
-        """Without the kind."""
+        """The name without the kind."""
         return self.who.partition(":")[2]
 
 
@@ -49,7 +49,7 @@ class SignedOutError(Exception):
 
 
 class Sessions:
-    """Sessions live in the table; the browser holds a random token, and the table its hash."""
+    """Reads and writes sessions; the browser holds a random token, and the table its hash."""
 
     def __init__(self, database: Database, site: Site, access: Access) -> None:
         self._database = database
@@ -58,11 +58,11 @@ class Sessions:
         self._kind = site.kind
         self._path = site.base
         self._lasts = timedelta(hours=access.session_hours)
-        # Browsers send secure cookies over https only; on this machine itself there may be none.
+        # Browsers send secure cookies over https only; on the same machine http is allowed.
         self._secure = not access.public_url.startswith("http://")
 
     async def of(self, request: Request) -> Session:
-        """Whose request this is. Raises SignedOutError."""
+        """The session of a request. Raises SignedOutError."""
         token = request.cookies.get(self._cookie, "")
         async with self._database.reading() as tx:
             row = await self._find(tx, token) if token else None
@@ -75,7 +75,7 @@ class Sessions:
         return (await tx.execute(_FIND, token=digest(token), now=tx.now, name_at=name_at)).one_or_none()
 
     async def acting(self, request: Request, csrf: str) -> Session:
-        """The same for a form that changes something. Raises SignedOutError, Problem (403)."""
+        """The session of a submitted form, whose CSRF token is checked. Raises SignedOutError, Problem (403)."""
         session = await self.of(request)
         if not hmac.compare_digest(csrf.encode(), session.csrf.encode()):
             raise foreign()
@@ -83,7 +83,7 @@ class Sessions:
         return session
 
     async def begin(self, tx: Tx, response: Response, verified: Verified) -> str:
-        """Sign somebody in; returns `<kind>:<name>`. `verified`: as of this very transaction (`accounts.confirm`)."""
+        """Begin a session; returns `<kind>:<name>`. `verified`: confirmed in this transaction (`accounts.confirm`)."""
         token = secrets.token_urlsafe(32)
         who = f"{self._kind}:{verified.name}"
         row = {
@@ -100,8 +100,8 @@ class Sessions:
         self.set_cookie(response, self._cookie, token, self._lasts)
         return who
 
-    async def know_device(self, tx: Tx, request: Request, response: Response, name: str) -> None:
-        """Remember that this person has signed in from this browser; the token is new each time."""
+    async def remember_device(self, tx: Tx, request: Request, response: Response, name: str) -> None:
+        """Remember that this person has signed in from this browser, with a new token each time."""
         if old := request.cookies.get(self.device_cookie):
             await tx.execute(_END_DEVICE, token=digest(old))
         token = secrets.token_urlsafe(32)
@@ -110,14 +110,14 @@ class Sessions:
         self.set_cookie(response, self.device_cookie, token, _DEVICE_LASTS)
 
     async def end(self, tx: Tx, request: Request, response: Response) -> bool:
-        """Sign out; False where that was done meanwhile."""
+        """End the session; False where it had ended meanwhile."""
         token = digest(request.cookies[self._cookie])
         ended = (await tx.execute("DELETE FROM sessions WHERE token_hash = :token", token=token)).rowcount
         self.drop_cookie(response, self._cookie)
         return ended > 0
 
     def set_cookie(self, response: Response, name: str, value: str, lasts: timedelta) -> None:
-        """A cookie that no script reads and no other site's form carries."""
+        """Set a cookie that scripts cannot read and forms of other sites do not send."""
         response.set_cookie(
             name,
             value,
@@ -129,12 +129,12 @@ class Sessions:
         )
 
     def drop_cookie(self, response: Response, name: str) -> None:
-        """It has done its work."""
+        """Delete a cookie."""
         response.delete_cookie(name, path=self._path)
 
 
 def same_origin(request: Request) -> None:
-    """Raises Problem (403) where the form came from another site, as far as the browser says."""
+    """Raises Problem (403) where the browser says that the form came from another site."""
     origin = request.headers.get("origin")
     if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
         raise foreign()

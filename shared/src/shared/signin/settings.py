@@ -1,4 +1,4 @@
-"""How people sign in at a service's pages, as it is told from outside."""
+"""Settings of sign-in, read from environment variables."""
 
 from collections.abc import Mapping
 from typing import Self
@@ -10,7 +10,7 @@ from shared.signin.site import Access, Provider
 
 
 class SignInSettings(ServiceSettings):
-    """The settings of a service with pages; what the provider calls its roles each service adds itself."""
+    """Settings of a service with pages. Each service adds the names of the provider's roles."""
 
     public_url: str = Field("", description="where browsers reach this service, https://… unless on this machine")
     session_hours: float = Field(10, gt=0, description="a person signs in again after this")
@@ -28,7 +28,7 @@ class SignInSettings(ServiceSettings):
         return self
 
     def access(self, roles: Mapping[str, str]) -> Access:
-        """How people get in. `roles`: as in Provider, the most powerful first."""
+        """How people sign in. `roles`: as in Provider, the most powerful first."""
         if self.oidc_issuer is None:
             return Access(self.public_url, self.session_hours)
         provider = Provider(

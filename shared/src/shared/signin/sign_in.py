@@ -1,4 +1,4 @@
-"""The sign-in page itself, and what happens when somebody has come in, was refused, or goes."""
+"""The sign-in page; begins sessions after a password or an OpenID sign-in, ends them, and writes the audit trail."""
 
 import asyncio
 import secrets
@@ -22,16 +22,16 @@ from shared.signin.sessions import Session, Sessions
 _FORM_LASTS = timedelta(hours=1)
 
 _LONGEST = 200
-#: So many sign-ins by password at once, in one instance; hashing takes a tenth of a second of a core each.
-_MOST_INSIDE = 32
+#: Sign-ins by password at the same time in one instance; hashing takes a tenth of a second of a core each.
+_MOST_AT_ONCE = 32
 
 
 @dataclass(slots=True, frozen=True)
 class Refusal:
     """A sign-in that failed.
 
-    `who`: `<kind>:<name>` where there is an account of that name, or the provider vouches for it. `typed`: otherwise
-    what was given for a name, a stranger's words and perhaps a password: never to be kept as it is.
+    `who`: `<kind>:<name>` where there is an account of that name, or the provider confirms it. `typed`: otherwise the
+    text that was entered as a name. It may be a password: never store it as it is.
     """
 
     who: str | None
@@ -41,32 +41,32 @@ class Refusal:
 
 
 class TooManyAttemptsError(Exception):
-    """The name, the address or the browser has used up its attempts of the last quarter of an hour."""
+    """The name, the address or the browser has used its attempts of the last 15 minutes."""
 
 
 class TooManyPeopleError(Exception):
-    """As many people as may are signing in at this moment."""
+    """The maximum number of people is signing in at this moment."""
 
 
-async def _untold(*_told: Any) -> None:
-    """Of a service whose audit trail does not tell of it."""
+async def _not_recorded(*_event: Any) -> None:
+    """For events that a service's audit trail leaves out."""
 
 
 @dataclass(slots=True, frozen=True)
 class Journal:
-    """Writes into a service's audit trail, in the transaction that does what it tells of.
+    """Writes a service's audit trail, in the transaction of the recorded action.
 
-    `signed_in`: who came in, by which means (`password` or `openid`). `refused` is told no more often than attempts
-    are allowed: of a name or an address that has to wait, nothing.
+    `signed_in`: the person and the means (`password` or `openid`). `refused` is called no more often than attempts are
+    allowed: not for a name or an address that has to wait.
     """
 
     signed_in: Callable[[Tx, str, str], Awaitable[None]]
-    refused: Callable[[Tx, Refusal], Awaitable[None]] = _untold
-    signed_out: Callable[[Tx, str], Awaitable[None]] = _untold
+    refused: Callable[[Tx, Refusal], Awaitable[None]] = _not_recorded
+    signed_out: Callable[[Tx, str], Awaitable[None]] = _not_recorded
 
 
 class SignIn:
-    """Shows the page and begins sessions. `openid`: people sign in at their organisation, and only there."""
+    """Shows the page and begins sessions. `openid`: people sign in at their organisation, and nowhere else."""
 
     def __init__(self, database: Database, pages: Pages, sessions: Sessions, journal: Journal, *, openid: bool) -> None:
         self.database = database
@@ -76,11 +76,11 @@ class SignIn:
         self.openid = openid
         self.form_cookie = f"{self.site.name}_sign_in"
         self._journal = journal
-        self._inside = 0
+        self._at_once = 0
         self._counting = asyncio.Lock()
 
     def form(self, status: HTTPStatus = HTTPStatus.OK, wrong: str | None = None, name: str = "") -> Response:
-        """The page. Its form works in the browser that was given it."""
+        """The page. Its form works only in the browser that received it."""
         token = secrets.token_urlsafe(24)
         response = self.pages.page(
             "sign_in", status, token=token, wrong=wrong, name=name, openid=self.openid, session=None
@@ -91,29 +91,29 @@ class SignIn:
     async def enter_by_password(self, request: Request, name: str, password: str) -> Response | None:
         """Check a password and begin a session; None where it is wrong.
 
-        The attempt is counted first, the password is checked outside any transaction, and the session begins in one
-        that finds the account as it was checked. Raises TooManyAttemptsError, TooManyPeopleError.
+        The attempt is counted first. The password is checked outside any transaction, and the session begins in one
+        that confirms that the account has not changed. Raises TooManyAttemptsError, TooManyPeopleError.
         """
-        if self._inside >= _MOST_INSIDE:
+        if self._at_once >= _MOST_AT_ONCE:
             raise TooManyPeopleError
-        self._inside += 1
+        self._at_once += 1
         try:
             return await self._enter_by_password(request, name, password)
         finally:
-            self._inside -= 1
+            self._at_once -= 1
 
     async def _enter_by_password(self, request: Request, name: str, password: str) -> Response | None:
         address = address_of(request)
         device = request.cookies.get(self.sessions.device_cookie, "")
-        # One at a time: attempts on one subject wait for each other, and must not hold all connections meanwhile.
+        # One at a time: attempts on one subject wait for each other, and must not occupy all connections.
         async with self._counting, self.database.transaction() as tx:
             attempt = await reserve(tx, address, name, device)
-            known_hash = await password_hash_of(tx, name)
+            stored_hash = await password_hash_of(tx, name)
         if attempt is None:
             raise TooManyAttemptsError
-        right = await matches(known_hash, password)
+        correct = await matches(stored_hash, password)
         async with self.database.transaction() as tx:
-            verified = await confirm(tx, name, known_hash) if right and known_hash is not None else None
+            verified = await confirm(tx, name, stored_hash) if correct and stored_hash is not None else None
             if verified is not None:
                 return await self._enter(tx, request, verified, attempt)
             who = f"{self.site.kind}:{name}" if await exists(tx, name) else None
@@ -121,7 +121,7 @@ class SignIn:
         return None
 
     async def enter_by_openid(self, request: Request, person: Person) -> Response:
-        """Begin the session of a person whom the provider vouches for."""
+        """Begin the session of a person whom the provider confirms."""
         async with self.database.transaction() as tx:
             if not await disabled(tx, person.name):
                 return await self._enter(tx, request, Verified(person.name, person.role, "openid"))
@@ -132,13 +132,13 @@ class SignIn:
         who = await self.sessions.begin(tx, response, verified)
         if attempt is not None:
             await forget(tx, attempt)
-            await self.sessions.know_device(tx, request, response, verified.name)
+            await self.sessions.remember_device(tx, request, response, verified.name)
         await self._journal.signed_in(tx, who, verified.means)
         self.sessions.drop_cookie(response, self.form_cookie)
         return response
 
     async def not_confirmed(self, request: Request, why: str, name: str | None = None) -> Response:
-        """The provider signs nobody in. `name`: whom it vouches for all the same; they may not come in here."""
+        """The provider did not sign anybody in. `name`: a person whom it confirms and who has no access here."""
         known = name is not None and name.isprintable() and len(name) <= _LONGEST
         who = f"{self.site.kind}:{name}" if known else None
         async with self.database.transaction() as tx:
@@ -155,5 +155,5 @@ class SignIn:
 
 
 def address_of(request: Request) -> str:
-    """Where a request comes from."""
+    """The client's address."""
     return request.client.host if request.client else "unknown"

@@ -1,4 +1,4 @@
-"""What tells one service's pages from another's, and how people get in."""
+"""Describes the pages of one service, and how people sign in to them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,19 +10,19 @@ from pydantic import SecretStr
 class Site:
     """The pages of one service, all under `base`."""
 
-    #: Begins the cookies' names.
+    #: Prefix of the cookies' names.
     name: str
-    #: What the pages call themselves.
+    #: The pages' title.
     title: str
-    #: The path that all pages stand under, without a slash at its end.
+    #: The path prefix of all pages, without a slash at its end.
     base: str
-    #: Where somebody who has come in goes.
+    #: The page after sign-in.
     home: str
-    #: People are `<kind>:<name>` in the audit trail.
+    #: The audit trail names people `<kind>:<name>`.
     kind: str
-    #: How the sign-in page speaks of whom it is for.
+    #: Whom the sign-in page is for, in its text.
     people: str
-    #: Said to whom the provider knows and nobody has given a role.
+    #: Message for a person whom the provider confirms and who has no role.
     no_role: str
 
     @property
@@ -33,7 +33,7 @@ class Site:
 
 @dataclass(slots=True, frozen=True)
 class Provider:
-    """An OpenID provider. `roles`: what it calls a role -> the role here; the first that somebody has counts."""
+    """An OpenID provider. `roles`: its name of a role -> the role here; the first role that a person has counts."""
 
     issuer: str
     client_id: str
@@ -44,11 +44,11 @@ class Provider:
 
 @dataclass(slots=True, frozen=True)
 class Access:
-    """How people get in."""
+    """How people sign in."""
 
-    #: Where browsers reach the service, `https://…` unless on this machine.
+    #: The address at which browsers reach the service, `https://…` unless on the same machine.
     public_url: str
     #: How long a session lasts.
     session_hours: float
-    #: Where people sign in; None: with accounts of the service itself.
+    #: The OpenID provider; None: people use accounts of the service itself.
     provider: Provider | None = None

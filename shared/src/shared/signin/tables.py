@@ -1,4 +1,4 @@
-"""The tables of sign-in, made into a service's own metadata."""
+"""The tables of sign-in, defined in a service's own metadata."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ from sqlalchemy import Column, Index, LargeBinary, MetaData, Table, Text, Uuid, 
 
 from shared.core_tables import timestamp
 
-#: What nobody needs any more; `:now` is the moment. Run now and then.
+#: Statements that delete expired rows at `:now`; a service runs them regularly.
 EXPIRED = (
     "DELETE FROM sessions WHERE expires_at < :now",
     "DELETE FROM oidc_sign_ins WHERE expires_at < :now",
@@ -17,8 +17,8 @@ EXPIRED = (
 
 def sign_in_tables(metadata: MetaData) -> Mapping[str, Table]:
     """Define them in `metadata`; by name."""
-    #: People who may sign in where there is no OpenID Connect. `password_hash` is argon2id's own text. A row without
-    #: a usable hash says only that this name of the OpenID provider is disabled here.
+    #: Accounts for sign-in without OpenID Connect. `password_hash` is the text form of argon2id. A row without a usable
+    #: hash only marks a name of the OpenID provider as disabled here.
     accounts = Table(
         "accounts",
         metadata,
@@ -28,7 +28,7 @@ def sign_in_tables(metadata: MetaData) -> Mapping[str, Table]:
         timestamp("created_at", nullable=False),
         timestamp("disabled_at"),
     )
-    #: Who is signed in. The cookie's token is stored as its hash. `means`: `password` or `openid`. `credential`:
+    #: Sessions. The cookie's token is stored as its hash. `means`: `password` or `openid`. `credential`:
     #: SHA-256 of the account's `password_hash` at sign-in; another password ends the session.
     sessions = Table(
         "sessions",
@@ -51,7 +51,7 @@ def sign_in_tables(metadata: MetaData) -> Mapping[str, Table]:
         timestamp("at", nullable=False),
         Index("sign_in_attempts_subject", "subject", "at"),
     )
-    #: Browsers in which somebody has signed in: their next attempts are counted apart from everybody else's.
+    #: Browsers in which a person has signed in: their next attempts are counted separately.
     devices = Table(
         "sign_in_devices",
         metadata,
@@ -59,7 +59,7 @@ def sign_in_tables(metadata: MetaData) -> Mapping[str, Table]:
         Column("name", Text, nullable=False),
         timestamp("expires_at", nullable=False),
     )
-    #: Sign-ins on their way through the OpenID provider.
+    #: Sign-ins that have not returned from the OpenID provider yet.
     oidc = Table(
         "oidc_sign_ins",
         metadata,
@@ -101,7 +101,7 @@ CREATE TABLE oidc_sign_ins (
 );
 """
 
-#: Sessions of before do not say which password began them: everybody signs in once more.
+#: Earlier sessions do not hold the password that began them: they end, and people sign in again.
 _V2 = """
 ALTER TABLE sessions ADD COLUMN means text NOT NULL DEFAULT 'password', ADD COLUMN credential bytea;
 DELETE FROM sessions;
@@ -115,5 +115,5 @@ def upgrade_v1(op: object) -> None:
 
 
 def upgrade_v2(op: object) -> None:
-    """Tie sessions to the account's present state, and remember browsers. `op` is Alembic's operations module."""
+    """Tie sessions to the present state of the account, and remember browsers. `op` is Alembic's operations module."""
     op.get_bind().exec_driver_sql(_V2)  # type: ignore[attr-defined] # as above

@@ -1,11 +1,11 @@
-"""All that sign-in needs, added to a service, and what happens to whoever is not signed in."""
+"""Adds sign-in to a service, and redirects requests without a session to the sign-in page."""
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from shared.kernel.outbound import OutboundClient
 from shared.kernel.service import Service
-from shared.signin import signing_in, signing_in_elsewhere
+from shared.signin import openid_routes, password_routes
 from shared.signin.oidc import OpenId
 from shared.signin.rendering import Pages, redirect
 from shared.signin.sessions import Sessions, SignedOutError
@@ -14,7 +14,7 @@ from shared.signin.site import Access
 
 
 def serve_sign_in(service: Service, pages: Pages, access: Access, journal: Journal) -> Sessions:
-    """Serve a site's sign-in, style and icon. `journal` writes to the audit trail."""
+    """Serve the sign-in, style and icon of a site. `journal` writes the audit trail."""
     site = pages.site
     sessions = Sessions(service.database, site, access)
     sign_in = SignIn(service.database, pages, sessions, journal, openid=access.provider is not None)
@@ -23,7 +23,7 @@ def serve_sign_in(service: Service, pages: Pages, access: Access, journal: Journ
         service.closes(http.aclose)
         back = f"{access.public_url.rstrip('/')}{site.base}/oidc/callback"
         openid = OpenId(access.provider, site, service.tracing, http, back)
-        service.serves(signing_in_elsewhere.router(sign_in, openid))
+        service.serves(openid_routes.router(sign_in, openid))
     routes = APIRouter(include_in_schema=False)
 
     @routes.get(f"{site.base}/style.css")
@@ -38,5 +38,5 @@ def serve_sign_in(service: Service, pages: Pages, access: Access, journal: Journ
     async def signed_out(_request: Request, _error: SignedOutError) -> Response:
         return redirect(site.sign_in)
 
-    service.serves(routes, signing_in.router(sign_in))
+    service.serves(routes, password_routes.router(sign_in))
     return sessions

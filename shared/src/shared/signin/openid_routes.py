@@ -1,4 +1,4 @@
-"""`<base>/oidc/*`: to the OpenID provider, and back."""
+"""Routes `<base>/oidc/start` and `<base>/oidc/callback`: to the OpenID provider and back."""
 
 import hmac
 from http import HTTPStatus
@@ -18,7 +18,7 @@ _NOBODY = "The sign-in provider sent nobody back: it refused, or the sign-in was
 
 
 def router(sign_in: SignIn, openid: OpenId) -> APIRouter:
-    """The way through the provider. The state is bound to the browser by a cookie, and works once."""
+    """The routes of one site. A cookie binds the state to the browser, and the state works once."""
     routes = APIRouter(include_in_schema=False)
     state_cookie = f"{sign_in.site.name}_oidc"
 
@@ -43,7 +43,7 @@ def router(sign_in: SignIn, openid: OpenId) -> APIRouter:
         if not state or not hmac.compare_digest(request.cookies.get(state_cookie, "").encode(), state.encode()):
             return sign_in.form(HTTPStatus.FORBIDDEN, _NOT_BEGUN)
         if not code:
-            return await sign_in.not_confirmed(request, _NOBODY)
+            return await sign_in.not_confirmed(request, _REFUSED)
         try:
             async with sign_in.database.transaction() as tx:
                 begun = await take(tx, state)

@@ -1,4 +1,4 @@
-"""`<base>/sign-in` by local accounts, `<base>/sign-out`."""
+"""Routes `<base>/sign-in` (local accounts) and `<base>/sign-out`. Their paths depend on the site."""
 
 import hmac
 from http import HTTPStatus
@@ -20,7 +20,7 @@ _ELSEWHERE = "Accounts of this page are not used here: sign in at your organisat
 
 
 def router(sign_in: SignIn) -> APIRouter:
-    """Signing in and out."""
+    """The routes of one site."""
     routes = APIRouter(include_in_schema=False)
 
     @routes.get(sign_in.site.sign_in)
@@ -40,12 +40,12 @@ def router(sign_in: SignIn) -> APIRouter:
         if not hmac.compare_digest(request.cookies.get(sign_in.form_cookie, "").encode(), token.encode()):
             raise foreign()
         try:
-            entered = await sign_in.enter_by_password(request, name, password)
+            response = await sign_in.enter_by_password(request, name, password)
         except TooManyAttemptsError:
             return sign_in.form(HTTPStatus.TOO_MANY_REQUESTS, _WAIT, name)
         except TooManyPeopleError:
             return sign_in.form(HTTPStatus.SERVICE_UNAVAILABLE, _BUSY, name)
-        return entered or sign_in.form(HTTPStatus.FORBIDDEN, _WRONG, name)
+        return response or sign_in.form(HTTPStatus.FORBIDDEN, _WRONG, name)
 
     @routes.post(f"{sign_in.site.base}/sign-out")
     async def sign_out(request: Request, csrf: Annotated[Named, Form()]) -> Response:
