@@ -1,17 +1,17 @@
-"""Time as something that is handed in, never looked up from inside a rule."""
+"""The clock, passed to code that needs the time; rules never read the system clock."""
 
 from datetime import UTC, datetime
 from typing import Protocol
 
 
 class Clock(Protocol):
-    """Tells the present moment; always UTC and timezone-aware."""
+    """Returns the present moment, always aware and in UTC."""
 
     def now(self) -> datetime: ...
 
 
 class SystemClock:
-    """The machine's clock."""
+    """The system clock."""
 
     def now(self) -> datetime:
         return datetime.now(UTC)

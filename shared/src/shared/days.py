@@ -1,11 +1,11 @@
-"""Local days of a seller: when they are, and when they end. Holidays are in `shared.calendar`, which needs an extra."""
+"""Local days of a seller: the day of a moment, and the end of a day. Holidays: `shared.calendar` (an extra)."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 
 def local_day(moment: datetime, zone: ZoneInfo) -> date:
-    """The calendar day of a moment where the seller is."""
+    """The calendar day of a moment in the seller's time zone."""
     return moment.astimezone(zone).date()
 
 

@@ -1,4 +1,4 @@
-"""Named places where a test makes the process die as `kill -9` would.
+"""Named places at which a test kills the process as `kill -9` does.
 
 `FAILPOINTS="work.after_call=1,consumer.before_commit=3"` kills this process at the first and third visit.
 Without the variable a visit costs one attribute test.
@@ -48,7 +48,7 @@ _visits: Counter[str] = Counter()
 
 
 def failpoint(name: str) -> None:
-    """Die here without any clean-up if this visit is the armed one."""
+    """Kill this process, without any clean-up, if this visit is the configured one."""
     if _armed and name in _armed:
         _visits[name] += 1
         if _visits[name] == _armed[name]:

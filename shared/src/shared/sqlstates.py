@@ -1,4 +1,4 @@
-"""What a database error means for whoever meets it: one table of SQLSTATE codes.
+"""Decides by SQLSTATE whether a database error lies with the database or with the data: one table.
 
 Codes: https://www.postgresql.org/docs/current/errcodes-appendix.html. A code of five characters wins over its class of
 two. `WAIT`: the database, not the data; the same statement may succeed later, so it is tried again for as long as it
@@ -9,7 +9,7 @@ from enum import Enum
 
 
 class Meaning(Enum):
-    """Whose fault an error is."""
+    """Where the fault of an error lies."""
 
     WAIT = "wait"
     DATA = "data"
@@ -61,6 +61,6 @@ MEANINGS: dict[str, Meaning] = {
 
 
 def meaning(sqlstate: str | None) -> Meaning:
-    """Whose fault it is. A code that is not in the table is the data's: waiting for it could be for ever."""
+    """Where the fault lies. A code that is not in the table counts as the data's: waiting for it might never end."""
     code = sqlstate or ""
     return MEANINGS.get(code) or MEANINGS.get(code[:2]) or Meaning.DATA

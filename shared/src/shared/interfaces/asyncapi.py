@@ -1,4 +1,4 @@
-"""AsyncAPI 3.0: what a service tells on its topics and which topics it reads, from contracts and subscriptions.
+"""AsyncAPI 3.0: the topics that a service writes and reads, from its contracts and subscriptions.
 
 Shapes follow https://www.asyncapi.com/docs/reference/specification/v3.0.0 and the Kafka bindings 0.5.0. Records are
 CloudEvents 1.0 in binary mode (Kafka protocol binding): attributes are headers, the body is the fact.
@@ -26,7 +26,7 @@ _SCHEMAS = "#/components/schemas/{model}"
 _TOMBSTONE = "Erased"
 _EXAMPLE_ID = UUID("019aa5b0-9a01-7c01-8d02-6f1e2d3c4b5a")
 _EXAMPLE_TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-#: Which field makes a record's key, where it is one field as it stands.
+#: The field that is the record's key, where the key is one unchanged field.
 _KEYS: tuple[tuple[type[Event], str], ...] = ((OrderEvent, "order_id"), (BuyerErased, "buyer_id"))
 _WORDS = re.compile(r"(?<!^)(?=[A-Z])")
 
@@ -164,7 +164,7 @@ def _tombstone(event: type[Event]) -> Document:
 
 
 def _headers(event: type[Event]) -> Document:
-    """CloudEvents attributes as the Kafka binding's binary mode names them, and W3C Trace Context."""
+    """CloudEvents attributes, named as in binary mode of the Kafka binding, and W3C Trace Context."""
     owned = event.owner() != "storefront"
     source = {"const": f"/services/{event.owner()}"} if owned else {"description": "Any URI reference of the shop's."}
     attributes: dict[str, Document] = {
@@ -211,7 +211,7 @@ def _key(event: type[Event]) -> Document:
 
 
 def _schemas(classes: list[type[Event]]) -> Document:
-    """Bodies and their parts as reusable schemas (JSON Schema as pydantic writes it)."""
+    """Bodies and their parts as reusable schemas (JSON Schema as pydantic generates it)."""
     _, found = models_json_schema([(one, "serialization") for one in classes], ref_template=_SCHEMAS)
     schemas: Document = found.get("$defs", {})
     for one in _models(classes):
@@ -223,7 +223,7 @@ def _schemas(classes: list[type[Event]]) -> Document:
 
 
 def _models(classes: Iterable[type[BaseModel]]) -> set[type[BaseModel]]:
-    """These, the models that they are made of, and those whose fields they inherit."""
+    """These models, the models of their fields, and their base models."""
     found: set[type[BaseModel]] = set()
     left = list(classes)
     while left:

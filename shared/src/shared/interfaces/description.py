@@ -1,4 +1,4 @@
-"""What the code of an interface cannot say of itself: who calls, what belongs together, and examples.
+"""Describes what the code of an interface does not contain: its callers, its chapters, and examples.
 
 A service has one `Interface` as `INTERFACE` in its module `interface`, which is read when its documents are asked for.
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Caller:
-    """Somebody who may call, and the OpenAPI security scheme by which they show who they are."""
+    """A kind of caller, and the OpenAPI security scheme that identifies it."""
 
     name: str
     scheme: Mapping[str, str]
@@ -23,7 +23,7 @@ def _bearer(name: str, whose: str) -> Caller:
 
 
 def signed(name: str, header: str, description: str) -> Caller:
-    """Somebody who shows a secret, or a signature made with it, in a header of its own."""
+    """A caller that sends a secret, or a signature made with it, in a header of its own."""
     return Caller(name, {"type": "apiKey", "in": "header", "name": header, "description": description})
 
 
@@ -35,7 +35,7 @@ OPERATIONS = _bearer("operations", "an operations key")
 
 @dataclass(frozen=True)
 class Tag:
-    """A chapter of the documentation. `callers`: whoever of these; nobody where the call needs no credentials."""
+    """A chapter of the documentation. `callers`: one of these; empty where the call needs no credentials."""
 
     name: str
     description: str
@@ -44,7 +44,7 @@ class Tag:
 
 @dataclass(frozen=True)
 class Example:
-    """One call as it may be made: the bodies, and the status of the answer."""
+    """One example call: the bodies, and the status of the response."""
 
     body: Any = None
     answer: Any = None
@@ -53,7 +53,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Interface:
-    """`callers` and `examples` are by operation, `POST /orders`; the former where they differ from their tag's."""
+    """`callers` and `examples` are keyed by operation (`POST /orders`); `callers` where they differ from the tag's."""
 
     description: str
     tags: tuple[Tag, ...] = ()
@@ -61,22 +61,22 @@ class Interface:
     examples: Mapping[str, Example] = field(default_factory=dict)
 
 
-HEALTH = Tag("health", "Whether the process runs, whether it can work, and its figures for Prometheus.")
-DESK = Tag(
+HEALTH = Tag("health", "Whether the process runs, whether it can work, and its metrics for Prometheus.")
+OPERATIONS_TAG = Tag(
     "operations",
-    "Dead letters and stuck work of this service, for operations people. `X-On-Behalf-Of` names the person.",
+    "Dead letters and stuck tasks of this service, for operations people. `X-On-Behalf-Of` names the person.",
     (OPERATIONS,),
 )
 PRIVACY = Tag(
-    "privacy", "What this service holds of a buyer, asked by ordering for the buyer's export (PP 6.2).", (NEIGHBOUR,)
+    "privacy", "What this service holds of a buyer, read by ordering for the buyer's export (PP 6.2).", (NEIGHBOUR,)
 )
 
 
 def interface_of(service: str) -> Interface:
-    """What the service says of itself; next to nothing where it says nothing."""
+    """The `INTERFACE` of the service; one with its docstring only, where it has none."""
     if find_spec(f"{service}.interface") is None:
         return Interface((import_module(service).__doc__ or service).strip())
-    found = import_module(f"{service}.interface").INTERFACE
-    if not isinstance(found, Interface):
+    interface = import_module(f"{service}.interface").INTERFACE
+    if not isinstance(interface, Interface):
         raise TypeError(f"{service}.interface.INTERFACE is not an Interface")
-    return found
+    return interface

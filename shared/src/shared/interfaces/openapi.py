@@ -1,4 +1,4 @@
-"""OpenAPI 3.1: what FastAPI knows of a service, and what only its `Interface` and docstrings say.
+"""OpenAPI 3.1: FastAPI's document of a service, completed from its `Interface` and docstrings.
 
 Added: callers as security schemes (an `Authorization` header is no parameter, OpenAPI 3.1 section 4.8.12), refusals as
 problem documents (RFC 9457), summaries that are sentences, chapters with descriptions, examples.
@@ -10,7 +10,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from shared.interfaces.description import DESK, HEALTH, PRIVACY, Caller, Example, Interface, Tag
+from shared.interfaces.description import HEALTH, OPERATIONS_TAG, PRIVACY, Caller, Example, Interface, Tag
 from shared.interfaces.sentences import first_sentence, paragraph
 
 Document = dict[str, Any]
@@ -21,7 +21,7 @@ _REFUSALS: Mapping[str, tuple[str, str]] = {
     "404": ("unknown-order", "There is no such thing, or it is not the caller's."),
     "413": ("body-too-large", "The body is larger than 256 KiB."),
     "422": ("invalid-request", "Fields are missing or wrong: `errors` names each."),
-    "503": ("try-again", "A part of the service is away. Nothing was changed; send the same request again."),
+    "503": ("try-again", "A part of the service is unavailable. Nothing was changed; send the same request again."),
 }
 _TITLES = {
     "401": "Unauthorized",
@@ -54,7 +54,7 @@ _PROBLEM_SCHEMA: Document = {
 _METRICS: Document = {
     "get": {
         "tags": ["health"],
-        "summary": "Figures for Prometheus.",
+        "summary": "Metrics for Prometheus.",
         "operationId": "metrics",
         "responses": {
             "200": {
@@ -67,32 +67,32 @@ _METRICS: Document = {
 
 
 def document(app: FastAPI, service: str, version: str, interface: Interface) -> Document:
-    """The OpenAPI document of a service. The app's own, which FastAPI keeps, is left as it is."""
-    said = copy.deepcopy(app.openapi())
-    said["info"] = {"title": f"{service}: HTTP", "version": version, "description": interface.description}
-    paths: Document = said["paths"]
+    """The OpenAPI document of a service. The document that FastAPI keeps for the app is not changed."""
+    openapi = copy.deepcopy(app.openapi())
+    openapi["info"] = {"title": f"{service}: HTTP", "version": version, "description": interface.description}
+    paths: Document = openapi["paths"]
     paths["/metrics"] = copy.deepcopy(_METRICS)
     used = {name for _, operation in _operations(paths) for name in operation.get("tags", [])}
-    tags = {one.name: one for one in (*interface.tags, DESK, PRIVACY, HEALTH) if one.name in used}
+    tags = {tag.name: tag for tag in (*interface.tags, OPERATIONS_TAG, PRIVACY, HEALTH) if tag.name in used}
     callers: dict[str, Caller] = {}
     names = _names(paths)
     for name, operation in _operations(paths):
         allowed = _callers(name, operation, tags, interface)
-        callers |= {one.name: one for one in allowed}
+        callers |= {caller.name: caller for caller in allowed}
         operation["operationId"] = names[name]
-        _speak(operation)
+        _describe(operation)
         _secure(operation, allowed)
         _refuse(operation, name)
         if name in interface.examples:
             _exemplify(operation, interface.examples[name])
-    schemas = said.setdefault("components", {}).setdefault("schemas", {})
+    schemas = openapi.setdefault("components", {}).setdefault("schemas", {})
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     schemas["Problem"] = _PROBLEM_SCHEMA
-    said["components"]["securitySchemes"] = {name: dict(one.scheme) for name, one in sorted(callers.items())}
-    said["tags"] = [{"name": one.name, "description": one.description} for one in tags.values()]
-    said["servers"] = [{"url": "/", "description": "this instance"}]
-    return said
+    openapi["components"]["securitySchemes"] = {name: dict(caller.scheme) for name, caller in sorted(callers.items())}
+    openapi["tags"] = [{"name": tag.name, "description": tag.description} for tag in tags.values()]
+    openapi["servers"] = [{"url": "/", "description": "this instance"}]
+    return openapi
 
 
 def _operations(paths: Document) -> Iterator[tuple[str, Document]]:
@@ -103,11 +103,11 @@ def _operations(paths: Document) -> Iterator[tuple[str, Document]]:
 
 
 def _names(paths: Document) -> dict[str, str]:
-    """Short names where they are unique: FastAPI's repeat the path."""
+    """Operation ids: short where that is unique, otherwise FastAPI's, which repeat the path."""
     full = {name: operation["operationId"] for name, operation in _operations(paths)}
     short = {name: _short(operation) for name, operation in _operations(paths)}
-    taken = list(short.values())
-    return {name: one if taken.count(one) == 1 else full[name] for name, one in short.items()}
+    used = list(short.values())
+    return {name: text if used.count(text) == 1 else full[name] for name, text in short.items()}
 
 
 def _short(operation: Document) -> str:
@@ -118,10 +118,10 @@ def _short(operation: Document) -> str:
 def _callers(name: str, operation: Document, tags: Mapping[str, Tag], interface: Interface) -> tuple[Caller, ...]:
     if name in interface.callers:
         return interface.callers[name]
-    return tuple(one for tag in operation.get("tags", []) if tag in tags for one in tags[tag].callers)
+    return tuple(caller for tag in operation.get("tags", []) if tag in tags for caller in tags[tag].callers)
 
 
-def _speak(operation: Document) -> None:
+def _describe(operation: Document) -> None:
     """The docstring's first sentence is the summary; all of it, where there is more, the description."""
     text = operation.pop("description", None)
     if not text:
@@ -132,11 +132,11 @@ def _speak(operation: Document) -> None:
 
 
 def _secure(operation: Document, callers: tuple[Caller, ...]) -> None:
-    shown = {"authorization", *(one.scheme.get("name", "").lower() for one in callers)}
-    kept = [one for one in operation.pop("parameters", []) if one["name"].lower() not in shown]
+    credentials = {"authorization", *(caller.scheme.get("name", "").lower() for caller in callers)}
+    kept = [parameter for parameter in operation.pop("parameters", []) if parameter["name"].lower() not in credentials]
     if kept:
         operation["parameters"] = kept
-    operation["security"] = [{one.name: []} for one in callers]
+    operation["security"] = [{caller.name: []} for caller in callers]
 
 
 def _refuse(operation: Document, name: str) -> None:

@@ -1,4 +1,4 @@
-"""An AsyncAPI document as a page: what a service tells, what it hears, every field, with nothing to install."""
+"""Renders an AsyncAPI document as an HTML page: topics written, topics read, every field."""
 
 import json
 import re
@@ -85,7 +85,7 @@ def _message(document: Part, message: Part) -> str:
 
 
 def _parts(document: Part) -> str:
-    """Schemas that messages are made of, each once."""
+    """The schemas of the messages, each once."""
     bodies = {_last(one["payload"]) for one in document["components"]["messages"].values() if "$ref" in one["payload"]}
     parts = "".join(
         f'<article id="schema-{escape(name)}"><h3>{escape(name)}</h3><p>{_prose(schema.get("description", ""))}</p>'
@@ -107,7 +107,7 @@ def _fields(schema: Part) -> str:
 
 
 def _type(schema: Part) -> str:
-    """In few words: `string (uuid)`, `Money`, `list of Ground`, `"a" | "b"`."""
+    """A short form of a schema: `string (uuid)`, `Money`, `list of Ground`, `"a" | "b"`."""
     if "$ref" in schema:
         name = escape(_last(schema))
         return f'<a href="#schema-{name}">{name}</a>'
@@ -124,7 +124,7 @@ def _type(schema: Part) -> str:
 
 
 def _prose(text: str) -> str:
-    """Escaped; what stands in backticks as code."""
+    """Escaped; text in backticks becomes code."""
     return _CODE.sub(r"<code>\1</code>", escape(text))
 
 

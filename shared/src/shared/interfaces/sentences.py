@@ -1,4 +1,4 @@
-"""Docstrings as documentation."""
+"""Reads docstrings and comments for the documents."""
 
 import inspect
 import re
@@ -7,7 +7,7 @@ _END = re.compile(r"(?<=[a-z0-9`)])[.;](?=\s|$)")
 
 
 def paragraph(docstring: str | None) -> str:
-    """A docstring as Markdown, its indentation taken away."""
+    """A docstring as Markdown, without its indentation."""
     return inspect.cleandoc(docstring or "")
 
 
@@ -18,7 +18,7 @@ def first_sentence(docstring: str | None) -> str:
 
 
 def field_comments(model: type) -> dict[str, str]:
-    """What the `#:` comments above a model's fields say, by field."""
+    """The `#:` comments above a model's fields, by field."""
     found: dict[str, str] = {}
     said: list[str] = []
     for line in inspect.getsource(model).splitlines():

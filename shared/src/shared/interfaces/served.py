@@ -1,5 +1,5 @@
-"""`/docs`, `/asyncapi` and the documents behind them. Nothing is made before it is asked for, and nothing fetched from
-elsewhere: the pages work without the internet.
+"""Routes of `/docs`, `/asyncapi` and their documents. A document is made at its first request; the pages load nothing
+from other hosts and work without the internet.
 """
 
 from functools import cache
@@ -24,7 +24,7 @@ _LINKS = (
 
 
 def of_this_installation(service: str) -> str:
-    """The version of a service as it is installed here; `0` for one that is not a package of its own."""
+    """The installed version of a service; `0` for one that is not a package of its own."""
     try:
         return version(f"esim-{service}")
     except PackageNotFoundError:
@@ -33,17 +33,17 @@ def of_this_installation(service: str) -> str:
 
 def openapi(app: FastAPI, service: str, version: str) -> dict[str, Any]:
     """The service's OpenAPI document."""
-    from shared.interfaces import description, openapi  # noqa: PLC0415 - when somebody asks
+    from shared.interfaces import description, openapi  # noqa: PLC0415 - at the first request
 
     return openapi.document(app, service, version, description.interface_of(service))
 
 
 def asyncapi(consumer: "Consumer", service: str, version: str) -> dict[str, Any]:
     """The service's AsyncAPI document."""
-    from shared.interfaces import asyncapi, description  # noqa: PLC0415 - when somebody asks
+    from shared.interfaces import asyncapi, description  # noqa: PLC0415 - at the first request
 
-    said = description.interface_of(service).description
-    return asyncapi.document(service, version, said, consumer.topics, consumer.tombstones)
+    text = description.interface_of(service).description
+    return asyncapi.document(service, version, text, consumer.topics, consumer.tombstones)
 
 
 def router(app: FastAPI, service: str, consumer: "Consumer") -> APIRouter:
@@ -81,13 +81,13 @@ def router(app: FastAPI, service: str, consumer: "Consumer") -> APIRouter:
 
     @routes.get("/docs/{asset}")
     async def part(asset: Asset) -> FileResponse:
-        import fastapi_offline  # noqa: PLC0415 - when somebody asks
+        import fastapi_offline  # noqa: PLC0415 - at the first request
 
         return FileResponse(Path(fastapi_offline.__file__).parent / "static" / asset, headers=_A_DAY)
 
     @routes.get("/asyncapi")
     async def events_page() -> HTMLResponse:
-        from shared.interfaces.page import page  # noqa: PLC0415 - when somebody asks
+        from shared.interfaces.page import page  # noqa: PLC0415 - at the first request
 
         return HTMLResponse(page(events()))
 

@@ -1,4 +1,4 @@
-"""How the page of events looks."""
+"""The style of the page of events."""
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c2430; --soft: #5b6675; --line: #dde3ea; --paper: #fff; --card: #f7f9fb;

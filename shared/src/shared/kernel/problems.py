@@ -122,7 +122,7 @@ def install(app: FastAPI, limited: Callable[[str], None] = lambda _limit: None) 
             return Problem(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "try-again",
-                "A part of the service is away. Nothing was changed; send the same request again.",
+                "A part of the service is unavailable. Nothing was changed; send the same request again.",
                 headers={"Retry-After": "2"},
             ).response()
         return Problem(

@@ -48,9 +48,7 @@ def accounts(arguments: Sequence[str], *, service: str, kind: str, roles: Sequen
         "disable", help="disable an account, or a person of the OpenID provider; sessions end too"
     )
     disable.add_argument("name")
-    disable.add_argument(
-        "--openid", action="store_true", help="also for a name without account and session here"
-    )
+    disable.add_argument("--openid", action="store_true", help="also for a name without account and session here")
     commands.add_parser("enable", help="enable it again").add_argument("name")
     commands.add_parser("list", help="names and roles")
     given = parser.parse_args(arguments)

@@ -1,1 +1,1 @@
-"""Fixtures that give any test a real Kafka and real databases of its own. Register with `pytest_plugins`."""
+"""Test harness: fixtures with a real Kafka and databases of a test's own (docs/architecture/test-harness.md)."""

@@ -1,4 +1,4 @@
-"""Where tests find Kafka and Postgres: containers where a Docker engine answers, the local stack otherwise."""
+"""Kafka and Postgres for tests: containers when a Docker engine answers, otherwise the local stack."""
 
 import os
 import socket
@@ -19,8 +19,8 @@ _START_SECONDS = 90
 class Backends:
     """`postgres` is a libpq URL of a superuser without a database name.
 
-    At `kafka` nobody is asked who they are and everything is allowed; `secured` is the admin of the same brokers where
-    rights hold (None: these brokers know none).
+    `kafka` is anonymous access with all rights; `secured` is the administrator of the same brokers at a port where
+    access rights apply (None: these brokers have none).
     """
 
     kafka: KafkaAccess
@@ -30,7 +30,7 @@ class Backends:
 
 @cache
 def backends() -> Backends:
-    """Kafka and Postgres for this test run. The local stack's serve all workers; TEST_BACKEND=local forces it."""
+    """Kafka and Postgres of this test run. Those of the local stack serve all workers; TEST_BACKEND=local forces it."""
     if os.environ.get("TEST_BACKEND", "auto") != "local" and _docker_answers():
         return _containers()
     from local_stack.infra import shared_infra  # noqa: PLC0415 - a deploy package, only needed here
@@ -45,7 +45,7 @@ def backends() -> Backends:
 
 
 def _docker_answers() -> bool:
-    """Whether an engine listens; asked by hand, because Docker's client leaks its socket when none does."""
+    """Whether a Docker engine listens. Docker's own client would leak its socket when none does."""
     host = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
     if not host.startswith("unix://"):
         return True
@@ -59,7 +59,7 @@ def _docker_answers() -> bool:
 
 
 def _containers() -> Backends:
-    """A broker and a server of this worker's own; they end with it."""
+    """Start a broker and a database server for this worker; they stop with it."""
     from confluent_kafka import KafkaException  # noqa: PLC0415 - as above
     from confluent_kafka.admin import AdminClient  # noqa: PLC0415 - as above
     from testcontainers.core.container import DockerContainer  # noqa: PLC0415 - only where Docker is
@@ -72,19 +72,19 @@ def _containers() -> Backends:
     postgres.start()
     published = f"{postgres.get_container_host_ip()}:{postgres.get_exposed_port(_POSTGRES_PORT)}"
     found = Backends(KafkaAccess(f"{kafka.get_container_host_ip()}:{port}"), f"postgresql://postgres:test@{published}")
-    # Asked for what they are needed for: ports open, and logs say "ready", before that.
+    # Tried by real requests: ports are open, and logs say "ready", before the servers answer.
     _until(lambda: AdminClient(found.kafka.librdkafka()).list_topics(timeout=2), KafkaException)
     _until(lambda: psycopg.connect(f"{found.postgres}/postgres", connect_timeout=2).close(), psycopg.OperationalError)
     return found
 
 
-def _until(ask: Callable[[], object], away: type[Exception]) -> None:
-    """Ask until there is an answer. Raises TimeoutError after a minute and a half."""
+def _until(attempt: Callable[[], object], unavailable: type[Exception]) -> None:
+    """Try until it succeeds. Raises TimeoutError after 90 seconds."""
     deadline = time.monotonic() + _START_SECONDS
     while True:
         try:
-            ask()
-        except away as error:
+            attempt()
+        except unavailable as error:
             if time.monotonic() > deadline:
                 raise TimeoutError("a container did not come up") from error
             time.sleep(0.2)
@@ -93,7 +93,7 @@ def _until(ask: Callable[[], object], away: type[Exception]) -> None:
 
 
 def _kafka_settings(port: int) -> dict[str, str]:
-    """One node. Clients outside come by the published port, which the broker therefore has to name."""
+    """Settings of one node. Clients connect to the published port, so the broker must advertise it."""
     return {
         "KAFKA_NODE_ID": "1",
         "KAFKA_PROCESS_ROLES": "broker,controller",

@@ -1,4 +1,4 @@
-"""One thread for what the next test need not wait for: databases made in advance, used ones and topics removed."""
+"""One thread for work that tests need not wait for: databases created in advance, databases and topics removed."""
 
 from collections import deque
 from collections.abc import Callable
@@ -12,12 +12,12 @@ _removals: deque[Future[None]] = deque()
 
 
 def begin(work: Callable[P, R], *args: P.args, **options: P.kwargs) -> Future[R]:
-    """Do this when the thread has done what it was given before; the future has the result."""
+    """Run this after the work that was submitted before; the future has the result."""
     return _THREAD.submit(work, *args, **options)
 
 
 def remove(work: Callable[P, None], *args: P.args, **options: P.kwargs) -> None:
-    """Do this, whose result nobody waits for. Raises what went wrong with an earlier removal."""
+    """Run a removal without waiting for it. Raises the error of an earlier removal."""
     while _removals and _removals[0].done():
         _removals.popleft().result()
     _removals.append(begin(work, *args, **options))

@@ -33,7 +33,7 @@ PLACES = (
 
 
 class NoBrowserError(Exception):
-    """There is no Chromium on this machine; the message says how to get one."""
+    """No Chromium on this machine; the message says how to install one."""
 
 
 def chromium() -> str:
@@ -50,13 +50,13 @@ def chromium() -> str:
 
 @dataclass
 class Page:
-    """One tab of a fresh browser without cookies. Each step waits for its element, for SECONDS at most."""
+    """One tab of a new browser without cookies. Each step waits for its element, for SECONDS at most."""
 
     driven: DrivenPage
     errors: list[str] = field(default_factory=list)
-    """What the page's scripts threw and wrote as errors to the console."""
+    """Errors that the page's scripts raised or wrote to the console."""
     requests: list[str] = field(default_factory=list)
-    """The addresses of everything the browser asked for, in order, the pages themselves included."""
+    """The addresses of all requests of the browser, in order, including the pages themselves."""
 
     @property
     def url(self) -> str:
@@ -68,7 +68,7 @@ class Page:
         return response.status if response is not None else 0
 
     async def fill(self, selector: str, text: str) -> None:
-        """Replace what stands in a field."""
+        """Replace the content of a field."""
         await self.driven.fill(selector, text)
 
     async def select(self, selector: str, value: str) -> None:
@@ -79,15 +79,15 @@ class Page:
         await self.driven.click(selector)
 
     async def wait(self, selector: str) -> None:
-        """Until an element can be seen."""
+        """Wait until an element is visible."""
         await self.driven.wait_for_selector(selector)
 
     async def arrive(self, url: str) -> None:
-        """Until the tab is at an address; `*` stands for anything but a slash, `**` for anything."""
+        """Wait until the tab is at an address; `*` stands for anything but a slash, `**` for anything."""
         await self.driven.wait_for_url(url)
 
     async def text(self, selector: str = "body") -> str:
-        """What a person can read there."""
+        """The visible text."""
         return await self.driven.inner_text(selector)
 
     async def html(self) -> str:
@@ -98,11 +98,11 @@ class Page:
         return await self.driven.evaluate(script)
 
     async def scrolls_sideways(self) -> bool:
-        """Whether the page is wider than the window: on a telephone that is a fault."""
+        """Whether the page is wider than the window, which is a fault on a telephone."""
         return bool(await self.evaluate("document.documentElement.scrollWidth > window.innerWidth"))
 
     def frame(self, selector: str) -> FrameLocator:
-        """A page inside the page; `.locator(selector)` finds in it, then `.fill`, `.click`, `.inner_text`."""
+        """A frame of the page; `.locator(selector)` searches in it, then `.fill`, `.click`, `.inner_text`."""
         return self.driven.frame_locator(selector)
 
     async def screenshot(self, path: Path) -> None:
@@ -141,8 +141,8 @@ def _listen(page: Page) -> None:
         if message.type == "error":
             page.errors.append(message.text)
 
-    def request(asked: Request) -> None:
-        page.requests.append(asked.url)
+    def request(sent: Request) -> None:
+        page.requests.append(sent.url)
 
     page.driven.on("console", console)
     page.driven.on("pageerror", lambda error: page.errors.append(str(error)))

@@ -1,4 +1,4 @@
-"""A database for a test: copied from a template that was migrated once per run, where possible before it is needed.
+"""Databases for tests: copies of a template that is migrated once per run, made in advance where possible.
 
 Tests of migrations get an empty one at an earlier version instead.
 """
@@ -19,17 +19,17 @@ from shared.testing.backends import backends
 
 #: By service: a copy for the test after this one.
 _spare: dict[str, Future[str]] = {}
-_asked_last = ""
+_last_service = ""
 
 
 def new_database(service: str) -> str:
     """An empty, migrated database of that service; returns its SQLAlchemy URL.
 
-    A copy takes as long as many a test. Who asks for the same service twice in a row will ask again: the next copy is
-    made meanwhile.
+    A copy takes as long as many tests do. After two requests in a row for the same service the next copy is made in
+    advance.
     """
-    global _asked_last
-    repeated, _asked_last = _asked_last == service, service
+    global _last_service
+    repeated, _last_service = _last_service == service, service
     made = _spare.pop(service, None) or beside.begin(_copy, service)
     if repeated:
         _spare[service] = beside.begin(_copy, service)
@@ -52,7 +52,7 @@ def database_at(service: str, revision: str) -> Iterator[str]:
 
 
 def drop_database(url: str) -> None:
-    """Remove it, whoever is connected."""
+    """Remove the database, also when clients are connected."""
     _admin("DROP DATABASE IF EXISTS {} WITH (FORCE)", url.rpartition("/")[2])
 
 
@@ -65,7 +65,7 @@ def _copy(service: str) -> str:
 
 @cache
 def _template(service: str) -> str:
-    """Migrated by the first process of the run that asks for it.
+    """The template of a service, migrated by the first process of the run that needs it.
 
     A released version that is tested in the same run migrates differently: its code, and so its template, is another.
     """

@@ -1,4 +1,4 @@
-"""Messages in which one field is garbage: of the wrong kind, null, missing, huge, or text that no database stores."""
+"""Messages with one bad field: of the wrong type, null, missing, huge, or text that no database stores."""
 
 import copy
 import json
@@ -67,6 +67,6 @@ def spoilt(message: Mapping[str, Any], path: Path, value: Any) -> bytes:
 
 
 def storable(value: Any) -> bool:
-    """Whether PostgreSQL stores it: no NUL and no lone surrogate in any text of it."""
+    """Whether PostgreSQL can store it: no text in it has a NUL or a lone surrogate."""
     text = value if isinstance(value, str) else str(value)
     return "\x00" not in text and not any("\ud800" <= one <= "\udfff" for one in text)

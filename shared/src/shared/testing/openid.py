@@ -1,4 +1,4 @@
-"""An OpenID provider of a test's own, which checks what providers check (OpenID Connect Core 1.0 section 3.1)."""
+"""An OpenID provider for tests, with the checks of a real one (OpenID Connect Core 1.0 section 3.1)."""
 
 import base64
 import hashlib
@@ -20,7 +20,7 @@ from shared.kernel.http import HttpServer
 
 @asynccontextmanager
 async def openid_provider(client: str, claims: dict[str, Any]) -> AsyncIterator["Provider"]:
-    """One that answers, for as long as the block lasts."""
+    """Run a provider for as long as the block lasts."""
     made = Provider(client, claims)
     await made.server.start()
     try:
@@ -50,7 +50,7 @@ class Provider:
 
     @property
     def settings(self) -> dict[str, str]:
-        """How a service of this machine is told of this provider."""
+        """Settings of a service that uses this provider."""
         return {
             "public_url": "http://127.0.0.1",
             "oidc_issuer": self.issuer,
@@ -59,7 +59,7 @@ class Provider:
         }
 
     async def sign_in(self, client: httpx.AsyncClient, base: str) -> httpx.Response:
-        """The way of a browser through the provider; what the site under `base` answers at its end.
+        """Sign in through the provider like a browser; returns the last response of the site under `base`.
 
         Raises RuntimeError where the site does not send it there.
         """
@@ -74,7 +74,7 @@ class Provider:
         return f"{back.path}?{back.query}"
 
     def authorize(self, url: str) -> str:
-        """What the provider does when the person agrees: the address to send the browser back to.
+        """Confirm a sign-in; returns the address to which the provider sends the browser back.
 
         Raises RuntimeError where it is not asked for a code that a challenge guards (RFC 7636).
         """

@@ -13,8 +13,8 @@ from shared.testing.stage import Stage
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Name the marker of this plugin; read the public authorities once (30 ms, several times a test)."""
-    config.addinivalue_line("markers", "new_topics: its offsets begin at 0, nobody used its topics before")
+    """Register the marker of this plugin; load the public authorities once (30 ms, several times a test)."""
+    config.addinivalue_line("markers", "new_topics: the test gets new topics, whose offsets begin at 0")
     create, shared = ssl.create_default_context, cache(ssl.create_default_context)
     bundle = certifi.where()
 
@@ -28,7 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
-    """Topics and databases of this test's own, on the real Kafka and Postgres of the run."""
+    """Topics and databases of this test, on the real Kafka and Postgres of the run."""
     new = request.node.get_closest_marker("new_topics") is not None
     made = Stage(None if new else topic_sets.take())
     try:

@@ -1,4 +1,4 @@
-"""An encoder of record batches of our own, for tests: whatever a batch can say, also what no client would send.
+"""Encodes record batches for tests, also batches that no client would send.
 
 Format: https://kafka.apache.org/documentation/#recordbatch. `produce_raw` sends the bytes as they are.
 """
@@ -38,7 +38,7 @@ def sized(value: bytes | None) -> bytes:
 
 @dataclass(frozen=True)
 class RawRecord:
-    """One record. `body` replaces everything after its length; `length` is said instead of the true one."""
+    """One record. `body` replaces everything after its length; `length` replaces the true one."""
 
     value: bytes | None = b""
     key: bytes | None = None
@@ -48,7 +48,7 @@ class RawRecord:
     length: int | None = None
 
     def encode(self, index: int) -> bytes:
-        """The record as the one at this place in its batch."""
+        """The bytes of the record at this place in its batch."""
         delta = index if self.offset_delta is None else self.offset_delta
         body = self.body
         if body is None:
@@ -60,7 +60,7 @@ class RawRecord:
 
 @dataclass(frozen=True)
 class RawBatch:
-    """A batch of format 2. What is None is computed."""
+    """A batch of format 2. Fields that are None are computed."""
 
     records: tuple[RawRecord, ...]
     base_offset: int = 0
@@ -96,7 +96,7 @@ def gzipped(batch: RawBatch) -> RawBatch:
 
 
 async def produce_raw(kafka: KafkaAccess, place: TopicPartition, data: bytes) -> int:
-    """Send bytes as one partition's record set; returns the broker's error code (0: taken)."""
+    """Send bytes as one partition's record set; returns the broker's error code (0: accepted)."""
     producer = AIOKafkaProducer(**kafka.aiokafka())
     await producer.start()
     try:

@@ -1,4 +1,4 @@
-"""A share of the exhaustive tests for each run, by its commit: each run proves some, and SLICES of them prove all."""
+"""Selects a share of the exhaustive tests for each run, by its commit; SLICES runs cover all of them."""
 
 import os
 import subprocess
@@ -42,7 +42,7 @@ def some_of(scenes: Sequence[T], number: int | None) -> Sequence[T]:
 
 
 def described(number: int | None) -> str:
-    """For the head of a run."""
+    """The line for the head of a run."""
     if number is None:
         return "exhaustive tests: all"
     return f"exhaustive tests: slice {number} of 0 to {SLICES - 1} (the commit or {VARIABLE} says which; test-all: all)"
@@ -52,7 +52,7 @@ def commit(directory: Path) -> str:
     """The commit that is checked out, or "" where there is none."""
     command = ["git", "-C", str(directory), "rev-parse", "HEAD"]
     try:
-        asked = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
+        asked = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - constant arguments
     except FileNotFoundError:
         return ""
     return asked.stdout.strip() if asked.returncode == 0 else ""

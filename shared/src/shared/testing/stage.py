@@ -1,4 +1,7 @@
-"""A stage for one test: its own topics and databases, services in this process, and hands to put facts in and out."""
+"""The fixture `stage`: topics and databases for one test, services in this process, and methods to publish and read.
+
+See docs/architecture/test-harness.md.
+"""
 
 import asyncio
 import time
@@ -36,16 +39,16 @@ from shared.testing.databases import drop_database, new_database
 E = TypeVar("E", bound=Event)
 S = TypeVar("S", bound=ServiceSettings)
 _NO_TIME = datetime.fromtimestamp(0, UTC)
-#: Whose topics a service of the tests' own writes to: it tells what that one would tell.
+#: The service whose topics a test service writes.
 _PARTS = {"shared.testing.toy": "notifications"}
-#: How long a test waits for what must come, in seconds. Long, because a busy machine is no fault of ours.
+#: How long a test waits, in seconds. Long, because a busy machine must not fail a test.
 PATIENCE = 60.0
 
 
 class Stage:
-    """Made by the `stage` fixture. Without `topics` it has new ones, which end with it."""
+    """Created by the `stage` fixture. Without `topics` it creates new ones and removes them at its end."""
 
-    #: False where bad records are put on topics on purpose: they are then passed over in reading.
+    #: False where tests publish bad records on purpose: reading then skips them.
     strict = True
 
     def __init__(self, topics: topic_sets.TopicSet | None = None) -> None:
@@ -101,17 +104,17 @@ class Stage:
         return outgoing
 
     async def republish(self, *outgoing: Outgoing) -> None:
-        """Publish the very same events (again)."""
+        """Publish the same events again, with the same ids."""
         now = SystemClock().now()
-        await self.ensure_topics(_address(one) for one in outgoing)
+        await self.ensure_topics(_address(event) for event in outgoing)
         futures = [
             await self._producer.send(
-                _address(one),
-                one.event.key().encode(),
-                one.body,
-                to_wire(header_texts(one, now)),
+                _address(event),
+                event.event.key().encode(),
+                event.body,
+                to_wire(header_texts(event, now)),
             )
-            for one in outgoing
+            for event in outgoing
         ]
         await asyncio.gather(*futures)
 
@@ -128,22 +131,22 @@ class Stage:
         timeout: float = PATIENCE,  # noqa: ASYNC109 - a test's own patience
         where: Callable[[E], bool] = lambda _event: True,
     ) -> list[Received[E]]:
-        """Read the topic from its beginning until `count` facts are found. Raises TimeoutError with what was found.
+        """Read the topic from its beginning until it has `count` facts. Raises TimeoutError with the number read.
 
-        As for every reader, a fact that was published twice (the relay may) counts once.
+        A fact that was published twice (the relay may do that) counts once, as for every reader.
         """
         await self.ensure_topics([event_class.topic])
-        found: list[Received[E]] = []
-        # Closed here: left to the garbage collector, its consumer may still be stopping when the test's loop ends.
+        received_facts: list[Received[E]] = []
+        # Closed here: otherwise its consumer may still be stopping when the test's event loop ends.
         async with aclosing(self._read(event_class, timeout)) as facts:
             async for received in facts:
                 if where(received.event):
-                    found.append(received)
-                    if len(found) >= count:
-                        return found
-        if len(found) < count:
-            raise TimeoutError(f"{len(found)} of {count} {event_class.__name__} within {timeout} s")
-        return found
+                    received_facts.append(received)
+                    if len(received_facts) >= count:
+                        return received_facts
+        if len(received_facts) < count:
+            raise TimeoutError(f"{len(received_facts)} of {count} {event_class.__name__} within {timeout} s")
+        return received_facts
 
     async def all_events(self, event_class: type[E]) -> list[Received[E]]:
         """All facts that are on the topic now."""
@@ -211,5 +214,5 @@ def _address(outgoing: Outgoing) -> str:
 
 
 def known_topics() -> list[str]:
-    """Every topic there is a contract for."""
+    """Every topic that has a contract."""
     return sorted(EVENTS)

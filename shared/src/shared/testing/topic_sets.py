@@ -1,4 +1,4 @@
-"""Topics that tests use one after the other. Making and removing them was two thirds of the broker's work.
+"""Sets of topics that tests use one after the other: creating and removing topics was two thirds of the broker's work.
 
 A set is handed on empty: its records are deleted up to the end, its consumer groups are gone. The next test finds what
 a new topic would show it, except that offsets do not begin at 0 (`@pytest.mark.new_topics` gives new ones).
@@ -36,7 +36,7 @@ class TopicSet:
         self.topics |= topics
 
 
-#: Empty sets, for the tests to come.
+#: Empty sets for later tests.
 free: deque[TopicSet] = deque()
 
 
@@ -51,7 +51,7 @@ def take() -> TopicSet:
 def give_back(kafka: KafkaAccess, used: TopicSet) -> None:
     """Empty the set for the next test; remove it where that cannot be done now. Raises KafkaException."""
     admin = AdminClient(kafka.librdkafka())
-    # Brokers delete records only where the policy is to delete: compacted topics are made anew.
+    # Brokers delete records only on topics with the policy `delete`: compacted topics are created again.
     compacted = {topic for topic in used.topics if topic_settings(topic)["cleanup.policy"] == "compact"}
     if _without_groups(admin, used.prefix) and _without_records(admin, used, used.topics - compacted):
         _remove(admin, used, compacted)
@@ -95,6 +95,6 @@ def _without_records(admin: AdminClient, used: TopicSet, topics: set[str]) -> bo
 
 
 def _remove(admin: AdminClient, used: TopicSet, topics: set[str]) -> None:
-    # Waited for: a client that ends sends nothing more.
+    # Wait for the result: a client that ends sends nothing more.
     for removed in (admin.delete_topics([used.prefix + topic for topic in topics]) if topics else {}).values():
         removed.result(_SECONDS)

@@ -15,7 +15,7 @@ _LEAST, _MOST = 3, 7
 
 @dataclass(frozen=True, slots=True)
 class ActivationCode:
-    """An activation code taken apart. `text` is the whole, as the QR carries it."""
+    """A parsed activation code. `text` is the whole code, as in the QR."""
 
     text: str = field(repr=False)
     smdp_address: str
@@ -25,7 +25,7 @@ class ActivationCode:
 
     @classmethod
     def parse(cls, text: str) -> "ActivationCode":
-        """Take an activation code apart. Raises InvalidValueError.
+        """Parse an activation code. Raises InvalidValueError.
 
         The prefix may be missing or in small letters, as resellers write it. Parts after the flag are newer releases'
         (SGP.22 v3): they travel in `text` and are not read.
@@ -49,7 +49,7 @@ class ActivationCode:
     def of(
         cls, smdp_address: str, matching_id: str, *, oid: str = "", confirmation_code: bool = False
     ) -> "ActivationCode":
-        """The code of these parts; `confirmation_code`: the phone must ask for one. Raises InvalidValueError."""
+        """Build the code from its parts; `confirmation_code`: the phone must ask for one. Raises InvalidValueError."""
         if not matching_id or "$" in smdp_address + matching_id + oid:
             raise InvalidValueError("a part of the activation code is missing or holds its separator")
         tail = f"${oid}$1" if confirmation_code else f"${oid}" if oid else ""

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 LONGEST = 80
 _WITH_PORT = re.compile(r"([0-9.]+):[0-9]{1,5}")
 _BRACKETED = re.compile(r"\[([^\[\]]*)\](?::[0-9]{1,5})?")
-#: What one household or one server has of IPv6.
+#: The part of IPv6 that one household or one server gets.
 _HOUSEHOLD = 64
 
 
 @dataclass(frozen=True, slots=True)
 class ClientAddress:
-    """An address in its one spelling."""
+    """An address in canonical spelling."""
 
     ip: ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -40,17 +40,17 @@ class ClientAddress:
 
     @property
     def text(self) -> str:
-        """The one spelling (RFC 5952)."""
+        """The canonical spelling (RFC 5952)."""
         return str(self.ip)
 
     @property
     def is_public(self) -> bool:
-        """True where it tells networks apart: behind a private one stands a proxy."""
+        """Whether it identifies a network on the internet; a private address is that of a proxy."""
         return self.ip.is_global
 
     @property
     def household(self) -> str:
-        """Whom a limit per address counts: the IPv4 address, or the /64 of an IPv6 address."""
+        """The key for limits per address: the IPv4 address, or the /64 of an IPv6 address."""
         if isinstance(self.ip, ipaddress.IPv4Address):
             return self.text
         return str(ipaddress.ip_network((self.ip, _HOUSEHOLD), strict=False))

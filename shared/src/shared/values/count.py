@@ -9,9 +9,9 @@ SMALLEST = -(2**63)
 LARGEST_INT = 2**31 - 1
 _LONGEST_TEXT = 19
 
-#: How many, or a number that somebody counted up: 0 to 2^63-1. Narrow it with a second `Field(le=...)`.
+#: A count or a running number: 0 to 2^63-1. Narrow it with a second `Field(le=...)`.
 Count = Annotated[int, Field(ge=0, le=LARGEST)]
-#: A number that somebody else gave and that may be negative, as Telegram's chat ids.
+#: A number chosen by an outside system that may be negative, such as Telegram's chat ids.
 Id64 = Annotated[int, Field(ge=SMALLEST, le=LARGEST)]
 
 

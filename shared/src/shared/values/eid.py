@@ -18,9 +18,9 @@ def parse(text: str) -> str:
 
 
 def read(value: object) -> str | None:
-    """An EID as an outside system reports it, its checksum not looked at; None where it is none.
+    """An EID as an outside system reports it, without a check of its checksum; None where it is none.
 
-    What a device reports is a fact, also of test chips that keep no rule; `is_valid` says whether it keeps them.
+    Test chips may have EIDs that break the rules, and what a device reports is accepted; `is_valid` checks the rules.
     """
     if not isinstance(value, str) or len(value) > 2 * _LENGTH:
         return None

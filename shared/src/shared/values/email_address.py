@@ -18,7 +18,7 @@ from email_validator import EmailNotValidError, validate_email
 from shared.values.refusal import InvalidValueError
 from shared.values.text import one_line
 
-#: The longest text that is looked at.
+#: Longer text is refused without parsing.
 LONGEST = 320
 _INVALID = "is not a valid e-mail address"
 _PLAIN_DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*", re.ASCII)
@@ -28,7 +28,7 @@ _UNQUOTED = re.compile(r'[^\s"<>(),:;@\\\[\]\x00-\x1f\x7f-\x9f]+')
 
 @dataclass(frozen=True, slots=True)
 class Email:
-    """An address. `text` is how people read it, `ascii_domain` how it travels."""
+    """An address. `text` is for people, `ascii_domain` for SMTP."""
 
     text: str = field(repr=False)
     ascii_domain: str = field(repr=False)
@@ -52,7 +52,7 @@ class Email:
 
     @classmethod
     def stored(cls, text: str) -> "Email":
-        """An address that was parsed before, taken apart again. Raises InvalidValueError where it never can have been.
+        """Parse a stored address again. Raises InvalidValueError where it cannot have been parsed before.
 
         It decides nothing: whatever an earlier release accepted is written to, if SMTP can say it.
         """
@@ -68,7 +68,7 @@ class Email:
 
     @property
     def local(self) -> str:
-        """What stands before the @, quoted where it was."""
+        """The local part, quoted where it was quoted."""
         return self.text.rpartition("@")[0]
 
     @property
@@ -83,7 +83,7 @@ class Email:
 
     @property
     def key(self) -> str:
-        """By what one mailbox is recognised, and so one buyer: case does not count.
+        """The key of one mailbox, and so of one buyer: case is ignored.
 
         In theory local parts may differ by case, in practice one person types both. Lower case, not `casefold`: that
         makes `ß` and `ss` one, which are two mailboxes, and two domains.

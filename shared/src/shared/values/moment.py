@@ -19,7 +19,7 @@ def in_bounds(moment: datetime) -> datetime:
     """The same moment in UTC. Raises InvalidValueError."""
     if moment.utcoffset() is None:
         raise InvalidValueError("must name its time zone")
-    # A year beside the bounds is looked at before the zone is changed: year 1 or 9999 could not be.
+    # The year is checked before the zone is changed: years 1 and 9999 cannot be converted.
     if not FIRST_YEAR - 1 <= moment.year <= LAST_YEAR + 1:
         raise InvalidValueError(_YEARS)
     at = moment.astimezone(UTC)
@@ -44,7 +44,7 @@ def _or_utc(value: datetime) -> datetime:
     return in_bounds(value if value.utcoffset() is not None else value.replace(tzinfo=UTC))
 
 
-#: A condition of a list: what has no zone is UTC, as operators write it.
+#: A condition of a list: a moment without a zone is UTC, as operators write it.
 MomentOrUtc = Annotated[datetime, AfterValidator(_or_utc)]
 
 

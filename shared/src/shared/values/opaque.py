@@ -1,4 +1,4 @@
-"""Ids and links that somebody else chose, kept as they came: ids in printable ASCII, links without controls."""
+"""Ids and links chosen by outside systems, stored unchanged: ids in printable ASCII, links without controls."""
 
 import re
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from shared.values.refusal import InvalidValueError
 
 _PRINTABLE = re.compile(r"[\x20-\x7e]*")
 _URL = re.compile("https?://[^\\s\x00-\x20\x7f-\xa0\ud800-\udfff]+")
-#: What browsers and mail programs take.
+#: The longest link that browsers and mail programs accept.
 LONGEST_URL = 2000
 NOTHING = "\ufffd"
 
 
 @dataclass(frozen=True, slots=True)
 class Opaque:
-    """An id that means nothing to us: 1 to `longest` printable ASCII characters. `Annotated[str, Opaque(64)]`."""
+    """An id without a meaning here: 1 to `longest` printable ASCII characters. `Annotated[str, Opaque(64)]`."""
 
     longest: int
     shortest: int = 1
@@ -30,7 +30,7 @@ class Opaque:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """How a caller names something of ours in a path: an id, a number, a slug.
+    """A name of one of our objects in a path: an id, a number, a slug.
 
     Whoever looks for it answers 404 where nothing has the name. So a text that can be no name is not refused here: it
     is read as NOTHING, which is the name of nothing.

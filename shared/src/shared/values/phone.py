@@ -17,7 +17,7 @@ _MAIN_REGIONS = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Phone:
-    """A number that exists in its country's plan; whether anybody answers is not asked."""
+    """A number that is valid in its country's numbering plan; it is not called."""
 
     e164: str = field(repr=False)
 
@@ -36,7 +36,7 @@ class Phone:
 
     @classmethod
     def claimed(cls, text: str) -> tuple["Phone", ...]:
-        """The numbers that a text may mean, to be compared with one that is known; empty where it can mean none.
+        """The numbers that a text may mean, for a comparison with a stored one; empty where it can mean none.
 
         Somebody who is asked for the number of their order may write it in the form of their country, whichever that
         is, and Telegram leaves the plus out. Each reading is a whole number that exists, so whoever is believed knows

@@ -1,4 +1,4 @@
-"""The one error of all values."""
+"""The error of all values."""
 
 
 class InvalidValueError(ValueError):

@@ -1,4 +1,4 @@
-"""Text of people and of outside systems: what a database, a page and a mail header can hold.
+"""Text of people and of outside systems, limited to what a database, a page and a mail header can hold.
 
 `Line` and `Lines` are annotations (`Annotated[str, Line(200)]`): pydantic refuses a text that breaks the rule.
 `cleaned` is for text of outside systems, where refusing would lose the fact that the text came with.
@@ -30,7 +30,7 @@ _NOT_IN_A_LINE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _NOT_IN_LINES = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _LINE_ENDS = re.compile("\r\n?|\x85|\u2028|\u2029")
 _WHITE = re.compile("[\t-\r\x1c-\x1f\x85\u2028\u2029 ]+")
-#: All that any rule above looks for; most texts have none of it.
+#: All characters that any rule above concerns; most texts have none of them.
 _SPECIAL = re.compile(f"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff{_DIRECTIONS}]")
 
 CONTROL = "must not contain control characters"
@@ -38,7 +38,7 @@ SURROGATE = "must be text that UTF-8 can carry"
 
 
 def one_line(text: str) -> str:
-    """A line as it is kept: without white space around it. Raises InvalidValueError."""
+    """A line as it is stored: without white space around it. Raises InvalidValueError."""
     if _SPECIAL.search(text):
         text = _well_formed(text).strip()
         if _NOT_IN_A_LINE.search(text):
@@ -47,7 +47,7 @@ def one_line(text: str) -> str:
 
 
 def many_lines(text: str) -> str:
-    """Lines as they are kept, separated by line feeds. Raises InvalidValueError."""
+    """Lines as they are stored, separated by line feeds. Raises InvalidValueError."""
     if _SPECIAL.search(text):
         text = _LINE_ENDS.sub("\n", _well_formed(text))
         if _NOT_IN_LINES.search(text):
@@ -65,7 +65,7 @@ def exact(text: str) -> str:
 
 
 def cleaned(value: object, longest: int, *, lines: bool = False) -> str:
-    """What can be kept of a text from an outside system, cut to `longest` characters; "" where it is none.
+    """The part of a text from an outside system that can be stored, cut to `longest` characters; "" where it is none.
 
     Whole numbers count as text, because some systems write ids either way. Never raises.
     """
@@ -113,7 +113,7 @@ class _Text:
     shortest: int = 1
 
     def read(self, text: str) -> str:
-        """The text as it is kept. Raises InvalidValueError."""
+        """The text as it is stored. Raises InvalidValueError."""
         raise NotImplementedError  # abstract: each kind of text has its own rule
 
     def __get_pydantic_core_schema__(self, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:

@@ -1,1 +1,1 @@
-"""The smallest service there can be, for testing shared by itself: it answers each paid order with a delivery."""
+"""The smallest service that uses all of `shared`, for tests: it answers each paid order with a delivery."""

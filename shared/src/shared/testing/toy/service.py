@@ -1,4 +1,4 @@
-"""The toy's wiring: OrderPaid in, one call to the outside, QrDelivered out."""
+"""The toy service: reads OrderPaid, makes one call outside, publishes QrDelivered."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
@@ -36,9 +36,9 @@ Call = Callable[[Task[Greeting]], Awaitable[Outcome[None]]]
 
 
 async def order_paid(tx: Tx, batch: Sequence[Received[OrderPaid]]) -> None:
-    """Count each order and make the call due."""
+    """Count each order and schedule the call."""
     if any(received.event.plan.title == POISON for received in batch):
-        raise ValueError("a fact that this service cannot digest")
+        raise ValueError("a fact that this service cannot apply")
     rows = [{"order_id": received.event.order_id, "handled": 1} for received in batch]
     again = "ON CONFLICT (order_id) DO UPDATE SET handled = seen.handled + 1"
     await tx.insert(seen, sorted(rows, key=lambda row: row["order_id"]), on_conflict=again)
@@ -47,7 +47,7 @@ async def order_paid(tx: Tx, batch: Sequence[Received[OrderPaid]]) -> None:
 
 
 async def _contact(_tx: Tx, _batch: Sequence[Received[BuyerContact]]) -> None:
-    """Contacts are not kept."""
+    """Contacts are not stored."""
 
 
 class Greet:
@@ -77,12 +77,12 @@ class Greet:
 
 
 async def _answers_at_once(_task: Task[Greeting]) -> Outcome[None]:
-    """The outside world at its quickest."""
+    """The default call: done at once."""
     return Done(None)
 
 
 def build(settings: Settings, *, clock: Clock | None = None, call: Call = _answers_at_once) -> Service:
-    """The toy, with an outside world of the test's choice."""
+    """The toy; `call` is what its task calls outside."""
     service = Service("shared.testing.toy", settings, clock=clock)
     erased: list[str] = []
 

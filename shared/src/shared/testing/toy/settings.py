@@ -4,4 +4,4 @@ from shared.kernel.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):
-    """Nothing of its own."""
+    """The common settings only."""

@@ -1,4 +1,4 @@
-"""Events are told apart by (source, id); no id from outside decides where a row goes."""
+"""Identify events by (source, id); an id from outside no longer selects the partition."""
 
 from alembic import op
 
