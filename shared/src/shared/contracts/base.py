@@ -1,8 +1,8 @@
 """The base of every event: a frozen fact, its topic, and the version of its contract.
 
-A contract's version is `major.minor`. The major one is part of the CloudEvents type (`payments.order-paid.v1`): what
-old readers or old writers could not survive is another type. The minor one counts what was added since (`minor=1` where
-the class is made); it is told in `dataschema` and asked of nobody.
+A contract's version is `major.minor`. The major one is part of the CloudEvents type (`payments.order-paid.v1`): a
+change that old readers or old writers cannot handle makes another type. The minor one counts additions (`minor=1` where
+the class is defined); it is written to `dataschema`, and no reader checks it.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max
 #: Numeric, because Epay wants 6-15 digits (docs/wire/epay.md).
 OrderNumber = Annotated[str, StringConstraints(pattern=r"^[0-9]{6,15}$")]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
-#: How a person pays a refund that the bank refused. An open word: a reader that does not know one says "another way".
+#: How a person pays a refund that the bank refused. An open set: readers show other values as "another way".
 PayoutWay = Annotated[str, StringConstraints(pattern=r"^[a-z]+(_[a-z]+)*$", max_length=40)]
 Language = Literal["en", "ru", "kk", "ka"]
 Kind = Literal["esim", "top_up"]
@@ -125,7 +125,7 @@ class OrderEvent(Event):
 
 
 class BuyerErased(Event):
-    """The service holds nothing of that buyer any more, except what the law makes it keep (PP 6.2).
+    """The service holds no more data of that buyer, except what the law requires it to keep (PP 6.2).
 
     Each service has its own: `<service>.buyer-erased`, keyed by buyer id.
     """

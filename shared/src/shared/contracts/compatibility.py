@@ -1,4 +1,4 @@
-"""Whether a changed JSON Schema can live beside the old one: what either side could not survive that stays as it was.
+"""Checks whether a changed JSON Schema is compatible with the old one, for readers and writers that stay unchanged.
 
 What is written now has old readers (events, answers), what was written then is read now (events, requests). A reader
 ignores fields that it does not know, unless its schema forbids them (`additionalProperties: false`).
@@ -11,17 +11,17 @@ from typing import Any, Literal
 Schema = dict[str, Any]
 #: The place in the value (`buyer.phones[].number`, empty for all of it), and what is wrong with it.
 Difference = tuple[str, str]
-#: Whose schema reads what the other one's writes.
+#: The schema of the reader; the other one is the writer's.
 Reader = Literal["old", "new"]
 _Seen = frozenset[tuple[str, str]]
-#: A reader's word means that whatever is written was written under the same.
+#: Keywords of a reader that the writer must have in the same form.
 _SAME = ("format", "pattern", "multipleOf", "uniqueItems", "not", "allOf")
 _UPPER = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
 _LOWER = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
 
 
 def breaks(old: Schema, new: Schema) -> list[str]:
-    """What in `new` an old reader (of new events) or an old writer (of old events) could not survive."""
+    """What in `new` breaks an old reader (of new events) or an old writer (of old events)."""
     return [f"{place or 'body'}: {problem}" for place, problem in differences(old, new)]
 
 
@@ -33,7 +33,7 @@ def differences(
     place: str = "",
     roots: tuple[Schema, Schema] | None = None,
 ) -> list[Difference]:
-    """What these readers could not live with, each thing once. References lead into `roots`, the schemas themselves
+    """What breaks these readers, each thing once. References point into `roots`, the schemas themselves
     where none are given; `place` is what the schemas describe.
     """
     old_root, new_root = roots or (old, new)
@@ -48,7 +48,7 @@ class _Comparison:
     reader: Reader
 
     def of(self, old: Schema, new: Schema, place: str, seen: _Seen) -> Iterator[Difference]:
-        """Every alternative that is written must be one that is read; told is what keeps it from the likest."""
+        """Every alternative that is written must be readable; reports the difference to the most similar one."""
         if "$ref" in old and "$ref" in new:
             pair = (old["$ref"], new["$ref"])
             if pair in seen:  # a schema that contains itself
@@ -112,7 +112,7 @@ class _Comparison:
 
 
 def _narrower(written: Schema, read: Schema) -> Iterator[str]:
-    """The words by which the reader takes less than is written."""
+    """The keywords by which the reader accepts less than is written."""
     if (types := _types(read)) and (not (said := _types(written)) or said - types - _included(types)):
         yield "type"
     values = _values(read)
@@ -144,7 +144,7 @@ def _values(schema: Schema) -> list[Any] | None:
 
 
 def _alternatives(schema: Schema, root: Schema) -> Iterator[Schema]:
-    """What a schema allows, one by one, without references at their top."""
+    """The alternatives of a schema, without references at their top."""
     while "$ref" in schema:
         schema = _follow(schema["$ref"], root)
     choices = schema.get("anyOf") or schema.get("oneOf")
@@ -158,7 +158,7 @@ def _alternatives(schema: Schema, root: Schema) -> Iterator[Schema]:
 
 
 def _follow(reference: str, root: Schema) -> Schema:
-    """What a JSON Pointer in this document (RFC 6901) leads to."""
+    """The value at a JSON Pointer (RFC 6901) in this document."""
     found: Mapping[str, Any] = root
     for word in reference.removeprefix("#/").split("/"):
         found = found[word.replace("~1", "/").replace("~0", "~")]

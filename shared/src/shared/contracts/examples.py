@@ -1,4 +1,4 @@
-"""One order's facts as examples: what the documentation of the interfaces shows. All of it is invented."""
+"""The facts of one invented order, as examples for the documentation of the interfaces."""
 
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID

@@ -17,7 +17,7 @@ class QrDelivered(OrderEvent, topic="notifications.qr-delivered"):
 
 
 class DeliveryFailed(OrderEvent, topic="notifications.delivery-failed"):
-    """The mailbox refused for good. Carries codes only: a mail server's words may repeat the address."""
+    """The mail server refused permanently. Carries codes only: its text may repeat the address."""
 
     channel: Channel
     smtp_code: int
@@ -27,16 +27,16 @@ class DeliveryFailed(OrderEvent, topic="notifications.delivery-failed"):
 
 
 class MailboxProved(OrderEvent, topic="notifications.mailbox-proved"):
-    """Somebody who reads the mailbox of this order's contact used the link that was mailed there.
+    """A reader of the mailbox of this order's contact used the link that was mailed there.
 
     Opening a page is no proof, for mail scanners open links too; pressing one of the page's buttons is.
     """
 
     how: Literal["link"]
-    #: `updated_at` of the contact that the link was checked against: a contact that has changed since is not proved.
+    #: `updated_at` of the contact that the link was checked against: a contact changed since then is not confirmed.
     contact_at: datetime
     proved_at: datetime
 
 
 class NotificationsBuyerErased(BuyerErased, topic="notifications.buyer-erased"):
-    """Notifications holds nothing of that buyer any more (PP 6.2)."""
+    """Notifications holds no more data of that buyer (PP 6.2)."""

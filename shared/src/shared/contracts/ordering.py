@@ -58,12 +58,12 @@ class BuyerContact(Event, topic="ordering.buyer-contact", minor=1, personal=True
     email: str
     phone: str
     language: Language
-    #: Consent of a buyer from before 1.1. Since then false: see `newsletter_asked`.
+    #: Consent of a buyer from before version 1.1. Since then false: see `newsletter_asked`.
     newsletter: bool
     updated_at: datetime
-    #: The mailbox's owner asked that these data be kept and not used (PP 6.2), until the same mailbox lifts it.
+    #: The mailbox's owner requested that these data are stored and not used (PP 6.2), until it lifts that.
     blocked: bool = False
-    #: The order asked for newsletters. No consent by itself: whoever reads the mailbox has to confirm it.
+    #: The order requested newsletters. No consent by itself: the reader of the mailbox has to confirm it.
     newsletter_asked: bool = False
 
     def key(self) -> str:
@@ -71,9 +71,9 @@ class BuyerContact(Event, topic="ordering.buyer-contact", minor=1, personal=True
 
 
 class OrderHeld(OrderEvent, topic="ordering.order-held"):
-    """Fraud control (PP 4.5) holds the order before it can be paid, until an agent has looked. Never silently."""
+    """Fraud control (PP 4.5) holds the order before it can be paid, until an agent decides."""
 
-    #: The rules that struck, by name.
+    #: Names of the rules that matched.
     rules: tuple[str, ...]
     held_at: datetime
 
@@ -85,7 +85,7 @@ class OrderRefused(OrderEvent, topic="ordering.order-refused"):
 
 
 class ConfirmationRequested(OrderEvent, topic="ordering.confirmation-requested", minor=1):
-    """The buyer is to be sent a code, and shows with it that the request is their own (PP 6.1, 6.2)."""
+    """A code is to be sent to the buyer, who confirms a request with it (PP 6.1, 6.2)."""
 
     confirmation_id: UUID
     purpose: Purpose
@@ -99,7 +99,7 @@ class ConfirmationRequested(OrderEvent, topic="ordering.confirmation-requested",
 
 
 class BuyerErasureRequested(Event, topic="ordering.buyer-erasure-requested"):
-    """A buyer is to be forgotten (PP 6.2). Every service deletes what it holds and says so: `<service>.buyer-erased`.
+    """A buyer's data are to be erased (PP 6.2). Every service deletes them and confirms it: `<service>.buyer-erased`.
 
     The tombstone on `ordering.buyer-contact` follows in the same transaction, for those who keep contacts.
     """

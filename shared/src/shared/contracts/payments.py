@@ -37,7 +37,7 @@ class PaymentFailed(OrderEvent, topic="payments.payment-failed"):
 
 
 class PaymentLapsed(OrderEvent, topic="payments.payment-lapsed"):
-    """Nobody paid within the storefront's time. A payment that still arrives is honoured: OrderPaid then follows."""
+    """The order was not paid within the storefront's time. A later payment is accepted: OrderPaid follows."""
 
     lapsed_at: datetime
 
@@ -45,7 +45,7 @@ class PaymentLapsed(OrderEvent, topic="payments.payment-lapsed"):
 class DuplicateCharged(OrderEvent, topic="payments.duplicate-charged"):
     """The bank captured money for an order that was paid already; this capture is to go back (RF 2.4)."""
 
-    #: Names the surplus capture, for RefundApproved.charge_id.
+    #: The id of the surplus capture, for RefundApproved.charge_id.
     charge_id: UUID
     invoice_id: str
     amount: Money
@@ -95,21 +95,21 @@ class RefundFailed(OrderEvent, topic="payments.refund-failed", minor=1):
     reason: str
     failed_at: datetime
     charge_id: UUID | None = None
-    #: Counts the attempts from 1; None: told by a version that made one attempt only.
+    #: Counts the attempts from 1; None: published by a version that made one attempt only.
     attempt: int | None = Field(None, ge=1)
-    #: The bank's own code; None: the bank was not asked.
+    #: The bank's own code; None: the bank was not called.
     bank_code: int | None = None
     #: What is still owed to the buyer; None: the whole amount.
     left: Money | None = None
 
 
 class RefundRetried(OrderEvent, topic="payments.refund-retried"):
-    """A person had a refused refund tried again: it is under way, under the same refund id."""
+    """A person started a refused refund again, under the same refund id."""
 
     refund_id: UUID
     #: 2 and more.
     attempt: int = Field(ge=2)
-    #: What the bank is asked to return now.
+    #: The amount that the bank is to return now.
     amount: Money
     retried_at: datetime
     charge_id: UUID | None = None
@@ -129,16 +129,16 @@ class RefundPaidByHand(OrderEvent, topic="payments.refund-paid-by-hand"):
 
 
 class RefundActionAnswered(OrderEvent, topic="payments.refund-action-answered"):
-    """What payments made of a person's action on a refused refund (refunds.refund-retry-requested and others)."""
+    """The result of a person's action on a refused refund (refunds.refund-retry-requested and others)."""
 
     refund_id: UUID
     #: `action_id` of a retry; `payment_id` of a hand payment that was recorded; `decision_id` of its decision.
     action_id: UUID
     accepted: bool
-    #: A stable word for why it was not accepted, as payments' README lists them.
+    #: A stable word for the reason of a refusal; payments' README lists them.
     reason: str | None = None
     answered_at: datetime
 
 
 class PaymentsBuyerErased(BuyerErased, topic="payments.buyer-erased"):
-    """Payments holds nothing of that buyer any more (PP 6.2)."""
+    """Payments holds no more data of that buyer (PP 6.2)."""

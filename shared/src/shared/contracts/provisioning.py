@@ -11,7 +11,7 @@ from shared.sealed import Sealed
 
 
 class OperatorStatus(Value):
-    """What an operator answered: a subject and reason code (SGP.22 v2.5 section 5.2.6) and its words."""
+    """An operator's answer: subject code, reason code (SGP.22 v2.5 section 5.2.6) and message."""
 
     subject_code: str
     reason_code: str
@@ -19,7 +19,7 @@ class OperatorStatus(Value):
 
 
 class ProfileGenerated(OrderEvent, topic="provisioning.profile-generated"):
-    """A profile was made for this order. The activation code can be opened by notifications alone."""
+    """A profile was made for this order. Only notifications can open the activation code."""
 
     plan: Plan
     iccid: Iccid
@@ -52,17 +52,17 @@ InstallState = Literal["unknown", "released", "downloaded", "installed", "enable
 
 
 class InstallStatus(Value):
-    """Where the profile is, as somebody said. `unknown` with `observed_at` None: nobody has said anything yet."""
+    """Where the profile is, as a source reported. `unknown` with `observed_at` None: no source has reported yet."""
 
     state: InstallState = "unknown"
-    #: Who said so: `es2plus-notification`, `operator-feed`, `airalo`.
+    #: The source: `es2plus-notification`, `operator-feed`, `airalo`.
     source: str | None = None
-    #: When the source knew it, not when we read it.
+    #: The time of the report, not the time at which we read it.
     observed_at: datetime | None = None
 
 
 class Usage(Value):
-    """What was used, as somebody said. None is unknown, never zero."""
+    """What was used, as a source reported. None is unknown, never zero."""
 
     used_bytes: int | None = Field(None, ge=0)
     total_bytes: int | None = Field(None, ge=0)
@@ -71,7 +71,7 @@ class Usage(Value):
 
 
 class ProfileObserved(OrderEvent, topic="provisioning.profile-observed", minor=1):
-    """What is known of a profile's life: told when it changed, and always when a case asked.
+    """What is known of a profile's lifecycle: published when it changes, and always when a case requests it.
 
     Install state and usage are two facts, each with its own source and age. Times below are the earliest known ones.
     What no operator reported is `unknown` or null, never "not installed", zero or "not yet" (I15).
@@ -81,23 +81,23 @@ class ProfileObserved(OrderEvent, topic="provisioning.profile-observed", minor=1
     operator: str
     install: InstallStatus
     usage: Usage
-    #: The QR code was scanned or the code entered: a device took the profile. A report of a later state says so too.
+    #: A device downloaded the profile (the code was scanned or entered). A report of a later state implies it.
     downloaded_at: datetime | None = None
     installed_at: datetime | None = None
     #: Enabled on a device, or first use, whichever was first.
     activated_at: datetime | None = None
     deleted_at: datetime | None = None
-    #: The plan's validity, once it runs.
+    #: The plan's validity, once it has begun.
     plan_ends_at: datetime | None = None
-    #: The refund case that asked for this observation.
+    #: The refund case that requested this observation.
     case_id: UUID | None = None
-    #: False: the operator could not be asked; install and usage are then as old as they say.
+    #: False: the operator could not be reached; install and usage are as old as their own times.
     reached: bool = True
     observed_at: datetime
 
 
 class ProfileRevoked(OrderEvent, topic="provisioning.profile-revoked"):
-    """The code works no longer, for good."""
+    """The code was revoked permanently."""
 
     iccid: Iccid
     reason: Literal["refund", "cancellation"]
@@ -106,19 +106,19 @@ class ProfileRevoked(OrderEvent, topic="provisioning.profile-revoked"):
 
 
 class RevocationRefused(OrderEvent, topic="provisioning.revocation-refused", minor=1):
-    """The profile could not be taken back: it is on a device already, or the operator says no (RC 5)."""
+    """The profile could not be revoked: it is on a device already, or the operator refused (RC 5)."""
 
     iccid: Iccid
     case_id: UUID | None = None
     statuses: tuple[OperatorStatus, ...] = ()
     reason: str
-    #: The operator says that the profile is, or was, on a device. None: it does not say why (or an earlier release).
+    #: The operator reports that the profile is, or was, on a device. None: no reason given, or an earlier release.
     in_use: bool | None = None
     refused_at: datetime
 
 
 class ProfileExpired(OrderEvent, topic="provisioning.profile-expired"):
-    """The profile's time is over: never activated in time (RC 7), or the plan has ended."""
+    """The profile has expired: it was not activated in time (RC 7), or the plan has ended."""
 
     iccid: Iccid
     reason: Literal["never_activated", "plan_ended"]
@@ -140,4 +140,4 @@ class TopUpApplied(OrderEvent, topic="provisioning.top-up-applied"):
 
 
 class ProvisioningBuyerErased(BuyerErased, topic="provisioning.buyer-erased"):
-    """Provisioning holds nothing of that buyer any more (PP 6.2)."""
+    """Provisioning holds no more data of that buyer (PP 6.2)."""

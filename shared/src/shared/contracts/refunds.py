@@ -14,7 +14,7 @@ RequestChannel = Literal["system", "email", "chat", "whatsapp", "telegram", "acc
 
 
 class Ground(Value):
-    """A clause that fired: the document (RP, PO, RC, RF), the clause number as in docs/policies.md, and its sense."""
+    """A clause that applied: the document (RP, PO, RC, RF), the clause as in docs/policies.md, and its meaning."""
 
     #: `§` is the law that an agent named (RF 2.5); `clause` is then its name.
     document: str
@@ -39,8 +39,8 @@ class RefundRequested(OrderEvent, topic="refunds.refund-requested"):
     channel: RequestChannel = "system"
 
 
-#: What became of the code that was paid for: there never was one; the operator confirmed that it works no longer; it
-#: could not be taken back, and a person or the law released the money all the same.
+#: The state of the code that was paid for: there never was one; the operator confirmed its revocation; or it could not
+#: be revoked, and a person or the law released the money anyway.
 Code = Literal["none", "revoked", "kept"]
 
 
@@ -51,7 +51,7 @@ class RefundApproved(OrderEvent, topic="refunds.refund-approved", minor=1):
     """
 
     case_id: UUID
-    #: The key of the intended money move: one refund, however often this fact is read.
+    #: The key of the intended refund: one refund, however often this fact is read.
     refund_id: UUID
     amount: Money
     policy: str
@@ -62,7 +62,7 @@ class RefundApproved(OrderEvent, topic="refunds.refund-approved", minor=1):
     credited_by: date | None = None
     #: The surplus capture that is to go back (payments.duplicate-charged); None: the kept one.
     charge_id: UUID | None = None
-    #: The profile is to be taken out of use after the money. Of an earlier release: since `revocation-requested` exists
+    #: The profile is to be revoked after the refund. From an earlier release: since `revocation-requested` exists
     #: the profile is revoked before.
     revoke_profile: bool = False
     #: None: not known (an earlier release), or not about the code (a surplus capture, a top-up).
@@ -92,7 +92,7 @@ class RefundDenied(OrderEvent, topic="refunds.refund-denied"):
 
 
 class RevocationRequested(OrderEvent, topic="refunds.revocation-requested"):
-    """A refund is approved, and the profile is to be taken out of use first: the money waits for the operator's yes."""
+    """A refund is approved, and the profile is to be revoked first: the money waits for the operator's confirmation."""
 
     case_id: UUID
     policy: str
@@ -118,7 +118,7 @@ class AppealReceived(OrderEvent, topic="refunds.appeal-received"):
 
 
 class ClaimReceived(OrderEvent, topic="refunds.claim-received"):
-    """A written claim came in and is answered within 30 calendar days (PO 7.3, PP 7.3)."""
+    """A written claim arrived and is answered within 30 calendar days (PO 7.3, PP 7.3)."""
 
     claim_id: UUID
     received_at: datetime
@@ -126,13 +126,13 @@ class ClaimReceived(OrderEvent, topic="refunds.claim-received"):
 
 
 class RefundRetryRequested(OrderEvent, topic="refunds.refund-retry-requested"):
-    """A person wants a refund that the bank refused to be tried again: the same refund, a new attempt."""
+    """A person requests a new attempt of a refund that the bank refused: the same refund, a new attempt."""
 
     case_id: UUID
     refund_id: UUID
-    #: The key of this action: however often it is read, one attempt at most follows.
+    #: The key of this action: at most one attempt follows, however often it is read.
     action_id: UUID
-    #: Whose account: equal for the same person, and no name.
+    #: The account of the person: equal for the same person, without a name.
     requested_by: UUID
     requested_at: datetime
 
@@ -150,7 +150,7 @@ class HandPaymentRecorded(OrderEvent, topic="refunds.hand-payment-recorded"):
     amount: Money
     way: PayoutWay
     reference: PayoutReference
-    #: Whose account: equal for the same person, and no name.
+    #: The account of the person: equal for the same person, without a name.
     recorded_by: UUID
     recorded_at: datetime
 
@@ -163,10 +163,10 @@ class HandPaymentDecided(OrderEvent, topic="refunds.hand-payment-decided"):
     payment_id: UUID
     decision_id: UUID
     confirmed: bool
-    #: Whose account: another than `recorded_by`.
+    #: The account of the second person, never that of `recorded_by`.
     decided_by: UUID
     decided_at: datetime
 
 
 class RefundsBuyerErased(BuyerErased, topic="refunds.buyer-erased"):
-    """Refunds holds nothing of that buyer any more (PP 6.2)."""
+    """Refunds holds no more data of that buyer (PP 6.2)."""

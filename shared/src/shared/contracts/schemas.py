@@ -1,4 +1,4 @@
-"""The committed JSON Schema of every event, and whether a changed model can live beside the old one.
+"""The committed JSON Schema of every event, and the check whether a changed model is compatible with it.
 
 `python -m shared.contracts.schemas write` refuses a change that old readers or old writers could not survive; such a
 change needs a new version of the event. `check` says whether the committed files are what the code says.

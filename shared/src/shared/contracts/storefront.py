@@ -1,4 +1,4 @@
-"""What storefronts may say: the same order body over HTTP (`POST /orders`) and over Kafka."""
+"""What storefronts may send: the same order body over HTTP (`POST /orders`) and over Kafka."""
 
 import re
 from typing import Annotated, Literal
@@ -11,13 +11,13 @@ from shared.values.text import Line
 
 
 class Strict(BaseModel):
-    """Input from outside: an unknown field is a mistake that the sender should hear about."""
+    """Input from outside: an unknown field is refused, so that the sender learns of the mistake."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Buyer(Strict):
-    """Who buys. E-mail and phone are mandatory (PO 3.2); their validity is ordering's to judge."""
+    """The buyer. E-mail and phone are mandatory (PO 3.2); ordering checks their validity."""
 
     name: Annotated[str, Line(200)]
     email: Annotated[str, Line(320, 3)]
@@ -26,7 +26,7 @@ class Buyer(Strict):
 
 
 class OrderRequest(Strict):
-    """An order as a shop states it. `device_compatible` is the buyer's confirmation (PO 5.1)."""
+    """An order as a shop submits it. `device_compatible` is the buyer's confirmation (PO 5.1)."""
 
     plan: Slug
     kind: Kind = "esim"
@@ -41,16 +41,16 @@ class OrderRequest(Strict):
 
 
 class OrderSubmitted(Event, topic="storefront.order-submitted", personal=True):
-    """A shop wants this order. `submission_id` is its idempotency key.
+    """A shop submits an order. `submission_id` is its idempotency key.
 
     Each shop submits on a topic of its own, `storefront.<shop>.orders`, which its user alone may write. The topic named
     after this class was shared by all shops; it is read for one more release (deploy/access/README.md).
     """
 
-    #: Checked on the shared topic only. On a shop's own topic the shop is the topic's, whatever stands here.
+    #: Checked on the shared topic only. On a shop's own topic the topic decides, whatever this field says.
     storefront: Slug
     submission_id: Annotated[str, StringConstraints(min_length=1, max_length=100)]
-    #: Kept as it came: ordering judges it and answers with field-level reasons.
+    #: Stored unchanged: ordering checks it and answers with field-level reasons.
     order: dict[str, object]
 
     def key(self) -> str:
@@ -66,7 +66,7 @@ def orders_topic(shop: str) -> str:
 
 
 def shop_of(topic: str) -> str | None:
-    """The shop that alone may write this topic; None where the topic belongs to no shop."""
+    """The only shop that may write this topic; None where the topic belongs to no shop."""
     found = _ORDERS.fullmatch(topic)
     return found[1] if found else None
 
