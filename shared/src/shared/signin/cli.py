@@ -85,11 +85,11 @@ def _add(connection: _Connection, given: argparse.Namespace, who: str) -> str | 
     """Each command returns the reason of a refusal, or None."""
     if not given.name.isascii() or not given.name.replace("-", "").replace(".", "").isalnum():
         return "name: letters, digits, dots and hyphens"
-    password = sys.stdin.readline().rstrip("\r\n") if given.password_stdin else _asked()
+    password = sys.stdin.readline().rstrip("\r\n") if given.password_stdin else _prompt()
     if password is None and not given.password_stdin and not _terminal():
         return "password: there is no terminal; write the password to standard input and use --password-stdin"
     if password is None or len(password) < _SHORTEST:
-        return f"password: at least {_SHORTEST} characters, twice the same; or on standard input, by --password-stdin"
+        return f"password: at least {_SHORTEST} characters, entered twice; or on standard input with --password-stdin"
     try:
         exact(password)
     except InvalidValueError as error:

@@ -14,7 +14,7 @@ from shared.values.opaque import Credential, Named
 
 _NOT_BEGUN = "The sign-in did not begin in this browser, or was given up."
 _TOO_MANY = "Too many sign-ins were begun from your network. Please wait a quarter of an hour."
-_NOBODY = "The sign-in provider sent nobody back: it refused, or the sign-in was given up."
+_REFUSED = "The sign-in provider sent nobody back: it refused, or the sign-in was given up."
 
 
 def router(sign_in: SignIn, openid: OpenId) -> APIRouter:
