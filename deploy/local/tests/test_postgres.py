@@ -150,6 +150,7 @@ async def test_programs_that_the_unprivileged_user_cannot_reach_are_copied_to_wh
     closed.mkdir(mode=0o700)
     for folder in package.parent.glob(f"{package.name}*"):
         shutil.copytree(folder, closed / folder.name, symlinks=True)
+    os.utime(closed / package.name)  # another package than the real one, whose copy other tests use
     monkeypatch.setattr(postgres_files, "_newest_installed", lambda: None)
     monkeypatch.setattr(postgres_files, "_wheel", lambda: closed / package.name / "pginstall" / "bin")
     server = Postgres(tmp_path / "postgres")

@@ -145,6 +145,8 @@ class Accounts:
             row = (await tx.execute(_CODE, order=opened.order_id)).one_or_none()
             if row is None:
                 return opened, None
+            if not row.facts:  # erased since the order was read
+                raise GoneError("the buyer was forgotten")
             code = Code.model_validate(row.facts)
             await tx.execute(_SHOWN, order=opened.order_id, now=tx.now)
             if row.delivered_at is None:
