@@ -1,7 +1,7 @@
 """Supervises background tasks: one that ends, or makes no step for 30 s, makes the service unready and is counted.
 
-A task that recurs says how long it pauses (`Loop.repeat`): it stands still when its step has not succeeded within 30 s,
-over all attempts, and also when its next step has not begun 30 s after the pause.
+A recurring task reports its pause (`Loop.repeat`): it stands still when its step has not succeeded within 30 s, over
+all attempts, and also when its next step has not begun 30 s after the pause.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ log = get_logger(__name__)
 STALLED_SECONDS = 30.0
 
 
-#: A recurring step that failed is tried again after so long at most, however long its usual pause is.
+#: The longest pause before a failed recurring step is tried again, however long its usual pause is.
 AGAIN_SECONDS = 5.0
 
 
@@ -45,9 +45,9 @@ class Loop:
         self._parts: dict[str, Loop] = {}
 
     def restart(self) -> None:
-        """The task is started, perhaps anew."""
-        for one in self.parts:
-            one.ended = one._begun = one._due = None  # noqa: SLF001 - of its own kind
+        """Forget earlier steps: the task is started, perhaps again."""
+        for part in self.parts:
+            part.ended = part._begun = part._due = None  # noqa: SLF001 - of its own kind
 
     def begin(self) -> None:
         """A step begins, or is tried again after a failure."""
@@ -60,7 +60,7 @@ class Loop:
         self._begun = None
 
     def progress(self) -> None:
-        """A long step has got on: its time is counted from now."""
+        """A long step makes progress: its time is counted from now."""
         self._begun = self._clock()
 
     def rest(self, seconds: float) -> None:
@@ -75,26 +75,26 @@ class Loop:
         self.succeed()
 
     async def repeat(self, step: Callable[[], Awaitable[float | None]], every_seconds: float, failure: str) -> None:
-        """Take this step for ever, with a pause after each; until cancelled.
+        """Repeat this step until cancelled, with a pause after each.
 
-        `step` returns the pause that follows (seconds), or None: `every_seconds`. One that raises is logged as
-        `failure`, and tried again soon.
+        `step` returns the pause that follows (seconds), or None: `every_seconds`. A step that raises is logged as
+        `failure` and tried again soon.
         """
         while True:
             self.begin()
             try:
-                asked = await step()
-            except Exception as error:  # noqa: BLE001 - tried again; what does not succeed for long is a standstill
+                requested_pause = await step()
+            except Exception as error:  # noqa: BLE001 - tried again; a long failure is a standstill
                 log.warning(failure, task=self.name, error=error)
                 pause = min(every_seconds, AGAIN_SECONDS)
             else:
                 self.succeed()
-                pause = every_seconds if asked is None else asked
+                pause = every_seconds if requested_pause is None else requested_pause
             self.rest(pause)
             await self._sleep(pause)
 
     def part(self, name: str) -> "Loop":
-        """A part of this task that is watched by itself, because others of its parts may succeed meanwhile."""
+        """A part of this task that is supervised by itself, because its other parts may succeed meanwhile."""
         return self._parts.setdefault(name, Loop(f"{self.name}.{name}", self._clock, self._sleep))
 
     @property
@@ -104,7 +104,7 @@ class Loop:
 
     @property
     def seconds(self) -> float:
-        """How long the present step has taken, over all its attempts, or the next one is late; 0 while it may wait."""
+        """Seconds of the present step, over all attempts, or of the delay of the next one; 0 while it may wait."""
         if self._begun is not None:
             return self._clock() - self._begun
         return 0.0 if self._due is None else max(0.0, self._clock() - self._due)

@@ -37,8 +37,8 @@ def differences(
     where none are given; `place` is what the schemas describe.
     """
     old_root, new_root = roots or (old, new)
-    found = (_Comparison(old_root, new_root, one).of(old, new, place, frozenset()) for one in readers)
-    return list(dict.fromkeys(difference for one in found for difference in one))
+    comparisons = (_Comparison(old_root, new_root, reader).of(old, new, place, frozenset()) for reader in readers)
+    return list(dict.fromkeys(difference for comparison in comparisons for difference in comparison))
 
 
 @dataclass(frozen=True)
@@ -55,13 +55,15 @@ class _Comparison:
                 return
             seen |= {pair}
         written, read = self._sides(list(_alternatives(old, self.old_root)), list(_alternatives(new, self.new_root)))
-        for one in written:
-            tries = [(other, list(self._one(*self._sides(one, other), place, seen))) for other in read]
-            yield from min(tries, key=lambda tried: (tried[0].get("type") != one.get("type"), len(tried[1])))[1]
+        for alternative in written:
+            tries = [(other, list(self._one(*self._sides(alternative, other), place, seen))) for other in read]
+            yield from min(
+                tries, key=lambda attempt: (attempt[0].get("type") != alternative.get("type"), len(attempt[1]))
+            )[1]
 
-    def _sides(self, one: Any, other: Any) -> tuple[Any, Any]:
+    def _sides(self, old: Any, new: Any) -> tuple[Any, Any]:
         """(old, new) as (written, read), and the reverse."""
-        return (other, one) if self.reader == "old" else (one, other)
+        return (new, old) if self.reader == "old" else (old, new)
 
     def _one(self, old: Schema, new: Schema, place: str, seen: _Seen) -> Iterator[Difference]:
         written, read = self._sides(old, new)
@@ -113,22 +115,30 @@ class _Comparison:
 
 def _narrower(written: Schema, read: Schema) -> Iterator[str]:
     """The keywords by which the reader accepts less than is written."""
-    if (types := _types(read)) and (not (said := _types(written)) or said - types - _included(types)):
+    if (types := _types(read)) and (not (written_types := _types(written)) or written_types - types - _included(types)):
         yield "type"
     values = _values(read)
     if values is not None and (
-        (said_values := _values(written)) is None or any(one not in values for one in said_values)
+        (written_values := _values(written)) is None or any(value not in values for value in written_values)
     ):
         yield "const" if "const" in read else "enum"
-    yield from (word for word in _SAME if read.get(word) and written.get(word) != read[word])
-    yield from (word for word in _UPPER if word in read and not written.get(word, read[word] + 1) <= read[word])
-    yield from (word for word in _LOWER if word in read and not written.get(word, read[word] - 1) >= read[word])
+    yield from (keyword for keyword in _SAME if read.get(keyword) and written.get(keyword) != read[keyword])
+    yield from (
+        keyword
+        for keyword in _UPPER
+        if keyword in read and not written.get(keyword, read[keyword] + 1) <= read[keyword]
+    )
+    yield from (
+        keyword
+        for keyword in _LOWER
+        if keyword in read and not written.get(keyword, read[keyword] - 1) >= read[keyword]
+    )
 
 
 def _types(schema: Schema) -> set[str]:
     """Empty for a schema that takes any."""
-    said = schema.get("type", ())
-    return {said} if isinstance(said, str) else set(said)
+    types = schema.get("type", ())
+    return {types} if isinstance(types, str) else set(types)
 
 
 def _included(types: set[str]) -> set[str]:
@@ -139,8 +149,8 @@ def _values(schema: Schema) -> list[Any] | None:
     """The closed set of values, or None."""
     if "const" in schema:
         return [schema["const"]]
-    found: list[Any] | None = schema.get("enum")
-    return found
+    values: list[Any] | None = schema.get("enum")
+    return values
 
 
 def _alternatives(schema: Schema, root: Schema) -> Iterator[Schema]:
@@ -151,18 +161,18 @@ def _alternatives(schema: Schema, root: Schema) -> Iterator[Schema]:
     if not choices:
         yield schema
         return
-    around = {word: said for word, said in schema.items() if word not in ("anyOf", "oneOf")}
-    for one in choices:
-        for alternative in _alternatives(one, root):
+    around = {keyword: value for keyword, value in schema.items() if keyword not in ("anyOf", "oneOf")}
+    for choice in choices:
+        for alternative in _alternatives(choice, root):
             yield around | alternative
 
 
 def _follow(reference: str, root: Schema) -> Schema:
     """The value at a JSON Pointer (RFC 6901) in this document."""
-    found: Mapping[str, Any] = root
-    for word in reference.removeprefix("#/").split("/"):
-        found = found[word.replace("~1", "/").replace("~0", "~")]
-    return dict(found)
+    part: Mapping[str, Any] = root
+    for step in reference.removeprefix("#/").split("/"):
+        part = part[step.replace("~1", "/").replace("~0", "~")]
+    return dict(part)
 
 
 def _inside(place: str, name: str) -> str:

@@ -67,8 +67,8 @@ def orders_topic(shop: str) -> str:
 
 def shop_of(topic: str) -> str | None:
     """The only shop that may write this topic; None where the topic belongs to no shop."""
-    found = _ORDERS.fullmatch(topic)
-    return found[1] if found else None
+    match = _ORDERS.fullmatch(topic)
+    return match[1] if match else None
 
 
 def contract(topic: str) -> type[Event] | None:

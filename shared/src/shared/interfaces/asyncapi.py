@@ -61,7 +61,7 @@ def document(service: str, version: str, description: str, reads: Iterable[str],
         "components": {
             "schemas": _schemas(classes),
             "messages": {
-                **{one.__name__: _message(one) for one in classes},
+                **{event.__name__: _message(event) for event in classes},
                 **{EVENTS[topic].__name__ + _TOMBSTONE: _tombstone(EVENTS[topic]) for topic in sorted(tombstones)},
             },
             "securitySchemes": {
@@ -133,7 +133,7 @@ def _messages(event: type[Event], *, tombstone: bool) -> list[Document]:
 
 
 def _message(event: type[Event]) -> Document:
-    said = {
+    message = {
         "name": event.__name__,
         "title": _title(event),
         "summary": first_sentence(event.__doc__),
@@ -146,8 +146,8 @@ def _message(event: type[Event]) -> Document:
     }
     if (example := EXAMPLES.get(event.topic)) is not None:
         body = json.loads(example.model_dump_json())
-        said["examples"] = [{"name": event.__name__, "headers": _example_headers(event), "payload": body}]
-    return said
+        message["examples"] = [{"name": event.__name__, "headers": _example_headers(event), "payload": body}]
+    return message
 
 
 def _tombstone(event: type[Event]) -> Document:
@@ -184,7 +184,7 @@ def _headers(event: type[Event]) -> Document:
     return {
         "type": "object",
         "required": required,
-        "properties": {name: {"type": "string", **one} for name, one in attributes.items()},
+        "properties": {name: {"type": "string", **attribute} for name, attribute in attributes.items()},
     }
 
 
@@ -212,29 +212,29 @@ def _key(event: type[Event]) -> Document:
 
 def _schemas(classes: list[type[Event]]) -> Document:
     """Bodies and their parts as reusable schemas (JSON Schema as pydantic generates it)."""
-    _, found = models_json_schema([(one, "serialization") for one in classes], ref_template=_SCHEMAS)
-    schemas: Document = found.get("$defs", {})
-    for one in _models(classes):
-        for name, comment in field_comments(one).items():
-            schemas[one.__name__]["properties"][name].setdefault("description", comment)
-    for one in classes:
-        schemas[one.__name__] |= {"x-schema-id": one.schema_id()}
+    _, definitions = models_json_schema([(model, "serialization") for model in classes], ref_template=_SCHEMAS)
+    schemas: Document = definitions.get("$defs", {})
+    for model in _models(classes):
+        for name, comment in field_comments(model).items():
+            schemas[model.__name__]["properties"][name].setdefault("description", comment)
+    for model in classes:
+        schemas[model.__name__] |= {"x-schema-id": model.schema_id()}
     return dict(sorted(schemas.items()))
 
 
 def _models(classes: Iterable[type[BaseModel]]) -> set[type[BaseModel]]:
     """These models, the models of their fields, and their base models."""
-    found: set[type[BaseModel]] = set()
+    models: set[type[BaseModel]] = set()
     left = list(classes)
     while left:
-        one = left.pop()
-        if one not in found:
-            found.add(one)
-            for field in one.model_fields.values():
+        model = left.pop()
+        if model not in models:
+            models.add(model)
+            for field in model.model_fields.values():
                 left += [
                     part for part in _parts(field.annotation) if isinstance(part, type) and issubclass(part, BaseModel)
                 ]
-    return found
+    return models
 
 
 def _parts(annotation: Any) -> Iterator[Any]:

@@ -35,25 +35,27 @@ def page(document: Part) -> str:
 
 def _contents(document: Part) -> str:
     columns = []
-    for action, word in _ACTIONS.items():
+    for action, title in _ACTIONS.items():
         rows = "".join(
-            f'<li><a href="#{escape(name)}">{escape(_topic(one))}</a><span>{_prose(one["summary"])}</span></li>'
-            for name, one in document["operations"].items()
-            if one["action"] == action
+            f'<li><a href="#{escape(name)}">{escape(_topic(operation))}</a>'
+            f"<span>{_prose(operation['summary'])}</span></li>"
+            for name, operation in document["operations"].items()
+            if operation["action"] == action
         )
         columns.append(
-            f'<section><h2><i class="{action}">{word}</i></h2><ul>{rows or "<li>nothing</li>"}</ul></section>'
+            f'<section><h2><i class="{action}">{title}</i></h2><ul>{rows or "<li>nothing</li>"}</ul></section>'
         )
     return f'<main class="contents">{"".join(columns)}</main>'
 
 
 def _operations(document: Part) -> Iterable[str]:
-    for name, one in document["operations"].items():
-        channel = document["channels"][_topic(one)]
-        messages = [document["components"]["messages"][_last(reference)] for reference in one["messages"]]
+    for name, operation in document["operations"].items():
+        channel = document["channels"][_topic(operation)]
+        messages = [document["components"]["messages"][_last(reference)] for reference in operation["messages"]]
         yield (
-            f'<article id="{escape(name)}"><h2><i class="{one["action"]}">{_ACTIONS[one["action"]]}</i> '
-            f"{escape(channel['address'])}</h2><p>{_prose(channel['description'])} {_prose(one['description'])}</p>"
+            f'<article id="{escape(name)}"><h2><i class="{operation["action"]}">{_ACTIONS[operation["action"]]}</i> '
+            f"{escape(channel['address'])}</h2>"
+            f"<p>{_prose(channel['description'])} {_prose(operation['description'])}</p>"
             f"{_settings(channel)}{''.join(_message(document, message) for message in messages)}</article>"
         )
 
@@ -72,9 +74,9 @@ def _message(document: Part, message: Part) -> str:
     reference = message["payload"].get("$ref")
     body = _fields(document["components"]["schemas"][_last(message["payload"])]) if reference else "<p>No body.</p>"
     examples = "".join(
-        f"<details><summary>Example</summary><pre>{escape(_lines(one['headers']))}\n\n{escape(_json(one['payload']))}</pre>"
-        "</details>"
-        for one in message.get("examples", ())
+        f"<details><summary>Example</summary><pre>{escape(_lines(example['headers']))}\n\n"
+        f"{escape(_json(example['payload']))}</pre></details>"
+        for example in message.get("examples", ())
     )
     return (
         f"<h3>{escape(message['name'])} <small>{escape(message['tags'][0]['name'])}</small></h3>"
@@ -86,7 +88,11 @@ def _message(document: Part, message: Part) -> str:
 
 def _parts(document: Part) -> str:
     """The schemas of the messages, each once."""
-    bodies = {_last(one["payload"]) for one in document["components"]["messages"].values() if "$ref" in one["payload"]}
+    bodies = {
+        _last(message["payload"])
+        for message in document["components"]["messages"].values()
+        if "$ref" in message["payload"]
+    }
     parts = "".join(
         f'<article id="schema-{escape(name)}"><h3>{escape(name)}</h3><p>{_prose(schema.get("description", ""))}</p>'
         f"{_fields(schema)}</article>"
@@ -100,8 +106,8 @@ def _fields(schema: Part) -> str:
     required = schema.get("required", ())
     rows = "".join(
         f"<tr><td><code>{escape(name)}</code>{'' if name in required else ' <small>optional</small>'}</td>"
-        f"<td>{_type(one)}</td><td>{_prose(one.get('description', ''))}</td></tr>"
-        for name, one in schema.get("properties", {}).items()
+        f"<td>{_type(field)}</td><td>{_prose(field.get('description', ''))}</td></tr>"
+        for name, field in schema.get("properties", {}).items()
     )
     return f"<table>{rows}</table>" if rows else ""
 
@@ -116,7 +122,7 @@ def _type(schema: Part) -> str:
     if "enum" in schema:
         return " | ".join(f"<code>{escape(str(value))}</code>" for value in schema["enum"])
     if "anyOf" in schema:
-        return " or ".join(_type(one) for one in schema["anyOf"])
+        return " or ".join(_type(alternative) for alternative in schema["anyOf"])
     if schema.get("type") == "array":
         return f"list of {_type(schema.get('items', {}))}"
     limit = schema.get("format") or schema.get("pattern") or ""

@@ -19,15 +19,15 @@ def first_sentence(docstring: str | None) -> str:
 
 def field_comments(model: type) -> dict[str, str]:
     """The `#:` comments above a model's fields, by field."""
-    found: dict[str, str] = {}
-    said: list[str] = []
+    comments: dict[str, str] = {}
+    lines: list[str] = []
     for line in inspect.getsource(model).splitlines():
         text = line.strip()
         if text.startswith("#:"):
-            said.append(text[2:].strip())
-        elif said:
+            lines.append(text[2:].strip())
+        elif lines:
             name, colon, _ = text.partition(":")
             if colon and name.isidentifier():
-                found[name] = " ".join(said)
-            said = []
-    return found
+                comments[name] = " ".join(lines)
+            lines = []
+    return comments

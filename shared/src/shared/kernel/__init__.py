@@ -1,1 +1,1 @@
-"""The frame that every service stands in: settings, health, HTTP, start and stop, migrations, command line."""
+"""What all services share: settings, health, HTTP, start and stop, migrations, command line."""

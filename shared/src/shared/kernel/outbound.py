@@ -1,8 +1,8 @@
-"""The one HTTP client with which our services ask others: whatever comes back, it ends, and it fits.
+"""The HTTP client for calls to other systems: limits the time of a call and the size of a response.
 
-httpx limits each read, and no answer as a whole. Here an answer has a size, packed and unpacked, and a call a time; and
-whatever an answer makes httpx raise (a redirect to an impossible host, say) is an httpx.HTTPError, which every caller
-expects. The bytes are the caller's to parse: `read_json` fails in one way only.
+httpx limits each read, but not a response as a whole. Here a response has a maximum size, compressed and decompressed,
+and a call a maximum time. Every error that a response causes in httpx (for example a redirect to an impossible host) is
+an httpx.HTTPError, which every caller expects. Callers parse the bytes: `read_json` raises ValueError only.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ import httpx
 from shared.telemetry.logging import get_logger
 
 log = get_logger(__name__)
-#: Far above any answer of a bank, an operator or a messenger; far below what would hurt.
+#: Far above any response of a bank, an operator or a messenger; far below what would exhaust memory.
 MOST_BYTES = 2 * 1024 * 1024
 #: zlib's window, with a header of gzip or of zlib.
 _ANY_HEADER = zlib.MAX_WBITS | 32
@@ -25,10 +25,10 @@ _PACKED = {"gzip", "x-gzip", "deflate"}
 
 
 class OutboundClient(httpx.AsyncClient):
-    """`seconds`: for connecting, and for each silence. `whole_seconds`: for a whole call; by default twice as long.
+    """`seconds`: for connecting, and between two reads. `whole_seconds`: for a whole call; by default twice as long.
 
-    The default leaves httpx time to say that there was no connection, after which surely nothing was sent. `timeout` of
-    a single request replaces both. `most_bytes`: of an answer's body, unpacked.
+    The default gives httpx time to report that there was no connection, and thus that nothing was sent. `timeout` of a
+    single request replaces both. `most_bytes`: of a response's body, decompressed.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class OutboundClient(httpx.AsyncClient):
         super().__init__(transport=transport, timeout=seconds, trust_env=False, follow_redirects=False, **options)
 
     async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
-        """As httpx's; raises nothing but httpx.HTTPError."""
+        """As httpx's `send`; raises httpx.HTTPError only."""
         silence = request.extensions.get("timeout", {}).get("read") or self.timeout.read
         whole = None if silence is None else silence * self._whole_factor
         try:
@@ -61,12 +61,12 @@ class OutboundClient(httpx.AsyncClient):
         except TimeoutError:
             raise httpx.ReadTimeout(f"no whole answer within {whole} s", request=request) from None
         except (ValueError, httpx.InvalidURL) as error:
-            # idna and codecs raise these over what stands in a header: httpx lets them through.
+            # idna and codecs raise these for text in a header, and httpx does not convert them.
             raise httpx.RemoteProtocolError(f"an impossible answer: {type(error).__name__}", request=request) from None
 
 
 def read_json(response: httpx.Response) -> Any:
-    """The JSON value in an answer. Raises ValueError, and nothing else, where there is none."""
+    """The JSON value of a response. Raises ValueError only, where there is none."""
     try:
         return json.loads(response.content)
     except RecursionError:
@@ -74,7 +74,7 @@ def read_json(response: httpx.Response) -> Any:
 
 
 class _Limited(httpx.AsyncBaseTransport):
-    """Hands on answers whose bodies end in time to fit."""
+    """Limits the bodies of responses."""
 
     def __init__(self, inner: httpx.AsyncBaseTransport, most_bytes: int) -> None:
         self._inner = inner
@@ -84,7 +84,7 @@ class _Limited(httpx.AsyncBaseTransport):
         response = await self._inner.handle_async_request(request)
         packing = response.headers.get("content-encoding", "").strip().lower()
         if packing not in {"", "identity"}:
-            # httpx would unpack it whole, however large it becomes.
+            # httpx would decompress it completely, whatever its size.
             del response.headers["content-encoding"]
         stream = cast("httpx.AsyncByteStream", response.stream)
         response.stream = _LimitedStream(stream, packing, self._most, request)
@@ -95,7 +95,7 @@ class _Limited(httpx.AsyncBaseTransport):
 
 
 class _LimitedStream(httpx.AsyncByteStream):
-    """A body, unpacked, up to a number of bytes. Raises httpx.ReadError beyond it, httpx.DecodingError."""
+    """A decompressed body up to a number of bytes. Raises httpx.ReadError above it, httpx.DecodingError."""
 
     def __init__(self, inner: httpx.AsyncByteStream, packing: str, most: int, request: httpx.Request) -> None:
         self._inner = inner

@@ -1,4 +1,4 @@
-"""A request whose transaction Postgres has undone for another's sake is handled again, instead of answered with 503."""
+"""Handles a request again when Postgres has rolled its transaction back to break a deadlock, instead of a 503."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -6,15 +6,15 @@ from shared.database import is_undone
 from shared.telemetry.logging import get_logger
 
 log = get_logger(__name__)
-#: Of two transactions in a deadlock one goes on, so a second attempt meets another situation.
+#: One of two transactions in a deadlock continues, so a second attempt usually succeeds.
 ATTEMPTS = 4
 
 
 class RepeatedWhereUndone:
-    """ASGI middleware. Postgres breaks a deadlock by undoing one transaction (40P01): nothing of it has happened.
+    """ASGI middleware. Postgres breaks a deadlock by rolling one transaction back (40P01): it had no effect.
 
-    The request is handled again from its beginning, with the body as it came; whoever sent it would have to do the
-    same. Not so once an answer has begun.
+    The request is handled again from its beginning, with the same body, as its sender would have to do. It is not
+    repeated once a response has begun.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -37,7 +37,7 @@ class RepeatedWhereUndone:
 
 
 class _Exchange:
-    """One request: what came of its body, and whether its answer has begun. The body's size is limited outside."""
+    """One request: the received part of its body (its size is limited before), and whether the response has begun."""
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive
@@ -46,7 +46,7 @@ class _Exchange:
         self.answered = False
 
     def from_the_start(self) -> Receive:
-        """Receives what came already, and then what comes."""
+        """A `receive` that begins with the messages received already."""
         place = 0
 
         async def receive() -> Message:

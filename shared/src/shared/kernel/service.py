@@ -46,7 +46,7 @@ from shared.telemetry.metrics import Metrics
 from shared.telemetry.tracing import Tracing
 
 log = get_logger(__name__)
-#: A loop of a service: it runs until cancelled, and tells of its progress.
+#: A loop of a service: runs until cancelled, and reports its progress.
 Repeating = Callable[[Loop], Coroutine[Any, Any, None]]
 _RECONNECT_SECONDS = 1.0
 _MAINTAIN_SECONDS = 3600.0

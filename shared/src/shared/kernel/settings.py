@@ -77,12 +77,12 @@ class ServiceSettings(BaseSettings):
         return self
 
     def shops(self) -> tuple[str, ...]:
-        """The shops whose order topics this service looks after."""
+        """The shops whose order topics this service owns."""
         return ()
 
     @property
     def kafka(self) -> KafkaAccess:
-        """How this service reaches the brokers, and as whom."""
+        """Address and credentials of the brokers."""
         return KafkaAccess(
             self.kafka_bootstrap_servers,
             self.kafka_username,

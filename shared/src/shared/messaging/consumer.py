@@ -184,13 +184,13 @@ class Consumer:
         letters = []
         for record in records:
             try:
-                one = self._parser.parse(record)
+                readable = self._parser.parse(record)
             except UnreadableError as error:
                 letters.append(self._letter(record, error.reason, error.detail))
             except Exception as error:  # noqa: BLE001 - whatever a record makes our code raise concerns that record only
                 letters.append(self._letter(record, "unreadable", error_place(error)))
             else:
-                parsed.setdefault((one.source, one.id), one)
+                parsed.setdefault((readable.source, readable.id), readable)
         return list(parsed.values()), letters
 
     async def _commit(

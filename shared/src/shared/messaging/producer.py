@@ -151,10 +151,10 @@ class Producer:
         """A refusal is reported until a record of that topic is accepted."""
         if error is None:
             self._refused.pop(topic, None)
-        elif words := refusal(error, "write"):
+        elif refused := refusal(error, "write"):
             if topic not in self._refused:
-                log.error("writing_refused", topic=topic, refused=words)
-            self._refused[topic] = words
+                log.error("writing_refused", topic=topic, refused=refused)
+            self._refused[topic] = refused
 
     def refused(self) -> str | None:
         """What the brokers refuse to let us write, as far as it was tried; None where nothing is refused."""

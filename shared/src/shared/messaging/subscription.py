@@ -63,7 +63,7 @@ class Subscription:
             group_id=group,
             auto_offset_reset="earliest",
             rebalance_timeout_ms=60000,
-            # After a kill -9 the group waits this long for the dead member before anyone gets its partitions.
+            # After a kill -9 the group waits this long before it reassigns the partitions of the lost member.
             session_timeout_ms=round(session_seconds * 1000),
             heartbeat_interval_ms=round(session_seconds * 1000 / 3),
             max_records=max_records,

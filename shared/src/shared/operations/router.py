@@ -67,7 +67,7 @@ Conditions = Annotated[Filter, Depends(_conditions)]
 
 @routes.get("/summary", name="summary")
 async def summarise(operations: Operations, _caller: Caller) -> Summary:
-    """How the service stands: what waits for a person, what is due, what is not published yet."""
+    """The state of the service: what waits for a person, what is due, what is not published yet."""
     async with operations.database.reading() as tx:
         by_state = await dead_letters.counts(tx)
         work = await stuck.counts(tx)

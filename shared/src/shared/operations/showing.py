@@ -29,7 +29,7 @@ _HARMLESS = {
 _FINGERPRINT = re.compile(r"#[0-9a-f]{12}")
 #: In dead letters of the first releases the detail of this reason repeats a header.
 _REPEATS_A_HEADER = "unknown_version"
-#: Answers are written by a library that goes some 250 levels down, and read by people.
+#: Responses are serialised by a library that supports some 250 levels, and are read by people.
 _DEEPEST = 50
 
 
@@ -148,7 +148,9 @@ def _depth(value: Any) -> int:
         levels += 1
         level = [
             inner
-            for one in level
-            for inner in (one.values() if isinstance(one, dict) else one if isinstance(one, list) else ())
+            for container in level
+            for inner in (
+                container.values() if isinstance(container, dict) else container if isinstance(container, list) else ()
+            )
         ]
     return levels

@@ -95,7 +95,7 @@ class OpenId:
         metadata = await self._metadata(trace)
         state, nonce, verifier = (secrets.token_urlsafe(size) for size in (24, 24, 48))
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
-        asked = {
+        parameters = {
             "response_type": "code",
             "client_id": self._provider.client_id,
             "redirect_uri": self.redirect_uri,
@@ -105,7 +105,7 @@ class OpenId:
             "code_challenge": challenge,
             "code_challenge_method": "S256",
         }
-        url = httpx.URL(metadata["authorization_endpoint"]).copy_merge_params(asked)
+        url = httpx.URL(metadata["authorization_endpoint"]).copy_merge_params(parameters)
         return Begun(str(url), state, nonce, verifier)
 
     async def finish(self, begun: Begun, code: str, now: datetime, trace: str | None) -> Person:
@@ -147,14 +147,14 @@ class OpenId:
     async def _metadata(self, trace: str | None) -> dict[str, Any]:
         issuer = self._provider.issuer.rstrip("/")
         try:
-            found = await self._get(f"{issuer}/.well-known/openid-configuration", trace)
+            metadata = await self._get(f"{issuer}/.well-known/openid-configuration", trace)
             for endpoint in _ENDPOINTS:
-                httpx.URL(found[endpoint])
+                httpx.URL(metadata[endpoint])
         except (httpx.HTTPError, httpx.InvalidURL, KeyError, TypeError, ValueError) as error:
             raise NotSignedInError("The sign-in provider does not answer. Please try again in a minute.") from error
-        if str(found.get("issuer", "")).rstrip("/") != issuer:
+        if str(metadata.get("issuer", "")).rstrip("/") != issuer:
             raise NotSignedInError("The sign-in provider calls itself by another name than the one configured.")
-        return found
+        return metadata
 
     async def _get(self, url: str, trace: str | None) -> dict[str, Any]:
         with self._tracing.call("oidc", "get", trace) as call:

@@ -45,7 +45,7 @@ class Session:
 
 
 class SignedOutError(Exception):
-    """Nobody is signed in: show the sign-in page."""
+    """There is no valid session: show the sign-in page."""
 
 
 class Sessions:

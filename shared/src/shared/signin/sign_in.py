@@ -139,12 +139,12 @@ class SignIn:
 
     async def not_confirmed(self, request: Request, why: str, name: str | None = None) -> Response:
         """The provider did not sign anybody in. `name`: a person whom it confirms and who has no access here."""
-        known = name is not None and name.isprintable() and len(name) <= _LONGEST
-        who = f"{self.site.kind}:{name}" if known else None
+        storable = name is not None and name.isprintable() and len(name) <= _LONGEST
+        who = f"{self.site.kind}:{name}" if storable else None
         async with self.database.transaction() as tx:
             # The provider limits attempts itself; here they only limit what is written to the audit trail.
             if await reserve(tx, address_of(request)) is not None:
-                await self._journal.refused(tx, Refusal(who, "" if known else name or "", "openid", why))
+                await self._journal.refused(tx, Refusal(who, "" if storable else name or "", "openid", why))
         return self.form(HTTPStatus.FORBIDDEN, why)
 
     async def leave(self, request: Request, response: Response, session: Session) -> None:

@@ -153,7 +153,7 @@ class Backlog:
 
 @contextmanager
 def _watched(loop: Loop, failure: str) -> Iterator[None]:
-    """A half of a round: the other half goes on where this one fails."""
+    """One half of a round; the other half continues when this one fails."""
     try:
         with loop.step():
             yield

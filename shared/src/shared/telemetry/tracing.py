@@ -105,8 +105,8 @@ def _server(url: str) -> dict[str, str | int]:
         address, port = parts.hostname, parts.port
     except ValueError:
         return {}
-    found: dict[str, str | int] = {} if address is None else {"server.address": address}
-    return found if port is None else {**found, "server.port": port}
+    attributes: dict[str, str | int] = {} if address is None else {"server.address": address}
+    return attributes if port is None else {**attributes, "server.port": port}
 
 
 class Tracing:

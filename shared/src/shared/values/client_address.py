@@ -29,8 +29,8 @@ class ClientAddress:
         if not isinstance(value, str) or len(value) > LONGEST:
             return None
         text = value.strip().strip('"')
-        if found := _BRACKETED.fullmatch(text) or _WITH_PORT.fullmatch(text):
-            text = found[1]
+        if match := _BRACKETED.fullmatch(text) or _WITH_PORT.fullmatch(text):
+            text = match[1]
         try:
             ip = ipaddress.ip_address(text.partition("%")[0])
         except ValueError:

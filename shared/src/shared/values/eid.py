@@ -11,10 +11,10 @@ _LENGTH = 32
 
 def parse(text: str) -> str:
     """An EID as a person gives it, without the spaces between its digits. Raises InvalidValueError."""
-    found = read(text)
-    if found is None or not is_valid(found):
+    digits = read(text)
+    if digits is None or not is_valid(digits):
         raise InvalidValueError("must be the 32 digits of an EID, with its checksum")
-    return found
+    return digits
 
 
 def read(value: object) -> str | None:

@@ -22,10 +22,10 @@ def parse(text: str) -> str:
 
     Raises InvalidValueError.
     """
-    found = read(text)
-    if found is None:
+    digits = read(text)
+    if digits is None:
         raise InvalidValueError(EXPECTED)
-    return found
+    return digits
 
 
 def read(value: object) -> str | None:

@@ -49,13 +49,13 @@ class Phone:
         attempts: list[tuple[str, str | None]] = [(text, None)]
         if not text.startswith("+"):
             attempts += [("+" + text, None), *((text, region) for region in _MAIN_REGIONS)]
-        found: dict[Phone, None] = {}
+        numbers: dict[Phone, None] = {}
         for attempt, region in attempts:
             try:
-                found[cls.parse(attempt, region)] = None
+                numbers[cls.parse(attempt, region)] = None
             except InvalidValueError:
                 continue
-        return tuple(found)
+        return tuple(numbers)
 
     @property
     def digits(self) -> str:

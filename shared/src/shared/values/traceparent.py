@@ -20,11 +20,11 @@ def parse(value: str | None) -> str | None:
     """A traceparent of version 00 that continues the same trace; None where the value is malformed."""
     if value is None or len(value) > _LONGEST:
         return None
-    found = _FORM.fullmatch(value)
-    if found is None or (found["version"] == "00" and found["more"] is not None):
+    match = _FORM.fullmatch(value)
+    if match is None or (match["version"] == "00" and match["more"] is not None):
         return None
-    flags = int(found["flags"], 16) & _KNOWN_FLAGS
-    return f"00-{found['trace']}-{found['parent']}-{flags:02x}"
+    flags = int(match["flags"], 16) & _KNOWN_FLAGS
+    return f"00-{match['trace']}-{match['parent']}-{flags:02x}"
 
 
 def is_sampled(traceparent: str) -> bool:
