@@ -1,4 +1,4 @@
-"""One result that cannot be recorded is parked, with a reason, and holds up no other."""
+"""A result that cannot be recorded is parked, with a reason, and delays no other."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -24,7 +24,7 @@ async def work(service: Any, sql: str = "SELECT key, state, last_error FROM work
 
 @pytest.mark.parametrize("words", BAD)
 @pytest.mark.parametrize("outcome", [NotSent, Unknown])
-async def test_words_from_outside_that_cannot_be_stored_hold_up_nobody(
+async def test_a_reason_that_cannot_be_stored_delays_no_other_task(
     stage: Stage, words: str, outcome: type[NotSent | Unknown]
 ) -> None:
     orders = [paid() for _ in range(12)]

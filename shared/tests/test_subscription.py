@@ -11,7 +11,7 @@ from shared.testing.facts import paid
 from shared.testing.stage import Stage
 
 
-async def test_who_stops_during_a_request_hangs_up_all_the_same(stage: Stage) -> None:
+async def test_a_stop_during_a_request_closes_all_connections(stage: Stage) -> None:
     await stage.publish(paid())
     arrived = asyncio.Event()
 

@@ -1,4 +1,4 @@
-"""A background task that ends, fails or stands still is seen in readiness and metrics."""
+"""A background task that ends, fails or stands still shows in readiness and metrics."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

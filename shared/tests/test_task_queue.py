@@ -1,4 +1,4 @@
-"""The queue of a kind of work: whoever waits for the next look can always be told to stop."""
+"""The queue of one kind of task: waiting for the next claim can always be cancelled."""
 
 import asyncio
 from collections.abc import Sequence
@@ -24,8 +24,8 @@ class Nothing:
 
 
 @pytest.mark.parametrize("turns", range(6))
-async def test_who_is_woken_while_being_cancelled_stops(turns: int) -> None:
-    """So many turns of the loop lie between the two. Where the second one is lost, the service never stops."""
+async def test_a_pause_that_is_woken_while_it_is_cancelled_ends(turns: int) -> None:
+    """`turns` of the event loop lie between the two. If the cancellation were lost, the service would never stop."""
     queue = TaskQueue(Nothing())
 
     async def claim() -> None:

@@ -32,7 +32,7 @@ async def rows(service: Service, sql: str) -> list[tuple[object, ...]]:
         return [tuple(row) for row in (await tx.execute(sql)).all()]
 
 
-async def test_a_fact_leads_to_a_result_and_leaves_nothing_behind(stage: Stage) -> None:
+async def test_a_fact_leads_to_a_result_and_leaves_no_rows_behind(stage: Stage) -> None:
     service = await stage.service(toy.build, Settings)
     facts = [paid() for _ in range(200)]
     await stage.publish(*facts)
@@ -179,7 +179,7 @@ async def test_the_relay_finds_a_tombstone_that_a_crash_left_behind(stage: Stage
 
 
 class Outside:
-    """An outside world that ends its first calls as told."""
+    """A system outside whose first calls end with the given outcomes."""
 
     def __init__(self, *endings: Outcome[None] | Exception) -> None:
         self._endings = list(endings)
@@ -202,7 +202,7 @@ class Outside:
         ((Unknown("lost"), NotSent("busy")), [False, True, True]),
     ],
 )
-async def test_calls_are_repeated_and_know_what_is_uncertain(
+async def test_a_task_is_repeated_and_uncertain_after_an_unknown_outcome(
     stage: Stage, endings: tuple[Outcome[None] | Exception, ...], seen: list[bool]
 ) -> None:
     outside = Outside(*endings)
@@ -213,7 +213,7 @@ async def test_calls_are_repeated_and_know_what_is_uncertain(
     assert await rows(service, "SELECT recorded FROM seen") == [(1,)]
 
 
-async def test_what_needs_a_person_is_parked_and_not_tried_again(stage: Stage) -> None:
+async def test_a_task_that_needs_a_person_is_parked_and_not_repeated(stage: Stage) -> None:
     outside = Outside(NeedsPerson("two answers that contradict each other"))
     service = await stage.service(lambda settings: toy.build(settings, call=outside), Settings)
     await stage.publish(paid())
@@ -241,7 +241,7 @@ async def test_a_timer_does_not_count_as_an_attempt(stage: Stage) -> None:
     assert attempts == [0, 0, 0]
 
 
-async def test_two_instances_share_the_work_and_do_it_once(stage: Stage) -> None:
+async def test_two_instances_share_the_tasks_and_perform_each_once(stage: Stage) -> None:
     first = await stage.service(toy.build, Settings)
     await stage.service(toy.build, Settings, database_url=first.settings.database_url)
     facts = [paid() for _ in range(300)]
@@ -251,10 +251,10 @@ async def test_two_instances_share_the_work_and_do_it_once(stage: Stage) -> None
     assert len(await stage.all_events(QrDelivered)) == 300
 
 
-async def test_what_found_no_room_is_taken_as_soon_as_there_is_some(
+async def test_tasks_without_room_are_claimed_as_soon_as_there_is_room(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """More than a process holds at once waits in the table; nobody waits for the next poll to go on with it."""
+    """Tasks above the capacity of a process wait in the table, and are claimed without waiting for the next poll."""
     for pause in ("_POLL_SECONDS", "_LONGEST_PAUSE"):
         monkeypatch.setattr(worker, pause, 3600.0)
     go_on = asyncio.Event()
@@ -276,7 +276,7 @@ async def test_what_found_no_room_is_taken_as_soon_as_there_is_some(
 
 
 async def test_a_lost_lease_fences_the_result(stage: Stage) -> None:
-    """A worker that was taken for dead in the middle of a call changes nothing; its successor is told to ask first."""
+    """A worker whose lease expires during a call changes nothing; the next attempt is uncertain."""
     entered, go_on = asyncio.Event(), asyncio.Event()
     uncertain: list[bool] = []
 

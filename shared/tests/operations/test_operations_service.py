@@ -1,4 +1,4 @@
-"""The operations desk of a service: who may come, what it lists, what it puts away, what it writes down."""
+"""`/operations` of a service: access, lists, decisions, the log."""
 
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -10,6 +10,7 @@ from shared.contracts import OrderPaid
 from shared.ids import uuid7
 from shared.telemetry.tracing import new_traceparent
 from shared.testing.facts import paid
+from shared.testing.operations import StartToy
 from shared.testing.stage import Stage
 from shared.testing.toy import service as toy
 from shared.testing.toy.settings import Settings
@@ -18,86 +19,88 @@ READING = ("/summary", "/dead-letters", f"/dead-letters/{uuid7()}", "/work", "/l
 DECIDING = ("/dead-letters/redrive", "/dead-letters/discard", "/work/retry")
 
 
-async def test_nobody_comes_in_without_a_key_and_without_keys_there_is_no_desk(enter: Any, stage: Stage) -> None:
-    room = await enter()
+async def test_a_request_without_a_key_is_refused_and_without_keys_nothing_is_served(
+    enter: StartToy, stage: Stage
+) -> None:
+    running = await enter()
     for header in ("Bearer wrong", "Basic eDp5"):
-        room.client.headers["Authorization"] = header
+        running.client.headers["Authorization"] = header
         for path in READING:
-            refused = await room.client.get(path)
+            refused = await running.client.get(path)
             assert (refused.status_code, refused.json()["type"]) == (401, "urn:problem:unknown-operations-key")
         for path in DECIDING:
-            assert (await room.client.post(path, json={})).status_code == HTTPStatus.UNAUTHORIZED
+            assert (await running.client.post(path, json={})).status_code == HTTPStatus.UNAUTHORIZED
     closed = await stage.service(toy.build, Settings)
     async with httpx.AsyncClient(trust_env=False) as client:
         assert (await client.get(f"http://127.0.0.1:{closed.port}/operations/summary")).status_code == 404
 
 
-async def test_letters_are_listed_by_what_they_are(enter: Any) -> None:
-    room = await enter()
+async def test_dead_letters_are_listed_by_filter(enter: StartToy) -> None:
+    running = await enter()
     facts = [paid(toy.POISON) for _ in range(5)]
-    await room.stage.publish(*facts, trace=new_traceparent(sampled=True))
-    await room.stage.raw(OrderPaid.topic, b"k", b"{}", [])
-    ids = await room.letters(6)
-    first = await room.get("/dead-letters", limit=4)
-    rest = await room.get("/dead-letters", limit=4, after=first["next"])
+    await running.stage.publish(*facts, trace=new_traceparent(sampled=True))
+    await running.stage.raw(OrderPaid.topic, b"k", b"{}", [])
+    ids = await running.letters(6)
+    first = await running.get("/dead-letters", limit=4)
+    rest = await running.get("/dead-letters", limit=4, after=first["next"])
     assert [item["id"] for item in (*first["items"], *rest["items"])] == ids[::-1]
     assert rest["next"] is None
 
     async def found(**filters: Any) -> int:
-        return len((await room.get("/dead-letters", **filters))["items"])
+        return len((await running.get("/dead-letters", **filters))["items"])
 
     soon = (datetime.now(UTC) + timedelta(minutes=1)).isoformat()
     assert await found(reason="handler_failed") == 5
     assert await found(reason="handler_failed", key=str(facts[2].order_id)) == 1
     assert await found(topic=OrderPaid.topic, state="waiting", until=soon) == 6
     assert await found(since=soon) == await found(topic="a.b") == await found(state="discarded") == 0
-    item = (await room.get("/dead-letters", key=str(facts[0].order_id)))["items"][0]
-    assert item["service"] == room.service.name
+    item = (await running.get("/dead-letters", key=str(facts[0].order_id)))["items"][0]
+    assert item["service"] == running.service.name
     assert item["detail"].startswith("ValueError at service.py:")
     assert len(item["trace"]) == 32
     assert "payload" not in item
-    assert (await room.letter(item["id"]))["payload"]["order_id"] == str(facts[0].order_id)
-    summary = await room.get("/summary")
+    assert (await running.letter(item["id"]))["payload"]["order_id"] == str(facts[0].order_id)
+    summary = await running.get("/summary")
     assert summary["dead_letters"] == {"waiting": 6, "redriven": 0, "discarded": 0}
     assert summary["consumer"] == {"problems": {}, "halted": None}
 
 
-async def test_a_decision_takes_no_more_than_asked_for_and_says_what_is_left(enter: Any) -> None:
-    room = await enter()
-    await room.stage.publish(*[paid(toy.POISON) for _ in range(5)])
-    ids = await room.letters(5)
-    rehearsed = await room.post("/dead-letters/discard", filter={"reason": "handler_failed"}, limit=2, dry_run=True)
+async def test_a_decision_takes_at_most_its_limit_and_reports_what_is_left(enter: StartToy) -> None:
+    running = await enter()
+    await running.stage.publish(*[paid(toy.POISON) for _ in range(5)])
+    ids = await running.letters(5)
+    rehearsed = await running.post("/dead-letters/discard", filter={"reason": "handler_failed"}, limit=2, dry_run=True)
     assert (rehearsed["dry_run"], rehearsed["matched"], rehearsed["taken"], rehearsed["left"]) == (True, 5, ids[:2], 3)
-    assert (await room.get("/log"))["items"] == []
-    done = await room.post("/dead-letters/discard", filter={"reason": "handler_failed"}, limit=2)
+    assert (await running.get("/log"))["items"] == []
+    done = await running.post("/dead-letters/discard", filter={"reason": "handler_failed"}, limit=2)
     assert (done["matched"], done["taken"], done["refused"], done["left"]) == (5, ids[:2], [], 3)
-    elsewhere = await room.post("/dead-letters/discard", filter={"service": "payments"})
+    elsewhere = await running.post("/dead-letters/discard", filter={"service": "payments"})
     assert (elsewhere["matched"], elsewhere["taken"]) == (0, [])
     stranger = str(uuid7())
-    named = await room.post("/dead-letters/discard", ids=[ids[0], ids[2], stranger, ids[3]], limit=1)
+    named = await running.post("/dead-letters/discard", ids=[ids[0], ids[2], stranger, ids[3]], limit=1)
     assert (named["matched"], named["taken"], named["left"]) == (2, [ids[2]], 1)
     assert {one["id"] for one in named["refused"]} == {ids[0], stranger}
-    assert (await room.get("/summary"))["dead_letters"] == {"waiting": 2, "redriven": 0, "discarded": 3}
+    assert (await running.get("/summary"))["dead_letters"] == {"waiting": 2, "redriven": 0, "discarded": 3}
 
 
-async def test_who_decided_when_and_why_is_kept(enter: Any) -> None:
-    room = await enter()
-    await room.stage.publish(paid(toy.POISON), paid(toy.POISON))
-    first, second = await room.letters(2)
-    room.client.headers["X-On-Behalf-Of"] = "anna"
-    await room.post("/dead-letters/discard", ids=[first], reason="  sent by mistake, the shop knows ")
-    letter = await room.letter(first)
+async def test_the_log_names_who_decided_when_and_why(enter: StartToy) -> None:
+    running = await enter()
+    await running.stage.publish(paid(toy.POISON), paid(toy.POISON))
+    first, second = await running.letters(2)
+    running.client.headers["X-On-Behalf-Of"] = "anna"
+    await running.post("/dead-letters/discard", ids=[first], reason="  sent by mistake, the shop knows ")
+    letter = await running.letter(first)
     assert (letter["state"], letter["decided_by"]) == ("discarded", "operations (anna)")
     assert letter["decision"] == "sent by mistake, the shop knows"
-    [line] = (await room.get("/log"))["items"]
+    [line] = (await running.get("/log"))["items"]
     assert (line["who"], line["action"], line["subject"]) == ("operations (anna)", "dead-letter.discarded", first)
     assert line["reason"] == letter["decision"]
     assert line["details"]["topic"] == OrderPaid.topic
-    room.client.headers["X-On-Behalf-Of"] = "x" * 81
-    refused = await room.client.post("/dead-letters/discard", json={"ids": [second], "reason": "because"})
+    running.client.headers["X-On-Behalf-Of"] = "x" * 81
+    refused = await running.client.post("/dead-letters/discard", json={"ids": [second], "reason": "because"})
     assert refused.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
-    del room.client.headers["X-On-Behalf-Of"]
-    assert (await room.letter(second))["state"] == "waiting"
+    del running.client.headers["X-On-Behalf-Of"]
+    assert (await running.letter(second))["state"] == "waiting"
 
 
 MISUNDERSTOOD: tuple[dict[str, Any], ...] = (
@@ -113,9 +116,9 @@ MISUNDERSTOOD: tuple[dict[str, Any], ...] = (
 )
 
 
-async def test_what_is_not_understood_decides_nothing(enter: Any) -> None:
-    room = await enter()
+async def test_a_request_with_an_unknown_field_decides_nothing(enter: StartToy) -> None:
+    running = await enter()
     for body in MISUNDERSTOOD:
         for path in ("/dead-letters/redrive", "/dead-letters/discard"):
-            refused = await room.client.post(path, json=body)
+            refused = await running.client.post(path, json=body)
             assert (refused.status_code, refused.json()["type"]) == (422, "urn:problem:invalid-request"), body

@@ -3,7 +3,6 @@
 import asyncio
 import random
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 
@@ -13,89 +12,90 @@ from shared.messaging.cloudevents import header_texts, to_wire
 from shared.messaging.consumer import Received
 from shared.telemetry.tracing import new_traceparent
 from shared.testing.facts import paid
+from shared.testing.operations import StartToy
 from shared.testing.toy import service as toy
 
 
 async def test_a_fact_whose_handler_failed_is_applied_once_its_cause_is_gone(
-    enter: Any, monkeypatch: pytest.MonkeyPatch
+    enter: StartToy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    room = await enter()
+    running = await enter()
     fact = paid(toy.POISON)
-    [sent] = await room.stage.publish(fact, trace=new_traceparent(sampled=True))
-    [letter] = await room.letters(1)
-    again = await room.redrive(ids=[letter])
+    [sent] = await running.stage.publish(fact, trace=new_traceparent(sampled=True))
+    [letter] = await running.letters(1)
+    again = await running.redrive(ids=[letter])
     assert again["taken"] == []
     assert again["refused"][0]["reason"].startswith("its handler failed again: ValueError at service.py:")
-    shown = await room.letter(letter)
+    shown = await running.letter(letter)
     assert (shown["state"], shown["redrives"], shown["reason"]) == ("waiting", 1, "handler_failed")
 
     monkeypatch.setattr(toy, "POISON", "nothing")
-    done = await room.redrive(ids=[letter])
+    done = await running.redrive(ids=[letter])
     assert (done["taken"], done["refused"], done["left"]) == ([letter], [], 0)
-    [delivered] = await room.stage.events(QrDelivered)
+    [delivered] = await running.stage.events(QrDelivered)
     assert delivered.trace is not None
     assert delivered.trace[3:35] == shown["trace"], "the order is still one trace"
-    assert (await room.redrive(ids=[letter]))["taken"] == []
-    shown = await room.letter(letter)
+    assert (await running.redrive(ids=[letter]))["taken"] == []
+    shown = await running.letter(letter)
     assert (shown["state"], shown["decided_by"], shown["redrives"]) == ("redriven", "operations", 2)
-    await room.stage.republish(sent)
+    await running.stage.republish(sent)
 
     async def seen_again() -> bool:
-        return bool(room.service.metrics.duplicates._value.get() >= 1)
+        return bool(running.service.metrics.duplicates._value.get() >= 1)
 
-    await room.stage.eventually(seen_again)
-    lines = (await room.get("/log"))["items"]
+    await running.stage.eventually(seen_again)
+    lines = (await running.get("/log"))["items"]
     assert [line["action"] for line in lines] == ["dead-letter.redriven", "dead-letter.redrive-failed"]
-    assert await room.query("SELECT handled, recorded FROM seen") == [(1, 1)]
-    assert len(await room.stage.all_events(QrDelivered)) == 1
+    assert await running.query("SELECT handled, recorded FROM seen") == [(1, 1)]
+    assert len(await running.stage.all_events(QrDelivered)) == 1
 
 
 async def test_a_record_that_a_later_release_can_read_is_applied_by_it(
-    enter: Any, monkeypatch: pytest.MonkeyPatch
+    enter: StartToy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    room = await enter()
+    running = await enter()
     fact = paid()
-    headers = {**header_texts((await room.stage.publish(paid()))[0], fact.paid_at), "ce_id": "a shop's own words"}
+    headers = {**header_texts((await running.stage.publish(paid()))[0], fact.paid_at), "ce_id": "a shop's own words"}
     headers["ce_type"] = "payments.order-paid.v9"
-    await room.stage.raw(OrderPaid.topic, b"k", fact.model_dump_json().encode(), to_wire(headers))
-    [letter] = await room.letters(1)
+    await running.stage.raw(OrderPaid.topic, b"k", fact.model_dump_json().encode(), to_wire(headers))
+    [letter] = await running.letters(1)
     for dry_run in (True, False):
-        refused = (await room.redrive(ids=[letter], dry_run=dry_run))["refused"][0]["reason"]
+        refused = (await running.redrive(ids=[letter], dry_run=dry_run))["refused"][0]["reason"]
         assert refused.startswith("still unreadable (unknown_version)")
-    assert (await room.letter(letter))["redrives"] == 1, "a dry run changes nothing"
+    assert (await running.letter(letter))["redrives"] == 1, "a dry run changes nothing"
     monkeypatch.setattr(OrderPaid, "version", 9)
-    assert (await room.redrive(ids=[letter], dry_run=True))["taken"] == [letter]
-    assert (await room.redrive(filter={"reason": "unknown_version"}))["taken"] == [letter]
-    assert await room.query("SELECT handled FROM seen WHERE order_id = :id", id=fact.order_id) == [(1,)]
+    assert (await running.redrive(ids=[letter], dry_run=True))["taken"] == [letter]
+    assert (await running.redrive(filter={"reason": "unknown_version"}))["taken"] == [letter]
+    assert await running.query("SELECT handled FROM seen WHERE order_id = :id", id=fact.order_id) == [(1,)]
 
 
-async def test_redrives_at_the_same_time_apply_a_fact_once(enter: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    room = await enter()
-    await room.stage.publish(*[paid(toy.POISON) for _ in range(10)])
-    ids = await room.letters(10)
+async def test_redrives_at_the_same_time_apply_a_fact_once(enter: StartToy, monkeypatch: pytest.MonkeyPatch) -> None:
+    running = await enter()
+    await running.stage.publish(*[paid(toy.POISON) for _ in range(10)])
+    ids = await running.letters(10)
     monkeypatch.setattr(toy, "POISON", "nothing")
-    outcomes = await asyncio.gather(*[room.redrive(ids=random.sample(ids, 10)) for _ in range(6)])
+    outcomes = await asyncio.gather(*[running.redrive(ids=random.sample(ids, 10)) for _ in range(6)])
     assert sorted(one for outcome in outcomes for one in outcome["taken"]) == ids
-    assert await room.query("SELECT DISTINCT handled FROM seen") == [(1,)]
-    assert (await room.get("/summary"))["dead_letters"] == {"waiting": 0, "redriven": 10, "discarded": 0}
+    assert await running.query("SELECT DISTINCT handled FROM seen") == [(1,)]
+    assert (await running.get("/summary"))["dead_letters"] == {"waiting": 0, "redriven": 10, "discarded": 0}
 
 
-async def test_two_letters_of_one_event_apply_it_once(enter: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_two_dead_letters_of_one_event_apply_it_once(enter: StartToy, monkeypatch: pytest.MonkeyPatch) -> None:
     """The inbox forgets after two weeks: the same event, read again from further down its topic, fails again."""
-    room = await enter()
-    [sent] = await room.stage.publish(paid(toy.POISON))
-    await room.letters(1)
-    await room.query("DELETE FROM inbox RETURNING 1")
-    await room.stage.republish(sent)
-    ids = await room.letters(2)
+    running = await enter()
+    [sent] = await running.stage.publish(paid(toy.POISON))
+    await running.letters(1)
+    await running.query("DELETE FROM inbox RETURNING 1")
+    await running.stage.republish(sent)
+    ids = await running.letters(2)
     monkeypatch.setattr(toy, "POISON", "nothing")
-    assert (await room.redrive(ids=ids))["taken"] == ids
-    assert await room.query("SELECT handled FROM seen") == [(1,)]
-    details = [line["details"]["applied"] for line in (await room.get("/log"))["items"]]
+    assert (await running.redrive(ids=ids))["taken"] == ids
+    assert await running.query("SELECT handled FROM seen") == [(1,)]
+    details = [line["details"]["applied"] for line in (await running.get("/log"))["items"]]
     assert sorted(details) == [False, True]
 
 
-async def test_what_fails_at_the_commit_leaves_the_letter_waiting(enter: Any) -> None:
+async def test_a_redrive_that_fails_at_the_commit_leaves_the_dead_letter_waiting(enter: StartToy) -> None:
     broken, lame = True, False
 
     async def handle(tx: Tx, batch: Sequence[Received[OrderPaid]]) -> None:
@@ -104,54 +104,54 @@ async def test_what_fails_at_the_commit_leaves_the_letter_waiting(enter: Any) ->
         for one in batch:
             tx.schedule("greet", str(one.event.order_id), {"no JSON": object()} if lame else {})
 
-    room = await enter(handlers={OrderPaid: handle})
-    await room.stage.publish(paid())
-    [letter] = await room.letters(1)
+    running = await enter(handlers={OrderPaid: handle})
+    await running.stage.publish(paid())
+    [letter] = await running.letters(1)
     broken, lame = False, True
-    refused = await room.redrive(ids=[letter])
+    refused = await running.redrive(ids=[letter])
     assert refused["refused"][0]["reason"].startswith("its handler failed again: TypeError")
-    assert (await room.letter(letter))["redrives"] == 1
-    assert await room.query("SELECT 1 FROM work") == []
-    assert len(await room.query("SELECT 1 FROM inbox")) == 1, "what the failure undid is as it was"
+    assert (await running.letter(letter))["redrives"] == 1
+    assert await running.query("SELECT 1 FROM work") == []
+    assert len(await running.query("SELECT 1 FROM inbox")) == 1, "what the failure undid is as it was"
 
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_any_mix_of_redrives_duplicates_and_replays_ends_the_same(
-    enter: Any, monkeypatch: pytest.MonkeyPatch, seed: int
+    enter: StartToy, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     chance = random.Random(seed)  # noqa: S311 - repeatable sequences, no secrets
-    room = await enter()
+    running = await enter()
     bad, good = [paid(toy.POISON) for _ in range(6)], [paid() for _ in range(6)]
-    sent = await room.stage.publish(*chance.sample(bad + good, 12))
+    sent = await running.stage.publish(*chance.sample(bad + good, 12))
 
     async def redrive() -> None:
-        found = (await room.get("/dead-letters", state="waiting"))["items"]
+        found = (await running.get("/dead-letters", state="waiting"))["items"]
         chosen = [item["id"] for item in chance.sample(found, len(found) // 2)]
         if chosen:
-            await room.redrive(ids=chosen)
+            await running.redrive(ids=chosen)
 
     async def redrive_all() -> None:
-        await room.redrive(filter={}, limit=chance.randint(1, 6))
+        await running.redrive(filter={}, limit=chance.randint(1, 6))
 
     async def replay() -> None:
-        await room.stage.republish(*chance.choices(sent, k=8))
+        await running.stage.republish(*chance.choices(sent, k=8))
 
     async def repair() -> None:
         monkeypatch.setattr(toy, "POISON", "nothing")
 
-    await room.letters(chance.randint(1, 6))
+    await running.letters(chance.randint(1, 6))
     moves = [redrive, redrive_all, replay, redrive, redrive_all, replay, repair, redrive_all]
     chance.shuffle(moves)
     for move in moves:
         await asyncio.gather(move(), replay(), redrive_all())
 
     async def settled() -> bool:
-        await room.redrive(filter={})
-        done = await room.query("SELECT count(*), sum(handled) AS h, sum(recorded) AS r FROM seen")
+        await running.redrive(filter={})
+        done = await running.query("SELECT count(*), sum(handled) AS h, sum(recorded) AS r FROM seen")
         return bool(done == [(12, 12, 12)])
 
-    await room.stage.eventually(settled)
-    assert {one.event.order_id for one in await room.stage.events(QrDelivered, count=12)} == {
+    await running.stage.eventually(settled)
+    assert {one.event.order_id for one in await running.stage.events(QrDelivered, count=12)} == {
         fact.order_id for fact in bad + good
     }
-    assert len(await room.stage.all_events(QrDelivered)) == 12
+    assert len(await running.stage.all_events(QrDelivered)) == 12

@@ -1,4 +1,4 @@
-"""Stuck work: what is listed, and what "now" means for parked, uncertain, failing and future rows."""
+"""Stuck tasks: how they are listed, and what a retry does with parked, uncertain, failing and future ones."""
 
 import asyncio
 from datetime import timedelta
@@ -9,6 +9,7 @@ from shared.ids import uuid7
 from shared.outcomes import Done, NeedsPerson, NotSent, Outcome, Unknown
 from shared.tasks import Task
 from shared.testing.facts import paid
+from shared.testing.operations import RunningToy, StartToy
 from shared.testing.toy.service import Greeting
 
 
@@ -36,36 +37,36 @@ class Outside:
         return Done(None)
 
 
-async def listed(room: Any, count: int, **filters: Any) -> dict[str, dict[str, Any]]:
+async def listed(running: RunningToy, count: int, **filters: Any) -> dict[str, dict[str, Any]]:
     """The rows by key, once there are so many."""
 
     async def there() -> list[dict[str, Any]]:
-        found = (await room.get("/work", **filters))["items"]
+        found = (await running.get("/work", **filters))["items"]
         return found if len(found) == count else []
 
-    return {row["key"]: row for row in await room.stage.eventually(there)}
+    return {row["key"]: row for row in await running.stage.eventually(there)}
 
 
-async def test_stuck_work_is_tried_now_and_parked_work_asks_first(enter: Any) -> None:
+async def test_stuck_tasks_are_performed_now_and_parked_ones_as_uncertain(enter: StartToy) -> None:
     outside = Outside()
-    room = await enter(call=outside.call)
+    running = await enter(call=outside.call)
     facts = {title: paid(title) for title in ("parked", "unknown", "refused", "held")}
-    await room.stage.publish(*facts.values())
+    await running.stage.publish(*facts.values())
     keys = {title: str(fact.order_id) for title, fact in facts.items()}
-    rows = await listed(room, 3, stuck="true")
+    rows = await listed(running, 3, stuck="true")
     assert {title: (rows[keys[title]]["state"], rows[keys[title]]["last_error"]) for title in list(keys)[:3]} == {
         "parked": ("parked", "ask the bank"),
         "unknown": ("unknown", "no answer"),
         "refused": ("due", "come back later"),
     }
-    assert set(await listed(room, 1, state="parked")) == {keys["parked"]}
-    assert set(await listed(room, 1, about=keys["refused"])) == {keys["refused"]}
+    assert set(await listed(running, 1, state="parked")) == {keys["parked"]}
+    assert set(await listed(running, 1, about=keys["refused"])) == {keys["refused"]}
     assert "payload" not in rows[keys["parked"]]
-    [held] = (await listed(room, 1, about=keys["held"])).values()
+    [held] = (await listed(running, 1, about=keys["held"])).values()
     assert held["held"] is True
     ids = [row["id"] for row in rows.values()]
     stranger = str(uuid7())
-    rehearsed = await room.post("/work/retry", ids=[*ids, held["id"], stranger], dry_run=True)
+    rehearsed = await running.post("/work/retry", ids=[*ids, held["id"], stranger], dry_run=True)
     assert (rehearsed["taken"], rehearsed["matched"]) == (ids, 4)
     assert {one["id"]: one["reason"] for one in rehearsed["refused"]} == {
         held["id"]: "a process has it in hand now",
@@ -73,35 +74,35 @@ async def test_stuck_work_is_tried_now_and_parked_work_asks_first(enter: Any) ->
     }
     assert len(outside.calls) == 4, "a dry run calls nobody"
     outside.good = True
-    assert (await room.post("/work/retry", ids=[*ids, held["id"]]))["taken"] == ids
+    assert (await running.post("/work/retry", ids=[*ids, held["id"]]))["taken"] == ids
 
     async def done() -> bool:
         return len(outside.calls) == 7
 
-    await room.stage.eventually(done)
+    await running.stage.eventually(done)
     again = {task.payload.order.plan.title: task.uncertain for task in outside.calls[4:]}
     assert again == {"parked": True, "unknown": True, "refused": False}
     outside.hold.set()
-    log = (await room.get("/log"))["items"]
+    log = (await running.get("/log"))["items"]
     assert {line["details"]["before"] for line in log} == {"parked", "unknown", "due"}
     assert {line["action"] for line in log} == {"work.retried"}
 
 
-async def test_a_timer_that_has_not_come_stays_one(enter: Any) -> None:
+async def test_a_timer_that_is_not_over_is_not_retried(enter: StartToy) -> None:
     outside = Outside()
-    room = await enter(call=outside.call)
+    running = await enter(call=outside.call)
 
     async def later(tx: Tx) -> None:
         tx.schedule("greet", "a deadline", {}, due_at=tx.now + timedelta(hours=1))
 
-    async with room.service.database.transaction() as tx:
+    async with running.service.database.transaction() as tx:
         await later(tx)
-    [row] = (await listed(room, 1)).values()
-    assert (await room.get("/work", stuck="true"))["items"] == []
-    [refused] = (await room.post("/work/retry", ids=[row["id"]]))["refused"]
+    [row] = (await listed(running, 1)).values()
+    assert (await running.get("/work", stuck="true"))["items"] == []
+    [refused] = (await running.post("/work/retry", ids=[row["id"]]))["refused"]
     assert refused["reason"] == "it is a timer that has not come yet, not an attempt that failed"
-    assert (await listed(room, 1))["a deadline"]["due_at"] == row["due_at"]
-    assert (await room.get("/summary"))["work"] == [
+    assert (await listed(running, 1))["a deadline"]["due_at"] == row["due_at"]
+    assert (await running.get("/summary"))["work"] == [
         {"kind": "greet", "state": "due", "rows": 1, "oldest_due_at": row["due_at"]}
     ]
     assert outside.calls == []
