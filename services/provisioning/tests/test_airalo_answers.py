@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from provisioning.clients.airalo import messages as airalo
 from provisioning.clients.airalo.messages import Notice, Order
 from provisioning.clients.fields import Unparsed
-from provisioning.clients.models import Made, NotNow, Refused, Unknown
+from provisioning.clients.models import OperatorNotSent, OperatorProfile, OperatorRefused, OperatorUnknown
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 SIM = {
@@ -39,14 +39,14 @@ def sim(**fields: Any) -> airalo.Sim | None:
 def test_the_code_is_read_from_whatever_holds_it(leave_out: set[str]) -> None:
     found = sim(**dict.fromkeys(leave_out))
     assert found is not None
-    assert found.made == Made("lpa.airalo.com", "TEST", None, SIM["iccid"])
+    assert found.profile == OperatorProfile("lpa.airalo.com", "TEST", None, SIM["iccid"])
 
 
 @pytest.mark.parametrize("qrcode", [None, "", "LPA:2$a$b", "LPA:1$$b", "LPA:1$a$", "https://x", "LPA:1$a$b\x00", 7, {}])
 def test_a_code_that_is_none(qrcode: object) -> None:
     found = sim(qrcode=qrcode, lpa=None, matching_id=None)
     assert found is not None
-    assert found.made is None
+    assert found.profile is None
 
 
 @pytest.mark.parametrize(
@@ -56,9 +56,9 @@ def test_a_code_that_is_none(qrcode: object) -> None:
 def test_the_flag_of_a_confirmation_code_is_kept(tail: str, confirmation_code: Any, asks: bool, oid: str) -> None:
     found = sim(qrcode=f"LPA:1$lpa.airalo.com$TEST{tail}", confirmation_code=confirmation_code)
     assert found is not None
-    assert found.made is not None
-    assert (found.made.asks_confirmation_code, found.made.oid) == (asks, oid)
-    assert found.made.confirmation_code == (str(confirmation_code) if confirmation_code else None)
+    assert found.profile is not None
+    assert (found.profile.asks_confirmation_code, found.profile.oid) == (asks, oid)
+    assert found.profile.confirmation_code == (str(confirmation_code) if confirmation_code else None)
 
 
 @pytest.mark.parametrize(
@@ -77,8 +77,8 @@ def test_the_flag_of_a_confirmation_code_is_kept(tail: str, confirmation_code: A
 def test_access_points_may_differ_by_system(fields: dict[str, Any], apn: str | None) -> None:
     found = sim(**fields)
     assert found is not None
-    assert found.made is not None
-    assert found.made.apn == apn
+    assert found.profile is not None
+    assert found.profile.apn == apn
 
 
 @pytest.mark.parametrize("iccid", ["8997212330099025334F", "8997212330099025334f", 8997212330099025334])
@@ -141,17 +141,17 @@ def test_how_an_order_stands(status: object, sims: list[Any], failed: bool, comp
 @pytest.mark.parametrize(
     ("status", "body", "kind"),
     [
-        (422, {"code": 33, "reason": "no stock"}, Refused),
-        (422, {"code": 11, "reason": "no credit"}, NotNow),
-        (422, {"code": 999, "reason": "new"}, Unknown),
-        (422, {"data": {"quantity": "x"}, "meta": {}}, Refused),
-        (429, {}, NotNow),
-        (403, {}, NotNow),
-        (422, {"code": "33"}, Refused),
-        (422, {"code": {"odd": 1}, "reason": "no stock"}, Unknown),
-        (422, {"code": 33, "reason": ["odd"]}, Refused),
-        (500, {}, Unknown),
-        (502, {"code": 33, "reason": "x"}, Unknown),
+        (422, {"code": 33, "reason": "no stock"}, OperatorRefused),
+        (422, {"code": 11, "reason": "no credit"}, OperatorNotSent),
+        (422, {"code": 999, "reason": "new"}, OperatorUnknown),
+        (422, {"data": {"quantity": "x"}, "meta": {}}, OperatorRefused),
+        (429, {}, OperatorNotSent),
+        (403, {}, OperatorNotSent),
+        (422, {"code": "33"}, OperatorRefused),
+        (422, {"code": {"odd": 1}, "reason": "no stock"}, OperatorUnknown),
+        (422, {"code": 33, "reason": ["odd"]}, OperatorRefused),
+        (500, {}, OperatorUnknown),
+        (502, {"code": 33, "reason": "x"}, OperatorUnknown),
     ],
 )
 def test_refusals(status: int, body: dict[str, Any], kind: type) -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from provisioning.clients.feed.messages import SOURCE, read_report, read_top_up
 from provisioning.clients.fields import Unparsed
-from provisioning.clients.models import ToppedUp
+from provisioning.clients.models import AppliedTopUp
 
 ICCID = "8999702000000000018"
 AT, SEEN = datetime(2026, 11, 20, 12, tzinfo=UTC), datetime(2026, 11, 20, 13, tzinfo=UTC)
@@ -92,7 +92,7 @@ def test_an_eid_with_a_wrong_checksum_is_no_device() -> None:
 
 
 def test_top_ups() -> None:
-    assert read_top_up(b'{"totalBytes": 7, "validUntil": null}', set()) == ToppedUp(7, None)
+    assert read_top_up(b'{"totalBytes": 7, "validUntil": null}', set()) == AppliedTopUp(7, None)
     assert read_top_up(b"{", set()) is None
 
 

@@ -1,18 +1,20 @@
 """The guard never waits: what may not be called now is answered at once, as "not asked"."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from provisioning.clients.instant import InstantOperator
-from provisioning.clients.models import Made, NotNow, ProfileOrder, ProfileRef, Unknown
+from provisioning.clients.models import OperatorNotSent, OperatorProfile, OperatorUnknown, ProfileOrder, ProfileRef
 from provisioning.operators.guarded import GuardedOperator, OperatorMetrics
 from provisioning.operators.rate_limit import RateLimit
 from provisioning.settings import OperatorSettings
 from shared.clock import SystemClock
 from shared.database import Database
+from shared.outcomes import Done, NotDue
 
 ORDER = ProfileOrder("10000001", "TR-STD", "8999702000000000018", "K7Q2")
 REF = ProfileRef("10000001", "TR-STD", "8999702000000000018", "K7Q2")
@@ -25,7 +27,7 @@ class Scripted(InstantOperator):
         super().__init__("scripted")
         self.go = asyncio.Event()
         self.go.set()
-        self.answer: Any = Made("smdp.example", "K7Q2")
+        self.answer: Any = Done(OperatorProfile("smdp.example", "K7Q2"))
         self.calls = 0
 
     async def order(self, wanted: ProfileOrder, *, trace: str | None) -> Any:  # noqa: ARG002 - the protocol's own
@@ -52,20 +54,22 @@ async def test_when_all_connections_are_in_use_nobody_waits_and_stock_gives_way_
     under_way = [asyncio.create_task(guarded.order(ORDER, trace=None)) for _ in range(3)]
     await asyncio.sleep(0)
     stock = await guarded.order(ORDER, trace=None, urgent=False)
-    assert isinstance(stock, NotNow)
+    assert isinstance(stock, NotDue)
     under_way.append(asyncio.create_task(guarded.order(ORDER, trace=None)))
     await asyncio.sleep(0)
     full = await guarded.order(ORDER, trace=None)
-    assert isinstance(full, NotNow)
-    assert (full.asked, operator.calls) == (False, 4)
-    assert full.retry_after is not None
+    assert isinstance(full, NotDue)
+    assert operator.calls == 4
+    assert full.retry_after > timedelta(0)
     assert registry.get_sample_value("operator_calls_in_flight", {"operator": "scripted"}) == 4
     operator.go.set()
-    assert all(isinstance(one, Made) for one in await asyncio.gather(*under_way))
+    assert all(isinstance(one, Done) for one in await asyncio.gather(*under_way))
     assert guarded.health.in_flight == 0
 
 
-@pytest.mark.parametrize("answer", [Unknown("HTTP 503"), NotNow("ConnectError"), RuntimeError("a fault of ours")])
+@pytest.mark.parametrize(
+    "answer", [OperatorUnknown("HTTP 503"), OperatorNotSent("ConnectError"), RuntimeError("a fault of ours")]
+)
 async def test_an_operator_that_gives_no_result_is_left_alone_but_its_feed_is_not(answer: Any) -> None:
     operator = Scripted()
     operator.answer = answer
@@ -77,9 +81,9 @@ async def test_an_operator_that_gives_no_result_is_left_alone_but_its_feed_is_no
         else:
             assert await guarded.order(ORDER, trace=None) == answer
     held = await guarded.order(ORDER, trace=None)
-    assert isinstance(held, NotNow)
-    assert (held.asked, operator.calls, guarded.open()) == (False, 2, True)
-    assert not isinstance(await guarded.status(REF, trace=None), NotNow)
+    assert isinstance(held, NotDue)
+    assert (operator.calls, guarded.open()) == (2, True)
+    assert not isinstance(await guarded.status(REF, trace=None), OperatorNotSent | NotDue)
     assert not guarded.open("feed")
     value = registry.get_sample_value
     assert value("operator_breaker", {"operator": "scripted", "port": "orders"}) == 2
@@ -91,7 +95,7 @@ async def test_an_operator_that_says_that_nothing_is_to_be_seen_yet_is_well() ->
     operator = Scripted()
     guarded, _ = _guarded(operator)
     for answered in (False, True, True, False):
-        operator.answer = Unknown("the order is not in the list yet", answered=answered)
+        operator.answer = OperatorUnknown("the order is not in the list yet", responded=answered)
         await guarded.order(ORDER, trace=None)
     assert not guarded.open()
     await guarded.order(ORDER, trace=None)
@@ -114,6 +118,6 @@ async def test_without_the_shared_row_of_the_rate_no_call_is_made() -> None:
     database = Database("postgresql+psycopg://nobody@127.0.0.1:1/none")
     guarded, _ = _guarded(operator, RateLimit(database, "scripted", 60.0))
     held = await guarded.order(ORDER, trace=None)
-    assert isinstance(held, NotNow)
-    assert (held.asked, operator.calls) == (False, 0)
+    assert isinstance(held, NotDue)
+    assert operator.calls == 0
     await database.close()

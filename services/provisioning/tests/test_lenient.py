@@ -299,7 +299,7 @@ def test_an_order_of_a_list_counts_whatever_stands_in_its_other_fields(path: Pat
     assert listed.shown == 2
     neighbour = airalo.ours(listed.orders, "10000002", "sim")
     assert neighbour is not None
-    assert neighbour.sims[0].made is not None
+    assert neighbour.sims[0].profile is not None
     own = airalo.ours(listed.orders, "10000001", "sim")
     if path[0] in ("description", "type"):
         return
@@ -309,8 +309,8 @@ def test_an_order_of_a_list_counts_whatever_stands_in_its_other_fields(path: Pat
     if not whole_sim:
         [sim] = own.sims
         assert sim.iccid == SIM["iccid"]
-        assert sim.made is not None or path[-1] in ("qrcode", "lpa", "matching_id")
-        assert sim.made is None or path[-1] == "qrcode" or sim.made.matching_id == "TEST"
+        assert sim.profile is not None or path[-1] in ("qrcode", "lpa", "matching_id")
+        assert sim.profile is None or path[-1] == "qrcode" or sim.profile.matching_id == "TEST"
     assert path[0] == "status" or (own.completed and not own.failed and not own.refunded)
 
 

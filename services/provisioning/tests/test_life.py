@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from provisioning.clients.reports import Report, is_eid
 from provisioning.lifecycle.models.knowledge import Facts, Known, Verdict
+from provisioning.lifecycle.models.profile import QueryCourse
 from provisioning.lifecycle.rules.judgement import join_all, judge
-from provisioning.lifecycle.rules.polling import QueryCourse, ends_at, interval, next_query_at, queries_in
+from provisioning.lifecycle.rules.polling import ends_at, interval, next_query_at, queries_in
 
 SOLD = datetime(2026, 5, 1, 12, tzinfo=UTC)
 NOW = SOLD + timedelta(days=3)

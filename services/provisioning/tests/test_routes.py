@@ -1,5 +1,6 @@
 """Which operator is asked, which one next, and what a buyer is told in the end."""
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -7,12 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from provisioning.clients.models import Refused
-from provisioning.generation.rules.failover import Left, Tried, gave_up, in_the_end, next_offer
+from provisioning.clients.models import refused
+from provisioning.generation.models import Attempt, AttemptState, ProvisionPayload
+from provisioning.generation.rules.failover import gave_up, in_the_end, next_offer
 from provisioning.operators.rules.routing import ANY, Offer, Routes
 from provisioning.settings import Settings
 from shared.contracts import OperatorStatus
 from shared.sealed import Opener, new_private_key
+from shared.task_payload import parse, stored
 
 STOCK_OUT = (OperatorStatus(subject_code="8.2.5", reason_code="3.7"),)
 KEY = Opener(new_private_key()).public_key
@@ -38,14 +41,14 @@ def test_the_most_particular_route_wins() -> None:
     assert routes.storefronts("c") == {ANY}
 
 
-def _tried(operator: str, state: Left) -> Tried:
-    return Tried(operator, state, "HTTP 503")
+def _tried(operator: str, state: AttemptState) -> Attempt:
+    return Attempt(operator=operator, state=state, reason="HTTP 503")
 
 
 def test_who_is_asked_next() -> None:
     offers = [Offer(name, "X") for name in "abc"]
 
-    def following(current: str, tried: list[Tried], ill: str = "") -> str | None:
+    def following(current: str, tried: list[Attempt], ill: str = "") -> str | None:
         found = next_offer(offers, current, tried, lambda name: name in ill)
         return found.operator if found else None
 
@@ -63,7 +66,7 @@ def test_who_is_asked_next() -> None:
     st.sets(st.sampled_from("abcd")),
 )
 def test_an_operator_that_may_hold_something_is_never_asked_again(
-    current: str, states: dict[str, Left], ill: set[str]
+    current: str, states: dict[str, AttemptState], ill: set[str]
 ) -> None:
     tried = [_tried(name, state) for name, state in states.items()]
     found = next_offer([Offer(name, "X") for name in "abcd"], current, tried, ill.__contains__)
@@ -75,17 +78,56 @@ def test_an_operator_that_may_hold_something_is_never_asked_again(
 
 def test_the_sentence_names_every_operator_and_its_codes() -> None:
     last = gave_up("HTTP 503", (), left_behind=False)
-    alone = Refused("The operator has no such profile in stock.", STOCK_OUT)
+    alone = refused("The operator has no such profile in stock.", STOCK_OUT)
     assert in_the_end("a", alone, []) == (alone.reason, STOCK_OUT)
-    reason, statuses = in_the_end("b", last, [Tried("a", "refused", alone.reason, STOCK_OUT)])
+    reason, statuses = in_the_end(
+        "b", last, [Attempt(operator="a", state="refused", reason=alone.reason, statuses=STOCK_OUT)]
+    )
     assert "a: The operator has no such profile in stock (8.2.5/3.7); b: " in reason
     assert "HTTP 503" in reason
     assert statuses == STOCK_OUT
 
 
-def test_what_is_tried_survives_a_work_row() -> None:
-    one = Tried("a", "abandoned", "HTTP 503", STOCK_OUT)
-    assert Tried.of(one.plain()) == one
+#: A payload as release 1.0.1 stores and reads it.
+STORED = {
+    "order_number": "10000001",
+    "storefront": "esimka",
+    "plan": {
+        "id": "tr-5gb",
+        "title": "TR",
+        "coverage": ["TR"],
+        "data_mb": 5,
+        "validity_days": 30,
+        "profile_type": "TR-STD",
+    },
+    "operator": "b",
+    "profile_type": "turk-5",
+    "iccid": None,
+    "matching_id": None,
+    "buyer_id": "0197a1f0-0000-7000-8000-000000000001",
+    "paid_at": "2026-05-01T12:00:00.000001+00:00",
+    "deadline": "2026-05-02T12:00:00.000001+00:00",
+    "tried": [
+        {
+            "operator": "a",
+            "state": "abandoned",
+            "reason": "HTTP 503",
+            "statuses": [{"subject_code": "8.2.5", "reason_code": "3.7", "message": ""}],
+        }
+    ],
+    "moves": 1,
+}
+
+
+def test_a_stored_payload_of_the_last_release_is_read_and_written_with_the_same_keys() -> None:
+    payload = parse(ProvisionPayload, STORED)
+    assert payload.tried == (Attempt(operator="a", state="abandoned", reason="HTTP 503", statuses=STOCK_OUT),)
+    again = stored(payload)
+    assert again.keys() == STORED.keys()
+    assert again["tried"] == STORED["tried"]
+    assert (again["iccid"], again["plan"], again["buyer_id"]) == (None, STORED["plan"], STORED["buyer_id"])
+    for moment in ("paid_at", "deadline"):
+        assert datetime.fromisoformat(again[moment]) == datetime.fromisoformat(str(STORED[moment]))
 
 
 def _settings(**fields: Any) -> Settings:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from provisioning.operators.routes import _POOLS
-from provisioning.stock.tasks import _FORGET, _LEVEL
+from provisioning.stock.store import _FORGET, _LEVEL
 from shared.contracts import OrderPaid, ProfileGenerated
 from shared.database import Tx
 

@@ -18,10 +18,10 @@ from provisioning.clients.feed.messages import read_report
 from provisioning.clients.models import ProfileStatus, UsageReport
 from provisioning.clients.reports import Report
 from provisioning.lifecycle.models.knowledge import Known
+from provisioning.lifecycle.models.profile import IssuedProfile
 from provisioning.lifecycle.observation import observed
 from provisioning.lifecycle.operator_queries import report_of
 from provisioning.lifecycle.rules.judgement import judge
-from provisioning.lifecycle.store import IssuedProfile
 from shared.contracts import Plan, ProfileObserved
 from shared.testing.garbage import EXAMPLES, MISSING
 

@@ -27,12 +27,13 @@ from notifications.domain.render import render_qr
 from provisioning.clients.context import ClientContext
 from provisioning.clients.es2plus.client import Es2PlusOperator
 from provisioning.clients.http_calls import calls_counter
-from provisioning.clients.models import Made, ProfileOrder
+from provisioning.clients.models import ProfileOrder
 from provisioning.clients.unparsed_fields import UnparsedFields
 from provisioning.operators.rules.identifiers import iccid, new_matching_id
 from provisioning.settings import OperatorSettings
 from shared.clock import SystemClock
 from shared.database import Database
+from shared.outcomes import Done
 from shared.telemetry.tracing import Tracing
 from shared.values.activation_code import ActivationCode
 
@@ -90,10 +91,10 @@ async def _calls(options: dict[str, Any]) -> dict[str, float]:
         for number in numbers:
             profile = iccid("8999702", first + number)
             wanted = ProfileOrder(str(number), PLAN.profile_type, profile, new_matching_id())
-            made = await operator.order(wanted, trace=None)
-            if not isinstance(made, Made):
-                raise TypeError(f"the operator answered {type(made).__name__}")
-            code = ActivationCode.of(made.smdp_address, made.matching_id).text
+            outcome = await operator.order(wanted, trace=None)
+            if not isinstance(outcome, Done):
+                raise TypeError(f"the order ended as {type(outcome).__name__}")
+            code = ActivationCode.of(outcome.value.smdp_address, outcome.value.matching_id).text
             to = recipient("Bench Buyer", f"plain{number}@bench.example")
             answer = await mailer.send(Mail(store.address, to, partial(compose, number, profile, code)))
             if not isinstance(answer, Accepted):

@@ -17,7 +17,7 @@ from provisioning.lifecycle import privacy
 from provisioning.lifecycle.handlers import CaseHandlers
 from provisioning.lifecycle.observation import Observations
 from provisioning.lifecycle.routes import profiles, reports
-from provisioning.lifecycle.tasks.dispatch import Deed, LifecycleTasks
+from provisioning.lifecycle.tasks.dispatch import LifecycleAction, LifecycleTasks
 from provisioning.lifecycle.tasks.inquire import Inquire
 from provisioning.lifecycle.tasks.observe import DueProfiles, Observe
 from provisioning.lifecycle.tasks.revoke import Revoke
@@ -95,7 +95,7 @@ def _add_lifecycle(service: Service, settings: Settings, operators: Operators, p
             BuyerErasureRequested: privacy.buyer_erasure_requested(),
         }
     )
-    deeds: dict[str, Deed] = {
+    actions: dict[str, LifecycleAction] = {
         "inquire": Inquire(operators, settings, database, observations),
         "revoke": Revoke(operators, database),
         "top_up": TopUp(operators, database, observations),
@@ -103,7 +103,7 @@ def _add_lifecycle(service: Service, settings: Settings, operators: Operators, p
     service.runs(DueProfiles(operators, database, settings.watch_seconds).run)
     for name in operators.names:
         service.performs(
-            LifecycleTasks(operators.kind("life", name), settings.life_concurrency, deeds),
+            LifecycleTasks(operators.kind("life", name), settings.life_concurrency, actions),
             Observe(operators, operators.kind("observe", name), settings, database, observations),
         )
     agents = ApiKeys(settings.agent_keys, asked="agent key", problem="unknown-agent-key")

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -12,24 +13,30 @@ import pytest
 from local_stack.ports import free_ports
 from provisioning.clients.airalo.client import _UNDER_WAY, AiraloOperator
 from provisioning.clients.models import (
-    Cancelled,
-    Made,
-    NotKnown,
-    NotNow,
+    AppliedTopUp,
+    Cancellation,
+    NotReported,
+    OperatorNotSent,
+    OperatorProfile,
+    OperatorRefused,
+    OperatorUnknown,
     ProfileOrder,
     ProfileRef,
     ProfileStatus,
-    Refused,
-    ToppedUp,
     TopUpOrder,
-    Unknown,
 )
 from sandbox.testing import RunningSandbox
 from shared.contracts import ProfileFailed, ProfileGenerated
+from shared.outcomes import Done, NotDue
 
 CREDENTIALS = {"client_id": "airalo-client", "client_secret": "airalo-secret"}
 PACKAGE = "tr-30days-5gb"
 NUMBER = "10000001"
+
+
+def value(outcome: Any) -> Any:
+    """What a successful call returned; any other outcome as it is."""
+    return outcome.value if isinstance(outcome, Done) else outcome
 
 
 def wanted(number: str = NUMBER, *, uncertain: bool = False) -> ProfileOrder:
@@ -57,9 +64,9 @@ async def orders(sandbox: RunningSandbox) -> list[dict[str, Any]]:
     return found
 
 
-async def order(adapter: AiraloOperator) -> Made:
-    answer = await adapter.order(wanted(), trace=None)
-    assert isinstance(answer, Made)
+async def order(adapter: AiraloOperator) -> OperatorProfile:
+    answer = value(await adapter.order(wanted(), trace=None))
+    assert isinstance(answer, OperatorProfile)
     return answer
 
 
@@ -76,9 +83,9 @@ async def test_an_order_brings_the_esim_of_the_ledger(adapter: Any, sandbox: Run
 async def test_a_lost_reply_is_looked_up_and_adopted(adapter: Any, sandbox: RunningSandbox, effect: str) -> None:
     await sandbox.faults({"target": "airalo.orders", "effect": effect, "seconds": 8, "times": 1})
     first = adapter()
-    assert isinstance(await first.order(wanted(), trace=None), Unknown)
-    made = await adapter().order(wanted(uncertain=True), trace=None)
-    assert isinstance(made, Made)
+    assert isinstance(value(await first.order(wanted(), trace=None)), OperatorUnknown)
+    made = value(await adapter().order(wanted(uncertain=True), trace=None))
+    assert isinstance(made, OperatorProfile)
     [sold] = await orders(sandbox)
     assert sold["iccids"] == [made.iccid]
 
@@ -86,24 +93,26 @@ async def test_a_lost_reply_is_looked_up_and_adopted(adapter: Any, sandbox: Runn
 async def test_repeating_an_order_that_was_made_makes_no_other(adapter: Any, sandbox: RunningSandbox) -> None:
     """The process died between the answer and its own commit, and does not even know that it is uncertain."""
     made = await order(adapter())
-    assert await adapter().order(wanted(), trace=None) == made
+    assert value(await adapter().order(wanted(), trace=None)) == made
     assert len(await orders(sandbox)) == 1
 
 
 async def test_an_order_that_may_be_on_its_way_is_not_sent_again_at_once(adapter: Any, sandbox: RunningSandbox) -> None:
     await sandbox.faults({"target": "airalo.orders", "effect": "drop", "times": 1})
     patient = adapter(wait_seconds=0.5)
-    assert isinstance(await patient.order(wanted(), trace=None), Unknown)
-    assert await patient.order(wanted(uncertain=True), trace=None) == Unknown(_UNDER_WAY, answered=True)
+    assert isinstance(value(await patient.order(wanted(), trace=None)), OperatorUnknown)
+    assert value(await patient.order(wanted(uncertain=True), trace=None)) == OperatorUnknown(_UNDER_WAY, responded=True)
     assert await orders(sandbox) == []
-    assert isinstance(await adapter(settle_seconds=0.001).order(wanted(uncertain=True), trace=None), Made)
+    assert isinstance(
+        value(await adapter(settle_seconds=0.001).order(wanted(uncertain=True), trace=None)), OperatorProfile
+    )
     assert len(await orders(sandbox)) == 1
 
 
 async def test_an_order_on_its_way_is_waited_for_by_one_attempt(adapter: Any, sandbox: RunningSandbox) -> None:
     await sandbox.faults({"target": "airalo.orders", "effect": "latency", "seconds": 6, "times": 1})
-    assert isinstance(await adapter().order(wanted(), trace=None), Unknown)
-    assert isinstance(await adapter().order(wanted(uncertain=True), trace=None), Made)
+    assert isinstance(value(await adapter().order(wanted(), trace=None)), OperatorUnknown)
+    assert isinstance(value(await adapter().order(wanted(uncertain=True), trace=None)), OperatorProfile)
     assert len(await orders(sandbox)) == 1
 
 
@@ -111,8 +120,8 @@ async def test_another_order_whose_description_holds_our_number_is_not_ours(
     adapter: Any, sandbox: RunningSandbox
 ) -> None:
     await adapter().order(wanted(f"1{NUMBER}"), trace=None)
-    made = await adapter().order(wanted(uncertain=True), trace=None)
-    assert isinstance(made, Made)
+    made = value(await adapter().order(wanted(uncertain=True), trace=None))
+    assert isinstance(made, OperatorProfile)
     assert sorted(one["description"] for one in await orders(sandbox)) == [NUMBER, f"1{NUMBER}"]
 
 
@@ -123,30 +132,40 @@ async def test_a_list_that_cannot_be_read_says_nothing(adapter: Any, sandbox: Ru
     )
     one = adapter(settle_seconds=0.001)
     for _ in range(2):
-        assert isinstance(await one.order(wanted(uncertain=True), trace=None), NotNow | Unknown)
-    assert isinstance(await one.order(wanted(uncertain=True), trace=None), Made)
+        assert isinstance(
+            value(await one.order(wanted(uncertain=True), trace=None)), OperatorNotSent | NotDue | OperatorUnknown
+        )
+    assert isinstance(value(await one.order(wanted(uncertain=True), trace=None)), OperatorProfile)
     assert len(await orders(sandbox)) == 1
 
 
 @pytest.mark.parametrize(
     ("code", "kind"),
-    [(11, NotNow), (13, NotNow), (33, Refused), (34, Refused), (43, Refused), (53, Unknown), (73, Refused)],
+    [
+        (11, OperatorNotSent),
+        (13, OperatorNotSent),
+        (33, OperatorRefused),
+        (34, OperatorRefused),
+        (43, OperatorRefused),
+        (53, OperatorUnknown),
+        (73, OperatorRefused),
+    ],
 )
 async def test_codes(adapter: Any, sandbox: RunningSandbox, code: int, kind: type) -> None:
     await sandbox.faults({"target": "airalo.orders", "effect": "refuse", "code": code, "times": 1})
-    answer = await adapter().order(wanted(), trace=None)
+    answer = value(await adapter().order(wanted(), trace=None))
     assert isinstance(answer, kind)
     statuses: Any = getattr(answer, "statuses", ())
     assert [(one.subject_code, one.reason_code) for one in statuses] == [("airalo", str(code))]
-    assert getattr(answer, "stock_out", False) == (code == 33)
+    assert getattr(answer, "out_of_stock", False) == (code == 33)
 
 
 async def test_what_surely_did_nothing_is_simply_repeated(adapter: Any, sandbox: RunningSandbox) -> None:
     await sandbox.airalo(credit=False)
     one = adapter()
-    assert isinstance(await one.order(wanted(), trace=None), NotNow)
+    assert isinstance(value(await one.order(wanted(), trace=None)), OperatorNotSent)
     await sandbox.airalo(credit=True)
-    assert isinstance(await one.order(wanted(), trace=None), Made)
+    assert isinstance(value(await one.order(wanted(), trace=None)), OperatorProfile)
     assert [call["path"] for call in await sandbox.requests("v2/orders")] == ["/airalo/v2/orders"] * 2
 
 
@@ -155,48 +174,48 @@ async def test_a_token_is_kept_and_renewed_once(adapter: Any, sandbox: RunningSa
     await asyncio.gather(*(one.order(wanted(str(number)), trace=None) for number in range(5)))
     assert len(await sandbox.requests("/token")) == 1
     await sandbox.airalo(forget_tokens=True)
-    assert isinstance(await one.order(wanted("7"), trace=None), Made)
+    assert isinstance(value(await one.order(wanted("7"), trace=None)), OperatorProfile)
     assert len(await sandbox.requests("/token")) == 2
     await sandbox.faults({"target": "airalo.orders", "effect": "http_error", "status": 401})
-    assert isinstance(await one.order(wanted("8"), trace=None), NotNow)
+    assert isinstance(value(await one.order(wanted("8"), trace=None)), OperatorNotSent)
     assert len(await sandbox.requests("/token")) == 3
 
 
 async def test_usage_in_bytes_with_what_the_states_say(adapter: Any, sandbox: RunningSandbox) -> None:
     one = adapter(usage_cache_seconds=0)
     iccid = (await order(one)).iccid
-    fresh = await one.status(ref(iccid), trace=None)
+    fresh = value(await one.status(ref(iccid), trace=None))
     assert isinstance(fresh, ProfileStatus)
     assert fresh.usage is not None
     assert (fresh.install.state, fresh.usage.usage.used_bytes) == ("unknown", 0)
     await sandbox.airalo_sim(str(iccid), used_mb=1024)
-    active = await one.status(ref(iccid), trace=None)
+    active = value(await one.status(ref(iccid), trace=None))
     assert (active.install.state, active.usage.usage.used_bytes) == ("enabled", 1024 * 2**20)
     assert active.usage.usage.total_bytes == 5 * 2**30
     assert active.usage.ends_at is not None
     await sandbox.airalo_sim(str(iccid), used_mb=5120)
-    assert (await one.usage(ref(iccid), trace=None)).ended
+    assert value(await one.usage(ref(iccid), trace=None)).ended
     await sandbox.airalo_sim(str(iccid), status="UNKNOWN")
-    unknown = await one.status(ref(iccid), trace=None)
+    unknown = value(await one.status(ref(iccid), trace=None))
     assert (unknown.install.state, unknown.usage.usage.used_bytes) == ("unknown", None)
-    assert isinstance(await one.usage(ref("8999999999999999999"), trace=None), NotKnown)
+    assert isinstance(value(await one.usage(ref("8999999999999999999"), trace=None)), NotReported)
 
 
 async def test_what_the_reseller_keeps_showing_is_as_old_as_its_first_showing(adapter: Any) -> None:
     one = adapter()
     iccid = (await order(one)).iccid
-    first, second = [await one.usage(ref(iccid), trace=None) for _ in range(2)]
+    first, second = [value(await one.usage(ref(iccid), trace=None)) for _ in range(2)]
     assert first.usage.observed_at == second.usage.observed_at
     fresh = adapter(usage_cache_seconds=0)
-    assert (await fresh.usage(ref(iccid), trace=None)).usage.observed_at > first.usage.observed_at
+    assert value(await fresh.usage(ref(iccid), trace=None)).usage.observed_at > first.usage.observed_at
 
 
 async def test_asked_too_often(adapter: Any) -> None:
     one = adapter()
     iccid = (await order(one)).iccid
-    answers = [await one.usage(ref(iccid), trace=None) for _ in range(11)]
-    assert isinstance(answers[-1], NotNow)
-    assert (answers[-1].asked, answers[-1].retry_after) == (False, 60.0)
+    answers = [value(await one.usage(ref(iccid), trace=None)) for _ in range(11)]
+    assert isinstance(answers[-1], NotDue)
+    assert answers[-1].retry_after == timedelta(seconds=60)
 
 
 async def test_a_top_up_is_bought_once(adapter: Any, sandbox: RunningSandbox) -> None:
@@ -204,13 +223,13 @@ async def test_a_top_up_is_bought_once(adapter: Any, sandbox: RunningSandbox) ->
     iccid = (await order(one)).iccid
     more = TopUpOrder("10000002", str(iccid), f"{PACKAGE}-topup", 5120, 30)
     await sandbox.faults({"target": "airalo.topups", "effect": "lose_reply", "times": 1})
-    assert isinstance(await one.top_up(more, trace=None), Unknown)
-    assert isinstance(await one.top_up(more, trace=None), ToppedUp)
+    assert isinstance(value(await one.top_up(more, trace=None)), OperatorUnknown)
+    assert isinstance(value(await one.top_up(more, trace=None)), AppliedTopUp)
     [sim] = (await sandbox.ledger_airalo())["sims"]
     assert sim["total"] == 10240
     await sandbox.airalo_sim(str(iccid), status="RECYCLED")
     other = TopUpOrder("10000003", str(iccid), PACKAGE, 5120, 30)
-    assert isinstance(await one.top_up(other, trace=None), Refused)
+    assert isinstance(value(await one.top_up(other, trace=None)), OperatorRefused)
 
 
 async def test_a_refund_takes_the_esim_back_when_it_is_granted(adapter: Any, sandbox: RunningSandbox) -> None:
@@ -218,36 +237,35 @@ async def test_a_refund_takes_the_esim_back_when_it_is_granted(adapter: Any, san
     iccid = (await order(one)).iccid
     await sandbox.airalo(refunds="manual")
     for _ in range(3):
-        answer = await one.cancel(ref(iccid), trace=None)
-        assert isinstance(answer, NotNow)
-        assert (answer.asked, answer.retry_after) == (False, 3600.0)
+        answer = value(await one.cancel(ref(iccid), trace=None))
+        assert isinstance(answer, NotDue)
+        assert answer.retry_after == timedelta(seconds=3600)
     assert len(await sandbox.requests("/refund")) == 1
     await sandbox.airalo(refunds="approve")
-    assert isinstance(await one.cancel(ref(iccid), trace=None), Cancelled)
+    assert isinstance(value(await one.cancel(ref(iccid), trace=None)), Cancellation)
 
 
 async def test_what_was_used_is_not_taken_back(adapter: Any, sandbox: RunningSandbox) -> None:
     one = adapter()
     iccid = (await order(one)).iccid
     await sandbox.airalo_sim(str(iccid), used_mb=1)
-    answer = await one.cancel(ref(iccid), trace=None)
-    assert isinstance(answer, Refused)
+    answer = value(await one.cancel(ref(iccid), trace=None))
+    assert isinstance(answer, OperatorRefused)
     assert answer.in_use
     assert await sandbox.requests("/refund") == []
 
 
 async def test_withdrawing_what_may_have_been_made(adapter: Any, sandbox: RunningSandbox) -> None:
     one = adapter()
-    never = await one.cancel(ref(None, delivered=False), trace=None)
-    assert isinstance(never, Cancelled)
+    never = value(await one.cancel(ref(None, delivered=False), trace=None))
+    assert isinstance(never, Cancellation)
     assert never.never_made
     await sandbox.faults({"target": "airalo.orders", "effect": "drop", "times": 1})
     await one.order(wanted(), trace=None)
-    on_its_way = await one.cancel(ref(None, delivered=False), trace=None)
-    assert isinstance(on_its_way, NotNow)
-    assert not on_its_way.asked
+    on_its_way = value(await one.cancel(ref(None, delivered=False), trace=None))
+    assert isinstance(on_its_way, NotDue)
     await adapter(settle_seconds=0.001).order(wanted(uncertain=True), trace=None)
-    assert isinstance(await one.cancel(ref(None, delivered=False), trace=None), Cancelled)
+    assert isinstance(value(await one.cancel(ref(None, delivered=False), trace=None)), Cancellation)
     assert (await orders(sandbox))[0]["status"] == "refunded"
 
 

@@ -5,20 +5,26 @@ from typing import Any
 import pytest
 
 from provisioning.clients.models import (
-    Cancelled,
-    Made,
-    NotNow,
+    AppliedTopUp,
+    Cancellation,
+    OperatorNotSent,
+    OperatorProfile,
+    OperatorRefused,
+    OperatorUnknown,
     ProfileOrder,
     ProfileRef,
     ProfileStatus,
-    Refused,
-    ToppedUp,
     TopUpOrder,
-    Unknown,
 )
 from sandbox.testing import RunningSandbox
+from shared.outcomes import Done, NotDue
 
 NUMBER, PACKAGE = "10000001", "tr-30days-5gb"
+
+
+def value(outcome: Any) -> Any:
+    """What a successful call returned; any other outcome as it is."""
+    return outcome.value if isinstance(outcome, Done) else outcome
 
 
 def wanted(*, uncertain: bool = False) -> ProfileOrder:
@@ -41,47 +47,52 @@ async def test_an_esim_is_made_and_found_again(
     adapter: Any, sandbox: RunningSandbox, spelling: dict[str, Any], apn: str, asks: bool, code: str | None
 ) -> None:
     await sandbox.airalo(**spelling)
-    made = await adapter().order(wanted(), trace=None)
+    made = value(await adapter().order(wanted(), trace=None))
     [sim] = (await sandbox.ledger_airalo())["sims"]
-    assert isinstance(made, Made)
+    assert isinstance(made, OperatorProfile)
     assert (made.iccid, made.matching_id) == (sim["iccid"], sim["matchingId"])
     assert (made.apn, made.asks_confirmation_code, made.confirmation_code) == (apn, asks, code)
-    assert await adapter().order(wanted(uncertain=True), trace=None) == made
+    assert value(await adapter().order(wanted(uncertain=True), trace=None)) == made
     assert len((await sandbox.ledger_airalo())["orders"]) == 1
 
 
 async def test_an_order_that_failed_ends_and_so_does_a_top_up(adapter: Any, sandbox: RunningSandbox) -> None:
     operator = adapter()
-    made = await operator.order(wanted(), trace=None)
-    assert isinstance(made, Made)
+    made = value(await operator.order(wanted(), trace=None))
+    assert isinstance(made, OperatorProfile)
     await sandbox.airalo(fails=True)
     for again in (False, True):
-        failed = await operator.order(ProfileOrder("10000002", PACKAGE, None, None, again), trace=None)
-        assert isinstance(failed, Refused)
+        failed = value(await operator.order(ProfileOrder("10000002", PACKAGE, None, None, again), trace=None))
+        assert isinstance(failed, OperatorRefused)
         top_up = TopUpOrder("10000003", str(made.iccid), PACKAGE, 1024, 7, uncertain=again)
-        assert isinstance(await operator.top_up(top_up, trace=None), Refused)
+        assert isinstance(value(await operator.top_up(top_up, trace=None)), OperatorRefused)
     await sandbox.airalo(fails=False)
-    assert await operator.top_up(TopUpOrder("10000004", str(made.iccid), PACKAGE, 1024, 7), trace=None) == ToppedUp()
+    assert (
+        value(await operator.top_up(TopUpOrder("10000004", str(made.iccid), PACKAGE, 1024, 7), trace=None))
+        == AppliedTopUp()
+    )
 
 
 async def test_a_top_up_that_stands_in_no_known_way_is_unknown(adapter: Any, sandbox: RunningSandbox) -> None:
     operator = adapter()
-    made = await operator.order(wanted(), trace=None)
-    assert isinstance(made, Made)
+    made = value(await operator.order(wanted(), trace=None))
+    assert isinstance(made, OperatorProfile)
     await sandbox.airalo(order_fields={"status": {"slug": "in_review"}})
     top_up = TopUpOrder("10000003", str(made.iccid), PACKAGE, 1024, 7)
-    assert isinstance(await operator.top_up(top_up, trace=None), Unknown)
+    assert isinstance(value(await operator.top_up(top_up, trace=None)), OperatorUnknown)
 
 
 async def test_an_order_that_cannot_be_read_is_not_taken_for_none(adapter: Any, sandbox: RunningSandbox) -> None:
     """It may be ours: a second one would be a second eSIM (I4)."""
     operator = adapter(settle_seconds=0.01)
     await sandbox.faults({"target": "airalo.orders", "effect": "lose_reply", "times": 1})
-    assert isinstance(await operator.order(wanted(), trace=None), Unknown)
+    assert isinstance(value(await operator.order(wanted(), trace=None)), OperatorUnknown)
     await sandbox.airalo(order_fields={"description": {}})
-    assert isinstance(await operator.order(wanted(uncertain=True), trace=None), Unknown | NotNow)
+    assert isinstance(
+        value(await operator.order(wanted(uncertain=True), trace=None)), OperatorUnknown | OperatorNotSent | NotDue
+    )
     await sandbox.airalo(order_fields={})
-    assert isinstance(await operator.order(wanted(uncertain=True), trace=None), Made)
+    assert isinstance(value(await operator.order(wanted(uncertain=True), trace=None)), OperatorProfile)
     assert len((await sandbox.ledger_airalo())["sims"]) == 1
 
 
@@ -100,10 +111,10 @@ async def test_what_the_reseller_does_not_say_is_unknown(
     adapter: Any, sandbox: RunningSandbox, spelling: dict[str, Any], status: str, state: str, used: int | None
 ) -> None:
     operator = adapter()
-    made = await operator.order(wanted(), trace=None)
+    made = value(await operator.order(wanted(), trace=None))
     await sandbox.airalo_sim(str(made.iccid), status=status)
     await sandbox.airalo(**spelling)
-    found = await operator.status(ProfileRef(NUMBER, PACKAGE, made.iccid, None, delivered=True), trace=None)
+    found = value(await operator.status(ProfileRef(NUMBER, PACKAGE, made.iccid, None, delivered=True), trace=None))
     assert isinstance(found, ProfileStatus)
     assert found.usage is not None
     assert (found.install.state, found.usage.usage.used_bytes) == (state, used)
@@ -112,11 +123,11 @@ async def test_what_the_reseller_does_not_say_is_unknown(
 async def test_a_profile_whose_usage_says_nothing_is_asked_back(adapter: Any, sandbox: RunningSandbox) -> None:
     """The reseller decides; an eSIM with bytes used is not asked back, whatever its status is called."""
     operator = adapter()
-    made = await operator.order(wanted(), trace=None)
+    made = value(await operator.order(wanted(), trace=None))
     ref = ProfileRef(NUMBER, PACKAGE, made.iccid, None, delivered=True)
     await sandbox.airalo(usage_fields={"status": "PAUSED", "remaining": 1})
-    refused = await operator.cancel(ref, trace=None)
-    assert isinstance(refused, Refused)
+    refused = value(await operator.cancel(ref, trace=None))
+    assert isinstance(refused, OperatorRefused)
     assert refused.in_use
     await sandbox.airalo(empty=True, usage_fields={})
-    assert isinstance(await operator.cancel(ref, trace=None), Cancelled)
+    assert isinstance(value(await operator.cancel(ref, trace=None)), Cancellation)

@@ -16,11 +16,20 @@ from local_stack.ports import free_ports
 from provisioning.clients.context import ClientContext
 from provisioning.clients.es2plus.client import Es2PlusOperator
 from provisioning.clients.http_calls import calls_counter
-from provisioning.clients.models import Cancelled, Made, NotNow, ProfileOrder, ProfileRef, Refused, Unknown
+from provisioning.clients.models import (
+    Cancellation,
+    OperatorNotSent,
+    OperatorProfile,
+    OperatorRefused,
+    OperatorUnknown,
+    ProfileOrder,
+    ProfileRef,
+)
 from provisioning.clients.unparsed_fields import UnparsedFields
 from provisioning.settings import OperatorSettings
 from sandbox.testing import RunningSandbox
 from shared.contracts import ProfileGenerated, ProfileObserved
+from shared.outcomes import Done, NotDue
 
 PEERS = Path(__file__).parents[4] / "deploy" / "interop" / "peers"
 ICCID = "8999702000000000013"
@@ -172,25 +181,30 @@ def certificate(folder: Path, authority: trustme.CA) -> dict[str, Path]:
     return files
 
 
+def value(outcome: Any) -> Any:
+    """What a successful call returned; any other outcome as it is."""
+    return outcome.value if isinstance(outcome, Done) else outcome
+
+
 async def the_way_of_an_order(operator: Es2PlusOperator, state: Path) -> None:
     wanted = ProfileOrder("10000001", "TR-STD", ICCID, "MATCHING-1")
-    made = await operator.order(wanted, trace=None)
-    assert made == Made("smdp.pysim.example", "MATCHING-1")
-    assert await operator.order(wanted, trace=None) == made
+    made = value(await operator.order(wanted, trace=None))
+    assert made == OperatorProfile("smdp.pysim.example", "MATCHING-1")
+    assert value(await operator.order(wanted, trace=None)) == made
     held = read(state)
     assert held["profiles"] == {ICCID: {"state": "released", "type": "TR-STD", "matchingId": "MATCHING-1"}}
     header = held["calls"][0]["data"]["header"]
     assert set(header) == {"functionRequesterIdentifier", "functionCallIdentifier"}
     other = ProfileRef("10000002", "TR-STD", ICCID, "MATCHING-2")
-    refused = await operator.cancel(other, trace=None)
-    assert isinstance(refused, Cancelled | Refused)
+    refused = value(await operator.cancel(other, trace=None))
+    assert isinstance(refused, Cancellation | OperatorRefused)
     assert read(state)["profiles"][ICCID]["state"] == "released"
     profile = ProfileRef("10000001", "TR-STD", ICCID, "MATCHING-1", delivered=True)
-    assert isinstance(await operator.cancel(profile, trace=None), Cancelled)
+    assert isinstance(value(await operator.cancel(profile, trace=None)), Cancellation)
     assert read(state)["profiles"][ICCID]["state"] == "cancelled"
     unknown = ProfileRef("10000003", "TR-STD", "8999702000000000021", "MATCHING-3")
-    never = await operator.cancel(unknown, trace=None)
-    assert isinstance(never, Cancelled)
+    never = value(await operator.cancel(unknown, trace=None))
+    assert isinstance(never, Cancellation)
 
 
 async def test_our_adapter_orders_at_their_server(adapter: Any, tmp_path: Path) -> None:
@@ -209,8 +223,8 @@ async def test_our_adapter_orders_at_their_server_over_mutual_tls(adapter: Any, 
         url = f"https://localhost:{port}"
         for shown in ({}, certificate(tmp_path / "stranger", trustme.CA())):
             refused = adapter(url, tls_authority=trusted, **shown)
-            answer = await refused.order(ProfileOrder("1", "TR-STD", ICCID, "MATCHING-1"), trace=None)
-            assert isinstance(answer, NotNow | Unknown)
+            answer = value(await refused.order(ProfileOrder("1", "TR-STD", ICCID, "MATCHING-1"), trace=None))
+            assert isinstance(answer, OperatorNotSent | NotDue | OperatorUnknown)
             assert not state.exists()
         await the_way_of_an_order(adapter(url, tls_authority=trusted, **ours), state)
 

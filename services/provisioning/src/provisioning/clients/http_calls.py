@@ -56,11 +56,11 @@ class Caller:
         span.set("http.response.status_code", answer.status_code)
         return answer
 
-    def end(self, span: Call, function: str, outcome: str, detail: str, *, well: bool) -> None:
+    def end(self, span: Call, function: str, outcome: str, detail: str, *, successful: bool) -> None:
         """The call is over: `detail` is codes and our own words, never a secret."""
         span.set("operator.status", detail)
         span.outcome = outcome
-        span.end(None if well else outcome)
+        span.end(None if successful else outcome)
         self._calls.labels(self._operator, function, outcome).inc()
 
     async def close(self) -> None:

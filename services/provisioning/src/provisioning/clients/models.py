@@ -1,24 +1,27 @@
-"""Operators behind one small protocol: whichever it is, a call ends in one of a few typed ways, and never raises.
+"""Calls to operators: what is requested, what comes back, and the protocol that each client of an operator fulfils.
 
-Done (`Made`, `Cancelled`, ...), refused with codes (`Refused`), surely nothing happened (`NotNow`), or perhaps it did
-(`Unknown`): the caller then repeats the very same thing with `uncertain`, which asks before it does anything again.
+A method never raises for what the operator does. It returns an outcome of `shared.outcomes`; the classes here add the
+operator's status codes. After `Unknown` the caller repeats the same request with `uncertain`: the client then finds out
+what the earlier call did before it calls again.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeAlias, TypeVar
 
 from shared.contracts import InstallStatus, OperatorStatus, Usage
+from shared.outcomes import Done, NotDue, NotSent, Refused, Unknown
 
 Statuses = tuple[OperatorStatus, ...]
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """What an operator can do, and what it must be told.
+    """What an operator can do, and what it must be sent.
 
     `repeatable`: ICCID and matching id are ours (ES2+), so the same order may be repeated without a second profile.
-    Otherwise the adapter looks its order up by our order number before it repeats one that is `uncertain`.
+    Otherwise the client looks its order up by our order number before it repeats one that is `uncertain`.
     """
 
     repeatable: bool
@@ -30,10 +33,10 @@ class Traits:
 
 @dataclass(frozen=True, slots=True)
 class ProfileOrder:
-    """What is asked of an operator. Chosen and stored before the first call; every repetition says the same.
+    """An order of one profile. It is chosen and stored before the first call; every repetition is the same.
 
     `profile_type` is the operator's own name of the plan. `iccid` and `matching_id` are None where the operator chooses
-    them (`Traits.repeatable` is false). `uncertain`: an earlier try may have succeeded.
+    them (`Traits.repeatable` is false). `uncertain`: an earlier attempt may have succeeded.
     """
 
     order_number: str
@@ -45,10 +48,11 @@ class ProfileOrder:
 
 @dataclass(frozen=True, slots=True)
 class ProfileRef:
-    """A profile that was, or perhaps was, made at this operator.
+    """A profile that was, or may have been, made at this operator.
 
-    `iccid` None: its reply was lost; it is looked up by `order_number`. `delivered`: somebody else may know the code,
-    so that "taken" may mean that a phone has it. `uncertain`: an earlier cancel may have succeeded.
+    `iccid` None: the operator's reply was lost, and the profile is looked up by `order_number`. `delivered`: a buyer
+    may have the activation code, so "taken" may mean that a phone has the profile. `uncertain`: an earlier cancellation
+    may have succeeded.
     """
 
     order_number: str
@@ -61,7 +65,7 @@ class ProfileRef:
 
 @dataclass(frozen=True, slots=True)
 class TopUpOrder:
-    """More data and days for a profile, once. `order_number` is the top-up's own and names the effect."""
+    """An order of more data and days for a profile. `order_number` is the top-up's own, and the key of the effect."""
 
     order_number: str
     iccid: str
@@ -72,11 +76,11 @@ class TopUpOrder:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """There is a profile, ready to be downloaded by whoever holds the code. `iccid` None: the one we asked for.
+class OperatorProfile:
+    """A profile at the operator, ready for download with its code. `iccid` None: the one that was requested.
 
-    `asks_confirmation_code`: the phone must ask for one, also where we were told none. `apn`: "" where phones find it
-    themselves, None where the operator says nothing.
+    `asks_confirmation_code`: the phone asks for one, even where the operator sent us none. `apn`: "" where phones find
+    it themselves, None where the operator does not report it.
     """
 
     smdp_address: str
@@ -89,49 +93,10 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """It will not be done here, however often we ask. `left_behind`: something is reserved and must be withdrawn.
+class Cancellation:
+    """Nobody can use the profile any more. `how` says which answer proves it.
 
-    `in_use` (cancel): the profile is, or was, on a device.
-    """
-
-    reason: str
-    statuses: Statuses = ()
-    stock_out: bool = False
-    left_behind: bool = False
-    in_use: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class NotNow:
-    """The operator surely did nothing. `asked` false: it was not even called (breaker open, rate used up, all busy).
-
-    `retry_after`: seconds after which it is worth asking again, where that is known.
-    """
-
-    reason: str
-    statuses: Statuses = ()
-    retry_after: float | None = None
-    asked: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """The operator may have done something; the same is to be asked again, with `uncertain`.
-
-    `answered`: it is well, and answered that nothing is to be seen yet; no ground to leave it alone.
-    """
-
-    reason: str
-    statuses: Statuses = ()
-    answered: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Cancelled:
-    """Nobody can use that profile (any more), for good. `how` says how we know.
-
-    `never_made`: the operator has nothing of it yet. A call that is still on its way may change that.
+    `never_made`: the operator has no such profile yet. A call that is still under way may change that.
     """
 
     how: str
@@ -139,30 +104,22 @@ class Cancelled:
 
 
 @dataclass(frozen=True, slots=True)
-class NotKnown:
-    """The operator answered, and does not know (such a profile, or anything about it); or it never tells."""
-
-    reason: str
-    statuses: Statuses = ()
-
-
-@dataclass(frozen=True, slots=True)
 class UsageReport:
-    """What was used. Times are the source's own; None is unknown, never zero and never "not yet"."""
+    """Usage of a plan. Times are the source's own; None is unknown, never zero and never "not yet"."""
 
     usage: Usage
     first_used_at: datetime | None = None
-    #: When the plan's validity ends, where the operator says so.
+    #: When the plan's validity ends, where the operator reports it.
     ends_at: datetime | None = None
-    #: The operator says that the plan is over (used up or expired).
+    #: The operator reports that the plan is over (used up or expired).
     ended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ProfileStatus:
-    """Where the profile is. `usage`: what the same answer told, so that nobody need ask twice.
+    """Install state of a profile. `usage`: usage that the same answer contained, so that no second call is needed.
 
-    `install.observed_at` may be when that state began; `known_at` is when the source said that it still is so.
+    `install.observed_at` may be when that state began; `known_at` is when the source last confirmed it.
     """
 
     install: InstallStatus
@@ -172,42 +129,95 @@ class ProfileStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class ToppedUp:
-    """Data and validity are extended. None: the operator does not say."""
+class AppliedTopUp:
+    """Data and validity are extended. None: the operator does not report it."""
 
     total_bytes: int | None = None
     ends_at: datetime | None = None
 
 
-class Operator(Protocol):
-    """One operator. Methods never raise for what the other side does; `trace` is the traceparent to continue."""
+@dataclass(frozen=True)
+class OperatorRefused(Refused):
+    """The operator refuses, and would refuse a repetition. `left_behind`: something is reserved and must be withdrawn.
+
+    `in_use` (cancellation): the profile is, or was, on a device.
+    """
+
+    statuses: Statuses = ()
+    out_of_stock: bool = False
+    left_behind: bool = False
+    in_use: bool = False
+
+
+@dataclass(frozen=True)
+class NotReported(Refused):
+    """The operator answered that it has no such profile, or it never reports what was requested."""
+
+
+@dataclass(frozen=True)
+class OperatorNotSent(NotSent):
+    """The operator certainly did nothing: it was not reached, or it turned the call away."""
+
+    statuses: Statuses = ()
+
+
+@dataclass(frozen=True)
+class OperatorUnknown(Unknown):
+    """The operator may have done something; the same request is repeated with `uncertain`.
+
+    `responded`: the operator answered that there is no result yet. The circuit breaker does not count it as a failure.
+    """
+
+    statuses: Statuses = ()
+    responded: bool = False
+
+
+#: A call that does not change anything at the operator cannot end as Unknown.
+QueryOutcome: TypeAlias = Done[R] | NotReported | OperatorNotSent | NotDue
+CallOutcome: TypeAlias = Done[R] | OperatorRefused | OperatorNotSent | NotDue | OperatorUnknown
+
+
+class OperatorClient(Protocol):
+    """A client of one operator. `trace` is the traceparent that the call continues."""
 
     name: str
     traits: Traits
 
-    async def order(self, wanted: ProfileOrder, *, trace: str | None) -> Made | Refused | NotNow | Unknown:
-        """Have the profile made. Safe to repeat with the same order (and `uncertain`, where it may have been made)."""
+    async def order(self, wanted: ProfileOrder, *, trace: str | None) -> CallOutcome[OperatorProfile]:
+        """Order one profile. Safe to repeat with the same order (`uncertain`, where it may have been made)."""
         ...
 
-    async def cancel(self, profile: ProfileRef, *, trace: str | None) -> Cancelled | Refused | NotNow | Unknown:
+    async def cancel(self, profile: ProfileRef, *, trace: str | None) -> CallOutcome[Cancellation]:
         """Make sure that nobody can use the profile, or what may have been made of it. Safe to repeat."""
         ...
 
-    async def status(self, profile: ProfileRef, *, trace: str | None) -> ProfileStatus | NotKnown | NotNow:
-        """Ask where the profile is."""
+    async def status(self, profile: ProfileRef, *, trace: str | None) -> QueryOutcome[ProfileStatus]:
+        """Query the install state."""
         ...
 
-    async def usage(self, profile: ProfileRef, *, trace: str | None) -> UsageReport | NotKnown | NotNow:
-        """Ask what was used."""
+    async def usage(self, profile: ProfileRef, *, trace: str | None) -> QueryOutcome[UsageReport]:
+        """Query the usage."""
         ...
 
-    async def top_up(self, wanted: TopUpOrder, *, trace: str | None) -> ToppedUp | Refused | NotNow | Unknown:
-        """Extend a profile, once per order number. Safe to repeat (with `uncertain`, where it may have been done)."""
+    async def top_up(self, wanted: TopUpOrder, *, trace: str | None) -> CallOutcome[AppliedTopUp]:
+        """Extend a profile, once per order number. Safe to repeat (`uncertain`, where it may have been applied)."""
         ...
 
     async def close(self) -> None:
-        """Hang up."""
+        """Close the connections."""
         ...
+
+
+def refused(
+    reason: str,
+    statuses: Statuses = (),
+    *,
+    out_of_stock: bool = False,
+    left_behind: bool = False,
+    in_use: bool = False,
+) -> OperatorRefused:
+    """A refusal whose `code` is the operator's status codes, or `refused` where it gave none."""
+    return OperatorRefused(in_words(statuses) or "refused", reason, statuses, out_of_stock, left_behind, in_use)
 
 
 def in_words(statuses: Statuses) -> str:

@@ -1,27 +1,26 @@
-"""Paid orders in: each is given a profile from stock, or an identity at its operator, and the call becomes due."""
+"""Handles OrderPaid of kind `esim`: a profile from stock at once, or a task `provision` at the first operator."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
-from provisioning.generation.publishing import GeneratedProfile, ProfilePublisher
+from provisioning.generation import store
+from provisioning.generation.models import GeneratedProfile, ProvisionPayload, order_fields
+from provisioning.generation.publishing import ProfilePublisher
 from provisioning.operators.identities import new_identities
+from provisioning.operators.models import Identity
 from provisioning.operators.registry import Operators
 from provisioning.operators.rules.routing import Offer
 from provisioning.settings import Settings
-from provisioning.stock.store import Stock, Taken
-from provisioning.tables import profiles
+from provisioning.stock.models import TakenProfile
+from provisioning.stock.store import Stock
 from shared.contracts import OrderPaid
 from shared.database import Tx
 from shared.messaging.consumer import Received
 
-_ONE_EACH = "ON CONFLICT (order_id) DO NOTHING"
-Orders = dict[UUID, Received[OrderPaid]]
-
 
 class GenerationHandlers:
-    """Applies OrderPaid of kind `esim`."""
+    """Handlers of events about orders of eSIMs."""
 
     def __init__(self, settings: Settings, operators: Operators, stock: Stock, publisher: ProfilePublisher) -> None:
         self._settings = settings
@@ -30,72 +29,66 @@ class GenerationHandlers:
         self._publisher = publisher
 
     async def order_paid(self, tx: Tx, batch: Sequence[Received[OrderPaid]]) -> None:
-        """One profile row per order; it is settled from stock, or the job `provision` is due for it.
+        """One row per order, with its identity at its first operator; then the stock or the operator serves it.
 
-        Orders of eSIMs only: a top-up (life/top_ups.py) must never become a second eSIM.
+        Orders of eSIMs only: a top-up (feature top_ups) must never become a second eSIM.
         """
-        await self._order(tx, {received.event.order_id: received for received in batch})
-
-    async def _order(self, tx: Tx, orders: Orders) -> None:
-        offers = {
-            key: self._operators.offers(received.event.storefront, received.event.plan.profile_type)
-            for key, received in orders.items()
-        }
+        orders = {received.event.order_id: received for received in batch}
         keys = sorted(orders)
+        offers = {
+            key: self._operators.offers(orders[key].event.storefront, orders[key].event.plan.profile_type)
+            for key in keys
+        }
         identities = await new_identities(tx, self._operators, [offers[key][0].operator for key in keys])
-        rows = {
-            key: self._row(tx, orders[key].event, offers[key][0]) | {"iccid": iccid, "matching_id": matching_id}
-            for key, (iccid, matching_id) in zip(keys, identities, strict=True)
-        }
-        made = await tx.insert(profiles, list(rows.values()), on_conflict=_ONE_EACH, returning="order_id")
-        fresh = [found.order_id for found in made]
-        taken = await self._stock.take(tx, {key: offers[key] for key in fresh}) if self._stock else {}
-        for key in fresh:
+        identity_of = dict(zip(keys, identities, strict=True))
+        new = await store.add(tx, [self._row(tx, orders[key].event, offers[key][0], identity_of[key]) for key in keys])
+        taken = await self._stock.take(tx, {key: offers[key] for key in new}) if self._stock else {}
+        for key in new:
             if key not in taken:
-                self._schedule(tx, rows[key], orders[key].trace)
-        await self._publisher.tell(tx, [self._born(tx, orders[key], one) for key, one in taken.items()])
+                self._schedule(tx, orders[key], offers[key][0], identity_of[key])
+        await self._publisher.publish(tx, [self._generated(tx, orders[key], found) for key, found in taken.items()])
 
-    def _schedule(self, tx: Tx, row: dict[str, Any], trace: str | None) -> None:
-        payload = {
-            name: row[name]
-            for name in ("order_number", "storefront", "plan", "operator", "profile_type", "iccid", "matching_id")
-        } | {
-            "buyer_id": str(row["buyer_id"]),
-            "paid_at": row["paid_at"].isoformat(),
-            "deadline": row["deadline"].isoformat(),
-        }
-        tx.schedule(self._operators.kind("provision", row["operator"]), str(row["order_id"]), payload, trace=trace)
-
-    def _born(self, tx: Tx, received: Received[OrderPaid], taken: Taken) -> GeneratedProfile:
+    def _schedule(self, tx: Tx, received: Received[OrderPaid], offer: Offer, identity: Identity) -> None:
         order = received.event
-        return GeneratedProfile(
-            order_id=order.order_id,
+        payload = ProvisionPayload(
             order_number=order.order_number,
             storefront=order.storefront,
-            buyer_id=order.buyer_id,
             plan=order.plan,
-            operator=taken.offer.operator,
+            operator=offer.operator,
+            profile_type=offer.profile_type,
+            iccid=identity.iccid,
+            matching_id=identity.matching_id,
+            buyer_id=order.buyer_id,
+            paid_at=order.paid_at,
+            deadline=self._deadline(order),
+        )
+        kind = self._operators.kind("provision", offer.operator)
+        tx.schedule(kind, str(order.order_id), payload, trace=received.trace)
+
+    def _generated(self, tx: Tx, received: Received[OrderPaid], taken: TakenProfile) -> GeneratedProfile:
+        order, operator = received.event, taken.offer.operator
+        return GeneratedProfile(
+            order=order_fields(order),
+            operator=operator,
             profile_type=taken.offer.profile_type,
             iccid=taken.iccid,
-            paid_at=order.paid_at,
             generated_at=tx.now,
-            valid_until=self._publisher.valid_until(
-                order.storefront, order.paid_at, taken.offer.operator, taken.made_at or tx.now
-            ),
-            made=taken.made,
+            valid_until=self._publisher.valid_until(order.storefront, order.paid_at, operator, taken.made_at or tx.now),
+            profile=taken.profile,
             trace=received.trace,
         )
 
-    def _row(self, tx: Tx, order: OrderPaid, offer: Offer) -> dict[str, Any]:
+    def _row(self, tx: Tx, order: OrderPaid, offer: Offer, identity: Identity) -> dict[str, Any]:
         return {
-            "order_id": order.order_id,
-            "order_number": order.order_number,
-            "storefront": order.storefront,
-            "buyer_id": order.buyer_id,
+            **order_fields(order),
             "plan": order.plan.model_dump(mode="json"),
             "profile_type": offer.profile_type,
             "operator": offer.operator,
-            "paid_at": order.paid_at,
-            "deadline": order.paid_at + timedelta(seconds=self._settings.deadline_seconds(order.storefront)),
+            "iccid": identity.iccid,
+            "matching_id": identity.matching_id,
+            "deadline": self._deadline(order),
             "created_at": tx.now,
         }
+
+    def _deadline(self, order: OrderPaid) -> datetime:
+        return order.paid_at + timedelta(seconds=self._settings.deadline_seconds(order.storefront))

@@ -1,62 +1,38 @@
-"""What is told when a profile is there: the event, and whoever in this service looks after its life from then on."""
+"""Publishes ProfileGenerated and calls the listeners, in the transaction that settles the order."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
 
-from provisioning.clients.models import Made
+from provisioning.clients.models import OperatorProfile
 from provisioning.generation.early_expiry import EarlyExpiries
+from provisioning.generation.models import GeneratedProfile
 from provisioning.generation.rules.validity import valid_until
 from provisioning.settings import Settings
-from shared.contracts import Plan, ProfileGenerated
+from shared.contracts import ProfileGenerated
 from shared.database import Tx
 from shared.sealed import Sealer
 from shared.values.activation_code import ActivationCode
 
-
-@dataclass(frozen=True, slots=True)
-class GeneratedProfile:
-    """A profile that was just made for an order, or taken from stock for it. Its row in `profiles` is `generated`."""
-
-    order_id: UUID
-    order_number: str
-    storefront: str
-    buyer_id: UUID
-    plan: Plan
-    operator: str
-    #: The operator's own name of the plan.
-    profile_type: str
-    iccid: str
-    paid_at: datetime
-    generated_at: datetime
-    #: RC 7: when it expires unless it is activated.
-    valid_until: datetime
-    #: Holds the code, a bearer secret: it goes nowhere but sealed.
-    made: Made
-    trace: str | None
-
-
-#: Called with all profiles of a transaction, in the very transaction that publishes ProfileGenerated for them.
+#: Called with all profiles of a transaction, in the transaction that publishes ProfileGenerated for them.
 GenerationListener = Callable[[Tx, Sequence[GeneratedProfile]], Awaitable[None]]
 
 
 class ProfilePublisher:
-    """Publishes ProfileGenerated; every profile of this service goes through here, exactly once."""
+    """Publishes ProfileGenerated; every profile of this service passes through it, exactly once."""
 
     def __init__(self, settings: Settings, sealer: Sealer, early_expiries: EarlyExpiries) -> None:
         self._settings = settings
-        self._operators_days = {one.name: one.unused_validity_days for one in settings.all_operators()}
+        self._operators_days = {operator.name: operator.unused_validity_days for operator in settings.all_operators()}
         self.early_expiries = early_expiries
         self._sealer = sealer
         self._listeners: list[GenerationListener] = []
 
     def listen(self, listener: GenerationListener) -> None:
-        """Call this too."""
+        """Add a listener."""
         self._listeners.append(listener)
 
     def valid_until(self, storefront: str, paid_at: datetime, operator: str, made_at: datetime) -> datetime:
-        """The last moment at which an eSIM that nobody activated is valid (RC 7): never later than at its operator."""
+        """The last moment at which an eSIM that nobody activates is valid (RC 7), never later than at its operator."""
         days, zone = self._settings.unused_days(storefront), self._settings.zone(storefront)
         operators_days = self._operators_days.get(operator)
         ends_at = None if operators_days is None else made_at + timedelta(days=operators_days)
@@ -65,37 +41,33 @@ class ProfilePublisher:
             self.early_expiries.count(operator, kept, promised)
         return kept
 
-    async def tell(self, tx: Tx, born: Sequence[GeneratedProfile]) -> None:
-        """Publish them. Their rows are settled in this transaction."""
-        for one in born:
-            tx.publish(self._event(one), trace=one.trace)
-        if born:
+    async def publish(self, tx: Tx, profiles: Sequence[GeneratedProfile]) -> None:
+        """Publish these profiles. Their rows are settled in this transaction."""
+        for generated in profiles:
+            tx.publish(self._event(generated), trace=generated.trace)
+        if profiles:
             for listener in self._listeners:
-                await listener(tx, born)
+                await listener(tx, profiles)
 
-    def _event(self, born: GeneratedProfile) -> ProfileGenerated:
-        made = born.made
-        secret = made.confirmation_code
-        asks = made.asks_confirmation_code or secret is not None
-        code = ActivationCode.of(made.smdp_address, made.matching_id, oid=made.oid or "", confirmation_code=asks)
-        settings = self._settings
+    def _event(self, generated: GeneratedProfile) -> ProfileGenerated:
+        profile, settings = generated.profile, self._settings
+        secret = profile.confirmation_code
+        asks = profile.asks_confirmation_code or secret is not None
+        code = ActivationCode.of(
+            profile.smdp_address, profile.matching_id, oid=profile.oid or "", confirmation_code=asks
+        )
         return ProfileGenerated(
-            order_id=born.order_id,
-            order_number=born.order_number,
-            storefront=born.storefront,
-            buyer_id=born.buyer_id,
-            plan=born.plan,
-            iccid=born.iccid,
+            **generated.order,
+            iccid=generated.iccid,
             activation_code=self._sealer.seal(code.text.encode()),
             confirmation_code=None if secret is None else self._sealer.seal(secret.encode()),
-            apn=_apn(made, settings.profile_type_apn.get(born.profile_type, settings.apn)),
-            operator=born.operator,
-            paid_at=born.paid_at,
-            generated_at=born.generated_at,
-            valid_until=born.valid_until,
+            apn=_apn(profile, settings.profile_type_apn.get(generated.profile_type, settings.apn)),
+            operator=generated.operator,
+            generated_at=generated.generated_at,
+            valid_until=generated.valid_until,
         )
 
 
-def _apn(made: Made, configured: str) -> str | None:
-    """What the operator says counts, also that phones find it themselves; the configured one where it says nothing."""
-    return configured if made.apn is None else made.apn or None
+def _apn(profile: OperatorProfile, configured: str) -> str | None:
+    """The operator's APN; None where phones find it themselves; the configured one where the operator gives none."""
+    return configured if profile.apn is None else profile.apn or None

@@ -1,72 +1,74 @@
-"""Asking an operator about a profile, and its answer as a report."""
+"""Queries an operator about a profile, and turns its answer into a report."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeAlias
 
-from provisioning.clients.models import NotKnown, NotNow, Operator, ProfileRef, ProfileStatus, UsageReport
+from provisioning.clients.models import (
+    NotReported,
+    OperatorClient,
+    OperatorNotSent,
+    ProfileRef,
+    ProfileStatus,
+    QueryOutcome,
+    UsageReport,
+)
 from provisioning.clients.reports import Report
+from provisioning.lifecycle.models.profile import IssuedProfile
 from provisioning.lifecycle.observation import SourcedReport
-from provisioning.lifecycle.store import IssuedProfile
 from provisioning.operators.registry import Operators
-from shared.tasks import NeedsPersonError
+from shared.outcomes import Done, NeedsPerson, NotDue
 
 _UNNAMED = "operator"
-
-
-@dataclass(frozen=True, slots=True)
-class OperatorAnswer:
-    """The operator was asked and answered; `told` None: it does not know, or never tells."""
-
-    told: SourcedReport | None
-    words: str = ""
+#: The operator's report; None where it has none.
+ReportOutcome: TypeAlias = Done[SourcedReport | None] | OperatorNotSent | NotDue
 
 
 async def query_operator(
-    operators: Operators, life: IssuedProfile, *, now: datetime, trace: str | None
-) -> OperatorAnswer | NotNow:
-    """Ask where the profile is and what was used. `now` dates what the operator does not date itself."""
-    if life.operator not in operators:
-        return NotNow(f"operator {life.operator} is not configured (any more)")
-    operator, ref = operators[life.operator], life.ref()
+    operators: Operators, profile: IssuedProfile, *, now: datetime, trace: str | None
+) -> ReportOutcome:
+    """Query install state and usage. `now` is the time of values that the operator does not date."""
+    operator = operator_of(operators, profile)
+    if isinstance(operator, NeedsPerson):
+        return OperatorNotSent(operator.reason)
+    ref = profile.ref()
     status = await operator.status(ref, trace=trace)
-    if isinstance(status, NotNow):
+    if isinstance(status, OperatorNotSent | NotDue):
         return status
     usage = await _usage(operator, ref, status, trace)
-    if isinstance(usage, NotNow):
+    if isinstance(usage, OperatorNotSent | NotDue):
         return usage
-    known_status = status if isinstance(status, ProfileStatus) else None
-    known_usage = usage if isinstance(usage, UsageReport) else None
+    known_status = status.value if isinstance(status, Done) else None
+    known_usage = usage.value if isinstance(usage, Done) else None
     if known_status is None and known_usage is None:
-        return OperatorAnswer(None, status.reason if isinstance(status, NotKnown) else "")
+        return Done(None)
     report = report_of(known_status, known_usage, now=now)
-    return OperatorAnswer(SourcedReport(operator.name, life.iccid, report, trace=trace, looked=True))
+    return Done(SourcedReport(operator.name, profile.iccid, report, trace=trace, queried=True))
 
 
-def operator_of_profile(operators: Operators, life: IssuedProfile) -> Operator:
-    """The operator that made the profile. Raises NeedsPersonError where it is not configured (any more)."""
-    if life.operator not in operators:
-        raise NeedsPersonError(f"operator {life.operator} is not configured (any more)")
-    return operators[life.operator]
+def operator_of(operators: Operators, profile: IssuedProfile) -> OperatorClient | NeedsPerson:
+    """The operator that made the profile."""
+    if profile.operator not in operators:
+        return NeedsPerson(f"operator {profile.operator} is not configured (any more)")
+    return operators[profile.operator]
 
 
 async def _usage(
-    operator: Operator, ref: ProfileRef, status: ProfileStatus | NotKnown, trace: str | None
-) -> UsageReport | NotKnown | NotNow:
-    if isinstance(status, ProfileStatus) and status.usage is not None:
-        return status.usage
+    operator: OperatorClient, ref: ProfileRef, status: Done[ProfileStatus] | NotReported, trace: str | None
+) -> QueryOutcome[UsageReport]:
+    if isinstance(status, Done) and status.value.usage is not None:
+        return Done(status.value.usage)
     if not operator.traits.reports_usage:
-        return NotKnown("no usage is reported")
+        return NotReported("no-usage", "This operator reports no usage.")
     return await operator.usage(ref, trace=trace)
 
 
 def report_of(status: ProfileStatus | None, usage: UsageReport | None, *, now: datetime) -> Report:
     """An operator's answer as one report: each value with the time that the operator gives it."""
     install, used = status.install if status else None, usage.usage if usage else None
-    told = [one for one in (install, used) if one is not None]
-    times = [status.known_at if status else None, *(one.observed_at for one in told)]
+    values = [value for value in (install, used) if value is not None]
+    times = [status.known_at if status else None, *(value.observed_at for value in values)]
     at = next((moment for moment in times if moment is not None), now)
-    source = next((one.source for one in told if one.source), _UNNAMED)
+    source = next((value.source for value in values if value.source), _UNNAMED)
     fields: dict[str, Any] = {"source": source, "at": _utc(at)}
     if status and install:
         fields |= {"install": install.state, "install_since": _utc(install.observed_at), "eid": status.eid}

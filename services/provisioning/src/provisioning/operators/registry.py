@@ -1,4 +1,4 @@
-"""The operators of this service, by name, and the routes that lead to them. A new adapter: one line in `_ADAPTERS`."""
+"""The operators of this service by name, and the routes to them. A new client: one line in `_ADAPTERS`."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -7,7 +7,7 @@ from provisioning.clients.context import ClientContext
 from provisioning.clients.es2plus.client import Es2PlusOperator
 from provisioning.clients.http_calls import calls_counter
 from provisioning.clients.instant import InstantOperator
-from provisioning.clients.models import Operator
+from provisioning.clients.models import OperatorClient
 from provisioning.clients.unparsed_fields import UnparsedFields
 from provisioning.operators.guarded import GuardedOperator, OperatorMetrics
 from provisioning.operators.rate_limit import RateLimit
@@ -15,7 +15,7 @@ from provisioning.operators.rules.routing import ANY, Offer, Routes
 from provisioning.settings import OperatorSettings, Settings
 from shared.kernel.service import Service
 
-_ADAPTERS: dict[str, Callable[[OperatorSettings, ClientContext], Operator]] = {
+_ADAPTERS: dict[str, Callable[[OperatorSettings, ClientContext], OperatorClient]] = {
     "es2plus": Es2PlusOperator,
     "airalo": AiraloOperator,
     "instant": lambda one, _tools: InstantOperator(one.name),
@@ -23,7 +23,7 @@ _ADAPTERS: dict[str, Callable[[OperatorSettings, ClientContext], Operator]] = {
 
 
 class Operators:
-    """All operators. Each has lanes of its own in the task worker, so that none can hold up another."""
+    """All operators. Each has task queues of its own, so that an unavailable operator delays only its own tasks."""
 
     def __init__(
         self,
@@ -50,24 +50,24 @@ class Operators:
         return tuple(self._operators)
 
     def offers(self, storefront: str, profile_type: str) -> tuple[Offer, ...]:
-        """Who sells this plan to that storefront, best first."""
+        """The operators that sell this plan to that storefront, best first."""
         return self._routes.offers(storefront, profile_type)
 
-    def kind(self, work: str, operator: str) -> str:
-        """The kind (lane) of this work at this operator: `provision`, and `provision:other` for all but the first.
+    def kind(self, task: str, operator: str) -> str:
+        """The kind of this task at this operator: `provision`, and `provision:<name>` for all but the first operator.
 
-        Rows of an older release, and of an operator that is gone, are in the first one's lane.
+        Tasks of an older release, and of an operator that is not configured any more, have the first one's kind.
         """
-        return work if operator == self._first or operator not in self._operators else f"{work}:{operator}"
+        return task if operator == self._first or operator not in self._operators else f"{task}:{operator}"
 
     async def close(self) -> None:
-        """Hang up."""
+        """Close the connections of all operators."""
         for operator in self._operators.values():
             await operator.close()
 
 
 def build_operators(settings: Settings, service: Service) -> Operators:
-    """Read the configuration. Raises ValueError where it cannot work or must not (personal data)."""
+    """Build the operators from the settings. Raises ValueError where they cannot work or are forbidden (PP 5.2)."""
     registry = service.metrics.registry
     unparsed_fields = UnparsedFields(registry)
     context = ClientContext(service.tracing, calls_counter(registry), service.clock, service.database, unparsed_fields)
@@ -83,15 +83,17 @@ def build_operators(settings: Settings, service: Service) -> Operators:
     return Operators(chosen, operators, routes, unparsed_fields)
 
 
-def _adapter(name: str) -> Callable[[OperatorSettings, ClientContext], Operator]:
+def _adapter(name: str) -> Callable[[OperatorSettings, ClientContext], OperatorClient]:
     try:
         return _ADAPTERS[name]
     except KeyError:
         raise ValueError(f"unknown adapter {name}; there are {', '.join(sorted(_ADAPTERS))}") from None
 
 
-def _check_personal(operator: Operator, storefronts: frozenset[str], allowed: Mapping[str, Sequence[str]]) -> None:
-    """PP 5.2: an operator is told of a buyer what activation needs, and only where the storefront allows it."""
+def _check_personal(
+    operator: OperatorClient, storefronts: frozenset[str], allowed: Mapping[str, Sequence[str]]
+) -> None:
+    """PP 5.2: an operator gets only the personal data that activation needs and the storefront allows."""
     for storefront in storefronts:
         missing = operator.traits.personal_fields - set(allowed.get(storefront, allowed.get(ANY, [])))
         if missing:

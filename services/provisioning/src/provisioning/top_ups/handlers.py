@@ -1,95 +1,88 @@
-"""OrderPaid of kind `top_up`: it becomes a task at the operator of its eSIM, or fails at once."""
+"""Handles OrderPaid of kind `top_up`: a task at the operator of its eSIM, or a failure at once."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from provisioning.clients.models import Statuses
-from provisioning.lifecycle import store
-from provisioning.lifecycle.store import IssuedProfile
+from provisioning.lifecycle import store as profiles
+from provisioning.lifecycle.models.profile import IssuedProfile, LifecyclePayload
 from provisioning.operators.registry import Operators
 from provisioning.settings import Settings
-from provisioning.tables import top_ups
-from provisioning.top_ups import rules
-from shared.contracts import OrderPaid, Plan, ProfileFailed
+from provisioning.top_ups import rules, store
+from provisioning.top_ups.models import TopUpRow
+from shared.contracts import OrderPaid, ProfileFailed
 from shared.database import Tx
 from shared.messaging.consumer import Received
 
 
 class TopUpHandlers:
-    """Applies OrderPaid of kind `top_up`."""
+    """Handlers of events about top-ups."""
 
     def __init__(self, settings: Settings, operators: Operators) -> None:
         self._settings = settings
         self._operators = operators
 
     async def order_paid(self, tx: Tx, batch: Sequence[Received[OrderPaid]]) -> None:
-        """Each becomes due at the eSIM's operator, or fails at once where nothing can be topped up."""
+        """Schedule each top-up at the operator of its eSIM, or fail it where nothing can be topped up."""
         orders = {received.event.order_id: received for received in batch}
-        lives = await store.issued_profiles_by_iccid(
-            tx, (one.event.iccid for one in batch if one.event.iccid), lock=True
-        )
+        iccids = (received.event.iccid for received in batch if received.event.iccid)
+        esims = await profiles.issued_profiles_by_iccid(tx, iccids, lock=True)
         rows = {}
-        for key in sorted(orders, key=lambda one: one.int):
-            order = orders[key].event
-            life = lives.get(order.iccid or "")
-            rows[key] = self._row(tx, order, life, self._refusal(order, life))
-        made = await tx.insert(
-            top_ups, list(rows.values()), on_conflict="ON CONFLICT (order_id) DO NOTHING", returning="order_id"
-        )
-        for found in made:
-            row, received = rows[found.order_id], orders[found.order_id]
-            if row["state"] == "failed":
-                tx.publish(failed_event(row, tx.now), trace=received.trace)
+        for order_id in sorted(orders, key=lambda order_id: order_id.int):
+            order = orders[order_id].event
+            esim = esims.get(order.iccid or "")
+            rows[order_id] = self._row(order, esim, self._refusal(order, esim))
+        for order_id in await store.add(tx, list(rows.values())):
+            row, trace = rows[order_id], orders[order_id].trace
+            if row.state == "failed":
+                tx.publish(failed_event(row, row.reason or "", tx.now), trace=trace)
                 continue
-            payload = {"do": "top_up", "order_id": str(found.order_id)}
-            kind = self._operators.kind("life", row["operator"])
-            tx.schedule(kind, f"top_up:{found.order_id}", payload, trace=received.trace)
+            payload = LifecyclePayload(do="top_up", order_id=order_id)
+            tx.schedule(self._operators.kind("life", row.operator), f"top_up:{order_id}", payload, trace=trace)
 
-    def _refusal(self, order: OrderPaid, life: IssuedProfile | None) -> str | None:
-        if life is None:
+    def _refusal(self, order: OrderPaid, esim: IssuedProfile | None) -> str | None:
+        """Why nothing can be topped up (RC 4), if so."""
+        if esim is None:
             return rules.UNKNOWN
-        if life.storefront != order.storefront:
+        if esim.storefront != order.storefront:
             return rules.FOREIGN
-        if why := life.ended():
+        if why := esim.ended():
             return rules.ended(why)
-        if not rules.fits(life.plan, order.plan):
+        if not rules.fits(esim.plan, order.plan):
             return rules.OTHER_PLAN
-        offered = life.operator in self._operators and self._operators[life.operator].traits.tops_up
+        offered = esim.operator in self._operators and self._operators[esim.operator].traits.tops_up
         return None if offered else rules.NOT_OFFERED
 
-    def _row(self, tx: Tx, order: OrderPaid, life: IssuedProfile | None, refusal: str | None) -> dict[str, Any]:
-        return {
-            "order_id": order.order_id,
-            "order_number": order.order_number,
-            "storefront": order.storefront,
-            "buyer_id": order.buyer_id,
-            "plan": order.plan.model_dump(mode="json"),
-            "iccid": order.iccid,
-            "esim_order_id": life.order_id if life and refusal != rules.FOREIGN else None,
-            "operator": life.operator if life else self._operators.names[0],
-            "state": "failed" if refusal else "due",
-            "reason": refusal,
-            "statuses": [],
-            "paid_at": order.paid_at,
-            "deadline": order.paid_at + timedelta(seconds=self._settings.deadline_seconds(order.storefront)),
-            "created_at": tx.now,
-            "settled_at": tx.now if refusal else None,
-        }
+    def _row(self, order: OrderPaid, esim: IssuedProfile | None, refusal: str | None) -> TopUpRow:
+        return TopUpRow(
+            order_id=order.order_id,
+            order_number=order.order_number,
+            storefront=order.storefront,
+            buyer_id=order.buyer_id,
+            plan=order.plan,
+            iccid=order.iccid,
+            esim_order_id=esim.order_id if esim and refusal != rules.FOREIGN else None,
+            operator=esim.operator if esim else self._operators.names[0],
+            state="failed" if refusal else "due",
+            reason=refusal,
+            paid_at=order.paid_at,
+            deadline=order.paid_at + timedelta(seconds=self._settings.deadline_seconds(order.storefront)),
+        )
 
 
-def failed_event(row: dict[str, Any], now: datetime, statuses: Statuses = ()) -> ProfileFailed:
+def failed_event(row: TopUpRow, reason: str, now: datetime, statuses: Statuses = ()) -> ProfileFailed:
+    """The event of a top-up that was not applied; its money goes back."""
     return ProfileFailed(
-        order_id=row["order_id"],
-        order_number=row["order_number"],
-        storefront=row["storefront"],
-        buyer_id=row["buyer_id"],
-        plan=Plan.model_validate(row["plan"]),
-        operator=row["operator"],
-        statuses=tuple(statuses),
-        reason=row["reason"],
-        paid_at=row["paid_at"],
+        order_id=row.order_id,
+        order_number=row.order_number,
+        storefront=row.storefront,
+        buyer_id=row.buyer_id,
+        plan=row.plan,
+        operator=row.operator,
+        statuses=statuses,
+        reason=reason,
+        paid_at=row.paid_at,
         failed_at=now,
         kind="top_up",
-        iccid=row["iccid"],
+        iccid=row.iccid,
     )

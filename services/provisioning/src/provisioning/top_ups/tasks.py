@@ -1,176 +1,129 @@
-"""Top-ups: a paid order extends the data and validity of an eSIM exactly once, or fails, and the money goes back."""
+"""Action `top_up` of the task `life`: a paid order extends an eSIM exactly once, or fails, and its money goes back."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
-from uuid import UUID
 
-from provisioning.clients import models as op
-from provisioning.clients.models import Statuses, ToppedUp, TopUpOrder
+from provisioning.clients.models import AppliedTopUp, OperatorNotSent, OperatorRefused, OperatorUnknown, TopUpOrder
 from provisioning.clients.reports import Report
 from provisioning.generation.rules.failover import pause
-from provisioning.lifecycle import store
+from provisioning.lifecycle import store as profiles
+from provisioning.lifecycle.models.profile import IssuedProfile, LifecyclePayload
 from provisioning.lifecycle.observation import Observations, SourcedReport
-from provisioning.lifecycle.operator_queries import operator_of_profile
-from provisioning.lifecycle.store import IssuedProfile
+from provisioning.lifecycle.operator_queries import operator_of
 from provisioning.operators.registry import Operators
-from provisioning.top_ups import rules
+from provisioning.top_ups import rules, store
 from provisioning.top_ups.handlers import failed_event
-from shared.contracts import OperatorStatus, Plan, TopUpApplied
+from provisioning.top_ups.models import Failure, Settlement, TopUpRow
+from shared.contracts import TopUpApplied
 from shared.database import Database, Tx
 from shared.ids import uuid_for
-from shared.tasks import NeedsPersonError, NotNow, Task, TaskResult, Unknown
+from shared.outcomes import Done, NeedsPerson, NotSent, Outcome, Unknown
+from shared.tasks import Task, TaskResult
 from shared.tasks.worker import backoff
 
-_MEBIBYTE = 1024 * 1024
 _SOURCE = "operator-top-up"
-_ROWS = "SELECT * FROM top_ups WHERE order_id = ANY(CAST(:ids AS uuid[]))"
-_SETTLE = """
-UPDATE top_ups t SET state = r.state, reason = r.reason, statuses = r.statuses, settled_at = :now
-FROM unnest(CAST(:ids AS uuid[]), CAST(:states AS text[]), CAST(:reasons AS text[]), CAST(:statuses AS jsonb[]))
-     AS r(order_id, state, reason, statuses)
-WHERE t.order_id = r.order_id AND t.state = 'due' RETURNING t.order_id
-"""
-#: In the transaction that settles the top-up, so that each counts once.
-_EXTEND = """
-UPDATE lives l SET extra_days = l.extra_days + r.days, extra_bytes = l.extra_bytes + r.bytes
-FROM (SELECT order_id, sum(days) AS days, sum(bytes) AS bytes
-      FROM unnest(CAST(:ids AS uuid[]), CAST(:days AS int[]), CAST(:bytes AS bigint[])) AS one(order_id, days, bytes)
-      GROUP BY order_id) AS r
-WHERE l.order_id = r.order_id
-"""
-_TOTALS = """
-UPDATE top_ups t SET total_bytes = r.total, plan_ends_at = r.ends
-FROM unnest(CAST(:ids AS uuid[]), CAST(:totals AS bigint[]), CAST(:ends AS timestamptz[])) AS r(order_id, total, ends)
-WHERE t.order_id = r.order_id
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class NotToppedUp:
-    """The operator extended nothing, and will not."""
-
-    reason: str
-    statuses: Statuses = ()
+TopUpResult = TaskResult[AppliedTopUp, LifecyclePayload]
+_Applied = tuple[TopUpRow, AppliedTopUp, str | None]
 
 
 class TopUp:
-    """Extends one eSIM at its operator, once: the order's number is the key, whatever is repeated."""
+    """Extends eSIMs at their operators, once each: the order's number is the key of each repetition."""
 
     def __init__(self, operators: Operators, database: Database, observations: Observations) -> None:
         self._operators = operators
         self._database = database
         self._observations = observations
 
-    async def perform(self, task: Task) -> ToppedUp | NotToppedUp:
-        """Ask the operator until it says yes or no, or the order's deadline is over."""
-        row, life = await self._read(task)
+    async def perform(  # noqa: PLR0911 - one return for each outcome
+        self, task: Task[LifecyclePayload]
+    ) -> Outcome[AppliedTopUp]:
+        """Call the operator until it applies or refuses the top-up, or the order's deadline is over."""
+        async with self._database.reading() as tx:
+            row = (await store.read(tx, [task.payload.order_id]))[task.payload.order_id]
+            esim = (await profiles.issued_profiles(tx, [row.esim]))[row.esim]
         now = self._database.clock.now()
         if not task.uncertain:
-            if why := life.ended():
-                return NotToppedUp(rules.ended(why))
+            if why := esim.ended():
+                return OperatorRefused("ended", rules.ended(why))
             if task.attempts and now >= row.deadline:
-                return NotToppedUp("The operator did not extend the eSIM in time.")
-        answer = await operator_of_profile(self._operators, life).top_up(
-            self._wanted(row, life, task), trace=task.continues
-        )
-        match answer:
-            case ToppedUp():
-                return answer
-            case op.Refused(reason, statuses):
-                return NotToppedUp(reason, statuses)
-        unsure = task.uncertain or isinstance(answer, op.Unknown)
+                return OperatorRefused("deadline", "The operator did not extend the eSIM in time.")
+        operator = operator_of(self._operators, esim)
+        if isinstance(operator, NeedsPerson):
+            return operator
+        outcome = await operator.top_up(self._wanted(row, esim, task), trace=task.continues)
+        if isinstance(outcome, Done | OperatorRefused):
+            return outcome
+        uncertain = task.uncertain or isinstance(outcome, OperatorUnknown)
         delay = pause(backoff(task.attempts), now, row.deadline)
-        if delay is None and unsure:
-            # It may have been applied, which nobody can take back (RC 4): no money moves before somebody knows.
-            raise NeedsPersonError(f"the deadline is over; whether the top-up was applied is unknown: {answer.reason}")
-        if delay is None:
-            return NotToppedUp(f"The operator did not extend the eSIM in time; {answer.reason}.", answer.statuses)
-        raise (Unknown if unsure else NotNow)(answer.reason, delay=delay)
+        if delay is not None:
+            return Unknown(outcome.reason, delay) if uncertain else NotSent(outcome.reason, delay)
+        if uncertain:
+            # It may have been applied, and cannot be reversed (RC 4): no money moves before somebody knows.
+            return NeedsPerson(f"the deadline is over; whether the top-up was applied is unknown: {outcome.reason}")
+        statuses = outcome.statuses if isinstance(outcome, OperatorNotSent) else ()
+        reason = f"The operator did not extend the eSIM in time; {outcome.reason}."
+        return OperatorRefused("deadline", reason, statuses)
 
-    async def _read(self, task: Task) -> tuple[Any, IssuedProfile]:
-        order_id = UUID(task.payload["order_id"])
-        async with self._database.reading() as tx:
-            row = (await tx.execute(_ROWS, ids=[order_id])).one()
-            return row, (await store.issued_profiles(tx, [row.esim_order_id]))[row.esim_order_id]
-
-    def _wanted(self, row: Any, life: IssuedProfile, task: Task) -> TopUpOrder:
-        plan = Plan.model_validate(row.plan)
+    def _wanted(self, row: TopUpRow, esim: IssuedProfile, task: Task[LifecyclePayload]) -> TopUpOrder:
+        plan = row.plan
         offers = self._operators.offers(row.storefront, plan.profile_type)
-        own = next((offer.profile_type for offer in offers if offer.operator == life.operator), life.profile_type)
-        return TopUpOrder(row.order_number, life.iccid, own, plan.data_mb, plan.validity_days, uncertain=task.uncertain)
+        own = next((offer.profile_type for offer in offers if offer.operator == esim.operator), esim.profile_type)
+        return TopUpOrder(row.order_number, esim.iccid, own, plan.data_mb, plan.validity_days, uncertain=task.uncertain)
 
-    async def record(self, tx: Tx, done: Sequence[TaskResult[ToppedUp | NotToppedUp]]) -> None:
-        """Settle each once, extend what was extended, and tell."""
-        results = {UUID(one.task.payload["order_id"]): one for one in done}
-        ids = sorted(results, key=lambda one: one.int)
-        rows = {row.order_id: row for row in await tx.execute(_ROWS, ids=ids)}
-        await store.issued_profiles(tx, (row.esim_order_id for row in rows.values()), lock=True)
-        outcomes = [results[one].result for one in ids]
-        settled = await tx.execute(
-            _SETTLE,
-            now=tx.now,
-            ids=ids,
-            states=["applied" if isinstance(one, ToppedUp) else "failed" for one in outcomes],
-            reasons=[None if isinstance(one, ToppedUp) else one.reason for one in outcomes],
-            statuses=["[]" if isinstance(one, ToppedUp) else _json(one.statuses) for one in outcomes],
-        )
-        fresh = sorted(settled.scalars(), key=lambda one: one.int)
-        for key in fresh:
-            result = results[key].result
-            if isinstance(result, NotToppedUp):
-                failed = rows[key]._asdict() | {"reason": result.reason}
-                tx.publish(failed_event(failed, tx.now, result.statuses), trace=results[key].task.continues)
-        extended = [(rows[key], results[key].result, results[key].task.continues) for key in fresh]
-        await self._extend(tx, [(row, one, trace) for row, one, trace in extended if isinstance(one, ToppedUp)])
+    async def record(self, tx: Tx, results: Sequence[TopUpResult]) -> None:
+        """Settle each top-up once, extend the eSIMs, and publish TopUpApplied or ProfileFailed."""
+        traces = {result.task.payload.order_id: result.task.continues for result in results}
+        settlements = {result.task.payload.order_id: _settlement(result) for result in results}
+        rows = await store.read(tx, sorted(settlements, key=lambda order_id: order_id.int))
+        await profiles.issued_profiles(tx, (row.esim for row in rows.values()), lock=True)
+        applied: list[_Applied] = []
+        for order_id in await store.settle(tx, settlements):
+            row, settlement, trace = rows[order_id], settlements[order_id], traces[order_id]
+            if isinstance(settlement, AppliedTopUp):
+                applied.append((row, settlement, trace))
+            else:
+                tx.publish(failed_event(row, settlement.reason, tx.now, settlement.statuses), trace=trace)
+        if applied:
+            await self._extend(tx, applied)
 
-    async def _extend(self, tx: Tx, applied: list[tuple[Any, ToppedUp, str | None]]) -> None:
-        if not applied:
-            return
-        plans = {row.order_id: Plan.model_validate(row.plan) for row, _, _ in applied}
-        await tx.execute(
-            _EXTEND,
-            ids=[row.esim_order_id for row, _, _ in applied],
-            days=[plans[row.order_id].validity_days for row, _, _ in applied],
-            bytes=[plans[row.order_id].data_mb * _MEBIBYTE for row, _, _ in applied],
-        )
-        await self._observations.record_observation(tx, [_told(tx, *one) for one in applied])
-        lives = await store.issued_profiles(tx, (row.esim_order_id for row, _, _ in applied))
-        events = [_event(tx, row, lives[row.esim_order_id], plans[row.order_id], one) for row, one, _ in applied]
-        await tx.execute(
-            _TOTALS,
-            ids=[event.order_id for event in events],
-            totals=[event.total_bytes for event in events],
-            ends=[event.plan_ends_at for event in events],
-        )
+    async def _extend(self, tx: Tx, applied: Sequence[_Applied]) -> None:
+        await store.extend(tx, [row for row, _, _ in applied])
+        await self._observations.record_observation(tx, [_report(tx, *one) for one in applied])
+        esims = await profiles.issued_profiles(tx, (row.esim for row, _, _ in applied))
+        events = [_applied_event(tx, row, esims[row.esim], top_up) for row, top_up, _ in applied]
+        await store.save_totals(tx, events)
         for event, (_, _, trace) in zip(events, applied, strict=True):
             tx.publish(event, trace=trace)
 
 
-def _told(tx: Tx, row: Any, result: ToppedUp, trace: str | None) -> SourcedReport:
-    report = Report(_SOURCE, tx.now, total_bytes=result.total_bytes, ends_at=result.ends_at)
+def _settlement(result: TopUpResult) -> Settlement:
+    match result.outcome:
+        case Done(top_up):
+            return top_up
+        case OperatorRefused() as refusal:
+            return Failure(refusal.reason, refusal.statuses)
+        case refusal:
+            return Failure(refusal.reason)
+
+
+def _report(tx: Tx, row: TopUpRow, top_up: AppliedTopUp, trace: str | None) -> SourcedReport:
+    report = Report(_SOURCE, tx.now, total_bytes=top_up.total_bytes, ends_at=top_up.ends_at)
     key = uuid_for("top-up", str(row.order_id))
-    return SourcedReport(row.operator, row.iccid, report, key, {"order_number": row.order_number}, trace)
+    return SourcedReport(row.operator, row.iccid or "", report, key, {"order_number": row.order_number}, trace)
 
 
-def _event(tx: Tx, row: Any, life: IssuedProfile, plan: Plan, result: ToppedUp) -> TopUpApplied:
-    total = result.total_bytes
+def _applied_event(tx: Tx, row: TopUpRow, esim: IssuedProfile, top_up: AppliedTopUp) -> TopUpApplied:
+    total = top_up.total_bytes
     return TopUpApplied(
         order_id=row.order_id,
         order_number=row.order_number,
         storefront=row.storefront,
         buyer_id=row.buyer_id,
-        iccid=row.iccid,
-        plan=plan,
+        iccid=row.iccid or "",
+        plan=row.plan,
         operator=row.operator,
-        esim_order_id=row.esim_order_id,
-        plan_ends_at=life.plan_ends_at,
-        total_bytes=life.plan.data_mb * _MEBIBYTE + life.extra_bytes if total is None else total,
+        esim_order_id=row.esim,
+        plan_ends_at=esim.plan_ends_at,
+        total_bytes=esim.plan.data_mb * store.MEBIBYTE + esim.extra_bytes if total is None else total,
         paid_at=row.paid_at,
         applied_at=tx.now,
     )
-
-
-def _json(statuses: Sequence[OperatorStatus]) -> str:
-    return json.dumps([status.model_dump() for status in statuses])

@@ -1,40 +1,30 @@
-"""Takes back what may have been left behind at an operator, until the operator is certain."""
+"""Task `withdraw`: cancels what may be left at an operator, until the operator confirms that nobody can use it.
+
+Orders that failed or moved to another operator schedule it, and so does the stock.
+"""
 
 from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from provisioning.clients.models import Cancelled, NotNow, Refused, in_words
-from provisioning.generation import rows
+from provisioning.clients.models import Cancellation, OperatorRefused, in_words
 from provisioning.operators.registry import Operators
+from provisioning.withdrawal import store
+from provisioning.withdrawal.models import STOCK_KEY, WithdrawalPayload
 from shared.clock import Clock
 from shared.database import Tx
-from shared.tasks import Later, NeedsPersonError, Task, TaskResult, Unknown
-from shared.tasks import NotNow as TryAgain
+from shared.outcomes import Done, NeedsPerson, NotSent, Outcome
+from shared.tasks import Task, TaskResult
 from shared.tasks.store import LEASE_SECONDS
 from shared.telemetry.logging import get_logger
 
 log = get_logger(__name__)
-#: Withdrawals of profiles in stock are keyed so; all others by order id.
-STOCK_KEY = "stock:"
-_ORDERS = """
-UPDATE profiles p SET withdrawn_at = :now
-FROM unnest(CAST(:ids AS uuid[]), CAST(:operators AS text[])) AS r(order_id, operator)
-WHERE p.order_id = r.order_id AND p.operator = r.operator AND p.state = 'failed' AND p.withdrawn_at IS NULL
-"""
-_ATTEMPTS = """
-UPDATE profile_orders a SET withdrawn_at = :now
-FROM unnest(CAST(:ids AS uuid[]), CAST(:operators AS text[])) AS r(order_id, operator)
-WHERE a.order_id = r.order_id AND a.operator = r.operator AND a.withdrawn_at IS NULL
-"""
-_STOCK = """
-UPDATE stock_profiles SET withdrawn_at = :now WHERE id = ANY(CAST(:ids AS uuid[])) AND withdrawn_at IS NULL
-"""
 
 
 class Withdraw:
-    """Makes sure that what may have been made, and was told to nobody, can be used by nobody."""
+    """Withdraws profiles at one operator."""
 
+    payload = WithdrawalPayload
     concurrency = 8
 
     def __init__(self, operators: Operators, name: str, clock: Clock) -> None:
@@ -42,44 +32,37 @@ class Withdraw:
         self._operators = operators
         self._name = name
         self._clock = clock
-        #: A call from before (of a paused worker, in a gateway's queue) may still arrive within this time.
+        #: An order that was sent earlier (by a paused worker, in a gateway's queue) may still arrive within this time.
         self._late_calls = timedelta(seconds=LEASE_SECONDS + operators.settings[name].timeout_seconds)
 
-    async def perform(self, task: Task) -> Cancelled:
-        """Ask until the operator says that there is nothing (any more)."""
-        name = rows.operator_of(task, self._name)
+    async def perform(self, task: Task[WithdrawalPayload]) -> Outcome[Cancellation]:
+        """Cancel; "never made" counts only when no order can be under way any more."""
+        name = task.payload.operator or self._name
         if name not in self._operators:
-            raise NeedsPersonError(f"operator {name} is not configured any more: cancel the profile by hand")
-        answer = await self._operators[name].cancel(rows.left_behind(task), trace=task.continues)
-        match answer:
-            case Cancelled(never_made=True) if self._clock.now() < task.created_at + self._late_calls:
-                left = task.created_at + self._late_calls - self._clock.now()
-                raise TryAgain("nothing is there; looking again when no call can be under way", delay=left)
-            case Cancelled():
-                return answer
-            case Refused():
-                raise NeedsPersonError(f"{answer.reason} {in_words(answer.statuses)}")
-            case NotNow(asked=False):
-                raise Later(timedelta(seconds=answer.retry_after or 1.0), rows.brief(answer))
-            case NotNow():
-                raise TryAgain(rows.brief(answer))
-        raise Unknown(rows.brief(answer))
+            return NeedsPerson(f"operator {name} is not configured any more: cancel the profile by hand")
+        outcome = await self._operators[name].cancel(task.payload.ref(uncertain=task.uncertain), trace=task.continues)
+        match outcome:
+            case Done(Cancellation(never_made=True)):
+                wait = task.created_at + self._late_calls - self._clock.now()
+                if wait > timedelta(0):
+                    return NotSent("nothing is there; asked again when no call can be under way", wait)
+            case OperatorRefused(_, reason):
+                return NeedsPerson(f"{reason} {in_words(outcome.statuses)}".strip())
+        return outcome
 
-    async def record(self, tx: Tx, done: Sequence[TaskResult[Cancelled]]) -> None:
-        """Note when it was settled."""
-        stock = sorted(UUID(one.task.key.removeprefix(STOCK_KEY)) for one in done if _is_stock(one.task))
-        orders = sorted(
-            (UUID(one.task.key), rows.operator_of(one.task, self._name)) for one in done if not _is_stock(one.task)
+    async def record(self, tx: Tx, results: Sequence[TaskResult[Cancellation, WithdrawalPayload]]) -> None:
+        """Store when it was withdrawn."""
+        keys = [result.task.key for result in results]
+        await store.mark_stock(
+            tx, sorted(UUID(key.removeprefix(STOCK_KEY)) for key in keys if key.startswith(STOCK_KEY))
         )
-        if stock:
-            await tx.execute(_STOCK, now=tx.now, ids=stock)
-        if orders:
-            ids, operators = [key for key, _ in orders], [operator for _, operator in orders]
-            await tx.execute(_ORDERS, now=tx.now, ids=ids, operators=operators)
-            await tx.execute(_ATTEMPTS, now=tx.now, ids=ids, operators=operators)
-        for one in done:
-            log.info("profile_withdrawn", key=one.task.key, how=one.result.how)
-
-
-def _is_stock(task: Task) -> bool:
-    return task.key.startswith(STOCK_KEY)
+        await store.mark_orders(
+            tx,
+            sorted(
+                (UUID(result.task.key), result.task.payload.operator or self._name)
+                for result in results
+                if not result.task.key.startswith(STOCK_KEY)
+            ),
+        )
+        for result in results:
+            log.info("profile_withdrawn", key=result.task.key, how=result.result.how)

@@ -26,28 +26,33 @@ from provisioning.clients.context import ClientContext
 from provisioning.clients.fields import Unparsed
 from provisioning.clients.http_calls import NoReply
 from provisioning.clients.models import (
-    Cancelled,
-    Made,
-    NotKnown,
-    NotNow,
+    AppliedTopUp,
+    CallOutcome,
+    Cancellation,
+    NotReported,
+    OperatorNotSent,
+    OperatorProfile,
+    OperatorRefused,
+    OperatorUnknown,
     ProfileOrder,
     ProfileRef,
     ProfileStatus,
-    Refused,
-    ToppedUp,
+    QueryOutcome,
     TopUpOrder,
     Traits,
-    Unknown,
     UsageReport,
+    refused,
 )
 from provisioning.settings import OperatorSettings
+from shared.outcomes import Done, NotDue
 
 T = TypeVar("T")
 _PAGE, _MOST_PAGES = 50, 20
-_FIRST_LOOK_SECONDS, _LONGEST_LOOK_SECONDS = 0.05, 1.0
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.05, 1.0
 _REFUND_AGAIN = timedelta(days=1)
 _NOT_CARRIED_OUT = "the order was accepted, and is not carried out yet"
-_UNDER_WAY = "the order was asked for a moment ago, and is not in the list of orders yet"
+_UNDER_WAY = "the order was requested a moment ago, and is not in the list of orders yet"
+_TAKEN_BACK = Cancellation("taken back by the reseller")
 
 
 class AiraloOptions(BaseModel):
@@ -84,105 +89,110 @@ class AiraloOperator:
         if self._options.mode == "async" and not self._options.webhook_url:
             raise ValueError(f"operator {self.name}: options.webhook_url is needed with mode async")
         self._session = Session(settings, context)
-        self._memory = AiraloRequests(context.database, settings.name)
+        self._requests = AiraloRequests(context.database, settings.name)
         self._unparsed_fields = context.unparsed_fields
 
-    async def order(self, wanted: ProfileOrder, *, trace: str | None) -> Made | Refused | NotNow | Unknown:
+    async def order(self, wanted: ProfileOrder, *, trace: str | None) -> CallOutcome[OperatorProfile]:
         """One eSIM. A repetition adopts what an earlier try brought."""
         body = {"package_id": wanted.profile_type, "quantity": "1", "type": "sim"}
-        found = await self._once("sim", wanted.order_number, body, trace, uncertain=wanted.uncertain)
-        if not isinstance(found, Order):
-            return found
-        if (refused := _ended(found)) is not None:
-            return refused
-        made = found.sims[0].made if len(found.sims) == 1 else None
-        return made or Unknown("the order holds no eSIM that can be delivered")
+        outcome = await self._once("sim", wanted.order_number, body, trace, uncertain=wanted.uncertain)
+        if not isinstance(outcome, Done):
+            return outcome
+        order = outcome.value
+        if (ended := _ended(order)) is not None:
+            return ended
+        profile = order.sims[0].profile if len(order.sims) == 1 else None
+        return Done(profile) if profile else OperatorUnknown("the order contains no eSIM that can be delivered")
 
-    async def top_up(self, wanted: TopUpOrder, *, trace: str | None) -> ToppedUp | Refused | NotNow | Unknown:
+    async def top_up(self, wanted: TopUpOrder, *, trace: str | None) -> CallOutcome[AppliedTopUp]:
         """One package more for an eSIM; the profile type is the top-up package's id. Totals come with the usage."""
         body = {"package_id": wanted.profile_type, "iccid": wanted.iccid}
-        found = await self._once("topup", wanted.order_number, body, trace, uncertain=wanted.uncertain)
-        if not isinstance(found, Order):
-            return found
-        if (refused := _ended(found)) is not None:
-            return refused
-        return ToppedUp() if found.completed else Unknown("the reseller has not carried out the top-up", answered=True)
+        outcome = await self._once("topup", wanted.order_number, body, trace, uncertain=wanted.uncertain)
+        if not isinstance(outcome, Done):
+            return outcome
+        order = outcome.value
+        if (ended := _ended(order)) is not None:
+            return ended
+        if order.completed:
+            return Done(AppliedTopUp())
+        return OperatorUnknown("the reseller has not carried out the top-up", responded=True)
 
     async def cancel(  # noqa: PLR0911 - one return for each state of a refund
         self, profile: ProfileRef, *, trace: str | None
-    ) -> Cancelled | Refused | NotNow | Unknown:
+    ) -> CallOutcome[Cancellation]:
         """Ask for a refund, which takes the eSIM back once the reseller grants it. Its support decides by hand."""
         reference = self._reference(profile.order_number)
-        asked = await self._memory.of(reference)
-        found = await self._look_up("sim", reference, trace)
-        if isinstance(found, NotNow):
-            return found
-        if found is None and profile.iccid is None:
-            left = self._under_way(asked)
-            return NotNow(_UNDER_WAY, retry_after=left, asked=False) if left else _never_made(asked)
-        if found is not None and found.refunded:
-            return Cancelled("taken back by the reseller")
-        iccid = profile.iccid or (found.sims[0].iccid if found and found.sims else None)
+        earlier = await self._requests.of(reference)
+        order = await self._look_up("sim", reference, trace)
+        if isinstance(order, OperatorNotSent | NotDue):
+            return order
+        if order is None and profile.iccid is None:
+            seconds = self._under_way(earlier)
+            return NotDue(timedelta(seconds=seconds), _UNDER_WAY) if seconds else Done(_never_made(earlier))
+        if order is not None and order.refunded:
+            return Done(_TAKEN_BACK)
+        iccid = profile.iccid or (order.sims[0].iccid if order and order.sims else None)
         if iccid is None:
-            return NotNow("the order shows no eSIM yet")
-        usage = await self._ask_usage(iccid, trace)
-        if isinstance(usage, UsageAnswer) and usage.state == "RECYCLED":
-            return Cancelled("recycled by the reseller")
-        if isinstance(usage, UsageAnswer) and usage.in_use:
-            return Refused("The eSIM has been used: the reseller does not take it back.", in_use=True)
-        return await self._ask_refund(profile, iccid, reference, asked, trace)
+            return OperatorNotSent("the order shows no eSIM yet")
+        usage = await self._query_usage(iccid, trace)
+        if isinstance(usage, Done) and usage.value.state == "RECYCLED":
+            return Done(Cancellation("recycled by the reseller"))
+        if isinstance(usage, Done) and usage.value.in_use:
+            return refused("The eSIM has been used: the reseller does not take it back.", in_use=True)
+        return await self._request_refund(profile, iccid, reference, earlier, trace)
 
-    async def status(self, profile: ProfileRef, *, trace: str | None) -> ProfileStatus | NotKnown | NotNow:
-        """Install state as far as the usage tells it."""
-        answer = await self._usage_of(profile, trace)
-        return ProfileStatus(answer.install, usage=answer.report) if isinstance(answer, UsageAnswer) else answer
+    async def status(self, profile: ProfileRef, *, trace: str | None) -> QueryOutcome[ProfileStatus]:
+        """Install state, as far as the usage shows it."""
+        outcome = await self._usage_of(profile, trace)
+        if not isinstance(outcome, Done):
+            return outcome
+        return Done(ProfileStatus(outcome.value.install, usage=outcome.value.report))
 
-    async def usage(self, profile: ProfileRef, *, trace: str | None) -> UsageReport | NotKnown | NotNow:
+    async def usage(self, profile: ProfileRef, *, trace: str | None) -> QueryOutcome[UsageReport]:
         """Used and total bytes, as old as the reseller's cache (20 minutes)."""
-        answer = await self._usage_of(profile, trace)
-        return answer.report if isinstance(answer, UsageAnswer) else answer
+        outcome = await self._usage_of(profile, trace)
+        return Done(outcome.value.report) if isinstance(outcome, Done) else outcome
 
     async def close(self) -> None:
-        """Hang up."""
+        """Close the connections."""
         await self._session.close()
 
     # --- ordering once --------------------------------------------------------------------------------------------
 
     async def _once(  # noqa: PLR0911 - one return for each thing that may have happened before
         self, kind: Kind, number: str, body: dict[str, str], trace: str | None, *, uncertain: bool
-    ) -> Order | Refused | NotNow | Unknown:
-        """The order of this number: an earlier one if there is any, else a new one."""
+    ) -> CallOutcome[Order]:
+        """The order of this number: the one of an earlier attempt if there is any, else a new one."""
         reference = self._reference(number)
-        asked = await self._memory.of(reference)
-        pending = asked is not None and asked.asked_at is not None
+        earlier = await self._requests.of(reference)
+        pending = earlier is not None and earlier.requested_at is not None
         if pending or uncertain:
-            found = await self._look_up(kind, reference, trace)
-            if isinstance(found, NotNow):
-                return Unknown(found.reason, answered=not found.asked) if pending else found
-            if found is not None:
-                return found
-        if asked is not None and asked.request_id is not None:
+            order = await self._look_up(kind, reference, trace)
+            if isinstance(order, OperatorNotSent | NotDue):
+                responded = isinstance(order, NotDue)
+                return OperatorUnknown(order.reason, responded=responded) if pending else order
+            if order is not None:
+                return Done(order)
+        if earlier is not None and earlier.request_id is not None:
             return await self._await_result(kind, reference, trace)
-        if self._under_way(asked):
-            # One attempt waits as long as for an accepted order: attempts are counted, and a few quick looks are no
+        if self._under_way(earlier):
+            # One attempt waits as long as for an accepted order: attempts are counted, and a few quick queries are no
             # reason to order from another operator.
             return await self._await_result(kind, reference, trace, _UNDER_WAY)
-        if not self._session.authorized and isinstance(denied := await self._session.authorize(trace), NotNow):
+        if not self._session.authorized and (denied := await self._session.authorize(trace)) is not None:
             return denied
-        await self._memory.ask(reference)
+        await self._requests.about_to_call(reference)
         if kind == "sim" and self._options.mode == "async":
             return await self._order_async(reference, body, trace)
         path = "orders" if kind == "sim" else "orders/topups"
         return await self._post(path, reference, body, trace, self._read_order)
 
-    async def _order_async(
-        self, reference: str, body: dict[str, str], trace: str | None
-    ) -> Order | Refused | NotNow | Unknown:
+    async def _order_async(self, reference: str, body: dict[str, str], trace: str | None) -> CallOutcome[Order]:
         body = body | {"webhook_url": str(self._options.webhook_url)}
         accepted = await self._post("orders-async", reference, body, trace, self._read_accepted)
-        if not isinstance(accepted, str):
+        if not isinstance(accepted, Done):
             return accepted
-        await self._memory.accepted(reference, accepted)
+        await self._requests.accepted(reference, accepted.value)
         return await self._await_result("sim", reference, trace)
 
     async def _post(
@@ -191,30 +201,32 @@ class AiraloOperator:
         reference: str,
         body: dict[str, str],
         trace: str | None,
-        read: Callable[[httpx.Response], T | Refused | NotNow | Unknown],
-    ) -> T | Refused | NotNow | Unknown:
+        read: Callable[[httpx.Response], CallOutcome[T]],
+    ) -> CallOutcome[T]:
         """One call that must not be made twice. What surely did nothing is forgotten, so that it can be repeated."""
         answer = await self._session.call(path, "POST", path, trace, body | {"description": reference})
         if isinstance(answer, NoReply):
             reason = f"{path}: {answer.reason}"
-            outcome: T | Refused | NotNow | Unknown = Unknown(reason) if answer.reached else NotNow(reason)
+            outcome: CallOutcome[T] = OperatorUnknown(reason) if answer.reached else OperatorNotSent(reason)
         else:
             outcome = read(answer)
-        if isinstance(outcome, Refused | NotNow):
-            await self._memory.nothing_done(reference)
+        if isinstance(outcome, OperatorRefused | OperatorNotSent):
+            await self._requests.nothing_done(reference)
         return outcome
 
-    def _read_order(self, answer: httpx.Response) -> Order | Refused | NotNow | Unknown:
+    def _read_order(self, answer: httpx.Response) -> CallOutcome[Order]:
         if not answer.is_success:
             return self._refusal(answer)
-        return self._read(airalo.read_order, answer.content) or Unknown("an answer that is no order")
+        order = self._read(airalo.read_order, answer.content)
+        return Done(order) if order else OperatorUnknown("the answer is no order")
 
-    def _read_accepted(self, answer: httpx.Response) -> str | Refused | NotNow | Unknown:
+    def _read_accepted(self, answer: httpx.Response) -> CallOutcome[str]:
         if not answer.is_success:
             return self._refusal(answer)
-        return self._read(airalo.read_accepted, answer.content) or Unknown("an answer without a request id")
+        request_id = self._read(airalo.read_accepted, answer.content)
+        return Done(request_id) if request_id else OperatorUnknown("the answer contains no request id")
 
-    def _refusal(self, answer: httpx.Response) -> Refused | NotNow | Unknown:
+    def _refusal(self, answer: httpx.Response) -> OperatorRefused | OperatorNotSent | OperatorUnknown:
         return self._read(partial(airalo.refusal, answer.status_code), answer.content)
 
     def _read(self, read: Callable[[bytes, Unparsed], T], body: bytes) -> T:
@@ -226,123 +238,126 @@ class AiraloOperator:
 
     async def _await_result(
         self, kind: Kind, reference: str, trace: str | None, otherwise: str = _NOT_CARRIED_OUT
-    ) -> Order | Refused | NotNow | Unknown:
-        """The result of an order: told by a webhook, and looked for in the list while none comes.
+    ) -> CallOutcome[Order]:
+        """Wait for the result of an order: a webhook reports it, and the list of orders is queried meanwhile.
 
-        `otherwise`: the reason of the Unknown that is returned when there is none after `wait_seconds`.
+        `otherwise`: the reason of the Unknown that is returned when there is no result after `wait_seconds`.
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + self._options.wait_seconds
-        look_at, pause = loop.time() + self._options.poll_seconds, _FIRST_LOOK_SECONDS
+        query_at, pause = loop.time() + self._options.poll_seconds, _FIRST_PAUSE_SECONDS
         while loop.time() < until:
-            asked = await self._memory.of(reference)
-            told = asked is not None and asked.told_at is not None
-            if asked is not None and told and asked.code is not None:
-                outcome = airalo.of_code(asked.code)
-                if isinstance(outcome, Refused | NotNow):
-                    await self._memory.nothing_done(reference)
+            request = await self._requests.of(reference)
+            reported = request is not None and request.reported_at is not None
+            if request is not None and reported and request.code is not None:
+                outcome = airalo.of_code(request.code)
+                if isinstance(outcome, OperatorRefused | OperatorNotSent):
+                    await self._requests.nothing_done(reference)
                 return outcome
-            if told or loop.time() >= look_at:
-                found = await self._look_up(kind, reference, trace)
-                if isinstance(found, Order):
-                    return found
-                look_at = loop.time() + self._options.poll_seconds
+            if reported or loop.time() >= query_at:
+                order = await self._look_up(kind, reference, trace)
+                if isinstance(order, Order):
+                    return Done(order)
+                query_at = loop.time() + self._options.poll_seconds
             await asyncio.sleep(min(pause, max(0.0, until - loop.time())))
-            pause = min(pause * 2, _LONGEST_LOOK_SECONDS)
-        return Unknown(otherwise, answered=True)
+            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+        return OperatorUnknown(otherwise, responded=True)
 
-    async def _look_up(self, kind: Kind, reference: str, trace: str | None) -> Order | NotNow | None:
-        """Our order of this description. A list that cannot be read says nothing.
+    async def _look_up(self, kind: Kind, reference: str, trace: str | None) -> Order | OperatorNotSent | NotDue | None:
+        """Our order with this description; None where there is none.
 
-        Nor does one of whose orders one cannot be read, unless ours is there: that one may be ours.
+        A list that cannot be read proves nothing. Neither does a list with one unreadable order, unless our order is in
+        it: the unreadable one may be ours.
         """
-        found: list[Order] = []
+        orders: list[Order] = []
         complete = True
         for page in range(1, _MOST_PAGES + 1):
             listed = await self._list(reference, page, trace)
-            if isinstance(listed, NotNow):
+            if isinstance(listed, OperatorNotSent):
                 return listed
-            found += listed.orders
+            orders += listed.orders
             complete = complete and listed.complete
             if listed.shown < _PAGE:
                 break
-        own = airalo.ours(found, reference, kind)
-        return own if own is not None or complete else NotNow("orders list: an order in it cannot be read", asked=False)
+        own = airalo.ours(orders, reference, kind)
+        if own is not None or complete:
+            return own
+        return NotDue(timedelta(seconds=1), "orders list: an order in it cannot be read")
 
-    async def _list(self, reference: str, page: int, trace: str | None) -> Listed | NotNow:
-        """Orders whose description holds the reference somewhere."""
-        asked = {"filter[description]": reference, "include": "sims,status", "limit": _PAGE, "page": page}
-        answer = await self._session.call("orders list", "GET", f"orders?{urlencode(asked)}", trace)
+    async def _list(self, reference: str, page: int, trace: str | None) -> Listed | OperatorNotSent:
+        """One page of the orders whose description contains the reference."""
+        query = {"filter[description]": reference, "include": "sims,status", "limit": _PAGE, "page": page}
+        answer = await self._session.call("orders list", "GET", f"orders?{urlencode(query)}", trace)
         if isinstance(answer, NoReply):
-            return NotNow(f"orders list: {answer.reason}")
+            return OperatorNotSent(f"orders list: {answer.reason}")
         listed = self._read(airalo.read_orders, answer.content) if answer.status_code == HTTPStatus.OK else None
-        return NotNow(f"orders list: HTTP {answer.status_code}") if listed is None else listed
+        return OperatorNotSent(f"orders list: HTTP {answer.status_code}") if listed is None else listed
 
-    def _under_way(self, asked: AiraloRequest | None) -> float:
-        """For how many seconds an earlier call may still bring something."""
-        if asked is None or asked.asked_at is None:
+    def _under_way(self, earlier: AiraloRequest | None) -> float:
+        """For how many seconds an earlier call may still have an effect."""
+        if earlier is None or earlier.requested_at is None:
             return 0.0
         options = self._options
-        may_take = options.accepted_seconds if asked.request_id and asked.code is None else options.settle_seconds
-        return max(0.0, may_take - (self._memory.clock.now() - asked.asked_at).total_seconds())
+        may_take = options.accepted_seconds if earlier.request_id and earlier.code is None else options.settle_seconds
+        return max(0.0, may_take - (self._requests.clock.now() - earlier.requested_at).total_seconds())
 
     def _reference(self, number: str) -> str:
         return self._options.reference_prefix + number
 
-    # --- taking back ----------------------------------------------------------------------------------------------
+    # --- cancellation ---------------------------------------------------------------------------------------------
 
-    async def _ask_refund(
-        self, profile: ProfileRef, iccid: str, reference: str, asked: AiraloRequest | None, trace: str | None
-    ) -> Cancelled | Refused | NotNow | Unknown:
-        now = self._memory.clock.now()
-        before = asked.refund_asked_at if asked else None
-        if before is None or (asked is not None and asked.refund_id is None and now - before > _REFUND_AGAIN):
-            await self._memory.refund(reference, now)
+    async def _request_refund(
+        self, profile: ProfileRef, iccid: str, reference: str, earlier: AiraloRequest | None, trace: str | None
+    ) -> CallOutcome[Cancellation]:
+        now = self._requests.clock.now()
+        before = earlier.refund_requested_at if earlier else None
+        if before is None or (earlier is not None and earlier.refund_id is None and now - before > _REFUND_AGAIN):
+            await self._requests.refund(reference, now)
             body = {"iccids": [iccid], "reason": self._options.refund_reason, "notes": reference}
             answer = await self._session.call("refund", "POST", "refund", trace, body)
             if isinstance(answer, NoReply):
-                return Unknown(f"refund: {answer.reason}")
+                return OperatorUnknown(f"refund: {answer.reason}")
             if not answer.is_success:
-                await self._memory.refund(reference, None)
+                await self._requests.refund(reference, None)
                 return self._refusal(answer)
-            await self._memory.refund(reference, now, self._read(airalo.read_refund, answer.content))
-            found = await self._look_up("sim", reference, trace)
-            if isinstance(found, Order) and found.refunded:
-                return Cancelled("taken back by the reseller")
+            await self._requests.refund(reference, now, self._read(airalo.read_refund, answer.content))
+            order = await self._look_up("sim", reference, trace)
+            if isinstance(order, Order) and order.refunded:
+                return Done(_TAKEN_BACK)
         if not profile.delivered:
-            return Cancelled("its code was told to nobody; a refund was asked for")
-        wait = self._options.refund_poll_seconds
-        return NotNow("a refund was asked for, and the reseller has not decided yet", retry_after=wait, asked=False)
+            return Done(Cancellation("nobody has its code; a refund was requested"))
+        wait = timedelta(seconds=self._options.refund_poll_seconds)
+        return NotDue(wait, "a refund was requested, and the reseller has not decided yet")
 
     # --- usage ----------------------------------------------------------------------------------------------------
 
-    async def _usage_of(self, profile: ProfileRef, trace: str | None) -> UsageAnswer | NotKnown | NotNow:
+    async def _usage_of(self, profile: ProfileRef, trace: str | None) -> QueryOutcome[UsageAnswer]:
         if profile.iccid is None:
-            return NotKnown("the reseller has not told which eSIM it is")
-        return await self._ask_usage(profile.iccid, trace)
+            return NotReported("unknown-iccid", "The reseller has not reported the eSIM's ICCID.")
+        return await self._query_usage(profile.iccid, trace)
 
-    async def _ask_usage(self, iccid: str, trace: str | None) -> UsageAnswer | NotKnown | NotNow:
+    async def _query_usage(self, iccid: str, trace: str | None) -> QueryOutcome[UsageAnswer]:
         answer = await self._session.call("usage", "GET", f"sims/{iccid}/usage", trace)
         if isinstance(answer, NoReply):
-            return NotNow(f"usage: {answer.reason}")
+            return OperatorNotSent(f"usage: {answer.reason}")
         if answer.status_code == HTTPStatus.NOT_FOUND:
-            return NotKnown("The reseller has no such eSIM.")
+            return NotReported("unknown-profile", "The reseller has no such eSIM.")
         if answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-            return NotNow("usage: asked too often", retry_after=60.0, asked=False)
+            return NotDue(timedelta(minutes=1), "usage: the reseller limits the rate of calls")
         if answer.status_code != HTTPStatus.OK:
-            return NotNow(f"usage: HTTP {answer.status_code}")
+            return OperatorNotSent(f"usage: HTTP {answer.status_code}")
         cached = timedelta(seconds=self._options.usage_cache_seconds)
-        since = await self._memory.usage_since(iccid, cached)
-        read = self._read(lambda body, unparsed: airalo.read_usage(body, since, unparsed), answer.content)
-        return read or NotNow("usage: an answer that cannot be read")
+        since = await self._requests.usage_since(iccid, cached)
+        usage = self._read(lambda body, unparsed: airalo.read_usage(body, since, unparsed), answer.content)
+        return Done(usage) if usage else OperatorNotSent("usage: the answer cannot be read")
 
 
-def _ended(order: Order) -> Refused | None:
+def _ended(order: Order) -> OperatorRefused | None:
     """Why nothing comes of an order any more, if so."""
     if order.refunded:
-        return Refused("The reseller has taken this order back.")
-    return Refused("The reseller could not carry out this order.") if order.failed else None
+        return refused("The reseller has taken this order back.")
+    return refused("The reseller could not carry out this order.") if order.failed else None
 
 
-def _never_made(asked: AiraloRequest | None) -> Cancelled:
-    return Cancelled("never made" if asked else "never asked for", never_made=True)
+def _never_made(earlier: AiraloRequest | None) -> Cancellation:
+    return Cancellation("never made" if earlier else "never requested", never_made=True)

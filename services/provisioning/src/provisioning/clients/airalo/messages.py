@@ -11,7 +11,7 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Literal
 
@@ -29,7 +29,14 @@ from provisioning.clients.fields import (
     utc_moment,
     word,
 )
-from provisioning.clients.models import Made, NotNow, Refused, Unknown, UsageReport
+from provisioning.clients.models import (
+    OperatorNotSent,
+    OperatorProfile,
+    OperatorRefused,
+    OperatorUnknown,
+    UsageReport,
+    refused,
+)
 from shared.contracts import InstallState, InstallStatus, OperatorStatus, Usage
 from shared.values.activation_code import ActivationCode
 from shared.values.refusal import InvalidValueError
@@ -73,10 +80,10 @@ _COMPLETED, _FAILED, _REFUNDED = {"completed"}, {"failed", "cancelled", "cancele
 
 @dataclass(frozen=True, slots=True)
 class Sim:
-    """One eSIM of an order. `made`: the profile, ready to be downloaded; None where the code cannot be read."""
+    """One eSIM of an order. `profile`: None where its activation code cannot be read."""
 
     iccid: str
-    made: Made | None
+    profile: OperatorProfile | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,16 +239,16 @@ def _order(data: Fields) -> Order | None:
 
 def _sim(data: Fields) -> Sim | None:
     number_ = data.get("iccid", iccid)
-    return Sim(number_, _made(data, number_)) if number_ else None
+    return Sim(number_, _profile(data, number_)) if number_ else None
 
 
-def _made(data: Fields, about: str) -> Made | None:
+def _profile(data: Fields, about: str) -> OperatorProfile | None:
     parts = f"1${data.get('lpa', _PART) or ''}${data.get('matching_id', _PART) or ''}"
     code = data.get("qrcode", _code) or _code(parts)
     if code is None:
         return None
     confirmation_code = data.get("confirmation_code", text(100))
-    return Made(
+    return OperatorProfile(
         smdp_address=code.smdp_address,
         matching_id=code.matching_id,
         confirmation_code=confirmation_code,
@@ -307,28 +314,28 @@ def ours(orders: Sequence[Order], reference: str, kind: Kind) -> Order | None:
     return min(exact, key=lambda order: (order.failed, order.id is None, order.id or 0), default=None)
 
 
-def refusal(http_status: int, body: bytes, unparsed: Unparsed) -> Refused | NotNow | Unknown:
+def refusal(http_status: int, body: bytes, unparsed: Unparsed) -> OperatorRefused | OperatorNotSent | OperatorUnknown:
     """What an answer other than success means for an order."""
     if http_status == HTTPStatus.TOO_MANY_REQUESTS:
-        return NotNow("the reseller is asked too often", retry_after=60.0)
+        return OperatorNotSent("the reseller limits the rate of calls", timedelta(minutes=1))
     if http_status == HTTPStatus.UNPROCESSABLE_ENTITY:
         problem = read_object(body, NAME, unparsed)
         code = problem.get("code", count(_LARGEST_INT)) if problem else None
         if problem is not None and code is not None:
             return of_code(code, problem.get("reason", text(_MOST_WORDS)) or "")
         if problem is not None and problem.has("code"):
-            return Unknown("the reseller's reason cannot be read")
-        return Refused("The reseller does not understand this order.")
+            return OperatorUnknown("the reseller's reason cannot be read")
+        return refused("The reseller does not understand this order.")
     if HTTPStatus.MULTIPLE_CHOICES <= http_status < HTTPStatus.INTERNAL_SERVER_ERROR:
-        return NotNow(f"HTTP {http_status}")
-    return Unknown(f"HTTP {http_status}")
+        return OperatorNotSent(f"HTTP {http_status}")
+    return OperatorUnknown(f"HTTP {http_status}")
 
 
-def of_code(code: int, reason: str = "") -> Refused | NotNow | Unknown:
+def of_code(code: int, reason: str = "") -> OperatorRefused | OperatorNotSent | OperatorUnknown:
     """What a code of HTTP 422 means. 53 (unexpected error) does not say that nothing happened."""
     statuses = (OperatorStatus(subject_code=SOURCE, reason_code=str(code), message=reason[:_MOST_WORDS]),)
     if code in _FINAL:
-        return Refused(_FINAL[code], statuses, stock_out=code == STOCK)
+        return refused(_FINAL[code], statuses, out_of_stock=code == STOCK)
     if code in _LATER:
-        return NotNow(_LATER[code], statuses)
-    return Unknown("the reseller met an error of its own", statuses)
+        return OperatorNotSent(_LATER[code], statuses=statuses)
+    return OperatorUnknown("the reseller reports an internal error", statuses=statuses)

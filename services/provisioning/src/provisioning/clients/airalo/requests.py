@@ -1,4 +1,4 @@
-"""What we remember of our calls to a reseller: written before each call that must not be made twice."""
+"""Our calls to a reseller, stored before each call that must not be made twice."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -46,18 +46,18 @@ ON CONFLICT (operator, request_id) DO NOTHING RETURNING request_id
 
 @dataclass(frozen=True, slots=True)
 class AiraloRequest:
-    """An earlier call. `told_at`: a webhook about it has come, with `code` where the order failed."""
+    """An earlier call. `reported_at`: a webhook about it was received, with `code` where the order failed."""
 
-    asked_at: datetime | None
+    requested_at: datetime | None
     request_id: str | None
-    refund_asked_at: datetime | None
+    refund_requested_at: datetime | None
     refund_id: str | None
     code: int | None
-    told_at: datetime | None
+    reported_at: datetime | None
 
 
 class AiraloRequests:
-    """The memory of one operator. Each method is one transaction."""
+    """The stored calls to one operator. Each method is one transaction."""
 
     def __init__(self, database: Database, operator: str) -> None:
         self._database = database
@@ -68,7 +68,7 @@ class AiraloRequests:
         return self._database.clock
 
     async def of(self, reference: str) -> AiraloRequest | None:
-        """What was asked under this reference; None: nothing ever."""
+        """The call under this reference; None where there was none."""
         async with self._database.reading() as tx:
             row = (await tx.execute(_READ, operator=self._operator, reference=reference)).one_or_none()
         if row is None:
@@ -77,35 +77,35 @@ class AiraloRequests:
             row.asked_at, row.request_id, row.refund_asked_at, row.refund_id, row.code, row.received_at
         )
 
-    async def ask(self, reference: str) -> None:
-        """The call is about to be made."""
+    async def about_to_call(self, reference: str) -> None:
+        """Store that the call is about to be made."""
         async with self._database.transaction("work") as tx:
             await tx.execute(_ASK, operator=self._operator, reference=reference, now=tx.now)
 
     async def accepted(self, reference: str, request_id: str) -> None:
-        """It was accepted, and will be carried out."""
+        """Store that the call was accepted; the reseller will carry it out."""
         async with self._database.transaction("work") as tx:
             await tx.execute(_ACCEPTED, operator=self._operator, reference=reference, request_id=request_id)
 
     async def nothing_done(self, reference: str) -> None:
-        """The call surely did nothing."""
+        """Store that the call certainly did nothing, so that it may be repeated."""
         async with self._database.transaction("work") as tx:
             await tx.execute(_NOTHING, operator=self._operator, reference=reference)
 
     async def refund(self, reference: str, at: datetime | None, refund_id: str | None = None) -> None:
-        """A refund is asked for (`at`), was registered (`refund_id`), or surely was not (both None)."""
+        """Store that a refund is requested (`at`), was registered (`refund_id`), or certainly was not (both None)."""
         async with self._database.transaction("work") as tx:
             await tx.execute(_REFUND, operator=self._operator, reference=reference, at=at, refund_id=refund_id)
 
     async def usage_since(self, iccid: str, cached: timedelta) -> datetime:
-        """Since when the reseller shows what it shows now."""
+        """Since when the reseller has shown the usage that it shows now."""
         async with self._database.transaction("work") as tx:
             found = await tx.execute(_USAGE, operator=self._operator, iccid=iccid, now=tx.now, over=tx.now - cached)
             moment: datetime = found.scalar()
         return moment
 
     async def notice(self, notice: Notice) -> bool:
-        """Keep a webhook; False where it was known."""
+        """Store a webhook; False where it was stored before."""
         async with self._database.transaction("http") as tx:
             new = await tx.execute(
                 _NOTICE,

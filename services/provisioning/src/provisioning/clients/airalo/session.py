@@ -12,7 +12,7 @@ from provisioning.clients.context import ClientContext
 from provisioning.clients.fields import Unparsed
 from provisioning.clients.http_calls import Caller, NoReply
 from provisioning.clients.http_pool import HttpPool
-from provisioning.clients.models import NotNow
+from provisioning.clients.models import OperatorNotSent
 from provisioning.settings import OperatorSettings
 
 _CREDENTIALS = ("client_id", "client_secret")
@@ -43,7 +43,7 @@ class Session:
         """Whether there is a token that should be good."""
         return bool(self._token) and time.monotonic() < self._good_until
 
-    async def authorize(self, trace: str | None) -> NotNow | None:
+    async def authorize(self, trace: str | None) -> OperatorNotSent | None:
         """Get a token where there is none."""
         async with self._lock:
             return None if self.authorized else await self._new_token(trace)
@@ -53,7 +53,7 @@ class Session:
     ) -> httpx.Response | NoReply:
         """One call. `NoReply(reached=False)`: it was surely not carried out, for want of a token or a connection."""
         for again in (False, True):
-            if isinstance(denied := await self.authorize(trace), NotNow):
+            if isinstance(denied := await self.authorize(trace), OperatorNotSent):
                 return NoReply(denied.reason, reached=False)
             token = self._token
             answer = await self._exchange(function, method, path, trace, body, {"Authorization": f"Bearer {token}"})
@@ -71,16 +71,16 @@ class Session:
             if self._token == token:
                 self._token = ""
 
-    async def _new_token(self, trace: str | None) -> NotNow | None:
+    async def _new_token(self, trace: str | None) -> OperatorNotSent | None:
         body = self._credentials | {"grant_type": "client_credentials"}
         answer = await self._exchange("token", "POST", "token", trace, body, {})
         if isinstance(answer, NoReply):
-            return NotNow(f"token: {answer.reason}")
+            return OperatorNotSent(f"token: {answer.reason}")
         unparsed: Unparsed = set()
         found = read_token(answer.content, unparsed) if answer.is_success else None
         self._unparsed_fields.count(self._operator, unparsed)
         if found is None:
-            return NotNow(f"token: HTTP {answer.status_code}")
+            return OperatorNotSent(f"token: HTTP {answer.status_code}")
         self._token, seconds = found
         self._good_until = time.monotonic() + max(_MARGIN_SECONDS, seconds - _MARGIN_SECONDS)
         return None
@@ -91,10 +91,9 @@ class Session:
         span = self._caller.start(function, trace)
         answer = await self._caller.exchange(span, method, path, body, headers)
         if isinstance(answer, NoReply):
-            self._caller.end(
-                span, function, "no_answer" if answer.reached else "not_reached", answer.reason, well=False
-            )
+            outcome = "no_answer" if answer.reached else "not_reached"
+            self._caller.end(span, function, outcome, answer.reason, successful=False)
         else:
-            well = answer.is_success
-            self._caller.end(span, function, "executed" if well else "failed", f"HTTP {answer.status_code}", well=well)
+            outcome = "executed" if answer.is_success else "failed"
+            self._caller.end(span, function, outcome, f"HTTP {answer.status_code}", successful=answer.is_success)
         return answer

@@ -15,23 +15,26 @@ from provisioning.clients.fields import Unparsed
 from provisioning.clients.http_calls import Caller, NoReply
 from provisioning.clients.http_pool import HttpPool, secure_context
 from provisioning.clients.models import (
-    Cancelled,
-    Made,
-    NotKnown,
-    NotNow,
+    AppliedTopUp,
+    CallOutcome,
+    Cancellation,
+    NotReported,
+    OperatorNotSent,
+    OperatorProfile,
+    OperatorUnknown,
     ProfileOrder,
     ProfileRef,
     ProfileStatus,
-    Refused,
+    QueryOutcome,
     Statuses,
-    ToppedUp,
     TopUpOrder,
     Traits,
-    Unknown,
     UsageReport,
+    refused,
 )
 from provisioning.settings import OperatorSettings
 from shared.ids import uuid7
+from shared.outcomes import Done, NotDue
 from shared.values.iccid import on_the_wire
 
 _PATH = "/gsma/rsp2/es2plus/"
@@ -39,7 +42,7 @@ _HEADERS = {"X-Admin-Protocol": "gsma/rsp/v2.5.0"}
 _FEED_CONNECTIONS = 8
 #: Feeds that tell the time in whole seconds seem up to a second older than they are.
 _WHOLE_SECONDS = timedelta(seconds=1)
-_FEED_AGAIN_SECONDS = 30.0
+_FEED_AGAIN = timedelta(seconds=30)
 #: States of the feed in which nobody has taken the profile.
 _UNTOUCHED = ("released",)
 _OTHER_ICCID = "The operator does not keep to the ICCIDs it allotted to us."
@@ -71,40 +74,40 @@ class Es2PlusOperator:
 
     async def order(  # noqa: PLR0911 - one return for each way an answer can go
         self, wanted: ProfileOrder, *, trace: str | None
-    ) -> Made | Refused | NotNow | Unknown:
+    ) -> CallOutcome[OperatorProfile]:
         """Reserve the profile under our ICCID, then confirm it under our matching id (sections 5.3.1 and 5.3.2)."""
         answer = await self._call("downloadOrder", wanted, trace, profileType=wanted.profile_type)
         match answer:
             case Silent(reason, reached):
                 reason = f"downloadOrder: {reason}"
-                return Unknown(reason) if reached else NotNow(reason)
+                return OperatorUnknown(reason) if reached else OperatorNotSent(reason)
             case Failed(pair=es2plus.ICCID_TAKEN):
                 return await self._confirm(wanted, trace, taken=answer)
             case Failed(pair=es2plus.OUT_OF_STOCK):
-                return Refused("The operator has no such profile in stock.", answer.statuses, stock_out=True)
+                return refused("The operator has no such profile in stock.", answer.statuses, out_of_stock=True)
             case Failed():
                 if answer.final:
-                    return Refused("The operator refuses to make this profile.", answer.statuses)
-                return NotNow("downloadOrder failed", answer.statuses)
+                    return refused("The operator refuses to make this profile.", answer.statuses)
+                return OperatorNotSent("downloadOrder failed", statuses=answer.statuses)
             case Executed(iccid) if iccid not in (None, wanted.iccid):
                 # Each repetition would reserve one more profile: better no profile than many.
-                return Refused(_OTHER_ICCID, left_behind=True)
+                return refused(_OTHER_ICCID, left_behind=True)
         return await self._confirm(wanted, trace, taken=None, named=answer.iccid is not None)
 
     async def _confirm(  # noqa: PLR0911 - as above
         self, wanted: ProfileOrder, trace: str | None, taken: Failed | None, *, named: bool = True
-    ) -> Made | Refused | Unknown:
+    ) -> CallOutcome[OperatorProfile]:
         """Bind the profile to our matching id and release it. `named`: downloadOrder's answer named our ICCID."""
         answer = await self._call("confirmOrder", wanted, trace, matchingId=wanted.matching_id, releaseFlag=True)
         earlier = taken.statuses if taken else ()
         match answer:
             case Silent(reason):
-                return Unknown(f"confirmOrder: {reason}", earlier)
+                return OperatorUnknown(f"confirmOrder: {reason}", statuses=earlier)
             case Executed(_, matching_id, smdp_address):
                 self._smdp_address = smdp_address or self._smdp_address
                 if self._smdp_address is None:
-                    return Refused("The operator does not say where its profiles are downloaded.", left_behind=True)
-                return Made(self._smdp_address, matching_id or str(wanted.matching_id))
+                    return refused("The operator does not say where its profiles are downloaded.", left_behind=True)
+                return Done(OperatorProfile(self._smdp_address, matching_id or str(wanted.matching_id)))
             case Failed(pair=es2plus.MATCHING_ID_IN_USE):
                 # 130 random bits: it is our own confirmation, whose reply was lost.
                 if self._smdp_address is None:
@@ -113,14 +116,16 @@ class Es2PlusOperator:
             case Failed(pair=es2plus.ICCID_TAKEN) if taken:
                 return await self._begin_again(wanted, trace, answer.statuses)
             case Failed(pair=es2plus.ICCID_UNKNOWN) if not named:
-                return Refused(_OTHER_ICCID, answer.statuses, left_behind=True)
+                return refused(_OTHER_ICCID, answer.statuses, left_behind=True)
             case Failed(pair=es2plus.ICCID_TAKEN | es2plus.ICCID_UNKNOWN):
-                return Unknown("confirmOrder contradicts downloadOrder", earlier + answer.statuses)
+                return OperatorUnknown("confirmOrder contradicts downloadOrder", statuses=earlier + answer.statuses)
         if answer.final:
-            return Refused("The operator refuses to release this profile.", answer.statuses, left_behind=True)
-        return Unknown("confirmOrder failed", earlier + answer.statuses)
+            return refused("The operator refuses to release this profile.", answer.statuses, left_behind=True)
+        return OperatorUnknown("confirmOrder failed", statuses=earlier + answer.statuses)
 
-    async def _begin_again(self, wanted: ProfileOrder, trace: str | None, statuses: Statuses) -> Refused | Unknown:
+    async def _begin_again(
+        self, wanted: ProfileOrder, trace: str | None, statuses: Statuses
+    ) -> CallOutcome[OperatorProfile]:
         """Put the profile back and order it again: the way to learn what a lost reply said.
 
         cancelOrder names our matching id, so that it strikes our own profile only; nobody has its code yet.
@@ -130,29 +135,29 @@ class Es2PlusOperator:
         )
         match answer:
             case Executed():
-                return Unknown("put back, to be ordered again", statuses)
+                return OperatorUnknown("put back, to be ordered again", statuses=statuses)
             case Failed(pair=es2plus.MATCHING_ID_OF_ANOTHER):
-                return Refused("The ICCID belongs to another order.", statuses, left_behind=True)
+                return refused("The ICCID belongs to another order.", statuses, left_behind=True)
             case Failed():
-                return Unknown("cancelOrder failed", (*statuses, *answer.statuses))
-        return Unknown(f"cancelOrder: {answer.reason}", statuses)
+                return OperatorUnknown("cancelOrder failed", statuses=(*statuses, *answer.statuses))
+        return OperatorUnknown(f"cancelOrder: {answer.reason}", statuses=statuses)
 
     async def _released(
         self, wanted: ProfileOrder, trace: str | None, address: str, statuses: Statuses
-    ) -> Made | Unknown:
+    ) -> CallOutcome[OperatorProfile]:
         """Bound to us already: make sure that it can be downloaded too (section 5.3.4)."""
         answer = await self._call("releaseProfile", wanted, trace)
         match answer:
             case Silent(reason):
-                return Unknown(f"releaseProfile: {reason}", statuses)
+                return OperatorUnknown(f"releaseProfile: {reason}", statuses=statuses)
             case Failed(pair=es2plus.ICCID_UNKNOWN):
-                return Unknown("releaseProfile contradicts confirmOrder", statuses + answer.statuses)
+                return OperatorUnknown("releaseProfile contradicts confirmOrder", statuses=statuses + answer.statuses)
         # Executed: it had been confirmed only. Failed (8.2.1/3.3 and the like): it is not waiting for a release.
-        return Made(address, str(wanted.matching_id))
+        return Done(OperatorProfile(address, str(wanted.matching_id)))
 
     async def cancel(  # noqa: PLR0911 - as in order
         self, profile: ProfileRef, *, trace: str | None
-    ) -> Cancelled | Refused | NotNow | Unknown:
+    ) -> CallOutcome[Cancellation]:
         """Take the profile out of use for good (section 5.3.3), wherever an earlier order or cancel got stuck."""
         called_at = self._clock.now()
         answer = await self._cancel(profile, trace)
@@ -161,43 +166,49 @@ class Es2PlusOperator:
             # (unreleased), and only what is bound to it is cancelled: no other order's profile is ever touched.
             bound = await self._call("confirmOrder", profile, trace, matchingId=profile.matching_id, releaseFlag=False)
             if isinstance(bound, Failed) and bound.pair == es2plus.ICCID_TAKEN:
-                return Cancelled("cancelled before, or never ours")
+                return Done(Cancellation("cancelled before, or never ours"))
             answer = await self._cancel(profile, trace) if isinstance(bound, Executed) else bound
         match answer:
             case Executed():
-                return Cancelled("cancelled")
+                return Done(Cancellation("cancelled"))
             case Failed(pair=es2plus.ICCID_UNKNOWN) if not profile.delivered:
-                return Cancelled("never made", never_made=True)
+                return Done(Cancellation("never made", never_made=True))
             case Failed(pair=es2plus.ICCID_TAKEN):
                 if not profile.delivered:
-                    return Cancelled("not available any more")
+                    return Done(Cancellation("not available any more"))
                 return await self._taken(profile, trace, answer.statuses, called_at)
             case Failed():
                 reason = "The operator does not take this profile back."
-                return Refused(reason, answer.statuses) if answer.final else NotNow("cancelOrder failed")
-        return Unknown(f"cancelOrder: {answer.reason}") if answer.reached else NotNow(f"cancelOrder: {answer.reason}")
+                return refused(reason, answer.statuses) if answer.final else OperatorNotSent("cancelOrder failed")
+        return (
+            OperatorUnknown(f"cancelOrder: {answer.reason}")
+            if answer.reached
+            else OperatorNotSent(f"cancelOrder: {answer.reason}")
+        )
 
     async def _taken(
         self, profile: ProfileRef, trace: str | None, statuses: Statuses, called_at: datetime
-    ) -> Cancelled | Refused | NotNow:
+    ) -> CallOutcome[Cancellation]:
         """8.2.1/3.3 for a code that a buyer holds: on a phone, or cancelled by an earlier call. The feed knows.
 
         Only a report of later than that answer says "no phone has it": an older one may not have seen the phone yet.
         """
         report = await self.status(profile, trace=trace)
-        if isinstance(report, NotNow):
-            return NotNow(f"cancelOrder says 8.2.1/3.3, and the feed does not answer: {report.reason}", statuses)
-        if isinstance(report, ProfileStatus):
-            if report.install.state in _UNTOUCHED:
-                if report.known_at is None or report.known_at + _WHOLE_SECONDS < called_at:
-                    older = "cancelOrder says 8.2.1/3.3, and the feed's report is older than that"
-                    return NotNow(older, statuses, retry_after=_FEED_AGAIN_SECONDS, asked=False)
-                return Cancelled("cancelled before")
-            if report.install.state != "unknown":
-                return Refused("The profile is, or was, on a device.", statuses, in_use=True)
+        if isinstance(report, OperatorNotSent | NotDue):
+            reason = f"cancelOrder answers 8.2.1/3.3, and the feed is unreachable: {report.reason}"
+            return OperatorNotSent(reason, statuses=statuses)
+        if isinstance(report, Done):
+            status = report.value
+            if status.install.state in _UNTOUCHED:
+                if status.known_at is None or status.known_at + _WHOLE_SECONDS < called_at:
+                    older = "cancelOrder answers 8.2.1/3.3, and the feed's report is older"
+                    return NotDue(_FEED_AGAIN, older)
+                return Done(Cancellation("cancelled before"))
+            if status.install.state != "unknown":
+                return refused("The profile is, or was, on a device.", statuses, in_use=True)
         if profile.uncertain:
-            return Refused("The operator does not say whether the profile is on a device or cancelled.", statuses)
-        return Refused(
+            return refused("The operator does not say whether the profile is on a device or cancelled.", statuses)
+        return refused(
             "The operator says that the profile is taken: it is, or was, on a device.", statuses, in_use=True
         )
 
@@ -206,23 +217,24 @@ class Es2PlusOperator:
             "cancelOrder", profile, trace, matchingId=profile.matching_id, finalProfileStatusIndicator="Unavailable"
         )
 
-    async def status(self, profile: ProfileRef, *, trace: str | None) -> ProfileStatus | NotKnown | NotNow:
+    async def status(self, profile: ProfileRef, *, trace: str | None) -> QueryOutcome[ProfileStatus]:
         """From the feed; ES2+ has no question for it."""
         if self._feed is None or profile.iccid is None:
-            return NotKnown(_NO_FEED)
+            return NotReported("no-feed", _NO_FEED)
         return await self._feed.report(profile.iccid, trace)
 
-    async def usage(self, profile: ProfileRef, *, trace: str | None) -> UsageReport | NotKnown | NotNow:
+    async def usage(self, profile: ProfileRef, *, trace: str | None) -> QueryOutcome[UsageReport]:
         """From the feed; ES2+ carries none."""
         report = await self.status(profile, trace=trace)
-        if not isinstance(report, ProfileStatus):
+        if not isinstance(report, Done):
             return report
-        return report.usage or NotKnown("The feed says nothing about usage.")
+        usage = report.value.usage
+        return Done(usage) if usage else NotReported("no-usage", "The feed's report contains no usage.")
 
-    async def top_up(self, wanted: TopUpOrder, *, trace: str | None) -> ToppedUp | Refused | NotNow | Unknown:
+    async def top_up(self, wanted: TopUpOrder, *, trace: str | None) -> CallOutcome[AppliedTopUp]:
         """Through the operator's port beside the feed."""
         if self._feed is None:
-            return Refused("This operator does not offer top-ups.")
+            return refused("This operator does not offer top-ups.")
         return await self._feed.top_up(wanted, trace)
 
     async def _call(
@@ -239,7 +251,7 @@ class Es2PlusOperator:
             unparsed: Unparsed = set()
             answer = read_answer(response.status_code, response.content, unparsed, secret=wanted.matching_id or "")
             self._unparsed_fields.count(self.name, unparsed)
-        self._caller.end(span, function, _outcome(answer), _detail(answer), well=isinstance(answer, Executed))
+        self._caller.end(span, function, _outcome(answer), _detail(answer), successful=isinstance(answer, Executed))
         return answer
 
     async def close(self) -> None:

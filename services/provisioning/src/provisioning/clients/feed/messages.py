@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from provisioning.clients.fields import MOST_BYTES, Fields, Unparsed, count, eid, iccid, moment, read_object, word
-from provisioning.clients.models import ProfileStatus, ToppedUp, UsageReport
+from provisioning.clients.models import AppliedTopUp, ProfileStatus, UsageReport
 from shared.contracts import InstallState, InstallStatus, Usage
 
 SOURCE = "operator-feed"
@@ -57,12 +57,12 @@ def read_report(
     return ProfileStatus(install, fields.get("eid", eid), report, observed_at)
 
 
-def read_top_up(body: bytes, unparsed: Unparsed) -> ToppedUp | None:
+def read_top_up(body: bytes, unparsed: Unparsed) -> AppliedTopUp | None:
     """What a top-up was answered with; None where the answer cannot be read."""
     fields = read_object(body, "top-up", unparsed)
     if fields is None:
         return None
-    return ToppedUp(fields.get("totalBytes", count(MOST_BYTES)), fields.get("validUntil", moment))
+    return AppliedTopUp(fields.get("totalBytes", count(MOST_BYTES)), fields.get("validUntil", moment))
 
 
 def _state(fields: Fields) -> InstallState:

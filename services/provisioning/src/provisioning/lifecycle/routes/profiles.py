@@ -13,8 +13,8 @@ from fastapi.params import Depends as Dependency
 from pydantic import BaseModel
 
 from provisioning.lifecycle import store
+from provisioning.lifecycle.models.profile import IssuedProfile
 from provisioning.lifecycle.rules.polling import ends_at, interval
-from provisioning.lifecycle.store import IssuedProfile
 from provisioning.operators.registry import Operators
 from shared.contracts import InstallState
 from shared.database import Database, Tx

@@ -1,12 +1,13 @@
-"""When to look at a profile again: often while it is fresh or in dispute, rarely later, never after its end."""
+"""Decides when an operator is queried about a profile: often while it is new or disputed, never after its end."""
 
 import zlib
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+from provisioning.lifecycle.models.profile import QueryCourse
+
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-#: Until a profile is so old, it is looked at every so often. Airalo renews its figures every 20 minutes.
+#: (age, interval): until that age the operator is queried at that interval. Airalo renews its usage every 20 minutes.
 _FRESH: tuple[tuple[timedelta, timedelta], ...] = (
     (2 * _HOUR, 20 * _MINUTE),
     (_DAY, 2 * _HOUR),
@@ -16,33 +17,17 @@ _FRESH: tuple[tuple[timedelta, timedelta], ...] = (
 _RARELY = 7 * _DAY
 _IN_USE = 8 * _HOUR
 _IN_DISPUTE, _DISPUTE_LASTS = 20 * _MINUTE, 3 * _DAY
-#: Looks are spread by up to a tenth, so that a day's sales do not come back as one.
+#: Intervals are longer by up to a tenth, so that profiles sold together are not queried together.
 _SPREAD = 10
 
 
-@dataclass(frozen=True, slots=True)
-class QueryCourse:
-    """What the schedule depends on. `disputed_at`: when a refund case last asked about this profile."""
-
-    key: str
-    generated_at: datetime
-    #: It expires then if it is never activated (RC 7).
-    valid_until: datetime
-    activated_at: datetime | None = None
-    plan_ends_at: datetime | None = None
-    disputed_at: datetime | None = None
-    ended: bool = False
-    #: False: this operator cannot be asked; only the timers are left.
-    observable: bool = True
-
-
 def ends_at(course: QueryCourse) -> datetime | None:
-    """When the profile's time is over by itself: the plan's end once it runs, or 180 days without activation (RC 7)."""
+    """When the profile expires: at the plan's end once it runs, or after 180 days without activation (RC 7)."""
     return course.valid_until if course.activated_at is None else course.plan_ends_at
 
 
 def interval(course: QueryCourse, now: datetime) -> timedelta | None:
-    """How long to wait between two looks; None where the operator is not asked (any more)."""
+    """How long to wait between two queries; None where the operator is not queried (any more)."""
     if course.ended or not course.observable:
         return None
     if course.disputed_at is not None and now - course.disputed_at < _DISPUTE_LASTS:
@@ -53,12 +38,12 @@ def interval(course: QueryCourse, now: datetime) -> timedelta | None:
 
 
 def next_query_at(course: QueryCourse, now: datetime) -> datetime | None:
-    """When the profile is due again: to be asked about, or because its time is over. None: never again."""
+    """When the profile is due again, for a query or because it expires. None: never again."""
     if course.ended:
         return None
     every, end = interval(course, now), ends_at(course)
-    looks = [] if every is None else [now + every + every / _SPREAD * _fraction(course.key)]
-    return min((*looks, *([] if end is None else [max(end, now)])), default=None)
+    queries = [] if every is None else [now + every + every / _SPREAD * _fraction(course.key)]
+    return min((*queries, *([] if end is None else [max(end, now)])), default=None)
 
 
 def _fraction(key: str) -> float:
@@ -67,7 +52,7 @@ def _fraction(key: str) -> float:
 
 
 def queries_in(course: QueryCourse, life: timedelta) -> int:
-    """How often a profile that nobody touches is asked about in that time: what the schedule costs."""
+    """How often the operator is queried about an unused profile in that time: what the schedule costs."""
     bounds = [timedelta(0), *(until for until, _ in _FRESH if until < life), life]
     return sum(
         int((after - before) / (interval(course, course.generated_at + before) or life))

@@ -1,36 +1,43 @@
-"""One lane of due work for several deeds: cases, revocations and top-ups share it, by operator.
+"""Task `life` of one operator: three actions share one queue, since each kind of task costs a query every second.
 
-Each kind of work costs a look at the table every second, so deeds that are few go together.
+Its stored kind and payload are those of the first release, whose instances perform the same tasks.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from provisioning.lifecycle.models.profile import LifecyclePayload
 from shared.database import Tx
+from shared.outcomes import NotSent, Outcome
 from shared.tasks import Task, TaskResult
 
 
-class Deed(Protocol):
-    """What a payload's `do` names: the two halves of a job (shared.tasks)."""
+class LifecycleAction(Protocol):
+    """One of the actions that `LifecyclePayload.do` names: both halves of a task handler."""
 
-    async def perform(self, task: Task) -> Any: ...
+    async def perform(self, task: Task[LifecyclePayload], /) -> Outcome[Any]: ...
 
-    async def record(self, tx: Tx, done: Sequence[TaskResult[Any]]) -> None: ...
+    async def record(self, tx: Tx, results: Sequence[TaskResult[Any, LifecyclePayload]], /) -> None: ...
 
 
 class LifecycleTasks:
-    """The job `life` of one operator."""
+    """Performs the actions for the profiles of one operator."""
 
-    def __init__(self, kind: str, concurrency: int, deeds: Mapping[str, Deed]) -> None:
+    payload = LifecyclePayload
+
+    def __init__(self, kind: str, concurrency: int, actions: Mapping[str, LifecycleAction]) -> None:
         self.kind = kind
         self.concurrency = concurrency
-        self._deeds = deeds
+        self._actions = actions
 
-    async def perform(self, task: Task) -> Any:
-        """Do what the item names."""
-        return await self._deeds[task.payload["do"]].perform(task)
+    async def perform(self, task: Task[LifecyclePayload]) -> Outcome[Any]:
+        """Perform the action that the payload names."""
+        action = self._actions.get(task.payload.do)
+        if action is None:
+            return NotSent(f"this release has no action {task.payload.do}; an instance of a newer one performs it")
+        return await action.perform(task)
 
-    async def record(self, tx: Tx, done: Sequence[TaskResult[Any]]) -> None:
-        """Each deed records its own."""
-        for do in sorted({one.task.payload["do"] for one in done}):
-            await self._deeds[do].record(tx, [one for one in done if one.task.payload["do"] == do])
+    async def record(self, tx: Tx, results: Sequence[TaskResult[Any, LifecyclePayload]]) -> None:
+        """Let each action record its own results."""
+        for do in sorted({result.task.payload.do for result in results}):
+            await self._actions[do].record(tx, [result for result in results if result.task.payload.do == do])

@@ -1,23 +1,23 @@
-"""A refund case asks how its profile is: it is looked at now, and the case is answered, with how fresh that is.
+"""Action `inquire` of the task `life`: a refund case requests the state of a profile, and gets it with its age.
 
-An operator that cannot be asked is *unknown*, never *unused*: the case hears so once (`reached` false) after a short
-time, and once more when the operator answers; it is asked again for some days, with growing pauses.
+An operator that is unreachable yields *unknown*, never *unused*. The case gets such an answer once (`reached` false),
+after a short time, and one more when the operator answers. The operator is queried for some days, with growing pauses.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
-from provisioning.clients.models import NotNow as OperatorNotNow
 from provisioning.lifecycle import store
+from provisioning.lifecycle.models.profile import IssuedProfile, LifecyclePayload
 from provisioning.lifecycle.observation import Observations, SourcedReport, observed
 from provisioning.lifecycle.operator_queries import query_operator
 from provisioning.operators.registry import Operators
 from provisioning.settings import LifecycleSettings
 from shared.database import Database, Tx
-from shared.tasks import NotNow, Task, TaskResult
+from shared.outcomes import Done, NotSent, Outcome
+from shared.tasks import Task, TaskResult
 from shared.tasks.worker import backoff
 
 _LONGEST_PAUSE = timedelta(minutes=15)
@@ -34,15 +34,15 @@ RETURNING case_id
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """The operator's answer. `gave_up`: there was none for so long that nobody asks any more."""
+class Inquiry:
+    """The operator's report, if it has one. `gave_up`: the operator did not answer for so long that queries end."""
 
-    told: SourcedReport | None = None
+    report: SourcedReport | None = None
     gave_up: bool = False
 
 
 class Inquire:
-    """Answers one case."""
+    """Answers cases."""
 
     def __init__(
         self, operators: Operators, settings: LifecycleSettings, database: Database, observations: Observations
@@ -53,52 +53,50 @@ class Inquire:
         self._database = database
         self._observations = observations
 
-    async def perform(self, task: Task) -> Answer:
-        """Ask the operator; reading may always be repeated."""
-        order_id, case_id = _ids(task)
+    async def perform(self, task: Task[LifecyclePayload]) -> Outcome[Inquiry]:
+        """Query the operator; a query may always be repeated."""
         async with self._database.reading() as tx:
-            life = (await store.issued_profiles(tx, [order_id]))[order_id]
-            case = (await tx.execute(_CASE, case_id=case_id)).one()
+            profile = await _profile(tx, task.payload.order_id)
+            case = (await tx.execute(_CASE, case_id=task.payload.case)).one()
         now = self._database.clock.now()
-        answer = await query_operator(self._operators, life, now=now, trace=task.continues)
-        if not isinstance(answer, OperatorNotNow):
-            return Answer(answer.told)
+        outcome = await query_operator(self._operators, profile, now=now, trace=task.continues)
+        if isinstance(outcome, Done):
+            return Done(Inquiry(outcome.value))
         waited = self._database.clock.now() - case.asked_at
         if waited >= self._gives_up:
-            await self._tell_unreached(task)
-            return Answer(gave_up=True)
+            await self._answer_unreached(task)
+            return Done(Inquiry(gave_up=True))
         pause = backoff(task.attempts)
         if case.unreached_at is None and waited + pause >= self._patience:
-            await self._tell_unreached(task)
+            await self._answer_unreached(task)
         elif case.unreached_at is not None:
             pause = min(backoff(task.attempts + _SLOWER), _LONGEST_PAUSE)
-        if answer.retry_after:
-            pause = max(pause, timedelta(seconds=answer.retry_after))
-        raise NotNow(answer.reason, delay=pause)
+        if outcome.retry_after:
+            pause = max(pause, outcome.retry_after)
+        return NotSent(outcome.reason, pause)
 
-    async def _tell_unreached(self, task: Task) -> None:
-        """Answer with what is known so far, once."""
-        order_id, case_id = _ids(task)
+    async def _answer_unreached(self, task: Task[LifecyclePayload]) -> None:
+        """Answer with what is stored so far, once."""
+        case_id = task.payload.case
         async with self._database.transaction("work") as tx:
             if (await tx.execute(_UNREACHED, now=tx.now, case_id=case_id)).first() is None:
                 return
-            life = (await store.issued_profiles(tx, [order_id]))[order_id]
-            tx.publish(observed(life, tx.now, case_id=case_id, reached=False), trace=task.continues)
+            profile = await _profile(tx, task.payload.order_id)
+            tx.publish(observed(profile, tx.now, case_id=case_id, reached=False), trace=task.continues)
 
-    async def record(self, tx: Tx, done: Sequence[TaskResult[Answer]]) -> None:
-        """Keep what was said and answer the cases, once each."""
-        await self._observations.record_observation(
-            tx, [one.result.told for one in done if one.result.told is not None]
-        )
-        settled = await tx.execute(_ANSWERED, now=tx.now, ids=sorted(_ids(one.task)[1] for one in done))
-        fresh = set(settled.scalars())
-        lives = await store.issued_profiles(tx, (_ids(one.task)[0] for one in done))
-        for one in done:
-            order_id, case_id = _ids(one.task)
-            if case_id in fresh and not one.result.gave_up:
-                tx.publish(observed(lives[order_id], tx.now, case_id=case_id), trace=one.task.continues)
+    async def record(self, tx: Tx, results: Sequence[TaskResult[Inquiry, LifecyclePayload]]) -> None:
+        """Store the reports and answer the cases, once each."""
+        reports = [result.result.report for result in results if result.result.report is not None]
+        await self._observations.record_observation(tx, reports)
+        answered = await tx.execute(_ANSWERED, now=tx.now, ids=sorted(result.task.payload.case for result in results))
+        answered_now = set(answered.scalars())
+        profiles = await store.issued_profiles(tx, (result.task.payload.order_id for result in results))
+        for result in results:
+            payload = result.task.payload
+            if payload.case in answered_now and not result.result.gave_up:
+                event = observed(profiles[payload.order_id], tx.now, case_id=payload.case)
+                tx.publish(event, trace=result.task.continues)
 
 
-def _ids(task: Task) -> tuple[UUID, UUID]:
-    payload: Any = task.payload
-    return UUID(payload["order_id"]), UUID(payload["case_id"])
+async def _profile(tx: Tx, order_id: UUID) -> IssuedProfile:
+    return (await store.issued_profiles(tx, [order_id]))[order_id]

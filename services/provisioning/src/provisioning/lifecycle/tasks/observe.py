@@ -1,36 +1,39 @@
-"""Timers and polls: a loop finds the profiles that are due, the job `observe` looks at each, and ends those whose time
-is over (RC 7).
+"""Task `observe`: queries the operator about a profile that is due, and expires it where its time is over (RC 7).
+
+A loop of each instance finds the profiles that are due and schedules the task.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 from uuid import UUID
 
-from provisioning.clients import models as op
-from provisioning.clients.models import Cancelled
+from provisioning.clients.models import Cancellation, OperatorNotSent, OperatorRefused, OperatorUnknown
 from provisioning.clients.reports import Report
 from provisioning.lifecycle import store
+from provisioning.lifecycle.models.profile import IssuedProfile
 from provisioning.lifecycle.observation import Observations, SourcedReport
-from provisioning.lifecycle.operator_queries import OperatorAnswer, operator_of_profile, query_operator
+from provisioning.lifecycle.operator_queries import operator_of, query_operator
 from provisioning.lifecycle.rules.judgement import judge
 from provisioning.lifecycle.rules.polling import ends_at
-from provisioning.lifecycle.store import IssuedProfile
 from provisioning.operators.registry import Operators
 from provisioning.settings import LifecycleSettings
 from shared.contracts import ProfileExpired
 from shared.database import Database, Tx
+from shared.outcomes import Done, NeedsPerson, NotDue, NotSent, Outcome, Unknown
 from shared.supervision import Loop
-from shared.tasks import Later, NotNow, Task, TaskResult, Unknown
+from shared.task_payload import NoPayload
+from shared.tasks import Task, TaskResult
 from shared.tasks.worker import backoff
 from shared.telemetry.logging import get_logger
 
 log = get_logger(__name__)
 _MOST = 500
-#: So often an operator that does not answer is asked before a plan's end is taken for what it is; no call is needed.
-_LOOKS_AT_THE_END = 5
-_POLITE = timedelta(minutes=15)
+#: How often an unreachable operator is queried before a plan ends as scheduled; ending it needs no call.
+_QUERIES_AT_THE_END = 5
+_LONGEST_PAUSE = timedelta(minutes=15)
+_SHORTEST_WAIT = timedelta(seconds=5)
 _UNDECIDED = timedelta(days=7)
 _DUE = """
 WITH due AS (
@@ -50,7 +53,7 @@ Reason = Literal["never_activated", "plan_ended"]
 
 
 class DueProfiles:
-    """Finds what is due: a loop of each instance, since a row that is due every few seconds would cost more."""
+    """Finds profiles that are due: a loop of each instance, since a task that is due every few seconds costs more."""
 
     def __init__(self, operators: Operators, database: Database, every_seconds: float) -> None:
         self._operators = operators
@@ -58,39 +61,45 @@ class DueProfiles:
         self._every_seconds = every_seconds
 
     async def run(self, loop: Loop) -> None:
-        """Look every few seconds, at once again where there may be more. Until cancelled."""
-        await loop.repeat(self._look, self._every_seconds, "watch_failed")
+        """Check every few seconds, and at once again where there may be more. Until cancelled."""
+        await loop.repeat(self._check, self._every_seconds, "due_profiles_not_scheduled")
 
-    async def _look(self) -> float:
-        """Begin what is due; the pause until the next look."""
+    async def _check(self) -> float:
+        """Schedule tasks; returns the seconds until the next check."""
         async with self._database.transaction("watch") as tx:
-            found = await self._begin(tx)
-        return self._every_seconds if found < _MOST else 0.0
+            count = await self._schedule(tx)
+        return self._every_seconds if count < _MOST else 0.0
 
-    async def _begin(self, tx: Tx) -> int:
-        """A piece of work for each profile that is due."""
+    async def _schedule(self, tx: Tx) -> int:
+        """Schedule a task for each profile that is due; returns their number."""
         names = list(self._operators.names)
         due = (await tx.execute(_DUE, now=tx.now, most=_MOST, operators=names)).all()
         for row in due:
-            tx.schedule(self._operators.kind("observe", row.operator), str(row.order_id), {}, trace=row.trace)
+            kind = self._operators.kind("observe", row.operator)
+            tx.schedule(kind, str(row.order_id), NoPayload(), trace=row.trace)
         return len(due)
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What a look came to. `over`: the profile's time is over, and nobody can use it any more; `how` says why.
+class Observation:
+    """Result of a query. `expired`: the profile's time is over and nobody can use it any more; `how` says why.
 
-    `undecided`: a phone has it, and whether it was activated in time is not known: it is looked at again later.
+    `undecided`: a phone has the profile, and it is unknown whether it was activated in time. It is queried again later.
     """
 
-    told: SourcedReport | None = None
-    over: Reason | None = None
+    report: SourcedReport | None = None
+    expired: Reason | None = None
     how: str = ""
     undecided: bool = False
 
 
+ObserveResult = TaskResult[Observation, NoPayload]
+
+
 class Observe:
-    """Looks at one profile."""
+    """Queries profiles of one operator. The task's key is the order's id."""
+
+    payload = NoPayload
 
     def __init__(
         self,
@@ -107,93 +116,109 @@ class Observe:
         self._database = database
         self._observations = observations
 
-    async def perform(self, task: Task) -> Seen:
-        """Ask the operator. A profile whose time is over is asked about once more before it is ended."""
+    async def perform(self, task: Task[NoPayload]) -> Outcome[Observation]:
+        """Query the operator. A profile whose time is over is queried once more before it expires."""
+        order_id = UUID(task.key)
         async with self._database.reading() as tx:
-            life = (await store.issued_profiles(tx, [UUID(task.key)])).get(UUID(task.key))
-        if life is None or life.ended():
-            return Seen()
+            profile = (await store.issued_profiles(tx, [order_id])).get(order_id)
+        if profile is None or profile.ended():
+            return Done(Observation())
         now = self._database.clock.now()
-        end = ends_at(life.course())
-        answer = await query_operator(self._operators, life, now=now, trace=task.continues)
-        if isinstance(answer, op.NotNow):
-            return self._unreached(task, life, answer, over=end is not None and end <= now)
-        known = life.known
-        if answer.told is not None:
-            known, _ = judge(known, answer.told.report, now=now, sold_at=life.paid_at, skew=self._skew)
-        course = life.course(known)
+        outcome = await query_operator(self._operators, profile, now=now, trace=task.continues)
+        if not isinstance(outcome, Done):
+            end = ends_at(profile.course())
+            return self._without_answer(task, profile, outcome, over=end is not None and end <= now)
+        report, known = outcome.value, profile.known
+        if report is not None:
+            known, _ = judge(known, report.report, now=now, sold_at=profile.paid_at, skew=self._skew)
+        course = profile.course(known)
         end = ends_at(course)
         if course.ended or end is None or end > now:
-            return Seen(answer.told)
+            return Done(Observation(report))
         if course.activated_at is not None:
-            return Seen(answer.told, "plan_ended", "the plan's validity is over")
-        return await self._end(task, life, answer)
+            return Done(Observation(report, "plan_ended", "the plan's validity is over"))
+        return await self._expire_unused(task, profile, report)
 
-    def _unreached(self, task: Task, life: IssuedProfile, answer: op.NotNow, *, over: bool) -> Seen:
+    def _without_answer(
+        self, task: Task[NoPayload], profile: IssuedProfile, outcome: OperatorNotSent | NotDue, *, over: bool
+    ) -> Outcome[Observation]:
+        """Before the end the schedule brings the next query; at the end the query is repeated."""
         if not over:
-            # Not even a polite poll is repeated at once: the next one comes by the schedule.
-            if answer.asked:
-                return Seen()
-            raise Later(timedelta(seconds=max(answer.retry_after or 0.0, 5.0)), answer.reason)
-        if life.facts.activated_at is not None and task.attempts >= _LOOKS_AT_THE_END:
-            return Seen(over="plan_ended", how="the plan's validity is over; the operator did not answer")
-        raise NotNow(answer.reason, delay=min(backoff(task.attempts + 3), _POLITE))
+            if isinstance(outcome, NotDue):
+                return NotDue(max(outcome.retry_after, _SHORTEST_WAIT), outcome.reason)
+            return Done(Observation())
+        if profile.facts.activated_at is not None and task.attempts >= _QUERIES_AT_THE_END:
+            how = "the plan's validity is over; the operator did not answer"
+            return Done(Observation(expired="plan_ended", how=how))
+        return NotSent(outcome.reason, _pause(task))
 
-    async def _end(self, task: Task, life: IssuedProfile, answer: OperatorAnswer) -> Seen:
-        """Nobody activated it in time (RC 7). It ends also where a phone holds it unused and it cannot be cancelled.
+    async def _expire_unused(  # noqa: PLR0911 - one return for each outcome
+        self, task: Task[NoPayload], profile: IssuedProfile, report: SourcedReport | None
+    ) -> Outcome[Observation]:
+        """Cancel a profile that was not activated in time (RC 7).
 
-        Where a phone has it and the operator does not say that it is unused, nobody knows: a plan may be running, at
-        the longest until its days have passed since the last moment at which it could begin.
+        It also expires where a phone has it unused, so that the operator does not cancel it. Where a phone has it and
+        the operator does not report that it is unused, a plan may be running. Then it expires when the plan's days have
+        passed since the last moment at which the plan could begin.
         """
-        cancelled = await operator_of_profile(self._operators, life).cancel(
-            life.ref(uncertain=task.uncertain), trace=task.continues
-        )
-        match cancelled:
-            case Cancelled(how):
-                return Seen(answer.told, "never_activated", how)
-            case op.Refused(reason):
-                if answer.told is not None and _says_unused(answer.told.report):
-                    return Seen(answer.told, "never_activated", reason)
-                if self._database.clock.now() >= life.valid_until + timedelta(days=life.validity_days):
-                    return Seen(answer.told, "plan_ended", f"its last possible day is over: {reason}")
-                return Seen(answer.told, undecided=True)
-            case op.NotNow(reason):
-                raise NotNow(reason, delay=min(backoff(task.attempts + 3), _POLITE))
-        raise Unknown(cancelled.reason, delay=min(backoff(task.attempts + 3), _POLITE))
+        operator = operator_of(self._operators, profile)
+        if isinstance(operator, NeedsPerson):
+            return operator
+        outcome = await operator.cancel(profile.ref(uncertain=task.uncertain), trace=task.continues)
+        match outcome:
+            case Done(Cancellation(how)):
+                return Done(Observation(report, "never_activated", how))
+            case OperatorRefused(_, reason):
+                if report is not None and _unused(report.report):
+                    return Done(Observation(report, "never_activated", reason))
+                if self._database.clock.now() >= profile.valid_until + timedelta(days=profile.validity_days):
+                    return Done(Observation(report, "plan_ended", f"its last possible day is over: {reason}"))
+                return Done(Observation(report, undecided=True))
+            case OperatorUnknown(reason):
+                return Unknown(reason, _pause(task))
+            case OperatorNotSent() | NotDue():
+                return NotSent(outcome.reason, _pause(task))
 
-    async def record(self, tx: Tx, done: Sequence[TaskResult[Seen]]) -> None:
-        """Keep what was said, end what is over, and say when to look again."""
-        told = [one.result.told for one in done if one.result.told is not None]
-        known = await self._observations.record_observation(tx, told)
-        over = {UUID(one.task.key): one.result for one in done if one.result.over}
-        await self._expire(tx, over)
-        undecided = {UUID(one.task.key) for one in done if one.result.undecided}
-        rest = {UUID(one.task.key) for one in done} - known.keys()
-        lives = await store.issued_profiles(tx, rest | over.keys() | undecided, lock=True)
-        later = tx.now + _UNDECIDED
-        looks = {
-            key: (life.known, later if key in undecided else self._observations.next_query_at(life, None, tx.now), None)
-            for key, life in lives.items()
-        }
-        await store.save(tx, looks)
+    async def record(self, tx: Tx, results: Sequence[ObserveResult]) -> None:
+        """Store the reports, expire profiles whose time is over, and schedule the next queries."""
+        observations = {UUID(result.task.key): result.result for result in results}
+        reports = [observation.report for observation in observations.values() if observation.report is not None]
+        reported = await self._observations.record_observation(tx, reports)
+        expired = {order_id: observation for order_id, observation in observations.items() if observation.expired}
+        await self._expire(tx, expired)
+        undecided = {order_id for order_id, observation in observations.items() if observation.undecided}
+        rest = observations.keys() - reported.keys()
+        profiles = await store.issued_profiles(tx, rest | expired.keys() | undecided, lock=True)
+        changes = {}
+        for order_id, profile in profiles.items():
+            later = tx.now + _UNDECIDED
+            due = later if order_id in undecided else self._observations.next_query_at(profile, None, tx.now)
+            changes[order_id] = (profile.known, due, None)
+        await store.save(tx, changes)
 
-    async def _expire(self, tx: Tx, over: dict[UUID, Seen]) -> None:
-        """End them, unless something was extended, revoked or ended in the meantime."""
-        if not over:
+    async def _expire(self, tx: Tx, expired: Mapping[UUID, Observation]) -> None:
+        """Expire them and publish it, unless a plan was extended or the profile has ended in the meantime."""
+        if not expired:
             return
-        reasons = {}
-        for key, life in (await store.issued_profiles(tx, over, lock=True)).items():
-            reason, end = over[key].over, life.plan_ends_at
-            if reason == "never_activated" or end is None or end <= tx.now:
-                reasons[key] = reason
-        ids = sorted(reasons, key=lambda one: one.int)
-        ended = await tx.execute(_EXPIRE, now=tx.now, ids=ids, reasons=[reasons[one] for one in ids])
-        for key, life in (await store.issued_profiles(tx, ended.scalars())).items():
-            expired = ProfileExpired(**life.subject(), reason=reasons[key], expired_at=life.expired_at or tx.now)
-            tx.publish(expired, trace=life.trace)
-            log.info("profile_expired", order_id=str(key), reason=reasons[key], how=over[key].how)
+        reasons: dict[UUID, Reason] = {}
+        for order_id, profile in (await store.issued_profiles(tx, expired, lock=True)).items():
+            reason, end = expired[order_id].expired, profile.plan_ends_at
+            if reason is not None and (reason == "never_activated" or end is None or end <= tx.now):
+                reasons[order_id] = reason
+        ids = sorted(reasons, key=lambda order_id: order_id.int)
+        ended = await tx.execute(_EXPIRE, now=tx.now, ids=ids, reasons=[reasons[order_id] for order_id in ids])
+        for order_id, profile in (await store.issued_profiles(tx, ended.scalars())).items():
+            event = ProfileExpired(
+                **profile.subject(), reason=reasons[order_id], expired_at=profile.expired_at or tx.now
+            )
+            tx.publish(event, trace=profile.trace)
+            log.info("profile_expired", order_id=str(order_id), reason=reasons[order_id], how=expired[order_id].how)
 
 
-def _says_unused(report: Report) -> bool:
-    """Whether the operator says now that nobody uses it: it names a state before use, or 0 bytes."""
+def _pause(task: Task[NoPayload]) -> timedelta:
+    return min(backoff(task.attempts + 3), _LONGEST_PAUSE)
+
+
+def _unused(report: Report) -> bool:
+    """Whether the operator reports that the profile is unused: a state before use, or 0 bytes."""
     return report.install in ("released", "downloaded", "installed") or report.used_bytes == 0

@@ -1,20 +1,20 @@
-"""A case takes its profile out of use, for good (RC 5, 6): cancelled at the operator, or refused and said so."""
+"""Action `revoke` of the task `life`: a case revokes its profile (RC 5, 6).
+
+The operator cancels the profile for good, or refuses. The case gets either answer.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
-from provisioning.clients import models as op
-from provisioning.clients.models import Cancelled, Statuses
+from provisioning.clients.models import Cancellation, OperatorRefused, in_words
 from provisioning.lifecycle import store
-from provisioning.lifecycle.operator_queries import operator_of_profile
-from provisioning.lifecycle.store import IssuedProfile
+from provisioning.lifecycle.models.profile import IssuedProfile, LifecyclePayload
+from provisioning.lifecycle.operator_queries import operator_of
 from provisioning.operators.registry import Operators
 from shared.contracts import ProfileRevoked, RevocationRefused
 from shared.database import Database, Tx
-from shared.tasks import NotNow, Task, TaskResult, Unknown
+from shared.outcomes import Done, NeedsPerson, Outcome
+from shared.tasks import Task, TaskResult
 from shared.telemetry.logging import get_logger
 
 log = get_logger(__name__)
@@ -24,111 +24,91 @@ UPDATE lives l SET revoked_at = :now, revoked_for = r.reason, look_at = NULL
 FROM unnest(CAST(:ids AS uuid[]), CAST(:reasons AS text[])) AS r(order_id, reason)
 WHERE l.order_id = r.order_id AND l.revoked_at IS NULL
 """
-#: Where a phone has the profile, what is known of it is old: look soon.
-_LOOK_SOON = "UPDATE lives SET look_at = :now WHERE order_id = ANY(CAST(:ids AS uuid[])) AND look_at IS NOT NULL"
+#: Where a phone has the profile, the stored state is too old: query the operator soon.
+_QUERY_SOON = "UPDATE lives SET look_at = :now WHERE order_id = ANY(CAST(:ids AS uuid[])) AND look_at IS NOT NULL"
 _SETTLE = """
 UPDATE revocations v SET settled_at = :now, outcome = r.outcome, detail = r.detail
 FROM unnest(CAST(:ids AS uuid[]), CAST(:outcomes AS text[]), CAST(:details AS text[])) AS r(case_id, outcome, detail)
 WHERE v.case_id = r.case_id AND v.settled_at IS NULL RETURNING v.case_id
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Revoked:
-    """Nobody can use the profile any more."""
-
-    how: str
-
-
-@dataclass(frozen=True, slots=True)
-class NotRevoked:
-    """The operator does not take it back."""
-
-    reason: str
-    statuses: Statuses
-    #: The operator says that a device has, or had, the profile.
-    in_use: bool
+RevokeResult = TaskResult[Cancellation, LifecyclePayload]
 
 
 class Revoke:
-    """Revokes the profile of one case. Safe to repeat: the operator's answer to a lost call is asked for."""
+    """Revokes the profiles of cases. Safe to repeat: an uncertain cancellation is looked up by the client."""
 
     def __init__(self, operators: Operators, database: Database) -> None:
         self._operators = operators
         self._database = database
 
-    async def perform(self, task: Task) -> Revoked | NotRevoked:
-        """Cancel, with the final status; repeated until the operator has said yes or no."""
-        life = await self._life(task)
-        if life.revoked_at is not None:
-            return Revoked("revoked before")
-        # What expired was cancelled already: "taken" then is no news of a phone.
-        ref = life.ref(uncertain=task.uncertain or life.expired_at is not None)
-        answer = await operator_of_profile(self._operators, life).cancel(ref, trace=task.continues)
-        match answer:
-            case Cancelled(how):
-                return Revoked(how)
-            case op.Refused(reason, statuses):
-                return NotRevoked(reason, statuses, answer.in_use)
-            case op.NotNow():
-                delay = timedelta(seconds=answer.retry_after) if answer.retry_after else None
-                raise NotNow(answer.reason, delay=delay)
-        raise Unknown(answer.reason)
-
-    async def _life(self, task: Task) -> IssuedProfile:
-        order_id = UUID(task.payload["order_id"])
+    async def perform(self, task: Task[LifecyclePayload]) -> Outcome[Cancellation]:
+        """Cancel the profile, until the operator has done it or refused."""
+        order_id = task.payload.order_id
         async with self._database.reading() as tx:
-            return (await store.issued_profiles(tx, [order_id]))[order_id]
+            profile = (await store.issued_profiles(tx, [order_id]))[order_id]
+        if profile.revoked_at is not None:
+            return Done(Cancellation("revoked before"))
+        operator = operator_of(self._operators, profile)
+        if isinstance(operator, NeedsPerson):
+            return operator
+        # A profile that expired was cancelled already: then "taken" does not mean that a phone has it.
+        ref = profile.ref(uncertain=task.uncertain or profile.expired_at is not None)
+        return await operator.cancel(ref, trace=task.continues)
 
-    async def record(self, tx: Tx, done: Sequence[TaskResult[Revoked | NotRevoked]]) -> None:
-        """Settle the cases, each once, and tell."""
-        lives = await store.issued_profiles(tx, (_ids(one.task)[0] for one in done), lock=True)
-        cases = await tx.execute(_CASES, ids=sorted(_ids(one.task)[1] for one in done))
-        reasons = {row.case_id: row.reason for row in cases}
-        revoked = {_ids(one.task): one for one in done if isinstance(one.result, Revoked)}
-        by_order = {order_id: reasons[case_id] for order_id, case_id in sorted(revoked, key=lambda key: key[1].int)}
-        ids = sorted(by_order, key=lambda one: one.int)
-        await tx.execute(_REVOKED, now=tx.now, ids=ids, reasons=[by_order[one] for one in ids])
-        refused = sorted({_ids(one.task)[0] for one in done if isinstance(one.result, NotRevoked)})
-        await tx.execute(_LOOK_SOON, now=tx.now, ids=refused)
-        ordered = sorted(done, key=lambda one: _ids(one.task)[1].int)
+    async def record(self, tx: Tx, results: Sequence[RevokeResult]) -> None:
+        """Settle the cases, each once, and publish the answers."""
+        ordered = sorted(results, key=lambda result: result.task.payload.case.int)
+        profiles = await store.issued_profiles(tx, (result.task.payload.order_id for result in ordered), lock=True)
+        cases = await tx.execute(_CASES, ids=[result.task.payload.case for result in ordered])
+        reasons: dict[UUID, str] = {row.case_id: row.reason for row in cases}
+        revoked = {
+            result.task.payload.order_id: reasons[result.task.payload.case]
+            for result in ordered
+            if isinstance(result.outcome, Done)
+        }
+        ids = sorted(revoked, key=lambda order_id: order_id.int)
+        await tx.execute(_REVOKED, now=tx.now, ids=ids, reasons=[revoked[order_id] for order_id in ids])
+        refused = {result.task.payload.order_id for result in ordered if isinstance(result.outcome, OperatorRefused)}
+        await tx.execute(_QUERY_SOON, now=tx.now, ids=sorted(refused))
         settled = await tx.execute(
             _SETTLE,
             now=tx.now,
-            ids=[_ids(one.task)[1] for one in ordered],
-            outcomes=["revoked" if isinstance(one.result, Revoked) else "refused" for one in ordered],
-            details=[_detail(one.result) for one in ordered],
+            ids=[result.task.payload.case for result in ordered],
+            outcomes=["revoked" if isinstance(result.outcome, Done) else "refused" for result in ordered],
+            details=[_detail(result) for result in ordered],
         )
-        fresh = set(settled.scalars())
-        for one in ordered:
-            order_id, case_id = _ids(one.task)
-            if case_id in fresh:
-                _tell(tx, lives[order_id], case_id, reasons[case_id], one)
+        settled_now = set(settled.scalars())
+        for result in ordered:
+            payload = result.task.payload
+            if payload.case in settled_now:
+                _publish(tx, profiles[payload.order_id], reasons[payload.case], result)
 
 
-def _tell(tx: Tx, life: IssuedProfile, case_id: UUID, reason: Any, one: TaskResult[Revoked | NotRevoked]) -> None:
-    result = one.result
-    log.info("revocation_settled", order_id=str(life.order_id), outcome=type(result).__name__, how=_detail(result))
-    if isinstance(result, Revoked):
-        at = life.revoked_at or tx.now
-        revoked = ProfileRevoked(**life.subject(), reason=reason, case_id=case_id, revoked_at=at)
-        tx.publish(revoked, trace=one.task.continues)
+def _publish(tx: Tx, profile: IssuedProfile, reason: str, result: RevokeResult) -> None:
+    case_id, outcome = result.task.payload.case, result.outcome
+    name = "Revoked" if isinstance(outcome, Done) else "NotRevoked"
+    log.info("revocation_settled", order_id=str(profile.order_id), outcome=name, how=_detail(result))
+    if isinstance(outcome, OperatorRefused):
+        refused = RevocationRefused(
+            **profile.subject(),
+            case_id=case_id,
+            statuses=outcome.statuses,
+            reason=outcome.reason,
+            # Not false: an operator that refuses for another reason has not reported that no device has the profile.
+            in_use=True if outcome.in_use else None,
+            refused_at=tx.now,
+        )
+        tx.publish(refused, trace=result.task.continues)
         return
-    refused = RevocationRefused(
-        **life.subject(),
-        case_id=case_id,
-        statuses=result.statuses,
-        reason=result.reason,
-        # Not "no": an operator that refuses for another reason has not said that the profile is on no device.
-        in_use=True if result.in_use else None,
-        refused_at=tx.now,
+    at = profile.revoked_at or tx.now
+    revoked = ProfileRevoked.model_validate(
+        {**profile.subject(), "reason": reason, "case_id": case_id, "revoked_at": at}
     )
-    tx.publish(refused, trace=one.task.continues)
+    tx.publish(revoked, trace=result.task.continues)
 
 
-def _detail(result: Revoked | NotRevoked) -> str:
-    return result.how if isinstance(result, Revoked) else f"{result.reason} {op.in_words(result.statuses)}".strip()
-
-
-def _ids(task: Task) -> tuple[UUID, UUID]:
-    return UUID(task.payload["order_id"]), UUID(task.payload["case_id"])
+def _detail(result: RevokeResult) -> str:
+    match result.outcome:
+        case OperatorRefused() as refusal:
+            return f"{refusal.reason} {in_words(refusal.statuses)}".strip()
+    return result.result.how

@@ -1,0 +1,122 @@
+"""Values of generation: a sold order, the payload of the task `provision`, and a generated profile."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, TypedDict
+from uuid import UUID
+
+from provisioning.clients.models import OperatorProfile, ProfileOrder, Statuses
+from provisioning.operators.models import ProfileTask
+from provisioning.operators.rules.routing import Offer
+from shared.contracts import OperatorStatus, OrderPaid, Plan
+from shared.contracts.base import Value
+
+#: waiting: the operator certainly made nothing and may be tried again. refused: final. abandoned: the operator may have
+#: made something, which was never published; it is being withdrawn, and the operator is not tried again for this order.
+AttemptState = Literal["waiting", "refused", "abandoned"]
+
+
+class OrderFields(TypedDict):
+    """The fields of an order that each event about it carries."""
+
+    order_id: UUID
+    order_number: str
+    storefront: str
+    buyer_id: UUID
+    plan: Plan
+    paid_at: datetime
+
+
+class Attempt(Value):
+    """An operator that was tried for an order before another one."""
+
+    operator: str
+    state: AttemptState
+    reason: str
+    statuses: tuple[OperatorStatus, ...] = ()
+
+
+class ProvisionPayload(ProfileTask):
+    """An order at the operator that is tried now. The task's key is the order's id."""
+
+    order_number: str
+    storefront: str
+    buyer_id: UUID
+    plan: Plan
+    paid_at: datetime
+    #: The order fails when it has no profile by then.
+    deadline: datetime
+    #: Operators that were tried before this one.
+    tried: tuple[Attempt, ...] = ()
+    #: How often the order moved to another operator.
+    moves: int = 0
+
+    def wanted(self, *, uncertain: bool) -> ProfileOrder:
+        """The order as the operator receives it."""
+        return ProfileOrder(
+            self.order_number, self.operators_profile_type, self.iccid, self.matching_id, uncertain=uncertain
+        )
+
+    def order_fields(self, key: str) -> OrderFields:
+        """The fields that each event about the order carries; `key` is the task's key."""
+        return {
+            "order_id": UUID(key),
+            "order_number": self.order_number,
+            "storefront": self.storefront,
+            "buyer_id": self.buyer_id,
+            "plan": self.plan,
+            "paid_at": self.paid_at,
+        }
+
+
+def order_fields(order: OrderPaid) -> OrderFields:
+    """The fields that each event about the order carries."""
+    return {
+        "order_id": order.order_id,
+        "order_number": order.order_number,
+        "storefront": order.storefront,
+        "buyer_id": order.buyer_id,
+        "plan": order.plan,
+        "paid_at": order.paid_at,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class NextOperator:
+    """The order moves to another operator. `counted` is false where the operator that it leaves was not called."""
+
+    to: Offer
+    left: Attempt
+    counted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """How an order ended: with a profile, or with a sentence and the status codes of all operators."""
+
+    order_id: UUID
+    attempts: int
+    profile: OperatorProfile | None = None
+    reason: str | None = None
+    statuses: Statuses = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedProfile:
+    """A profile that was made for an order, or taken from stock for it. Its row in `profiles` is `generated`."""
+
+    order: OrderFields
+    operator: str
+    #: The operator's own name of the plan.
+    profile_type: str
+    iccid: str
+    generated_at: datetime
+    #: RC 7: when it expires unless it is activated.
+    valid_until: datetime
+    #: Contains the activation code, a bearer secret: it leaves this service sealed only.
+    profile: OperatorProfile
+    trace: str | None
+
+    @property
+    def order_id(self) -> UUID:
+        return self.order["order_id"]
