@@ -154,7 +154,7 @@ def test_the_old_settings_describe_one_operator() -> None:
         ({"operators": [{"name": "a"}]}, "url is needed"),
         ({"operators": [A | {"tls_key": "/k"}]}, "belong together"),
         ({"operators": [A | {"iccid_prefix": "12"}]}, "ICCID_PREFIX"),
-        ({"operators": [A], "routes": {"esimka": {"*": [{"operator": "b"}]}}}, "not: b"),
+        ({"operators": [A], "routes": {"esimka": {"*": [{"operator": "b"}]}}}, "configured: b"),
         ({"operators": [A], "routes": {"esimka": {"*": [{"operator": "a"}, {"operator": "a"}]}}}, "none twice"),
         ({"operators": [A], "routes": {"esimka": {"*": []}}}, "at least one"),
         ({"operators": [A], "stock": [{"operator": "a", "profile_type": "X", "low": 3, "high": 2}]}, "low is above"),

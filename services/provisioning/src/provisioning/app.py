@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from fastapi import Depends
-
-from provisioning.agents import agent_only
+from provisioning.dependencies import provide
 from provisioning.generation import routes as generation_routes
 from provisioning.generation import webhooks
 from provisioning.generation.adoption import Adoption
@@ -17,6 +15,7 @@ from provisioning.lifecycle import privacy
 from provisioning.lifecycle.handlers import CaseHandlers
 from provisioning.lifecycle.observation import Observations
 from provisioning.lifecycle.routes import profiles, reports
+from provisioning.lifecycle.routes.reports import Reports, provide_reports
 from provisioning.lifecycle.tasks.dispatch import LifecycleAction, LifecycleTasks
 from provisioning.lifecycle.tasks.inquire import Inquire
 from provisioning.lifecycle.tasks.observe import DueProfiles, Observe
@@ -40,7 +39,6 @@ from shared.contracts import (
     RevocationRequested,
 )
 from shared.database import Tx
-from shared.kernel.auth import ApiKeys
 from shared.kernel.privacy import exports
 from shared.kernel.service import Service
 from shared.messaging.consumer import Handler, Received
@@ -106,16 +104,16 @@ def _add_lifecycle(service: Service, settings: Settings, operators: Operators, p
             LifecycleTasks(operators.kind("life", name), settings.life_concurrency, actions),
             Observe(operators, operators.kind("observe", name), settings, database, observations),
         )
-    agents = ApiKeys(settings.agent_keys, asked="agent key", problem="unknown-agent-key")
-    agent = Depends(agent_only(agents))
+    provide(service.app, settings, operators, database)
+    provide_reports(service.app, Reports(settings, operators, database, observations))
     service.serves(
-        reports.router(reports.Reports(settings, operators, database, observations)),
-        profiles.router(database, operators, agent),
-        top_ups_routes.router(database, operators, agent),
+        reports.routes,
+        profiles.routes,
+        top_ups_routes.routes,
         exports(database, settings.privacy_key, privacy.HELD),
-        generation_routes.router(database, agents, operators),
-        operators_routes.router(database, agents, operators, settings.stock),
-        webhooks.router(database, operators.settings, operators.unparsed_fields),
+        generation_routes.routes,
+        operators_routes.routes,
+        webhooks.routes,
     )
 
 

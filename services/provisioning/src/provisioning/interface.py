@@ -1,4 +1,4 @@
-"""What the documentation of provisioning says beyond its code."""
+"""The documentation of provisioning's interfaces, as far as it is not in the code."""
 
 from shared.interfaces.description import AGENT, Caller, Interface, Tag, signed
 

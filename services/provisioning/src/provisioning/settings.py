@@ -25,14 +25,14 @@ def check_prefix(prefix: str) -> None:
 
 
 class OperatorSettings(BaseModel):
-    """One operator. What an adapter does not need is left out."""
+    """One operator. Fields that its client does not need are left out."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Name
     adapter: Annotated[str, TestOnly("instant")] = "es2plus"
     url: str | None = None
-    #: Client id, client secret, tokens: whatever the adapter names.
+    #: Client id, client secret, tokens: whatever its client names.
     credentials: dict[str, SecretStr] = Field(default_factory=dict)
     timeout_seconds: float = Field(10.0, gt=0, description="for one whole call")
     concurrency: int = Field(64, ge=1, description="calls in flight, and connections kept")
@@ -41,23 +41,23 @@ class OperatorSettings(BaseModel):
     smdp_address: str | None = Field(None, pattern=r"^[A-Za-z0-9.-]+(:[0-9]+)?$")
     usage_url: str | None = Field(None, description="GET {usage_url}/{iccid}")
     requester_id: str = Field("2.999.1", pattern=r"^[0-9]+(\.[0-9]+)+$", description="our OID at the operator")
-    #: Mutual TLS: our certificate and key, and who may have signed the operator's. PEM files.
+    #: Mutual TLS: our certificate and key, and the authority of the operator's certificate. PEM files.
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     tls_authority: Path | None = None
     unused_validity_days: int | None = Field(
-        None, ge=1, description="the operator ends an unused profile so long after it was made; None: not before we do"
+        None, ge=1, description="after how many days the operator ends an unused profile; None: not before we do"
     )
     breaker_failures: int = Field(8, ge=1, description="calls without an answer in a row that open the breaker")
     breaker_seconds: float = Field(
         1.0, gt=0, description="until the first probe; doubles up to breaker_longest_seconds"
     )
     breaker_longest_seconds: float = Field(15.0, gt=0)
-    #: Anything else that one adapter understands.
+    #: Other options of one client.
     options: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _possible(self) -> Self:
+    def _check(self) -> Self:
         if self.adapter != "instant" and not self.url:
             raise ValueError(f"operator {self.name}: url is needed with adapter {self.adapter}")
         if (self.tls_certificate is None) != (self.tls_key is None):
@@ -76,7 +76,7 @@ class OfferSettings(BaseModel):
 
 
 class StockSettings(BaseModel):
-    """Profiles kept ready: at or below `low` the pool is filled up to `high`. `high` 0 gives the whole pool back."""
+    """A pool of ready profiles: at or below `low` it is filled up to `high`. `high` 0 gives all profiles back."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -85,17 +85,17 @@ class StockSettings(BaseModel):
     profile_type: str
     low: int = Field(ge=0)
     high: int = Field(ge=0)
-    max_age_days: float = Field(30, gt=0, description="older ones are given back and made anew")
+    max_age_days: float = Field(30, gt=0, description="older ones are given back and replaced")
 
     @model_validator(mode="after")
-    def _possible(self) -> Self:
+    def _check(self) -> Self:
         if self.low > self.high:
             raise ValueError(f"stock of {self.operator}/{self.profile_type}: low is above high")
         return self
 
 
 class LifecycleSettings(ServiceSettings):
-    """Who may report on profiles, how old reports may be, and how long a case waits for an answer."""
+    """Settings of the lifecycle: credentials of reports, limits of their age, intervals, and waits of cases."""
 
     notification_secrets: dict[str, Secret] = Field(
         default_factory=dict, description="by operator: what its ES2+ notifications must carry, in header or address"
@@ -107,8 +107,8 @@ class LifecycleSettings(ServiceSettings):
     )
     client_certificate_header: str | None = Field(
         None,
-        description="the header in which the TLS proxy tells the SHA-256 of a verified client certificate; only where "
-        "nobody can pass the proxy by, and it strips the header from what it is sent",
+        description="the header in which the TLS proxy gives the SHA-256 of a verified client certificate; only where "
+        "no request can bypass the proxy, and it removes the header from requests",
     )
     usage_push_secrets: dict[str, Secret] = Field(
         default_factory=dict, description="by operator: the key of X-Signature on its usage pushes"
@@ -125,30 +125,32 @@ class LifecycleSettings(ServiceSettings):
             "e-sim-onl": ZoneInfo("UTC"),
             "esimka": ZoneInfo("Asia/Tbilisi"),
         },
-        description="whose days a storefront's deadlines count, by IANA name; UTC for all others",
+        description="time zone of a storefront's deadlines, by IANA name; UTC for all others",
     )
     #: RC 7: an eSIM that is never installed expires 180 days after purchase, at 24:00 of the storefront's day.
     unused_validity_days: int = Field(180, ge=1)
     storefront_unused_validity_days: dict[str, int] = Field(
         default_factory=dict, description='where a storefront promises otherwise: {"esimka": 365}'
     )
-    watch_seconds: float = Field(5.0, gt=0, description="how often profiles that are due are looked for")
-    observe_concurrency: int = Field(4, ge=1, description="by operator: profiles looked at at a time")
+    watch_seconds: float = Field(5.0, gt=0, description="how often profiles that are due are scheduled")
+    observe_concurrency: int = Field(4, ge=1, description="by operator: profiles that are queried at a time")
     life_concurrency: int = Field(8, ge=1, description="by operator: cases, revocations and top-ups at a time")
-    inquiry_patience_seconds: float = Field(20.0, ge=0, description="then a case hears that nobody could be asked")
-    inquiry_gives_up_hours: float = Field(72.0, gt=0, description="so long a case's question is asked again")
+    inquiry_patience_seconds: float = Field(
+        20.0, ge=0, description="then a case is answered that the operator was unreachable"
+    )
+    inquiry_gives_up_hours: float = Field(72.0, gt=0, description="how long the operator is queried for a case")
 
     def unused_days(self, storefront: str) -> int:
         """How long after purchase an eSIM of this storefront may wait for its first activation (RC 7)."""
         return self.storefront_unused_validity_days.get(storefront, self.unused_validity_days)
 
     def zone(self, storefront: str) -> ZoneInfo:
-        """The time zone whose days count there."""
+        """The time zone of this storefront's deadlines."""
         return self.storefront_time_zones.get(storefront, _UTC)
 
 
 class Settings(LifecycleSettings):
-    """The operators, the ICCIDs they allotted to us, and how long a buyer is made to wait."""
+    """Settings of provisioning: its operators, routes, stock and deadlines."""
 
     operators: list[OperatorSettings] = Field(
         default_factory=list, description="all operators, the first one is the default; empty: the OPERATOR_... below"
@@ -159,14 +161,15 @@ class Settings(LifecycleSettings):
     )
     stock: list[StockSettings] = Field(default_factory=list, description="profiles kept ready, by operator and plan")
     allowed_personal_fields: dict[str, list[Literal["name", "email", "phone"]]] = Field(
-        default_factory=dict, description='what a storefront lets operators know of buyers (PP 5.2): {"esimka": []}'
+        default_factory=dict,
+        description='personal data of buyers that a storefront allows operators (PP 5.2): {"esimka": []}',
     )
 
     operator_adapter: Annotated[str, TestOnly("instant")] = Field(
-        "es2plus", description="instant makes no profile anywhere; it is there for benchmarks"
+        "es2plus", description="instant makes no profile; for benchmarks only"
     )
     operator_url: str | None = Field(None, description="ES2+ functions are at {url}/gsma/rsp2/es2plus/<function>")
-    operator_name: str = Field("primary", description="how our events name this operator")
+    operator_name: str = Field("primary", description="this operator's name in our events")
     operator_usage_url: str | None = Field(None, description="the operator's feed of install state and usage")
     operator_rate_per_minute: float | None = Field(None, gt=0, description="all instances together; None: no limit")
     operator_timeout_seconds: float = Field(10.0, gt=0, description="for one whole call")
@@ -175,12 +178,12 @@ class Settings(LifecycleSettings):
     smdp_address: str | None = Field(
         None,
         pattern=r"^[A-Za-z0-9.-]+(:[0-9]+)?$",
-        description="the SM-DP+ that phones ask; used where confirmOrder's answer does not name one",
+        description="the SM-DP+ for downloads; used where confirmOrder's answer does not name one",
     )
     iccid_prefix: str = Field("8999702", description="the range that the operator allotted to us")
 
     failover_attempts: int = Field(
-        3, ge=1, description="tries without a result at one operator, before the next one of the route is asked"
+        3, ge=1, description="attempts without a result at one operator, before the next one of the route is tried"
     )
     provisioning_deadline_seconds: float = Field(86_400, gt=0, description="from payment; then the order has failed")
     storefront_deadline_seconds: dict[str, float] = Field(
@@ -193,7 +196,7 @@ class Settings(LifecycleSettings):
     agent_keys: dict[str, SecretStr] = Field(default_factory=dict, description="API keys of agents: {name: key}")
 
     @model_validator(mode="after")
-    def _possible(self) -> Self:
+    def _check(self) -> Self:
         if not self.operators and self.operator_adapter == "es2plus" and not self.operator_url:
             raise ValueError("OPERATOR_URL is needed with OPERATOR_ADAPTER=es2plus")
         names = [one.name for one in self.all_operators()]
@@ -206,7 +209,7 @@ class Settings(LifecycleSettings):
         named = {offer.operator for plans in self.routes.values() for offers in plans.values() for offer in offers}
         named |= {one.operator for one in self.stock}
         if unknown := sorted(named - set(names)):
-            raise ValueError(f"ROUTES or STOCK name operators that there are not: {', '.join(unknown)}")
+            raise ValueError(f"ROUTES or STOCK name operators that are not configured: {', '.join(unknown)}")
         if len({(one.operator, one.profile_type) for one in self.stock}) < len(self.stock):
             raise ValueError("STOCK names a pool twice")
         Sealer("notifications", self.notifications_seal_public_key)
@@ -240,5 +243,5 @@ class Settings(LifecycleSettings):
         }
 
     def deadline_seconds(self, storefront: str) -> float:
-        """How long after payment this storefront's orders may take."""
+        """How long after payment an order of this storefront fails, in seconds."""
         return self.storefront_deadline_seconds.get(storefront, self.provisioning_deadline_seconds)

@@ -1,4 +1,4 @@
-"""Provisioning's own tables."""
+"""Tables of provisioning, beside the core tables of `shared`."""
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Sequence, Table, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -7,10 +7,10 @@ from shared.core_tables import timestamp
 
 metadata = MetaData()
 
-#: Serial numbers within the allotted ICCID range; never given twice.
+#: Serial numbers within the allotted ICCID range; none is used twice.
 iccid_serial = Sequence("iccid_serial", metadata=metadata, minvalue=0, start=1)
 
-#: One row per paid order. state: ordered | generated | failed. A top-up has no profile of its own (iccid is null).
+#: One row per paid order of an eSIM. state: ordered | generated | failed.
 profiles = Table(
     "profiles",
     metadata,
@@ -36,8 +36,8 @@ profiles = Table(
     Index("profiles_iccid", "iccid", unique=True),
 )
 
-#: Operators that were tried for an order and left again; the one in hand, or that made it, is in `profiles`.
-#: state: waiting (surely nothing was made) | refused | abandoned (perhaps something was made: being withdrawn).
+#: Operators that were tried for an order before; the one that is tried now, or made the profile, is in `profiles`.
+#: state: waiting (certainly nothing was made) | refused | abandoned (something may have been made: being withdrawn).
 profile_orders = Table(
     "profile_orders",
     metadata,
@@ -54,7 +54,7 @@ profile_orders = Table(
     timestamp("withdrawn_at"),
 )
 
-#: Profiles made before anybody bought them. state: ordered | ready | assigned | failed | spoiled (too old).
+#: Profiles that are generated before they are sold. state: ordered | ready | assigned | failed | spoiled (too old).
 stock_profiles = Table(
     "stock_profiles",
     metadata,
@@ -81,13 +81,13 @@ stock_profiles = Table(
     Index("stock_profiles_ready", "operator", "profile_type", "made_at", postgresql_where=text("state = 'ready'")),
 )
 
-#: The moment from which an operator may be called again at its agreed rate (a generic cell rate, all instances).
+#: When an operator may be called again at its agreed rate (a generic cell rate, for all instances).
 operator_rates = Table(
     "operator_rates", metadata, Column("operator", Text, primary_key=True), timestamp("next_at", nullable=False)
 )
 
-#: One row per order or top-up that was asked for, written before the call. `reference` is what stands in its
-#: description. `asked_at` null: the last call surely did nothing. `refund_asked_at`: a refund was asked for.
+#: One row per order or top-up at a reseller, written before the call. `reference` is in the order's description.
+#: `asked_at` null: the last call certainly did nothing. `refund_asked_at`: a refund was requested.
 airalo_requests = Table(
     "airalo_requests",
     metadata,
@@ -110,7 +110,7 @@ airalo_notices = Table(
     timestamp("received_at", nullable=False),
 )
 
-#: When the usage that the reseller shows now was first asked for: it shows the same for 20 minutes.
+#: When the usage that the reseller shows now was first queried: it shows the same usage for 20 minutes.
 airalo_usage = Table(
     "airalo_usage",
     metadata,
@@ -119,8 +119,8 @@ airalo_usage = Table(
     timestamp("asked_at", nullable=False),
 )
 
-#: One row per order whose profile was made, or about whose profile somebody asked before it was made (then
-#: `generated_at` is null). `known` is `domain.life.Known`. `look_at`: when it is due again; null: never.
+#: One row per order whose profile was generated, or about which a case came before that (then `generated_at` is null).
+#: `known` is `lifecycle.models.knowledge.Known`. `look_at`: when the profile is due again; null: never.
 lives = Table(
     "lives",
     metadata,
@@ -143,7 +143,7 @@ lives = Table(
     Index("lives_due", "look_at", postgresql_where=text("look_at IS NOT NULL")),
 )
 
-#: What was said of profiles, and what became of it; rows are only added. `order_id` null: no profile of that operator.
+#: Reports about profiles, with their verdicts; rows are only added. `order_id` null: no profile of that operator.
 observations = Table(
     "observations",
     metadata,
@@ -161,7 +161,7 @@ observations = Table(
     Index("observations_unknown", "iccid", postgresql_where=text("order_id IS NULL")),
 )
 
-#: Refund cases that asked about a profile. Each is answered at most twice: not reached, and reached.
+#: Refund cases that request the state of a profile. Each is answered at most twice: not reached, and reached.
 inquiries = Table(
     "inquiries",
     metadata,
@@ -175,7 +175,7 @@ inquiries = Table(
     Index("inquiries_order", "order_id"),
 )
 
-#: Cases for which a profile is to be taken out of use. outcome: revoked | refused.
+#: Cases that revoke a profile. outcome: revoked | refused.
 revocations = Table(
     "revocations",
     metadata,
@@ -191,7 +191,7 @@ revocations = Table(
     Index("revocations_order", "order_id"),
 )
 
-#: Paid top-ups; the order's number is the key that the operator gets. state: due | applied | failed.
+#: Paid top-ups; the order's number is their key at the operator. state: due | applied | failed.
 top_ups = Table(
     "top_ups",
     metadata,

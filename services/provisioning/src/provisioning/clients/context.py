@@ -1,4 +1,4 @@
-"""What an adapter may use of the service around it."""
+"""The parts of the service that a client of an operator may use."""
 
 from dataclasses import dataclass
 

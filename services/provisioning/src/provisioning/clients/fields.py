@@ -1,9 +1,9 @@
-"""Reading of JSON that operators send: strict in the fields that decide, lenient in the rest.
+"""Parses JSON that operators send: strict in the fields that decide, lenient in the others.
 
-`read_object` takes a message apart; `Fields.get` reads one field with a function that returns None for what it does not
-understand. Such a field reads as unknown (None), is noted by its name in `Odd`, and costs nothing that is beside it;
-the caller counts what was noted (`operator_fields_not_understood_total`). The caller chooses which fields decide, and
-refuses the message where one of those is None.
+`read_object` parses a message. `Fields.get` reads one field with a function that returns None for a value that it
+cannot parse. Such a field is unknown (None), and its name is added to `Unparsed`; the other fields are read all the
+same. The caller counts these names (`operator_fields_not_understood_total`). The caller decides which fields are
+required, and refuses the message where one of those is None.
 
 Every text is cleaned here (NUL, control characters, lone surrogates, length), so that PostgreSQL can store it.
 """
@@ -24,10 +24,10 @@ from shared.values.text import cleaned
 
 T = TypeVar("T")
 Read = Callable[[object], T | None]
-#: Names of fields that were there and not understood, such as `feed.usedBytes`. Names of ours: they are metric labels.
+#: Names of fields that were present and not parsed, such as `feed.usedBytes`. They are our names: metric labels.
 Unparsed = set[str]
 
-#: More bytes than any plan carries (1 PiB); a larger number is an error of whoever reports it.
+#: More bytes than any plan has (1 PiB); a larger number is an error of its sender.
 MOST_BYTES = 2**50
 #: Epoch times above this are milliseconds (as seconds it would be the year 5138).
 _MILLISECONDS = 10**11
@@ -39,7 +39,7 @@ _DATE_ONLY = 10
 
 
 class Fields:
-    """One JSON object. `name` is what its fields are counted under."""
+    """One JSON object. `name` is the prefix of its fields' names in `Unparsed`."""
 
     def __init__(self, values: Mapping[str, Any], name: str, unparsed: Unparsed) -> None:
         self._values = values
@@ -47,11 +47,11 @@ class Fields:
         self._odd = unparsed
 
     def has(self, field: str) -> bool:
-        """Whether somebody wrote anything there."""
+        """Whether the field has a value."""
         return self._values.get(field) not in (None, "")
 
     def get(self, field: str, read: Read[T], *other_spellings: str) -> T | None:
-        """The value of a field; None where it is absent, null, empty, or not understood (then it is noted)."""
+        """The value of a field; None where it is absent, null, empty, or cannot be parsed (then it is noted)."""
         spelt = next((one for one in (field, *other_spellings) if self.has(one)), None)
         if spelt is None:
             return None
@@ -63,7 +63,7 @@ class Fields:
     def child(self, field: str, value_of: str | None = None) -> "Fields":
         """A nested object; empty where there is none. PHP writes an empty object as `[]`.
 
-        `value_of`: a text or number in its place is taken for this field of it.
+        `value_of`: a text or number in place of the object is read as this field of it.
         """
         value = self._values.get(field)
         if value_of is not None and isinstance(value, str | int) and not isinstance(value, bool):
@@ -90,14 +90,14 @@ class Fields:
         return isinstance(self._values.get(field), dict)
 
     def note(self, field: str) -> None:
-        """Note that a field was not understood."""
+        """Note that a field could not be parsed."""
         self._odd.add(f"{self._name}.{field}")
 
 
 def read_object(body: bytes, name: str, unparsed: Unparsed) -> Fields | None:
     """The JSON object of a message; None where there is none. Never raises.
 
-    Bytes that are no UTF-8, numbers of any size and lone surrogates cost the field that they stand in, not the message.
+    Bytes that are no UTF-8, numbers of any size and lone surrogates affect their own field only, not the message.
     """
     try:
         value = json.loads(body.decode("utf-8-sig", "replace"), parse_int=_integer, parse_constant=lambda _: math.nan)
@@ -107,12 +107,12 @@ def read_object(body: bytes, name: str, unparsed: Unparsed) -> Fields | None:
 
 
 def text(longest: int) -> Read[str]:
-    """A text in one line, cleaned and cut; whole numbers count as text."""
+    """A text in one line, cleaned and cut; a whole number is read as text."""
     return lambda value: cleaned(value, longest) or None
 
 
 def opaque(longest: int) -> Read[str]:
-    """An id or a word of a protocol: printable ASCII; whole numbers count as text."""
+    """An id or a word of a protocol: printable ASCII; a whole number is read as text."""
     return lambda value: opaques.opaque(value, longest)
 
 
@@ -147,7 +147,7 @@ def moment(value: object) -> datetime | None:
 
 
 def utc_moment(value: object) -> datetime | None:
-    """The same, for senders that leave the zone out and mean UTC."""
+    """As `moment`, for senders that leave the zone out and mean UTC."""
     found = moment(value)
     if found is not None or not isinstance(value, str) or len(value.strip()) <= _DATE_ONLY:
         return found
@@ -159,7 +159,7 @@ def utc_moment(value: object) -> datetime | None:
 
 
 def iccid(value: object) -> str | None:
-    """An ICCID as printed, from a wire that may fill it up with F or write it as a number."""
+    """An ICCID as printed. The sender may append F, or write it as a number."""
     return iccids.read(str(value) if isinstance(value, int) and not isinstance(value, bool) else value)
 
 
@@ -170,7 +170,7 @@ def eid(value: object) -> str | None:
 
 
 def word(value: object) -> str | None:
-    """A word of a vendor's, so that its spellings fall together: `Executed-Success`, `executed_success` are one."""
+    """A vendor's word without its spelling: `Executed-Success` and `executed_success` are equal."""
     return _BETWEEN_WORDS.sub("", cleaned(value, _LONGEST_WORD)).lower() or None
 
 

@@ -1,4 +1,4 @@
-"""One HTTP call to an operator: a CLIENT span that the other side can continue, a figure, and what became of it."""
+"""One HTTP call to an operator, with a CLIENT span that the operator can continue, and a metric."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from shared.telemetry.tracing import Call, Tracing
 
 @dataclass(frozen=True, slots=True)
 class NoReply:
-    """No HTTP response. `reached` false: the request was surely not received."""
+    """There was no HTTP response. `reached` false: the request was certainly not received."""
 
     reason: str
     reached: bool
@@ -22,7 +22,10 @@ class NoReply:
 def calls_counter(registry: CollectorRegistry) -> Counter:
     """`operator_calls_total{operator,function,outcome}`: one for all adapters of a service."""
     return Counter(
-        "operator_calls", "Calls to operators by outcome", ["operator", "function", "outcome"], registry=registry
+        "operator_calls",
+        "Calls to operators, by function and outcome",
+        ["operator", "function", "outcome"],
+        registry=registry,
     )
 
 
@@ -37,13 +40,13 @@ class Caller:
         self._calls = calls
 
     def start(self, function: str, trace: str | None) -> Call:
-        """The span of one call."""
+        """Start the span of one call."""
         return self._tracing.start_call(self._operator, function, trace, name=f"{self._protocol} {function}")
 
     async def exchange(
         self, span: Call, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
     ) -> httpx.Response | NoReply:
-        """The response, or why there is none."""
+        """Send the request; returns the response, or why there is none."""
         carried = {**(headers or {}), **({"traceparent": span.traceparent} if span.traceparent else {})}
         span.asks(method, self._clients.base_url)
         try:
@@ -57,12 +60,12 @@ class Caller:
         return answer
 
     def end(self, span: Call, function: str, outcome: str, detail: str, *, successful: bool) -> None:
-        """The call is over: `detail` is codes and our own words, never a secret."""
+        """End the span. `detail`: codes and our own words, never a secret."""
         span.set("operator.status", detail)
         span.outcome = outcome
         span.end(None if successful else outcome)
         self._calls.labels(self._operator, function, outcome).inc()
 
     async def close(self) -> None:
-        """Hang up."""
+        """Close the connections."""
         await self._clients.aclose()

@@ -1,6 +1,6 @@
-"""HTTP connections to one server, each with a client of its own.
+"""A pool of HTTP connections to one server, each with a client of its own.
 
-One httpx client looks through all of its connections at every request; with 64 of them that costs twice as much as the
+An httpx client searches all of its connections at every request; with 64 of them that costs twice as much as the
 request itself. Here a request takes the connection that was used last.
 """
 
@@ -19,7 +19,7 @@ _ONE = httpx.Limits(max_connections=1, max_keepalive_connections=1)
 
 
 class HttpPool:
-    """At most so many requests at a time; the others wait for their turn."""
+    """At most `connections` requests at a time; the others wait."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class HttpPool:
 
 @cache
 def secure_context(certificate: Path | None, key: Path | None, authority: Path | None) -> ssl.SSLContext:
-    """TLS with our certificate (mutual TLS) and, instead of the public authorities, the one given. Made once: slow."""
+    """TLS with our certificate (mutual TLS) and this authority instead of the public ones. Made once: slow."""
     context = ssl.create_default_context(cafile=None if authority is None else str(authority))
     if certificate is not None:
         context.load_cert_chain(certificate, key)

@@ -27,9 +27,9 @@ def is_eid(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What one source says of one profile. None and `unknown` say nothing; times are the source's own, UTC.
+    """What one source reports about one profile. None and `unknown` report nothing; times are the source's own, UTC.
 
-    `at`: when the source knew it. `install_since`: since when the state is so. `failed`: a step that was tried and did
+    `at`: when the source observed it. `install_since`: when that state began. `failed`: a step that was tried and did
     not succeed, which changes nothing.
     """
 
@@ -46,9 +46,9 @@ class Report:
     failed: bool = False
 
     def within(self, earliest: datetime, latest: datetime) -> tuple[Self, Unparsed]:
-        """Without the moments that cannot be (yet to come, or before the sale) and an EID that is none; their names.
+        """The report without impossible values (times in the future or before the sale, a wrong EID), and their names.
 
-        Each counts as unknown; what stands beside it stays. A profile that nobody has taken may have been so for long.
+        Each is unknown; the other values stay. A profile that no device has taken may be in that state for long.
         """
         taken = PHASES[self.install] >= DOWNLOADED
         unparsed = {

@@ -1,4 +1,4 @@
-"""Counts fields of operators' messages that were there and are not understood (domain/fields.py)."""
+"""Counts fields of operators' messages that were present and could not be parsed (clients/fields.py)."""
 
 from prometheus_client import CollectorRegistry, Counter
 
@@ -9,18 +9,18 @@ log = get_logger(__name__)
 
 
 class UnparsedFields:
-    """`operator_fields_not_understood_total{operator,field}`: one for all adapters and reports of a service."""
+    """`operator_fields_not_understood_total{operator,field}`: one counter for all clients and reports of a service."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._counter = Counter(
             "operator_fields_not_understood",
-            "Fields of operators' messages that read as unknown",
+            "Fields of operators' messages that could not be parsed and are unknown",
             ["operator", "field"],
             registry=registry,
         )
 
     def count(self, operator: str, unparsed: Unparsed) -> None:
-        """Count the fields of one message. No value is repeated: it may be a secret."""
+        """Count the fields of one message. Values are not logged: they may be secrets."""
         for field in sorted(unparsed):
             self._counter.labels(operator, field).inc()
         if unparsed:

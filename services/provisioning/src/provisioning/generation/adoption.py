@@ -1,4 +1,4 @@
-"""Orders whose operator was taken out of the configuration: their lane has nobody, so the first one takes them over."""
+"""Moves tasks of operators that are not configured any more to the first operator, since no queue performs them."""
 
 from provisioning.operators.registry import Operators
 from shared.database import Database
@@ -8,27 +8,27 @@ from shared.telemetry.logging import get_logger
 log = get_logger(__name__)
 _AGAIN_SECONDS = 60.0
 _ADOPT = """
-UPDATE work SET kind = :kind WHERE kind LIKE 'provision:%' AND NOT kind = ANY(CAST(:lanes AS text[])) AND owner IS NULL
+UPDATE work SET kind = :kind WHERE kind LIKE 'provision:%' AND NOT kind = ANY(CAST(:kinds AS text[])) AND owner IS NULL
 RETURNING key
 """
 
 
 class Adoption:
-    """Looks for such rows once a minute. `Provision` then turns to the next operator, or waits for the deadline."""
+    """Moves such tasks once a minute. `Provision` then tries the next operator, or waits for the deadline."""
 
     def __init__(self, operators: Operators, database: Database) -> None:
         self._operators = operators
         self._database = database
 
     async def run(self, loop: Loop) -> None:
-        """Until cancelled."""
+        """Repeat until cancelled."""
         await loop.repeat(self._adopt, _AGAIN_SECONDS, "orders_not_adopted")
 
     async def _adopt(self) -> None:
         names = self._operators.names
-        lanes = [self._operators.kind("provision", name) for name in names]
+        kinds = [self._operators.kind("provision", name) for name in names]
         async with self._database.transaction("work") as tx:
             kind = self._operators.kind("provision", names[0])
-            found = (await tx.execute(_ADOPT, kind=kind, lanes=lanes)).scalars()
-        if found:
-            log.warning("orders_of_a_missing_operator", count=len(found))
+            moved = (await tx.execute(_ADOPT, kind=kind, kinds=kinds)).scalars()
+        if moved:
+            log.warning("orders_of_a_missing_operator", count=len(moved))

@@ -1,4 +1,4 @@
-"""Operators that end an unused profile earlier than the storefront promises (RC 7)."""
+"""Counts operators that end an unused profile earlier than the storefront promises (RC 7)."""
 
 from datetime import datetime
 
@@ -10,7 +10,7 @@ log = get_logger(__name__)
 
 
 class EarlyExpiries:
-    """`operator_expires_early_total{operator}`: each is a promise that was shortened, or that will be broken."""
+    """`operator_expires_early_total{operator}`: for each, a promise was shortened or will not be kept."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._counter = Counter(
@@ -21,6 +21,6 @@ class EarlyExpiries:
         )
 
     def count(self, operator: str, ends_at: datetime, promised: datetime) -> None:
-        """One profile. Both times in UTC."""
+        """Count one profile. Both times in UTC."""
         self._counter.labels(operator).inc()
         log.warning("operator_expires_early", operator=operator, ends_at=ends_at, promised=promised)

@@ -5,14 +5,11 @@ from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from pydantic import BaseModel
 
-from provisioning.agents import agent_only
-from provisioning.operators.registry import Operators
+from provisioning.dependencies import DatabaseDependency, OperatorsDependency, agent
 from shared.contracts import OperatorStatus
-from shared.database import Database
-from shared.kernel.auth import ApiKeys
 from shared.kernel.problems import Problem
 
 _PROFILE = """
@@ -28,9 +25,11 @@ SELECT operator, profile_type, iccid, state, attempts, statuses, reason, left_at
 FROM profile_orders WHERE order_id = :order_id ORDER BY left_at
 """
 
+routes = APIRouter(tags=["profiles"])
+
 
 class AttemptView(BaseModel):
-    """An operator that was asked, and left. state: waiting | refused | abandoned (withdrawn since `withdrawn_at`)."""
+    """An operator that was tried before. state: waiting | refused | abandoned (withdrawn since `withdrawn_at`)."""
 
     operator: str
     profile_type: str
@@ -44,7 +43,7 @@ class AttemptView(BaseModel):
 
 
 class ProfileView(BaseModel):
-    """A profile without its secrets. `work_state` tells why an order still waits; `left`: operators tried before."""
+    """A profile without its secrets. `work_state`: why an order still waits; `left`: operators tried before."""
 
     order_id: UUID
     order_number: str
@@ -66,21 +65,13 @@ class ProfileView(BaseModel):
     left: list[AttemptView]
 
 
-def router(database: Database, agents: ApiKeys, operators: Operators) -> APIRouter:
-    """`GET /profiles/{order_id}`."""
-    routes = APIRouter(tags=["profiles"])
+@routes.get("/profiles/{order_id}", dependencies=[agent])
+async def profile(order_id: UUID, database: DatabaseDependency, operators: OperatorsDependency) -> ProfileView:
+    """The profile of an order: made, on its way, or failed, and why."""
     kinds = [operators.kind("provision", name) for name in operators.names]
-
-    agent = agent_only(agents)
-
-    @routes.get("/profiles/{order_id}", dependencies=[Depends(agent)])
-    async def profile(order_id: UUID) -> ProfileView:
-        """The profile of an order: made, on its way, or failed, and why."""
-        async with database.reading() as tx:
-            row: Any = (await tx.execute(_PROFILE, order_id=order_id, kinds=kinds)).one_or_none()
-            left = (await tx.execute(_LEFT, order_id=order_id)).mappings() if row else []
-        if row is None:
-            raise Problem(HTTPStatus.NOT_FOUND, "unknown-order", "No paid order of this id has arrived here.")
-        return ProfileView.model_validate(row._asdict() | {"left": left})
-
-    return routes
+    async with database.reading() as tx:
+        row: Any = (await tx.execute(_PROFILE, order_id=order_id, kinds=kinds)).one_or_none()
+        left = (await tx.execute(_LEFT, order_id=order_id)).mappings() if row else []
+    if row is None:
+        raise Problem(HTTPStatus.NOT_FOUND, "unknown-order", "No paid order of this id has arrived here.")
+    return ProfileView.model_validate(row._asdict() | {"left": left})

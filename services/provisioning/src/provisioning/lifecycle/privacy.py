@@ -1,7 +1,7 @@
-"""What provisioning holds of a buyer, and how it forgets (PP 6.2): the identifiers of devices (EIDs).
+"""Personal data of buyers in provisioning, and its erasure (PP 6.2): the identifiers of devices (EIDs).
 
-It never had a name, e-mail or phone (PP 5.2). Orders, ICCIDs and what was observed of profiles stay, without the
-device: they are what operators and refunds are accounted by.
+This service never has a name, e-mail or phone (PP 5.2). Orders, ICCIDs and observations stay, without the device: they
+are needed for the accounts with operators and for refunds.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from shared.kernel.privacy import forgets
 from shared.messaging.consumer import Handler, Received
 
 KEPT = ("orders and profiles without devices: accounts with operators",)
-#: From then on a report's EID is left out (life/observing.py).
+#: From then on the EID of a report is left out (observation.py).
 _MARK = """
 INSERT INTO lives (order_id, devices_erased_at)
 SELECT order_id, :now FROM profiles WHERE buyer_id = ANY(CAST(:buyers AS uuid[])) ORDER BY order_id
@@ -26,7 +26,7 @@ _STATEMENTS = (
     WHERE order_id IN (SELECT order_id FROM profiles WHERE buyer_id = ANY(CAST(:buyers AS uuid[]))) AND report ? 'eid'
     """,
 )
-#: What `GET /privacy/buyers/{buyer_id}` answers.
+#: The answer of `GET /privacy/buyers/{buyer_id}`.
 HELD = {
     "profiles": """
 SELECT order_id, order_number, storefront, iccid, operator, state, paid_at FROM profiles WHERE buyer_id = :buyer
@@ -44,7 +44,7 @@ ORDER BY paid_at, order_id
 
 
 def buyer_erasure_requested() -> Handler:
-    """A handler: what was said of devices is joined into what counts, without naming them; then it is confirmed."""
+    """A handler of erasure requests: joins the knowledge about devices without their EIDs, then confirms."""
     confirm = forgets(ProvisioningBuyerErased, _STATEMENTS, kept=KEPT)
 
     async def handle(tx: Tx, batch: Sequence[Received[BuyerErasureRequested]]) -> None:

@@ -1,12 +1,12 @@
-"""The rate of calls agreed with an operator, kept by all instances together (a generic cell rate in one row)."""
+"""Limits the rate of calls to an operator, for all instances together (a generic cell rate in one row)."""
 
 import asyncio
 import math
 
 from shared.database import Database
 
-_SHARE_SECONDS = 0.2  # calls are taken from the row by so many seconds' worth, not one by one
-#: How far ahead of the steady rate an urgent call may go; others wait for their cell.
+_SHARE_SECONDS = 0.2  # an instance takes calls for this many seconds from the row, not one by one
+#: How far ahead of the steady rate an urgent call may be made; others wait.
 _BURST_SECONDS = 2.0
 _TAKE = """
 INSERT INTO operator_rates AS r (operator, next_at)
@@ -33,7 +33,7 @@ class RateLimit:
         self._lock = asyncio.Lock()
 
     async def take(self, *, urgent: bool) -> float:
-        """0: go ahead. Otherwise seconds after which it is worth asking again."""
+        """0: the call may be made. Otherwise the seconds after which to try again."""
         async with self._lock:
             if self._left:
                 self._left -= 1

@@ -1,20 +1,17 @@
 """GET /operators: every operator, its circuit breakers, its waiting tasks and its stock."""
 
 import time
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from pydantic import BaseModel
 
-from provisioning.agents import agent_only
+from provisioning.dependencies import DatabaseDependency, OperatorsDependency, SettingsDependency, agent
 from provisioning.operators.guarded import GuardedOperator, Port
 from provisioning.operators.registry import Operators
 from provisioning.settings import StockSettings
 from shared.contracts import OperatorStatus
-from shared.database import Database
-from shared.kernel.auth import ApiKeys
 
 _POOLS = """
 SELECT operator, profile_type, count(*) FILTER (WHERE state = 'ready') AS ready,
@@ -26,11 +23,14 @@ FROM stock_profiles WHERE state IN ('ready', 'ordered', 'failed') AND order_id I
 _WAITING = "SELECT kind, count(*) AS rows FROM work WHERE kind = ANY(CAST(:kinds AS text[])) GROUP BY kind"
 
 
+routes = APIRouter(tags=["profiles"])
+
+
 class PortView(BaseModel):
-    """One side of an operator, as this instance sees it: how its last call ended, and whether calls are made."""
+    """One port of an operator in this instance: its circuit breaker, and how the last call ended."""
 
     breaker: str
-    #: Seconds until it is tried again.
+    #: Seconds until a call is tried again.
     wait_seconds: float
     last_at: datetime | None
     last_outcome: str | None
@@ -39,7 +39,7 @@ class PortView(BaseModel):
 
 
 class PoolView(BaseModel):
-    """Profiles in stock; `refused`: why the last ones were not made, within the hour."""
+    """A pool of the stock; `refused`: why profiles were not made within the last hour."""
 
     profile_type: str
     low: int
@@ -50,7 +50,7 @@ class PoolView(BaseModel):
 
 
 class OperatorView(BaseModel):
-    """One operator: what it can do, how it is, what waits for it (all instances)."""
+    """One operator: its traits, its state in this instance, its waiting tasks (all instances)."""
 
     name: str
     adapter: str
@@ -67,34 +67,25 @@ class OperatorView(BaseModel):
     stock: list[PoolView]
 
 
-def router(database: Database, agents: ApiKeys, operators: Operators, stock: Sequence[StockSettings]) -> APIRouter:
-    """`GET /operators`."""
-    routes = APIRouter(tags=["profiles"])
-    agent = agent_only(agents)
-
-    @routes.get("/operators", dependencies=[Depends(agent)])
-    async def every_operator() -> list[OperatorView]:
-        """Every operator: its circuit breaker, what waits for it, its stock."""
-        lanes = [operators.kind(work, name) for work in ("provision", "withdraw") for name in operators.names]
-        async with database.reading() as tx:
-            pools = {(row.operator, row.profile_type): row for row in await tx.execute(_POOLS, now=tx.now)}
-            waiting = {row.kind: row.rows for row in await tx.execute(_WAITING, kinds=lanes)}
-        kept = {
-            name: [_pool(one, pools.get((name, one.profile_type))) for one in stock if one.operator == name]
-            for name in operators.names
-        }
-        return [
-            _operator(
-                operators,
-                name,
-                kept[name],
-                orders=waiting.get(operators.kind("provision", name), 0),
-                withdrawals=waiting.get(operators.kind("withdraw", name), 0),
-            )
-            for name in operators.names
-        ]
-
-    return routes
+@routes.get("/operators", dependencies=[agent])
+async def every_operator(
+    database: DatabaseDependency, operators: OperatorsDependency, settings: SettingsDependency
+) -> list[OperatorView]:
+    """Every operator: its circuit breaker, what waits for it, its stock."""
+    kinds = [operators.kind(task, name) for task in ("provision", "withdraw") for name in operators.names]
+    async with database.reading() as tx:
+        levels = {(row.operator, row.profile_type): row for row in await tx.execute(_POOLS, now=tx.now)}
+        waiting = {row.kind: row.rows for row in await tx.execute(_WAITING, kinds=kinds)}
+    return [
+        _operator(
+            operators,
+            name,
+            [_pool(pool, levels.get((name, pool.profile_type))) for pool in settings.stock if pool.operator == name],
+            orders=waiting.get(operators.kind("provision", name), 0),
+            withdrawals=waiting.get(operators.kind("withdraw", name), 0),
+        )
+        for name in operators.names
+    ]
 
 
 def _operator(operators: Operators, name: str, stock: list[PoolView], *, orders: int, withdrawals: int) -> OperatorView:

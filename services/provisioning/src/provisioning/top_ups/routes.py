@@ -6,12 +6,10 @@ from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter
-from fastapi.params import Depends as Dependency
 from pydantic import BaseModel
 
-from provisioning.operators.registry import Operators
+from provisioning.dependencies import DatabaseDependency, OperatorsDependency, agent
 from shared.contracts import OperatorStatus
-from shared.database import Database
 from shared.kernel.problems import Problem
 
 _TOP_UP = """
@@ -23,8 +21,11 @@ WHERE t.order_id = :id
 """
 
 
+routes = APIRouter(tags=["profiles"], dependencies=[agent])
+
+
 class TopUpView(BaseModel):
-    """A paid top-up. state: due | applied | failed. `work_state` (parked: a person must act) tells why it waits."""
+    """A paid top-up. state: due | applied | failed. `work_state`: why it waits (parked: a person must act)."""
 
     order_id: UUID
     order_number: str
@@ -45,18 +46,12 @@ class TopUpView(BaseModel):
     next_attempt_at: datetime | None
 
 
-def router(database: Database, operators: Operators, agent: Dependency) -> APIRouter:
-    """`GET /top-ups/{order_id}`, for agents."""
-    routes = APIRouter(tags=["profiles"], dependencies=[agent])
+@routes.get("/top-ups/{order_id}")
+async def top_up(order_id: UUID, database: DatabaseDependency, operators: OperatorsDependency) -> TopUpView:
+    """A top-up: applied, on its way, or failed, and why."""
     kinds = [operators.kind("life", name) for name in operators.names]
-
-    @routes.get("/top-ups/{order_id}")
-    async def top_up(order_id: UUID) -> TopUpView:
-        """A top-up: applied, on its way, or failed, and why."""
-        async with database.reading() as tx:
-            row: Any = (await tx.execute(_TOP_UP, id=order_id, key=f"top_up:{order_id}", kinds=kinds)).one_or_none()
-        if row is None:
-            raise Problem(HTTPStatus.NOT_FOUND, "unknown-order", "No paid top-up of this id has arrived here.")
-        return TopUpView.model_validate(row._asdict())
-
-    return routes
+    async with database.reading() as tx:
+        row: Any = (await tx.execute(_TOP_UP, id=order_id, key=f"top_up:{order_id}", kinds=kinds)).one_or_none()
+    if row is None:
+        raise Problem(HTTPStatus.NOT_FOUND, "unknown-order", "No paid top-up of this id has arrived here.")
+    return TopUpView.model_validate(row._asdict())

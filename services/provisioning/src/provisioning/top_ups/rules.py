@@ -1,4 +1,4 @@
-"""Whether a top-up can be applied (RC 4): to an eSIM that this storefront sold, that lives, and whose plan it fits."""
+"""Decides whether a top-up can be applied (RC 4): its storefront sold the eSIM, which has not ended, and it fits."""
 
 from shared.contracts import Plan
 
@@ -9,7 +9,7 @@ NOT_OFFERED = "The operator of this eSIM does not offer top-ups."
 
 
 def fits(esim: Plan, top_up: Plan) -> bool:
-    """A top-up adds data and days to what the eSIM can do already: same operator profile, same countries."""
+    """Whether both plans have the same operator profile and the same countries: a top-up adds only data and days."""
     return esim.profile_type == top_up.profile_type and set(esim.coverage) == set(top_up.coverage)
 
 

@@ -1,10 +1,10 @@
-"""A reseller: Airalo Partner API v2 (docs/wire/airalo.md).
+"""Client of a reseller: Airalo Partner API v2 (docs/wire/airalo.md).
 
-There is no idempotency key. So what is asked for is written down before each call, under our order number, which
-stands in the order's description; whatever may have been ordered is looked up before it is ordered again, and what was
-asked for a moment ago is not asked for again, because it may still be on its way.
+There is no idempotency key. So each request is stored before its call, under our order number, which is also in the
+order's description. An order that may exist is looked up before it is sent again. An order that was sent a moment ago
+is not sent again, because it may still be under way.
 
-Nothing of a buyer leaves this house: neither name, e-mail nor phone is sent (PP 5.2).
+No personal data is sent: neither name, e-mail nor phone (PP 5.2).
 """
 
 import asyncio
@@ -56,23 +56,23 @@ _TAKEN_BACK = Cancellation("taken back by the reseller")
 
 
 class AiraloOptions(BaseModel):
-    """`options` of an operator with `adapter: airalo`. Seconds, where nothing else is said."""
+    """`options` of an operator with `adapter: airalo`. All times are seconds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     mode: Literal["sync", "async"] = "sync"
-    #: async: where the result is told, the public address of `POST /operators/{name}/airalo/webhook`.
+    #: async: the public address of `POST /operators/{name}/airalo/webhook`, to which results are sent.
     webhook_url: str | None = None
-    #: How long one attempt waits for the result of an order that may be under way before it is tried again.
+    #: How long one attempt waits for the result of an order that may be under way.
     wait_seconds: float = Field(10.0, gt=0)
-    #: How often the list of orders is asked while no webhook comes.
+    #: How often the list of orders is queried while no webhook comes.
     poll_seconds: float = Field(2.0, gt=0)
-    #: So long may an order that was asked for take to be in the list of orders.
+    #: How long an order that was sent may take to appear in the list of orders.
     settle_seconds: float = Field(60.0, gt=0)
-    #: So long may an accepted asynchronous order take to be carried out.
+    #: How long an accepted asynchronous order may take to be carried out.
     accepted_seconds: float = Field(3600.0, gt=0)
     usage_cache_seconds: float = Field(1200.0, ge=0)
-    #: How often it is looked whether the reseller has decided about a refund.
+    #: How often the reseller is queried for its decision about a refund.
     refund_poll_seconds: float = Field(3600.0, gt=0)
     refund_reason: str = "SERVICE_ISSUES"
     #: Before our order number in descriptions: for an account that several systems use.
@@ -93,7 +93,7 @@ class AiraloOperator:
         self._unparsed_fields = context.unparsed_fields
 
     async def order(self, wanted: ProfileOrder, *, trace: str | None) -> CallOutcome[OperatorProfile]:
-        """One eSIM. A repetition adopts what an earlier try brought."""
+        """Order one eSIM. A repetition returns the eSIM of an earlier attempt."""
         body = {"package_id": wanted.profile_type, "quantity": "1", "type": "sim"}
         outcome = await self._once("sim", wanted.order_number, body, trace, uncertain=wanted.uncertain)
         if not isinstance(outcome, Done):
@@ -105,7 +105,7 @@ class AiraloOperator:
         return Done(profile) if profile else OperatorUnknown("the order contains no eSIM that can be delivered")
 
     async def top_up(self, wanted: TopUpOrder, *, trace: str | None) -> CallOutcome[AppliedTopUp]:
-        """One package more for an eSIM; the profile type is the top-up package's id. Totals come with the usage."""
+        """Order one more package for an eSIM; the profile type is the package's id. Totals come with the usage."""
         body = {"package_id": wanted.profile_type, "iccid": wanted.iccid}
         outcome = await self._once("topup", wanted.order_number, body, trace, uncertain=wanted.uncertain)
         if not isinstance(outcome, Done):
@@ -120,7 +120,7 @@ class AiraloOperator:
     async def cancel(  # noqa: PLR0911 - one return for each state of a refund
         self, profile: ProfileRef, *, trace: str | None
     ) -> CallOutcome[Cancellation]:
-        """Ask for a refund, which takes the eSIM back once the reseller grants it. Its support decides by hand."""
+        """Request a refund, which takes the eSIM back once the reseller grants it. Its support decides by hand."""
         reference = self._reference(profile.order_number)
         earlier = await self._requests.of(reference)
         order = await self._look_up("sim", reference, trace)
@@ -203,7 +203,7 @@ class AiraloOperator:
         trace: str | None,
         read: Callable[[httpx.Response], CallOutcome[T]],
     ) -> CallOutcome[T]:
-        """One call that must not be made twice. What surely did nothing is forgotten, so that it can be repeated."""
+        """Make one call that must not be made twice. A call that certainly did nothing may be repeated."""
         answer = await self._session.call(path, "POST", path, trace, body | {"description": reference})
         if isinstance(answer, NoReply):
             reason = f"{path}: {answer.reason}"
@@ -230,7 +230,7 @@ class AiraloOperator:
         return self._read(partial(airalo.refusal, answer.status_code), answer.content)
 
     def _read(self, read: Callable[[bytes, Unparsed], T], body: bytes) -> T:
-        """Take a message apart; what is not understood in it is counted."""
+        """Parse a message, and count its fields that could not be parsed."""
         unparsed: Unparsed = set()
         found = read(body, unparsed)
         self._unparsed_fields.count(self.name, unparsed)
@@ -353,7 +353,7 @@ class AiraloOperator:
 
 
 def _ended(order: Order) -> OperatorRefused | None:
-    """Why nothing comes of an order any more, if so."""
+    """Why an order brings no eSIM any more, if so."""
     if order.refunded:
         return refused("The reseller has taken this order back.")
     return refused("The reseller could not carry out this order.") if order.failed else None

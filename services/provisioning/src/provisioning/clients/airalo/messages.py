@@ -1,10 +1,10 @@
-"""Airalo Partner API v2: its answers as typed values, and what its codes mean for us (docs/wire/airalo.md).
+"""Parses answers of the Airalo Partner API v2, and decides what their codes mean (docs/wire/airalo.md).
 
-There is no idempotency key: our order number stands in `description`, and an order is looked up by it before it is
-asked for again.
+There is no idempotency key. Our order number is in `description`, and an order is looked up by it before it is sent
+again.
 
-Description, order status, the code of an eSIM and its ICCID decide, each for what hangs on it. Every other field stands
-alone: one that is not understood is unknown, is counted, and costs neither its order nor the list around it.
+Description, order status, activation code and ICCID of an eSIM are required where they decide. Any other field that
+cannot be parsed is unknown and counted; its order and the list around it are read all the same.
 """
 
 import hashlib
@@ -55,7 +55,7 @@ _PART = opaque(255)
 _DAY_SECONDS = 86_400
 _SYSTEMS = {"ios": "iOS", "android": "Android"}
 _LARGEST_INT = 2**31 - 1
-#: Repeating the same request cannot help. 11 (credit) and 13 (maintenance) will be over some time.
+#: Codes for which a repetition cannot help. 11 (credit) and 13 (maintenance) are temporary.
 _FINAL = {
     STOCK: "The reseller has no such eSIM in stock.",
     PACKAGE: "The reseller does not sell this package.",
@@ -63,7 +63,7 @@ _FINAL = {
     RECYCLED: "The eSIM has been recycled.",
 }
 _LATER = {11: "our credit at the reseller is used up", 13: "the reseller's operator is under maintenance"}
-#: What a state says about the phone. NOT_ACTIVE is about the network: nobody knows whether a phone has the profile.
+#: The install state that a usage state proves. NOT_ACTIVE is about the network: a phone may have the profile.
 _INSTALLED: dict[UsageState, InstallState] = {"ACTIVE": "enabled", "FINISHED": "installed"}
 _STATES: dict[str, UsageState] = {
     "notactive": "NOT_ACTIVE",
@@ -74,7 +74,7 @@ _STATES: dict[str, UsageState] = {
     "recycled": "RECYCLED",
 }
 _OVER = frozenset({"FINISHED", "EXPIRED", "RECYCLED"})
-#: Words for an order that was carried out, will not be, and was taken back. Any other says nothing yet.
+#: Status of an order that was carried out, will not be, and was taken back. Any other status proves nothing yet.
 _COMPLETED, _FAILED, _REFUNDED = {"completed"}, {"failed", "cancelled", "canceled", "rejected"}, {"refunded"}
 
 
@@ -88,7 +88,7 @@ class Sim:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One order as `POST /orders` and the list tell it. `type` and `status` None: not told, or not understood."""
+    """One order in an answer of `POST /orders` or of the list. `type` and `status` None: absent, or not parsed."""
 
     id: int | None
     description: str | None
@@ -102,18 +102,18 @@ class Order:
 
     @property
     def failed(self) -> bool:
-        """It will not be carried out, and brought nothing."""
+        """It will not be carried out, and contains no eSIM."""
         return self.status in _FAILED and not self.sims
 
     @property
     def completed(self) -> bool:
-        """Carried out, as far as is told: the answer to an order carries no status."""
+        """Carried out, as far as is reported: the answer to an order has no status."""
         return self.status is None or self.status in _COMPLETED
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """Orders of a list. `shown`: how many it held. `complete` false: one could not be read, and may be any order."""
+    """Orders of a list. `shown`: the list's length. `complete` false: an order could not be read."""
 
     orders: tuple[Order, ...]
     shown: int
@@ -122,7 +122,7 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class UsageAnswer:
-    """What `GET /sims/{iccid}/usage` says."""
+    """An answer of `GET /sims/{iccid}/usage`."""
 
     state: UsageState
     install: InstallStatus
@@ -143,14 +143,14 @@ class Notice:
 
 
 def read_order(body: bytes, unparsed: Unparsed) -> Order | None:
-    """What `POST /orders` and `/orders/topups` answer; None where it is no order."""
+    """The answer of `POST /orders` and `/orders/topups`; None where it is no order."""
     fields = read_object(body, NAME, unparsed)
     data = fields.child("data") if fields else None
     return _order(data) if data and any(data.has(name) for name in ("id", "code", "sims")) else None
 
 
 def read_orders(body: bytes, unparsed: Unparsed) -> Listed | None:
-    """What `GET /orders` answers; None where it is no list."""
+    """The answer of `GET /orders`; None where it is no list."""
     fields = read_object(body, NAME, unparsed)
     if fields is None or not fields.is_list("data"):
         return None
@@ -166,7 +166,7 @@ def read_accepted(body: bytes, unparsed: Unparsed) -> str | None:
 
 
 def read_token(body: bytes, unparsed: Unparsed) -> tuple[str, float] | None:
-    """A token and for how many seconds it is good."""
+    """A token and its validity in seconds."""
     fields = read_object(body, NAME, unparsed)
     data = fields.child("data") if fields else None
     token = data.get("access_token", opaque(_LONGEST_TOKEN)) if data else None
@@ -176,23 +176,23 @@ def read_token(body: bytes, unparsed: Unparsed) -> tuple[str, float] | None:
 
 
 def read_refund(body: bytes, unparsed: Unparsed) -> str | None:
-    """The number of a refund request; "" where none is told."""
+    """The number of a refund request; "" where there is none."""
     fields = read_object(body, NAME, unparsed)
     return (fields.child("data").get("refund_id", text(_MOST_WORDS)) or "") if fields else None
 
 
 def read_usage(body: bytes, observed_at: datetime, unparsed: Unparsed) -> UsageAnswer | None:
-    """Usage in bytes. The API gives MB of 1024 * 1024 bytes, and no time: `observed_at` is when it was first asked."""
+    """Usage in bytes. The API gives MB of 1024 * 1024 bytes, and no time: `observed_at` is that of the first query."""
     fields = read_object(body, NAME, unparsed)
     if fields is None:
         return None
     data = fields.child("data")
-    said = _STATES.get(data.get("status", word) or "")
-    if said is None and data.has("status"):
+    parsed = _STATES.get(data.get("status", word) or "")
+    if parsed is None and data.has("status"):
         data.note("status")
-    total, used = (None, None) if said == "UNKNOWN" else _bytes(data)
+    total, used = (None, None) if parsed == "UNKNOWN" else _bytes(data)
     usage = Usage(used_bytes=used, total_bytes=total, source=SOURCE, observed_at=observed_at)
-    status = said or "UNKNOWN"
+    status = parsed or "UNKNOWN"
     state = _INSTALLED.get(status, "unknown")
     install = (
         InstallStatus() if state == "unknown" else InstallStatus(state=state, source=SOURCE, observed_at=observed_at)
@@ -204,9 +204,9 @@ def read_usage(body: bytes, observed_at: datetime, unparsed: Unparsed) -> UsageA
 
 
 def read_notice(body: bytes, unparsed: Unparsed) -> Notice | None:
-    """A webhook's body: the order in `data`, or the order itself with a `request_id`; both are survived.
+    """A webhook's body: the order in `data`, or the order itself with a `request_id`.
 
-    The request id decides. A code that cannot be read leaves open how the order ended: the list of orders tells.
+    The request id is required. Where the code cannot be read, the list of orders shows how the order ended.
     """
     fields = read_object(body, "airalo-webhook", unparsed)
     if fields is None:
@@ -220,7 +220,7 @@ def read_notice(body: bytes, unparsed: Unparsed) -> Notice | None:
 
 
 def _order(data: Fields) -> Order | None:
-    """None where nobody can tell whose order it is."""
+    """None where the description cannot be read: it may be any order."""
     reference = data.get("description", text(_MOST_WORDS))
     if reference is None and data.has("description"):
         return None
@@ -260,7 +260,7 @@ def _profile(data: Fields, about: str) -> OperatorProfile | None:
 
 
 def _code(value: object) -> ActivationCode | None:
-    """An activation code that a phone can be given: with an address and a matching id."""
+    """An activation code that a phone accepts: with an address and a matching id."""
     try:
         code = ActivationCode.parse(value) if isinstance(value, str) else None
     except InvalidValueError:
@@ -269,22 +269,22 @@ def _code(value: object) -> ActivationCode | None:
 
 
 def _apn(data: Fields) -> str | None:
-    """The access point to type in; "" where phones find it themselves, None where nobody says.
+    """The APN to enter; "" where phones find it themselves, None where it is not reported.
 
-    Told per system (`apn.ios`, `apn.android`) or once. Two that differ are both named, since a buyer may have either.
+    Reported per system (`apn.ios`, `apn.android`) or once. Two that differ are both named: a buyer may have either.
     """
     systems = {name: data.child("apn", value_of="value").child(key) for key, name in _SYSTEMS.items()}
-    told = {name: value for name, one in systems.items() if (value := one.get("apn_value", text(_LONGEST_APN)))}
-    if len(set(told.values())) > 1:
-        return ", ".join(f"{value} ({name})" for name, value in told.items())
+    reported = {name: value for name, one in systems.items() if (value := one.get("apn_value", text(_LONGEST_APN)))}
+    if len(set(reported.values())) > 1:
+        return ", ".join(f"{value} ({name})" for name, value in reported.items())
     one = data.child("apn", value_of="value").get("value", text(_LONGEST_APN))
-    value = next(iter(told.values()), None) or one or data.get("apn_value", text(_LONGEST_APN))
+    value = next(iter(reported.values()), None) or one or data.get("apn_value", text(_LONGEST_APN))
     kinds = {one.get("apn_type", word) for one in (*systems.values(), data)} - {None}
     return value or ("" if kinds == {"automatic"} else None)
 
 
 def _bytes(data: Fields) -> tuple[int | None, int | None]:
-    """Total and used bytes, each as far as it is told. A plan without a limit has neither."""
+    """Total and used bytes, each where it is reported. A plan without a limit has neither."""
     unlimited = data.get("is_unlimited", boolean)
     total, remaining = data.get("total", number), data.get("remaining", number)
     if unlimited or (unlimited is None and data.has("is_unlimited")) or total is None or total == 0:
@@ -306,16 +306,16 @@ def is_signed(body: bytes, signature: str | None, secret: str) -> bool:
 
 
 def ours(orders: Sequence[Order], reference: str, kind: Kind) -> Order | None:
-    """Our own order of a list: the search finds parts of a description too.
+    """Our own order in a list: the search also finds descriptions that contain the reference.
 
-    Should there be two, the oldest that did not fail.
+    Where there are two, the oldest that did not fail.
     """
     exact = [order for order in orders if order.description == reference and order.type in (None, kind)]
     return min(exact, key=lambda order: (order.failed, order.id is None, order.id or 0), default=None)
 
 
 def refusal(http_status: int, body: bytes, unparsed: Unparsed) -> OperatorRefused | OperatorNotSent | OperatorUnknown:
-    """What an answer other than success means for an order."""
+    """The outcome of an order whose answer is not a success."""
     if http_status == HTTPStatus.TOO_MANY_REQUESTS:
         return OperatorNotSent("the reseller limits the rate of calls", timedelta(minutes=1))
     if http_status == HTTPStatus.UNPROCESSABLE_ENTITY:
@@ -332,7 +332,7 @@ def refusal(http_status: int, body: bytes, unparsed: Unparsed) -> OperatorRefuse
 
 
 def of_code(code: int, reason: str = "") -> OperatorRefused | OperatorNotSent | OperatorUnknown:
-    """What a code of HTTP 422 means. 53 (unexpected error) does not say that nothing happened."""
+    """The outcome of a code of HTTP 422. 53 (unexpected error) does not prove that nothing happened."""
     statuses = (OperatorStatus(subject_code=SOURCE, reason_code=str(code), message=reason[:_MOST_WORDS]),)
     if code in _FINAL:
         return refused(_FINAL[code], statuses, out_of_stock=code == STOCK)

@@ -1,4 +1,4 @@
-"""A session with the reseller: a token that is kept, and renewed once when it is not accepted any more."""
+"""Calls to the reseller with a bearer token, which is renewed once when the reseller does not accept it any more."""
 
 import asyncio
 import time
@@ -16,12 +16,12 @@ from provisioning.clients.models import OperatorNotSent
 from provisioning.settings import OperatorSettings
 
 _CREDENTIALS = ("client_id", "client_secret")
-#: A token is renewed so long before its end.
+#: How long before its end a token is renewed.
 _MARGIN_SECONDS = 60.0
 
 
 class Session:
-    """Calls with a bearer token. The token endpoint is asked rarely (3 times a minute is all it allows)."""
+    """Calls with a bearer token. The token endpoint allows only 3 calls a minute, so the token is kept."""
 
     def __init__(self, settings: OperatorSettings, context: ClientContext) -> None:
         missing = [name for name in _CREDENTIALS if name not in settings.credentials]
@@ -40,18 +40,18 @@ class Session:
 
     @property
     def authorized(self) -> bool:
-        """Whether there is a token that should be good."""
+        """Whether there is a token that should be valid."""
         return bool(self._token) and time.monotonic() < self._good_until
 
     async def authorize(self, trace: str | None) -> OperatorNotSent | None:
-        """Get a token where there is none."""
+        """Get a token where there is none; returns why there is none."""
         async with self._lock:
             return None if self.authorized else await self._new_token(trace)
 
     async def call(
         self, function: str, method: str, path: str, trace: str | None, body: Any = None
     ) -> httpx.Response | NoReply:
-        """One call. `NoReply(reached=False)`: it was surely not carried out, for want of a token or a connection."""
+        """Make one call. `NoReply(reached=False)`: there was no token or no connection, so nothing happened."""
         for again in (False, True):
             if isinstance(denied := await self.authorize(trace), OperatorNotSent):
                 return NoReply(denied.reason, reached=False)
@@ -63,7 +63,7 @@ class Session:
         raise AssertionError("the second try answers")
 
     async def close(self) -> None:
-        """Hang up."""
+        """Close the connections."""
         await self._caller.close()
 
     async def _forget(self, token: str) -> None:

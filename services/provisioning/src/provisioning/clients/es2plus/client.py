@@ -1,7 +1,7 @@
-"""An SM-DP+ over ES2+ (SGP.22 v2.5, JSON binding).
+"""Client of an SM-DP+ over ES2+ (SGP.22 v2.5, JSON binding).
 
-ICCID and matching id are ours and fixed before the first call, so every function may be repeated: an ICCID that is
-"taken" (8.2.1/3.3) or a matching id "in use" (8.2.6/3.3) is perhaps our own earlier call whose reply was lost.
+ICCID and matching id are ours and chosen before the first call, so every function may be repeated. An ICCID that is
+"taken" (8.2.1/3.3) or a matching id "in use" (8.2.6/3.3) may result from our own earlier call whose reply was lost.
 """
 
 from datetime import datetime, timedelta
@@ -40,17 +40,17 @@ from shared.values.iccid import on_the_wire
 _PATH = "/gsma/rsp2/es2plus/"
 _HEADERS = {"X-Admin-Protocol": "gsma/rsp/v2.5.0"}
 _FEED_CONNECTIONS = 8
-#: Feeds that tell the time in whole seconds seem up to a second older than they are.
+#: The time of a feed that gives whole seconds may be up to a second too early.
 _WHOLE_SECONDS = timedelta(seconds=1)
 _FEED_AGAIN = timedelta(seconds=30)
-#: States of the feed in which nobody has taken the profile.
+#: States of the feed in which no device has taken the profile.
 _UNTOUCHED = ("released",)
 _OTHER_ICCID = "The operator does not keep to the ICCIDs it allotted to us."
 _NO_FEED = "This operator has no feed of usage and install states."
 
 
 class Es2PlusOperator:
-    """One SM-DP+. `smdp_address` stands in where an answer does not name the server that phones ask."""
+    """One SM-DP+. The setting `smdp_address` is used where an answer does not name the server for downloads."""
 
     def __init__(self, settings: OperatorSettings, context: ClientContext) -> None:
         self.name = settings.name
@@ -90,7 +90,7 @@ class Es2PlusOperator:
                     return refused("The operator refuses to make this profile.", answer.statuses)
                 return OperatorNotSent("downloadOrder failed", statuses=answer.statuses)
             case Executed(iccid) if iccid not in (None, wanted.iccid):
-                # Each repetition would reserve one more profile: better no profile than many.
+                # Each repetition would reserve one more profile.
                 return refused(_OTHER_ICCID, left_behind=True)
         return await self._confirm(wanted, trace, taken=None, named=answer.iccid is not None)
 
@@ -126,9 +126,9 @@ class Es2PlusOperator:
     async def _begin_again(
         self, wanted: ProfileOrder, trace: str | None, statuses: Statuses
     ) -> CallOutcome[OperatorProfile]:
-        """Put the profile back and order it again: the way to learn what a lost reply said.
+        """Put the profile back, so that the next attempt orders it again and gets the reply that was lost.
 
-        cancelOrder names our matching id, so that it strikes our own profile only; nobody has its code yet.
+        cancelOrder names our matching id, so it affects our own profile only; nobody has its code yet.
         """
         answer = await self._call(
             "cancelOrder", wanted, trace, matchingId=wanted.matching_id, finalProfileStatusIndicator="Available"
@@ -145,7 +145,7 @@ class Es2PlusOperator:
     async def _released(
         self, wanted: ProfileOrder, trace: str | None, address: str, statuses: Statuses
     ) -> CallOutcome[OperatorProfile]:
-        """Bound to us already: make sure that it can be downloaded too (section 5.3.4)."""
+        """The profile is bound to us already: make sure that it is released for download (section 5.3.4)."""
         answer = await self._call("releaseProfile", wanted, trace)
         match answer:
             case Silent(reason):
@@ -158,12 +158,12 @@ class Es2PlusOperator:
     async def cancel(  # noqa: PLR0911 - as in order
         self, profile: ProfileRef, *, trace: str | None
     ) -> CallOutcome[Cancellation]:
-        """Take the profile out of use for good (section 5.3.3), wherever an earlier order or cancel got stuck."""
+        """Cancel the profile for good (section 5.3.3), at whatever step an earlier call stopped."""
         called_at = self._clock.now()
         answer = await self._cancel(profile, trace)
         if isinstance(answer, Failed) and answer.pair == es2plus.MATCHING_ID_OF_ANOTHER:
-            # Reserved and never confirmed, or not ours. Only what is still reserved can be bound to our matching id
-            # (unreleased), and only what is bound to it is cancelled: no other order's profile is ever touched.
+            # Reserved and never confirmed, or not ours. Only a profile that is still reserved can be bound to our
+            # matching id (unreleased), and only a profile that is bound to it is cancelled: never another order's.
             bound = await self._call("confirmOrder", profile, trace, matchingId=profile.matching_id, releaseFlag=False)
             if isinstance(bound, Failed) and bound.pair == es2plus.ICCID_TAKEN:
                 return Done(Cancellation("cancelled before, or never ours"))
@@ -189,9 +189,9 @@ class Es2PlusOperator:
     async def _taken(
         self, profile: ProfileRef, trace: str | None, statuses: Statuses, called_at: datetime
     ) -> CallOutcome[Cancellation]:
-        """8.2.1/3.3 for a code that a buyer holds: on a phone, or cancelled by an earlier call. The feed knows.
+        """8.2.1/3.3 for a delivered profile: it is on a phone, or an earlier call cancelled it. The feed shows which.
 
-        Only a report of later than that answer says "no phone has it": an older one may not have seen the phone yet.
+        Only a report that is newer than that answer proves that no phone has it.
         """
         report = await self.status(profile, trace=trace)
         if isinstance(report, OperatorNotSent | NotDue):
@@ -218,13 +218,13 @@ class Es2PlusOperator:
         )
 
     async def status(self, profile: ProfileRef, *, trace: str | None) -> QueryOutcome[ProfileStatus]:
-        """From the feed; ES2+ has no question for it."""
+        """From the feed; ES2+ has no such function."""
         if self._feed is None or profile.iccid is None:
             return NotReported("no-feed", _NO_FEED)
         return await self._feed.report(profile.iccid, trace)
 
     async def usage(self, profile: ProfileRef, *, trace: str | None) -> QueryOutcome[UsageReport]:
-        """From the feed; ES2+ carries none."""
+        """From the feed; ES2+ has none."""
         report = await self.status(profile, trace=trace)
         if not isinstance(report, Done):
             return report
@@ -232,7 +232,7 @@ class Es2PlusOperator:
         return Done(usage) if usage else NotReported("no-usage", "The feed's report contains no usage.")
 
     async def top_up(self, wanted: TopUpOrder, *, trace: str | None) -> CallOutcome[AppliedTopUp]:
-        """Through the operator's port beside the feed."""
+        """Through the operator's feed."""
         if self._feed is None:
             return refused("This operator does not offer top-ups.")
         return await self._feed.top_up(wanted, trace)
@@ -240,7 +240,7 @@ class Es2PlusOperator:
     async def _call(
         self, function: Function, wanted: ProfileOrder | ProfileRef, trace: str | None, **fields: Any
     ) -> Answer:
-        """One call of one function."""
+        """Call one function."""
         header = {"functionRequesterIdentifier": self._requester, "functionCallIdentifier": str(uuid7())}
         body = {"header": header, "iccid": on_the_wire(wanted.iccid or ""), **fields}
         span = self._caller.start(function, trace)

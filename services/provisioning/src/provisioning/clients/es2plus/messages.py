@@ -1,7 +1,7 @@
-"""ES2+ answers as typed values, and what their codes mean for us (SGP.22 v2.5 sections 5.3 and 6.5).
+"""Parses ES2+ answers, and classifies their codes (SGP.22 v2.5 sections 5.3 and 6.5).
 
-The execution status decides; an answer without one that we understand leaves the outcome open. Every other field stands
-alone: one that is not understood is None, and the rest counts.
+The execution status is required: without one that can be parsed the outcome is unknown. Any other field that cannot be
+parsed is None, and the others count.
 """
 
 import re
@@ -22,10 +22,10 @@ MATCHING_ID_IN_USE: Pair = ("8.2.6", "3.3")
 MATCHING_ID_OF_ANOTHER: Pair = ("8.2.6", "3.10")
 
 _HTTP_OK = 200
-#: Answers of a gateway that turned us away, before the function: unknown path, not allowed, too many calls.
+#: Answers of a gateway that rejected the call before the function: unknown path, not allowed, too many calls.
 _HTTP_TURNED_AWAY = range(300, 500)
-#: Reason codes by class: 2 format error and 3 conditions not satisfied stay so when repeated; 1 access, 4 processing,
-#: 5 transport and 6 security may be repaired before the deadline.
+#: Reason codes by class: for 2 (format error) and 3 (conditions not satisfied) a repetition cannot help; 1 (access),
+#: 4 (processing), 5 (transport) and 6 (security) may be repaired before the deadline.
 _FINAL_CLASSES = ("2.", "3.")
 _CODE = re.compile(r"[0-9]+(\.[0-9]+)*")
 _MOST_WORDS, _LONGEST_MESSAGE = 200, 2000
@@ -58,13 +58,13 @@ class Failed:
 
     @property
     def final(self) -> bool:
-        """True where repeating the same call cannot help."""
+        """Whether a repetition of the call cannot help."""
         return self.status is not None and self.status.reason_code.startswith(_FINAL_CLASSES)
 
 
 @dataclass(frozen=True, slots=True)
 class Silent:
-    """There was no answer that says what happened. `reached` is false where the function was surely not begun."""
+    """There was no answer that shows what happened. `reached` false: the function certainly did not begin."""
 
     reason: str
     reached: bool
@@ -74,7 +74,7 @@ Answer = Executed | Failed | Silent
 
 
 def read_answer(http_status: int, body: bytes, unparsed: Unparsed, *, secret: str) -> Answer:
-    """What an HTTP response says. `secret` (our matching id) is taken out of the operator's words."""
+    """Parse an HTTP response. `secret` (our matching id) is removed from the operator's message."""
     if http_status in _HTTP_TURNED_AWAY:
         return Silent(f"HTTP {http_status}", reached=False)
     if http_status != _HTTP_OK:
@@ -92,7 +92,7 @@ def read_answer(http_status: int, body: bytes, unparsed: Unparsed, *, secret: st
 
 
 def _status(code: Fields, secret: str) -> OperatorStatus | None:
-    """Codes and words. subjectIdentifier is left out: it may be the matching id itself."""
+    """Codes and message. subjectIdentifier is left out: it may be the matching id itself."""
     subject, reason = code.get("subjectCode", _code), code.get("reasonCode", _code)
     if subject is None or reason is None:
         return None
@@ -110,6 +110,6 @@ def _matching(pattern: re.Pattern[str], longest: int) -> Callable[[object], str 
 
 
 _code = _matching(_CODE, 40)
-#: Small letters are kept as they came: what the operator says is what its server compares.
+#: Small letters stay as they are: the operator's server compares exactly.
 _matching_id = _matching(re.compile(r"[-0-9A-Za-z]+"), 255)
 _address = _matching(re.compile(r"[A-Za-z0-9.-]+(:[0-9]+)?"), 255)

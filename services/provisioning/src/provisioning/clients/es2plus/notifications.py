@@ -1,7 +1,7 @@
-"""ES2+.HandleDownloadProgressInfo, as an SM-DP+ sends it (SGP.22 v2.5 sections 5.3.5 and 6.5.2).
+"""Parses ES2+.HandleDownloadProgressInfo of an SM-DP+ (SGP.22 v2.5 sections 5.3.5 and 6.5.2).
 
-The ICCID decides what it is about; point and status decide what it says. Of all else nothing may cost the message:
-what is not understood reads as unknown and is counted.
+The ICCID is required; point and status decide what is reported. Any other field that cannot be parsed is unknown and
+counted.
 """
 
 from collections.abc import Mapping
@@ -14,13 +14,13 @@ from provisioning.clients.reports import Report
 from shared.contracts import InstallState
 
 SOURCE = "es2plus-notification"
-#: The notification had no time that could be read; its facts carry the time of receipt.
+#: Source of a notification without a time that can be read: the time of receipt is used.
 UNDATED = "es2plus-notification-undated"
 NAME = "notification"
 _SUCCESS = {"executedsuccess", "executedwithwarning", "executed", "success"}
 _FAILURE = {"failed", "expired"}
 _SHOWN = 64
-#: Eligibility check and confirmation failure: they say nothing about where the profile is.
+#: Eligibility check and confirmation failure: they do not show the install state.
 _WITHOUT_STATE = {"1", "2"}
 _POINTS: dict[str, InstallState] = {
     "3": "downloaded",
@@ -45,10 +45,10 @@ _POINTS: dict[str, InstallState] = {
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One notification. `resultData` is signed by the device and of no use to us; it is not read.
+    """One notification. `resultData` is signed by the device; it is not needed and not read.
 
-    `state`: where the profile is after the step, if it succeeded. `succeeded` None: the status was not understood, so
-    nobody knows how the step ended. `at` None: undated.
+    `state`: the install state after the step, if it succeeded. `succeeded` None: the status could not be parsed, so it
+    is unknown how the step ended. `at` None: undated.
     """
 
     iccid: str
@@ -62,7 +62,7 @@ class Progress:
     call: str | None
 
     def report(self, received_at: datetime) -> Report:
-        """What it says."""
+        """The notification as a report."""
         at = self.at or received_at
         return Report(
             source=SOURCE if self.at else UNDATED,
@@ -74,21 +74,21 @@ class Progress:
         )
 
     def same(self, received_at: datetime) -> tuple[str, ...]:
-        """What two tellings of the same have in common.
+        """The values that are equal in repetitions of the same notification.
 
-        The call's identifier is left out where there is a time: a vendor that repeats a notification may give it a new
-        one. Without a time it is all there is to tell a repetition from the same step taken again.
+        The call's identifier is left out where there is a time: a vendor may give a repetition a new one. Without a
+        time only the identifier distinguishes a repetition from the same step taken again.
         """
         when = self.at.isoformat() if self.at else f"call {self.call}" if self.call else received_at.isoformat()
         return (self.iccid, self.point or "", when, self.status, self.eid or "")
 
     def detail(self) -> dict[str, Any]:
-        """What is kept of it, for people."""
+        """The values that are stored for people."""
         return {"point": self.point, "status": self.status, "codes": self.codes}
 
 
 def read_notification(body: bytes, vendor_points: Mapping[str, InstallState], unparsed: Unparsed) -> Progress | None:
-    """A notification; None where it is no JSON object, or names no ICCID.
+    """Parse a notification; None where it is no JSON object, or has no ICCID.
 
     `vendor_points`: an operator's own codes, beside those of the specification.
     """
@@ -101,8 +101,8 @@ def read_notification(body: bytes, vendor_points: Mapping[str, InstallState], un
     if state == "unknown" and point not in _WITHOUT_STATE:
         fields.note("notificationPointId")
     status = fields.child("notificationPointStatus", value_of="status")
-    said = status.get("status", text(_SHOWN))
-    succeeded = _succeeded(word(said) or "")
+    status_text = status.get("status", text(_SHOWN))
+    succeeded = _succeeded(word(status_text) or "")
     if succeeded is None:
         status.note("status")
     at = fields.get("timestamp", utc_moment, "timeStamp")
@@ -115,7 +115,7 @@ def read_notification(body: bytes, vendor_points: Mapping[str, InstallState], un
         point=point,
         state=state,
         succeeded=succeeded,
-        status=said or "",
+        status=status_text or "",
         codes=f"{subject or ''}/{reason or ''}" if subject or reason else None,
         at=at,
         eid=fields.get("eid", eid),
@@ -124,7 +124,7 @@ def read_notification(body: bytes, vendor_points: Mapping[str, InstallState], un
 
 
 def _succeeded(status: str) -> bool | None:
-    """`Executed-Success` and `Executed-WithWarning` are a step that was taken, however they are spelled."""
+    """Whether the step was taken: `Executed-Success` or `Executed-WithWarning`, in any spelling."""
     return True if status in _SUCCESS else False if status in _FAILURE else None
 
 

@@ -1,4 +1,4 @@
-"""The operator's small HTTP port beside ES2+: `GET {usage_url}/{iccid}`, `PUT {usage_url}/{iccid}/top-ups/{key}`."""
+"""Client of the operator's feed: `GET {usage_url}/{iccid}`, `PUT {usage_url}/{iccid}/top-ups/{key}`."""
 
 from http import HTTPStatus
 from typing import Any
@@ -40,7 +40,7 @@ class Feed:
         self._unparsed_fields = unparsed_fields
 
     async def report(self, iccid: str, trace: str | None) -> QueryOutcome[ProfileStatus]:
-        """What the operator knows of a profile now. Reading may always be repeated."""
+        """Query the operator about a profile. A query may always be repeated."""
         span = self._caller.start("usage", trace)
         response = await self._caller.exchange(span, "GET", iccid)
         unparsed: Unparsed = set()
@@ -50,7 +50,7 @@ class Feed:
         return outcome
 
     async def top_up(self, wanted: TopUpOrder, trace: str | None) -> CallOutcome[AppliedTopUp]:
-        """Add data and days. The key is in the address, so the operator adds them once however often it is asked."""
+        """Add data and days. The key is in the address, so the operator adds them once, however often it is called."""
         span = self._caller.start("top-up", trace)
         body = {"dataBytes": wanted.data_mb * _MEBIBYTE, "validityDays": wanted.validity_days}
         path = f"{wanted.iccid}/top-ups/{wanted.order_number}"

@@ -1,7 +1,7 @@
-"""The operator's own feed, beside ES2+ (which carries no usage): install state and usage, each with source and time.
+"""Parses reports of the operator's feed: install state and usage, each with source and time.
 
-The ICCID decides whether a report is about this profile at all. Every other field stands alone: one that is not
-understood is unknown, and the others count.
+The ICCID decides whether a report is about the profile at all. Any other field that cannot be parsed is unknown, and
+the others count.
 """
 
 from datetime import datetime
@@ -22,18 +22,18 @@ _STATES: dict[str, InstallState] = {
     "disabled": "disabled",
     "deleted": "deleted",
 }
-#: "The operator does not know" in words; no word that we do not understand.
+#: The operator reports that it does not know the state.
 _UNKNOWN = "unknown"
 
 
 def read_report(
     body: bytes, about: str, unparsed: Unparsed, *, sent_at: datetime | None = None
 ) -> ProfileStatus | None:
-    """What `GET {usage_url}/{iccid}` answered, or a push that was `sent_at`; None where it is about no such profile.
+    """Parse an answer of `GET {usage_url}/{iccid}`, or a push (`sent_at`); None where it is about another profile.
 
-    A state we do not know is "unknown". A value without a time of its own is as old as the report. That nothing
-    happened yet ("not installed", 0 bytes) counts only where the report's time is understood, or where it gives none
-    at all, and answers a question asked now.
+    A state that we do not know is "unknown". A value without a time of its own has the report's time. That nothing
+    happened yet ("not installed", 0 bytes) counts only where the report's time can be parsed, or where an answer to our
+    own query has no time.
     """
     fields = read_object(body, NAME, unparsed)
     if fields is None or (fields.get("iccid", iccid) or about) != about or "feed.iccid" in unparsed:
@@ -58,7 +58,7 @@ def read_report(
 
 
 def read_top_up(body: bytes, unparsed: Unparsed) -> AppliedTopUp | None:
-    """What a top-up was answered with; None where the answer cannot be read."""
+    """Parse the answer to a top-up; None where it cannot be read."""
     fields = read_object(body, "top-up", unparsed)
     if fields is None:
         return None
@@ -66,17 +66,17 @@ def read_top_up(body: bytes, unparsed: Unparsed) -> AppliedTopUp | None:
 
 
 def _state(fields: Fields) -> InstallState:
-    said = fields.get("installState", word)
-    if said is None or said == _UNKNOWN:
+    reported = fields.get("installState", word)
+    if reported is None or reported == _UNKNOWN:
         return "unknown"
-    state = _STATES.get(said)
+    state = _STATES.get(reported)
     if state is None:
         fields.note("installState")
     return state or "unknown"
 
 
 def _at(own: datetime | None, observed_at: datetime | None, value: Any) -> datetime | None:
-    """The time of a value. "Nothing happened yet" was true when the feed looked, not when nothing began."""
+    """The time of a value. "Nothing happened yet" has the time of the report, not an earlier one."""
     if value is None or value == "unknown":
         return None
     if value in ("released", 0) and observed_at is not None:

@@ -1,4 +1,4 @@
-"""An operator's signed usage push: `X-Signature: sha256=<hex>` over the raw body, which carries its own time."""
+"""Verifies and parses an operator's usage push: `X-Signature: sha256=<hex>` over the raw body, with its own time."""
 
 import hashlib
 import hmac
@@ -14,9 +14,9 @@ _SCHEME = "sha256="
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """The envelope; what it reports has the shape of the operator's feed (domain/feed.py).
+    """The envelope of a push; the report itself is one of the operator's feed (messages.py).
 
-    ICCID and time decide: what it is about, and that it is of now and no old one that somebody kept.
+    ICCID and time are required: they show which profile it is about, and that it is no replay.
     """
 
     iccid: str
@@ -25,7 +25,7 @@ class Push:
 
 
 def read_push(body: bytes, unparsed: Unparsed) -> Push | None:
-    """The envelope; None where ICCID or time cannot be read."""
+    """Parse the envelope; None where ICCID or time cannot be read."""
     fields = read_object(body, NAME, unparsed)
     if fields is None:
         return None
@@ -34,7 +34,7 @@ def read_push(body: bytes, unparsed: Unparsed) -> Push | None:
 
 
 def is_signed(body: bytes, signature: str | None, secret: str) -> bool:
-    """Whether the holder of the secret signed this very body; compared in constant time."""
+    """Whether the holder of the secret signed this body; compared in constant time."""
     if not signature or not signature.startswith(_SCHEME) or not signature.isascii():
         return False
     expected = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
@@ -42,5 +42,5 @@ def is_signed(body: bytes, signature: str | None, secret: str) -> bool:
 
 
 def in_window(sent: datetime, now: datetime, window: timedelta) -> bool:
-    """Whether a push was sent so lately that it cannot be an old one that somebody kept."""
+    """Whether a push was sent now, so that it is no replay."""
     return abs(now - sent) <= window

@@ -1,12 +1,12 @@
-"""What is known of a profile's life: install state and usage, joined from reports that come in any order.
+"""Knowledge about a profile: install state and usage, joined from reports that come in any order.
 
-Knowledge only grows (a join-semilattice): whatever the order, number and repetition of reports, the same reports amount
-to the same knowledge. A profile runs through *phases* and never back (released, downloaded, installed, in use,
-deleted), so a report of an earlier phase is stale, whatever its time; within the phase of use the latest report counts.
-A counter of used bytes never runs backwards. Each source's word keeps its own time.
+Knowledge only grows (a join-semilattice): the same reports result in the same knowledge, whatever their order, number
+and repetition. A profile passes through *phases* and never returns to an earlier one (released, downloaded, installed,
+in use, deleted). So a report of an earlier phase is stale, whatever its time; within the phase of use the latest report
+counts. A counter of used bytes never decreases. Each value keeps the time of its own source.
 
-RC 8: a profile stays bound to the first device (EID) that took it. What is said of another device is kept apart, so
-that it changes nothing, and so that it does not matter whose report comes first.
+RC 8: a profile stays bound to the first device (EID) that took it. Reports about another device are stored apart, so
+that they change nothing, and so that it does not matter whose report comes first.
 """
 
 from collections.abc import Mapping
@@ -27,25 +27,25 @@ _NO_DEVICE = ""
 
 
 class Verdict(StrEnum):
-    """What became of a report. Only the first two changed what is known."""
+    """The verdict about a report. Only the first two change the knowledge."""
 
     APPLIED = "applied"
-    CONFIRMED = "confirmed"  # nothing new, but it is fresher now
+    CONFIRMED = "confirmed"  # nothing new, but the time is newer
     KNOWN = "known"
     STALE = "stale"
     BACKWARDS = "backwards"  # fewer bytes than before, at a later time; the rest of the report counts
     FUTURE = "future"
-    IMPLAUSIBLE = "implausible"  # it is of a time before the profile was sold
+    IMPLAUSIBLE = "implausible"  # its time is before the sale
     OTHER_DEVICE = "other_device"  # RC 8
     FAILED_STEP = "failed_step"
     UNKNOWN_ICCID = "unknown_iccid"
-    NOTED = "noted"  # it says nothing about state or usage
+    NOTED = "noted"  # it contains neither state nor usage
 
 
 class Sighting(Value):
-    """What was said of the profile on one device (or on none that was named)."""
+    """Reports about the profile on one device (or about none that was named), joined."""
 
-    #: When the device first had it, and in which phase it was said to be then (times may be whole seconds).
+    #: When the device first had the profile, and in which phase it was then (times may be whole seconds).
     taken: tuple[datetime, int] | None = None
     install: InstallState = "unknown"
     install_source: str | None = None
@@ -64,7 +64,7 @@ class Sighting(Value):
     @model_validator(mode="before")
     @classmethod
     def _possible(cls, values: Any) -> Any:
-        """A number beyond all plans, kept by an earlier release, is unknown: no later report could pass it."""
+        """A number beyond all plans, stored by an earlier release, is unknown: no later report could exceed it."""
         if not isinstance(values, dict):
             return values
         if (values.get("used_bytes") or 0) > MOST_BYTES:
@@ -75,8 +75,8 @@ class Sighting(Value):
 
     @classmethod
     def of(cls, report: Report) -> Self:
-        """One report alone."""
-        said = report.install != "unknown"
+        """The sighting of one report."""
+        reported = report.install != "unknown"
         used = report.used_bytes is not None
         since = report.install_since or report.at
         usage_at = report.usage_at or report.at
@@ -84,8 +84,8 @@ class Sighting(Value):
         return cls(
             taken=(since, PHASES[report.install]) if PHASES[report.install] >= DOWNLOADED else None,
             install=report.install,
-            install_source=report.source if said else None,
-            install_at=report.at if said else None,
+            install_source=report.source if reported else None,
+            install_at=report.at if reported else None,
             used_bytes=report.used_bytes,
             usage_source=report.source if used else None,
             usage_at=usage_at if used else None,
@@ -99,7 +99,7 @@ class Sighting(Value):
         )
 
     def join(self, other: Self) -> Self:
-        """Both together. Associative, commutative, and the same again for what is known."""
+        """Both together. The operation is associative, commutative and idempotent."""
         install = max(self, other, key=_install_rank)
         usage = max(self, other, key=lambda one: _rank(one.used_bytes, one.usage_at, one.usage_source))
         total = max(self, other, key=lambda one: _rank(_number(one.total_at), one.total_bytes))
@@ -124,12 +124,12 @@ class Sighting(Value):
 
 
 class Known(Value):
-    """All that is known of one profile, by device."""
+    """Everything that is known about one profile, by device."""
 
     by_device: Mapping[str, Sighting] = Field(default_factory=dict)
 
     def learn(self, report: Report) -> "Known":
-        """With one more report."""
+        """The knowledge with one more report."""
         device, sighting = report.eid or _NO_DEVICE, Sighting.of(report)
         before = self.by_device.get(device)
         return Known(by_device={**self.by_device, device: before.join(sighting) if before else sighting})
@@ -142,18 +142,18 @@ class Known(Value):
 
     @property
     def _whole(self) -> Sighting | None:
-        """What counts: reports of the first device, and those that name none."""
+        """The sighting that counts: reports about the first device, and reports that name none."""
         known = [self.by_device[device] for device in (_NO_DEVICE, self.eid or _NO_DEVICE) if device in self.by_device]
         return reduce(Sighting.join, known) if known else None
 
     @property
     def anonymous(self) -> "Known":
-        """The same facts without a device."""
+        """The same knowledge without devices."""
         return Known(by_device={_NO_DEVICE: self._whole} if self._whole else {})
 
     @property
     def facts(self) -> "Facts":
-        """What counts, as the world is told."""
+        """The facts that are published."""
         whole = self._whole
         if whole is None:
             return NOTHING
@@ -187,19 +187,19 @@ class Facts(Value):
     activated_at: datetime | None = None
     first_use_at: datetime | None = None
     deleted_at: datetime | None = None
-    #: The end of validity as the operator tells it.
+    #: The end of validity that the operator reports.
     operator_ends_at: datetime | None = None
     eid: str | None = None
 
     @property
     def taken(self) -> bool:
-        """Whether a phone has downloaded it, as far as is known."""
+        """Whether a phone has downloaded the profile, as far as is known."""
         return PHASES[self.install.state] >= DOWNLOADED or self.installed_at is not None
 
     def plan_ends_at(self, validity_days: int) -> datetime | None:
         """When the plan ends: its validity counts from the first use (RC 7), or from when the profile was enabled.
 
-        None while it does not run. Where the operator names a later end, that one counts: it is the one that is real.
+        None while it does not run. Where the operator reports a later end, that one counts.
         """
         began = self.first_use_at or self.activated_at
         if began is None:
@@ -208,12 +208,12 @@ class Facts(Value):
         return max(ours, self.operator_ends_at) if self.operator_ends_at else ours
 
     def differs(self, other: "Facts") -> bool:
-        """Whether more than freshness, sources and the device changed: what others are told about."""
-        return self.told != other.told
+        """Whether anything changed that is published: more than times of observation, sources and the device."""
+        return self.published != other.published
 
     @property
-    def told(self) -> tuple[object, ...]:
-        """What others are told about."""
+    def published(self) -> tuple[object, ...]:
+        """The values whose change is published."""
         usage = (self.usage.used_bytes, self.usage.total_bytes)
         moments = (self.downloaded_at, self.installed_at, self.activated_at, self.first_use_at, self.deleted_at)
         return (self.install.state, *usage, *moments, self.operator_ends_at)

@@ -1,6 +1,6 @@
-"""What agents see of a profile's life: facts with their sources and ages, what was said when, and when it is looked at.
+"""GET /profiles/{order_id}/life: facts with their sources and ages, observations, and the next query, for agents.
 
-The EID names a device, not a person; agents need it where a buyer says that the profile is on another one (RC 8).
+The EID identifies a device, not a person; agents need it where a buyer says that another device has the profile (RC 8).
 """
 
 from datetime import datetime, timedelta
@@ -9,15 +9,14 @@ from typing import Any, Self
 from uuid import UUID
 
 from fastapi import APIRouter
-from fastapi.params import Depends as Dependency
 from pydantic import BaseModel
 
+from provisioning.dependencies import DatabaseDependency, OperatorsDependency, agent
 from provisioning.lifecycle import store
 from provisioning.lifecycle.models.profile import IssuedProfile
 from provisioning.lifecycle.rules.polling import ends_at, interval
-from provisioning.operators.registry import Operators
 from shared.contracts import InstallState
-from shared.database import Database, Tx
+from shared.database import Tx
 from shared.kernel.problems import Problem
 
 _MOST = 200
@@ -36,6 +35,9 @@ _TOP_UPS = """
 SELECT order_id, order_number, state, reason, total_bytes, plan_ends_at, settled_at FROM top_ups
 WHERE esim_order_id = :id ORDER BY created_at, order_id
 """
+
+
+routes = APIRouter(tags=["profiles"], dependencies=[agent])
 
 
 class FactView(BaseModel):
@@ -88,13 +90,13 @@ class LifeView(BaseModel):
     top_ups: list[dict[str, Any]]
 
     @classmethod
-    async def read(cls, tx: Tx, life: IssuedProfile, *, observable: bool) -> Self:
+    async def read(cls, tx: Tx, profile: IssuedProfile, *, observable: bool) -> Self:
         """The newest observations first."""
-        facts, now = life.facts, tx.now
-        every = interval(life.course(observable=observable), now)
+        facts, now = profile.facts, tx.now
+        every = interval(profile.course(observable=observable), now)
         return cls(
-            **life.subject(),
-            operator=life.operator,
+            **profile.subject(),
+            operator=profile.operator,
             install=_fact(facts.install.state, facts.install.source, facts.install.observed_at, now),
             used_bytes=_fact(facts.usage.used_bytes, facts.usage.source, facts.usage.observed_at, now),
             total_bytes=facts.usage.total_bytes,
@@ -103,44 +105,38 @@ class LifeView(BaseModel):
             activated_at=facts.activated_at,
             first_use_at=facts.first_use_at,
             deleted_at=facts.deleted_at,
-            plan_ends_at=life.plan_ends_at,
-            valid_until=life.valid_until,
+            plan_ends_at=profile.plan_ends_at,
+            valid_until=profile.valid_until,
             eid=facts.eid,
-            other_eids=sorted(eid for eid in life.known.by_device if eid and eid != facts.eid),
-            revoked_at=life.revoked_at,
-            revoked_for=life.revoked_for,
-            expired_at=life.expired_at,
-            expired_for=life.expired_for,
+            other_eids=sorted(eid for eid in profile.known.by_device if eid and eid != facts.eid),
+            revoked_at=profile.revoked_at,
+            revoked_for=profile.revoked_for,
+            expired_at=profile.expired_at,
+            expired_for=profile.expired_for,
             polling=PollingView(
-                next_look_at=life.look_at,
+                next_look_at=profile.look_at,
                 every_seconds=every / timedelta(seconds=1) if every else None,
-                last_look_at=life.looked_at,
-                ends_at=None if life.ended() else ends_at(life.course()),
+                last_look_at=profile.looked_at,
+                ends_at=None if profile.ended() else ends_at(profile.course()),
                 observable=observable,
             ),
-            observations=(await tx.execute(_OBSERVATIONS, id=life.order_id, most=_MOST)).mappings(),
-            inquiries=(await tx.execute(_CASES, id=life.order_id)).mappings(),
-            revocations=(await tx.execute(_REVOCATIONS, id=life.order_id)).mappings(),
-            top_ups=(await tx.execute(_TOP_UPS, id=life.order_id)).mappings(),
+            observations=(await tx.execute(_OBSERVATIONS, id=profile.order_id, most=_MOST)).mappings(),
+            inquiries=(await tx.execute(_CASES, id=profile.order_id)).mappings(),
+            revocations=(await tx.execute(_REVOCATIONS, id=profile.order_id)).mappings(),
+            top_ups=(await tx.execute(_TOP_UPS, id=profile.order_id)).mappings(),
         )
 
 
-def router(database: Database, operators: Operators, agent: Dependency) -> APIRouter:
-    """`GET /profiles/{order_id}/life`, for agents."""
-    routes = APIRouter(tags=["profiles"], dependencies=[agent])
-
-    @routes.get("/profiles/{order_id}/life")
-    async def life(order_id: UUID) -> LifeView:
-        """What became of a profile: install state and usage, each with its source and age."""
-        async with database.reading() as tx:
-            found = (await store.issued_profiles(tx, [order_id])).get(order_id)
-            if found is None:
-                raise Problem(HTTPStatus.NOT_FOUND, "no-profile", "No profile was made for an order of this id.")
-            name = found.operator
-            observable = name in operators and operators[name].traits.reports_usage
-            return await LifeView.read(tx, found, observable=observable)
-
-    return routes
+@routes.get("/profiles/{order_id}/life")
+async def life(order_id: UUID, database: DatabaseDependency, operators: OperatorsDependency) -> LifeView:
+    """What became of a profile: install state and usage, each with its source and age."""
+    async with database.reading() as tx:
+        profile = (await store.issued_profiles(tx, [order_id])).get(order_id)
+        if profile is None:
+            raise Problem(HTTPStatus.NOT_FOUND, "no-profile", "No profile was made for an order of this id.")
+        name = profile.operator
+        observable = name in operators and operators[name].traits.reports_usage
+        return await LifeView.read(tx, profile, observable=observable)
 
 
 def _fact(value: InstallState | int | None, source: str | None, at: datetime | None, now: datetime) -> FactView:

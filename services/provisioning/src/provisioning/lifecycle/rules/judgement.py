@@ -1,4 +1,4 @@
-"""Judges a report: what it changes of what is stored about a profile."""
+"""Judges a report: whether it counts, and what is known about the profile with it."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -8,9 +8,9 @@ from provisioning.lifecycle.models.knowledge import Facts, Known, Verdict
 
 
 def judge(known: Known, report: Report, *, now: datetime, sold_at: datetime, skew: timedelta) -> tuple[Known, Verdict]:
-    """What a report is worth, and what is known after it. A report that is refused leaves everything as it was.
+    """The knowledge with this report, and the verdict about it. A refused report changes nothing.
 
-    `skew` is how far another machine's clock may be from ours.
+    `skew`: how far another machine's clock may be from ours.
     """
     if report.at > now + skew:
         return known, Verdict.FUTURE
@@ -39,16 +39,16 @@ def _verdict(known: Known, after: Known, report: Report) -> Verdict:
         return Verdict.NOTED
     if now_known != before:
         return Verdict.CONFIRMED
-    return Verdict.KNOWN if _says_the_same(now_known, report) else Verdict.STALE
+    return Verdict.KNOWN if _same(now_known, report) else Verdict.STALE
 
 
-def _says_the_same(facts: Facts, report: Report) -> bool:
+def _same(facts: Facts, report: Report) -> bool:
     same_state = report.install in ("unknown", facts.install.state)
     return same_state and report.used_bytes in (None, facts.usage.used_bytes)
 
 
 def join_all(reports: Iterable[Report], *, now: datetime, sold_at: datetime, skew: timedelta) -> Known:
-    """What a set of reports amounts to."""
+    """The knowledge that results from these reports."""
     known = Known()
     for report in reports:
         known, _ = judge(known, report, now=now, sold_at=sold_at, skew=skew)

@@ -1,7 +1,7 @@
-"""A circuit breaker: an operator that answers nobody is left alone, and tried by one call at a time.
+"""A circuit breaker: calls to an operator that does not answer are held back, and one call at a time tests it.
 
-closed --so many failures in a row--> open --pause over--> half open: one probe --it answers--> closed; --it does not-->
-open again, for twice as long. Pure: every method is told the time (monotonic seconds).
+closed --failures in a row--> open --pause over--> half open: one probe --answered--> closed; --not answered--> open
+again, for twice as long. Pure: every method takes the time (monotonic seconds).
 """
 
 import random
@@ -16,7 +16,7 @@ def _jitter() -> float:
 
 
 class CircuitBreaker:
-    """Counts calls without an answer. A call that was let through reports `succeeded`, `failed`, or (cut) `dropped`."""
+    """Counts calls without an answer. An admitted call reports `succeeded`, `failed`, or (cancelled) `dropped`."""
 
     def __init__(
         self,
@@ -38,35 +38,35 @@ class CircuitBreaker:
         self._probe_until: float | None = None
 
     def state(self, now: float) -> State:
-        """As it would meet a call now."""
+        """The state for a call now."""
         if self._open_until is None:
             return "closed"
         return "open" if now < self._open_until else "half_open"
 
     def wait(self, now: float) -> float:
-        """Seconds until a call may be let through; 0: now. Changes nothing."""
+        """Seconds until a call may be admitted; 0: now. Changes nothing."""
         if self._open_until is None:
             return 0.0
         until = max(self._open_until, self._probe_until or 0.0)
         return max(0.0, until - now)
 
     def enter(self, now: float) -> bool:
-        """Let a call through, or not. While half open it is the probe, and no other enters before it has ended."""
+        """Whether the call is admitted. While half open it is the probe; no other is admitted before it has ended."""
         if self._open_until is None:
             return True
         if self.wait(now) > 0:
             return False
-        self._probe_until = now + self._probe_seconds  # a probe that never reports must not close the door for ever
+        self._probe_until = now + self._probe_seconds  # a probe that never reports must not hold calls back for ever
         return True
 
     def succeeded(self) -> None:
-        """The operator answered, whatever it said."""
+        """The operator answered, even if it refused."""
         self._failures = 0
         self._pause = self._first
         self._open_until = self._probe_until = None
 
     def failed(self, now: float) -> None:
-        """No answer. Calls that were under way when it opened say nothing new."""
+        """There was no answer. Calls that were under way when the breaker opened are not counted."""
         if self._open_until is None:
             self._failures += 1
             if self._failures >= self._limit:
@@ -76,7 +76,7 @@ class CircuitBreaker:
             self._open(now)
 
     def dropped(self) -> None:
-        """The call ended without telling anything about the operator (we were stopped)."""
+        """The call ended without proving anything about the operator (it was cancelled)."""
         self._probe_until = None
 
     def _open(self, now: float) -> None:

@@ -1,4 +1,4 @@
-"""ICCIDs from our allotted range, and matching ids that nobody can guess."""
+"""Makes ICCIDs of our allotted range, and matching ids that cannot be guessed."""
 
 import base64
 import secrets

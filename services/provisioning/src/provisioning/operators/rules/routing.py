@@ -1,4 +1,4 @@
-"""Who makes which plan: per storefront and plan, the operators that sell an equivalent one, in order of preference."""
+"""Routes orders: by storefront and plan, the operators that sell an equivalent plan, in order of preference."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Routes:
         self._default = default
 
     def offers(self, storefront: str, profile_type: str) -> tuple[Offer, ...]:
-        """The operators to ask, in this order; never empty."""
+        """The operators to try, in this order; never empty."""
         for shop, plan in ((storefront, profile_type), (storefront, ANY), (ANY, profile_type), (ANY, ANY)):
             listed = self._table.get(shop, {}).get(plan)
             if listed:
@@ -39,10 +39,10 @@ class Routes:
 
     def storefronts(self, operator: str) -> frozenset[str]:
         """The storefronts whose buyers this operator may serve; `*` where that may be any."""
-        found = {
+        storefronts = {
             shop
             for shop, plans in self._table.items()
             for listed in plans.values()
             if any(name == operator for name, _ in listed)
         }
-        return frozenset(found | ({ANY} if operator == self._default else set()))
+        return frozenset(storefronts | ({ANY} if operator == self._default else set()))
