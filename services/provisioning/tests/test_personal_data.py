@@ -8,7 +8,7 @@ import pytest
 
 from provisioning.clients.instant import InstantOperator
 from provisioning.clients.models import Traits
-from provisioning.operators.registry import _ADAPTERS, build_operators
+from provisioning.operators.registry import _CLIENTS, build_operators
 from provisioning.settings import Settings
 from shared.contracts import BuyerContact, OrderPaid, ProfileFailed, ProfileGenerated
 from shared.kernel.service import Service
@@ -109,7 +109,7 @@ class _Curious(InstantOperator):
 async def test_a_field_that_an_adapter_declares_must_be_allowed_by_each_storefront_it_serves(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, allowed: Any, routes: Any, words: str | None
 ) -> None:
-    monkeypatch.setitem(_ADAPTERS, "curious", lambda one, _tools: _Curious(one.name))
+    monkeypatch.setitem(_CLIENTS, "curious", lambda one, _tools: _Curious(one.name))
     curious = {"name": "curious", "adapter": "curious", "url": "http://curious.example"}
     plain = {"name": "plain", "adapter": "instant"}
     settings = await stage.settings(

@@ -10,9 +10,9 @@ _PROGRESS = "/operators/{operator}/gsma/rsp2/es2plus/handleDownloadProgressInfo"
 
 INTERFACE = Interface(
     description=(
-        "Has one eSIM profile made for every paid order, or says for certain that none will come, and follows the "
+        "Has one eSIM profile made for every paid order, or reports that there will be none, and follows the "
         "profile to its end.\n\n"
-        "Storefronts do not call it: it starts with `payments.order-paid` and answers with facts. Agents look at "
+        "Storefronts do not call it: it starts with `payments.order-paid` and publishes events. Agents read "
         "profiles here, operators report to it. Activation codes are not shown: they travel sealed to notifications."
     ),
     tags=(

@@ -148,9 +148,9 @@ def moment(value: object) -> datetime | None:
 
 def utc_moment(value: object) -> datetime | None:
     """As `moment`, for senders that leave the zone out and mean UTC."""
-    found = moment(value)
-    if found is not None or not isinstance(value, str) or len(value.strip()) <= _DATE_ONLY:
-        return found
+    with_zone = moment(value)
+    if with_zone is not None or not isinstance(value, str) or len(value.strip()) <= _DATE_ONLY:
+        return with_zone
     try:
         local = datetime.fromisoformat(value.strip())
         return moments.in_bounds(local.replace(tzinfo=UTC)) if local.tzinfo is None else None
@@ -165,8 +165,8 @@ def iccid(value: object) -> str | None:
 
 def eid(value: object) -> str | None:
     """An EID whose checksum is right."""
-    found = eids.read(value)
-    return found if found is not None and eids.is_valid(found) else None
+    number_ = eids.read(value)
+    return number_ if number_ is not None and eids.is_valid(number_) else None
 
 
 def word(value: object) -> str | None:

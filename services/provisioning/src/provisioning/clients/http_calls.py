@@ -20,7 +20,7 @@ class NoReply:
 
 
 def calls_counter(registry: CollectorRegistry) -> Counter:
-    """`operator_calls_total{operator,function,outcome}`: one for all adapters of a service."""
+    """`operator_calls_total{operator,function,outcome}`: one counter for all clients of a service."""
     return Counter(
         "operator_calls",
         "Calls to operators, by function and outcome",
@@ -32,10 +32,10 @@ def calls_counter(registry: CollectorRegistry) -> Counter:
 class Caller:
     """Calls one server of one operator."""
 
-    def __init__(self, operator: str, protocol: str, clients: HttpPool, tracing: Tracing, calls: Counter) -> None:
+    def __init__(self, operator: str, protocol: str, pool: HttpPool, tracing: Tracing, calls: Counter) -> None:
         self._operator = operator
         self._protocol = protocol
-        self._clients = clients
+        self._pool = pool
         self._tracing = tracing
         self._calls = calls
 
@@ -48,9 +48,9 @@ class Caller:
     ) -> httpx.Response | NoReply:
         """Send the request; returns the response, or why there is none."""
         carried = {**(headers or {}), **({"traceparent": span.traceparent} if span.traceparent else {})}
-        span.asks(method, self._clients.base_url)
+        span.asks(method, self._pool.base_url)
         try:
-            answer = await self._clients.request(method, path, json=body, headers=carried)
+            answer = await self._pool.request(method, path, json=body, headers=carried)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             return NoReply(type(error).__name__, reached=False)
         except (httpx.HTTPError, OSError) as error:
@@ -68,4 +68,4 @@ class Caller:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._clients.aclose()
+        await self._pool.aclose()

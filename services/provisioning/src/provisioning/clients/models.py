@@ -21,7 +21,7 @@ class Traits:
     """What an operator can do, and what it must be sent.
 
     `repeatable`: ICCID and matching id are ours (ES2+), so the same order may be repeated without a second profile.
-    Otherwise the client looks its order up by our order number before it repeats one that is `uncertain`.
+    Otherwise the client queries its order by our order number before it repeats one that is `uncertain`.
     """
 
     repeatable: bool
@@ -156,7 +156,7 @@ class NotReported(Refused):
 
 @dataclass(frozen=True)
 class OperatorNotSent(NotSent):
-    """The operator certainly did nothing: it was not reached, or it turned the call away."""
+    """The operator certainly did nothing: it was unreachable, or it rejected the call."""
 
     statuses: Statuses = ()
 

@@ -1,4 +1,4 @@
-"""A report: what one source says about one profile, whatever message brought it."""
+"""Reports about profiles: install state and usage from one source, whatever message brought it."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime

@@ -46,7 +46,7 @@ class GenerationHandlers:
         for key in new:
             if key not in taken:
                 self._schedule(tx, orders[key], offers[key][0], identity_of[key])
-        await self._publisher.publish(tx, [self._generated(tx, orders[key], found) for key, found in taken.items()])
+        await self._publisher.publish(tx, [self._generated(tx, orders[key], profile) for key, profile in taken.items()])
 
     def _schedule(self, tx: Tx, received: Received[OrderPaid], offer: Offer, identity: Identity) -> None:
         order = received.event

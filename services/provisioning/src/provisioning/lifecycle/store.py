@@ -66,8 +66,8 @@ async def issued_profiles(tx: Tx, order_ids: Iterable[UUID], *, lock: bool = Fal
     ids = sorted(set(order_ids), key=lambda one: one.int)
     if not ids:
         return {}
-    found = await tx.execute(_BY_ORDER + (_LOCK if lock else ""), ids=ids)
-    return {row.order_id: _profile(row) for row in found}
+    rows = await tx.execute(_BY_ORDER + (_LOCK if lock else ""), ids=ids)
+    return {row.order_id: _profile(row) for row in rows}
 
 
 async def issued_profiles_by_iccid(tx: Tx, iccids: Iterable[str], *, lock: bool = False) -> dict[str, IssuedProfile]:

@@ -1,4 +1,4 @@
-"""The operators of this service by name, and the routes to them. A new client: one line in `_ADAPTERS`."""
+"""The operators of this service by name, and the routes to them. A new client: one line in `_CLIENTS`."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -15,10 +15,10 @@ from provisioning.operators.rules.routing import ANY, Offer, Routes
 from provisioning.settings import OperatorSettings, Settings
 from shared.kernel.service import Service
 
-_ADAPTERS: dict[str, Callable[[OperatorSettings, ClientContext], OperatorClient]] = {
+_CLIENTS: dict[str, Callable[[OperatorSettings, ClientContext], OperatorClient]] = {
     "es2plus": Es2PlusOperator,
     "airalo": AiraloOperator,
-    "instant": lambda one, _tools: InstantOperator(one.name),
+    "instant": lambda settings, _context: InstantOperator(settings.name),
 }
 
 
@@ -76,18 +76,19 @@ def build_operators(settings: Settings, service: Service) -> Operators:
     operators = {}
     for one in chosen:
         rate = RateLimit(service.database, one.name, one.rate_per_minute) if one.rate_per_minute else None
-        operators[one.name] = GuardedOperator(_adapter(one.adapter)(one, context), one, rate, metrics, service.clock)
+        client = _client(one.adapter)(one, context)
+        operators[one.name] = GuardedOperator(client, one, rate, metrics, service.clock)
     routes = Routes(settings.route_table(), chosen[0].name)
     for name, operator in operators.items():
         _check_personal(operator, routes.storefronts(name), settings.allowed_personal_fields)
     return Operators(chosen, operators, routes, unparsed_fields)
 
 
-def _adapter(name: str) -> Callable[[OperatorSettings, ClientContext], OperatorClient]:
+def _client(name: str) -> Callable[[OperatorSettings, ClientContext], OperatorClient]:
     try:
-        return _ADAPTERS[name]
+        return _CLIENTS[name]
     except KeyError:
-        raise ValueError(f"unknown adapter {name}; there are {', '.join(sorted(_ADAPTERS))}") from None
+        raise ValueError(f"unknown adapter {name}; there are {', '.join(sorted(_CLIENTS))}") from None
 
 
 def _check_personal(

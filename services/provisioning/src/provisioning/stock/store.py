@@ -90,16 +90,16 @@ class Stock:
 
         Two statements for the first offers of all orders, and two for each further rank. The orders' rows are settled.
         """
-        found: dict[UUID, TakenProfile] = {}
+        taken: dict[UUID, TakenProfile] = {}
         for rank in range(max((len(offers) for offers in orders.values()), default=0)):
             wanted = [
                 (key, offers[rank])
                 for key, offers in orders.items()
-                if key not in found and rank < len(offers) and offers[rank] in self._pools
+                if key not in taken and rank < len(offers) and offers[rank] in self._pools
             ]
             if wanted:
-                found |= await self._take(tx, wanted)
-        return found
+                taken |= await self._take(tx, wanted)
+        return taken
 
     async def _take(self, tx: Tx, wanted: Sequence[tuple[UUID, Offer]]) -> dict[UUID, TakenProfile]:
         taken = await tx.execute(

@@ -45,7 +45,7 @@ class Withdraw:
             case Done(Cancellation(never_made=True)):
                 wait = task.created_at + self._late_calls - self._clock.now()
                 if wait > timedelta(0):
-                    return NotSent("nothing is there; asked again when no call can be under way", wait)
+                    return NotSent("nothing is there; repeated when no call can be under way", wait)
             case OperatorRefused(_, reason):
                 return NeedsPerson(f"{reason} {in_words(outcome.statuses)}".strip())
         return outcome

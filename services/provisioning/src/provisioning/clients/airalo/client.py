@@ -232,9 +232,9 @@ class AiraloOperator:
     def _read(self, read: Callable[[bytes, Unparsed], T], body: bytes) -> T:
         """Parse a message, and count its fields that could not be parsed."""
         unparsed: Unparsed = set()
-        found = read(body, unparsed)
+        parsed = read(body, unparsed)
         self._unparsed_fields.count(self.name, unparsed)
-        return found
+        return parsed
 
     async def _await_result(
         self, kind: Kind, reference: str, trace: str | None, otherwise: str = _NOT_CARRIED_OUT

@@ -154,9 +154,9 @@ def read_orders(body: bytes, unparsed: Unparsed) -> Listed | None:
     fields = read_object(body, NAME, unparsed)
     if fields is None or not fields.is_list("data"):
         return None
-    found = [_order(one) if one else None for one in fields.items("data")]
-    orders = tuple(order for order in found if order is not None)
-    return Listed(orders, len(found), complete=len(orders) == len(found))
+    listed = [_order(item) if item else None for item in fields.items("data")]
+    orders = tuple(order for order in listed if order is not None)
+    return Listed(orders, len(listed), complete=len(orders) == len(listed))
 
 
 def read_accepted(body: bytes, unparsed: Unparsed) -> str | None:

@@ -100,9 +100,9 @@ class AiraloRequests:
     async def usage_since(self, iccid: str, cached: timedelta) -> datetime:
         """Since when the reseller has shown the usage that it shows now."""
         async with self._database.transaction("work") as tx:
-            found = await tx.execute(_USAGE, operator=self._operator, iccid=iccid, now=tx.now, over=tx.now - cached)
-            moment: datetime = found.scalar()
-        return moment
+            rows = await tx.execute(_USAGE, operator=self._operator, iccid=iccid, now=tx.now, over=tx.now - cached)
+            since: datetime = rows.scalar()
+        return since
 
     async def notice(self, notice: Notice) -> bool:
         """Store a webhook; False where it was stored before."""

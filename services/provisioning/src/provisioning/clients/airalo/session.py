@@ -30,8 +30,8 @@ class Session:
         self._credentials = {name: settings.credentials[name].get_secret_value() for name in _CREDENTIALS}
         base = (settings.url or "").rstrip("/") + "/"
         headers = {"Accept": "application/json"}
-        clients = HttpPool(base, headers, settings.timeout_seconds, settings.concurrency)
-        self._caller = Caller(settings.name, "Airalo", clients, context.tracing, context.calls)
+        pool = HttpPool(base, headers, settings.timeout_seconds, settings.concurrency)
+        self._caller = Caller(settings.name, "Airalo", pool, context.tracing, context.calls)
         self._operator = settings.name
         self._unparsed_fields = context.unparsed_fields
         self._lock = asyncio.Lock()
@@ -77,11 +77,11 @@ class Session:
         if isinstance(answer, NoReply):
             return OperatorNotSent(f"token: {answer.reason}")
         unparsed: Unparsed = set()
-        found = read_token(answer.content, unparsed) if answer.is_success else None
+        token = read_token(answer.content, unparsed) if answer.is_success else None
         self._unparsed_fields.count(self._operator, unparsed)
-        if found is None:
+        if token is None:
             return OperatorNotSent(f"token: HTTP {answer.status_code}")
-        self._token, seconds = found
+        self._token, seconds = token
         self._good_until = time.monotonic() + max(_MARGIN_SECONDS, seconds - _MARGIN_SECONDS)
         return None
 

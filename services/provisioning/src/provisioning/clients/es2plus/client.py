@@ -58,16 +58,16 @@ class Es2PlusOperator:
         self._smdp_address = settings.smdp_address
         secure = secure_context(settings.tls_certificate, settings.tls_key, settings.tls_authority)
         base = (settings.url or "").rstrip("/") + _PATH
-        clients = HttpPool(base, _HEADERS, settings.timeout_seconds, settings.concurrency, secure)
-        self._caller = Caller(self.name, "ES2+", clients, context.tracing, context.calls)
+        pool = HttpPool(base, _HEADERS, settings.timeout_seconds, settings.concurrency, secure)
+        self._caller = Caller(self.name, "ES2+", pool, context.tracing, context.calls)
         self._unparsed_fields = context.unparsed_fields
         self._clock = context.clock
         self._feed: Feed | None = None
         if settings.usage_url:
             base = settings.usage_url.rstrip("/") + "/"
             connections = min(_FEED_CONNECTIONS, settings.concurrency)
-            clients = HttpPool(base, {}, settings.timeout_seconds, connections, secure)
-            caller = Caller(self.name, "feed", clients, context.tracing, context.calls)
+            pool = HttpPool(base, {}, settings.timeout_seconds, connections, secure)
+            caller = Caller(self.name, "feed", pool, context.tracing, context.calls)
             self._feed = Feed(self.name, caller, context.unparsed_fields)
         has_feed = self._feed is not None
         self.traits = Traits(repeatable=True, tops_up=has_feed, reports_usage=has_feed)
@@ -106,7 +106,7 @@ class Es2PlusOperator:
             case Executed(_, matching_id, smdp_address):
                 self._smdp_address = smdp_address or self._smdp_address
                 if self._smdp_address is None:
-                    return refused("The operator does not say where its profiles are downloaded.", left_behind=True)
+                    return refused("The operator does not name the server of its downloads.", left_behind=True)
                 return Done(OperatorProfile(self._smdp_address, matching_id or str(wanted.matching_id)))
             case Failed(pair=es2plus.MATCHING_ID_IN_USE):
                 # 130 random bits: it is our own confirmation, whose reply was lost.
@@ -207,9 +207,9 @@ class Es2PlusOperator:
             if status.install.state != "unknown":
                 return refused("The profile is, or was, on a device.", statuses, in_use=True)
         if profile.uncertain:
-            return refused("The operator does not say whether the profile is on a device or cancelled.", statuses)
+            return refused("The operator does not report whether the profile is on a device or cancelled.", statuses)
         return refused(
-            "The operator says that the profile is taken: it is, or was, on a device.", statuses, in_use=True
+            "The operator reports that the profile is taken: it is, or was, on a device.", statuses, in_use=True
         )
 
     async def _cancel(self, profile: ProfileRef, trace: str | None) -> Answer:

@@ -103,8 +103,8 @@ def _status(code: Fields, secret: str) -> OperatorStatus | None:
 
 def _matching(pattern: re.Pattern[str], longest: int) -> Callable[[object], str | None]:
     def read(value: object) -> str | None:
-        found = opaque(longest)(value) if isinstance(value, str) else None
-        return found if found is not None and pattern.fullmatch(found) else None
+        text_value = opaque(longest)(value) if isinstance(value, str) else None
+        return text_value if text_value is not None and pattern.fullmatch(text_value) else None
 
     return read
 

@@ -41,7 +41,7 @@ routes = APIRouter(tags=["profiles"], dependencies=[agent])
 
 
 class FactView(BaseModel):
-    """A fact with its source, its time and its age in seconds. `value` null or `unknown`: nobody has said."""
+    """A fact with its source, its time and its age in seconds. `value` null or `unknown`: not reported."""
 
     value: InstallState | int | None
     source: str | None
@@ -50,7 +50,7 @@ class FactView(BaseModel):
 
 
 class PollingView(BaseModel):
-    """When it is looked at next (null: never again, or just now), how often, and when its time is over by itself."""
+    """The next query (null: never again, or just now), the interval, and when the profile expires."""
 
     next_look_at: datetime | None
     every_seconds: float | None
