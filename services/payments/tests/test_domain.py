@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payments.attempts.rules.failure_reasons import advice, reason, sentences
-from payments.attempts.rules.status import Expected, StatusAnswer, Verdict, judge, read_status
-from payments.clients.epay.payment_object import DESCRIPTION_BYTES, Payer, Purchase, description, payment_object
+from payments.attempts.rules.verdict import Verdict, judge
+from payments.clients.epay.payment_object import DESCRIPTION_BYTES, description, payment_object
+from payments.clients.epay.status import read_status
 from payments.clients.epay.webhook import UnreadableNoticeError, read_notice
-from payments.polling import Patience
+from payments.clients.models import Expected, Payer, Purchase, StatusAnswer
+from payments.polling import PollingSchedule
 from payments.refunds.rules.evidence import Evidence, evidence
 from shared.values.money import to_major, to_minor, to_text
 
@@ -249,7 +251,7 @@ def test_whatever_the_bank_is_like_the_evidence_is_never_wrong(
 
 
 def test_pauses_grow_up_to_a_limit_and_end() -> None:
-    patience = Patience(timedelta(seconds=20), timedelta(hours=1), timedelta(hours=24))
+    patience = PollingSchedule(timedelta(seconds=20), timedelta(hours=1), timedelta(hours=24))
     age, asked = timedelta(seconds=20), 0
     pauses = []
     while (pause := patience.pause(age)) is not None:

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from payments.clients.webkassa.receipts import Issued, Tax, Wanted, check_body, listed, read_issued, refusals
-from payments.receipts.settings import CashRegister
+from payments.clients.models import Issued, Tax, Wanted
+from payments.clients.webkassa.receipts import check_body, error_codes, read_issued, receipts_in
+from payments.settings import CashRegister
 
 SALE = Issued("123456789012", "000000000001", "2026-11-20 09:08:07", "https://ofd.example/t/1", 499000)
 DATA: dict[str, Any] = {
@@ -119,21 +120,21 @@ def test_a_receipt_is_one_whatever_else_its_answer_lacks(change: dict[str, Any],
 )
 def test_any_answer_can_be_read(value: Any) -> None:
     read_issued(value)
-    list(listed(value))
-    refusals(value if isinstance(value, dict) else {"Errors": value})
+    list(receipts_in(value))
+    error_codes(value if isinstance(value, dict) else {"Errors": value})
 
 
 def test_envelopes() -> None:
-    assert refusals({"Data": None, "Errors": [{"Code": 14, "Text": "dup"}, {"Code": "2"}, {"Code": None}, 5]}) == [
+    assert error_codes({"Data": None, "Errors": [{"Code": 14, "Text": "dup"}, {"Code": "2"}, {"Code": None}, 5]}) == [
         14,
         2,
         -1,
         -1,
     ]
-    assert refusals({"Data": {}, "Errors": None}) == []
-    assert listed([1]) == [1]
-    assert listed({"Total": 1, "Items": [2]}) == [2]
-    assert listed(None) == ()
+    assert error_codes({"Data": {}, "Errors": None}) == []
+    assert receipts_in([1]) == [1]
+    assert receipts_in({"Total": 1, "Items": [2]}) == [2]
+    assert receipts_in(None) == ()
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from payments.attempts.rules.status import Expected, StatusAnswer
-from payments.reconciliation.rules import Difference, Ours, differences
+from payments.clients.models import Expected, StatusAnswer
+from payments.reconciliation.models import Difference, Ours
+from payments.reconciliation.rules import differences
 from sandbox.storefront import IN_PROGRESS, INSUFFICIENT_FUNDS
 from shared.contracts import OrderPaid, RefundSettled
 

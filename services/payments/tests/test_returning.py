@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from payments.refunds import store as returns
+from payments.refunds import store
+from payments.refunds.models import Intent
 from shared.contracts import Money, OrderPlaced, RefundFailed, RefundSettled
 from shared.ids import uuid7
 
@@ -261,7 +262,9 @@ async def test_a_crash_after_the_intent_asks_before_it_acts(start: Any) -> None:
             amount=PRICE,
             now=tx.now,
         )
-        assert (await returns.intend(tx, approved.refund_id)).fresh
+        intent = await store.intend(tx, approved.refund_id)
+        assert isinstance(intent, Intent)
+        assert intent.fresh
         await tx.execute(
             "INSERT INTO work (id, kind, key, payload, state, due_at, created_at)"
             " VALUES (:id, 'refund', :key, '{}', 'unknown', :now, :now)",

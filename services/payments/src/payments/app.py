@@ -1,30 +1,17 @@
-"""The wiring of payments."""
+"""Assembles payments."""
 
 from datetime import timedelta
 
-from payments.agents import agent_router
-from payments.attempts import handlers as consumers
-from payments.attempts.duplicates import DuplicateCapture
-from payments.attempts.handlers import Lapse
-from payments.attempts.routes import payment_router, webhook_router
-from payments.attempts.tasks import CHECK, POLL, CheckStatus
+from payments import attempts, ledger, privacy, receipts, reconciliation, refunds, refused_refunds
 from payments.clients.bank import Bank
-from payments.clients.epay.http import EpayBank, webhook_url
+from payments.clients.epay.http import EpayBank
 from payments.clients.instant import InstantBank
-from payments.clients.rate_limit import Pace
-from payments.metrics import PaymentMetrics
-from payments.polling import Patience
-from payments.privacy import store as privacy
-from payments.receipts.wiring import issue_receipts
-from payments.reconciliation.tasks import CompareInvoice, PlanDay
-from payments.refunds.tasks import ReturnMoney
-from payments.refused_refunds import (
-    ConfirmHandPayment,
-    hand_payment_decided,
-    hand_payment_recorded,
-    refund_retry_requested,
-)
-from payments.scheduled_jobs import Chores
+from payments.clients.rate_limit import RateLimit
+from payments.clients.webkassa.http import Webkassa
+from payments.http_context import HttpContext, use_context
+from payments.metrics import PaymentMetrics, ReceiptMetrics
+from payments.polling import PollingSchedule
+from payments.scheduled_jobs import ScheduledJobs
 from payments.settings import Settings
 from shared.clock import Clock
 from shared.contracts import (
@@ -37,7 +24,6 @@ from shared.contracts import (
     RefundApproved,
     RefundRetryRequested,
 )
-from shared.database import Database
 from shared.kernel.auth import ApiKeys
 from shared.kernel.privacy import exports, forgets
 from shared.kernel.service import Service
@@ -47,7 +33,7 @@ log = get_logger(__name__)
 
 
 def build(settings: Settings, *, clock: Clock | None = None) -> Service:
-    """Payments, ready to run."""
+    """Make the service, ready to run."""
     service = Service("payments", settings, clock=clock)
     metrics = PaymentMetrics(service.metrics.registry)
     instant = settings.epay_adapter == "instant"
@@ -55,78 +41,140 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     if instant:
         log.warning("instant_bank", meaning="every order is approved without a payment; for benchmarks only")
     service.closes(bank.close)
-    terminal = str(settings.epay_terminal)
-    database = service.database
-    nudged, timed = _patience(settings, settings.check_first_seconds), _patience(settings, settings.poll_first_seconds)
+    _consume(service, settings, pay_at_once=instant)
+    _perform(service, settings, bank, metrics)
+    _schedule(service, settings, metrics, reconciles=not instant)
+    _issue_receipts(service, settings)
+    _serve(service, settings, bank, metrics)
+    return service
 
-    pace = Pace(settings.asks_per_second, burst=20)
-    lapse = Lapse(
+
+def _consume(service: Service, settings: Settings, *, pay_at_once: bool) -> None:
+    lapse_times = attempts.LapseTimes(
         timedelta(seconds=settings.payment_lapse_seconds),
-        {slug: timedelta(seconds=own) for slug, own in settings.storefront_lapse_seconds.items()},
+        {slug: timedelta(seconds=seconds) for slug, seconds in settings.storefront_lapse_seconds.items()},
     )
-
-    def checks(kind: str, patience: Patience, concurrency: int, pace: Pace | None = None) -> CheckStatus:
-        return CheckStatus(
-            kind, bank, database, metrics, terminal=terminal, patience=patience, concurrency=concurrency, pace=pace
-        )
-
     service.consumes(
         {
-            OrderPlaced: consumers.order_placed(pay_at_once=instant, lapse=lapse),
-            BuyerContact: consumers.buyer_contact,
-            RefundApproved: consumers.refund_approved,
-            RefundRetryRequested: refund_retry_requested,
-            HandPaymentRecorded: hand_payment_recorded,
-            HandPaymentDecided: hand_payment_decided,
-            BuyerErasureRequested: forgets(PaymentsBuyerErased, privacy.STATEMENTS, kept=privacy.KEPT),
+            OrderPlaced: attempts.order_placed(pay_at_once=pay_at_once, lapse_times=lapse_times),
+            BuyerContact: privacy.buyer_contact,
+            RefundApproved: refunds.refund_approved,
+            RefundRetryRequested: refused_refunds.refund_retry_requested,
+            HandPaymentRecorded: refused_refunds.hand_payment_recorded,
+            HandPaymentDecided: refused_refunds.hand_payment_decided,
+            BuyerErasureRequested: forgets(PaymentsBuyerErased, privacy.ERASURE, kept=privacy.KEPT),
         }
     )
-    service.forgets(BuyerContact, consumers.buyer_erased)
-    service.performs(
-        checks(CHECK, nudged, settings.check_concurrency),
-        checks(POLL, timed, settings.poll_concurrency, pace),
-        ReturnMoney(
+    service.forgets(BuyerContact, privacy.buyer_erased)
+
+
+def _perform(service: Service, settings: Settings, bank: Bank, metrics: PaymentMetrics) -> None:
+    database, terminal = service.database, str(settings.epay_terminal)
+    rate_limit = RateLimit(settings.asks_per_second, burst=20)
+
+    def check_status(
+        kind: str, first_seconds: float, concurrency: int, rate_limit: RateLimit | None = None
+    ) -> attempts.CheckStatus:
+        return attempts.CheckStatus(
+            kind,
             bank,
             database,
             metrics,
             terminal=terminal,
-            patience=_patience(settings, settings.check_first_seconds, settings.refund_wait_seconds),
+            schedule=_polling(settings, first_seconds),
+            concurrency=concurrency,
+            rate_limit=rate_limit,
+        )
+
+    service.performs(
+        check_status(attempts.CHECK, settings.check_first_seconds, settings.check_concurrency),
+        check_status(attempts.POLL, settings.poll_first_seconds, settings.poll_concurrency, rate_limit),
+        refunds.MakeRefund(
+            bank,
+            database,
+            metrics,
+            terminal=terminal,
+            schedule=_polling(settings, settings.check_first_seconds, settings.refund_wait_seconds),
             doubt=timedelta(seconds=settings.refund_doubt_seconds),
             concurrency=settings.refund_concurrency,
         ),
-        ConfirmHandPayment(bank, database, metrics, terminal=terminal),
-        DuplicateCapture(database),
-        PlanDay(database, metrics),
-        CompareInvoice(bank, database, metrics, pace, terminal=terminal, concurrency=settings.poll_concurrency),
+        refused_refunds.ConfirmHandPayment(bank, database, metrics, terminal=terminal),
+        attempts.DuplicateCapture(database),
+        reconciliation.PlanDay(database, metrics),
+        reconciliation.CompareInvoice(
+            bank, database, metrics, rate_limit, terminal=terminal, concurrency=settings.poll_concurrency
+        ),
     )
-    service.runs(_chores(settings, database, metrics, reconciles=not instant).run)
-    issue_receipts(service, settings)
-    keys = ApiKeys(settings.storefront_keys)
-    first_poll = timedelta(seconds=settings.poll_first_seconds)
-    link = webhook_url(settings)
-    service.serves(
-        payment_router(database, bank, keys, terminal=terminal, post_link=link, first_poll=first_poll),
-        webhook_router(database, metrics),
-        agent_router(database, ApiKeys(settings.agent_keys, asked="agent key", problem="unknown-agent-key")),
-        exports(database, settings.privacy_key, privacy.HELD),
-    )
-    return service
 
 
-def _chores(settings: Settings, database: Database, metrics: PaymentMetrics, *, reconciles: bool) -> Chores:
-    return Chores(
-        database,
-        metrics,
+def _schedule(service: Service, settings: Settings, metrics: PaymentMetrics, *, reconciles: bool) -> None:
+    warn_before = timedelta(seconds=settings.refund_warn_seconds)
+    reconcile_after = timedelta(seconds=settings.reconcile_after_seconds) if reconciles else None
+    jobs = ScheduledJobs(
+        service.database,
+        {
+            "lapse": attempts.LapseOrders(metrics).run,
+            "promises": refunds.WatchPromisedDates(warn_before).run,
+            "balance": ledger.check_balance,
+            "revenue": ledger.RecogniseRevenue(timedelta(days=settings.revenue_after_days)).run,
+            "reconcile": reconciliation.StartDays(reconcile_after).run,
+        },
+        [
+            refunds.RefundGauges(metrics, warn_before).refresh,
+            refused_refunds.RefusedRefundGauges(metrics).refresh,
+            ledger.LedgerGauge(metrics).refresh,
+        ],
         seconds=settings.chore_seconds,
         margin=timedelta(seconds=settings.chore_margin_seconds),
-        warn_before=timedelta(seconds=settings.refund_warn_seconds),
-        revenue_after=timedelta(days=settings.revenue_after_days),
-        reconcile_after=timedelta(seconds=settings.reconcile_after_seconds) if reconciles else None,
+    )
+    service.runs(jobs.run)
+
+
+def _issue_receipts(service: Service, settings: Settings) -> None:
+    """Follow each payment and refund by its receipt, at storefronts with a cash register."""
+    if not settings.cash_registers:
+        return
+    metrics = ReceiptMetrics(service.metrics.registry, service.clock.now)
+    webkassa = Webkassa(
+        settings.webkassa_url or "",
+        settings.webkassa_api_key.get_secret_value(),
+        settings.webkassa_timeout_seconds,
+        service.tracing,
+        metrics,
+    )
+    service.closes(webkassa.close)
+    # Before the task worker, which inserts the tasks that this participant schedules.
+    service.database.participants.insert(0, receipts.ReceiptIntents(settings.cash_registers, metrics))
+    turns = receipts.Turns(service.database, lambda: service.task_worker.owner)
+    service.performs(
+        *(
+            receipts.IssueReceipts(storefront, register, webkassa, service.database, turns, metrics)
+            for storefront, register in settings.cash_registers.items()
+        )
     )
 
 
-def _patience(settings: Settings, first: float, give_up: float | None = None) -> Patience:
-    return Patience(
+def _serve(service: Service, settings: Settings, bank: Bank, metrics: PaymentMetrics) -> None:
+    context = HttpContext(
+        database=service.database,
+        bank=bank,
+        metrics=metrics,
+        storefront_keys=ApiKeys(settings.storefront_keys),
+        agent_keys=ApiKeys(settings.agent_keys, asked="agent key", problem="unknown-agent-key"),
+        terminal=str(settings.epay_terminal),
+        webhook_url=settings.webhook_url,
+        first_poll=timedelta(seconds=settings.poll_first_seconds),
+    )
+    use_context(service.app, context)
+    features = (attempts, ledger, refunds, reconciliation, receipts, refused_refunds)
+    service.serves(
+        *(feature.routes for feature in features),
+        exports(service.database, settings.privacy_key, privacy.EXPORT),
+    )
+
+
+def _polling(settings: Settings, first: float, give_up: float | None = None) -> PollingSchedule:
+    return PollingSchedule(
         first=timedelta(seconds=first),
         longest=timedelta(seconds=settings.poll_longest_seconds),
         give_up=timedelta(seconds=give_up or settings.poll_give_up_seconds),

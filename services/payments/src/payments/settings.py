@@ -1,19 +1,52 @@
-"""What payments is told from outside; the environment variables are the field names in capitals."""
+"""Settings of payments, read from environment variables: the field names in capitals."""
 
+from decimal import Decimal
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, SecretStr, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 
-from payments.receipts.settings import CashRegister
+from payments.clients.models import SERVICE, Tax
 from shared.kernel.settings import ServiceSettings
 from shared.secret_settings import TestOnly
+from shared.values.count import LARGEST_INT
+from shared.values.text import Line
 
+Text = Annotated[str, Line(100)]
 Url = Annotated[str, StringConstraints(pattern=r"^https?://", strip_whitespace=True)]
 
 
+class CashRegister(BaseModel):
+    """A cash register at Webkassa, and what its receipts contain."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cashbox: Text
+    #: The register's number at the tax authority. Used where answers do not contain it: a return has to name it.
+    registration_number: Text | None = None
+    login: Text
+    password: SecretStr
+    #: VAT that prices contain, in per cent; null: none (TaxType 0).
+    vat_percent: Decimal | None = Field(None, ge=0, lt=100, max_digits=5, decimal_places=2)
+    #: Webkassa's PositionType of what is sold: 2, a service.
+    position_type: int = Field(SERVICE, ge=0, le=LARGEST_INT)
+    #: Whether Webkassa gets the buyer's e-mail and telephone. Our own e-mail contains the receipt's address anyway.
+    send_contact: bool = False
+
+    @property
+    def tax(self) -> Tax:
+        """The tax on its receipts."""
+        return Tax(self.vat_percent)
+
+    @model_validator(mode="after")
+    def _password_is_not_empty(self) -> Self:
+        if not self.password.get_secret_value().strip():
+            raise ValueError("the password of a cash register is empty")
+        return self
+
+
 class Settings(ServiceSettings):
-    """Epay's addresses and credentials, our own address, the storefronts' keys, and how patiently we ask."""
+    """Epay and Webkassa, our own address, the keys of callers, concurrency, rates and intervals."""
 
     epay_adapter: Annotated[Literal["http", "instant"], TestOnly("instant")] = Field(
         "http", description="`instant` approves every payment without a bank: for benchmarks only"
@@ -25,23 +58,24 @@ class Settings(ServiceSettings):
     epay_terminal: UUID
     epay_timeout_seconds: float = Field(10.0, gt=0)
     epay_connections: int = Field(100, ge=1)
-    public_url: Url = Field(description="where the bank reaches this service; postLink is below it")
+    public_url: Url = Field(description="our address as the bank reaches it; postLink is below it")
     storefront_keys: dict[str, SecretStr] = Field(description='JSON: {"<storefront>": "<API key>"}')
-    check_concurrency: int = Field(64, ge=1, description="check-status calls at once that webhooks ask for")
-    check_first_seconds: float = Field(1.0, gt=0, description="first pause when the bank answers `in progress`")
-    poll_concurrency: int = Field(4, ge=1, description="check-status calls at once that no webhook asked for")
-    poll_first_seconds: float = Field(20.0, gt=0, description="how long to wait for a webhook before asking")
-    poll_longest_seconds: float = Field(3600.0, gt=0, description="longest pause between two questions")
-    poll_give_up_seconds: float = Field(86400.0, gt=0, description="an attempt unpaid for so long has lapsed")
+    check_concurrency: int = Field(64, ge=1, description="concurrent check-status calls that follow webhooks")
+    check_first_seconds: float = Field(1.0, gt=0, description="first pause after the answer `in progress`")
+    poll_concurrency: int = Field(4, ge=1, description="concurrent check-status calls that follow timers")
+    poll_first_seconds: float = Field(20.0, gt=0, description="how long a webhook is waited for")
+    poll_longest_seconds: float = Field(3600.0, gt=0, description="longest pause between two check-status calls")
+    poll_give_up_seconds: float = Field(86400.0, gt=0, description="an attempt that is unpaid for this long expires")
     asks_per_second: float = Field(
-        10.0, gt=0, description="questions to the bank that no webhook asked for, per process"
+        10.0, gt=0, description="check-status calls that follow no webhook, per second and process"
     )
-    payment_lapse_seconds: float = Field(86400.0, gt=0, description="an order unpaid for so long has lapsed")
+    payment_lapse_seconds: float = Field(86400.0, gt=0, description="an order that is unpaid for this long lapses")
     storefront_lapse_seconds: dict[str, Annotated[float, Field(gt=0)]] = Field(
-        default_factory=dict, description='JSON: {"<storefront>": seconds} where a storefront has a time of its own'
+        default_factory=dict,
+        description='JSON: {"<storefront>": seconds} for storefronts with another time',
     )
     refund_concurrency: int = Field(8, ge=1)
-    refund_wait_seconds: float = Field(3600.0, gt=0, description="how long a refund waits for its capture to be known")
+    refund_wait_seconds: float = Field(3600.0, gt=0, description="how long a refund waits for its capture")
 
     cash_registers: dict[str, CashRegister] = Field(
         default_factory=dict,
@@ -52,16 +86,25 @@ class Settings(ServiceSettings):
     webkassa_timeout_seconds: float = Field(10.0, gt=0)
 
     refund_doubt_seconds: float = Field(
-        300.0, gt=0, description="how long a refund without a reply may still happen at the bank"
+        300.0, gt=0, description="how long a refund call without a reply may still be executed by the bank"
     )
-    refund_warn_seconds: float = Field(172800.0, gt=0, description="how long before its date a refund not made is told")
-    revenue_after_days: int = Field(30, ge=1, description="after so many days an order's funds become revenue")
+    refund_warn_seconds: float = Field(
+        172800.0, gt=0, description="a refund not made is logged so long before its date"
+    )
+    revenue_after_days: int = Field(30, ge=1, description="days after which an order's funds become revenue")
     reconcile_after_seconds: float = Field(
-        7200.0, ge=0, description="so long after midnight UTC the day before is compared with the bank"
+        7200.0, ge=0, description="after this time past midnight UTC the previous day is compared with the bank"
     )
-    chore_seconds: float = Field(15.0, gt=0, description="between two rounds of lapses, alarms and balance checks")
-    chore_margin_seconds: float = Field(60.0, gt=0, description="longer than any transaction may last (40 s)")
+    chore_seconds: float = Field(15.0, gt=0, description="pause between two rounds of the scheduled jobs")
+    chore_margin_seconds: float = Field(
+        60.0, gt=0, description="jobs look at older rows only; longer than any transaction (40 s)"
+    )
     agent_keys: dict[str, SecretStr] = Field(default_factory=dict, description='JSON: {"<agent>": "<API key>"}')
+
+    @property
+    def webhook_url(self) -> str:
+        """PostLink and failurePostLink: the bank sends its webhooks there."""
+        return f"{self.public_url.rstrip('/')}/epay/webhook"
 
     @model_validator(mode="after")
     def _webkassa_is_reachable(self) -> Self:

@@ -1,9 +1,8 @@
-"""HTTP: the payment object for storefronts, and the bank's webhook."""
+"""HTTP: the payment object for storefronts, the bank's webhook, and an order's attempts for agents."""
 
 import hmac
 import json
 from collections.abc import Mapping
-from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated, Any
 from uuid import UUID
@@ -12,31 +11,23 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 
-from payments.attempts import store as pages
-from payments.attempts.rules.status import Expected
-from payments.attempts.tasks import CHECK, check_payload
-from payments.clients.bank import Bank, BankAwayError, BankRefusedError
+from payments.attempts import store
+from payments.attempts.models import CHECK, CheckPayload, PayableAttempt
+from payments.attempts.rules.failure_reasons import advice, sentences
 from payments.clients.epay.payment_object import payment_object
 from payments.clients.epay.webhook import Notice, UnreadableNoticeError, read_notice
+from payments.clients.models import Expected
+from payments.http_context import Context, HttpContext, ServiceDatabase, Storefront, agents_only
 from payments.metrics import PaymentMetrics
-from payments.tables import notifications
 from shared.contracts import Language
-from shared.database import Database
-from shared.kernel.auth import ApiKeys
 from shared.kernel.problems import LimitReachedError, Problem
+from shared.outcomes import NotSent, Refused
 from shared.values.opaque import Url
 
+routes = APIRouter()
 Link = Annotated[str, Url(or_empty=True)]
-
-#: Different notifications of one attempt. The bank tells of a handful; a buyer's browser knows the secret too.
+#: Different notifications that are kept of one attempt. The bank sends few; a browser has the secret too.
 MOST_NOTIFICATIONS = 50
-#: Locked, so that notifications of one attempt are counted one after the other.
-_BY_INVOICE = """
-SELECT a.secret_hash, a.order_id, o.price_minor, o.currency, o.trace
-FROM attempts a JOIN payment_orders o ON o.order_id = a.order_id WHERE a.invoice_id = :invoice_id
-FOR NO KEY UPDATE OF a
-"""
-_STORED = "SELECT count(*) FROM notifications WHERE invoice_id = :invoice_id"
 
 
 class PageRequest(BaseModel):
@@ -49,89 +40,100 @@ class PageRequest(BaseModel):
     language: Language | None = None
 
 
-def payment_router(
-    database: Database,
-    bank: Bank,
-    keys: ApiKeys,
-    *,
-    terminal: str,
-    post_link: str,
-    first_poll: timedelta,
-) -> APIRouter:
-    """`POST /orders/{order_id}/payment` for storefronts."""
-    routes = APIRouter(tags=["payment"])
+@routes.post("/orders/{order_id}/payment", tags=["payment"])
+async def pay(
+    order_id: UUID, context: Context, storefront: Storefront, page: PageRequest | None = None
+) -> JSONResponse:
+    """The object for `halyk.pay()`, with a new token. After a failed attempt it opens a new one."""
+    page = page or PageRequest()
+    attempt = await _open_attempt(context, order_id, storefront)
+    expected = Expected(
+        attempt.purchase.invoice_id, attempt.purchase.amount, attempt.purchase.currency, context.terminal
+    )
+    token = await context.bank.payment_token(expected, attempt.secret_hash, attempt.trace)
+    if isinstance(token, NotSent):
+        detail = "The bank does not answer. Send the same request again."
+        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "bank-away", detail, headers={"Retry-After": "2"})
+    if isinstance(token, Refused):
+        raise Problem(HTTPStatus.BAD_GATEWAY, "bank-refused", "The bank refused to open a payment.")
+    return JSONResponse(
+        payment_object(
+            attempt.purchase,
+            attempt.payer,
+            auth=token.value,
+            terminal=context.terminal,
+            post_link=context.webhook_url,
+            back_link=page.back_link,
+            failure_back_link=page.failure_back_link,
+            language=page.language,
+        ),
+        headers={"Cache-Control": "no-store"},
+    )
 
-    @routes.post("/orders/{order_id}/payment")
-    async def pay(order_id: UUID, request: Request, page: PageRequest | None = None) -> JSONResponse:
-        """The object for `halyk.pay()`, with a token minted now. A failed attempt is followed by a new one."""
-        storefront = keys.holder(request.headers.get("authorization"))
-        page = page or PageRequest()
-        async with database.transaction() as tx:
-            opened = await pages.open_page(tx, order_id, storefront, first_poll)
-        expected = Expected(opened.purchase.invoice_id, opened.purchase.amount, opened.purchase.currency, terminal)
-        try:
-            auth = await bank.payment_token(expected, opened.secret_hash, opened.trace)
-        except BankAwayError:
-            raise Problem(
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                "bank-away",
-                "The bank does not answer. Send the same request again.",
-                headers={"Retry-After": "2"},
-            ) from None
-        except BankRefusedError:
-            raise Problem(HTTPStatus.BAD_GATEWAY, "bank-refused", "The bank refused to open a payment.") from None
-        return JSONResponse(
-            payment_object(
-                opened.purchase,
-                opened.payer,
-                auth=dict(auth),
-                terminal=terminal,
-                post_link=post_link,
-                back_link=page.back_link,
-                failure_back_link=page.failure_back_link,
-                language=page.language,
-            ),
-            headers={"Cache-Control": "no-store"},
+
+@routes.post("/epay/webhook", tags=["webhook"], name="webhook")
+async def receive_webhook(request: Request, context: Context) -> JSONResponse:
+    """200 after the notification and the task that asks the bank are committed. Nothing else changes.
+
+    Both postLink and failurePostLink. The bank does not sign it: `secret_hash` is the attempt's own secret.
+    """
+    webhooks = context.metrics.webhooks
+    notice = _read(await request.body(), context.metrics)
+    async with context.database.transaction() as tx:
+        target = await store.webhook_target(tx, notice.invoice_id)
+        if target is None:
+            webhooks.labels("unknown_invoice").inc()
+            raise Problem(HTTPStatus.NOT_FOUND, "unknown-invoice", "No payment attempt has this invoiceId.")
+        if not hmac.compare_digest(notice.secret_hash.encode(), target.secret_hash.encode()):
+            webhooks.labels("wrong_secret").inc()
+            raise Problem(HTTPStatus.FORBIDDEN, "wrong-secret", "secret_hash is not that of this attempt.")
+        is_new = await store.record_notice(tx, notice)
+        if is_new and await store.count_notices(tx, notice.invoice_id) > MOST_NOTIFICATIONS:
+            webhooks.labels("too_many").inc()
+            raise LimitReachedError(
+                "notifications",
+                f"{MOST_NOTIFICATIONS} different notifications of this attempt are stored, and no more are. None "
+                "is needed: the bank is asked for its state, also without them.",
+                status=HTTPStatus.CONFLICT,
+            )
+        if is_new:
+            payload = CheckPayload(order_id=target.order_id, amount=target.amount, currency=target.currency)
+            tx.schedule(CHECK, str(notice.invoice_id), payload, trace=target.trace)
+    webhooks.labels("accepted" if is_new else "repeated").inc()
+    return JSONResponse({"status": "ok"})
+
+
+@routes.get("/orders/{order_id}/attempts", tags=["agents"], dependencies=[agents_only])
+async def order_attempts(order_id: UUID, database: ServiceDatabase) -> JSONResponse:
+    """Every attempt to pay, and for failed ones why: the buyer's sentences, and what an agent should know."""
+    async with database.reading() as tx:
+        rows = await store.of_order(tx, order_id)
+    if not rows:
+        raise Problem(HTTPStatus.NOT_FOUND, "order-not-known", "No order has this id here.")
+    return JSONResponse({"order_id": str(order_id), "attempts": [_attempt(row) for row in rows]})
+
+
+async def _open_attempt(context: HttpContext, order_id: UUID, storefront: str) -> PayableAttempt:
+    try:
+        async with context.database.transaction() as tx:
+            return await store.open_attempt(tx, order_id, storefront, context.first_poll)
+    except store.OrderNotStoredError:
+        detail = "This order is not known here (yet). If it was placed just now, ask again."
+        raise Problem(HTTPStatus.NOT_FOUND, "order-not-known", detail, headers={"Retry-After": "1"}) from None
+    except store.OrderAlreadyPaidError:
+        raise Problem(HTTPStatus.CONFLICT, "already-paid", "This order has been paid.") from None
+    except store.OrderLapsedError:
+        detail = "This order was not paid in time. Place a new one; a payment that is under way is still honoured."
+        raise Problem(HTTPStatus.GONE, "payment-lapsed", detail) from None
+    except store.TooManyAttemptsError:
+        detail = (
+            f"All {store.MOST_ATTEMPTS} attempts to pay this order have ended without a payment; no more are opened. "
+            "Place a new order."
         )
-
-    return routes
-
-
-def webhook_router(database: Database, metrics: PaymentMetrics) -> APIRouter:
-    """`POST /epay/webhook`, both postLink and failurePostLink. It is not signed: it only makes us ask."""
-    routes = APIRouter(tags=["webhook"])
-
-    @routes.post("/epay/webhook")
-    async def webhook(request: Request) -> JSONResponse:
-        """200 once the notification and the question to the bank are committed."""
-        notice = _notice(await request.body(), metrics)
-        async with database.transaction() as tx:
-            row = (await tx.execute(_BY_INVOICE, invoice_id=notice.invoice_id)).one_or_none()
-            if row is None:
-                metrics.webhooks.labels("unknown_invoice").inc()
-                raise Problem(HTTPStatus.NOT_FOUND, "unknown-invoice", "No payment attempt has this invoiceId.")
-            if not hmac.compare_digest(notice.secret_hash.encode(), row.secret_hash.encode()):
-                metrics.webhooks.labels("wrong_secret").inc()
-                raise Problem(HTTPStatus.FORBIDDEN, "wrong-secret", "secret_hash is not that of this attempt.")
-            new = await tx.insert(notifications, [_stored(notice) | {"received_at": tx.now}], returning="invoice_id")
-            if new and (await tx.execute(_STORED, invoice_id=notice.invoice_id)).scalar() > MOST_NOTIFICATIONS:
-                metrics.webhooks.labels("too_many").inc()
-                raise LimitReachedError(
-                    "notifications",
-                    f"{MOST_NOTIFICATIONS} different notifications of this attempt are stored, and no more are. None "
-                    "is needed: the bank is asked for its state, also without them.",
-                    status=HTTPStatus.CONFLICT,
-                )
-            if new:
-                payload = check_payload(row.order_id, row.price_minor, row.currency)
-                tx.schedule(CHECK, str(notice.invoice_id), payload, trace=row.trace)
-        metrics.webhooks.labels("accepted" if new else "repeated").inc()
-        return JSONResponse({"status": "ok"})
-
-    return routes
+        raise LimitReachedError("attempts", detail, status=HTTPStatus.CONFLICT) from None
 
 
-def _notice(body: bytes, metrics: PaymentMetrics) -> Notice:
+def _read(body: bytes, metrics: PaymentMetrics) -> Notice:
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
@@ -148,10 +150,17 @@ def _notice(body: bytes, metrics: PaymentMetrics) -> Notice:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-webhook", detail, errors=errors) from None
 
 
-def _stored(notice: Notice) -> dict[str, Any]:
-    return {
-        "invoice_id": notice.invoice_id,
-        "transaction_id": notice.transaction_id,
-        "code": notice.code,
-        "reason_code": notice.reason_code,
+def _attempt(row: Any) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "invoice_id": str(row.invoice_id),
+        "number": row.number,
+        "state": row.state,
+        "transaction_id": row.transaction_id,
+        "opened_at": row.opened_at.isoformat(),
+        "handed_out_at": row.handed_out_at and row.handed_out_at.isoformat(),
+        "settled_at": row.settled_at and row.settled_at.isoformat(),
     }
+    if row.state == "failed":
+        code = row.reason_code or 0
+        shown |= {"reason_code": code, "buyer": sentences(code), "agent": advice(code)}
+    return shown

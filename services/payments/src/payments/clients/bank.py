@@ -1,49 +1,36 @@
-"""The bank as payments needs it, and the ways a call to it can end."""
+"""What payments needs of a bank. Every call returns an outcome (shared.outcomes)."""
 
 from collections.abc import Mapping
-from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
-from payments.attempts.rules.status import Expected, StatusAnswer
+from payments.clients.models import Expected, StatusAnswer
+from shared.outcomes import Done, NotSent, Refused, Unknown
 
-
-class BankAwayError(Exception):
-    """The bank surely did nothing: not reached, busy, or a question that may be asked again."""
-
-    def __init__(self, reason: str, *, delay: timedelta | None = None) -> None:
-        super().__init__(reason)
-        self.delay = delay
-
-
-class BankUnclearError(Exception):
-    """The call may have happened: its reply was lost, late, or makes no sense."""
-
-
-class BankRefusedError(Exception):
-    """The bank answered no. Only its code is kept: its words may repeat what a person typed."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(f"the bank refused with code {code}")
-        self.code = code
+#: The bank's whole answer to a token request, which the payment page needs as it is.
+TokenOutcome: TypeAlias = Done[Mapping[str, Any]] | Refused | NotSent
+#: A question changes nothing, so a lost answer is as good as a question that was not sent.
+StatusOutcome: TypeAlias = Done[StatusAnswer] | NotSent
+#: `Refused.code` is the bank's code. Its message is not kept: it may repeat what a person typed.
+OperationOutcome: TypeAlias = Done[None] | Refused | NotSent | Unknown
 
 
 class Bank(Protocol):
     """Epay's operations. `trace` is the traceparent that the call continues."""
 
-    async def payment_token(self, payment: Expected, secret_hash: str, trace: str | None) -> Mapping[str, Any]:
-        """The whole token answer for one payment. Raises BankAwayError, BankRefusedError."""
+    async def payment_token(self, payment: Expected, secret_hash: str, trace: str | None) -> TokenOutcome:
+        """Get a token for the payment page of one payment."""
 
-    async def status(self, payment: Expected, trace: str | None) -> StatusAnswer:
-        """check-status. Raises BankAwayError."""
+    async def status(self, payment: Expected, trace: str | None) -> StatusOutcome:
+        """Ask for the status of a payment (check-status)."""
 
-    async def charge(self, transaction_id: str, trace: str | None) -> None:
-        """Capture held money. Raises BankAwayError, BankUnclearError, BankRefusedError."""
+    async def charge(self, transaction_id: str, trace: str | None) -> OperationOutcome:
+        """Capture held money."""
 
-    async def cancel(self, transaction_id: str, trace: str | None) -> None:
-        """Let held money go. Raises as `charge`."""
+    async def cancel(self, transaction_id: str, trace: str | None) -> OperationOutcome:
+        """Release held money."""
 
-    async def refund(self, transaction_id: str, amount: int, external_id: str, trace: str | None) -> None:
-        """Give back `amount` minor units. Raises as `charge`."""
+    async def refund(self, transaction_id: str, amount: int, external_id: str, trace: str | None) -> OperationOutcome:
+        """Return `amount` minor units to the buyer."""
 
     async def close(self) -> None:
-        """Hang up."""
+        """Close the connections."""

@@ -1,4 +1,4 @@
-"""What the clients of the bank and of the cash registers have in common: how an answer is read, and what never left."""
+"""How the HTTP clients read a response, and which exceptions show that a request was never sent."""
 
 import json
 from datetime import timedelta
@@ -9,14 +9,14 @@ import httpx
 from shared.values.count import count
 from shared.values.text import cleaned_tree
 
-#: Raised before a byte of the request left: the other side cannot have acted.
+#: Raised before the first byte of a request is sent: the other side cannot have acted.
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 _LONGEST_PAUSE_SECONDS = 600
 _LONGEST_TEXT = 10_000
 
 
 def json_object(response: httpx.Response) -> dict[str, Any] | None:
-    """The JSON object in an answer, its texts cleaned; None where there is none."""
+    """The JSON object in a response, with its texts cleaned; None where the body is not one."""
     try:
         value = cleaned_tree(json.loads(response.content), _LONGEST_TEXT)
     except (ValueError, RecursionError):

@@ -1,10 +1,10 @@
-"""The double-entry ledger: postings that ride in the statement which records their fact, and the view of agents.
+"""SQL of the double-entry ledger. A posting is inserted by the statement that records its cause.
 
 Accounts of an order: `bank_clearing` (what the bank holds for us; an asset), `buyer_funds` (paid in advance for a
 package, PO 4.2), `duplicate_payable` (taken twice, to go back, RF 2.4), `refunds_payable` (promised to the buyer),
-`revenue`, and `hand_payouts` (what persons paid another way than through the bank, which knows nothing of it). A
-posting debits one account and credits another with the same amount, so it cannot be unbalanced. Revenue is recognised
-when an order's regular time for refunds is over.
+`revenue`, and `hand_payouts` (what persons paid another way than through the bank). A posting debits one account and
+credits another with the same amount, so it cannot be unbalanced. Revenue is recognised when an order's regular time
+for refunds is over.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from uuid import UUID
 from payments.tables import ledger_imbalances
 from shared.database import Tx
 
-#: Captures per step of recognition; more than one transaction ever posts.
+#: Captures per step of recognition; larger than the number that one transaction may post.
 _STEP = 5000
 
 #: For `INSERT INTO ledger (...)`; the order of all postings' SELECT lists.
@@ -24,11 +24,11 @@ _CLEARING = "bank_clearing"
 _BY_HAND = "hand_payouts"
 
 #: Captures between two moments, the oldest first.
-_RIPE = """
+_CAPTURES = """
 SELECT order_id, posted_at FROM ledger
 WHERE posted_at >= :since AND posted_at < :until AND kind = 'capture' ORDER BY posted_at LIMIT :step
 """
-#: So that no refund is promised from their funds meanwhile.
+#: Locks the orders, so that no refund is promised from their funds meanwhile.
 _LOCK = """
 SELECT 1 FROM payment_orders WHERE order_id = ANY(CAST(:orders AS uuid[])) ORDER BY order_id FOR NO KEY UPDATE
 """
@@ -44,12 +44,12 @@ CROSS JOIN LATERAL (
 WHERE o.order_id = ANY(CAST(:orders AS uuid[])) AND f.amount > 0
 ON CONFLICT DO NOTHING
 """
-_TOUCHED = """
+_POSTED = """
 SELECT DISTINCT order_id FROM ledger WHERE posted_at >= :since AND posted_at < :until
 UNION SELECT order_id FROM ledger_imbalances
 """
-#: What was taken, what is promised, what went back: by the ledger, and by the rows that it is about.
-_OFF = """
+#: What was captured, promised and returned, by the ledger and by the other tables; only orders that differ.
+_IMBALANCES = """
 SELECT * FROM (
   SELECT o.order_id, o.currency,
     abs(l.captured - o.captured_minor)
@@ -81,7 +81,8 @@ SELECT * FROM (
     ON h.order_id = o.order_id) compared
 WHERE off_minor <> 0
 """
-#: What an instance of the version before the ledger, running beside this one, left out. Keys make it harmless.
+#: Postings that an instance of the version before the ledger, running beside this one, did not insert. The primary
+#: key makes repetition harmless.
 _LATE = tuple(
     f"INSERT INTO ledger ({COLUMNS}) {select} ON CONFLICT DO NOTHING"
     for select in (
@@ -117,52 +118,52 @@ WHERE order_id = :order_id
 
 
 async def recognise(tx: Tx, since: datetime, until: datetime) -> tuple[datetime, bool]:
-    """Move what is left of funds captured in that time to revenue, once per order; a later refund comes from revenue.
+    """Move what is left of the funds captured in this span to revenue, once per order. Later refunds come from revenue.
 
-    Returns how far it came, and whether there is more before `until`.
+    Returns the moment up to which it came, and whether there is more before `until`.
     """
-    ripe = (await tx.execute(_RIPE, since=since, until=until, step=_STEP)).all()
-    if ripe:
-        orders = sorted({row.order_id for row in ripe})
+    captures = (await tx.execute(_CAPTURES, since=since, until=until, step=_STEP)).all()
+    if captures:
+        orders = sorted({row.order_id for row in captures})
         await tx.execute(_LOCK, orders=orders)
         await tx.execute(_RECOGNISE, orders=orders, now=tx.now)
-    if len(ripe) < _STEP:
+    if len(captures) < _STEP:
         return until, False
-    # A step is larger than any one transaction's captures, which share their moment: this moves on.
-    return ripe[-1].posted_at, True
+    # The captures of one transaction share their moment and are fewer than a step, so this always advances.
+    return captures[-1].posted_at, True
 
 
 async def post_late(tx: Tx, orders: Sequence[UUID]) -> int:
-    """Post what an older version recorded of these orders without a posting; returns how many postings it made."""
-    made = 0
+    """Insert the postings that an older version left out for these orders; returns their number."""
+    inserted = 0
     for statement in _LATE:
-        made += (await tx.execute(statement, orders=sorted(orders), now=tx.now)).rowcount
-    return made
+        inserted += (await tx.execute(statement, orders=sorted(orders), now=tx.now)).rowcount
+    return inserted
 
 
 async def check(tx: Tx, since: datetime, until: datetime) -> list[Any]:
-    """Compare the orders posted to in that time with the ledger, and again those found off before.
+    """Compare the ledger with the orders that it posted to in this span, and with those that differed before.
 
-    Returns those that are off and were not before: order_id, currency, off_minor.
+    Returns the orders that differ and did not before: order_id, currency, off_minor.
     """
-    touched = (await tx.execute(_TOUCHED, since=since, until=until)).scalars()
-    if not touched:
+    orders = (await tx.execute(_POSTED, since=since, until=until)).scalars()
+    if not orders:
         return []
-    off = (await tx.execute(_OFF, orders=touched)).all()
-    if off and await post_late(tx, [row.order_id for row in off]):
-        off = (await tx.execute(_OFF, orders=touched)).all()
+    imbalances = (await tx.execute(_IMBALANCES, orders=orders)).all()
+    if imbalances and await post_late(tx, [row.order_id for row in imbalances]):
+        imbalances = (await tx.execute(_IMBALANCES, orders=orders)).all()
     await tx.execute(
         "DELETE FROM ledger_imbalances WHERE NOT order_id = ANY(CAST(:orders AS uuid[]))",
-        orders=[row.order_id for row in off],
+        orders=[row.order_id for row in imbalances],
     )
-    rows = [row._asdict() | {"found_at": tx.now} for row in off]
-    new = await tx.insert(ledger_imbalances, rows, returning="order_id")
-    found = {row.order_id for row in new}
-    return [row for row in off if row.order_id in found]
+    rows = [row._asdict() | {"found_at": tx.now} for row in imbalances]
+    new_rows = await tx.insert(ledger_imbalances, rows, returning="order_id")
+    new = {row.order_id for row in new_rows}
+    return [row for row in imbalances if row.order_id in new]
 
 
 async def of_order(tx: Tx, order_id: UUID) -> dict[str, Any] | None:
-    """All postings of an order and the balance of each account, as JSON; None when the order is not known."""
+    """All postings of an order and the balance of each account, as JSON; None where there is no such order."""
     order = (await tx.execute(_ORDER, order_id=order_id)).one_or_none()
     if order is None:
         return None
@@ -195,3 +196,9 @@ async def of_order(tx: Tx, order_id: UUID) -> dict[str, Any] | None:
             for row in rows
         ],
     }
+
+
+async def imbalance(tx: Tx) -> int:
+    """Minor units by which the ledger differs from its orders, as last compared."""
+    total: int = (await tx.execute("SELECT COALESCE(sum(off_minor), 0)::bigint FROM ledger_imbalances")).scalar()
+    return total

@@ -1,13 +1,15 @@
-"""What payments holds of a buyer, and how it forgets (PP 6.2): the contact for the payment page, nothing else.
+"""The data of a buyer in payments, for exports and erasure (PP 6.2).
 
-Orders, attempts, refunds, postings and receipts carry ids and amounts only; accounting and tax law keep them.
+Erased is the contact for the payment page. Orders, attempts, refunds, postings and receipts contain ids and amounts
+only; accounting and tax law require to keep them.
 """
 
+#: Named in PaymentsBuyerErased as what is not deleted.
 KEPT = ("orders, attempts, refunds, ledger and fiscal receipts without contact data: accounting and tax law",)
-#: Run with `:buyers`.
-STATEMENTS = ("DELETE FROM contacts WHERE buyer_id = ANY(CAST(:buyers AS uuid[]))",)
-#: What `GET /privacy/buyers/{buyer_id}` answers; amounts in minor units.
-HELD = {
+#: Executed with `:buyers` at an erasure.
+ERASURE = ("DELETE FROM contacts WHERE buyer_id = ANY(CAST(:buyers AS uuid[]))",)
+#: The answer to `GET /privacy/buyers/{buyer_id}`, by section; amounts in minor units.
+EXPORT = {
     "contact": "SELECT name, email, phone, language, updated_at FROM contacts WHERE buyer_id = :buyer",
     "orders": """
 SELECT order_id, order_number, storefront, kind, price_minor, currency, paid_at, captured_minor, refunded_minor

@@ -1,7 +1,7 @@
-"""One request at a time for each cash register, across all instances of the service (docs/wire/webkassa.md).
+"""Limits each cash register to one request at a time, across all instances of the service (docs/wire/webkassa.md).
 
-A turn is a row that names the instance at work. It is worth what that instance's heartbeat is worth: a killed one's
-turn is over a few seconds later, as its leases are. No transaction is open while the register works.
+A turn is a row that names the instance that uses the register. It is valid while that instance's heartbeat is: after a
+kill it ends a few seconds later, as the instance's leases do. No transaction is open while the register works.
 """
 
 import asyncio
@@ -11,13 +11,13 @@ from datetime import timedelta
 from uuid import UUID
 
 from shared.database import Database, Tx
-from shared.tasks import Later
+from shared.outcomes import NotDue
 
-#: Longer than anybody may work in one turn; over then even where giving it back failed.
+#: Longer than the work in one turn may take. The turn ends then, also where returning it failed.
 TURN_SECONDS = 120.0
-_PATIENCE_SECONDS, _LOOK_SECONDS = 10.0, 0.03
-_LATER = timedelta(seconds=1)
-#: The same instance may take its own turn again: within it, a lock keeps the register to one caller.
+_WAIT_SECONDS, _POLL_SECONDS = 10.0, 0.03
+_BUSY = NotDue(timedelta(seconds=1), "another instance keeps the cash register busy")
+#: The same instance may take its own turn again: inside it, a lock admits one caller.
 _TAKE = """
 INSERT INTO register_turns (cashbox, holder, until)
 VALUES (:cashbox, :holder, clock_timestamp() + make_interval(secs => :seconds))
@@ -27,11 +27,11 @@ WHERE register_turns.holder IS NULL OR register_turns.holder = EXCLUDED.holder
     SELECT 1 FROM instances i WHERE i.id = register_turns.holder AND i.expires_at > clock_timestamp())
 RETURNING cashbox
 """
-_GIVE = "UPDATE register_turns SET holder = NULL WHERE cashbox = :cashbox AND holder = :holder"
+_RETURN = "UPDATE register_turns SET holder = NULL WHERE cashbox = :cashbox AND holder = :holder"
 
 
 class Turns:
-    """Whose turn it is. `owner` names this instance as its leases do."""
+    """The turns of all registers. `owner` is the id of this instance in its leases."""
 
     def __init__(self, database: Database, owner: Callable[[], UUID]) -> None:
         self._database = database
@@ -39,29 +39,34 @@ class Turns:
         self._locks: dict[str, asyncio.Lock] = {}
 
     @asynccontextmanager
-    async def turn(self, cashbox: str, intend: Callable[[Tx], Awaitable[None]]) -> AsyncIterator[None]:
-        """Wait for this register and have it for the block, `intend` being committed with the turn.
+    async def turn(self, cashbox: str, intend: Callable[[Tx], Awaitable[None]]) -> AsyncIterator[NotDue | None]:
+        """Wait for the register and use it inside the block; `intend` is committed together with the turn.
 
-        Raises Later when others keep the register for too long, TimeoutError when the block takes too long.
+        Yields NotDue where other instances keep the register for too long: the block must not use it then.
+        Raises TimeoutError when the block takes too long.
         """
         async with self._locks.setdefault(cashbox, asyncio.Lock()):
             holder = await self._take(cashbox, intend)
+            if holder is None:
+                yield _BUSY
+                return
             try:
                 async with asyncio.timeout(TURN_SECONDS * 0.8):
-                    yield
+                    yield None
             finally:
                 async with self._database.transaction("register_turn") as tx:
-                    await tx.execute(_GIVE, cashbox=cashbox, holder=holder)
+                    await tx.execute(_RETURN, cashbox=cashbox, holder=holder)
 
-    async def _take(self, cashbox: str, intend: Callable[[Tx], Awaitable[None]]) -> UUID:
+    async def _take(self, cashbox: str, intend: Callable[[Tx], Awaitable[None]]) -> UUID | None:
+        """The id under which the turn was taken; None where the register stayed busy."""
         waited = 0.0
-        while waited < _PATIENCE_SECONDS:
+        while waited < _WAIT_SECONDS:
             holder = self._owner()
             async with self._database.transaction("receipt_intent") as tx:
                 taken = await tx.execute(_TAKE, cashbox=cashbox, holder=holder, seconds=TURN_SECONDS)
                 if taken.scalar() is not None:
                     await intend(tx)
                     return holder
-            await asyncio.sleep(_LOOK_SECONDS)
-            waited += _LOOK_SECONDS
-        raise Later(_LATER, "another instance keeps the cash register busy")
+            await asyncio.sleep(_POLL_SECONDS)
+            waited += _POLL_SECONDS
+        return None

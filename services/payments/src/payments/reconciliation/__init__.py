@@ -1,1 +1,6 @@
-"""The daily comparison of the ledger with the bank."""
+"""The daily comparison of our ledger with the bank."""
+
+from payments.reconciliation.routes import routes
+from payments.reconciliation.tasks import CompareInvoice, PlanDay, StartDays
+
+__all__ = ["CompareInvoice", "PlanDay", "StartDays", "routes"]

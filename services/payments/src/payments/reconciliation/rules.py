@@ -1,86 +1,63 @@
-"""Comparing one invoice in our ledger with the bank's answer (check-status; Epay has no statement in what we know).
+"""Compares one invoice in our ledger with the bank's answer to check-status. No statement of Epay is documented.
 
 The bank's status after a partial refund, and whether `amount` then shows the rest, are not known ([?] in
-docs/wire/epay.md): every combination that is consistent with our figures agrees.
+docs/wire/epay.md): every combination that is consistent with our ledger agrees.
 """
 
-from dataclasses import dataclass
-
-from payments.attempts.rules.status import Expected, StatusAnswer
+from payments.clients.models import Expected, StatusAnswer
+from payments.reconciliation.models import Difference, Ours
 
 _TAKEN = frozenset({"CHARGE", "REFUND"})
 _HELD = "AUTH"
 
 
-@dataclass(slots=True, frozen=True)
-class Ours:
-    """One invoice by our ledger, minor units. `promised`: the bank may have been asked to return that much more.
-
-    `by_hand`: what persons paid or are paying another way; the bank must not show that.
-    """
-
-    captured: int
-    returned: int
-    promised: int = 0
-    by_hand: int = 0
-
-
-@dataclass(slots=True, frozen=True)
-class Difference:
-    """A word for it, our figure, and the bank's."""
-
-    what: str
-    ours: str
-    banks: str
-
-
 def differences(ours: Ours, answer: StatusAnswer, expected: Expected) -> tuple[Difference, ...]:
-    """Everything in which the two disagree; `expected` is the payment that was asked for."""
+    """All differences between our ledger and the answer; `expected` is the payment that was requested."""
     taken = answer.result == "100" and answer.status in _TAKEN
-    said = answer.status or f"result {answer.result}"
+    shown = answer.status or f"result {answer.result}"
     if not ours.captured:
         if taken:
-            return (Difference("capture_unknown_to_us", "0", _figure(answer.amount)),)
+            return (Difference("capture_unknown_to_us", "0", _text(answer.amount)),)
         if answer.result == "100" and answer.status == _HELD:
-            return (Difference("held_at_the_bank", "0", _figure(answer.amount)),)
+            return (Difference("held_at_the_bank", "0", _text(answer.amount)),)
         return ()
     if not taken:
-        return (Difference("capture_unknown_to_the_bank", str(ours.captured), said),)
-    found = []
+        return (Difference("capture_unknown_to_the_bank", str(ours.captured), shown),)
+    differing = []
     if answer.currency != expected.currency:
-        found.append(Difference("currency", expected.currency, answer.currency or "none"))
+        differing.append(Difference("currency", expected.currency, answer.currency or "none"))
     if expected.terminal not in answer.terminals:
-        found.append(Difference("terminal", "ours", "another"))
+        differing.append(Difference("terminal", "ours", "another"))
     if money := _money(ours, answer):
-        found.append(money)
+        differing.append(money)
     elif ours.promised:
-        found.append(Difference("refund_undecided", str(ours.promised), said))
-    return tuple(found)
+        differing.append(Difference("refund_undecided", str(ours.promised), shown))
+    return tuple(differing)
 
 
 def _money(ours: Ours, answer: StatusAnswer) -> Difference | None:
-    """The returned amount, in all ways in which the bank may show it; None where one of them agrees."""
+    """The difference in what was returned; None where one of the ways in which the bank may show it agrees."""
     if answer.amount is None:
         return Difference("amount", str(ours.captured), "none")
-    gone = ours.captured - answer.amount
+    missing = ours.captured - answer.amount
     for returned in {ours.returned, ours.returned + ours.promised}:
-        if gone not in (0, returned):
+        if missing not in (0, returned):
             continue
         if returned == 0 and answer.status == "CHARGE":
             return None
-        if returned == ours.captured and (answer.status == "REFUND" or gone):
+        if returned == ours.captured and (answer.status == "REFUND" or missing):
             return None
         if 0 < returned < ours.captured:
             return None
-    shown = str(gone) if gone or answer.status == "CHARGE" else answer.status
+    shown = str(missing) if missing or answer.status == "CHARGE" else answer.status
     what = "returned"
-    if gone < 0:
+    if missing < 0:
         what, shown = "amount", str(answer.amount)
-    elif ours.by_hand and (gone > ours.returned or answer.status == "REFUND"):
+    elif ours.by_hand and (missing > ours.returned or answer.status == "REFUND"):
         what = "returned_twice"  # the bank returned what a person has paid as well
-    known = {"amount": ours.captured, "returned": ours.returned, "returned_twice": ours.returned + ours.by_hand}
-    return Difference(what, str(known[what]), shown)
+    expected = {"amount": ours.captured, "returned": ours.returned, "returned_twice": ours.returned + ours.by_hand}
+    return Difference(what, str(expected[what]), shown)
 
 
-def _figure(amount: int | None) -> str:
+def _text(amount: int | None) -> str:
     return "none" if amount is None else str(amount)

@@ -1,22 +1,21 @@
-"""A day compared with the bank, in the database: which invoices, how far, what differed. Days are UTC."""
+"""SQL of the daily comparison: the invoices of a day, progress, and differences. Days are UTC."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
-from payments.reconciliation.rules import Difference, Ours
+from payments.reconciliation.models import PLAN, FinishedDay, FoundDifference, Ours, PlannedInvoice, PlanPayload
 from payments.tables import reconciliation_differences
 from shared.database import Tx
 
-PLAN, COMPARE = "reconcile", "compare"
 #: Invoices per planning step.
 STEP = 2000
 
-#: After a payment by hand the bank is asked every day for so long whether it has returned the same money as well.
-WATCHED = timedelta(days=40)
+#: For this time after a payment by hand the bank is asked daily whether it has returned the same money as well.
+_WATCHED = timedelta(days=40)
 
-#: Every invoice that could have been paid, was paid, or of which something was to go back, that day; and those of which
-#: a person paid something back not long ago.
+#: Invoices that could be paid, were paid, or were to be refunded on that day; and those with a recent payment by hand.
 _INVOICES = """
 SELECT i.invoice_id, i.order_id, o.price_minor, o.currency FROM (
   SELECT invoice_id, order_id FROM attempts
@@ -55,7 +54,7 @@ UPDATE reconciliations r SET planned = r.planned + c.planned, compared = r.compa
 FROM unnest(CAST(:days AS date[]), CAST(:planned AS int[]), CAST(:compared AS int[])) AS c(day, planned, compared)
 WHERE r.day = c.day
 """
-#: Over when all has been compared and nothing is left to be planned.
+#: A day is finished when everything is compared and nothing is left to be planned.
 _FINISHED = """
 UPDATE reconciliations r SET finished_at = :now
 WHERE r.day = ANY(CAST(:days AS date[])) AND r.finished_at IS NULL AND r.compared >= r.planned
@@ -66,38 +65,38 @@ RETURNING r.day, r.compared,
 
 
 async def start(tx: Tx, day: date, *, again: bool = False) -> bool:
-    """Make the comparison of a day due; False when it is (or was, unless `again`) there already."""
-    begun = (await tx.execute(_STARTED, day=day, now=tx.now)).scalar()
-    if begun is None and again:
-        begun = (await tx.execute(_AGAIN, day=day, now=tx.now)).scalar()
-        await tx.execute("DELETE FROM reconciliation_differences WHERE day = :day", day=begun)
-    if begun is None:
+    """Start the comparison of a day; False when it runs already, or has run and `again` is not set."""
+    started = (await tx.execute(_STARTED, day=day, now=tx.now)).scalar()
+    if started is None and again:
+        started = (await tx.execute(_AGAIN, day=day, now=tx.now)).scalar()
+        await tx.execute("DELETE FROM reconciliation_differences WHERE day = :day", day=started)
+    if started is None:
         return False
     plan_from(tx, day, 0)
     return True
 
 
 def plan_from(tx: Tx, day: date, after: int, trace: str | None = None) -> None:
-    """Make due the planning of a day's invoices above `after`."""
-    tx.schedule(PLAN, f"{day}/{after}", {"day": day.isoformat(), "after": after}, trace=trace)
+    """Schedule the planning of a day's invoices above `after`."""
+    tx.schedule(PLAN, f"{day}/{after}", PlanPayload(day=day, after=after), trace=trace)
 
 
-async def invoices(tx: Tx, day: date, after: int) -> Sequence[Any]:
-    """The next `STEP` invoices of a day: invoice_id, order_id, price_minor, currency."""
+async def invoices(tx: Tx, day: date, after: int) -> Sequence[PlannedInvoice]:
+    """The next `STEP` invoices of a day above `after`."""
     since = datetime.fromisoformat(f"{day}T00:00:00+00:00")
     until = since + timedelta(days=1)
-    found = await tx.execute(_INVOICES, since=since, until=until, watched=until - WATCHED, after=after, step=STEP)
-    return found.all()
+    rows = await tx.execute(_INVOICES, since=since, until=until, watched=until - _WATCHED, after=after, step=STEP)
+    return [PlannedInvoice(row.invoice_id, row.order_id, row.price_minor, row.currency) for row in rows]
 
 
-async def ours(tx: Tx, order_id: str, invoice_id: int) -> Ours:
-    """An invoice as our ledger has it."""
+async def ours(tx: Tx, order_id: UUID, invoice_id: int) -> Ours:
+    """An invoice by our ledger."""
     row = (await tx.execute(_OURS, order_id=order_id, invoice_id=invoice_id)).one()
     return Ours(row.captured, row.returned, row.promised, row.by_hand)
 
 
-async def count(tx: Tx, planned: Mapping[date, int], compared: Mapping[date, int]) -> Sequence[Any]:
-    """Note progress; returns the days that are over with it (day, compared, differences)."""
+async def count(tx: Tx, planned: Mapping[date, int], compared: Mapping[date, int]) -> Sequence[FinishedDay]:
+    """Add to the progress of these days; returns the days that are finished now."""
     days = sorted(planned.keys() | compared.keys())
     await tx.execute(
         _COUNTED,
@@ -105,22 +104,23 @@ async def count(tx: Tx, planned: Mapping[date, int], compared: Mapping[date, int
         planned=[planned.get(day, 0) for day in days],
         compared=[compared.get(day, 0) for day in days],
     )
-    return (await tx.execute(_FINISHED, days=days, now=tx.now)).all()
+    finished = await tx.execute(_FINISHED, days=days, now=tx.now)
+    return [FinishedDay(row.day, row.compared, row.differences) for row in finished]
 
 
-async def note(tx: Tx, found: Sequence[tuple[date, int, str, Difference]]) -> None:
-    """Keep differences: day, invoice id, order id, what."""
+async def note(tx: Tx, found: Sequence[FoundDifference]) -> None:
+    """Store differences."""
     rows = [
         {
-            "day": day,
-            "invoice_id": invoice_id,
-            "what": one.what,
-            "order_id": order_id,
-            "ours": one.ours,
-            "banks": one.banks,
+            "day": entry.day,
+            "invoice_id": entry.invoice_id,
+            "what": entry.difference.what,
+            "order_id": entry.order_id,
+            "ours": entry.difference.ours,
+            "banks": entry.difference.banks,
             "found_at": tx.now,
         }
-        for day, invoice_id, order_id, one in found
+        for entry in found
     ]
     await tx.insert(reconciliation_differences, rows)
 

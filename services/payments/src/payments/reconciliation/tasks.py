@@ -1,134 +1,175 @@
-"""The daily comparison with the bank: `reconcile` plans a day's invoices in steps, `compare` asks about one of them."""
+"""The daily comparison of our ledger with the bank.
+
+The way of a day: when it is over, the scheduled job `reconcile` starts it; the task `reconcile` plans its invoices in
+steps; the task `compare` asks the bank about one invoice and records every difference. A capture that only the bank
+has is checked at once, as if its webhook had come.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
-from typing import Any
-from uuid import UUID
+from datetime import date, datetime, timedelta
 
-from payments.attempts.rules.status import UNANSWERED, Expected
-from payments.attempts.tasks import CHECK, REFUSED_PAUSE, check_payload
-from payments.clients.bank import Bank, BankAwayError
-from payments.clients.rate_limit import Pace
-from payments.ledger import store as ledger
+from payments.attempts import CHECK, CheckPayload
+from payments.clients.bank import Bank
+from payments.clients.models import Expected
+from payments.clients.rate_limit import RateLimit
+from payments.ledger import post_late
 from payments.metrics import PaymentMetrics
-from payments.reconciliation import store as reconciliation
-from payments.reconciliation.rules import Difference, Ours, differences
-from payments.reconciliation.store import COMPARE, PLAN, STEP
+from payments.polling import REFUSED_PAUSE
+from payments.reconciliation import store
+from payments.reconciliation.models import (
+    COMPARE,
+    PLAN,
+    ComparePayload,
+    Difference,
+    FinishedDay,
+    FoundDifference,
+    PlannedInvoice,
+    PlanPayload,
+)
+from payments.reconciliation.rules import differences
 from shared.database import Database, Tx
-from shared.tasks import Later, NotNow, Task, TaskResult
+from shared.outcomes import Done, NotDue, NotSent, Outcome
+from shared.tasks import Task, TaskResult
 from shared.telemetry.logging import get_logger
 
 log = get_logger(__name__)
-_UNKNOWN_TO_US = frozenset({"capture_unknown_to_us", "held_at_the_bank"})
+_ONLY_AT_THE_BANK = frozenset({"capture_unknown_to_us", "held_at_the_bank"})
 _MOVING_PAUSE = timedelta(seconds=5)
 
 
+class StartDays:
+    """Scheduled job `reconcile`: starts the comparison of each day (UTC) that ended at least `after` ago.
+
+    `after` is None where days are not compared: the instant bank has no ledger.
+    """
+
+    def __init__(self, after: timedelta | None) -> None:
+        self._after = after
+
+    async def run(self, tx: Tx, since: datetime, until: datetime) -> tuple[datetime, bool]:
+        """Start one day, if it is over."""
+        if self._after is None:
+            return until, False
+        day = since.date()
+        end = datetime.fromisoformat(f"{day}T00:00:00+00:00") + timedelta(days=1)
+        if tx.now < end + self._after:
+            return since, False
+        await store.start(tx, day)
+        return end, True
+
+
 class PlanDay:
-    """Job `reconcile`: the key is `<day>/<invoice id to begin after>`."""
+    """Task `reconcile`: schedules the comparison of the next invoices of a day. The key is `<day>/<after>`."""
 
     kind = PLAN
     concurrency = 1
+    payload = PlanPayload
 
     def __init__(self, database: Database, metrics: PaymentMetrics) -> None:
         self._database = database
         self._metrics = metrics
 
-    async def perform(self, task: Task) -> Sequence[Any]:
-        """The next step's invoices."""
+    async def perform(self, task: Task[PlanPayload]) -> Outcome[Sequence[PlannedInvoice]]:
+        """Read the invoices of this step."""
         async with self._database.reading() as tx:
-            return await reconciliation.invoices(
-                tx, date.fromisoformat(task.payload["day"]), int(task.payload["after"])
-            )
+            return Done(await store.invoices(tx, task.payload.day, task.payload.after))
 
-    async def record(self, tx: Tx, done: Sequence[TaskResult[Sequence[Any]]]) -> None:
-        """Make the comparison of each invoice due, and the next step where there may be more."""
+    async def record(self, tx: Tx, results: Sequence[TaskResult[Sequence[PlannedInvoice], PlanPayload]]) -> None:
+        """Schedule the comparison of each invoice, and the next step where there may be more."""
         planned: Counter[date] = Counter()
-        await ledger.post_late(tx, list({row.order_id for one in done for row in one.result}))
-        for one in done:
-            day = date.fromisoformat(one.task.payload["day"])
-            planned[day] += len(one.result)
-            for row in one.result:
-                payload = check_payload(row.order_id, row.price_minor, row.currency) | {"day": day.isoformat()}
-                tx.schedule(COMPARE, f"{day}/{row.invoice_id}", payload, trace=one.task.continues)
-            if len(one.result) == STEP:
-                reconciliation.plan_from(tx, day, one.result[-1].invoice_id, one.task.continues)
-        _report(await reconciliation.count(tx, planned, {}), self._metrics)
+        await post_late(tx, list({invoice.order_id for result in results for invoice in result.result}))
+        for result in results:
+            day, invoices, trace = result.task.payload.day, result.result, result.task.continues
+            planned[day] += len(invoices)
+            for invoice in invoices:
+                payload = ComparePayload(
+                    order_id=invoice.order_id, amount=invoice.amount, currency=invoice.currency, day=day
+                )
+                tx.schedule(COMPARE, f"{day}/{invoice.invoice_id}", payload, trace=trace)
+            if len(invoices) == store.STEP:
+                store.plan_from(tx, day, invoices[-1].invoice_id, trace)
+        _report(await store.count(tx, planned, {}), self._metrics)
 
 
 @dataclass(slots=True, frozen=True)
 class Compared:
-    """An invoice and everything in which we differ from the bank."""
+    """An invoice, and every difference between our ledger and the bank."""
 
     invoice_id: int
-    found: tuple[Difference, ...]
+    differences: tuple[Difference, ...]
 
 
 class CompareInvoice:
-    """Job `compare`: the key is `<day>/<invoice id>`. At a polite rate: nobody waits for it."""
+    """Task `compare`: asks the bank about one invoice, within the rate limit. The key is `<day>/<invoice id>`."""
 
     kind = COMPARE
+    payload = ComparePayload
 
     def __init__(
-        self, bank: Bank, database: Database, metrics: PaymentMetrics, pace: Pace, *, terminal: str, concurrency: int
+        self,
+        bank: Bank,
+        database: Database,
+        metrics: PaymentMetrics,
+        rate_limit: RateLimit,
+        *,
+        terminal: str,
+        concurrency: int,
     ) -> None:
         self.concurrency = concurrency
         self._bank = bank
         self._database = database
         self._metrics = metrics
-        self._pace = pace
+        self._rate_limit = rate_limit
         self._terminal = terminal
 
-    async def perform(self, task: Task) -> Compared:
-        """Ask the bank about one invoice."""
-        invoice_id = int(task.key.partition("/")[2])
-        expected = Expected(invoice_id, task.payload["amount"], task.payload["currency"], self._terminal)
-        await self._pace.turn()
-        before = await self._ours(task, invoice_id)
-        try:
-            answer = await self._bank.status(expected, task.continues)
-        except BankAwayError as error:
-            raise NotNow(str(error), delay=error.delay) from None
-        if answer.result in UNANSWERED:
-            raise NotNow(f"check-status: result {answer.result}", delay=REFUSED_PAUSE)
-        if await self._ours(task, invoice_id) != before:
-            raise Later(_MOVING_PAUSE, "its money is moving just now")
-        return Compared(invoice_id, differences(before, answer, expected))
+    async def perform(self, task: Task[ComparePayload]) -> Outcome[Compared]:
+        """Compare an invoice whose money does not move while the bank is asked."""
+        invoice_id, order_id = int(task.key.partition("/")[2]), task.payload.order_id
+        expected = Expected(invoice_id, task.payload.amount, task.payload.currency, self._terminal)
+        await self._rate_limit.wait()
+        async with self._database.reading() as tx:
+            before = await store.ours(tx, order_id, invoice_id)
+        status = await self._bank.status(expected, task.continues)
+        if isinstance(status, NotSent):
+            return status
+        if status.value.says_nothing:
+            return NotSent(f"check-status: result {status.value.result}", REFUSED_PAUSE)
+        async with self._database.reading() as tx:
+            after = await store.ours(tx, order_id, invoice_id)
+        if after != before:
+            return NotDue(_MOVING_PAUSE, "its money is moving just now")
+        return Done(Compared(invoice_id, differences(before, status.value, expected)))
 
-    async def record(self, tx: Tx, done: Sequence[TaskResult[Compared]]) -> None:
-        """Keep and tell each difference. A capture we do not know is asked about as if its webhook had come."""
+    async def record(self, tx: Tx, results: Sequence[TaskResult[Compared, ComparePayload]]) -> None:
+        """Store, log and count each difference; check what only the bank has."""
         compared: Counter[date] = Counter()
-        found = []
-        for one in done:
-            payload = one.task.payload
-            day = date.fromisoformat(payload["day"])
-            compared[day] += 1
-            for difference in one.result.found:
-                found.append((day, one.result.invoice_id, payload["order_id"], difference))
-                if difference.what in _UNKNOWN_TO_US:
-                    ask = check_payload(UUID(payload["order_id"]), payload["amount"], payload["currency"])
-                    tx.schedule(CHECK, str(one.result.invoice_id), ask, trace=one.task.continues)
-        await reconciliation.note(tx, found)
-        for day, invoice_id, order_id, difference in found:
-            self._metrics.differences.labels(difference.what).inc()
+        found: list[FoundDifference] = []
+        for result in results:
+            payload, invoice_id = result.task.payload, result.result.invoice_id
+            compared[payload.day] += 1
+            for difference in result.result.differences:
+                found.append(FoundDifference(payload.day, invoice_id, payload.order_id, difference))
+                if difference.what in _ONLY_AT_THE_BANK:
+                    check = CheckPayload(order_id=payload.order_id, amount=payload.amount, currency=payload.currency)
+                    tx.schedule(CHECK, str(invoice_id), check, trace=result.task.continues)
+        await store.note(tx, found)
+        for entry in found:
+            self._metrics.differences.labels(entry.difference.what).inc()
             log.error(
                 "bank_differs",
-                day=day.isoformat(),
-                invoice_id=str(invoice_id),
-                order_id=order_id,
-                what=difference.what,
-                ours=difference.ours,
-                banks=difference.banks,
+                day=entry.day.isoformat(),
+                invoice_id=str(entry.invoice_id),
+                order_id=str(entry.order_id),
+                what=entry.difference.what,
+                ours=entry.difference.ours,
+                banks=entry.difference.banks,
             )
-        _report(await reconciliation.count(tx, {}, compared), self._metrics)
-
-    async def _ours(self, task: Task, invoice_id: int) -> Ours:
-        async with self._database.reading() as tx:
-            return await reconciliation.ours(tx, task.payload["order_id"], invoice_id)
+        _report(await store.count(tx, {}, compared), self._metrics)
 
 
-def _report(finished: Sequence[Any], metrics: PaymentMetrics) -> None:
-    for row in finished:
+def _report(finished: Sequence[FinishedDay], metrics: PaymentMetrics) -> None:
+    for day in finished:
         metrics.days_reconciled.inc()
-        log.info("day_reconciled", day=row.day.isoformat(), compared=row.compared, differences=row.differences)
+        log.info("day_reconciled", day=day.day.isoformat(), compared=day.compared, differences=day.differences)

@@ -1,1 +1,20 @@
 """Refunds of money through the bank."""
+
+from payments.refunds.handlers import refund_approved
+from payments.refunds.models import REFUND
+from payments.refunds.routes import routes
+from payments.refunds.rules.evidence import Evidence, evidence
+from payments.refunds.store import try_again
+from payments.refunds.tasks import MakeRefund, RefundGauges, WatchPromisedDates
+
+__all__ = [
+    "REFUND",
+    "Evidence",
+    "MakeRefund",
+    "RefundGauges",
+    "WatchPromisedDates",
+    "evidence",
+    "refund_approved",
+    "routes",
+    "try_again",
+]

@@ -1,12 +1,12 @@
-"""Refunds in the database: what is intended, what may be promised, what became of it. Amounts in minor units."""
+"""SQL of refunds: what may be promised, and how refunds end. Amounts in minor units."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from payments.ledger.store import COLUMNS, post_late
+from payments.ledger import COLUMNS, post_late
+from payments.refunds.models import Ended, Failure, Impossible, Intent, Waiting
 from payments.refunds.rules.crediting import PROMISES, window
 from shared.contracts import Money, RefundFailed, RefundRetried, RefundSettled
 from shared.database import Tx
@@ -14,46 +14,15 @@ from shared.database import Tx
 #: Epay takes cards only (PO 4.2).
 METHOD = "card"
 #: States in which no attempt is under way.
-ENDED = frozenset({"settled", "failed", "paid_by_hand"})
+_ENDED = frozenset({"settled", "failed", "paid_by_hand"})
 
 
-@dataclass(slots=True, frozen=True)
-class Failure:
-    """Why an attempt failed; `code` is the bank's own, None where the bank was not asked."""
-
-    reason: str
-    code: int | None = None
-
-
-@dataclass(slots=True, frozen=True, kw_only=True)
-class Intent:
-    """One intended refund as it stands. `fresh`: stored just now, so that no call can have been made before."""
-
-    amount: int = 0
-    currency: str = ""
-    external_id: str = ""
-    transaction_id: str = ""
-    invoice_id: int = 0
-    captured: int = 0
-    owed: int = 0
-    fresh: bool = False
-    #: Counts from 1. Before a later attempt the bank is always asked how the payment stands.
-    attempt: int = 1
-    #: When the bank was asked last, or is about to be.
-    called_at: datetime | None = None
-    ended: bool = False
-    refusal: str = ""
-    waits_for: str = ""
-    #: Said instead of `waits_for` when it has waited too long.
-    unless: str = ""
-
-
-#: Refunds of one order take turns.
+#: Locks the order: its refunds are decided one after the other.
 _LOCK = """
 SELECT 1 FROM payment_orders WHERE order_id = (SELECT order_id FROM refunds WHERE refund_id = :refund_id)
 FOR NO KEY UPDATE
 """
-#: The capture that is to go back: the surplus one that the refund names, or the one that the order keeps.
+#: The capture that is returned: the surplus one that the refund names, or the one that the order keeps.
 _READ = """
 SELECT r.state, r.amount_minor - r.hand_minor AS amount_minor, r.currency, r.external_id, r.owed_minor, r.order_id,
   r.charge_id, r.called_at, r.attempt,
@@ -71,8 +40,8 @@ FROM refunds r LEFT JOIN payment_orders o ON o.order_id = r.order_id
 LEFT JOIN surplus_charges s ON s.charge_id = r.charge_id
 WHERE r.refund_id = :refund_id
 """
-#: The one place where money is promised: CHECKs back it (total paid out <= total paid in, PO 6.3), and so does the
-#: ledger, which lets no account be overdrawn.
+#: Promises money of a capture. CHECKs repeat the rule (total paid out <= total paid in, PO 6.3), and so does the
+#: ledger, which refuses to overdraw an account.
 _RESERVE = """
 UPDATE payment_orders SET refunded_minor = refunded_minor + :amount
 WHERE order_id = :order_id AND captured_minor - refunded_minor >= :amount
@@ -83,7 +52,7 @@ UPDATE surplus_charges SET refunded_minor = refunded_minor + :amount
 WHERE charge_id = :charge_id AND amount_minor - refunded_minor >= :amount
 RETURNING amount_minor - refunded_minor + :amount AS owed
 """
-#: Of one promise of a refund: each attempt has its own.
+#: The ledger key of one promise: each attempt has its own.
 _KEY = "refund_id::text || CASE WHEN attempt = 1 THEN '' ELSE '/' || attempt END"
 _CALLING = f"""
 WITH calling AS (
@@ -140,7 +109,7 @@ FROM (SELECT charge_id, sum(amount_minor - hand_minor) AS amount FROM refunds
       WHERE refund_id = ANY(CAST(:ids AS uuid[])) AND charge_id IS NOT NULL GROUP BY charge_id) AS p
 WHERE s.charge_id = p.charge_id
 """
-#: Back to where it was taken from; to revenue where the order's funds have become revenue meanwhile.
+#: Returns a promise to the account that it was taken from, or to revenue where the funds became revenue meanwhile.
 _RELEASED = f"""
 INSERT INTO ledger ({COLUMNS})
 SELECT r.order_id, 'refund_released', {_KEY.replace("refund_id", "r.refund_id")}, :now, r.storefront,
@@ -154,7 +123,7 @@ WHERE r.refund_id = ANY(CAST(:ids AS uuid[]))
 """
 
 
-#: Refunds of the same orders have waited for their turn.
+#: Refunds of the same orders that waited for this one are due now.
 _WAKE = """
 UPDATE work SET due_at = :now
 WHERE kind = 'refund' AND owner IS NULL AND state = 'due' AND key IN (
@@ -163,24 +132,24 @@ WHERE kind = 'refund' AND owner IS NULL AND state = 'due' AND key IN (
 """
 
 
-async def intend(tx: Tx, refund_id: UUID) -> Intent:
-    """Store that the bank is about to be asked, and promise the amount; or say why not (yet)."""
+async def intend(tx: Tx, refund_id: UUID) -> Intent | Waiting | Impossible | Ended:
+    """Promise the amount and store that the bank is about to be called, where that is possible now."""
     await tx.execute(_LOCK, refund_id=refund_id)
     row = (await tx.execute(_READ, refund_id=refund_id)).one()
-    if row.state in ENDED:
-        return Intent(ended=True)
+    if row.state in _ENDED:
+        return Ended()
     if row.invoice_id is None:
-        waits_for = "no capture of this order is known yet" if row.charge_id is None else "that charge is not known yet"
-        return Intent(waits_for=waits_for, unless="there is no payment that could be refunded")
+        reason = "no capture of this order is known yet" if row.charge_id is None else "that charge is not known yet"
+        return Waiting(reason, give_up_reason="there is no payment that could be refunded")
     owed = row.owed_minor
     if row.state == "approved":
         if row.busy:
-            return Intent(waits_for="another refund of this order is not over")
-        if refusal := _refusal(row):
-            return Intent(refusal=refusal)
+            return Waiting("another refund of this order is not over")
+        if (impossible := _impossible(row)) is not None:
+            return impossible
         owed = await _promise(tx, refund_id, row)
         if owed is None:
-            return Intent(refusal="the refund is larger than what is left of the payment")
+            return Impossible("the refund is larger than what is left of the payment")
     return Intent(
         amount=row.amount_minor,
         currency=row.currency,
@@ -191,38 +160,33 @@ async def intend(tx: Tx, refund_id: UUID) -> Intent:
         owed=owed,
         fresh=row.state == "approved",
         attempt=row.attempt,
-        called_at=tx.now if row.state == "approved" else row.called_at,
+        called_at=tx.now if row.state == "approved" else row.called_at or tx.now,
     )
 
 
 async def call_again(tx: Tx, refund_id: UUID) -> None:
-    """Store that the bank is about to be asked once more."""
+    """Store that the bank is about to be called once more."""
     await tx.execute(
         "UPDATE refunds SET called_at = :now WHERE refund_id = :refund_id", now=tx.now, refund_id=refund_id
     )
 
 
 async def record_settled(tx: Tx, ids: Sequence[UUID], traces: Mapping[UUID, str | None]) -> None:
-    """The bank has made these refunds: post and publish them, with the days of their arrival (RP 3, RC 3, RF 5.3)."""
+    """Post and publish refunds that the bank has made, with the days of their arrival (RP 3, RC 3, RF 5.3)."""
     storefronts = sorted({storefront for storefront, method in PROMISES if method == METHOD})
     windows = [window(storefront, METHOD, tx.now) for storefront in storefronts]
-    settled = await tx.execute(
+    settled_rows = await tx.execute(
         _SETTLED,
         ids=sorted(ids),
         now=tx.now,
         storefronts=storefronts,
-        firsts=[one and one.first for one in windows],
-        usuals=[one and one.usual for one in windows],
-        latests=[one and one.latest for one in windows],
+        firsts=[days and days.first for days in windows],
+        usuals=[days and days.usual for days in windows],
+        latests=[days and days.latest for days in windows],
     )
     await tx.execute(_WAKE, ids=sorted(ids), now=tx.now)
-    await _announce_settled(tx, settled.all(), traces)
-
-
-async def _announce_settled(tx: Tx, rows: Sequence[Any], traces: Mapping[UUID, str | None]) -> None:
-    """What follows, in the same transaction, from refunds that are settled now. `rows`: what `_SETTLED` returns."""
-    for row in rows:
-        settled = RefundSettled(
+    for row in settled_rows:
+        event = RefundSettled(
             order_id=row.order_id,
             order_number=row.order_number,
             storefront=row.storefront,
@@ -237,13 +201,13 @@ async def _announce_settled(tx: Tx, rows: Sequence[Any], traces: Mapping[UUID, s
             charge_id=row.charge_id,
             paid_by_hand=Money(amount=row.hand_minor, currency=row.currency) if row.hand_minor else None,
         )
-        tx.publish(settled, trace=traces[row.refund_id])
+        tx.publish(event, trace=traces[row.refund_id])
 
 
 async def record_failed(tx: Tx, failures: Mapping[UUID, Failure], traces: Mapping[UUID, str | None]) -> None:
-    """These refunds will not happen by themselves; what was promised for them is free again."""
+    """Record and publish failed refunds, and release what was promised for them."""
     ids = sorted(failures)
-    reasons, codes = [failures[one].reason for one in ids], [failures[one].code for one in ids]
+    reasons, codes = [failures[key].reason for key in ids], [failures[key].code for key in ids]
     rows = (await tx.execute(_FAILED, ids=ids, failures=reasons, codes=codes, now=tx.now)).all()
     promised = sorted(row.refund_id for row in rows if row.promised)
     if promised:
@@ -269,16 +233,16 @@ async def record_failed(tx: Tx, failures: Mapping[UUID, Failure], traces: Mappin
         tx.publish(failed, trace=traces[row.refund_id])
 
 
-def _refusal(row: Any) -> str:
+def _impossible(row: Any) -> Impossible | None:
     if row.charge_id is not None and row.charged_order != row.order_id:
-        return "the charge belongs to another order"
+        return Impossible("the charge belongs to another order")
     if row.currency != row.paid_currency:
-        return "the refund is not in the currency of the payment"
-    return ""
+        return Impossible("the refund is not in the currency of the payment")
+    return None
 
 
 async def _promise(tx: Tx, refund_id: UUID, row: Any) -> int | None:
-    """Reserve and post the amount; returns what was left before, None when that is less."""
+    """Reserve and post the amount; returns what was left before, None where that is less than the amount."""
     await post_late(tx, [row.order_id])
     if row.charge_id is None:
         owed: int | None = (await tx.execute(_RESERVE, order_id=row.order_id, amount=row.amount_minor)).scalar()
@@ -287,7 +251,7 @@ async def _promise(tx: Tx, refund_id: UUID, row: Any) -> int | None:
         owed = (await tx.execute(_RESERVE_SURPLUS, charge_id=row.charge_id, amount=row.amount_minor)).scalar()
         funds = "duplicate_payable"
     if owed is not None:
-        owed += row.by_hand  # the bank does not know of what persons paid: it still holds that much
+        owed += row.by_hand  # the bank still holds what persons paid by hand
         await tx.execute(_CALLING, refund_id=refund_id, owed=owed, funds=funds, invoice_id=row.invoice_id, now=tx.now)
     return owed
 
@@ -301,7 +265,7 @@ RETURNING refund_id, order_id, order_number, storefront, buyer_id, amount_minor 
 
 
 async def try_again(tx: Tx, refund_id: UUID) -> RefundRetried | None:
-    """Make a refused refund due for another attempt; the fact to be published, or None when it is not refused."""
+    """Begin another attempt of a refused refund; returns the event to publish, None where the refund is not refused."""
     row = (await tx.execute(_AGAIN, refund_id=refund_id)).one_or_none()
     if row is None:
         return None
@@ -318,23 +282,54 @@ async def try_again(tx: Tx, refund_id: UUID) -> RefundRetried | None:
     )
 
 
-_TAKE_FOR_GOOD = """
+_REMOVE_PARKED = """
 DELETE FROM work WHERE kind = 'refund' AND key = :key AND state = 'parked' AND owner IS NULL
   AND EXISTS (SELECT 1 FROM refunds WHERE refund_id = :refund_id AND state = 'calling')
 RETURNING trace
 """
-_TAKE_TO_REPEAT = """
+_REPEAT_PARKED = """
 UPDATE work SET state = 'due', due_at = :now WHERE kind = 'refund' AND key = :key AND state = 'parked'
   AND owner IS NULL AND EXISTS (SELECT 1 FROM refunds WHERE refund_id = :refund_id AND state = 'calling')
 RETURNING trace
 """
 
 
-async def take_parked(tx: Tx, refund_id: UUID, *, for_good: bool) -> Any:
-    """Take a refund that waits for a person out of its park: for good, or to be called again. None: it does not wait.
+async def take_parked(tx: Tx, refund_id: UUID, *, settled: bool) -> Any:
+    """Take back the task of a refund that waits for a person: `settled` removes it, otherwise it is due again.
 
-    The row (`trace`) tells which trace goes on.
+    Returns a row with the task's `trace`; None where the refund does not wait for a person.
     """
-    if for_good:
-        return (await tx.execute(_TAKE_FOR_GOOD, key=str(refund_id), refund_id=refund_id)).one_or_none()
-    return (await tx.execute(_TAKE_TO_REPEAT, key=str(refund_id), refund_id=refund_id, now=tx.now)).one_or_none()
+    if settled:
+        return (await tx.execute(_REMOVE_PARKED, key=str(refund_id), refund_id=refund_id)).one_or_none()
+    return (await tx.execute(_REPEAT_PARKED, key=str(refund_id), refund_id=refund_id, now=tx.now)).one_or_none()
+
+
+_WARNED = """
+UPDATE refunds SET warned_at = :now
+WHERE state IN ('approved', 'calling') AND pay_by <= :soon AND warned_at IS NULL
+RETURNING refund_id, order_id, storefront, pay_by
+"""
+_MISSED = """
+UPDATE refunds SET missed_at = :now
+WHERE state IN ('approved', 'calling') AND pay_by <= :now AND missed_at IS NULL
+RETURNING refund_id, order_id, storefront, pay_by
+"""
+_BY_DATE = """
+SELECT count(*) FILTER (WHERE pay_by > :now) AS soon, count(*) FILTER (WHERE pay_by <= :now) AS overdue
+FROM refunds WHERE state IN ('approved', 'calling') AND pay_by <= :soon
+"""
+
+
+async def mark_warned(tx: Tx, soon: datetime) -> Sequence[Any]:
+    """Mark refunds not made whose promised date is before `soon`; returns those not marked before."""
+    return (await tx.execute(_WARNED, now=tx.now, soon=soon)).all()
+
+
+async def mark_missed(tx: Tx) -> Sequence[Any]:
+    """Mark refunds not made whose promised date has passed; returns those not marked before."""
+    return (await tx.execute(_MISSED, now=tx.now)).all()
+
+
+async def count_by_date(tx: Tx, soon: datetime) -> Any:
+    """Refunds not made: `soon`, whose date is before that moment, and `overdue`, whose date has passed."""
+    return (await tx.execute(_BY_DATE, now=tx.now, soon=soon)).one()

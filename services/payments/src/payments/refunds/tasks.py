@@ -1,45 +1,51 @@
-"""Returns money through the bank: intent first, one call per order at a time, and no blind repeat (rule 5)."""
+"""The task `refund` returns money through the bank; scheduled jobs watch the promised dates.
+
+The way of a refund: RefundApproved schedules the task (`handlers.refund_approved`). The task
+
+1. promises the amount in the database (`store.intend`), or waits for the capture or for another refund of the order;
+2. asks the bank for the status where an earlier call may have arrived, so that no call is repeated blindly;
+3. calls the bank, with the refund's id as `externalID`;
+4. records the outcome: RefundSettled, or RefundFailed. Persons decide about a refused refund (`refused_refunds`).
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from enum import StrEnum
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from payments.attempts.rules.status import Expected, StatusAnswer
-from payments.clients.bank import Bank, BankAwayError, BankRefusedError, BankUnclearError
+from payments.clients.bank import Bank
+from payments.clients.models import Expected
 from payments.metrics import PaymentMetrics
-from payments.polling import Patience
-from payments.refunds import store as returns
+from payments.polling import PollingSchedule
+from payments.refunds import store
+from payments.refunds.models import REFUND, Ended, Failure, Impossible, Intent, Waiting
 from payments.refunds.rules.evidence import Evidence, evidence
-from payments.refunds.store import Failure, Intent
 from shared.database import Database, Tx
-from shared.tasks import Later, NeedsPersonError, NotNow, Task, TaskResult, Unknown
+from shared.outcomes import Done, NeedsPerson, NotDue, NotSent, Outcome, Refused, Unknown
+from shared.task_payload import NoPayload
+from shared.tasks import Task, TaskResult
+from shared.telemetry.logging import get_logger
 
-REFUND = "refund"
-
-
-class Outcome(StrEnum):
-    """How an intended refund ended. KNOWN: it had ended before, nothing is to be recorded."""
-
-    SETTLED = "settled"
-    FAILED = "failed"
-    KNOWN = "known"
+log = get_logger(__name__)
+_UNANSWERED_PAUSE = timedelta(seconds=30)
 
 
 @dataclass(slots=True, frozen=True)
-class Returned:
-    """An outcome; `failure` says why the money did not move, `code` is the bank's own where it was asked."""
+class Settled:
+    """The bank has made the refund. `before`: it had ended before this task looked, nothing is to be recorded."""
 
-    outcome: Outcome
-    failure: str = ""
-    code: int | None = None
+    before: bool = False
 
 
-class ReturnMoney:
-    """Job `refund`: the key is the refund's id."""
+class MakeRefund:
+    """Makes one refund. The key is the refund's id.
+
+    `doubt`: how long a call without a reply may still be executed by the bank.
+    """
 
     kind = REFUND
+    payload = NoPayload
 
     def __init__(
         self,
@@ -48,107 +54,161 @@ class ReturnMoney:
         metrics: PaymentMetrics,
         *,
         terminal: str,
-        patience: Patience,
+        schedule: PollingSchedule,
         doubt: timedelta,
         concurrency: int,
     ) -> None:
         self.concurrency = concurrency
-        self._doubt = doubt
         self._bank = bank
         self._database = database
         self._metrics = metrics
         self._terminal = terminal
-        self._patience = patience
+        self._schedule = schedule
+        self._doubt = doubt
 
-    async def perform(self, task: Task) -> Returned:
-        """Make the refund, or find out what became of it."""
+    async def perform(self, task: Task[NoPayload]) -> Outcome[Settled]:
+        """Promise the amount, ask before a repetition, call the bank."""
         async with self._database.transaction("refund_intent") as tx:
-            intent = await returns.intend(tx, UUID(task.key))
-        if intent.ended:
-            return Returned(Outcome.KNOWN)
-        if intent.refusal:
-            return Returned(Outcome.FAILED, intent.refusal)
-        if intent.waits_for:
-            return self._wait(task, intent)
-        # A call may have reached the bank before only if its intent was stored before this performance of the work.
-        unknown = task.uncertain and not intent.fresh
-        if unknown or intent.attempt > 1:
-            found = await self._found(task, intent)
-            if found is Evidence.DONE:
-                return Returned(Outcome.SETTLED)
-            # A refusal that a person has retried is the bank's word that it did nothing: only DONE contradicts it.
-            if unknown and found is not Evidence.REPEATABLE:
-                self._let_settle(intent)
-            if unknown and found is Evidence.UNCLEAR:
-                raise NeedsPersonError("the bank's status does not tell whether the refund was made: ask the bank")
+            intent = await store.intend(tx, UUID(task.key))
+        match intent:
+            case Ended():
+                return Done(Settled(before=True))
+            case Impossible(reason):
+                return Refused("", reason)
+            case Waiting():
+                return self._wait(task, intent)
+        if (decided := await self._ask_before_repeating(task, intent)) is not None:
+            return decided
         if not intent.fresh:
             async with self._database.transaction("refund_intent") as tx:
-                await returns.call_again(tx, UUID(task.key))
+                await store.call_again(tx, UUID(task.key))
         return await self._call(task, intent)
 
-    async def record(self, tx: Tx, done: Sequence[TaskResult[Returned]]) -> None:
-        """Note what ended and publish RefundSettled or RefundFailed."""
-        traces = {UUID(one.task.key): one.task.continues for one in done}
-        settled = [UUID(one.task.key) for one in done if one.result.outcome is Outcome.SETTLED]
-        failed = {
-            UUID(one.task.key): Failure(one.result.failure, one.result.code)
-            for one in done
-            if one.result.outcome is Outcome.FAILED
-        }
+    async def record(self, tx: Tx, results: Sequence[TaskResult[Settled, NoPayload]]) -> None:
+        """Record what ended and publish RefundSettled or RefundFailed."""
+        traces = {UUID(result.task.key): result.task.continues for result in results}
+        settled: list[UUID] = []
+        failed: dict[UUID, Failure] = {}
+        for result in results:
+            refund_id = UUID(result.task.key)
+            match result.outcome:
+                case Refused(code, reason):
+                    failed[refund_id] = Failure(reason, int(code) if code else None)
+                    self._metrics.refunds.labels("failed").inc()
+                case Done(Settled(before=True)):
+                    self._metrics.refunds.labels("known").inc()
+                case Done():
+                    settled.append(refund_id)
+                    self._metrics.refunds.labels("settled").inc()
         if settled:
-            await returns.record_settled(tx, settled, traces)
+            await store.record_settled(tx, settled, traces)
         if failed:
-            await returns.record_failed(tx, failed, traces)
-        for one in done:
-            self._metrics.refunds.labels(one.result.outcome).inc()
+            await store.record_failed(tx, failed, traces)
 
-    async def _call(self, task: Task, intent: Intent) -> Returned:
-        try:
-            await self._bank.refund(intent.transaction_id, intent.amount, intent.external_id, task.continues)
-        except BankAwayError as error:
-            raise NotNow(str(error), delay=error.delay) from None
-        except BankUnclearError as error:
-            self._metrics.refunds.labels("unclear").inc()
-            raise Unknown(str(error)) from None
-        except BankRefusedError as error:
-            return await self._refused(task, intent, error)
-        return Returned(Outcome.SETTLED)
+    async def _ask_before_repeating(self, task: Task[NoPayload], intent: Intent) -> Outcome[Settled] | None:
+        """Ask for the status where an earlier call may have been executed; None: the bank may be called.
 
-    async def _refused(self, task: Task, intent: Intent, error: BankRefusedError) -> Returned:
-        """The bank said no: perhaps because the refund had been made already."""
-        try:
-            found = await self._found(task, intent)
-        except NotNow as away:
-            raise Unknown(str(away), delay=away.delay) from None
-        if found is Evidence.DONE:
-            return Returned(Outcome.SETTLED)
+        After a refusal the bank has said that it did nothing, so a retry is made unless the status shows the refund.
+        """
+        # An earlier call can have arrived only if the promise was stored before this attempt of the task.
+        maybe_made = task.uncertain and not intent.fresh
+        if not maybe_made and intent.attempt == 1:
+            return None
+        shown = await self._evidence(task, intent)
+        if isinstance(shown, NotSent):
+            return shown
+        if shown is Evidence.DONE:
+            return Done(Settled())
+        if not maybe_made or shown is Evidence.REPEATABLE:
+            return None
+        pause = self._doubt_left(intent)
+        if pause is not None or shown is not Evidence.UNCLEAR:
+            return pause
+        return NeedsPerson("the bank's status does not tell whether the refund was made: ask the bank")
+
+    async def _call(self, task: Task[NoPayload], intent: Intent) -> Outcome[Settled]:
+        """Call the bank; after a refusal ask for the status, because an earlier call may have been executed."""
+        match await self._bank.refund(intent.transaction_id, intent.amount, intent.external_id, task.continues):
+            case Done():
+                return Done(Settled())
+            case Refused() as refused:
+                return await self._refused(task, intent, refused)
+            case Unknown() as unknown:
+                self._metrics.refunds.labels("unclear").inc()
+                return unknown
+            case NotSent() as not_sent:
+                return not_sent
+
+    async def _refused(self, task: Task[NoPayload], intent: Intent, refused: Refused) -> Outcome[Settled]:
+        """The bank refused the call: perhaps because an earlier call of the same refund was executed."""
+        shown = await self._evidence(task, intent)
+        if isinstance(shown, NotSent):
+            return Unknown(shown.reason, shown.retry_after)
+        if shown is Evidence.DONE:
+            return Done(Settled())
         if task.uncertain:
-            self._let_settle(intent)
-            if found is Evidence.UNCLEAR:
-                raise NeedsPersonError(f"{error}, and its status does not tell whether the refund had been made")
-        return Returned(Outcome.FAILED, str(error), error.code)
+            if pause := self._doubt_left(intent):
+                return pause
+            if shown is Evidence.UNCLEAR:
+                return NeedsPerson(f"{refused.reason}, and its status does not tell whether the refund had been made")
+        return refused
 
-    def _let_settle(self, intent: Intent) -> None:
-        """A call whose reply did not come may still reach the bank: "not made" counts only some time after it."""
-        called = intent.called_at or self._database.clock.now()
-        left = called + self._doubt - self._database.clock.now()
-        if left > timedelta(0):
-            raise NotNow("the last call may still be on its way", delay=left)
+    def _doubt_left(self, intent: Intent) -> NotSent | None:
+        """Wait while an earlier call without a reply may still arrive at the bank; "not made" is certain only then."""
+        left = intent.called_at + self._doubt - self._database.clock.now()
+        return NotSent("the last call may still be on its way", left) if left > timedelta(0) else None
 
-    async def _found(self, task: Task, intent: Intent) -> Evidence:
+    async def _evidence(self, task: Task[NoPayload], intent: Intent) -> Evidence | NotSent:
         expected = Expected(intent.invoice_id, intent.captured, intent.currency, self._terminal)
-        try:
-            answer: StatusAnswer = await self._bank.status(expected, task.continues)
-        except BankAwayError as error:
-            raise NotNow(str(error), delay=error.delay) from None
-        if answer.result != "100":
-            # The capture is known to us: this is an answer about the question, not about the money.
-            raise NotNow(f"check-status: result {answer.result}", delay=timedelta(seconds=30))
-        return evidence(answer, amount=intent.amount, captured=intent.captured, owed=intent.owed)
+        status = await self._bank.status(expected, task.continues)
+        if isinstance(status, NotSent):
+            return status
+        if status.value.result != "100":
+            # The capture is recorded, so any other result is about our question and not about the money.
+            return NotSent(f"check-status: result {status.value.result}", _UNANSWERED_PAUSE)
+        return evidence(status.value, amount=intent.amount, captured=intent.captured, owed=intent.owed)
 
-    def _wait(self, task: Task, intent: Intent) -> Returned:
-        """For the capture only so long; for another refund of the order until that is over, which wakes this one."""
-        pause = self._patience.pause(self._database.clock.now() - task.created_at)
-        if pause is None and intent.unless:
-            return Returned(Outcome.FAILED, intent.unless)
-        raise Later(pause or self._patience.longest, intent.waits_for)
+    def _wait(self, task: Task[NoPayload], waiting: Waiting) -> Refused | NotDue:
+        """Wait for a capture for a limited time; for another refund of the order until that one wakes this task."""
+        pause = self._schedule.pause(self._database.clock.now() - task.created_at)
+        if pause is None and waiting.give_up_reason is not None:
+            return Refused("", waiting.give_up_reason)
+        return NotDue(pause or self._schedule.longest, waiting.reason)
+
+
+class WatchPromisedDates:
+    """Scheduled job `promises`: logs refunds whose promised date is near, and those that missed it, once each."""
+
+    def __init__(self, warn_before: timedelta) -> None:
+        self._warn_before = warn_before
+
+    async def run(self, tx: Tx, _since: datetime, until: datetime) -> tuple[datetime, bool]:
+        """Look at all refunds that are not made."""
+        for row in await store.mark_warned(tx, tx.now + self._warn_before):
+            log.warning("refund_due_soon", **_named(row))
+        for row in await store.mark_missed(tx):
+            log.error("refund_overdue", **_named(row))
+        return until, False
+
+
+class RefundGauges:
+    """Shows refunds near and past their promised date on `/metrics`."""
+
+    def __init__(self, metrics: PaymentMetrics, warn_before: timedelta) -> None:
+        self._metrics = metrics
+        self._warn_before = warn_before
+
+    async def refresh(self, tx: Tx) -> None:
+        """Read them from the database."""
+        row = await store.count_by_date(tx, tx.now + self._warn_before)
+        self._metrics.due_soon.set(row.soon)
+        self._metrics.overdue.set(row.overdue)
+
+
+def _named(row: Any) -> dict[str, str]:
+    return {
+        "refund_id": str(row.refund_id),
+        "order_id": str(row.order_id),
+        "storefront": row.storefront,
+        "pay_by": row.pay_by.isoformat(),
+    }

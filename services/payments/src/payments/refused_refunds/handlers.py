@@ -1,16 +1,15 @@
-"""Actions of refunds' agents on refused refunds: each is taken once or refused, and answered, in one transaction.
+"""Handlers of agents' actions on refused refunds. Each action is accepted or refused, once, and answered.
 
-They come as events from refunds, since no service calls another. They are rare, so each is taken by itself.
+Actions come as events from refunds, because no service calls another. They are rare, so each is handled by itself.
 """
 
 from collections.abc import Sequence
 from uuid import UUID
 
-from payments.refunds import store as returns
-from payments.refunds.tasks import REFUND
+from payments.refunds import REFUND, try_again
 from payments.refused_refunds import store
-from payments.refused_refunds.rules import Refusal, refuse_decision, refuse_payment, refuse_retry
-from payments.refused_refunds.tasks import HAND_PAYMENT
+from payments.refused_refunds.models import HAND_PAYMENT, Refusal
+from payments.refused_refunds.rules import refuse_decision, refuse_payment, refuse_retry
 from shared.contracts import (
     HandPaymentDecided,
     HandPaymentRecorded,
@@ -26,7 +25,7 @@ log = get_logger(__name__)
 
 
 async def refund_retry_requested(tx: Tx, batch: Sequence[Received[RefundRetryRequested]]) -> None:
-    """Make refused refunds due again; their work asks the bank how the payment stands before it calls."""
+    """Begin another attempt of refused refunds; the task asks the bank for the status before it calls."""
     for received in sorted(batch, key=_by_order):
         event = received.event
         await store.lock(tx, event.refund_id)
@@ -34,15 +33,15 @@ async def refund_retry_requested(tx: Tx, batch: Sequence[Received[RefundRetryReq
             continue
         refusal = refuse_retry(await store.standing(tx, event.refund_id))
         if refusal is None:
-            retried = await returns.try_again(tx, event.refund_id)
-            assert retried is not None  # noqa: S101 - it was looked at under the lock
+            retried = await try_again(tx, event.refund_id)
+            assert retried is not None  # noqa: S101 - its state was read under the lock
             tx.publish(retried, trace=received.trace)
             tx.schedule(REFUND, str(event.refund_id), trace=received.trace)
         await _answer(tx, received, event.refund_id, event.action_id, refusal)
 
 
 async def hand_payment_recorded(tx: Tx, batch: Sequence[Received[HandPaymentRecorded]]) -> None:
-    """Reserve what a person paid another way, until a second person decides."""
+    """Reserve what a person paid another way until a second person decides."""
     for received in sorted(batch, key=_by_order):
         event = received.event
         await store.lock(tx, event.refund_id)
@@ -60,7 +59,7 @@ async def hand_payment_recorded(tx: Tx, batch: Sequence[Received[HandPaymentReco
 
 
 async def hand_payment_decided(tx: Tx, batch: Sequence[Received[HandPaymentDecided]]) -> None:
-    """Confirmed: the bank is asked once more, and then it is booked. Rejected: the refund is refused as before."""
+    """Confirmed: a task asks the bank once more and then books it. Rejected: the refund is refused as before."""
     for received in sorted(batch, key=_by_order):
         event = received.event
         await store.lock(tx, event.refund_id)
@@ -70,7 +69,7 @@ async def hand_payment_decided(tx: Tx, batch: Sequence[Received[HandPaymentDecid
         if refusal is None and event.confirmed:
             await store.decide(tx, event)
             tx.schedule(HAND_PAYMENT, str(event.payment_id), trace=received.trace)
-            continue  # answered when the bank has been asked
+            continue  # the task answers, after it has asked the bank
         if refusal is None:
             await store.drop(
                 tx,
@@ -102,5 +101,5 @@ async def _answer(
 
 
 def _by_order(received: Received[OrderEvent]) -> int:
-    """Orders are locked in one sequence by everybody; actions of one order stay in theirs."""
+    """Every transaction locks orders in this sequence; the actions of one order keep theirs."""
     return received.event.order_id.int

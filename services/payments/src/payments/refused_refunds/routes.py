@@ -10,49 +10,43 @@ from uuid import UUID
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
-from shared.database import Database
+from payments.http_context import ServiceDatabase, agents_only
+from payments.refused_refunds import store
 from shared.kernel.problems import Problem
 
-_MOST = 300
-_REFUSED = f"""
-SELECT * FROM refunds WHERE state = 'failed' ORDER BY refused_at, refund_id LIMIT {_MOST}
-"""
-_PAYMENTS = "SELECT * FROM hand_payments WHERE refund_id = :refund_id ORDER BY recorded_at, payment_id"
-_ACTIONS = "SELECT * FROM refund_actions WHERE refund_id = :refund_id ORDER BY answered_at, action_id"
+routes = APIRouter(tags=["agents"], dependencies=[agents_only])
 
 
-def hand_payment_routes(routes: APIRouter, database: Database) -> None:
-    """Add them to the agents' router."""
+@routes.get("/refunds/refused", name="refused")
+async def list_refused(database: ServiceDatabase) -> JSONResponse:
+    """Refunds that the bank refused and nobody has settled yet, the oldest first; at most 300."""
+    async with database.reading() as tx:
+        rows = await store.refused(tx)
+    return JSONResponse({"refunds": [_refund(row) for row in rows]})
 
-    @routes.get("/refunds/refused")
-    async def refused() -> JSONResponse:
-        """Refunds that the bank refused and nobody has settled yet, the oldest first; at most 300."""
-        async with database.reading() as tx:
-            rows = (await tx.execute(_REFUSED)).all()
-        return JSONResponse({"refunds": [_refund(row) for row in rows]})
 
-    @routes.get("/refunds/{refund_id}")
-    async def refund(refund_id: UUID) -> JSONResponse:
-        """One refund: its state, attempts, payments by hand and actions."""
-        async with database.reading() as tx:
-            row = (await tx.execute("SELECT * FROM refunds WHERE refund_id = :id", id=refund_id)).one_or_none()
-            payments = (await tx.execute(_PAYMENTS, refund_id=refund_id)).all()
-            actions = (await tx.execute(_ACTIONS, refund_id=refund_id)).all()
-        if row is None:
-            raise Problem(HTTPStatus.NOT_FOUND, "refund-not-known", "No refund has this id here.")
-        shown = _refund(row) | {
-            "payments_by_hand": [_payment(one) for one in payments],
-            "actions": [
-                {
-                    "action_id": str(one.action_id),
-                    "kind": one.kind,
-                    "answered_at": one.answered_at.isoformat(),
-                    "refusal": one.refusal,
-                }
-                for one in actions
-            ],
-        }
-        return JSONResponse(shown)
+@routes.get("/refunds/{refund_id}", name="refund")
+async def read_refund(refund_id: UUID, database: ServiceDatabase) -> JSONResponse:
+    """One refund: its state, attempts, payments by hand and actions."""
+    async with database.reading() as tx:
+        row = await store.refund(tx, refund_id)
+        payments = await store.payments_of(tx, refund_id)
+        actions = await store.actions_on(tx, refund_id)
+    if row is None:
+        raise Problem(HTTPStatus.NOT_FOUND, "refund-not-known", "No refund has this id here.")
+    shown = _refund(row) | {
+        "payments_by_hand": [_payment(payment) for payment in payments],
+        "actions": [
+            {
+                "action_id": str(action.action_id),
+                "kind": action.kind,
+                "answered_at": action.answered_at.isoformat(),
+                "refusal": action.refusal,
+            }
+            for action in actions
+        ],
+    }
+    return JSONResponse(shown)
 
 
 def _refund(row: Any) -> dict[str, Any]:

@@ -1,13 +1,14 @@
-"""Payments by hand and actions on refused refunds in the database. Amounts in minor units.
+"""SQL of actions on refused refunds and of payments by hand. Amounts in minor units.
 
-Every function expects `lock` before it: actions on one order's refunds take turns with each other and with attempts.
+Every writing function needs `lock` before it: it excludes other actions and attempts on refunds of the same order.
 """
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from payments.ledger.store import COLUMNS, post_late
-from payments.refused_refunds.rules import PaymentStanding, RefundStanding, Refusal
+from payments.ledger import COLUMNS, post_late
+from payments.refused_refunds.models import PaymentStanding, RefundStanding, Refusal
 from payments.tables import hand_payments
 from shared.contracts import HandPaymentDecided, HandPaymentRecorded, Money, RefundPaidByHand, RefundSettled
 from shared.database import Tx
@@ -37,7 +38,7 @@ FROM refunds r LEFT JOIN payment_orders o ON o.order_id = r.order_id
 LEFT JOIN surplus_charges s ON s.charge_id = r.charge_id
 WHERE r.refund_id = :refund_id
 """
-#: The CHECKs of these tables keep what goes out within what came in (PO 6.3), by whichever way.
+#: The CHECKs of these tables keep what is paid out within what was paid in (PO 6.3), however it is paid.
 _RESERVE = """
 UPDATE payment_orders SET refunded_minor = refunded_minor + :amount
 WHERE order_id = :order_id AND captured_minor - refunded_minor >= :amount RETURNING order_id
@@ -102,31 +103,31 @@ WHERE h.payment_id = :payment_id
 
 
 async def lock(tx: Tx, refund_id: UUID) -> None:
-    """Hold the order of this refund until the commit."""
+    """Lock the order of this refund until the commit."""
     await tx.execute(_LOCK, refund_id=refund_id)
 
 
 async def claim(tx: Tx, action_id: UUID, refund_id: UUID, kind: str, by: UUID) -> bool:
-    """Whether this action is new. One that was answered before is never taken again."""
+    """Whether this action is new. An action that was answered before has no effect."""
     claimed = await tx.execute(_CLAIM, action_id=action_id, refund_id=refund_id, kind=kind, asked_by=by, now=tx.now)
     return claimed.scalar() is not None
 
 
 async def answer(tx: Tx, action_id: UUID, refusal: Refusal | None) -> None:
-    """Keep why an action was not taken."""
+    """Record why an action was refused; None: it was accepted."""
     await tx.execute(
         "UPDATE refund_actions SET refusal = :refusal WHERE action_id = :id", id=action_id, refusal=refusal
     )
 
 
 async def standing(tx: Tx, refund_id: UUID) -> RefundStanding | None:
-    """How the refund stands; None when it is not known here."""
+    """The refund's standing; None where there is no such refund."""
     row = (await tx.execute(_STANDING, refund_id=refund_id)).one_or_none()
     return None if row is None else RefundStanding(row.state, row.unpaid, row.currency, row.payment_open)
 
 
 async def payment_standing(tx: Tx, payment_id: UUID) -> PaymentStanding | None:
-    """How the payment stands; None when it is not known here."""
+    """The payment's standing; None where there is no such payment."""
     row = (
         await tx.execute("SELECT state, recorded_by FROM hand_payments WHERE payment_id = :id", id=payment_id)
     ).first()
@@ -134,7 +135,7 @@ async def payment_standing(tx: Tx, payment_id: UUID) -> PaymentStanding | None:
 
 
 async def record(tx: Tx, event: HandPaymentRecorded) -> Refusal | None:
-    """Reserve the amount of what was captured, keep the payment, and post the promise."""
+    """Reserve the amount of the capture, store the payment, and post the promise; or return why not."""
     source = (await tx.execute(_FUNDS, refund_id=event.refund_id)).one()
     if source.paid_order != event.order_id or source.order_id != event.order_id:
         return Refusal.BEYOND_PAYMENT  # there is no such capture
@@ -167,14 +168,14 @@ async def record(tx: Tx, event: HandPaymentRecorded) -> Refusal | None:
 
 
 async def decide(tx: Tx, event: HandPaymentDecided) -> None:
-    """Keep that a second person confirmed it; it is booked when the bank has been asked."""
+    """Record that a second person confirmed the payment; the task books it after it has asked the bank."""
     await tx.execute(
         _DECIDE, payment_id=event.payment_id, decision_id=event.decision_id, by=event.decided_by, now=tx.now
     )
 
 
 async def drop(tx: Tx, payment_id: UUID, *, state: str, refusal: str | None, decision_id: UUID, by: UUID) -> bool:
-    """End a payment that is not booked, and free what was reserved for it. False: it had ended."""
+    """End a payment that is not booked, and release what was reserved for it. False: it had ended."""
     row = (
         await tx.execute(
             _DROP, payment_id=payment_id, state=state, refusal=refusal, decision_id=decision_id, by=by, now=tx.now
@@ -194,7 +195,7 @@ async def read(tx: Tx, payment_id: UUID) -> Any:
 
 
 async def confirm(tx: Tx, payment_id: UUID, trace: str | None) -> bool:
-    """Book a payment whose second person has confirmed it, and publish what follows. False: it had ended."""
+    """Book a confirmed payment; publish RefundPaidByHand, and RefundSettled after the last part. False: had ended."""
     if (await tx.execute(_CONFIRM, payment_id=payment_id, now=tx.now)).scalar() is None:
         return False
     await _post(tx, payment_id, "hand_paid")
@@ -222,3 +223,45 @@ async def confirm(tx: Tx, payment_id: UUID, trace: str | None) -> bool:
 
 async def _post(tx: Tx, payment_id: UUID, kind: str) -> None:
     await tx.execute(_POST, payment_id=payment_id, kind=kind, now=tx.now)
+
+
+_MOST_LISTED = 300
+_REFUSED = f"""
+SELECT * FROM refunds WHERE state = 'failed' ORDER BY refused_at, refund_id LIMIT {_MOST_LISTED}
+"""
+_PAYMENTS = "SELECT * FROM hand_payments WHERE refund_id = :refund_id ORDER BY recorded_at, payment_id"
+_ACTIONS = "SELECT * FROM refund_actions WHERE refund_id = :refund_id ORDER BY answered_at, action_id"
+#: Where nothing is left of the capture, another refund has returned it, and nothing is owed any more.
+_OWED = """
+SELECT count(*) AS open, min(r.refused_at) AS oldest,
+  (SELECT count(*) FROM hand_payments WHERE state IN ('recorded', 'confirming')) AS unconfirmed
+FROM refunds r LEFT JOIN payment_orders o ON o.order_id = r.order_id
+LEFT JOIN surplus_charges s ON s.charge_id = r.charge_id
+WHERE r.state = 'failed' AND CASE WHEN r.charge_id IS NULL THEN o.captured_minor > o.refunded_minor - r.hand_minor
+  ELSE s.amount_minor > s.refunded_minor - r.hand_minor END
+"""
+
+
+async def refused(tx: Tx) -> Sequence[Any]:
+    """Refunds that the bank refused and that are not paid yet, the oldest first; at most 300."""
+    return (await tx.execute(_REFUSED)).all()
+
+
+async def refund(tx: Tx, refund_id: UUID) -> Any:
+    """One refund; None where there is none."""
+    return (await tx.execute("SELECT * FROM refunds WHERE refund_id = :id", id=refund_id)).one_or_none()
+
+
+async def payments_of(tx: Tx, refund_id: UUID) -> Sequence[Any]:
+    """The payments by hand of a refund, the first one first."""
+    return (await tx.execute(_PAYMENTS, refund_id=refund_id)).all()
+
+
+async def actions_on(tx: Tx, refund_id: UUID) -> Sequence[Any]:
+    """The actions on a refund, the first one first."""
+    return (await tx.execute(_ACTIONS, refund_id=refund_id)).all()
+
+
+async def count_owed(tx: Tx) -> Any:
+    """`open` refused refunds, the moment when the `oldest` was refused, and `unconfirmed` payments by hand."""
+    return (await tx.execute(_OWED)).one()

@@ -1,41 +1,46 @@
-"""Books payments by hand that a second person has confirmed, after asking the bank whether it paid after all."""
+"""The task `hand_payment` books payments by hand that a second person has confirmed.
+
+The way of a payment by hand: one person records it (`handlers.hand_payment_recorded`), another one confirms it
+(`handlers.hand_payment_decided`), which schedules the task. The task asks the bank whether it made the refund after
+all, then books the payment (RefundPaidByHand) or, where the bank has paid, lets the refund be settled as the bank's.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from payments.attempts.rules.status import Expected
-from payments.clients.bank import Bank, BankAwayError
+from payments.clients.bank import Bank
+from payments.clients.models import Expected
 from payments.metrics import PaymentMetrics
-from payments.refunds import store as returns
-from payments.refunds.rules.evidence import Evidence, evidence
-from payments.refunds.tasks import REFUND
+from payments.refunds import REFUND, Evidence, evidence, try_again
 from payments.refused_refunds import store
-from payments.refused_refunds.rules import Refusal
+from payments.refused_refunds.models import HAND_PAYMENT, Refusal
 from shared.contracts import OrderEvent, RefundActionAnswered
 from shared.database import Database, Tx
-from shared.tasks import NotNow, Task, TaskResult
+from shared.outcomes import Done, NotSent, Outcome
+from shared.task_payload import NoPayload
+from shared.tasks import Task, TaskResult
 from shared.telemetry.logging import get_logger
 
 log = get_logger(__name__)
-HAND_PAYMENT = "hand_payment"
 _UNANSWERED_PAUSE = timedelta(seconds=30)
 
 
 @dataclass(slots=True, frozen=True)
-class Asked:
-    """What the bank's status says: `bank_has_paid` where it shows this very refund."""
+class BankChecked:
+    """What the bank's status shows: `bank_has_paid` where it shows this very refund."""
 
     refund_id: UUID
     bank_has_paid: bool
 
 
 class ConfirmHandPayment:
-    """Task `hand_payment`: the key is the payment's id. Asking changes nothing, so it may be repeated at will."""
+    """Asks the bank once more, then books the payment. The key is the payment's id. Asking changes nothing."""
 
     kind = HAND_PAYMENT
     concurrency = 1
+    payload = NoPayload
 
     def __init__(self, bank: Bank, database: Database, metrics: PaymentMetrics, *, terminal: str) -> None:
         self._bank = bank
@@ -43,44 +48,46 @@ class ConfirmHandPayment:
         self._metrics = metrics
         self._terminal = terminal
 
-    async def perform(self, task: Task) -> Asked:
-        """Ask the bank; a payment is never booked while nobody knows what the bank did."""
+    async def perform(self, task: Task[NoPayload]) -> Outcome[BankChecked]:
+        """Ask the bank. A payment is never booked while the outcome at the bank is unknown."""
         async with self._database.reading() as tx:
             row = await store.read(tx, UUID(task.key))
-        if row.state != "confirming" or row.called_at is None:  # ended before, or the bank was never asked to pay
-            return Asked(row.refund_id, bank_has_paid=False)
+        if row.state != "confirming" or row.called_at is None:  # it has ended, or the bank was never asked to pay
+            return Done(BankChecked(row.refund_id, bank_has_paid=False))
         expected = Expected(row.invoice_id, row.captured_minor, row.currency, self._terminal)
-        try:
-            answer = await self._bank.status(expected, task.continues)
-        except BankAwayError as error:
-            raise NotNow(str(error), delay=error.delay) from None
-        if answer.result != "100":
-            raise NotNow(f"check-status: result {answer.result}", delay=_UNANSWERED_PAUSE)
-        found = evidence(
-            answer,
+        status = await self._bank.status(expected, task.continues)
+        if isinstance(status, NotSent):
+            return status
+        if status.value.result != "100":
+            return NotSent(f"check-status: result {status.value.result}", _UNANSWERED_PAUSE)
+        shown = evidence(
+            status.value,
             amount=row.refund_minor - row.hand_minor + row.amount_minor,
             captured=row.captured_minor,
             owed=row.captured_minor - (row.refunded_minor - row.all_by_hand),
         )
-        # Every attempt was refused, so UNCLEAR is not enough to say that one of them succeeded.
-        return Asked(row.refund_id, bank_has_paid=found is Evidence.DONE)
+        # Every attempt was refused, so UNCLEAR is not enough to conclude that one of them succeeded.
+        return Done(BankChecked(row.refund_id, bank_has_paid=shown is Evidence.DONE))
 
-    async def record(self, tx: Tx, done: Sequence[TaskResult[Asked]]) -> None:
-        """Book each, or hand the refund back to the bank's own way where the bank has paid."""
-        for one in done:
-            payment_id = UUID(one.task.key)
-            await store.lock(tx, one.result.refund_id)
-            if one.result.bank_has_paid:
-                ended = await self._bank_has_paid(tx, payment_id, one.task.continues)
+    async def record(self, tx: Tx, results: Sequence[TaskResult[BankChecked, NoPayload]]) -> None:
+        """Book each payment, or begin another attempt of the refund where the bank has paid; answer the action."""
+        for result in results:
+            payment_id, checked, trace = UUID(result.task.key), result.result, result.task.continues
+            await store.lock(tx, checked.refund_id)
+            if checked.bank_has_paid:
+                changed = await self._refuse(tx, payment_id, trace)
             else:
-                ended = await store.confirm(tx, payment_id, one.task.continues)
-            if ended:
-                await _answer(tx, payment_id, one.result, one.task.continues)
-                outcome = "bank_has_paid" if one.result.bank_has_paid else "confirmed"
+                changed = await store.confirm(tx, payment_id, trace)
+            if changed:
+                await _answer(tx, payment_id, trace, bank_has_paid=checked.bank_has_paid)
+                outcome = "bank_has_paid" if checked.bank_has_paid else "confirmed"
                 self._metrics.hand_payments.labels(outcome).inc()
 
-    async def _bank_has_paid(self, tx: Tx, payment_id: UUID, trace: str | None) -> bool:
-        """Not booked. The next attempt asks first, finds the refund made, and settles it; an alarm calls a person."""
+    async def _refuse(self, tx: Tx, payment_id: UUID, trace: str | None) -> bool:
+        """Refuse the payment. The refund's next attempt asks first, sees that the bank made it, and settles it.
+
+        The log line is an alarm: a person has to claim one of the two payments back. False: the payment had ended.
+        """
         row = await store.read(tx, payment_id)
         if row.state != "confirming":
             return False
@@ -94,20 +101,35 @@ class ConfirmHandPayment:
         )
         await store.answer(tx, row.decision_id, Refusal.BANK_HAS_PAID)
         log.error("refund_paid_twice", refund_id=str(row.refund_id), payment_id=str(payment_id), way=row.way)
-        if (retried := await returns.try_again(tx, row.refund_id)) is not None:
+        if (retried := await try_again(tx, row.refund_id)) is not None:
             tx.publish(retried, trace=trace)
             tx.schedule(REFUND, str(row.refund_id), trace=trace)
         return True
 
 
-async def _answer(tx: Tx, payment_id: UUID, asked: Asked, trace: str | None) -> None:
+async def _answer(tx: Tx, payment_id: UUID, trace: str | None, *, bank_has_paid: bool) -> None:
     row = await store.read(tx, payment_id)
     answered = RefundActionAnswered(
         **{name: getattr(row, name) for name in OrderEvent.model_fields},
         refund_id=row.refund_id,
         action_id=row.decision_id,
-        accepted=not asked.bank_has_paid,
-        reason=Refusal.BANK_HAS_PAID if asked.bank_has_paid else None,
+        accepted=not bank_has_paid,
+        reason=Refusal.BANK_HAS_PAID if bank_has_paid else None,
         answered_at=tx.now,
     )
     tx.publish(answered, trace=trace)
+
+
+class RefusedRefundGauges:
+    """Shows refused refunds that are not paid yet, and unconfirmed payments by hand, on `/metrics`."""
+
+    def __init__(self, metrics: PaymentMetrics) -> None:
+        self._metrics = metrics
+
+    async def refresh(self, tx: Tx) -> None:
+        """Read them from the database."""
+        row = await store.count_owed(tx)
+        self._metrics.refused_open.set(row.open)
+        waited = 0.0 if row.oldest is None else (tx.now - row.oldest).total_seconds()
+        self._metrics.refused_oldest.set(max(0.0, waited))
+        self._metrics.hand_unconfirmed.set(row.unconfirmed)

@@ -1,4 +1,4 @@
-"""Epay's reasonCodes as sentences (docs/wire/epay.md): for the buyer in English and Russian, and for agents."""
+"""Sentences for Epay's reasonCodes (docs/wire/epay.md): for buyers in English and Russian, and for agents."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ NOT_FINAL = 454
 
 @dataclass(slots=True, frozen=True)
 class Reason:
-    """Why a payment failed. `advice` is what an agent tells the buyer to do."""
+    """Why a payment failed. `advice` is what an agent recommends to the buyer."""
 
     en: str
     ru: str
@@ -108,7 +108,7 @@ _CANCEL_STATES = frozenset({"CANCEL", "CANCEL_OLD"})
 
 
 def reason(reason_code: int, status: str = "") -> Reason:
-    """The reason for a code and a statusName. Unknown codes get a general one."""
+    """The reason for a code and a statusName; a general one for unknown codes."""
     if status in _CANCEL_STATES:
         return _CANCELLED
     return _REASONS.get(reason_code, _DECLINED)
@@ -116,10 +116,10 @@ def reason(reason_code: int, status: str = "") -> Reason:
 
 def sentences(reason_code: int, status: str = "") -> dict[str, str]:
     """Why an attempt failed, by language."""
-    found = reason(reason_code, status)
-    return {"en": found.en, "ru": found.ru}
+    why = reason(reason_code, status)
+    return {"en": why.en, "ru": why.ru}
 
 
 def advice(reason_code: int, status: str = "") -> str:
-    """What an agent should know, with the bank's own code to quote."""
+    """What an agent should know, with the bank's code."""
     return f"{reason(reason_code, status).advice} (Epay reasonCode {reason_code})"

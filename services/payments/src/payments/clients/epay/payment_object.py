@@ -1,43 +1,22 @@
-"""The object that a storefront hands to `halyk.pay()` (docs/wire/epay.md). Card data never comes here."""
+"""The object that a storefront passes to `halyk.pay()` (docs/wire/epay.md). It never contains card data."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
+from payments.clients.models import Payer, Purchase
 from shared.values.money import to_major
 
 DESCRIPTION_BYTES = 125
-#: The payment page's own words [?]; a language it does not have becomes English.
+#: The payment page's codes of languages [?]. For any other language the page is in English.
 _LANGUAGES = {"ru": "rus", "kk": "kaz"}
-
-
-@dataclass(slots=True, frozen=True, repr=False)
-class Payer:
-    """Whom the payment page greets. Personal data: it goes into the object and nowhere else."""
-
-    name: str
-    email: str
-    phone: str
-    language: str
-
-
-@dataclass(slots=True, frozen=True)
-class Purchase:
-    """What is paid for; the amount in minor units."""
-
-    invoice_id: int
-    order_number: str
-    buyer_id: str
-    plan_title: str
-    amount: int
-    currency: str
 
 
 def payment_object(
     purchase: Purchase,
     payer: Payer,
     *,
-    auth: dict[str, Any],
+    auth: Mapping[str, Any],
     terminal: str,
     post_link: str,
     back_link: str = "",
@@ -61,12 +40,12 @@ def payment_object(
         "phone": payer.phone,
         "email": payer.email,
         "data": json.dumps({"order": purchase.order_number}),
-        "auth": auth,
+        "auth": dict(auth),
     }
 
 
 def description(plan_title: str, order_number: str) -> str:
-    """What the buyer reads on the page, at most 125 bytes of UTF-8; the order number is never cut."""
+    """The text on the payment page, at most 125 bytes of UTF-8. The order number is never cut."""
     tail = f", order {order_number}"
     room = DESCRIPTION_BYTES - len(tail.encode())
     return plan_title.encode()[:room].decode("utf-8", "ignore").rstrip() + tail

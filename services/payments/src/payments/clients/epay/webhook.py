@@ -1,11 +1,11 @@
-"""postLink's body, read tolerantly (docs/wire/epay.md). Of its many fields only these are looked at, or kept."""
+"""Reads the body of postLink (docs/wire/epay.md). Only the fields below are read; no others are kept."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from payments.attempts.rules.status import TRANSACTION
+from payments.clients.epay.status import TRANSACTION
 from shared.values.count import LARGEST_INT, count
 
 _INVOICE = re.compile(r"[0-9]{6,15}")
@@ -13,7 +13,7 @@ _LONGEST_CODE = 20
 
 
 class UnreadableNoticeError(Exception):
-    """A notification that names no attempt. `field` is what is wrong with it."""
+    """A notification that cannot be assigned to an attempt. `field` is the field that is absent or wrong."""
 
     def __init__(self, field: str) -> None:
         super().__init__(field)
@@ -22,7 +22,7 @@ class UnreadableNoticeError(Exception):
 
 @dataclass(slots=True, frozen=True)
 class Notice:
-    """A notification: which attempt, which transaction, how it says it went."""
+    """A notification of the bank: the attempt, the transaction, and the outcome that it claims."""
 
     invoice_id: int
     transaction_id: str
@@ -32,7 +32,7 @@ class Notice:
 
 
 def read_notice(body: Mapping[str, Any]) -> Notice:
-    """The notification in a JSON object; numbers may come as text. Raises UnreadableNoticeError."""
+    """Read a notification; numbers may be sent as text. Raises UnreadableNoticeError."""
     invoice = _text(body.get("invoiceId")) or _text(body.get("invoiceID"))
     if not _INVOICE.fullmatch(invoice):
         raise UnreadableNoticeError("invoiceId")

@@ -1,4 +1,4 @@
-"""When refunded money arrives at the buyer: what each seller promises (docs/policies.md), in its country's days.
+"""When refunded money arrives at the buyer, as each seller promises (docs/policies.md), in days of its country.
 
 The day of the refund itself is day 0. Banking and business days skip Saturdays, Sundays and the public holidays of the
 seller's country; calendar days do not.
@@ -14,7 +14,7 @@ from shared.calendar import add_business_days, local_day
 
 @dataclass(slots=True, frozen=True)
 class Term:
-    """So many days; `business` ones or calendar ones."""
+    """A number of days: business days or calendar days."""
 
     days: int
     business: bool = False
@@ -22,7 +22,7 @@ class Term:
 
 @dataclass(slots=True, frozen=True)
 class Promise:
-    """What a seller tells about one method of payment: usually from, usually by, at the latest. `clause`: where."""
+    """A seller's promise for one method of payment: usually from, usually by, at the latest. `clause` is its source."""
 
     clause: str
     time_zone: str
@@ -34,14 +34,14 @@ class Promise:
 
 @dataclass(slots=True, frozen=True)
 class Window:
-    """Days on which the money may arrive. None: nothing is promised about it."""
+    """The days on which the money may arrive. None: the seller promises nothing about it."""
 
     first: date | None
     usual: date
     latest: date | None
 
 
-#: By storefront and method of payment. esimka's clause speaks of cards only.
+#: By storefront and method of payment. The clause of esimka is about cards only.
 PROMISES: Mapping[tuple[str, str], Promise] = {
     ("qazaq-esim", "card"): Promise(
         "RP 3", "Asia/Almaty", "KZ", Term(3, business=True), Term(10, business=True), Term(30)

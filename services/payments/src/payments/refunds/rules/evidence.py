@@ -1,21 +1,21 @@
-"""Was this refund made? Read from check-status when our own call had no clear end.
+"""Whether a refund was made, judged by check-status when our own call had no clear outcome.
 
-Two things are not known of the bank ([?] in docs/wire/epay.md): the status after a partial refund, and whether
-`amount` then shows the rest. The rules below are right for every combination; where none fits, a person asks.
+Two things about the bank are unknown ([?] in docs/wire/epay.md): the status after a partial refund, and whether
+`amount` then shows the rest. The rules below hold for every combination; where none fits, a person asks the bank.
 """
 
 from enum import StrEnum
 
-from payments.attempts.rules.status import StatusAnswer
+from payments.clients.models import StatusAnswer
 
 
 class Evidence(StrEnum):
-    """What the bank's status tells about one intended refund."""
+    """What the bank's status shows about one refund."""
 
     DONE = "done"
-    #: It was surely not made.
+    #: It was certainly not made.
     NOT_DONE = "not_done"
-    #: It may have been made, but to repeat it cannot move more than was captured: the bank refuses a second one.
+    #: It may have been made, but a repetition cannot return more than was captured: the bank would refuse it.
     REPEATABLE = "repeatable"
     UNCLEAR = "unclear"
 
