@@ -16,7 +16,7 @@ from shared.supervision import STALLED_SECONDS, Loop
 KNOWN = {
     "notifications": {"live"},
     "operations": {"evaluator", "tidier"},
-    "payments": {"chores"},
+    "payments": {"scheduledjobs"},
     "provisioning": {"adoption", "watch", "refill"},
     "refunds": {"watch", "clean"},
 }
@@ -93,18 +93,18 @@ async def test_a_loop_that_makes_no_progress_is_seen(
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_a_chore_that_always_fails_is_seen_beside_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_job_that_always_fails_is_seen_beside_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     service = (await built(SERVICES))["payments"]
     [(name, run)] = service._loops
-    chores, time = run.__self__, Time()  # type: ignore[attr-defined] # a method's object
+    jobs, time = run.__self__, Time()  # type: ignore[attr-defined] # a method's object
 
-    async def once(chore: str, _: object) -> bool:
-        if chore == "balance":
+    async def step(name: str, _: object) -> bool:
+        if name == "balance":
             raise KeyError
         return False
 
-    monkeypatch.setattr(chores, "_once", once)
-    monkeypatch.setattr(chores, "_figures", lambda: asyncio.sleep(0))
+    monkeypatch.setattr(jobs, "_step", step)
+    monkeypatch.setattr(jobs, "_refresh_gauges", lambda: asyncio.sleep(0))
     loop = Loop(name, lambda: time.now, time.sleep)
     task = asyncio.create_task(run(loop))
     await _until(lambda: time.now > 2 * STALLED_SECONDS)

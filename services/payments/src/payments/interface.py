@@ -1,18 +1,18 @@
-"""What the documentation of payments says beyond its code."""
+"""Texts and examples of the HTTP documentation that are not in the code of the endpoints."""
 
 from shared.interfaces.description import AGENT, STOREFRONT, Example, Interface, Tag
 
 INTERFACE = Interface(
     description=(
-        "Takes the money of an order through Halyk Epay, and gives money back. Card data never come here.\n\n"
+        "Takes the money of an order through Halyk Epay, and refunds it. It never receives card data.\n\n"
         "A storefront asks for the payment object of an order and gives it to the bank's `halyk.pay()` in the buyer's "
-        "browser. What the bank then tells by webhook makes this service ask the bank; only the bank's own status "
-        "answer makes an order paid, which is told as `payments.order-paid`."
+        "browser. A webhook of the bank makes this service ask the bank for the status; only the bank's answer makes an "
+        "order paid, which is published as `payments.order-paid`."
     ),
     tags=(
-        Tag("payment", "Opening the bank's page.", (STOREFRONT,)),
+        Tag("payment", "Open the bank's payment page.", (STOREFRONT,)),
         Tag("webhook", "Where the bank notifies: `secret_hash` in the body is the attempt's own."),
-        Tag("agents", "The books of an order, refunds and receipts that wait for a person, reconciliation.", (AGENT,)),
+        Tag("agents", "The ledger of an order, refunds and receipts that wait for a person, reconciliation.", (AGENT,)),
     ),
     examples={
         "POST /orders/{order_id}/payment": Example(

@@ -55,9 +55,7 @@ class ScheduledJobs:
             for name, job in self._jobs.items():
                 await self._run_job(name, job, loop)
             with loop.step():
-                async with self._database.reading() as tx:
-                    for refresh in self._gauges:
-                        await refresh(tx)
+                await self._refresh_gauges()
 
         await loop.repeat(run_all, self._seconds, "gauges_not_refreshed")
 
@@ -74,6 +72,11 @@ class ScheduledJobs:
             log.warning("scheduled_job_failed", job=name, error=error)
         else:
             part.succeed()
+
+    async def _refresh_gauges(self) -> None:
+        async with self._database.reading() as tx:
+            for refresh in self._gauges:
+                await refresh(tx)
 
     async def _step(self, name: str, job: ScheduledJob) -> bool:
         """Run one step of a job that is due; True when there is more to do at once."""

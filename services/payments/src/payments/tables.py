@@ -29,7 +29,7 @@ metadata = MetaData()
 invoice_ids = Sequence("invoice_ids", metadata=metadata)
 
 #: An order as it is to be paid. `captured_invoice` names the one capture that is kept (invariant I2);
-#: `refunded_minor` counts what went back and what is on its way, so no two refunds can promise the same money.
+#: `refunded_minor` counts what was refunded and what is being refunded, so no two refunds can promise the same money.
 payment_orders = Table(
     "payment_orders",
     metadata,
@@ -57,7 +57,7 @@ payment_orders = Table(
 )
 
 #: One try to pay one order. state: open | captured | duplicate (a second capture) | failed | expired.
-#: No foreign key: it would write to the order's row once more for every order, and both are born in one transaction.
+#: No foreign key: it would cost one more write to the order's row, and one transaction inserts both rows.
 attempts = Table(
     "attempts",
     metadata,
@@ -75,7 +75,7 @@ attempts = Table(
     Index("attempts_opened", "opened_at", postgresql_using="brin"),
 )
 
-#: Webhooks that knew their attempt's secret: what triggered us, without card or contact data.
+#: Webhooks with the secret of their attempt, without card and contact data.
 notifications = Table(
     "notifications",
     metadata,
@@ -86,7 +86,7 @@ notifications = Table(
     timestamp("received_at", nullable=False),
 )
 
-#: For the bank's payment page; the newest `updated_at` wins, a tombstone deletes the row (PP 6.2).
+#: Contact data of buyers for the bank's payment page; the newest `updated_at` wins, a tombstone deletes the row (PP 6.2).
 contacts = Table(
     "contacts",
     metadata,
@@ -98,11 +98,11 @@ contacts = Table(
     timestamp("updated_at", nullable=False),
 )
 
-#: One intended return of money. state: approved | calling (the bank may have been asked) | settled | failed (refused;
+#: One refund. state: approved | calling (the bank may have been asked) | settled | failed (refused;
 #: a person retries it or pays it by hand) | paid_by_hand. `attempt` counts the attempts at the bank; `hand_minor` is
 #: what persons paid or are about to pay, kept by a trigger on hand_payments, so an attempt asks for
 #: `amount_minor - hand_minor`. `refused_at` is the first refusal.
-#: `owed_minor` is what the bank still held of the capture when the call was intended: it tells a full from a partial
+#: `owed_minor` is what the bank still held of the capture before the call: it distinguishes a full from a partial
 #: refund.
 #: `charge_id` names a surplus capture, none the kept one; `funds` is the account that the promise was taken from.
 refunds = Table(
@@ -176,7 +176,7 @@ hand_payments = Table(
     Index("hand_payments_refund", "refund_id"),
 )
 
-#: Every action of a person on a refused refund, under its own key: it is taken once, however often it is read.
+#: Every action of a person on a refused refund, under its own key: it has an effect once, however often it arrives.
 refund_actions = Table(
     "refund_actions",
     metadata,
@@ -189,7 +189,7 @@ refund_actions = Table(
     Index("refund_actions_refund", "refund_id"),
 )
 
-#: Captures of an order that was paid already (RF 2.4): nobody keeps money taken twice. Rare, so apart from the order.
+#: Captures of an order that had been paid before (RF 2.4); they are refunded. Rare, so in a table of their own.
 surplus_charges = Table(
     "surplus_charges",
     metadata,
@@ -206,7 +206,7 @@ surplus_charges = Table(
 )
 
 #: Double entry: each row takes `amount_minor` from one account of an order and gives it to another, so that no row can
-#: be unbalanced. Append-only, and no account but bank_clearing is ever overdrawn: triggers see to both. The primary
+#: be unbalanced. Triggers make it append-only, and prevent that an account except bank_clearing is overdrawn. The primary
 #: key is the business key: one posting per capture, and one of each kind per refund.
 ledger = Table(
     "ledger",
@@ -226,7 +226,7 @@ ledger = Table(
     Index("ledger_posted", "posted_at", postgresql_using="brin"),
 )
 
-#: Orders whose ledger does not agree with their order and refunds. Empty, or an alarm.
+#: Orders whose ledger differs from their captures and refunds. Any row is an alarm.
 ledger_imbalances = Table(
     "ledger_imbalances",
     metadata,
@@ -236,7 +236,7 @@ ledger_imbalances = Table(
     timestamp("found_at", nullable=False),
 )
 
-#: A day (UTC) compared with the bank: so many invoices were to be asked about, so many have been.
+#: A day (UTC) compared with the bank: the number of planned and of compared invoices.
 reconciliations = Table(
     "reconciliations",
     metadata,
@@ -247,7 +247,7 @@ reconciliations = Table(
     timestamp("finished_at"),
 )
 
-#: What that comparison found: a word for the difference, our figure and the bank's.
+#: Differences found by that comparison: the kind, our value and the bank's.
 reconciliation_differences = Table(
     "reconciliation_differences",
     metadata,
@@ -260,9 +260,9 @@ reconciliation_differences = Table(
     timestamp("found_at", nullable=False),
 )
 
-#: A fiscal receipt that is to be, or is. kind: sale (the capture that is kept) | sale_return (a settled refund of it).
-#: `number` is its ExternalCheckNumber, stored before the first call; `cashbox` the register that was or is to be asked;
-#: `fiscal_time` the register's own clock, which a return must repeat. Issued when `issued_at` is there.
+#: A fiscal receipt, issued or to be issued. kind: sale (the capture that is kept) | sale_return (a settled refund of it).
+#: `number` is its ExternalCheckNumber, stored before the first call; `cashbox` the register that issues it;
+#: `fiscal_time` the register's own clock, which a return must repeat. Issued when `issued_at` is set.
 receipts = Table(
     "receipts",
     metadata,
@@ -299,7 +299,7 @@ receipts = Table(
     Index("receipts_waiting", "storefront", "born_at", postgresql_where=text("issued_at IS NULL")),
 )
 
-#: Which instance works with a cash register now; a register takes one request at a time.
+#: The instance that uses a cash register now; a register takes one request at a time.
 register_turns = Table(
     "register_turns",
     metadata,
@@ -308,7 +308,7 @@ register_turns = Table(
     timestamp("until", nullable=False),
 )
 
-#: Recurring chores: whoever moves `due_at` does the chore; `until` is how far it has looked.
+#: Scheduled jobs: the transaction that locks the row runs the job; `until` is the moment up to which it has looked.
 housekeeping = Table(
     "housekeeping",
     metadata,
