@@ -281,10 +281,13 @@ class Payments:
         return registry.get_sample_value(name, labels) or 0.0
 
 
+Action = RefundRetryRequested | HandPaymentRecorded | HandPaymentDecided
+
+
 class RefusedRefund:
     """An order whose refund the bank has refused, and what agents do about it (as refunds publishes it)."""
 
-    def __init__(self, running: Any, approved: Any) -> None:
+    def __init__(self, running: Payments, approved: RefundApproved) -> None:
         self.running = running
         self.approved = approved
         self.refund_id: UUID = approved.refund_id
@@ -301,7 +304,7 @@ class RefusedRefund:
     def decision(self, payment: HandPaymentRecorded, *, confirmed: bool = True, **changes: Any) -> HandPaymentDecided:
         return hand_decision(self._about, payment.payment_id, confirmed=confirmed, **changes)
 
-    async def does(self, *actions: Any) -> list[str | None]:
+    async def does(self, *actions: Action) -> list[str | None]:
         """Publish actions one after the other; what payments answered to each: None, or why not."""
         answers = []
         for action in actions:
@@ -309,11 +312,17 @@ class RefusedRefund:
             answers.append(await self.answer(action))
         return answers
 
-    async def answer(self, action: Any) -> str | None:
-        key = getattr(action, "action_id", None) or getattr(action, "decision_id", None) or action.payment_id
+    async def answer(self, action: Action) -> str | None:
+        match action:
+            case RefundRetryRequested():
+                key = action.action_id
+            case HandPaymentRecorded():
+                key = action.payment_id
+            case HandPaymentDecided():
+                key = action.decision_id
         [found] = await self.running.stage.events(RefundActionAnswered, where=lambda e: e.action_id == key)
         assert found.event.accepted == (found.event.reason is None)
-        return found.event.reason  # type: ignore[no-any-return]
+        return found.event.reason
 
     async def state(self) -> str:
         [row] = await self.running.rows("SELECT state FROM refunds WHERE refund_id = :id", id=self.refund_id)
@@ -332,6 +341,7 @@ class RefusedRefund:
 
 
 Start = Callable[..., Awaitable[Payments]]
+Refuse = Callable[..., Awaitable[RefusedRefund]]
 
 
 @pytest.fixture
@@ -341,7 +351,7 @@ def case_of() -> type[RefusedRefund]:
 
 
 @pytest.fixture
-async def refused() -> Callable[..., Awaitable[RefusedRefund]]:
+async def refused() -> Refuse:
     """An order whose refund the bank refuses, and goes on refusing."""
 
     async def refused(running: Payments, minor: int = 599050) -> RefusedRefund:

@@ -1,6 +1,6 @@
 """Nobody keeps money taken twice (RF 2.4): a second capture is found, told, and returned, and only that one."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -8,11 +8,14 @@ from payments.tables import attempts
 from shared.contracts import DuplicateCharged, Money, OrderPaid, RefundFailed, RefundSettled
 from shared.ids import uuid7
 
+if TYPE_CHECKING:
+    from services.payments.tests.conftest import Start
+
 PRICE = 599050
 SLOW = {"poll_first_seconds": 600}
 
 
-async def test_a_second_capture_is_told_once_and_posted(start: Any) -> None:
+async def test_a_second_capture_is_told_once_and_posted(start: "Start") -> None:
     running = await start(**SLOW)
     order, charged = await running.paid_twice()
     [paid] = await running.stage.all_events(OrderPaid)
@@ -27,7 +30,7 @@ async def test_a_second_capture_is_told_once_and_posted(start: Any) -> None:
     assert ledger["balances"] == {"bank_clearing": 2 * PRICE, "buyer_funds": -PRICE, "duplicate_payable": -PRICE}
 
 
-async def test_the_surplus_goes_back_and_the_kept_one_stays(start: Any) -> None:
+async def test_the_surplus_goes_back_and_the_kept_one_stays(start: "Start") -> None:
     running = await start(**SLOW)
     order, charged = await running.paid_twice()
     approved = running.refund_approved(order, PRICE, charge_id=charged.charge_id)
@@ -48,7 +51,7 @@ async def test_the_surplus_goes_back_and_the_kept_one_stays(start: Any) -> None:
     assert await running.ledger_says() == await running.bank_says()
 
 
-async def test_a_surplus_refund_that_cannot_be_is_refused(start: Any) -> None:
+async def test_a_surplus_refund_that_cannot_be_is_refused(start: "Start") -> None:
     running = await start(refund_wait_seconds=0.2, **SLOW)
     order, charged = await running.paid_twice()
     other = await running.paid()
@@ -72,7 +75,7 @@ async def test_a_surplus_refund_that_cannot_be_is_refused(start: Any) -> None:
     assert await running.sandbox.requests("/refund") == []
 
 
-async def test_a_refused_surplus_refund_leaves_it_owed(start: Any) -> None:
+async def test_a_refused_surplus_refund_leaves_it_owed(start: "Start") -> None:
     running = await start(**SLOW)
     order, charged = await running.paid_twice()
     await running.sandbox.faults({"target": "bank.refund", "effect": "refuse", "code": 5, "times": 1})
@@ -86,7 +89,7 @@ async def test_a_refused_surplus_refund_leaves_it_owed(start: Any) -> None:
     assert await running.ledger_says() == await running.bank_says()
 
 
-async def test_captures_that_an_earlier_version_parked_are_told(start: Any) -> None:
+async def test_captures_that_an_earlier_version_parked_are_told(start: "Start") -> None:
     running = await start(**SLOW)
     order = await running.paid()
     async with running.service.database.transaction() as tx:
@@ -110,7 +113,7 @@ async def test_captures_that_an_earlier_version_parked_are_told(start: Any) -> N
 
 
 @pytest.mark.parametrize("times", [1, 2])
-async def test_both_captures_in_one_batch(start: Any, times: int) -> None:
+async def test_both_captures_in_one_batch(start: "Start", times: int) -> None:
     """Two webhooks at once for two attempts of one order: one is kept, the other is surplus."""
     running = await start(**SLOW)
     order = await running.ordered()

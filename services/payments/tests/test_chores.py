@@ -1,15 +1,18 @@
 """What recurs: lapsed orders, promised dates, the balance of the ledger."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING
 
 from shared.contracts import OrderPaid, OrderPlaced, PaymentLapsed, RefundSettled
+
+if TYPE_CHECKING:
+    from services.payments.tests.conftest import Payments, Start
 
 PRICE = 599050
 SLOW = {"poll_first_seconds": 600}
 
 
-async def let_time_pass(running: Any, *orders: OrderPlaced) -> None:
+async def let_time_pass(running: "Payments", *orders: OrderPlaced) -> None:
     """The time of these orders is over now."""
     async with running.service.database.transaction() as tx:
         await tx.execute(
@@ -19,7 +22,7 @@ async def let_time_pass(running: Any, *orders: OrderPlaced) -> None:
         )
 
 
-async def test_an_unpaid_order_lapses_and_a_late_payment_is_honoured(start: Any) -> None:
+async def test_an_unpaid_order_lapses_and_a_late_payment_is_honoured(start: "Start") -> None:
     running = await start(chore_seconds=0.05)
     order = await running.ordered()
     page = await running.page(order)
@@ -34,7 +37,7 @@ async def test_an_unpaid_order_lapses_and_a_late_payment_is_honoured(start: Any)
     assert len(await running.stage.all_events(PaymentLapsed)) == 1
 
 
-async def test_each_storefront_has_its_own_time_and_paid_orders_do_not_lapse(start: Any) -> None:
+async def test_each_storefront_has_its_own_time_and_paid_orders_do_not_lapse(start: "Start") -> None:
     running = await start(
         payment_lapse_seconds=600, storefront_lapse_seconds={"esimka": 1200.0}, chore_seconds=0.05, **SLOW
     )
@@ -49,7 +52,7 @@ async def test_each_storefront_has_its_own_time_and_paid_orders_do_not_lapse(sta
     assert {row["order_id"] for row in rows if row["waits"]} == {paid.order_id, patient.order_id}
 
 
-async def test_orders_lapse_by_the_thousand(start: Any) -> None:
+async def test_orders_lapse_by_the_thousand(start: "Start") -> None:
     running = await start(payment_lapse_seconds=1.0, chore_seconds=0.1)
     orders = [running.order_placed() for _ in range(2300)]
     await running.stage.publish(*orders)
@@ -59,7 +62,7 @@ async def test_orders_lapse_by_the_thousand(start: Any) -> None:
     assert len(await running.stage.all_events(PaymentLapsed)) == 2300
 
 
-async def test_a_refund_whose_date_nears_is_told_before_and_when_it_is_missed(start: Any) -> None:
+async def test_a_refund_whose_date_nears_is_told_before_and_when_it_is_missed(start: "Start") -> None:
     running = await start(chore_seconds=0.05, refund_warn_seconds=600)
     order = await running.paid()
     await running.sandbox.faults({"target": "bank.refund", "effect": "http_error", "status": 429})
@@ -88,7 +91,7 @@ async def test_a_refund_whose_date_nears_is_told_before_and_when_it_is_missed(st
     await running.stage.eventually(over)
 
 
-async def test_a_ledger_that_disagrees_raises_an_alarm_until_it_agrees(start: Any) -> None:
+async def test_a_ledger_that_disagrees_raises_an_alarm_until_it_agrees(start: "Start") -> None:
     running = await start(chore_seconds=0.05, chore_margin_seconds=5.0)
     order = await running.paid()
     async with running.service.database.transaction() as tx:
@@ -105,7 +108,7 @@ async def test_a_ledger_that_disagrees_raises_an_alarm_until_it_agrees(start: An
     await running.stage.eventually(lambda: shows(0))
 
 
-async def test_a_second_instance_does_no_chore_twice(start: Any) -> None:
+async def test_a_second_instance_does_no_chore_twice(start: "Start") -> None:
     first = await start(payment_lapse_seconds=0.5, chore_seconds=0.05)
     await start(database_url=first.service.settings.database_url, payment_lapse_seconds=0.5, chore_seconds=0.05)
     orders = [first.order_placed() for _ in range(50)]

@@ -1,13 +1,17 @@
 """Unknown outcomes under every answer to the bank's open questions: never twice, and never lost."""
 
 import itertools
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from sandbox.storefront import HELD, INSUFFICIENT_FUNDS
-from shared.contracts import RefundFailed, RefundSettled
+from shared.contracts import OrderPlaced, RefundFailed, RefundSettled
 from shared.ids import uuid7
+
+if TYPE_CHECKING:
+    from services.payments.tests.conftest import Payments, Start
 
 PRICE = 599050
 BEHAVIOURS = [
@@ -16,7 +20,7 @@ BEHAVIOURS = [
 ]
 
 
-async def decided(running: Any, refund_id: Any) -> str:
+async def decided(running: "Payments", refund_id: Any) -> str:
     """The state of a refund once it is over, or waits for a person."""
 
     async def over() -> str | None:
@@ -30,7 +34,7 @@ async def decided(running: Any, refund_id: Any) -> str:
     return found
 
 
-async def found_by_an_agent(running: Any, refund_id: Any) -> str:
+async def found_by_an_agent(running: "Payments", refund_id: Any) -> str:
     """As `decided`; where the status cannot tell, an agent looks at the bank and says so."""
     state = await decided(running, refund_id)
     if state != "parked":
@@ -42,12 +46,12 @@ async def found_by_an_agent(running: Any, refund_id: Any) -> str:
     return await decided(running, refund_id)
 
 
-async def all_refunds(running: Any) -> list[dict[str, Any]]:
+async def all_refunds(running: "Payments") -> list[dict[str, Any]]:
     return [refund for one in await running.sandbox.ledger_bank() for refund in one["refunds"]]
 
 
 @pytest.mark.parametrize("effect", ["lose_reply", "drop"])
-async def test_partial_refunds_without_a_reply(start: Any, effect: str) -> None:
+async def test_partial_refunds_without_a_reply(start: "Start", effect: str) -> None:
     """Two in a row, so that the second one is judged by a bank that has seen a refund before."""
     running = await start(refund_doubt_seconds=0.2)
     for behaviour in BEHAVIOURS:
@@ -68,14 +72,14 @@ async def test_partial_refunds_without_a_reply(start: Any, effect: str) -> None:
     assert len(made) == len(set(made)) == 12
 
 
-async def test_a_full_refund_after_a_partial_one_without_a_reply(start: Any) -> None:
+async def test_a_full_refund_after_a_partial_one_without_a_reply(start: "Start") -> None:
     running = await start(refund_doubt_seconds=0.2)
     for behaviour in BEHAVIOURS:
         await running.sandbox.bank_behaviour(**behaviour | {"partial_refund_status": "CHARGE"})
         order = await running.paid()
         rest = running.refund_approved(order, PRICE - 200000)
         await running.stage.publish(running.refund_approved(order, 200000))
-        await running.stage.events(RefundSettled, where=lambda e, order=order: e.order_id == order.order_id)
+        await running.stage.events(RefundSettled, where=partial(_is_about, order))
         await running.sandbox.faults({"target": "bank.refund", "effect": "lose_reply", "times": 1})
         await running.stage.publish(rest)
         await running.until_rows("SELECT 1 FROM refunds WHERE refund_id = :id", id=rest.refund_id)
@@ -84,7 +88,7 @@ async def test_a_full_refund_after_a_partial_one_without_a_reply(start: Any) -> 
     assert sum(taken - returned for taken, returned in (await running.bank_says()).values()) == 0
 
 
-async def test_an_agents_finding(start: Any) -> None:
+async def test_an_agents_finding(start: "Start") -> None:
     running = await start(refund_doubt_seconds=0.3)
     order = await running.paid()
     path = f"/refunds/{uuid7()}/finding"
@@ -106,7 +110,7 @@ async def test_an_agents_finding(start: Any) -> None:
 
 
 @pytest.mark.parametrize("effect", ["lose_reply", "drop", "http_error", "refuse"])
-async def test_a_cancel_without_a_reply_is_settled_by_asking(start: Any, effect: str) -> None:
+async def test_a_cancel_without_a_reply_is_settled_by_asking(start: "Start", effect: str) -> None:
     running = await start(poll_first_seconds=600)
     order = await running.ordered()
     first = await running.page(order)
@@ -123,11 +127,16 @@ async def test_a_cancel_without_a_reply_is_settled_by_asking(start: Any, effect:
     assert await running.ledger_says() == await running.bank_says()
 
 
-async def _cancelled(running: Any, invoice: str) -> bool:
-    return bool((await running.sandbox.transaction(invoice))["status"] == "CANCEL")
+def _is_about(order: OrderPlaced, settled: RefundSettled) -> bool:
+    return settled.order_id == order.order_id
 
 
-async def test_agents_and_buyers_hear_why_a_card_was_refused(start: Any) -> None:
+async def _cancelled(running: "Payments", invoice: str) -> bool:
+    transaction = await running.sandbox.transaction(invoice)
+    return transaction is not None and transaction["status"] == "CANCEL"
+
+
+async def test_agents_and_buyers_hear_why_a_card_was_refused(start: "Start") -> None:
     running = await start()
     order = await running.ordered()
     await running.sandbox.pay(await running.page(order), INSUFFICIENT_FUNDS)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,10 +11,13 @@ from payments.tables import ledger as postings
 from shared.contracts import OrderPlaced, RefundSettled
 from shared.ids import uuid7
 
+if TYPE_CHECKING:
+    from services.payments.tests.conftest import Payments, Start
+
 PRICE = 599050
 
 
-async def post(running: Any, order: OrderPlaced, **changes: Any) -> None:
+async def post(running: "Payments", order: OrderPlaced, **changes: Any) -> None:
     async with running.service.database.transaction() as tx:
         row: Mapping[str, Any] = {
             "order_id": order.order_id,
@@ -32,7 +35,7 @@ async def post(running: Any, order: OrderPlaced, **changes: Any) -> None:
 
 
 @pytest.mark.parametrize("statement", ["UPDATE ledger SET amount_minor = 1", "DELETE FROM ledger", "TRUNCATE ledger"])
-async def test_what_is_posted_stays(start: Any, statement: str) -> None:
+async def test_what_is_posted_stays(start: "Start", statement: str) -> None:
     running = await start()
     await running.paid()
     before = await running.rows("SELECT * FROM ledger")
@@ -56,7 +59,7 @@ async def test_what_is_posted_stays(start: Any, statement: str) -> None:
         ({"kind": "gift"}, "ledger_accounts"),
     ],
 )
-async def test_what_the_database_does_not_let_be_posted(start: Any, changes: dict[str, Any], rule: str) -> None:
+async def test_what_the_database_does_not_let_be_posted(start: "Start", changes: dict[str, Any], rule: str) -> None:
     running = await start()
     order = await running.paid()
     before = await running.rows("SELECT * FROM ledger")
@@ -65,7 +68,7 @@ async def test_what_the_database_does_not_let_be_posted(start: Any, changes: dic
     assert await running.rows("SELECT * FROM ledger") == before
 
 
-async def test_one_posting_per_business_key(start: Any) -> None:
+async def test_one_posting_per_business_key(start: "Start") -> None:
     running = await start()
     order = await running.paid()
     await post(running, order, key="r1")
@@ -73,7 +76,7 @@ async def test_one_posting_per_business_key(start: Any) -> None:
         await post(running, order, key="r1")
 
 
-async def test_agents_read_the_ledger_of_an_order(start: Any) -> None:
+async def test_agents_read_the_ledger_of_an_order(start: "Start") -> None:
     running = await start()
     order = await running.paid()
     path = f"/orders/{order.order_id}/ledger"
@@ -101,7 +104,7 @@ async def test_agents_read_the_ledger_of_an_order(start: Any) -> None:
     assert found["postings"][1]["key"] == str(approved.refund_id)
 
 
-async def test_revenue_is_recognised_once_and_a_late_refund_comes_from_it(start: Any) -> None:
+async def test_revenue_is_recognised_once_and_a_late_refund_comes_from_it(start: "Start") -> None:
     running = await start()
     order = await running.paid()
     await running.stage.publish(running.refund_approved(order, 100000))
@@ -124,7 +127,7 @@ async def test_revenue_is_recognised_once_and_a_late_refund_comes_from_it(start:
     }
 
 
-async def test_what_an_older_version_recorded_beside_us_is_posted_late(start: Any) -> None:
+async def test_what_an_older_version_recorded_beside_us_is_posted_late(start: "Start") -> None:
     """Its captures and refunds have no postings; a refund, or the day's comparison, finds them."""
     running = await start(chore_seconds=0.1, chore_margin_seconds=1.0)
     orders = [await running.paid() for _ in range(2)]

@@ -2,13 +2,16 @@
 
 import asyncio
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from payments.attempts.routes import MOST_NOTIFICATIONS
 from payments.attempts.store import MOST_ATTEMPTS
 
+if TYPE_CHECKING:
+    from services.payments.tests.conftest import Start
 
-async def test_whoever_knows_the_secret_cannot_fill_the_table(start: Any) -> None:
+
+async def test_whoever_knows_the_secret_cannot_fill_the_table(start: "Start") -> None:
     running = await start()
     order = await running.ordered()
     page = await running.page(order)
@@ -28,7 +31,7 @@ async def test_whoever_knows_the_secret_cannot_fill_the_table(start: Any) -> Non
     assert (await running.paid_event(order)).invoice_id == page["invoiceId"]
 
 
-async def test_an_order_has_so_many_attempts_and_no_more(start: Any) -> None:
+async def test_an_order_has_so_many_attempts_and_no_more(start: "Start") -> None:
     running = await start(poll_first_seconds=600)
     order = await running.ordered()
     await running.page(order)

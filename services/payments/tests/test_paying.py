@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,11 +11,14 @@ from shared.contracts import OrderPaid, PaymentFailed
 from shared.ids import uuid7
 from shared.telemetry.tracing import new_traceparent, trace_id
 
+if TYPE_CHECKING:
+    from services.payments.tests.conftest import Payments, Start
+
 TERMINAL = "67e34d63-102f-4bd1-898e-370781d0074d"
 DROP_WEBHOOKS = {"target": "bank.webhook", "effect": "drop"}
 
 
-async def test_an_order_is_paid(start: Any) -> None:
+async def test_an_order_is_paid(start: "Start") -> None:
     running = await start()
     order = await running.ordered()
     page = await running.page(order, back_link="https://shop.example/thanks", language="en")
@@ -47,7 +50,7 @@ async def test_an_order_is_paid(start: Any) -> None:
     assert len(await running.stage.all_events(OrderPaid)) == 1
 
 
-async def test_who_may_ask_for_a_payment_object(start: Any) -> None:
+async def test_who_may_ask_for_a_payment_object(start: "Start") -> None:
     running = await start()
     order = await running.ordered()
     await running.page(order)
@@ -64,7 +67,7 @@ async def test_who_may_ask_for_a_payment_object(start: Any) -> None:
     assert (await running.post(path, json=[])).status_code == 422
 
 
-async def test_an_order_waits_for_its_contact_and_forgets_it(start: Any) -> None:
+async def test_an_order_waits_for_its_contact_and_forgets_it(start: "Start") -> None:
     running = await start()
     order = running.order_placed()
     await running.stage.publish(order)
@@ -83,7 +86,7 @@ async def test_an_order_waits_for_its_contact_and_forgets_it(start: Any) -> None
     )
 
 
-async def test_three_webhooks_and_a_forged_one_pay_once(start: Any) -> None:
+async def test_three_webhooks_and_a_forged_one_pay_once(start: "Start") -> None:
     running = await start()
     order = await running.ordered()
     page = await running.page(order)
@@ -105,7 +108,7 @@ async def test_three_webhooks_and_a_forged_one_pay_once(start: Any) -> None:
     assert await running.stage.all_events(PaymentFailed) == []
 
 
-async def test_forged_webhooks_change_nothing(start: Any) -> None:
+async def test_forged_webhooks_change_nothing(start: "Start") -> None:
     running = await start()
     order = await running.ordered()
     page = await running.page(order)
@@ -131,7 +134,7 @@ async def test_forged_webhooks_change_nothing(start: Any) -> None:
     assert await running.sandbox.requests("check-status") == []
 
 
-async def test_a_webhook_that_knows_the_secret_still_only_makes_us_ask(start: Any) -> None:
+async def test_a_webhook_that_knows_the_secret_still_only_makes_us_ask(start: "Start") -> None:
     running = await start()
     order = await running.ordered()
     page = await running.page(order)
@@ -143,7 +146,7 @@ async def test_a_webhook_that_knows_the_secret_still_only_makes_us_ask(start: An
     assert await running.rows("SELECT state FROM attempts") == [{"state": "open"}]
 
 
-async def test_a_payment_whose_webhook_never_comes_is_found(start: Any) -> None:
+async def test_a_payment_whose_webhook_never_comes_is_found(start: "Start") -> None:
     running = await start(poll_first_seconds=0.3)
     await running.sandbox.faults(DROP_WEBHOOKS)
     order = await running.ordered()
@@ -154,7 +157,7 @@ async def test_a_payment_whose_webhook_never_comes_is_found(start: Any) -> None:
     assert len(await running.stage.all_events(OrderPaid)) == 1
 
 
-async def test_nobody_pays_and_the_attempt_lapses_but_a_late_payment_counts(start: Any) -> None:
+async def test_nobody_pays_and_the_attempt_lapses_but_a_late_payment_counts(start: "Start") -> None:
     running = await start(poll_first_seconds=0.05, poll_give_up_seconds=0.2)
     order = await running.ordered()
     page = await running.page(order)
@@ -165,7 +168,7 @@ async def test_nobody_pays_and_the_attempt_lapses_but_a_late_payment_counts(star
     await running.paid_event(order)
 
 
-async def test_a_declined_card_then_another(start: Any) -> None:
+async def test_a_declined_card_then_another(start: "Start") -> None:
     running = await start()
     order = await running.ordered()
     first = await running.page(order)
@@ -187,7 +190,7 @@ async def test_a_declined_card_then_another(start: Any) -> None:
     ]
 
 
-async def test_held_money_is_captured(start: Any) -> None:
+async def test_held_money_is_captured(start: "Start") -> None:
     running = await start()
     order = await running.paid(HELD)
     [transaction] = await running.sandbox.ledger_bank()
@@ -195,7 +198,7 @@ async def test_held_money_is_captured(start: Any) -> None:
 
 
 @pytest.mark.parametrize("effect", ["lose_reply", "drop", "http_error"])
-async def test_a_lost_reply_to_a_charge_is_settled_by_asking(start: Any, effect: str) -> None:
+async def test_a_lost_reply_to_a_charge_is_settled_by_asking(start: "Start", effect: str) -> None:
     running = await start()
     await running.sandbox.faults({"target": "bank.charge", "effect": effect, "times": 1})
     order = await running.paid(HELD)
@@ -204,7 +207,7 @@ async def test_a_lost_reply_to_a_charge_is_settled_by_asking(start: Any, effect:
     assert (transaction["status"], transaction["captured"]) == ("CHARGE", order.price.amount)
 
 
-async def test_held_money_of_a_second_attempt_is_let_go(start: Any) -> None:
+async def test_held_money_of_a_second_attempt_is_let_go(start: "Start") -> None:
     running = await start(poll_first_seconds=600)
     order = await running.ordered()
     first = await running.page(order)
@@ -216,13 +219,14 @@ async def test_held_money_of_a_second_attempt_is_let_go(start: Any) -> None:
     await running.sandbox.settle(first["invoiceId"], "AUTH")
 
     async def let_go() -> bool:
-        return bool((await running.sandbox.transaction(first["invoiceId"]))["status"] == "CANCEL")
+        transaction = await running.sandbox.transaction(first["invoiceId"])
+        return transaction is not None and transaction["status"] == "CANCEL"
 
     await running.stage.eventually(let_go)
     assert len(await running.stage.all_events(OrderPaid)) == 1
 
 
-async def test_a_payment_in_progress_is_asked_again(start: Any) -> None:
+async def test_a_payment_in_progress_is_asked_again(start: "Start") -> None:
     running = await start(poll_first_seconds=600)
     order = await running.ordered()
     page = await running.page(order)
@@ -251,7 +255,7 @@ async def test_a_payment_in_progress_is_asked_again(start: Any) -> None:
     ],
     ids=["503", "429", "401", "html", "in-progress", "cut", "half", "slow"],
 )
-async def test_check_status_survives_the_bank(start: Any, fault: dict[str, Any]) -> None:
+async def test_check_status_survives_the_bank(start: "Start", fault: dict[str, Any]) -> None:
     running = await start(epay_timeout_seconds=1.0)
     await running.sandbox.faults({"target": "bank.check_status", "times": 2, **fault})
     await running.paid()
@@ -259,7 +263,7 @@ async def test_check_status_survives_the_bank(start: Any, fault: dict[str, Any])
     assert len(await running.stage.all_events(OrderPaid)) == 1
 
 
-async def test_a_token_that_went_stale_is_renewed(start: Any) -> None:
+async def test_a_token_that_went_stale_is_renewed(start: "Start") -> None:
     running = await start()
     await running.paid()
     await running.paid()
@@ -269,7 +273,7 @@ async def test_a_token_that_went_stale_is_renewed(start: Any) -> None:
     assert running.figure("epay_calls_total", operation="token", outcome="ok") == 5
 
 
-async def test_without_a_token_the_storefront_hears_so(start: Any) -> None:
+async def test_without_a_token_the_storefront_hears_so(start: "Start") -> None:
     running = await start()
     order = await running.ordered()
     await running.page(order)
@@ -294,7 +298,7 @@ async def test_without_a_token_the_storefront_hears_so(start: Any) -> None:
         ("terminal", {"terminal": "other", "terminalID": "other"}),
     ],
 )
-async def test_a_wrong_payment_waits_for_a_person(start: Any, field: str, fields: dict[str, Any]) -> None:
+async def test_a_wrong_payment_waits_for_a_person(start: "Start", field: str, fields: dict[str, Any]) -> None:
     running = await start(poll_first_seconds=600)
     order = await running.ordered()
     page = await running.page(order)
@@ -307,7 +311,7 @@ async def test_a_wrong_payment_waits_for_a_person(start: Any, field: str, fields
     assert await running.rows("SELECT 1 FROM ledger") == []
 
 
-async def test_neither_cards_nor_secrets_are_kept_or_traced(start: Any) -> None:
+async def test_neither_cards_nor_secrets_are_kept_or_traced(start: "Start") -> None:
     running = await start()
     trace = new_traceparent(sampled=True)
     order = await running.ordered(trace=trace)
@@ -330,7 +334,7 @@ async def test_neither_cards_nor_secrets_are_kept_or_traced(start: Any) -> None:
         assert secret not in spans
 
 
-async def test_the_instant_bank_pays_what_is_ordered(start: Any) -> None:
+async def test_the_instant_bank_pays_what_is_ordered(start: "Start") -> None:
     running = await start(epay_adapter="instant", epay_oauth_url=None, epay_api_url=None, epay_client_id="")
     orders = [running.order_placed() for _ in range(300)]
     await running.stage.publish(*orders)
@@ -349,7 +353,7 @@ def _envelope() -> dict[str, str]:
     }
 
 
-async def _everything(running: Any) -> dict[str, Any]:
+async def _everything(running: "Payments") -> dict[str, Any]:
     """All rows of all our tables."""
     names = (
         *("payment_orders", "attempts", "notifications", "contacts", "refunds", "ledger", "surplus_charges"),

@@ -1,14 +1,17 @@
 """PP 6.2: payments tells what it holds of a buyer, and forgets the buyer without forgetting the money."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 from shared.contracts import BuyerErasureRequested, PaymentsBuyerErased
 from shared.ids import uuid7
 from shared.testing.stage import Stage
 
+if TYPE_CHECKING:
+    from services.payments.tests.conftest import Start
 
-async def test_an_erased_buyer_is_forgotten_and_the_money_is_not(stage: Stage, start: Any) -> None:
+
+async def test_an_erased_buyer_is_forgotten_and_the_money_is_not(stage: Stage, start: "Start") -> None:
     payments = await start(privacy_key="export-key")
     order = await payments.paid()
     path = f"/privacy/buyers/{order.buyer_id}"

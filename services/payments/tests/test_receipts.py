@@ -1,22 +1,24 @@
 """Fiscal receipts: judged by the cash register's own ledger, whatever happens to replies."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from payments.app import build
 from payments.receipts.turns import Turns
 from payments.settings import Settings
+from sandbox.testing import RunningSandbox
 from shared.contracts import OrderPaid, OrderPlaced, ReceiptIssued, RefundSettled
 from shared.database import Tx
 from shared.ids import uuid7
+from shared.testing.stage import Stage
+
+if TYPE_CHECKING:
+    from services.payments.tests.conftest import Payments, Start
 
 PRICE = 599050
 CASHBOX = "SWK00000001"
-
-Start = Callable[..., Awaitable[Any]]
 
 
 def registers(**changes: Any) -> dict[str, Any]:
@@ -25,10 +27,10 @@ def registers(**changes: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def selling(start: Start, sandbox: Any) -> Start:
+def selling(start: "Start", sandbox: RunningSandbox) -> "Start":
     """Start payments with a cash register for qazaq-esim."""
 
-    async def selling(*, register: dict[str, Any] | None = None, **overrides: Any) -> Any:
+    async def selling(*, register: dict[str, Any] | None = None, **overrides: Any) -> "Payments":
         url = overrides.pop("webkassa_url", sandbox.cashbox_url)
         settings = {"webkassa_timeout_seconds": 1.0, **registers(**(register or {})), **overrides}
         return await start(webkassa_url=url, **settings)
@@ -36,7 +38,7 @@ def selling(start: Start, sandbox: Any) -> Start:
     return selling
 
 
-async def refunded(running: Any, order: OrderPlaced, minor: int = PRICE) -> RefundSettled:
+async def refunded(running: "Payments", order: OrderPlaced, minor: int = PRICE) -> RefundSettled:
     approved = running.refund_approved(order, minor)
     await running.stage.publish(approved)
     found = await running.stage.events(RefundSettled, where=lambda e: e.refund_id == approved.refund_id)
@@ -44,7 +46,7 @@ async def refunded(running: Any, order: OrderPlaced, minor: int = PRICE) -> Refu
     return settled
 
 
-async def issued(running: Any, count: int = 1) -> list[ReceiptIssued]:
+async def issued(running: "Payments", count: int = 1) -> list[ReceiptIssued]:
     """So many receipts are told of and no more, and the register has exactly those."""
     events = [one.event for one in await running.stage.events(ReceiptIssued, count=count)]
     await running.quiet()
@@ -55,7 +57,7 @@ async def issued(running: Any, count: int = 1) -> list[ReceiptIssued]:
     return events
 
 
-async def test_a_sale_and_its_return(selling: Start) -> None:
+async def test_a_sale_and_its_return(selling: "Start") -> None:
     running = await selling()
     trace = "00-" + "5a" * 16 + "-" + "1b" * 8 + "-01"
     order = await running.ordered(trace=trace)
@@ -72,12 +74,13 @@ async def test_a_sale_and_its_return(selling: Start) -> None:
     # The buyer's data stays with us unless the register is to have it.
     assert (sold["customerEmail"], sold["customerPhone"]) == ("", "")
     [told] = await running.stage.events(ReceiptIssued, where=lambda e: e.kind == "sale")
+    assert told.trace is not None
     assert told.trace.startswith(trace[:35])
     assert running.figure("receipt_outcomes_total", storefront="qazaq-esim", outcome="issued") == 2
     assert running.figure("receipts_waiting", storefront="qazaq-esim") == 0
 
 
-async def test_partial_refunds_have_a_return_each(selling: Start) -> None:
+async def test_partial_refunds_have_a_return_each(selling: "Start") -> None:
     running = await selling()
     order = await running.paid()
     for minor in (200000, 300000):
@@ -86,7 +89,7 @@ async def test_partial_refunds_have_a_return_each(selling: Start) -> None:
     assert sorted(one["total"] for one in await running.sandbox.ledger_cashbox()) == [200000, 300000, PRICE]
 
 
-async def test_vat_and_contact_where_the_register_is_to_have_them(selling: Start) -> None:
+async def test_vat_and_contact_where_the_register_is_to_have_them(selling: "Start") -> None:
     running = await selling(register={"vat_percent": "16", "send_contact": True})
     await running.paid()
     await issued(running)
@@ -121,7 +124,7 @@ OTHERWISE = {"original_in_duplicate": False, "history_filters": False, "flat_reg
     ids=lambda value: "-".join(str(one) for one in value.values())[:24] or "as-set",
 )
 async def test_one_receipt_whatever_happens_to_the_reply(
-    selling: Start, fault: dict[str, Any], behaviour: dict[str, bool]
+    selling: "Start", fault: dict[str, Any], behaviour: dict[str, bool]
 ) -> None:
     running = await selling()
     await running.sandbox.cashbox_behaviour(**behaviour)
@@ -136,7 +139,7 @@ def forged(**data: Any) -> dict[str, Any]:
     return {"target": "cashbox.check", "effect": "forge", "times": 1, "fields": {"Data": data}}
 
 
-async def test_a_receipt_of_a_register_without_connection_is_one_without_a_link(selling: Start) -> None:
+async def test_a_receipt_of_a_register_without_connection_is_one_without_a_link(selling: "Start") -> None:
     running = await selling()
     await running.sandbox.faults(forged(TicketUrl=None, OfflineMode=True))
     await running.paid()
@@ -146,7 +149,7 @@ async def test_a_receipt_of_a_register_without_connection_is_one_without_a_link(
 
 @pytest.mark.parametrize("settings", [{"registration_number": "000000000001"}, {}])
 async def test_a_return_names_the_register_also_where_the_sale_did_not(
-    selling: Start, settings: dict[str, str]
+    selling: "Start", settings: dict[str, str]
 ) -> None:
     """The settings know it, or another receipt of the same register does."""
     running = await selling(register=settings)
@@ -164,7 +167,7 @@ REFUSED: dict[str, Any] = {"effect": "refuse", "code": 505}
 
 
 @pytest.mark.parametrize("target", ["cashbox.history", "cashbox.authorize", "cashbox.zreport"])
-async def test_trouble_beside_the_receipt_itself(selling: Start, target: str) -> None:
+async def test_trouble_beside_the_receipt_itself(selling: "Start", target: str) -> None:
     """The reply is lost, and then whatever is asked next is cut, late, or refused."""
     running = await selling()
     await running.paid()
@@ -182,7 +185,7 @@ async def test_trouble_beside_the_receipt_itself(selling: Start, target: str) ->
     await issued(running, 2)
 
 
-async def test_an_outage_holds_back_nobody_and_loses_nothing(selling: Start, sandbox: Any) -> None:
+async def test_an_outage_holds_back_nobody_and_loses_nothing(selling: "Start", sandbox: RunningSandbox) -> None:
     running = await selling()
     outage = await sandbox.faults({"target": "cashbox.check", "effect": "refuse", "code": 505})
     orders = [await running.paid() for _ in range(3)]
@@ -203,14 +206,14 @@ async def test_an_outage_holds_back_nobody_and_loses_nothing(selling: Start, san
     assert {event.kind for event in events} == {"sale", "sale_return"}
 
 
-async def test_a_fiscal_service_that_is_not_there(selling: Start) -> None:
+async def test_a_fiscal_service_that_is_not_there(selling: "Start") -> None:
     running = await selling(webkassa_url="http://127.0.0.1:9")
     await running.paid()
     await running.until_rows("SELECT 1 AS found FROM work WHERE last_error LIKE 'authorize: ConnectError%'")
     assert running.figure("webkassa_calls_total", operation="authorize", outcome="away") >= 1
 
 
-async def test_two_instances_take_turns(selling: Start, stage: Any) -> None:
+async def test_two_instances_take_turns(selling: "Start", stage: Stage) -> None:
     """One request at a time for each register, whoever has the receipt in hand."""
     running = await selling()
     url = running.service.settings.database_url
@@ -226,7 +229,7 @@ async def test_two_instances_take_turns(selling: Start, stage: Any) -> None:
     await issued(running, 16)
 
 
-async def test_a_turn_is_for_one(selling: Start) -> None:
+async def test_a_turn_is_for_one(selling: "Start") -> None:
     """Two instances' turns, taken by many at once, never overlap; a dead instance's turn is nobody's."""
     running = await selling()
     database = running.service.database
@@ -257,7 +260,7 @@ async def test_a_turn_is_for_one(selling: Start) -> None:
     await work(instances[0])
 
 
-async def test_what_a_dead_instance_had_in_hand_is_taken_up(selling: Start) -> None:
+async def test_what_a_dead_instance_had_in_hand_is_taken_up(selling: "Start") -> None:
     """Its turn at the register ends with its leases; the receipt it was making is found, not made again."""
     running = await selling()
     await running.sandbox.faults({"target": "cashbox.check", "effect": "delay", "seconds": 0.8, "times": 1})
@@ -271,7 +274,7 @@ async def test_what_a_dead_instance_had_in_hand_is_taken_up(selling: Start) -> N
     assert event.order_id == order.order_id
 
 
-async def test_storefronts_without_a_register_skip_it(selling: Start) -> None:
+async def test_storefronts_without_a_register_skip_it(selling: "Start") -> None:
     running = await selling()
     order = await running.ordered(storefront="esimka")
 
@@ -286,7 +289,7 @@ async def test_storefronts_without_a_register_skip_it(selling: Start) -> None:
     assert await running.sandbox.requests(path="/webkassa") == []
 
 
-async def test_a_refund_of_an_order_sold_before_there_was_a_register(start: Start, selling: Start) -> None:
+async def test_a_refund_of_an_order_sold_before_there_was_a_register(start: "Start", selling: "Start") -> None:
     before = await start()
     # Without any register nothing rides in the transactions but work and events.
     assert before.service.database.participants == [before.service.task_worker, before.service.outbox]
@@ -298,7 +301,7 @@ async def test_a_refund_of_an_order_sold_before_there_was_a_register(start: Star
     assert await running.rows("SELECT 1 AS found FROM receipts") == []
 
 
-async def test_what_the_register_will_never_take_waits_for_a_person(selling: Start) -> None:
+async def test_what_the_register_will_never_take_waits_for_a_person(selling: "Start") -> None:
     running = await selling()
     await running.sandbox.faults({"target": "cashbox.check", "effect": "refuse", "code": 9, "times": 1})
     order = await running.paid()
@@ -318,7 +321,7 @@ async def test_what_the_register_will_never_take_waits_for_a_person(selling: Sta
     assert (await running.get(path, key="shop-key")).status_code == 401
 
 
-def _again(running: Any) -> dict[str, Any]:
+def _again(running: "Payments") -> dict[str, Any]:
     """The settings of a second instance of a running service."""
     left_out = {"database_url", "kafka_bootstrap_servers", "topic_prefix", "http_port"}
     settings = running.service.settings

@@ -1,7 +1,7 @@
 """A day compared with the bank: every difference is found, told and kept; where there is none, none is."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,12 +11,15 @@ from payments.reconciliation.rules import differences
 from sandbox.storefront import IN_PROGRESS, INSUFFICIENT_FUNDS
 from shared.contracts import OrderPaid, RefundSettled
 
+if TYPE_CHECKING:
+    from services.payments.tests.conftest import Payments, Start
+
 TERMINAL = "67e34d63-102f-4bd1-898e-370781d0074d"
 PRICE = 599050
 SLOW = {"poll_first_seconds": 600}
 
 
-async def compared(running: Any) -> dict[str, Any]:
+async def compared(running: "Payments") -> dict[str, Any]:
     """Compare today, and wait for its end."""
     path = f"/reconciliations/{datetime.now(UTC).date()}"
     assert (await running.request("POST", path, key="agent-key")).status_code == 202
@@ -31,7 +34,7 @@ async def compared(running: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("amount_after_refund", ["original", "remaining"])
 @pytest.mark.parametrize("partial_refund_status", ["CHARGE", "REFUND"])
-async def test_a_day_without_differences(start: Any, amount_after_refund: str, partial_refund_status: str) -> None:
+async def test_a_day_without_differences(start: "Start", amount_after_refund: str, partial_refund_status: str) -> None:
     running = await start(**SLOW)
     await running.sandbox.bank_behaviour(
         amount_after_refund=amount_after_refund, partial_refund_status=partial_refund_status
@@ -53,7 +56,7 @@ async def test_a_day_without_differences(start: Any, amount_after_refund: str, p
     assert found["compared"] == found["planned"] == 6
 
 
-async def test_every_difference_is_found_and_a_capture_that_we_missed_is_taken_in(start: Any) -> None:
+async def test_every_difference_is_found_and_a_capture_that_we_missed_is_taken_in(start: "Start") -> None:
     running = await start(**SLOW)
     missed, returned = await running.ordered(), await running.paid()
     page = await running.page(missed)
@@ -63,6 +66,7 @@ async def test_every_difference_is_found_and_a_capture_that_we_missed_is_taken_i
         "SELECT invoice_id, transaction_id FROM attempts WHERE order_id = :id", id=returned.order_id
     )
     at_bank = running.sandbox.stands.bank.ledger.by_id(capture["transaction_id"])
+    assert at_bank is not None
     at_bank.status, at_bank.refunded = "REFUND", at_bank.captured
     found = await compared(running)
     assert {(one["invoice_id"], one["what"], one["ours"], one["banks"]) for one in found["differences"]} == {
@@ -77,7 +81,7 @@ async def test_every_difference_is_found_and_a_capture_that_we_missed_is_taken_i
     assert len(await running.stage.all_events(OrderPaid)) == 2
 
 
-async def test_held_money_that_nobody_charged_is_found_and_charged(start: Any) -> None:
+async def test_held_money_that_nobody_charged_is_found_and_charged(start: "Start") -> None:
     running = await start(**SLOW)
     order = await running.ordered()
     page = await running.page(order)
@@ -89,7 +93,7 @@ async def test_held_money_that_nobody_charged_is_found_and_charged(start: Any) -
     await running.paid_event(order)
 
 
-async def test_yesterday_is_compared_by_itself_once(start: Any) -> None:
+async def test_yesterday_is_compared_by_itself_once(start: "Start") -> None:
     running = await start(reconcile_after_seconds=0, chore_seconds=0.1)
     order = await running.paid()
     yesterday = datetime.now(UTC) - timedelta(days=1)
@@ -105,7 +109,7 @@ async def test_yesterday_is_compared_by_itself_once(start: Any) -> None:
     await running.quiet()
 
 
-async def test_the_bank_is_asked_at_a_polite_rate(start: Any) -> None:
+async def test_the_bank_is_asked_at_a_polite_rate(start: "Start") -> None:
     running = await start(asks_per_second=20.0, poll_first_seconds=600, poll_concurrency=16)
     async with running.service.database.transaction() as tx:
         await tx.execute(
@@ -126,7 +130,7 @@ async def test_the_bank_is_asked_at_a_polite_rate(start: Any) -> None:
     assert (datetime.now(UTC) - began).total_seconds() > 1.9
 
 
-async def test_who_may_compare_and_what(start: Any) -> None:
+async def test_who_may_compare_and_what(start: "Start") -> None:
     running = await start()
     today = datetime.now(UTC).date()
     path = f"/reconciliations/{today}"

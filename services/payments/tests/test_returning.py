@@ -1,7 +1,7 @@
 """Returning money: judged by the bank's own ledger, whatever happens to replies."""
 
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -10,21 +10,24 @@ from payments.refunds.models import Intent
 from shared.contracts import Money, OrderPlaced, RefundFailed, RefundSettled
 from shared.ids import uuid7
 
+if TYPE_CHECKING:
+    from services.payments.tests.conftest import Payments, Start
+
 PRICE = 599050
 
 
-async def at_the_bank(running: Any) -> list[int]:
+async def at_the_bank(running: "Payments") -> list[int]:
     """The refunds that the bank made of its one transaction, in minor units."""
     [transaction] = await running.sandbox.ledger_bank()
     return [refund["amount"] for refund in transaction["refunds"]]
 
 
-async def reserved(running: Any) -> int:
+async def reserved(running: "Payments") -> int:
     [row] = await running.rows("SELECT refunded_minor FROM payment_orders")
     return int(row["refunded_minor"])
 
 
-async def test_a_full_refund(start: Any) -> None:
+async def test_a_full_refund(start: "Start") -> None:
     running = await start()
     order = await running.paid()
     approved = running.refund_approved(order, PRICE)
@@ -39,7 +42,7 @@ async def test_a_full_refund(start: Any) -> None:
 
 
 @pytest.mark.parametrize("behaviour", [{}, {"amount_after_refund": "remaining"}], ids=["original", "remaining"])
-async def test_partial_refunds_up_to_what_was_paid(start: Any, behaviour: dict[str, str]) -> None:
+async def test_partial_refunds_up_to_what_was_paid(start: "Start", behaviour: dict[str, str]) -> None:
     running = await start()
     await running.sandbox.bank_behaviour(**behaviour)
     order = await running.paid()
@@ -70,7 +73,7 @@ async def test_partial_refunds_up_to_what_was_paid(start: Any, behaviour: dict[s
 )
 @pytest.mark.parametrize("times", [1, 3])
 async def test_a_full_refund_happens_once_whatever_happens_to_the_reply(
-    start: Any, fault: dict[str, Any], times: int
+    start: "Start", fault: dict[str, Any], times: int
 ) -> None:
     running = await start(epay_timeout_seconds=1.0)
     order = await running.paid()
@@ -83,7 +86,7 @@ async def test_a_full_refund_happens_once_whatever_happens_to_the_reply(
 
 
 @pytest.mark.parametrize("effect", ["lose_reply", "drop"])
-async def test_a_lost_reply_to_a_partial_refund_is_never_repeated_blindly(start: Any, effect: str) -> None:
+async def test_a_lost_reply_to_a_partial_refund_is_never_repeated_blindly(start: "Start", effect: str) -> None:
     """This bank shows neither the status nor the rest: only a person can find out."""
     running = await start()
     order = await running.paid()
@@ -99,7 +102,7 @@ async def test_a_lost_reply_to_a_partial_refund_is_never_repeated_blindly(start:
 
 
 @pytest.mark.parametrize("behaviour", [{"partial_refund_status": "REFUND"}, {"amount_after_refund": "remaining"}])
-async def test_a_bank_that_shows_partial_refunds_settles_them(start: Any, behaviour: dict[str, str]) -> None:
+async def test_a_bank_that_shows_partial_refunds_settles_them(start: "Start", behaviour: dict[str, str]) -> None:
     running = await start()
     await running.sandbox.bank_behaviour(**behaviour)
     order = await running.paid()
@@ -109,7 +112,7 @@ async def test_a_bank_that_shows_partial_refunds_settles_them(start: Any, behavi
     assert await at_the_bank(running) == [200000]
 
 
-async def test_a_second_partial_refund_is_repeated_where_the_bank_shows_the_rest(start: Any) -> None:
+async def test_a_second_partial_refund_is_repeated_where_the_bank_shows_the_rest(start: "Start") -> None:
     running = await start()
     await running.sandbox.bank_behaviour(amount_after_refund="remaining")
     order = await running.paid()
@@ -121,7 +124,7 @@ async def test_a_second_partial_refund_is_repeated_where_the_bank_shows_the_rest
     assert await at_the_bank(running) == [200000, 100000]
 
 
-async def test_a_call_that_arrives_late_is_not_repeated_meanwhile(start: Any) -> None:
+async def test_a_call_that_arrives_late_is_not_repeated_meanwhile(start: "Start") -> None:
     """The reply timed out and the status says "not made", but the call is still on its way to the bank."""
     running = await start(epay_timeout_seconds=2.0, refund_doubt_seconds=6.0)
     await running.sandbox.bank_behaviour(amount_after_refund="remaining")
@@ -135,7 +138,7 @@ async def test_a_call_that_arrives_late_is_not_repeated_meanwhile(start: Any) ->
     assert len(await running.sandbox.requests("/refund")) == 2
 
 
-async def test_a_status_that_cannot_be_asked_is_asked_again(start: Any) -> None:
+async def test_a_status_that_cannot_be_asked_is_asked_again(start: "Start") -> None:
     running = await start()
     order = await running.paid()
     await running.sandbox.faults(
@@ -149,7 +152,7 @@ async def test_a_status_that_cannot_be_asked_is_asked_again(start: Any) -> None:
     assert len(await running.sandbox.requests("/refund")) == 1
 
 
-async def test_a_refusal_is_published_and_frees_the_money(start: Any) -> None:
+async def test_a_refusal_is_published_and_frees_the_money(start: "Start") -> None:
     running = await start()
     order = await running.paid()
     await running.sandbox.faults({"target": "bank.refund", "effect": "refuse", "code": 123, "message": "Aigerim"})
@@ -165,7 +168,7 @@ async def test_a_refusal_is_published_and_frees_the_money(start: Any) -> None:
     assert await at_the_bank(running) == [PRICE]
 
 
-async def test_a_refusal_of_what_was_done_before_is_settled(start: Any) -> None:
+async def test_a_refusal_of_what_was_done_before_is_settled(start: "Start") -> None:
     running = await start()
     order = await running.paid()
     await running.sandbox.faults(
@@ -177,7 +180,7 @@ async def test_a_refusal_of_what_was_done_before_is_settled(start: Any) -> None:
     assert await running.stage.all_events(RefundFailed) == []
 
 
-async def test_a_refund_waits_for_its_capture(start: Any) -> None:
+async def test_a_refund_waits_for_its_capture(start: "Start") -> None:
     running = await start()
     order: OrderPlaced = running.order_placed()
     await running.stage.publish(running.refund_approved(order, PRICE))
@@ -188,7 +191,7 @@ async def test_a_refund_waits_for_its_capture(start: Any) -> None:
     assert await at_the_bank(running) == [PRICE]
 
 
-async def test_a_refund_of_what_was_never_paid_fails_after_a_while(start: Any) -> None:
+async def test_a_refund_of_what_was_never_paid_fails_after_a_while(start: "Start") -> None:
     running = await start(refund_wait_seconds=0.2)
     order = await running.ordered()
     await running.stage.publish(
@@ -200,7 +203,7 @@ async def test_a_refund_of_what_was_never_paid_fails_after_a_while(start: Any) -
     await running.quiet()
 
 
-async def test_a_refund_waits_for_another_that_waits_for_a_person_and_is_then_made_at_once(start: Any) -> None:
+async def test_a_refund_waits_for_another_that_waits_for_a_person_and_is_then_made_at_once(start: "Start") -> None:
     running = await start(refund_wait_seconds=0.3, poll_longest_seconds=600, refund_doubt_seconds=0.1)
     order = await running.paid()
     first, second = running.refund_approved(order, 200000), running.refund_approved(order, 100000)
@@ -217,7 +220,7 @@ async def test_a_refund_waits_for_another_that_waits_for_a_person_and_is_then_ma
 
 
 @pytest.mark.parametrize("amount", [Money(amount=PRICE + 1, currency="KZT"), Money(amount=100, currency="USD")])
-async def test_what_cannot_be_refunded_never_reaches_the_bank(start: Any, amount: Money) -> None:
+async def test_what_cannot_be_refunded_never_reaches_the_bank(start: "Start", amount: Money) -> None:
     running = await start()
     order = await running.paid()
     before = await running.rows("SELECT * FROM ledger")
@@ -228,7 +231,7 @@ async def test_what_cannot_be_refunded_never_reaches_the_bank(start: Any, amount
     assert await running.rows("SELECT * FROM ledger") == before
 
 
-async def test_an_empty_refund_is_put_aside_and_holds_up_nobody(start: Any) -> None:
+async def test_an_empty_refund_is_put_aside_and_holds_up_nobody(start: "Start") -> None:
     running = await start()
     order = await running.paid()
     await running.stage.publish(running.refund_approved(order, 0), running.refund_approved(order, PRICE))
@@ -236,7 +239,7 @@ async def test_an_empty_refund_is_put_aside_and_holds_up_nobody(start: Any) -> N
     assert len(await running.rows("SELECT 1 FROM dead_letters WHERE topic = 'refunds.refund-approved'")) == 1
 
 
-async def test_the_database_itself_refuses_to_pay_out_more_than_came_in(start: Any) -> None:
+async def test_the_database_itself_refuses_to_pay_out_more_than_came_in(start: "Start") -> None:
     running = await start()
     await running.paid()
     with pytest.raises(Exception, match="refunds_within_capture"):
@@ -244,7 +247,7 @@ async def test_the_database_itself_refuses_to_pay_out_more_than_came_in(start: A
             await tx.execute("UPDATE payment_orders SET refunded_minor = captured_minor + 1")
 
 
-async def test_a_crash_after_the_intent_asks_before_it_acts(start: Any) -> None:
+async def test_a_crash_after_the_intent_asks_before_it_acts(start: "Start") -> None:
     """What a process leaves behind that died between its intent and its result."""
     running = await start()
     order = await running.paid()
@@ -277,7 +280,7 @@ async def test_a_crash_after_the_intent_asks_before_it_acts(start: Any) -> None:
     assert len(await running.sandbox.requests("/refund")) == 1
 
 
-async def _refund_as_the_dead_process_did(running: Any, transaction_id: str) -> None:
+async def _refund_as_the_dead_process_did(running: "Payments", transaction_id: str) -> None:
     form = {
         "grant_type": "client_credentials",
         "scope": "webapi usermanagement email_send verification statement statistics payment",

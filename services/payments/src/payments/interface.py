@@ -6,8 +6,8 @@ INTERFACE = Interface(
     description=(
         "Takes the money of an order through Halyk Epay, and refunds it. It never receives card data.\n\n"
         "A storefront asks for the payment object of an order and gives it to the bank's `halyk.pay()` in the buyer's "
-        "browser. A webhook of the bank makes this service ask the bank for the status; only the bank's answer makes an "
-        "order paid, which is published as `payments.order-paid`."
+        "browser. A webhook of the bank makes this service ask the bank for the status; only the answer makes an order "
+        "paid, which is published as `payments.order-paid`."
     ),
     tags=(
         Tag("payment", "Open the bank's payment page.", (STOREFRONT,)),

@@ -86,7 +86,7 @@ notifications = Table(
     timestamp("received_at", nullable=False),
 )
 
-#: Contact data of buyers for the bank's payment page; the newest `updated_at` wins, a tombstone deletes the row (PP 6.2).
+#: Buyers' contact data for the payment page; the newest `updated_at` wins, a tombstone deletes the row (PP 6.2).
 contacts = Table(
     "contacts",
     metadata,
@@ -206,8 +206,8 @@ surplus_charges = Table(
 )
 
 #: Double entry: each row takes `amount_minor` from one account of an order and gives it to another, so that no row can
-#: be unbalanced. Triggers make it append-only, and prevent that an account except bank_clearing is overdrawn. The primary
-#: key is the business key: one posting per capture, and one of each kind per refund.
+#: be unbalanced. Triggers make it append-only, and prevent that an account except bank_clearing is overdrawn. The
+#: primary key is the business key: one posting per capture, and one of each kind per refund.
 ledger = Table(
     "ledger",
     metadata,
@@ -260,7 +260,7 @@ reconciliation_differences = Table(
     timestamp("found_at", nullable=False),
 )
 
-#: A fiscal receipt, issued or to be issued. kind: sale (the capture that is kept) | sale_return (a settled refund of it).
+#: A fiscal receipt, issued or to be issued. kind: sale (of the kept capture) | sale_return (of a settled refund).
 #: `number` is its ExternalCheckNumber, stored before the first call; `cashbox` the register that issues it;
 #: `fiscal_time` the register's own clock, which a return must repeat. Issued when `issued_at` is set.
 receipts = Table(

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import httpx
@@ -37,6 +37,9 @@ from shared.ids import uuid7
 from shared.messaging.access import KafkaAccess
 from shared.messaging.topics import owned_topics
 from shared.testing.stage import Stage
+
+if TYPE_CHECKING:
+    from services.payments.tests.conftest import Payments
 
 SOAK = int(os.environ.get("SOAK_EXAMPLES", "0"))
 ORDERS = 6
@@ -93,7 +96,13 @@ class World:
     """The service as a process, the bank in this one, and the hands of buyers, refunds, forgers and agents."""
 
     def __init__(
-        self, stage: Stage, sandbox: RunningSandbox, facts: Any, url: str, environment: dict[str, str], log: Path
+        self,
+        stage: Stage,
+        sandbox: RunningSandbox,
+        facts: "type[Payments]",
+        url: str,
+        environment: dict[str, str],
+        log: Path,
     ) -> None:
         self.stage = stage
         self.facts = facts
@@ -363,7 +372,7 @@ class World:
 
 
 @pytest.fixture
-async def world(stage: Stage, facts: Any, tmp_path: Path) -> AsyncIterator[World]:
+async def world(stage: Stage, facts: "type[Payments]", tmp_path: Path) -> AsyncIterator[World]:
     async with running_sandbox() as sandbox:
         port = free_port()
         chosen = await stage.settings(Settings, "payments", epay_adapter="instant", **NEEDED)

@@ -8,11 +8,14 @@ it prints: SOAK_EXAMPLES and SOAK_SEED.
 import json
 import os
 import random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
+
+if TYPE_CHECKING:
+    from services.payments.tests.properties.conftest import World
 
 SOAK = int(os.environ.get("SOAK_EXAMPLES", "0"))
 #: As the world has them (conftest.py).
@@ -137,7 +140,9 @@ def _mixed(lives: list[list[Step]], faults: list[Step], deaths: list[Step], numb
 )
 @given(script=_scripts)
 @pytest.mark.timeout(0 if SOAK else 600)
-async def test_our_ledger_is_the_banks_whatever_happens(world: Any, script: tuple[dict[str, Any], list[Step]]) -> None:
+async def test_our_ledger_is_the_banks_whatever_happens(
+    world: "World", script: tuple[dict[str, Any], list[Step]]
+) -> None:
     behaviour, steps = script
     note(f"the bank: {json.dumps(behaviour)}")
     await world.play(behaviour, steps)
