@@ -89,7 +89,9 @@ def document(app: FastAPI, service: str, version: str, interface: Interface) -> 
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     schemas["Problem"] = _PROBLEM_SCHEMA
-    openapi["components"]["securitySchemes"] = {name: dict(caller.scheme) for name, caller in sorted(callers.items())}
+    schemes = openapi["components"].get("securitySchemes", {})
+    schemes |= {name: dict(caller.scheme) for name, caller in callers.items()}
+    openapi["components"]["securitySchemes"] = dict(sorted(schemes.items()))
     openapi["tags"] = [{"name": tag.name, "description": tag.description} for tag in tags.values()]
     openapi["servers"] = [{"url": "/", "description": "this instance"}]
     return openapi
@@ -132,11 +134,12 @@ def _describe(operation: Document) -> None:
 
 
 def _secure(operation: Document, callers: tuple[Caller, ...]) -> None:
+    """Name the callers, unless FastAPI did: of operations with its security classes (`kernel.auth.KeyHolder`)."""
     credentials = {"authorization", *(caller.scheme.get("name", "").lower() for caller in callers)}
     kept = [parameter for parameter in operation.pop("parameters", []) if parameter["name"].lower() not in credentials]
     if kept:
         operation["parameters"] = kept
-    operation["security"] = [{caller.name: []} for caller in callers]
+    operation["security"] = operation.get("security") or [{caller.name: []} for caller in callers]
 
 
 def _refuse(operation: Document, name: str) -> None:
