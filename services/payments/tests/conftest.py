@@ -291,9 +291,7 @@ class RefusedRefund:
         self.running = running
         self.approved = approved
         self.refund_id: UUID = approved.refund_id
-        self._about = {name: getattr(approved, name) for name in OrderEvent.model_fields} | {
-            "refund_id": approved.refund_id
-        }
+        self._about = _about(approved)
 
     def retry(self) -> RefundRetryRequested:
         return retry_requested(self._about)
@@ -313,13 +311,8 @@ class RefusedRefund:
         return answers
 
     async def answer(self, action: Action) -> str | None:
-        match action:
-            case RefundRetryRequested():
-                key = action.action_id
-            case HandPaymentRecorded():
-                key = action.payment_id
-            case HandPaymentDecided():
-                key = action.decision_id
+        names = {RefundRetryRequested: "action_id", HandPaymentRecorded: "payment_id"}
+        key = getattr(action, names.get(type(action), "decision_id"))
         [found] = await self.running.stage.events(RefundActionAnswered, where=lambda e: e.action_id == key)
         assert found.event.accepted == (found.event.reason is None)
         return found.event.reason
@@ -340,6 +333,7 @@ class RefusedRefund:
         return bank, books["paid_by_hand"]
 
 
+Facts = type[Payments]
 Start = Callable[..., Awaitable[Payments]]
 Refuse = Callable[..., Awaitable[RefusedRefund]]
 
@@ -366,7 +360,7 @@ async def refused() -> Refuse:
 
 
 @pytest.fixture
-def facts() -> type[Payments]:
+def facts() -> Facts:
     """Makes order_placed, contact_of and refund_approved, for tests that run the service themselves."""
     return Payments
 

@@ -39,7 +39,7 @@ from shared.messaging.topics import owned_topics
 from shared.testing.stage import Stage
 
 if TYPE_CHECKING:
-    from services.payments.tests.conftest import Payments
+    from services.payments.tests.conftest import Facts
 
 SOAK = int(os.environ.get("SOAK_EXAMPLES", "0"))
 ORDERS = 6
@@ -96,13 +96,7 @@ class World:
     """The service as a process, the bank in this one, and the hands of buyers, refunds, forgers and agents."""
 
     def __init__(
-        self,
-        stage: Stage,
-        sandbox: RunningSandbox,
-        facts: "type[Payments]",
-        url: str,
-        environment: dict[str, str],
-        log: Path,
+        self, stage: Stage, sandbox: RunningSandbox, facts: "Facts", url: str, environment: dict[str, str], log: Path
     ) -> None:
         self.stage = stage
         self.facts = facts
@@ -372,7 +366,7 @@ class World:
 
 
 @pytest.fixture
-async def world(stage: Stage, facts: "type[Payments]", tmp_path: Path) -> AsyncIterator[World]:
+async def world(stage: Stage, facts: "Facts", tmp_path: Path) -> AsyncIterator[World]:
     async with running_sandbox() as sandbox:
         port = free_port()
         chosen = await stage.settings(Settings, "payments", epay_adapter="instant", **NEEDED)
