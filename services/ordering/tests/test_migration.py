@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ordering.contact import store as mailboxes
+from ordering.contact import lock_mailbox
 from shared.database import Database
 from shared.ids import uuid7
 from shared.kernel import migrations
@@ -56,7 +56,7 @@ async def test_buyers_stay_who_they_are_and_the_release_before_overwrites_none_o
         assert row.buyer_id not in {merged, moved}
         assert (await tx.execute("SELECT * FROM buyers WHERE buyer_id = :id", id=merged)).one() == before
 
-        found = await mailboxes.lock(tx, merged)
+        found = await lock_mailbox(tx, merged)
         assert found is not None
         assert (found.proved, len(found.others)) == (False, 2)
         assert found.reach("erase") == [merged], "nobody has proved that they are one"

@@ -1,66 +1,99 @@
-"""Ordering's wiring."""
+"""Assembles ordering from its features."""
 
 import base64
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
+from ordering import contact, intake, privacy, timeline
 from ordering.catalogue import CatalogueFiles
-from ordering.clients.exports import Collector
-from ordering.contact.codes import Codes
-from ordering.holds import routes as holds_api
-from ordering.intake import routes as api
-from ordering.privacy import routes as rights
-from ordering.privacy.tasks import ClearSessions, RepeatTombstone
+from ordering.clients.personal_data import PersonalDataClient
+from ordering.contact.routes import router as contact_router
+from ordering.dependencies import Dependencies
+from ordering.holds.routes import router as holds_router
+from ordering.intake.routes import router as intake_router
+from ordering.privacy.routes import router as privacy_router
 from ordering.settings import Settings
-from ordering.timeline.handlers import FACTS, order_submitted, tell_shops
-from ordering.timeline.metrics import Figures
+from ordering.shops import reject_refused_records
+from ordering.shops.routes import router as shops_router
+from ordering.timeline.routes import router as timeline_router
 from shared.clock import Clock
 from shared.contracts import Event, QrDelivered
+from shared.database import Tx
 from shared.kernel.auth import ApiKeys
 from shared.kernel.service import Service
-from shared.messaging.consumer import Handler
+from shared.messaging.consumer import Handler, Received
 from shared.sealed import Sealer
 from shared.telemetry.trace_links import TraceLinks
 
 
 def build(settings: Settings, *, clock: Clock | None = None) -> Service:
-    """Ordering, ready to run. Raises CatalogueError when the catalogue cannot be read."""
+    """Assemble the service. Raises CatalogueError when the catalogue cannot be read."""
     service = Service("ordering", settings, clock=clock)
-    catalogue = CatalogueFiles(settings.catalogue_dir)
-    shops = ApiKeys(settings.storefront_keys)
-    agents = ApiKeys(settings.agent_keys, asked="agent key")
-    keep_sessions = timedelta(days=settings.session_retention_days)
-    limits = settings.fraud_limits
-    figures = Figures(service.metrics.registry)
-    facts: dict[type[Event], Handler] = {**FACTS, QrDelivered: figures.timing(FACTS[QrDelivered])}
-    service.consumes(facts)
+    uses = _dependencies(service, settings)
+    metrics = timeline.OrderMetrics(service.metrics.registry)
+    service.consumes(
+        _in_sequence(
+            timeline.HANDLERS,
+            {QrDelivered: metrics.qr_delivered},
+            intake.HANDLERS,
+            contact.HANDLERS,
+            privacy.HANDLERS,
+        )
+    )
     service.consumes_shops(
-        [shop.slug for shop in catalogue.current().storefronts],
-        order_submitted(catalogue, keep_sessions, limits),
-        tell_shops,
+        [shop.slug for shop in uses.catalogue.current().storefronts],
+        intake.accept_submitted_orders(uses.catalogue, uses.keep_sessions, uses.fraud_limits),
+        reject_refused_records,
         shared_shop=settings.shared_orders_storefront,
     )
-    service.shows(figures.recent)
-    service.performs(ClearSessions(), RepeatTombstone())
-    desk = ApiKeys(settings.operations_keys)
-    trace_links = TraceLinks(settings.trace_url_template)
-    service.serves(
-        api.router(service.database, catalogue, shops, keep_sessions, limits, trace_links, desk),
-        holds_api.router(service.database, agents, limits),
-        rights.router(_rights(service, settings, catalogue, shops, agents)),
-    )
+    service.performs(privacy.DeleteExpiredRecords(), privacy.RepeatTombstone())
+    service.shows(metrics.count_recent_orders)
+    service.app.state.dependencies = uses
+    service.serves(intake_router, timeline_router, shops_router, holds_router, contact_router, privacy_router)
     return service
 
 
-def _rights(
-    service: Service, settings: Settings, catalogue: CatalogueFiles, shops: ApiKeys, agents: ApiKeys
-) -> rights.Rights:
+def _dependencies(service: Service, settings: Settings) -> Dependencies:
     key = settings.privacy_key.get_secret_value() if settings.privacy_key else ""
-    collector = Collector(settings.privacy_sources, key, service.tracing)
-    service.closes(collector.close)
-    codes = None
-    if settings.notifications_seal_public_key:
-        secret = base64.b64decode(settings.seal_private_key.get_secret_value())
-        codes = Codes(Sealer("notifications", settings.notifications_seal_public_key), secret)
-    return rights.Rights(
-        service.database, catalogue, shops, agents, codes, service.opener, collector, settings.privacy_key
+    personal_data = PersonalDataClient(settings.privacy_sources, key, service.tracing)
+    service.closes(personal_data.close)
+    return Dependencies(
+        database=service.database,
+        catalogue=CatalogueFiles(settings.catalogue_dir),
+        shop_keys=ApiKeys(settings.storefront_keys),
+        agent_keys=ApiKeys(settings.agent_keys, asked="agent key"),
+        operations_keys=ApiKeys(settings.operations_keys),
+        keep_sessions=timedelta(days=settings.session_retention_days),
+        fraud_limits=settings.fraud_limits,
+        trace_links=TraceLinks(settings.trace_url_template),
+        codes=_codes(service, settings),
+        page_key=settings.privacy_key,
+        personal_data=personal_data,
     )
+
+
+def _codes(service: Service, settings: Settings) -> contact.ConfirmationCodes | None:
+    if not settings.notifications_seal_public_key:
+        return None
+    sealer = Sealer("notifications", settings.notifications_seal_public_key)
+    secret = base64.b64decode(settings.seal_private_key.get_secret_value())
+    return contact.ConfirmationCodes(sealer, service.opener, secret)
+
+
+def _in_sequence(*features: Mapping[type[Event], Handler]) -> dict[type[Event], Handler]:
+    """One handler for each event. Where several features handle an event, their handlers run in this sequence."""
+    handlers: dict[type[Event], Handler] = {}
+    for feature in features:
+        for event_class, handler in feature.items():
+            earlier = handlers.get(event_class)
+            handlers[event_class] = handler if earlier is None else _both(earlier, handler)
+    return handlers
+
+
+def _both(first: Handler, second: Handler) -> Handler:
+    async def handle(tx: Tx, batch: Sequence[Received[Any]]) -> None:
+        await first(tx, batch)
+        await second(tx, batch)
+
+    return handle

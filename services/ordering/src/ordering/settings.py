@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 
 from ordering.catalogue import CatalogueFiles
-from ordering.holds.rules import Limits
+from ordering.holds.models import Limits
 from shared.contracts.base import Slug
 from shared.kernel.settings import ServiceSettings
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from ordering.app import build
-from ordering.holds.rules import Counts, Limits, explained, struck
+from ordering.holds.models import Counts, Limits
+from ordering.holds.rules import broken_rules, explain
 from ordering.settings import Settings
 from shared.contracts import OrderHeld, OrderPlaced, OrderRefused
 from shared.testing.stage import Stage
@@ -19,9 +20,9 @@ def test_a_rule_strikes_above_its_limit_and_not_at_it(rule: str) -> None:
     limits = Limits()
     limit = getattr(limits, rule)
 
-    assert struck(Counts(**{rule: limit}), limits) == ()
-    assert struck(Counts(**{rule: limit + 1}), limits) == (rule,)
-    assert str(limit) in explained((rule,), limits)[0]
+    assert broken_rules(Counts(**{rule: limit}), limits) == ()
+    assert broken_rules(Counts(**{rule: limit + 1}), limits) == (rule,)
+    assert str(limit) in explain((rule,), limits)[0]
 
 
 @pytest.fixture

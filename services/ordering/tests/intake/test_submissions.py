@@ -5,8 +5,9 @@ from datetime import timedelta
 from typing import Any
 
 from ordering.catalogue import CatalogueFiles
-from ordering.holds.rules import Counts, Limits
-from ordering.intake.actions import Accepted, Submission, accept
+from ordering.holds.models import Counts, Limits
+from ordering.intake.actions import accept
+from ordering.intake.models import Accepted, Submission
 from shared.contracts import BuyerContact, OrderPlaced, OrderRejected, OrderSubmitted, orders_topic
 from shared.ids import uuid7
 from shared.messaging.cloudevents import to_wire

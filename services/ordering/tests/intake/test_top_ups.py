@@ -7,7 +7,8 @@ from uuid import uuid4
 import pytest
 
 from ordering.catalogue import CatalogueFiles
-from ordering.intake.rules.top_ups import Esim, judge_top_up
+from ordering.intake.models import SoldEsim
+from ordering.intake.rules.top_ups import check_top_up
 from shared.contracts import (
     InstallStatus,
     OrderPlaced,
@@ -40,19 +41,19 @@ TURKEY = plan("tr-5gb-30d")
     ("esim", "wanted", "reason"),
     [
         (None, TURKEY, "unknown-esim"),
-        (Esim("qazaq-esim", TURKEY), TURKEY, "unknown-esim"),
-        (Esim("qazaq-esim", TURKEY, revoked_at=NOON), TURKEY, "unknown-esim"),
-        (Esim("esimka", TURKEY, revoked_at=NOON), TURKEY, "ended-esim"),
-        (Esim("esimka", TURKEY, expired_at=NOON), TURKEY, "ended-esim"),
-        (Esim("esimka", TURKEY, deleted_at=NOON), TURKEY, "ended-esim"),
-        (Esim("esimka", TURKEY), plan("kz-3gb-15d"), "unsuitable-plan"),
-        (Esim("esimka", plan("ge-5gb-30d")), plan("am-ge-10gb-30d"), "unsuitable-plan"),
-        (Esim("esimka", TURKEY), TURKEY, None),
-        (Esim("esimka", TURKEY), plan("tr-20gb-30d"), None),
+        (SoldEsim("qazaq-esim", TURKEY), TURKEY, "unknown-esim"),
+        (SoldEsim("qazaq-esim", TURKEY, revoked_at=NOON), TURKEY, "unknown-esim"),
+        (SoldEsim("esimka", TURKEY, revoked_at=NOON), TURKEY, "ended-esim"),
+        (SoldEsim("esimka", TURKEY, expired_at=NOON), TURKEY, "ended-esim"),
+        (SoldEsim("esimka", TURKEY, deleted_at=NOON), TURKEY, "ended-esim"),
+        (SoldEsim("esimka", TURKEY), plan("kz-3gb-15d"), "unsuitable-plan"),
+        (SoldEsim("esimka", plan("ge-5gb-30d")), plan("am-ge-10gb-30d"), "unsuitable-plan"),
+        (SoldEsim("esimka", TURKEY), TURKEY, None),
+        (SoldEsim("esimka", TURKEY), plan("tr-20gb-30d"), None),
     ],
 )
-def test_which_top_ups_are_sold(esim: Esim | None, wanted: Any, reason: str | None) -> None:
-    refusal = judge_top_up("esimka", wanted, esim)
+def test_which_top_ups_are_sold(esim: SoldEsim | None, wanted: Any, reason: str | None) -> None:
+    refusal = check_top_up("esimka", wanted, esim)
     assert (refusal.reason if refusal else None) == reason
     assert refusal is None or (refusal.detail and refusal.errors[0].message)
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from ordering.catalogue import CatalogueFiles
-from ordering.intake.rules.validation import Approved, Refusal, judge, valid_key
+from ordering.intake.models import Refusal, ValidOrder
+from ordering.intake.rules.validation import valid_key, validate_order
 
 OLD = ["offer_version", "privacy_version"]
 WRONG: list[tuple[dict[str, Any], str, str, list[str]]] = [
@@ -47,7 +48,7 @@ def test_refusals_name_fields_and_repeat_nothing(
     catalogue = CatalogueFiles().current()
     shop = catalogue.storefront(storefront)
     assert shop is not None
-    verdict = judge(good_order(storefront, **changes), shop, catalogue)
+    verdict = validate_order(good_order(storefront, **changes), shop, catalogue)
     assert isinstance(verdict, Refusal)
     assert (verdict.reason, [error.field for error in verdict.errors]) == (reason, fields)
     assert "secret" not in json.dumps([error.model_dump() for error in verdict.errors])
@@ -57,14 +58,14 @@ def test_refusals_name_fields_and_repeat_nothing(
 @pytest.mark.parametrize("body", [None, [], "order", 7, {}])
 def test_what_is_no_order_at_all(body: object) -> None:
     catalogue = CatalogueFiles().current()
-    assert isinstance(judge(body, catalogue.storefronts[0], catalogue), Refusal)
+    assert isinstance(validate_order(body, catalogue.storefronts[0], catalogue), Refusal)
 
 
 def test_an_outdated_document_names_the_current_one(good_order: Any) -> None:
     catalogue = CatalogueFiles().current()
     shop = catalogue.storefront("qazaq-esim")
     assert shop is not None
-    verdict = judge(good_order("qazaq-esim", offer_version="old"), shop, catalogue)
+    verdict = validate_order(good_order("qazaq-esim", offer_version="old"), shop, catalogue)
     assert isinstance(verdict, Refusal)
     assert shop.documents.offer in verdict.errors[0].message
 
@@ -73,8 +74,8 @@ def test_each_shop_has_its_own_price(good_order: Any) -> None:
     catalogue = CatalogueFiles().current()
     prices = {}
     for shop in catalogue.storefronts:
-        verdict = judge(good_order(shop.slug), shop, catalogue)
-        assert isinstance(verdict, Approved)
+        verdict = validate_order(good_order(shop.slug), shop, catalogue)
+        assert isinstance(verdict, ValidOrder)
         prices[shop.slug] = (verdict.price.amount, verdict.price.currency)
     assert prices == {"qazaq-esim": (499000, "KZT"), "e-sim-onl": (1050, "USD"), "esimka": (990, "USD")}
 

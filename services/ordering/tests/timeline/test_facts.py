@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from ordering.app import build
 from ordering.settings import Settings
 from ordering.tables import orders
-from ordering.timeline.rules.status import Fact, status
+from ordering.timeline.models import Fact
+from ordering.timeline.rules.status import status
 from shared.contracts import (
     AppealReceived,
     CancellationAccepted,

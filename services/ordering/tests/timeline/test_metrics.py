@@ -6,11 +6,10 @@ from uuid import UUID
 import pytest
 
 from ordering.app import build
-from ordering.intake.store import record
 from ordering.settings import Settings
 from ordering.tables import orders
-from ordering.timeline.rules.sentences import Known
-from ordering.timeline.rules.status import Fact, Status
+from ordering.timeline import record
+from ordering.timeline.models import Fact, RecordedFact, Status
 from shared.contracts import QrDelivered
 from shared.database import Tx
 from shared.ids import uuid7
@@ -50,7 +49,7 @@ async def test_recent_orders_are_counted_by_the_status_that_their_facts_amount_t
         for story in stories:
             order_id = uuid7()
             await place(tx, order_id)
-            await record(tx, [(order_id, Known(fact, tx.now)) for fact in story])
+            await record(tx, [(order_id, RecordedFact(fact, tx.now)) for fact in story])
         # Of yesterday: not counted any more.
         await place(tx, UUID(int=0x0190_0000_0000_7000_8000_0000_0000_0001))
     await service._backlog.count()

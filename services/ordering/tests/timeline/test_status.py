@@ -2,25 +2,29 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ordering.timeline.rules.sentences import Known, in_order, sentence
-from ordering.timeline.rules.status import Fact, Status, standing, status
+from ordering.timeline.models import Fact, FactDetail, RecordedFact, Status
+from ordering.timeline.rules.sentences import in_order, sentence
+from ordering.timeline.rules.status import facts_in_force, status
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
+def recorded(fact: Fact) -> RecordedFact:
+    return RecordedFact(fact, NOON + timedelta(minutes=len(fact)))
+
+
 @given(st.sets(st.sampled_from(Fact)), st.data())
 def test_order_and_repetition_of_facts_do_not_matter(facts: set[Fact], data: st.DataObject) -> None:
-    again = data.draw(st.lists(st.sampled_from(sorted(facts)))) if facts else []
-    told = [Known(fact, NOON + timedelta(minutes=len(fact))) for fact in data.draw(st.permutations([*facts, *again]))]
-    kept = {(known.fact, known.ref): known for known in told}
-    assert status([known.fact for known in told]) == status(facts)
-    assert in_order(kept.values()) == in_order(Known(fact, NOON + timedelta(minutes=len(fact))) for fact in facts)
+    repeated = data.draw(st.lists(st.sampled_from(sorted(facts)))) if facts else []
+    received = [recorded(fact) for fact in data.draw(st.permutations([*facts, *repeated]))]
+    kept = {(stored.fact, stored.ref): stored for stored in received}
+    assert status([stored.fact for stored in received]) == status(facts)
+    assert in_order(kept.values()) == in_order(recorded(fact) for fact in facts)
 
 
 @pytest.mark.parametrize(
@@ -68,11 +72,11 @@ def test_a_denied_request_stands_no_more_until_it_is_appealed() -> None:
         (Fact.REFUND_REQUESTED, "one", at(1)),
         (Fact.REFUND_DENIED, "one/1", at(2)),
     ]
-    assert status(standing(told)) is Status.DELIVERED
-    assert status(standing([*told, (Fact.REFUND_REQUESTED, "two", at(1))])) is Status.REFUND_REQUESTED
+    assert status(facts_in_force(told)) is Status.DELIVERED
+    assert status(facts_in_force([*told, (Fact.REFUND_REQUESTED, "two", at(1))])) is Status.REFUND_REQUESTED
     appealed = [*told, (Fact.APPEAL_RECEIVED, "one/2", at(3))]
-    assert status(standing(appealed)) is Status.REFUND_REQUESTED
-    assert status(standing([*appealed, (Fact.REFUND_DENIED, "one/3", at(4))])) is Status.DELIVERED
+    assert status(facts_in_force(appealed)) is Status.REFUND_REQUESTED
+    assert status(facts_in_force([*appealed, (Fact.REFUND_DENIED, "one/3", at(4))])) is Status.DELIVERED
 
 
 def test_a_refused_refund_is_under_way_again_while_a_later_attempt_is_not_refused() -> None:
@@ -86,12 +90,17 @@ def test_a_refused_refund_is_under_way_again_while_a_later_attempt_is_not_refuse
         ([(failed, "r"), (retried, "r/2"), (failed, "other")], Status.REFUND_FAILED),
     ):
         for mixed in permutations([*told, (approved, "r")]):
-            assert status(standing((fact, ref, NOON) for fact, ref in mixed)) is expected, told
+            assert status(facts_in_force((fact, ref, NOON) for fact, ref in mixed)) is expected, told
 
 
-REFUND = {"amount": 1234500, "currency": "KZT", "clauses": ["RP 2.1", "RP 2.2"], "credited_by": "2026-06-09"}
+REFUND: FactDetail = {
+    "amount": 1234500,
+    "currency": "KZT",
+    "clauses": ["RP 2.1", "RP 2.2"],
+    "credited_by": "2026-06-09",
+}
 
-RECEIPT = {"kind": "sale_return", "link": "https://ofd.example/t/1"}
+RECEIPT: FactDetail = {"kind": "sale_return", "link": "https://ofd.example/t/1"}
 
 
 @pytest.mark.parametrize(
@@ -117,17 +126,17 @@ RECEIPT = {"kind": "sale_return", "link": "https://ofd.example/t/1"}
         (Fact.REFUND_FAILED, REFUND, "12\u00a0345.00 KZT. Our staff", "12\u00a0345.00 KZT. Этим"),
     ],
 )  # fmt: skip
-def test_sentences(fact: Fact, detail: dict[str, Any], en: str, ru: str) -> None:
-    assert en in sentence(Known(fact, NOON, detail=detail), "en")
-    assert ru in sentence(Known(fact, NOON, detail=detail), "ru")
+def test_sentences(fact: Fact, detail: FactDetail, en: str, ru: str) -> None:
+    assert en in sentence(RecordedFact(fact, NOON, detail=detail), "en")
+    assert ru in sentence(RecordedFact(fact, NOON, detail=detail), "ru")
 
 
 @pytest.mark.parametrize("fact", list(Fact))
 def test_every_fact_has_a_sentence_without_gaps(fact: Fact) -> None:
     money = ("refund", "surplus", "duplicate")
-    detail = RECEIPT if "receipt" in fact else REFUND if any(word in fact for word in money) else {}
+    detail: FactDetail = RECEIPT if "receipt" in fact else REFUND if any(word in fact for word in money) else {}
     for tongue in ("en", "ru"):
-        words = sentence(Known(fact, NOON, detail=detail), tongue)
+        words = sentence(RecordedFact(fact, NOON, detail=detail), tongue)
         assert words.endswith(".")
         assert "{" not in words
         assert "  " not in words

@@ -1,4 +1,4 @@
-"""The catalogue's files, and how they are read while the service runs."""
+"""The catalogue: storefronts, their documents in force, and plans with prices."""
 
 from ordering.catalogue.store import CatalogueFiles
 

@@ -17,11 +17,11 @@ Place = Annotated[str, StringConstraints(pattern=r"^([A-Z]{2}|[a-z]{3,}(-[a-z]+)
 
 
 class CatalogueError(Exception):
-    """The files do not make a catalogue; the text names the entry and the reason."""
+    """The files are not a valid catalogue; the message names the entry and the reason."""
 
 
 class Entry(BaseModel):
-    """Part of a catalogue file. An unknown field is a typing error that should be heard of."""
+    """Part of a catalogue file. Unknown fields are refused, because they are usually typing errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -35,7 +35,7 @@ def _time_zone(name: str) -> str:
 
 
 class Documents(Entry):
-    """The versions in force: what a buyer accepts now, and by what a refund of an order paid now is judged."""
+    """The versions in force: what a buyer accepts now, and what decides about a refund of an order that is paid now."""
 
     offer: Version
     privacy: Version
@@ -57,14 +57,14 @@ class Storefront(Entry):
     currency: Currency
     time_zone: Annotated[str, AfterValidator(_time_zone)]
     language: Language
-    #: Where a phone number without `+` is understood to be.
+    #: The country of phone numbers without `+`.
     phone_region: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] | None = None
     support: Support
     documents: Documents
 
 
 class PlanEntry(Entry):
-    """A plan as the file states it; prices in minor units of each storefront's currency."""
+    """A plan in a catalogue file; prices in minor units of each storefront's currency."""
 
     id: Slug
     title: Line
@@ -76,7 +76,7 @@ class PlanEntry(Entry):
 
 
 class Catalogue(Entry):
-    """Everything that is sold, and by whom."""
+    """All plans, and the storefronts that sell them."""
 
     storefronts: tuple[Storefront, ...] = Field(min_length=1)
     plans: tuple[PlanEntry, ...] = Field(min_length=1)
@@ -85,11 +85,11 @@ class Catalogue(Entry):
     def _agrees(self) -> "Catalogue":
         slugs = [shop.slug for shop in self.storefronts]
         for what, ids in (("storefront", slugs), ("plan", [plan.id for plan in self.plans])):
-            if twice := sorted({one for one in ids if ids.count(one) > 1}):
+            if twice := sorted({identifier for identifier in ids if ids.count(identifier) > 1}):
                 raise ValueError(f"{what} {', '.join(twice)} is there twice")
         for plan in self.plans:
-            if strangers := sorted(plan.prices.keys() - set(slugs)):
-                raise ValueError(f"plan {plan.id} has a price for unknown storefront {', '.join(strangers)}")
+            if unknown := sorted(plan.prices.keys() - set(slugs)):
+                raise ValueError(f"plan {plan.id} has a price for unknown storefront {', '.join(unknown)}")
         return self
 
     @cached_property
@@ -108,23 +108,23 @@ class Catalogue(Entry):
         }
 
     def storefront(self, slug: str) -> Storefront | None:
-        """The storefront of that name."""
+        """The storefront of that name, or None."""
         return self._shops.get(slug)
 
     def offer(self, storefront: str, plan: str) -> tuple[Plan, Money] | None:
-        """The plan and its price, where that storefront sells it."""
+        """The plan and its price; None where that storefront does not sell it."""
         return self._offers.get((storefront, plan))
 
     def sold_by(self, storefront: str) -> list[tuple[Plan, Money]]:
-        """All that a storefront sells, in the files' order."""
+        """All plans of a storefront with their prices, in the sequence of the files."""
         return [offer for (slug, _), offer in self._offers.items() if slug == storefront]
 
 
-def read(storefronts: Sequence[Mapping[str, Any]], plans: Sequence[Mapping[str, Any]]) -> Catalogue:
-    """Make a catalogue of the entries of all files. Raises CatalogueError."""
+def catalogue_of(storefronts: Sequence[Mapping[str, Any]], plans: Sequence[Mapping[str, Any]]) -> Catalogue:
+    """Build a catalogue from the entries of all files. Raises CatalogueError."""
     try:
         return Catalogue.model_validate({"storefronts": storefronts, "plans": plans})
     except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)
-        reasons = [f"{'.'.join(map(str, item['loc'])) or 'catalogue'}: {item['msg']}" for item in found[:5]]
+        faults = error.errors(include_url=False, include_context=False, include_input=False)
+        reasons = [f"{'.'.join(map(str, item['loc'])) or 'catalogue'}: {item['msg']}" for item in faults[:5]]
         raise CatalogueError("; ".join(reasons)) from None

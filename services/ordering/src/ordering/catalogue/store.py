@@ -1,7 +1,7 @@
 """Reads the catalogue from a folder of TOML files, and reads it again when a file has changed.
 
-Files are looked at when the catalogue is asked for, at most once a second. A change that cannot be read is refused
-with a log line, and the last good catalogue stays in force.
+The files are checked for changes when the catalogue is used, at most once a second. A change that cannot be read is
+logged, and the last valid catalogue stays in force.
 """
 
 import time
@@ -10,56 +10,56 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ordering.catalogue.models import Catalogue, CatalogueError, read
+from ordering.catalogue.models import Catalogue, CatalogueError, catalogue_of
 from shared.telemetry.logging import get_logger
 
 log = get_logger(__name__)
 PACKAGED = Path(__file__).parent
-_LOOK_SECONDS = 1.0
+_CHECK_SECONDS = 1.0
 _TABLES = ("storefront", "plan")
 
 Signature = tuple[tuple[str, int, int, int], ...]
 
 
 class CatalogueFiles:
-    """The catalogue in force. Raises CatalogueError when there is no good one to begin with."""
+    """The catalogue in force. Raises CatalogueError when there is no valid one at the start."""
 
     def __init__(self, folder: Path | None = None, *, timer: Callable[[], float] = time.monotonic) -> None:
         self._folder = folder or PACKAGED
         self._timer = timer
-        self._looked_at = timer()
-        self._seen = _signature(self._folder)
+        self._checked_at = timer()
+        self._signature = _signature(self._folder)
         self._current = _load(self._folder)
 
     def current(self) -> Catalogue:
-        """The catalogue as of the last second."""
-        if self._timer() - self._looked_at >= _LOOK_SECONDS:
-            self._looked_at = self._timer()
-            self._look()
+        """The catalogue in force, at most a second old."""
+        if self._timer() - self._checked_at >= _CHECK_SECONDS:
+            self._checked_at = self._timer()
+            self._reload_if_changed()
         return self._current
 
-    def _look(self) -> None:
+    def _reload_if_changed(self) -> None:
         try:
             signature = _signature(self._folder)
-            if signature == self._seen:
+            if signature == self._signature:
                 return
-            self._seen = signature  # also where it is refused below: one log line for one change
+            self._signature = signature  # also if it is refused below: one log line for each change
             self._current = _load(self._folder)
         except CatalogueError as error:
-            log.error("catalogue_refused", reason=str(error), kept_plans=len(self._current.plans))  # noqa: TRY400 - the reason says all
+            log.error("catalogue_refused", reason=str(error), kept_plans=len(self._current.plans))  # noqa: TRY400 - the reason is complete
         else:
             log.info("catalogue_read", storefronts=len(self._current.storefronts), plans=len(self._current.plans))
 
 
 def _signature(folder: Path) -> Signature:
-    found = []
+    signature = []
     for path in _files(folder):
         try:
             stat = path.stat()
         except OSError:
-            continue  # being replaced this very moment; what comes next has another signature
-        found.append((path.name, stat.st_ino, stat.st_size, stat.st_mtime_ns))
-    return tuple(found)
+            continue  # it is being replaced now; its replacement has another signature
+        signature.append((path.name, stat.st_ino, stat.st_size, stat.st_mtime_ns))
+    return tuple(signature)
 
 
 def _load(folder: Path) -> Catalogue:
@@ -73,7 +73,7 @@ def _load(folder: Path) -> Catalogue:
             if table not in entries or not isinstance(rows, list):
                 raise CatalogueError(f"{path.name}: {table!r} is neither [[storefront]] nor [[plan]]")
             entries[table] += rows
-    return read(entries["storefront"], entries["plan"])
+    return catalogue_of(entries["storefront"], entries["plan"])
 
 
 def _files(folder: Path) -> list[Path]:

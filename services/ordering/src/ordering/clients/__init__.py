@@ -1,1 +1,1 @@
-"""Systems outside of this service."""
+"""Clients of the systems outside this service."""

@@ -1,8 +1,8 @@
-"""Who is the buyer (I14): an order's contact is that order's own, and orders share nothing but a proved mailbox.
+"""Who is the buyer (I14): each order has a contact of its own, and orders are connected by a proved mailbox only.
 
-A contact is *proved* when a link or code that was mailed to its address came back. What is taken away from use (block,
-erase) reaches every order that was placed with the mailbox. What is shown or changed (export, correction) reaches only
-orders whose own contact is proved: a stranger may have placed the others.
+A contact is *proved* when a link or code that was sent to its e-mail address came back. Requests that stop the use of
+data (block, erase) reach every order that was placed with the mailbox. Requests that show or change data (export,
+correction) reach only orders whose own contact is proved, because a stranger may have placed the others.
 """
 
 from collections.abc import Sequence
@@ -10,14 +10,20 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
-#: `block` stands for its lifting too.
+from ordering.contact.models import Channel, Correction
+from shared.contracts import FieldError, Language
+from shared.values.email_address import Email
+from shared.values.phone import Phone
+from shared.values.refusal import InvalidValueError
+
+#: `block` includes lifting a block.
 Act = Literal["correct", "export", "block", "erase"]
 _EVERY_ORDER: frozenset[Act] = frozenset({"block", "erase"})
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """The contact of an order (of several, for buyers from before each order had its own)."""
+    """The contact of an order; of several orders for buyers from before release 1.1."""
 
     buyer_id: UUID
     email: str
@@ -27,38 +33,64 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:
-    """The contact that somebody asks about, and the others of the same shop and mailbox."""
+    """The contact that a request is about, and the other contacts of the same shop and mailbox."""
 
     own: Holder
     others: Sequence[Holder] = ()
 
     @property
     def proved(self) -> bool:
-        """Whether any order of the shop proves that this mailbox has a reader who buys here."""
+        """Whether any order of the shop has proved this mailbox."""
         return self.own.proved or any(other.proved for other in self.others)
 
     @property
     def unproved(self) -> list[UUID]:
-        """The contacts that a stranger may have submitted, the own one among them; none where the own one is proved."""
+        """The contacts that a stranger may have submitted, the own one included; empty if the own one is proved."""
         if self.own.proved:
             return []
         return [self.own.buyer_id, *(other.buyer_id for other in self.others if not other.proved)]
 
     def reach(self, act: Act) -> list[UUID]:
-        """The buyer ids that a confirmed act reaches, the own one first. An unproved contact reaches nobody else."""
+        """The buyer ids that a confirmed request reaches, the own one first. An unproved contact reaches itself."""
         if not self.own.proved:
             return [self.own.buyer_id]
         every = act in _EVERY_ORDER
         return [self.own.buyer_id, *(other.buyer_id for other in self.others if every or other.proved)]
 
 
-def channel_of_correction(mailbox: Mailbox, fields: Sequence[str], orders: int) -> Literal["sms", "email"]:
-    """Where the code for a correction of these fields goes. `orders`: how many share this contact.
+def channel_of_correction(mailbox: Mailbox, fields: Sequence[str], *, shared: bool) -> Channel:
+    """Choose where the code for a correction of these fields is sent. `shared`: several orders share the contact.
 
-    To the mailbox where it is proved, for the phone came with the order and may be a stranger's; and where several
-    orders share the contact, for the phone is the last order's and all of them agree on the mailbox alone. Where
-    nothing is proved, what is not being replaced reaches the buyer; the phone where both are.
+    To the mailbox if it is proved, because the phone was submitted with the order and may be a stranger's. To the
+    mailbox also if orders share the contact, because the phone is the last order's and only the mailbox is common to
+    all. Otherwise to the contact that is not being replaced; to the phone if both or neither are.
     """
-    if mailbox.proved or orders > 1:
+    if mailbox.proved or shared:
         return "email"
     return "email" if "phone" in fields and "email" not in fields else "sms"
+
+
+def correction_of(
+    *, name: str | None, email: str | None, phone: str | None, language: Language | None, phone_region: str | None
+) -> Correction | list[FieldError]:
+    """Bring new contact data to normal form; where that fails, name each wrong field. None leaves a field unchanged."""
+    errors: list[FieldError] = []
+    new_email, new_phone = None, None
+    try:
+        new_email = Email.parse(email) if email is not None else None
+    except InvalidValueError as error:
+        errors.append(FieldError(field="email", message=str(error)))
+    try:
+        new_phone = Phone.parse(phone, phone_region) if phone is not None else None
+    except InvalidValueError as error:
+        errors.append(FieldError(field="phone", message=str(error)))
+    correction = Correction(
+        name,
+        new_email.text if new_email else None,
+        new_email.key if new_email else None,
+        new_phone.e164 if new_phone else None,
+        language,
+    )
+    if not errors and not correction.fields:
+        errors.append(FieldError(field="body", message="names nothing to change"))
+    return errors or correction

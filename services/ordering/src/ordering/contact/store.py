@@ -1,70 +1,150 @@
-"""Mailboxes in the database: whose orders they have, and how it is known that somebody reads them."""
+"""SQL of contacts: whose orders a mailbox has, and how it was proved that somebody reads it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 from uuid import UUID
 
+from ordering.contact.models import Correction, OrderContact
 from ordering.contact.rules import Holder, Mailbox
+from ordering.tables import contact_changes
+from ordering.timeline.models import Reference
 from shared.contracts import MailboxProved
 from shared.database import Tx
-from shared.messaging.consumer import Received
+from shared.ids import uuid7
 from shared.values.email_address import mailbox_key
 
-#: `proved_email` is the address that was proved: the release before knows no proofs and may change the address alone.
-IS_PROVED = "COALESCE(b.proved_email = b.email, false)"
+_FIND_ORDER = """
+SELECT o.order_id, o.number, o.storefront, o.buyer_id, o.trace, b.buyer_id IS NULL AS erased,
+  (SELECT count(*) FROM (SELECT 1 FROM orders s WHERE s.buyer_id = o.buyer_id LIMIT 2) n) AS orders
+FROM orders o LEFT JOIN buyers b USING (buyer_id)
+WHERE (CAST(:storefront AS text) IS NULL OR o.storefront = :storefront)
+  AND (o.order_id = :order_id OR o.number = :number)
+"""
+_PUBLISHED = "buyer_id, storefront, name, email, phone, language, newsletter, newsletter_asked, blocked"
+#: Another address is another mailbox: it is not proved, and consent to newsletters does not move to it.
+_CORRECT = f"""
+UPDATE buyers b SET
+  name = COALESCE(:name, b.name), email = COALESCE(:email, b.email), phone = COALESCE(:phone, b.phone),
+  language = COALESCE(:language, b.language), updated_at = :now,
+  mailbox_key = COALESCE(:email_key, b.mailbox_key),
+  email_key = CASE WHEN CAST(:email_key AS text) IS NULL THEN b.email_key ELSE b.buyer_id::text END,
+  newsletter = b.newsletter AND CAST(:email_key AS text) IS NULL,
+  proved_email = CASE WHEN CAST(:email_key AS text) IS NULL THEN b.proved_email END,
+  proved_at = CASE WHEN CAST(:email_key AS text) IS NULL THEN b.proved_at END,
+  proved_by = CASE WHEN CAST(:email_key AS text) IS NULL THEN b.proved_by END
+WHERE b.buyer_id = ANY(CAST(:buyers AS uuid[]))
+RETURNING {_PUBLISHED}
+"""
+_BLOCK = f"""
+UPDATE buyers SET blocked = :blocked, updated_at = :now,
+  newsletter = newsletter AND NOT :blocked, newsletter_asked = newsletter_asked AND NOT :blocked
+WHERE buyer_id = ANY(CAST(:buyers AS uuid[])) AND blocked <> :blocked
+RETURNING {_PUBLISHED}
+"""
+#: `proved_email` is the address that was proved. The previous release may change the address and leave the proof.
+_IS_PROVED = "COALESCE(b.proved_email = b.email, false)"
 _OWN = "SELECT storefront, email FROM buyers WHERE buyer_id = :buyer"
-#: Rows of the release before have the mailbox in `email_key`. Locked in one order, so that nobody waits in a circle.
+#: Rows of the previous release have the mailbox in `email_key`. Rows are locked in one order, to avoid deadlocks.
 _HOLDERS = f"""
-SELECT b.buyer_id, b.email, b.phone, {IS_PROVED} AS proved FROM buyers b
+SELECT b.buyer_id, b.email, b.phone, {_IS_PROVED} AS proved FROM buyers b
 WHERE b.buyer_id = :buyer OR (b.storefront = :storefront AND (b.mailbox_key = :key OR b.email_key = :key))
 ORDER BY b.buyer_id FOR UPDATE
 """
 _PROVE = f"""
 UPDATE buyers b SET proved_email = b.email, proved_at = :now, proved_by = :how
-WHERE b.buyer_id = :buyer AND NOT {IS_PROVED}
+WHERE b.buyer_id = :buyer AND NOT {_IS_PROVED}
 """
 _PROVED_BY_LINK = f"""
-WITH known AS (
+WITH locked AS (
   SELECT b.buyer_id FROM buyers b WHERE b.buyer_id = ANY(CAST(:buyers AS uuid[])) ORDER BY b.buyer_id FOR UPDATE)
 UPDATE buyers b SET proved_email = b.email, proved_at = p.at, proved_by = 'link'
 FROM unnest(CAST(:buyers AS uuid[]), CAST(:contacts AS timestamptz[]), CAST(:times AS timestamptz[]))
-  AS p(buyer_id, contact_at, at) JOIN known USING (buyer_id)
-WHERE b.buyer_id = p.buyer_id AND b.updated_at = p.contact_at AND NOT {IS_PROVED}
+  AS p(buyer_id, contact_at, at) JOIN locked USING (buyer_id)
+WHERE b.buyer_id = p.buyer_id AND b.updated_at = p.contact_at AND NOT {_IS_PROVED}
 """
 
 
-async def lock(tx: Tx, buyer_id: UUID) -> Mailbox | None:
-    """The mailbox of this contact, as nobody changes it before the commit; None where the contact is gone."""
-    own = (await tx.execute(_OWN, buyer=buyer_id)).one_or_none()
+async def find_order(tx: Tx, storefront: str | None, order: Reference) -> OrderContact | None:
+    """An order with its contact, or None. A storefront sees its own orders; None (agents) sees all."""
+    rows = await tx.execute(_FIND_ORDER, storefront=storefront, order_id=order.order_id, number=order.number)
+    row = rows.one_or_none()
+    if row is None:
+        return None
+    return OrderContact(
+        row.order_id, row.number, row.storefront, row.buyer_id, row.trace, row.erased, is_shared=row.orders > 1
+    )
+
+
+async def lock_mailbox(tx: Tx, buyer_id: UUID) -> Mailbox | None:
+    """The mailbox of this contact; its rows stay locked until the commit. None if the contact does not exist."""
+    own_row = (await tx.execute(_OWN, buyer=buyer_id)).one_or_none()
+    if own_row is None:
+        return None
+    key = mailbox_key(own_row.email)
+    rows = (await tx.execute(_HOLDERS, buyer=buyer_id, storefront=own_row.storefront, key=key)).all()
+    holders = {row.buyer_id: Holder(row.buyer_id, row.email, row.phone, row.proved) for row in rows}
+    own = holders.pop(buyer_id, None)
     if own is None:
         return None
-    key = mailbox_key(own.email)
-    rows = (await tx.execute(_HOLDERS, buyer=buyer_id, storefront=own.storefront, key=key)).all()
-    holders = {row.buyer_id: Holder(row.buyer_id, row.email, row.phone, row.proved) for row in rows}
-    found = holders.pop(buyer_id, None)
-    if found is None:
-        return None
-    # The address itself decides, for the own one may have been corrected while its row was waited for.
-    same = mailbox_key(found.email)
-    return Mailbox(found, [holder for holder in holders.values() if mailbox_key(holder.email) == same])
+    # The own address may have been corrected while this transaction waited for its row, so the key is computed again.
+    locked_key = mailbox_key(own.email)
+    return Mailbox(own, [holder for holder in holders.values() if mailbox_key(holder.email) == locked_key])
 
 
 async def prove(tx: Tx, buyer_id: UUID, how: Literal["code"]) -> None:
-    """What was mailed to this contact's address has come back; the first time counts. The row is locked already."""
+    """Store that this contact's mailbox is proved; the first time stays. The row is locked already."""
     await tx.execute(_PROVE, buyer=buyer_id, how=how, now=tx.now)
 
 
-async def mailbox_proved(tx: Tx, batch: Sequence[Received[MailboxProved]]) -> None:
-    """Links that were used prove the contacts that they were made for, unless these have changed since."""
-    first: dict[UUID, Any] = {}
-    for received in batch:
-        event = received.event
-        if event.buyer_id not in first or first[event.buyer_id].contact_at < event.contact_at:
-            first[event.buyer_id] = event
-    buyers = sorted(first)
+async def prove_by_link(tx: Tx, proofs: Sequence[MailboxProved]) -> None:
+    """Store that these contacts are proved, one proof for each buyer, unless the contact has changed since."""
+    ordered = sorted(proofs, key=lambda proof: proof.buyer_id)
     await tx.execute(
         _PROVED_BY_LINK,
-        buyers=buyers,
-        contacts=[first[buyer].contact_at for buyer in buyers],
-        times=[first[buyer].proved_at for buyer in buyers],
+        buyers=[proof.buyer_id for proof in ordered],
+        contacts=[proof.contact_at for proof in ordered],
+        times=[proof.proved_at for proof in ordered],
     )
+
+
+async def update_contacts(
+    tx: Tx,
+    order_id: UUID,
+    buyers: Sequence[UUID],
+    correction: Correction,
+    *,
+    confirmed_by: str,
+    identification: Mapping[str, Any] | None,
+) -> Sequence[Any]:
+    """Correct these contacts and note which fields changed, without values. Returns the rows to publish."""
+    rows = (
+        await tx.execute(
+            _CORRECT,
+            buyers=sorted(buyers),
+            now=tx.now,
+            name=correction.name,
+            email=correction.email,
+            email_key=correction.email_key,
+            phone=correction.phone,
+            language=correction.language,
+        )
+    ).all()
+    changes = [
+        {
+            "change_id": uuid7(),
+            "order_id": order_id,
+            "buyer_id": row.buyer_id,
+            "fields": correction.fields,
+            "confirmed_by": confirmed_by,
+            "changed_at": tx.now,
+            "identification": identification,
+        }
+        for row in rows
+    ]
+    await tx.insert(contact_changes, changes)
+    return rows
+
+
+async def update_blocked(tx: Tx, buyers: Sequence[UUID], *, blocked: bool) -> Sequence[Any]:
+    """Block or unblock these contacts. Returns the rows that changed, to publish."""
+    return (await tx.execute(_BLOCK, buyers=sorted(buyers), blocked=blocked, now=tx.now)).all()

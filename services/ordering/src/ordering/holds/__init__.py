@@ -1,1 +1,5 @@
-"""Orders that fraud control holds before payment (PP 4.5)."""
+"""Orders that fraud control holds before payment, until an agent releases or refuses them (PP 4.5)."""
+
+from ordering.holds.actions import hold_suspicious
+
+__all__ = ["hold_suspicious"]

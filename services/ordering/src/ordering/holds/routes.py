@@ -1,59 +1,58 @@
-"""HTTP: agents look at held orders and decide them (PP 4.5)."""
+"""HTTP: agents read the held orders and decide about them (PP 4.5)."""
 
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Header
+from fastapi import APIRouter
 
-from ordering.holds import actions as holds
-from ordering.holds.rules import Limits, explained
-from ordering.timeline.reference import Reference
+from ordering.dependencies import CallingAgent, FraudLimits, ServiceDatabase
+from ordering.holds.actions import decide
+from ordering.holds.models import Decision
+from ordering.holds.rules import explain
+from ordering.holds.store import find_open
+from ordering.timeline.models import Reference
 from shared.database import Database
-from shared.kernel.auth import ApiKeys
 from shared.kernel.problems import Problem
 from shared.values.opaque import Named
 
-Key = Annotated[str | None, Header(alias="Authorization", description="`Bearer <agent's key>`")]
+router = APIRouter(tags=["fraud control"])
 
 
-def router(database: Database, agents: ApiKeys, limits: Limits) -> APIRouter:
-    """The routes of held orders."""
-    routes = APIRouter(tags=["fraud control"])
-
-    @routes.get("/holds")
-    async def queue(authorization: Key = None) -> list[dict[str, Any]]:
-        """Held orders that wait for an agent, the oldest first, with the reasons in words."""
-        agents.holder(authorization)
-        async with database.reading() as tx:
-            found = await holds.waiting(tx)
-        return [
-            {
-                "order_id": str(one.order_id),
-                "order_number": str(one.number),
-                "storefront": one.storefront,
-                "held_at": one.held_at,
-                "rules": list(one.rules),
-                "reasons": explained(one.rules, limits),
-            }
-            for one in found
-        ]
-
-    @routes.post("/orders/{reference}/release")
-    async def release(reference: Named, authorization: Key = None) -> dict[str, str]:
-        """Let a held order be paid."""
-        return await _decide(database, agents.holder(authorization), reference, "released")
-
-    @routes.post("/orders/{reference}/refusal")
-    async def refuse(reference: Named, authorization: Key = None) -> dict[str, str]:
-        """Refuse a held order for good."""
-        return await _decide(database, agents.holder(authorization), reference, "refused")
-
-    return routes
+@router.get("/holds", name="queue")
+async def list_held_orders(
+    _agent: CallingAgent, database: ServiceDatabase, limits: FraudLimits
+) -> list[dict[str, Any]]:
+    """Held orders that wait for an agent, the oldest first, with the reasons in words."""
+    async with database.reading() as tx:
+        held_orders = await find_open(tx)
+    return [
+        {
+            "order_id": str(held.order_id),
+            "order_number": str(held.number),
+            "storefront": held.storefront,
+            "held_at": held.held_at,
+            "rules": list(held.rules),
+            "reasons": explain(held.rules, limits),
+        }
+        for held in held_orders
+    ]
 
 
-async def _decide(database: Database, agent: str, reference: str, decision: holds.Decision) -> dict[str, str]:
+@router.post("/orders/{reference}/release", name="release")
+async def release_order(agent: CallingAgent, reference: Named, database: ServiceDatabase) -> dict[str, str]:
+    """Let a held order be paid."""
+    return await _decide(database, agent, reference, "released")
+
+
+@router.post("/orders/{reference}/refusal", name="refuse")
+async def refuse_order(agent: CallingAgent, reference: Named, database: ServiceDatabase) -> dict[str, str]:
+    """Refuse a held order for good."""
+    return await _decide(database, agent, reference, "refused")
+
+
+async def _decide(database: Database, agent: str, reference: str, decision: Decision) -> dict[str, str]:
     async with database.transaction("http") as tx:
-        done = await holds.decide(tx, Reference.read(reference), decision=decision, agent=agent)
-    if not done:
+        decided = await decide(tx, Reference.parse(reference), decision=decision, agent=agent)
+    if not decided:
         raise Problem(HTTPStatus.CONFLICT, "not-held", "No such order is held and waits for a decision.")
     return {"decision": decision}

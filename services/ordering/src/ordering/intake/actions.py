@@ -1,54 +1,37 @@
-"""Accepting orders: the one way in for HTTP and Kafka, any number of orders in one transaction.
+"""Accepts or refuses orders, for HTTP and Kafka: any number of orders in one transaction.
 
-A storefront's idempotency key stands for one order. Accepted orders keep their key; a refused order leaves it free,
-so the shop corrects the order and sends it again under the same key.
+An idempotency key of a storefront stands for one order. An accepted order keeps its key. A refused order leaves it
+free, so that the shop can correct the order and send it again under the same key.
 """
 
 import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
 from ordering.catalogue.models import Catalogue
-from ordering.holds.actions import hold_suspicious
-from ordering.holds.rules import Limits
-from ordering.intake.rules.top_ups import judge_top_up
-from ordering.intake.rules.validation import (
+from ordering.holds import hold_suspicious
+from ordering.holds.models import Candidate, Limits
+from ordering.intake.models import (
     BAD_KEY,
     KEY_REUSED,
     UNKNOWN_STOREFRONT,
-    Approved,
+    Accepted,
+    NewOrder,
     Refusal,
-    judge,
-    valid_key,
+    Submission,
+    ValidOrder,
 )
-from ordering.intake.store import NO_SESSION, Draft, Placed, Session, claim, earlier, place, sold
+from ordering.intake.rules.top_ups import check_top_up
+from ordering.intake.rules.validation import valid_key, validate_order
+from ordering.intake.store import claim_keys, find_accepted, find_sold_esims, insert_orders
+from ordering.timeline.models import PlacedOrder
 from shared.contracts import BuyerContact, FieldError, OrderPlaced
 from shared.database import Tx
 from shared.ids import uuid7
 
-_USUAL = Limits()
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """An order as it came: `order` is a JSON value that nobody has looked at yet."""
-
-    storefront: str
-    key: str
-    order: object
-    trace: str | None
-    session: Session = NO_SESSION
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """The order that stands for a submission; `replayed` where it was accepted before."""
-
-    placed: Placed
-    replayed: bool
+_DEFAULT_LIMITS = Limits()
 
 
 async def accept(
@@ -57,86 +40,93 @@ async def accept(
     submissions: Sequence[Submission],
     *,
     keep_sessions: timedelta,
-    limits: Limits = _USUAL,
+    limits: Limits = _DEFAULT_LIMITS,
 ) -> list[Accepted | Refusal]:
-    """Accept or refuse each submission, in their order.
+    """Accept or refuse each submission; the result has the sequence of the submissions.
 
-    A number of statements that does not depend on how many there are: keys, buyers, orders, session records, and a
-    look at earlier orders where a key was not free or an order not valid.
+    The number of SQL statements does not depend on the number of submissions.
     """
-    hashes = [_fingerprint(submission.order) for submission in submissions]
-    verdicts = await _known_esims(tx, submissions, [_judge(submission, catalogue) for submission in submissions])
-    drafts = {
-        index: _draft(submissions[index], hashes[index], verdict)
-        for index, verdict in enumerate(verdicts)
-        if isinstance(verdict, Approved)
+    # 1. Validate, and refuse top-ups that could not be applied.
+    hashes = [_body_hash(submission.order) for submission in submissions]
+    checked = [_check(submission, catalogue) for submission in submissions]
+    checked = await _refuse_impossible_top_ups(tx, submissions, checked)
+
+    # 2. Claim the idempotency keys of what is valid. Whose key was free is a new order.
+    valid = {
+        index: _new_order(submissions[index], hashes[index], result)
+        for index, result in enumerate(checked)
+        if isinstance(result, ValidOrder)
     }
-    free = await claim(tx, list(drafts.values()))
-    new = {index: draft for index, draft in drafts.items() if draft.order_id in free}
+    claimed = await claim_keys(tx, list(valid.values()))
+    new = {index: order for index, order in valid.items() if order.order_id in claimed}
+
+    # 3. Insert the new orders, hold the suspicious ones, publish the others.
     held: set[UUID] = set()
     if new:
-        await place(tx, list(new.values()), keep_sessions)
-        held = await hold_suspicious(tx, list(new.values()), limits)
+        await insert_orders(tx, list(new.values()), keep_sessions)
+        held = await hold_suspicious(tx, [_candidate(order) for order in new.values()], limits)
         _publish(tx, list(new.values()), held)
-    # Also for what is not valid (any more): the answer to a repeated order does not change with the catalogue.
-    rest = [index for index, one in enumerate(submissions) if index not in new and valid_key(one.key)]
-    known = await earlier(tx, [(submissions[i].storefront, submissions[i].key) for i in rest])
+
+    # 4. Answer the rest by the order that has their key. Also what is not valid: the answer to a repeated order does
+    #    not change with the catalogue.
+    rest = [index for index, submission in enumerate(submissions) if index not in new and valid_key(submission.key)]
+    accepted_before = await find_accepted(tx, [(submissions[i].storefront, submissions[i].key) for i in rest])
     return [
         Accepted(_placed(new[index], tx, held), replayed=False)
         if index in new
-        else _repeated(submission, hashes[index], known, verdicts[index])
+        else _answer_from_key(submission, hashes[index], accepted_before, checked[index])
         for index, submission in enumerate(submissions)
     ]
 
 
-def _judge(submission: Submission, catalogue: Catalogue) -> Approved | Refusal:
+def _check(submission: Submission, catalogue: Catalogue) -> ValidOrder | Refusal:
     if not valid_key(submission.key):
         return Refusal(BAD_KEY, (FieldError(field="submission_id", message="1 to 100 printable ASCII characters"),))
     storefront = catalogue.storefront(submission.storefront)
     if storefront is None:
         return Refusal(UNKNOWN_STOREFRONT, (FieldError(field="storefront", message="is not in the catalogue"),))
-    return judge(submission.order, storefront, catalogue)
+    return validate_order(submission.order, storefront, catalogue)
 
 
-async def _known_esims(
-    tx: Tx, submissions: Sequence[Submission], verdicts: list[Approved | Refusal]
-) -> list[Approved | Refusal]:
-    """The same verdicts, but a top-up is refused where it is known that it could not be applied."""
-    iccids = {one.request.iccid for one in verdicts if isinstance(one, Approved) and one.request.iccid}
+async def _refuse_impossible_top_ups(
+    tx: Tx, submissions: Sequence[Submission], checked: list[ValidOrder | Refusal]
+) -> list[ValidOrder | Refusal]:
+    """The same results, but refusals for top-ups whose eSIM is unknown, has ended or has another coverage."""
+    iccids = {result.request.iccid for result in checked if isinstance(result, ValidOrder) and result.request.iccid}
     if not iccids:
-        return verdicts
-    esims = await sold(tx, iccids)
+        return checked
+    esims = await find_sold_esims(tx, iccids)
     return [
-        (judge_top_up(submission.storefront, verdict.plan, esims.get(verdict.request.iccid)) or verdict)
-        if isinstance(verdict, Approved) and verdict.request.iccid
-        else verdict
-        for submission, verdict in zip(submissions, verdicts, strict=True)
+        (check_top_up(submission.storefront, result.plan, esims.get(result.request.iccid)) or result)
+        if isinstance(result, ValidOrder) and result.request.iccid
+        else result
+        for submission, result in zip(submissions, checked, strict=True)
     ]
 
 
-def _repeated(
+def _answer_from_key(
     submission: Submission,
-    fingerprint: bytes,
-    known: Mapping[tuple[str, str], Placed],
-    verdict: Approved | Refusal,
+    body_hash: bytes,
+    accepted_before: Mapping[tuple[str, str], PlacedOrder],
+    checked: ValidOrder | Refusal,
 ) -> Accepted | Refusal:
-    placed = known.get((submission.storefront, submission.key))
-    if placed is not None and placed.body_hash == fingerprint:
+    placed = accepted_before.get((submission.storefront, submission.key))
+    if placed is not None and placed.body_hash == body_hash:
         return Accepted(placed, replayed=True)
     if placed is not None:
         return Refusal(KEY_REUSED, (FieldError(field="submission_id", message="was used for another order"),))
-    if isinstance(verdict, Refusal):
-        return verdict
-    # A key that is not free belongs to a committed order, so this cannot be; the caller's transaction rolls back.
+    if isinstance(checked, Refusal):
+        return checked
+    # A claimed key belongs to a committed order, so this cannot happen; the caller's transaction rolls back.
     raise LookupError("an idempotency key is taken, but its order is not there")
 
 
-def _draft(submission: Submission, fingerprint: bytes, approved: Approved) -> Draft:
-    return Draft(
+def _new_order(submission: Submission, body_hash: bytes, valid: ValidOrder) -> NewOrder:
+    return NewOrder(
         submission.storefront,
         submission.key,
-        fingerprint,
-        approved,
+        body_hash,
+        valid,
         submission.session,
         submission.trace,
         order_id=uuid7(),
@@ -144,59 +134,72 @@ def _draft(submission: Submission, fingerprint: bytes, approved: Approved) -> Dr
     )
 
 
-def _fingerprint(order: object) -> bytes:
-    """The same for bodies that mean the same: spaces and the order of fields do not count."""
+def _body_hash(order: object) -> bytes:
+    """SHA-256 of the order. Spaces and the sequence of fields do not change it."""
     return hashlib.sha256(json.dumps(order, sort_keys=True, separators=(",", ":")).encode()).digest()
 
 
-def _placed(draft: Draft, tx: Tx, held: Collection[UUID]) -> Placed:
-    approved = draft.approved
-    return Placed(
-        draft.order_id,
-        draft.number,
-        approved.request.kind,
-        approved.plan.model_dump(mode="json"),
-        approved.price.amount,
-        approved.price.currency,
-        tx.now,
-        draft.trace,
-        draft.body_hash,
-        draft.order_id in held,
+def _candidate(order: NewOrder) -> Candidate:
+    return Candidate(
+        order_id=order.order_id,
+        number=order.number,
+        storefront=order.storefront,
+        buyer_id=order.buyer_id,
+        mailbox_key=order.valid.email.key,
+        phone=order.valid.phone.e164,
+        public_ip=order.session.public_ip,
+        trace=order.trace,
     )
 
 
-def _publish(tx: Tx, drafts: Sequence[Draft], held: Collection[UUID]) -> None:
-    # Contacts first: whoever acts on an order likes to know its buyer by then (order does not matter, but helps).
-    for draft in drafts:
-        request = draft.approved.request
+def _placed(order: NewOrder, tx: Tx, held: Collection[UUID]) -> PlacedOrder:
+    valid = order.valid
+    return PlacedOrder(
+        order.order_id,
+        order.number,
+        valid.request.kind,
+        valid.plan.model_dump(mode="json"),
+        valid.price.amount,
+        valid.price.currency,
+        tx.now,
+        order.trace,
+        order.body_hash,
+        order.order_id in held,
+    )
+
+
+def _publish(tx: Tx, new_orders: Sequence[NewOrder], held: Collection[UUID]) -> None:
+    # Contacts first: it is not required, but services usually have the buyer before they handle the order.
+    for order in new_orders:
+        request = order.valid.request
         contact = BuyerContact(
-            buyer_id=draft.buyer_id,
-            storefront=draft.storefront,
+            buyer_id=order.buyer_id,
+            storefront=order.storefront,
             name=request.buyer.name,
-            email=draft.approved.email.text,
-            phone=draft.approved.phone.e164,
+            email=order.valid.email.text,
+            phone=order.valid.phone.e164,
             language=request.buyer.language,
             newsletter=False,
             newsletter_asked=request.newsletter,
             updated_at=tx.now,
         )
-        tx.publish(contact, trace=draft.trace)
-    for draft in drafts:
-        if draft.order_id in held:
-            continue  # told when an agent releases it: nobody can pay before
-        request = draft.approved.request
-        order = OrderPlaced(
-            order_id=draft.order_id,
-            order_number=str(draft.number),
-            storefront=draft.storefront,
-            buyer_id=draft.buyer_id,
+        tx.publish(contact, trace=order.trace)
+    for order in new_orders:
+        if order.order_id in held:
+            continue  # published when an agent releases it, so that nobody can pay before
+        request = order.valid.request
+        event = OrderPlaced(
+            order_id=order.order_id,
+            order_number=str(order.number),
+            storefront=order.storefront,
+            buyer_id=order.buyer_id,
             kind=request.kind,
             iccid=request.iccid,
-            plan=draft.approved.plan,
-            price=draft.approved.price,
+            plan=order.valid.plan,
+            price=order.valid.price,
             offer_version=request.offer_version,
             privacy_version=request.privacy_version,
             placed_at=tx.now,
-            submission_id=draft.submission_id,
+            submission_id=order.submission_id,
         )
-        tx.publish(order, trace=draft.trace)
+        tx.publish(event, trace=order.trace)

@@ -1,190 +1,104 @@
-"""Privacy requests (PP 6.2): export, block, erase; and the proof that an erasure was done everywhere."""
+"""Carries out confirmed privacy requests (PP 6.2)."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any, assert_never
 from uuid import UUID
 
-from ordering.contact import actions as contacts
+from ordering.clients.personal_data import PersonalDataClient
+from ordering.contact import ConfirmationCodes, correct, order_with_contact, prove, set_blocked
+from ordering.contact.models import Confirmed, Correction
 from ordering.contact.rules import Mailbox
-from ordering.tables import erasures, privacy_requests, request_buyers
-from shared.contracts import BuyerContact, BuyerErased, BuyerErasureRequested
+from ordering.privacy import store
+from ordering.privacy.models import REPEAT_TOMBSTONE, ConfirmedErasure
+from ordering.timeline.models import Reference
+from shared.contracts import BuyerContact, BuyerErasureRequested
 from shared.database import Tx
 from shared.ids import uuid_for
-from shared.messaging.consumer import Handler, Received
+from shared.outcomes import Done, NotSent
+from shared.task_payload import NoPayload
 
-Kind = Literal["export", "block", "unblock", "erase"]
-#: Every room that may hold something of a buyer has to say that it does not any more.
-SERVICES = ("ordering", "payments", "provisioning", "notifications", "refunds")
 _KEPT = ("orders, their facts and the accepted document versions, without contact data: accounting and tax law",)
 #: Later than `segment.ms` of the contacts' topic; see shared/messaging/topics.py.
-REPEAT_TOMBSTONE, _REPEAT_AFTER = "repeat_tombstone", timedelta(minutes=65)
-
-_CONFIRM = """
-UPDATE privacy_requests SET confirmed_at = :now, confirmed_by = :confirmed_by
-WHERE request_id = :id AND confirmed_at IS NULL RETURNING buyer_id, storefront, kind, trace
-"""
-#: Each is run with `:buyers`.
-_FORGET = (
-    """DELETE FROM session_records WHERE order_id IN (
-         SELECT order_id FROM orders WHERE buyer_id = ANY(CAST(:buyers AS uuid[])))""",
-    # The key of a submission stays, so that a replay cannot bring the order back; what it was compared with goes.
-    """UPDATE submissions SET body_hash = '' WHERE order_id IN (
-         SELECT order_id FROM orders WHERE buyer_id = ANY(CAST(:buyers AS uuid[])))""",
-    """DELETE FROM dead_letters d USING submissions s JOIN orders o USING (order_id)
-       WHERE o.buyer_id = ANY(CAST(:buyers AS uuid[])) AND d.key = s.storefront || ':' || s.submission_id
-         AND d.topic IN ('storefront.order-submitted', 'storefront.' || s.storefront || '.orders')""",
-    """DELETE FROM dead_letters WHERE topic = 'ordering.buyer-contact'
-         AND key = ANY(CAST(:buyers AS uuid[])::text[])""",
-    # What has not left yet must not follow the tombstone.
-    "DELETE FROM outbox WHERE topic = 'ordering.buyer-contact' AND key = ANY(CAST(:buyers AS uuid[])::text[])",
-    "UPDATE confirmations SET payload = NULL, contact_hash = NULL WHERE buyer_id = ANY(CAST(:buyers AS uuid[]))",
-    "DELETE FROM buyers WHERE buyer_id = ANY(CAST(:buyers AS uuid[]))",
-)
-_FIND = """
-SELECT r.request_id, r.order_id, r.buyer_id, r.kind, r.requested_at, r.confirmed_at, r.confirmed_by, r.identification,
-  ARRAY(SELECT b.buyer_id FROM privacy_request_buyers b WHERE b.request_id = r.request_id ORDER BY 1) AS reached
-FROM privacy_requests r
-WHERE r.request_id = :id AND (CAST(:storefront AS text) IS NULL OR r.storefront = :storefront)
-"""
-#: A service has erased a mailbox when it has erased every buyer of it.
-_SAID = """
-SELECT service, max(erased_at) AS erased_at, jsonb_agg(kept) AS kept FROM erasures
-WHERE buyer_id = ANY(CAST(:buyers AS uuid[])) GROUP BY service HAVING count(*) = :buyers_in_all
-"""
-_THEIRS = "buyer_id = ANY(CAST(:buyers AS uuid[]))"
-_HELD = {
-    "buyer": f"""
-SELECT name, email, phone, language, newsletter, newsletter_asked, blocked, updated_at, proved_at, proved_by FROM buyers
-WHERE {_THEIRS}
-""",
-    "orders": f"""
-SELECT order_id, number::text AS number, storefront, kind, iccid, plan, price, currency, offer_version, privacy_version,
-  placed_at FROM orders
-WHERE {_THEIRS} ORDER BY number
-""",
-    "facts": f"""
-SELECT o.number::text AS order_number, f.fact, f.at, f.detail FROM order_facts f JOIN orders o USING (order_id)
-WHERE o.{_THEIRS} ORDER BY f.at
-""",
-    "sessions": f"""
-SELECT o.number::text AS order_number, s.consented_at, s.ip, s.user_agent, s.referrer, s.keep_until
-FROM session_records s JOIN orders o USING (order_id) WHERE o.{_THEIRS}
-""",
-    "contact_changes": f"""
-SELECT o.number::text AS order_number, c.fields, c.confirmed_by, c.identification, c.changed_at
-FROM contact_changes c JOIN orders o USING (order_id) WHERE o.{_THEIRS}
-""",
-    "privacy_requests": f"""
-SELECT kind, requested_at, confirmed_at, confirmed_by, identification FROM privacy_requests
-WHERE {_THEIRS} ORDER BY requested_at
-""",
-}
+_REPEAT_TOMBSTONE_AFTER = timedelta(minutes=65)
+#: Concurrent calls to one service.
+_CONCURRENT_CALLS = 4
 
 
-async def open_request(
-    tx: Tx,
-    request_id: UUID,
-    kind: Kind,
-    *,
-    order_id: UUID,
-    buyer_id: UUID,
-    storefront: str,
-    identification: Mapping[str, Any] | None = None,
-    trace: str | None,
-) -> None:
-    """Note a request; nothing happens before it is confirmed."""
-    row = {
-        "request_id": request_id,
-        "buyer_id": buyer_id,
-        "order_id": order_id,
-        "storefront": storefront,
-        "kind": kind,
-        "requested_at": tx.now,
-        "identification": identification,
-        "trace": trace,
-    }
-    await tx.insert(privacy_requests, [row])
+async def carry_out_confirmed(tx: Tx, codes: ConfirmationCodes, confirmed: Confirmed, mailbox: Mailbox | None) -> bool:
+    """Carry out a request whose code was entered. False if the contact has changed since the code was sent.
+
+    A code that was sent by e-mail also proves the mailbox. `mailbox` is locked; None if it was erased.
+    """
+    if mailbox is None or not codes.was_sent_to(confirmed, mailbox.own.email, mailbox.own.phone):
+        return False
+    by_email = confirmed.channel == "email"
+    if by_email:
+        await prove(tx, confirmed.buyer_id, "code")
+        mailbox = replace(mailbox, own=replace(mailbox.own, proved=True))
+    confirmed_by = f"code by {confirmed.channel}"
+    if confirmed.purpose != "contact_change":
+        await carry_out(tx, confirmed.confirmation_id, mailbox, confirmed_by=confirmed_by)
+        return True
+    order = await order_with_contact(tx, None, Reference(order_id=confirmed.order_id))
+    # A code by SMS confirms for its own order only, because the phone was submitted with the order.
+    buyers = mailbox.reach("correct") if by_email else [confirmed.buyer_id]
+    correction = Correction.unpacked(confirmed.payload or b"")
+    await correct(tx, confirmed.order_id, buyers, correction, confirmed_by=confirmed_by, trace=order.trace)
+    return True
 
 
 async def carry_out(tx: Tx, request_id: UUID, mailbox: Mailbox, *, confirmed_by: str) -> None:
-    """Confirm a request, once, and do what it asks for. The mailbox is locked; whom it reaches is written down now."""
-    request = (await tx.execute(_CONFIRM, id=request_id, confirmed_by=confirmed_by, now=tx.now)).one_or_none()
+    """Confirm a request, once, and do what it asks for. Stores which buyers it reaches. The mailbox is locked."""
+    request = await store.confirm_request(tx, request_id, confirmed_by)
     if request is None:
         return
     buyers = mailbox.reach("block" if request.kind == "unblock" else request.kind)
-    await tx.insert(request_buyers, [{"request_id": request_id, "buyer_id": buyer} for buyer in sorted(buyers)])
+    await store.insert_reached(tx, request_id, buyers)
     match request.kind:
         case "block" | "unblock":
-            await contacts.set_blocked(tx, buyers, blocked=request.kind == "block", trace=request.trace)
+            await set_blocked(tx, buyers, blocked=request.kind == "block", trace=request.trace)
         case "erase":
             await _erase(tx, buyers, request.storefront, request_id, trace=request.trace)
 
 
 async def _erase(tx: Tx, buyers: Sequence[UUID], storefront: str, request_id: UUID, *, trace: str | None) -> None:
-    """Forget buyers here, and have everybody forget: the request as a fact, and the tombstone of the contact."""
-    for statement in _FORGET:
-        await tx.execute(statement, buyers=sorted(buyers))
+    """Erase buyers here, publish the request to the other services, and write the tombstone of each contact."""
+    await store.erase_buyers(tx, buyers)
     for buyer_id in buyers:
-        # Each buyer is erased, confirmed and watched apart; the first one stands for the request.
-        part = request_id if buyer_id == buyers[0] else uuid_for("erasure", str(request_id), str(buyer_id))
-        tx.publish(
-            BuyerErasureRequested(buyer_id=buyer_id, storefront=storefront, request_id=part, requested_at=tx.now),
-            trace=trace,
+        # Each buyer has an erasure of its own; that of the first buyer has the id of the request.
+        erasure_id = request_id if buyer_id == buyers[0] else uuid_for("erasure", str(request_id), str(buyer_id))
+        event = BuyerErasureRequested(
+            buyer_id=buyer_id, storefront=storefront, request_id=erasure_id, requested_at=tx.now
         )
+        tx.publish(event, trace=trace)
         tx.erase(BuyerContact, str(buyer_id), trace=trace)
-        tx.schedule(REPEAT_TOMBSTONE, str(buyer_id), due_at=tx.now + _REPEAT_AFTER, trace=trace)
-    own = [
-        {"buyer_id": buyer_id, "service": "ordering", "kept": list(_KEPT), "erased_at": tx.now}
-        for buyer_id in sorted(buyers)
-    ]
-    await tx.insert(erasures, own)
+        tx.schedule(REPEAT_TOMBSTONE, str(buyer_id), NoPayload(), due_at=tx.now + _REPEAT_TOMBSTONE_AFTER, trace=trace)
+    await store.insert_erasures(tx, "ordering", [ConfirmedErasure(buyer_id, _KEPT, tx.now) for buyer_id in buyers])
 
 
-def erased_by(service: str) -> Handler:
-    """A handler that keeps what a service said of its erasures; the first telling counts."""
+async def collect_from_services(
+    client: PersonalDataClient, buyers: Sequence[UUID], trace: str | None
+) -> Done[dict[str, dict[str, list[Any]]]] | NotSent:
+    """What each other service stores about these buyers, by service and kind. All services must answer."""
+    slots = asyncio.Semaphore(_CONCURRENT_CALLS)
 
-    async def handle(tx: Tx, batch: Sequence[Received[BuyerErased]]) -> None:
-        rows = {
-            one.event.buyer_id: {
-                "buyer_id": one.event.buyer_id,
-                "service": service,
-                "kept": list(one.event.kept),
-                "erased_at": one.event.erased_at,
-            }
-            for one in batch
-        }
-        await tx.insert(erasures, [rows[buyer] for buyer in sorted(rows)])
+    async def ask(service: str, buyer_id: UUID) -> Done[dict[str, list[Any]]] | NotSent:
+        async with slots:
+            return await client.stored_data(service, buyer_id, trace)
 
-    return handle
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """A request (a row), whom it reached, and which services have erased all of them."""
-
-    request: Any
-    buyers: Sequence[UUID]
-    erased: Mapping[str, Mapping[str, Any]]
-
-
-async def find(tx: Tx, storefront: str | None, request_id: UUID) -> Standing | None:
-    """A request of that storefront (None: of any) and how far it is; None where there is none."""
-    row = (await tx.execute(_FIND, id=request_id, storefront=storefront)).one_or_none()
-    if row is None:
-        return None
-    buyers = row.reached or [row.buyer_id]
-    said = []
-    if row.kind == "erase":
-        said = (await tx.execute(_SAID, buyers=buyers, buyers_in_all=len(buyers))).all()
-    erased = {
-        one.service: {"erased_at": one.erased_at, "kept": sorted({word for kept in one.kept for word in kept})}
-        for one in said
-    }
-    return Standing(row, buyers, erased)
-
-
-async def held(tx: Tx, buyers: Sequence[UUID]) -> dict[str, Any]:
-    """Everything that ordering holds of these buyers, by kind, as JSON-ready rows."""
-    return {name: (await tx.execute(sql, buyers=list(buyers))).mappings() for name, sql in _HELD.items()}
+    collected: dict[str, dict[str, list[Any]]] = {}
+    for service in client.services:
+        parts = collected.setdefault(service, {})
+        for outcome in await asyncio.gather(*(ask(service, buyer_id) for buyer_id in buyers)):
+            match outcome:
+                case NotSent():
+                    return outcome
+                case Done():
+                    for kind, rows in outcome.value.items():
+                        parts.setdefault(kind, []).extend(rows)
+                case _:
+                    assert_never(outcome)
+    return Done(collected)

@@ -1,60 +1,59 @@
-"""Ordering's due work: session records end in time (PP 4.5), tombstones are repeated (PP 6.2)."""
+"""Tasks that delete personal data in time (PP 4.5, PP 6.2). Neither calls a system outside."""
 
 from collections.abc import Sequence
 from datetime import timedelta
 
-from ordering.privacy import actions as privacy
+from ordering.privacy.models import CLEAR_SESSIONS, REPEAT_TOMBSTONE
+from ordering.privacy.store import delete_expired_sessions, delete_unused_codes
 from shared.contracts import BuyerContact
 from shared.database import Tx
+from shared.outcomes import Done
+from shared.task_payload import NoPayload
 from shared.tasks import Task, TaskResult
 
-_MOST = 10_000
-#: What an erasure has locked at this moment is left to it: two deletions in different orders would wait in a circle.
-_DELETE = """
-DELETE FROM session_records WHERE order_id IN (
-  SELECT order_id FROM session_records WHERE keep_until < :now ORDER BY keep_until LIMIT :most FOR UPDATE SKIP LOCKED)
-"""
-
-#: A code that nobody entered is of no use, and the new contact in it is personal.
-_DELETE_CODES = """
-DELETE FROM confirmations WHERE confirmation_id IN (
-  SELECT confirmation_id FROM confirmations c WHERE expires_at < :now AND confirmed_at IS NULL
-    AND NOT EXISTS (SELECT 1 FROM privacy_requests p WHERE p.request_id = c.confirmation_id)
-  FOR UPDATE OF c SKIP LOCKED)
-"""
+_MAX_ROWS = 10_000
+_DAY = timedelta(days=1)
 
 
-class ClearSessions:
-    """Once a day. Its one row begins with the migration, and each time it is done it schedules itself again."""
+class DeleteExpiredRecords:
+    """Deletes expired session records and unused codes, once a day.
 
-    kind = "clear_sessions"
+    A migration inserts its only task, and each run schedules the next one.
+    """
+
+    kind = CLEAR_SESSIONS
+    payload = NoPayload
     concurrency = 1
 
-    async def perform(self, task: Task) -> None:
-        """Nothing outside is needed; the deletion is in `record`, in its transaction."""
+    async def perform(self, _task: Task[NoPayload]) -> Done[None]:
+        """Nothing to call: the deletion belongs to the transaction of `record`."""
+        return Done(None)
 
-    async def record(self, tx: Tx, done: Sequence[TaskResult[None]]) -> None:
-        """Delete what has expired; at once again where there is more than one statement should take."""
-        deleted = (await tx.execute(_DELETE, now=tx.now, most=_MOST)).rowcount
-        await tx.execute(_DELETE_CODES, now=tx.now - timedelta(days=1))
-        pause = timedelta(0) if deleted == _MOST else timedelta(days=1)
-        for one in done:
-            tx.schedule(self.kind, one.task.key, due_at=tx.now + pause, trace=None)
+    async def record(self, tx: Tx, results: Sequence[TaskResult[None, NoPayload]]) -> None:
+        """Delete, and run again in a day; at once if there are more rows than one statement deletes."""
+        deleted = await delete_expired_sessions(tx, _MAX_ROWS)
+        await delete_unused_codes(tx, expired_before=tx.now - _DAY)
+        pause = timedelta(0) if deleted == _MAX_ROWS else _DAY
+        for result in results:
+            tx.schedule(self.kind, result.task.key, NoPayload(), due_at=tx.now + pause)
 
 
 class RepeatTombstone:
-    """Once per erasure, when the segment with the buyer's contact is old enough to be closed by the next record.
+    """Writes the tombstone of an erased contact once more, after the log segment with the contact can be closed.
 
-    Without one, the contact would stay on a quiet partition for as long as nobody else buys (messaging/topics.py).
+    Kafka closes a segment when the next record arrives. Without this one the contact would stay on a quiet partition
+    until somebody else buys (shared/messaging/topics.py). The task's key is the buyer's id.
     """
 
-    kind = privacy.REPEAT_TOMBSTONE
+    kind = REPEAT_TOMBSTONE
+    payload = NoPayload
     concurrency = 1
 
-    async def perform(self, task: Task) -> None:
-        """Nothing outside is needed; the tombstone leaves with the transaction of `record`."""
+    async def perform(self, _task: Task[NoPayload]) -> Done[None]:
+        """Nothing to call: the tombstone is published by the transaction of `record`."""
+        return Done(None)
 
-    async def record(self, tx: Tx, done: Sequence[TaskResult[None]]) -> None:
-        """The same tombstone again; who has applied it finds nothing to erase."""
-        for one in done:
-            tx.erase(BuyerContact, one.task.key, trace=one.task.continues)
+    async def record(self, tx: Tx, results: Sequence[TaskResult[None, NoPayload]]) -> None:
+        """Publish the tombstone. A service that has applied it already finds nothing to erase."""
+        for result in results:
+            tx.erase(BuyerContact, result.task.key, trace=result.task.continues)

@@ -1,4 +1,4 @@
-"""What ordering answers over HTTP. No personal data: a shop knows its buyers."""
+"""HTTP answers about orders. They contain no personal data: a shop has its buyers' data itself."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -8,16 +8,15 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
 
-from ordering.catalogue.models import Catalogue, Documents, Storefront, Support
-from ordering.intake.store import Placed
-from ordering.timeline.rules.sentences import Known, Tongue, in_order, sentence
-from ordering.timeline.rules.status import Fact, Status, standing, status
-from shared.contracts import Kind, Language, Money, Plan
+from ordering.timeline.models import Fact, PlacedOrder, RecordedFact, Status
+from ordering.timeline.rules.sentences import TimelineLanguage, in_order, sentence
+from ordering.timeline.rules.status import facts_in_force, status
+from shared.contracts import Kind, Money, Plan
 from shared.telemetry.trace_links import TraceLinks, span_id
 from shared.telemetry.tracing import trace_id
 
-#: Facts that came after the first release, as callers of HTTP know them: new values of an enumeration would break
-#: callers. The sentences of the timeline tell them apart.
+#: Facts that were added after the first release are shown to callers under an older name, because a new value of an
+#: enumeration could break them. Only the sentences of the timeline differ.
 _SHOWN_AS: Mapping[Fact, Fact] = {
     Fact.REFUND_RETRIED: Fact.REFUND_APPROVED,
     Fact.REFUND_PAID_BY_HAND: Fact.REFUND_APPROVED,
@@ -32,19 +31,19 @@ else:
 
 
 def shown(fact: Fact) -> ShownFact:
-    """The fact as HTTP names it."""
+    """The fact's name in HTTP answers."""
     return ShownFact(_SHOWN_AS.get(fact, fact))
 
 
 class Links(BaseModel):
-    """Where to look next, relative to this service."""
+    """Paths of an order, relative to this service."""
 
     self: str
     timeline: str
 
     @classmethod
-    def of(cls, placed: Placed) -> Self:
-        """The links of an order."""
+    def of(cls, placed: PlacedOrder) -> Self:
+        """The paths of this order."""
         return cls(self=f"/orders/{placed.order_id}", timeline=f"/orders/{placed.order_id}/timeline")
 
 
@@ -59,8 +58,8 @@ class OrderAnswer(BaseModel):
     links: Links
 
     @classmethod
-    def of(cls, placed: Placed) -> Self:
-        """As of its acceptance, whatever has happened since."""
+    def of(cls, placed: PlacedOrder) -> Self:
+        """The answer as of the order's acceptance, whatever has happened since."""
         return cls(**_common(placed), status=Status.HELD if placed.held else Status.PLACED)
 
 
@@ -73,14 +72,14 @@ class OrderView(OrderAnswer):
     trace_url: str | None
 
     @classmethod
-    def at_present(cls, placed: Placed, facts: Sequence[Known], trace_links: TraceLinks) -> Self:
-        """Everything a shop may know about an order."""
+    def at_present(cls, placed: PlacedOrder, facts: Sequence[RecordedFact], trace_links: TraceLinks) -> Self:
+        """The order with the status that follows from its facts."""
         times: dict[ShownFact, datetime] = {}
-        for known in in_order(facts):
-            times.setdefault(shown(known.fact), known.at.astimezone(UTC))
+        for recorded in in_order(facts):
+            times.setdefault(shown(recorded.fact), recorded.at.astimezone(UTC))
         return cls(
             **_common(placed),
-            status=status(standing((known.fact, known.ref, known.at) for known in facts)),
+            status=status(facts_in_force((recorded.fact, recorded.ref, recorded.at) for recorded in facts)),
             kind=placed.kind,
             facts=times,
             trace_id=trace_id(placed.trace),
@@ -91,7 +90,7 @@ class OrderView(OrderAnswer):
 class TimelineLine(BaseModel):
     """One fact in words; `at` in the storefront's time zone.
 
-    `trace_id` and `span_id` name the step that told us; `trace_url` opens it, for operations.
+    `trace_id` and `span_id` name the step that published the fact; `trace_url` opens it, for operations.
     """
 
     at: datetime
@@ -102,49 +101,25 @@ class TimelineLine(BaseModel):
     trace_url: str | None
 
     @classmethod
-    def story(cls, facts: Sequence[Known], time_zone: str, tongue: Tongue, trace_links: TraceLinks) -> list[Self]:
-        """All facts in their order."""
+    def timeline(
+        cls, facts: Sequence[RecordedFact], time_zone: str, language: TimelineLanguage, trace_links: TraceLinks
+    ) -> list[Self]:
+        """All facts, sorted by time."""
         zone = ZoneInfo(time_zone)
         return [
             cls(
-                at=known.at.astimezone(zone),
-                fact=shown(known.fact),
-                sentence=sentence(known, tongue),
-                trace_id=trace_id(known.trace),
-                span_id=span_id(known.trace),
-                trace_url=trace_links.of(known.trace),
+                at=recorded.at.astimezone(zone),
+                fact=shown(recorded.fact),
+                sentence=sentence(recorded, language),
+                trace_id=trace_id(recorded.trace),
+                span_id=span_id(recorded.trace),
+                trace_url=trace_links.of(recorded.trace),
             )
-            for known in in_order(facts)
+            for recorded in in_order(facts)
         ]
 
 
-class PlanView(BaseModel):
-    """A plan and what it costs here."""
-
-    plan: Plan
-    price: Money
-
-
-class StorefrontView(BaseModel):
-    """A shop: what it sells, and the document versions that orders must name."""
-
-    slug: str
-    name: str
-    currency: str
-    time_zone: str
-    language: Language
-    support: Support
-    documents: Documents
-    plans: list[PlanView]
-
-    @classmethod
-    def of(cls, storefront: Storefront, catalogue: Catalogue) -> Self:
-        """As of the catalogue in force."""
-        plans = [PlanView(plan=plan, price=price) for plan, price in catalogue.sold_by(storefront.slug)]
-        return cls(**storefront.model_dump(exclude={"phone_region"}), plans=plans)
-
-
-def _common(placed: Placed) -> dict[str, Any]:
+def _common(placed: PlacedOrder) -> dict[str, Any]:
     return {
         "order_id": str(placed.order_id),
         "order_number": str(placed.number),

@@ -1,1 +1,1 @@
-"""Whether an order can be accepted."""
+"""Whether an order can be accepted: pure functions."""

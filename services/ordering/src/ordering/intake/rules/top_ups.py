@@ -1,28 +1,14 @@
-"""Whether a top-up may be sold: refused before it is paid for, wherever that can be known (RC 4)."""
+"""Whether a top-up can be sold: refused before payment if it is certain that it could not be applied (RC 4)."""
 
-from dataclasses import dataclass
-from datetime import datetime
-
-from ordering.intake.rules.validation import ENDED_ESIM, UNKNOWN_ESIM, UNSUITABLE_PLAN, Refusal
+from ordering.intake.models import ENDED_ESIM, UNKNOWN_ESIM, UNSUITABLE_PLAN, Refusal, SoldEsim
 from shared.contracts import FieldError, Plan
 
 
-@dataclass(frozen=True, slots=True)
-class Esim:
-    """An eSIM that was sold, with the ends that are known of it."""
+def check_top_up(storefront: str, plan: Plan, esim: SoldEsim | None) -> Refusal | None:
+    """Return why this plan cannot be added to this eSIM; None if nothing that is stored here forbids it.
 
-    storefront: str
-    plan: Plan
-    revoked_at: datetime | None = None
-    expired_at: datetime | None = None
-    deleted_at: datetime | None = None
-
-
-def judge_top_up(storefront: str, plan: Plan, esim: Esim | None) -> Refusal | None:
-    """Why this plan cannot be added to this eSIM; None where it can, as far as is known here.
-
-    Another shop's eSIM is as unknown as none at all: who sold it is nobody else's business. A top-up adds data and days
-    to what the eSIM can do, so its plan has the same operator profile and the same countries as the eSIM's own.
+    Another shop's eSIM is refused as unknown, so that a shop cannot find out who sold it. A top-up adds data and days
+    to the eSIM's own plan, so it must have the same operator profile and the same countries.
     """
     if esim is None or esim.storefront != storefront:
         return _refusal(UNKNOWN_ESIM, "iccid", "is not an eSIM that this shop sold")

@@ -1,1 +1,1 @@
-"""Status and sentences, derived from facts."""
+"""Status and sentences, derived from facts: pure functions."""

@@ -1,30 +1,15 @@
-"""The buyer's timeline: what happened to an order, one sentence per fact, in English and Russian."""
+"""The buyer's timeline: one sentence per fact, in English and Russian."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import date, datetime
-from typing import Any, Literal
+from collections.abc import Iterable
+from datetime import date
+from typing import Literal
 
-from ordering.timeline.rules.status import Fact
+from ordering.timeline.models import Fact, FactDetail, RecordedFact
 
-Tongue = Literal["en", "ru"]
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A fact about one order: when it became true, and the few details that its sentence needs.
-
-    `ref` tells facts of one kind apart that an order may have several of (attempts to pay, refund cases).
-    """
-
-    fact: Fact
-    at: datetime
-    ref: str = ""
-    detail: Mapping[str, Any] = field(default_factory=dict)
-    trace: str | None = None
+TimelineLanguage = Literal["en", "ru"]
 
 
-_SENTENCES: dict[Fact, dict[Tongue, str]] = {
+_SENTENCES: dict[Fact, dict[TimelineLanguage, str]] = {
     Fact.ORDER_PLACED: {"en": "The order was placed.", "ru": "Заказ оформлен."},
     Fact.ORDER_HELD: {
         "en": "The order is being checked by our staff before it can be paid.",
@@ -141,8 +126,8 @@ _SENTENCES: dict[Fact, dict[Tongue, str]] = {
     },
     Fact.RECEIPT_ISSUED: {"en": "The fiscal receipt{kind}{link}.", "ru": "Фискальный чек{kind}{link}."},
 }
-#: Epay's reasonCodes in a buyer's words (docs/wire/epay.md); other codes say nothing that helps a buyer.
-_REASONS: tuple[tuple[tuple[int, ...], dict[Tongue, str]], ...] = (
+#: Epay's reasonCodes (docs/wire/epay.md) in words for buyers; other codes are not explained.
+_REASONS: tuple[tuple[tuple[int, ...], dict[TimelineLanguage, str]], ...] = (
     ((457, 478, 485), {"en": "the card has expired", "ru": "истёк срок действия карты"}),
     ((465, 467, 479, 489), {"en": "the card is blocked", "ru": "карта заблокирована"}),
     ((471, 472), {"en": "wrong card number", "ru": "неверный номер карты"}),
@@ -151,26 +136,26 @@ _REASONS: tuple[tuple[tuple[int, ...], dict[Tongue, str]], ...] = (
     ((488, 491), {"en": "a limit of the card was reached", "ru": "превышен лимит карты"}),
 )
 _DECLINED = {code: words for codes, words in _REASONS for code in codes}
-_CHANNELS: dict[str, dict[Tongue, str]] = {
+_CHANNELS: dict[str, dict[TimelineLanguage, str]] = {
     "email": {"en": " by e-mail", "ru": " по электронной почте"},
     "account": {"en": " in the personal account", "ru": " в личном кабинете"},
 }
-#: How a person paid a refund that the bank refused; a way that is not listed is left unsaid.
-_WAYS: dict[str, dict[Tongue, str]] = {
+#: How a person paid a refund that the bank refused; a way that is not listed is not shown.
+_WAYS: dict[str, dict[TimelineLanguage, str]] = {
     "bank_transfer": {"en": ": bank transfer", "ru": ": банковский перевод"},
     "other_card": {"en": ": to another card", "ru": ": на другую карту"},
     "cash": {"en": ": cash", "ru": ": наличные"},
     "wallet": {"en": ": e-wallet", "ru": ": электронный кошелёк"},
 }
-_SENT: dict[bool, dict[Tongue, str]] = {
+_SENT: dict[bool, dict[TimelineLanguage, str]] = {
     False: {"en": "sent to the original payment method", "ru": "отправлен на исходный способ оплаты"},
     True: {"en": "paid in full, another way", "ru": "выплачен полностью, другим способом"},
 }
-_ENDS: dict[str, dict[Tongue, str]] = {
+_ENDS: dict[str, dict[TimelineLanguage, str]] = {
     "never_activated": {"en": ": it was not activated in time (RC 7)", "ru": ": её не активировали вовремя (RC 7)"},
     "plan_ended": {"en": ": the plan's validity is over", "ru": ": срок пакета закончился"},
 }
-_RECEIPTS: dict[str, dict[Tongue, str]] = {
+_RECEIPTS: dict[str, dict[TimelineLanguage, str]] = {
     "sale": {"en": " of the payment", "ru": " об оплате"},
     "sale_return": {"en": " of the refund", "ru": " о возврате"},
 }
@@ -178,39 +163,39 @@ _MEBIBYTE = 1024 * 1024
 _ORDER = {fact: position for position, fact in enumerate(Fact)}
 
 
-def in_order(facts: Iterable[Known]) -> list[Known]:
-    """By time; facts of one moment in the order in which a story tells them."""
-    return sorted(facts, key=lambda known: (known.at, _ORDER[known.fact], known.ref))
+def in_order(facts: Iterable[RecordedFact]) -> list[RecordedFact]:
+    """Sort by time; facts of the same time in the sequence of `Fact`."""
+    return sorted(facts, key=lambda recorded: (recorded.at, _ORDER[recorded.fact], recorded.ref))
 
 
-def sentence(known: Known, tongue: Tongue) -> str:
-    """The fact in words, for the buyer."""
-    detail = known.detail
-    return _SENTENCES[known.fact][tongue].format(
-        why=_why(detail.get("reason_code"), tongue),
-        how=_CHANNELS.get(detail.get("channel", ""), {}).get(tongue, ""),
+def sentence(recorded: RecordedFact, language: TimelineLanguage) -> str:
+    """Describe the fact to the buyer."""
+    detail = recorded.detail
+    return _SENTENCES[recorded.fact][language].format(
+        why=_why(detail.get("reason_code"), language),
+        how=_CHANNELS.get(detail.get("channel", ""), {}).get(language, ""),
         amount=_amount(detail),
         clauses=_clauses(detail.get("clauses", ())),
-        missing=_missing(detail.get("missing", ()), tongue),
-        total=_total(detail.get("total_bytes"), tongue),
-        ended=_ENDS.get(detail.get("reason", ""), {}).get(tongue, ""),
-        kind=_RECEIPTS.get(detail.get("kind", ""), {}).get(tongue, ""),
+        missing=_missing(detail.get("missing", ()), language),
+        total=_total(detail.get("total_bytes"), language),
+        ended=_ENDS.get(detail.get("reason", ""), {}).get(language, ""),
+        kind=_RECEIPTS.get(detail.get("kind", ""), {}).get(language, ""),
         link=f": {link}" if (link := detail.get("link")) else "",
-        until=_until(detail.get("credited_by"), tongue),
-        paid_way=_WAYS.get(detail.get("way", ""), {}).get(tongue, ""),
-        sent=_SENT["way" in detail][tongue],
+        until=_until(detail.get("credited_by"), language),
+        paid_way=_WAYS.get(detail.get("way", ""), {}).get(language, ""),
+        sent=_SENT["way" in detail][language],
     )
 
 
-def _why(code: int | None, tongue: Tongue) -> str:
+def _why(code: int | None, language: TimelineLanguage) -> str:
     words = _DECLINED.get(code or 0)
-    return f": {words[tongue]}" if words else ""
+    return f": {words[language]}" if words else ""
 
 
-def _amount(detail: Mapping[str, Any]) -> str:
+def _amount(detail: FactDetail) -> str:
     if "amount" not in detail:
         return ""
-    # Every currency sold in has two decimals (tiyn, cents).
+    # Every currency of the catalogue has two decimals (tiyn, cents).
     major, minor = divmod(int(detail["amount"]), 100)
     return f"{major:,}.{minor:02} {detail['currency']}".replace(",", "\u00a0")
 
@@ -220,14 +205,14 @@ def _clauses(clauses: Iterable[str]) -> str:
     return f" ({joined})" if joined else ""
 
 
-def _total(total_bytes: int | None, tongue: Tongue) -> str:
+def _total(total_bytes: int | None, language: TimelineLanguage) -> str:
     if total_bytes is None:
         return ""
     megabytes = f"{total_bytes // _MEBIBYTE:,}".replace(",", "\u00a0")
-    return f"; {megabytes} MB in total" if tongue == "en" else f"; всего {megabytes} МБ"
+    return f"; {megabytes} MB in total" if language == "en" else f"; всего {megabytes} МБ"
 
 
-_FIELDS: dict[str, dict[Tongue, str]] = {
+_FIELDS: dict[str, dict[TimelineLanguage, str]] = {
     "order_number": {"en": "the order number", "ru": "номер заказа"},
     "email": {"en": "the e-mail address", "ru": "адрес электронной почты"},
     "phone": {"en": "the phone number", "ru": "номер телефона"},
@@ -238,15 +223,15 @@ _FIELDS: dict[str, dict[Tongue, str]] = {
 }
 
 
-def _missing(fields: Iterable[str], tongue: Tongue) -> str:
-    joined = ", ".join(_FIELDS[field][tongue] for field in fields if field in _FIELDS)
+def _missing(fields: Iterable[str], language: TimelineLanguage) -> str:
+    joined = ", ".join(_FIELDS[field][language] for field in fields if field in _FIELDS)
     return f": {joined}" if joined else ""
 
 
-def _until(day: str | None, tongue: Tongue) -> str:
+def _until(day: str | None, language: TimelineLanguage) -> str:
     if day is None:
         return ""
     until = date.fromisoformat(day)
-    if tongue == "ru":
+    if language == "ru":
         return f"; обычно деньги приходят до {until:%d.%m.%Y}"
     return f"; it usually arrives by {until.day} {until:%B %Y}"

@@ -1,0 +1,117 @@
+"""HTTP: corrections of contact data (PP 6.1), confirmed by a code or made by an agent."""
+
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict
+
+from ordering.catalogue.models import Catalogue
+from ordering.contact.actions import correct, lock_mailbox_of, order_with_contact, requester_of
+from ordering.contact.models import Correction, Identification
+from ordering.contact.rules import channel_of_correction, correction_of
+from ordering.dependencies import CallingAgent, CallingShop, CatalogueNow, Codes, PageProof, ServiceDatabase
+from ordering.timeline.models import Reference
+from shared.contracts import FieldError, Language
+from shared.kernel.problems import Problem
+from shared.values.opaque import Named
+from shared.values.text import Line
+
+router = APIRouter(tags=["rights"])
+
+
+class Change(BaseModel):
+    """New contact data; what is left out stays."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: Annotated[str, Line(200)] | None = None
+    email: Annotated[str, Line(320, 0)] | None = None
+    phone: Annotated[str, Line(32, 0)] | None = None
+    language: Language | None = None
+
+
+class AgentsChange(Change):
+    """New contact data, and how the agent knows whose they are."""
+
+    identified: Identification
+
+
+@router.post("/orders/{reference}/contact-changes", status_code=HTTPStatus.ACCEPTED, name="ask")
+async def request_correction(
+    storefront: CallingShop,
+    reference: Named,
+    body: Change,
+    database: ServiceDatabase,
+    catalogue: CatalogueNow,
+    codes: Codes,
+    page: PageProof,
+) -> dict[str, Any]:
+    """Correct contact data (PP 6.1). Once the mailbox is proved a code goes there, and its proved orders change.
+
+    Until then it goes to the phone on record, or to the address if the phone changes, and corrects this order.
+    """
+    correction = _correction(body, catalogue, storefront)
+    async with database.transaction("http") as tx:
+        order = await order_with_contact(tx, storefront, Reference.parse(reference))
+        mailbox = await lock_mailbox_of(tx, order)
+        correction = _of_another_mailbox(correction, mailbox.own.email)
+        channel = channel_of_correction(mailbox, correction.fields, shared=order.is_shared)
+        requester = requester_of(order, mailbox, page.requested_by(order.order_id))
+        confirmation_id = await codes.request(tx, requester, "contact_change", channel, correction.packed())
+    return {"confirmation_id": str(confirmation_id), "sent_by": channel, "valid_minutes": 15}
+
+
+@router.put("/orders/{reference}/contact", name="set_contact")
+async def correct_as_agent(
+    agent: CallingAgent, reference: Named, body: AgentsChange, database: ServiceDatabase, catalogue: CatalogueNow
+) -> dict[str, Any]:
+    """Correct contact data as an agent who has identified the buyer, or who acts for them; how is kept.
+
+    It corrects this order, and where its mailbox is proved the other proved orders of the mailbox.
+    """
+    async with database.transaction("http") as tx:
+        order = await order_with_contact(tx, None, Reference.parse(reference))
+        mailbox = await lock_mailbox_of(tx, order)
+        correction = _of_another_mailbox(_correction(body, catalogue, order.storefront), mailbox.own.email)
+        await correct(
+            tx,
+            order.order_id,
+            mailbox.reach("correct"),
+            correction,
+            confirmed_by=f"agent {agent}",
+            identification=body.identified.model_dump(mode="json"),
+            trace=order.trace,
+        )
+    return {"changed": correction.fields}
+
+
+def _correction(change: Change, catalogue: Catalogue, storefront: str) -> Correction:
+    """The change in normal form. Raises Problem (422) that names the wrong fields."""
+    shop = catalogue.storefront(storefront)
+    result = correction_of(
+        name=change.name,
+        email=change.email,
+        phone=change.phone,
+        language=change.language,
+        phone_region=shop.phone_region if shop else None,
+    )
+    if isinstance(result, Correction):
+        return result
+    raise _invalid(result)
+
+
+def _of_another_mailbox(correction: Correction, email: str) -> Correction:
+    """Drop an e-mail address that only spells the stored one differently. Raises Problem (422) if nothing is left."""
+    left = correction.of_another_mailbox(email)
+    if not left.fields:
+        raise _invalid([FieldError(field="email", message="is the mailbox on file already")])
+    return left
+
+
+def _invalid(errors: list[FieldError]) -> Problem:
+    return Problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "invalid-contact",
+        "The contact cannot be changed.",
+        errors=[dict(error) for error in errors],
+    )

@@ -1,0 +1,165 @@
+"""What endpoints depend on: FastAPI dependencies, each as an annotated type.
+
+`app.py` assembles `Dependencies` once and stores it as `app.state.dependencies`.
+"""
+
+import hmac
+from dataclasses import dataclass
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Header, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import SecretStr
+
+from ordering.catalogue import CatalogueFiles
+from ordering.catalogue.models import Catalogue
+from ordering.clients.personal_data import PersonalDataClient
+from ordering.contact import ConfirmationCodes
+from ordering.contact.models import RequestedBy
+from ordering.holds.models import Limits
+from shared.database import Database
+from shared.kernel.auth import ApiKeys, KeyHolder
+from shared.kernel.privacy import PAGE_PROOF, page_proof
+from shared.kernel.problems import Problem
+from shared.telemetry.trace_links import TraceLinks
+from shared.values.opaque import Credential
+
+
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """Everything that the endpoints of this service use."""
+
+    database: Database
+    catalogue: CatalogueFiles
+    shop_keys: ApiKeys
+    agent_keys: ApiKeys
+    operations_keys: ApiKeys
+    #: How long session records are kept (PP 4.5).
+    keep_sessions: timedelta
+    fraud_limits: Limits
+    trace_links: TraceLinks
+    #: None where the key of notifications is not configured.
+    codes: ConfirmationCodes | None
+    #: PRIVACY_KEY, with which the account page proves its requests; None where it is not configured.
+    page_key: SecretStr | None
+    personal_data: PersonalDataClient
+
+
+def _dependencies(request: Request) -> Dependencies:
+    dependencies: Dependencies = request.app.state.dependencies
+    return dependencies
+
+
+async def _database(request: Request) -> Database:
+    return _dependencies(request).database
+
+
+async def _catalogue(request: Request) -> Catalogue:
+    return _dependencies(request).catalogue.current()
+
+
+async def _keep_sessions(request: Request) -> timedelta:
+    return _dependencies(request).keep_sessions
+
+
+async def _fraud_limits(request: Request) -> Limits:
+    return _dependencies(request).fraud_limits
+
+
+async def _trace_links(request: Request) -> TraceLinks:
+    return _dependencies(request).trace_links
+
+
+async def _personal_data(request: Request) -> PersonalDataClient:
+    return _dependencies(request).personal_data
+
+
+async def _codes(request: Request) -> ConfirmationCodes:
+    """Raises Problem (503) where this service cannot have codes sent."""
+    codes = _dependencies(request).codes
+    if codes is None:
+        raise Problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "codes-not-configured",
+            "Requests cannot be confirmed here: set NOTIFICATIONS_SEAL_PUBLIC_KEY.",
+        )
+    return codes
+
+
+ServiceDatabase = Annotated[Database, Depends(_database)]
+CatalogueNow = Annotated[Catalogue, Depends(_catalogue)]
+KeepSessions = Annotated[timedelta, Depends(_keep_sessions)]
+FraudLimits = Annotated[Limits, Depends(_fraud_limits)]
+Traces = Annotated[TraceLinks, Depends(_trace_links)]
+PersonalData = Annotated[PersonalDataClient, Depends(_personal_data)]
+Codes = Annotated[ConfirmationCodes, Depends(_codes)]
+
+# --- callers ----------------------------------------------------------------------------------------------------------
+
+
+def _shop_keys(request: Request) -> ApiKeys:
+    return _dependencies(request).shop_keys
+
+
+def _agent_keys(request: Request) -> ApiKeys:
+    return _dependencies(request).agent_keys
+
+
+#: The schemes describe the key in OpenAPI where two kinds of caller are allowed; `ApiKeys` reads the header itself.
+_ShopScheme = Annotated[
+    HTTPAuthorizationCredentials | None, Security(HTTPBearer(scheme_name="storefront", auto_error=False))
+]
+_AgentScheme = Annotated[
+    HTTPAuthorizationCredentials | None, Security(HTTPBearer(scheme_name="agent", auto_error=False))
+]
+_OperationsScheme = Annotated[
+    HTTPAuthorizationCredentials | None, Security(HTTPBearer(scheme_name="operations", auto_error=False))
+]
+
+
+async def _shop_or_operations(request: Request, _shop: _ShopScheme, _operations: _OperationsScheme) -> str | None:
+    header = request.headers.get("authorization")
+    return None if _dependencies(request).operations_keys.known(header) else _shop_keys(request).holder(header)
+
+
+async def _shop_or_agent(request: Request, _shop: _ShopScheme, _agent: _AgentScheme) -> str | None:
+    header = request.headers.get("authorization")
+    return None if _agent_keys(request).known(header) else _shop_keys(request).holder(header)
+
+
+#: The slug of the calling shop, or the name of the calling agent. Raises Problem (401) for any other caller.
+CallingShop = Annotated[str, Depends(KeyHolder("storefront", _shop_keys))]
+CallingAgent = Annotated[str, Depends(KeyHolder("agent", _agent_keys))]
+#: Whose orders, or privacy requests, the caller may see: a shop its own; operations people, or agents, any (None).
+OrdersOf = Annotated[str | None, Depends(_shop_or_operations)]
+RequestsOf = Annotated[str | None, Depends(_shop_or_agent)]
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a request for a code shows to prove that it comes from an order's account page."""
+
+    key: SecretStr | None
+    value: str | None
+
+    def requested_by(self, order_id: UUID) -> RequestedBy:
+        """`page` if the proof is valid for this order."""
+        if self.key is None or self.value is None:
+            return "shop"
+        expected = page_proof(self.key, order_id)
+        return "page" if hmac.compare_digest(expected.encode(), self.value.encode()) else "shop"
+
+
+async def _page_proof(
+    request: Request,
+    value: Annotated[
+        Credential | None, Header(alias=PAGE_PROOF, description="by which our account page says who it is")
+    ] = None,
+) -> Proof:
+    return Proof(_dependencies(request).page_key, value)
+
+
+PageProof = Annotated[Proof, Depends(_page_proof)]

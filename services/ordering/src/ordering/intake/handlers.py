@@ -1,0 +1,84 @@
+"""Accepts orders that shops submit over Kafka, and records the eSIMs that were sold, so that top-ups can be checked."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from ordering.catalogue import CatalogueFiles
+from ordering.holds.models import Limits
+from ordering.intake.actions import accept
+from ordering.intake.models import Refusal, Submission
+from ordering.intake.store import record_esims
+from ordering.shops import printable
+from shared.contracts import (
+    Event,
+    OrderRejected,
+    OrderSubmitted,
+    ProfileExpired,
+    ProfileGenerated,
+    ProfileObserved,
+    ProfileRevoked,
+)
+from shared.database import Tx
+from shared.messaging.consumer import Handler, Received
+
+#: Columns of `esims` that one event sets, by name.
+_Columns = dict[str, Any]
+
+
+def accept_submitted_orders(catalogue: CatalogueFiles, keep_sessions: timedelta, limits: Limits) -> Handler:
+    """A handler that does what `POST /orders` does. It answers a refusal with `ordering.order-rejected`."""
+
+    async def handle(tx: Tx, batch: Sequence[Received[OrderSubmitted]]) -> None:
+        submissions = [
+            Submission(received.event.storefront, received.event.submission_id, received.event.order, received.trace)
+            for received in batch
+        ]
+        results = await accept(tx, catalogue.current(), submissions, keep_sessions=keep_sessions, limits=limits)
+        for received, result in zip(batch, results, strict=True):
+            if isinstance(result, Refusal):
+                rejection = OrderRejected(
+                    storefront=received.event.storefront,
+                    submission_id=printable(received.event.submission_id),
+                    reason=result.reason,
+                    errors=result.errors,
+                    rejected_at=tx.now,
+                )
+                tx.publish(rejection, trace=received.trace)
+
+    return handle
+
+
+def _sold(event: ProfileGenerated) -> _Columns:
+    plan = event.plan.model_dump(mode="json")
+    return {"iccid": event.iccid, "order_id": event.order_id, "storefront": event.storefront, "plan": plan}
+
+
+def _revoked(event: ProfileRevoked) -> _Columns:
+    return {"iccid": event.iccid, "revoked_at": event.revoked_at}
+
+
+def _expired(event: ProfileExpired) -> _Columns:
+    return {"iccid": event.iccid, "expired_at": event.expired_at}
+
+
+def _deleted(event: ProfileObserved) -> _Columns | None:
+    return {"iccid": event.iccid, "deleted_at": event.deleted_at} if event.deleted_at else None
+
+
+def _recording(columns_of: Callable[[Any], _Columns | None]) -> Handler:
+    """A handler that records what events say about eSIMs, with one statement for each batch."""
+
+    async def handle(tx: Tx, batch: Sequence[Received[Any]]) -> None:
+        rows = [columns for received in batch if (columns := columns_of(received.event)) is not None]
+        await record_esims(tx, rows)
+
+    return handle
+
+
+HANDLERS: Mapping[type[Event], Handler] = {
+    ProfileGenerated: _recording(_sold),
+    ProfileRevoked: _recording(_revoked),
+    ProfileExpired: _recording(_expired),
+    ProfileObserved: _recording(_deleted),
+}

@@ -1,0 +1,44 @@
+"""Answers records of a shop's topic that cannot be read as orders."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic_core import from_json
+
+from ordering.shops.rules import printable
+from shared.contracts import FieldError, OrderRejected
+from shared.database import Tx, storable
+from shared.messaging.consumer import RefusedRecord
+from shared.values import traceparent
+
+_MAX_SUBMISSION_ID, _MAX_SLUG = 100, 40
+_SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+#: Reasons of dead letters, and the reasons that shops receive for them.
+_REASONS = {"shared_topic_closed": "shared-topic-closed", "handler_failed": "could-not-be-handled"}
+
+
+def reject_refused_records(tx: Tx, batch: Sequence[RefusedRecord]) -> None:
+    """Publish `ordering.order-rejected` for each record that names its submission; the others have no addressee."""
+    for refused in batch:
+        body = _json_object(refused.value)
+        shop, submission_id = refused.shop or body.get("storefront"), body.get("submission_id")
+        if not isinstance(submission_id, str) or not 0 < len(submission_id) <= _MAX_SUBMISSION_ID:
+            continue
+        if isinstance(shop, str) and len(shop) <= _MAX_SLUG and _SLUG.fullmatch(shop):
+            rejection = OrderRejected(
+                storefront=shop,
+                submission_id=printable(submission_id),
+                reason=_REASONS.get(refused.reason, "unreadable-record"),
+                errors=(FieldError(field="record", message=storable(refused.detail)[:500]),),
+                rejected_at=tx.now,
+            )
+            tx.publish(rejection, trace=traceparent.parse(refused.trace))
+
+
+def _json_object(value: bytes | None) -> dict[str, Any]:
+    try:
+        body = from_json(value or b"")
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}

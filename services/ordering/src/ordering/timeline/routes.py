@@ -1,0 +1,48 @@
+"""HTTP: an order's status and timeline, for its shop and for operations people."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from ordering.dependencies import CatalogueNow, OrdersOf, ServiceDatabase, Traces
+from ordering.timeline.models import PlacedOrder, RecordedFact, Reference
+from ordering.timeline.rules.sentences import TimelineLanguage
+from ordering.timeline.store import find
+from ordering.timeline.views import OrderView, TimelineLine
+from shared.database import Database
+from shared.kernel.problems import Problem
+from shared.values.opaque import Named
+
+router = APIRouter(tags=["orders"])
+
+
+@router.get("/orders/{reference}", name="order")
+async def show_order(storefront: OrdersOf, reference: Named, database: ServiceDatabase, traces: Traces) -> OrderView:
+    """An order by its id or its number: the shop's own; with an operations key anybody's."""
+    placed, facts = await _find(database, storefront, reference)
+    return OrderView.at_present(placed, facts, traces)
+
+
+@router.get("/orders/{reference}/timeline", name="timeline")
+async def show_timeline(
+    storefront: OrdersOf,
+    reference: Named,
+    database: ServiceDatabase,
+    catalogue: CatalogueNow,
+    traces: Traces,
+    lang: Annotated[TimelineLanguage | None, Query(description="the storefront's language by default")] = None,
+) -> list[TimelineLine]:
+    """What happened to an order, in sentences for its buyer."""
+    _placed, facts = await _find(database, storefront, reference)
+    shop = catalogue.storefront(storefront) if storefront else None
+    language: TimelineLanguage = lang or ("ru" if shop and shop.language == "ru" else "en")
+    return TimelineLine.timeline(facts, shop.time_zone if shop else "UTC", language, traces)
+
+
+async def _find(database: Database, storefront: str | None, reference: str) -> tuple[PlacedOrder, list[RecordedFact]]:
+    async with database.reading() as tx:
+        found = await find(tx, storefront, Reference.parse(reference))
+    if found is None:
+        raise Problem(HTTPStatus.NOT_FOUND, "unknown-order", "There is no such order, or it is not this storefront's.")
+    return found
