@@ -156,7 +156,7 @@ class Proof:
 async def _page_proof(
     request: Request,
     value: Annotated[
-        Credential | None, Header(alias=PAGE_PROOF, description="by which our account page says who it is")
+        Credential | None, Header(alias=PAGE_PROOF, description="proof that the request comes from our account page")
     ] = None,
 ) -> Proof:
     return Proof(_dependencies(request).page_key, value)

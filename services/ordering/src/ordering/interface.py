@@ -1,4 +1,4 @@
-"""What the documentation of ordering says beyond its code."""
+"""Texts and examples of the OpenAPI document that FastAPI cannot derive from the code."""
 
 import json
 
@@ -29,7 +29,7 @@ _DELIVERED = _ANSWER | {
     "trace_id": _TRACE,
     "trace_url": None,
 }
-_STORY = [
+_TIMELINE = [
     {
         "at": "2026-11-21T13:30:41.610000+04:00",
         "fact": "qr_delivered",
@@ -42,15 +42,15 @@ _STORY = [
 
 INTERFACE = Interface(
     description=(
-        "Takes orders from storefronts, knows what is sold, and tells where an order stands.\n\n"
-        "A shop's server calls with the shop's API key. It asks `GET /storefront` for plans, prices and document "
-        "versions, places the order with an `Idempotency-Key` (the same on every retry), has payments open the bank's "
-        "page, and may ask for the order's status and timeline at any time. The same order may be submitted over "
-        "Kafka instead: topic `storefront.order-submitted`."
+        "Accepts orders from storefronts, serves the catalogue, and shows an order's status and timeline.\n\n"
+        "A shop's server calls with the shop's API key. It reads plans, prices and document "
+        "versions from `GET /storefront`, places the order with an `Idempotency-Key` (the same on every retry), "
+        "requests the bank's page from payments, and can read the order's status and timeline at any time. The same "
+        "order can be submitted over Kafka instead: topic `storefront.<shop>.orders`."
     ),
     tags=(
-        Tag("orders", "Placing orders, and where they stand.", (STOREFRONT,)),
-        Tag("catalogue", "What the calling shop sells, and under what terms.", (STOREFRONT,)),
+        Tag("orders", "Placing orders, and reading their status.", (STOREFRONT,)),
+        Tag("catalogue", "What the calling shop sells, and under which terms.", (STOREFRONT,)),
         Tag(
             "rights",
             "Corrected contact data (PP 6.1); export, block and erasure (PP 6.2), by code or by an agent who has "
@@ -70,6 +70,6 @@ INTERFACE = Interface(
     examples={
         "POST /orders": Example(body=ORDER_REQUEST.model_dump(mode="json"), answer=_ANSWER, status=201),
         "GET /orders/{reference}": Example(answer=_DELIVERED),
-        "GET /orders/{reference}/timeline": Example(answer=_STORY),
+        "GET /orders/{reference}/timeline": Example(answer=_TIMELINE),
     },
 )

@@ -1,4 +1,4 @@
-"""Settings of ordering."""
+"""Settings, read from environment variables."""
 
 from pathlib import Path
 
@@ -11,9 +11,9 @@ from shared.kernel.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):
-    """What ordering needs beyond the common settings."""
+    """The settings of ordering, besides the common ones."""
 
-    #: No buyer waits for what this service reads; see the field in ServiceSettings.
+    #: Longer than the common default, because no buyer waits for the events that this service reads.
     consumer_pause_seconds: float = Field(0.05, ge=0, le=5)
 
     storefront_keys: dict[str, SecretStr] = Field(
@@ -43,5 +43,5 @@ class Settings(ServiceSettings):
     )
 
     def shops(self) -> tuple[str, ...]:
-        """Those of the catalogue. Raises CatalogueError when it cannot be read."""
+        """The slugs of the catalogue's storefronts. Raises CatalogueError when the catalogue cannot be read."""
         return tuple(shop.slug for shop in CatalogueFiles(self.catalogue_dir).current().storefronts)

@@ -24,12 +24,14 @@ metadata = MetaData()
 #: Epay wants 6-15 digits (docs/wire/epay.md); eight look like an order number and leave room to grow.
 order_numbers = Sequence("order_numbers", start=10_000_001, metadata=metadata)
 
-#: Personal data: the contact of each order, which no other order changes (I14). Buyers from before 0005 have one
-#: contact for all orders of theirs. `mailbox_key`: what all spellings of the address have in common; null in rows of
-#: the release before, which has it in `email_key` (here the buyer id, so that it finds nobody to overwrite).
-#: `proved_email`: the address that was proved, by `link` or `code`; where the contact has another one by now, nothing
-#: is proved.
-#: `newsletter`: consent from before 0005; since then notifications has it, and this says what the order asked for.
+#: Personal data: the contact of each order, which no other order changes (I14). Buyers from before migration 0005 have
+#: one contact for all of their orders.
+#: `mailbox_key`: the same for all spellings of an address. Null in rows of the previous release, which has it in
+#: `email_key`; rows of this release have the buyer id there, so that the previous release finds nobody to overwrite.
+#: `proved_email`: the address that was proved, by `link` or `code`. If the contact has another address now, it is not
+#: proved.
+#: `newsletter`: consent from before migration 0005; since then notifications stores it. `newsletter_asked`: the order
+#: requested it.
 buyers = Table(
     "buyers",
     metadata,
@@ -42,7 +44,7 @@ buyers = Table(
     Column("language", Text, nullable=False),
     Column("newsletter", Boolean, nullable=False),
     timestamp("updated_at", nullable=False),
-    #: PP 6.2: kept and not used, until the mailbox's owner lifts it.
+    #: PP 6.2: stored but not used, until the mailbox's owner lifts the block.
     Column("blocked", Boolean, nullable=False, server_default=false()),
     Column("mailbox_key", Text),
     Column("newsletter_asked", Boolean, nullable=False, server_default=false()),
@@ -54,7 +56,7 @@ buyers = Table(
     Index("buyers_phone", "phone", "updated_at"),
 )
 
-#: Idempotency keys of accepted orders: one space per storefront, for HTTP and Kafka. Refused orders leave theirs free.
+#: Idempotency keys of accepted orders, for HTTP and Kafka together. The key of a refused order is not stored.
 submissions = Table(
     "submissions",
     metadata,
@@ -64,7 +66,7 @@ submissions = Table(
     Column("order_id", Uuid, nullable=False),
 )
 
-#: Accepted orders as they were accepted; nothing here changes. No foreign key to buyers: an erased buyer's orders stay.
+#: Orders as they were accepted; rows never change. No foreign key to buyers: the orders of an erased buyer stay.
 orders = Table(
     "orders",
     metadata,
@@ -85,8 +87,8 @@ orders = Table(
     Index("orders_buyer", "buyer_id"),
 )
 
-#: What the other services said about an order: a row per fact, written once, never updated. Facts may come before their
-#: order is known here, so there is no foreign key. `ref` tells several of a kind apart (attempts to pay, refund cases).
+#: Facts that the other services published about an order, one row each. A fact may arrive before its order, so there is
+#: no foreign key. `ref` distinguishes several facts of a kind (attempts to pay, refund cases).
 order_facts = Table(
     "order_facts",
     metadata,
@@ -98,8 +100,8 @@ order_facts = Table(
     Column("trace", Text),
 )
 
-#: The eSIMs that were sold, by ICCID: what a top-up must know before it is paid for. Each fact sets its own columns, so
-#: that an end may be heard of before the beginning.
+#: The eSIMs that were sold, by ICCID, for the check of top-ups before payment. Each event sets its own columns, so the
+#: end of an eSIM may arrive before its beginning.
 esims = Table(
     "esims",
     metadata,
@@ -129,7 +131,7 @@ session_records = Table(
     Index("session_records_ip", "ip", "consented_at"),
 )
 
-#: Orders that fraud control held before payment (PP 4.5). `decision`: released | refused; null: an agent has to look.
+#: Orders that fraud control held before payment (PP 4.5). `decision`: released | refused; null: waits for an agent.
 holds = Table(
     "holds",
     metadata,
@@ -142,8 +144,9 @@ holds = Table(
     Index("holds_open", "held_at", postgresql_where=text("decision IS NULL")),
 )
 
-#: Codes that buyers confirm with: a keyed hash only. `payload` (a new contact) is sealed to ordering itself.
-#: `contact_hash`: of the contact that the code was asked for; the code is void once the contact has changed.
+#: Codes that confirm buyers' requests, as a keyed hash. `payload` (a new contact) is sealed to ordering itself.
+#: `contact_hash`: of the contact that the code was sent to; the code is void once the contact has changed.
+#: `asked_by`: `shop`, or `page` for the order's account page; null is `shop`.
 confirmations = Table(
     "confirmations",
     metadata,
@@ -166,8 +169,8 @@ confirmations = Table(
     Index("confirmations_end", "expires_at"),
 )
 
-#: Who corrected which fields, and how it was confirmed; never the values (PP 6.1). `order_id`: the order that it was
-#: asked for. `identification`: how an agent identified the person (`identification.py`).
+#: Which fields were corrected, and how that was confirmed; never the values (PP 6.1).
+#: `order_id`: the order of the request. `identification`: how an agent identified the person.
 contact_changes = Table(
     "contact_changes",
     metadata,
@@ -181,8 +184,8 @@ contact_changes = Table(
     Index("contact_changes_order", "order_id"),
 )
 
-#: What buyers asked under PP 6.2: export | block | unblock | erase. It stays after an erasure, as the proof that it was
-#: done. `identification`: how an agent identified the person who asked.
+#: Requests under PP 6.2: export | block | unblock | erase. Rows stay after an erasure, as its proof.
+#: `identification`: how an agent identified the person.
 privacy_requests = Table(
     "privacy_requests",
     metadata,
@@ -199,7 +202,7 @@ privacy_requests = Table(
     Index("privacy_requests_buyer", "buyer_id"),
 )
 
-#: Whom a request reached when it was confirmed, besides what joins the mailbox later. None: the request's own buyer.
+#: The buyers that a request reached when it was confirmed. Without rows it reached its own buyer only.
 request_buyers = Table(
     "privacy_request_buyers",
     metadata,
@@ -208,7 +211,7 @@ request_buyers = Table(
     Index("privacy_request_buyers_buyer", "buyer_id"),
 )
 
-#: Which service said that it holds nothing of a buyer any more, and what the law makes it keep.
+#: The services that confirmed that a buyer was erased, and what the law requires them to keep.
 erasures = Table(
     "erasures",
     metadata,

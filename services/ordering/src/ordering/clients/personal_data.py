@@ -27,7 +27,7 @@ class PersonalDataClient:
 
     @property
     def services(self) -> list[str]:
-        """The services that can be asked."""
+        """The services that this client can call, sorted."""
         return sorted(self._sources)
 
     async def stored_data(

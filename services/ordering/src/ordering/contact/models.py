@@ -18,7 +18,7 @@ RequestedBy = Literal["shop", "page"]
 
 
 class Identification(BaseModel):
-    """What showed an agent who the person is. It names nobody: the evidence is filed under `reference`."""
+    """How an agent identified a person. It contains no name: the evidence is filed under `reference`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -21,7 +21,7 @@ router = APIRouter(tags=["rights"])
 
 
 class Change(BaseModel):
-    """New contact data; what is left out stays."""
+    """New contact data; a field that is left out does not change."""
 
     model_config = ConfigDict(extra="forbid")
     name: Annotated[str, Line(200)] | None = None
@@ -31,7 +31,7 @@ class Change(BaseModel):
 
 
 class AgentsChange(Change):
-    """New contact data, and how the agent knows whose they are."""
+    """New contact data, and how the agent identified the person."""
 
     identified: Identification
 
@@ -46,9 +46,10 @@ async def request_correction(
     codes: Codes,
     page: PageProof,
 ) -> dict[str, Any]:
-    """Correct contact data (PP 6.1). Once the mailbox is proved a code goes there, and its proved orders change.
+    """Request a correction of contact data (PP 6.1); it is made when the code is entered.
 
-    Until then it goes to the phone on record, or to the address if the phone changes, and corrects this order.
+    If the mailbox is proved, the code is sent there, and all of its proved orders are corrected. Otherwise the code is
+    sent to the stored phone, or to the address if the phone changes, and this order is corrected.
     """
     correction = _correction(body, catalogue, storefront)
     async with database.transaction("http") as tx:
@@ -65,9 +66,10 @@ async def request_correction(
 async def correct_as_agent(
     agent: CallingAgent, reference: Named, body: AgentsChange, database: ServiceDatabase, catalogue: CatalogueNow
 ) -> dict[str, Any]:
-    """Correct contact data as an agent who has identified the buyer, or who acts for them; how is kept.
+    """Correct contact data as an agent who has identified the buyer or the buyer's representative.
 
-    It corrects this order, and where its mailbox is proved the other proved orders of the mailbox.
+    It corrects this order and, if its mailbox is proved, the other proved orders of the mailbox. The identification is
+    stored.
     """
     async with database.transaction("http") as tx:
         order = await order_with_contact(tx, None, Reference.parse(reference))

@@ -40,13 +40,13 @@ async def list_held_orders(
 
 @router.post("/orders/{reference}/release", name="release")
 async def release_order(agent: CallingAgent, reference: Named, database: ServiceDatabase) -> dict[str, str]:
-    """Let a held order be paid."""
+    """Release a held order, so that it can be paid."""
     return await _decide(database, agent, reference, "released")
 
 
 @router.post("/orders/{reference}/refusal", name="refuse")
 async def refuse_order(agent: CallingAgent, reference: Named, database: ServiceDatabase) -> dict[str, str]:
-    """Refuse a held order for good."""
+    """Refuse a held order, finally."""
     return await _decide(database, agent, reference, "refused")
 
 

@@ -43,7 +43,7 @@ class Code(BaseModel):
 
 
 class PrivacyRequest(BaseModel):
-    """What a buyer asks for; `order` is any of their orders, by id or number."""
+    """What a buyer requests; `order` is any of their orders, by id or number."""
 
     model_config = ConfigDict(extra="forbid")
     order: Annotated[str, Line(40, 0)]
@@ -51,7 +51,7 @@ class PrivacyRequest(BaseModel):
 
 
 class AgentsRequest(BaseModel):
-    """What an identified person asks an agent for."""
+    """What an identified person requests from an agent."""
 
     model_config = ConfigDict(extra="forbid")
     kind: RequestKind
@@ -62,9 +62,9 @@ class AgentsRequest(BaseModel):
 async def open_request(
     storefront: CallingShop, body: PrivacyRequest, database: ServiceDatabase, codes: Codes, page: PageProof
 ) -> dict[str, Any]:
-    """Ask for an export, a block, its lifting or an erasure (PP 6.2). A code goes to the buyer's address.
+    """Request an export, a block, its lifting or an erasure (PP 6.2). A code is sent to the buyer's address.
 
-    An export has the order and the mailbox's proved orders; the others reach every order of the mailbox.
+    An export contains the order and the mailbox's proved orders; the others reach every order of the mailbox.
     """
     lifts = body.kind == "unblock"
     async with database.transaction("http") as tx:
@@ -79,7 +79,7 @@ async def open_request(
 
 @router.get("/privacy/requests/{request_id}", name="state")
 async def show_request(storefront: RequestsOf, request_id: UUID, database: ServiceDatabase) -> dict[str, Any]:
-    """Where a request stands; of an erasure also the proof: who confirmed, and what the law makes us keep."""
+    """The state of a request; of an erasure also the proof: who confirmed it, and what the law requires us to keep."""
     request = await _find(database, storefront, request_id)
     confirmed = request.confirmed_at is not None
     return {
@@ -100,7 +100,7 @@ async def show_request(storefront: RequestsOf, request_id: UUID, database: Servi
 async def export_data(
     storefront: RequestsOf, request_id: UUID, http: Request, database: ServiceDatabase, client: PersonalData
 ) -> Response | dict[str, Any]:
-    """All that we hold of the buyer, as JSON, or as a page with `Accept: text/html`."""
+    """All data that we store about the buyer, as JSON, or as a page with `Accept: text/html`."""
     request = await _find(database, storefront, request_id)
     if request.kind != "export" or request.confirmed_at is None:
         raise Problem(HTTPStatus.CONFLICT, "not-confirmed", "This is not a confirmed request for an export.")
@@ -126,9 +126,10 @@ async def export_data(
 async def carry_out_as_agent(
     agent: CallingAgent, reference: Named, body: AgentsRequest, database: ServiceDatabase
 ) -> dict[str, Any]:
-    """Carry out a request of PP 6.2 for a person whom an agent has identified; how is kept with the proof.
+    """Carry out a request of PP 6.2 for a person whom an agent has identified.
 
-    It reaches this order, and where its mailbox is proved the mailbox's others, as after a code.
+    It reaches this order and, if its mailbox is proved, the mailbox's other orders, as a request with a code does. The
+    identification is stored with the proof.
     """
     request_id = uuid7()
     async with database.transaction("http") as tx:
@@ -143,7 +144,7 @@ async def carry_out_as_agent(
 async def enter_code(
     storefront: CallingShop, confirmation_id: UUID, body: Code, database: ServiceDatabase, codes: Codes
 ) -> dict[str, str]:
-    """Enter the code: the correction or request is carried out. 403 wrong code, 410 expired, 409 done before."""
+    """Enter the code and carry out the correction or request. 403 wrong code, 410 expired, 409 carried out before."""
     async with database.transaction("http") as tx:
         buyer_id = await codes.buyer_of(tx, storefront, confirmation_id)
         mailbox = None if buyer_id is None else await lock_mailbox(tx, buyer_id)

@@ -19,7 +19,7 @@ router = APIRouter(tags=["orders"])
 
 @router.get("/orders/{reference}", name="order")
 async def show_order(storefront: OrdersOf, reference: Named, database: ServiceDatabase, traces: Traces) -> OrderView:
-    """An order by its id or its number: the shop's own; with an operations key anybody's."""
+    """An order by its id or its number: one of the calling shop; with an operations key, of any shop."""
     placed, facts = await _find(database, storefront, reference)
     return OrderView.at_present(placed, facts, traces)
 
@@ -42,7 +42,7 @@ async def show_timeline(
 
 async def _find(database: Database, storefront: str | None, reference: str) -> tuple[PlacedOrder, list[RecordedFact]]:
     async with database.reading() as tx:
-        found = await find(tx, storefront, Reference.parse(reference))
-    if found is None:
+        order = await find(tx, storefront, Reference.parse(reference))
+    if order is None:
         raise Problem(HTTPStatus.NOT_FOUND, "unknown-order", "There is no such order, or it is not this storefront's.")
-    return found
+    return order

@@ -64,7 +64,7 @@ class OrderAnswer(BaseModel):
 
 
 class OrderView(OrderAnswer):
-    """An order now. `facts` are the known ones with their (first) time, UTC; `trace_url` is for operations."""
+    """An order now. `facts`: each kind with its (first) time, UTC; `trace_url` is for operations."""
 
     kind: Kind
     facts: dict[ShownFact, datetime]
