@@ -1,8 +1,11 @@
-"""A running ordering service and a shop that talks to it."""
+"""A running ordering service, and a shop that calls it.
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+Tests import the classes for annotations only (`if TYPE_CHECKING`): pytest loads this file by itself.
+"""
+
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import Any, Protocol
 from uuid import uuid4
 
 import httpx
@@ -38,7 +41,7 @@ def order(storefront: str = "esimka", **changes: Any) -> dict[str, Any]:
 
 
 class Shop:
-    """Hands of a test: the service, its database, and calls with a storefront's key."""
+    """The service under test, its database, and calls with a storefront's key."""
 
     def __init__(self, service: Service, http: httpx.AsyncClient) -> None:
         self.service = service
@@ -67,18 +70,30 @@ class Shop:
         return OrderSubmitted(storefront=storefront, submission_id=key, order=body or order(storefront))
 
 
+class OrderBody(Protocol):
+    """Makes the body of a valid order; see `order`."""
+
+    def __call__(self, storefront: str = "esimka", **changes: Any) -> dict[str, Any]: ...
+
+
+class StartShop(Protocol):
+    """Starts an ordering service with settings of the test's own."""
+
+    async def __call__(self, build: Callable[..., Service], settings: type[Settings], /, **values: Any) -> Shop: ...
+
+
 @pytest.fixture
-def good_order() -> Callable[..., dict[str, Any]]:
+def good_order() -> OrderBody:
     return order
 
 
 @pytest.fixture
-async def shop_of(stage: Stage) -> AsyncIterator[Callable[..., Awaitable[Shop]]]:
+async def shop_of(stage: Stage) -> AsyncIterator[StartShop]:
     """A shop at an ordering service with settings of the test's own."""
     async with AsyncExitStack() as opened:
 
-        async def start(*args: Any, **settings: Any) -> Shop:
-            service = await stage.service(*args, storefront_keys=KEYS, **settings)
+        async def start(build: Callable[..., Service], settings: type[Settings], /, **values: Any) -> Shop:
+            service = await stage.service(build, settings, storefront_keys=KEYS, **values)
             http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{service.port}", timeout=30)
             return Shop(service, await opened.enter_async_context(http))
 
@@ -86,5 +101,5 @@ async def shop_of(stage: Stage) -> AsyncIterator[Callable[..., Awaitable[Shop]]]
 
 
 @pytest.fixture
-async def shop(shop_of: Callable[..., Awaitable[Shop]]) -> Shop:
+async def shop(shop_of: StartShop) -> Shop:
     return await shop_of(build, Settings)

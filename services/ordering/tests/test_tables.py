@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -12,6 +12,9 @@ from ordering.app import build
 from ordering.settings import Settings
 from shared.clock import SystemClock
 from shared.testing.stage import Stage
+
+if TYPE_CHECKING:
+    from services.ordering.tests.conftest import Shop
 
 
 class Watch:
@@ -24,7 +27,7 @@ class Watch:
         return SystemClock().now() + self.ahead
 
 
-async def test_the_database_is_what_the_tables_say(shop: Any) -> None:
+async def test_the_database_is_what_the_tables_say(shop: "Shop") -> None:
     def compare(connection: Any) -> Any:
         def ours(_object: Any, name: str, kind: str, _reflected: bool, _compared: Any) -> bool:
             return kind != "table" or name in tables.metadata.tables

@@ -1,9 +1,9 @@
 """A shop's customers and strangers, the messages that only their owners can read, and all that is held of somebody."""
 
 import base64
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID, uuid4
 
 import pytest
@@ -17,6 +17,9 @@ from shared.contracts import ConfirmationRequested, MailboxProved
 from shared.sealed import Opener
 from shared.testing.stage import Stage
 from shared.values.email_address import mailbox_key
+
+if TYPE_CHECKING:
+    from services.ordering.tests.conftest import OrderBody, Shop, StartShop
 
 NOTIFICATIONS = Opener(base64.b64encode(bytes(PrivateKey.generate())).decode())
 Way = Literal["http", "kafka"]
@@ -63,7 +66,7 @@ class Person:
 class World:
     """What anybody can do with a shop's ordinary API, and nothing else."""
 
-    def __init__(self, stage: Stage, shop: Any, good_order: Callable[..., Any], consumer: AIOKafkaConsumer) -> None:
+    def __init__(self, stage: Stage, shop: "Shop", good_order: "OrderBody", consumer: AIOKafkaConsumer) -> None:
         self.stage, self.shop, self._good_order, self._consumer = stage, shop, good_order, consumer
         self._codes: dict[UUID, ConfirmationRequested] = {}
 
@@ -156,7 +159,7 @@ class World:
 
 
 @pytest.fixture
-async def world(stage: Stage, shop_of: Any, good_order: Any) -> AsyncIterator[World]:
+async def world(stage: Stage, shop_of: "StartShop", good_order: "OrderBody") -> AsyncIterator[World]:
     limits = dict.fromkeys(("orders_by_email", "orders_by_phone", "emails_by_phone"), 1000)
     settings = {"notifications_seal_public_key": NOTIFICATIONS.public_key, "fraud_limits": limits}
     shop = await shop_of(build, Settings, agent_keys={"support": "agents-key"}, **settings)

@@ -6,10 +6,15 @@ Many rounds, because the two meet at another place in each. What must be true af
 import asyncio
 import random
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from services.ordering.tests.contact.conftest import Person, World
 
 ROUNDS = 25
 #: Where the contact is gone, nothing personal of the order may be left; where it is there, all of it is.
@@ -29,7 +34,9 @@ SELECT x.id FROM outbox x WHERE x.topic = 'ordering.buyer-contact' AND x.value I
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-async def test_an_erasure_beside_everything_else_of_its_mailbox(world: Any, people: Any, seed: int) -> None:
+async def test_an_erasure_beside_everything_else_of_its_mailbox(
+    world: "World", people: "Sequence[Person]", seed: int
+) -> None:
     person, _ = people
     chance = random.Random(seed)  # noqa: S311 - not for secrets
     outcomes: Counter[tuple[str, int]] = Counter()

@@ -3,11 +3,17 @@
 import random
 import unicodedata
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from services.ordering.tests.contact.conftest import Person, Way, World
+
 SHOPS = ("esimka", "e-sim-onl")
+WAYS: tuple["Way", ...] = ("http", "kafka")
 KINDS = ("export", "block", "unblock", "erase")
 STEPS = 14
 
@@ -15,7 +21,7 @@ STEPS = 14
 class Play:
     """One interleaving, repeatable by its seed."""
 
-    def __init__(self, world: Any, victim: Any, stranger: Any, seed: int) -> None:
+    def __init__(self, world: "World", victim: "Person", stranger: "Person", seed: int) -> None:
         self.world, self.victim, self.stranger = world, victim, stranger
         self.chance = random.Random(seed)  # noqa: S311 - not for secrets
         self.log: list[str] = []
@@ -58,7 +64,8 @@ class Play:
         stranger = self.stranger
         email = self.chance.choice([self.spelling(), self.spelling(), stranger.email])
         phone = self.chance.choice([stranger.phone, stranger.phone, self.victim.phone])
-        over, shop = self.chance.choice(["http", "kafka"]), self.chance.choice(SHOPS)
+        over: Way = self.chance.choice(WAYS)
+        shop = self.chance.choice(SHOPS)
         self.log.append(f"{over} {shop} {email} {phone}")
         more = {"name": "Mallory", "newsletter": True, "language": "ru"}
         await self.world.order(email, phone, by=stranger, over=over, storefront=shop, **more)
@@ -115,7 +122,7 @@ class Play:
 
 
 @pytest.mark.timeout(400)
-async def test_a_stranger_changes_nothing_of_a_victim_in_any_order(world: Any, people: Any) -> None:
+async def test_a_stranger_changes_nothing_of_a_victim_in_any_order(world: "World", people: "Sequence[Person]") -> None:
     kind = type(people[0])
     for seed in range(12):
         victim = kind(f"Zoë.{seed}@example.org", f"+7701123{seed:04}")

@@ -1,12 +1,19 @@
 """A stranger orders under somebody's address (I14): every step of taking over that buyer, tried and found shut."""
 
 import unicodedata
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from ordering.app import build
 from ordering.settings import Settings
+from shared.testing.stage import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from services.ordering.tests.conftest import OrderBody, StartShop
+    from services.ordering.tests.contact.conftest import Person, Way, World
 
 AGENT = {"Authorization": "Bearer agents-key"}
 WAYS = pytest.mark.parametrize("over", ["http", "kafka"])
@@ -23,7 +30,9 @@ def spelled(address: str) -> list[str]:
 
 
 @WAYS
-async def test_an_order_with_somebodys_address_changes_nothing_of_theirs(world: Any, people: Any, over: Any) -> None:
+async def test_an_order_with_somebodys_address_changes_nothing_of_theirs(
+    world: "World", people: "Sequence[Person]", over: "Way"
+) -> None:
     victim, stranger = people
     mine = await world.order(victim.email, victim.phone, by=victim)
     await world.press(mine)
@@ -46,7 +55,7 @@ async def test_an_order_with_somebodys_address_changes_nothing_of_theirs(world: 
 
 @WAYS
 async def test_a_code_goes_to_the_proved_mailbox_and_not_to_the_phone_that_came_with_the_order(
-    world: Any, people: Any, over: Any
+    world: "World", people: "Sequence[Person]", over: "Way"
 ) -> None:
     victim, stranger = people
     mine = await world.order(victim.email, victim.phone, by=victim)
@@ -60,7 +69,7 @@ async def test_a_code_goes_to_the_proved_mailbox_and_not_to_the_phone_that_came_
 
 @WAYS
 async def test_where_nothing_is_proved_a_stranger_corrects_the_own_order_alone(
-    world: Any, people: Any, over: Any
+    world: "World", people: "Sequence[Person]", over: "Way"
 ) -> None:
     victim, stranger = people
     await world.order(victim.email, victim.phone, by=victim)
@@ -79,7 +88,9 @@ async def test_where_nothing_is_proved_a_stranger_corrects_the_own_order_alone(
     assert await world.held(victim) == before
 
 
-async def test_an_export_keeps_to_what_it_reached_when_it_was_confirmed(world: Any, people: Any) -> None:
+async def test_an_export_keeps_to_what_it_reached_when_it_was_confirmed(
+    world: "World", people: "Sequence[Person]"
+) -> None:
     victim, stranger = people
     mine = await world.order(victim.email, victim.phone, by=victim)
     theirs = await world.order(stranger.email, stranger.phone, by=stranger)
@@ -95,7 +106,9 @@ async def test_an_export_keeps_to_what_it_reached_when_it_was_confirmed(world: A
     assert [row["number"] for row in (await world.export(shop, request))["ordering"]["orders"]] == [theirs.number]
 
 
-async def test_a_code_is_void_once_the_contact_that_it_was_sent_to_has_changed(world: Any, people: Any) -> None:
+async def test_a_code_is_void_once_the_contact_that_it_was_sent_to_has_changed(
+    world: "World", people: "Sequence[Person]"
+) -> None:
     victim, stranger = people
     theirs = await world.order(stranger.email, stranger.phone, by=stranger)
     erase = await world.ask(theirs, "erase")
@@ -109,7 +122,7 @@ async def test_a_code_is_void_once_the_contact_that_it_was_sent_to_has_changed(w
 
 
 async def test_a_text_that_was_asked_for_before_the_mailbox_was_proved_speaks_for_its_order_alone(
-    world: Any, people: Any
+    world: "World", people: "Sequence[Person]"
 ) -> None:
     """A buyer's first press on the page may be for the very correction that is then confirmed by SMS."""
     victim, stranger = people
@@ -126,7 +139,7 @@ async def test_a_text_that_was_asked_for_before_the_mailbox_was_proved_speaks_fo
     assert await world.held(victim) == before
 
 
-async def test_a_link_proves_the_contact_that_it_was_made_for(world: Any, people: Any) -> None:
+async def test_a_link_proves_the_contact_that_it_was_made_for(world: "World", people: "Sequence[Person]") -> None:
     victim, _ = people
     order = await world.order(victim.email, victim.phone, by=victim)
     [contact] = await world.contact(order)
@@ -140,7 +153,7 @@ async def test_a_link_proves_the_contact_that_it_was_made_for(world: Any, people
     assert (proved.proved_by, proved.proved_email) == ("link", "new@example.org")
 
 
-async def test_another_spelling_of_the_mailbox_is_no_correction(world: Any, people: Any) -> None:
+async def test_another_spelling_of_the_mailbox_is_no_correction(world: "World", people: "Sequence[Person]") -> None:
     victim, _ = people
     order = await world.order(victim.email, victim.phone, by=victim)
     before = await world.held(victim)
@@ -151,7 +164,7 @@ async def test_another_spelling_of_the_mailbox_is_no_correction(world: Any, peop
 
 
 async def test_a_proved_mailbox_is_corrected_exported_and_erased_together_within_its_shop(
-    world: Any, people: Any
+    world: "World", people: "Sequence[Person]"
 ) -> None:
     victim, stranger = people
     first = await world.order(victim.email, victim.phone, by=victim)
@@ -181,7 +194,7 @@ async def test_a_proved_mailbox_is_corrected_exported_and_erased_together_within
 
 
 async def test_strangers_orders_share_what_codes_they_may_guess_at_and_use_up_nothing_of_the_buyers(
-    world: Any, people: Any
+    world: "World", people: "Sequence[Person]"
 ) -> None:
     victim, stranger = people
     mine = await world.order(victim.email, victim.phone, by=victim)
@@ -195,7 +208,9 @@ async def test_strangers_orders_share_what_codes_they_may_guess_at_and_use_up_no
     assert [(await world.ask(mine, "export")).status_code for _ in range(6)] == [202] * 5 + [429]
 
 
-async def test_an_agent_who_acts_for_somebody_reaches_no_unproved_order_of_another(world: Any, people: Any) -> None:
+async def test_an_agent_who_acts_for_somebody_reaches_no_unproved_order_of_another(
+    world: "World", people: "Sequence[Person]"
+) -> None:
     victim, stranger = people
     mine = await world.order(victim.email, victim.phone, by=victim)
     await world.press(mine)
@@ -210,7 +225,9 @@ async def test_an_agent_who_acts_for_somebody_reaches_no_unproved_order_of_anoth
     assert await world.contact(theirs) == []
 
 
-async def test_buyers_of_before_keep_one_contact_whose_phone_is_not_asked(world: Any, people: Any) -> None:
+async def test_buyers_of_before_keep_one_contact_whose_phone_is_not_asked(
+    world: "World", people: "Sequence[Person]"
+) -> None:
     """Merged by the release before: the phone may be that of whoever ordered last."""
     victim, stranger = people
     first = await world.order(victim.email, stranger.phone, by=victim)
@@ -223,7 +240,9 @@ async def test_buyers_of_before_keep_one_contact_whose_phone_is_not_asked(world:
     assert asked.json()["sent_by"] == "email"
 
 
-async def test_what_an_instance_of_the_release_before_writes_is_found(world: Any, people: Any) -> None:
+async def test_what_an_instance_of_the_release_before_writes_is_found(
+    world: "World", people: "Sequence[Person]"
+) -> None:
     victim, _ = people
     order = await world.order(victim.email, victim.phone, by=victim)
     old = await world.order(victim.email, victim.phone, by=victim)
@@ -239,7 +258,7 @@ async def test_what_an_instance_of_the_release_before_writes_is_found(world: Any
 
 @pytest.mark.parametrize("phone", ["+77019999999", "+77011234567"])
 async def test_orders_under_a_buyers_address_or_phone_do_not_hold_the_buyers_next_one(
-    stage: Any, shop_of: Any, good_order: Any, phone: str
+    stage: Stage, shop_of: "StartShop", good_order: "OrderBody", phone: str
 ) -> None:
 
     shop = await shop_of(

@@ -1,6 +1,6 @@
 """Fraud control (PP 4.5): what counts as unusual, and that a held order cannot be paid before an agent has looked."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -10,6 +10,9 @@ from ordering.holds.rules import broken_rules, explain
 from ordering.settings import Settings
 from shared.contracts import OrderHeld, OrderPlaced, OrderRefused
 from shared.testing.stage import Stage
+
+if TYPE_CHECKING:
+    from services.ordering.tests.conftest import Shop, StartShop
 
 AGENT = {"Authorization": "Bearer agents-key"}
 LIMITS = {"orders_by_email": 1}
@@ -26,12 +29,12 @@ def test_a_rule_strikes_above_its_limit_and_not_at_it(rule: str) -> None:
 
 
 @pytest.fixture
-async def suspicious(stage: Stage, shop_of: Any) -> Any:
+async def suspicious(stage: Stage, shop_of: "StartShop") -> Any:
     """A shop at which the second order from one address is unusual."""
     return await shop_of(build, Settings, agent_keys={"support": "agents-key"}, fraud_limits=LIMITS)
 
 
-async def test_a_held_order_is_placed_when_an_agent_releases_it(stage: Stage, suspicious: Any) -> None:
+async def test_a_held_order_is_placed_when_an_agent_releases_it(stage: Stage, suspicious: "Shop") -> None:
     first, second = await suspicious.place(), await suspicious.place(key="second")
     assert (first.json()["status"], second.json()["status"]) == ("placed", "held")
     order_id = second.json()["order_id"]
@@ -55,7 +58,7 @@ async def test_a_held_order_is_placed_when_an_agent_releases_it(stage: Stage, su
     assert (again.status_code, again.json()["type"]) == (409, "urn:problem:not-held")
 
 
-async def test_a_refused_order_is_never_placed(stage: Stage, suspicious: Any) -> None:
+async def test_a_refused_order_is_never_placed(stage: Stage, suspicious: "Shop") -> None:
     await suspicious.place()
     held = (await suspicious.place()).json()
 
@@ -67,7 +70,7 @@ async def test_a_refused_order_is_never_placed(stage: Stage, suspicious: Any) ->
     assert len(await stage.events(OrderPlaced)) == 1
 
 
-async def test_a_repeated_order_is_told_that_it_is_held(suspicious: Any) -> None:
+async def test_a_repeated_order_is_told_that_it_is_held(suspicious: "Shop") -> None:
     await suspicious.place()
     first, again = await suspicious.place(key="k"), await suspicious.place(key="k")
 
@@ -75,6 +78,6 @@ async def test_a_repeated_order_is_told_that_it_is_held(suspicious: Any) -> None
     assert again.json()["status"] == "held"
 
 
-async def test_only_agents_decide(suspicious: Any) -> None:
+async def test_only_agents_decide(suspicious: "Shop") -> None:
     for method, path in (("GET", "/holds"), ("POST", "/orders/10000001/release"), ("POST", "/orders/10000001/refusal")):
         assert (await suspicious.http.request(method, path, headers=suspicious.auth())).status_code == 401

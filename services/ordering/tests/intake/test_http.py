@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import httpx
@@ -14,10 +14,13 @@ from ordering.settings import Settings
 from shared.contracts import BuyerContact, OrderPlaced
 from shared.testing.stage import Stage
 
+if TYPE_CHECKING:
+    from services.ordering.tests.conftest import OrderBody, Shop, StartShop
+
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
-async def test_an_order_is_accepted_and_told(shop: Any, stage: Stage, good_order: Any) -> None:
+async def test_an_order_is_accepted_and_told(shop: "Shop", stage: Stage, good_order: "OrderBody") -> None:
     body = good_order("qazaq-esim", email="Anna@Example.org", phone="8 701 123 45 67", newsletter=True)
     answer = await shop.place(body, storefront="qazaq-esim", traceparent=TRACE)
     assert answer.status_code == 201, answer.text
@@ -46,7 +49,7 @@ async def test_an_order_is_accepted_and_told(shop: Any, stage: Stage, good_order
     assert "example.org" not in placed.event.model_dump_json()
 
 
-async def test_the_same_key_and_body_give_the_same_answer(shop: Any, stage: Stage, good_order: Any) -> None:
+async def test_the_same_key_and_body_give_the_same_answer(shop: "Shop", stage: Stage, good_order: "OrderBody") -> None:
     first = await shop.place(key="k1")
     spelled_otherwise = json.dumps(dict(reversed(good_order().items())), indent=2).encode()
     again = await shop.place(spelled_otherwise, key="k1")
@@ -58,7 +61,7 @@ async def test_the_same_key_and_body_give_the_same_answer(shop: Any, stage: Stag
     assert len(await stage.all_events(OrderPlaced)) == 2
 
 
-async def test_the_same_key_and_another_body_are_refused(shop: Any, good_order: Any) -> None:
+async def test_the_same_key_and_another_body_are_refused(shop: "Shop", good_order: "OrderBody") -> None:
     await shop.place(key="k1")
     other = await shop.place(good_order(plan="tr-20gb-30d"), key="k1")
     assert (other.status_code, other.json()["type"]) == (422, "urn:problem:idempotency-key-reused")
@@ -67,14 +70,14 @@ async def test_the_same_key_and_another_body_are_refused(shop: Any, good_order: 
     assert len(await shop.rows("SELECT 1 FROM orders")) == 1
 
 
-async def test_a_refused_order_leaves_its_key_free(shop: Any, good_order: Any) -> None:
+async def test_a_refused_order_leaves_its_key_free(shop: "Shop", good_order: "OrderBody") -> None:
     assert (await shop.place(good_order(email="wrong"), key="k1")).status_code == 422
     corrected = await shop.place(key="k1")
     assert corrected.status_code == 201
     assert "Idempotent-Replay" not in corrected.headers
 
 
-async def test_simultaneous_calls_with_one_key_give_one_order(shop: Any, stage: Stage) -> None:
+async def test_simultaneous_calls_with_one_key_give_one_order(shop: "Shop", stage: Stage) -> None:
     answers = await asyncio.gather(*[shop.place(key="k1") for _ in range(20)])
     assert {answer.status_code for answer in answers} == {201}
     assert len({answer.json()["order_id"] for answer in answers}) == 1
@@ -84,7 +87,7 @@ async def test_simultaneous_calls_with_one_key_give_one_order(shop: Any, stage: 
     assert len(await stage.all_events(OrderPlaced)) == 1
 
 
-async def test_the_contact_of_an_order_is_its_own(shop: Any, stage: Stage, good_order: Any) -> None:
+async def test_the_contact_of_an_order_is_its_own(shop: "Shop", stage: Stage, good_order: "OrderBody") -> None:
     await shop.place(good_order(email="ANNA@example.org"))
     await shop.place(good_order(email="anna@example.org", name="Anna Stein", phone="+995555123456"))
     await shop.place(good_order("e-sim-onl", email="anna@example.org"), storefront="e-sim-onl")
@@ -112,7 +115,7 @@ async def test_the_contact_of_an_order_is_its_own(shop: Any, stage: Stage, good_
     ],
 )
 async def test_refusals_are_problem_documents(
-    shop: Any, good_order: Any, changes: dict[str, Any], status: int, kind: str, field: str
+    shop: "Shop", good_order: "OrderBody", changes: dict[str, Any], status: int, kind: str, field: str
 ) -> None:
     answer = await shop.place(good_order(**changes))
     problem = answer.json()
@@ -126,7 +129,7 @@ async def test_refusals_are_problem_documents(
     assert await shop.rows("SELECT 1 FROM orders") == []
 
 
-async def test_bad_requests(shop: Any, good_order: Any) -> None:
+async def test_bad_requests(shop: "Shop", good_order: "OrderBody") -> None:
     """One service for all of them: each is answered without touching the database."""
     auth = shop.auth()
     cases: list[tuple[dict[str, str], bytes, int, str]] = [
@@ -146,7 +149,7 @@ async def test_bad_requests(shop: Any, good_order: Any) -> None:
         assert (answer.status_code, answer.json()["type"]) == (status, f"urn:problem:{kind}"), (headers, body[:20])
 
 
-async def test_an_oversized_body_of_unknown_length(shop: Any) -> None:
+async def test_an_oversized_body_of_unknown_length(shop: "Shop") -> None:
     async def pieces() -> Any:
         for _ in range(40):
             yield b" " * 10_000
@@ -159,7 +162,7 @@ async def test_an_oversized_body_of_unknown_length(shop: Any) -> None:
     assert (answer.status_code, answer.json()["type"]) == (413, "urn:problem:body-too-large")
 
 
-async def test_the_session_is_recorded_and_has_an_end(shop: Any) -> None:
+async def test_the_session_is_recorded_and_has_an_end(shop: "Shop") -> None:
     headers = {
         "X-Forwarded-For": "2001:db8::7, 10.0.0.1",
         "User-Agent": "Browser/1",
@@ -178,7 +181,7 @@ async def test_the_session_is_recorded_and_has_an_end(shop: Any) -> None:
     assert len(two.user_agent) == 500
 
 
-async def test_a_shop_sees_its_own_orders_only(shop: Any) -> None:
+async def test_a_shop_sees_its_own_orders_only(shop: "Shop") -> None:
     said = (await shop.place()).json()
     for reference in (said["order_id"], said["order_number"]):
         view = await shop.get(f"/orders/{reference}")
@@ -191,7 +194,7 @@ async def test_a_shop_sees_its_own_orders_only(shop: Any) -> None:
         assert (answer.status_code, answer.json()["type"]) == (404, "urn:problem:unknown-order"), unknown
 
 
-async def test_operations_people_see_any_order_with_the_link_to_its_trace(shop_of: Any) -> None:
+async def test_operations_people_see_any_order_with_the_link_to_its_trace(shop_of: "StartShop") -> None:
     template = "https://traces.example/{trace_id}"
     shop = await shop_of(build, Settings, operations_keys={"operator": "their-key"}, trace_url_template=template)
     said = (await shop.place(traceparent=TRACE)).json()
@@ -205,7 +208,7 @@ async def test_operations_people_see_any_order_with_the_link_to_its_trace(shop_o
     assert (await shop.http.post("/orders", headers=key, json={})).status_code == 401
 
 
-async def test_a_shop_learns_what_it_sells_and_under_what_terms(shop: Any) -> None:
+async def test_a_shop_learns_what_it_sells_and_under_what_terms(shop: "Shop") -> None:
     said = (await shop.get("/storefront", "qazaq-esim")).json()
     assert (said["currency"], said["time_zone"]) == ("KZT", "Asia/Almaty")
     assert set(said["documents"]) == {"offer", "privacy", "refund"}
@@ -213,13 +216,13 @@ async def test_a_shop_learns_what_it_sells_and_under_what_terms(shop: Any) -> No
     assert (await shop.http.get("/storefront")).status_code == 401
 
 
-async def test_the_description_of_the_interface(shop: Any) -> None:
+async def test_the_description_of_the_interface(shop: "Shop") -> None:
     described = (await shop.http.get("/openapi.json")).json()
     body = described["paths"]["/orders"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert body["properties"]["buyer"]["required"] == ["name", "email", "phone"]
 
 
-async def test_nothing_personal_is_logged(shop: Any, good_order: Any) -> None:
+async def test_nothing_personal_is_logged(shop: "Shop", good_order: "OrderBody") -> None:
     with capture_logs() as logs:
         await shop.place(good_order(name="Canary Zhanna", email="canary@example.org", phone="+77019998877"))
         await shop.place(good_order(name="Canary Zhanna", email="canary at example.org", phone="+77019998877"))

@@ -1,7 +1,7 @@
 """Each shop submits on its own topic: the shop is the topic's, and its junk is its own affair."""
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ordering.app import build
 from ordering.settings import Settings
@@ -9,6 +9,9 @@ from shared.contracts import OrderPlaced, OrderRejected, OrderSubmitted, orders_
 from shared.ids import uuid7
 from shared.messaging.cloudevents import to_wire
 from shared.testing.stage import Stage
+
+if TYPE_CHECKING:
+    from services.ordering.tests.conftest import OrderBody, Shop, StartShop
 
 
 def headers(identity: str | None = None) -> dict[str, str]:
@@ -24,7 +27,9 @@ def body(key: str, order: Any, storefront: str = "esimka") -> bytes:
     return OrderSubmitted(storefront=storefront, submission_id=key, order=order).model_dump_json().encode()
 
 
-async def test_the_shop_is_the_topics_whatever_the_record_says(shop: Any, stage: Stage, good_order: Any) -> None:
+async def test_the_shop_is_the_topics_whatever_the_record_says(
+    shop: "Shop", stage: Stage, good_order: "OrderBody"
+) -> None:
     lie = body("stolen", good_order("esimka"), storefront="qazaq-esim")
     await stage.raw(orders_topic("esimka"), b"qazaq-esim:stolen", lie, to_wire(headers()))
     [placed] = await stage.events(OrderPlaced)
@@ -35,7 +40,7 @@ async def test_the_shop_is_the_topics_whatever_the_record_says(shop: Any, stage:
     assert {one.event.storefront for one in both} == {"esimka", "qazaq-esim"}, "nobody's key is used up by another"
 
 
-async def test_the_same_id_from_two_shops_is_two_orders(shop: Any, stage: Stage, good_order: Any) -> None:
+async def test_the_same_id_from_two_shops_is_two_orders(shop: "Shop", stage: Stage, good_order: "OrderBody") -> None:
     for identity in (str(uuid7()), "00000000-0000-0000-0000-000000000001", "ffffffff-ffff-7fff-bfff-ffffffffffff", "x"):
         for name in ("esimka", "qazaq-esim"):
             said = body(f"s-{identity}", good_order(name), storefront=name)
@@ -47,7 +52,7 @@ async def test_the_same_id_from_two_shops_is_two_orders(shop: Any, stage: Stage,
 
 
 async def test_junk_of_one_shop_holds_up_nobody_and_the_shop_is_told(
-    shop_of: Any, stage: Stage, good_order: Any
+    shop_of: "StartShop", stage: Stage, good_order: "OrderBody"
 ) -> None:
     shop = await shop_of(build, Settings, dead_letter_limit=5, shop_dead_letter_limit=20)
     junk = orders_topic("esimka")
@@ -74,7 +79,9 @@ async def test_junk_of_one_shop_holds_up_nobody_and_the_shop_is_told(
     assert (await shop.service.problems()).get("kafka") is None
 
 
-async def test_the_shared_topic_is_read_for_one_shop_alone(shop_of: Any, stage: Stage, good_order: Any) -> None:
+async def test_the_shared_topic_is_read_for_one_shop_alone(
+    shop_of: "StartShop", stage: Stage, good_order: "OrderBody"
+) -> None:
     shop = await shop_of(build, Settings, shared_orders_storefront="esimka")
     for name in ("esimka", "qazaq-esim"):
         said = body(f"at-{name}", good_order(name), storefront=name)

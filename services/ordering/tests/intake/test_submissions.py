@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ordering.catalogue import CatalogueFiles
 from ordering.holds.models import Counts, Limits
@@ -14,6 +14,9 @@ from shared.messaging.cloudevents import to_wire
 from shared.sealed import Sealed
 from shared.testing.stage import Stage
 
+if TYPE_CHECKING:
+    from services.ordering.tests.conftest import OrderBody, Shop
+
 TOPIC = orders_topic("esimka")
 #: One phone with many addresses is what fraud control is for; here only statements are counted.
 NO_LIMITS = Limits(**dict.fromkeys(Counts.__slots__, 10**9))
@@ -24,7 +27,7 @@ def headers(kind: str = OrderSubmitted.ce_type()) -> dict[str, str]:
     return {"ce_specversion": "1.0", "ce_id": str(uuid7()), "ce_type": kind, "ce_source": "/storefronts/esimka"}
 
 
-async def test_an_order_over_kafka_is_the_same_order(shop: Any, stage: Stage) -> None:
+async def test_an_order_over_kafka_is_the_same_order(shop: "Shop", stage: Stage) -> None:
     await stage.publish(shop.submitted("s1"), trace=TRACE)
     [placed] = await stage.events(OrderPlaced)
     [contact] = await stage.events(BuyerContact)
@@ -39,7 +42,9 @@ async def test_an_order_over_kafka_is_the_same_order(shop: Any, stage: Stage) ->
     assert (session.ip, session.user_agent) == (None, None)
 
 
-async def test_refusals_are_answered_with_reasons_and_without_values(shop: Any, stage: Stage, good_order: Any) -> None:
+async def test_refusals_are_answered_with_reasons_and_without_values(
+    shop: "Shop", stage: Stage, good_order: "OrderBody"
+) -> None:
     await shop.place(key="taken")
     sent = [
         shop.submitted("s1", good_order(email="secret", phone="secret")),
@@ -66,7 +71,7 @@ async def test_refusals_are_answered_with_reasons_and_without_values(shop: Any, 
     assert await shop.rows("SELECT 1 FROM dead_letters") == []
 
 
-async def test_repeated_and_simultaneous_submissions_give_one_order(shop: Any, stage: Stage) -> None:
+async def test_repeated_and_simultaneous_submissions_give_one_order(shop: "Shop", stage: Stage) -> None:
     same = [shop.submitted("s1") for _ in range(30)]
     await asyncio.gather(stage.publish(*same), *[shop.place(key="s1") for _ in range(10)], stage.publish(*same))
     await stage.publish(shop.submitted("last"))
@@ -77,7 +82,7 @@ async def test_repeated_and_simultaneous_submissions_give_one_order(shop: Any, s
     assert await stage.all_events(OrderRejected) == []
 
 
-async def test_bad_records_are_put_aside_sealed_and_good_ones_pass(shop: Any, stage: Stage) -> None:
+async def test_bad_records_are_put_aside_sealed_and_good_ones_pass(shop: "Shop", stage: Stage) -> None:
     good = [shop.submitted(f"s{number}") for number in range(5)]
     canary = b'{"storefront": "esimka", "order": {"buyer": {"email": "canary@example.org"}}}'
     await asyncio.gather(
@@ -118,7 +123,7 @@ async def test_bad_records_are_put_aside_sealed_and_good_ones_pass(shop: Any, st
     assert canary in opened
 
 
-async def test_a_batch_costs_the_same_few_statements_whatever_its_size(shop: Any, good_order: Any) -> None:
+async def test_a_batch_costs_the_same_few_statements_whatever_its_size(shop: "Shop", good_order: "OrderBody") -> None:
     catalogue = CatalogueFiles().current()
     statements: list[str] = []
 
@@ -136,7 +141,7 @@ async def test_a_batch_costs_the_same_few_statements_whatever_its_size(shop: Any
                 statements.append(sql)
                 return await execute(sql, **parameters)
 
-            tx.execute = note
+            tx.execute = note  # type: ignore[method-assign] # counts the statements of this transaction
             outcomes = await accept(tx, catalogue, batch, keep_sessions=timedelta(days=1), limits=NO_LIMITS)
             tx.outgoing.clear()
             counts.append(len(statements))

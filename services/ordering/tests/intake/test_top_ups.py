@@ -1,7 +1,7 @@
 """Top-ups are refused before they are paid for, wherever that can be known (RC 4)."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
@@ -23,6 +23,9 @@ from shared.contracts import (
 from shared.ids import uuid7
 from shared.sealed import Sealed
 from shared.testing.stage import Stage
+
+if TYPE_CHECKING:
+    from services.ordering.tests.conftest import OrderBody, Shop
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 ICCID = "8999702000000000018"
@@ -80,19 +83,21 @@ def generated(order_id: Any, storefront: str = "esimka") -> ProfileGenerated:
     )
 
 
-async def top_up(shop: Any, good_order: Any, *, key: str | None = None, storefront: str = "esimka", **more: Any) -> Any:
+async def top_up(
+    shop: "Shop", good_order: "OrderBody", *, key: str | None = None, storefront: str = "esimka", **more: Any
+) -> Any:
     body = good_order(storefront, kind="top_up", iccid=ICCID, **more)
     return await shop.place(body, key=key, storefront=storefront)
 
 
-def sold(shop: Any) -> Any:
+def sold(shop: "Shop") -> Any:
     async def known() -> bool:
         return bool(await shop.rows("SELECT 1 FROM esims WHERE plan IS NOT NULL"))
 
     return known
 
 
-async def test_a_top_up_of_an_esim_that_this_shop_sold(shop: Any, stage: Stage, good_order: Any) -> None:
+async def test_a_top_up_of_an_esim_that_this_shop_sold(shop: "Shop", stage: Stage, good_order: "OrderBody") -> None:
     unknown = await top_up(shop, good_order)
     assert (unknown.status_code, unknown.json()["type"]) == (422, "urn:problem:unknown-esim")
     assert ICCID not in unknown.text
@@ -129,7 +134,7 @@ async def test_a_top_up_of_an_esim_that_this_shop_sold(shop: Any, stage: Stage, 
 
 @pytest.mark.parametrize("end", ["revoked", "expired", "deleted"])
 async def test_what_has_ended_is_not_topped_up_whatever_came_first(
-    shop: Any, stage: Stage, good_order: Any, end: str
+    shop: "Shop", stage: Stage, good_order: "OrderBody", end: str
 ) -> None:
     order_id = uuid7()
     events: dict[str, Any] = {
@@ -158,7 +163,7 @@ async def test_what_has_ended_is_not_topped_up_whatever_came_first(
 
 
 async def test_an_accepted_top_up_stays_accepted_and_kafka_hears_reasons_too(
-    shop: Any, stage: Stage, good_order: Any
+    shop: "Shop", stage: Stage, good_order: "OrderBody"
 ) -> None:
     key, order_id = str(uuid4()), uuid7()
     body = good_order(kind="top_up", iccid=ICCID)

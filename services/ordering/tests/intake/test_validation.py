@@ -1,13 +1,16 @@
 """What is accepted and what is refused, and that a refusal repeats nothing."""
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ordering.catalogue import CatalogueFiles
 from ordering.intake.models import Refusal, ValidOrder
 from ordering.intake.rules.validation import valid_key, validate_order
+
+if TYPE_CHECKING:
+    from services.ordering.tests.conftest import OrderBody
 
 OLD = ["offer_version", "privacy_version"]
 WRONG: list[tuple[dict[str, Any], str, str, list[str]]] = [
@@ -43,7 +46,7 @@ WRONG: list[tuple[dict[str, Any], str, str, list[str]]] = [
 
 @pytest.mark.parametrize(("changes", "storefront", "reason", "fields"), WRONG)
 def test_refusals_name_fields_and_repeat_nothing(
-    changes: dict[str, Any], storefront: str, reason: str, fields: list[str], good_order: Any
+    changes: dict[str, Any], storefront: str, reason: str, fields: list[str], good_order: "OrderBody"
 ) -> None:
     catalogue = CatalogueFiles().current()
     shop = catalogue.storefront(storefront)
@@ -61,7 +64,7 @@ def test_what_is_no_order_at_all(body: object) -> None:
     assert isinstance(validate_order(body, catalogue.storefronts[0], catalogue), Refusal)
 
 
-def test_an_outdated_document_names_the_current_one(good_order: Any) -> None:
+def test_an_outdated_document_names_the_current_one(good_order: "OrderBody") -> None:
     catalogue = CatalogueFiles().current()
     shop = catalogue.storefront("qazaq-esim")
     assert shop is not None
@@ -70,7 +73,7 @@ def test_an_outdated_document_names_the_current_one(good_order: Any) -> None:
     assert shop.documents.offer in verdict.errors[0].message
 
 
-def test_each_shop_has_its_own_price(good_order: Any) -> None:
+def test_each_shop_has_its_own_price(good_order: "OrderBody") -> None:
     catalogue = CatalogueFiles().current()
     prices = {}
     for shop in catalogue.storefronts:

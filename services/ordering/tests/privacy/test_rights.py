@@ -4,7 +4,7 @@ import asyncio
 import base64
 from collections import Counter
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -28,6 +28,9 @@ from shared.kernel.privacy import PAGE_PROOF, page_proof
 from shared.sealed import Opener
 from shared.testing.stage import Stage
 
+if TYPE_CHECKING:
+    from services.ordering.tests.conftest import OrderBody, Shop, StartShop
+
 NOTIFICATIONS = Opener(base64.b64encode(bytes(PrivateKey.generate())).decode())
 PRIVACY_KEY = SecretStr("a-privacy-key-of-tests")
 AGENT = {"Authorization": "Bearer agents-key"}
@@ -38,7 +41,7 @@ OTHERS = (PaymentsBuyerErased, ProvisioningBuyerErased, NotificationsBuyerErased
 class Buyer:
     """An order of a buyer who asks for something, and what notifications would send them."""
 
-    def __init__(self, stage: Stage, shop: Any, order: dict[str, Any]) -> None:
+    def __init__(self, stage: Stage, shop: "Shop", order: dict[str, Any]) -> None:
         self.stage, self.shop, self.order = stage, shop, order
         self.codes = 0
 
@@ -69,7 +72,7 @@ class Buyer:
 
 
 @pytest.fixture
-async def buyer(stage: Stage, shop_of: Any) -> Buyer:
+async def buyer(stage: Stage, shop_of: "StartShop") -> Buyer:
     settings = {
         "agent_keys": {"support": "agents-key"},
         "notifications_seal_public_key": NOTIFICATIONS.public_key,
@@ -105,7 +108,9 @@ async def test_a_new_phone_is_confirmed_by_mail(buyer: Buyer) -> None:
     assert event.channel == "email"
 
 
-async def test_an_address_that_another_buyer_uses_mixes_nobody_up(stage: Stage, buyer: Buyer, good_order: Any) -> None:
+async def test_an_address_that_another_buyer_uses_mixes_nobody_up(
+    stage: Stage, buyer: Buyer, good_order: "OrderBody"
+) -> None:
     await buyer.shop.place(good_order(email="other@example.org"))
 
     assert (await buyer.confirm(await buyer.correct(email="other@example.org"))).status_code == 200
@@ -273,7 +278,7 @@ async def tombstones(stage: Stage, key: str) -> int:
 
 
 async def test_a_replayed_submission_does_not_bring_an_erased_buyer_back(
-    stage: Stage, buyer: Buyer, good_order: Any
+    stage: Stage, buyer: Buyer, good_order: "OrderBody"
 ) -> None:
     await buyer.confirm(await buyer.ask("erase"))
 
@@ -286,7 +291,7 @@ async def test_a_replayed_submission_does_not_bring_an_erased_buyer_back(
 
 
 async def test_a_block_is_told_to_everybody_and_only_the_mailbox_lifts_it(
-    stage: Stage, buyer: Buyer, good_order: Any
+    stage: Stage, buyer: Buyer, good_order: "OrderBody"
 ) -> None:
     await buyer.confirm(await buyer.ask("block"))
     [before, blocked] = [one.event for one in await stage.events(BuyerContact, count=2)]
@@ -307,7 +312,7 @@ async def test_a_block_is_told_to_everybody_and_only_the_mailbox_lifts_it(
     assert [one.event.blocked for one in told] == [False, True, False]
 
 
-async def test_an_export_is_everything_as_json_and_as_a_page(buyer: Buyer, good_order: Any) -> None:
+async def test_an_export_is_everything_as_json_and_as_a_page(buyer: Buyer, good_order: "OrderBody") -> None:
     second = (await buyer.shop.place(good_order(name="<b>Anna</b>"), key="second")).json()
     first, buyer.order = buyer.order, second
     await buyer.confirm(await buyer.ask("export"))  # so that it is known whose the second order is

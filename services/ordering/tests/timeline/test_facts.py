@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
@@ -51,6 +51,9 @@ from shared.ids import uuid7, uuid_for
 from shared.sealed import Sealed
 from shared.testing.facts import PLAN
 from shared.testing.stage import Stage
+
+if TYPE_CHECKING:
+    from services.ordering.tests.conftest import Shop, StartShop
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 PRICE = Money(amount=1050, currency="USD")
@@ -181,7 +184,7 @@ def life(order_id: UUID) -> dict[Fact, list[OrderEvent]]:
     }
 
 
-async def insert_orders(shop: Any, ids: Sequence[UUID]) -> None:
+async def insert_orders(shop: "Shop", ids: Sequence[UUID]) -> None:
     """Orders whose facts may already be here."""
     rows = [
         {
@@ -202,7 +205,7 @@ async def insert_orders(shop: Any, ids: Sequence[UUID]) -> None:
         await tx.insert(orders, rows)
 
 
-def read_everything(shop: Any, records: int) -> Callable[[], Any]:
+def read_everything(shop: "Shop", records: int) -> Callable[[], Any]:
     """Whether the service has applied that many records, repetitions included."""
 
     async def read() -> bool:
@@ -218,7 +221,7 @@ def read_everything(shop: Any, records: int) -> Callable[[], Any]:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-async def test_shuffled_and_duplicated_streams_end_alike(shop: Any, stage: Stage, seed: int) -> None:
+async def test_shuffled_and_duplicated_streams_end_alike(shop: "Shop", stage: Stage, seed: int) -> None:
     dice = random.Random(seed)  # noqa: S311 - a shuffle that can be repeated
     subsets = [dice.sample(sorted(life(uuid7())), dice.randint(0, 10)) for _ in range(8)]
     told = {uuid7(): subset for subset in subsets for _ in range(5)}
@@ -245,7 +248,7 @@ async def test_shuffled_and_duplicated_streams_end_alike(shop: Any, stage: Stage
     assert all(len(stories) == 1 for stories in ends.values())
 
 
-async def test_an_order_and_its_story(shop: Any, stage: Stage) -> None:
+async def test_an_order_and_its_story(shop: "Shop", stage: Stage) -> None:
     said = (await shop.place(traceparent=TRACE)).json()
     [placed] = await stage.events(OrderPlaced)
     happened = life(placed.event.order_id)
@@ -293,7 +296,7 @@ async def test_an_order_and_its_story(shop: Any, stage: Stage) -> None:
         assert not any(word in text for word in personal)
 
 
-async def test_operations_get_a_link_to_each_span(stage: Stage, shop_of: Any) -> None:
+async def test_operations_get_a_link_to_each_span(stage: Stage, shop_of: "StartShop") -> None:
     template = "http://traces.example/trace/{trace_id}?uiFind={span_id}"
     shop = await shop_of(build, Settings, trace_url_template=template)
     said = (await shop.place(traceparent=TRACE)).json()
