@@ -32,7 +32,7 @@ def released() -> Iterator[str]:
         yield url
 
 
-async def test_buyers_stay_who_they_are_and_the_release_before_overwrites_none_of_them(released: str) -> None:
+async def test_a_migration_keeps_buyers_and_the_previous_release_overwrites_none(released: str) -> None:
     database = Database(released, pool_size=1)
     merged, moved = uuid7(), uuid7()
     async with database.transaction() as tx:

@@ -1,4 +1,4 @@
-"""The migrated database is what tables.py says, and session records end in time."""
+"""The migrated database equals tables.py, and session records are deleted after their retention."""
 
 from datetime import datetime, timedelta
 from functools import partial
@@ -27,7 +27,7 @@ class Watch:
         return SystemClock().now() + self.ahead
 
 
-async def test_the_database_is_what_the_tables_say(shop: "Shop") -> None:
+async def test_the_migrated_database_equals_tables_py(shop: "Shop") -> None:
     def compare(connection: Any) -> Any:
         def ours(_object: Any, name: str, kind: str, _reflected: bool, _compared: Any) -> bool:
             return kind != "table" or name in tables.metadata.tables
@@ -39,7 +39,7 @@ async def test_the_database_is_what_the_tables_say(shop: "Shop") -> None:
         assert await connection.run_sync(compare) == []
 
 
-async def test_session_records_are_deleted_when_their_time_is_over(stage: Stage) -> None:
+async def test_session_records_are_deleted_after_their_retention(stage: Stage) -> None:
     watch = Watch()
     service = await stage.service(partial(build, clock=watch), Settings)
     record = """INSERT INTO session_records (order_id, offer_version, privacy_version, consented_at, keep_until)

@@ -1,4 +1,4 @@
-"""The catalogue's files: what is in them, what is refused, and how changes come into force."""
+"""The catalogue's files: what they contain, what is refused, and how changes take effect."""
 
 import os
 import shutil
@@ -71,7 +71,7 @@ def test_a_new_file_adds_plans(folder: Path) -> None:
     assert not files.current().offer("e-sim-onl", "jp-1gb-7d")
 
 
-def test_a_broken_file_is_refused_once_and_the_last_good_catalogue_stays(folder: Path) -> None:
+def test_an_invalid_file_is_refused_once_and_the_last_valid_catalogue_stays(folder: Path) -> None:
     timer = Timer()
     files = CatalogueFiles(folder, timer=timer)
     good = files.current()
@@ -103,13 +103,13 @@ def test_a_broken_file_is_refused_once_and_the_last_good_catalogue_stays(folder:
         ("storefronts.toml", "privacy = ", "privacy_policy = ", "privacy"),
     ],
 )
-def test_what_makes_no_catalogue(folder: Path, file: str, old: str, new: str, word: str) -> None:
+def test_invalid_catalogues(folder: Path, file: str, old: str, new: str, word: str) -> None:
     change(folder / file, old, new)
     with pytest.raises(CatalogueError, match=word):
         CatalogueFiles(folder)
 
 
-def test_a_folder_that_is_not_there(folder: Path) -> None:
+def test_a_missing_folder(folder: Path) -> None:
     with pytest.raises(CatalogueError, match="folder"):
         CatalogueFiles(folder / "elsewhere")
     timer = Timer()

@@ -1,4 +1,4 @@
-"""A shop's customers and strangers, the messages that only their owners can read, and all that is held of somebody."""
+"""A shop's customers and strangers, the messages that only they can read, and everything that is stored about them."""
 
 import base64
 from collections.abc import AsyncIterator, Sequence
@@ -42,7 +42,7 @@ _HELD = {
 
 @dataclass(frozen=True)
 class Order:
-    """An accepted order. `buyer_id`: under which its contact is told."""
+    """An accepted order. `buyer_id`: the key under which its contact is published."""
 
     order_id: str
     number: str
@@ -93,9 +93,9 @@ class World:
     async def ask(self, order: Order, kind: str) -> Any:
         return await self._post(order, "/privacy/requests", {"order": order.number, "kind": kind})
 
-    async def confirm(self, person: Person, order: Order, asked: Any) -> Any:
+    async def confirm(self, person: Person, order: Order, requested: Any) -> Any:
         """Enter the code, where this person can read the message that has it; None where not."""
-        identity = asked.json()["confirmation_id"]
+        identity = requested.json()["confirmation_id"]
         event = await self._code(UUID(identity))
         rows = await self.shop.rows("SELECT email, phone FROM buyers WHERE buyer_id = :id", id=event.buyer_id)
         if not rows or not person.reads(event.channel, rows[0].email, rows[0].phone):
@@ -106,9 +106,9 @@ class World:
             person.exports.append((order.storefront, identity))
         return answer
 
-    async def code(self, asked: Any) -> tuple[str, str]:
-        """What was asked for, and the code that was sent for it."""
-        identity = asked.json()["confirmation_id"]
+    async def code(self, requested: Any) -> tuple[str, str]:
+        """The id of a request, and the code that was sent for it."""
+        identity = requested.json()["confirmation_id"]
         return identity, NOTIFICATIONS.open((await self._code(UUID(identity))).code).decode()
 
     async def press(self, order: Order, *, contact_at: Any = None) -> None:

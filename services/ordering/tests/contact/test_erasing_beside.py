@@ -1,6 +1,6 @@
-"""An erasure beside whatever the same mailbox does at the moment: no order of it is half erased, and nothing fails.
+"""An erasure at the same time as other requests of its mailbox: no order is erased in part, and no request fails.
 
-Many rounds, because the two meet at another place in each. What must be true after each round is asked of all tables.
+Many rounds with random delays, so that the requests meet at different points. After each round all tables are checked.
 """
 
 import asyncio
@@ -52,16 +52,16 @@ async def test_an_erasure_beside_everything_else_of_its_mailbox(
         second = await world.order(person.email, person.phone, by=person)
         await world.press(first)
         await world.press(second)
-        asked = [
+        requested = [
             await world.ask(first, "erase"),
             await world.ask(second, "erase"),
             await world.correct(first, name="Zoë Neu"),
             await world.ask(second, "block"),
         ]
-        assert [answer.status_code for answer in asked] == [202] * 4, [answer.text for answer in asked]
+        assert [answer.status_code for answer in requested] == [202] * 4, [answer.text for answer in requested]
         steps = [
             post("confirm", chance.random() / 50, f"/confirmations/{identity}", {"code": code})
-            for identity, code in [await world.code(answer) for answer in asked]
+            for identity, code in [await world.code(answer) for answer in requested]
         ]
         body = world._good_order("esimka", email=person.email, phone=person.phone)
         steps += [

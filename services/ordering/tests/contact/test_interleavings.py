@@ -1,4 +1,4 @@
-"""I14: whatever a stranger submits, in any order with what the victim does, changes nothing that the victim holds."""
+"""I14: what a stranger submits, interleaved with the victim's requests, changes nothing of the victim's data."""
 
 import random
 import unicodedata
@@ -75,21 +75,21 @@ class Play:
             order = self.chance.choice(self.stranger.orders)
             email = self.chance.choice([self.stranger.email, self.spelling(), None])
             fields = {"email": email} if email else {"phone": self.victim.phone, "name": "Zoë"}
-            await self._asked(order, await self.world.correct(order, **fields))
+            await self._requested(order, await self.world.correct(order, **fields))
 
     async def stranger_asks(self) -> None:
         if self.stranger.orders:
             order = self.chance.choice(self.stranger.orders)
-            await self._asked(order, await self.world.ask(order, self.chance.choice(KINDS)))
+            await self._requested(order, await self.world.ask(order, self.chance.choice(KINDS)))
 
-    async def _asked(self, order: Any, asked: Any) -> None:
+    async def _requested(self, order: Any, requested: Any) -> None:
         """Enters the code now, or keeps it for later."""
-        assert asked.status_code in {202, 410, 422, 429}, asked.text
-        if asked.status_code == 202:
+        assert requested.status_code in {202, 410, 422, 429}, requested.text
+        if requested.status_code == 202:
             if self.chance.random() < 0.3:
-                self.pending.append((order, asked))
+                self.pending.append((order, requested))
             else:
-                await self.world.confirm(self.stranger, order, asked)
+                await self.world.confirm(self.stranger, order, requested)
 
     async def stranger_enters_late(self) -> None:
         if self.pending:
@@ -101,8 +101,8 @@ class Play:
 
     async def victim_presses(self) -> None:
         """Also what a stranger's order has brought into the mailbox."""
-        [mine, *_], known = self.victim.orders, [*self.victim.orders, *self.stranger.orders]
-        order = self.chance.choice(known)
+        [mine, *_], orders = self.victim.orders, [*self.victim.orders, *self.stranger.orders]
+        order = self.chance.choice(orders)
         contact = await self.world.contact(order)
         if contact and self.victim.reads("email", contact[0].email, ""):
             await self.world.press(order)
@@ -110,15 +110,15 @@ class Play:
 
     async def victim_corrects(self) -> None:
         order = self.chance.choice(self.victim.orders)
-        asked = await self.world.correct(order, name=f"Zoë {len(self.log)}")
-        if asked.status_code == 202:
-            await self.world.confirm(self.victim, order, asked)
+        requested = await self.world.correct(order, name=f"Zoë {len(self.log)}")
+        if requested.status_code == 202:
+            await self.world.confirm(self.victim, order, requested)
 
     async def victim_asks(self) -> None:
         order = self.chance.choice(self.victim.orders)
-        asked = await self.world.ask(order, self.chance.choice(("export", "block", "unblock", "export", "erase")))
-        if asked.status_code == 202:
-            await self.world.confirm(self.victim, order, asked)
+        requested = await self.world.ask(order, self.chance.choice(("export", "block", "unblock", "export", "erase")))
+        if requested.status_code == 202:
+            await self.world.confirm(self.victim, order, requested)
 
 
 @pytest.mark.timeout(400)

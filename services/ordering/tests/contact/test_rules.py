@@ -1,4 +1,4 @@
-"""Who is reached by what (I14): the rules alone."""
+"""Which orders a request reaches (I14): the rules, without a database."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +12,7 @@ MAILBOXES = st.builds(Mailbox, HOLDERS, st.lists(HOLDERS, max_size=4))
 
 
 @given(MAILBOXES, st.sampled_from(["correct", "export", "block", "erase"]))
-def test_an_unproved_contact_reaches_itself_and_a_proved_one_shows_what_is_proved(mailbox: Mailbox, act: str) -> None:
+def test_an_unproved_contact_reaches_itself_and_a_proved_one_the_proved_orders(mailbox: Mailbox, act: str) -> None:
     reached = mailbox.reach(act)  # type: ignore[arg-type] # from the list above
 
     assert reached[0] == mailbox.own.buyer_id
@@ -26,7 +26,7 @@ def test_an_unproved_contact_reaches_itself_and_a_proved_one_shows_what_is_prove
 
 
 @given(MAILBOXES, st.sets(st.sampled_from(["name", "email", "phone", "language"]), min_size=1), st.booleans())
-def test_no_text_goes_out_where_a_mailbox_is_proved_or_a_contact_shared(
+def test_no_sms_is_sent_if_the_mailbox_is_proved_or_the_contact_is_shared(
     mailbox: Mailbox, fields: set[str], shared: bool
 ) -> None:
     channel = channel_of_correction(mailbox, sorted(fields), shared=shared)

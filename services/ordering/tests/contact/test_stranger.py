@@ -1,4 +1,4 @@
-"""A stranger orders under somebody's address (I14): every step of taking over that buyer, tried and found shut."""
+"""A stranger orders under a buyer's address (I14): no step of the stranger takes over that buyer."""
 
 import unicodedata
 from typing import TYPE_CHECKING
@@ -62,13 +62,13 @@ async def test_a_code_goes_to_the_proved_mailbox_and_not_to_the_phone_that_came_
     await world.press(mine)
     for address in [victim.email, *spelled(victim.email)]:
         theirs = await world.order(address, stranger.phone, by=stranger, over=over)
-        asked = await world.correct(theirs, email=stranger.email)
-        assert asked.json()["sent_by"] == "email"
-        assert await world.confirm(stranger, theirs, asked) is None, "the stranger reads nothing"
+        requested = await world.correct(theirs, email=stranger.email)
+        assert requested.json()["sent_by"] == "email"
+        assert await world.confirm(stranger, theirs, requested) is None, "the stranger reads nothing"
 
 
 @WAYS
-async def test_where_nothing_is_proved_a_stranger_corrects_the_own_order_alone(
+async def test_without_a_proof_a_stranger_corrects_only_the_strangers_own_order(
     world: "World", people: "Sequence[Person]", over: "Way"
 ) -> None:
     victim, stranger = people
@@ -76,8 +76,8 @@ async def test_where_nothing_is_proved_a_stranger_corrects_the_own_order_alone(
     theirs = await world.order(victim.email.lower(), stranger.phone, by=stranger, over=over)
     before = await world.held(victim)
 
-    asked = await world.correct(theirs, email=stranger.email)
-    assert (await world.confirm(stranger, theirs, asked)).status_code == 200
+    requested = await world.correct(theirs, email=stranger.email)
+    assert (await world.confirm(stranger, theirs, requested)).status_code == 200
     assert (await world.contact(theirs))[0].email == stranger.email
     exported = await world.ask(theirs, "export")
     assert (await world.confirm(stranger, theirs, exported)).status_code == 200
@@ -88,15 +88,15 @@ async def test_where_nothing_is_proved_a_stranger_corrects_the_own_order_alone(
     assert await world.held(victim) == before
 
 
-async def test_an_export_keeps_to_what_it_reached_when_it_was_confirmed(
+async def test_an_export_shows_only_the_orders_that_it_reached_when_it_was_confirmed(
     world: "World", people: "Sequence[Person]"
 ) -> None:
     victim, stranger = people
     mine = await world.order(victim.email, victim.phone, by=victim)
     theirs = await world.order(stranger.email, stranger.phone, by=stranger)
     assert (await world.confirm(stranger, theirs, await world.ask(theirs, "export"))).status_code == 200
-    asked = await world.correct(theirs, email=victim.email)
-    assert (await world.confirm(stranger, theirs, asked)).status_code == 200
+    requested = await world.correct(theirs, email=victim.email)
+    assert (await world.confirm(stranger, theirs, requested)).status_code == 200
     # The code of that order is mailed to the victim, who looks at what it is.
     await world.press(theirs)
     await world.press(mine)
@@ -106,9 +106,7 @@ async def test_an_export_keeps_to_what_it_reached_when_it_was_confirmed(
     assert [row["number"] for row in (await world.export(shop, request))["ordering"]["orders"]] == [theirs.number]
 
 
-async def test_a_code_is_void_once_the_contact_that_it_was_sent_to_has_changed(
-    world: "World", people: "Sequence[Person]"
-) -> None:
+async def test_a_code_is_void_once_the_contact_has_changed(world: "World", people: "Sequence[Person]") -> None:
     victim, stranger = people
     theirs = await world.order(stranger.email, stranger.phone, by=stranger)
     erase = await world.ask(theirs, "erase")
@@ -121,20 +119,20 @@ async def test_a_code_is_void_once_the_contact_that_it_was_sent_to_has_changed(
     assert await world.contact(theirs)
 
 
-async def test_a_text_that_was_asked_for_before_the_mailbox_was_proved_speaks_for_its_order_alone(
+async def test_an_sms_requested_before_the_mailbox_was_proved_corrects_its_own_order_only(
     world: "World", people: "Sequence[Person]"
 ) -> None:
     """A buyer's first press on the page may be for the very correction that is then confirmed by SMS."""
     victim, stranger = people
     mine = await world.order(victim.email, victim.phone, by=victim)
     theirs = await world.order(victim.email, stranger.phone, by=stranger)
-    asked = await world.correct(theirs, email=stranger.email)
-    assert asked.json()["sent_by"] == "sms"
+    requested = await world.correct(theirs, email=stranger.email)
+    assert requested.json()["sent_by"] == "sms"
     await world.press(mine)
     await world.press(theirs)
     before = await world.held(victim)
 
-    assert (await world.confirm(stranger, theirs, asked)).status_code == 200
+    assert (await world.confirm(stranger, theirs, requested)).status_code == 200
 
     assert await world.held(victim) == before
 
@@ -184,16 +182,16 @@ async def test_a_proved_mailbox_is_corrected_exported_and_erased_together_within
     assert {row["number"] for row in exported["ordering"]["orders"]} == {first.number, second.number}
     assert "Mallory" not in str(exported)
 
-    asked = await world.ask(first, "erase")
-    assert (await world.confirm(victim, first, asked)).status_code == 200
+    requested = await world.ask(first, "erase")
+    assert (await world.confirm(victim, first, requested)).status_code == 200
     for order in (first, second, unproved):
         assert await world.contact(order) == [], "placed with the mailbox, whoever placed it"
     assert await world.contact(elsewhere)
-    proof = (await world.shop.get(f"/privacy/requests/{asked.json()['request_id']}")).json()
+    proof = (await world.shop.get(f"/privacy/requests/{requested.json()['request_id']}")).json()
     assert (proof["state"], proof["buyers"], proof["services"].keys()) == ("running", 3, {"ordering"})
 
 
-async def test_strangers_orders_share_what_codes_they_may_guess_at_and_use_up_nothing_of_the_buyers(
+async def test_unproved_orders_of_a_mailbox_share_a_limit_of_codes_and_proved_ones_have_their_own(
     world: "World", people: "Sequence[Person]"
 ) -> None:
     victim, stranger = people
@@ -208,7 +206,7 @@ async def test_strangers_orders_share_what_codes_they_may_guess_at_and_use_up_no
     assert [(await world.ask(mine, "export")).status_code for _ in range(6)] == [202] * 5 + [429]
 
 
-async def test_an_agent_who_acts_for_somebody_reaches_no_unproved_order_of_another(
+async def test_an_agents_request_for_an_unproved_order_reaches_no_other_order(
     world: "World", people: "Sequence[Person]"
 ) -> None:
     victim, stranger = people
@@ -225,24 +223,20 @@ async def test_an_agent_who_acts_for_somebody_reaches_no_unproved_order_of_anoth
     assert await world.contact(theirs) == []
 
 
-async def test_buyers_of_before_keep_one_contact_whose_phone_is_not_asked(
-    world: "World", people: "Sequence[Person]"
-) -> None:
-    """Merged by the release before: the phone may be that of whoever ordered last."""
+async def test_a_shared_contact_of_before_gets_its_code_by_mail(world: "World", people: "Sequence[Person]") -> None:
+    """The previous release merged the two buyers: the phone may be the last order's."""
     victim, stranger = people
     first = await world.order(victim.email, stranger.phone, by=victim)
     second = await world.order("other@example.org", victim.phone, by=victim)
     async with world.shop.service.database.transaction() as tx:
         await tx.execute("UPDATE orders SET buyer_id = :id WHERE number = :n", id=first.buyer_id, n=int(second.number))
 
-    asked = await world.correct(first, email=stranger.email)
+    requested = await world.correct(first, email=stranger.email)
 
-    assert asked.json()["sent_by"] == "email"
+    assert requested.json()["sent_by"] == "email"
 
 
-async def test_what_an_instance_of_the_release_before_writes_is_found(
-    world: "World", people: "Sequence[Person]"
-) -> None:
+async def test_rows_of_the_previous_release_are_erased_too(world: "World", people: "Sequence[Person]") -> None:
     victim, _ = people
     order = await world.order(victim.email, victim.phone, by=victim)
     old = await world.order(victim.email, victim.phone, by=victim)
@@ -251,7 +245,7 @@ async def test_what_an_instance_of_the_release_before_writes_is_found(
             "UPDATE buyers SET email_key = mailbox_key, mailbox_key = NULL WHERE buyer_id = :id", id=old.buyer_id
         )
     await world.press(order)
-    # That release changes the address and knows of no proof.
+    # The previous release changes the address and stores no proof.
     assert (await world.confirm(victim, order, await world.ask(order, "erase"))).status_code == 200
     assert await world.contact(old) == []
 

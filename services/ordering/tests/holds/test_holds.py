@@ -1,4 +1,4 @@
-"""Fraud control (PP 4.5): what counts as unusual, and that a held order cannot be paid before an agent has looked."""
+"""Fraud control (PP 4.5): what counts as unusual, and that a held order cannot be paid before an agent releases it."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ LIMITS = {"orders_by_email": 1}
 
 
 @pytest.mark.parametrize("rule", Counts.__slots__)
-def test_a_rule_strikes_above_its_limit_and_not_at_it(rule: str) -> None:
+def test_a_rule_is_broken_above_its_limit_and_not_at_it(rule: str) -> None:
     limits = Limits()
     limit = getattr(limits, rule)
 
@@ -70,7 +70,7 @@ async def test_a_refused_order_is_never_placed(stage: Stage, suspicious: "Shop")
     assert len(await stage.events(OrderPlaced)) == 1
 
 
-async def test_a_repeated_order_is_told_that_it_is_held(suspicious: "Shop") -> None:
+async def test_a_repeated_order_is_answered_as_held(suspicious: "Shop") -> None:
     await suspicious.place()
     first, again = await suspicious.place(key="k"), await suspicious.place(key="k")
 

@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
-async def test_an_order_is_accepted_and_told(shop: "Shop", stage: Stage, good_order: "OrderBody") -> None:
+async def test_an_order_is_accepted_and_published(shop: "Shop", stage: Stage, good_order: "OrderBody") -> None:
     body = good_order("qazaq-esim", email="Anna@Example.org", phone="8 701 123 45 67", newsletter=True)
     answer = await shop.place(body, storefront="qazaq-esim", traceparent=TRACE)
     assert answer.status_code == 201, answer.text
-    said = answer.json()
-    assert said["status"] == "placed"
-    assert int(said["order_number"]) >= 10_000_001
-    assert said["price"] == {"amount": 499000, "currency": "KZT"}
-    assert said["plan"]["id"] == "tr-5gb-30d"
+    content = answer.json()
+    assert content["status"] == "placed"
+    assert int(content["order_number"]) >= 10_000_001
+    assert content["price"] == {"amount": 499000, "currency": "KZT"}
+    assert content["plan"]["id"] == "tr-5gb-30d"
     assert "Idempotent-Replay" not in answer.headers
-    assert (await shop.get(said["links"]["self"], "qazaq-esim")).json()["trace_id"] == TRACE[3:35]
+    assert (await shop.get(content["links"]["self"], "qazaq-esim")).json()["trace_id"] == TRACE[3:35]
 
     [placed] = await stage.events(OrderPlaced)
     [contact] = await stage.events(BuyerContact)
-    assert str(placed.event.order_id) == said["order_id"]
-    assert placed.event.order_number == said["order_number"]
+    assert str(placed.event.order_id) == content["order_id"]
+    assert placed.event.order_number == content["order_number"]
     assert placed.trace
     assert placed.trace[3:35] == TRACE[3:35]
     assert placed.event.buyer_id == contact.event.buyer_id
@@ -168,12 +168,12 @@ async def test_the_session_is_recorded_and_has_an_end(shop: "Shop") -> None:
         "User-Agent": "Browser/1",
         "Referer": "https://shop.example/",
     }
-    said = (await shop.place(key="k1", **headers)).json()
+    content = (await shop.place(key="k1", **headers)).json()
     await shop.place(key="k2", **{**headers, "X-Forwarded-For": "<script>", "User-Agent": "x" * 5000})
     [one, two] = await shop.rows(
         "SELECT s.*, keep_until - consented_at AS kept FROM session_records s ORDER BY consented_at"
     )
-    assert one.order_id == UUID(said["order_id"])
+    assert one.order_id == UUID(content["order_id"])
     assert (one.ip, one.user_agent, one.referrer) == ("2001:db8::7", "Browser/1", "https://shop.example/")
     assert one.privacy_version.startswith("PP-")
     assert one.kept.days == 365
@@ -182,10 +182,10 @@ async def test_the_session_is_recorded_and_has_an_end(shop: "Shop") -> None:
 
 
 async def test_a_shop_sees_its_own_orders_only(shop: "Shop") -> None:
-    said = (await shop.place()).json()
-    for reference in (said["order_id"], said["order_number"]):
+    content = (await shop.place()).json()
+    for reference in (content["order_id"], content["order_number"]):
         view = await shop.get(f"/orders/{reference}")
-        assert view.json()["order_id"] == said["order_id"]
+        assert view.json()["order_id"] == content["order_id"]
         assert (await shop.get(f"/orders/{reference}", "e-sim-onl")).status_code == 404
         assert (await shop.get(f"/orders/{reference}/timeline", "e-sim-onl")).status_code == 404
         assert (await shop.http.get(f"/orders/{reference}")).status_code == 401
@@ -197,22 +197,22 @@ async def test_a_shop_sees_its_own_orders_only(shop: "Shop") -> None:
 async def test_operations_people_see_any_order_with_the_link_to_its_trace(shop_of: "StartShop") -> None:
     template = "https://traces.example/{trace_id}"
     shop = await shop_of(build, Settings, operations_keys={"operator": "their-key"}, trace_url_template=template)
-    said = (await shop.place(traceparent=TRACE)).json()
+    content = (await shop.place(traceparent=TRACE)).json()
     key = {"Authorization": "Bearer their-key"}
-    for reference in (said["order_id"], said["order_number"]):
+    for reference in (content["order_id"], content["order_number"]):
         view = (await shop.http.get(f"/orders/{reference}", headers=key)).json()
-        assert (view["order_id"], view["trace_url"]) == (said["order_id"], f"https://traces.example/{TRACE[3:35]}")
+        assert (view["order_id"], view["trace_url"]) == (content["order_id"], f"https://traces.example/{TRACE[3:35]}")
         [line] = (await shop.http.get(f"/orders/{reference}/timeline", headers=key)).json()
         assert line["at"].endswith("Z")
     assert (await shop.http.get("/orders/99999999", headers=key)).status_code == 404
     assert (await shop.http.post("/orders", headers=key, json={})).status_code == 401
 
 
-async def test_a_shop_learns_what_it_sells_and_under_what_terms(shop: "Shop") -> None:
-    said = (await shop.get("/storefront", "qazaq-esim")).json()
-    assert (said["currency"], said["time_zone"]) == ("KZT", "Asia/Almaty")
-    assert set(said["documents"]) == {"offer", "privacy", "refund"}
-    assert {"amount": 499000, "currency": "KZT"} in [plan["price"] for plan in said["plans"]]
+async def test_a_shop_reads_what_it_sells_and_under_which_terms(shop: "Shop") -> None:
+    content = (await shop.get("/storefront", "qazaq-esim")).json()
+    assert (content["currency"], content["time_zone"]) == ("KZT", "Asia/Almaty")
+    assert set(content["documents"]) == {"offer", "privacy", "refund"}
+    assert {"amount": 499000, "currency": "KZT"} in [plan["price"] for plan in content["plans"]]
     assert (await shop.http.get("/storefront")).status_code == 401
 
 

@@ -1,4 +1,4 @@
-"""Each shop submits on its own topic: the shop is the topic's, and its junk is its own affair."""
+"""Each shop submits on its own topic: the topic determines the shop, and its unreadable records affect no other."""
 
 import json
 from typing import TYPE_CHECKING, Any
@@ -27,9 +27,7 @@ def body(key: str, order: Any, storefront: str = "esimka") -> bytes:
     return OrderSubmitted(storefront=storefront, submission_id=key, order=order).model_dump_json().encode()
 
 
-async def test_the_shop_is_the_topics_whatever_the_record_says(
-    shop: "Shop", stage: Stage, good_order: "OrderBody"
-) -> None:
+async def test_the_topic_determines_the_shop(shop: "Shop", stage: Stage, good_order: "OrderBody") -> None:
     lie = body("stolen", good_order("esimka"), storefront="qazaq-esim")
     await stage.raw(orders_topic("esimka"), b"qazaq-esim:stolen", lie, to_wire(headers()))
     [placed] = await stage.events(OrderPlaced)
@@ -43,23 +41,23 @@ async def test_the_shop_is_the_topics_whatever_the_record_says(
 async def test_the_same_id_from_two_shops_is_two_orders(shop: "Shop", stage: Stage, good_order: "OrderBody") -> None:
     for identity in (str(uuid7()), "00000000-0000-0000-0000-000000000001", "ffffffff-ffff-7fff-bfff-ffffffffffff", "x"):
         for name in ("esimka", "qazaq-esim"):
-            said = body(f"s-{identity}", good_order(name), storefront=name)
+            record = body(f"s-{identity}", good_order(name), storefront=name)
             for _ in range(2):
-                await stage.raw(orders_topic(name), b"k", said, to_wire(headers(identity)))
+                await stage.raw(orders_topic(name), b"k", record, to_wire(headers(identity)))
     placed = await stage.events(OrderPlaced, count=8)
     assert len({one.event.order_id for one in placed}) == 8
     assert await shop.rows("SELECT 1 FROM inbox_other") == []
 
 
-async def test_junk_of_one_shop_holds_up_nobody_and_the_shop_is_told(
+async def test_unreadable_records_of_one_shop_delay_no_other_and_are_rejected(
     shop_of: "StartShop", stage: Stage, good_order: "OrderBody"
 ) -> None:
     shop = await shop_of(build, Settings, dead_letter_limit=5, shop_dead_letter_limit=20)
-    junk = orders_topic("esimka")
-    told = json.dumps({"submission_id": "half\x00an order", "order": {"buyer": {"email": "k@example.org"}}}).encode()
-    await stage.raw(junk, b"k", told, to_wire(headers()))
+    topic = orders_topic("esimka")
+    record = json.dumps({"submission_id": "half\x00an order", "order": {"buyer": {"email": "k@example.org"}}}).encode()
+    await stage.raw(topic, b"k", record, to_wire(headers()))
     for number in range(150):
-        await stage.raw(junk, b"k", b"{" * (number % 7 + 1), to_wire(headers()))
+        await stage.raw(topic, b"k", b"{" * (number % 7 + 1), to_wire(headers()))
     await stage.publish(shop.submitted("good"), shop.submitted("other", storefront="qazaq-esim"))
     await stage.events(OrderPlaced, count=2)
     [rejected] = await stage.events(OrderRejected)
@@ -84,8 +82,8 @@ async def test_the_shared_topic_is_read_for_one_shop_alone(
 ) -> None:
     shop = await shop_of(build, Settings, shared_orders_storefront="esimka")
     for name in ("esimka", "qazaq-esim"):
-        said = body(f"at-{name}", good_order(name), storefront=name)
-        await stage.raw(OrderSubmitted.topic, b"k", said, to_wire(headers()))
+        record = body(f"at-{name}", good_order(name), storefront=name)
+        await stage.raw(OrderSubmitted.topic, b"k", record, to_wire(headers()))
     [placed] = await stage.events(OrderPlaced)
     [rejected] = await stage.events(OrderRejected)
     assert placed.event.submission_id == "at-esimka"

@@ -1,4 +1,4 @@
-"""Orders over Kafka: the same rules, the same keys, and an answer to everything."""
+"""Orders over Kafka: the same rules and the same keys as over HTTP, and a rejection for every refusal."""
 
 import asyncio
 from datetime import timedelta
@@ -82,7 +82,7 @@ async def test_repeated_and_simultaneous_submissions_give_one_order(shop: "Shop"
     assert await stage.all_events(OrderRejected) == []
 
 
-async def test_bad_records_are_put_aside_sealed_and_good_ones_pass(shop: "Shop", stage: Stage) -> None:
+async def test_unreadable_records_become_sealed_dead_letters_and_valid_ones_pass(shop: "Shop", stage: Stage) -> None:
     good = [shop.submitted(f"s{number}") for number in range(5)]
     canary = b'{"storefront": "esimka", "order": {"buyer": {"email": "canary@example.org"}}}'
     await asyncio.gather(

@@ -1,4 +1,4 @@
-"""Top-ups are refused before they are paid for, wherever that can be known (RC 4)."""
+"""Top-ups that could not be applied are refused before payment (RC 4)."""
 
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -91,10 +91,10 @@ async def top_up(
 
 
 def sold(shop: "Shop") -> Any:
-    async def known() -> bool:
+    async def stored() -> bool:
         return bool(await shop.rows("SELECT 1 FROM esims WHERE plan IS NOT NULL"))
 
-    return known
+    return stored
 
 
 async def test_a_top_up_of_an_esim_that_this_shop_sold(shop: "Shop", stage: Stage, good_order: "OrderBody") -> None:
@@ -133,7 +133,7 @@ async def test_a_top_up_of_an_esim_that_this_shop_sold(shop: "Shop", stage: Stag
 
 
 @pytest.mark.parametrize("end", ["revoked", "expired", "deleted"])
-async def test_what_has_ended_is_not_topped_up_whatever_came_first(
+async def test_an_ended_esim_is_not_topped_up_in_whatever_order_events_arrive(
     shop: "Shop", stage: Stage, good_order: "OrderBody", end: str
 ) -> None:
     order_id = uuid7()
@@ -162,7 +162,7 @@ async def test_what_has_ended_is_not_topped_up_whatever_came_first(
     assert (refused.status_code, refused.json()["type"]) == (422, "urn:problem:ended-esim")
 
 
-async def test_an_accepted_top_up_stays_accepted_and_kafka_hears_reasons_too(
+async def test_an_accepted_top_up_stays_accepted_and_kafka_gets_reasons_too(
     shop: "Shop", stage: Stage, good_order: "OrderBody"
 ) -> None:
     key, order_id = str(uuid4()), uuid7()

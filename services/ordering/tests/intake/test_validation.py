@@ -1,4 +1,4 @@
-"""What is accepted and what is refused, and that a refusal repeats nothing."""
+"""Which orders are accepted and which are refused; a refusal repeats no value."""
 
 import json
 from typing import TYPE_CHECKING, Any
@@ -59,7 +59,7 @@ def test_refusals_name_fields_and_repeat_nothing(
 
 
 @pytest.mark.parametrize("body", [None, [], "order", 7, {}])
-def test_what_is_no_order_at_all(body: object) -> None:
+def test_values_that_are_no_order(body: object) -> None:
     catalogue = CatalogueFiles().current()
     assert isinstance(validate_order(body, catalogue.storefronts[0], catalogue), Refusal)
 

@@ -60,9 +60,9 @@ class Buyer:
         event = (await self.stage.events(ConfirmationRequested, count=self.codes))[-1].event
         return NOTIFICATIONS.open(event.code).decode(), event
 
-    async def confirm(self, asked: Any, code: str | None = None) -> Any:
+    async def confirm(self, requested: Any, code: str | None = None) -> Any:
         self.codes += 1
-        identity = asked.json()["confirmation_id"]
+        identity = requested.json()["confirmation_id"]
         # By its id: the codes of two orders may be on two partitions, in whatever order.
         found = await self.stage.events(
             ConfirmationRequested, where=lambda event: str(event.confirmation_id) == identity
@@ -82,15 +82,15 @@ async def buyer(stage: Stage, shop_of: "StartShop") -> Buyer:
     return Buyer(stage, shop, (await shop.place(key="first")).json())
 
 
-async def test_a_corrected_address_is_told_after_the_code_and_audited_without_its_value(
+async def test_a_corrected_address_is_published_after_the_code_and_audited_without_its_value(
     stage: Stage, buyer: Buyer
 ) -> None:
-    asked = await buyer.correct(email="Anna.New@example.org")
+    requested = await buyer.correct(email="Anna.New@example.org")
     code, event = await buyer.code()
-    assert (asked.status_code, event.channel, event.purpose) == (202, "sms", "contact_change")
+    assert (requested.status_code, event.channel, event.purpose) == (202, "sms", "contact_change")
     assert len(await stage.events(BuyerContact)) == 1  # nothing has changed yet
 
-    answer = await buyer.post(f"/confirmations/{asked.json()['confirmation_id']}", {"code": code})
+    answer = await buyer.post(f"/confirmations/{requested.json()['confirmation_id']}", {"code": code})
 
     assert answer.json() == {"purpose": "contact_change", "state": "done"}
     [before, after] = [one.event for one in await stage.events(BuyerContact, count=2)]
@@ -98,7 +98,7 @@ async def test_a_corrected_address_is_told_after_the_code_and_audited_without_it
     assert after.updated_at > before.updated_at
     [change] = await buyer.shop.rows("SELECT fields, confirmed_by FROM contact_changes")
     assert (change.fields, change.confirmed_by) == (["email"], "code by sms")
-    again = await buyer.post(f"/confirmations/{asked.json()['confirmation_id']}", {"code": code})
+    again = await buyer.post(f"/confirmations/{requested.json()['confirmation_id']}", {"code": code})
     assert again.status_code == 409
 
 
@@ -108,7 +108,7 @@ async def test_a_new_phone_is_confirmed_by_mail(buyer: Buyer) -> None:
     assert event.channel == "email"
 
 
-async def test_an_address_that_another_buyer_uses_mixes_nobody_up(
+async def test_an_address_that_another_buyer_uses_does_not_merge_buyers(
     stage: Stage, buyer: Buyer, good_order: "OrderBody"
 ) -> None:
     await buyer.shop.place(good_order(email="other@example.org"))
@@ -116,17 +116,17 @@ async def test_an_address_that_another_buyer_uses_mixes_nobody_up(
     assert (await buyer.confirm(await buyer.correct(email="other@example.org"))).status_code == 200
 
     await buyer.shop.place(good_order(email="OTHER@example.org"))
-    told = [one.event for one in await stage.events(BuyerContact, count=4)]
+    published = [one.event for one in await stage.events(BuyerContact, count=4)]
     people = {row.buyer_id for row in await buyer.shop.rows("SELECT buyer_id FROM orders")}
     assert len(people) == 3
-    assert {one.buyer_id for one in told} == people
+    assert {one.buyer_id for one in published} == people
 
 
 async def test_wrong_codes_are_counted_and_end_the_request(buyer: Buyer) -> None:
-    asked = await buyer.correct(name="Mallory")
+    requested = await buyer.correct(name="Mallory")
     right, _ = await buyer.code()
     wrong = "000000" if right != "000000" else "111111"
-    path = f"/confirmations/{asked.json()['confirmation_id']}"
+    path = f"/confirmations/{requested.json()['confirmation_id']}"
 
     statuses = [(await buyer.post(path, {"code": wrong})).status_code for _ in range(6)]
 
@@ -140,7 +140,7 @@ async def test_codes_are_limited_by_order_and_day(buyer: Buyer) -> None:
     assert statuses == [202] * 5 + [429]
 
 
-async def test_who_uses_up_a_shops_requests_does_not_keep_the_buyer_out(buyer: Buyer) -> None:
+async def test_a_shop_that_uses_up_its_requests_does_not_block_the_account_page(buyer: Buyer) -> None:
     order_id = UUID(buyer.order["order_id"])
     by_stranger = await asyncio.gather(*(buyer.ask("erase") for _ in range(8)))
     assert Counter(answer.status_code for answer in by_stranger) == {202: 5, 429: 3}
@@ -194,7 +194,7 @@ async def test_an_agent_corrects_without_a_code_and_by_name(stage: Stage, buyer:
     assert (unknown.status_code, unknown.json()["errors"][0]["field"]) == (422, "identified")
 
 
-async def test_a_representative_acts_upon_an_authority_that_is_kept_with_the_proof(buyer: Buyer) -> None:
+async def test_the_authority_of_a_representative_is_stored_with_the_proof(buyer: Buyer) -> None:
     path = f"/orders/{buyer.order['order_number']}/privacy-requests"
     body: dict[str, Any] = {"kind": "erase", "identified": {**IDENTIFIED, "representative": True}}
     assert (await buyer.shop.http.post(path, json=body, headers=AGENT)).status_code == 422
@@ -211,32 +211,32 @@ async def test_a_representative_acts_upon_an_authority_that_is_kept_with_the_pro
 
 async def test_another_shop_sees_nothing(buyer: Buyer) -> None:
     other = buyer.shop.auth("e-sim-onl")
-    asked = await buyer.ask("erase")
+    requested = await buyer.ask("erase")
     code, _ = await buyer.code()
-    path = f"/confirmations/{asked.json()['confirmation_id']}"
+    path = f"/confirmations/{requested.json()['confirmation_id']}"
 
     assert (await buyer.shop.http.post(path, json={"code": code}, headers=other)).status_code == 404
-    state = f"/privacy/requests/{asked.json()['request_id']}"
+    state = f"/privacy/requests/{requested.json()['request_id']}"
     assert (await buyer.shop.http.get(state, headers=other)).status_code == 404
     body = {"order": buyer.order["order_id"], "kind": "export"}
     assert (await buyer.shop.http.post("/privacy/requests", json=body, headers=other)).status_code == 404
 
 
 async def test_an_erased_buyer_leaves_orders_and_a_proof(stage: Stage, buyer: Buyer) -> None:
-    asked = await buyer.ask("erase")
-    state = f"/privacy/requests/{asked.json()['request_id']}"
+    requested = await buyer.ask("erase")
+    state = f"/privacy/requests/{requested.json()['request_id']}"
     assert (await buyer.shop.get(state)).json()["state"] == "awaiting_confirmation"
 
-    assert (await buyer.confirm(asked)).json() == {"purpose": "erase", "state": "running"}
+    assert (await buyer.confirm(requested)).json() == {"purpose": "erase", "state": "running"}
 
     [wanted] = await stage.events(BuyerErasureRequested)
-    assert str(wanted.event.request_id) == asked.json()["request_id"]
+    assert str(wanted.event.request_id) == requested.json()["request_id"]
     proof = (await buyer.shop.get(state)).json()
     assert (proof["state"], proof["confirmed_by"]) == ("running", "code by email")
     assert proof["waiting_for"] == ["payments", "provisioning", "notifications", "refunds"]
     now = SystemClock().now()
-    said = [one(buyer_id=wanted.event.buyer_id, kept=("ledger: tax law",), erased_at=now) for one in OTHERS]
-    await stage.publish(*said)
+    confirmations = [one(buyer_id=wanted.event.buyer_id, kept=("ledger: tax law",), erased_at=now) for one in OTHERS]
+    await stage.publish(*confirmations)
 
     async def proved() -> bool:
         return bool((await buyer.shop.get(state)).json()["state"] == "done")
@@ -290,7 +290,7 @@ async def test_a_replayed_submission_does_not_bring_an_erased_buyer_back(
     assert new.status_code == 201
 
 
-async def test_a_block_is_told_to_everybody_and_only_the_mailbox_lifts_it(
+async def test_a_block_is_published_and_only_the_mailbox_lifts_it(
     stage: Stage, buyer: Buyer, good_order: "OrderBody"
 ) -> None:
     await buyer.confirm(await buyer.ask("block"))
@@ -303,25 +303,25 @@ async def test_a_block_is_told_to_everybody_and_only_the_mailbox_lifts_it(
     assert not others[0].event.blocked
     [kept] = await buyer.shop.rows("SELECT blocked FROM buyers WHERE buyer_id = :id", id=before.buyer_id)
     assert kept.blocked
-    asked = await buyer.ask("unblock")
+    requested = await buyer.ask("unblock")
     _, event = await buyer.code()
     assert (event.purpose, event.lifts, event.channel) == ("block", True, "email")
     buyer.codes -= 1
-    assert (await buyer.confirm(asked)).status_code == 200
-    told = await stage.events(BuyerContact, count=3, where=lambda contact: contact.buyer_id == before.buyer_id)
-    assert [one.event.blocked for one in told] == [False, True, False]
+    assert (await buyer.confirm(requested)).status_code == 200
+    published = await stage.events(BuyerContact, count=3, where=lambda contact: contact.buyer_id == before.buyer_id)
+    assert [one.event.blocked for one in published] == [False, True, False]
 
 
 async def test_an_export_is_everything_as_json_and_as_a_page(buyer: Buyer, good_order: "OrderBody") -> None:
     second = (await buyer.shop.place(good_order(name="<b>Anna</b>"), key="second")).json()
     first, buyer.order = buyer.order, second
-    await buyer.confirm(await buyer.ask("export"))  # so that it is known whose the second order is
+    await buyer.confirm(await buyer.ask("export"))  # which proves the mailbox of the second order
     buyer.order = first
-    asked = await buyer.ask("export")
-    path = f"/privacy/requests/{asked.json()['request_id']}/export"
+    requested = await buyer.ask("export")
+    path = f"/privacy/requests/{requested.json()['request_id']}/export"
     assert (await buyer.shop.get(path)).status_code == 409
 
-    await buyer.confirm(asked)
+    await buyer.confirm(requested)
 
     found = (await buyer.shop.get(path)).json()["ordering"]
     assert (found["buyer"][0]["email"], len(found["orders"])) == ("anna@example.org", 2)
@@ -337,10 +337,12 @@ async def test_unknown_requests_are_refused(buyer: Buyer) -> None:
     assert (await buyer.post("/privacy/requests", {"order": "99999999", "kind": "erase"})).status_code == 404
 
 
-async def test_codes_run_out(stage: Stage, buyer: Buyer) -> None:
-    asked = await buyer.correct(name="Late")
+async def test_codes_expire(stage: Stage, buyer: Buyer) -> None:
+    requested = await buyer.correct(name="Late")
     code, _ = await buyer.code()
     async with buyer.shop.service.database.transaction() as tx:
         await tx.execute("UPDATE confirmations SET expires_at = :then", then=tx.now - timedelta(seconds=1))
 
-    assert (await buyer.post(f"/confirmations/{asked.json()['confirmation_id']}", {"code": code})).status_code == 410
+    assert (
+        await buyer.post(f"/confirmations/{requested.json()['confirmation_id']}", {"code": code})
+    ).status_code == 410

@@ -1,4 +1,4 @@
-"""What the other services say: kept in any order, any number of times, known order or not."""
+"""Facts that the other services publish: recorded in any sequence, any number of times, before or after their order."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -70,8 +70,8 @@ def observed(same: dict[str, Any], **moments: datetime) -> ProfileObserved:
     return ProfileObserved(**same, iccid=ICCID, operator="op", **nothing, **moments, observed_at=at(30))
 
 
-def life(order_id: UUID) -> dict[Fact, list[OrderEvent]]:
-    """Everything that may be said about an order; more than one true story."""
+def everything_about(order_id: UUID) -> dict[Fact, list[OrderEvent]]:
+    """Every event that may be published about an order, by fact; they contradict each other."""
     same: dict[str, Any] = {
         "order_id": order_id,
         "order_number": "10000001",
@@ -221,25 +221,30 @@ def read_everything(shop: "Shop", records: int) -> Callable[[], Any]:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-async def test_shuffled_and_duplicated_streams_end_alike(shop: "Shop", stage: Stage, seed: int) -> None:
+async def test_shuffled_and_duplicated_events_give_the_same_result(shop: "Shop", stage: Stage, seed: int) -> None:
     dice = random.Random(seed)  # noqa: S311 - a shuffle that can be repeated
-    subsets = [dice.sample(sorted(life(uuid7())), dice.randint(0, 10)) for _ in range(8)]
-    told = {uuid7(): subset for subset in subsets for _ in range(5)}
-    stream = [event for order_id, subset in told.items() for fact in subset for event in life(order_id)[fact]]
+    subsets = [dice.sample(sorted(everything_about(uuid7())), dice.randint(0, 10)) for _ in range(8)]
+    facts_by_order = {uuid7(): subset for subset in subsets for _ in range(5)}
+    stream = [
+        event
+        for order_id, subset in facts_by_order.items()
+        for fact in subset
+        for event in everything_about(order_id)[fact]
+    ]
     dice.shuffle(stream)
     half = len(stream) // 2
-    known_early = dice.sample(list(told), 20)
-    await insert_orders(shop, known_early)
+    inserted_early = dice.sample(list(facts_by_order), 20)
+    await insert_orders(shop, inserted_early)
     once = await stage.publish(*stream[:half])
     # The very same events again, and the same facts as new events.
     await stage.republish(*dice.sample(once, len(once) // 2))
     again = dice.sample(stream, half)
     await stage.publish(*[*stream[half:], *again])
     await stage.eventually(read_everything(shop, len(stream) + half // 2 + half))
-    await insert_orders(shop, [order_id for order_id in told if order_id not in known_early])
+    await insert_orders(shop, [order_id for order_id in facts_by_order if order_id not in inserted_early])
 
     ends: dict[tuple[Fact, ...], set[str]] = {}
-    for order_id, subset in told.items():
+    for order_id, subset in facts_by_order.items():
         view = (await shop.get(f"/orders/{order_id}")).json()
         assert view["status"] == status(subset)
         lines = (await shop.get(f"/orders/{order_id}/timeline?lang=en")).json()
@@ -248,10 +253,10 @@ async def test_shuffled_and_duplicated_streams_end_alike(shop: "Shop", stage: St
     assert all(len(stories) == 1 for stories in ends.values())
 
 
-async def test_an_order_and_its_story(shop: "Shop", stage: Stage) -> None:
-    said = (await shop.place(traceparent=TRACE)).json()
+async def test_status_and_timeline_of_an_order(shop: "Shop", stage: Stage) -> None:
+    content = (await shop.place(traceparent=TRACE)).json()
     [placed] = await stage.events(OrderPlaced)
-    happened = life(placed.event.order_id)
+    happened = everything_about(placed.event.order_id)
     events = [
         *happened[Fact.PAYMENT_FAILED],
         *happened[Fact.ORDER_PAID],
@@ -263,7 +268,7 @@ async def test_an_order_and_its_story(shop: "Shop", stage: Stage) -> None:
     await stage.publish(*events, trace=TRACE)
 
     async def refunded() -> Any:
-        view = (await shop.get(said["links"]["self"])).json()
+        view = (await shop.get(content["links"]["self"])).json()
         return view if view["status"] == "refunded" and len(view["facts"]) == 7 else None
 
     view = await stage.eventually(refunded)
@@ -271,9 +276,9 @@ async def test_an_order_and_its_story(shop: "Shop", stage: Stage) -> None:
     assert view["trace_id"] == TRACE[3:35]
     fields = {"order_id", "order_number", "status", "price", "plan", "links", "kind", "facts", "trace_id", "trace_url"}
     assert set(view) == fields
-    lines = (await shop.get(said["links"]["timeline"] + "?lang=en")).json()
-    told = [line["sentence"] for line in lines if line["fact"] != "order_placed"]  # placed by the machine's clock
-    assert told == [
+    lines = (await shop.get(content["links"]["timeline"] + "?lang=en")).json()
+    sentences = [line["sentence"] for line in lines if line["fact"] != "order_placed"]  # placed by the machine's clock
+    assert sentences == [
         "A payment did not go through: insufficient funds. The order can still be paid.",
         "A payment did not go through. The order can still be paid.",
         "The payment was received.",
@@ -286,12 +291,12 @@ async def test_an_order_and_its_story(shop: "Shop", stage: Stage) -> None:
     assert paid["at"] == "2026-05-01T16:03:00+04:00"  # Tbilisi
     assert paid["trace_id"] == TRACE[3:35]
     assert len(paid["span_id"]) == 16
-    by_default = (await shop.get(said["links"]["timeline"])).json()
+    by_default = (await shop.get(content["links"]["timeline"])).json()
     assert "Оплата получена." in [line["sentence"] for line in by_default]
-    refused = await shop.get(said["links"]["timeline"] + "?lang=fr")
+    refused = await shop.get(content["links"]["timeline"] + "?lang=fr")
     assert (refused.status_code, refused.headers["content-type"]) == (422, "application/problem+json")
     personal = ("anna", "example.org", "+7701")
-    for path in said["links"].values():
+    for path in content["links"].values():
         text = (await shop.get(path)).text.lower()
         assert not any(word in text for word in personal)
 
@@ -299,10 +304,10 @@ async def test_an_order_and_its_story(shop: "Shop", stage: Stage) -> None:
 async def test_operations_get_a_link_to_each_span(stage: Stage, shop_of: "StartShop") -> None:
     template = "http://traces.example/trace/{trace_id}?uiFind={span_id}"
     shop = await shop_of(build, Settings, trace_url_template=template)
-    said = (await shop.place(traceparent=TRACE)).json()
+    content = (await shop.place(traceparent=TRACE)).json()
     await stage.events(OrderPlaced)
-    view = (await shop.get(said["links"]["self"])).json()
-    [line] = (await shop.get(said["links"]["timeline"])).json()
+    view = (await shop.get(content["links"]["self"])).json()
+    [line] = (await shop.get(content["links"]["timeline"])).json()
     wanted = template.format(trace_id=line["trace_id"], span_id=line["span_id"])
     assert view["trace_url"] == line["trace_url"] == wanted
     assert TRACE[3:35] in wanted

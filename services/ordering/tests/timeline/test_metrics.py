@@ -1,4 +1,4 @@
-"""What ordering shows of its business: how long a buyer waited, and where recent orders stand."""
+"""Metrics of orders: the time from payment to delivery, and recent orders by status."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -42,7 +42,7 @@ async def place(tx: Tx, order_id: UUID) -> None:
     await tx.insert(orders, [row])
 
 
-async def test_recent_orders_are_counted_by_the_status_that_their_facts_amount_to(stage: Stage) -> None:
+async def test_recent_orders_are_counted_by_their_status(stage: Stage) -> None:
     service = await stage.service(build, Settings)
     stories = [(), (Fact.ORDER_PAID,), (Fact.QR_DELIVERED, Fact.ORDER_PAID), (Fact.ORDER_PAID, Fact.QR_DELIVERED)]
     async with service.database.transaction() as tx:
@@ -58,7 +58,7 @@ async def test_recent_orders_are_counted_by_the_status_that_their_facts_amount_t
     assert shown == {status: wanted.get(status, 0.0) for status in Status}
 
 
-async def test_the_time_from_payment_to_code_is_that_of_the_fact_and_counts_once(stage: Stage) -> None:
+async def test_the_time_from_payment_to_delivery_is_observed_once(stage: Stage) -> None:
     service = await stage.service(build, Settings)
     paid_at = datetime(2026, 5, 1, 12, tzinfo=UTC)
     fact = QrDelivered(

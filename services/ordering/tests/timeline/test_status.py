@@ -1,4 +1,4 @@
-"""Status and timeline: derived from facts, whatever their order."""
+"""Status and timeline are derived from facts in any sequence."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
@@ -63,34 +63,34 @@ def test_status(facts: list[Fact], expected: Status) -> None:
     assert status(facts) == expected
 
 
-def test_a_denied_request_stands_no_more_until_it_is_appealed() -> None:
+def test_a_denied_request_does_not_count_until_it_is_appealed() -> None:
     def at(minutes: int) -> datetime:
         return NOON + timedelta(minutes=minutes)
 
-    told = [
+    received = [
         (Fact.QR_DELIVERED, "email", at(0)),
         (Fact.REFUND_REQUESTED, "one", at(1)),
         (Fact.REFUND_DENIED, "one/1", at(2)),
     ]
-    assert status(facts_in_force(told)) is Status.DELIVERED
-    assert status(facts_in_force([*told, (Fact.REFUND_REQUESTED, "two", at(1))])) is Status.REFUND_REQUESTED
-    appealed = [*told, (Fact.APPEAL_RECEIVED, "one/2", at(3))]
+    assert status(facts_in_force(received)) is Status.DELIVERED
+    assert status(facts_in_force([*received, (Fact.REFUND_REQUESTED, "two", at(1))])) is Status.REFUND_REQUESTED
+    appealed = [*received, (Fact.APPEAL_RECEIVED, "one/2", at(3))]
     assert status(facts_in_force(appealed)) is Status.REFUND_REQUESTED
     assert status(facts_in_force([*appealed, (Fact.REFUND_DENIED, "one/3", at(4))])) is Status.DELIVERED
 
 
-def test_a_refused_refund_is_under_way_again_while_a_later_attempt_is_not_refused() -> None:
+def test_a_refused_refund_is_in_progress_again_during_a_later_attempt() -> None:
     """Whatever the order and the clocks: attempts are counted."""
     approved, failed, retried = Fact.REFUND_APPROVED, Fact.REFUND_FAILED, Fact.REFUND_RETRIED
-    for told, expected in (
+    for received, expected in (
         ([(failed, "r")], Status.REFUND_FAILED),
         ([(failed, "r"), (retried, "r/2")], Status.REFUND_APPROVED),
         ([(failed, "r/2"), (retried, "r/2")], Status.REFUND_FAILED),
         ([(failed, "r"), (failed, "r/2"), (retried, "r/2"), (retried, "r/3")], Status.REFUND_APPROVED),
         ([(failed, "r"), (retried, "r/2"), (failed, "other")], Status.REFUND_FAILED),
     ):
-        for mixed in permutations([*told, (approved, "r")]):
-            assert status(facts_in_force((fact, ref, NOON) for fact, ref in mixed)) is expected, told
+        for mixed in permutations([*received, (approved, "r")]):
+            assert status(facts_in_force((fact, ref, NOON) for fact, ref in mixed)) is expected, received
 
 
 REFUND: FactDetail = {
@@ -132,7 +132,7 @@ def test_sentences(fact: Fact, detail: FactDetail, en: str, ru: str) -> None:
 
 
 @pytest.mark.parametrize("fact", list(Fact))
-def test_every_fact_has_a_sentence_without_gaps(fact: Fact) -> None:
+def test_every_fact_has_a_complete_sentence(fact: Fact) -> None:
     money = ("refund", "surplus", "duplicate")
     detail: FactDetail = RECEIPT if "receipt" in fact else REFUND if any(word in fact for word in money) else {}
     for tongue in ("en", "ru"):
