@@ -4,6 +4,7 @@
 """
 
 import hmac
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
@@ -53,28 +54,13 @@ def _dependencies(request: Request) -> Dependencies:
     return dependencies
 
 
-async def _database(request: Request) -> Database:
-    return _dependencies(request).database
+def _provide(read: Callable[[Dependencies], object]) -> Callable[[Request], Awaitable[object]]:
+    """A FastAPI dependency that reads a value from `Dependencies`."""
 
+    async def provide(request: Request) -> object:
+        return read(_dependencies(request))
 
-async def _catalogue(request: Request) -> Catalogue:
-    return _dependencies(request).catalogue.current()
-
-
-async def _keep_sessions(request: Request) -> timedelta:
-    return _dependencies(request).keep_sessions
-
-
-async def _fraud_limits(request: Request) -> Limits:
-    return _dependencies(request).fraud_limits
-
-
-async def _trace_links(request: Request) -> TraceLinks:
-    return _dependencies(request).trace_links
-
-
-async def _personal_data(request: Request) -> PersonalDataClient:
-    return _dependencies(request).personal_data
+    return provide
 
 
 async def _codes(request: Request) -> ConfirmationCodes:
@@ -89,12 +75,12 @@ async def _codes(request: Request) -> ConfirmationCodes:
     return codes
 
 
-ServiceDatabase = Annotated[Database, Depends(_database)]
-CatalogueNow = Annotated[Catalogue, Depends(_catalogue)]
-KeepSessions = Annotated[timedelta, Depends(_keep_sessions)]
-FraudLimits = Annotated[Limits, Depends(_fraud_limits)]
-Traces = Annotated[TraceLinks, Depends(_trace_links)]
-PersonalData = Annotated[PersonalDataClient, Depends(_personal_data)]
+ServiceDatabase = Annotated[Database, Depends(_provide(lambda uses: uses.database))]
+CatalogueNow = Annotated[Catalogue, Depends(_provide(lambda uses: uses.catalogue.current()))]
+KeepSessions = Annotated[timedelta, Depends(_provide(lambda uses: uses.keep_sessions))]
+FraudLimits = Annotated[Limits, Depends(_provide(lambda uses: uses.fraud_limits))]
+Traces = Annotated[TraceLinks, Depends(_provide(lambda uses: uses.trace_links))]
+PersonalData = Annotated[PersonalDataClient, Depends(_provide(lambda uses: uses.personal_data))]
 Codes = Annotated[ConfirmationCodes, Depends(_codes)]
 
 # --- callers ----------------------------------------------------------------------------------------------------------
@@ -121,13 +107,17 @@ _OperationsScheme = Annotated[
 
 
 async def _shop_or_operations(request: Request, _shop: _ShopScheme, _operations: _OperationsScheme) -> str | None:
-    header = request.headers.get("authorization")
-    return None if _dependencies(request).operations_keys.known(header) else _shop_keys(request).holder(header)
+    return _shop_or_none(request, _dependencies(request).operations_keys)
 
 
 async def _shop_or_agent(request: Request, _shop: _ShopScheme, _agent: _AgentScheme) -> str | None:
+    return _shop_or_none(request, _agent_keys(request))
+
+
+def _shop_or_none(request: Request, others: ApiKeys) -> str | None:
+    """The calling shop; None for a caller with one of the `others`' keys. Raises Problem (401)."""
     header = request.headers.get("authorization")
-    return None if _agent_keys(request).known(header) else _shop_keys(request).holder(header)
+    return None if others.known(header) is not None else _shop_keys(request).holder(header)
 
 
 #: The slug of the calling shop, or the name of the calling agent. Raises Problem (401) for any other caller.
