@@ -59,8 +59,8 @@ test-all: $(INSTALLED) ## all tests: the whole matrices, the last releases' own 
 	@$(MAKE) --no-print-directory test-past
 	@$(MAKE) --no-print-directory soak SEQUENCES=20
 
-test-fast: $(INSTALLED) ## the tests of pure logic: no broker, no database, no browser; half a minute
-	@$(PYTHON) -m pytest -n 2 -q -m "not infra" $(ARGS)
+test-fast: $(INSTALLED) ## the tests of pure logic of shared and the services: no broker, no database, no browser; half a minute
+	@$(PYTHON) -m pytest -n 2 -q -m "not infra" $(ARGS) shared services
 
 soak: $(INSTALLED) ## many random sequences of payments and faults (SEQUENCES=200, SEED=... repeats a run)
 	@$(PYTHON) -m local_stack fetch

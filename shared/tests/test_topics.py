@@ -18,6 +18,7 @@ from shared.testing.stage import Stage
 from shared.testing.toy import service as toy
 from shared.testing.toy.settings import Settings
 
+pytestmark = pytest.mark.infra
 DAY = timedelta(days=1)
 #: `log.retention.check.interval.ms` and `file.delete.delay.ms` as brokers have them by default.
 CHECK, REMOVE = timedelta(minutes=5), timedelta(minutes=1)
