@@ -14,10 +14,11 @@ _PAGE = re.compile(r"\bdocs/[\w/.-]+\.md\b")
 _LINK = re.compile(r"\[[^\]]*\]\(<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\)")
 #: `[name]: target` on a line of its own.
 _DEFINITION = re.compile(r"^\[[^\]]+\]:\s*<?(\S+?)>?(?:\s+\"[^\"]*\")?$", re.MULTILINE)
-_CODE = re.compile(r"^(```|~~~).*?^\1[ \t]*$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
+_CODE = re.compile(r"^ *(```|~~~).*?^ *\1[ \t]*$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 _BLOCK = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
 _LINES = re.compile(r"#L\d+(-L\d+)?$")
-_TARGET = re.compile(r"\bmake ([a-z][a-z-]*)\b")
+#: A command, not the verb: at the beginning of code or of one of its lines.
+_TARGET = re.compile(r"(?:^ *|`|&& )make ([a-z][a-z-]*)\b", re.MULTILINE)
 #: Pages that are written under the rule of five lines.
 _PROSE = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/decisions.md")
 _PROSE_FOLDERS = ("docs/architecture", "docs/how-to")
