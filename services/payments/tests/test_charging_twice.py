@@ -1,4 +1,4 @@
-"""Nobody keeps money taken twice (RF 2.4): a second capture is found, told, and returned, and only that one."""
+"""Second captures of an order (RF 2.4): detected, published and refunded, and only those."""
 
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ PRICE = 599050
 SLOW = {"poll_first_seconds": 600}
 
 
-async def test_a_second_capture_is_told_once_and_posted(start: "Start") -> None:
+async def test_a_second_capture_is_published_once_and_posted(start: "Start") -> None:
     running = await start(**SLOW)
     order, charged = await running.paid_twice()
     [paid] = await running.stage.all_events(OrderPaid)
@@ -30,7 +30,7 @@ async def test_a_second_capture_is_told_once_and_posted(start: "Start") -> None:
     assert ledger["balances"] == {"bank_clearing": 2 * PRICE, "buyer_funds": -PRICE, "duplicate_payable": -PRICE}
 
 
-async def test_the_surplus_goes_back_and_the_kept_one_stays(start: "Start") -> None:
+async def test_the_surplus_charge_is_refunded_and_the_kept_capture_is_not(start: "Start") -> None:
     running = await start(**SLOW)
     order, charged = await running.paid_twice()
     approved = running.refund_approved(order, PRICE, charge_id=charged.charge_id)
@@ -51,7 +51,7 @@ async def test_the_surplus_goes_back_and_the_kept_one_stays(start: "Start") -> N
     assert await running.ledger_says() == await running.bank_says()
 
 
-async def test_a_surplus_refund_that_cannot_be_is_refused(start: "Start") -> None:
+async def test_an_impossible_surplus_refund_fails_without_a_call(start: "Start") -> None:
     running = await start(refund_wait_seconds=0.2, **SLOW)
     order, charged = await running.paid_twice()
     other = await running.paid()
@@ -75,7 +75,7 @@ async def test_a_surplus_refund_that_cannot_be_is_refused(start: "Start") -> Non
     assert await running.sandbox.requests("/refund") == []
 
 
-async def test_a_refused_surplus_refund_leaves_it_owed(start: "Start") -> None:
+async def test_a_refused_surplus_refund_leaves_the_money_payable(start: "Start") -> None:
     running = await start(**SLOW)
     order, charged = await running.paid_twice()
     await running.sandbox.faults({"target": "bank.refund", "effect": "refuse", "code": 5, "times": 1})
@@ -89,7 +89,7 @@ async def test_a_refused_surplus_refund_leaves_it_owed(start: "Start") -> None:
     assert await running.ledger_says() == await running.bank_says()
 
 
-async def test_captures_that_an_earlier_version_parked_are_told(start: "Start") -> None:
+async def test_captures_that_an_earlier_version_parked_are_published(start: "Start") -> None:
     running = await start(**SLOW)
     order = await running.paid()
     async with running.service.database.transaction() as tx:
@@ -113,7 +113,7 @@ async def test_captures_that_an_earlier_version_parked_are_told(start: "Start") 
 
 
 @pytest.mark.parametrize("times", [1, 2])
-async def test_both_captures_in_one_batch(start: "Start", times: int) -> None:
+async def test_of_two_captures_in_one_batch_one_is_kept(start: "Start", times: int) -> None:
     """Two webhooks at once for two attempts of one order: one is kept, the other is surplus."""
     running = await start(**SLOW)
     order = await running.ordered()

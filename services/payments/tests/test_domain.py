@@ -1,4 +1,4 @@
-"""What payments knows by itself."""
+"""Pure rules and wire formats of payments."""
 
 import json
 from contextlib import suppress
@@ -111,7 +111,7 @@ FIELDS = ["id", "invoiceID", "amount", "currency", "terminal", "terminalID", "st
     result=JSON,
     transaction=JSON | st.dictionaries(st.sampled_from(FIELDS), JSON | st.sampled_from(["CHARGE", "AUTH", "KZT"])),
 )
-def test_no_answer_breaks_us_and_none_but_the_right_one_is_a_capture(result: Any, transaction: Any) -> None:
+def test_any_answer_can_be_judged_and_only_the_right_one_is_a_capture(result: Any, transaction: Any) -> None:
     verdict, _ = judge(read_status({"resultCode": result, "transaction": transaction}), EXPECTED)
     if verdict in (Verdict.CAPTURED, Verdict.HELD):
         assert transaction["currency"] == "KZT"
@@ -119,17 +119,17 @@ def test_no_answer_breaks_us_and_none_but_the_right_one_is_a_capture(result: Any
 
 
 @given(st.integers(min_value=0, max_value=10**14))
-def test_amounts_survive_the_wire(minor: int) -> None:
+def test_amounts_are_exact_on_the_wire(minor: int) -> None:
     assert to_minor(to_text(minor)) == minor
     assert to_minor(json.loads(json.dumps(to_major(minor)))) == minor
 
 
 @pytest.mark.parametrize("value", [None, True, "", "abc", "NaN", "Infinity", -1, "1.005", float("nan"), 10**20, [], {}])
-def test_what_is_no_amount_is_none(value: object) -> None:
+def test_an_unreadable_amount_is_none(value: object) -> None:
     assert to_minor(value) is None
 
 
-def test_reason_codes_are_sentences() -> None:
+def test_reason_codes_become_sentences() -> None:
     assert sentences(484) == {"en": "There is not enough money on the card.", "ru": "На карте недостаточно денег."}
     assert reason(499) == reason(473)
     assert reason(525) == reason(529) != reason(530)
@@ -146,7 +146,7 @@ CODES = (
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_every_code_has_words_for_buyers_and_agents(code: int) -> None:
+def test_every_code_has_sentences_for_buyers_and_agents(code: int) -> None:
     found = reason(code)
     assert found.en.isascii()
     assert not found.ru.isascii()
@@ -158,7 +158,7 @@ PURCHASE = Purchase(123456789, "10000001", "b-1", "Turkey 5 GB", 599050, "KZT")
 PAYER = Payer("Aigerim", "a@example.kz", "+7701", "kk")
 
 
-def test_the_payment_object_is_what_the_page_takes() -> None:
+def test_the_payment_object_has_the_fields_of_the_payment_page() -> None:
     made = payment_object(
         PURCHASE, PAYER, auth={"access_token": "t"}, terminal=TERMINAL, post_link="https://p/epay/webhook"
     )
@@ -184,7 +184,7 @@ def test_the_payment_object_is_what_the_page_takes() -> None:
 
 
 @given(st.text(max_size=300), st.from_regex(r"[0-9]{6,15}", fullmatch=True))
-def test_a_description_fits_and_names_the_order(title: str, number: str) -> None:
+def test_a_description_fits_and_contains_the_order_number(title: str, number: str) -> None:
     made = description(title, number)
     assert len(made.encode()) <= DESCRIPTION_BYTES
     assert made.endswith(number)
@@ -220,7 +220,7 @@ def status(name: str, amount: int | None = 1000) -> StatusAnswer:
         (status("AUTH"), 1000, 1000, 1000, Evidence.UNCLEAR),
     ],
 )
-def test_what_a_status_tells_about_a_refund(
+def test_evidence_of_a_refund_by_status_and_amount(
     answer: StatusAnswer, amount: int, captured: int, owed: int, expected: Evidence
 ) -> None:
     assert evidence(answer, amount=amount, captured=captured, owed=owed) is expected
@@ -234,7 +234,7 @@ def test_what_a_status_tells_about_a_refund(
     partial_is_refund=st.booleans(),
     shows_rest=st.booleans(),
 )
-def test_whatever_the_bank_is_like_the_evidence_is_never_wrong(
+def test_evidence_is_right_for_every_behaviour_of_the_bank(
     *, made: bool, captured: int, before: int, amount: int, partial_is_refund: bool, shows_rest: bool
 ) -> None:
     if before + amount > captured:
@@ -250,7 +250,7 @@ def test_whatever_the_bank_is_like_the_evidence_is_never_wrong(
         assert found is not Evidence.DONE
 
 
-def test_pauses_grow_up_to_a_limit_and_end() -> None:
+def test_polling_pauses_grow_up_to_a_limit_and_end() -> None:
     patience = PollingSchedule(timedelta(seconds=20), timedelta(hours=1), timedelta(hours=24))
     age, asked = timedelta(seconds=20), 0
     pauses = []
@@ -289,7 +289,7 @@ def test_a_notice_is_read_tolerantly() -> None:
         ("secret_hash", "é"),
     ],
 )
-def test_a_notice_that_names_no_attempt_is_refused(field: str, value: object) -> None:
+def test_a_notice_without_an_attempt_is_refused(field: str, value: object) -> None:
     good: dict[str, Any] = {"invoiceId": "123456789", "id": "b1", "code": "ok", "secret_hash": "s"}
     with pytest.raises(UnreadableNoticeError) as refused:
         read_notice(good | {field: value})
@@ -297,6 +297,6 @@ def test_a_notice_that_names_no_attempt_is_refused(field: str, value: object) ->
 
 
 @given(st.dictionaries(st.sampled_from(["invoiceId", "id", "code", "reasonCode", "secret_hash"]), JSON))
-def test_no_notice_breaks_us(value: dict[str, Any]) -> None:
+def test_any_notice_is_read_or_refused(value: dict[str, Any]) -> None:
     with suppress(UnreadableNoticeError):
         assert isinstance(read_notice(value).invoice_id, int)

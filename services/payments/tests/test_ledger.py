@@ -1,4 +1,4 @@
-"""The ledger's own guards, and what agents see of it."""
+"""The ledger's constraints, and what agents see of it."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -35,7 +35,7 @@ async def post(running: "Payments", order: OrderPlaced, **changes: Any) -> None:
 
 
 @pytest.mark.parametrize("statement", ["UPDATE ledger SET amount_minor = 1", "DELETE FROM ledger", "TRUNCATE ledger"])
-async def test_what_is_posted_stays(start: "Start", statement: str) -> None:
+async def test_a_posting_cannot_be_changed_or_deleted(start: "Start", statement: str) -> None:
     running = await start()
     await running.paid()
     before = await running.rows("SELECT * FROM ledger")
@@ -59,7 +59,7 @@ async def test_what_is_posted_stays(start: "Start", statement: str) -> None:
         ({"kind": "gift"}, "ledger_accounts"),
     ],
 )
-async def test_what_the_database_does_not_let_be_posted(start: "Start", changes: dict[str, Any], rule: str) -> None:
+async def test_the_database_refuses_wrong_postings(start: "Start", changes: dict[str, Any], rule: str) -> None:
     running = await start()
     order = await running.paid()
     before = await running.rows("SELECT * FROM ledger")
@@ -127,7 +127,7 @@ async def test_revenue_is_recognised_once_and_a_late_refund_comes_from_it(start:
     }
 
 
-async def test_what_an_older_version_recorded_beside_us_is_posted_late(start: "Start") -> None:
+async def test_what_an_older_version_recorded_without_postings_is_posted_late(start: "Start") -> None:
     """Its captures and refunds have no postings; a refund, or the day's comparison, finds them."""
     running = await start(chore_seconds=0.1, chore_margin_seconds=1.0)
     orders = [await running.paid() for _ in range(2)]

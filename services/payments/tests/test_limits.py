@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from services.payments.tests.conftest import Start
 
 
-async def test_whoever_knows_the_secret_cannot_fill_the_table(start: "Start") -> None:
+async def test_notifications_of_one_attempt_are_limited(start: "Start") -> None:
     running = await start()
     order = await running.ordered()
     page = await running.page(order)
@@ -31,7 +31,7 @@ async def test_whoever_knows_the_secret_cannot_fill_the_table(start: "Start") ->
     assert (await running.paid_event(order)).invoice_id == page["invoiceId"]
 
 
-async def test_an_order_has_so_many_attempts_and_no_more(start: "Start") -> None:
+async def test_attempts_of_one_order_are_limited(start: "Start") -> None:
     running = await start(poll_first_seconds=600)
     order = await running.ordered()
     await running.page(order)

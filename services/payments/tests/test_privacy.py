@@ -1,4 +1,4 @@
-"""PP 6.2: payments tells what it holds of a buyer, and forgets the buyer without forgetting the money."""
+"""PP 6.2: the data of a buyer is exported, and erased without the records of money."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from services.payments.tests.conftest import Start
 
 
-async def test_an_erased_buyer_is_forgotten_and_the_money_is_not(stage: Stage, start: "Start") -> None:
+async def test_an_erasure_deletes_the_contact_and_keeps_the_money(stage: Stage, start: "Start") -> None:
     payments = await start(privacy_key="export-key")
     order = await payments.paid()
     path = f"/privacy/buyers/{order.buyer_id}"

@@ -58,7 +58,7 @@ def test_a_sale() -> None:
     assert not body.keys() & {"returnBasisDetails", "CustomerEmail", "CustomerPhone"}
 
 
-def test_a_return_repeats_what_the_sale_said() -> None:
+def test_a_return_repeats_the_data_of_its_sale() -> None:
     body = check_body(wanted(100000, kind="sale_return", basis=SALE))
     assert body["OperationType"] == 3
     assert body["returnBasisDetails"] == {
@@ -70,7 +70,7 @@ def test_a_return_repeats_what_the_sale_said() -> None:
     }
 
 
-def test_both_ways_to_name_the_register_are_read() -> None:
+def test_the_register_is_read_nested_and_flat() -> None:
     nested = read_issued(DATA)
     flat = {name: value for name, value in DATA.items() if name != "Cashbox"}
     assert nested == read_issued(flat | {"CashboxRegistrationNumber": "000000000001"})
@@ -106,7 +106,7 @@ def test_what_has_no_fiscal_sign_and_time_is_no_receipt(change: dict[str, Any]) 
         ({"Cashbox": {"RegistrationNumber": "x" * 65}}, "registration_number", ""),
     ],
 )
-def test_a_receipt_is_one_whatever_else_its_answer_lacks(change: dict[str, Any], field: str, read: object) -> None:
+def test_a_receipt_is_read_whatever_else_its_answer_lacks(change: dict[str, Any], field: str, read: object) -> None:
     issued = read_issued(DATA | change)
     assert issued is not None
     assert issued.check_number == DATA["CheckNumber"]
@@ -124,7 +124,7 @@ def test_any_answer_can_be_read(value: Any) -> None:
     error_codes(value if isinstance(value, dict) else {"Errors": value})
 
 
-def test_envelopes() -> None:
+def test_error_codes_of_an_envelope() -> None:
     assert error_codes({"Data": None, "Errors": [{"Code": 14, "Text": "dup"}, {"Code": "2"}, {"Code": None}, 5]}) == [
         14,
         2,
@@ -140,6 +140,6 @@ def test_envelopes() -> None:
 @pytest.mark.parametrize(
     "change", [{"vat_percent": "100"}, {"vat_percent": "-1"}, {"password": " "}, {"cashbox": ""}, {"pos": 1}]
 )
-def test_a_register_that_cannot_be_one(change: dict[str, Any]) -> None:
+def test_impossible_registers_are_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         CashRegister.model_validate({"cashbox": "SWK1", "login": "l", "password": "p", **change})

@@ -47,7 +47,7 @@ async def refunded(running: "Payments", order: OrderPlaced, minor: int = PRICE) 
 
 
 async def issued(running: "Payments", count: int = 1) -> list[ReceiptIssued]:
-    """So many receipts are told of and no more, and the register has exactly those."""
+    """Exactly `count` receipts are published, and the register has exactly those."""
     events = [one.event for one in await running.stage.events(ReceiptIssued, count=count)]
     await running.quiet()
     assert len(await running.stage.all_events(ReceiptIssued)) == count
@@ -167,7 +167,7 @@ REFUSED: dict[str, Any] = {"effect": "refuse", "code": 505}
 
 
 @pytest.mark.parametrize("target", ["cashbox.history", "cashbox.authorize", "cashbox.zreport"])
-async def test_trouble_beside_the_receipt_itself(selling: "Start", target: str) -> None:
+async def test_failures_of_the_other_calls_lose_no_receipt(selling: "Start", target: str) -> None:
     """The reply is lost, and then whatever is asked next is cut, late, or refused."""
     running = await selling()
     await running.paid()
@@ -185,7 +185,7 @@ async def test_trouble_beside_the_receipt_itself(selling: "Start", target: str) 
     await issued(running, 2)
 
 
-async def test_an_outage_holds_back_nobody_and_loses_nothing(selling: "Start", sandbox: RunningSandbox) -> None:
+async def test_an_outage_delays_receipts_only_and_loses_none(selling: "Start", sandbox: RunningSandbox) -> None:
     running = await selling()
     outage = await sandbox.faults({"target": "cashbox.check", "effect": "refuse", "code": 505})
     orders = [await running.paid() for _ in range(3)]
@@ -206,7 +206,7 @@ async def test_an_outage_holds_back_nobody_and_loses_nothing(selling: "Start", s
     assert {event.kind for event in events} == {"sale", "sale_return"}
 
 
-async def test_a_fiscal_service_that_is_not_there(selling: "Start") -> None:
+async def test_receipts_wait_for_an_unreachable_fiscal_service(selling: "Start") -> None:
     running = await selling(webkassa_url="http://127.0.0.1:9")
     await running.paid()
     await running.until_rows("SELECT 1 AS found FROM work WHERE last_error LIKE 'authorize: ConnectError%'")
@@ -229,8 +229,8 @@ async def test_two_instances_take_turns(selling: "Start", stage: Stage) -> None:
     await issued(running, 16)
 
 
-async def test_a_turn_is_for_one(selling: "Start") -> None:
-    """Two instances' turns, taken by many at once, never overlap; a dead instance's turn is nobody's."""
+async def test_turns_never_overlap(selling: "Start") -> None:
+    """Many callers of two instances; the turn of an instance that has expired ends."""
     running = await selling()
     database = running.service.database
     owners = [uuid7(), uuid7()]
@@ -260,8 +260,8 @@ async def test_a_turn_is_for_one(selling: "Start") -> None:
     await work(instances[0])
 
 
-async def test_what_a_dead_instance_had_in_hand_is_taken_up(selling: "Start") -> None:
-    """Its turn at the register ends with its leases; the receipt it was making is found, not made again."""
+async def test_a_receipt_of_a_killed_instance_is_found_and_not_issued_again(selling: "Start") -> None:
+    """The turn ends with the leases of the instance."""
     running = await selling()
     await running.sandbox.faults({"target": "cashbox.check", "effect": "delay", "seconds": 0.8, "times": 1})
     order = await running.paid()
@@ -274,7 +274,7 @@ async def test_what_a_dead_instance_had_in_hand_is_taken_up(selling: "Start") ->
     assert event.order_id == order.order_id
 
 
-async def test_storefronts_without_a_register_skip_it(selling: "Start") -> None:
+async def test_storefronts_without_a_register_get_no_receipts(selling: "Start") -> None:
     running = await selling()
     order = await running.ordered(storefront="esimka")
 
@@ -301,7 +301,7 @@ async def test_a_refund_of_an_order_sold_before_there_was_a_register(start: "Sta
     assert await running.rows("SELECT 1 AS found FROM receipts") == []
 
 
-async def test_what_the_register_will_never_take_waits_for_a_person(selling: "Start") -> None:
+async def test_a_receipt_with_invalid_content_waits_for_a_person(selling: "Start") -> None:
     running = await selling()
     await running.sandbox.faults({"target": "cashbox.check", "effect": "refuse", "code": 9, "times": 1})
     order = await running.paid()

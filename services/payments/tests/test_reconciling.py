@@ -1,4 +1,4 @@
-"""A day compared with the bank: every difference is found, told and kept; where there is none, none is."""
+"""The daily comparison: every difference is found, logged and stored; where there is none, none is."""
 
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -56,7 +56,7 @@ async def test_a_day_without_differences(start: "Start", amount_after_refund: st
     assert found["compared"] == found["planned"] == 6
 
 
-async def test_every_difference_is_found_and_a_capture_that_we_missed_is_taken_in(start: "Start") -> None:
+async def test_every_difference_is_found_and_a_missed_capture_is_recorded(start: "Start") -> None:
     running = await start(**SLOW)
     missed, returned = await running.ordered(), await running.paid()
     page = await running.page(missed)
@@ -81,7 +81,7 @@ async def test_every_difference_is_found_and_a_capture_that_we_missed_is_taken_i
     assert len(await running.stage.all_events(OrderPaid)) == 2
 
 
-async def test_held_money_that_nobody_charged_is_found_and_charged(start: "Start") -> None:
+async def test_held_money_is_found_and_captured(start: "Start") -> None:
     running = await start(**SLOW)
     order = await running.ordered()
     page = await running.page(order)
@@ -93,7 +93,7 @@ async def test_held_money_that_nobody_charged_is_found_and_charged(start: "Start
     await running.paid_event(order)
 
 
-async def test_yesterday_is_compared_by_itself_once(start: "Start") -> None:
+async def test_yesterday_is_compared_once_without_a_request(start: "Start") -> None:
     running = await start(reconcile_after_seconds=0, chore_seconds=0.1)
     order = await running.paid()
     yesterday = datetime.now(UTC) - timedelta(days=1)
@@ -109,7 +109,7 @@ async def test_yesterday_is_compared_by_itself_once(start: "Start") -> None:
     await running.quiet()
 
 
-async def test_the_bank_is_asked_at_a_polite_rate(start: "Start") -> None:
+async def test_comparisons_keep_to_the_rate_limit(start: "Start") -> None:
     running = await start(asks_per_second=20.0, poll_first_seconds=600, poll_concurrency=16)
     async with running.service.database.transaction() as tx:
         await tx.execute(

@@ -39,7 +39,7 @@ async def test_a_retry_that_the_bank_accepts_settles_the_same_refund(start: "Sta
     assert await case.out() == (PRICE, 0)
 
 
-async def test_each_refusal_is_told_with_its_attempt_and_the_banks_code(start: "Start", refused: "Refuse") -> None:
+async def test_each_refusal_is_published_with_its_attempt_and_the_banks_code(start: "Start", refused: "Refuse") -> None:
     running = await start()
     case = await refused(running)
     assert await case.does(case.retry()) == [None]
@@ -164,7 +164,7 @@ async def test_what_may_not_be_paid_by_hand_is_refused_with_its_reason(
     assert await reserved(running) == 0
 
 
-async def test_another_refund_took_the_money_meanwhile(start: "Start", refused: "Refuse") -> None:
+async def test_nothing_is_paid_by_hand_when_another_refund_used_the_money(start: "Start", refused: "Refuse") -> None:
     running = await start()
     case = await refused(running)
     await running.sandbox.clear_faults()
@@ -279,7 +279,7 @@ async def test_what_the_bank_pays_later_is_found_by_the_daily_comparison(start: 
     assert running.figure("reconciliation_differences_total", what="returned_twice") == 1
 
 
-async def test_how_many_wait_and_for_how_long(start: "Start", refused: "Refuse") -> None:
+async def test_metrics_show_how_many_refused_refunds_wait_and_how_long(start: "Start", refused: "Refuse") -> None:
     running = await start()
     case = await refused(running)
 

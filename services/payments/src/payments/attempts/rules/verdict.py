@@ -38,11 +38,7 @@ _BY_STATUS = {
 }
 _BY_RESULT = {
     "102": Verdict.NOT_FOUND,
-    "103": Verdict.REFUSED,
-    "104": Verdict.REFUSED,
-    "106": Verdict.REFUSED,
     "107": Verdict.PENDING,
-    "109": Verdict.REFUSED,
 }
 _MONEY = frozenset({Verdict.CAPTURED, Verdict.HELD})
 _FOUND, _REJECTED = "100", "101"
@@ -75,6 +71,8 @@ def _verdict(answer: StatusAnswer) -> Verdict:
         verdict = _BY_STATUS.get(answer.status, Verdict.UNCLEAR) if answer.status else Verdict.FAILED
         # "Rejected" next to a status of success contradicts itself: a person has to read it.
         verdict = verdict if verdict in (Verdict.FAILED, Verdict.PENDING) else Verdict.UNCLEAR
+    elif answer.result and answer.says_nothing:
+        verdict = Verdict.REFUSED
     else:
         verdict = _BY_RESULT.get(answer.result, Verdict.UNCLEAR)
     if verdict is Verdict.FAILED and answer.reason_code == NOT_FINAL:

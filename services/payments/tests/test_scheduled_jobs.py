@@ -1,4 +1,4 @@
-"""What recurs: lapsed orders, promised dates, the balance of the ledger."""
+"""Scheduled jobs: lapsed orders, promised dates, the balance of the ledger."""
 
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ async def let_time_pass(running: "Payments", *orders: OrderPlaced) -> None:
         )
 
 
-async def test_an_unpaid_order_lapses_and_a_late_payment_is_honoured(start: "Start") -> None:
+async def test_an_unpaid_order_lapses_and_a_late_payment_still_counts(start: "Start") -> None:
     running = await start(chore_seconds=0.05)
     order = await running.ordered()
     page = await running.page(order)
@@ -52,7 +52,7 @@ async def test_each_storefront_has_its_own_time_and_paid_orders_do_not_lapse(sta
     assert {row["order_id"] for row in rows if row["waits"]} == {paid.order_id, patient.order_id}
 
 
-async def test_orders_lapse_by_the_thousand(start: "Start") -> None:
+async def test_thousands_of_orders_lapse_in_steps(start: "Start") -> None:
     running = await start(payment_lapse_seconds=1.0, chore_seconds=0.1)
     orders = [running.order_placed() for _ in range(2300)]
     await running.stage.publish(*orders)
@@ -62,7 +62,7 @@ async def test_orders_lapse_by_the_thousand(start: "Start") -> None:
     assert len(await running.stage.all_events(PaymentLapsed)) == 2300
 
 
-async def test_a_refund_whose_date_nears_is_told_before_and_when_it_is_missed(start: "Start") -> None:
+async def test_a_refund_is_reported_before_its_promised_date_and_after_it(start: "Start") -> None:
     running = await start(chore_seconds=0.05, refund_warn_seconds=600)
     order = await running.paid()
     await running.sandbox.faults({"target": "bank.refund", "effect": "http_error", "status": 429})
@@ -108,7 +108,7 @@ async def test_a_ledger_that_disagrees_raises_an_alarm_until_it_agrees(start: "S
     await running.stage.eventually(lambda: shows(0))
 
 
-async def test_a_second_instance_does_no_chore_twice(start: "Start") -> None:
+async def test_two_instances_run_each_job_once(start: "Start") -> None:
     first = await start(payment_lapse_seconds=0.5, chore_seconds=0.05)
     await start(database_url=first.service.settings.database_url, payment_lapse_seconds=0.5, chore_seconds=0.05)
     orders = [first.order_placed() for _ in range(50)]

@@ -1,4 +1,4 @@
-"""Returning money: judged by the bank's own ledger, whatever happens to replies."""
+"""Refunds, judged by the bank's own ledger, whatever happens to replies."""
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -87,7 +87,7 @@ async def test_a_full_refund_happens_once_whatever_happens_to_the_reply(
 
 @pytest.mark.parametrize("effect", ["lose_reply", "drop"])
 async def test_a_lost_reply_to_a_partial_refund_is_never_repeated_blindly(start: "Start", effect: str) -> None:
-    """This bank shows neither the status nor the rest: only a person can find out."""
+    """This bank shows neither the status nor the rest: only a person can decide."""
     running = await start()
     order = await running.paid()
     await running.sandbox.faults({"target": "bank.refund", "effect": effect, "times": 1})
@@ -152,7 +152,7 @@ async def test_a_status_that_cannot_be_asked_is_asked_again(start: "Start") -> N
     assert len(await running.sandbox.requests("/refund")) == 1
 
 
-async def test_a_refusal_is_published_and_frees_the_money(start: "Start") -> None:
+async def test_a_refusal_is_published_and_releases_the_promise(start: "Start") -> None:
     running = await start()
     order = await running.paid()
     await running.sandbox.faults({"target": "bank.refund", "effect": "refuse", "code": 123, "message": "Aigerim"})
@@ -191,7 +191,7 @@ async def test_a_refund_waits_for_its_capture(start: "Start") -> None:
     assert await at_the_bank(running) == [PRICE]
 
 
-async def test_a_refund_of_what_was_never_paid_fails_after_a_while(start: "Start") -> None:
+async def test_a_refund_of_an_unpaid_order_fails_after_its_wait(start: "Start") -> None:
     running = await start(refund_wait_seconds=0.2)
     order = await running.ordered()
     await running.stage.publish(
@@ -220,7 +220,7 @@ async def test_a_refund_waits_for_another_that_waits_for_a_person_and_is_then_ma
 
 
 @pytest.mark.parametrize("amount", [Money(amount=PRICE + 1, currency="KZT"), Money(amount=100, currency="USD")])
-async def test_what_cannot_be_refunded_never_reaches_the_bank(start: "Start", amount: Money) -> None:
+async def test_an_impossible_refund_never_reaches_the_bank(start: "Start", amount: Money) -> None:
     running = await start()
     order = await running.paid()
     before = await running.rows("SELECT * FROM ledger")
@@ -231,7 +231,7 @@ async def test_what_cannot_be_refunded_never_reaches_the_bank(start: "Start", am
     assert await running.rows("SELECT * FROM ledger") == before
 
 
-async def test_an_empty_refund_is_put_aside_and_holds_up_nobody(start: "Start") -> None:
+async def test_a_refund_of_nothing_is_a_dead_letter_and_delays_no_other(start: "Start") -> None:
     running = await start()
     order = await running.paid()
     await running.stage.publish(running.refund_approved(order, 0), running.refund_approved(order, PRICE))
@@ -247,13 +247,13 @@ async def test_the_database_itself_refuses_to_pay_out_more_than_came_in(start: "
             await tx.execute("UPDATE payment_orders SET refunded_minor = captured_minor + 1")
 
 
-async def test_a_crash_after_the_intent_asks_before_it_acts(start: "Start") -> None:
-    """What a process leaves behind that died between its intent and its result."""
+async def test_after_a_crash_between_promise_and_result_the_bank_is_asked_first(start: "Start") -> None:
+    """The rows that a process leaves that was killed between the promise and the result."""
     running = await start()
     order = await running.paid()
     approved = running.refund_approved(order, PRICE)
     [transaction] = await running.sandbox.ledger_bank()
-    await _refund_as_the_dead_process_did(running, transaction["id"])
+    await _refund_as_the_killed_process_did(running, transaction["id"])
     async with running.service.database.transaction() as tx:
         await tx.execute(
             "INSERT INTO refunds (refund_id, order_id, order_number, storefront, buyer_id, amount_minor, currency,"
@@ -280,7 +280,7 @@ async def test_a_crash_after_the_intent_asks_before_it_acts(start: "Start") -> N
     assert len(await running.sandbox.requests("/refund")) == 1
 
 
-async def _refund_as_the_dead_process_did(running: "Payments", transaction_id: str) -> None:
+async def _refund_as_the_killed_process_did(running: "Payments", transaction_id: str) -> None:
     form = {
         "grant_type": "client_credentials",
         "scope": "webapi usermanagement email_send verification statement statistics payment",

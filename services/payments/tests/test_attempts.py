@@ -67,7 +67,7 @@ async def test_who_may_ask_for_a_payment_object(start: "Start") -> None:
     assert (await running.post(path, json=[])).status_code == 422
 
 
-async def test_an_order_waits_for_its_contact_and_forgets_it(start: "Start") -> None:
+async def test_an_order_waits_for_its_contact_which_a_tombstone_deletes(start: "Start") -> None:
     running = await start()
     order = running.order_placed()
     await running.stage.publish(order)
@@ -86,7 +86,7 @@ async def test_an_order_waits_for_its_contact_and_forgets_it(start: "Start") -> 
     )
 
 
-async def test_three_webhooks_and_a_forged_one_pay_once(start: "Start") -> None:
+async def test_repeated_and_forged_webhooks_pay_an_order_once(start: "Start") -> None:
     running = await start()
     order = await running.ordered()
     page = await running.page(order)
@@ -134,7 +134,7 @@ async def test_forged_webhooks_change_nothing(start: "Start") -> None:
     assert await running.sandbox.requests("check-status") == []
 
 
-async def test_a_webhook_that_knows_the_secret_still_only_makes_us_ask(start: "Start") -> None:
+async def test_a_webhook_with_the_right_secret_only_starts_a_check(start: "Start") -> None:
     running = await start()
     order = await running.ordered()
     page = await running.page(order)
@@ -146,7 +146,7 @@ async def test_a_webhook_that_knows_the_secret_still_only_makes_us_ask(start: "S
     assert await running.rows("SELECT state FROM attempts") == [{"state": "open"}]
 
 
-async def test_a_payment_whose_webhook_never_comes_is_found(start: "Start") -> None:
+async def test_a_payment_without_a_webhook_is_found_by_polling(start: "Start") -> None:
     running = await start(poll_first_seconds=0.3)
     await running.sandbox.faults(DROP_WEBHOOKS)
     order = await running.ordered()
@@ -157,7 +157,7 @@ async def test_a_payment_whose_webhook_never_comes_is_found(start: "Start") -> N
     assert len(await running.stage.all_events(OrderPaid)) == 1
 
 
-async def test_nobody_pays_and_the_attempt_lapses_but_a_late_payment_counts(start: "Start") -> None:
+async def test_an_unpaid_attempt_expires_and_a_late_payment_still_counts(start: "Start") -> None:
     running = await start(poll_first_seconds=0.05, poll_give_up_seconds=0.2)
     order = await running.ordered()
     page = await running.page(order)
@@ -168,7 +168,7 @@ async def test_nobody_pays_and_the_attempt_lapses_but_a_late_payment_counts(star
     await running.paid_event(order)
 
 
-async def test_a_declined_card_then_another(start: "Start") -> None:
+async def test_a_declined_card_is_followed_by_another_attempt(start: "Start") -> None:
     running = await start()
     order = await running.ordered()
     first = await running.page(order)
@@ -207,7 +207,7 @@ async def test_a_lost_reply_to_a_charge_is_settled_by_asking(start: "Start", eff
     assert (transaction["status"], transaction["captured"]) == ("CHARGE", order.price.amount)
 
 
-async def test_held_money_of_a_second_attempt_is_let_go(start: "Start") -> None:
+async def test_held_money_of_a_second_attempt_is_released(start: "Start") -> None:
     running = await start(poll_first_seconds=600)
     order = await running.ordered()
     first = await running.page(order)
@@ -255,7 +255,7 @@ async def test_a_payment_in_progress_is_asked_again(start: "Start") -> None:
     ],
     ids=["503", "429", "401", "html", "in-progress", "cut", "half", "slow"],
 )
-async def test_check_status_survives_the_bank(start: "Start", fault: dict[str, Any]) -> None:
+async def test_an_order_is_paid_whatever_happens_to_check_status(start: "Start", fault: dict[str, Any]) -> None:
     running = await start(epay_timeout_seconds=1.0)
     await running.sandbox.faults({"target": "bank.check_status", "times": 2, **fault})
     await running.paid()
@@ -263,7 +263,7 @@ async def test_check_status_survives_the_bank(start: "Start", fault: dict[str, A
     assert len(await running.stage.all_events(OrderPaid)) == 1
 
 
-async def test_a_token_that_went_stale_is_renewed(start: "Start") -> None:
+async def test_an_expired_token_is_renewed(start: "Start") -> None:
     running = await start()
     await running.paid()
     await running.paid()
@@ -273,7 +273,7 @@ async def test_a_token_that_went_stale_is_renewed(start: "Start") -> None:
     assert running.figure("epay_calls_total", operation="token", outcome="ok") == 5
 
 
-async def test_without_a_token_the_storefront_hears_so(start: "Start") -> None:
+async def test_a_storefront_gets_a_refusal_where_the_bank_gives_no_token(start: "Start") -> None:
     running = await start()
     order = await running.ordered()
     await running.page(order)
@@ -334,7 +334,7 @@ async def test_neither_cards_nor_secrets_are_kept_or_traced(start: "Start") -> N
         assert secret not in spans
 
 
-async def test_the_instant_bank_pays_what_is_ordered(start: "Start") -> None:
+async def test_the_instant_bank_pays_every_order(start: "Start") -> None:
     running = await start(epay_adapter="instant", epay_oauth_url=None, epay_api_url=None, epay_client_id="")
     orders = [running.order_placed() for _ in range(300)]
     await running.stage.publish(*orders)

@@ -1,4 +1,4 @@
-"""Unknown outcomes under every answer to the bank's open questions: never twice, and never lost."""
+"""Unknown outcomes, for every undocumented behaviour of the bank: no refund is made twice, and none is lost."""
 
 import itertools
 from functools import partial
@@ -35,7 +35,7 @@ async def decided(running: "Payments", refund_id: Any) -> str:
 
 
 async def found_by_an_agent(running: "Payments", refund_id: Any) -> str:
-    """As `decided`; where the status cannot tell, an agent looks at the bank and says so."""
+    """As `decided`; where the status is not enough, an agent looks at the bank and reports the outcome."""
     state = await decided(running, refund_id)
     if state != "parked":
         return state
@@ -51,8 +51,8 @@ async def all_refunds(running: "Payments") -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("effect", ["lose_reply", "drop"])
-async def test_partial_refunds_without_a_reply(start: "Start", effect: str) -> None:
-    """Two in a row, so that the second one is judged by a bank that has seen a refund before."""
+async def test_partial_refunds_without_a_reply_are_made_once(start: "Start", effect: str) -> None:
+    """Two in a row, so that the second one is judged after an earlier refund."""
     running = await start(refund_doubt_seconds=0.2)
     for behaviour in BEHAVIOURS:
         await running.sandbox.bank_behaviour(**behaviour)
@@ -72,7 +72,7 @@ async def test_partial_refunds_without_a_reply(start: "Start", effect: str) -> N
     assert len(made) == len(set(made)) == 12
 
 
-async def test_a_full_refund_after_a_partial_one_without_a_reply(start: "Start") -> None:
+async def test_a_full_refund_after_a_partial_one_is_made_once(start: "Start") -> None:
     running = await start(refund_doubt_seconds=0.2)
     for behaviour in BEHAVIOURS:
         await running.sandbox.bank_behaviour(**behaviour | {"partial_refund_status": "CHARGE"})
@@ -88,7 +88,7 @@ async def test_a_full_refund_after_a_partial_one_without_a_reply(start: "Start")
     assert sum(taken - returned for taken, returned in (await running.bank_says()).values()) == 0
 
 
-async def test_an_agents_finding(start: "Start") -> None:
+async def test_an_agent_reports_the_outcome_of_a_parked_refund(start: "Start") -> None:
     running = await start(refund_doubt_seconds=0.3)
     order = await running.paid()
     path = f"/refunds/{uuid7()}/finding"
@@ -136,7 +136,7 @@ async def _cancelled(running: "Payments", invoice: str) -> bool:
     return transaction is not None and transaction["status"] == "CANCEL"
 
 
-async def test_agents_and_buyers_hear_why_a_card_was_refused(start: "Start") -> None:
+async def test_agents_and_buyers_get_the_reason_of_a_failed_payment(start: "Start") -> None:
     running = await start()
     order = await running.ordered()
     await running.sandbox.pay(await running.page(order), INSUFFICIENT_FUNDS)
