@@ -1,4 +1,4 @@
-"""Provisioning on a stage, with an operator to talk to."""
+"""A running provisioning service on the stage (real Kafka and Postgres), with the sandbox's operators."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ def order_paid(**changes: Any) -> OrderPaid:
 
 @dataclass
 class Provisioning:
-    """A running service and what a test asks it."""
+    """A running service, with helpers for tests."""
 
     service: Service
     stage: Stage
@@ -50,7 +50,7 @@ class Provisioning:
     trace_file: Path
 
     async def paid(self, *, trace: str | None = None, **changes: Any) -> OrderPaid:
-        """An order is paid just now."""
+        """Publish an order that is paid now."""
         order = order_paid(**changes)
         await self.stage.publish(order, trace=trace)
         return order
@@ -75,7 +75,7 @@ class Provisioning:
         return str(rows[0]["state"]) if rows else None
 
     async def get(self, path: str, key: str | None = "agent-key") -> httpx.Response:
-        """Ask over HTTP."""
+        """GET over HTTP, as an agent."""
         headers = {"authorization": f"Bearer {key}"} if key else {}
         async with httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{self.service.port}", timeout=30, trust_env=False

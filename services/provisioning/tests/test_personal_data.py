@@ -1,8 +1,8 @@
-"""PP 5.2: an operator is told of a buyer only what activation needs, which is nothing, unless an adapter says so."""
+"""PP 5.2: an operator gets only the personal data that activation needs: none, unless its client declares it."""
 
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,6 +14,10 @@ from shared.contracts import BuyerContact, OrderPaid, ProfileFailed, ProfileGene
 from shared.kernel.service import Service
 from shared.sealed import Opener, new_private_key
 from shared.testing.stage import Stage
+
+if TYPE_CHECKING:
+    from services.provisioning.tests.conftest import Start
+
 
 NAME, EMAIL, PHONE = "Aigerim Nurlanovna", "aigerim.canary@example.kz", "+7 701 555 01 23"
 CANARIES = (*NAME.split(), EMAIL, EMAIL.partition("@")[0], PHONE, re.sub(r"\D", "", PHONE), "buyer")
@@ -30,7 +34,7 @@ FIELDS = {
 }
 
 
-async def test_no_request_to_an_operator_carries_anything_of_the_buyer(start: Any) -> None:
+async def test_no_request_to_an_operator_carries_anything_of_the_buyer(start: "Start") -> None:
     running = await start(
         stock=[{"operator": "primary", "profile_type": "KZ-STD", "low": 1, "high": 2}], provisioning_deadline_seconds=3
     )
@@ -82,7 +86,7 @@ def _names(body: dict[str, Any], prefix: str = "") -> set[str]:
     return found
 
 
-async def test_provisioning_keeps_nothing_of_a_buyer_but_the_id(start: Any) -> None:
+async def test_provisioning_keeps_nothing_of_a_buyer_but_the_id(start: "Start") -> None:
     """What is not here cannot be sent on: it reads no contact data, and no table has a place for them."""
     running = await start()
     assert BuyerContact.topic not in running.service.consumer.topics
@@ -132,5 +136,5 @@ async def test_a_field_that_an_adapter_declares_must_be_allowed_by_each_storefro
         await service.database.close()
 
 
-def test_no_adapter_of_ours_asks_for_anything() -> None:
+def test_no_client_needs_personal_data() -> None:
     assert InstantOperator().traits.personal_fields == frozenset()

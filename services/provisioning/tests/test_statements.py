@@ -1,6 +1,6 @@
-"""Statements are per batch, never per order (ARCHITECTURE.md rule 3), and cost the same however much was sold."""
+"""Statements are per batch, never per order, and cost the same however much was sold."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -9,12 +9,16 @@ from provisioning.stock.store import _FORGET, _LEVEL
 from shared.contracts import OrderPaid, ProfileGenerated
 from shared.database import Tx
 
+if TYPE_CHECKING:
+    from services.provisioning.tests.conftest import Start
+
+
 POOL = {"operator": "primary", "profile_type": "TR-STD", "low": 0, "high": 60}
 
 
 @pytest.mark.parametrize("stock", [[], [POOL]])
 async def test_a_batch_of_orders_costs_as_many_statements_as_one_order(
-    start: Any, monkeypatch: pytest.MonkeyPatch, stock: list[Any]
+    start: "Start", monkeypatch: pytest.MonkeyPatch, stock: list[Any]
 ) -> None:
     running = await start(stock=stock)
     if stock:
@@ -48,7 +52,7 @@ async def test_a_batch_of_orders_costs_as_many_statements_as_one_order(
 
 
 @pytest.mark.parametrize("statement", [_LEVEL, _FORGET, _POOLS])
-async def test_looking_after_the_stock_does_not_read_what_was_sold(start: Any, statement: str) -> None:
+async def test_checking_the_stock_does_not_read_sold_profiles(start: "Start", statement: str) -> None:
     running = await start()
     async with running.service.database.transaction() as tx:
         await tx.execute(

@@ -1,4 +1,4 @@
-"""ES2+ with an independent implementation (pySim): run by `make interop`, which says where pySim is."""
+"""ES2+ with an independent implementation (pySim): run by `make interop`, which names the path of pySim."""
 
 import asyncio
 import json
@@ -6,7 +6,7 @@ import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import trustme
@@ -30,6 +30,10 @@ from provisioning.settings import OperatorSettings
 from sandbox.testing import RunningSandbox
 from shared.contracts import ProfileGenerated, ProfileObserved
 from shared.outcomes import Done, NotDue
+
+if TYPE_CHECKING:
+    from services.provisioning.tests.conftest import Start
+
 
 PEERS = Path(__file__).parents[4] / "deploy" / "interop" / "peers"
 ICCID = "8999702000000000013"
@@ -153,7 +157,7 @@ async def test_their_server_is_notified_by_our_stand(sandbox: RunningSandbox, tm
 
 
 @pytest.fixture
-async def adapter(start: Any) -> AsyncIterator[Callable[..., Es2PlusOperator]]:
+async def adapter(start: "Start") -> AsyncIterator[Callable[..., Es2PlusOperator]]:
     """`adapter(url, **settings)`."""
     service = (await start(operator_adapter="instant")).service
     made: list[Es2PlusOperator] = []
@@ -229,7 +233,7 @@ async def test_our_adapter_orders_at_their_server_over_mutual_tls(adapter: Any, 
         await the_way_of_an_order(adapter(url, tls_authority=trusted, **ours), state)
 
 
-async def test_a_paid_order_is_made_at_their_server(start: Any, tmp_path: Path) -> None:
+async def test_a_paid_order_is_made_at_their_server(start: "Start", tmp_path: Path) -> None:
     state = tmp_path / "state.json"
     async with server("smdp.py", state) as port:
         running = await start(operator_url=f"http://127.0.0.1:{port}")
@@ -241,7 +245,7 @@ async def test_a_paid_order_is_made_at_their_server(start: Any, tmp_path: Path) 
     assert code == f"LPA:1$smdp.pysim.example${profile['matchingId']}"
 
 
-async def test_their_client_notifies_our_service(start: Any, sandbox: RunningSandbox) -> None:
+async def test_their_client_notifies_our_service(start: "Start", sandbox: RunningSandbox) -> None:
     running = await start(notification_secrets={"primary": "a-long-secret"})
     order = await running.paid()
     [made] = await running.stage.events(ProfileGenerated)

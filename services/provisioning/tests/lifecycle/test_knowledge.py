@@ -1,4 +1,4 @@
-"""What reports amount to, whatever their order; and when a profile is looked at again."""
+"""Knowledge from reports in any order, and the schedule of queries."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -82,7 +82,7 @@ def test_a_scanned_code_is_a_fact_of_its_own() -> None:
     assert told(said(3, install="enabled", install_since=at(2.5))).downloaded_at == at(2.5)
 
 
-def test_what_was_stored_before_downloads_were_kept_says_only_what_it_said() -> None:
+def test_knowledge_stored_before_downloads_were_kept_reads_as_it_was() -> None:
     old = {"by_device": {"": {"install": "downloaded", "taken": [at(3).isoformat(), 2]}}}
     assert Known.model_validate(old).facts.downloaded_at == at(3)
     released = {"by_device": {"": {"install": "released", "install_at": at(3).isoformat()}}}
@@ -140,7 +140,7 @@ def test_the_first_device_counts_also_when_its_report_comes_last() -> None:
     assert verdicts(*reversed(late)) == [Verdict.APPLIED, Verdict.OTHER_DEVICE]
 
 
-def test_a_profile_of_which_only_an_attempt_is_known_is_bound_to_no_device() -> None:
+def test_a_failed_step_binds_the_profile_to_no_device() -> None:
     facts = told(said(1, eid=EID), said(2, install="downloaded", eid=OTHER_EID))
     assert (facts.eid, facts.install.state) == (OTHER_EID, "downloaded")
 
@@ -172,7 +172,7 @@ def test_a_device_that_is_none_takes_no_profile() -> None:
     assert (facts.eid, facts.install.state, facts.installed_at) == (EID, "enabled", at(1))
 
 
-def test_a_number_beyond_all_plans_that_was_stored_stands_in_nobodys_way() -> None:
+def test_a_stored_number_beyond_all_plans_does_not_block_later_reports() -> None:
     stored = {"used_bytes": 2**70, "usage_source": "feed", "usage_at": at(1).isoformat(), "total_bytes": 2**70}
     known = Known.model_validate({"by_device": {"": stored}})
     assert (known.facts.usage.used_bytes, known.facts.usage.observed_at, known.facts.usage.total_bytes) == (None,) * 3
@@ -208,7 +208,7 @@ def test_the_same_reports_in_any_order_amount_to_the_same(some: list[Report], da
 
 
 @given(st.lists(reports, max_size=8))
-def test_nothing_that_was_known_is_lost(some: list[Report]) -> None:
+def test_no_knowledge_is_lost(some: list[Report]) -> None:
     known, before = Known(), Facts()
     for report in some:
         known, _ = judge(known, report, now=NOW, sold_at=SOLD, skew=SKEW)
@@ -245,7 +245,7 @@ def later(**changes: Any) -> QueryCourse:
         (timedelta(0), {"ended": True, "disputed_at": SOLD}, None),
     ],
 )
-def test_how_often_a_profile_is_looked_at(age: timedelta, changes: Any, every: timedelta | None) -> None:
+def test_the_interval_of_queries(age: timedelta, changes: Any, every: timedelta | None) -> None:
     course = later(**changes)
     now = SOLD + age
     assert interval(course, now) == every
@@ -257,7 +257,7 @@ def test_how_often_a_profile_is_looked_at(age: timedelta, changes: Any, every: t
         assert now + every <= due <= now + every * 1.1
 
 
-def test_a_profile_is_looked_at_when_its_time_is_over() -> None:
+def test_a_profile_is_due_when_its_time_is_over() -> None:
     assert next_query_at(FRESH, SOLD + timedelta(days=179)) == FRESH.valid_until
     running = later(activated_at=at(1), plan_ends_at=at(24 * 30))
     assert ends_at(running) == at(24 * 30)
@@ -266,7 +266,7 @@ def test_a_profile_is_looked_at_when_its_time_is_over() -> None:
     assert ends_at(later(activated_at=at(1))) is None
 
 
-def test_looks_are_few_and_spread() -> None:
+def test_queries_are_few_and_spread() -> None:
     assert queries_in(FRESH, timedelta(days=180)) < 90
     times = {next_query_at(later(key=str(number)), SOLD) for number in range(100)}
     assert len(times) > 90

@@ -5,7 +5,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 import trustme
@@ -14,6 +14,10 @@ from pydantic import ValidationError
 from provisioning.settings import OperatorSettings
 from sandbox.testing import RunningSandbox
 from shared.contracts import ProfileFailed, ProfileGenerated
+
+if TYPE_CHECKING:
+    from services.provisioning.tests.conftest import Start
+
 
 Files = dict[str, str]
 
@@ -69,7 +73,7 @@ def trusted(authority: trustme.CA, tmp_path: Path) -> Files:
 
 
 async def test_an_order_with_our_certificate(
-    start: Any, sandbox: RunningSandbox, authority: trustme.CA, trusted: Files, tmp_path: Path
+    start: "Start", sandbox: RunningSandbox, authority: trustme.CA, trusted: Files, tmp_path: Path
 ) -> None:
     async with demanding(sandbox, authority) as url:
         shown = client_files(tmp_path / "ours", authority)
@@ -90,7 +94,7 @@ def of_a_stranger(folder: Path, _authority: trustme.CA) -> Files:
 
 @pytest.mark.parametrize("shown", [nothing, of_a_stranger])
 async def test_without_it_nothing_is_ordered(
-    start: Any,
+    start: "Start",
     sandbox: RunningSandbox,
     authority: trustme.CA,
     trusted: Files,
@@ -106,8 +110,8 @@ async def test_without_it_nothing_is_ordered(
         assert await sandbox.ledger_operator() == []
 
 
-async def test_a_server_of_another_authority_is_told_nothing(
-    start: Any, sandbox: RunningSandbox, authority: trustme.CA, tmp_path: Path
+async def test_a_server_of_another_authority_receives_nothing(
+    start: "Start", sandbox: RunningSandbox, authority: trustme.CA, tmp_path: Path
 ) -> None:
     other = trustme.CA()
     other.cert_pem.write_to_path(tmp_path / "other.pem")

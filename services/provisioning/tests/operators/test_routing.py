@@ -1,4 +1,4 @@
-"""Which operator is asked, which one next, and what a buyer is told in the end."""
+"""Routes, the next operator, the sentence of a failure, and settings of operators."""
 
 from datetime import datetime
 from typing import Any
@@ -45,7 +45,7 @@ def _tried(operator: str, state: AttemptState) -> Attempt:
     return Attempt(operator=operator, state=state, reason="HTTP 503")
 
 
-def test_who_is_asked_next() -> None:
+def test_the_next_operator_is_the_best_that_may_be_tried() -> None:
     offers = [Offer(name, "X") for name in "abc"]
 
     def following(current: str, tried: list[Attempt], ill: str = "") -> str | None:
@@ -65,7 +65,7 @@ def test_who_is_asked_next() -> None:
     st.dictionaries(st.sampled_from("abcd"), st.sampled_from(["waiting", "refused", "abandoned"])),
     st.sets(st.sampled_from("abcd")),
 )
-def test_an_operator_that_may_hold_something_is_never_asked_again(
+def test_an_operator_that_may_hold_something_is_never_tried_again(
     current: str, states: dict[str, AttemptState], ill: set[str]
 ) -> None:
     tried = [_tried(name, state) for name, state in states.items()]

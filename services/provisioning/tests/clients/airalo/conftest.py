@@ -1,7 +1,7 @@
-"""A reseller's stand and adapters to it."""
+"""The sandbox's reseller, and clients of it."""
 
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -12,6 +12,9 @@ from provisioning.clients.http_calls import calls_counter
 from provisioning.clients.unparsed_fields import UnparsedFields
 from provisioning.settings import OperatorSettings
 from sandbox.testing import RunningSandbox, running_sandbox
+
+if TYPE_CHECKING:
+    from services.provisioning.tests.conftest import Start
 
 CREDENTIALS = {"client_id": "airalo-client", "client_secret": "airalo-secret"}
 
@@ -28,6 +31,9 @@ def entry(sandbox: RunningSandbox, **options: Any) -> dict[str, Any]:
     }
 
 
+StartClient = Callable[..., AiraloOperator]
+
+
 @pytest.fixture
 async def sandbox() -> AsyncIterator[RunningSandbox]:
     async with running_sandbox(airalo_tokens_per_minute=100, airalo_usage_cache_seconds=0) as running:
@@ -35,7 +41,7 @@ async def sandbox() -> AsyncIterator[RunningSandbox]:
 
 
 @pytest.fixture
-async def adapter(start: Any, sandbox: RunningSandbox) -> AsyncIterator[Any]:
+async def adapter(start: "Start", sandbox: RunningSandbox) -> AsyncIterator[StartClient]:
     """`adapter(**options)`: an adapter with the memory of one service; each is as after a restart."""
     service = (await start(operator_adapter="instant")).service
     made: list[AiraloOperator] = []

@@ -1,32 +1,37 @@
-"""Profiles made before anybody bought them."""
+"""Profiles in stock, generated before they are sold."""
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING
 
+from sandbox.testing import RunningSandbox
 from shared.contracts import ProfileFailed, ProfileGenerated
 from shared.database import Tx
+
+if TYPE_CHECKING:
+    from services.provisioning.tests.conftest import Provisioning, Start
+
 
 POOL = {"operator": "primary", "profile_type": "TR-STD", "low": 2, "high": 6}
 
 
-async def _level(running: Any) -> dict[str, int]:
+async def _level(running: "Provisioning") -> dict[str, int]:
     rows = await running.rows("SELECT state, count(*) AS n FROM stock_profiles GROUP BY state")
     return {row["state"]: row["n"] for row in rows}
 
 
-async def _filled(running: Any, count: int = 6) -> None:
+async def _filled(running: "Provisioning", count: int = 6) -> None:
     async def full() -> bool:
         return (await _level(running)).get("ready", 0) >= count
 
     await running.stage.eventually(full)
 
 
-async def _no_calls(running: Any) -> None:
+async def _no_calls(running: "Provisioning") -> None:
     """From now on the operator makes nothing: whatever is delivered comes from stock."""
     await running.sandbox.faults({"target": "operator.download_order", "effect": "http_error", "status": 429})
 
 
-async def test_an_order_is_served_from_stock_without_any_call(start: Any) -> None:
+async def test_an_order_is_served_from_stock_without_any_call(start: "Start") -> None:
     running = await start(stock=[POOL])
     await _filled(running)
     await _no_calls(running)
@@ -46,7 +51,7 @@ async def test_an_order_is_served_from_stock_without_any_call(start: Any) -> Non
     assert await running.rows("SELECT 1 FROM work WHERE kind = 'provision'") == []
 
 
-async def test_beyond_the_stock_orders_are_made_and_the_pool_fills_again(start: Any) -> None:
+async def test_beyond_the_stock_orders_are_made_and_the_pool_fills_again(start: "Start") -> None:
     running = await start(stock=[POOL | {"low": 3}])
     await _filled(running)
     orders = await asyncio.gather(*(running.paid() for _ in range(15)))
@@ -61,7 +66,7 @@ async def test_beyond_the_stock_orders_are_made_and_the_pool_fills_again(start: 
     assert primary["stock"][0]["ready"] >= 4
 
 
-async def test_two_instances_never_give_one_profile_to_two_orders(start: Any) -> None:
+async def test_two_instances_never_give_one_profile_to_two_orders(start: "Start") -> None:
     first = await start(stock=[POOL | {"low": 20, "high": 40}])
     await _filled(first, 40)
     second = await start(stock=[POOL], database_url=first.service.settings.database_url)
@@ -76,11 +81,11 @@ async def test_two_instances_never_give_one_profile_to_two_orders(start: Any) ->
     assert len({row["order_id"] for row in taken}) == len(taken)
 
 
-async def _settled(running: Any) -> bool:
+async def _settled(running: "Provisioning") -> bool:
     return len(await running.rows("SELECT 1 FROM work WHERE kind IN ('provision', 'stock')")) == 0
 
 
-async def test_what_is_too_old_is_given_back_and_made_anew(start: Any) -> None:
+async def test_what_is_too_old_is_given_back_and_made_anew(start: "Start") -> None:
     running = await start(stock=[POOL | {"high": 3}])
     await _filled(running, 3)
     old = {row["iccid"] for row in await running.rows("SELECT iccid FROM stock_profiles")}
@@ -102,7 +107,7 @@ async def _age(tx: Tx) -> None:
     await tx.execute("UPDATE stock_profiles SET usable_until = :now", now=tx.now)
 
 
-async def test_a_pool_that_is_closed_is_given_back(start: Any) -> None:
+async def test_a_pool_that_is_closed_is_given_back(start: "Start") -> None:
     first = await start(stock=[POOL | {"high": 3}])
     await _filled(first, 3)
     await first.stage.stop(first.service)  # both would take turns at the same timer
@@ -115,7 +120,7 @@ async def test_a_pool_that_is_closed_is_given_back(start: Any) -> None:
     await first.stage.eventually(given_back)
 
 
-async def test_aged_stock_is_not_sold_even_before_it_is_thrown_out(start: Any) -> None:
+async def test_aged_stock_is_not_sold_even_before_it_is_thrown_out(start: "Start") -> None:
     running = await start(stock=[POOL | {"high": 3, "max_age_days": 1e-9}])
 
     async def made_and_spoiled() -> bool:
@@ -128,7 +133,7 @@ async def test_aged_stock_is_not_sold_even_before_it_is_thrown_out(start: Any) -
     assert (await running.get(f"/profiles/{order.order_id}")).json()["from_stock"] is False
 
 
-async def test_a_refusing_operator_is_not_asked_for_stock_again_at_once(start: Any, sandbox: Any) -> None:
+async def test_no_stock_is_ordered_right_after_a_refusal(start: "Start", sandbox: RunningSandbox) -> None:
     await sandbox.faults({"target": "operator.download_order", "effect": "out_of_stock"})
     running = await start(stock=[POOL], operator_timeout_seconds=10.0)
 
@@ -145,7 +150,7 @@ async def test_a_refusing_operator_is_not_asked_for_stock_again_at_once(start: A
     assert len(downloads) == 7, "six for the stock, one for the buyer, and none more"
 
 
-async def test_a_half_made_profile_of_the_stock_is_withdrawn(start: Any, sandbox: Any) -> None:
+async def test_a_half_made_profile_of_the_stock_is_withdrawn(start: "Start", sandbox: RunningSandbox) -> None:
     refuse = {"effect": "refuse", "subjectCode": "8.2.6", "reasonCode": "2.1", "times": 1}
     await sandbox.faults({"target": "operator.confirm_order", **refuse})
     running = await start(stock=[POOL | {"high": 3}])
@@ -158,7 +163,9 @@ async def test_a_half_made_profile_of_the_stock_is_withdrawn(start: Any, sandbox
     assert (await _level(running))["failed"] == 1
 
 
-async def test_stock_of_the_second_operator_serves_where_the_first_has_none(start: Any, sandbox: Any) -> None:
+async def test_stock_of_the_second_operator_serves_where_the_first_has_none(
+    start: "Start", sandbox: RunningSandbox
+) -> None:
     both = [
         {"name": name, "url": sandbox.operator_url_of(name), "iccid_prefix": prefix, "timeout_seconds": 1.0}
         for name, prefix in (("primary", "8999702"), ("secondary", "8999703"))

@@ -1,6 +1,6 @@
-"""The reseller spells what it tells in other ways than its documents: the eSIM is delivered all the same."""
+"""Answers of the reseller in other spellings than documented: the eSIM is delivered all the same."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,6 +18,10 @@ from provisioning.clients.models import (
 )
 from sandbox.testing import RunningSandbox
 from shared.outcomes import Done, NotDue
+
+if TYPE_CHECKING:
+    from services.provisioning.tests.clients.airalo.conftest import StartClient
+
 
 NUMBER, PACKAGE = "10000001", "tr-30days-5gb"
 
@@ -43,8 +47,8 @@ def wanted(*, uncertain: bool = False) -> ProfileOrder:
         ({"sim_fields": {"apn_value": 5, "is_roaming": "?", "confirmation_code": []}}, "5", False, None),
     ],
 )
-async def test_an_esim_is_made_and_found_again(
-    adapter: Any, sandbox: RunningSandbox, spelling: dict[str, Any], apn: str, asks: bool, code: str | None
+async def test_an_esim_is_made_and_looked_up_again(
+    adapter: "StartClient", sandbox: RunningSandbox, spelling: dict[str, Any], apn: str, asks: bool, code: str | None
 ) -> None:
     await sandbox.airalo(**spelling)
     made = value(await adapter().order(wanted(), trace=None))
@@ -56,7 +60,7 @@ async def test_an_esim_is_made_and_found_again(
     assert len((await sandbox.ledger_airalo())["orders"]) == 1
 
 
-async def test_an_order_that_failed_ends_and_so_does_a_top_up(adapter: Any, sandbox: RunningSandbox) -> None:
+async def test_an_order_that_failed_ends_and_so_does_a_top_up(adapter: "StartClient", sandbox: RunningSandbox) -> None:
     operator = adapter()
     made = value(await operator.order(wanted(), trace=None))
     assert isinstance(made, OperatorProfile)
@@ -73,7 +77,7 @@ async def test_an_order_that_failed_ends_and_so_does_a_top_up(adapter: Any, sand
     )
 
 
-async def test_a_top_up_that_stands_in_no_known_way_is_unknown(adapter: Any, sandbox: RunningSandbox) -> None:
+async def test_a_top_up_with_an_unknown_status_is_unknown(adapter: "StartClient", sandbox: RunningSandbox) -> None:
     operator = adapter()
     made = value(await operator.order(wanted(), trace=None))
     assert isinstance(made, OperatorProfile)
@@ -82,7 +86,9 @@ async def test_a_top_up_that_stands_in_no_known_way_is_unknown(adapter: Any, san
     assert isinstance(value(await operator.top_up(top_up, trace=None)), OperatorUnknown)
 
 
-async def test_an_order_that_cannot_be_read_is_not_taken_for_none(adapter: Any, sandbox: RunningSandbox) -> None:
+async def test_an_order_that_cannot_be_read_is_not_taken_for_none(
+    adapter: "StartClient", sandbox: RunningSandbox
+) -> None:
     """It may be ours: a second one would be a second eSIM (I4)."""
     operator = adapter(settle_seconds=0.01)
     await sandbox.faults({"target": "airalo.orders", "effect": "lose_reply", "times": 1})
@@ -108,7 +114,7 @@ async def test_an_order_that_cannot_be_read_is_not_taken_for_none(adapter: Any, 
     ],
 )
 async def test_what_the_reseller_does_not_say_is_unknown(
-    adapter: Any, sandbox: RunningSandbox, spelling: dict[str, Any], status: str, state: str, used: int | None
+    adapter: "StartClient", sandbox: RunningSandbox, spelling: dict[str, Any], status: str, state: str, used: int | None
 ) -> None:
     operator = adapter()
     made = value(await operator.order(wanted(), trace=None))
@@ -120,7 +126,9 @@ async def test_what_the_reseller_does_not_say_is_unknown(
     assert (found.install.state, found.usage.usage.used_bytes) == (state, used)
 
 
-async def test_a_profile_whose_usage_says_nothing_is_asked_back(adapter: Any, sandbox: RunningSandbox) -> None:
+async def test_a_refund_is_requested_for_a_profile_without_usage(
+    adapter: "StartClient", sandbox: RunningSandbox
+) -> None:
     """The reseller decides; an eSIM with bytes used is not asked back, whatever its status is called."""
     operator = adapter()
     made = value(await operator.order(wanted(), trace=None))

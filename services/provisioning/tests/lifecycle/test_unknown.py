@@ -177,7 +177,9 @@ def moments(wire: str, message: dict[str, Any]) -> set[datetime]:
 
 @settings(deadline=None, max_examples=400)
 @given(st.lists(MESSAGES, max_size=8), st.data())
-def test_what_nobody_reported_never_appears(messages: list[tuple[str, dict[str, Any]]], data: st.DataObject) -> None:
+def test_values_that_were_not_reported_are_never_published(
+    messages: list[tuple[str, dict[str, Any]]], data: st.DataObject
+) -> None:
     told = event(data.draw(st.permutations(messages)))
     states = set().union(*(words(*one) for one in messages))
     used = set().union(*(numbers(*one) for one in messages))
@@ -201,13 +203,13 @@ def test_what_nobody_reported_never_appears(messages: list[tuple[str, dict[str, 
 
 
 @given(st.lists(st.just(("silence", {})) | st.tuples(st.just("notification"), st.just({"eid": EID})), max_size=5))
-def test_an_operator_that_says_nothing_leaves_everything_unknown(messages: list[tuple[str, dict[str, Any]]]) -> None:
+def test_without_reports_everything_is_unknown(messages: list[tuple[str, dict[str, Any]]]) -> None:
     told = event(messages)
     assert (told.install.state, told.usage.used_bytes, told.usage.total_bytes) == ("unknown", None, None)
     assert (told.downloaded_at, told.installed_at, told.activated_at, told.deleted_at) == (None,) * 4
 
 
-def test_a_profile_that_is_not_active_is_not_known_to_be_on_no_phone() -> None:
+def test_not_active_does_not_prove_that_no_phone_has_the_profile() -> None:
     """NOT_ACTIVE is about the network: a phone may hold the profile."""
     told = event([("airalo", {"status": "NOT_ACTIVE", "total": 1024, "remaining": 1024, "is_unlimited": False})])
     assert (told.install.state, told.usage.used_bytes) == ("unknown", 0)

@@ -49,13 +49,13 @@ def test_an_odd_field_does_not_cost_the_answer(fields: dict[str, object], execut
     assert found == odd
 
 
-def test_the_words_of_a_refusal_can_be_stored_and_hold_no_matching_id() -> None:
+def test_the_message_of_a_refusal_can_be_stored_and_contains_no_matching_id() -> None:
     code = {"subjectCode": "8.2.6", "reasonCode": "3.3", "message": f"a\x00b \ud800 {SECRET.lower()}"}
     answer = read_answer(200, _answer("Failed", code), set(), secret=SECRET)
     assert answer == Failed(OperatorStatus(subject_code="8.2.6", reason_code="3.3", message="ab \ufffd …"))
 
 
-def test_failure_keeps_codes_and_words_but_never_the_matching_id() -> None:
+def test_a_failure_keeps_codes_and_message_but_never_the_matching_id() -> None:
     code = {
         "subjectCode": "8.2.6",
         "reasonCode": "3.3",
@@ -91,7 +91,7 @@ def test_other_http_statuses(status: int, reached: bool) -> None:
 
 
 @given(st.binary(max_size=200), st.integers(100, 599))
-def test_nothing_that_an_operator_says_breaks_the_reader(body: bytes, status: int) -> None:
+def test_no_body_of_an_operator_raises(body: bytes, status: int) -> None:
     read_answer(status, body, set(), secret=SECRET)
 
 
@@ -106,7 +106,7 @@ def test_a_pause_never_passes_the_deadline(backoff: float, left: float) -> None:
         assert timedelta(0) < chosen <= max(deadline - NOW, timedelta(milliseconds=1))
 
 
-def test_giving_up_says_why() -> None:
+def test_the_failure_at_the_deadline_has_a_reason() -> None:
     status = OperatorStatus(subject_code="8.2.1", reason_code="3.3")
     assert "8.2.1/3.3" in gave_up("HTTP 503", (status,), left_behind=True).reason
     assert "HTTP 503" in gave_up("HTTP 503", (), left_behind=True).reason

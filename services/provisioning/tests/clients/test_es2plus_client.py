@@ -1,4 +1,4 @@
-"""The ES2+ adapter and the sandbox's operator: what each function says in each state of a profile."""
+"""The ES2+ client against the sandbox's operator, in each state of a profile."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -122,7 +122,9 @@ async def test_what_a_phone_has_or_had_is_not_taken_back(
     assert [(s.subject_code, s.reason_code) for s in answer.statuses] == [("8.2.1", "3.3")]
 
 
-async def test_taken_and_no_word_from_the_feed_is_no_answer(operator: Es2PlusOperator, sandbox: RunningSandbox) -> None:
+async def test_a_taken_profile_is_undecided_while_the_feed_is_unreachable(
+    operator: Es2PlusOperator, sandbox: RunningSandbox
+) -> None:
     """An operator that cannot be reached is unknown, not "cancelled"."""
     await operator.order(ORDER, trace=None)
     await sandbox.phone(str(ORDER.iccid), 3)
@@ -157,7 +159,7 @@ async def test_another_orders_profile_is_never_cancelled(operator: Es2PlusOperat
     assert await _state(sandbox) == "released"
 
 
-async def test_what_was_never_made_is_said_to_be_so(operator: Es2PlusOperator) -> None:
+async def test_cancelling_a_profile_that_was_never_made_reports_it(operator: Es2PlusOperator) -> None:
     answer = value(await operator.cancel(ProfileRef("1", "TR-STD", ORDER.iccid, ORDER.matching_id), trace=None))
     assert isinstance(answer, Cancellation)
     assert answer.never_made
@@ -184,7 +186,7 @@ def _top_up(number: str = "10000009", iccid: str | None = None) -> TopUpOrder:
     return TopUpOrder(number, iccid or str(ORDER.iccid), "TR-STD", 1024, 7)
 
 
-async def test_a_top_up_is_added_once_however_often_it_is_asked(
+async def test_a_top_up_is_added_once_however_often_it_is_repeated(
     operator: Es2PlusOperator, sandbox: RunningSandbox
 ) -> None:
     await operator.order(ORDER, trace=None)

@@ -1,4 +1,4 @@
-"""What the reseller's answers mean, without a reseller."""
+"""Parsing of Airalo's answers, without a server."""
 
 import hashlib
 import hmac
@@ -211,13 +211,13 @@ def test_unknown_is_never_zero(fields: dict[str, Any]) -> None:
     assert found.install.state in ("enabled", "unknown")
 
 
-def test_a_plan_that_is_used_up_has_been_used_also_where_no_number_says_so() -> None:
+def test_a_plan_that_is_used_up_has_been_used_even_without_a_number() -> None:
     assert usage(status="FINISHED", is_unlimited=True).report.first_used_at == NOW
     assert usage(status="EXPIRED", is_unlimited=True).report.first_used_at is None
 
 
 @pytest.mark.parametrize("data", [[], {}, None, "x", {"status": "PAUSED"}, {"status": 7}])
-def test_an_answer_that_says_nothing_is_unknown_not_unused(data: object) -> None:
+def test_an_empty_answer_is_unknown_not_unused(data: object) -> None:
     found = airalo.read_usage(json.dumps({"data": data}).encode(), NOW, set())
     assert found is not None
     assert (found.install.state, found.report.usage.used_bytes, found.in_use) == ("unknown", None, False)

@@ -1,11 +1,11 @@
-"""The reseller's adapter against the sandbox's stand, judged by the stand's own ledger (docs/wire/airalo.md)."""
+"""The Airalo client against the sandbox's reseller, judged by the reseller's own ledger (docs/wire/airalo.md)."""
 
 import asyncio
 import hashlib
 import hmac
 import json
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -28,6 +28,11 @@ from provisioning.clients.models import (
 from sandbox.testing import RunningSandbox
 from shared.contracts import ProfileFailed, ProfileGenerated
 from shared.outcomes import Done, NotDue
+
+if TYPE_CHECKING:
+    from services.provisioning.tests.clients.airalo.conftest import StartClient
+    from services.provisioning.tests.conftest import Start
+
 
 CREDENTIALS = {"client_id": "airalo-client", "client_secret": "airalo-secret"}
 PACKAGE = "tr-30days-5gb"
@@ -70,7 +75,7 @@ async def order(adapter: AiraloOperator) -> OperatorProfile:
     return answer
 
 
-async def test_an_order_brings_the_esim_of_the_ledger(adapter: Any, sandbox: RunningSandbox) -> None:
+async def test_an_order_brings_the_esim_of_the_ledger(adapter: "StartClient", sandbox: RunningSandbox) -> None:
     made = await order(adapter())
     [sim] = (await sandbox.ledger_airalo())["sims"]
     assert (made.iccid, made.matching_id) == (sim["iccid"], sim["matchingId"])
@@ -80,7 +85,9 @@ async def test_an_order_brings_the_esim_of_the_ledger(adapter: Any, sandbox: Run
 
 
 @pytest.mark.parametrize("effect", ["lose_reply", "partial_body", "delay"])
-async def test_a_lost_reply_is_looked_up_and_adopted(adapter: Any, sandbox: RunningSandbox, effect: str) -> None:
+async def test_an_order_whose_reply_was_lost_is_looked_up_and_used(
+    adapter: "StartClient", sandbox: RunningSandbox, effect: str
+) -> None:
     await sandbox.faults({"target": "airalo.orders", "effect": effect, "seconds": 8, "times": 1})
     first = adapter()
     assert isinstance(value(await first.order(wanted(), trace=None)), OperatorUnknown)
@@ -90,14 +97,16 @@ async def test_a_lost_reply_is_looked_up_and_adopted(adapter: Any, sandbox: Runn
     assert sold["iccids"] == [made.iccid]
 
 
-async def test_repeating_an_order_that_was_made_makes_no_other(adapter: Any, sandbox: RunningSandbox) -> None:
-    """The process died between the answer and its own commit, and does not even know that it is uncertain."""
+async def test_repeating_an_order_that_was_made_makes_no_other(adapter: "StartClient", sandbox: RunningSandbox) -> None:
+    """The process died between the answer and its own commit, so the task is not marked as uncertain."""
     made = await order(adapter())
     assert value(await adapter().order(wanted(), trace=None)) == made
     assert len(await orders(sandbox)) == 1
 
 
-async def test_an_order_that_may_be_on_its_way_is_not_sent_again_at_once(adapter: Any, sandbox: RunningSandbox) -> None:
+async def test_an_order_that_may_be_on_its_way_is_not_sent_again_at_once(
+    adapter: "StartClient", sandbox: RunningSandbox
+) -> None:
     await sandbox.faults({"target": "airalo.orders", "effect": "drop", "times": 1})
     patient = adapter(wait_seconds=0.5)
     assert isinstance(value(await patient.order(wanted(), trace=None)), OperatorUnknown)
@@ -109,7 +118,9 @@ async def test_an_order_that_may_be_on_its_way_is_not_sent_again_at_once(adapter
     assert len(await orders(sandbox)) == 1
 
 
-async def test_an_order_on_its_way_is_waited_for_by_one_attempt(adapter: Any, sandbox: RunningSandbox) -> None:
+async def test_an_order_on_its_way_is_waited_for_by_one_attempt(
+    adapter: "StartClient", sandbox: RunningSandbox
+) -> None:
     await sandbox.faults({"target": "airalo.orders", "effect": "latency", "seconds": 6, "times": 1})
     assert isinstance(value(await adapter().order(wanted(), trace=None)), OperatorUnknown)
     assert isinstance(value(await adapter().order(wanted(uncertain=True), trace=None)), OperatorProfile)
@@ -117,7 +128,7 @@ async def test_an_order_on_its_way_is_waited_for_by_one_attempt(adapter: Any, sa
 
 
 async def test_another_order_whose_description_holds_our_number_is_not_ours(
-    adapter: Any, sandbox: RunningSandbox
+    adapter: "StartClient", sandbox: RunningSandbox
 ) -> None:
     await adapter().order(wanted(f"1{NUMBER}"), trace=None)
     made = value(await adapter().order(wanted(uncertain=True), trace=None))
@@ -125,7 +136,7 @@ async def test_another_order_whose_description_holds_our_number_is_not_ours(
     assert sorted(one["description"] for one in await orders(sandbox)) == [NUMBER, f"1{NUMBER}"]
 
 
-async def test_a_list_that_cannot_be_read_says_nothing(adapter: Any, sandbox: RunningSandbox) -> None:
+async def test_a_list_that_cannot_be_read_proves_nothing(adapter: "StartClient", sandbox: RunningSandbox) -> None:
     await sandbox.faults(
         {"target": "airalo.orders", "effect": "lose_reply", "times": 1},
         {"target": "airalo.order_list", "effect": "http_error", "times": 1},
@@ -151,7 +162,7 @@ async def test_a_list_that_cannot_be_read_says_nothing(adapter: Any, sandbox: Ru
         (73, OperatorRefused),
     ],
 )
-async def test_codes(adapter: Any, sandbox: RunningSandbox, code: int, kind: type) -> None:
+async def test_codes(adapter: "StartClient", sandbox: RunningSandbox, code: int, kind: type) -> None:
     await sandbox.faults({"target": "airalo.orders", "effect": "refuse", "code": code, "times": 1})
     answer = value(await adapter().order(wanted(), trace=None))
     assert isinstance(answer, kind)
@@ -160,7 +171,7 @@ async def test_codes(adapter: Any, sandbox: RunningSandbox, code: int, kind: typ
     assert getattr(answer, "out_of_stock", False) == (code == 33)
 
 
-async def test_what_surely_did_nothing_is_simply_repeated(adapter: Any, sandbox: RunningSandbox) -> None:
+async def test_what_surely_did_nothing_is_simply_repeated(adapter: "StartClient", sandbox: RunningSandbox) -> None:
     await sandbox.airalo(credit=False)
     one = adapter()
     assert isinstance(value(await one.order(wanted(), trace=None)), OperatorNotSent)
@@ -169,7 +180,7 @@ async def test_what_surely_did_nothing_is_simply_repeated(adapter: Any, sandbox:
     assert [call["path"] for call in await sandbox.requests("v2/orders")] == ["/airalo/v2/orders"] * 2
 
 
-async def test_a_token_is_kept_and_renewed_once(adapter: Any, sandbox: RunningSandbox) -> None:
+async def test_a_token_is_kept_and_renewed_once(adapter: "StartClient", sandbox: RunningSandbox) -> None:
     one = adapter()
     await asyncio.gather(*(one.order(wanted(str(number)), trace=None) for number in range(5)))
     assert len(await sandbox.requests("/token")) == 1
@@ -181,7 +192,7 @@ async def test_a_token_is_kept_and_renewed_once(adapter: Any, sandbox: RunningSa
     assert len(await sandbox.requests("/token")) == 3
 
 
-async def test_usage_in_bytes_with_what_the_states_say(adapter: Any, sandbox: RunningSandbox) -> None:
+async def test_usage_in_bytes_with_what_the_states_say(adapter: "StartClient", sandbox: RunningSandbox) -> None:
     one = adapter(usage_cache_seconds=0)
     iccid = (await order(one)).iccid
     fresh = value(await one.status(ref(iccid), trace=None))
@@ -201,7 +212,7 @@ async def test_usage_in_bytes_with_what_the_states_say(adapter: Any, sandbox: Ru
     assert isinstance(value(await one.usage(ref("8999999999999999999"), trace=None)), NotReported)
 
 
-async def test_what_the_reseller_keeps_showing_is_as_old_as_its_first_showing(adapter: Any) -> None:
+async def test_what_the_reseller_keeps_showing_is_as_old_as_its_first_showing(adapter: "StartClient") -> None:
     one = adapter()
     iccid = (await order(one)).iccid
     first, second = [value(await one.usage(ref(iccid), trace=None)) for _ in range(2)]
@@ -210,7 +221,7 @@ async def test_what_the_reseller_keeps_showing_is_as_old_as_its_first_showing(ad
     assert value(await fresh.usage(ref(iccid), trace=None)).usage.observed_at > first.usage.observed_at
 
 
-async def test_asked_too_often(adapter: Any) -> None:
+async def test_a_rate_limit_of_the_reseller_is_not_due(adapter: "StartClient") -> None:
     one = adapter()
     iccid = (await order(one)).iccid
     answers = [value(await one.usage(ref(iccid), trace=None)) for _ in range(11)]
@@ -218,7 +229,7 @@ async def test_asked_too_often(adapter: Any) -> None:
     assert answers[-1].retry_after == timedelta(seconds=60)
 
 
-async def test_a_top_up_is_bought_once(adapter: Any, sandbox: RunningSandbox) -> None:
+async def test_a_top_up_is_bought_once(adapter: "StartClient", sandbox: RunningSandbox) -> None:
     one = adapter()
     iccid = (await order(one)).iccid
     more = TopUpOrder("10000002", str(iccid), f"{PACKAGE}-topup", 5120, 30)
@@ -232,7 +243,7 @@ async def test_a_top_up_is_bought_once(adapter: Any, sandbox: RunningSandbox) ->
     assert isinstance(value(await one.top_up(other, trace=None)), OperatorRefused)
 
 
-async def test_a_refund_takes_the_esim_back_when_it_is_granted(adapter: Any, sandbox: RunningSandbox) -> None:
+async def test_a_refund_takes_the_esim_back_when_it_is_granted(adapter: "StartClient", sandbox: RunningSandbox) -> None:
     one = adapter()
     iccid = (await order(one)).iccid
     await sandbox.airalo(refunds="manual")
@@ -245,7 +256,7 @@ async def test_a_refund_takes_the_esim_back_when_it_is_granted(adapter: Any, san
     assert isinstance(value(await one.cancel(ref(iccid), trace=None)), Cancellation)
 
 
-async def test_what_was_used_is_not_taken_back(adapter: Any, sandbox: RunningSandbox) -> None:
+async def test_what_was_used_is_not_taken_back(adapter: "StartClient", sandbox: RunningSandbox) -> None:
     one = adapter()
     iccid = (await order(one)).iccid
     await sandbox.airalo_sim(str(iccid), used_mb=1)
@@ -255,7 +266,7 @@ async def test_what_was_used_is_not_taken_back(adapter: Any, sandbox: RunningSan
     assert await sandbox.requests("/refund") == []
 
 
-async def test_withdrawing_what_may_have_been_made(adapter: Any, sandbox: RunningSandbox) -> None:
+async def test_withdrawing_what_may_have_been_made(adapter: "StartClient", sandbox: RunningSandbox) -> None:
     one = adapter()
     never = value(await one.cancel(ref(None, delivered=False), trace=None))
     assert isinstance(never, Cancellation)
@@ -269,10 +280,10 @@ async def test_withdrawing_what_may_have_been_made(adapter: Any, sandbox: Runnin
     assert (await orders(sandbox))[0]["status"] == "refunded"
 
 
-# --- in the service: orders, webhooks, and what leaves the house ------------------------------------------------------
+# --- in the service: orders, webhooks, and what is sent ------------------------------------------------------
 
 
-async def test_a_paid_order_is_made_at_the_reseller(start: Any, sandbox: RunningSandbox) -> None:
+async def test_a_paid_order_is_made_at_the_reseller(start: "Start", sandbox: RunningSandbox) -> None:
     running = await start(operators=[entry(sandbox)])
     await sandbox.faults({"target": "airalo.orders", "effect": "lose_reply", "times": 1})
     await running.paid()
@@ -285,7 +296,7 @@ async def test_a_paid_order_is_made_at_the_reseller(start: Any, sandbox: Running
     assert code == f"LPA:1$lpa.airalo.sandbox.example${sim['matchingId']}"
 
 
-async def test_nothing_of_the_buyer_leaves_the_house(start: Any, sandbox: RunningSandbox) -> None:
+async def test_no_personal_data_is_sent(start: "Start", sandbox: RunningSandbox) -> None:
     """PP 5.2: the requests hold the package and our order number, and no field for a person."""
     running = await start(operators=[entry(sandbox)])
     order = await running.paid()
@@ -301,7 +312,9 @@ async def test_nothing_of_the_buyer_leaves_the_house(start: Any, sandbox: Runnin
         assert str(order.buyer_id) not in json.dumps(sent)
 
 
-async def test_no_stock_is_the_end_where_nobody_else_sells_it(start: Any, sandbox: RunningSandbox) -> None:
+async def test_out_of_stock_fails_the_order_where_no_other_operator_sells_the_plan(
+    start: "Start", sandbox: RunningSandbox
+) -> None:
     running = await start(operators=[entry(sandbox)])
     await sandbox.airalo(stock={"TR-STD": 0})
     await running.paid()
@@ -312,7 +325,7 @@ async def test_no_stock_is_the_end_where_nobody_else_sells_it(start: Any, sandbo
 class Hooked:
     """A service whose address is known before it starts."""
 
-    def __init__(self, start: Any, sandbox: RunningSandbox) -> None:
+    def __init__(self, start: "Start", sandbox: RunningSandbox) -> None:
         self.port = free_ports(1)[0]
         self.url = f"http://127.0.0.1:{self.port}/operators/airalo/airalo/webhook"
         self._start, self._sandbox = start, sandbox
@@ -322,7 +335,7 @@ class Hooked:
         return await self._start(operators=[chosen], http_port=self.port)
 
 
-async def test_an_asynchronous_order_is_told_by_webhook(start: Any, sandbox: RunningSandbox) -> None:
+async def test_a_webhook_reports_an_asynchronous_order(start: "Start", sandbox: RunningSandbox) -> None:
     running = await Hooked(start, sandbox).start(poll_seconds=60, wait_seconds=60)
     for nested in (True, False):
         await sandbox.airalo(nested=nested)
@@ -338,7 +351,7 @@ NO_REPLY = {"target": "airalo.orders_async", "effect": "lose_reply", "times": 1}
 
 
 @pytest.mark.parametrize("fault", [NO_WEBHOOK, NO_REPLY], ids=["no webhook", "no reply"])
-async def test_the_list_of_orders_stands_in(start: Any, sandbox: RunningSandbox, fault: dict[str, Any]) -> None:
+async def test_the_list_of_orders_stands_in(start: "Start", sandbox: RunningSandbox, fault: dict[str, Any]) -> None:
     running = await Hooked(start, sandbox).start(poll_seconds=0.1)
     await sandbox.faults(fault)
     await running.paid()
@@ -347,7 +360,7 @@ async def test_the_list_of_orders_stands_in(start: Any, sandbox: RunningSandbox,
     assert sold["iccids"] == [made.event.iccid]
 
 
-async def test_an_asynchronous_order_that_fails(start: Any, sandbox: RunningSandbox) -> None:
+async def test_an_asynchronous_order_that_fails(start: "Start", sandbox: RunningSandbox) -> None:
     running = await Hooked(start, sandbox).start(poll_seconds=60, wait_seconds=60)
     await sandbox.airalo(stock={"TR-STD": 0})
     await running.paid()
@@ -359,7 +372,7 @@ def signed(body: bytes, secret: str) -> dict[str, str]:
     return {"airalo-signature": hmac.new(secret.encode(), body, hashlib.sha512).hexdigest()}
 
 
-async def test_webhooks_that_are_not_what_they_seem(start: Any, sandbox: RunningSandbox) -> None:
+async def test_forged_and_malformed_webhooks_are_refused(start: "Start", sandbox: RunningSandbox) -> None:
     hooked = Hooked(start, sandbox)
     running = await hooked.start()
     body = json.dumps({"request_id": "r1", "code": 33, "reason": "no stock"}).encode()
@@ -379,7 +392,7 @@ async def test_webhooks_that_are_not_what_they_seem(start: Any, sandbox: Running
     assert (notice["request_id"], notice["code"]) == ("r1", 33)
 
 
-async def test_a_forged_webhook_changes_nothing(start: Any, sandbox: RunningSandbox) -> None:
+async def test_a_forged_webhook_changes_nothing(start: "Start", sandbox: RunningSandbox) -> None:
     hooked = Hooked(start, sandbox)
     running = await hooked.start(poll_seconds=60, wait_seconds=60)
     forged = {"code": 33, "reason": "no stock"}

@@ -1,4 +1,4 @@
-"""The guard never waits: what may not be called now is answered at once, as "not asked"."""
+"""A guarded operator never waits: a call that may not be made now returns NotDue at once."""
 
 import asyncio
 from datetime import timedelta
@@ -21,7 +21,7 @@ REF = ProfileRef("10000001", "TR-STD", "8999702000000000018", "K7Q2")
 
 
 class Scripted(InstantOperator):
-    """Answers as told, when told."""
+    """Returns `answer` to each order once `go` is set."""
 
     def __init__(self) -> None:
         super().__init__("scripted")
@@ -47,7 +47,7 @@ def _guarded(
     return GuardedOperator(operator, settings, rate, OperatorMetrics(registry), SystemClock()), registry
 
 
-async def test_when_all_connections_are_in_use_nobody_waits_and_stock_gives_way_first() -> None:
+async def test_when_all_connections_are_in_use_calls_are_not_due_and_stock_gives_way_first() -> None:
     operator = Scripted()
     operator.go.clear()
     guarded, registry = _guarded(operator, concurrency=4)
@@ -70,7 +70,7 @@ async def test_when_all_connections_are_in_use_nobody_waits_and_stock_gives_way_
 @pytest.mark.parametrize(
     "answer", [OperatorUnknown("HTTP 503"), OperatorNotSent("ConnectError"), RuntimeError("a fault of ours")]
 )
-async def test_an_operator_that_gives_no_result_is_left_alone_but_its_feed_is_not(answer: Any) -> None:
+async def test_calls_without_a_result_open_the_breaker_of_orders_and_not_that_of_the_feed(answer: Any) -> None:
     operator = Scripted()
     operator.answer = answer
     guarded, registry = _guarded(operator)
@@ -90,8 +90,8 @@ async def test_an_operator_that_gives_no_result_is_left_alone_but_its_feed_is_no
     assert value("operator_calls_held_back_total", {"operator": "scripted", "reason": "breaker"}) == 1
 
 
-async def test_an_operator_that_says_that_nothing_is_to_be_seen_yet_is_well() -> None:
-    """One order whose reply was lost, and is looked for again and again, must not keep all others away."""
+async def test_an_unknown_outcome_of_an_operator_that_responded_is_no_failure_for_the_breaker() -> None:
+    """One order whose reply was lost, and that is looked up repeatedly, must not hold back all others."""
     operator = Scripted()
     guarded, _ = _guarded(operator)
     for answered in (False, True, True, False):
@@ -102,7 +102,7 @@ async def test_an_operator_that_says_that_nothing_is_to_be_seen_yet_is_well() ->
     assert guarded.open()
 
 
-async def test_a_call_that_is_cut_short_frees_its_place_and_says_nothing_about_the_operator() -> None:
+async def test_a_cancelled_call_frees_its_place_and_does_not_count_for_the_breaker() -> None:
     operator = Scripted()
     operator.go.clear()
     guarded, _ = _guarded(operator, breaker_failures=1)

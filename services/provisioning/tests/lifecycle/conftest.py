@@ -46,8 +46,8 @@ class MovingClock:
 
 
 @dataclass
-class Alive:
-    """A running service, its operator, and hands to sell profiles and to ask about them."""
+class LifecycleProvisioning:
+    """A running service with its operator and a movable clock; sells profiles and sends events of cases."""
 
     service: Service
     stage: Stage
@@ -153,12 +153,12 @@ class Alive:
         return str(profile["state"])
 
 
-Start = Callable[..., Awaitable[Alive]]
+StartLifecycle = Callable[..., Awaitable[LifecycleProvisioning]]
 
 
 @pytest.fixture
-async def live(stage: Stage, sandbox: RunningSandbox, tmp_path: Path) -> Start:
-    async def start(**overrides: Any) -> Alive:
+async def start_lifecycle(stage: Stage, sandbox: RunningSandbox, tmp_path: Path) -> StartLifecycle:
+    async def start(**overrides: Any) -> LifecycleProvisioning:
         opener, clock = Opener(new_private_key()), MovingClock()
         settings: dict[str, Any] = {
             "operator_url": sandbox.operator_url,
@@ -174,12 +174,12 @@ async def live(stage: Stage, sandbox: RunningSandbox, tmp_path: Path) -> Start:
             **overrides,
         }
         service = await stage.service(partial(build, clock=clock), Settings, **settings)
-        alive = Alive(service, stage, sandbox, clock, opener)
-        base = f"{alive.url}/operators/primary"
+        running = LifecycleProvisioning(service, stage, sandbox, clock, opener)
+        base = f"{running.url}/operators/primary"
         path = "gsma/rsp2/es2plus/handleDownloadProgressInfo"
         await sandbox.operator_catalogue(
             progress_url=f"{base}/key/{SECRET}/{path}", push_url=f"{base}/usage", push_secret="sandbox-push-secret"
         )
-        return alive
+        return running
 
     return start

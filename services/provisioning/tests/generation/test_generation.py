@@ -3,7 +3,7 @@
 import asyncio
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,10 +13,14 @@ from shared.days import end_of, local_day
 from shared.ids import uuid7
 from shared.telemetry.tracing import new_traceparent, trace_id
 
+if TYPE_CHECKING:
+    from services.provisioning.tests.conftest import Provisioning, Start
+
+
 REFUSE_ALL = {"target": "operator.download_order", "effect": "refuse", "subjectCode": "8.2.1", "reasonCode": "4.2"}
 
 
-async def test_a_paid_order_becomes_a_profile(start: Any) -> None:
+async def test_a_paid_order_becomes_a_profile(start: "Start") -> None:
     running = await start(profile_type_apn={"TR-STD": "fast.t-m"})
     order: OrderPaid = await running.paid()
     [made] = await running.stage.events(ProfileGenerated)
@@ -39,7 +43,7 @@ async def test_a_paid_order_becomes_a_profile(start: Any) -> None:
     assert event.iccid.startswith("8999702")
 
 
-async def test_a_lost_reply_to_download_order_makes_no_second_profile(start: Any) -> None:
+async def test_a_lost_reply_to_download_order_makes_no_second_profile(start: "Start") -> None:
     running = await start()
     await running.sandbox.faults({"target": "operator.download_order", "effect": "lose_reply", "times": 2})
     await running.paid()
@@ -51,7 +55,9 @@ async def test_a_lost_reply_to_download_order_makes_no_second_profile(start: Any
 
 @pytest.mark.parametrize("address", ["smdp.sandbox.example", None])
 @pytest.mark.parametrize("effect", ["lose_reply", "partial_body"])
-async def test_a_lost_reply_to_confirm_order_is_settled_as_ours(start: Any, effect: str, address: str | None) -> None:
+async def test_a_lost_reply_to_confirm_order_is_settled_as_ours(
+    start: "Start", effect: str, address: str | None
+) -> None:
     """With SMDP_ADDRESS the code is known at once; without it the profile is put back and ordered again."""
     running = await start(smdp_address=address)
     await running.sandbox.faults({"target": "operator.confirm_order", "effect": effect, "times": 1})
@@ -65,7 +71,7 @@ async def test_a_lost_reply_to_confirm_order_is_settled_as_ours(start: Any, effe
     assert ("cancelOrder" in functions) is (address is None)
 
 
-async def test_an_operator_that_stays_ill_fails_the_order_at_its_deadline(start: Any) -> None:
+async def test_an_operator_that_stays_unavailable_fails_the_order_at_its_deadline(start: "Start") -> None:
     running = await start(storefront_deadline_seconds={"esimka": 4})
     await running.sandbox.faults(REFUSE_ALL)
     order = await running.paid()
@@ -81,7 +87,7 @@ async def test_an_operator_that_stays_ill_fails_the_order_at_its_deadline(start:
     assert row["attempts"] > 1
 
 
-async def test_what_may_have_been_made_is_withdrawn_after_giving_up(start: Any) -> None:
+async def test_what_may_have_been_made_is_withdrawn_after_giving_up(start: "Start") -> None:
     running = await start(provisioning_deadline_seconds=4.0)
     await running.sandbox.faults(
         {"target": "operator.confirm_order", "effect": "drop"},
@@ -100,7 +106,7 @@ async def test_what_may_have_been_made_is_withdrawn_after_giving_up(start: Any) 
     assert await running.stage.all_events(ProfileGenerated) == []
 
 
-async def test_a_lost_reply_to_the_withdrawal_is_settled(start: Any) -> None:
+async def test_a_lost_reply_to_the_withdrawal_is_settled(start: "Start") -> None:
     running = await start(provisioning_deadline_seconds=0.8, smdp_address="smdp.sandbox.example")
     await running.sandbox.faults(
         {"target": "operator.confirm_order", "effect": "partial_body", "times": 1},
@@ -118,7 +124,7 @@ async def test_a_lost_reply_to_the_withdrawal_is_settled(start: Any) -> None:
     assert profile["state"] == "cancelled"
 
 
-async def test_an_operator_that_was_never_reached_leaves_nothing_to_withdraw(start: Any) -> None:
+async def test_an_operator_that_was_never_reached_leaves_nothing_to_withdraw(start: "Start") -> None:
     running = await start(provisioning_deadline_seconds=0.7, operator_url="http://127.0.0.1:1")
     order = await running.paid()
     [failed] = await running.stage.events(ProfileFailed)
@@ -135,7 +141,7 @@ async def test_an_operator_that_was_never_reached_leaves_nothing_to_withdraw(sta
         ({"effect": "refuse", "subjectCode": "8.2.5", "reasonCode": "3.9"}, ("8.2.5", "3.9")),
     ],
 )
-async def test_a_definite_refusal_fails_at_once(start: Any, rule: dict[str, str], codes: tuple[str, str]) -> None:
+async def test_a_definite_refusal_fails_at_once(start: "Start", rule: dict[str, str], codes: tuple[str, str]) -> None:
     running = await start()
     await running.sandbox.faults({"target": "operator.download_order", **rule})
     order = await running.paid()
@@ -147,7 +153,7 @@ async def test_a_definite_refusal_fails_at_once(start: Any, rule: dict[str, str]
     assert await running.rows("SELECT * FROM work") == []
 
 
-async def test_a_refusal_to_release_withdraws_the_reservation(start: Any) -> None:
+async def test_a_refusal_to_release_withdraws_the_reservation(start: "Start") -> None:
     running = await start()
     refuse = {"effect": "refuse", "subjectCode": "8.2.6", "reasonCode": "2.1", "times": 1}
     await running.sandbox.faults({"target": "operator.confirm_order", **refuse})
@@ -161,7 +167,7 @@ async def test_a_refusal_to_release_withdraws_the_reservation(start: Any) -> Non
     await running.stage.eventually(cancelled)
 
 
-async def test_duplicates_make_one_profile(start: Any) -> None:
+async def test_duplicates_make_one_profile(start: "Start") -> None:
     running = await start()
     order = await running.paid()
     await running.stage.publish(*[order] * 5)  # five more events of the same fact, each with its own id
@@ -173,11 +179,11 @@ async def test_duplicates_make_one_profile(start: Any) -> None:
     assert len(await running.sandbox.ledger_operator()) == 2
 
 
-async def _idle(running: Any) -> bool:
+async def _idle(running: "Provisioning") -> bool:
     return len(await running.rows("SELECT 1 FROM work")) == 0
 
 
-async def test_a_batch_of_orders_gets_an_iccid_each(start: Any) -> None:
+async def test_a_batch_of_orders_gets_an_iccid_each(start: "Start") -> None:
     running = await start()
     orders = await asyncio.gather(*(running.paid() for _ in range(30)))
     made = await running.stage.events(ProfileGenerated, count=30)
@@ -186,7 +192,7 @@ async def test_a_batch_of_orders_gets_an_iccid_each(start: Any) -> None:
     assert len(await running.sandbox.ledger_operator()) == 30
 
 
-async def test_a_top_up_never_becomes_an_esim(start: Any) -> None:
+async def test_a_top_up_never_becomes_an_esim(start: "Start") -> None:
     running = await start()
     order = await running.paid(kind="top_up", iccid="8999702000000000018")
     [failed] = await running.stage.events(ProfileFailed)
@@ -194,13 +200,13 @@ async def test_a_top_up_never_becomes_an_esim(start: Any) -> None:
     assert await running.sandbox.requests() == []
 
 
-async def test_an_order_read_after_its_deadline_is_still_tried_once(start: Any) -> None:
+async def test_an_order_read_after_its_deadline_is_still_tried_once(start: "Start") -> None:
     running = await start()
     await running.paid(paid_at=datetime.now(UTC) - timedelta(days=2))
     assert len(await running.stage.events(ProfileGenerated)) == 1
 
 
-async def test_agents_see_a_profile_without_its_code(start: Any) -> None:
+async def test_agents_see_a_profile_without_its_code(start: "Start") -> None:
     running = await start()
     await running.sandbox.faults(REFUSE_ALL)
     order = await running.paid()
@@ -225,7 +231,7 @@ async def test_agents_see_a_profile_without_its_code(start: Any) -> None:
 
 
 async def test_the_code_is_in_no_log_trace_or_event_and_the_trace_goes_on(
-    start: Any, capfd: pytest.CaptureFixture[str]
+    start: "Start", capfd: pytest.CaptureFixture[str]
 ) -> None:
     running = await start()
     await running.sandbox.faults(

@@ -47,7 +47,7 @@ def test_what_we_do_not_understand_is_unknown_never_unused(state: str | None) ->
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", _body(iccid="8999702000000000026"), _body(iccid=1), _body(iccid={})])
-def test_what_is_no_report_about_this_profile_says_nothing(body: bytes) -> None:
+def test_a_body_that_is_no_report_about_this_profile_is_ignored(body: bytes) -> None:
     assert read_report(body, ICCID, set()) is None
 
 
@@ -97,6 +97,6 @@ def test_top_ups() -> None:
 
 
 @given(st.binary(max_size=200))
-def test_nothing_that_a_feed_says_breaks_the_reader(body: bytes) -> None:
+def test_no_body_of_a_feed_raises(body: bytes) -> None:
     read_report(body, ICCID, set())
     read_top_up(body, set())
