@@ -17,7 +17,7 @@ KNOWN = {
     "notifications": {"live"},
     "operations": {"evaluator", "tidier"},
     "payments": {"scheduledjobs"},
-    "provisioning": {"adoption", "watch", "refill"},
+    "provisioning": {"adoption", "dueprofiles", "refill"},
     "refunds": {"watch", "clean"},
 }
 
