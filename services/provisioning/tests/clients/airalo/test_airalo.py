@@ -1,16 +1,11 @@
 """The Airalo client against the sandbox's reseller, judged by the reseller's own ledger (docs/wire/airalo.md)."""
 
 import asyncio
-import hashlib
-import hmac
-import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
-from local_stack.ports import free_ports
 from provisioning.clients.airalo.client import _UNDER_WAY, AiraloOperator
 from provisioning.clients.models import (
     AppliedTopUp,
@@ -26,15 +21,12 @@ from provisioning.clients.models import (
     TopUpOrder,
 )
 from sandbox.testing import RunningSandbox
-from shared.contracts import ProfileFailed, ProfileGenerated
 from shared.outcomes import Done, NotDue
 
 if TYPE_CHECKING:
     from services.provisioning.tests.clients.airalo.conftest import StartClient
-    from services.provisioning.tests.conftest import Start
 
 
-CREDENTIALS = {"client_id": "airalo-client", "client_secret": "airalo-secret"}
 PACKAGE = "tr-30days-5gb"
 NUMBER = "10000001"
 
@@ -50,18 +42,6 @@ def wanted(number: str = NUMBER, *, uncertain: bool = False) -> ProfileOrder:
 
 def ref(iccid: str | None, *, delivered: bool = True) -> ProfileRef:
     return ProfileRef(NUMBER, PACKAGE, iccid, None, delivered)
-
-
-def entry(sandbox: RunningSandbox, **options: Any) -> dict[str, Any]:
-    """An entry of OPERATORS."""
-    return {
-        "name": "airalo",
-        "adapter": "airalo",
-        "url": sandbox.airalo_url,
-        "credentials": CREDENTIALS,
-        "timeout_seconds": 5.0,
-        "options": {name: str(value) for name, value in options.items()},
-    }
 
 
 async def orders(sandbox: RunningSandbox) -> list[dict[str, Any]]:
@@ -278,127 +258,3 @@ async def test_withdrawing_what_may_have_been_made(adapter: "StartClient", sandb
     await adapter(settle_seconds=0.001).order(wanted(uncertain=True), trace=None)
     assert isinstance(value(await one.cancel(ref(None, delivered=False), trace=None)), Cancellation)
     assert (await orders(sandbox))[0]["status"] == "refunded"
-
-
-# --- in the service: orders, webhooks, and what is sent ------------------------------------------------------
-
-
-async def test_a_paid_order_is_made_at_the_reseller(start: "Start", sandbox: RunningSandbox) -> None:
-    running = await start(operators=[entry(sandbox)])
-    await sandbox.faults({"target": "airalo.orders", "effect": "lose_reply", "times": 1})
-    await running.paid()
-    [made] = await running.stage.events(ProfileGenerated)
-    [sold] = await orders(sandbox)
-    [sim] = (await sandbox.ledger_airalo())["sims"]
-    assert sold["iccids"] == [made.event.iccid]
-    assert made.event.apn == "singleall"
-    code = running.opener.open(made.event.activation_code).decode()
-    assert code == f"LPA:1$lpa.airalo.sandbox.example${sim['matchingId']}"
-
-
-async def test_no_personal_data_is_sent(start: "Start", sandbox: RunningSandbox) -> None:
-    """PP 5.2: the requests hold the package and our order number, and no field for a person."""
-    running = await start(operators=[entry(sandbox)])
-    order = await running.paid()
-    await running.stage.events(ProfileGenerated)
-    [call] = await sandbox.requests("v2/orders")
-    assert json.loads(call["body"]) == {
-        "package_id": "TR-STD",
-        "quantity": "1",
-        "type": "sim",
-        "description": order.order_number,
-    }
-    for sent in await sandbox.requests("/airalo/"):
-        assert str(order.buyer_id) not in json.dumps(sent)
-
-
-async def test_out_of_stock_fails_the_order_where_no_other_operator_sells_the_plan(
-    start: "Start", sandbox: RunningSandbox
-) -> None:
-    running = await start(operators=[entry(sandbox)])
-    await sandbox.airalo(stock={"TR-STD": 0})
-    await running.paid()
-    [failed] = await running.stage.events(ProfileFailed)
-    assert [(one.subject_code, one.reason_code) for one in failed.event.statuses] == [("airalo", "33")]
-
-
-class Hooked:
-    """A service whose address is known before it starts."""
-
-    def __init__(self, start: "Start", sandbox: RunningSandbox) -> None:
-        self.port = free_ports(1)[0]
-        self.url = f"http://127.0.0.1:{self.port}/operators/airalo/airalo/webhook"
-        self._start, self._sandbox = start, sandbox
-
-    async def start(self, **options: Any) -> Any:
-        chosen = entry(self._sandbox, mode="async", webhook_url=self.url, **options)
-        return await self._start(operators=[chosen], http_port=self.port)
-
-
-async def test_a_webhook_reports_an_asynchronous_order(start: "Start", sandbox: RunningSandbox) -> None:
-    running = await Hooked(start, sandbox).start(poll_seconds=60, wait_seconds=60)
-    for nested in (True, False):
-        await sandbox.airalo(nested=nested)
-        await running.paid(order_number=f"2000000{int(nested)}")
-    made = await running.stage.events(ProfileGenerated, count=2)
-    sold = {iccid for one in await orders(sandbox) for iccid in one["iccids"]}
-    assert {one.event.iccid for one in made} == sold
-    assert len(await orders(sandbox)) == 2
-
-
-NO_WEBHOOK = {"target": "airalo.webhook", "effect": "drop"}
-NO_REPLY = {"target": "airalo.orders_async", "effect": "lose_reply", "times": 1}
-
-
-@pytest.mark.parametrize("fault", [NO_WEBHOOK, NO_REPLY], ids=["no webhook", "no reply"])
-async def test_the_list_of_orders_stands_in(start: "Start", sandbox: RunningSandbox, fault: dict[str, Any]) -> None:
-    running = await Hooked(start, sandbox).start(poll_seconds=0.1)
-    await sandbox.faults(fault)
-    await running.paid()
-    [made] = await running.stage.events(ProfileGenerated)
-    [sold] = await orders(sandbox)
-    assert sold["iccids"] == [made.event.iccid]
-
-
-async def test_an_asynchronous_order_that_fails(start: "Start", sandbox: RunningSandbox) -> None:
-    running = await Hooked(start, sandbox).start(poll_seconds=60, wait_seconds=60)
-    await sandbox.airalo(stock={"TR-STD": 0})
-    await running.paid()
-    [failed] = await running.stage.events(ProfileFailed)
-    assert [one.reason_code for one in failed.event.statuses] == ["33"]
-
-
-def signed(body: bytes, secret: str) -> dict[str, str]:
-    return {"airalo-signature": hmac.new(secret.encode(), body, hashlib.sha512).hexdigest()}
-
-
-async def test_forged_and_malformed_webhooks_are_refused(start: "Start", sandbox: RunningSandbox) -> None:
-    hooked = Hooked(start, sandbox)
-    running = await hooked.start()
-    body = json.dumps({"request_id": "r1", "code": 33, "reason": "no stock"}).encode()
-    async with httpx.AsyncClient(trust_env=False) as client:
-        assert (await client.head(hooked.url)).status_code == 200
-        assert (await client.head(hooked.url.replace("/operators/airalo/", "/operators/nobody/"))).status_code == 404
-        for headers in ({}, signed(body, "wrong"), signed(b"{}", "airalo-secret"), {"airalo-signature": "ü"}):
-            encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
-            assert (await client.post(hooked.url, content=body, headers=encoded)).status_code == 401
-        for odd in (b"", b"[]", b"{", b'{"request_id": {}}', b'{"reason": "x", "code": 33}'):
-            assert (await client.post(hooked.url, content=odd, headers=signed(odd, "airalo-secret"))).status_code == 422
-        assert await running.rows("SELECT * FROM airalo_notices") == []
-        good = signed(body, "airalo-secret")
-        assert (await client.post(hooked.url, content=body, headers=good)).json() == {"status": "stored"}
-        assert (await client.post(hooked.url, content=body, headers=good)).json() == {"status": "known"}
-    [notice] = await running.rows("SELECT * FROM airalo_notices")
-    assert (notice["request_id"], notice["code"]) == ("r1", 33)
-
-
-async def test_a_forged_webhook_changes_nothing(start: "Start", sandbox: RunningSandbox) -> None:
-    hooked = Hooked(start, sandbox)
-    running = await hooked.start(poll_seconds=60, wait_seconds=60)
-    forged = {"code": 33, "reason": "no stock"}
-    await sandbox.faults({"target": "airalo.webhook", "effect": "forge", "fields": forged, "times": 1})
-    await running.paid()
-    [made] = await running.stage.events(ProfileGenerated)
-    [sold] = await orders(sandbox)
-    assert sold["iccids"] == [made.event.iccid]
-    assert await running.stage.all_events(ProfileFailed) == []
