@@ -55,13 +55,13 @@ BARE: dict[str, str] = {
 #: Handlers that read a body by their own hands, and what reads it.
 BY_HAND: dict[str, str] = {
     "notifications /account/{token}/code": "the form's own token only",
-    "notifications /account/{token}/confirm": "notifications.domain.rights.read_pending, and ordering reads the code",
+    "notifications /account/{token}/confirm": "notifications.account.rules.rights.read_pending, then ordering",
     "notifications /account/{token}/contact": "ordering reads the new contact",
     "notifications /account/{token}/data": "one of three words",
     "notifications /account/{token}/refund": "shared.values.text.cleaned, and refunds reads it",
     "notifications /account/{token}/resend": "the form's own token only",
     "notifications /account/{token}/news": "the form's own token only",
-    "notifications /bounces": "notifications.domain.bounces",
+    "notifications /bounces": "notifications.bounces.rules",
     "notifications /unsubscribe/{token}": "whether one word is there",
     "operations /console/sign-in": "the page's form, no body of its own: `sign_in.form()`",
     "ordering /orders": "ordering.intake.rules.validation",

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pytest
 
-from notifications.service import build
+from notifications.app import build
 from notifications.settings import Settings
 from sandbox.testing import RunningSandbox, running_sandbox
 from shared.contracts import (

@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from notifications.domain.links import BadLinkError
-from notifications.domain.tickets import Ticket, Tickets
-from notifications.domain.words import texts
-from notifications.work.sending import new_links
+from notifications.account.rules.tickets import Ticket, Tickets
+from notifications.delivery.sending import new_links
+from notifications.emails.rules.links import BadLinkError
+from notifications.emails.rules.texts import texts
 from shared.ids import uuid7
 from shared.kernel.privacy import page_proof
 

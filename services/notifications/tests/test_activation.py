@@ -5,7 +5,7 @@ import zxingcpp
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from notifications.domain.qr import LEAST_PIXELS, picture
+from notifications.emails.rules.qr import LEAST_PIXELS, picture
 from shared.values.activation_code import ActivationCode
 from shared.values.refusal import InvalidValueError
 

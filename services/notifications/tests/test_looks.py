@@ -15,13 +15,13 @@ import zxingcpp
 from PIL import Image
 
 from notifications import storefronts
-from notifications.domain.letters import NoteLetter, QrLetter, Rendered
-from notifications.domain.newsletter import Letter, render_newsletter
-from notifications.domain.notes import KINDS
-from notifications.domain.render import render_note, render_qr
-from notifications.domain.words import Words, texts, written
-from notifications.facts import OpenedCode
-from notifications.work.sending import new_links
+from notifications.delivery.sending import new_links
+from notifications.emails.models.content import ActivationCodeEmail, NoteEmail, Rendered
+from notifications.emails.models.events import OpenedConfirmation
+from notifications.emails.rules.notes import KINDS
+from notifications.emails.rules.render import render_note, render_qr
+from notifications.emails.rules.texts import Words, texts, written
+from notifications.newsletters.rules import Letter, render_newsletter
 from shared.contracts import Explanation, Ground, InformationNeeded, OrderEvent, Plan
 from shared.ids import uuid7
 from shared.sealed import Sealed
@@ -83,7 +83,7 @@ def _mails(language: str) -> Iterator[tuple[str, str, Rendered]]:
         "qr",
         slug,
         render_qr(
-            QrLetter(
+            ActivationCodeEmail(
                 STORES[slug],
                 language,
                 "Aigerim",
@@ -112,9 +112,9 @@ def _mails(language: str) -> Iterator[tuple[str, str, Rendered]]:
         asked_at=NOW,
     )
     note = KINDS["information"].write(asked, Words(written(language), new_zone(slug)))
-    letter = NoteLetter(STORES[slug], language, "Aigerim", "10000001", note=note, account=ACCOUNT)
+    letter = NoteEmail(STORES[slug], language, "Aigerim", "10000001", note=note, account=ACCOUNT)
     yield "information", slug, render_note(letter)
-    code = OpenedCode(
+    code = OpenedConfirmation(
         **asked.model_dump(include=set(OrderEvent.model_fields)),
         confirmation_id=uuid7(),
         purpose="contact_change",
@@ -125,7 +125,7 @@ def _mails(language: str) -> Iterator[tuple[str, str, Rendered]]:
         digits="048151",
     )
     note = KINDS["code"].write(code, Words(written(language), new_zone(slug)))
-    yield "code", slug, render_note(NoteLetter(STORES[slug], language, "Aigerim", "10000001", note=note))
+    yield "code", slug, render_note(NoteEmail(STORES[slug], language, "Aigerim", "10000001", note=note))
     news = Letter("Spring in Turkey", "# Cheaper now\n\n[Look](https://x.example) *here*:\n\n- one\n- two\n\n> Said.")
     yield "newsletter", slug, render_newsletter(STORES[slug], written(language), news, "Aigerim", ACCOUNT)
 

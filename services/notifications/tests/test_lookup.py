@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from notifications.work.lookup import Lookup
+from notifications.delivery.lookup import Lookup
 from shared.database import Database, Tx
 from shared.ids import uuid7
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import pytest
 from aiosmtplib import SMTP, __version__
 
-from notifications.adapters.smtp import SmtpMailer
-from notifications.domain.delivery import Accepted, Answer, Mail, NotNow, Refused, Uncertain
-from notifications.domain.message import recipient
+from notifications.clients.mail import Accepted, Answer, Mail, NotNow, Refused, Uncertain
+from notifications.clients.smtp import SmtpMailer
+from notifications.emails.rules.message import recipient
 
 #: Seconds for a reply, and for the final one.
 PATIENCE, FINAL = 0.5, 0.8

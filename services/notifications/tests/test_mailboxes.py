@@ -11,8 +11,8 @@ from uuid import UUID
 
 import httpx
 
-from notifications.domain.words import texts
-from notifications.work.sending import new_links
+from notifications.delivery.sending import new_links
+from notifications.emails.rules.texts import texts
 from shared.contracts import MailboxProved, QrDelivered
 from shared.ids import uuid7
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from notifications.newsletters import MOST_A_DAY
+from notifications.newsletters.store import MOST_A_DAY
 
 KEYS = {"storefront_keys": {"esimka": "shop-key", "qazaq-esim": "other-shop-key"}, "agent_keys": {"vera": "agent-key"}}
 LETTERS = {"en": {"subject": "Spring in Turkey", "text": "Cheaper now."}}

@@ -21,11 +21,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from local_stack.ports import free_port
 from notifications import storefronts
-from notifications.domain.message import message, recipient
-from notifications.domain.newsletter import Letter, html, list_headers, render_newsletter
-from notifications.domain.signature import Signature
+from notifications.delivery.sending import new_links
+from notifications.emails.rules.dkim import Signature
+from notifications.emails.rules.message import message, recipient
+from notifications.newsletters.rules import Letter, html, list_headers, render_newsletter
 from notifications.settings import Settings
-from notifications.work.sending import new_links
 from shared.ids import uuid7
 
 KEYS = {"storefront_keys": {"esimka": "shop-key", "qazaq-esim": "other-shop-key"}, "agent_keys": {"vera": "agent-key"}}

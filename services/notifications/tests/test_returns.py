@@ -17,11 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifications import storefronts
-from notifications.domain.bounces import NotABounceError, read
-from notifications.domain.letters import Rendered
-from notifications.domain.links import BadLinkError, Links
-from notifications.domain.message import message, recipient
-from notifications.domain.signature import NotASigningKeyError, Signature
+from notifications.bounces.rules import NotABounceError, read
+from notifications.emails.models.content import Rendered
+from notifications.emails.rules.dkim import NotASigningKeyError, Signature
+from notifications.emails.rules.links import BadLinkError, Links
+from notifications.emails.rules.message import message, recipient
 from shared.contracts import DeliveryFailed, QrDelivered
 from shared.ids import uuid7
 

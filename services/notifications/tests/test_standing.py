@@ -7,8 +7,17 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from notifications.domain.account import Mailed, Standing, is_moving, returned, standing, timeline, usage, veiled
-from notifications.domain.words import Words, texts
+from notifications.account.rules.timeline import (
+    Mailed,
+    Standing,
+    is_moving,
+    returned,
+    standing,
+    timeline,
+    usage,
+    veiled,
+)
+from notifications.emails.rules.texts import Words, texts
 from notifications.tables import orders
 from shared.contracts import Language
 

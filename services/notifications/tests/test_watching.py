@@ -6,10 +6,10 @@ from uuid import UUID
 
 import pytest
 
-from notifications.consumers.mailing import Mailing
-from notifications.consumers.orders import BUCKET_SECONDS
-from notifications.recent import Recent
-from notifications.work.watch import WatchExpiry, WatchOrders
+from notifications.delivery.cache import RecentEmails
+from notifications.delivery.store import EmailQueue
+from notifications.orders.handlers import BUCKET_SECONDS
+from notifications.orders.tasks import WatchExpiry, WatchOrders
 from shared.ids import uuid7
 from shared.outcomes import Done
 from shared.tasks import Task, TaskResult
@@ -29,7 +29,7 @@ async def test_a_look_takes_a_part_and_goes_on_until_all_are_told(start: Any, ma
     running = await start(mail_adapter="instant")
     buyer = running.buyer()
     paid = buyer.paid()
-    watch = (WatchExpiry if mail == "expiring" else WatchOrders)(Mailing(Recent()))
+    watch = (WatchExpiry if mail == "expiring" else WatchOrders)(EmailQueue(RecentEmails()))
     async with running.service.database.transaction() as tx:
         await tx.execute(
             _ORDERS,
@@ -56,7 +56,7 @@ async def test_a_look_takes_a_part_and_goes_on_until_all_are_told(start: Any, ma
 async def test_looks_of_one_transaction_share_its_part(start: Any) -> None:
     running = await start(mail_adapter="instant")
     buyer = running.buyer()
-    watch = WatchOrders(Mailing(Recent()))
+    watch = WatchOrders(EmailQueue(RecentEmails()))
     paid_at = datetime.now(UTC) - timedelta(days=1)
     looks = [_look(watch.kind, "order", paid_at + timedelta(minutes=number)) for number in range(3)]
     async with running.service.database.transaction() as tx:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifications import storefronts
-from notifications.domain.message import recipient
-from notifications.domain.words import Texts, day, days, money, texts, traffic, volume
+from notifications.emails.rules.message import recipient
+from notifications.emails.rules.texts import Texts, day, days, money, texts, traffic, volume
 from shared.contracts import Language, Money
 from shared.values.refusal import InvalidValueError
 

@@ -19,11 +19,11 @@ from prometheus_client import CollectorRegistry
 from bench.driver import PLAN
 from local_stack.stack import Stack
 from notifications import storefronts
-from notifications.adapters.smtp import SmtpMailer
-from notifications.domain.delivery import Accepted, Mail
-from notifications.domain.letters import QrLetter
-from notifications.domain.message import message, recipient
-from notifications.domain.render import render_qr
+from notifications.clients.mail import Accepted, Mail
+from notifications.clients.smtp import SmtpMailer
+from notifications.emails.models.content import ActivationCodeEmail
+from notifications.emails.rules.message import message, recipient
+from notifications.emails.rules.render import render_qr
 from provisioning.clients.context import ClientContext
 from provisioning.clients.es2plus.client import Es2PlusOperator
 from provisioning.clients.http_calls import calls_counter
@@ -72,7 +72,7 @@ async def _calls(options: dict[str, Any]) -> dict[str, float]:
     numbers = iter(range(options["count"]))
 
     def compose(number: int, profile: str, code: str) -> bytes:
-        letter = QrLetter(
+        letter = ActivationCodeEmail(
             store,
             "en",
             "Bench Buyer",

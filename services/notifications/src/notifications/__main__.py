@@ -1,6 +1,6 @@
 """`python -m notifications serve | migrate`."""
 
-from notifications.service import build
+from notifications.app import build
 from notifications.settings import Settings
 from shared.kernel.cli import main
 

@@ -3,7 +3,7 @@
 import tomllib
 from importlib.resources import files
 
-from notifications.domain.letters import Storefront
+from notifications.emails import Storefront
 
 
 def load() -> dict[str, Storefront]:

@@ -8,11 +8,17 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from notifications import storefronts
-from notifications.domain.letters import NoteLetter, QrLetter, Rendered
-from notifications.domain.notes import KINDS
-from notifications.domain.render import render_note, render_qr
-from notifications.domain.words import Words, written
-from notifications.facts import Approved, Extended, Nearing, OpenedCode, PaidOrder
+from notifications.emails.models.content import ActivationCodeEmail, NoteEmail, Rendered
+from notifications.emails.models.events import (
+    ApproachingEnd,
+    OpenedConfirmation,
+    PaidOrderWithReceipt,
+    RefundWithSettlement,
+    TopUpWithReceipt,
+)
+from notifications.emails.rules.notes import KINDS
+from notifications.emails.rules.render import render_note, render_qr
+from notifications.emails.rules.texts import Words, written
 from shared.contracts import (
     AppealReceived,
     ClaimReceived,
@@ -44,7 +50,7 @@ ORDER: dict[str, Any] = {
     "storefront": "qazaq-esim",
     "buyer_id": uuid7(),
 }
-PAID = PaidOrder(
+PAID = PaidOrderWithReceipt(
     **ORDER,
     kind="esim",
     plan=PLAN,
@@ -80,8 +86,10 @@ DENIED = RefundDenied(
     denied_at=NOW,
 )
 TIMES = {"plan_ends_at": NOW, "paid_at": NOW, "applied_at": NOW}
-TOPUP = Extended(**ORDER, iccid="8999702000000000018", plan=PLAN, operator="primary", esim_order_id=uuid7(), **TIMES)
-APPROVED = Approved(
+TOPUP = TopUpWithReceipt(
+    **ORDER, iccid="8999702000000000018", plan=PLAN, operator="primary", esim_order_id=uuid7(), **TIMES
+)
+APPROVED = RefundWithSettlement(
     **ORDER,
     case_id=uuid7(),
     refund_id=uuid7(),
@@ -130,11 +138,11 @@ EVENTS: dict[str, OrderEvent] = {
     "denied": DENIED,
     "appeal": AppealReceived(**ORDER, case_id=uuid7(), received_at=NOW, answer_by=NOW),
     "claim": ClaimReceived(**ORDER, claim_id=uuid7(), received_at=NOW, answer_by=NOW),
-    "expiring": Nearing(**ORDER, plan=PLAN, ends_at=NOW),
-    "ending": Nearing(**ORDER, plan=PLAN, ends_at=NOW),
+    "expiring": ApproachingEnd(**ORDER, plan=PLAN, ends_at=NOW),
+    "ending": ApproachingEnd(**ORDER, plan=PLAN, ends_at=NOW),
     "held": OrderHeld(**ORDER, rules=("orders_by_ip",), held_at=NOW),
     "declined": OrderRefused(**ORDER, refused_at=NOW),
-    "code": OpenedCode(
+    "code": OpenedConfirmation(
         **ORDER,
         confirmation_id=uuid7(),
         purpose="erase",
@@ -155,7 +163,7 @@ def activation_code() -> ActivationCode:
 
 @pytest.fixture
 def code_email() -> Callable[..., Rendered]:
-    """Renders an e-mail with an activation code: by storefront, language, and fields of QrLetter."""
+    """Renders an e-mail with an activation code: by storefront, language, and fields of ActivationCodeEmail."""
 
     def render(slug: str = "esimka", language: str = "en", **fields: Any) -> Rendered:
         values: dict[str, Any] = {
@@ -166,7 +174,7 @@ def code_email() -> Callable[..., Rendered]:
             "apn": "fast.t-m",
             "valid_until": date(2027, 5, 19),
         } | fields
-        return render_qr(QrLetter(STORES[slug], language, values.pop("name", "Ann"), "10000001", **values))
+        return render_qr(ActivationCodeEmail(STORES[slug], language, values.pop("name", "Ann"), "10000001", **values))
 
     return render
 
@@ -186,6 +194,6 @@ def event_email() -> Callable[..., Rendered]:
         words = Words(written(language), ZoneInfo(store.time_zone))
         note = KINDS[kind].write(EVENTS[kind].model_copy(update=changed), words)
         account = "https://shop.example/account/x"
-        return render_note(NoteLetter(store, language, "Ann", "10000001", note=note, account=account))
+        return render_note(NoteEmail(store, language, "Ann", "10000001", note=note, account=account))
 
     return render

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from notifications import storefronts
-from notifications.domain.letters import Rendered
+from notifications.emails.models.content import Rendered
 from shared.values.activation_code import ActivationCode
 
 STORES = storefronts.load()

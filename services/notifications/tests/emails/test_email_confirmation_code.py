@@ -6,10 +6,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from notifications.domain.letters import Rendered
-from notifications.domain.notes import code_in_short
-from notifications.domain.words import Words, texts
-from notifications.facts import OpenedCode
+from notifications.emails.models.content import Rendered
+from notifications.emails.models.events import OpenedConfirmation
+from notifications.emails.rules.notes import code_in_short
+from notifications.emails.rules.texts import Words, texts
 from shared.contracts import Language, OrderEvent
 from shared.contracts.ordering import Purpose
 
@@ -32,7 +32,7 @@ def test_a_code_by_sms_says_the_same_in_short(
     events: dict[str, OrderEvent], purpose: Purpose, language: Language
 ) -> None:
     fact = events["code"].model_copy(update={"purpose": purpose})
-    assert isinstance(fact, OpenedCode)
+    assert isinstance(fact, OpenedConfirmation)
     text = code_in_short(fact, "Qazaq eSIM", Words(language, ZoneInfo("Asia/Almaty")))
     for wanted in ("048151", "Qazaq eSIM", "10000001", "17:15", texts(language)["code"][f"what_{purpose}"]):
         assert wanted in text

@@ -5,8 +5,8 @@ from typing import get_args
 
 import pytest
 
-from notifications.domain.letters import Rendered
-from notifications.domain.notes import KINDS
+from notifications.emails.models.content import Rendered
+from notifications.emails.rules.notes import KINDS
 from shared.contracts import Language
 
 EventEmail = Callable[..., Rendered]

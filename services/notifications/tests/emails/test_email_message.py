@@ -10,8 +10,8 @@ import idna
 import pytest
 
 from notifications import storefronts
-from notifications.domain.letters import Rendered
-from notifications.domain.message import message, recipient
+from notifications.emails.models.content import Rendered
+from notifications.emails.rules.message import message, recipient
 
 STORE = storefronts.load()["esimka"]
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from notifications.domain.letters import Rendered
+from notifications.emails.models.content import Rendered
 from shared.contracts import Method, OrderEvent
 
 EventEmail = Callable[..., Rendered]

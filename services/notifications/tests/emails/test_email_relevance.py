@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from notifications.domain.relevance import COLUMNS, is_over, is_pointless
+from notifications.delivery.rules import COLUMNS, is_over, is_pointless
 from shared.contracts import OrderEvent
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

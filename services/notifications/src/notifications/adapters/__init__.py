@@ -1,1 +1,0 @@
-"""Mail servers as they speak on the wire; one file each."""

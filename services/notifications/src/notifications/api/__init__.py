@@ -1,1 +1,0 @@
-"""HTTP: what mail servers hand in, and the buyer's account page."""

@@ -1,1 +1,0 @@
-"""Facts in (Kafka): state and due mails, by statements over whole batches."""

@@ -1,0 +1,1 @@
+"""Addresses of buyers, copied from the compacted topic of ordering."""

@@ -1,0 +1,1 @@
+"""The values that an email is composed from."""

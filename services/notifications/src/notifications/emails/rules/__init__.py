@@ -1,0 +1,1 @@
+"""How an email is composed from its values. Pure, without I/O."""

@@ -1,0 +1,8 @@
+"""Newsletters of a storefront to the mailboxes that agreed to them (PP 4.6)."""
+
+from notifications.newsletters.store import agree, bounced
+
+__all__ = [
+    "agree",
+    "bounced",
+]

@@ -1,0 +1,1 @@
+"""Export and erasure of a buyer's data (PP 6.2)."""

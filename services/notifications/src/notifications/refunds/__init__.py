@@ -1,0 +1,1 @@
+"""Emails about refunds and claims."""

@@ -1,1 +1,0 @@
-"""Due work: mails to send, and looks at orders that may need one."""
