@@ -165,8 +165,15 @@ def test_who_reads_a_body_by_hand_says_what_reads_it() -> None:
 
 
 def source(route: RouteContext) -> str:
-    """The text of a handler."""
-    return "" if route.endpoint is None else inspect.getsource(route.endpoint)
+    """The text of a handler, and of the functions that it depends on."""
+    return "".join(inspect.getsource(call) for call in calls(route.dependant) if inspect.isfunction(call))
+
+
+def calls(dependant: Any) -> Iterator[Any]:
+    """What FastAPI calls to answer a request: the handler, and its dependencies."""
+    yield dependant.call
+    for one in dependant.dependencies:
+        yield from calls(one)
 
 
 def test_no_command_takes_a_bare_argument() -> None:

@@ -47,7 +47,7 @@ async def _known(running: Any, **changes: Any) -> tuple[Any, str]:
 
 def _path(running: Any, buyer: Any, email: str | None = None) -> str:
     """The page of an order, as a mail would link it."""
-    from notifications.delivery.sending import new_links  # noqa: PLC0415 - only where no mail has come
+    from notifications.app import new_links  # noqa: PLC0415 - only where no mail has come
 
     links = new_links(running.service.settings)
     return urlsplit(links.account(buyer.order_id, email or buyer.email, buyer.now)).path

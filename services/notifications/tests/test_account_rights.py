@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from notifications.account.rules.tickets import Ticket, Tickets
-from notifications.delivery.sending import new_links
+from notifications.app import new_links
 from notifications.emails.rules.links import BadLinkError
 from notifications.emails.rules.texts import texts
 from shared.ids import uuid7

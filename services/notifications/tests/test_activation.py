@@ -5,7 +5,7 @@ import zxingcpp
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from notifications.emails.rules.qr import LEAST_PIXELS, picture
+from notifications.emails.rules.qr import MIN_PIXELS, picture
 from shared.values.activation_code import ActivationCode
 from shared.values.refusal import InvalidValueError
 
@@ -53,7 +53,7 @@ def test_another_reader_reads_the_qr(host: str, matching_id: str, oid: str | Non
     side, png = picture(text)
     pixels = _pixels(png)
     assert (len(pixels), len(pixels[0])) == (side, side)
-    assert side >= LEAST_PIXELS
+    assert side >= MIN_PIXELS
     [found] = zxingcpp.read_barcodes(_grey(pixels))
     assert found.text == text
     assert found.format == zxingcpp.BarcodeFormat.QRCode

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from notifications.delivery.sending import new_links
+from notifications.app import new_links
 from shared.contracts import NotificationsBuyerErased
 from shared.ids import uuid7
 

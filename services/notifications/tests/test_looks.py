@@ -15,13 +15,14 @@ import zxingcpp
 from PIL import Image
 
 from notifications import storefronts
-from notifications.delivery.sending import new_links
+from notifications.app import new_links
 from notifications.emails.models.content import ActivationCodeEmail, NoteEmail, Rendered
 from notifications.emails.models.events import OpenedConfirmation
 from notifications.emails.rules.notes import KINDS
-from notifications.emails.rules.render import render_note, render_qr
-from notifications.emails.rules.texts import Words, texts, written
-from notifications.newsletters.rules import Letter, render_newsletter
+from notifications.emails.rules.render import render_activation_code, render_note
+from notifications.emails.rules.texts import LocaleFormat, texts, written
+from notifications.newsletters.models import NewsletterText
+from notifications.newsletters.rules import render_newsletter
 from shared.contracts import Explanation, Ground, InformationNeeded, OrderEvent, Plan
 from shared.ids import uuid7
 from shared.sealed import Sealed
@@ -82,7 +83,7 @@ def _mails(language: str) -> Iterator[tuple[str, str, Rendered]]:
     yield (
         "qr",
         slug,
-        render_qr(
+        render_activation_code(
             ActivationCodeEmail(
                 STORES[slug],
                 language,
@@ -111,7 +112,7 @@ def _mails(language: str) -> Iterator[tuple[str, str, Rendered]]:
         explanation=Explanation(en="We lack something to decide.", ru="Для решения не хватает данных."),
         asked_at=NOW,
     )
-    note = KINDS["information"].write(asked, Words(written(language), new_zone(slug)))
+    note = KINDS["information"].write(asked, LocaleFormat(written(language), new_zone(slug)))
     letter = NoteEmail(STORES[slug], language, "Aigerim", "10000001", note=note, account=ACCOUNT)
     yield "information", slug, render_note(letter)
     code = OpenedConfirmation(
@@ -124,9 +125,11 @@ def _mails(language: str) -> Iterator[tuple[str, str, Rendered]]:
         requested_at=NOW,
         digits="048151",
     )
-    note = KINDS["code"].write(code, Words(written(language), new_zone(slug)))
+    note = KINDS["code"].write(code, LocaleFormat(written(language), new_zone(slug)))
     yield "code", slug, render_note(NoteEmail(STORES[slug], language, "Aigerim", "10000001", note=note))
-    news = Letter("Spring in Turkey", "# Cheaper now\n\n[Look](https://x.example) *here*:\n\n- one\n- two\n\n> Said.")
+    news = NewsletterText(
+        "Spring in Turkey", "# Cheaper now\n\n[Look](https://x.example) *here*:\n\n- one\n- two\n\n> Said."
+    )
     yield "newsletter", slug, render_newsletter(STORES[slug], written(language), news, "Aigerim", ACCOUNT)
 
 

@@ -7,7 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from notifications.delivery.lookup import Lookup
+from notifications.delivery.models import EmailKey
+from notifications.delivery.reader import RowReader
 from shared.database import Database, Tx
 from shared.ids import uuid7
 
@@ -43,8 +44,8 @@ async def test_who_asks_at_the_same_time_shares_a_query(start: Any) -> None:
     running = await start(mail_adapter="instant")
     subjects = await _some(running, 50)
     counting = Counting(running.service.database)
-    lookup = Lookup(counting)  # type: ignore[arg-type] # reads as the real one does
-    found = await asyncio.gather(*(lookup.row("qr", one) for one in [*subjects, subjects[0]]))
+    lookup = RowReader(counting)  # type: ignore[arg-type] # reads as the real one does
+    found = await asyncio.gather(*(lookup.row(EmailKey("qr", one)) for one in [*subjects, subjects[0]]))
     assert [row.subject_id for row in found] == [*subjects, subjects[0]]
     assert counting.readings == 1
 
@@ -52,8 +53,12 @@ async def test_who_asks_at_the_same_time_shares_a_query(start: Any) -> None:
 async def test_a_mail_that_does_not_exist_is_told_to_whom_asked_for_it(start: Any) -> None:
     running = await start(mail_adapter="instant")
     [known] = await _some(running, 1)
-    lookup = Lookup(running.service.database)
-    asked = [lookup.row("qr", known), lookup.row("qr", uuid7()), lookup.row("refund", known)]
+    lookup = RowReader(running.service.database)
+    asked = [
+        lookup.row(EmailKey("qr", known)),
+        lookup.row(EmailKey("qr", uuid7())),
+        lookup.row(EmailKey("refund", known)),
+    ]
     found: list[Any] = await asyncio.gather(*asked, return_exceptions=True)
     assert found[0].subject_id == known
     assert [type(one) for one in found[1:]] == [LookupError, LookupError]
@@ -63,19 +68,19 @@ async def test_a_failure_is_everybodys_and_the_next_question_is_asked_anew(start
     running = await start(mail_adapter="instant")
     subjects = await _some(running, 2)
     counting = Counting(running.service.database)
-    lookup = Lookup(counting)  # type: ignore[arg-type] # reads as the real one does
+    lookup = RowReader(counting)  # type: ignore[arg-type] # reads as the real one does
     counting.broken = True
-    answers = await asyncio.gather(*(lookup.row("qr", one) for one in subjects), return_exceptions=True)
+    answers = await asyncio.gather(*(lookup.row(EmailKey("qr", one)) for one in subjects), return_exceptions=True)
     assert [type(one) for one in answers] == [ConnectionError, ConnectionError]
     counting.broken = False
-    assert (await lookup.row("qr", subjects[0])).subject_id == subjects[0]
+    assert (await lookup.row(EmailKey("qr", subjects[0]))).subject_id == subjects[0]
 
 
 async def test_who_gives_up_takes_nothing_from_the_others(start: Any) -> None:
     running = await start(mail_adapter="instant")
     [subject] = await _some(running, 1)
-    lookup = Lookup(running.service.database)
-    impatient, patient = (asyncio.create_task(lookup.row("qr", subject)) for _ in range(2))
+    lookup = RowReader(running.service.database)
+    impatient, patient = (asyncio.create_task(lookup.row(EmailKey("qr", subject))) for _ in range(2))
     await asyncio.sleep(0)  # both have asked
     impatient.cancel()
     assert (await patient).subject_id == subject

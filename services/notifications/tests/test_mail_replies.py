@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 import pytest
 from aiosmtplib import SMTP, __version__
 
-from notifications.clients.mail import Accepted, Answer, Mail, NotNow, Refused, Uncertain
+from notifications.clients.mail import Mail, MailNotSent, MailOutcome, MailRefused, mail_refused
 from notifications.clients.smtp import SmtpMailer
 from notifications.emails.rules.message import recipient
+from shared.outcomes import Done, Unknown
 
 #: Seconds for a reply, and for the final one.
 PATIENCE, FINAL = 0.5, 0.8
@@ -101,7 +102,7 @@ def mail(name: str) -> Mail:
     )
 
 
-async def answer(stage: str, reply: bytes, *, slowly: bool = False) -> Answer:
+async def answer(stage: str, reply: bytes, *, slowly: bool = False) -> MailOutcome:
     """What comes of the bad mailbox's mail; the mails of others before and after it are taken."""
     server = Server(stage, reply, slowly=slowly)
     began = time.monotonic()
@@ -109,8 +110,8 @@ async def answer(stage: str, reply: bytes, *, slowly: bool = False) -> Answer:
         first = None if stage in ("connect", "EHLO") else await mailer.send(mail("good"))
         given = await mailer.send(mail("bad"))
         later = await mailer.send(mail("other"))
-    assert first in (None, Accepted())
-    assert later == Accepted()
+    assert first in (None, Done(None))
+    assert later == Done(None)
     assert server.taken[-1] == "other"
     assert time.monotonic() - began < 10 * (PATIENCE + FINAL)
     return given
@@ -142,17 +143,17 @@ async def answer(stage: str, reply: bytes, *, slowly: bool = False) -> Answer:
 )
 async def test_before_the_data_nothing_odd_refuses_a_mailbox_or_counts_as_taken(stage: str, reply: bytes) -> None:
     given = await answer(stage, reply)
-    if stage == "EHLO" and given == Accepted():
+    if stage == "EHLO" and given == Done(None):
         return  # the server did not understand EHLO, and was greeted with HELO
-    assert isinstance(given, NotNow)
-    assert given.refusal is None or 400 <= given.refusal.code < 500
+    assert isinstance(given, MailNotSent)
+    assert given.refusal is None or 400 <= given.refusal.smtp_code < 500
     assert given.reason.isprintable()
 
 
 @pytest.mark.parametrize("stage", ["MAIL", "RCPT", "DATA", "final"])
 async def test_a_reply_that_dribbles_is_not_waited_for(stage: str) -> None:
     given = await answer(stage, b"250 ok and so on\r\n", slowly=True)
-    assert isinstance(given, Uncertain if stage == "final" else NotNow)
+    assert isinstance(given, Unknown if stage == "final" else MailNotSent)
 
 
 @pytest.mark.parametrize(
@@ -170,29 +171,29 @@ async def test_a_reply_that_dribbles_is_not_waited_for(stage: str) -> None:
     ],
 )
 async def test_a_final_reply_that_makes_no_sense_leaves_it_open(reply: bytes) -> None:
-    assert isinstance(await answer("final", reply), Uncertain)
+    assert isinstance(await answer("final", reply), Unknown)
 
 
 @pytest.mark.parametrize(
     "reply", [b"250 ok\r\n", b"200 ok\r\n", b"252 \x00\xff\r\n", b"250 ok\r\n550 no\r\n", b"250-a\r\n250 b\r\n"]
 )
 async def test_a_final_reply_of_success_is_success_whatever_its_words(reply: bytes) -> None:
-    assert await answer("final", reply) == Accepted()
+    assert await answer("final", reply) == Done(None)
 
 
 @pytest.mark.parametrize("stage", ["RCPT", "DATA", "final"])
 @pytest.mark.parametrize(
     ("reply", "expected"),
     [
-        (b"550 5.1.1 no\r\n", Refused(550, "5.1.1")),
-        (b"550-5.1.1 no\r\n550 5.1.1 really\r\n", Refused(550, "5.1.1")),
-        (b"550 5.1.1\x00\xff no\r\n", Refused(550, "5.1.1")),
-        (b"550 5.9999.1 no\r\n", Refused(550)),
-        (b"599 \xed\xa0\x80 no\r\n", Refused(599)),
-        (b"550 5.1.1 no\r\n250 ok\r\n", Refused(550, "5.1.1")),
+        (b"550 5.1.1 no\r\n", mail_refused(550, "5.1.1")),
+        (b"550-5.1.1 no\r\n550 5.1.1 really\r\n", mail_refused(550, "5.1.1")),
+        (b"550 5.1.1\x00\xff no\r\n", mail_refused(550, "5.1.1")),
+        (b"550 5.9999.1 no\r\n", mail_refused(550)),
+        (b"599 \xed\xa0\x80 no\r\n", mail_refused(599)),
+        (b"550 5.1.1 no\r\n250 ok\r\n", mail_refused(550, "5.1.1")),
     ],
 )
-async def test_a_refusal_keeps_its_codes_and_no_words(stage: str, reply: bytes, expected: Refused) -> None:
+async def test_a_refusal_keeps_its_codes_and_no_words(stage: str, reply: bytes, expected: MailRefused) -> None:
     assert await answer(stage, reply) == expected
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import httpx
 
-from notifications.delivery.sending import new_links
+from notifications.app import new_links
 from notifications.emails.rules.texts import texts
 from shared.contracts import MailboxProved, QrDelivered
 from shared.ids import uuid7

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from notifications.newsletters.store import MOST_A_DAY
+from notifications.newsletters.store import MAX_A_DAY
 
 KEYS = {"storefront_keys": {"esimka": "shop-key", "qazaq-esim": "other-shop-key"}, "agent_keys": {"vera": "agent-key"}}
 LETTERS = {"en": {"subject": "Spring in Turkey", "text": "Cheaper now."}}
@@ -29,16 +29,16 @@ async def send(client: httpx.AsyncClient, key: str, storefront: str = "esimka") 
 async def test_a_shop_has_so_many_newsletters_a_day_also_when_it_asks_at_once(start: Any) -> None:
     running = await start(**KEYS)
     async with client_of(running) as client:
-        answers = await asyncio.gather(*(send(client, f"news {number}") for number in range(2 * MOST_A_DAY)))
+        answers = await asyncio.gather(*(send(client, f"news {number}") for number in range(2 * MAX_A_DAY)))
         codes = Counter(answer.status_code for answer in answers)
-        assert codes == {202: MOST_A_DAY, 429: MOST_A_DAY}
+        assert codes == {202: MAX_A_DAY, 429: MAX_A_DAY}
         refused = next(answer for answer in answers if answer.status_code == 429)
         assert refused.json()["type"] == "urn:problem:too-many-newsletters"
         assert refused.headers["retry-after"] == "86400"
         sent = next(number for number, answer in enumerate(answers) if answer.status_code == 202)
         assert (await send(client, f"news {sent}")).status_code == 202, "the same one is no other"
-    assert len(await running.rows("SELECT 1 FROM newsletters")) == MOST_A_DAY
-    assert running.service.metrics.limits.labels("newsletters")._value.get() == MOST_A_DAY
+    assert len(await running.rows("SELECT 1 FROM newsletters")) == MAX_A_DAY
+    assert running.service.metrics.limits.labels("newsletters")._value.get() == MAX_A_DAY
     async with client_of(running, "other-shop-key") as client:
         assert (await send(client, "spring", "qazaq-esim")).status_code == 202
     async with client_of(running, "agent-key") as client:

@@ -21,10 +21,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from local_stack.ports import free_port
 from notifications import storefronts
-from notifications.delivery.sending import new_links
+from notifications.app import new_links
 from notifications.emails.rules.dkim import Signature
 from notifications.emails.rules.message import message, recipient
-from notifications.newsletters.rules import Letter, html, list_headers, render_newsletter
+from notifications.newsletters.models import NewsletterText
+from notifications.newsletters.rules import html, list_headers, render_newsletter
 from notifications.settings import Settings
 from shared.ids import uuid7
 
@@ -378,7 +379,7 @@ def test_what_mail_programs_need_for_one_click_is_signed() -> None:
     store = storefronts.load()["esimka"]
     link = "https://orders.example/unsubscribe/x"
     mail = message(
-        render_newsletter(store, "en", Letter("News", "*Hi*"), "Ann", link),
+        render_newsletter(store, "en", NewsletterText("News", "*Hi*"), "Ann", link),
         store,
         recipient("Ann", "ann@example.org"),
         message_id="1.newsletter@m",

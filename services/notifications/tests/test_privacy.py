@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from notifications.delivery.sending import new_links
+from notifications.app import new_links
 from shared.contracts import DeliveryFailed, NotificationsBuyerErased, QrDelivered
 from shared.contracts.base import Erasure
 from shared.contracts.ordering import BuyerContact

@@ -7,32 +7,24 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from notifications.account.rules.timeline import (
-    Mailed,
-    Standing,
-    is_moving,
-    returned,
-    standing,
-    timeline,
-    usage,
-    veiled,
-)
-from notifications.emails.rules.texts import Words, texts
+from notifications.account.models import EmailRecord, OrderStatus
+from notifications.account.rules.timeline import code_came_back, is_in_progress, masked, status, timeline, usage
+from notifications.emails.rules.texts import LocaleFormat, texts
 from notifications.tables import orders
 from shared.contracts import Language
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 PAID = {"kind": "esim", "paid": {"amount": 1500, "currency": "USD"}, "plan": {"title": "Turkey 5 GB"}}
-WORDS = Words("en", ZoneInfo("Asia/Tbilisi"))
+WORDS = LocaleFormat("en", ZoneInfo("Asia/Tbilisi"))
 
 
 def _order(**known: Any) -> dict[str, Any]:
     return {**{column.name: None for column in orders.c}, "paid": PAID, "paid_at": NOW, **known}
 
 
-def _mail(kind: str, state: str = "sent", minutes: int = 1, **facts: Any) -> Mailed:
+def _mail(kind: str, state: str = "sent", minutes: int = 1, **facts: Any) -> EmailRecord:
     at = NOW + timedelta(minutes=minutes)
-    return Mailed(kind, state, facts, at, at, at if state == "bounced" else None, 550, "5.1.1")
+    return EmailRecord(kind, state, facts, at, at, at if state == "bounced" else None, 550, "5.1.1")
 
 
 @pytest.mark.parametrize(
@@ -74,24 +66,24 @@ def _mail(kind: str, state: str = "sent", minutes: int = 1, **facts: Any) -> Mai
         ({"topped_up_at": NOW}, [], "topped_up", False),
     ],
 )
-def test_standings(known: dict[str, Any], mails: list[Mailed], wanted: Standing, moving: bool) -> None:
-    assert standing(_order(**known), mails) == wanted
-    assert is_moving(_order(**known), mails) is moving
+def test_standings(known: dict[str, Any], mails: list[EmailRecord], wanted: OrderStatus, moving: bool) -> None:
+    assert status(_order(**known), mails) == wanted
+    assert is_in_progress(_order(**known), mails) is moving
 
 
 @pytest.mark.parametrize("language", get_args(Language))
 def test_every_standing_has_its_words(language: Language) -> None:
     known = texts(language)["account"]
-    assert {name for one in get_args(Standing) for name in (one, f"{one}_text")} <= set(known)
+    assert {name for one in get_args(OrderStatus) for name in (one, f"{one}_text")} <= set(known)
 
 
 def test_the_last_mail_with_a_code_decides_whether_it_came_back() -> None:
-    assert not returned([])
-    assert returned([_mail("qr", "bounced")])
-    assert returned([_mail("qr"), _mail("resend", "refused", 2)])
-    assert not returned([_mail("qr", "bounced"), _mail("resend", "sent", 2)])
-    assert not returned([_mail("qr", "bounced"), _mail("resend", "due", 2)])
-    assert not returned([_mail("receipt", "bounced")])
+    assert not code_came_back([])
+    assert code_came_back([_mail("qr", "bounced")])
+    assert code_came_back([_mail("qr"), _mail("resend", "refused", 2)])
+    assert not code_came_back([_mail("qr", "bounced"), _mail("resend", "sent", 2)])
+    assert not code_came_back([_mail("qr", "bounced"), _mail("resend", "due", 2)])
+    assert not code_came_back([_mail("receipt", "bounced")])
 
 
 def test_the_timeline_is_in_order_whatever_the_order_of_the_facts() -> None:
@@ -120,7 +112,7 @@ def test_the_timeline_is_in_order_whatever_the_order_of_the_facts() -> None:
 
 
 def test_the_timeline_says_what_became_of_a_refused_refund() -> None:
-    def told(kind: str, minutes: int, field: str, **facts: Any) -> Mailed:
+    def told(kind: str, minutes: int, field: str, **facts: Any) -> EmailRecord:
         at = (NOW + timedelta(minutes=minutes)).isoformat()
         return _mail(kind, minutes=minutes, **{field: at}, amount={"amount": 1500, "currency": "USD"}, **facts)
 
@@ -162,4 +154,4 @@ def test_usage_is_said_only_where_it_is_known() -> None:
 @pytest.mark.parametrize("email", ["ann@example.org", "a@b.example", '"odd one"@example.org', "и@пример.рф"])
 def test_an_address_is_veiled(email: str) -> None:
     local, _, domain = email.rpartition("@")
-    assert veiled(email) == f"{local[0]}•••@{domain}"
+    assert masked(email) == f"{local[0]}•••@{domain}"

@@ -9,6 +9,7 @@ import pytest
 from notifications.delivery.cache import RecentEmails
 from notifications.delivery.store import EmailQueue
 from notifications.orders.handlers import BUCKET_SECONDS
+from notifications.orders.models import Check, WatchExpiryPayload, WatchOrdersPayload
 from notifications.orders.tasks import WatchExpiry, WatchOrders
 from shared.ids import uuid7
 from shared.outcomes import Done
@@ -40,7 +41,7 @@ async def test_a_look_takes_a_part_and_goes_on_until_all_are_told(start: Any, ma
             many=MANY,
         )
     async with running.service.database.transaction() as tx:
-        await watch.record(tx, [TaskResult(_look(watch.kind, mail, paid.paid_at), Done(None))])
+        await watch.record(tx, [TaskResult(_check(watch.kind, mail, paid.paid_at), Done(None))])
         assert await _told(tx, mail) == PART
         assert [new.kind for new in tx.new_work if new.kind == watch.kind] == [watch.kind]
     await running.stage.eventually(
@@ -58,7 +59,7 @@ async def test_looks_of_one_transaction_share_its_part(start: Any) -> None:
     buyer = running.buyer()
     watch = WatchOrders(EmailQueue(RecentEmails()))
     paid_at = datetime.now(UTC) - timedelta(days=1)
-    looks = [_look(watch.kind, "order", paid_at + timedelta(minutes=number)) for number in range(3)]
+    looks = [_check(watch.kind, "order", paid_at + timedelta(minutes=number)) for number in range(3)]
     async with running.service.database.transaction() as tx:
         for number in range(3):
             await tx.execute(
@@ -93,13 +94,14 @@ async def _told(tx: Any, mail: str) -> int:
     return int((await tx.execute("SELECT count(*) FROM mails WHERE kind = :kind", kind=mail)).scalar())
 
 
-def _look(kind: str, mail: str, paid_at: datetime) -> Task:
-    """Work as the consumers schedule it."""
-    if mail == "expiring":
-        payload = {"since": VALID_UNTIL.replace(hour=0).isoformat()}
+def _check(kind: str, email: str, paid_at: datetime) -> Task[Any]:
+    """A task as the handlers schedule it."""
+    payload: WatchExpiryPayload | WatchOrdersPayload
+    if email == "expiring":
+        payload = WatchExpiryPayload(since=VALID_UNTIL.replace(hour=0))
     else:
         since = paid_at.timestamp() // BUCKET_SECONDS * BUCKET_SECONDS
-        what = {"order": "answer", "delay": "delay"}[mail]
-        payload = {"what": what, "since": datetime.fromtimestamp(since, UTC).isoformat()}
+        checks: dict[str, Check] = {"order": "answer", "delay": "delay"}
+        payload = WatchOrdersPayload(what=checks[email], since=datetime.fromtimestamp(since, UTC))
     key: UUID = uuid7()
     return Task(key, kind, f"test:{key}", payload, 0, False, None, paid_at)  # noqa: FBT003 - not uncertain

@@ -19,11 +19,11 @@ from prometheus_client import CollectorRegistry
 from bench.driver import PLAN
 from local_stack.stack import Stack
 from notifications import storefronts
-from notifications.clients.mail import Accepted, Mail
+from notifications.clients.mail import Mail
 from notifications.clients.smtp import SmtpMailer
 from notifications.emails.models.content import ActivationCodeEmail
 from notifications.emails.rules.message import message, recipient
-from notifications.emails.rules.render import render_qr
+from notifications.emails.rules.render import render_activation_code
 from provisioning.clients.context import ClientContext
 from provisioning.clients.es2plus.client import Es2PlusOperator
 from provisioning.clients.http_calls import calls_counter
@@ -85,7 +85,9 @@ async def _calls(options: dict[str, Any]) -> dict[str, float]:
             valid_until=date(2027, 5, 19),
         )
         to = recipient("Bench Buyer", f"plain{number}@bench.example")
-        return message(render_qr(letter), store, to, message_id=f"{first + number}@plain", date=datetime.now(UTC))
+        return message(
+            render_activation_code(letter), store, to, message_id=f"{first + number}@plain", date=datetime.now(UTC)
+        )
 
     async def buyer() -> None:
         for number in numbers:
@@ -97,7 +99,7 @@ async def _calls(options: dict[str, Any]) -> dict[str, float]:
             code = ActivationCode.of(outcome.value.smdp_address, outcome.value.matching_id).text
             to = recipient("Bench Buyer", f"plain{number}@bench.example")
             answer = await mailer.send(Mail(store.address, to, partial(compose, number, profile, code)))
-            if not isinstance(answer, Accepted):
+            if not isinstance(answer, Done):
                 raise TypeError(f"the mail server answered {type(answer).__name__}")
 
     began = time.monotonic()

@@ -1,13 +1,13 @@
-"""Notifications, assembled."""
+"""Assembles the service: what it consumes, which tasks it performs, what it serves."""
 
 import base64
 
 from aiosmtplib import SMTP
 
 from notifications import storefronts
+from notifications.account.context import AccountContext
 from notifications.account.live import OrderFollowers
-from notifications.account.routes import page as account
-from notifications.account.routes import rights
+from notifications.account.routes import page, rights
 from notifications.account.rules.tickets import Tickets
 from notifications.account.store import AccountStore
 from notifications.bounces import routes as bounces
@@ -17,17 +17,17 @@ from notifications.clients.ordering import OrderingClient
 from notifications.clients.refunds import RefundsClient
 from notifications.clients.sms import SmsGateway
 from notifications.clients.smtp import SmtpMailer
-from notifications.clients.texting import Texter
 from notifications.confirmations.handlers import ConfirmationHandlers
-from notifications.confirmations.tasks import SendCode
+from notifications.confirmations.tasks import SendConfirmationCode
 from notifications.contacts.handlers import ContactHandlers
 from notifications.delivery.cache import RecentEmails
-from notifications.delivery.sending import EmailSender
+from notifications.delivery.context import DeliveryContext
 from notifications.delivery.store import EmailQueue
-from notifications.delivery.tasks import DeliverQr, MailRefund, SendNote
+from notifications.delivery.tasks import SendActivationCode, SendNote, SendRefundNote
 from notifications.emails.rules.dkim import Signature
+from notifications.emails.rules.links import Links
+from notifications.emails.rules.sender import Sender
 from notifications.newsletters import routes as newsletters
-from notifications.newsletters import unsubscribe
 from notifications.newsletters.tasks import PlanNewsletter, SendNewsletter
 from notifications.orders.handlers import OrderHandlers
 from notifications.orders.tasks import WatchExpiry, WatchOrders, WatchPlan
@@ -61,37 +61,32 @@ from shared.contracts import (
     RefundSettled,
     TopUpApplied,
 )
+from shared.kernel.auth import ApiKeys
 from shared.kernel.privacy import exports
 from shared.kernel.service import Service
 
-#: aiosmtplib's `start_tls`: None takes it where the server offers it.
+#: aiosmtplib's `start_tls`: None uses it if the server offers it.
 _START_TLS = {"auto": None, "starttls": True, "implicit": False, "off": False}
 
 
 def build(settings: Settings, *, clock: Clock | None = None) -> Service:
-    """The service with its consumers and jobs."""
+    """The service with its handlers, tasks and endpoints."""
     service = Service("notifications", settings, clock=clock)
-    mailer = _mailer(settings, settings.smtp_connections)
-    slow = _mailer(settings, settings.newsletter_connections)
-    service.closes(mailer.close)
-    service.closes(slow.close)
     recent = RecentEmails()
-    mailing = EmailQueue(recent)
+    queue = EmailQueue(recent)
+    sender = Sender(storefronts.load(), _signers(settings), new_links(settings), settings.mail_domain)
+    _consume(service, settings, queue, recent)
+    _perform(service, settings, queue, recent, sender)
+    _serve(service, settings, sender)
+    return service
+
+
+def _consume(service: Service, settings: Settings, queue: EmailQueue, recent: RecentEmails) -> None:
     contacts = ContactHandlers(recent, settings.resend_limit)
-    orders = OrderHandlers(mailing, settings)
-    refunds = RefundHandlers(mailing, settings)
-    confirmations = ConfirmationHandlers(mailing)
+    orders = OrderHandlers(queue, settings)
+    refunds = RefundHandlers(queue, settings)
+    confirmations = ConfirmationHandlers(queue)
     erasures = ErasureHandlers(recent)
-    sending = EmailSender(
-        settings,
-        mailer,
-        storefronts.load(),
-        _signers(settings),
-        service.database,
-        service.tracing,
-        service.metrics.registry,
-        recent,
-    )
     service.consumes(
         {
             BuyerContact: contacts.buyer_contact,
@@ -103,6 +98,8 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
             ProfileRevoked: orders.profile_revoked,
             ProfileExpired: orders.profile_expired,
             TopUpApplied: orders.top_up_applied,
+            OrderHeld: orders.order_held,
+            OrderRefused: orders.order_refused,
             InformationNeeded: refunds.information_needed,
             RefundApproved: refunds.refund_approved,
             RefundDenied: refunds.refund_denied,
@@ -113,84 +110,115 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
             AppealReceived: refunds.appeal_received,
             ClaimReceived: refunds.claim_received,
             ConfirmationRequested: confirmations.confirmation_requested,
-            OrderHeld: orders.order_held,
-            OrderRefused: orders.order_refused,
             BuyerErasureRequested: erasures.buyer_erasure_requested,
         }
     )
     service.forgets(BuyerContact, erasures.contact_erased)
-    service.performs(
-        DeliverQr(sending, service.opener),
-        MailRefund(sending),
-        SendNote(sending),
-        SendCode(sending, service.opener, _texter(settings, service)),
-        PlanNewsletter(sending),
-        SendNewsletter(
-            sending, slow, settings.newsletter_connections, settings.newsletters_per_second, service.leaving
-        ),
-        WatchOrders(mailing),
-        WatchExpiry(mailing),
-        WatchPlan(mailing, service.database, settings),
+
+
+def _perform(service: Service, settings: Settings, queue: EmailQueue, recent: RecentEmails, sender: Sender) -> None:
+    mailer = _mailer(settings, settings.smtp_connections)
+    newsletter_mailer = _mailer(settings, settings.newsletter_connections)
+    service.closes(mailer.close)
+    service.closes(newsletter_mailer.close)
+    context = DeliveryContext(
+        settings, mailer, sender, service.database, service.tracing, service.metrics.registry, recent
     )
-    accounts = AccountStore(service.database, sending.links, settings)
-    live = OrderFollowers(accounts)
-    service.runs(live.run)
-    desk = account.Desk(
-        accounts=accounts,
-        live=live,
-        links=sending.links,
+    service.performs(
+        SendActivationCode(context, service.opener),
+        SendRefundNote(context),
+        SendNote(context),
+        SendConfirmationCode(context, service.opener, _sms_gateway(settings, service)),
+        PlanNewsletter(context),
+        SendNewsletter(
+            context,
+            newsletter_mailer,
+            settings.newsletter_connections,
+            settings.newsletters_per_second,
+            service.leaving,
+        ),
+        WatchOrders(queue),
+        WatchExpiry(queue),
+        WatchPlan(queue, service.database, settings),
+    )
+
+
+def _serve(service: Service, settings: Settings, sender: Sender) -> None:
+    links = sender.links
+    store = AccountStore(service.database, links, settings)
+    followers = OrderFollowers(store)
+    service.runs(followers.run)
+    account = AccountContext(
+        store=store,
+        followers=followers,
+        links=links,
+        tickets=Tickets(_link_key(settings)),
         opener=service.opener,
-        storefronts=sending.storefronts,
-        refunds=_refund_desk(settings, service),
-        ordering=_ordering_desk(settings, service),
+        storefronts=sender.storefronts,
+        refunds=_refunds_client(settings, service),
+        ordering=_ordering_client(settings, service),
+        clock=service.clock,
         leaving=service.leaving,
     )
-    service.serves(account.router(desk), exports(service.database, settings.privacy_key, HELD))
-    answer_bad_links(service.app)
-    if desk.ordering is not None:
-        tickets = Tickets(base64.b64decode(settings.link_key.get_secret_value(), validate=True))
-        service.serves(rights.router(desk, tickets, desk.ordering, service.clock))
-    authors = newsletters.Authors(settings.storefront_keys, settings.agent_keys, sending.storefronts)
-    service.serves(
-        newsletters.router(service.database, authors),
-        unsubscribe.router(service.database, sending.links, sending.storefronts),
+    service.app.state.account = account
+    service.app.state.newsletters = newsletters.NewsletterContext(
+        service.database,
+        links,
+        sender.storefronts,
+        ApiKeys(settings.storefront_keys),
+        ApiKeys(settings.agent_keys),
     )
+    answer_bad_links(service.app)
+    service.serves(page.router, exports(service.database, settings.privacy_key, HELD))
+    if account.ordering is not None:
+        service.serves(rights.router)
+    service.serves(newsletters.router, newsletters.unsubscribe_router)
     if settings.bounce_key is not None:
-        bounce_key = settings.bounce_key.get_secret_value()
-        service.serves(bounces.router(service.database, sending.links, bounce_key, service.metrics.registry))
-    return service
+        service.app.state.bounces = bounces.BounceContext.of(
+            service.database, links, settings.bounce_key, service.metrics.registry
+        )
+        service.serves(bounces.router)
+
+
+def new_links(settings: Settings) -> Links:
+    """The links of this service. Raises ValueError if the key is not base64."""
+    return Links(_link_key(settings), settings.public_url, settings.mail_domain)
+
+
+def _link_key(settings: Settings) -> bytes:
+    return base64.b64decode(settings.link_key.get_secret_value(), validate=True)
 
 
 def _signers(settings: Settings) -> dict[str, tuple[Signature, ...]]:
-    """Raises NotASigningKeyError, at the start rather than with the first mail."""
+    """Raises NotASigningKeyError at the start, and not with the first email."""
     return {
         slug: tuple(Signature.of(key.domain, key.selector, key.private_key.get_secret_value()) for key in keys)
         for slug, keys in settings.dkim_keys.items()
     }
 
 
-def _refund_desk(settings: Settings, service: Service) -> RefundsClient | None:
+def _refunds_client(settings: Settings, service: Service) -> RefundsClient | None:
     if settings.refunds_url is None:
         return None
-    desk = RefundsClient(settings.refunds_url, settings.refunds_keys, service.tracing)
-    service.closes(desk.close)
-    return desk
+    client = RefundsClient(settings.refunds_url, settings.refunds_keys, service.tracing)
+    service.closes(client.close)
+    return client
 
 
-def _ordering_desk(settings: Settings, service: Service) -> OrderingClient | None:
+def _ordering_client(settings: Settings, service: Service) -> OrderingClient | None:
     if settings.ordering_url is None:
         return None
-    desk = OrderingClient(settings.ordering_url, settings.ordering_keys, service.tracing, settings.privacy_key)
-    service.closes(desk.close)
-    return desk
+    client = OrderingClient(settings.ordering_url, settings.ordering_keys, service.tracing, settings.privacy_key)
+    service.closes(client.close)
+    return client
 
 
-def _texter(settings: Settings, service: Service) -> Texter | None:
+def _sms_gateway(settings: Settings, service: Service) -> SmsGateway | None:
     if settings.sms_url is None or settings.sms_key is None:
         return None
-    texter = SmsGateway(settings.sms_url, settings.sms_key, timeout_seconds=settings.sms_timeout_seconds)
-    service.closes(texter.close)
-    return texter
+    gateway = SmsGateway(settings.sms_url, settings.sms_key, timeout_seconds=settings.sms_timeout_seconds)
+    service.closes(gateway.close)
+    return gateway
 
 
 def _mailer(settings: Settings, connections: int) -> Mailer:

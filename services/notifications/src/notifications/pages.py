@@ -11,7 +11,7 @@ from shared.contracts import Language
 from shared.values.opaque import Named
 
 LinkToken = Annotated[Named, Path(max_length=100)]
-#: No script, style or picture from elsewhere; nobody may put the page into a frame; no copy of it stays anywhere.
+#: No script, style or picture from other sites; no frames; no cached copies.
 SAFE_HEADERS = {
     "cache-control": "no-store",
     "content-security-policy": (
@@ -28,7 +28,7 @@ SAFE_HEADERS = {
 
 
 def answer_bad_links(app: FastAPI) -> None:
-    """Answer a link that opens nothing with a page that says so."""
+    """Answer a link that is not valid with a page that says so."""
 
     @app.exception_handler(BadLinkError)
     async def _bad(_request: Request, error: BadLinkError) -> HTMLResponse:
@@ -38,6 +38,6 @@ def answer_bad_links(app: FastAPI) -> None:
 
 
 def render_bad_link(why: Literal["bad", "gone"] = "bad") -> str:
-    """A page for a link that opens nothing, in all languages: we do not know who is asking."""
+    """The page for a link that is not valid, in all languages, because the reader is not identified."""
     everybody = [(language, texts(language)["account"]) for language in get_args(Language)]
     return environment("html").get_template("bad_link.html.j2").render(everybody=everybody, why=why)

@@ -17,8 +17,8 @@ from notifications.emails.models.events import (
     TopUpWithReceipt,
 )
 from notifications.emails.rules.notes import KINDS
-from notifications.emails.rules.render import render_note, render_qr
-from notifications.emails.rules.texts import Words, written
+from notifications.emails.rules.render import render_activation_code, render_note
+from notifications.emails.rules.texts import LocaleFormat, written
 from shared.contracts import (
     AppealReceived,
     ClaimReceived,
@@ -174,7 +174,9 @@ def code_email() -> Callable[..., Rendered]:
             "apn": "fast.t-m",
             "valid_until": date(2027, 5, 19),
         } | fields
-        return render_qr(ActivationCodeEmail(STORES[slug], language, values.pop("name", "Ann"), "10000001", **values))
+        return render_activation_code(
+            ActivationCodeEmail(STORES[slug], language, values.pop("name", "Ann"), "10000001", **values)
+        )
 
     return render
 
@@ -191,7 +193,7 @@ def event_email() -> Callable[..., Rendered]:
 
     def render(kind: str, language: str = "en", **changed: Any) -> Rendered:
         store = STORES["qazaq-esim"]
-        words = Words(written(language), ZoneInfo(store.time_zone))
+        words = LocaleFormat(written(language), ZoneInfo(store.time_zone))
         note = KINDS[kind].write(EVENTS[kind].model_copy(update=changed), words)
         account = "https://shop.example/account/x"
         return render_note(NoteEmail(store, language, "Ann", "10000001", note=note, account=account))

@@ -8,8 +8,8 @@ import pytest
 
 from notifications.emails.models.content import Rendered
 from notifications.emails.models.events import OpenedConfirmation
-from notifications.emails.rules.notes import code_in_short
-from notifications.emails.rules.texts import Words, texts
+from notifications.emails.rules.notes import sms_text
+from notifications.emails.rules.texts import LocaleFormat, texts
 from shared.contracts import Language, OrderEvent
 from shared.contracts.ordering import Purpose
 
@@ -33,7 +33,7 @@ def test_a_code_by_sms_says_the_same_in_short(
 ) -> None:
     fact = events["code"].model_copy(update={"purpose": purpose})
     assert isinstance(fact, OpenedConfirmation)
-    text = code_in_short(fact, "Qazaq eSIM", Words(language, ZoneInfo("Asia/Almaty")))
+    text = sms_text(fact, "Qazaq eSIM", LocaleFormat(language, ZoneInfo("Asia/Almaty")))
     for wanted in ("048151", "Qazaq eSIM", "10000001", "17:15", texts(language)["code"][f"what_{purpose}"]):
         assert wanted in text
     assert "{" not in text

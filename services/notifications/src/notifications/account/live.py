@@ -1,4 +1,4 @@
-"""Pages that follow an order: one question to the database for all of them together, as long as somebody looks."""
+"""Sends changes of orders to open account pages: one query a second for all of them, while any page is open."""
 
 import asyncio
 import contextlib
@@ -10,74 +10,74 @@ from shared.supervision import Loop
 from shared.telemetry.logging import get_logger
 
 log = get_logger(__name__)
-_EVERY_SECONDS = 1.0
-_BEAT_SECONDS = 15.0
-_MOST_PAGES = 1000
-_MOST_OF_ONE = 8
+_QUERY_SECONDS = 1.0
+_KEEP_ALIVE_SECONDS = 15.0
+_MAX_PAGES = 1000
+_MAX_PAGES_OF_AN_ORDER = 8
 
 
 class TooManyPagesError(Exception):
-    """So many follow already; this page shows how things stood when it was loaded."""
+    """The limit of open pages is reached; this page stays as it was loaded."""
 
 
 class OrderFollowers:
-    """Who follows which order, and what they were told last."""
+    """The open pages by order, each with a queue of the states to show."""
 
     def __init__(self, accounts: AccountStore) -> None:
         self._accounts = accounts
         self._pages: dict[UUID, set[asyncio.Queue[str]]] = {}
-        self._watched = asyncio.Event()
+        self._any_page = asyncio.Event()
 
     async def run(self, loop: Loop) -> None:
-        """Look once a second while anybody follows; tell who has not heard yet."""
-        told: dict[asyncio.Queue[str], str] = {}
+        """Read the states once a second while any page is open, and send them to the pages that have older ones."""
+        sent: dict[asyncio.Queue[str], str] = {}
         while True:
-            await self._watched.wait()
+            await self._any_page.wait()
             states: dict[UUID, str] = {}
             try:
                 with loop.step():
                     states = await self._accounts.states(list(self._pages))
-            except Exception as error:  # noqa: BLE001 - the pages wait for the next look
-                log.warning("look_failed", error=error)
+            except Exception as error:  # noqa: BLE001 - the pages wait for the next query
+                log.warning("order_states_not_read", error=error)
             for order_id, state in states.items():
                 for page in self._pages.get(order_id, ()):
-                    if told.get(page) != state:
-                        told[page] = state
+                    if sent.get(page) != state:
+                        sent[page] = state
                         page.put_nowait(state)
-            alive = {page for pages in self._pages.values() for page in pages}
-            told = {page: state for page, state in told.items() if page in alive}
-            await asyncio.sleep(_EVERY_SECONDS)
+            open_pages = {page for pages in self._pages.values() for page in pages}
+            sent = {page: state for page, state in sent.items() if page in open_pages}
+            await asyncio.sleep(_QUERY_SECONDS)
 
     async def follow(self, order_id: UUID, seen: str, leaving: asyncio.Event) -> AsyncGenerator[str | None, None]:
-        """States other than the one `seen`, as they come; None now and then, so that the line stays open.
+        """Yields each new state other than `seen`, and None every 15 s, so that proxies keep the connection open.
 
-        Ends when the service is `leaving`. Raises TooManyPagesError.
+        Ends when the service stops (`leaving`). Raises TooManyPagesError.
         """
         with self._page(order_id) as page:
-            end = asyncio.create_task(leaving.wait())
+            stopping = asyncio.create_task(leaving.wait())
             try:
                 while not leaving.is_set():
-                    news = asyncio.create_task(page.get())
+                    change = asyncio.create_task(page.get())
                     done, _ = await asyncio.wait(
-                        {news, end}, timeout=_BEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED
+                        {change, stopping}, timeout=_KEEP_ALIVE_SECONDS, return_when=asyncio.FIRST_COMPLETED
                     )
-                    if news not in done:
-                        news.cancel()
+                    if change not in done:
+                        change.cancel()
                         yield None
-                    elif (state := news.result()) != seen:
+                    elif (state := change.result()) != seen:
                         seen = state
                         yield state
             finally:
-                end.cancel()
+                stopping.cancel()
 
     @contextlib.contextmanager
     def _page(self, order_id: UUID) -> Iterator["asyncio.Queue[str]"]:
-        others = self._pages.get(order_id, set())
-        if len(others) >= _MOST_OF_ONE or sum(map(len, self._pages.values())) >= _MOST_PAGES:
+        siblings = self._pages.get(order_id, set())
+        if len(siblings) >= _MAX_PAGES_OF_AN_ORDER or sum(map(len, self._pages.values())) >= _MAX_PAGES:
             raise TooManyPagesError
         page: asyncio.Queue[str] = asyncio.Queue()
         self._pages.setdefault(order_id, set()).add(page)
-        self._watched.set()
+        self._any_page.set()
         try:
             yield page
         finally:
@@ -85,4 +85,4 @@ class OrderFollowers:
             if not self._pages[order_id]:
                 del self._pages[order_id]
             if not self._pages:
-                self._watched.clear()
+                self._any_page.clear()

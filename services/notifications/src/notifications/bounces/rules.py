@@ -1,7 +1,7 @@
-"""Reading what comes back: a delivery status notification (RFC 3464, RFC 6533) about a mail of ours.
+"""Reads delivery status notifications (RFC 3464, RFC 6533) about our emails.
 
-Read are `message/delivery-status` and `message/global-delivery-status`, in whatever transfer encoding, their fields
-written into plain text, and the words of a mail system that writes nothing else, where it is one that speaks.
+It reads `message/delivery-status` and `message/global-delivery-status` in any transfer encoding. If there is no such
+part, it reads the plain text of a mail system: fields in the text, or a quoted SMTP reply.
 """
 
 import re
@@ -15,28 +15,28 @@ _STATUS = re.compile(r"\b([245])\.[0-9]{1,3}\.[0-9]{1,3}\b")
 _REPLY = re.compile(r"\b([45][0-9]{2})[ -]")
 #: A reply with its enhanced code, as mail systems quote it: `550 5.1.1`, `550-5.1.1`, `452 #4.2.2`.
 _QUOTED = re.compile(r"\b([45])([0-9]{2})[ -]+#?(\1\.[0-9]{1,3}\.[0-9]{1,3})\b")
-#: Where servers write whom a mail was for, in the order of trust.
+#: Header fields with the address that a notification was sent to, the most reliable first.
 _ENVELOPE = ("X-Original-To", "Delivered-To", "Envelope-To", "To")
-_SPEAKERS = re.compile(r"<>|mailer-daemon|postmaster|mail delivery", re.IGNORECASE)
+_MAIL_SYSTEM = re.compile(r"<>|mailer-daemon|postmaster|mail delivery", re.IGNORECASE)
 _FAILED, _DELAYED = 554, 450
-#: The standard parser takes these parts for mails within the mail, and does not decode them: renamed they are text.
+#: The standard parser reads these parts as nested messages and does not decode them: renamed, they are text.
 _DELIVERY_STATUS = re.compile(
     rb"^(content-type:[ \t]*(?:\r?\n[ \t]+)?)message/(?:global-)?delivery-status\b", re.IGNORECASE | re.MULTILINE
 )
 _RENAMED = "text/x-delivery-status"
 _BLANK = re.compile(r"(?:\r?\n[ \t]*){2,}")
-_MOST_PARTS = 100
+_MAX_PARTS = 100
 
 
 class NotABounceError(ValueError):
-    """The mail is no delivery status notification. The message repeats none of it."""
+    """The message is no delivery status notification. The error repeats none of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bounce:
-    """What a mail server says of a mail that it had taken. Codes only: its words may repeat the address.
+    """What a mail server reports of an email that it had accepted. Codes only: its text may repeat the address.
 
-    `final`: it has given up; otherwise it goes on trying.
+    `final`: the server has given up; otherwise it still tries.
     """
 
     final: bool
@@ -45,7 +45,7 @@ class Bounce:
 
 
 def read(raw: bytes) -> tuple[Bounce, tuple[str, ...]]:
-    """The bounce, and the addresses that it may have been sent to (our return path is among them).
+    """Read the bounce, and the addresses that it may have been sent to (one of them is our return path).
 
     Raises NotABounceError.
     """
@@ -59,14 +59,14 @@ def read(raw: bytes) -> tuple[Bounce, tuple[str, ...]]:
     if found is None and not statuses:
         found = _words(message, [text for kind, text in parts if kind == "text/plain"])
     if found is None:
-        raise NotABounceError("it tells of no mail that failed or is delayed")
+        raise NotABounceError("it reports no email that failed or is delayed")
     return found, tuple(_addresses(message))
 
 
 def _texts(message: Message) -> Iterator[tuple[str, str]]:
     """The kind and the decoded text of each part that is text."""
     for number, part in enumerate(message.walk()):
-        if number >= _MOST_PARTS:
+        if number >= _MAX_PARTS:
             return
         if part.is_multipart() or not part.get_content_type().startswith("text/"):
             continue
@@ -76,7 +76,7 @@ def _texts(message: Message) -> Iterator[tuple[str, str]]:
 
 
 def _fields(text: str) -> Bounce | None:
-    """What blocks of fields say of the first recipient that was not reached; our mails have one recipient."""
+    """The bounce in blocks of fields: the first recipient that was not reached; our emails have one recipient."""
     for block in _BLANK.split(text.strip()):
         fields = message_from_string(block, policy=compat32)
         action = _field(fields, "Action").lower()
@@ -101,7 +101,7 @@ def _words(message: Message, texts: list[str]) -> Bounce | None:
         if (found := _fields(text)) is not None:
             return found
     speaker = _field(message, "Return-Path") + _field(message, "From")
-    if _field(message, "Auto-Submitted").lower().startswith("auto-replied") or not _SPEAKERS.search(speaker):
+    if _field(message, "Auto-Submitted").lower().startswith("auto-replied") or not _MAIL_SYSTEM.search(speaker):
         return None
     quoted = [reply for text in texts for reply in _QUOTED.finditer(text)]
     reply = next((one for one in quoted if one[1] == "5"), None) or next(iter(quoted), None)
@@ -111,7 +111,7 @@ def _words(message: Message, texts: list[str]) -> Bounce | None:
 def _field(fields: Message, name: str) -> str:
     try:
         return str(fields.get(name, "")).strip()
-    except (ValueError, IndexError, AttributeError, TypeError):  # the standard parser fails in many ways
+    except (ValueError, IndexError, AttributeError, TypeError):  # the standard parser raises all of these
         return ""
 
 

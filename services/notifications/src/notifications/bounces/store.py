@@ -1,4 +1,4 @@
-"""Mails that came back: what a bounce changes, and who hears of it."""
+"""Stores what a bounce changes, and publishes it."""
 
 from uuid import UUID
 
@@ -8,12 +8,12 @@ from notifications.emails import ProfileWithReceipt
 from notifications.newsletters import bounced as newsletter_bounced
 from shared.database import Tx
 
-_SOFT = """
+_COUNT_SOFT_BOUNCE = """
 UPDATE mails SET soft_bounces = soft_bounces + 1
 WHERE kind = :kind AND subject_id = :subject AND state IN ('sent', 'due') RETURNING state
 """
-#: A mail whose acceptance was never confirmed (`due`, uncertain) can come back too.
-_HARD = """
+#: An email whose acceptance is unknown (`due`) can come back too.
+_MARK_BOUNCED = """
 UPDATE mails m SET state = 'bounced', smtp_code = :code, enhanced_code = :enhanced, bounced_at = :now
 WHERE kind = :kind AND subject_id = :subject AND state IN ('sent', 'due')
 RETURNING m.facts, m.trace, EXISTS (
@@ -22,18 +22,18 @@ RETURNING m.facts, m.trace, EXISTS (
 """
 
 
-async def returned(tx: Tx, kind: str, subject_id: UUID, bounce: Bounce) -> bool:
-    """Note a bounce; the first final one of a code is told, unless the code has gone elsewhere since.
+async def record(tx: Tx, kind: str, subject_id: UUID, bounce: Bounce) -> bool:
+    """Store a bounce. The first final one of a code publishes DeliveryFailed, unless it was sent again.
 
-    False where no such mail is out: it has come back already, or was never sent.
+    Returns False if no such email is sent: it came back before, or never existed.
     """
     if kind == "newsletter":
         return bounce.final and await newsletter_bounced(tx, subject_id, bounce.smtp_code)
     if not bounce.final:
-        return bool((await tx.execute(_SOFT, kind=kind, subject=subject_id)).all())
+        return bool((await tx.execute(_COUNT_SOFT_BOUNCE, kind=kind, subject=subject_id)).all())
     row = (
         await tx.execute(
-            _HARD,
+            _MARK_BOUNCED,
             kind=kind,
             subject=subject_id,
             code=bounce.smtp_code,
@@ -43,8 +43,8 @@ async def returned(tx: Tx, kind: str, subject_id: UUID, bounce: Bounce) -> bool:
     ).one_or_none()
     if row is None:
         return False
-    # Of a buyer who was forgotten nothing is told: the fact is empty.
+    # The facts of an erased buyer's email are empty: nothing is published about that buyer.
     if kind in {"qr", "resend"} and row.facts and not row.sent_again:
-        fact = ProfileWithReceipt.model_validate(row.facts)
-        tx.publish(delivery_failed(fact, bounce.smtp_code, bounce.enhanced_code, tx.now), trace=row.trace)
+        profile = ProfileWithReceipt.model_validate(row.facts)
+        tx.publish(delivery_failed(profile, bounce.smtp_code, bounce.enhanced_code, tx.now), trace=row.trace)
     return True

@@ -1,4 +1,12 @@
-"""How handing a mail to a mail server may end (RFC 5321), and the adapters' small protocol."""
+"""The interface of a mail server: an email to hand over, and the outcomes of handing it over (RFC 5321).
+
+| outcome | what is certain |
+|---|---|
+| `Done` | the server took responsibility for the email: 2yz after the data |
+| `MailRefused` | the server refuses this mailbox or this email for good |
+| `MailNotSent` | the server accepted nothing; a later attempt may succeed |
+| `Unknown` | all data was sent and the final reply is missing; SMTP offers no way to ask for it |
+"""
 
 import re
 from collections.abc import Callable
@@ -6,6 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from notifications.emails import Recipient
+from shared.outcomes import Done, NotSent, Refused, Unknown
 
 _ENHANCED = re.compile(r"\s*([245]\.[0-9]{1,3}\.[0-9]{1,3})\b")
 _TRANSIENT, _PERMANENT, _BEYOND = 400, 500, 600
@@ -13,75 +22,80 @@ _TRANSIENT, _PERMANENT, _BEYOND = 400, 500, 600
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A mail to be sent. `compose` makes its bytes; it takes a few milliseconds of CPU and may raise."""
+    """An email to hand over. `compose` returns its bytes; it takes a few milliseconds of CPU and may raise.
+
+    `sender` is the return path. `needs_utf8` of the recipient requires SMTPUTF8 (RFC 6531).
+    """
 
     sender: str
     to: Recipient
     compose: Callable[[], bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """The server took responsibility (250 after the data)."""
+@dataclass(frozen=True)
+class MailRefused(Refused):
+    """A final refusal. It keeps codes only, because the server's text may repeat the address."""
 
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The mailbox or the mail was refused for good. Codes only: the server's words may repeat the address."""
-
-    code: int
+    smtp_code: int
     enhanced_code: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NotNow:
-    """Nothing was accepted; `refusal` is the server's answer where it gave one."""
+@dataclass(frozen=True)
+class MailNotSent(NotSent):
+    """The email was not accepted. `refusal` holds the server's reply if it sent one."""
 
-    reason: str
-    refusal: Refused | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Uncertain:
-    """All data were sent, and the final answer did not come. Nobody can find out (SMTP has no question for it)."""
-
-    reason: str
+    refusal: MailRefused | None = None
 
 
-Answer = Accepted | Refused | NotNow | Uncertain
+MailOutcome = Done[None] | MailRefused | MailNotSent | Unknown
 
 
 class Mailer(Protocol):
-    """Hands mails to a mail server. `send` raises only what `compose` raises."""
+    """Hands emails to a mail server. `send` raises only what `compose` raises."""
 
-    async def send(self, mail: Mail) -> Answer:
+    async def send(self, mail: Mail) -> MailOutcome:
         """Try once."""
         ...
 
     async def close(self) -> None:
-        """Hang up."""
+        """Close all connections."""
         ...
 
 
-def is_refusal(code: int) -> bool:
-    """Whether a reply code says no: 4yz or 5yz (RFC 5321 section 4.2.1). No other says what became of a mail."""
-    return _TRANSIENT <= code < _BEYOND
+def mail_refused(smtp_code: int, enhanced_code: str | None = None) -> MailRefused:
+    """A refusal with its code as text: `550 5.1.1`."""
+    code = f"{smtp_code} {enhanced_code}" if enhanced_code else str(smtp_code)
+    return MailRefused(code, "the mail server refuses the mailbox or the email", smtp_code, enhanced_code)
 
 
-def refusal(code: int, words: str, *, stage: str, final: bool) -> Refused | NotNow:
-    """What a reply code other than success means. `final`: a 5xx at this stage speaks of this mailbox or mail.
+def is_refusal(smtp_code: int) -> bool:
+    """Whether a reply code is a refusal: 4yz or 5yz (RFC 5321 section 4.2.1)."""
+    return _TRANSIENT <= smtp_code < _BEYOND
 
-    A code that is no refusal (999, or a success where none was possible) refuses no mailbox: it is tried again.
+
+def reply_outcome(smtp_code: int, text: str, *, stage: str, final: bool) -> MailRefused | MailNotSent:
+    """The outcome of a reply code other than success.
+
+    `final` says whether a 5xx reply at this stage is about the mailbox or the email, and not about our own access.
+    A code that is neither success nor refusal (999, or a success where none is possible) refuses no mailbox.
     """
-    if not is_refusal(code):
-        return NotNow(f"{stage}: a reply that makes no sense")
-    found = _ENHANCED.match(words)
-    refused = Refused(code, found[1] if found else None)
-    if final and code >= _PERMANENT:
+    if not is_refusal(smtp_code):
+        return MailNotSent(f"{stage}: the reply cannot be parsed")
+    enhanced = _ENHANCED.match(text)
+    refused = mail_refused(smtp_code, enhanced[1] if enhanced else None)
+    if final and smtp_code >= _PERMANENT:
         return refused
-    return NotNow(f"{stage}: {in_words(refused)}", refused)
+    return MailNotSent(f"{stage}: {refused.code}", refusal=refused)
 
 
-def in_words(refused: Refused) -> str:
-    """`550 5.1.1`."""
-    return f"{refused.code} {refused.enhanced_code}" if refused.enhanced_code else str(refused.code)
+def outcome_label(outcome: Done[None] | Refused | NotSent | Unknown) -> str:
+    """The outcome as spans and metrics name it."""
+    match outcome:
+        case Done():
+            return "accepted"
+        case Refused():
+            return "refused"
+        case NotSent():
+            return "notnow"
+        case Unknown():
+            return "uncertain"

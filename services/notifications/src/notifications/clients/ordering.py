@@ -1,108 +1,139 @@
-"""What the account page asks ordering: corrections, privacy requests, the codes that confirm them."""
+"""Client of ordering: corrections of contact data, privacy requests, and the codes that confirm them (PP 6)."""
 
 from collections.abc import Mapping
-from http import HTTPStatus
-from typing import Any, Literal
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, TypeVar
 from uuid import UUID
 
 import httpx
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from notifications.account import Proof, Refusal
 from notifications.clients.service import ServiceClient
 from shared.kernel.outbound import read_json
 from shared.kernel.privacy import PAGE_PROOF, page_proof
+from shared.outcomes import Done, NotSent, Refused, Unknown
 from shared.telemetry.tracing import Tracing
 
-#: Ordering asks all services for an export, one after the other.
+#: Ordering collects an export from all services, one after the other.
 _EXPORT_SECONDS = 40.0
-_REFUSALS: Mapping[str, Refusal] = {
-    "too-many-codes": "too_many",
-    "wrong-code": "wrong_code",
-    "code-expired": "code_over",
-    "already-confirmed": "code_used",
-    "unknown-confirmation": "code_over",
-}
+T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
 
 
-class Sent(BaseModel):
-    """A code is on its way."""
+@dataclass(frozen=True)
+class RequestRefused(Refused):
+    """A problem document (RFC 9457): `code` is its type, `fields` names what is wrong in the request."""
+
+    status: int = 0
+    fields: tuple[str, ...] = ()
+
+
+OrderingOutcome = Done[T] | RequestRefused | NotSent | Unknown
+
+
+class CodeSent(BaseModel):
+    """A confirmation code was sent to the buyer."""
 
     confirmation_id: UUID
     sent_by: Literal["sms", "email"]
 
 
+class ErasedByService(BaseModel):
+    """The confirmation of one service that it erased the buyer, and what the law makes it keep."""
+
+    erased_at: datetime
+    kept: tuple[str, ...] = ()
+
+
+class PrivacyRequest(BaseModel):
+    """A privacy request and its progress. state: awaiting_confirmation | running | done."""
+
+    request_id: UUID
+    kind: str
+    state: str
+    requested_at: datetime
+    confirmed_at: datetime | None = None
+    confirmed_by: str | None = None
+    services: dict[str, ErasedByService] = {}
+
+
 class OrderingClient(ServiceClient):
-    """Asks on behalf of the storefront that sold the order. `url`: where ordering serves."""
+    """Calls ordering on behalf of the storefront that sold the order.
+
+    With `page_key` (PRIVACY_KEY) it proves to ordering that the account page sends the request, and not the shop.
+    """
 
     def __init__(
         self, url: str, keys: Mapping[str, SecretStr], tracing: Tracing, page_key: SecretStr | None = None
     ) -> None:
-        """`page_key`: PRIVACY_KEY, by which ordering sees that it is the account page that asks."""
         super().__init__("ordering", url, keys, tracing, seconds=5.0)
         self._page_key = page_key
 
-    async def correct(
+    async def request_correction(
         self, storefront: str, order_id: UUID, changes: Mapping[str, str], trace: str | None
-    ) -> Sent | Refusal:
-        """Ask for new contact data (PP 6.1); nothing changes before the code is entered."""
-        path, headers = f"/orders/{order_id}/contact-changes", self._proof(order_id)
-        return _sent(await self.call("POST", storefront, path, trace, changes, headers=headers))
+    ) -> OrderingOutcome[CodeSent]:
+        """Request new contact data (PP 6.1). Nothing changes before the code is confirmed."""
+        path, headers = f"/orders/{order_id}/contact-changes", self._page_proof(order_id)
+        return _parsed(CodeSent, await self.call("POST", storefront, path, trace, changes, headers=headers))
 
-    async def request(self, storefront: str, order_id: UUID, kind: str, trace: str | None) -> Sent | Refusal:
-        """Ask for an export, a block, its lifting or an erasure (PP 6.2)."""
+    async def request_privacy(
+        self, storefront: str, order_id: UUID, kind: str, trace: str | None
+    ) -> OrderingOutcome[CodeSent]:
+        """Request an export, a block, the end of a block, or an erasure (PP 6.2)."""
         body = {"order": str(order_id), "kind": kind}
-        headers = self._proof(order_id)
-        return _sent(await self.call("POST", storefront, "/privacy/requests", trace, body, headers=headers))
+        headers = self._page_proof(order_id)
+        return _parsed(CodeSent, await self.call("POST", storefront, "/privacy/requests", trace, body, headers=headers))
 
-    def _proof(self, order_id: UUID) -> dict[str, str]:
+    def _page_proof(self, order_id: UUID) -> dict[str, str]:
         return {} if self._page_key is None else {PAGE_PROOF: page_proof(self._page_key, order_id)}
 
-    async def confirm(self, storefront: str, confirmation_id: UUID, code: str, trace: str | None) -> Refusal | None:
-        """Enter the code; None where it was right, and what was asked for is done or under way."""
+    async def confirm(
+        self, storefront: str, confirmation_id: UUID, code: str, trace: str | None
+    ) -> OrderingOutcome[httpx.Response]:
+        """Confirm a request with its code. `Done`: the code is right, and the request is carried out."""
         path = f"/confirmations/{confirmation_id}"
-        answer = await self.call("POST", storefront, path, trace, {"code": code})
-        return None if answer is not None and answer.is_success else _refusal(answer)
+        return _successful(await self.call("POST", storefront, path, trace, {"code": code}))
 
-    async def proof(self, storefront: str, request_id: UUID, trace: str | None) -> Proof | None:
-        """Where a request stands; None where ordering does not answer."""
-        answer = await self.call("GET", storefront, f"/privacy/requests/{request_id}", trace)
-        if answer is None or not answer.is_success:
-            return None
-        try:
-            return Proof.model_validate_json(answer.content)
-        except ValidationError:
-            return None
+    async def privacy_request(
+        self, storefront: str, request_id: UUID, trace: str | None
+    ) -> OrderingOutcome[PrivacyRequest]:
+        """Read a privacy request."""
+        path = f"/privacy/requests/{request_id}"
+        return _parsed(PrivacyRequest, await self.call("GET", storefront, path, trace))
 
-    async def export(self, storefront: str, request_id: UUID, trace: str | None, *, media_type: str) -> bytes | None:
-        """All data of the buyer, as text/html or application/json; None where it cannot be had whole."""
+    async def export(
+        self, storefront: str, request_id: UUID, trace: str | None, *, media_type: str
+    ) -> OrderingOutcome[bytes]:
+        """Read all data of the buyer, as text/html or application/json. It is complete, or not `Done`."""
         path = f"/privacy/requests/{request_id}/export"
         options: dict[str, Any] = {"headers": {"accept": media_type}, "timeout": _EXPORT_SECONDS}
-        answer = await self.call("GET", storefront, path, trace, **options)
-        return answer.content if answer is not None and answer.is_success else None
+        match _successful(await self.call("GET", storefront, path, trace, **options)):
+            case Done(value=response):
+                return Done(response.content)
+            case other:
+                return other
 
 
-def _sent(answer: httpx.Response | None) -> Sent | Refusal:
-    if answer is None or not answer.is_success:
-        return _refusal(answer)
+def _parsed(model: type[M], outcome: Done[httpx.Response] | NotSent | Unknown) -> OrderingOutcome[M]:
+    match _successful(outcome):
+        case Done(value=response):
+            try:
+                return Done(model.model_validate_json(response.content))
+            except ValidationError:
+                return Unknown("the answer of ordering cannot be read")
+        case other:
+            return other
+
+
+def _successful(outcome: Done[httpx.Response] | NotSent | Unknown) -> OrderingOutcome[httpx.Response]:
+    if not isinstance(outcome, Done) or outcome.value.is_success:
+        return outcome
+    response = outcome.value
     try:
-        return Sent.model_validate_json(answer.content)
-    except ValidationError:
-        return "not_now"
-
-
-def _refusal(answer: httpx.Response | None) -> Refusal:
-    """From a problem document (RFC 9457), which names fields and no values."""
-    try:
-        problem = read_json(answer) if answer is not None else {}
+        problem = read_json(response)
         kind = str(problem.get("type", "")).removeprefix("urn:problem:")
-        fields = [str(error.get("field", "")) for error in problem.get("errors", ())]
+        fields = tuple(str(error.get("field", "")) for error in problem.get("errors", ()))
     except (ValueError, AttributeError, TypeError):
-        return "not_now"
-    if answer is not None and answer.status_code == HTTPStatus.UNPROCESSABLE_ENTITY:
-        if any(field.endswith("email") for field in fields):
-            return "wrong_email"
-        if any(field.endswith("phone") for field in fields):
-            return "wrong_phone"
-        return "wrong_code" if any(field.endswith("code") for field in fields) else "nothing_new"
-    return _REFUSALS.get(kind, "not_now")
+        return Unknown(f"ordering answered {response.status_code} without a problem document")
+    return RequestRefused(kind, "ordering refused the request", response.status_code, fields)

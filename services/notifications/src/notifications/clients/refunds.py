@@ -1,20 +1,22 @@
-"""What the account page asks the refunds service, over HTTP."""
+"""Client of refunds: what the terms say of a refund today, and requests for one."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+import httpx
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from notifications.clients.service import ServiceClient
 from shared.contracts import Explanation
+from shared.outcomes import Done, NotSent, Refused, Unknown
 from shared.telemetry.tracing import Tracing
 
-_DONE = {200, 201}
+_SUCCESS = {200, 201}
 
 
-class Prospect(BaseModel):
-    """The terms' answer to a request for this reason, today."""
+class ReasonAnswer(BaseModel):
+    """The decision that the terms give today for a request with this reason."""
 
     reason: str
     verdict: str
@@ -22,34 +24,44 @@ class Prospect(BaseModel):
 
 
 class Eligibility(BaseModel):
-    """status: open | refunded | not_paid."""
+    """Whether an order can be refunded. status: open | refunded | not_paid."""
 
     status: str
-    answers: tuple[Prospect, ...] = ()
+    answers: tuple[ReasonAnswer, ...] = ()
 
 
 class RefundsClient(ServiceClient):
-    """Asks on behalf of the storefront that sold the order. `url`: where refunds serves."""
+    """Calls refunds on behalf of the storefront that sold the order."""
 
     def __init__(self, url: str, keys: Mapping[str, SecretStr], tracing: Tracing) -> None:
         super().__init__("refunds", url, keys, tracing)
 
-    async def eligibility(self, storefront: str, order_id: UUID, trace: str | None) -> Eligibility | None:
-        """What the terms say today; None where refunds does not answer, or not to us."""
-        answer = await self.call("GET", storefront, f"/orders/{order_id}/refund-eligibility", trace)
-        if answer is None or answer.status_code not in _DONE:
-            return None
-        try:
-            return Eligibility.model_validate_json(answer.content)
-        except ValidationError:
-            return None
+    async def eligibility(
+        self, storefront: str, order_id: UUID, trace: str | None
+    ) -> Done[Eligibility] | Refused | NotSent | Unknown:
+        """Read what the terms say today."""
+        match _successful(await self.call("GET", storefront, f"/orders/{order_id}/refund-eligibility", trace)):
+            case Done(value=response):
+                try:
+                    return Done(Eligibility.model_validate_json(response.content))
+                except ValidationError:
+                    return Unknown("the answer of refunds cannot be read")
+            case other:
+                return other
 
-    async def ask(
+    async def request_refund(
         self, storefront: str, order_id: UUID, reason: str, words: str, provided: Sequence[str], trace: str | None
-    ) -> bool:
-        """Ask for a refund; asking again on the same ground joins the case. True when refunds has it."""
+    ) -> Done[httpx.Response] | Refused | NotSent | Unknown:
+        """Request a refund. Repeating the request with the same reason joins the existing case."""
         body: dict[str, Any] = {"reason": reason, "channel": "account", "provided": list(provided)}
         if words:
             body["circumstances"] = words
-        answer = await self.call("POST", storefront, f"/orders/{order_id}/refund-requests", trace, body)
-        return answer is not None and answer.status_code in _DONE
+        return _successful(await self.call("POST", storefront, f"/orders/{order_id}/refund-requests", trace, body))
+
+
+def _successful(
+    outcome: Done[httpx.Response] | NotSent | Unknown,
+) -> Done[httpx.Response] | Refused | NotSent | Unknown:
+    if isinstance(outcome, Done) and outcome.value.status_code not in _SUCCESS:
+        return Refused(str(outcome.value.status_code), "refunds did not accept the request")
+    return outcome

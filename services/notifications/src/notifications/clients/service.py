@@ -1,4 +1,4 @@
-"""Calls to a service next door on behalf of a storefront, inside the order's trace."""
+"""Calls to another service of the product, made on behalf of a storefront and inside the order's trace."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,25 +7,30 @@ import httpx
 from pydantic import SecretStr
 
 from shared.kernel.outbound import OutboundClient
+from shared.outcomes import Done, NotSent, Unknown
 from shared.telemetry.tracing import Tracing
 
-#: An export is the largest answer.
-_MOST_BYTES = 64 * 1024 * 1024
+#: An export is the largest response.
+_MAX_BYTES = 64 * 1024 * 1024
+_NO_CONNECTION = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
 class ServiceClient:
-    """`url`: where the service called `name` serves; `keys`: by storefront; `seconds`: how long an answer may take."""
+    """A client of the service `name` at `url`, with an API key for each storefront.
+
+    `seconds` is how long a response may take.
+    """
 
     def __init__(
         self, name: str, url: str, keys: Mapping[str, SecretStr], tracing: Tracing, *, seconds: float = 3.0
     ) -> None:
         self._name = name
-        self._client = OutboundClient(seconds=seconds, base_url=url, most_bytes=_MOST_BYTES)
+        self._client = OutboundClient(seconds=seconds, base_url=url, most_bytes=_MAX_BYTES)
         self._keys = keys
         self._tracing = tracing
 
     def serves(self, storefront: str) -> bool:
-        """Whether there is a key for this storefront."""
+        """Whether there is an API key for this storefront."""
         return storefront in self._keys
 
     async def call(
@@ -36,8 +41,8 @@ class ServiceClient:
         trace: str | None,
         body: Mapping[str, Any] | None = None,
         **options: Any,
-    ) -> httpx.Response | None:
-        """The answer, whatever it says; None where there is none. `options` are httpx's own."""
+    ) -> Done[httpx.Response] | NotSent | Unknown:
+        """Send a request. `Done` carries the response, whatever its status is. `options` are those of httpx."""
         with self._tracing.call(self._name, method, trace) as span:
             span.asks(method, str(self._client.base_url))
             key = self._keys[storefront].get_secret_value()
@@ -45,14 +50,15 @@ class ServiceClient:
             if span.traceparent:
                 headers["traceparent"] = span.traceparent
             try:
-                answer = await self._client.request(method, path, json=body, headers=headers, **options)
+                response = await self._client.request(method, path, json=body, headers=headers, **options)
             except httpx.HTTPError as error:
                 span.set("error.type", type(error).__name__)
                 span.outcome = "failed"
-                return None
-            span.answered(answer.status_code)
-            return answer
+                reason = f"no answer of {self._name}: {type(error).__name__}"
+                return NotSent(reason) if isinstance(error, _NO_CONNECTION) else Unknown(reason)
+            span.answered(response.status_code)
+            return Done(response)
 
     async def close(self) -> None:
-        """Hang up."""
+        """Close the connections."""
         await self._client.aclose()

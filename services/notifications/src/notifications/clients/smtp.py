@@ -1,9 +1,10 @@
-"""SMTP through a few connections that stay open (RFC 5321).
+"""SMTP through a pool of connections that stay open (RFC 5321).
 
-What matters is which reply is missing: before the data nothing can have been accepted; after them nobody knows.
+The outcome depends on which reply is missing: without the data nothing can have been accepted; after the data the
+outcome is unknown.
 
-A connection on which the server said more than it was asked is closed: from then on every reply would be taken for the
-answer to the next question, about somebody else's mailbox. aiosmtplib keeps such words and reads them first.
+A connection on which the server sent more than one reply to a command is closed: every later reply would be read as the
+answer to the next command, about another mailbox. aiosmtplib keeps such bytes and reads them first.
 """
 
 import asyncio
@@ -14,82 +15,92 @@ from collections.abc import Callable
 from aiosmtplib import SMTP, SMTPException, SMTPResponseException, SMTPServerDisconnected
 from aiosmtplib.protocol import normalize_message_line_endings
 
-from notifications.clients.mail import Accepted, Answer, Mail, NotNow, Refused, Uncertain, is_refusal, refusal
+from notifications.clients.mail import (
+    Mail,
+    MailNotSent,
+    MailOutcome,
+    MailRefused,
+    is_refusal,
+    mail_refused,
+    reply_outcome,
+)
+from shared.outcomes import Done, Unknown
 
-_NO_UTF8 = Refused(553, "5.6.7")
+#: RFC 3463: non-ASCII addresses not permitted for that recipient.
+_NO_UTF8 = mail_refused(553, "5.6.7")
 _UTF8_OPTIONS = ("SMTPUTF8", "BODY=8BITMIME")
-_FAREWELL_SECONDS = 1.0
+_QUIT_SECONDS = 1.0
 _LOST = (SMTPException, OSError, TimeoutError, EOFError)
-_SEND_DATA, _DONE = 354, range(200, 300)
+_SEND_DATA, _SUCCESS = 354, range(200, 300)
 _DOT = re.compile(rb"(?m)^\.")
 
 
-class _OutOfStepError(SMTPException):
-    """The server said something that nobody had asked for."""
+class _UnexpectedReplyError(SMTPException):
+    """The server sent a reply without a command."""
 
 
 class SmtpMailer:
-    """A pool of connections. `connect` makes an unconnected client; a lost one is replaced when it is needed."""
+    """A pool of connections. `client` makes an unconnected client; a lost connection is replaced when it is needed."""
 
     def __init__(self, client: Callable[[], SMTP], *, connections: int, final_timeout_seconds: float) -> None:
         self._clients = [client() for _ in range(connections)]
-        # The one used last is used next: at low load the others are let go by the server, and nothing waits for them.
+        # Last in, first out: at low load the server closes the unused connections, and no email waits for a new one.
         self._free: asyncio.LifoQueue[SMTP] = asyncio.LifoQueue()
-        for one in self._clients:
-            self._free.put_nowait(one)
+        for connection in self._clients:
+            self._free.put_nowait(connection)
         self._final_timeout_seconds = final_timeout_seconds
 
-    async def send(self, mail: Mail) -> Answer:
-        """Compose beside the event loop, then hand over."""
+    async def send(self, mail: Mail) -> MailOutcome:
+        """Compose the email in a thread, then hand it over."""
         content = await asyncio.to_thread(mail.compose)
         client = await self._free.get()
         try:
             return await self._send(client, mail, content)
         except BaseException:
-            client.close()  # in the middle of a dialogue: nobody can use this connection any more
+            client.close()  # in the middle of a dialogue: this connection cannot be used again
             raise
         finally:
             self._free.put_nowait(client)
 
-    async def _send(self, client: SMTP, mail: Mail, content: bytes) -> Answer:
+    async def _send(self, client: SMTP, mail: Mail, content: bytes) -> MailOutcome:
         reused = client.is_connected
-        problem = await self._envelope(client, mail)
-        if problem is _GONE and reused:  # the server had let this connection go
-            problem = await self._envelope(client, mail)
-        return problem or await self._hand_over(client, content)
+        not_accepted = await self._envelope(client, mail)
+        if not_accepted is _CLOSED and reused:  # the server had closed an idle connection
+            not_accepted = await self._envelope(client, mail)
+        return not_accepted or await self._hand_over(client, content)
 
-    async def _hand_over(self, client: SMTP, content: bytes) -> Answer:
-        """The data, after the server has asked for them, and its final reply (RFC 5321 section 4.2: 2yz is success)."""
+    async def _hand_over(self, client: SMTP, content: bytes) -> MailOutcome:
+        """Send the data and read the final reply (RFC 5321 section 4.2: 2yz is success)."""
         protocol = client.protocol
         if protocol is None:
-            return _GONE
+            return _CLOSED
         try:
             protocol.write(_DOT.sub(b"..", normalize_message_line_endings(content)) + b".\r\n")
             reply = await protocol.read_response(timeout=self._final_timeout_seconds)
         except SMTPResponseException:
             client.close()
-            return Uncertain("the final reply made no sense")
+            return Unknown("the final reply cannot be parsed")
         except _LOST as error:
             client.close()
-            return Uncertain(f"no final reply: {type(error).__name__}")
-        known = reply.code in _DONE or is_refusal(reply.code)
-        if not known or _said_more(client):
+            return Unknown(f"no final reply: {type(error).__name__}")
+        is_final = reply.code in _SUCCESS or is_refusal(reply.code)
+        if not is_final or _has_more_bytes(client):
             client.close()
-        if reply.code in _DONE:
-            return Accepted()
-        if not known:
-            return Uncertain("the final reply made no sense")
-        return refusal(reply.code, reply.message, stage="data", final=True)
+        if reply.code in _SUCCESS:
+            return Done(None)
+        if not is_final:
+            return Unknown("the final reply cannot be parsed")
+        return reply_outcome(reply.code, reply.message, stage="data", final=True)
 
-    async def _envelope(self, client: SMTP, mail: Mail) -> Refused | NotNow | None:
-        """Everything before the data; None when the server wants them."""
+    async def _envelope(self, client: SMTP, mail: Mail) -> MailRefused | MailNotSent | None:
+        """Send everything before the data. Returns None when the server is ready for the data."""
         stage = "connect"
-        if _said_more(client):
+        if _has_more_bytes(client):
             client.close()
         try:
             if not client.is_connected:
                 await _connect(client)
-                _in_step(client)
+                _require_one_reply(client)
             options: tuple[str, ...] = ()
             encoding = "ascii"
             if mail.to.needs_utf8:
@@ -100,40 +111,40 @@ class SmtpMailer:
                 options, encoding = _UTF8_OPTIONS, "utf-8"
             stage = "sender"
             await client.mail(mail.sender, options=options, encoding=encoding)
-            _in_step(client)
+            _require_one_reply(client)
             stage = "recipient"
             await client.rcpt(mail.to.address, encoding=encoding)
-            _in_step(client)
+            _require_one_reply(client)
             stage = "data"
             reply = await client.execute_command(b"DATA")
             if reply.code != _SEND_DATA:
                 raise SMTPResponseException(reply.code, reply.message)  # noqa: TRY301 - as aiosmtplib does for the others
-            _in_step(client)
+            _require_one_reply(client)
         except SMTPResponseException as error:
-            usable = stage != "connect" and is_refusal(error.code) and not _said_more(client)
-            await _begin_anew(client, usable=usable)
-            # A sender or a login that is refused is our fault, not this mailbox's: it waits until that is repaired.
-            return refusal(error.code, error.message, stage=stage, final=stage in _OF_THE_MAIL)
+            usable = stage != "connect" and is_refusal(error.code) and not _has_more_bytes(client)
+            await _reset(client, usable=usable)
+            # A refused sender or login is a fault of our configuration, not of this mailbox: the email waits.
+            return reply_outcome(error.code, error.message, stage=stage, final=stage in _ABOUT_THE_EMAIL)
         except SMTPServerDisconnected:
             client.close()
-            return _GONE
+            return _CLOSED
         except _LOST as error:
             client.close()
-            return NotNow(f"{stage}: {type(error).__name__}")
+            return MailNotSent(f"{stage}: {type(error).__name__}")
         return None
 
     async def close(self) -> None:
-        """Say goodbye where that is quick."""
+        """Quit all connections; a server that does not answer within a second is not waited for."""
         for client in self._clients:
             with contextlib.suppress(*_LOST):
                 if client.is_connected:
-                    await client.quit(timeout=_FAREWELL_SECONDS)
+                    await client.quit(timeout=_QUIT_SECONDS)
             client.close()
 
 
-_GONE = NotNow("the mail server hung up")
-#: Where a refusal speaks of this mailbox or this mail.
-_OF_THE_MAIL = frozenset({"recipient", "data"})
+_CLOSED = MailNotSent("the mail server closed the connection")
+#: Stages at which a refusal is about this mailbox or this email.
+_ABOUT_THE_EMAIL = frozenset({"recipient", "data"})
 
 
 async def _connect(client: SMTP) -> None:
@@ -142,22 +153,22 @@ async def _connect(client: SMTP) -> None:
         await client.connect()
     except ValueError as error:  # a challenge that is not base64, say
         client.close()
-        raise SMTPException(f"the greeting made no sense: {type(error).__name__}") from None
+        raise SMTPException(f"the greeting cannot be parsed: {type(error).__name__}") from None
 
 
-def _in_step(client: SMTP) -> None:
-    """Raises _OutOfStepError where more was said than one reply."""
-    if _said_more(client):
-        raise _OutOfStepError("more than one reply")
+def _require_one_reply(client: SMTP) -> None:
+    """Raises _UnexpectedReplyError if the server sent more than one reply."""
+    if _has_more_bytes(client):
+        raise _UnexpectedReplyError("more than one reply")
 
 
-def _said_more(client: SMTP) -> bool:
-    """Whether aiosmtplib holds bytes after the reply that it gave us. Private, and pinned by test_mail_replies.py."""
-    return client.protocol is not None and bool(client.protocol._buffer)  # noqa: SLF001 - it tells nobody otherwise
+def _has_more_bytes(client: SMTP) -> bool:
+    """Whether aiosmtplib holds bytes after the reply that it returned. Private, and tested by test_mail_replies.py."""
+    return client.protocol is not None and bool(client.protocol._buffer)  # noqa: SLF001 - no public attribute has it
 
 
-async def _begin_anew(client: SMTP, *, usable: bool) -> None:
-    """Forget the sender and recipients named so far; a connection that cannot is of no use."""
+async def _reset(client: SMTP, *, usable: bool) -> None:
+    """Reset the dialogue (RSET), or close a connection that cannot be reset."""
     try:
         if usable and client.is_connected:
             await client.rset()

@@ -17,4 +17,4 @@ class ConfirmationHandlers:
     async def confirmation_requested(self, tx: Tx, batch: Sequence[Received[ConfirmationRequested]]) -> None:
         """Schedule one code per confirmation. A code that has expired by the time of sending is dropped then."""
         events = {received.event.confirmation_id: TracedEvent(received.event, received.trace) for received in batch}
-        await self._queue.due(tx, "code", events)
+        await self._queue.add(tx, "code", events)

@@ -1,99 +1,100 @@
-"""Codes by which buyers confirm their requests (PP 6.1, 6.2): by SMS where that was asked and works, else by mail.
+"""Task `send_code`: sends the code by which a buyer confirms a request (PP 6.1, PP 6.2).
 
-The code stays sealed in the table until it is sent, and is taken out of it then.
+The code is sent by SMS if the request asks for that, a phone is stored and the gateway reaches it; otherwise by email.
+It stays sealed in the table until it is sent, and is removed from the table then.
 """
 
 from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from prometheus_client import Counter
 
-from notifications.clients.mail import Accepted, NotNow, Refused, Uncertain
-from notifications.clients.texting import Texter, TextMessage, message_id
-from notifications.delivery import Contact, EmailSender, SendNote, Settled
-from notifications.emails import OpenedConfirmation, Rendered, Storefront, Words, code_in_short, written
+from notifications.clients.mail import outcome_label
+from notifications.clients.sms import SmsGateway, TextMessage, message_id
+from notifications.delivery import Contact, DeliveryContext, DeliveryResult, EmailKey, EmailPayload, SendNote
+from notifications.emails import LocaleFormat, OpenedConfirmation, Rendered, Storefront, sms_text, written
 from shared.contracts import ConfirmationRequested, OrderEvent
 from shared.database import Tx
+from shared.outcomes import Done, NeedsPerson, NotSent, Outcome, Refused, Unknown
 from shared.sealed import CannotOpenError, Opener
-from shared.tasks import NeedsPersonError, Task, TaskResult, Unknown
-from shared.tasks import NotNow as Postponed
+from shared.tasks import Task, TaskResult
 
-_SPENT = """
+_REMOVE_CODES = """
 UPDATE mails m SET facts = m.facts - 'code', channel = COALESCE(r.channel, m.channel)
 FROM unnest(CAST(:ids AS uuid[]), CAST(:channels AS text[])) AS r(subject_id, channel)
 WHERE m.kind = 'code' AND m.subject_id = r.subject_id AND m.state <> 'due'
 """
 
 
-class SendCode(SendNote):
-    """`texter`: None where there is no SMS gateway; then all codes go by mail."""
+class SendConfirmationCode(SendNote):
+    """The task. Without a `gateway` all codes are sent by email."""
 
     kind = "send_code"
-    mail = "code"
 
-    def __init__(self, sending: EmailSender, opener: Opener, texter: Texter | None) -> None:
-        super().__init__(sending)
+    def __init__(self, context: DeliveryContext, opener: Opener, gateway: SmsGateway | None) -> None:
+        super().__init__(context)
         self._opener = opener
-        self._texter = texter
-        self._texts = Counter(
-            "sms", "Codes handed to the SMS gateway, by outcome", ["outcome"], registry=sending.registry
+        self._gateway = gateway
+        self._messages = Counter(
+            "sms", "Codes handed to the SMS gateway, by outcome", ["outcome"], registry=context.registry
         )
 
-    def fact_class(self, mail: str) -> type[OrderEvent]:  # noqa: ARG002 - there is one kind
-        """The code, sealed."""
+    def event_class(self, email_kind: str) -> type[OrderEvent]:  # noqa: ARG002 - there is one kind
+        """The request to confirm, with the sealed code."""
         return ConfirmationRequested
 
     async def deliver(
-        self, task: Task, mailed: tuple[str, UUID], fact: Any, store: Storefront, contact: Contact
-    ) -> Settled:
-        """By SMS; by mail where that was asked for, there is no phone, or the phone cannot be reached."""
-        if fact.channel == "sms" and contact.phone and self._texter is not None:
-            settled = await self._by_sms(self._texter, task, fact, store, contact)
-            if settled is not None:
-                return settled
-        return await super().deliver(task, mailed, fact, store, contact)
+        self, task: Task[EmailPayload], email: EmailKey, event: Any, storefront: Storefront, contact: Contact
+    ) -> Outcome[DeliveryResult]:
+        """Send by SMS; by email if that was requested, no phone is stored, or the gateway refuses the number."""
+        try:
+            opened = self._open(event)
+        except CannotOpenError:
+            return NeedsPerson("the code cannot be opened")
+        if event.channel == "sms" and contact.phone and self._gateway is not None:
+            match await self._text(self._gateway, task, opened, storefront, contact.phone, contact.language):
+                case Done():
+                    return Done(DeliveryResult(email, event, "sent", self._context.now(), channel="sms"))
+                case Refused():
+                    pass  # by email
+                case outcome:
+                    return outcome
+        return await super().deliver(task, email, event, storefront, contact)
 
-    async def _by_sms(
-        self, texter: Texter, task: Task, fact: ConfirmationRequested, store: Storefront, contact: Contact
-    ) -> Settled | None:
-        """None where the gateway does not reach this number. Raises what the task worker understands."""
-        words = Words(written(contact.language), ZoneInfo(store.time_zone))
-        text = code_in_short(self._opened(fact), store.name, words)
-        message = TextMessage(message_id(fact.confirmation_id), contact.phone or "", store.sms_sender, text)
-        with self._sending.tracing.call("sms", "code", task.continues) as span:
-            answer = await texter.send(message, span.traceparent or task.continues)
-            span.outcome = type(answer).__name__.lower()
+    async def _text(
+        self,
+        gateway: SmsGateway,
+        task: Task[EmailPayload],
+        event: OpenedConfirmation,
+        storefront: Storefront,
+        phone: str,
+        language: str,
+    ) -> Done[None] | Refused | NotSent | Unknown:
+        text = sms_text(event, storefront.name, LocaleFormat(written(language), ZoneInfo(storefront.time_zone)))
+        message = TextMessage(message_id(event.confirmation_id), phone, storefront.sms_sender, text)
+        with self._context.tracing.call("sms", "code", task.continues) as span:
+            outcome = await gateway.send(message, span.traceparent or task.continues)
+            span.outcome = outcome_label(outcome)
             span.set("sms.outcome", span.outcome)
-        self._texts.labels(type(answer).__name__.lower()).inc()
-        match answer:
-            case Accepted():
-                return Settled("code", fact.confirmation_id, fact, "sent", self._now(), channel="sms")
-            case Refused():
-                return None
-            case NotNow():
-                raise Postponed(answer.reason)
-            case Uncertain():
-                raise Unknown(answer.reason)
+        self._messages.labels(span.outcome).inc()
+        return outcome
 
-    def render(self, mail: str, fact: Any, store: Storefront, contact: Contact, account: str) -> Rendered:
-        """Raises CannotOpenError."""
-        return super().render(mail, self._opened(fact), store, contact, account)
+    def render(self, email_kind: str, event: Any, store: Storefront, contact: Contact, account: str) -> Rendered:
+        """Render the opened code. Raises CannotOpenError."""
+        return super().render(email_kind, self._open(event), store, contact, account)
 
-    async def record(self, tx: Tx, done: Sequence[TaskResult[Settled]]) -> None:
-        """Settle, and forget the codes."""
-        await super().record(tx, done)
-        results = sorted((one.result for one in done), key=lambda result: result.subject_id.int)
+    async def record(self, tx: Tx, results: Sequence[TaskResult[DeliveryResult, EmailPayload]]) -> None:
+        """Store what became of the codes, and remove them from the table."""
+        await super().record(tx, results)
+        deliveries = sorted((result.result for result in results), key=lambda delivery: delivery.email.subject_id.int)
         await tx.execute(
-            _SPENT,
-            ids=[result.subject_id for result in results],
-            channels=[result.channel if result.state == "sent" else None for result in results],
+            _REMOVE_CODES,
+            ids=[delivery.email.subject_id for delivery in deliveries],
+            channels=[delivery.channel if delivery.state == "sent" else None for delivery in deliveries],
         )
 
-    def _opened(self, fact: ConfirmationRequested) -> OpenedConfirmation:
-        try:
-            digits = self._opener.open(fact.code).decode("ascii", "replace")
-        except CannotOpenError:
-            raise NeedsPersonError("the code cannot be opened") from None
-        return OpenedConfirmation.model_construct(**dict(fact), digits=digits)
+    def _open(self, event: ConfirmationRequested) -> OpenedConfirmation:
+        """Raises CannotOpenError."""
+        digits = self._opener.open(event.code).decode("ascii", "replace")
+        return OpenedConfirmation.model_construct(**dict(event), digits=digits)

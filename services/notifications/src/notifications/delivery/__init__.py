@@ -1,19 +1,22 @@
 """Which email a buyer gets, when it is due, and how it is handed to the mail server."""
 
-from notifications.delivery.cache import Contact, RecentEmails
-from notifications.delivery.rules import EVEN_IF_BLOCKED
-from notifications.delivery.sending import EmailSender, Settled
-from notifications.delivery.store import EmailQueue, TracedEvent, schedule
-from notifications.delivery.tasks import SendNote, delivery_failed, qr_delivered
+from notifications.delivery.cache import RecentEmails
+from notifications.delivery.context import DeliveryContext
+from notifications.delivery.models import Contact, DeliveryResult, EmailKey, EmailPayload, TracedEvent
+from notifications.delivery.rules import EVEN_IF_BLOCKED, delivery_failed, qr_delivered
+from notifications.delivery.store import EmailQueue, schedule
+from notifications.delivery.tasks import SendNote
 
 __all__ = [
     "EVEN_IF_BLOCKED",
     "Contact",
+    "DeliveryContext",
+    "DeliveryResult",
+    "EmailKey",
+    "EmailPayload",
     "EmailQueue",
-    "EmailSender",
     "RecentEmails",
     "SendNote",
-    "Settled",
     "TracedEvent",
     "delivery_failed",
     "qr_delivered",

@@ -1,11 +1,14 @@
-"""Whether a mail still has anything to say by the time it can be sent."""
+"""Decides whether an email still has a purpose by the time it can be sent, and makes the events about deliveries."""
 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-#: What makes a kind of mail pointless once it is known of the order.
-_OVER: Mapping[str, tuple[str, ...]] = {
+from shared.contracts import DeliveryFailed, OrderEvent, ProfileGenerated, QrDelivered
+from shared.contracts.notifications import Channel
+
+#: By kind of email: the columns of `orders` of which any value makes the email pointless.
+_POINTLESS_AFTER: Mapping[str, tuple[str, ...]] = {
     "order": ("generated_at", "failed_at", "topped_up_at"),
     "delay": ("generated_at", "failed_at", "topped_up_at"),
     "qr": ("revoked_at", "expired_at"),
@@ -15,8 +18,8 @@ _OVER: Mapping[str, tuple[str, ...]] = {
     "refused": ("refunded_at",),
     "held": ("paid_at", "generated_at"),
 }
-#: Sent although the buyer's data are blocked (PP 6.2): what the buyer asked for (codes, resends, answers about refunds
-#: and claims), and what the law has us tell them (fiscal receipts, and money that goes back).
+#: Sent although the buyer's data is blocked (PP 6.2): what the buyer requested (codes, resends, answers about refunds
+#: and claims), and what the law requires (fiscal receipts, and refunds of money).
 EVEN_IF_BLOCKED = frozenset(
     {
         "code",
@@ -32,19 +35,34 @@ EVEN_IF_BLOCKED = frozenset(
         "claim",
     }
 )
-#: What a mail is decided by, as columns of `orders`.
-COLUMNS = tuple(sorted({column for columns in _OVER.values() for column in columns} | {"plan_ends_at"}))
+#: The columns of `orders` that these decisions need.
+COLUMNS = tuple(sorted({column for columns in _POINTLESS_AFTER.values() for column in columns} | {"plan_ends_at"}))
 
 
-def is_pointless(kind: str, order: Mapping[str, datetime | None], fact: Any) -> bool:
-    """`order`: what is known of the order now (COLUMNS); `fact`: what the mail was made from."""
-    if any(order[column] is not None for column in _OVER.get(kind, ())):
+def is_pointless(kind: str, order: Mapping[str, datetime | None], event: Any) -> bool:
+    """Whether the order's present state (COLUMNS) makes an email about this event pointless."""
+    if any(order[column] is not None for column in _POINTLESS_AFTER.get(kind, ())):
         return True
     ends_at = order["plan_ends_at"]
-    return kind == "ending" and ends_at is not None and ends_at > fact.ends_at
+    return kind == "ending" and ends_at is not None and ends_at > event.ends_at
 
 
-def is_over(fact: Any, now: datetime) -> bool:
-    """Whether the time that a mail speaks of has passed: a code that is not valid any more, a plan that has ended."""
-    end = getattr(fact, "expires_at", None) or getattr(fact, "ends_at", None)
+def is_over(event: Any, now: datetime) -> bool:
+    """Whether the time that an email is about has passed: a code has expired, or a plan has ended."""
+    end = getattr(event, "expires_at", None) or getattr(event, "ends_at", None)
     return end is not None and end <= now
+
+
+def qr_delivered(event: ProfileGenerated, channel: Channel, at: datetime) -> QrDelivered:
+    """The event that the activation code reached the buyer."""
+    return QrDelivered(**order_fields(event), channel=channel, paid_at=event.paid_at, delivered_at=at)
+
+
+def delivery_failed(event: ProfileGenerated, code: int, enhanced: str | None, at: datetime) -> DeliveryFailed:
+    """The event that the mailbox refuses the email with the activation code; it holds codes only."""
+    return DeliveryFailed(**order_fields(event), channel="email", smtp_code=code, enhanced_code=enhanced, failed_at=at)
+
+
+def order_fields(event: OrderEvent) -> dict[str, Any]:
+    """The fields that every event about an order has."""
+    return {name: getattr(event, name) for name in OrderEvent.model_fields}

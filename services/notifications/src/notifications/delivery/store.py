@@ -1,47 +1,45 @@
-"""Making mails due: whose contact is known gets the mail at once; the other mails wait, and the contact releases them.
+"""The table `mails`: creates due emails together with the tasks that send them, and records what became of them.
 
-A mail and a contact that arrive at the same moment in two instances must not miss each other. So a mail without a
-contact locks (or makes) the contact's row first: then either it sees the contact, or the contact's handler sees it.
+An email is due at once if the buyer's contact is stored; otherwise it waits, and the contact releases it. An email and
+a contact that arrive at the same moment in two instances must not miss each other. Therefore an email without a contact
+locks (or creates) the contact's row first: then either this transaction sees the contact, or the handler of the contact
+sees the email.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from notifications.delivery.cache import Contact, DueEmail, RecentEmails
+from notifications.delivery.cache import RecentEmails
+from notifications.delivery.models import Contact, DeliveryResult, DueEmail, EmailKey, EmailPayload, TracedEvent
 from notifications.delivery.rules import EVEN_IF_BLOCKED
 from notifications.emails import ProfileWithReceipt
 from shared.contracts import OrderEvent
 from shared.database import Tx
 
-#: The job that sends a kind of mail, where it is not `mail`.
-_JOBS: Mapping[str, str] = {"qr": "deliver_qr", "resend": "deliver_qr", "refund": "mail_refund", "code": "send_code"}
 _CONTACTS = """
 SELECT buyer_id, name, email, language, phone, blocked, erased_at FROM contacts
 WHERE buyer_id = ANY(CAST(:buyers AS uuid[]))
 """
-_KEEP_PLACES = """
+_LOCK_CONTACTS = """
 INSERT INTO contacts (buyer_id) SELECT unnest(CAST(:buyers AS uuid[]))
 ON CONFLICT (buyer_id) DO UPDATE SET buyer_id = EXCLUDED.buyer_id
 RETURNING buyer_id, name, email, language, phone, blocked, erased_at
 """
-
-
-#: Arrays are what a batch costs: what can be read from the facts in the database is not sent beside them.
-_MADE = """
+#: Arrays are the cost of a batch: what the database can read from the event is not sent beside it.
+_INSERT = """
 INSERT INTO mails (kind, subject_id, order_id, buyer_id, facts, state, trace, created_at)
 SELECT :kind, f.subject_id, CAST(f.facts->>'order_id' AS uuid), f.buyer_id, f.facts, f.state, f.trace, :now
 FROM unnest(CAST(:subjects AS uuid[]), CAST(:buyers AS uuid[]), CAST(:facts AS jsonb[]), CAST(:states AS text[]),
             CAST(:traces AS text[])) AS f(subject_id, buyer_id, facts, state, trace)
 ON CONFLICT DO NOTHING
 """
-_MAILS = f"{_MADE} RETURNING subject_id, state"
-#: A code: whether its order has a receipt by now is asked under the lock of the order's row.
-_CODES = f"""
-WITH made AS ({_MADE} RETURNING order_id, buyer_id, facts, state),
+_INSERT_EMAILS = f"{_INSERT} RETURNING subject_id, state"
+#: For activation codes: whether the order has a receipt is read under the lock of the order's row.
+_INSERT_CODES = f"""
+WITH made AS ({_INSERT} RETURNING order_id, buyer_id, facts, state),
 known AS (
   INSERT INTO orders AS o (order_id, order_number, storefront, buyer_id, generated_at, valid_until, answered_at)
   SELECT order_id, facts->>'order_number', facts->>'storefront', buyer_id, CAST(facts->>'generated_at' AS timestamptz),
@@ -54,122 +52,176 @@ known AS (
   RETURNING o.order_id, o.receipt->>'ticket_url' AS receipt_url)
 SELECT made.order_id AS subject_id, made.state, known.receipt_url FROM made JOIN known USING (order_id)
 """
-#: Of a buyer who was forgotten only that there was a mail, and when.
-_EMPTY = """
-UPDATE mails SET facts = '{}' WHERE kind = :kind AND subject_id = ANY(CAST(:subjects AS uuid[])) AND state = 'dropped'
-"""
-_RECEIPTS = """
+_ADD_RECEIPTS = """
 UPDATE mails m SET facts = m.facts || jsonb_build_object('receipt_url', r.url)
 FROM unnest(CAST(:orders AS uuid[]), CAST(:urls AS text[])) AS r(order_id, url)
 WHERE m.kind = 'qr' AND m.subject_id = r.order_id
 """
-
-
-@dataclass(frozen=True, slots=True)
-class TracedEvent:
-    """What a mail is about, and the trace it continues."""
-
-    event: OrderEvent
-    trace: str | None
+#: Of an erased buyer only the email's kind and time are kept.
+_EMPTY_NEW = """
+UPDATE mails SET facts = '{}' WHERE kind = :kind AND subject_id = ANY(CAST(:subjects AS uuid[])) AND state = 'dropped'
+"""
+#: The first delivery of a code counts (PO 3.4), by whatever channel.
+_SETTLE = """
+WITH settled AS (
+  UPDATE mails m SET state = r.state, smtp_code = r.code, enhanced_code = r.enhanced, settled_at = :now
+  FROM unnest(CAST(:kinds AS text[]), CAST(:ids AS uuid[]), CAST(:states AS text[]), CAST(:codes AS int[]),
+              CAST(:enhanced AS text[])) AS r(kind, subject_id, state, code, enhanced)
+  WHERE m.kind = r.kind AND m.subject_id = r.subject_id AND m.state = 'due'
+  RETURNING m.kind, m.subject_id, m.order_id, m.buyer_id, m.facts, m.state),
+first AS (
+  INSERT INTO orders AS o (order_id, order_number, storefront, buyer_id, delivered_at, channel)
+  SELECT DISTINCT ON (order_id) order_id, facts->>'order_number', facts->>'storefront', buyer_id,
+         CAST(:now AS timestamptz), 'email'
+  FROM settled WHERE state = 'sent' AND kind IN ('qr', 'resend') ORDER BY order_id
+  ON CONFLICT (order_id) DO UPDATE SET delivered_at = EXCLUDED.delivered_at, channel = EXCLUDED.channel
+  WHERE o.delivered_at IS NULL
+  RETURNING o.order_id)
+SELECT s.kind, s.subject_id, f.order_id IS NOT NULL AS first FROM settled s LEFT JOIN first f USING (order_id)
+"""
+#: The contact's row is locked: either a contact that lifts the block finds the email withheld, or we see no block.
+_WITHHOLD = """
+WITH locked AS (
+  SELECT buyer_id, blocked FROM contacts WHERE buyer_id = ANY(CAST(:buyers AS uuid[])) ORDER BY buyer_id FOR SHARE)
+UPDATE mails m SET state = 'blocked' FROM locked c,
+  unnest(CAST(:kinds AS text[]), CAST(:ids AS uuid[])) AS r(kind, subject_id)
+WHERE m.kind = r.kind AND m.subject_id = r.subject_id AND m.state = 'due' AND c.buyer_id = m.buyer_id AND c.blocked
+RETURNING m.kind, m.subject_id
+"""
+#: An event that was stored while its buyer was being erased.
+_EMPTY_DROPPED = """
+UPDATE mails m SET facts = '{}', trace = NULL FROM contacts c
+WHERE m.kind = ANY(CAST(:kinds AS text[])) AND m.subject_id = ANY(CAST(:ids AS uuid[])) AND m.state = 'dropped'
+  AND c.buyer_id = m.buyer_id AND c.erased_at IS NOT NULL
+"""
 
 
 class EmailQueue:
-    """Puts mails into the table and on the board."""
+    """Creates emails and schedules the tasks that send them."""
 
     def __init__(self, recent: RecentEmails) -> None:
         self._recent = recent
 
-    async def due(
-        self, tx: Tx, kind: str, facts: Mapping[UUID, TracedEvent], *, after: timedelta | None = None
+    async def add(
+        self, tx: Tx, kind: str, events: Mapping[UUID, TracedEvent], *, after: timedelta | None = None
     ) -> None:
-        """These mails are to be sent, `after` a while where more may come that they can say too.
+        """Create one email per subject; an email that exists already stays as it is.
 
-        By subject id: a mail that exists already stays as it is.
+        With `after` they are sent a while later, so that an event that follows can be added to them.
         """
-        found = await _contacts(tx, {fact.event.buyer_id for fact in facts.values()})
-        for mail in await _insert(tx, _MAILS, kind, facts, found):
-            fact = facts[mail.subject_id]
-            if mail.state == "due":
-                known = None if after else _known(fact.event, found[fact.event.buyer_id])
-                self._send(tx, kind, mail.subject_id, fact, known, after)
+        contacts = await _contacts(tx, {traced.event.buyer_id for traced in events.values()})
+        for row in await _insert(tx, _INSERT_EMAILS, kind, events, contacts):
+            traced = events[row.subject_id]
+            if row.state == "due":
+                due = None if after else _due_email(traced.event, contacts[traced.event.buyer_id])
+                self._send(tx, EmailKey(kind, row.subject_id), traced, due, after)
 
-    async def codes_due(self, tx: Tx, facts: Mapping[UUID, TracedEvent]) -> None:
-        """These codes are to be sent, by order, with the order's receipt where it is known by now."""
-        found = await _contacts(tx, {fact.event.buyer_id for fact in facts.values()})
+    async def add_codes(self, tx: Tx, events: Mapping[UUID, TracedEvent]) -> None:
+        """Create the emails with activation codes, by order, with the order's receipt if it is stored already."""
+        contacts = await _contacts(tx, {traced.event.buyer_id for traced in events.values()})
         receipts = {}
-        for mail in await _insert(tx, _CODES, "qr", facts, found):
-            fact = facts[mail.subject_id]
-            event = fact.event
-            if mail.receipt_url is not None:
-                receipts[mail.subject_id] = mail.receipt_url
-                event = ProfileWithReceipt.model_construct(**dict(event), receipt_url=mail.receipt_url)
-            if mail.state == "due":
-                self._send(tx, "qr", mail.subject_id, fact, _known(event, found[event.buyer_id]), None)
+        for row in await _insert(tx, _INSERT_CODES, "qr", events, contacts):
+            traced = events[row.subject_id]
+            event = traced.event
+            if row.receipt_url is not None:
+                receipts[row.subject_id] = row.receipt_url
+                event = ProfileWithReceipt.model_construct(**dict(event), receipt_url=row.receipt_url)
+            if row.state == "due":
+                due = _due_email(event, contacts[event.buyer_id])
+                self._send(tx, EmailKey("qr", row.subject_id), traced, due, None)
         if receipts:
-            await tx.execute(_RECEIPTS, orders=list(receipts), urls=list(receipts.values()))
+            await tx.execute(_ADD_RECEIPTS, orders=list(receipts), urls=list(receipts.values()))
 
-    async def merged(self, tx: Tx, kind: str, facts: Mapping[UUID, TracedEvent]) -> None:
-        """Mails that another mail has said already, kept so that nobody sends them."""
-        if facts:
-            await _insert(tx, _MAILS, kind, facts, None)
+    async def add_merged(self, tx: Tx, kind: str, events: Mapping[UUID, TracedEvent]) -> None:
+        """Store emails that are not sent, because another email says the same or the account page shows it."""
+        if events:
+            await _insert(tx, _INSERT_EMAILS, kind, events, None)
 
     def _send(
-        self, tx: Tx, kind: str, subject_id: UUID, fact: TracedEvent, known: DueEmail | None, after: timedelta | None
+        self, tx: Tx, email: EmailKey, traced: TracedEvent, due: DueEmail | None, after: timedelta | None
     ) -> None:
-        if known is not None:
-            self._recent.put(fact.event.buyer_id, kind, subject_id, known)
-        schedule(tx, kind, subject_id, fact.event.buyer_id, fact.trace, after=after)
+        if due is not None:
+            self._recent.put(traced.event.buyer_id, email, due)
+        schedule(tx, email, traced.event.buyer_id, traced.trace, after=after)
 
 
-def schedule(
-    tx: Tx, kind: str, subject_id: UUID, buyer_id: UUID, trace: str | None, *, after: timedelta | None = None
-) -> None:
-    """Have a mail sent."""
-    job = _JOBS.get(kind, "mail")
-    # deliver_qr and mail_refund had one kind of mail each when their keys were chosen.
-    key = str(subject_id) if kind in {"qr", "refund"} else f"{kind}:{subject_id}"
+def schedule(tx: Tx, email: EmailKey, buyer_id: UUID, trace: str | None, *, after: timedelta | None = None) -> None:
+    """Schedule the task that sends an email."""
     due_at = tx.now + after if after else None
-    tx.schedule(job, key, {"buyer_id": str(buyer_id)}, due_at=due_at, trace=trace)
+    tx.schedule(email.task_kind, email.task_key, EmailPayload(buyer_id=buyer_id), due_at=due_at, trace=trace)
+
+
+async def settle(tx: Tx, results: Sequence[DeliveryResult]) -> dict[EmailKey, bool]:
+    """Store final states. Returns the emails that were due until now, each with whether it is a code's first delivery.
+
+    An email that is settled already stays as it is. `results` stand in the order of subjects.
+    """
+    rows = await tx.execute(
+        _SETTLE,
+        now=tx.now,
+        kinds=[result.email.kind for result in results],
+        ids=[result.email.subject_id for result in results],
+        states=[result.state for result in results],
+        codes=[result.smtp_code for result in results],
+        enhanced=[result.enhanced_code for result in results],
+    )
+    settled = {EmailKey(row.kind, row.subject_id): bool(row.first) for row in rows}
+    dropped = [result.email for result in results if result.state == "dropped"]
+    if dropped:
+        kinds = sorted({email.kind for email in dropped})
+        await tx.execute(_EMPTY_DROPPED, kinds=kinds, ids=[email.subject_id for email in dropped])
+    return settled
+
+
+async def withhold(tx: Tx, results: Sequence[DeliveryResult]) -> set[EmailKey]:
+    """Withhold emails of buyers whose data is blocked. Returns those whose buyer is still blocked."""
+    rows = await tx.execute(
+        _WITHHOLD,
+        buyers=sorted({result.event.buyer_id for result in results}),
+        kinds=[result.email.kind for result in results],
+        ids=[result.email.subject_id for result in results],
+    )
+    return {EmailKey(row.kind, row.subject_id) for row in rows}
 
 
 async def _insert(
-    tx: Tx, sql: str, kind: str, facts: Mapping[UUID, TracedEvent], contacts: Mapping[UUID, Any] | None
+    tx: Tx, sql: str, kind: str, events: Mapping[UUID, TracedEvent], contacts: Mapping[UUID, Any] | None
 ) -> Sequence[Any]:
-    """Rows in the order of subjects, so that two batches never wait for each other in a circle."""
-    subjects = sorted(facts, key=attrgetter("int"))
-    ordered = [facts[subject] for subject in subjects]
-    states = [_state(contacts[fact.event.buyer_id], kind) if contacts is not None else "merged" for fact in ordered]
-    found = await tx.execute(
+    """Insert in the order of subjects, so that two batches cannot deadlock."""
+    subjects = sorted(events, key=attrgetter("int"))
+    ordered = [events[subject] for subject in subjects]
+    states = [_state(contacts[traced.event.buyer_id], kind) if contacts is not None else "merged" for traced in ordered]
+    result = await tx.execute(
         sql,
         kind=kind,
         subjects=subjects,
-        buyers=[fact.event.buyer_id for fact in ordered],
-        facts=[fact.event.model_dump_json() for fact in ordered],
+        buyers=[traced.event.buyer_id for traced in ordered],
+        facts=[traced.event.model_dump_json() for traced in ordered],
         states=states,
-        traces=[fact.trace for fact in ordered],
+        traces=[traced.trace for traced in ordered],
         now=tx.now,
     )
     if "dropped" in states:
         erased = [subject for subject, state in zip(subjects, states, strict=True) if state == "dropped"]
-        await tx.execute(_EMPTY, kind=kind, subjects=erased)
-    return found.all()
-
-
-def _known(event: OrderEvent, contact: Any) -> DueEmail:
-    return DueEmail(event, Contact(contact.name, contact.email, contact.language, contact.phone))
+        await tx.execute(_EMPTY_NEW, kind=kind, subjects=erased)
+    return result.all()
 
 
 async def _contacts(tx: Tx, buyers: set[UUID]) -> dict[UUID, Any]:
-    """Contact rows of these buyers. Where there is none its place is kept, and locked until the commit.
+    """Contact rows of these buyers. A missing row is created, and locked until the commit.
 
-    So are those of buyers who are blocked: the contact that lifts it must find the mails that were withheld.
+    Rows of blocked buyers are locked too: the contact that lifts the block must find the emails that are withheld.
     """
-    found = {row.buyer_id: row for row in await tx.execute(_CONTACTS, buyers=sorted(buyers, key=attrgetter("int")))}
-    missing = [buyer for buyer in buyers if buyer not in found or found[buyer].email is None or found[buyer].blocked]
+    rows = {row.buyer_id: row for row in await tx.execute(_CONTACTS, buyers=sorted(buyers, key=attrgetter("int")))}
+    missing = [buyer for buyer in buyers if buyer not in rows or rows[buyer].email is None or rows[buyer].blocked]
     if missing:
-        places = await tx.execute(_KEEP_PLACES, buyers=sorted(missing, key=attrgetter("int")))
-        found |= {row.buyer_id: row for row in places}
-    return found
+        locked = await tx.execute(_LOCK_CONTACTS, buyers=sorted(missing, key=attrgetter("int")))
+        rows |= {row.buyer_id: row for row in locked}
+    return rows
+
+
+def _due_email(event: OrderEvent, contact: Any) -> DueEmail:
+    return DueEmail(event, Contact(contact.name, contact.email, contact.language, contact.phone))
 
 
 def _state(contact: Any, kind: str) -> str:

@@ -1,115 +1,222 @@
-"""The two kinds of sending: `deliver_qr` brings the code to the buyer, the others say how things stand."""
+"""Tasks that send emails: `deliver_qr` (the activation code), `mail_refund` (refund approved), `mail` (all others).
 
-from datetime import datetime
+The way of an email is told in `EmailTask`, from top to bottom:
+
+1. `perform` reads the event and the address at the moment of sending, so that a correction takes effect. An email that
+   lost its purpose is dropped, and one of a blocked buyer is withheld.
+2. `deliver` hands the email to the mail server and decides what the outcome means. Accepted: `sent`. Refused for good,
+   or not accepted for several days: `refused`. Everything else is returned to the task worker, which tries again.
+3. `record` stores the state, once, and publishes what became of an activation code (PO 3.4).
+"""
+
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from notifications.delivery.cache import Contact
-from notifications.delivery.sending import EmailSender, MailJob, Settled
+from notifications.clients.mail import Mail, MailNotSent, MailOutcome, MailRefused, mail_refused, outcome_label
+from notifications.delivery import store
+from notifications.delivery.context import DeliveryContext
+from notifications.delivery.models import Contact, DeliveryResult, EmailKey, EmailPayload
+from notifications.delivery.rules import delivery_failed, qr_delivered
 from notifications.emails import (
     KINDS,
     ActivationCodeEmail,
+    LocaleFormat,
     NoteEmail,
     ProfileWithReceipt,
+    Recipient,
     Rendered,
     Storefront,
-    Words,
+    recipient,
+    render_activation_code,
     render_note,
-    render_qr,
     written,
 )
-from shared.contracts import DeliveryFailed, OrderEvent, ProfileGenerated, QrDelivered
-from shared.contracts.notifications import Channel
+from shared.contracts import OrderEvent
 from shared.database import Tx
-from shared.sealed import Opener
+from shared.outcomes import Done, NeedsPerson, Outcome
+from shared.sealed import CannotOpenError, Opener
+from shared.tasks import Task, TaskResult
 from shared.values.activation_code import ActivationCode
+from shared.values.refusal import InvalidValueError
+
+#: RFC 3463: bad destination mailbox address syntax.
+_BAD_ADDRESS = mail_refused(553, "5.1.3")
+#: Emails without a link to the order's page: an order that nobody can pay has no page, and a code is sent alone.
+_WITHOUT_LINK = frozenset({"held", "declined", "code"})
 
 
-def qr_delivered(fact: ProfileGenerated, channel: Channel, at: datetime) -> QrDelivered:
-    """The fact that the code reached the buyer."""
-    return QrDelivered(**order_fields(fact), channel=channel, paid_at=fact.paid_at, delivered_at=at)
+class EmailTask:
+    """Sends one email. Subclasses say which event it is made from, and render it."""
+
+    kind: str
+    payload = EmailPayload
+
+    def __init__(self, context: DeliveryContext) -> None:
+        self._context = context
+        self.concurrency = context.concurrency
+
+    def event_class(self, email_kind: str) -> type[OrderEvent]:
+        """The class of event that this kind of email is made from."""
+        raise NotImplementedError  # abstract
+
+    def render(self, email_kind: str, event: Any, store: Storefront, contact: Contact, account: str) -> Rendered:
+        """Render the content; runs in a thread. `account` is the link to the order's page."""
+        raise NotImplementedError  # abstract
+
+    async def perform(self, task: Task[EmailPayload]) -> Outcome[DeliveryResult]:
+        """Read what is due, and deliver it if it still has a purpose."""
+        email = EmailKey.of_task(task.kind, task.key)
+        due = await self._context.reader.read(email, self.event_class(email.kind))
+        if due.contact is None:
+            now = self._context.now()
+            return Done(DeliveryResult(email, due.event, "blocked" if due.withheld else "dropped", now))
+        storefront = self._context.sender.storefronts.get(due.event.storefront)
+        if storefront is None:
+            return NeedsPerson(f"storefronts.toml has no entry for {due.event.storefront}")
+        return await self.deliver(task, email, due.event, storefront, due.contact)
+
+    async def deliver(
+        self, task: Task[EmailPayload], email: EmailKey, event: Any, storefront: Storefront, contact: Contact
+    ) -> Outcome[DeliveryResult]:
+        """Hand the email to the mail server, and decide what the outcome means."""
+        outcome = await self._hand_over(task, email, event, storefront, contact)
+        now = self._context.now()
+        refusal: MailRefused | None = None
+        match outcome:
+            case Done():
+                if task.uncertain:
+                    self._context.uncertain.inc()
+                return Done(DeliveryResult(email, event, "sent", now))
+            case MailRefused():
+                refusal = outcome
+            case MailNotSent() if now - task.created_at > self._context.give_up_after:
+                refusal = outcome.refusal
+        if refusal is None:
+            return outcome
+        return Done(DeliveryResult(email, event, "refused", now, refusal.smtp_code, refusal.enhanced_code))
+
+    async def _hand_over(
+        self, task: Task[EmailPayload], email: EmailKey, event: OrderEvent, storefront: Storefront, contact: Contact
+    ) -> MailOutcome | NeedsPerson:
+        try:
+            to = recipient(contact.name, contact.email)
+        except InvalidValueError:
+            return _BAD_ADDRESS
+        mail = Mail(
+            self._context.sender.return_path(*email), to, partial(self._compose, email, event, storefront, contact, to)
+        )
+        with self._context.tracing.call("smtp", email.kind, task.continues, name=f"mail {email.kind}") as span:
+            try:
+                outcome = await self._context.mailer.send(mail)
+            except (CannotOpenError, InvalidValueError) as error:
+                span.outcome = "failed"
+                return NeedsPerson(f"the sealed code cannot be read: {type(error).__name__}")
+            span.outcome = outcome_label(outcome)
+            span.set("mail.outcome", span.outcome)
+            return outcome
+
+    def _compose(
+        self, email: EmailKey, event: OrderEvent, storefront: Storefront, contact: Contact, to: Recipient
+    ) -> bytes:
+        now = self._context.now()
+        sender = self._context.sender
+        account = sender.links.account(event.order_id, contact.email, now)
+        rendered = self.render(email.kind, event, storefront, contact, account)
+        return sender.compose(rendered, event.storefront, to, kind=email.kind, subject_id=email.subject_id, date=now)
+
+    async def record(self, tx: Tx, results: Sequence[TaskResult[DeliveryResult, EmailPayload]]) -> None:
+        """Store what became of the emails, and publish it."""
+        traces = {result.result.email: result.task.continues for result in results}
+        deliveries = sorted((result.result for result in results), key=lambda delivery: delivery.email.subject_id.int)
+        await self._withhold(tx, [delivery for delivery in deliveries if delivery.state == "blocked"], traces)
+        settled = await store.settle(tx, [delivery for delivery in deliveries if delivery.state != "blocked"])
+        for delivery in deliveries:
+            first = settled.get(delivery.email)
+            if first is not None:
+                self._context.emails.labels(delivery.email.kind, delivery.state).inc()
+                self.publish(tx, delivery, first=first, trace=traces[delivery.email])
+
+    def publish(self, tx: Tx, delivery: DeliveryResult, *, first: bool, trace: str | None) -> None:
+        """Publish what became of an email. `first`: the activation code had not been delivered before."""
+
+    async def _withhold(self, tx: Tx, deliveries: Sequence[DeliveryResult], traces: dict[EmailKey, str | None]) -> None:
+        """PP 6.2: emails wait until the block is lifted. If it was lifted by now, they are due again."""
+        if not deliveries:
+            return
+        withheld = await store.withhold(tx, deliveries)
+        for delivery in deliveries:
+            if delivery.email in withheld:
+                self._context.emails.labels(delivery.email.kind, "blocked").inc()
+            else:
+                store.schedule(tx, delivery.email, delivery.event.buyer_id, traces[delivery.email])
 
 
-def delivery_failed(fact: ProfileGenerated, code: int, enhanced: str | None, at: datetime) -> DeliveryFailed:
-    """The fact that the mailbox does not take the code; codes only."""
-    return DeliveryFailed(**order_fields(fact), channel="email", smtp_code=code, enhanced_code=enhanced, failed_at=at)
-
-
-def order_fields(fact: OrderEvent) -> dict[str, Any]:
-    """What every fact about an order carries."""
-    return {name: getattr(fact, name) for name in OrderEvent.model_fields}
-
-
-class DeliverQr(MailJob):
-    """The code by mail: a delivery (PO 3.4). Kinds: qr | resend."""
+class SendActivationCode(EmailTask):
+    """Task `deliver_qr`: sends the activation code, which is a delivery (PO 3.4). Kinds of email: qr | resend."""
 
     kind = "deliver_qr"
-    mail = "qr"
 
-    def __init__(self, sending: EmailSender, opener: Opener) -> None:
-        super().__init__(sending)
+    def __init__(self, context: DeliveryContext, opener: Opener) -> None:
+        super().__init__(context)
         self._opener = opener
 
-    def fact_class(self, mail: str) -> type[OrderEvent]:  # noqa: ARG002 - both kinds are about the code
-        """The profile."""
+    def event_class(self, email_kind: str) -> type[OrderEvent]:  # noqa: ARG002 - both kinds are about the code
+        """The generated profile."""
         return ProfileWithReceipt
 
-    def render(self, mail: str, fact: Any, store: Storefront, contact: Contact, account: str) -> Rendered:  # noqa: ARG002 - both kinds look the same
-        """Open the sealed code; raises CannotOpenError, InvalidValueError."""
-        secret = fact.confirmation_code
-        letter = ActivationCodeEmail(
-            store,
-            contact.language,
-            contact.name,
-            fact.order_number,
-            plan=fact.plan,
-            code=ActivationCode.parse(self._opener.open(fact.activation_code).decode("utf-8", "replace")),
-            confirmation_code=None if secret is None else self._opener.open(secret).decode("utf-8", "replace"),
-            iccid=fact.iccid,
-            apn=fact.apn,
-            valid_until=fact.valid_until.astimezone(ZoneInfo(store.time_zone)).date(),
-            receipt_url=getattr(fact, "receipt_url", None),
-            account=account,
+    def render(self, email_kind: str, event: Any, store: Storefront, contact: Contact, account: str) -> Rendered:  # noqa: ARG002 - both kinds look the same
+        """Open the sealed code and render it. Raises CannotOpenError, InvalidValueError."""
+        secret = event.confirmation_code
+        return render_activation_code(
+            ActivationCodeEmail(
+                store,
+                contact.language,
+                contact.name,
+                event.order_number,
+                plan=event.plan,
+                code=ActivationCode.parse(self._opener.open(event.activation_code).decode("utf-8", "replace")),
+                confirmation_code=None if secret is None else self._opener.open(secret).decode("utf-8", "replace"),
+                iccid=event.iccid,
+                apn=event.apn,
+                valid_until=event.valid_until.astimezone(ZoneInfo(store.time_zone)).date(),
+                receipt_url=getattr(event, "receipt_url", None),
+                account=account,
+            )
         )
-        return render_qr(letter)
 
-    def tell(self, tx: Tx, settled: Settled, *, first: bool, trace: str | None) -> None:
-        """Delivered, or refused with codes; nobody is told of a buyer who was erased."""
-        fact = settled.fact
-        if settled.state == "sent":
-            if first:
-                tx.publish(qr_delivered(fact, "email", settled.at), trace=trace)
-        elif settled.refused is not None:
-            code, enhanced = settled.refused.code, settled.refused.enhanced_code
-            tx.publish(delivery_failed(fact, code, enhanced, settled.at), trace=trace)
+    def publish(self, tx: Tx, delivery: DeliveryResult, *, first: bool, trace: str | None) -> None:
+        """Publish QrDelivered for the first delivery, or DeliveryFailed with the mail server's codes."""
+        if delivery.state == "sent" and first:
+            tx.publish(qr_delivered(delivery.event, "email", delivery.at), trace=trace)
+        elif delivery.state == "refused" and delivery.smtp_code is not None:
+            failed = delivery_failed(delivery.event, delivery.smtp_code, delivery.enhanced_code, delivery.at)
+            tx.publish(failed, trace=trace)
 
 
-#: Orders that nobody can pay have no page; and a code goes alone.
-_NO_PAGE = frozenset({"held", "declined", "code"})
-
-
-class SendNote(MailJob):
-    """Every mail without an activation code (emails/rules/notes.py)."""
+class SendNote(EmailTask):
+    """Task `mail`: sends every email without an activation code. What each kind says: emails/rules/notes.py."""
 
     kind = "mail"
 
-    def fact_class(self, mail: str) -> type[OrderEvent]:
-        """As the kind of mail says."""
-        return KINDS[mail].fact
+    def event_class(self, email_kind: str) -> type[OrderEvent]:
+        """The event of this kind of email."""
+        return KINDS[email_kind].event
 
-    def render(self, mail: str, fact: Any, store: Storefront, contact: Contact, account: str) -> Rendered:
-        """In the buyer's language."""
-        wanted = KINDS[mail]
-        # What comes straight from a topic lacks only what may be added to it.
-        full = fact if isinstance(fact, wanted.fact) else wanted.fact.model_construct(**dict(fact))
-        words = Words(written(contact.language), ZoneInfo(store.time_zone))
-        note = wanted.write(full, words)
-        page = None if mail in _NO_PAGE else account
-        return render_note(NoteEmail(store, contact.language, contact.name, fact.order_number, note=note, account=page))
+    def render(self, email_kind: str, event: Any, store: Storefront, contact: Contact, account: str) -> Rendered:
+        """Render it in the buyer's language."""
+        kind = KINDS[email_kind]
+        # An event that comes straight from a topic lacks only the fields that may be added later (a receipt, ...).
+        full = event if isinstance(event, kind.event) else kind.event.model_construct(**dict(event))
+        note = kind.write(full, LocaleFormat(written(contact.language), ZoneInfo(store.time_zone)))
+        link = None if email_kind in _WITHOUT_LINK else account
+        return render_note(
+            NoteEmail(store, contact.language, contact.name, event.order_number, note=note, account=link)
+        )
 
 
-class MailRefund(SendNote):
-    """The news that the money goes back: a queue of its own, before the other mails."""
+class SendRefundNote(SendNote):
+    """Task `mail_refund`: sends the news that money is refunded, in a queue of its own before the other emails."""
 
     kind = "mail_refund"
-    mail = "refund"

@@ -9,11 +9,12 @@ from notifications.emails.models.events import (
     TopUpWithReceipt,
 )
 from notifications.emails.rules.links import BadLinkError, GoneError, Links
-from notifications.emails.rules.message import Recipient, Signer, message, recipient
-from notifications.emails.rules.notes import KINDS, code_in_short
+from notifications.emails.rules.message import Recipient, Signer, recipient
+from notifications.emails.rules.notes import KINDS, sms_text
 from notifications.emails.rules.qr import data_uri
-from notifications.emails.rules.render import environment, render_note, render_qr
-from notifications.emails.rules.texts import Words, said, texts, traffic, written
+from notifications.emails.rules.render import environment, render_activation_code, render_note
+from notifications.emails.rules.sender import Sender
+from notifications.emails.rules.texts import LocaleFormat, explanation_text, texts, traffic, written
 
 __all__ = [
     "KINDS",
@@ -22,24 +23,24 @@ __all__ = [
     "BadLinkError",
     "GoneError",
     "Links",
+    "LocaleFormat",
     "NoteEmail",
     "OpenedConfirmation",
     "PaidOrderWithReceipt",
     "ProfileWithReceipt",
     "Recipient",
     "Rendered",
+    "Sender",
     "Signer",
     "Storefront",
     "TopUpWithReceipt",
-    "Words",
-    "code_in_short",
     "data_uri",
     "environment",
-    "message",
+    "explanation_text",
     "recipient",
+    "render_activation_code",
     "render_note",
-    "render_qr",
-    "said",
+    "sms_text",
     "texts",
     "traffic",
     "written",

@@ -1,6 +1,12 @@
-"""Newsletters are sent in a lane of their own, with connections of their own and not too fast: other mails never wait.
+"""Tasks that plan and send newsletters, with connections and a rate limit of their own: no other email waits.
 
-Each recipient is written down before the mail server is called, so that after a crash nobody gets a newsletter twice.
+The way of a newsletter, from top to bottom:
+
+1. `plan_newsletter` stores up to a thousand recipients, and schedules `send_newsletter` for them, and itself again.
+2. `send_newsletter` takes ten recipients and stores them as `sending`, before the mail server is called. After a crash
+   they are `unknown` and are not sent to again, so that nobody gets a newsletter twice.
+3. It sends to the ten over several connections, stores what became of each, and takes the next ten.
+4. Recipients whose mailbox is busy stay `planned`: the task is repeated for one day.
 """
 
 import asyncio
@@ -16,194 +22,201 @@ from zoneinfo import ZoneInfo
 
 from prometheus_client import Counter
 
-from notifications.clients.mail import Accepted, Answer, Mail, Mailer, NotNow, Refused
-from notifications.delivery import EmailSender
-from notifications.emails import Recipient, Storefront, message, recipient
-from notifications.newsletters import store as newsletters
+from notifications.clients.mail import Mail, Mailer, MailNotSent, MailOutcome, MailRefused, mail_refused
+from notifications.delivery import DeliveryContext
+from notifications.emails import Recipient, Storefront, recipient
+from notifications.newsletters import store
+from notifications.newsletters.models import Newsletter, PlanPayload, RecipientRange, RecipientResult
 from notifications.newsletters.rules import choose, list_headers, render_newsletter
-from notifications.newsletters.store import Newsletter, Outcome, RecipientRange
 from shared.database import Database, Tx, is_infrastructure
-from shared.tasks import Later, NeedsPersonError, Task, TaskResult
-from shared.tasks import NotNow as Postponed
+from shared.outcomes import Done, NeedsPerson, NotDue, NotSent, Outcome
+from shared.tasks import Task, TaskResult
 from shared.telemetry.logging import get_logger
 from shared.values.refusal import InvalidValueError
 
 log = get_logger(__name__)
-#: So many are written down as being sent at once: this is what a crash can leave unknown.
+#: So many recipients are `sending` at once: as many can become `unknown` in a crash.
 _GROUP = 10
-#: What became of a mail that was not begun, because the service stops.
-_NOT_BEGUN = NotNow("the service stops")
+#: The email was not begun, because the service stops.
+_NOT_BEGUN = MailNotSent("the service stops")
 _RECORD_AGAIN_SECONDS = 0.2
 _GIVE_UP = timedelta(days=1)
-_NO_ADDRESS = Refused(553, "5.1.3")
-
-
-def _day(database: Database, store: Storefront) -> date:
-    return database.clock.now().astimezone(ZoneInfo(store.time_zone)).date()
+#: RFC 3463: bad destination mailbox address syntax.
+_BAD_ADDRESS = mail_refused(553, "5.1.3")
 
 
 class PlanNewsletter:
-    """Writes down recipients, a thousand at a time."""
+    """Task `plan_newsletter`: stores recipients, a thousand at a time."""
 
     kind = "plan_newsletter"
+    payload = PlanPayload
     concurrency = 1
 
-    def __init__(self, sending: EmailSender) -> None:
-        self._sending = sending
+    def __init__(self, context: DeliveryContext) -> None:
+        self._context = context
 
-    async def perform(self, task: Task) -> None:
-        """Nothing outside: all of it is in `record`."""
+    async def perform(self, task: Task[PlanPayload]) -> Outcome[None]:  # noqa: ARG002 - the protocol's own
+        """Call nobody: everything happens in `record`."""
+        return Done(None)
 
-    async def record(self, tx: Tx, done: Sequence[TaskResult[None]]) -> None:
-        """Plan the pieces; a newsletter that was stopped is planned no further."""
-        for payload in sorted((one.task.payload for one in done), key=lambda one: str(one["after"])):
-            found = await newsletters.find(tx, UUID(payload["newsletter"]), lock=True)
-            if found is not None and not found.stopped:
-                after = UUID(payload["after"]) if payload["after"] else None
-                day = _day(self._sending.database, self._sending.storefronts[found.storefront])
-                await newsletters.plan(tx, found, after, day)
+    async def record(self, tx: Tx, results: Sequence[TaskResult[None, PlanPayload]]) -> None:
+        """Plan the next recipients. A newsletter that was stopped is planned no further."""
+        for payload in sorted((result.task.payload for result in results), key=lambda payload: str(payload.after)):
+            newsletter = await store.find(tx, payload.newsletter_id, lock=True)
+            if newsletter is not None and not newsletter.stopped:
+                storefront = self._context.sender.storefronts[newsletter.storefront]
+                await store.plan(tx, newsletter, payload.after, _today(self._context.database, storefront))
 
 
 @dataclass(frozen=True, slots=True)
-class _Batch:
-    """Recipients who are written down as being sent to."""
+class _Group:
+    """Recipients that are stored as `sending`."""
 
-    piece: RecipientRange
+    range: RecipientRange
     newsletter: Newsletter
-    store: Storefront
-    people: Sequence[Any]
+    storefront: Storefront
+    recipients: Sequence[Any]
 
 
 class SendNewsletter:
-    """Sends to the recipients of one piece, over so many `connections` at once.
+    """Task `send_newsletter`: sends to a range of recipients, over several connections at once.
 
-    `leaving`: set when the service stops; mails under way are waited for, the rest is for the next start.
+    `leaving` is set when the service stops: emails that are being sent are waited for, the rest stays planned.
     """
 
     kind = "send_newsletter"
+    payload = RecipientRange
     concurrency = 1
 
     def __init__(
-        self, sending: EmailSender, mailer: Mailer, connections: int, per_second: float, leaving: asyncio.Event
+        self, context: DeliveryContext, mailer: Mailer, connections: int, per_second: float, leaving: asyncio.Event
     ) -> None:
-        self._sending = sending
+        self._context = context
         self._mailer = mailer
-        self._free = asyncio.Semaphore(connections)
+        self._connections = asyncio.Semaphore(connections)
         self._pause = _GROUP / per_second
         self._leaving = leaving
-        self._mails = Counter("newsletters", "Newsletters by outcome", ["outcome"], registry=sending.registry)
+        self._counter = Counter("newsletters", "Newsletters by outcome", ["outcome"], registry=context.registry)
 
-    async def perform(self, task: Task) -> None:
-        """All of the piece. Raises Later, NotNow, NeedsPersonError."""
-        piece = RecipientRange.of(task.payload)
-        async with self._sending.database.transaction("newsletter") as tx:
-            await newsletters.give_up_lost(tx, piece)
-            found = await newsletters.find(tx, piece.newsletter_id)
-        if found is None:
-            return
-        store = self._sending.storefronts.get(found.storefront)
-        if store is None:
-            raise NeedsPersonError(f"storefronts.toml has no entry for {found.storefront}")
-        over = self._sending.database.clock.now() - task.created_at > _GIVE_UP
-        after, postponed = piece.after, False
+    async def perform(self, task: Task[RecipientRange]) -> Outcome[None]:
+        """Send to the whole range, ten recipients at a time."""
+        database = self._context.database
+        async with database.transaction("newsletter") as tx:
+            await store.mark_unknown(tx, task.payload)
+            newsletter = await store.find(tx, task.payload.newsletter_id)
+        if newsletter is None:
+            return Done(None)
+        storefront = self._context.sender.storefronts.get(newsletter.storefront)
+        if storefront is None:
+            return NeedsPerson(f"storefronts.toml has no entry for {newsletter.storefront}")
+        give_up = database.clock.now() - task.created_at > _GIVE_UP
+        after, some_wait = task.payload.after, False
         while not self._leaving.is_set():
             began = time.monotonic()
-            async with self._sending.database.transaction("newsletter") as tx:
-                today = _day(self._sending.database, store)
-                rows = await newsletters.take(tx, piece, after, _GROUP, today)
+            async with database.transaction("newsletter") as tx:
+                rows = await store.take(tx, task.payload, after, _GROUP, _today(database, storefront))
             if not rows:
                 break
             after = rows[-1].buyer_id
-            people = [row for row in rows if row.state == "sending"]
-            if people:
-                postponed |= await self._send(task, _Batch(piece, found, store, people), over=over)
-            await self._rest(began)
+            group = _Group(task.payload, newsletter, storefront, [row for row in rows if row.state == "sending"])
+            if group.recipients:
+                outcomes, results = await self._send(task, group, give_up=give_up)
+                if any(map(_server_unavailable, outcomes)) and not give_up:
+                    return NotSent("the mail server is unavailable")
+                some_wait |= any(result.state == "planned" for result in results)
+            await self._keep_rate(began)
         if self._leaving.is_set():
-            raise Later(timedelta(0), "the service stops")
-        if postponed:
-            raise Postponed("some mailboxes are busy")
+            return NotDue(timedelta(0), "the service stops")
+        return NotSent("some mailboxes are busy") if some_wait else Done(None)
 
-    async def record(self, tx: Tx, done: Sequence[TaskResult[None]]) -> None:
-        """What became of each recipient is written down already."""
+    async def record(self, tx: Tx, results: Sequence[TaskResult[None, RecipientRange]]) -> None:
+        """Do nothing: what became of each recipient is stored already."""
 
-    async def _send(self, task: Task, batch: _Batch, *, over: bool) -> bool:
-        """True where some mailboxes want it later. Raises NotNow where the mail server does.
+    async def _send(
+        self, task: Task[RecipientRange], group: _Group, *, give_up: bool
+    ) -> tuple[Sequence[MailOutcome], Sequence[RecipientResult]]:
+        """Send to a group and store what became of each email.
 
-        A stop that does not wait any longer cancels this: what was answered until then is recorded all the same.
+        A stop that waits no longer cancels this; the outcomes until then are stored all the same.
         """
-        attributes = {"newsletter.recipients": len(batch.people)}
-        answers: dict[UUID, Answer] = {}
+        attributes = {"newsletter.recipients": len(group.recipients)}
+        outcomes: dict[UUID, MailOutcome] = {}
+        results: list[RecipientResult] = []
 
-        async def one(row: Any) -> None:
-            async with self._free:
-                leaving = self._leaving.is_set()
-                answers[row.buyer_id] = _NOT_BEGUN if leaving else await self._one(batch, row)
+        async def send_one(row: Any) -> None:
+            async with self._connections:
+                outcomes[row.buyer_id] = _NOT_BEGUN if self._leaving.is_set() else await self._send_one(group, row)
 
         try:
-            with self._sending.tracing.call("smtp", "newsletter", task.continues, attributes, name="newsletter"):
-                await asyncio.gather(*map(one, batch.people))
+            with self._context.tracing.call("smtp", "newsletter", task.continues, attributes, name="newsletter"):
+                await asyncio.gather(*map(send_one, group.recipients))
         finally:
-            outcomes: list[tuple[UUID, Outcome, int | None]] = [
-                (buyer, *_outcome(answer, over=over)) for buyer, answer in answers.items()
-            ]
-            await self._settle(batch.piece, outcomes)
-        given = answers.values()
-        if any(isinstance(one, NotNow) and one.refusal is None and one is not _NOT_BEGUN for one in given) and not over:
-            raise Postponed("the mail server is not there")
-        return any(state == "planned" for _, state, _ in outcomes)
+            results += [_result(buyer, outcome, give_up=give_up) for buyer, outcome in outcomes.items()]
+            await self._store(group.range, results)
+        return list(outcomes.values()), results
 
-    async def _settle(self, piece: RecipientRange, outcomes: list[tuple[UUID, Outcome, int | None]]) -> None:
-        """Write down what became of mails; tried until the database takes it, since nobody can find it out again."""
-        while True:
-            try:
-                async with self._sending.database.transaction("newsletter") as tx:
-                    await newsletters.settle(tx, piece, outcomes)
-            except Exception as error:
-                if not is_infrastructure(error):
-                    raise
-                log.warning("newsletter_not_recorded", error=error, mails=len(outcomes))
-                await asyncio.sleep(_RECORD_AGAIN_SECONDS)
-            else:
-                break
-        for _, state, _ in outcomes:
-            if state != "planned":
-                self._mails.labels(state).inc()
-
-    async def _one(self, batch: _Batch, row: Any) -> Answer:
+    async def _send_one(self, group: _Group, row: Any) -> MailOutcome:
         try:
             to = recipient(row.name, row.email)
         except InvalidValueError:
-            return _NO_ADDRESS
-        sender = self._sending.links.return_path("newsletter", row.mail_id)
-        return await self._mailer.send(Mail(sender, to, partial(self._compose, batch, row, to)))
+            return _BAD_ADDRESS
+        sender = self._context.sender.return_path("newsletter", row.mail_id)
+        return await self._mailer.send(Mail(sender, to, partial(self._compose, group, row, to)))
 
-    def _compose(self, batch: _Batch, row: Any, to: Recipient) -> bytes:
-        unsubscribe = self._sending.links.unsubscribe(row.buyer_id)
-        language, letter = choose(batch.newsletter.letters, row.language)
-        return message(
-            render_newsletter(batch.store, language, letter, row.name, unsubscribe),
-            batch.store,
+    def _compose(self, group: _Group, row: Any, to: Recipient) -> bytes:
+        sender = self._context.sender
+        unsubscribe = sender.links.unsubscribe(row.buyer_id)
+        language, text = choose(group.newsletter.texts, row.language)
+        return sender.compose(
+            render_newsletter(group.storefront, language, text, row.name, unsubscribe),
+            group.newsletter.storefront,
             to,
-            message_id=f"{row.mail_id}.newsletter@{self._sending.domain}",
-            date=self._sending.database.clock.now(),
-            signers=self._sending.signers.get(batch.newsletter.storefront, ()),
-            more=list_headers(unsubscribe),
+            kind="newsletter",
+            subject_id=row.mail_id,
+            date=self._context.now(),
+            headers=list_headers(unsubscribe),
         )
 
-    async def _rest(self, began: float) -> None:
-        left = self._pause - (time.monotonic() - began)
-        if left > 0:
+    async def _store(self, recipients: RecipientRange, results: list[RecipientResult]) -> None:
+        """Store what became of emails, repeatedly until the database takes it: it cannot be found out again."""
+        while True:
+            try:
+                async with self._context.database.transaction("newsletter") as tx:
+                    await store.settle(tx, recipients, results)
+            except Exception as error:
+                if not is_infrastructure(error):
+                    raise
+                log.warning("newsletter_not_recorded", error=error, mails=len(results))
+                await asyncio.sleep(_RECORD_AGAIN_SECONDS)
+            else:
+                break
+        for result in results:
+            if result.state != "planned":
+                self._counter.labels(result.state).inc()
+
+    async def _keep_rate(self, began: float) -> None:
+        remaining = self._pause - (time.monotonic() - began)
+        if remaining > 0:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(left):
+                async with asyncio.timeout(remaining):
                     await self._leaving.wait()
 
 
-def _outcome(answer: Answer, *, over: bool) -> tuple[Outcome, int | None]:
-    match answer:
-        case Accepted():
-            return "sent", None
-        case Refused(code=code):
-            return "failed", code
-        case NotNow():
-            return ("failed", None) if over and answer is not _NOT_BEGUN else ("planned", None)
-    return "unknown", None
+def _today(database: Database, storefront: Storefront) -> date:
+    return database.clock.now().astimezone(ZoneInfo(storefront.time_zone)).date()
+
+
+def _server_unavailable(outcome: MailOutcome) -> bool:
+    """Whether the mail server did not answer at all, so that the other recipients are not tried now."""
+    return isinstance(outcome, MailNotSent) and outcome.refusal is None and outcome is not _NOT_BEGUN
+
+
+def _result(buyer_id: UUID, outcome: MailOutcome, *, give_up: bool) -> RecipientResult:
+    match outcome:
+        case Done():
+            return RecipientResult(buyer_id, "sent")
+        case MailRefused():
+            return RecipientResult(buyer_id, "failed", outcome.smtp_code)
+        case MailNotSent():
+            return RecipientResult(buyer_id, "failed" if give_up and outcome is not _NOT_BEGUN else "planned")
+    return RecipientResult(buyer_id, "unknown")

@@ -1,7 +1,7 @@
-"""What becomes of an order: each fact sets its own columns, and the facts that concern the buyer become mails.
+"""Stores events about orders and eSIMs: each event sets its own columns, and those for the buyer become emails.
 
-A receipt rides in the mail that says that the order is there, where it is known by then (`answered_at`); whichever of
-the two comes second decides, under the lock of the order's row.
+A receipt is linked in the email that confirms the order, if it is stored by then. `answered_at` says that this email
+was created; whichever of the two events comes second decides, under the lock of the order's row.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -12,6 +12,7 @@ from uuid import UUID
 
 from notifications.delivery import EmailQueue, TracedEvent
 from notifications.emails import TopUpWithReceipt
+from notifications.orders.models import Check, WatchExpiryPayload, WatchOrdersPayload
 from notifications.settings import Settings
 from notifications.tables import orders
 from shared.contracts import (
@@ -32,7 +33,7 @@ from shared.ids import uuid7
 from shared.messaging.consumer import Received
 
 E = TypeVar("E", bound=OrderEvent)
-#: Orders paid within so many seconds are looked at together (orders/tasks.py).
+#: Orders paid within so many seconds are checked by one task (orders/tasks.py).
 BUCKET_SECONDS = 5
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _PAID = """
@@ -50,7 +51,7 @@ ON CONFLICT (order_id) DO UPDATE SET receipt = EXCLUDED.receipt WHERE orders.rec
 _ANSWERED = """
 ON CONFLICT (order_id) DO UPDATE SET {columns}, answered_at = COALESCE(orders.answered_at, EXCLUDED.answered_at)
 """
-#: Install state and usage only become newer; the times in them are the earliest known ones.
+#: Install state and usage are replaced by newer ones only; of times the earliest is kept, of a plan's end the latest.
 _OBSERVED = """
 ON CONFLICT (order_id) DO UPDATE SET
   installed_at = LEAST(orders.installed_at, EXCLUDED.installed_at),
@@ -62,7 +63,7 @@ ON CONFLICT (order_id) DO UPDATE SET
                      THEN EXCLUDED.total_bytes ELSE orders.total_bytes END,
   usage_at = GREATEST(orders.usage_at, EXCLUDED.usage_at)
 """
-_LONGER = """
+_EXTEND_PLANS = """
 UPDATE orders o SET plan_ends_at = GREATEST(o.plan_ends_at, t.ends_at),
                     total_bytes = COALESCE(t.total_bytes, o.total_bytes)
 FROM unnest(CAST(:ids AS uuid[]), CAST(:ends AS timestamptz[]), CAST(:totals AS bigint[]))
@@ -72,88 +73,101 @@ WHERE o.order_id = t.order_id
 
 
 class OrderHandlers:
-    """Applies what is said about orders and their eSIMs."""
+    """Handlers of events about orders and their eSIMs."""
 
-    def __init__(self, mailing: EmailQueue, settings: Settings) -> None:
-        self._mailing = mailing
+    def __init__(self, queue: EmailQueue, settings: Settings) -> None:
+        self._queue = queue
         self._settings = settings
 
     async def order_paid(self, tx: Tx, batch: Sequence[Received[OrderPaid]]) -> None:
-        """Watch the order: where no code comes, the buyer hears that we have the order, and later that we are on it."""
+        """Schedule the checks that tell the buyer that the order is received, and later that it is delayed."""
         paid = _first(batch)
         await tx.execute(
             _PAID,
-            orders=[one.event.order_id for one in paid],
-            facts=[one.event.model_dump_json() for one in paid],
-            traces=[one.trace for one in paid],
+            orders=[received.event.order_id for received in paid],
+            facts=[received.event.model_dump_json() for received in paid],
+            traces=[received.trace for received in paid],
         )
-        buckets = {int((one.event.paid_at - _EPOCH).total_seconds()) // BUCKET_SECONDS for one in batch}
-        for what, after in (
-            ("answer", self._settings.order_mail_after_seconds),
-            ("delay", self._settings.delay_mail_after_seconds),
-        ):
-            for bucket in sorted(buckets):
-                _watch(tx, what, bucket, after)
+        buckets = {int((received.event.paid_at - _EPOCH).total_seconds()) // BUCKET_SECONDS for received in batch}
+        for bucket in sorted(buckets):
+            _schedule_check(tx, "answer", bucket, self._settings.order_mail_after_seconds)
+            _schedule_check(tx, "delay", bucket, self._settings.delay_mail_after_seconds)
 
     async def receipt_issued(self, tx: Tx, batch: Sequence[Received[ReceiptIssued]]) -> None:
-        """PO 4.3. A sale's receipt has a mail of its own only where the order's mail is made already."""
-        sales = [one for one in batch if one.event.kind == "sale"]
-        rows = [{**_order(one.event), "receipt": one.event.model_dump(mode="json")} for one in _first(sales)]
+        """PO 4.3: a sale's receipt has an email of its own only if the order's email was created already."""
+        sales = [received for received in batch if received.event.kind == "sale"]
+        rows = [
+            {**_order(received.event), "receipt": received.event.model_dump(mode="json")} for received in _first(sales)
+        ]
         fresh = await tx.insert(orders, rows, on_conflict=_FIRST_RECEIPT, returning="order_id, answered_at")
         late = {row.order_id for row in fresh if row.answered_at is not None}
-        own = [one for one in batch if one.event.kind == "sale_return" or one.event.order_id in late]
-        await self._mail(tx, "receipt", own, lambda event: event.receipt_id)
+        emails = [
+            received for received in batch if received.event.kind == "sale_return" or received.event.order_id in late
+        ]
+        await self._email(tx, "receipt", emails, lambda event: event.receipt_id)
 
     async def profile_generated(self, tx: Tx, batch: Sequence[Received[ProfileGenerated]]) -> None:
-        """The code must reach the buyer (PO 3.4); and must be installed in time (RC 7)."""
-        await self._mailing.codes_due(tx, {one.event.order_id: TracedEvent(one.event, one.trace) for one in batch})
+        """Send the activation code (PO 3.4), and schedule the reminder to install it in time (RC 7)."""
+        await self._queue.add_codes(
+            tx, {received.event.order_id: TracedEvent(received.event, received.trace) for received in batch}
+        )
         ahead = timedelta(seconds=self._settings.expiry_mail_before_seconds)
-        for day in sorted({one.event.valid_until.astimezone(UTC).date() for one in batch}):
+        for day in sorted({received.event.valid_until.astimezone(UTC).date() for received in batch}):
             midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
-            tx.schedule("watch_expiry", str(day), {"since": midnight.isoformat()}, due_at=max(tx.now, midnight - ahead))
+            tx.schedule(
+                "watch_expiry", str(day), WatchExpiryPayload(since=midnight), due_at=max(tx.now, midnight - ahead)
+            )
 
     async def top_up_applied(self, tx: Tx, batch: Sequence[Received[TopUpApplied]]) -> None:
-        """The eSIM has more data and time."""
+        """Tell the buyer about the top-up, and store the new end and data of the eSIM that it extends."""
         receipts = await self._answer(tx, batch, lambda e: {"topped_up_at": e.applied_at})
-        facts = {
-            one.event.order_id: TracedEvent(
-                TopUpWithReceipt.model_construct(**dict(one.event), receipt_url=receipts.get(one.event.order_id)),
-                one.trace,
+        events = {
+            received.event.order_id: TracedEvent(
+                TopUpWithReceipt.model_construct(
+                    **dict(received.event), receipt_url=receipts.get(received.event.order_id)
+                ),
+                received.trace,
             )
-            for one in batch
+            for received in batch
         }
-        await self._mailing.due(tx, "topup", facts)
-        longest = {one.event.esim_order_id: one.event for one in sorted(batch, key=lambda one: one.event.applied_at)}
+        await self._queue.add(tx, "topup", events)
+        longest = {
+            received.event.esim_order_id: received.event
+            for received in sorted(batch, key=lambda received: received.event.applied_at)
+        }
         await tx.execute(
-            _LONGER,
+            _EXTEND_PLANS,
             ids=sorted(longest),
             ends=[longest[key].plan_ends_at for key in sorted(longest)],
             totals=[longest[key].total_bytes for key in sorted(longest)],
         )
 
     async def profile_failed(self, tx: Tx, batch: Sequence[Received[ProfileFailed]]) -> None:
-        """No code will come; refunds decides what follows, and its decision is what the buyer is told."""
+        """Store the failure. No email is sent: refunds decides what follows, and its decision is an email."""
         await self._record(tx, batch, lambda event: {"failed_at": event.failed_at})
 
     async def profile_revoked(self, tx: Tx, batch: Sequence[Received[ProfileRevoked]]) -> None:
-        """The code works no longer."""
+        """Store that the code was revoked."""
         await self._record(tx, batch, lambda event: {"revoked_at": event.revoked_at})
 
     async def profile_expired(self, tx: Tx, batch: Sequence[Received[ProfileExpired]]) -> None:
-        """The eSIM's time is over."""
+        """Store that the eSIM expired."""
         await self._record(tx, batch, lambda event: {"expired_at": event.expired_at})
 
     async def order_held(self, tx: Tx, batch: Sequence[Received[OrderHeld]]) -> None:
         """PP 4.5: a person reviews the order before it can be paid."""
-        await self._mail(tx, "held", batch, lambda event: event.order_id)
+        await self._email(tx, "held", batch, lambda event: event.order_id)
 
     async def order_refused(self, tx: Tx, batch: Sequence[Received[OrderRefused]]) -> None:
         """PP 4.5: the order cannot be paid."""
-        await self._mail(tx, "declined", batch, lambda event: event.order_id)
+        await self._email(tx, "declined", batch, lambda event: event.order_id)
 
     async def profile_observed(self, tx: Tx, batch: Sequence[Received[ProfileObserved]]) -> None:
-        """How the eSIM is used; when its plan ends, a timer says so beforehand."""
-        newest = {one.event.order_id: one for one in sorted(batch, key=lambda one: one.event.observed_at)}
+        """Store how the eSIM is used, and schedule the reminder before its plan ends."""
+        newest = {
+            received.event.order_id: received
+            for received in sorted(batch, key=lambda received: received.event.observed_at)
+        }
         rows = [
             {
                 **_order(event),
@@ -176,38 +190,42 @@ class OrderHandlers:
     async def _answer(
         self, tx: Tx, batch: Sequence[Received[E]], columns: Callable[[E], dict[str, Any]]
     ) -> dict[UUID, str]:
-        """Set columns and that the order's mail is made; returns the receipts known by then, by order."""
-        rows = [{**_order(one.event), **columns(one.event), "answered_at": tx.now} for one in _first(batch)]
+        """Set columns and `answered_at`. Returns the receipts that are stored already, by order."""
+        rows = [
+            {**_order(received.event), **columns(received.event), "answered_at": tx.now} for received in _first(batch)
+        ]
         keep = ", ".join(f"{name} = COALESCE(orders.{name}, EXCLUDED.{name})" for name in columns(batch[0].event))
-        found = await tx.insert(
+        rows_after = await tx.insert(
             orders,
             rows,
             on_conflict=_ANSWERED.format(columns=keep),
             returning="order_id, receipt->>'ticket_url' AS url",
         )
-        return {row.order_id: row.url for row in found if row.url is not None}
+        return {row.order_id: row.url for row in rows_after if row.url is not None}
 
     async def _record(self, tx: Tx, batch: Sequence[Received[E]], columns: Callable[[E], dict[str, Any]]) -> None:
-        await tx.record_facts(orders, "order_id", [{**_order(one.event), **columns(one.event)} for one in batch])
+        await tx.record_facts(
+            orders, "order_id", [{**_order(received.event), **columns(received.event)} for received in batch]
+        )
 
-    async def _mail(self, tx: Tx, kind: str, batch: Iterable[Received[E]], subject: Callable[[E], UUID]) -> None:
-        facts = {subject(one.event): TracedEvent(one.event, one.trace) for one in batch}
-        if facts:
-            await self._mailing.due(tx, kind, facts)
+    async def _email(self, tx: Tx, kind: str, batch: Iterable[Received[E]], subject: Callable[[E], UUID]) -> None:
+        events = {subject(received.event): TracedEvent(received.event, received.trace) for received in batch}
+        if events:
+            await self._queue.add(tx, kind, events)
 
 
-def _watch(tx: Tx, what: str, bucket: int, after: float) -> None:
-    """Look at the orders paid in this bucket when it is over and `after` seconds more have passed.
+def _schedule_check(tx: Tx, what: Check, bucket: int, after: float) -> None:
+    """Schedule the check of orders paid in this bucket, for the time when it is over and `after` seconds have passed.
 
-    One row for all of them. Where that look may be going on already, a look of its own is scheduled; not at once, since
-    whoever hears of the payment late may be about to hear of the code.
+    One task checks all of them. If that task may be running already, another one is scheduled. It does not run at
+    once: when payments are read late (a backlog), the code may be the next event.
     """
     since = _EPOCH + timedelta(seconds=bucket * BUCKET_SECONDS)
     due_at = since + timedelta(seconds=BUCKET_SECONDS + after)
     soonest = tx.now + timedelta(seconds=min(after, BUCKET_SECONDS))
-    own = f":{uuid7()}" if due_at < soonest else ""
+    suffix = f":{uuid7()}" if due_at < soonest else ""
     due_at = max(due_at, soonest)
-    tx.schedule("watch_orders", f"{what}:{bucket}{own}", {"what": what, "since": since.isoformat()}, due_at=due_at)
+    tx.schedule("watch_orders", f"{what}:{bucket}{suffix}", WatchOrdersPayload(what=what, since=since), due_at=due_at)
 
 
 def _order(event: OrderEvent) -> dict[str, Any]:
@@ -215,8 +233,8 @@ def _order(event: OrderEvent) -> dict[str, Any]:
 
 
 def _first(batch: Iterable[Received[E]]) -> list[Received[E]]:
-    """One fact per order, in the order of ids: rows are locked in the same order by everybody."""
-    found: dict[UUID, Received[E]] = {}
-    for one in batch:
-        found.setdefault(one.event.order_id, one)
-    return [found[key] for key in sorted(found, key=attrgetter("int"))]
+    """One event per order, sorted by id, so that all transactions lock rows in the same order."""
+    first: dict[UUID, Received[E]] = {}
+    for received in batch:
+        first.setdefault(received.event.order_id, received)
+    return [first[key] for key in sorted(first, key=attrgetter("int"))]

@@ -1,4 +1,4 @@
-"""What refunds and payments answer about a refund: each answer is a mail."""
+"""Creates emails about refunds and claims: one for each answer of refunds and payments."""
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -25,8 +25,8 @@ from shared.ids import uuid_for
 from shared.messaging.consumer import Received
 
 E = TypeVar("E", bound=OrderEvent)
-#: An approval that is not yet in anybody's hands says itself that the money is on its way.
-_RIDES = """
+#: An approval whose email is not being sent yet: that email says too that the money was sent.
+_ADD_TO_APPROVAL = """
 UPDATE mails m SET facts = m.facts || jsonb_build_object('settled', CAST(s.facts AS jsonb))
 FROM unnest(CAST(:ids AS uuid[]), CAST(:facts AS text[])) AS s(refund_id, facts)
 WHERE m.kind = 'refund' AND m.subject_id = s.refund_id AND m.state IN ('waiting', 'due') AND m.created_at > :held
@@ -35,95 +35,101 @@ RETURNING m.subject_id
 
 
 def _attempt(event: RefundFailed | RefundRetried) -> UUID:
-    """One subject for each attempt of a refund."""
+    """The subject of the email about one attempt of a refund."""
     return uuid_for("refund-attempt", str(event.refund_id), str(event.attempt))
 
 
 class RefundHandlers:
-    """Applies answers to refund requests."""
+    """Handlers of events about refunds and claims."""
 
-    def __init__(self, mailing: EmailQueue, settings: Settings) -> None:
-        self._mailing = mailing
+    def __init__(self, queue: EmailQueue, settings: Settings) -> None:
+        self._queue = queue
         self._gather = timedelta(seconds=settings.gather_seconds)
 
     async def refund_approved(self, tx: Tx, batch: Sequence[Received[RefundApproved]]) -> None:
-        """The money goes back, and why. A moment later the bank has usually accepted it: one mail says both."""
-        facts = {one.event.refund_id: TracedEvent(one.event, one.trace) for one in batch}
-        await self._mailing.due(tx, "refund", facts, after=self._gather)
+        """Explain the refund. The email waits a moment: if the bank accepts meanwhile, one email says both."""
+        events = {received.event.refund_id: TracedEvent(received.event, received.trace) for received in batch}
+        await self._queue.add(tx, "refund", events, after=self._gather)
 
     async def refund_settled(self, tx: Tx, batch: Sequence[Received[RefundSettled]]) -> None:
-        """The bank accepted the refund: when the money arrives."""
+        """The bank accepted the refund: say when the money arrives, in the email of the approval if it still waits."""
         rows = [
             {
-                **{name: getattr(one.event, name) for name in OrderEvent.model_fields},
-                "refunded_at": one.event.settled_at,
+                **{name: getattr(received.event, name) for name in OrderEvent.model_fields},
+                "refunded_at": received.event.settled_at,
             }
-            for one in batch
-            if one.event.charge_id is None  # a surplus capture that went back leaves the order as it is (RF 2.4)
+            for received in batch
+            if received.event.charge_id is None  # a returned surplus capture leaves the order as it is (RF 2.4)
         ]
         await tx.record_facts(orders, "order_id", rows)
-        facts = {one.event.refund_id: TracedEvent(one.event, one.trace) for one in batch}
-        # What a person paid is told by itself: the approval says that the bank returns the money.
-        by_bank = sorted(one.event.refund_id for one in batch if one.event.way is None)
-        # Half of the time is left for whoever may be about to take the approval in hand.
-        rides = await tx.execute(
-            _RIDES,
+        events = {received.event.refund_id: TracedEvent(received.event, received.trace) for received in batch}
+        # A payment by a person has an email of its own: the approval says that the bank returns the money.
+        by_bank = sorted(received.event.refund_id for received in batch if received.event.way is None)
+        # Only in the first half of the waiting time: later, a worker may be about to send the approval.
+        added = await tx.execute(
+            _ADD_TO_APPROVAL,
             ids=by_bank,
-            facts=[facts[key].event.model_dump_json() for key in by_bank],
+            facts=[events[key].event.model_dump_json() for key in by_bank],
             held=tx.now - self._gather / 2,
         )
-        merged = set(rides.scalars())
-        await self._mailing.merged(tx, "settled", {key: facts[key] for key in facts if key in merged})
-        if len(merged) < len(facts):
-            await self._mailing.due(tx, "settled", {key: facts[key] for key in facts if key not in merged})
+        merged = set(added.scalars())
+        await self._queue.add_merged(tx, "settled", {key: events[key] for key in events if key in merged})
+        if len(merged) < len(events):
+            await self._queue.add(tx, "settled", {key: events[key] for key in events if key not in merged})
 
     async def refund_failed(self, tx: Tx, batch: Sequence[Received[RefundFailed]]) -> None:
-        """The bank refused. The first refusal is a mail; later ones stand on the account page."""
+        """The bank refused. The first refusal is an email; later ones are shown on the account page."""
         first = {
-            one.event.refund_id: TracedEvent(one.event, one.trace) for one in batch if (one.event.attempt or 1) == 1
+            received.event.refund_id: TracedEvent(received.event, received.trace)
+            for received in batch
+            if (received.event.attempt or 1) == 1
         }
         if first:
-            await self._mailing.due(tx, "refused", first)
+            await self._queue.add(tx, "refused", first)
         later = {
-            _attempt(one.event): TracedEvent(one.event, one.trace) for one in batch if (one.event.attempt or 1) > 1
+            _attempt(received.event): TracedEvent(received.event, received.trace)
+            for received in batch
+            if (received.event.attempt or 1) > 1
         }
-        await self._mailing.merged(tx, "refused", later)
+        await self._queue.add_merged(tx, "refused", later)
 
     async def refund_retried(self, tx: Tx, batch: Sequence[Received[RefundRetried]]) -> None:
-        """The bank is asked again: for the account page, which is true at each step. Its end is a mail."""
-        await self._mailing.merged(
-            tx, "retried", {_attempt(one.event): TracedEvent(one.event, one.trace) for one in batch}
+        """The refund was sent to the bank again: shown on the account page only. Its end is an email."""
+        await self._queue.add_merged(
+            tx, "retried", {_attempt(received.event): TracedEvent(received.event, received.trace) for received in batch}
         )
 
     async def refund_paid_by_hand(self, tx: Tx, batch: Sequence[Received[RefundPaidByHand]]) -> None:
-        """A part is a mail; the rest is told by RefundSettled, which follows at once."""
-        facts = {one.event.payment_id: TracedEvent(one.event, one.trace) for one in batch}
-        whole = {one.event.payment_id for one in batch if one.event.left.amount == 0}
-        await self._mailing.merged(tx, "paid_by_hand", {key: facts[key] for key in facts if key in whole})
-        if len(whole) < len(facts):
-            await self._mailing.due(tx, "paid_by_hand", {key: facts[key] for key in facts if key not in whole})
+        """A partial payment is an email. The last one is reported by RefundSettled, which follows at once."""
+        events = {received.event.payment_id: TracedEvent(received.event, received.trace) for received in batch}
+        whole = {received.event.payment_id for received in batch if received.event.left.amount == 0}
+        await self._queue.add_merged(tx, "paid_by_hand", {key: events[key] for key in events if key in whole})
+        if len(whole) < len(events):
+            await self._queue.add(tx, "paid_by_hand", {key: events[key] for key in events if key not in whole})
 
     async def information_needed(self, tx: Tx, batch: Sequence[Received[InformationNeeded]]) -> None:
-        """RF 4.3: exactly what is missing."""
-        await self._mail(tx, "information", batch, lambda e: (str(e.case_id), e.asked_at.isoformat()))
+        """RF 4.3: say exactly what is missing."""
+        await self._email(tx, "information", batch, lambda e: (str(e.case_id), e.asked_at.isoformat()))
 
     async def refund_denied(self, tx: Tx, batch: Sequence[Received[RefundDenied]]) -> None:
-        """RF 6: the grounds, and how to appeal."""
-        await self._mail(tx, "denied", batch, lambda e: (str(e.case_id), e.denied_at.isoformat()))
+        """RF 6: say the grounds, and how to appeal."""
+        await self._email(tx, "denied", batch, lambda e: (str(e.case_id), e.denied_at.isoformat()))
 
     async def appeal_received(self, tx: Tx, batch: Sequence[Received[AppealReceived]]) -> None:
-        """Another person looks at it."""
-        await self._mail(tx, "appeal", batch, lambda e: (str(e.case_id), e.received_at.isoformat()))
+        """Say that another person reviews the decision."""
+        await self._email(tx, "appeal", batch, lambda e: (str(e.case_id), e.received_at.isoformat()))
 
     async def claim_received(self, tx: Tx, batch: Sequence[Received[ClaimReceived]]) -> None:
-        """PO 7.3: answered within 30 calendar days."""
-        await self._mailing.due(tx, "claim", {one.event.claim_id: TracedEvent(one.event, one.trace) for one in batch})
+        """PO 7.3: say that the claim is answered within 30 calendar days."""
+        await self._queue.add(
+            tx, "claim", {received.event.claim_id: TracedEvent(received.event, received.trace) for received in batch}
+        )
 
-    async def _mail(
+    async def _email(
         self, tx: Tx, kind: str, batch: Sequence[Received[E]], subject: Callable[[E], tuple[str, str]]
     ) -> None:
-        """A case may be answered this way more than once: each answer is a mail."""
-        facts: dict[UUID, TracedEvent] = {
-            uuid_for(kind, *subject(one.event)): TracedEvent(one.event, one.trace) for one in batch
+        """Create one email per answer; a case may have several answers of one kind."""
+        events: dict[UUID, TracedEvent] = {
+            uuid_for(kind, *subject(received.event)): TracedEvent(received.event, received.trace) for received in batch
         }
-        await self._mailing.due(tx, kind, facts)
+        await self._queue.add(tx, kind, events)

@@ -1,190 +1,167 @@
 """The account page's forms for the buyer's rights: contact data (PP 6.1), export, block and erasure (PP 6.2).
 
-Every one of them is confirmed by a code that ordering has sent; this service knows neither the code nor whether it is
-right. The page of an erasure has an address of its own, because the account page is gone when it is done.
+Each request is confirmed by a code that ordering sends; this service knows neither the code nor whether it is right.
+The page of an erasure has an address of its own, because the account page no longer exists after the erasure.
 """
 
-from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated, Literal
-from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Path, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from notifications.account.routes.page import Desk, form
-from notifications.account.rules.rights import (
-    CODE_STILL_GOOD,
-    Pending,
+from notifications.account.context import AccountContext, Context, Form, Trace, back
+from notifications.account.models import (
+    AccountOrder,
+    ErasureProof,
+    PendingCode,
     Purpose,
-    Refusal,
+    RefusalText,
+    ServiceErasure,
+)
+from notifications.account.rules.rights import (
+    CODE_STILL_VALID,
     read_pending,
+    refusal_text,
     render_moved,
     render_proof,
 )
-from notifications.account.rules.tickets import Ticket, Tickets
-from notifications.account.store import Opened
-from notifications.clients.ordering import OrderingClient, Sent
-from notifications.emails import BadLinkError, Storefront, Words, written
+from notifications.account.rules.tickets import Ticket
+from notifications.clients.ordering import CodeSent, OrderingOutcome, PrivacyRequest, RequestRefused
+from notifications.emails import BadLinkError, LocaleFormat, written
 from notifications.pages import SAFE_HEADERS, LinkToken
-from shared.clock import Clock
+from shared.outcomes import Done, NotSent, Unknown
 from shared.values.opaque import Named
 
+router = APIRouter(prefix="/account", include_in_schema=False)
 TicketText = Annotated[Named, Path(max_length=200)]
-_LIFE = {"export": timedelta(days=1), "erase": timedelta(days=3653)}
-#: Ordering's page brings its own style, and nothing else.
-_STYLED = {
+_TICKET_VALID = {"export": timedelta(days=1), "erase": timedelta(days=3653)}
+#: The page of an export, which ordering renders, has its style sheet inline, and nothing else.
+_EXPORT_PAGE_HEADERS = {
     **SAFE_HEADERS,
     "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
 }
-_EXPORTED = {
-    "page": ("text/html", _STYLED),
+_EXPORTS = {
+    "page": ("text/html", _EXPORT_PAGE_HEADERS),
     "file": ("application/json", {**SAFE_HEADERS, "content-disposition": 'attachment; filename="my-data.json"'}),
 }
-_DATA = frozenset({"export", "block", "unblock", "erase"})
+_PRIVACY_PURPOSES = frozenset({"export", "block", "unblock", "erase"})
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
-    """What these routes work with."""
-
-    desk: Desk
-    tickets: Tickets
-    ordering: OrderingClient
-    clock: Clock
-
-    def store(self, slug: str) -> Storefront:
-        """Raises BadLinkError."""
-        store = self.desk.storefronts.get(slug)
-        if store is None:
-            raise BadLinkError("no such storefront")
-        return store
-
-    def slug(self, opened: Opened) -> str:
-        """The storefront of an order that these forms are offered for. Raises BadLinkError."""
-        slug = str(opened.order["storefront"])
-        self.store(slug)
-        if not self.ordering.serves(slug):
-            raise BadLinkError("not a form of this page")
-        return slug
-
-    def done(self, token: str, opened: Opened, pending: Pending) -> Response:
-        """Where the buyer gets to after the right code."""
-        slug, language = str(opened.order["storefront"]), written(opened.contact.language)
-        match pending.purpose:
-            case "email":
-                number = str(opened.order["order_number"])
-                return HTMLResponse(render_moved(slug, self.store(slug), number, language), headers=SAFE_HEADERS)
-            case "phone":
-                return _back(token, said="corrected")
-            case "block":
-                return _back(token, said="blocked")
-            case "unblock":
-                return _back(token, said="unblocked")
-            case "export" | "erase" as kind:
-                ticket = Ticket(pending.confirmation_id, kind, slug, language)
-                text = self.tickets.make(ticket, self.clock.now() + _LIFE[kind])
-        if kind == "export":
-            return _back(token, said="export", export=text)
-        return RedirectResponse(f"/account/erasures/{text}", HTTPStatus.SEE_OTHER, headers=SAFE_HEADERS)
+@router.get("/erasures/{ticket}")
+async def get_erasure(ticket: TicketText, context: Context, trace: Trace) -> Response:
+    """The page of an erasure. It stands before `/{token}/...`: no token may take its path."""
+    erasure = context.tickets.read(ticket, "erase", context.clock.now())
+    storefront = context.storefront(erasure.storefront)
+    proof = None
+    if context.ordering is not None and context.ordering.serves(erasure.storefront):
+        outcome = await context.ordering.privacy_request(erasure.storefront, erasure.request_id, trace)
+        proof = _proof(outcome.value) if isinstance(outcome, Done) else None
+    locale = LocaleFormat(erasure.language, ZoneInfo(storefront.time_zone))
+    return HTMLResponse(render_proof(proof, erasure.storefront, storefront, locale), headers=SAFE_HEADERS)
 
 
-def router(desk: Desk, tickets: Tickets, ordering: OrderingClient, clock: Clock) -> APIRouter:
-    """The routes below /account; the forms lead back to the page, which says what came of them."""
-    window = Window(desk, tickets, ordering, clock)
-    routes = APIRouter(prefix="/account", include_in_schema=False)
-    # First those whose path no token may take.
-    routes.include_router(_proof(window))
-    routes.include_router(_forms(window))
-    routes.include_router(_export(window))
-    return routes
+@router.post("/{token}/contact")
+async def correct_contact(token: LinkToken, context: Context, trace: Trace, fields: Form) -> Response:
+    """Request a corrected address or phone."""
+    order = await context.store.open(token)
+    ordering = context.ordering_for(order.storefront)
+    changes = {name: fields[name].strip() for name in ("email", "phone") if fields.get(name, "").strip()}
+    outcome = await ordering.request_correction(order.storefront, order.order_id, changes, trace)
+    return _requested(token, outcome, "email" if "email" in changes else "phone")
 
 
-def _proof(window: Window) -> APIRouter:
-    routes = APIRouter()
-
-    @routes.get("/erasures/{ticket}")
-    async def proof(ticket: TicketText, request: Request) -> Response:
-        found = window.tickets.read(ticket, "erase", window.clock.now())
-        store = window.store(found.storefront)
-        said = None
-        if window.ordering.serves(found.storefront):
-            said = await window.ordering.proof(found.storefront, found.request_id, request.state.trace)
-        words = Words(found.language, ZoneInfo(store.time_zone))
-        return HTMLResponse(render_proof(said, found.storefront, store, words), headers=SAFE_HEADERS)
-
-    return routes
+@router.post("/{token}/data")
+async def request_privacy(token: LinkToken, context: Context, trace: Trace, fields: Form) -> Response:
+    """Request an export, a block, the end of a block, or an erasure."""
+    order = await context.store.open(token)
+    kind = fields.get("kind")
+    if kind not in _PRIVACY_PURPOSES:
+        raise BadLinkError("not a form of this page")
+    ordering = context.ordering_for(order.storefront)
+    outcome = await ordering.request_privacy(order.storefront, order.order_id, kind, trace)
+    return _requested(token, outcome, kind)  # type: ignore[arg-type] # just checked
 
 
-def _forms(window: Window) -> APIRouter:
-    routes = APIRouter()
-    desk, ordering = window.desk, window.ordering
-
-    @routes.post("/{token}/contact")
-    async def contact(token: LinkToken, request: Request) -> Response:
-        fields = await form(desk, token, request)
-        opened = await desk.accounts.open(token)
-        changes = {name: fields[name].strip() for name in ("email", "phone") if fields.get(name, "").strip()}
-        sent = await ordering.correct(window.slug(opened), opened.order_id, changes, request.state.trace)
-        return _asked(token, sent, "email" if "email" in changes else "phone")
-
-    @routes.post("/{token}/data")
-    async def data(token: LinkToken, request: Request) -> Response:
-        fields = await form(desk, token, request)
-        opened = await desk.accounts.open(token)
-        kind = fields.get("kind")
-        if kind not in _DATA:
-            raise BadLinkError("not a form of this page")
-        sent = await ordering.request(window.slug(opened), opened.order_id, kind, request.state.trace)
-        return _asked(token, sent, kind)  # type: ignore[arg-type] # just checked
-
-    @routes.post("/{token}/confirm")
-    async def confirm(token: LinkToken, request: Request) -> Response:
-        fields = await form(desk, token, request)
-        opened = await desk.accounts.open(token)
-        pending = read_pending(fields)
-        if pending is None:
-            raise BadLinkError("not a form of this page")
-        slug = window.slug(opened)
-        digits = "".join(fields.get("code", "").split())
-        refusal = await ordering.confirm(slug, pending.confirmation_id, digits, request.state.trace)
-        if refusal is None:
-            return window.done(token, opened, pending)
-        return _back(token, said=refusal, **(pending.query if refusal in CODE_STILL_GOOD else {}))
-
-    return routes
+@router.post("/{token}/confirm")
+async def confirm(token: LinkToken, context: Context, trace: Trace, fields: Form) -> Response:
+    """Confirm a request with its code."""
+    order = await context.store.open(token)
+    pending = read_pending(fields)
+    if pending is None:
+        raise BadLinkError("not a form of this page")
+    ordering = context.ordering_for(order.storefront)
+    digits = "".join(fields.get("code", "").split())
+    match await ordering.confirm(order.storefront, pending.confirmation_id, digits, trace):
+        case Done():
+            return _confirmed(context, token, order, pending)
+        case outcome:
+            refusal = _refusal(outcome)
+            return back(token, said=refusal, **(pending.query if refusal in CODE_STILL_VALID else {}))
 
 
-def _export(window: Window) -> APIRouter:
-    routes = APIRouter()
-
-    @routes.get("/{token}/export/{ticket}")
-    async def export(
-        token: LinkToken, ticket: TicketText, request: Request, form: Literal["page", "file"] = "page"
-    ) -> Response:
-        """The account's link and the ticket together: whoever finds one of them alone has nothing."""
-        opened = await window.desk.accounts.open(token)
-        found = window.tickets.read(ticket, "export", window.clock.now())
-        slug = window.slug(opened)
-        if found.storefront != slug:
-            raise BadLinkError("the ticket is another shop's")
-        media_type, headers = _EXPORTED[form]
-        held = await window.ordering.export(slug, found.request_id, request.state.trace, media_type=media_type)
-        if held is None:
-            return _back(token, said="not_now", export=ticket)
-        return Response(held, media_type=f"{media_type}; charset=utf-8", headers=headers)
-
-    return routes
+@router.get("/{token}/export/{ticket}")
+async def get_export(
+    token: LinkToken, ticket: TicketText, context: Context, trace: Trace, form: Literal["page", "file"] = "page"
+) -> Response:
+    """The buyer's data. It needs the account's link and the ticket: one of them alone gives nothing."""
+    order = await context.store.open(token)
+    export = context.tickets.read(ticket, "export", context.clock.now())
+    ordering = context.ordering_for(order.storefront)
+    if export.storefront != order.storefront:
+        raise BadLinkError("the ticket belongs to another shop")
+    media_type, headers = _EXPORTS[form]
+    match await ordering.export(order.storefront, export.request_id, trace, media_type=media_type):
+        case Done(value=data):
+            return Response(data, media_type=f"{media_type}; charset=utf-8", headers=headers)
+        case _:
+            return back(token, said="not_now", export=ticket)
 
 
-def _asked(token: str, sent: Sent | Refusal, purpose: Purpose) -> Response:
-    """Back to the page: to enter the code, or to hear why none was sent."""
-    if not isinstance(sent, Sent):
-        return _back(token, said=sent)
-    return _back(token, **Pending(sent.confirmation_id, purpose, sent.sent_by).query)
+def _requested(token: str, outcome: OrderingOutcome[CodeSent], purpose: Purpose) -> Response:
+    """Back to the page: to enter the code, or to read why none was sent."""
+    match outcome:
+        case Done(value=sent):
+            return back(token, **PendingCode(sent.confirmation_id, purpose, sent.sent_by).query)
+        case _:
+            return back(token, said=_refusal(outcome))
 
 
-def _back(token: str, **query: str) -> RedirectResponse:
-    return RedirectResponse(f"/account/{token}?{urlencode(query)}", HTTPStatus.SEE_OTHER, headers=SAFE_HEADERS)
+def _refusal(outcome: RequestRefused | NotSent | Unknown) -> RefusalText:
+    if not isinstance(outcome, RequestRefused):
+        return "not_now"
+    return refusal_text(outcome.code, outcome.fields, invalid=outcome.status == HTTPStatus.UNPROCESSABLE_ENTITY)
+
+
+def _confirmed(context: AccountContext, token: str, order: AccountOrder, pending: PendingCode) -> Response:
+    """The response to the right code."""
+    slug, language = order.storefront, written(order.language)
+    match pending.purpose:
+        case "email":
+            number = str(order.row["order_number"])
+            return HTMLResponse(render_moved(slug, context.storefront(slug), number, language), headers=SAFE_HEADERS)
+        case "phone":
+            return back(token, said="corrected")
+        case "block":
+            return back(token, said="blocked")
+        case "unblock":
+            return back(token, said="unblocked")
+        case "export" | "erase" as kind:
+            ticket = Ticket(pending.confirmation_id, kind, slug, language)
+            text = context.tickets.make(ticket, context.clock.now() + _TICKET_VALID[kind])
+    if kind == "export":
+        return back(token, said="export", export=text)
+    return RedirectResponse(f"/account/erasures/{text}", HTTPStatus.SEE_OTHER, headers=SAFE_HEADERS)
+
+
+def _proof(request: PrivacyRequest) -> ErasureProof:
+    return ErasureProof(
+        request.request_id,
+        request.state == "done",
+        request.requested_at,
+        request.confirmed_at,
+        "sms" if "sms" in (request.confirmed_by or "") else "email",
+        {name: ServiceErasure(erased.erased_at, erased.kept) for name, erased in request.services.items()},
+    )

@@ -1,4 +1,4 @@
-"""Signed tickets for privacy requests: whoever entered the code for one gets a ticket, and sees what became of it."""
+"""Signed tickets for privacy requests: whoever confirmed a request gets one, and can read what became of it."""
 
 import hashlib
 import hmac
@@ -22,7 +22,7 @@ _KINDS = ("export", "erase")
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A confirmed request for an `export` or to `erase`; it names no person, and outlives the data."""
+    """A confirmed request of kind `export` or `erase`. It names no person, and stays valid after an erasure."""
 
     request_id: UUID
     kind: str
@@ -31,32 +31,32 @@ class Ticket:
 
 
 class Tickets:
-    """Makes and reads tickets. `key`: 32 secret bytes."""
+    """Makes and reads tickets. `key` has 32 secret bytes."""
 
     def __init__(self, key: bytes) -> None:
         self._key = hmac.digest(key, b"privacy request", hashlib.sha256)
 
-    def make(self, ticket: Ticket, over: datetime) -> str:
-        """What an address ends in; good until `over`, to the hour."""
-        hours = -((_EPOCH - over) // _HOUR)
+    def make(self, ticket: Ticket, valid_until: datetime) -> str:
+        """The text at the end of a link; valid until that time, rounded up to the hour."""
+        hours = -((_EPOCH - valid_until) // _HOUR)
         head = bytes([_VERSION]) + hours.to_bytes(4) + ticket.request_id.bytes + bytes([_KINDS.index(ticket.kind)])
         body = head + ticket.language.encode() + ticket.storefront.encode()
         return urlsafe_b64encode(body + self._mac(body)).decode().rstrip("=")
 
     def read(self, text: str, kind: str, now: datetime) -> Ticket:
-        """Raises BadLinkError where the ticket is altered, over, or one for something else."""
+        """Read a ticket. Raises BadLinkError if it is altered, expired, or of another kind."""
         try:
             whole = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
         except (Base64Error, ValueError):
-            raise BadLinkError("not a ticket of ours") from None
+            raise BadLinkError("not a valid ticket") from None
         body, mac = whole[:-_MAC], whole[-_MAC:]
         if len(body) <= _HEAD or body[0] != _VERSION or not hmac.compare_digest(mac, self._mac(body)):
-            raise BadLinkError("not a ticket of ours")
+            raise BadLinkError("not a valid ticket")
         language = body[_HEAD - 2 : _HEAD].decode()
         if int.from_bytes(body[1:5]) * _HOUR + _EPOCH < now or _KINDS[body[21]] != kind:
-            raise BadLinkError("the ticket is over, or for something else")
+            raise BadLinkError("the ticket has expired, or is of another kind")
         if language not in get_args(Language):
-            raise BadLinkError("a language that we do not write any more")
+            raise BadLinkError("a language without texts")
         return Ticket(UUID(bytes=body[5:21]), kind, body[_HEAD:].decode(), language)  # type: ignore[arg-type] # checked
 
     def _mac(self, body: bytes) -> bytes:

@@ -1,32 +1,18 @@
-"""How an order stands, in plain words: a headline, and a timeline made from the same facts as the trace."""
+"""The status of an order and its timeline, from its row, its emails and the texts."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
-from notifications.emails import Words, texts, traffic
+from notifications.account.models import EmailRecord, OrderStatus, TimelineEntry, Tone
+from notifications.emails import LocaleFormat, texts, traffic
 from shared.contracts import Money
 
-Standing = Literal[
-    "working",
-    "topping_up",
-    "late",
-    "ready",
-    "installed",
-    "topped_up",
-    "failed",
-    "refunding",
-    "refunded",
-    "refund_refused",
-    "refunded_by_hand",
-    "revoked",
-    "expired",
-]
-Tone = Literal["done", "wait", "bad"]
-#: Something is about to happen by itself: the page then follows it live.
-_MOVING: frozenset[Standing] = frozenset({"working", "topping_up", "late", "failed", "refunding", "refund_refused"})
-#: Answers of the refund desk: the fact's own time, by kind of mail.
+#: The order will change by itself: the page follows it live.
+_IN_PROGRESS: frozenset[OrderStatus] = frozenset(
+    {"working", "topping_up", "late", "failed", "refunding", "refund_refused"}
+)
+#: Emails that report a decision or a refund, by kind: the event's field with its time, and the tone of the line.
 _ANSWERS: Mapping[str, tuple[str, Tone]] = {
     "information": ("asked_at", "wait"),
     "denied": ("denied_at", "bad"),
@@ -38,103 +24,83 @@ _ANSWERS: Mapping[str, tuple[str, Tone]] = {
     "retried": ("retried_at", "wait"),
     "paid_by_hand": ("paid_at", "done"),
 }
-#: Kinds whose line has another name than the kind.
-_LINES: Mapping[str, str] = {"refused": "refund_refused"}
-_RETURNED = frozenset({"refused", "bounced"})
+#: Kinds whose sentence in the timeline has another name than the kind.
+_SENTENCES: Mapping[str, str] = {"refused": "refund_refused"}
+_NOT_DELIVERED = frozenset({"refused", "bounced"})
 
 
-@dataclass(frozen=True, slots=True)
-class Mailed:
-    """A mail about the order, and what became of it."""
-
-    kind: str
-    state: str
-    facts: Mapping[str, Any]
-    created_at: datetime
-    settled_at: datetime | None = None
-    bounced_at: datetime | None = None
-    smtp_code: int | None = None
-    enhanced_code: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of the timeline; `link` leads to a page outside (a receipt)."""
-
-    at: datetime
-    text: str
-    tone: Tone
-    link: str | None = None
-
-
-def standing(order: Mapping[str, Any], mails: Sequence[Mailed]) -> Standing:
-    """`order`: a row of `orders`."""
-    # A surplus capture that goes back (RF 2.4) leaves the order as it is.
-    returning = any(mail.kind == "refund" and mail.facts.get("charge_id") is None for mail in mails)
+def status(order: Mapping[str, Any], emails: Sequence[EmailRecord]) -> OrderStatus:
+    """How an order stands; the first condition that holds decides. `order` is a row of `orders`."""
+    # The refund of a surplus capture (RF 2.4) leaves the order as it is.
+    refunding = any(email.kind == "refund" and email.facts.get("charge_id") is None for email in emails)
     top_up = order["paid"] is not None and order["paid"]["kind"] == "top_up"
-    found: Sequence[tuple[bool, Standing]] = (
-        (order["refunded_at"] is not None and _by_hand(mails), "refunded_by_hand"),
+    conditions: Sequence[tuple[bool, OrderStatus]] = (
+        (order["refunded_at"] is not None and _by_hand(emails), "refunded_by_hand"),
         (order["refunded_at"] is not None, "refunded"),
-        (_refused(mails), "refund_refused"),
-        (returning, "refunding"),
+        (_refused(emails), "refund_refused"),
+        (refunding, "refunding"),
         (order["revoked_at"] is not None, "revoked"),
         (order["expired_at"] is not None, "expired"),
         (order["topped_up_at"] is not None, "topped_up"),
         (order["installed_at"] is not None or order["activated_at"] is not None, "installed"),
         (order["generated_at"] is not None, "ready"),
         (order["failed_at"] is not None, "failed"),
-        (any(mail.kind == "delay" and mail.state != "dropped" for mail in mails), "late"),
+        (any(email.kind == "delay" and email.state != "dropped" for email in emails), "late"),
     )
-    return next((name for holds, name in found if holds), "topping_up" if top_up else "working")
+    return next((name for holds, name in conditions if holds), "topping_up" if top_up else "working")
 
 
-def _by_hand(mails: Sequence[Mailed]) -> bool:
+def _by_hand(emails: Sequence[EmailRecord]) -> bool:
     return any(
-        mail.kind == "settled" and mail.facts.get("charge_id") is None and mail.facts.get("way") is not None
-        for mail in mails
+        email.kind == "settled" and email.facts.get("charge_id") is None and email.facts.get("way") is not None
+        for email in emails
     )
 
 
-def _refused(mails: Sequence[Mailed]) -> bool:
-    """Whether the bank has refused the last attempt of a refund. Attempts count from 1, in whatever order they come."""
+def _refused(emails: Sequence[EmailRecord]) -> bool:
+    """Whether the bank refused the last attempt of a refund. Attempts count from 1; events come in any order."""
     refused: dict[str, int] = {}
     retried: dict[str, int] = {}
-    for mail in mails:
-        known = {"refused": refused, "retried": retried}.get(mail.kind)
-        if known is None or not mail.facts or mail.facts.get("charge_id") is not None:
+    for email in emails:
+        attempts = {"refused": refused, "retried": retried}.get(email.kind)
+        if attempts is None or not email.facts or email.facts.get("charge_id") is not None:
             continue
-        refund_id = str(mail.facts.get("refund_id"))
-        known[refund_id] = max(known.get(refund_id, 0), mail.facts.get("attempt") or 1)
+        refund_id = str(email.facts.get("refund_id"))
+        attempts[refund_id] = max(attempts.get(refund_id, 0), email.facts.get("attempt") or 1)
     return any(attempt >= retried.get(refund_id, 0) for refund_id, attempt in refused.items())
 
 
-def is_moving(order: Mapping[str, Any], mails: Sequence[Mailed]) -> bool:
-    """Whether something is about to happen by itself."""
-    now = standing(order, mails)
-    return now in _MOVING or (now == "ready" and any(mail.state in {"waiting", "due"} for mail in mails))
+def is_in_progress(order: Mapping[str, Any], emails: Sequence[EmailRecord]) -> bool:
+    """Whether the order will change by itself."""
+    current = status(order, emails)
+    return current in _IN_PROGRESS or (
+        current == "ready" and any(email.state in {"waiting", "due"} for email in emails)
+    )
 
 
-def returned(mails: Sequence[Mailed]) -> bool:
-    """Whether the last mail with a code was refused by the mailbox, or came back."""
-    codes = [mail for mail in mails if mail.kind in {"qr", "resend"} and mail.state != "dropped"]
-    return bool(codes) and max(codes, key=lambda mail: mail.created_at).state in _RETURNED
+def code_came_back(emails: Sequence[EmailRecord]) -> bool:
+    """Whether the last email with a code was refused by the mailbox, or bounced."""
+    codes = [email for email in emails if email.kind in {"qr", "resend"} and email.state != "dropped"]
+    return bool(codes) and max(codes, key=lambda email: email.created_at).state in _NOT_DELIVERED
 
 
-def timeline(order: Mapping[str, Any], mails: Sequence[Mailed], words: Words) -> list[Line]:
+def timeline(order: Mapping[str, Any], emails: Sequence[EmailRecord], locale: LocaleFormat) -> list[TimelineEntry]:
     """All that has happened, oldest first."""
-    return sorted((*_of_order(order, words), *_of_mails(mails, words)), key=lambda line: line.at)
+    return sorted((*_of_order(order, locale), *_of_emails(emails, locale)), key=lambda entry: entry.at)
 
 
-def _of_order(order: Mapping[str, Any], words: Words) -> Iterator[Line]:
-    t = texts(words.language)["timeline"]
+def _of_order(order: Mapping[str, Any], locale: LocaleFormat) -> Iterator[TimelineEntry]:
+    t = texts(locale.language)["timeline"]
     if order["paid"] is not None:
-        amount = words.money(Money.model_validate(order["paid"]["paid"]))
-        yield Line(order["paid_at"], t["paid"].format(amount=amount, plan=order["paid"]["plan"]["title"]), "done")
+        amount = locale.money(Money.model_validate(order["paid"]["paid"]))
+        yield TimelineEntry(
+            order["paid_at"], t["paid"].format(amount=amount, plan=order["paid"]["plan"]["title"]), "done"
+        )
     if order["receipt"] is not None:
         receipt = order["receipt"]
         url = str(receipt["ticket_url"])
         link = url if url.startswith(("https://", "http://")) else None
-        yield Line(datetime.fromisoformat(receipt["issued_at"]), t["receipt"], "done", link)
+        yield TimelineEntry(datetime.fromisoformat(receipt["issued_at"]), t["receipt"], "done", link)
     for column, tone in (
         ("generated_at", "done"),
         ("failed_at", "bad"),
@@ -146,51 +112,51 @@ def _of_order(order: Mapping[str, Any], words: Words) -> Iterator[Line]:
         ("expired_at", "bad"),
     ):
         if order[column] is not None:
-            yield Line(order[column], t[column.removesuffix("_at")], tone)  # type: ignore[arg-type] # a Tone
+            yield TimelineEntry(order[column], t[column.removesuffix("_at")], tone)  # type: ignore[arg-type] # a Tone
 
 
-def _of_mails(mails: Sequence[Mailed], words: Words) -> Iterator[Line]:
-    t = texts(words.language)["timeline"]
-    for mail in mails:
-        if mail.kind in {"qr", "resend"}:
-            yield from _of_code(mail, t)
-        elif mail.kind == "delay" and mail.state == "sent" and mail.settled_at is not None:
-            yield Line(mail.settled_at, t["delay"], "wait")
-        elif mail.kind == "receipt" and mail.facts["kind"] == "sale_return":
-            yield Line(datetime.fromisoformat(mail.facts["issued_at"]), t["receipt_return"], "done")
-        elif mail.kind in _ANSWERS:
-            field, tone = _ANSWERS[mail.kind]
-            amount = mail.facts.get("amount")
-            name = _LINES.get(mail.kind, mail.kind)
-            if mail.kind == "settled" and mail.facts.get("way") is not None:
+def _of_emails(emails: Sequence[EmailRecord], locale: LocaleFormat) -> Iterator[TimelineEntry]:
+    t = texts(locale.language)["timeline"]
+    for email in emails:
+        if email.kind in {"qr", "resend"}:
+            yield from _of_code(email, t)
+        elif email.kind == "delay" and email.state == "sent" and email.settled_at is not None:
+            yield TimelineEntry(email.settled_at, t["delay"], "wait")
+        elif email.kind == "receipt" and email.facts["kind"] == "sale_return":
+            yield TimelineEntry(datetime.fromisoformat(email.facts["issued_at"]), t["receipt_return"], "done")
+        elif email.kind in _ANSWERS:
+            field, tone = _ANSWERS[email.kind]
+            amount = email.facts.get("amount")
+            name = _SENTENCES.get(email.kind, email.kind)
+            if email.kind == "settled" and email.facts.get("way") is not None:
                 name = "settled_by_hand"
-            text = t[name].format(amount=words.money(Money.model_validate(amount)) if amount else "")
-            yield Line(datetime.fromisoformat(mail.facts[field]), text, tone)
+            text = t[name].format(amount=locale.money(Money.model_validate(amount)) if amount else "")
+            yield TimelineEntry(datetime.fromisoformat(email.facts[field]), text, tone)
 
 
-def _of_code(mail: Mailed, t: Mapping[str, str]) -> Iterator[Line]:
-    if mail.settled_at is not None and mail.state in {"sent", "bounced"}:
-        yield Line(mail.settled_at, t["mailed" if mail.kind == "qr" else "mailed_again"], "done")
-    if mail.state in _RETURNED:
-        code = " ".join(str(part) for part in (mail.smtp_code, mail.enhanced_code) if part)
-        at = mail.bounced_at or mail.settled_at or mail.created_at
-        yield Line(at, t["refused"].format(code=code), "bad")
+def _of_code(email: EmailRecord, t: Mapping[str, str]) -> Iterator[TimelineEntry]:
+    if email.settled_at is not None and email.state in {"sent", "bounced"}:
+        yield TimelineEntry(email.settled_at, t["mailed" if email.kind == "qr" else "mailed_again"], "done")
+    if email.state in _NOT_DELIVERED:
+        code = " ".join(str(part) for part in (email.smtp_code, email.enhanced_code) if part)
+        at = email.bounced_at or email.settled_at or email.created_at
+        yield TimelineEntry(at, t["refused"].format(code=code), "bad")
 
 
-def usage(order: Mapping[str, Any], words: Words) -> dict[str, Any] | None:
-    """Data used, where somebody has said so: in words, and as a share where the whole is known."""
+def usage(order: Mapping[str, Any], locale: LocaleFormat) -> dict[str, Any] | None:
+    """Data used: as text, and as a share if the plan's data is stored. None if no usage is stored."""
     used, total = order["used_bytes"], order["total_bytes"]
     if used is None:
         return None
     return {
-        "used": traffic(used, words.language),
-        "total": traffic(total, words.language) if total else None,
+        "used": traffic(used, locale.language),
+        "total": traffic(total, locale.language) if total else None,
         "percent": min(100, round(100 * used / total)) if total else None,
-        "as_of": words.minute(order["usage_at"]) if order["usage_at"] else None,
+        "as_of": locale.minute(order["usage_at"]) if order["usage_at"] else None,
     }
 
 
-def veiled(email: str) -> str:
-    """An address that its owner recognises and nobody else learns: `a•••@example.org`."""
-    local, _, domain = email.rpartition("@")
+def masked(address: str) -> str:
+    """An address that its owner recognises and that discloses little: `a•••@example.org`."""
+    local, _, domain = address.rpartition("@")
     return f"{local[:1]}•••@{domain}"

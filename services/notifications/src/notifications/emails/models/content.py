@@ -1,4 +1,4 @@
-"""What a mail is about: plain values, complete, so that rendering needs nothing else."""
+"""The content of an email before and after rendering: plain values, complete, so that rendering needs nothing else."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from shared.values.activation_code import ActivationCode
 
 @dataclass(frozen=True, slots=True)
 class Storefront:
-    """Who writes. `accent` is a colour that carries white text."""
+    """The shop that an email comes from. `accent` is a colour on which white text is readable."""
 
     name: str
     address: str
@@ -22,19 +22,19 @@ class Storefront:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
-    """What all mails about an order have."""
+class OrderEmail:
+    """What all emails about an order have."""
 
     store: Storefront
-    #: The buyer's language; English where we do not write it.
+    #: The buyer's language. The email is in English if there are no texts in it.
     language: str
     name: str
     order_number: str
 
 
 @dataclass(frozen=True, slots=True)
-class ActivationCodeEmail(Letter):
-    """The delivery of an eSIM (docs/wire/delivery.md). `valid_until` is a day at the storefront."""
+class ActivationCodeEmail(OrderEmail):
+    """The email that delivers an eSIM (docs/wire/delivery.md). `valid_until` is a day in the storefront's time zone."""
 
     plan: Plan
     code: ActivationCode
@@ -48,17 +48,17 @@ class ActivationCodeEmail(Letter):
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What a mail without a code says: names of sentences in its section of the texts, and values for them."""
+    """The content of an email without a code: names of sentences in a section of the texts, and values for them."""
 
     #: The section of `texts/<language>.toml`.
     section: str
     #: For the placeholders in its sentences.
     values: Mapping[str, str]
-    #: Names of sentences; they follow what is `said`.
+    #: Names of sentences; they follow the `explanations`.
     paragraphs: tuple[str, ...]
-    #: Sentences that came with the fact, in the buyer's language.
-    said: tuple[str, ...] = ()
-    #: Names of sentences that stand as a list.
+    #: Sentences that came with the event, in the buyer's language.
+    explanations: tuple[str, ...] = ()
+    #: Names of sentences that form a list.
     points: tuple[str, ...] = ()
     #: Names of labels, and values.
     rows: tuple[tuple[str, str], ...] = ()
@@ -67,8 +67,8 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
-class NoteEmail(Letter):
-    """Any mail without a code."""
+class NoteEmail(OrderEmail):
+    """Any email without an activation code."""
 
     note: Note
     account: str | None = None
@@ -76,7 +76,7 @@ class NoteEmail(Letter):
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A square image inside the mail, named by its Content-ID (without brackets); `side` in pixels."""
+    """A square image inside the email, with its Content-ID (without brackets); `side` is in pixels."""
 
     cid: str
     side: int
@@ -85,7 +85,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A mail's content."""
+    """The rendered content of an email."""
 
     subject: str
     text: str

@@ -1,4 +1,4 @@
-"""What a mail is made from where that is more than one fact."""
+"""Events that emails are made from, where one event is not enough."""
 
 from datetime import datetime
 
@@ -17,37 +17,37 @@ from shared.contracts import (
 
 
 class PaidOrderWithReceipt(OrderPaid):
-    """A paid order, with its receipt where that was known in time."""
+    """A paid order, with its receipt if that was stored in time."""
 
     receipt_url: str | None = None
 
 
 class ProfileWithReceipt(ProfileGenerated):
-    """A profile, with the order's receipt where that was known in time."""
+    """A generated profile, with the order's receipt if that was stored in time."""
 
     receipt_url: str | None = None
 
 
 class TopUpWithReceipt(TopUpApplied):
-    """A top-up, with the order's receipt where that was known in time."""
+    """A top-up, with the order's receipt if that was stored in time."""
 
     receipt_url: str | None = None
 
 
 class RefundWithSettlement(RefundApproved):
-    """A refund, with its settlement where that followed at once."""
+    """An approved refund, with its settlement if that followed at once."""
 
     settled: RefundSettled | None = None
 
 
 class ApproachingEnd(OrderEvent):
-    """A time that is nearly over: to install an eSIM, or to use its plan."""
+    """An end that approaches: of the time to install an eSIM, or of its plan."""
 
     plan: Plan
     ends_at: datetime
 
 
 class OpenedConfirmation(ConfirmationRequested):
-    """A code that a buyer confirms a request with, opened: in memory only, while it is being sent."""
+    """A confirmation with its code opened. It exists in memory only, while the code is being sent."""
 
     digits: str = Field(repr=False)

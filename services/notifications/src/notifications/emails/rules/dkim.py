@@ -1,7 +1,7 @@
-"""DKIM (RFC 6376, RFC 8463): a signature by which mail servers know that the storefront's domain sent a mail.
+"""DKIM (RFC 6376, RFC 8463): signatures by which mail servers verify that the storefront's domain sent an email.
 
-Written out, because the library for it needs 24 ms of our only interpreter per mail (its RSA is Python); the
-signatures are checked against that library in a test.
+Implemented here, because dkimpy needs 24 ms of CPU per email (its RSA is written in Python). A test verifies the
+signatures with that library.
 """
 
 import base64
@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-#: What is signed; `from` twice, so that nobody can put a second one before ours.
+#: The signed header fields; `from` twice, so that nobody can put a second one before ours.
 _SIGNED = (
     "from",
     "from",
@@ -35,12 +35,12 @@ _LINE = 70
 
 
 class NotASigningKeyError(ValueError):
-    """The key is none that DKIM knows. The message never repeats it."""
+    """The key is not one that DKIM supports. The message never repeats it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """Signs for one domain; called with a whole mail, it gives the header that goes before it."""
+    """Signs for one domain: called with a whole message, it returns the header to put before it."""
 
     domain: str
     selector: str
@@ -80,11 +80,11 @@ class Signature:
 
 
 def _fields(head: bytes) -> dict[bytes, bytes]:
-    """Header fields by name in small letters; our mails have each once."""
+    """Header fields by lower-case name; our messages have each once."""
     return {line.partition(b":")[0].strip().lower(): line for line in _FOLD.sub(b"", head).split(b"\r\n")}
 
 
 def _relaxed(field: bytes) -> bytes:
-    """RFC 6376 section 3.4.2."""
+    """Relaxed header canonicalization (RFC 6376 section 3.4.2)."""
     name, _, value = _FOLD.sub(b"", field).partition(b":")
     return name.strip().lower() + b":" + _SPACE.sub(b" ", value).strip()

@@ -1,4 +1,4 @@
-"""A rendered letter as the bytes of a mail (RFC 5322, MIME), with headers that survive any name."""
+"""Composes a rendered email as bytes (RFC 5322, MIME). Any name in its headers is encoded safely."""
 
 from base64 import encodebytes
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from notifications.emails.models.content import Rendered, Storefront
 from shared.values.email_address import Email
 from shared.values.text import cleaned
 
-#: Makes the DKIM-Signature header (RFC 6376) of a whole mail, CRLF at its end.
+#: Makes the DKIM-Signature header (RFC 6376) of a whole message, CRLF at its end.
 Signer = Callable[[bytes], bytes]
 _CRLF = b"\r\n"
 _LONGEST_NAME = 200
@@ -20,16 +20,16 @@ _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234567
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """Whom to write to: the name on one line, and the address with its domain in ASCII, by IDNA2008."""
+    """A recipient: the name on one line, and the address with its domain in ASCII by IDNA2008."""
 
     name: str
     address: str
-    #: True where only SMTPUTF8 (RFC 6531) can carry the address.
+    #: Only SMTPUTF8 (RFC 6531) can transport the address.
     needs_utf8: bool = False
 
 
 def recipient(name: str, email: str) -> Recipient:
-    """A recipient that can stand in headers and commands. Raises InvalidValueError."""
+    """The recipient as headers and SMTP commands need it. Raises InvalidValueError."""
     address = Email.stored(email)
     return Recipient(cleaned(name, _LONGEST_NAME), address.for_smtp, needs_utf8=address.needs_utf8)
 
@@ -44,9 +44,9 @@ def message(
     signers: Sequence[Signer] = (),
     more: Sequence[str] = (),
 ) -> bytes:
-    """The whole mail, CRLF lines, with `more` header fields, signed by each signer.
+    """The whole message with CRLF lines and `more` header fields, signed by each signer.
 
-    The same letter always gives the same bytes.
+    The same content always gives the same bytes.
     """
     boundary = f"={message_id.partition('@')[0]}="
     outer, inner = f"{boundary}a", f"{boundary}r"

@@ -1,4 +1,4 @@
-"""A letter's text and HTML from one template: the blocks are drawn twice, by `ui.text.j2` and `ui.html.j2`."""
+"""Renders an email as text and HTML from one template. Its blocks are `ui.text.j2` and `ui.html.j2`."""
 
 import re
 from functools import cache
@@ -6,7 +6,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from notifications.emails.models.content import ActivationCodeEmail, Letter, NoteEmail, Picture, Rendered
+from notifications.emails.models.content import ActivationCodeEmail, NoteEmail, OrderEmail, Picture, Rendered
 from notifications.emails.rules import qr
 from notifications.emails.rules import texts as formats
 from shared.contracts import Language
@@ -15,51 +15,51 @@ _CID = "qr"
 _EMPTY_LINES = re.compile(r"\n{3,}")
 
 
-def render_qr(letter: ActivationCodeEmail) -> Rendered:
-    """The delivery mail with its QR code."""
-    language = formats.written(letter.language)
+def render_activation_code(email: ActivationCodeEmail) -> Rendered:
+    """The email with the activation code and its QR code."""
+    language = formats.written(email.language)
     t = formats.texts(language)["qr"]
-    valid_until = formats.day(letter.valid_until, language)
-    picture = Picture(_CID, *qr.picture(letter.code.text))
-    subject = t["subject"].format(plan=letter.plan.title, order_number=letter.order_number)
+    valid_until = formats.day(email.valid_until, language)
+    picture = Picture(_CID, *qr.picture(email.code.text))
+    subject = t["subject"].format(plan=email.plan.title, order_number=email.order_number)
     more = {
         "t": t,
         "picture": picture,
         "preview": t["preview"].format(valid_until=valid_until),
         "valid_until": valid_until,
-        "data": formats.volume(letter.plan.data_mb, language),
-        "days": formats.days(letter.plan.validity_days, language),
+        "data": formats.volume(email.plan.data_mb, language),
+        "days": formats.days(email.plan.validity_days, language),
     }
-    text, html = _both("qr.j2", letter, language, more)
+    text, html = _both("qr.j2", email, language, more)
     return Rendered(subject, text, html, (picture,))
 
 
-def render_note(letter: NoteEmail) -> Rendered:
-    """Any mail without a code."""
-    language = formats.written(letter.language)
-    note = letter.note
+def render_note(email: NoteEmail) -> Rendered:
+    """Any email without an activation code."""
+    language = formats.written(email.language)
+    note = email.note
     t = formats.texts(language)[note.section]
-    values = {**note.values, "order_number": letter.order_number, "support": letter.store.support}
+    values = {**note.values, "order_number": email.order_number, "support": email.store.support}
     more = {
         "t": t,
         "note": note,
         "preview": t["preview"].format(**values),
-        "paragraphs": [*note.said, *(t[name].format(**values) for name in note.paragraphs)],
+        "paragraphs": [*note.explanations, *(t[name].format(**values) for name in note.paragraphs)],
         "points": [t[name].format(**values) for name in note.points],
     }
-    text, html = _both("note.j2", letter, language, more)
+    text, html = _both("note.j2", email, language, more)
     return Rendered(t["subject"].format(**values), text, html)
 
 
-def _both(template: str, letter: Letter, language: Language, more: dict[str, Any]) -> tuple[str, str]:
+def _both(template: str, email: OrderEmail, language: Language, more: dict[str, Any]) -> tuple[str, str]:
     common = formats.texts(language)["common"]
     context = {
-        "letter": letter,
+        "email": email,
         "language": language,
         "common": common,
-        "greeting": common["hello"].format(name=" ".join(letter.name.split())),
-        "support": common["support"].format(support=letter.store.support, order_number=letter.order_number),
-        "why_this_mail": common["why_this_mail"].format(storefront=letter.store.name),
+        "greeting": common["hello"].format(name=" ".join(email.name.split())),
+        "support": common["support"].format(support=email.store.support, order_number=email.order_number),
+        "why_this_mail": common["why_this_mail"].format(storefront=email.store.name),
         **more,
     }
     text = environment("text").get_template(template).render(form="text", **context)
@@ -69,10 +69,10 @@ def _both(template: str, letter: Letter, language: Language, more: dict[str, Any
 
 @cache
 def environment(form: str) -> Environment:
-    """Templates as text or as HTML."""
+    """The template environment for `text` or `html`."""
     environment = Environment(
         loader=PackageLoader("notifications"),
-        autoescape=form == "html",  # noqa: S701 - only the plain text is not escaped
+        autoescape=form == "html",  # noqa: S701 - HTML is escaped, plain text needs no escaping
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

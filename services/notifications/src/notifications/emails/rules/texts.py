@@ -1,4 +1,4 @@
-"""Dates, money and data volumes as people write them, in the languages we write in."""
+"""The texts in each language, and how dates, money and data volumes are written in it."""
 
 import tomllib
 from dataclasses import dataclass
@@ -21,13 +21,13 @@ _FEW = range(2, 5)
 
 
 def written(language: str) -> Language:
-    """The language to write in to a buyer of this language; English where we do not write it."""
+    """The language of emails to a buyer of this language: English if there are no texts in it."""
     return language if language in get_args(Language) else "en"  # type: ignore[return-value] # just checked
 
 
 @cache
 def texts(language: Language) -> Texts:
-    """All sentences in a language, by section."""
+    """All sentences in a language, by section and name."""
     return tomllib.loads((files("notifications") / "texts" / f"{language}.toml").read_text("utf-8"))
 
 
@@ -39,7 +39,7 @@ def day(moment: date, language: Language) -> str:
 
 
 def minute(moment: datetime, language: Language, zone: ZoneInfo) -> str:
-    """`20 May 2027, 14:05` at the storefront."""
+    """`20 May 2027, 14:05` in the time zone."""
     local = moment.astimezone(zone)
     return f"{day(local.date(), language)}, {local:%H:%M}"
 
@@ -55,7 +55,7 @@ def money(amount: Money, language: Language) -> str:
 
 
 def volume(megabytes: int, language: Language) -> str:
-    """`5 GB`, `500 MB`: gigabytes only where they are whole, counted as the seller counts them."""
+    """`5 GB`, `500 MB`: gigabytes only if they are whole, with 1024 or 1000 MB each as the seller counts them."""
     units = texts(language)["calendar"]
     for per_gigabyte in _MB_PER_GB:
         if megabytes % per_gigabyte == 0:
@@ -88,21 +88,21 @@ def days(count: int, language: Language) -> str:
     return f"{count}{_NO_BREAK}{word}"
 
 
-def said(explanation: Explanation, language: Language) -> str:
-    """A decision in the language nearest to the buyer's of those it was written in."""
+def explanation_text(explanation: Explanation, language: Language) -> str:
+    """An explanation in the buyer's language; else in Russian for readers of Kazakh, in English for others."""
     own = getattr(explanation, language, None)
     return own or (explanation.ru if language in {"ru", "kk"} else explanation.en)
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
-    """How values are written to one buyer: the language, and the storefront's time zone."""
+class LocaleFormat:
+    """Formats values for one buyer: in the buyer's language and the storefront's time zone."""
 
     language: Language
     zone: ZoneInfo
 
     def day(self, moment: date | datetime) -> str:
-        """A day; of a moment, the day at the storefront."""
+        """A day; of a moment, the day in the storefront's time zone."""
         return day(moment.astimezone(self.zone).date() if isinstance(moment, datetime) else moment, self.language)
 
     def minute(self, moment: datetime) -> str:
@@ -117,5 +117,5 @@ class Words:
     def days(self, count: int) -> str:
         return days(count, self.language)
 
-    def said(self, explanation: Explanation) -> str:
-        return said(explanation, self.language)
+    def explanation(self, explanation: Explanation) -> str:
+        return explanation_text(explanation, self.language)
