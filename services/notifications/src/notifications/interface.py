@@ -1,4 +1,4 @@
-"""What the documentation of notifications says beyond its code."""
+"""The introduction, tags and examples of the published interface documents."""
 
 from shared.interfaces.description import AGENT, STOREFRONT, Caller, Example, Interface, Tag
 
@@ -8,9 +8,9 @@ _MAIL = Caller(
 
 INTERFACE = Interface(
     description=(
-        "Brings the code to the buyer by mail and on the order's page, and tells the buyer what becomes of the order "
-        "and of the money.\n\n"
-        "The buyers' pages (`/account/...`, `/unsubscribe/...`) are reached by signed links in mails and are not "
+        "Sends the activation code to the buyer by email and on the order's page, and informs the buyer about the "
+        "order and the money.\n\n"
+        "The buyers' pages (`/account/...`, `/unsubscribe/...`) are reached by signed links in emails and are not "
         "listed here."
     ),
     tags=(

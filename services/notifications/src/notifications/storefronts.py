@@ -1,4 +1,4 @@
-"""The storefronts that write to buyers, from the packaged `storefronts.toml`."""
+"""Reads the storefronts that emails come from: the packaged file `storefronts.toml`."""
 
 import tomllib
 from importlib.resources import files
@@ -7,6 +7,6 @@ from notifications.emails import Storefront
 
 
 def load() -> dict[str, Storefront]:
-    """Storefronts by slug. Raises TypeError where an entry is incomplete."""
+    """Storefronts by slug. Raises TypeError if an entry is incomplete."""
     text = (files("notifications") / "storefronts.toml").read_text("utf-8")
     return {slug: Storefront(**entry) for slug, entry in tomllib.loads(text).items()}

@@ -1,4 +1,4 @@
-"""Notifications' own tables."""
+"""The tables of notifications."""
 
 from sqlalchemy import BigInteger, Boolean, Column, Date, Index, Integer, MetaData, Table, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -7,12 +7,11 @@ from shared.core_tables import timestamp
 
 metadata = MetaData()
 
-#: Where buyers are reached; the newest `updated_at` wins. A row without an address is a place that is kept: for a
-#: contact that a mail already waits for, or (erased_at) for a buyer who was forgotten and stays so. `phone` and
-#: `storefront` of contacts that came before 0003 are there once the contact is told again. `newsletter`: the mailbox
-#: agreed to newsletters, at `newsletter_at` (null: before 0005); of the contacts of one mailbox one has it.
-#: `newsletter_asked`: the order asked for them, which is no consent. `proved_contact_at`: `updated_at` of the contact
-#: whose link was used.
+#: Contacts of buyers; the newest `updated_at` wins. A row without an address is a placeholder: for a contact that an
+#: email waits for, or (erased_at) for a buyer who was erased and stays so. `phone` and `storefront` of contacts from
+#: before 0003 are empty until the contact is published again. `newsletter`: the mailbox agreed to newsletters, at
+#: `newsletter_at` (null: before 0005); of all contacts of one mailbox only one has it. `newsletter_asked`: the order
+#: asked for newsletters, which is no consent. `proved_contact_at`: `updated_at` of the contact whose link was used.
 contacts = Table(
     "contacts",
     metadata,
@@ -34,10 +33,11 @@ contacts = Table(
     Index("contacts_subscribers", "storefront", "mailbox_key", postgresql_where=text("newsletter")),
 )
 
-#: One row per mail that a buyer is to get: its kind, and the fact it is about (an order, a refund, a receipt, ...).
+#: One row per email to a buyer: its kind, and its subject (an order, a refund, a receipt, ...). `facts`: the event.
 #: state: waiting (for the contact) | due | sent | refused (by the mailbox) | bounced (accepted, then returned) |
-#: merged (another mail said it too) | blocked (withheld while the buyer's data are blocked) | dropped (pointless by
-#: then, or the buyer was erased). channel: how a code went, `email` or `sms`. Of erased buyers `facts` is empty.
+#: merged (another email says the same) | blocked (withheld while the buyer's data is blocked) | dropped (without a
+#: purpose by then, or the buyer was erased). channel: how a code was sent, `email` or `sms`. `facts` of erased buyers
+#: is empty.
 mails = Table(
     "mails",
     metadata,
@@ -59,8 +59,8 @@ mails = Table(
     Index("mails_order", "order_id"),
 )
 
-#: What is known of an order, each column set by its own fact; ids and figures only. `paid` and `receipt` are the facts
-#: as they came. answered_at: a mail was made that says that the order is there (a receipt known by then is in it).
+#: The state of an order: each column is set by its own event; ids, amounts and times only. `paid` and `receipt` are
+#: the events. answered_at: the email that confirms the order was created (with the receipt, if it was stored by then).
 #: delivered_at, channel: the first delivery of the code (PO 3.4); shown_at: first shown on the account page.
 orders = Table(
     "orders",
@@ -97,8 +97,8 @@ orders = Table(
     Index("orders_valid", "valid_until", postgresql_using="brin"),
 )
 
-#: What is sent to all who agreed to it. `letters`: by language, {"subject", "text"}; planned_at: all recipients are
-#: known; skipped: those who were left out then, because they had a newsletter that day.
+#: Newsletters. `letters`: by language, {"subject", "text"}; planned_at: all recipients are stored; skipped: how many
+#: were left out at the planning, because they had a newsletter that day.
 newsletters = Table(
     "newsletters",
     metadata,
@@ -112,10 +112,10 @@ newsletters = Table(
     timestamp("stopped_at"),
 )
 
-#: Who gets a newsletter. A buyer gets one a day, whatever is asked (PP 4.6): `day` is the storefront's, set with the
-#: plan and moved where it is sent later; None where nothing was sent.
-#: state: planned -> sending (written down before the mail server is called) -> sent | failed | unknown (nobody knows
-#: whether the mail server has it: not sent again) | bounced; or skipped (unsubscribed, blocked, erased, or another one
+#: Recipients of newsletters. A buyer gets one a day (PP 4.6): `day` is the day in the storefront's time zone, set at
+#: the planning and moved if it is sent later; None if nothing was sent.
+#: state: planned -> sending (stored before the mail server is called) -> sent | failed | unknown (whether the mail
+#: server accepted it is not known: not sent again) | bounced; or skipped (unsubscribed, blocked, erased, or another one
 #: was sent that day).
 recipients = Table(
     "newsletter_recipients",
@@ -131,7 +131,8 @@ recipients = Table(
     Index("newsletter_mail", "mail_id", unique=True),
 )
 
-#: Who gets no newsletters, whatever the contact says. reason: unsubscribed | refused (by the mailbox) | bounced.
+#: Buyers who get no newsletters, even if their mailbox agreed. reason: unsubscribed | refused (by the mailbox) |
+#: bounced.
 suppressions = Table(
     "newsletter_suppressions",
     metadata,

@@ -55,12 +55,12 @@ def read(raw: bytes) -> tuple[Bounce, tuple[str, ...]]:
     except RecursionError:
         raise NotABounceError("its parts are nested too deeply") from None
     statuses = [text for kind, text in parts if kind == _RENAMED]
-    found = next(filter(None, map(_fields, statuses)), None)
-    if found is None and not statuses:
-        found = _words(message, [text for kind, text in parts if kind == "text/plain"])
-    if found is None:
+    bounce = next(filter(None, map(_fields, statuses)), None)
+    if bounce is None and not statuses:
+        bounce = _plain_text(message, [text for kind, text in parts if kind == "text/plain"])
+    if bounce is None:
         raise NotABounceError("it reports no email that failed or is delayed")
-    return found, tuple(_addresses(message))
+    return bounce, tuple(_addresses(message))
 
 
 def _texts(message: Message) -> Iterator[tuple[str, str]]:
@@ -92,19 +92,19 @@ def _fields(text: str) -> Bounce | None:
     return None
 
 
-def _words(message: Message, texts: list[str]) -> Bounce | None:
-    """What plain text says: the fields written out, or a reply that a mail system quotes.
+def _plain_text(message: Message, texts: list[str]) -> Bounce | None:
+    """The bounce in plain text: its fields written out, or a reply that a mail system quotes.
 
-    Of an answering machine, or of a person who writes back, such numbers prove nothing.
+    Numbers in an automatic reply, or in the answer of a person, prove nothing.
     """
     for text in texts:
-        if (found := _fields(text)) is not None:
-            return found
-    speaker = _field(message, "Return-Path") + _field(message, "From")
-    if _field(message, "Auto-Submitted").lower().startswith("auto-replied") or not _MAIL_SYSTEM.search(speaker):
+        if (bounce := _fields(text)) is not None:
+            return bounce
+    author = _field(message, "Return-Path") + _field(message, "From")
+    if _field(message, "Auto-Submitted").lower().startswith("auto-replied") or not _MAIL_SYSTEM.search(author):
         return None
-    quoted = [reply for text in texts for reply in _QUOTED.finditer(text)]
-    reply = next((one for one in quoted if one[1] == "5"), None) or next(iter(quoted), None)
+    quoted = [match for text in texts for match in _QUOTED.finditer(text)]
+    reply = next((match for match in quoted if match[1] == "5"), None) or next(iter(quoted), None)
     return None if reply is None else Bounce(reply[1] == "5", int(reply[1] + reply[2]), reply[3])
 
 
@@ -117,6 +117,6 @@ def _field(fields: Message, name: str) -> str:
 
 def _addresses(message: EmailMessage | Message) -> Iterator[str]:
     for name in _ENVELOPE:
-        found = _field(message, name)
-        if found:
-            yield found.rpartition("<")[2].rstrip(">").strip()
+        address = _field(message, name)
+        if address:
+            yield address.rpartition("<")[2].rstrip(">").strip()

@@ -1,6 +1,6 @@
 """Tasks that send emails: `deliver_qr` (the activation code), `mail_refund` (refund approved), `mail` (all others).
 
-The way of an email is told in `EmailTask`, from top to bottom:
+`EmailTask` shows the way of an email from top to bottom:
 
 1. `perform` reads the event and the address at the moment of sending, so that a correction takes effect. An email that
    lost its purpose is dropped, and one of a blocked buyer is withheld.

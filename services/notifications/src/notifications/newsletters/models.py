@@ -9,7 +9,7 @@ from pydantic import Field
 
 from shared.task_payload import TaskPayload
 
-#: `planned`: not sent yet. `unknown`: nobody knows whether the mail server accepted it; it is not sent again.
+#: `planned`: not sent yet. `unknown`: the mail server may have accepted it; it is not sent again.
 RecipientState = Literal["sent", "failed", "unknown", "planned"]
 
 

@@ -23,7 +23,7 @@ RANGE_SIZE = 1000
 _LOCK_SHOP = "SELECT pg_advisory_xact_lock(hashtextextended('newsletters of ' || CAST(:storefront AS text), 0))"
 _COUNT_OF_DAY = """
 SELECT count(*) FILTER (WHERE created_at > :since AND author NOT LIKE 'agent %') AS of_day,
-  count(*) FILTER (WHERE newsletter_id = :id) AS known
+  count(*) FILTER (WHERE newsletter_id = :id) AS existing
 FROM newsletters WHERE storefront = :storefront
 """
 _FIND = """
@@ -55,7 +55,7 @@ _COUNT_PLANNED = """
 UPDATE newsletters SET skipped = skipped + :skipped, planned_at = CASE WHEN :ended THEN :now ELSE planned_at END
 WHERE newsletter_id = :id
 """
-#: Emails that were being sent when a process died: nobody knows whether they arrived, and they are not sent again.
+#: Emails that were being sent when a process ended: they may have arrived, and are not sent again.
 _MARK_UNKNOWN = """
 UPDATE newsletter_recipients SET state = 'unknown', settled_at = :now
 WHERE newsletter_id = :id AND state = 'sending'
@@ -124,7 +124,7 @@ async def check_limit(tx: Tx, newsletter_id: UUID, storefront: str) -> None:
     """
     await tx.execute(_LOCK_SHOP, storefront=storefront)
     counted = (await tx.execute(_COUNT_OF_DAY, id=newsletter_id, storefront=storefront, since=tx.now - _DAY)).one()
-    if counted.known == 0 and counted.of_day >= MAX_A_DAY:
+    if counted.existing == 0 and counted.of_day >= MAX_A_DAY:
         raise LimitReachedError(
             "newsletters",
             f"A shop may have {MAX_A_DAY} newsletters sent within 24 hours, and had them; they are sent as requested. "

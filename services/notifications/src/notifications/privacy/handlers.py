@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from notifications.delivery import RecentEmails
-from notifications.privacy.store import FORGET, KEPT
+from notifications.privacy.store import ERASE, KEPT
 from shared.contracts import BuyerErasureRequested, NotificationsBuyerErased
 from shared.database import Tx
 from shared.kernel.privacy import forgets
@@ -19,7 +19,7 @@ class ErasureHandlers:
 
     def __init__(self, recent: RecentEmails) -> None:
         self._recent = recent
-        self._erase = forgets(NotificationsBuyerErased, FORGET, kept=KEPT)
+        self._erase = forgets(NotificationsBuyerErased, ERASE, kept=KEPT)
 
     async def buyer_erasure_requested(self, tx: Tx, batch: Sequence[Received[BuyerErasureRequested]]) -> None:
         """Erase the buyers and publish NotificationsBuyerErased."""
@@ -31,7 +31,7 @@ class ErasureHandlers:
         buyers = sorted({buyer for tombstone in batch if (buyer := _buyer_id(tombstone)) is not None})
         if not buyers:
             return
-        for statement in FORGET:
+        for statement in ERASE:
             await tx.execute(statement, buyers=buyers)
         self._recent.forget(buyers)
 

@@ -1,14 +1,14 @@
-"""What notifications holds of a buyer, and how it forgets (PP 6.2).
+"""The statements that export and erase a buyer's data (PP 6.2).
 
-The id stays in `contacts`, so that a late contact brings nobody back. Of mails stays that there was one about an order,
-and when; of orders their numbers and times. What is read again later brings ids and figures back, never contact data.
+The id stays in `contacts`, so that a late contact event stores no data again. Of emails their kind and times stay; of
+orders their numbers and times. Events that are read again later restore ids and amounts, never contact data.
 """
 
 KEPT = (
     "which mails there were about an order, when, and what mail servers answered (codes): proof of delivery, PO 3.4",
 )
-#: Each is run with `:buyers`.
-FORGET = (
+#: Erases buyers: each statement is run with `:buyers`.
+ERASE = (
     """
     INSERT INTO contacts (buyer_id, erased_at) SELECT unnest(CAST(:buyers AS uuid[])), now()
     ON CONFLICT (buyer_id) DO UPDATE
@@ -16,7 +16,7 @@ FORGET = (
         newsletter_asked = false, newsletter_at = NULL, mailbox_key = NULL, proved_contact_at = NULL,
         blocked = false, updated_at = NULL, erased_at = COALESCE(contacts.erased_at, EXCLUDED.erased_at)
     """,
-    # Mails that are due, in hand or not: whoever has one in hand finds that the row is gone.
+    # Tasks of due emails. A worker that is performing one finds at the end that its row is gone.
     """
     DELETE FROM work WHERE kind IN ('deliver_qr', 'mail', 'mail_refund', 'send_code')
       AND payload->>'buyer_id' = ANY(CAST(:buyers AS uuid[])::text[])
@@ -42,8 +42,8 @@ FORGET = (
     """,
     "DELETE FROM newsletter_suppressions WHERE buyer_id = ANY(CAST(:buyers AS uuid[]))",
 )
-#: What `GET /privacy/buyers/{buyer_id}` answers. Codes are left out: whoever has one has the eSIM, and the buyer sees
-#: it on the order's page.
+#: Exports a buyer: the answer of `GET /privacy/buyers/{buyer_id}`. Activation codes are left out, because a code is the
+#: eSIM itself; the buyer sees it on the order's page.
 HELD = {
     "contact": """
 SELECT name, email, phone, language, storefront, newsletter, newsletter_asked, newsletter_at, blocked, updated_at,

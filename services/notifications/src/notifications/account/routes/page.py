@@ -91,10 +91,10 @@ async def request_refund(token: LinkToken, context: Context, trace: Trace, field
     """Request a refund."""
     order = await context.store.open(token)
     reason = fields.get("reason", "")
-    known = f"reason_{reason}" in texts("en")["account"]
-    if context.refunds is None or not context.refunds.serves(order.storefront) or not known:
+    has_text = f"reason_{reason}" in texts("en")["account"]
+    if context.refunds is None or not context.refunds.serves(order.storefront) or not has_text:
         return back(token, said="not_asked")
-    # Refunds is told that these are known, and not what they are: personal data stays here.
+    # Refunds learns that this data is stored here, and not the data itself.
     provided = ("email", "full_name", "payment_date")
     words = cleaned(fields.get("words"), _MAX_WORDS, lines=True)
     outcome = await context.refunds.request_refund(order.storefront, order.order_id, reason, words, provided, trace)
