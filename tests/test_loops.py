@@ -14,7 +14,7 @@ from shared.supervision import STALLED_SECONDS, Loop
 
 #: Loops of services by their owner; each is started with all the rest of its service.
 KNOWN = {
-    "notifications": {"live"},
+    "notifications": {"orderfollowers"},
     "operations": {"evaluator", "tidier"},
     "payments": {"scheduledjobs"},
     "provisioning": {"adoption", "dueprofiles", "refill"},
@@ -36,8 +36,8 @@ class Time:
 def _loops(service: Service) -> list[tuple[str, Repeating]]:
     for _, loop in service._loops:
         # The pages' loop has nothing to do before somebody follows an order.
-        if (watched := getattr(getattr(loop, "__self__", None), "_watched", None)) is not None:
-            watched.set()
+        if (any_page := getattr(getattr(loop, "__self__", None), "_any_page", None)) is not None:
+            any_page.set()
     return service._loops
 
 
@@ -78,7 +78,7 @@ async def test_a_loop_that_makes_no_progress_is_seen(
     service = (await built([component]))[component.name]
     monkeypatch.setattr(service.database, "transaction", fault)
     monkeypatch.setattr(service.database, "reading", fault)
-    monkeypatch.setattr("notifications.live._EVERY_SECONDS", 0.0)
+    monkeypatch.setattr("notifications.account.live._QUERY_SECONDS", 0.0)
     for name, run in _loops(service):
         time = Time()
         loop = Loop(name, lambda time=time: time.now, time.sleep)  # type: ignore[misc] # mypy sees no type of a default
