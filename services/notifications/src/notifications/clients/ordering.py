@@ -130,6 +130,8 @@ def _successful(outcome: Done[httpx.Response] | NotSent | Unknown) -> OrderingOu
     if not isinstance(outcome, Done) or outcome.value.is_success:
         return outcome
     response = outcome.value
+    if response.is_server_error:
+        return Unknown(f"ordering answered {response.status_code}")
     try:
         problem = read_json(response)
         kind = str(problem.get("type", "")).removeprefix("urn:problem:")
