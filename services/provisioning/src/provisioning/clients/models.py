@@ -220,6 +220,12 @@ def refused(
     return OperatorRefused(in_words(statuses) or "refused", reason, statuses, out_of_stock, left_behind, in_use)
 
 
+def reason_with_codes(outcome: OperatorNotSent | OperatorUnknown) -> str:
+    """The reason with the operator's status codes, for `last_error` of a task: codes and our own words only."""
+    codes = in_words(outcome.statuses)
+    return f"{outcome.reason} ({codes})" if codes else outcome.reason
+
+
 def in_words(statuses: Statuses) -> str:
     """`8.2.1/3.3, 8.2.5/3.9`, for sentences."""
     return ", ".join(f"{status.subject_code}/{status.reason_code}" for status in statuses)

@@ -22,7 +22,7 @@ from provisioning.clients.models import (
     OperatorRefused,
     OperatorUnknown,
     Statuses,
-    in_words,
+    reason_with_codes,
 )
 from provisioning.generation import store
 from provisioning.generation.models import (
@@ -124,9 +124,9 @@ class Provision:
             last_reason, last_statuses = await self._last_answer(task)
             reason = outcome.reason if called else last_reason
             return gave_up(reason, statuses or last_statuses, left_behind=uncertain)
-        reason = f"{outcome.reason} ({in_words(statuses)})" if statuses else outcome.reason
-        if not called:
-            return NotDue(delay, reason)
+        if isinstance(outcome, NotDue):
+            return NotDue(delay, outcome.reason)
+        reason = reason_with_codes(outcome)
         return Unknown(reason, delay) if uncertain else NotSent(reason, delay)
 
     def _next_operator(self, task: ProvisionTask, left: Attempt, *, counted: bool = True) -> NextOperator | None:

@@ -12,6 +12,7 @@ from provisioning.clients.models import (
     OperatorRefused,
     OperatorUnknown,
     in_words,
+    reason_with_codes,
 )
 from provisioning.operators.identities import new_identities
 from provisioning.operators.registry import Operators
@@ -126,8 +127,7 @@ class StockOrder:
             case NotDue():
                 return OperatorRefused("late", outcome.reason, left_behind=task.uncertain) if late else outcome
             case OperatorNotSent() | OperatorUnknown():
-                words = in_words(outcome.statuses)
-                reason = f"{outcome.reason} ({words})" if words else outcome.reason
+                reason = reason_with_codes(outcome)
                 return NotSent(reason) if isinstance(outcome, OperatorNotSent) else Unknown(reason)
 
     async def record(self, tx: Tx, results: Sequence[StockResult]) -> None:

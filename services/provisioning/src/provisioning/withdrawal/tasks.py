@@ -4,10 +4,18 @@ Orders that failed or moved to another operator schedule it, and so does the sto
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
-from provisioning.clients.models import Cancellation, OperatorRefused, in_words
+from provisioning.clients.models import (
+    Cancellation,
+    OperatorNotSent,
+    OperatorRefused,
+    OperatorUnknown,
+    in_words,
+    reason_with_codes,
+)
 from provisioning.operators.registry import Operators
 from provisioning.withdrawal import store
 from provisioning.withdrawal.models import STOCK_KEY, WithdrawalPayload
@@ -48,6 +56,8 @@ class Withdraw:
                     return NotSent("nothing is there; repeated when no call can be under way", wait)
             case OperatorRefused(_, reason):
                 return NeedsPerson(f"{reason} {in_words(outcome.statuses)}".strip())
+            case OperatorNotSent() | OperatorUnknown():
+                return replace(outcome, reason=reason_with_codes(outcome))
         return outcome
 
     async def record(self, tx: Tx, results: Sequence[TaskResult[Cancellation, WithdrawalPayload]]) -> None:
