@@ -69,7 +69,7 @@ Trace = Annotated[str | None, Depends(_trace)]
 
 
 async def _form(token: LinkToken, request: Request, context: Context) -> Mapping[str, str]:
-    """The fields of a form of the page itself: whoever sent it reads the mailbox that the link was sent to.
+    """The fields of a form of the page itself. Its sender reads the mailbox that the link was sent to.
 
     Raises BadLinkError, and Problem (413) for a body that is too large.
     """

@@ -162,7 +162,7 @@ class ServiceErasure:
 
 @dataclass(frozen=True, slots=True)
 class ErasureProof:
-    """How far an erasure is, by service; it names nobody."""
+    """The progress of an erasure, by service; it holds no personal data."""
 
     request_id: UUID
     done: bool

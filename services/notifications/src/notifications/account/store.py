@@ -86,7 +86,7 @@ class AccountStore:
             return await self._open(tx, token)
 
     async def prove_mailbox(self, token: str) -> None:
-        """A button of the page was pressed: whoever did it reads the mailbox of its link. Publishes that once.
+        """Publish MailboxProved, once: a button of the page was pressed, so the mailbox of its link is read.
 
         Raises BadLinkError.
         """

@@ -56,7 +56,7 @@ class PlanNewsletter:
         self._context = context
 
     async def perform(self, task: Task[PlanPayload]) -> Outcome[None]:  # noqa: ARG002 - the protocol's own
-        """Call nobody: everything happens in `record`."""
+        """Do nothing: everything happens in `record`."""
         return Done(None)
 
     async def record(self, tx: Tx, results: Sequence[TaskResult[None, PlanPayload]]) -> None:

@@ -71,7 +71,7 @@ class WatchOrders:
         self._queue = queue
 
     async def perform(self, task: Task[WatchOrdersPayload]) -> Outcome[None]:  # noqa: ARG002 - the protocol's own
-        """Call nobody: everything happens in `record`."""
+        """Do nothing: everything happens in `record`."""
         return Done(None)
 
     async def record(self, tx: Tx, results: Sequence[TaskResult[None, WatchOrdersPayload]]) -> None:
@@ -126,7 +126,7 @@ class WatchExpiry:
         self._queue = queue
 
     async def perform(self, task: Task[WatchExpiryPayload]) -> Outcome[None]:  # noqa: ARG002 - the protocol's own
-        """Call nobody: everything happens in `record`."""
+        """Do nothing: everything happens in `record`."""
         return Done(None)
 
     async def record(self, tx: Tx, results: Sequence[TaskResult[None, WatchExpiryPayload]]) -> None:
