@@ -256,6 +256,12 @@ class Notifications:
     sealer: Sealer
     trace_file: Path
 
+    @property
+    def settings(self) -> Settings:
+        """The settings that the service was started with."""
+        assert isinstance(self.service.settings, Settings)
+        return self.service.settings
+
     def buyer(self, mailbox: str = "buyer", **changes: Any) -> Buyer:
         """A new buyer with the address `<mailbox>@example.org`."""
         return Buyer(f"{mailbox}@example.org", self.sealer, **changes)

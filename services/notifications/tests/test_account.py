@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -13,11 +13,14 @@ import pytest
 
 from shared.contracts import QrDelivered
 
+if TYPE_CHECKING:
+    from services.notifications.tests.conftest import Buyer, Notifications, Start
+
 LINK = re.compile(r"http://[^\s\"]+/account/[\w-]+")
 
 
 @asynccontextmanager
-async def _client(running: Any) -> AsyncIterator[httpx.AsyncClient]:
+async def _client(running: "Notifications") -> AsyncIterator[httpx.AsyncClient]:
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.service.port}", trust_env=False) as client:
         yield client
 
@@ -36,7 +39,7 @@ def _form(page: str) -> dict[str, str]:
     return {"form": found[1]}
 
 
-async def _known(running: Any, **changes: Any) -> tuple[Any, str]:
+async def _known(running: "Notifications", **changes: Any) -> tuple[Any, str]:
     """A buyer whose order is paid and delivered, and the path of their page."""
     buyer = running.buyer(**changes)
     await running.stage.publish(buyer.contact(), buyer.paid(), buyer.generated(confirmation_code="4471"))
@@ -45,15 +48,15 @@ async def _known(running: Any, **changes: Any) -> tuple[Any, str]:
     return buyer, _link(mail)
 
 
-def _path(running: Any, buyer: Any, email: str | None = None) -> str:
+def _path(running: "Notifications", buyer: "Buyer", email: str | None = None) -> str:
     """The page of an order, as a mail would link it."""
     from notifications.app import new_links  # noqa: PLC0415 - only where no mail has come
 
-    links = new_links(running.service.settings)
+    links = new_links(running.settings)
     return urlsplit(links.account(buyer.order_id, email or buyer.email, buyer.now)).path
 
 
-async def test_the_page_says_how_things_stand_and_hides_the_code(start: Any) -> None:
+async def test_the_page_says_how_things_stand_and_hides_the_code(start: "Start") -> None:
     running = await start()
     buyer, path = await _known(running, name="<b>Ann</b>")
     await running.stage.publish(buyer.receipt(), buyer.observed(used=2**30, activated_at=buyer.now))
@@ -81,7 +84,7 @@ async def test_the_page_says_how_things_stand_and_hides_the_code(start: Any) -> 
         assert not re.search(r"<script(?! src=)|\son\w+=", answer.text)
 
 
-async def test_only_the_button_is_a_delivery_and_the_first_one_counts(start: Any) -> None:
+async def test_only_the_button_is_a_delivery_and_the_first_one_counts(start: "Start") -> None:
     running = await start()
     buyer = running.buyer()
     await running.sandbox.faults({"target": "mail", "effect": "refuse", "status": 450})
@@ -109,7 +112,7 @@ async def test_only_the_button_is_a_delivery_and_the_first_one_counts(start: Any
     assert len(await running.stage.all_events(QrDelivered)) == 1
 
 
-async def test_strangers_learn_nothing(start: Any) -> None:
+async def test_strangers_learn_nothing(start: "Start") -> None:
     running = await start()
     _, path = await _known(running)
     other, other_path = await _known(running, mailbox="other")
@@ -134,7 +137,7 @@ async def test_strangers_learn_nothing(start: Any) -> None:
         assert (await client.get(f"/account/{'x' * 5000}")).status_code in {404, 422}
 
 
-async def test_an_erased_buyer_has_no_page(start: Any) -> None:
+async def test_an_erased_buyer_has_no_page(start: "Start") -> None:
     running = await start()
     buyer, path = await _known(running)
     async with running.service.database.transaction() as tx:
@@ -143,7 +146,7 @@ async def test_an_erased_buyer_has_no_page(start: Any) -> None:
         assert (await client.get(path)).status_code == 410
 
 
-async def test_a_corrected_address_ends_the_old_link(start: Any) -> None:
+async def test_a_corrected_address_ends_the_old_link(start: "Start") -> None:
     running = await start()
     buyer, path = await _known(running)
     await running.stage.publish(buyer.contact("right@example.org", later=1))
@@ -153,7 +156,7 @@ async def test_a_corrected_address_ends_the_old_link(start: Any) -> None:
         assert (await client.get(_link(mail))).status_code == 200
 
 
-async def test_a_thousand_resends_are_a_few(start: Any) -> None:
+async def test_a_thousand_resends_are_a_few(start: "Start") -> None:
     running = await start(resend_gap_seconds=0.001, resend_limit=2)
     buyer, path = await _known(running)
     async with _client(running) as client:
@@ -168,7 +171,7 @@ async def test_a_thousand_resends_are_a_few(start: Any) -> None:
     assert await running.kinds(buyer.email, 3) == ["qr", "resend", "resend"]
 
 
-async def test_a_code_that_was_just_sent_is_not_sent_again(start: Any) -> None:
+async def test_a_code_that_was_just_sent_is_not_sent_again(start: "Start") -> None:
     running = await start()
     _, path = await _known(running)
     async with _client(running) as client:
@@ -177,7 +180,7 @@ async def test_a_code_that_was_just_sent_is_not_sent_again(start: Any) -> None:
         assert answer.headers["location"].endswith("said=wait")
 
 
-async def test_a_mailbox_that_refuses_is_named_on_the_page(start: Any) -> None:
+async def test_a_mailbox_that_refuses_is_named_on_the_page(start: "Start") -> None:
     running = await start()
     buyer = running.buyer()
     await running.sandbox.faults({"target": "mail", "effect": "refuse", "status": 550})
@@ -191,7 +194,7 @@ async def test_a_mailbox_that_refuses_is_named_on_the_page(start: Any) -> None:
         assert "Show my code" in page
 
 
-async def test_a_profile_out_of_use_has_no_button(start: Any) -> None:
+async def test_a_profile_out_of_use_has_no_button(start: "Start") -> None:
     running = await start()
     buyer, path = await _known(running)
     async with _client(running) as client:
@@ -206,7 +209,7 @@ async def test_a_profile_out_of_use_has_no_button(start: Any) -> None:
         assert buyer.lpa not in gone.text
 
 
-async def test_the_page_follows_an_order_in_progress(start: Any) -> None:
+async def test_the_page_follows_an_order_in_progress(start: "Start") -> None:
     running = await start()
     buyer = running.buyer(language="ru")
     await running.stage.publish(buyer.contact(), buyer.paid())
@@ -229,7 +232,7 @@ async def test_the_page_follows_an_order_in_progress(start: Any) -> None:
         assert "data-live" not in page
 
 
-async def test_pages_that_follow_do_not_hold_up_the_stop(start: Any) -> None:
+async def test_pages_that_follow_do_not_hold_up_the_stop(start: "Start") -> None:
     running = await start()
     buyer = running.buyer()
     await running.stage.publish(buyer.contact(), buyer.paid())
@@ -245,7 +248,7 @@ async def test_pages_that_follow_do_not_hold_up_the_stop(start: Any) -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "ru", "kk", "ka"])
-async def test_assets_and_languages(start: Any, language: str) -> None:
+async def test_assets_and_languages(start: "Start", language: str) -> None:
     running = await start()
     _, path = await _known(running, language=language, storefront="qazaq-esim")
     async with _client(running) as client:
@@ -286,7 +289,7 @@ async def _refunds(answers: dict[str, tuple[int, Any]]) -> AsyncIterator[tuple[s
         await server.wait_closed()
 
 
-async def test_a_refund_is_asked_for_where_the_terms_are_shown(start: Any) -> None:
+async def test_a_refund_is_asked_for_where_the_terms_are_shown(start: "Start") -> None:
     said = {"en": "Your <code> was used.", "ru": "Код использован."}
     eligibility = {
         "status": "open",

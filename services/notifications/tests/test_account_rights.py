@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
@@ -21,6 +21,9 @@ from notifications.emails.rules.links import BadLinkError
 from notifications.emails.rules.texts import texts
 from shared.ids import uuid7
 from shared.kernel.privacy import page_proof
+
+if TYPE_CHECKING:
+    from services.notifications.tests.conftest import Buyer, Notifications, Ordering, Start
 
 ASKED = "018f0000-0000-7000-8000-000000000001"
 PRIVACY_KEY = "a-privacy-key-of-tests"
@@ -58,8 +61,8 @@ class Browser:
 
     http: httpx.AsyncClient
     path: str
-    running: Any
-    buyer: Any
+    running: "Notifications"
+    buyer: "Buyer"
 
     async def page(self) -> str:
         return (await self.http.get(self.path)).text
@@ -82,19 +85,19 @@ def query(answer: httpx.Response) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def opened(start: Any, ordering: Any, language: str = "en") -> AsyncIterator[Browser]:
+async def opened(start: "Start", ordering: "Ordering", language: str = "en") -> AsyncIterator[Browser]:
     running = await start(ordering_url=ordering.url, ordering_keys={"esimka": "shop-key"}, privacy_key=PRIVACY_KEY)
     buyer = running.buyer(language=language)
     await running.stage.publish(buyer.contact(), buyer.paid())
     await running.stage.eventually(lambda: running.rows("SELECT 1 FROM orders JOIN contacts USING (buyer_id)"))
-    links = new_links(running.service.settings)
+    links = new_links(running.settings)
     path = urlsplit(links.account(buyer.order_id, buyer.email, buyer.now)).path
     base = f"http://127.0.0.1:{running.service.port}"
     async with httpx.AsyncClient(base_url=base, trust_env=False) as http:
         yield Browser(http, path, running, buyer)
 
 
-async def test_an_address_is_corrected_with_a_code_and_the_old_link_dies(start: Any, ordering: Any) -> None:
+async def test_an_address_is_corrected_with_a_code_and_the_old_link_dies(start: "Start", ordering: "Ordering") -> None:
     async with opened(start, ordering) as tab:
         ordering.answers["contact-changes"] = sent("sms")
         answer = await tab.send("contact", email=" new@example.org ", phone="")
@@ -127,7 +130,7 @@ async def test_an_address_is_corrected_with_a_code_and_the_old_link_dies(start: 
         assert "A link ends when the address is corrected" in bad.text
 
 
-async def test_a_number_is_corrected_by_mail_and_the_page_stays(start: Any, ordering: Any) -> None:
+async def test_a_number_is_corrected_by_mail_and_the_page_stays(start: "Start", ordering: "Ordering") -> None:
     async with opened(start, ordering) as tab:
         ordering.answers |= {"contact-changes": sent("email"), "confirmations": (200, {})}
         answer = await tab.send("contact", phone="+995555000222")
@@ -152,7 +155,7 @@ async def test_a_number_is_corrected_by_mail_and_the_page_stays(start: Any, orde
     ids=["email", "phone", "nothing", "too-many", "503", "gibberish", "hung-up", "500"],
 )
 async def test_refusals_are_said_in_words(
-    start: Any, ordering: Any, language: Any, answer: tuple[int, Any] | None, said: str
+    start: "Start", ordering: "Ordering", language: Any, answer: tuple[int, Any] | None, said: str
 ) -> None:
     async with opened(start, ordering, language) as tab:
         ordering.answers["contact-changes"] = answer
@@ -176,7 +179,7 @@ async def test_refusals_are_said_in_words(
     ],
 )
 async def test_a_code_that_is_not_taken(
-    start: Any, ordering: Any, answer: tuple[int, Any] | None, said: str, *, again: bool
+    start: "Start", ordering: "Ordering", answer: tuple[int, Any] | None, said: str, *, again: bool
 ) -> None:
     async with opened(start, ordering) as tab:
         ordering.answers["requests"] = sent("email")
@@ -187,7 +190,7 @@ async def test_a_code_that_is_not_taken(
         assert ('id="enter"' in await tab.follow(got)) is again
 
 
-async def test_an_erasure_shows_its_proof_and_outlives_the_page(start: Any, ordering: Any) -> None:
+async def test_an_erasure_shows_its_proof_and_outlives_the_page(start: "Start", ordering: "Ordering") -> None:
     async with opened(start, ordering, "ru") as tab:
         t = texts("ru")["rights"]
         ordering.answers |= {"requests": sent("email"), "confirmations": (200, {}), ASKED: proof("ordering")}
@@ -217,7 +220,7 @@ async def test_an_erasure_shows_its_proof_and_outlives_the_page(start: Any, orde
         assert (await tab.http.get(done.headers["location"][:-1] + last)).status_code == 404
 
 
-async def test_an_export_needs_the_link_and_the_ticket(start: Any, ordering: Any) -> None:
+async def test_an_export_needs_the_link_and_the_ticket(start: "Start", ordering: "Ordering") -> None:
     async with opened(start, ordering) as tab:
         ordering.answers |= {"requests": sent("email"), "confirmations": (200, {}), "export": (200, "<h1>all</h1>")}
         asked = await tab.send("data", kind="export")
@@ -240,7 +243,7 @@ async def test_an_export_needs_the_link_and_the_ticket(start: Any, ordering: Any
         assert texts("en")["rights"]["said_not_now"].partition("{")[0] in await tab.follow(await tab.http.get(as_page))
 
 
-async def test_a_block_is_told(start: Any, ordering: Any) -> None:
+async def test_a_block_is_told(start: "Start", ordering: "Ordering") -> None:
     async with opened(start, ordering) as tab:
         ordering.answers |= {"requests": sent("email"), "confirmations": (200, {})}
         asked = await tab.send("data", kind="block")
@@ -248,7 +251,7 @@ async def test_a_block_is_told(start: Any, ordering: Any) -> None:
         assert texts("en")["rights"]["said_blocked"] in await tab.follow(done)
 
 
-async def test_only_the_page_itself_can_ask(start: Any, ordering: Any) -> None:
+async def test_only_the_page_itself_can_ask(start: "Start", ordering: "Ordering") -> None:
     async with opened(start, ordering) as tab:
         for action, fields in (
             ("contact", {"email": "x@example.org"}),
@@ -268,12 +271,12 @@ async def test_only_the_page_itself_can_ask(start: Any, ordering: Any) -> None:
         assert 'id="enter"' not in strange.text
 
 
-async def test_without_ordering_the_sections_are_not_there(start: Any) -> None:
+async def test_without_ordering_the_sections_are_not_there(start: "Start") -> None:
     running = await start()
     buyer = running.buyer()
     await running.stage.publish(buyer.contact(), buyer.paid())
     await running.stage.eventually(lambda: running.rows("SELECT 1 FROM orders JOIN contacts USING (buyer_id)"))
-    path = urlsplit(new_links(running.service.settings).account(buyer.order_id, buyer.email, buyer.now)).path
+    path = urlsplit(new_links(running.settings).account(buyer.order_id, buyer.email, buyer.now)).path
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.service.port}", trust_env=False) as http:
         shown = (await http.get(path)).text
         assert 'id="contact"' not in shown

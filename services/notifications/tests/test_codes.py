@@ -1,13 +1,18 @@
 """Codes for requests, by SMS and by mail; mails about orders that are held; what a block withholds."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from shared.telemetry.tracing import new_traceparent
 
+if TYPE_CHECKING:
+    from services.notifications.tests.conftest import Buyer, Notifications, Start
 
-async def _settled(running: Any, kind: str) -> list[dict[str, Any]]:
+    from sandbox.testing import RunningSandbox
+
+
+async def _settled(running: "Notifications", kind: str) -> list[dict[str, Any]]:
     """The mails of a kind, once none of them is due."""
 
     async def settled() -> Any:
@@ -18,11 +23,11 @@ async def _settled(running: Any, kind: str) -> list[dict[str, Any]]:
     return found
 
 
-def _sms(sandbox: Any) -> dict[str, Any]:
+def _sms(sandbox: "RunningSandbox") -> dict[str, Any]:
     return {"sms_url": sandbox.sms_url, "sms_key": "sandbox-sms-key"}
 
 
-async def test_a_code_goes_to_the_phone_once(start: Any, sandbox: Any) -> None:
+async def test_a_code_goes_to_the_phone_once(start: "Start", sandbox: "RunningSandbox") -> None:
     running = await start(**_sms(sandbox))
     buyer = running.buyer(language="ru")
     code = buyer.code("048151")
@@ -44,7 +49,7 @@ async def test_a_code_goes_to_the_phone_once(start: Any, sandbox: Any) -> None:
     [({"effect": "lose_reply"}, 1), ({"effect": "http_error", "status": 500}, 0), ({"effect": "drop"}, 0)],
 )
 async def test_a_lost_answer_is_asked_for_again_under_the_same_id(
-    start: Any, sandbox: Any, fault: dict[str, Any], repeats: int
+    start: "Start", sandbox: "RunningSandbox", fault: dict[str, Any], repeats: int
 ) -> None:
     running = await start(**_sms(sandbox))
     buyer = running.buyer()
@@ -57,7 +62,7 @@ async def test_a_lost_answer_is_asked_for_again_under_the_same_id(
     assert await sandbox.mails(buyer.email) == []
 
 
-async def test_a_code_goes_by_mail_where_no_phone_gets_it(start: Any, sandbox: Any) -> None:
+async def test_a_code_goes_by_mail_where_no_phone_gets_it(start: "Start", sandbox: "RunningSandbox") -> None:
     running = await start(**_sms(sandbox))
     refused, asked, unknown = running.buyer("refused"), running.buyer("asked"), running.buyer("unknown")
     refused.phone = "+77010000000"
@@ -81,7 +86,7 @@ async def test_a_code_goes_by_mail_where_no_phone_gets_it(start: Any, sandbox: A
     )
 
 
-async def test_a_code_that_is_not_valid_any_more_is_not_sent(start: Any, sandbox: Any) -> None:
+async def test_a_code_that_is_not_valid_any_more_is_not_sent(start: "Start", sandbox: "RunningSandbox") -> None:
     running = await start(**_sms(sandbox))
     late, busy = running.buyer("late"), running.buyer("busy")
     await sandbox.faults({"target": "sms.send", "effect": "http_error", "status": 503})
@@ -94,13 +99,13 @@ async def test_a_code_that_is_not_valid_any_more_is_not_sent(start: Any, sandbox
     assert (await sandbox.ledger_mail())["counts"]["messages"] == 0
 
 
-async def _both(running: Any) -> Any:
+async def _both(running: "Notifications") -> Any:
     rows = await _settled(running, "code")
     return rows if len(rows) == 2 else None
 
 
 async def test_the_code_is_nowhere_but_in_the_message(
-    start: Any, sandbox: Any, capfd: pytest.CaptureFixture[str]
+    start: "Start", sandbox: "RunningSandbox", capfd: pytest.CaptureFixture[str]
 ) -> None:
     running = await start(**_sms(sandbox))
     buyer = running.buyer("canary")
@@ -118,7 +123,7 @@ async def test_the_code_is_nowhere_but_in_the_message(
         assert secret not in seen
 
 
-async def test_held_and_refused_orders_are_told(start: Any) -> None:
+async def test_held_and_refused_orders_are_told(start: "Start") -> None:
     running = await start()
     buyer, other = running.buyer(language="kk"), running.buyer("other")
     held, refused = buyer.held(), other.refused()
@@ -130,7 +135,7 @@ async def test_held_and_refused_orders_are_told(start: Any) -> None:
     assert await running.kinds(other.email, 1) == ["declined"]
 
 
-async def test_a_block_withholds_what_nobody_asked_for_until_it_is_lifted(start: Any) -> None:
+async def test_a_block_withholds_what_nobody_asked_for_until_it_is_lifted(start: "Start") -> None:
     running = await start(order_mail_after_seconds=0.2)
     buyer = running.buyer()
     await running.stage.publish(buyer.contact(blocked=True))
@@ -146,7 +151,7 @@ async def test_a_block_withholds_what_nobody_asked_for_until_it_is_lifted(start:
     assert await running.kinds(buyer.email, 5) == ["code", "denied", "qr", "receipt", "topup"]
 
 
-async def test_a_block_that_comes_while_a_mail_is_due_withholds_it(start: Any) -> None:
+async def test_a_block_that_comes_while_a_mail_is_due_withholds_it(start: "Start") -> None:
     running = await start()
     buyer = running.buyer()
     await running.sandbox.faults({"target": "mail", "effect": "refuse", "status": 450})
@@ -163,7 +168,7 @@ async def test_a_block_that_comes_while_a_mail_is_due_withholds_it(start: Any) -
     assert await running.sandbox.mails(buyer.email) == []
 
 
-async def test_mails_that_waited_for_a_contact_heed_its_block(start: Any) -> None:
+async def test_mails_that_waited_for_a_contact_heed_its_block(start: "Start") -> None:
     running = await start()
     buyer = running.buyer()
     await running.stage.publish(buyer.generated(), buyer.denied())
@@ -173,5 +178,5 @@ async def test_mails_that_waited_for_a_contact_heed_its_block(start: Any) -> Non
     assert await _is(running, buyer, "blocked")
 
 
-async def _is(running: Any, buyer: Any, state: str) -> bool:
+async def _is(running: "Notifications", buyer: "Buyer", state: str) -> bool:
     return bool(await running.state("qr", buyer.order_id) == state)

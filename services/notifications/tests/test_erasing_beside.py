@@ -4,7 +4,8 @@ import asyncio
 import random
 import re
 from collections import Counter
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -12,6 +13,9 @@ import httpx
 from notifications.app import new_links
 from shared.contracts import NotificationsBuyerErased
 from shared.ids import uuid7
+
+if TYPE_CHECKING:
+    from services.notifications.tests.conftest import Buyer, Start
 
 ROUNDS = 15
 _LEFT = """
@@ -22,10 +26,10 @@ UNION ALL SELECT 'work' FROM work WHERE payload->>'buyer_id' = CAST(:buyer AS te
 """
 
 
-async def test_nothing_fails_and_nothing_stays_whatever_comes_at_the_same_moment(start: Any) -> None:
+async def test_nothing_fails_and_nothing_stays_whatever_comes_at_the_same_moment(start: "Start") -> None:
     running = await start(resend_limit=100, resend_gap_seconds=0.001, order_mail_after_seconds=60)
     chance = random.Random(7)  # noqa: S311 - not for secrets
-    links = new_links(running.service.settings)
+    links = new_links(running.settings)
     outcomes: Counter[int] = Counter()
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.service.port}", trust_env=False) as client:
 
@@ -42,8 +46,10 @@ async def test_nothing_fails_and_nothing_stays_whatever_comes_at_the_same_moment
             await running.stage.publish(buyer.contact(newsletter=True), buyer.paid(), buyer.generated())
             await running.mail(buyer.email)
             await running.stage.eventually(
-                lambda buyer=buyer: running.rows(
-                    "SELECT 1 FROM orders WHERE buyer_id = :b AND delivered_at IS NOT NULL", b=buyer.buyer_id
+                partial(
+                    running.rows,
+                    "SELECT 1 FROM orders WHERE buyer_id = :b AND delivered_at IS NOT NULL",
+                    b=buyer.buyer_id,
                 )
             )
             path = urlsplit(links.account(buyer.order_id, buyer.email, buyer.now)).path
@@ -60,7 +66,7 @@ async def test_nothing_fails_and_nothing_stays_whatever_comes_at_the_same_moment
             await asyncio.gather(*steps)
             await running.stage.events(NotificationsBuyerErased, count=number + 1)
 
-            async def nothing_left(buyer: Any = buyer) -> bool:
+            async def nothing_left(buyer: "Buyer" = buyer) -> bool:
                 return not await running.rows(_LEFT, buyer=buyer.buyer_id)
 
             await running.stage.eventually(nothing_left)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 import pytest
@@ -28,6 +28,9 @@ from shared.ids import uuid7
 from shared.sealed import Sealed
 from shared.testing.browser import Page, browser
 from shared.values.activation_code import ActivationCode
+
+if TYPE_CHECKING:
+    from services.notifications.tests.conftest import Ordering, Start
 
 PHONE, DESKTOP = (390, 844), (1280, 900)
 LOOKS = Path(__file__).parents[3] / ".run" / "looks"
@@ -190,11 +193,13 @@ async def test_mails(tmp_path: Path, size: tuple[int, int], scheme: Scheme) -> N
     [(PHONE, "ka", "esimka"), (PHONE, "kk", "qazaq-esim"), (DESKTOP, "en", "e-sim-onl"), (DESKTOP, "ru", "qazaq-esim")],
     ids=["phone-ka", "phone-kk", "desktop-en", "desktop-ru"],
 )
-async def test_account_page(start: Any, size: tuple[int, int], language: str, storefront: str, scheme: Scheme) -> None:
+async def test_account_page(
+    start: "Start", size: tuple[int, int], language: str, storefront: str, scheme: Scheme
+) -> None:
     running = await start()
     t = texts(written(language))["account"]
     buyer = running.buyer(language=language, storefront=storefront, name="Айгерим <b>")
-    links = new_links(running.service.settings)
+    links = new_links(running.settings)
     base = f"http://127.0.0.1:{running.service.port}"
     await running.stage.publish(buyer.contact(), buyer.paid())
     await running.stage.eventually(lambda: running.rows("SELECT 1 FROM orders JOIN contacts USING (buyer_id)"))
@@ -236,7 +241,7 @@ async def test_account_page(start: Any, size: tuple[int, int], language: str, st
     ids=["phone-ka", "phone-kk", "desktop-ru", "desktop-en"],
 )
 async def test_the_buyer_corrects_an_address_and_is_forgotten(
-    start: Any, ordering: Any, size: tuple[int, int], language: Any, storefront: str, scheme: Scheme
+    start: "Start", ordering: "Ordering", size: tuple[int, int], language: Any, storefront: str, scheme: Scheme
 ) -> None:
     """With the keyboard where a person has one, with fingers elsewhere; ordering is a stand-in here."""
     running = await start(ordering_url=ordering.url, ordering_keys={storefront: "shop-key"})
@@ -244,7 +249,7 @@ async def test_the_buyer_corrects_an_address_and_is_forgotten(
     buyer = running.buyer(language=language, storefront=storefront)
     await running.stage.publish(buyer.contact(), buyer.paid(), buyer.generated())
     await running.mail(buyer.email)
-    path = urlsplit(new_links(running.service.settings).account(buyer.order_id, buyer.email, buyer.now)).path
+    path = urlsplit(new_links(running.settings).account(buyer.order_id, buyer.email, buyer.now)).path
     base = f"http://127.0.0.1:{running.service.port}"
     asked = str(uuid7())
     done = {"request_id": asked, "kind": "erase", "requested_at": NOW.isoformat(), "confirmed_at": NOW.isoformat()}
@@ -288,7 +293,7 @@ async def test_the_buyer_corrects_an_address_and_is_forgotten(
         assert {urlsplit(url).netloc for url in page.requests if url.startswith("http")} == {urlsplit(base).netloc}
 
 
-async def test_the_page_reads_without_scripts_and_a_bad_link_says_so(start: Any) -> None:
+async def test_the_page_reads_without_scripts_and_a_bad_link_says_so(start: "Start") -> None:
     running = await start()
     buyer = running.buyer()
     await running.stage.publish(buyer.contact(), buyer.paid(), buyer.generated())
@@ -308,13 +313,13 @@ async def test_the_page_reads_without_scripts_and_a_bad_link_says_so(start: Any)
         await _look(page, "account-bad-link")
 
 
-async def test_unsubscribing_is_two_presses_at_most(start: Any) -> None:
+async def test_unsubscribing_is_two_presses_at_most(start: "Start") -> None:
     running = await start()
     buyer = running.buyer(language="kk")
     await running.stage.publish(buyer.contact(newsletter=True))
     await running.stage.eventually(lambda: running.rows("SELECT 1 FROM contacts WHERE newsletter_asked"))
     t = texts("kk")["newsletter"]
-    path = urlsplit(new_links(running.service.settings).unsubscribe(buyer.buyer_id)).path
+    path = urlsplit(new_links(running.settings).unsubscribe(buyer.buyer_id)).path
     async with browser(*PHONE) as page:
         await page.goto(f"http://127.0.0.1:{running.service.port}{path}")
         assert await page.text("h1") == t["ask_title"]

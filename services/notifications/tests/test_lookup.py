@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
@@ -11,6 +11,9 @@ from notifications.delivery.models import EmailKey
 from notifications.delivery.reader import RowReader
 from shared.database import Database, Tx
 from shared.ids import uuid7
+
+if TYPE_CHECKING:
+    from services.notifications.tests.conftest import Notifications, Start
 
 _MAILS = """
 INSERT INTO mails (kind, subject_id, order_id, buyer_id, facts, state, created_at)
@@ -33,14 +36,14 @@ class Counting:
         return self._database.reading()
 
 
-async def _some(running: Any, count: int) -> list[UUID]:
+async def _some(running: "Notifications", count: int) -> list[UUID]:
     subjects = [uuid7() for _ in range(count)]
     async with running.service.database.transaction() as tx:
         await tx.execute(_MAILS, subjects=subjects, now=tx.now)
     return subjects
 
 
-async def test_who_asks_at_the_same_time_shares_a_query(start: Any) -> None:
+async def test_who_asks_at_the_same_time_shares_a_query(start: "Start") -> None:
     running = await start(mail_adapter="instant")
     subjects = await _some(running, 50)
     counting = Counting(running.service.database)
@@ -50,7 +53,7 @@ async def test_who_asks_at_the_same_time_shares_a_query(start: Any) -> None:
     assert counting.readings == 1
 
 
-async def test_a_mail_that_does_not_exist_is_told_to_whom_asked_for_it(start: Any) -> None:
+async def test_a_mail_that_does_not_exist_is_told_to_whom_asked_for_it(start: "Start") -> None:
     running = await start(mail_adapter="instant")
     [known] = await _some(running, 1)
     lookup = RowReader(running.service.database)
@@ -64,7 +67,7 @@ async def test_a_mail_that_does_not_exist_is_told_to_whom_asked_for_it(start: An
     assert [type(one) for one in found[1:]] == [LookupError, LookupError]
 
 
-async def test_a_failure_is_everybodys_and_the_next_question_is_asked_anew(start: Any) -> None:
+async def test_a_failure_is_everybodys_and_the_next_question_is_asked_anew(start: "Start") -> None:
     running = await start(mail_adapter="instant")
     subjects = await _some(running, 2)
     counting = Counting(running.service.database)
@@ -76,7 +79,7 @@ async def test_a_failure_is_everybodys_and_the_next_question_is_asked_anew(start
     assert (await lookup.row(EmailKey("qr", subjects[0]))).subject_id == subjects[0]
 
 
-async def test_who_gives_up_takes_nothing_from_the_others(start: Any) -> None:
+async def test_who_gives_up_takes_nothing_from_the_others(start: "Start") -> None:
     running = await start(mail_adapter="instant")
     [subject] = await _some(running, 1)
     lookup = RowReader(running.service.database)

@@ -5,7 +5,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -15,6 +15,9 @@ from notifications.app import new_links
 from notifications.emails.rules.texts import texts
 from shared.contracts import MailboxProved, QrDelivered
 from shared.ids import uuid7
+
+if TYPE_CHECKING:
+    from services.notifications.tests.conftest import Buyer, Notifications, Ordering, Start
 
 KEYS = {"storefront_keys": {"esimka": "shop-key"}}
 LETTERS = {"en": {"subject": "Spring", "text": "News."}}
@@ -36,19 +39,19 @@ class Page:
         return await self.http.post(f"{self.path}/{button}", data={"form": found[1]})
 
 
-def page_of(running: Any, http: httpx.AsyncClient, buyer: Any, email: str | None = None) -> Page:
-    links = new_links(running.service.settings)
+def page_of(running: "Notifications", http: httpx.AsyncClient, buyer: "Buyer", email: str | None = None) -> Page:
+    links = new_links(running.settings)
     return Page(http, urlsplit(links.account(buyer.order_id, email or buyer.email, buyer.now)).path)
 
 
 @asynccontextmanager
-async def client(running: Any) -> AsyncIterator[httpx.AsyncClient]:
+async def client(running: "Notifications") -> AsyncIterator[httpx.AsyncClient]:
     base = f"http://127.0.0.1:{running.service.port}"
     async with httpx.AsyncClient(base_url=base, timeout=30, trust_env=False) as http:
         yield http
 
 
-async def known(running: Any, *buyers: Any, **contact: Any) -> None:
+async def known(running: "Notifications", *buyers: Any, **contact: Any) -> None:
     """Orders that are paid and delivered."""
     for buyer in buyers:
         await running.stage.publish(buyer.contact(**contact), buyer.paid(), buyer.generated())
@@ -56,17 +59,17 @@ async def known(running: Any, *buyers: Any, **contact: Any) -> None:
     await running.stage.events(QrDelivered, count=len(buyers), where=lambda event: event.order_id in orders)
 
 
-async def applied(running: Any, event_id: UUID) -> None:
+async def applied(running: "Notifications", event_id: UUID) -> None:
     sql = "SELECT 1 FROM inbox WHERE event_id = :id"
     await running.stage.eventually(lambda: running.rows(sql, id=event_id))
 
 
-async def newest(running: Any, buyer: Any, column: str, value: Any) -> None:
+async def newest(running: "Notifications", buyer: "Buyer", column: str, value: Any) -> None:
     sql = f"SELECT 1 FROM contacts WHERE buyer_id = :b AND {column} = :v"
     await running.stage.eventually(lambda: running.rows(sql, b=buyer.buyer_id, v=value))
 
 
-async def newsletter(running: Any, http: httpx.AsyncClient, key: str) -> int:
+async def newsletter(running: "Notifications", http: httpx.AsyncClient, key: str) -> int:
     """How many get it."""
     headers = {"authorization": "Bearer shop-key", "idempotency-key": key}
     sent = await http.post("/newsletters", json={"storefront": "esimka", "letters": LETTERS}, headers=headers)
@@ -80,7 +83,7 @@ async def newsletter(running: Any, http: httpx.AsyncClient, key: str) -> int:
     return int((await running.stage.eventually(ended))["sent"])
 
 
-async def test_a_button_proves_the_mailbox_once_and_opening_the_page_does_not(start: Any) -> None:
+async def test_a_button_proves_the_mailbox_once_and_opening_the_page_does_not(start: "Start") -> None:
     running = await start()
     buyer = running.buyer()
     await known(running, buyer)
@@ -107,7 +110,7 @@ async def test_a_button_proves_the_mailbox_once_and_opening_the_page_does_not(st
         assert again.event.contact_at == buyer.contact(later=5).updated_at
 
 
-async def test_the_same_mailbox_in_another_spelling_keeps_its_links_and_gets_no_code_again(start: Any) -> None:
+async def test_the_same_mailbox_in_another_spelling_keeps_its_links_and_gets_no_code_again(start: "Start") -> None:
     running = await start()
     buyer = running.buyer("Zoë.Buyer")
     await known(running, buyer)
@@ -121,7 +124,9 @@ async def test_the_same_mailbox_in_another_spelling_keeps_its_links_and_gets_no_
     assert await running.rows("SELECT kind FROM mails") == [{"kind": "qr"}]
 
 
-async def test_newsletters_need_the_mailboxs_word_and_an_order_that_asks_for_them_does_not_have_it(start: Any) -> None:
+async def test_newsletters_need_the_mailboxs_word_and_an_order_that_asks_for_them_does_not_have_it(
+    start: "Start",
+) -> None:
     running = await start(**KEYS)
     victim = running.buyer("victim")
     stranger = running.buyer("VICTIM", buyer_id=uuid7(), order_id=uuid7())
@@ -136,7 +141,7 @@ async def test_newsletters_need_the_mailboxs_word_and_an_order_that_asks_for_the
         assert await newsletter(running, http, "first") == 1
 
         # The mailbox does not want them any more; a stranger's order asks for them, twice.
-        path = urlsplit(new_links(running.service.settings).unsubscribe(victim.buyer_id)).path
+        path = urlsplit(new_links(running.settings).unsubscribe(victim.buyer_id)).path
         assert (await http.post(path)).status_code == 200
         await known(running, stranger, newsletter_asked=True, newsletter=True)
         await theirs.press("code")
@@ -149,7 +154,7 @@ async def test_newsletters_need_the_mailboxs_word_and_an_order_that_asks_for_the
         assert [row["buyer_id"] for row in rows] == [victim.buyer_id]
 
 
-async def test_consent_stays_with_the_mailbox_and_ends_with_a_block(start: Any) -> None:
+async def test_consent_stays_with_the_mailbox_and_ends_with_a_block(start: "Start") -> None:
     running = await start(**KEYS)
     moving, blocking = running.buyer("moving"), running.buyer("blocking")
     await known(running, moving, blocking, newsletter_asked=True)
@@ -168,7 +173,7 @@ async def test_consent_stays_with_the_mailbox_and_ends_with_a_block(start: Any) 
         assert await newsletter(running, http, "after") == 0
 
 
-async def test_a_block_can_be_lifted_on_the_page_that_shows_it(start: Any, ordering: Any) -> None:
+async def test_a_block_can_be_lifted_on_the_page_that_shows_it(start: "Start", ordering: "Ordering") -> None:
     running = await start(ordering_url=ordering.url, ordering_keys={"esimka": "shop-key"})
     buyer = running.buyer()
     await known(running, buyer)
@@ -183,7 +188,7 @@ async def test_a_block_can_be_lifted_on_the_page_that_shows_it(start: Any, order
         assert t["data_block"] not in shown
 
 
-async def test_what_becomes_of_a_strangers_orders_changes_nothing_of_the_victims(start: Any) -> None:
+async def test_what_becomes_of_a_strangers_orders_changes_nothing_of_the_victims(start: "Start") -> None:
     """I14, in orders by chance: contact, block, consent, link, page, mails and codes of who has the same address."""
     running = await start(resend_limit=3)
     victim = running.buyer("victim")

@@ -2,12 +2,15 @@
 
 from datetime import timedelta
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shared.contracts import OrderEvent, QrDelivered
 
+if TYPE_CHECKING:
+    from services.notifications.tests.conftest import Buyer, Notifications, Start
 
-async def _settled(running: Any, buyer: Any) -> list[dict[str, Any]]:
+
+async def _settled(running: "Notifications", buyer: "Buyer") -> list[dict[str, Any]]:
     """All mails of the order, once none of them is waiting or due."""
 
     async def settled() -> Any:
@@ -18,7 +21,7 @@ async def _settled(running: Any, buyer: Any) -> list[dict[str, Any]]:
     return found
 
 
-async def test_a_receipt_known_in_time_rides_with_the_code(start: Any) -> None:
+async def test_a_receipt_known_in_time_rides_with_the_code(start: "Start") -> None:
     running = await start()
     buyer = running.buyer()
     await running.stage.publish(buyer.contact(), buyer.paid(), buyer.receipt())
@@ -35,7 +38,7 @@ async def test_a_receipt_known_in_time_rides_with_the_code(start: Any) -> None:
     assert len(await running.sandbox.mails(buyer.email)) == 1
 
 
-async def test_who_waits_hears_that_the_order_is_there_and_then_that_we_are_on_it(start: Any) -> None:
+async def test_who_waits_hears_that_the_order_is_there_and_then_that_we_are_on_it(start: "Start") -> None:
     running = await start(order_mail_after_seconds=0.3, delay_mail_after_seconds=2)
     waits, failed, has_it = running.buyer("waits"), running.buyer("failed"), running.buyer("has-it")
     for buyer in (waits, failed, has_it):
@@ -56,7 +59,7 @@ async def test_who_waits_hears_that_the_order_is_there_and_then_that_we_are_on_i
     assert "delay" not in await running.kinds(failed.email, 1)
 
 
-async def test_a_delay_that_is_over_by_the_time_it_can_be_told_is_not_told(start: Any) -> None:
+async def test_a_delay_that_is_over_by_the_time_it_can_be_told_is_not_told(start: "Start") -> None:
     running = await start(order_mail_after_seconds=0.2, delay_mail_after_seconds=0.4)
     buyer = running.buyer()
     await running.sandbox.faults({"target": "mail", "effect": "refuse", "status": 450})
@@ -71,7 +74,7 @@ async def test_a_delay_that_is_over_by_the_time_it_can_be_told_is_not_told(start
     assert "dropped" in {rows["delay"], rows.get("order", "dropped")}
 
 
-async def test_refund_answers_are_mails_once_whatever_the_order(start: Any) -> None:
+async def test_refund_answers_are_mails_once_whatever_the_order(start: "Start") -> None:
     running = await start(order_mail_after_seconds=60)
     buyer = running.buyer()
     facts: list[OrderEvent] = [
@@ -91,7 +94,7 @@ async def test_refund_answers_are_mails_once_whatever_the_order(start: Any) -> N
     assert len({mail["message_id"] for mail in mails}) == 6
 
 
-async def test_a_refund_that_settles_at_once_is_one_mail_and_a_later_one_is_two(start: Any) -> None:
+async def test_a_refund_that_settles_at_once_is_one_mail_and_a_later_one_is_two(start: "Start") -> None:
     running = await start(gather_seconds=6)
     quick, slow = running.buyer("quick"), running.buyer("slow")
     await running.stage.publish(quick.contact(), slow.contact())
@@ -106,7 +109,7 @@ async def test_a_refund_that_settles_at_once_is_one_mail_and_a_later_one_is_two(
     assert len(await running.sandbox.mails(quick.email)) == 1
 
 
-async def test_a_top_up_is_told_without_a_code(start: Any) -> None:
+async def test_a_top_up_is_told_without_a_code(start: "Start") -> None:
     running = await start()
     buyer = running.buyer()
     await running.stage.publish(buyer.contact(), buyer.paid(kind="top_up"), buyer.topped_up(buyer.case_id))
@@ -114,7 +117,7 @@ async def test_a_top_up_is_told_without_a_code(start: Any) -> None:
     assert await running.stage.all_events(QrDelivered) == []
 
 
-async def test_an_end_that_nears_is_told_in_time_and_only_where_it_matters(start: Any) -> None:
+async def test_an_end_that_nears_is_told_in_time_and_only_where_it_matters(start: "Start") -> None:
     running = await start(expiry_mail_before_seconds=400 * 86400, plan_mail_before_seconds=3600)
     waiting, installed = running.buyer("waiting"), running.buyer("installed")
     for buyer in (installed, waiting):
@@ -127,7 +130,7 @@ async def test_an_end_that_nears_is_told_in_time_and_only_where_it_matters(start
     assert await running.kinds(installed.email, 2) == ["ending", "qr"]
 
 
-async def test_an_address_corrected_while_the_mail_is_under_way_gets_the_code_too(start: Any) -> None:
+async def test_an_address_corrected_while_the_mail_is_under_way_gets_the_code_too(start: "Start") -> None:
     running = await start()
     buyer = running.buyer("wrong")
     await running.sandbox.faults({"target": "mail", "effect": "delay", "seconds": 3, "times": 1})
@@ -142,7 +145,7 @@ async def test_an_address_corrected_while_the_mail_is_under_way_gets_the_code_to
     assert len(await running.stage.events(QrDelivered)) == 1
 
 
-async def test_a_corrected_address_gets_the_code_so_many_times(start: Any) -> None:
+async def test_a_corrected_address_gets_the_code_so_many_times(start: "Start") -> None:
     running = await start(resend_limit=2)
     buyer = running.buyer("wrong")
     await running.stage.publish(buyer.contact(), buyer.paid(), buyer.generated())

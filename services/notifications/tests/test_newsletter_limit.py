@@ -4,18 +4,21 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING
 
 import httpx
 
 from notifications.newsletters.store import MAX_A_DAY
+
+if TYPE_CHECKING:
+    from services.notifications.tests.conftest import Notifications, Start
 
 KEYS = {"storefront_keys": {"esimka": "shop-key", "qazaq-esim": "other-shop-key"}, "agent_keys": {"vera": "agent-key"}}
 LETTERS = {"en": {"subject": "Spring in Turkey", "text": "Cheaper now."}}
 
 
 @asynccontextmanager
-async def client_of(running: Any, key: str = "shop-key") -> AsyncIterator[httpx.AsyncClient]:
+async def client_of(running: "Notifications", key: str = "shop-key") -> AsyncIterator[httpx.AsyncClient]:
     headers, url = {"authorization": f"Bearer {key}"}, f"http://127.0.0.1:{running.service.port}"
     async with httpx.AsyncClient(base_url=url, timeout=30, trust_env=False, headers=headers) as client:
         yield client
@@ -26,7 +29,7 @@ async def send(client: httpx.AsyncClient, key: str, storefront: str = "esimka") 
     return await client.post("/newsletters", json=wanted, headers={"idempotency-key": key})
 
 
-async def test_a_shop_has_so_many_newsletters_a_day_also_when_it_asks_at_once(start: Any) -> None:
+async def test_a_shop_has_so_many_newsletters_a_day_also_when_it_asks_at_once(start: "Start") -> None:
     running = await start(**KEYS)
     async with client_of(running) as client:
         answers = await asyncio.gather(*(send(client, f"news {number}") for number in range(2 * MAX_A_DAY)))

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
@@ -29,6 +29,11 @@ from notifications.newsletters.rules import html, list_headers, render_newslette
 from notifications.settings import Settings
 from shared.ids import uuid7
 
+if TYPE_CHECKING:
+    from services.notifications.tests.conftest import Notifications, Start
+
+    from sandbox.testing import RunningSandbox
+
 KEYS = {"storefront_keys": {"esimka": "shop-key", "qazaq-esim": "other-shop-key"}, "agent_keys": {"vera": "agent-key"}}
 LETTERS = {
     "en": {"subject": "Spring in Turkey", "text": "# Cheaper now\n\n[Look](https://esimka.example/tr) at *this*."},
@@ -37,7 +42,7 @@ LETTERS = {
 
 
 @asynccontextmanager
-async def _client(running: Any, key: str = "shop-key", port: int = 0) -> AsyncIterator[httpx.AsyncClient]:
+async def _client(running: "Notifications", key: str = "shop-key", port: int = 0) -> AsyncIterator[httpx.AsyncClient]:
     headers = {"authorization": f"Bearer {key}"}
     url = f"http://127.0.0.1:{port or running.service.port}"
     async with httpx.AsyncClient(base_url=url, timeout=30, trust_env=False, headers=headers) as client:
@@ -49,7 +54,9 @@ async def _send(client: httpx.AsyncClient, key: str = "spring", **body: Any) -> 
     return await client.post("/newsletters", json=wanted, headers={"idempotency-key": key})
 
 
-async def _ended(running: Any, client: httpx.AsyncClient, answer: httpx.Response, *, seconds: float = 30) -> Any:
+async def _ended(
+    running: "Notifications", client: httpx.AsyncClient, answer: httpx.Response, *, seconds: float = 30
+) -> Any:
     """The newsletter's progress, once nobody is left."""
     assert answer.status_code == 202, answer.text
 
@@ -60,7 +67,7 @@ async def _ended(running: Any, client: httpx.AsyncClient, answer: httpx.Response
     return await running.stage.eventually(ended, seconds)
 
 
-async def _known(running: Any, *contacts: Any) -> None:
+async def _known(running: "Notifications", *contacts: Any) -> None:
     await running.stage.publish(*contacts)
     await running.stage.eventually(
         lambda: running.rows("SELECT 1 FROM contacts HAVING count(*) >= :n", n=len({one.buyer_id for one in contacts}))
@@ -70,7 +77,7 @@ async def _known(running: Any, *contacts: Any) -> None:
         await tx.execute("UPDATE contacts SET newsletter = true WHERE newsletter_asked")
 
 
-async def _crowd(running: Any, count: int) -> None:
+async def _crowd(running: "Notifications", count: int) -> None:
     """So many buyers who agreed, as contacts would have made them."""
     async with running.service.database.transaction() as tx:
         await tx.execute(
@@ -85,7 +92,7 @@ def _header(mail: Mapping[str, Any], name: str) -> str:
     return str(next(value for key, value in mail["headers"] if key.lower() == name.lower()))
 
 
-async def test_those_who_agreed_get_it_in_their_language_and_one_click_ends_it(start: Any) -> None:
+async def test_those_who_agreed_get_it_in_their_language_and_one_click_ends_it(start: "Start") -> None:
     running = await start(**KEYS, public_url="http://127.0.0.1:1/x")
     yes, russian, no, blocked, kazakh, elsewhere = (
         running.buyer("yes", name="<b>Ann</b>"),
@@ -134,7 +141,7 @@ async def test_those_who_agreed_get_it_in_their_language_and_one_click_ends_it(s
             assert (await _ended(running, client, await _send(client, "more")))["skipped"] == 2
 
 
-async def test_one_a_day_whatever_is_asked(start: Any) -> None:
+async def test_one_a_day_whatever_is_asked(start: "Start") -> None:
     running = await start(**KEYS, mail_adapter="instant", newsletters_per_second=10_000)
     await _crowd(running, 150)
     async with _client(running) as client:
@@ -154,7 +161,7 @@ async def test_one_a_day_whatever_is_asked(start: Any) -> None:
         assert 0 < later["sent"] < 150
 
 
-async def test_a_newsletter_that_is_late_by_a_day_counts_for_the_day_on_which_it_is_sent(start: Any) -> None:
+async def test_a_newsletter_that_is_late_by_a_day_counts_for_the_day_on_which_it_is_sent(start: "Start") -> None:
     running = await start(**KEYS, newsletters_per_second=1000)
     await _crowd(running, 12)
     await running.sandbox.faults({"target": "mail", "effect": "refuse", "status": 450})
@@ -176,7 +183,7 @@ async def test_a_newsletter_that_is_late_by_a_day_counts_for_the_day_on_which_it
         assert (await running.sandbox.ledger_mail())["counts"]["messages"] == 12
 
 
-async def test_who_may_send_and_what(start: Any) -> None:
+async def test_who_may_send_and_what(start: "Start") -> None:
     running = await start(**KEYS, mail_adapter="instant")
     async with _client(running) as client, _client(running, "other-shop-key") as other:
         first = await _send(client)
@@ -198,7 +205,7 @@ async def test_who_may_send_and_what(start: Any) -> None:
         assert (await _send(nobody)).status_code == 401
 
 
-async def test_what_cannot_be_sent_is_counted_and_mailboxes_that_refuse_get_no_more(start: Any) -> None:
+async def test_what_cannot_be_sent_is_counted_and_mailboxes_that_refuse_get_no_more(start: "Start") -> None:
     running = await start(**KEYS, newsletters_per_second=1000, bounce_key="b" * 16)
     gone, busy, fine, lost, left = (running.buyer(name) for name in ("gone", "busy", "fine", "lost", "left"))
     await running.sandbox.faults(
@@ -211,7 +218,7 @@ async def test_what_cannot_be_sent_is_counted_and_mailboxes_that_refuse_get_no_m
         found = await _ended(running, client, await _send(client))
         assert (found["sent"], found["failed"], found["unknown"]) == (3, 1, 1)
         assert len(await running.sandbox.mails(lost.email)) == 1
-        links = new_links(running.service.settings)
+        links = new_links(running.settings)
         [mail] = await running.rows("SELECT mail_id FROM newsletter_recipients WHERE buyer_id = :b", b=fine.buyer_id)
         bounce = (
             "From: m@x.example\r\nTo: x@y.example\r\nMIME-Version: 1.0\r\n"
@@ -232,7 +239,7 @@ async def test_what_cannot_be_sent_is_counted_and_mailboxes_that_refuse_get_no_m
     assert {row["buyer_id"]: row["reason"] for row in rows} == {gone.buyer_id: "refused", fine.buyer_id: "bounced"}
 
 
-async def test_a_newsletter_can_be_stopped_and_mails_do_not_wait_for_it(start: Any) -> None:
+async def test_a_newsletter_can_be_stopped_and_mails_do_not_wait_for_it(start: "Start") -> None:
     running = await start(**KEYS, newsletters_per_second=5)
     await _crowd(running, 400)
     buyer = running.buyer("buyer")
@@ -256,7 +263,7 @@ async def test_a_newsletter_can_be_stopped_and_mails_do_not_wait_for_it(start: A
         assert (await running.sandbox.ledger_mail())["counts"]["messages"] == found["sent"] + 1
 
 
-async def test_a_stop_waits_for_mails_under_way_and_begins_no_others(start: Any) -> None:
+async def test_a_stop_waits_for_mails_under_way_and_begins_no_others(start: "Start") -> None:
     """The server answers so late that a whole group of mails would take longer than a stop may."""
     running = await start(**KEYS, newsletters_per_second=1000)
     await _crowd(running, 30)
@@ -288,7 +295,7 @@ async def test_a_stop_waits_for_mails_under_way_and_begins_no_others(start: Any)
 
 @pytest.mark.parametrize(("end", "unknown"), [(signal.SIGKILL, 10), (signal.SIGTERM, 0)], ids=["killed", "stopped"])
 async def test_thousands_through_the_end_of_a_process_each_at_most_once(
-    start: Any, sandbox: Any, tmp_path: Path, end: signal.Signals, unknown: int
+    start: "Start", sandbox: "RunningSandbox", tmp_path: Path, end: signal.Signals, unknown: int
 ) -> None:
     """One process ends in the middle, another goes on; the mail server's own books judge."""
     count = 2500

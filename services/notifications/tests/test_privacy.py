@@ -1,7 +1,7 @@
 """Being forgotten, provably (PP 6.2); and all that is held of a buyer, for the buyer."""
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -12,11 +12,14 @@ from shared.contracts.base import Erasure
 from shared.contracts.ordering import BuyerContact
 from shared.database import Outgoing
 
+if TYPE_CHECKING:
+    from services.notifications.tests.conftest import Notifications, Start
+
 KEY = "a-privacy-key-of-tests"
 CANARIES = ("canary", "Zebulon", "+77015550199", "QQ7SECRET", "918273", "ofd.example")
 
 
-async def _everything(running: Any) -> str:
+async def _everything(running: "Notifications") -> str:
     """All that the service's database holds, the core tables too."""
     tables = await running.rows(
         "SELECT relname::text AS name FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
@@ -24,13 +27,13 @@ async def _everything(running: Any) -> str:
     return "".join([str(await running.rows(f"SELECT * FROM {table['name']}")) for table in tables])
 
 
-def _canary(running: Any) -> Any:
+def _canary(running: "Notifications") -> Any:
     buyer = running.buyer("canary", name="Zebulon")
     buyer.phone = "+77015550199"
     return buyer
 
 
-async def test_nothing_is_left_of_a_buyer_who_is_forgotten_and_nothing_brings_them_back(start: Any) -> None:
+async def test_nothing_is_left_of_a_buyer_who_is_forgotten_and_nothing_brings_them_back(start: "Start") -> None:
     running = await start(order_mail_after_seconds=60)
     buyer, other = _canary(running), running.buyer("other")
     await running.stage.publish(buyer.contact(newsletter=True), other.contact(), buyer.paid(), buyer.receipt())
@@ -63,12 +66,12 @@ async def test_nothing_is_left_of_a_buyer_who_is_forgotten_and_nothing_brings_th
     assert [row["subject"][:9] for row in await running.sandbox.mails(buyer.email)] == ["Your eSIM"]
 
 
-async def test_the_link_says_that_all_is_gone_and_a_bounce_tells_nobody(start: Any) -> None:
+async def test_the_link_says_that_all_is_gone_and_a_bounce_tells_nobody(start: "Start") -> None:
     running = await start(bounce_key="b" * 16)
     buyer = _canary(running)
     await running.stage.publish(buyer.contact(), buyer.paid(), buyer.generated())
     await running.stage.events(QrDelivered)
-    links = new_links(running.service.settings)
+    links = new_links(running.settings)
     path = urlsplit(links.account(buyer.order_id, buyer.email, buyer.now)).path
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.service.port}", trust_env=False) as client:
         assert (await client.get(path)).status_code == 200
@@ -97,7 +100,7 @@ async def test_the_link_says_that_all_is_gone_and_a_bounce_tells_nobody(start: A
     assert await running.stage.all_events(DeliveryFailed) == []
 
 
-async def test_orders_of_forgotten_buyers_are_watched_no_longer(start: Any) -> None:
+async def test_orders_of_forgotten_buyers_are_watched_no_longer(start: "Start") -> None:
     running = await start(order_mail_after_seconds=1.5, delay_mail_after_seconds=2)
     buyer, other = running.buyer(), running.buyer("other")
     await running.stage.publish(buyer.contact(), other.contact(), buyer.paid(ago=6), other.paid(ago=6))
@@ -108,7 +111,7 @@ async def test_orders_of_forgotten_buyers_are_watched_no_longer(start: Any) -> N
     assert running.figure("work_outcomes_total", kind="watch_orders", outcome="unknown") == 0
 
 
-async def test_an_export_has_everything_but_secrets(start: Any) -> None:
+async def test_an_export_has_everything_but_secrets(start: "Start") -> None:
     running = await start(privacy_key=KEY)
     buyer = _canary(running)
     await running.stage.publish(buyer.contact(), buyer.paid(), buyer.generated(confirmation_code="4471"))

@@ -1,26 +1,29 @@
 """What a buyer reads of a refund that the bank refused: in each language, at each step, and each step once."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from shared.contracts import Language, Money, RefundFailed, RefundPaidByHand, RefundRetried, RefundSettled
 from shared.ids import uuid7
 
+if TYPE_CHECKING:
+    from services.notifications.tests.conftest import Buyer, Start
+
 WHOLE = Money(amount=1299000, currency="KZT")
 
 
-def failed(buyer: Any, attempt: int | None = 1) -> RefundFailed:
+def failed(buyer: "Buyer", attempt: int | None = 1) -> RefundFailed:
     return RefundFailed(
         **buyer.order, refund_id=buyer.refund_id, amount=WHOLE, reason="no", failed_at=buyer.now, attempt=attempt
     )
 
 
-def retried(buyer: Any, attempt: int) -> RefundRetried:
+def retried(buyer: "Buyer", attempt: int) -> RefundRetried:
     return RefundRetried(**buyer.order, refund_id=buyer.refund_id, attempt=attempt, amount=WHOLE, retried_at=buyer.now)
 
 
-def paid_by_hand(buyer: Any, minor: int, left: int, way: str = "cash") -> RefundPaidByHand:
+def paid_by_hand(buyer: "Buyer", minor: int, left: int, way: str = "cash") -> RefundPaidByHand:
     return RefundPaidByHand(
         **buyer.order,
         refund_id=buyer.refund_id,
@@ -32,7 +35,7 @@ def paid_by_hand(buyer: Any, minor: int, left: int, way: str = "cash") -> Refund
     )
 
 
-def settled_by_hand(buyer: Any, way: str = "cash") -> RefundSettled:
+def settled_by_hand(buyer: "Buyer", way: str = "cash") -> RefundSettled:
     return RefundSettled(
         **buyer.order, refund_id=buyer.refund_id, amount=WHOLE, settled_at=buyer.now, way=way, paid_by_hand=WHOLE
     )
@@ -42,7 +45,7 @@ def plain(text: str) -> str:
     return text.replace("\u00a0", " ")
 
 
-async def test_a_refusal_is_one_mail_and_a_retry_that_succeeds_another(start: Any) -> None:
+async def test_a_refusal_is_one_mail_and_a_retry_that_succeeds_another(start: "Start") -> None:
     running = await start(gather_seconds=0.1)
     buyer = running.buyer()
     await running.stage.publish(buyer.contact(), buyer.refund(), failed(buyer))
@@ -58,7 +61,7 @@ async def test_a_refusal_is_one_mail_and_a_retry_that_succeeds_another(start: An
 
 
 @pytest.mark.parametrize("language", ["en", "ru", "kk", "ka"])
-async def test_paid_in_parts_by_hand(start: Any, language: Language) -> None:
+async def test_paid_in_parts_by_hand(start: "Start", language: Language) -> None:
     """A way that is not known here is "another way"."""
     running = await start(gather_seconds=0.1)
     buyer = running.buyer(language=language)

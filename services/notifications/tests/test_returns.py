@@ -5,7 +5,7 @@ import quopri
 import re
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import dkim  # type: ignore[import-untyped] # ships no types
@@ -24,6 +24,9 @@ from notifications.emails.rules.links import BadLinkError, Links
 from notifications.emails.rules.message import message, recipient
 from shared.contracts import DeliveryFailed, QrDelivered
 from shared.ids import uuid7
+
+if TYPE_CHECKING:
+    from services.notifications.tests.conftest import Buyer, Notifications, Start
 
 STORE = storefronts.load()["esimka"]
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -291,17 +294,17 @@ def test_good_news_is_no_bounce(action: str) -> None:
         read(_notification("bounce+x@mail.example", action, "2.0.0", "smtp; 250 ok"))
 
 
-async def _hand_in(running: Any, raw: bytes, key: str = BOUNCE_KEY, **query: str) -> httpx.Response:
+async def _hand_in(running: "Notifications", raw: bytes, key: str = BOUNCE_KEY, **query: str) -> httpx.Response:
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.service.port}", trust_env=False) as client:
         return await client.post("/bounces", content=raw, params=query, headers={"authorization": f"Bearer {key}"})
 
 
-async def _return_path(running: Any, buyer: Any) -> str:
+async def _return_path(running: "Notifications", buyer: "Buyer") -> str:
     [mail] = await running.mail(buyer.email)
     return str(mail["from"])
 
 
-async def test_a_mailbox_that_takes_the_code_and_returns_it_is_a_failed_delivery(start: Any) -> None:
+async def test_a_mailbox_that_takes_the_code_and_returns_it_is_a_failed_delivery(start: "Start") -> None:
     running = await start(bounce_key=BOUNCE_KEY)
     buyer = running.buyer()
     await running.stage.publish(buyer.contact(), buyer.paid(), buyer.generated())
@@ -322,7 +325,7 @@ async def test_a_mailbox_that_takes_the_code_and_returns_it_is_a_failed_delivery
     assert len(await running.stage.all_events(DeliveryFailed)) == 1
 
 
-async def test_a_mailbox_of_the_sandbox_says_250_and_then_returns_the_mail(start: Any) -> None:
+async def test_a_mailbox_of_the_sandbox_says_250_and_then_returns_the_mail(start: "Start") -> None:
     running = await start(bounce_key=BOUNCE_KEY)
     buyer = running.buyer()
     running.sandbox.stands.bouncer.point(f"http://127.0.0.1:{running.service.port}/bounces", BOUNCE_KEY)
@@ -333,7 +336,7 @@ async def test_a_mailbox_of_the_sandbox_says_250_and_then_returns_the_mail(start
     assert await running.state("qr", buyer.order_id) == "bounced"
 
 
-async def test_a_receipt_that_comes_back_is_no_failed_delivery(start: Any) -> None:
+async def test_a_receipt_that_comes_back_is_no_failed_delivery(start: "Start") -> None:
     running = await start(bounce_key=BOUNCE_KEY)
     buyer = running.buyer()
     await running.stage.publish(buyer.contact(), buyer.receipt("sale_return"))
@@ -342,7 +345,7 @@ async def test_a_receipt_that_comes_back_is_no_failed_delivery(start: Any) -> No
     assert await running.stage.all_events(DeliveryFailed) == []
 
 
-async def test_bounces_are_taken_from_the_mail_server_only(start: Any) -> None:
+async def test_bounces_are_taken_from_the_mail_server_only(start: "Start") -> None:
     running = await start(bounce_key=BOUNCE_KEY)
     forged = "bounce+qr.019d0000000070008000000000000001.aaaaaaaaaaaa@mail.example"
     assert (await _hand_in(running, _notification(forged), key="wrong")).status_code == 401

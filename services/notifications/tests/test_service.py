@@ -3,7 +3,8 @@
 import asyncio
 import base64
 import json
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import zxingcpp
@@ -13,12 +14,15 @@ from shared.contracts import BuyerContact, DeliveryFailed, QrDelivered
 from shared.sealed import Opener, Sealer, new_private_key
 from shared.telemetry.tracing import new_traceparent, trace_id
 
+if TYPE_CHECKING:
+    from services.notifications.tests.conftest import Buyer, Notifications, Start
+
 
 def _header(mail: dict[str, Any], name: str) -> str:
     return str(next(value for key, value in mail["headers"] if key.lower() == name.lower()))
 
 
-async def test_profile_and_contact_become_a_mail_with_a_scannable_code(start: Any, tmp_path: Any) -> None:
+async def test_profile_and_contact_become_a_mail_with_a_scannable_code(start: "Start", tmp_path: Any) -> None:
     running = await start(mail_domain="mail.esims.example")
     buyer = running.buyer("aigul", name="Айгүл <b>", language="ru", storefront="qazaq-esim")
     await running.stage.publish(buyer.contact())
@@ -43,7 +47,7 @@ async def test_profile_and_contact_become_a_mail_with_a_scannable_code(start: An
     assert picture["content_id"] in mail["html"]
 
 
-async def test_the_contact_may_come_after_the_profile(start: Any) -> None:
+async def test_the_contact_may_come_after_the_profile(start: "Start") -> None:
     running = await start()
     buyer = running.buyer()
     await running.stage.publish(buyer.generated(), buyer.refund())
@@ -54,11 +58,11 @@ async def test_the_contact_may_come_after_the_profile(start: Any) -> None:
     assert {_header(mail, "Message-ID").split(".")[1].split("@")[0] for mail in mails} == {"qr", "refund"}
 
 
-async def _is(running: Any, buyer: Any, state: str) -> bool:
+async def _is(running: "Notifications", buyer: "Buyer", state: str) -> bool:
     return bool(await running.state("qr", buyer.order_id) == state)
 
 
-async def test_nothing_is_missed_when_contacts_and_profiles_race(start: Any) -> None:
+async def test_nothing_is_missed_when_contacts_and_profiles_race(start: "Start") -> None:
     running = await start(consumer_max_records=7)
     buyers = [running.buyer(f"b{number}") for number in range(40)]
     facts = [fact for buyer in buyers for fact in (buyer.generated(), buyer.contact())]
@@ -68,7 +72,7 @@ async def test_nothing_is_missed_when_contacts_and_profiles_race(start: Any) -> 
     assert (await running.sandbox.ledger_mail())["counts"]["messages"] == 40
 
 
-async def test_duplicates_are_one_mail(start: Any) -> None:
+async def test_duplicates_are_one_mail(start: "Start") -> None:
     running = await start()
     buyer, other = running.buyer(), running.buyer("other")
     await running.stage.publish(buyer.contact(), *[buyer.generated() for _ in range(5)])
@@ -82,7 +86,7 @@ async def test_duplicates_are_one_mail(start: Any) -> None:
     assert len(await running.stage.events(QrDelivered, count=3)) == 3
 
 
-async def test_the_newest_contact_wins_whatever_the_order(start: Any) -> None:
+async def test_the_newest_contact_wins_whatever_the_order(start: "Start") -> None:
     running = await start()
     buyer = running.buyer()
     await running.stage.publish(buyer.contact("new@example.org", later=5))
@@ -92,7 +96,7 @@ async def test_the_newest_contact_wins_whatever_the_order(start: Any) -> None:
     assert await running.sandbox.mails("old@example.org") == []
 
 
-async def test_a_contact_corrected_before_delivery_gets_the_mail(start: Any) -> None:
+async def test_a_contact_corrected_before_delivery_gets_the_mail(start: "Start") -> None:
     running = await start()
     buyer = running.buyer("wrong")
     await running.sandbox.faults(
@@ -111,7 +115,7 @@ async def test_a_contact_corrected_before_delivery_gets_the_mail(start: Any) -> 
 
 
 @pytest.mark.parametrize("smtp_stage", ["rcpt", "data"])
-async def test_a_temporary_refusal_is_tried_again(start: Any, smtp_stage: str) -> None:
+async def test_a_temporary_refusal_is_tried_again(start: "Start", smtp_stage: str) -> None:
     running = await start(smtp_connections=1)
     await running.sandbox.faults({"target": "mail", "effect": "refuse", "status": 450, "times": 2, "stage": smtp_stage})
     buyer = running.buyer()
@@ -124,7 +128,7 @@ async def test_a_temporary_refusal_is_tried_again(start: Any, smtp_stage: str) -
 
 @pytest.mark.parametrize("smtp_stage", ["rcpt", "data"])
 async def test_a_final_refusal_is_told_in_codes_only(
-    start: Any, smtp_stage: str, capfd: pytest.CaptureFixture[str]
+    start: "Start", smtp_stage: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     running = await start()
     buyer = running.buyer("nobody-here", name="Zebulon")
@@ -145,7 +149,7 @@ async def test_a_final_refusal_is_told_in_codes_only(
     assert "Zebulon" not in seen
 
 
-async def test_an_address_that_is_none_is_refused_like_one(start: Any) -> None:
+async def test_an_address_that_is_none_is_refused_like_one(start: "Start") -> None:
     running = await start()
     buyer = running.buyer()
     await running.stage.publish(buyer.contact("no address"), buyer.generated())
@@ -153,7 +157,7 @@ async def test_an_address_that_is_none_is_refused_like_one(start: Any) -> None:
     assert (failed.event.smtp_code, failed.event.enhanced_code) == (553, "5.1.3")
 
 
-async def test_a_temporary_refusal_that_lasts_becomes_final(start: Any) -> None:
+async def test_a_temporary_refusal_that_lasts_becomes_final(start: "Start") -> None:
     running = await start(mail_give_up_seconds=0.5)
     await running.sandbox.faults({"target": "mail", "effect": "refuse", "status": 452, "message": "4.2.2 full"})
     buyer = running.buyer()
@@ -163,7 +167,7 @@ async def test_a_temporary_refusal_that_lasts_becomes_final(start: Any) -> None:
 
 
 @pytest.mark.parametrize("effect", ["lose_reply", "partial_body"])
-async def test_a_lost_final_reply_repeats_the_same_message_id(start: Any, effect: str) -> None:
+async def test_a_lost_final_reply_repeats_the_same_message_id(start: "Start", effect: str) -> None:
     running = await start()
     await running.sandbox.faults({"target": "mail", "effect": effect, "times": 1})
     buyer = running.buyer()
@@ -175,7 +179,7 @@ async def test_a_lost_final_reply_repeats_the_same_message_id(start: Any, effect
     assert running.figure("mail_uncertain_total") == 1
 
 
-async def test_a_final_reply_that_does_not_come_in_time_is_uncertain(start: Any) -> None:
+async def test_a_final_reply_that_does_not_come_in_time_is_uncertain(start: "Start") -> None:
     running = await start(smtp_final_timeout_seconds=0.3)
     await running.sandbox.faults({"target": "mail", "effect": "delay", "seconds": 2, "times": 1})
     buyer = running.buyer()
@@ -184,7 +188,7 @@ async def test_a_final_reply_that_does_not_come_in_time_is_uncertain(start: Any)
     assert running.figure("mail_uncertain_total") == 1
 
 
-async def test_connections_are_replaced_when_the_server_has_let_them_go(start: Any) -> None:
+async def test_connections_are_replaced_when_the_server_has_let_them_go(start: "Start") -> None:
     running = await start(smtp_connections=2)
     first, second = running.buyer("first"), running.buyer("second")
     await running.stage.publish(first.contact(), first.generated())
@@ -195,7 +199,7 @@ async def test_connections_are_replaced_when_the_server_has_let_them_go(start: A
     assert len(await running.stage.events(QrDelivered, count=2)) == 2
 
 
-async def test_a_mail_server_that_is_down_is_waited_for(start: Any, unused_tcp_port: int) -> None:
+async def test_a_mail_server_that_is_down_is_waited_for(start: "Start", unused_tcp_port: int) -> None:
     running = await start(smtp_port=unused_tcp_port)
     buyer = running.buyer()
     await running.stage.publish(buyer.contact(), buyer.generated())
@@ -208,7 +212,7 @@ async def test_a_mail_server_that_is_down_is_waited_for(start: Any, unused_tcp_p
     assert await running.state("qr", buyer.order_id) == "due"
 
 
-async def test_an_erased_buyer_gets_nothing_and_stays_erased(start: Any) -> None:
+async def test_an_erased_buyer_gets_nothing_and_stays_erased(start: "Start") -> None:
     running = await start()
     gone, stays = running.buyer("gone"), running.buyer("stays")
     topic, key = BuyerContact.topic, str(gone.buyer_id).encode()
@@ -229,7 +233,7 @@ async def test_an_erased_buyer_gets_nothing_and_stays_erased(start: Any) -> None
     assert "gone@" not in str(await running.rows("SELECT * FROM contacts"))
 
 
-async def test_an_erasure_stops_mails_that_wait(start: Any) -> None:
+async def test_an_erasure_stops_mails_that_wait(start: "Start") -> None:
     running = await start()
     waiting, due = running.buyer("waiting"), running.buyer("due")
     await running.sandbox.faults({"target": "mail", "effect": "refuse", "status": 450})
@@ -242,7 +246,7 @@ async def test_an_erasure_stops_mails_that_wait(start: Any) -> None:
     for buyer in (waiting, due):
         await running.stage.raw(BuyerContact.topic, str(buyer.buyer_id).encode(), None, _envelope())
     for buyer in (waiting, due):
-        await running.stage.eventually(lambda buyer=buyer: _is(running, buyer, "dropped"))
+        await running.stage.eventually(partial(_is, running, buyer, "dropped"))
     assert await running.stage.all_events(QrDelivered) == []
     assert await running.stage.all_events(DeliveryFailed) == []
 
@@ -259,7 +263,7 @@ def _envelope() -> list[tuple[str, bytes]]:
     return [(name, value.encode()) for name, value in texts.items()]
 
 
-async def test_a_code_sealed_to_somebody_else_waits_for_a_person(start: Any) -> None:
+async def test_a_code_sealed_to_somebody_else_waits_for_a_person(start: "Start") -> None:
     running = await start()
     buyer = running.buyer()
     buyer.sealer = Sealer("notifications", Opener(new_private_key()).public_key)
@@ -272,7 +276,7 @@ async def test_a_code_sealed_to_somebody_else_waits_for_a_person(start: Any) -> 
     assert "CannotOpenError" in row["last_error"]
 
 
-async def test_a_refund_is_explained(start: Any) -> None:
+async def test_a_refund_is_explained(start: "Start") -> None:
     running = await start()
     buyer = running.buyer("ivan", name="Иван", language="ru")
     await running.stage.publish(buyer.contact(), buyer.refund())
@@ -284,11 +288,11 @@ async def test_a_refund_is_explained(start: Any) -> None:
     assert await running.stage.all_events(QrDelivered) == []
 
 
-async def _sent(running: Any, buyer: Any) -> bool:
+async def _sent(running: "Notifications", buyer: "Buyer") -> bool:
     return bool(await running.state("refund", buyer.refund_id) == "sent")
 
 
-async def test_the_instant_adapter_delivers_without_a_mail(start: Any) -> None:
+async def test_the_instant_adapter_delivers_without_a_mail(start: "Start") -> None:
     running = await start(mail_adapter="instant")
     buyer = running.buyer()
     await running.stage.publish(buyer.contact(), buyer.generated())
@@ -297,7 +301,7 @@ async def test_the_instant_adapter_delivers_without_a_mail(start: Any) -> None:
 
 
 async def test_the_code_is_nowhere_but_in_the_mail_and_the_trace_goes_on(
-    start: Any, capfd: pytest.CaptureFixture[str]
+    start: "Start", capfd: pytest.CaptureFixture[str]
 ) -> None:
     running = await start()
     await running.sandbox.faults(

@@ -1,5 +1,5 @@
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -8,8 +8,11 @@ from sqlalchemy import Connection
 from notifications.tables import metadata
 from shared.contracts import QrDelivered
 
+if TYPE_CHECKING:
+    from services.notifications.tests.conftest import Start
 
-async def test_tables_and_migrations_agree(start: Any) -> None:
+
+async def test_tables_and_migrations_agree(start: "Start") -> None:
     running = await start(mail_adapter="instant")
 
     def differences(connection: Connection) -> list[object]:
@@ -23,7 +26,7 @@ async def test_tables_and_migrations_agree(start: Any) -> None:
         assert await connection.run_sync(differences) == []
 
 
-async def test_orders_of_the_first_version_are_known_from_their_mails(start: Any) -> None:
+async def test_orders_of_the_first_version_are_known_from_their_mails(start: "Start") -> None:
     running = await start(mail_adapter="instant")
     buyer, waits = running.buyer(), running.buyer("waits")
     await running.stage.publish(buyer.contact(), buyer.generated(), waits.generated())

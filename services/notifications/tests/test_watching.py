@@ -1,7 +1,7 @@
 """Looks at many orders at once, as after an operator's outage: in parts, and each order once."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
@@ -15,6 +15,9 @@ from shared.ids import uuid7
 from shared.outcomes import Done
 from shared.tasks import Task, TaskResult
 
+if TYPE_CHECKING:
+    from services.notifications.tests.conftest import Start
+
 MANY, PART = 1_100, 500
 VALID_UNTIL = datetime(2027, 5, 19, 22, tzinfo=UTC)
 _ORDERS = """
@@ -26,7 +29,7 @@ FROM (SELECT gen_random_uuid() AS id FROM generate_series(1, :many)) AS o
 
 
 @pytest.mark.parametrize("mail", ["order", "delay", "expiring"])
-async def test_a_look_takes_a_part_and_goes_on_until_all_are_told(start: Any, mail: str) -> None:
+async def test_a_look_takes_a_part_and_goes_on_until_all_are_told(start: "Start", mail: str) -> None:
     running = await start(mail_adapter="instant")
     buyer = running.buyer()
     paid = buyer.paid()
@@ -54,7 +57,7 @@ async def test_a_look_takes_a_part_and_goes_on_until_all_are_told(start: Any, ma
     assert row["mails"] == MANY
 
 
-async def test_looks_of_one_transaction_share_its_part(start: Any) -> None:
+async def test_looks_of_one_transaction_share_its_part(start: "Start") -> None:
     running = await start(mail_adapter="instant")
     buyer = running.buyer()
     watch = WatchOrders(EmailQueue(RecentEmails()))
@@ -76,7 +79,7 @@ async def test_looks_of_one_transaction_share_its_part(start: Any) -> None:
         assert [new.key for new in tx.new_work if new.kind == watch.kind] == [look.key for look in looks[1:]]
 
 
-async def test_who_hears_late_of_a_payment_and_then_of_the_code_writes_one_mail(start: Any) -> None:
+async def test_who_hears_late_of_a_payment_and_then_of_the_code_writes_one_mail(start: "Start") -> None:
     """Notifications was down: the order's time is over, and the code is next in the topics."""
     running = await start(order_mail_after_seconds=3)
     buyer = running.buyer()
