@@ -1,8 +1,8 @@
-"""The core tables; what facts say of orders; what was found wrong."""
+"""The spine; what facts say of orders; what was found wrong."""
 
 from alembic import op
 
-from shared.core_tables import upgrade_v1, upgrade_v2
+from shared.spine import upgrade_v1, upgrade_v2
 
 revision = "0001"
 down_revision = None

@@ -1,10 +1,10 @@
-"""The core tables, `contacts` and `mails`."""
+"""The spine's tables, `contacts` and `mails`."""
 
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-from shared.core_tables import timestamp, upgrade_v1
+from shared.spine import timestamp, upgrade_v1
 
 revision = "0001"
 down_revision = None

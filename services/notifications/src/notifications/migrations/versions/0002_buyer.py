@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-from shared.core_tables import timestamp
+from shared.spine import timestamp
 
 revision = "0002"
 down_revision = "0001"

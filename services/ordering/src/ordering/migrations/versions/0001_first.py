@@ -1,8 +1,8 @@
-"""The core tables and ordering's own."""
+"""The spine's tables and ordering's own."""
 
 from alembic import op
 
-from shared.core_tables import upgrade_v1
+from shared.spine import upgrade_v1
 
 revision = "0001"
 down_revision = None

@@ -1,8 +1,8 @@
-"""What operations people decide about dead letters, and the log of what they did (the core tables' second version)."""
+"""What operations people decide about dead letters, and the log of what they did (the spine's second version)."""
 
 from alembic import op
 
-from shared.core_tables import upgrade_v2
+from shared.spine import upgrade_v2
 
 revision = "0004"
 down_revision = "0003"

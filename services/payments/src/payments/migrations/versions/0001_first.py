@@ -1,10 +1,10 @@
-"""The core tables, payment orders, attempts, webhooks received, contacts, refunds."""
+"""The spine, payment orders, attempts, webhooks received, contacts, refunds."""
 
 import secrets
 
 from alembic import op
 
-from shared.core_tables import upgrade_v1
+from shared.spine import upgrade_v1
 
 revision = "0001"
 down_revision = None

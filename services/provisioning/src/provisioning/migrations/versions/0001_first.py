@@ -1,10 +1,10 @@
-"""The core tables and `profiles`."""
+"""The spine's tables and `profiles`."""
 
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-from shared.core_tables import timestamp, upgrade_v1
+from shared.spine import timestamp, upgrade_v1
 
 revision = "0001"
 down_revision = None

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from shared.core_tables import timestamp
+from shared.spine import timestamp
 
 revision = "0004"
 down_revision = "0003"

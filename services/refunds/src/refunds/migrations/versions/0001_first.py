@@ -1,8 +1,8 @@
-"""The core tables, facts of orders, cases, outcomes of refunds."""
+"""The spine, facts of orders, cases, outcomes of refunds."""
 
 from alembic import op
 
-from shared.core_tables import upgrade_v1
+from shared.spine import upgrade_v1
 
 revision = "0001"
 down_revision = None

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from shared.core_tables import upgrade_v3
+from shared.spine import upgrade_v3
 
 revision = "0007"
 down_revision = "0006"

@@ -1,8 +1,8 @@
-"""The core tables and the toy's one table."""
+"""The spine and the toy's one table."""
 
 from alembic import op
 
-from shared.core_tables import upgrade_v1
+from shared.spine import upgrade_v1
 from shared.testing.toy.service import metadata
 
 revision = "0001"

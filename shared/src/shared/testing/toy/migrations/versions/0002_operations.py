@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from shared.core_tables import upgrade_v2
+from shared.spine import upgrade_v2
 
 revision = "0002"
 down_revision = "0001"

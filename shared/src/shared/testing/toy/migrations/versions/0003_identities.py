@@ -1,8 +1,8 @@
-"""Identify events by (source, id); an id from outside no longer selects the partition."""
+"""Events are told apart by (source, id); no id from outside decides where a row goes."""
 
 from alembic import op
 
-from shared.core_tables import upgrade_v3
+from shared.spine import upgrade_v3
 
 revision = "0003"
 down_revision = "0002"
