@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 
 from refunds.app import build
-from refunds.cases import case_ids
+from refunds.cases.rules.identity import refund_id
 from refunds.settings import Settings
 from shared.contracts import (
     BuyerContact,
@@ -93,14 +94,16 @@ class Life:
             **self._about, channel="email", smtp_code=550, enhanced_code="5.1.1", failed_at=self.paid_at
         )
 
+    @property
+    def refund_id(self) -> UUID:
+        return refund_id(self.order_id, "generation_failed")
+
     def settled(self) -> RefundSettled:
-        _, refund_id = case_ids(self.order_id, "generation_failed")
-        return RefundSettled(**self._about, refund_id=refund_id, amount=self.money, settled_at=self.paid_at)
+        return RefundSettled(**self._about, refund_id=self.refund_id, amount=self.money, settled_at=self.paid_at)
 
     def refund_failed(self) -> RefundFailed:
-        _, refund_id = case_ids(self.order_id, "generation_failed")
         return RefundFailed(
-            **self._about, refund_id=refund_id, amount=self.money, reason="refused", failed_at=self.paid_at
+            **self._about, refund_id=self.refund_id, amount=self.money, reason="refused", failed_at=self.paid_at
         )
 
     def observed(self, at: datetime, case_id: Any = None, *, reached: bool = True, **seen: Any) -> ProfileObserved:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from refunds.cases.rules.fingerprints import Fingerprints
+from refunds.cases import Fingerprints
 from shared.contracts import (
     AppealReceived,
     BuyerErasureRequested,

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refunds.cases.models.case import Case, CaseState, Outcome, case_state
+from refunds.cases.models.case import Case, CaseState, RefundOutcome
 from refunds.cases.models.file import Order
 from refunds.cases.rules.facts import facts_of, hypothetical
+from refunds.cases.rules.state import case_state
 from refunds.cases.scheduled_jobs import windows
-from refunds.cases.store.observations import _merged, _row
+from refunds.cases.store.observations import merged, observation_row
 from refunds.eligibility.rules import prospects
 from refunds.policy.store import bundled_policies, decide
 from refunds.tables import observations, order_facts
@@ -44,30 +45,30 @@ def case(of: Order, ground: str = "changed_mind", **values: Any) -> Case:
 @pytest.mark.parametrize(
     ("values", "outcome", "state"),
     [
-        ({}, Outcome(), CaseState.NEEDS_PERSON),
-        ({"verdict": "await_information"}, Outcome(), CaseState.INFORMATION_NEEDED),
-        ({"verdict": "await_observation"}, Outcome(), CaseState.OBSERVING),
-        ({"verdict": "await_support"}, Outcome(), CaseState.SUPPORT),
-        ({"verdict": "await_restoration"}, Outcome(), CaseState.RESTORATION),
-        ({"verdict": "approve", "cancellation_accepted_at": NOON}, Outcome(), CaseState.REVOKING),
-        ({"verdict": "approve", "revocation_asked_at": NOON}, Outcome(), CaseState.REVOKING),
+        ({}, RefundOutcome(), CaseState.NEEDS_PERSON),
+        ({"verdict": "await_information"}, RefundOutcome(), CaseState.INFORMATION_NEEDED),
+        ({"verdict": "await_observation"}, RefundOutcome(), CaseState.OBSERVING),
+        ({"verdict": "await_support"}, RefundOutcome(), CaseState.SUPPORT),
+        ({"verdict": "await_restoration"}, RefundOutcome(), CaseState.RESTORATION),
+        ({"verdict": "approve", "cancellation_accepted_at": NOON}, RefundOutcome(), CaseState.REVOKING),
+        ({"verdict": "approve", "revocation_asked_at": NOON}, RefundOutcome(), CaseState.REVOKING),
         (
             {"verdict": "approve", "revocation_asked_at": NOON, "person_since": NOON},
-            Outcome(),
+            RefundOutcome(),
             CaseState.NEEDS_PERSON,
         ),
-        ({"verdict": "await_observation", "person_since": NOON}, Outcome(), CaseState.NEEDS_PERSON),
-        ({"verdict": "approve", "refund_id": uuid7(), "person_since": NOON}, Outcome(), CaseState.PAYING),
-        ({"verdict": "approve", "refund_id": uuid7()}, Outcome(), CaseState.PAYING),
-        ({"verdict": "approve", "refund_id": uuid7()}, Outcome(failed_at=NOON), CaseState.NEEDS_PERSON),
-        ({"verdict": "approve", "refund_id": uuid7()}, Outcome(NOON, NOON), CaseState.SETTLED),
-        ({"verdict": "deny", "closed_at": NOON, "closed_as": "denied"}, Outcome(), CaseState.DENIED),
-        ({"verdict": "deny", "appealed_at": NOON}, Outcome(), CaseState.APPEALED),
-        ({"verdict": "deny", "appealed_at": NOON, "appeal_answered_at": NOON}, Outcome(), CaseState.DENIED),
-        ({"closed_at": NOON, "closed_as": "superseded"}, Outcome(), CaseState.SUPERSEDED),
+        ({"verdict": "await_observation", "person_since": NOON}, RefundOutcome(), CaseState.NEEDS_PERSON),
+        ({"verdict": "approve", "refund_id": uuid7(), "person_since": NOON}, RefundOutcome(), CaseState.PAYING),
+        ({"verdict": "approve", "refund_id": uuid7()}, RefundOutcome(), CaseState.PAYING),
+        ({"verdict": "approve", "refund_id": uuid7()}, RefundOutcome(failed_at=NOON), CaseState.NEEDS_PERSON),
+        ({"verdict": "approve", "refund_id": uuid7()}, RefundOutcome(NOON, NOON), CaseState.SETTLED),
+        ({"verdict": "deny", "closed_at": NOON, "closed_as": "denied"}, RefundOutcome(), CaseState.DENIED),
+        ({"verdict": "deny", "appealed_at": NOON}, RefundOutcome(), CaseState.APPEALED),
+        ({"verdict": "deny", "appealed_at": NOON, "appeal_answered_at": NOON}, RefundOutcome(), CaseState.DENIED),
+        ({"closed_at": NOON, "closed_as": "superseded"}, RefundOutcome(), CaseState.SUPERSEDED),
     ],
 )
-def test_a_case_is_where_its_facts_say(values: dict[str, Any], outcome: Outcome, state: CaseState) -> None:
+def test_a_case_is_where_its_facts_say(values: dict[str, Any], outcome: RefundOutcome, state: CaseState) -> None:
     of = order()
     assert case_state(case(of, **values), outcome) is state
 
@@ -210,10 +211,10 @@ def observed(draw: st.DrawFn) -> ProfileObserved:
 @given(st.lists(observed(), min_size=1, max_size=5), st.randoms())
 def test_observations_end_the_same_in_any_order(told: list[ProfileObserved], random: Any) -> None:
     def end(events: list[ProfileObserved]) -> dict[str, Any]:
-        rows = [_row(event) for event in events]
+        rows = [observation_row(event) for event in events]
         known = rows[0]
         for row in rows[1:]:
-            known = _merged(known, row)
+            known = merged(known, row)
         return known
 
     shuffled = [*told, *told[:2]]

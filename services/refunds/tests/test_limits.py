@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from refunds.cases import limits
-from refunds.channels.rules import State
-from refunds.channels.service import MESSAGES_PER_HOUR, _messages
+from refunds.cases.store import limits
+from refunds.channels.models import State
+from refunds.channels.service import MESSAGES_PER_HOUR, count_message
 
 BOT = {"token": "1000:sandbox-esimka", "secret": "hush-hush"}
 
@@ -140,6 +140,6 @@ async def test_a_chat_that_floods_is_told_once_and_then_not_stored(start: Any) -
 
 def test_an_hour_later_the_chat_is_answered_again() -> None:
     began = datetime(2026, 11, 20, 12, tzinfo=UTC)
-    full = State(heard=MESSAGES_PER_HOUR + 1, heard_since=began)
-    assert _messages(full, began + timedelta(minutes=59)) == (MESSAGES_PER_HOUR + 2, began)
-    assert _messages(full, began + timedelta(hours=1)) == (1, began + timedelta(hours=1))
+    full = State(messages=MESSAGES_PER_HOUR + 1, messages_since=began)
+    assert count_message(full, began + timedelta(minutes=59)) == (MESSAGES_PER_HOUR + 2, began)
+    assert count_message(full, began + timedelta(hours=1)) == (1, began + timedelta(hours=1))

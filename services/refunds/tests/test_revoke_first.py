@@ -11,16 +11,24 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
-from refunds.cases import CaseService, Request
-from refunds.cases.changes import Patience
-from refunds.cases.handlers import Facts
-from refunds.cases.metrics import CaseMetrics
-from refunds.cases.models.case import FIELDS, CaseState, case_state
-from refunds.cases.models.errors import AlreadyRefundedError, NotAllowedError, NotPaidError, UnknownOrderError
-from refunds.cases.models.request import Finding
-from refunds.cases.rules.fingerprints import Fingerprints
-from refunds.cases.store.cases import load
-from refunds.policy.rules.order_policies import OrderPolicies
+from refunds.app import event_handlers
+from refunds.cases import (
+    AlreadyRefundedError,
+    CaseMetrics,
+    CaseService,
+    CaseState,
+    Finding,
+    Fingerprints,
+    NotAllowedError,
+    NotPaidError,
+    Patience,
+    Request,
+    UnknownOrderError,
+    case_state,
+    load,
+)
+from refunds.cases.models.case import FIELDS
+from refunds.policy import OrderPolicies
 from refunds.policy.store import bundled_policies
 from shared.contracts import RefundApproved, RevocationRequested
 from shared.database import Database, Tx
@@ -32,10 +40,10 @@ CASE_SERVICE = CaseService(
     OrderPolicies(bundled_policies()),
     CaseMetrics(CollectorRegistry()),
     FINGERPRINTS,
-    patience=Patience(observation=timedelta(hours=24), asking=timedelta(0)),
+    patience=Patience(observation=timedelta(hours=24), retry=timedelta(0)),
     keep_notes=timedelta(days=1),
 )
-HANDLERS = Facts(CASE_SERVICE, FINGERPRINTS).handlers()
+HANDLERS = event_handlers(CASE_SERVICE)
 SHOPS = ("e-sim-onl", "esimka", "qazaq-esim")
 ACTIONS = (
     *("paid_for", "generated", "delivered", "ask", "ask", "complete", "failure_found", "law_named", "scan", "use"),
@@ -85,7 +93,7 @@ class World:
                 else:
                     assert event.grounds[0].clause == "2.5" or event.grounds[0].document == "§"
 
-    async def case_service(self, act: Callable[[Tx], Any]) -> None:
+    async def attempt(self, act: Callable[[Tx], Any]) -> None:
         """What a shop or an agent does; whatever is not allowed now changes nothing."""
         try:
             async with self.database.transaction("test") as tx:
@@ -96,14 +104,12 @@ class World:
 
     async def open(self, fields: frozenset[str]) -> None:
         asked = Request(reason=self.reason, channel="form", origin="buyer", provided=fields)
-        await self.case_service(
-            lambda tx: CASE_SERVICE.open_case(tx, self.life.order_id, asked, who="test", trace=None)
-        )
+        await self.attempt(lambda tx: CASE_SERVICE.open_case(tx, self.life.order_id, asked, who="test", trace=None))
 
     async def find(self, found: Finding) -> None:
         case = await self.case()
         if case is not None:
-            await self.case_service(
+            await self.attempt(
                 lambda tx: CASE_SERVICE.find(tx, self.life.order_id, "agent:anna", found, case.case_id, None)
             )
 
@@ -173,7 +179,7 @@ class World:
             await self.apply(self.told[0])
 
     async def timer(self) -> None:
-        await self.case_service(lambda tx: CASE_SERVICE.decide(tx, [self.life.order_id]))
+        await self.attempt(lambda tx: CASE_SERVICE.decide(tx, [self.life.order_id]))
 
     async def end(self) -> None:
         """Everybody answers; then every case has ended, or waits for somebody who is named."""
@@ -185,7 +191,7 @@ class World:
         async with self.database.reading() as tx:
             file = (await load(tx, [self.life.order_id]))[self.life.order_id]
         for case in file.cases:
-            assert case_state(case, file.outcome(case)) in QUIET
+            assert case_state(case, file.refund(case)) in QUIET
         assert len(self.paid) <= 1
         assert not self.revoked or self.paid, "the code was taken, and the money kept"
 

@@ -10,14 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
-from refunds.cases import CaseService, case_ids
-from refunds.cases.changes import Patience
-from refunds.cases.handlers import Facts
-from refunds.cases.metrics import CaseMetrics
-from refunds.cases.models.case import Outcome, case_state
-from refunds.cases.rules.fingerprints import Fingerprints
-from refunds.cases.store.cases import case_of
-from refunds.policy.rules.order_policies import OrderPolicies
+from refunds.app import event_handlers
+from refunds.cases import CaseMetrics, CaseService, Fingerprints, Patience, RefundOutcome, case_of, case_state
+from refunds.cases.rules.identity import case_id, refund_id
+from refunds.policy import OrderPolicies
 from refunds.policy.store import bundled_policies
 from shared.contracts import (
     OrderEvent,
@@ -34,10 +30,10 @@ CASE_SERVICE = CaseService(
     OrderPolicies(bundled_policies()),
     CaseMetrics(CollectorRegistry()),
     FINGERPRINTS,
-    patience=Patience(observation=timedelta(hours=1), asking=timedelta(minutes=5)),
+    patience=Patience(observation=timedelta(hours=1), retry=timedelta(minutes=5)),
     keep_notes=timedelta(days=1),
 )
-HANDLERS = Facts(CASE_SERVICE, FINGERPRINTS).handlers()
+HANDLERS = event_handlers(CASE_SERVICE)
 
 
 async def test_a_failed_generation_is_requested_approved_and_closed(start: Any) -> None:
@@ -176,8 +172,9 @@ async def _end(database: Database, life: Any, batches: list[list[str]]) -> tuple
         facts = (await tx.execute("SELECT * FROM order_facts WHERE order_id = :id", id=life.order_id)).one()._asdict()
         [case] = (await tx.execute("SELECT * FROM cases WHERE order_id = :id", id=life.order_id)).all()
         outcome = (await tx.execute("SELECT * FROM refund_outcomes WHERE order_id = :id", id=life.order_id)).one()
-    assert (case.case_id, case.refund_id) == case_ids(life.order_id, "generation_failed")
-    state = case_state(case_of(case), Outcome(outcome.settled_at, outcome.failed_at))
+    assert case.case_id == case_id(life.order_id, "generation_failed")
+    assert case.refund_id == refund_id(life.order_id, "generation_failed")
+    state = case_state(case_of(case), RefundOutcome(outcome.settled_at, outcome.failed_at))
     known = frozenset(name for name, value in facts.items() if value is not None)
     return (case.policy, case.amount_minor, str(case.grounds), str(case.explanation), state, known), sorted(published)
 

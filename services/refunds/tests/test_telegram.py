@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from refunds.channels import rules as conversation
-from refunds.channels.rules import Said, State, advance, begin
+from refunds.channels.models import Reply, State
+from refunds.channels.rules import advance, begin, provided
 from refunds.channels.texts import REASONS, TEXTS
 from refunds.policy.store import bundled_policies
 from sandbox.testing import RunningSandbox, running_sandbox
@@ -26,7 +26,7 @@ def talk(storefront: str, *messages: str) -> tuple[State, list[str | None]]:
     policy = bundled_policies().in_force(storefront, datetime(2026, 11, 20, tzinfo=UTC))
     state, asked = begin("en"), []
     for words in messages:
-        state = advance(state, Said(words), lambda _number, reason: policy.required_fields(reason)).state
+        state = advance(state, Reply(words), lambda _number, reason: policy.required_fields(reason)).state
         asked.append(state.step)
     return state, asked
 
@@ -71,7 +71,7 @@ def test_it_asks_for_what_the_policy_requires(storefront: str, messages: list[st
     assert found == asked
     policy = bundled_policies().in_force(storefront, datetime(2026, 11, 20, tzinfo=UTC))
     assert state.reason is not None
-    given = conversation.provided(state)
+    given = provided(state)
     assert all(given & set(item.any_of) for item in policy.required_fields(state.reason))
 
 
@@ -266,9 +266,9 @@ async def test_a_buyers_chats_go_with_the_buyer(bot: Bot) -> None:
     await bot.asks(15, life)
     database = bot.refunds.service.database
     [row] = await bot.refunds.rows("SELECT buyer_id FROM telegram_cases")
-    from refunds.channels.store import forget_buyers  # noqa: PLC0415 - called as the consumer calls it
+    from refunds.channels.store import erase_chats  # noqa: PLC0415 - called as the consumer calls it
 
     async with database.transaction() as tx:
-        await forget_buyers(tx, [row["buyer_id"]])
+        await erase_chats(tx, [row["buyer_id"]])
     assert await bot.refunds.rows("SELECT 1 FROM telegram_chats") == []
     assert await bot.refunds.rows("SELECT 1 FROM telegram_cases") == []

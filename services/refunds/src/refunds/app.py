@@ -1,75 +1,120 @@
-"""The wiring of refunds."""
+"""Assembles the service: its features, and what they need from each other."""
 
 import base64
 from datetime import timedelta
+from functools import partial
 
-from refunds.agent_pages.wiring import serve_pages
+from refunds import problems
+from refunds.agent_pages import routes as agent_pages
+from refunds.agent_pages.rendering import PAGES
+from refunds.agent_pages.store import record_sign_in
 from refunds.callers import Callers
-from refunds.cases import CaseService
-from refunds.cases.changes import Patience
-from refunds.cases.handlers import Facts
-from refunds.cases.metrics import CaseMetrics
-from refunds.cases.routes import appeals, cases, requests
-from refunds.cases.rules.fingerprints import Fingerprints
-from refunds.cases.scheduled_jobs import Watch
-from refunds.cases.timers import CaseDue
-from refunds.channels.wiring import add_telegram
+from refunds.cases import CaseHandlers, CaseMetrics, CaseService, Fingerprints, Patience
+from refunds.cases import routes as cases
+from refunds.cases.scheduled_jobs import CaseJobs
+from refunds.cases.tasks import CaseDue
+from refunds.channels import routes as channels
+from refunds.channels.metrics import TelegramMetrics
+from refunds.channels.scheduled_jobs import clean
+from refunds.channels.service import TelegramBot
+from refunds.channels.store import Chats
+from refunds.channels.tasks import CaseAnswers, SendMessage
 from refunds.claims import routes as claims
 from refunds.claims.tasks import ClaimDue
+from refunds.clients.telegram import TelegramClient
 from refunds.eligibility import routes as eligibility
+from refunds.late_deliveries.handlers import LateDeliveryHandlers
 from refunds.late_deliveries.tasks import DeliveryDue
-from refunds.policy.routes import policy_router
-from refunds.policy.rules.order_policies import OrderPolicies
+from refunds.policy import OrderPolicies
+from refunds.policy import routes as policy
 from refunds.policy.store import bundled_policies
-from refunds.privacy.store import HELD
-from refunds.refused_refunds import RefusedRefunds
-from refunds.refused_refunds import router as refused_router
+from refunds.privacy import handlers as privacy
+from refunds.privacy.store import EXPORT
+from refunds.refused_refunds import RefusedRefundService
+from refunds.refused_refunds import routes as refused_refunds
+from refunds.refused_refunds.handlers import RefusedRefundHandlers
 from refunds.settings import Settings
 from shared.clock import Clock
-from shared.contracts import BuyerContact
+from shared.contracts import BuyerContact, Event
 from shared.kernel.privacy import exports
 from shared.kernel.service import Service
+from shared.messaging.consumer import Handler
 from shared.messaging.reading import GroupReading
+from shared.signin.sign_in import Journal
+from shared.signin.wiring import serve_sign_in
 
 
 def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     """Refunds, ready to run."""
     service = Service("refunds", settings, clock=clock)
-    metrics = CaseMetrics(service.metrics.registry)
+    seal_key = base64.b64decode(settings.seal_private_key.get_secret_value())
+    fingerprints = Fingerprints(seal_key)
     policies = OrderPolicies(bundled_policies())
-    fingerprints = Fingerprints(base64.b64decode(settings.seal_private_key.get_secret_value()))
+    metrics = CaseMetrics(service.metrics.registry)
     case_service = CaseService(
         policies,
         metrics,
         fingerprints,
-        patience=Patience(
-            observation=timedelta(hours=settings.observation_patience_hours),
-            asking=timedelta(seconds=settings.observation_retry_seconds),
-            by_storefront={
-                name: timedelta(hours=hours) for name, hours in settings.storefront_observation_patience_hours.items()
-            },
-        ),
+        patience=_patience(settings),
         keep_notes=timedelta(days=settings.notes_keep_days),
     )
-    facts = Facts(case_service, fingerprints)
-    service.consumes(facts.handlers())
-    service.forgets(BuyerContact, facts.buyer_erased)
-    prefix = settings.topic_prefix
-    topics = [prefix + topic for topic in service.consumer.topics]
-    reading = GroupReading(settings.kafka, prefix + "refunds", topics)
-    service.performs(CaseDue(case_service), ClaimDue(case_service), DeliveryDue(case_service, reading))
-    service.runs(Watch(service.database, policies, metrics).run)
-    callers = Callers(settings.storefront_keys, settings.agent_keys)
-    refused = RefusedRefunds()
-    serve_pages(service, settings, case_service, refused)
-    add_telegram(service, settings, case_service, fingerprints)
-    service.serves(
-        *(
-            module.router(service.database, case_service, callers)
-            for module in (requests, eligibility, cases, appeals, claims)
-        ),
-        refused_router(service.database, refused, callers),
-        policy_router(bundled_policies(), service.clock),
-        exports(service.database, settings.privacy_key, HELD),
-    )
+    service.consumes(event_handlers(case_service))
+    service.forgets(BuyerContact, privacy.contact_erased)
+    topics = [settings.topic_prefix + topic for topic in service.consumer.topics]
+    position = GroupReading(settings.kafka, settings.topic_prefix + "refunds", topics)
+    service.performs(CaseDue(case_service.context), ClaimDue(metrics), DeliveryDue(case_service, position))
+    service.runs(CaseJobs(service.database, policies, metrics).run)
+    problems.install(service.app, service.metrics.limit_reached)
+    state = service.app.state
+    state.policies, state.case_service, state.refused_refunds = policies, case_service, RefusedRefundService()
+    state.callers = Callers(settings.storefront_keys, settings.agent_keys)
+    service.serves(cases.routes, eligibility.routes, claims.routes, refused_refunds.routes, policy.routes)
+    service.serves(exports(service.database, settings.privacy_key, EXPORT))
+    _add_agent_pages(service, settings)
+    _add_telegram(service, settings, case_service, seal_key)
     return service
+
+
+def event_handlers(case_service: CaseService) -> dict[type[Event], Handler]:
+    """The handler of every event. The later ones replace handlers of the cases, and call them."""
+    cases_ = CaseHandlers(case_service, case_service.fingerprints)
+    return (
+        cases_.handlers()
+        | LateDeliveryHandlers(cases_, case_service.policies).handlers()
+        | RefusedRefundHandlers(cases_).handlers()
+        | privacy.handlers()
+    )
+
+
+def _patience(settings: Settings) -> Patience:
+    hours = settings.storefront_observation_patience_hours
+    return Patience(
+        observation=timedelta(hours=settings.observation_patience_hours),
+        retry=timedelta(seconds=settings.observation_retry_seconds),
+        by_storefront={storefront: timedelta(hours=its) for storefront, its in hours.items()},
+    )
+
+
+def _add_agent_pages(service: Service, settings: Settings) -> None:
+    access = settings.access({settings.oidc_supervisor_role: "supervisor", settings.oidc_agent_role: "agent"})
+    service.app.state.agent_sessions = serve_sign_in(service, PAGES, access, Journal(record_sign_in))
+    service.serves(agent_pages.routes)
+
+
+def _add_telegram(service: Service, settings: Settings, case_service: CaseService, seal_key: bytes) -> None:
+    """Add the bots. Without bots only the deletion of old chats runs."""
+    chats = Chats(service.opener, seal_key, timedelta(days=settings.telegram_keep_days))
+    service.runs(partial(clean, service.database))
+    if not settings.telegram_bots:
+        return
+    metrics = TelegramMetrics(service.metrics.registry)
+    client = TelegramClient(settings.telegram_api_url, service.tracing)
+    service.closes(client.close)
+    tokens = {storefront: bot.token for storefront, bot in settings.telegram_bots.items()}
+    service.performs(SendMessage(client, chats, tokens, metrics))
+    # Before the task worker, which inserts the tasks of a transaction.
+    service.database.participants.insert(0, CaseAnswers(chats))
+    bot = TelegramBot(case_service, chats, case_service.fingerprints)
+    secrets = {storefront: bot_.secret for storefront, bot_ in settings.telegram_bots.items()}
+    service.app.state.telegram = channels.Telegram(bot, secrets, metrics)
+    service.serves(channels.routes)

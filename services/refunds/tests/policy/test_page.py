@@ -7,7 +7,10 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from refunds.policy.routes import policy_router
+from refunds.dependencies import clock_of
+from refunds.policy import OrderPolicies
+from refunds.policy.dependencies import policies_of
+from refunds.policy.routes import routes
 from refunds.policy.store import bundled_policies
 from shared.clock import SystemClock
 from shared.kernel.problems import install
@@ -17,7 +20,9 @@ from shared.kernel.problems import install
 async def client() -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
     install(app)
-    app.include_router(policy_router(bundled_policies(), SystemClock()))
+    app.dependency_overrides[clock_of] = SystemClock
+    app.dependency_overrides[policies_of] = lambda: OrderPolicies(bundled_policies())
+    app.include_router(routes)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://refunds") as client:
         yield client
 

@@ -1,16 +1,11 @@
-"""The agents' pages as a site, and how their templates write moments, people and details."""
+"""The agents' pages as a site, and the filters with which templates write moments, people and details."""
 
 import re
-from collections.abc import Awaitable, Callable
 from datetime import datetime, time, timedelta
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from fastapi.responses import Response
-
-from refunds.policy.models.calendar import Calendar
+from refunds.policy import Calendar
 from shared.signin.rendering import Pages, local
-from shared.signin.sessions import Session
 from shared.signin.site import Site
 
 _UTC = ZoneInfo("UTC")
@@ -52,9 +47,6 @@ def shown(value: object, zone: ZoneInfo = _UTC) -> str:
         return until(datetime.fromisoformat(value), zone)
     return value if " " in value or "-" in value else value.replace("_", " ")
 
-
-#: Renders a case: session, case id, what was wrong, HTTP status.
-ShowCase = Callable[[Session, UUID, str | None, int], Awaitable[Response]]
 
 PAGES = Pages(
     "refunds.agent_pages",

@@ -1,4 +1,4 @@
-"""What is about to be missed, counted before it is missed; and what was missed."""
+"""The metrics of cases: deadlines that come near, deadlines that were missed, and decisions."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 
 class CaseMetrics:
-    """Refunds' own metrics on `/metrics`."""
+    """The metrics that refunds adds to `/metrics`."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.due = Gauge(
@@ -16,7 +16,10 @@ class CaseMetrics:
             registry=registry,
         )
         self.missed = Counter(
-            "refund_deadlines_missed", "Deadlines that passed unmet", ["storefront", "kind"], registry=registry
+            "refund_deadlines_missed",
+            "Deadlines that were missed, by storefront and kind",
+            ["storefront", "kind"],
+            registry=registry,
         )
         self.cases = Gauge(
             "refund_cases_open", "Open cases by storefront and state", ["storefront", "state"], registry=registry
@@ -26,15 +29,15 @@ class CaseMetrics:
         )
         self.clauses = Counter(
             "refund_decisions_by_clause",
-            "Decisions by verdict and by each clause they rest on",
+            "Decisions by verdict and by each clause that they cite",
             ["verdict", "clause"],
             registry=registry,
         )
 
     def show(self, due: Mapping[tuple[str, str, str], int], open_cases: Mapping[tuple[str, str], int]) -> None:
-        """Replace what is shown. A window that was shown stays, at zero."""
-        for gauge, found in ((self.due, due), (self.cases, open_cases)):
+        """Replace the values. Label sets that no longer occur stay, with the value zero."""
+        for gauge, counts in ((self.due, due), (self.cases, open_cases)):
             for labels in list(gauge._metrics):  # noqa: SLF001 - there is no public list of label sets
                 gauge.labels(*labels).set(0)
-            for key, count in found.items():
+            for key, count in counts.items():
                 gauge.labels(*key).set(count)

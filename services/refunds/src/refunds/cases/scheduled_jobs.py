@@ -1,20 +1,19 @@
-"""Counts what is about to be missed, and lets go of what need not be kept any longer."""
+"""Recurring jobs: counts deadlines and open cases for the metrics, and deletes rows whose time is over."""
 
 import time
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from refunds.cases.metrics import CaseMetrics
-from refunds.cases.models.case import Outcome, case_state
-from refunds.cases.store.cases import FAILED, case_of
-from refunds.policy.models.calendar import Calendar
-from refunds.policy.rules.order_policies import OrderPolicies
+from refunds.cases.rules.state import case_state
+from refunds.cases.store.cases import REFUND_COLUMNS, case_of, refund_of
+from refunds.policy import Calendar, OrderPolicies
 from shared.database import Database
 from shared.signin.tables import EXPIRED
 from shared.supervision import Loop
 
-_EVERY_SECONDS = 15.0
-_TIDY_SECONDS = 3600.0
+_COUNT_EVERY_SECONDS = 15.0
+_DELETE_EVERY_SECONDS = 3600.0
 _SOON = timedelta(hours=24)
 _BUSINESS_DAYS = 2
 
@@ -24,15 +23,15 @@ WHERE c.closed_at IS NULL AND c.due_at IS NOT NULL
 UNION ALL SELECT storefront, 'claim', answer_by FROM claims WHERE answered_at IS NULL
 """
 _OPEN = f"""
-SELECT f.storefront, c.*, r.settled_at AS out_settled, {FAILED} AS out_failed, r.failure AS out_failure
+SELECT f.storefront, c.*, {REFUND_COLUMNS}
 FROM cases c JOIN order_facts f USING (order_id) LEFT JOIN refund_outcomes r ON r.refund_id = c.refund_id
 WHERE c.closed_at IS NULL
 """
-_TIDY = ("DELETE FROM notes WHERE keep_until < :now", *EXPIRED)
+_DELETE_EXPIRED = ("DELETE FROM notes WHERE keep_until < :now", *EXPIRED)
 
 
-class Watch:
-    """A loop of the service; what it shows is this instance's view of the same tables."""
+class CaseJobs:
+    """A loop of every instance; all count the same tables."""
 
     def __init__(self, database: Database, policies: OrderPolicies, metrics: CaseMetrics) -> None:
         self._database = database
@@ -40,20 +39,20 @@ class Watch:
         self._metrics = metrics
 
     async def run(self, loop: Loop) -> None:
-        """Until cancelled."""
-        tidied: float | None = None
+        """Run until cancelled."""
+        deleted_at: float | None = None
 
         async def step() -> None:
-            nonlocal tidied
-            await self.look()
+            nonlocal deleted_at
+            await self.count()
             loop.progress()
-            if tidied is None or time.monotonic() - tidied > _TIDY_SECONDS:
-                await self._tidy()
-                tidied = time.monotonic()
+            if deleted_at is None or time.monotonic() - deleted_at > _DELETE_EVERY_SECONDS:
+                await self._delete_expired()
+                deleted_at = time.monotonic()
 
-        await loop.repeat(step, _EVERY_SECONDS, "watch_failed")
+        await loop.repeat(step, _COUNT_EVERY_SECONDS, "watch_failed")
 
-    async def look(self) -> None:
+    async def count(self) -> None:
         """Count deadlines and open cases."""
         due: dict[tuple[str, str, str], int] = {}
         open_cases: dict[tuple[str, str], int] = {}
@@ -64,22 +63,22 @@ class Watch:
                     key = (row.storefront, row.kind, window)
                     due[key] = due.get(key, 0) + 1
             for row in await tx.execute(_OPEN):
-                state = case_state(case_of(row), Outcome(row.out_settled, row.out_failed, row.out_failure))
+                state = case_state(case_of(row), refund_of(row))
                 open_cases[row.storefront, state] = open_cases.get((row.storefront, state), 0) + 1
         self._metrics.show(due, open_cases)
 
-    async def _tidy(self) -> None:
+    async def _delete_expired(self) -> None:
         async with self._database.transaction("maintain") as tx:
-            for statement in _TIDY:
+            for statement in _DELETE_EXPIRED:
                 await tx.execute(statement, now=tx.now)
 
 
 def windows(due_at: datetime, now: datetime, calendar: Calendar) -> tuple[str, ...]:
-    """Which windows a deadline falls into: `overdue`, or `24h` and `2_business_days` (both where it is that soon)."""
+    """The windows of a deadline: `overdue`, or those of `24h` and `2_business_days` that it falls into."""
     if due_at <= now:
         return ("overdue",)
-    found: Mapping[str, datetime] = {
+    ends: Mapping[str, datetime] = {
         "24h": now + _SOON,
         "2_business_days": calendar.after_business_days(now, _BUSINESS_DAYS),
     }
-    return tuple(name for name, end in found.items() if due_at <= end)
+    return tuple(name for name, end in ends.items() if due_at <= end)

@@ -1,32 +1,42 @@
-"""The case_service itself: what may be done with cases, each in the transaction of whoever asks."""
+"""Opens cases, joins requests to open ones, records findings, appeals and notes.
+
+Buyers, shops, agents, the Telegram bot and the system all change cases through `CaseService`.
+"""
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
-from refunds.cases.changes import SYSTEM, CaseChanges, Patience
-from refunds.cases.deadlines import answer_by
-from refunds.cases.deciding import consider
-from refunds.cases.limits import check_case
 from refunds.cases.metrics import CaseMetrics
-from refunds.cases.models.case import DOUBLE_CHARGE, Case, WhyPerson, awaits_appeal, is_revoking
-from refunds.cases.models.errors import NotAllowedError, NotPaidError, UnknownOrderError
+from refunds.cases.models.case import DOUBLE_CHARGE, Case, WhyPerson
+from refunds.cases.models.errors import AlreadyRefundedError, NotAllowedError, NotPaidError, UnknownOrderError
 from refunds.cases.models.file import CaseFile
+from refunds.cases.models.patience import Patience
 from refunds.cases.models.request import Finding, Request
-from refunds.cases.opening import begin, case_ids, keep_words, note_id, open_or_join, recognised
 from refunds.cases.rules import events
+from refunds.cases.rules.deadlines import answer_by
+from refunds.cases.rules.facts import apply_finding, facts_of
 from refunds.cases.rules.fingerprints import Fingerprints
-from refunds.cases.store.cases import Audit, busy, load, lock, save
-from refunds.policy.rules.order_policies import OrderPolicies
-from refunds.tables import decisions
+from refunds.cases.rules.identity import case_id as id_of_case
+from refunds.cases.rules.state import awaits_appeal, is_revoking
+from refunds.cases.store.cases import keep_notes, load, load_one, lock, note_id
+from refunds.cases.store.changes import SYSTEM, CaseChanges, CaseContext, case_changes
+from refunds.cases.store.facts import provided_fields
+from refunds.cases.store.limits import check_case
+from refunds.cases.tasks import decide_case, decide_open_cases
+from refunds.policy import OrderPolicies
 from shared.database import Tx
+
+_UNREVOKED = (WhyPerson.REVOCATION_UNANSWERED, WhyPerson.REVOCATION_REFUSED)
 
 
 class CaseService:
-    """Opens, decides and follows cases. All methods take the caller's transaction and never commit."""
+    """Everything that can be done with cases. All methods use the caller's transaction and never commit.
+
+    `who`: an account (`agent:anna`), `storefront:<slug>`, `telegram` or `system`; `trace`: the traceparent of the call.
+    """
 
     def __init__(
         self,
@@ -40,7 +50,7 @@ class CaseService:
         self.policies = policies
         self.metrics = metrics
         self.fingerprints = fingerprints
-        self._patience = patience
+        self.context = CaseContext(policies, metrics, patience)
         self._keep_notes = keep_notes
 
     # --- opening ----------------------------------------------------------------------------------------------------
@@ -48,144 +58,226 @@ class CaseService:
     async def open_case(
         self, tx: Tx, order_id: UUID, request: Request, *, who: str, trace: str | None
     ) -> tuple[CaseFile, Case, bool]:
-        """Open the case of this request, or join the one that is open; whether it is new.
+        """Open a case for this request, or join the open one. Returns the case, and whether it is new.
 
         Raises UnknownOrderError, NotPaidError, AlreadyRefundedError; LimitError where it would join.
         """
         async with self._changes(tx, who, {order_id: trace}) as changes:
-            file = await self._file(tx, order_id)
+            file = await _locked(tx, order_id)
             if file.order.row.paid_at is None:
                 raise NotPaidError
             request = _about_surplus(file, request)
-            provided = await recognised(tx, file.order.row.buyer_id, request, self.fingerprints)
-            case, new = open_or_join(changes, file, request, provided, trace)
-            if not new:
-                await _check(tx, case, request.words, who)
-            await keep_words(tx, file, case, request.words, who, self._keep_notes)
+            provided = await provided_fields(tx, file.order.row.buyer_id, request, self.fingerprints)
+            case, new = await _open_or_join(changes, file, request, provided, trace)
+            await keep_notes(tx, file, case, request.words, who, self._keep_notes)
             return file, case, new
 
     async def open_of_system(
         self, tx: Tx, wanted: Mapping[UUID, list[Request]], traces: Mapping[UUID, str | None]
     ) -> None:
-        """Open the system's own cases of many orders at once. What is open or has been paid is left alone."""
+        """Open the system's own cases of many orders at once. Open cases and refunded orders are left unchanged."""
         async with self._changes(tx, SYSTEM, traces) as changes:
             await lock(tx, wanted)
             for order_id, file in sorted((await load(tx, list(wanted))).items()):
                 if file.order.row.paid_at is None:
                     continue
                 for request in wanted[order_id]:
-                    case_id, _ = case_ids(order_id, request.key)
-                    covered = request.charge_id is None and file.left_minor <= 0
-                    if file.case(case_id) is None and not covered:
-                        begin(changes, file, _of_system(order_id, case_id, request, tx.now, traces.get(order_id)))
+                    case_id = id_of_case(order_id, request.key)
+                    refunded = request.charge_id is None and file.left_minor <= 0
+                    if file.case(case_id) is None and not refunded:
+                        _begin(changes, file, _of_system(order_id, case_id, request, tx.now, traces.get(order_id)))
 
-    # --- following --------------------------------------------------------------------------------------------------
+    # --- deciding ---------------------------------------------------------------------------------------------------
 
     async def decide(self, tx: Tx, orders: Collection[UUID], traces: Mapping[UUID, str | None] | None = None) -> None:
-        """Bring the open cases of these orders up to date. One statement where there are none."""
-        waiting = await busy(tx, orders)
-        if not waiting:
-            return
-        async with self._changes(tx, SYSTEM, traces or {}) as changes:
-            await lock(tx, waiting)
-            for _, file in sorted((await load(tx, waiting)).items()):
-                for case in file.cases:
-                    consider(changes, file, case)
+        """Decide the open cases of these orders again (`cases/tasks.py`)."""
+        await decide_open_cases(tx, self.context, orders, traces or {})
 
     async def find(self, tx: Tx, order_id: UUID, who: str, found: Finding, case_id: UUID, trace: str | None) -> Case:
-        """Record what an agent found, and decide. Raises UnknownOrderError, NotAllowedError."""
+        """Record what an agent found out, and decide. An empty finding answers an appeal on the facts as they are.
+
+        Raises UnknownOrderError, NotAllowedError.
+        """
         async with self._changes(tx, who, {order_id: trace}) as changes:
-            file = await self._file(tx, order_id)
-            case = _open(file, case_id, who, found)
+            file = await _locked(tx, order_id)
+            case = _open_case(file, case_id, who, found)
             detail = {name: value for name in Finding.__slots__ if (value := getattr(found, name)) not in (None, False)}
             changes.audit.add("found", case, **detail)
-            _note(case, found, tx.now)
+            apply_finding(case, found, tx.now)
+            case.pay_unrevoked = found.pay_unrevoked or case.pay_unrevoked
             case.found_by = who
             if awaits_appeal(case):
                 case.appeal_answered_at = tx.now
-            consider(changes, file, case, person=True, fresh=True)
+            decide_case(changes, file, case, person=True, changed=True)
             return case
-
-    async def uphold(self, tx: Tx, order_id: UUID, who: str, case_id: UUID, trace: str | None) -> Case:
-        """Answer an appeal without a new finding: the facts as they are decide again, by another agent (RF 6)."""
-        return await self.find(tx, order_id, who, Finding(), case_id, trace)
 
     async def appeal(
         self, tx: Tx, order_id: UUID, case_id: UUID, *, who: str, words: tuple[tuple[str, str], ...], trace: str | None
     ) -> tuple[CaseFile, Case]:
-        """Reopen a denied case for another agent. Appealing twice joins.
+        """Reopen a denied case for another agent (RF 6). A repeated appeal only adds its words.
 
-        Raises UnknownOrderError, NotAllowedError; LimitError where it would join.
+        Raises UnknownOrderError, NotAllowedError; LimitError for a repeated appeal.
         """
         async with self._changes(tx, who, {order_id: trace}) as changes:
-            file = await self._file(tx, order_id)
+            file = await _locked(tx, order_id)
             case = file.case(case_id)
             if case is None:
                 raise UnknownOrderError
             if awaits_appeal(case):
-                await _check(tx, case, words, who)
-            await keep_words(tx, file, case, words, who, self._keep_notes)
+                await _check_limits(changes, case, words)
+            await keep_notes(tx, file, case, words, who, self._keep_notes)
             if awaits_appeal(case):
                 changes.audit.add("appeal_repeated", case)
                 return file, case
             if case.closed_as != "denied":
                 raise NotAllowedError("Only a denied request can be appealed.")
-            if any(one.ground == case.ground and one.closed_at is None for one in file.cases):
+            if any(other.ground == case.ground and other.closed_at is None for other in file.cases):
                 raise NotAllowedError("A newer request on the same ground is open; it will be answered.")
+            row = file.order.row
             case.closed_at = case.closed_as = None
             case.observe_after = tx.now
             case.appealed_at, case.appeal_of, case.appeal_answered_at = tx.now, case.found_by or case.decided_by, None
-            case.appeal_answer_by = answer_by(changes, file, tx.now)
+            case.appeal_answer_by = answer_by(self.policies, row.storefront, row.paid_at, tx.now)
             changes.audit.add("appealed", case, answer_by=case.appeal_answer_by.isoformat())
             tx.publish(events.appeal_received(file, case, tx.now), trace=trace)
-            consider(changes, file, case, fresh=True)
+            decide_case(changes, file, case, changed=True)
             return file, case
 
     async def note(self, tx: Tx, order_id: UUID, case_id: UUID, who: str, text: str) -> None:
         """Keep an agent's note. Raises UnknownOrderError."""
         async with self._changes(tx, who, {}) as changes:
-            file = await self._file(tx, order_id)
+            file = await _locked(tx, order_id)
             case = file.case(case_id)
             if case is None:
                 raise UnknownOrderError
-            await keep_words(tx, file, case, (("note", text),), who, self._keep_notes)
+            await keep_notes(tx, file, case, (("note", text),), who, self._keep_notes)
             changes.audit.add("noted", case)
-
-    # --- within -----------------------------------------------------------------------------------------------------
 
     @asynccontextmanager
     async def _changes(self, tx: Tx, who: str, traces: Mapping[UUID, str | None]) -> AsyncIterator[CaseChanges]:
-        changes = CaseChanges(tx, Audit(tx, who), self.policies, self.metrics, self._patience, traces)
-        yield changes
-        await save(tx, changes.changed)
-        await tx.insert(decisions, changes.decided, on_conflict="")
-        await changes.audit.write()
-
-    async def _file(self, tx: Tx, order_id: UUID) -> CaseFile:
-        await lock(tx, [order_id])
-        file = (await load(tx, [order_id])).get(order_id)
-        if file is None:
-            raise UnknownOrderError
-        return file
+        async with case_changes(tx, self.context, who, traces) as changes:
+            yield changes
 
 
-async def _check(tx: Tx, case: Case, words: Sequence[tuple[str, str]], who: str) -> None:
-    """Raises LimitError."""
-    await check_case(tx, case.case_id, sorted({note_id(case.case_id, kind, text) for kind, text in words}), who)
+async def _locked(tx: Tx, order_id: UUID) -> CaseFile:
+    await lock(tx, [order_id])
+    return await load_one(tx, order_id)
+
+
+# --- opening and joining --------------------------------------------------------------------------------------------
 
 
 def _about_surplus(file: CaseFile, request: Request) -> Request:
-    """Whoever says to be charged twice joins the case of the surplus capture, where the bank told of one."""
+    """Direct a claimed double charge to the case of the surplus capture, where the bank reported one."""
     if request.reason != DOUBLE_CHARGE or not file.order.charges:
         return request
     charge_id = file.order.charges[0].charge_id
     return replace(request, ground=f"{DOUBLE_CHARGE}:{charge_id}", charge_id=charge_id)
 
 
-_UNREVOKED = (WhyPerson.REVOCATION_UNANSWERED, WhyPerson.REVOCATION_REFUSED)
+async def _open_or_join(
+    changes: CaseChanges, file: CaseFile, request: Request, provided: frozenset[str], trace: str | None
+) -> tuple[Case, bool]:
+    """The case of this request, and whether it is new. Raises AlreadyRefundedError, LimitError.
+
+    A denied request is opened again only where the facts now lead to another decision. The limits are checked before
+    anything changes: the Telegram bot commits its own part of the transaction after a LimitError.
+    """
+    earlier = [case for case in file.cases if case.ground == request.key]
+    last = earlier[-1] if earlier else None
+    if last is not None and last.closed_at is None:
+        await _check_limits(changes, last, request.words)
+        _join(changes, file, last, provided)
+        return last, False
+    if last is not None and last.closed_as != "denied":
+        await _check_limits(changes, last, request.words)
+        return last, False
+    if request.charge_id is None and file.left_minor <= 0:
+        paying = next((case for case in file.cases if case.refund_id is not None and case.charge_id is None), None)
+        raise AlreadyRefundedError(None if paying is None else paying.case_id)
+    provided |= set(last.provided or () if last else ())
+    case = _of_request(file.order.row.order_id, request, provided, len(earlier) + 1, changes.tx.now, trace)
+    if last is not None and _denied_again(changes, file, last, case):
+        await _check_limits(changes, last, request.words)
+        changes.audit.add("asked_again", last)
+        return last, False
+    _begin(changes, file, case)
+    return case, True
 
 
-def _open(file: CaseFile, case_id: UUID, who: str, found: Finding) -> Case:
+async def _check_limits(changes: CaseChanges, case: Case, words: Sequence[tuple[str, str]]) -> None:
+    """Raises LimitError where no more may be added to the case."""
+    notes = sorted({note_id(case.case_id, kind, text) for kind, text in words})
+    await check_case(changes.tx, case.case_id, notes, changes.audit.who)
+
+
+def _begin(changes: CaseChanges, file: CaseFile, case: Case) -> None:
+    """Publish that the case is open, which also requests an observation of the profile, and decide it."""
+    file.cases.append(case)
+    case.observation_asked_at = changes.tx.now
+    changes.publish(events.requested(file, case), case)
+    changes.audit.add("opened", case, ground=case.ground, channel=case.channel, provided=case.provided or [])
+    decide_case(changes, file, case, changed=True)
+
+
+def _join(changes: CaseChanges, file: CaseFile, case: Case, provided: frozenset[str]) -> None:
+    added = provided - set(case.provided or ())
+    changes.audit.add("joined", case, added=sorted(added))
+    if added:
+        case.provided = sorted(provided | set(case.provided or ()))
+        case.completed_at = None
+        decide_case(changes, file, case, changed=True)
+
+
+def _denied_again(changes: CaseChanges, file: CaseFile, last: Case, case: Case) -> bool:
+    """Whether the new case would be denied for no other clauses than the last one."""
+    facts = facts_of(file.order, case, changes.tx.now)
+    decision = changes.policies.decide(facts, file.order.charge(case))
+    if decision is None:
+        return True
+    clauses = {(ground.document, ground.clause) for ground in decision.grounds}
+    before = {(ground["document"], ground["clause"]) for ground in last.grounds or ()}
+    return decision.verdict == "deny" and clauses <= before
+
+
+def _of_request(
+    order_id: UUID, request: Request, provided: frozenset[str], round_number: int, now: datetime, trace: str | None
+) -> Case:
+    return Case(
+        case_id=id_of_case(order_id, request.key, round_number),
+        order_id=order_id,
+        ground=request.key,
+        origin=request.origin,
+        requested_at=now,
+        round=round_number,
+        reason=request.reason,
+        channel=request.channel,
+        received_at=request.received_at or now,
+        provided=sorted(provided),
+        charge_id=request.charge_id,
+        trace=trace,
+    )
+
+
+def _of_system(order_id: UUID, case_id: UUID, request: Request, now: datetime, trace: str | None) -> Case:
+    return Case(
+        case_id=case_id,
+        order_id=order_id,
+        ground=request.key,
+        origin=SYSTEM,
+        requested_at=now,
+        reason=request.reason,
+        received_at=min(request.received_at or now, now),
+        charge_id=request.charge_id,
+        trace=trace,
+    )
+
+
+# --- findings -------------------------------------------------------------------------------------------------------
+
+
+def _open_case(file: CaseFile, case_id: UUID, who: str, found: Finding) -> Case:
+    """The case, where this person may record this finding now. Raises UnknownOrderError, NotAllowedError."""
     case = file.case(case_id)
     if case is None:
         raise UnknownOrderError
@@ -198,30 +290,3 @@ def _open(file: CaseFile, case_id: UUID, who: str, found: Finding) -> Case:
     if awaits_appeal(case) and case.appeal_of == who:
         raise NotAllowedError("An appeal is decided by somebody else than who decided before (RF 6).")
     return case
-
-
-def _note(case: Case, found: Finding, now: datetime) -> None:
-    if found.finding is not None:
-        case.finding, case.found_at = found.finding, now
-    if found.restored:
-        case.restored_at = case.restored_at or now
-    if found.profile is not None:
-        case.profile_finding, case.profile_found_at = found.profile, now
-    case.pay_unrevoked = found.pay_unrevoked or case.pay_unrevoked
-    for name in ("fair_use_violated", "buyer_caused_delay", "legal_rule"):
-        if (value := getattr(found, name)) is not None:
-            setattr(case, name, value)
-
-
-def _of_system(order_id: UUID, case_id: UUID, request: Request, now: datetime, trace: str | None) -> Case:
-    known: dict[str, Any] = {"reason": request.reason, "charge_id": request.charge_id}
-    return Case(
-        case_id=case_id,
-        order_id=order_id,
-        ground=request.key,
-        origin=SYSTEM,
-        requested_at=now,
-        received_at=min(request.received_at or now, now),
-        trace=trace,
-        **known,
-    )

@@ -1,1 +1,8 @@
-"""The Telegram bot: it asks for what the seller's policy requires, opens the case, and brings the answer."""
+"""Channels through which buyers request refunds themselves: the Telegram bot of a storefront.
+
+The bot asks for what the policy of the seller requires, opens the case, and sends its answers.
+"""
+
+from refunds.channels.store import ERASE_CHATS
+
+__all__ = ["ERASE_CHATS"]

@@ -1,9 +1,14 @@
-"""What Telegram posts to the webhook (Bot API, `Update`), as far as the bot reads it."""
+"""What Telegram posts to the webhook (Bot API, `Update`), the state of a conversation, and the task of a message."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from refunds.policy import Reason
+from shared.sealed import Sealed
+from shared.task_payload import TaskPayload
 from shared.values.count import Count, Id64
 from shared.values.text import Cleaned
 
@@ -17,21 +22,21 @@ class _Part(BaseModel):
 
 
 class Chat(_Part):
-    """Where it was written; the bot talks in private chats only."""
+    """The chat of a message. The bot answers in private chats only."""
 
     id: Id64
     type: Word = "private"
 
 
 class User(_Part):
-    """Who wrote it. Names are not read."""
+    """The sender of a message. Names are not read."""
 
     id: Id64 = 0
     language_code: Word = ""
 
 
 class Contact(_Part):
-    """A shared phone number; `user_id` tells whose."""
+    """A shared phone number, and the user it belongs to."""
 
     phone_number: Word = Field(repr=False)
     user_id: Id64 | None = None
@@ -56,21 +61,68 @@ class Message(_Part):
 
     @property
     def words(self) -> str:
-        """What was typed: a text, a caption, or a phone number that is the sender's own."""
+        """The text, the caption, or the phone number where it is the sender's own."""
         if self.contact is not None and self.contact.user_id in (None, self.sender.id):
             return self.contact.phone_number
         return (self.text or self.caption).strip()
 
     @property
     def file(self) -> str | None:
-        """A reference to what was sent along; the largest size of a photo comes last."""
+        """A reference to the file that was sent along. The largest size of a photo comes last."""
         if self.document is not None:
             return self.document.file_id
         return self.photo[-1].file_id if self.photo else None
 
 
 class Update(_Part):
-    """One update. `message` is None for all that the bot has no use for (edits, channels, members)."""
+    """One update. `message` is None for every other kind (edits, channels, members), which the bot does not use."""
 
     update_id: Count
     message: Message | None = None
+
+
+class State(BaseModel):
+    """The state of a conversation. It is sealed where it is stored, and dropped when the request is registered.
+
+    Stored under the names that release 1.0 reads, which are the aliases.
+    """
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
+
+    language: str = "en"
+    #: The question that was asked last; None: none.
+    step: str | None = None
+    reason: Reason | None = None
+    #: By step: the values as they were given.
+    answers: dict[str, str] = Field(default_factory=dict, alias="told", repr=False)
+    #: How often order number and contact did not match, and since when.
+    mismatches: int = 0
+    mismatched_at: datetime | None = None
+    #: Messages within the current hour, and when that hour began.
+    messages: int = Field(0, alias="heard")
+    messages_since: datetime | None = Field(None, alias="heard_since")
+
+
+@dataclass(slots=True, frozen=True)
+class Reply:
+    """What a person wrote, as far as the conversation reads it. `file`: a reference to a file sent along."""
+
+    words: str
+    file: str | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class Step:
+    """The conversation after a reply. `understood`: False where the same question is asked again."""
+
+    state: State
+    understood: bool
+
+
+class SendMessagePayload(TaskPayload):
+    """A message to one chat. `chat`: the sealed id of the chat; `buttons`: rows of labels."""
+
+    storefront: str
+    chat: Sealed
+    text: str = Field(repr=False)
+    buttons: tuple[tuple[str, ...], ...]

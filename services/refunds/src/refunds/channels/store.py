@@ -1,43 +1,41 @@
-"""Chats where they are stored: found by a keyed hash, readable by this service alone, and only for a while."""
+"""Stores chats: found by a keyed hash, readable by this service only, and deleted after a limited time."""
 
 import hashlib
 import hmac
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from refunds.cases.store.cases import FAILED
-from refunds.channels.rules import State
+from refunds.cases import FAILED_AT
+from refunds.channels.models import State
 from refunds.tables import telegram_cases, telegram_chats, telegram_updates
-from shared.database import Database, Tx
+from shared.database import Tx
 from shared.sealed import CannotOpenError, Opener, Sealed, Sealer
-from shared.supervision import Loop
 from shared.telemetry.logging import get_logger
 
 log = get_logger(__name__)
-_UPDATES_KEPT = timedelta(days=7)  # Telegram gives an update up after a day
-_CLEANING_SECONDS = 3600.0
+_UPDATES_KEPT = timedelta(days=7)  # Telegram repeats an update for a day
 
 _LOCK = "SELECT sealed FROM telegram_chats WHERE chat_key = :key FOR UPDATE"
-#: Two first messages of one chat, at once: the second waits here for the first.
-_ALONE = "SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"
+#: Two concurrent first messages of one chat: the second waits for the first.
+_LOCK_NEW = "SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"
 _KEEP = """
 ON CONFLICT (chat_key) DO UPDATE
 SET sealed = EXCLUDED.sealed, updated_at = EXCLUDED.updated_at, keep_until = EXCLUDED.keep_until
 """
 _LAST = f"""
-SELECT c.case_id, c.order_id, c.verdict, c.explanation, c.closed_as, r.settled_at, {FAILED} AS refused_at
+SELECT c.case_id, c.order_id, c.verdict, c.explanation, c.closed_as, r.settled_at, {FAILED_AT} AS refused_at
 FROM telegram_cases t JOIN cases c USING (case_id) LEFT JOIN refund_outcomes r ON r.refund_id = c.refund_id
 WHERE t.chat_key = :key ORDER BY t.opened_at DESC, c.case_id DESC LIMIT 1
 """
-_LISTENERS = """
+_FOLLOWERS = """
 SELECT t.case_id, t.chat_key, h.storefront, h.sealed FROM telegram_cases t JOIN telegram_chats h USING (chat_key)
 WHERE t.case_id = ANY(CAST(:cases AS uuid[])) ORDER BY t.case_id, t.chat_key
 """
-FORGET_BUYERS = """
+ERASE_CHATS = """
 WITH gone AS (
   DELETE FROM telegram_cases WHERE buyer_id = ANY(CAST(:buyers AS uuid[])) RETURNING chat_key
 ), others AS (
@@ -53,8 +51,8 @@ _EXPIRE = (
 
 
 @dataclass(slots=True, frozen=True)
-class Listener:
-    """A chat that is to hear of a case."""
+class Follower:
+    """A chat that receives the answers of a case."""
 
     case_id: UUID
     storefront: str
@@ -64,7 +62,10 @@ class Listener:
 
 
 class Chats:
-    """Reads and writes chats in the caller's transaction. `secret` keys the hashes; `keep`: since the last message."""
+    """Reads and writes chats in the caller's transaction.
+
+    `secret`: the key of the hashes. `keep`: how long a chat is kept after its last message.
+    """
 
     def __init__(self, opener: Opener, secret: bytes, keep: timedelta) -> None:
         self._opener = opener
@@ -73,26 +74,26 @@ class Chats:
         self._keep = keep
 
     def key(self, storefront: str, chat_id: int) -> bytes:
-        """What a chat is found by."""
+        """The keyed hash by which a chat is found."""
         return hmac.new(self._key, f"{storefront}\x1f{chat_id}".encode(), hashlib.sha256).digest()
 
-    async def take_in(self, tx: Tx, storefront: str, update_id: int) -> bool:
-        """False where this update was taken in before."""
+    async def store_update(self, tx: Tx, storefront: str, update_id: int) -> bool:
+        """Store the id of an update. False where it was stored before."""
         row = {"storefront": storefront, "update_id": update_id, "received_at": tx.now}
-        found = await tx.insert(telegram_updates, [row], on_conflict="ON CONFLICT DO NOTHING", returning="update_id")
-        return bool(found)
+        inserted = await tx.insert(telegram_updates, [row], on_conflict="ON CONFLICT DO NOTHING", returning="update_id")
+        return bool(inserted)
 
-    async def hold(self, tx: Tx, key: bytes) -> State | None:
-        """What the chat had told, held until the commit; None: a new chat, or one that cannot be read any more."""
-        await tx.execute(_ALONE, key=key.hex())
+    async def lock(self, tx: Tx, key: bytes) -> State | None:
+        """Lock a chat until the commit, and return its state; None: a new chat, or one that cannot be read any more."""
+        await tx.execute(_LOCK_NEW, key=key.hex())
         sealed = (await tx.execute(_LOCK, key=key)).scalar()
         if sealed is None:
             return None
         opened = self._open(sealed)
         return None if opened is None else State.model_validate(opened["state"])
 
-    async def keep(self, tx: Tx, key: bytes, storefront: str, chat_id: int, state: State) -> None:
-        """Store what the chat has told."""
+    async def save(self, tx: Tx, key: bytes, storefront: str, chat_id: int, state: State) -> None:
+        """Store the state of a chat."""
         plain = json.dumps({"chat": chat_id, "state": state.model_dump(mode="json", exclude_defaults=True)})
         row = {
             "chat_key": key,
@@ -103,34 +104,34 @@ class Chats:
         }
         await tx.insert(telegram_chats, [row], on_conflict=_KEEP)
 
-    async def link(self, tx: Tx, key: bytes, case_id: UUID, buyer_id: UUID) -> None:
-        """Let the chat hear of a case."""
+    async def follow(self, tx: Tx, key: bytes, case_id: UUID, buyer_id: UUID) -> None:
+        """Send the answers of a case to this chat from now on."""
         row = {"case_id": case_id, "chat_key": key, "buyer_id": buyer_id, "opened_at": tx.now}
         conflict = "ON CONFLICT (case_id, chat_key) DO UPDATE SET opened_at = EXCLUDED.opened_at"
         await tx.insert(telegram_cases, [row], on_conflict=conflict)
 
     async def last_case(self, tx: Tx, key: bytes) -> Any:
-        """The case that the chat asked for last, or None."""
+        """The case that the chat opened or joined last, or None."""
         return (await tx.execute(_LAST, key=key)).first()
 
-    async def listeners(self, tx: Tx, cases: Iterable[UUID]) -> list[Listener]:
-        """Who is to hear of these cases."""
-        found = []
-        for row in await tx.execute(_LISTENERS, cases=sorted(cases)):
+    async def followers(self, tx: Tx, cases: Iterable[UUID]) -> list[Follower]:
+        """The chats that follow these cases."""
+        followers = []
+        for row in await tx.execute(_FOLLOWERS, cases=sorted(cases)):
             opened = self._open(row.sealed)
             if opened is not None:
                 language = State.model_validate(opened["state"]).language
-                found.append(Listener(row.case_id, row.storefront, row.chat_key, opened["chat"], language))
-        return found
+                followers.append(Follower(row.case_id, row.storefront, row.chat_key, opened["chat"], language))
+        return followers
 
-    def seal_chat(self, chat_id: int) -> dict[str, Any]:
-        """A chat's id for a row of due work."""
-        return self._sealer.seal(str(chat_id).encode()).model_dump()
+    def seal_chat(self, chat_id: int) -> Sealed:
+        """The id of a chat for the payload of a task."""
+        return self._sealer.seal(str(chat_id).encode())
 
-    def open_chat(self, sealed: dict[str, Any]) -> int | None:
-        """The id again; None where another key sealed it."""
+    def open_chat(self, sealed: Sealed) -> int | None:
+        """The id of a chat; None where another key sealed it."""
         try:
-            return int(self._opener.open(Sealed.model_validate(sealed)))
+            return int(self._opener.open(sealed))
         except CannotOpenError:
             return None
 
@@ -143,19 +144,14 @@ class Chats:
         return value
 
 
-async def forget_buyers(tx: Tx, buyers: list[UUID]) -> None:
-    """Delete the chats of these buyers, and what they hear of (PP 6.2)."""
-    await tx.execute(FORGET_BUYERS, buyers=buyers)
+async def erase_chats(tx: Tx, buyers: list[UUID]) -> None:
+    """Delete the chats of these buyers, and which cases they follow (PP 6.2)."""
+    await tx.execute(ERASE_CHATS, buyers=buyers)
 
 
-async def clean(database: Database, loop: Loop) -> None:
-    """Delete chats and updates whose time is over, every hour, for as long as the service runs."""
-
-    async def expire() -> None:
-        async with database.transaction("telegram") as tx:
-            for statement in _EXPIRE:
-                names = {"now": tx.now, "updates_until": tx.now - _UPDATES_KEPT}
-                await tx.execute(statement, **{name: at for name, at in names.items() if f":{name}" in statement})
-                loop.progress()
-
-    await loop.repeat(expire, _CLEANING_SECONDS, "telegram_cleaning_failed")
+async def delete_expired(tx: Tx, progress: Callable[[], None]) -> None:
+    """Delete chats and updates whose time is over. `progress` is called after each statement."""
+    for statement in _EXPIRE:
+        names = {"now": tx.now, "updates_until": tx.now - _UPDATES_KEPT}
+        await tx.execute(statement, **{name: at for name, at in names.items() if f":{name}" in statement})
+        progress()

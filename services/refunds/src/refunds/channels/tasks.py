@@ -1,131 +1,119 @@
-"""Messages of the bot, as due work: `sendMessage` of the Bot API.
+"""Sends messages of the Telegram bot: replies, and the answers to cases that chats follow.
 
-The Bot API knows no idempotency key and cannot be asked what was sent. So a message whose outcome is unknown is sent
-again: to be told twice does no harm, not to be told does.
+The Bot API has no idempotency key and cannot be asked what was sent. So a message with an unknown outcome is sent
+again: a message that arrives twice does no harm, one that never arrives does.
 """
 
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
-from http import HTTPStatus
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping, Sequence
 
-import httpx
-from prometheus_client import CollectorRegistry, Counter
 from pydantic import SecretStr
 
+from refunds.channels.metrics import TelegramMetrics
+from refunds.channels.models import SendMessagePayload
 from refunds.channels.store import Chats
-from shared.database import Tx
-from shared.kernel.outbound import OutboundClient, read_json
-from shared.tasks import NeedsPersonError, NotNow, Task, TaskResult, Unknown
-from shared.telemetry.tracing import Tracing
+from refunds.channels.texts import text_of
+from refunds.clients.telegram import TelegramClient
+from shared.contracts import InformationNeeded, RefundApproved, RefundDenied
+from shared.database import Outgoing, Tx
+from shared.outcomes import Done, NeedsPerson, Outcome, Refused
+from shared.tasks import Task, TaskResult
 
 SEND = "telegram_send"
 _LONGEST = 4096
-_TIMEOUT_SECONDS = 15.0
-_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
-Outcome = Literal["sent", "unreachable"]
+Answer = InformationNeeded | RefundApproved | RefundDenied
+#: In `Tx.carried`: ids of cases whose answer is part of the bot's own reply.
+ANSWERED_IN_REPLY = "telegram.told"
 
 
-class TelegramMetrics:
-    """What the bot counts."""
+class CaseAnswers:
+    """Sends each published answer of a case to the chats that follow the case.
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self.updates = Counter(
-            "telegram_updates",
-            "Updates by storefront and what came of them",
-            ["storefront", "outcome"],
-            registry=registry,
-        )
-        self.messages = Counter(
-            "telegram_messages", "Messages by storefront and outcome", ["storefront", "outcome"], registry=registry
-        )
+    It takes part in every transaction before the tasks are inserted, and costs nothing where no answer is published.
+    """
+
+    def __init__(self, chats: Chats) -> None:
+        self._chats = chats
+
+    async def before_commit(self, tx: Tx) -> None:
+        """Schedule a message for each answer and chat."""
+        answers = {event.case_id: (event, outgoing) for event, outgoing in _answers(tx)}
+        if not answers:
+            return
+        for follower in await self._chats.followers(tx, answers):
+            event, outgoing = answers[follower.case_id]
+            text = getattr(event.explanation, follower.language)
+            if isinstance(event, RefundDenied):
+                text = f"{text}\n\n{text_of('how_to_appeal', follower.language)}"
+            elif isinstance(event, InformationNeeded):
+                text = f"{text}\n\n{text_of('missing', follower.language)}"
+            key = f"{outgoing.id}/{follower.chat_key.hex()}"
+            schedule_message(tx, self._chats, follower.storefront, follower.chat_id, key, text, trace=outgoing.trace)
+
+    def after_commit(self, tx: Tx) -> None:
+        """Nothing to do: the task worker sends the messages."""
+
+    def after_rollback(self, tx: Tx) -> None:
+        """Nothing to do: the tasks are rolled back, too."""
 
 
-def say_later(
-    tx: Tx, chats: Chats, storefront: str, chat_id: int, key: str, text: str, *, trace: str | None, buttons: Any = ()
+def _answers(tx: Tx) -> Iterator[tuple[Answer, Outgoing]]:
+    answered = tx.carried.get(ANSWERED_IN_REPLY, ())
+    for outgoing in tx.outgoing:
+        event = outgoing.event
+        if isinstance(event, InformationNeeded | RefundApproved | RefundDenied) and event.case_id not in answered:
+            yield event, outgoing
+
+
+def schedule_message(
+    tx: Tx,
+    chats: Chats,
+    storefront: str,
+    chat_id: int,
+    key: str,
+    text: str,
+    *,
+    trace: str | None,
+    buttons: Sequence[Sequence[str]] = (),
 ) -> None:
-    """Send a message when this transaction commits. `key` names it: the same is sent once."""
-    payload = {
-        "storefront": storefront,
-        "chat": chats.seal_chat(chat_id),
-        "text": text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…",
-        "buttons": [list(row) for row in buttons],
-    }
+    """Send a message when this transaction commits. `key` names it; a second one with the same key is not sent."""
+    payload = SendMessagePayload(
+        storefront=storefront,
+        chat=chats.seal_chat(chat_id),
+        text=text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…",
+        buttons=tuple(tuple(row) for row in buttons),
+    )
     tx.schedule(SEND, f"{storefront}/{key}", payload, trace=trace)
 
 
 class SendMessage:
-    """Sends what is due; who has blocked the bot, or is gone, is not written to again."""
+    """The task of one message."""
 
     kind = SEND
     concurrency = 4
+    payload = SendMessagePayload
 
     def __init__(
-        self, chats: Chats, tokens: Mapping[str, SecretStr], api_url: str, tracing: Tracing, metrics: TelegramMetrics
+        self, client: TelegramClient, chats: Chats, tokens: Mapping[str, SecretStr], metrics: TelegramMetrics
     ) -> None:
+        self._client = client
         self._chats = chats
         self._tokens = tokens
-        self._tracing = tracing
         self._metrics = metrics
-        self._client = OutboundClient(seconds=_TIMEOUT_SECONDS, base_url=api_url.rstrip("/"))
 
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._client.aclose()
-
-    async def perform(self, task: Task) -> Outcome:
-        """Send one message. Raises NotNow, Unknown, NeedsPersonError."""
-        token = self._tokens.get(task.payload["storefront"])
-        chat_id = self._chats.open_chat(task.payload["chat"])
+    async def perform(self, task: Task[SendMessagePayload]) -> Outcome[None]:
+        """Send the message. Refused: the chat cannot be reached any more, and is not written to again."""
+        message = task.payload
+        token = self._tokens.get(message.storefront)
+        chat_id = self._chats.open_chat(message.chat)
         if token is None:
-            raise NeedsPersonError("this storefront has no bot any more")
+            return NeedsPerson("this storefront has no bot any more")
         if chat_id is None:
-            return "unreachable"
-        body = {"chat_id": chat_id, "text": task.payload["text"], "reply_markup": _markup(task.payload["buttons"])}
-        with self._tracing.call("telegram", "sendMessage", task.continues) as span:
-            span.asks("POST", str(self._client.base_url))
-            headers = {"traceparent": span.traceparent} if span.traceparent else {}
-            try:
-                # The token is part of the address, which therefore goes nowhere else.
-                answer = await self._client.post(
-                    f"/bot{token.get_secret_value()}/sendMessage", json=body, headers=headers
-                )
-            except _NEVER_SENT:
-                raise NotNow("Telegram cannot be reached") from None
-            except httpx.HTTPError:
-                raise Unknown("no answer from Telegram") from None
-            span.answered(answer.status_code)
-        return _read(answer)
+            return Refused("sealed", "the chat's id was sealed with another key")
+        return await self._client.send_message(token, chat_id, message.text, message.buttons, trace=task.continues)
 
-    async def record(self, tx: Tx, done: Sequence[TaskResult[Outcome]]) -> None:
-        """Count; the rows themselves are gone with this transaction."""
+    async def record(self, tx: Tx, results: Sequence[TaskResult[None, SendMessagePayload]]) -> None:
+        """Count the messages; nothing is stored about them."""
         del tx
-        for one in done:
-            self._metrics.messages.labels(one.task.payload["storefront"], one.result).inc()
-
-
-def _markup(buttons: Sequence[Sequence[str]]) -> dict[str, Any]:
-    if not buttons:
-        return {"remove_keyboard": True}
-    rows = [[{"text": label} for label in row] for row in buttons]
-    return {"keyboard": rows, "one_time_keyboard": True, "resize_keyboard": True}
-
-
-def _read(answer: httpx.Response) -> Outcome:
-    """Telegram's answer: `{"ok", "error_code", "parameters": {"retry_after"}}`."""
-    if answer.status_code == HTTPStatus.OK:
-        return "sent"
-    if answer.status_code in (HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN):
-        return "unreachable"
-    if answer.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND):
-        raise NeedsPersonError("Telegram does not know this bot's token")
-    if answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-        raise NotNow("Telegram asks to wait", delay=timedelta(seconds=_retry_after(answer)))
-    raise NotNow(f"Telegram answered {answer.status_code}")
-
-
-def _retry_after(answer: httpx.Response) -> float:
-    try:
-        return min(3600.0, max(1.0, float(read_json(answer)["parameters"]["retry_after"])))
-    except (ValueError, KeyError, TypeError, OverflowError):
-        return 30.0
+        for one in results:
+            outcome = "sent" if isinstance(one.outcome, Done) else "unreachable"
+            self._metrics.messages.labels(one.task.payload.storefront, outcome).inc()

@@ -1,8 +1,8 @@
-"""What the bot says, in English and Russian. It never repeats what a person wrote."""
+"""The texts of the bot in English and Russian. They never repeat what a person wrote."""
 
 from collections.abc import Mapping
 
-from refunds.policy.models.facts import Reason, RequestField
+from refunds.policy import Reason, RequestField
 
 TEXTS: Mapping[str, Mapping[str, str]] = {
     "hello": {
@@ -120,14 +120,14 @@ REASONS: Mapping[Reason, Mapping[str, str]] = {
 }
 
 
-def say(name: str, language: str, **values: str) -> str:
-    """A text in the chat's language."""
+def text_of(name: str, language: str, **values: str) -> str:
+    """A text in a language, with its values filled in."""
     return TEXTS[name][language].format(**values)
 
 
 def question(step: str, language: str) -> str:
-    """What is asked at a step; the reasons are listed with their numbers."""
-    text = say(step, language)
+    """The question of a step; the question for the reason lists all reasons with their numbers."""
+    text = text_of(step, language)
     if step != "reason":
         return text
     listed = (f"{number}. {named[language]}" for number, named in enumerate(REASONS.values(), 1))
@@ -135,7 +135,7 @@ def question(step: str, language: str) -> str:
 
 
 def keyboard(step: str | None, language: str) -> list[list[str]]:
-    """The buttons of a step, two in a row; none: the keyboard goes away."""
+    """The buttons of a step, two in a row; none: the keyboard is removed."""
     if step != "reason":
         return []
     labels = [named[language] for named in REASONS.values()]
@@ -143,5 +143,5 @@ def keyboard(step: str | None, language: str) -> list[list[str]]:
 
 
 def step_name(any_of: tuple[RequestField, ...]) -> str:
-    """The step that asks for a required field, or for one of several."""
+    """The name of the step that asks for a required field, or for one of several."""
     return "_or_".join(any_of)

@@ -1,19 +1,19 @@
-"""Written claims (PO 7.3, PP 7.3): their own queue, answered within 30 calendar days."""
+"""HTTP: receives written claims, lists the open ones, and marks them as answered."""
 
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from refunds.callers import Callers
-from refunds.cases import CaseService
-from refunds.cases.routes.requests import Channel
+from refunds.callers import AgentCaller, AnyCaller
+from refunds.cases import find_order
+from refunds.cases.models.bodies import Channel
 from refunds.claims.store import answer_claim, open_claims, receive_claim
-from refunds.problems import order_of, refusals
-from shared.database import Database
+from refunds.dependencies import DatabaseDep, TraceDep
+from refunds.policy.dependencies import PoliciesDep
 from shared.kernel.problems import Problem
 from shared.values.moment import Moment
 from shared.values.text import Line
@@ -50,44 +50,46 @@ class ClaimView(BaseModel):
         return cls(**{name: getattr(row, name) for name in cls.model_fields})
 
 
-def router(database: Database, case_service: CaseService, callers: Callers) -> APIRouter:
-    """`POST /claims`, `GET /claims`, `POST /claims/{claim_id}/answer`."""
-    routes = APIRouter(tags=["claims"])
+routes = APIRouter(tags=["claims"])
 
-    @routes.post("/claims", status_code=HTTPStatus.CREATED)
-    async def receive(body: ClaimBody, request: Request, response: Response) -> ClaimView:
-        """Keep a claim (201), or tell of the one that was kept under this reference (200)."""
-        caller = callers.anyone(request)
-        async with database.transaction() as tx:
-            order = await order_of(tx, body.order, caller)
-            received_at = min(body.received_at, tx.now) if body.received_at and caller.is_agent else tx.now
-            with refusals():
-                row, new = await receive_claim(
-                    tx,
-                    case_service.policies,
-                    order,
-                    reference=body.reference,
-                    channel=body.channel,
-                    received_at=received_at,
-                    who=caller.who,
-                    trace=request.state.trace,
-                )
-        response.status_code = HTTPStatus.CREATED if new else HTTPStatus.OK
-        return ClaimView.of(row)
 
-    @routes.get("/claims")
-    async def queue(request: Request) -> list[ClaimView]:
-        """Open claims, the most urgent first (at most 500)."""
-        callers.agent(request)
-        async with database.reading() as tx:
-            return [ClaimView.of(row) for row in await open_claims(tx)]
+@routes.post("/claims", status_code=HTTPStatus.CREATED)
+async def receive(
+    body: ClaimBody,
+    caller: AnyCaller,
+    database: DatabaseDep,
+    policies: PoliciesDep,
+    trace: TraceDep,
+    response: Response,
+) -> ClaimView:
+    """Keep a claim (201), or tell of the one that was kept under this reference (200)."""
+    async with database.transaction() as tx:
+        order = await find_order(tx, body.order, caller.storefront)
+        received_at = min(body.received_at, tx.now) if body.received_at and caller.is_agent else tx.now
+        row, new = await receive_claim(
+            tx,
+            policies,
+            order,
+            reference=body.reference,
+            channel=body.channel,
+            received_at=received_at,
+            who=caller.who,
+            trace=trace,
+        )
+    response.status_code = HTTPStatus.CREATED if new else HTTPStatus.OK
+    return ClaimView.of(row)
 
-    @routes.post("/claims/{claim_id}/answer", status_code=HTTPStatus.NO_CONTENT)
-    async def answer(claim_id: UUID, request: Request) -> None:
-        """The answer has been sent: the deadline is met."""
-        caller = callers.agent(request)
-        async with database.transaction() as tx:
-            if not await answer_claim(tx, claim_id, caller.who):
-                raise Problem(HTTPStatus.NOT_FOUND, "unknown-claim", "There is no open claim of this id.")
 
-    return routes
+@routes.get("/claims")
+async def queue(_caller: AgentCaller, database: DatabaseDep) -> list[ClaimView]:
+    """Open claims, the most urgent first (at most 500)."""
+    async with database.reading() as tx:
+        return [ClaimView.of(row) for row in await open_claims(tx)]
+
+
+@routes.post("/claims/{claim_id}/answer", status_code=HTTPStatus.NO_CONTENT)
+async def answer(claim_id: UUID, caller: AgentCaller, database: DatabaseDep) -> None:
+    """The answer has been sent: the deadline is met."""
+    async with database.transaction() as tx:
+        if not await answer_claim(tx, claim_id, caller.who):
+            raise Problem(HTTPStatus.NOT_FOUND, "unknown-claim", "There is no open claim of this id.")

@@ -1,0 +1,1 @@
+"""What a buyer can expect before requesting a refund."""

@@ -1,27 +1,26 @@
-"""`GET /orders/{order}/refund-eligibility`: what a buyer may expect before asking."""
+"""HTTP: `GET /orders/{order}/refund-eligibility`, what a buyer can expect before requesting a refund."""
 
 from datetime import datetime
 from http import HTTPStatus
 from typing import Literal, Self
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from pydantic import BaseModel
 
-from refunds.callers import Callers
-from refunds.cases import CaseService
+from refunds.callers import AnyCaller
+from refunds.cases import find_order, load_one
 from refunds.cases.rules.facts import hypothetical
-from refunds.cases.store.cases import load
+from refunds.dependencies import DatabaseDep
 from refunds.eligibility.rules import Change, Prospect, prospects
 from refunds.policy import decide
-from refunds.problems import order_of
+from refunds.policy.dependencies import PoliciesDep
 from shared.contracts import Explanation, Ground
-from shared.database import Database
 from shared.kernel.problems import Problem
 from shared.values.opaque import Named
 
 
 class ChangeView(BaseModel):
-    """What would change today's answer, and to what."""
+    """What would change today's decision, and to which."""
 
     condition: str
     verdict: str
@@ -33,7 +32,7 @@ class ChangeView(BaseModel):
 
 
 class ProspectView(BaseModel):
-    """Today's answer to a complete request for this reason. `until`: the last moment to ask (exclusive)."""
+    """Today's decision on a complete request for this reason. `until`: the last moment to request (exclusive)."""
 
     reason: str
     verdict: str
@@ -56,7 +55,7 @@ class ProspectView(BaseModel):
 
 
 class Eligibility(BaseModel):
-    """`status`: `open` to be asked, or `refunded` where everything goes back already."""
+    """`status`: `open` for requests, `refunded` where everything is already returned, or `not_paid`."""
 
     order_number: str
     policy: str | None
@@ -65,39 +64,27 @@ class Eligibility(BaseModel):
     answers: list[ProspectView]
 
 
-def router(database: Database, case_service: CaseService, callers: Callers) -> APIRouter:
-    """The route."""
-    routes = APIRouter(tags=["eligibility"])
+routes = APIRouter(tags=["eligibility"])
 
-    @routes.get("/orders/{order}/refund-eligibility")
-    async def eligibility(order: Named, request: Request) -> Eligibility:
-        """Today's answer per likely reason, until when it holds, and what would change it. Nothing is recorded."""
-        caller = callers.anyone(request)
-        async with database.reading() as tx:
-            row = await order_of(tx, order, caller)
-            file = (await load(tx, [row.order_id]))[row.order_id]
-            now = tx.now
-        if row.paid_at is None:
-            return Eligibility(order_number=row.order_number, policy=None, status="not_paid", as_of=now, answers=[])
-        policy = case_service.policies.policy(row.storefront, row.paid_at)
-        if policy is None:
-            raise Problem(
-                HTTPStatus.CONFLICT, "no-policy", "No policy is known for this storefront; a person must decide."
-            )
-        if file.left_minor <= 0:
-            return Eligibility(
-                order_number=row.order_number, policy=policy.name, status="refunded", as_of=now, answers=[]
-            )
-        found = prospects(
-            lambda reason: hypothetical(file.order, reason, now),
-            lambda facts: decide(case_service.policies.promised(facts), policy),
-        )
-        return Eligibility(
-            order_number=row.order_number,
-            policy=policy.name,
-            status="open",
-            as_of=now,
-            answers=[ProspectView.of(prospect) for prospect in found],
-        )
 
-    return routes
+@routes.get("/orders/{order}/refund-eligibility")
+async def eligibility(order: Named, caller: AnyCaller, database: DatabaseDep, policies: PoliciesDep) -> Eligibility:
+    """Today's answer per likely reason, until when it holds, and what would change it. Nothing is recorded."""
+    async with database.reading() as tx:
+        row = await find_order(tx, order, caller.storefront)
+        file = await load_one(tx, row.order_id)
+        now = tx.now
+    number = row.order_number
+    if row.paid_at is None:
+        return Eligibility(order_number=number, policy=None, status="not_paid", as_of=now, answers=[])
+    policy = policies.policy(row.storefront, row.paid_at)
+    if policy is None:
+        raise Problem(HTTPStatus.CONFLICT, "no-policy", "No policy is known for this storefront; a person must decide.")
+    if file.left_minor <= 0:
+        return Eligibility(order_number=number, policy=policy.name, status="refunded", as_of=now, answers=[])
+    found = prospects(
+        lambda reason: hypothetical(file.order, reason, now),
+        lambda facts: decide(policies.with_delivery_limit(facts), policy),
+    )
+    answers = [ProspectView.of(prospect) for prospect in found]
+    return Eligibility(order_number=number, policy=policy.name, status="open", as_of=now, answers=answers)

@@ -1,22 +1,21 @@
-"""Today's answer before anybody asks: per likely reason, until when, and what would change it. Pure, from `decide`."""
+"""Today's decision per likely reason, until when it holds, and what would change it. Pure."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from refunds.cases.rules.facts import as_unused, as_used
-from refunds.policy import Decision, Facts
-from refunds.policy.models.facts import Support
+from refunds.policy import Decision, Facts, Support
 
 Deciding = Callable[[Facts], Decision]
-#: What buyers ask for most, as they would say it.
+#: The most frequent reasons.
 LIKELY = ("changed_mind", "technical_failure", "not_delivered", "no_coverage", "incompatible_device")
-_PERIOD = timedelta(seconds=1)
+_A_SECOND = timedelta(seconds=1)
 
 
 @dataclass(slots=True, frozen=True)
 class Change:
-    """Something that may come to be true, and the answer that it would bring."""
+    """Something that may become true, and the decision that follows from it."""
 
     condition: str
     decision: Decision
@@ -24,7 +23,7 @@ class Change:
 
 @dataclass(slots=True, frozen=True)
 class Prospect:
-    """Today's answer to a request for this reason, made complete, and its changes."""
+    """Today's decision on a complete request for this reason, and what would change it."""
 
     reason: str
     decision: Decision
@@ -32,27 +31,27 @@ class Prospect:
 
 
 def prospects(facts: Callable[[str], Facts], decide: Deciding) -> list[Prospect]:
-    """One per likely reason; `facts(reason)` are those of a complete request made now."""
-    found = []
+    """One prospect per likely reason. `facts(reason)`: the facts of a complete request that is made now."""
+    result = []
     for reason in LIKELY:
-        asked = facts(reason)
-        today = decide(asked)
-        changes = tuple(change for change in _changes(asked, today, decide) if _differs(change.decision, today))
-        found.append(Prospect(reason, today, changes))
-    return found
+        current = facts(reason)
+        today = decide(current)
+        changes = (change for change in _changes(current, today, decide) if change.decision.verdict != today.verdict)
+        result.append(Prospect(reason, today, tuple(changes)))
+    return result
 
 
 def _changes(facts: Facts, today: Decision, decide: Deciding) -> Iterator[Change]:
     now = facts.decided_at
-    for condition, changed in _cases(facts, now):
+    for condition, changed in _hypotheses(facts, now):
         yield Change(condition, decide(changed))
     until = today.deadlines.request_until
     if until is not None and until > now:
-        late = until + _PERIOD
-        yield Change("asked_after_deadline", decide(as_unused(_asked_at(facts, late))))
+        late = until + _A_SECOND
+        yield Change("asked_after_deadline", decide(as_unused(_received_at(facts, late))))
 
 
-def _cases(facts: Facts, now: datetime) -> Iterator[tuple[str, Facts]]:
+def _hypotheses(facts: Facts, now: datetime) -> Iterator[tuple[str, Facts]]:
     unused = as_unused(facts)
     yield "operator_confirms_unused", unused
     yield "installed", _profile(facts, install_state="installed", installed_at=now, observed_at=now)
@@ -73,9 +72,5 @@ def _profile(facts: Facts, **values: object) -> Facts:
     return facts.model_copy(update={"profile": facts.profile.model_copy(update=values)})
 
 
-def _asked_at(facts: Facts, at: datetime) -> Facts:
+def _received_at(facts: Facts, at: datetime) -> Facts:
     return facts.model_copy(update={"now": at, "request": facts.request.model_copy(update={"received_at": at})})
-
-
-def _differs(one: Decision, other: Decision) -> bool:
-    return one.verdict != other.verdict

@@ -1,5 +1,6 @@
 """Refund policies as data, and the pure decision: `decide(facts, policy) -> Decision`."""
 
+from refunds.policy.models.calendar import Calendar
 from refunds.policy.models.decision import Deadlines, Decision, Verdict
 from refunds.policy.models.facts import (
     REQUEST_FIELDS,
@@ -14,17 +15,21 @@ from refunds.policy.models.facts import (
     Support,
     TopUp,
 )
-from refunds.policy.models.policy import Policy
+from refunds.policy.models.policy import LAW, Policy, Required
 from refunds.policy.rules.book import PolicyBook, UnknownPolicyError
 from refunds.policy.rules.engine import decide
+from refunds.policy.rules.order_policies import OrderPolicies
 
 __all__ = [
+    "LAW",
     "REQUEST_FIELDS",
+    "Calendar",
     "Deadlines",
     "Decision",
     "Delivery",
     "Facts",
     "Order",
+    "OrderPolicies",
     "Policy",
     "PolicyBook",
     "Price",
@@ -32,6 +37,7 @@ __all__ = [
     "Reason",
     "Request",
     "RequestField",
+    "Required",
     "Support",
     "TopUp",
     "UnknownPolicyError",

@@ -1,4 +1,4 @@
-"""HTTP: the policies themselves, for lawyers (HTML) and programs (JSON)."""
+"""HTTP: the policies, for lawyers (HTML) and programs (JSON)."""
 
 from datetime import datetime
 from http import HTTPStatus
@@ -8,10 +8,11 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from refunds.dependencies import ClockDep
 from refunds.policy import Policy, PolicyBook, UnknownPolicyError
+from refunds.policy.dependencies import PoliciesDep
 from refunds.policy.rules.policy_table import table
 from refunds.policy.store import moment
-from shared.clock import Clock
 from shared.kernel.problems import Problem
 from shared.values.opaque import Named
 
@@ -20,32 +21,35 @@ _PAGES = Environment(
 )
 
 
-def policy_router(book: PolicyBook, clock: Clock) -> APIRouter:
-    """`GET /policies`, `GET /policies/{storefront}`: public, as the sellers' own texts are."""
-    routes = APIRouter(tags=["policies"])
+#: Public, as the sellers' own texts are.
+routes = APIRouter(tags=["policies"])
 
-    @routes.get("/policies", response_class=Response)
-    async def index(request: Request) -> Response:
-        """All storefronts and versions."""
-        every = [version for storefront in book.storefronts for version in book.versions(storefront)]
-        if _wants_json(request):
-            return _json([_summary(version) for version in every])
-        return _html("index.html.j2", versions=every)
 
-    @routes.get("/policies/{storefront}", response_class=Response)
-    async def show(
-        storefront: Named,
-        request: Request,
-        at: Annotated[Named | None, Query(description="a moment with its offset, or a day of the seller's")] = None,
-        version: Annotated[Named | None, Query(description="a version's own name")] = None,
-    ) -> Response:
-        """One version as tables: the one named, or in force at a moment, or today."""
-        policy = _chosen(book, storefront, at, version, clock.now())
-        if _wants_json(request):
-            return _json(_summary(policy) | {"text": policy.model_dump(mode="json", exclude_none=True)})
-        return _html("policy.html.j2", shown=table(policy, book), policy=policy, versions=book.versions(storefront))
+@routes.get("/policies", response_class=Response)
+async def index(request: Request, policies: PoliciesDep) -> Response:
+    """All storefronts and versions."""
+    book = policies.book
+    versions = [version for storefront in book.storefronts for version in book.versions(storefront)]
+    if _wants_json(request):
+        return _json([_summary(version) for version in versions])
+    return _html("index.html.j2", versions=versions)
 
-    return routes
+
+@routes.get("/policies/{storefront}", response_class=Response)
+async def show(
+    storefront: Named,
+    request: Request,
+    policies: PoliciesDep,
+    clock: ClockDep,
+    at: Annotated[Named | None, Query(description="a moment with its offset, or a day of the seller's")] = None,
+    version: Annotated[Named | None, Query(description="a version's own name")] = None,
+) -> Response:
+    """One version as tables: the one named, or in force at a moment, or today."""
+    book = policies.book
+    policy = _chosen(book, storefront, at, version, clock.now())
+    if _wants_json(request):
+        return _json(_summary(policy) | {"text": policy.model_dump(mode="json", exclude_none=True)})
+    return _html("policy.html.j2", shown=table(policy, book), policy=policy, versions=book.versions(storefront))
 
 
 def _chosen(book: PolicyBook, storefront: str, at: str | None, version: str | None, now: datetime) -> Policy:
@@ -80,7 +84,7 @@ def _summary(policy: Policy) -> dict[str, Any]:
 
 
 def _wants_json(request: Request) -> bool:
-    """JSON is asked for by name; everybody else gets the page."""
+    """JSON only where `Accept` names it and does not name HTML."""
     accept = request.headers.get("accept", "")
     return "application/json" in accept and "text/html" not in accept
 

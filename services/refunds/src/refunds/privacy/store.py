@@ -1,14 +1,14 @@
-"""What refunds holds of a buyer, and how it forgets (PP 6.2).
+"""What refunds stores about a buyer, and how it is erased (PP 6.2).
 
-Keyed hashes of e-mail and phone, the words that were written about cases, and chats of the Telegram bot. Orders, cases,
-decisions and the audit trail hold ids only; they stay, for accounting and for claims.
+Erased are keyed hashes of e-mail and phone, notes about cases, and chats of the Telegram bot. Orders, cases, decisions
+and the audit trail hold ids only; they are kept for accounting and for claims.
 """
 
-from refunds.channels.store import FORGET_BUYERS
+from refunds.channels import ERASE_CHATS
 
 KEPT = ("orders, cases and decisions without personal data: accounting and claims",)
-#: Run with `:buyers`. The id stays in `contacts`, so that a late contact brings nobody back.
-STATEMENTS = (
+#: Run with `:buyers`. The id stays in `contacts`, so that a late contact is not stored again.
+ERASE = (
     """
     INSERT INTO contacts (buyer_id, erased_at) SELECT unnest(CAST(:buyers AS uuid[])), now()
     ON CONFLICT (buyer_id) DO UPDATE
@@ -16,10 +16,10 @@ STATEMENTS = (
         erased_at = COALESCE(contacts.erased_at, EXCLUDED.erased_at)
     """,
     "DELETE FROM notes WHERE buyer_id = ANY(CAST(:buyers AS uuid[]))",
-    FORGET_BUYERS,
+    ERASE_CHATS,
 )
-#: What `GET /privacy/buyers/{buyer_id}` answers.
-HELD = {
+#: What `GET /privacy/buyers/{buyer_id}` returns, by name.
+EXPORT = {
     "orders": """
 SELECT order_id, order_number, storefront, kind, paid_at, paid_minor, currency, delivered_at FROM order_facts
 WHERE buyer_id = :buyer ORDER BY paid_at, order_id

@@ -1,12 +1,12 @@
-"""Refunds that the bank refused: what agents do about them, and what payments answered.
+"""Refunds that the bank refused: what agents do about them, and what payments answers.
 
-Actions travel to payments as events, because no service calls another: `refunds.refund-retry-requested`,
-`refunds.hand-payment-recorded`, `refunds.hand-payment-decided`. Payments takes each once or refuses it with a reason
-(`payments.refund-action-answered`), and has the last word about the money.
+Actions reach payments as events, because no service calls another: `refunds.refund-retry-requested`,
+`refunds.hand-payment-recorded`, `refunds.hand-payment-decided`. Payments accepts each once or refuses it with a reason
+(`payments.refund-action-answered`), and decides finally about the money.
 """
 
-from refunds.refused_refunds.handlers import RefusedHandlers
-from refunds.refused_refunds.routes import router
-from refunds.refused_refunds.service import Payout, RefusedRefunds
+from refunds.refused_refunds.rules import REFUSALS, WAYS, RefusedRefund, refusal_in_words
+from refunds.refused_refunds.service import Payout, RefusedRefundService
+from refunds.refused_refunds.store import history, read
 
-__all__ = ["Payout", "RefusedHandlers", "RefusedRefunds", "router"]
+__all__ = ["REFUSALS", "WAYS", "Payout", "RefusedRefund", "RefusedRefundService", "history", "read", "refusal_in_words"]

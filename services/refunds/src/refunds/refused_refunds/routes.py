@@ -1,17 +1,19 @@
 """HTTP for agents: retry a refused refund, record a payment by hand, confirm or reject it."""
 
 from datetime import datetime
+from http import HTTPStatus
 from typing import Annotated, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from refunds.callers import Callers
-from refunds.problems import order_of_case, refusals
+from refunds.callers import AgentCaller
+from refunds.cases import find_order_of_case
+from refunds.dependencies import DatabaseDep, TraceDep
 from refunds.refused_refunds import store
-from refunds.refused_refunds.rules import REFUSALS, RefusedRefund
-from refunds.refused_refunds.service import Payout, RefusedRefunds
+from refunds.refused_refunds.rules import RefusedRefund, refusal_in_words
+from refunds.refused_refunds.service import Payout, RefusedRefundService
 from shared.contracts import Money
 from shared.database import Database, Tx
 from shared.values.text import Line
@@ -40,7 +42,7 @@ class HandPaymentBody(BaseModel):
 
 
 class DecisionBody(BaseModel):
-    """A second person's word on a payment by hand."""
+    """The decision of a second person about a payment by hand."""
 
     model_config = _STRICT
 
@@ -48,7 +50,7 @@ class DecisionBody(BaseModel):
 
 
 class ActionView(BaseModel):
-    """What an agent did, and what payments made of it. `refusal`: in words; null: not refused, or not answered yet."""
+    """An action of an agent. `refusal`: why payments refused it; null: not refused, or not answered yet."""
 
     action_id: UUID
     kind: str
@@ -79,7 +81,7 @@ class RefusedRefundView(BaseModel):
 
     @classmethod
     async def read(cls, tx: Tx, case_id: UUID, refund: RefusedRefund) -> Self:
-        """With its history."""
+        """The refund with its actions."""
         return cls(
             refund_id=refund.refund_id,
             failed_at=refund.failed_at,
@@ -103,72 +105,72 @@ class RefusedRefundView(BaseModel):
 _ACTION_FIELDS = tuple(name for name in ActionView.model_fields if name not in {"amount", "refusal"})
 
 
-def refusal_in_words(reason: str | None) -> str | None:
-    """Payments' word as a sentence; a word that is not known here is shown as it is."""
-    return None if reason is None else REFUSALS.get(reason, reason)
+def _service(request: Request) -> RefusedRefundService:
+    service: RefusedRefundService = request.app.state.refused_refunds
+    return service
 
 
-def router(database: Database, actions: RefusedRefunds, callers: Callers) -> APIRouter:
-    """Refused refunds, for agents. 409 where the action is not possible now; payments may still refuse it later."""
-    routes = APIRouter(tags=["refused refunds"])
+ServiceDep = Annotated[RefusedRefundService, Depends(_service)]
+#: 409 where an action is not possible now; payments may still refuse an accepted one later.
+routes = APIRouter(tags=["refused refunds"])
 
-    async def shown(case_id: UUID) -> RefusedRefundView | None:
-        async with database.reading() as tx:
-            refund = await store.read(tx, case_id)
-            return None if refund is None else await RefusedRefundView.read(tx, case_id, refund)
 
-    @routes.get("/cases/{case_id}/refund")
-    async def show(case_id: UUID, request: Request) -> RefusedRefundView | None:
-        """The case's refund where the bank has refused it; null where it has not."""
-        caller = callers.agent(request)
-        async with database.reading() as tx:
-            await order_of_case(tx, case_id, caller)
-        return await shown(case_id)
+@routes.get("/cases/{case_id}/refund")
+async def show(case_id: UUID, _caller: AgentCaller, database: DatabaseDep) -> RefusedRefundView | None:
+    """The case's refund where the bank has refused it; null where it has not."""
+    async with database.reading() as tx:
+        await find_order_of_case(tx, case_id)
+    return await _shown(database, case_id)
 
-    @routes.post("/cases/{case_id}/refund/retry", status_code=202)
-    async def retry(case_id: UUID, body: RetryBody, request: Request) -> RefusedRefundView | None:
-        """Have the bank asked again: the same refund, a new attempt."""
-        caller = callers.agent(request)
-        async with database.transaction() as tx:
-            order = await order_of_case(tx, case_id, caller)
-            with refusals():
-                await actions.retry(tx, order.order_id, case_id, body.action_id, caller.who, request.state.trace)
-        return await shown(case_id)
 
-    @routes.post("/cases/{case_id}/refund/hand-payments", status_code=202)
-    async def record(case_id: UUID, body: HandPaymentBody, request: Request) -> RefusedRefundView | None:
-        """Record that the refund, or a part of it, was paid another way; a second person has to confirm it."""
-        caller = callers.agent(request)
-        async with database.transaction() as tx:
-            order = await order_of_case(tx, case_id, caller)
-            with refusals():
-                await actions.record_payment(
-                    tx,
-                    order.order_id,
-                    case_id,
-                    body.payment_id,
-                    caller.who,
-                    request.state.trace,
-                    Payout(body.amount_minor, body.way, body.reference),
-                )
-        return await shown(case_id)
+@routes.post("/cases/{case_id}/refund/retry", status_code=HTTPStatus.ACCEPTED)
+async def retry(
+    case_id: UUID, body: RetryBody, caller: AgentCaller, database: DatabaseDep, service: ServiceDep, trace: TraceDep
+) -> RefusedRefundView | None:
+    """Have the bank asked again: the same refund, a new attempt."""
+    async with database.transaction() as tx:
+        order = await find_order_of_case(tx, case_id)
+        await service.retry(tx, order.order_id, case_id, body.action_id, caller.who, trace)
+    return await _shown(database, case_id)
 
-    @routes.post("/cases/{case_id}/refund/hand-payments/{payment_id}/decision", status_code=202)
-    async def decide(case_id: UUID, payment_id: UUID, body: DecisionBody, request: Request) -> RefusedRefundView | None:
-        """Confirm or reject a payment by hand; 409 for whoever recorded it."""
-        caller = callers.agent(request)
-        async with database.transaction() as tx:
-            order = await order_of_case(tx, case_id, caller)
-            with refusals():
-                await actions.decide_payment(
-                    tx,
-                    order.order_id,
-                    case_id,
-                    payment_id,
-                    caller.who,
-                    request.state.trace,
-                    confirmed=body.confirmed,
-                )
-        return await shown(case_id)
 
-    return routes
+@routes.post("/cases/{case_id}/refund/hand-payments", status_code=HTTPStatus.ACCEPTED)
+async def record(
+    case_id: UUID,
+    body: HandPaymentBody,
+    caller: AgentCaller,
+    database: DatabaseDep,
+    service: ServiceDep,
+    trace: TraceDep,
+) -> RefusedRefundView | None:
+    """Record that the refund, or a part of it, was paid another way; a second person has to confirm it."""
+    payout = Payout(body.amount_minor, body.way, body.reference)
+    async with database.transaction() as tx:
+        order = await find_order_of_case(tx, case_id)
+        await service.record_payment(tx, order.order_id, case_id, body.payment_id, caller.who, trace, payout)
+    return await _shown(database, case_id)
+
+
+@routes.post("/cases/{case_id}/refund/hand-payments/{payment_id}/decision", status_code=HTTPStatus.ACCEPTED)
+async def decide(
+    case_id: UUID,
+    payment_id: UUID,
+    body: DecisionBody,
+    caller: AgentCaller,
+    database: DatabaseDep,
+    service: ServiceDep,
+    trace: TraceDep,
+) -> RefusedRefundView | None:
+    """Confirm or reject a payment by hand; 409 for whoever recorded it."""
+    async with database.transaction() as tx:
+        order = await find_order_of_case(tx, case_id)
+        await service.decide_payment(
+            tx, order.order_id, case_id, payment_id, caller.who, trace, confirmed=body.confirmed
+        )
+    return await _shown(database, case_id)
+
+
+async def _shown(database: Database, case_id: UUID) -> RefusedRefundView | None:
+    async with database.reading() as tx:
+        refund = await store.read(tx, case_id)
+        return None if refund is None else await RefusedRefundView.read(tx, case_id, refund)

@@ -1,11 +1,11 @@
-"""What may be done about a refused refund, as refunds knows it. Pure; amounts in minor units."""
+"""Which actions on a refused refund are possible, as far as refunds knows. Pure; amounts in minor units."""
 
 import re
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-#: How a person may pay, as payments knows it, with the words for agents.
+#: The ways to pay by hand, by the names that payments uses, with labels for agents.
 WAYS = {
     "bank_transfer": "Bank transfer",
     "other_card": "To another card",
@@ -13,7 +13,7 @@ WAYS = {
     "wallet": "E-wallet",
     "other": "Another way",
 }
-#: Why payments refused an action, in words for agents. A word that is not listed is shown as it is.
+#: Why payments refused an action, by its code, as a sentence for agents. Other codes are shown as they are.
 REFUSALS = {
     "unknown_refund": "Payments does not know this refund.",
     "refund_not_refused": "The refund is under way, of unknown outcome, or over.",
@@ -34,7 +34,7 @@ _CARD_DIGITS = range(12, 20)
 
 @dataclass(slots=True, frozen=True)
 class OpenAction:
-    """An action that is not over: a retry that payments has not answered, or a payment by hand."""
+    """An action that has not ended: a retry that payments has not answered, or a payment by hand."""
 
     action_id: UUID
     kind: str
@@ -66,12 +66,17 @@ class RefusedRefund:
 
     @property
     def waits(self) -> bool:
-        """For somebody to retry it or to pay it by hand."""
+        """Whether an agent can retry the refund or pay it by hand now."""
         return not (self.settled or self.under_way or self.open)
 
 
+def refusal_in_words(code: str | None) -> str | None:
+    """The reason that payments gave, as a sentence."""
+    return None if code is None else REFUSALS.get(code, code)
+
+
 def refuse_action(refund: RefusedRefund | None) -> str | None:
-    """Why the bank is not asked again and nothing is paid by hand now; None: both are possible."""
+    """Why the refund can neither be retried nor paid by hand now; None: both are possible."""
     if refund is None:
         return "The bank has not refused a refund of this case."
     if refund.settled:

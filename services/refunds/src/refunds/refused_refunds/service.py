@@ -1,16 +1,13 @@
-"""What agents do about a refused refund: each action is kept, audited and published to payments in one transaction.
+"""What agents do about a refused refund: each action is stored, audited and published to payments in one transaction.
 
-Actions of one order take turns (the order's lock), so of two agents at once the second one reads what the first did.
+Actions of one order take turns (the lock of the order): of two agents at once, the second reads what the first did.
 """
 
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from refunds.cases.models.case import Case
-from refunds.cases.models.errors import NotAllowedError, UnknownOrderError
-from refunds.cases.models.file import CaseFile
-from refunds.cases.store.cases import Audit, load, lock
+from refunds.cases import Audit, Case, CaseFile, NotAllowedError, UnknownOrderError, load_one, lock
 from refunds.refused_refunds import store
 from refunds.refused_refunds.rules import refuse_action, refuse_decision, refuse_payment
 from shared.contracts import HandPaymentDecided, HandPaymentRecorded, Money, RefundRetryRequested
@@ -20,26 +17,25 @@ from shared.ids import uuid_for
 
 @dataclass(slots=True, frozen=True)
 class Payout:
-    """What was paid by hand. `amount_minor` None: it could not be read. `reference`: of the payment document."""
+    """What was paid by hand. `amount_minor`: None where it cannot be read. `reference`: of the payment document."""
 
     amount_minor: int | None
     way: str
     reference: str
 
 
-class RefusedRefunds:
+class RefusedRefundService:
     """All methods take the caller's transaction and never commit. An action that is sent again changes nothing.
 
     `who`: the account as the audit trail names it, `agent:anna`. Raises UnknownOrderError, NotAllowedError.
     """
 
     async def retry(self, tx: Tx, order_id: UUID, case_id: UUID, action_id: UUID, who: str, trace: str | None) -> None:
-        """Have payments try the same refund again."""
+        """Request payments to try the same refund again."""
         file, case = await _case(tx, order_id, case_id)
         if await _repeated(tx, action_id, case_id, "retry"):
             return
-        refund = await store.read(tx, case_id)
-        if refused := refuse_action(refund):
+        if refused := refuse_action(await store.read(tx, case_id)):
             raise NotAllowedError(refused)
         await store.add(tx, _row(case, action_id, "retry", who, tx))
         requested = RefundRetryRequested(
@@ -88,9 +84,9 @@ class RefusedRefunds:
     async def decide_payment(
         self, tx: Tx, order_id: UUID, case_id: UUID, payment_id: UUID, who: str, trace: str | None, *, confirmed: bool
     ) -> None:
-        """Confirm or reject a payment, as a second person. The same decision of the same person again is the same."""
+        """Confirm or reject a payment, as a second person. The same decision of the same person changes nothing."""
         file, case = await _case(tx, order_id, case_id)
-        action = await store.known(tx, payment_id)
+        action = await store.find_action(tx, payment_id)
         if action is not None and (action.case_id, action.decided_by, action.confirmed) == (case_id, who, confirmed):
             return
         if refused := refuse_decision(await store.read(tx, case_id), payment_id, who):
@@ -110,22 +106,22 @@ class RefusedRefunds:
 
 
 def account_id(who: str) -> UUID:
-    """The same id for the same account. Names may be e-mail addresses, so they stay in the audit trail."""
+    """The id of an account in events. Names may be e-mail addresses, so they stay in the audit trail."""
     return uuid_for("refunds-account", who)
 
 
 async def _case(tx: Tx, order_id: UUID, case_id: UUID) -> tuple[CaseFile, Case]:
     await lock(tx, [order_id])
-    file = (await load(tx, [order_id])).get(order_id)
-    case = None if file is None else file.case(case_id)
-    if file is None or case is None:
+    file = await load_one(tx, order_id)
+    case = file.case(case_id)
+    if case is None:
         raise UnknownOrderError
     return file, case
 
 
 async def _repeated(tx: Tx, action_id: UUID, case_id: UUID, kind: str) -> bool:
-    """Whether this very action was taken before. Raises NotAllowedError where its key names another action."""
-    row = await store.known(tx, action_id)
+    """Whether this action was stored before. Raises NotAllowedError where its key names another action."""
+    row = await store.find_action(tx, action_id)
     if row is not None and (row.case_id, row.kind) != (case_id, kind):
         raise NotAllowedError("This key was used for another action.")
     return row is not None

@@ -1,7 +1,7 @@
-"""Actions on refused refunds, and what payments says of each attempt, in the database.
+"""Stores actions on refused refunds, and what payments reports about each attempt.
 
-Every column only grows (the highest attempt, the least amount left, the first answer), so that telling in any order and
-any number of times ends the same.
+The highest attempt, the least amount left and the first answer win. So the result does not depend on the order of the
+events, nor on repeated ones.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ ON CONFLICT (refund_id) DO UPDATE SET
   retried_attempt = GREATEST(o.retried_attempt, EXCLUDED.retried_attempt),
   left_minor = LEAST(o.left_minor, EXCLUDED.left_minor)
 """
-#: A refusal of an action ends it, and so does the acceptance of a retry; a payment goes on until its decision is over.
+#: A refused action has ended, and so has an accepted retry. An accepted payment ends with the answer to its decision.
 _ANSWERED = """
 UPDATE refund_actions SET answered_at = :at, accepted = :accepted, refusal = :reason,
   ended_at = CASE WHEN kind = 'retry' OR NOT :accepted THEN :at END
@@ -97,23 +97,23 @@ async def history(tx: Tx, case_id: UUID) -> Sequence[Any]:
     return (await tx.execute(_HISTORY, case_id=case_id)).all()
 
 
-async def known(tx: Tx, action_id: UUID) -> Any:
-    """The action under this key; None when there is none."""
+async def find_action(tx: Tx, action_id: UUID) -> Any:
+    """The action with this key, or None."""
     return (await tx.execute("SELECT * FROM refund_actions WHERE action_id = :id", id=action_id)).one_or_none()
 
 
 async def add(tx: Tx, row: Mapping[str, Any]) -> None:
-    """Keep a new action. A second open one of the same refund violates an index."""
+    """Store a new action. A second open action of the same refund violates an index."""
     await tx.insert(refund_actions, [row], on_conflict="")
 
 
 async def decide(tx: Tx, payment_id: UUID, decision_id: UUID, who: str, *, confirmed: bool) -> None:
-    """Keep a second person's decision; a CHECK refuses the first person's."""
+    """Store the decision of a second person; a CHECK refuses the same person."""
     await tx.execute(_DECIDE, id=payment_id, decision_id=decision_id, who=who, confirmed=confirmed, now=tx.now)
 
 
 async def keep_failed(tx: Tx, event: RefundFailed) -> None:
-    """An attempt was refused."""
+    """Store that the bank refused an attempt."""
     left = None if event.left is None else event.left.amount
     await _attempted(
         tx,
@@ -127,17 +127,17 @@ async def keep_failed(tx: Tx, event: RefundFailed) -> None:
 
 
 async def keep_retried(tx: Tx, event: RefundRetried) -> None:
-    """An attempt is under way."""
+    """Store that an attempt is under way."""
     await _attempted(tx, event, retried=event.attempt)
 
 
 async def keep_paid_by_hand(tx: Tx, event: RefundPaidByHand) -> None:
-    """So much less is owed."""
+    """Store that less is owed."""
     await _attempted(tx, event, left=event.left.amount)
 
 
 async def keep_answer(tx: Tx, event: RefundActionAnswered) -> Any:
-    """What payments made of an action; the action's row where this is news, else None."""
+    """Store the answer to an action. Returns the row of the action, or None where it was answered before."""
     for statement in (_ANSWERED, _DECISION_ANSWERED):
         found = await tx.execute(
             statement, id=event.action_id, at=event.answered_at, accepted=event.accepted, reason=event.reason
@@ -145,6 +145,12 @@ async def keep_answer(tx: Tx, event: RefundActionAnswered) -> Any:
         if (row := found.one_or_none()) is not None:
             return row
     return None
+
+
+async def case_of_refund(tx: Tx, refund_id: UUID) -> UUID | None:
+    """The case that the refund belongs to."""
+    case_id: UUID | None = (await tx.execute("SELECT case_id FROM cases WHERE refund_id = :id", id=refund_id)).scalar()
+    return case_id
 
 
 async def _attempted(

@@ -1,0 +1,9 @@
+"""The routes of the agents' pages."""
+
+from fastapi import APIRouter
+
+from refunds.agent_pages.routes import case, queue, refused_refund
+
+routes = APIRouter(include_in_schema=False)
+for module in (queue, case, refused_refund):
+    routes.include_router(module.routes)

@@ -1,16 +1,16 @@
-"""What an agent may do with a case, and what the policy would answer: so that nobody decides by surprise."""
+"""The buttons of a case, each with the decision that would follow, so that an agent knows it beforehand."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from refunds.agent_pages.rules.reasoning import cited
-from refunds.cases.models.case import Case, WhyPerson, awaits_appeal, is_revoking
+from refunds.cases.models.case import Case, WhyPerson
 from refunds.cases.models.file import CaseFile
 from refunds.cases.models.request import Finding
-from refunds.cases.rules.facts import facts_of
-from refunds.policy import Decision
-from refunds.policy.rules.order_policies import OrderPolicies
+from refunds.cases.rules.facts import apply_finding, facts_of
+from refunds.cases.rules.state import awaits_appeal, is_revoking
+from refunds.policy import Decision, OrderPolicies
 
 _UNREVOKED = (WhyPerson.REVOCATION_UNANSWERED, WhyPerson.REVOCATION_REFUSED)
 _HYPOTHETICAL_RULE = "the rule that you name"
@@ -18,7 +18,7 @@ _HYPOTHETICAL_RULE = "the rule that you name"
 
 @dataclass(slots=True, frozen=True)
 class Action:
-    """A button. `leads_to`: the policy's answer if it is pressed now. `asks`: a text that has to be given with it."""
+    """A button. `leads_to`: the verdict if it is pressed now. `asks`: the label of a text to give with it."""
 
     name: str
     label: str
@@ -28,7 +28,7 @@ class Action:
     asks: str | None = None
 
 
-#: In the order of the page. The finding that a button records, and when it makes sense at all.
+#: Label, help and finding of each button, in the order of the page.
 _FINDINGS: dict[str, tuple[str, str, Finding]] = {
     "technical_failure": (
         "Confirm the technical failure",
@@ -66,7 +66,7 @@ _FINDINGS: dict[str, tuple[str, str, Finding]] = {
 
 
 def finding(name: str, rule: str) -> Finding | None:
-    """What a button records; None for an unknown one, or a rule that was not named."""
+    """The finding that a button records; None for an unknown button, or where the rule is not named."""
     if name == "uphold":
         return Finding()
     if name == "pay_unrevoked":
@@ -78,7 +78,7 @@ def finding(name: str, rule: str) -> Finding | None:
 
 
 def allowed(file: CaseFile, case: Case, policies: OrderPolicies, now: datetime, *, who: str) -> list[Action]:
-    """The buttons that change the policy's answer; for an appeal, also the one that confirms it."""
+    """The buttons that change the decision; for an appeal, also the button that confirms it."""
     if case.closed_at is not None or case.refund_id is not None:
         return []
     if case.person_why in _UNREVOKED:
@@ -122,18 +122,10 @@ def _action(name: str, label: str, explained: str, answer: Decision) -> Action:
 
 
 def _answer(file: CaseFile, case: Case, policies: OrderPolicies, now: datetime) -> Decision | None:
-    return policies.answer(facts_of(file.order, case, now), file.order.charge(case))
+    return policies.decide(facts_of(file.order, case, now), file.order.charge(case))
 
 
 def _with(case: Case, found: Finding, now: datetime) -> Case:
     changed = replace(case)
-    if found.finding is not None:
-        changed.finding, changed.found_at = found.finding, now
-    if found.restored:
-        changed.restored_at = now
-    if found.profile is not None:
-        changed.profile_finding, changed.profile_found_at = found.profile, now
-    for name in ("fair_use_violated", "buyer_caused_delay", "legal_rule"):
-        if (value := getattr(found, name)) is not None:
-            setattr(changed, name, value)
+    apply_finding(changed, found, now)
     return changed

@@ -43,9 +43,9 @@ def _lines(row: Any, file: CaseFile, case: Case) -> Iterator[Line]:
     yield Line("Top-up applied", "yes", "operator", row.top_up_applied_at)
     yield Line("Support's finding", (case.finding or "").replace("_", " "), case.found_by or "support", case.found_at)
     yield Line("Service restored", "yes", case.found_by or "support", case.restored_at)
-    outcome = file.outcome(case)
-    yield Line("Refund settled", "yes", "bank", outcome.settled_at)
-    yield Line("Refund refused by the bank", outcome.failure or "yes", "bank", outcome.failed_at)
+    refund = file.refund(case)
+    yield Line("Refund settled", "yes", "bank", refund.settled_at)
+    yield Line("Refund refused by the bank", refund.failure or "yes", "bank", refund.failed_at)
 
 
 def _profile(row: Any) -> Iterator[Line]:
@@ -54,18 +54,18 @@ def _profile(row: Any) -> Iterator[Line]:
     state, used = row.install_state, row.used_bytes
     known = state is not None and state != "unknown"
     yield Line(
-        "On a device", state if known else "unknown", row.install_source or "nobody said", row.install_observed_at
+        "On a device", state if known else "unknown", row.install_source or "not reported", row.install_observed_at
     )
     total = "" if row.total_bytes is None else f" of {row.total_bytes / _MEBIBYTE:,.0f} MB"
     usage = "unknown" if used is None else f"{used / _MEBIBYTE:,.1f} MB{total} ({used:,} bytes)"
-    yield Line("Data used", usage, row.usage_source or "nobody said", row.usage_observed_at)
+    yield Line("Data used", usage, row.usage_source or "not reported", row.usage_observed_at)
     yield Line("Downloaded", "QR code scanned or code entered", "operator", row.downloaded_at)
     yield Line("Installed", "first time", "operator", row.installed_at)
     yield Line("Activated", "first use", "operator", row.activated_at)
     yield Line("Deleted from the device", "yes", "operator", row.deleted_at)
     yield Line("Plan ends", "", "operator", row.plan_ends_at)
-    yield Line("Last looked at for a case", "answered", "operator", row.asked_at)
-    yield Line("Could not be asked", "operator away", "provisioning", row.unreached_at)
+    yield Line("Last observed for a case", "answered", "operator", row.asked_at)
+    yield Line("Not reachable", "operator did not answer", "provisioning", row.unreached_at)
     yield Line("Expired", (row.expiry or "").replace("_", " "), "operator", row.expired_at)
-    yield Line("Revoked", "code works no longer", "operator", row.revoked_at)
+    yield Line("Revoked", "the code no longer works", "operator", row.revoked_at)
     yield Line("Revocation refused", row.revocation_refusal or "yes", "operator", row.revocation_refused_at)

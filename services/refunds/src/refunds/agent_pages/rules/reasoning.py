@@ -1,4 +1,4 @@
-"""A policy's reasoning about a case, step by step, in the order in which it is asked."""
+"""How the policy decides a case, step by step, in the order of the engine."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from refunds.policy.rules import phrases
 from refunds.policy.rules.conditions import Answer, answers, holds
 from refunds.policy.rules.explanations import fillings
 
-_SAID = {
+_IN_WORDS = {
     Answer.YES: "holds",
     Answer.NO: "does not hold",
     Answer.SUPPORT: "waits for support",
@@ -20,21 +20,21 @@ _SAID = {
 
 @dataclass(slots=True, frozen=True)
 class Condition:
-    """One condition of a rule. `mark`: yes, no or wait."""
+    """One condition of a rule. `mark`: yes, no or wait; `result`: the same in words."""
 
     text: str
     mark: str
-    said: str
+    result: str
 
 
 @dataclass(slots=True, frozen=True)
-class Asked:
-    """A rule that was asked. `decisive`: the decision cites it."""
+class RuleResult:
+    """A rule with its result. `decisive`: the decision cites it."""
 
     clauses: str
     text: str
     mark: str
-    said: str
+    result: str
     conditions: tuple[Condition, ...]
     decisive: bool
 
@@ -45,59 +45,63 @@ class Step:
 
     title: str
     note: str
-    rules: tuple[Asked, ...]
+    rules: tuple[RuleResult, ...]
 
 
 def steps(facts: Facts, policy: Policy, decision: Decision) -> list[Step]:
-    """Complete? Refused? Granted? Otherwise? Only the last step may be missing: it is asked when nothing decided."""
+    """The steps complete, refused, granted and otherwise; the last only where no rule before it decided."""
     cited = {f"{ground.document} {ground.clause}" for ground in decision.grounds}
-    told = [_complete(facts, policy)]
+    result = [_complete(facts, policy)]
     if decision.verdict == "await_information":
-        return told
+        return result
     refused = _rules(policy.refuse, facts, policy, cited if decision.verdict == "deny" else set())
-    told.append(Step("Is it refused?", "What is not known refuses nothing, and keeps from granting.", refused))
+    result.append(
+        Step(
+            "Is it refused?", "An unknown condition refuses nothing, but keeps the request from being granted.", refused
+        )
+    )
     granted = _rules(policy.approve, facts, policy, set() if decision.verdict == "deny" else cited)
-    told.append(
-        Step("Is it granted?", "Every ground is asked; one that holds, and is not refused, is enough.", granted)
+    result.append(
+        Step("Is it granted?", "Every ground is checked; one that holds and is not refused is enough.", granted)
     )
     if decision.verdict == "deny" and not any(rule.decisive for rule in refused):
         rest = _rules(policy.otherwise, facts, policy, cited)
-        told.append(Step("Why not?", "Nothing granted it; these say why.", rest))
-    return told
+        result.append(Step("Why not?", "No ground grants it, for these reasons.", rest))
+    return result
 
 
 def _complete(facts: Facts, policy: Policy) -> Step:
     provided = set(facts.request.provided)
     rules = []
     for item in policy.required_fields(facts.request.reason):
-        there = bool(provided.intersection(item.any_of))
-        mark, said = ("yes", "provided") if there else ("no", "missing")
-        rules.append(Asked(", ".join(item.clauses), phrases.any_of(item.any_of), mark, said, (), not there))
-    return Step("Is the request complete?", "Whatever is missing is asked for before anything else.", tuple(rules))
+        given = bool(provided.intersection(item.any_of))
+        mark, text = ("yes", "provided") if given else ("no", "missing")
+        rules.append(RuleResult(", ".join(item.clauses), phrases.any_of(item.any_of), mark, text, (), not given))
+    return Step("Is the request complete?", "The buyer is asked for missing fields before anything else.", tuple(rules))
 
 
-def _rules(rules: Iterable[Rule], facts: Facts, policy: Policy, cited: set[str]) -> tuple[Asked, ...]:
+def _rules(rules: Iterable[Rule], facts: Facts, policy: Policy, cited: set[str]) -> tuple[RuleResult, ...]:
     values = fillings(facts, policy, "en")
-    told = []
+    results = []
     for rule in rules:
         answer = holds(rule.when, facts, policy)
-        told.append(
-            Asked(
+        results.append(
+            RuleResult(
                 clauses=", ".join(rule.clauses),
                 text=" ".join(ground.en.format_map(values) for ground in rule.ground),
                 mark=_mark(answer),
-                said=_SAID[answer],
+                result=_IN_WORDS[answer],
                 conditions=tuple(_conditions(rule, facts, policy)),
                 decisive=answer is not Answer.NO and not cited.isdisjoint(rule.clauses),
             )
         )
-    return tuple(told)
+    return tuple(results)
 
 
 def _conditions(rule: Rule, facts: Facts, policy: Policy) -> Iterator[Condition]:
     for name, answer in answers(rule.when, facts, policy):
         wanted = When.model_validate({name: getattr(rule.when, name)})
-        yield Condition(phrases.conditions(wanted)[0], _mark(answer), _SAID[answer])
+        yield Condition(phrases.conditions(wanted)[0], _mark(answer), _IN_WORDS[answer])
     if isinstance(rule, Refusal) and rule.yields_to:
         yield Condition(f"does not stand against {phrases.any_of(rule.yields_to)}", "wait", "an exception")
     if isinstance(rule, Refusal) and rule.outweighed_by:

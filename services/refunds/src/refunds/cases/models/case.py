@@ -1,4 +1,4 @@
-"""A case as it stands, and its state, derived from the facts that are there."""
+"""A refund case, and what payments and provisioning answered about it."""
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -6,16 +6,17 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-#: The ground of a case that the system opens when no profile can be made; also RefundRequested's reason.
+#: The ground of a case that the system opens when no profile can be generated; also RefundRequested's reason.
 GENERATION_FAILED = "generation_failed"
-#: ... when the storefront's time to deliver is over (RF 2.3).
+#: The system opens it when the storefront's time limit for delivery has passed (RF 2.3).
 NOT_DELIVERED = "not_delivered"
-#: ... when the bank took the money twice (RF 2.4); followed by the charge's id, for each surplus charge has its own.
+#: The system opens it when the bank took the money twice (RF 2.4). The ground continues with `:` and the charge's id:
+#: each surplus charge has a case of its own.
 DOUBLE_CHARGE = "double_charge"
-#: The buyer gives the profile back before installing it (RC 5, 6).
+#: The buyer cancels the order before the profile is installed (RC 5, 6).
 CANCELLATION = "cancellation"
 
-#: What a buyer may give as a reason.
+#: The reasons that a buyer can choose.
 REASONS = (
     "technical_failure",
     "changed_mind",
@@ -31,13 +32,14 @@ REASONS = (
     "lost_code",
     "other",
 )
-#: What a request may carry; policies name what they require of it.
+#: The fields that a request can contain; each policy names those that it requires.
 FIELDS = ("order_number", "email", "phone", "full_name", "payment_date", "reason", "evidence")
 
 
 class CaseState(StrEnum):
-    """Where a case stands. NEEDS_PERSON: no policy decides it, the operator does not answer (WhyPerson), or the bank
-    would not return the money.
+    """What a case waits for, or how it ended.
+
+    NEEDS_PERSON: there is no policy for it, the operator does not answer (WhyPerson), or the bank refused the refund.
     """
 
     INFORMATION_NEEDED = "information_needed"
@@ -54,29 +56,19 @@ class CaseState(StrEnum):
 
 
 class WhyPerson(StrEnum):
-    """Why no machine goes on with a case that no policy has decided for good."""
+    """Why a person has to act on a case that is not finally decided."""
 
-    #: The operator did not say within the storefront's patience whether the profile is used.
+    #: The operator did not report within the storefront's patience whether the profile is used.
     OBSERVATION_UNANSWERED = "observation_unanswered"
-    #: The operator did not say within the storefront's patience whether the profile is revoked.
+    #: The operator did not report within the storefront's patience whether the profile is revoked.
     REVOCATION_UNANSWERED = "revocation_unanswered"
-    #: The operator does not take the profile back, and the policy approves on the newest facts all the same.
+    #: The operator refused to revoke the profile, and the policy still approves on the newest facts.
     REVOCATION_REFUSED = "revocation_refused"
-
-
-_WAITING = {
-    "await_information": CaseState.INFORMATION_NEEDED,
-    "await_observation": CaseState.OBSERVING,
-    "await_support": CaseState.SUPPORT,
-    "await_restoration": CaseState.RESTORATION,
-    "approve": CaseState.PAYING,
-    "deny": CaseState.DENIED,
-}
 
 
 @dataclass(slots=True, kw_only=True)
 class Case:
-    """A row of `cases`, to be changed by deciding and written back whole. Amounts in minor units."""
+    """A row of `cases`. A decision changes it in memory, and the whole row is written back. Amounts in minor units."""
 
     case_id: UUID
     order_id: UUID
@@ -120,19 +112,19 @@ class Case:
     appeal_of: str | None = None
     appeal_answer_by: datetime | None = None
     appeal_answered_at: datetime | None = None
-    #: Since when it waits for a report of the operator, and from which moment on a report counts.
+    #: Since when the case waits for a report of the operator; reports older than `observe_after` do not count.
     observing_since: datetime | None = None
     observe_after: datetime | None = None
-    #: What the policy would answer if the profile were unused, and if it were used; while that is not known.
+    #: While it is not known whether the profile is used: what the policy would decide in either case.
     possible: dict[str, Any] | None = None
-    #: What the operator told an agent, outside its interfaces: `unused` or `used`.
+    #: What the operator reported to an agent outside its interfaces: `unused` or `used`.
     profile_finding: str | None = None
     profile_found_at: datetime | None = None
-    #: The approved answer, while the profile is revoked first.
+    #: The approved decision, kept while the profile is being revoked.
     approval: dict[str, Any] | None = None
     revocation_asked_at: datetime | None = None
     revocation_refused_at: datetime | None = None
-    #: A person pays although the profile could not be taken back.
+    #: An agent decided to pay although the profile could not be revoked.
     pay_unrevoked: bool | None = None
     #: Since when a person has to act, and why (WhyPerson).
     person_since: datetime | None = None
@@ -143,8 +135,8 @@ class Case:
 
 
 @dataclass(slots=True, frozen=True)
-class Outcome:
-    """What payments said about a case's refund."""
+class RefundOutcome:
+    """What payments reported about the refund of a case."""
 
     settled_at: datetime | None = None
     failed_at: datetime | None = None
@@ -153,34 +145,8 @@ class Outcome:
 
 @dataclass(slots=True, frozen=True)
 class Revocation:
-    """What provisioning said about the profile that a case wanted taken out of use. `in_use`: it is on a device."""
+    """What provisioning reported about the revocation that a case requested. `in_use`: the profile is on a device."""
 
     revoked_at: datetime | None = None
     refused_at: datetime | None = None
     in_use: bool | None = None
-
-
-def awaits_appeal(case: Case) -> bool:
-    """An appeal is open: only another agent's decision ends it (RF 6)."""
-    return case.appealed_at is not None and case.appeal_answered_at is None
-
-
-def is_revoking(case: Case) -> bool:
-    """The profile is being taken out of use; a case of an earlier release has only the cancellation's moment."""
-    return case.revocation_asked_at is not None or case.cancellation_accepted_at is not None
-
-
-def case_state(case: Case, outcome: Outcome) -> CaseState:
-    """Money that has gone back settles a case, even where an earlier try had failed."""
-    paying = case.refund_id is not None
-    first = (
-        (outcome.settled_at is not None, CaseState.SETTLED),
-        (case.closed_as == "superseded", CaseState.SUPERSEDED),
-        (paying and outcome.failed_at is not None, CaseState.NEEDS_PERSON),
-        (paying, CaseState.PAYING),
-        (awaits_appeal(case), CaseState.APPEALED),
-        (case.person_since is not None and case.closed_at is None, CaseState.NEEDS_PERSON),
-        (is_revoking(case) and case.closed_at is None, CaseState.REVOKING),
-    )
-    otherwise = _WAITING.get(case.verdict or "", CaseState.NEEDS_PERSON)
-    return next((state for holds, state in first if holds), otherwise)

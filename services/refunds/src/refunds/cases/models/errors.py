@@ -1,18 +1,23 @@
-"""Why something cannot be done with an order or a case. These errors know no HTTP; problems.py answers them."""
+"""Why something cannot be done with an order or a case. These errors know no HTTP; `refunds.problems` answers them."""
 
+from datetime import timedelta
 from uuid import UUID
 
 
 class UnknownOrderError(LookupError):
-    """Nothing is known of that order, or it belongs to another storefront."""
+    """The order or case does not exist here, or it belongs to another storefront."""
+
+
+class UnknownCaseError(LookupError):
+    """There is no case with this id, or it belongs to another storefront."""
 
 
 class NotPaidError(Exception):
-    """The order is not known to be paid: there is nothing to return."""
+    """No payment of the order is recorded, so there is nothing to return."""
 
 
 class AlreadyRefundedError(Exception):
-    """Everything that was paid goes back, or has gone back, by another case."""
+    """Another case returns, or has returned, everything that was paid. `case_id` names it where it is known."""
 
     def __init__(self, case_id: UUID | None) -> None:
         super().__init__("already refunded")
@@ -20,4 +25,17 @@ class AlreadyRefundedError(Exception):
 
 
 class NotAllowedError(Exception):
-    """The case is not in a state for that, or it is not this person's to decide. The message says which."""
+    """The state of the case does not allow it, or this person may not decide it. The message says which."""
+
+
+class LimitError(Exception):
+    """A limit is reached; what was accepted before is kept.
+
+    `limit` names it. `again`: after this the limit accepts something again; None: never by itself. The message says how
+    much is allowed and what to do instead.
+    """
+
+    def __init__(self, limit: str, message: str, again: timedelta | None) -> None:
+        super().__init__(message)
+        self.limit = limit
+        self.again = again

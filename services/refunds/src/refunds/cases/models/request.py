@@ -1,4 +1,4 @@
-"""What is asked for an order, and what an agent found out."""
+"""What is requested for an order, and what an agent found out."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,10 +9,10 @@ from shared.contracts.refunds import Origin, RequestChannel
 
 @dataclass(slots=True, frozen=True, kw_only=True)
 class Request:
-    """What somebody asks for an order.
+    """A request for a refund, from a buyer, an agent or the system itself.
 
-    `provided` names the fields that came with the request; of e-mail and phone the values are compared with the
-    order's contact and then forgotten. `words` are kept as notes: (kind, text). `ground` differs from `reason` for the
+    `provided` names the fields that came with the request. The values of e-mail and phone are compared with the
+    order's contact and then dropped. `words` are kept as notes: (kind, text). `ground` differs from `reason` for the
     system's own cases and for cancellations.
     """
 
@@ -29,20 +29,20 @@ class Request:
 
     @property
     def key(self) -> str:
-        """One open case per order and this."""
+        """The ground of the case. An order has at most one open case per ground."""
         return self.ground or self.reason or "other"
 
 
 @dataclass(slots=True, frozen=True)
 class Finding:
-    """What an agent found out; None leaves as it is what was found before."""
+    """What an agent found out. None leaves the earlier finding unchanged."""
 
     finding: str | None = None
     restored: bool = False
     fair_use_violated: bool | None = None
     buyer_caused_delay: bool | None = None
     legal_rule: str | None = None
-    #: What the operator told the agent of the profile, outside its interfaces: `unused` or `used`.
+    #: What the operator reported to the agent outside its interfaces: `unused` or `used`.
     profile: str | None = None
-    #: Pay although the profile could not be taken back; only where the case waits for a person because of that.
+    #: Pay although the profile could not be revoked; only where the case waits for a person because of that.
     pay_unrevoked: bool = False

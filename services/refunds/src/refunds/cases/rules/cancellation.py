@@ -1,4 +1,4 @@
-"""A cancellation that the operator refused: the profile is on a device, or cannot be taken back (RC 1, RC 5)."""
+"""The denial of a cancellation where the operator refused to revoke the profile (RC 1, RC 5)."""
 
 from refunds.cases.models.case import Case
 from refunds.cases.models.file import Order
@@ -12,7 +12,7 @@ _GROUNDS = (
 
 
 def refused_revocation(order: Order, case: Case) -> Decision:
-    """The denial that follows."""
+    """The decision that denies the cancellation."""
     number = order.row.order_number
     return Decision(
         verdict="deny",

@@ -1,4 +1,4 @@
-"""The events of a case, built from its row."""
+"""Builds the events of a case."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -6,7 +6,7 @@ from typing import Any
 
 from refunds.cases.models.case import Case
 from refunds.cases.models.file import CaseFile
-from refunds.policy.models.decision import Decision
+from refunds.policy import Decision
 from shared.contracts import (
     AppealReceived,
     CancellationAccepted,
@@ -21,7 +21,7 @@ from shared.contracts.refunds import Code
 
 
 def requested(file: CaseFile, case: Case) -> RefundRequested:
-    """The case is open. Told again, with the moment of asking: look at the profile again."""
+    """A case is open. Published again with a later `requested_at`, it requests a new observation of the profile."""
     return RefundRequested(
         **_about(file, case),
         reason=case.reason if case.origin != "system" and case.reason else case.ground.partition(":")[0],
@@ -31,20 +31,20 @@ def requested(file: CaseFile, case: Case) -> RefundRequested:
     )
 
 
-def information_needed(file: CaseFile, case: Case, answer: Decision, now: datetime) -> InformationNeeded:
-    """Exactly these fields are missing."""
-    return InformationNeeded(**_about(file, case), **_reasons(answer), missing=answer.missing, asked_at=now)
+def information_needed(file: CaseFile, case: Case, decision: Decision, now: datetime) -> InformationNeeded:
+    """The buyer has to send exactly these fields."""
+    return InformationNeeded(**_about(file, case), **_reasons(decision), missing=decision.missing, asked_at=now)
 
 
-def approved(file: CaseFile, case: Case, answer: Decision, now: datetime) -> RefundApproved:
-    """The money goes back. `case` carries the refund and its amount already."""
-    assert case.refund_id is not None  # noqa: S101 - an approval without one is a fault of ours
-    assert answer.refund is not None  # noqa: S101 - as above
+def approved(file: CaseFile, case: Case, decision: Decision, now: datetime) -> RefundApproved:
+    """The refund is approved. `case` holds its id and amount already."""
+    assert case.refund_id is not None  # noqa: S101 - an approval without one is our own fault
+    assert decision.refund is not None  # noqa: S101 - as above
     return RefundApproved(
         **_about(file, case),
-        **_reasons(answer),
+        **_reasons(decision),
         refund_id=case.refund_id,
-        amount=answer.refund.money,
+        amount=decision.refund.money,
         approved_at=now,
         pay_by=case.pay_by,
         credited_by=case.credited_by,
@@ -54,6 +54,7 @@ def approved(file: CaseFile, case: Case, answer: Decision, now: datetime) -> Ref
 
 
 def _code(file: CaseFile, case: Case) -> Code | None:
+    """What became of the code that the refund pays back; None where the refund concerns no code."""
     row = file.order.row
     if case.charge_id is not None or row.kind == "top_up":
         return None
@@ -62,27 +63,27 @@ def _code(file: CaseFile, case: Case) -> Code | None:
     return "none" if row.failed_at is not None else "kept"
 
 
-def denied(file: CaseFile, case: Case, answer: Decision, now: datetime) -> RefundDenied:
-    """The request is refused, and why."""
-    return RefundDenied(**_about(file, case), **_reasons(answer), denied_at=now)
+def denied(file: CaseFile, case: Case, decision: Decision, now: datetime) -> RefundDenied:
+    """The request is denied for these reasons."""
+    return RefundDenied(**_about(file, case), **_reasons(decision), denied_at=now)
 
 
 def revocation_requested(
     file: CaseFile, case: Case, policy: str, grounds: Sequence[Ground], now: datetime
 ) -> RevocationRequested:
-    """The profile is to be revoked; the money follows."""
+    """The profile has to be revoked before the refund is released."""
     return RevocationRequested(**_about(file, case), policy=policy, grounds=tuple(grounds), requested_at=now)
 
 
 def cancellation_accepted(
     file: CaseFile, case: Case, policy: str, grounds: Sequence[Ground], now: datetime
 ) -> CancellationAccepted:
-    """The profile is to be revoked; the money follows."""
+    """The profile has to be revoked before the refund is released."""
     return CancellationAccepted(**_about(file, case), policy=policy, grounds=tuple(grounds), accepted_at=now)
 
 
 def appeal_received(file: CaseFile, case: Case, now: datetime) -> AppealReceived:
-    """The buyer appealed."""
+    """The buyer appealed against a denial."""
     return AppealReceived(**_about(file, case), received_at=now, answer_by=case.appeal_answer_by)
 
 
@@ -97,5 +98,5 @@ def _about(file: CaseFile, case: Case) -> dict[str, Any]:
     }
 
 
-def _reasons(answer: Decision) -> dict[str, Any]:
-    return {"policy": answer.policy, "grounds": answer.grounds, "explanation": answer.explanation}
+def _reasons(decision: Decision) -> dict[str, Any]:
+    return {"policy": decision.policy, "grounds": decision.grounds, "explanation": decision.explanation}

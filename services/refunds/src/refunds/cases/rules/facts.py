@@ -1,30 +1,28 @@
-"""What a decision rests on: the rows of an order and a request, put into the policy engine's own words."""
+"""Translates the rows of an order and its case into the facts that a policy decides on."""
 
 from datetime import datetime
 from typing import Any
 
 from refunds.cases.models.case import DOUBLE_CHARGE, FIELDS, GENERATION_FAILED, NOT_DELIVERED, Case
 from refunds.cases.models.file import Order
+from refunds.cases.models.request import Finding
 from refunds.policy import Delivery, Facts, Price, Profile
 
-#: What the system's own cases ask for, in a buyer's words.
+#: The reason that a policy sees for each of the system's own cases.
 _SYSTEM_REASONS = {GENERATION_FAILED: "technical_failure", NOT_DELIVERED: "not_delivered"}
 
 
 def reason_of(case: Case) -> str:
-    """The case's reason as policies know it."""
+    """The reason of the case, as policies name it."""
     if case.reason is not None:
         return case.reason
     return DOUBLE_CHARGE if case.charge_id is not None else _SYSTEM_REASONS.get(case.ground, "other")
 
 
 def facts_of(order: Order, case: Case, now: datetime) -> Facts:
-    """The input of `decide` for a case.
-
-    The system asks itself for no documents: it knows the order.
-    """
+    """The facts that a policy decides on for a case. The system's own cases need no documents."""
     request = {
-        "received_at": _asked(case),
+        "received_at": case.received_at or case.requested_at,
         "reason": reason_of(case),
         "provided": list(FIELDS if case.origin == "system" else case.provided or ()),
         # Where something was missing, the time to review begins when the last of it has come (RF 5.1).
@@ -33,17 +31,17 @@ def facts_of(order: Order, case: Case, now: datetime) -> Facts:
     facts = _facts(order, now, request, _support(case), case)
     if case.ground != GENERATION_FAILED:
         return facts
-    # The failure is final by contract, whatever else is told of a profile: no order of telling changes the answer.
+    # The failure is final by contract. Whatever else was reported about a profile does not count, in any order.
     return facts.model_copy(update={"profile": Profile(failed_at=order.row.failed_at), "delivery": Delivery()})
 
 
 def hypothetical(order: Order, reason: str, now: datetime) -> Facts:
-    """As if the buyer asked now, with everything that is required."""
+    """The facts of a complete request that a buyer would make now."""
     return _facts(order, now, {"received_at": now, "reason": reason, "provided": list(FIELDS)}, {}, None)
 
 
 def as_unused(facts: Facts) -> Facts:
-    """The same facts, had the operator reported just now that nothing more is used than is known."""
+    """The facts, if the operator reported now that the profile is not used further than reported before."""
     profile = facts.profile
     state = "released" if profile.install_state == "unknown" else profile.install_state
     unused = _as_reported(facts, install_state=state, used_bytes=profile.used_bytes or 0)
@@ -51,18 +49,13 @@ def as_unused(facts: Facts) -> Facts:
 
 
 def as_used(facts: Facts) -> Facts:
-    """The same facts, had the operator reported just now that the profile is in use."""
+    """The facts, if the operator reported now that the profile is in use."""
     used = {"install_state": "enabled", "used_bytes": facts.profile.used_bytes or 1}
     return facts.model_copy(update={"profile": _as_reported(facts, activated_at=facts.decided_at, **used)})
 
 
 def _as_reported(facts: Facts, **report: Any) -> Profile:
     return facts.profile.model_copy(update={"observed_at": facts.decided_at, **report})
-
-
-def _asked(case: Case) -> datetime:
-    """When the request that is judged came in. A case of the system is as old as it is."""
-    return case.received_at or case.requested_at
 
 
 def _facts(
@@ -95,15 +88,15 @@ def _facts(
 
 
 def counts_from(facts: Facts, case: Case) -> datetime:
-    """From when on a report of the operator counts for these facts of the case."""
+    """The earliest time of a report of the operator that counts for these facts of the case."""
     request = {"received_at": facts.request.received_at, "completed_at": facts.request.completed_at}
     return _since(request, {"finding": facts.support.finding, "found_at": facts.support.found_at}, case)
 
 
 def _since(request: dict[str, Any], support: dict[str, Any], case: Case | None) -> datetime:
-    """From when on a report of the operator counts: when everything else that was waited for was there.
+    """The earliest time of a report that counts: when everything else that the case waited for had arrived.
 
-    So a look is worth one decision: what is decided later needs a later one.
+    A report therefore serves one decision; a decision that waits for something else needs a newer report.
     """
     moments = (
         request["received_at"],
@@ -115,7 +108,7 @@ def _since(request: dict[str, Any], support: dict[str, Any], case: Case | None) 
 
 
 def _profile(row: Any, since: datetime, case: Case | None) -> dict[str, Any]:
-    """What is known of the profile. A report that is too old to deny use is left out; a sign of use never is."""
+    """The facts about the profile. Reports that are too old to prove no use are left out; signs of use never are."""
     state = row.install_state or "unknown"
     installs, counted = _counts(row.install_observed_at, since), _counts(row.usage_observed_at, since)
     reports = [row.install_observed_at] * installs + [row.usage_observed_at] * counted
@@ -130,7 +123,7 @@ def _profile(row: Any, since: datetime, case: Case | None) -> dict[str, Any]:
     }
     if case is not None and case.profile_found_at is not None and case.profile_found_at >= since:
         seen |= _found(case, seen)
-    # A revocation that a case of ours brought about is not held against the buyer.
+    # A revocation that one of our cases requested does not count against the buyer.
     own = row.revoked_case_id is not None
     return {
         "generated_at": row.generated_at,
@@ -143,13 +136,13 @@ def _profile(row: Any, since: datetime, case: Case | None) -> dict[str, Any]:
 
 
 def _counts(at: datetime | None, since: datetime) -> bool:
-    """Whether a report is young enough. A source that tells whole seconds means up to the next one."""
+    """Whether a report is new enough. A source with whole seconds means any moment before the next second."""
     if at is None:
         return False
     return at >= (since.replace(microsecond=0) if at.microsecond == 0 else since)
 
 
-#: What an install state says to have happened before.
+#: By step: the install states that imply it.
 _IMPLIED = {
     "downloaded": ("downloaded", "installed", "enabled", "disabled", "deleted"),
     "installed": ("installed", "enabled", "disabled", "deleted"),
@@ -158,16 +151,16 @@ _IMPLIED = {
 }
 
 
-def _sign(row: Any, state: str, turn: str, fresh: bool) -> datetime | None:
-    """When an old report has seen the profile past this turn. A fresh one says so itself, by its state."""
-    if fresh or state not in _IMPLIED[turn]:
+def _sign(row: Any, state: str, step: str, fresh: bool) -> datetime | None:
+    """When an old report showed that the profile had passed this step. A fresh report shows it by its state."""
+    if fresh or state not in _IMPLIED[step]:
         return None
     at: datetime | None = row.install_observed_at or row.observed_at
     return at
 
 
 def _found(case: Case, seen: dict[str, Any]) -> dict[str, Any]:
-    """What the operator told an agent."""
+    """What the operator reported to an agent."""
     if case.profile_finding == "used":
         return {"activated_at": seen["activated_at"] or case.profile_found_at, "used_bytes": seen["used_bytes"] or 1}
     unknown = seen["install_state"] == "unknown"
@@ -184,3 +177,16 @@ def _support(case: Case) -> dict[str, Any]:
         "buyer_caused_delay": case.buyer_caused_delay,
         "legal_rule": case.legal_rule,
     }
+
+
+def apply_finding(case: Case, found: Finding, now: datetime) -> None:
+    """Write into the case what an agent found out; what was not found stays as it is."""
+    if found.finding is not None:
+        case.finding, case.found_at = found.finding, now
+    if found.restored:
+        case.restored_at = case.restored_at or now
+    if found.profile is not None:
+        case.profile_finding, case.profile_found_at = found.profile, now
+    for name in ("fair_use_violated", "buyer_caused_delay", "legal_rule"):
+        if (value := getattr(found, name)) is not None:
+            setattr(case, name, value)

@@ -1,24 +1,25 @@
-"""Orders and their cases out of the tables and back, each over a whole set."""
+"""Reads orders with their cases, and writes cases back; every statement handles a whole set of orders."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, fields
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from refunds.cases.models.case import Case, Outcome, Revocation
+from refunds.cases.models.case import Case, RefundOutcome, Revocation
+from refunds.cases.models.errors import UnknownCaseError, UnknownOrderError
 from refunds.cases.models.file import CaseFile, Order
-from refunds.tables import audit, cases
+from refunds.tables import cases, notes
 from shared.database import Tx
-from shared.ids import uuid7
+from shared.ids import uuid_for
 
-_COLUMNS = tuple(one.name for one in fields(Case))
+_COLUMNS = tuple(column.name for column in fields(Case))
 _UPSERT = "ON CONFLICT (case_id) DO UPDATE SET " + ", ".join(
     f"{name} = EXCLUDED.{name}" for name in _COLUMNS if name != "case_id"
 )
-_BUSY = """
+_WITH_OPEN_CASES = """
 SELECT DISTINCT order_id FROM cases WHERE order_id = ANY(CAST(:orders AS uuid[])) AND closed_at IS NULL
 """
-#: The lock of an order; taken before anything about it is read, in one order for everybody.
 _LOCK = "SELECT 1 FROM order_facts WHERE order_id = ANY(CAST(:orders AS uuid[])) ORDER BY order_id FOR UPDATE"
 _ORDERS = """
 SELECT f.*, o.install_state, o.install_source, o.install_observed_at, o.used_bytes, o.total_bytes, o.usage_source,
@@ -27,82 +28,122 @@ SELECT f.*, o.install_state, o.install_source, o.install_observed_at, o.used_byt
 FROM order_facts f LEFT JOIN observations o USING (order_id) WHERE f.order_id = ANY(CAST(:orders AS uuid[]))
 """
 _CHARGES = "SELECT * FROM charges WHERE order_id = ANY(CAST(:orders AS uuid[])) ORDER BY captured_at, charge_id"
-#: A refund that is tried again is under way (`r`: its row of `refund_outcomes`).
-FAILED = "CASE WHEN r.retried_attempt > COALESCE(r.failed_attempt, 1) THEN NULL ELSE r.failed_at END"
+#: When the refund failed; null while it is being tried again. `r` is its row of `refund_outcomes`.
+FAILED_AT = "CASE WHEN r.retried_attempt > COALESCE(r.failed_attempt, 1) THEN NULL ELSE r.failed_at END"
+#: The columns that `refund_of` reads.
+REFUND_COLUMNS = f"r.settled_at AS out_settled, {FAILED_AT} AS out_failed, r.failure AS out_failure"
 _CASES = f"""
-SELECT {", ".join(f"c.{name}" for name in _COLUMNS)}, r.settled_at AS out_settled, {FAILED} AS out_failed,
-  r.failure AS out_failure, v.revoked_at AS rev_revoked, v.refused_at AS rev_refused, v.in_use AS rev_in_use
+SELECT {", ".join(f"c.{name}" for name in _COLUMNS)}, {REFUND_COLUMNS},
+  v.revoked_at AS rev_revoked, v.refused_at AS rev_refused, v.in_use AS rev_in_use
 FROM cases c LEFT JOIN refund_outcomes r ON r.refund_id = c.refund_id LEFT JOIN revocations v ON v.case_id = c.case_id
 WHERE c.order_id = ANY(CAST(:orders AS uuid[])) ORDER BY c.requested_at, c.case_id
 """
+_ORDER_BY_ID = "SELECT * FROM order_facts WHERE order_id = :id"
+_ORDER_BY_NUMBER = "SELECT * FROM order_facts WHERE order_number = :number"
+_ORDER_OF_CASE = "SELECT f.* FROM cases c JOIN order_facts f USING (order_id) WHERE c.case_id = :case"
 
 
-async def busy(tx: Tx, orders: Iterable[UUID]) -> list[UUID]:
+async def find_order(tx: Tx, name: str, storefront: str | None) -> Any:
+    """The row of `order_facts` by order id or number. `storefront`: only an order of this one; None: of any.
+
+    Raises UnknownOrderError.
+    """
+    try:
+        row = (await tx.execute(_ORDER_BY_ID, id=UUID(name))).one_or_none()
+    except ValueError:
+        row = (await tx.execute(_ORDER_BY_NUMBER, number=name)).first()
+    if row is None or (storefront is not None and row.storefront != storefront):
+        raise UnknownOrderError
+    return row
+
+
+async def find_order_of_case(tx: Tx, case_id: UUID, storefront: str | None = None) -> Any:
+    """The row of `order_facts` that a case belongs to; `storefront` as in `find_order`. Raises UnknownCaseError."""
+    row = (await tx.execute(_ORDER_OF_CASE, case=case_id)).one_or_none()
+    if row is None or (storefront is not None and row.storefront != storefront):
+        raise UnknownCaseError
+    return row
+
+
+async def with_open_cases(tx: Tx, orders: Iterable[UUID]) -> list[UUID]:
     """Those of the orders that have open cases."""
-    return (await tx.execute(_BUSY, orders=sorted(orders))).scalars()
+    return (await tx.execute(_WITH_OPEN_CASES, orders=sorted(orders))).scalars()
 
 
 async def lock(tx: Tx, orders: Iterable[UUID]) -> None:
-    """Hold these orders until the commit."""
+    """Lock these orders until the commit.
+
+    The lock is taken before anything about an order is read, and always in the order of the ids.
+    """
     await tx.execute(_LOCK, orders=sorted(orders))
 
 
 async def load(tx: Tx, orders: Sequence[UUID]) -> dict[UUID, CaseFile]:
-    """The files of these orders; unknown ones are left out."""
+    """The files of these orders; orders that do not exist are left out."""
     ids = sorted(orders)
-    found: dict[UUID, CaseFile] = {}
+    files: dict[UUID, CaseFile] = {}
     charges: dict[UUID, list[Any]] = {}
     for charge in await tx.execute(_CHARGES, orders=ids):
         charges.setdefault(charge.order_id, []).append(charge)
     for row in await tx.execute(_ORDERS, orders=ids):
-        found[row.order_id] = CaseFile(Order(row, charges.get(row.order_id, ())), approved_minor=row.approved_minor)
+        files[row.order_id] = CaseFile(Order(row, charges.get(row.order_id, ())), approved_minor=row.approved_minor)
     for row in await tx.execute(_CASES, orders=ids):
-        file = found.get(row.order_id)
+        file = files.get(row.order_id)
         if file is None:
             continue
         file.cases.append(case_of(row))
-        file.outcomes[row.case_id] = Outcome(row.out_settled, row.out_failed, row.out_failure)
+        file.refunds[row.case_id] = refund_of(row)
         file.revocations[row.case_id] = Revocation(row.rev_revoked, row.rev_refused, row.rev_in_use)
-    return found
+    return files
+
+
+async def load_one(tx: Tx, order_id: UUID) -> CaseFile:
+    """The file of one order. Raises UnknownOrderError."""
+    file = (await load(tx, [order_id])).get(order_id)
+    if file is None:
+        raise UnknownOrderError
+    return file
 
 
 def case_of(row: Any) -> Case:
-    """A case out of a row with all its columns."""
+    """The case in a row that has all columns of `cases`."""
     return Case(**{name: getattr(row, name) for name in _COLUMNS})
 
 
+def refund_of(row: Any) -> RefundOutcome:
+    """The outcome of the refund in a row that has REFUND_COLUMNS."""
+    return RefundOutcome(row.out_settled, row.out_failed, row.out_failure)
+
+
 async def save(tx: Tx, changed: Sequence[Case]) -> None:
-    """Write cases back, new ones too."""
+    """Write cases back; insert the new ones."""
     ordered = sorted(
         {case.case_id: case for case in changed}.values(), key=lambda case: (case.order_id.int, case.case_id.int)
     )
     await tx.insert(cases, [asdict(case) for case in ordered], on_conflict=_UPSERT)
 
 
-@dataclass(slots=True)
-class Audit:
-    """Entries that a transaction adds to the audit trail: who did what, on which facts. No personal data."""
+def note_id(case_id: UUID, kind: str, text: str) -> UUID:
+    """The id of a note. The same words about a case are one note."""
+    return uuid_for("note", str(case_id), kind, text)
 
-    tx: Tx
-    who: str
-    rows: list[dict[str, Any]] = field(default_factory=list)
 
-    def add(
-        self, what: str, case: Case | None = None, *, order_id: UUID | None = None, by: str | None = None, **detail: Any
-    ) -> None:
-        """One entry; `by` names somebody else than who acts in this transaction."""
-        self.rows.append(
-            {
-                "entry_id": uuid7(),
-                "case_id": None if case is None else case.case_id,
-                "order_id": order_id if case is None else case.order_id,
-                "at": self.tx.now,
-                "who": by or self.who,
-                "what": what,
-                "detail": detail,
-            }
-        )
-
-    async def write(self) -> None:
-        await self.tx.insert(audit, self.rows, on_conflict="")
-        self.rows = []
+async def keep_notes(
+    tx: Tx, file: CaseFile, case: Case, words: Iterable[tuple[str, str]], who: str, keep: timedelta
+) -> None:
+    """Keep what was written about a case for a limited time. `words`: (kind, text); the same words are kept once."""
+    rows = [
+        {
+            "note_id": note_id(case.case_id, kind, text),
+            "case_id": case.case_id,
+            "order_id": case.order_id,
+            "buyer_id": file.order.row.buyer_id,
+            "at": tx.now,
+            "who": who,
+            "kind": kind,
+            "text": text,
+            "keep_until": tx.now + keep,
+        }
+        for kind, text in words
+    ]
+    await tx.insert(notes, rows)

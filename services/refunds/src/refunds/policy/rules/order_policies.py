@@ -1,43 +1,47 @@
-"""Which policy judges an order, and what it says: also of money that the bank took twice."""
+"""Decides about orders: chooses the version of the policy, and handles money that the bank took twice."""
 
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from refunds.policy import Deadlines, Decision, Facts, Policy, PolicyBook, Price, UnknownPolicyError, decide
 from refunds.policy.models.calendar import Calendar
-from refunds.policy.rules.engine import awaits_observation, outranks_refusals
+from refunds.policy.models.decision import Deadlines, Decision
+from refunds.policy.models.facts import Facts, Price
+from refunds.policy.models.policy import Policy
+from refunds.policy.rules.book import PolicyBook, UnknownPolicyError
+from refunds.policy.rules.engine import awaits_observation, decide, outranks_refusals
 from shared.contracts import Explanation, Ground, Money
 
-_ELSEWHERE = Calendar(ZoneInfo("UTC"))
+_UTC_WITHOUT_HOLIDAYS = Calendar(ZoneInfo("UTC"))
 
 
 class OrderPolicies:
-    """Answers for every order under the version that was in force when it was paid (PO 3.3)."""
+    """Decides about every order under the version that was in force when the order was paid (PO 3.3)."""
 
     def __init__(self, book: PolicyBook) -> None:
         self.book = book
 
     def policy(self, storefront: str, paid_at: datetime) -> Policy | None:
-        """The version that judges an order for ever; None where none is known for the storefront."""
+        """The version for an order that was paid at this moment; None where the storefront has no policy."""
         try:
             return self.book.in_force(storefront, paid_at)
         except UnknownPolicyError:
             return None
 
     def calendar(self, storefront: str) -> Calendar:
-        """The seller's clock; UTC without holidays where nothing is known."""
+        """The calendar of the seller; UTC without holidays where the storefront has no policy."""
         try:
             return self.book.versions(storefront)[-1].calendar
         except UnknownPolicyError:
-            return _ELSEWHERE
+            return _UTC_WITHOUT_HOLIDAYS
 
-    def answer(self, facts: Facts, charge: Any = None) -> Decision | None:
-        """What the policy says; None where there is none, so that a person must decide.
+    def decide(self, facts: Facts, charge: Any = None) -> Decision | None:
+        """The decision of the policy; None where there is no policy, so that a person must decide.
 
-        A surplus capture goes back whole whatever the policy says of refunds: the seller sold one thing.
+        `charge`: the row of a surplus capture. It is returned in full, whatever the policy says about refunds, because
+        the seller sold one thing.
         """
-        facts = self.promised(facts)
+        facts = self.with_delivery_limit(facts)
         policy = self.policy(facts.storefront, facts.order.paid_at)
         if charge is not None:
             return _surplus(facts, charge, policy)
@@ -46,35 +50,40 @@ class OrderPolicies:
     def awaits_observation(self, facts: Facts) -> bool:
         """Whether a report of the operator could still change the verdict."""
         policy = self.policy(facts.storefront, facts.order.paid_at)
-        return policy is not None and awaits_observation(self.promised(facts), policy)
+        return policy is not None and awaits_observation(self.with_delivery_limit(facts), policy)
 
     def outranks_refusals(self, facts: Facts) -> bool:
-        """Whether the money goes back whatever the seller's text says (RF 2.4, RF 2.5)."""
+        """Whether the money is returned whatever the seller's text says (RF 2.4, RF 2.5)."""
         policy = self.policy(facts.storefront, facts.order.paid_at)
-        return policy is not None and outranks_refusals(self.promised(facts), policy)
+        return policy is not None and outranks_refusals(self.with_delivery_limit(facts), policy)
 
-    def possible(self, unused: Facts, used: Facts) -> dict[str, Any]:
-        """Both answers that are possible while nobody knows how the profile is used: verdict and clauses of each."""
-        answers = (("if_unused", self.answer(unused)), ("if_used", self.answer(used)))
+    def possible_decisions(self, unused: Facts, used: Facts) -> dict[str, Any]:
+        """Verdict and clauses for both cases, while it is not known whether the profile is used."""
+        decisions = (("if_unused", self.decide(unused)), ("if_used", self.decide(used)))
         return {
             name: {
-                "verdict": answer.verdict,
-                "clauses": [f"{ground.document} {ground.clause}" for ground in answer.grounds],
+                "verdict": decision.verdict,
+                "clauses": [f"{ground.document} {ground.clause}" for ground in decision.grounds],
             }
-            for name, answer in answers
-            if answer is not None
+            for name, decision in decisions
+            if decision is not None
         }
 
-    def promised(self, facts: Facts) -> Facts:
-        """The same facts with the offer's time limit for delivery, where the policy in force sets one (RF 2.3)."""
+    def with_delivery_limit(self, facts: Facts) -> Facts:
+        """The facts with the offer's time limit for delivery, where the policy in force sets one (RF 2.3)."""
         policy = self.policy(facts.storefront, facts.order.paid_at)
         if policy is None or policy.delivery_hours is None or facts.order.delivery_due_at is not None:
             return facts
         due_at = facts.order.paid_at + timedelta(hours=policy.delivery_hours)
         return facts.model_copy(update={"order": facts.order.model_copy(update={"delivery_due_at": due_at})})
 
+    def delivery_limit(self, storefront: str, paid_at: datetime) -> timedelta | None:
+        """How long the storefront may take to deliver (RF 2.3); None where its policy promises no time."""
+        policy = self.policy(storefront, paid_at)
+        return None if policy is None or policy.delivery_hours is None else timedelta(hours=policy.delivery_hours)
+
     def last_day(self, moment: datetime | None, storefront: str, paid_at: datetime) -> date | None:
-        """The day that ends at this moment where the seller is."""
+        """The seller's calendar day that ends at this moment."""
         policy = self.policy(storefront, paid_at)
         if moment is None or policy is None:
             return None

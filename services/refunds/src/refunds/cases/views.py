@@ -1,4 +1,4 @@
-"""What is told of orders and cases. No personal data: whoever asks knows the buyer."""
+"""What is answered over HTTP about orders and cases. It holds no personal data: the caller knows the buyer."""
 
 from datetime import date, datetime
 from typing import Any, Self
@@ -6,13 +6,14 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from refunds.cases.models.case import Case, CaseState, case_state
+from refunds.cases.models.case import Case, CaseState
 from refunds.cases.models.file import CaseFile
+from refunds.cases.rules.state import case_state
 from shared.contracts import Explanation, Ground, Money
 
 
-class Facts(BaseModel):
-    """What is known of the order; null: not told. Times are UTC."""
+class OrderFacts(BaseModel):
+    """The facts of an order; null: not reported. Times are UTC."""
 
     kind: str | None
     paid: Money | None
@@ -49,7 +50,7 @@ class Facts(BaseModel):
 
 
 class DecisionView(BaseModel):
-    """What the policy says, for which clauses, and by when. Amount and refund id: of an approval only."""
+    """The decision of the policy, its clauses and deadlines. Amount and refund id: of an approval only."""
 
     verdict: str
     decided_at: datetime
@@ -66,21 +67,21 @@ class DecisionView(BaseModel):
 
 
 class PossibleAnswer(BaseModel):
-    """What the policy would say."""
+    """What the policy would decide."""
 
     verdict: str
     clauses: list[str]
 
 
 class PossibleAnswers(BaseModel):
-    """Both answers that are possible while the operator does not say how the profile is used."""
+    """Both decisions that are possible while the operator does not report whether the profile is used."""
 
     if_unused: PossibleAnswer
     if_used: PossibleAnswer
 
 
 class CaseView(BaseModel):
-    """A case; without a decision it waits for a person."""
+    """A case. A case without a decision waits for a person."""
 
     case_id: UUID
     ground: str
@@ -93,7 +94,7 @@ class CaseView(BaseModel):
     due_at: datetime | None
     due_kind: str | None
     decision: DecisionView | None
-    #: Why a person has to act, since when, and between which answers.
+    #: Why and since when a person has to act, and between which decisions.
     person_why: str | None
     person_since: datetime | None
     possible: PossibleAnswers | None
@@ -108,14 +109,14 @@ class CaseView(BaseModel):
 
     @classmethod
     def of(cls, file: CaseFile, case: Case) -> Self:
-        outcome = file.outcome(case)
+        refund = file.refund(case)
         return cls(
             **{name: getattr(case, name) for name in cls.model_fields if hasattr(case, name)},
-            state=case_state(case, outcome),
+            state=case_state(case, refund),
             decision=_decision(case),
-            settled_at=outcome.settled_at,
-            refund_failed_at=outcome.failed_at,
-            refund_failure=outcome.failure,
+            settled_at=refund.settled_at,
+            refund_failed_at=refund.failed_at,
+            refund_failure=refund.failure,
         )
 
 
@@ -125,7 +126,7 @@ class OrderCases(BaseModel):
     order_id: UUID
     order_number: str
     storefront: str
-    facts: Facts
+    facts: OrderFacts
     cases: list[CaseView]
 
     @classmethod
@@ -135,7 +136,7 @@ class OrderCases(BaseModel):
             order_id=row.order_id,
             order_number=row.order_number,
             storefront=row.storefront,
-            facts=Facts.of(row),
+            facts=OrderFacts.of(row),
             cases=[CaseView.of(file, case) for case in file.cases],
         )
 

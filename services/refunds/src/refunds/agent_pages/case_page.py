@@ -1,0 +1,87 @@
+"""Renders the page of one case: facts, the reasoning of the policy, possible actions, and who did what."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from fastapi.responses import Response
+
+from refunds.agent_pages import store
+from refunds.agent_pages.rendering import page
+from refunds.agent_pages.rules.actions import allowed
+from refunds.agent_pages.rules.fact_sheet import fact_sheet
+from refunds.agent_pages.rules.reasoning import Step, steps
+from refunds.cases import Case, CaseFile, case_state, find_order_of_case, load_one
+from refunds.cases.rules.facts import facts_of
+from refunds.cases.rules.state import awaits_appeal
+from refunds.policy import OrderPolicies
+from refunds.refused_refunds import WAYS, RefusedRefund, history, read, refusal_in_words
+from shared.database import Database, Tx
+from shared.ids import uuid7
+from shared.signin.sessions import Session
+
+
+async def case_page(
+    database: Database,
+    policies: OrderPolicies,
+    session: Session,
+    case_id: UUID,
+    *,
+    wrong: str | None = None,
+    status: int = 200,
+) -> Response:
+    """The page. `wrong`: why the form that was sent is refused. Raises UnknownCaseError."""
+    async with database.reading() as tx:
+        order = await find_order_of_case(tx, case_id)
+        file = await load_one(tx, order.order_id)
+        case = next(one for one in file.cases if one.case_id == case_id)
+        shown = await store.records(tx, case_id) | await _refused_refund(tx, case_id, session.who)
+        now = tx.now
+    calendar = policies.calendar(order.storefront)
+    return page(
+        "case",
+        status,
+        session=session,
+        now=now,
+        calendar=calendar,
+        zone=calendar.zone,
+        order=order,
+        file=file,
+        case=case,
+        state=case_state(case, file.refund(case)),
+        appealed=awaits_appeal(case),
+        mine=awaits_appeal(case) and case.appeal_of == session.who,
+        facts=fact_sheet(file, case),
+        steps=_reasoning(file, case, policies, now),
+        actions=allowed(file, case, policies, now, who=session.who),
+        wrong=wrong,
+        **shown,
+    )
+
+
+def _reasoning(file: CaseFile, case: Case, policies: OrderPolicies, now: datetime) -> list[Step]:
+    row = file.order.row
+    policy = None if row.paid_at is None else policies.policy(row.storefront, row.paid_at)
+    if policy is None or case.charge_id is not None:
+        return []
+    facts = policies.with_delivery_limit(facts_of(file.order, case, now))
+    decision = policies.decide(facts)
+    return [] if decision is None else steps(facts, policy, decision)
+
+
+async def _refused_refund(tx: Tx, case_id: UUID, who: str) -> dict[str, Any]:
+    """What the page shows of a refund that the bank refused; `refused` is None where there is none."""
+    refund = await read(tx, case_id)
+    actions = [] if refund is None else await history(tx, case_id)
+    return {
+        "refused": refund,
+        "refused_history": [(row, refusal_in_words(row.refusal or row.decision_refusal)) for row in actions],
+        "second_person": _may_decide(refund, who),
+        "ways": WAYS,
+        "fresh_key": uuid7(),
+    }
+
+
+def _may_decide(refund: RefusedRefund | None, who: str) -> bool:
+    action = None if refund is None else refund.open
+    return action is not None and action.accepted and action.decided_by is None and action.requested_by != who

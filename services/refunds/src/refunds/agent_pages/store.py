@@ -1,0 +1,84 @@
+"""What the agents' pages read."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from refunds.cases import REFUND_COLUMNS, Audit
+from shared.database import Tx
+
+_MOST = 300
+_CASES = f"""
+SELECT c.*, f.order_number, f.storefront, {REFUND_COLUMNS}
+FROM cases c JOIN order_facts f USING (order_id) LEFT JOIN refund_outcomes r ON r.refund_id = c.refund_id
+"""
+_QUEUE = f"{_CASES} WHERE c.closed_at IS NULL ORDER BY c.due_at NULLS LAST, c.requested_at LIMIT {_MOST}"
+_ORDER_CASES = f"{_CASES} WHERE f.order_number = :number ORDER BY c.requested_at DESC"
+_ORDER = "SELECT order_number, storefront FROM order_facts WHERE order_number = :number"
+_OVERSIGHT = """
+SELECT a.at, a.who, a.what, a.detail, a.case_id, f.order_number FROM audit a LEFT JOIN order_facts f USING (order_id)
+WHERE a.what IN ('deadline_missed', 'delivery_overdue', 'found', 'appealed', 'refund_failed', 'signed_in',
+                 'account_disabled', 'refund_retry_requested', 'hand_payment_recorded', 'hand_payment_confirmed',
+                 'hand_payment_rejected', 'action_refused')
+ORDER BY a.at DESC LIMIT 200
+"""
+_ACCOUNTS = "SELECT name, role, created_at, disabled_at FROM accounts ORDER BY name"
+_DISABLE = "UPDATE accounts SET disabled_at = :now WHERE name = :name AND disabled_at IS NULL RETURNING name"
+_END_SESSIONS = "DELETE FROM sessions WHERE who = :who"
+_NOTES = "SELECT at, who, kind, text FROM notes WHERE case_id = :case ORDER BY at, note_id"
+_AUDIT = "SELECT at, who, what, detail FROM audit WHERE case_id = :case ORDER BY at, entry_id"
+_DECISIONS = """
+SELECT decision_id, decided_at, decided_by, verdict, policy, facts, answer FROM decisions
+WHERE case_id = :case ORDER BY decided_at DESC, decision_id DESC
+"""
+
+
+async def open_cases(tx: Tx) -> Sequence[Any]:
+    """Open cases, the nearest deadline first (at most 300)."""
+    return (await tx.execute(_QUEUE)).all()
+
+
+async def cases_of_order(tx: Tx, number: str) -> Sequence[Any]:
+    """The cases of an order, the newest first."""
+    return (await tx.execute(_ORDER_CASES, number=number)).all()
+
+
+async def order_by_number(tx: Tx, number: str) -> Any:
+    """Number and storefront of an order, or None."""
+    return (await tx.execute(_ORDER, number=number)).first()
+
+
+async def records(tx: Tx, case_id: UUID) -> dict[str, Sequence[Any]]:
+    """Notes, audit trail and decisions of a case."""
+    return {
+        "notes": (await tx.execute(_NOTES, case=case_id)).all(),
+        "trail": (await tx.execute(_AUDIT, case=case_id)).all(),
+        "decisions": (await tx.execute(_DECISIONS, case=case_id)).all(),
+    }
+
+
+async def audit_entries(tx: Tx) -> Sequence[Any]:
+    """The entries of the audit trail that supervisors check, the newest first (at most 200)."""
+    return (await tx.execute(_OVERSIGHT)).all()
+
+
+async def accounts(tx: Tx) -> Sequence[Any]:
+    """Local accounts by name."""
+    return (await tx.execute(_ACCOUNTS)).all()
+
+
+async def disable_account(tx: Tx, name: str, who: str, now: datetime) -> None:
+    """Disable a local account and end its sessions."""
+    if (await tx.execute(_DISABLE, name=name, now=now)).first() is not None:
+        await tx.execute(_END_SESSIONS, who=f"agent:{name}")
+        audit = Audit(tx, who)
+        audit.add_of("account_disabled", account=name)
+        await audit.write()
+
+
+async def record_sign_in(tx: Tx, who: str, means: str) -> None:
+    """Write a sign-in into the audit trail."""
+    audit = Audit(tx, who)
+    audit.add_of("signed_in", means=means)
+    await audit.write()

@@ -1,0 +1,174 @@
+"""HTTP: requests for refunds and cancellations, cases, findings, appeals."""
+
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+
+from refunds.callers import AgentCaller, AnyCaller, Caller
+from refunds.cases.dependencies import CaseServiceDep
+from refunds.cases.models.bodies import AppealBody, CancellationRequest, FindingBody, RefundRequest
+from refunds.cases.models.case import CANCELLATION
+from refunds.cases.models.request import Finding, Request
+from refunds.cases.store.cases import find_order, find_order_of_case, load_one
+from refunds.cases.views import CaseView, OrderCases
+from refunds.dependencies import ClockDep, DatabaseDep, TraceDep
+from shared.kernel.problems import Problem
+from shared.values.opaque import Named
+
+#: The seller whose policy allows cancellations (RC 5, 6).
+_CANCELLING_STOREFRONT = "e-sim-onl"
+#: How far the clock of an agent's program may be ahead of ours.
+_CLOCK_DIFFERENCE = timedelta(minutes=1)
+
+routes = APIRouter()
+
+
+@routes.post(
+    "/orders/{order}/refund-requests",
+    status_code=HTTPStatus.CREATED,
+    responses={200: {"description": "joined"}},
+    tags=["requests"],
+)
+async def ask(
+    order: Named,
+    body: RefundRequest,
+    caller: AnyCaller,
+    database: DatabaseDep,
+    clock: ClockDep,
+    case_service: CaseServiceDep,
+    trace: TraceDep,
+    response: Response,
+) -> CaseView:
+    """Open a case (201), or join the order's case on the same ground (200); the answer is the case as it stands."""
+    request = _request(body, body.reason, None, caller, clock.now())
+    async with database.transaction() as tx:
+        row = await find_order(tx, order, caller.storefront)
+        file, case, new = await case_service.open_case(tx, row.order_id, request, who=caller.who, trace=trace)
+    response.status_code = HTTPStatus.CREATED if new else HTTPStatus.OK
+    return CaseView.of(file, case)
+
+
+@routes.post(
+    "/orders/{order}/cancellation",
+    status_code=HTTPStatus.CREATED,
+    responses={200: {"description": "joined"}},
+    tags=["requests"],
+)
+async def cancel(
+    order: Named,
+    body: CancellationRequest,
+    caller: AnyCaller,
+    database: DatabaseDep,
+    clock: ClockDep,
+    case_service: CaseServiceDep,
+    trace: TraceDep,
+    response: Response,
+) -> CaseView:
+    """Cancel an eSIM that is not installed (RC 5, 6): it is observed, revoked, and paid back."""
+    request = _request(body, "changed_mind", CANCELLATION, caller, clock.now())
+    async with database.transaction() as tx:
+        row = await find_order(tx, order, caller.storefront)
+        _require_cancellable(row)
+        file, case, new = await case_service.open_case(tx, row.order_id, request, who=caller.who, trace=trace)
+    response.status_code = HTTPStatus.CREATED if new else HTTPStatus.OK
+    return CaseView.of(file, case)
+
+
+@routes.get("/cases/{order_id}", tags=["cases"])
+async def show(order_id: UUID, _caller: AgentCaller, database: DatabaseDep) -> OrderCases:
+    """The cases of an order with facts, decision, grounds and state."""
+    async with database.reading() as tx:
+        return OrderCases.of(await load_one(tx, order_id))
+
+
+@routes.post("/cases/{case_id}/findings", tags=["cases"])
+async def find(
+    case_id: UUID,
+    body: FindingBody,
+    caller: AgentCaller,
+    database: DatabaseDep,
+    case_service: CaseServiceDep,
+    trace: TraceDep,
+) -> CaseView:
+    """Record what was found; the case is decided again at once. 409 where it is decided for good."""
+    finding = Finding(**body.model_dump(exclude={"note"}))
+    async with database.transaction() as tx:
+        row = await find_order_of_case(tx, case_id)
+        if body.note is not None:
+            await case_service.note(tx, row.order_id, case_id, caller.who, body.note)
+        await case_service.find(tx, row.order_id, caller.who, finding, case_id, trace)
+    async with database.reading() as tx:
+        file = await load_one(tx, row.order_id)
+    return CaseView.of(file, next(case for case in file.cases if case.case_id == case_id))
+
+
+@routes.post("/cases/{case_id}/appeals", status_code=HTTPStatus.CREATED, tags=["appeals"])
+async def appeal(
+    case_id: UUID,
+    body: AppealBody,
+    caller: AnyCaller,
+    database: DatabaseDep,
+    case_service: CaseServiceDep,
+    trace: TraceDep,
+) -> CaseView:
+    """Reopen a denied case for another agent than the one who decided. Appealing twice changes nothing."""
+    words = (("appeal", body.text),) if body.text else ()
+    async with database.transaction() as tx:
+        row = await find_order_of_case(tx, case_id, caller.storefront)
+        file, case = await case_service.appeal(tx, row.order_id, case_id, who=caller.who, words=words, trace=trace)
+    return CaseView.of(file, case)
+
+
+def _request(
+    body: RefundRequest | CancellationRequest, reason: str, ground: str | None, caller: Caller, now: datetime
+) -> Request:
+    return Request(
+        reason=reason,
+        ground=ground,
+        channel=body.channel,
+        origin="agent" if caller.is_agent else "buyer",
+        received_at=_received_at(body.received_at, caller, now),
+        provided=frozenset(body.fields_given()),
+        email=body.email,
+        phone=body.phone,
+        words=body.words(),
+    )
+
+
+def _received_at(received_at: datetime | None, caller: Caller, now: datetime) -> datetime | None:
+    """When the request came in; None: now. Raises Problem (422)."""
+    if received_at is None:
+        return None
+    if not caller.is_agent:
+        raise _wrong_received_at("only an agent may say that a request came earlier")
+    if received_at > now + _CLOCK_DIFFERENCE:
+        raise _wrong_received_at("is in the future")
+    return min(received_at, now)
+
+
+def _wrong_received_at(message: str) -> Problem:
+    return Problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "invalid-request",
+        "Some fields are missing or wrong; see errors.",
+        errors=[{"field": "received_at", "message": message}],
+    )
+
+
+def _require_cancellable(order: Any) -> None:
+    """Raises Problem (409) where the seller's policy has no cancellation, or nothing can be cancelled yet."""
+    if order.storefront != _CANCELLING_STOREFRONT:
+        raise Problem(
+            HTTPStatus.CONFLICT,
+            "no-cancellation",
+            "This seller's policy has no cancellation. Ask for a refund: POST /orders/{order}/refund-requests.",
+        )
+    if order.kind == "top_up":
+        raise Problem(HTTPStatus.CONFLICT, "no-cancellation", "A top-up cannot be reversed (RC 4).")
+    if order.generated_at is None and order.failed_at is None:
+        raise Problem(
+            HTTPStatus.CONFLICT, "nothing-to-cancel-yet", "The eSIM is still being made. Ask again in a few minutes."
+        )
