@@ -68,10 +68,10 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     state = service.app.state
     state.policies, state.case_service, state.refused_refunds = policies, case_service, RefusedRefundService()
     state.callers = Callers(settings.storefront_keys, settings.agent_keys)
-    service.serves(cases.routes, eligibility.routes, claims.routes, refused_refunds.routes, policy.routes)
-    service.serves(exports(service.database, settings.privacy_key, EXPORT))
     _add_agent_pages(service, settings)
     _add_telegram(service, settings, case_service, seal_key)
+    service.serves(cases.routes, eligibility.routes, claims.routes, refused_refunds.routes, policy.routes)
+    service.serves(exports(service.database, settings.privacy_key, EXPORT))
     return service
 
 

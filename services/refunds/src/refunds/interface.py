@@ -1,4 +1,4 @@
-"""What the documentation of refunds says beyond its code."""
+"""What the OpenAPI document of refunds contains beyond its code: chapters, callers, examples."""
 
 from shared.interfaces.description import AGENT, STOREFRONT, Example, Interface, Tag, signed
 

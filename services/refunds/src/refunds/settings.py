@@ -1,4 +1,4 @@
-"""What refunds is told from outside; the environment variables are the field names in capitals."""
+"""Settings, read from environment variables: the names of the fields in capitals."""
 
 from typing import Annotated, Self
 
@@ -17,9 +17,9 @@ class TelegramBot(BaseModel):
 
 
 class Settings(SignInSettings):
-    """Who may ask and look, how agents sign in, how long things may take."""
+    """API keys, sign-in of agents, time limits, and the Telegram bots."""
 
-    #: No buyer waits for what this service reads; see the field in ServiceSettings.
+    #: No buyer waits for events to be handled here; see the field in ServiceSettings.
     consumer_pause_seconds: float = Field(0.05, ge=0, le=5)
 
     agent_keys: dict[str, SecretStr] = Field(description='JSON: {"<agent>": "<API key>"}')
@@ -27,24 +27,24 @@ class Settings(SignInSettings):
         default_factory=dict, description='JSON: {"<storefront>": "<API key>"}; without it shops cannot ask'
     )
     observation_patience_hours: float = Field(
-        24, gt=0, description="an operator that has not said so long how a profile is: a person acts"
+        24, gt=0, description="a person has to act when an operator has not reported for so long"
     )
     storefront_observation_patience_hours: dict[str, Annotated[float, Field(gt=0)]] = Field(
-        default_factory=dict, description='JSON: {"<storefront>": hours} where a storefront has a patience of its own'
+        default_factory=dict, description='JSON: {"<storefront>": hours} where a storefront has another patience'
     )
     observation_retry_seconds: float = Field(
-        300, gt=0, description="the operator that does not know is asked again after this, later more seldom"
+        300, gt=0, description="a report without an answer is requested again after this, later with longer pauses"
     )
     notes_keep_days: int = Field(1095, ge=1, description="what people wrote about a case is deleted after this")
 
-    oidc_agent_role: str = Field("refunds-agent", description="whoever has it is an agent")
-    oidc_supervisor_role: str = Field("refunds-supervisor", description="whoever has it is a supervisor")
+    oidc_agent_role: str = Field("refunds-agent", description="the role of an agent")
+    oidc_supervisor_role: str = Field("refunds-supervisor", description="the role of a supervisor")
 
     telegram_bots: dict[str, TelegramBot] = Field(
         default_factory=dict, description='JSON: {"<storefront>": {"token": "…", "secret": "…"}}; without it no bot'
     )
     telegram_api_url: str = Field("https://api.telegram.org", description="the Bot API's base address")
-    telegram_keep_days: int = Field(90, ge=1, description="a chat is forgotten so long after its last message")
+    telegram_keep_days: int = Field(90, ge=1, description="a chat is deleted so long after its last message")
 
     @model_validator(mode="after")
     def _keys_are_keys(self) -> Self:

@@ -22,9 +22,9 @@ from shared.signin.tables import sign_in_tables
 
 metadata = MetaData()
 
-#: What is known of an order. Each fact fills its own columns, the first time it is told; null: not (yet) told.
-#: `case_opened_at` is the claim of whoever opens the case of a failed generation. `approved_minor` is kept by a trigger
-#: on cases and never exceeds what was paid. The row is the lock of an order: whoever decides a case holds it.
+#: The facts of an order. Each fact fills its own columns when it is first reported; null: not reported.
+#: `case_opened_at` marks that the case of a failed generation is opened. `approved_minor` is kept by a trigger on cases
+#: and never exceeds what was paid. The row is the lock of an order: every decision about its cases holds it.
 order_facts = Table(
     "order_facts",
     metadata,
@@ -67,9 +67,9 @@ order_facts = Table(
     Index("order_facts_number", "order_number"),
 )
 
-#: What is known of a profile's life. Every column only grows: the earliest moment of each turn, the most data used, the
-#: newest words of each source; so telling in any order ends the same. `asked_at`: when a case's own question was last
-#: answered by the operator (the only observation that a decision counts as fresh); `unreached_at`: when it was not.
+#: Reports about a profile. Kept are the earliest moment of each step, the highest data use, and the
+#: newest state of each source, so that the order of the reports does not matter. `asked_at`: when the operator last
+#: answered a case's own request (only such a report counts as fresh); `unreached_at`: when it could not be reached.
 observations = Table(
     "observations",
     metadata,
@@ -105,7 +105,7 @@ charges = Table(
     Index("charges_order", "order_id"),
 )
 
-#: Keyed hashes of a buyer's e-mail and phone: enough to tell whether a request names them rightly, and no more.
+#: Keyed hashes of a buyer's e-mail and phone, with which the contact in a request is checked.
 contacts = Table(
     "contacts",
     metadata,
@@ -184,7 +184,7 @@ cases = Table(
     Index("cases_due", "due_at", postgresql_where=text("closed_at IS NULL")),
 )
 
-#: What payments said about each refund; kept apart from the case, so that neither has to come first. `failed_at` and
+#: What payments reported about each refund; apart from the case, so that either may come first. `failed_at` and
 #: `failure` are the first refusal's; attempts count from 1, and one above `failed_attempt` is under way.
 refund_outcomes = Table(
     "refund_outcomes",
@@ -234,7 +234,7 @@ refund_actions = Table(
     Index("refund_actions_case", "case_id", "requested_at"),
 )
 
-#: What provisioning said about the revocation that a case asked for. An order may have several cases that ask.
+#: What provisioning reported about the revocation that a case requested. Several cases of an order may request one.
 revocations = Table(
     "revocations",
     metadata,
@@ -315,9 +315,9 @@ claims = Table(
     Index("claims_open", "answer_by", postgresql_where=text("answered_at IS NULL")),
 )
 
-#: --- the Telegram bot: what identifies a person is sealed to this service, or a keyed hash ---
+# --- the Telegram bot: what identifies a person is sealed to this service, or stored as a keyed hash ---
 
-#: A chat with a storefront's bot. `chat_key`: keyed hash of bot and chat id. `sealed`: chat id and what was told.
+#: A chat with a storefront's bot. `chat_key`: keyed hash of bot and chat id. `sealed`: chat id and state.
 telegram_chats = Table(
     "telegram_chats",
     metadata,
@@ -329,7 +329,7 @@ telegram_chats = Table(
     Index("telegram_chats_end", "keep_until"),
 )
 
-#: Who is to hear of a case. Goes with its chat.
+#: The chats that receive the answers of a case. Deleted with the chat.
 telegram_cases = Table(
     "telegram_cases",
     metadata,
@@ -341,7 +341,7 @@ telegram_cases = Table(
     Index("telegram_cases_buyer", "buyer_id"),
 )
 
-#: Updates that were taken in; Telegram sends one again until it is answered.
+#: Ids of updates that were handled; Telegram repeats an update until it is answered.
 telegram_updates = Table(
     "telegram_updates",
     metadata,

@@ -1,4 +1,4 @@
-"""Refund cases: what is known of each order, and how its cases are opened, decided and followed to their end.
+"""Refund cases: the facts of each order, and how its cases are opened, decided and followed to their end.
 
 Other features change cases through `CaseService` only.
 """

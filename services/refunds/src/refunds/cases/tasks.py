@@ -2,7 +2,7 @@
 
 1. Something changed (a fact, a request, a finding) or a deadline came: `decide_case`.
 2. The policy decides on the facts that are stored now, and the decision is recorded: `_decide_by_policy`.
-3. While a report of the operator could change the verdict, provisioning is asked to observe: `_observe`.
+3. While a report of the operator could change the verdict, observations are requested: `_observe`.
 4. An approval has the profile revoked first (I13), then releases the refund: `_approve`, `_release`.
 5. Payments reports how the refund ended: `_follow_refund`.
 6. The next deadline is stored, and the case is decided again when it comes: `_set_deadline`.

@@ -62,7 +62,7 @@ async def receive(
     trace: TraceDep,
     response: Response,
 ) -> ClaimView:
-    """Keep a claim (201), or tell of the one that was kept under this reference (200)."""
+    """Store a claim (201), or return the one that is stored under this reference (200)."""
     async with database.transaction() as tx:
         order = await find_order(tx, body.order, caller.storefront)
         received_at = min(body.received_at, tx.now) if body.received_at and caller.is_agent else tx.now

@@ -16,5 +16,5 @@ ORDER BY order_id
 
 async def undelivered(tx: Tx, storefront: str, since: datetime, until: datetime, limit: timedelta) -> list[Any]:
     """Orders paid in this period whose delivery is overdue: `order_id`, and `delivery_failed_at` of a bounced mail."""
-    found = await tx.execute(_UNDELIVERED, storefront=storefront, since=since, until=until, limit=limit, now=tx.now)
-    return list(found.all())
+    rows = await tx.execute(_UNDELIVERED, storefront=storefront, since=since, until=until, limit=limit, now=tx.now)
+    return list(rows.all())

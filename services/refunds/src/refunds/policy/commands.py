@@ -1,4 +1,4 @@
-"""The shell's commands besides serve and migrate: decide, policies, replay. They need no broker, and start fast."""
+"""The commands decide, policies and replay. They need no broker and start fast."""
 
 import argparse
 import asyncio
@@ -67,11 +67,11 @@ def _line(item: Any) -> str:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    value = dict(pairs)
+    if len(value) != len(pairs):
         names = [name for name, _ in pairs]
         raise _MalformedError(f"{next(n for n in names if names.count(n) > 1)}: is given twice")
-    return found
+    return value
 
 
 def _no_constant(name: str) -> float:

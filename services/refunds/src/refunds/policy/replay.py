@@ -1,7 +1,6 @@
-"""Past cases under another policy: what would change, before it ships.
+"""Decides past cases under another policy, to show before a release what would change.
 
-Each case is decided again on the very facts that its last decision rested on, at that decision's own moment. Nothing
-is written.
+Each case is decided again on the facts of its last decision, at the moment of that decision. Nothing is written.
 """
 
 from collections import Counter
@@ -28,8 +27,8 @@ _FIRST = UUID(int=0)
 
 
 @dataclass(slots=True, frozen=True)
-class Outcome:
-    """What a decision comes to: its policy, verdict, clauses, money, and what it asks for."""
+class DecisionSummary:
+    """A decision in short: policy, verdict, clauses, money, and missing fields."""
 
     policy: str
     verdict: str
@@ -38,13 +37,13 @@ class Outcome:
     missing: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, decision: Decision) -> "Outcome":
+    def of(cls, decision: Decision) -> "DecisionSummary":
         clauses = tuple(f"{ground.document} {ground.clause}" for ground in decision.grounds)
         refund = None if decision.refund is None else str(decision.refund)
         return cls(decision.policy, decision.verdict, clauses, refund, decision.missing)
 
-    def differs(self, other: "Outcome") -> bool:
-        """Another answer to the buyer. The policy's name is not part of it."""
+    def differs(self, other: "DecisionSummary") -> bool:
+        """Whether the buyer would get another answer. The name of the policy does not count."""
         return (self.verdict, self.clauses, self.refund, self.missing) != (
             other.verdict,
             other.clauses,
@@ -58,18 +57,18 @@ class Outcome:
 
 @dataclass(slots=True, frozen=True)
 class Change:
-    """A case that would have been answered otherwise."""
+    """A case that would be decided differently."""
 
     case_id: UUID
     order_id: UUID
     decided_at: datetime
-    was: Outcome
-    would_be: Outcome
+    was: DecisionSummary
+    would_be: DecisionSummary
 
 
 @dataclass(slots=True)
 class Report:
-    """What a replay found. `unreadable`: cases whose stored facts this version of the program cannot read."""
+    """The result of a replay. `unreadable`: cases whose stored facts this version of the program cannot read."""
 
     policy: str
     since: datetime
@@ -79,7 +78,7 @@ class Report:
 
     @property
     def turns(self) -> Counter[str]:
-        """How many cases went from which verdict to which."""
+        """How many cases change from which verdict to which."""
         return Counter(f"{change.was.verdict} -> {change.would_be.verdict}" for change in self.changes)
 
     def as_json(self) -> dict[str, Any]:
@@ -128,7 +127,7 @@ async def replay(database: Database, policy: Policy, since: datetime) -> Report:
     async for row in _last_decisions(database, policy.storefront, since):
         report.cases += 1
         try:
-            was = Outcome.of(Decision.model_validate(row.answer))
+            was = DecisionSummary.of(Decision.model_validate(row.answer))
             would_be = again(Facts.model_validate(row.facts), policy, was)
         except ValidationError:
             report.unreadable.append(row.case_id)
@@ -139,11 +138,11 @@ async def replay(database: Database, policy: Policy, since: datetime) -> Report:
     return report
 
 
-def again(facts: Facts, policy: Policy, was: Outcome) -> Outcome:
-    """The outcome under another policy. A surplus charge goes back as it was taken, whatever policies say."""
-    would_be = Outcome.of(decide(facts, policy))
+def again(facts: Facts, policy: Policy, was: DecisionSummary) -> DecisionSummary:
+    """The decision under another policy. A surplus charge is returned as it was taken, whatever the policy says."""
+    would_be = DecisionSummary.of(decide(facts, policy))
     if facts.request.reason == "double_charge" and was.verdict == would_be.verdict == "approve":
-        return Outcome(would_be.policy, would_be.verdict, would_be.clauses, was.refund, would_be.missing)
+        return DecisionSummary(would_be.policy, would_be.verdict, would_be.clauses, was.refund, would_be.missing)
     return would_be
 
 

@@ -1,7 +1,7 @@
-"""The policies of the shops: one TOML file per storefront and version, read and checked when a program starts.
+"""Reads the policies: one TOML file per storefront and version, checked when a program starts.
 
-Adding a storefront or a version is one new file here. A version says from when it is in force; a storefront's first
-known version has no such date and judges everything that was paid before the second.
+A new storefront or version is one new file in `files/`. A version names the moment from which it is in force; the first
+version of a storefront has none and applies to everything that was paid before the second.
 """
 
 import tomllib
@@ -25,7 +25,7 @@ class PolicyError(ValueError):
 
 @lru_cache(maxsize=1)
 def bundled_policies() -> PolicyBook:
-    """The book of the files beside this one. Raises PolicyError."""
+    """The policies in `files/`. Raises PolicyError."""
     return load((resources.files("refunds.policy") / "files").iterdir())
 
 
@@ -51,7 +51,7 @@ def load(files: Iterable[Traversable]) -> PolicyBook:
 
 
 def load_file(file: Path) -> Policy:
-    """One policy that need not be among the others yet. Raises PolicyError."""
+    """One policy from a file of its own. Raises PolicyError."""
     return _read(file)
 
 

@@ -41,17 +41,17 @@ _FINDINGS: dict[str, tuple[str, str, Finding]] = {
         Finding(finding="no_failure"),
     ),
     "unused": (
-        "The operator says: unused",
+        "The operator reports: unused",
         "Asked by telephone or in its portal: on no device, no data used.",
         Finding(profile="unused"),
     ),
     "used": (
-        "The operator says: used",
+        "The operator reports: used",
         "Asked by telephone or in its portal: activated, with data used.",
         Finding(profile="used"),
     ),
     "restored": ("The service was restored", "It works again, as of now.", Finding(restored=True)),
-    "fair_use": ("Fair use was violated", "The operator says so.", Finding(fair_use_violated=True)),
+    "fair_use": ("Fair use was violated", "The operator reports it.", Finding(fair_use_violated=True)),
     "buyer_delay": (
         "The buyer caused the delay",
         "Delivery was late because of the buyer.",

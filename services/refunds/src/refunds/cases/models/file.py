@@ -1,4 +1,4 @@
-"""What is known of an order, and the order with its cases."""
+"""An order with its facts, and the order with its cases."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 @dataclass(slots=True, frozen=True)
 class Patience:
-    """`retry`: the operator is asked again after this. `observation`: after this a person has to act."""
+    """`retry`: the next observation is requested after this. `observation`: after this a person has to act."""
 
     observation: timedelta
     retry: timedelta

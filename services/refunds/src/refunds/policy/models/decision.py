@@ -29,7 +29,7 @@ class Deadlines(BaseModel):
 
 
 class Decision(BaseModel):
-    """What the policy says about these facts at this moment."""
+    """The decision of a policy on these facts at this moment."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -1,7 +1,7 @@
 """What a decision rests on: facts about one order and one request, as JSON or as Python values.
 
 Unknown fields, times without an offset and amounts of the wrong scale are refused. An absent field and null mean the
-same. Two kinds of facts are told apart:
+same. There are two kinds of facts:
 
 - What the operator knows of the profile (`install_state`, `used_bytes`): absent is *unknown*, and never read as "no".
 - What the platform records itself (delivery, failure, revocation, expiry, an applied top-up, charges, what support
@@ -33,7 +33,7 @@ Reason = Literal[
     "other",
 ]
 RequestField = Literal["order_number", "email", "phone", "full_name", "payment_date", "reason", "evidence"]
-#: In the order in which a buyer is asked for them.
+#: In the order of the questions to a buyer.
 REQUEST_FIELDS: tuple[RequestField, ...] = get_args(RequestField)
 
 #: The type of the error of a price whose amount is wrong: the model reports it, but it belongs to the field `amount`.
@@ -157,7 +157,7 @@ class Delivery(_Part):
 
 
 class Profile(_Part):
-    """What is known of the profile's life. `observed_at`: when the operator knew install state and use; None: never.
+    """The state of the profile. `observed_at`: the time of the operator's report on install state and use; None: none.
 
     `downloaded`: the QR code was scanned or the code entered.
     """
@@ -184,20 +184,20 @@ class TopUp(_Part):
 
 
 class Support(_Part):
-    """What an agent found."""
+    """What an agent found out."""
 
     finding: Literal["technical_failure", "no_failure"] | None = None
     found_at: Moment | None = None
     restored_at: Moment | None = None
     fair_use_violated: StrictBool = False
-    #: None: nobody has looked whose fault a late or refused delivery is.
+    #: None: it is not decided whose fault a late or refused delivery is.
     buyer_caused_delay: StrictBool | None = None
     #: The law or payment-service rule that makes the refund mandatory (RF 2.5).
     legal_rule: str | None = Field(None, min_length=1, max_length=500)
 
 
 class Request(_Part):
-    """What the buyer asks, and which of the required fields came with it."""
+    """The request of the buyer, and which of the required fields came with it."""
 
     received_at: Moment
     reason: Reason
@@ -207,7 +207,7 @@ class Request(_Part):
 
 
 class Facts(_Part):
-    """Everything a decision may look at. `now` is the moment of the decision; None: the request's own moment."""
+    """Everything that a decision depends on. `now`: the moment of the decision; None: that of the request."""
 
     storefront: str
     now: Moment | None = None
@@ -231,7 +231,7 @@ class Facts(_Part):
 
     @property
     def never_made(self) -> bool:
-        """The platform itself recorded that it could not make what was bought, and nothing says otherwise."""
+        """The platform recorded that it could not make what was bought, and no other fact contradicts that."""
         if self.profile.failed_at is None:
             return False
         if self.order.kind == "top_up":
@@ -241,7 +241,7 @@ class Facts(_Part):
 
     @property
     def seen(self) -> bool:
-        """Somebody has reported the profile to exist, or to have been on a device."""
+        """A report says that the profile exists, or was on a device."""
         profile = self.profile
         moments = (profile.downloaded_at, profile.installed_at, profile.activated_at, profile.deleted_at)
         return any(moments) or bool(profile.used_bytes) or profile.install_state != "unknown"

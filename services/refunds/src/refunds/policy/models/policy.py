@@ -1,7 +1,7 @@
 """A policy as data: what a request must carry, when it is granted or refused and by which clause, and the deadlines.
 
 One file per storefront and version (`refunds/policy/files/*.toml`) is read into these models, which refuse what they do
-not know. The order of questions is engine.py's; what each condition means is conditions.py's.
+not know. The order of questions is `rules/engine.py`'s; what each condition means is in `rules/conditions.py`.
 """
 
 import string
@@ -16,7 +16,7 @@ from refunds.policy.models.calendar import Calendar
 from refunds.policy.models.facts import Moment, Reason, RequestField
 from shared.calendar import knows_country
 
-#: What may be filled into a text; words.py says with what.
+#: The placeholders that a text may contain; `rules/explanations.py` fills them.
 PLACEHOLDERS = frozenset(
     [
         "paid_on",
@@ -70,7 +70,7 @@ class GroundText(Words):
 
 
 class When(_Data):
-    """Conditions that must all hold; conditions.py defines each. An absent one is not asked."""
+    """Conditions that must all hold; `rules/conditions.py` defines each. An absent one is not checked."""
 
     kind: Literal["esim", "top_up"] | None = None
     reason: tuple[Reason, ...] | None = None
@@ -161,7 +161,7 @@ class Periods(_Data):
 
 
 class Waiting(_Data):
-    """Why a decision waits for somebody."""
+    """Why a decision waits for support, restoration or the operator."""
 
     support: GroundText | None = None
     restoration: GroundText | None = None
@@ -181,12 +181,12 @@ class Document(Words):
 
 
 class Policy(_Data):
-    """One seller's policy in one version. Judges orders paid from `in_force_from` on; None: the first known version."""
+    """One seller's policy in one version. Applies to orders paid from `in_force_from` on; None: the first version."""
 
     storefront: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
     version: str = Field(pattern=r"^[0-9A-Za-z.-]+$")
     in_force_from: Moment | None = None
-    #: What the seller's text says about its own date.
+    #: The date of the seller's text, as the text states it.
     source: str
     zone: str
     #: ISO 3166-1 alpha-2; None: no public holidays.

@@ -1,4 +1,4 @@
-"""All known policies, side by side: the version in force when an order was paid judges it for ever (PO 3.3)."""
+"""All policies. The version that was in force when an order was paid always applies to it (PO 3.3)."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ _EVER = datetime.min.replace(tzinfo=UTC)
 
 
 class UnknownPolicyError(LookupError):
-    """No policy is known for that storefront, or none of that name."""
+    """There is no policy for that storefront, or none with that name."""
 
 
 class PolicyBook:
@@ -52,7 +52,7 @@ class PolicyBook:
             raise UnknownPolicyError("no policy is known for this storefront") from None
 
     def in_force(self, storefront: str, at: datetime) -> Policy:
-        """The version that judges what was paid at that moment. Raises UnknownPolicyError."""
+        """The version for orders that were paid at that moment. Raises UnknownPolicyError."""
         return [p for p in self.versions(storefront) if (p.in_force_from or _EVER) <= at][-1]
 
     def named(self, name: str) -> Policy:

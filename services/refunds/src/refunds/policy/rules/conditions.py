@@ -1,8 +1,8 @@
 """What each condition of a policy means, as a question to the facts.
 
-The logic has three values (Kleene's): YES, NO, and unknown. An unknown answer says what would make it known: support's
+The logic has three values (Kleene's): YES, NO, and unknown. An unknown answer names what would decide it: support's
 finding, the end of the time for restoration, or a report of the operator. A conjunction is NO where one condition is
-NO, whatever else is unknown; so only what could still change the verdict is asked for, and unknown is never "no".
+NO, whatever else is unknown; so only what could still change the verdict is requested, and unknown is never "no".
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -33,7 +33,7 @@ def holds(when: When, facts: Facts, policy: Policy) -> Answer:
 
 
 def answers(when: When, facts: Facts, policy: Policy) -> Iterator[tuple[str, Answer]]:
-    """Each condition that is asked, by its name in the policy file, with its answer."""
+    """Each condition of the rule, by its name in the policy file, with its answer."""
     for name in When.model_fields:
         wanted = getattr(when, name)
         if wanted is not None:
@@ -139,7 +139,7 @@ def _payment_error(_wanted: str, facts: Facts, policy: Policy) -> Answer:
 
 
 def failure(facts: Facts, policy: Policy) -> Failure | None:
-    """What is known of a technical failure; None: claimed, and support has not looked yet.
+    """Whether there was a technical failure; None: it is claimed, and support has not decided yet.
 
     A failed generation that the platform recorded itself counts as confirmed (RP 2).
     """
@@ -233,12 +233,12 @@ def uses(facts: Facts) -> Mapping[Use, Answer]:
 
 def _any(wanted: tuple[Use, ...], facts: Facts) -> Answer:
     """Disjunction: YES where one is YES, NO where all are NO, else unknown."""
-    found = uses(facts)
-    return max((found[use] for use in wanted), key=_ORDER.index)
+    answers_by_use = uses(facts)
+    return max((answers_by_use[use] for use in wanted), key=_ORDER.index)
 
 
 def _known(wanted: tuple[Use, ...], facts: Facts, _policy: Policy) -> Answer:
-    """One of these happened. Where nothing was made or handed over, and nobody reports anything, there is no doubt."""
+    """One of these happened. NO where nothing was made, nothing delivered and nothing reported."""
     answer = _any(wanted, facts)
     nothing = facts.profile.generated_at is None and facts.delivered_at is None and not facts.seen
     return Answer.NO if nothing and answer is Answer.OBSERVATION else answer
@@ -262,7 +262,7 @@ def is_fresh(facts: Facts) -> bool:
 
 
 def _traffic(_wanted: str, facts: Facts, policy: Policy) -> Answer:
-    """0 bytes, as somebody has counted: an unknown count is not zero."""
+    """0 bytes were counted. An unknown count is not zero."""
     return _unused(("used",), facts, policy)
 
 

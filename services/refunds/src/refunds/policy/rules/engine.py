@@ -1,6 +1,6 @@
 """The verdict: complete? granted by any ground that no refusal stands against? could one still be? else refused.
 
-Every ground is asked, whatever reason the request names; the reason decides only what has to be proved.
+Every ground is checked, whatever reason the request names; the reason determines only what has to be proved.
 """
 
 from collections.abc import Collection, Iterable
@@ -54,7 +54,7 @@ def awaits_observation(facts: Facts, policy: Policy) -> bool:
 
 
 def outranks_refusals(facts: Facts, policy: Policy) -> bool:
-    """Whether the money goes back whatever the seller's text says (RF 2.4, RF 2.5)."""
+    """Whether the money is returned whatever the seller's text says (RF 2.4, RF 2.5)."""
     return any(holds(rule.when, facts, policy) is Answer.YES for rule in policy.approve if rule.above_refusals)
 
 
@@ -87,12 +87,12 @@ def _weighed(facts: Facts, policy: Policy) -> list[_Weighed]:
 
 def _verdict(facts: Facts, policy: Policy) -> tuple[Verdict, list[GroundText]]:
     weighed = _weighed(facts, policy)
-    # What stands above every refusal is asked first: whoever was charged twice wants that money, and keeps the eSIM.
+    # Grounds above every refusal come first: a buyer who was charged twice wants that money, and keeps the eSIM.
     for group in ([one for one in weighed if one.rule.above_refusals], weighed):
         granted = [one.rule for one in group if one.answer is Answer.YES]
         if granted:
             return "approve", [*_grounds(granted), *_outweighed(granted, facts, policy)]
-        # In the order of the file: what a row waits for comes before what those below it wait for.
+        # In the order of the file: the first ground that may still hold determines what is waited for.
         for one in group:
             if one.answer is not Answer.NO:
                 return _AWAIT[one.answer], [_waiting(policy, one.rule, one.answer)]
@@ -103,7 +103,7 @@ def _verdict(facts: Facts, policy: Policy) -> tuple[Verdict, list[GroundText]]:
 
 
 def _refusals(facts: Facts, policy: Policy) -> list[Refusal]:
-    """Those to be told: that hold, and of which the text makes no exception whose own conditions are met or may be."""
+    """The refusals to cite: they hold, and no exception of the text applies or may still apply."""
     excepted = {rule.clauses[0] for rule in policy.approve if holds(rule.when, facts, policy) is not Answer.NO}
     return [rule for rule in _that_hold(policy.refuse, facts, policy) if excepted.isdisjoint(rule.yields_to)]
 
@@ -132,7 +132,7 @@ def _waiting(policy: Policy, rule: Approval, answer: Answer) -> GroundText:
     if answer is Answer.SUPPORT and rule.support is not None:
         return rule.support
     ground: GroundText | None = getattr(policy.waiting, answer.value)
-    if ground is None:  # the models refuse a policy that asks without saying why
+    if ground is None:  # the models refuse a policy that waits without a text for it
         raise LookupError(f"{policy.name} waits for {answer.value} and does not say why")
     return ground
 

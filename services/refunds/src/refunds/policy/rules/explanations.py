@@ -86,7 +86,7 @@ def moment_text(moment: datetime, policy: Policy, language: str) -> str:
 
 
 def fillings(facts: Facts, policy: Policy, language: str) -> Mapping[str, str]:
-    """What the placeholders of a policy's texts stand for; a dash where nobody knows."""
+    """The values of the placeholders in a policy's texts; a dash where a value is unknown."""
 
     def day(moment: datetime | None) -> str:
         return "—" if moment is None else day_text(policy.calendar.day(moment), language)
@@ -109,15 +109,15 @@ def fillings(facts: Facts, policy: Policy, language: str) -> Mapping[str, str]:
 
 
 def ground_values(grounds: Iterable[GroundText], facts: Facts, policy: Policy) -> tuple[Ground, ...]:
-    """One value per clause, in order; a clause that fired for several reasons tells them all."""
+    """One ground per clause, in order. A clause that applies for several reasons holds all texts."""
     values = fillings(facts, policy, "en")
     texts: dict[str, list[str]] = {}
     for ground in grounds:
         for clause in ground.clauses:
-            told = texts.setdefault(clause, [])
-            if (text := ground.en.format_map(values)) not in told:
-                told.append(text)
-    parts = ((_named(clause, values).partition(" "), " ".join(told)) for clause, told in texts.items())
+            clause_texts = texts.setdefault(clause, [])
+            if (text := ground.en.format_map(values)) not in clause_texts:
+                clause_texts.append(text)
+    parts = ((_named(clause, values).partition(" "), " ".join(clause_texts)) for clause, clause_texts in texts.items())
     return tuple(Ground(document=document, clause=number, text=text) for (document, _, number), text in parts)
 
 
@@ -138,8 +138,8 @@ def _explained(
     verdict: Verdict, grounds: Sequence[GroundText], deadlines: Deadlines, facts: Facts, policy: Policy, language: str
 ) -> str:
     values = dict(fillings(facts, policy, language))
-    told = _VERDICTS[verdict][language].format_map(values)
-    sentences = [_HEAD[language].format(**values, verdict=told)]
+    verdict_text = _VERDICTS[verdict][language].format_map(values)
+    sentences = [_HEAD[language].format(**values, verdict=verdict_text)]
     sentences += [_cited(ground, policy, language, values) for ground in grounds]
     closing: dict[Verdict, Words] = {
         "approve": policy.answers.money_back,

@@ -1,4 +1,4 @@
-"""A policy's conditions and deadlines in plain English, for whoever checks them against the seller's own text."""
+"""A policy's conditions and deadlines in plain English, to be checked against the seller's own text."""
 
 from collections.abc import Iterator, Sequence
 
@@ -110,7 +110,7 @@ def required(item: Required) -> str:
 
 
 def in_force(policy: Policy, until: Policy | None) -> str:
-    """From when to when orders are judged by this version."""
+    """From when to when this version applies to orders."""
     zone = policy.calendar.zone
     start = policy.in_force_from
     begins = "everything paid" if start is None else f"what was paid from {start.astimezone(zone):%d %B %Y %H:%M} on"

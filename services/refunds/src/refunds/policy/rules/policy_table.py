@@ -38,7 +38,7 @@ class PolicyTable:
 
 
 def table(policy: Policy, book: PolicyBook) -> PolicyTable:
-    """All that a policy file says, in the order in which it is asked."""
+    """The whole policy file, in the order in which the engine reads it."""
     versions = book.versions(policy.storefront)
     place = [version.name for version in versions].index(policy.name)
     later = versions[place + 1] if place + 1 < len(versions) else None
@@ -60,7 +60,7 @@ def table(policy: Policy, book: PolicyBook) -> PolicyTable:
 def _sections(policy: Policy) -> Iterable[Section]:
     yield Section(
         "What a request must carry",
-        "Asked first: an incomplete request waits, and the buyer is told exactly what is missing.",
+        "Checked first: an incomplete request waits, and the buyer is asked for exactly what is missing.",
         ("Field", "Clause", "Words"),
         tuple(((phrases.required(item),), item.clauses, (item.en, item.ru)) for item in policy.required),
     )
@@ -73,14 +73,14 @@ def _sections(policy: Policy) -> Iterable[Section]:
     )
     yield Section(
         "Refused when",
-        "One that holds, or may still hold, stands against every ground that it does not name. All that hold are told.",
+        "One that holds, or may still hold, stands against every ground that it does not name. All are cited.",
         ("All of these hold", "Clauses", "Words"),
         tuple(map(_rule, policy.refuse)),
     )
     yield Section(
         "Refunded when",
-        "Every row is asked, whatever reason the request names. One that holds is enough; where none holds yet, the "
-        "first that still may says what is waited for.",
+        "Every row is checked, whatever reason the request names. One that holds is enough; where none holds yet, the "
+        "request waits for what the first possible one needs.",
         ("All of these hold", "Clauses", "Words"),
         tuple(map(_rule, policy.approve)),
     )
@@ -97,7 +97,7 @@ def _sections(policy: Policy) -> Iterable[Section]:
     }
     yield Section(
         "While it waits",
-        "What the buyer is told meanwhile.",
+        "What the buyer reads meanwhile.",
         ("Waits for", "Clauses", "Words"),
         tuple(((name,), ground.clauses, (ground.en, ground.ru)) for name, ground in waiting.items() if ground),
     )
