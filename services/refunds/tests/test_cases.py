@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -23,6 +23,9 @@ from shared.contracts import (
 from shared.ids import uuid7
 from shared.telemetry.tracing import new_traceparent, trace_id
 
+if TYPE_CHECKING:
+    from services.refunds.tests.conftest import Life, Refunds, Start
+
 COMPLETE = {
     "channel": "form",
     "full_name": "Ann Kanareika",
@@ -36,13 +39,13 @@ def ask(reason: str = "changed_mind", **other: Any) -> dict[str, Any]:
     return {**COMPLETE, "reason": reason, **other}
 
 
-async def opened(running: Any, life: Any, body: dict[str, Any] | None = None, key: str = "esimka-key") -> Any:
+async def opened(running: "Refunds", life: "Life", body: dict[str, Any] | None = None, key: str = "esimka-key") -> Any:
     answer = await running.post(f"/orders/{life.order_id}/refund-requests", body or ask(), key)
     assert answer.status_code == 201, answer.text
     return answer.json()
 
 
-async def state_of(running: Any, life: Any, wanted: str) -> Any:
+async def state_of(running: "Refunds", life: "Life", wanted: str) -> Any:
     async def there() -> Any:
         cases = (await running.get(f"/cases/{life.order_id}")).json().get("cases", [])
         return next((case for case in cases if case["state"] == wanted), None)
@@ -50,7 +53,7 @@ async def state_of(running: Any, life: Any, wanted: str) -> Any:
     return await running.stage.eventually(there)
 
 
-async def test_unused_it_is_observed_approved_and_settled(start: Any) -> None:
+async def test_unused_it_is_observed_approved_and_settled(start: "Start") -> None:
     running = await start()
     life = await running.delivered()
     case = await opened(running, life)
@@ -93,7 +96,7 @@ async def test_unused_it_is_observed_approved_and_settled(start: Any) -> None:
     assert (refused.status_code, refused.json()["type"]) == (409, "urn:problem:already-refunded")
 
 
-async def test_used_it_is_denied_with_clause_and_appeal(start: Any) -> None:
+async def test_used_it_is_denied_with_clause_and_appeal(start: "Start") -> None:
     running = await start()
     life = await running.delivered()
     case = await opened(running, life)
@@ -106,7 +109,7 @@ async def test_used_it_is_denied_with_clause_and_appeal(start: Any) -> None:
     assert (again.status_code, again.json()["case_id"], again.json()["state"]) == (200, case["case_id"], "denied")
 
 
-async def test_an_operator_that_is_away_is_asked_again_and_nobody_is_paid_meanwhile(start: Any) -> None:
+async def test_an_operator_that_is_away_is_asked_again_and_nobody_is_paid_meanwhile(start: "Start") -> None:
     running = await start()
     life = await running.delivered()
     case = await opened(running, life)
@@ -117,7 +120,7 @@ async def test_an_operator_that_is_away_is_asked_again_and_nobody_is_paid_meanwh
     await state_of(running, life, "observing")
 
 
-async def test_an_incomplete_request_is_told_what_is_missing_and_completed(start: Any) -> None:
+async def test_an_incomplete_request_is_told_what_is_missing_and_completed(start: "Start") -> None:
     running = await start()
     life = await running.delivered()
     case = await opened(running, life, {"reason": "technical_failure", "email": "ann@example.org"})
@@ -138,7 +141,7 @@ async def test_an_incomplete_request_is_told_what_is_missing_and_completed(start
         assert not await running.rows(f"SELECT 1 FROM {table} t WHERE t::text ~* 'kanareika'")
 
 
-async def test_a_failure_is_found_and_not_restored_in_time(start: Any) -> None:
+async def test_a_failure_is_found_and_not_restored_in_time(start: "Start") -> None:
     running = await start()
     life = await running.delivered(paid_ago=timedelta(days=10))
     received = running.service.clock.now() - timedelta(hours=71, minutes=59, seconds=45)
@@ -160,7 +163,7 @@ async def test_a_failure_is_found_and_not_restored_in_time(start: Any) -> None:
     assert (await running.rows("SELECT decided_by FROM cases"))[0]["decided_by"] == "system"
 
 
-async def test_what_went_back_by_another_case_needs_no_answer(start: Any) -> None:
+async def test_what_went_back_by_another_case_needs_no_answer(start: "Start") -> None:
     running = await start()
     life = running.life("esimka", "USD", running.service.clock.now() - timedelta(hours=1))
     await running.stage.publish(life.paid())
@@ -182,7 +185,7 @@ async def test_what_went_back_by_another_case_needs_no_answer(start: Any) -> Non
     assert len(await running.stage.all_events(RefundApproved)) == 1
 
 
-async def test_money_taken_twice_goes_back_once_for_each(start: Any) -> None:
+async def test_money_taken_twice_goes_back_once_for_each(start: "Start") -> None:
     running = await start()
     lives = [await running.delivered(shop) for shop in ("esimka", "qazaq-esim")]
     twice = [life.charged_twice() for life in lives]
@@ -204,7 +207,7 @@ async def test_money_taken_twice_goes_back_once_for_each(start: Any) -> None:
     await running.stage.events(RefundApproved, count=3)
 
 
-async def test_a_cancellation_revokes_first_and_pays_then(start: Any) -> None:
+async def test_a_cancellation_revokes_first_and_pays_then(start: "Start") -> None:
     running = await start()
     life = await running.delivered("e-sim-onl")
     path = f"/orders/{life.order_id}/cancellation"
@@ -224,7 +227,7 @@ async def test_a_cancellation_revokes_first_and_pays_then(start: Any) -> None:
     assert refused.json()["type"] == "urn:problem:no-cancellation"
 
 
-async def test_a_cancellation_that_the_operator_refuses_is_denied(start: Any) -> None:
+async def test_a_cancellation_that_the_operator_refuses_is_denied(start: "Start") -> None:
     running = await start()
     life = await running.delivered("e-sim-onl")
     answer = await running.post(f"/orders/{life.order_id}/cancellation", {"email": "a@example.org"}, "onl-key")
@@ -237,7 +240,7 @@ async def test_a_cancellation_that_the_operator_refuses_is_denied(start: Any) ->
     assert await running.stage.all_events(RefundApproved) == []
 
 
-async def test_an_appeal_is_for_another_agent(start: Any) -> None:
+async def test_an_appeal_is_for_another_agent(start: "Start") -> None:
     running = await start()
     life = await running.delivered()
     body = ask("technical_failure", evidence=["shot"])
@@ -268,7 +271,7 @@ async def test_an_appeal_is_for_another_agent(start: Any) -> None:
             await tx.execute("UPDATE audit SET who = 'nobody'")
 
 
-async def test_an_undelivered_order_pays_back_by_itself_once_everything_is_read(start: Any) -> None:
+async def test_an_undelivered_order_pays_back_by_itself_once_everything_is_read(start: "Start") -> None:
     running = await start()
     late, made = (running.life("esimka", "USD", running.service.clock.now() - timedelta(hours=25)) for _ in range(2))
     alarmed = running.life("qazaq-esim", "KZT", running.service.clock.now() - timedelta(hours=25))
@@ -296,7 +299,7 @@ async def test_an_undelivered_order_pays_back_by_itself_once_everything_is_read(
     assert len(await running.stage.all_events(RefundApproved)) == 1
 
 
-async def test_a_claim_has_its_own_queue_and_thirty_days(start: Any) -> None:
+async def test_a_claim_has_its_own_queue_and_thirty_days(start: "Start") -> None:
     running = await start()
     life = await running.delivered("qazaq-esim")
     body = {"order": life.order_number, "reference": "2026/17"}
@@ -316,7 +319,7 @@ async def test_a_claim_has_its_own_queue_and_thirty_days(start: Any) -> None:
     assert (await running.post(f"/claims/{queue[0]['claim_id']}/answer")).status_code == 404
 
 
-async def test_a_strangers_address_is_no_proof_and_an_erased_buyer_leaves_nothing(start: Any) -> None:
+async def test_a_strangers_address_is_no_proof_and_an_erased_buyer_leaves_nothing(start: "Start") -> None:
     running = await start()
     life = await running.delivered("e-sim-onl")
     await running.stage.publish(life.contact())
@@ -337,7 +340,7 @@ async def test_a_strangers_address_is_no_proof_and_an_erased_buyer_leaves_nothin
     assert Fingerprints(b"one").email("a@b.c") != Fingerprints(b"two").email("a@b.c")
 
 
-async def test_eligibility_is_told_before_asking(start: Any) -> None:
+async def test_eligibility_is_told_before_asking(start: "Start") -> None:
     running = await start()
     life = await running.delivered()
     answer = await running.get(f"/orders/{life.order_id}/refund-eligibility", "esimka-key")
@@ -351,7 +354,7 @@ async def test_eligibility_is_told_before_asking(start: Any) -> None:
 
 
 @pytest.mark.parametrize(("key", "status"), [(None, 401), ("wrong", 401), ("qazaq-key", 404)])
-async def test_a_shop_asks_for_its_own_orders(start: Any, key: str | None, status: int) -> None:
+async def test_a_shop_asks_for_its_own_orders(start: "Start", key: str | None, status: int) -> None:
     running = await start()
     life = await running.delivered()
     answer = await running.post(f"/orders/{life.order_id}/refund-requests", ask(), key)
@@ -362,7 +365,7 @@ async def test_a_shop_asks_for_its_own_orders(start: Any, key: str | None, statu
     assert (wrong.status_code, wrong.json()["errors"][0]["field"]) == (422, "reason")
 
 
-async def test_the_same_request_at_once_opens_one_case(start: Any) -> None:
+async def test_the_same_request_at_once_opens_one_case(start: "Start") -> None:
     running = await start(observation_retry_seconds=600)  # asking again for a look at the profile tells the case again
     life = await running.delivered()
     answers = await asyncio.gather(*(running.post(f"/orders/{life.order_id}/refund-requests", ask()) for _ in range(8)))
@@ -372,7 +375,7 @@ async def test_the_same_request_at_once_opens_one_case(start: Any) -> None:
     assert len(await running.stage.all_events(RefundRequested)) == 1
 
 
-async def test_a_missed_deadline_is_an_alarm_and_the_figures_tell_before(start: Any) -> None:
+async def test_a_missed_deadline_is_an_alarm_and_the_figures_tell_before(start: "Start") -> None:
     running = await start()
     life = await running.delivered(paid_ago=timedelta(days=40))
     received = (running.service.clock.now() - timedelta(days=30)).isoformat()

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -12,10 +12,13 @@ from refunds.cases.store import limits
 from refunds.channels.models import State
 from refunds.channels.service import MESSAGES_PER_HOUR, count_message
 
+if TYPE_CHECKING:
+    from services.refunds.tests.conftest import Refunds, Start
+
 BOT = {"token": "1000:sandbox-esimka", "secret": "hush-hush"}
 
 
-async def _posts(running: Any, path: str, bodies: list[Any], key: str = "esimka-key") -> list[httpx.Response]:
+async def _posts(running: "Refunds", path: str, bodies: list[Any], key: str = "esimka-key") -> list[httpx.Response]:
     """All of them at once."""
     async with httpx.AsyncClient(
         base_url=f"http://127.0.0.1:{running.service.port}",
@@ -27,12 +30,12 @@ async def _posts(running: Any, path: str, bodies: list[Any], key: str = "esimka-
         return await asyncio.gather(*(client.post(path, json=body) for body in bodies))
 
 
-def _limited(running: Any, limit: str) -> float:
+def _limited(running: "Refunds", limit: str) -> float:
     value: float = running.service.metrics.limits.labels(limit)._value.get()
     return value
 
 
-async def test_one_form_posted_200_times_at_once_keeps_what_it_says_it_keeps(start: Any) -> None:
+async def test_one_form_posted_200_times_at_once_keeps_what_it_says_it_keeps(start: "Start") -> None:
     running = await start()
     life = await running.delivered()
     path = f"/orders/{life.order_id}/refund-requests"
@@ -59,7 +62,7 @@ async def test_one_form_posted_200_times_at_once_keeps_what_it_says_it_keeps(sta
     assert await running.rows("SELECT 1 FROM notes WHERE text = 'told on the phone'")
 
 
-async def test_a_case_keeps_so_many_texts_over_the_days(start: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_case_keeps_so_many_texts_over_the_days(start: "Start", monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "REQUESTS_PER_DAY", 1000)
     running = await start()
     life = await running.delivered()
@@ -79,7 +82,7 @@ async def test_a_case_keeps_so_many_texts_over_the_days(start: Any, monkeypatch:
     assert "Give what is new to an agent" in full.json()["detail"]
 
 
-async def test_claims_of_an_order_are_counted_one_after_the_other(start: Any) -> None:
+async def test_claims_of_an_order_are_counted_one_after_the_other(start: "Start") -> None:
     running = await start()
     life = await running.delivered()
     bodies = [{"order": str(life.order_id), "reference": f"letter-{number}"} for number in range(60)]
@@ -94,7 +97,7 @@ async def test_claims_of_an_order_are_counted_one_after_the_other(start: Any) ->
     assert _limited(running, "claims") == codes[429]
 
 
-async def test_an_appeal_is_heard_whatever_was_sent_before_and_its_repeats_are_limited(start: Any) -> None:
+async def test_an_appeal_is_heard_whatever_was_sent_before_and_its_repeats_are_limited(start: "Start") -> None:
     running = await start()
     life = await running.delivered("qazaq-esim")
     path, ask = f"/orders/{life.order_id}/refund-requests", {"reason": "lost_code", "email": "ann@example.org"}
@@ -109,7 +112,7 @@ async def test_an_appeal_is_heard_whatever_was_sent_before_and_its_repeats_are_l
     assert await running.rows("SELECT 1 FROM cases WHERE appealed_at IS NOT NULL")
 
 
-async def test_a_chat_that_floods_is_told_once_and_then_not_stored(start: Any) -> None:
+async def test_a_chat_that_floods_is_told_once_and_then_not_stored(start: "Start") -> None:
     running = await start(telegram_bots={"esimka": BOT}, telegram_api_url="http://127.0.0.1:1")
     before, flood = 30, MESSAGES_PER_HOUR + 50
     updates = [

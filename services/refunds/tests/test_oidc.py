@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -11,6 +11,9 @@ from joserfc.jwk import RSAKey
 
 from shared.signin.limits import ELSEWHERE_PER_ADDRESS
 from shared.testing.openid import Provider, openid_provider
+
+if TYPE_CHECKING:
+    from services.refunds.tests.conftest import Start
 
 
 @pytest.fixture
@@ -20,7 +23,7 @@ async def provider() -> AsyncIterator[Provider]:
 
 
 @pytest.fixture
-async def site(start: Any, provider: Provider) -> AsyncIterator[tuple[Any, httpx.AsyncClient]]:
+async def site(start: "Start", provider: Provider) -> AsyncIterator[tuple[Any, httpx.AsyncClient]]:
     running = await start(**provider.settings)
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.service.port}", trust_env=False) as client:
         yield running, client

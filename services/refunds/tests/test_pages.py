@@ -5,7 +5,7 @@ import os
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import psycopg
@@ -23,12 +23,15 @@ from shared.signin.cli import accounts
 from shared.signin.passwords import hashed
 from shared.testing.browser import Page, browser
 
+if TYPE_CHECKING:
+    from services.refunds.tests.conftest import Life, Refunds, Start
+
 PASSWORD = "correct horse battery"
 #: Where to put pictures of the pages, for whoever wants to look at them.
 SHOTS = os.environ.get("PAGE_PICTURES")
 
 
-async def pages(start: Any) -> Any:
+async def pages(start: "Start") -> Any:
     running = await start(public_url="http://127.0.0.1")
     async with running.service.database.transaction() as tx:
         for name, role in (("anna", "agent"), ("boris", "agent"), ("clara", "supervisor")):
@@ -42,11 +45,11 @@ async def pages(start: Any) -> Any:
     return running
 
 
-def url(running: Any, path: str) -> str:
+def url(running: "Refunds", path: str) -> str:
     return f"http://127.0.0.1:{running.service.port}{path}"
 
 
-async def sign_in(page: Page, running: Any, name: str, *, arrives: bool = True) -> None:
+async def sign_in(page: Page, running: "Refunds", name: str, *, arrives: bool = True) -> None:
     await page.goto(url(running, "/agents"))
     await page.fill("#name", name)
     await page.fill("#password", PASSWORD)
@@ -60,7 +63,7 @@ async def shot(page: Page, name: str) -> None:
         await page.screenshot(Path(SHOTS) / f"{name}.png")
 
 
-async def asked(running: Any, life: Any, **other: Any) -> str:
+async def asked(running: "Refunds", life: "Life", **other: Any) -> str:
     body = {
         "reason": "technical_failure",
         "channel": "whatsapp",
@@ -77,7 +80,7 @@ async def asked(running: Any, life: Any, **other: Any) -> str:
     return case_id
 
 
-async def test_an_agent_works_through_a_case_by_keyboard_and_mouse(start: Any) -> None:
+async def test_an_agent_works_through_a_case_by_keyboard_and_mouse(start: "Start") -> None:
     running = await pages(start)
     now = running.service.clock.now()
     late, soon, other = [await running.delivered(paid_ago=timedelta(days=40)) for _ in range(3)]
@@ -126,7 +129,7 @@ async def test_an_agent_works_through_a_case_by_keyboard_and_mouse(start: Any) -
     assert (found["who"], found["detail"]) == ("agent:anna", {"finding": "technical_failure"})
 
 
-async def test_a_narrow_window_scrolls_one_way_only(start: Any) -> None:
+async def test_a_narrow_window_scrolls_one_way_only(start: "Start") -> None:
     running = await pages(start)
     life = await running.delivered()
     case_id = await asked(running, life)
@@ -139,7 +142,7 @@ async def test_a_narrow_window_scrolls_one_way_only(start: Any) -> None:
             await shot(page, f"narrow-{path.partition('/')[0]}")
 
 
-async def test_an_appeal_is_answered_by_somebody_else_with_the_law_named(start: Any) -> None:
+async def test_an_appeal_is_answered_by_somebody_else_with_the_law_named(start: "Start") -> None:
     running = await pages(start)
     life = await running.delivered()
     case_id = await asked(running, life)
@@ -166,7 +169,7 @@ async def test_an_appeal_is_answered_by_somebody_else_with_the_law_named(start: 
         assert "art. 336" in await page.text("#today ~ .answer")
 
 
-async def test_supervisors_oversee_and_agents_do_not(start: Any) -> None:
+async def test_supervisors_oversee_and_agents_do_not(start: "Start") -> None:
     running = await pages(start)
     life = await running.delivered("qazaq-esim")
     await running.post("/claims", {"order": life.order_number, "reference": "2026/17"}, "qazaq-key")
@@ -189,7 +192,7 @@ async def test_supervisors_oversee_and_agents_do_not(start: Any) -> None:
         assert await page.goto(url(running, "/agents/oversight")) == 403
 
 
-async def test_guessing_is_slowed_and_forms_of_others_are_refused(start: Any) -> None:
+async def test_guessing_is_slowed_and_forms_of_others_are_refused(start: "Start") -> None:
     running = await pages(start)
     life = await running.delivered()
     case_id = await asked(running, life)
@@ -226,7 +229,7 @@ async def test_guessing_is_slowed_and_forms_of_others_are_refused(start: Any) ->
     assert not await running.rows("SELECT 1 FROM audit a WHERE a::text LIKE '%wrong%'")
 
 
-async def test_secure_cookies_unless_the_address_is_plain(start: Any) -> None:
+async def test_secure_cookies_unless_the_address_is_plain(start: "Start") -> None:
     running = await start(public_url="https://refunds.example")
     answer = await running.get("/agents/sign-in", None)
     cookie = answer.headers["set-cookie"]
@@ -236,7 +239,7 @@ async def test_secure_cookies_unless_the_address_is_plain(start: Any) -> None:
 
 
 async def test_accounts_from_the_shell(
-    start: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any, tmp_path: Path
+    start: "Start", monkeypatch: pytest.MonkeyPatch, capsys: Any, tmp_path: Path
 ) -> None:
     running = await start()
     address = running.service.settings.database_url
@@ -264,7 +267,7 @@ async def test_accounts_from_the_shell(
     assert row[0].startswith("$argon2id$")
 
 
-async def test_a_refused_refund_is_paid_by_hand_by_two_people(start: Any) -> None:
+async def test_a_refused_refund_is_paid_by_hand_by_two_people(start: "Start") -> None:
     running = await pages(start)
     life = running.life("esimka", "USD")
     await running.stage.publish(life.paid(), life.failed())

@@ -1,7 +1,7 @@
 """A refund that the bank refused, seen by agents: what they can do, who may confirm, and what payments answered."""
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
@@ -22,13 +22,16 @@ from shared.contracts import (
 )
 from shared.ids import uuid7
 
+if TYPE_CHECKING:
+    from services.refunds.tests.conftest import Refunds, Start
+
 AMOUNT = 599000
 
 
 class Case:
     """An approved case whose refund the bank has refused."""
 
-    def __init__(self, running: Any, approved: RefundApproved) -> None:
+    def __init__(self, running: "Refunds", approved: RefundApproved) -> None:
         self.running = running
         self.case_id = approved.case_id
         self.refund_id = approved.refund_id
@@ -94,7 +97,7 @@ class Case:
         await self.running.stage.publish(*events)
 
 
-async def refused(running: Any, **failed: Any) -> Case:
+async def refused(running: "Refunds", **failed: Any) -> Case:
     life = running.life("esimka", "USD")
     await running.stage.publish(life.paid(), life.failed())
     [approved] = await running.stage.events(RefundApproved, where=lambda e: e.order_id == life.order_id)
@@ -110,7 +113,7 @@ async def open_action(case: Case) -> UUID:
 
 
 @pytest.mark.parametrize("attempt", [1, None], ids=["now", "told-by-an-older-version"])
-async def test_a_refusal_shows_the_banks_reason_and_what_is_owed(start: Any, attempt: int | None) -> None:
+async def test_a_refusal_shows_the_banks_reason_and_what_is_owed(start: "Start", attempt: int | None) -> None:
     running = await start()
     case = await refused(running, attempt=attempt)
     shown = await case.shown()
@@ -119,7 +122,7 @@ async def test_a_refusal_shows_the_banks_reason_and_what_is_owed(start: Any, att
     assert await case.state() == "needs_person"
 
 
-async def test_a_retry_is_published_once_and_the_case_is_under_way_until_the_bank_answers(start: Any) -> None:
+async def test_a_retry_is_published_once_and_the_case_is_under_way_until_the_bank_answers(start: "Start") -> None:
     running = await start()
     case = await refused(running)
     action_id = uuid7()
@@ -143,7 +146,7 @@ async def test_a_retry_is_published_once_and_the_case_is_under_way_until_the_ban
     assert [row["who"] for row in trail] == ["agent:anna", "agent:anna"]
 
 
-async def test_a_payment_by_hand_needs_a_second_person(start: Any) -> None:
+async def test_a_payment_by_hand_needs_a_second_person(start: "Start") -> None:
     running = await start()
     case = await refused(running)
     payment = await case.pay(key="agent-key")
@@ -174,7 +177,7 @@ async def test_a_payment_by_hand_needs_a_second_person(start: Any) -> None:
     assert {"hand_payment_recorded", "hand_payment_confirmed", "paid_by_hand", "settled"} <= set(trail)
 
 
-async def test_the_database_wants_a_second_person_too(start: Any) -> None:
+async def test_the_database_wants_a_second_person_too(start: "Start") -> None:
     running = await start()
     case = await refused(running)
     await case.pay()
@@ -183,7 +186,7 @@ async def test_the_database_wants_a_second_person_too(start: Any) -> None:
             await tx.execute("UPDATE refund_actions SET decided_by = requested_by")
 
 
-async def test_after_a_part_the_rest_is_owed_and_can_be_paid(start: Any) -> None:
+async def test_after_a_part_the_rest_is_owed_and_can_be_paid(start: "Start") -> None:
     running = await start()
     case = await refused(running)
     payment = await case.pay(199000)
@@ -201,7 +204,7 @@ async def test_after_a_part_the_rest_is_owed_and_can_be_paid(start: Any) -> None
     assert shown["settled"] is False
 
 
-async def test_what_payments_refuses_is_shown_and_ends_the_action(start: Any) -> None:
+async def test_what_payments_refuses_is_shown_and_ends_the_action(start: "Start") -> None:
     running = await start()
     case = await refused(running)
     await case.pay()
@@ -223,7 +226,7 @@ async def test_what_payments_refuses_is_shown_and_ends_the_action(start: Any) ->
     ],
     ids=["too-much", "way", "card", "iban", "name"],
 )
-async def test_what_cannot_be_recorded_is_refused_in_words(start: Any, change: dict[str, Any], told: str) -> None:
+async def test_what_cannot_be_recorded_is_refused_in_words(start: "Start", change: dict[str, Any], told: str) -> None:
     running = await start()
     case = await refused(running)
     answer = await case.pay(**change)
@@ -231,7 +234,7 @@ async def test_what_cannot_be_recorded_is_refused_in_words(start: Any, change: d
     assert await running.rows("SELECT * FROM refund_actions") == []
 
 
-async def test_of_two_agents_at_once_one_acts(start: Any) -> None:
+async def test_of_two_agents_at_once_one_acts(start: "Start") -> None:
     running = await start()
     case = await refused(running)
     answers = await asyncio.gather(case.retry(), case.pay(key="boris-key"), case.pay(), case.retry("boris-key"))
@@ -239,7 +242,7 @@ async def test_of_two_agents_at_once_one_acts(start: Any) -> None:
     assert len(await running.rows("SELECT * FROM refund_actions")) == 1
 
 
-async def test_nothing_is_possible_where_the_bank_has_not_refused(start: Any) -> None:
+async def test_nothing_is_possible_where_the_bank_has_not_refused(start: "Start") -> None:
     running = await start()
     life = running.life("esimka", "USD")
     await running.stage.publish(life.paid(), life.failed())

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
@@ -35,6 +35,9 @@ from shared.database import Database, Tx
 from shared.ids import uuid7
 from shared.messaging.consumer import Received
 
+if TYPE_CHECKING:
+    from services.refunds.tests.conftest import Life
+
 FINGERPRINTS = Fingerprints(b"test")
 CASE_SERVICE = CaseService(
     OrderPolicies(bundled_policies()),
@@ -65,7 +68,7 @@ QUIET = {
 class World:
     """One order, its profile as it really is, and a bank that pays whatever is approved."""
 
-    def __init__(self, database: Database, life: Any, shop: str) -> None:
+    def __init__(self, database: Database, life: "type[Life]", shop: str) -> None:
         self.database = database
         paid_at = database.clock.now() - timedelta(days=1)
         self.life = life(shop, "KZT" if shop == "qazaq-esim" else "USD", paid_at)
@@ -197,7 +200,7 @@ class World:
 
 
 @pytest.mark.timeout(600)
-async def test_no_money_goes_back_while_the_code_still_works(database_url: str, life: Any) -> None:
+async def test_no_money_goes_back_while_the_code_still_works(database_url: str, life: "type[Life]") -> None:
     database = Database(database_url)
     loop = asyncio.get_running_loop()
 
@@ -228,7 +231,7 @@ class Shifted:
         return datetime.now(UTC) + self.by
 
 
-async def waiting(database_url: str, life: Any, *, paying: bool) -> tuple[World, Shifted]:
+async def waiting(database_url: str, life: "type[Life]", *, paying: bool) -> tuple[World, Shifted]:
     """A case that waits for the operator: to say how the profile is, or (`paying`) to revoke it."""
     clock = Shifted()
     world = World(Database(database_url, clock=clock), life, "e-sim-onl")
@@ -239,7 +242,7 @@ async def waiting(database_url: str, life: Any, *, paying: bool) -> tuple[World,
 
 @pytest.mark.parametrize("paying", [True, False])
 async def test_an_operator_that_never_answers_leads_to_a_person_after_a_day(
-    database_url: str, life: Any, paying: bool
+    database_url: str, life: "type[Life]", paying: bool
 ) -> None:
     world, clock = await waiting(database_url, life, paying=paying)
     try:
@@ -262,7 +265,9 @@ async def test_an_operator_that_never_answers_leads_to_a_person_after_a_day(
         await world.database.close()
 
 
-async def test_an_operator_that_does_not_know_is_asked_more_and_more_seldom(database_url: str, life: Any) -> None:
+async def test_an_operator_that_does_not_know_is_asked_more_and_more_seldom(
+    database_url: str, life: "type[Life]"
+) -> None:
     world, clock = await waiting(database_url, life, paying=False)
     try:
         asked = 0

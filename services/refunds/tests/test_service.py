@@ -3,7 +3,7 @@
 import asyncio
 import random
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -25,6 +25,9 @@ from shared.ids import uuid7
 from shared.messaging.consumer import Received
 from shared.telemetry.tracing import new_traceparent, trace_id
 
+if TYPE_CHECKING:
+    from services.refunds.tests.conftest import Life, Start
+
 FINGERPRINTS = Fingerprints(b"test")
 CASE_SERVICE = CaseService(
     OrderPolicies(bundled_policies()),
@@ -36,7 +39,7 @@ CASE_SERVICE = CaseService(
 HANDLERS = event_handlers(CASE_SERVICE)
 
 
-async def test_a_failed_generation_is_requested_approved_and_closed(start: Any) -> None:
+async def test_a_failed_generation_is_requested_approved_and_closed(start: "Start") -> None:
     running = await start()
     life = running.life("qazaq-esim")
     trace = new_traceparent(sampled=True)
@@ -67,7 +70,7 @@ async def test_a_failed_generation_is_requested_approved_and_closed(start: Any) 
 
 
 @pytest.mark.parametrize("storefront", ["e-sim-onl", "esimka"])
-async def test_the_other_sellers_pay_too(start: Any, storefront: str) -> None:
+async def test_the_other_sellers_pay_too(start: "Start", storefront: str) -> None:
     running = await start()
     life = running.life(storefront, "USD")
     await running.stage.publish(life.failed(), life.paid())
@@ -75,7 +78,7 @@ async def test_the_other_sellers_pay_too(start: Any, storefront: str) -> None:
     assert approved.event.policy.startswith(f"{storefront}@")
 
 
-async def test_a_seller_we_have_no_policy_of_needs_a_person(start: Any) -> None:
+async def test_a_seller_we_have_no_policy_of_needs_a_person(start: "Start") -> None:
     running = await start()
     life = running.life("newcomer")
     await running.stage.publish(life.paid(), life.failed())
@@ -84,7 +87,7 @@ async def test_a_seller_we_have_no_policy_of_needs_a_person(start: Any) -> None:
     assert await running.stage.all_events(RefundApproved) == []
 
 
-async def test_delivered_orders_open_no_case(start: Any) -> None:
+async def test_delivered_orders_open_no_case(start: "Start") -> None:
     running = await start()
     lives = [running.life() for _ in range(100)]
     facts = [fact for life in lives for fact in (life.paid(), life.generated(), life.delivered())]
@@ -102,7 +105,7 @@ async def test_delivered_orders_open_no_case(start: Any) -> None:
     assert await running.stage.all_events(RefundRequested) == []
 
 
-async def test_duplicates_and_replays_open_one_case(start: Any) -> None:
+async def test_duplicates_and_replays_open_one_case(start: "Start") -> None:
     running = await start()
     life = running.life()
     sent = await running.stage.publish(*life.everything())
@@ -121,7 +124,7 @@ async def test_duplicates_and_replays_open_one_case(start: Any) -> None:
     assert len(await running.stage.all_events(RefundApproved)) == 1
 
 
-async def test_only_agents_see_cases(start: Any) -> None:
+async def test_only_agents_see_cases(start: "Start") -> None:
     running = await start()
     path = f"/cases/{uuid7()}"
     assert (await running.get(path, key=None)).status_code == 401
@@ -131,7 +134,7 @@ async def test_only_agents_see_cases(start: Any) -> None:
     assert (await running.get("/cases/nonsense")).status_code == 422
 
 
-async def test_every_interleaving_ends_the_same(database_url: str, life: Any) -> None:
+async def test_every_interleaving_ends_the_same(database_url: str, life: "type[Life]") -> None:
     """Any order, duplication and batching of an order's facts: one case, one decision, one state."""
     database = Database(database_url)
     loop = asyncio.get_running_loop()
@@ -157,7 +160,7 @@ async def test_every_interleaving_ends_the_same(database_url: str, life: Any) ->
     assert len(ends) == 1
 
 
-async def _end(database: Database, life: Any, batches: list[list[str]]) -> tuple[tuple[Any, ...], list[str]]:
+async def _end(database: Database, life: "Life", batches: list[list[str]]) -> tuple[tuple[Any, ...], list[str]]:
     published: list[str] = []
     for batch in batches:
         async with database.transaction("test") as tx:
@@ -179,7 +182,7 @@ async def _end(database: Database, life: Any, batches: list[list[str]]) -> tuple
     return (case.policy, case.amount_minor, str(case.grounds), str(case.explanation), state, known), sorted(published)
 
 
-async def test_two_processes_at_once_open_one_case(database_url: str, life: Any) -> None:
+async def test_two_processes_at_once_open_one_case(database_url: str, life: "type[Life]") -> None:
     """The two facts that make a case arrive in two transactions that overlap."""
     database = Database(database_url)
     published: list[str] = []

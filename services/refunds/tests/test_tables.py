@@ -1,4 +1,4 @@
-from typing import Any
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
@@ -9,8 +9,11 @@ from sqlalchemy import Connection
 from refunds.tables import metadata
 from shared.ids import uuid7
 
+if TYPE_CHECKING:
+    from services.refunds.tests.conftest import Start
 
-async def test_tables_and_migrations_agree(start: Any) -> None:
+
+async def test_tables_and_migrations_agree(start: "Start") -> None:
     running = await start()
 
     def differences(connection: Connection) -> list[object]:
@@ -24,7 +27,7 @@ async def test_tables_and_migrations_agree(start: Any) -> None:
         assert await connection.run_sync(differences) == []
 
 
-async def test_the_database_itself_approves_no_more_than_was_paid(start: Any) -> None:
+async def test_the_database_itself_approves_no_more_than_was_paid(start: "Start") -> None:
     """Whoever writes it, in whatever version of the service (PO 6.3)."""
     running = await start()
     life = await running.delivered()

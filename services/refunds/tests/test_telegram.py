@@ -5,7 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -16,6 +16,9 @@ from refunds.channels.texts import REASONS, TEXTS
 from refunds.policy.store import bundled_policies
 from sandbox.testing import RunningSandbox, running_sandbox
 from shared.contracts import RefundApproved, RefundRequested, RevocationRequested
+
+if TYPE_CHECKING:
+    from services.refunds.tests.conftest import Life, Refunds, Start
 
 NAME, EMAIL = "Annabella Quicksilver", "ann@example.org"
 BOT = {"token": "1000:sandbox-esimka", "secret": "hush-hush"}
@@ -84,7 +87,7 @@ def test_everything_is_said_in_both_languages() -> None:
 class Bot:
     """A running service with a bot, and its Telegram."""
 
-    refunds: Any
+    refunds: "Refunds"
     sandbox: RunningSandbox
 
     async def says(self, chat: int, *messages: str, language: str = "en", **fields: Any) -> list[str]:
@@ -104,14 +107,14 @@ class Bot:
         await self.refunds.stage.eventually(enough)
         return [one["text"] for one in await self.sandbox.telegram_chat(chat)]
 
-    async def asks(self, chat: int, life: Any, reason: str = "3", email: str = EMAIL, **more: Any) -> str:
+    async def asks(self, chat: int, life: "Life", reason: str = "3", email: str = EMAIL, **more: Any) -> str:
         """A whole request; returns the last answer."""
         told = ["/start", life.order_number, reason, "found wifi", email, NAME, "20.11.2026"]
         return (await self.says(chat, *told, **more))[-1]
 
 
 @pytest.fixture
-async def bot(start: Any) -> AsyncIterator[Bot]:
+async def bot(start: "Start") -> AsyncIterator[Bot]:
     async with running_sandbox() as sandbox:
         refunds = await start(telegram_bots={"esimka": BOT}, telegram_api_url=sandbox.telegram_url)
         await sandbox.telegram_webhook(f"http://127.0.0.1:{refunds.service.port}/telegram/esimka", BOT["secret"])
@@ -194,7 +197,8 @@ async def test_a_refusal_can_be_appealed_in_the_chat(bot: Bot) -> None:
 
 async def test_strangers_learn_nothing_and_get_tired(bot: Bot) -> None:
     life = await order(bot)
-    unknown = type("Unknown", (), {"order_number": "999999999"})
+    unknown = bot.refunds.life("esimka")
+    unknown.order_number = "999999999"
     assert "find no paid order" in await bot.asks(10, unknown)
     wrong = [await bot.asks(10, life, email=f"thief{number}@example.org") for number in range(4)]
     assert [("find no paid order" in text) for text in wrong] == [True, True, True, False]

@@ -1,11 +1,14 @@
 """What the operator does not say, says too late, or says otherwise: nobody is paid on it, and no case hangs."""
 
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from shared.contracts import CancellationAccepted, RefundApproved, RefundDenied, RefundRequested, RevocationRequested
+
+if TYPE_CHECKING:
+    from services.refunds.tests.conftest import Life, Refunds, Start
 
 #: About a second and a half.
 IMPATIENT = {"storefront_observation_patience_hours": {"e-sim-onl": 0.0004, "qazaq-esim": 0.0004}}
@@ -13,13 +16,13 @@ ONL = {"reason": "changed_mind", "email": "ann@example.org"}
 QAZAQ = {"reason": "technical_failure", "email": "ann@example.org"}
 
 
-async def opened(running: Any, life: Any, body: Any, key: str) -> Any:
+async def opened(running: "Refunds", life: "Life", body: Any, key: str) -> Any:
     answer = await running.post(f"/orders/{life.order_id}/refund-requests", body, key)
     assert answer.status_code == 201, answer.text
     return answer.json()
 
 
-async def state_of(running: Any, life: Any, wanted: str) -> Any:
+async def state_of(running: "Refunds", life: "Life", wanted: str) -> Any:
     async def there() -> Any:
         cases = (await running.get(f"/cases/{life.order_id}")).json().get("cases", [])
         return next((case for case in cases if case["state"] == wanted), None)
@@ -27,17 +30,17 @@ async def state_of(running: Any, life: Any, wanted: str) -> Any:
     return await running.stage.eventually(there)
 
 
-async def asked(running: Any, life: Any) -> Any:
+async def asked(running: "Refunds", life: "Life") -> Any:
     return await opened(running, life, ONL, "onl-key")
 
 
-async def finds(running: Any, case: Any, **found: Any) -> Any:
+async def finds(running: "Refunds", case: Any, **found: Any) -> Any:
     return await running.post(f"/cases/{case['case_id']}/findings", found)
 
 
 @pytest.mark.parametrize(("told", "state"), [("unused", "revoking"), ("used", "denied")])
 async def test_an_operator_that_never_knows_leads_to_a_person_with_both_answers(
-    start: Any, told: str, state: str
+    start: "Start", told: str, state: str
 ) -> None:
     running = await start(**IMPATIENT)
     life = await running.delivered("e-sim-onl")
@@ -60,7 +63,7 @@ async def test_an_operator_that_never_knows_leads_to_a_person_with_both_answers(
     assert again.status_code == 409
 
 
-async def test_an_operator_that_knows_in_the_end_needs_no_person(start: Any) -> None:
+async def test_an_operator_that_knows_in_the_end_needs_no_person(start: "Start") -> None:
     running = await start(**IMPATIENT)
     life = await running.delivered("e-sim-onl")
     case = await asked(running, life)
@@ -70,7 +73,7 @@ async def test_an_operator_that_knows_in_the_end_needs_no_person(start: Any) -> 
     assert (await state_of(running, life, "revoking"))["person_since"] is None
 
 
-async def test_a_look_from_before_the_last_document_pays_nothing(start: Any) -> None:
+async def test_a_look_from_before_the_last_document_pays_nothing(start: "Start") -> None:
     running = await start(observation_retry_seconds=600)
     life = await running.delivered("e-sim-onl")
     case = await opened(running, life, {"reason": "changed_mind"}, "onl-key")
@@ -89,7 +92,7 @@ async def test_a_look_from_before_the_last_document_pays_nothing(start: Any) -> 
     assert await running.stage.all_events(RevocationRequested) == []
 
 
-async def test_too_late_is_decided_again_on_that_fact(start: Any) -> None:
+async def test_too_late_is_decided_again_on_that_fact(start: "Start") -> None:
     running = await start()
     lives = [await running.delivered("e-sim-onl") for _ in range(2)]
     cases = [await asked(running, life) for life in lives]
@@ -109,7 +112,7 @@ async def test_too_late_is_decided_again_on_that_fact(start: Any) -> None:
     assert await running.stage.all_events(RefundApproved) == []
 
 
-async def test_a_profile_that_never_worked_and_cannot_be_taken_back_is_for_a_person(start: Any) -> None:
+async def test_a_profile_that_never_worked_and_cannot_be_taken_back_is_for_a_person(start: "Start") -> None:
     running = await start()
     life = await running.delivered("qazaq-esim")
     case = await opened(running, life, QAZAQ, "qazaq-key")
@@ -133,7 +136,7 @@ async def test_a_profile_that_never_worked_and_cannot_be_taken_back_is_for_a_per
     assert approved.event.code == "kept"
 
 
-async def test_an_operator_that_never_says_whether_it_revoked_leads_to_a_person(start: Any) -> None:
+async def test_an_operator_that_never_says_whether_it_revoked_leads_to_a_person(start: "Start") -> None:
     running = await start(**IMPATIENT)
     life = await running.delivered("e-sim-onl")
     case = await asked(running, life)
@@ -151,7 +154,7 @@ async def test_an_operator_that_never_says_whether_it_revoked_leads_to_a_person(
     assert (await state_of(running, life, "paying"))["person_why"] is None
 
 
-async def test_cases_of_the_release_before_go_on(start: Any) -> None:
+async def test_cases_of_the_release_before_go_on(start: "Start") -> None:
     """A cancellation that was accepted, and a refund that was approved, by a release without these columns."""
     running = await start()
     cancelled, paying = await running.delivered("e-sim-onl"), await running.delivered("e-sim-onl")
