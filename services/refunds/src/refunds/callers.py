@@ -50,8 +50,8 @@ class _Authorization(HTTPBearer):
 
 
 _AGENT_KEY = _Authorization(scheme_name="agent", description="`Authorization: Bearer <an agent's key>`")
-_ANY_KEY = _Authorization(
-    scheme_name="storefront", description="`Authorization: Bearer <the storefront's API key>`, or an agent's key"
+_STOREFRONT_KEY = _Authorization(
+    scheme_name="storefront", description="`Authorization: Bearer <the storefront's API key>`"
 )
 
 
@@ -67,7 +67,9 @@ def _agent(
 
 
 def _anyone(
-    authorization: Annotated[str | None, Depends(_ANY_KEY)], callers: Annotated[Callers, Depends(_callers)]
+    authorization: Annotated[str | None, Depends(_STOREFRONT_KEY)],
+    _same_header: Annotated[str | None, Depends(_AGENT_KEY)],  # the OpenAPI document names both: either is enough
+    callers: Annotated[Callers, Depends(_callers)],
 ) -> Caller:
     return callers.anyone(authorization)
 
