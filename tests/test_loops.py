@@ -18,7 +18,7 @@ KNOWN = {
     "operations": {"evaluator", "tidier"},
     "payments": {"scheduledjobs"},
     "provisioning": {"adoption", "dueprofiles", "refill"},
-    "refunds": {"watch", "clean"},
+    "refunds": {"casejobs", "clean"},
 }
 
 
