@@ -4,9 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared import outcomes, tasks
 from shared.outcomes import NeedsPerson, NotDue, NotSent, Unknown, Unsettled, next_step
-from shared.tasks.exceptions import from_exception, from_result
 
 BACKOFF, LATER = timedelta(seconds=3), timedelta(minutes=5)
 EVERY: tuple[Unsettled, ...] = (NotSent("busy"), NotDue(LATER), Unknown("reply lost"), NeedsPerson("contradiction"))
@@ -46,24 +44,3 @@ def test_without_a_named_pause_the_growing_one_is_used(outcome: Unsettled) -> No
 
 def test_no_pause_at_all_is_a_pause_that_was_named() -> None:
     assert next_step(NotSent("busy", timedelta(0)), attempts=0, uncertain=False, backoff=BACKOFF).delay == timedelta(0)
-
-
-@pytest.mark.parametrize(
-    ("error", "outcome"),
-    [
-        (tasks.NotNow("busy", delay=LATER), NotSent("busy", LATER)),
-        (tasks.NotNow("busy"), NotSent("busy")),
-        (tasks.Later(LATER), NotDue(LATER)),
-        (tasks.Unknown("reply lost", delay=LATER), Unknown("reply lost", LATER)),
-        (tasks.NeedsPersonError("contradiction"), NeedsPerson("contradiction")),
-        (RuntimeError("a fault of ours"), None),
-    ],
-)
-def test_exceptions_of_handlers_that_raise_become_outcomes(error: Exception, outcome: Unsettled | None) -> None:
-    assert from_exception(error) == outcome
-
-
-def test_a_bare_result_is_done_and_an_outcome_is_itself() -> None:
-    refused = outcomes.Refused("card_blocked", "The card is blocked.")
-    assert from_result(refused) is refused
-    assert from_result("a receipt") == outcomes.Done("a receipt")

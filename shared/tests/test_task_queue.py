@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import pytest
 
 from shared.database import Tx
+from shared.outcomes import Outcome
+from shared.task_payload import TaskPayload
 from shared.tasks import Task, TaskResult
 from shared.tasks.queue import TaskQueue
 
@@ -15,12 +17,13 @@ class Nothing:
 
     kind = "nothing"
     concurrency = 1
+    payload = TaskPayload
 
-    async def perform(self, task: Task) -> None:
-        """Not called."""
+    async def perform(self, _task: Task[TaskPayload]) -> Outcome[None]:
+        raise NotImplementedError
 
-    async def record(self, tx: Tx, done: Sequence[TaskResult[None]]) -> None:
-        """Not called."""
+    async def record(self, _tx: Tx, _results: Sequence[TaskResult[None, TaskPayload]]) -> None:
+        raise NotImplementedError
 
 
 @pytest.mark.parametrize("turns", range(6))

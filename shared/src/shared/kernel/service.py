@@ -38,7 +38,6 @@ from shared.operations.service import OperationsService
 from shared.sealed import Opener, Sealer
 from shared.supervision import Loop, Supervisor
 from shared.tasks import TaskHandler, TaskWorker
-from shared.tasks.exceptions import RaisingTaskHandler
 from shared.telemetry.backlog import Backlog, Reading
 from shared.telemetry.exporters import exporters
 from shared.telemetry.logging import get_logger
@@ -150,7 +149,7 @@ class Service:
 
         self.consumer.on_tombstone(event_class, apply)
 
-    def performs(self, *handlers: TaskHandler[Any, Any] | RaisingTaskHandler) -> None:
+    def performs(self, *handlers: TaskHandler[Any, Any]) -> None:
         """Perform tasks with these handlers."""
         for handler in handlers:
             self.task_worker.add(handler)

@@ -14,7 +14,7 @@ from shared.task_payload import TaskPayload
 from shared.telemetry.tracing import Span
 
 R = TypeVar("R")
-#: The payload's model. The default stands for handlers that name none (tasks/exceptions.py).
+#: The payload's model; by default the stored mapping, as a row is before its handler's model has parsed it.
 P = TypeVar("P", default=Mapping[str, Any])
 ModelT = TypeVar("ModelT", bound=TaskPayload)
 

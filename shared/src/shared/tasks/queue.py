@@ -6,14 +6,13 @@ from collections import deque
 from typing import Any
 from uuid import UUID
 
-from shared.tasks.exceptions import RaisingTaskHandler
 from shared.tasks.models import Task, TaskHandler
 
 
 class TaskQueue:
     """Tasks of one kind that this process has leased: waiting ones, and those being performed or recorded."""
 
-    def __init__(self, handler: TaskHandler[Any, Any] | RaisingTaskHandler) -> None:
+    def __init__(self, handler: TaskHandler[Any, Any]) -> None:
         self.handler = handler
         #: Enough to keep all performers busy between two claims, few enough to share with other instances.
         self._capacity = max(1000, handler.concurrency * 4)

@@ -14,13 +14,12 @@ from uuid import UUID
 
 from opentelemetry.trace import SpanKind
 
-from shared.database import Database, Tx, storable
+from shared.database import Database, Tx, is_infrastructure, storable
 from shared.failpoints import failpoint
 from shared.outcomes import Done, NeedsPerson, NotDue, Outcome, Refused, Unknown, Unsettled, next_step
 from shared.supervision import Loop, Supervisor
-from shared.task_payload import TaskPayload, UnreadablePayloadError, parse, stored
+from shared.task_payload import UnreadablePayloadError, parse, stored
 from shared.tasks import store
-from shared.tasks.exceptions import RaisingTaskHandler, from_exception, from_result
 from shared.tasks.leases import Lease
 from shared.tasks.models import Task, TaskHandler, TaskResult
 from shared.tasks.queue import TaskQueue
@@ -60,7 +59,7 @@ class TaskWorker:
         self._recorder = ResultRecorder(database, metrics, lambda: self.owner)
         self._stopping = False
 
-    def add(self, handler: TaskHandler[Any, Any] | RaisingTaskHandler) -> None:
+    def add(self, handler: TaskHandler[Any, Any]) -> None:
         """Perform tasks of this kind in this process."""
         self._queues[handler.kind] = TaskQueue(handler)
 
@@ -143,7 +142,7 @@ class TaskWorker:
 
     async def run(self) -> None:
         """Perform tasks until cancelled; then finish those in progress, or give them back."""
-        await self._lease.acquire()
+        await self._acquire_lease()
         start, loop = self._supervisor.start, self._supervisor.loop
         loops = {"work.leases": self._lease.keep, "work.recording": self._recorder.run, "work.poll": self._poll}
         background = [start(name, endless(loop(name))) for name, endless in loops.items()]
@@ -160,6 +159,19 @@ class TaskWorker:
                 background_task.result()
         finally:
             await self._stop([*performers, *background])
+
+    async def _acquire_lease(self) -> None:
+        """Try until the database answers: a connection that is refused at the start must not end this worker."""
+        while True:
+            try:
+                await self._lease.acquire()
+            except Exception as error:
+                if not is_infrastructure(error):
+                    raise
+                log.warning("lease_not_acquired", error=error)
+                await asyncio.sleep(_POLL_SECONDS)
+            else:
+                return
 
     async def _stop(self, running: Sequence["asyncio.Task[None]"]) -> None:
         """Wait for tasks in progress and their results, at most ten seconds, and end the lease."""
@@ -240,21 +252,17 @@ class TaskWorker:
                 task.span.end(None if isinstance(outcome, NotDue) else type(outcome).__name__)
                 self._set_back(queue, task, outcome)
 
-    async def _outcome(self, handler: TaskHandler[Any, Any] | RaisingTaskHandler, task: Task[Any]) -> Outcome[Any]:
+    async def _outcome(self, handler: TaskHandler[Any, Any], task: Task[Any]) -> Outcome[Any]:
         """Read the payload and perform the task. A payload that cannot be read parks it: no call was made."""
-        model: type[TaskPayload] | None = getattr(handler, "payload", None)
         try:
-            if model is not None:
-                task.payload = parse(model, task.payload)
+            task.payload = parse(handler.payload, task.payload)
             failpoint("work.before_call")
-            outcome = from_result(await handler.perform(task))
+            outcome = await handler.perform(task)
             failpoint("work.after_call")
         except UnreadablePayloadError as error:
             log.error("task_payload_unreadable", kind=task.kind, key=task.key, reason=str(error))  # noqa: TRY400 - no words of exceptions in logs
             return NeedsPerson(str(error))
         except Exception as error:  # noqa: BLE001 - a fault of ours: the call may have been made all the same
-            if (raised := from_exception(error)) is not None:
-                return raised
             log.error("task_failed", kind=task.kind, key=task.key, error=error_place(error))  # noqa: TRY400 - as above
             return Unknown(error_place(error))
         return outcome
