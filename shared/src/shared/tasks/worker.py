@@ -1,6 +1,6 @@
 """Performs tasks: claims them, calls the outside with bounded concurrency, and has their outcomes recorded.
 
-A new task is leased at its birth: the transaction that creates it marks it as held by this process, and after the
+A new task is leased when it is created: the transaction that creates it marks it as held by this process, and after the
 commit it goes straight to a performer, without a claim. Claims serve retries, timers and tasks of other processes.
 """
 

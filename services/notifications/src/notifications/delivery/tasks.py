@@ -5,7 +5,8 @@
 1. `perform` reads the event and the address at the moment of sending, so that a correction takes effect. An email that
    lost its purpose is dropped, and one of a blocked buyer is withheld.
 2. `deliver` hands the email to the mail server and decides what the outcome means. Accepted: `sent`. Refused for good,
-   or not accepted for several days: `refused`. Everything else is returned to the task worker, which tries again.
+   or still refused for the time being after several days: `refused`. Everything else (a server that cannot be reached,
+   an unknown outcome) is returned to the task worker, which tries again for as long as it takes.
 3. `record` stores the state, once, and publishes what became of an activation code (PO 3.4).
 """
 
