@@ -1,5 +1,6 @@
 """Where a test run's servers keep their data."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,15 @@ def test_a_brokers_data_lies_in_memory_and_is_removed_with_its_owner(tmp_path: P
     (made / "data").mkdir()
     memory.remove_kafka_directory(owner)
     assert list(place.iterdir()) == []
+
+
+def test_data_whose_owner_was_deleted_by_hand_is_removed(tmp_path: Path, place: Path) -> None:
+    gone, kept = tmp_path / "gone" / "kafka", tmp_path / "kept" / "kafka"
+    memory.kafka_directory(gone)
+    stays = memory.kafka_directory(kept)
+    shutil.rmtree(gone)
+    latest = memory.kafka_directory(tmp_path / "next" / "kafka")
+    assert set(place.iterdir()) == {stays, latest}
 
 
 @pytest.mark.parametrize("missing", ["no such place", "no room"])

@@ -16,8 +16,6 @@ from shared.telemetry.metrics import Metrics
 log = get_logger(__name__)
 #: A step that has not succeeded for this long, however often it was tried again, is a standstill.
 STALLED_SECONDS = 30.0
-
-
 #: The longest pause before a failed recurring step is tried again, however long its usual pause is.
 AGAIN_SECONDS = 5.0
 

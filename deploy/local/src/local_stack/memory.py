@@ -1,17 +1,20 @@
 """Folders in memory, for servers whose data ends with a test run.
 
-Making a database or a topic makes hundreds of files; in memory that costs a tenth of the processor's time.
+Making a database makes hundreds of files: 0.02 s of a processor in memory, 0.2 s on the disk where it was measured.
 """
 
 import os
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - only private directories of our own are made in it
 KAFKA_PREFIX = "esim-kafka-"
+#: In each folder that lies elsewhere than its owner: the owner's path, so that it can be removed when that is gone.
+OWNER_FILE = "belongs-to"
 _RECORD = "in-memory"
-#: A whole run of all tests writes about 1 GiB; the rest is for whoever else is there.
+#: Half a GiB was seen in use during a run of all tests; the rest is for whoever else is there.
 _BYTES = 3 * 2**30
 
 
@@ -28,10 +31,20 @@ def kafka_directory(owner: Path) -> Path:
     place = memory()
     if place is None:
         return owner
+    _remove_abandoned()
     owner.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(dir=place, prefix=KAFKA_PREFIX))
+    (made / OWNER_FILE).write_text(str(owner.resolve()))
     (owner / _RECORD).write_text(str(made))
     return made
+
+
+def _remove_abandoned() -> None:
+    """Delete folders whose owner no longer exists (a work tree that was removed by hand)."""
+    for made in MEMORY.glob(f"{KAFKA_PREFIX}*"):
+        with suppress(OSError):
+            if not Path((made / OWNER_FILE).read_text()).exists():
+                shutil.rmtree(made, ignore_errors=True)
 
 
 def remove_kafka_directory(owner: Path) -> None:

@@ -14,13 +14,12 @@ import tempfile
 from pathlib import Path
 
 from local_stack.errors import ComponentFailedError, LocalStackError
-from local_stack.memory import MEMORY
+from local_stack.memory import MEMORY, OWNER_FILE
 from local_stack.paths import read_json, write_private
 from local_stack.postgres_files import SHARED_TMP, PostgresServer
 from local_stack.programs import run
 
 PREFIX = "esim-postgres-"
-OWNER_FILE = "belongs-to"
 SUPERUSER = "postgres"
 _PLACES = (SHARED_TMP, MEMORY)
 LOCALE = "C.UTF-8" if sys.platform == "linux" else "C"

@@ -110,26 +110,25 @@ class TaskWorker:
         inserted = tx.carried.get("work.inserted")
         if inserted is None:
             return
-        for row in tx.carried["work.rows"]:
-            queue = self._queues.get(row["kind"])
+        for new, row in zip(tx.new_work, tx.carried["work.rows"], strict=True):
+            queue = self._queues.get(new.kind)
             if queue is None:
                 continue
             if row["owner"] is not None:
                 queue.unreserve()
-                if row["id"] in inserted and row["owner"] == self.owner:
-                    queue.put(
-                        Task(
-                            row["id"],
-                            row["kind"],
-                            row["key"],
-                            row["payload"],
-                            attempts=0,
-                            uncertain=False,
-                            trace=row["trace"],
-                            created_at=tx.now,
-                        )
+                if new.id in inserted and row["owner"] == self.owner:
+                    task: Task[Any] = Task(
+                        new.id,
+                        new.kind,
+                        new.key,
+                        new.payload,
+                        attempts=0,
+                        uncertain=False,
+                        trace=new.trace,
+                        created_at=tx.now,
                     )
-            elif row["id"] in inserted:
+                    queue.put(task)
+            elif new.id in inserted:
                 queue.expect((row["due_at"] - tx.now).total_seconds())
 
     def after_rollback(self, tx: Tx) -> None:
@@ -255,7 +254,8 @@ class TaskWorker:
     async def _outcome(self, handler: TaskHandler[Any, Any], task: Task[Any]) -> Outcome[Any]:
         """Read the payload and perform the task. A payload that cannot be read parks it: no call was made."""
         try:
-            task.payload = parse(handler.payload, task.payload)
+            if not isinstance(task.payload, handler.payload):  # stored JSON; a task that was just created has its model
+                task.payload = parse(handler.payload, task.payload)
             failpoint("work.before_call")
             outcome = await handler.perform(task)
             failpoint("work.after_call")

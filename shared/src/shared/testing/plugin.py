@@ -13,7 +13,7 @@ from shared.testing.stage import Stage
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker of this plugin; load the public authorities once (30 ms, several times a test)."""
+    """Register the marker of this plugin; load the public authorities once (some 15 ms, several times a test)."""
     config.addinivalue_line("markers", "new_topics: the test gets new topics, whose offsets begin at 0")
     create, shared = ssl.create_default_context, cache(ssl.create_default_context)
     bundle = certifi.where()

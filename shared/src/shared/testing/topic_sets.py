@@ -1,4 +1,4 @@
-"""Sets of topics that tests use one after the other: creating and removing topics was two thirds of the broker's work.
+"""Sets of topics that tests use one after the other: creating and removing topics was most of the broker's work.
 
 A set is handed on empty: its records are deleted up to the end, its consumer groups are gone. The next test finds what
 a new topic would show it, except that offsets do not begin at 0 (`@pytest.mark.new_topics` gives new ones).
