@@ -38,6 +38,8 @@ SETTINGS = {
     "checkpoint_timeout": "15min",
     "random_page_cost": "1.1",
     "jit": "off",
+    # In a file with the data: a server that is killed and never started again leaves its segment in /dev/shm.
+    "dynamic_shared_memory_type": "mmap",
     # Queue tables turn over many times a minute: vacuum often and do not hold it back.
     "autovacuum_naptime": "5s",
     "autovacuum_vacuum_scale_factor": "0.05",
@@ -50,8 +52,6 @@ THROWAWAY = {
     "wal_level": "minimal",
     "max_wal_senders": "0",
     "max_wal_size": "256MB",
-    # In a file with the data: a server that is killed and never started again leaves its segment in /dev/shm.
-    "dynamic_shared_memory_type": "mmap",
 }
 """For a test run's own server, whose data is deleted with the run. `kill -9` of its processes loses nothing either way:
 what they wrote is the operating system's by then. Only a crash of the whole machine would, and it ends the run too."""
