@@ -21,6 +21,8 @@ log = get_logger(__name__)
 MOST_BYTES = 2 * 1024 * 1024
 #: zlib's window, with a header of gzip or of zlib.
 _ANY_HEADER = zlib.MAX_WBITS | 32
+#: Raised before the first byte of a request is sent: the other side cannot have acted.
+NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 _PACKED = {"gzip", "x-gzip", "deflate"}
 
 

@@ -18,7 +18,10 @@ from shared.database import Database, Tx
 from shared.kernel.auth import ApiKeys
 from shared.kernel.problems import Problem
 from shared.messaging import dead_letters
-from shared.messaging.consumer import Handler, Received
+from shared.messaging.consumer import Handler, Received, Tombstone
+from shared.telemetry.logging import get_logger
+
+log = get_logger(__name__)
 
 #: Shows that a request to ordering comes from an order's account page, where whoever pressed the button holds the link
 #: that was mailed. No shop's key can make it. Value: `page_proof`.
@@ -51,6 +54,17 @@ def forgets(event_class: type[BuyerErased], statements: Sequence[str], *, kept: 
             tx.publish(confirmed, trace=received.trace)
 
     return handle
+
+
+def erased_buyers(batch: Sequence[Tombstone]) -> list[UUID]:
+    """The buyers that tombstones of `ordering.buyer-contact` name. A key that is no id is logged and left out."""
+    buyers = set()
+    for tombstone in batch:
+        try:
+            buyers.add(UUID(tombstone.key))
+        except ValueError:
+            log.warning("tombstone_without_buyer", event_id=str(tombstone.id))
+    return sorted(buyers)
 
 
 def exports(database: Database, key: SecretStr | None, queries: Mapping[str, str]) -> APIRouter:

@@ -6,13 +6,12 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
-from shared.kernel.outbound import OutboundClient
+from shared.kernel.outbound import NEVER_SENT, OutboundClient
 from shared.outcomes import Done, NotSent, Unknown
 from shared.telemetry.tracing import Tracing
 
 #: An export is the largest response.
 _MAX_BYTES = 64 * 1024 * 1024
-_NO_CONNECTION = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
 class ServiceClient:
@@ -55,7 +54,7 @@ class ServiceClient:
                 span.set("error.type", type(error).__name__)
                 span.outcome = "failed"
                 reason = f"no answer of {self._name}: {type(error).__name__}"
-                return NotSent(reason) if isinstance(error, _NO_CONNECTION) else Unknown(reason)
+                return NotSent(reason) if isinstance(error, NEVER_SENT) else Unknown(reason)
             span.answered(response.status_code)
             return Done(response)
 

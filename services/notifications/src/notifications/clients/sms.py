@@ -17,12 +17,11 @@ import httpx
 from pydantic import SecretStr
 
 from shared.ids import uuid_for
-from shared.kernel.outbound import OutboundClient
+from shared.kernel.outbound import NEVER_SENT, OutboundClient
 from shared.outcomes import Done, NotSent, Refused, Unknown
 
 _NOT_SENT = {401, 403, 429, 503}
 _REFUSED = {400, 404, 422}
-_NO_CONNECTION = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,7 @@ class SmsGateway:
         headers = {"traceparent": trace} if trace else {}
         try:
             response = await self._client.post(self._url, json=body, headers=headers)
-        except _NO_CONNECTION as error:
+        except NEVER_SENT as error:
             return NotSent(f"no connection to the SMS gateway: {type(error).__name__}")
         except httpx.HTTPError as error:
             return Unknown(f"no answer of the SMS gateway: {type(error).__name__}")

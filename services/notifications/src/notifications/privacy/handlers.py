@@ -1,17 +1,13 @@
 """Erases a buyer: on request of ordering (PP 6.2), and when the contact's tombstone arrives."""
 
 from collections.abc import Sequence
-from uuid import UUID
 
 from notifications.delivery import RecentEmails
 from notifications.privacy.store import ERASE, KEPT
 from shared.contracts import BuyerErasureRequested, NotificationsBuyerErased
 from shared.database import Tx
-from shared.kernel.privacy import forgets
+from shared.kernel.privacy import erased_buyers, forgets
 from shared.messaging.consumer import Received, Tombstone
-from shared.telemetry.logging import get_logger
-
-log = get_logger(__name__)
 
 
 class ErasureHandlers:
@@ -28,17 +24,9 @@ class ErasureHandlers:
 
     async def contact_erased(self, tx: Tx, batch: Sequence[Tombstone]) -> None:
         """Erase the buyers. Their ids stay in `contacts`, so that a late contact event stores no data again."""
-        buyers = sorted({buyer for tombstone in batch if (buyer := _buyer_id(tombstone)) is not None})
+        buyers = erased_buyers(batch)
         if not buyers:
             return
         for statement in ERASE:
             await tx.execute(statement, buyers=buyers)
         self._recent.forget(buyers)
-
-
-def _buyer_id(tombstone: Tombstone) -> UUID | None:
-    try:
-        return UUID(tombstone.key)
-    except ValueError:
-        log.warning("tombstone_without_buyer", event_id=str(tombstone.id))
-        return None

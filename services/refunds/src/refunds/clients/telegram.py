@@ -8,14 +8,13 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
-from shared.kernel.outbound import OutboundClient, read_json
+from shared.kernel.outbound import NEVER_SENT, OutboundClient, read_json
 from shared.outcomes import Done, NeedsPerson, NotSent, Outcome, Refused, Unknown
 from shared.telemetry.tracing import Tracing
 
 _TIMEOUT_SECONDS = 15.0
 #: Seconds to wait where Telegram names none, and the bounds of what it names.
 _RETRY_AFTER, _SHORTEST, _LONGEST = 30.0, 1.0, 3600.0
-_NO_CONNECTION = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
 
 class TelegramClient:
@@ -45,7 +44,7 @@ class TelegramClient:
                 path = f"/bot{token.get_secret_value()}/sendMessage"
                 response = await self._client.post(path, json=body, headers=headers)
                 call.answered(response.status_code)
-        except _NO_CONNECTION:
+        except NEVER_SENT:
             return NotSent("Telegram cannot be reached")
         except httpx.HTTPError:
             return Unknown("no answer from Telegram")

@@ -1,16 +1,12 @@
 """Erases personal data of buyers on request."""
 
 from collections.abc import Sequence
-from uuid import UUID
 
 from refunds.privacy.store import ERASE, KEPT
 from shared.contracts import BuyerErasureRequested, Event, RefundsBuyerErased
 from shared.database import Tx
-from shared.kernel.privacy import forgets
+from shared.kernel.privacy import erased_buyers, forgets
 from shared.messaging.consumer import Handler, Tombstone
-from shared.telemetry.logging import get_logger
-
-log = get_logger(__name__)
 
 
 def handlers() -> dict[type[Event], Handler]:
@@ -20,14 +16,6 @@ def handlers() -> dict[type[Event], Handler]:
 
 async def contact_erased(tx: Tx, batch: Sequence[Tombstone]) -> None:
     """Handle tombstones of `ordering.buyer-contact`: erase everything that is stored about these buyers."""
-    buyers = sorted({buyer for tombstone in batch if (buyer := _buyer(tombstone)) is not None})
+    buyers = erased_buyers(batch)
     for statement in ERASE if buyers else ():
         await tx.execute(statement, buyers=buyers)
-
-
-def _buyer(tombstone: Tombstone) -> UUID | None:
-    try:
-        return UUID(tombstone.key)
-    except ValueError:
-        log.warning("tombstone_without_buyer", event_id=str(tombstone.id))
-        return None
