@@ -33,7 +33,7 @@ from notifications.orders.handlers import OrderHandlers
 from notifications.orders.tasks import WatchExpiry, WatchOrders, WatchPlan
 from notifications.pages import answer_bad_links
 from notifications.privacy.handlers import ErasureHandlers
-from notifications.privacy.store import HELD
+from notifications.privacy.store import EXPORT
 from notifications.refunds.handlers import RefundHandlers
 from notifications.settings import Settings
 from shared.clock import Clock
@@ -169,7 +169,7 @@ def _serve(service: Service, settings: Settings, sender: Sender) -> None:
         ApiKeys(settings.agent_keys),
     )
     answer_bad_links(service.app)
-    service.serves(page.router, exports(service.database, settings.privacy_key, HELD))
+    service.serves(page.router, exports(service.database, settings.privacy_key, EXPORT))
     if account.ordering is not None:
         service.serves(rights.router)
     service.serves(newsletters.router, newsletters.unsubscribe_router)

@@ -68,6 +68,10 @@ def mail_refused(smtp_code: int, enhanced_code: str | None = None) -> MailRefuse
     return MailRefused(code, "the mail server refuses the mailbox or the email", smtp_code, enhanced_code)
 
 
+#: RFC 3463: bad destination mailbox address syntax.
+BAD_ADDRESS = mail_refused(553, "5.1.3")
+
+
 def is_refusal(smtp_code: int) -> bool:
     """Whether a reply code is a refusal: 4yz or 5yz (RFC 5321 section 4.2.1)."""
     return _TRANSIENT <= smtp_code < _BEYOND

@@ -169,10 +169,8 @@ def _has_more_bytes(client: SMTP) -> bool:
 
 async def _reset(client: SMTP, *, usable: bool) -> None:
     """Reset the dialogue (RSET), or close a connection that cannot be reset."""
-    try:
+    with contextlib.suppress(*_LOST):  # a connection that is lost meanwhile is closed below
         if usable and client.is_connected:
             await client.rset()
             return
-    except _LOST:
-        pass
     client.close()

@@ -3,7 +3,7 @@
 from notifications.delivery.cache import RecentEmails
 from notifications.delivery.context import DeliveryContext
 from notifications.delivery.models import Contact, DeliveryResult, EmailKey, EmailPayload, TracedEvent
-from notifications.delivery.rules import EVEN_IF_BLOCKED, delivery_failed, qr_delivered
+from notifications.delivery.rules import EVEN_IF_BLOCKED, delivery_failed, open_code, order_fields, qr_delivered
 from notifications.delivery.store import EmailQueue, schedule
 from notifications.delivery.tasks import SendNote
 
@@ -19,6 +19,8 @@ __all__ = [
     "SendNote",
     "TracedEvent",
     "delivery_failed",
+    "open_code",
+    "order_fields",
     "qr_delivered",
     "schedule",
 ]

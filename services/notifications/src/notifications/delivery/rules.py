@@ -6,6 +6,8 @@ from typing import Any
 
 from shared.contracts import DeliveryFailed, OrderEvent, ProfileGenerated, QrDelivered
 from shared.contracts.notifications import Channel
+from shared.sealed import Opener
+from shared.values.activation_code import ActivationCode
 
 #: By kind of email: the columns of `orders` of which any value makes the email pointless.
 _POINTLESS_AFTER: Mapping[str, tuple[str, ...]] = {
@@ -61,6 +63,13 @@ def qr_delivered(event: ProfileGenerated, channel: Channel, at: datetime) -> QrD
 def delivery_failed(event: ProfileGenerated, code: int, enhanced: str | None, at: datetime) -> DeliveryFailed:
     """The event that the mailbox refuses the email with the activation code; it holds codes only."""
     return DeliveryFailed(**order_fields(event), channel="email", smtp_code=code, enhanced_code=enhanced, failed_at=at)
+
+
+def open_code(opener: Opener, event: ProfileGenerated) -> tuple[ActivationCode, str | None]:
+    """The activation code and the confirmation code, opened. Raises CannotOpenError, InvalidValueError."""
+    sealed = event.confirmation_code
+    code = ActivationCode.parse(opener.open(event.activation_code).decode("utf-8", "replace"))
+    return code, None if sealed is None else opener.open(sealed).decode("utf-8", "replace")
 
 
 def order_fields(event: OrderEvent) -> dict[str, Any]:

@@ -10,16 +10,17 @@
 3. `record` stores the state, once, and publishes what became of an activation code (PO 3.4).
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from notifications.clients.mail import Mail, MailNotSent, MailOutcome, MailRefused, mail_refused, outcome_label
+from notifications.clients.mail import BAD_ADDRESS, Mail, MailNotSent, MailOutcome, MailRefused, outcome_label
 from notifications.delivery import store
 from notifications.delivery.context import DeliveryContext
 from notifications.delivery.models import Contact, DeliveryResult, EmailKey, EmailPayload
-from notifications.delivery.rules import delivery_failed, qr_delivered
+from notifications.delivery.rules import delivery_failed, open_code, qr_delivered
 from notifications.emails import (
     KINDS,
     ActivationCodeEmail,
@@ -39,17 +40,14 @@ from shared.database import Tx
 from shared.outcomes import Done, NeedsPerson, Outcome
 from shared.sealed import CannotOpenError, Opener
 from shared.tasks import Task, TaskResult
-from shared.values.activation_code import ActivationCode
 from shared.values.refusal import InvalidValueError
 
-#: RFC 3463: bad destination mailbox address syntax.
-_BAD_ADDRESS = mail_refused(553, "5.1.3")
 #: Emails without a link to the order's page: an order that nobody can pay has no page, and a code is sent alone.
 _WITHOUT_LINK = frozenset({"held", "declined", "code"})
 
 
-class EmailTask:
-    """Sends one email. Subclasses say which event it is made from, and render it."""
+class EmailTask(ABC):
+    """Sends one email. Subclasses say which event it is made from, render it, and publish what became of it."""
 
     kind: str
     payload = EmailPayload
@@ -58,13 +56,13 @@ class EmailTask:
         self._context = context
         self.concurrency = context.concurrency
 
+    @abstractmethod
     def event_class(self, email_kind: str) -> type[OrderEvent]:
         """The class of event that this kind of email is made from."""
-        raise NotImplementedError  # abstract
 
+    @abstractmethod
     def render(self, email_kind: str, event: Any, store: Storefront, contact: Contact, account: str) -> Rendered:
         """Render the content; runs in a thread. `account` is the link to the order's page."""
-        raise NotImplementedError  # abstract
 
     async def perform(self, task: Task[EmailPayload]) -> Outcome[DeliveryResult]:
         """Read what is due, and deliver it if it still has a purpose."""
@@ -104,7 +102,7 @@ class EmailTask:
         try:
             to = recipient(contact.name, contact.email)
         except InvalidValueError:
-            return _BAD_ADDRESS
+            return BAD_ADDRESS
         mail = Mail(
             self._context.sender.return_path(*email), to, partial(self._compose, email, event, storefront, contact, to)
         )
@@ -139,6 +137,7 @@ class EmailTask:
                 self._context.emails.labels(delivery.email.kind, delivery.state).inc()
                 self.publish(tx, delivery, first=first, trace=traces[delivery.email])
 
+    @abstractmethod
     def publish(self, tx: Tx, delivery: DeliveryResult, *, first: bool, trace: str | None) -> None:
         """Publish what became of an email. `first`: the activation code had not been delivered before."""
 
@@ -169,7 +168,7 @@ class SendActivationCode(EmailTask):
 
     def render(self, email_kind: str, event: Any, store: Storefront, contact: Contact, account: str) -> Rendered:  # noqa: ARG002 - both kinds look the same
         """Open the sealed code and render it. Raises CannotOpenError, InvalidValueError."""
-        secret = event.confirmation_code
+        code, confirmation_code = open_code(self._opener, event)
         return render_activation_code(
             ActivationCodeEmail(
                 store,
@@ -177,8 +176,8 @@ class SendActivationCode(EmailTask):
                 contact.name,
                 event.order_number,
                 plan=event.plan,
-                code=ActivationCode.parse(self._opener.open(event.activation_code).decode("utf-8", "replace")),
-                confirmation_code=None if secret is None else self._opener.open(secret).decode("utf-8", "replace"),
+                code=code,
+                confirmation_code=confirmation_code,
                 iccid=event.iccid,
                 apn=event.apn,
                 valid_until=event.valid_until.astimezone(ZoneInfo(store.time_zone)).date(),
@@ -215,6 +214,9 @@ class SendNote(EmailTask):
         return render_note(
             NoteEmail(store, contact.language, contact.name, event.order_number, note=note, account=link)
         )
+
+    def publish(self, tx: Tx, delivery: DeliveryResult, *, first: bool, trace: str | None) -> None:
+        """Do nothing: only what became of an activation code is published."""
 
 
 class SendRefundNote(SendNote):

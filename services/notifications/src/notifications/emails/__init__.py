@@ -8,7 +8,7 @@ from notifications.emails.models.events import (
     ProfileWithReceipt,
     TopUpWithReceipt,
 )
-from notifications.emails.rules.links import BadLinkError, GoneError, Links
+from notifications.emails.rules.links import BadLinkError, GoneError, Links, web_address
 from notifications.emails.rules.message import Recipient, Signer, recipient
 from notifications.emails.rules.notes import KINDS, sms_text
 from notifications.emails.rules.qr import data_uri
@@ -43,5 +43,6 @@ __all__ = [
     "sms_text",
     "texts",
     "traffic",
+    "web_address",
     "written",
 ]

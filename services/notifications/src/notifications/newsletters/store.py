@@ -32,7 +32,7 @@ WHERE newsletter_id = :id
 """
 _STATES = "SELECT state, count(*) AS recipients FROM newsletter_recipients WHERE newsletter_id = :id GROUP BY state"
 _STOP = "UPDATE newsletters SET stopped_at = COALESCE(stopped_at, :now) WHERE newsletter_id = :id"
-_SKIP_COUNT_PLANNED = """
+_SKIP_PLANNED = """
 UPDATE newsletter_recipients SET state = 'skipped', day = NULL, settled_at = :now
 WHERE newsletter_id = :id AND state = 'planned'
 """
@@ -190,7 +190,7 @@ async def progress(tx: Tx, newsletter_id: UUID) -> dict[str, Any]:
 async def stop(tx: Tx, newsletter_id: UUID) -> None:
     """Stop a newsletter: it is sent to nobody else."""
     await tx.execute(_STOP, id=newsletter_id, now=tx.now)
-    await tx.execute(_SKIP_COUNT_PLANNED, id=newsletter_id, now=tx.now)
+    await tx.execute(_SKIP_PLANNED, id=newsletter_id, now=tx.now)
 
 
 async def plan(tx: Tx, newsletter: Newsletter, after: UUID | None, day: date) -> None:

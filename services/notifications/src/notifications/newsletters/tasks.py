@@ -22,7 +22,7 @@ from zoneinfo import ZoneInfo
 
 from prometheus_client import Counter
 
-from notifications.clients.mail import Mail, Mailer, MailNotSent, MailOutcome, MailRefused, mail_refused
+from notifications.clients.mail import BAD_ADDRESS, Mail, Mailer, MailNotSent, MailOutcome, MailRefused
 from notifications.delivery import DeliveryContext
 from notifications.emails import Recipient, Storefront, recipient
 from notifications.newsletters import store
@@ -41,8 +41,6 @@ _GROUP = 10
 _NOT_BEGUN = MailNotSent("the service stops")
 _RECORD_AGAIN_SECONDS = 0.2
 _GIVE_UP = timedelta(days=1)
-#: RFC 3463: bad destination mailbox address syntax.
-_BAD_ADDRESS = mail_refused(553, "5.1.3")
 
 
 class PlanNewsletter:
@@ -159,7 +157,7 @@ class SendNewsletter:
         try:
             to = recipient(row.name, row.email)
         except InvalidValueError:
-            return _BAD_ADDRESS
+            return BAD_ADDRESS
         sender = self._context.sender.return_path("newsletter", row.mail_id)
         return await self._mailer.send(Mail(sender, to, partial(self._compose, group, row, to)))
 

@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import Any, TypeVar
 from uuid import UUID
 
-from notifications.delivery import EmailQueue, TracedEvent
+from notifications.delivery import EmailQueue, TracedEvent, order_fields
 from notifications.emails import TopUpWithReceipt
 from notifications.orders.models import Check, WatchExpiryPayload, WatchOrdersPayload
 from notifications.settings import Settings
@@ -97,7 +97,8 @@ class OrderHandlers:
         """PO 4.3: a sale's receipt has an email of its own only if the order's email was created already."""
         sales = [received for received in batch if received.event.kind == "sale"]
         rows = [
-            {**_order(received.event), "receipt": received.event.model_dump(mode="json")} for received in _first(sales)
+            {**order_fields(received.event), "receipt": received.event.model_dump(mode="json")}
+            for received in _first(sales)
         ]
         fresh = await tx.insert(orders, rows, on_conflict=_FIRST_RECEIPT, returning="order_id, answered_at")
         late = {row.order_id for row in fresh if row.answered_at is not None}
@@ -170,7 +171,7 @@ class OrderHandlers:
         }
         rows = [
             {
-                **_order(event),
+                **order_fields(event),
                 "installed_at": event.installed_at,
                 "activated_at": event.activated_at,
                 "plan_ends_at": event.plan_ends_at,
@@ -192,7 +193,8 @@ class OrderHandlers:
     ) -> dict[UUID, str]:
         """Set columns and `answered_at`. Returns the receipts that are stored already, by order."""
         rows = [
-            {**_order(received.event), **columns(received.event), "answered_at": tx.now} for received in _first(batch)
+            {**order_fields(received.event), **columns(received.event), "answered_at": tx.now}
+            for received in _first(batch)
         ]
         keep = ", ".join(f"{name} = COALESCE(orders.{name}, EXCLUDED.{name})" for name in columns(batch[0].event))
         rows_after = await tx.insert(
@@ -205,7 +207,7 @@ class OrderHandlers:
 
     async def _record(self, tx: Tx, batch: Sequence[Received[E]], columns: Callable[[E], dict[str, Any]]) -> None:
         await tx.record_facts(
-            orders, "order_id", [{**_order(received.event), **columns(received.event)} for received in batch]
+            orders, "order_id", [{**order_fields(received.event), **columns(received.event)} for received in batch]
         )
 
     async def _email(self, tx: Tx, kind: str, batch: Iterable[Received[E]], subject: Callable[[E], UUID]) -> None:
@@ -226,10 +228,6 @@ def _schedule_check(tx: Tx, what: Check, bucket: int, after: float) -> None:
     suffix = f":{uuid7()}" if due_at < soonest else ""
     due_at = max(due_at, soonest)
     tx.schedule("watch_orders", f"{what}:{bucket}{suffix}", WatchOrdersPayload(what=what, since=since), due_at=due_at)
-
-
-def _order(event: OrderEvent) -> dict[str, Any]:
-    return {name: getattr(event, name) for name in OrderEvent.model_fields}
 
 
 def _first(batch: Iterable[Received[E]]) -> list[Received[E]]:

@@ -44,7 +44,7 @@ ERASE = (
 )
 #: Exports a buyer: the answer of `GET /privacy/buyers/{buyer_id}`. Activation codes are left out, because a code is the
 #: eSIM itself; the buyer sees it on the order's page.
-HELD = {
+EXPORT = {
     "contact": """
 SELECT name, email, phone, language, storefront, newsletter, newsletter_asked, newsletter_at, blocked, updated_at,
   proved_contact_at IS NOT NULL AS link_used

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import TypeVar
 from uuid import UUID
 
-from notifications.delivery import EmailQueue, TracedEvent
+from notifications.delivery import EmailQueue, TracedEvent, order_fields
 from notifications.settings import Settings
 from notifications.tables import orders
 from shared.contracts import (
@@ -54,10 +54,7 @@ class RefundHandlers:
     async def refund_settled(self, tx: Tx, batch: Sequence[Received[RefundSettled]]) -> None:
         """The bank accepted the refund: say when the money arrives, in the email of the approval if it still waits."""
         rows = [
-            {
-                **{name: getattr(received.event, name) for name in OrderEvent.model_fields},
-                "refunded_at": received.event.settled_at,
-            }
+            {**order_fields(received.event), "refunded_at": received.event.settled_at}
             for received in batch
             if received.event.charge_id is None  # a returned surplus capture leaves the order as it is (RF 2.4)
         ]

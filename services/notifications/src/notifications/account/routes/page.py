@@ -28,12 +28,12 @@ from notifications.account.models import (
 from notifications.account.rules.page import asset, render_page, stylesheet
 from notifications.account.rules.rights import read_pending
 from notifications.account.rules.timeline import is_in_progress
+from notifications.delivery import open_code
 from notifications.emails import BadLinkError, LocaleFormat, ProfileWithReceipt, explanation_text, texts, written
 from notifications.pages import SAFE_HEADERS, LinkToken
 from shared.kernel.problems import Problem
 from shared.outcomes import Done
 from shared.sealed import Opener
-from shared.values.activation_code import ActivationCode
 from shared.values.opaque import Named
 from shared.values.text import cleaned
 
@@ -159,23 +159,17 @@ async def _page(
 
 
 def _open(opener: Opener, profile: ProfileWithReceipt) -> ShownCode:
-    secret = profile.confirmation_code
-    return ShownCode(
-        ActivationCode.parse(opener.open(profile.activation_code).decode("utf-8", "replace")),
-        None if secret is None else opener.open(secret).decode("utf-8", "replace"),
-        profile.iccid,
-        profile.apn,
-    )
+    code, confirmation_code = open_code(opener, profile)
+    return ShownCode(code, confirmation_code, profile.iccid, profile.apn)
 
 
 async def _refund_section(context: AccountContext, order: AccountOrder, trace: str | None) -> RefundSection | None:
     if context.refunds is None or not context.refunds.serves(order.storefront) or order.row["paid"] is None:
         return None
-    match await context.refunds.eligibility(order.storefront, order.order_id, trace):
-        case Done(value=eligibility):
-            pass
-        case _:
-            return RefundSection("away")
+    outcome = await context.refunds.eligibility(order.storefront, order.order_id, trace)
+    if not isinstance(outcome, Done):
+        return RefundSection("away")
+    eligibility = outcome.value
     if eligibility.status != "open":
         return RefundSection("done") if eligibility.status == "refunded" else None
     language = written(order.language)

@@ -5,7 +5,7 @@ from importlib.resources import files
 
 from notifications.account.models import Page
 from notifications.account.rules.timeline import code_came_back, is_in_progress, masked, status, timeline, usage
-from notifications.emails import data_uri, environment, texts
+from notifications.emails import data_uri, environment, texts, web_address
 from shared.contracts import Money
 
 
@@ -38,7 +38,7 @@ def render_page(page: Page) -> str:
         paid=locale.money(Money.model_validate(paid["paid"])) if paid is not None else None,
         valid_until=locale.day(valid_until) if valid_until is not None else None,
         plan_ends=locale.day(plan_ends_at) if plan_ends_at is not None else None,
-        receipt=receipt if receipt is not None and receipt.startswith(("https://", "http://")) else None,
+        receipt=web_address(receipt),
         picture=data_uri(page.shown.code.text) if page.shown is not None else None,
     )
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from notifications.account.models import EmailRecord, OrderStatus, TimelineEntry, Tone
-from notifications.emails import LocaleFormat, texts, traffic
+from notifications.emails import LocaleFormat, texts, traffic, web_address
 from shared.contracts import Money
 
 #: The order will change by itself: the page follows it live.
@@ -98,8 +98,7 @@ def _of_order(order: Mapping[str, Any], locale: LocaleFormat) -> Iterator[Timeli
         )
     if order["receipt"] is not None:
         receipt = order["receipt"]
-        url = str(receipt["ticket_url"])
-        link = url if url.startswith(("https://", "http://")) else None
+        link = web_address(str(receipt["ticket_url"]))
         yield TimelineEntry(datetime.fromisoformat(receipt["issued_at"]), t["receipt"], "done", link)
     for column, tone in (
         ("generated_at", "done"),

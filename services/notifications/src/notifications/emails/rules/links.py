@@ -20,6 +20,11 @@ _BODY = len(_VERSION) + _DAYS_BYTES + 16
 _RETURN_PREFIX = "bounce+"
 
 
+def web_address(url: str | None) -> str | None:
+    """The link of another system, if it is an HTTP address: nothing else may become a link of an email or a page."""
+    return url if url is not None and url.startswith(("https://", "http://")) else None
+
+
 class BadLinkError(ValueError):
     """The link is altered, forged, expired, or made for another address. The message never repeats it."""
 

@@ -12,6 +12,7 @@ from notifications.emails.models.events import (
     RefundWithSettlement,
     TopUpWithReceipt,
 )
+from notifications.emails.rules.links import web_address
 from notifications.emails.rules.texts import LocaleFormat, texts
 from shared.contracts import (
     AppealReceived,
@@ -227,7 +228,8 @@ def _clauses(grounds: tuple[Ground, ...]) -> Rows:
 
 def _links(label: str, url: str | None) -> Rows:
     """A row for a link of another system, if it is an HTTP address."""
-    return ((label, url),) if url is not None and url.startswith(("https://", "http://")) else ()
+    address = web_address(url)
+    return () if address is None else ((label, address),)
 
 
 @dataclass(frozen=True, slots=True)
