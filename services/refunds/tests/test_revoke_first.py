@@ -27,8 +27,7 @@ from refunds.cases import (
     case_state,
     load,
 )
-from refunds.cases.models.case import FIELDS
-from refunds.policy import OrderPolicies
+from refunds.policy import REQUEST_FIELDS, OrderPolicies
 from refunds.policy.store import bundled_policies
 from shared.contracts import RefundApproved, RevocationRequested
 from shared.database import Database, Tx
@@ -158,7 +157,7 @@ class World:
         await self.open(frozenset({"order_number", "reason"}))
 
     async def complete(self) -> None:
-        await self.open(frozenset(FIELDS))
+        await self.open(frozenset(REQUEST_FIELDS))
 
     async def failure_found(self) -> None:
         await self.find(Finding(finding="technical_failure"))

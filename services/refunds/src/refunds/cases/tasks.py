@@ -62,7 +62,7 @@ class CaseDue:
 
     async def record(self, tx: Tx, results: Sequence[TaskResult[UUID, CaseDuePayload]]) -> None:
         """Decide the open cases of these orders."""
-        traces = {one.result: one.task.continues for one in results}
+        traces = {result.result: result.task.continues for result in results}
         await decide_open_cases(tx, self._context, traces, traces)
 
 
@@ -206,7 +206,7 @@ def _record(
             "answer": decision.model_dump(mode="json"),
         }
     )
-    clauses = [f"{ground.document} {ground.clause}" for ground in decision.grounds]
+    clauses = list(decision.clauses)
     changes.audit.add("decided", case, by=by, verdict=decision.verdict, clauses=clauses, decision_id=str(decision_id))
     changes.metrics.verdicts.labels(file.order.row.storefront, decision.verdict).inc()
     for clause in clauses:

@@ -97,9 +97,9 @@ def show_policies(arguments: Sequence[str]) -> int:
     except (UnknownPolicyError, PolicyError) as error:
         return _refused(sys.stderr, str(error).splitlines())
     if given.json:
-        print(json.dumps([one.model_dump(mode="json", exclude_none=True) for one in chosen], ensure_ascii=False))  # noqa: T201 - the answer
+        print(json.dumps([policy.model_dump(mode="json", exclude_none=True) for policy in chosen], ensure_ascii=False))  # noqa: T201 - the answer
     else:
-        print("\n".join(as_text(table(one, book)) for one in chosen), end="")  # noqa: T201 - as above
+        print("\n".join(as_text(table(policy, book)) for policy in chosen), end="")  # noqa: T201 - as above
     return 0
 
 

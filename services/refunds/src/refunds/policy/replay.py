@@ -38,9 +38,8 @@ class DecisionSummary:
 
     @classmethod
     def of(cls, decision: Decision) -> "DecisionSummary":
-        clauses = tuple(f"{ground.document} {ground.clause}" for ground in decision.grounds)
         refund = None if decision.refund is None else str(decision.refund)
-        return cls(decision.policy, decision.verdict, clauses, refund, decision.missing)
+        return cls(decision.policy, decision.verdict, decision.clauses, refund, decision.missing)
 
     def differs(self, other: "DecisionSummary") -> bool:
         """Whether the buyer would get another answer. The name of the policy does not count."""
@@ -112,8 +111,14 @@ class Report:
         lines += [f"  {turn}: {count}" for turn, count in sorted(self.turns.items())]
         cells = [("case", "decided", "under", "was", "would be")]
         cells += [
-            (str(one.case_id), f"{one.decided_at:%Y-%m-%d %H:%M}Z", one.was.policy, str(one.was), str(one.would_be))
-            for one in self.changes
+            (
+                str(change.case_id),
+                f"{change.decided_at:%Y-%m-%d %H:%M}Z",
+                change.was.policy,
+                str(change.was),
+                str(change.would_be),
+            )
+            for change in self.changes
         ]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         lines.append("")

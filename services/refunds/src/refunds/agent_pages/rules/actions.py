@@ -4,15 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from refunds.agent_pages.rules.reasoning import cited
-from refunds.cases.models.case import Case, WhyPerson
+from refunds.cases.models.case import UNREVOKED, Case
 from refunds.cases.models.file import CaseFile
 from refunds.cases.models.request import Finding
 from refunds.cases.rules.facts import apply_finding, facts_of
 from refunds.cases.rules.state import awaits_appeal, is_revoking
 from refunds.policy import Decision, OrderPolicies
 
-_UNREVOKED = (WhyPerson.REVOCATION_UNANSWERED, WhyPerson.REVOCATION_REFUSED)
 _HYPOTHETICAL_RULE = "the rule that you name"
 
 
@@ -81,7 +79,7 @@ def allowed(file: CaseFile, case: Case, policies: OrderPolicies, now: datetime, 
     """The buttons that change the decision; for an appeal, also the button that confirms it."""
     if case.closed_at is not None or case.refund_id is not None:
         return []
-    if case.person_why in _UNREVOKED:
+    if case.person_why in UNREVOKED:
         unrevoked = [_pay_unrevoked(case)]
         return unrevoked if is_revoking(case) else [*unrevoked, *_others(file, case, policies, now, who=who)]
     return [] if is_revoking(case) else _others(file, case, policies, now, who=who)
@@ -112,13 +110,13 @@ def _allowed(
         if found.restored and case.finding != "technical_failure":
             continue
         answer = _answer(file, _with(case, found, now), policies, now)
-        if answer is not None and (answer.verdict, cited(answer)) != (today.verdict, cited(today)):
+        if answer is not None and (answer.verdict, answer.clauses) != (today.verdict, today.clauses):
             yield _action(name, label, explained, answer)
 
 
 def _action(name: str, label: str, explained: str, answer: Decision) -> Action:
     asks = "The law or rule, as it is to be cited" if name == "legal_rule" else None
-    return Action(name, label, explained, answer.verdict, ", ".join(cited(answer)), asks)
+    return Action(name, label, explained, answer.verdict, ", ".join(answer.clauses), asks)
 
 
 def _answer(file: CaseFile, case: Case, policies: OrderPolicies, now: datetime) -> Decision | None:

@@ -1,6 +1,6 @@
 """How the policy decides a case, step by step, in the order of the engine."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from refunds.policy import Decision, Facts, Policy
@@ -50,7 +50,7 @@ class Step:
 
 def steps(facts: Facts, policy: Policy, decision: Decision) -> list[Step]:
     """The steps complete, refused, granted and otherwise; the last only where no rule before it decided."""
-    cited = {f"{ground.document} {ground.clause}" for ground in decision.grounds}
+    cited = set(decision.clauses)
     result = [_complete(facts, policy)]
     if decision.verdict == "await_information":
         return result
@@ -110,8 +110,3 @@ def _conditions(rule: Rule, facts: Facts, policy: Policy) -> Iterator[Condition]
 
 def _mark(answer: Answer) -> str:
     return {Answer.YES: "yes", Answer.NO: "no"}.get(answer, "wait")
-
-
-def cited(decision: Decision) -> Sequence[str]:
-    """`RF 2.1`, `RF 3.1`."""
-    return [f"{ground.document} {ground.clause}" for ground in decision.grounds]

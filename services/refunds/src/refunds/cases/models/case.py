@@ -16,25 +16,6 @@ DOUBLE_CHARGE = "double_charge"
 #: The buyer cancels the order before the profile is installed (RC 5, 6).
 CANCELLATION = "cancellation"
 
-#: The reasons that a buyer can choose.
-REASONS = (
-    "technical_failure",
-    "changed_mind",
-    "incompatible_device",
-    "sim_locked",
-    "deleted_profile",
-    "phone_settings",
-    "no_coverage",
-    "slow_data",
-    "not_delivered",
-    "double_charge",
-    "scan_error",
-    "lost_code",
-    "other",
-)
-#: The fields that a request can contain; each policy names those that it requires.
-FIELDS = ("order_number", "email", "phone", "full_name", "payment_date", "reason", "evidence")
-
 
 class CaseState(StrEnum):
     """What a case waits for, or how it ended.
@@ -64,6 +45,10 @@ class WhyPerson(StrEnum):
     REVOCATION_UNANSWERED = "revocation_unanswered"
     #: The operator refused to revoke the profile, and the policy still approves on the newest facts.
     REVOCATION_REFUSED = "revocation_refused"
+
+
+#: The case waits for a person because the profile could not be revoked.
+UNREVOKED = (WhyPerson.REVOCATION_UNANSWERED, WhyPerson.REVOCATION_REFUSED)
 
 
 @dataclass(slots=True, kw_only=True)

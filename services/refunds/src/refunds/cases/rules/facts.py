@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Any
 
-from refunds.cases.models.case import DOUBLE_CHARGE, FIELDS, GENERATION_FAILED, NOT_DELIVERED, Case
+from refunds.cases.models.case import DOUBLE_CHARGE, GENERATION_FAILED, NOT_DELIVERED, Case
 from refunds.cases.models.file import Order
 from refunds.cases.models.request import Finding
-from refunds.policy import Delivery, Facts, Price, Profile
+from refunds.policy import REQUEST_FIELDS, Delivery, Facts, Price, Profile
 
 #: The reason that a policy sees for each of the system's own cases.
 _SYSTEM_REASONS = {GENERATION_FAILED: "technical_failure", NOT_DELIVERED: "not_delivered"}
@@ -24,7 +24,7 @@ def facts_of(order: Order, case: Case, now: datetime) -> Facts:
     request = {
         "received_at": case.received_at or case.requested_at,
         "reason": reason_of(case),
-        "provided": list(FIELDS if case.origin == "system" else case.provided or ()),
+        "provided": list(REQUEST_FIELDS if case.origin == "system" else case.provided or ()),
         # Where something was missing, the time to review begins when the last of it has come (RF 5.1).
         "completed_at": case.completed_at or (now if case.asked_for else None),
     }
@@ -37,7 +37,7 @@ def facts_of(order: Order, case: Case, now: datetime) -> Facts:
 
 def hypothetical(order: Order, reason: str, now: datetime) -> Facts:
     """The facts of a complete request that a buyer would make now."""
-    return _facts(order, now, {"received_at": now, "reason": reason, "provided": list(FIELDS)}, {}, None)
+    return _facts(order, now, {"received_at": now, "reason": reason, "provided": list(REQUEST_FIELDS)}, {}, None)
 
 
 def as_unused(facts: Facts) -> Facts:
@@ -179,14 +179,14 @@ def _support(case: Case) -> dict[str, Any]:
     }
 
 
-def apply_finding(case: Case, found: Finding, now: datetime) -> None:
+def apply_finding(case: Case, finding: Finding, now: datetime) -> None:
     """Write into the case what an agent found out; what was not found stays as it is."""
-    if found.finding is not None:
-        case.finding, case.found_at = found.finding, now
-    if found.restored:
+    if finding.finding is not None:
+        case.finding, case.found_at = finding.finding, now
+    if finding.restored:
         case.restored_at = case.restored_at or now
-    if found.profile is not None:
-        case.profile_finding, case.profile_found_at = found.profile, now
+    if finding.profile is not None:
+        case.profile_finding, case.profile_found_at = finding.profile, now
     for name in ("fair_use_violated", "buyer_caused_delay", "legal_rule"):
-        if (value := getattr(found, name)) is not None:
+        if (value := getattr(finding, name)) is not None:
             setattr(case, name, value)

@@ -43,3 +43,8 @@ class Decision(BaseModel):
     policy: str
     deadlines: Deadlines
     explanation: Explanation
+
+    @property
+    def clauses(self) -> tuple[str, ...]:
+        """The clauses of the grounds, in their order: `RF 2.1`, `RF 3.1`."""
+        return tuple(f"{ground.document} {ground.clause}" for ground in self.grounds)

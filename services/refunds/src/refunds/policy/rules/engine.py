@@ -47,10 +47,9 @@ def awaits_observation(facts: Facts, policy: Policy) -> bool:
     if _lacking(facts, policy):
         return False
     weighed = _weighed(facts, policy)
-    open_ones = [one for one in weighed if one.answer is not Answer.NO]
-    return all(one.answer is not Answer.YES for one in weighed) and any(
-        Answer.OBSERVATION in one.parts for one in open_ones
-    )
+    if any(approval.answer is Answer.YES for approval in weighed):
+        return False
+    return any(Answer.OBSERVATION in approval.parts for approval in weighed if approval.answer is not Answer.NO)
 
 
 def outranks_refusals(facts: Facts, policy: Policy) -> bool:
@@ -88,14 +87,14 @@ def _weighed(facts: Facts, policy: Policy) -> list[_Weighed]:
 def _verdict(facts: Facts, policy: Policy) -> tuple[Verdict, list[GroundText]]:
     weighed = _weighed(facts, policy)
     # Grounds above every refusal come first: a buyer who was charged twice wants that money, and keeps the eSIM.
-    for group in ([one for one in weighed if one.rule.above_refusals], weighed):
-        granted = [one.rule for one in group if one.answer is Answer.YES]
+    for group in ([approval for approval in weighed if approval.rule.above_refusals], weighed):
+        granted = [approval.rule for approval in group if approval.answer is Answer.YES]
         if granted:
             return "approve", [*_grounds(granted), *_outweighed(granted, facts, policy)]
         # In the order of the file: the first ground that may still hold determines what is waited for.
-        for one in group:
-            if one.answer is not Answer.NO:
-                return _AWAIT[one.answer], [_waiting(policy, one.rule, one.answer)]
+        for approval in group:
+            if approval.answer is not Answer.NO:
+                return _AWAIT[approval.answer], [_waiting(policy, approval.rule, approval.answer)]
     refused = _refusals(facts, policy)
     if refused:
         return "deny", _grounds(refused)

@@ -61,10 +61,7 @@ class OrderPolicies:
         """Verdict and clauses for both cases, while it is not known whether the profile is used."""
         decisions = (("if_unused", self.decide(unused)), ("if_used", self.decide(used)))
         return {
-            name: {
-                "verdict": decision.verdict,
-                "clauses": [f"{ground.document} {ground.clause}" for ground in decision.grounds],
-            }
+            name: {"verdict": decision.verdict, "clauses": list(decision.clauses)}
             for name, decision in decisions
             if decision is not None
         }
