@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from refunds.cases.models.case import Case, CaseState, RefundOutcome
 from refunds.cases.models.file import Order
+from refunds.cases.rules.deadlines import windows
 from refunds.cases.rules.facts import facts_of, hypothetical
 from refunds.cases.rules.state import case_state
-from refunds.cases.scheduled_jobs import windows
 from refunds.cases.store.observations import merged, observation_row
 from refunds.eligibility.rules import prospects
 from refunds.policy.store import bundled_policies, decide

@@ -4,6 +4,7 @@ import re
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from refunds.cases.rules.deadlines import windows
 from refunds.policy import Calendar
 from shared.signin.rendering import Pages, local
 from shared.signin.site import Site
@@ -24,11 +25,8 @@ def urgency(moment: datetime | None, now: datetime, calendar: Calendar) -> str:
     """`overdue`, `soon` (24 h), `near` (2 business days), or nothing."""
     if moment is None:
         return ""
-    if moment <= now:
-        return "overdue"
-    if moment <= now + timedelta(hours=24):
-        return "soon"
-    return "near" if moment <= calendar.after_business_days(now, 2) else ""
+    nearest = next(iter(windows(moment, now, calendar)), "")
+    return {"24h": "soon", "2_business_days": "near"}.get(nearest, nearest)
 
 
 def person(who: str) -> str:

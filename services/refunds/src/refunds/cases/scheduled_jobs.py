@@ -1,21 +1,18 @@
 """Recurring jobs: counts deadlines and open cases for the metrics, and deletes rows whose time is over."""
 
 import time
-from collections.abc import Mapping
-from datetime import datetime, timedelta
 
 from refunds.cases.metrics import CaseMetrics
+from refunds.cases.rules.deadlines import windows
 from refunds.cases.rules.state import case_state
 from refunds.cases.store.cases import REFUND_COLUMNS, case_of, refund_of
-from refunds.policy import Calendar, OrderPolicies
+from refunds.policy import OrderPolicies
 from shared.database import Database
 from shared.signin.tables import EXPIRED
 from shared.supervision import Loop
 
 _COUNT_EVERY_SECONDS = 15.0
 _DELETE_EVERY_SECONDS = 3600.0
-_SOON = timedelta(hours=24)
-_BUSINESS_DAYS = 2
 
 _DEADLINES = """
 SELECT f.storefront, c.due_kind AS kind, c.due_at FROM cases c JOIN order_facts f USING (order_id)
@@ -71,14 +68,3 @@ class CaseJobs:
         async with self._database.transaction("maintain") as tx:
             for statement in _DELETE_EXPIRED:
                 await tx.execute(statement, now=tx.now)
-
-
-def windows(due_at: datetime, now: datetime, calendar: Calendar) -> tuple[str, ...]:
-    """The windows of a deadline: `overdue`, or those of `24h` and `2_business_days` that it falls into."""
-    if due_at <= now:
-        return ("overdue",)
-    ends: Mapping[str, datetime] = {
-        "24h": now + _SOON,
-        "2_business_days": calendar.after_business_days(now, _BUSINESS_DAYS),
-    }
-    return tuple(name for name, end in ends.items() if due_at <= end)

@@ -1,13 +1,14 @@
 """What is answered over HTTP about orders and cases. It holds no personal data: the caller knows the buyer."""
 
 from datetime import date, datetime
-from typing import Any, Self
+from typing import Self
 from uuid import UUID
 
 from pydantic import BaseModel
 
 from refunds.cases.models.case import Case, CaseState
-from refunds.cases.models.file import CaseFile
+from refunds.cases.models.file import CaseFile, Order
+from refunds.cases.rules.deadlines import stored_deadlines
 from refunds.cases.rules.state import case_state
 from shared.contracts import Explanation, Ground, Money
 
@@ -43,10 +44,9 @@ class OrderFacts(BaseModel):
     refund_failed_at: datetime | None
 
     @classmethod
-    def of(cls, row: Any) -> Self:
-        values = row._asdict()
-        paid = None if row.paid_minor is None else Money(amount=row.paid_minor, currency=row.currency)
-        return cls(paid=paid, **{name: values[name] for name in cls.model_fields if name != "paid"})
+    def of(cls, order: Order) -> Self:
+        values = order.row._asdict()
+        return cls(paid=order.paid, **{name: values[name] for name in cls.model_fields if name != "paid"})
 
 
 class DecisionView(BaseModel):
@@ -136,7 +136,7 @@ class OrderCases(BaseModel):
             order_id=row.order_id,
             order_number=row.order_number,
             storefront=row.storefront,
-            facts=OrderFacts.of(row),
+            facts=OrderFacts.of(file.order),
             cases=[CaseView.of(file, case) for case in file.cases],
         )
 
@@ -157,7 +157,7 @@ def _decision(case: Case) -> DecisionView | None:
         grounds=[Ground.model_validate(ground) for ground in case.grounds or ()],
         explanation=Explanation.model_validate(case.explanation),
         missing=case.missing or [],
-        deadlines={name: datetime.fromisoformat(at) for name, at in (case.deadlines or {}).items()},
+        deadlines=stored_deadlines(case),
         pay_by=case.pay_by,
         credited_by=case.credited_by,
     )

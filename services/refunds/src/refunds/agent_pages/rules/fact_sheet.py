@@ -29,7 +29,7 @@ def fact_sheet(file: CaseFile, case: Case) -> list[Line]:
 
 
 def _lines(row: Any, file: CaseFile, case: Case) -> Iterator[Line]:
-    paid = Money(amount=row.paid_minor, currency=row.currency) if row.paid_minor is not None else None
+    paid = file.order.paid
     amount = "" if paid is None else str(Price.of(paid))
     yield Line("Paid", amount, "bank", row.paid_at)
     for charge in file.order.charges:

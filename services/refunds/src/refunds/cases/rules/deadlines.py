@@ -1,15 +1,18 @@
-"""Which deadline of a case is next."""
+"""Which deadline of a case is next, and how near it is."""
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 
 from refunds.cases.models.case import Case
 from refunds.cases.models.file import CaseFile
 from refunds.cases.models.patience import Patience
 from refunds.cases.rules.state import awaits_appeal
-from refunds.policy import OrderPolicies
+from refunds.policy import Calendar, OrderPolicies
 
 #: Calendar days to answer a written claim, where the policy sets no other time (PO 7.3).
 ANSWER_DAYS = 30
+_SOON = timedelta(hours=24)
+_BUSINESS_DAYS = 2
 #: Our own deadlines, by the verdict that they end. The first that is stored is the next one.
 _OWN_DEADLINES = {
     "await_support": ("decide_by",),
@@ -63,3 +66,14 @@ def _next_of_decision(file: CaseFile, case: Case, policies: OrderPolicies, patie
         return own[0]
     received_at = case.received_at or case.requested_at
     return answer_by(policies, row.storefront, row.paid_at, received_at), "decide_by"
+
+
+def windows(due_at: datetime, now: datetime, calendar: Calendar) -> tuple[str, ...]:
+    """The windows of a deadline: `overdue`, or those of `24h` and `2_business_days` that it falls into."""
+    if due_at <= now:
+        return ("overdue",)
+    ends: Mapping[str, datetime] = {
+        "24h": now + _SOON,
+        "2_business_days": calendar.after_business_days(now, _BUSINESS_DAYS),
+    }
+    return tuple(name for name, end in ends.items() if due_at <= end)
