@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from refunds.channels import ERASE_CHATS
 from refunds.channels.models import Reply, State
 from refunds.channels.rules import advance, begin, provided
 from refunds.channels.texts import REASONS, TEXTS
@@ -270,9 +271,7 @@ async def test_a_buyers_chats_go_with_the_buyer(bot: Bot) -> None:
     await bot.asks(15, life)
     database = bot.refunds.service.database
     [row] = await bot.refunds.rows("SELECT buyer_id FROM telegram_cases")
-    from refunds.channels.store import erase_chats  # noqa: PLC0415 - called as the consumer calls it
-
     async with database.transaction() as tx:
-        await erase_chats(tx, [row["buyer_id"]])
+        await tx.execute(ERASE_CHATS, buyers=[row["buyer_id"]])
     assert await bot.refunds.rows("SELECT 1 FROM telegram_chats") == []
     assert await bot.refunds.rows("SELECT 1 FROM telegram_cases") == []

@@ -117,8 +117,8 @@ contacts = Table(
 )
 
 #: One open case per order and ground; a later one of the same ground is another round. The row is the to-do: `verdict`
-#: is today's (await_* included), `due_at` the next promise and `due_kind` which one. Closed: denied, settled, withdrawn
-#: or superseded (`closed_as`).
+#: is today's (await_* included), `due_at` the next promise and `due_kind` which one. Closed: denied, settled or
+#: superseded (`closed_as`).
 cases = Table(
     "cases",
     metadata,

@@ -35,6 +35,7 @@ _FOLLOWERS = """
 SELECT t.case_id, t.chat_key, h.storefront, h.sealed FROM telegram_cases t JOIN telegram_chats h USING (chat_key)
 WHERE t.case_id = ANY(CAST(:cases AS uuid[])) ORDER BY t.case_id, t.chat_key
 """
+#: Deletes the chats of buyers, and which cases they follow (PP 6.2).
 ERASE_CHATS = """
 WITH gone AS (
   DELETE FROM telegram_cases WHERE buyer_id = ANY(CAST(:buyers AS uuid[])) RETURNING chat_key
@@ -142,11 +143,6 @@ class Chats:
             log.warning("telegram_chat_unreadable")
             return None
         return value
-
-
-async def erase_chats(tx: Tx, buyers: list[UUID]) -> None:
-    """Delete the chats of these buyers, and which cases they follow (PP 6.2)."""
-    await tx.execute(ERASE_CHATS, buyers=buyers)
 
 
 async def delete_expired(tx: Tx, progress: Callable[[], None]) -> None:

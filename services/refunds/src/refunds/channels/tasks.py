@@ -114,6 +114,6 @@ class SendMessage:
     async def record(self, tx: Tx, results: Sequence[TaskResult[None, SendMessagePayload]]) -> None:
         """Count the messages; nothing is stored about them."""
         del tx
-        for one in results:
-            outcome = "sent" if isinstance(one.outcome, Done) else "unreachable"
-            self._metrics.messages.labels(one.task.payload.storefront, outcome).inc()
+        for result in results:
+            outcome = "sent" if isinstance(result.outcome, Done) else "unreachable"
+            self._metrics.messages.labels(result.task.payload.storefront, outcome).inc()

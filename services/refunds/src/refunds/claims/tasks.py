@@ -31,7 +31,7 @@ class ClaimDue:
     async def record(self, tx: Tx, results: Sequence[TaskResult[UUID, NoPayload]]) -> None:
         """Count, log and audit the claims that nobody answered."""
         audit = Audit(tx, "system")
-        for claim in await mark_missed(tx, [one.result for one in results]):
+        for claim in await mark_missed(tx, [result.result for result in results]):
             self._metrics.missed.labels(claim.storefront, "claim").inc()
             log.error("deadline_missed", claim_id=str(claim.claim_id), storefront=claim.storefront, kind="claim")
             audit.add_of("deadline_missed", claim.order_id, kind="claim", claim_id=str(claim.claim_id))

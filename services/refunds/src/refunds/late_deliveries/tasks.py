@@ -77,7 +77,7 @@ class DeliveryDue:
         """Find the late orders, and open their cases or raise an alarm."""
         wanted: dict[UUID, list[Request]] = {}
         audit = Audit(tx, "system")
-        for minute in (one.result for one in results):
+        for minute in (result.result for result in results):
             promised = self._case_service.policies.delivery_limit(minute.storefront, minute.since) is not None
             until = minute.since + _PERIOD
             for row in await undelivered(tx, minute.storefront, minute.since, until, minute.limit):
