@@ -34,7 +34,7 @@ async def case_page(
     async with database.reading() as tx:
         order = await find_order_of_case(tx, case_id)
         file = await load_one(tx, order.order_id)
-        case = next(one for one in file.cases if one.case_id == case_id)
+        case = next(case for case in file.cases if case.case_id == case_id)
         shown = await store.records(tx, case_id) | await _refused_refund(tx, case_id, session.who)
         now = tx.now
     calendar = policies.calendar(order.storefront)

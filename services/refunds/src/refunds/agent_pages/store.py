@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from refunds.cases import REFUND_COLUMNS, Audit
+from refunds.cases import REFUND_COLUMNS, write_entry
 from shared.database import Tx
 
 _MOST = 300
@@ -72,13 +72,9 @@ async def disable_account(tx: Tx, name: str, who: str, now: datetime) -> None:
     """Disable a local account and end its sessions."""
     if (await tx.execute(_DISABLE, name=name, now=now)).first() is not None:
         await tx.execute(_END_SESSIONS, who=f"agent:{name}")
-        audit = Audit(tx, who)
-        audit.add_of("account_disabled", account=name)
-        await audit.write()
+        await write_entry(tx, who, "account_disabled", account=name)
 
 
 async def record_sign_in(tx: Tx, who: str, means: str) -> None:
     """Write a sign-in into the audit trail."""
-    audit = Audit(tx, who)
-    audit.add_of("signed_in", means=means)
-    await audit.write()
+    await write_entry(tx, who, "signed_in", means=means)

@@ -21,7 +21,7 @@ from refunds.cases.models.request import Finding, Request
 from refunds.cases.rules.fingerprints import Fingerprints
 from refunds.cases.rules.state import case_state
 from refunds.cases.service import CaseService
-from refunds.cases.store.audit import Audit
+from refunds.cases.store.audit import Audit, write_entry
 from refunds.cases.store.cases import (
     FAILED_AT,
     REFUND_COLUMNS,
@@ -31,6 +31,7 @@ from refunds.cases.store.cases import (
     load,
     load_one,
     lock,
+    lock_case,
     refund_of,
 )
 from refunds.cases.store.limits import check_claims
@@ -67,5 +68,7 @@ __all__ = [
     "load",
     "load_one",
     "lock",
+    "lock_case",
     "refund_of",
+    "write_entry",
 ]

@@ -1,11 +1,12 @@
 """HTTP: requests for refunds and cancellations, cases, findings, appeals."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Response
 
 from refunds.callers import AgentCaller, AnyCaller, Caller
 from refunds.cases.dependencies import CaseServiceDep
@@ -26,29 +27,45 @@ _CLOCK_DIFFERENCE = timedelta(minutes=1)
 routes = APIRouter()
 
 
+@dataclass(slots=True, frozen=True)
+class _Opening:
+    """What the endpoints that open a case share."""
+
+    caller: AnyCaller
+    database: DatabaseDep
+    clock: ClockDep
+    case_service: CaseServiceDep
+    trace: TraceDep
+    response: Response
+
+    async def open_case(
+        self, order: str, body: RefundRequest | CancellationRequest, reason: str, ground: str | None = None
+    ) -> CaseView:
+        """Open a case (201), or join the open one (200). Raises Problem."""
+        request = _request(body, reason, ground, self.caller, self.clock.now())
+        async with self.database.transaction() as tx:
+            row = await find_order(tx, order, self.caller.storefront)
+            if ground == CANCELLATION:
+                _require_cancellable(row)
+            file, case, new = await self.case_service.open_case(
+                tx, row.order_id, request, who=self.caller.who, trace=self.trace
+            )
+        self.response.status_code = HTTPStatus.CREATED if new else HTTPStatus.OK
+        return CaseView.of(file, case)
+
+
+OpeningDep = Annotated[_Opening, Depends()]
+
+
 @routes.post(
     "/orders/{order}/refund-requests",
     status_code=HTTPStatus.CREATED,
     responses={200: {"description": "joined"}},
     tags=["requests"],
 )
-async def ask(
-    order: Named,
-    body: RefundRequest,
-    caller: AnyCaller,
-    database: DatabaseDep,
-    clock: ClockDep,
-    case_service: CaseServiceDep,
-    trace: TraceDep,
-    response: Response,
-) -> CaseView:
+async def ask(order: Named, body: RefundRequest, opening: OpeningDep) -> CaseView:
     """Open a case (201), or join the order's case on the same ground (200); the answer is the case as it stands."""
-    request = _request(body, body.reason, None, caller, clock.now())
-    async with database.transaction() as tx:
-        row = await find_order(tx, order, caller.storefront)
-        file, case, new = await case_service.open_case(tx, row.order_id, request, who=caller.who, trace=trace)
-    response.status_code = HTTPStatus.CREATED if new else HTTPStatus.OK
-    return CaseView.of(file, case)
+    return await opening.open_case(order, body, body.reason)
 
 
 @routes.post(
@@ -57,24 +74,9 @@ async def ask(
     responses={200: {"description": "joined"}},
     tags=["requests"],
 )
-async def cancel(
-    order: Named,
-    body: CancellationRequest,
-    caller: AnyCaller,
-    database: DatabaseDep,
-    clock: ClockDep,
-    case_service: CaseServiceDep,
-    trace: TraceDep,
-    response: Response,
-) -> CaseView:
+async def cancel(order: Named, body: CancellationRequest, opening: OpeningDep) -> CaseView:
     """Cancel an eSIM that is not installed (RC 5, 6): it is observed, revoked, and paid back."""
-    request = _request(body, "changed_mind", CANCELLATION, caller, clock.now())
-    async with database.transaction() as tx:
-        row = await find_order(tx, order, caller.storefront)
-        _require_cancellable(row)
-        file, case, new = await case_service.open_case(tx, row.order_id, request, who=caller.who, trace=trace)
-    response.status_code = HTTPStatus.CREATED if new else HTTPStatus.OK
-    return CaseView.of(file, case)
+    return await opening.open_case(order, body, "changed_mind", CANCELLATION)
 
 
 @routes.get("/cases/{order_id}", tags=["cases"])
@@ -99,10 +101,8 @@ async def find(
         row = await find_order_of_case(tx, case_id)
         if body.note is not None:
             await case_service.note(tx, row.order_id, case_id, caller.who, body.note)
-        await case_service.find(tx, row.order_id, caller.who, finding, case_id, trace)
-    async with database.reading() as tx:
-        file = await load_one(tx, row.order_id)
-    return CaseView.of(file, next(case for case in file.cases if case.case_id == case_id))
+        file, case = await case_service.find(tx, row.order_id, caller.who, finding, case_id, trace)
+    return CaseView.of(file, case)
 
 
 @routes.post("/cases/{case_id}/appeals", status_code=HTTPStatus.CREATED, tags=["appeals"])

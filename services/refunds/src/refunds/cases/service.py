@@ -3,15 +3,15 @@
 Buyers, shops, agents, the Telegram bot and the system all change cases through `CaseService`.
 """
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from refunds.cases.metrics import CaseMetrics
-from refunds.cases.models.case import DOUBLE_CHARGE, Case, WhyPerson
-from refunds.cases.models.errors import AlreadyRefundedError, NotAllowedError, NotPaidError, UnknownOrderError
+from refunds.cases.models.case import DOUBLE_CHARGE, UNREVOKED, Case
+from refunds.cases.models.errors import AlreadyRefundedError, NotAllowedError, NotPaidError
 from refunds.cases.models.file import CaseFile
 from refunds.cases.models.patience import Patience
 from refunds.cases.models.request import Finding, Request
@@ -21,15 +21,13 @@ from refunds.cases.rules.facts import apply_finding, facts_of
 from refunds.cases.rules.fingerprints import Fingerprints
 from refunds.cases.rules.identity import case_id as id_of_case
 from refunds.cases.rules.state import awaits_appeal, is_revoking
-from refunds.cases.store.cases import keep_notes, load, load_one, lock, note_id
+from refunds.cases.store.cases import keep_notes, load, load_one, lock, lock_case, note_id
 from refunds.cases.store.changes import SYSTEM, CaseChanges, CaseContext, case_changes
 from refunds.cases.store.facts import provided_fields
 from refunds.cases.store.limits import check_case
 from refunds.cases.tasks import decide_case, decide_open_cases
 from refunds.policy import OrderPolicies
 from shared.database import Tx
-
-_UNREVOKED = (WhyPerson.REVOCATION_UNANSWERED, WhyPerson.REVOCATION_REFUSED)
 
 
 class CaseService:
@@ -63,7 +61,8 @@ class CaseService:
         Raises UnknownOrderError, NotPaidError, AlreadyRefundedError; LimitError where it would join.
         """
         async with self._changes(tx, who, {order_id: trace}) as changes:
-            file = await _locked(tx, order_id)
+            await lock(tx, [order_id])
+            file = await load_one(tx, order_id)
             if file.order.row.paid_at is None:
                 raise NotPaidError
             request = _about_surplus(file, request)
@@ -93,23 +92,26 @@ class CaseService:
         """Decide the open cases of these orders again (`cases/tasks.py`)."""
         await decide_open_cases(tx, self.context, orders, traces or {})
 
-    async def find(self, tx: Tx, order_id: UUID, who: str, found: Finding, case_id: UUID, trace: str | None) -> Case:
+    async def find(
+        self, tx: Tx, order_id: UUID, who: str, finding: Finding, case_id: UUID, trace: str | None
+    ) -> tuple[CaseFile, Case]:
         """Record what an agent found out, and decide. An empty finding answers an appeal on the facts as they are.
 
         Raises UnknownOrderError, NotAllowedError.
         """
         async with self._changes(tx, who, {order_id: trace}) as changes:
-            file = await _locked(tx, order_id)
-            case = _open_case(file, case_id, who, found)
-            detail = {name: value for name in Finding.__slots__ if (value := getattr(found, name)) not in (None, False)}
+            file, case = await lock_case(tx, order_id, case_id)
+            _require_open(case, who, finding)
+            values = {name: getattr(finding, name) for name in Finding.__slots__}
+            detail = {name: value for name, value in values.items() if value not in (None, False)}
             changes.audit.add("found", case, **detail)
-            apply_finding(case, found, tx.now)
-            case.pay_unrevoked = found.pay_unrevoked or case.pay_unrevoked
+            apply_finding(case, finding, tx.now)
+            case.pay_unrevoked = finding.pay_unrevoked or case.pay_unrevoked
             case.found_by = who
             if awaits_appeal(case):
                 case.appeal_answered_at = tx.now
             decide_case(changes, file, case, person=True, changed=True)
-            return case
+            return file, case
 
     async def appeal(
         self, tx: Tx, order_id: UUID, case_id: UUID, *, who: str, words: tuple[tuple[str, str], ...], trace: str | None
@@ -119,10 +121,7 @@ class CaseService:
         Raises UnknownOrderError, NotAllowedError; LimitError for a repeated appeal.
         """
         async with self._changes(tx, who, {order_id: trace}) as changes:
-            file = await _locked(tx, order_id)
-            case = file.case(case_id)
-            if case is None:
-                raise UnknownOrderError
+            file, case = await lock_case(tx, order_id, case_id)
             if awaits_appeal(case):
                 await _check_limits(changes, case, words)
             await keep_notes(tx, file, case, words, who, self._keep_notes)
@@ -146,22 +145,12 @@ class CaseService:
     async def note(self, tx: Tx, order_id: UUID, case_id: UUID, who: str, text: str) -> None:
         """Keep an agent's note. Raises UnknownOrderError."""
         async with self._changes(tx, who, {}) as changes:
-            file = await _locked(tx, order_id)
-            case = file.case(case_id)
-            if case is None:
-                raise UnknownOrderError
+            file, case = await lock_case(tx, order_id, case_id)
             await keep_notes(tx, file, case, (("note", text),), who, self._keep_notes)
             changes.audit.add("noted", case)
 
-    @asynccontextmanager
-    async def _changes(self, tx: Tx, who: str, traces: Mapping[UUID, str | None]) -> AsyncIterator[CaseChanges]:
-        async with case_changes(tx, self.context, who, traces) as changes:
-            yield changes
-
-
-async def _locked(tx: Tx, order_id: UUID) -> CaseFile:
-    await lock(tx, [order_id])
-    return await load_one(tx, order_id)
+    def _changes(self, tx: Tx, who: str, traces: Mapping[UUID, str | None]) -> AbstractAsyncContextManager[CaseChanges]:
+        return case_changes(tx, self.context, who, traces)
 
 
 # --- opening and joining --------------------------------------------------------------------------------------------
@@ -276,17 +265,13 @@ def _of_system(order_id: UUID, case_id: UUID, request: Request, now: datetime, t
 # --- findings -------------------------------------------------------------------------------------------------------
 
 
-def _open_case(file: CaseFile, case_id: UUID, who: str, found: Finding) -> Case:
-    """The case, where this person may record this finding now. Raises UnknownOrderError, NotAllowedError."""
-    case = file.case(case_id)
-    if case is None:
-        raise UnknownOrderError
+def _require_open(case: Case, who: str, finding: Finding) -> None:
+    """Raises NotAllowedError where this person may not record this finding now."""
     if case.closed_at is not None or case.refund_id is not None:
         raise NotAllowedError("The case is decided. A denied one is reopened by an appeal.")
-    if found.pay_unrevoked and case.person_why not in _UNREVOKED:
+    if finding.pay_unrevoked and case.person_why not in UNREVOKED:
         raise NotAllowedError("The case does not wait for a profile that cannot be taken back.")
-    if is_revoking(case) and not found.pay_unrevoked:
+    if is_revoking(case) and not finding.pay_unrevoked:
         raise NotAllowedError("The refund is approved and the profile is being taken out of use; its answer decides.")
     if awaits_appeal(case) and case.appeal_of == who:
         raise NotAllowedError("An appeal is decided by somebody else than who decided before (RF 6).")
-    return case

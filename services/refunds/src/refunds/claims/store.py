@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from refunds.cases import Audit, check_claims, lock
+from refunds.cases import check_claims, lock, write_entry
 from refunds.cases.rules.deadlines import answer_by
 from refunds.policy import OrderPolicies
 from refunds.tables import claims
@@ -75,9 +75,7 @@ async def receive_claim(
     )
     tx.publish(event, trace=trace)
     tx.schedule(CLAIM_DUE, str(claim_id), NoPayload(), due_at=deadline + timedelta(seconds=1), trace=trace)
-    audit = Audit(tx, who)
-    audit.add_of("claim_received", order.order_id, claim_id=str(claim_id), answer_by=deadline.isoformat())
-    await audit.write()
+    await write_entry(tx, who, "claim_received", order.order_id, claim_id=str(claim_id), answer_by=deadline.isoformat())
     return (await tx.execute(_FIND, claim=claim_id)).one(), True
 
 
@@ -86,9 +84,7 @@ async def answer_claim(tx: Tx, claim_id: UUID, who: str) -> bool:
     order_id = (await tx.execute(_ANSWER, claim=claim_id, who=who, now=tx.now)).scalar()
     if order_id is None:
         return False
-    audit = Audit(tx, who)
-    audit.add_of("claim_answered", order_id, claim_id=str(claim_id))
-    await audit.write()
+    await write_entry(tx, who, "claim_answered", order_id, claim_id=str(claim_id))
     return True
 
 

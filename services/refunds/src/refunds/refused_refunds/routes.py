@@ -15,7 +15,7 @@ from refunds.refused_refunds import store
 from refunds.refused_refunds.rules import RefusedRefund, refusal_in_words
 from refunds.refused_refunds.service import Payout, RefusedRefundService
 from shared.contracts import Money
-from shared.database import Database, Tx
+from shared.database import Tx
 from shared.values.text import Line
 
 _STRICT = ConfigDict(extra="forbid")
@@ -120,7 +120,7 @@ async def show(case_id: UUID, _caller: AgentCaller, database: DatabaseDep) -> Re
     """The case's refund where the bank has refused it; null where it has not."""
     async with database.reading() as tx:
         await find_order_of_case(tx, case_id)
-    return await _shown(database, case_id)
+        return await _shown(tx, case_id)
 
 
 @routes.post("/cases/{case_id}/refund/retry", status_code=HTTPStatus.ACCEPTED)
@@ -131,7 +131,7 @@ async def retry(
     async with database.transaction() as tx:
         order = await find_order_of_case(tx, case_id)
         await service.retry(tx, order.order_id, case_id, body.action_id, caller.who, trace)
-    return await _shown(database, case_id)
+        return await _shown(tx, case_id)
 
 
 @routes.post("/cases/{case_id}/refund/hand-payments", status_code=HTTPStatus.ACCEPTED)
@@ -148,7 +148,7 @@ async def record(
     async with database.transaction() as tx:
         order = await find_order_of_case(tx, case_id)
         await service.record_payment(tx, order.order_id, case_id, body.payment_id, caller.who, trace, payout)
-    return await _shown(database, case_id)
+        return await _shown(tx, case_id)
 
 
 @routes.post("/cases/{case_id}/refund/hand-payments/{payment_id}/decision", status_code=HTTPStatus.ACCEPTED)
@@ -167,10 +167,9 @@ async def decide(
         await service.decide_payment(
             tx, order.order_id, case_id, payment_id, caller.who, trace, confirmed=body.confirmed
         )
-    return await _shown(database, case_id)
+        return await _shown(tx, case_id)
 
 
-async def _shown(database: Database, case_id: UUID) -> RefusedRefundView | None:
-    async with database.reading() as tx:
-        refund = await store.read(tx, case_id)
-        return None if refund is None else await RefusedRefundView.read(tx, case_id, refund)
+async def _shown(tx: Tx, case_id: UUID) -> RefusedRefundView | None:
+    refund = await store.read(tx, case_id)
+    return None if refund is None else await RefusedRefundView.read(tx, case_id, refund)

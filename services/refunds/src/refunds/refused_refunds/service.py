@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from refunds.cases import Audit, Case, CaseFile, NotAllowedError, UnknownOrderError, load_one, lock
+from refunds.cases import Case, CaseFile, NotAllowedError, lock_case, write_entry
+from refunds.cases.rules.events import about
 from refunds.refused_refunds import store
 from refunds.refused_refunds.rules import refuse_action, refuse_decision, refuse_payment
 from shared.contracts import HandPaymentDecided, HandPaymentRecorded, Money, RefundRetryRequested
@@ -32,7 +33,7 @@ class RefusedRefundService:
 
     async def retry(self, tx: Tx, order_id: UUID, case_id: UUID, action_id: UUID, who: str, trace: str | None) -> None:
         """Request payments to try the same refund again."""
-        file, case = await _case(tx, order_id, case_id)
+        file, case = await lock_case(tx, order_id, case_id)
         if await _repeated(tx, action_id, case_id, "retry"):
             return
         if refused := refuse_action(await store.read(tx, case_id)):
@@ -55,7 +56,7 @@ class RefusedRefundService:
         payout: Payout,
     ) -> None:
         """Record what was paid by hand, whole or in part."""
-        file, case = await _case(tx, order_id, case_id)
+        file, case = await lock_case(tx, order_id, case_id)
         if await _repeated(tx, action_id, case_id, "hand_payment"):
             return
         refund = await store.read(tx, case_id)
@@ -85,7 +86,7 @@ class RefusedRefundService:
         self, tx: Tx, order_id: UUID, case_id: UUID, payment_id: UUID, who: str, trace: str | None, *, confirmed: bool
     ) -> None:
         """Confirm or reject a payment, as a second person. The same decision of the same person changes nothing."""
-        file, case = await _case(tx, order_id, case_id)
+        file, case = await lock_case(tx, order_id, case_id)
         action = await store.find_action(tx, payment_id)
         if action is not None and (action.case_id, action.decided_by, action.confirmed) == (case_id, who, confirmed):
             return
@@ -110,15 +111,6 @@ def account_id(who: str) -> UUID:
     return uuid_for("refunds-account", who)
 
 
-async def _case(tx: Tx, order_id: UUID, case_id: UUID) -> tuple[CaseFile, Case]:
-    await lock(tx, [order_id])
-    file = await load_one(tx, order_id)
-    case = file.case(case_id)
-    if case is None:
-        raise UnknownOrderError
-    return file, case
-
-
 async def _repeated(tx: Tx, action_id: UUID, case_id: UUID, kind: str) -> bool:
     """Whether this action was stored before. Raises NotAllowedError where its key names another action."""
     row = await store.find_action(tx, action_id)
@@ -140,18 +132,8 @@ def _row(case: Case, action_id: UUID, kind: str, who: str, tx: Tx) -> dict[str, 
 
 
 def _about(file: CaseFile, case: Case) -> dict[str, Any]:
-    row = file.order.row
-    return {
-        "order_id": row.order_id,
-        "order_number": row.order_number,
-        "storefront": row.storefront,
-        "buyer_id": row.buyer_id,
-        "case_id": case.case_id,
-        "refund_id": case.refund_id,
-    }
+    return {**about(file, case), "refund_id": case.refund_id}
 
 
 async def _audit(tx: Tx, who: str, what: str, case: Case, **detail: Any) -> None:
-    audit = Audit(tx, who)
-    audit.add(what, case, **detail)
-    await audit.write()
+    await write_entry(tx, who, what, case.order_id, case.case_id, **detail)

@@ -34,13 +34,13 @@ _ANSWERED = """
 UPDATE refund_actions SET answered_at = :at, accepted = :accepted, refusal = :reason,
   ended_at = CASE WHEN kind = 'retry' OR NOT :accepted THEN :at END
 WHERE action_id = :id AND answered_at IS NULL
-RETURNING case_id, order_id, kind, false AS of_decision
+RETURNING case_id, order_id, kind
 """
 _DECISION_ANSWERED = """
 UPDATE refund_actions SET decision_answered_at = :at, decision_accepted = :accepted, decision_refusal = :reason,
   ended_at = COALESCE(ended_at, :at)
 WHERE decision_id = :id AND decision_answered_at IS NULL
-RETURNING case_id, order_id, kind, true AS of_decision
+RETURNING case_id, order_id, kind
 """
 _READ = """
 SELECT c.refund_id, COALESCE(o.last_failed_at, o.failed_at) AS failed_at,

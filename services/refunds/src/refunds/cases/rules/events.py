@@ -23,7 +23,7 @@ from shared.contracts.refunds import Code
 def requested(file: CaseFile, case: Case) -> RefundRequested:
     """A case is open. Published again with a later `requested_at`, it requests a new observation of the profile."""
     return RefundRequested(
-        **_about(file, case),
+        **about(file, case),
         reason=case.reason if case.origin != "system" and case.reason else case.ground.partition(":")[0],
         origin=case.origin,
         requested_at=case.observation_asked_at or case.requested_at,
@@ -33,7 +33,7 @@ def requested(file: CaseFile, case: Case) -> RefundRequested:
 
 def information_needed(file: CaseFile, case: Case, decision: Decision, now: datetime) -> InformationNeeded:
     """The buyer has to send exactly these fields."""
-    return InformationNeeded(**_about(file, case), **_reasons(decision), missing=decision.missing, asked_at=now)
+    return InformationNeeded(**about(file, case), **_reasons(decision), missing=decision.missing, asked_at=now)
 
 
 def approved(file: CaseFile, case: Case, decision: Decision, now: datetime) -> RefundApproved:
@@ -41,7 +41,7 @@ def approved(file: CaseFile, case: Case, decision: Decision, now: datetime) -> R
     assert case.refund_id is not None  # noqa: S101 - an approval without one is our own fault
     assert decision.refund is not None  # noqa: S101 - as above
     return RefundApproved(
-        **_about(file, case),
+        **about(file, case),
         **_reasons(decision),
         refund_id=case.refund_id,
         amount=decision.refund.money,
@@ -65,29 +65,30 @@ def _code(file: CaseFile, case: Case) -> Code | None:
 
 def denied(file: CaseFile, case: Case, decision: Decision, now: datetime) -> RefundDenied:
     """The request is denied for these reasons."""
-    return RefundDenied(**_about(file, case), **_reasons(decision), denied_at=now)
+    return RefundDenied(**about(file, case), **_reasons(decision), denied_at=now)
 
 
 def revocation_requested(
     file: CaseFile, case: Case, policy: str, grounds: Sequence[Ground], now: datetime
 ) -> RevocationRequested:
     """The profile has to be revoked before the refund is released."""
-    return RevocationRequested(**_about(file, case), policy=policy, grounds=tuple(grounds), requested_at=now)
+    return RevocationRequested(**about(file, case), policy=policy, grounds=tuple(grounds), requested_at=now)
 
 
 def cancellation_accepted(
     file: CaseFile, case: Case, policy: str, grounds: Sequence[Ground], now: datetime
 ) -> CancellationAccepted:
     """The profile has to be revoked before the refund is released."""
-    return CancellationAccepted(**_about(file, case), policy=policy, grounds=tuple(grounds), accepted_at=now)
+    return CancellationAccepted(**about(file, case), policy=policy, grounds=tuple(grounds), accepted_at=now)
 
 
 def appeal_received(file: CaseFile, case: Case, now: datetime) -> AppealReceived:
     """The buyer appealed against a denial."""
-    return AppealReceived(**_about(file, case), received_at=now, answer_by=case.appeal_answer_by)
+    return AppealReceived(**about(file, case), received_at=now, answer_by=case.appeal_answer_by)
 
 
-def _about(file: CaseFile, case: Case) -> dict[str, Any]:
+def about(file: CaseFile, case: Case) -> dict[str, Any]:
+    """The fields that every event of a case has."""
     row = file.order.row
     return {
         "order_id": row.order_id,

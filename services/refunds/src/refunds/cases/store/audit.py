@@ -48,3 +48,12 @@ class Audit:
         """Insert the collected entries."""
         await self.tx.insert(audit, self.rows, on_conflict="")
         self.rows = []
+
+
+async def write_entry(
+    tx: Tx, who: str, what: str, order_id: UUID | None = None, case_id: UUID | None = None, **detail: Any
+) -> None:
+    """Write one entry about an order, about a case, or about neither."""
+    entries = Audit(tx, who)
+    entries.add_of(what, order_id, case_id, **detail)
+    await entries.write()

@@ -105,6 +105,16 @@ async def load_one(tx: Tx, order_id: UUID) -> CaseFile:
     return file
 
 
+async def lock_case(tx: Tx, order_id: UUID, case_id: UUID) -> tuple[CaseFile, Case]:
+    """Lock an order, and read its file and one of its cases. Raises UnknownOrderError."""
+    await lock(tx, [order_id])
+    file = await load_one(tx, order_id)
+    case = file.case(case_id)
+    if case is None:
+        raise UnknownOrderError
+    return file, case
+
+
 def case_of(row: Any) -> Case:
     """The case in a row that has all columns of `cases`."""
     return Case(**{name: getattr(row, name) for name in _COLUMNS})
