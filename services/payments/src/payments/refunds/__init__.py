@@ -4,7 +4,7 @@ from payments.refunds.handlers import refund_approved
 from payments.refunds.models import REFUND
 from payments.refunds.routes import routes
 from payments.refunds.rules.evidence import Evidence, evidence
-from payments.refunds.store import try_again
+from payments.refunds.store import lock_order, reserve, try_again
 from payments.refunds.tasks import MakeRefund, RefundGauges, WatchPromisedDates
 
 __all__ = [
@@ -14,7 +14,9 @@ __all__ = [
     "RefundGauges",
     "WatchPromisedDates",
     "evidence",
+    "lock_order",
     "refund_approved",
+    "reserve",
     "routes",
     "try_again",
 ]

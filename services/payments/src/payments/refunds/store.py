@@ -132,9 +132,27 @@ WHERE kind = 'refund' AND owner IS NULL AND state = 'due' AND key IN (
 """
 
 
+async def lock_order(tx: Tx, refund_id: UUID) -> None:
+    """Lock the order of this refund until the commit."""
+    await tx.execute(_LOCK, refund_id=refund_id)
+
+
+async def reserve(tx: Tx, *, order_id: UUID, charge_id: UUID | None, amount: int) -> int | None:
+    """Promise money of the surplus charge, or of the capture that the order keeps.
+
+    Returns what was left before; None, and nothing is promised, where that is less than the amount.
+    """
+    if charge_id is None:
+        reserved = await tx.execute(_RESERVE, order_id=order_id, amount=amount)
+    else:
+        reserved = await tx.execute(_RESERVE_SURPLUS, charge_id=charge_id, amount=amount)
+    left: int | None = reserved.scalar()
+    return left
+
+
 async def intend(tx: Tx, refund_id: UUID) -> Intent | Waiting | Impossible | Ended:
     """Promise the amount and store that the bank is about to be called, where that is possible now."""
-    await tx.execute(_LOCK, refund_id=refund_id)
+    await lock_order(tx, refund_id)
     row = (await tx.execute(_READ, refund_id=refund_id)).one()
     if row.state in _ENDED:
         return Ended()
@@ -244,15 +262,12 @@ def _impossible(row: Any) -> Impossible | None:
 async def _promise(tx: Tx, refund_id: UUID, row: Any) -> int | None:
     """Reserve and post the amount; returns what was left before, None where that is less than the amount."""
     await post_late(tx, [row.order_id])
-    if row.charge_id is None:
-        owed: int | None = (await tx.execute(_RESERVE, order_id=row.order_id, amount=row.amount_minor)).scalar()
-        funds = "revenue" if row.recognised else "buyer_funds"
-    else:
-        owed = (await tx.execute(_RESERVE_SURPLUS, charge_id=row.charge_id, amount=row.amount_minor)).scalar()
-        funds = "duplicate_payable"
-    if owed is not None:
-        owed += row.by_hand  # the bank still holds what persons paid by hand
-        await tx.execute(_CALLING, refund_id=refund_id, owed=owed, funds=funds, invoice_id=row.invoice_id, now=tx.now)
+    left = await reserve(tx, order_id=row.order_id, charge_id=row.charge_id, amount=row.amount_minor)
+    if left is None:
+        return None
+    owed: int = left + row.by_hand  # the bank still holds what persons paid by hand
+    funds = "duplicate_payable" if row.charge_id is not None else "revenue" if row.recognised else "buyer_funds"
+    await tx.execute(_CALLING, refund_id=refund_id, owed=owed, funds=funds, invoice_id=row.invoice_id, now=tx.now)
     return owed
 
 

@@ -28,7 +28,6 @@ async def refund_retry_requested(tx: Tx, batch: Sequence[Received[RefundRetryReq
     """Begin another attempt of refused refunds; the task asks the bank for the status before it calls."""
     for received in sorted(batch, key=_by_order):
         event = received.event
-        await store.lock(tx, event.refund_id)
         if not await store.claim(tx, event.action_id, event.refund_id, "retry", event.requested_by):
             continue
         refusal = refuse_retry(await store.standing(tx, event.refund_id))
@@ -44,7 +43,6 @@ async def hand_payment_recorded(tx: Tx, batch: Sequence[Received[HandPaymentReco
     """Reserve what a person paid another way until a second person decides."""
     for received in sorted(batch, key=_by_order):
         event = received.event
-        await store.lock(tx, event.refund_id)
         if not await store.claim(tx, event.payment_id, event.refund_id, "hand_payment", event.recorded_by):
             continue
         refusal = refuse_payment(
@@ -62,7 +60,6 @@ async def hand_payment_decided(tx: Tx, batch: Sequence[Received[HandPaymentDecid
     """Confirmed: a task asks the bank once more and then books it. Rejected: the refund is refused as before."""
     for received in sorted(batch, key=_by_order):
         event = received.event
-        await store.lock(tx, event.refund_id)
         if not await store.claim(tx, event.decision_id, event.refund_id, "decision", event.decided_by):
             continue
         refusal = refuse_decision(await store.payment_standing(tx, event.payment_id), by=event.decided_by)

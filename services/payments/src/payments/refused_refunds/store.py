@@ -1,6 +1,7 @@
 """SQL of actions on refused refunds and of payments by hand. Amounts in minor units.
 
-Every writing function needs `lock` before it: it excludes other actions and attempts on refunds of the same order.
+Every writing function needs `claim` or `refunds.lock_order` before it: the lock excludes other actions and attempts on
+refunds of the same order.
 """
 
 from collections.abc import Sequence
@@ -8,15 +9,12 @@ from typing import Any
 from uuid import UUID
 
 from payments.ledger import COLUMNS, post_late
+from payments.refunds import lock_order, reserve
 from payments.refused_refunds.models import PaymentStanding, RefundStanding, Refusal
 from payments.tables import hand_payments
 from shared.contracts import HandPaymentDecided, HandPaymentRecorded, Money, RefundPaidByHand, RefundSettled
 from shared.database import Tx
 
-_LOCK = """
-SELECT 1 FROM payment_orders WHERE order_id = (SELECT order_id FROM refunds WHERE refund_id = :refund_id)
-FOR NO KEY UPDATE
-"""
 _CLAIM = """
 INSERT INTO refund_actions (action_id, refund_id, kind, asked_by, answered_at)
 VALUES (:action_id, :refund_id, :kind, :asked_by, :now) ON CONFLICT DO NOTHING RETURNING action_id
@@ -37,15 +35,6 @@ SELECT r.order_id, r.charge_id,
 FROM refunds r LEFT JOIN payment_orders o ON o.order_id = r.order_id
 LEFT JOIN surplus_charges s ON s.charge_id = r.charge_id
 WHERE r.refund_id = :refund_id
-"""
-#: The CHECKs of these tables keep what is paid out within what was paid in (PO 6.3), however it is paid.
-_RESERVE = """
-UPDATE payment_orders SET refunded_minor = refunded_minor + :amount
-WHERE order_id = :order_id AND captured_minor - refunded_minor >= :amount RETURNING order_id
-"""
-_RESERVE_SURPLUS = """
-UPDATE surplus_charges SET refunded_minor = refunded_minor + :amount
-WHERE charge_id = :charge_id AND amount_minor - refunded_minor >= :amount RETURNING order_id
 """
 #: `kind`: hand_promised takes from `funds`, hand_released gives back (to revenue where the funds became revenue
 #: meanwhile), hand_paid pays out.
@@ -102,13 +91,9 @@ WHERE h.payment_id = :payment_id
 """
 
 
-async def lock(tx: Tx, refund_id: UUID) -> None:
-    """Lock the order of this refund until the commit."""
-    await tx.execute(_LOCK, refund_id=refund_id)
-
-
 async def claim(tx: Tx, action_id: UUID, refund_id: UUID, kind: str, by: UUID) -> bool:
-    """Whether this action is new. An action that was answered before has no effect."""
+    """Lock the order; whether this action is new. An action that was answered before has no effect."""
+    await lock_order(tx, refund_id)
     claimed = await tx.execute(_CLAIM, action_id=action_id, refund_id=refund_id, kind=kind, asked_by=by, now=tx.now)
     return claimed.scalar() is not None
 
@@ -143,11 +128,8 @@ async def record(tx: Tx, event: HandPaymentRecorded) -> Refusal | None:
         return Refusal.WRONG_CURRENCY
     await post_late(tx, [event.order_id])
     amount = event.amount.amount
-    if source.charge_id is None:
-        reserved = await tx.execute(_RESERVE, order_id=event.order_id, amount=amount)
-    else:
-        reserved = await tx.execute(_RESERVE_SURPLUS, charge_id=source.charge_id, amount=amount)
-    if reserved.scalar() is None:
+    left = await reserve(tx, order_id=event.order_id, charge_id=source.charge_id, amount=amount)
+    if left is None:
         return Refusal.BEYOND_PAYMENT
     row = {
         "payment_id": event.payment_id,

@@ -13,7 +13,7 @@ from uuid import UUID
 from payments.clients.bank import Bank
 from payments.clients.models import Expected
 from payments.metrics import PaymentMetrics
-from payments.refunds import REFUND, Evidence, evidence, try_again
+from payments.refunds import REFUND, Evidence, evidence, lock_order, try_again
 from payments.refused_refunds import store
 from payments.refused_refunds.models import HAND_PAYMENT, Refusal
 from shared.contracts import OrderEvent, RefundActionAnswered
@@ -73,7 +73,7 @@ class ConfirmHandPayment:
         """Book each payment, or begin another attempt of the refund where the bank has paid; answer the action."""
         for result in results:
             payment_id, checked, trace = UUID(result.task.key), result.result, result.task.continues
-            await store.lock(tx, checked.refund_id)
+            await lock_order(tx, checked.refund_id)
             if checked.bank_has_paid:
                 changed = await self._refuse(tx, payment_id, trace)
             else:
