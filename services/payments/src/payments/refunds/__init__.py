@@ -3,9 +3,9 @@
 from payments.refunds.handlers import refund_approved
 from payments.refunds.models import REFUND
 from payments.refunds.routes import routes
-from payments.refunds.rules.evidence import Evidence, evidence
+from payments.refunds.rules.evidence import Evidence
 from payments.refunds.store import lock_order, reserve, try_again
-from payments.refunds.tasks import MakeRefund, RefundGauges, WatchPromisedDates
+from payments.refunds.tasks import MakeRefund, RefundGauges, WatchPromisedDates, ask_evidence
 
 __all__ = [
     "REFUND",
@@ -13,7 +13,7 @@ __all__ = [
     "MakeRefund",
     "RefundGauges",
     "WatchPromisedDates",
-    "evidence",
+    "ask_evidence",
     "lock_order",
     "refund_approved",
     "reserve",

@@ -38,6 +38,19 @@ class Settled:
     before: bool = False
 
 
+async def ask_evidence(
+    bank: Bank, capture: Expected, trace: str | None, *, amount: int, owed: int
+) -> Evidence | NotSent:
+    """Ask the bank for the status of a recorded capture, and judge one refund of it (see `evidence`)."""
+    status = await bank.status(capture, trace)
+    if isinstance(status, NotSent):
+        return status
+    if status.value.result != "100":
+        # The capture is recorded, so any other result is about our question and not about the money.
+        return NotSent(f"check-status: result {status.value.result}", _UNANSWERED_PAUSE)
+    return evidence(status.value, amount=amount, captured=capture.amount, owed=owed)
+
+
 class MakeRefund:
     """Makes one refund. The key is the refund's id.
 
@@ -159,14 +172,8 @@ class MakeRefund:
         return NotSent("the last call may still be on its way", left) if left > timedelta(0) else None
 
     async def _evidence(self, task: Task[NoPayload], intent: Intent) -> Evidence | NotSent:
-        expected = Expected(intent.invoice_id, intent.captured, intent.currency, self._terminal)
-        status = await self._bank.status(expected, task.continues)
-        if isinstance(status, NotSent):
-            return status
-        if status.value.result != "100":
-            # The capture is recorded, so any other result is about our question and not about the money.
-            return NotSent(f"check-status: result {status.value.result}", _UNANSWERED_PAUSE)
-        return evidence(status.value, amount=intent.amount, captured=intent.captured, owed=intent.owed)
+        capture = Expected(intent.invoice_id, intent.captured, intent.currency, self._terminal)
+        return await ask_evidence(self._bank, capture, task.continues, amount=intent.amount, owed=intent.owed)
 
     def _wait(self, task: Task[NoPayload], waiting: Waiting) -> Refused | NotDue:
         """Wait for a capture for a limited time; for another refund of the order until that one wakes this task."""

@@ -176,10 +176,13 @@ async def read(tx: Tx, payment_id: UUID) -> Any:
     return (await tx.execute(_WHOLE, payment_id=payment_id)).one()
 
 
-async def confirm(tx: Tx, payment_id: UUID, trace: str | None) -> bool:
-    """Book a confirmed payment; publish RefundPaidByHand, and RefundSettled after the last part. False: had ended."""
+async def confirm(tx: Tx, payment_id: UUID, trace: str | None) -> Any:
+    """Book a confirmed payment; publish RefundPaidByHand, and RefundSettled after the last part.
+
+    Returns the payment with its refund; None: it had ended.
+    """
     if (await tx.execute(_CONFIRM, payment_id=payment_id, now=tx.now)).scalar() is None:
-        return False
+        return None
     await _post(tx, payment_id, "hand_paid")
     row = await read(tx, payment_id)
     await tx.execute(_END, refund_id=row.refund_id, now=tx.now)
@@ -200,7 +203,7 @@ async def confirm(tx: Tx, payment_id: UUID, trace: str | None) -> bool:
             **about, amount=whole, settled_at=tx.now, charge_id=row.charge_id, way=row.way, paid_by_hand=whole
         )
         tx.publish(settled, trace=trace)
-    return True
+    return row
 
 
 async def _post(tx: Tx, payment_id: UUID, kind: str) -> None:

@@ -7,13 +7,13 @@ all, then books the payment (RefundPaidByHand) or, where the bank has paid, lets
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from payments.clients.bank import Bank
 from payments.clients.models import Expected
 from payments.metrics import PaymentMetrics
-from payments.refunds import REFUND, Evidence, evidence, lock_order, try_again
+from payments.refunds import REFUND, Evidence, ask_evidence, lock_order, try_again
 from payments.refused_refunds import store
 from payments.refused_refunds.models import HAND_PAYMENT, Refusal
 from shared.contracts import OrderEvent, RefundActionAnswered
@@ -24,7 +24,6 @@ from shared.tasks import Task, TaskResult
 from shared.telemetry.logging import get_logger
 
 log = get_logger(__name__)
-_UNANSWERED_PAUSE = timedelta(seconds=30)
 
 
 @dataclass(slots=True, frozen=True)
@@ -54,18 +53,15 @@ class ConfirmHandPayment:
             row = await store.read(tx, UUID(task.key))
         if row.state != "confirming" or row.called_at is None:  # it has ended, or the bank was never asked to pay
             return Done(BankChecked(row.refund_id, bank_has_paid=False))
-        expected = Expected(row.invoice_id, row.captured_minor, row.currency, self._terminal)
-        status = await self._bank.status(expected, task.continues)
-        if isinstance(status, NotSent):
-            return status
-        if status.value.result != "100":
-            return NotSent(f"check-status: result {status.value.result}", _UNANSWERED_PAUSE)
-        shown = evidence(
-            status.value,
+        shown = await ask_evidence(
+            self._bank,
+            Expected(row.invoice_id, row.captured_minor, row.currency, self._terminal),
+            task.continues,
             amount=row.refund_minor - row.hand_minor + row.amount_minor,
-            captured=row.captured_minor,
             owed=row.captured_minor - (row.refunded_minor - row.all_by_hand),
         )
+        if isinstance(shown, NotSent):
+            return shown
         # Every attempt was refused, so UNCLEAR is not enough to conclude that one of them succeeded.
         return Done(BankChecked(row.refund_id, bank_has_paid=shown is Evidence.DONE))
 
@@ -75,22 +71,23 @@ class ConfirmHandPayment:
             payment_id, checked, trace = UUID(result.task.key), result.result, result.task.continues
             await lock_order(tx, checked.refund_id)
             if checked.bank_has_paid:
-                changed = await self._refuse(tx, payment_id, trace)
+                row = await self._refuse(tx, payment_id, trace)
             else:
-                changed = await store.confirm(tx, payment_id, trace)
-            if changed:
-                await _answer(tx, payment_id, trace, bank_has_paid=checked.bank_has_paid)
+                row = await store.confirm(tx, payment_id, trace)
+            if row is not None:
+                _answer(tx, row, trace, bank_has_paid=checked.bank_has_paid)
                 outcome = "bank_has_paid" if checked.bank_has_paid else "confirmed"
                 self._metrics.hand_payments.labels(outcome).inc()
 
-    async def _refuse(self, tx: Tx, payment_id: UUID, trace: str | None) -> bool:
+    async def _refuse(self, tx: Tx, payment_id: UUID, trace: str | None) -> Any:
         """Refuse the payment. The refund's next attempt asks first, sees that the bank made it, and settles it.
 
-        The log line is an alarm: a person has to claim one of the two payments back. False: the payment had ended.
+        The log line is an alarm: a person has to claim one of the two payments back. Returns the payment's
+        row; None: the payment had ended.
         """
         row = await store.read(tx, payment_id)
         if row.state != "confirming":
-            return False
+            return None
         await store.drop(
             tx,
             payment_id,
@@ -104,11 +101,10 @@ class ConfirmHandPayment:
         if (retried := await try_again(tx, row.refund_id)) is not None:
             tx.publish(retried, trace=trace)
             tx.schedule(REFUND, str(row.refund_id), trace=trace)
-        return True
+        return row
 
 
-async def _answer(tx: Tx, payment_id: UUID, trace: str | None, *, bank_has_paid: bool) -> None:
-    row = await store.read(tx, payment_id)
+def _answer(tx: Tx, row: Any, trace: str | None, *, bank_has_paid: bool) -> None:
     answered = RefundActionAnswered(
         **{name: getattr(row, name) for name in OrderEvent.model_fields},
         refund_id=row.refund_id,
