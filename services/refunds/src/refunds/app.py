@@ -77,7 +77,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
 
 def event_handlers(case_service: CaseService) -> dict[type[Event], Handler]:
     """The handler of every event. The later ones replace handlers of the cases, and call them."""
-    cases_ = CaseHandlers(case_service, case_service.fingerprints)
+    cases_ = CaseHandlers(case_service)
     return (
         cases_.handlers()
         | LateDeliveryHandlers(cases_, case_service.policies).handlers()
@@ -114,7 +114,7 @@ def _add_telegram(service: Service, settings: Settings, case_service: CaseServic
     service.performs(SendMessage(client, chats, tokens, metrics))
     # Before the task worker, which inserts the tasks of a transaction.
     service.database.participants.insert(0, CaseAnswers(chats))
-    bot = TelegramBot(case_service, chats, case_service.fingerprints)
+    bot = TelegramBot(case_service, chats)
     secrets = {storefront: bot_.secret for storefront, bot_ in settings.telegram_bots.items()}
     service.app.state.telegram = channels.Telegram(bot, secrets, metrics)
     service.serves(channels.routes)

@@ -10,7 +10,6 @@ from uuid import UUID
 
 from refunds.cases.models.case import DOUBLE_CHARGE, GENERATION_FAILED
 from refunds.cases.models.request import Request
-from refunds.cases.rules.fingerprints import Fingerprints
 from refunds.cases.service import CaseService
 from refunds.cases.store import facts, observations
 from shared.contracts import (
@@ -40,9 +39,8 @@ E = TypeVar("E", bound=OrderEvent)
 class CaseHandlers:
     """The handlers of everything that happens to an order."""
 
-    def __init__(self, case_service: CaseService, fingerprints: Fingerprints) -> None:
+    def __init__(self, case_service: CaseService) -> None:
         self._case_service = case_service
-        self._fingerprints = fingerprints
 
     def handlers(self) -> dict[type[Event], Handler]:
         """The handler of each event."""
@@ -119,7 +117,7 @@ class CaseHandlers:
 
     async def buyer_contact(self, tx: Tx, batch: Sequence[Received[BuyerContact]]) -> None:
         """Store keyed hashes of the newest e-mail and phone, with which the contact in a request is checked."""
-        await facts.keep_contacts(tx, [received.event for received in batch], self._fingerprints)
+        await facts.keep_contacts(tx, [received.event for received in batch], self._case_service.fingerprints)
 
     async def decide(self, tx: Tx, batch: Sequence[Received[E]]) -> None:
         """Decide the open cases of the orders in this batch."""

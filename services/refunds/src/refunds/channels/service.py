@@ -7,7 +7,6 @@ from typing import Any
 from refunds.cases import (
     AlreadyRefundedError,
     CaseService,
-    Fingerprints,
     LimitError,
     NotAllowedError,
     NotPaidError,
@@ -51,10 +50,9 @@ class Incoming:
 class TelegramBot:
     """Answers every message once. The reply is a task of the same transaction."""
 
-    def __init__(self, case_service: CaseService, chats: Chats, fingerprints: Fingerprints) -> None:
+    def __init__(self, case_service: CaseService, chats: Chats) -> None:
         self._case_service = case_service
         self._chats = chats
-        self._fingerprints = fingerprints
 
     async def handle(self, tx: Tx, storefront: str, update: Update, trace: str | None) -> str:
         """Handle an update. Returns the outcome for the metric: `heard`, `duplicate`, `ignored`, `limited`.
@@ -128,7 +126,7 @@ class TelegramBot:
     async def _complete(self, tx: Tx, incoming: Incoming, state: State, order: Any) -> tuple[State, str]:
         language = state.language
         email, phone = (contact(state, field) for field in ("email", "phone"))
-        if not self._is_buyer(order, email, phone) or _too_many_mismatches(state, tx):
+        if not self._is_buyer(order, email, phone) or _recent_mismatches(state, tx) >= _MISMATCHES:
             return _mismatched(state, tx)
         words = [(kind, state.answers[kind]) for kind in ("circumstances", "evidence") if kind in state.answers]
         request = Request(
@@ -170,9 +168,10 @@ class TelegramBot:
         """Whether the contact is the order's own. Otherwise a stranger could open a case with an order number alone."""
         if order is None:
             return False
+        fingerprints = self._case_service.fingerprints
         claims = (
-            (self._fingerprints.is_email, order.email_hash, email),
-            (self._fingerprints.is_phone, order.phone_hash, phone),
+            (fingerprints.is_email, order.email_hash, email),
+            (fingerprints.is_phone, order.phone_hash, phone),
         )
         return any(
             on_file is not None and given is not None and matches(on_file, given) for matches, on_file, given in claims
@@ -224,15 +223,15 @@ def count_message(stored: State | None, now: datetime) -> tuple[int, datetime]:
     return stored.messages + 1, stored.messages_since
 
 
-def _too_many_mismatches(state: State, tx: Tx) -> bool:
+def _recent_mismatches(state: State, tx: Tx) -> int:
+    """How often order number and contact did not match within the last day."""
     recent = state.mismatched_at is not None and tx.now - state.mismatched_at < _MISMATCH_MEMORY
-    return recent and state.mismatches >= _MISMATCHES
+    return state.mismatches if recent else 0
 
 
 def _mismatched(state: State, tx: Tx) -> tuple[State, str]:
     """Begin again a few times a day; then refer the person to support."""
-    recent = state.mismatched_at is not None and tx.now - state.mismatched_at < _MISMATCH_MEMORY
-    count = min((state.mismatches if recent else 0) + 1, _MISMATCHES)
+    count = min(_recent_mismatches(state, tx) + 1, _MISMATCHES)
     again = begin(state.language).model_copy(update={"mismatches": count, "mismatched_at": tx.now})
     if count >= _MISMATCHES:
         return again.model_copy(update={"step": None}), text_of("too_often", state.language)
