@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from notifications.delivery import EmailQueue, TracedEvent
+from notifications.delivery import EmailQueue, by_subject
 from shared.contracts import ConfirmationRequested
 from shared.database import Tx
 from shared.messaging.consumer import Received
@@ -16,5 +16,5 @@ class ConfirmationHandlers:
 
     async def confirmation_requested(self, tx: Tx, batch: Sequence[Received[ConfirmationRequested]]) -> None:
         """Schedule one code per confirmation. A code that has expired by the time of sending is dropped then."""
-        events = {received.event.confirmation_id: TracedEvent(received.event, received.trace) for received in batch}
+        events = by_subject(batch, lambda event: event.confirmation_id)
         await self._queue.add(tx, "code", events)

@@ -4,7 +4,7 @@ from notifications.delivery.cache import RecentEmails
 from notifications.delivery.context import DeliveryContext
 from notifications.delivery.models import Contact, DeliveryResult, EmailKey, EmailPayload, TracedEvent
 from notifications.delivery.rules import EVEN_IF_BLOCKED, delivery_failed, open_code, order_fields, qr_delivered
-from notifications.delivery.store import EmailQueue, schedule
+from notifications.delivery.store import EmailQueue, by_subject, schedule
 from notifications.delivery.tasks import SendNote
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "RecentEmails",
     "SendNote",
     "TracedEvent",
+    "by_subject",
     "delivery_failed",
     "open_code",
     "order_fields",

@@ -6,10 +6,10 @@ locks (or creates) the contact's row first: then either this transaction sees th
 sees the email.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from notifications.delivery.cache import RecentEmails
@@ -18,6 +18,9 @@ from notifications.delivery.rules import EVEN_IF_BLOCKED
 from notifications.emails import ProfileWithReceipt
 from shared.contracts import OrderEvent
 from shared.database import Tx
+from shared.messaging.consumer import Received
+
+E = TypeVar("E", bound=OrderEvent)
 
 _CONTACTS = """
 SELECT buyer_id, name, email, language, phone, blocked, erased_at FROM contacts
@@ -143,6 +146,11 @@ class EmailQueue:
         if due is not None:
             self._recent.put(traced.event.buyer_id, email, due)
         schedule(tx, email, traced.event.buyer_id, traced.trace, after=after)
+
+
+def by_subject(batch: Iterable[Received[E]], subject: Callable[[E], UUID]) -> dict[UUID, TracedEvent]:
+    """The events of a batch with their traces, by the subjects of their emails. Of one subject the last one counts."""
+    return {subject(received.event): TracedEvent(received.event, received.trace) for received in batch}
 
 
 def schedule(tx: Tx, email: EmailKey, buyer_id: UUID, trace: str | None, *, after: timedelta | None = None) -> None:

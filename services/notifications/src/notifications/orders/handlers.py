@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import Any, TypeVar
 from uuid import UUID
 
-from notifications.delivery import EmailQueue, TracedEvent, order_fields
+from notifications.delivery import EmailQueue, TracedEvent, by_subject, order_fields
 from notifications.emails import TopUpWithReceipt
 from notifications.orders.models import Check, WatchExpiryPayload, WatchOrdersPayload
 from notifications.settings import Settings
@@ -109,9 +109,7 @@ class OrderHandlers:
 
     async def profile_generated(self, tx: Tx, batch: Sequence[Received[ProfileGenerated]]) -> None:
         """Send the activation code (PO 3.4), and schedule the reminder to install it in time (RC 7)."""
-        await self._queue.add_codes(
-            tx, {received.event.order_id: TracedEvent(received.event, received.trace) for received in batch}
-        )
+        await self._queue.add_codes(tx, by_subject(batch, lambda event: event.order_id))
         ahead = timedelta(seconds=self._settings.expiry_mail_before_seconds)
         for day in sorted({received.event.valid_until.astimezone(UTC).date() for received in batch}):
             midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
@@ -211,7 +209,7 @@ class OrderHandlers:
         )
 
     async def _email(self, tx: Tx, kind: str, batch: Iterable[Received[E]], subject: Callable[[E], UUID]) -> None:
-        events = {subject(received.event): TracedEvent(received.event, received.trace) for received in batch}
+        events = by_subject(batch, subject)
         if events:
             await self._queue.add(tx, kind, events)
 

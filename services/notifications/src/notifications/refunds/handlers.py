@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import TypeVar
 from uuid import UUID
 
-from notifications.delivery import EmailQueue, TracedEvent, order_fields
+from notifications.delivery import EmailQueue, by_subject, order_fields
 from notifications.settings import Settings
 from notifications.tables import orders
 from shared.contracts import (
@@ -48,7 +48,7 @@ class RefundHandlers:
 
     async def refund_approved(self, tx: Tx, batch: Sequence[Received[RefundApproved]]) -> None:
         """Explain the refund. The email waits a moment: if the bank accepts meanwhile, one email says both."""
-        events = {received.event.refund_id: TracedEvent(received.event, received.trace) for received in batch}
+        events = by_subject(batch, lambda event: event.refund_id)
         await self._queue.add(tx, "refund", events, after=self._gather)
 
     async def refund_settled(self, tx: Tx, batch: Sequence[Received[RefundSettled]]) -> None:
@@ -59,7 +59,7 @@ class RefundHandlers:
             if received.event.charge_id is None  # a returned surplus capture leaves the order as it is (RF 2.4)
         ]
         await tx.record_facts(orders, "order_id", rows)
-        events = {received.event.refund_id: TracedEvent(received.event, received.trace) for received in batch}
+        events = by_subject(batch, lambda event: event.refund_id)
         # A payment by a person has an email of its own: the approval says that the bank returns the money.
         by_bank = sorted(received.event.refund_id for received in batch if received.event.way is None)
         # Only in the first half of the waiting time: later, a worker may be about to send the approval.
@@ -76,29 +76,19 @@ class RefundHandlers:
 
     async def refund_failed(self, tx: Tx, batch: Sequence[Received[RefundFailed]]) -> None:
         """The bank refused. The first refusal is an email; later ones are shown on the account page."""
-        first = {
-            received.event.refund_id: TracedEvent(received.event, received.trace)
-            for received in batch
-            if (received.event.attempt or 1) == 1
-        }
+        first = [received for received in batch if (received.event.attempt or 1) == 1]
         if first:
-            await self._queue.add(tx, "refused", first)
-        later = {
-            _attempt(received.event): TracedEvent(received.event, received.trace)
-            for received in batch
-            if (received.event.attempt or 1) > 1
-        }
-        await self._queue.add_merged(tx, "refused", later)
+            await self._queue.add(tx, "refused", by_subject(first, lambda event: event.refund_id))
+        later = [received for received in batch if (received.event.attempt or 1) > 1]
+        await self._queue.add_merged(tx, "refused", by_subject(later, _attempt))
 
     async def refund_retried(self, tx: Tx, batch: Sequence[Received[RefundRetried]]) -> None:
         """The refund was sent to the bank again: shown on the account page only. Its end is an email."""
-        await self._queue.add_merged(
-            tx, "retried", {_attempt(received.event): TracedEvent(received.event, received.trace) for received in batch}
-        )
+        await self._queue.add_merged(tx, "retried", by_subject(batch, _attempt))
 
     async def refund_paid_by_hand(self, tx: Tx, batch: Sequence[Received[RefundPaidByHand]]) -> None:
         """A partial payment is an email. The last one is reported by RefundSettled, which follows at once."""
-        events = {received.event.payment_id: TracedEvent(received.event, received.trace) for received in batch}
+        events = by_subject(batch, lambda event: event.payment_id)
         whole = {received.event.payment_id for received in batch if received.event.left.amount == 0}
         await self._queue.add_merged(tx, "paid_by_hand", {key: events[key] for key in events if key in whole})
         if len(whole) < len(events):
@@ -118,15 +108,10 @@ class RefundHandlers:
 
     async def claim_received(self, tx: Tx, batch: Sequence[Received[ClaimReceived]]) -> None:
         """PO 7.3: say that the claim is answered within 30 calendar days."""
-        await self._queue.add(
-            tx, "claim", {received.event.claim_id: TracedEvent(received.event, received.trace) for received in batch}
-        )
+        await self._queue.add(tx, "claim", by_subject(batch, lambda event: event.claim_id))
 
     async def _email(
         self, tx: Tx, kind: str, batch: Sequence[Received[E]], subject: Callable[[E], tuple[str, str]]
     ) -> None:
         """Create one email per answer; a case may have several answers of one kind."""
-        events: dict[UUID, TracedEvent] = {
-            uuid_for(kind, *subject(received.event)): TracedEvent(received.event, received.trace) for received in batch
-        }
-        await self._queue.add(tx, kind, events)
+        await self._queue.add(tx, kind, by_subject(batch, lambda event: uuid_for(kind, *subject(event))))
