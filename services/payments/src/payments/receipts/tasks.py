@@ -108,11 +108,11 @@ class IssueReceipts:
     ) -> Outcome[ReceiptIssue]:
         """Search the history where an earlier call may have arrived; otherwise issue the receipt."""
         if search_first:
-            found = await self._search(task, wanted, cashbox)
-            if not isinstance(found, Done):
-                return self._after_failure(found)
-            if found.value is not None:
-                return Done(ReceiptIssue(found.value, adopted=True))
+            earlier = await self._search(task, wanted, cashbox)
+            if not isinstance(earlier, Done):
+                return self._after_failure(earlier)
+            if earlier.value is not None:
+                return Done(ReceiptIssue(earlier.value, adopted=True))
         outcome = await self._webkassa.issue(self._register, cashbox, wanted, task.continues)
         if isinstance(outcome, RegisterRefused) and outcome.error in (ErrorCode.SHIFT_TOO_LONG, *_SHIFT_CLOSED):
             # Only the shift prevented it. A shift of more than 24 hours has to be closed; the call opens a new one.
@@ -132,25 +132,25 @@ class IssueReceipts:
     ) -> Outcome[ReceiptIssue]:
         """Take over the receipt of an earlier call (error 14). It is in the answer's `Data`, or in the history."""
         original = read_issued(refused.data)
-        found: _Search
+        earlier: _Search
         if original is not None and original.external_number in ("", wanted.number):
-            found = _checked(original, wanted)
+            earlier = _checked(original, wanted)
         else:
-            found = await self._search(task, wanted, cashbox)
-        if not isinstance(found, Done):
-            return self._after_failure(found)
-        if found.value is None:
+            earlier = await self._search(task, wanted, cashbox)
+        if not isinstance(earlier, Done):
+            return self._after_failure(earlier)
+        if earlier.value is None:
             return NeedsPerson("the register has this receipt, but its history does not show it")
-        return Done(ReceiptIssue(found.value, adopted=True))
+        return Done(ReceiptIssue(earlier.value, adopted=True))
 
     async def _search(self, task: Task[NoPayload], wanted: Wanted, cashbox: str) -> _Search:
         """Search the register's history for the receipt; Done(None): it was never issued."""
-        found = await self._webkassa.find(self._register, cashbox, wanted.number, task.continues)
-        if isinstance(found, Unknown):
-            return NeedsPerson(found.reason)
-        if isinstance(found, Done) and found.value is not None:
-            return _checked(found.value, wanted)
-        return found
+        earlier = await self._webkassa.find(self._register, cashbox, wanted.number, task.continues)
+        if isinstance(earlier, Unknown):
+            return NeedsPerson(earlier.reason)
+        if isinstance(earlier, Done) and earlier.value is not None:
+            return _checked(earlier.value, wanted)
+        return earlier
 
     def _after_failure(
         self, outcome: RegisterRefused | NotSent | Unknown | NeedsPerson

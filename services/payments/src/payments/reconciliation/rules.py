@@ -4,11 +4,19 @@ The bank's status after a partial refund, and whether `amount` then shows the re
 docs/wire/epay.md): every combination that is consistent with our ledger agrees.
 """
 
+from datetime import UTC, date, datetime, time, timedelta
+
 from payments.clients.models import Expected, StatusAnswer
 from payments.reconciliation.models import Difference, Ours
 
 _TAKEN = frozenset({"CHARGE", "REFUND"})
 _HELD = "AUTH"
+
+
+def span(day: date) -> tuple[datetime, datetime]:
+    """When a day begins and when it ends, in UTC."""
+    begin = datetime.combine(day, time(), UTC)
+    return begin, begin + timedelta(days=1)
 
 
 def differences(ours: Ours, answer: StatusAnswer, expected: Expected) -> tuple[Difference, ...]:

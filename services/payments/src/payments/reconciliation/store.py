@@ -1,11 +1,12 @@
 """SQL of the daily comparison: the invoices of a day, progress, and differences. Days are UTC."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
 from payments.reconciliation.models import PLAN, FinishedDay, FoundDifference, Ours, PlannedInvoice, PlanPayload
+from payments.reconciliation.rules import span
 from payments.tables import reconciliation_differences
 from shared.database import Tx
 
@@ -83,8 +84,7 @@ def plan_from(tx: Tx, day: date, after: int, trace: str | None = None) -> None:
 
 async def invoices(tx: Tx, day: date, after: int) -> Sequence[PlannedInvoice]:
     """The next `STEP` invoices of a day above `after`."""
-    since = datetime.fromisoformat(f"{day}T00:00:00+00:00")
-    until = since + timedelta(days=1)
+    since, until = span(day)
     rows = await tx.execute(_INVOICES, since=since, until=until, watched=until - _WATCHED, after=after, step=STEP)
     return [PlannedInvoice(row.invoice_id, row.order_id, row.price_minor, row.currency) for row in rows]
 
@@ -108,7 +108,7 @@ async def count(tx: Tx, planned: Mapping[date, int], compared: Mapping[date, int
     return [FinishedDay(row.day, row.compared, row.differences) for row in finished]
 
 
-async def note(tx: Tx, found: Sequence[FoundDifference]) -> None:
+async def note(tx: Tx, entries: Sequence[FoundDifference]) -> None:
     """Store differences."""
     rows = [
         {
@@ -120,7 +120,7 @@ async def note(tx: Tx, found: Sequence[FoundDifference]) -> None:
             "banks": entry.difference.banks,
             "found_at": tx.now,
         }
-        for entry in found
+        for entry in entries
     ]
     await tx.insert(reconciliation_differences, rows)
 

@@ -28,7 +28,7 @@ from payments.reconciliation.models import (
     PlannedInvoice,
     PlanPayload,
 )
-from payments.reconciliation.rules import differences
+from payments.reconciliation.rules import differences, span
 from shared.database import Database, Tx
 from shared.outcomes import Done, NotDue, NotSent, Outcome
 from shared.tasks import Task, TaskResult
@@ -53,7 +53,7 @@ class StartDays:
         if self._after is None:
             return until, False
         day = since.date()
-        end = datetime.fromisoformat(f"{day}T00:00:00+00:00") + timedelta(days=1)
+        _, end = span(day)
         if tx.now < end + self._after:
             return since, False
         await store.start(tx, day)
@@ -145,17 +145,17 @@ class CompareInvoice:
     async def record(self, tx: Tx, results: Sequence[TaskResult[Compared, ComparePayload]]) -> None:
         """Store, log and count each difference; check what only the bank has."""
         compared: Counter[date] = Counter()
-        found: list[FoundDifference] = []
+        entries: list[FoundDifference] = []
         for result in results:
             payload, invoice_id = result.task.payload, result.result.invoice_id
             compared[payload.day] += 1
             for difference in result.result.differences:
-                found.append(FoundDifference(payload.day, invoice_id, payload.order_id, difference))
+                entries.append(FoundDifference(payload.day, invoice_id, payload.order_id, difference))
                 if difference.what in _ONLY_AT_THE_BANK:
                     check = CheckPayload(order_id=payload.order_id, amount=payload.amount, currency=payload.currency)
                     tx.schedule(CHECK, str(invoice_id), check, trace=result.task.continues)
-        await store.note(tx, found)
-        for entry in found:
+        await store.note(tx, entries)
+        for entry in entries:
             self._metrics.differences.labels(entry.difference.what).inc()
             log.error(
                 "bank_differs",
