@@ -20,7 +20,7 @@ from shared.kernel.problems import LimitReachedError, Problem
 from shared.sealed import Opener, Sealed, Sealer
 from shared.values.email_address import mailbox_key
 
-VALID_FOR = timedelta(minutes=15)
+_VALID_FOR = timedelta(minutes=15)
 _MAX_TRIES = 5
 _PER_ORDER = 5
 _DAY = timedelta(days=1)
@@ -51,6 +51,9 @@ class ConfirmationCodes:
     `sealer` seals codes to notifications; `opener` is this service's own key, which the stored payloads are sealed to.
     `secret` is the key of the hashes.
     """
+
+    #: How long a code is valid, in minutes.
+    valid_minutes = _VALID_FOR // timedelta(minutes=1)
 
     def __init__(self, sealer: Sealer, opener: Opener, secret: bytes) -> None:
         self._sealer = sealer
@@ -84,7 +87,7 @@ class ConfirmationCodes:
             "code_hash": self._code_hash(confirmation_id, code),
             "payload": None if payload is None else self._own_sealer.seal(payload).model_dump_json().encode(),
             "requested_at": tx.now,
-            "expires_at": tx.now + VALID_FOR,
+            "expires_at": tx.now + _VALID_FOR,
             "contact_hash": self._contact_hash(confirmation_id, requester.email, requester.phone),
             "asked_by": requester.requested_by,
         }
@@ -99,7 +102,7 @@ class ConfirmationCodes:
             channel=channel,
             code=self._sealer.seal(code.encode()),
             requested_at=tx.now,
-            expires_at=tx.now + VALID_FOR,
+            expires_at=tx.now + _VALID_FOR,
             lifts=lifts,
         )
         tx.publish(event, trace=order.trace)

@@ -59,7 +59,7 @@ async def request_correction(
         channel = channel_of_correction(mailbox, correction.fields, shared=order.is_shared)
         requester = requester_of(order, mailbox, page.requested_by(order.order_id))
         confirmation_id = await codes.request(tx, requester, "contact_change", channel, correction.packed())
-    return {"confirmation_id": str(confirmation_id), "sent_by": channel, "valid_minutes": 15}
+    return {"confirmation_id": str(confirmation_id), "sent_by": channel, "valid_minutes": codes.valid_minutes}
 
 
 @router.put("/orders/{reference}/contact", name="set_contact")

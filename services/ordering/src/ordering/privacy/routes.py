@@ -74,7 +74,12 @@ async def open_request(
         requester = requester_of(order, mailbox, page.requested_by(order.order_id))
         request_id = await codes.request(tx, requester, purpose, "email", lifts=lifts)
         await insert_request(tx, request_id, body.kind, order, None)
-    return {"request_id": str(request_id), "confirmation_id": str(request_id), "sent_by": "email", "valid_minutes": 15}
+    return {
+        "request_id": str(request_id),
+        "confirmation_id": str(request_id),
+        "sent_by": "email",
+        "valid_minutes": codes.valid_minutes,
+    }
 
 
 @router.get("/privacy/requests/{request_id}", name="state")
