@@ -4,37 +4,19 @@ Such an event may come before the profile is generated, before the order, or twi
 the profile, schedules the task, once. The row in `lives` is the lock that both take.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
 from provisioning.generation.models import GeneratedProfile
 from provisioning.lifecycle import store
+from provisioning.lifecycle.models.cases import BegunCase
 from provisioning.lifecycle.models.profile import IssuedProfile, LifecyclePayload
 from provisioning.operators.registry import Operators
-from provisioning.tables import inquiries, revocations
 from shared.contracts import CancellationAccepted, RefundApproved, RefundRequested, RevocationRequested
 from shared.database import Tx
 from shared.messaging.consumer import Received
-
-_DISPUTED = """
-UPDATE lives SET disputed_at = GREATEST(disputed_at, :now) WHERE order_id = ANY(CAST(:ids AS uuid[]))
-"""
-#: The case has its answer and requests the state again, later than that: the answer may be too old to decide on.
-_ASK_AGAIN = """
-UPDATE inquiries i SET asked_at = :now, begun_at = NULL, unreached_at = NULL, answered_at = NULL
-FROM unnest(CAST(:cases AS uuid[]), CAST(:moments AS timestamptz[])) AS again(case_id, requested_at)
-WHERE i.case_id = again.case_id AND i.answered_at < again.requested_at
-"""
-_BEGIN_INQUIRIES = """
-UPDATE inquiries SET begun_at = :now WHERE order_id = ANY(CAST(:ids AS uuid[])) AND begun_at IS NULL
-RETURNING case_id, order_id, trace
-"""
-_BEGIN_REVOCATIONS = """
-UPDATE revocations SET begun_at = :now WHERE order_id = ANY(CAST(:ids AS uuid[])) AND begun_at IS NULL
-RETURNING case_id, order_id, trace
-"""
 
 
 class _AboutCase(Protocol):
@@ -57,15 +39,14 @@ class CaseHandlers:
         """A case is open: query the operator about the profile now, and answer the case."""
         rows = [_row(tx, received.event, received.trace) for received in batch]
         await store.await_profiles(tx, (row["order_id"] for row in rows))
-        await tx.insert(inquiries, _by_case(rows))
-        newest = {one.event.case_id: one.event.requested_at for one in sorted(batch, key=_requested_at)}
-        await tx.execute(_ASK_AGAIN, now=tx.now, cases=list(newest), moments=list(newest.values()))
+        newest = {received.event.case_id: received.event.requested_at for received in sorted(batch, key=_requested_at)}
+        await store.add_inquiries(tx, rows, newest)
         await self._schedule_cases(tx, [row["order_id"] for row in rows])
 
     async def refund_approved(self, tx: Tx, batch: Sequence[Received[RefundApproved]]) -> None:
         """A refund is approved: where refunds requests it here (an earlier release), the profile is revoked."""
         wanted = [received for received in batch if received.event.revoke_profile]
-        await self._revoke(tx, [_row(tx, one.event, one.trace) | {"reason": "refund"} for one in wanted])
+        await self._revoke(tx, [_row(tx, received.event, received.trace) | {"reason": "refund"} for received in wanted])
 
     async def revocation_requested(self, tx: Tx, batch: Sequence[Received[RevocationRequested]]) -> None:
         """A refund is approved: the profile is revoked first, and the money waits for that (I13)."""
@@ -79,7 +60,7 @@ class CaseHandlers:
         if not rows:
             return
         await store.await_profiles(tx, (row["order_id"] for row in rows))
-        await tx.insert(revocations, _by_case(rows))
+        await store.add_revocations(tx, rows)
         await self._schedule_cases(tx, [row["order_id"] for row in rows])
 
     async def profiles_generated(self, tx: Tx, generated: Sequence[GeneratedProfile]) -> None:
@@ -93,16 +74,16 @@ class CaseHandlers:
         profiles = await store.issued_profiles(tx, order_ids)
         if not profiles:
             return
-        ids = sorted(profiles, key=lambda one: one.int)
-        await tx.execute(_DISPUTED, now=tx.now, ids=ids)
-        for row in await tx.execute(_BEGIN_INQUIRIES, now=tx.now, ids=ids):
-            self._schedule(tx, "inquire", row, profiles[row.order_id])
-        for row in await tx.execute(_BEGIN_REVOCATIONS, now=tx.now, ids=ids):
-            self._schedule(tx, "revoke", row, profiles[row.order_id])
+        ids = sorted(profiles, key=lambda order_id: order_id.int)
+        await store.mark_disputed(tx, ids)
+        for case in await store.begin_inquiries(tx, ids):
+            self._schedule(tx, "inquire", case, profiles[case.order_id])
+        for case in await store.begin_revocations(tx, ids):
+            self._schedule(tx, "revoke", case, profiles[case.order_id])
 
-    def _schedule(self, tx: Tx, do: str, row: Any, profile: IssuedProfile) -> None:
-        payload = LifecyclePayload(do=do, order_id=row.order_id, case_id=row.case_id)
-        tx.schedule(self._operators.kind("life", profile.operator), f"{do}:{row.case_id}", payload, trace=row.trace)
+    def _schedule(self, tx: Tx, do: str, case: BegunCase, profile: IssuedProfile) -> None:
+        payload = LifecyclePayload(do=do, order_id=case.order_id, case_id=case.case_id)
+        tx.schedule(self._operators.kind("life", profile.operator), f"{do}:{case.case_id}", payload, trace=case.trace)
 
 
 def _requested_at(received: Received[RefundRequested]) -> datetime:
@@ -111,7 +92,3 @@ def _requested_at(received: Received[RefundRequested]) -> datetime:
 
 def _row(tx: Tx, event: _AboutCase, trace: str | None) -> dict[str, Any]:
     return {"case_id": event.case_id, "order_id": event.order_id, "asked_at": tx.now, "trace": trace}
-
-
-def _by_case(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    return sorted(rows, key=lambda row: row["case_id"].int)

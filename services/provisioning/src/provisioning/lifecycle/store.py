@@ -7,10 +7,11 @@ from typing import Any
 from uuid import UUID
 
 from provisioning.generation.models import GeneratedProfile
+from provisioning.lifecycle.models.cases import BegunCase, InquiryTimes, RevocationSettlement
 from provisioning.lifecycle.models.knowledge import Known
-from provisioning.lifecycle.models.profile import IssuedProfile, QueryCourse
+from provisioning.lifecycle.models.profile import DueProfile, IssuedProfile, QueryCourse
 from provisioning.lifecycle.rules.polling import next_query_at
-from provisioning.tables import lives, observations
+from provisioning.tables import inquiries, lives, observations, revocations
 from shared.contracts import Plan
 from shared.database import Tx
 
@@ -37,6 +38,57 @@ FROM unnest(CAST(:ids AS uuid[]), CAST(:known AS jsonb[]), CAST(:looks AS timest
 WHERE l.order_id = r.order_id
 """
 _SEEN = "SELECT id FROM observations WHERE id = ANY(CAST(:ids AS uuid[]))"
+_DUE = """
+WITH due AS (
+  SELECT l.order_id, p.operator FROM lives l JOIN profiles p USING (order_id)
+  WHERE l.look_at <= :now AND p.operator = ANY(CAST(:operators AS text[]))
+  ORDER BY l.look_at LIMIT :most FOR UPDATE OF l SKIP LOCKED)
+UPDATE lives l SET look_at = NULL FROM due WHERE l.order_id = due.order_id
+RETURNING l.order_id, due.operator, l.trace
+"""
+_EXPIRE = """
+UPDATE lives l SET expired_at = :now, expired_for = r.reason, look_at = NULL
+FROM unnest(CAST(:ids AS uuid[]), CAST(:reasons AS text[])) AS r(order_id, reason)
+WHERE l.order_id = r.order_id AND l.expired_at IS NULL AND l.revoked_at IS NULL RETURNING l.order_id
+"""
+_REVOKE = """
+UPDATE lives l SET revoked_at = :now, revoked_for = r.reason, look_at = NULL
+FROM unnest(CAST(:ids AS uuid[]), CAST(:reasons AS text[])) AS r(order_id, reason)
+WHERE l.order_id = r.order_id AND l.revoked_at IS NULL
+"""
+_QUERY_SOON = "UPDATE lives SET look_at = :now WHERE order_id = ANY(CAST(:ids AS uuid[])) AND look_at IS NOT NULL"
+_DISPUTED = """
+UPDATE lives SET disputed_at = GREATEST(disputed_at, :now) WHERE order_id = ANY(CAST(:ids AS uuid[]))
+"""
+#: The case has its answer and requests the state again, later than that: the answer may be too old to decide on.
+_ASK_AGAIN = """
+UPDATE inquiries i SET asked_at = :now, begun_at = NULL, unreached_at = NULL, answered_at = NULL
+FROM unnest(CAST(:cases AS uuid[]), CAST(:moments AS timestamptz[])) AS again(case_id, requested_at)
+WHERE i.case_id = again.case_id AND i.answered_at < again.requested_at
+"""
+_BEGIN_INQUIRIES = """
+UPDATE inquiries SET begun_at = :now WHERE order_id = ANY(CAST(:ids AS uuid[])) AND begun_at IS NULL
+RETURNING case_id, order_id, trace
+"""
+_BEGIN_REVOCATIONS = """
+UPDATE revocations SET begun_at = :now WHERE order_id = ANY(CAST(:ids AS uuid[])) AND begun_at IS NULL
+RETURNING case_id, order_id, trace
+"""
+_INQUIRY = "SELECT asked_at, unreached_at FROM inquiries WHERE case_id = :case_id"
+_UNREACHED = """
+UPDATE inquiries SET unreached_at = :now
+WHERE case_id = :case_id AND unreached_at IS NULL AND answered_at IS NULL RETURNING case_id
+"""
+_ANSWERED = """
+UPDATE inquiries SET answered_at = :now WHERE case_id = ANY(CAST(:ids AS uuid[])) AND answered_at IS NULL
+RETURNING case_id
+"""
+_REASONS = "SELECT case_id, reason FROM revocations WHERE case_id = ANY(CAST(:ids AS uuid[]))"
+_SETTLE = """
+UPDATE revocations v SET settled_at = :now, outcome = r.outcome, detail = r.detail
+FROM unnest(CAST(:ids AS uuid[]), CAST(:outcomes AS text[]), CAST(:details AS text[])) AS r(case_id, outcome, detail)
+WHERE v.case_id = r.case_id AND v.settled_at IS NULL RETURNING v.case_id
+"""
 
 
 async def begin(tx: Tx, generated: Sequence[GeneratedProfile]) -> list[UUID]:
@@ -101,6 +153,97 @@ async def seen(tx: Tx, ids: Iterable[UUID]) -> set[UUID]:
 async def observe(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert observations; one that is stored already stays as it is."""
     await tx.insert(observations, sorted(rows, key=lambda row: row["id"].int))
+
+
+async def take_due(tx: Tx, operators: Sequence[str], most: int) -> list[DueProfile]:
+    """Profiles of these operators whose query is due; none of them is due any more."""
+    rows = await tx.execute(_DUE, now=tx.now, most=most, operators=list(operators))
+    return [DueProfile(row.order_id, row.operator, row.trace) for row in rows]
+
+
+async def expire(tx: Tx, reasons: Mapping[UUID, str]) -> list[UUID]:
+    """Expire profiles, each for its reason; returns those that had not ended before."""
+    ids = sorted(reasons, key=lambda order_id: order_id.int)
+    expired = await tx.execute(_EXPIRE, now=tx.now, ids=ids, reasons=[reasons[order_id] for order_id in ids])
+    return list(expired.scalars())
+
+
+async def mark_revoked(tx: Tx, reasons: Mapping[UUID, str]) -> None:
+    """Store that profiles are revoked, each for its reason."""
+    ids = sorted(reasons, key=lambda order_id: order_id.int)
+    await tx.execute(_REVOKE, now=tx.now, ids=ids, reasons=[reasons[order_id] for order_id in ids])
+
+
+async def query_soon(tx: Tx, order_ids: Iterable[UUID]) -> None:
+    """Make the next query of these profiles due now, where there is a next one."""
+    await tx.execute(_QUERY_SOON, now=tx.now, ids=sorted(order_ids))
+
+
+async def add_inquiries(tx: Tx, rows: Sequence[Mapping[str, Any]], requested_at: Mapping[UUID, datetime]) -> None:
+    """Insert cases that request the state; reopen one that requests it later (`requested_at`) than it was answered."""
+    await tx.insert(inquiries, _by_case(rows))
+    await tx.execute(_ASK_AGAIN, now=tx.now, cases=list(requested_at), moments=list(requested_at.values()))
+
+
+async def add_revocations(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert cases that revoke the profile; one that is stored already stays as it is."""
+    await tx.insert(revocations, _by_case(rows))
+
+
+async def mark_disputed(tx: Tx, order_ids: Sequence[UUID]) -> None:
+    """Store that a case is open about these profiles, which are therefore queried more often."""
+    await tx.execute(_DISPUTED, now=tx.now, ids=list(order_ids))
+
+
+async def begin_inquiries(tx: Tx, order_ids: Sequence[UUID]) -> list[BegunCase]:
+    """Begin the inquiries about these profiles; returns those that had not begun before."""
+    return _begun(await tx.execute(_BEGIN_INQUIRIES, now=tx.now, ids=list(order_ids)))
+
+
+async def begin_revocations(tx: Tx, order_ids: Sequence[UUID]) -> list[BegunCase]:
+    """Begin the revocations of these profiles; returns those that had not begun before."""
+    return _begun(await tx.execute(_BEGIN_REVOCATIONS, now=tx.now, ids=list(order_ids)))
+
+
+async def inquiry_times(tx: Tx, case_id: UUID) -> InquiryTimes:
+    """The times of one inquiry, which is stored."""
+    row = (await tx.execute(_INQUIRY, case_id=case_id)).one()
+    return InquiryTimes(row.asked_at, row.unreached_at)
+
+
+async def mark_unreached(tx: Tx, case_id: UUID) -> bool:
+    """Store that the case is answered without the operator; False where it has had an answer."""
+    return (await tx.execute(_UNREACHED, now=tx.now, case_id=case_id)).first() is not None
+
+
+async def mark_answered(tx: Tx, case_ids: Iterable[UUID]) -> set[UUID]:
+    """Store that the cases have their answers; returns those that had none before."""
+    return set((await tx.execute(_ANSWERED, now=tx.now, ids=sorted(case_ids))).scalars())
+
+
+async def revocation_reasons(tx: Tx, case_ids: Iterable[UUID]) -> dict[UUID, str]:
+    """Why each of these cases revokes its profile."""
+    return {row.case_id: row.reason for row in await tx.execute(_REASONS, ids=list(case_ids))}
+
+
+async def settle_revocations(tx: Tx, settlements: Sequence[RevocationSettlement]) -> set[UUID]:
+    """Store how revocations ended; returns the cases whose revocation had not ended before."""
+    settled = await tx.execute(
+        _SETTLE,
+        now=tx.now,
+        ids=[settlement.case_id for settlement in settlements],
+        outcomes=[settlement.outcome for settlement in settlements],
+        details=[settlement.detail for settlement in settlements],
+    )
+    return set(settled.scalars())
+
+
+def _begun(rows: Iterable[Any]) -> list[BegunCase]:
+    return [BegunCase(row.case_id, row.order_id, row.trace) for row in rows]
+
+
+def _by_case(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return sorted(rows, key=lambda row: row["case_id"].int)
 
 
 def _profile(row: Any) -> IssuedProfile:

@@ -57,6 +57,15 @@ class QueryCourse:
 
 
 @dataclass(frozen=True, slots=True)
+class DueProfile:
+    """A profile whose next query is due."""
+
+    order_id: UUID
+    operator: str
+    trace: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class IssuedProfile:
     """A profile that was generated for an order, and everything that is stored about it."""
 

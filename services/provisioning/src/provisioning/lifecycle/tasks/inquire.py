@@ -22,15 +22,6 @@ from shared.tasks.worker import backoff
 
 _LONGEST_PAUSE = timedelta(minutes=15)
 _SLOWER = 6  # doublings after the first answer: about 13 s and more
-_CASE = "SELECT asked_at, unreached_at FROM inquiries WHERE case_id = :case_id"
-_UNREACHED = """
-UPDATE inquiries SET unreached_at = :now
-WHERE case_id = :case_id AND unreached_at IS NULL AND answered_at IS NULL RETURNING case_id
-"""
-_ANSWERED = """
-UPDATE inquiries SET answered_at = :now WHERE case_id = ANY(CAST(:ids AS uuid[])) AND answered_at IS NULL
-RETURNING case_id
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +48,19 @@ class Inquire:
         """Query the operator; a query may always be repeated."""
         async with self._database.reading() as tx:
             profile = await _profile(tx, task.payload.order_id)
-            case = (await tx.execute(_CASE, case_id=task.payload.case)).one()
+            times = await store.inquiry_times(tx, task.payload.case)
         now = self._database.clock.now()
         outcome = await query_operator(self._operators, profile, now=now, trace=task.continues)
         if isinstance(outcome, Done):
             return Done(Inquiry(outcome.value))
-        waited = self._database.clock.now() - case.asked_at
+        waited = self._database.clock.now() - times.requested_at
         if waited >= self._gives_up:
             await self._answer_unreached(task)
             return Done(Inquiry(gave_up=True))
         pause = backoff(task.attempts)
-        if case.unreached_at is None and waited + pause >= self._patience:
+        if times.unreached_at is None and waited + pause >= self._patience:
             await self._answer_unreached(task)
-        elif case.unreached_at is not None:
+        elif times.unreached_at is not None:
             pause = min(backoff(task.attempts + _SLOWER), _LONGEST_PAUSE)
         if outcome.retry_after:
             pause = max(pause, outcome.retry_after)
@@ -79,7 +70,7 @@ class Inquire:
         """Answer with what is stored so far, once."""
         case_id = task.payload.case
         async with self._database.transaction("work") as tx:
-            if (await tx.execute(_UNREACHED, now=tx.now, case_id=case_id)).first() is None:
+            if not await store.mark_unreached(tx, case_id):
                 return
             profile = await _profile(tx, task.payload.order_id)
             tx.publish(observed(profile, tx.now, case_id=case_id, reached=False), trace=task.continues)
@@ -88,8 +79,7 @@ class Inquire:
         """Store the reports and answer the cases, once each."""
         reports = [result.result.report for result in results if result.result.report is not None]
         await self._observations.record_observation(tx, reports)
-        answered = await tx.execute(_ANSWERED, now=tx.now, ids=sorted(result.task.payload.case for result in results))
-        answered_now = set(answered.scalars())
+        answered_now = await store.mark_answered(tx, (result.task.payload.case for result in results))
         profiles = await store.issued_profiles(tx, (result.task.payload.order_id for result in results))
         for result in results:
             payload = result.task.payload

@@ -35,19 +35,6 @@ _QUERIES_AT_THE_END = 5
 _LONGEST_PAUSE = timedelta(minutes=15)
 _SHORTEST_WAIT = timedelta(seconds=5)
 _UNDECIDED = timedelta(days=7)
-_DUE = """
-WITH due AS (
-  SELECT l.order_id, p.operator FROM lives l JOIN profiles p USING (order_id)
-  WHERE l.look_at <= :now AND p.operator = ANY(CAST(:operators AS text[]))
-  ORDER BY l.look_at LIMIT :most FOR UPDATE OF l SKIP LOCKED)
-UPDATE lives l SET look_at = NULL FROM due WHERE l.order_id = due.order_id
-RETURNING l.order_id, l.trace, due.operator
-"""
-_EXPIRE = """
-UPDATE lives l SET expired_at = :now, expired_for = r.reason, look_at = NULL
-FROM unnest(CAST(:ids AS uuid[]), CAST(:reasons AS text[])) AS r(order_id, reason)
-WHERE l.order_id = r.order_id AND l.expired_at IS NULL AND l.revoked_at IS NULL RETURNING l.order_id
-"""
 
 Reason = Literal["never_activated", "plan_ended"]
 
@@ -65,19 +52,13 @@ class DueProfiles:
         await loop.repeat(self._check, self._every_seconds, "due_profiles_not_scheduled")
 
     async def _check(self) -> float:
-        """Schedule tasks; returns the seconds until the next check."""
+        """Schedule a task for each profile that is due; returns the seconds until the next check."""
         async with self._database.transaction("watch") as tx:
-            count = await self._schedule(tx)
-        return self._every_seconds if count < _MOST else 0.0
-
-    async def _schedule(self, tx: Tx) -> int:
-        """Schedule a task for each profile that is due; returns their number."""
-        names = list(self._operators.names)
-        due = (await tx.execute(_DUE, now=tx.now, most=_MOST, operators=names)).all()
-        for row in due:
-            kind = self._operators.kind("observe", row.operator)
-            tx.schedule(kind, str(row.order_id), NoPayload(), trace=row.trace)
-        return len(due)
+            due = await store.take_due(tx, self._operators.names, _MOST)
+            for profile in due:
+                kind = self._operators.kind("observe", profile.operator)
+                tx.schedule(kind, str(profile.order_id), NoPayload(), trace=profile.trace)
+        return self._every_seconds if len(due) < _MOST else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,9 +186,8 @@ class Observe:
             reason, end = expired[order_id].expired, profile.plan_ends_at
             if reason is not None and (reason == "never_activated" or end is None or end <= tx.now):
                 reasons[order_id] = reason
-        ids = sorted(reasons, key=lambda order_id: order_id.int)
-        ended = await tx.execute(_EXPIRE, now=tx.now, ids=ids, reasons=[reasons[order_id] for order_id in ids])
-        for order_id, profile in (await store.issued_profiles(tx, ended.scalars())).items():
+        ended = await store.expire(tx, reasons)
+        for order_id, profile in (await store.issued_profiles(tx, ended)).items():
             event = ProfileExpired(
                 **profile.subject(), reason=reasons[order_id], expired_at=profile.expired_at or tx.now
             )

@@ -4,10 +4,10 @@ The operator cancels the profile for good, or refuses. The case gets either answ
 """
 
 from collections.abc import Sequence
-from uuid import UUID
 
 from provisioning.clients.models import Cancellation, OperatorRefused, in_words
 from provisioning.lifecycle import store
+from provisioning.lifecycle.models.cases import RevocationSettlement
 from provisioning.lifecycle.models.profile import IssuedProfile, LifecyclePayload
 from provisioning.lifecycle.operator_queries import operator_of
 from provisioning.operators.registry import Operators
@@ -18,19 +18,6 @@ from shared.tasks import Task, TaskResult
 from shared.telemetry.logging import get_logger
 
 log = get_logger(__name__)
-_CASES = "SELECT case_id, reason, settled_at FROM revocations WHERE case_id = ANY(CAST(:ids AS uuid[]))"
-_REVOKED = """
-UPDATE lives l SET revoked_at = :now, revoked_for = r.reason, look_at = NULL
-FROM unnest(CAST(:ids AS uuid[]), CAST(:reasons AS text[])) AS r(order_id, reason)
-WHERE l.order_id = r.order_id AND l.revoked_at IS NULL
-"""
-#: Where a phone has the profile, the stored state is too old: query the operator soon.
-_QUERY_SOON = "UPDATE lives SET look_at = :now WHERE order_id = ANY(CAST(:ids AS uuid[])) AND look_at IS NOT NULL"
-_SETTLE = """
-UPDATE revocations v SET settled_at = :now, outcome = r.outcome, detail = r.detail
-FROM unnest(CAST(:ids AS uuid[]), CAST(:outcomes AS text[]), CAST(:details AS text[])) AS r(case_id, outcome, detail)
-WHERE v.case_id = r.case_id AND v.settled_at IS NULL RETURNING v.case_id
-"""
 RevokeResult = TaskResult[Cancellation, LifecyclePayload]
 
 
@@ -59,25 +46,19 @@ class Revoke:
         """Settle the cases, each once, and publish the answers."""
         ordered = sorted(results, key=lambda result: result.task.payload.case.int)
         profiles = await store.issued_profiles(tx, (result.task.payload.order_id for result in ordered), lock=True)
-        cases = await tx.execute(_CASES, ids=[result.task.payload.case for result in ordered])
-        reasons: dict[UUID, str] = {row.case_id: row.reason for row in cases}
-        revoked = {
-            result.task.payload.order_id: reasons[result.task.payload.case]
-            for result in ordered
-            if isinstance(result.outcome, Done)
-        }
-        ids = sorted(revoked, key=lambda order_id: order_id.int)
-        await tx.execute(_REVOKED, now=tx.now, ids=ids, reasons=[revoked[order_id] for order_id in ids])
-        refused = {result.task.payload.order_id for result in ordered if isinstance(result.outcome, OperatorRefused)}
-        await tx.execute(_QUERY_SOON, now=tx.now, ids=sorted(refused))
-        settled = await tx.execute(
-            _SETTLE,
-            now=tx.now,
-            ids=[result.task.payload.case for result in ordered],
-            outcomes=["revoked" if isinstance(result.outcome, Done) else "refused" for result in ordered],
-            details=[_detail(result) for result in ordered],
+        reasons = await store.revocation_reasons(tx, (result.task.payload.case for result in ordered))
+        await store.mark_revoked(
+            tx,
+            {
+                result.task.payload.order_id: reasons[result.task.payload.case]
+                for result in ordered
+                if isinstance(result.outcome, Done)
+            },
         )
-        settled_now = set(settled.scalars())
+        # Where a phone has the profile, the stored state is too old.
+        refused = {result.task.payload.order_id for result in ordered if isinstance(result.outcome, OperatorRefused)}
+        await store.query_soon(tx, refused)
+        settled_now = await store.settle_revocations(tx, [_settlement(result) for result in ordered])
         for result in ordered:
             payload = result.task.payload
             if payload.case in settled_now:
@@ -105,6 +86,12 @@ def _publish(tx: Tx, profile: IssuedProfile, reason: str, result: RevokeResult) 
         {**profile.subject(), "reason": reason, "case_id": case_id, "revoked_at": at}
     )
     tx.publish(revoked, trace=result.task.continues)
+
+
+def _settlement(result: RevokeResult) -> RevocationSettlement:
+    return RevocationSettlement(
+        result.task.payload.case, "revoked" if isinstance(result.outcome, Done) else "refused", _detail(result)
+    )
 
 
 def _detail(result: RevokeResult) -> str:
