@@ -1,7 +1,6 @@
 """The attacks' own material: what they make, from a seed, and the limits that they keep to."""
 
 import random
-from typing import Any
 
 import pytest
 
@@ -39,5 +38,5 @@ def test_every_topic_of_ours_gets_odd_records_that_a_seed_repeats(topic: str) ->
           for stage in outside.STAGES for rule in (*outside.ODD_REPLIES, *outside.REFUSALS)),
     ],
 )  # fmt: skip
-def test_the_sandbox_knows_every_fault(fault: dict[str, Any]) -> None:
+def test_the_sandbox_accepts_every_fault(fault: outside.Fault) -> None:
     Rule.model_validate(fault)

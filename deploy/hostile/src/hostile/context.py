@@ -8,20 +8,20 @@ from typing import Any
 from hostile.budget import Budget
 from hostile.door import Door
 from hostile.findings import Findings
+from hostile.good import AwaitedOrder
 from hostile.kafka import Writing
 from hostile.target import Target
 from local_stack.product import PRODUCT
 from sandbox.client import SandboxClient
 from tour.buying import Buying
-from tour.orders import Order, Paid
+from tour.orders import Paid
 
 
 @dataclass
 class Context:
     """One run. `paid` are the good orders so far, whose numbers and ids attackers know.
 
-    `struck` are orders whose mails the mail server answers badly, with the fault, by id; `expected` says how those may
-    end. The budgets are those of all attackers together.
+    `odd_mails` are orders whose mails the mail server answers badly. The budgets are those of all attackers together.
     """
 
     target: Target
@@ -32,13 +32,12 @@ class Context:
     sandbox: SandboxClient
     writing: Writing
     paid: list[Paid] = field(default_factory=list)
-    struck: dict[str, tuple[Order, str]] = field(default_factory=dict)
-    expected: dict[str, frozenset[str]] = field(default_factory=dict)
+    odd_mails: list[AwaitedOrder] = field(default_factory=list)
     catalogues: dict[str, dict[str, Any]] = field(default_factory=dict)
     #: Records that readers of our own topics put aside: a hundred in a minute stop them, as they should.
     junk: Budget = field(default_factory=lambda: Budget(40, 60))
-    struck_mails: Budget = field(default_factory=lambda: Budget(3, 10))
-    struck_answers: Budget = field(default_factory=lambda: Budget(2, 10))
+    mail_faults: Budget = field(default_factory=lambda: Budget(3, 10))
+    answer_faults: Budget = field(default_factory=lambda: Budget(2, 10))
 
     def of(self, rng: random.Random) -> "Context":
         """The same run, for an attacker with choices of its own."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from hostile.findings import Findings
@@ -11,12 +11,21 @@ from tour.expectations import UnmetError
 from tour.orders import Buyer, Order, Paid
 
 _ATTACK = "good orders"
-_ENDED = frozenset({"delivered", "refunded"})
+ENDED = frozenset({"delivered", "refunded"})
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitedOrder:
+    """An order that has to end in one of the states `ends`. `fault`: what was done to it, as JSON."""
+
+    order: Order
+    ends: frozenset[str] = ENDED
+    fault: str = ""
 
 
 @dataclass
 class GoodOrders:
-    """Buys at a steady pace until told to stop. `mark` is in every name and mailbox, to search logs for."""
+    """Buys at a steady pace until cancelled. `mark` is in every name and mailbox, to search logs for."""
 
     buying: Buying
     findings: Findings
@@ -46,33 +55,26 @@ class GoodOrders:
     async def end_well(self, seconds: float) -> None:
         """Wait until all are delivered or refunded; those that are not are findings."""
         await wait_for_ends(
-            self.buying, self.findings, _ATTACK, {one.order.id: (one.order, "") for one in self.paid}, seconds
+            self.buying, self.findings, _ATTACK, [AwaitedOrder(paid.order) for paid in self.paid], seconds
         )
 
 
 async def wait_for_ends(
-    buying: Buying,
-    findings: Findings,
-    attack: str,
-    orders: Mapping[str, tuple[Order, str]],
-    seconds: float,
-    expected: Mapping[str, frozenset[str]] | None = None,
+    buying: Buying, findings: Findings, attack: str, orders: Iterable[AwaitedOrder], seconds: float
 ) -> None:
-    """Wait until the orders have ended, as `expected` by id (delivered or refunded); those that have not are findings.
-
-    `orders`: by id, each with what was done to it.
-    """
-    left = dict(orders)
+    """Wait until the orders have ended; those that have not are findings."""
+    left = {awaited.order.id: awaited for awaited in orders}
     try:
         async with asyncio.timeout(seconds):
             while left:
-                for order_id, (order, _) in list(left.items()):
-                    status = await buying.status(order)
-                    if status in (expected or {}).get(order_id, _ENDED):
+                for order_id, awaited in list(left.items()):
+                    status = await buying.status(awaited.order)
+                    if status in awaited.ends:
                         findings.answered(attack, status)
                         del left[order_id]
                 await asyncio.sleep(0.5)
     except TimeoutError:
-        for order, done in left.values():
-            status = await buying.status(order)
-            findings.found(attack, "did not end", f"order {order.number} {done}", f"{status} after {seconds:.0f} s")
+        for awaited in left.values():
+            status = await buying.status(awaited.order)
+            given = f"order {awaited.order.number} {awaited.fault}"
+            findings.found(attack, "did not end", given, f"{status} after {seconds:.0f} s")

@@ -43,7 +43,7 @@ class Judge:
     async def settle(self, seconds: float) -> None:
         """Ready, no lag, nothing in the outbox, within so long; then logs and dead letters are read."""
         async with httpx.AsyncClient(timeout=15, trust_env=False) as http:
-            problems = dict.fromkeys(self.target.services, "not asked")
+            problems = dict.fromkeys(self.target.services, "not checked")
             try:
                 async with asyncio.timeout(seconds):
                     while problems:
@@ -85,23 +85,23 @@ class Judge:
             if not _clean(item.get("last_error")):
                 self.findings.found(_ATTACK, "an error repeats what came", service, str(item))
 
-    async def _listed(self, http: httpx.AsyncClient, service: str, what: str, **asked: str) -> list[dict[str, Any]]:
+    async def _listed(self, http: httpx.AsyncClient, service: str, what: str, **filters: str) -> list[dict[str, Any]]:
         """All pages of one of the lists in the service's `/operations`."""
         url = f"{self.target.site.url(service)}/operations/{what}"
         headers = {"Authorization": f"Bearer {self.target.site.operations_keys['operator']}"}
-        found: list[dict[str, Any]] = []
+        items: list[dict[str, Any]] = []
         after: str | None = None
         while True:
-            given = {**asked, "limit": _PAGE, **({"after": after} if after else {})}
-            response = await http.get(url, params=given, headers=headers)
+            params = {**filters, "limit": _PAGE, **({"after": after} if after else {})}
+            response = await http.get(url, params=params, headers=headers)
             if not response.is_success:
                 self.findings.found(_ATTACK, f"{what} not listed", service, response.text)
-                return found
+                return items
             body = response.json()
-            found += body["items"]
+            items += body["items"]
             after = body.get("next")
             if not after:
-                return found
+                return items
 
 
 def _clean(text: str | None) -> bool:
@@ -122,4 +122,4 @@ async def _waiting(http: httpx.AsyncClient, url: str) -> str:
         text = (await http.get(f"{url}/metrics")).text
     except httpx.TransportError as error:
         return repr(error)
-    return "; ".join("".join(found.groups("")) for found in _SAMPLE.finditer(text) if float(found[3]) > 0)
+    return "; ".join("".join(sample.groups("")) for sample in _SAMPLE.finditer(text) if float(sample[3]) > 0)

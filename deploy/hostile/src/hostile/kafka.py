@@ -27,7 +27,7 @@ class Writing:
     async def record(
         self, attack: str, user: str, topic: str, key: bytes | None, value: bytes | None, headers: _Headers
     ) -> None:
-        """Write one record; what became of it is counted."""
+        """Write one record, and count the broker's answer."""
         self.findings.answered(attack, await asyncio.to_thread(self._produce, user, topic, key, value, headers))
 
     async def batch(self, attack: str, user: str, topic: str, partition: int, batch: RawBatch) -> None:

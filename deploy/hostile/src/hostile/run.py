@@ -75,11 +75,9 @@ async def run(target: Target, seconds: float, seed: int, folder: Path, tell: Cal
             await asyncio.gather(*beside, return_exceptions=True)
             await door.close()
         tell("waiting until everything has ended")
-        await outside.tell(context)
+        await outside.end_faults(context)
         await good.end_well(_SETTLE_SECONDS)
-        await wait_for_ends(
-            buying, findings, "orders with odd mail replies", context.struck, _SETTLE_SECONDS, context.expected
-        )
+        await wait_for_ends(buying, findings, "orders with odd mail replies", context.odd_mails, _SETTLE_SECONDS)
         await judge.settle(_SETTLE_SECONDS)
         await asyncio.to_thread(judge.read_logs, good.mark)
     return findings

@@ -15,7 +15,7 @@ SERVICES = ("ordering", "payments", "provisioning", "notifications", "refunds", 
 
 @dataclass(frozen=True)
 class Target:
-    """`access_as` tells how a user comes to the brokers; `services` are those that run."""
+    """`access_as` returns a user's login at the brokers; `services` are those that run."""
 
     site: Site
     access_as: Callable[[str], KafkaAccess]

@@ -1,7 +1,8 @@
 """The companies outside answer in hostile form: mail server, bank, operators, reseller, cash register, messengers.
 
-The sandbox is told to. Mails of chosen buyers are struck, and everybody else's have to pass; of the other companies'
-answers one is struck at a time, whoever asks. Either way the orders have to end (`Context.expected` says how).
+The attacks store faults in the sandbox. Faults of the mail server concern the mails of chosen buyers only, so that all
+other mails pass. A fault of another company replaces one answer, to whichever caller comes next. Every order has to end
+in both cases (`AwaitedOrder.ends` says how).
 """
 
 import json
@@ -11,15 +12,16 @@ from typing import Any
 
 from hostile import values
 from hostile.context import Context
+from hostile.good import ENDED, AwaitedOrder
 from tour.expectations import UnmetError
 from tour.orders import Buyer
 
-_ENDED = frozenset({"delivered", "refunded"})
 _MAIL = "a mail server's replies"
-Rule = Mapping[str, Any]
+#: A rule of the sandbox (sandbox.faults.Rule), as its control interface takes it.
+Fault = Mapping[str, Any]
 
 #: Replies of a mail server, each character one byte. After the data they leave open whether the mail was taken.
-ODD_REPLIES: tuple[Rule, ...] = (
+ODD_REPLIES: tuple[Fault, ...] = (
     {"message": "999 5.1.1 odd\r\n"},
     {"message": "100 odd\r\n"},
     {"message": "-55 odd\r\n"},
@@ -36,7 +38,7 @@ ODD_REPLIES: tuple[Rule, ...] = (
     {"message": "450 9.9.9 odd\r\n"},
 )
 #: Refusals for good: the eSIM waits on the account page for a mailbox that takes its mail.
-REFUSALS: tuple[Rule, ...] = (
+REFUSALS: tuple[Fault, ...] = (
     {"message": "550 5.1.1 \x00\xff\r\n"},
     {"message": "550-5.1.1 no\r\n550 5.1.1 really\r\n"},
     {"message": "554 9.9.9 odd\r\n"},
@@ -48,7 +50,7 @@ STAGES = ("rcpt", "begin", "data")
 _TEXT = "a\\u0000b\\ud800 \\u202egnp.exe" + "z" * 20_000
 _JSON = {"content-type": "application/json"}
 #: Answers over HTTP that are none.
-ODD_ANSWERS: tuple[Rule, ...] = (
+ODD_ANSWERS: tuple[Fault, ...] = (
     {"effect": "http_error", "status": 200, "body": "<html>Welcome</html>", "headers": {"content-type": "text/html"}},
     {"effect": "http_error", "status": 200, "body": "", "headers": _JSON},
     {"effect": "http_error", "status": 200, "body": values.deep(100_000), "headers": _JSON},
@@ -75,7 +77,8 @@ ON_THE_WAY = (
     "cashbox.authorize",
     "cashbox.check",
 )
-#: Where an answer is struck. What a buyer is asked for on the way to the bank's page is not: they would see it.
+#: The calls whose answers are replaced. The calls on the way to the bank's page are not among them: the buyer would see
+#: the fault.
 TARGETS = (
     *ON_THE_WAY,
     "operator.usage",
@@ -94,14 +97,14 @@ TARGETS = (
 async def mail_server(context: Context) -> None:
     """An order whose mails the server answers badly, once or a few times, at one stage of the dialogue."""
     rng = context.rng
-    if not context.struck_mails.take():
+    if not context.mail_faults.take():
         return
     for_good = rng.random() < 0.3
-    rule = rng.choice(REFUSALS if for_good else ODD_REPLIES)
+    reply = rng.choice(REFUSALS if for_good else ODD_REPLIES)
     stage = rng.choice(STAGES)
     address = f"m{secrets.token_hex(8)}@hostile.example"
     times = None if for_good else rng.choice([1, 1, 2])
-    fault = {"target": "mail", "effect": "raw_reply", "stage": stage, "match": {"to": address}, "times": times, **rule}
+    fault = {"target": "mail", "effect": "raw_reply", "stage": stage, "match": {"to": address}, "times": times, **reply}
     await context.sandbox.faults(fault)
     buyer = Buyer("Hostile", address, f"+7702{rng.randrange(10**7):07d}", "en")
     try:
@@ -112,21 +115,20 @@ async def mail_server(context: Context) -> None:
         context.findings.found(_MAIL, "an order beside could not be bought", fault, str(error))
         return
     context.findings.answered(_MAIL, f"{stage}: {'refused for good' if for_good else 'odd'}")
-    context.expected[paid.order.id] = _ENDED | {"delivery_failed"} if for_good else _ENDED
-    context.struck[paid.order.id] = (paid.order, json.dumps(fault))
+    ends = ENDED | {"delivery_failed"} if for_good else ENDED
+    context.odd_mails.append(AwaitedOrder(paid.order, ends, json.dumps(fault)))
 
 
 async def answers(context: Context) -> None:
-    """One answer of one company, to whoever asks next."""
-    if not context.struck_answers.take():
+    """One odd answer of one company, to the next call."""
+    if not context.answer_faults.take():
         return
     targets = ON_THE_WAY if context.rng.random() < 0.6 else TARGETS
-    rule = {"target": context.rng.choice(targets), **context.rng.choice(ODD_ANSWERS), "times": 1}
-    await context.sandbox.faults(rule)
+    await context.sandbox.faults({"target": context.rng.choice(targets), **context.rng.choice(ODD_ANSWERS), "times": 1})
 
 
-async def tell(context: Context) -> None:
-    """Count what struck, and let everything work again."""
+async def end_faults(context: Context) -> None:
+    """Count the faults that were used, and remove all of them."""
     for rule in await context.sandbox.active_faults():
         for _ in range(rule["hits"]):
             context.findings.answered(f"answers of {rule['target']}", rule["effect"])

@@ -121,20 +121,20 @@ def spoiled_fact(rng: random.Random, topic: str) -> bytes:
 
 def _replaced(rng: random.Random, fact: dict[str, Any]) -> dict[str, Any]:
     """Every text, number or time of the fact may be another one of its kind that cannot be stored or counted with."""
-    found: dict[str, Any] = {}
+    replaced: dict[str, Any] = {}
     for name, value in fact.items():
         if isinstance(value, dict):
-            found[name] = _replaced(rng, value)
+            replaced[name] = _replaced(rng, value)
         elif rng.random() < 0.6:
-            found[name] = value
+            replaced[name] = value
         elif isinstance(value, int) and not isinstance(value, bool):
-            found[name] = rng.choice(_NUMBERS)
+            replaced[name] = rng.choice(_NUMBERS)
         elif isinstance(value, str):
             wrong = _TIMES[:2] if name.endswith(("_at", "_by", "_until")) else ("a\x00b", "\ud800", "x" * 70_000)
-            found[name] = rng.choice(wrong)
+            replaced[name] = rng.choice(wrong)
         else:
-            found[name] = value
-    return found
+            replaced[name] = value
+    return replaced
 
 
 def raw(rng: random.Random, topic: str) -> RawBatch:

@@ -11,7 +11,7 @@ from hostile.door import PATIENCE_SECONDS
 from hostile.findings import Findings
 
 _ATTACK = "OpenAPI"
-#: How long it may take to say what it found after its time is up.
+#: How long schemathesis may take to write its report after its time is up.
 _GRACE_SECONDS = 60.0
 
 
