@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Literal, TypedDict
 from uuid import UUID
 
-from provisioning.clients.models import OperatorProfile, ProfileOrder, Statuses
+from provisioning.clients.models import OperatorProfile, Statuses
 from provisioning.operators.models import ProfileTask
 from provisioning.operators.rules.routing import Offer
 from shared.contracts import OperatorStatus, OrderPaid, Plan
@@ -50,12 +50,6 @@ class ProvisionPayload(ProfileTask):
     tried: tuple[Attempt, ...] = ()
     #: How often the order moved to another operator.
     moves: int = 0
-
-    def wanted(self, *, uncertain: bool) -> ProfileOrder:
-        """The order as the operator receives it."""
-        return ProfileOrder(
-            self.order_number, self.operators_profile_type, self.iccid, self.matching_id, uncertain=uncertain
-        )
 
     def order_fields(self, key: str) -> OrderFields:
         """The fields that each event about the order carries; `key` is the task's key."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from provisioning.clients.models import ProfileOrder
 from shared.contracts import Plan
 from shared.task_payload import TaskPayload
 
@@ -31,3 +32,9 @@ class ProfileTask(TaskPayload):
     def operators_profile_type(self) -> str:
         """The operator's own name of the plan."""
         return self.profile_type or (self.plan.profile_type if self.plan else "")
+
+    def wanted(self, *, uncertain: bool) -> ProfileOrder:
+        """The order as the operator receives it."""
+        return ProfileOrder(
+            self.order_number, self.operators_profile_type, self.iccid, self.matching_id, uncertain=uncertain
+        )

@@ -4,19 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from provisioning.clients.models import OperatorProfile, ProfileOrder
+from provisioning.clients.models import OperatorProfile
 from provisioning.operators.models import Identity, ProfileTask
 from provisioning.operators.rules.routing import Offer
 
 
 class StockPayload(ProfileTask):
     """A profile that is ordered for stock. The task's key is the id of its row in `stock_profiles`."""
-
-    def wanted(self, *, uncertain: bool) -> ProfileOrder:
-        """The order as the operator receives it."""
-        return ProfileOrder(
-            self.order_number, self.operators_profile_type, self.iccid, self.matching_id, uncertain=uncertain
-        )
 
 
 @dataclass(frozen=True, slots=True)
