@@ -68,10 +68,10 @@ async def test_no_request_to_an_operator_carries_anything_of_the_buyer(start: "S
     requests = [one for one in await sandbox.requests() if one["path"].startswith("/operator")]
     functions = {one["path"].rpartition("/")[2] for one in requests}
     assert {"downloadOrder", "confirmOrder", "cancelOrder"} <= functions
-    told = str(made.event.buyer_id)
+    buyer_id = str(made.event.buyer_id)
     for one in requests:
         everything = json.dumps(one, ensure_ascii=False)
-        for canary in (*CANARIES, told, str(order.order_id), order.order_number):
+        for canary in (*CANARIES, buyer_id, str(order.order_id), order.order_number):
             assert canary not in everything, f"{one['path']} carries {canary}"
         if one["path"].rpartition("/")[2] in ("downloadOrder", "confirmOrder", "cancelOrder", "releaseProfile"):
             assert _names(json.loads(one["body"])) <= FIELDS

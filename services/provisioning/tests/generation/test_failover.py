@@ -156,9 +156,9 @@ async def test_an_open_breaker_turns_orders_over_at_once_and_closes_by_one_probe
 
     assert (await primary())["orders"]["breaker"] in ("open", "half_open")
     assert (await primary())["orders"]["last_outcome"] == "Unknown"
-    figures = (await running.get("/metrics")).text
-    assert 'operator_breaker{operator="primary",port="orders"} 0.0' not in figures
-    assert 'operator_breaker{operator="primary",port="feed"} 0.0' in figures
+    metrics = (await running.get("/metrics")).text
+    assert 'operator_breaker{operator="primary",port="orders"} 0.0' not in metrics
+    assert 'operator_breaker{operator="primary",port="feed"} 0.0' in metrics
     before = len(await sandbox.requests("/operator/"))
     await asyncio.gather(*(running.paid() for _ in range(20)))
     made = await running.stage.events(ProfileGenerated, count=21)

@@ -245,8 +245,8 @@ async def test_the_code_is_in_no_log_trace_or_event_and_the_trace_goes_on(
     secret = (await running.profile(order.order_id))["matching_id"]
     assert len(secret) >= 26
     assert secret not in made.event.model_dump_json()
-    figures = (await running.get("/metrics")).text
-    assert 'operator_calls_total{function="confirmOrder",operator="primary",outcome="no_answer"} 1.0' in figures
+    metrics = (await running.get("/metrics")).text
+    assert 'operator_calls_total{function="confirmOrder",operator="primary",outcome="no_answer"} 1.0' in metrics
     running.service.tracing.close()
     spans = [json.loads(line) for line in running.trace_file.read_text().splitlines()]
     calls = [span for span in spans if span["kind"] == "CLIENT" and span["name"].startswith("ES2+")]
@@ -255,5 +255,5 @@ async def test_the_code_is_in_no_log_trace_or_event_and_the_trace_goes_on(
     assert {"8.2.1/3.3", "8.2.6/3.3", "executed"} <= {span["attributes"]["operator.status"] for span in calls}
     headers = [request["headers"] for request in await running.sandbox.requests("es2plus")]
     assert all(trace_id(header["traceparent"]) == trace_id(trace) for header in headers)
-    everything = running.trace_file.read_text() + "".join(capfd.readouterr()) + figures
+    everything = running.trace_file.read_text() + "".join(capfd.readouterr()) + metrics
     assert secret not in everything

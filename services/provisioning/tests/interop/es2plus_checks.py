@@ -138,7 +138,7 @@ async def test_their_client_reads_our_refusals(sandbox: RunningSandbox) -> None:
 
 
 async def test_their_server_is_notified_by_our_stand(sandbox: RunningSandbox, tmp_path: Path) -> None:
-    state = tmp_path / "told.json"
+    state = tmp_path / "notifications.json"
     await client(
         sandbox.operator_url,
         ("downloadOrder", {"iccid": ICCID, "profileType": "TR-STD"}),
@@ -148,9 +148,9 @@ async def test_their_server_is_notified_by_our_stand(sandbox: RunningSandbox, tm
         url = f"http://127.0.0.1:{port}/gsma/rsp2/es2plus/handleDownloadProgressInfo"
         played = await sandbox.phone(ICCID, 3, "4", url=url, eid=eid(7))
     assert played["answers"] == [204, 204]
-    told = read(state)
-    assert [one["notificationPointId"] for one in told] == [3, 4]
-    assert [(one["iccid"], one["eid"], one["profileType"]) for one in told] == [(ICCID, eid(7), "TR-STD")] * 2
+    notifications = read(state)
+    assert [one["notificationPointId"] for one in notifications] == [3, 4]
+    assert [(one["iccid"], one["eid"], one["profileType"]) for one in notifications] == [(ICCID, eid(7), "TR-STD")] * 2
 
 
 # --- our adapter and pySim's server -----------------------------------------------------------------------------------
@@ -250,7 +250,7 @@ async def test_their_client_notifies_our_service(start: "Start", sandbox: Runnin
     order = await running.paid()
     [made] = await running.stage.events(ProfileGenerated)
     url = f"http://127.0.0.1:{running.service.port}/operators/primary/key/a-long-secret"
-    told = {
+    notification = {
         "iccid": made.event.iccid,
         "profileType": "TR-STD",
         "eid": eid(7),
@@ -259,8 +259,8 @@ async def test_their_client_notifies_our_service(start: "Start", sandbox: Runnin
     at = {"timestamp": (order.paid_at).isoformat(timespec="seconds")}
     results = await client(
         url,
-        ("handleDownloadProgressInfo", told | at | {"notificationPointId": 3}),
-        ("handleDownloadProgressInfo", told | at | {"notificationPointId": 4}),
+        ("handleDownloadProgressInfo", notification | at | {"notificationPointId": 3}),
+        ("handleDownloadProgressInfo", notification | at | {"notificationPointId": 4}),
     )
     assert results == [{"answer": None}] * 2
     [seen] = await running.stage.events(ProfileObserved, where=lambda e: e.install.state == "installed")

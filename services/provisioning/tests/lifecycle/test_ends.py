@@ -32,11 +32,11 @@ async def test_a_cancellation_takes_the_code_out_of_use(start_lifecycle: "StartL
     running = await start_lifecycle()
     made, kept = await running.sold(), await running.sold()
     await running.sandbox.faults({"target": "operator.cancel_order", "effect": "lose_reply", "times": 1})
-    asked = running.cancelled(made)
-    await running.stage.publish(asked, asked, running.approved(kept, revoke_profile=False))
+    request = running.cancelled(made)
+    await running.stage.publish(request, request, running.approved(kept, revoke_profile=False))
     [revoked] = await running.stage.events(ProfileRevoked)
     assert (revoked.event.iccid, revoked.event.reason) == (made.iccid, "cancellation")
-    assert revoked.event.case_id == asked.case_id
+    assert revoked.event.case_id == request.case_id
     assert await running.at_the_operator(made.iccid) == "cancelled"
     assert await running.at_the_operator(kept.iccid) == "released"
     assert (await running.sandbox.scan(running.code(made), EID))["ok"] is False
@@ -57,35 +57,37 @@ async def test_what_is_on_a_device_is_not_taken_back(start_lifecycle: "StartLife
     running = await start_lifecycle()
     made = await running.sold()
     await running.sandbox.scan(running.code(made), EID)
-    asked = running.cancelled(made)
-    await running.stage.publish(asked)
+    request = running.cancelled(made)
+    await running.stage.publish(request)
     [refused] = await running.stage.events(RevocationRefused)
-    assert (refused.event.case_id, refused.event.in_use) == (asked.case_id, True)
+    assert (refused.event.case_id, refused.event.in_use) == (request.case_id, True)
     assert [(one.subject_code, one.reason_code) for one in refused.event.statuses] == [("8.2.1", "3.3")]
     assert await running.stage.all_events(ProfileRevoked) == []
     assert (await running.life(made.order_id))["revocations"][0]["outcome"] == "refused"
 
 
-@pytest.mark.parametrize("asks", ["revocation_requested", "approved"])
-async def test_a_refund_revokes_the_profile_and_publishes_it_once(start_lifecycle: "StartLifecycle", asks: str) -> None:
-    """Before the money goes (`revocation-requested`), and after it, as releases before that asked."""
+@pytest.mark.parametrize("event", ["revocation_requested", "approved"])
+async def test_a_refund_revokes_the_profile_and_publishes_it_once(
+    start_lifecycle: "StartLifecycle", event: str
+) -> None:
+    """Before the money goes (`revocation-requested`), and after it, as earlier releases requested it."""
     running = await start_lifecycle()
     made = await running.sold()
-    asked = getattr(running, asks)(made)
-    await running.stage.publish(asked, asked)
+    request = getattr(running, event)(made)
+    await running.stage.publish(request, request)
     [revoked] = await running.stage.events(ProfileRevoked)
-    assert (revoked.event.case_id, revoked.event.reason) == (asked.case_id, "refund")
+    assert (revoked.event.case_id, revoked.event.reason) == (request.case_id, "refund")
     assert await running.at_the_operator(made.iccid) == "cancelled"
-    again = getattr(running, asks)(made)
+    again = getattr(running, event)(made)
     await running.stage.publish(again)
     await running.stage.events(ProfileRevoked, where=lambda event: event.case_id == again.case_id)
     assert len(await running.stage.all_events(ProfileRevoked)) == 2
 
 
-@pytest.mark.parametrize("asks", ["revocation_requested", "approved"])
+@pytest.mark.parametrize("event", ["revocation_requested", "approved"])
 @pytest.mark.parametrize("before", ["the order", "the profile"])
 async def test_a_revocation_that_comes_first_holds_when_the_profile_is_made(
-    start_lifecycle: "StartLifecycle", before: str, asks: str
+    start_lifecycle: "StartLifecycle", before: str, event: str
 ) -> None:
     running = await start_lifecycle()
     order = OrderPaid(
@@ -102,7 +104,7 @@ async def test_a_revocation_that_comes_first_holds_when_the_profile_is_made(
     await running.sandbox.faults({"target": "operator.confirm_order", "effect": "http_error", "status": 503})
     if before == "the profile":
         await running.stage.publish(order)
-    await running.stage.publish(getattr(running, asks)(order))
+    await running.stage.publish(getattr(running, event)(order))
 
     async def noted() -> bool:
         return bool(await running.rows("SELECT 1 FROM revocations"))
@@ -165,11 +167,11 @@ async def test_an_operator_that_ends_profiles_early_shortens_the_promise_or_rais
     made = await running.sold()
     early = (made.valid_until - timedelta(days=9)).isoformat()
     await running.sandbox.use_data(made.iccid, 0, validUntil=early)
-    asked = running.requested(made)
-    await running.stage.publish(asked)
-    await running.observed(made, case_id=asked.case_id)
-    figures = (await running.get("/metrics")).text
-    assert 'operator_expires_early_total{operator="primary"} 1.0' in figures
+    request = running.requested(made)
+    await running.stage.publish(request)
+    await running.observed(made, case_id=request.case_id)
+    metrics = (await running.get("/metrics")).text
+    assert 'operator_expires_early_total{operator="primary"} 1.0' in metrics
 
 
 async def test_a_profile_on_a_phone_without_reports_is_not_published_as_unused(
@@ -231,7 +233,7 @@ async def test_a_buyer_is_forgotten_and_stays_forgotten(start_lifecycle: "StartL
     await running.stage.publish(request)
     [erased] = await running.stage.events(ProvisioningBuyerErased)
     assert (erased.event.buyer_id, erased.event.request_id) == (made.buyer_id, request.request_id)
-    # Notifications carry whole seconds: this one is told to be later than the one before.
+    # Notifications carry whole seconds: this one has a later time than the one before.
     later = (datetime.now(UTC) + timedelta(seconds=2)).isoformat()
     await running.sandbox.phone(made.iccid, 7, eid=EID, fields={"timestamp": later})
     after = await running.observed(made, state="disabled")

@@ -27,7 +27,7 @@ def said(hours: float, **fields: Any) -> Report:
     return Report("feed", at(hours), **fields)
 
 
-def told(*reports: Report) -> Facts:
+def facts_of(*reports: Report) -> Facts:
     return join_all(reports, now=NOW, sold_at=SOLD, skew=SKEW).facts
 
 
@@ -48,7 +48,7 @@ def test_the_check_digits_of_an_eid() -> None:
 
 
 def test_a_whole_life() -> None:
-    facts = told(
+    facts = facts_of(
         said(1, install="released"),
         said(2, install="downloaded", eid=EID),
         said(3, install="installed", eid=EID),
@@ -66,20 +66,20 @@ def test_a_whole_life() -> None:
 
 
 def test_unknown_is_not_unused() -> None:
-    facts = told(said(1, install="released"))
+    facts = facts_of(said(1, install="released"))
     assert facts.usage.used_bytes is None
     assert facts.usage.observed_at is None
-    assert told(said(1, used_bytes=0)).usage.used_bytes == 0
-    assert told(said(1, used_bytes=0)).activated_at is None
-    assert told(said(1, used_bytes=1)).activated_at == at(1)
-    assert told(said(1, used_bytes=0)).install.state == "unknown"
+    assert facts_of(said(1, used_bytes=0)).usage.used_bytes == 0
+    assert facts_of(said(1, used_bytes=0)).activated_at is None
+    assert facts_of(said(1, used_bytes=1)).activated_at == at(1)
+    assert facts_of(said(1, used_bytes=0)).install.state == "unknown"
 
 
 def test_a_scanned_code_is_a_fact_of_its_own() -> None:
-    assert told(said(1, install="released")).downloaded_at is None
-    assert told(said(1, used_bytes=5)).downloaded_at is None
-    assert told(said(2, install="downloaded"), said(1, install="released")).downloaded_at == at(2)
-    assert told(said(3, install="enabled", install_since=at(2.5))).downloaded_at == at(2.5)
+    assert facts_of(said(1, install="released")).downloaded_at is None
+    assert facts_of(said(1, used_bytes=5)).downloaded_at is None
+    assert facts_of(said(2, install="downloaded"), said(1, install="released")).downloaded_at == at(2)
+    assert facts_of(said(3, install="enabled", install_since=at(2.5))).downloaded_at == at(2.5)
 
 
 def test_knowledge_stored_before_downloads_were_kept_reads_as_it_was() -> None:
@@ -90,9 +90,9 @@ def test_knowledge_stored_before_downloads_were_kept_reads_as_it_was() -> None:
 
 
 def test_what_was_deleted_had_been_installed() -> None:
-    facts = told(said(2, install="deleted", eid=EID))
+    facts = facts_of(said(2, install="deleted", eid=EID))
     assert (facts.installed_at, facts.deleted_at, facts.activated_at) == (at(2), at(2), None)
-    assert told(said(2, install="deleted"), said(3, install="installed")).install.state == "deleted"
+    assert facts_of(said(2, install="deleted"), said(3, install="installed")).install.state == "deleted"
 
 
 @pytest.mark.parametrize(
@@ -133,42 +133,44 @@ def test_what_a_report_is_worth(first: Report, second: Report, verdict: Verdict)
 
 def test_the_first_device_counts_also_when_its_report_comes_last() -> None:
     late = [said(5, install="enabled", eid=OTHER_EID), said(2, install="installed", eid=EID)]
-    assert told(*late) == told(*reversed(late))
-    assert told(*late).eid == EID
-    assert told(*late).install.state == "installed"
+    assert facts_of(*late) == facts_of(*reversed(late))
+    assert facts_of(*late).eid == EID
+    assert facts_of(*late).install.state == "installed"
     assert verdicts(*late) == [Verdict.APPLIED, Verdict.APPLIED]
     assert verdicts(*reversed(late)) == [Verdict.APPLIED, Verdict.OTHER_DEVICE]
 
 
 def test_a_failed_step_binds_the_profile_to_no_device() -> None:
-    facts = told(said(1, eid=EID), said(2, install="downloaded", eid=OTHER_EID))
+    facts = facts_of(said(1, eid=EID), said(2, install="downloaded", eid=OTHER_EID))
     assert (facts.eid, facts.install.state) == (OTHER_EID, "downloaded")
 
 
 def test_which_device_was_first() -> None:
     attempt_before = [said(1, eid=OTHER_EID), said(2, install="downloaded", eid=EID), said(3, install="installed")]
-    assert told(*attempt_before, said(4, install="enabled", eid=OTHER_EID)).eid == EID
+    assert facts_of(*attempt_before, said(4, install="enabled", eid=OTHER_EID)).eid == EID
     same_second = [said(1, install="deleted", eid=OTHER_EID), said(1, install="downloaded", eid=EID)]
-    assert told(*same_second) == told(*reversed(same_second))
-    assert (told(*same_second).eid, told(*same_second).deleted_at) == (EID, None)
+    assert facts_of(*same_second) == facts_of(*reversed(same_second))
+    assert (facts_of(*same_second).eid, facts_of(*same_second).deleted_at) == (EID, None)
 
 
 def test_the_later_end_of_the_plan_counts() -> None:
-    assert told(said(1, install="installed")).plan_ends_at(30) is None
-    assert told(said(1, install="enabled")).plan_ends_at(30) == at(1) + timedelta(days=30)
-    assert told(said(1, install="enabled", ends_at=at(2000))).plan_ends_at(30) == at(2000)
-    assert told(said(1, install="enabled", ends_at=at(2))).plan_ends_at(30) == at(1) + timedelta(days=30)
-    assert told(said(1, ends_at=at(2))).plan_ends_at(30) == at(2)
+    assert facts_of(said(1, install="installed")).plan_ends_at(30) is None
+    assert facts_of(said(1, install="enabled")).plan_ends_at(30) == at(1) + timedelta(days=30)
+    assert facts_of(said(1, install="enabled", ends_at=at(2000))).plan_ends_at(30) == at(2000)
+    assert facts_of(said(1, install="enabled", ends_at=at(2))).plan_ends_at(30) == at(1) + timedelta(days=30)
+    assert facts_of(said(1, ends_at=at(2))).plan_ends_at(30) == at(2)
 
 
 def test_a_moment_that_cannot_be_costs_nothing_beside_it() -> None:
-    facts = told(said(3, install="enabled", install_since=at(200), used_bytes=7, usage_at=at(-99), first_use_at=at(99)))
+    facts = facts_of(
+        said(3, install="enabled", install_since=at(200), used_bytes=7, usage_at=at(-99), first_use_at=at(99))
+    )
     assert (facts.install.state, facts.usage.used_bytes) == ("enabled", 7)
     assert (facts.installed_at, facts.first_use_at, facts.usage.observed_at) == (at(3), at(3), at(3))
 
 
 def test_a_device_that_is_none_takes_no_profile() -> None:
-    facts = told(said(1, install="installed", eid="8" * 32), said(2, install="enabled", eid=EID))
+    facts = facts_of(said(1, install="installed", eid="8" * 32), said(2, install="enabled", eid=EID))
     assert (facts.eid, facts.install.state, facts.installed_at) == (EID, "enabled", at(1))
 
 

@@ -16,7 +16,7 @@ EID, OTHER_EID = "89049032123451234512345678901235", "89049032000001000000000012
 SECRET = "notify-secret"
 
 
-async def test_a_life_from_released_to_used(start_lifecycle: "StartLifecycle") -> None:
+async def test_a_profile_from_released_to_used(start_lifecycle: "StartLifecycle") -> None:
     running = await start_lifecycle()
     made = await running.sold()
     scanned = await running.sandbox.scan(running.code(made), EID, "download", "install", "enable")
@@ -102,7 +102,7 @@ async def test_who_may_notify_and_how(start_lifecycle: "StartLifecycle") -> None
     shown = ":".join(["AB"] * 32)
     by_certificate = await running.post(path, body, **protocol, **{"X-Client-Cert": shown})
     assert (again.status_code, by_certificate.status_code) == (204, 204)
-    assert len(await running.rows("SELECT 1 FROM observations")) == 1  # the same thing, told three times
+    assert len(await running.rows("SELECT 1 FROM observations")) == 1  # the same report, three times
     for wrong in ({}, {"Authorization": "Bearer wrong"}, {"X-Client-Cert": "cd" * 32}):
         refused = await running.post(path, body, **protocol, **wrong)
         assert (refused.status_code, refused.json()["type"]) == (401, "urn:problem:unknown-notifier")
@@ -134,11 +134,11 @@ async def test_usage_pushes_are_signed_of_now_and_counted_once(start_lifecycle: 
     verdicts = [row.verdict for row in await running.rows("SELECT verdict FROM observations ORDER BY received_at")]
     assert verdicts == ["applied", "confirmed", "confirmed", "backwards"]
     assert (await running.life(made.order_id))["used_bytes"]["value"] == 5000
-    figures = (await running.get("/metrics")).text
+    metrics = (await running.get("/metrics")).text
     name = 'profile_reports_total{operator="primary",source="operator-push",verdict='
     for verdict, count in (("bad_signature", 2), ("outside_window", 1), ("replayed", 2), ("backwards", 1)):
-        assert f'{name}"{verdict}"}} {count}.0' in figures
-    assert 'operator_fields_not_understood_total{field="feed.usedBytes",operator="primary"} 2.0' in figures
+        assert f'{name}"{verdict}"}} {count}.0' in metrics
+    assert 'operator_fields_not_understood_total{field="feed.usedBytes",operator="primary"} 2.0' in metrics
 
 
 async def test_the_operator_is_queried_when_no_report_comes(start_lifecycle: "StartLifecycle") -> None:
@@ -159,28 +159,28 @@ async def test_the_operator_is_queried_when_no_report_comes(start_lifecycle: "St
 async def test_a_case_is_answered_now_with_how_fresh_it_is(start_lifecycle: "StartLifecycle") -> None:
     running = await start_lifecycle()
     made = await running.sold()
-    asked = running.requested(made)
-    await running.stage.publish(asked)
-    answer = await running.observed(made, case_id=asked.case_id)
+    request = running.requested(made)
+    await running.stage.publish(request)
+    answer = await running.observed(made, case_id=request.case_id)
     assert (answer.reached, answer.install.state, answer.usage.used_bytes) == (True, "released", 0)
     assert answer.install.observed_at is not None
     assert abs(answer.observed_at - answer.install.observed_at) < timedelta(seconds=10)
     again = running.requested(made)
-    await running.stage.publish(again, asked)
+    await running.stage.publish(again, request)
     await running.observed(made, case_id=again.case_id)
     answers = [one.event.case_id for one in await running.stage.all_events(ProfileObserved) if one.event.case_id]
-    assert sorted(answers) == sorted([asked.case_id, again.case_id])
+    assert sorted(answers) == sorted([request.case_id, again.case_id])
 
 
 async def test_a_case_that_requests_the_state_again_later_is_answered_again(start_lifecycle: "StartLifecycle") -> None:
     running = await start_lifecycle()
     made = await running.sold()
-    asked = running.requested(made)
-    await running.stage.publish(asked)
-    first = await running.observed(made, case_id=asked.case_id)
-    later = asked.model_copy(update={"requested_at": first.observed_at + timedelta(seconds=1)})
+    request = running.requested(made)
+    await running.stage.publish(request)
+    first = await running.observed(made, case_id=request.case_id)
+    later = request.model_copy(update={"requested_at": first.observed_at + timedelta(seconds=1)})
     await running.stage.publish(later, later)
-    answers = await running.stage.events(ProfileObserved, count=2, where=lambda event: event.case_id == asked.case_id)
+    answers = await running.stage.events(ProfileObserved, count=2, where=lambda event: event.case_id == request.case_id)
     assert all(one.event.reached for one in answers)
 
 
@@ -188,13 +188,13 @@ async def test_an_unreachable_operator_is_unknown_not_unused(start_lifecycle: "S
     running = await start_lifecycle()
     made = await running.sold()
     await running.sandbox.faults({"target": "operator.usage", "effect": "http_error", "status": 503})
-    asked = running.requested(made)
-    await running.stage.publish(asked)
-    unreached = await running.observed(made, case_id=asked.case_id)
+    request = running.requested(made)
+    await running.stage.publish(request)
+    unreached = await running.observed(made, case_id=request.case_id)
     assert (unreached.reached, unreached.install.state, unreached.usage.used_bytes) == (False, "unknown", None)
     await running.sandbox.clear_faults()
     await running.move(timedelta(minutes=20))
-    await running.observed(made, case_id=asked.case_id, reached=True)
+    await running.observed(made, case_id=request.case_id, reached=True)
     answers = [one.event.reached for one in await running.stage.all_events(ProfileObserved) if one.event.case_id]
     assert answers == [False, True]
     [inquiry] = (await running.life(made.order_id))["inquiries"]
@@ -207,13 +207,13 @@ async def test_a_case_that_comes_before_the_profile_is_answered_when_it_is_gener
     running = await start_lifecycle()
     await running.sandbox.faults({"target": "operator.download_order", "effect": "http_error", "status": 503})
     order = await running.paid()
-    asked = running.requested(order)
-    await running.stage.publish(asked)
+    request = running.requested(order)
+    await running.stage.publish(request)
 
     async def noted() -> bool:
         return bool(await running.rows("SELECT 1 FROM inquiries"))
 
     await running.stage.eventually(noted)
     await running.sandbox.clear_faults()
-    [answer] = await running.stage.events(ProfileObserved, where=lambda event: event.case_id == asked.case_id)
+    [answer] = await running.stage.events(ProfileObserved, where=lambda event: event.case_id == request.case_id)
     assert answer.event.order_id == order.order_id

@@ -58,33 +58,33 @@ async def test_an_operator_without_answers_is_unknown_until_it_answers(start_lif
     await running.sandbox.operator_catalogue(progress_url="", push_url="")
     for feed in ("silent", "none"):
         await running.sandbox.operator_behaviour(feed=feed)
-        asked = running.requested(made)
-        await running.stage.publish(asked)
-        answer = await running.observed(made, case_id=asked.case_id)
+        request = running.requested(made)
+        await running.stage.publish(request)
+        answer = await running.observed(made, case_id=request.case_id)
         assert (answer.reached, answer.install.state, answer.install.observed_at) == (True, "unknown", None)
         assert (answer.usage.used_bytes, answer.downloaded_at, answer.activated_at) == (None, None, None)
     await running.sandbox.scan(running.code(made), EID, "download")
     await running.sandbox.operator_behaviour(feed="full")
-    asked = running.requested(made)
-    await running.stage.publish(asked)
-    answer = await running.observed(made, case_id=asked.case_id)
+    request = running.requested(made)
+    await running.stage.publish(request)
+    answer = await running.observed(made, case_id=request.case_id)
     assert (answer.install.state, answer.usage.used_bytes, answer.activated_at) == ("downloaded", 0, None)
     assert answer.downloaded_at is not None
     assert answer.installed_at is None
 
 
-async def test_an_operator_without_a_feed_knows_nothing(start_lifecycle: "StartLifecycle") -> None:
+async def test_an_operator_without_a_feed_reports_nothing(start_lifecycle: "StartLifecycle") -> None:
     running = await start_lifecycle(operator_usage_url=None)
     made = await running.sold()
-    asked = running.requested(made)
-    await running.stage.publish(asked)
-    answer = await running.observed(made, case_id=asked.case_id)
+    request = running.requested(made)
+    await running.stage.publish(request)
+    answer = await running.observed(made, case_id=request.case_id)
     assert (answer.install.state, answer.usage.used_bytes) == ("unknown", None)
     await running.sandbox.scan(running.code(made), EID, "download")
     assert (await running.observed(made, state="downloaded")).usage.used_bytes is None
 
 
-async def test_a_usage_beyond_all_plans_is_no_poison(start_lifecycle: "StartLifecycle") -> None:
+async def test_a_usage_beyond_all_plans_does_not_block_later_reports(start_lifecycle: "StartLifecycle") -> None:
     running = await start_lifecycle()
     made = await running.sold()
     push = running.sandbox.push_usage
@@ -100,7 +100,7 @@ async def test_a_usage_beyond_all_plans_is_no_poison(start_lifecycle: "StartLife
     assert (await running.observed(made, used=6000)).usage.used_bytes == 6000
 
 
-async def test_no_garbage_is_a_server_error_or_poison(start_lifecycle: "StartLifecycle") -> None:
+async def test_no_garbage_is_a_server_error_or_blocks_later_reports(start_lifecycle: "StartLifecycle") -> None:
     """Every field of a notification, with garbage of each kind in it, over HTTP and into PostgreSQL."""
     running = await start_lifecycle()
     made = await running.sold()
@@ -124,9 +124,9 @@ async def test_no_garbage_is_a_server_error_or_poison(start_lifecycle: "StartLif
     assert (await running.observed(made, state="downloaded")).downloaded_at is not None
     await running.sandbox.use_data(made.iccid, 7000)
     assert (await running.observed(made, used=7000)).install.state == "downloaded"
-    figures = (await running.get("/metrics")).text
-    assert 'operator_fields_not_understood_total{field="notification.eid",operator="primary"}' in figures
-    assert made.iccid not in figures
+    metrics = (await running.get("/metrics")).text
+    assert 'operator_fields_not_understood_total{field="notification.eid",operator="primary"}' in metrics
+    assert made.iccid not in metrics
 
 
 async def test_a_feed_that_lags_does_not_confirm_a_revocation(start_lifecycle: "StartLifecycle") -> None:
@@ -137,8 +137,8 @@ async def test_a_feed_that_lags_does_not_confirm_a_revocation(start_lifecycle: "
     await running.sandbox.scan(running.code(made), EID, "download")
     not_yet = {"installState": "not-installed", "eid": None, "installStateAt": None}
     await running.sandbox.operator_behaviour(feed_lag_seconds=120, feed_fields=not_yet)
-    asked = running.approved(made)
-    await running.stage.publish(asked)
+    request = running.approved(made)
+    await running.stage.publish(request)
 
     async def cancelled_twice() -> bool:
         return len(await running.sandbox.requests("cancelOrder")) >= 1 and bool(
@@ -150,6 +150,6 @@ async def test_a_feed_that_lags_does_not_confirm_a_revocation(start_lifecycle: "
     await running.sandbox.operator_behaviour(afresh=True)
     await running.move(timedelta(minutes=1))
     [refused] = await running.stage.events(RevocationRefused)
-    assert refused.event.case_id == asked.case_id
+    assert refused.event.case_id == request.case_id
     assert await running.stage.all_events(ProfileRevoked) == []
     assert {one.event.case_id for one in await running.stage.all_events(ProfileObserved)} <= {None}

@@ -165,7 +165,7 @@ def _is_number(value: object) -> bool:
 
 
 def moments(wire: str, message: dict[str, Any]) -> set[datetime]:
-    """The times that a message names, and when it was received: what is told without a time is dated so."""
+    """The times that a message names, and when it was received, which dates a value without a time."""
     named = {NOW}
     for value in message.values():
         try:
@@ -180,39 +180,40 @@ def moments(wire: str, message: dict[str, Any]) -> set[datetime]:
 def test_values_that_were_not_reported_are_never_published(
     messages: list[tuple[str, dict[str, Any]]], data: st.DataObject
 ) -> None:
-    told = event(data.draw(st.permutations(messages)))
+    published = event(data.draw(st.permutations(messages)))
     states = set().union(*(words(*one) for one in messages))
     used = set().union(*(numbers(*one) for one in messages))
     times = set().union(*(moments(*one) for one in messages))
-    assert told.install.state in states | {"unknown"}
-    assert told.usage.used_bytes in used | {None}
-    assert told.usage.used_bytes is None or told.usage.used_bytes >= 0
-    assert told.downloaded_at is None or states & set(_TAKEN)
-    assert told.installed_at is None or states & set(_INSTALLED)
-    assert told.deleted_at is None or "deleted" in states
+    assert published.install.state in states | {"unknown"}
+    assert published.usage.used_bytes in used | {None}
+    assert published.usage.used_bytes is None or published.usage.used_bytes >= 0
+    assert published.downloaded_at is None or states & set(_TAKEN)
+    assert published.installed_at is None or states & set(_INSTALLED)
+    assert published.deleted_at is None or "deleted" in states
     started = any(number > 0 for number in used) or any("firstUseAt" in message for _, message in messages)
-    assert told.activated_at is None or started or states & {"enabled", "installed"}
-    for moment in (told.downloaded_at, told.installed_at, told.activated_at, told.deleted_at):
+    assert published.activated_at is None or started or states & {"enabled", "installed"}
+    for moment in (published.downloaded_at, published.installed_at, published.activated_at, published.deleted_at):
         assert moment is None or moment in times
-    for fact in (told.install, told.usage):
+    for fact in (published.install, published.usage):
         assert fact.observed_at is None or fact.observed_at in times
-    if told.install.state == "unknown":
-        assert (told.install.source, told.install.observed_at) == (None, None)
-    if told.usage.used_bytes is None:
-        assert told.usage.observed_at is None
+    if published.install.state == "unknown":
+        assert (published.install.source, published.install.observed_at) == (None, None)
+    if published.usage.used_bytes is None:
+        assert published.usage.observed_at is None
 
 
 @given(st.lists(st.just(("silence", {})) | st.tuples(st.just("notification"), st.just({"eid": EID})), max_size=5))
 def test_without_reports_everything_is_unknown(messages: list[tuple[str, dict[str, Any]]]) -> None:
-    told = event(messages)
-    assert (told.install.state, told.usage.used_bytes, told.usage.total_bytes) == ("unknown", None, None)
-    assert (told.downloaded_at, told.installed_at, told.activated_at, told.deleted_at) == (None,) * 4
+    published = event(messages)
+    assert (published.install.state, published.usage.used_bytes, published.usage.total_bytes) == ("unknown", None, None)
+    moments = (published.downloaded_at, published.installed_at, published.activated_at, published.deleted_at)
+    assert moments == (None,) * 4
 
 
 def test_not_active_does_not_prove_that_no_phone_has_the_profile() -> None:
     """NOT_ACTIVE is about the network: a phone may hold the profile."""
-    told = event([("airalo", {"status": "NOT_ACTIVE", "total": 1024, "remaining": 1024, "is_unlimited": False})])
-    assert (told.install.state, told.usage.used_bytes) == ("unknown", 0)
+    published = event([("airalo", {"status": "NOT_ACTIVE", "total": 1024, "remaining": 1024, "is_unlimited": False})])
+    assert (published.install.state, published.usage.used_bytes) == ("unknown", 0)
     after = [("notification", _point(4)), ("airalo", {"status": "NOT_ACTIVE", "total": 1024, "remaining": 1024})]
     assert event(after).install.state == "installed"
 

@@ -48,13 +48,13 @@ def _tried(operator: str, state: AttemptState) -> Attempt:
 def test_the_next_operator_is_the_best_that_may_be_tried() -> None:
     offers = [Offer(name, "X") for name in "abc"]
 
-    def following(current: str, tried: list[Attempt], ill: str = "") -> str | None:
-        found = next_offer(offers, current, tried, lambda name: name in ill)
+    def following(current: str, tried: list[Attempt], unavailable: str = "") -> str | None:
+        found = next_offer(offers, current, tried, lambda name: name in unavailable)
         return found.operator if found else None
 
     assert following("a", []) == "b"
-    assert following("a", [], ill="b") == "c"
-    assert following("a", [], ill="bc") is None
+    assert following("a", [], unavailable="b") == "c"
+    assert following("a", [], unavailable="bc") is None
     assert following("b", [_tried("a", "waiting")]) == "a"
     assert following("b", [_tried("a", "refused")]) == "c"
     assert following("b", [_tried("a", "abandoned"), _tried("c", "refused")]) is None
@@ -66,13 +66,13 @@ def test_the_next_operator_is_the_best_that_may_be_tried() -> None:
     st.sets(st.sampled_from("abcd")),
 )
 def test_an_operator_that_may_hold_something_is_never_tried_again(
-    current: str, states: dict[str, AttemptState], ill: set[str]
+    current: str, states: dict[str, AttemptState], unavailable: set[str]
 ) -> None:
     tried = [_tried(name, state) for name, state in states.items()]
-    found = next_offer([Offer(name, "X") for name in "abcd"], current, tried, ill.__contains__)
+    found = next_offer([Offer(name, "X") for name in "abcd"], current, tried, unavailable.__contains__)
     if found is not None:
         assert found.operator != current
-        assert found.operator not in ill
+        assert found.operator not in unavailable
         assert states.get(found.operator, "waiting") == "waiting"
 
 

@@ -59,8 +59,8 @@ async def test_beyond_the_stock_orders_are_made_and_the_pool_fills_again(start: 
     assert {one.event.order_id for one in made} == {order.order_id for order in orders}
     assert len({one.event.iccid for one in made}) == 15
     await _filled(running)
-    figures = (await running.get("/metrics")).text
-    assert 'stock_profiles{operator="primary",profile_type="TR-STD",state="ready"}' in figures
+    metrics = (await running.get("/metrics")).text
+    assert 'stock_profiles{operator="primary",profile_type="TR-STD",state="ready"}' in metrics
     [primary] = (await running.get("/operators")).json()
     assert (primary["stock"][0]["low"], primary["stock"][0]["high"]) == (3, 6)
     assert primary["stock"][0]["ready"] >= 4
