@@ -44,7 +44,7 @@ async def test_nothing_happens_twice(running: Running, forgotten: bool) -> None:
     await running.judge.refunded(unmade, beside=profiles)
     bank, operator, mails = await ledgers(running)
     assert (bank, operator) == before[:2]
-    # Orders of other tests may be told something new meanwhile; nobody is told anything again.
+    # Buyers of other tests may get new mails meanwhile; no mail is sent again.
     assert {message: mails[message] for message in before[2]} == before[2]
 
 

@@ -97,21 +97,21 @@ def test_a_service_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(
-    ("services", "code", "said"),
+    ("services", "code", "message"),
     [
         ({"payments": "http://127.0.0.1:1"}, 2, "it is not known where operations is"),
         ({"operations": "http://127.0.0.1:1"}, 1, "operations does not answer (ConnectError)"),
     ],
 )
-def test_without_operations_nothing_is_said_about_refused_refunds(
-    services: dict[str, str], code: int, said: str, monkeypatch: pytest.MonkeyPatch, capsys: Any
+def test_without_operations_no_refused_refunds_are_shown(
+    services: dict[str, str], code: int, message: str, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     monkeypatch.setenv("FULFIL_SERVICES", json.dumps(services))
     monkeypatch.setenv("FULFIL_KEY", "k")
     assert main(["refunds", "refused"]) == code
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert said in shown.err
+    assert message in shown.err
 
 
 def test_a_decision_needs_a_reason() -> None:

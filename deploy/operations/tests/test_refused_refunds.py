@@ -47,7 +47,7 @@ async def test_a_refused_refund_waits_until_it_is_tried_again_or_settled(start: 
         (refused(order, 1), True),
         (retried(order, 2), False),
         (refused(order, 3, "the bank is closed"), True),
-        (retried(order, 2), True),  # told again: the last refusal is younger
+        (retried(order, 2), True),  # published late: the last refusal is newer
         (order.settled(), False),
         (refused(order, 3), False),
     )
@@ -63,7 +63,7 @@ async def test_each_is_shown_with_what_is_left_and_why_the_longest_waiting_first
     later, first, unknown = life(), life(), life()
     await running.known(later.placed(), later.approved(), refused(later, 3), paid_by_hand(later, 500))
     await running.known(first.placed(), first.approved(), refused(first, 1, "no such card"), refused(first, 2))
-    await running.known(refused(unknown, 4))  # its order and its approval were told before this service existed
+    await running.known(refused(unknown, 4))  # its order and its approval were published before this service existed
     listed = (await running.get("/refunds/refused")).json()
     assert [one["refund_id"] for one in listed["items"]] == [str(one.refund_id) for one in (first, later, unknown)]
     assert [one["left_minor"] for one in listed["items"]] == [1500, 500, 1500]

@@ -49,7 +49,7 @@ class Desks:
         return self._ask(service, "GET", path, params={k: v for k, v in parameters.items() if v is not None})
 
     def refused_refunds(self) -> dict[str, Any]:
-        """What the operations service knows of refused refunds. Raises DeskError, SettingsError."""
+        """The operations service's list of refused refunds. Raises DeskError, SettingsError."""
         if self._operations is None:
             raise SettingsError("it is not known where operations is: FULFIL_SERVICES does not name it")
         answer = self._request(OPERATIONS, "GET", f"{self._operations}/refunds/refused")

@@ -45,7 +45,7 @@ def log(asked: argparse.Namespace) -> int:
 
 
 def refused_refunds(asked: argparse.Namespace) -> int:
-    """`fulfil refunds refused`: asks the operations service, which knows every order's facts."""
+    """`fulfil refunds refused`: reads the list of the operations service, which stores every order's facts."""
     with Desks(places.find()) as desks:
         try:
             found = desks.refused_refunds()

@@ -110,7 +110,7 @@ async def test_concurrent_guesses_are_counted_one_by_one(console: Any) -> None:
         checked = await running.rows("SELECT 1 FROM audit WHERE what = 'sign_in_refused'")
         assert len(checked) <= 5, outcomes
         while await attempt(client, "once more") != 429:
-            pass
+            pass  # an attempt that is refused before the password check (403) is not counted; only 429 is the limit
     assert len(await running.rows("SELECT 1 FROM audit WHERE what = 'sign_in_refused'")) == 5
 
 

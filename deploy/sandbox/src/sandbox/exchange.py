@@ -55,7 +55,7 @@ class Reply:
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
     cut: Cut = ""
-    #: The body is sent so often, with such pauses, and its length is not told.
+    #: The body is sent `repeat` times, with pauses. Where that is more than once there is no Content-Length.
     repeat: int = 1
     pause_seconds: float = 0.0
 

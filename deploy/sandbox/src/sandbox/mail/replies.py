@@ -11,9 +11,9 @@ MAILBOX_REFUSED = 550
 
 
 async def say(faults: FaultBook, server: SMTP, rule: Rule) -> None:
-    """A reply as it was written down: each character is one byte.
+    """Send the rule's `message`, each character as one byte, `repeat` times with pauses of `seconds`.
 
-    One that does not end its line ends the connection.
+    A message that does not end its line closes the connection.
     """
     transport = cast("asyncio.Transport", server.transport)
     message = rule.message or ""
