@@ -144,9 +144,7 @@ class Observations:
 
     def next_query_at(self, profile: IssuedProfile, known: Known | None, now: datetime) -> datetime | None:
         """When the profile is due again."""
-        name = profile.operator
-        observable = name in self._operators and self._operators[name].traits.reports_usage
-        return next_query_at(profile.course(known, observable=observable), now)
+        return next_query_at(profile.course(known, observable=self._operators.reports_usage(profile.operator)), now)
 
     def _count(self, sourced: SourcedReport, verdict: str) -> None:
         self.verdicts.labels(sourced.operator, sourced.report.source, str(verdict)).inc()

@@ -60,6 +60,10 @@ class Operators:
         """
         return task if operator == self._first or operator not in self._operators else f"{task}:{operator}"
 
+    def reports_usage(self, name: str) -> bool:
+        """Whether this operator is configured and reports usage on request."""
+        return name in self._operators and self._operators[name].traits.reports_usage
+
     async def close(self) -> None:
         """Close the connections of all operators."""
         for operator in self._operators.values():

@@ -134,9 +134,7 @@ async def life(order_id: UUID, database: DatabaseDependency, operators: Operator
         profile = (await store.issued_profiles(tx, [order_id])).get(order_id)
         if profile is None:
             raise Problem(HTTPStatus.NOT_FOUND, "no-profile", "No profile was made for an order of this id.")
-        name = profile.operator
-        observable = name in operators and operators[name].traits.reports_usage
-        return await LifeView.read(tx, profile, observable=observable)
+        return await LifeView.read(tx, profile, observable=operators.reports_usage(profile.operator))
 
 
 def _fact(value: InstallState | int | None, source: str | None, at: datetime | None, now: datetime) -> FactView:
