@@ -1,5 +1,6 @@
 """Moves tasks of operators that are not configured any more to the first operator, since no queue performs them."""
 
+from provisioning.generation import store
 from provisioning.operators.registry import Operators
 from shared.database import Database
 from shared.supervision import Loop
@@ -7,10 +8,6 @@ from shared.telemetry.logging import get_logger
 
 log = get_logger(__name__)
 _AGAIN_SECONDS = 60.0
-_ADOPT = """
-UPDATE work SET kind = :kind WHERE kind LIKE 'provision:%' AND NOT kind = ANY(CAST(:kinds AS text[])) AND owner IS NULL
-RETURNING key
-"""
 
 
 class Adoption:
@@ -29,6 +26,6 @@ class Adoption:
         kinds = [self._operators.kind("provision", name) for name in names]
         async with self._database.transaction("work") as tx:
             kind = self._operators.kind("provision", names[0])
-            moved = (await tx.execute(_ADOPT, kind=kind, kinds=kinds)).scalars()
-        if moved:
-            log.warning("orders_of_a_missing_operator", count=len(moved))
+            count = await store.adopt(tx, kind, kinds)
+        if count:
+            log.warning("orders_of_a_missing_operator", count=count)

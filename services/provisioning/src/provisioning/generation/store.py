@@ -42,6 +42,10 @@ SET profile_type = EXCLUDED.profile_type, iccid = EXCLUDED.iccid, matching_id = 
     reason = EXCLUDED.reason, left_at = EXCLUDED.left_at
 """
 _KEEP = "UPDATE profiles SET statuses = CAST(:statuses AS jsonb) WHERE order_id = :order_id AND state = 'ordered'"
+_ADOPT = """
+UPDATE work SET kind = :kind WHERE kind LIKE 'provision:%' AND NOT kind = ANY(CAST(:kinds AS text[])) AND owner IS NULL
+RETURNING key
+"""
 _LAST = """
 SELECT p.statuses, w.last_error FROM profiles p LEFT JOIN work w ON w.id = :id WHERE p.order_id = :order_id
 """
@@ -108,6 +112,11 @@ async def last_answer(tx: Tx, order_id: UUID, task_id: UUID) -> tuple[str, Statu
     if row is None:
         return "no answer", ()
     return row.last_error or "no answer", tuple(OperatorStatus.model_validate(status) for status in row.statuses)
+
+
+async def adopt(tx: Tx, kind: str, kinds: Sequence[str]) -> int:
+    """Give tasks `provision` of operators that have none of these kinds to the queue `kind`; returns their number."""
+    return len((await tx.execute(_ADOPT, kind=kind, kinds=list(kinds))).all())
 
 
 def _attempt(tx: Tx, move: Move) -> dict[str, Any]:
