@@ -23,6 +23,7 @@ from product.judge import qr_text, until
 from product.running import NAMES
 from product.search import Needles, files, segments, tables
 from product.shop import Buyer, Order, stubborn
+from sandbox.client import one_time_code
 from shared.contracts import BuyerContact, orders_topic
 from shared.messaging.access import KafkaAccess
 from shared.messaging.cloudevents import Headers, to_wire
@@ -296,13 +297,9 @@ async def mailed(running: Running, address: str, request: str) -> str:
         return "" if await ours() else "the code was not mailed"
 
     await until(missing)
-    return six_digits((await ours())[0]["text"])
-
-
-def six_digits(text: str) -> str:
-    found = re.search(r"(?<!\d)\d{6}(?!\d)", text)
-    assert found
-    return found[0]
+    code = one_time_code((await ours())[0]["text"])
+    assert code
+    return code
 
 
 async def erase(running: Running, order: Order) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The sandbox as tests and the tour see it: addresses, faults, ledgers, mails; over HTTP, so any sandbox will do."""
 
+import re
 import time
 from collections.abc import Mapping
 from types import TracebackType
@@ -11,6 +12,15 @@ from sandbox.outward import new_client
 from sandbox.storefront import SUCCESS, Card, PaymentResult, pay
 
 JsonObject = dict[str, Any]
+
+#: Six digits that no letter, digit or hyphen touches: a name or an id may contain six digits in a row too.
+_CODE = re.compile(r"(?<![\w-])\d{6}(?![\w-])")
+
+
+def one_time_code(text: str) -> str | None:
+    """The six-digit code that a mail or a text message shows to its reader, or None where it shows none."""
+    code = _CODE.search(text)
+    return code[0] if code else None
 
 
 class SandboxClient:

@@ -12,6 +12,7 @@ from typing import Any
 
 from playwright.async_api import Error as BrowserError
 
+from sandbox.client import one_time_code
 from shared.testing.browser import NoBrowserError, Page, browser
 from tour.expectations import Outcome, UnmetError, until
 from tour.form_page import FormPage, forms
@@ -30,7 +31,6 @@ ACCOUNT, ERASED = "account.png", "erased.png"
 _SHOP, _PLAN, _PHONE = "qazaq-esim", "eu-10gb-30d", "+77019990011"
 _WIDTH, _HEIGHT = 390, 844
 _LINK = re.compile(r"https?://\S+/account/[\w-]+")
-_DIGITS = re.compile(r"(?<!\d)\d{6}(?!\d)")
 _SECONDS = 30.0
 _WITHOUT_BROWSER = (
     "screenshots, and whether the page fits a phone. {lacking}, so the page's forms were sent over HTTP; "
@@ -205,7 +205,7 @@ def _link(mail: Letter) -> str:
 
 
 def _digits(text: str) -> str:
-    found = _DIGITS.search(text)
-    if found is None:
+    code = one_time_code(text)
+    if code is None:
         raise UnmetError("expected six digits in the message", "notifications")
-    return found[0]
+    return code
