@@ -3,9 +3,9 @@
 SHELL := /bin/sh
 PYTHON := .venv/bin/python
 INSTALLED := .venv/.installed
-MEMBERS := $(wildcard shared/pyproject.toml services/*/pyproject.toml deploy/*/pyproject.toml)
-TYPED := shared/src $(wildcard services/*/src deploy/*/src) conftest.py
-TESTS := $(shell find shared/tests services/*/tests deploy/*/tests tests -name '*.py' 2>/dev/null)
+MEMBERS := $(wildcard shared/pyproject.toml $(foreach folder,services deploy clients examples,$(folder)/*/pyproject.toml))
+TYPED := shared/src $(wildcard services/*/src deploy/*/src clients/*/src examples/*/src) conftest.py
+TESTS := $(shell find shared/tests services/*/tests deploy/*/tests clients/*/tests examples/*/tests tests -name '*.py' 2>/dev/null)
 ARGS :=
 UPGRADE :=
 PAGES := operations
@@ -60,7 +60,7 @@ test-all: $(INSTALLED) ## all tests: the whole matrices, the last releases' own 
 	@$(MAKE) --no-print-directory soak SEQUENCES=20
 
 test-fast: $(INSTALLED) ## the tests of pure logic of shared and the services: no broker, no database, no browser; half a minute
-	@$(PYTHON) -m pytest -n 2 -q -m "not infra" $(ARGS) shared services
+	@$(PYTHON) -m pytest -n 2 -q -m "not infra" $(ARGS) shared services clients
 
 soak: $(INSTALLED) ## many random sequences of payments and faults (SEQUENCES=200, SEED=... repeats a run)
 	@$(PYTHON) -m local_stack fetch

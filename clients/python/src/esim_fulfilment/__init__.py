@@ -1,0 +1,103 @@
+"""The client of a shop of the eSIM order fulfilment.
+
+    from esim_fulfilment import Addresses, Client
+
+    with Client(key, Addresses.behind("https://api.example")) as client:
+        print(client.storefront().name)
+
+`AsyncClient` has the same methods, to be awaited. `verify_webhook` reads what the service sends to the shop.
+"""
+
+from esim_fulfilment.calls import Page
+from esim_fulfilment.client import Addresses, AsyncClient, Client
+from esim_fulfilment.errors import (
+    AlreadyPaidError,
+    AuthenticationError,
+    ConflictError,
+    ForbiddenError,
+    FulfilmentError,
+    GoneError,
+    IdempotencyKeyReusedError,
+    InvalidRequestError,
+    InvalidWebhookError,
+    MissingScopeError,
+    NotFoundError,
+    OutdatedDocumentsError,
+    PaymentLapsedError,
+    Problem,
+    ProblemError,
+    RateLimitedError,
+    ServiceError,
+    UnexpectedAnswerError,
+    UnreachableError,
+)
+from esim_fulfilment.events import AnyEvent, BuyerErased, EsimEvent, Event, OrderEvent, RefundEvent, UnknownEvent
+from esim_fulfilment.models import (
+    Buyer,
+    CheckoutSession,
+    Decision,
+    Documents,
+    Eligibility,
+    Money,
+    NewOrder,
+    Offer,
+    Order,
+    PlacedOrder,
+    Plan,
+    RefundCase,
+    RefundRequest,
+    Storefront,
+    TimelineEntry,
+)
+from esim_fulfilment.retries import RetryPolicy
+from esim_fulfilment.webhooks import verify_webhook
+
+__all__ = [
+    "Addresses",
+    "AlreadyPaidError",
+    "AnyEvent",
+    "AsyncClient",
+    "AuthenticationError",
+    "Buyer",
+    "BuyerErased",
+    "CheckoutSession",
+    "Client",
+    "ConflictError",
+    "Decision",
+    "Documents",
+    "Eligibility",
+    "EsimEvent",
+    "Event",
+    "ForbiddenError",
+    "FulfilmentError",
+    "GoneError",
+    "IdempotencyKeyReusedError",
+    "InvalidRequestError",
+    "InvalidWebhookError",
+    "MissingScopeError",
+    "Money",
+    "NewOrder",
+    "NotFoundError",
+    "Offer",
+    "Order",
+    "OrderEvent",
+    "OutdatedDocumentsError",
+    "Page",
+    "PaymentLapsedError",
+    "PlacedOrder",
+    "Plan",
+    "Problem",
+    "ProblemError",
+    "RateLimitedError",
+    "RefundCase",
+    "RefundEvent",
+    "RefundRequest",
+    "RetryPolicy",
+    "ServiceError",
+    "Storefront",
+    "TimelineEntry",
+    "UnexpectedAnswerError",
+    "UnknownEvent",
+    "UnreachableError",
+    "verify_webhook",
+]

@@ -1,0 +1,154 @@
+"""Webhook events, typed. An event of an unknown type, or with fields that this version does not know, is kept.
+
+`event.type` says what happened; the class says which fields `event.data` has:
+
+    match event:
+        case OrderEvent(type="order.delivered"): ...
+        case RefundEvent(): ...
+"""
+
+from datetime import datetime
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from esim_fulfilment.models import Money
+
+OrderEventType = Literal[
+    "order.accepted",
+    "order.rejected",
+    "order.held",
+    "order.released",
+    "order.payment_failed",
+    "order.lapsed",
+    "order.paid",
+    "order.delivered",
+    "order.delivery_failed",
+    "order.failed",
+]
+RefundEventType = Literal[
+    "refund.requested",
+    "refund.information_needed",
+    "refund.approved",
+    "refund.denied",
+    "refund.settled",
+    "refund.failed",
+]
+EsimEventType = Literal[
+    "esim.installed",
+    "esim.first_used",
+    "esim.data_low",
+    "esim.expiring",
+    "esim.expired",
+    "esim.revoked",
+    "esim.topped_up",
+]
+
+
+class EventData(BaseModel):
+    """What most events carry. What a field does not say is None: not reported, which is never "no" or zero."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    order_id: str | None = None
+    order_number: str | None = None
+    #: The idempotency key that the shop placed the order with.
+    submission_id: str | None = None
+    kind: str | None = None
+    status: str | None = None
+    plan_id: str | None = None
+    price: Money | None = None
+
+
+class OrderData(EventData):
+    """Data of `order.…`. `reason` is why an order was rejected or failed."""
+
+    reason: str | None = None
+
+
+class RefundData(EventData):
+    """Data of `refund.…`. `missing` names the fields that an incomplete request lacks."""
+
+    case_id: str | None = None
+    amount: Money | None = None
+    reason: str | None = None
+    missing: tuple[str, ...] | None = None
+
+
+class EsimData(EventData):
+    """Data of `esim.…`. Usage is in bytes."""
+
+    iccid: str | None = None
+    used_bytes: int | None = None
+    total_bytes: int | None = None
+
+
+class Event(BaseModel):
+    """An event. `id` (`webhook-id`) is stable over retries and redeliveries: handle each id once."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    id: str
+    type: str
+    timestamp: datetime
+
+
+class OrderEvent(Event):
+    """Something happened to an order."""
+
+    type: OrderEventType
+    data: OrderData
+
+
+class RefundEvent(Event):
+    """Something happened to a refund case."""
+
+    type: RefundEventType
+    data: RefundData
+
+
+class EsimEvent(Event):
+    """Something happened to an eSIM."""
+
+    type: EsimEventType
+    data: EsimData
+
+
+class BuyerErased(Event):
+    """A buyer's data are deleted in all services: delete them too."""
+
+    type: Literal["buyer.erased"]
+    data: EventData
+
+
+class UnknownEvent(Event):
+    """An event that this version has no class for. Answer it with 2xx like any other; `data` is as it was sent."""
+
+    data: Any = None
+
+
+AnyEvent = OrderEvent | RefundEvent | EsimEvent | BuyerErased | UnknownEvent
+_CLASSES: dict[str, type[OrderEvent | RefundEvent | EsimEvent | BuyerErased]] = {
+    **dict.fromkeys(get_args(OrderEventType), OrderEvent),
+    **dict.fromkeys(get_args(RefundEventType), RefundEvent),
+    **dict.fromkeys(get_args(EsimEventType), EsimEvent),
+    "buyer.erased": BuyerErased,
+}
+
+
+def event_of(webhook_id: str, body: object) -> AnyEvent:
+    """The event in a payload. Raises ValueError where the payload has no type or no time.
+
+    A type of ours whose data have another form than this version describes becomes an UnknownEvent: a newer service
+    does not make an older shop refuse what it needs.
+    """
+    if not isinstance(body, dict):
+        raise TypeError("the payload is not an object")
+    values = {**body, "id": webhook_id}
+    known = _CLASSES.get(body.get("type", "")) if isinstance(body.get("type"), str) else None
+    if known is not None:
+        try:
+            return known.model_validate(values)
+        except ValidationError:
+            pass
+    return UnknownEvent.model_validate(values)

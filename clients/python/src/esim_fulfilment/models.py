@@ -1,0 +1,240 @@
+"""What is sent and answered. Amounts are integers in minor units (tiyn, cents), times are UTC with their offset.
+
+What comes from the service (`Answered`) keeps fields that this version does not know, as attributes and in
+`model_extra`, and open sets of names (statuses, facts, reasons) are plain text: a newer service does not break an older
+shop. What a shop sends (`Sent`) is strict, so that a misspelt field is an error at once.
+"""
+
+from datetime import date, datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Language = Literal["en", "ru", "kk", "ka"]
+Kind = Literal["esim", "top_up"]
+RefundReason = Literal[
+    "technical_failure",
+    "changed_mind",
+    "incompatible_device",
+    "sim_locked",
+    "deleted_profile",
+    "phone_settings",
+    "no_coverage",
+    "slow_data",
+    "not_delivered",
+    "double_charge",
+    "scan_error",
+    "lost_code",
+    "other",
+]
+RefundChannel = Literal["email", "chat", "whatsapp", "telegram", "account", "form"]
+
+
+class Answered(BaseModel):
+    """A value from the service."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class Sent(BaseModel):
+    """A value for the service."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+# --- what a shop sells ------------------------------------------------------------------------------------------------
+
+
+class Money(Answered):
+    """An amount in minor units of an ISO 4217 currency."""
+
+    amount: int
+    currency: str
+
+
+class Plan(Answered):
+    """A data package. `coverage` has countries (ISO 3166-1 alpha-2) and regions (`europe`)."""
+
+    id: str
+    title: str
+    coverage: tuple[str, ...]
+    data_mb: int
+    validity_days: int
+    profile_type: str
+
+
+class Offer(Answered):
+    """A plan and its price in this shop."""
+
+    plan: Plan
+    price: Money
+
+
+class Documents(Answered):
+    """The versions in force. An order names the offer and the privacy policy that its buyer accepted."""
+
+    offer: str
+    privacy: str
+    refund: str
+
+
+class Support(Answered):
+    """Where buyers of this shop ask for help."""
+
+    email: str
+    other: tuple[str, ...] = ()
+
+
+class Storefront(Answered):
+    """The shop that the key belongs to."""
+
+    slug: str
+    name: str
+    currency: str
+    time_zone: str
+    language: str
+    support: Support
+    documents: Documents
+    plans: tuple[Offer, ...]
+
+
+# --- orders -----------------------------------------------------------------------------------------------------------
+
+
+class Buyer(Sent):
+    """Who buys. The phone number is in international form; `+` may be missing where the shop's country is known."""
+
+    name: str = Field(repr=False)
+    email: str = Field(repr=False)
+    phone: str = Field(repr=False)
+    language: Language = "en"
+
+
+class NewOrder(Sent):
+    """An order to place. `device_compatible` and the two versions are what the buyer confirmed at the checkout.
+
+    A top-up has `kind="top_up"` and the `iccid` of an eSIM that this shop has sold.
+    """
+
+    plan: str
+    buyer: Buyer
+    offer_version: str
+    privacy_version: str
+    device_compatible: Literal[True] = True
+    kind: Kind = "esim"
+    iccid: str | None = None
+    newsletter: bool = False
+
+
+class CheckoutSession(Sent):
+    """Technical data of the buyer's session, for fraud control."""
+
+    ip: str | None = Field(None, repr=False)
+    user_agent: str | None = Field(None, repr=False)
+    referrer: str | None = Field(None, repr=False)
+
+
+class PlacedOrder(Answered):
+    """An accepted order, as of its acceptance. `replayed`: the key had been used for the same order before."""
+
+    order_id: str
+    order_number: str
+    status: str
+    price: Money
+    plan: Plan
+    replayed: bool = False
+
+
+class Order(Answered):
+    """An order as it stands. `facts`: what happened, each kind with its first time."""
+
+    order_id: str
+    order_number: str
+    status: str
+    price: Money
+    plan: Plan
+    kind: str
+    facts: dict[str, datetime] = {}
+    trace_id: str | None = None
+    trace_url: str | None = None
+
+
+class TimelineEntry(Answered):
+    """One fact of an order in words for its buyer. `at` is in the shop's time zone."""
+
+    at: datetime
+    fact: str
+    sentence: str
+
+
+# --- refunds ----------------------------------------------------------------------------------------------------------
+
+
+class RefundRequest(Sent):
+    """A buyer's request for a refund.
+
+    Which fields a shop's policy requires differs; the case names what is missing (`information_needed`). E-mail and
+    phone are compared with the order's own and forgotten.
+    """
+
+    reason: RefundReason
+    channel: RefundChannel = "form"
+    full_name: str | None = Field(None, repr=False)
+    email: str | None = Field(None, repr=False)
+    phone: str | None = Field(None, repr=False)
+    payment_date: date | None = None
+    circumstances: str | None = Field(None, repr=False)
+    evidence: tuple[str, ...] = Field((), repr=False)
+
+
+class Ground(Answered):
+    """A clause of the seller's documents that decided."""
+
+    document: str
+    clause: str
+    text: str
+
+
+class Explanation(Answered):
+    """A decision in words for the buyer."""
+
+    en: str
+    ru: str
+
+
+class Decision(Answered):
+    """What the policy decided: `approved`, `denied`, or what the case waits for. `missing`: fields to be sent."""
+
+    verdict: str
+    grounds: tuple[Ground, ...] = ()
+    explanation: Explanation
+    amount: Money | None = None
+    missing: tuple[str, ...] = ()
+    credited_by: date | None = None
+
+
+class RefundCase(Answered):
+    """A refund case. A case without a decision waits for a person."""
+
+    case_id: str
+    state: str
+    reason: str | None = None
+    decision: Decision | None = None
+
+
+class Prospect(Answered):
+    """Today's decision on a complete request with this reason."""
+
+    reason: str
+    verdict: str
+    grounds: tuple[Ground, ...] = ()
+    explanation: Explanation
+    until: datetime | None = None
+
+
+class Eligibility(Answered):
+    """What a buyer can expect before asking for a refund. `status`: `open`, `refunded` or `not_paid`."""
+
+    order_number: str
+    status: str
+    answers: tuple[Prospect, ...] = ()

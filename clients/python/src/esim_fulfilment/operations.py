@@ -1,0 +1,120 @@
+"""Every operation of the interface, each described once. `Operations` makes methods of both clients of them."""
+
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, TypeAdapter
+
+from esim_fulfilment.calls import Answer, Call, Operation, path
+from esim_fulfilment.models import (
+    CheckoutSession,
+    Eligibility,
+    Language,
+    NewOrder,
+    Order,
+    PlacedOrder,
+    RefundCase,
+    RefundRequest,
+    Storefront,
+    TimelineEntry,
+)
+
+Model = TypeVar("Model", bound=BaseModel)
+_TIMELINE = TypeAdapter(list[TimelineEntry])
+#: The payment object is handed to `halyk.pay()` as it is, so it is not taken apart here.
+_OBJECT = TypeAdapter(dict[str, Any])
+
+
+def storefront() -> Call[Storefront]:
+    """The shop that the key belongs to: its plans and prices, and the document versions that orders must name."""
+    return Call("ordering", "GET", "/storefront", _model(Storefront))
+
+
+def place_order(order: NewOrder, *, idempotency_key: str, session: CheckoutSession | None = None) -> Call[PlacedOrder]:
+    """Place an order.
+
+    One idempotency key stands for one order, however often it is sent: store the key before the call, and use it again
+    after a crash. Raises OutdatedDocumentsError, InvalidRequestError, IdempotencyKeyReusedError.
+    """
+    headers = {"idempotency-key": idempotency_key, **_session_headers(session)}
+    body = order.model_dump(mode="json", exclude_none=True)
+    return Call("ordering", "POST", "/orders", _placed, json=body, headers=headers)
+
+
+def order(reference: str) -> Call[Order]:
+    """An order by its id or number. Raises NotFoundError."""
+    return Call("ordering", "GET", path("orders", reference), _model(Order))
+
+
+def timeline(reference: str, *, language: Language | None = None) -> Call[list[TimelineEntry]]:
+    """What happened to an order, one sentence for each fact. Sentences exist in English and Russian."""
+    params = {} if language is None else {"lang": "en" if language == "en" else "ru"}
+    return Call("ordering", "GET", path("orders", reference, "timeline"), _adapted(_TIMELINE), params=params)
+
+
+def payment(
+    order_id: str, *, back_link: str = "", failure_back_link: str = "", language: Language | None = None
+) -> Call[dict[str, Any]]:
+    """The object for `halyk.pay()`, for an order by its id. After a failed attempt it opens a new one.
+
+    `back_link` and `failure_back_link` are where the bank's page sends the buyer. Raises AlreadyPaidError,
+    PaymentLapsedError. An order that was placed a moment ago may not have reached payments: that is retried.
+    """
+    body = {"back_link": back_link, "failure_back_link": failure_back_link}
+    if language is not None:
+        body["language"] = language
+    return Call("payments", "POST", path("orders", order_id, "payment"), _adapted(_OBJECT), json=body)
+
+
+def request_refund(reference: str, request: RefundRequest) -> Call[RefundCase]:
+    """Ask for a refund on behalf of the buyer: opens a case, or joins the open one. Raises ConflictError."""
+    body = request.model_dump(mode="json", exclude_none=True)
+    return Call("refunds", "POST", path("orders", reference, "refund-requests"), _model(RefundCase), json=body)
+
+
+def cancel_order(reference: str) -> Call[RefundCase]:
+    """Cancel an eSIM that is not installed, in shops whose terms allow it. Raises ConflictError."""
+    return Call("refunds", "POST", path("orders", reference, "cancellation"), _model(RefundCase), json={})
+
+
+def refund_eligibility(reference: str) -> Call[Eligibility]:
+    """What a request for a refund would be answered today, for each likely reason. Records nothing."""
+    return Call("refunds", "GET", path("orders", reference, "refund-eligibility"), _model(Eligibility))
+
+
+class Operations:
+    """The operations as methods. `Client` returns their results, `AsyncClient` returns awaitables."""
+
+    storefront = Operation(storefront)
+    place_order = Operation(place_order)
+    order = Operation(order)
+    timeline = Operation(timeline)
+    payment = Operation(payment)
+    request_refund = Operation(request_refund)
+    cancel_order = Operation(cancel_order)
+    refund_eligibility = Operation(refund_eligibility)
+
+
+def _model(model: type[Model]) -> Any:
+    def read(answer: Answer) -> Model:
+        return model.model_validate_json(answer.body)
+
+    return read
+
+
+def _adapted(adapter: TypeAdapter[Any]) -> Any:
+    def read(answer: Answer) -> Any:
+        return adapter.validate_json(answer.body)
+
+    return read
+
+
+def _placed(answer: Answer) -> PlacedOrder:
+    placed = PlacedOrder.model_validate_json(answer.body)
+    return placed.model_copy(update={"replayed": answer.headers.get("idempotent-replay") == "true"})
+
+
+def _session_headers(session: CheckoutSession | None) -> dict[str, str]:
+    if session is None:
+        return {}
+    values = {"x-forwarded-for": session.ip, "user-agent": session.user_agent, "referer": session.referrer}
+    return {name: value for name, value in values.items() if value}
