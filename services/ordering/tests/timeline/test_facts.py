@@ -17,6 +17,7 @@ from ordering.timeline.rules.status import status
 from shared.contracts import (
     AppealReceived,
     CancellationAccepted,
+    DataLow,
     DeliveryFailed,
     DuplicateCharged,
     Explanation,
@@ -30,6 +31,7 @@ from shared.contracts import (
     PaymentFailed,
     PaymentLapsed,
     ProfileExpired,
+    ProfileExpiring,
     ProfileFailed,
     ProfileGenerated,
     ProfileObserved,
@@ -68,6 +70,18 @@ def at(minute: int) -> datetime:
 def observed(same: dict[str, Any], **moments: datetime) -> ProfileObserved:
     nothing = {"install": InstallStatus(), "usage": Usage()}
     return ProfileObserved(**same, iccid=ICCID, operator="op", **nothing, **moments, observed_at=at(30))
+
+
+def low_data(same: dict[str, Any], percent: int, used_mb: int, minute: int) -> DataLow:
+    used = used_mb * 2**20
+    usage = {"threshold_percent": percent, "used_bytes": used, "total_bytes": used * 100 // percent}
+    return DataLow(**same, **usage, iccid=ICCID, plan=PLAN, observed_at=at(minute))
+
+
+def ending(same: dict[str, Any], reason: str, *, days: int) -> ProfileExpiring:
+    end = NOON + timedelta(days=days)
+    ends: dict[str, Any] = {"reason": reason, "ends_at": end, "ends_on": end.date()}
+    return ProfileExpiring(**same, **ends, iccid=ICCID, plan=PLAN, announced_at=at(24))
 
 
 def everything_about(order_id: UUID) -> dict[Fact, list[OrderEvent]]:
@@ -124,6 +138,9 @@ def everything_about(order_id: UUID) -> dict[Fact, list[OrderEvent]]:
         ],
         Fact.PROFILE_INSTALLED: [observed(same, installed_at=at(21)), observed(same, installed_at=at(20))],
         Fact.PROFILE_ACTIVATED: [observed(same, activated_at=at(22))],
+        Fact.PROFILE_FIRST_USED: [observed(same, first_used_at=at(23)), observed(same, first_used_at=at(22))],
+        Fact.DATA_LOW: [low_data(same, 80, 4096, 23), low_data(same, 100, 5120, 24), low_data(same, 80, 8192, 25)],
+        Fact.PROFILE_EXPIRING: [ending(same, "plan_ended", days=1), ending(same, "plan_ended", days=8)],
         Fact.PROFILE_DELETED: [observed(same, deleted_at=at(24)), observed(same, deleted_at=at(23))],
         Fact.PROFILE_EXPIRED: [ProfileExpired(**same, iccid=ICCID, reason="plan_ended", expired_at=at(25))],
         Fact.PROFILE_REVOKED: [
@@ -299,6 +316,43 @@ async def test_status_and_timeline_of_an_order(shop: "Shop", stage: Stage) -> No
     for path in content["links"].values():
         text = (await shop.get(path)).text.lower()
         assert not any(word in text for word in personal)
+
+
+async def test_low_data_and_an_end_are_in_the_timeline(shop: "Shop", stage: Stage) -> None:
+    content = (await shop.place()).json()
+    [placed] = await stage.events(OrderPlaced)
+    happened = everything_about(placed.event.order_id)
+    fields = {name: getattr(placed.event, name) for name in OrderEvent.model_fields}
+    unused = ending(fields, "never_activated", days=8)
+    events = [*happened[Fact.PROFILE_FIRST_USED], *happened[Fact.DATA_LOW], *happened[Fact.PROFILE_EXPIRING], unused]
+    await stage.publish(*events, events[0])
+
+    async def lines(language: str) -> list[tuple[str, str]] | None:
+        found = (await shop.get(content["links"]["timeline"] + f"?lang={language}")).json()
+        told = [(line["fact"], line["sentence"]) for line in found if line["fact"] != "order_placed"]
+        return told if len(told) == 7 else None
+
+    async def english() -> list[tuple[str, str]] | None:
+        return await lines("en")
+
+    # Callers know the names of the first release: what is newer is shown under the nearest of them.
+    assert sorted(await stage.eventually(english)) == sorted(
+        [
+            ("profile_activated", "The eSIM was used for the first time."),
+            ("profile_activated", "The eSIM's data is running low: 80 % is used; 5\xa0120 MB in total."),
+            ("profile_activated", "The eSIM's data is running low: 100 % is used; 5\xa0120 MB in total."),
+            ("profile_activated", "The eSIM's data is running low: 80 % is used; 10\xa0240 MB in total."),
+            ("profile_generated", "The eSIM ends soon: its last day is 2 May 2026, unless it is topped up."),
+            ("profile_generated", "The eSIM ends soon: its last day is 9 May 2026, unless it is topped up."),
+            (
+                "profile_generated",
+                "The eSIM ends soon: its last day is 9 May 2026, unless it is activated by then (RC 7).",
+            ),
+        ]
+    )
+    russian = [sentence for _, sentence in await lines("ru") or ()]
+    assert "Трафик eSIM заканчивается: использовано 80 %; всего 5\xa0120 МБ." in russian
+    assert "Срок действия eSIM скоро закончится: последний день — 02.05.2026, если её не пополнить." in russian
 
 
 async def test_operations_get_a_link_to_each_span(stage: Stage, shop_of: "StartShop") -> None:

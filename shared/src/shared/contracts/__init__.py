@@ -28,10 +28,12 @@ from shared.contracts.payments import (
     RefundSettled,
 )
 from shared.contracts.provisioning import (
+    DataLow,
     InstallState,
     InstallStatus,
     OperatorStatus,
     ProfileExpired,
+    ProfileExpiring,
     ProfileFailed,
     ProfileGenerated,
     ProfileObserved,
@@ -71,6 +73,7 @@ __all__ = [
     "CancellationAccepted",
     "ClaimReceived",
     "ConfirmationRequested",
+    "DataLow",
     "DeliveryFailed",
     "DuplicateCharged",
     "Event",
@@ -105,6 +108,7 @@ __all__ = [
     "PayoutWay",
     "Plan",
     "ProfileExpired",
+    "ProfileExpiring",
     "ProfileFailed",
     "ProfileGenerated",
     "ProfileObserved",

@@ -7,7 +7,7 @@ from shared.contracts.base import Event, Money, Plan
 from shared.contracts.notifications import QrDelivered
 from shared.contracts.ordering import BuyerContact, OrderPlaced
 from shared.contracts.payments import OrderPaid, RefundSettled
-from shared.contracts.provisioning import OperatorStatus, ProfileFailed, ProfileGenerated
+from shared.contracts.provisioning import DataLow, OperatorStatus, ProfileExpiring, ProfileFailed, ProfileGenerated
 from shared.contracts.refunds import Explanation, Ground, RefundApproved, RefundRequested
 from shared.contracts.storefront import Buyer, OrderRequest, OrderSubmitted
 from shared.sealed import Sealed
@@ -87,6 +87,28 @@ _FACTS: tuple[Event, ...] = (
     ),
     QrDelivered.model_validate(
         _ORDER | {"channel": "email", "paid_at": _PAID, "delivered_at": _PAID + timedelta(milliseconds=610)}
+    ),
+    DataLow.model_validate(
+        _ORDER
+        | {
+            "plan": _PLAN,
+            "iccid": "8990011916180280000",
+            "threshold_percent": 80,
+            "used_bytes": 4_313_842_483,
+            "total_bytes": 5_368_709_120,
+            "observed_at": _PAID + timedelta(days=9),
+        }
+    ),
+    ProfileExpiring.model_validate(
+        _ORDER
+        | {
+            "plan": _PLAN,
+            "iccid": "8990011916180280000",
+            "reason": "plan_ended",
+            "ends_at": _PAID + timedelta(days=31),
+            "ends_on": date(2026, 12, 22),
+            "announced_at": _PAID + timedelta(days=29),
+        }
     ),
     RefundRequested.model_validate(
         _ORDER

@@ -1,6 +1,6 @@
 """Facts that provisioning owns."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 from uuid import UUID
 
@@ -70,7 +70,7 @@ class Usage(Value):
     observed_at: datetime | None = None
 
 
-class ProfileObserved(OrderEvent, topic="provisioning.profile-observed", minor=1):
+class ProfileObserved(OrderEvent, topic="provisioning.profile-observed", minor=2):
     """What is known of a profile's lifecycle: published when it changes, and always when a case requests it.
 
     Install state and usage are two facts, each with its own source and age. Times below are the earliest known ones.
@@ -86,6 +86,8 @@ class ProfileObserved(OrderEvent, topic="provisioning.profile-observed", minor=1
     installed_at: datetime | None = None
     #: Enabled on a device, or first use, whichever was first.
     activated_at: datetime | None = None
+    #: The first data that a source reported. An eSIM may be enabled long before it is used.
+    first_used_at: datetime | None = None
     deleted_at: datetime | None = None
     #: The plan's validity, once it has begun.
     plan_ends_at: datetime | None = None
@@ -123,6 +125,38 @@ class ProfileExpired(OrderEvent, topic="provisioning.profile-expired"):
     iccid: Iccid
     reason: Literal["never_activated", "plan_ended"]
     expired_at: datetime
+
+
+class DataLow(OrderEvent, topic="provisioning.data-low"):
+    """So much of the eSIM's data is used: once for each threshold, and once more after each top-up.
+
+    Both numbers are what a source reported together or one after the other; where one is unknown nothing is published
+    (I15). A source may report several thresholds at once: each is an event of its own.
+    """
+
+    iccid: Iccid
+    plan: Plan
+    threshold_percent: int = Field(ge=1, le=100)
+    used_bytes: int = Field(ge=0)
+    #: The plan's data with all top-ups, as the operator counts it.
+    total_bytes: int = Field(gt=0)
+    #: The time of the report of the used bytes, not the time at which we read it.
+    observed_at: datetime
+
+
+class ProfileExpiring(OrderEvent, topic="provisioning.profile-expiring"):
+    """The eSIM ends in some days, unless it is activated (RC 7) or topped up: once for each day on which it may end.
+
+    A later event with a later `ends_at` replaces this one, and so does the end itself (`profile-expired`, `-revoked`).
+    """
+
+    iccid: Iccid
+    plan: Plan
+    reason: Literal["never_activated", "plan_ended"]
+    ends_at: datetime
+    #: The last day on which it works, in the storefront's time zone.
+    ends_on: date
+    announced_at: datetime
 
 
 class TopUpApplied(OrderEvent, topic="provisioning.top-up-applied"):

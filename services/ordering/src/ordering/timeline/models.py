@@ -29,6 +29,9 @@ class Fact(StrEnum):
     QR_DELIVERED = "qr_delivered"
     PROFILE_INSTALLED = "profile_installed"
     PROFILE_ACTIVATED = "profile_activated"
+    PROFILE_FIRST_USED = "profile_first_used"
+    DATA_LOW = "data_low"
+    PROFILE_EXPIRING = "profile_expiring"
     PROFILE_DELETED = "profile_deleted"
     PROFILE_EXPIRED = "profile_expired"
     REFUND_REQUESTED = "refund_requested"
@@ -87,8 +90,14 @@ class FactDetail(TypedDict, total=False):
     missing: list[str]
     #: The bank's reasonCode of a failed payment (docs/wire/epay.md).
     reason_code: int
-    #: Why a profile expired.
+    #: Why a profile expired, or will expire.
     reason: str
+    #: When a profile will expire, and its last day in the storefront's time zone (ISO 8601).
+    ends_at: str
+    ends_on: str
+    #: How much of the data is used, in percent of `total_bytes`, and in bytes.
+    percent: int
+    used_bytes: int
     channel: str
     smtp_code: int | None
     total_bytes: int

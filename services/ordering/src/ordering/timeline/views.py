@@ -18,6 +18,9 @@ from shared.telemetry.tracing import trace_id
 #: Facts that were added after the first release are shown to callers under an older name, because a new value of an
 #: enumeration could break them. Only the sentences of the timeline differ.
 _SHOWN_AS: Mapping[Fact, Fact] = {
+    Fact.PROFILE_FIRST_USED: Fact.PROFILE_ACTIVATED,
+    Fact.DATA_LOW: Fact.PROFILE_ACTIVATED,
+    Fact.PROFILE_EXPIRING: Fact.PROFILE_GENERATED,
     Fact.REFUND_RETRIED: Fact.REFUND_APPROVED,
     Fact.REFUND_PAID_BY_HAND: Fact.REFUND_APPROVED,
     Fact.SURPLUS_RETRIED: Fact.SURPLUS_APPROVED,

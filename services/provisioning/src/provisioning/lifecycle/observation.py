@@ -167,6 +167,7 @@ def observed(
         downloaded_at=facts.downloaded_at,
         installed_at=facts.installed_at,
         activated_at=facts.activated_at,
+        first_used_at=facts.first_use_at,
         deleted_at=facts.deleted_at,
         plan_ends_at=profile.plan_ends_at,
         case_id=case_id,

@@ -8,6 +8,7 @@ from ordering.timeline.models import Fact, FactDetail, RecordedFact
 from shared.contracts import (
     AppealReceived,
     CancellationAccepted,
+    DataLow,
     DeliveryFailed,
     DuplicateCharged,
     Ground,
@@ -18,6 +19,7 @@ from shared.contracts import (
     PaymentFailed,
     PaymentLapsed,
     ProfileExpired,
+    ProfileExpiring,
     ProfileFailed,
     ProfileGenerated,
     ProfileObserved,
@@ -37,10 +39,11 @@ from shared.contracts import (
 
 
 def observed_facts(event: ProfileObserved) -> list[RecordedFact]:
-    """Installed, activated, deleted: each with the earliest time that was reported so far."""
+    """Installed, activated, first used, deleted: each with the earliest time that was reported so far."""
     moments = (
         (Fact.PROFILE_INSTALLED, event.installed_at),
         (Fact.PROFILE_ACTIVATED, event.activated_at),
+        (Fact.PROFILE_FIRST_USED, event.first_used_at),
         (Fact.PROFILE_DELETED, event.deleted_at),
     )
     return [RecordedFact(fact, at) for fact, at in moments if at is not None]
@@ -87,6 +90,27 @@ def _revocation_refused(event: RevocationRefused) -> RecordedFact:
 
 def _profile_expired(event: ProfileExpired) -> RecordedFact:
     return RecordedFact(Fact.PROFILE_EXPIRED, event.expired_at, "", {"reason": event.reason})
+
+
+def _profile_expiring(event: ProfileExpiring) -> RecordedFact:
+    # A top-up moves the end: each end that is announced is a fact of its own.
+    ref = f"{event.reason}/{event.ends_on.isoformat()}"
+    detail: FactDetail = {
+        "reason": event.reason,
+        "ends_at": event.ends_at.isoformat(),
+        "ends_on": event.ends_on.isoformat(),
+    }
+    return RecordedFact(Fact.PROFILE_EXPIRING, event.announced_at, ref, detail)
+
+
+def _data_low(event: DataLow) -> RecordedFact:
+    # A top-up raises the total: then the same share of it is a fact of its own.
+    detail: FactDetail = {
+        "percent": event.threshold_percent,
+        "used_bytes": event.used_bytes,
+        "total_bytes": event.total_bytes,
+    }
+    return RecordedFact(Fact.DATA_LOW, event.observed_at, f"{event.threshold_percent}/{event.total_bytes}", detail)
 
 
 def _top_up_applied(event: TopUpApplied) -> RecordedFact:
@@ -184,6 +208,8 @@ FACT_OF: Mapping[type[OrderEvent], Callable[[Any], RecordedFact]] = {
     ProfileRevoked: _profile_revoked,
     RevocationRefused: _revocation_refused,
     ProfileExpired: _profile_expired,
+    ProfileExpiring: _profile_expiring,
+    DataLow: _data_low,
     TopUpApplied: _top_up_applied,
     QrDelivered: _qr_delivered,
     DeliveryFailed: _delivery_failed,

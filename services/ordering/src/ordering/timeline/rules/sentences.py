@@ -52,6 +52,18 @@ _SENTENCES: dict[Fact, dict[TimelineLanguage, str]] = {
     },
     Fact.PROFILE_INSTALLED: {"en": "The eSIM was installed on a device.", "ru": "eSIM установлена на устройство."},
     Fact.PROFILE_ACTIVATED: {"en": "The eSIM was activated.", "ru": "eSIM активирована."},
+    Fact.PROFILE_FIRST_USED: {
+        "en": "The eSIM was used for the first time.",
+        "ru": "eSIM использована впервые.",
+    },
+    Fact.DATA_LOW: {
+        "en": "The eSIM's data is running low{used}{total}.",
+        "ru": "Трафик eSIM заканчивается{used}{total}.",
+    },
+    Fact.PROFILE_EXPIRING: {
+        "en": "The eSIM ends soon{last_day}{unless}.",
+        "ru": "Срок действия eSIM скоро закончится{last_day}{unless}.",
+    },
     Fact.PROFILE_DELETED: {"en": "The eSIM was deleted from the device.", "ru": "eSIM удалена с устройства."},
     Fact.PROFILE_EXPIRED: {"en": "The eSIM has expired{ended}.", "ru": "Срок действия eSIM истёк{ended}."},
     Fact.PROFILE_REVOKED: {
@@ -155,6 +167,13 @@ _ENDS: dict[str, dict[TimelineLanguage, str]] = {
     "never_activated": {"en": ": it was not activated in time (RC 7)", "ru": ": её не активировали вовремя (RC 7)"},
     "plan_ended": {"en": ": the plan's validity is over", "ru": ": срок пакета закончился"},
 }
+_UNLESS: dict[str, dict[TimelineLanguage, str]] = {
+    "never_activated": {
+        "en": ", unless it is activated by then (RC 7)",
+        "ru": ", если до этого её не активировать (RC 7)",
+    },
+    "plan_ended": {"en": ", unless it is topped up", "ru": ", если её не пополнить"},
+}
 _RECEIPTS: dict[str, dict[TimelineLanguage, str]] = {
     "sale": {"en": " of the payment", "ru": " об оплате"},
     "sale_return": {"en": " of the refund", "ru": " о возврате"},
@@ -179,6 +198,9 @@ def sentence(recorded: RecordedFact, language: TimelineLanguage) -> str:
         missing=_missing(detail.get("missing", ()), language),
         total=_total(detail.get("total_bytes"), language),
         ended=_ENDS.get(detail.get("reason", ""), {}).get(language, ""),
+        used=_used(detail.get("percent"), language),
+        last_day=_last_day(detail.get("ends_on"), language),
+        unless=_UNLESS.get(detail.get("reason", ""), {}).get(language, ""),
         kind=_RECEIPTS.get(detail.get("kind", ""), {}).get(language, ""),
         link=f": {link}" if (link := detail.get("link")) else "",
         until=_until(detail.get("credited_by"), language),
@@ -231,7 +253,23 @@ def _missing(fields: Iterable[str], language: TimelineLanguage) -> str:
 def _until(day: str | None, language: TimelineLanguage) -> str:
     if day is None:
         return ""
-    until = date.fromisoformat(day)
-    if language == "ru":
-        return f"; обычно деньги приходят до {until:%d.%m.%Y}"
-    return f"; it usually arrives by {until.day} {until:%B %Y}"
+    until = _in_words(day, language)
+    return f"; обычно деньги приходят до {until}" if language == "ru" else f"; it usually arrives by {until}"
+
+
+def _used(percent: int | None, language: TimelineLanguage) -> str:
+    if percent is None:
+        return ""
+    return f": {percent} % is used" if language == "en" else f": использовано {percent} %"
+
+
+def _last_day(day: str | None, language: TimelineLanguage) -> str:
+    if day is None:
+        return ""
+    words = _in_words(day, language)
+    return f": its last day is {words}" if language == "en" else f": последний день — {words}"
+
+
+def _in_words(day: str, language: TimelineLanguage) -> str:
+    moment = date.fromisoformat(day)
+    return f"{moment:%d.%m.%Y}" if language == "ru" else f"{moment.day} {moment:%B %Y}"

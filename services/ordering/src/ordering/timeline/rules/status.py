@@ -56,8 +56,9 @@ def status(facts: Collection[str]) -> Status:
     16. order released: *placed*; order held: *held*, until an agent has decided.
     17. otherwise *placed*.
 
-    Installed, activated and deleted appear in the timeline and do not change the status; neither do receipts, nor a
-    second payment and its refund (RF 2.4): the order keeps the first payment.
+    Installed, activated, first used, deleted, low data and an end that approaches appear in the timeline and do not
+    change the status; neither do receipts, nor a second payment and its refund (RF 2.4): the order keeps the first
+    payment.
 
     A later stage implies the earlier ones (delivered implies generated implies paid), so a stage counts even if the
     facts before it have not arrived yet.
