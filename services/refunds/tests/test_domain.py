@@ -14,10 +14,13 @@ from refunds.cases.rules.facts import facts_of, hypothetical
 from refunds.cases.rules.state import case_state
 from refunds.cases.store.observations import merged, observation_row
 from refunds.eligibility.rules import prospects
-from refunds.policy.store import bundled_policies, decide
+from refunds.policy.store import policies_in
 from refunds.tables import observations, order_facts
 from shared.contracts import InstallStatus, ProfileObserved, Usage
 from shared.ids import uuid7
+from shared.testing.shops import EXAMPLES
+
+decide = policies_in(EXAMPLES).decide
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -224,7 +227,7 @@ def test_observations_end_the_same_in_any_order(told: list[ProfileObserved], ran
 
 def test_deadlines_come_closer() -> None:
     friday = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
-    calendar = bundled_policies().versions("esimka")[-1].calendar
+    calendar = policies_in(EXAMPLES).versions("esimka")[-1].calendar
     assert windows(friday - HOUR, friday, calendar) == ("overdue",)
     assert windows(friday + HOUR, friday, calendar) == ("24h", "2_business_days")
     # Monday 23 November is St George's Day in Georgia: two business days end on Wednesday.

@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,15 @@ import pytest
 
 from refunds.policy import Facts
 from refunds.policy.commands import replay
-from refunds.policy.store import decide
+from refunds.policy.store import policies_in
 from refunds.settings import Settings
 from refunds.tables import decisions
 from shared.database import Database
 from shared.ids import uuid7
+from shared.testing.shops import EXAMPLES, copied
 from shared.testing.stage import Stage
+
+decide = policies_in(EXAMPLES).decide
 
 PAID = datetime(2026, 11, 2, 7, tzinfo=UTC)
 ALL = ["order_number", "email", "phone", "full_name", "payment_date", "reason", "evidence"]
@@ -68,9 +70,10 @@ async def store(url: str, rows: list[dict[str, Any]]) -> None:
 @pytest.fixture
 def stricter(tmp_path: Path) -> Path:
     """The policy of qazaq-esim, with three days to ask instead of fourteen."""
-    text = (resources.files("refunds.policy") / "files" / "qazaq-esim@1.toml").read_text(encoding="utf-8")
-    text = text.replace('version = "1"', 'version = "2"\nin_force_from = "2027-01-01T00:00:00+05:00"')
-    path = tmp_path / "qazaq-esim@2.toml"
+    policies = copied(tmp_path / "shops") / "qazaq-esim" / "policy"
+    text = (policies / "1.toml").read_text(encoding="utf-8")
+    text = text.replace('version = "1"', 'version = "2"\neffective_from = "2027-01-01T00:00:00+05:00"')
+    path = policies / "2.toml"
     path.write_text(text.replace("calendar_days = 14, clause", "calendar_days = 3, clause"), encoding="utf-8")
     return path
 

@@ -28,18 +28,19 @@ from refunds.cases import (
     load,
 )
 from refunds.policy import REQUEST_FIELDS, OrderPolicies
-from refunds.policy.store import bundled_policies
+from refunds.policy.store import policies_in
 from shared.contracts import RefundApproved, RevocationRequested
 from shared.database import Database, Tx
 from shared.ids import uuid7
 from shared.messaging.consumer import Received
+from shared.testing.shops import EXAMPLES
 
 if TYPE_CHECKING:
     from services.refunds.tests.conftest import Life
 
 FINGERPRINTS = Fingerprints(b"test")
 CASE_SERVICE = CaseService(
-    OrderPolicies(bundled_policies()),
+    OrderPolicies(lambda: policies_in(EXAMPLES)),
     CaseMetrics(CollectorRegistry()),
     FINGERPRINTS,
     patience=Patience(observation=timedelta(hours=24), retry=timedelta(0)),

@@ -14,7 +14,7 @@ from refunds.app import event_handlers
 from refunds.cases import CaseMetrics, CaseService, Fingerprints, Patience, RefundOutcome, case_of, case_state
 from refunds.cases.rules.identity import case_id, refund_id
 from refunds.policy import OrderPolicies
-from refunds.policy.store import bundled_policies
+from refunds.policy.store import policies_in
 from shared.contracts import (
     OrderEvent,
     RefundApproved,
@@ -24,13 +24,14 @@ from shared.database import Database
 from shared.ids import uuid7
 from shared.messaging.consumer import Received
 from shared.telemetry.tracing import new_traceparent, trace_id
+from shared.testing.shops import EXAMPLES
 
 if TYPE_CHECKING:
     from services.refunds.tests.conftest import Life, Start
 
 FINGERPRINTS = Fingerprints(b"test")
 CASE_SERVICE = CaseService(
-    OrderPolicies(bundled_policies()),
+    OrderPolicies(lambda: policies_in(EXAMPLES)),
     CaseMetrics(CollectorRegistry()),
     FINGERPRINTS,
     patience=Patience(observation=timedelta(hours=1), retry=timedelta(minutes=5)),

@@ -14,9 +14,10 @@ from refunds.channels import ERASE_CHATS
 from refunds.channels.models import Reply, State
 from refunds.channels.rules import advance, begin, provided
 from refunds.channels.texts import REASONS, TEXTS
-from refunds.policy.store import bundled_policies
+from refunds.policy.store import policies_in
 from sandbox.testing import RunningSandbox, running_sandbox
 from shared.contracts import RefundApproved, RefundRequested, RevocationRequested
+from shared.testing.shops import EXAMPLES
 
 if TYPE_CHECKING:
     from services.refunds.tests.conftest import Life, Refunds, Start
@@ -27,7 +28,7 @@ BOT = {"token": "1000:sandbox-esimka", "secret": "hush-hush"}
 
 def talk(storefront: str, *messages: str) -> tuple[State, list[str | None]]:
     """What was asked after each message."""
-    policy = bundled_policies().in_force(storefront, datetime(2026, 11, 20, tzinfo=UTC))
+    policy = policies_in(EXAMPLES).in_force(storefront, datetime(2026, 11, 20, tzinfo=UTC))
     state, asked = begin("en"), []
     for words in messages:
         state = advance(state, Reply(words), lambda _number, reason: policy.required_fields(reason)).state
@@ -73,7 +74,7 @@ def talk(storefront: str, *messages: str) -> tuple[State, list[str | None]]:
 def test_it_asks_for_what_the_policy_requires(storefront: str, messages: list[str], asked: list[str | None]) -> None:
     state, found = talk(storefront, *messages)
     assert found == asked
-    policy = bundled_policies().in_force(storefront, datetime(2026, 11, 20, tzinfo=UTC))
+    policy = policies_in(EXAMPLES).in_force(storefront, datetime(2026, 11, 20, tzinfo=UTC))
     assert state.reason is not None
     given = provided(state)
     assert all(given & set(item.any_of) for item in policy.required_fields(state.reason))

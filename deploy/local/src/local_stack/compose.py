@@ -18,7 +18,7 @@ from local_stack.product import AGENTS, PRODUCT, SANDBOX, STOREFRONTS
 from local_stack.site import Site
 
 _PORT = 8000
-_EVERYWHERE = {"HTTP_HOST": "0.0.0.0", "HTTP_PORT": str(_PORT)}  # noqa: S104 - inside a container, behind its network
+_EVERYWHERE = {"HTTP_HOST": "0.0.0.0", "HTTP_PORT": str(_PORT), "SHOPS_DIR": "/shops"}  # noqa: S104 - inside a container, behind its network
 _TRACE = "http://localhost:16686/trace/{trace_id}?uiFind={span_id}"
 #: Paths and addresses that are others inside containers; None leaves a setting out.
 _OWN: Mapping[str, Mapping[str, str | None]] = {

@@ -16,6 +16,18 @@ def cache_dir() -> Path:
     return Path(base) / "esim-fulfilment"
 
 
+def shops_dir() -> Path:
+    """The folder with a folder for each shop (`$SHOPS_DIR` or `shops` of the work tree)."""
+    return Path(os.environ.get("SHOPS_DIR") or WORK_TREE / "shops").resolve()
+
+
+def shop_names(folder: Path) -> tuple[str, ...]:
+    """The shops in this folder. What is in them the services themselves check."""
+    return tuple(
+        sorted(path.parent.name for path in folder.glob("*/shop.toml") if not path.parent.name.startswith("."))
+    )
+
+
 def run_dir(stack: str) -> Path:
     """Everything one stack keeps between runs: state, data, logs, traces."""
     return WORK_TREE / ".run" / stack

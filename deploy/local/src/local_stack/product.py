@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 
 from local_stack import operators
 from local_stack.access import owner_of
+from local_stack.paths import shop_names, shops_dir
 from local_stack.ports import LOOPBACK
 from local_stack.site import Site
 
-STOREFRONTS = ("qazaq-esim", "e-sim-onl", "esimka")
+#: By name, as the folder of the shops has them.
+STOREFRONTS = shop_names(shops_dir())
 AGENTS = ("support",)
 EPAY_TERMINAL = "67e34d63-102f-4bd1-898e-370781d0074d"
 PROVISIONING_DEADLINE_SECONDS = 60
@@ -72,6 +74,7 @@ def _common(name: str, site: Site) -> Environment:
         "DATABASE_URL": site.databases[name],
         "KAFKA_BOOTSTRAP_SERVERS": site.bootstrap_servers,
         **_kafka_user(name, site),
+        "SHOPS_DIR": str(site.shops),
         "TOPIC_PREFIX": "",
         "HTTP_HOST": LOOPBACK,
         "HTTP_PORT": str(site.ports[name]),

@@ -9,7 +9,7 @@ from pathlib import Path
 from nacl.public import PrivateKey
 
 from local_stack.kafka_login import KafkaLogin
-from local_stack.paths import read_json, write_private
+from local_stack.paths import read_json, shops_dir, write_private
 from local_stack.ports import LOOPBACK, free_port, release
 
 #: Who may use the services' operations desks: a person with the command line, and the operations page.
@@ -21,6 +21,8 @@ class Site:
     """The facts from which every component's environment is composed."""
 
     directory: Path
+    shops: Path = field(default_factory=shops_dir)
+    """The folder of the shops, which all services read."""
     ports: dict[str, int] = field(default_factory=dict)
     seal_keys: dict[str, str] = field(default_factory=dict)
     storefront_keys: dict[str, str] = field(default_factory=dict)

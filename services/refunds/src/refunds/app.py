@@ -27,7 +27,7 @@ from refunds.late_deliveries.handlers import LateDeliveryHandlers
 from refunds.late_deliveries.tasks import DeliveryDue
 from refunds.policy import OrderPolicies
 from refunds.policy import routes as policy
-from refunds.policy.store import bundled_policies
+from refunds.policy.store import Policies
 from refunds.privacy import handlers as privacy
 from refunds.privacy.store import EXPORT
 from refunds.refused_refunds import RefusedRefundService
@@ -40,22 +40,28 @@ from shared.kernel.privacy import exports
 from shared.kernel.service import Service
 from shared.messaging.consumer import Handler
 from shared.messaging.reading import GroupReading
+from shared.shops.files import ShopFiles
+from shared.shops.holidays import known_holidays
+from shared.shops.settings import warn_of_overrides
 from shared.signin.sign_in import Journal
 from shared.signin.wiring import serve_sign_in
 
 
 def build(settings: Settings, *, clock: Clock | None = None) -> Service:
-    """Refunds, ready to run."""
+    """Refunds, ready to run. Raises ShopsError when the shops' folder is refused."""
     service = Service("refunds", settings, clock=clock)
     seal_key = base64.b64decode(settings.seal_private_key.get_secret_value())
     fingerprints = Fingerprints(seal_key)
-    policies = OrderPolicies(bundled_policies())
+    shops = ShopFiles.of(settings, [known_holidays])
+    shops.measure(service.metrics.registry)
+    warn_of_overrides(settings, {"storefront_observation_patience_hours": "shop.toml: deadlines.observation_hours"})
+    policies = OrderPolicies(Policies(shops))
     metrics = CaseMetrics(service.metrics.registry)
     case_service = CaseService(
         policies,
         metrics,
         fingerprints,
-        patience=_patience(settings),
+        patience=_patience(settings, shops),
         keep_notes=timedelta(days=settings.notes_keep_days),
     )
     service.consumes(event_handlers(case_service))
@@ -66,6 +72,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     service.runs(CaseJobs(service.database, policies, metrics).run)
     problems.install(service.app, service.metrics.limit_reached)
     state = service.app.state
+    state.shops = shops
     state.policies, state.case_service, state.refused_refunds = policies, case_service, RefusedRefundService()
     state.callers = Callers(settings.storefront_keys, settings.agent_keys)
     _add_agent_pages(service, settings)
@@ -86,12 +93,18 @@ def event_handlers(case_service: CaseService) -> dict[type[Event], Handler]:
     )
 
 
-def _patience(settings: Settings) -> Patience:
-    hours = settings.storefront_observation_patience_hours
+def _patience(settings: Settings, shops: ShopFiles) -> Patience:
+    overrides = settings.storefront_observation_patience_hours
+
+    def of_shop(slug: str) -> timedelta | None:
+        shop = shops.shop(slug)
+        hours = overrides.get(slug) or (shop.deadlines.observation_hours if shop else None)
+        return None if hours is None else timedelta(hours=hours)
+
     return Patience(
         observation=timedelta(hours=settings.observation_patience_hours),
         retry=timedelta(seconds=settings.observation_retry_seconds),
-        by_storefront={storefront: timedelta(hours=its) for storefront, its in hours.items()},
+        of_shop=of_shop,
     )
 
 

@@ -6,6 +6,8 @@ from fastapi import Depends, Request
 
 from shared.clock import Clock
 from shared.database import Database
+from shared.shops.files import ShopFiles
+from shared.shops.reading import Shops
 
 
 def database_of(request: Request) -> Database:
@@ -23,7 +25,14 @@ def trace_of(request: Request) -> str | None:
     return trace
 
 
+def shops_of(request: Request) -> Shops:
+    shops: ShopFiles = request.app.state.shops
+    return shops.current()
+
+
 DatabaseDep = Annotated[Database, Depends(database_of)]
 ClockDep = Annotated[Clock, Depends(clock_of)]
+#: The shops in force.
+ShopsDep = Annotated[Shops, Depends(shops_of)]
 #: The traceparent that everything which follows from this request continues.
 TraceDep = Annotated[str | None, Depends(trace_of)]

@@ -4,6 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from shared.shops.settings import ShopSettings
 from shared.signin.settings import SignInSettings
 
 
@@ -16,7 +17,7 @@ class TelegramBot(BaseModel):
     secret: SecretStr = Field(min_length=1)
 
 
-class Settings(SignInSettings):
+class Settings(SignInSettings, ShopSettings):
     """API keys, sign-in of agents, time limits, and the Telegram bots."""
 
     #: No buyer waits for events to be handled here; see the field in ServiceSettings.
@@ -30,7 +31,8 @@ class Settings(SignInSettings):
         24, gt=0, description="a person has to act when an operator has not reported for so long"
     )
     storefront_observation_patience_hours: dict[str, Annotated[float, Field(gt=0)]] = Field(
-        default_factory=dict, description='JSON: {"<storefront>": hours} where a storefront has another patience'
+        default_factory=dict,
+        description="deprecated, for this release only: deadlines.observation_hours of the shop's folder",
     )
     observation_retry_seconds: float = Field(
         300, gt=0, description="a report without an answer is requested again after this, later with longer pauses"

@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 
 from refunds.policy import Decision, Facts
-from refunds.policy.store import decide
+from refunds.policy.store import policies_in
+from shared.testing.shops import EXAMPLES
+
+decide = policies_in(EXAMPLES).decide
 
 PAID = "2026-11-02T12:00:00+05:00"
 ASKED = "2026-11-10T12:00:00+05:00"

@@ -11,9 +11,10 @@ from refunds.dependencies import clock_of
 from refunds.policy import OrderPolicies
 from refunds.policy.dependencies import policies_of
 from refunds.policy.routes import routes
-from refunds.policy.store import bundled_policies
+from refunds.policy.store import policies_in
 from shared.clock import SystemClock
 from shared.kernel.problems import install
+from shared.testing.shops import EXAMPLES
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
     install(app)
     app.dependency_overrides[clock_of] = SystemClock
-    app.dependency_overrides[policies_of] = lambda: OrderPolicies(bundled_policies())
+    app.dependency_overrides[policies_of] = lambda: OrderPolicies(lambda: policies_in(EXAMPLES))
     app.include_router(routes)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://refunds") as client:
         yield client
@@ -57,7 +58,7 @@ async def test_the_page_shows_every_rule(client: httpx.AsyncClient, storefront: 
     reader = Reader()
     reader.feed(answer.text)
     assert reader.open == []
-    [policy] = bundled_policies().versions(storefront)
+    [policy] = policies_in(EXAMPLES).versions(storefront)
     for rule in (*policy.approve, *policy.refuse, *policy.otherwise):
         assert any(", ".join(rule.clauses) in cell for cell in reader.cells)
         for ground in rule.ground:

@@ -12,8 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refunds.policy import REQUEST_FIELDS, Facts, Reason
-from refunds.policy.store import decide
+from refunds.policy.store import policies_in
 from shared.contracts import InstallState
+from shared.testing.shops import EXAMPLES
+
+decide = policies_in(EXAMPLES).decide
 
 PAID = datetime(2026, 11, 2, 12, tzinfo=UTC)
 ZONES = {"qazaq-esim": ZoneInfo("Asia/Almaty"), "e-sim-onl": UTC, "esimka": ZoneInfo("Asia/Tbilisi")}

@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 
 from refunds.policy import Decision, Facts
-from refunds.policy.store import decide
+from refunds.policy.store import policies_in
+from shared.testing.shops import EXAMPLES
+
+decide = policies_in(EXAMPLES).decide
 
 Decide = Callable[..., Decision]
 UNKNOWN_USE: dict[str, Any] = {

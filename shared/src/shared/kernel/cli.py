@@ -5,21 +5,22 @@ import asyncio
 import gc
 import os
 import sys
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from typing import NoReturn, TypeVar
 
 from pydantic import ValidationError
 
 from shared.kernel import migrations
 from shared.kernel.service import Service
 from shared.kernel.settings import ServiceSettings
+from shared.shops.faults import ShopsError
 from shared.telemetry import logging
 
 S = TypeVar("S", bound=ServiceSettings)
 
 
 def main(name: str, settings_class: type[S], build: Callable[[S], Service]) -> None:
-    """Read the command line and the environment, then serve or migrate. Exits 2 when a setting is wrong."""
+    """Read the command line and the environment, then serve or migrate. Exits 2 when something there is wrong."""
     parser = argparse.ArgumentParser(prog=f"python -m {name}")
     parser.add_argument("command", choices=["serve", "migrate"], help="run the service, or prepare its database")
     command = parser.parse_args().command
@@ -27,11 +28,12 @@ def main(name: str, settings_class: type[S], build: Callable[[S], Service]) -> N
         # Containers get secrets as files: one per setting, named like it.
         settings = settings_class(_secrets_dir=os.environ.get("SECRETS_DIR"))
     except ValidationError as error:
+        lines = []
         for item in error.errors(include_url=False, include_input=False):
             variable = "_".join(map(str, item["loc"])).upper()
             place = f"{variable}: " if variable else ""
-            print(f"{name}: {place}{item['msg']}", file=sys.stderr)  # noqa: T201 - to the person who started it
-        sys.exit(2)
+            lines.append(f"{place}{item['msg']}")
+        _refuse(name, lines)
     logging.configure(name, settings.log_level)
     if command == "migrate":
         # Alembic and the admin client are large; a serving process does not load them.
@@ -46,7 +48,16 @@ def main(name: str, settings_class: type[S], build: Callable[[S], Service]) -> N
             replication=settings.topic_replication,
         )
         return
-    _run(build, settings)
+    try:
+        _run(build, settings)
+    except ShopsError as error:
+        _refuse(name, str(error).splitlines())
+
+
+def _refuse(name: str, lines: Sequence[str]) -> NoReturn:
+    for line in lines:
+        print(f"{name}: {line}", file=sys.stderr)  # noqa: T201 - to the person who started it
+    sys.exit(2)
 
 
 def _run(build: Callable[[S], Service], settings: S) -> None:

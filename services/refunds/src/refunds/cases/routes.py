@@ -15,12 +15,11 @@ from refunds.cases.models.case import CANCELLATION
 from refunds.cases.models.request import Finding, Request
 from refunds.cases.store.cases import find_order, find_order_of_case, load_one
 from refunds.cases.views import CaseView, OrderCases
-from refunds.dependencies import ClockDep, DatabaseDep, TraceDep
+from refunds.dependencies import ClockDep, DatabaseDep, ShopsDep, TraceDep
 from shared.kernel.problems import Problem
+from shared.shops.reading import Shops
 from shared.values.opaque import Named
 
-#: The seller whose policy allows cancellations (RC 5, 6).
-_CANCELLING_STOREFRONT = "e-sim-onl"
 #: How far the clock of an agent's program may be ahead of ours.
 _CLOCK_DIFFERENCE = timedelta(minutes=1)
 
@@ -35,6 +34,7 @@ class _Opening:
     database: DatabaseDep
     clock: ClockDep
     case_service: CaseServiceDep
+    shops: ShopsDep
     trace: TraceDep
     response: Response
 
@@ -46,7 +46,7 @@ class _Opening:
         async with self.database.transaction() as tx:
             row = await find_order(tx, order, self.caller.storefront)
             if ground == CANCELLATION:
-                _require_cancellable(row)
+                _require_cancellable(row, self.shops)
             file, case, new = await self.case_service.open_case(
                 tx, row.order_id, request, who=self.caller.who, trace=self.trace
             )
@@ -158,9 +158,10 @@ def _wrong_received_at(message: str) -> Problem:
     )
 
 
-def _require_cancellable(order: Any) -> None:
+def _require_cancellable(order: Any, shops: Shops) -> None:
     """Raises Problem (409) where the seller's policy has no cancellation, or nothing can be cancelled yet."""
-    if order.storefront != _CANCELLING_STOREFRONT:
+    shop = shops.get(order.storefront)
+    if shop is None or shop.cancellation is None:
         raise Problem(
             HTTPStatus.CONFLICT,
             "no-cancellation",

@@ -9,16 +9,15 @@ from refunds.policy.models.facts import (
     Order,
     Price,
     Profile,
-    Reason,
     Request,
-    RequestField,
     Support,
     TopUp,
 )
-from refunds.policy.models.policy import LAW, Policy, Required
+from refunds.policy.models.policy import Policy
 from refunds.policy.rules.book import PolicyBook, UnknownPolicyError
 from refunds.policy.rules.engine import decide
 from refunds.policy.rules.order_policies import OrderPolicies
+from shared.shops.policy import LAW, Reason, RequestField, Required
 
 __all__ = [
     "LAW",

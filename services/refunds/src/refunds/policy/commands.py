@@ -15,7 +15,8 @@ from pydantic import ValidationError
 from refunds.policy import Facts, Policy, UnknownPolicyError
 from refunds.policy.models.facts import WRONG_AMOUNT
 from refunds.policy.rules.policy_table import as_text, table
-from refunds.policy.store import PolicyError, bundled_policies, load_file, moment
+from refunds.policy.store import load_file, moment, policies_in
+from shared.shops.faults import ShopsError
 
 if TYPE_CHECKING:
     from refunds.policy.replay import Report
@@ -30,12 +31,12 @@ def decide(arguments: Sequence[str]) -> int:
     argparse.ArgumentParser(prog="python -m refunds decide", description=decide.__doc__).parse_args(arguments)
     try:
         facts = read_facts(sys.stdin.buffer.read())
-        decision = bundled_policies().decide(
+        decision = policies_in(_shops_dir()).decide(
             facts if facts.now else facts.model_copy(update={"now": datetime.now(UTC)})
         )
     except UnknownPolicyError as error:
         return _refused(sys.stderr, [f"storefront: {error}"])
-    except (_MalformedError, PolicyError) as error:
+    except (_MalformedError, ShopsError) as error:
         return _refused(sys.stderr, str(error).splitlines())
     print(decision.model_dump_json(indent=2))  # noqa: T201 - the answer
     return 0
@@ -91,10 +92,10 @@ def show_policies(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="the data themselves")
     given = parser.parse_args(arguments)
     try:
-        book = bundled_policies()
+        book = policies_in(_shops_dir())
         names = given.names or book.storefronts
         chosen = [version for name in names for version in ([book.named(name)] if "@" in name else book.versions(name))]
-    except (UnknownPolicyError, PolicyError) as error:
+    except (UnknownPolicyError, ShopsError) as error:
         return _refused(sys.stderr, str(error).splitlines())
     if given.json:
         print(json.dumps([policy.model_dump(mode="json", exclude_none=True) for policy in chosen], ensure_ascii=False))  # noqa: T201 - the answer
@@ -109,18 +110,20 @@ def replay(arguments: Sequence[str]) -> int:
     Needs DATABASE_URL. Exits 2 when an argument or setting is wrong, 1 when the database cannot be read.
     """
     parser = argparse.ArgumentParser(prog="python -m refunds replay", description=replay.__doc__)
-    parser.add_argument("--policy", required=True, help="<storefront>@<version>, or the path of a policy file")
+    parser.add_argument("--policy", required=True, help="<storefront>@<version>, or <shop>/policy/<version>.toml")
     parser.add_argument("--since", required=True, help="cases decided since: a day of the seller's, or a moment")
     parser.add_argument("--json", action="store_true", help="print JSON")
     given = parser.parse_args(arguments)
     try:
         policy = (
-            load_file(Path(given.policy)) if given.policy.endswith(".toml") else bundled_policies().named(given.policy)
+            load_file(Path(given.policy), _shops_dir())
+            if given.policy.endswith(".toml")
+            else policies_in(_shops_dir()).named(given.policy)
         )
         since = moment(given.since, policy.calendar.zone)
     except UnknownPolicyError as error:
         return _refused(sys.stderr, [f"--policy: {error}"])
-    except PolicyError as error:
+    except ShopsError as error:
         return _refused(sys.stderr, [f"--policy: {line}" for line in str(error).splitlines()])
     except ValueError as error:
         return _refused(sys.stderr, [f"--since: {error}"])
@@ -133,6 +136,11 @@ def replay(arguments: Sequence[str]) -> int:
         return 1
     print(json.dumps(report.as_json(), indent=2) if given.json else report.as_text(), end="\n" if given.json else "")  # noqa: T201 - the answer
     return 0
+
+
+def _shops_dir() -> Path:
+    """As the service's setting SHOPS_DIR; these commands need no other setting."""
+    return Path(os.environ.get("SHOPS_DIR", "shops"))
 
 
 def _replayed(url: str, policy: Policy, since: datetime) -> "Report | None":

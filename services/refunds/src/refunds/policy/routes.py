@@ -78,7 +78,7 @@ def _summary(policy: Policy) -> dict[str, Any]:
         "policy": policy.name,
         "storefront": policy.storefront,
         "version": policy.version,
-        "in_force_from": None if policy.in_force_from is None else policy.in_force_from.isoformat(),
+        "in_force_from": None if policy.effective_from is None else policy.effective_from.isoformat(),
         "source": policy.source,
     }
 

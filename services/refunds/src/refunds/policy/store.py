@@ -1,58 +1,57 @@
-"""Reads the policies: one TOML file per storefront and version, checked when a program starts.
+"""The policies of all shops as a book, made from the shops' folder (`<shop>/policy/<version>.toml`).
 
-A new storefront or version is one new file in `files/`. A version names the moment from which it is in force; the first
-version of a storefront has none and applies to everything that was paid before the second.
+A new version is one new file. It names the moment from which it is in force; the first version of a storefront has none
+and applies to everything that was paid before the second.
 """
 
-import tomllib
-from collections.abc import Iterable
 from datetime import date, datetime, time
 from functools import lru_cache
-from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from pydantic import ValidationError
-
-from refunds.policy import Decision, Facts, Policy, PolicyBook
+from refunds.policy import Policy, PolicyBook, UnknownPolicyError
+from shared.shops.files import ShopFiles
+from shared.shops.holidays import known_holidays
+from shared.shops.reading import Shops, read_policy, read_shops
 from shared.values.moment import in_bounds
 
 
-class PolicyError(ValueError):
-    """A policy file cannot be read; the text names file, field and reason, one per line."""
+class Policies:
+    """The book of the shops in force; made anew when they have changed."""
+
+    def __init__(self, shops: ShopFiles) -> None:
+        self._shops = shops
+        self._made_of = shops.current()
+        self._book = book_of(self._made_of)
+
+    def __call__(self) -> PolicyBook:
+        shops = self._shops.current()
+        if shops is not self._made_of:
+            self._made_of, self._book = shops, book_of(shops)
+        return self._book
 
 
-@lru_cache(maxsize=1)
-def bundled_policies() -> PolicyBook:
-    """The policies in `files/`. Raises PolicyError."""
-    return load((resources.files("refunds.policy") / "files").iterdir())
+def book_of(shops: Shops) -> PolicyBook:
+    """All versions of all shops."""
+    return PolicyBook(Policy.of(file, shop) for shop in shops.values() for file in shop.policies)
 
 
-def decide(facts: Facts) -> Decision:
-    """The decision of the version in force when the order was paid. Raises UnknownPolicyError."""
-    return bundled_policies().decide(facts)
+@lru_cache(maxsize=4)
+def policies_in(folder: Path) -> PolicyBook:
+    """The book of a shops' folder as it is at the first call. Raises ShopsError."""
+    return book_of(read_shops(folder, [known_holidays]))
 
 
-def load(files: Iterable[Traversable]) -> PolicyBook:
-    """A book of all `<storefront>@<version>.toml` among these files. Raises PolicyError with all that is wrong."""
-    found, wrong = [], []
-    for file in sorted((f for f in files if f.name.endswith(".toml")), key=lambda f: f.name):
-        try:
-            found.append(_read(file))
-        except PolicyError as error:
-            wrong.append(str(error))
-    if not wrong:
-        try:
-            return PolicyBook(found)
-        except ValueError as error:
-            wrong.append(str(error))
-    raise PolicyError("\n".join(wrong))
+def load_file(file: Path, folder: Path) -> Policy:
+    """One policy from a file `<shop>/policy/<version>.toml`, wherever it is; the shop itself is that of `folder`.
 
-
-def load_file(file: Path) -> Policy:
-    """One policy from a file of its own. Raises PolicyError."""
-    return _read(file)
+    Raises ShopsError, and UnknownPolicyError where the folder has no such shop.
+    """
+    policy = read_policy(file)
+    shop = read_shops(folder).get(file.resolve().parent.parent.name)
+    if shop is None:
+        raise UnknownPolicyError("the file must stand in the folder of a shop: <shop>/policy/<version>.toml")
+    return Policy.of(policy, shop)
 
 
 def moment(text: str, zone: ZoneInfo) -> datetime:
@@ -65,21 +64,3 @@ def moment(text: str, zone: ZoneInfo) -> datetime:
         return in_bounds(found)
     except (ValueError, OverflowError):
         raise ValueError("give a day, or a date and time with an offset, as ISO 8601 writes them") from None
-
-
-def _read(file: Traversable) -> Policy:
-    try:
-        policy = Policy.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise PolicyError(f"{file.name}: cannot be read ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise PolicyError(f"{file.name}: {error}") from None
-    except ValidationError as error:
-        lines = (
-            f"{file.name}: {'.'.join(map(str, item['loc'])) or 'file'}: {item['msg']}"
-            for item in error.errors(include_url=False, include_input=False)
-        )
-        raise PolicyError("\n".join(lines)) from None
-    if file.name != f"{policy.name}.toml":
-        raise PolicyError(f"{file.name}: version: storefront and version make the file's name, {policy.name}.toml")
-    return policy

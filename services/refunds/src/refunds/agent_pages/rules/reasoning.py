@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from refunds.policy import Decision, Facts, Policy
-from refunds.policy.models.policy import Refusal, Rule, When
 from refunds.policy.rules import phrases
 from refunds.policy.rules.conditions import Answer, answers, holds
 from refunds.policy.rules.explanations import fillings
+from shared.shops.policy import Refusal, Rule, When
 
 _IN_WORDS = {
     Answer.YES: "holds",

@@ -1,7 +1,7 @@
 """How long an operator may take to answer."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 
 
@@ -11,8 +11,9 @@ class Patience:
 
     observation: timedelta
     retry: timedelta
-    by_storefront: Mapping[str, timedelta] = field(default_factory=dict)
+    #: What a shop's own settings say; None: nothing of its own.
+    of_shop: Callable[[str], timedelta | None] = lambda _storefront: None
 
     def of(self, storefront: str) -> timedelta:
         """After how long a person has to act on an order of this storefront."""
-        return self.by_storefront.get(storefront, self.observation)
+        return self.of_shop(storefront) or self.observation

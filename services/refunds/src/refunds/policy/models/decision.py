@@ -5,8 +5,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from refunds.policy.models.facts import Price, RequestField
+from refunds.policy.models.facts import Price
 from shared.contracts import Explanation, Ground
+from shared.shops.policy import RequestField
 
 Verdict = Literal["approve", "deny", "await_information", "await_support", "await_restoration", "await_observation"]
 

@@ -16,23 +16,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, 
 from pydantic_core import PydanticCustomError
 
 from shared.contracts import InstallState, Money
+from shared.shops.policy import Reason, RequestField
 
-Reason = Literal[
-    "technical_failure",
-    "changed_mind",
-    "incompatible_device",
-    "sim_locked",
-    "deleted_profile",
-    "phone_settings",
-    "no_coverage",
-    "slow_data",
-    "not_delivered",
-    "double_charge",
-    "scan_error",
-    "lost_code",
-    "other",
-]
-RequestField = Literal["order_number", "email", "phone", "full_name", "payment_date", "reason", "evidence"]
 #: In the order of the questions to a buyer.
 REQUEST_FIELDS: tuple[RequestField, ...] = get_args(RequestField)
 

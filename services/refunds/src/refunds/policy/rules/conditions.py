@@ -11,7 +11,8 @@ from enum import Enum
 from typing import Any, get_args
 
 from refunds.policy.models.facts import Facts
-from refunds.policy.models.policy import Failure, Policy, Use, When
+from refunds.policy.models.policy import Policy
+from shared.shops.policy import Failure, Use, When
 
 
 class Answer(Enum):

@@ -10,9 +10,10 @@ from typing import TypeVar
 
 from refunds.policy.models.decision import Deadlines, Decision, Verdict
 from refunds.policy.models.facts import REQUEST_FIELDS, Facts
-from refunds.policy.models.policy import Approval, GroundText, Policy, Refusal, Required, Rule
+from refunds.policy.models.policy import Policy
 from refunds.policy.rules.conditions import Answer, answers, both, failure, holds, negated, request_until, restore_by
 from refunds.policy.rules.explanations import explain, ground_values, outweighed
+from shared.shops.policy import Approval, GroundText, Refusal, Required, Rule
 
 R = TypeVar("R", bound=Rule)
 _AWAIT: dict[Answer, Verdict] = {

@@ -5,9 +5,10 @@ from datetime import date, datetime
 
 from refunds.policy.models.decision import Deadlines, Verdict
 from refunds.policy.models.facts import Facts
-from refunds.policy.models.policy import LAW, GroundText, Policy, Words
+from refunds.policy.models.policy import Policy
 from refunds.policy.rules.conditions import request_until, restore_by
 from shared.contracts import Explanation, Ground
+from shared.shops.policy import LAW, GroundText, Words
 
 LANGUAGES = ("en", "ru")
 _MONTHS = {

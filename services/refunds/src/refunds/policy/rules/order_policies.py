@@ -1,5 +1,6 @@
 """Decides about orders: chooses the version of the policy, and handles money that the bank took twice."""
 
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,8 +19,13 @@ _UTC_WITHOUT_HOLIDAYS = Calendar(ZoneInfo("UTC"))
 class OrderPolicies:
     """Decides about every order under the version that was in force when the order was paid (PO 3.3)."""
 
-    def __init__(self, book: PolicyBook) -> None:
-        self.book = book
+    def __init__(self, current: Callable[[], PolicyBook]) -> None:
+        self._current = current
+
+    @property
+    def book(self) -> PolicyBook:
+        """All versions in force now, and those that will be."""
+        return self._current()
 
     def policy(self, storefront: str, paid_at: datetime) -> Policy | None:
         """The version for an order that was paid at this moment; None where the storefront has no policy."""

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from refunds.policy.models.policy import Period, Policy, Required, When
+from refunds.policy.models.policy import Policy
+from shared.shops.policy import Period, Required, When
 
 _UNITS = (("calendar_days", "calendar day"), ("business_days", "business day"), ("hours", "hour"))
 _AFTER = {
@@ -112,8 +113,8 @@ def required(item: Required) -> str:
 def in_force(policy: Policy, until: Policy | None) -> str:
     """From when to when this version applies to orders."""
     zone = policy.calendar.zone
-    start = policy.in_force_from
+    start = policy.effective_from
     begins = "everything paid" if start is None else f"what was paid from {start.astimezone(zone):%d %B %Y %H:%M} on"
-    if until is None or until.in_force_from is None:
+    if until is None or until.effective_from is None:
         return f"{begins} ({policy.zone})"
-    return f"{begins}, before {until.in_force_from.astimezone(zone):%d %B %Y %H:%M} ({policy.zone})"
+    return f"{begins}, before {until.effective_from.astimezone(zone):%d %B %Y %H:%M} ({policy.zone})"

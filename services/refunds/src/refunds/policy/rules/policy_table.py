@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from refunds.policy import Policy, PolicyBook
-from refunds.policy.models.policy import Approval, GroundText, Periods, Refusal, Rule
 from refunds.policy.rules import phrases
+from shared.shops.policy import Approval, GroundText, Periods, Refusal, Rule
 
 _DEADLINES = {
     "request_until": "last day to ask",
