@@ -124,6 +124,7 @@ charts: $(INSTALLED) ## check the Helm charts strictly and leave archives in .ru
 
 interfaces: $(INSTALLED) ## write the OpenAPI and AsyncAPI documents of every service from its code
 	@$(PYTHON) -m release interfaces
+	@$(PYTHON) -m ordering.updates.schemas services/ordering/interfaces/updates
 
 test-past: $(INSTALLED) ## the last releases' own tests on the databases of now, all of them (SERVICE=ordering narrows)
 	@$(PYTHON) -m release past-tests $(SERVICE)

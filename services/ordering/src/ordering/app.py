@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from ordering import contact, intake, privacy, timeline
+from ordering import contact, intake, privacy, timeline, updates
 from ordering.catalogue import CatalogueFiles
 from ordering.clients.personal_data import PersonalDataClient
 from ordering.contact.routes import router as contact_router
@@ -34,7 +34,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     metrics = timeline.OrderMetrics(service.metrics.registry)
     service.consumes(
         _in_sequence(
-            timeline.HANDLERS,
+            updates.HANDLERS,
             {QrDelivered: metrics.qr_delivered},
             intake.HANDLERS,
             contact.HANDLERS,
@@ -47,7 +47,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
         reject_refused_records,
         shared_shop=settings.shared_orders_storefront,
     )
-    service.performs(privacy.DeleteExpiredRecords(), privacy.RepeatTombstone())
+    service.performs(privacy.DeleteExpiredRecords(), privacy.RepeatTombstone(), updates.DeleteOldUpdates())
     service.shows(metrics.count_recent_orders)
     service.app.state.dependencies = uses
     service.serves(intake_router, timeline_router, shops_router, holds_router, contact_router, privacy_router)

@@ -64,6 +64,7 @@ submissions = Table(
     Column("submission_id", Text, primary_key=True),
     Column("body_hash", LargeBinary, nullable=False),
     Column("order_id", Uuid, nullable=False),
+    Index("submissions_order", "order_id"),
 )
 
 #: Orders as they were accepted; rows never change. No foreign key to buyers: the orders of an erased buyer stay.
@@ -219,4 +220,73 @@ erasures = Table(
     Column("service", Text, primary_key=True),
     Column("kept", JSONB, nullable=False),
     timestamp("erased_at", nullable=False),
+)
+
+#: What shops hear about their orders, kept for 30 days. `order_id` is null where a submission was refused. `update_id`
+#: is the `webhook-id`; `body` is the payload of the webhook and of the shop's topic. No personal data.
+updates = Table(
+    "updates",
+    metadata,
+    Column("update_id", Uuid, primary_key=True),
+    Column("storefront", Text, nullable=False),
+    Column("order_id", Uuid),
+    Column("type", Text, nullable=False),
+    Column("ref", Text, nullable=False),
+    timestamp("occurred_at", nullable=False),
+    Column("body", JSONB, nullable=False),
+    Column("trace", Text),
+    Index("updates_fact", "order_id", "type", "ref", unique=True),
+    Index("updates_of_shop", "storefront", "update_id"),
+)
+
+#: Where shops receive webhooks. `types`: a JSON list, null for all. `failures`: consecutive ones since `failing_since`;
+#: nothing is sent before `paused_until`. `disabled_reason`: gone | failing | shop.
+webhook_endpoints = Table(
+    "webhook_endpoints",
+    metadata,
+    Column("endpoint_id", Uuid, primary_key=True),
+    Column("storefront", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("types", JSONB),
+    timestamp("created_at", nullable=False),
+    timestamp("disabled_at"),
+    Column("disabled_reason", Text),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    timestamp("failing_since"),
+    timestamp("paused_until"),
+    timestamp("succeeded_at"),
+    Index("webhook_endpoints_shop", "storefront"),
+)
+
+#: The secrets that sign an endpoint's webhooks, sealed to ordering itself. Several are valid during a rotation.
+webhook_secrets = Table(
+    "webhook_secrets",
+    metadata,
+    Column("secret_id", Uuid, primary_key=True),
+    Column("endpoint_id", Uuid, nullable=False),
+    Column("sealed", Text, nullable=False),
+    timestamp("created_at", nullable=False),
+    timestamp("expires_at"),
+    Index("webhook_secrets_endpoint", "endpoint_id"),
+)
+
+#: One row for each update and endpoint that hears it. state: waiting | delivered | failed | stopped.
+#: The columns `last_*` describe the last attempt; `last_answer` is the first kilobyte of the answer.
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    Column("endpoint_id", Uuid, primary_key=True),
+    Column("update_id", Uuid, primary_key=True),
+    Column("order_id", Uuid),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    timestamp("due_at", nullable=False),
+    timestamp("give_up_at", nullable=False),
+    timestamp("last_attempt_at"),
+    Column("last_status", Integer),
+    Column("last_latency_ms", Integer),
+    Column("last_answer", Text),
+    Column("last_error", Text),
+    Index("webhook_deliveries_due", "endpoint_id", "due_at", postgresql_where=text("state = 'waiting'")),
 )

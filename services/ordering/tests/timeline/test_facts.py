@@ -1,5 +1,6 @@
 """Facts that the other services publish: recorded in any sequence, any number of times, before or after their order."""
 
+import json
 import random
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -12,8 +13,11 @@ from pydantic import ValidationError
 from ordering.app import build
 from ordering.settings import Settings
 from ordering.tables import orders
-from ordering.timeline.models import Fact
+from ordering.timeline.models import Fact, NewFact, OrderState, RecordedFact
+from ordering.timeline.rules.facts import FACT_OF, observed_facts
 from ordering.timeline.rules.status import status
+from ordering.updates.bodies import BODIES
+from ordering.updates.rules import SILENT, change_of, updates_of
 from shared.contracts import (
     AppealReceived,
     CancellationAccepted,
@@ -237,6 +241,25 @@ def read_everything(shop: "Shop", records: int) -> Callable[[], Any]:
     return read
 
 
+def recorded_of(event: OrderEvent) -> list[RecordedFact]:
+    return observed_facts(event) if isinstance(event, ProfileObserved) else [FACT_OF[type(event)](event)]
+
+
+def test_every_fact_becomes_an_update_that_fits_its_schema_or_is_silent_on_purpose() -> None:
+    order_id = uuid7()
+    state = OrderState(order_id, "esimka", 10000001, "esim", "tr-5gb-30d", 1050, "USD", "basket-1")
+    for fact, events in everything_about(order_id).items():
+        new = [NewFact(recorded, state) for event in events for recorded in recorded_of(event)]
+        made = updates_of(new)
+        assert len(made) == (0 if fact in SILENT else len(new)), fact
+        for update in made:
+            parsed = BODIES[update.type].model_validate(json.loads(json.dumps(update.body)))
+            # Nothing in the body that the schema does not describe.
+            assert set(update.data) == type(parsed.data).model_fields.keys(), update.type  # type: ignore[attr-defined] # a created model
+            assert update.storefront == "esimka"
+            assert update.data["status"] == status({recorded.recorded.fact for recorded in new})
+
+
 @pytest.mark.parametrize("seed", [1, 2, 3])
 async def test_shuffled_and_duplicated_events_give_the_same_result(shop: "Shop", stage: Stage, seed: int) -> None:
     dice = random.Random(seed)  # noqa: S311 - a shuffle that can be repeated
@@ -267,6 +290,18 @@ async def test_shuffled_and_duplicated_events_give_the_same_result(shop: "Shop",
         lines = (await shop.get(f"/orders/{order_id}/timeline?lang=en")).json()
         story = [(line["at"], line["fact"], line["sentence"]) for line in lines]
         ends.setdefault(tuple(sorted(subset)), set()).add(str((view["facts"], story)))
+        if order_id in inserted_early:
+            # However often and in whatever sequence the facts arrive, the shop hears of each once.
+            rows = await shop.rows("SELECT type, ref FROM updates WHERE order_id = :id", id=order_id)
+            assert sorted((row.type, row.ref) for row in rows) == sorted(
+                {
+                    (change.type, change.ref)
+                    for fact in subset
+                    for event in everything_about(order_id)[fact]
+                    for recorded in recorded_of(event)
+                    if (change := change_of(recorded)) is not None
+                }
+            )
     assert all(len(stories) == 1 for stories in ends.values())
 
 

@@ -51,7 +51,7 @@ class RefusedRecord:
 
 
 #: Publishes rejections of refused records to their shops. It must not commit.
-RejectionPublisher = Callable[[Tx, Sequence[RefusedRecord]], None]
+RejectionPublisher = Callable[[Tx, Sequence[RefusedRecord]], Awaitable[None]]
 
 
 class Consumer:
@@ -210,7 +210,7 @@ class Consumer:
                 await self._handle(tx, fresh)
             ours = [letter for letter in letters if not _is_from_shop(letter.topic)]
             self._limit.check(len(ours))
-            by_shop = self._limit_shops(tx, [letter for letter in letters if _is_from_shop(letter.topic)])
+            by_shop = await self._limit_shops(tx, [letter for letter in letters if _is_from_shop(letter.topic)])
             if letters:
                 kept = [*ours, *(letter for group in by_shop.values() for letter in group)]
                 await dead_letters.store(tx, kept, self._sealer)
@@ -220,7 +220,7 @@ class Consumer:
         self._metrics.transactions.labels("consumer").inc()
         return fresh, letters
 
-    def _limit_shops(self, tx: Tx, letters: Sequence[DeadLetter]) -> dict[str, list[DeadLetter]]:
+    async def _limit_shops(self, tx: Tx, letters: Sequence[DeadLetter]) -> dict[str, list[DeadLetter]]:
         """The dead letters to store, by shop; each that is stored by itself is rejected to its shop."""
         by_shop: dict[str, list[DeadLetter]] = {}
         for letter in letters:
@@ -236,7 +236,7 @@ class Consumer:
                     )
                     for letter in kept
                 ]
-                self._reject(tx, refused)
+                await self._reject(tx, refused)
         return stored
 
     async def _handle(self, tx: Tx, records: Sequence[ParsedRecord]) -> None:

@@ -6,15 +6,19 @@ from uuid import UUID
 from ordering.holds import store
 from ordering.holds.models import Candidate, Decision, Limits
 from ordering.holds.rules import broken_rules
-from ordering.timeline import record
+from ordering.timeline import record as record_in_timeline
 from ordering.timeline.models import Fact, RecordedFact, Reference
+from ordering.updates import record
 from shared.contracts import OrderHeld, OrderPlaced, OrderRefused, Plan
 from shared.contracts.base import Money
 from shared.database import Tx
 
 
 async def hold_suspicious(tx: Tx, candidates: Sequence[Candidate], limits: Limits) -> set[UUID]:
-    """Hold the new orders that break a rule, and return them. One statement for a batch in which none does."""
+    """Hold the new orders that break a rule, and return them. One statement for a batch in which none does.
+
+    The caller writes the update of a held order, after that of its acceptance.
+    """
     counts = await store.count(tx, candidates, limits)
     broken = {order_id: rules for order_id, count in counts.items() if (rules := broken_rules(count, limits))}
     held = [candidate for candidate in candidates if candidate.order_id in broken]
@@ -30,7 +34,7 @@ async def hold_suspicious(tx: Tx, candidates: Sequence[Candidate], limits: Limit
         )
         tx.publish(event, trace=candidate.trace)
     facts = [(candidate.order_id, RecordedFact(Fact.ORDER_HELD, tx.now, trace=candidate.trace)) for candidate in held]
-    await record(tx, facts)
+    await record_in_timeline(tx, facts)
     return set(broken)
 
 

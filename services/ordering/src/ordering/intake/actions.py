@@ -7,7 +7,7 @@ free, so that the shop can correct the order and send it again under the same ke
 import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from ordering.catalogue.models import Catalogue
@@ -26,7 +26,9 @@ from ordering.intake.models import (
 from ordering.intake.rules.top_ups import check_top_up
 from ordering.intake.rules.validation import valid_key, validate_order
 from ordering.intake.store import claim_keys, find_accepted, find_sold_esims, insert_orders
-from ordering.timeline.models import PlacedOrder
+from ordering.timeline.models import OrderState, PlacedOrder, Status
+from ordering.updates import update_of_order, write
+from ordering.updates.models import Change, Update
 from shared.contracts import BuyerContact, FieldError, OrderPlaced
 from shared.database import Tx
 from shared.ids import uuid7
@@ -66,6 +68,7 @@ async def accept(
         await insert_orders(tx, list(new.values()), keep_sessions)
         held = await hold_suspicious(tx, [_candidate(order) for order in new.values()], limits)
         _publish(tx, list(new.values()), held)
+        await write(tx, _updates(list(new.values()), held, tx.now))
 
     # 4. Answer the rest by the order that has their key. Also what is not valid: the answer to a repeated order does
     #    not change with the catalogue.
@@ -203,3 +206,26 @@ def _publish(tx: Tx, new_orders: Sequence[NewOrder], held: Collection[UUID]) -> 
             submission_id=order.submission_id,
         )
         tx.publish(event, trace=order.trace)
+
+
+def _updates(new_orders: Sequence[NewOrder], held: Collection[UUID], now: datetime) -> list[Update]:
+    """Each order was accepted; those of `held` are held."""
+    updates = []
+    for order in new_orders:
+        valid = order.valid
+        state = OrderState(
+            order.order_id,
+            order.storefront,
+            order.number,
+            valid.request.kind,
+            valid.plan.id,
+            valid.price.amount,
+            valid.price.currency,
+            order.submission_id,
+        )
+        is_held = order.order_id in held
+        status = Status.HELD if is_held else Status.PLACED
+        updates.append(update_of_order(state, Change("order.accepted"), status, now, order.trace))
+        if is_held:
+            updates.append(update_of_order(state, Change("order.held"), status, now, order.trace))
+    return updates

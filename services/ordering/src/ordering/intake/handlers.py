@@ -1,7 +1,7 @@
 """Accepts orders that shops submit over Kafka, and records the eSIMs that were sold, so that top-ups can be checked."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from ordering.catalogue import CatalogueFiles
@@ -9,7 +9,7 @@ from ordering.holds.models import Limits
 from ordering.intake.actions import accept
 from ordering.intake.models import Refusal, Submission
 from ordering.intake.store import record_esims
-from ordering.shops import printable
+from ordering.shops import printable, publish_rejections
 from shared.contracts import (
     Event,
     OrderRejected,
@@ -35,18 +35,24 @@ def accept_submitted_orders(catalogue: CatalogueFiles, keep_sessions: timedelta,
             for received in batch
         ]
         results = await accept(tx, catalogue.current(), submissions, keep_sessions=keep_sessions, limits=limits)
-        for received, result in zip(batch, results, strict=True):
-            if isinstance(result, Refusal):
-                rejection = OrderRejected(
-                    storefront=received.event.storefront,
-                    submission_id=printable(received.event.submission_id),
-                    reason=result.reason,
-                    errors=result.errors,
-                    rejected_at=tx.now,
-                )
-                tx.publish(rejection, trace=received.trace)
+        rejections = [
+            (_rejection(received.event, result, tx.now), received.trace)
+            for received, result in zip(batch, results, strict=True)
+            if isinstance(result, Refusal)
+        ]
+        await publish_rejections(tx, rejections)
 
     return handle
+
+
+def _rejection(submitted: OrderSubmitted, refusal: Refusal, now: datetime) -> OrderRejected:
+    return OrderRejected(
+        storefront=submitted.storefront,
+        submission_id=printable(submitted.submission_id),
+        reason=refusal.reason,
+        errors=refusal.errors,
+        rejected_at=now,
+    )
 
 
 def _sold(event: ProfileGenerated) -> _Columns:

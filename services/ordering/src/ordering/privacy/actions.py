@@ -13,7 +13,11 @@ from ordering.contact.models import Confirmed, Correction
 from ordering.contact.rules import Mailbox
 from ordering.privacy import store
 from ordering.privacy.models import REPEAT_TOMBSTONE, ConfirmedErasure
+from ordering.timeline import read_states
 from ordering.timeline.models import Reference
+from ordering.timeline.rules.status import facts_in_force, status
+from ordering.updates import update_of_order, write
+from ordering.updates.models import Change
 from shared.contracts import BuyerContact, BuyerErasureRequested
 from shared.database import Tx
 from shared.ids import uuid_for
@@ -76,7 +80,21 @@ async def _erase(tx: Tx, buyers: Sequence[UUID], storefront: str, request_id: UU
         tx.publish(event, trace=trace)
         tx.erase(BuyerContact, str(buyer_id), trace=trace)
         tx.schedule(REPEAT_TOMBSTONE, str(buyer_id), NoPayload(), due_at=tx.now + _REPEAT_TOMBSTONE_AFTER, trace=trace)
-    await store.insert_erasures(tx, "ordering", [ConfirmedErasure(buyer_id, _KEPT, tx.now) for buyer_id in buyers])
+    await confirm_erasures(tx, "ordering", [ConfirmedErasure(buyer_id, _KEPT, tx.now) for buyer_id in buyers])
+
+
+async def confirm_erasures(tx: Tx, service: str, confirmations: Sequence[ConfirmedErasure]) -> None:
+    """Store that a service erased these buyers. The shop hears of a buyer once all services have confirmed."""
+    erased = await store.insert_erasures(tx, service, confirmations)
+    if not erased:
+        return
+    await write(
+        tx,
+        [
+            update_of_order(order, Change("buyer.erased"), status(facts_in_force(order.facts)), tx.now, None)
+            for order in await read_states(tx, erased)
+        ],
+    )
 
 
 async def collect_from_services(

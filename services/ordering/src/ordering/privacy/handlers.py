@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from ordering.privacy.actions import confirm_erasures
 from ordering.privacy.models import ConfirmedErasure
-from ordering.privacy.store import insert_erasures
 from shared.contracts import (
     BuyerErased,
     Event,
@@ -24,7 +24,7 @@ def _erased_by(service: str) -> Handler:
             ConfirmedErasure(received.event.buyer_id, received.event.kept, received.event.erased_at)
             for received in batch
         ]
-        await insert_erasures(tx, service, confirmations)
+        await confirm_erasures(tx, service, confirmations)
 
     return handle
 

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from ordering.contact.models import Identification, OrderContact
-from ordering.privacy.models import ConfirmedErasure, RequestKind, RequestState
+from ordering.privacy.models import SERVICES, ConfirmedErasure, RequestKind, RequestState
 from ordering.tables import erasures, privacy_requests, request_buyers
 from shared.database import Tx
 
@@ -41,6 +41,14 @@ WHERE r.request_id = :id AND (CAST(:storefront AS text) IS NULL OR r.storefront 
 _CONFIRMED_BY_ALL = """
 SELECT service, max(erased_at) AS erased_at, jsonb_agg(kept) AS kept FROM erasures
 WHERE buyer_id = ANY(CAST(:buyers AS uuid[])) GROUP BY service HAVING count(*) = :buyers_in_all
+"""
+#: Held until the commit: two services' confirmations of one buyer see each other, and one of them is the last.
+_LOCK_ERASURES = """
+SELECT pg_advisory_xact_lock(hashtextextended('erasure ' || buyer, 0)) FROM unnest(CAST(:buyers AS text[])) AS buyer
+"""
+_ERASED_BY_ALL = """
+SELECT buyer_id FROM erasures WHERE buyer_id = ANY(CAST(:buyers AS uuid[])) AND service = ANY(CAST(:services AS text[]))
+GROUP BY buyer_id HAVING count(*) = :services_in_all
 """
 _OF_BUYERS = "buyer_id = ANY(CAST(:buyers AS uuid[]))"
 _STORED_DATA = {
@@ -120,9 +128,13 @@ async def erase_buyers(tx: Tx, buyers: Sequence[UUID]) -> None:
         await tx.execute(statement, buyers=sorted(buyers))
 
 
-async def insert_erasures(tx: Tx, service: str, confirmations: Sequence[ConfirmedErasure]) -> None:
-    """Store that a service erased these buyers; the first confirmation of a buyer stays."""
+async def insert_erasures(tx: Tx, service: str, confirmations: Sequence[ConfirmedErasure]) -> list[UUID]:
+    """Store that a service erased these buyers; the first confirmation of a buyer stays.
+
+    Returns the buyers whom all services have erased with it.
+    """
     by_buyer = {confirmed.buyer_id: confirmed for confirmed in confirmations}
+    await tx.execute(_LOCK_ERASURES, buyers=[str(buyer_id) for buyer_id in sorted(by_buyer)])
     rows = [
         {
             "buyer_id": buyer_id,
@@ -132,7 +144,10 @@ async def insert_erasures(tx: Tx, service: str, confirmations: Sequence[Confirme
         }
         for buyer_id in sorted(by_buyer)
     ]
-    await tx.insert(erasures, rows)
+    inserted = await tx.insert(erasures, rows, returning="buyer_id")
+    new = [row.buyer_id for row in inserted]
+    complete = await tx.execute(_ERASED_BY_ALL, buyers=new, services=list(SERVICES), services_in_all=len(SERVICES))
+    return complete.scalars()
 
 
 async def find_request(tx: Tx, storefront: str | None, request_id: UUID) -> RequestState | None:

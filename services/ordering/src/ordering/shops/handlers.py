@@ -7,6 +7,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from ordering.shops.rules import printable
+from ordering.updates import rejected_submission, write
 from shared.contracts import FieldError, OrderRejected
 from shared.database import Tx, storable
 from shared.messaging.consumer import RefusedRecord
@@ -18,8 +19,9 @@ _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _REASONS = {"shared_topic_closed": "shared-topic-closed", "handler_failed": "could-not-be-handled"}
 
 
-def reject_refused_records(tx: Tx, batch: Sequence[RefusedRecord]) -> None:
+async def reject_refused_records(tx: Tx, batch: Sequence[RefusedRecord]) -> None:
     """Publish `ordering.order-rejected` for each record that names its submission; the others have no addressee."""
+    rejections = []
     for refused in batch:
         body = _json_object(refused.value)
         shop, submission_id = refused.shop or body.get("storefront"), body.get("submission_id")
@@ -33,7 +35,28 @@ def reject_refused_records(tx: Tx, batch: Sequence[RefusedRecord]) -> None:
                 errors=(FieldError(field="record", message=storable(refused.detail)[:500]),),
                 rejected_at=tx.now,
             )
-            tx.publish(rejection, trace=traceparent.parse(refused.trace))
+            rejections.append((rejection, traceparent.parse(refused.trace)))
+    await publish_rejections(tx, rejections)
+
+
+async def publish_rejections(tx: Tx, rejections: Sequence[tuple[OrderRejected, str | None]]) -> None:
+    """Publish rejections, each with its traceparent, and write the update of each."""
+    for rejection, trace in rejections:
+        tx.publish(rejection, trace=trace)
+    await write(
+        tx,
+        [
+            rejected_submission(
+                rejection.storefront,
+                rejection.submission_id,
+                rejection.reason,
+                rejection.errors,
+                rejection.rejected_at,
+                trace,
+            )
+            for rejection, trace in rejections
+        ],
+    )
 
 
 def _json_object(value: bytes | None) -> dict[str, Any]:

@@ -124,6 +124,29 @@ class RecordedFact:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderState:
+    """An order, and the facts that are recorded about it: (fact, ref, time). `price` is in minor units."""
+
+    order_id: UUID
+    storefront: str
+    number: int
+    kind: str
+    plan_id: str
+    price: int
+    currency: str
+    submission_id: str | None
+    facts: tuple[tuple[Fact, str, datetime], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NewFact:
+    """A fact that was just recorded, and its order with the facts from before the statement."""
+
+    recorded: RecordedFact
+    order: OrderState
+
+
+@dataclass(frozen=True, slots=True)
 class Reference:
     """How a caller names an order: by its id or its number. Both are None where the text can be neither."""
 

@@ -1,4 +1,7 @@
-"""Records the facts that the other services publish about orders, in any sequence and any number of times."""
+"""Records the facts that the other services publish about orders, in any sequence and any number of times.
+
+Each new fact that shops hear of becomes an update, in the same transaction.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -6,7 +9,7 @@ from typing import Any
 
 from ordering.timeline.models import RecordedFact
 from ordering.timeline.rules.facts import FACT_OF, observed_facts
-from ordering.timeline.store import record, record_earliest
+from ordering.updates.actions import record, record_earliest
 from shared.contracts import Event, ProfileObserved
 from shared.database import Tx
 from shared.messaging.consumer import Handler, Received

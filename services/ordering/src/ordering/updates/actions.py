@@ -1,0 +1,37 @@
+"""Records facts and writes what shops hear of them, in the caller's transaction."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from ordering.timeline import record as record_in_timeline
+from ordering.timeline import record_earliest as record_earliest_in_timeline
+from ordering.timeline.models import NewFact, RecordedFact
+from ordering.updates import store
+from ordering.updates.models import Update
+from ordering.updates.rules import updates_of
+from shared.database import Tx
+
+
+async def record(tx: Tx, facts: Sequence[tuple[UUID, RecordedFact]]) -> None:
+    """Record facts by order id, and write the updates of those that are new."""
+    await _write_about(tx, await record_in_timeline(tx, facts))
+
+
+async def record_earliest(tx: Tx, facts: Sequence[tuple[UUID, RecordedFact]]) -> None:
+    """The same for facts whose time may move to an earlier one; the update keeps the time that was reported first."""
+    await _write_about(tx, await record_earliest_in_timeline(tx, facts))
+
+
+async def write(tx: Tx, new: Sequence[Update]) -> list[Update]:
+    """Write updates, and return those that were not written before.
+
+    Everything that hears of an update is told here, in the same transaction.
+    """
+    if not new:
+        return []
+    inserted = await store.insert(tx, new)
+    return [update for update in new if update.id in inserted]
+
+
+async def _write_about(tx: Tx, facts: Sequence[NewFact]) -> None:
+    await write(tx, updates_of(facts))
