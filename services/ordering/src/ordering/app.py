@@ -43,7 +43,9 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     )
     service.consumes_shops(
         [shop.slug for shop in uses.catalogue.current().storefronts],
-        intake.accept_submitted_orders(uses.catalogue, uses.keep_sessions, uses.fraud_limits),
+        intake.accept_submitted_orders(
+            uses.catalogue, uses.keep_sessions, uses.fraud_limits, service.metrics.limit_reached
+        ),
         reject_refused_records,
         shared_shop=settings.shared_orders_storefront,
     )

@@ -128,8 +128,11 @@ session_records = Table(
     Column("user_agent", Text),
     Column("referrer", Text),
     timestamp("keep_until", nullable=False),
+    #: The /64 of an IPv6 address; null for IPv4 and in rows of before migration 0009.
+    Column("network", Text),
     Index("session_records_end", "keep_until"),
     Index("session_records_ip", "ip", "consented_at"),
+    Index("session_records_network", "network", "consented_at", postgresql_where=text("network IS NOT NULL")),
 )
 
 #: Orders that fraud control held before payment (PP 4.5). `decision`: released | refused; null: waits for an agent.

@@ -65,9 +65,10 @@ class LimitReachedError(Problem):
         *,
         again: timedelta | None = None,
         status: HTTPStatus = HTTPStatus.TOO_MANY_REQUESTS,
+        errors: Sequence[Mapping[str, str]] = (),
     ) -> None:
         headers = {} if again is None else {"Retry-After": str(math.ceil(again.total_seconds()))}
-        super().__init__(status, f"too-many-{limit}", detail, headers=headers)
+        super().__init__(status, f"too-many-{limit}", detail, errors=errors, headers=headers)
         self.limit = limit
 
 

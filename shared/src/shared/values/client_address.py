@@ -49,8 +49,13 @@ class ClientAddress:
         return self.ip.is_global
 
     @property
+    def network(self) -> str | None:
+        """The /64 of an IPv6 address; None for an IPv4 address, which is counted by itself."""
+        if isinstance(self.ip, ipaddress.IPv4Address):
+            return None
+        return str(ipaddress.ip_network((self.ip, _HOUSEHOLD), strict=False))
+
+    @property
     def household(self) -> str:
         """The key for limits per address: the IPv4 address, or the /64 of an IPv6 address."""
-        if isinstance(self.ip, ipaddress.IPv4Address):
-            return self.text
-        return str(ipaddress.ip_network((self.ip, _HOUSEHOLD), strict=False))
+        return self.network or self.text

@@ -1,5 +1,5 @@
 """Orders that fraud control holds before payment, until an agent releases or refuses them (PP 4.5)."""
 
-from ordering.holds.actions import hold_suspicious
+from ordering.holds.actions import screen
 
-__all__ = ["hold_suspicious"]
+__all__ = ["screen"]

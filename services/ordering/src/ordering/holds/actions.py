@@ -1,11 +1,11 @@
-"""Holds suspicious orders at intake, and carries out an agent's decision about a held one."""
+"""Holds or refuses suspicious orders at intake, and carries out an agent's decision about a held one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from ordering.holds import store
-from ordering.holds.models import Candidate, Decision, Limits
-from ordering.holds.rules import broken_rules
+from ordering.holds.models import Candidate, Decision, Limits, Screened
+from ordering.holds.rules import broken_rules, reached_limits
 from ordering.timeline import record as record_in_timeline
 from ordering.timeline.models import Fact, RecordedFact, Reference
 from ordering.updates import record
@@ -14,14 +14,25 @@ from shared.contracts.base import Money
 from shared.database import Tx
 
 
-async def hold_suspicious(tx: Tx, candidates: Sequence[Candidate], limits: Limits) -> set[UUID]:
-    """Hold the new orders that break a rule, and return them. One statement for a batch in which none does.
+async def screen(tx: Tx, candidates: Sequence[Candidate], limits: Limits) -> Screened:
+    """Hold the inserted orders that break a rule; name those that are beyond a limit of unpaid orders.
 
-    The caller writes the update of a held order, after that of its acceptance.
+    The caller deletes the latter again: nothing of them is published. It writes the update of a held order, after that
+    of its acceptance. One statement for a batch of usual orders.
     """
     counts = await store.count(tx, candidates, limits)
     broken = {order_id: rules for order_id, count in counts.items() if (rules := broken_rules(count, limits))}
-    held = [candidate for candidate in candidates if candidate.order_id in broken]
+    if not broken:
+        return Screened()
+    suspicious = [candidate for candidate in candidates if candidate.order_id in broken]
+    batch = [candidate.order_id for candidate in candidates]
+    refused = reached_limits(suspicious, await store.count_unpaid(tx, suspicious, batch, limits), limits)
+    held = [candidate for candidate in suspicious if candidate.order_id not in refused]
+    await _hold(tx, held, broken)
+    return Screened(frozenset(candidate.order_id for candidate in held), refused)
+
+
+async def _hold(tx: Tx, held: Sequence[Candidate], broken: Mapping[UUID, tuple[str, ...]]) -> None:
     await store.insert(tx, {candidate.order_id: broken[candidate.order_id] for candidate in held})
     for candidate in held:
         event = OrderHeld(
@@ -35,7 +46,6 @@ async def hold_suspicious(tx: Tx, candidates: Sequence[Candidate], limits: Limit
         tx.publish(event, trace=candidate.trace)
     facts = [(candidate.order_id, RecordedFact(Fact.ORDER_HELD, tx.now, trace=candidate.trace)) for candidate in held]
     await record_in_timeline(tx, facts)
-    return set(broken)
 
 
 async def decide(tx: Tx, order: Reference, *, decision: Decision, agent: str) -> bool:

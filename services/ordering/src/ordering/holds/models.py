@@ -1,17 +1,23 @@
 """Values of fraud control."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from shared.values.client_address import ClientAddress
+
 Decision = Literal["released", "refused"]
 
 
 class Limits(BaseModel):
-    """The highest usual counts within 24 hours. A rule of the same name is broken above its limit."""
+    """The highest usual counts within 24 hours. A rule of the same name (`Counts`) is broken above its limit.
+
+    An IP address stands for its network: an IPv4 address itself, of an IPv6 address the /64.
+    """
 
     #: Orders from one e-mail address.
     orders_by_email: int = Field(20, ge=1)
@@ -23,6 +29,13 @@ class Limits(BaseModel):
     emails_by_phone: int = Field(5, ge=1)
     #: E-mail addresses from one public IP address.
     emails_by_ip: int = Field(20, ge=1)
+
+    #: Orders that would be held are refused beyond so many unpaid ones, because each order keeps rows for ever, and a
+    #: held one sends an email: 10 such emails a day to one mailbox, if the limits above are the defaults.
+    unpaid_by_email: int = Field(30, ge=1)
+    unpaid_by_phone: int = Field(30, ge=1)
+    #: Mobile operators put hundreds of buyers behind one IPv4 address.
+    unpaid_by_ip: int = Field(120, ge=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +59,38 @@ class Candidate:
     buyer_id: UUID
     mailbox_key: str
     phone: str
-    public_ip: str | None
+    #: The public address of the checkout, if the shop sent one.
+    address: ClientAddress | None
     trace: str | None
+
+    @property
+    def network(self) -> str | None:
+        """The network that the address stands for."""
+        return None if self.address is None else self.address.household
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """What the limits count by; to serialise orders that are counted together."""
+        network = () if self.network is None else (f"network {self.network}",)
+        return (f"mailbox {self.storefront} {self.mailbox_key}", f"phone {self.phone}", *network)
+
+
+@dataclass(frozen=True, slots=True)
+class Unpaid:
+    """Unpaid orders of the last 24 hours of one mailbox, phone and network. `owner`: see `store._SCREENED`."""
+
+    by_email: int = 0
+    by_phone: int = 0
+    by_ip: int = 0
+    owner: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """Which new orders wait for an agent, and which are refused: by order, the limit that was reached."""
+
+    held: frozenset[UUID] = frozenset()
+    refused: Mapping[UUID, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

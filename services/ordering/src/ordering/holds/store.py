@@ -1,46 +1,75 @@
 """SQL of held orders."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from ordering.holds.models import Candidate, Counts, Decision, HeldOrder, Limits
+from ordering.holds.models import Candidate, Counts, Decision, HeldOrder, Limits, Unpaid
 from ordering.tables import holds
 from ordering.timeline.models import Reference
 from shared.database import Tx
 
 _WINDOW = timedelta(hours=24)
-#: Each count stops one above its limit, so the statement stays cheap for a busy phone or network.
-#: Anybody can order under another person's address or phone. So an order with a proved mailbox and the phone of one of
-#: its proved orders (`owner`) is not held because of orders under the same address from other phones and networks, nor
-#: because of other addresses under the same phone: only orders count that are proved, or share both.
-_COUNT = """
+#: Orders to screen (`a`). Anybody can order under another person's address or phone. So an order with a proved mailbox
+#: and the phone of one of its proved orders (`owner`) is not held because of orders under the same address from other
+#: phones and networks, nor because of other addresses under the same phone: only orders count that are proved, or share
+#: both. `network`: null for an IPv4 address and for rows of earlier releases, which count by `ip`.
+_SCREENED = """
 WITH a AS (
   SELECT i.*, EXISTS (SELECT 1 FROM buyers k WHERE k.storefront = i.storefront AND k.mailbox_key = i.mailbox
                         AND k.phone = i.phone AND k.proved_email = k.email) AS owner
   FROM unnest(CAST(:orders AS uuid[]), CAST(:storefronts AS text[]), CAST(:mailboxes AS text[]),
-              CAST(:phones AS text[]), CAST(:ips AS text[])) AS i(order_id, storefront, mailbox, phone, ip))
+              CAST(:phones AS text[]), CAST(:ips AS text[]), CAST(:networks AS text[]))
+    AS i(order_id, storefront, mailbox, phone, ip, network))
+"""
+_SAME_NETWORK = "(s.ip = a.ip OR s.network = a.network)"
+_SAME_MAILBOX = f"""b.storefront = a.storefront AND b.mailbox_key = a.mailbox
+      AND b.updated_at > :since AND o.placed_at > :since
+      AND (NOT a.owner OR b.phone = a.phone OR b.proved_email = b.email OR {_SAME_NETWORK})"""
+_SAME_PHONE = """b.phone = a.phone AND b.updated_at > :since
+      AND (NOT a.owner OR b.mailbox_key = a.mailbox OR b.proved_email = b.email)"""
+#: Each count stops one above its limit, so the statement stays cheap for a busy phone or network.
+_COUNT = f"""{_SCREENED}
 SELECT a.order_id,
   (SELECT count(*) FROM (SELECT 1 FROM buyers b JOIN orders o USING (buyer_id)
       LEFT JOIN session_records s USING (order_id)
-    WHERE b.storefront = a.storefront AND b.mailbox_key = a.mailbox AND b.updated_at > :since AND o.placed_at > :since
-      AND (NOT a.owner OR b.phone = a.phone OR b.proved_email = b.email OR s.ip = a.ip)
+    WHERE {_SAME_MAILBOX}
     LIMIT :orders_by_email) n) AS orders_by_email,
   (SELECT count(*) FROM (SELECT 1 FROM buyers b JOIN orders o USING (buyer_id)
-    WHERE b.phone = a.phone AND b.updated_at > :since AND o.placed_at > :since
-      AND (NOT a.owner OR b.mailbox_key = a.mailbox OR b.proved_email = b.email)
+    WHERE {_SAME_PHONE} AND o.placed_at > :since
     LIMIT :orders_by_phone) n) AS orders_by_phone,
   (SELECT count(*) FROM (SELECT DISTINCT COALESCE(b.mailbox_key, b.email_key) FROM buyers b
-    WHERE b.phone = a.phone AND b.updated_at > :since
-      AND (NOT a.owner OR b.mailbox_key = a.mailbox OR b.proved_email = b.email)
+    WHERE {_SAME_PHONE}
     LIMIT :emails_by_phone) n) AS emails_by_phone,
-  (SELECT count(*) FROM (SELECT 1 FROM session_records s WHERE s.ip = a.ip AND s.consented_at > :since
+  (SELECT count(*) FROM (SELECT 1 FROM session_records s WHERE {_SAME_NETWORK} AND s.consented_at > :since
     LIMIT :orders_by_ip) n) AS orders_by_ip,
   (SELECT count(*) FROM (SELECT DISTINCT COALESCE(b.mailbox_key, b.email_key)
     FROM session_records s JOIN orders o USING (order_id) JOIN buyers b USING (buyer_id)
-    WHERE s.ip = a.ip AND s.consented_at > :since LIMIT :emails_by_ip) n) AS emails_by_ip
+    WHERE {_SAME_NETWORK} AND s.consented_at > :since LIMIT :emails_by_ip) n) AS emails_by_ip
 FROM a
+"""
+#: The orders of this transaction are left out: the caller counts those in their own sequence.
+_UNPAID = """o.order_id <> ALL(CAST(:batch AS uuid[])) AND NOT EXISTS
+      (SELECT 1 FROM order_facts f WHERE f.order_id = o.order_id AND f.fact = 'order_paid')"""
+_COUNT_UNPAID = f"""{_SCREENED}
+SELECT a.order_id, a.owner,
+  (SELECT count(*) FROM (SELECT 1 FROM buyers b JOIN orders o USING (buyer_id)
+      LEFT JOIN session_records s USING (order_id)
+    WHERE {_SAME_MAILBOX} AND {_UNPAID}
+    LIMIT :unpaid_by_email) n) AS by_email,
+  (SELECT count(*) FROM (SELECT 1 FROM buyers b JOIN orders o USING (buyer_id)
+    WHERE {_SAME_PHONE} AND o.placed_at > :since AND {_UNPAID}
+    LIMIT :unpaid_by_phone) n) AS by_phone,
+  (SELECT count(*) FROM (SELECT 1 FROM session_records s JOIN orders o USING (order_id)
+    WHERE {_SAME_NETWORK} AND s.consented_at > :since AND {_UNPAID}
+    LIMIT :unpaid_by_ip) n) AS by_ip
+FROM a
+"""
+#: Orders that are counted together wait for each other until the commit. The caller sorts, so nothing deadlocks.
+_LOCK = """
+SELECT count(pg_advisory_xact_lock(hashtextextended(subject, 0))) FROM unnest(CAST(:subjects AS text[])) AS subject
 """
 _DECIDE = """
 UPDATE holds h SET decision = :decision, decided_at = :now, decided_by = :agent
@@ -57,16 +86,8 @@ WHERE h.decision IS NULL ORDER BY h.held_at LIMIT 200
 
 async def count(tx: Tx, candidates: Sequence[Candidate], limits: Limits) -> dict[UUID, Counts]:
     """Count, for each order, what came from its e-mail address, phone number and IP address, with one statement."""
-    rows = await tx.execute(
-        _COUNT,
-        since=tx.now - _WINDOW,
-        orders=[candidate.order_id for candidate in candidates],
-        storefronts=[candidate.storefront for candidate in candidates],
-        mailboxes=[candidate.mailbox_key for candidate in candidates],
-        phones=[candidate.phone for candidate in candidates],
-        ips=[candidate.public_ip for candidate in candidates],
-        **{name: limit + 1 for name, limit in limits},
-    )
+    most = {rule.name: getattr(limits, rule.name) + 1 for rule in fields(Counts)}
+    rows = await tx.execute(_COUNT, since=tx.now - _WINDOW, **_screened(candidates), **most)
     return {
         row.order_id: Counts(
             orders_by_email=row.orders_by_email,
@@ -76,6 +97,38 @@ async def count(tx: Tx, candidates: Sequence[Candidate], limits: Limits) -> dict
             emails_by_ip=row.emails_by_ip,
         )
         for row in rows
+    }
+
+
+async def count_unpaid(
+    tx: Tx, candidates: Sequence[Candidate], batch: Sequence[UUID], limits: Limits
+) -> dict[UUID, Unpaid]:
+    """Count the unpaid orders of other transactions for each order, and keep others from counting until the commit.
+
+    `batch`: all new orders of this transaction.
+    """
+    await tx.execute(_LOCK, subjects=sorted({subject for candidate in candidates for subject in candidate.subjects}))
+    rows = await tx.execute(
+        _COUNT_UNPAID,
+        since=tx.now - _WINDOW,
+        batch=list(batch),
+        **_screened(candidates),
+        unpaid_by_email=limits.unpaid_by_email,
+        unpaid_by_phone=limits.unpaid_by_phone,
+        unpaid_by_ip=limits.unpaid_by_ip,
+    )
+    return {row.order_id: Unpaid(row.by_email, row.by_phone, row.by_ip, row.owner) for row in rows}
+
+
+def _screened(candidates: Sequence[Candidate]) -> dict[str, Any]:
+    """The parameters of `_SCREENED`."""
+    return {
+        "orders": [candidate.order_id for candidate in candidates],
+        "storefronts": [candidate.storefront for candidate in candidates],
+        "mailboxes": [candidate.mailbox_key for candidate in candidates],
+        "phones": [candidate.phone for candidate in candidates],
+        "ips": [candidate.address and candidate.address.text for candidate in candidates],
+        "networks": [candidate.address and candidate.address.network for candidate in candidates],
     }
 
 

@@ -11,11 +11,12 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from ordering.catalogue.models import Catalogue
-from ordering.holds import hold_suspicious
-from ordering.holds.models import Candidate, Limits
+from ordering.holds import screen
+from ordering.holds.models import Candidate, Limits, Screened
 from ordering.intake.models import (
     BAD_KEY,
     KEY_REUSED,
+    TOO_MANY_ORDERS,
     UNKNOWN_STOREFRONT,
     Accepted,
     NewOrder,
@@ -25,7 +26,7 @@ from ordering.intake.models import (
 )
 from ordering.intake.rules.top_ups import check_top_up
 from ordering.intake.rules.validation import valid_key, validate_order
-from ordering.intake.store import claim_keys, find_accepted, find_sold_esims, insert_orders
+from ordering.intake.store import claim_keys, delete_orders, find_accepted, find_sold_esims, insert_orders
 from ordering.timeline.models import OrderState, PlacedOrder, Status
 from ordering.updates import update_of_order, write
 from ordering.updates.models import Change, Update
@@ -34,6 +35,12 @@ from shared.database import Tx
 from shared.ids import uuid7
 
 _DEFAULT_LIMITS = Limits()
+#: What a limit of unpaid orders counts by, as the sender knows it.
+_COUNTED = {
+    "unpaid_by_email": "buyer.email",
+    "unpaid_by_phone": "buyer.phone",
+    "unpaid_by_ip": "network",
+}
 
 
 async def accept(
@@ -62,20 +69,25 @@ async def accept(
     claimed = await claim_keys(tx, list(valid.values()))
     new = {index: order for index, order in valid.items() if order.order_id in claimed}
 
-    # 3. Insert the new orders, hold the suspicious ones, publish the others.
-    held: set[UUID] = set()
+    # 3. Insert the new orders, hold or refuse the suspicious ones, publish the others.
+    screened = Screened()
     if new:
         await insert_orders(tx, list(new.values()), keep_sessions)
-        held = await hold_suspicious(tx, [_candidate(order) for order in new.values()], limits)
-        _publish(tx, list(new.values()), held)
-        await write(tx, _updates(list(new.values()), held, tx.now))
+        screened = await screen(tx, [_candidate(order) for order in new.values()], limits)
+        for index, order in list(new.items()):
+            if (limit := screened.refused.get(order.order_id)) is not None:
+                checked[index] = _too_many(limit, limits)
+                del new[index]
+        await delete_orders(tx, [order for order in valid.values() if order.order_id in screened.refused])
+        _publish(tx, list(new.values()), screened.held)
+        await write(tx, _updates(list(new.values()), screened.held, tx.now))
 
     # 4. Answer the rest by the order that has their key. Also what is not valid: the answer to a repeated order does
     #    not change with the catalogue.
     rest = [index for index, submission in enumerate(submissions) if index not in new and valid_key(submission.key)]
     accepted_before = await find_accepted(tx, [(submissions[i].storefront, submissions[i].key) for i in rest])
     return [
-        Accepted(_placed(new[index], tx, held), replayed=False)
+        Accepted(_placed(new[index], tx, screened.held), replayed=False)
         if index in new
         else _answer_from_key(submission, hashes[index], accepted_before, checked[index])
         for index, submission in enumerate(submissions)
@@ -137,6 +149,11 @@ def _new_order(submission: Submission, body_hash: bytes, valid: ValidOrder) -> N
     )
 
 
+def _too_many(limit: str, limits: Limits) -> Refusal:
+    message = f"{getattr(limits, limit)} orders of the last 24 hours wait for payment"
+    return Refusal(TOO_MANY_ORDERS, (FieldError(field=_COUNTED[limit], message=message),))
+
+
 def _body_hash(order: object) -> bytes:
     """SHA-256 of the order. Spaces and the sequence of fields do not change it."""
     return hashlib.sha256(json.dumps(order, sort_keys=True, separators=(",", ":")).encode()).digest()
@@ -150,7 +167,7 @@ def _candidate(order: NewOrder) -> Candidate:
         buyer_id=order.buyer_id,
         mailbox_key=order.valid.email.key,
         phone=order.valid.phone.e164,
-        public_ip=order.session.public_ip,
+        address=order.session.public_address,
         trace=order.trace,
     )
 

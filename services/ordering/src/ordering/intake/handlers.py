@@ -7,7 +7,7 @@ from typing import Any
 from ordering.catalogue import CatalogueFiles
 from ordering.holds.models import Limits
 from ordering.intake.actions import accept
-from ordering.intake.models import Refusal, Submission
+from ordering.intake.models import TOO_MANY_ORDERS, Refusal, Submission
 from ordering.intake.store import record_esims
 from ordering.shops import printable, publish_rejections
 from shared.contracts import (
@@ -26,8 +26,13 @@ from shared.messaging.consumer import Handler, Received
 _Columns = dict[str, Any]
 
 
-def accept_submitted_orders(catalogue: CatalogueFiles, keep_sessions: timedelta, limits: Limits) -> Handler:
-    """A handler that does what `POST /orders` does. It answers a refusal with `ordering.order-rejected`."""
+def accept_submitted_orders(
+    catalogue: CatalogueFiles, keep_sessions: timedelta, limits: Limits, limit_reached: Callable[[str], None]
+) -> Handler:
+    """A handler that does what `POST /orders` does. It answers a refusal with `ordering.order-rejected`.
+
+    `limit_reached` counts refusals by limit.
+    """
 
     async def handle(tx: Tx, batch: Sequence[Received[OrderSubmitted]]) -> None:
         submissions = [
@@ -35,11 +40,12 @@ def accept_submitted_orders(catalogue: CatalogueFiles, keep_sessions: timedelta,
             for received in batch
         ]
         results = await accept(tx, catalogue.current(), submissions, keep_sessions=keep_sessions, limits=limits)
-        rejections = [
-            (_rejection(received.event, result, tx.now), received.trace)
-            for received, result in zip(batch, results, strict=True)
-            if isinstance(result, Refusal)
-        ]
+        rejections = []
+        for received, result in zip(batch, results, strict=True):
+            if isinstance(result, Refusal):
+                if result.reason == TOO_MANY_ORDERS:
+                    limit_reached("orders")
+                rejections.append((_rejection(received.event, result, tx.now), received.trace))
         await publish_rejections(tx, rejections)
 
     return handle

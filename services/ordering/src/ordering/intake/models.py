@@ -18,6 +18,7 @@ UNSUITABLE_PLAN = "unsuitable-plan"
 UNKNOWN_STOREFRONT = "unknown-storefront"
 BAD_KEY = "invalid-idempotency-key"
 KEY_REUSED = "idempotency-key-reused"
+TOO_MANY_ORDERS = "too-many-orders"
 
 _DETAILS = {
     INVALID: "The order cannot be accepted; see errors.",
@@ -28,6 +29,7 @@ _DETAILS = {
     UNKNOWN_STOREFRONT: "No such storefront is in the catalogue.",
     BAD_KEY: "An idempotency key has 1 to 100 printable ASCII characters.",
     KEY_REUSED: "This idempotency key was used for another order; take a new key for a new order.",
+    TOO_MANY_ORDERS: "Too many orders of this buyer or network wait for payment; let them be paid, or try tomorrow.",
 }
 
 
@@ -35,15 +37,14 @@ _DETAILS = {
 class CheckoutSession:
     """Technical data of the checkout, as far as the shop sent it (PP 3.3)."""
 
-    ip: str | None = None
+    address: ClientAddress | None = None
     user_agent: str | None = None
     referrer: str | None = None
 
     @property
-    def public_ip(self) -> str | None:
+    def public_address(self) -> ClientAddress | None:
         """The address if it is a public one. A private address is a proxy's and does not identify a network."""
-        address = ClientAddress.parse(self.ip)
-        return address.text if address is not None and address.is_public else None
+        return self.address if self.address is not None and self.address.is_public else None
 
 
 #: The shop sent nothing, as over Kafka.

@@ -1,5 +1,6 @@
 """HTTP: shops place orders."""
 
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -8,10 +9,18 @@ from pydantic_core import from_json
 
 from ordering.dependencies import CallingShop, CatalogueNow, FraudLimits, KeepSessions, ServiceDatabase
 from ordering.intake.actions import accept
-from ordering.intake.models import BAD_KEY, OUTDATED, UNKNOWN_STOREFRONT, CheckoutSession, Refusal, Submission
+from ordering.intake.models import (
+    BAD_KEY,
+    OUTDATED,
+    TOO_MANY_ORDERS,
+    UNKNOWN_STOREFRONT,
+    CheckoutSession,
+    Refusal,
+    Submission,
+)
 from ordering.timeline import OrderAnswer
 from shared.contracts import OrderRequest
-from shared.kernel.problems import Problem
+from shared.kernel.problems import LimitReachedError, Problem
 from shared.values.client_address import ClientAddress
 from shared.values.text import cleaned
 
@@ -61,10 +70,15 @@ async def place_order(
 
 
 def _problem(refusal: Refusal) -> Problem:
+    if refusal.reason == TOO_MANY_ORDERS:
+        return LimitReachedError("orders", refusal.detail, errors=_errors(refusal), again=timedelta(days=1))
     status = _STATUS.get(refusal.reason, HTTPStatus.UNPROCESSABLE_ENTITY)
+    return Problem(status, refusal.reason, refusal.detail, errors=_errors(refusal))
+
+
+def _errors(refusal: Refusal) -> list[dict[str, str]]:
     # `submission_id` is a field over Kafka; over HTTP it is the header, which the detail explains.
-    errors = [dict(error) for error in refusal.errors if error.field != "submission_id"]
-    return Problem(status, refusal.reason, refusal.detail, errors=errors)
+    return [error.model_dump() for error in refusal.errors if error.field != "submission_id"]
 
 
 def _parse(body: bytes) -> Any:
@@ -79,7 +93,7 @@ def _session(request: Request) -> CheckoutSession:
     forwarded = request.headers.get("x-forwarded-for", "").partition(",")[0].strip()
     peer = request.client.host if request.client else ""
     return CheckoutSession(
-        ip=address.text if (address := ClientAddress.parse(forwarded or peer)) is not None else None,
+        address=ClientAddress.parse(forwarded or peer),
         user_agent=cleaned(request.headers.get("user-agent"), _MAX_HEADER) or None,
         referrer=cleaned(request.headers.get("referer"), _MAX_HEADER) or None,
     )

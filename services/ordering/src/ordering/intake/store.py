@@ -22,6 +22,14 @@ _FIND_SOLD_ESIMS = """
 SELECT iccid, storefront, plan, revoked_at, expired_at, deleted_at FROM esims
 WHERE iccid = ANY(CAST(:iccids AS text[])) AND plan IS NOT NULL
 """
+#: One statement: the parts of `WITH` are carried out although nothing reads them.
+_DELETE = """
+WITH s AS (DELETE FROM session_records WHERE order_id = ANY(CAST(:orders AS uuid[]))),
+  b AS (DELETE FROM buyers WHERE buyer_id = ANY(CAST(:buyers AS uuid[]))),
+  k AS (DELETE FROM submissions k USING unnest(CAST(:storefronts AS text[]), CAST(:keys AS text[]))
+          AS r(storefront, submission_id) WHERE (k.storefront, k.submission_id) = (r.storefront, r.submission_id))
+DELETE FROM orders WHERE order_id = ANY(CAST(:orders AS uuid[]))
+"""
 
 
 async def claim_keys(tx: Tx, new_orders: Sequence[NewOrder]) -> set[UUID]:
@@ -59,6 +67,18 @@ async def insert_orders(tx: Tx, new_orders: Sequence[NewOrder], keep_sessions: t
     await tx.insert(
         session_records, [_session_row(order, tx.now, keep_sessions) for order in new_orders], on_conflict=""
     )
+
+
+async def delete_orders(tx: Tx, new_orders: Sequence[NewOrder]) -> None:
+    """Delete orders that this transaction has inserted, with their contacts, session records and idempotency keys."""
+    if new_orders:
+        await tx.execute(
+            _DELETE,
+            orders=[order.order_id for order in new_orders],
+            buyers=[order.buyer_id for order in new_orders],
+            storefronts=[order.storefront for order in new_orders],
+            keys=[order.submission_id for order in new_orders],
+        )
 
 
 async def find_sold_esims(tx: Tx, iccids: Collection[str]) -> dict[str, SoldEsim]:
@@ -116,12 +136,14 @@ def _order_row(order: NewOrder, now: datetime) -> dict[str, Any]:
 
 
 def _session_row(order: NewOrder, now: datetime, keep: timedelta) -> dict[str, Any]:
+    address = order.session.address
     return {
         "order_id": order.order_id,
         "offer_version": order.valid.request.offer_version,
         "privacy_version": order.valid.request.privacy_version,
         "consented_at": now,
-        "ip": order.session.ip,
+        "ip": address and address.text,
+        "network": address and address.network,
         "user_agent": order.session.user_agent,
         "referrer": order.session.referrer,
         "keep_until": now + keep,
