@@ -24,7 +24,7 @@ async def provider() -> AsyncIterator[Provider]:
 
 @pytest.fixture
 async def site(start: "Start", provider: Provider) -> AsyncIterator[tuple[Any, httpx.AsyncClient]]:
-    running = await start(**provider.settings)
+    running = await start(**provider.settings, trusted_proxies=["127.0.0.0/8"])
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.service.port}", trust_env=False) as client:
         yield running, client
 
@@ -73,9 +73,13 @@ async def test_what_does_not_fit_signs_nobody_in(provider: Provider, site: Any) 
 
 
 async def test_sign_ins_that_are_only_begun_do_not_fill_the_table(provider: Provider, site: Any) -> None:
+    """Also where each begins from another address of one IPv6 network."""
     running, client = site
     begun = await asyncio.gather(
-        *(client.get("/agents/oidc/start", timeout=60) for _ in range(ELSEWHERE_PER_ADDRESS + 30))
+        *(
+            client.get("/agents/oidc/start", timeout=60, headers={"x-forwarded-for": f"2a01:5ec0:1:2::{number:x}"})
+            for number in range(ELSEWHERE_PER_ADDRESS + 30)
+        )
     )
     codes = Counter(answer.status_code for answer in begun)
     assert codes == {303: ELSEWHERE_PER_ADDRESS, 429: 30}

@@ -31,8 +31,8 @@ PASSWORD = "correct horse battery"
 SHOTS = os.environ.get("PAGE_PICTURES")
 
 
-async def pages(start: "Start") -> Any:
-    running = await start(public_url="http://127.0.0.1")
+async def pages(start: "Start", **settings: Any) -> Any:
+    running = await start(public_url="http://127.0.0.1", **settings)
     async with running.service.database.transaction() as tx:
         for name, role in (("anna", "agent"), ("boris", "agent"), ("clara", "supervisor")):
             await tx.execute(
@@ -190,6 +190,24 @@ async def test_supervisors_oversee_and_agents_do_not(start: "Start") -> None:
         await sign_in(page, running, "anna")
         await page.wait("h1")
         assert await page.goto(url(running, "/agents/oversight")) == 403
+
+
+async def test_addresses_of_one_ipv6_network_share_the_attempts(start: "Start") -> None:
+    """Whoever guesses passwords has 2^64 addresses; a neighbour's network is not affected."""
+    running = await pages(start, trusted_proxies=["127.0.0.0/8"])
+    async with httpx.AsyncClient(base_url=url(running, ""), trust_env=False) as client:
+
+        async def attempt(address: str) -> int:
+            shown = await client.get("/agents/sign-in")
+            token = re.search(r'name="token" value="([^"]+)"', shown.text)
+            assert token is not None
+            form = {"name": "anna", "password": "wrong", "token": token[1]}
+            headers = {"x-forwarded-for": address}
+            return (await client.post("/agents/sign-in", data=form, headers=headers)).status_code
+
+        rotating = [await attempt(f"2a01:5ec0:1:2:{number:x}::1") for number in range(6)]
+        assert rotating == [403] * 5 + [429]
+        assert await attempt("2a01:5ec0:1:3::1") == 403
 
 
 async def test_guessing_is_slowed_and_forms_of_others_are_refused(start: "Start") -> None:

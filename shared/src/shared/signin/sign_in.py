@@ -18,6 +18,7 @@ from shared.signin.oidc import Person
 from shared.signin.passwords import matches
 from shared.signin.rendering import Pages, redirect
 from shared.signin.sessions import Session, Sessions
+from shared.values.client_address import ClientAddress
 
 _FORM_LASTS = timedelta(hours=1)
 
@@ -155,5 +156,7 @@ class SignIn:
 
 
 def address_of(request: Request) -> str:
-    """The client's address."""
-    return request.client.host if request.client else "unknown"
+    """The client's address as limits count it: of an IPv6 address the /64, which one household or server gets."""
+    host = request.client.host if request.client else "unknown"
+    address = ClientAddress.parse(host)
+    return host if address is None else address.household
