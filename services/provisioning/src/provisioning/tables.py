@@ -99,7 +99,8 @@ airalo_requests = Table(
     Column("refund_id", Text),
 )
 
-#: Webhooks about asynchronous orders; the first one counts. `code` null: carried out. Codes of eSIMs are not kept.
+#: Webhooks about asynchronous orders of ours; the first one of a request counts. `code` null: carried out. Codes of
+#: eSIMs are not kept.
 airalo_notices = Table(
     "airalo_notices",
     metadata,
@@ -108,6 +109,8 @@ airalo_notices = Table(
     Column("reference", Text),
     Column("code", Integer),
     timestamp("received_at", nullable=False),
+    Index("airalo_notices_reference", "operator", "reference", postgresql_where=text("reference IS NOT NULL")),
+    Index("airalo_notices_unnamed", "operator", "received_at", postgresql_where=text("reference IS NULL")),
 )
 
 #: When the usage that the reseller shows now was first queried: it shows the same usage for 20 minutes.
@@ -159,6 +162,7 @@ observations = Table(
     Column("detail", JSONB, nullable=False, server_default="{}"),
     Index("observations_order", "order_id", "received_at"),
     Index("observations_unknown", "iccid", postgresql_where=text("order_id IS NULL")),
+    Index("observations_of_no_profile", "operator", "received_at", postgresql_where=text("order_id IS NULL")),
 )
 
 #: Refund cases that request the state of a profile. Each is answered at most twice: not reached, and reached.

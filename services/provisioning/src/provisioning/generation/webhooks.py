@@ -46,7 +46,7 @@ async def webhook(
     operators: OperatorsDependency,
     signature: Annotated[Credential | None, Header(alias=SIGNATURE)] = None,
 ) -> dict[str, str]:
-    """200 once it is stored; the first one of a request counts."""
+    """200 once it is stored, or is about an order that is not ours; the first one of a request counts."""
     body = await request.body()
     if not is_signed(body, signature, reseller.credentials["client_secret"].get_secret_value()):
         detail = f"{SIGNATURE} is not the HMAC-SHA512 of this body under the client secret."
@@ -57,5 +57,4 @@ async def webhook(
     if notice is None:
         detail = "A JSON object with the request_id of an asynchronous order is expected."
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-webhook", detail)
-    new = await AiraloRequests(database, reseller.name).notice(notice)
-    return {"status": "stored" if new else "known"}
+    return {"status": await AiraloRequests(database, reseller.name).notice(notice)}

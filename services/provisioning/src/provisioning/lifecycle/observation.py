@@ -19,11 +19,16 @@ from provisioning.operators.registry import Operators
 from shared.contracts import ProfileObserved
 from shared.database import Tx
 from shared.ids import uuid7
+from shared.kernel.problems import LimitReachedError
 from shared.telemetry.logging import get_logger
 
 log = get_logger(__name__)
 #: Verdicts of our own queries that are not stored as observations: `lives.known` has the newer times.
 _NO_NEWS = {Verdict.CONFIRMED, Verdict.KNOWN, Verdict.NOTED}
+#: Different reports of 24 hours that are stored, of one profile and of ICCIDs that are none of the operator's profiles.
+#: A feed that pushes every two minutes sends 720 a day; whoever has an operator's secret must not fill the table.
+MOST_REPORTS, MOST_UNKNOWN = 1000, 5000
+_DAY = timedelta(days=1)
 _SUSPICIOUS = {
     Verdict.BACKWARDS,
     Verdict.FUTURE,
@@ -100,6 +105,22 @@ class Observations:
                 rows[row["id"]] = row
         await store.observe(tx, list(rows.values()))
         return await self._keep(tx, folding)
+
+    async def record_sent(self, tx: Tx, sourced: SourcedReport) -> None:
+        """The same for one report that an operator sent by itself. Raises LimitReachedError (429): roll back."""
+        profiles = await self.record_observation(tx, [sourced])
+        own = (profile.order_id for profile in profiles.values() if profile.operator == sourced.operator)
+        order_id = next(own, None)
+        most = MOST_UNKNOWN if order_id is None else MOST_REPORTS
+        count = await store.count_reports(tx, sourced.operator, order_id, tx.now - _DAY, most + 1)
+        if count > most:
+            whose = "about ICCIDs that are none of this operator's profiles" if order_id is None else "of this profile"
+            raise LimitReachedError(
+                "reports",
+                f"{most} different reports {whose} were stored within 24 hours, and no more are. None is needed: the "
+                "operator is queried for the state of every profile.",
+                again=_DAY,
+            )
 
     def _judge(self, tx: Tx, sourced: SourcedReport, folding: _Folding | None) -> tuple[Verdict, UUID | None]:
         if folding is None or folding.profile.operator != sourced.operator:

@@ -38,6 +38,15 @@ FROM unnest(CAST(:ids AS uuid[]), CAST(:known AS jsonb[]), CAST(:looks AS timest
 WHERE l.order_id = r.order_id
 """
 _SEEN = "SELECT id FROM observations WHERE id = ANY(CAST(:ids AS uuid[]))"
+#: Reports that operators sent and that are stored already, up to a limit. `lives` is locked for those of a profile.
+_OF_PROFILE = """
+SELECT count(*) FROM (SELECT 1 FROM observations WHERE order_id = :order_id AND received_at > :since LIMIT :most) n
+"""
+_OF_NO_PROFILE = """
+SELECT count(*) FROM (SELECT 1 FROM observations
+  WHERE operator = :operator AND order_id IS NULL AND received_at > :since LIMIT :most) n
+"""
+_LOCK_NO_PROFILE = "SELECT pg_advisory_xact_lock(hashtextextended('reports ' || CAST(:operator AS text), 0))"
 _DUE = """
 WITH due AS (
   SELECT l.order_id, p.operator FROM lives l JOIN profiles p USING (order_id)
@@ -153,6 +162,17 @@ async def seen(tx: Tx, ids: Iterable[UUID]) -> set[UUID]:
 async def observe(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert observations; one that is stored already stays as it is."""
     await tx.insert(observations, sorted(rows, key=lambda row: row["id"].int))
+
+
+async def count_reports(tx: Tx, operator: str, order_id: UUID | None, since: datetime, most: int) -> int:
+    """How many observations are stored since then, at most `most`: of one profile, or of an operator's unknown ones.
+
+    Concurrent transactions that count the same wait for each other until the commit.
+    """
+    if order_id is not None:
+        return int((await tx.execute(_OF_PROFILE, order_id=order_id, since=since, most=most)).scalar())
+    await tx.execute(_LOCK_NO_PROFILE, operator=operator)
+    return int((await tx.execute(_OF_NO_PROFILE, operator=operator, since=since, most=most)).scalar())
 
 
 async def take_due(tx: Tx, operators: Sequence[str], most: int) -> list[DueProfile]:

@@ -1,14 +1,17 @@
 """The service with the sandbox's reseller: orders, webhooks, and what is sent (docs/wire/airalo.md)."""
 
+import asyncio
 import hashlib
 import hmac
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
 from local_stack.ports import free_ports
+from provisioning.clients.airalo import requests
 from sandbox.testing import RunningSandbox
 from shared.contracts import ProfileFailed, ProfileGenerated
 
@@ -155,3 +158,34 @@ async def test_a_forged_webhook_changes_nothing(start: "Start", sandbox: Running
     [sold] = await orders(sandbox)
     assert sold["iccids"] == [made.event.iccid]
     assert await running.stage.all_events(ProfileFailed) == []
+
+
+async def test_webhooks_that_no_order_needs_are_limited(
+    start: "Start", sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has the client secret can invent request ids; what is not about an order of ours is not stored."""
+    monkeypatch.setattr(requests, "MOST_OF_REFERENCE", 3)
+    monkeypatch.setattr(requests, "MOST_UNNAMED", 4)
+    hooked = Hooked(start, sandbox)
+    running = await hooked.start()
+    order = await running.paid()
+    await running.stage.events(ProfileGenerated)
+    stored = len(await running.rows("SELECT 1 FROM airalo_notices"))
+    async with httpx.AsyncClient(trust_env=False) as client:
+
+        async def send(number: int, description: str | None) -> httpx.Response:
+            named = {} if description is None else {"description": description}
+            body = json.dumps({"request_id": f"invented-{number}", "code": 33, "reason": "no", **named}).encode()
+            return await client.post(hooked.url, content=body, headers=signed(body, "airalo-secret"))
+
+        strange = await asyncio.gather(*(send(number, "not-ours") for number in range(9)))
+        ours = await asyncio.gather(*(send(10 + number, order.order_number) for number in range(9)))
+        unnamed = await asyncio.gather(*(send(20 + number, None) for number in range(9)))
+    assert {answer.json()["status"] for answer in strange} == {"not ours"}
+    assert Counter(answer.status_code for answer in ours) == {200: 3 - stored, 409: 6 + stored}
+    assert Counter(answer.status_code for answer in unnamed) == {200: 4, 429: 5}
+    types = {answer.json()["type"] for answer in (*ours, *unnamed) if answer.status_code != 200}
+    assert types == {"urn:problem:too-many-webhooks"}
+    assert len(await running.rows("SELECT 1 FROM airalo_notices")) == 3 + 4
+    registry = running.service.metrics.registry
+    assert registry.get_sample_value("limits_reached_total", {"limit": "webhooks"}) == 6 + stored + 5

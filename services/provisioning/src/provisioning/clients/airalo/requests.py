@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Literal
 
 from provisioning.clients.airalo.messages import Notice
 from shared.clock import Clock
 from shared.database import Database
+from shared.kernel.problems import LimitReachedError
 
 _READ = """
 SELECT r.asked_at, r.request_id, r.refund_asked_at, r.refund_id, n.code, n.received_at
@@ -42,6 +45,23 @@ INSERT INTO airalo_notices (operator, request_id, reference, code, received_at)
 VALUES (:operator, :request_id, CAST(:reference AS text), CAST(:code AS int), :now)
 ON CONFLICT (operator, request_id) DO NOTHING RETURNING request_id
 """
+#: Webhooks about the same order, or without a reference, wait for each other, so that they are counted correctly.
+_LOCK_NOTICES = """
+SELECT pg_advisory_xact_lock(hashtextextended(
+  'airalo ' || CAST(:operator AS text) || ' ' || COALESCE(CAST(:reference AS text), ''), 0))
+"""
+_IS_OURS = "SELECT 1 FROM airalo_requests WHERE operator = :operator AND reference = CAST(:reference AS text)"
+_COUNT_NOTICES = """
+SELECT CASE WHEN CAST(:reference AS text) IS NULL
+  THEN (SELECT count(*) FROM airalo_notices
+        WHERE operator = :operator AND reference IS NULL AND received_at > :since)
+  ELSE (SELECT count(*) FROM airalo_notices WHERE operator = :operator AND reference = CAST(:reference AS text)) END
+"""
+#: An order is called for again where a call certainly did nothing, each time with a new request id.
+MOST_OF_REFERENCE = 50
+#: Webhooks of 24 hours whose description could not be read. Each is only a hint: the list of orders is read anyway.
+MOST_UNNAMED = 1000
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +124,25 @@ class AiraloRequests:
             since: datetime = rows.scalar()
         return since
 
-    async def notice(self, notice: Notice) -> bool:
-        """Store a webhook; False where it was stored before."""
+    async def notice(self, notice: Notice) -> Literal["stored", "known", "not ours"]:
+        """Store a webhook about an order of ours. Raises LimitReachedError (409, 429): nothing is stored.
+
+        A reference is stored before the call, so a webhook with another one is about an order that is not ours. One
+        without a reference may be ours.
+        """
         async with self._database.transaction("http") as tx:
-            new = await tx.execute(
-                _NOTICE,
-                operator=self._operator,
-                request_id=notice.request_id,
-                reference=notice.reference,
-                code=notice.code,
-                now=tx.now,
-            )
-            return bool(new.all())
+            subject = {"operator": self._operator, "reference": notice.reference}
+            await tx.execute(_LOCK_NOTICES, **subject)
+            if notice.reference is not None and (await tx.execute(_IS_OURS, **subject)).first() is None:
+                return "not ours"
+            new = await tx.execute(_NOTICE, **subject, request_id=notice.request_id, code=notice.code, now=tx.now)
+            if not new.all():
+                return "known"
+            count = (await tx.execute(_COUNT_NOTICES, **subject, since=tx.now - _DAY)).scalar()
+            if notice.reference is not None and count > MOST_OF_REFERENCE:
+                detail = f"{MOST_OF_REFERENCE} webhooks about this order are stored, and no more are."
+                raise LimitReachedError("webhooks", detail, status=HTTPStatus.CONFLICT)
+            if notice.reference is None and count > MOST_UNNAMED:
+                detail = f"{MOST_UNNAMED} webhooks without a description were stored within 24 hours."
+                raise LimitReachedError("webhooks", detail, again=_DAY)
+        return "stored"

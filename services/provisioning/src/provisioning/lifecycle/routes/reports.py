@@ -1,8 +1,8 @@
 """Reports of operators about profiles: ES2+ notifications and signed usage pushes, stored before they are answered.
 
 Each report of the operator itself is stored with a verdict and answered 204, since a repetition would be the same. A
-field that cannot be parsed is unknown and counted; the other fields count. A request that names no profile, or that is
-not authenticated, is refused and changes nothing.
+field that cannot be parsed is unknown and counted; the other fields count. A request that names no profile, that is not
+authenticated, or that goes beyond the reports of a day (429), is refused and changes nothing.
 """
 
 import hashlib
@@ -83,7 +83,7 @@ class Reports:
         key = uuid_for(progress.SOURCE, operator, *message.same(now))
         sourced = SourcedReport(operator, message.iccid, report, key, detail, trace)
         async with self._database.transaction("http") as tx:
-            await self._observations.record_observation(tx, [sourced])
+            await self._observations.record_sent(tx, sourced)
 
     async def push(self, operator: str, body: bytes, signature: str | None, trace: str | None) -> None:
         """Store one usage push. Raises Problem: not signed (401), not of now (409), unreadable (400)."""
@@ -110,7 +110,7 @@ class Reports:
         kept = {"push": push.id, **({"not_understood": sorted(unparsed)} if unparsed else {})}
         sourced = SourcedReport(operator, push.iccid, report, _push_id(operator, body), kept, trace)
         async with self._database.transaction("http") as tx:
-            await self._observations.record_observation(tx, [sourced])
+            await self._observations.record_sent(tx, sourced)
 
     def _check_configured(self, operator: str) -> None:
         if operator not in self._operators:
