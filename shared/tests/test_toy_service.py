@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from shared import supervision
 from shared.contracts import BuyerContact, OrderPaid, QrDelivered
 from shared.core_tables import outbox
 from shared.ids import uuid7
@@ -273,6 +274,73 @@ async def test_tasks_without_room_are_claimed_as_soon_as_there_is_room(
     assert await count(service, "SELECT count(*) FROM work WHERE owner IS NULL") >= 1000
     go_on.set()
     assert len(await stage.events(QrDelivered, count=2500)) == 2500
+
+
+class Hanging:
+    """The other side of the calls: never answers before `answers` is set. `stubborn`: it ignores being cancelled."""
+
+    def __init__(self, *, stubborn: bool = False) -> None:
+        self.answers = asyncio.Event()
+        self.uncertain: list[bool] = []
+        self._stubborn = stubborn
+
+    async def __call__(self, task: Task[toy.Greeting]) -> Outcome[None]:
+        self.uncertain.append(task.uncertain)
+        while not self.answers.is_set():
+            try:
+                await self.answers.wait()
+            except asyncio.CancelledError:
+                if not self._stubborn:
+                    raise
+        return Done(None)
+
+
+def stalls(service: Service) -> bool:
+    return any(problem.startswith("work.perform.greet:") for problem in service.supervisor.look())
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "ATTEMPT_SECONDS", 0.3)
+    monkeypatch.setattr(worker, "WATCH_SECONDS", 0.05)
+    monkeypatch.setattr(supervision, "STALLED_SECONDS", 0.3)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_an_attempt_that_hangs_is_ended_and_its_outcome_is_unknown(stage: Stage) -> None:
+    hanging, outside = Hanging(), Outside()
+
+    async def call(task: Task[toy.Greeting]) -> Outcome[None]:
+        return await (outside if hanging.uncertain else hanging)(task)
+
+    service = await stage.service(lambda settings: toy.build(settings, call=call), Settings)
+    await stage.publish(paid())
+    await stage.events(QrDelivered)
+    assert (hanging.uncertain, outside.uncertain) == ([False], [True])
+    assert service.metrics.hung.labels("greet")._value.get() == 1
+    assert not stalls(service)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("stubborn", [False, True])
+async def test_a_service_whose_attempts_all_hang_is_unready_until_one_ends(stage: Stage, stubborn: bool) -> None:
+    hanging = Hanging(stubborn=stubborn)
+    service = await stage.service(lambda settings: toy.build(settings, call=hanging), Settings)
+
+    async def unready() -> bool:
+        return stalls(service)
+
+    async def ready() -> bool:
+        return not stalls(service)
+
+    await stage.publish(*[paid() for _ in range(toy.Greet.concurrency)])
+    await stage.eventually(unready)
+    assert service.metrics.hung.labels("greet")._value.get() >= toy.Greet.concurrency
+    hanging.answers.set()
+    await stage.publish(paid())
+    await stage.eventually(ready)
+    await stage.events(QrDelivered, count=toy.Greet.concurrency + 1)
+    assert await count(service, "SELECT max(recorded) FROM seen") == 1
 
 
 async def test_a_lost_lease_fences_the_result(stage: Stage) -> None:

@@ -22,6 +22,11 @@ class TaskQueue:
         self._more_in_table = False
         self._filled = asyncio.Event()
         self._claim_moved = asyncio.Event()
+        #: Attempts in progress, by task: when each began (monotonic clock), and the performer.
+        self._attempts: dict[UUID, tuple[float, asyncio.Task[Any] | None]] = {}
+        #: Tasks whose attempt hangs: the performer was cancelled, and may not have returned yet.
+        self._hung: set[UUID] = set()
+        self._hung_in_row = 0
         #: When to claim next, by the monotonic clock; 0 where no row is expected.
         self._claim_at = 0.0
 
@@ -57,6 +62,42 @@ class TaskQueue:
             self._filled.clear()
             await self._filled.wait()
         return self._waiting.popleft()
+
+    def begin(self, task: Task[Any]) -> None:
+        """The calling performer begins an attempt."""
+        self._attempts[task.id] = (time.monotonic(), asyncio.current_task())
+
+    def end(self, task: Task[Any]) -> None:
+        """The attempt has ended, by itself or because it hung."""
+        del self._attempts[task.id]
+        if task.id in self._hung:
+            self._hung.discard(task.id)
+        else:
+            self._hung_in_row = 0
+
+    def hangs(self, task: Task[Any]) -> bool:
+        """Whether the attempt in progress was cancelled because it hung."""
+        return task.id in self._hung
+
+    def cancel_hanging(self, longest: float) -> list[UUID]:
+        """Cancel attempts that have taken longer than so many seconds. Returns those that were not cancelled before."""
+        before = time.monotonic() - longest
+        found = [
+            (task_id, performer)
+            for task_id, (began, performer) in self._attempts.items()
+            if began < before and task_id not in self._hung
+        ]
+        for task_id, performer in found:
+            self._hung.add(task_id)
+            self._hung_in_row += 1
+            if performer is not None:
+                performer.cancel()
+        return [task_id for task_id, _ in found]
+
+    @property
+    def all_hang(self) -> bool:
+        """Whether as many attempts as there are performers have hung since one ended by itself."""
+        return self._hung_in_row >= self.handler.concurrency
 
     def forget(self, task: Task[Any]) -> None:
         """The task was recorded, set back or given up."""

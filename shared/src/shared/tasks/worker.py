@@ -35,6 +35,10 @@ _POLL_SECONDS = 1.0
 _LONGEST_PAUSE = 30.0
 _STOP_SECONDS = 10.0
 _LONGEST_REASON = 500
+#: The longest attempt. The heartbeat keeps the lease of a hanging attempt, so a lease alone does not end it. No single
+#: wait is longer than that for the final reply of a mail server (10 minutes, RFC 5321 section 4.5.3.2.6).
+ATTEMPT_SECONDS = 180 * store.LEASE_SECONDS
+WATCH_SECONDS = 5.0
 FIRST_RETRY, LONGEST_RETRY = 0.2, 60.0
 
 
@@ -143,7 +147,12 @@ class TaskWorker:
         """Perform tasks until cancelled; then finish those in progress, or give them back."""
         await self._acquire_lease()
         start, loop = self._supervisor.start, self._supervisor.loop
-        loops = {"work.leases": self._lease.keep, "work.recording": self._recorder.run, "work.poll": self._poll}
+        loops = {
+            "work.leases": self._lease.keep,
+            "work.recording": self._recorder.run,
+            "work.poll": self._poll,
+            "work.watch": self._watch,
+        }
         background = [start(name, endless(loop(name))) for name, endless in loops.items()]
         performers = []
         for kind, queue in self._queues.items():
@@ -205,6 +214,21 @@ class TaskWorker:
                 self.wake(due)
             await asyncio.sleep(_POLL_SECONDS)
 
+    async def _watch(self, loop: Loop) -> None:
+        """End attempts that hang. The service is unready only where all performers of a kind hang."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            with loop.step():
+                for kind, queue in self._queues.items():
+                    for task_id in queue.cancel_hanging(ATTEMPT_SECONDS):
+                        self._metrics.hung.labels(kind).inc()
+                        log.error("task_attempt_hangs", kind=kind, task=str(task_id), seconds=ATTEMPT_SECONDS)
+                    performing = self._supervisor.loop(f"work.perform.{kind}")
+                    if queue.all_hang:
+                        performing.begin()
+                    else:
+                        performing.succeed()
+
     async def _claim(self, queue: TaskQueue, loop: Loop) -> None:
         while True:
             await queue.pause(_LONGEST_PAUSE)
@@ -243,7 +267,11 @@ class TaskWorker:
             task.span = self._tracing.start(f"work {kind}", task.trace, SpanKind.INTERNAL, {"work.kind": kind})
             current.set(task.span.traceparent)
             began = time.perf_counter()
-            outcome = await self._outcome(queue.handler, task)
+            queue.begin(task)
+            try:
+                outcome = await self._outcome(queue, task)
+            finally:
+                queue.end(task)
             if isinstance(outcome, Done | Refused):
                 self._metrics.work_seconds.labels(kind).observe(time.perf_counter() - began)
                 self._recorder.add_result(queue, TaskResult(task, outcome))
@@ -251,8 +279,9 @@ class TaskWorker:
                 task.span.end(None if isinstance(outcome, NotDue) else type(outcome).__name__)
                 self._set_back(queue, task, outcome)
 
-    async def _outcome(self, handler: TaskHandler[Any, Any], task: Task[Any]) -> Outcome[Any]:
+    async def _outcome(self, queue: TaskQueue, task: Task[Any]) -> Outcome[Any]:
         """Read the payload and perform the task. A payload that cannot be read parks it: no call was made."""
+        handler = queue.handler
         try:
             if not isinstance(task.payload, handler.payload):  # stored JSON; a task that was just created has its model
                 task.payload = parse(handler.payload, task.payload)
@@ -265,6 +294,13 @@ class TaskWorker:
         except Exception as error:  # noqa: BLE001 - a fault of ours: the call may have been made all the same
             log.error("task_failed", kind=task.kind, key=task.key, error=error_place(error))  # noqa: TRY400 - as above
             return Unknown(error_place(error))
+        except asyncio.CancelledError:
+            performer = asyncio.current_task()
+            if performer is None or not queue.hangs(task):
+                raise
+            if performer.uncancel():
+                raise  # the service stops too
+            return Unknown(f"no outcome within {ATTEMPT_SECONDS:.0f} s")
         return outcome
 
     def _set_back(self, queue: TaskQueue, task: Task[Any], outcome: Unsettled) -> None:

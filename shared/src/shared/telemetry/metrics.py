@@ -98,6 +98,9 @@ class Metrics:
             ["limit"],
             registry=registry,
         )
+        self.hung = Counter(
+            "work_hung", "Attempts that were ended because they took too long, by kind", ["kind"], registry=registry
+        )
         self.fenced = Counter("work_fenced", "Results refused because the lease had expired", registry=registry)
         self.transactions = Counter("transactions", "Database transactions", ["label"], registry=registry)
         self.ready = Gauge("ready", "1 while this instance is ready", registry=registry)
