@@ -13,7 +13,7 @@ from shared.kernel.service import Service
 from shared.messaging.cloudevents import header_texts
 from shared.messaging.progress import Progress
 from shared.messaging.reading import GroupReading
-from shared.messaging.record_batches import Fetched
+from shared.messaging.record_batches import MAX_UNPACKED, Fetched
 from shared.messaging.subscription import Subscription
 from shared.testing.facts import paid
 from shared.testing.record_batches import RawBatch, RawRecord, gzipped, produce_raw, varint
@@ -93,6 +93,25 @@ async def test_raw_batches_amid_good_records_of_other_partitions(stage: Stage) -
     letters = await put_aside(service)
     assert {letter.reason for letter in letters} <= {"not_a_cloudevent", "invalid_record"}
     assert b"junk" in {letter.payload for letter in letters}
+    await stage.eventually(lambda: all_committed(stage))
+
+
+async def test_a_gzip_bomb_on_the_topic_is_put_aside_between_its_neighbours(stage: Stage) -> None:
+    """The broker takes it: 100 KB on the topic, 100 MB unpacked."""
+    service = await stage.service(toy.build, Settings)
+    place = TopicPartition(stage.prefix + OrderPaid.topic, 0)
+    bomb = gzipped(RawBatch((RawRecord(bytes(3 * MAX_UNPACKED)),))).encode()
+    assert len(bomb) < MAX_UNPACKED / 100
+    for data in (RawBatch((good(stage),)).encode(), bomb, RawBatch((good(stage),)).encode()):
+        assert await produce_raw(stage.kafka, place, data) == 0
+    await stage.publish(*(paid() for _ in range(5)))
+
+    async def done() -> bool:
+        return await applied(service) == 7 and len(await put_aside(service)) == 1
+
+    await stage.eventually(done)
+    [letter] = await put_aside(service)
+    assert (letter.partition, letter.record_offset, letter.reason) == (0, 1, "cannot_unpack")
     await stage.eventually(lambda: all_committed(stage))
 
 
