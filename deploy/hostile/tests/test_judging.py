@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
-from fastapi.responses import PlainTextResponse, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
 from hostile import values
 from hostile.attacks.schemas import read
@@ -25,6 +25,7 @@ KINDS = {
     "/away": ["answer 503"],
     "/plain": ["a refusal that is no problem document"],
     "/good": [],
+    "/health/ready": ["unready"],
 }
 
 
@@ -38,9 +39,10 @@ async def url() -> AsyncIterator[str]:
         "/away": Response(b"{}", 503, media_type=problem),
         "/plain": PlainTextResponse("no", 404),
         "/good": PlainTextResponse("yes"),
+        "/health/ready": JSONResponse({"status": "not ready", "checks": {"kafka": "does not answer"}}, 503),
     }
 
-    @app.post("/{path}")
+    @app.post("/{path:path}")
     async def answer(path: str) -> Response:
         return answers[f"/{path}"]
 

@@ -12,6 +12,7 @@ from hostile.findings import Findings
 #: The longest that an answer may take while everything else goes on as well.
 PATIENCE_SECONDS = 20.0
 _LONGEST_BODY = 3000
+_READINESS = "/health/ready"
 
 
 class Door:
@@ -50,6 +51,11 @@ class Door:
 
     def _judge(self, attack: str, request: httpx.Request, response: httpx.Response) -> None:
         status = response.status_code
+        if request.url.path == _READINESS:
+            # Its 503 is the answer, a JSON object that names the checks, and no refusal.
+            if status != HTTPStatus.OK:
+                self._findings.found(attack, "unready", shown(request), response.text)
+            return
         busy = status == HTTPStatus.SERVICE_UNAVAILABLE and "retry-after" in response.headers
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not busy:
             self._findings.found(attack, f"answer {status}", shown(request), response.text)
