@@ -61,7 +61,6 @@ def _dependencies(service: Service, settings: Settings) -> Dependencies:
     personal_data = PersonalDataClient(settings.privacy_sources, key, service.tracing)
     service.closes(personal_data.close)
     return Dependencies(
-        database=service.database,
         catalogue=CatalogueFiles(settings.catalogue_dir),
         shop_keys=ApiKeys(settings.storefront_keys),
         agent_keys=ApiKeys(settings.agent_keys, asked="agent key"),

@@ -21,7 +21,6 @@ from ordering.clients.personal_data import PersonalDataClient
 from ordering.contact import ConfirmationCodes
 from ordering.contact.models import RequestedBy
 from ordering.holds.models import Limits
-from shared.database import Database
 from shared.kernel.auth import ApiKeys, KeyHolder
 from shared.kernel.privacy import PAGE_PROOF, page_proof
 from shared.kernel.problems import Problem
@@ -33,7 +32,6 @@ from shared.values.opaque import Credential
 class Dependencies:
     """Everything that the endpoints of this service use."""
 
-    database: Database
     catalogue: CatalogueFiles
     shop_keys: ApiKeys
     agent_keys: ApiKeys
@@ -75,7 +73,6 @@ async def _codes(request: Request) -> ConfirmationCodes:
     return codes
 
 
-ServiceDatabase = Annotated[Database, Depends(_provide(lambda uses: uses.database))]
 CatalogueNow = Annotated[Catalogue, Depends(_provide(lambda uses: uses.catalogue.current()))]
 KeepSessions = Annotated[timedelta, Depends(_provide(lambda uses: uses.keep_sessions))]
 FraudLimits = Annotated[Limits, Depends(_provide(lambda uses: uses.fraud_limits))]

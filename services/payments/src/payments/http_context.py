@@ -40,12 +40,7 @@ async def _injected(request: Request) -> HttpContext:
     return _context(request)
 
 
-async def _database(request: Request) -> Database:
-    return _context(request).database
-
-
 Context = Annotated[HttpContext, Depends(_injected)]
-ServiceDatabase = Annotated[Database, Depends(_database)]
 #: The storefront whose API key the caller sent.
 Storefront = Annotated[str, Depends(KeyHolder("storefront", lambda request: _context(request).storefront_keys))]
 #: For endpoints of agents: only an agent's key is accepted.

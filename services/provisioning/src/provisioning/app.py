@@ -104,7 +104,7 @@ def _add_lifecycle(service: Service, settings: Settings, operators: Operators, p
             LifecycleTasks(operators.kind("life", name), settings.life_concurrency, actions),
             Observe(operators, operators.kind("observe", name), settings, database, observations),
         )
-    provide(service.app, settings, operators, database)
+    provide(service.app, settings, operators)
     provide_reports(service.app, Reports(settings, operators, database, observations))
     service.serves(
         reports.routes,

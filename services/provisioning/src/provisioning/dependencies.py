@@ -6,15 +6,13 @@ from fastapi import Depends, FastAPI, Request
 
 from provisioning.operators.registry import Operators
 from provisioning.settings import Settings
-from shared.database import Database
 from shared.kernel.auth import ApiKeys, KeyHolder
 
 
-def provide(app: FastAPI, settings: Settings, operators: Operators, database: Database) -> None:
+def provide(app: FastAPI, settings: Settings, operators: Operators) -> None:
     """Give the endpoints of this app what the dependencies below return. Raises ValueError for a blank key."""
     app.state.settings = settings
     app.state.operators = operators
-    app.state.database = database
     app.state.agent_keys = ApiKeys(settings.agent_keys, asked="agent key", problem="unknown-agent-key")
 
 
@@ -28,11 +26,6 @@ def _operators(request: Request) -> Operators:
     return operators
 
 
-def _database(request: Request) -> Database:
-    database: Database = request.app.state.database
-    return database
-
-
 def _agent_keys(request: Request) -> ApiKeys:
     keys: ApiKeys = request.app.state.agent_keys
     return keys
@@ -40,6 +33,5 @@ def _agent_keys(request: Request) -> ApiKeys:
 
 SettingsDependency = Annotated[Settings, Depends(_settings)]
 OperatorsDependency = Annotated[Operators, Depends(_operators)]
-DatabaseDependency = Annotated[Database, Depends(_database)]
 #: Admits agents by their API key. Raises Problem (401).
 agent = Depends(KeyHolder("agent", _agent_keys, description="`Authorization: Bearer <an agent's key>`"))

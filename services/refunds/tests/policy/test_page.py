@@ -2,12 +2,12 @@
 
 from collections.abc import AsyncIterator
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
-from refunds.dependencies import clock_of
 from refunds.policy import OrderPolicies
 from refunds.policy.dependencies import policies_of
 from refunds.policy.routes import routes
@@ -21,7 +21,7 @@ from shared.testing.shops import EXAMPLES
 async def client() -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
     install(app)
-    app.dependency_overrides[clock_of] = SystemClock
+    app.state.service = SimpleNamespace(clock=SystemClock())
     app.dependency_overrides[policies_of] = lambda: OrderPolicies(lambda: policies_in(EXAMPLES))
     app.include_router(routes)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://refunds") as client:

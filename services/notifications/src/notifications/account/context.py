@@ -58,14 +58,7 @@ async def _context(request: Request) -> AccountContext:
     return context
 
 
-async def _trace(request: Request) -> str | None:
-    trace: str | None = request.state.trace
-    return trace
-
-
 Context = Annotated[AccountContext, Depends(_context)]
-#: The traceparent of the request.
-Trace = Annotated[str | None, Depends(_trace)]
 
 
 async def _form(token: LinkToken, request: Request, context: Context) -> Mapping[str, str]:

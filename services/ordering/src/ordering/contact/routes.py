@@ -10,9 +10,10 @@ from ordering.catalogue.models import Catalogue
 from ordering.contact.actions import correct, lock_mailbox_of, order_with_contact, requester_of
 from ordering.contact.models import Correction, Identification
 from ordering.contact.rules import channel_of_correction, correction_of
-from ordering.dependencies import CallingAgent, CallingShop, CatalogueNow, Codes, PageProof, ServiceDatabase
+from ordering.dependencies import CallingAgent, CallingShop, CatalogueNow, Codes, PageProof
 from ordering.timeline.models import Reference
 from shared.contracts import FieldError, Language
+from shared.kernel.dependencies import ServiceDatabase
 from shared.kernel.problems import Problem
 from shared.values.opaque import Named
 from shared.values.text import Line

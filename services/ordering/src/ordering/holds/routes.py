@@ -5,13 +5,14 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from ordering.dependencies import CallingAgent, FraudLimits, ServiceDatabase
+from ordering.dependencies import CallingAgent, FraudLimits
 from ordering.holds.actions import decide
 from ordering.holds.models import Decision
 from ordering.holds.rules import explain
 from ordering.holds.store import find_open
 from ordering.timeline.models import Reference
 from shared.database import Database
+from shared.kernel.dependencies import ServiceDatabase
 from shared.kernel.problems import Problem
 from shared.values.opaque import Named
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Request, Response
 from pydantic_core import from_json
 
-from ordering.dependencies import CallingShop, CatalogueNow, FraudLimits, KeepSessions, ServiceDatabase
+from ordering.dependencies import CallingShop, CatalogueNow, FraudLimits, KeepSessions
 from ordering.intake.actions import accept
 from ordering.intake.models import (
     BAD_KEY,
@@ -20,6 +20,7 @@ from ordering.intake.models import (
 )
 from ordering.timeline import OrderAnswer
 from shared.contracts import OrderRequest
+from shared.kernel.dependencies import ServiceDatabase
 from shared.kernel.problems import LimitReachedError, Problem
 from shared.values.client_address import ClientAddress
 from shared.values.text import cleaned

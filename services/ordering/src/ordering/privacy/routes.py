@@ -11,15 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ordering.contact import lock_mailbox, lock_mailbox_of, order_with_contact, requester_of
 from ordering.contact.models import Confirmed, Identification
-from ordering.dependencies import (
-    CallingAgent,
-    CallingShop,
-    Codes,
-    PageProof,
-    PersonalData,
-    RequestsOf,
-    ServiceDatabase,
-)
+from ordering.dependencies import CallingAgent, CallingShop, Codes, PageProof, PersonalData, RequestsOf
 from ordering.privacy.actions import carry_out, carry_out_confirmed, collect_from_services
 from ordering.privacy.models import RequestKind, RequestState
 from ordering.privacy.page import export_page
@@ -27,6 +19,7 @@ from ordering.privacy.store import find_request, insert_request, stored_data
 from ordering.timeline.models import Reference
 from shared.database import Database
 from shared.ids import uuid7
+from shared.kernel.dependencies import ServiceDatabase
 from shared.kernel.problems import Problem
 from shared.outcomes import NotSent
 from shared.values.opaque import Named

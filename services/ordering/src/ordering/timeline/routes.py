@@ -5,12 +5,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from ordering.dependencies import CatalogueNow, OrdersOf, ServiceDatabase, Traces
+from ordering.dependencies import CatalogueNow, OrdersOf, Traces
 from ordering.timeline.models import PlacedOrder, RecordedFact, Reference
 from ordering.timeline.rules.sentences import TimelineLanguage
 from ordering.timeline.store import find
 from ordering.timeline.views import OrderView, TimelineLine
 from shared.database import Database
+from shared.kernel.dependencies import ServiceDatabase
 from shared.kernel.problems import Problem
 from shared.values.opaque import Named
 

@@ -17,9 +17,10 @@ from payments.attempts.rules.failure_reasons import advice, sentences
 from payments.clients.epay.payment_object import payment_object
 from payments.clients.epay.webhook import Notice, UnreadableNoticeError, read_notice
 from payments.clients.models import Expected
-from payments.http_context import Context, HttpContext, ServiceDatabase, Storefront, agents_only
+from payments.http_context import Context, HttpContext, Storefront, agents_only
 from payments.metrics import PaymentMetrics
 from shared.contracts import Language
+from shared.kernel.dependencies import ServiceDatabase
 from shared.kernel.problems import LimitReachedError, Problem
 from shared.outcomes import NotSent, Refused
 from shared.values.opaque import Url

@@ -5,8 +5,9 @@ from http import HTTPStatus
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
-from payments.http_context import ServiceDatabase, agents_only
+from payments.http_context import agents_only
 from payments.reconciliation import store
+from shared.kernel.dependencies import ServiceDatabase
 from shared.kernel.problems import Problem
 from shared.values.moment import Day
 

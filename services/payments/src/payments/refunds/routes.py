@@ -7,8 +7,9 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 
-from payments.http_context import ServiceDatabase, agents_only
+from payments.http_context import agents_only
 from payments.refunds import store
+from shared.kernel.dependencies import ServiceDatabase
 from shared.kernel.problems import Problem
 
 routes = APIRouter(tags=["agents"], dependencies=[agents_only])

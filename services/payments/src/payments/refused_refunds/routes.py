@@ -10,8 +10,9 @@ from uuid import UUID
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
-from payments.http_context import ServiceDatabase, agents_only
+from payments.http_context import agents_only
 from payments.refused_refunds import store
+from shared.kernel.dependencies import ServiceDatabase
 from shared.kernel.problems import Problem
 
 routes = APIRouter(tags=["agents"], dependencies=[agents_only])

@@ -8,8 +8,9 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from provisioning.dependencies import DatabaseDependency, OperatorsDependency, agent
+from provisioning.dependencies import OperatorsDependency, agent
 from shared.contracts import OperatorStatus
+from shared.kernel.dependencies import ServiceDatabase
 from shared.kernel.problems import Problem
 
 _PROFILE = """
@@ -66,7 +67,7 @@ class ProfileView(BaseModel):
 
 
 @routes.get("/profiles/{order_id}", dependencies=[agent])
-async def profile(order_id: UUID, database: DatabaseDependency, operators: OperatorsDependency) -> ProfileView:
+async def profile(order_id: UUID, database: ServiceDatabase, operators: OperatorsDependency) -> ProfileView:
     """The profile of an order: made, on its way, or failed, and why."""
     kinds = [operators.kind("provision", name) for name in operators.names]
     async with database.reading() as tx:

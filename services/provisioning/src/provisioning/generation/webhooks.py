@@ -11,8 +11,9 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 from provisioning.clients.airalo.messages import SIGNATURE, is_signed, read_notice
 from provisioning.clients.airalo.requests import AiraloRequests
 from provisioning.clients.fields import Unparsed
-from provisioning.dependencies import DatabaseDependency, OperatorsDependency
+from provisioning.dependencies import OperatorsDependency
 from provisioning.settings import OperatorSettings
+from shared.kernel.dependencies import ServiceDatabase
 from shared.kernel.problems import Problem
 from shared.values.opaque import Credential, Named
 
@@ -42,7 +43,7 @@ async def probe(_reseller: Reseller) -> Response:
 async def webhook(
     request: Request,
     reseller: Reseller,
-    database: DatabaseDependency,
+    database: ServiceDatabase,
     operators: OperatorsDependency,
     signature: Annotated[Credential | None, Header(alias=SIGNATURE)] = None,
 ) -> dict[str, str]:

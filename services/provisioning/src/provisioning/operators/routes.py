@@ -7,11 +7,12 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from provisioning.dependencies import DatabaseDependency, OperatorsDependency, SettingsDependency, agent
+from provisioning.dependencies import OperatorsDependency, SettingsDependency, agent
 from provisioning.operators.guarded import GuardedOperator, Port
 from provisioning.operators.registry import Operators
 from provisioning.settings import StockSettings
 from shared.contracts import OperatorStatus
+from shared.kernel.dependencies import ServiceDatabase
 
 _POOLS = """
 SELECT operator, profile_type, count(*) FILTER (WHERE state = 'ready') AS ready,
@@ -69,7 +70,7 @@ class OperatorView(BaseModel):
 
 @routes.get("/operators", dependencies=[agent])
 async def every_operator(
-    database: DatabaseDependency, operators: OperatorsDependency, settings: SettingsDependency
+    database: ServiceDatabase, operators: OperatorsDependency, settings: SettingsDependency
 ) -> list[OperatorView]:
     """Every operator: its circuit breaker, what waits for it, its stock."""
     kinds = [operators.kind(task, name) for task in ("provision", "withdraw") for name in operators.names]

@@ -8,8 +8,9 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from provisioning.dependencies import DatabaseDependency, OperatorsDependency, agent
+from provisioning.dependencies import OperatorsDependency, agent
 from shared.contracts import OperatorStatus
+from shared.kernel.dependencies import ServiceDatabase
 from shared.kernel.problems import Problem
 
 _TOP_UP = """
@@ -47,7 +48,7 @@ class TopUpView(BaseModel):
 
 
 @routes.get("/top-ups/{order_id}")
-async def top_up(order_id: UUID, database: DatabaseDependency, operators: OperatorsDependency) -> TopUpView:
+async def top_up(order_id: UUID, database: ServiceDatabase, operators: OperatorsDependency) -> TopUpView:
     """A top-up: applied, on its way, or failed, and why."""
     kinds = [operators.kind("life", name) for name in operators.names]
     async with database.reading() as tx:

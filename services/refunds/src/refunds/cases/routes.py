@@ -15,7 +15,8 @@ from refunds.cases.models.case import CANCELLATION
 from refunds.cases.models.request import Finding, Request
 from refunds.cases.store.cases import find_order, find_order_of_case, load_one
 from refunds.cases.views import CaseView, OrderCases
-from refunds.dependencies import ClockDep, DatabaseDep, ShopsDep, TraceDep
+from refunds.dependencies import ShopsDep
+from shared.kernel.dependencies import RequestTrace, ServiceClock, ServiceDatabase
 from shared.kernel.problems import Problem
 from shared.shops.reading import Shops
 from shared.values.opaque import Named
@@ -31,11 +32,11 @@ class _Opening:
     """What the endpoints that open a case share."""
 
     caller: AnyCaller
-    database: DatabaseDep
-    clock: ClockDep
+    database: ServiceDatabase
+    clock: ServiceClock
     case_service: CaseServiceDep
     shops: ShopsDep
-    trace: TraceDep
+    trace: RequestTrace
     response: Response
 
     async def open_case(
@@ -80,7 +81,7 @@ async def cancel(order: Named, body: CancellationRequest, opening: OpeningDep) -
 
 
 @routes.get("/cases/{order_id}", tags=["cases"])
-async def show(order_id: UUID, _caller: AgentCaller, database: DatabaseDep) -> OrderCases:
+async def show(order_id: UUID, _caller: AgentCaller, database: ServiceDatabase) -> OrderCases:
     """The cases of an order with facts, decision, grounds and state."""
     async with database.reading() as tx:
         return OrderCases.of(await load_one(tx, order_id))
@@ -91,9 +92,9 @@ async def find(
     case_id: UUID,
     body: FindingBody,
     caller: AgentCaller,
-    database: DatabaseDep,
+    database: ServiceDatabase,
     case_service: CaseServiceDep,
-    trace: TraceDep,
+    trace: RequestTrace,
 ) -> CaseView:
     """Record what was found; the case is decided again at once. 409 where it is decided for good."""
     finding = Finding(**body.model_dump(exclude={"note"}))
@@ -110,9 +111,9 @@ async def appeal(
     case_id: UUID,
     body: AppealBody,
     caller: AnyCaller,
-    database: DatabaseDep,
+    database: ServiceDatabase,
     case_service: CaseServiceDep,
-    trace: TraceDep,
+    trace: RequestTrace,
 ) -> CaseView:
     """Reopen a denied case for another agent than the one who decided. Appealing twice changes nothing."""
     words = (("appeal", body.text),) if body.text else ()

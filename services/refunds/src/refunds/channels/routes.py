@@ -12,7 +12,7 @@ from pydantic import SecretStr, ValidationError
 from refunds.channels.metrics import TelegramMetrics
 from refunds.channels.models import Update
 from refunds.channels.service import TelegramBot
-from refunds.dependencies import DatabaseDep, TraceDep
+from shared.kernel.dependencies import RequestTrace, ServiceDatabase
 from shared.kernel.problems import Problem, field_errors
 from shared.telemetry.logging import get_logger
 from shared.values.opaque import Credential, Named
@@ -54,8 +54,8 @@ async def hear(
     storefront: Named,
     body: Annotated[dict[str, Any], Body()],
     telegram: Annotated[Telegram, Depends(_telegram)],
-    database: DatabaseDep,
-    trace: TraceDep,
+    database: ServiceDatabase,
+    trace: RequestTrace,
 ) -> dict[str, bool]:
     """Answered with 200 once it is stored; Telegram sends again until then, and is heard once."""
     update = _read(body)

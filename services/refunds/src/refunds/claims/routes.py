@@ -12,8 +12,8 @@ from refunds.callers import AgentCaller, AnyCaller
 from refunds.cases import find_order
 from refunds.cases.models.bodies import Channel
 from refunds.claims.store import answer_claim, open_claims, receive_claim
-from refunds.dependencies import DatabaseDep, TraceDep
 from refunds.policy.dependencies import PoliciesDep
+from shared.kernel.dependencies import RequestTrace, ServiceDatabase
 from shared.kernel.problems import Problem
 from shared.values.moment import Moment
 from shared.values.text import Line
@@ -57,9 +57,9 @@ routes = APIRouter(tags=["claims"])
 async def receive(
     body: ClaimBody,
     caller: AnyCaller,
-    database: DatabaseDep,
+    database: ServiceDatabase,
     policies: PoliciesDep,
-    trace: TraceDep,
+    trace: RequestTrace,
     response: Response,
 ) -> ClaimView:
     """Store a claim (201), or return the one that is stored under this reference (200)."""
@@ -81,14 +81,14 @@ async def receive(
 
 
 @routes.get("/claims")
-async def queue(_caller: AgentCaller, database: DatabaseDep) -> list[ClaimView]:
+async def queue(_caller: AgentCaller, database: ServiceDatabase) -> list[ClaimView]:
     """Open claims, the most urgent first (at most 500)."""
     async with database.reading() as tx:
         return [ClaimView.of(row) for row in await open_claims(tx)]
 
 
 @routes.post("/claims/{claim_id}/answer", status_code=HTTPStatus.NO_CONTENT)
-async def answer(claim_id: UUID, caller: AgentCaller, database: DatabaseDep) -> None:
+async def answer(claim_id: UUID, caller: AgentCaller, database: ServiceDatabase) -> None:
     """The answer has been sent: the deadline is met."""
     async with database.transaction() as tx:
         if not await answer_claim(tx, claim_id, caller.who):

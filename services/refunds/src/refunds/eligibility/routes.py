@@ -10,11 +10,11 @@ from pydantic import BaseModel
 from refunds.callers import AnyCaller
 from refunds.cases import find_order, load_one
 from refunds.cases.rules.facts import hypothetical
-from refunds.dependencies import DatabaseDep
 from refunds.eligibility.rules import Change, Prospect, prospects
 from refunds.policy import decide
 from refunds.policy.dependencies import PoliciesDep
 from shared.contracts import Explanation, Ground
+from shared.kernel.dependencies import ServiceDatabase
 from shared.kernel.problems import Problem
 from shared.values.opaque import Named
 
@@ -68,7 +68,7 @@ routes = APIRouter(tags=["eligibility"])
 
 
 @routes.get("/orders/{order}/refund-eligibility")
-async def eligibility(order: Named, caller: AnyCaller, database: DatabaseDep, policies: PoliciesDep) -> Eligibility:
+async def eligibility(order: Named, caller: AnyCaller, database: ServiceDatabase, policies: PoliciesDep) -> Eligibility:
     """Today's answer per likely reason, until when it holds, and what would change it. Nothing is recorded."""
     async with database.reading() as tx:
         row = await find_order(tx, order, caller.storefront)

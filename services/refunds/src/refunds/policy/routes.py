@@ -8,11 +8,11 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from refunds.dependencies import ClockDep
 from refunds.policy import Policy, PolicyBook, UnknownPolicyError
 from refunds.policy.dependencies import PoliciesDep
 from refunds.policy.rules.policy_table import table
 from refunds.policy.store import moment
+from shared.kernel.dependencies import ServiceClock
 from shared.kernel.problems import Problem
 from shared.values.opaque import Named
 
@@ -40,7 +40,7 @@ async def show(
     storefront: Named,
     request: Request,
     policies: PoliciesDep,
-    clock: ClockDep,
+    clock: ServiceClock,
     at: Annotated[Named | None, Query(description="a moment with its offset, or a day of the seller's")] = None,
     version: Annotated[Named | None, Query(description="a version's own name")] = None,
 ) -> Response:

@@ -10,12 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from refunds.callers import AgentCaller
 from refunds.cases import find_order_of_case
-from refunds.dependencies import DatabaseDep, TraceDep
 from refunds.refused_refunds import store
 from refunds.refused_refunds.rules import RefusedRefund, refusal_in_words
 from refunds.refused_refunds.service import Payout, RefusedRefundService
 from shared.contracts import Money
 from shared.database import Tx
+from shared.kernel.dependencies import RequestTrace, ServiceDatabase
 from shared.values.text import Line
 
 _STRICT = ConfigDict(extra="forbid")
@@ -116,7 +116,7 @@ routes = APIRouter(tags=["refused refunds"])
 
 
 @routes.get("/cases/{case_id}/refund")
-async def show(case_id: UUID, _caller: AgentCaller, database: DatabaseDep) -> RefusedRefundView | None:
+async def show(case_id: UUID, _caller: AgentCaller, database: ServiceDatabase) -> RefusedRefundView | None:
     """The case's refund where the bank has refused it; null where it has not."""
     async with database.reading() as tx:
         await find_order_of_case(tx, case_id)
@@ -125,7 +125,12 @@ async def show(case_id: UUID, _caller: AgentCaller, database: DatabaseDep) -> Re
 
 @routes.post("/cases/{case_id}/refund/retry", status_code=HTTPStatus.ACCEPTED)
 async def retry(
-    case_id: UUID, body: RetryBody, caller: AgentCaller, database: DatabaseDep, service: ServiceDep, trace: TraceDep
+    case_id: UUID,
+    body: RetryBody,
+    caller: AgentCaller,
+    database: ServiceDatabase,
+    service: ServiceDep,
+    trace: RequestTrace,
 ) -> RefusedRefundView | None:
     """Have the bank asked again: the same refund, a new attempt."""
     async with database.transaction() as tx:
@@ -139,9 +144,9 @@ async def record(
     case_id: UUID,
     body: HandPaymentBody,
     caller: AgentCaller,
-    database: DatabaseDep,
+    database: ServiceDatabase,
     service: ServiceDep,
-    trace: TraceDep,
+    trace: RequestTrace,
 ) -> RefusedRefundView | None:
     """Record that the refund, or a part of it, was paid another way; a second person has to confirm it."""
     payout = Payout(body.amount_minor, body.way, body.reference)
@@ -157,9 +162,9 @@ async def decide(
     payment_id: UUID,
     body: DecisionBody,
     caller: AgentCaller,
-    database: DatabaseDep,
+    database: ServiceDatabase,
     service: ServiceDep,
-    trace: TraceDep,
+    trace: RequestTrace,
 ) -> RefusedRefundView | None:
     """Confirm or reject a payment by hand; 409 for whoever recorded it."""
     async with database.transaction() as tx:

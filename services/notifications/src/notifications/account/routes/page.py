@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, StreamingResponse
 
-from notifications.account.context import AccountContext, Context, Form, Trace, back
+from notifications.account.context import AccountContext, Context, Form, back
 from notifications.account.live import TooManyPagesError
 from notifications.account.models import (
     AccountOrder,
@@ -31,6 +31,7 @@ from notifications.account.rules.timeline import is_in_progress
 from notifications.delivery import open_code
 from notifications.emails import BadLinkError, LocaleFormat, ProfileWithReceipt, explanation_text, texts, written
 from notifications.pages import SAFE_HEADERS, LinkToken
+from shared.kernel.dependencies import RequestTrace
 from shared.kernel.problems import Problem
 from shared.outcomes import Done
 from shared.sealed import Opener
@@ -58,7 +59,7 @@ async def get_asset(name: Named, context: Context) -> Response:
 
 @router.api_route("/{token}", methods=["GET", "HEAD"])
 async def get_page(
-    token: LinkToken, request: Request, context: Context, trace: Trace, said: Notice | None = None
+    token: LinkToken, request: Request, context: Context, trace: RequestTrace, said: Notice | None = None
 ) -> Response:
     """The page. `said` is the notice about the form that was sent just now."""
     order = await context.store.open(token)
@@ -66,7 +67,7 @@ async def get_page(
 
 
 @router.post("/{token}/code")
-async def show_code(token: LinkToken, request: Request, context: Context, trace: Trace, _form: Form) -> Response:
+async def show_code(token: LinkToken, request: Request, context: Context, trace: RequestTrace, _form: Form) -> Response:
     """The page with the activation code. The first time is a delivery."""
     order, profile = await context.store.show_code(token)
     shown = _open(context.opener, profile) if profile is not None else None
@@ -87,7 +88,7 @@ async def agree_to_newsletters(token: LinkToken, context: Context, _form: Form) 
 
 
 @router.post("/{token}/refund")
-async def request_refund(token: LinkToken, context: Context, trace: Trace, fields: Form) -> Response:
+async def request_refund(token: LinkToken, context: Context, trace: RequestTrace, fields: Form) -> Response:
     """Request a refund."""
     order = await context.store.open(token)
     reason = fields.get("reason", "")

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Path, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from notifications.account.context import AccountContext, Context, Form, Trace, back
+from notifications.account.context import AccountContext, Context, Form, back
 from notifications.account.models import (
     AccountOrder,
     ErasureProof,
@@ -32,6 +32,7 @@ from notifications.account.rules.tickets import Ticket
 from notifications.clients.ordering import CodeSent, OrderingOutcome, PrivacyRequest, RequestRefused
 from notifications.emails import BadLinkError, LocaleFormat, written
 from notifications.pages import SAFE_HEADERS, LinkToken
+from shared.kernel.dependencies import RequestTrace
 from shared.outcomes import Done, NotSent, Unknown
 from shared.values.opaque import Named
 
@@ -51,7 +52,7 @@ _PRIVACY_PURPOSES = frozenset({"export", "block", "unblock", "erase"})
 
 
 @router.get("/erasures/{ticket}")
-async def get_erasure(ticket: TicketText, context: Context, trace: Trace) -> Response:
+async def get_erasure(ticket: TicketText, context: Context, trace: RequestTrace) -> Response:
     """The page of an erasure. It stands before `/{token}/...`: no token may take its path."""
     erasure = context.tickets.read(ticket, "erase", context.clock.now())
     storefront = context.storefront(erasure.storefront)
@@ -64,7 +65,7 @@ async def get_erasure(ticket: TicketText, context: Context, trace: Trace) -> Res
 
 
 @router.post("/{token}/contact")
-async def correct_contact(token: LinkToken, context: Context, trace: Trace, fields: Form) -> Response:
+async def correct_contact(token: LinkToken, context: Context, trace: RequestTrace, fields: Form) -> Response:
     """Request a corrected address or phone."""
     order = await context.store.open(token)
     ordering = context.ordering_for(order.storefront)
@@ -74,7 +75,7 @@ async def correct_contact(token: LinkToken, context: Context, trace: Trace, fiel
 
 
 @router.post("/{token}/data")
-async def request_privacy(token: LinkToken, context: Context, trace: Trace, fields: Form) -> Response:
+async def request_privacy(token: LinkToken, context: Context, trace: RequestTrace, fields: Form) -> Response:
     """Request an export, a block, the end of a block, or an erasure."""
     order = await context.store.open(token)
     kind = fields.get("kind")
@@ -86,7 +87,7 @@ async def request_privacy(token: LinkToken, context: Context, trace: Trace, fiel
 
 
 @router.post("/{token}/confirm")
-async def confirm(token: LinkToken, context: Context, trace: Trace, fields: Form) -> Response:
+async def confirm(token: LinkToken, context: Context, trace: RequestTrace, fields: Form) -> Response:
     """Confirm a request with its code."""
     order = await context.store.open(token)
     pending = read_pending(fields)
@@ -104,7 +105,7 @@ async def confirm(token: LinkToken, context: Context, trace: Trace, fields: Form
 
 @router.get("/{token}/export/{ticket}")
 async def get_export(
-    token: LinkToken, ticket: TicketText, context: Context, trace: Trace, form: Literal["page", "file"] = "page"
+    token: LinkToken, ticket: TicketText, context: Context, trace: RequestTrace, form: Literal["page", "file"] = "page"
 ) -> Response:
     """The buyer's data. It needs the account's link and the ticket: one of them alone gives nothing."""
     order = await context.store.open(token)

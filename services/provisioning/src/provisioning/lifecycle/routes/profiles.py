@@ -11,12 +11,13 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from provisioning.dependencies import DatabaseDependency, OperatorsDependency, agent
+from provisioning.dependencies import OperatorsDependency, agent
 from provisioning.lifecycle import store
 from provisioning.lifecycle.models.profile import IssuedProfile
 from provisioning.lifecycle.rules.polling import ends_at, interval
 from shared.contracts import InstallState
 from shared.database import Tx
+from shared.kernel.dependencies import ServiceDatabase
 from shared.kernel.problems import Problem
 
 _MOST = 200
@@ -128,7 +129,7 @@ class LifeView(BaseModel):
 
 
 @routes.get("/profiles/{order_id}/life")
-async def life(order_id: UUID, database: DatabaseDependency, operators: OperatorsDependency) -> LifeView:
+async def life(order_id: UUID, database: ServiceDatabase, operators: OperatorsDependency) -> LifeView:
     """What became of a profile: install state and usage, each with its source and age."""
     async with database.reading() as tx:
         profile = (await store.issued_profiles(tx, [order_id])).get(order_id)

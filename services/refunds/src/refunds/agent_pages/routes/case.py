@@ -10,8 +10,8 @@ from refunds.agent_pages.case_page import case_page
 from refunds.agent_pages.dependencies import Sending, SignedIn
 from refunds.agent_pages.rules.actions import finding
 from refunds.cases import CaseServiceDep, NotAllowedError, find_order_of_case
-from refunds.dependencies import DatabaseDep, TraceDep
 from refunds.policy.dependencies import PoliciesDep
+from shared.kernel.dependencies import RequestTrace, ServiceDatabase
 from shared.signin.rendering import redirect
 from shared.values.text import Line, Lines
 
@@ -19,7 +19,7 @@ routes = APIRouter()
 
 
 @routes.get("/agents/cases/{case_id}")
-async def show(case_id: UUID, session: SignedIn, database: DatabaseDep, policies: PoliciesDep) -> Response:
+async def show(case_id: UUID, session: SignedIn, database: ServiceDatabase, policies: PoliciesDep) -> Response:
     return await case_page(database, policies, session, case_id)
 
 
@@ -27,9 +27,9 @@ async def show(case_id: UUID, session: SignedIn, database: DatabaseDep, policies
 async def decide(
     case_id: UUID,
     session: Sending,
-    database: DatabaseDep,
+    database: ServiceDatabase,
     case_service: CaseServiceDep,
-    trace: TraceDep,
+    trace: RequestTrace,
     action: Annotated[str, Line(40, 0), Form()],
     rule: Annotated[str, Line(500, 0), Form()] = "",
 ) -> Response:
@@ -50,7 +50,7 @@ async def decide(
 async def note(
     case_id: UUID,
     session: Sending,
-    database: DatabaseDep,
+    database: ServiceDatabase,
     case_service: CaseServiceDep,
     text: Annotated[str, Lines(4000, 0), Form()] = "",
 ) -> Response:

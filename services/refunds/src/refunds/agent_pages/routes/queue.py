@@ -12,9 +12,9 @@ from refunds.agent_pages.dependencies import Sending, SignedIn
 from refunds.agent_pages.rendering import page
 from refunds.cases import CaseState, case_of, case_state, refund_of
 from refunds.claims import answer_claim, open_claims
-from refunds.dependencies import DatabaseDep
 from refunds.policy import OrderPolicies
 from refunds.policy.dependencies import PoliciesDep
+from shared.kernel.dependencies import ServiceDatabase
 from shared.kernel.problems import Problem
 from shared.signin.rendering import redirect
 from shared.signin.sessions import Session
@@ -34,7 +34,7 @@ async def home() -> Response:
 
 
 @routes.get("/agents/queue")
-async def queue(session: SignedIn, database: DatabaseDep, policies: PoliciesDep, show: Named = "all") -> Response:
+async def queue(session: SignedIn, database: ServiceDatabase, policies: PoliciesDep, show: Named = "all") -> Response:
     async with database.reading() as tx:
         now = tx.now
         rows = [_line(row, policies) for row in await store.open_cases(tx)]
@@ -51,7 +51,7 @@ async def queue(session: SignedIn, database: DatabaseDep, policies: PoliciesDep,
 @routes.get("/agents/orders")
 async def orders(
     session: SignedIn,
-    database: DatabaseDep,
+    database: ServiceDatabase,
     policies: PoliciesDep,
     number: Annotated[str, Line(40, 0), Query()] = "",
 ) -> Response:
@@ -65,7 +65,7 @@ async def orders(
 
 
 @routes.get("/agents/claims")
-async def claims(session: SignedIn, database: DatabaseDep, policies: PoliciesDep) -> Response:
+async def claims(session: SignedIn, database: ServiceDatabase, policies: PoliciesDep) -> Response:
     async with database.reading() as tx:
         now = tx.now
         rows = [(row, policies.calendar(row.storefront)) for row in await open_claims(tx)]
@@ -73,7 +73,7 @@ async def claims(session: SignedIn, database: DatabaseDep, policies: PoliciesDep
 
 
 @routes.post("/agents/claims/{claim_id}/answered")
-async def answered(claim_id: UUID, session: Sending, database: DatabaseDep) -> Response:
+async def answered(claim_id: UUID, session: Sending, database: ServiceDatabase) -> Response:
     async with database.transaction() as tx:
         await answer_claim(tx, claim_id, session.who)
     return redirect("/agents/claims")
@@ -94,7 +94,7 @@ def _sending_supervisor(session: Sending) -> Session:
 
 
 @routes.get("/agents/oversight")
-async def oversight(session: Annotated[Session, Depends(_viewing_supervisor)], database: DatabaseDep) -> Response:
+async def oversight(session: Annotated[Session, Depends(_viewing_supervisor)], database: ServiceDatabase) -> Response:
     async with database.reading() as tx:
         now = tx.now
         entries, accounts = await store.audit_entries(tx), await store.accounts(tx)
@@ -104,7 +104,7 @@ async def oversight(session: Annotated[Session, Depends(_viewing_supervisor)], d
 @routes.post("/agents/oversight/disable")
 async def disable(
     session: Annotated[Session, Depends(_sending_supervisor)],
-    database: DatabaseDep,
+    database: ServiceDatabase,
     name: Annotated[str, Line(200, 0), Form()],
 ) -> Response:
     async with database.transaction() as tx:

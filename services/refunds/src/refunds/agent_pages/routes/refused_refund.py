@@ -11,11 +11,11 @@ from fastapi.responses import Response
 from refunds.agent_pages.case_page import case_page
 from refunds.agent_pages.dependencies import Sending
 from refunds.cases import NotAllowedError, find_order_of_case
-from refunds.dependencies import DatabaseDep, TraceDep
 from refunds.policy import OrderPolicies
 from refunds.policy.dependencies import PoliciesDep
 from refunds.refused_refunds import Payout, RefusedRefundService
 from shared.database import Database, Tx
+from shared.kernel.dependencies import RequestTrace, ServiceDatabase
 from shared.signin.rendering import redirect
 from shared.signin.sessions import Session
 from shared.values.money import to_minor
@@ -48,8 +48,8 @@ class SentForm:
 def _sent_form(
     request: Request,
     session: Sending,
-    trace: TraceDep,
-    database: DatabaseDep,
+    trace: RequestTrace,
+    database: ServiceDatabase,
     policies: PoliciesDep,
 ) -> SentForm:
     service: RefusedRefundService = request.app.state.refused_refunds
