@@ -79,7 +79,11 @@ ROWS = {
     ),
     "not provided in time, and the mailbox refused the code": (
         ("not_delivered", REFUSED_BY_MAILBOX | DUE),
-        ("await_support", "RF 2.2"),
+        ("await_support", "RF 2.3"),
+    ),
+    "not provided in time, the mailbox refused the code, and support found a failure": (
+        ("technical_failure", REFUSED_BY_MAILBOX | DUE | CONFIRMED_FAILURE),
+        ("await_support", "RF 2.3"),
     ),
     "a confirmed failure may be restored": (
         ("technical_failure", CONFIRMED_FAILURE | NEVER_WORKED),

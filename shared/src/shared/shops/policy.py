@@ -112,7 +112,10 @@ class Rule(Entry):
 
 
 class Approval(Rule):
-    """A reason to pay; the first in the file is decisive. `above_refusals`: no refusal stands against it."""
+    """A reason to pay. A decision cites all that hold; while none does, the first that still may says what is missing.
+
+    `above_refusals`: no refusal stands against it.
+    """
 
     above_refusals: bool = False
     #: Why it waits for support; None: as the policy's other approvals do.
@@ -169,9 +172,13 @@ class Periods(Entry):
 
 
 class Waiting(Entry):
-    """Why a decision waits for support, restoration or the operator."""
+    """Why a decision waits for support, restoration or the operator.
+
+    `mailbox`: support has to find out only why a mailbox refused the code; None: as `support`.
+    """
 
     support: GroundText | None = None
+    mailbox: GroundText | None = None
     restoration: GroundText | None = None
     observation: GroundText
 
@@ -233,7 +240,8 @@ class PolicyFile(Entry):
 
     def _cited(self) -> set[str]:
         grounds = [ground for rule in (*self.approve, *self.refuse, *self.otherwise) for ground in rule.ground]
-        grounds += [g for g in (self.waiting.support, self.waiting.restoration, self.waiting.observation) if g]
+        waiting = (getattr(self.waiting, name) for name in Waiting.model_fields)
+        grounds += [ground for ground in waiting if ground]
         grounds += [*self.required, *(rule.support for rule in self.approve if rule.support)]
         cited = {clause for ground in grounds for clause in ground.clauses}
         periods = (getattr(self.deadlines, name) for name in Periods.model_fields)

@@ -15,10 +15,6 @@ _ORDER_NUMBER = re.compile(r"[0-9]{6,15}")
 _PHONE = re.compile(r"\+?[0-9][0-9 ()./-]{5,24}[0-9]")
 _DATE = re.compile(r"([0-9]{1,2})[./-]([0-9]{1,2})[./-]([0-9]{4})")
 _LONGEST_NAME = 200
-#: Order number and reason are asked first under every policy: they determine what else is required.
-FIRST = ("order_number", "reason")
-
-
 #: What the policy requires of a request, once the order's number and the reason are known.
 Requirements = Callable[[str, Reason], Sequence[Required]]
 

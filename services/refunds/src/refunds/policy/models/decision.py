@@ -35,7 +35,7 @@ class Decision(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     verdict: Verdict
-    #: All that apply, the decisive one first.
+    #: All that apply, in the order of the policy file; while something is waited for, the one that says what.
     grounds: tuple[Ground, ...]
     refund: Price | None
     #: What the policy requires and the request lacks.

@@ -85,10 +85,11 @@ def our_failure(facts: Facts) -> Answer:
     """
     if facts.support.buyer_caused_delay or facts.delivered_at is not None:
         return Answer.NO
-    return Answer.YES if facts.never_made or not _fault_is_open(facts) else Answer.SUPPORT
+    return Answer.YES if facts.never_made or not fault_is_open(facts) else Answer.SUPPORT
 
 
-def _fault_is_open(facts: Facts) -> bool:
+def fault_is_open(facts: Facts) -> bool:
+    """A mailbox refused the code, and support has not said yet whether the buyer named it wrongly."""
     refused = facts.delivery.refused_at is not None and facts.delivered_at is None
     return refused and not facts.never_made and facts.support.buyer_caused_delay is None
 
@@ -120,7 +121,7 @@ def _delivery(wanted: str, facts: Facts, _policy: Policy) -> Answer:
 
 
 def _buyer_caused_delay(wanted: bool, facts: Facts, _policy: Policy) -> Answer:
-    if _fault_is_open(facts):
+    if fault_is_open(facts):
         return Answer.SUPPORT
     return _is(bool(facts.support.buyer_caused_delay) == wanted)
 

@@ -11,7 +11,17 @@ from typing import TypeVar
 from refunds.policy.models.decision import Deadlines, Decision, Verdict
 from refunds.policy.models.facts import REQUEST_FIELDS, Facts
 from refunds.policy.models.policy import Policy
-from refunds.policy.rules.conditions import Answer, answers, both, failure, holds, negated, request_until, restore_by
+from refunds.policy.rules.conditions import (
+    Answer,
+    answers,
+    both,
+    failure,
+    fault_is_open,
+    holds,
+    negated,
+    request_until,
+    restore_by,
+)
 from refunds.policy.rules.explanations import explain, ground_values, outweighed
 from shared.shops.policy import Approval, GroundText, Refusal, Required, Rule
 
@@ -95,7 +105,7 @@ def _verdict(facts: Facts, policy: Policy) -> tuple[Verdict, list[GroundText]]:
         # In the order of the file: the first ground that may still hold determines what is waited for.
         for approval in group:
             if approval.answer is not Answer.NO:
-                return _AWAIT[approval.answer], [_waiting(policy, approval.rule, approval.answer)]
+                return _AWAIT[approval.answer], [_waiting(facts, policy, approval.rule, approval.answer)]
     refused = _refusals(facts, policy)
     if refused:
         return "deny", _grounds(refused)
@@ -128,9 +138,12 @@ def _grounds(rules: Iterable[Rule]) -> list[GroundText]:
     return [ground for rule in rules for ground in rule.ground]
 
 
-def _waiting(policy: Policy, rule: Approval, answer: Answer) -> GroundText:
-    if answer is Answer.SUPPORT and rule.support is not None:
-        return rule.support
+def _waiting(facts: Facts, policy: Policy, rule: Approval, answer: Answer) -> GroundText:
+    if answer is Answer.SUPPORT:
+        if rule.support is not None:
+            return rule.support
+        if policy.waiting.mailbox is not None and failure(facts, policy) is not None and fault_is_open(facts):
+            return policy.waiting.mailbox
     ground: GroundText | None = getattr(policy.waiting, answer.value)
     if ground is None:  # the models refuse a policy that waits without a text for it
         raise LookupError(f"{policy.name} waits for {answer.value} and does not say why")

@@ -92,6 +92,7 @@ def _sections(policy: Policy) -> Iterable[Section]:
     )
     waiting = {
         "support": policy.waiting.support,
+        "support, about a mailbox": policy.waiting.mailbox,
         "restoration": policy.waiting.restoration,
         "an observation": policy.waiting.observation,
     }
