@@ -136,7 +136,7 @@ class Outbox:
         await self._producer.stop()
         if self._acknowledged:
             async with self._database.transaction("outbox"):
-                pass
+                pass  # every transaction deletes what was acknowledged
 
     async def _publish_pending(self) -> None:
         while self._pending:
@@ -180,7 +180,7 @@ class Outbox:
             loop.begin()
             try:
                 async with self._database.transaction("outbox"):
-                    pass
+                    pass  # every transaction deletes what was acknowledged
                 loop.succeed()
             except Exception as error:  # noqa: BLE001 - the rows stay acknowledged and are tried again
                 log.log(30 if is_infrastructure(error) else 40, "outbox_flush_failed", error=error)

@@ -93,7 +93,7 @@ def reply_outcome(smtp_code: int, text: str, *, stage: str, final: bool) -> Mail
 
 
 def outcome_label(outcome: Done[None] | Refused | NotSent | Unknown) -> str:
-    """The outcome as spans and metrics name it."""
+    """The outcome as spans and metrics name it; `notnow` and `uncertain` are the words that alarms read."""
     match outcome:
         case Done():
             return "accepted"
