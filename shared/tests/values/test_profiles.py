@@ -42,9 +42,8 @@ def test_a_border_takes_an_iccid_in_any_spelling() -> None:
 @given(st.from_regex(r"[0-9]{17,19}", fullmatch=True), st.integers(0, 16), st.integers(1, 9))
 def test_one_wrong_digit_is_found(body: str, place: int, by: int) -> None:
     whole = body + iccid.check_digit(body)
-    assert iccid.luhn_valid(whole)
     wrong = whole[:place] + str((int(whole[place]) + by) % 10) + whole[place + 1 :]
-    assert not iccid.luhn_valid(wrong)
+    assert iccid.check_digit(wrong[:-1]) != wrong[-1]
 
 
 def test_the_example_of_the_standard_is_an_eid() -> None:
@@ -53,7 +52,7 @@ def test_the_example_of_the_standard_is_an_eid() -> None:
 
 @given(st.from_regex(r"89[0-9]{28}", fullmatch=True), st.integers(2, 31), st.integers(1, 9))
 def test_an_eid_is_strict_for_people_and_lenient_for_systems(body: str, place: int, by: int) -> None:
-    whole = eid.with_checksum(body)
+    whole = f"{body}{98 - int(body) * 100 % 97:02d}"
     assert eid.parse(whole) == whole
     wrong = whole[:place] + str((int(whole[place]) + by) % 10) + whole[place + 1 :]
     assert eid.read(wrong) == wrong

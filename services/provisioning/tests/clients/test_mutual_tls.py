@@ -61,7 +61,7 @@ async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
             writer.write(data)
             await writer.drain()
     except (ConnectionError, ssl.SSLError):
-        pass
+        pass  # the other side has hung up
     finally:
         writer.close()
 

@@ -31,8 +31,3 @@ def read(value: object) -> str | None:
 def is_valid(digits: str) -> bool:
     """True where it begins with 89 (telecommunications) and the checksum is right (remainder 1 modulo 97)."""
     return digits.startswith("89") and int(digits) % _MODULUS == 1
-
-
-def with_checksum(body: str) -> str:
-    """The EID whose first 30 digits are these."""
-    return f"{body}{_MODULUS + 1 - int(body) * 100 % _MODULUS:02d}"

@@ -1,7 +1,7 @@
 """ICCIDs, the numbers of SIM profiles (ITU-T E.118): 18 to 20 digits as printed.
 
 Wires of 20 nibbles fill them up with F (SGP.22 v2.5 section 6.5.2). The last digit is usually a Luhn check digit, but
-operators number without it too, so it is offered (`luhn_valid`) and not demanded.
+operators number without it too, so it is not demanded.
 """
 
 import re
@@ -48,11 +48,6 @@ def check_digit(digits: str) -> str:
         doubled = int(digit) * (2 if place % 2 == 0 else 1)
         total += doubled // 10 + doubled % 10
     return str(-total % 10)
-
-
-def luhn_valid(digits: str) -> bool:
-    """True where the last digit is the check digit of those before it."""
-    return check_digit(digits[:-1]) == digits[-1:]
 
 
 class _Iccid:

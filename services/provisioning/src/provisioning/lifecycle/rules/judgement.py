@@ -1,6 +1,5 @@
 """Judges a report: whether it counts, and what is known about the profile with it."""
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from provisioning.clients.reports import Report
@@ -45,11 +44,3 @@ def _verdict(known: Known, after: Known, report: Report) -> Verdict:
 def _same(facts: Facts, report: Report) -> bool:
     same_state = report.install in ("unknown", facts.install.state)
     return same_state and report.used_bytes in (None, facts.usage.used_bytes)
-
-
-def join_all(reports: Iterable[Report], *, now: datetime, sold_at: datetime, skew: timedelta) -> Known:
-    """The knowledge that results from these reports."""
-    known = Known()
-    for report in reports:
-        known, _ = judge(known, report, now=now, sold_at=sold_at, skew=skew)
-    return known

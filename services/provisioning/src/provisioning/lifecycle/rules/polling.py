@@ -2,7 +2,6 @@
 
 import zlib
 from datetime import datetime, timedelta
-from itertools import pairwise
 
 from provisioning.lifecycle.models.profile import QueryCourse
 
@@ -49,12 +48,3 @@ def next_query_at(course: QueryCourse, now: datetime) -> datetime | None:
 def _fraction(key: str) -> float:
     """The same number between 0 and 1 for the same profile."""
     return zlib.crc32(key.encode()) / 2**32
-
-
-def queries_in(course: QueryCourse, life: timedelta) -> int:
-    """How often the operator is queried about an unused profile in that time: what the schedule costs."""
-    bounds = [timedelta(0), *(until for until, _ in _FRESH if until < life), life]
-    return sum(
-        int((after - before) / (interval(course, course.generated_at + before) or life))
-        for before, after in pairwise(bounds)
-    )
