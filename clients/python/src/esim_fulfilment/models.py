@@ -203,7 +203,7 @@ class Explanation(Answered):
 
 
 class Decision(Answered):
-    """What the policy decided: `approved`, `denied`, or what the case waits for. `missing`: fields to be sent."""
+    """What the policy decided: `approve`, `deny`, or what the case waits for (`await_…`). `missing`: fields to send."""
 
     verdict: str
     grounds: tuple[Ground, ...] = ()
@@ -223,7 +223,7 @@ class RefundCase(Answered):
 
 
 class Prospect(Answered):
-    """Today's decision on a complete request with this reason."""
+    """Today's decision on a complete request with this reason: `approve`, `deny`, or what it would wait for."""
 
     reason: str
     verdict: str

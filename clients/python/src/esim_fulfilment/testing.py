@@ -37,9 +37,13 @@ class Reply:
 
 
 class ScriptedService:
-    """Answers each request with the next of `replies`, and repeats the last one. `received` has the requests."""
+    """Answers a request by `paths` (`"GET /orders/1"`), else with the next of `replies`, and repeats the last one.
+
+    `received` has the requests.
+    """
 
     def __init__(self) -> None:
+        self.paths: dict[str, Reply] = {}
         self.replies = [Reply()]
         self.received: list[Received] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -66,6 +70,9 @@ class ScriptedService:
     def next_reply(self, received: Received) -> Reply:
         """Note a request and return its answer."""
         self.received.append(received)
+        by_path = self.paths.get(f"{received.method} {received.path}")
+        if by_path is not None:
+            return by_path
         return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
 
 

@@ -11,6 +11,7 @@ from rich.table import Table
 from local_stack import detached
 from local_stack.accounts import WITH_PAGES, accounts
 from local_stack.errors import LocalStackError
+from local_stack.example_shop import WITH_SHOP
 from local_stack.kafka_files import kafka_files
 from local_stack.keeper import keep
 from local_stack.paths import WORK_TREE, run_dir
@@ -18,7 +19,7 @@ from local_stack.progress import progress_for_terminal
 from local_stack.site import Site
 from local_stack.status import Status
 from local_stack.supervisor import Supervisor
-from local_stack.zipkin import WITH_TRACES, standing
+from local_stack.zipkin import standing
 from local_stack.zipkin_files import zipkin_jar
 
 NOT_RUNNING = 1
@@ -134,7 +135,7 @@ def _print_status(status: Status, directory: Path) -> None:
 def _print_pages(directory: Path) -> None:
     """What a person may open, and the keys a storefront would use. Plain lines: they are copied and parsed."""
     site = Site.load(directory)
-    for component in WITH_TRACES:
+    for component in WITH_SHOP:
         pages = "  ".join(f"{title} {site.url(component.name)}{path}" for title, path in component.pages)
         print(f"{component.name:<14} {pages}")
     if words := standing(site):

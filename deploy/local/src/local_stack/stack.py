@@ -287,5 +287,5 @@ def _set_aside_logs(logs: Path) -> None:
 def remove_stack_data(directory: Path) -> None:
     """Delete what a stopped stack stored, but keep its ports and keys."""
     remove_data(directory / "postgres")
-    for folder in ("kafka", "sandbox", "traces", "logs"):
+    for folder in ("kafka", "sandbox", "shop", "traces", "logs"):
         shutil.rmtree(directory / folder, ignore_errors=True)

@@ -8,12 +8,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from local_stack.errors import AlreadyRunningError, ComponentFailedError, LocalStackError
+from local_stack.example_shop import WITH_SHOP
 from local_stack.paths import run_dir
 from local_stack.product import Component
 from local_stack.progress import Phase, Silent
 from local_stack.stack import Stack
 from local_stack.status import ComponentStatus, Status
-from local_stack.zipkin import WITH_TRACES
 
 CHECK_SECONDS = 0.5
 RESTART_DELAY_SECONDS = 1.0
@@ -37,7 +37,7 @@ class Supervisor:
     """Runs one stack until SIGTERM."""
 
     def __init__(
-        self, name: str, *, directory: Path | None = None, components: Sequence[Component] = WITH_TRACES
+        self, name: str, *, directory: Path | None = None, components: Sequence[Component] = WITH_SHOP
     ) -> None:
         self._status = Status(os.getpid())
         directory = directory or run_dir(name)

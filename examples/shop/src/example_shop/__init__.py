@@ -1,0 +1,1 @@
+"""A small real shop, built only on the client `esim_fulfilment`: see README.md."""
