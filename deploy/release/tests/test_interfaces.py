@@ -10,9 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
-from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from access.services import built
 from local_stack.product import OPERATIONS, SERVICES
@@ -48,11 +46,15 @@ def test_what_is_committed_is_what_the_code_says(said: Any, name: str, kind: str
 
 @pytest.mark.parametrize("name", DOCUMENTED)
 def test_openapi_is_valid_to_its_parser(said: Any, name: str) -> None:
+    from openapi_spec_validator import OpenAPIV31SpecValidator  # noqa: PLC0415 - it imports jsonschema, see below
+
     assert [str(one) for one in OpenAPIV31SpecValidator(said[name]["openapi"]).iter_errors()] == []
 
 
 @pytest.mark.parametrize("name", DOCUMENTED)
 def test_asyncapi_is_valid_by_its_official_schema(said: Any, name: str) -> None:
+    import jsonschema  # noqa: PLC0415 - it compiles 38 grammars, for seconds; each process collects this file
+
     schema = json.loads(gzip.decompress((HERE / "data" / "asyncapi-3.0.0.schema.json.gz").read_bytes()))
     assert [one.message for one in jsonschema.Draft7Validator(schema).iter_errors(said[name]["asyncapi"])] == []
 
@@ -109,6 +111,8 @@ async def test_who_must_show_credentials_is_told_truly(said: Any, services: Any,
 
 @pytest.mark.parametrize("name", DOCUMENTED)
 def test_examples_of_http_are_what_their_schemas_say(said: Any, name: str) -> None:
+    import jsonschema  # noqa: PLC0415 - see above
+
     document = said[name]["openapi"]
     for operation, one in operations(document):
         contents = [one.get("requestBody", {}).get("content", {})]
@@ -152,6 +156,8 @@ def test_asyncapi_tells_every_topic_that_is_written_or_read(said: Any, services:
 
 
 def test_the_examples_of_events_can_be_read_by_the_code(said: Any) -> None:
+    import jsonschema  # noqa: PLC0415 - see above
+
     shown = set()
     for name in DOCUMENTED:
         document = said[name]["asyncapi"]

@@ -8,8 +8,6 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-import jsonschema
-import kubernetes_validate
 import yaml
 
 from charts.helm import Manifest
@@ -28,6 +26,8 @@ def problems(manifest: Manifest) -> list[str]:
     group, _, version = manifest.get("apiVersion", "").rpartition("/")
     if group in _BUILT_IN:
         return [f"{name}: {text}" for text in _built_in(manifest)]
+    import jsonschema  # noqa: PLC0415 - it compiles 38 grammars, which takes seconds
+
     schema = custom_schemas().get((group, version, manifest.get("kind", "")))
     if schema is None:
         return [f"{name}: no such resource: {manifest.get('apiVersion')}"]
@@ -41,6 +41,8 @@ def problems(manifest: Manifest) -> list[str]:
 
 
 def _built_in(manifest: Manifest) -> Iterator[str]:
+    import kubernetes_validate  # noqa: PLC0415 - it imports jsonschema
+
     try:
         kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
     except kubernetes_validate.ValidationError as error:
