@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -48,8 +48,19 @@ def prepare(folder: Path) -> Path:
     return folder
 
 
-async def run(target: Target, seconds: float, seed: int, folder: Path, tell: Callable[[str], None]) -> Findings:
-    """Attack for so long, then wait until all is quiet. `folder` exists; `tell` gets a line of progress."""
+async def run(
+    target: Target,
+    seconds: float,
+    seed: int,
+    folder: Path,
+    tell: Callable[[str], None],
+    *,
+    explored: Sequence[str] | None = None,
+) -> Findings:
+    """Attack for so long, then wait until all is quiet. `folder` exists; `tell` gets a line of progress.
+
+    Schemathesis has the same time for all the services of the target, or for those named in `explored` alone.
+    """
     findings = Findings()
     ends = time.monotonic() + seconds
     async with buying_at(target.site) as (buying, sandbox):
@@ -64,10 +75,9 @@ async def run(target: Target, seconds: float, seed: int, folder: Path, tell: Cal
             for task in (good.run(_GOOD_EVERY_SECONDS), judge.watch(), _progress(findings, ends, seconds, tell))
         ]
         try:
-            share = seconds / len(target.services)
             await asyncio.gather(
                 *(_attack(context, random.Random(f"{seed}/{one}"), ends) for one in range(_AT_ONCE)),
-                _explore(context, share, folder),
+                _explore(context, explored or target.services, seconds, folder),
             )
         finally:
             for task in beside:
@@ -90,9 +100,9 @@ async def _attack(context: Context, rng: random.Random, ends: float) -> None:
         await rng.choices(attacks, weights)[0](own)
 
 
-async def _explore(context: Context, share: float, folder: Path) -> None:
-    for service in context.target.services:
-        await schemas.explore(context, service, share, folder)
+async def _explore(context: Context, services: Sequence[str], seconds: float, folder: Path) -> None:
+    for service in services:
+        await schemas.explore(context, service, seconds / len(services), folder)
 
 
 async def _progress(findings: Findings, ends: float, seconds: float, tell: Callable[[str], None]) -> None:
