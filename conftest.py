@@ -10,7 +10,7 @@ from local_stack import ports
 from local_stack.infra import own_this_run
 from shared.testing import slices
 
-pytest_plugins = ["shared.testing.plugin", "shared.testing.slowest"]
+pytest_plugins = ["shared.testing.plugin", "shared.testing.scheduling", "shared.testing.slowest"]
 
 HERE = Path(__file__).parent
 NEEDS_SERVERS = {"stage", "charts", "rendered"}

@@ -74,6 +74,7 @@ def broker_settings() -> dict[str, str]:
     return HURRIED_BROKER
 
 
+@pytest.mark.long
 async def test_nothing_of_an_erased_buyer_can_be_found(private: Running, infra: Infra) -> None:
     buyer = Canary()
     order, later = await everything_happens(private, buyer)

@@ -119,6 +119,7 @@ async def test_delivered_and_refunded_orders_break_nothing_and_are_found(
     assert {one["orders"]["breaker"] for one in services["provisioning"]["operators"]} <= {"closed", "half_open"}
 
 
+@pytest.mark.long
 async def test_a_paid_order_that_nothing_comes_of_is_seen_until_it_is_mended(
     running: Running, operations: Operations
 ) -> None:

@@ -3,12 +3,15 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from product.hands import Running
 from product.judge import until
 
 ORDERS = 6
 
 
+@pytest.mark.long
 async def test_a_frozen_instance_makes_no_second_profile(running: Running) -> None:
     product, shop, sandbox = running.product, running.shop, running.sandbox
     first, second = product.services["provisioning"], product.second("provisioning")

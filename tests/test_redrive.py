@@ -117,6 +117,7 @@ async def figure(running: Running, service: str, name: str) -> float:
     )
 
 
+@pytest.mark.long
 async def test_a_paid_order_that_was_put_aside_is_delivered_once_by_its_redrive(patient: Running) -> None:
     product, shop, operator = patient.product, patient.shop, Operator(patient.product)
     async with used_up(product):

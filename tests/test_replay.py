@@ -15,6 +15,7 @@ from product.running import NAMES, Product
 UNMADE = {"target": "operator.download_order", "effect": "out_of_stock", "match": {"profileType": "kz-data"}}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("forgotten", [False, True], ids=["remembered", "inbox-forgotten"])
 async def test_nothing_happens_twice(running: Running, forgotten: bool) -> None:
     """Without its inbox a service knows facts by their business keys alone (a replay older than the inbox)."""

@@ -95,6 +95,7 @@ SCENES = (
 )
 
 
+@pytest.mark.long
 async def test_every_order_ends_once_when(private: Running, infra: Infra, subtests: pytest.Subtests) -> None:
     for scene in slices.some_of(SCENES, slices.of_this_run(Path(__file__).parent)):
         with subtests.test(scene.__name__):

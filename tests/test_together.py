@@ -6,6 +6,8 @@ import random
 import signal
 from collections.abc import Awaitable, Callable
 
+import pytest
+
 from product.hands import Running
 from product.running import NAMES, READY_SECONDS, Product
 from product.shop import Order
@@ -23,6 +25,7 @@ UNMADE = {
 }
 
 
+@pytest.mark.long
 async def test_a_rolling_restart_is_not_noticed(running: Running) -> None:
     """A new instance of each service comes, the old one goes, in good order: not even a mail comes twice."""
     buying = asyncio.create_task(keep_buying(running))
@@ -76,6 +79,7 @@ async def keep_buying(running: Running) -> list[Order]:
             return orders
 
 
+@pytest.mark.long
 async def test_everything_goes_wrong_at_once(running: Running) -> None:
     """Kills, freezes, cut connections and lost replies in any order, again and again; the seed is in the report.
 

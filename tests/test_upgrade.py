@@ -75,6 +75,7 @@ async def past(databases: dict[str, str], tmp_path: Path) -> AsyncIterator[Runni
         await product.stop()
 
 
+@pytest.mark.long
 @pytest.mark.infra
 @pytest.mark.timeout(480)
 async def test_instance_by_instance_and_nobody_waits(past: Running, databases: dict[str, str]) -> None:

@@ -49,6 +49,7 @@ async def view_of_a_delivered_order(stack: Stack) -> dict[str, Any]:
         return dict(answer.json())
 
 
+@pytest.mark.long
 async def test_an_orders_number_leads_to_its_trace_in_zipkin(tmp_path: Path) -> None:
     async with Stack("traces", directory=tmp_path / "traces", components=WITH_TRACES, progress=Silent()) as stack:
         view = await view_of_a_delivered_order(stack)

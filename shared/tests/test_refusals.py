@@ -81,6 +81,7 @@ async def test_it_starts_when_what_was_missing_is_granted(stage: Stage, guarded:
         await told(stage)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("missing", "words"),
     [

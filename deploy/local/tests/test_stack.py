@@ -89,6 +89,7 @@ async def test_parts_start_in_order_of_readiness_can_be_killed_and_started_and_s
     assert set(stopped[3:]) == {"kafka", "postgres"}
 
 
+@pytest.mark.long
 async def test_ports_keys_and_data_are_kept_unless_a_fresh_start_is_asked_for(directory: Path) -> None:
     async def run(*, fresh: bool) -> tuple[dict[str, int], dict[str, str], bool]:
         stack = Stack("dummies", directory=directory, components=[dummy("a")], fresh=fresh, progress=Silent())

@@ -60,6 +60,7 @@ def broken_orders(life: Any) -> dict[str, tuple[Any, list[Event], list[Event]]]:
     }
 
 
+@pytest.mark.long
 async def test_each_rule_finds_the_order_that_breaks_it_and_lets_go_of_it_when_it_is_mended(
     start: Any, life: Any
 ) -> None:

@@ -114,6 +114,7 @@ async def test_what_services_say_of_themselves_is_kept_and_judged(start: Any, st
         await running.stage.eventually(lambda name=name: over(name))
 
 
+@pytest.mark.long
 async def test_a_service_that_does_not_answer_keeps_what_it_said_last(start: Any, stand: Any) -> None:
     ill = await stand(_answers(dead_letters={"waiting": 1}))
     running = await start(services={"payments": ill.url}, operations_key="their-key")

@@ -47,6 +47,7 @@ def state(root: Path) -> tuple[str, str, str]:
     return git("rev-parse", "HEAD", root=root), git("status", "--porcelain", root=root), git("tag", root=root)
 
 
+@pytest.mark.long
 def test_a_release_is_two_commits_and_a_tag(clone: Path) -> None:
     before = git("rev-parse", "HEAD", root=clone)
     asked: list[str] = []
@@ -91,6 +92,7 @@ def test_what_is_not_released_leaves_nothing_behind(clone: Path, reason: str) ->
     assert state(clone) == before
 
 
+@pytest.mark.long
 def test_a_break_of_http_is_refused_until_it_is_meant_and_then_for_one_release(clone: Path) -> None:
     path = path_of(SERVICE, "openapi", clone)
     document = json.loads(path.read_text())

@@ -293,6 +293,7 @@ async def test_a_stop_waits_for_mails_under_way_and_begins_no_others(start: "Sta
     assert (await running.sandbox.ledger_mail())["counts"]["messages"] == 30
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("end", "unknown"), [(signal.SIGKILL, 10), (signal.SIGTERM, 0)], ids=["killed", "stopped"])
 async def test_thousands_through_the_end_of_a_process_each_at_most_once(
     start: "Start", sandbox: "RunningSandbox", tmp_path: Path, end: signal.Signals, unknown: int

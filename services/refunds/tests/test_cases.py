@@ -141,6 +141,7 @@ async def test_an_incomplete_request_is_told_what_is_missing_and_completed(start
         assert not await running.rows(f"SELECT 1 FROM {table} t WHERE t::text ~* 'kanareika'")
 
 
+@pytest.mark.long
 async def test_a_failure_is_found_and_not_restored_in_time(start: "Start") -> None:
     running = await start()
     life = await running.delivered(paid_ago=timedelta(days=10))
@@ -375,6 +376,7 @@ async def test_the_same_request_at_once_opens_one_case(start: "Start") -> None:
     assert len(await running.stage.all_events(RefundRequested)) == 1
 
 
+@pytest.mark.long
 async def test_a_missed_deadline_is_an_alarm_and_the_figures_tell_before(start: "Start") -> None:
     running = await start()
     life = await running.delivered(paid_ago=timedelta(days=40))

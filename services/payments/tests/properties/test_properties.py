@@ -128,6 +128,7 @@ def _mixed(lives: list[list[Step]], faults: list[Step], deaths: list[Step], numb
     return [lanes[index].pop(0) for index in turns]
 
 
+@pytest.mark.long
 @settings(
     max_examples=SOAK or 3,
     derandomize=not SOAK,
