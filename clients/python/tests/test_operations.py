@@ -1,6 +1,7 @@
 """What is sent, what is read, and how a refusal becomes a typed error, with both clients."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -202,3 +203,52 @@ def test_a_refusal_is_not_repeated(ask: Ask, service: ScriptedService) -> None:
     with pytest.raises(ServiceError):
         ask("storefront")
     assert len(service.received) == 1
+
+
+LISTED = {**PLACED, "kind": "esim", "placed_at": "2026-11-29T12:00:00Z"}
+
+
+def listed(number: int) -> dict[str, Any]:
+    return {**LISTED, "order_number": str(number)}
+
+
+def test_an_iteration_goes_through_all_pages_with_the_same_filters(ask: Ask, service: ScriptedService) -> None:
+    service.replies = [
+        Reply(200, {"orders": [listed(3), listed(2)], "next_cursor": "a b"}),
+        Reply(200, {"orders": [listed(1)], "next_cursor": None}),
+    ]
+    orders = ask("orders", status="paid", since=datetime(2026, 11, 1, tzinfo=UTC), page_size=2)
+    assert [order.order_number for order in orders] == ["3", "2", "1"]
+    filters = "/orders?status=paid&limit=2&from=2026-11-01T00%3A00%3A00%2B00%3A00"
+    assert [sent.path for sent in service.received] == [filters, f"{filters}&cursor=a+b"]
+
+
+def test_a_cursor_that_leads_to_itself_ends_the_list(ask: Ask, service: ScriptedService) -> None:
+    service.replies = [Reply(200, {"orders": [listed(1)], "next_cursor": "same"})]
+    assert len(ask("orders")) == 2
+
+
+def test_deliveries_are_paged_by_their_own_parameter(ask: Ask, service: ScriptedService) -> None:
+    delivery = {"update_id": "u1", "type": "order.paid", "state": "delivered", "attempts": 1}
+    service.replies = [
+        Reply(200, {"deliveries": [delivery], "next": "u1"}),
+        Reply(200, {"deliveries": [], "next": None}),
+    ]
+    assert [each.update_id for each in ask("webhook_deliveries", "e1")] == ["u1"]
+    assert service.received[1].path == "/webhook-endpoints/e1/deliveries?before=u1"
+
+
+def test_an_endpoint_is_not_created_twice_for_one_call(ask: Ask, service: ScriptedService) -> None:
+    service.replies = [Reply(cut=True)]
+    with pytest.raises(UnreachableError):
+        ask("create_webhook_endpoint", "https://shop.example/webhooks")
+    assert len(service.received) == 1
+
+
+def test_a_secret_is_not_in_the_representation(ask: Ask, service: ScriptedService) -> None:
+    created = {"endpoint_id": "e1", "url": "https://shop.example", "enabled": True, "secret": "whsec_c2VjcmV0"}
+    service.replies = [Reply(201, created)]
+    endpoint = ask("create_webhook_endpoint", "https://shop.example", types=["order.paid"])
+    assert endpoint.secret == "whsec_c2VjcmV0"
+    assert "whsec_" not in repr(endpoint)
+    assert service.received[0].json == {"url": "https://shop.example", "description": "", "types": ["order.paid"]}

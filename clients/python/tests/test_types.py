@@ -26,7 +26,7 @@ async def test_one_description_has_a_type_for_each_client(service: ScriptedServi
         assert_type(await asynchronous.order("1"), Order)
 
 
-@pytest.mark.parametrize("name", [name for name in vars(Operations) if not name.startswith("_")])
+@pytest.mark.parametrize("name", [name for name in dir(Operations) if not name.startswith("_")])
 def test_every_operation_has_its_documentation(name: str) -> None:
     client = Client("key", Addresses.behind("http://127.0.0.1:1"))
     assert getattr(client, name).__doc__

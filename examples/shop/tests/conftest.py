@@ -80,6 +80,21 @@ async def shop(service: ScriptedService, tmp_path: Path) -> AsyncIterator[Runnin
 
 
 @pytest.fixture
+def port() -> int:
+    """A port that a shop has again after a restart."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        found: int = probe.getsockname()[1]
+        return found
+
+
+@pytest.fixture
+def serve(service: ScriptedService, tmp_path: Path, port: int) -> Callable[..., Any]:
+    """`async with serve() as shop`: a shop that registers its own endpoint; its database stays from one to the next."""
+    return lambda: serving(service, tmp_path / "shop.sqlite", (), port)
+
+
+@pytest.fixture
 async def buyer(shop: Running) -> AsyncIterator[httpx.AsyncClient]:
     """A browser without scripts."""
     async with httpx.AsyncClient(base_url=shop.url, follow_redirects=True, trust_env=False, timeout=30) as client:
@@ -105,10 +120,13 @@ def fill() -> Callable[..., dict[str, str]]:
 
 
 @asynccontextmanager
-async def serving(service: ScriptedService, database: Path) -> AsyncIterator[Running]:
-    """The shop on a free port, until the block ends."""
+async def serving(
+    service: ScriptedService, database: Path, secrets: tuple[str, ...] = (SECRET,), port: int = 0
+) -> AsyncIterator[Running]:
+    """The shop on a free port, until the block ends. Without secrets it registers a webhook endpoint of its own."""
     listening = socket.socket()
-    listening.bind(("127.0.0.1", 0))
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.bind(("127.0.0.1", port))
     port = listening.getsockname()[1]
     settings = Settings(
         key="a-key",
@@ -118,7 +136,7 @@ async def serving(service: ScriptedService, database: Path) -> AsyncIterator[Run
         database=database,
         host="127.0.0.1",
         port=port,
-        webhook_secrets=(SECRET,),
+        webhook_secrets=secrets,
         mailbox_url="",
         traces_url="",
     )

@@ -35,9 +35,13 @@ from esim_fulfilment.events import AnyEvent, BuyerErased, EsimEvent, Event, Orde
 from esim_fulfilment.models import (
     Buyer,
     CheckoutSession,
+    CreatedWebhookEndpoint,
     Decision,
+    Device,
     Documents,
     Eligibility,
+    Esim,
+    ListedOrder,
     Money,
     NewOrder,
     Offer,
@@ -48,6 +52,9 @@ from esim_fulfilment.models import (
     RefundRequest,
     Storefront,
     TimelineEntry,
+    WebhookDelivery,
+    WebhookEndpoint,
+    WebhookSecret,
 )
 from esim_fulfilment.retries import RetryPolicy
 from esim_fulfilment.webhooks import verify_webhook
@@ -63,9 +70,12 @@ __all__ = [
     "CheckoutSession",
     "Client",
     "ConflictError",
+    "CreatedWebhookEndpoint",
     "Decision",
+    "Device",
     "Documents",
     "Eligibility",
+    "Esim",
     "EsimEvent",
     "Event",
     "ForbiddenError",
@@ -74,6 +84,7 @@ __all__ = [
     "IdempotencyKeyReusedError",
     "InvalidRequestError",
     "InvalidWebhookError",
+    "ListedOrder",
     "MissingScopeError",
     "Money",
     "NewOrder",
@@ -99,5 +110,8 @@ __all__ = [
     "UnexpectedAnswerError",
     "UnknownEvent",
     "UnreachableError",
+    "WebhookDelivery",
+    "WebhookEndpoint",
+    "WebhookSecret",
     "verify_webhook",
 ]

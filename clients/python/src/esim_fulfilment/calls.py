@@ -49,6 +49,8 @@ class Page(Generic[T]):
 
     items: tuple[T, ...]
     next_cursor: str | None = None
+    #: The parameter that takes the cursor.
+    parameter: str = "cursor"
 
 
 class SyncSender(Protocol):
@@ -138,9 +140,9 @@ async def _iterate_async(client: AsyncSender, first: Call[Page[T]]) -> AsyncIter
 
 def _following(call: Call[Page[T]], page: Page[T]) -> Call[Page[T]] | None:
     """The call of the next page. A cursor that leads to itself ends the list, so that no loop is endless."""
-    if page.next_cursor is None or page.next_cursor == call.params.get("cursor"):
+    if page.next_cursor is None or page.next_cursor == call.params.get(page.parameter):
         return None
-    return replace(call, params={**call.params, "cursor": page.next_cursor})
+    return replace(call, params={**call.params, page.parameter: page.next_cursor})
 
 
 def path(*parts: str) -> str:

@@ -7,11 +7,12 @@
         case RefundEvent(): ...
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from esim_fulfilment.errors import FieldProblem
 from esim_fulfilment.models import Money
 
 OrderEventType = Literal[
@@ -61,26 +62,46 @@ class EventData(BaseModel):
 
 
 class OrderData(EventData):
-    """Data of `order.…`. `reason` is why an order was rejected or failed."""
+    """Data of `order.…`. An `order.rejected` without an `order_id` is a submission that never became an order."""
 
+    #: Why an order was rejected, and which fields were wrong.
     reason: str | None = None
+    errors: tuple[FieldProblem, ...] | None = None
+    #: The bank's code of a failed payment, and the mail server's of a refused mail.
+    reason_code: int | None = None
+    smtp_code: int | None = None
+    #: How the code was delivered: `email` or `account`.
+    channel: str | None = None
 
 
 class RefundData(EventData):
-    """Data of `refund.…`. `missing` names the fields that an incomplete request lacks."""
+    """Data of `refund.…`. `surplus`: about a second payment of the same order, not about the order's own."""
 
     case_id: str | None = None
+    refund_id: str | None = None
     amount: Money | None = None
-    reason: str | None = None
+    attempt: int | None = None
+    surplus: bool | None = None
+    appeal: bool | None = None
+    #: The fields that an incomplete request lacks.
     missing: tuple[str, ...] | None = None
+    #: The clauses of the seller's documents that decided.
+    clauses: tuple[str, ...] | None = None
+    credited_by: date | None = None
+    #: How a person paid a refund that the bank refused.
+    way: str | None = None
 
 
 class EsimData(EventData):
-    """Data of `esim.…`. Usage is in bytes."""
+    """Data of `esim.…`. Usage is in bytes, `percent` of the plan's data; `reason` is why it ends."""
 
-    iccid: str | None = None
+    percent: int | None = None
     used_bytes: int | None = None
     total_bytes: int | None = None
+    reason: str | None = None
+    ends_at: datetime | None = None
+    #: The last day, in the shop's time zone.
+    ends_on: date | None = None
 
 
 class Event(BaseModel):

@@ -98,6 +98,22 @@ class Storefront(Answered):
     plans: tuple[Offer, ...]
 
 
+class DeviceException(Answered):
+    """Versions of a device without eSIM, or with less of it. `regions`: where they are sold; empty: everywhere."""
+
+    regions: tuple[str, ...] = ()
+    note: str
+
+
+class Device(Answered):
+    """A device that supports eSIM, by its maker's statement. One that is not listed may support it all the same."""
+
+    maker: str
+    model: str
+    since: int | None = None
+    exceptions: tuple[DeviceException, ...] = ()
+
+
 # --- orders -----------------------------------------------------------------------------------------------------------
 
 
@@ -145,8 +161,53 @@ class PlacedOrder(Answered):
     replayed: bool = False
 
 
+class Payment(Answered):
+    """The payment of an order. `state`: `unpaid`, `failed`, `lapsed` or `paid`."""
+
+    state: str
+    paid_at: datetime | None = None
+
+
+class Delivery(Answered):
+    """What the buyer got. `state`: `pending`, `delivered` or `failed`; `channel`: `email`, `account` or `operator`."""
+
+    state: str
+    delivered_at: datetime | None = None
+    channel: str | None = None
+
+
+class Esim(Answered):
+    """The eSIM of an order, or the one that a top-up extends. None is unknown, never "no" or zero.
+
+    `state` is the operator's last report (`unknown released downloaded installed enabled disabled deleted`), usage is
+    in bytes and `usage_age_seconds` old.
+    """
+
+    iccid: str
+    state: str = "unknown"
+    used_bytes: int | None = None
+    total_bytes: int | None = None
+    usage_age_seconds: int | None = None
+    valid_until: datetime | None = None
+    plan_ends_at: datetime | None = None
+
+
+class RefundSummary(Answered):
+    """A refund case of an order. `state` is what happened last; `missing`: what the buyer has to send."""
+
+    case_id: str
+    state: str
+    reason: str | None = None
+    missing: tuple[str, ...] = ()
+    clauses: tuple[str, ...] = ()
+
+
 class Order(Answered):
-    """An order as it stands. `facts`: what happened, each kind with its first time."""
+    """An order as it stands. `facts`: what happened, each kind with its first time.
+
+    `account_url` is the buyer's own page, where the QR code is shown. Fields with None or nothing in them come from a
+    newer service than the one that answered, or are not known yet.
+    """
 
     order_id: str
     order_number: str
@@ -155,8 +216,29 @@ class Order(Answered):
     plan: Plan
     kind: str
     facts: dict[str, datetime] = {}
+    submission_id: str | None = None
+    placed_at: datetime | None = None
+    payment: Payment | None = None
+    delivery: Delivery | None = None
+    esim: Esim | None = None
+    refund_cases: tuple[RefundSummary, ...] = ()
+    account_url: str | None = None
     trace_id: str | None = None
     trace_url: str | None = None
+
+
+class ListedOrder(Answered):
+    """An order in a list."""
+
+    order_id: str
+    order_number: str
+    submission_id: str | None = None
+    kind: str
+    status: str
+    placed_at: datetime
+    price: Money
+    plan: Plan
+    iccid: str | None = None
 
 
 class TimelineEntry(Answered):
@@ -238,3 +320,63 @@ class Eligibility(Answered):
     order_number: str
     status: str
     answers: tuple[Prospect, ...] = ()
+
+
+# --- webhooks ---------------------------------------------------------------------------------------------------------
+
+
+class WebhookEndpoint(Answered):
+    """Where the shop receives webhooks. `types`: None for all. `disabled_reason`: `gone`, `failing` or `shop`."""
+
+    endpoint_id: str
+    url: str
+    description: str = ""
+    types: tuple[str, ...] | None = None
+    enabled: bool
+    disabled_reason: str | None = None
+    failures: int = 0
+    failing_since: datetime | None = None
+
+
+class CreatedWebhookEndpoint(WebhookEndpoint):
+    """A new endpoint. Its `secret` (`whsec_…`) is not shown again."""
+
+    secret: str = Field(repr=False)
+
+
+class WebhookSecret(Answered):
+    """A new secret, which is not shown again, and until when the older ones sign too."""
+
+    secret: str = Field(repr=False)
+    older_secrets_expire_at: datetime | None = None
+
+
+class WebhookTest(Answered):
+    """What came of an example that was sent once."""
+
+    delivered: bool
+    status: int | None = None
+    latency_ms: int | None = None
+    answer: str = ""
+    error: str | None = None
+
+
+class WebhookDelivery(Answered):
+    """One event's delivery to an endpoint. `state`: `waiting`, `delivered`, `failed` or `stopped`."""
+
+    update_id: str
+    order_id: str | None = None
+    type: str
+    state: str
+    attempts: int
+    last_status: int | None = None
+    last_latency_ms: int | None = None
+    last_answer: str | None = None
+    last_error: str | None = None
+
+
+class Redelivery(Answered):
+    """How many deliveries are due now. With `continue_after` more are meant: repeat the request with it."""
+
+    deliveries: int
+    continue_after: str | None = None

@@ -1,14 +1,17 @@
 """Every operation of the interface, each described once. `Operations` makes methods of both clients of them."""
 
-from typing import Any, TypeVar
+from datetime import datetime
+from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
-from esim_fulfilment.calls import Answer, Call, Operation, path
+from esim_fulfilment.calls import Answer, Call, Operation, Page, PagedOperation, given, path
 from esim_fulfilment.models import (
     CheckoutSession,
+    Device,
     Eligibility,
     Language,
+    ListedOrder,
     NewOrder,
     Order,
     PlacedOrder,
@@ -17,8 +20,19 @@ from esim_fulfilment.models import (
     Storefront,
     TimelineEntry,
 )
+from esim_fulfilment.reading import adapted, model
+from esim_fulfilment.webhook_operations import WebhookOperations
 
-Model = TypeVar("Model", bound=BaseModel)
+
+class _Orders(BaseModel):
+    orders: tuple[ListedOrder, ...]
+    next_cursor: str | None = None
+
+
+class _Devices(BaseModel):
+    devices: tuple[Device, ...]
+
+
 _TIMELINE = TypeAdapter(list[TimelineEntry])
 #: The payment object is handed to `halyk.pay()` as it is, so it is not taken apart here.
 _OBJECT = TypeAdapter(dict[str, Any])
@@ -26,7 +40,12 @@ _OBJECT = TypeAdapter(dict[str, Any])
 
 def storefront() -> Call[Storefront]:
     """The shop that the key belongs to: its plans and prices, and the document versions that orders must name."""
-    return Call("ordering", "GET", "/storefront", _model(Storefront))
+    return Call("ordering", "GET", "/storefront", model(Storefront))
+
+
+def devices(search: str = "") -> Call[tuple[Device, ...]]:
+    """Devices that support eSIM, by words of maker and model. One that is not listed may support it all the same."""
+    return Call("ordering", "GET", "/devices", _devices, params=given(q=search or None))
 
 
 def place_order(order: NewOrder, *, idempotency_key: str, session: CheckoutSession | None = None) -> Call[PlacedOrder]:
@@ -42,13 +61,39 @@ def place_order(order: NewOrder, *, idempotency_key: str, session: CheckoutSessi
 
 def order(reference: str) -> Call[Order]:
     """An order by its id or number. Raises NotFoundError."""
-    return Call("ordering", "GET", path("orders", reference), _model(Order))
+    return Call("ordering", "GET", path("orders", reference), model(Order))
+
+
+def orders(
+    *,
+    status: str | None = None,
+    plan: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    email: str | None = None,
+    search: str | None = None,
+    page_size: int | None = None,
+) -> Call[Page[ListedOrder]]:
+    """The shop's orders, the newest first; further pages are asked for as they are needed.
+
+    `since` (inclusive) and `until` (exclusive) bound the time of placing. `search` is an order's number or id, the
+    shop's own submission id, an ICCID or an e-mail address, whole. Orders that arrive meanwhile move no page.
+    """
+    params = given(
+        status=status,
+        plan=plan,
+        to=None if until is None else until.isoformat(),
+        email=email,
+        q=search,
+        limit=page_size,
+    ) | given(**{"from": None if since is None else since.isoformat()})
+    return Call("ordering", "GET", "/orders", _orders, params=params)
 
 
 def timeline(reference: str, *, language: Language | None = None) -> Call[list[TimelineEntry]]:
     """What happened to an order, one sentence for each fact. Sentences exist in English and Russian."""
     params = {} if language is None else {"lang": "en" if language == "en" else "ru"}
-    return Call("ordering", "GET", path("orders", reference, "timeline"), _adapted(_TIMELINE), params=params)
+    return Call("ordering", "GET", path("orders", reference, "timeline"), adapted(_TIMELINE), params=params)
 
 
 def payment(
@@ -62,50 +107,38 @@ def payment(
     body = {"back_link": back_link, "failure_back_link": failure_back_link}
     if language is not None:
         body["language"] = language
-    return Call("payments", "POST", path("orders", order_id, "payment"), _adapted(_OBJECT), json=body)
+    return Call("payments", "POST", path("orders", order_id, "payment"), adapted(_OBJECT), json=body)
 
 
 def request_refund(reference: str, request: RefundRequest) -> Call[RefundCase]:
     """Ask for a refund on behalf of the buyer: opens a case, or joins the open one. Raises ConflictError."""
     body = request.model_dump(mode="json", exclude_none=True)
-    return Call("refunds", "POST", path("orders", reference, "refund-requests"), _model(RefundCase), json=body)
+    return Call("refunds", "POST", path("orders", reference, "refund-requests"), model(RefundCase), json=body)
 
 
 def cancel_order(reference: str) -> Call[RefundCase]:
     """Cancel an eSIM that is not installed, in shops whose terms allow it. Raises ConflictError."""
-    return Call("refunds", "POST", path("orders", reference, "cancellation"), _model(RefundCase), json={})
+    return Call("refunds", "POST", path("orders", reference, "cancellation"), model(RefundCase), json={})
 
 
 def refund_eligibility(reference: str) -> Call[Eligibility]:
     """What a request for a refund would be answered today, for each likely reason. Records nothing."""
-    return Call("refunds", "GET", path("orders", reference, "refund-eligibility"), _model(Eligibility))
+    return Call("refunds", "GET", path("orders", reference, "refund-eligibility"), model(Eligibility))
 
 
-class Operations:
+class Operations(WebhookOperations):
     """The operations as methods. `Client` returns their results, `AsyncClient` returns awaitables."""
 
     storefront = Operation(storefront)
+    devices = Operation(devices)
     place_order = Operation(place_order)
     order = Operation(order)
+    orders = PagedOperation(orders)
     timeline = Operation(timeline)
     payment = Operation(payment)
     request_refund = Operation(request_refund)
     cancel_order = Operation(cancel_order)
     refund_eligibility = Operation(refund_eligibility)
-
-
-def _model(model: type[Model]) -> Any:
-    def read(answer: Answer) -> Model:
-        return model.model_validate_json(answer.body)
-
-    return read
-
-
-def _adapted(adapter: TypeAdapter[Any]) -> Any:
-    def read(answer: Answer) -> Any:
-        return adapter.validate_json(answer.body)
-
-    return read
 
 
 def _placed(answer: Answer) -> PlacedOrder:
@@ -118,3 +151,12 @@ def _session_headers(session: CheckoutSession | None) -> dict[str, str]:
         return {}
     values = {"x-forwarded-for": session.ip, "user-agent": session.user_agent, "referer": session.referrer}
     return {name: value for name, value in values.items() if value}
+
+
+def _orders(answer: Answer) -> Page[ListedOrder]:
+    page = _Orders.model_validate_json(answer.body)
+    return Page(page.orders, page.next_cursor)
+
+
+def _devices(answer: Answer) -> tuple[Device, ...]:
+    return _Devices.model_validate_json(answer.body).devices

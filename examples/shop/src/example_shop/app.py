@@ -19,6 +19,7 @@ from example_shop import live, order_pages, pages, webhooks
 from example_shop.buying import Buying
 from example_shop.context import Shop, visit_of
 from example_shop.hearing import Bell
+from example_shop.registration import register
 from example_shop.settings import Settings
 from example_shop.store import Store
 
@@ -49,11 +50,6 @@ def create_app(settings: Settings) -> FastAPI:
         return PlainTextResponse("ok")
 
     return app
-
-
-async def register(shop: Shop) -> None:
-    """Register the webhook endpoint of this shop once; repeated until the service has answered."""
-    del shop
 
 
 class Headers:

@@ -107,6 +107,7 @@ class Visit:
             tone=texts.tone,
             price=lambda money: texts.price(money, language),
             data=lambda megabytes: texts.data(megabytes, language),
+            bytes=lambda count: texts.amount(count, language),
             place=lambda plan: texts.place(plan, language),
             status=lambda name: texts.status(name, language),
             status_words=lambda name: texts.status_words(name, language),

@@ -170,10 +170,8 @@ async def _refused(visit: Visit, order: ShopOrder, error: ProblemError) -> Respo
 
 
 def _iccid(order: ShopOrder) -> str | None:
-    """The eSIM of an order, where the service names it."""
-    esim = (order.seen.model_extra or {}).get("esim") if order.seen else None
-    iccid = esim.get("iccid") if isinstance(esim, dict) else None
-    return iccid if isinstance(iccid, str) else None
+    """The eSIM of an order, once one is known."""
+    return order.seen.esim.iccid if order.seen is not None and order.seen.esim is not None else None
 
 
 def _top_ups(shop: Storefront, order: ShopOrder) -> list[Offer]:

@@ -53,7 +53,8 @@ async def plans(visit: Visiting, q: str = "") -> HTMLResponse:
 async def device(visit: Visiting, q: str = "") -> HTMLResponse:
     """Whether a device supports eSIM."""
     shop = await visit.shop.storefront()
-    return visit.page("device.html", {"shop": shop, "q": q, "devices": None})
+    devices = await visit.shop.client.devices(q) if q.strip() else ()
+    return visit.page("device.html", {"shop": shop, "q": q.strip(), "devices": devices})
 
 
 @router.get("/plans/{plan}")

@@ -16,6 +16,7 @@ LANGUAGES = ("en", "ru", "kk")
 NAMES = {"en": "English", "ru": "Русский", "kk": "Қазақша"}
 _FOLDER = Path(__file__).parent / "texts"
 _MB_IN_GB = 1024
+_BYTES_IN_GB = 1024**3
 _SIGNS = {"KZT": "{} ₸", "USD": "${}"}
 _MINOR_PER_MAJOR = 100
 _THIN = "\u202f"
@@ -62,6 +63,12 @@ def data(megabytes: int, language: str) -> str:
     if megabytes % _MB_IN_GB == 0:
         return f"{megabytes // _MB_IN_GB}\u00a0{unit[0]}"
     return f"{megabytes}\u00a0{unit[1]}"
+
+
+def amount(count: int, language: str) -> str:
+    """Bytes as `1.2 GB`."""
+    gigabytes = f"{count / _BYTES_IN_GB:.1f}".removesuffix(".0")
+    return f"{gigabytes}\u00a0GB" if language == "en" else f"{gigabytes.replace('.', ',')}\u00a0ГБ"
 
 
 def place(plan: Plan, language: str) -> str:
