@@ -93,11 +93,12 @@ HOSTILE: dict[str, tuple[Iterable[bytes], float]] = {
 @pytest.mark.parametrize("name", HOSTILE)
 async def test_a_hostile_answer_is_an_error_of_httpx_in_time(name: str) -> None:
     parts, pause = HOSTILE[name]
-    began = time.monotonic()
     async with answering(parts, pause) as url:
+        began = time.monotonic()
         with pytest.raises(httpx.HTTPError):
             await asked(url)
-    assert time.monotonic() - began < 10 * SECONDS
+        took = time.monotonic() - began  # without the server's end, which waits for its handler from Python 3.12 on
+    assert took < 10 * SECONDS
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The SMTP side, its faults and the mail ledger."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -234,3 +235,17 @@ async def test_the_connection_is_cut_when_the_data_begin(sb: RunningSandbox) -> 
     with pytest.raises((aiosmtplib.SMTPException, OSError)):
         await send(sb)
     assert (await counts(sb))["messages"] == 0
+
+
+async def test_a_stop_ends_connections_that_were_opened_at_the_same_moment() -> None:
+    async with AsyncExitStack() as opened:
+        sb = await opened.enter_async_context(running_sandbox())
+        connections = await asyncio.gather(*(asyncio.open_connection(sb.smtp_host, sb.smtp_port) for _ in range(20)))
+        for reader, _ in connections:
+            assert (await reader.readline()).startswith(b"220 ")
+        async with asyncio.timeout(10):
+            await opened.aclose()
+        for reader, writer in connections:
+            async with asyncio.timeout(10):
+                assert await reader.read() == b""
+            writer.close()

@@ -5,6 +5,7 @@ import re
 import socket
 from dataclasses import dataclass
 from typing import cast
+from weakref import WeakSet
 
 from aiosmtpd.smtp import SMTP, Envelope, Session, syntax
 
@@ -14,6 +15,7 @@ from sandbox.mail.replies import cut, refusal, say
 from sandbox.mail.store import MailStore
 
 SIZE_LIMIT = 32 * 1024 * 1024
+_CLOSE_AGAIN_SECONDS = 0.05
 _LAST_LINE = b".\r\n"
 _END = b"\r\n.\r\n"
 _STUFFED = re.compile(rb"(?m)^\.")
@@ -149,7 +151,7 @@ class SmtpServer:
     def __init__(self, handler: CatcherHandler) -> None:
         self._handler = handler
         self._server: asyncio.Server | None = None
-        self._connections: set[CatcherProtocol] = set()
+        self._connections: WeakSet[CatcherProtocol] = WeakSet()
 
     async def start(self, listener: socket.socket) -> None:
         """Serve on a listening socket."""
@@ -160,7 +162,6 @@ class SmtpServer:
                 self._handler, hostname="mail.sandbox.example", ident="ESMTP", enable_SMTPUTF8=True, loop=loop
             )
             self._connections.add(protocol)
-            self._connections = {one for one in self._connections if one is protocol or one.transport}
             return protocol
 
         self._server = await loop.create_server(connection, sock=listener, backlog=512)
@@ -175,7 +176,11 @@ class SmtpServer:
         if self._server is None:
             return
         self._server.close()
-        for protocol in self._connections:
-            if protocol.transport is not None:
-                protocol.transport.close()
-        await self._server.wait_closed()
+        closed = asyncio.ensure_future(self._server.wait_closed())
+        # Repeated, because a connection that was accepted just now has no transport yet. From Python 3.12 on
+        # `wait_closed` waits for every connection.
+        while not closed.done():
+            for protocol in list(self._connections):
+                if protocol.transport is not None:
+                    protocol.transport.close()
+            await asyncio.wait({closed}, timeout=_CLOSE_AGAIN_SECONDS)
