@@ -73,6 +73,9 @@ BY_HAND: dict[str, str] = {
 
 #: Arguments of commands: their type is in the code that follows.
 COMMANDS: dict[str, str] = {
+    "services/ordering/src/ordering/keys/commands.py --name": "ordering.keys.models.NewKey",
+    "services/ordering/src/ordering/keys/commands.py --reason": "shared.operations.answers.Reason",
+    "services/ordering/src/ordering/keys/commands.py storefront": "looked up in the catalogue, or among the keys",
     "services/refunds/src/refunds/policy/commands.py --policy": "a version's name or a file's path: looked up",
     "services/refunds/src/refunds/policy/commands.py --since": "refunds.policy.store.moment",
     "services/refunds/src/refunds/policy/commands.py names": "looked up among the policies",

@@ -93,7 +93,7 @@ async def shop_of(stage: Stage) -> AsyncIterator[StartShop]:
     async with AsyncExitStack() as opened:
 
         async def start(build: Callable[..., Service], settings: type[Settings], /, **values: Any) -> Shop:
-            service = await stage.service(build, settings, storefront_keys=KEYS, **values)
+            service = await stage.service(build, settings, **{"storefront_keys": KEYS, **values})
             http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{service.port}", timeout=30)
             return Shop(service, await opened.enter_async_context(http))
 

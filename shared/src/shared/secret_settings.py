@@ -19,7 +19,7 @@ class TestOnly:
     """Marks a setting that has a value for tests and benchmarks only."""
 
     __test__ = False  # pytest takes it for a class of tests otherwise
-    value: str
+    value: str | bool
 
 
 def blank_secrets(settings: BaseModel) -> list[str]:

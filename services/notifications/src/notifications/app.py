@@ -64,6 +64,8 @@ from shared.contracts import (
 from shared.kernel.auth import ApiKeys
 from shared.kernel.privacy import exports
 from shared.kernel.service import Service
+from shared.keys.handlers import HANDLERS as KEY_HANDLERS
+from shared.keys.shop_keys import ShopKeys
 
 #: aiosmtplib's `start_tls`: None uses it if the server offers it.
 _START_TLS = {"auto": None, "starttls": True, "implicit": False, "off": False}
@@ -111,6 +113,7 @@ def _consume(service: Service, settings: Settings, queue: EmailQueue, recent: Re
             ClaimReceived: refunds.claim_received,
             ConfirmationRequested: confirmations.confirmation_requested,
             BuyerErasureRequested: erasures.buyer_erasure_requested,
+            **KEY_HANDLERS,
         }
     )
     service.forgets(BuyerContact, erasures.contact_erased)
@@ -161,11 +164,14 @@ def _serve(service: Service, settings: Settings, sender: Sender) -> None:
         leaving=service.leaving,
     )
     service.app.state.account = account
+    shop_keys = ShopKeys(service.database, settings.storefront_keys, sandbox=settings.sandbox)
+    service.runs(shop_keys.run)
+    service.closes(shop_keys.record_uses)
     service.app.state.newsletters = newsletters.NewsletterContext(
         service.database,
         links,
         sender.storefronts,
-        ApiKeys(settings.storefront_keys),
+        shop_keys,
         ApiKeys(settings.agent_keys),
     )
     answer_bad_links(service.app)

@@ -4,6 +4,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Date, Index, Integer, MetaDa
 from sqlalchemy.dialects.postgresql import JSONB
 
 from shared.core_tables import timestamp
+from shared.keys.tables import api_keys_table
 
 metadata = MetaData()
 
@@ -140,3 +141,6 @@ suppressions = Table(
     Column("reason", Text, nullable=False),
     timestamp("since", nullable=False),
 )
+
+#: The API keys of shops, as ordering publishes them.
+api_keys = api_keys_table(metadata)

@@ -12,6 +12,7 @@ from ordering.contact.routes import router as contact_router
 from ordering.dependencies import Dependencies
 from ordering.holds.routes import router as holds_router
 from ordering.intake.routes import router as intake_router
+from ordering.keys.routes import router as keys_router
 from ordering.privacy.routes import router as privacy_router
 from ordering.settings import Settings
 from ordering.shops import reject_refused_records
@@ -22,6 +23,7 @@ from shared.contracts import Event, QrDelivered
 from shared.database import Tx
 from shared.kernel.auth import ApiKeys
 from shared.kernel.service import Service
+from shared.keys.shop_keys import ShopKeys
 from shared.messaging.consumer import Handler, Received
 from shared.sealed import Sealer
 from shared.telemetry.trace_links import TraceLinks
@@ -52,7 +54,11 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     service.performs(privacy.DeleteExpiredRecords(), privacy.RepeatTombstone(), updates.DeleteOldUpdates())
     service.shows(metrics.count_recent_orders)
     service.app.state.dependencies = uses
+    service.runs(uses.shop_keys.run)
+    service.closes(uses.shop_keys.record_uses)
     service.serves(intake_router, timeline_router, shops_router, holds_router, contact_router, privacy_router)
+    if settings.operations_keys:
+        service.serves(keys_router)
     return service
 
 
@@ -62,7 +68,7 @@ def _dependencies(service: Service, settings: Settings) -> Dependencies:
     service.closes(personal_data.close)
     return Dependencies(
         catalogue=CatalogueFiles(settings.catalogue_dir),
-        shop_keys=ApiKeys(settings.storefront_keys),
+        shop_keys=ShopKeys(service.database, settings.storefront_keys, sandbox=settings.sandbox),
         agent_keys=ApiKeys(settings.agent_keys, asked="agent key"),
         operations_keys=ApiKeys(settings.operations_keys),
         keep_sessions=timedelta(days=settings.session_retention_days),

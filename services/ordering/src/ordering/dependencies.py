@@ -12,7 +12,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Header, Request, Security
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 from pydantic import SecretStr
 
 from ordering.catalogue import CatalogueFiles
@@ -24,6 +24,9 @@ from ordering.holds.models import Limits
 from shared.kernel.auth import ApiKeys, KeyHolder
 from shared.kernel.privacy import PAGE_PROOF, page_proof
 from shared.kernel.problems import Problem
+from shared.keys.callers import ShopKeyHolder
+from shared.keys.models import ShopCaller
+from shared.keys.shop_keys import ShopKeys
 from shared.telemetry.trace_links import TraceLinks
 from shared.values.opaque import Credential
 
@@ -33,7 +36,7 @@ class Dependencies:
     """Everything that the endpoints of this service use."""
 
     catalogue: CatalogueFiles
-    shop_keys: ApiKeys
+    shop_keys: ShopKeys
     agent_keys: ApiKeys
     operations_keys: ApiKeys
     #: How long session records are kept (PP 4.5).
@@ -79,11 +82,12 @@ FraudLimits = Annotated[Limits, Depends(_provide(lambda uses: uses.fraud_limits)
 Traces = Annotated[TraceLinks, Depends(_provide(lambda uses: uses.trace_links))]
 PersonalData = Annotated[PersonalDataClient, Depends(_provide(lambda uses: uses.personal_data))]
 Codes = Annotated[ConfirmationCodes, Depends(_codes)]
+KeysInUse = Annotated[ShopKeys, Depends(_provide(lambda uses: uses.shop_keys))]
 
 # --- callers ----------------------------------------------------------------------------------------------------------
 
 
-def _shop_keys(request: Request) -> ApiKeys:
+def _shop_keys(request: Request) -> ShopKeys:
     return _dependencies(request).shop_keys
 
 
@@ -91,7 +95,7 @@ def _agent_keys(request: Request) -> ApiKeys:
     return _dependencies(request).agent_keys
 
 
-#: The schemes describe the key in OpenAPI where two kinds of caller are allowed; `ApiKeys` reads the header itself.
+#: The schemes describe the key in OpenAPI where two kinds of caller are allowed; the keys read the header themselves.
 _ShopScheme = Annotated[
     HTTPAuthorizationCredentials | None, Security(HTTPBearer(scheme_name="storefront", auto_error=False))
 ]
@@ -103,26 +107,40 @@ _OperationsScheme = Annotated[
 ]
 
 
-async def _shop_or_operations(request: Request, _shop: _ShopScheme, _operations: _OperationsScheme) -> str | None:
-    return _shop_or_none(request, _dependencies(request).operations_keys)
+async def _shop(caller: Annotated[ShopCaller, Security(ShopKeyHolder(_shop_keys))]) -> str:
+    return caller.storefront
 
 
-async def _shop_or_agent(request: Request, _shop: _ShopScheme, _agent: _AgentScheme) -> str | None:
-    return _shop_or_none(request, _agent_keys(request))
+async def _shop_or_operations(
+    request: Request, needed: SecurityScopes, _shop: _ShopScheme, _operations: _OperationsScheme
+) -> str | None:
+    return await _shop_or_none(request, needed, _dependencies(request).operations_keys)
 
 
-def _shop_or_none(request: Request, others: ApiKeys) -> str | None:
-    """The calling shop; None for a caller with one of the `others`' keys. Raises Problem (401)."""
+async def _shop_or_agent(
+    request: Request, needed: SecurityScopes, _shop: _ShopScheme, _agent: _AgentScheme
+) -> str | None:
+    return await _shop_or_none(request, needed, _agent_keys(request))
+
+
+async def _shop_or_none(request: Request, needed: SecurityScopes, others: ApiKeys) -> str | None:
+    """The calling shop; None for a caller with one of the `others`' keys. Raises Problem (401, 403)."""
     header = request.headers.get("authorization")
-    return None if others.known(header) is not None else _shop_keys(request).holder(header)
+    if others.known(header) is not None:
+        return None
+    return (await _shop_keys(request).caller(header, needed.scopes)).storefront
 
 
-#: The slug of the calling shop, or the name of the calling agent. Raises Problem (401) for any other caller.
-CallingShop = Annotated[str, Depends(KeyHolder("storefront", _shop_keys))]
+#: The slug of the calling shop, by a key with that scope. Raises Problem (401, 403) for any other caller.
+ReadingShop = Annotated[str, Security(_shop, scopes=["orders:read"])]
+WritingShop = Annotated[str, Security(_shop, scopes=["orders:write"])]
+#: The slug of the calling shop, by any of its keys: for what every shop may know of itself.
+CallingShop = Annotated[str, Security(_shop)]
+#: The name of the calling agent. Raises Problem (401) for any other caller.
 CallingAgent = Annotated[str, Depends(KeyHolder("agent", _agent_keys))]
 #: Whose orders, or privacy requests, the caller may see: a shop its own; operations people, or agents, any (None).
-OrdersOf = Annotated[str | None, Depends(_shop_or_operations)]
-RequestsOf = Annotated[str | None, Depends(_shop_or_agent)]
+OrdersOf = Annotated[str | None, Security(_shop_or_operations, scopes=["orders:read"])]
+RequestsOf = Annotated[str | None, Security(_shop_or_agent, scopes=["orders:read"])]
 
 
 @dataclass(frozen=True, slots=True)

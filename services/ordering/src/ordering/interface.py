@@ -57,6 +57,7 @@ INTERFACE = Interface(
             "identified the person.",
             (STOREFRONT,),
         ),
+        Tag("keys", "The API keys of shops, created and revoked by operations people.", (OPERATIONS,)),
         Tag("fraud control", "Orders that wait for an agent before they can be paid (PP 4.5).", (AGENT,)),
     ),
     callers={

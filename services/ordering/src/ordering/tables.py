@@ -18,6 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from shared.core_tables import timestamp
+from shared.keys.tables import api_keys_table
 
 metadata = MetaData()
 
@@ -293,3 +294,6 @@ webhook_deliveries = Table(
     Column("last_error", Text),
     Index("webhook_deliveries_due", "endpoint_id", "due_at", postgresql_where=text("state = 'waiting'")),
 )
+
+#: The API keys of shops that were created at run time.
+api_keys = api_keys_table(metadata)

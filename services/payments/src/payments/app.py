@@ -27,6 +27,8 @@ from shared.contracts import (
 from shared.kernel.auth import ApiKeys
 from shared.kernel.privacy import exports, forgets
 from shared.kernel.service import Service
+from shared.keys.handlers import HANDLERS as KEY_HANDLERS
+from shared.keys.shop_keys import ShopKeys
 from shared.telemetry.logging import get_logger
 
 log = get_logger(__name__)
@@ -63,6 +65,7 @@ def _consume(service: Service, settings: Settings, *, pay_at_once: bool) -> None
             HandPaymentRecorded: refused_refunds.hand_payment_recorded,
             HandPaymentDecided: refused_refunds.hand_payment_decided,
             BuyerErasureRequested: forgets(PaymentsBuyerErased, privacy.ERASURE, kept=privacy.KEPT),
+            **KEY_HANDLERS,
         }
     )
     service.forgets(BuyerContact, privacy.buyer_erased)
@@ -155,11 +158,14 @@ def _issue_receipts(service: Service, settings: Settings) -> None:
 
 
 def _serve(service: Service, settings: Settings, bank: Bank, metrics: PaymentMetrics) -> None:
+    shop_keys = ShopKeys(service.database, settings.storefront_keys, sandbox=settings.sandbox)
+    service.runs(shop_keys.run)
+    service.closes(shop_keys.record_uses)
     context = HttpContext(
         database=service.database,
         bank=bank,
         metrics=metrics,
-        storefront_keys=ApiKeys(settings.storefront_keys),
+        shop_keys=shop_keys,
         agent_keys=ApiKeys(settings.agent_keys, asked="agent key", problem="unknown-agent-key"),
         terminal=str(settings.epay_terminal),
         webhook_url=settings.webhook_url,

@@ -4,12 +4,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import Depends, FastAPI, Request, Security
 
 from payments.clients.bank import Bank
 from payments.metrics import PaymentMetrics
 from shared.database import Database
 from shared.kernel.auth import ApiKeys, KeyHolder
+from shared.keys.callers import ShopKeyHolder
+from shared.keys.models import ShopCaller
+from shared.keys.shop_keys import ShopKeys
 
 
 @dataclass(slots=True, frozen=True)
@@ -19,7 +22,7 @@ class HttpContext:
     database: Database
     bank: Bank
     metrics: PaymentMetrics
-    storefront_keys: ApiKeys
+    shop_keys: ShopKeys
     agent_keys: ApiKeys
     terminal: str
     webhook_url: str
@@ -40,8 +43,14 @@ async def _injected(request: Request) -> HttpContext:
     return _context(request)
 
 
+async def _shop(
+    caller: Annotated[ShopCaller, Security(ShopKeyHolder(lambda request: _context(request).shop_keys))],
+) -> str:
+    return caller.storefront
+
+
 Context = Annotated[HttpContext, Depends(_injected)]
-#: The storefront whose API key the caller sent.
-Storefront = Annotated[str, Depends(KeyHolder("storefront", lambda request: _context(request).storefront_keys))]
+#: The storefront that calls, by a key that may place orders: opening a payment belongs to it.
+Storefront = Annotated[str, Security(_shop, scopes=["orders:write"])]
 #: For endpoints of agents: only an agent's key is accepted.
 agents_only = Depends(KeyHolder("agent", lambda request: _context(request).agent_keys))

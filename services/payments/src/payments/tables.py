@@ -22,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from shared.core_tables import timestamp
+from shared.keys.tables import api_keys_table
 
 metadata = MetaData()
 
@@ -316,3 +317,6 @@ housekeeping = Table(
     timestamp("due_at", nullable=False),
     timestamp("until", nullable=False),
 )
+
+#: The API keys of shops, as ordering publishes them.
+api_keys = api_keys_table(metadata)

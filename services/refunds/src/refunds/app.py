@@ -38,6 +38,8 @@ from shared.clock import Clock
 from shared.contracts import BuyerContact, Event
 from shared.kernel.privacy import exports
 from shared.kernel.service import Service
+from shared.keys.handlers import HANDLERS as KEY_HANDLERS
+from shared.keys.shop_keys import ShopKeys
 from shared.messaging.consumer import Handler
 from shared.messaging.reading import GroupReading
 from shared.shops.files import ShopFiles
@@ -74,7 +76,10 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     state = service.app.state
     state.shops = shops
     state.policies, state.case_service, state.refused_refunds = policies, case_service, RefusedRefundService()
-    state.callers = Callers(settings.storefront_keys, settings.agent_keys)
+    shop_keys = ShopKeys(service.database, settings.storefront_keys, sandbox=settings.sandbox)
+    service.runs(shop_keys.run)
+    service.closes(shop_keys.record_uses)
+    state.callers = Callers(shop_keys, settings.agent_keys)
     _add_agent_pages(service, settings)
     _add_telegram(service, settings, case_service, seal_key)
     service.serves(cases.routes, eligibility.routes, claims.routes, refused_refunds.routes, policy.routes)
@@ -90,6 +95,7 @@ def event_handlers(case_service: CaseService) -> dict[type[Event], Handler]:
         | LateDeliveryHandlers(cases_, case_service.policies).handlers()
         | RefusedRefundHandlers(cases_).handlers()
         | privacy.handlers()
+        | dict(KEY_HANDLERS)
     )
 
 

@@ -1,14 +1,15 @@
 """Who calls the HTTP interface: a storefront, for its own orders, or an agent, for all. FastAPI dependencies."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Request
-from fastapi.security import HTTPBearer
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPBearer, SecurityScopes
 from pydantic import SecretStr
 
 from shared.kernel.auth import ApiKeys
+from shared.keys.shop_keys import ShopKeys
 
 
 @dataclass(slots=True, frozen=True)
@@ -26,19 +27,19 @@ class Caller:
 class Callers:
     """Recognises storefronts and agents by their API keys."""
 
-    def __init__(self, storefronts: Mapping[str, SecretStr], agents: Mapping[str, SecretStr]) -> None:
-        self._storefronts = ApiKeys(storefronts, asked="storefront's or agent key")
+    def __init__(self, storefronts: ShopKeys, agents: Mapping[str, SecretStr]) -> None:
+        self._storefronts = storefronts
         self._agents = ApiKeys(agents, asked="agent key")
 
     def agent(self, authorization: str | None) -> Caller:
         """The agent with this key. Raises Problem (401)."""
         return Caller(f"agent:{self._agents.holder(authorization)}", None)
 
-    def anyone(self, authorization: str | None) -> Caller:
-        """The storefront or agent with this key. Raises Problem (401)."""
+    async def anyone(self, authorization: str | None, scopes: Sequence[str]) -> Caller:
+        """The agent with this key, or the storefront if its key has these scopes. Raises Problem (401, 403)."""
         if (name := self._agents.known(authorization)) is not None:
             return Caller(f"agent:{name}", None)
-        slug = self._storefronts.holder(authorization)
+        slug = (await self._storefronts.caller(authorization, scopes)).storefront
         return Caller(f"storefront:{slug}", slug)
 
 
@@ -66,15 +67,16 @@ def _agent(
     return callers.agent(authorization)
 
 
-def _anyone(
+async def _anyone(
+    needed: SecurityScopes,
     authorization: Annotated[str | None, Depends(_STOREFRONT_KEY)],
     _same_header: Annotated[str | None, Depends(_AGENT_KEY)],  # the OpenAPI document names both: either is enough
     callers: Annotated[Callers, Depends(_callers)],
 ) -> Caller:
-    return callers.anyone(authorization)
+    return await callers.anyone(authorization, needed.scopes)
 
 
 #: An agent. Others are answered 401.
 AgentCaller = Annotated[Caller, Depends(_agent)]
-#: A storefront or an agent. Others are answered 401.
-AnyCaller = Annotated[Caller, Depends(_anyone)]
+#: A storefront by a key for refunds, or an agent. Others are answered 401, a storefront's other keys 403.
+AnyCaller = Annotated[Caller, Security(_anyone, scopes=["refunds"])]

@@ -18,6 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from shared.core_tables import timestamp
+from shared.keys.tables import api_keys_table
 from shared.signin.tables import sign_in_tables
 
 metadata = MetaData()
@@ -352,3 +353,6 @@ telegram_updates = Table(
 )
 
 sign_in_tables(metadata)
+
+#: The API keys of shops, as ordering publishes them.
+api_keys = api_keys_table(metadata)

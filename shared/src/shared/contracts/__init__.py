@@ -3,6 +3,7 @@
 from shared.contracts.base import EVENTS, BuyerErased, Event, Iccid, Kind, Language, Money, OrderEvent, PayoutWay, Plan
 from shared.contracts.notifications import DeliveryFailed, MailboxProved, NotificationsBuyerErased, QrDelivered
 from shared.contracts.ordering import (
+    ApiKeyChanged,
     BuyerContact,
     BuyerErasureRequested,
     ConfirmationRequested,
@@ -65,6 +66,7 @@ from shared.contracts.storefront import Buyer, OrderRequest, OrderSubmitted, con
 
 __all__ = [
     "EVENTS",
+    "ApiKeyChanged",
     "AppealReceived",
     "Buyer",
     "BuyerContact",

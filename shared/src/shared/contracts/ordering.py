@@ -1,8 +1,10 @@
 """Facts that ordering owns."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
+
+from pydantic import StringConstraints
 
 from shared.contracts.base import Event, Iccid, Kind, Language, Money, OrderEvent, Plan, Slug, Value
 from shared.sealed import Sealed
@@ -111,3 +113,25 @@ class BuyerErasureRequested(Event, topic="ordering.buyer-erasure-requested"):
 
     def key(self) -> str:
         return str(self.buyer_id)
+
+
+class ApiKeyChanged(Event, topic="ordering.api-key"):
+    """An API key of a shop was created or revoked: its whole state, without the key itself. Compacted.
+
+    Services that shops call check keys against what they stored of this.
+    """
+
+    key_id: UUID
+    storefront: Slug
+    #: SHA-256 of the key, hexadecimal. A key holds 32 random bytes, so nobody finds it from its hash.
+    hash: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    #: `orders:write`, `orders:read`, `refunds`. An open set: a reader knows the scopes that its own requests need.
+    scopes: tuple[str, ...]
+    created_at: datetime
+    #: Refused from then on; null: never.
+    expires_at: datetime | None = None
+    #: Refused since then, for good; null: not revoked.
+    revoked_at: datetime | None = None
+
+    def key(self) -> str:
+        return str(self.key_id)

@@ -41,7 +41,8 @@ def document(service: str, version: str, description: str, reads: Iterable[str],
     read, erased = sorted({topic if shop_of(topic) is None else OrderSubmitted.topic for topic in reads}), set(erasures)
     written = sorted(topic for topic in owned_topics(service) if EVENTS[topic].owner() == service)
     topics = sorted({*read, *written})
-    tombstones = {topic for topic in topics if _compacted(topic) and (topic in erased or topic in written)}
+    tombstones = {topic for topic in topics if EVENTS[topic].personal and _compacted(topic)}
+    tombstones &= {*erased, *written}
     classes = [EVENTS[topic] for topic in topics]
     return {
         "asyncapi": "3.0.0",

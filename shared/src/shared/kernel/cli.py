@@ -24,16 +24,7 @@ def main(name: str, settings_class: type[S], build: Callable[[S], Service]) -> N
     parser = argparse.ArgumentParser(prog=f"python -m {name}")
     parser.add_argument("command", choices=["serve", "migrate"], help="run the service, or prepare its database")
     command = parser.parse_args().command
-    try:
-        # Containers get secrets as files: one per setting, named like it.
-        settings = settings_class(_secrets_dir=os.environ.get("SECRETS_DIR"))
-    except ValidationError as error:
-        lines = []
-        for item in error.errors(include_url=False, include_input=False):
-            variable = "_".join(map(str, item["loc"])).upper()
-            place = f"{variable}: " if variable else ""
-            lines.append(f"{place}{item['msg']}")
-        _refuse(name, lines)
+    settings = read_settings(name, settings_class)
     logging.configure(name, settings.log_level)
     if command == "migrate":
         # Alembic and the admin client are large; a serving process does not load them.
@@ -58,6 +49,20 @@ def _refuse(name: str, lines: Sequence[str]) -> NoReturn:
     for line in lines:
         print(f"{name}: {line}", file=sys.stderr)  # noqa: T201 - to the person who started it
     sys.exit(2)
+
+
+def read_settings(name: str, settings_class: type[S]) -> S:
+    """The settings of this process. Exits 2 when one is wrong, with the reasons on standard error."""
+    try:
+        # Containers get secrets as files: one per setting, named like it.
+        return settings_class(_secrets_dir=os.environ.get("SECRETS_DIR"))
+    except ValidationError as error:
+        lines = []
+        for item in error.errors(include_url=False, include_input=False):
+            variable = "_".join(map(str, item["loc"])).upper()
+            place = f"{variable}: " if variable else ""
+            lines.append(f"{place}{item['msg']}")
+        _refuse(name, lines)
 
 
 def _run(build: Callable[[S], Service], settings: S) -> None:

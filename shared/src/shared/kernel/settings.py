@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.messaging.access import KafkaAccess, Mechanism
 from shared.sealed import new_private_key
-from shared.secret_settings import Invented, blank_secrets, not_for_production
+from shared.secret_settings import Invented, TestOnly, blank_secrets, not_for_production
 
 
 class ServiceSettings(BaseSettings):
@@ -19,6 +19,11 @@ class ServiceSettings(BaseSettings):
 
     environment: Literal["development", "test", "production"] = Field(
         "development", description="production refuses generated secrets, short ones and test adapters, by name"
+    )
+    sandbox: Annotated[bool, TestOnly(value=True)] = Field(
+        default=False,
+        description="bank, cash register, operators, mail and SMS of this deployment are all stand-ins; only then are "
+        "API keys for tests (esim_test_) accepted",
     )
     database_url: str = Field(description="postgresql+psycopg://user:password@host:port/database")
     kafka_bootstrap_servers: str = Field(description="host:port of one or more brokers, comma-separated")

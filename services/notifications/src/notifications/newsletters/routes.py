@@ -13,7 +13,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Request, Security
 from fastapi.responses import HTMLResponse
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 from pydantic import BaseModel, ConfigDict, Field
 
 from notifications.emails import Links, Storefront, environment, texts, written
@@ -25,6 +25,7 @@ from shared.database import Database
 from shared.ids import uuid_for
 from shared.kernel.auth import ApiKeys
 from shared.kernel.problems import Problem
+from shared.keys.shop_keys import ShopKeys
 from shared.values.opaque import Named
 from shared.values.text import Line, Lines
 
@@ -42,7 +43,7 @@ class NewsletterContext:
     database: Database
     links: Links
     storefronts: Mapping[str, Storefront]
-    shop_keys: ApiKeys
+    shop_keys: ShopKeys
     agent_keys: ApiKeys
 
 
@@ -87,16 +88,19 @@ _AgentScheme = Annotated[
 ]
 
 
-async def _author(request: Request, context: Context, _shop: _ShopScheme, _agent: _AgentScheme) -> Author:
-    """Raises Problem (401)."""
+async def _author(
+    request: Request, needed: SecurityScopes, context: Context, _shop: _ShopScheme, _agent: _AgentScheme
+) -> Author:
+    """Raises Problem (401, 403)."""
     header = request.headers.get("authorization")
     if (name := context.agent_keys.known(header)) is not None:
         return Author(f"agent {name}", None)
-    slug = context.shop_keys.holder(header)
+    slug = (await context.shop_keys.caller(header, needed.scopes)).storefront
     return Author(f"storefront {slug}", slug)
 
 
-CallingAuthor = Annotated[Author, Depends(_author)]
+#: A shop needs a key that may write; progress is read with the key that had the newsletter sent.
+CallingAuthor = Annotated[Author, Security(_author, scopes=["orders:write"])]
 
 
 @router.post("", status_code=HTTPStatus.ACCEPTED)

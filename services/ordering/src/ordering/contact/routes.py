@@ -10,7 +10,7 @@ from ordering.catalogue.models import Catalogue
 from ordering.contact.actions import correct, lock_mailbox_of, order_with_contact, requester_of
 from ordering.contact.models import Correction, Identification
 from ordering.contact.rules import channel_of_correction, correction_of
-from ordering.dependencies import CallingAgent, CallingShop, CatalogueNow, Codes, PageProof
+from ordering.dependencies import CallingAgent, CatalogueNow, Codes, PageProof, WritingShop
 from ordering.timeline.models import Reference
 from shared.contracts import FieldError, Language
 from shared.kernel.dependencies import ServiceDatabase
@@ -39,7 +39,7 @@ class AgentsChange(Change):
 
 @router.post("/orders/{reference}/contact-changes", status_code=HTTPStatus.ACCEPTED, name="ask")
 async def request_correction(
-    storefront: CallingShop,
+    storefront: WritingShop,
     reference: Named,
     body: Change,
     database: ServiceDatabase,

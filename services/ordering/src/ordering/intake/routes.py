@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Request, Response
 from pydantic_core import from_json
 
-from ordering.dependencies import CallingShop, CatalogueNow, FraudLimits, KeepSessions
+from ordering.dependencies import CatalogueNow, FraudLimits, KeepSessions, WritingShop
 from ordering.intake.actions import accept
 from ordering.intake.models import (
     BAD_KEY,
@@ -45,7 +45,7 @@ def _body_description() -> dict[str, Any]:
 async def place_order(
     request: Request,
     response: Response,
-    storefront: CallingShop,
+    storefront: WritingShop,
     database: ServiceDatabase,
     catalogue: CatalogueNow,
     keep_sessions: KeepSessions,

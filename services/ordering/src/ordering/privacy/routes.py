@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ordering.contact import lock_mailbox, lock_mailbox_of, order_with_contact, requester_of
 from ordering.contact.models import Confirmed, Identification
-from ordering.dependencies import CallingAgent, CallingShop, Codes, PageProof, PersonalData, RequestsOf
+from ordering.dependencies import CallingAgent, Codes, PageProof, PersonalData, RequestsOf, WritingShop
 from ordering.privacy.actions import carry_out, carry_out_confirmed, collect_from_services
 from ordering.privacy.models import RequestKind, RequestState
 from ordering.privacy.page import export_page
@@ -53,7 +53,7 @@ class AgentsRequest(BaseModel):
 
 @router.post("/privacy/requests", status_code=HTTPStatus.ACCEPTED, name="request")
 async def open_request(
-    storefront: CallingShop, body: PrivacyRequest, database: ServiceDatabase, codes: Codes, page: PageProof
+    storefront: WritingShop, body: PrivacyRequest, database: ServiceDatabase, codes: Codes, page: PageProof
 ) -> dict[str, Any]:
     """Request an export, a block, its lifting or an erasure (PP 6.2). A code is sent to the buyer's address.
 
@@ -140,7 +140,7 @@ async def carry_out_as_agent(
 
 @router.post("/confirmations/{confirmation_id}", name="confirm")
 async def enter_code(
-    storefront: CallingShop, confirmation_id: UUID, body: Code, database: ServiceDatabase, codes: Codes
+    storefront: WritingShop, confirmation_id: UUID, body: Code, database: ServiceDatabase, codes: Codes
 ) -> dict[str, str]:
     """Enter the code and carry out the correction or request. 403 wrong code, 410 expired, 409 carried out before."""
     async with database.transaction("http") as tx:
