@@ -4,9 +4,11 @@
 """
 
 import asyncio
+import json
 
 import psycopg
 import pytest
+from aiokafka import AIOKafkaConsumer
 
 from local_stack.access import owner_of, read_access, storefront_user
 from local_stack.product import STOREFRONTS
@@ -15,7 +17,7 @@ from product.hands import Running
 from product.running import NAMES, Product
 from product.shop import Buyer
 from product.topics import Topics
-from shared.contracts import EVENTS, BuyerContact, OrderPlaced, OrderSubmitted, orders_topic
+from shared.contracts import EVENTS, BuyerContact, OrderPlaced, OrderSubmitted, orders_topic, updates_topic
 from shared.messaging.access import KafkaAccess
 from shared.messaging.producer import Producer
 
@@ -121,8 +123,7 @@ async def test_a_storefront_submits_and_can_do_nothing_else(running: Running, gu
         await hands.publish(submitted)
     finally:
         await hands.close()
-    # Another shop's topic, and the one that all shared, are closed to it. It reads no topic: over HTTP, with its own
-    # key, it is answered about its own orders.
+    # Another shop's topics, and the one that all shared, are closed to it.
     order = await running.shop.place(storefront, buyer)
     [placed] = await running.topics.events(OrderPlaced, where=lambda one: one.submission_id == buyer.key)
     assert order.id == str(placed.event.order_id)
@@ -142,6 +143,44 @@ async def test_a_storefront_submits_and_can_do_nothing_else(running: Running, gu
     await running.judge.put_aside({"ordering": 1})
     await running.product.forgive("ordering")
     assert await brokers.readable(shop, [*everything(guarded), own]) == set()
+
+
+async def test_a_storefront_reads_its_own_updates_and_nothing_else(running: Running, guarded: Product) -> None:
+    shop, storefront = guarded.users[STOREFRONT], STOREFRONTS[0]
+    own = guarded.prefix + updates_topic(storefront)
+    order = await running.shop.place(storefront, Buyer())
+    group = f"{guarded.prefix}{STOREFRONT}.reports"
+    consumer = AIOKafkaConsumer(own, **shop.aiokafka(), group_id=group, auto_offset_reset="earliest")
+    try:
+        await consumer.start()
+        async with asyncio.timeout(brokers.SECONDS):
+            heard = await consumer.getone()
+            while heard.key.decode() != order.id:
+                heard = await consumer.getone()
+        await consumer.commit()
+    finally:
+        await consumer.stop()
+    assert json.loads(heard.value)["type"] == "order.accepted"
+
+    others = [guarded.prefix + topic_of(name) for name in STOREFRONTS for topic_of in (orders_topic, updates_topic)]
+    assert await brokers.readable(shop, [*everything(guarded), *others]) == {own}
+
+    def attempts() -> tuple[set[str], dict[str, bool]]:
+        groups = (STOREFRONT, f"{STOREFRONT}.reports", f"{STOREFRONT}-2", storefront_user(STOREFRONTS[1]), "ordering")
+        may_use = {name: brokers.can_use_group(shop, guarded.prefix + name) for name in groups}
+        return brokers.writable(shop, [guarded.prefix + updates_topic(name) for name in STOREFRONTS]), may_use
+
+    written, may_use = await asyncio.to_thread(attempts)
+    assert written == set()
+    assert [name for name, may in may_use.items() if may] == [STOREFRONT, f"{STOREFRONT}.reports"]
+
+
+@pytest.mark.parametrize("name", [*NAMES, WATCHER])
+async def test_no_service_reads_what_shops_hear_and_ordering_alone_writes_it(guarded: Product, name: str) -> None:
+    topics = [guarded.prefix + updates_topic(shop) for shop in STOREFRONTS]
+    assert await brokers.readable(guarded.users[name], topics) == set()
+    if name != "ordering":
+        assert await asyncio.to_thread(brokers.writable, guarded.users[name], topics) == set()
 
 
 @pytest.mark.parametrize("name", NAMES)

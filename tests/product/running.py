@@ -17,7 +17,7 @@ from local_stack.ports import free_ports
 from local_stack.processes import ManagedProcess
 from local_stack.product import AGENTS, SANDBOX, SERVICES, STOREFRONTS, Component
 from local_stack.site import Site
-from shared.contracts import orders_topic
+from shared.contracts import orders_topic, updates_topic
 from shared.messaging.access import KafkaAccess
 from shared.messaging.topics import create_topics
 from shared.testing.stage import known_topics
@@ -115,7 +115,7 @@ class Product:
         await asyncio.to_thread(
             create_topics,
             self.kafka,
-            [*known_topics(), *map(orders_topic, STOREFRONTS)],
+            [*known_topics(), *map(orders_topic, STOREFRONTS), *map(updates_topic, STOREFRONTS)],
             prefix=self.prefix,
             partitions=2,
         )

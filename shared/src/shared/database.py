@@ -28,6 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from shared.clock import Clock, SystemClock
 from shared.contracts.base import Erasure, Event
+from shared.contracts.storefront import ShopUpdate
 from shared.failpoints import failpoint
 from shared.ids import uuid7
 from shared.sqlstates import Meaning, meaning
@@ -40,13 +41,15 @@ _PARAMETER = re.compile(r"(?<!:):([a-z_][a-z0-9_]*)")
 class Outgoing:
     """An event to publish. `trace` is the W3C traceparent that it continues."""
 
-    event: Event | Erasure
+    event: Event | Erasure | ShopUpdate
     trace: str | None
     id: UUID = field(default_factory=uuid7)
 
     @property
     def body(self) -> bytes | None:
         """The record's value; None for a tombstone."""
+        if isinstance(self.event, ShopUpdate):
+            return self.event.value
         return None if isinstance(self.event, Erasure) else self.event.model_dump_json().encode()
 
 
@@ -168,6 +171,10 @@ class Tx:
     def erase(self, event_class: type[Event], key: str, *, trace: str | None) -> None:
         """Publish a tombstone: no service may keep anything about this key of a compacted topic."""
         self.outgoing.append(Outgoing(Erasure(event_class, key), trace))
+
+    def publish_update(self, update: ShopUpdate, update_id: UUID, *, trace: str | None) -> None:
+        """Publish an update on its shop's topic, under the id that its webhook has."""
+        self.outgoing.append(Outgoing(update, trace, update_id))
 
     def schedule(
         self,

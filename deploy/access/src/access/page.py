@@ -34,6 +34,11 @@ not say who wrote it, so its shop cannot be known while several users may write 
 - A shop that cannot change at once: give its user alone the right to write the topic, by hand, and name the shop in
   ordering's `SHARED_ORDERS_STOREFRONT`. Records that name another shop are rejected; each one that is taken is logged.
 
+**A shop hears on its own topic**, `storefront.<shop>.updates`: what became of its orders, in the bodies of its webhooks
+([shop updates](../../docs/architecture/shop-updates.md)). Its user alone may read it, in a consumer group called
+`storefront-<shop>` or `storefront-<shop>.` and anything; ordering alone writes it, for the shops that its
+`UPDATES_TOPICS` names.
+
 The databases have the same two roles: `<service>_owner` may change the schema, as which `migrate` runs; `<service>`
 reads and writes rows. Nobody else may connect. The rights are
 [`service.sql`](../compose/postgres/rights/service.sql), run by the local stack, by compose and by

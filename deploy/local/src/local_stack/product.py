@@ -103,6 +103,7 @@ def _ordering(site: Site) -> Environment:
         **_agents(site),
         "STOREFRONT_KEYS": json.dumps(site.storefront_keys),
         "NOTIFICATIONS_SEAL_PUBLIC_KEY": site.seal_public_key("notifications"),
+        "UPDATES_TOPICS": json.dumps(list(STOREFRONTS)),
         "PRIVACY_SOURCES": json.dumps({name: site.url(name) for name in others}),
     }
 

@@ -30,7 +30,7 @@ from shared.telemetry.trace_links import TraceLinks
 
 
 def build(settings: Settings, *, clock: Clock | None = None) -> Service:
-    """Assemble the service. Raises CatalogueError when the catalogue cannot be read."""
+    """Assemble the service. Raises CatalogueError when the catalogue cannot be read, ValueError for unknown shops."""
     service = Service("ordering", settings, clock=clock)
     uses = _dependencies(service, settings)
     metrics = timeline.OrderMetrics(service.metrics.registry)
@@ -43,6 +43,10 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
             privacy.HANDLERS,
         )
     )
+    if unknown := settings.updates_topics - set(settings.shops()):
+        raise ValueError(f"UPDATES_TOPICS names shops that are not in the catalogue: {', '.join(sorted(unknown))}")
+    # Before the outbox, which inserts what is left to publish.
+    service.database.participants.insert(0, updates.UpdatesTopics(settings.updates_topics))
     service.consumes_shops(
         [shop.slug for shop in uses.catalogue.current().storefronts],
         intake.accept_submitted_orders(

@@ -18,7 +18,7 @@ class Settings(ServiceSettings):
 
     storefront_keys: dict[str, SecretStr] = Field(
         default_factory=dict,
-        description='API keys as JSON, {"storefront": "key"}; a shop without one has no HTTP access',
+        description='API keys with all scopes as JSON, {"storefront": "key"}, besides those created at run time',
     )
     catalogue_dir: Path | None = Field(None, description="folder of *.toml files; the packaged catalogue by default")
     session_retention_days: int = Field(365, ge=1, description="how long a checkout's IP and browser are kept (PP 4.5)")
@@ -35,6 +35,10 @@ class Settings(ServiceSettings):
     shared_orders_storefront: Slug | None = Field(
         None,
         description="the one shop whose Kafka user may still write `storefront.order-submitted`; for this release only",
+    )
+    updates_topics: frozenset[Slug] = Field(
+        frozenset(),
+        description="JSON list of the shops that read `storefront.<shop>.updates`; their updates are published there",
     )
     trace_url_template: str | None = Field(
         None,

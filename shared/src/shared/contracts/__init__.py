@@ -62,7 +62,17 @@ from shared.contracts.refunds import (
     RequestChannel,
     RevocationRequested,
 )
-from shared.contracts.storefront import Buyer, OrderRequest, OrderSubmitted, contract, orders_topic, shop_of, topic_for
+from shared.contracts.storefront import (
+    Buyer,
+    OrderRequest,
+    OrderSubmitted,
+    ShopUpdate,
+    contract,
+    orders_topic,
+    shop_of,
+    topic_for,
+    updates_topic,
+)
 
 __all__ = [
     "EVENTS",
@@ -132,10 +142,12 @@ __all__ = [
     "RequestChannel",
     "RevocationRefused",
     "RevocationRequested",
+    "ShopUpdate",
     "TopUpApplied",
     "Usage",
     "contract",
     "orders_topic",
     "shop_of",
     "topic_for",
+    "updates_topic",
 ]

@@ -1,7 +1,11 @@
 """What storefronts may send: the same order body over HTTP (`POST /orders`) and over Kafka."""
 
+import json
 import re
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -63,6 +67,49 @@ _ORDERS = re.compile(r"storefront\.([a-z0-9]+(?:-[a-z0-9]+)*)\.orders")
 def orders_topic(shop: str) -> str:
     """The topic on which this shop submits its orders."""
     return f"storefront.{shop}.orders"
+
+
+def updates_topic(shop: str) -> str:
+    """The topic on which this shop hears what became of its orders."""
+    return f"storefront.{shop}.updates"
+
+
+@dataclass(frozen=True, slots=True)
+class ShopUpdate:
+    """What a shop hears about one of its orders, as a record of its own topic, which ordering alone writes.
+
+    `body` is that of the webhook with the same id (services/ordering/interfaces/updates). `subject`: the order's id, or
+    the submission that was refused; it is the record's key.
+    """
+
+    shop: str
+    type: str
+    subject: str
+    occurred_at: datetime
+    body: Mapping[str, Any]
+
+    @property
+    def topic(self) -> str:
+        return updates_topic(self.shop)
+
+    @property
+    def value(self) -> bytes:
+        """The body as JSON."""
+        return json.dumps(self.body, ensure_ascii=False, separators=(",", ":")).encode()
+
+    def ce_type(self) -> str:
+        """The CloudEvents type: `order.paid`."""
+        return self.type
+
+    def schema_id(self) -> str:
+        """The `$id` of the JSON Schema of the body."""
+        return f"urn:esim:update:{self.type}:1"
+
+    def owner(self) -> str:
+        return "ordering"
+
+    def key(self) -> str:
+        return self.subject
 
 
 def shop_of(topic: str) -> str | None:

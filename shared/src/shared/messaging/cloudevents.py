@@ -13,7 +13,7 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from shared.contracts.base import Event
-from shared.contracts.storefront import OrderSubmitted, contract, shop_of
+from shared.contracts.storefront import OrderSubmitted, ShopUpdate, contract, shop_of
 from shared.database import Outgoing
 from shared.ids import uuid_for
 from shared.values import traceparent
@@ -53,13 +53,14 @@ class Envelope:
 def header_texts(outgoing: Outgoing, now: datetime) -> dict[str, str]:
     """The headers of an outgoing event, as stored in the outbox."""
     event = outgoing.event
+    happened_at = event.occurred_at if isinstance(event, ShopUpdate) else now
     texts = {
         "ce_specversion": "1.0",
         "ce_id": str(outgoing.id),
         "ce_source": f"/services/{event.owner()}",
         "ce_type": event.ce_type(),
         "ce_dataschema": event.schema_id(),
-        "ce_time": now.isoformat(),
+        "ce_time": happened_at.isoformat(),
         "content-type": CONTENT_TYPE,
     }
     if outgoing.trace:

@@ -28,7 +28,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # not in its _
 )
 
 from shared.contracts.base import EVENTS
-from shared.contracts.storefront import orders_topic
+from shared.contracts.storefront import OrderSubmitted, orders_topic, shop_of, updates_topic
 from shared.messaging.access import KafkaAccess
 
 _ALREADY_EXISTS = "TOPIC_ALREADY_EXISTS"
@@ -121,11 +121,13 @@ def topic_settings(topic: str) -> dict[str, str]:
     """A topic's settings, besides partitions and replicas."""
     if topic in _COMPACTED_TOPICS:
         return _COMPACTED
-    return _SHORT if topic.startswith("storefront.") else _KEPT
+    return _SHORT if topic == OrderSubmitted.topic or shop_of(topic) is not None else _KEPT
 
 
 def owned_topics(service: str, shops: Iterable[str] = ()) -> list[str]:
-    """The topics that a service writes; ordering also owns those that shops submit to."""
+    """The topics that a service writes; ordering also owns those of the shops, on which they submit and hear."""
     owners = {service, "storefront"} if service == "ordering" else {service}
     topics = [topic for topic, event in EVENTS.items() if event.owner() in owners]
-    return [*topics, *(orders_topic(shop) for shop in shops)] if service == "ordering" else topics
+    if service != "ordering":
+        return topics
+    return [*topics, *(topic_of(shop) for shop in shops for topic_of in (orders_topic, updates_topic))]

@@ -4,5 +4,6 @@ from ordering.updates.actions import record, write
 from ordering.updates.handlers import HANDLERS
 from ordering.updates.rules import rejected_submission, update_of_order
 from ordering.updates.tasks import DeleteOldUpdates
+from ordering.updates.topics import UpdatesTopics
 
-__all__ = ["HANDLERS", "DeleteOldUpdates", "record", "rejected_submission", "update_of_order", "write"]
+__all__ = ["HANDLERS", "DeleteOldUpdates", "UpdatesTopics", "record", "rejected_submission", "update_of_order", "write"]

@@ -9,6 +9,7 @@ from ordering.timeline.models import NewFact, RecordedFact
 from ordering.updates import store
 from ordering.updates.models import Update
 from ordering.updates.rules import updates_of
+from ordering.updates.topics import shop_update
 from shared.database import Tx
 
 
@@ -30,7 +31,10 @@ async def write(tx: Tx, new: Sequence[Update]) -> list[Update]:
     if not new:
         return []
     inserted = await store.insert(tx, new)
-    return [update for update in new if update.id in inserted]
+    written = [update for update in new if update.id in inserted]
+    for update in written:
+        tx.publish_update(shop_update(update), update.id, trace=update.trace)
+    return written
 
 
 async def _write_about(tx: Tx, facts: Sequence[NewFact]) -> None:
