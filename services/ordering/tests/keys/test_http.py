@@ -248,8 +248,9 @@ async def test_a_key_for_tests_is_accepted_in_a_sandbox_deployment_only(
     async with live.service.database.transaction() as tx:
         await tx.execute(
             """INSERT INTO api_keys (key_id, storefront, hash, scopes, created_at)
-               VALUES (gen_random_uuid(), 'esimka', :hash, ARRAY['orders:write'], now())""",
+               VALUES (gen_random_uuid(), 'esimka', :hash, CAST(:scopes AS text[]), now())""",
             hash=hash_of(created["key"]),
+            scopes=ALL,
         )
     refused = await place(live, created["key"], good_order())
     assert (refused.status_code, refused.json()["type"]) == (403, "urn:problem:test-key")
