@@ -1,1 +1,5 @@
 """Generation: one eSIM profile for each paid order, at the first operator that can make it."""
+
+from provisioning.generation.early_expiry import EarlyExpiries
+
+__all__ = ["EarlyExpiries"]

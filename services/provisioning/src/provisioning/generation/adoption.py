@@ -1,7 +1,7 @@
 """Moves tasks of operators that are not configured any more to the first operator, since no queue performs them."""
 
 from provisioning.generation import store
-from provisioning.operators.registry import Operators
+from provisioning.operators import Operators
 from shared.database import Database
 from shared.supervision import Loop
 from shared.telemetry.logging import get_logger

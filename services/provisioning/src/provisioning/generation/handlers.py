@@ -7,13 +7,12 @@ from typing import Any
 from provisioning.generation import store
 from provisioning.generation.models import GeneratedProfile, ProvisionPayload, order_fields
 from provisioning.generation.publishing import ProfilePublisher
-from provisioning.operators.identities import new_identities
+from provisioning.operators import Operators, new_identities
 from provisioning.operators.models import Identity
-from provisioning.operators.registry import Operators
 from provisioning.operators.rules.routing import Offer
 from provisioning.settings import Settings
+from provisioning.stock import Stock
 from provisioning.stock.models import TakenProfile
-from provisioning.stock.store import Stock
 from shared.contracts import OrderPaid
 from shared.database import Tx
 from shared.messaging.consumer import Received

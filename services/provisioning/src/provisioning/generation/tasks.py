@@ -36,8 +36,7 @@ from provisioning.generation.models import (
 from provisioning.generation.publishing import ProfilePublisher
 from provisioning.generation.rules.failover import DEADLINE, gave_up, in_the_end, next_offer, pause
 from provisioning.generation.store import Move
-from provisioning.operators.identities import new_identities
-from provisioning.operators.registry import Operators
+from provisioning.operators import Operators, new_identities
 from provisioning.settings import Settings
 from provisioning.withdrawal.models import WithdrawalPayload
 from shared.contracts import ProfileFailed

@@ -13,7 +13,7 @@ from provisioning.generation.models import GeneratedProfile
 from provisioning.lifecycle import store
 from provisioning.lifecycle.models.cases import BegunCase
 from provisioning.lifecycle.models.profile import IssuedProfile, LifecyclePayload
-from provisioning.operators.registry import Operators
+from provisioning.operators import Operators
 from shared.contracts import CancellationAccepted, RefundApproved, RefundRequested, RevocationRequested
 from shared.database import Tx
 from shared.messaging.consumer import Received

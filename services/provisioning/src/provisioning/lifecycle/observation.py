@@ -9,13 +9,13 @@ from uuid import UUID
 from prometheus_client import CollectorRegistry, Counter
 
 from provisioning.clients.reports import Report
-from provisioning.generation.early_expiry import EarlyExpiries
+from provisioning.generation import EarlyExpiries
 from provisioning.lifecycle import store
 from provisioning.lifecycle.models.knowledge import Facts, Known, Verdict
 from provisioning.lifecycle.models.profile import IssuedProfile
 from provisioning.lifecycle.rules.judgement import judge
 from provisioning.lifecycle.rules.polling import next_query_at
-from provisioning.operators.registry import Operators
+from provisioning.operators import Operators
 from shared.contracts import ProfileObserved
 from shared.database import Tx
 from shared.ids import uuid7

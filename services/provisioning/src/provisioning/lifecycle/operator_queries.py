@@ -15,7 +15,7 @@ from provisioning.clients.models import (
 from provisioning.clients.reports import Report
 from provisioning.lifecycle.models.profile import IssuedProfile
 from provisioning.lifecycle.observation import SourcedReport
-from provisioning.operators.registry import Operators
+from provisioning.operators import Operators
 from shared.outcomes import Done, NeedsPerson, NotDue
 
 _UNNAMED = "operator"

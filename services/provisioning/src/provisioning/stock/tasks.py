@@ -14,8 +14,7 @@ from provisioning.clients.models import (
     in_words,
     reason_with_codes,
 )
-from provisioning.operators.identities import new_identities
-from provisioning.operators.registry import Operators
+from provisioning.operators import Operators, new_identities
 from provisioning.settings import StockSettings
 from provisioning.stock import store
 from provisioning.stock.models import StockPayload, StockProfile, StockSettlement

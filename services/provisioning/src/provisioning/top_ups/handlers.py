@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from provisioning.clients.models import Statuses
-from provisioning.lifecycle import store as profiles
+from provisioning.lifecycle import issued_profiles_by_iccid
 from provisioning.lifecycle.models.profile import IssuedProfile, LifecyclePayload
-from provisioning.operators.registry import Operators
+from provisioning.operators import Operators
 from provisioning.settings import Settings
 from provisioning.top_ups import rules, store
 from provisioning.top_ups.models import TopUpRow
@@ -26,7 +26,7 @@ class TopUpHandlers:
         """Schedule each top-up at the operator of its eSIM, or fail it where nothing can be topped up."""
         orders = {received.event.order_id: received for received in batch}
         iccids = (received.event.iccid for received in batch if received.event.iccid)
-        esims = await profiles.issued_profiles_by_iccid(tx, iccids, lock=True)
+        esims = await issued_profiles_by_iccid(tx, iccids, lock=True)
         rows = {}
         for order_id in sorted(orders, key=lambda order_id: order_id.int):
             order = orders[order_id].event

@@ -5,11 +5,9 @@ from collections.abc import Sequence
 from provisioning.clients.models import AppliedTopUp, OperatorNotSent, OperatorRefused, OperatorUnknown, TopUpOrder
 from provisioning.clients.reports import Report
 from provisioning.generation.rules.failover import pause
-from provisioning.lifecycle import store as profiles
+from provisioning.lifecycle import Observations, SourcedReport, issued_profiles, operator_of
 from provisioning.lifecycle.models.profile import IssuedProfile, LifecyclePayload
-from provisioning.lifecycle.observation import Observations, SourcedReport
-from provisioning.lifecycle.operator_queries import operator_of
-from provisioning.operators.registry import Operators
+from provisioning.operators import Operators
 from provisioning.top_ups import rules, store
 from provisioning.top_ups.handlers import failed_event
 from provisioning.top_ups.models import Failure, Settlement, TopUpRow
@@ -39,7 +37,7 @@ class TopUp:
         """Call the operator until it applies or refuses the top-up, or the order's deadline is over."""
         async with self._database.reading() as tx:
             row = (await store.read(tx, [task.payload.order_id]))[task.payload.order_id]
-            esim = (await profiles.issued_profiles(tx, [row.esim]))[row.esim]
+            esim = (await issued_profiles(tx, [row.esim]))[row.esim]
         now = self._database.clock.now()
         if not task.uncertain:
             if why := esim.ended():
@@ -74,7 +72,7 @@ class TopUp:
         traces = {result.task.payload.order_id: result.task.continues for result in results}
         settlements = {result.task.payload.order_id: _settlement(result) for result in results}
         rows = await store.read(tx, sorted(settlements, key=lambda order_id: order_id.int))
-        await profiles.issued_profiles(tx, (row.esim for row in rows.values()), lock=True)
+        await issued_profiles(tx, (row.esim for row in rows.values()), lock=True)
         applied: list[_Applied] = []
         for order_id in await store.settle(tx, settlements):
             row, settlement, trace = rows[order_id], settlements[order_id], traces[order_id]
@@ -88,7 +86,7 @@ class TopUp:
     async def _extend(self, tx: Tx, applied: Sequence[_Applied]) -> None:
         await store.extend(tx, [row for row, _, _ in applied])
         await self._observations.record_observation(tx, [_report(tx, *one) for one in applied])
-        esims = await profiles.issued_profiles(tx, (row.esim for row, _, _ in applied))
+        esims = await issued_profiles(tx, (row.esim for row, _, _ in applied))
         events = [_applied_event(tx, row, esims[row.esim], top_up) for row, top_up, _ in applied]
         await store.save_totals(tx, events)
         for event, (_, _, trace) in zip(events, applied, strict=True):

@@ -16,7 +16,7 @@ from provisioning.clients.models import (
     in_words,
     reason_with_codes,
 )
-from provisioning.operators.registry import Operators
+from provisioning.operators import Operators
 from provisioning.withdrawal import store
 from provisioning.withdrawal.models import STOCK_KEY, WithdrawalPayload
 from shared.clock import Clock

@@ -25,7 +25,7 @@ from provisioning.clients.fields import Unparsed
 from provisioning.clients.reports import Report
 from provisioning.lifecycle.observation import Observations, SourcedReport
 from provisioning.lifecycle.operator_queries import report_of
-from provisioning.operators.registry import Operators
+from provisioning.operators import Operators
 from provisioning.settings import LifecycleSettings
 from shared.database import Database
 from shared.ids import uuid_for

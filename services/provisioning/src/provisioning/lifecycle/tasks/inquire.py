@@ -13,7 +13,7 @@ from provisioning.lifecycle import store
 from provisioning.lifecycle.models.profile import IssuedProfile, LifecyclePayload
 from provisioning.lifecycle.observation import Observations, SourcedReport, observed
 from provisioning.lifecycle.operator_queries import query_operator
-from provisioning.operators.registry import Operators
+from provisioning.operators import Operators
 from provisioning.settings import LifecycleSettings
 from shared.database import Database, Tx
 from shared.outcomes import Done, NotSent, Outcome

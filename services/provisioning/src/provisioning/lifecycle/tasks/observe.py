@@ -17,7 +17,7 @@ from provisioning.lifecycle.observation import Observations, SourcedReport
 from provisioning.lifecycle.operator_queries import operator_of, query_operator
 from provisioning.lifecycle.rules.judgement import judge
 from provisioning.lifecycle.rules.polling import ends_at
-from provisioning.operators.registry import Operators
+from provisioning.operators import Operators
 from provisioning.settings import LifecycleSettings
 from shared.contracts import ProfileExpired
 from shared.database import Database, Tx

@@ -10,7 +10,7 @@ from provisioning.lifecycle import store
 from provisioning.lifecycle.models.cases import RevocationSettlement
 from provisioning.lifecycle.models.profile import IssuedProfile, LifecyclePayload
 from provisioning.lifecycle.operator_queries import operator_of
-from provisioning.operators.registry import Operators
+from provisioning.operators import Operators
 from shared.contracts import ProfileRevoked, RevocationRefused
 from shared.database import Database, Tx
 from shared.outcomes import Done, NeedsPerson, Outcome
