@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from payments import attempts, ledger, privacy, receipts, reconciliation, refunds, refused_refunds
+from payments.bank_context import BankContext
 from payments.clients.bank import Bank
 from payments.clients.epay.http import EpayBank
 from payments.clients.instant import InstantBank
@@ -72,7 +73,7 @@ def _consume(service: Service, settings: Settings, *, pay_at_once: bool) -> None
 
 
 def _perform(service: Service, settings: Settings, bank: Bank, metrics: PaymentMetrics) -> None:
-    database, terminal = service.database, str(settings.epay_terminal)
+    uses = BankContext(bank, service.database, metrics, str(settings.epay_terminal))
     rate_limit = RateLimit(settings.asks_per_second, burst=20)
 
     def check_status(
@@ -80,10 +81,7 @@ def _perform(service: Service, settings: Settings, bank: Bank, metrics: PaymentM
     ) -> attempts.CheckStatus:
         return attempts.CheckStatus(
             kind,
-            bank,
-            database,
-            metrics,
-            terminal=terminal,
+            uses,
             schedule=_polling(settings, first_seconds),
             concurrency=concurrency,
             rate_limit=rate_limit,
@@ -93,20 +91,15 @@ def _perform(service: Service, settings: Settings, bank: Bank, metrics: PaymentM
         check_status(attempts.CHECK, settings.check_first_seconds, settings.check_concurrency),
         check_status(attempts.POLL, settings.poll_first_seconds, settings.poll_concurrency, rate_limit),
         refunds.MakeRefund(
-            bank,
-            database,
-            metrics,
-            terminal=terminal,
+            uses,
             schedule=_polling(settings, settings.check_first_seconds, settings.refund_wait_seconds),
             doubt=timedelta(seconds=settings.refund_doubt_seconds),
             concurrency=settings.refund_concurrency,
         ),
-        refused_refunds.ConfirmHandPayment(bank, database, metrics, terminal=terminal),
-        attempts.DuplicateCapture(database),
-        reconciliation.PlanDay(database, metrics),
-        reconciliation.CompareInvoice(
-            bank, database, metrics, rate_limit, terminal=terminal, concurrency=settings.poll_concurrency
-        ),
+        refused_refunds.ConfirmHandPayment(uses),
+        attempts.DuplicateCapture(service.database),
+        reconciliation.PlanDay(service.database, metrics),
+        reconciliation.CompareInvoice(uses, rate_limit, concurrency=settings.poll_concurrency),
     )
 
 

@@ -16,7 +16,7 @@ from enum import StrEnum
 from payments.attempts import store
 from payments.attempts.models import DUPLICATE, CheckPayload, EndedAttempt
 from payments.attempts.rules.verdict import Verdict, judge
-from payments.clients.bank import Bank
+from payments.bank_context import BankContext
 from payments.clients.models import Expected, StatusAnswer
 from payments.clients.rate_limit import RateLimit
 from payments.metrics import PaymentMetrics
@@ -56,27 +56,21 @@ class CheckStatus:
     def __init__(
         self,
         kind: str,
-        bank: Bank,
-        database: Database,
-        metrics: PaymentMetrics,
+        uses: BankContext,
         *,
-        terminal: str,
         schedule: PollingSchedule,
         concurrency: int,
         rate_limit: RateLimit | None = None,
     ) -> None:
         self.kind = kind
         self.concurrency = concurrency
-        self._bank = bank
-        self._database = database
-        self._metrics = metrics
-        self._terminal = terminal
+        self._uses = uses
         self._schedule = schedule
         self._rate_limit = rate_limit
 
     async def perform(self, task: Task[CheckPayload]) -> Outcome[Checked]:
         """Ask the bank, capture or release held money, and decide by the last answer."""
-        expected = Expected(int(task.key), task.payload.amount, task.payload.currency, self._terminal)
+        expected = self._uses.expected(int(task.key), task.payload.amount, task.payload.currency)
         if self._rate_limit is not None:
             await self._rate_limit.wait()
         status = await self._ask(task, expected)
@@ -87,12 +81,12 @@ class CheckStatus:
     async def _decide(self, task: Task[CheckPayload], expected: Expected, answer: StatusAnswer) -> Outcome[Checked]:
         """What the last answer means for the attempt, and when the bank is asked again."""
         verdict, differing = judge(answer, expected)
-        self._metrics.verdicts.labels(verdict).inc()
+        self._uses.metrics.verdicts.labels(verdict).inc()
         match verdict:
             case Verdict.CAPTURED | Verdict.FAILED:
                 return Done(Checked(End(verdict.value), answer))
             case Verdict.PENDING | Verdict.NOT_FOUND | Verdict.HELD:
-                pause = self._schedule.pause(self._database.clock.now() - task.created_at)
+                pause = self._schedule.pause(self._uses.database.clock.now() - task.created_at)
                 expired = Done(Checked(End.EXPIRED, answer))
                 return expired if pause is None else NotDue(pause, f"the bank says {verdict}")
             case Verdict.REFUSED:
@@ -102,7 +96,7 @@ class CheckStatus:
                 return Done(Checked(End.RECORDED, answer))
             case Verdict.MISMATCH:
                 for field in differing:
-                    self._metrics.mismatches.labels(field).inc()
+                    self._uses.metrics.mismatches.labels(field).inc()
                 return NeedsPerson(f"the bank holds a payment that differs in {', '.join(differing)}")
             case Verdict.RETURNED | Verdict.UNCLEAR:
                 return NeedsPerson(f"check-status: {verdict} (result {answer.result}, status {answer.status[:20]})")
@@ -120,8 +114,8 @@ class CheckStatus:
             by_end[result.result.end].append(ended)
         if captured := by_end[End.CAPTURED]:
             counts = await store.record_captured(tx, captured)
-            self._metrics.captures.labels("kept").inc(counts.kept)
-            self._metrics.captures.labels("duplicate").inc(counts.duplicate)
+            self._uses.metrics.captures.labels("kept").inc(counts.kept)
+            self._uses.metrics.captures.labels("duplicate").inc(counts.duplicate)
         if failed := by_end[End.FAILED]:
             await store.record_failed(tx, failed)
         if expired := by_end[End.EXPIRED]:
@@ -129,30 +123,30 @@ class CheckStatus:
 
     async def _ask(self, task: Task[CheckPayload], expected: Expected) -> Done[StatusAnswer] | NotSent | Unknown:
         """Ask for the status. Where the bank holds the money, capture or release it first, and ask again."""
-        status = await self._bank.status(expected, task.continues)
+        status = await self._uses.bank.status(expected, task.continues)
         if isinstance(status, NotSent) or judge(status.value, expected)[0] is not Verdict.HELD:
             return status
-        self._metrics.verdicts.labels(Verdict.HELD).inc()
+        self._uses.metrics.verdicts.labels(Verdict.HELD).inc()
         settled = await self._charge_or_cancel(status.value, expected, task)
-        return await self._bank.status(expected, task.continues) if isinstance(settled, Done) else settled
+        return await self._uses.bank.status(expected, task.continues) if isinstance(settled, Done) else settled
 
     async def _charge_or_cancel(
         self, answer: StatusAnswer, expected: Expected, task: Task[CheckPayload]
     ) -> Done[None] | NotSent | Unknown:
         """Capture held money, or release it when another attempt has paid the order meanwhile."""
         transaction_id = answer.transaction_id or ""
-        async with self._database.reading() as tx:
+        async with self._uses.database.reading() as tx:
             kept = await store.kept_invoice(tx, task.payload.order_id)
         if kept is None or kept == expected.invoice_id:
-            outcome = await self._bank.charge(transaction_id, task.continues)
+            outcome = await self._uses.bank.charge(transaction_id, task.continues)
         else:
-            outcome = await self._bank.cancel(transaction_id, task.continues)
+            outcome = await self._uses.bank.cancel(transaction_id, task.continues)
         if isinstance(outcome, Refused):
             return NotSent(outcome.reason)  # the status has changed meanwhile: the next attempt reads it
         return outcome
 
     async def _is_captured(self, invoice_id: int) -> bool:
-        async with self._database.reading() as tx:
+        async with self._uses.database.reading() as tx:
             return await store.is_captured(tx, invoice_id)
 
 

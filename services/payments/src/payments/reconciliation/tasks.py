@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from payments.attempts import CHECK, CheckPayload
-from payments.clients.bank import Bank
-from payments.clients.models import Expected
+from payments.bank_context import BankContext
 from payments.clients.rate_limit import RateLimit
 from payments.ledger import post_late
 from payments.metrics import PaymentMetrics
@@ -107,36 +106,24 @@ class CompareInvoice:
     kind = COMPARE
     payload = ComparePayload
 
-    def __init__(
-        self,
-        bank: Bank,
-        database: Database,
-        metrics: PaymentMetrics,
-        rate_limit: RateLimit,
-        *,
-        terminal: str,
-        concurrency: int,
-    ) -> None:
+    def __init__(self, uses: BankContext, rate_limit: RateLimit, *, concurrency: int) -> None:
         self.concurrency = concurrency
-        self._bank = bank
-        self._database = database
-        self._metrics = metrics
+        self._uses = uses
         self._rate_limit = rate_limit
-        self._terminal = terminal
 
     async def perform(self, task: Task[ComparePayload]) -> Outcome[Compared]:
         """Compare an invoice whose money does not move while the bank is asked."""
         invoice_id, order_id = int(task.key.partition("/")[2]), task.payload.order_id
-        expected = Expected(invoice_id, task.payload.amount, task.payload.currency, self._terminal)
+        expected = self._uses.expected(invoice_id, task.payload.amount, task.payload.currency)
         await self._rate_limit.wait()
-        async with self._database.reading() as tx:
+        async with self._uses.database.reading() as tx:
             before = await store.ours(tx, order_id, invoice_id)
-        status = await self._bank.status(expected, task.continues)
+        status = await self._uses.bank.status(expected, task.continues)
         if isinstance(status, NotSent):
             return status
         if status.value.says_nothing:
             return NotSent(f"check-status: result {status.value.result}", REFUSED_PAUSE)
-        async with self._database.reading() as tx:
+        async with self._uses.database.reading() as tx:
             after = await store.ours(tx, order_id, invoice_id)
         if after != before:
             return NotDue(_MOVING_PAUSE, "its money is moving just now")
@@ -156,7 +143,7 @@ class CompareInvoice:
                     tx.schedule(CHECK, str(invoice_id), check, trace=result.task.continues)
         await store.note(tx, entries)
         for entry in entries:
-            self._metrics.differences.labels(entry.difference.what).inc()
+            self._uses.metrics.differences.labels(entry.difference.what).inc()
             log.error(
                 "bank_differs",
                 day=entry.day.isoformat(),
@@ -166,7 +153,7 @@ class CompareInvoice:
                 ours=entry.difference.ours,
                 banks=entry.difference.banks,
             )
-        _report(await store.count(tx, {}, compared), self._metrics)
+        _report(await store.count(tx, {}, compared), self._uses.metrics)
 
 
 def _report(finished: Sequence[FinishedDay], metrics: PaymentMetrics) -> None:

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from payments.bank_context import BankContext
 from payments.clients.bank import Bank
 from payments.clients.models import Expected
 from payments.metrics import PaymentMetrics
@@ -21,7 +22,7 @@ from payments.polling import PollingSchedule
 from payments.refunds import store
 from payments.refunds.models import REFUND, Ended, Failure, Impossible, Intent, Waiting
 from payments.refunds.rules.evidence import Evidence, evidence
-from shared.database import Database, Tx
+from shared.database import Tx
 from shared.outcomes import Done, NeedsPerson, NotDue, NotSent, Outcome, Refused, Unknown
 from shared.task_payload import NoPayload
 from shared.tasks import Task, TaskResult
@@ -60,28 +61,15 @@ class MakeRefund:
     kind = REFUND
     payload = NoPayload
 
-    def __init__(
-        self,
-        bank: Bank,
-        database: Database,
-        metrics: PaymentMetrics,
-        *,
-        terminal: str,
-        schedule: PollingSchedule,
-        doubt: timedelta,
-        concurrency: int,
-    ) -> None:
+    def __init__(self, uses: BankContext, *, schedule: PollingSchedule, doubt: timedelta, concurrency: int) -> None:
         self.concurrency = concurrency
-        self._bank = bank
-        self._database = database
-        self._metrics = metrics
-        self._terminal = terminal
+        self._uses = uses
         self._schedule = schedule
         self._doubt = doubt
 
     async def perform(self, task: Task[NoPayload]) -> Outcome[Settled]:
         """Promise the amount, ask before a repetition, call the bank."""
-        async with self._database.transaction("refund_intent") as tx:
+        async with self._uses.database.transaction("refund_intent") as tx:
             intent = await store.intend(tx, UUID(task.key))
         match intent:
             case Ended():
@@ -93,7 +81,7 @@ class MakeRefund:
         if (decided := await self._ask_before_repeating(task, intent)) is not None:
             return decided
         if not intent.fresh:
-            async with self._database.transaction("refund_intent") as tx:
+            async with self._uses.database.transaction("refund_intent") as tx:
                 await store.call_again(tx, UUID(task.key))
         return await self._call(task, intent)
 
@@ -107,12 +95,12 @@ class MakeRefund:
             match result.outcome:
                 case Refused(code, reason):
                     failed[refund_id] = Failure(reason, int(code) if code else None)
-                    self._metrics.refunds.labels("failed").inc()
+                    self._uses.metrics.refunds.labels("failed").inc()
                 case Done(Settled(before=True)):
-                    self._metrics.refunds.labels("known").inc()
+                    self._uses.metrics.refunds.labels("known").inc()
                 case Done():
                     settled.append(refund_id)
-                    self._metrics.refunds.labels("settled").inc()
+                    self._uses.metrics.refunds.labels("settled").inc()
         if settled:
             await store.record_settled(tx, settled, traces)
         if failed:
@@ -141,13 +129,13 @@ class MakeRefund:
 
     async def _call(self, task: Task[NoPayload], intent: Intent) -> Outcome[Settled]:
         """Call the bank; after a refusal ask for the status, because an earlier call may have been executed."""
-        match await self._bank.refund(intent.transaction_id, intent.amount, intent.external_id, task.continues):
+        match await self._uses.bank.refund(intent.transaction_id, intent.amount, intent.external_id, task.continues):
             case Done():
                 return Done(Settled())
             case Refused() as refused:
                 return await self._refused(task, intent, refused)
             case Unknown() as unknown:
-                self._metrics.refunds.labels("unclear").inc()
+                self._uses.metrics.refunds.labels("unclear").inc()
                 return unknown
             case NotSent() as not_sent:
                 return not_sent
@@ -168,16 +156,16 @@ class MakeRefund:
 
     def _doubt_left(self, intent: Intent) -> NotSent | None:
         """Wait while an earlier call without a reply may still arrive at the bank; "not made" is certain only then."""
-        left = intent.called_at + self._doubt - self._database.clock.now()
+        left = intent.called_at + self._doubt - self._uses.database.clock.now()
         return NotSent("the last call may still be on its way", left) if left > timedelta(0) else None
 
     async def _evidence(self, task: Task[NoPayload], intent: Intent) -> Evidence | NotSent:
-        capture = Expected(intent.invoice_id, intent.captured, intent.currency, self._terminal)
-        return await ask_evidence(self._bank, capture, task.continues, amount=intent.amount, owed=intent.owed)
+        capture = self._uses.expected(intent.invoice_id, intent.captured, intent.currency)
+        return await ask_evidence(self._uses.bank, capture, task.continues, amount=intent.amount, owed=intent.owed)
 
     def _wait(self, task: Task[NoPayload], waiting: Waiting) -> Refused | NotDue:
         """Wait for a capture for a limited time; for another refund of the order until that one wakes this task."""
-        pause = self._schedule.pause(self._database.clock.now() - task.created_at)
+        pause = self._schedule.pause(self._uses.database.clock.now() - task.created_at)
         if pause is None and waiting.give_up_reason is not None:
             return Refused("", waiting.give_up_reason)
         return NotDue(pause or self._schedule.longest, waiting.reason)

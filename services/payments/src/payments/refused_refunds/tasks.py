@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from payments.clients.bank import Bank
-from payments.clients.models import Expected
+from payments.bank_context import BankContext
 from payments.metrics import PaymentMetrics
 from payments.refunds import REFUND, Evidence, ask_evidence, lock_order, try_again
 from payments.refused_refunds import store
 from payments.refused_refunds.models import HAND_PAYMENT, Refusal
 from shared.contracts import OrderEvent, RefundActionAnswered
-from shared.database import Database, Tx
+from shared.database import Tx
 from shared.outcomes import Done, NotSent, Outcome
 from shared.task_payload import NoPayload
 from shared.tasks import Task, TaskResult
@@ -41,21 +40,18 @@ class ConfirmHandPayment:
     concurrency = 1
     payload = NoPayload
 
-    def __init__(self, bank: Bank, database: Database, metrics: PaymentMetrics, *, terminal: str) -> None:
-        self._bank = bank
-        self._database = database
-        self._metrics = metrics
-        self._terminal = terminal
+    def __init__(self, uses: BankContext) -> None:
+        self._uses = uses
 
     async def perform(self, task: Task[NoPayload]) -> Outcome[BankChecked]:
         """Ask the bank. A payment is never booked while the outcome at the bank is unknown."""
-        async with self._database.reading() as tx:
+        async with self._uses.database.reading() as tx:
             row = await store.read(tx, UUID(task.key))
         if row.state != "confirming" or row.called_at is None:  # it has ended, or the bank was never asked to pay
             return Done(BankChecked(row.refund_id, bank_has_paid=False))
         shown = await ask_evidence(
-            self._bank,
-            Expected(row.invoice_id, row.captured_minor, row.currency, self._terminal),
+            self._uses.bank,
+            self._uses.expected(row.invoice_id, row.captured_minor, row.currency),
             task.continues,
             amount=row.refund_minor - row.hand_minor + row.amount_minor,
             owed=row.captured_minor - (row.refunded_minor - row.all_by_hand),
@@ -77,7 +73,7 @@ class ConfirmHandPayment:
             if row is not None:
                 _answer(tx, row, trace, bank_has_paid=checked.bank_has_paid)
                 outcome = "bank_has_paid" if checked.bank_has_paid else "confirmed"
-                self._metrics.hand_payments.labels(outcome).inc()
+                self._uses.metrics.hand_payments.labels(outcome).inc()
 
     async def _refuse(self, tx: Tx, payment_id: UUID, trace: str | None) -> Any:
         """Refuse the payment. The refund's next attempt asks first, sees that the bank made it, and settles it.
