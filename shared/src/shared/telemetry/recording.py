@@ -12,7 +12,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 Value = str | int | float | bool
 _SCOPE = InstrumentationScope("esim")
@@ -48,7 +48,6 @@ class Recording:
         "_began",
         "_id",
         "_kind",
-        "_links",
         "_name",
         "_parent",
         "_recorder",
@@ -63,14 +62,12 @@ class Recording:
         parent: str | None,
         kind: SpanKind,
         attributes: Mapping[str, Value] | None,
-        links: Sequence[str],
     ) -> None:
         self._recorder = recorder
         self._name = name
         self._parent = parent
         self._kind = kind
         self._attributes = {} if attributes is None else dict(attributes)
-        self._links = links
         self._status = _UNSET
         self._trace = parent[3:35] if parent else f"{random.getrandbits(128) or 1:032x}"
         self._id = random.getrandbits(64) or 1
@@ -104,7 +101,6 @@ class Recording:
                 parent=context_of(self._parent) if self._parent else None,
                 resource=self._recorder.resource,
                 attributes=self._attributes,
-                links=[Link(context_of(link)) for link in self._links],
                 kind=self._kind,
                 status=self._status,
                 start_time=self._began,

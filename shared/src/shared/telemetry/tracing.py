@@ -134,7 +134,6 @@ class Tracing:
         parent: str | None,
         kind: SpanKind = SpanKind.INTERNAL,
         attributes: Attributes | None = None,
-        links: tuple[str, ...] = (),
     ) -> Span:
         """A new span that continues `parent` (parsed where it came in), or a new trace where there is none."""
         if parent is None:
@@ -144,7 +143,7 @@ class Tracing:
             return Span(parent)
         if self._recorder is None:
             return Span(parent)
-        recording = Recording(self._recorder, name, parent, kind, attributes, links)
+        recording = Recording(self._recorder, name, parent, kind, attributes)
         return Span(recording.traceparent, recording)
 
     @contextmanager

@@ -114,12 +114,12 @@ def reason(reason_code: int, status: str = "") -> Reason:
     return _REASONS.get(reason_code, _DECLINED)
 
 
-def sentences(reason_code: int, status: str = "") -> dict[str, str]:
+def sentences(reason_code: int) -> dict[str, str]:
     """Why an attempt failed, by language."""
-    why = reason(reason_code, status)
+    why = reason(reason_code)
     return {"en": why.en, "ru": why.ru}
 
 
-def advice(reason_code: int, status: str = "") -> str:
+def advice(reason_code: int) -> str:
     """What an agent should know, with the bank's code."""
-    return f"{reason(reason_code, status).advice} (Epay reasonCode {reason_code})"
+    return f"{reason(reason_code).advice} (Epay reasonCode {reason_code})"
