@@ -206,6 +206,18 @@ async def test_unproved_orders_of_a_mailbox_share_a_limit_of_codes_and_proved_on
     assert [(await world.ask(mine, "export")).status_code for _ in range(6)] == [202] * 5 + [429]
 
 
+async def test_orders_under_one_phone_share_a_limit_of_messages_to_it_whatever_mailbox_and_shop_they_name(
+    world: "World", people: "Sequence[Person]"
+) -> None:
+    victim, stranger = people
+    answers = []
+    for number, storefront in enumerate(("esimka", "e-sim-onl", "qazaq-esim", "esimka")):
+        theirs = await world.order(f"x{number}@example.net", victim.phone, by=stranger, storefront=storefront)
+        answers += [(await world.correct(theirs, name=f"Zoë {attempt}")).status_code for attempt in range(5)]
+
+    assert answers == [202] * 15 + [429] * 5
+
+
 async def test_an_agents_request_for_an_unproved_order_reaches_no_other_order(
     world: "World", people: "Sequence[Person]"
 ) -> None:

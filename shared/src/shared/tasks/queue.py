@@ -22,10 +22,10 @@ class TaskQueue:
         self._more_in_table = False
         self._filled = asyncio.Event()
         self._claim_moved = asyncio.Event()
-        #: Attempts in progress, by task: when each began (monotonic clock), and the performer.
-        self._attempts: dict[UUID, tuple[float, asyncio.Task[Any] | None]] = {}
-        #: Tasks whose attempt hangs: the performer was cancelled, and may not have returned yet.
-        self._hung: set[UUID] = set()
+        #: Attempts in progress, by performer: when each began (monotonic clock), and the task.
+        self._attempts: dict[asyncio.Task[Any] | None, tuple[float, UUID]] = {}
+        #: Performers whose attempt hangs: they were cancelled, and may not have returned yet.
+        self._hung: set[asyncio.Task[Any] | None] = set()
         self._hung_in_row = 0
         #: When to claim next, by the monotonic clock; 0 where no row is expected.
         self._claim_at = 0.0
@@ -64,35 +64,36 @@ class TaskQueue:
         return self._waiting.popleft()
 
     def begin(self, task: Task[Any]) -> None:
-        """The calling performer begins an attempt."""
-        self._attempts[task.id] = (time.monotonic(), asyncio.current_task())
+        """The calling performer begins an attempt. After a lost lease two performers may have the same task."""
+        self._attempts[asyncio.current_task()] = (time.monotonic(), task.id)
 
-    def end(self, task: Task[Any]) -> None:
-        """The attempt has ended, by itself or because it hung."""
-        del self._attempts[task.id]
-        if task.id in self._hung:
-            self._hung.discard(task.id)
+    def end(self) -> None:
+        """The attempt of the calling performer has ended, by itself or because it hung."""
+        performer = asyncio.current_task()
+        del self._attempts[performer]
+        if performer in self._hung:
+            self._hung.discard(performer)
         else:
             self._hung_in_row = 0
 
-    def hangs(self, task: Task[Any]) -> bool:
-        """Whether the attempt in progress was cancelled because it hung."""
-        return task.id in self._hung
+    def hangs(self) -> bool:
+        """Whether the attempt of the calling performer was cancelled because it hung."""
+        return asyncio.current_task() in self._hung
 
     def cancel_hanging(self, longest: float) -> list[UUID]:
-        """Cancel attempts that have taken longer than so many seconds. Returns those that were not cancelled before."""
+        """Cancel attempts that have taken longer than so many seconds. Returns their tasks, each attempt once."""
         before = time.monotonic() - longest
-        found = [
-            (task_id, performer)
-            for task_id, (began, performer) in self._attempts.items()
-            if began < before and task_id not in self._hung
-        ]
-        for task_id, performer in found:
-            self._hung.add(task_id)
+        found = {
+            performer: task_id
+            for performer, (began, task_id) in self._attempts.items()
+            if began < before and performer not in self._hung
+        }
+        for performer in found:
+            self._hung.add(performer)
             self._hung_in_row += 1
             if performer is not None:
                 performer.cancel()
-        return [task_id for task_id, _ in found]
+        return list(found.values())
 
     @property
     def all_hang(self) -> bool:

@@ -271,7 +271,7 @@ class TaskWorker:
             try:
                 outcome = await self._outcome(queue, task)
             finally:
-                queue.end(task)
+                queue.end()
             if isinstance(outcome, Done | Refused):
                 self._metrics.work_seconds.labels(kind).observe(time.perf_counter() - began)
                 self._recorder.add_result(queue, TaskResult(task, outcome))
@@ -296,7 +296,7 @@ class TaskWorker:
             return Unknown(error_place(error))
         except asyncio.CancelledError:
             performer = asyncio.current_task()
-            if performer is None or not queue.hangs(task):
+            if performer is None or not queue.hangs():
                 raise
             if performer.uncancel():
                 raise  # the service stops too

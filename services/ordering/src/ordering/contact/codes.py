@@ -27,6 +27,8 @@ _DAY = timedelta(days=1)
 #: Anybody can place any number of orders under an address and guess the codes of each. So the unproved orders of a
 #: mailbox share one limit; a proved order has its own limit, which other orders do not use up.
 _PER_MAILBOX = 15
+#: Messages to one phone number, whatever shop and mailbox its orders name. Only unproved orders send them.
+_PER_PHONE = 15
 _RECENT = """
 SELECT count(*) FILTER (WHERE order_id = :order_id) AS of_order,
   count(*) FILTER (WHERE channel = 'email' AND buyer_id = ANY(CAST(:unproved AS uuid[]))) AS of_mailbox
@@ -34,7 +36,12 @@ FROM confirmations
 WHERE COALESCE(asked_by, 'shop') = :asked_by AND requested_at > :since
   AND (order_id = :order_id OR buyer_id = ANY(CAST(:unproved AS uuid[])))
 """
-#: Serialises the requests of one order and of one mailbox, so that they are counted correctly.
+_TO_PHONE = """
+SELECT count(*) FROM confirmations c JOIN buyers b USING (buyer_id)
+WHERE b.phone = :phone AND c.channel = 'sms' AND c.requested_at > :since
+  AND COALESCE(c.asked_by, 'shop') = :asked_by
+"""
+#: Serialises the requests of one order, of one mailbox and of one phone, so that they are counted correctly.
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(CAST(:subject AS text), 0))"
 _BUYER = "SELECT buyer_id FROM confirmations WHERE confirmation_id = :id AND storefront = :storefront"
 _TRY = """
@@ -110,7 +117,10 @@ class ConfirmationCodes:
 
     async def _check_limits(self, tx: Tx, requester: Requester, channel: Channel) -> None:
         order = requester.order
-        for subject in sorted((f"code {order.order_id}", f"code {order.storefront} {mailbox_key(requester.email)}")):
+        subjects = [f"code {order.order_id}", f"code {order.storefront} {mailbox_key(requester.email)}"]
+        if channel == "sms":
+            subjects.append(f"code phone {requester.phone}")
+        for subject in sorted(subjects):
             await tx.execute(_LOCK, subject=subject)
         sent = (
             await tx.execute(
@@ -129,6 +139,17 @@ class ConfirmationCodes:
                 "mailbox that nobody has proved; use the link in the order's mail, try again tomorrow, or ask support.",
                 again=_DAY,
             )
+        if channel == "sms":
+            to_phone = (
+                await tx.execute(_TO_PHONE, phone=requester.phone, asked_by=requester.requested_by, since=tx.now - _DAY)
+            ).scalar()
+            if to_phone >= _PER_PHONE:
+                raise LimitReachedError(
+                    "codes",
+                    f"{to_phone} codes were sent to this phone number within a day; use the link in the order's mail, "
+                    "try again tomorrow, or ask support.",
+                    again=_DAY,
+                )
 
     async def buyer_of(self, tx: Tx, storefront: str, confirmation_id: UUID) -> UUID | None:
         """The buyer of a request; None if there is no such request. Locks nothing."""
