@@ -15,7 +15,7 @@ SEQUENCES := 200
 SECONDS := 60
 
 .DEFAULT_GOAL := help
-.PHONY: account help prerequisites setup lock upgrade sbom audit demo exercise test test-all test-fast soak lint format up down status clean compose bench interop schemas access interfaces charts release test-past hostile clean-room
+.PHONY: account keys help prerequisites setup lock upgrade sbom audit demo exercise test test-all test-fast soak lint format up down status clean compose bench interop schemas access interfaces charts release test-past hostile clean-room
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -89,6 +89,9 @@ up: $(INSTALLED) ## start the stack in the background and print the pages to ope
 account: $(INSTALLED) ## make yourself an account for the operations page: make account NAME=olga (PAGES=refunds ROLE=agent)
 	@$(if $(NAME),,echo "Whose? make account NAME=olga" >&2; exit 2;) \
 		$(PYTHON) -m local_stack accounts $(PAGES) add $(NAME) --role $(ROLE) $(ARGS)
+
+keys: $(INSTALLED) ## API keys of shops on the stack of `make up`: make keys ARGS="create esimka --name mine" (list, revoke)
+	@$(PYTHON) -m local_stack keys $(ARGS)
 
 exercise: $(INSTALLED) ## on the stack of `make up`: two dead letters, for you to put right with .venv/bin/fulfil
 	@$(PYTHON) -m tour.exercise

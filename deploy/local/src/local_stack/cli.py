@@ -14,6 +14,7 @@ from local_stack.errors import LocalStackError
 from local_stack.example_shop import WITH_SHOP
 from local_stack.kafka_files import kafka_files
 from local_stack.keeper import keep
+from local_stack.keys import keys
 from local_stack.paths import WORK_TREE, run_dir
 from local_stack.progress import progress_for_terminal
 from local_stack.site import Site
@@ -59,6 +60,10 @@ def _parser() -> argparse.ArgumentParser:
     people.add_argument("service", choices=WITH_PAGES)
     people.add_argument("words", nargs=argparse.REMAINDER, help="add NAME --role ROLE, disable NAME, list")
     people.set_defaults(action=_accounts)
+    shops_keys = commands.add_parser("keys", help="API keys of shops: keys create esimka --name mine, list, revoke")
+    shops_keys.add_argument("--stack", default="dev")
+    shops_keys.add_argument("words", nargs=argparse.REMAINDER, help="as of `python -m ordering keys`")
+    shops_keys.set_defaults(action=lambda arguments: keys(run_dir(arguments.stack), arguments.words))
     infra = commands.add_parser("infra", help="Kafka and Postgres for as long as one process lives")
     infra.add_argument("--state", type=Path, required=True, help="the folder for data, logs and infra.json")
     infra.add_argument("--owner", type=int, required=True, help="the process id to outlive by no more than a second")

@@ -81,6 +81,7 @@ def _common(name: str, site: Site) -> Environment:
         "SEAL_PRIVATE_KEY": site.seal_keys[name],
         "PRIVACY_KEY": _privacy_key(site),
         "OPERATIONS_KEYS": json.dumps(site.operations_keys),
+        "SANDBOX": "true",
         "TRACE_FILE": str(site.directory / "traces" / f"{name}.jsonl"),
         "LOG_LEVEL": "INFO",
     }
