@@ -64,16 +64,16 @@ class Consumer:
         metrics: Metrics,
         sealer: Sealer,
         *,
-        prefix: str = "",
-        limit: Limit | None = None,
-        shop_limits: ShopLimits | None = None,
-        group: str = "",
+        prefix: str,
+        limit: Limit,
+        shop_limits: ShopLimits,
+        group: str,
     ) -> None:
         self._database = database
         self._metrics = metrics
         self._sealer = sealer
-        self._limit = limit or Limit()
-        self._shop_limits = shop_limits or ShopLimits()
+        self._limit = limit
+        self._shop_limits = shop_limits
         self._reject: RejectionPublisher | None = None
         self._parser = RecordParser(tracing, metrics, prefix=prefix, group=group)
         #: The next offset by (topic, partition), and when anything was applied last (monotonic); for metrics of lag.

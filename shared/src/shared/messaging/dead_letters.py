@@ -44,18 +44,20 @@ class TooManyDeadLettersError(Exception):
     """So many records failed that the fault is likely ours (a bad deploy): consuming stops and nothing is skipped."""
 
 
-class Limit:
-    """At most `most` dead letters in `seconds`; above that the consumer stops."""
+_MINUTE_SECONDS = 60.0
 
-    def __init__(self, most: int = 100, seconds: float = 60.0) -> None:
+
+class Limit:
+    """At most `most` dead letters within a minute; above that the consumer stops."""
+
+    def __init__(self, most: int) -> None:
         self.most = most
-        self._seconds = seconds
         self._seen: deque[float] = deque()
 
     def room(self) -> int:
         """How many more fit the limit now."""
         now = time.monotonic()
-        while self._seen and self._seen[0] < now - self._seconds:
+        while self._seen and self._seen[0] < now - _MINUTE_SECONDS:
             self._seen.popleft()
         return max(0, self.most - len(self._seen))
 
@@ -63,7 +65,7 @@ class Limit:
         """Raises TooManyDeadLettersError when `count` more would pass the limit."""
         if count > self.room():
             raise TooManyDeadLettersError(
-                f"{len(self._seen) + count} records failed within {self._seconds:.0f} s, limit {self.most}"
+                f"{len(self._seen) + count} records failed within {_MINUTE_SECONDS:.0f} s, limit {self.most}"
             )
 
     def count(self, count: int) -> None:
@@ -74,7 +76,7 @@ class Limit:
 class ShopLimits:
     """How many dead letters of each shop are stored one by one: `most` within a minute."""
 
-    def __init__(self, most: int = 500) -> None:
+    def __init__(self, most: int) -> None:
         self._most = most
         self._limits: dict[str, Limit] = {}
 

@@ -34,7 +34,6 @@ from shared.contracts import BuyerContact, FieldError, OrderPlaced
 from shared.database import Tx
 from shared.ids import uuid7
 
-_DEFAULT_LIMITS = Limits()
 #: What a limit of unpaid orders counts by, as the sender knows it.
 _COUNTED = {
     "unpaid_by_email": "buyer.email",
@@ -49,7 +48,7 @@ async def accept(
     submissions: Sequence[Submission],
     *,
     keep_sessions: timedelta,
-    limits: Limits = _DEFAULT_LIMITS,
+    limits: Limits,
 ) -> list[Accepted | Refusal]:
     """Accept or refuse each submission; the result has the sequence of the submissions.
 
