@@ -8,6 +8,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import AIOKafkaConnection
 from aiokafka.errors import KafkaError
 
+from shared.contracts import EVENTS
 from shared.messaging.producer import Producer
 from shared.testing.stage import Stage
 
@@ -45,3 +46,22 @@ async def test_a_producer_that_was_stopped_opens_nothing_for_a_late_caller(stage
     await producer.start()
     await producer.ping()
     await producer.stop()
+
+
+async def test_a_ping_asks_for_no_topic_however_many_there_are(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers: list[Any] = []
+    send = AIOKafkaClient.send
+
+    async def noted(self: AIOKafkaClient, *args: Any, **options: Any) -> Any:
+        answers.append(await send(self, *args, **options))
+        return answers[-1]
+
+    await stage.ensure_topics(EVENTS)
+    producer = Producer(stage.kafka, prefix=stage.prefix)
+    await producer.start()
+    monkeypatch.setattr(AIOKafkaClient, "send", noted)
+    try:
+        await producer.ping()
+    finally:
+        await producer.stop()
+    assert [(len(answer.brokers) > 0, list(answer.topics)) for answer in answers] == [(True, [])]

@@ -1,6 +1,7 @@
 """The Kafka producer of a service: idempotent, with batches of its own, replaced when it is stuck."""
 
 import asyncio
+import random
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, Protocol, TypeVar
@@ -8,6 +9,7 @@ from zlib import crc32
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, OutOfOrderSequenceNumber, ProducerFenced
+from aiokafka.protocol.metadata import MetadataRequest
 
 from shared.messaging.access import KafkaAccess
 from shared.messaging.cloudevents import Headers
@@ -161,9 +163,21 @@ class Producer:
         return next(iter(self._refused.values()), None)
 
     async def ping(self) -> None:
-        """One round trip to a broker. Raises KafkaError when none answers."""
-        producer = self._producer or await self._connected()
-        await producer.client.fetch_all_metadata()
+        """One round trip to any broker, which is asked for no topic. Raises KafkaError when none answers.
+
+        aiokafka's `fetch_all_metadata` would bring all topics of the cluster with each readiness check.
+        """
+        client = (self._producer or await self._connected()).client
+        nodes = [broker.nodeId for broker in client.cluster.brokers()]
+        error = KafkaError("no broker is known")
+        for node in random.sample(nodes, len(nodes)):
+            try:
+                await client.send(node, MetadataRequest([]))
+            except KafkaError as failed:
+                error = failed
+            else:
+                return
+        raise error
 
     async def failed(self, error: BaseException) -> None:
         """Report a failed send. A stuck producer is dropped, and the next send makes a new one."""
