@@ -27,6 +27,9 @@ POINTS = (
     # payments: the intent to return money, stored before the bank is called
     "refund_intent.before_commit",
     "refund_intent.after_commit",
+    # ordering: what receivers answered to a group of webhooks
+    "webhooks.before_commit",
+    "webhooks.after_commit",
     # a dead letter that a person has tried again
     "redrive.before_commit",
     "redrive.after_commit",

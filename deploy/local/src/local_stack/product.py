@@ -106,6 +106,8 @@ def _ordering(site: Site) -> Environment:
         "NOTIFICATIONS_SEAL_PUBLIC_KEY": site.seal_public_key("notifications"),
         "UPDATES_TOPICS": json.dumps(list(STOREFRONTS)),
         "PRIVACY_SOURCES": json.dumps({name: site.url(name) for name in others}),
+        # The shops of a local stack are on this machine.
+        "WEBHOOK_PRIVATE_NETWORKS": json.dumps(["127.0.0.0/8", "::1/128"]),
     }
 
 

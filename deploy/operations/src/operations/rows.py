@@ -55,6 +55,7 @@ from shared.contracts import (
     RevocationRefused,
     RevocationRequested,
     TopUpApplied,
+    WebhookEndpointDisabled,
 )
 
 Row = tuple[Table, Mapping[str, Any]]
@@ -261,6 +262,7 @@ ROWS: Mapping[type[Event], RowsOf] = {
     OrderRefused: _column("refused_at", "refused_at"),
     ConfirmationRequested: lambda e, now: [_order(e, now)],
     BuyerErasureRequested: _erasure,
+    WebhookEndpointDisabled: lambda _e, _now: (),
     OrderPaid: _paid,
     PaymentFailed: _column("payment_failed_at", "failed_at"),
     PaymentLapsed: _column("payment_lapsed_at", "lapsed_at"),

@@ -1,4 +1,4 @@
-"""`python -m ordering serve | migrate | keys`."""
+"""`python -m ordering serve | migrate | keys | webhooks`."""
 
 import sys
 
@@ -16,7 +16,16 @@ def _keys(arguments: list[str]) -> int:
     return commands.run(arguments, database, shops=settings.shops(), sandbox=settings.sandbox)
 
 
+def _webhooks(arguments: list[str]) -> int:
+    from ordering.webhooks import commands  # noqa: PLC0415 - as above
+
+    # Built and not started: the running service creates the tasks of what is due.
+    return commands.run(arguments, build(read_settings("ordering", Settings)).database)
+
+
 if __name__ == "__main__":
     if sys.argv[1:2] == ["keys"]:
         sys.exit(_keys(sys.argv[2:]))
+    if sys.argv[1:2] == ["webhooks"]:
+        sys.exit(_webhooks(sys.argv[2:]))
     main("ordering", Settings, build)

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from ordering import contact, intake, privacy, timeline, updates
+from ordering import contact, intake, privacy, timeline, updates, webhooks
 from ordering.catalogue import CatalogueFiles
 from ordering.clients.personal_data import PersonalDataClient
+from ordering.clients.webhook_receiver import WebhookReceiver
 from ordering.contact.routes import router as contact_router
 from ordering.dependencies import Dependencies
 from ordering.holds.routes import router as holds_router
@@ -18,6 +19,7 @@ from ordering.settings import Settings
 from ordering.shops import reject_refused_records
 from ordering.shops.routes import router as shops_router
 from ordering.timeline.routes import router as timeline_router
+from ordering.webhooks.routes import router as webhooks_router
 from shared.clock import Clock
 from shared.contracts import Event, QrDelivered
 from shared.database import Tx
@@ -56,11 +58,25 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
         shared_shop=settings.shared_orders_storefront,
     )
     service.performs(privacy.DeleteExpiredRecords(), privacy.RepeatTombstone(), updates.DeleteOldUpdates())
-    service.shows(metrics.count_recent_orders)
+    webhook_metrics = webhooks.WebhookMetrics(service.metrics.registry)
+    deliver = webhooks.DeliverWebhooks(
+        service.database, uses.webhook_receiver, uses.signing_secrets, service.tracing, webhook_metrics
+    )
+    service.performs(deliver)
+    service.runs(deliver.find_due_endpoints)
+    service.shows(metrics.count_recent_orders, webhook_metrics.count_waiting)
     service.app.state.dependencies = uses
     service.runs(uses.shop_keys.run)
     service.closes(uses.shop_keys.record_uses)
-    service.serves(intake_router, timeline_router, shops_router, holds_router, contact_router, privacy_router)
+    service.serves(
+        intake_router,
+        timeline_router,
+        shops_router,
+        holds_router,
+        contact_router,
+        privacy_router,
+        webhooks_router,
+    )
     if settings.operations_keys:
         service.serves(keys_router)
     return service
@@ -70,6 +86,8 @@ def _dependencies(service: Service, settings: Settings) -> Dependencies:
     key = settings.privacy_key.get_secret_value() if settings.privacy_key else ""
     personal_data = PersonalDataClient(settings.privacy_sources, key, service.tracing)
     service.closes(personal_data.close)
+    receiver = WebhookReceiver(private_networks=settings.webhook_private_networks)
+    service.closes(receiver.close)
     return Dependencies(
         catalogue=CatalogueFiles(settings.catalogue_dir),
         shop_keys=ShopKeys(service.database, settings.storefront_keys, sandbox=settings.sandbox),
@@ -81,6 +99,8 @@ def _dependencies(service: Service, settings: Settings) -> Dependencies:
         codes=_codes(service, settings),
         page_key=settings.privacy_key,
         personal_data=personal_data,
+        webhook_receiver=receiver,
+        signing_secrets=webhooks.SigningSecrets(service.name, service.opener),
     )
 
 

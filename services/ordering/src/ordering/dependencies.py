@@ -18,9 +18,11 @@ from pydantic import SecretStr
 from ordering.catalogue import CatalogueFiles
 from ordering.catalogue.models import Catalogue
 from ordering.clients.personal_data import PersonalDataClient
+from ordering.clients.webhook_receiver import WebhookReceiver
 from ordering.contact import ConfirmationCodes
 from ordering.contact.models import RequestedBy
 from ordering.holds.models import Limits
+from ordering.webhooks import SigningSecrets
 from shared.kernel.auth import ApiKeys, KeyHolder
 from shared.kernel.privacy import PAGE_PROOF, page_proof
 from shared.kernel.problems import Problem
@@ -48,6 +50,8 @@ class Dependencies:
     #: PRIVACY_KEY, with which the account page proves its requests; None where it is not configured.
     page_key: SecretStr | None
     personal_data: PersonalDataClient
+    webhook_receiver: WebhookReceiver
+    signing_secrets: SigningSecrets
 
 
 def _dependencies(request: Request) -> Dependencies:
@@ -81,6 +85,8 @@ KeepSessions = Annotated[timedelta, Depends(_provide(lambda uses: uses.keep_sess
 FraudLimits = Annotated[Limits, Depends(_provide(lambda uses: uses.fraud_limits))]
 Traces = Annotated[TraceLinks, Depends(_provide(lambda uses: uses.trace_links))]
 PersonalData = Annotated[PersonalDataClient, Depends(_provide(lambda uses: uses.personal_data))]
+Receiver = Annotated[WebhookReceiver, Depends(_provide(lambda uses: uses.webhook_receiver))]
+Signing = Annotated[SigningSecrets, Depends(_provide(lambda uses: uses.signing_secrets))]
 Codes = Annotated[ConfirmationCodes, Depends(_codes)]
 KeysInUse = Annotated[ShopKeys, Depends(_provide(lambda uses: uses.shop_keys))]
 

@@ -40,6 +40,21 @@ _TIMELINE = [
     }
 ]
 
+_ENDPOINT = {
+    "endpoint_id": "019aa5b0-3b10-7d55-8e6f-1d7c2a0b8f32",
+    "url": "https://shop.example/hooks",
+    "description": "main",
+    "types": ["order.paid"],
+    "created_at": "2026-11-21T09:00:00Z",
+    "enabled": True,
+    "disabled_at": None,
+    "disabled_reason": None,
+    "failures": 0,
+    "failing_since": None,
+    "paused_until": None,
+    "succeeded_at": None,
+}
+
 INTERFACE = Interface(
     description=(
         "Accepts orders from storefronts, serves the catalogue, and shows an order's status and timeline.\n\n"
@@ -58,6 +73,12 @@ INTERFACE = Interface(
             (STOREFRONT,),
         ),
         Tag("keys", "The API keys of shops, created and revoked by operations people.", (OPERATIONS,)),
+        Tag(
+            "webhooks",
+            "What the shop hears about its orders: endpoints, secrets, delivery log, tests and redelivery. Webhooks "
+            "follow Standard Webhooks 1.0; each type has a JSON Schema in `interfaces/updates`.",
+            (STOREFRONT,),
+        ),
         Tag("fraud control", "Orders that wait for an agent before they can be paid (PP 4.5).", (AGENT,)),
     ),
     callers={
@@ -72,5 +93,21 @@ INTERFACE = Interface(
         "POST /orders": Example(body=ORDER_REQUEST.model_dump(mode="json"), answer=_ANSWER, status=201),
         "GET /orders/{reference}": Example(answer=_DELIVERED),
         "GET /orders/{reference}/timeline": Example(answer=_TIMELINE),
+        "POST /webhook-endpoints": Example(
+            body={"url": "https://shop.example/hooks", "types": ["order.paid"], "description": "main"},
+            answer=_ENDPOINT | {"secret": "whsec_ZXhhbXBsZSBzZWNyZXQgb2YgMzIgYnl0ZXMhISEhISE="},
+            status=201,
+        ),
+        "GET /webhook-endpoints": Example(answer=[_ENDPOINT]),
+        "PATCH /webhook-endpoints/{endpoint_id}": Example(body={"types": ["order.paid"]}, answer=_ENDPOINT),
+        "POST /webhook-endpoints/{endpoint_id}/test": Example(
+            body={"type": "order.paid"},
+            answer={"delivered": True, "status": 204, "latency_ms": 41, "answer": "", "error": None},
+        ),
+        "POST /webhook-redeliveries": Example(
+            body={"since": "2026-11-21T09:00:00Z", "undelivered_only": True},
+            answer={"deliveries": 12, "continue_after": None},
+            status=202,
+        ),
     },
 )

@@ -1,8 +1,10 @@
 """Settings, read from environment variables."""
 
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 
 from ordering.catalogue import CatalogueFiles
 from ordering.holds.models import Limits
@@ -40,11 +42,20 @@ class Settings(ServiceSettings):
         frozenset(),
         description="JSON list of the shops that read `storefront.<shop>.updates`; their updates are published there",
     )
+    webhook_private_networks: list[IPv4Network | IPv6Network] = Field(
+        [], description='JSON: networks to which webhooks may go although they are not public, ["127.0.0.0/8"]'
+    )
     trace_url_template: str | None = Field(
         None,
         pattern=r"^https?://([^{}]|\{trace_id\}|\{span_id\})+$",
         description="where operations see a span: http://localhost:16686/trace/{trace_id}?uiFind={span_id}",
     )
+
+    @model_validator(mode="after")
+    def _webhooks_stay_outside(self) -> Self:
+        if self.environment == "production" and self.webhook_private_networks:
+            raise ValueError("WEBHOOK_PRIVATE_NETWORKS is for development: ENVIRONMENT=production refuses it")
+        return self
 
     def shops(self) -> tuple[str, ...]:
         """The slugs of the catalogue's storefronts. Raises CatalogueError when the catalogue cannot be read."""

@@ -15,6 +15,7 @@ from ordering.privacy.models import SERVICES, ConfirmedErasure
 from ordering.settings import Settings
 from ordering.updates.bodies import BODIES, TYPES
 from ordering.updates.examples import EXAMPLES
+from ordering.updates.models import Update
 from ordering.updates.schemas import documents, main, text
 from shared.clock import SystemClock
 from shared.contracts import OrderPlaced, OrderRejected
@@ -165,3 +166,9 @@ async def test_updates_are_deleted_after_a_month(stage: Stage) -> None:
             return (await tx.execute("SELECT update_id FROM updates")).scalars() == [kept]
 
     await stage.eventually(left)
+
+
+def test_updates_have_ids_in_the_sequence_in_which_they_are_made() -> None:
+    ids = [Update("esimka", None, "order.rejected", "", SystemClock().now(), {}).id for _ in range(10_000)]
+    assert ids == sorted(set(ids))
+    assert {update_id.version for update_id in ids} == {7}

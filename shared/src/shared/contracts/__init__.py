@@ -13,6 +13,7 @@ from shared.contracts.ordering import (
     OrderRefused,
     OrderRejected,
     Purpose,
+    WebhookEndpointDisabled,
 )
 from shared.contracts.payments import (
     DuplicateCharged,
@@ -145,6 +146,7 @@ __all__ = [
     "ShopUpdate",
     "TopUpApplied",
     "Usage",
+    "WebhookEndpointDisabled",
     "contract",
     "orders_topic",
     "shop_of",

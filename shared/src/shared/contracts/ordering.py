@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from shared.contracts.base import Event, Iccid, Kind, Language, Money, OrderEvent, Plan, Slug, Value
 from shared.sealed import Sealed
@@ -135,3 +135,23 @@ class ApiKeyChanged(Event, topic="ordering.api-key"):
 
     def key(self) -> str:
         return str(self.key_id)
+
+
+class WebhookEndpointDisabled(Event, topic="ordering.webhook-endpoint-disabled"):
+    """No more webhooks are sent to an endpoint of a shop, until the shop enables it. The shop is to be informed.
+
+    It names no URL, which may contain a secret: `description` is the shop's own name for the endpoint.
+    """
+
+    endpoint_id: UUID
+    storefront: Slug
+    description: str
+    #: It answered 410, or it failed for three days.
+    reason: Literal["gone", "failing"]
+    failing_since: datetime | None = None
+    #: Deliveries that waited when it was disabled; updates of the last 30 days can be delivered again.
+    stopped: int = Field(ge=0)
+    disabled_at: datetime
+
+    def key(self) -> str:
+        return str(self.endpoint_id)

@@ -62,6 +62,7 @@ from shared.contracts import (
     RevocationRequested,
     TopUpApplied,
     Usage,
+    WebhookEndpointDisabled,
 )
 
 _LONGEST = 200
@@ -75,6 +76,7 @@ SAID: Mapping[type[Event], tuple[str, tuple[str, ...]]] = {
     OrderRefused: ("refused_at", ()),
     ConfirmationRequested: ("requested_at", ("purpose", "lifts", "channel", "expires_at")),
     BuyerErasureRequested: ("requested_at", ("storefront", "request_id")),
+    WebhookEndpointDisabled: ("disabled_at", ("storefront", "endpoint_id", "reason", "failing_since", "stopped")),
     OrderPaid: ("paid_at", ("kind", "plan", "paid", "invoice_id", "iccid", "method")),
     PaymentFailed: ("failed_at", ("invoice_id", "reason_code", "reason")),
     PaymentLapsed: ("lapsed_at", ()),

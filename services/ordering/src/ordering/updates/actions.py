@@ -7,10 +7,11 @@ from ordering.timeline import record as record_in_timeline
 from ordering.timeline import record_earliest as record_earliest_in_timeline
 from ordering.timeline.models import NewFact, RecordedFact
 from ordering.updates import store
-from ordering.updates.models import Update
+from ordering.updates.models import DELIVER_WEBHOOKS, Update
 from ordering.updates.rules import updates_of
 from ordering.updates.topics import shop_update
 from shared.database import Tx
+from shared.task_payload import NoPayload
 
 
 async def record(tx: Tx, facts: Sequence[tuple[UUID, RecordedFact]]) -> None:
@@ -26,11 +27,13 @@ async def record_earliest(tx: Tx, facts: Sequence[tuple[UUID, RecordedFact]]) ->
 async def write(tx: Tx, new: Sequence[Update]) -> list[Update]:
     """Write updates, and return those that were not written before.
 
-    Everything that hears of an update is told here, in the same transaction.
+    Their webhooks become due in the same transaction. An endpoint has one task, whatever the number of its deliveries.
     """
     if not new:
         return []
-    inserted = await store.insert(tx, new)
+    inserted, endpoints = await store.insert(tx, new)
+    for endpoint_id in endpoints:
+        tx.schedule(DELIVER_WEBHOOKS, str(endpoint_id), NoPayload())
     written = [update for update in new if update.id in inserted]
     for update in written:
         tx.publish_update(shop_update(update), update.id, trace=update.trace)

@@ -1,12 +1,16 @@
 """An update: what a shop hears about one of its orders, and the type that names it."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from shared.ids import uuid7
+from shared.ids import uuid7_increasing
 
+#: The kind of task that delivers an endpoint's webhooks; its key is the endpoint's id.
+DELIVER_WEBHOOKS = "deliver_webhooks"
+#: How long the delivery of an update is retried: a weekend and a day.
+RETRIED_FOR = timedelta(days=3)
 #: All types, as webhooks and the shop's topic name them. A receiver ignores types that it does not know.
 UpdateType = Literal[
     "order.accepted",
@@ -53,7 +57,7 @@ class Update:
     """An update of one shop. `data` is the body's `data`, ready for JSON.
 
     `order_id` is None only where a submission was refused before it became an order. The id is the `webhook-id`, the
-    same in every attempt and redelivery.
+    same in every attempt and redelivery. Ids have the sequence in which updates are made, also within a transaction.
     """
 
     storefront: str
@@ -63,7 +67,7 @@ class Update:
     occurred_at: datetime
     data: dict[str, Any]
     trace: str | None = None
-    id: UUID = field(default_factory=uuid7)
+    id: UUID = field(default_factory=uuid7_increasing)
 
     @property
     def body(self) -> dict[str, Any]:

@@ -1,42 +1,82 @@
-"""SQL of updates."""
+"""SQL of updates, and of the deliveries that begin with them."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from ordering.tables import updates
-from ordering.updates.models import Update
+from ordering.updates.models import RETRIED_FOR, Update
 from shared.database import Tx
 from shared.ids import uuid7_floor
 
+#: A row for each update that was not there yet, and one for each endpoint that has a new delivery.
+_INSERT = """
+WITH new AS (
+  INSERT INTO updates (update_id, storefront, order_id, type, ref, occurred_at, body, trace)
+  SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:storefronts AS text[]), CAST(:orders AS uuid[]),
+    CAST(:types AS text[]), CAST(:refs AS text[]), CAST(:moments AS timestamptz[]), CAST(:bodies AS jsonb[]),
+    CAST(:traces AS text[]))
+  ON CONFLICT (order_id, type, ref) DO NOTHING
+  RETURNING update_id, storefront, order_id, type),
+deliveries AS (
+  INSERT INTO webhook_deliveries (endpoint_id, update_id, order_id, state, due_at, give_up_at)
+  SELECT e.endpoint_id, new.update_id, new.order_id, 'waiting', :now, :give_up_at
+  FROM new JOIN webhook_endpoints e ON e.storefront = new.storefront AND e.disabled_at IS NULL
+    AND (e.types IS NULL OR e.types ? new.type)
+  RETURNING endpoint_id)
+SELECT update_id, NULL::uuid AS endpoint_id FROM new
+UNION ALL SELECT DISTINCT NULL::uuid, endpoint_id FROM deliveries
+"""
+#: Deliveries are found by endpoint, the first column of their primary key.
+_DELETE_DELIVERIES = """
+DELETE FROM webhook_deliveries d USING webhook_endpoints e
+WHERE d.endpoint_id = e.endpoint_id AND d.update_id <= :last
+"""
 _DELETE = """
-DELETE FROM updates WHERE update_id IN (
-  SELECT update_id FROM updates WHERE update_id < :before ORDER BY update_id LIMIT :most)
+WITH gone AS (
+  DELETE FROM updates WHERE update_id IN (
+    SELECT update_id FROM updates WHERE update_id < :before ORDER BY update_id LIMIT :most)
+  RETURNING update_id)
+SELECT count(*) AS deleted, (SELECT update_id FROM gone ORDER BY update_id DESC LIMIT 1) AS last FROM gone
 """
 
 
-async def insert(tx: Tx, new: Sequence[Update]) -> set[UUID]:
-    """Insert updates with one statement; (order, type, ref) is unique. Returns the ids of those that were not there."""
-    rows = [
-        {
-            "update_id": update.id,
-            "storefront": update.storefront,
-            "order_id": update.order_id,
-            "type": update.type,
-            "ref": update.ref,
-            "occurred_at": update.occurred_at,
-            "body": update.body,
-            "trace": update.trace,
-        }
-        # One locking order, so that two instances that write the same updates do not deadlock.
-        for update in sorted(new, key=_place)
-    ]
-    return {row.update_id for row in await tx.insert(updates, rows, returning="update_id")}
+async def insert(tx: Tx, new: Sequence[Update]) -> tuple[set[UUID], list[UUID]]:
+    """Insert updates, and a delivery for each endpoint that hears their type, with one statement.
+
+    (order, type, ref) is unique. Returns the ids of the updates that were not there yet, and the endpoints that have
+    new deliveries.
+    """
+    # One locking order, so that two instances that write the same updates do not deadlock.
+    ordered = sorted(new, key=_place)
+    rows = await tx.execute(
+        _INSERT,
+        ids=[update.id for update in ordered],
+        storefronts=[update.storefront for update in ordered],
+        orders=[update.order_id for update in ordered],
+        types=[update.type for update in ordered],
+        refs=[update.ref for update in ordered],
+        moments=[update.occurred_at for update in ordered],
+        bodies=[json.dumps(update.body) for update in ordered],
+        traces=[update.trace for update in ordered],
+        now=tx.now,
+        give_up_at=tx.now + RETRIED_FOR,
+    )
+    inserted, endpoints = set(), []
+    for row in rows:
+        if row.endpoint_id is None:
+            inserted.add(row.update_id)
+        else:
+            endpoints.append(row.endpoint_id)
+    return inserted, endpoints
 
 
 async def delete_older(tx: Tx, before: datetime, most: int) -> int:
-    """Delete at most this many updates that were written before that moment; returns how many."""
-    return (await tx.execute(_DELETE, before=uuid7_floor(before), most=most)).rowcount
+    """Delete at most this many updates written before that moment, with their deliveries; returns how many."""
+    row = (await tx.execute(_DELETE, before=uuid7_floor(before), most=most)).one()
+    if row.last is not None:
+        await tx.execute(_DELETE_DELIVERIES, last=row.last)
+    return int(row.deleted)
 
 
 def _place(update: Update) -> tuple[int, str, str]:
