@@ -4,7 +4,7 @@ import base64
 
 from aiosmtplib import SMTP
 
-from notifications import storefronts
+from notifications import notices, storefronts
 from notifications.account.context import AccountContext
 from notifications.account.live import OrderFollowers
 from notifications.account.routes import page, rights
@@ -60,6 +60,7 @@ from shared.contracts import (
     RefundRetried,
     RefundSettled,
     TopUpApplied,
+    WebhookEndpointDisabled,
 )
 from shared.kernel.auth import ApiKeys
 from shared.kernel.privacy import exports
@@ -113,6 +114,7 @@ def _consume(service: Service, settings: Settings, queue: EmailQueue, recent: Re
             ClaimReceived: refunds.claim_received,
             ConfirmationRequested: confirmations.confirmation_requested,
             BuyerErasureRequested: erasures.buyer_erasure_requested,
+            WebhookEndpointDisabled: notices.endpoint_disabled,
             **KEY_HANDLERS,
         }
     )
@@ -140,6 +142,7 @@ def _perform(service: Service, settings: Settings, queue: EmailQueue, recent: Re
             settings.newsletters_per_second,
             service.leaving,
         ),
+        notices.SendNotice(context),
         WatchOrders(queue),
         WatchExpiry(queue),
         WatchPlan(queue, service.database, settings),

@@ -1,0 +1,23 @@
+"""What an email to a shop is made from."""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from shared.task_payload import TaskPayload
+
+#: The kind of task; its key names the endpoint and when it was disabled.
+SEND_NOTICE = "send_notice"
+
+
+class EndpointDisabledNotice(TaskPayload):
+    """A webhook endpoint of the shop was disabled (`ordering.webhook-endpoint-disabled`)."""
+
+    notice_id: UUID
+    storefront: str
+    endpoint_id: UUID
+    description: str
+    reason: Literal["gone", "failing"]
+    failing_since: datetime | None = None
+    stopped: int
+    disabled_at: datetime
