@@ -83,6 +83,7 @@ async def fleet(running: Running) -> AsyncIterator[Fleet]:
         await made.become([])
 
 
+@pytest.mark.long
 @pytest.mark.exhaustive
 @pytest.mark.timeout(480)
 async def test_each_service_at_its_last_release_among_the_others_of_now(fleet: Fleet) -> None:
@@ -90,6 +91,7 @@ async def test_each_service_at_its_last_release_among_the_others_of_now(fleet: F
         await fleet.serves([name])
 
 
+@pytest.mark.long
 @pytest.mark.exhaustive
 @pytest.mark.timeout(480)
 async def test_each_service_of_now_among_the_others_at_their_last_release(fleet: Fleet) -> None:
