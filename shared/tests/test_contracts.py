@@ -5,7 +5,7 @@ import copy
 import json
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
+from uuid import RFC_4122, UUID
 
 import pytest
 from cloudevents.core.bindings.kafka import KafkaMessage, from_binary_event
@@ -131,6 +131,12 @@ def test_a_sealed_value_opens_for_its_recipient_alone() -> None:
     assert "CODE" not in sealed.model_dump_json()
     with pytest.raises(CannotOpenError):
         stranger.open(sealed)
+
+
+def test_ids_sort_as_they_were_created() -> None:
+    ids = [uuid7() for _ in range(10_000)]
+    assert ids == sorted(set(ids))
+    assert {(each.version, each.variant) for each in ids} == {(7, RFC_4122)}
 
 
 def test_uuid7_floor_bounds_ids_of_its_moment() -> None:

@@ -21,6 +21,7 @@ TASKS = {
     "work.leases",
     "work.recording",
     "work.poll",
+    "work.watch",
     "work.claim.greet",
     "work.perform.greet",
     "backlog",

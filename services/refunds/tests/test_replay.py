@@ -137,7 +137,7 @@ async def test_the_same_policy_changes_nothing(
     ("arguments", "told"),
     [
         (("--policy", "qazaq-esim@9", "--since", "2026-11-01"), "--policy: no policy of this name is known"),
-        (("--policy", "nowhere@1.toml", "--since", "2026-11-01"), "--policy: nowhere@1.toml: cannot be read"),
+        (("--policy", "nowhere@1.toml", "--since", "2026-11-01"), "--policy: nowhere@1.toml: is not there"),
         (("--policy", "qazaq-esim@1", "--since", "yesterday"), "--since: give a day"),
         (("--policy", "qazaq-esim@1", "--since", "2026-11-01"), "DATABASE_URL: Field required"),
     ],

@@ -8,13 +8,38 @@ from uuid import UUID
 
 _RANDOM_BITS = 80
 _VERSION_7_VARIANT_2 = (0x7 << 76) | (0x2 << 62)
-_RANDOM_MASK = ((1 << 12) - 1) << 64 | ((1 << 62) - 1)
+_LOW_BITS = 62
+_FRESH = (1 << 73) - 1  # 73 of the 74 random bits: the steps within a millisecond have room above
+_STEP = (1 << 32) - 1
+
+
+class _Sequence:
+    """Ids of one millisecond rise by random steps (RFC 9562 section 6.2, method 2), so that they sort as created.
+
+    Within this process. A clock that is set back begins at its own milliseconds again.
+    """
+
+    def __init__(self) -> None:
+        self._milliseconds = 0
+        self._random = 0
+
+    def next(self, milliseconds: int, fresh: int) -> int:
+        """The random bits of the next id in that millisecond. `fresh`: new random bits."""
+        same = milliseconds == self._milliseconds
+        self._random = self._random + 1 + (fresh & _STEP) if same else fresh & _FRESH
+        self._milliseconds = milliseconds
+        return self._random
+
+
+_sequence = _Sequence()
 
 
 def uuid7() -> UUID:
     """A new UUIDv7 (RFC 9562 section 5.7): 48 bits of milliseconds, 74 random bits."""
-    random = int.from_bytes(os.urandom(10), "big") & _RANDOM_MASK
-    return UUID(int=(time.time_ns() // 1_000_000 << _RANDOM_BITS) | _VERSION_7_VARIANT_2 | random)
+    milliseconds = time.time_ns() // 1_000_000
+    random = _sequence.next(milliseconds, int.from_bytes(os.urandom(10), "big"))
+    high, low = random >> _LOW_BITS, random & ((1 << _LOW_BITS) - 1)
+    return UUID(int=(milliseconds << _RANDOM_BITS) | _VERSION_7_VARIANT_2 | high << 64 | low)
 
 
 _greatest = 0

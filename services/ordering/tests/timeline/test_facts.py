@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
-from pydantic import ValidationError
 
-from ordering.app import build
-from ordering.settings import Settings
 from ordering.tables import orders
 from ordering.timeline.models import Fact, NewFact, OrderState, RecordedFact
 from ordering.timeline.rules.facts import FACT_OF, observed_facts
@@ -59,7 +56,7 @@ from shared.testing.facts import PLAN
 from shared.testing.stage import Stage
 
 if TYPE_CHECKING:
-    from services.ordering.tests.conftest import Shop, StartShop
+    from services.ordering.tests.conftest import Shop
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 PRICE = Money(amount=1050, currency="USD")
@@ -388,20 +385,3 @@ async def test_low_data_and_an_end_are_in_the_timeline(shop: "Shop", stage: Stag
     russian = [sentence for _, sentence in await lines("ru") or ()]
     assert "Трафик eSIM заканчивается: использовано 80 %; всего 5\xa0120 МБ." in russian
     assert "Срок действия eSIM скоро закончится: последний день — 02.05.2026, если её не пополнить." in russian
-
-
-async def test_operations_get_a_link_to_each_span(stage: Stage, shop_of: "StartShop") -> None:
-    template = "http://traces.example/trace/{trace_id}?uiFind={span_id}"
-    shop = await shop_of(build, Settings, trace_url_template=template)
-    content = (await shop.place(traceparent=TRACE)).json()
-    await stage.events(OrderPlaced)
-    view = (await shop.get(content["links"]["self"])).json()
-    [line] = (await shop.get(content["links"]["timeline"])).json()
-    wanted = template.format(trace_id=line["trace_id"], span_id=line["span_id"])
-    assert view["trace_url"] == line["trace_url"] == wanted
-    assert TRACE[3:35] in wanted
-
-
-def test_a_template_that_names_something_else_ends_the_process() -> None:
-    with pytest.raises(ValidationError):
-        Settings(database_url="x", kafka_bootstrap_servers="x", trace_url_template="http://x/{order}")
