@@ -26,7 +26,7 @@ from ordering.webhooks import SigningSecrets
 from shared.kernel.auth import ApiKeys, KeyHolder
 from shared.kernel.privacy import PAGE_PROOF, page_proof
 from shared.kernel.problems import Problem
-from shared.keys.callers import ShopKeyHolder
+from shared.keys.callers import ShopKeyHolder, calling_shop
 from shared.keys.models import ShopCaller
 from shared.keys.shop_keys import ShopKeys
 from shared.telemetry.trace_links import TraceLinks
@@ -131,10 +131,9 @@ async def _shop_or_agent(
 
 async def _shop_or_none(request: Request, needed: SecurityScopes, others: ApiKeys) -> str | None:
     """The calling shop; None for a caller with one of the `others`' keys. Raises Problem (401, 403)."""
-    header = request.headers.get("authorization")
-    if others.known(header) is not None:
+    if others.known(request.headers.get("authorization")) is not None:
         return None
-    return (await _shop_keys(request).caller(header, needed.scopes)).storefront
+    return (await calling_shop(_shop_keys(request), request, needed.scopes)).storefront
 
 
 #: The slug of the calling shop, by a key with that scope. Raises Problem (401, 403) for any other caller.

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
@@ -14,6 +15,8 @@ from shared.values.text import Line
 
 Text = Annotated[str, Line(100)]
 Url = Annotated[str, StringConstraints(pattern=r"^https?://", strip_whitespace=True)]
+#: The domain of the bank's production (docs/wire/epay.md); its test contour is elsewhere.
+_REAL_BANK = "homebank.kz"
 
 
 class CashRegister(BaseModel):
@@ -110,6 +113,14 @@ class Settings(ServiceSettings):
     def _webkassa_is_reachable(self) -> Self:
         if self.cash_registers and not (self.webkassa_url and self.webkassa_api_key.get_secret_value()):
             raise ValueError("CASH_REGISTERS needs WEBKASSA_URL and WEBKASSA_API_KEY")
+        return self
+
+    @model_validator(mode="after")
+    def _sandbox_has_no_real_bank(self) -> Self:
+        for name in ("epay_oauth_url", "epay_api_url") if self.sandbox else ():
+            host = (urlsplit(getattr(self, name) or "").hostname or "").rstrip(".")
+            if f".{host}".endswith(f".{_REAL_BANK}"):
+                raise ValueError(f"SANDBOX: {name.upper()} is an address of the bank's production; keys for tests pay")
         return self
 
     @model_validator(mode="after")

@@ -9,6 +9,7 @@ from fastapi.security import HTTPBearer, SecurityScopes
 from pydantic import SecretStr
 
 from shared.kernel.auth import ApiKeys
+from shared.keys.callers import calling_shop
 from shared.keys.shop_keys import ShopKeys
 
 
@@ -35,11 +36,11 @@ class Callers:
         """The agent with this key. Raises Problem (401)."""
         return Caller(f"agent:{self._agents.holder(authorization)}", None)
 
-    async def anyone(self, authorization: str | None, scopes: Sequence[str]) -> Caller:
-        """The agent with this key, or the storefront if its key has these scopes. Raises Problem (401, 403)."""
-        if (name := self._agents.known(authorization)) is not None:
+    async def anyone(self, request: Request, scopes: Sequence[str]) -> Caller:
+        """The agent who calls, or the storefront if its key has these scopes. Raises Problem (401, 403)."""
+        if (name := self._agents.known(request.headers.get("authorization"))) is not None:
             return Caller(f"agent:{name}", None)
-        slug = (await self._storefronts.caller(authorization, scopes)).storefront
+        slug = (await calling_shop(self._storefronts, request, scopes)).storefront
         return Caller(f"storefront:{slug}", slug)
 
 
@@ -68,12 +69,13 @@ def _agent(
 
 
 async def _anyone(
+    request: Request,
     needed: SecurityScopes,
-    authorization: Annotated[str | None, Depends(_STOREFRONT_KEY)],
-    _same_header: Annotated[str | None, Depends(_AGENT_KEY)],  # the OpenAPI document names both: either is enough
+    _shops_header: Annotated[str | None, Depends(_STOREFRONT_KEY)],
+    _agents_header: Annotated[str | None, Depends(_AGENT_KEY)],  # the OpenAPI document names both: either is enough
     callers: Annotated[Callers, Depends(_callers)],
 ) -> Caller:
-    return await callers.anyone(authorization, needed.scopes)
+    return await callers.anyone(request, needed.scopes)
 
 
 #: An agent. Others are answered 401.

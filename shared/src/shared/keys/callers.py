@@ -1,6 +1,6 @@
 """FastAPI dependencies: the shop that calls, by its API key, and which scopes an endpoint needs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from fastapi import Request
 from fastapi.security import HTTPBearer, SecurityScopes
@@ -24,10 +24,18 @@ class ShopKeyHolder(HTTPBearer):
     async def __call__(  # type: ignore[override] # the shop instead of the key
         self, request: Request, needed: SecurityScopes
     ) -> ShopCaller:
-        keys, header = self._keys(request), request.headers.get("authorization")
-        caller = await keys.caller(header, needed.scopes)
-        if "content-length" in request.headers or "transfer-encoding" in request.headers:
-            # A body may arrive slowly: what counts is the state of the key when the request is complete.
-            await request.body()
-            caller = await keys.caller(header, needed.scopes)
-        return caller
+        return await calling_shop(self._keys(request), request, needed.scopes)
+
+
+async def calling_shop(keys: ShopKeys, request: Request, scopes: Sequence[str]) -> ShopCaller:
+    """The shop that sent this request, with a key that has these scopes. Raises Problem (401, 403).
+
+    A body may arrive slowly. Without a key it is not waited for; with one, what counts is the state of the key when the
+    request is complete.
+    """
+    header = request.headers.get("authorization")
+    caller = await keys.caller(header, scopes)
+    if "content-length" in request.headers or "transfer-encoding" in request.headers:
+        await request.body()
+        caller = await keys.caller(header, scopes)
+    return caller

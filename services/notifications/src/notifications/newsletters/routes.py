@@ -25,6 +25,7 @@ from shared.database import Database
 from shared.ids import uuid_for
 from shared.kernel.auth import ApiKeys
 from shared.kernel.problems import Problem
+from shared.keys.callers import calling_shop
 from shared.keys.shop_keys import ShopKeys
 from shared.values.opaque import Named
 from shared.values.text import Line, Lines
@@ -95,7 +96,7 @@ async def _author(
     header = request.headers.get("authorization")
     if (name := context.agent_keys.known(header)) is not None:
         return Author(f"agent {name}", None)
-    slug = (await context.shop_keys.caller(header, needed.scopes)).storefront
+    slug = (await calling_shop(context.shop_keys, request, needed.scopes)).storefront
     return Author(f"storefront {slug}", slug)
 
 
