@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 from aiokafka import AIOKafkaConsumer
 
+from local_stack.product import STOREFRONTS
 from product.running import Product, keys_of
-from shared.contracts import EVENTS
+from shared.contracts import EVENTS, updates_topic
 
 #: Part of every buyer's name, e-mail address and telephone number; and the beginning of every activation code.
 BUYERS = ("kanareika", "Kanareika", "+7701", "LPA:1")
@@ -45,7 +46,8 @@ async def told(product: Product, secrets: Iterable[str]) -> list[str]:
     """Records and dead letters in which they can be read."""
     wanted = [text.encode() for text in (*BUYERS, *secrets)]
     found = []
-    topics = [product.prefix + topic for topic in EVENTS if topic not in PERSONAL_TOPICS]
+    read = [*(topic for topic in EVENTS if topic not in PERSONAL_TOPICS), *map(updates_topic, STOREFRONTS)]
+    topics = [product.prefix + topic for topic in read]
     consumer = AIOKafkaConsumer(*topics, **product.kafka.aiokafka(), auto_offset_reset="earliest", group_id=None)
     try:
         await consumer.start()
