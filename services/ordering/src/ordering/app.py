@@ -59,10 +59,18 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     )
     service.performs(privacy.DeleteExpiredRecords(), privacy.RepeatTombstone(), updates.DeleteOldUpdates())
     webhook_metrics = webhooks.WebhookMetrics(service.metrics.registry)
-    deliver = webhooks.DeliverWebhooks(
-        service.database, uses.webhook_receiver, uses.signing_secrets, service.tracing, webhook_metrics
+    deliver, retry = (
+        webhooks.DeliverWebhooks(
+            service.database,
+            uses.webhook_receiver,
+            uses.signing_secrets,
+            service.tracing,
+            webhook_metrics,
+            failing=failing,
+        )
+        for failing in (False, True)
     )
-    service.performs(deliver)
+    service.performs(deliver, retry)
     service.runs(deliver.find_due_endpoints)
     service.shows(metrics.count_recent_orders, webhook_metrics.count_waiting)
     service.app.state.dependencies = uses

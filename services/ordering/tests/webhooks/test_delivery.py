@@ -117,7 +117,6 @@ async def test_a_receiver_verifies_every_webhook_with_the_library(
     newest = (await stage.eventually(both_delivered))[0]
     assert (newest["type"], newest["last_status"], newest["attempts"]) == ("order.paid", 204, 1)
     assert newest["last_latency_ms"] >= 0
-    assert await hearing.shop.rows("SELECT 1 FROM work WHERE kind = 'deliver_webhooks' AND owner IS NULL") == []
 
 
 async def test_a_secret_is_shown_once_sealed_at_rest_and_rotated_without_a_gap(
@@ -137,6 +136,10 @@ async def test_a_secret_is_shown_once_sealed_at_rest_and_rotated_without_a_gap(
     await stage.eventually(arrived(server, 1))
     for secret in secrets:
         assert server.arrived[0].verify(secret)["type"] == "order.accepted"
+    for _ in range(3):
+        await hearing.call("POST", f"{path}/secrets", {})
+    too_many = await hearing.call("POST", f"{path}/secrets", {})
+    assert (too_many.status_code, too_many.json()["type"]) == (409, "urn:problem:too-many-webhook-secrets")
     await hearing.call("POST", f"{path}/secrets", {"older_secrets_valid_hours": 0})
     await hearing.shop.place()
     await stage.eventually(arrived(server, 2))
@@ -306,6 +309,37 @@ async def test_ten_thousand_waiting_deliveries_of_a_server_that_hangs_hold_up_no
     waiting = await hearing.shop.rows("SELECT count(*) AS n FROM webhook_deliveries WHERE state = 'waiting'")
     assert waiting[0].n > 9_900
     assert seconds < 30, "the healthy one does not wait for ten seconds at each"
+
+
+async def test_two_hundred_endpoints_that_hang_hold_up_none_that_works(
+    hearing: Hearing, stage: Stage, shop_server: "StartServer"
+) -> None:
+    async def hang(_request: "Arrived", _writer: asyncio.StreamWriter) -> None:
+        await asyncio.Event().wait()
+
+    hanging, healthy = await shop_server(hang), await shop_server()
+    copies = """
+    WITH new AS (
+      INSERT INTO webhook_endpoints
+        (endpoint_id, storefront, url, description, types, created_at, failures, failing_since)
+      SELECT gen_random_uuid(), storefront, url, '', types, created_at, 1, now()
+      FROM webhook_endpoints, generate_series(1, 200) WHERE endpoint_id = :id RETURNING endpoint_id)
+    INSERT INTO webhook_deliveries (endpoint_id, update_id, order_id, state, due_at, give_up_at)
+    SELECT new.endpoint_id, d.update_id, d.order_id, 'waiting', now(), now() + interval '3 days'
+    FROM new, webhook_deliveries d WHERE d.endpoint_id = :id
+    """
+    created = await hearing.connect(hanging, types=["buyer.erased"])
+    await hearing.connect(healthy)
+    await hearing.backlog(created, 1)
+    async with hearing.shop.service.database.transaction() as tx:
+        await tx.execute(copies, id=UUID(created["endpoint_id"]))
+    await stage.eventually(arrived(hanging, 64))
+    began = time.monotonic()
+    await hearing.shop.place()
+    await stage.eventually(arrived(healthy, 1))
+    # Two hundred attempts of ten seconds, 64 at a time, take half a minute.
+    assert time.monotonic() - began < 9
+    assert len(hanging.arrived) <= 65
 
 
 async def test_a_backlog_drains_when_the_server_works_again(

@@ -7,7 +7,7 @@ from ordering.timeline import record as record_in_timeline
 from ordering.timeline import record_earliest as record_earliest_in_timeline
 from ordering.timeline.models import NewFact, RecordedFact
 from ordering.updates import store
-from ordering.updates.models import DELIVER_WEBHOOKS, Update
+from ordering.updates.models import Update
 from ordering.updates.rules import updates_of
 from ordering.updates.topics import shop_update
 from shared.database import Tx
@@ -32,8 +32,8 @@ async def write(tx: Tx, new: Sequence[Update]) -> list[Update]:
     if not new:
         return []
     inserted, endpoints = await store.insert(tx, new)
-    for endpoint_id in endpoints:
-        tx.schedule(DELIVER_WEBHOOKS, str(endpoint_id), NoPayload())
+    for kind, endpoint_id in endpoints:
+        tx.schedule(kind, str(endpoint_id), NoPayload())
     written = [update for update in new if update.id in inserted]
     for update in written:
         tx.publish_update(shop_update(update), update.id, trace=update.trace)

@@ -7,8 +7,9 @@ from uuid import UUID
 
 from shared.ids import uuid7_increasing
 
-#: The kind of task that delivers an endpoint's webhooks; its key is the endpoint's id.
-DELIVER_WEBHOOKS = "deliver_webhooks"
+#: The kinds of task that deliver an endpoint's webhooks; the key is the endpoint's id. Endpoints whose last attempts
+#: failed have a kind of their own, with its own performers: however many hang, they hold up none that works.
+DELIVER_WEBHOOKS, RETRY_WEBHOOKS = "deliver_webhooks", "retry_webhooks"
 #: How long the delivery of an update is retried: a weekend and a day.
 RETRIED_FOR = timedelta(days=3)
 #: All types, as webhooks and the shop's topic name them. A receiver ignores types that it does not know.

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from ordering.updates.models import RETRIED_FOR, Update
+from ordering.updates.models import DELIVER_WEBHOOKS, RETRIED_FOR, RETRY_WEBHOOKS, Update
 from shared.database import Tx
 from shared.ids import uuid7_floor
 
-#: A row for each update that was not there yet, and one for each endpoint that has a new delivery.
+#: A row for each update that was not there yet, and one for each endpoint that has a new delivery, with the kind of its
+#: task.
 _INSERT = """
 WITH new AS (
   INSERT INTO updates (update_id, storefront, order_id, type, ref, occurred_at, body, trace)
@@ -24,8 +25,9 @@ deliveries AS (
   FROM new JOIN webhook_endpoints e ON e.storefront = new.storefront AND e.disabled_at IS NULL
     AND (e.types IS NULL OR e.types ? new.type)
   RETURNING endpoint_id)
-SELECT update_id, NULL::uuid AS endpoint_id FROM new
-UNION ALL SELECT DISTINCT NULL::uuid, endpoint_id FROM deliveries
+SELECT update_id, NULL::uuid AS endpoint_id, NULL AS kind FROM new
+UNION ALL SELECT NULL::uuid, endpoint_id, CASE WHEN failures > 0 THEN :retry ELSE :deliver END
+FROM webhook_endpoints WHERE endpoint_id IN (SELECT endpoint_id FROM deliveries)
 """
 #: Deliveries are found by endpoint, the first column of their primary key.
 _DELETE_DELIVERIES = """
@@ -41,11 +43,11 @@ SELECT count(*) AS deleted, (SELECT update_id FROM gone ORDER BY update_id DESC 
 """
 
 
-async def insert(tx: Tx, new: Sequence[Update]) -> tuple[set[UUID], list[UUID]]:
+async def insert(tx: Tx, new: Sequence[Update]) -> tuple[set[UUID], list[tuple[str, UUID]]]:
     """Insert updates, and a delivery for each endpoint that hears their type, with one statement.
 
     (order, type, ref) is unique. Returns the ids of the updates that were not there yet, and the endpoints that have
-    new deliveries.
+    new deliveries, each as the kind and key of its task.
     """
     # One locking order, so that two instances that write the same updates do not deadlock.
     ordered = sorted(new, key=_place)
@@ -61,13 +63,15 @@ async def insert(tx: Tx, new: Sequence[Update]) -> tuple[set[UUID], list[UUID]]:
         traces=[update.trace for update in ordered],
         now=tx.now,
         give_up_at=tx.now + RETRIED_FOR,
+        deliver=DELIVER_WEBHOOKS,
+        retry=RETRY_WEBHOOKS,
     )
     inserted, endpoints = set(), []
     for row in rows:
         if row.endpoint_id is None:
             inserted.add(row.update_id)
         else:
-            endpoints.append(row.endpoint_id)
+            endpoints.append((row.kind, row.endpoint_id))
     return inserted, endpoints
 
 

@@ -1,14 +1,14 @@
 """What shops and operations people do with endpoints: create, change, rotate secrets, delete, test, deliver again."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from ordering.clients.webhook_receiver import Answer, WebhookReceiver
 from ordering.updates.examples import EXAMPLES
-from ordering.updates.models import DELIVER_WEBHOOKS, UpdateType
+from ordering.updates.models import UpdateType
 from ordering.webhooks import store
 from ordering.webhooks.models import DisabledReason, Endpoint, Redelivery
 from ordering.webhooks.secrets import SigningSecrets
@@ -103,13 +103,18 @@ async def redeliver(database: Database, storefront: str, chosen: Redelivery, aft
     while True:
         async with database.transaction("http") as tx:
             row = await store.redeliver(tx, storefront, chosen, after, _UPDATES_AT_ONCE)
-            for endpoint_id in row.endpoints:
-                tx.schedule(DELIVER_WEBHOOKS, str(endpoint_id), NoPayload())
+            await schedule_due(tx, row.endpoints)
         made, read, after = made + row.made, read + row.chosen, row.last
         if row.chosen < _UPDATES_AT_ONCE:
             return Redelivered(made, None)
         if read >= MOST_REDELIVERED:
             return Redelivered(made, after)
+
+
+async def schedule_due(tx: Tx, among: Collection[UUID] | None = None) -> None:
+    """Create the tasks of those of these endpoints (None: of all) that have due deliveries and no task."""
+    for kind, endpoint_id in await store.without_task(tx, among):
+        tx.schedule(kind, str(endpoint_id), NoPayload())
 
 
 async def send_example(

@@ -36,6 +36,8 @@ from shared.values.opaque import Named
 router = APIRouter(tags=["webhooks"])
 #: Each update costs a row for each endpoint that hears it.
 _MOST_ENDPOINTS = 50
+#: Each signs every webhook, and the header with the signatures grows.
+_MOST_SECRETS = 5
 #: Why an endpoint's URL is refused when it is entered. A host that cannot be resolved yet is no reason.
 _REFUSED: dict[Failure, str] = {
     "private-address": "its host has an address that is not on the public internet",
@@ -88,6 +90,8 @@ async def change_endpoint(
             endpoint.description if body.description is None else body.description,
             None if types is None else json.dumps(types),
         )
+        if body.url not in {None, endpoint.url}:
+            await store.forget_failures(tx, endpoint.endpoint_id)
         if body.enabled is True:
             await store.enable(tx, endpoint.endpoint_id)
         elif body.enabled is False:
@@ -110,6 +114,13 @@ async def rotate_secret(
     """Add a secret, which is not shown again. For some hours webhooks carry signatures by the older ones too."""
     async with database.transaction("http") as tx:
         endpoint = await _endpoint(tx, storefront, endpoint_id, lock=True)
+        # A rotation to 0 hours is always possible: it ends the older ones.
+        valid = await store.valid_secrets(tx, endpoint.endpoint_id)
+        if len(valid) >= _MOST_SECRETS and body.older_secrets_valid_hours:
+            detail = (
+                f"An endpoint has at most {_MOST_SECRETS} valid secrets; older_secrets_valid_hours 0 ends the others."
+            )
+            raise LimitReachedError("webhook-secrets", detail, status=HTTPStatus.CONFLICT)
         older_until = tx.now + timedelta(hours=body.older_secrets_valid_hours)
         secret_id, secret = await rotate(tx, secrets, endpoint.endpoint_id, older_until)
     return NewSecret(secret_id=secret_id, secret=secret, older_secrets_expire_at=older_until)

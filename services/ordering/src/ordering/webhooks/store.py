@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from ordering.tables import webhook_endpoints, webhook_secrets
-from ordering.updates.models import DELIVER_WEBHOOKS, RETRIED_FOR
+from ordering.updates.models import DELIVER_WEBHOOKS, RETRIED_FOR, RETRY_WEBHOOKS
 from ordering.webhooks.models import Attempt, DeliveryState, Due, Endpoint, Health, Redelivery
 from shared.database import Tx
 from shared.ids import uuid7, uuid7_floor
@@ -24,6 +24,9 @@ _ENABLE = """
 UPDATE webhook_endpoints SET disabled_at = NULL, disabled_reason = NULL, failures = 0, failing_since = NULL,
   paused_until = NULL
 WHERE endpoint_id = :id AND disabled_at IS NOT NULL
+"""
+_FORGET_FAILURES = """
+UPDATE webhook_endpoints SET failures = 0, failing_since = NULL, paused_until = NULL WHERE endpoint_id = :id
 """
 _DISABLE = """
 UPDATE webhook_endpoints SET disabled_at = :now, disabled_reason = :reason
@@ -50,12 +53,13 @@ ORDER BY d.due_at, d.update_id LIMIT :most
 """
 #: Endpoints that are neither disabled nor paused, have a due delivery, and have no task that will find it.
 _WITHOUT_TASK = """
-SELECT e.endpoint_id FROM webhook_endpoints e
+SELECT k.kind, e.endpoint_id
+FROM webhook_endpoints e CROSS JOIN LATERAL (SELECT CASE WHEN e.failures > 0 THEN :retry ELSE :deliver END AS kind) k
 WHERE e.disabled_at IS NULL AND (e.paused_until IS NULL OR e.paused_until <= :now)
   AND (CAST(:among AS uuid[]) IS NULL OR e.endpoint_id = ANY(CAST(:among AS uuid[])))
   AND EXISTS (SELECT 1 FROM webhook_deliveries d
               WHERE d.endpoint_id = e.endpoint_id AND d.state = 'waiting' AND d.due_at <= :now)
-  AND NOT EXISTS (SELECT 1 FROM work w WHERE w.kind = :kind AND w.key = e.endpoint_id::text)
+  AND NOT EXISTS (SELECT 1 FROM work w WHERE w.kind = k.kind AND w.key = e.endpoint_id::text)
 """
 #: Only while it waits: a shop that has disabled the endpoint meanwhile has stopped its deliveries.
 _RECORD = """
@@ -152,6 +156,11 @@ async def enable(tx: Tx, endpoint_id: UUID) -> None:
     await tx.execute(_ENABLE, id=endpoint_id)
 
 
+async def forget_failures(tx: Tx, endpoint_id: UUID) -> None:
+    """They were those of another URL."""
+    await tx.execute(_FORGET_FAILURES, id=endpoint_id)
+
+
 async def disable(tx: Tx, endpoint_id: UUID, reason: str) -> int | None:
     """Send nothing more to it. Returns how many deliveries were stopped; None where it is disabled already."""
     if not (await tx.execute(_DISABLE, id=endpoint_id, reason=reason, now=tx.now)).rowcount:
@@ -200,10 +209,11 @@ async def find_due(tx: Tx, endpoint_id: UUID, most: int) -> list[Due]:
     return [Due(*row) for row in await tx.execute(_DUE, id=endpoint_id, now=tx.now, most=most)]
 
 
-async def without_task(tx: Tx, among: Collection[UUID] | None = None) -> list[UUID]:
-    """The endpoints (of these, or of all) that have a due delivery and no task."""
+async def without_task(tx: Tx, among: Collection[UUID] | None = None) -> list[tuple[str, UUID]]:
+    """The endpoints (of these, or of all) that have a due delivery and no task, each as the task's kind and key."""
     ids = None if among is None else list(among)
-    return (await tx.execute(_WITHOUT_TASK, now=tx.now, kind=DELIVER_WEBHOOKS, among=ids)).scalars()
+    rows = await tx.execute(_WITHOUT_TASK, now=tx.now, deliver=DELIVER_WEBHOOKS, retry=RETRY_WEBHOOKS, among=ids)
+    return [(row.kind, row.endpoint_id) for row in rows]
 
 
 async def record_attempts(tx: Tx, endpoint_id: UUID, attempts: Sequence[Attempt]) -> None:

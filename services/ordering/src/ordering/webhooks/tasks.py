@@ -13,9 +13,9 @@ from datetime import timedelta
 from uuid import UUID
 
 from ordering.clients.webhook_receiver import Answer, Connection, WebhookReceiver
-from ordering.updates.models import DELIVER_WEBHOOKS
+from ordering.updates.models import DELIVER_WEBHOOKS, RETRY_WEBHOOKS
 from ordering.webhooks import store
-from ordering.webhooks.actions import disable
+from ordering.webhooks.actions import disable, schedule_due
 from ordering.webhooks.metrics import WebhookMetrics
 from ordering.webhooks.models import Attempt, Due, Endpoint
 from ordering.webhooks.rules import first_of_each_order, health, judge
@@ -33,16 +33,20 @@ _AT_ONCE = 8
 _READ = 64
 #: After so long a task begins no further group, and waits behind the tasks of other endpoints.
 _SLICE_SECONDS = 2.0
-#: How often due retries of all endpoints are looked for, by one statement.
-_LOOK_SECONDS = 1.0
+#: How often due retries of all endpoints are looked for, by one statement; with very many endpoints more rarely, so
+#: that it takes no more than a twentieth of the time.
+_LOOK_SECONDS, _LOOK_SHARE = 1.0, 0.05
 
 
 class DeliverWebhooks:
-    """Performs the task of one endpoint."""
+    """Performs the task of one endpoint. There are two kinds: for endpoints that work, and for `failing` ones.
 
-    kind = DELIVER_WEBHOOKS
+    An endpoint moves from one kind to the other when its attempts fail or succeed. So one that hangs takes a place once
+    among those that work, for ten seconds, and the places of the failing ones from then on.
+    """
+
     payload = NoPayload
-    #: Endpoints that are served at the same time. Each may hang for ten seconds, and is paused when it does so often.
+    #: Endpoints of each kind that are served at the same time.
     concurrency = 64
 
     def __init__(
@@ -52,7 +56,11 @@ class DeliverWebhooks:
         secrets: SigningSecrets,
         tracing: Tracing,
         metrics: WebhookMetrics,
+        *,
+        failing: bool,
     ) -> None:
+        self.kind = RETRY_WEBHOOKS if failing else DELIVER_WEBHOOKS
+        self._failing = failing
         self._database = database
         self._receiver = receiver
         self._secrets = secrets
@@ -69,7 +77,7 @@ class DeliverWebhooks:
         while True:
             async with self._database.reading() as tx:
                 endpoint = await store.find_endpoint(tx, endpoint_id, None)
-                if endpoint is None or endpoint.disabled_at is not None or _is_paused(endpoint, tx):
+                if endpoint is None or not self._may_send(endpoint, tx):
                     return Done(None)
                 secrets = await store.valid_secrets(tx, endpoint_id)
                 group = first_of_each_order(await store.find_due(tx, endpoint_id, _READ), _AT_ONCE)
@@ -82,22 +90,22 @@ class DeliverWebhooks:
                 await self._record(tx, endpoint_id, group, answers)
 
     async def record(self, tx: Tx, results: Sequence[TaskResult[None, NoPayload]]) -> None:
-        """Nothing waits for these endpoints, as far as their tasks saw; what became due meanwhile gets a new task."""
-        for endpoint_id in await store.without_task(tx, [UUID(result.task.key) for result in results]):
-            tx.schedule(self.kind, str(endpoint_id), NoPayload())
+        """These tasks saw nothing more to do. What became due meanwhile, or is of the other kind, gets a new task."""
+        await schedule_due(tx, [UUID(result.task.key) for result in results])
 
     async def find_due_endpoints(self, loop: Loop) -> None:
         """Create the tasks of endpoints with due retries, until cancelled."""
         await loop.repeat(self._create_tasks, _LOOK_SECONDS, "webhook_retries_not_read")
 
-    async def _create_tasks(self) -> None:
+    async def _create_tasks(self) -> float:
+        began = time.monotonic()
         async with self._database.reading() as tx:
             endpoints = await store.without_task(tx)
-        if not endpoints:
-            return
-        async with self._database.transaction("webhook_tasks") as tx:
-            for endpoint_id in endpoints:
-                tx.schedule(self.kind, str(endpoint_id), NoPayload())
+        pause = max(_LOOK_SECONDS, (time.monotonic() - began) / _LOOK_SHARE)
+        if endpoints:
+            async with self._database.transaction("webhook_tasks") as tx:
+                await schedule_due(tx)
+        return pause
 
     async def _send(self, endpoint: Endpoint, secrets: Sequence[str], group: Sequence[Due]) -> list[Answer]:
         """One attempt for each of these deliveries, at the same time."""
@@ -129,6 +137,10 @@ class DeliverWebhooks:
             await disable(tx, endpoint, now.disable)
             self._metrics.disabled(now.disable)
 
+    def _may_send(self, endpoint: Endpoint, tx: Tx) -> bool:
+        paused = endpoint.paused_until is not None and endpoint.paused_until > tx.now
+        return endpoint.disabled_at is None and not paused and (endpoint.failures > 0) == self._failing
+
     def _judge(self, tx: Tx, due: Due, answer: Answer) -> Attempt:
         return judge(
             due,
@@ -140,7 +152,3 @@ class DeliverWebhooks:
             latency_ms=answer.latency_ms,
             text=answer.text,
         )
-
-
-def _is_paused(endpoint: Endpoint, tx: Tx) -> bool:
-    return endpoint.paused_until is not None and endpoint.paused_until > tx.now
