@@ -13,6 +13,7 @@ from provisioning.generation.publishing import ProfilePublisher
 from provisioning.generation.tasks import Provision, outcomes_counter
 from provisioning.lifecycle import privacy
 from provisioning.lifecycle.handlers import CaseHandlers
+from provisioning.lifecycle.notices import Notices
 from provisioning.lifecycle.observation import Observations
 from provisioning.lifecycle.routes import profiles, reports
 from provisioning.lifecycle.routes.reports import Reports, provide_reports
@@ -79,7 +80,8 @@ def _add_lifecycle(service: Service, settings: Settings, operators: Operators, p
     """Features lifecycle and top_ups, and all HTTP endpoints."""
     database = service.database
     skew = timedelta(seconds=settings.clock_skew_seconds)
-    observations = Observations(operators, skew, service.metrics.registry, publisher.early_expiries)
+    notices = Notices(settings)
+    observations = Observations(operators, skew, service.metrics.registry, publisher.early_expiries, notices)
     generation = GenerationHandlers(settings, operators, Stock(settings.stock), publisher)
     cases, top_ups = CaseHandlers(operators), TopUpHandlers(settings, operators)
     publisher.listen(cases.profiles_generated)
@@ -102,7 +104,7 @@ def _add_lifecycle(service: Service, settings: Settings, operators: Operators, p
     for name in operators.names:
         service.performs(
             LifecycleTasks(operators.kind("life", name), settings.life_concurrency, actions),
-            Observe(operators, operators.kind("observe", name), settings, database, observations),
+            Observe(operators, operators.kind("observe", name), settings, database, observations, notices),
         )
     provide(service.app, settings, operators)
     provide_reports(service.app, Reports(settings, operators, database, observations))

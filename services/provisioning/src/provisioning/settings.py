@@ -132,6 +132,16 @@ class LifecycleSettings(ServiceSettings):
     storefront_unused_validity_days: dict[str, int] = Field(
         default_factory=dict, description='where a storefront promises otherwise: {"esimka": 365}'
     )
+    #: Two weeks: time for a trip to be planned, and not so early that it is forgotten again.
+    unused_notice_days: int = Field(14, ge=1, description="an unused eSIM: how many days before, its end is announced")
+    #: Two days: the buyer is on the way, and tops up for the rest of the trip.
+    plan_notice_days: int = Field(2, ge=1, description="a running plan: how many days before, its end is announced")
+    storefront_unused_notice_days: dict[str, Annotated[int, Field(ge=1)]] = Field(
+        default_factory=dict, description='where a storefront announces otherwise: {"esimka": 30}'
+    )
+    storefront_plan_notice_days: dict[str, Annotated[int, Field(ge=1)]] = Field(
+        default_factory=dict, description='where a storefront announces otherwise: {"esimka": 3}'
+    )
     watch_seconds: float = Field(5.0, gt=0, description="how often profiles that are due are scheduled")
     observe_concurrency: int = Field(4, ge=1, description="by operator: profiles that are queried at a time")
     life_concurrency: int = Field(8, ge=1, description="by operator: cases, revocations and top-ups at a time")
@@ -143,6 +153,14 @@ class LifecycleSettings(ServiceSettings):
     def unused_days(self, storefront: str) -> int:
         """How long after purchase an eSIM of this storefront may wait for its first activation (RC 7)."""
         return self.storefront_unused_validity_days.get(storefront, self.unused_validity_days)
+
+    def unused_notice(self, storefront: str) -> int:
+        """How many days before, the end of an unused eSIM of this storefront is announced."""
+        return self.storefront_unused_notice_days.get(storefront, self.unused_notice_days)
+
+    def plan_notice(self, storefront: str) -> int:
+        """How many days before, the end of a plan of this storefront is announced."""
+        return self.storefront_plan_notice_days.get(storefront, self.plan_notice_days)
 
     def zone(self, storefront: str) -> ZoneInfo:
         """The time zone of this storefront's deadlines."""

@@ -124,6 +124,9 @@ airalo_usage = Table(
 
 #: One row per order whose profile was generated, or about which a case came before that (then `generated_at` is null).
 #: `known` is `lifecycle.models.knowledge.Known`. `look_at`: when the profile is due again; null: never.
+#: `thresholds`: which thresholds of used data were published (`lifecycle.models.notices.PublishedThreshold`).
+#: `announced_end`, `announced_for`: the last end that was announced. `extended_at`: the last top-up. `refunded_at`: a
+#: refund was approved; from then on nothing of this is published.
 lives = Table(
     "lives",
     metadata,
@@ -143,6 +146,11 @@ lives = Table(
     Column("expired_for", Text),
     timestamp("devices_erased_at"),
     Column("trace", Text),
+    Column("thresholds", JSONB, nullable=False, server_default="[]"),
+    timestamp("announced_end"),
+    Column("announced_for", Text),
+    timestamp("extended_at"),
+    timestamp("refunded_at"),
     Index("lives_due", "look_at", postgresql_where=text("look_at IS NOT NULL")),
 )
 

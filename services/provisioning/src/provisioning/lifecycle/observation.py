@@ -13,6 +13,7 @@ from provisioning.generation import EarlyExpiries
 from provisioning.lifecycle import store
 from provisioning.lifecycle.models.knowledge import Facts, Known, Verdict
 from provisioning.lifecycle.models.profile import IssuedProfile
+from provisioning.lifecycle.notices import Notices
 from provisioning.lifecycle.rules.judgement import judge
 from provisioning.lifecycle.rules.polling import next_query_at
 from provisioning.operators import Operators
@@ -71,9 +72,15 @@ class Observations:
     """Records reports; every source of reports uses it."""
 
     def __init__(
-        self, operators: Operators, skew: timedelta, registry: CollectorRegistry, early_expiries: EarlyExpiries
+        self,
+        operators: Operators,
+        skew: timedelta,
+        registry: CollectorRegistry,
+        early_expiries: EarlyExpiries,
+        notices: Notices,
     ) -> None:
         self._operators = operators
+        self._notices = notices
         self._skew = skew
         self._early_expiries = early_expiries
         self.verdicts = Counter(
@@ -87,7 +94,7 @@ class Observations:
         """Apply reports in this transaction; returns the profiles that they are about, as they are now, locked.
 
         Reports may come in any order; a repetition changes nothing. ProfileObserved is published once for each profile
-        of which more than a time changed.
+        of which more than a time changed, and DataLow where a threshold of used data is newly reached.
         """
         profiles = await store.issued_profiles_by_iccid(tx, (one.iccid for one in reports), lock=True)
         folding = {iccid: _Folding(profile, profile.facts, profile.known) for iccid, profile in profiles.items()}
@@ -141,17 +148,21 @@ class Observations:
         after: dict[UUID, IssuedProfile] = {}
         for one in folding.values():
             profile = one.profile
-            look_at = self.next_query_at(profile, one.known, tx.now)
+            now = replace(profile, known=one.known)
+            look_at = (
+                self._query_after_report(now, tx.now) if one.queried_at is None else self.next_query_at(now, tx.now)
+            )
             # A profile that is due stays due: a report must not postpone its expiry.
             if profile.look_at is not None and look_at is not None and not one.queried_at:
                 look_at = min(look_at, profile.look_at)
             changed[profile.order_id] = (one.known, look_at, one.queried_at)
-            now = replace(profile, known=one.known, look_at=look_at)
+            now = replace(now, look_at=look_at)
             after[profile.order_id] = now
             if now.facts.differs(one.before):
                 self._check_expiry(now, one.before)
                 tx.publish(observed(now, tx.now), trace=one.trace or profile.trace)
         await store.save(tx, changed)
+        await self._notices.publish_low_data(tx, after.values())
         return after
 
     def _check_expiry(self, profile: IssuedProfile, before: Facts) -> None:
@@ -163,9 +174,16 @@ class Observations:
         if ends_at < profile.valid_until:
             self._early_expiries.count(profile.operator, ends_at, profile.valid_until)
 
-    def next_query_at(self, profile: IssuedProfile, known: Known | None, now: datetime) -> datetime | None:
+    def _query_after_report(self, profile: IssuedProfile, now: datetime) -> datetime | None:
+        """When the profile is due after a report that nobody asked for: at once where the report lacks the total."""
+        observable = self._operators.reports_usage(profile.operator)
+        return now if observable and self._notices.lacks_total(profile) else self.next_query_at(profile, now)
+
+    def next_query_at(self, profile: IssuedProfile, now: datetime) -> datetime | None:
         """When the profile is due again."""
-        return next_query_at(profile.course(known, observable=self._operators.reports_usage(profile.operator)), now)
+        observable = self._operators.reports_usage(profile.operator)
+        course = profile.course(observable=observable, announce_at=self._notices.announce_at(profile))
+        return next_query_at(course, now)
 
     def _count(self, sourced: SourcedReport, verdict: str) -> None:
         self.verdicts.labels(sourced.operator, sourced.report.source, str(verdict)).inc()

@@ -36,6 +36,10 @@ ORDER BY paid_at, order_id
 SELECT o.iccid, o.source, o.at, o.report FROM observations o JOIN profiles p USING (order_id) WHERE p.buyer_id = :buyer
 ORDER BY o.received_at, o.id
 """,
+    "notices": """
+SELECT p.order_number, l.thresholds, l.announced_end, l.announced_for FROM lives l JOIN profiles p USING (order_id)
+WHERE p.buyer_id = :buyer AND (l.thresholds <> '[]' OR l.announced_end IS NOT NULL) ORDER BY p.paid_at, p.order_id
+""",
     "top_ups": """
 SELECT order_id, order_number, storefront, iccid, operator, state, paid_at FROM top_ups WHERE buyer_id = :buyer
 ORDER BY paid_at, order_id

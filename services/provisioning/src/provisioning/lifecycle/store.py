@@ -9,6 +9,7 @@ from uuid import UUID
 from provisioning.generation.models import GeneratedProfile
 from provisioning.lifecycle.models.cases import BegunCase, InquiryTimes, RevocationSettlement
 from provisioning.lifecycle.models.knowledge import Known
+from provisioning.lifecycle.models.notices import PublishedThreshold
 from provisioning.lifecycle.models.profile import DueProfile, IssuedProfile, QueryCourse
 from provisioning.lifecycle.rules.polling import next_query_at
 from provisioning.tables import inquiries, lives, observations, revocations
@@ -25,7 +26,7 @@ _LIFE = """
 SELECT l.order_id, p.order_number, p.storefront, p.buyer_id, p.plan, p.operator, p.profile_type, p.iccid, p.matching_id,
        p.paid_at, l.generated_at, l.valid_until, l.known, l.extra_days, l.extra_bytes, l.disputed_at, l.looked_at,
        l.look_at, l.revoked_at, l.revoked_for, l.expired_at, l.expired_for, l.devices_erased_at,
-       l.trace
+       l.trace, l.thresholds, l.announced_end, l.announced_for, l.extended_at, l.refunded_at
 FROM lives l JOIN profiles p USING (order_id)
 WHERE l.generated_at IS NOT NULL AND """
 _BY_ORDER = _LIFE + "l.order_id = ANY(CAST(:ids AS uuid[])) ORDER BY l.order_id"
@@ -35,6 +36,22 @@ _SAVE = """
 UPDATE lives l SET known = r.known, look_at = r.look_at, looked_at = GREATEST(l.looked_at, r.looked_at)
 FROM unnest(CAST(:ids AS uuid[]), CAST(:known AS jsonb[]), CAST(:looks AS timestamptz[]),
             CAST(:looked AS timestamptz[])) AS r(order_id, known, look_at, looked_at)
+WHERE l.order_id = r.order_id
+"""
+_SAVE_THRESHOLDS = """
+UPDATE lives l SET thresholds = r.thresholds
+FROM unnest(CAST(:ids AS uuid[]), CAST(:thresholds AS jsonb[])) AS r(order_id, thresholds)
+WHERE l.order_id = r.order_id
+"""
+_ANNOUNCED = """
+UPDATE lives l SET announced_end = r.ends_at, announced_for = r.reason
+FROM unnest(CAST(:ids AS uuid[]), CAST(:ends AS timestamptz[]), CAST(:reasons AS text[]))
+     AS r(order_id, ends_at, reason)
+WHERE l.order_id = r.order_id
+"""
+_REFUNDED = """
+UPDATE lives l SET refunded_at = COALESCE(l.refunded_at, r.at)
+FROM unnest(CAST(:ids AS uuid[]), CAST(:moments AS timestamptz[])) AS r(order_id, at)
 WHERE l.order_id = r.order_id
 """
 _SEEN = "SELECT id FROM observations WHERE id = ANY(CAST(:ids AS uuid[]))"
@@ -153,6 +170,30 @@ async def save(tx: Tx, changed: Mapping[UUID, tuple[Known, datetime | None, date
     )
 
 
+async def save_thresholds(tx: Tx, changed: Mapping[UUID, Sequence[PublishedThreshold]]) -> None:
+    """Store which thresholds of used data were published."""
+    ids = sorted(changed, key=lambda one: one.int)
+    if ids:
+        thresholds = [json.dumps([one.model_dump() for one in changed[order_id]]) for order_id in ids]
+        await tx.execute(_SAVE_THRESHOLDS, ids=ids, thresholds=thresholds)
+
+
+async def save_announcements(tx: Tx, profiles: Iterable[IssuedProfile]) -> None:
+    """Store which ends were announced."""
+    announced = sorted(profiles, key=lambda profile: profile.order_id.int)
+    if announced:
+        ids = [profile.order_id for profile in announced]
+        ends, reasons = [one.announced_end for one in announced], [one.announced_for for one in announced]
+        await tx.execute(_ANNOUNCED, ids=ids, ends=ends, reasons=reasons)
+
+
+async def mark_refunded(tx: Tx, moments: Mapping[UUID, datetime]) -> None:
+    """Store when refunds of these orders were approved; the first time stays."""
+    ids = sorted(moments, key=lambda one: one.int)
+    if ids:
+        await tx.execute(_REFUNDED, ids=ids, moments=[moments[order_id] for order_id in ids])
+
+
 async def seen(tx: Tx, ids: Iterable[UUID]) -> set[UUID]:
     """Which of these observations are stored already."""
     wanted = sorted(set(ids), key=lambda one: one.int)
@@ -268,11 +309,15 @@ def _by_case(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 def _profile(row: Any) -> IssuedProfile:
     fields = row._asdict()
-    known = fields["known"]
+    known, thresholds = fields["known"], fields["thresholds"]
     return IssuedProfile(
         **fields
         | {
             "plan": Plan.model_validate(fields["plan"]),
             "known": Known.model_validate(json.loads(known) if isinstance(known, str) else known),
+            "thresholds": tuple(
+                PublishedThreshold.model_validate(one)
+                for one in (json.loads(thresholds) if isinstance(thresholds, str) else thresholds)
+            ),
         }
     )

@@ -26,7 +26,7 @@ WHERE t.order_id = r.order_id AND t.state = 'due' RETURNING t.order_id
 """
 #: In the transaction that settles the top-up, so that each counts once.
 _EXTEND = """
-UPDATE lives l SET extra_days = l.extra_days + r.days, extra_bytes = l.extra_bytes + r.bytes
+UPDATE lives l SET extra_days = l.extra_days + r.days, extra_bytes = l.extra_bytes + r.bytes, extended_at = :now
 FROM (SELECT order_id, sum(days) AS days, sum(bytes) AS bytes
       FROM unnest(CAST(:ids AS uuid[]), CAST(:days AS int[]), CAST(:bytes AS bigint[])) AS one(order_id, days, bytes)
       GROUP BY order_id) AS r
@@ -93,6 +93,7 @@ async def extend(tx: Tx, rows: Sequence[TopUpRow]) -> None:
     """Add the data and days of applied top-ups to their eSIMs."""
     await tx.execute(
         _EXTEND,
+        now=tx.now,
         ids=[row.esim for row in rows],
         days=[row.plan.validity_days for row in rows],
         bytes=[row.plan.data_mb * MEBIBYTE for row in rows],

@@ -170,6 +170,7 @@ class Known(Value):
             activated_at=_earliest(whole.enabled_at, whole.first_use_at),
             first_use_at=whole.first_use_at,
             deleted_at=whole.deleted_at,
+            total_at=whole.total_at,
             operator_ends_at=whole.ends_at,
             eid=self.eid,
         )
@@ -187,6 +188,8 @@ class Facts(Value):
     activated_at: datetime | None = None
     first_use_at: datetime | None = None
     deleted_at: datetime | None = None
+    #: When the source observed the total bytes.
+    total_at: datetime | None = None
     #: The end of validity that the operator reports.
     operator_ends_at: datetime | None = None
     eid: str | None = None

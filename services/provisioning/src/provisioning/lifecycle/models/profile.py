@@ -7,6 +7,7 @@ from uuid import UUID
 
 from provisioning.clients.models import ProfileRef
 from provisioning.lifecycle.models.knowledge import Facts, Known
+from provisioning.lifecycle.models.notices import PublishedThreshold
 from shared.contracts import Plan
 from shared.task_payload import TaskPayload
 
@@ -54,6 +55,8 @@ class QueryCourse:
     ended: bool = False
     #: False: the operator reports nothing on request; only expiry is scheduled.
     observable: bool = True
+    #: When the end is to be announced; None: never, or it is announced already.
+    announce_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,14 @@ class IssuedProfile:
     expired_for: str | None
     devices_erased_at: datetime | None
     trace: str | None
+    thresholds: tuple[PublishedThreshold, ...] = ()
+    #: The last end that was announced, and its reason.
+    announced_end: datetime | None = None
+    announced_for: str | None = None
+    #: When the last top-up was applied.
+    extended_at: datetime | None = None
+    #: When a refund was approved.
+    refunded_at: datetime | None = None
 
     @property
     def facts(self) -> Facts:
@@ -117,7 +128,9 @@ class IssuedProfile:
             return "it has expired"
         return "it was deleted from its device" if self.facts.deleted_at else None
 
-    def course(self, known: Known | None = None, *, observable: bool = True) -> QueryCourse:
+    def course(
+        self, known: Known | None = None, *, observable: bool = True, announce_at: datetime | None = None
+    ) -> QueryCourse:
         """What the schedule of queries depends on. A deleted profile has ended: there are no more queries."""
         facts = (known or self.known).facts
         return QueryCourse(
@@ -129,6 +142,7 @@ class IssuedProfile:
             disputed_at=self.disputed_at,
             ended=bool(self.revoked_at or self.expired_at or facts.deleted_at),
             observable=observable,
+            announce_at=announce_at,
         )
 
     def ref(self, *, uncertain: bool = False) -> ProfileRef:

@@ -37,12 +37,13 @@ def interval(course: QueryCourse, now: datetime) -> timedelta | None:
 
 
 def next_query_at(course: QueryCourse, now: datetime) -> datetime | None:
-    """When the profile is due again, for a query or because it expires. None: never again."""
+    """When the profile is due again: for a query, to announce its end, or because it expires. None: never again."""
     if course.ended:
         return None
     every, end = interval(course, now), ends_at(course)
     queries = [] if every is None else [now + every + every / _SPREAD * _fraction(course.key)]
-    return min((*queries, *([] if end is None else [max(end, now)])), default=None)
+    ends = [max(moment, now) for moment in (end, course.announce_at) if moment is not None]
+    return min((*queries, *ends), default=None)
 
 
 def _fraction(key: str) -> float:

@@ -6,13 +6,14 @@ A loop of each instance finds the profiles that are due and schedules the task.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
 from uuid import UUID
 
 from provisioning.clients.models import Cancellation, OperatorNotSent, OperatorRefused, OperatorUnknown
 from provisioning.clients.reports import Report
 from provisioning.lifecycle import store
+from provisioning.lifecycle.models.notices import EndReason
 from provisioning.lifecycle.models.profile import IssuedProfile
+from provisioning.lifecycle.notices import Notices
 from provisioning.lifecycle.observation import Observations, SourcedReport
 from provisioning.lifecycle.operator_queries import operator_of, query_operator
 from provisioning.lifecycle.rules.judgement import judge
@@ -35,8 +36,6 @@ _QUERIES_AT_THE_END = 5
 _LONGEST_PAUSE = timedelta(minutes=15)
 _SHORTEST_WAIT = timedelta(seconds=5)
 _UNDECIDED = timedelta(days=7)
-
-Reason = Literal["never_activated", "plan_ended"]
 
 
 class DueProfiles:
@@ -69,7 +68,7 @@ class Observation:
     """
 
     report: SourcedReport | None = None
-    expired: Reason | None = None
+    expired: EndReason | None = None
     how: str = ""
     undecided: bool = False
 
@@ -89,6 +88,7 @@ class Observe:
         settings: LifecycleSettings,
         database: Database,
         observations: Observations,
+        notices: Notices,
     ) -> None:
         self.kind = kind
         self.concurrency = settings.observe_concurrency
@@ -96,6 +96,7 @@ class Observe:
         self._skew = timedelta(seconds=settings.clock_skew_seconds)
         self._database = database
         self._observations = observations
+        self._notices = notices
 
     async def perform(self, task: Task[NoPayload]) -> Outcome[Observation]:
         """Query the operator. A profile whose time is over is queried once more before it expires."""
@@ -161,7 +162,7 @@ class Observe:
                 return NotSent(outcome.reason, _pause(task))
 
     async def record(self, tx: Tx, results: Sequence[ObserveResult]) -> None:
-        """Store the reports, expire profiles whose time is over, and schedule the next queries."""
+        """Store the reports, expire profiles whose time is over, announce ends, and schedule the next queries."""
         observations = {UUID(result.task.key): result.result for result in results}
         reports = [observation.report for observation in observations.values() if observation.report is not None]
         reported = await self._observations.record_observation(tx, reports)
@@ -170,10 +171,11 @@ class Observe:
         undecided = {order_id for order_id, observation in observations.items() if observation.undecided}
         rest = observations.keys() - reported.keys()
         profiles = await store.issued_profiles(tx, rest | expired.keys() | undecided, lock=True)
+        announced = await self._notices.announce_ends(tx, (reported | profiles).values())
         changes = {}
-        for order_id, profile in profiles.items():
+        for order_id, profile in (profiles | announced).items():
             later = tx.now + _UNDECIDED
-            due = later if order_id in undecided else self._observations.next_query_at(profile, None, tx.now)
+            due = later if order_id in undecided else self._observations.next_query_at(profile, tx.now)
             changes[order_id] = (profile.known, due, None)
         await store.save(tx, changes)
 
@@ -181,7 +183,7 @@ class Observe:
         """Expire them and publish it, unless a plan was extended or the profile has ended in the meantime."""
         if not expired:
             return
-        reasons: dict[UUID, Reason] = {}
+        reasons: dict[UUID, EndReason] = {}
         for order_id, profile in (await store.issued_profiles(tx, expired, lock=True)).items():
             reason, end = expired[order_id].expired, profile.plan_ends_at
             if reason is not None and (reason == "never_activated" or end is None or end <= tx.now):
