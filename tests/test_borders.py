@@ -61,6 +61,7 @@ BY_HAND: dict[str, str] = {
     "notifications /account/{token}/refund": "shared.values.text.cleaned, and refunds reads it",
     "notifications /account/{token}/resend": "the form's own token only",
     "notifications /account/{token}/news": "the form's own token only",
+    "notifications /account/{token}/reminders": "whether one word is there",
     "notifications /bounces": "notifications.bounces.rules",
     "notifications /unsubscribe/{token}": "whether one word is there",
     "operations /console/sign-in": "the page's form, no body of its own: `sign_in.form()`",

@@ -147,6 +147,13 @@ class Shop:
         assert answer.status_code == 200, answer.text
         return str(answer.json()["status"])
 
+    async def timeline(self, order: Order) -> list[str]:
+        """The sentences of the order's timeline, in English."""
+        url = f"{self._product.url('ordering')}/orders/{order.id}/timeline?lang=en"
+        answer = await stubborn(lambda: self.http.get(url, headers=self.auth(order.storefront)))
+        assert answer.status_code == 200, answer.text
+        return [str(line["sentence"]) for line in answer.json()]
+
     def auth(self, storefront: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._keys[storefront]}"}
 

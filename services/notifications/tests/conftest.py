@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 from uuid import UUID
@@ -151,7 +152,8 @@ class Buyer:
 
     def observed(self, **known: Any) -> ProfileObserved:
         """What the operator says of the profile."""
-        usage = Usage(used_bytes=known.pop("used", None), total_bytes=5 * 2**30, source="x", observed_at=self.now)
+        total = known.pop("total", 5 * 2**30)
+        usage = Usage(used_bytes=known.pop("used", None), total_bytes=total, source="x", observed_at=self.now)
         return ProfileObserved(
             **self.order,
             iccid="8999702000000000018",
@@ -327,7 +329,7 @@ async def start(stage: Stage, sandbox: RunningSandbox, tmp_path: Path) -> Start:
             "trace_file": tmp_path / "traces.jsonl",
             **overrides,
         }
-        service = await stage.service(build, Settings, **settings)
+        service = await stage.service(partial(build, clock=settings.pop("clock", None)), Settings, **settings)
         sealer = Sealer("notifications", Opener(key).public_key)
         return Notifications(service, stage, sandbox, sealer, settings["trace_file"])
 

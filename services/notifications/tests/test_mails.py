@@ -1,6 +1,5 @@
 """Every fact that concerns the buyer has a mail, once, and not one that has become pointless."""
 
-from datetime import timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -115,19 +114,6 @@ async def test_a_top_up_is_told_without_a_code(start: "Start") -> None:
     await running.stage.publish(buyer.contact(), buyer.paid(kind="top_up"), buyer.topped_up(buyer.case_id))
     assert await running.kinds(buyer.email, 1) == ["topup"]
     assert await running.stage.all_events(QrDelivered) == []
-
-
-async def test_an_end_that_nears_is_told_in_time_and_only_where_it_matters(start: "Start") -> None:
-    running = await start(expiry_mail_before_seconds=400 * 86400, plan_mail_before_seconds=3600)
-    waiting, installed = running.buyer("waiting"), running.buyer("installed")
-    for buyer in (installed, waiting):
-        await running.stage.publish(buyer.contact(), buyer.paid())
-    ends = installed.now + timedelta(minutes=30)
-    await running.stage.publish(installed.observed(installed_at=installed.now, plan_ends_at=ends))
-    assert await running.kinds(installed.email, 1) == ["ending"]
-    await running.stage.publish(installed.generated(), waiting.generated())
-    assert await running.kinds(waiting.email, 2) == ["expiring", "qr"]
-    assert await running.kinds(installed.email, 2) == ["ending", "qr"]
 
 
 async def test_an_address_corrected_while_the_mail_is_under_way_gets_the_code_too(start: "Start") -> None:

@@ -23,9 +23,10 @@ from local_stack.ports import free_port
 from notifications import storefronts
 from notifications.app import new_links
 from notifications.emails.rules.dkim import Signature
+from notifications.emails.rules.links import list_headers
 from notifications.emails.rules.message import message, recipient
 from notifications.newsletters.models import NewsletterText
-from notifications.newsletters.rules import html, list_headers, render_newsletter
+from notifications.newsletters.rules import html, render_newsletter
 from notifications.settings import Settings
 from shared.ids import uuid7
 

@@ -23,7 +23,7 @@ from notifications.contacts.handlers import ContactHandlers
 from notifications.delivery.cache import RecentEmails
 from notifications.delivery.context import DeliveryContext
 from notifications.delivery.store import EmailQueue
-from notifications.delivery.tasks import SendActivationCode, SendNote, SendRefundNote
+from notifications.delivery.tasks import SendActivationCode, SendNote, SendRefundNote, SendReminder
 from notifications.emails.rules.dkim import Signature
 from notifications.emails.rules.links import Links
 from notifications.emails.rules.sender import Sender
@@ -35,6 +35,7 @@ from notifications.pages import answer_bad_links
 from notifications.privacy.handlers import ErasureHandlers
 from notifications.privacy.store import EXPORT
 from notifications.refunds.handlers import RefundHandlers
+from notifications.reminders.handlers import ReminderHandlers
 from notifications.settings import Settings
 from shared.clock import Clock
 from shared.contracts import (
@@ -43,11 +44,13 @@ from shared.contracts import (
     BuyerErasureRequested,
     ClaimReceived,
     ConfirmationRequested,
+    DataLow,
     InformationNeeded,
     OrderHeld,
     OrderPaid,
     OrderRefused,
     ProfileExpired,
+    ProfileExpiring,
     ProfileFailed,
     ProfileGenerated,
     ProfileObserved,
@@ -88,6 +91,7 @@ def _consume(service: Service, settings: Settings, queue: EmailQueue, recent: Re
     contacts = ContactHandlers(recent, settings.resend_limit)
     orders = OrderHandlers(queue, settings)
     refunds = RefundHandlers(queue, settings)
+    reminders = ReminderHandlers(queue, settings)
     confirmations = ConfirmationHandlers(queue)
     erasures = ErasureHandlers(recent)
     service.consumes(
@@ -101,6 +105,8 @@ def _consume(service: Service, settings: Settings, queue: EmailQueue, recent: Re
             ProfileRevoked: orders.profile_revoked,
             ProfileExpired: orders.profile_expired,
             TopUpApplied: orders.top_up_applied,
+            DataLow: reminders.data_low,
+            ProfileExpiring: reminders.profile_expiring,
             OrderHeld: orders.order_held,
             OrderRefused: orders.order_refused,
             InformationNeeded: refunds.information_needed,
@@ -133,6 +139,7 @@ def _perform(service: Service, settings: Settings, queue: EmailQueue, recent: Re
         SendActivationCode(context, service.opener),
         SendRefundNote(context),
         SendNote(context),
+        SendReminder(context),
         SendConfirmationCode(context, service.opener, _sms_gateway(settings, service)),
         PlanNewsletter(context),
         SendNewsletter(

@@ -80,9 +80,13 @@ class Settings(ServiceSettings):
         60.0, gt=0, description="the email that the order is delayed, counted from the payment"
     )
     expiry_mail_before_seconds: float = Field(
-        _TWO_WEEKS, gt=0, description="the reminder before an eSIM expires that is not installed"
+        _TWO_WEEKS, gt=0, description="not used any more: provisioning announces ends (UNUSED_NOTICE_DAYS)"
     )
-    plan_mail_before_seconds: float = Field(_TWO_DAYS, gt=0, description="the reminder before a plan ends")
+    plan_mail_before_seconds: float = Field(
+        _TWO_DAYS,
+        gt=0,
+        description="only for timers of an earlier release: provisioning announces ends (PLAN_NOTICE_DAYS)",
+    )
     resend_gap_seconds: float = Field(60.0, gt=0, description="between two emails with the same code")
     refunds_url: str | None = Field(None, pattern=r"^https?://", description="URL of refunds, for the account page")
     refunds_keys: dict[str, SecretStr] = Field(

@@ -31,6 +31,7 @@ contacts = Table(
     timestamp("newsletter_at"),
     timestamp("proved_contact_at"),
     Index("contacts_newsletter", "storefront", "buyer_id", postgresql_where=text("newsletter")),
+    Index("contacts_mailbox", "storefront", "mailbox_key"),
     Index("contacts_subscribers", "storefront", "mailbox_key", postgresql_where=text("newsletter")),
 )
 
@@ -58,6 +59,25 @@ mails = Table(
     Column("channel", Text),
     Index("mails_buyer", "buyer_id"),
     Index("mails_order", "order_id"),
+)
+
+#: The day (in the storefront's time zone) on which a mailbox had a reminder or a newsletter: one a day. `mailbox` is a
+#: SHA-256; `kind` and `subject_id` name the email, of a newsletter `newsletter` and its `mail_id`. Kept for two days.
+mailbox_days = Table(
+    "mailbox_days",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("storefront", Text, primary_key=True),
+    Column("mailbox", Text, primary_key=True),
+    Column("buyer_id", Uuid, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("subject_id", Uuid, nullable=False),
+    Index("mailbox_days_buyer", "buyer_id"),
+)
+
+#: Buyers whose mailbox gets no reminders (low data, ends that approach): its owner switched them off.
+reminders_off = Table(
+    "reminders_off", metadata, Column("buyer_id", Uuid, primary_key=True), timestamp("since", nullable=False)
 )
 
 #: The state of an order: each column is set by its own event; ids, amounts and times only. `paid` and `receipt` are

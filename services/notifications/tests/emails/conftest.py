@@ -22,6 +22,7 @@ from notifications.emails.rules.texts import LocaleFormat, written
 from shared.contracts import (
     AppealReceived,
     ClaimReceived,
+    DataLow,
     Explanation,
     Ground,
     InformationNeeded,
@@ -138,6 +139,15 @@ EVENTS: dict[str, OrderEvent] = {
     "denied": DENIED,
     "appeal": AppealReceived(**ORDER, case_id=uuid7(), received_at=NOW, answer_by=NOW),
     "claim": ClaimReceived(**ORDER, claim_id=uuid7(), received_at=NOW, answer_by=NOW),
+    "data_low": DataLow(
+        **ORDER,
+        iccid="8999702000000000018",
+        plan=PLAN,
+        threshold_percent=80,
+        used_bytes=8 * 2**30,
+        total_bytes=10 * 2**30,
+        observed_at=NOW,
+    ),
     "expiring": ApproachingEnd(**ORDER, plan=PLAN, ends_at=NOW),
     "ending": ApproachingEnd(**ORDER, plan=PLAN, ends_at=NOW),
     "held": OrderHeld(**ORDER, rules=("orders_by_ip",), held_at=NOW),

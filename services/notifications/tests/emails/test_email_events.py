@@ -37,5 +37,15 @@ def test_a_receipt_is_linked_only_where_it_is_a_page(event_email: EventEmail) ->
     assert "javascript" not in event_email("receipt", ticket_url="javascript:alert(1)").html
 
 
+@pytest.mark.parametrize("language", get_args(Language))
+def test_data_that_runs_low_and_data_that_is_used_up_differ(event_email: EventEmail, language: str) -> None:
+    low, over = event_email("data_low", language), event_email("data_low", language, threshold_percent=100)
+    assert "80" in low.subject
+    assert low.subject != over.subject
+    for rendered in (low, over):
+        assert "8999702000000000018" in rendered.text
+        assert "Europe 10 GB" in rendered.text
+
+
 def test_a_held_order_is_not_told_which_rule_held_it(event_email: EventEmail) -> None:
     assert "orders_by_ip" not in event_email("held").text

@@ -1,6 +1,7 @@
 """An e-mail that has become pointless, or whose time is over, is not sent."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from notifications.delivery.rules import COLUMNS, is_over, is_pointless
 from shared.contracts import OrderEvent
@@ -17,6 +18,18 @@ def test_an_email_that_has_become_pointless_is_known(events: dict[str, OrderEven
     assert is_pointless("qr", {**nothing, "revoked_at": NOW}, events["order"])
     assert not is_pointless("ending", {**nothing, "plan_ends_at": NOW}, events["ending"])
     assert is_pointless("ending", {**nothing, "plan_ends_at": NOW + timedelta(days=3)}, events["ending"])
+
+
+def test_a_reminder_of_low_data_is_pointless_once_there_is_more(events: dict[str, OrderEvent]) -> None:
+    nothing: dict[str, Any] = dict.fromkeys(COLUMNS)
+    event = events["data_low"]
+    assert not is_pointless("data_low", nothing, event)
+    for column in ("expired_at", "revoked_at", "refunded_at"):
+        assert is_pointless("data_low", {**nothing, column: NOW}, event)
+    gigabyte = 2**30
+    assert is_pointless("data_low", {**nothing, "total_bytes": 20 * gigabyte}, event)
+    assert not is_pointless("data_low", {**nothing, "total_bytes": 10 * gigabyte}, event)
+    assert not is_pointless("data_low", {**nothing, "total_bytes": 20 * gigabyte, "used_bytes": 16 * gigabyte}, event)
 
 
 def test_what_is_over_is_not_sent(events: dict[str, OrderEvent]) -> None:

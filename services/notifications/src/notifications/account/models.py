@@ -42,7 +42,20 @@ RefusalText = Literal[
 ]
 #: The notice that the page shows after one of its forms was sent.
 Notice = (
-    Literal["resent", "wait", "limit", "asked", "not_asked", "news", "corrected", "blocked", "unblocked", "export"]
+    Literal[
+        "resent",
+        "wait",
+        "limit",
+        "asked",
+        "not_asked",
+        "news",
+        "reminders_off",
+        "reminders_on",
+        "corrected",
+        "blocked",
+        "unblocked",
+        "export",
+    ]
     | RefusalText
 )
 
@@ -72,6 +85,8 @@ class AccountOrder:
     state: str
     #: The buyer's data is blocked (PP 6.2).
     blocked: bool = False
+    #: The mailbox gets no reminders about its eSIMs.
+    reminders_off: bool = False
     #: The order asked for newsletters, and its mailbox has not agreed to them.
     asks_for_consent: bool = False
 

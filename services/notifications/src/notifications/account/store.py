@@ -6,7 +6,7 @@ from typing import Literal
 from uuid import UUID
 
 from notifications.account.models import AccountOrder, EmailRecord
-from notifications.delivery import EmailKey, qr_delivered, schedule
+from notifications.delivery import EmailKey, is_off, qr_delivered, schedule, switch_off, switch_on
 from notifications.emails import BadLinkError, GoneError, Links, ProfileWithReceipt
 from notifications.newsletters import agree
 from notifications.settings import Settings
@@ -107,6 +107,12 @@ class AccountStore:
             if order.asks_for_consent:
                 await agree(tx, order.row["buyer_id"], order.email)
 
+    async def switch_reminders(self, token: str, *, on: bool) -> None:
+        """Switch reminders about the mailbox's eSIMs on or off. Raises BadLinkError."""
+        async with self._database.transaction() as tx:
+            order = await self._open(tx, token)
+            await (switch_on if on else switch_off)(tx, order.row["buyer_id"])
+
     async def show_code(self, token: str) -> tuple[AccountOrder, ProfileWithReceipt | None]:
         """The code, because the buyer pressed the button for it: a delivery, if it is the first one (PO 3.4).
 
@@ -168,4 +174,5 @@ class AccountStore:
             state,
             blocked=row.blocked,
             asks_for_consent=bool(row.asks_for_consent),
+            reminders_off=await is_off(tx, row.buyer_id),
         )

@@ -9,7 +9,17 @@ from shared.contracts import OrderEvent
 from shared.task_payload import TaskPayload
 
 #: The task that sends a kind of email, where it is not `mail`.
-_TASKS = {"qr": "deliver_qr", "resend": "deliver_qr", "refund": "mail_refund", "code": "send_code"}
+_TASKS = {
+    "qr": "deliver_qr",
+    "resend": "deliver_qr",
+    "refund": "mail_refund",
+    "code": "send_code",
+    "data_low": "mail_reminder",
+    "expiring": "mail_reminder",
+    "ending": "mail_reminder",
+}
+#: Emails that no contract demands: one a day for a mailbox, and their reader can switch them off (reminders.py).
+REMINDERS = frozenset({"data_low", "expiring", "ending"})
 #: `deliver_qr` and `mail_refund` sent one kind of email when their keys were chosen: those keys name no kind.
 _KEYS_WITHOUT_KIND = {"deliver_qr": "qr", "mail_refund": "refund"}
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from shared.contracts import DeliveryFailed, OrderEvent, ProfileGenerated, QrDelivered
+from shared.contracts import DataLow, DeliveryFailed, OrderEvent, ProfileGenerated, QrDelivered
 from shared.contracts.notifications import Channel
 from shared.sealed import Opener
 from shared.values.activation_code import ActivationCode
@@ -15,6 +15,7 @@ _POINTLESS_AFTER: Mapping[str, tuple[str, ...]] = {
     "delay": ("generated_at", "failed_at", "topped_up_at"),
     "qr": ("revoked_at", "expired_at"),
     "resend": ("revoked_at", "expired_at"),
+    "data_low": ("expired_at", "revoked_at", "refunded_at"),
     "expiring": ("installed_at", "activated_at", "expired_at", "revoked_at", "refunded_at"),
     "ending": ("expired_at", "revoked_at", "refunded_at"),
     "refused": ("refunded_at",),
@@ -38,15 +39,31 @@ EVEN_IF_BLOCKED = frozenset(
     }
 )
 #: The columns of `orders` that these decisions need.
-COLUMNS = tuple(sorted({column for columns in _POINTLESS_AFTER.values() for column in columns} | {"plan_ends_at"}))
+COLUMNS = tuple(
+    sorted(
+        {column for columns in _POINTLESS_AFTER.values() for column in columns}
+        | {"plan_ends_at", "used_bytes", "total_bytes"}
+    )
+)
 
 
-def is_pointless(kind: str, order: Mapping[str, datetime | None], event: Any) -> bool:
+def is_pointless(kind: str, order: Mapping[str, Any], event: Any) -> bool:
     """Whether the order's present state (COLUMNS) makes an email about this event pointless."""
     if any(order[column] is not None for column in _POINTLESS_AFTER.get(kind, ())):
         return True
+    if kind == "data_low":
+        return _is_topped_up(order, event)
     ends_at = order["plan_ends_at"]
     return kind == "ending" and ends_at is not None and ends_at > event.ends_at
+
+
+def _is_topped_up(order: Mapping[str, Any], event: DataLow) -> bool:
+    """Whether less of the data is used than the event says, since there is more of it now."""
+    total = order["total_bytes"]
+    if total is None or total <= event.total_bytes:
+        return False
+    used = max(event.used_bytes, order["used_bytes"] or 0)
+    return bool(used * 100 < event.threshold_percent * total)
 
 
 def is_over(event: Any, now: datetime) -> bool:

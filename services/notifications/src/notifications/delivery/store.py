@@ -13,7 +13,15 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from notifications.delivery.cache import RecentEmails
-from notifications.delivery.models import Contact, DeliveryResult, DueEmail, EmailKey, EmailPayload, TracedEvent
+from notifications.delivery.models import (
+    REMINDERS,
+    Contact,
+    DeliveryResult,
+    DueEmail,
+    EmailKey,
+    EmailPayload,
+    TracedEvent,
+)
 from notifications.delivery.rules import EVEN_IF_BLOCKED
 from notifications.emails import ProfileWithReceipt
 from shared.contracts import OrderEvent
@@ -116,7 +124,8 @@ class EmailQueue:
         for row in await _insert(tx, _INSERT_EMAILS, kind, events, contacts):
             traced = events[row.subject_id]
             if row.state == "due":
-                due = None if after else _due_email(traced.event, contacts[traced.event.buyer_id])
+                # Whether a reminder is sent depends on more than its contact: the tables are read.
+                due = None if after or kind in REMINDERS else _due_email(traced.event, contacts[traced.event.buyer_id])
                 self._send(tx, EmailKey(kind, row.subject_id), traced, due, after)
 
     async def add_codes(self, tx: Tx, events: Mapping[UUID, TracedEvent]) -> None:

@@ -1,4 +1,5 @@
-"""Tasks that send emails: `deliver_qr` (the activation code), `mail_refund` (refund approved), `mail` (all others).
+"""Tasks that send emails: `deliver_qr` (the activation code), `mail_refund` (refund approved), `mail_reminder`
+(reminders, one a day), `mail` (all others).
 
 `EmailTask` shows the way of an email from top to bottom:
 
@@ -12,6 +13,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from datetime import timedelta
 from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,7 +21,8 @@ from zoneinfo import ZoneInfo
 from notifications.clients.mail import BAD_ADDRESS, Mail, MailNotSent, MailOutcome, MailRefused, outcome_label
 from notifications.delivery import store
 from notifications.delivery.context import DeliveryContext
-from notifications.delivery.models import Contact, DeliveryResult, EmailKey, EmailPayload
+from notifications.delivery.models import REMINDERS, Contact, DeliveryResult, EmailKey, EmailPayload
+from notifications.delivery.reminders import admit
 from notifications.delivery.rules import delivery_failed, open_code, qr_delivered
 from notifications.emails import (
     KINDS,
@@ -30,6 +33,7 @@ from notifications.emails import (
     Recipient,
     Rendered,
     Storefront,
+    list_headers,
     recipient,
     render_activation_code,
     render_note,
@@ -37,7 +41,7 @@ from notifications.emails import (
 )
 from shared.contracts import OrderEvent
 from shared.database import Tx
-from shared.outcomes import Done, NeedsPerson, Outcome
+from shared.outcomes import Done, NeedsPerson, NotDue, Outcome
 from shared.sealed import CannotOpenError, Opener
 from shared.tasks import Task, TaskResult
 from shared.values.refusal import InvalidValueError
@@ -74,6 +78,13 @@ class EmailTask(ABC):
         storefront = self._context.sender.storefronts.get(due.event.storefront)
         if storefront is None:
             return NeedsPerson(f"storefronts.toml has no entry for {due.event.storefront}")
+        if email.kind in REMINDERS:
+            zone = ZoneInfo(storefront.time_zone)
+            match await admit(self._context.database, email, due.event.buyer_id, zone):
+                case "drop":
+                    return Done(DeliveryResult(email, due.event, "dropped", self._context.now()))
+                case timedelta() as wait:
+                    return NotDue(wait, "the mailbox had its email of the day")
         return await self.deliver(task, email, due.event, storefront, due.contact)
 
     async def deliver(
@@ -123,7 +134,10 @@ class EmailTask(ABC):
         sender = self._context.sender
         account = sender.links.account(event.order_id, contact.email, now)
         rendered = self.render(email.kind, event, storefront, contact, account)
-        return sender.compose(rendered, event.storefront, to, kind=email.kind, subject_id=email.subject_id, date=now)
+        headers = list_headers(sender.links.unsubscribe(event.buyer_id, "reminders")) if email.kind in REMINDERS else ()
+        return sender.compose(
+            rendered, event.storefront, to, kind=email.kind, subject_id=email.subject_id, date=now, headers=headers
+        )
 
     async def record(self, tx: Tx, results: Sequence[TaskResult[DeliveryResult, EmailPayload]]) -> None:
         """Store what became of the emails, and publish it."""
@@ -211,12 +225,21 @@ class SendNote(EmailTask):
         full = event if isinstance(event, kind.event) else kind.event.model_construct(**dict(event))
         note = kind.write(full, LocaleFormat(written(contact.language), ZoneInfo(store.time_zone)))
         link = None if email_kind in _WITHOUT_LINK else account
+        off = self._context.sender.links.unsubscribe(event.buyer_id, "reminders") if email_kind in REMINDERS else None
         return render_note(
-            NoteEmail(store, contact.language, contact.name, event.order_number, note=note, account=link)
+            NoteEmail(
+                store, contact.language, contact.name, event.order_number, note=note, account=link, reminders_off=off
+            )
         )
 
     def publish(self, tx: Tx, delivery: DeliveryResult, *, first: bool, trace: str | None) -> None:
         """Do nothing: only what became of an activation code is published."""
+
+
+class SendReminder(SendNote):
+    """Task `mail_reminder`: sends reminders, in a queue of its own after the other emails."""
+
+    kind = "mail_reminder"
 
 
 class SendRefundNote(SendNote):

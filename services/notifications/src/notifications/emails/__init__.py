@@ -8,7 +8,7 @@ from notifications.emails.models.events import (
     ProfileWithReceipt,
     TopUpWithReceipt,
 )
-from notifications.emails.rules.links import BadLinkError, GoneError, Links, web_address
+from notifications.emails.rules.links import BadLinkError, GoneError, Links, Unsubscribed, list_headers, web_address
 from notifications.emails.rules.message import Recipient, Signer, recipient
 from notifications.emails.rules.notes import KINDS, sms_text
 from notifications.emails.rules.qr import data_uri
@@ -34,9 +34,11 @@ __all__ = [
     "Signer",
     "Storefront",
     "TopUpWithReceipt",
+    "Unsubscribed",
     "data_uri",
     "environment",
     "explanation_text",
+    "list_headers",
     "recipient",
     "render_activation_code",
     "render_note",

@@ -16,7 +16,8 @@ from fastapi.responses import HTMLResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 from pydantic import BaseModel, ConfigDict, Field
 
-from notifications.emails import Links, Storefront, environment, texts, written
+from notifications.delivery import is_off, switch_off, switch_on
+from notifications.emails import Links, Storefront, Unsubscribed, environment, texts, written
 from notifications.newsletters import store
 from notifications.newsletters.models import Newsletter, NewsletterText
 from notifications.pages import SAFE_HEADERS, LinkToken, render_bad_link
@@ -156,27 +157,32 @@ def _check_owner(author: Author, newsletter: Newsletter | None) -> None:
 
 
 @unsubscribe_router.get("/unsubscribe/{token}")
-async def unsubscribe_page(token: LinkToken, context: Context) -> HTMLResponse:
-    """The page with the button. Raises BadLinkError."""
-    return await _unsubscribe_page(context, context.links.unsubscriber(token), token)
+async def unsubscribe_page(token: LinkToken, context: Context, what: Unsubscribed = "news") -> HTMLResponse:
+    """The page with the button, for newsletters or for reminders. Raises BadLinkError."""
+    return await _unsubscribe_page(context, context.links.unsubscriber(token), token, what)
 
 
 @unsubscribe_router.post("/unsubscribe/{token}")
-async def unsubscribe(token: LinkToken, request: Request, context: Context) -> HTMLResponse:
+async def unsubscribe(
+    token: LinkToken, request: Request, context: Context, what: Unsubscribed = "news"
+) -> HTMLResponse:
     """Unsubscribe, or subscribe again (`again` in the form). Raises BadLinkError."""
     buyer = context.links.unsubscriber(token)
     again = "again" in parse_qs((await request.body()).decode("utf-8", "replace"))
     async with context.database.transaction("http") as tx:
-        if again:
+        if what == "reminders":
+            await (switch_on if again else switch_off)(tx, buyer)
+        elif again:
             await store.unsuppress(tx, buyer)
         else:
             await store.suppress(tx, [buyer], "unsubscribed")
-    return await _unsubscribe_page(context, buyer, token)
+    return await _unsubscribe_page(context, buyer, token, what)
 
 
-async def _unsubscribe_page(context: NewsletterContext, buyer: UUID, token: str) -> HTMLResponse:
+async def _unsubscribe_page(context: NewsletterContext, buyer: UUID, token: str, what: Unsubscribed) -> HTMLResponse:
     async with context.database.reading() as tx:
         reader = await store.reader(tx, buyer)
+        done = reader is not None and (await is_off(tx, buyer) if what == "reminders" else reader.suppressed)
     storefront = context.storefronts.get(reader.storefront or "") if reader is not None else None
     if reader is None or storefront is None:
         return HTMLResponse(render_bad_link("gone"), headers=SAFE_HEADERS)
@@ -184,10 +190,10 @@ async def _unsubscribe_page(context: NewsletterContext, buyer: UUID, token: str)
     template = environment("html").get_template("unsubscribe.html.j2")
     html = template.render(
         language=language,
-        t=texts(language)["newsletter"],
-        state="done" if reader.suppressed else "ask",
+        t=texts(language)["reminders" if what == "reminders" else "newsletter"],
+        state="done" if done else "ask",
         store=storefront,
         storefront=reader.storefront,
-        path=f"/unsubscribe/{token}",
+        path=f"/unsubscribe/{token}" + ("?what=reminders" if what == "reminders" else ""),
     )
     return HTMLResponse(html, headers=SAFE_HEADERS)

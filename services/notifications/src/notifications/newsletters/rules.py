@@ -59,8 +59,3 @@ def html(text: str) -> str:
         if token.type in {"heading_open", "heading_close"}:
             token.tag = f"h{min(int(token.tag[1:]) + 1, _LEAST_HEADING)}"
     return str(_MARKUP.renderer.render(tokens, _MARKUP.options, {}))
-
-
-def list_headers(unsubscribe: str) -> tuple[str, str]:
-    """Headers for unsubscribing with one click (RFC 2369, RFC 8058)."""
-    return f"List-Unsubscribe: <{unsubscribe}>", "List-Unsubscribe-Post: List-Unsubscribe=One-Click"

@@ -61,23 +61,32 @@ UPDATE newsletter_recipients SET state = 'unknown', settled_at = :now
 WHERE newsletter_id = :id AND state = 'sending'
   AND (CAST(:after AS uuid) IS NULL OR buyer_id > CAST(:after AS uuid)) AND buyer_id <= :last
 """
+#: A mailbox has one newsletter or reminder a day (`mailbox_days`); a repetition of the same one has its day already.
 _TAKE = """
 WITH next AS (
-  SELECT buyer_id FROM newsletter_recipients
+  SELECT buyer_id, mail_id FROM newsletter_recipients
   WHERE newsletter_id = :id AND state = 'planned'
     AND (CAST(:after AS uuid) IS NULL OR buyer_id > CAST(:after AS uuid)) AND buyer_id <= :last
   ORDER BY buyer_id LIMIT :most FOR UPDATE SKIP LOCKED),
 checked AS (
-  SELECT n.buyer_id, c.name, c.email, c.language,
+  SELECT n.buyer_id, n.mail_id, c.name, c.email, c.language, c.storefront,
+    encode(sha256(convert_to(COALESCE(c.mailbox_key, lower(c.email)), 'UTF8')), 'hex') AS mailbox,
     c.newsletter AND NOT c.blocked AND c.email IS NOT NULL
     AND NOT EXISTS (SELECT 1 FROM newsletter_suppressions s WHERE s.buyer_id = n.buyer_id)
     AND NOT EXISTS (SELECT 1 FROM newsletter_recipients o
                     WHERE o.buyer_id = n.buyer_id AND o.day = :today AND o.newsletter_id <> :id) AS wanted
-  FROM next n LEFT JOIN contacts c USING (buyer_id))
+  FROM next n LEFT JOIN contacts c USING (buyer_id)),
+days AS (
+  INSERT INTO mailbox_days AS d (day, storefront, mailbox, buyer_id, kind, subject_id)
+  SELECT DISTINCT ON (storefront, mailbox) CAST(:today AS date), storefront, mailbox, buyer_id, 'newsletter', mail_id
+  FROM checked WHERE wanted ORDER BY storefront, mailbox, buyer_id
+  ON CONFLICT (day, storefront, mailbox) DO UPDATE SET kind = EXCLUDED.kind
+  WHERE d.kind = EXCLUDED.kind AND d.subject_id = EXCLUDED.subject_id
+  RETURNING d.subject_id)
 UPDATE newsletter_recipients r
-SET state = CASE WHEN k.wanted THEN 'sending' ELSE 'skipped' END, settled_at = :now,
-    day = CASE WHEN k.wanted THEN CAST(:today AS date) END
-FROM checked k WHERE r.newsletter_id = :id AND r.buyer_id = k.buyer_id
+SET state = CASE WHEN days.subject_id IS NULL THEN 'skipped' ELSE 'sending' END, settled_at = :now,
+    day = CASE WHEN days.subject_id IS NOT NULL THEN CAST(:today AS date) END
+FROM checked k LEFT JOIN days ON days.subject_id = k.mail_id WHERE r.newsletter_id = :id AND r.buyer_id = k.buyer_id
 RETURNING r.buyer_id, r.mail_id, r.state, k.name, k.email, k.language
 """
 _SETTLE = """

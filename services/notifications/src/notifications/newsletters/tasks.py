@@ -24,10 +24,10 @@ from prometheus_client import Counter
 
 from notifications.clients.mail import BAD_ADDRESS, Mail, Mailer, MailNotSent, MailOutcome, MailRefused
 from notifications.delivery import DeliveryContext
-from notifications.emails import Recipient, Storefront, recipient
+from notifications.emails import Recipient, Storefront, list_headers, recipient
 from notifications.newsletters import store
 from notifications.newsletters.models import Newsletter, PlanPayload, RecipientRange, RecipientResult
-from notifications.newsletters.rules import choose, list_headers, render_newsletter
+from notifications.newsletters.rules import choose, render_newsletter
 from shared.database import Database, Tx, is_infrastructure
 from shared.outcomes import Done, NeedsPerson, NotDue, NotSent, Outcome
 from shared.tasks import Task, TaskResult

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from notifications.delivery import EmailQueue, TracedEvent, by_subject, order_fields
 from notifications.emails import TopUpWithReceipt
-from notifications.orders.models import Check, WatchExpiryPayload, WatchOrdersPayload
+from notifications.orders.models import Check, WatchOrdersPayload
 from notifications.settings import Settings
 from notifications.tables import orders
 from shared.contracts import (
@@ -108,14 +108,8 @@ class OrderHandlers:
         await self._email(tx, "receipt", emails, lambda event: event.receipt_id)
 
     async def profile_generated(self, tx: Tx, batch: Sequence[Received[ProfileGenerated]]) -> None:
-        """Send the activation code (PO 3.4), and schedule the reminder to install it in time (RC 7)."""
+        """Send the activation code (PO 3.4)."""
         await self._queue.add_codes(tx, by_subject(batch, lambda event: event.order_id))
-        ahead = timedelta(seconds=self._settings.expiry_mail_before_seconds)
-        for day in sorted({received.event.valid_until.astimezone(UTC).date() for received in batch}):
-            midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
-            tx.schedule(
-                "watch_expiry", str(day), WatchExpiryPayload(since=midnight), due_at=max(tx.now, midnight - ahead)
-            )
 
     async def top_up_applied(self, tx: Tx, batch: Sequence[Received[TopUpApplied]]) -> None:
         """Tell the buyer about the top-up, and store the new end and data of the eSIM that it extends."""
@@ -162,7 +156,7 @@ class OrderHandlers:
         await self._email(tx, "declined", batch, lambda event: event.order_id)
 
     async def profile_observed(self, tx: Tx, batch: Sequence[Received[ProfileObserved]]) -> None:
-        """Store how the eSIM is used, and schedule the reminder before its plan ends."""
+        """Store how the eSIM is used."""
         newest = {
             received.event.order_id: received
             for received in sorted(batch, key=lambda received: received.event.observed_at)
@@ -181,10 +175,6 @@ class OrderHandlers:
             if (event := newest[key].event)
         ]
         await tx.insert(orders, rows, on_conflict=_OBSERVED)
-        ahead = timedelta(seconds=self._settings.plan_mail_before_seconds)
-        for key in sorted(newest):
-            if (ends_at := newest[key].event.plan_ends_at) is not None and ends_at > tx.now:
-                tx.schedule("watch_plan", str(key), due_at=max(tx.now, ends_at - ahead), trace=newest[key].trace)
 
     async def _answer(
         self, tx: Tx, batch: Sequence[Received[E]], columns: Callable[[E], dict[str, Any]]

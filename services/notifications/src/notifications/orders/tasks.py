@@ -116,7 +116,10 @@ class WatchOrders:
 
 
 class WatchExpiry:
-    """Task `watch_expiry`: eSIMs that are not installed and expire on one day (RC 7)."""
+    """Task `watch_expiry`: eSIMs that are not installed and expire on one day (RC 7).
+
+    Release 1.0.1 scheduled it. Since then provisioning publishes ProfileExpiring; either makes the same email.
+    """
 
     kind = "watch_expiry"
     payload = WatchExpiryPayload
@@ -144,7 +147,10 @@ class WatchExpiry:
 
 
 class WatchPlan:
-    """Task `watch_plan`: a plan that ends. The key is the order's id. A top-up moves the end, and this timer."""
+    """Task `watch_plan`: a plan that ends. The key is the order's id. A top-up moves the end, and this timer.
+
+    Release 1.0.1 scheduled it. Since then provisioning publishes ProfileExpiring; either makes the same email.
+    """
 
     kind = "watch_plan"
     payload = NoPayload

@@ -18,7 +18,7 @@ ERASE = (
     """,
     # Tasks of due emails. A worker that is performing one finds at the end that its row is gone.
     """
-    DELETE FROM work WHERE kind IN ('deliver_qr', 'mail', 'mail_refund', 'send_code')
+    DELETE FROM work WHERE kind IN ('deliver_qr', 'mail', 'mail_refund', 'mail_reminder', 'send_code')
       AND payload->>'buyer_id' = ANY(CAST(:buyers AS uuid[])::text[])
     """,
     """
@@ -40,6 +40,8 @@ ERASE = (
     UPDATE newsletter_recipients SET state = 'skipped', day = NULL, settled_at = now()
     WHERE buyer_id = ANY(CAST(:buyers AS uuid[])) AND state = 'planned'
     """,
+    "DELETE FROM mailbox_days WHERE buyer_id = ANY(CAST(:buyers AS uuid[]))",
+    "DELETE FROM reminders_off WHERE buyer_id = ANY(CAST(:buyers AS uuid[]))",
     "DELETE FROM newsletter_suppressions WHERE buyer_id = ANY(CAST(:buyers AS uuid[]))",
 )
 #: Exports a buyer: the answer of `GET /privacy/buyers/{buyer_id}`. Activation codes are left out, because a code is the
@@ -66,5 +68,7 @@ FROM mails WHERE buyer_id = :buyer ORDER BY created_at, kind, subject_id
     "newsletters": """
 SELECT newsletter_id, day, state, settled_at FROM newsletter_recipients WHERE buyer_id = :buyer ORDER BY day
 """,
+    "reminded_on": "SELECT day, kind FROM mailbox_days WHERE buyer_id = :buyer ORDER BY day",
+    "no_reminders_since": "SELECT since FROM reminders_off WHERE buyer_id = :buyer",
     "no_newsletters_since": "SELECT reason, since FROM newsletter_suppressions WHERE buyer_id = :buyer",
 }

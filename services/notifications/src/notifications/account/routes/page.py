@@ -87,6 +87,14 @@ async def agree_to_newsletters(token: LinkToken, context: Context, _form: Form) 
     return back(token, said="news")
 
 
+@router.post("/{token}/reminders")
+async def switch_reminders(token: LinkToken, context: Context, fields: Form) -> Response:
+    """Switch reminders about eSIMs on (`on` in the form) or off."""
+    on = "on" in fields
+    await context.store.switch_reminders(token, on=on)
+    return back(token, said="reminders_on" if on else "reminders_off")
+
+
 @router.post("/{token}/refund")
 async def request_refund(token: LinkToken, context: Context, trace: RequestTrace, fields: Form) -> Response:
     """Request a refund."""

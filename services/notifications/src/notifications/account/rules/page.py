@@ -13,7 +13,7 @@ def render_page(page: Page) -> str:
     """The HTML of an order's page."""
     order, emails, locale = page.order.row, page.order.emails, page.format
     sentences = texts(page.language)
-    t = {**sentences["account"], **sentences["rights"]}
+    t = {**sentences["account"], **sentences["rights"], **sentences["account_reminders"]}
     values = {
         "order_number": order["order_number"],
         "support": page.store.support,

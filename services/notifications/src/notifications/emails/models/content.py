@@ -72,6 +72,8 @@ class NoteEmail(OrderEmail):
 
     note: Note
     account: str | None = None
+    #: Of a reminder: the link that switches reminders off.
+    reminders_off: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 from uuid import UUID
 
 _VERSION = b"\x01"
@@ -18,6 +19,13 @@ _MARK = 6
 _DAYS_BYTES = 4
 _BODY = len(_VERSION) + _DAYS_BYTES + 16
 _RETURN_PREFIX = "bounce+"
+#: What an unsubscribe link ends.
+Unsubscribed = Literal["news", "reminders"]
+
+
+def list_headers(unsubscribe: str) -> tuple[str, str]:
+    """Headers for unsubscribing with one click (RFC 2369, RFC 8058)."""
+    return f"List-Unsubscribe: <{unsubscribe}>", "List-Unsubscribe-Post: List-Unsubscribe=One-Click"
 
 
 def web_address(url: str | None) -> str | None:
@@ -72,11 +80,12 @@ class Links:
         """The value that the page's own forms carry: it protects them against requests forged by other sites."""
         return hmac.digest(self._form_key, token.encode(), hashlib.sha256).hex()[: 2 * _MAC]
 
-    def unsubscribe(self, buyer_id: UUID) -> str:
-        """The link that unsubscribes a buyer from newsletters. It never expires, even if the address changes."""
+    def unsubscribe(self, buyer_id: UUID, what: Unsubscribed = "news") -> str:
+        """The link that ends newsletters or reminders to a buyer. It never expires, even if the address changes."""
         body = _VERSION + buyer_id.bytes
         mac = hmac.digest(self._unsubscribe_key, body, hashlib.sha256)[:_MAC]
-        return f"{self._public_url}/unsubscribe/{urlsafe_b64encode(body + mac).decode().rstrip('=')}"
+        link = f"{self._public_url}/unsubscribe/{urlsafe_b64encode(body + mac).decode().rstrip('=')}"
+        return link if what == "news" else f"{link}?what={what}"
 
     def unsubscriber(self, token: str) -> UUID:
         """The buyer that the token of an unsubscribe link names. Raises BadLinkError."""

@@ -13,10 +13,11 @@ from notifications.emails.models.events import (
     TopUpWithReceipt,
 )
 from notifications.emails.rules.links import web_address
-from notifications.emails.rules.texts import LocaleFormat, texts
+from notifications.emails.rules.texts import LocaleFormat, texts, traffic
 from shared.contracts import (
     AppealReceived,
     ClaimReceived,
+    DataLow,
     Ground,
     InformationNeeded,
     OrderEvent,
@@ -30,6 +31,8 @@ from shared.contracts import (
 )
 
 Rows = tuple[tuple[str, str], ...]
+#: The threshold at which no data is left, in percent.
+_WHOLE = 100
 #: What a refund request can lack (docs/policies.md), as the texts name it.
 MISSING = ("order_number", "email", "phone", "full_name", "payment_date", "reason", "evidence")
 
@@ -191,6 +194,17 @@ def _approaching_end(section: str) -> Callable[[ApproachingEnd, LocaleFormat], N
     return note
 
 
+def _data_low(event: DataLow, locale: LocaleFormat) -> Note:
+    used, total = traffic(event.used_bytes, locale.language), traffic(event.total_bytes, locale.language)
+    over = event.threshold_percent == _WHOLE
+    return Note(
+        "data_over" if over else "data_low",
+        {"plan": event.plan.title, "used": used, "total": total, "percent": str(event.threshold_percent)},
+        ("lead", "next"),
+        rows=(("plan", event.plan.title), ("used", used), ("total", total), ("iccid", event.iccid)),
+    )
+
+
 def _purpose(event: OpenedConfirmation) -> str:
     return "what_unblock" if event.lifts else f"what_{event.purpose}"
 
@@ -254,6 +268,7 @@ KINDS: Mapping[str, Kind] = {
     "denied": Kind(RefundDenied, _denied),
     "appeal": Kind(AppealReceived, _appeal),
     "claim": Kind(ClaimReceived, _claim),
+    "data_low": Kind(DataLow, _data_low),
     "expiring": Kind(ApproachingEnd, _approaching_end("expiring")),
     "ending": Kind(ApproachingEnd, _approaching_end("ending")),
     "held": Kind(OrderHeld, _plain("held")),

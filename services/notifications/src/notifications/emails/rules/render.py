@@ -42,6 +42,7 @@ def render_note(email: NoteEmail) -> Rendered:
     values = {**note.values, "order_number": email.order_number, "support": email.store.support}
     more = {
         "t": t,
+        "reminders": formats.texts(language)["reminders"],
         "note": note,
         "preview": t["preview"].format(**values),
         "paragraphs": [*note.explanations, *(t[name].format(**values) for name in note.paragraphs)],
