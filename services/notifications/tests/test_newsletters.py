@@ -157,6 +157,7 @@ async def test_one_a_day_whatever_is_asked(start: "Start") -> None:
         async with running.service.database.transaction() as tx:
             await tx.execute("UPDATE newsletter_recipients SET day = day - 1")
             await tx.execute("UPDATE newsletter_recipients SET day = day + 1 WHERE buyer_id::text < '8'")
+            await tx.execute("UPDATE mailbox_days SET day = day - 1 WHERE buyer_id::text >= '8'")
         later = await _ended(running, client, await _send(client, "later"))
         assert later["sent"] + later["skipped"] == 150
         assert 0 < later["sent"] < 150
@@ -173,6 +174,7 @@ async def test_a_newsletter_that_is_late_by_a_day_counts_for_the_day_on_which_it
         )
         async with running.service.database.transaction() as tx:
             await tx.execute("UPDATE newsletter_recipients SET day = day - 1")
+            await tx.execute("UPDATE mailbox_days SET day = day - 1")
             await tx.execute("UPDATE work SET due_at = now() + interval '1 hour' WHERE kind = 'send_newsletter'")
         await running.sandbox.clear_faults()
         punctual = await _ended(running, client, await _send(client, "punctual"))
