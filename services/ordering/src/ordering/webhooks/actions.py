@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from ordering.clients.webhook_receiver import Answer, WebhookReceiver
-from ordering.updates.examples import EXAMPLES
+from ordering.updates import EXAMPLES
 from ordering.updates.models import UpdateType
 from ordering.webhooks import store
 from ordering.webhooks.models import DisabledReason, Endpoint, Redelivery
