@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shared.kernel.connections import BoundedProtocol
 from shared.kernel.forwarded import Networks, client_address
 from shared.kernel.problems import Problem, install
+from shared.kernel.rate_limits import RateLimited, RateLimits
 from shared.kernel.repeating import RepeatedWhereUndone
 from shared.telemetry.tracing import Tracing, current
 from shared.values import traceparent
@@ -102,7 +103,11 @@ def _limited(receive: Receive) -> Receive:
 
 
 def new_app(
-    title: str, tracing: Tracing, trusted: Networks = (), limited: Callable[[str], None] = lambda _limit: None
+    title: str,
+    tracing: Tracing,
+    trusted: Networks = (),
+    limited: Callable[[str], None] = lambda _limit: None,
+    rate_limits: RateLimits | None = None,
 ) -> FastAPI:
     """An app whose refusals are problem documents. Its documentation is made by shared.interfaces.
 
@@ -111,6 +116,8 @@ def new_app(
     app = FastAPI(title=title, openapi_url=None)
     install(app, limited)
     app.add_middleware(RepeatedWhereUndone)
+    if rate_limits is not None:
+        app.add_middleware(RateLimited, limits=rate_limits, limited=limited)
     app.add_middleware(TracedAndLimited, tracing=tracing, trusted=trusted)
     return app
 

@@ -21,6 +21,7 @@ from shared.database import Database, Tx
 from shared.interfaces import served
 from shared.kernel import health, migrations
 from shared.kernel.http import HttpServer, new_app
+from shared.kernel.rate_limits import RateLimits
 from shared.kernel.settings import ServiceSettings
 from shared.messaging import dead_letters
 from shared.messaging.consumer import Consumer, Handler, RejectionPublisher, Tombstone, TombstoneHandler
@@ -87,7 +88,8 @@ class Service:
             shop_limits=ShopLimits(settings.shop_dead_letter_limit),
             group=name,
         )
-        self.app = new_app(name, self.tracing, settings.trusted_proxies, self.metrics.limit_reached)
+        rate_limits = RateLimits(settings.reads_per_minute, settings.writes_per_minute)
+        self.app = new_app(name, self.tracing, settings.trusted_proxies, self.metrics.limit_reached, rate_limits)
         self._checks: dict[str, health.Check] = {
             "database": self._database,
             "kafka": self._kafka,

@@ -69,6 +69,10 @@ class ServiceSettings(BaseSettings):
         {}, description="JSON of holder to key: who may see and decide under /operations; without any it is not there"
     )
     database_pool_size: int = Field(5, ge=2)
+    #: 100 a second: a program that reads every order in a loop gets less of an instance than the others together.
+    reads_per_minute: int = Field(6000, ge=1, description="GET requests that one key may send to one instance")
+    #: 1000 a second, more than an instance takes: a sale must not be refused because of its success.
+    writes_per_minute: int = Field(60_000, ge=1, description="other requests that one key may send to one instance")
 
     @model_validator(mode="after")
     def _secrets_are_secret(self) -> Self:
