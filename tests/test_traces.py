@@ -58,7 +58,7 @@ RETURN_WORK = {
     ("notifications", "mail_refund"): ("process refunds.refund-approved", {"mail refund"}, set()),
 }
 #: Work that looks at many orders at once, or at none.
-TIMERS = {"work clear_sessions", "work watch_orders", "work watch_expiry", "work watch_plan"}
+TIMERS = {"work clear_sessions", "work derive_statuses", "work watch_orders", "work watch_expiry", "work watch_plan"}
 REFUSED = {"target": "operator.download_order", "effect": "refuse", "subjectCode": "8.2.5", "reasonCode": "3.9"}
 
 

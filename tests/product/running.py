@@ -49,7 +49,7 @@ HURRY: Mapping[str, Mapping[str, str]] = {
 _LEFT = """
 SELECT 'outbox ' || topic FROM outbox
 UNION ALL SELECT concat_ws(' ', 'work', kind, state, last_error) FROM work
-  WHERE kind NOT IN ('clear_sessions', 'watch_orders', 'watch_expiry', 'watch_plan')
+  WHERE kind NOT IN ('clear_sessions', 'derive_statuses', 'watch_orders', 'watch_expiry', 'watch_plan')
   AND NOT (state = 'due' AND due_at > now() + interval '2 minutes')
   AND NOT (state = 'due' AND due_at > now() AND last_error IS NULL AND due_at > created_at + interval '2 minutes')
 UNION ALL SELECT concat_ws(' ', 'dead letter', topic, reason, detail) FROM dead_letters d

@@ -5,15 +5,17 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from ordering import contact, intake, privacy, timeline, updates, webhooks
+from ordering import contact, intake, orders, privacy, timeline, updates, webhooks
 from ordering.catalogue import CatalogueFiles
 from ordering.clients.personal_data import PersonalDataClient
 from ordering.clients.webhook_receiver import WebhookReceiver
 from ordering.contact.routes import router as contact_router
 from ordering.dependencies import Dependencies
+from ordering.devices.routes import router as devices_router
 from ordering.holds.routes import router as holds_router
 from ordering.intake.routes import router as intake_router
 from ordering.keys.routes import router as keys_router
+from ordering.orders.routes import router as orders_router
 from ordering.privacy.routes import router as privacy_router
 from ordering.settings import Settings
 from ordering.shops import reject_refused_records
@@ -42,6 +44,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
             {QrDelivered: metrics.qr_delivered},
             intake.HANDLERS,
             contact.HANDLERS,
+            orders.HANDLERS,
             privacy.HANDLERS,
         )
     )
@@ -57,7 +60,14 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
         reject_refused_records,
         shared_shop=settings.shared_orders_storefront,
     )
-    service.performs(privacy.DeleteExpiredRecords(), privacy.RepeatTombstone(), updates.DeleteOldUpdates())
+    # Last of them: its locks are then held for as short as possible.
+    service.database.participants.append(timeline.StatusKeeper())
+    service.performs(
+        privacy.DeleteExpiredRecords(),
+        privacy.RepeatTombstone(),
+        updates.DeleteOldUpdates(),
+        timeline.DeriveStatuses(),
+    )
     webhook_metrics = webhooks.WebhookMetrics(service.metrics.registry)
     deliver, retry = (
         webhooks.DeliverWebhooks(
@@ -78,8 +88,10 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     service.closes(uses.shop_keys.record_uses)
     service.serves(
         intake_router,
+        orders_router,
         timeline_router,
         shops_router,
+        devices_router,
         holds_router,
         contact_router,
         privacy_router,
@@ -104,6 +116,7 @@ def _dependencies(service: Service, settings: Settings) -> Dependencies:
         keep_sessions=timedelta(days=settings.session_retention_days),
         fraud_limits=settings.fraud_limits,
         trace_links=TraceLinks(settings.trace_url_template),
+        cursors=orders.Cursors(base64.b64decode(settings.seal_private_key.get_secret_value())),
         codes=_codes(service, settings),
         page_key=settings.privacy_key,
         personal_data=personal_data,

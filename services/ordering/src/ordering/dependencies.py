@@ -22,6 +22,7 @@ from ordering.clients.webhook_receiver import WebhookReceiver
 from ordering.contact import ConfirmationCodes
 from ordering.contact.models import RequestedBy
 from ordering.holds.models import Limits
+from ordering.orders import Cursors
 from ordering.webhooks import SigningSecrets
 from shared.kernel.auth import ApiKeys, KeyHolder
 from shared.kernel.privacy import PAGE_PROOF, page_proof
@@ -45,6 +46,7 @@ class Dependencies:
     keep_sessions: timedelta
     fraud_limits: Limits
     trace_links: TraceLinks
+    cursors: Cursors
     #: None where the key of notifications is not configured.
     codes: ConfirmationCodes | None
     #: PRIVACY_KEY, with which the account page proves its requests; None where it is not configured.
@@ -83,6 +85,7 @@ async def _codes(request: Request) -> ConfirmationCodes:
 CatalogueNow = Annotated[Catalogue, Depends(_provide(lambda uses: uses.catalogue.current()))]
 KeepSessions = Annotated[timedelta, Depends(_provide(lambda uses: uses.keep_sessions))]
 FraudLimits = Annotated[Limits, Depends(_provide(lambda uses: uses.fraud_limits))]
+ListCursors = Annotated[Cursors, Depends(_provide(lambda uses: uses.cursors))]
 Traces = Annotated[TraceLinks, Depends(_provide(lambda uses: uses.trace_links))]
 PersonalData = Annotated[PersonalDataClient, Depends(_provide(lambda uses: uses.personal_data))]
 Receiver = Annotated[WebhookReceiver, Depends(_provide(lambda uses: uses.webhook_receiver))]

@@ -29,6 +29,100 @@ _DELIVERED = _ANSWER | {
     "trace_id": _TRACE,
     "trace_url": None,
 }
+_CASE = "01937a3e-5c1f-7d43-9b1c-0f0f3e9a4b11"
+_REFUND = "01937a3e-5c1f-7d43-9b1c-0f0f3e9a4b12"
+_MONEY_BACK = {"amount": 300, "currency": "USD"}
+_DETAILS = _DELIVERED | {
+    "submission_id": "cart-8312",
+    "placed_at": "2026-11-21T09:30:00Z",
+    "payment": {
+        "state": "paid",
+        "paid_at": "2026-11-21T09:30:41Z",
+        "failures": [{"at": "2026-11-21T09:30:11Z", "reason_code": 484}],
+        "receipts": [
+            {"kind": "sale", "issued_at": "2026-11-21T09:30:42Z", "url": "https://ofd.example/t/1"},
+        ],
+        "surplus": [{"at": "2026-11-21T09:30:55Z", "amount": {"amount": 990, "currency": "USD"}}],
+    },
+    "delivery": {
+        "state": "delivered",
+        "delivered_at": "2026-11-21T09:30:41.610000Z",
+        "channel": "email",
+        "failures": [{"at": "2026-11-21T09:30:41.300000Z", "smtp_code": 550}],
+    },
+    "esim": {
+        "iccid": "8999999999999999999",
+        "state": "enabled",
+        "state_observed_at": "2026-11-22T09:00:00Z",
+        "used_bytes": 1073741824,
+        "total_bytes": 5368709120,
+        "usage_observed_at": "2026-11-22T09:00:00Z",
+        "usage_age_seconds": 1260,
+        "valid_until": "2027-05-20T19:59:59Z",
+        "plan_ends_at": "2026-12-21T10:00:00Z",
+        "installed_at": "2026-11-21T09:40:00Z",
+        "activated_at": "2026-11-21T10:00:00Z",
+        "deleted_at": None,
+        "revoked_at": None,
+        "expired_at": None,
+    },
+    "refund_cases": [
+        {
+            "case_id": _CASE,
+            "state": "approved",
+            "requested_at": "2026-11-23T08:00:00Z",
+            "reason": "technical_failure",
+            "changed_at": "2026-11-24T08:00:00Z",
+            "missing": [],
+            "clauses": ["RF 2.2"],
+        }
+    ],
+    "refunds": [
+        {
+            "refund_id": _REFUND,
+            "case_id": _CASE,
+            "surplus": False,
+            "state": "settled",
+            "amount": _MONEY_BACK,
+            "approved_at": "2026-11-24T08:00:00Z",
+            "settled_at": "2026-11-24T08:00:03Z",
+            "credited_by": "2026-12-08",
+        }
+    ],
+}
+_LIST = {
+    "orders": [
+        {
+            "order_id": _ID,
+            "order_number": _PLACED["order_number"],
+            "submission_id": "cart-8312",
+            "kind": "esim",
+            "status": "delivered",
+            "placed_at": "2026-11-21T09:30:00Z",
+            "price": _PLACED["price"],
+            "plan": _PLACED["plan"],
+            "iccid": "8999999999999999999",
+            "links": _ANSWER["links"],
+        }
+    ],
+    "next_cursor": "AQAGNcJ1pM8AAZ3qk1Rkc3q9Yb1mZ0w",
+}
+_PLANS = {"plans": [{"plan": _PLACED["plan"], "price": _PLACED["price"]}]}
+_DEVICES = {
+    "devices": [
+        {
+            "maker": "Apple",
+            "model": "iPhone XS",
+            "since": 2018,
+            "exceptions": [{"regions": ["CN"], "note": "Versions for China mainland have no eSIM."}],
+            "source": {
+                "url": "https://support.apple.com/en-us/109317",
+                "says": "iPhone XS, XS Max, XR and later have eSIM.",
+                "checked": None,
+            },
+        }
+    ]
+}
 _TIMELINE = [
     {
         "at": "2026-11-21T13:30:41.610000+04:00",
@@ -91,7 +185,10 @@ INTERFACE = Interface(
     },
     examples={
         "POST /orders": Example(body=ORDER_REQUEST.model_dump(mode="json"), answer=_ANSWER, status=201),
-        "GET /orders/{reference}": Example(answer=_DELIVERED),
+        "GET /orders": Example(answer=_LIST),
+        "GET /orders/{reference}": Example(answer=_DETAILS),
+        "GET /plans": Example(answer=_PLANS),
+        "GET /devices": Example(answer=_DEVICES),
         "GET /orders/{reference}/timeline": Example(answer=_TIMELINE),
         "POST /webhook-endpoints": Example(
             body={"url": "https://shop.example/hooks", "types": ["order.paid"], "description": "main"},

@@ -87,10 +87,30 @@ orders = Table(
     Column("trace", Text),
     Index("orders_number", "number", unique=True),
     Index("orders_buyer", "buyer_id"),
+    Index("orders_newest", "storefront", "placed_at", "order_id"),
+    Index("orders_iccid", "iccid", postgresql_where=text("iccid IS NOT NULL")),
+    Index("orders_plan", "storefront", text("(plan ->> 'id')"), "placed_at", "order_id"),
+)
+
+#: The status of each order, as it follows from its facts: what orders are listed by. Apart from `orders`, because a
+#: change of status writes every index of its row. Null: to be derived (`timeline/store.py`). A trigger inserts a row
+#: for each order; another one sets the status to null when an instance of the previous release records a fact.
+order_statuses = Table(
+    "order_statuses",
+    metadata,
+    Column("order_id", Uuid, primary_key=True),
+    Column("storefront", Text, nullable=False),
+    Column("plan", Text, nullable=False),
+    timestamp("placed_at", nullable=False),
+    Column("status", Text),
+    Index("order_statuses_status", "storefront", "status", "placed_at", "order_id"),
+    Index("order_statuses_plan", "storefront", "plan", "status", "placed_at", "order_id"),
+    Index("order_statuses_due", "order_id", postgresql_where=text("status IS NULL")),
 )
 
 #: Facts that the other services published about an order, one row each. A fact may arrive before its order, so there is
 #: no foreign key. `ref` distinguishes several facts of a kind (attempts to pay, refund cases).
+#: `in_status`: the transaction that inserted the fact stored the order's status too; null: a previous release did it.
 order_facts = Table(
     "order_facts",
     metadata,
@@ -100,10 +120,12 @@ order_facts = Table(
     timestamp("at", nullable=False),
     Column("detail", JSONB),
     Column("trace", Text),
+    Column("in_status", Boolean),
 )
 
-#: The eSIMs that were sold, by ICCID, for the check of top-ups before payment. Each event sets its own columns, so the
-#: end of an eSIM may arrive before its beginning.
+#: The eSIMs that were sold, by ICCID: for the check of top-ups before payment, and for what a shop reads of them. Each
+#: event sets its own columns, so the end of an eSIM may arrive before its beginning. `install_…`, `used_bytes`,
+#: `total_bytes`: as operators reported them last; null is unknown, never "not installed" or zero (I15).
 esims = Table(
     "esims",
     metadata,
@@ -114,6 +136,14 @@ esims = Table(
     timestamp("revoked_at"),
     timestamp("expired_at"),
     timestamp("deleted_at"),
+    timestamp("valid_until"),
+    Column("install_state", Text),
+    timestamp("install_observed_at"),
+    Column("used_bytes", BigInteger),
+    Column("total_bytes", BigInteger),
+    timestamp("usage_observed_at"),
+    timestamp("plan_ends_at"),
+    Index("esims_order", "order_id"),
 )
 
 #: Consent and the technical data of the checkout (PP 3.3, 4.5, 2.1); deleted after `keep_until`. The versions that were

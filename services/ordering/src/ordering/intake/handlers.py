@@ -63,7 +63,13 @@ def _rejection(submitted: OrderSubmitted, refusal: Refusal, now: datetime) -> Or
 
 def _sold(event: ProfileGenerated) -> _Columns:
     plan = event.plan.model_dump(mode="json")
-    return {"iccid": event.iccid, "order_id": event.order_id, "storefront": event.storefront, "plan": plan}
+    return {
+        "iccid": event.iccid,
+        "order_id": event.order_id,
+        "storefront": event.storefront,
+        "plan": plan,
+        "valid_until": event.valid_until,
+    }
 
 
 def _revoked(event: ProfileRevoked) -> _Columns:

@@ -15,6 +15,17 @@ class PlanView(BaseModel):
     price: Money
 
 
+class PlanList(BaseModel):
+    """The plans of a shop, in the sequence of its catalogue."""
+
+    plans: list[PlanView]
+
+    @classmethod
+    def of(cls, storefront: Storefront, catalogue: Catalogue) -> Self:
+        """The plans that the current catalogue has."""
+        return cls(plans=[PlanView(plan=plan, price=price) for plan, price in catalogue.sold_by(storefront.slug)])
+
+
 class StorefrontView(BaseModel):
     """A shop: what it sells, and the document versions that orders must name."""
 
@@ -30,5 +41,5 @@ class StorefrontView(BaseModel):
     @classmethod
     def of(cls, storefront: Storefront, catalogue: Catalogue) -> Self:
         """The shop as the current catalogue has it."""
-        plans = [PlanView(plan=plan, price=price) for plan, price in catalogue.sold_by(storefront.slug)]
+        plans = PlanList.of(storefront, catalogue).plans
         return cls(**storefront.model_dump(exclude={"phone_region"}), plans=plans)

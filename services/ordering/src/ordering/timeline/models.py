@@ -8,6 +8,8 @@ from typing import Any, TypedDict
 from uuid import UUID
 
 _NUMBER = re.compile(r"[0-9]{6,15}")
+#: The kind of task of this feature, as it is stored.
+DERIVE_STATUSES = "derive_statuses"
 
 
 class Fact(StrEnum):
@@ -90,8 +92,10 @@ class FactDetail(TypedDict, total=False):
     missing: list[str]
     #: The bank's reasonCode of a failed payment (docs/wire/epay.md).
     reason_code: int
-    #: Why a profile expired, or will expire.
+    #: Why a profile expired, or will expire; what a refund was requested for.
     reason: str
+    #: The case that a refund was approved in. Missing in facts of earlier releases.
+    case_id: str
     #: When a profile will expire, and its last day in the storefront's time zone (ISO 8601).
     ends_at: str
     ends_on: str

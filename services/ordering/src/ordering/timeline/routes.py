@@ -1,4 +1,4 @@
-"""HTTP: an order's status and timeline, for its shop and for operations people."""
+"""HTTP: an order's timeline, for its shop and for operations people."""
 
 from http import HTTPStatus
 from typing import Annotated
@@ -9,20 +9,13 @@ from ordering.dependencies import CatalogueNow, OrdersOf, Traces
 from ordering.timeline.models import PlacedOrder, RecordedFact, Reference
 from ordering.timeline.rules.sentences import TimelineLanguage
 from ordering.timeline.store import find
-from ordering.timeline.views import OrderView, TimelineLine
+from ordering.timeline.views import TimelineLine
 from shared.database import Database
 from shared.kernel.dependencies import ServiceDatabase
 from shared.kernel.problems import Problem
 from shared.values.opaque import Named
 
 router = APIRouter(tags=["orders"])
-
-
-@router.get("/orders/{reference}", name="order")
-async def show_order(storefront: OrdersOf, reference: Named, database: ServiceDatabase, traces: Traces) -> OrderView:
-    """An order by its id or its number: one of the calling shop; with an operations key, of any shop."""
-    placed, facts = await _find(database, storefront, reference)
-    return OrderView.at_present(placed, facts, traces)
 
 
 @router.get("/orders/{reference}/timeline", name="timeline")

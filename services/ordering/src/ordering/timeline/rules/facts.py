@@ -131,7 +131,7 @@ def _delivery_failed(event: DeliveryFailed) -> RecordedFact:
 
 def _refund_requested(event: RefundRequested) -> RecordedFact:
     fact = Fact.SURPLUS_REQUESTED if event.reason == "double_charge" else Fact.REFUND_REQUESTED
-    return RecordedFact(fact, event.requested_at, str(event.case_id))
+    return RecordedFact(fact, event.requested_at, str(event.case_id), {"reason": event.reason})
 
 
 def _information_needed(event: InformationNeeded) -> RecordedFact:
@@ -160,7 +160,8 @@ def _clauses(grounds: Sequence[Ground]) -> list[str]:
 def _refund_approved(event: RefundApproved) -> RecordedFact:
     clauses = _clauses(event.grounds)
     fact = Fact.REFUND_APPROVED if event.charge_id is None else Fact.SURPLUS_APPROVED
-    return RecordedFact(fact, event.approved_at, str(event.refund_id), {**_money(event.amount), "clauses": clauses})
+    detail: FactDetail = {**_money(event.amount), "clauses": clauses, "case_id": str(event.case_id)}
+    return RecordedFact(fact, event.approved_at, str(event.refund_id), detail)
 
 
 def _refund_settled(event: RefundSettled) -> RecordedFact:

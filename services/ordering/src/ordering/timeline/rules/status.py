@@ -1,6 +1,6 @@
 """The status of an order, derived from its facts. The sequence and the repetition of facts do not matter."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 from ordering.timeline.models import Fact, Status
@@ -29,6 +29,22 @@ _PRECEDENCE: tuple[tuple[Fact, Status], ...] = (
 )
 
 _OF_CASES = frozenset({Fact.REFUND_REQUESTED, Fact.REFUND_DENIED, Fact.APPEAL_RECEIVED})
+
+#: All statuses from the one without facts to the one that outranks the others.
+RANKING: tuple[Status, ...] = tuple(dict.fromkeys((Status.PLACED, *(then for _, then in reversed(_PRECEDENCE)))))
+#: Facts after which the status must be derived from all facts: they can end another fact (`facts_in_force`), or lead to
+#: a status that stands in `RANKING` elsewhere.
+NEEDS_ALL_FACTS = _OF_CASES | {
+    Fact.REFUND_APPROVED,
+    Fact.REFUND_FAILED,
+    Fact.REFUND_RETRIED,
+    Fact.REFUND_SETTLED,
+    Fact.ORDER_HELD,
+    Fact.ORDER_RELEASED,
+    Fact.ORDER_REFUSED,
+}
+#: Facts that raise the status to this one, unless it ranks higher already. Other facts do not change it.
+RAISES_TO: Mapping[Fact, Status] = {fact: then for fact, then in _PRECEDENCE if fact not in NEEDS_ALL_FACTS}
 
 
 def status(facts: Collection[str]) -> Status:
