@@ -36,6 +36,7 @@ from notifications.privacy.handlers import ErasureHandlers
 from notifications.privacy.store import EXPORT
 from notifications.refunds.handlers import RefundHandlers
 from notifications.reminders.handlers import ReminderHandlers
+from notifications.resends import routes as resends
 from notifications.settings import Settings
 from shared.clock import Clock
 from shared.contracts import (
@@ -188,7 +189,8 @@ def _serve(service: Service, settings: Settings, sender: Sender) -> None:
     service.serves(page.router, exports(service.database, settings.privacy_key, EXPORT))
     if account.ordering is not None:
         service.serves(rights.router)
-    service.serves(newsletters.router, newsletters.unsubscribe_router)
+    service.app.state.shop_keys = shop_keys
+    service.serves(newsletters.router, newsletters.unsubscribe_router, resends.router)
     if settings.bounce_key is not None:
         service.app.state.bounces = bounces.BounceContext.of(
             service.database, links, settings.bounce_key, service.metrics.registry

@@ -114,8 +114,21 @@ orders = Table(
     Column("resends", Integer, nullable=False, server_default="0"),
     timestamp("resent_at"),
     Index("orders_buyer", "buyer_id"),
+    Index("orders_number", "order_number"),
     Index("orders_paid", "paid_at"),
     Index("orders_valid", "valid_until", postgresql_using="brin"),
+)
+
+#: Codes that shops had sent again: the idempotency key of each request. `resend_id`: the subject of the email.
+shop_resends = Table(
+    "shop_resends",
+    metadata,
+    Column("storefront", Text, primary_key=True),
+    Column("idempotency_key", Text, primary_key=True),
+    Column("order_id", Uuid, nullable=False),
+    Column("resend_id", Uuid, nullable=False),
+    timestamp("requested_at", nullable=False),
+    Index("shop_resends_order", "order_id", "requested_at"),
 )
 
 #: Newsletters. `letters`: by language, {"subject", "text"}; planned_at: all recipients are stored; skipped: how many
