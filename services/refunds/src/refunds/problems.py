@@ -8,6 +8,8 @@ from fastapi.responses import JSONResponse
 
 from refunds.cases import (
     AlreadyRefundedError,
+    AmountError,
+    KeyReusedError,
     LimitError,
     NotAllowedError,
     NotPaidError,
@@ -44,6 +46,17 @@ def install(app: FastAPI, count_limit: Callable[[str], None]) -> None:
         return Problem(
             HTTPStatus.CONFLICT, "already-refunded", f"Everything that was paid goes back by another case.{which}"
         ).response()
+
+    @app.exception_handler(AmountError)
+    async def _amount(_request: Request, error: AmountError) -> JSONResponse:
+        errors = [{"field": "amount", "message": str(error)}]
+        detail = "This amount cannot be returned; see errors."
+        return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "impossible-amount", detail, errors=errors).response()
+
+    @app.exception_handler(KeyReusedError)
+    async def _key_reused(_request: Request, _error: KeyReusedError) -> JSONResponse:
+        detail = "This Idempotency-Key stands for another refund; take a new key for a new one."
+        return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency-key-reused", detail).response()
 
     @app.exception_handler(NotAllowedError)
     async def _not_allowed(_request: Request, error: NotAllowedError) -> JSONResponse:

@@ -179,10 +179,13 @@ cases = Table(
     timestamp("closed_at"),
     Column("closed_as", Text),
     Column("trace", Text),
+    Column("shop_amount_minor", BigInteger),
+    Column("shop_request", Text),
     UniqueConstraint("order_id", "ground", "round", name="cases_order_ground_round"),
     UniqueConstraint("refund_id", name="cases_refund"),
     Index("cases_open", "order_id", "ground", unique=True, postgresql_where=text("closed_at IS NULL")),
     Index("cases_due", "due_at", postgresql_where=text("closed_at IS NULL")),
+    Index("cases_shop", "ground", unique=True, postgresql_where=text("shop_request IS NOT NULL")),
 )
 
 #: What payments reported about each refund; apart from the case, so that either may come first. `failed_at` and

@@ -9,6 +9,8 @@ from refunds.cases.metrics import CaseMetrics
 from refunds.cases.models.case import Case, CaseState, RefundOutcome, WhyPerson
 from refunds.cases.models.errors import (
     AlreadyRefundedError,
+    AmountError,
+    KeyReusedError,
     LimitError,
     NotAllowedError,
     NotPaidError,
@@ -40,6 +42,7 @@ __all__ = [
     "FAILED_AT",
     "REFUND_COLUMNS",
     "AlreadyRefundedError",
+    "AmountError",
     "Audit",
     "Case",
     "CaseFile",
@@ -50,6 +53,7 @@ __all__ = [
     "CaseState",
     "Finding",
     "Fingerprints",
+    "KeyReusedError",
     "LimitError",
     "NotAllowedError",
     "NotPaidError",

@@ -6,13 +6,14 @@ from http import HTTPStatus
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Header, Response
 
 from refunds.callers import AgentCaller, AnyCaller, Caller
 from refunds.cases.dependencies import CaseServiceDep
-from refunds.cases.models.bodies import AppealBody, CancellationRequest, FindingBody, RefundRequest
+from refunds.cases.models.bodies import AppealBody, CancellationRequest, FindingBody, RefundRequest, ShopRefundBody
 from refunds.cases.models.case import CANCELLATION
-from refunds.cases.models.request import Finding, Request
+from refunds.cases.models.request import Finding, Request, ShopRefund
+from refunds.cases.rules.shop_refunds import ground_of, request_hash
 from refunds.cases.store.cases import find_order, find_order_of_case, load_one
 from refunds.cases.views import CaseView, OrderCases
 from refunds.dependencies import ShopsDep
@@ -20,6 +21,7 @@ from shared.kernel.dependencies import RequestTrace, ServiceClock, ServiceDataba
 from shared.kernel.problems import Problem
 from shared.shops.reading import Shops
 from shared.values.opaque import Named
+from shared.values.text import Line
 
 #: How far the clock of an agent's program may be ahead of ours.
 _CLOCK_DIFFERENCE = timedelta(minutes=1)
@@ -78,6 +80,40 @@ async def ask(order: Named, body: RefundRequest, opening: OpeningDep) -> CaseVie
 async def cancel(order: Named, body: CancellationRequest, opening: OpeningDep) -> CaseView:
     """Cancel an eSIM that is not installed (RC 5, 6): it is observed, revoked, and paid back."""
     return await opening.open_case(order, body, "changed_mind", CANCELLATION)
+
+
+@routes.post(
+    "/orders/{order}/refund",
+    status_code=HTTPStatus.CREATED,
+    responses={200: {"description": "a repetition under the same key"}},
+    tags=["requests"],
+)
+async def refund(
+    order: Named,
+    body: ShopRefundBody,
+    opening: OpeningDep,
+    idempotency_key: Annotated[str, Line(100), Header(description="one key for one refund, the same on every retry")],
+) -> CaseView:
+    """Return money of an order by the shop's own decision, whole or in part, never more than is left (PO 6.3).
+
+    Without `amount` all that is left goes back, and the eSIM is revoked first (I13): until the operator has confirmed
+    that, the case is `revoking`. A part goes back at once, and the buyer keeps the eSIM.
+    """
+    storefront = opening.caller.storefront
+    if storefront is None:
+        raise Problem(
+            HTTPStatus.FORBIDDEN, "shops-only", "Only the order's shop decides this; agents record findings in cases."
+        )
+    decided = ShopRefund(
+        ground_of(storefront, idempotency_key), body.amount, body.reason, request_hash(body.amount, body.reason)
+    )
+    async with opening.database.transaction() as tx:
+        row = await find_order(tx, order, storefront)
+        file, case, new = await opening.case_service.refund_of_shop(
+            tx, row.order_id, decided, who=opening.caller.who, trace=opening.trace
+        )
+    opening.response.status_code = HTTPStatus.CREATED if new else HTTPStatus.OK
+    return CaseView.of(file, case)
 
 
 @routes.get("/cases/{order_id}", tags=["cases"])

@@ -11,22 +11,23 @@ from uuid import UUID
 
 from refunds.cases.metrics import CaseMetrics
 from refunds.cases.models.case import DOUBLE_CHARGE, UNREVOKED, Case
-from refunds.cases.models.errors import AlreadyRefundedError, NotAllowedError, NotPaidError
+from refunds.cases.models.errors import AlreadyRefundedError, AmountError, KeyReusedError, NotAllowedError, NotPaidError
 from refunds.cases.models.file import CaseFile
 from refunds.cases.models.patience import Patience
-from refunds.cases.models.request import Finding, Request
+from refunds.cases.models.request import Finding, Request, ShopRefund
 from refunds.cases.rules import events
 from refunds.cases.rules.deadlines import answer_by
 from refunds.cases.rules.facts import apply_finding, facts_of
 from refunds.cases.rules.fingerprints import Fingerprints
 from refunds.cases.rules.identity import case_id as id_of_case
 from refunds.cases.rules.state import awaits_appeal, is_revoking
-from refunds.cases.store.cases import keep_notes, load, load_one, lock, lock_case, note_id
+from refunds.cases.store.cases import ground_exists, keep_notes, load, load_one, lock, lock_case, note_id
 from refunds.cases.store.changes import SYSTEM, CaseChanges, CaseContext, case_changes
 from refunds.cases.store.facts import provided_fields
 from refunds.cases.store.limits import check_case
 from refunds.cases.tasks import decide_case, decide_open_cases
 from refunds.policy import OrderPolicies
+from shared.contracts import Money
 from shared.database import Tx
 
 
@@ -85,6 +86,30 @@ class CaseService:
                     refunded = request.charge_id is None and file.left_minor <= 0
                     if file.case(case_id) is None and not refunded:
                         _begin(changes, file, _of_system(order_id, case_id, request, tx.now, traces.get(order_id)))
+
+    async def refund_of_shop(
+        self, tx: Tx, order_id: UUID, decided: ShopRefund, *, who: str, trace: str | None
+    ) -> tuple[CaseFile, Case, bool]:
+        """Return money by the shop's own decision, once for each idempotency key: the case, and whether it is new.
+
+        A part is returned at once. Where nothing is left afterwards, the profile is revoked first (I13).
+        Raises UnknownOrderError, NotPaidError, AlreadyRefundedError, AmountError, KeyReusedError.
+        """
+        async with self._changes(tx, who, {order_id: trace}) as changes:
+            await lock(tx, [order_id])
+            file = await load_one(tx, order_id)
+            earlier = next((case for case in file.cases if case.ground == decided.ground), None)
+            if earlier is not None and earlier.shop_request == decided.request_hash:
+                return file, earlier, False
+            if earlier is not None or await ground_exists(tx, decided.ground):
+                raise KeyReusedError
+            if file.order.row.paid_at is None:
+                raise NotPaidError
+            amount = _amount_of_shop(file, decided.amount)
+            case = _of_shop(order_id, decided, amount, tx.now, trace)
+            _begin(changes, file, case, person=True)
+            await keep_notes(tx, file, case, (("shop_decision", decided.reason),), who, self._keep_notes)
+            return file, case, True
 
     # --- deciding ---------------------------------------------------------------------------------------------------
 
@@ -200,13 +225,44 @@ async def _check_limits(changes: CaseChanges, case: Case, words: Sequence[tuple[
     await check_case(changes.tx, case.case_id, notes, changes.audit.who)
 
 
-def _begin(changes: CaseChanges, file: CaseFile, case: Case) -> None:
+def _amount_of_shop(file: CaseFile, amount: Money | None) -> int:
+    """What the shop returns, in minor units. Raises AlreadyRefundedError, AmountError."""
+    left, currency = file.left_minor, file.order.row.currency
+    if left <= 0:
+        paying = next((case for case in file.cases if case.refund_id is not None and case.charge_id is None), None)
+        raise AlreadyRefundedError(None if paying is None else paying.case_id)
+    if amount is None:
+        return left
+    if amount.currency != currency:
+        raise AmountError(f"The order was paid in {currency}.")
+    if not 0 < amount.amount <= left:
+        raise AmountError(f"At most {left} minor units of {currency} are left of the payment (PO 6.3), at least 1.")
+    return amount.amount
+
+
+def _of_shop(order_id: UUID, decided: ShopRefund, amount: int, now: datetime, trace: str | None) -> Case:
+    return Case(
+        case_id=id_of_case(order_id, decided.ground),
+        order_id=order_id,
+        ground=decided.ground,
+        origin="agent",
+        requested_at=now,
+        reason="other",
+        received_at=now,
+        provided=[],
+        trace=trace,
+        shop_amount_minor=amount,
+        shop_request=decided.request_hash,
+    )
+
+
+def _begin(changes: CaseChanges, file: CaseFile, case: Case, *, person: bool = False) -> None:
     """Publish that the case is open, which also requests an observation of the profile, and decide it."""
     file.cases.append(case)
     case.observation_asked_at = changes.tx.now
     changes.publish(events.requested(file, case), case)
     changes.audit.add("opened", case, ground=case.ground, channel=case.channel, provided=case.provided or [])
-    decide_case(changes, file, case, changed=True)
+    decide_case(changes, file, case, person=person, changed=True)
 
 
 def _join(changes: CaseChanges, file: CaseFile, case: Case, provided: frozenset[str]) -> None:

@@ -30,10 +30,12 @@ from refunds.cases.rules.revocation import (
     facts_after_refusal,
     revocation_result,
 )
+from refunds.cases.rules.shop_refunds import returns_a_part, within_what_is_left
 from refunds.cases.rules.state import awaits_appeal, is_revoking
 from refunds.cases.store.cases import load, lock, with_open_cases
 from refunds.cases.store.changes import CASE_DUE, SYSTEM, CaseChanges, CaseContext, case_changes
 from refunds.policy import LAW, Decision, Facts
+from shared.contracts import Money
 from shared.database import Tx
 from shared.ids import uuid7
 from shared.outcomes import Done
@@ -147,17 +149,21 @@ def _require_report_after_restoration(changes: CaseChanges, case: Case) -> None:
 def _decide_by_policy(changes: CaseChanges, file: CaseFile, case: Case, *, person: bool) -> None:
     facts = changes.policies.with_delivery_limit(facts_of(file.order, case, changes.tx.now))
     facts = facts_after_refusal(file, case, facts)
-    decision = changes.policies.decide(facts, file.order.charge(case))
+    decision = _decision_of_shop(changes, file, case) or changes.policies.decide(facts, file.order.charge(case))
     if decision is None:
         _note_missing_policy(changes, file, case)
         return
     if case.revocation_refused_at is not None and case.ground == CANCELLATION and decision.verdict == "deny":
         decision = refused_revocation(file.order, case)
-    if decision.verdict == "approve" and not _affordable(file, case, decision):
-        changes.supersede(case)
-        return
+    if decision.verdict == "approve":
+        affordable = within_what_is_left(file, case, decision)
+        if affordable is None:
+            changes.supersede(case)
+            return
+        decision = affordable
     _record(changes, file, case, decision, facts, person=person)
-    _observe(changes, file, case, decision, facts)
+    if case.shop_amount_minor is None:
+        _observe(changes, file, case, decision, facts)
     match decision.verdict:
         case "approve":
             _approve(changes, file, case, decision, facts)
@@ -166,6 +172,15 @@ def _decide_by_policy(changes: CaseChanges, file: CaseFile, case: Case, *, perso
             changes.close(case, "denied")
         case "await_information":
             _ask_buyer(changes, file, case, decision)
+
+
+def _decision_of_shop(changes: CaseChanges, file: CaseFile, case: Case) -> Decision | None:
+    """The shop's own decision; None for a case of the policy."""
+    row = file.order.row
+    if case.shop_amount_minor is None:
+        return None
+    money = Money(amount=case.shop_amount_minor, currency=row.currency)
+    return changes.policies.decision_of_shop(row.storefront, row.paid_at, money, row.order_number, changes.tx.now)
 
 
 def _note_missing_policy(changes: CaseChanges, file: CaseFile, case: Case) -> None:
@@ -268,7 +283,8 @@ def _approve(changes: CaseChanges, file: CaseFile, case: Case, decision: Decisio
     """Release the refund at once where no code can still work; otherwise have the profile revoked first (I13)."""
     if decision.refund is None:
         return
-    if case.charge_id is not None or not file.order.has_profile or case.pay_unrevoked:
+    without_code = case.charge_id is not None or not file.order.has_profile
+    if without_code or case.pay_unrevoked or returns_a_part(file, case, decision.refund.money):
         _release(changes, file, case, decision)
     elif case.revocation_refused_at is None:
         _revoke(changes, file, case, decision)
@@ -294,25 +310,19 @@ def _revoke(changes: CaseChanges, file: CaseFile, case: Case, decision: Decision
 
 def _release(changes: CaseChanges, file: CaseFile, case: Case, decision: Decision) -> None:
     """Publish the approved refund to payments. Supersede the case where not enough is left to return."""
-    if decision.refund is None or not _affordable(file, case, decision):
+    affordable = within_what_is_left(file, case, decision)
+    if affordable is None or affordable.refund is None:
         changes.supersede(case)
         return
-    row, money = file.order.row, decision.refund.money
+    row, money = file.order.row, affordable.refund.money
     changes.set_person(case, None, row.storefront)
     case.refund_id = refund_id(case.order_id, case.ground, case.round)
     case.amount_minor, case.currency = money.amount, money.currency
-    case.pay_by = decision.deadlines.pay_by
-    case.credited_by = changes.policies.last_day(decision.deadlines.credited_by, row.storefront, row.paid_at)
+    case.pay_by = affordable.deadlines.pay_by
+    case.credited_by = changes.policies.last_day(affordable.deadlines.credited_by, row.storefront, row.paid_at)
     if case.charge_id is None:
         file.approved_minor += money.amount
-    changes.publish(events.approved(file, case, decision, changes.tx.now), case)
-
-
-def _affordable(file: CaseFile, case: Case, decision: Decision) -> bool:
-    """Whether no more is returned than was paid (PO 6.3). A surplus capture is a payment of its own."""
-    if decision.refund is None or case.charge_id is not None:
-        return True
-    return decision.refund.money.amount <= file.left_minor
+    changes.publish(events.approved(file, case, affordable, changes.tx.now), case)
 
 
 # --- 5. How did the refund end? ------------------------------------------------------------------------------------

@@ -106,11 +106,19 @@ class CaseView(BaseModel):
     settled_at: datetime | None
     refund_failed_at: datetime | None
     refund_failure: str | None
+    #: What the shop decided to return; null: a case of the policy.
+    shop_amount: Money | None
 
     @classmethod
     def of(cls, file: CaseFile, case: Case) -> Self:
         refund = file.refund(case)
+        shop_amount = (
+            None
+            if case.shop_amount_minor is None
+            else Money(amount=case.shop_amount_minor, currency=file.order.row.currency)
+        )
         return cls(
+            shop_amount=shop_amount,
             **{name: getattr(case, name) for name in cls.model_fields if hasattr(case, name)},
             state=case_state(case, refund),
             decision=_decision(case),

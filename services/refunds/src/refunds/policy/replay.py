@@ -15,10 +15,11 @@ from pydantic import ValidationError
 from refunds.policy import Decision, Facts, Policy, decide
 from shared.database import Database
 
-#: The last decision of each case, a page at a time.
+#: The last decision of each case that a policy decides, a page at a time.
 _LAST = """
 SELECT DISTINCT ON (case_id) case_id, order_id, decided_at, policy, facts, answer FROM decisions
 WHERE decided_at >= :since AND facts->>'storefront' = :storefront AND case_id > :after
+  AND case_id NOT IN (SELECT c.case_id FROM cases c WHERE c.shop_request IS NOT NULL)
 ORDER BY case_id, decided_at DESC, decision_id DESC
 LIMIT :size
 """

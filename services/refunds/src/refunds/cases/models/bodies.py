@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from refunds.policy import Reason, RequestField
+from shared.contracts import Money
 from shared.values.moment import Day, Moment
 from shared.values.text import Line, Lines
 
@@ -68,6 +69,17 @@ class RefundRequest(_RequestBody):
     def fields_given(self) -> Iterator[str]:
         yield from super().fields_given()
         yield "reason"
+
+
+class ShopRefundBody(BaseModel):
+    """The shop's own decision to return money. Without `amount`: all that is left of the payment."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    #: In minor units of the order's currency.
+    amount: Money | None = Field(None, examples=[{"amount": 300, "currency": "USD"}])
+    #: Kept for agents, for a limited time, and never published: it may name the buyer.
+    reason: Annotated[str, Line(500)] = Field(repr=False, examples=["The data ran slowly on two days."])
 
 
 class FindingBody(BaseModel):

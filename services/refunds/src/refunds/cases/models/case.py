@@ -15,6 +15,8 @@ NOT_DELIVERED = "not_delivered"
 DOUBLE_CHARGE = "double_charge"
 #: The buyer cancels the order before the profile is installed (RC 5, 6).
 CANCELLATION = "cancellation"
+#: The shop returns money by its own decision. The ground continues with `:` and an id of the idempotency key.
+SHOP_DECISION = "shop_decision"
 
 
 class CaseState(StrEnum):
@@ -117,6 +119,9 @@ class Case:
     closed_at: datetime | None = None
     closed_as: str | None = None
     trace: str | None = None
+    #: What the shop decided to return; None: a case of the policy. `shop_request`: a hash of the request.
+    shop_amount_minor: int | None = None
+    shop_request: str | None = None
 
 
 @dataclass(slots=True, frozen=True)

@@ -24,6 +24,14 @@ class AlreadyRefundedError(Exception):
         self.case_id = case_id
 
 
+class AmountError(Exception):
+    """The shop decided to return what cannot be returned: more than is left (PO 6.3), nothing, or another currency."""
+
+
+class KeyReusedError(Exception):
+    """The idempotency key stands for another request."""
+
+
 class NotAllowedError(Exception):
     """The state of the case does not allow it, or this person may not decide it. The message says which."""
 

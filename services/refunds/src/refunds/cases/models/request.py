@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from shared.contracts import Money
 from shared.contracts.refunds import Origin, RequestChannel
 
 
@@ -31,6 +32,16 @@ class Request:
     def key(self) -> str:
         """The ground of the case. An order has at most one open case per ground."""
         return self.ground or self.reason or "other"
+
+
+@dataclass(slots=True, frozen=True)
+class ShopRefund:
+    """A shop's own decision to return money. `amount` None: all that is left. `ground` stands for the key."""
+
+    ground: str
+    amount: Money | None
+    reason: str = field(repr=False)
+    request_hash: str
 
 
 @dataclass(slots=True, frozen=True)

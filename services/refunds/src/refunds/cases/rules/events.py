@@ -24,11 +24,17 @@ def requested(file: CaseFile, case: Case) -> RefundRequested:
     """A case is open. Published again with a later `requested_at`, it requests a new observation of the profile."""
     return RefundRequested(
         **about(file, case),
-        reason=case.reason if case.origin != "system" and case.reason else case.ground.partition(":")[0],
+        reason=_reason(case),
         origin=case.origin,
         requested_at=case.observation_asked_at or case.requested_at,
         channel=case.channel,
     )
+
+
+def _reason(case: Case) -> str:
+    if case.shop_request is not None or case.origin == "system" or not case.reason:
+        return case.ground.partition(":")[0]
+    return case.reason
 
 
 def information_needed(file: CaseFile, case: Case, decision: Decision, now: datetime) -> InformationNeeded:

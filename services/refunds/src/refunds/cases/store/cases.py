@@ -65,6 +65,16 @@ async def find_order_of_case(tx: Tx, case_id: UUID, storefront: str | None = Non
     return row
 
 
+async def ground_exists(tx: Tx, ground: str) -> bool:
+    """Whether a case of any order has this ground, which stands for an idempotency key.
+
+    Until the commit no other transaction asks for the same one, so that it cannot be taken twice.
+    """
+    await tx.execute("SELECT pg_advisory_xact_lock(hashtextextended(:ground, 0))", ground=ground)
+    found = await tx.execute("SELECT 1 FROM cases WHERE ground = :ground AND shop_request IS NOT NULL", ground=ground)
+    return found.first() is not None
+
+
 async def with_open_cases(tx: Tx, orders: Iterable[UUID]) -> list[UUID]:
     """Those of the orders that have open cases."""
     return (await tx.execute(_WITH_OPEN_CASES, orders=sorted(orders))).scalars()

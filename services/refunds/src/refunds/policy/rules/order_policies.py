@@ -53,6 +53,30 @@ class OrderPolicies:
             return _surplus(facts, charge, policy)
         return None if policy is None else decide(facts, policy)
 
+    def decision_of_shop(
+        self, storefront: str, paid_at: datetime, money: Money, number: str, now: datetime
+    ) -> Decision:
+        """The shop's own decision to return money, which no policy demands; deadlines are those of the policy."""
+        policy = self.policy(storefront, paid_at)
+        pay_by, credited_by = (
+            (None, None)
+            if policy is None
+            else (policy.after(policy.deadlines.pay_by, now), policy.after(policy.deadlines.credited_by, now))
+        )
+        price = Price.of(money)
+        return Decision(
+            verdict="approve",
+            grounds=(Ground(document="PO", clause="6.3", text="The seller returns money by its own decision."),),
+            refund=price,
+            missing=(),
+            policy=f"{storefront}@shop" if policy is None else policy.name,
+            deadlines=Deadlines(pay_by=pay_by, credited_by=credited_by),
+            explanation=Explanation(
+                en=f"The seller has decided to return {price} of your payment for order {number}.",
+                ru=f"Продавец решил вернуть вам {price} из оплаты заказа {number}.",
+            ),
+        )
+
     def awaits_observation(self, facts: Facts) -> bool:
         """Whether a report of the operator could still change the verdict."""
         policy = self.policy(facts.storefront, facts.order.paid_at)

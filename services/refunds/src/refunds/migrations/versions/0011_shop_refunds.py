@@ -1,0 +1,15 @@
+"""Refunds that a shop decides itself. Adds only; cases of the policy have null in both columns."""
+
+from alembic import op
+
+revision = "0011"
+down_revision = "0010"
+
+_SQL = """
+ALTER TABLE cases ADD COLUMN shop_amount_minor bigint, ADD COLUMN shop_request text;
+CREATE UNIQUE INDEX cases_shop ON cases (ground) WHERE shop_request IS NOT NULL;
+"""
+
+
+def upgrade() -> None:
+    op.get_bind().exec_driver_sql(_SQL)
