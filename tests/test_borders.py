@@ -48,6 +48,7 @@ BARE: dict[str, str] = {
     r".* header [Aa]uthorization": "compared with our keys by its hash",
     r".* header x-on-behalf-of": "shared.operations.callers: 80 printable characters",
     r"ordering POST /orders header idempotency-key": "ordering.intake.rules.validation: one rule for HTTP and Kafka",
+    r"ordering GET /orders(\.csv)? query .*": "ordering.orders.rules.read_filters reads the query as a whole",
     r"storefront\.order-submitted\..*": "ordering.intake.rules.validation answers the shop field by field",
     r"refunds POST /telegram/\{storefront\} body .*": "refunds.channels.models.Update reads it; the rest is ignored",
 }

@@ -9,7 +9,7 @@ from ordering.devices.models import DeviceAnswer
 from ordering.devices.rules import search
 from ordering.devices.store import device_list
 from shared.kernel.etag import conditional
-from shared.values.text import one_line
+from shared.values.text import Line
 
 router = APIRouter(tags=["catalogue"])
 
@@ -20,8 +20,9 @@ async def list_devices(
     _shop: CallingShop,
     q: Annotated[
         str,
-        Query(max_length=100, description="words of a maker and model, in any spelling", examples=["iphone xs"]),
+        Line(100, 0),
+        Query(description="words of a maker and model, in any spelling", examples=["iphone xs"]),
     ] = "",
 ) -> Response:
     """Devices that support eSIM, by their manufacturers' statements. With an ETag: send it as `If-None-Match`."""
-    return conditional(request, DeviceAnswer(devices=search(device_list().devices, one_line(q))))
+    return conditional(request, DeviceAnswer(devices=search(device_list().devices, q)))

@@ -104,9 +104,8 @@ async def refund(
         raise Problem(
             HTTPStatus.FORBIDDEN, "shops-only", "Only the order's shop decides this; agents record findings in cases."
         )
-    decided = ShopRefund(
-        ground_of(storefront, idempotency_key), body.amount, body.reason, request_hash(body.amount, body.reason)
-    )
+    amount = None if body.amount is None else body.amount.money
+    decided = ShopRefund(ground_of(storefront, idempotency_key), amount, body.reason, request_hash(amount, body.reason))
     async with opening.database.transaction() as tx:
         row = await find_order(tx, order, storefront)
         file, case, new = await opening.case_service.refund_of_shop(

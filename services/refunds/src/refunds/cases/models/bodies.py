@@ -7,7 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from refunds.policy import Reason, RequestField
 from shared.contracts import Money
+from shared.contracts.base import Currency
 from shared.values.moment import Day, Moment
+from shared.values.money import LARGEST
 from shared.values.text import Line, Lines
 
 Channel = Literal["email", "chat", "whatsapp", "telegram", "account", "form"]
@@ -71,13 +73,26 @@ class RefundRequest(_RequestBody):
         yield "reason"
 
 
+class ShopAmount(BaseModel):
+    """What the shop returns, in minor units of the order's currency."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    amount: Annotated[int, Field(ge=0, le=LARGEST, examples=[300])]
+    currency: Annotated[Currency, Field(examples=["USD"])]
+
+    @property
+    def money(self) -> Money:
+        """The same as money."""
+        return Money(amount=self.amount, currency=self.currency)
+
+
 class ShopRefundBody(BaseModel):
     """The shop's own decision to return money. Without `amount`: all that is left of the payment."""
 
     model_config = ConfigDict(extra="forbid")
 
-    #: In minor units of the order's currency.
-    amount: Money | None = Field(None, examples=[{"amount": 300, "currency": "USD"}])
+    amount: ShopAmount | None = None
     #: Kept for agents, for a limited time, and never published: it may name the buyer.
     reason: Annotated[str, Line(500)] = Field(repr=False, examples=["The data ran slowly on two days."])
 
