@@ -12,6 +12,7 @@ from shared.keys.models import SCOPES
 #: By operation: why any key of the shop will do.
 ANY_KEY = {
     "ordering GET /storefront": "a key that places orders has to know the plans and the documents",
+    "ordering GET /plans": "the plans of `GET /storefront`",
     "ordering GET /devices": "a list that is the same for everybody",
 }
 

@@ -11,8 +11,8 @@ from pydantic import BaseModel, Field
 
 from ordering.orders.models import Extras, KnownEsim
 from ordering.orders.refunds_view import RefundCase, RefundView, refund_cases, refunds
+from ordering.timeline import OrderView
 from ordering.timeline.models import Fact, PlacedOrder, RecordedFact
-from ordering.timeline.views import OrderView
 from shared.contracts import InstallState, Money
 from shared.telemetry.trace_links import TraceLinks
 

@@ -11,8 +11,8 @@ from pydantic import BaseModel, Field
 
 from ordering.orders.models import ListedOrder
 from ordering.orders.rules import cell
+from ordering.timeline import Links
 from ordering.timeline.models import Status
-from ordering.timeline.views import Links
 from shared.contracts import Kind, Money, Plan
 
 _COLUMNS = (
