@@ -2,16 +2,22 @@
 
 import json
 from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from structlog.testing import capture_logs
 
 from payments.clients.models import Issued, Tax, Wanted
 from payments.clients.webkassa.receipts import check_body, error_codes, read_issued, receipts_in
-from payments.settings import CashRegister
+from payments.settings import CashRegister, Settings
+from shared.shops.faults import ShopsError
+from shared.shops.reading import Shops, read_shops
+from shared.testing.shops import copied
 
 SALE = Issued("123456789012", "000000000001", "2026-11-20 09:08:07", "https://ofd.example/t/1", 499000)
 DATA: dict[str, Any] = {
@@ -143,3 +149,61 @@ def test_error_codes_of_an_envelope() -> None:
 def test_impossible_registers_are_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         CashRegister.model_validate({"cashbox": "SWK1", "login": "l", "password": "p", **change})
+
+
+def shops_of(folder: Path, register: str) -> Shops:
+    path = copied(folder / "shops") / "qazaq-esim" / "shop.toml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text[: text.index("[cash_register]")] + register, encoding="utf-8")
+    return read_shops(folder / "shops")
+
+
+def settings_of(registers: dict[str, Any], **values: Any) -> Settings:
+    settings = {
+        "database_url": "",
+        "kafka_bootstrap_servers": "",
+        "epay_adapter": "instant",
+        "epay_terminal": str(uuid4()),
+        "public_url": "http://localhost",
+        "storefront_keys": {},
+        "webkassa_url": "http://localhost",
+        "webkassa_api_key": "key",
+        "cash_registers": registers,
+    }
+    return Settings.model_validate(settings | values)
+
+
+LOGIN = {"login": "l", "password": "p"}
+
+
+def test_a_register_is_the_folders_and_its_login_a_secret(tmp_path: Path) -> None:
+    shops = shops_of(tmp_path, '[cash_register]\ncashbox = "SWK7"\nvat_percent = 12.5\nsend_contact = true\n')
+    register = settings_of({"qazaq-esim": LOGIN}).registers(shops)["qazaq-esim"]
+    assert (register.cashbox, register.vat_percent, register.send_contact) == ("SWK7", Decimal("12.5"), True)
+    assert (register.login, register.password.get_secret_value()) == ("l", "p")
+
+
+def test_fields_of_a_register_in_the_setting_still_count_and_are_named(tmp_path: Path) -> None:
+    shops = shops_of(tmp_path, '[cash_register]\ncashbox = "SWK7"\nvat_percent = 12\n')
+    with capture_logs() as logs:
+        same = settings_of({"qazaq-esim": {**LOGIN, "cashbox": "SWK7"}}).registers(shops)
+        assert logs == []
+        other = settings_of({"qazaq-esim": {**LOGIN, "cashbox": "SWK8", "vat_percent": None}}).registers(shops)
+    assert (same["qazaq-esim"].cashbox, same["qazaq-esim"].vat_percent) == ("SWK7", Decimal(12))
+    assert (other["qazaq-esim"].cashbox, other["qazaq-esim"].vat_percent) == ("SWK8", None)
+    assert [entry["setting"] for entry in logs] == ["CASH_REGISTERS[qazaq-esim]: cashbox, vat_percent"]
+
+
+def test_a_login_without_a_register_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ShopsError, match=r"qazaq-esim/shop\.toml: cash_register: is not there"):
+        settings_of({"qazaq-esim": LOGIN}).registers(shops_of(tmp_path, ""))
+
+
+def test_a_register_without_a_login_is_refused_in_production(tmp_path: Path) -> None:
+    shops = shops_of(tmp_path, '[cash_register]\ncashbox = "SWK7"\n')
+    with capture_logs() as logs:
+        assert settings_of({}).registers(shops) == {}
+    assert [entry["event"] for entry in logs] == ["no_receipts"]
+    production = settings_of({}).model_copy(update={"environment": "production"})
+    with pytest.raises(ShopsError, match=r"cash_register: CASH_REGISTERS has no login for it"):
+        production.registers(shops)

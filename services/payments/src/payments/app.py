@@ -1,5 +1,6 @@
 """Assembles payments."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from payments import attempts, ledger, privacy, receipts, reconciliation, refunds, refused_refunds
@@ -13,7 +14,7 @@ from payments.http_context import HttpContext, use_context
 from payments.metrics import PaymentMetrics, ReceiptMetrics
 from payments.polling import PollingSchedule
 from payments.scheduled_jobs import ScheduledJobs
-from payments.settings import Settings
+from payments.settings import CashRegister, Settings
 from shared.clock import Clock
 from shared.contracts import (
     BuyerContact,
@@ -30,13 +31,16 @@ from shared.kernel.privacy import exports, forgets
 from shared.kernel.service import Service
 from shared.keys.handlers import HANDLERS as KEY_HANDLERS
 from shared.keys.shop_keys import ShopKeys
+from shared.shops.files import ShopFiles
+from shared.shops.holidays import known_holidays
+from shared.shops.settings import warn_of_overrides
 from shared.telemetry.logging import get_logger
 
 log = get_logger(__name__)
 
 
 def build(settings: Settings, *, clock: Clock | None = None) -> Service:
-    """Make the service, ready to run."""
+    """Make the service, ready to run. Raises ShopsError when the shops' folder is refused."""
     service = Service("payments", settings, clock=clock)
     metrics = PaymentMetrics(service.metrics.registry)
     instant = settings.epay_adapter == "instant"
@@ -44,19 +48,28 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     if instant:
         log.warning("instant_bank", meaning="every order is approved without a payment; for benchmarks only")
     service.closes(bank.close)
-    _consume(service, settings, pay_at_once=instant)
-    _perform(service, settings, bank, metrics)
+    shops = ShopFiles.of(settings, [known_holidays])
+    shops.measure(service.metrics.registry)
+    warn_of_overrides(settings, {"storefront_lapse_seconds": "shop.toml: deadlines.payment_seconds"})
+    _consume(service, settings, shops, pay_at_once=instant)
+    _perform(service, settings, bank, metrics, shops)
     _schedule(service, settings, metrics, reconciles=not instant)
-    _issue_receipts(service, settings)
-    _serve(service, settings, bank, metrics)
+    _issue_receipts(service, settings, settings.registers(shops.current()))
+    _serve(service, settings, bank, metrics, shops)
     return service
 
 
-def _consume(service: Service, settings: Settings, *, pay_at_once: bool) -> None:
-    lapse_times = attempts.LapseTimes(
-        timedelta(seconds=settings.payment_lapse_seconds),
-        {slug: timedelta(seconds=seconds) for slug, seconds in settings.storefront_lapse_seconds.items()},
-    )
+def _lapse_times(settings: Settings, shops: ShopFiles) -> attempts.LapseTimes:
+    def of_shop(slug: str) -> timedelta | None:
+        shop = shops.shop(slug)
+        seconds = settings.storefront_lapse_seconds.get(slug) or (shop.deadlines.payment_seconds if shop else None)
+        return None if seconds is None else timedelta(seconds=seconds)
+
+    return attempts.LapseTimes(timedelta(seconds=settings.payment_lapse_seconds), of_shop)
+
+
+def _consume(service: Service, settings: Settings, shops: ShopFiles, *, pay_at_once: bool) -> None:
+    lapse_times = _lapse_times(settings, shops)
     service.consumes(
         {
             OrderPlaced: attempts.order_placed(pay_at_once=pay_at_once, lapse_times=lapse_times),
@@ -72,7 +85,7 @@ def _consume(service: Service, settings: Settings, *, pay_at_once: bool) -> None
     service.forgets(BuyerContact, privacy.buyer_erased)
 
 
-def _perform(service: Service, settings: Settings, bank: Bank, metrics: PaymentMetrics) -> None:
+def _perform(service: Service, settings: Settings, bank: Bank, metrics: PaymentMetrics, shops: ShopFiles) -> None:
     uses = BankContext(bank, service.database, metrics, str(settings.epay_terminal))
     rate_limit = RateLimit(settings.asks_per_second, burst=20)
 
@@ -92,6 +105,7 @@ def _perform(service: Service, settings: Settings, bank: Bank, metrics: PaymentM
         check_status(attempts.POLL, settings.poll_first_seconds, settings.poll_concurrency, rate_limit),
         refunds.MakeRefund(
             uses,
+            shops,
             schedule=_polling(settings, settings.check_first_seconds, settings.refund_wait_seconds),
             doubt=timedelta(seconds=settings.refund_doubt_seconds),
             concurrency=settings.refund_concurrency,
@@ -126,9 +140,9 @@ def _schedule(service: Service, settings: Settings, metrics: PaymentMetrics, *, 
     service.runs(jobs.run)
 
 
-def _issue_receipts(service: Service, settings: Settings) -> None:
+def _issue_receipts(service: Service, settings: Settings, registers: Mapping[str, CashRegister]) -> None:
     """Follow each payment and refund by its receipt, at storefronts with a cash register."""
-    if not settings.cash_registers:
+    if not registers:
         return
     metrics = ReceiptMetrics(service.metrics.registry, service.clock.now)
     webkassa = Webkassa(
@@ -140,17 +154,17 @@ def _issue_receipts(service: Service, settings: Settings) -> None:
     )
     service.closes(webkassa.close)
     # Before the task worker, which inserts the tasks that this participant schedules.
-    service.database.participants.insert(0, receipts.ReceiptIntents(settings.cash_registers, metrics))
+    service.database.participants.insert(0, receipts.ReceiptIntents(registers, metrics))
     turns = receipts.Turns(service.database, lambda: service.task_worker.owner)
     service.performs(
         *(
             receipts.IssueReceipts(storefront, register, webkassa, service.database, turns, metrics)
-            for storefront, register in settings.cash_registers.items()
+            for storefront, register in registers.items()
         )
     )
 
 
-def _serve(service: Service, settings: Settings, bank: Bank, metrics: PaymentMetrics) -> None:
+def _serve(service: Service, settings: Settings, bank: Bank, metrics: PaymentMetrics, shops: ShopFiles) -> None:
     shop_keys = ShopKeys(service.database, settings.storefront_keys, sandbox=settings.sandbox)
     service.runs(shop_keys.run)
     service.closes(shop_keys.record_uses)
@@ -160,6 +174,7 @@ def _serve(service: Service, settings: Settings, bank: Bank, metrics: PaymentMet
         metrics=metrics,
         shop_keys=shop_keys,
         agent_keys=ApiKeys(settings.agent_keys, asked="agent key", problem="unknown-agent-key"),
+        shops=shops,
         terminal=str(settings.epay_terminal),
         webhook_url=settings.webhook_url,
         first_poll=timedelta(seconds=settings.poll_first_seconds),

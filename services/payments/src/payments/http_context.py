@@ -13,6 +13,7 @@ from shared.kernel.auth import ApiKeys, KeyHolder
 from shared.keys.callers import ShopKeyHolder
 from shared.keys.models import ShopCaller
 from shared.keys.shop_keys import ShopKeys
+from shared.shops.files import ShopFiles
 
 
 @dataclass(slots=True, frozen=True)
@@ -24,6 +25,7 @@ class HttpContext:
     metrics: PaymentMetrics
     shop_keys: ShopKeys
     agent_keys: ApiKeys
+    shops: ShopFiles
     terminal: str
     webhook_url: str
     first_poll: timedelta

@@ -8,11 +8,15 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 
 from payments.clients.models import SERVICE, Tax
-from shared.kernel.settings import ServiceSettings
 from shared.secret_settings import TestOnly
+from shared.shops.faults import Fault, ShopsError
+from shared.shops.reading import Shops
+from shared.shops.settings import ShopSettings
+from shared.telemetry.logging import get_logger
 from shared.values.count import LARGEST_INT
 from shared.values.text import Line
 
+log = get_logger(__name__)
 Text = Annotated[str, Line(100)]
 Url = Annotated[str, StringConstraints(pattern=r"^https?://", strip_whitespace=True)]
 #: The domain of the bank's production (docs/wire/epay.md); its test contour is elsewhere.
@@ -48,7 +52,30 @@ class CashRegister(BaseModel):
         return self
 
 
-class Settings(ServiceSettings):
+class RegisterLogin(BaseModel):
+    """Login and password of a shop's cash register; the register itself is `cash_register` in the shop's folder.
+
+    The other fields are deprecated: for this release they count above those of the folder.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    login: Text
+    password: SecretStr
+    cashbox: Text | None = None
+    registration_number: Text | None = None
+    vat_percent: Decimal | None = Field(None, ge=0, lt=100, max_digits=5, decimal_places=2)
+    position_type: int | None = Field(None, ge=0, le=LARGEST_INT)
+    send_contact: bool | None = None
+
+    @model_validator(mode="after")
+    def _password_is_not_empty(self) -> Self:
+        if not self.password.get_secret_value().strip():
+            raise ValueError("the password of a cash register is empty")
+        return self
+
+
+class Settings(ShopSettings):
     """Epay and Webkassa, our own address, the keys of callers, concurrency, rates and intervals."""
 
     epay_adapter: Annotated[Literal["http", "instant"], TestOnly("instant")] = Field(
@@ -75,14 +102,14 @@ class Settings(ServiceSettings):
     payment_lapse_seconds: float = Field(86400.0, gt=0, description="an order that is unpaid for this long lapses")
     storefront_lapse_seconds: dict[str, Annotated[float, Field(gt=0)]] = Field(
         default_factory=dict,
-        description='JSON: {"<storefront>": seconds} for storefronts with another time',
+        description="deprecated, for this release only: deadlines.payment_seconds of the shop's folder",
     )
     refund_concurrency: int = Field(8, ge=1)
     refund_wait_seconds: float = Field(3600.0, gt=0, description="how long a refund waits for its capture")
 
-    cash_registers: dict[str, CashRegister] = Field(
+    cash_registers: dict[str, RegisterLogin] = Field(
         default_factory=dict,
-        description='JSON: {"<storefront>": {"cashbox", "login", "password", "vat_percent", "send_contact"}}',
+        description='JSON: {"<storefront>": {"login", "password"}}; the register itself is in the shop\'s folder',
     )
     webkassa_url: Url | None = Field(None, description="the address that /api/v4 is below")
     webkassa_api_key: SecretStr = SecretStr("")
@@ -103,6 +130,37 @@ class Settings(ServiceSettings):
         60.0, gt=0, description="jobs look at older rows only; longer than any transaction (40 s)"
     )
     agent_keys: dict[str, SecretStr] = Field(default_factory=dict, description='JSON: {"<agent>": "<API key>"}')
+
+    def registers(self, shops: Shops) -> dict[str, CashRegister]:
+        """The cash registers by storefront. Raises ShopsError where the folder and CASH_REGISTERS do not match."""
+        faults = [
+            Fault(f"{slug}/shop.toml", "cash_register", "CASH_REGISTERS has no login for it")
+            for slug, shop in shops.items()
+            if shop.cash_register is not None and slug not in self.cash_registers
+        ]
+        if self.environment != "production":  # elsewhere a stack without a register is a stack without receipts
+            for fault in faults:
+                log.warning("no_receipts", reason=str(fault))
+            faults = []
+        found = {}
+        for slug, login in self.cash_registers.items():
+            shop = shops.get(slug)
+            own = shop.cash_register.model_dump() if shop is not None and shop.cash_register is not None else {}
+            given = login.model_dump(exclude_unset=True)
+            if moved := sorted(name for name in given.keys() - {"login", "password"} if given[name] != own.get(name)):
+                log.warning(
+                    "setting_moves_to_shops_dir",
+                    setting=f"CASH_REGISTERS[{slug}]: {', '.join(moved)}",
+                    now="shop.toml: cash_register",
+                    counts_until="next release",
+                )
+            if "cashbox" not in {**own, **given}:
+                faults.append(Fault(f"{slug}/shop.toml", "cash_register", "is not there; CASH_REGISTERS has its login"))
+                continue
+            found[slug] = CashRegister.model_validate({**own, **given})
+        if faults:
+            raise ShopsError(faults)
+        return found
 
     @property
     def webhook_url(self) -> str:

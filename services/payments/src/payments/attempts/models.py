@@ -1,6 +1,6 @@
 """Values of attempts, and the payload of their tasks."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
@@ -28,11 +28,12 @@ class LapseTimes:
     """How long an order may stay unpaid: usually, and at storefronts with another time."""
 
     usual: timedelta
-    by_storefront: Mapping[str, timedelta]
+    #: What a shop's own settings say; None: nothing of its own.
+    of_shop: Callable[[str], timedelta | None]
 
     def of(self, storefront: str) -> timedelta:
         """The time of one storefront."""
-        return self.by_storefront.get(storefront, self.usual)
+        return self.of_shop(storefront) or self.usual
 
 
 @dataclass(slots=True, frozen=True)

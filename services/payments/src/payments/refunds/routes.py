@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 
-from payments.http_context import agents_only
+from payments.http_context import Context, agents_only
 from payments.refunds import store
 from shared.kernel.dependencies import ServiceDatabase
 from shared.kernel.problems import Problem
@@ -24,7 +24,9 @@ class Finding(BaseModel):
 
 
 @routes.post("/refunds/{refund_id}/finding", name="find")
-async def decide_unknown(refund_id: UUID, finding: Finding, database: ServiceDatabase) -> JSONResponse:
+async def decide_unknown(
+    refund_id: UUID, finding: Finding, database: ServiceDatabase, context: Context
+) -> JSONResponse:
     """For a refund that waits for a person: `made` settles it, otherwise the bank is asked to make it."""
     async with database.transaction() as tx:
         parked = await store.take_parked(tx, refund_id, settled=finding.made)
@@ -32,5 +34,5 @@ async def decide_unknown(refund_id: UUID, finding: Finding, database: ServiceDat
             detail = "This refund does not wait for a person: it is under way, over, or not known here."
             raise Problem(HTTPStatus.CONFLICT, "refund-not-waiting", detail)
         if finding.made:
-            await store.record_settled(tx, [refund_id], {refund_id: parked.trace})
+            await store.record_settled(tx, [refund_id], {refund_id: parked.trace}, context.shops.current())
     return JSONResponse({"refund_id": str(refund_id), "state": "settled" if finding.made else "calling"})

@@ -7,9 +7,10 @@ from uuid import UUID
 
 from payments.ledger import COLUMNS, post_late
 from payments.refunds.models import Ended, Failure, Impossible, Intent, Waiting
-from payments.refunds.rules.crediting import PROMISES, window
+from payments.refunds.rules.crediting import window
 from shared.contracts import Money, RefundFailed, RefundRetried, RefundSettled
 from shared.database import Tx
+from shared.shops.reading import Shops
 
 #: Epay takes cards only (PO 4.2).
 METHOD = "card"
@@ -189,15 +190,14 @@ async def call_again(tx: Tx, refund_id: UUID) -> None:
     )
 
 
-async def record_settled(tx: Tx, ids: Sequence[UUID], traces: Mapping[UUID, str | None]) -> None:
+async def record_settled(tx: Tx, ids: Sequence[UUID], traces: Mapping[UUID, str | None], shops: Shops) -> None:
     """Post and publish refunds that the bank has made, with the days of their arrival (RP 3, RC 3, RF 5.3)."""
-    storefronts = sorted({storefront for storefront, method in PROMISES if method == METHOD})
-    windows = [window(storefront, METHOD, tx.now) for storefront in storefronts]
+    windows = [window(shop, METHOD, tx.now) for shop in shops.values()]
     settled_rows = await tx.execute(
         _SETTLED,
         ids=sorted(ids),
         now=tx.now,
-        storefronts=storefronts,
+        storefronts=list(shops),
         firsts=[days and days.first for days in windows],
         usuals=[days and days.usual for days in windows],
         latests=[days and days.latest for days in windows],

@@ -24,6 +24,7 @@ from payments.refunds.models import REFUND, Ended, Failure, Impossible, Intent, 
 from payments.refunds.rules.evidence import Evidence, evidence
 from shared.database import Tx
 from shared.outcomes import Done, NeedsPerson, NotDue, NotSent, Outcome, Refused, Unknown
+from shared.shops.files import ShopFiles
 from shared.task_payload import NoPayload
 from shared.tasks import Task, TaskResult
 from shared.telemetry.logging import get_logger
@@ -61,9 +62,12 @@ class MakeRefund:
     kind = REFUND
     payload = NoPayload
 
-    def __init__(self, uses: BankContext, *, schedule: PollingSchedule, doubt: timedelta, concurrency: int) -> None:
+    def __init__(
+        self, uses: BankContext, shops: ShopFiles, *, schedule: PollingSchedule, doubt: timedelta, concurrency: int
+    ) -> None:
         self.concurrency = concurrency
         self._uses = uses
+        self._shops = shops
         self._schedule = schedule
         self._doubt = doubt
 
@@ -102,7 +106,7 @@ class MakeRefund:
                     settled.append(refund_id)
                     self._uses.metrics.refunds.labels("settled").inc()
         if settled:
-            await store.record_settled(tx, settled, traces)
+            await store.record_settled(tx, settled, traces, self._shops.current())
         if failed:
             await store.record_failed(tx, failed, traces)
 
