@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from refunds.cases.models.bodies import CancellationRequest, ShopRefundBody
+from refunds.cases.views import CaseView
+from refunds.interface import INTERFACE
 from shared.contracts import RefundApproved, RevocationRequested
 
 if TYPE_CHECKING:
@@ -31,6 +34,14 @@ async def decide(
     headers = {"authorization": f"Bearer {caller}", "idempotency-key": key}
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.service.port}", timeout=30) as client:
         return await client.post(f"/orders/{life.order_number}/refund", json=body, headers=headers)
+
+
+def test_the_examples_of_a_shops_requests_are_complete() -> None:
+    for operation, body in (("refund", ShopRefundBody), ("cancellation", CancellationRequest)):
+        example = INTERFACE.examples[f"POST /orders/{{order}}/{operation}"]
+        body.model_validate(example.body)
+        CaseView.model_validate(example.answer)
+        assert set(example.answer) == set(CaseView.model_fields)
 
 
 async def test_a_part_goes_back_at_once_and_the_buyer_keeps_the_esim(start: "Start") -> None:

@@ -20,6 +20,56 @@ _ELIGIBILITY = {
         }
     ],
 }
+_CASE = {
+    "case_id": "01937a3e-5c1f-7d43-9b1c-0f0f3e9a4b11",
+    "ground": "shop_decision:4bf92f35-77b3-8da6-a3ce-929d0e0e4736",
+    "reason": "other",
+    "origin": "agent",
+    "channel": "system",
+    "state": "paying",
+    "requested_at": "2026-11-24T08:00:00Z",
+    "received_at": "2026-11-24T08:00:00Z",
+    "due_at": None,
+    "due_kind": None,
+    "decision": {
+        "verdict": "approve",
+        "decided_at": "2026-11-24T08:00:00Z",
+        "decided_by": "storefront:esimka",
+        "refund_id": "01937a3e-5c1f-7d43-9b1c-0f0f3e9a4b12",
+        "amount": {"amount": 300, "currency": "USD"},
+        "policy": "esimka@2026-04-22",
+        "grounds": [{"document": "PO", "clause": "6.3", "text": "The seller returns money by its own decision."}],
+        "explanation": {
+            "en": "The seller has decided to return 3.00 USD of your payment for order 10000017.",
+            "ru": "Продавец решил вернуть вам 3.00 USD из оплаты заказа 10000017.",
+        },
+        "missing": [],
+        "deadlines": {"pay_by": "2026-12-08T19:59:59Z"},
+        "pay_by": "2026-12-08T19:59:59Z",
+        "credited_by": "2026-12-24",
+    },
+    "person_why": None,
+    "person_since": None,
+    "possible": None,
+    "revocation_asked_at": None,
+    "revocation_refused_at": None,
+    "appealed_at": None,
+    "appeal_answer_by": None,
+    "closed_at": None,
+    "settled_at": None,
+    "refund_failed_at": None,
+    "refund_failure": None,
+    "shop_amount": {"amount": 300, "currency": "USD"},
+}
+_CANCELLATION = _CASE | {
+    "ground": "cancellation",
+    "reason": "changed_mind",
+    "origin": "buyer",
+    "channel": "form",
+    "state": "observing",
+    "decision": None,
+    "shop_amount": None,
+}
 
 INTERFACE = Interface(
     description=(
@@ -48,6 +98,14 @@ INTERFACE = Interface(
                 "full_name": "Ann Example",
                 "evidence": ["No service"],
             }
+        ),
+        "POST /orders/{order}/cancellation": Example(
+            body={"channel": "form", "circumstances": "Another trip"}, answer=_CANCELLATION, status=201
+        ),
+        "POST /orders/{order}/refund": Example(
+            body={"amount": {"amount": 300, "currency": "USD"}, "reason": "The data ran slowly on two days."},
+            answer=_CASE,
+            status=201,
         ),
         "GET /orders/{order}/refund-eligibility": Example(answer=_ELIGIBILITY),
     },
