@@ -9,12 +9,12 @@ from typing import Any
 
 import httpx
 
-from ordering.catalogue import CatalogueFiles
 from product.running import Product, keys_of
 from product.topics import Topics
 from sandbox.client import SandboxClient
 from sandbox.storefront import SUCCESS, Card, PaymentResult
 from shared.contracts import OrderPlaced, OrderSubmitted
+from shared.shops.reading import read_shops
 
 PATIENCE_SECONDS = 60.0
 PLAN = "tr-5gb-30d"
@@ -63,6 +63,7 @@ class Shop:
         self._sandbox = sandbox
         self._topics = topics
         self._keys = keys_of(product)
+        self._shops = read_shops(product.site.shops)
         self.http = httpx.AsyncClient(timeout=10, trust_env=False)
 
     async def close(self) -> None:
@@ -70,14 +71,13 @@ class Shop:
 
     def body(self, storefront: str, buyer: Buyer, plan: str = PLAN) -> dict[str, Any]:
         """What `POST /orders` takes."""
-        shop = CatalogueFiles().current().storefront(storefront)
-        assert shop is not None
+        documents = self._shops[storefront].documents[-1]
         return {
             "plan": plan,
             "buyer": {"name": buyer.name, "email": buyer.email, "phone": buyer.phone, "language": buyer.language},
             "device_compatible": True,
-            "offer_version": shop.documents.offer,
-            "privacy_version": shop.documents.privacy,
+            "offer_version": documents.offer,
+            "privacy_version": documents.privacy,
         }
 
     async def place(

@@ -5,6 +5,7 @@ Tests import the classes for annotations only (`if TYPE_CHECKING`): pytest loads
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -12,10 +13,12 @@ import httpx
 import pytest
 
 from ordering.app import build
-from ordering.catalogue import CatalogueFiles
+from ordering.catalogue.models import Catalogue
 from ordering.settings import Settings
 from shared.contracts import OrderSubmitted
 from shared.kernel.service import Service
+from shared.shops.reading import read_shops
+from shared.testing.shops import EXAMPLES
 from shared.testing.stage import Stage
 
 KEYS = {"qazaq-esim": "key-q", "e-sim-onl": "key-e", "esimka": "key-k"}
@@ -23,7 +26,7 @@ KEYS = {"qazaq-esim": "key-q", "e-sim-onl": "key-e", "esimka": "key-k"}
 
 def order(storefront: str = "esimka", **changes: Any) -> dict[str, Any]:
     """A good order; `changes` may name the buyer's fields too, and None leaves a field out."""
-    shop = CatalogueFiles().current().storefront(storefront)
+    shop = Catalogue(read_shops(EXAMPLES), datetime.now(UTC)).storefront(storefront)
     assert shop is not None
     body: dict[str, Any] = {
         "plan": "tr-5gb-30d",

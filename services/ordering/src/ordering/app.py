@@ -12,7 +12,9 @@ from ordering.clients.webhook_receiver import WebhookReceiver
 from ordering.contact.routes import router as contact_router
 from ordering.dependencies import Dependencies
 from ordering.devices.routes import router as devices_router
+from ordering.holds.models import Limits, LimitsOf
 from ordering.holds.routes import router as holds_router
+from ordering.holds.rules import limits_of
 from ordering.intake.routes import router as intake_router
 from ordering.keys.routes import router as keys_router
 from ordering.orders.routes import router as orders_router
@@ -30,11 +32,12 @@ from shared.kernel.service import Service
 from shared.keys.shop_keys import ShopKeys
 from shared.messaging.consumer import Handler, Received
 from shared.sealed import Sealer
+from shared.shops.files import ShopFiles
 from shared.telemetry.trace_links import TraceLinks
 
 
 def build(settings: Settings, *, clock: Clock | None = None) -> Service:
-    """Assemble the service. Raises CatalogueError when the catalogue cannot be read, ValueError for unknown shops."""
+    """Assemble the service. Raises ShopsError when the shops' folder is refused, ValueError for unknown shops."""
     service = Service("ordering", settings, clock=clock)
     uses = _dependencies(service, settings)
     metrics = timeline.OrderMetrics(service.metrics.registry)
@@ -104,17 +107,19 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
 
 def _dependencies(service: Service, settings: Settings) -> Dependencies:
     key = settings.privacy_key.get_secret_value() if settings.privacy_key else ""
+    shops = ShopFiles.of(settings)
+    shops.measure(service.metrics.registry)
     personal_data = PersonalDataClient(settings.privacy_sources, key, service.tracing)
     service.closes(personal_data.close)
     receiver = WebhookReceiver(private_networks=settings.webhook_private_networks)
     service.closes(receiver.close)
     return Dependencies(
-        catalogue=CatalogueFiles(settings.catalogue_dir),
+        catalogue=CatalogueFiles(shops, service.clock),
         shop_keys=ShopKeys(service.database, settings.storefront_keys, sandbox=settings.sandbox),
         agent_keys=ApiKeys(settings.agent_keys, asked="agent key"),
         operations_keys=ApiKeys(settings.operations_keys),
         keep_sessions=timedelta(days=settings.session_retention_days),
-        fraud_limits=settings.fraud_limits,
+        fraud_limits=_fraud_limits(settings, shops),
         trace_links=TraceLinks(settings.trace_url_template),
         cursors=orders.Cursors(base64.b64decode(settings.seal_private_key.get_secret_value())),
         codes=_codes(service, settings),
@@ -123,6 +128,14 @@ def _dependencies(service: Service, settings: Settings) -> Dependencies:
         webhook_receiver=receiver,
         signing_secrets=webhooks.SigningSecrets(service.name, service.opener),
     )
+
+
+def _fraud_limits(settings: Settings, shops: ShopFiles) -> LimitsOf:
+    def of(storefront: str) -> Limits:
+        shop = shops.shop(storefront)
+        return settings.fraud_limits if shop is None else limits_of(shop.fraud_limits, settings.fraud_limits)
+
+    return of
 
 
 def _codes(service: Service, settings: Settings) -> contact.ConfirmationCodes | None:

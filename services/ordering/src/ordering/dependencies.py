@@ -21,7 +21,7 @@ from ordering.clients.personal_data import PersonalDataClient
 from ordering.clients.webhook_receiver import WebhookReceiver
 from ordering.contact import ConfirmationCodes
 from ordering.contact.models import RequestedBy
-from ordering.holds.models import Limits
+from ordering.holds.models import LimitsOf
 from ordering.orders import Cursors
 from ordering.webhooks import SigningSecrets
 from shared.kernel.auth import ApiKeys, KeyHolder
@@ -44,7 +44,7 @@ class Dependencies:
     operations_keys: ApiKeys
     #: How long session records are kept (PP 4.5).
     keep_sessions: timedelta
-    fraud_limits: Limits
+    fraud_limits: LimitsOf
     trace_links: TraceLinks
     cursors: Cursors
     #: None where the key of notifications is not configured.
@@ -84,7 +84,7 @@ async def _codes(request: Request) -> ConfirmationCodes:
 
 CatalogueNow = Annotated[Catalogue, Depends(_provide(lambda uses: uses.catalogue.current()))]
 KeepSessions = Annotated[timedelta, Depends(_provide(lambda uses: uses.keep_sessions))]
-FraudLimits = Annotated[Limits, Depends(_provide(lambda uses: uses.fraud_limits))]
+FraudLimits = Annotated[LimitsOf, Depends(_provide(lambda uses: uses.fraud_limits))]
 ListCursors = Annotated[Cursors, Depends(_provide(lambda uses: uses.cursors))]
 Traces = Annotated[TraceLinks, Depends(_provide(lambda uses: uses.trace_links))]
 PersonalData = Annotated[PersonalDataClient, Depends(_provide(lambda uses: uses.personal_data))]

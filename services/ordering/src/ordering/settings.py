@@ -4,15 +4,15 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
-from ordering.catalogue import CatalogueFiles
 from ordering.holds.models import Limits
 from shared.contracts.base import Slug
-from shared.kernel.settings import ServiceSettings
+from shared.shops.reading import read_shops
+from shared.shops.settings import ShopSettings
 
 
-class Settings(ServiceSettings):
+class Settings(ShopSettings):
     """The settings of ordering, besides the common ones."""
 
     #: Longer than the common default, because no buyer waits for the events that this service reads.
@@ -22,12 +22,12 @@ class Settings(ServiceSettings):
         default_factory=dict,
         description='API keys with all scopes as JSON, {"storefront": "key"}, besides those created at run time',
     )
-    catalogue_dir: Path | None = Field(None, description="folder of *.toml files; the packaged catalogue by default")
+    catalogue_dir: Path | None = Field(None, description="removed: SHOPS_DIR has the catalogue")
     session_retention_days: int = Field(365, ge=1, description="how long a checkout's IP and browser are kept (PP 4.5)")
     agent_keys: dict[str, SecretStr] = Field(
         default_factory=dict, description="API keys of agents, who decide held orders and correct contacts: {name: key}"
     )
-    fraud_limits: Limits = Field(default_factory=Limits, description="above these an order is held (PP 4.5), as JSON")
+    fraud_limits: Limits = Field(default_factory=Limits, description="above these an order is held (PP 4.5)")
     notifications_seal_public_key: str | None = Field(
         None, description="base64; codes are sealed to notifications. Without it buyers cannot confirm requests here"
     )
@@ -58,5 +58,14 @@ class Settings(ServiceSettings):
         return self
 
     def shops(self) -> tuple[str, ...]:
-        """The slugs of the catalogue's storefronts. Raises CatalogueError when the catalogue cannot be read."""
-        return tuple(shop.slug for shop in CatalogueFiles(self.catalogue_dir).current().storefronts)
+        """The slugs of the shops. Raises ShopsError when their folder is refused."""
+        return tuple(read_shops(self.shops_dir))
+
+    @field_validator("catalogue_dir")
+    @classmethod
+    def _moved(cls, folder: Path | None) -> None:
+        if folder is not None:
+            raise ValueError(
+                "is not read any more: each shop has a folder in SHOPS_DIR, with shop.toml for its [[storefront]] and "
+                "plans.toml for its prices (docs/how-to/add-a-shop.md)"
+            )

@@ -1,119 +1,109 @@
-"""The catalogue's files: what they contain, what is refused, and how changes take effect."""
+"""The catalogue: what the shops' folder says at each moment. Its files are tested in shared/tests/shops."""
 
-import os
-import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from structlog.testing import capture_logs
+from pydantic import ValidationError
 
 from ordering.catalogue import CatalogueFiles
-from ordering.catalogue.models import CatalogueError
-from ordering.catalogue.store import PACKAGED
+from ordering.catalogue.models import Catalogue
+from ordering.holds.models import Limits
+from ordering.holds.rules import limits_of
+from ordering.settings import Settings
+from shared.shops.files import ShopFiles
+from shared.shops.models import FraudLimits
+from shared.shops.reading import read_shops
+from shared.testing.shops import EXAMPLES, change, copied
+
+NOON = datetime(2026, 12, 1, 12, tzinfo=UTC)
+INSTANT = timedelta(microseconds=1)
 
 
-class Timer:
-    def __init__(self) -> None:
-        self.now = 0.0
+class HandClock:
+    def __init__(self, at: datetime) -> None:
+        self.at = at
 
-    def __call__(self) -> float:
-        return self.now
+    def now(self) -> datetime:
+        return self.at
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for file in PACKAGED.glob("*.toml"):
-        shutil.copy(file, tmp_path)
-    return tmp_path
-
-
-def change(path: Path, old: str, new: str) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new, 1), encoding="utf-8")
-    stamp = path.stat().st_mtime_ns + 1_000_000  # a second write within one tick of a coarse clock counts too
-    os.utime(path, ns=(stamp, stamp))
-
-
-def test_three_shops_with_a_dozen_plans_each() -> None:
-    catalogue = CatalogueFiles().current()
-    shops = {shop.slug: (shop.currency, shop.time_zone) for shop in catalogue.storefronts}
-    assert shops == {
-        "qazaq-esim": ("KZT", "Asia/Almaty"),
-        "e-sim-onl": ("USD", "UTC"),
-        "esimka": ("USD", "Asia/Tbilisi"),
-    }
-    assert all(len(catalogue.sold_by(slug)) >= 12 for slug in shops)
-
-
-def test_a_change_comes_into_force_within_a_second(folder: Path) -> None:
-    timer = Timer()
-    files = CatalogueFiles(folder, timer=timer)
-    before = files.current().offer("esimka", "tr-5gb-30d")
-    change(folder / "plans.toml", "esimka = 990 ", "esimka = 777 ")
-    assert files.current().offer("esimka", "tr-5gb-30d") == before
-    timer.now += 1
-    after = files.current().offer("esimka", "tr-5gb-30d")
-    assert after
-    assert after[1].amount == 777
-
-
-def test_a_new_file_adds_plans(folder: Path) -> None:
-    timer = Timer()
-    files = CatalogueFiles(folder, timer=timer)
-    (folder / "summer.toml").write_text(
-        '[[plan]]\nid = "jp-1gb-7d"\ntitle = "Japan 1 GB"\ncoverage = ["JP"]\ndata_mb = 1024\nvalidity_days = 7\n'
-        'profile_type = "asia-data"\nprices = { esimka = 400 }\n',
-        encoding="utf-8",
+    """The shops, of which esimka lowers a price at noon for a day, and has another offer from the same moment on."""
+    folder = copied(tmp_path / "shops")
+    with (folder / "esimka" / "plans.toml").open("a", encoding="utf-8") as plans:
+        plans.write(
+            '\n[[plan]]\nid = "tr-5gb-30d"\ntitle = "Turkey 5 GB"\ncoverage = ["TR"]\ndata_mb = 5120\n'
+            'validity_days = 30\nprofile_type = "tr-data"\nprice = 777\n'
+            "effective_from = 2026-12-01T16:00:00+04:00\neffective_until = 2026-12-02T16:00:00+04:00\n"
+        )
+    change(
+        folder / "esimka" / "shop.toml",
+        "[[crediting]]",
+        '[[documents]]\noffer = "PO-2"\nprivacy = "PP-2"\nrefund = "RF-2"\n'
+        'effective_from = "2026-12-01T16:00:00+04:00"\n\n[[crediting]]',
     )
-    timer.now += 1
-    assert files.current().offer("esimka", "jp-1gb-7d")
-    assert not files.current().offer("e-sim-onl", "jp-1gb-7d")
+    return folder
 
 
-def test_an_invalid_file_is_refused_once_and_the_last_valid_catalogue_stays(folder: Path) -> None:
-    timer = Timer()
-    files = CatalogueFiles(folder, timer=timer)
-    good = files.current()
-    change(folder / "plans.toml", "esimka = 990 ", "esimka = nine ")
-    with capture_logs() as logs:
-        for _ in range(3):
-            timer.now += 1
-            assert files.current() is good
-    assert [entry["event"] for entry in logs] == ["catalogue_refused"]
-    assert "plans.toml" in logs[0]["reason"]
-    change(folder / "plans.toml", "esimka = nine ", "esimka = 991 ")
-    timer.now += 1
-    offer = files.current().offer("esimka", "tr-5gb-30d")
-    assert offer
-    assert offer[1].amount == 991
+def price(catalogue: Catalogue, storefront: str = "esimka") -> int | None:
+    offer = catalogue.offer(storefront, "tr-5gb-30d")
+    return offer and offer[1].amount
 
 
-@pytest.mark.parametrize(
-    ("file", "old", "new", "word"),
-    [
-        ("plans.toml", "esimka = 990 ", "esimka = 0 ", "prices"),
-        ("plans.toml", "esimka = 990 ", "stranger = 990 ", "unknown storefront stranger"),
-        ("plans.toml", 'id = "tr-5gb-30d"', 'id = "tr-20gb-30d"', "tr-20gb-30d is there twice"),
-        ("plans.toml", "validity_days", "days", "validity_days"),
-        ("plans.toml", '["TR"]', '["Turkey"]', "coverage"),
-        ("plans.toml", "[[plan]]", "[[plans]]", "plans"),
-        ("storefronts.toml", "Asia/Almaty", "Asia/Almata", "time_zone"),
-        ("storefronts.toml", 'slug = "esimka"', 'slug = "e-sim-onl"', "e-sim-onl is there twice"),
-        ("storefronts.toml", "privacy = ", "privacy_policy = ", "privacy"),
-    ],
-)
-def test_invalid_catalogues(folder: Path, file: str, old: str, new: str, word: str) -> None:
-    change(folder / file, old, new)
-    with pytest.raises(CatalogueError, match=word):
-        CatalogueFiles(folder)
+def test_prices_and_documents_take_effect_at_their_moment(folder: Path) -> None:
+    clock = HandClock(NOON - INSTANT)
+    files = CatalogueFiles(ShopFiles(folder), clock)
+
+    def seen() -> tuple[int | None, str]:
+        shop = files.current().storefront("esimka")
+        assert shop is not None
+        return price(files.current()), shop.documents.offer
+
+    assert seen() == (990, "PO-2026-04-22")
+    clock.at = NOON
+    assert seen() == (777, "PO-2")
+    clock.at = NOON + timedelta(days=1) - INSTANT
+    assert seen() == (777, "PO-2")
+    clock.at = NOON + timedelta(days=1)
+    assert seen() == (None, "PO-2")
+    assert price(files.current(), "e-sim-onl") == 1050
+    clock.at = NOON - INSTANT  # a clock may be put back
+    assert seen() == (990, "PO-2026-04-22")
 
 
-def test_a_missing_folder(folder: Path) -> None:
-    with pytest.raises(CatalogueError, match="folder"):
-        CatalogueFiles(folder / "elsewhere")
-    timer = Timer()
-    files = CatalogueFiles(folder, timer=timer)
-    shutil.rmtree(folder)
-    timer.now += 1
-    assert files.current().plans
+def test_between_two_moments_the_catalogue_is_made_once(folder: Path) -> None:
+    clock = HandClock(NOON)
+    files = CatalogueFiles(ShopFiles(folder), clock)
+    made = files.current()
+    clock.at += timedelta(hours=23)
+    assert files.current() is made
+
+
+def test_a_changed_file_changes_the_catalogue(folder: Path) -> None:
+    now = [0.0]
+    files = CatalogueFiles(ShopFiles(folder, timer=lambda: now[0]), HandClock(NOON - INSTANT))
+    change(folder / "esimka" / "plans.toml", "price = 990", "price = 991")
+    assert price(files.current()) == 990
+    now[0] += 1
+    assert price(files.current()) == 991
+
+
+def test_each_shop_sells_its_own_plans_in_their_sequence() -> None:
+    catalogue = Catalogue(read_shops(EXAMPLES), NOON)
+    for slug, shop in read_shops(EXAMPLES).items():
+        assert [plan.id for plan, _ in catalogue.sold_by(slug)] == [plan.id for plan in shop.plans]
+    assert catalogue.offer("e-sim-onl", "am-ge-10gb-30d") is None
+
+
+def test_a_shop_may_have_fraud_limits_of_its_own() -> None:
+    usual = Limits(orders_by_email=7)
+    assert limits_of(FraudLimits(), usual) == usual
+    assert limits_of(FraudLimits(emails_by_phone=2), usual) == Limits(orders_by_email=7, emails_by_phone=2)
+
+
+def test_the_setting_of_before_is_refused_with_the_new_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CATALOGUE_DIR", "/etc/catalogue")
+    with pytest.raises(ValidationError, match=r"is not read any more: each shop has a folder in SHOPS_DIR"):
+        Settings(database_url="", kafka_bootstrap_servers="")

@@ -1,10 +1,10 @@
 """Orders over Kafka: the same rules and the same keys as over HTTP, and a rejection for every refusal."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from ordering.catalogue import CatalogueFiles
+from ordering.catalogue.models import Catalogue
 from ordering.holds.models import Counts, Limits
 from ordering.intake.actions import accept
 from ordering.intake.models import Accepted, Submission
@@ -12,6 +12,8 @@ from shared.contracts import BuyerContact, OrderPlaced, OrderRejected, OrderSubm
 from shared.ids import uuid7
 from shared.messaging.cloudevents import to_wire
 from shared.sealed import Sealed
+from shared.shops.reading import read_shops
+from shared.testing.shops import EXAMPLES
 from shared.testing.stage import Stage
 
 if TYPE_CHECKING:
@@ -124,7 +126,7 @@ async def test_unreadable_records_become_sealed_dead_letters_and_valid_ones_pass
 
 
 async def test_a_batch_costs_the_same_few_statements_whatever_its_size(shop: "Shop", good_order: "OrderBody") -> None:
-    catalogue = CatalogueFiles().current()
+    catalogue = Catalogue(read_shops(EXAMPLES), datetime.now(UTC))
     statements: list[str] = []
 
     counts = []
@@ -142,7 +144,9 @@ async def test_a_batch_costs_the_same_few_statements_whatever_its_size(shop: "Sh
                 return await execute(sql, **parameters)
 
             tx.execute = note  # type: ignore[method-assign] # counts the statements of this transaction
-            outcomes = await accept(tx, catalogue, batch, keep_sessions=timedelta(days=1), limits=NO_LIMITS)
+            outcomes = await accept(
+                tx, catalogue, batch, keep_sessions=timedelta(days=1), limits=lambda _shop: NO_LIMITS
+            )
             tx.outgoing.clear()
             counts.append(len(statements))
             statements.clear()

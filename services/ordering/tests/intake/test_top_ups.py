@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from ordering.catalogue import CatalogueFiles
+from ordering.catalogue.models import Catalogue
 from ordering.intake.models import SoldEsim
 from ordering.intake.rules.top_ups import check_top_up
 from shared.contracts import (
@@ -22,6 +22,8 @@ from shared.contracts import (
 )
 from shared.ids import uuid7
 from shared.sealed import Sealed
+from shared.shops.reading import read_shops
+from shared.testing.shops import EXAMPLES
 from shared.testing.stage import Stage
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ ICCID = "8999702000000000018"
 
 
 def plan(name: str, storefront: str = "esimka") -> Any:
-    offer = CatalogueFiles().current().offer(storefront, name)
+    offer = Catalogue(read_shops(EXAMPLES), datetime.now(UTC)).offer(storefront, name)
     assert offer is not None
     return offer[0]
 

@@ -1,13 +1,16 @@
 """Which orders are accepted and which are refused; a refusal repeats no value."""
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ordering.catalogue import CatalogueFiles
+from ordering.catalogue.models import Catalogue
 from ordering.intake.models import Refusal, ValidOrder
 from ordering.intake.rules.validation import valid_key, validate_order
+from shared.shops.reading import read_shops
+from shared.testing.shops import EXAMPLES
 
 if TYPE_CHECKING:
     from services.ordering.tests.conftest import OrderBody
@@ -48,7 +51,7 @@ WRONG: list[tuple[dict[str, Any], str, str, list[str]]] = [
 def test_refusals_name_fields_and_repeat_nothing(
     changes: dict[str, Any], storefront: str, reason: str, fields: list[str], good_order: "OrderBody"
 ) -> None:
-    catalogue = CatalogueFiles().current()
+    catalogue = Catalogue(read_shops(EXAMPLES), datetime.now(UTC))
     shop = catalogue.storefront(storefront)
     assert shop is not None
     verdict = validate_order(good_order(storefront, **changes), shop, catalogue)
@@ -60,12 +63,12 @@ def test_refusals_name_fields_and_repeat_nothing(
 
 @pytest.mark.parametrize("body", [None, [], "order", 7, {}])
 def test_values_that_are_no_order(body: object) -> None:
-    catalogue = CatalogueFiles().current()
+    catalogue = Catalogue(read_shops(EXAMPLES), datetime.now(UTC))
     assert isinstance(validate_order(body, catalogue.storefronts[0], catalogue), Refusal)
 
 
 def test_an_outdated_document_names_the_current_one(good_order: "OrderBody") -> None:
-    catalogue = CatalogueFiles().current()
+    catalogue = Catalogue(read_shops(EXAMPLES), datetime.now(UTC))
     shop = catalogue.storefront("qazaq-esim")
     assert shop is not None
     verdict = validate_order(good_order("qazaq-esim", offer_version="old"), shop, catalogue)
@@ -74,7 +77,7 @@ def test_an_outdated_document_names_the_current_one(good_order: "OrderBody") -> 
 
 
 def test_each_shop_has_its_own_price(good_order: "OrderBody") -> None:
-    catalogue = CatalogueFiles().current()
+    catalogue = Catalogue(read_shops(EXAMPLES), datetime.now(UTC))
     prices = {}
     for shop in catalogue.storefronts:
         verdict = validate_order(good_order(shop.slug), shop, catalogue)

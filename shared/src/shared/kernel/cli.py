@@ -30,10 +30,14 @@ def main(name: str, settings_class: type[S], build: Callable[[S], Service]) -> N
         # Alembic and the admin client are large; a serving process does not load them.
         from shared.messaging.topics import create_topics, owned_topics  # noqa: PLC0415 - see above
 
+        try:
+            shops = settings.shops()
+        except ShopsError as error:
+            _refuse(name, str(error).splitlines())
         migrations.upgrade(name, settings.database_url)
         create_topics(
             settings.kafka,
-            owned_topics(name, settings.shops()),
+            owned_topics(name, shops),
             prefix=settings.topic_prefix,
             partitions=settings.topic_partitions,
             replication=settings.topic_replication,

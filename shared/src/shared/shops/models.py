@@ -109,6 +109,9 @@ class FraudLimits(Entry):
     orders_by_ip: Positive | None = None
     emails_by_phone: Positive | None = None
     emails_by_ip: Positive | None = None
+    unpaid_by_email: Positive | None = None
+    unpaid_by_phone: Positive | None = None
+    unpaid_by_ip: Positive | None = None
 
 
 class CashRegister(Entry):

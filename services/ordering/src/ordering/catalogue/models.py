@@ -1,37 +1,20 @@
-"""The catalogue: storefronts, their documents in force, and plans with a price in each storefront that sells them."""
+"""The catalogue: what the shops' folder says of storefronts, their documents, plans and prices at one moment."""
 
-from collections.abc import Mapping, Sequence
-from functools import cached_property
-from typing import Annotated, Any
-from zoneinfo import ZoneInfo
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import StringConstraints
 
 from shared.contracts import Language, Money, Plan
-from shared.contracts.base import Currency, Slug
+from shared.shops.entry import Entry, in_force
+from shared.shops.models import Shop
+from shared.shops.plans import PlanVersion
+from shared.shops.reading import Shops
 
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Version = Annotated[str, StringConstraints(min_length=1, max_length=40)]
-#: A country (ISO 3166-1 alpha-2) or the slug of a region, such as `europe`.
-Place = Annotated[str, StringConstraints(pattern=r"^([A-Z]{2}|[a-z]{3,}(-[a-z]+)*)$")]
-
-
-class CatalogueError(Exception):
-    """The files are not a valid catalogue; the message names the entry and the reason."""
-
-
-class Entry(BaseModel):
-    """Part of a catalogue file. Unknown fields are refused, because they are usually typing errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-def _time_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ValueError, OSError, KeyError):
-        raise ValueError("is not a time zone of the IANA database") from None
-    return name
+_EVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Documents(Entry):
@@ -52,60 +35,30 @@ class Support(Entry):
 class Storefront(Entry):
     """One seller's shop."""
 
-    slug: Slug
-    name: Line
-    currency: Currency
-    time_zone: Annotated[str, AfterValidator(_time_zone)]
+    slug: str
+    name: str
+    currency: str
+    time_zone: str
     language: Language
     #: The country of phone numbers without `+`.
-    phone_region: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] | None = None
+    phone_region: str | None = None
     support: Support
     documents: Documents
 
 
-class PlanEntry(Entry):
-    """A plan in a catalogue file; prices in minor units of each storefront's currency."""
+class Catalogue:
+    """All storefronts with what they sell at this moment. It stays the same until the moment `until`."""
 
-    id: Slug
-    title: Line
-    coverage: tuple[Place, ...] = Field(min_length=1)
-    data_mb: int = Field(gt=0)
-    validity_days: int = Field(gt=0)
-    profile_type: Line
-    prices: dict[Slug, Annotated[int, Field(gt=0)]] = Field(min_length=1)
+    def __init__(self, shops: Shops, at: datetime) -> None:
+        self.since = at
+        self.until = min((moment for moment in _moments(shops) if moment > at), default=_EVER)
+        self._shops = {slug: _storefront(shop, at) for slug, shop in shops.items()}
+        self._offers = {(slug, plan.id): (plan, price) for slug in shops for plan, price in _sold(shops[slug], at)}
 
-
-class Catalogue(Entry):
-    """All plans, and the storefronts that sell them."""
-
-    storefronts: tuple[Storefront, ...] = Field(min_length=1)
-    plans: tuple[PlanEntry, ...] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _agrees(self) -> "Catalogue":
-        slugs = [shop.slug for shop in self.storefronts]
-        for what, ids in (("storefront", slugs), ("plan", [plan.id for plan in self.plans])):
-            if twice := sorted({identifier for identifier in ids if ids.count(identifier) > 1}):
-                raise ValueError(f"{what} {', '.join(twice)} is there twice")
-        for plan in self.plans:
-            if unknown := sorted(plan.prices.keys() - set(slugs)):
-                raise ValueError(f"plan {plan.id} has a price for unknown storefront {', '.join(unknown)}")
-        return self
-
-    @cached_property
-    def _shops(self) -> dict[str, Storefront]:
-        return {shop.slug: shop for shop in self.storefronts}
-
-    @cached_property
-    def _offers(self) -> dict[tuple[str, str], tuple[Plan, Money]]:
-        return {
-            (slug, entry.id): (
-                Plan.model_validate(entry.model_dump(exclude={"prices"})),
-                Money(amount=amount, currency=self._shops[slug].currency),
-            )
-            for entry in self.plans
-            for slug, amount in entry.prices.items()
-        }
+    @property
+    def storefronts(self) -> tuple[Storefront, ...]:
+        """All of them, by name."""
+        return tuple(self._shops.values())
 
     def storefront(self, slug: str) -> Storefront | None:
         """The storefront of that name, or None."""
@@ -116,15 +69,37 @@ class Catalogue(Entry):
         return self._offers.get((storefront, plan))
 
     def sold_by(self, storefront: str) -> list[tuple[Plan, Money]]:
-        """All plans of a storefront with their prices, in the sequence of the files."""
+        """All plans of a storefront with their prices, in the sequence of its file."""
         return [offer for (slug, _), offer in self._offers.items() if slug == storefront]
 
 
-def catalogue_of(storefronts: Sequence[Mapping[str, Any]], plans: Sequence[Mapping[str, Any]]) -> Catalogue:
-    """Build a catalogue from the entries of all files. Raises CatalogueError."""
-    try:
-        return Catalogue.model_validate({"storefronts": storefronts, "plans": plans})
-    except ValidationError as error:
-        faults = error.errors(include_url=False, include_context=False, include_input=False)
-        reasons = [f"{'.'.join(map(str, item['loc'])) or 'catalogue'}: {item['msg']}" for item in faults[:5]]
-        raise CatalogueError("; ".join(reasons)) from None
+def _storefront(shop: Shop, at: datetime) -> Storefront:
+    documents = in_force(shop.documents, at) or shop.documents[0]
+    return Storefront(
+        slug=shop.slug,
+        name=shop.name,
+        currency=shop.currency,
+        time_zone=shop.time_zone,
+        language=shop.language,
+        phone_region=shop.phone_region,
+        support=Support(email=shop.support.email, other=shop.support.channels),
+        documents=Documents(offer=documents.offer, privacy=documents.privacy, refund=documents.refund),
+    )
+
+
+def _sold(shop: Shop, at: datetime) -> Iterator[tuple[Plan, Money]]:
+    versions: dict[str, list[PlanVersion]] = {}
+    for version in shop.plans:
+        versions.setdefault(version.id, []).append(version)
+    for found in versions.values():
+        current = in_force(found, at)
+        if current is not None and current.sold(at):
+            yield current.plan, Money(amount=current.price, currency=shop.currency)
+
+
+def _moments(shops: Shops) -> Iterator[datetime]:
+    """Every moment at which something takes effect or ends."""
+    for shop in shops.values():
+        starts = (*(one.effective_from for one in shop.documents), *(plan.effective_from for plan in shop.plans))
+        ends = (plan.effective_until for plan in shop.plans)
+        yield from (moment for moment in (*starts, *ends) if moment is not None)

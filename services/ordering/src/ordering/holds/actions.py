@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from ordering.holds import store
-from ordering.holds.models import Candidate, Decision, Limits, Screened
-from ordering.holds.rules import broken_rules, reached_limits
+from ordering.holds.models import Candidate, Decision, LimitsOf, Screened
+from ordering.holds.rules import broken_rules, highest, reached_limits
 from ordering.timeline import record as record_in_timeline
 from ordering.timeline.models import Fact, RecordedFact, Reference
 from ordering.updates import record
@@ -14,19 +14,25 @@ from shared.contracts.base import Money
 from shared.database import Tx
 
 
-async def screen(tx: Tx, candidates: Sequence[Candidate], limits: Limits) -> Screened:
+async def screen(tx: Tx, candidates: Sequence[Candidate], limits: LimitsOf) -> Screened:
     """Hold the inserted orders that break a rule; name those that are beyond a limit of unpaid orders.
 
     The caller deletes the latter again: nothing of them is published. It writes the update of a held order, after that
     of its acceptance. One statement for a batch of usual orders.
     """
-    counts = await store.count(tx, candidates, limits)
-    broken = {order_id: rules for order_id, count in counts.items() if (rules := broken_rules(count, limits))}
+    own = {candidate.storefront: limits(candidate.storefront) for candidate in candidates}
+    most = highest(list(own.values()))
+    counts = await store.count(tx, candidates, most)
+    broken = {
+        candidate.order_id: rules
+        for candidate in candidates
+        if (rules := broken_rules(counts[candidate.order_id], own[candidate.storefront]))
+    }
     if not broken:
         return Screened()
     suspicious = [candidate for candidate in candidates if candidate.order_id in broken]
     batch = [candidate.order_id for candidate in candidates]
-    refused = reached_limits(suspicious, await store.count_unpaid(tx, suspicious, batch, limits), limits)
+    refused = reached_limits(suspicious, await store.count_unpaid(tx, suspicious, batch, most), limits)
     held = [candidate for candidate in suspicious if candidate.order_id not in refused]
     await _hold(tx, held, broken)
     return Screened(frozenset(candidate.order_id for candidate in held), refused)

@@ -1,6 +1,6 @@
 """Values of fraud control."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -36,6 +36,10 @@ class Limits(BaseModel):
     unpaid_by_phone: int = Field(30, ge=1)
     #: Mobile operators put hundreds of buyers behind one IPv4 address.
     unpaid_by_ip: int = Field(120, ge=1)
+
+
+#: The limits of a storefront, by its slug.
+LimitsOf = Callable[[str], Limits]
 
 
 @dataclass(frozen=True, slots=True)

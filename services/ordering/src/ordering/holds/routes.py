@@ -33,7 +33,7 @@ async def list_held_orders(
             "storefront": held.storefront,
             "held_at": held.held_at,
             "rules": list(held.rules),
-            "reasons": explain(held.rules, limits),
+            "reasons": explain(held.rules, limits(held.storefront)),
         }
         for held in held_orders
     ]

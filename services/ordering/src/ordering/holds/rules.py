@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from uuid import UUID
 
-from ordering.holds.models import Candidate, Counts, Limits, Unpaid
+from ordering.holds.models import Candidate, Counts, Limits, LimitsOf, Unpaid
+from shared.shops.models import FraudLimits
 
 _SENTENCES: Mapping[str, str] = {
     "orders_by_email": "more than {limit} orders from one e-mail address within 24 hours",
@@ -18,6 +19,16 @@ _SENTENCES: Mapping[str, str] = {
     "emails_by_phone": "more than {limit} e-mail addresses under one phone number within 24 hours",
     "emails_by_ip": "more than {limit} e-mail addresses from one network address within 24 hours",
 }
+
+
+def limits_of(own: FraudLimits, usual: Limits) -> Limits:
+    """A shop's own limits, and the usual ones where it has none."""
+    return usual.model_copy(update=own.model_dump(exclude_none=True))
+
+
+def highest(limits: Sequence[Limits]) -> Limits:
+    """The highest of each limit: counting goes no further."""
+    return Limits.model_construct(**{name: max(getattr(one, name) for one in limits) for name in Limits.model_fields})
 
 
 def broken_rules(counts: Counts, limits: Limits) -> tuple[str, ...]:
@@ -31,7 +42,9 @@ def explain(rules: tuple[str, ...], limits: Limits) -> list[str]:
     return [_SENTENCES[rule].format(limit=getattr(limits, rule)) for rule in rules]
 
 
-def reached_limits(candidates: Sequence[Candidate], unpaid: Mapping[UUID, Unpaid], limits: Limits) -> dict[UUID, str]:
+def reached_limits(
+    candidates: Sequence[Candidate], unpaid: Mapping[UUID, Unpaid], limits: LimitsOf
+) -> dict[UUID, str]:
     """The limits that new orders go beyond, by order. `unpaid`: of other transactions; earlier candidates count too."""
     reached: dict[UUID, str] = {}
     for index, candidate in enumerate(candidates):
@@ -41,7 +54,8 @@ def reached_limits(candidates: Sequence[Candidate], unpaid: Mapping[UUID, Unpaid
             "unpaid_by_phone": others.by_phone + sum(_same_phone(candidate, other, others) for other in before),
             "unpaid_by_ip": others.by_ip + sum(_same_network(candidate, other) for other in before),
         }
-        beyond = [name for name, count in counts.items() if count >= getattr(limits, name)]
+        own = limits(candidate.storefront)
+        beyond = [name for name, count in counts.items() if count >= getattr(own, name)]
         if beyond:
             reached[candidate.order_id] = beyond[0]
     return reached

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from ordering.catalogue.models import Catalogue
 from ordering.holds import screen
-from ordering.holds.models import Candidate, Limits, Screened
+from ordering.holds.models import Candidate, Limits, LimitsOf, Screened
 from ordering.intake.models import (
     BAD_KEY,
     KEY_REUSED,
@@ -48,7 +48,7 @@ async def accept(
     submissions: Sequence[Submission],
     *,
     keep_sessions: timedelta,
-    limits: Limits,
+    limits: LimitsOf,
 ) -> list[Accepted | Refusal]:
     """Accept or refuse each submission; the result has the sequence of the submissions.
 
@@ -75,7 +75,7 @@ async def accept(
         screened = await screen(tx, [_candidate(order) for order in new.values()], limits)
         for index, order in list(new.items()):
             if (limit := screened.refused.get(order.order_id)) is not None:
-                checked[index] = _too_many(limit, limits)
+                checked[index] = _too_many(limit, limits(submissions[index].storefront))
                 del new[index]
         await delete_orders(tx, [order for order in valid.values() if order.order_id in screened.refused])
         _publish(tx, list(new.values()), screened.held)

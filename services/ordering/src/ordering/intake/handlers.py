@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ordering.catalogue import CatalogueFiles
-from ordering.holds.models import Limits
+from ordering.holds.models import LimitsOf
 from ordering.intake.actions import accept
 from ordering.intake.models import TOO_MANY_ORDERS, Refusal, Submission
 from ordering.intake.store import record_esims
@@ -27,7 +27,7 @@ _Columns = dict[str, Any]
 
 
 def accept_submitted_orders(
-    catalogue: CatalogueFiles, keep_sessions: timedelta, limits: Limits, limit_reached: Callable[[str], None]
+    catalogue: CatalogueFiles, keep_sessions: timedelta, limits: LimitsOf, limit_reached: Callable[[str], None]
 ) -> Handler:
     """A handler that does what `POST /orders` does. It answers a refusal with `ordering.order-rejected`.
 
