@@ -14,7 +14,6 @@ import pytest
 import zxingcpp
 from PIL import Image
 
-from notifications import storefronts
 from notifications.app import new_links
 from notifications.emails.models.content import ActivationCodeEmail, NoteEmail, Rendered
 from notifications.emails.models.events import OpenedConfirmation
@@ -23,10 +22,13 @@ from notifications.emails.rules.render import render_activation_code, render_not
 from notifications.emails.rules.texts import LocaleFormat, texts, written
 from notifications.newsletters.models import NewsletterText
 from notifications.newsletters.rules import render_newsletter
+from notifications.storefronts import Storefronts
 from shared.contracts import Explanation, Ground, InformationNeeded, OrderEvent, Plan
 from shared.ids import uuid7
 from shared.sealed import Sealed
+from shared.shops.files import ShopFiles
 from shared.testing.browser import Page, browser
+from shared.testing.shops import EXAMPLES
 from shared.values.activation_code import ActivationCode
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 
 PHONE, DESKTOP = (390, 844), (1280, 900)
 LOOKS = Path(__file__).parents[3] / ".run" / "looks"
-STORES = storefronts.load()
+STORES = Storefronts(ShopFiles(EXAMPLES))
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 CODE = "LPA:1$smdp.sandbox.example$QQ7SECRETMATCHINGID2345678"
 ACCOUNT = "https://orders.example/account/AQAAUTIB-ltxUQByt6VqR6vQ6B0bWQ0rbmJ5oLr-3l5tqCq2c3pE"

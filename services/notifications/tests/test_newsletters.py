@@ -20,7 +20,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from local_stack.ports import free_port
-from notifications import storefronts
 from notifications.app import new_links
 from notifications.emails.rules.dkim import Signature
 from notifications.emails.rules.links import list_headers
@@ -28,7 +27,10 @@ from notifications.emails.rules.message import message, recipient
 from notifications.newsletters.models import NewsletterText
 from notifications.newsletters.rules import html, render_newsletter
 from notifications.settings import Settings
+from notifications.storefronts import Storefronts
 from shared.ids import uuid7
+from shared.shops.files import ShopFiles
+from shared.testing.shops import EXAMPLES
 
 if TYPE_CHECKING:
     from services.notifications.tests.conftest import Notifications, Start
@@ -387,7 +389,7 @@ def test_links_for_unsubscribing_are_ours_alone() -> None:
 
 def test_what_mail_programs_need_for_one_click_is_signed() -> None:
     pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    store = storefronts.load()["esimka"]
+    store = Storefronts(ShopFiles(EXAMPLES))["esimka"]
     link = "https://orders.example/unsubscribe/x"
     mail = message(
         render_newsletter(store, "en", NewsletterText("News", "*Hi*"), "Ann", link),

@@ -16,19 +16,21 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifications import storefronts
 from notifications.bounces.rules import NotABounceError, read
 from notifications.emails.models.content import Rendered
 from notifications.emails.rules.dkim import NotASigningKeyError, Signature
 from notifications.emails.rules.links import BadLinkError, Links
 from notifications.emails.rules.message import message, recipient
+from notifications.storefronts import Storefronts
 from shared.contracts import DeliveryFailed, QrDelivered
 from shared.ids import uuid7
+from shared.shops.files import ShopFiles
+from shared.testing.shops import EXAMPLES
 
 if TYPE_CHECKING:
     from services.notifications.tests.conftest import Buyer, Notifications, Start
 
-STORE = storefronts.load()["esimka"]
+STORE = Storefronts(ShopFiles(EXAMPLES))["esimka"]
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 LINKS = Links(b"k" * 32, "https://orders.example", "mail.example")
 BOUNCE_KEY = "bounce-key-of-the-test"

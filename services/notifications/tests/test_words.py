@@ -8,13 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifications import storefronts
 from notifications.emails.rules.message import recipient
 from notifications.emails.rules.texts import Texts, day, days, money, texts, traffic, volume
+from notifications.storefronts import Storefronts
 from shared.contracts import Language, Money
+from shared.shops.files import ShopFiles
+from shared.testing.shops import EXAMPLES
 from shared.values.refusal import InvalidValueError
 
-STORES = storefronts.load()
+STORES = Storefronts(ShopFiles(EXAMPLES))
 
 
 @pytest.mark.parametrize("language", get_args(Language))

@@ -17,13 +17,14 @@ from aiosmtplib import SMTP
 from prometheus_client import CollectorRegistry
 
 from bench.driver import PLAN
+from local_stack.paths import shops_dir
 from local_stack.stack import Stack
-from notifications import storefronts
 from notifications.clients.mail import Mail
 from notifications.clients.smtp import SmtpMailer
 from notifications.emails.models.content import ActivationCodeEmail
 from notifications.emails.rules.message import message, recipient
 from notifications.emails.rules.render import render_activation_code
+from notifications.storefronts import Storefronts
 from provisioning.clients.context import ClientContext
 from provisioning.clients.es2plus.client import Es2PlusOperator
 from provisioning.clients.http_calls import calls_counter
@@ -34,6 +35,7 @@ from provisioning.settings import OperatorSettings
 from shared.clock import SystemClock
 from shared.database import Database
 from shared.outcomes import Done
+from shared.shops.files import ShopFiles
 from shared.telemetry.tracing import Tracing
 from shared.values.activation_code import ActivationCode
 
@@ -67,7 +69,7 @@ async def _calls(options: dict[str, Any]) -> dict[str, float]:
         connections=8,
         final_timeout_seconds=60,
     )
-    store = storefronts.load()["esimka"]
+    store = Storefronts(ShopFiles(shops_dir()))["esimka"]
     first = secrets.randbelow(10**8) + 10**9
     numbers = iter(range(options["count"]))
 

@@ -4,7 +4,7 @@ import base64
 
 from aiosmtplib import SMTP
 
-from notifications import notices, storefronts
+from notifications import notices
 from notifications.account.context import AccountContext
 from notifications.account.live import OrderFollowers
 from notifications.account.routes import page, rights
@@ -38,6 +38,7 @@ from notifications.refunds.handlers import RefundHandlers
 from notifications.reminders.handlers import ReminderHandlers
 from notifications.resends import routes as resends
 from notifications.settings import Settings
+from notifications.storefronts import Storefronts
 from shared.clock import Clock
 from shared.contracts import (
     AppealReceived,
@@ -71,17 +72,20 @@ from shared.kernel.privacy import exports
 from shared.kernel.service import Service
 from shared.keys.handlers import HANDLERS as KEY_HANDLERS
 from shared.keys.shop_keys import ShopKeys
+from shared.shops.files import ShopFiles
 
 #: aiosmtplib's `start_tls`: None uses it if the server offers it.
 _START_TLS = {"auto": None, "starttls": True, "implicit": False, "off": False}
 
 
 def build(settings: Settings, *, clock: Clock | None = None) -> Service:
-    """The service with its handlers, tasks and endpoints."""
+    """The service with its handlers, tasks and endpoints. Raises ShopsError when the shops' folder is refused."""
     service = Service("notifications", settings, clock=clock)
     recent = RecentEmails()
     queue = EmailQueue(recent)
-    sender = Sender(storefronts.load(), _signers(settings), new_links(settings), settings.mail_domain)
+    shops = ShopFiles.of(settings)
+    shops.measure(service.metrics.registry)
+    sender = Sender(Storefronts(shops), _signers(settings), new_links(settings), settings.mail_domain)
     _consume(service, settings, queue, recent)
     _perform(service, settings, queue, recent, sender)
     _serve(service, settings, sender)

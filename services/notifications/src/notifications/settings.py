@@ -4,9 +4,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, SecretStr, model_validator
 
-from shared.kernel.settings import ServiceSettings
 from shared.sealed import new_private_key
 from shared.secret_settings import Invented, TestOnly
+from shared.shops.settings import ShopSettings
 
 _TWO_DAYS = 2 * 24 * 3600
 _FOUR_DAYS = 4 * 24 * 3600
@@ -21,7 +21,7 @@ class DkimKey(BaseModel):
     private_key: SecretStr
 
 
-class Settings(ServiceSettings):
+class Settings(ShopSettings):
     """Settings of the mail server, links, newsletters and the other services."""
 
     mail_adapter: Annotated[Literal["smtp", "instant"], TestOnly("instant")] = Field(

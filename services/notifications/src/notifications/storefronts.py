@@ -1,12 +1,35 @@
-"""Reads the storefronts that emails come from: the packaged file `storefronts.toml`."""
+"""The storefronts that emails come from, as the shops' folder has them."""
 
-import tomllib
-from importlib.resources import files
+from collections.abc import Iterator, Mapping
 
 from notifications.emails import Storefront
+from shared.shops.files import ShopFiles
+from shared.shops.models import Shop
 
 
-def load() -> dict[str, Storefront]:
-    """Storefronts by slug. Raises TypeError if an entry is incomplete."""
-    text = (files("notifications") / "storefronts.toml").read_text("utf-8")
-    return {slug: Storefront(**entry) for slug, entry in tomllib.loads(text).items()}
+class Storefronts(Mapping[str, Storefront]):
+    """Storefronts in force, by slug. A changed folder changes them."""
+
+    def __init__(self, shops: ShopFiles) -> None:
+        self._shops = shops
+
+    def __getitem__(self, slug: str) -> Storefront:
+        return storefront_of(self._shops.current()[slug])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._shops.current())
+
+    def __len__(self) -> int:
+        return len(self._shops.current())
+
+
+def storefront_of(shop: Shop) -> Storefront:
+    """What emails need of a shop."""
+    return Storefront(
+        name=shop.name,
+        address=shop.sender.email,
+        support=shop.support.email,
+        time_zone=shop.time_zone,
+        accent=shop.brand.accent,
+        sms_sender=shop.sender.sms,
+    )

@@ -7,7 +7,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from notifications import storefronts
 from notifications.emails.models.content import ActivationCodeEmail, NoteEmail, Rendered
 from notifications.emails.models.events import (
     ApproachingEnd,
@@ -19,6 +18,7 @@ from notifications.emails.models.events import (
 from notifications.emails.rules.notes import KINDS
 from notifications.emails.rules.render import render_activation_code, render_note
 from notifications.emails.rules.texts import LocaleFormat, written
+from notifications.storefronts import Storefronts
 from shared.contracts import (
     AppealReceived,
     ClaimReceived,
@@ -39,9 +39,11 @@ from shared.contracts import (
 )
 from shared.ids import uuid7
 from shared.sealed import Sealed
+from shared.shops.files import ShopFiles
+from shared.testing.shops import EXAMPLES
 from shared.values.activation_code import ActivationCode
 
-STORES = storefronts.load()
+STORES = Storefronts(ShopFiles(EXAMPLES))
 CODE = ActivationCode.parse("LPA:1$smdp.example$ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 PLAN = Plan(id="eu", title="Europe 10 GB", coverage=("FR", "DE"), data_mb=10240, validity_days=30, profile_type="x")
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

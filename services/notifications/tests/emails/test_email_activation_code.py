@@ -4,11 +4,13 @@ from collections.abc import Callable
 
 import pytest
 
-from notifications import storefronts
 from notifications.emails.models.content import Rendered
+from notifications.storefronts import Storefronts
+from shared.shops.files import ShopFiles
+from shared.testing.shops import EXAMPLES
 from shared.values.activation_code import ActivationCode
 
-STORES = storefronts.load()
+STORES = Storefronts(ShopFiles(EXAMPLES))
 CodeEmail = Callable[..., Rendered]
 
 

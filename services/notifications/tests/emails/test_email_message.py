@@ -9,11 +9,13 @@ from email.header import decode_header, make_header
 import idna
 import pytest
 
-from notifications import storefronts
 from notifications.emails.models.content import Rendered
 from notifications.emails.rules.message import message, recipient
+from notifications.storefronts import Storefronts
+from shared.shops.files import ShopFiles
+from shared.testing.shops import EXAMPLES
 
-STORE = storefronts.load()["esimka"]
+STORE = Storefronts(ShopFiles(EXAMPLES))["esimka"]
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 CodeEmail = Callable[..., Rendered]
 

@@ -77,7 +77,7 @@ class EmailTask(ABC):
             return Done(DeliveryResult(email, due.event, "blocked" if due.withheld else "dropped", now))
         storefront = self._context.sender.storefronts.get(due.event.storefront)
         if storefront is None:
-            return NeedsPerson(f"storefronts.toml has no entry for {due.event.storefront}")
+            return NeedsPerson(f"the shops' folder has no {due.event.storefront}")
         if email.kind in REMINDERS:
             zone = ZoneInfo(storefront.time_zone)
             match await admit(self._context.database, email, due.event.buyer_id, zone):

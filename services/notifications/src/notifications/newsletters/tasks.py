@@ -106,7 +106,7 @@ class SendNewsletter:
             return Done(None)
         storefront = self._context.sender.storefronts.get(newsletter.storefront)
         if storefront is None:
-            return NeedsPerson(f"storefronts.toml has no entry for {newsletter.storefront}")
+            return NeedsPerson(f"the shops' folder has no {newsletter.storefront}")
         give_up = database.clock.now() - task.created_at > _GIVE_UP
         after, some_wait = task.payload.after, False
         while not self._leaving.is_set():
