@@ -23,7 +23,9 @@ from provisioning.lifecycle.tasks.observe import DueProfiles, Observe
 from provisioning.lifecycle.tasks.revoke import Revoke
 from provisioning.operators import routes as operators_routes
 from provisioning.operators.registry import Operators, build_operators
+from provisioning.operators.rules.routing import ANY
 from provisioning.settings import Settings
+from provisioning.shop_terms import ShopTerms
 from provisioning.stock.store import Stock
 from provisioning.stock.tasks import Refill, StockOrder, stock_level
 from provisioning.top_ups import routes as top_ups_routes
@@ -44,18 +46,37 @@ from shared.kernel.privacy import exports
 from shared.kernel.service import Service
 from shared.messaging.consumer import Handler, Received
 from shared.sealed import Sealer
+from shared.shops.settings import warn_of_overrides
 
 
 def build(settings: Settings, *, clock: Clock | None = None) -> Service:
-    """The service with its handlers, tasks and HTTP interface. Raises ValueError for settings that cannot work."""
+    """The service with its handlers, tasks and HTTP. Raises ValueError for settings and shops that cannot work."""
     service = Service("provisioning", settings, clock=clock)
     operators = build_operators(settings, service)
     service.closes(operators.close)
     sealer = Sealer("notifications", settings.notifications_seal_public_key)
-    publisher = ProfilePublisher(settings, sealer, EarlyExpiries(service.metrics.registry))
+    operators.shops.measure(service.metrics.registry)
+    _warn(settings)
+    terms = ShopTerms(settings, operators.shops)
+    publisher = ProfilePublisher(settings, terms, sealer, EarlyExpiries(service.metrics.registry))
     _add_generation(service, settings, operators, publisher)
-    _add_lifecycle(service, settings, operators, publisher)
+    _add_lifecycle(service, settings, operators, publisher, terms)
     return service
+
+
+def _warn(settings: Settings) -> None:
+    """Name the settings whose values belong into the shops' folder."""
+    warn_of_overrides(
+        settings,
+        {
+            "storefront_time_zones": "shop.toml: time_zone",
+            "storefront_deadline_seconds": "shop.toml: deadlines.delivery_seconds",
+            "storefront_unused_validity_days": "shop.toml: deadlines.unused_days",
+        },
+    )
+    for setting, place in (("routes", "routes"), ("allowed_personal_fields", "personal_data_for_operators")):
+        if getattr(settings, setting).keys() - {ANY}:
+            warn_of_overrides(settings, {setting: f"shop.toml: {place}"})
 
 
 def _add_generation(service: Service, settings: Settings, operators: Operators, publisher: ProfilePublisher) -> None:
@@ -76,14 +97,16 @@ def _add_generation(service: Service, settings: Settings, operators: Operators, 
         service.runs(refill.run)
 
 
-def _add_lifecycle(service: Service, settings: Settings, operators: Operators, publisher: ProfilePublisher) -> None:
+def _add_lifecycle(
+    service: Service, settings: Settings, operators: Operators, publisher: ProfilePublisher, terms: ShopTerms
+) -> None:
     """Features lifecycle and top_ups, and all HTTP endpoints."""
     database = service.database
     skew = timedelta(seconds=settings.clock_skew_seconds)
-    notices = Notices(settings)
+    notices = Notices(terms)
     observations = Observations(operators, skew, service.metrics.registry, publisher.early_expiries, notices)
-    generation = GenerationHandlers(settings, operators, Stock(settings.stock), publisher)
-    cases, top_ups = CaseHandlers(operators), TopUpHandlers(settings, operators)
+    generation = GenerationHandlers(terms, operators, Stock(settings.stock), publisher)
+    cases, top_ups = CaseHandlers(operators), TopUpHandlers(terms, operators)
     publisher.listen(cases.profiles_generated)
     service.consumes(
         {

@@ -8,12 +8,11 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 
 from shared.contracts import InstallState
-from shared.kernel.settings import ServiceSettings
 from shared.sealed import Sealer
 from shared.secret_settings import TestOnly
+from shared.shops.settings import ShopSettings
 
 _PREFIX = re.compile(r"89[0-9]{4,13}")
-_UTC = ZoneInfo("UTC")
 Secret = Annotated[SecretStr, Field(min_length=8)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
 
@@ -94,7 +93,7 @@ class StockSettings(BaseModel):
         return self
 
 
-class LifecycleSettings(ServiceSettings):
+class LifecycleSettings(ShopSettings):
     """Settings of the lifecycle: credentials of reports, limits of their age, intervals, and waits of cases."""
 
     notification_secrets: dict[str, Secret] = Field(
@@ -120,17 +119,13 @@ class LifecycleSettings(ServiceSettings):
     clock_skew_seconds: float = Field(300.0, ge=0, description="how far an operator's clock may be from ours")
 
     storefront_time_zones: dict[str, ZoneInfo] = Field(
-        default_factory=lambda: {
-            "qazaq-esim": ZoneInfo("Asia/Almaty"),
-            "e-sim-onl": ZoneInfo("UTC"),
-            "esimka": ZoneInfo("Asia/Tbilisi"),
-        },
-        description="time zone of a storefront's deadlines, by IANA name; UTC for all others",
+        default_factory=dict, description="deprecated, for this release only: time_zone of the shop's folder"
     )
     #: RC 7: an eSIM that is never installed expires 180 days after purchase, at 24:00 of the storefront's day.
     unused_validity_days: int = Field(180, ge=1)
     storefront_unused_validity_days: dict[str, int] = Field(
-        default_factory=dict, description='where a storefront promises otherwise: {"esimka": 365}'
+        default_factory=dict,
+        description="deprecated, for this release only: deadlines.unused_days of the shop's folder",
     )
     #: Two weeks: time for a trip to be planned, and not so early that it is forgotten again.
     unused_notice_days: int = Field(14, ge=1, description="an unused eSIM: how many days before, its end is announced")
@@ -150,22 +145,6 @@ class LifecycleSettings(ServiceSettings):
     )
     inquiry_gives_up_hours: float = Field(72.0, gt=0, description="how long the operator is queried for a case")
 
-    def unused_days(self, storefront: str) -> int:
-        """How long after purchase an eSIM of this storefront may wait for its first activation (RC 7)."""
-        return self.storefront_unused_validity_days.get(storefront, self.unused_validity_days)
-
-    def unused_notice(self, storefront: str) -> int:
-        """How many days before, the end of an unused eSIM of this storefront is announced."""
-        return self.storefront_unused_notice_days.get(storefront, self.unused_notice_days)
-
-    def plan_notice(self, storefront: str) -> int:
-        """How many days before, the end of a plan of this storefront is announced."""
-        return self.storefront_plan_notice_days.get(storefront, self.plan_notice_days)
-
-    def zone(self, storefront: str) -> ZoneInfo:
-        """The time zone of this storefront's deadlines."""
-        return self.storefront_time_zones.get(storefront, _UTC)
-
 
 class Settings(LifecycleSettings):
     """Settings of provisioning: its operators, routes, stock and deadlines."""
@@ -175,12 +154,14 @@ class Settings(LifecycleSettings):
     )
     routes: dict[str, dict[str, list[OfferSettings]]] = Field(
         default_factory=dict,
-        description='{storefront or "*": {plan\'s profile type or "*": [{"operator", "profile_type"}]}}, best first',
+        description='{"*": {plan\'s profile type or "*": [{"operator", "profile_type"}]}}, best first; routes of one '
+        "shop belong into its folder and count here for this release only",
     )
     stock: list[StockSettings] = Field(default_factory=list, description="profiles kept ready, by operator and plan")
     allowed_personal_fields: dict[str, list[Literal["name", "email", "phone"]]] = Field(
         default_factory=dict,
-        description='personal data of buyers that a storefront allows operators (PP 5.2): {"esimka": []}',
+        description='personal data of buyers that shops allow operators (PP 5.2): {"*": []}; those of one shop belong '
+        "into its folder and count here for this release only",
     )
 
     operator_adapter: Annotated[str, TestOnly("instant")] = Field(
@@ -205,7 +186,8 @@ class Settings(LifecycleSettings):
     )
     provisioning_deadline_seconds: float = Field(86_400, gt=0, description="from payment; then the order has failed")
     storefront_deadline_seconds: dict[str, float] = Field(
-        default_factory=dict, description='where a storefront promises otherwise: {"esimka": 3600}'
+        default_factory=dict,
+        description="deprecated, for this release only: deadlines.delivery_seconds of the shop's folder",
     )
     apn: str = "internet"
     profile_type_apn: dict[str, str] = Field(default_factory=dict, description="APN by operator profile type")
@@ -259,7 +241,3 @@ class Settings(LifecycleSettings):
             shop: {plan: [(offer.operator, offer.profile_type) for offer in offers] for plan, offers in plans.items()}
             for shop, plans in self.routes.items()
         }
-
-    def deadline_seconds(self, storefront: str) -> float:
-        """How long after payment an order of this storefront fails, in seconds."""
-        return self.storefront_deadline_seconds.get(storefront, self.provisioning_deadline_seconds)

@@ -68,6 +68,9 @@ class Deadlines(Entry):
     delivery_seconds: Positive | None = None
     #: An eSIM that nobody installed expires after so many days (RC 7).
     unused_days: Positive | None = None
+    #: So many days before, the end of an unused eSIM and of a running plan is announced to the buyer.
+    unused_notice_days: Positive | None = None
+    plan_notice_days: Positive | None = None
     #: A refund case waits so long for the operator's report, then a person has to act.
     observation_hours: Positive | None = None
 

@@ -42,9 +42,7 @@ def explain(rules: tuple[str, ...], limits: Limits) -> list[str]:
     return [_SENTENCES[rule].format(limit=getattr(limits, rule)) for rule in rules]
 
 
-def reached_limits(
-    candidates: Sequence[Candidate], unpaid: Mapping[UUID, Unpaid], limits: LimitsOf
-) -> dict[UUID, str]:
+def reached_limits(candidates: Sequence[Candidate], unpaid: Mapping[UUID, Unpaid], limits: LimitsOf) -> dict[UUID, str]:
     """The limits that new orders go beyond, by order. `unpaid`: of other transactions; earlier candidates count too."""
     reached: dict[UUID, str] = {}
     for index, candidate in enumerate(candidates):

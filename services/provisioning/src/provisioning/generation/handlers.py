@@ -1,7 +1,7 @@
 """Handles OrderPaid of kind `esim`: a profile from stock at once, or a task `provision` at the first operator."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from provisioning.generation import store
@@ -10,7 +10,7 @@ from provisioning.generation.publishing import ProfilePublisher
 from provisioning.operators import Operators, new_identities
 from provisioning.operators.models import Identity
 from provisioning.operators.rules.routing import Offer
-from provisioning.settings import Settings
+from provisioning.shop_terms import ShopTerms
 from provisioning.stock import Stock
 from provisioning.stock.models import TakenProfile
 from shared.contracts import OrderPaid
@@ -21,8 +21,8 @@ from shared.messaging.consumer import Received
 class GenerationHandlers:
     """Handlers of events about orders of eSIMs."""
 
-    def __init__(self, settings: Settings, operators: Operators, stock: Stock, publisher: ProfilePublisher) -> None:
-        self._settings = settings
+    def __init__(self, terms: ShopTerms, operators: Operators, stock: Stock, publisher: ProfilePublisher) -> None:
+        self._terms = terms
         self._operators = operators
         self._stock = stock
         self._publisher = publisher
@@ -90,4 +90,4 @@ class GenerationHandlers:
         }
 
     def _deadline(self, order: OrderPaid) -> datetime:
-        return order.paid_at + timedelta(seconds=self._settings.deadline_seconds(order.storefront))
+        return order.paid_at + self._terms.deadline(order.storefront)

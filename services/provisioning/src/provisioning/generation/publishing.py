@@ -8,6 +8,7 @@ from provisioning.generation.early_expiry import EarlyExpiries
 from provisioning.generation.models import GeneratedProfile
 from provisioning.generation.rules.validity import valid_until
 from provisioning.settings import Settings
+from provisioning.shop_terms import ShopTerms
 from shared.contracts import ProfileGenerated
 from shared.database import Tx
 from shared.sealed import Sealer
@@ -20,8 +21,9 @@ GenerationListener = Callable[[Tx, Sequence[GeneratedProfile]], Awaitable[None]]
 class ProfilePublisher:
     """Publishes ProfileGenerated; every profile of this service passes through it, exactly once."""
 
-    def __init__(self, settings: Settings, sealer: Sealer, early_expiries: EarlyExpiries) -> None:
+    def __init__(self, settings: Settings, terms: ShopTerms, sealer: Sealer, early_expiries: EarlyExpiries) -> None:
         self._settings = settings
+        self._terms = terms
         self._operators_days = {operator.name: operator.unused_validity_days for operator in settings.all_operators()}
         self.early_expiries = early_expiries
         self._sealer = sealer
@@ -33,7 +35,7 @@ class ProfilePublisher:
 
     def valid_until(self, storefront: str, paid_at: datetime, operator: str, made_at: datetime) -> datetime:
         """The last moment at which an eSIM that nobody activates is valid (RC 7), never later than at its operator."""
-        days, zone = self._settings.unused_days(storefront), self._settings.zone(storefront)
+        days, zone = self._terms.unused_days(storefront), self._terms.zone(storefront)
         operators_days = self._operators_days.get(operator)
         ends_at = None if operators_days is None else made_at + timedelta(days=operators_days)
         promised, kept = valid_until(paid_at, days, zone), valid_until(paid_at, days, zone, ends_at)

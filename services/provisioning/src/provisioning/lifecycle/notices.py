@@ -10,7 +10,7 @@ from provisioning.lifecycle.models.notices import Announcement, NoticePeriods, T
 from provisioning.lifecycle.models.profile import IssuedProfile
 from provisioning.lifecycle.rules.announcements import announcement
 from provisioning.lifecycle.rules.thresholds import lacks_total, newly_reached
-from provisioning.settings import LifecycleSettings
+from provisioning.shop_terms import ShopTerms
 from shared.contracts import DataLow, ProfileExpiring
 from shared.database import Tx
 from shared.telemetry.logging import get_logger
@@ -21,8 +21,8 @@ log = get_logger(__name__)
 class Notices:
     """Publishes what a buyer needs to know before an eSIM stops working."""
 
-    def __init__(self, settings: LifecycleSettings) -> None:
-        self._settings = settings
+    def __init__(self, terms: ShopTerms) -> None:
+        self._terms = terms
 
     def announce_at(self, profile: IssuedProfile) -> datetime | None:
         """When the end of this profile is to be announced; None: never, or it is announced already."""
@@ -73,8 +73,8 @@ class Notices:
 
     def _announcement(self, profile: IssuedProfile) -> Announcement | None:
         storefront = profile.storefront
-        periods = NoticePeriods(self._settings.unused_notice(storefront), self._settings.plan_notice(storefront))
-        return announcement(profile, self._settings.zone(storefront), periods)
+        periods = NoticePeriods(self._terms.unused_notice(storefront), self._terms.plan_notice(storefront))
+        return announcement(profile, self._terms.zone(storefront), periods)
 
 
 def _data_low(profile: IssuedProfile, percent: int, now: datetime) -> DataLow:

@@ -1,6 +1,6 @@
 """The operators of this service by name, and the routes to them. A new client: one line in `_CLIENTS`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from provisioning.clients.airalo.client import AiraloOperator
 from provisioning.clients.context import ClientContext
@@ -11,9 +11,11 @@ from provisioning.clients.models import OperatorClient
 from provisioning.clients.unparsed_fields import UnparsedFields
 from provisioning.operators.guarded import GuardedOperator, OperatorMetrics
 from provisioning.operators.rate_limit import RateLimit
-from provisioning.operators.rules.routing import ANY, Offer, Routes
+from provisioning.operators.routes_in_force import RoutesInForce
+from provisioning.operators.rules.routing import Offer
 from provisioning.settings import OperatorSettings, Settings
 from shared.kernel.service import Service
+from shared.shops.files import ShopFiles
 
 _CLIENTS: dict[str, Callable[[OperatorSettings, ClientContext], OperatorClient]] = {
     "es2plus": Es2PlusOperator,
@@ -29,7 +31,7 @@ class Operators:
         self,
         settings: list[OperatorSettings],
         operators: Mapping[str, GuardedOperator],
-        routes: Routes,
+        routes: RoutesInForce,
         unparsed_fields: UnparsedFields,
     ) -> None:
         self.unparsed_fields = unparsed_fields
@@ -46,12 +48,17 @@ class Operators:
         return name in self._operators
 
     @property
+    def shops(self) -> ShopFiles:
+        """The shops that these operators serve."""
+        return self._routes.shops
+
+    @property
     def names(self) -> tuple[str, ...]:
         return tuple(self._operators)
 
     def offers(self, storefront: str, profile_type: str) -> tuple[Offer, ...]:
         """The operators that sell this plan to that storefront, best first."""
-        return self._routes.offers(storefront, profile_type)
+        return self._routes().offers(storefront, profile_type)
 
     def kind(self, task: str, operator: str) -> str:
         """The kind of this task at this operator: `provision`, and `provision:<name>` for all but the first operator.
@@ -71,7 +78,10 @@ class Operators:
 
 
 def build_operators(settings: Settings, service: Service) -> Operators:
-    """Build the operators from the settings. Raises ValueError where they cannot work or are forbidden (PP 5.2)."""
+    """Build the operators from the settings, and the routes to them from the shops' folder.
+
+    Raises ValueError where they cannot work, and ShopsError where the folder is refused.
+    """
     registry = service.metrics.registry
     unparsed_fields = UnparsedFields(registry)
     context = ClientContext(service.tracing, calls_counter(registry), service.clock, service.database, unparsed_fields)
@@ -82,9 +92,7 @@ def build_operators(settings: Settings, service: Service) -> Operators:
         rate = RateLimit(service.database, one.name, one.rate_per_minute) if one.rate_per_minute else None
         client = _client(one.adapter)(one, context)
         operators[one.name] = GuardedOperator(client, one, rate, metrics, service.clock)
-    routes = Routes(settings.route_table(), chosen[0].name)
-    for name, operator in operators.items():
-        _check_personal(operator, routes.storefronts(name), settings.allowed_personal_fields)
+    routes = RoutesInForce(settings, operators, chosen[0].name)
     return Operators(chosen, operators, routes, unparsed_fields)
 
 
@@ -93,16 +101,3 @@ def _client(name: str) -> Callable[[OperatorSettings, ClientContext], OperatorCl
         return _CLIENTS[name]
     except KeyError:
         raise ValueError(f"unknown adapter {name}; there are {', '.join(sorted(_CLIENTS))}") from None
-
-
-def _check_personal(
-    operator: OperatorClient, storefronts: frozenset[str], allowed: Mapping[str, Sequence[str]]
-) -> None:
-    """PP 5.2: an operator gets only the personal data that activation needs and the storefront allows."""
-    for storefront in storefronts:
-        missing = operator.traits.personal_fields - set(allowed.get(storefront, allowed.get(ANY, [])))
-        if missing:
-            raise ValueError(
-                f"operator {operator.name} needs {', '.join(sorted(missing))}, which storefront {storefront} does not "
-                "allow (ALLOWED_PERSONAL_FIELDS)"
-            )

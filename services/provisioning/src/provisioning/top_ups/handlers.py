@@ -1,13 +1,13 @@
 """Handles OrderPaid of kind `top_up`: a task at the operator of its eSIM, or a failure at once."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from provisioning.clients.models import Statuses
 from provisioning.lifecycle import issued_profiles_by_iccid
 from provisioning.lifecycle.models.profile import IssuedProfile, LifecyclePayload
 from provisioning.operators import Operators
-from provisioning.settings import Settings
+from provisioning.shop_terms import ShopTerms
 from provisioning.top_ups import rules, store
 from provisioning.top_ups.models import TopUpRow
 from shared.contracts import OrderPaid, ProfileFailed
@@ -18,8 +18,8 @@ from shared.messaging.consumer import Received
 class TopUpHandlers:
     """Handlers of events about top-ups."""
 
-    def __init__(self, settings: Settings, operators: Operators) -> None:
-        self._settings = settings
+    def __init__(self, terms: ShopTerms, operators: Operators) -> None:
+        self._terms = terms
         self._operators = operators
 
     async def order_paid(self, tx: Tx, batch: Sequence[Received[OrderPaid]]) -> None:
@@ -66,7 +66,7 @@ class TopUpHandlers:
             state="failed" if refusal else "due",
             reason=refusal,
             paid_at=order.paid_at,
-            deadline=order.paid_at + timedelta(seconds=self._settings.deadline_seconds(order.storefront)),
+            deadline=order.paid_at + self._terms.deadline(order.storefront),
         )
 
 
