@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from local_stack.access import read_access
+from local_stack.access import Access, read_access
 from local_stack.infra import Infra, Kafka
 from local_stack.kafka_login import KafkaLogin
 from local_stack.kafka_rights import grant
@@ -19,11 +19,11 @@ from shared.messaging.access import KafkaAccess
 from shared.testing.databases import drop_database
 
 
-def admitted(admin: KafkaAccess | None, prefix: str) -> dict[str, KafkaAccess]:
+def admitted(admin: KafkaAccess | None, prefix: str, access: Access | None = None) -> dict[str, KafkaAccess]:
     """Everybody in the table of rights, by name; nobody where the brokers ask nobody who they are."""
     if admin is None or admin.username is None:
         return {}
-    access = read_access()
+    access = access or read_access()
     passwords = {name: secrets.token_urlsafe(12) for name in access.names}
     grant(KafkaLogin(admin.bootstrap_servers, admin.username, admin.password), access, passwords, prefix=prefix)
     return {name: KafkaAccess(admin.bootstrap_servers, prefix + name, password) for name, password in passwords.items()}

@@ -13,9 +13,10 @@ import psycopg
 from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined] # not in its __all__
 
 from local_stack.http_probe import answers_ok
+from local_stack.paths import shop_names, shops_dir
 from local_stack.ports import free_ports
 from local_stack.processes import ManagedProcess
-from local_stack.product import AGENTS, SANDBOX, SERVICES, STOREFRONTS, Component
+from local_stack.product import AGENTS, SANDBOX, SERVICES, Component
 from local_stack.site import Site
 from shared.contracts import orders_topic, updates_topic
 from shared.messaging.access import KafkaAccess
@@ -68,7 +69,8 @@ def shortest_session(kafka: KafkaAccess) -> float:
 class Product:
     """`services` by name and `sandbox` are processes that a test may kill, freeze and start again.
 
-    `kafka` may do everything, for the test's own hands; services come as themselves (`users`, where brokers ask).
+    `shops` is a folder of shops other than the repository's. `kafka` may do everything, for the test's own hands; services
+    come as themselves (`users`, where brokers ask).
     """
 
     def __init__(
@@ -78,9 +80,11 @@ class Product:
         databases: Mapping[str, str],
         prefix: str,
         users: Mapping[str, KafkaAccess],
+        shops: Path | None = None,
     ) -> None:
-        self.site = Site(directory, databases=dict(databases))
-        self.site.invent_secrets(NAMES, STOREFRONTS, AGENTS)
+        self.site = Site(directory, shops=shops or shops_dir(), databases=dict(databases))
+        self.storefronts = shop_names(self.site.shops)
+        self.site.invent_secrets(NAMES, self.storefronts, AGENTS)
         self.site.ports = dict(zip([*NAMES, "sandbox", "smtp"], free_ports(len(NAMES) + 2), strict=True))
         self.kafka = kafka
         self.users = users
@@ -115,7 +119,7 @@ class Product:
         await asyncio.to_thread(
             create_topics,
             self.kafka,
-            [*known_topics(), *map(orders_topic, STOREFRONTS), *map(updates_topic, STOREFRONTS)],
+            [*known_topics(), *map(orders_topic, self.storefronts), *map(updates_topic, self.storefronts)],
             prefix=self.prefix,
             partitions=2,
         )

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from local_stack.access import Access
 from local_stack.infra import Infra
 from product.hands import Running, hands
 from product.privacy import leaks
@@ -15,16 +16,17 @@ from shared.testing.backends import backends
 from shared.testing.databases import new_database
 
 
-def whole(directory: Path) -> Iterator[Product]:
+def whole(directory: Path, shops: Path | None = None, access: Access | None = None) -> Iterator[Product]:
     """For a fixture: one started product on the run's servers, with databases and topics of its own.
 
+    `shops` and `access`: other shops than the repository's, and the rights of everybody then.
     At its end nobody's data may have got into a log or a trace.
     """
     databases = {name: new_database(name) for name in NAMES}
     prefix = f"p{secrets.token_hex(4)}."
-    users = admitted(backends().secured, prefix)
+    users = admitted(backends().secured, prefix, access)
     urls = {name: as_service(url) for name, url in databases.items()}
-    made = Product(directory, backends().kafka, urls, prefix, users)
+    made = Product(directory, backends().kafka, urls, prefix, users, shops)
     try:
         asyncio.run(made.start())
         yield made

@@ -1,7 +1,8 @@
-"""`python -m access`: write deploy/access/access.json and its README.md from the code (`make access`)."""
+"""`python -m access`: write deploy/access/access.json and its README.md from the code and the shops (`make access`)."""
 
 import argparse
 import asyncio
+from pathlib import Path
 
 from access.page import page
 from access.services import subscriptions
@@ -17,10 +18,12 @@ async def current() -> Table:
 
 def main() -> None:
     """Write both files."""
-    argparse.ArgumentParser(prog="python -m access", description=__doc__).parse_args()
+    parser = argparse.ArgumentParser(prog="python -m access", description=__doc__)
+    parser.add_argument("--into", type=Path, default=FILE.parent, help="the folder of both files (deploy/access)")
+    folder: Path = parser.parse_args().into
     found = asyncio.run(current())
-    FILE.write_text(text(found), encoding="utf-8")
-    FILE.with_name("README.md").write_text(page(found), encoding="utf-8")
+    folder.joinpath(FILE.name).write_text(text(found), encoding="utf-8")
+    folder.joinpath("README.md").write_text(page(found), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -7,8 +7,9 @@ are wrong.
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from fulfil import deciding, reading
+from fulfil import deciding, reading, shops
 from fulfil.moments import line, moment
 from fulfil.places import SettingsError
 
@@ -40,12 +41,25 @@ def _parser() -> argparse.ArgumentParser:
     refunds = groups.add_parser("refunds", help="money that goes back").add_subparsers(required=True, metavar="command")
     refused = refunds.add_parser("refused", help="what the bank refused: a person has it tried again, or pays by hand")
     _for_programs(refused, reading.refused_refunds)
+    _shops(groups.add_parser("shops", help="the shops' folder"))
     status = groups.add_parser("status", help="how each service stands")
     _common(status, reading.status)
     log = groups.add_parser("log", help="what was decided, by whom and why")
     _common(log, reading.log)
     log.add_argument("--limit", type=_count, default=50, metavar="N", help="lines per service (50)")
     return parser
+
+
+def _shops(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(required=True, metavar="command")
+    for name, action, text in (
+        ("check", shops.check, "print every fault with its file and field, or what each shop has"),
+        ("values", shops.values, "print the folder as values of the Helm charts"),
+    ):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("folder", nargs="?", type=Path, default=Path("shops"), help="(shops)")
+        command.add_argument("--production", action="store_true", help="refuse addresses of examples too")
+        command.set_defaults(action=action)
 
 
 def _letters(parser: argparse.ArgumentParser) -> None:

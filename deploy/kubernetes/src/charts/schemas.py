@@ -48,6 +48,13 @@ _NARROWER: Mapping[str, Schema] = {
     "kafka.replication": _COUNT,
     "telemetry.otlpEndpoint": {"type": "string", "pattern": "^(https?://[^\\s]+)?$"},
     "telemetry.sampleRatio": {"type": "number", "minimum": 0, "maximum": 1},
+    "shops": {
+        "type": "object",
+        "propertyNames": {
+            "pattern": r"^[a-z0-9-]{1,40}/(shop\.toml|plans\.toml|brand/brand\.toml|policy/[0-9A-Za-z.-]+\.toml)$"
+        },
+        "additionalProperties": {"type": "string"},
+    },
     "files": {
         "type": "array",
         "items": {

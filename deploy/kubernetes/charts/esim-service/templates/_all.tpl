@@ -3,7 +3,7 @@
 {{- $values := mergeOverwrite (deepCopy .Values) (deepCopy (.Values.global | default dict)) -}}
 {{- $ := dict "Values" $values "Chart" .Chart "Release" .Release "Capabilities" .Capabilities -}}
 {{- include "esim-service.check" $ -}}
-{{- range $part := list "serviceaccount" "configmap" "deployment" "service" "disruptionbudget" "networkpolicy" "migration" "autoscaling" "ingress" "monitor" }}
+{{- range $part := list "serviceaccount" "configmap" "shops" "deployment" "service" "disruptionbudget" "networkpolicy" "migration" "autoscaling" "ingress" "monitor" }}
 {{- with include (printf "esim-service.%s" $part) $ | trim }}
 ---
 {{ . }}

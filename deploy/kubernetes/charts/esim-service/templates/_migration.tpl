@@ -13,6 +13,19 @@ helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 {{- if .Values.migration.enabled }}
 {{- $name := include "esim-service.name" . -}}
 {{- $username := ternary (.Values.migration.kafkaUsername | default (printf "%s-owner" $name)) "" .Values.migration.ownsTopics -}}
+{{- $shops := ternary (printf "%s-migrate-shops" $name) "" (and (not (empty .Values.shops)) .Values.migration.readsShops) -}}
+{{- if $shops }}
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: {{ $shops }}
+  labels: {{- include "esim-service.labels" . | nindent 4 }}
+  annotations: {{- include "esim-service.hook" . | nindent 4 }}
+    helm.sh/hook-weight: "-10"
+data:
+  {{- include "esim-service.shopsData" . | trim | nindent 2 }}
+---
+{{- end }}
 {{- if .Values.networkPolicy.enabled }}
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -64,10 +77,11 @@ spec:
             {{- end }}
           resources: {{- toYaml .Values.migration.resources | nindent 12 }}
           securityContext: {{- include "esim-service.containerSecurity" . | nindent 12 }}
-          volumeMounts: {{- include "esim-service.mounts" . | nindent 12 }}
+          volumeMounts: {{- include "esim-service.mounts" (dict "root" . "shops" $shops) | nindent 12 }}
       volumes:
         {{- include "esim-service.volumes" (dict
           "root" .
+          "shops" $shops
           "databaseSecret" (.Values.database.ownerSecret | default (printf "%s-database-owner" $name))
           "kafkaSecret" (ternary (.Values.migration.kafkaSecret | default $username) "" .Values.migration.ownsTopics)
         ) | nindent 8 }}

@@ -35,7 +35,7 @@
 {{- $all | toJson -}}
 {{- end }}
 
-{{/* The volumes behind SECRETS_DIR, the authorities' certificates, further files, and /tmp. */}}
+{{/* The volumes behind SECRETS_DIR, the authorities' certificates, further files, the shops, and /tmp. */}}
 {{- define "esim-service.volumes" -}}
 - name: tmp
   emptyDir: {sizeLimit: 64Mi}
@@ -75,14 +75,18 @@
 - name: files-{{ .name }}
   secret: {secretName: {{ .secret }}, defaultMode: 0440}
 {{- end }}
+{{- include "esim-service.shopsVolume" . }}
 {{- end }}
 
 {{- define "esim-service.mounts" -}}
 - {name: tmp, mountPath: /tmp}
 - {name: secrets, mountPath: /run/secrets, readOnly: true}
 - {name: authorities, mountPath: /run/authorities, readOnly: true}
-{{- range .Values.files }}
+{{- range .root.Values.files }}
 - {name: files-{{ .name }}, mountPath: {{ .mountPath }}, readOnly: true}
+{{- end }}
+{{- if .shops }}
+- {name: shops, mountPath: /shops, readOnly: true}
 {{- end }}
 {{- end }}
 

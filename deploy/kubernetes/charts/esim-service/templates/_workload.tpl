@@ -51,6 +51,7 @@ tolerations: {{- toYaml . | nindent 2 }}
 
 {{- define "esim-service.deployment" -}}
 {{- $name := include "esim-service.name" . -}}
+{{- $shops := ternary (printf "%s-shops" $name) "" (and (not (empty .Values.shops)) .Values.readsShops) -}}
 apiVersion: apps/v1
 kind: Deployment
 metadata:
@@ -125,10 +126,11 @@ spec:
               sleep: {seconds: {{ .Values.termination.preStopSeconds }}}
           resources: {{- toYaml .Values.resources | nindent 12 }}
           securityContext: {{- include "esim-service.containerSecurity" . | nindent 12 }}
-          volumeMounts: {{- include "esim-service.mounts" . | nindent 12 }}
+          volumeMounts: {{- include "esim-service.mounts" (dict "root" . "shops" $shops) | nindent 12 }}
       volumes:
         {{- include "esim-service.volumes" (dict
           "root" .
+          "shops" $shops
           "databaseSecret" (.Values.database.secret | default (printf "%s-database" $name))
           "kafkaSecret" (.Values.kafka.secret | default (include "esim-service.kafkaUsername" .))
         ) | nindent 8 }}
