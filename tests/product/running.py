@@ -69,8 +69,8 @@ def shortest_session(kafka: KafkaAccess) -> float:
 class Product:
     """`services` by name and `sandbox` are processes that a test may kill, freeze and start again.
 
-    `shops` is a folder of shops other than the repository's. `kafka` may do everything, for the test's own hands; services
-    come as themselves (`users`, where brokers ask).
+    `shops` is a folder of shops other than the repository's. `kafka` may do everything, for the test's own hands;
+    services come as themselves (`users`, where brokers ask).
     """
 
     def __init__(
