@@ -13,9 +13,10 @@ ROLE := operator
 SEED := $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 SEQUENCES := 200
 SECONDS := 60
+SHOP := e-sim-onl
 
 .DEFAULT_GOAL := help
-.PHONY: account keys help prerequisites setup lock upgrade sbom audit demo exercise test test-all test-fast soak lint format up down status clean compose bench interop schemas access interfaces charts release test-past hostile clean-room
+.PHONY: account shop-environment keys help prerequisites setup lock upgrade sbom audit demo exercise test test-all test-fast soak lint format up down status clean compose bench interop schemas access interfaces charts release test-past hostile clean-room
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -85,6 +86,9 @@ format: $(INSTALLED) ## format the code and apply the safe corrections
 up: $(INSTALLED) ## start the stack in the background and print the pages to open
 	@$(PYTHON) -m local_stack fetch
 	@$(PYTHON) -m local_stack up
+
+shop-environment: $(INSTALLED) ## lines for your shell with the key and the addresses of a shop (SHOP=e-sim-onl; docs/how-to/connect-a-shop.md)
+	@$(PYTHON) -m local_stack shop-environment $(SHOP)
 
 account: $(INSTALLED) ## make yourself an account for the operations page: make account NAME=olga (PAGES=refunds ROLE=agent)
 	@$(if $(NAME),,echo "Whose? make account NAME=olga" >&2; exit 2;) \

@@ -9,13 +9,26 @@ from tour.expectations import UnmetError
 from tour.orders import Buyer
 
 URLS = {"ordering": "http://ordering", "payments": "http://payments", "refunds": "http://refunds"}
-SHOP = {"name": "eSIMka", "documents": {"offer": "o1", "privacy": "p1"}, "plans": [{"plan": {"id": "ge-5gb-30d"}}]}
-ORDER = {
-    "order_id": "id-1",
-    "order_number": "1",
-    "price": {"amount": 750, "currency": "USD"},
-    "plan": {"title": "Georgia 5 GB, 30 days"},
+PRICE = {"amount": 750, "currency": "USD"}
+PLAN = {
+    "id": "ge-5gb-30d",
+    "title": "Georgia 5 GB, 30 days",
+    "coverage": ["GE"],
+    "data_mb": 5120,
+    "validity_days": 30,
+    "profile_type": "caucasus-data",
 }
+SHOP = {
+    "slug": "esimka",
+    "name": "eSIMka",
+    "currency": "USD",
+    "time_zone": "Asia/Tbilisi",
+    "language": "ru",
+    "support": {"email": "support@esimka.example"},
+    "documents": {"offer": "o1", "privacy": "p1", "refund": "r1"},
+    "plans": [{"plan": PLAN, "price": PRICE}],
+}
+ORDER = {"order_id": "id-1", "order_number": "1", "status": "placed", "price": PRICE, "plan": PLAN}
 NINO = Buyer("Nino", "nino@example.org", "+995555654321", "en")
 Handler = Callable[[httpx.Request], httpx.Response]
 
@@ -53,7 +66,7 @@ async def test_a_refusal_is_told_at_once() -> None:
         return httpx.Response(401)
 
     async with shop_behind(refuse) as shop:
-        with pytest.raises(UnmetError, match=r"ordering answers GET /storefront \(HTTP 401\)") as unmet:
+        with pytest.raises(UnmetError, match=r"ordering answers GET /storefront \(401 ") as unmet:
             await shop.shop("esimka")
     assert (asked, unmet.value.logs) == (["/storefront"], ("ordering",))
 
@@ -61,5 +74,5 @@ async def test_a_refusal_is_told_at_once() -> None:
 async def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(buying, "PATIENCE_SECONDS", 0.1)
     async with shop_behind(lambda _: httpx.Response(503)) as shop:
-        with pytest.raises(UnmetError, match="HTTP 503 for 0 s"):
+        with pytest.raises(UnmetError, match="503 "):
             await shop.shop("esimka")

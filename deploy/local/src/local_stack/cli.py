@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import shlex
 import sys
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from rich.table import Table
 from local_stack import detached
 from local_stack.accounts import WITH_PAGES, accounts
 from local_stack.errors import LocalStackError
-from local_stack.example_shop import WITH_SHOP
+from local_stack.example_shop import STOREFRONT, WITH_SHOP, shop_environment
 from local_stack.kafka_files import kafka_files
 from local_stack.keeper import keep
 from local_stack.keys import keys
@@ -64,6 +65,10 @@ def _parser() -> argparse.ArgumentParser:
     shops_keys.add_argument("--stack", default="dev")
     shops_keys.add_argument("words", nargs=argparse.REMAINDER, help="as of `python -m ordering keys`")
     shops_keys.set_defaults(action=lambda arguments: keys(run_dir(arguments.stack), arguments.words))
+    variables = commands.add_parser("shop-environment", help="print a shop's key and addresses as lines for a shell")
+    variables.add_argument("--stack", default="dev")
+    variables.add_argument("shop", nargs="?", default=STOREFRONT)
+    variables.set_defaults(action=_shop_environment)
     infra = commands.add_parser("infra", help="Kafka and Postgres for as long as one process lives")
     infra.add_argument("--state", type=Path, required=True, help="the folder for data, logs and infra.json")
     infra.add_argument("--owner", type=int, required=True, help="the process id to outlive by no more than a second")
@@ -124,6 +129,16 @@ def _fetch(arguments: argparse.Namespace) -> int:
 
 def _accounts(arguments: argparse.Namespace) -> int:
     return accounts(run_dir(arguments.stack), arguments.service, arguments.words)
+
+
+def _shop_environment(arguments: argparse.Namespace) -> int:
+    site = Site.load(run_dir(arguments.stack))
+    if arguments.shop not in site.storefront_keys:
+        known = ", ".join(site.storefront_keys) or "none yet: make up"
+        raise LocalStackError(f"There is no shop “{arguments.shop}” here ({known}).")
+    for name, value in shop_environment(site, arguments.shop).items():
+        print(f"export {name}={shlex.quote(value)}")
+    return 0
 
 
 def _print_status(status: Status, directory: Path) -> None:

@@ -9,11 +9,19 @@ from local_stack.zipkin import PAGE_PORT, WITH_TRACES
 STOREFRONT = "e-sim-onl"
 
 
-def _environment(site: Site) -> Environment:
+def shop_environment(site: Site, storefront: str) -> Environment:
+    """What a shop's own program needs: its key and the addresses. Raises KeyError for an unknown storefront."""
     services = ("ordering", "payments", "notifications", "refunds")
     return {
-        "ESIM_API_KEY": site.storefront_keys[STOREFRONT],
+        "ESIM_API_KEY": site.storefront_keys[storefront],
         **{f"{name.upper()}_URL": site.url(name) for name in services},
+        "SANDBOX_URL": site.url("sandbox"),
+    }
+
+
+def _environment(site: Site) -> Environment:
+    return {
+        **shop_environment(site, STOREFRONT),
         "SHOP_HOST": LOOPBACK,
         "SHOP_PORT": str(site.ports["shop"]),
         "SHOP_URL": site.url("shop"),

@@ -1,18 +1,24 @@
-"""The buyer's steps, as a shop's server and a browser would take them. Everything is repeated until it is answered."""
+"""The buyer's steps: the shop's server calls the services with the client of shops, the browser is the sandbox's buyer.
+
+Everything is repeated until it is answered.
+"""
 
 import asyncio
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from http import HTTPStatus
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from uuid import uuid4
 
 import httpx
 
+from esim_fulfilment import Addresses, AsyncClient, FulfilmentError, NewOrder, RetryPolicy
+from esim_fulfilment import Buyer as NewBuyer
 from local_stack.site import Site
 from sandbox.client import SandboxClient
 from sandbox.outward import new_client
@@ -20,8 +26,11 @@ from sandbox.storefront import Card, pay
 from tour.expectations import UnmetError
 from tour.orders import Buyer, Money, Order, Page, Paid, Shop
 
+T = TypeVar("T")
 PATIENCE_SECONDS = 40.0
 _PAUSE_SECONDS = 0.05
+#: A service that was killed comes back at any moment: the pauses of the client stay short, and patience ends them.
+_LONGEST_PAUSE, _ATTEMPTS = 0.5, 10_000
 _MESSAGES = re.compile(r'^epay_webhooks_total\{outcome="(\w+)"\} (\S+)$', re.MULTILINE)
 #: The order has not reached payments yet, or the service is away for a moment: ask again.
 _AGAIN = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE})
@@ -35,6 +44,7 @@ class Buying:
         self._keys = keys
         self._agent_key = agent_key
         self._client = new_client(timeout=15)
+        self._clients: dict[str, AsyncClient] = {}
         self._shops: dict[str, Shop] = {}
 
     async def __aenter__(self) -> Self:
@@ -47,33 +57,42 @@ class Buying:
         """Hang up."""
         await self._client.aclose()
 
+    def client(self, slug: str) -> AsyncClient:
+        """What the server of this shop calls the services with."""
+        if slug not in self._clients:
+            urls = {name: self._urls.get(name, "") for name in ("ordering", "payments", "notifications", "refunds")}
+            retries = RetryPolicy(
+                attempts=_ATTEMPTS, first_wait=_PAUSE_SECONDS, longest_wait=_LONGEST_PAUSE, patience=PATIENCE_SECONDS
+            )
+            self._clients[slug] = AsyncClient(self._keys[slug], Addresses(**urls), retries=retries, http=self._client)
+        return self._clients[slug]
+
     async def shop(self, slug: str) -> Shop:
         """The shop as it describes itself."""
         if slug not in self._shops:
-            seen = (await self._ask("ordering", "GET", "/storefront", self._keys[slug])).json()
-            plans = tuple(one["plan"]["id"] for one in seen["plans"])
-            self._shops[slug] = Shop(slug, seen["name"], seen["documents"], plans)
+            seen = await _answer("ordering", "GET /storefront", self.client(slug).storefront())
+            documents = {"offer": seen.documents.offer, "privacy": seen.documents.privacy}
+            self._shops[slug] = Shop(slug, seen.name, documents, tuple(offer.plan.id for offer in seen.plans))
         return self._shops[slug]
 
     async def order(self, slug: str, plan: str, buyer: Buyer) -> Order:
         """Place an order: one idempotency key, however often it has to be sent."""
         shop = await self.shop(slug)
-        body = {
-            "plan": plan,
-            "buyer": {"name": buyer.name, "email": buyer.email, "phone": buyer.phone, "language": buyer.language},
-            "device_compatible": True,
-            "offer_version": shop.documents["offer"],
-            "privacy_version": shop.documents["privacy"],
-        }
-        headers = {"Idempotency-Key": str(uuid4())}
-        answer = (await self._ask("ordering", "POST", "/orders", self._keys[slug], json=body, headers=headers)).json()
-        price = Money(answer["price"]["amount"], answer["price"]["currency"])
-        return Order(answer["order_id"], answer["order_number"], shop, answer["plan"]["title"], price, buyer)
+        order = NewOrder(
+            plan=plan,
+            buyer=NewBuyer.model_validate(asdict(buyer)),
+            offer_version=shop.documents["offer"],
+            privacy_version=shop.documents["privacy"],
+        )
+        placing = self.client(slug).place_order(order, idempotency_key=str(uuid4()))
+        placed = await _answer("ordering", "POST /orders", placing)
+        price = Money(placed.price.amount, placed.price.currency)
+        return Order(placed.order_id, placed.order_number, shop, placed.plan.title, price, buyer)
 
     async def page(self, order: Order) -> Page:
         """The payment object for the bank's page."""
-        path = f"/orders/{order.id}/payment"
-        return Page(order, (await self._ask("payments", "POST", path, self._keys[order.shop.slug])).json())
+        opening = self.client(order.shop.slug).payment(order.id)
+        return Page(order, await _answer("payments", f"POST /orders/{order.id}/payment", opening))
 
     async def pay(self, page: Page) -> Paid:
         """The buyer presses "pay" on the bank's page."""
@@ -92,8 +111,8 @@ class Buying:
 
     async def status(self, order: Order) -> str:
         """Where the shop sees the order."""
-        seen = await self._ask("ordering", "GET", f"/orders/{order.id}", self._keys[order.shop.slug])
-        return str(seen.json()["status"])
+        asking = self.client(order.shop.slug).order(order.id)
+        return (await _answer("ordering", f"GET /orders/{order.id}", asking)).status
 
     async def cases(self, order: Order) -> list[dict[str, Any]]:
         """The order's refund cases, as an agent sees them."""
@@ -165,6 +184,14 @@ class Buying:
         except TimeoutError:
             problem += f" for {PATIENCE_SECONDS:.0f} s"
         raise UnmetError(f"expected that {service} answers {method} {path} ({problem})", service)
+
+
+async def _answer(service: str, call: str, answering: Awaitable[T]) -> T:
+    """The client's answer. Raises UnmetError where the service refuses, or does not answer in time."""
+    try:
+        return await answering
+    except FulfilmentError as error:
+        raise UnmetError(f"expected that {service} answers {call} ({error})", service) from error
 
 
 @asynccontextmanager

@@ -1,25 +1,40 @@
 """An order from each storefront is paid and delivered."""
 
-from tour.expectations import Outcome, UnmetError
+import json
+from collections.abc import Sequence
+
+from tour.expectations import Outcome, UnmetError, until
 from tour.letters import Letter
 from tour.orders import Buyer, Paid
+from tour.receiver import Heard, Receiver, receiving
 from tour.stage import Stage
 
 NAME = "An order from each storefront"
 WORDS = (
-    "Three shops, one platform. In each of them somebody orders an eSIM, pays on the bank's page and waits for the "
-    "mail with the QR code. The seconds count from pressing “pay” to the mail in the mailbox."
+    "Three shops, one platform. Each shop's server uses the client esim_fulfilment: somebody orders an eSIM, pays on "
+    "the bank's page and waits for the mail with the QR code. The seconds count from pressing “pay” to the mail in the "
+    "mailbox. The shop hears by signed webhooks what happens."
 )
 _SHOPPING = (
     ("qazaq-esim", "tr-5gb-30d", "Aigerim", "+77011234567", "ru"),
     ("e-sim-onl", "global-3gb-30d", "Anna", "+4915112345678", "en"),
     ("esimka", "ge-5gb-30d", "Giorgi", "+995555123456", "en"),
 )
+#: What every shop hears of an order that goes well.
+_HEARD = ("order.accepted", "order.paid", "order.delivered")
 PICTURE = "qr.png"
 
 
 async def perform(stage: Stage, outcome: Outcome) -> None:
-    """Order, pay, receive; then look into the ledgers."""
+    """Order, pay, receive; then look at the webhooks that came, and into the ledgers."""
+    with receiving() as receiver:
+        for slug, *_ in _SHOPPING:
+            await receiver.register(stage.buying.client(slug))
+        await _perform(stage, outcome, receiver)
+        await receiver.leave()
+
+
+async def _perform(stage: Stage, outcome: Outcome, receiver: Receiver) -> None:
     before = await stage.begin()
     paid: list[Paid] = []
     letters: list[Letter] = []
@@ -37,7 +52,26 @@ async def perform(stage: Stage, outcome: Outcome) -> None:
             step.done("The ledgers agree: one payment, one profile and one mail for each order")
         else:
             step.failed("The ledgers do not agree")
+    await _hear(stage, receiver, paid)
     _show(stage, paid[-1], letters[-1])
+
+
+async def _hear(stage: Stage, receiver: Receiver, paid: Sequence[Paid]) -> None:
+    """Wait until each shop has heard how its order went, and show the last webhook. Raises UnmetError."""
+
+    async def all_heard() -> list[Heard] | None:
+        heard = [receiver.heard(one.order.id) for one in paid]
+        complete = all(set(_HEARD) <= {one.event.type for one in each} for each in heard)
+        return [one for each in heard for one in each] if complete else None
+
+    with stage.teller.step("Each shop hears by webhook what happened to its order") as step:
+        sentence = f"each shop gets the webhooks {', '.join(_HEARD)}, signed with its secret"
+        webhooks = await until(all_heard, sentence, "ordering")
+        slowest = max(one.seconds for one in webhooks)
+        step.done(f"{len(webhooks)} webhooks came, signed for their shop; the slowest {slowest:.2f} s after the fact")
+    last = next(one for one in reversed(webhooks) if one.event.type == "order.delivered")
+    stage.teller.say(f"The webhook {last.event.id}, as {paid[-1].order.shop.name} received it:")
+    stage.teller.quote(json.dumps(last.payload, indent=2, ensure_ascii=False).splitlines())
 
 
 async def _buy(stage: Stage, slug: str, plan: str, buyer: Buyer) -> tuple[Paid, Letter]:

@@ -1,0 +1,30 @@
+"""The tour's first act on the whole product: it buys through the client, and the shops hear it by webhook."""
+
+import io
+from pathlib import Path
+from typing import cast
+
+from rich.console import Console
+
+from local_stack.stack import Stack
+from product.hands import Running
+from tour.acts import storefronts
+from tour.buying import buying_at
+from tour.expectations import Outcome
+from tour.stage import Stage
+from tour.telling import Teller
+
+
+async def test_each_shop_sells_one_esim_and_gets_signed_webhooks(running: Running, tmp_path: Path) -> None:
+    shown = io.StringIO()
+    outcome = Outcome(storefronts.NAME)
+    async with buying_at(running.product.site) as (buying, sandbox):
+        # This act needs no stack to stop or to start.
+        stage = Stage(cast("Stack", None), buying, sandbox, Teller(Console(file=shown, width=100)), tmp_path)
+        await storefronts.perform(stage, outcome)
+        left = [await buying.client(slug).webhook_endpoints() for slug in ("qazaq-esim", "e-sim-onl", "esimka")]
+    assert outcome.unmet == []
+    assert (outcome.orders, outcome.delivered) == (3, 3)
+    assert "webhooks came, signed for their shop" in shown.getvalue()
+    assert '"type": "order.delivered"' in shown.getvalue()
+    assert left == [[], [], []]
