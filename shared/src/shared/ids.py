@@ -42,16 +42,6 @@ def uuid7() -> UUID:
     return UUID(int=(milliseconds << _RANDOM_BITS) | _VERSION_7_VARIANT_2 | high << 64 | low)
 
 
-_greatest = 0
-
-
-def uuid7_increasing() -> UUID:
-    """A new UUIDv7 that is greater than every earlier one of this process, also within one millisecond."""
-    global _greatest  # noqa: PLW0603 - RFC 9562 section 6.2 asks for a counter in the process
-    _greatest = max(uuid7().int, _greatest + 1)
-    return UUID(int=_greatest)
-
-
 def uuid7_floor(moment: datetime) -> UUID:
     """The smallest UUIDv7 of that millisecond: a bound for "created at or after"."""
     return UUID(int=(int(moment.timestamp() * 1000) << _RANDOM_BITS) | _VERSION_7_VARIANT_2)

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import jsonschema
 import pytest
@@ -13,6 +14,8 @@ from ordering.app import build
 from ordering.privacy.actions import confirm_erasures
 from ordering.privacy.models import SERVICES, ConfirmedErasure
 from ordering.settings import Settings
+from ordering.timeline.models import Fact, RecordedFact
+from ordering.updates import record
 from ordering.updates.bodies import BODIES, TYPES
 from ordering.updates.examples import EXAMPLES
 from ordering.updates.models import Update
@@ -172,3 +175,24 @@ def test_updates_have_ids_in_the_sequence_in_which_they_are_made() -> None:
     ids = [Update("esimka", None, "order.rejected", "", SystemClock().now(), {}).id for _ in range(10_000)]
     assert ids == sorted(set(ids))
     assert {update_id.version for update_id in ids} == {7}
+
+
+async def test_a_batch_of_facts_costs_two_statements_whatever_its_size(shop: "Shop") -> None:
+    orders = [UUID((await shop.place()).json()["order_id"]) for _ in range(6)]
+    counts = []
+    for batch in (orders[:1], orders[1:]):
+        statements: list[str] = []
+        async with shop.service.database.transaction() as tx:
+            execute = tx.execute
+
+            async def note(
+                sql: str, execute: Any = execute, statements: list[str] = statements, **parameters: Any
+            ) -> Any:
+                statements.append(sql)
+                return await execute(sql, **parameters)
+
+            tx.execute = note  # type: ignore[method-assign] # counts the statements of this transaction
+            await record(tx, [(order_id, RecordedFact(Fact.ORDER_PAID, tx.now)) for order_id in batch])
+            counts.append(len(statements))
+    assert counts == [2, 2]
+    assert {row.order_id for row in await heard(shop, "order.paid")} == set(orders)

@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 import trustme
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from ordering.clients.webhook_receiver import KEPT_BYTES, SECONDS, Answer, WebhookReceiver
+from ordering.webhooks.rules import refused_url
 
 if TYPE_CHECKING:
     from services.ordering.tests.webhooks.conftest import Arrived, Behaviour, StartServer
 
 LOOPBACK = [ip_network("127.0.0.0/8")]
+#: Made once: reading the authorities takes milliseconds.
+CONTEXT = ssl.create_default_context()
 BODY = b'{"type": "order.paid", "data": {}}'
 
 
@@ -179,3 +184,31 @@ async def test_the_certificate_is_checked_against_the_host_and_not_the_address(s
     system = WebhookReceiver(private_networks=LOOPBACK, resolve=lambda _host, _port: ["127.0.0.1"])
     assert (await post(system, f"https://shop.example:{server.port}/hooks")).failure == "untrusted-certificate"
     assert len(server.arrived) == 1
+
+
+#: What the type of the field lets through: no white space and no control characters.
+URLS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zs", "Zl", "Zp"]), min_size=1, max_size=80)
+
+
+@given(rest=URLS)
+@example(rest="a..b/")
+@example(rest="xn--/")
+@example(rest="[::1]:443/")
+@example(rest="ab\\@127.0.0.1/")
+@example(rest="%31%32%37.0.0.1/")
+@example(rest="１２７.0.0.1/")
+async def test_no_url_that_is_accepted_raises_or_is_called_without_a_check(rest: str) -> None:
+    resolved: list[str] = []
+
+    def resolve(host: str, _port: int) -> list[str]:
+        resolved.append(host)
+        return ["127.0.0.1"]
+
+    url = "https://" + rest
+    if refused_url(url, plain_allowed=False) is None:
+        receiver = WebhookReceiver(resolve=resolve, verify=CONTEXT, seconds=5)
+        failure = await receiver.check(url)
+        assert failure in {"impossible-url", "private-address", "unresolved"}
+        if failure != "impossible-url":
+            assert (await post(receiver, url)).status is None
+        await receiver.close()

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from ordering.updates.models import RETRIED_FOR
 from ordering.webhooks.models import Attempt, Due, Endpoint
 from ordering.webhooks.rules import DISABLED_AFTER, first_of_each_order, health, judge, parse_retry_after, refused_url
-from shared.ids import uuid7, uuid7_increasing
+from shared.ids import uuid7
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
 def due(**changes: Any) -> Due:
     fields: dict[str, Any] = {
-        "update_id": uuid7_increasing(),
+        "update_id": uuid7(),
         "order_id": uuid7(),
         "attempts": 0,
         "give_up_at": NOON + RETRIED_FOR,

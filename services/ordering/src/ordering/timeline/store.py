@@ -26,9 +26,9 @@ SELECT {ORDER_COLUMNS}, f.fact, f.ref, f.at, f.detail, f.trace AS fact_trace
 FROM orders o LEFT JOIN order_facts f USING (order_id)
 WHERE (CAST(:storefront AS text) IS NULL OR o.storefront = :storefront) AND """
 #: An order `o` with the facts about it; `OrderState` has the same sequence.
-_STATE = """jsonb_build_array(o.order_id, o.storefront, o.number, o.kind, o.plan->>'id', o.price, o.currency,
+_STATE = """json_build_array(o.order_id, o.storefront, o.number, o.kind, o.plan->>'id', o.price, o.currency,
   (SELECT s.submission_id FROM submissions s WHERE s.order_id = o.order_id LIMIT 1),
-  (SELECT jsonb_agg(jsonb_build_array(f.fact, f.ref, f.at)) FROM order_facts f WHERE f.order_id = o.order_id))"""
+  (SELECT json_agg(json_build_array(f.fact, f.ref, f.at)) FROM order_facts f WHERE f.order_id = o.order_id))"""
 #: Facts of which nobody outside ordering is informed: their order is not read.
 _UNREAD = ", ".join(f"'{fact}'" for fact in (Fact.PROFILE_GENERATED, Fact.RECEIPT_ISSUED))
 _RETURNING = f"""fact, ref, at, detail, trace, CASE WHEN fact NOT IN ({_UNREAD}) THEN

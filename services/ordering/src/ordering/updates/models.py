@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from shared.ids import uuid7_increasing
+from shared.ids import uuid7
 
 #: The kinds of task that deliver an endpoint's webhooks; the key is the endpoint's id. Endpoints whose last attempts
 #: failed have a kind of their own, with its own performers: however many hang, they hold up none that works.
@@ -68,7 +68,7 @@ class Update:
     occurred_at: datetime
     data: dict[str, Any]
     trace: str | None = None
-    id: UUID = field(default_factory=uuid7_increasing)
+    id: UUID = field(default_factory=uuid7)
 
     @property
     def body(self) -> dict[str, Any]:

@@ -40,6 +40,7 @@ _MOST_ENDPOINTS = 50
 _MOST_SECRETS = 5
 #: Why an endpoint's URL is refused when it is entered. A host that cannot be resolved yet is no reason.
 _REFUSED: dict[Failure, str] = {
+    "impossible-url": "is not a URL",
     "private-address": "its host has an address that is not on the public internet",
     "insecure-url": "must begin with https://",
 }
