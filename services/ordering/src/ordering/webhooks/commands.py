@@ -5,19 +5,22 @@ import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter
 
 from ordering.webhooks import store
 from ordering.webhooks.actions import redeliver
 from ordering.webhooks.models import Redelivery
 from ordering.webhooks.views import DeliveryView, EndpointView
+from shared.contracts.base import Slug
 from shared.database import Database
 from shared.values.moment import Moment
 
 _MOMENT: TypeAdapter[datetime] = TypeAdapter(Moment)
+_SHOP: TypeAdapter[str] = TypeAdapter(Slug)
+_LIMIT: TypeAdapter[int] = TypeAdapter(Annotated[int, Field(ge=1, le=1000)])
 
 
 def parser() -> ArgumentParser:
@@ -25,13 +28,13 @@ def parser() -> ArgumentParser:
     result = ArgumentParser(prog="python -m ordering webhooks", description="Webhook endpoints and deliveries.")
     actions = result.add_subparsers(dest="action", required=True)
     endpoints = actions.add_parser("endpoints", help="list webhook endpoints, without secrets, as JSON lines")
-    endpoints.add_argument("--shop", help="of this shop only")
+    endpoints.add_argument("--shop", type=_shop, help="of this shop only")
     deliveries = actions.add_parser("deliveries", help="the newest deliveries of an endpoint, as JSON lines")
     deliveries.add_argument("endpoint", type=UUID)
     deliveries.add_argument("--state", choices=["waiting", "delivered", "failed", "stopped"])
-    deliveries.add_argument("--limit", type=int, default=50)
+    deliveries.add_argument("--limit", type=_limit, default=50, help="1 to 1000")
     again = actions.add_parser("redeliver", help="send updates of a shop again, under the same ids")
-    again.add_argument("shop")
+    again.add_argument("shop", type=_shop)
     again.add_argument("--endpoint", type=UUID, help="to this endpoint only")
     again.add_argument("--update", type=UUID, help="this update only")
     again.add_argument("--since", type=_moment, help="written at or after 2026-11-21T09:30:00Z")
@@ -78,10 +81,15 @@ async def _redeliver(database: Database, args: Namespace) -> None:
 
 
 def _moment(text: str) -> datetime:
-    try:
-        return _MOMENT.validate_python(text)
-    except ValidationError:
-        raise ValueError(text) from None
+    return _MOMENT.validate_python(text)  # pydantic's error is a ValueError, which argparse expects
+
+
+def _shop(text: str) -> str:
+    return _SHOP.validate_python(text)
+
+
+def _limit(text: str) -> int:
+    return _LIMIT.validate_python(text)
 
 
 def _show(line: Any) -> None:
