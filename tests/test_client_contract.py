@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from esim_fulfilment import Buyer, NewOrder, RefundRequest, UnknownEvent
+from esim_fulfilment import Buyer, Money, NewOrder, RefundRequest, UnknownEvent
 from esim_fulfilment.calls import Call
 from esim_fulfilment.events import event_of
 from esim_fulfilment.operations import Operations
@@ -20,6 +20,7 @@ ORDER = NewOrder(
 #: How each operation is called; `x` stands for an id.
 SAMPLES: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "storefront": ((), {}),
+    "plans": ((), {}),
     "devices": (("iphone",), {}),
     "place_order": ((ORDER,), {"idempotency_key": "k"}),
     "order": (("x",), {}),
@@ -29,6 +30,8 @@ SAMPLES: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "request_refund": (("x", RefundRequest(reason="other")), {}),
     "cancel_order": (("x",), {}),
     "refund_eligibility": (("x",), {}),
+    "refund": (("x",), {"reason": "r", "idempotency_key": "k", "amount": Money(amount=1, currency="USD")}),
+    "resend_code": (("x",), {"idempotency_key": "k"}),
     "create_webhook_endpoint": (("https://shop.example",), {"types": ["order.paid"]}),
     "webhook_endpoints": ((), {}),
     "change_webhook_endpoint": (("x",), {"enabled": True}),

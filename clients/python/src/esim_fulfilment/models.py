@@ -249,6 +249,15 @@ class TimelineEntry(Answered):
     sentence: str
 
 
+class Resend(Answered):
+    """A code that is sent again; the order shows its delivery."""
+
+    resend_id: str
+    order_id: str
+    state: str
+    requested_at: datetime
+
+
 # --- refunds ----------------------------------------------------------------------------------------------------------
 
 

@@ -12,11 +12,14 @@ from esim_fulfilment.models import (
     Eligibility,
     Language,
     ListedOrder,
+    Money,
     NewOrder,
+    Offer,
     Order,
     PlacedOrder,
     RefundCase,
     RefundRequest,
+    Resend,
     Storefront,
     TimelineEntry,
 )
@@ -27,6 +30,10 @@ from esim_fulfilment.webhook_operations import WebhookOperations
 class _Orders(BaseModel):
     orders: tuple[ListedOrder, ...]
     next_cursor: str | None = None
+
+
+class _Plans(BaseModel):
+    plans: tuple[Offer, ...]
 
 
 class _Devices(BaseModel):
@@ -41,6 +48,11 @@ _OBJECT = TypeAdapter(dict[str, Any])
 def storefront() -> Call[Storefront]:
     """The shop that the key belongs to: its plans and prices, and the document versions that orders must name."""
     return Call("ordering", "GET", "/storefront", model(Storefront))
+
+
+def plans() -> Call[tuple[Offer, ...]]:
+    """What the shop sells now, with prices, in the sequence of its catalogue."""
+    return Call("ordering", "GET", "/plans", _plans)
 
 
 def devices(search: str = "") -> Call[tuple[Device, ...]]:
@@ -121,6 +133,26 @@ def cancel_order(reference: str) -> Call[RefundCase]:
     return Call("refunds", "POST", path("orders", reference, "cancellation"), model(RefundCase), json={})
 
 
+def refund(reference: str, *, reason: str, idempotency_key: str, amount: Money | None = None) -> Call[RefundCase]:
+    """Return money by the shop's own decision: `amount`, or without it all that is left of the payment.
+
+    The whole is returned after the eSIM was revoked; with a part the buyer keeps it. `reason` is kept for agents.
+    Raises ConflictError where less is left. One key stands for one refund, however often it is sent.
+    """
+    body: dict[str, Any] = {"reason": reason}
+    if amount is not None:
+        body["amount"] = {"amount": amount.amount, "currency": amount.currency}
+    headers = {"idempotency-key": idempotency_key}
+    return Call("refunds", "POST", path("orders", reference, "refund"), model(RefundCase), json=body, headers=headers)
+
+
+def resend_code(reference: str, *, idempotency_key: str) -> Call[Resend]:
+    """Have the code of an order sent to its buyer again, at most three times a day. Raises RateLimitedError."""
+    headers = {"idempotency-key": idempotency_key}
+    where = path("orders", reference, "resend")
+    return Call("notifications", "POST", where, model(Resend), headers=headers)
+
+
 def refund_eligibility(reference: str) -> Call[Eligibility]:
     """What a request for a refund would be answered today, for each likely reason. Records nothing."""
     return Call("refunds", "GET", path("orders", reference, "refund-eligibility"), model(Eligibility))
@@ -130,6 +162,7 @@ class Operations(WebhookOperations):
     """The operations as methods. `Client` returns their results, `AsyncClient` returns awaitables."""
 
     storefront = Operation(storefront)
+    plans = Operation(plans)
     devices = Operation(devices)
     place_order = Operation(place_order)
     order = Operation(order)
@@ -139,6 +172,8 @@ class Operations(WebhookOperations):
     request_refund = Operation(request_refund)
     cancel_order = Operation(cancel_order)
     refund_eligibility = Operation(refund_eligibility)
+    refund = Operation(refund)
+    resend_code = Operation(resend_code)
 
 
 def _placed(answer: Answer) -> PlacedOrder:
@@ -160,3 +195,7 @@ def _orders(answer: Answer) -> Page[ListedOrder]:
 
 def _devices(answer: Answer) -> tuple[Device, ...]:
     return _Devices.model_validate_json(answer.body).devices
+
+
+def _plans(answer: Answer) -> tuple[Offer, ...]:
+    return _Plans.model_validate_json(answer.body).plans
