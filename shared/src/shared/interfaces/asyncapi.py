@@ -17,6 +17,7 @@ from shared.contracts.base import EVENTS, BuyerErased, Event, OrderEvent
 from shared.contracts.examples import EXAMPLES
 from shared.contracts.storefront import OrderSubmitted, orders_topic, shop_of
 from shared.interfaces.sentences import field_comments, first_sentence, paragraph
+from shared.interfaces.shop_updates import add_updates
 from shared.messaging.cloudevents import CONTENT_TYPE
 from shared.messaging.topics import owned_topics, topic_settings
 
@@ -44,7 +45,7 @@ def document(service: str, version: str, description: str, reads: Iterable[str],
     tombstones = {topic for topic in topics if EVENTS[topic].personal and _compacted(topic)}
     tombstones &= {*erased, *written}
     classes = [EVENTS[topic] for topic in topics]
-    return {
+    result: Document = {
         "asyncapi": "3.0.0",
         "info": {
             "title": f"{service}: events",
@@ -70,6 +71,9 @@ def document(service: str, version: str, description: str, reads: Iterable[str],
             },
         },
     }
+    if OrderSubmitted.topic in owned_topics(service):  # who looks after the shops' topics writes their updates
+        add_updates(result)
+    return result
 
 
 _SERVER = {
@@ -208,7 +212,8 @@ def _key(event: type[Event]) -> Document:
             return {"type": "string", "format": "uuid", "description": f"`{name}`: all facts of one share a partition."}
     if "submission_id" in event.model_fields:
         return {"type": "string", "description": "`<storefront>:<submission_id>`"}
-    return {"type": "string", "format": "uuid", "description": "`buyer_id`: all facts of one share a partition."}
+    name = "key_id" if "key_id" in event.model_fields else "buyer_id"
+    return {"type": "string", "format": "uuid", "description": f"`{name}`: all facts of one share a partition."}
 
 
 def _schemas(classes: list[type[Event]]) -> Document:
