@@ -6,7 +6,7 @@ from typing import Literal
 from uuid import UUID
 
 from notifications.account.models import AccountOrder, EmailRecord
-from notifications.delivery import EmailKey, is_off, qr_delivered, schedule, switch_off, switch_on
+from notifications.delivery import EmailKey, qr_delivered, schedule, switch_off, switch_on
 from notifications.emails import BadLinkError, GoneError, Links, ProfileWithReceipt
 from notifications.newsletters import agree
 from notifications.settings import Settings
@@ -20,7 +20,10 @@ _ORDER = """
 SELECT o.*, c.name, c.email, c.language, c.erased_at, c.blocked,
   c.newsletter_asked AND NOT c.blocked AND NOT EXISTS (
     SELECT 1 FROM contacts s WHERE s.storefront = c.storefront AND s.mailbox_key = c.mailbox_key AND s.newsletter
-      AND NOT EXISTS (SELECT 1 FROM newsletter_suppressions n WHERE n.buyer_id = s.buyer_id)) AS asks_for_consent
+      AND NOT EXISTS (SELECT 1 FROM newsletter_suppressions n WHERE n.buyer_id = s.buyer_id)) AS asks_for_consent,
+  EXISTS (SELECT 1 FROM reminders_off f WHERE f.buyer_id = c.buyer_id) OR EXISTS (
+    SELECT 1 FROM contacts s JOIN reminders_off f USING (buyer_id)
+    WHERE s.storefront = c.storefront AND s.mailbox_key = c.mailbox_key) AS reminders_off
 FROM orders o LEFT JOIN contacts c USING (buyer_id)
 WHERE o.order_id = :order
 """
@@ -174,5 +177,5 @@ class AccountStore:
             state,
             blocked=row.blocked,
             asks_for_consent=bool(row.asks_for_consent),
-            reminders_off=await is_off(tx, row.buyer_id),
+            reminders_off=bool(row.reminders_off),
         )
