@@ -1,0 +1,182 @@
+"""The example shop beside the whole product, in a real browser: from a plan to the QR code, a top-up and a refund."""
+
+import html
+import json
+import re
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from esim_fulfilment import Addresses, AsyncClient
+from local_stack.example_shop import SHOP, STOREFRONT, shop_environment
+from local_stack.http_probe import answers_ok
+from local_stack.ports import free_port
+from local_stack.processes import ManagedProcess
+from product.hands import Running
+from product.judge import header, matching_id, until
+from product.running import READY_SECONDS
+from sandbox.storefront import SUCCESS
+from shared.testing.browser import Page, browser
+
+#: A step may wait for the operator, a mail and a webhook on a busy machine.
+PATIENCE_MS = 60_000
+
+
+@dataclass
+class ExampleShop:
+    """The shop as a process of its own."""
+
+    url: str
+    port: int
+    process: ManagedProcess
+    running: Running
+
+    async def start(self) -> None:
+        self.process.start()
+        await self.process.wait_ready(lambda: answers_ok(self.port, SHOP.ready_path), READY_SECONDS, port=self.port)
+
+    async def mails_of(self, email: str) -> list[dict[str, Any]]:
+        """The mails with the code."""
+        mails = await self.running.sandbox.mails(to=email)
+        return [mail for mail in mails if header(mail, "Message-ID").partition("@")[0].endswith(".qr")]
+
+
+@pytest.fixture
+async def shop(running: Running) -> AsyncIterator[ExampleShop]:
+    site = running.product.site
+    site.ports["shop"] = free_port()
+    made = ExampleShop(site.url("shop"), site.ports["shop"], running.product.beside(SHOP), running)
+    await made.start()
+    yield made
+    await made.process.stop()
+    async with client_of(running) as client:
+        for endpoint in await client.webhook_endpoints():
+            await client.delete_webhook_endpoint(endpoint.endpoint_id)
+
+
+def client_of(running: Running) -> AsyncClient:
+    known = shop_environment(running.product.site, STOREFRONT)
+    http = httpx.AsyncClient(trust_env=False, timeout=30)
+    return AsyncClient(known["ESIM_API_KEY"], Addresses.from_environment(known), http=http)
+
+
+async def pay_at_the_bank(page: Page) -> None:
+    """From the shop's page to the bank's and back."""
+    await page.click("#pay")
+    await page.arrive("**/epay/payform/page")
+    await page.fill("#number", SUCCESS.number)
+    await page.fill("#exp", SUCCESS.exp)
+    await page.fill("#cvc", SUCCESS.cvc)
+    await page.click("#pay")
+    await page.arrive("**/orders/*")
+
+
+async def becomes(page: Page, status: str) -> None:
+    """The open page says so by itself: a mark on its window would not survive a reload."""
+    await page.evaluate("window.mark = 'the same page'")
+    await page.wait(f"#status[data-status={status}]")
+    assert await page.evaluate("window.mark") == "the same page"
+
+
+async def webhooks(page: Page) -> list[str]:
+    """The types that the page lists, whether its details are open or not."""
+    found: list[str] = await page.evaluate(
+        "Array.from(document.querySelectorAll('#webhooks code'), code => code.textContent)"
+    )
+    return found
+
+
+async def test_from_a_plan_to_the_code_a_top_up_and_the_money_back(running: Running, shop: ExampleShop) -> None:
+    email = f"anna{secrets.token_hex(6)}@buyers.example"
+    async with browser(width=390, height=844) as page:
+        page.driven.set_default_timeout(PATIENCE_MS)
+        await page.goto(shop.url)
+        await page.fill("#q", "turk")
+        await page.driven.keyboard.press("Enter")
+        await page.click("a[href='/plans/tr-5gb-30d']")
+        # The form by keyboard alone.
+        await page.driven.focus("#name")
+        for text in ("Anna Berg", email, "+4915112345678"):
+            await page.driven.keyboard.type(text)
+            await page.driven.keyboard.press("Tab")
+        await page.driven.keyboard.press("Space")
+        await page.driven.focus("#documents")
+        await page.driven.keyboard.press("Space")
+        await page.driven.keyboard.press("Enter")
+        await page.arrive("**/pay")
+        assert not await page.scrolls_sideways()
+
+        await pay_at_the_bank(page)
+        address = page.url
+        await becomes(page, "delivered")
+        [mail] = await shop.mails_of(email)
+        [profile] = [one for one in await running.judge.new_profiles() if one["matchingId"] == matching_id(mail)]
+        assert profile["state"] == "released"
+        assert {"order.accepted", "order.paid"} <= set(await webhooks(page))
+        assert not await page.scrolls_sideways()
+
+        await page.click("#top-up")
+        await page.click("#order")
+        await page.arrive("**/pay")
+        await pay_at_the_bank(page)
+        await becomes(page, "topped_up")
+
+        await page.goto(address)
+        await page.click("#refund")
+        await page.click("input[value=changed_mind]")
+        await page.click("#ask")
+        await page.arrive(address)
+        await becomes(page, "refunded")
+        assert "refund.settled" in await webhooks(page)
+        await page.goto(f"{shop.url}/orders")
+        assert await page.evaluate("document.querySelectorAll('li.sheet').length") == 2
+        assert page.errors == []
+        asked = {urlsplit(url).netloc for url in page.requests}
+    assert asked == {urlsplit(url).netloc for url in (shop.url, running.sandbox.http_url)}
+
+    # The ledgers: paid twice, the eSIM's price back; the operator has that one profile, which works no longer.
+    charges = [one for one in await running.sandbox.ledger_bank() if one["email"] == email and one["captured"]]
+    assert sorted(bool(one["refunded"]) for one in charges) == [False, True]
+    states = {one["iccid"]: one["state"] for one in await running.judge.new_profiles()}
+    assert states[profile["iccid"]] == "cancelled"
+
+
+async def test_a_shop_that_was_down_shows_the_same_and_gets_the_webhooks_later(
+    running: Running, shop: ExampleShop
+) -> None:
+    email = f"bo{secrets.token_hex(6)}@buyers.example"
+    async with httpx.AsyncClient(base_url=shop.url, trust_env=False, timeout=30, follow_redirects=True) as buyer:
+        form = {"basket": secrets.token_urlsafe(18), "name": "Bo", "email": email, "phone": "+4915112345678"}
+        page = await buyer.post("/plans/tr-5gb-30d", data={**form, "device": "yes", "documents": "yes"})
+        (data,) = re.findall(r'data-payment="([^"]*)"', page.text)
+        address = str(page.url).removesuffix("/pay")
+        await shop.process.stop()
+
+        await running.sandbox.pay(json.loads(html.unescape(data)))
+
+        async def no_mail() -> str:
+            return "" if await shop.mails_of(email) else "no mail with the code"
+
+        await until(no_mail)
+        await shop.start()
+
+        async def missing() -> str:
+            part = (await buyer.get(f"{address}/part")).text
+            return "; ".join(
+                text for text in ('data-status="delivered"', "order.paid", "order.delivered") if text not in part
+            )
+
+        await until(missing)
+
+
+async def test_a_device_is_found_and_a_plan_in_each_language(shop: ExampleShop) -> None:
+    async with httpx.AsyncClient(base_url=shop.url, trust_env=False, timeout=30) as buyer:
+        assert "iPhone XS" in (await buyer.get("/device", params={"q": "iphone xs"})).text
+        for language, place in (("en", "Turkey"), ("ru", "Турция"), ("kk", "Түркия")):
+            page = await buyer.get("/", params={"q": place[:3]}, headers={"Accept-Language": language})
+            assert place in page.text
