@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from esim_fulfilment import Addresses, AsyncClient
-from local_stack.example_shop import SHOP, STOREFRONT, shop_environment
+from local_stack.example_shop import SHOP, shop_environment
 from local_stack.http_probe import answers_ok
 from local_stack.ports import free_port
 from local_stack.processes import ManagedProcess
@@ -23,6 +23,8 @@ from product.running import READY_SECONDS
 from sandbox.storefront import SUCCESS
 from shared.testing.browser import Page, browser
 
+#: In the tests' product the buyers of `e-sim-onl`, as whom `make up` starts the shop, wait for the operator for 2 s only.
+STOREFRONT = "esimka"
 #: A step may wait for the operator, a mail and a webhook on a busy machine.
 PATIENCE_MS = 60_000
 
@@ -51,6 +53,7 @@ async def shop(running: Running) -> AsyncIterator[ExampleShop]:
     site = running.product.site
     site.ports["shop"] = free_port()
     made = ExampleShop(site.url("shop"), site.ports["shop"], running.product.beside(SHOP), running)
+    made.process.environment |= shop_environment(site, STOREFRONT)
     await made.start()
     yield made
     await made.process.stop()
