@@ -23,7 +23,7 @@ from product.running import READY_SECONDS
 from sandbox.storefront import SUCCESS
 from shared.testing.browser import Page, browser
 
-#: In the tests' product the buyers of `e-sim-onl`, as whom `make up` starts the shop, wait for the operator for 2 s only.
+#: In the tests' product the buyers of `e-sim-onl` wait for the operator for 2 s only; `make up` has no such limit.
 STOREFRONT = "esimka"
 #: A step may wait for the operator, a mail and a webhook on a busy machine.
 PATIENCE_MS = 60_000
