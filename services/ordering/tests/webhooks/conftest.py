@@ -6,11 +6,22 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+from uuid import UUID
 
+import httpx
 import pytest
 from pydantic_core import from_json
 from standardwebhooks import Webhook
+
+from ordering.app import build
+from ordering.settings import Settings
+from shared.clock import SystemClock
+
+if TYPE_CHECKING:
+    from services.ordering.tests.conftest import Shop, StartShop
 
 
 @dataclass
@@ -149,3 +160,63 @@ def responding() -> Callable[..., Behaviour]:
 @pytest.fixture
 def answering() -> Callable[..., bytes]:
     return answer
+
+
+PRIVATE = ["127.0.0.0/8"]
+
+
+class Watch:
+    """The machine's clock, put forward."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta(0)
+
+    def now(self) -> datetime:
+        return SystemClock().now() + self.ahead
+
+
+class Hearing:
+    """A shop that hears, at a service whose clock can be put forward."""
+
+    def __init__(self, shop: "Shop", watch: Watch) -> None:
+        self.shop = shop
+        self.watch = watch
+
+    async def call(self, method: str, path: str, body: Any = None, *, storefront: str = "esimka") -> httpx.Response:
+        return await self.shop.http.request(method, path, json=body, headers=self.shop.auth(storefront))
+
+    async def connect(self, server: "ShopServer", **fields: Any) -> dict[str, Any]:
+        """A new endpoint, with its secret."""
+        response = await self.call("POST", "/webhook-endpoints", {"url": server.url, **fields})
+        assert response.status_code == 201, response.text
+        created: dict[str, Any] = response.json()
+        return created
+
+    async def endpoint(self, created: dict[str, Any]) -> dict[str, Any]:
+        shown: dict[str, Any] = (await self.call("GET", f"/webhook-endpoints/{created['endpoint_id']}")).json()
+        return shown
+
+    async def log(self, created: dict[str, Any], query: str = "") -> list[dict[str, Any]]:
+        page = (await self.call("GET", f"/webhook-endpoints/{created['endpoint_id']}/deliveries{query}")).json()
+        rows: list[dict[str, Any]] = page["deliveries"]
+        return rows
+
+    async def backlog(self, created: dict[str, Any], number: int) -> None:
+        """So many updates of as many orders that wait for this endpoint."""
+        fill = """
+        WITH new AS (
+          INSERT INTO updates (update_id, storefront, order_id, type, ref, occurred_at, body)
+          SELECT gen_random_uuid(), 'esimka', gen_random_uuid(), 'order.paid', '', now(),
+            jsonb_build_object('type', 'order.paid', 'data', jsonb_build_object('order_id', n))
+          FROM generate_series(1, :number) n RETURNING update_id, order_id)
+        INSERT INTO webhook_deliveries (endpoint_id, update_id, order_id, state, due_at, give_up_at)
+        SELECT :id, update_id, order_id, 'waiting', now() - interval '1 minute', now() + interval '3 days' FROM new
+        """
+        async with self.shop.service.database.transaction() as tx:
+            await tx.execute(fill, id=UUID(created["endpoint_id"]), number=number)
+
+
+@pytest.fixture
+async def hearing(shop_of: "StartShop") -> Hearing:
+    watch = Watch()
+    return Hearing(await shop_of(partial(build, clock=watch), Settings, webhook_private_networks=PRIVATE), watch)

@@ -3,87 +3,21 @@
 import asyncio
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-import httpx
 import pytest
 from standardwebhooks import WebhookVerificationError
 
-from ordering.app import build
-from ordering.settings import Settings
 from ordering.updates.models import RETRIED_FOR
 from ordering.webhooks.rules import DISABLED_AFTER
-from shared.clock import SystemClock
 from shared.contracts import WebhookEndpointDisabled
-from shared.ids import uuid7
 from shared.testing.facts import paid
 from shared.testing.stage import Stage
 
 if TYPE_CHECKING:
-    from services.ordering.tests.conftest import Shop, StartShop
-    from services.ordering.tests.webhooks.conftest import Arrived, Behaviour, ShopServer, StartServer
-
-PRIVATE = ["127.0.0.0/8"]
-
-
-class Watch:
-    """The machine's clock, put forward."""
-
-    def __init__(self) -> None:
-        self.ahead = timedelta(0)
-
-    def now(self) -> datetime:
-        return SystemClock().now() + self.ahead
-
-
-class Hearing:
-    """A shop that hears, at a service whose clock can be put forward."""
-
-    def __init__(self, shop: "Shop", watch: Watch) -> None:
-        self.shop = shop
-        self.watch = watch
-
-    async def call(self, method: str, path: str, body: Any = None, *, storefront: str = "esimka") -> httpx.Response:
-        return await self.shop.http.request(method, path, json=body, headers=self.shop.auth(storefront))
-
-    async def connect(self, server: "ShopServer", **fields: Any) -> dict[str, Any]:
-        """A new endpoint, with its secret."""
-        response = await self.call("POST", "/webhook-endpoints", {"url": server.url, **fields})
-        assert response.status_code == 201, response.text
-        created: dict[str, Any] = response.json()
-        return created
-
-    async def endpoint(self, created: dict[str, Any]) -> dict[str, Any]:
-        shown: dict[str, Any] = (await self.call("GET", f"/webhook-endpoints/{created['endpoint_id']}")).json()
-        return shown
-
-    async def log(self, created: dict[str, Any], query: str = "") -> list[dict[str, Any]]:
-        page = (await self.call("GET", f"/webhook-endpoints/{created['endpoint_id']}/deliveries{query}")).json()
-        rows: list[dict[str, Any]] = page["deliveries"]
-        return rows
-
-    async def backlog(self, created: dict[str, Any], number: int) -> None:
-        """So many updates of as many orders that wait for this endpoint."""
-        fill = """
-        WITH new AS (
-          INSERT INTO updates (update_id, storefront, order_id, type, ref, occurred_at, body)
-          SELECT gen_random_uuid(), 'esimka', gen_random_uuid(), 'order.paid', '', now(),
-            jsonb_build_object('type', 'order.paid', 'data', jsonb_build_object('order_id', n))
-          FROM generate_series(1, :number) n RETURNING update_id, order_id)
-        INSERT INTO webhook_deliveries (endpoint_id, update_id, order_id, state, due_at, give_up_at)
-        SELECT :id, update_id, order_id, 'waiting', now() - interval '1 minute', now() + interval '3 days' FROM new
-        """
-        async with self.shop.service.database.transaction() as tx:
-            await tx.execute(fill, id=UUID(created["endpoint_id"]), number=number)
-
-
-@pytest.fixture
-async def hearing(shop_of: "StartShop") -> Hearing:
-    watch = Watch()
-    return Hearing(await shop_of(partial(build, clock=watch), Settings, webhook_private_networks=PRIVATE), watch)
+    from services.ordering.tests.webhooks.conftest import Arrived, Behaviour, Hearing, ShopServer, StartServer
 
 
 def arrived(server: "ShopServer", number: int) -> Callable[[], Any]:
@@ -94,7 +28,7 @@ def arrived(server: "ShopServer", number: int) -> Callable[[], Any]:
 
 
 async def test_a_receiver_verifies_every_webhook_with_the_library(
-    hearing: Hearing, stage: Stage, shop_server: "StartServer"
+    hearing: "Hearing", stage: Stage, shop_server: "StartServer"
 ) -> None:
     server = await shop_server()
     created = await hearing.connect(server, description="main")
@@ -120,7 +54,7 @@ async def test_a_receiver_verifies_every_webhook_with_the_library(
 
 
 async def test_a_secret_is_shown_once_sealed_at_rest_and_rotated_without_a_gap(
-    hearing: Hearing, stage: Stage, shop_server: "StartServer"
+    hearing: "Hearing", stage: Stage, shop_server: "StartServer"
 ) -> None:
     server = await shop_server()
     created = await hearing.connect(server)
@@ -149,7 +83,7 @@ async def test_a_secret_is_shown_once_sealed_at_rest_and_rotated_without_a_gap(
 
 
 async def test_an_endpoint_hears_its_types_and_its_shop_only(
-    hearing: Hearing, stage: Stage, shop_server: "StartServer"
+    hearing: "Hearing", stage: Stage, shop_server: "StartServer"
 ) -> None:
     all_types, some, other_shop = await shop_server(), await shop_server(), await shop_server()
     await hearing.connect(all_types)
@@ -176,7 +110,7 @@ async def test_an_endpoint_hears_its_types_and_its_shop_only(
 
 
 async def test_a_failed_delivery_is_tried_again_under_the_same_id(
-    hearing: Hearing, stage: Stage, shop_server: "StartServer", answering: Callable[..., bytes]
+    hearing: "Hearing", stage: Stage, shop_server: "StartServer", answering: Callable[..., bytes]
 ) -> None:
     async def fail_once(_request: "Arrived", writer: asyncio.StreamWriter) -> None:
         writer.write(answering(500, b"out of order") if len(server.arrived) == 1 else answering(200))
@@ -205,7 +139,7 @@ async def test_a_failed_delivery_is_tried_again_under_the_same_id(
 
 
 async def test_410_disables_an_endpoint_and_the_shop_can_enable_it_and_hear_what_it_missed(
-    hearing: Hearing, stage: Stage, shop_server: "StartServer", responding: "Callable[..., Behaviour]"
+    hearing: "Hearing", stage: Stage, shop_server: "StartServer", responding: "Callable[..., Behaviour]"
 ) -> None:
     server = await shop_server(responding(410))
     created = await hearing.connect(server, description="old server")
@@ -231,7 +165,7 @@ async def test_410_disables_an_endpoint_and_the_shop_can_enable_it_and_hear_what
 
 
 async def test_an_endpoint_that_fails_for_three_days_is_disabled_and_its_shop_informed(
-    hearing: Hearing, stage: Stage, shop_server: "StartServer", responding: "Callable[..., Behaviour]"
+    hearing: "Hearing", stage: Stage, shop_server: "StartServer", responding: "Callable[..., Behaviour]"
 ) -> None:
     server = await shop_server(responding(500))
     created = await hearing.connect(server)
@@ -262,7 +196,7 @@ async def test_an_endpoint_that_fails_for_three_days_is_disabled_and_its_shop_in
 
 
 async def test_attempts_about_one_order_are_made_one_after_the_other_and_of_many_orders_at_once(
-    hearing: Hearing, stage: Stage, shop_server: "StartServer", answering: Callable[..., bytes]
+    hearing: "Hearing", stage: Stage, shop_server: "StartServer", answering: Callable[..., bytes]
 ) -> None:
     open_now = most = 0
     several = asyncio.Event()
@@ -291,7 +225,7 @@ async def test_attempts_about_one_order_are_made_one_after_the_other_and_of_many
 
 
 async def test_ten_thousand_waiting_deliveries_of_a_server_that_hangs_hold_up_no_other(
-    hearing: Hearing, stage: Stage, shop_server: "StartServer"
+    hearing: "Hearing", stage: Stage, shop_server: "StartServer"
 ) -> None:
     async def hang(_request: "Arrived", _writer: asyncio.StreamWriter) -> None:
         await asyncio.Event().wait()
@@ -312,7 +246,7 @@ async def test_ten_thousand_waiting_deliveries_of_a_server_that_hangs_hold_up_no
 
 
 async def test_two_hundred_endpoints_that_hang_hold_up_none_that_works(
-    hearing: Hearing, stage: Stage, shop_server: "StartServer"
+    hearing: "Hearing", stage: Stage, shop_server: "StartServer"
 ) -> None:
     async def hang(_request: "Arrived", _writer: asyncio.StreamWriter) -> None:
         await asyncio.Event().wait()
@@ -343,7 +277,7 @@ async def test_two_hundred_endpoints_that_hang_hold_up_none_that_works(
 
 
 async def test_a_backlog_drains_when_the_server_works_again(
-    hearing: Hearing, stage: Stage, shop_server: "StartServer", answering: Callable[..., bytes]
+    hearing: "Hearing", stage: Stage, shop_server: "StartServer", answering: Callable[..., bytes]
 ) -> None:
     works = False
 
@@ -368,130 +302,3 @@ async def test_a_backlog_drains_when_the_server_works_again(
 
     await stage.eventually(drained)
     assert len({request.id for request in server.arrived}) == 200
-
-
-async def test_redelivery_by_update_and_by_time(hearing: Hearing, stage: Stage, shop_server: "StartServer") -> None:
-    await hearing.shop.place()
-    server = await shop_server()
-    created = await hearing.connect(server)
-    await hearing.shop.place()
-    await stage.eventually(arrived(server, 1))
-    old, new = await hearing.shop.rows("SELECT update_id FROM updates ORDER BY update_id")
-    one = await hearing.call("POST", "/webhook-redeliveries", {"update_id": str(old.update_id)})
-    assert one.json()["deliveries"] == 1
-    await stage.eventually(arrived(server, 2))
-    assert [request.id for request in server.arrived] == [str(new.update_id), str(old.update_id)]
-
-    async def all_delivered() -> bool:
-        return [row["state"] for row in await hearing.log(created)] == ["delivered", "delivered"]
-
-    await stage.eventually(all_delivered)
-    hour = {"since": (datetime.now(UTC) - timedelta(hours=1)).isoformat()}
-    undelivered = await hearing.call("POST", "/webhook-redeliveries", hour | {"undelivered_only": True})
-    assert undelivered.json()["deliveries"] == 0
-    everything = await hearing.call("POST", "/webhook-redeliveries", hour)
-    assert everything.json()["deliveries"] == 2
-    await stage.eventually(arrived(server, 4))
-    future = {"since": (datetime.now(UTC) + timedelta(hours=1)).isoformat()}
-    assert (await hearing.call("POST", "/webhook-redeliveries", future)).json()["deliveries"] == 0
-    nothing = await hearing.call("POST", "/webhook-redeliveries", {})
-    assert nothing.status_code == 422
-    foreign = {"update_id": str(old.update_id)}
-    other = await hearing.call("POST", "/webhook-redeliveries", foreign, storefront="e-sim-onl")
-    assert other.json()["deliveries"] == 0
-
-
-async def test_a_test_sends_the_example_of_a_type_and_answers_what_came_of_it(
-    hearing: Hearing, shop_server: "StartServer", responding: "Callable[..., Behaviour]"
-) -> None:
-    server = await shop_server()
-    created = await hearing.connect(server)
-    path = f"/webhook-endpoints/{created['endpoint_id']}/test"
-    result = (await hearing.call("POST", path, {"type": "refund.settled"})).json()
-    assert (result["delivered"], result["status"], result["error"]) == (True, 204, None)
-    [request] = server.arrived
-    assert request.id.startswith("test_")
-    assert request.verify(created["secret"])["type"] == "refund.settled"
-    server.respond = responding(404, b"no such page")
-    result = (await hearing.call("POST", path, {})).json()
-    assert (result["delivered"], result["status"], result["answer"]) == (False, 404, "no such page")
-    assert (await hearing.call("POST", path, {"type": "order.eaten"})).status_code == 422
-    assert await hearing.log(created) == []
-
-
-async def test_an_endpoint_is_changed_disabled_and_deleted(
-    hearing: Hearing, stage: Stage, shop_server: "StartServer"
-) -> None:
-    server = await shop_server()
-    created = await hearing.connect(server)
-    path = f"/webhook-endpoints/{created['endpoint_id']}"
-    changed = (await hearing.call("PATCH", path, {"types": ["order.accepted"], "description": "x"})).json()
-    assert (changed["types"], changed["description"], changed["url"]) == (["order.accepted"], "x", server.url)
-    assert (await hearing.call("PATCH", path, {"types": None})).json()["types"] is None
-    disabled = (await hearing.call("PATCH", path, {"enabled": False})).json()
-    assert (disabled["enabled"], disabled["disabled_reason"]) == (False, "shop")
-    await hearing.shop.place()
-    assert (await hearing.call("PATCH", path, {"enabled": True})).json()["enabled"]
-    await hearing.shop.place()
-    await stage.eventually(arrived(server, 1))
-    assert (await hearing.call("DELETE", path)).status_code == 204
-    assert (await hearing.call("GET", path)).status_code == 404
-    for table in ("webhook_endpoints", "webhook_secrets", "webhook_deliveries"):
-        assert await hearing.shop.rows(f"SELECT 1 FROM {table}") == []
-    assert await stage.all_events(WebhookEndpointDisabled) == [], "the shop did it itself"
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        {},
-        {"url": "https://shop.example/", "secret": "whsec_mine"},
-        {"url": "https://shop.example/", "types": []},
-        {"url": "https://shop.example/", "types": ["order.eaten"]},
-        {"url": "https://shop.example/", "description": "two\nlines"},
-        {"url": "http://8.8.8.8/"},
-        {"url": "https://10.0.0.1/"},
-        {"url": "https://169.254.169.254/latest/meta-data"},
-        {"url": "https://[::ffff:10.0.0.1]/"},
-        {"url": "https://[64:ff9b::a00:1]/"},
-        {"url": "https://user:hunter2@8.8.8.8/"},
-        {"url": "https://8.8.8.8/#x"},
-        {"url": "file:///etc/passwd"},
-        {"url": "https://8.8.8.8/" + "x" * 2000},
-    ],
-)
-async def test_bad_endpoints_are_refused_with_the_field_that_is_wrong(hearing: Hearing, body: dict[str, Any]) -> None:
-    response = await hearing.call("POST", "/webhook-endpoints", body)
-    assert (response.status_code, response.headers["content-type"]) == (422, "application/problem+json")
-    assert response.json()["errors"]
-    assert "hunter2" not in response.text
-    assert await hearing.shop.rows("SELECT 1 FROM webhook_endpoints") == []
-
-
-async def test_a_shop_has_at_most_fifty_endpoints(hearing: Hearing, shop_server: "StartServer") -> None:
-    server = await shop_server()
-    for _ in range(50):
-        await hearing.connect(server)
-    refused = await hearing.call("POST", "/webhook-endpoints", {"url": server.url})
-    assert (refused.status_code, refused.json()["type"]) == (409, "urn:problem:too-many-webhook-endpoints")
-
-
-async def test_the_log_is_read_page_by_page(hearing: Hearing, shop_server: "StartServer") -> None:
-    server = await shop_server()
-    created = await hearing.connect(server, types=["buyer.erased"])
-    await hearing.backlog(created, 5)
-    path = f"/webhook-endpoints/{created['endpoint_id']}/deliveries?limit=2"
-    seen: list[str] = []
-    before = ""
-    while True:
-        page = (await hearing.call("GET", path + before)).json()
-        seen += [row["update_id"] for row in page["deliveries"]]
-        if page["next"] is None:
-            break
-        before = f"&before={page['next']}"
-    assert len(set(seen)) == len(seen) == 5
-    assert seen == sorted(seen, reverse=True)
-    for wrong in ("&before=x", "&state=lost", "&limit=0"):
-        assert (await hearing.call("GET", path + wrong)).status_code == 422
-    unknown = await hearing.call("GET", f"/webhook-endpoints/{uuid7()}/deliveries")
-    assert unknown.status_code == 404
