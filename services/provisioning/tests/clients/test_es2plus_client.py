@@ -43,7 +43,7 @@ def value(outcome: Any) -> Any:
 
 def _operator(url: str, **changes: Any) -> Es2PlusOperator:
     settings = OperatorSettings(
-        **{"name": "primary", "url": url, "usage_url": f"{url}/usage", "timeout_seconds": 3.0, "concurrency": 2}
+        **{"name": "primary", "url": url, "usage_url": f"{url}/usage", "timeout_seconds": 20.0, "concurrency": 2}
         | changes
     )
     tracing = Tracing("test", exporters=(), ratio=0.0)
