@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import uvloop
 
 from shared.kernel.outbound import OutboundClient, read_json
 
@@ -99,6 +100,46 @@ async def test_a_hostile_answer_is_an_error_of_httpx_in_time(name: str) -> None:
             await asked(url)
         took = time.monotonic() - began  # without the server's end, which waits for its handler from Python 3.12 on
     assert took < 10 * SECONDS
+
+
+@pytest.mark.parametrize("steps", range(16))
+def test_a_connection_can_be_used_again_after_the_process_stood_still(steps: int) -> None:
+    """Where two limits of time expire at the same moment, httpcore was interrupted while it gave up the connection.
+
+    A client with a single connection was never answered again. The process stands still `steps` turns of the event loop
+    after the call began: under uvloop, as in the services, 7 hit that moment.
+    """
+    body = sized(b"{}").replace(b"connection: close\r\n", b"")
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while await reader.readuntil(b"\r\n\r\n"):
+                writer.write(body)
+                await writer.drain()
+        except (OSError, asyncio.IncompleteReadError):
+            pass  # the client has hung up
+        finally:
+            writer.close()
+
+    async def main() -> list[int]:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        one = httpx.Limits(max_connections=1, max_keepalive_connections=1)
+        async with OutboundClient(seconds=limit, whole_seconds=limit, limits=one) as client:
+            try:
+                call = asyncio.gather(client.get(url), return_exceptions=True)
+                for _ in range(steps):
+                    await asyncio.sleep(0)
+                time.sleep(limit * 1.05)  # noqa: ASYNC251 - the process stands still
+                await call
+                await asyncio.sleep(0)  # what was given up is closed
+                return [(await client.get(url, timeout=60)).status_code for _ in range(2)]
+            finally:
+                server.close()  # uvloop would wait for it for ever
+
+    limit = 0.1
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(main()) == [200, 200]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pydantic import SecretStr, ValidationError
 
 from operations.tables import answers
 from shared.database import Database
-from shared.kernel.outbound import read_json
+from shared.kernel.outbound import read_json, time_limit
 from shared.operations.answers import Summary
 
 _SECONDS = 3.0
@@ -80,7 +80,7 @@ class Watch:
     async def _ask(self, name: str) -> _Answer:
         url, answer = self._urls[name].rstrip("/"), _Answer()
         try:
-            async with asyncio.timeout(_SECONDS):
+            with time_limit(_SECONDS):
                 health = await self._http.get(f"{url}/health/ready")
                 answer.ready = health.status_code == HTTPStatus.OK
                 answer.checks = {str(part): str(said) for part, said in read_json(health).get("checks", {}).items()}

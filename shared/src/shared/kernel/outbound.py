@@ -5,13 +5,14 @@ and a call a maximum time. Every error that a response causes in httpx (for exam
 an httpx.HTTPError, which every caller expects. Callers parse the bytes: `read_json` raises ValueError only.
 """
 
-import asyncio
 import json
 import ssl
 import zlib
 from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager
 from typing import Any, cast
 
+import anyio
 import httpx
 
 from shared.telemetry.logging import get_logger
@@ -58,13 +59,23 @@ class OutboundClient(httpx.AsyncClient):
         silence = request.extensions.get("timeout", {}).get("read") or self.timeout.read
         whole = None if silence is None else silence * self._whole_factor
         try:
-            async with asyncio.timeout(whole):
+            with time_limit(whole):
                 return await super().send(request, **options)
         except TimeoutError:
             raise httpx.ReadTimeout(f"no whole answer within {whole} s", request=request) from None
         except (ValueError, httpx.InvalidURL) as error:
             # idna and codecs raise these for text in a header, and httpx does not convert them.
             raise httpx.RemoteProtocolError(f"an impossible answer: {type(error).__name__}", request=request) from None
+
+
+def time_limit(seconds: float | None) -> AbstractContextManager[object]:
+    """Limits the time of everything inside, which may be calls of httpx. Raises TimeoutError.
+
+    `asyncio.timeout` does not serve here: where httpx's own timeout expires at the same moment (as after a pause of the
+    process), it interrupts httpcore while that gives up the connection, which is then in use for ever. anyio's limit
+    respects the part that httpcore shields.
+    """
+    return anyio.fail_after(seconds)
 
 
 def read_json(response: httpx.Response) -> Any:

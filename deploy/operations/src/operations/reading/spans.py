@@ -1,6 +1,5 @@
 """Spans of an order, read from Zipkin's or Jaeger's API, merged into its timeline."""
 
-import asyncio
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -9,6 +8,7 @@ from typing import Any
 import httpx
 
 from operations.views import OrderView, SpanView, TimelineLine
+from shared.kernel.outbound import time_limit
 from shared.telemetry.logging import get_logger
 from shared.telemetry.trace_links import TraceLinks
 
@@ -36,7 +36,7 @@ class Spans:
         """The order with the steps of its traces in the timeline, or with the reason why not."""
         traces = list(dict.fromkeys(line.trace_id for line in order.timeline if line.trace_id))[:_MOST_TRACES]
         try:
-            async with asyncio.timeout(_SECONDS):
+            with time_limit(_SECONDS):
                 found = [span for trace in traces for span in await self._read(trace)]
         except TimeoutError:
             return order.model_copy(

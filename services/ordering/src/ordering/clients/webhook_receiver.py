@@ -18,7 +18,7 @@ import httpx
 
 from ordering.clients.public_addresses import Address, Network, is_in, is_public, parse
 from shared.database import storable
-from shared.kernel.outbound import NEVER_SENT, OutboundClient
+from shared.kernel.outbound import NEVER_SENT, OutboundClient, time_limit
 
 #: For one attempt: resolving, connecting, sending, and reading what is kept of the answer.
 SECONDS = 10.0
@@ -173,7 +173,7 @@ class Connection:
         status, text, retry_after = None, "", None
         failure: Failure | None = None
         try:
-            async with asyncio.timeout(self._seconds):
+            with time_limit(self._seconds):
                 status, text, retry_after = await self._post(headers, body)
         except NotAllowedError as error:
             failure = error.failure

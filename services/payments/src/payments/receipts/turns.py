@@ -11,6 +11,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from shared.database import Database, Tx
+from shared.kernel.outbound import time_limit
 from shared.outcomes import NotDue
 
 #: Longer than the work in one turn may take. The turn ends then, also where returning it failed.
@@ -51,7 +52,7 @@ class Turns:
                 yield _BUSY
                 return
             try:
-                async with asyncio.timeout(TURN_SECONDS * 0.8):
+                with time_limit(TURN_SECONDS * 0.8):
                     yield None
             finally:
                 async with self._database.transaction("register_turn") as tx:
