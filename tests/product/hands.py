@@ -10,8 +10,8 @@ from product.shop import Shop
 from product.topics import Topics
 from sandbox.client import SandboxClient
 
-#: What an earlier test left under way, a repeated call or a mail, is not the next one's. A call that failed is tried again
-#: within two minutes.
+#: What an earlier test left under way, a repeated call or a mail, is not the next one's. A call that failed is tried
+#: again within two minutes.
 EARLIER_SECONDS = 150.0
 
 
