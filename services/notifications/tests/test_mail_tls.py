@@ -139,9 +139,9 @@ async def test_where_tls_is_required_and_refused_the_email_waits(authority: trus
     assert server.sealed == []
 
 
-@pytest.mark.parametrize("offers", [BUSY, REFUSED, NOISE], ids=["busy", "refused", "no TLS"])
-async def test_a_server_that_offers_tls_and_refuses_it_gets_nothing_in_plain_text(
-    authority: trustme.CA, offers: bytes
+@pytest.mark.parametrize("offers", [None, BUSY, REFUSED, NOISE], ids=["stripped", "busy", "refused", "no TLS"])
+async def test_a_password_is_not_sent_in_plain_text_whatever_the_server_says_of_tls(
+    authority: trustme.CA, offers: bytes | None
 ) -> None:
     async with listening(authority, offers) as (server, port):
         assert isinstance(await send(port, "auto"), MailNotSent)

@@ -75,6 +75,7 @@ from shared.keys.shop_keys import ShopKeys
 from shared.shops.files import ShopFiles
 
 #: aiosmtplib's `start_tls`: None uses it if the server offers it.
+#: aiosmtplib's `None` is "where offered"; whoever can change the traffic can take the offer away.
 _START_TLS = {"auto": None, "starttls": True, "implicit": False, "off": False}
 
 
@@ -247,6 +248,10 @@ def _mailer(settings: Settings, connections: int) -> Mailer:
     if settings.mail_adapter == "instant":
         return InstantMailer()
 
+    start_tls = _START_TLS[settings.smtp_tls]
+    if settings.smtp_tls == "auto" and settings.smtp_username is not None:
+        start_tls = True  # a password is never sent in plain text by default
+
     def client() -> SMTP:
         return SMTP(
             hostname=settings.smtp_host,
@@ -256,7 +261,7 @@ def _mailer(settings: Settings, connections: int) -> Mailer:
             local_hostname=settings.mail_domain,
             timeout=settings.smtp_timeout_seconds,
             use_tls=settings.smtp_tls == "implicit",
-            start_tls=_START_TLS[settings.smtp_tls],
+            start_tls=start_tls,
         )
 
     return SmtpMailer(

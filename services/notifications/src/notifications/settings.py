@@ -33,7 +33,7 @@ class Settings(ShopSettings):
     smtp_username: str | None = None
     smtp_password: SecretStr | None = None
     smtp_tls: Literal["auto", "starttls", "implicit", "off"] = Field(
-        "auto", description="auto: STARTTLS where the server offers it"
+        "auto", description="auto: STARTTLS where the server offers it; with a user name as `starttls`"
     )
     smtp_connections: int = Field(8, ge=1, description="kept open; as many emails are sent at once")
     smtp_timeout_seconds: float = Field(30.0, gt=0, description="for connecting and each command")
