@@ -42,10 +42,27 @@ class ExampleShop:
         self.process.start()
         await self.process.wait_ready(lambda: answers_ok(self.port, SHOP.ready_path), READY_SECONDS, port=self.port)
 
-    async def mails_of(self, email: str) -> list[dict[str, Any]]:
-        """The mails with the code."""
+    async def mails_of(self, email: str, kind: str = "qr") -> list[dict[str, Any]]:
+        """The mails of this kind: `qr` has the code."""
         mails = await self.running.sandbox.mails(to=email)
-        return [mail for mail in mails if header(mail, "Message-ID").partition("@")[0].endswith(".qr")]
+        return [mail for mail in mails if header(mail, "Message-ID").partition("@")[0].endswith(f".{kind}")]
+
+    async def shows_the_code(self, page: Page, email: str) -> None:
+        """From the shop's link to the code on the account page, by the link that is sent to the mailbox (PO 3.4)."""
+        await page.click("#account")
+        await page.arrive("**/account/orders/**")
+        await page.click("button")
+        await page.arrive("**/account/orders/**said=link")
+
+        async def no_mail() -> str:
+            return "" if await self.mails_of(email, "link") else "no mail with the link"
+
+        await until(no_mail)
+        [mail] = await self.mails_of(email, "link")
+        (link,) = set(re.findall(r"http://\S+/account/[\w-]+", mail["text"]))
+        await page.goto(link)
+        await page.click("#code button")
+        await page.wait("img.qr")
 
 
 @pytest.fixture
@@ -95,6 +112,7 @@ async def webhooks(page: Page) -> list[str]:
 
 
 async def test_from_a_plan_to_the_code_a_top_up_and_the_money_back(running: Running, shop: ExampleShop) -> None:
+    account_pages = running.product.site.url("notifications")
     email = f"anna{secrets.token_hex(6)}@buyers.example"
     async with browser(width=390, height=844) as page:
         page.driven.set_default_timeout(PATIENCE_MS)
@@ -123,6 +141,8 @@ async def test_from_a_plan_to_the_code_a_top_up_and_the_money_back(running: Runn
         assert {"order.accepted", "order.paid"} <= set(await webhooks(page))
         assert not await page.scrolls_sideways()
 
+        await shop.shows_the_code(page, email)
+        await page.goto(address)
         await page.click("#top-up")
         await page.click("#order")
         await page.arrive("**/pay")
@@ -140,7 +160,7 @@ async def test_from_a_plan_to_the_code_a_top_up_and_the_money_back(running: Runn
         assert await page.evaluate("document.querySelectorAll('li.sheet').length") == 2
         assert page.errors == []
         asked = {urlsplit(url).netloc for url in page.requests}
-    assert asked == {urlsplit(url).netloc for url in (shop.url, running.sandbox.http_url)}
+    assert asked == {urlsplit(url).netloc for url in (shop.url, running.sandbox.http_url, account_pages)}
 
     # The ledgers: paid twice, the eSIM's price back; the operator has that one profile, which works no longer.
     charges = [one for one in await running.sandbox.ledger_bank() if one["email"] == email and one["captured"]]

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from shared.account_entry import entry_path
 from shared.contracts import QrDelivered
 
 if TYPE_CHECKING:
@@ -21,7 +22,9 @@ LINK = re.compile(r"http://[^\s\"]+/account/[\w-]+")
 
 @asynccontextmanager
 async def _client(running: "Notifications") -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.service.port}", trust_env=False) as client:
+    async with httpx.AsyncClient(
+        base_url=f"http://127.0.0.1:{running.service.port}", trust_env=False, timeout=60
+    ) as client:
         yield client
 
 
@@ -135,6 +138,56 @@ async def test_strangers_learn_nothing(start: "Start") -> None:
             assert "ბმული" in answer.text or answer.headers["content-type"].startswith("application/problem")
         assert (await client.post(f"{other_path}/code", data=_form(good.text))).status_code == 404
         assert (await client.get(f"/account/{'x' * 5000}")).status_code in {404, 422}
+
+
+async def test_the_entry_has_a_link_sent_to_the_mailbox_and_shows_nothing_of_the_order(start: "Start") -> None:
+    """I14: whoever has the address of the entry, a shop for one, gets nothing by it."""
+    running = await start()
+    buyer, _ = await _known(running, name="Ann")
+    await running.stage.publish(buyer.contact(later=1, blocked=True))
+    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM contacts WHERE blocked"))
+    entry = entry_path("esimka", buyer.order_id)
+    others = (entry_path("esimka", running.buyer().order_id), entry_path("e-sim-onl", buyer.order_id))
+    async with _client(running) as client:
+        client.headers["accept-language"] = "fr-FR, ru-RU;q=0.9, en;q=0.5"
+        pages = {}
+        for path in (entry, *others):
+            assert (await client.head(path)).status_code == 200
+            pages[path] = [(await client.get(path)).text]
+            # Pressed twice: once in a minute is enough.
+            answers = [await client.post(path) for _ in range(2)]
+            assert {(answer.status_code, answer.headers["location"]) for answer in answers} == {
+                (303, f"{path}?said=link")
+            }
+            pages[path].append((await client.get(f"{path}?said=link")).text)
+        for page in pages[entry]:
+            assert '<html lang="ru">' in page
+            assert not {secret for secret in ("10000001", "Ann", "example.org", "•", "{") if secret in page}
+        assert pages[entry] == [page.replace(others[0], entry) for page in pages[others[0]]]
+        mails = await running.mail(buyer.email, 2)
+        assert await running.kinds(buyer.email, 2) == ["link", "qr"]
+        [sent] = [mail for mail in mails if ".link@" in mail["message_id"]]
+        assert "10000001" in (await client.get(_link(sent))).text
+        assert (await client.get(entry_path("nobody", buyer.order_id))).status_code == 404
+        assert (await client.get("/account/orders/esimka/10000001")).status_code == 422
+        async with running.service.database.transaction() as tx:
+            await tx.execute("UPDATE mails SET created_at = created_at - interval '1 hour' WHERE kind = 'link'")
+            await tx.execute(
+                "UPDATE contacts SET email = NULL, erased_at = now() WHERE buyer_id = :b", b=buyer.buyer_id
+            )
+        assert (await client.post(entry)).status_code == 303
+    assert len(await running.rows("SELECT 1 FROM mails WHERE kind = 'link'")) == 1
+
+
+async def test_the_entry_sends_a_few_links_a_day(start: "Start") -> None:
+    running = await start(resend_gap_seconds=0.001)
+    buyer, _ = await _known(running)
+    async with _client(running) as client:
+        await asyncio.gather(*(client.post(entry_path("esimka", buyer.order_id)) for _ in range(30)))
+        for _ in range(5):
+            await client.post(entry_path("esimka", buyer.order_id))
+    assert await running.kinds(buyer.email, 6) == [*["link"] * 5, "qr"]
+    assert len(await running.rows("SELECT 1 FROM mails WHERE kind = 'link'")) == 5
 
 
 async def test_an_erased_buyer_has_no_page(start: "Start") -> None:

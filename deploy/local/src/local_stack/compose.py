@@ -22,7 +22,7 @@ _EVERYWHERE = {"HTTP_HOST": "0.0.0.0", "HTTP_PORT": str(_PORT), "SHOPS_DIR": "/s
 _TRACE = "http://localhost:16686/trace/{trace_id}?uiFind={span_id}"
 #: Paths and addresses that are others inside containers; None leaves a setting out.
 _OWN: Mapping[str, Mapping[str, str | None]] = {
-    "ordering": {"TRACE_URL_TEMPLATE": _TRACE},
+    "ordering": {"TRACE_URL_TEMPLATE": _TRACE, "ACCOUNT_URL": "http://localhost:8004"},
     "operations": {
         "TRACE_URL_TEMPLATE": _TRACE,
         "TRACE_API": "http://jaeger:16686/api/traces/{trace_id}",

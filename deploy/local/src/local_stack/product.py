@@ -104,6 +104,7 @@ def _ordering(site: Site) -> Environment:
         **_agents(site),
         "STOREFRONT_KEYS": json.dumps(site.storefront_keys),
         "NOTIFICATIONS_SEAL_PUBLIC_KEY": site.seal_public_key("notifications"),
+        "ACCOUNT_URL": site.url("notifications"),
         "UPDATES_TOPICS": json.dumps(list(STOREFRONTS)),
         "PRIVACY_SOURCES": json.dumps({name: site.url(name) for name in others}),
         # The shops of a local stack are on this machine.

@@ -7,7 +7,7 @@ from aiosmtplib import SMTP
 from notifications import notices
 from notifications.account.context import AccountContext
 from notifications.account.live import OrderFollowers
-from notifications.account.routes import page, rights
+from notifications.account.routes import entry, page, rights
 from notifications.account.rules.tickets import Tickets
 from notifications.account.store import AccountStore
 from notifications.bounces import routes as bounces
@@ -191,7 +191,7 @@ def _serve(service: Service, settings: Settings, sender: Sender) -> None:
         ApiKeys(settings.agent_keys),
     )
     answer_bad_links(service.app)
-    service.serves(page.router, exports(service.database, settings.privacy_key, EXPORT))
+    service.serves(entry.router, page.router, exports(service.database, settings.privacy_key, EXPORT))
     if account.ordering is not None:
         service.serves(rights.router)
     service.app.state.shop_keys = shop_keys

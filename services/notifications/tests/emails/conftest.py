@@ -13,6 +13,7 @@ from notifications.emails.models.events import (
     OpenedConfirmation,
     PaidOrderWithReceipt,
     RefundWithSettlement,
+    RequestedLink,
     TopUpWithReceipt,
 )
 from notifications.emails.rules.notes import KINDS
@@ -152,6 +153,7 @@ EVENTS: dict[str, OrderEvent] = {
     ),
     "expiring": ApproachingEnd(**ORDER, plan=PLAN, ends_at=NOW),
     "ending": ApproachingEnd(**ORDER, plan=PLAN, ends_at=NOW),
+    "link": RequestedLink(**ORDER),
     "held": OrderHeld(**ORDER, rules=("orders_by_ip",), held_at=NOW),
     "declined": OrderRefused(**ORDER, refused_at=NOW),
     "code": OpenedConfirmation(

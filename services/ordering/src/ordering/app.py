@@ -22,6 +22,7 @@ from ordering.privacy.routes import router as privacy_router
 from ordering.settings import Settings
 from ordering.shops import reject_refused_records
 from ordering.shops.routes import router as shops_router
+from ordering.timeline.models import AccountPages
 from ordering.timeline.routes import router as timeline_router
 from ordering.webhooks.routes import router as webhooks_router
 from shared.clock import Clock
@@ -121,6 +122,7 @@ def _dependencies(service: Service, settings: Settings) -> Dependencies:
         keep_sessions=timedelta(days=settings.session_retention_days),
         fraud_limits=_fraud_limits(settings, shops),
         trace_links=TraceLinks(settings.trace_url_template),
+        accounts=AccountPages(settings.account_url),
         cursors=orders.Cursors(base64.b64decode(settings.seal_private_key.get_secret_value())),
         codes=_codes(service, settings),
         page_key=settings.privacy_key,

@@ -23,6 +23,7 @@ from ordering.contact import ConfirmationCodes
 from ordering.contact.models import RequestedBy
 from ordering.holds.models import LimitsOf
 from ordering.orders import Cursors
+from ordering.timeline.models import AccountPages
 from ordering.webhooks import SigningSecrets
 from shared.kernel.auth import ApiKeys, KeyHolder
 from shared.kernel.privacy import PAGE_PROOF, page_proof
@@ -46,6 +47,7 @@ class Dependencies:
     keep_sessions: timedelta
     fraud_limits: LimitsOf
     trace_links: TraceLinks
+    accounts: AccountPages
     cursors: Cursors
     #: None where the key of notifications is not configured.
     codes: ConfirmationCodes | None
@@ -87,6 +89,7 @@ KeepSessions = Annotated[timedelta, Depends(_provide(lambda uses: uses.keep_sess
 FraudLimits = Annotated[LimitsOf, Depends(_provide(lambda uses: uses.fraud_limits))]
 ListCursors = Annotated[Cursors, Depends(_provide(lambda uses: uses.cursors))]
 Traces = Annotated[TraceLinks, Depends(_provide(lambda uses: uses.trace_links))]
+Accounts = Annotated[AccountPages, Depends(_provide(lambda uses: uses.accounts))]
 PersonalData = Annotated[PersonalDataClient, Depends(_provide(lambda uses: uses.personal_data))]
 Receiver = Annotated[WebhookReceiver, Depends(_provide(lambda uses: uses.webhook_receiver))]
 Signing = Annotated[SigningSecrets, Depends(_provide(lambda uses: uses.signing_secrets))]

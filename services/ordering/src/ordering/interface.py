@@ -2,6 +2,7 @@
 
 import json
 
+from shared.account_entry import entry_path
 from shared.contracts.examples import EXAMPLES, ORDER_REQUEST
 from shared.contracts.ordering import OrderPlaced
 from shared.interfaces.description import AGENT, OPERATIONS, STOREFRONT, Example, Interface, Tag
@@ -15,6 +16,7 @@ _ANSWER = {
     "price": _PLACED["price"],
     "plan": _PLACED["plan"],
     "links": {"self": f"/orders/{_ID}", "timeline": f"/orders/{_ID}/timeline"},
+    "account_url": f"https://account.example{entry_path(_PLACED['storefront'], _ID)}",
 }
 _TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 _DELIVERED = _ANSWER | {

@@ -45,6 +45,11 @@ class Settings(ShopSettings):
     webhook_private_networks: list[IPv4Network | IPv6Network] = Field(
         [], description='JSON: networks to which webhooks may go although they are not public, ["127.0.0.0/8"]'
     )
+    account_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s]*[^/\s]$",
+        description="PUBLIC_URL of notifications: answers about orders then have an `account_url` for the buyer",
+    )
     trace_url_template: str | None = Field(
         None,
         pattern=r"^https?://([^{}]|\{trace_id\}|\{span_id\})+$",

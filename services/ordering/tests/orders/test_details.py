@@ -10,9 +10,11 @@ from uuid import UUID
 import pytest
 from services.ordering.tests.orders.conftest import Orders
 
+from ordering.app import build
 from ordering.orders.models import Observation
 from ordering.orders.refunds_view import refund_cases, refunds
 from ordering.orders.store import record_observations
+from ordering.settings import Settings
 from ordering.timeline.models import Fact, RecordedFact
 from shared.contracts import (
     InstallStatus,
@@ -33,7 +35,7 @@ from shared.testing.facts import PLAN
 from shared.testing.stage import Stage
 
 if TYPE_CHECKING:
-    from services.ordering.tests.conftest import Shop
+    from services.ordering.tests.conftest import Shop, StartShop
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 ICCID = "8999999999999999999"
@@ -53,10 +55,15 @@ def about(order: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-async def test_what_nobody_reported_is_unknown(shop: "Shop") -> None:
+async def test_what_nobody_reported_is_unknown(shop_of: "StartShop") -> None:
+    shop = await shop_of(build, Settings, account_url="https://account.example")
     placed = (await shop.place(key="cart-1")).json()
+    assert placed == (await shop.place(key="cart-1")).json()
     order = (await shop.get(f"/orders/{placed['order_id']}")).json()
     assert order["submission_id"] == "cart-1"
+    # Nothing secret: it is made of what the shop knows.
+    account_url = f"https://account.example/account/orders/esimka/{order['order_id']}"
+    assert (placed["account_url"], order["account_url"]) == (account_url, account_url)
     assert order["payment"] == {"state": "unpaid", "paid_at": None, "failures": [], "receipts": [], "surplus": []}
     assert order["delivery"] == {"state": "pending", "delivered_at": None, "channel": None, "failures": []}
     assert (order["esim"], order["refund_cases"], order["refunds"]) == (None, [], [])
@@ -64,6 +71,7 @@ async def test_what_nobody_reported_is_unknown(shop: "Shop") -> None:
 
 async def test_an_order_shows_its_payment_delivery_esim_and_refunds(shop: "Shop", stage: Stage) -> None:
     placed = (await shop.place()).json()
+    assert placed["account_url"] is None, "not configured"
     same = about(placed)
     paid: dict[str, Any] = {"plan": PLAN, "paid_at": NOON}
     reasons = {

@@ -14,6 +14,9 @@ from shared.contracts import MailboxProved, OrderEvent
 from shared.database import Database, Tx
 from shared.ids import uuid7
 
+#: How many links to an order's page may be requested from the page that `account_url` leads to, in 24 hours.
+_LINKS_A_DAY = 5
+_DAY = timedelta(days=1)
 #: The activation code works.
 _VALID = "o.revoked_at IS NULL AND o.expired_at IS NULL"
 _ORDER = """
@@ -62,6 +65,18 @@ _INSERT_RESEND = """
 INSERT INTO mails (kind, subject_id, order_id, buyer_id, facts, state, trace, created_at)
 SELECT 'resend', :subject, order_id, buyer_id, facts, 'due', trace, :now FROM mails
 WHERE kind = 'qr' AND subject_id = :order
+"""
+_ORDER_OF_SHOP = "SELECT buyer_id, trace FROM orders WHERE order_id = :order AND storefront = :storefront"
+#: Requests of one order wait for each other here, so that they are counted one after the other.
+_LOCK_ORDER = "SELECT 1 FROM orders WHERE order_id = :order FOR UPDATE"
+_RECENT_LINKS = """
+SELECT count(*) AS sent, max(created_at) AS last_at FROM mails
+WHERE order_id = :order AND kind = 'link' AND created_at > :since
+"""
+_INSERT_LINK = """
+INSERT INTO mails (kind, subject_id, order_id, buyer_id, facts, state, trace, created_at)
+SELECT 'link', :subject, order_id, buyer_id, jsonb_build_object('order_id', order_id, 'order_number', order_number,
+       'storefront', storefront, 'buyer_id', buyer_id), 'due', trace, :now FROM orders WHERE order_id = :order
 """
 #: A digest of what an order's page shows.
 _STATES = """
@@ -153,6 +168,23 @@ class AccountStore:
             await tx.execute(_INSERT_RESEND, subject=email.subject_id, order=order.order_id, now=tx.now)
             schedule(tx, email, row.buyer_id, row.trace)
             return "resent"
+
+    async def send_link(self, storefront: str, order_id: UUID) -> None:
+        """Send a link to the order's page to the order's mailbox, within limits. No caller learns whether it was sent.
+
+        Nobody is kept out by the limits: each request that counts has put a link that works into the mailbox.
+        """
+        async with self._database.transaction() as tx:
+            order = (await tx.execute(_ORDER_OF_SHOP, order=order_id, storefront=storefront)).one_or_none()
+            if order is None or (await tx.execute(_LOCK_CONTACT, buyer=order.buyer_id)).first() is None:
+                return
+            await tx.execute(_LOCK_ORDER, order=order_id)
+            recent = (await tx.execute(_RECENT_LINKS, order=order_id, since=tx.now - _DAY)).one()
+            if recent.sent >= _LINKS_A_DAY or (recent.sent and recent.last_at > tx.now - self._resend_gap):
+                return
+            email = EmailKey("link", uuid7())
+            await tx.execute(_INSERT_LINK, subject=email.subject_id, order=order_id, now=tx.now)
+            schedule(tx, email, order.buyer_id, order.trace)
 
     async def states(self, orders: Sequence[UUID]) -> dict[UUID, str]:
         """The state of each order, as a text that changes when anything on its page does."""

@@ -21,12 +21,13 @@ _POINTLESS_AFTER: Mapping[str, tuple[str, ...]] = {
     "refused": ("refunded_at",),
     "held": ("paid_at", "generated_at"),
 }
-#: Sent although the buyer's data is blocked (PP 6.2): what the buyer requested (codes, resends, answers about refunds
-#: and claims), and what the law requires (fiscal receipts, and refunds of money).
+#: Sent although the buyer's data is blocked (PP 6.2): what the buyer requested (codes, resends, links, answers about
+#: refunds and claims), and what the law requires (fiscal receipts, and refunds of money).
 EVEN_IF_BLOCKED = frozenset(
     {
         "code",
         "resend",
+        "link",
         "receipt",
         "refund",
         "settled",

@@ -175,6 +175,7 @@ def _placed(order: NewOrder, tx: Tx, held: Collection[UUID]) -> PlacedOrder:
     valid = order.valid
     return PlacedOrder(
         order.order_id,
+        order.storefront,
         order.number,
         valid.request.kind,
         valid.plan.model_dump(mode="json"),

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Request, Response
 from pydantic_core import from_json
 
-from ordering.dependencies import CatalogueNow, FraudLimits, KeepSessions, WritingShop
+from ordering.dependencies import Accounts, CatalogueNow, FraudLimits, KeepSessions, WritingShop
 from ordering.intake.actions import accept
 from ordering.intake.models import (
     BAD_KEY,
@@ -42,7 +42,7 @@ def _body_description() -> dict[str, Any]:
 
 
 @router.post("/orders", status_code=HTTPStatus.CREATED, openapi_extra=_body_description())
-async def place_order(
+async def place_order(  # noqa: PLR0913, PLR0917 - each is a dependency of its own
     request: Request,
     response: Response,
     storefront: WritingShop,
@@ -50,6 +50,7 @@ async def place_order(
     catalogue: CatalogueNow,
     keep_sessions: KeepSessions,
     limits: FraudLimits,
+    accounts: Accounts,
     idempotency_key: Annotated[str | None, Header(description="1-100 printable ASCII characters")] = None,
 ) -> OrderAnswer:
     """Place an order. The same key and body give the same answer, marked `Idempotent-Replay: true`."""
@@ -67,7 +68,7 @@ async def place_order(
         raise _problem(result)
     if result.replayed:
         response.headers["Idempotent-Replay"] = "true"
-    return OrderAnswer.of(result.placed)
+    return OrderAnswer.of(result.placed, accounts)
 
 
 def _problem(refusal: Refusal) -> Problem:

@@ -13,7 +13,7 @@ from shared.contracts import Plan
 from shared.database import Tx
 
 _FIND_ACCEPTED = f"""
-SELECT s.storefront, s.submission_id, s.body_hash, {ORDER_COLUMNS},
+SELECT s.submission_id, s.body_hash, {ORDER_COLUMNS},
   EXISTS (SELECT 1 FROM holds h WHERE h.order_id = o.order_id) AS held
 FROM unnest(CAST(:storefronts AS text[]), CAST(:ids AS text[])) AS requested(storefront, submission_id)
 JOIN submissions s USING (storefront, submission_id) JOIN orders o USING (order_id)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from ordering.orders.models import Extras, KnownEsim
 from ordering.orders.refunds_view import RefundCase, RefundView, refund_cases, refunds
 from ordering.timeline import OrderView
-from ordering.timeline.models import Fact, PlacedOrder, RecordedFact
+from ordering.timeline.models import AccountPages, Fact, PlacedOrder, RecordedFact
 from shared.contracts import InstallState, Money
 from shared.telemetry.trace_links import TraceLinks
 
@@ -120,9 +120,10 @@ class OrderDetails(OrderView):
         extras: Extras,
         now: datetime,
         trace_links: TraceLinks,
+        accounts: AccountPages,
     ) -> Self:
         """The order with everything that follows from its facts."""
-        view = OrderView.at_present(placed, facts, trace_links)
+        view = OrderView.at_present(placed, facts, trace_links, accounts)
         return cls(
             **dict(view),
             submission_id=extras.submission_id,

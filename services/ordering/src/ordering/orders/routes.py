@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import StreamingResponse
 
-from ordering.dependencies import ListCursors, OrdersOf, ReadingShop, Traces
+from ordering.dependencies import Accounts, ListCursors, OrdersOf, ReadingShop, Traces
 from ordering.orders.actions import StatusesDueError, read_all, read_page
 from ordering.orders.details import OrderDetails
 from ordering.orders.models import (
@@ -139,7 +139,12 @@ def _statuses_due() -> Problem:
 
 @router.get("/orders/{reference}", name="order")
 async def show_order(
-    storefront: OrdersOf, reference: Named, database: ServiceDatabase, clock: ServiceClock, traces: Traces
+    storefront: OrdersOf,
+    reference: Named,
+    database: ServiceDatabase,
+    clock: ServiceClock,
+    traces: Traces,
+    accounts: Accounts,
 ) -> OrderDetails:
     """An order by its id or its number: one of the calling shop; with an operations key, of any shop."""
     async with database.reading() as tx:
@@ -150,7 +155,7 @@ async def show_order(
             )
         placed, facts = order
         extras = await find_extras(tx, placed.order_id)
-    return OrderDetails.complete(placed, facts, extras, clock.now(), traces)
+    return OrderDetails.complete(placed, facts, extras, clock.now(), traces, accounts)
 
 
 _CSV: dict[int | str, dict[str, Any]] = {

@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import Any, TypedDict
 from uuid import UUID
 
+from shared.account_entry import entry_path
+
 _NUMBER = re.compile(r"[0-9]{6,15}")
 #: The kind of task of this feature, as it is stored.
 DERIVE_STATUSES = "derive_statuses"
@@ -169,10 +171,22 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountPages:
+    """Where buyers reach notifications, without a slash at the end. None: not configured."""
+
+    base: str | None = None
+
+    def of(self, storefront: str, order_id: UUID) -> str | None:
+        """The address of an order's account page. It is no secret: the buyer proves the mailbox there."""
+        return None if self.base is None else self.base + entry_path(storefront, order_id)
+
+
+@dataclass(frozen=True, slots=True)
 class PlacedOrder:
     """An accepted order. `price` is in minor units; `plan` is the plan as JSON, as it was sold."""
 
     order_id: UUID
+    storefront: str
     number: int
     kind: str
     plan: dict[str, Any]

@@ -20,7 +20,7 @@ from ordering.timeline.rules.status import NEEDS_ALL_FACTS, RAISES_TO, RANKING, 
 from shared.database import Tx
 
 #: Columns of `orders o` that `placed_order` reads.
-ORDER_COLUMNS = "o.order_id, o.number, o.kind, o.plan, o.price, o.currency, o.placed_at, o.trace"
+ORDER_COLUMNS = "o.order_id, o.storefront, o.number, o.kind, o.plan, o.price, o.currency, o.placed_at, o.trace"
 _FIND = f"""
 SELECT {ORDER_COLUMNS}, f.fact, f.ref, f.at, f.detail, f.trace AS fact_trace
 FROM orders o LEFT JOIN order_facts f USING (order_id)
@@ -191,6 +191,7 @@ def placed_order(row: Any, body_hash: bytes = b"", *, held: bool = False) -> Pla
     """The order of a row that has ORDER_COLUMNS."""
     return PlacedOrder(
         row.order_id,
+        row.storefront,
         row.number,
         row.kind,
         row.plan,

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
-from ordering.timeline.models import Fact, PlacedOrder, RecordedFact, Status
+from ordering.timeline.models import AccountPages, Fact, PlacedOrder, RecordedFact, Status
 from ordering.timeline.rules.sentences import TimelineLanguage, in_order, sentence
 from ordering.timeline.rules.status import facts_in_force, status
 from shared.contracts import Kind, Money, Plan
@@ -59,11 +59,19 @@ class OrderAnswer(BaseModel):
     price: Money
     plan: Plan
     links: Links
+    account_url: Annotated[
+        str | None,
+        Field(
+            description="the buyer's page of this order, where the QR code is shown (PO 3.4). It is no secret: a link "
+            "that opens the page is sent to the order's mailbox. null: not configured (`ACCOUNT_URL`)",
+            examples=["https://account.example/account/orders/esimka/01937a3e-5c1f-7d43-9b1c-0f0f3e9a4b11"],
+        ),
+    ]
 
     @classmethod
-    def of(cls, placed: PlacedOrder) -> Self:
+    def of(cls, placed: PlacedOrder, accounts: AccountPages) -> Self:
         """The answer as of the order's acceptance, whatever has happened since."""
-        return cls(**_common(placed), status=Status.HELD if placed.held else Status.PLACED)
+        return cls(**_common(placed, accounts), status=Status.HELD if placed.held else Status.PLACED)
 
 
 class OrderView(OrderAnswer):
@@ -75,13 +83,15 @@ class OrderView(OrderAnswer):
     trace_url: str | None
 
     @classmethod
-    def at_present(cls, placed: PlacedOrder, facts: Sequence[RecordedFact], trace_links: TraceLinks) -> Self:
+    def at_present(
+        cls, placed: PlacedOrder, facts: Sequence[RecordedFact], trace_links: TraceLinks, accounts: AccountPages
+    ) -> Self:
         """The order with the status that follows from its facts."""
         times: dict[ShownFact, datetime] = {}
         for recorded in in_order(facts):
             times.setdefault(shown(recorded.fact), recorded.at.astimezone(UTC))
         return cls(
-            **_common(placed),
+            **_common(placed, accounts),
             status=status(facts_in_force((recorded.fact, recorded.ref, recorded.at) for recorded in facts)),
             kind=placed.kind,
             facts=times,
@@ -122,11 +132,12 @@ class TimelineLine(BaseModel):
         ]
 
 
-def _common(placed: PlacedOrder) -> dict[str, Any]:
+def _common(placed: PlacedOrder, accounts: AccountPages) -> dict[str, Any]:
     return {
         "order_id": str(placed.order_id),
         "order_number": str(placed.number),
         "price": Money(amount=placed.price, currency=placed.currency),
         "plan": placed.plan,
         "links": Links.of(placed),
+        "account_url": accounts.of(placed.storefront, placed.order_id),
     }

@@ -1,12 +1,13 @@
-"""Renders the account page: the same blocks for every order, with the data of this one."""
+"""Renders the account page: the same blocks for every order, with the data of this one; and the page before it."""
 
 from functools import cache
 from importlib.resources import files
+from typing import get_args
 
 from notifications.account.models import Page
 from notifications.account.rules.timeline import code_came_back, is_in_progress, masked, status, timeline, usage
-from notifications.emails import data_uri, environment, texts, web_address
-from shared.contracts import Money
+from notifications.emails import Storefront, data_uri, environment, texts, web_address
+from shared.contracts import Language, Money
 
 
 def render_page(page: Page) -> str:
@@ -41,6 +42,24 @@ def render_page(page: Page) -> str:
         receipt=web_address(receipt),
         picture=data_uri(page.shown.code.text) if page.shown is not None else None,
     )
+
+
+def render_entry(storefront: str, store: Storefront, path: str, language: Language, *, sent: bool) -> str:
+    """The page that sends a link to an order's mailbox. `sent`: its button was pressed."""
+    template = environment("html").get_template("entry.html.j2")
+    return template.render(
+        language=language, t=texts(language)["entry"], storefront=storefront, store=store, path=path, sent=sent
+    )
+
+
+def reader_language(accepted: str) -> Language:
+    """The first language of `Accept-Language` that there are texts in; else English. Browsers send the best first."""
+    for part in accepted.split(","):
+        name = part.partition(";")[0].strip().partition("-")[0].lower()
+        for language in get_args(Language):
+            if name == language:
+                return language  # type: ignore[no-any-return] # one of the literals
+    return "en"
 
 
 #: Sentences whose placeholders are filled in the template.

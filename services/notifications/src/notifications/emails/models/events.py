@@ -47,6 +47,10 @@ class ApproachingEnd(OrderEvent):
     ends_at: datetime
 
 
+class RequestedLink(OrderEvent):
+    """A link to the order's page, requested from the page that the shop's `account_url` leads to."""
+
+
 class OpenedConfirmation(ConfirmationRequested):
     """A confirmation with its code opened. It exists in memory only, while the code is being sent."""
 

@@ -10,6 +10,7 @@ from notifications.emails.models.events import (
     OpenedConfirmation,
     PaidOrderWithReceipt,
     RefundWithSettlement,
+    RequestedLink,
     TopUpWithReceipt,
 )
 from notifications.emails.rules.links import web_address
@@ -273,5 +274,6 @@ KINDS: Mapping[str, Kind] = {
     "ending": Kind(ApproachingEnd, _approaching_end("ending")),
     "held": Kind(OrderHeld, _plain("held")),
     "declined": Kind(OrderRefused, _plain("declined")),
+    "link": Kind(RequestedLink, _plain("link")),
     "code": Kind(OpenedConfirmation, _code),
 }
