@@ -37,6 +37,31 @@ async def test_a_bootstrap_that_is_cancelled_closes_its_connection(
     assert not connections[0].connected()
 
 
+async def test_a_connection_that_opens_while_the_client_is_closed_is_closed_too(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connections: list[AIOKafkaConnection] = []
+    connected, proceed = asyncio.Event(), asyncio.Event()
+    send = AIOKafkaConnection.send
+
+    async def late(self: AIOKafkaConnection, *args: Any, **options: Any) -> Any:
+        connections.append(self)
+        connected.set()
+        await proceed.wait()
+        return await send(self, *args, **options)
+
+    client = AIOKafkaClient(bootstrap_servers=stage.kafka.bootstrap_servers)
+    await client.bootstrap()
+    monkeypatch.setattr(AIOKafkaConnection, "send", late)
+    broker = min(each.nodeId for each in client.cluster.brokers())
+    opening = asyncio.create_task(client.ready(broker))
+    await connected.wait()
+    await client.close()
+    proceed.set()
+    assert not await opening
+    assert not connections[0].connected()
+
+
 async def test_a_producer_that_was_stopped_opens_nothing_for_a_late_caller(stage: Stage) -> None:
     producer = Producer(stage.kafka, prefix=stage.prefix)
     await producer.ping()

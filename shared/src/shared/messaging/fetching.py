@@ -95,11 +95,13 @@ class FetchedRecords:
 
 
 def install() -> None:
-    """Replace the classes of aiokafka's fetcher, and its client's `bootstrap`, by those of this module."""
+    """Replace the classes of aiokafka's fetcher, and three methods of its client, by those of this module."""
     fetcher.MemoryRecords = FetchedBytes
     fetcher.PartitionRecords = FetchedRecords
     client.create_conn = create_connection
     client.AIOKafkaClient.bootstrap = bootstrap
+    client.AIOKafkaClient.close = close
+    client.AIOKafkaClient._get_conn = get_connection  # noqa: SLF001 - see the module's docstring
 
 
 def assignment_of(consumer: AIOKafkaConsumer) -> object | None:
@@ -154,6 +156,7 @@ async def create_connection(*args: Any, **options: Any) -> Any:
 async def bootstrap(self: Any) -> None:
     """Bootstrap as `AIOKafkaClient` does, which leaves its connection open when it is cancelled in the middle."""
     opened = WeakSet[Any]()
+    _closed.discard(self)
     token = _opened.set(opened)
     try:
         await _bootstrap(self)
@@ -165,5 +168,24 @@ async def bootstrap(self: Any) -> None:
         _opened.reset(token)
 
 
-_bootstrap = client.AIOKafkaClient.bootstrap
+_closed = WeakSet[Any]()
+
+
+async def close(self: Any) -> None:
+    """Close as `AIOKafkaClient` does, and remember it for `get_connection`."""
+    _closed.add(self)
+    await _close(self)
+
+
+async def get_connection(self: Any, node_id: int, **options: Any) -> Any:
+    """A connection to a broker, or None; one that was being opened while the client was closed would stay open."""
+    connection = await _get_connection(self, node_id, **options)
+    if connection is not None and self in _closed:
+        connection.close()
+        return None
+    return connection
+
+
+_bootstrap, _close = client.AIOKafkaClient.bootstrap, client.AIOKafkaClient.close
+_get_connection = client.AIOKafkaClient._get_conn  # noqa: SLF001 - see the module's docstring
 install()
