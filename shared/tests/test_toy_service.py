@@ -256,7 +256,7 @@ async def test_tasks_without_room_are_claimed_as_soon_as_there_is_room(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Tasks above the capacity of a process wait in the table, and are claimed without waiting for the next poll."""
-    for pause in ("_POLL_SECONDS", "_LONGEST_PAUSE"):
+    for pause in ("POLL_SECONDS", "_LONGEST_PAUSE"):
         monkeypatch.setattr(worker, pause, 3600.0)
     go_on = asyncio.Event()
 

@@ -1,8 +1,9 @@
 """`python -m bench`: measures, prints a table, writes `.run/bench/latest.json`."""
 
 import argparse
-import asyncio
 import json
+
+import uvloop
 
 from bench.report import show
 from bench.scenarios import SCENARIOS, run
@@ -14,11 +15,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench")
     parser.add_argument("scenarios", nargs="*", choices=[*SCENARIOS, []], help="default: all")
     parser.add_argument("--orders", type=int, default=20_000, help="orders per throughput run")
+    parser.add_argument("--batch", type=int, default=400, help="orders per transaction of `costs`")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=10, help="length of an open-loop run")
     parser.add_argument("--operations", action="store_true", help="let the operations component listen beside")
     arguments = parser.parse_args()
-    results = asyncio.run(run(arguments.scenarios or list(SCENARIOS), arguments))
+    results = uvloop.run(run(arguments.scenarios or list(SCENARIOS), arguments))
     folder = run_dir("bench")
     (folder / "latest.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     show(results)

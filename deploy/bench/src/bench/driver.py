@@ -7,18 +7,18 @@ QrDelivered was read back.
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self
 from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from bench.record_log import Record
 from shared.contracts import BuyerContact, Event, Money, OrderPaid, Plan, QrDelivered
 from shared.database import Outgoing
 from shared.ids import uuid7
 from shared.messaging.access import KafkaAccess
-from shared.messaging.cloudevents import Headers, header_texts, to_wire
+from shared.messaging.cloudevents import header_texts, to_wire
 from shared.messaging.producer import Producer
 from shared.telemetry.tracing import new_traceparent
 
@@ -27,16 +27,6 @@ PLAN = Plan(
 )
 _TICK = 0.005
 _GIVE_UP = 120.0
-
-
-@dataclass(slots=True)
-class Record:
-    """A record that is ready to be sent."""
-
-    topic: str
-    key: bytes
-    value: bytes
-    headers: Headers
 
 
 def buyers(count: int) -> tuple[list[UUID], list[Record]]:

@@ -1,5 +1,6 @@
 """The table that a person reads."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -40,9 +41,22 @@ def show(results: dict[str, Any]) -> None:
         steady = measured["steady"]
         table.add_row(f"{label}, {steady['per_second']}/s: p50 / p99 / max ms", _idle(steady), "")
     console.print(table)
+    if "costs" in results:
+        console.print(_steps(results["costs"]))
     if instant:
         console.print(_costs(instant))
         console.print(_rates(instant["open_loop"]))
+
+
+def _steps(costs: Sequence[Mapping[str, Any]]) -> Table:
+    """Each step of an order's way."""
+    columns = ("CPU µs", "calls", "JSON read", "statements", "round trips", "bytes on topics")
+    table = Table("service", "reads", *columns, title="an order in one process; statements and round trips of a batch")
+    for cost in costs:
+        order = f"{cost['cpu_us']:.0f}", f"{cost['calls']:.0f}", f"{cost['parses']:.0f}"
+        batch = str(cost["statements"]), str(cost["round_trips"])
+        table.add_row(cost["service"], cost["topic"], *order, *batch, f"{cost['log_bytes']:.0f}")
+    return table
 
 
 def _costs(instant: dict[str, Any]) -> Table:

@@ -3,19 +3,23 @@
 import asyncio
 from argparse import Namespace
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from bench import meter
 from bench.baseline import calls_without_an_engine
-from bench.driver import Driver, Record, buyers, orders
+from bench.costs import measure
+from bench.driver import Driver, buyers, orders
 from bench.figures import Spread, percentile
 from bench.machine import describe
+from bench.record_log import Record
 from bench.stock import ENVIRONMENTS, slow_operator
 from local_stack.kafka_settings import BENCH
 from local_stack.product import OPERATIONS, PRODUCT
 from local_stack.stack import Stack
 from shared.contracts import BuyerContact
 from shared.messaging.access import KafkaAccess
+from shared.testing.databases import new_database
 
 SERVICES = ("ordering", "payments", "provisioning", "notifications", "refunds")
 INSTANT = {
@@ -24,7 +28,7 @@ INSTANT = {
     "notifications": {"MAIL_ADAPTER": "instant"},
 }
 REAL = {"*": {"LOG_LEVEL": "WARNING"}, "notifications": {"SMTP_CONNECTIONS": "16"}, "sandbox": {"SANDBOX_DATA_DIR": ""}}
-SCENARIOS = ("instant", "sandbox", "stock")
+SCENARIOS = ("costs", "instant", "sandbox", "stock")
 RATES = (250, 500, 1000, 1500, 2000)
 #: A rate counts as kept when 99 of 100 orders are delivered within this time (docs/invariants.md).
 KEPT_SECONDS = 0.25
@@ -35,8 +39,8 @@ async def run(names: list[str], arguments: Namespace) -> dict[str, Any]:
     """Measure the scenarios one after the other, each on a fresh stack."""
     results: dict[str, Any] = {"machine": describe(), "orders": arguments.orders, "runs": arguments.runs}
     for name in names:
-        if name == "stock":
-            results[name] = await stock(arguments)
+        if name in {"costs", "stock"}:
+            results[name] = await (costs if name == "costs" else stock)(arguments)
             continue
         environment = INSTANT if name == "instant" else REAL
         async with _stack(environment, arguments) as stack:
@@ -48,6 +52,18 @@ def _stack(environment: Mapping[str, Mapping[str, str]], arguments: Namespace) -
     """A fresh one. Operations serves no buyer and belongs on a machine of its own: it listens only where asked for."""
     parts = PRODUCT if arguments.operations else tuple(one for one in PRODUCT if one is not OPERATIONS)
     return Stack("bench", environment=environment, profile=BENCH, fresh=True, components=parts)
+
+
+async def costs(arguments: Namespace) -> list[dict[str, Any]]:
+    """What an order costs each service, by step; processor time and counts are taken in runs of their own."""
+    timed, counted = [
+        await measure(new_database, orders=arguments.batch, rounds=arguments.runs + 2, count=count)
+        for count in (False, True)
+    ]
+    return [
+        {"service": step[0], "topic": step[1], **asdict(cost), "cpu_us": timed[step].cpu_us}
+        for step, cost in counted.items()
+    ]
 
 
 async def instant(stack: Stack, arguments: Namespace) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from typing import Any
 import httpx
 import psycopg
 
-from bench.driver import PLAN, Driver, Record
+from bench.driver import PLAN, Driver
 from bench.figures import percentile
+from bench.record_log import Record
 from local_stack.stack import Stack
 
 #: Of the operator's 800 ms, half for each of its two functions (downloadOrder, confirmOrder).

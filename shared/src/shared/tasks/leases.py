@@ -16,7 +16,7 @@ from shared.tasks import store
 from shared.telemetry.logging import get_logger
 
 log = get_logger(__name__)
-_HEARTBEAT_SECONDS = 1.2
+HEARTBEAT_SECONDS = 1.2
 _SWEEP_SECONDS = 30.0
 #: No task is begun later than this share of the lease after the last heartbeat.
 _SAFE_SHARE = 0.8
@@ -45,7 +45,7 @@ class Lease:
         """Renew the lease until cancelled. After it has expired, begin again under a new owner id."""
         swept_at = 0.0
         while True:
-            await asyncio.sleep(_HEARTBEAT_SECONDS)
+            await asyncio.sleep(HEARTBEAT_SECONDS)
             loop.begin()
             try:
                 async with self._database.transaction("lease") as tx:

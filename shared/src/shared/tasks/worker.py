@@ -30,7 +30,7 @@ from shared.telemetry.metrics import Metrics
 from shared.telemetry.tracing import Tracing, current
 
 log = get_logger(__name__)
-_POLL_SECONDS = 1.0
+POLL_SECONDS = 1.0
 #: A queue is claimed for when the poll has seen a due row or a row of its own becomes due; this is the upper bound.
 _LONGEST_PAUSE = 30.0
 _STOP_SECONDS = 10.0
@@ -177,7 +177,7 @@ class TaskWorker:
                 if not is_infrastructure(error):
                     raise
                 log.warning("lease_not_acquired", error=error)
-                await asyncio.sleep(_POLL_SECONDS)
+                await asyncio.sleep(POLL_SECONDS)
             else:
                 return
 
@@ -212,7 +212,7 @@ class TaskWorker:
             else:
                 loop.succeed()
                 self.wake(due)
-            await asyncio.sleep(_POLL_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)
 
     async def _watch(self, loop: Loop) -> None:
         """End attempts that hang. The service is unready only where all performers of a kind hang."""

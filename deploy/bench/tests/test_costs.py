@@ -1,0 +1,58 @@
+"""A guard of the work per order: it counts, so it does not depend on how busy the machine is.
+
+A limit is what the step costs now, and some calls more. Whoever makes a step cheaper lowers its limit with it. Whoever
+needs more (a new column, a new reader) raises it in the same commit, and sees here what an order costs.
+"""
+
+from operator import gt
+
+import pytest
+import uvloop
+
+from bench.chain import SHOP
+from bench.costs import measure
+from shared.testing.databases import drop_database, new_database
+
+_ORDERS = 100
+_SUBMITTED, _CONTACT = f"storefront.{SHOP}.orders", "ordering.buyer-contact"
+_PLACED, _PAID = "ordering.order-placed", "payments.order-paid"
+_GENERATED, _DELIVERED = "provisioning.profile-generated", "notifications.qr-delivered"
+#: Calls and JSON documents read per order; statements and round trips per batch, with BEGIN and COMMIT.
+_LIMITS = {
+    ("ordering", _SUBMITTED): (1400, 1, 11, 11),
+    ("payments", _CONTACT): (215, 1, 5, 5),
+    ("notifications", _CONTACT): (240, 1, 7, 7),
+    ("refunds", _CONTACT): (207, 1, 4, 4),
+    ("payments", _PLACED): (700, 2, 13, 13),
+    ("ordering", _PAID): (470, 2, 8, 8),
+    ("provisioning", _PAID): (935, 1, 13, 13),
+    ("notifications", _PAID): (172, 1, 5, 5),
+    ("refunds", _PAID): (256, 1, 8, 8),
+    ("ordering", _GENERATED): (280, 1, 7, 7),
+    ("notifications", _GENERATED): (725, 1, 11, 11),
+    ("refunds", _GENERATED): (222, 1, 5, 5),
+    ("ordering", _DELIVERED): (500, 3, 7, 7),
+    ("refunds", _DELIVERED): (210, 1, 5, 5),
+}
+
+
+@pytest.mark.infra
+def test_an_order_costs_no_more_than_it_did() -> None:
+    made: list[str] = []
+
+    def database(service: str) -> str:
+        made.append(new_database(service))
+        return made[-1]
+
+    try:
+        costs = uvloop.run(measure(database, orders=_ORDERS, rounds=3, count=True))
+    finally:
+        for url in made:
+            drop_database(url)
+    beyond = {
+        step: f"{cost.calls:.0f} calls, {cost.parses:.1f} documents, {cost.statements} statements, {cost.round_trips} "
+        f"round trips, and not {_LIMITS[step]}"
+        for step, cost in costs.items()
+        if any(map(gt, (cost.calls, cost.parses, cost.statements, cost.round_trips), _LIMITS[step]))
+    }
+    assert not beyond
