@@ -26,6 +26,7 @@ from sqlalchemy.exc import DBAPIError, PendingRollbackError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from shared import silence
 from shared.clock import Clock, SystemClock
 from shared.contracts.base import Erasure, Event
 from shared.contracts.storefront import ShopUpdate
@@ -215,7 +216,9 @@ class Database:
             connect_args={
                 "connect_timeout": 5,
                 # No transaction may outlive the relay's watermark (messaging/relay.py).
-                "options": "-c statement_timeout=20000 -c idle_in_transaction_session_timeout=20000 -c timezone=UTC",
+                "options": "-c statement_timeout=20000 -c idle_in_transaction_session_timeout=20000 -c timezone=UTC "
+                + silence.OPTIONS,
+                **silence.ARGUMENTS,
             },
         )
         self.participants: list[Participant] = []
