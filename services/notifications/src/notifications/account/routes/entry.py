@@ -15,7 +15,7 @@ from notifications.account.context import Context
 from notifications.account.rules.page import reader_language, render_entry
 from notifications.pages import SAFE_HEADERS
 from shared.account_entry import ENTRY_PATH, entry_path
-from shared.values.opaque import Named
+from shared.values.opaque import Named, Reference
 
 router = APIRouter(include_in_schema=False)
 
@@ -25,7 +25,7 @@ async def get_entry(
     storefront: Named,
     order_id: UUID,
     context: Context,
-    accept_language: Annotated[str, Header()] = "",
+    accept_language: Annotated[str, Reference(1000), Header()] = "",
     said: Literal["link"] | None = None,
 ) -> Response:
     """The page with the button; `said`: it was pressed just now."""
