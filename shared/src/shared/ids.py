@@ -4,13 +4,15 @@ import hashlib
 import os
 import time
 from datetime import datetime
-from uuid import UUID
+from uuid import UUID, SafeUUID
 
 _RANDOM_BITS = 80
 _VERSION_7_VARIANT_2 = (0x7 << 76) | (0x2 << 62)
 _LOW_BITS = 62
 _FRESH = (1 << 73) - 1  # 73 of the 74 random bits: the steps within a millisecond have room above
 _STEP = (1 << 32) - 1
+_DIGITS = 32
+_new, _set_number, _set_safe = object.__new__, UUID.__dict__["int"].__set__, UUID.__dict__["is_safe"].__set__
 
 
 class _Sequence:
@@ -39,12 +41,26 @@ def uuid7() -> UUID:
     milliseconds = time.time_ns() // 1_000_000
     random = _sequence.next(milliseconds, int.from_bytes(os.urandom(10), "big"))
     high, low = random >> _LOW_BITS, random & ((1 << _LOW_BITS) - 1)
-    return UUID(int=(milliseconds << _RANDOM_BITS) | _VERSION_7_VARIANT_2 | high << 64 | low)
+    return _uuid((milliseconds << _RANDOM_BITS) | _VERSION_7_VARIANT_2 | high << 64 | low)
 
 
 def uuid7_floor(moment: datetime) -> UUID:
     """The smallest UUIDv7 of that millisecond: a bound for "created at or after"."""
     return UUID(int=(int(moment.timestamp() * 1000) << _RANDOM_BITS) | _VERSION_7_VARIANT_2)
+
+
+def read_uuid(text: str) -> UUID:
+    """The UUID of a text, as `UUID(text)` reads it, in half the time where it is plain. Raises ValueError."""
+    digits = text.replace("-", "")
+    return _uuid(int(digits, 16)) if len(digits) == _DIGITS else UUID(text)
+
+
+def _uuid(number: int) -> UUID:
+    """A UUID from 128 bits that need no check: its constructor looks for each of six forms first."""
+    made = _new(UUID)
+    _set_number(made, number)
+    _set_safe(made, SafeUUID.unknown)
+    return made
 
 
 def uuid_for(*parts: str) -> UUID:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -112,6 +113,7 @@ class ShopUpdate:
         return self.subject
 
 
+@lru_cache(maxsize=4096)
 def shop_of(topic: str) -> str | None:
     """The only shop that may write this topic; None where the topic belongs to no shop."""
     match = _ORDERS.fullmatch(topic)

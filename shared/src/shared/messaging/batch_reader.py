@@ -12,7 +12,7 @@ from aiokafka.errors import IllegalStateError, KafkaError
 
 from shared.messaging import fetching
 from shared.messaging.progress import Progress
-from shared.messaging.record_batches import BatchError, Fetched, UnreadableRecord, unreadable, until
+from shared.messaging.record_batches import BatchError, Fetched, UnreadableRecord, ends, unreadable, until
 from shared.telemetry.logging import get_logger
 
 log = get_logger(__name__)
@@ -148,7 +148,7 @@ class BatchReader:
         """Commit the offsets of these records, which were applied or stored as dead letters, and no others."""
         if fetching.assignment_of(consumer) is not self._assignment:
             return  # reassigned meanwhile: their new consumer reads them again, and the inbox recognises them
-        self.progress.applied({TopicPartition(record.topic, record.partition): until(record) for record in records})
+        self.progress.applied(ends(records))
         await self.commit_applied(consumer)
 
     async def commit_applied(self, consumer: AIOKafkaConsumer) -> None:

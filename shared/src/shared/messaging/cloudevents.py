@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from pydantic import ValidationError
 from shared.contracts.base import Event
 from shared.contracts.storefront import OrderSubmitted, ShopUpdate, contract, shop_of
 from shared.database import Outgoing
-from shared.ids import uuid_for
+from shared.ids import read_uuid, uuid_for
 from shared.values import traceparent
 
 Headers = list[tuple[str, bytes]]
@@ -35,9 +36,9 @@ class UnreadableError(Exception):
         self.detail = detail
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class Envelope:
-    """The CloudEvents attributes of a fact. (source, id) identifies it.
+    """The CloudEvents attributes of a fact. (source, id) identifies it. Not frozen: one is made for each record.
 
     `outside`: the writer is not one of our services, so its id selects no partition (see inbox.py).
     """
@@ -75,30 +76,39 @@ def to_wire(texts: dict[str, str]) -> Headers:
 
 def read_headers(headers: Iterable[tuple[Any, Any]] | None) -> dict[str, str]:
     """Headers as text; null becomes empty, bytes that are not UTF-8 are replaced, the first of a name counts."""
+    pairs = tuple(headers or ())
+    try:
+        texts = {name: value.decode() for name, value in reversed(pairs)}
+        "".join(texts)
+    except (AttributeError, TypeError, UnicodeDecodeError):
+        return _read_leniently(pairs)
+    return texts
+
+
+def _read_leniently(headers: Iterable[tuple[Any, Any]]) -> dict[str, str]:
     texts: dict[str, str] = {}
-    for name, value in headers or ():
+    for name, value in headers:
         key = name if isinstance(name, str) else bytes(name or b"").decode("utf-8", "replace")
         if key not in texts:
             texts[key] = value.decode("utf-8", "replace") if isinstance(value, bytes) else ""
     return texts
 
 
-def read_envelope(texts: dict[str, str], topic: str, fallback_time: datetime) -> Envelope:
-    """The CloudEvents attributes of a record. Raises UnreadableError."""
+def read_envelope(texts: dict[str, str], topic: str, fallback_time: datetime | int | None) -> Envelope:
+    """The CloudEvents attributes of a record. `fallback_time`: a moment, or the broker's (see `broker_time`).
+
+    Raises UnreadableError.
+    """
     if texts.get("ce_specversion") != "1.0":
         raise UnreadableError("not_a_cloudevent", "header ce_specversion must be 1.0")
     identity, kind = texts.get("ce_id", ""), texts.get("ce_type", "")
     if not identity or not kind:
         raise UnreadableError("not_a_cloudevent", "headers ce_id and ce_type must not be empty")
     number, source, outside = _identity(identity, texts.get("ce_source", ""), topic)
-    return Envelope(
-        id=number,
-        source=source,
-        outside=outside,
-        type=kind,
-        time=_time(texts.get("ce_time"), fallback_time),
-        trace=traceparent.parse(texts.get("traceparent")),
-    )
+    time = _time(texts.get("ce_time"))
+    if time is None:
+        time = fallback_time if isinstance(fallback_time, datetime) else broker_time(fallback_time)
+    return Envelope(number, source, outside, kind, time, traceparent.parse(texts.get("traceparent")))
 
 
 def read_body(topic: str, kind: str, body: bytes) -> Event:
@@ -129,26 +139,34 @@ def _identity(identity: str, source: str, topic: str) -> tuple[UUID, str, bool]:
 
     A shop's ids are unique together with its topic and the source that it names.
     """
-    if topic == OrderSubmitted.topic or shop_of(topic) is not None:
-        return uuid_for(topic, source, identity), f"/storefronts/{shop_of(topic) or ''}", True
-    owner = f"/services/{topic.partition('.')[0]}"
+    owner, outside = _writer(topic)
+    if outside:
+        return uuid_for(topic, source, identity), owner, True
     # Without a source it is the owner's: the brokers allow only the owner to write its topics.
     if source not in ("", owner):
         raise UnreadableError("wrong_source", f"header ce_source must be {owner!r} on this topic")
     try:
-        return UUID(identity), owner, False
+        return read_uuid(identity), owner, False
     except ValueError:
         # CloudEvents allows any string as id; (source, id) is unique.
         return uuid_for(topic, owner, identity), owner, False
 
 
-def _time(text: str | None, fallback: datetime) -> datetime:
+@lru_cache(maxsize=4096)
+def _writer(topic: str) -> tuple[str, bool]:
+    """The source of this topic's records, and whether it is outside: a shop."""
+    if topic == OrderSubmitted.topic or shop_of(topic) is not None:
+        return f"/storefronts/{shop_of(topic) or ''}", True
+    return f"/services/{topic.partition('.')[0]}", False
+
+
+def _time(text: str | None) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text or "")
     except ValueError:
-        return fallback
+        return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return moment if _EARLIEST < moment.year < _LATEST else fallback
+    return moment if _EARLIEST < moment.year < _LATEST else None
 
 
 def broker_time(milliseconds: int | None) -> datetime:

@@ -15,7 +15,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from shared.contracts.base import Event
 from shared.contracts.storefront import OrderSubmitted, contract, shop_of
@@ -24,7 +23,7 @@ from shared.messaging import dead_letters, inbox
 from shared.messaging.cloudevents import UnreadableError, read_headers
 from shared.messaging.dead_letters import DeadLetter, Limit, ShopLimits
 from shared.messaging.parsing import ParsedRecord, Received, RecordParser, Tombstone, key_of
-from shared.messaging.record_batches import Fetched, NoRecord, until
+from shared.messaging.record_batches import Fetched, NoRecord, ends
 from shared.sealed import Sealer
 from shared.telemetry.logging import error_place, get_logger
 from shared.telemetry.metrics import Metrics
@@ -137,7 +136,7 @@ class Consumer:
                 waited += pause
                 pause = min(pause * 2, _LONGEST_PAUSE)
             else:
-                self.applied.update({(record.topic, record.partition): until(record) for record in records})
+                self.applied.update(ends(records))
                 self.applied_at = time.monotonic()
                 return
 
@@ -180,7 +179,7 @@ class Consumer:
 
     def _parse(self, records: Sequence[Fetched]) -> tuple[list[ParsedRecord], list[DeadLetter]]:
         """Parse a batch; an event that stands in it twice is taken once."""
-        parsed: dict[tuple[str, UUID], ParsedRecord] = {}
+        parsed: dict[tuple[str, int], ParsedRecord] = {}
         letters = []
         for record in records:
             try:
@@ -190,7 +189,7 @@ class Consumer:
             except Exception as error:  # noqa: BLE001 - whatever a record makes our code raise concerns that record only
                 letters.append(self._letter(record, "unreadable", error_place(error)))
             else:
-                parsed.setdefault((readable.source, readable.id), readable)
+                parsed.setdefault((readable.source, readable.id.int), readable)
         return list(parsed.values()), letters
 
     async def _commit(

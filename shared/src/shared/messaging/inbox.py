@@ -17,15 +17,20 @@ from shared.ids import uuid7_floor
 #: Days whose partitions exist: `inbox_maintain` makes a week ahead and keeps two.
 _OLDEST, _NEWEST = timedelta(days=13), timedelta(days=6)
 _VERSION_AT, _VERSION_7 = 76, 7
-_REMEMBER = """
-INSERT INTO inbox (event_id, source) SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:sources AS text[]))
-ON CONFLICT DO NOTHING RETURNING event_id, source
+#: One row: the identities that are new, or null where all of them are, as nearly always. That spares reading them.
+_NEW = """
+WITH new AS ({insert} ON CONFLICT DO NOTHING RETURNING event_id, source)
+SELECT CASE WHEN count(*) < :expected THEN COALESCE(json_agg(json_build_array(event_id, source)), '[]') END FROM new
 """
-_ARRIVED = """
+_REMEMBER = _NEW.format(
+    insert="""
+INSERT INTO inbox (event_id, source) SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:sources AS text[]))"""
+)
+_ARRIVED = _NEW.format(
+    insert="""
 INSERT INTO inbox_by_arrival (event_id, source, arrived_on)
-SELECT id, source, :today FROM unnest(CAST(:ids AS uuid[]), CAST(:sources AS text[])) AS n(id, source)
-ON CONFLICT DO NOTHING RETURNING event_id, source
-"""
+SELECT id, source, :today FROM unnest(CAST(:ids AS uuid[]), CAST(:sources AS text[])) AS n(id, source)"""
+)
 #: A row without a source was written by an earlier release, which stored ids only.
 _OTHERS = """
 SELECT event_id, source FROM inbox WHERE event_id = ANY(CAST(:ids AS uuid[])) AND source IS NOT NULL
@@ -58,23 +63,34 @@ async def unseen(tx: Tx, items: Sequence[I]) -> list[I]:
         near = first <= number < last and (number >> _VERSION_AT) & 0xF == _VERSION_7
         (ours if near and not item.outside else others).append(item)
     new = await _insert(tx, _REMEMBER, ours)
-    if len(new) < len(ours):
-        taken = [item for item in ours if (item.id, item.source) not in new]
+    if len(new) == len(items):
+        return new
+    remembered = set(map(_identity, new))
+    if taken := [item for item in ours if _identity(item) not in remembered]:
         rows = await tx.execute(_OTHERS, ids=[item.id for item in taken])
         holders = {row.event_id: row.source for row in rows}
         others += [item for item in taken if holders.get(item.id, item.source) != item.source]
-    if others:
-        new |= await _insert(tx, _ARRIVED, others, today=tx.now.date())
-    return [item for item in items if (item.id, item.source) in new]
+    new += await _insert(tx, _ARRIVED, others, today=tx.now.date())
+    remembered = set(map(_identity, new))
+    return [item for item in items if _identity(item) in remembered]
 
 
-async def _insert(tx: Tx, sql: str, items: Sequence[Identified], **parameters: object) -> set[tuple[UUID, str]]:
+async def _insert(tx: Tx, sql: str, items: Sequence[I], **parameters: object) -> list[I]:
+    """Insert the identities; returns the items that were new."""
     if not items:
-        return set()
+        return []
     ordered = sorted(items, key=attrgetter("id.int"))  # all transactions lock in this order
     ids, sources = [item.id for item in ordered], [item.source for item in ordered]
-    rows = await tx.execute(sql, ids=ids, sources=sources, **parameters)
-    return {(row.event_id, row.source) for row in rows}
+    rows = await tx.execute(sql, ids=ids, sources=sources, expected=len(items), **parameters)
+    new = rows.scalar()
+    if new is None:
+        return list(items)
+    identities = {(UUID(event_id).int, source) for event_id, source in new}
+    return [item for item in items if _identity(item) in identities]
+
+
+def _identity(item: Identified) -> tuple[int, str]:
+    return item.id.int, item.source
 
 
 async def forget(tx: Tx, item: Identified) -> None:

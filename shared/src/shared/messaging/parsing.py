@@ -15,7 +15,6 @@ from shared.contracts.storefront import OrderSubmitted, shop_of
 from shared.messaging.cloudevents import (
     Envelope,
     UnreadableError,
-    broker_time,
     read_body,
     read_envelope,
     read_headers,
@@ -29,9 +28,12 @@ log = get_logger(__name__)
 E_co = TypeVar("E_co", bound=Event, covariant=True)
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class Received(Generic[E_co]):
-    """A fact as it arrived. Work that follows from it continues `trace` (a W3C traceparent)."""
+    """A fact as it arrived. Work that follows from it continues `trace` (a W3C traceparent).
+
+    Not frozen: one is made for each record.
+    """
 
     event: E_co
     id: UUID
@@ -92,7 +94,7 @@ class RecordParser:
     def parse(self, record: Fetched) -> ParsedRecord:
         """Parse a record and start its span. Raises UnreadableError."""
         topic = self.topic_of(record)
-        envelope, event = self.read(record)
+        envelope, event = self._read(record, topic)
         span = self._span(record, topic, envelope)
         fact: Received[Any] | Tombstone
         if event is None:
@@ -103,10 +105,12 @@ class RecordParser:
 
     def read(self, record: Fetched) -> tuple[Envelope, Event | None]:
         """The envelope and the event; no event for a tombstone. Raises UnreadableError."""
+        return self._read(record, self.topic_of(record))
+
+    def _read(self, record: Fetched, topic: str) -> tuple[Envelope, Event | None]:
         if isinstance(record, UnreadableRecord):
             raise UnreadableError(record.reason, record.detail)
-        topic = self.topic_of(record)
-        envelope = read_envelope(read_headers(record.headers), topic, broker_time(record.timestamp))
+        envelope = read_envelope(read_headers(record.headers), topic, record.timestamp)
         if record.value is None and topic in self.tombstone_topics:
             return envelope, None
         event = read_body(topic, envelope.type, record.value or b"")

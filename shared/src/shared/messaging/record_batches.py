@@ -10,7 +10,7 @@ batches; the parser here reads a batch that the compiled one refused.
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -70,6 +70,12 @@ class BatchError(Exception):
 def until(record: Fetched) -> int:
     """The offset after this record, or after the range that it stands for."""
     return record.until if isinstance(record, UnreadableRecord | NoRecord) else record.offset + 1
+
+
+def ends(records: Iterable[Fetched]) -> dict[TopicPartition, int]:
+    """The offset after the last of these records, by partition. Those of a partition are in order."""
+    last = {(record.topic, record.partition): record for record in records}
+    return {TopicPartition(*place): until(record) for place, record in last.items()}
 
 
 def is_complete(data: bytes | memoryview, position: int) -> bool:
