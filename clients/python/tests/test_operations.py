@@ -252,3 +252,11 @@ def test_a_secret_is_not_in_the_representation(ask: Ask, service: ScriptedServic
     assert endpoint.secret == "whsec_c2VjcmV0"
     assert "whsec_" not in repr(endpoint)
     assert service.received[0].json == {"url": "https://shop.example", "description": "", "types": ["order.paid"]}
+
+
+def test_a_cancellation_has_the_email_that_the_sellers_terms_ask_for(ask: Ask, service: ScriptedService) -> None:
+    service.replies = [Reply(409, {"type": "urn:problem:nothing-to-cancel-yet"})]
+    with pytest.raises(ConflictError):
+        ask("cancel_order", "10000001", email="anna@example.org")
+    (sent,) = service.received
+    assert (sent.path, sent.json) == ("/orders/10000001/cancellation", {"email": "anna@example.org"})

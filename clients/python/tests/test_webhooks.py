@@ -95,13 +95,19 @@ def altered(name: str, value: str | None) -> dict[str, str]:
         altered("webhook-signature", "v1,é"),
         altered("webhook-signature", "v2,AAAA"),
         signed(payload("order.paid"), secret=OTHER),
-        signed(payload("order.paid"), age=timedelta(minutes=6)),
-        signed(payload("order.paid"), age=timedelta(minutes=-6)),
     ],
 )
 def test_what_is_not_genuine_is_refused(headers: dict[str, str]) -> None:
     with pytest.raises(InvalidWebhookError):
         verify_webhook(headers, payload("order.paid"), SECRET)
+
+
+@pytest.mark.parametrize("minutes", [6, -6])
+def test_what_was_sent_at_another_time_is_refused(minutes: int) -> None:
+    """Signed here: between the collection of tests and this one, minutes may pass."""
+    body = payload("order.paid")
+    with pytest.raises(InvalidWebhookError):
+        verify_webhook(signed(body, age=timedelta(minutes=minutes)), body, SECRET)
 
 
 @pytest.mark.parametrize("body", [b"\xff\xfe", payload("order.paid") + b" ", b""])

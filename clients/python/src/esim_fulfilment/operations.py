@@ -128,9 +128,13 @@ def request_refund(reference: str, request: RefundRequest) -> Call[RefundCase]:
     return Call("refunds", "POST", path("orders", reference, "refund-requests"), model(RefundCase), json=body)
 
 
-def cancel_order(reference: str) -> Call[RefundCase]:
-    """Cancel an eSIM that is not installed, in shops whose terms allow it. Raises ConflictError."""
-    return Call("refunds", "POST", path("orders", reference, "cancellation"), model(RefundCase), json={})
+def cancel_order(reference: str, *, email: str) -> Call[RefundCase]:
+    """Cancel an eSIM that is not installed, in shops whose terms allow it. Raises ConflictError.
+
+    `email` is the order's: a seller's terms ask for it (RC 2), and without it the case waits for information.
+    """
+    where = path("orders", reference, "cancellation")
+    return Call("refunds", "POST", where, model(RefundCase), json={"email": email})
 
 
 def refund(reference: str, *, reason: str, idempotency_key: str, amount: Money | None = None) -> Call[RefundCase]:
