@@ -2,14 +2,13 @@
 
 import sys
 
-from operations.pages.room import ROLES
-from operations.service import build
 from operations.settings import Settings
 from shared.kernel.cli import main
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["accounts"]:
+        from operations.pages.room import ROLES
         from shared.signin.cli import accounts
 
         sys.exit(accounts(sys.argv[2:], service="operations", kind="staff", roles=ROLES))
-    main("operations", Settings, build)
+    main("operations", Settings, app="operations.service")

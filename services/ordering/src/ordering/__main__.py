@@ -2,12 +2,12 @@
 
 import sys
 
-from ordering.app import build
 from ordering.settings import Settings
 from shared.kernel.cli import main, read_settings
 
 
 def _keys(arguments: list[str]) -> int:
+    from ordering.app import build  # noqa: PLC0415 - `migrate` needs none of it
     from ordering.keys import commands  # noqa: PLC0415 - a serving process does not need it
 
     settings = read_settings("ordering", Settings)
@@ -17,6 +17,7 @@ def _keys(arguments: list[str]) -> int:
 
 
 def _webhooks(arguments: list[str]) -> int:
+    from ordering.app import build  # noqa: PLC0415 - as above
     from ordering.webhooks import commands  # noqa: PLC0415 - as above
 
     # Built and not started: the running service creates the tasks of what is due.
@@ -28,4 +29,4 @@ if __name__ == "__main__":
         sys.exit(_keys(sys.argv[2:]))
     if sys.argv[1:2] == ["webhooks"]:
         sys.exit(_webhooks(sys.argv[2:]))
-    main("ordering", Settings, build)
+    main("ordering", Settings, app="ordering.app")

@@ -16,9 +16,9 @@ from ordering.privacy.models import SERVICES, ConfirmedErasure
 from ordering.settings import Settings
 from ordering.timeline.models import Fact, RecordedFact
 from ordering.updates import record
-from ordering.updates.bodies import BODIES, TYPES
+from ordering.updates.bodies import BODIES
 from ordering.updates.examples import EXAMPLES
-from ordering.updates.models import Update
+from ordering.updates.models import TYPES, Update
 from ordering.updates.schemas import documents, main, text
 from shared.clock import SystemClock
 from shared.contracts import OrderPlaced, OrderRejected

@@ -1,8 +1,7 @@
 """`python -m payments serve | migrate`."""
 
-from payments.app import build
 from payments.settings import Settings
 from shared.kernel.cli import main
 
 if __name__ == "__main__":
-    main("payments", Settings, build)
+    main("payments", Settings, app="payments.app")

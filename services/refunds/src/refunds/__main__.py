@@ -6,11 +6,10 @@ from refunds.policy.commands import COMMANDS
 
 
 def _serve() -> None:
-    from refunds.app import build  # noqa: PLC0415 - what decides from the shell needs none of this
-    from refunds.settings import Settings  # noqa: PLC0415 - as above
+    from refunds.settings import Settings  # noqa: PLC0415 - what decides from the shell needs none of this
     from shared.kernel.cli import main  # noqa: PLC0415 - as above
 
-    main("refunds", Settings, build)
+    main("refunds", Settings, app="refunds.app")
 
 
 if __name__ == "__main__":

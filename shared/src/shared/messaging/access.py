@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from faststream.security import BaseSecurity, SASLScram256, SASLScram512
-
 Mechanism = Literal["SCRAM-SHA-256", "SCRAM-SHA-512"]
 
 
@@ -35,7 +33,7 @@ class KafkaAccess:
         """Keyword arguments of aiokafka's clients. Raises OSError when `ca_file` cannot be read."""
         options: dict[str, Any] = {"bootstrap_servers": self.bootstrap_servers, "security_protocol": self._protocol}
         if self.tls:
-            options["ssl_context"] = self._ssl()
+            options["ssl_context"] = self.ssl_context()
         if self.username:
             options |= {
                 "sasl_mechanism": self.mechanism,
@@ -60,13 +58,6 @@ class KafkaAccess:
             }
         return options
 
-    def faststream(self) -> BaseSecurity | None:
-        """The same for FastStream. Raises OSError when `ca_file` cannot be read."""
-        context = self._ssl() if self.tls else None
-        if self.username:
-            scram = SASLScram512 if self.mechanism == "SCRAM-SHA-512" else SASLScram256
-            return scram(self.username, self.password, context)
-        return BaseSecurity(context) if self.tls else None
-
-    def _ssl(self) -> ssl.SSLContext:
+    def ssl_context(self) -> ssl.SSLContext:
+        """Whom to trust with TLS. Raises OSError when `ca_file` cannot be read."""
         return ssl.create_default_context(cafile=None if self.ca_file is None else str(self.ca_file))

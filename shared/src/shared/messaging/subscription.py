@@ -16,6 +16,7 @@ from faststream.kafka import KafkaBroker
 from faststream.kafka.annotations import KafkaMessage as InjectedMessage
 from faststream.kafka.message import FAKE_CONSUMER, KafkaMessage
 from faststream.kafka.subscriber.usecase import BatchSubscriber
+from faststream.security import BaseSecurity, SASLScram256, SASLScram512
 
 from shared.messaging import fetching
 from shared.messaging.access import KafkaAccess
@@ -51,7 +52,7 @@ class Subscription:
         self._broker = KafkaBroker(
             kafka.bootstrap_servers,
             client_id=client_id,
-            security=kafka.faststream(),
+            security=_security(kafka),
             ack_policy=AckPolicy.NACK_ON_ERROR,
             logger=None,
             graceful_timeout=15.0,
@@ -240,3 +241,12 @@ class _PauseNewPartitions(ConsumerRebalanceListener):  # type: ignore[misc] # ai
 
 async def _decode(message: KafkaMessage) -> bytes:
     return message.body if isinstance(message.body, bytes) else b""
+
+
+def _security(kafka: KafkaAccess) -> BaseSecurity | None:
+    """Credentials as FastStream takes them. Raises OSError when the authorities' file cannot be read."""
+    context = kafka.ssl_context() if kafka.tls else None
+    if kafka.username:
+        scram = SASLScram512 if kafka.mechanism == "SCRAM-SHA-512" else SASLScram256
+        return scram(kafka.username, kafka.password, context)
+    return BaseSecurity(context) if kafka.tls else None

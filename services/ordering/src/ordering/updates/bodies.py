@@ -5,13 +5,13 @@ no personal data and no activation code.
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from ordering.timeline.models import Status
-from ordering.updates.models import UpdateType
+from ordering.updates.models import TYPES, UpdateType
 from shared.contracts import FieldError, Kind, Money
 from shared.values.moment import Moment
 
@@ -188,7 +188,6 @@ _MEANINGS: Mapping[UpdateType, str] = {
     "esim.topped_up": "The top-up was applied.",
     "buyer.erased": "The buyer's personal data were erased everywhere (PP 6.2). Erase yours.",
 }
-TYPES: tuple[UpdateType, ...] = get_args(UpdateType)
 
 
 def _body(type_: UpdateType) -> type[BaseModel]:

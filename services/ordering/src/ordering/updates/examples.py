@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ordering.updates.bodies import TYPES
-from ordering.updates.models import UpdateType
+from ordering.updates.models import TYPES, UpdateType
 
 _ORDER: dict[str, Any] = {
     "order_id": "019aa5b0-2f10-7c44-9d5e-3f7a2b10c5d8",

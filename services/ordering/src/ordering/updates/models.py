@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from uuid import UUID
 
 from shared.ids import uuid7
@@ -39,6 +39,7 @@ UpdateType = Literal[
     "esim.topped_up",
     "buyer.erased",
 ]
+TYPES: tuple[UpdateType, ...] = get_args(UpdateType)
 
 
 @dataclass(frozen=True, slots=True)

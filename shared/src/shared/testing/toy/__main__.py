@@ -1,7 +1,6 @@
 """`python -m shared.testing.toy serve`, for tests that kill a whole process."""
 
 from shared.kernel.cli import main
-from shared.testing.toy.service import build
 from shared.testing.toy.settings import Settings
 
-main("shared.testing.toy", Settings, build)
+main("shared.testing.toy", Settings, app="shared.testing.toy.service")
