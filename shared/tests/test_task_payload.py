@@ -34,7 +34,7 @@ REFUND = Refund(order_id=ORDER, since=datetime(2026, 1, 2, tzinfo=UTC), amount=A
 
 
 def test_a_model_is_stored_as_json_without_what_nobody_set() -> None:
-    row = json.loads(json.dumps(stored(REFUND)))
+    row = json.loads(stored(REFUND))
     assert row == {
         "order_id": str(ORDER),
         "since": "2026-01-02T00:00:00Z",
@@ -44,18 +44,18 @@ def test_a_model_is_stored_as_json_without_what_nobody_set() -> None:
 
 
 def test_an_alias_is_the_stored_name() -> None:
-    row = stored(REFUND.model_copy(update={"case_id": ORDER}))
+    row = json.loads(stored(REFUND.model_copy(update={"case_id": ORDER})))
     assert row["case"] == str(ORDER)
     assert parse(Refund, row).case_id == ORDER
 
 
 def test_fields_of_newer_releases_are_ignored() -> None:
-    assert parse(Refund, {**stored(REFUND), "priority": 7}) == REFUND
+    assert parse(Refund, {**json.loads(stored(REFUND)), "priority": 7}) == REFUND
 
 
 def test_a_mapping_is_stored_as_it_is() -> None:
-    assert stored({"order": "1"}) == {"order": "1"}
-    assert stored(None) == stored(NoPayload()) == {}
+    assert json.loads(stored({"order": "1"})) == {"order": "1"}
+    assert stored(None) == stored(NoPayload()) == "{}"
 
 
 def test_a_payload_cannot_be_changed() -> None:
@@ -82,7 +82,7 @@ async def test_a_task_whose_payload_cannot_be_read_is_parked_and_counted(stage: 
         return Done(None)
 
     service = await stage.service(lambda settings: toy.build(settings, call=call), Settings)
-    row = {**stored(toy.Greeting(order=paid())), "added_by_a_newer_release": True}
+    row = {**json.loads(stored(toy.Greeting(order=paid()))), "added_by_a_newer_release": True}
     async with service.database.transaction() as tx:
         tx.schedule("greet", "01900000-0000-7000-8000-000000000002", {"order": {**row["order"], "plan": None}})
         tx.schedule("greet", "01900000-0000-7000-8000-000000000003", row)

@@ -19,20 +19,20 @@ _PLACED, _PAID = "ordering.order-placed", "payments.order-paid"
 _GENERATED, _DELIVERED = "provisioning.profile-generated", "notifications.qr-delivered"
 #: Calls and JSON documents read per order; statements and round trips per batch, with BEGIN and COMMIT.
 _LIMITS = {
-    ("ordering", _SUBMITTED): (1400, 1, 11, 11),
-    ("payments", _CONTACT): (215, 1, 5, 5),
-    ("notifications", _CONTACT): (240, 1, 7, 7),
-    ("refunds", _CONTACT): (207, 1, 4, 4),
-    ("payments", _PLACED): (700, 2, 13, 13),
-    ("ordering", _PAID): (470, 2, 8, 8),
-    ("provisioning", _PAID): (935, 1, 13, 13),
-    ("notifications", _PAID): (172, 1, 5, 5),
-    ("refunds", _PAID): (256, 1, 8, 8),
-    ("ordering", _GENERATED): (280, 1, 7, 7),
-    ("notifications", _GENERATED): (725, 1, 11, 11),
-    ("refunds", _GENERATED): (222, 1, 5, 5),
-    ("ordering", _DELIVERED): (500, 3, 7, 7),
-    ("refunds", _DELIVERED): (210, 1, 5, 5),
+    ("ordering", _SUBMITTED): (1340, 1, 11, 11),
+    ("payments", _CONTACT): (185, 1, 5, 5),
+    ("notifications", _CONTACT): (210, 1, 7, 7),
+    ("refunds", _CONTACT): (175, 1, 4, 4),
+    ("payments", _PLACED): (650, 2, 13, 13),
+    ("ordering", _PAID): (395, 2, 8, 8),
+    ("provisioning", _PAID): (785, 1, 13, 13),
+    ("notifications", _PAID): (140, 1, 5, 6),
+    ("refunds", _PAID): (222, 1, 8, 8),
+    ("ordering", _GENERATED): (245, 1, 7, 7),
+    ("notifications", _GENERATED): (675, 1, 11, 11),
+    ("refunds", _GENERATED): (185, 1, 5, 5),
+    ("ordering", _DELIVERED): (440, 3, 7, 7),
+    ("refunds", _DELIVERED): (175, 1, 5, 5),
 }
 
 

@@ -17,6 +17,8 @@ from typing import Any, Protocol
 from uuid import UUID
 
 import psycopg
+from psycopg.abc import Buffer
+from psycopg.adapt import Loader
 from psycopg.rows import namedtuple_row
 from pydantic import BaseModel
 from sqlalchemy import Table
@@ -31,7 +33,7 @@ from shared.clock import Clock, SystemClock
 from shared.contracts.base import Erasure, Event
 from shared.contracts.storefront import ShopUpdate
 from shared.failpoints import failpoint
-from shared.ids import uuid7
+from shared.ids import read_uuid, uuid7
 from shared.sqlstates import Meaning, meaning
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call] # SQLAlchemy leaves this factory untyped
@@ -64,6 +66,17 @@ class NewWork:
     due_at: datetime | None
     trace: str | None
     id: UUID = field(default_factory=uuid7)
+
+
+class Json(str):
+    """JSON that is written already, as the value of a JSON column."""
+
+    __slots__ = ()
+
+
+def as_json(value: Any) -> str | None:
+    """The value of a JSON column as text; None is null."""
+    return value if value is None or isinstance(value, Json) else json.dumps(value)
 
 
 class Rows:
@@ -106,6 +119,16 @@ class Rows:
     def mappings(self) -> list[dict[str, Any]]:
         """Rows by column name."""
         return [row._asdict() for row in self._rows]
+
+
+class _UuidLoader(Loader):
+    """Reads UUIDs from rows; psycopg's own takes twice as long."""
+
+    def load(self, data: Buffer) -> UUID:
+        return read_uuid(str(data, "ascii"))
+
+
+psycopg.adapters.register_loader("uuid", _UuidLoader)
 
 
 class Tx:
@@ -336,5 +359,5 @@ def _insert_sql(table: Table, columns: tuple[str, ...], on_conflict: str, return
 
 def _array(table: Table, name: str, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
     if isinstance(table.c[name].type, JSONB):
-        return [None if row[name] is None else json.dumps(row[name]) for row in rows]
+        return [as_json(row[name]) for row in rows]
     return [row[name] for row in rows]

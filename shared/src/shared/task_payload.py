@@ -1,5 +1,6 @@
 """What a task carries: one model per kind of task, stored as JSON in the column `work.payload`."""
 
+import json
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -26,11 +27,11 @@ class UnreadablePayloadError(Exception):
     """A stored payload does not fit its model. The message names fields and faults, and holds no value."""
 
 
-def stored(payload: BaseModel | Mapping[str, Any] | None) -> dict[str, Any]:
+def stored(payload: BaseModel | Mapping[str, Any] | None) -> str:
     """The JSON object that is stored for a payload."""
     if isinstance(payload, BaseModel):
-        return payload.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    return dict(payload or {})
+        return payload.model_dump_json(by_alias=True, exclude_unset=True)
+    return json.dumps(payload or {}, default=dict)
 
 
 def parse(model: type[P], payload: Mapping[str, Any]) -> P:

@@ -1,12 +1,10 @@
 """What storefronts may send: the same order body over HTTP (`POST /orders`) and over Kafka."""
 
-import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -79,24 +77,19 @@ def updates_topic(shop: str) -> str:
 class ShopUpdate:
     """What a shop hears about one of its orders, as a record of its own topic, which ordering alone writes.
 
-    `body` is that of the webhook with the same id (services/ordering/interfaces/updates). `subject`: the order's id, or
-    the submission that was refused; it is the record's key.
+    `value` is the body of the webhook with the same id, as JSON (services/ordering/interfaces/updates). `subject`: the
+    order's id, or the submission that was refused; it is the record's key.
     """
 
     shop: str
     type: str
     subject: str
     occurred_at: datetime
-    body: Mapping[str, Any]
+    value: bytes
 
     @property
     def topic(self) -> str:
         return updates_topic(self.shop)
-
-    @property
-    def value(self) -> bytes:
-        """The body as JSON."""
-        return json.dumps(self.body, ensure_ascii=False, separators=(",", ":")).encode()
 
     def ce_type(self) -> str:
         """The CloudEvents type: `order.paid`."""

@@ -3,6 +3,7 @@
 Reading accepts any header (null, not UTF-8, repeated); a missing or unknown attribute is a typed refusal.
 """
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -52,21 +53,34 @@ class Envelope:
 
 
 def header_texts(outgoing: Outgoing, now: datetime) -> dict[str, str]:
-    """The headers of an outgoing event, as stored in the outbox."""
+    """The headers of an outgoing event."""
+    return {name: value.decode() for name, value in headers_of(outgoing, now.isoformat())[0]}
+
+
+def headers_of(outgoing: Outgoing, now: str) -> tuple[Headers, str]:
+    """The headers of an outgoing event, in Kafka's form and as JSON for the outbox. `now`: ISO 8601."""
     event = outgoing.event
-    happened_at = event.occurred_at if isinstance(event, ShopUpdate) else now
+    number, time = str(outgoing.id), event.occurred_at.isoformat() if isinstance(event, ShopUpdate) else now
+    same, as_json = _same_headers(event.owner(), event.ce_type(), event.schema_id())
+    headers = [*same, ("ce_id", number.encode()), ("ce_time", time.encode())]
+    as_json = f'{as_json}, "ce_id": "{number}", "ce_time": "{time}"'
+    if outgoing.trace:  # parsed, so it needs no quoting
+        headers.append(("traceparent", outgoing.trace.encode()))
+        as_json = f'{as_json}, "traceparent": "{outgoing.trace}"'
+    return headers, f"{{{as_json}}}"
+
+
+@lru_cache(maxsize=1024)
+def _same_headers(owner: str, kind: str, schema: str) -> tuple[Headers, str]:
+    """The headers that all events of one type have, in Kafka's form and as the members of a JSON object."""
     texts = {
         "ce_specversion": "1.0",
-        "ce_id": str(outgoing.id),
-        "ce_source": f"/services/{event.owner()}",
-        "ce_type": event.ce_type(),
-        "ce_dataschema": event.schema_id(),
-        "ce_time": happened_at.isoformat(),
+        "ce_source": f"/services/{owner}",
+        "ce_type": kind,
+        "ce_dataschema": schema,
         "content-type": CONTENT_TYPE,
     }
-    if outgoing.trace:
-        texts["traceparent"] = outgoing.trace
-    return texts
+    return to_wire(texts), json.dumps(texts)[1:-1]
 
 
 def to_wire(texts: dict[str, str]) -> Headers:

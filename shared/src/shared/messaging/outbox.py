@@ -13,10 +13,9 @@ from uuid import UUID
 
 from opentelemetry.trace import SpanKind
 
-from shared.core_tables import outbox
 from shared.database import Database, Outgoing, Tx, is_infrastructure
 from shared.failpoints import failpoint
-from shared.messaging.cloudevents import header_texts, to_wire
+from shared.messaging.cloudevents import headers_of
 from shared.messaging.producer import Producer
 from shared.supervision import Loop, Supervisor
 from shared.telemetry.logging import get_logger
@@ -30,17 +29,26 @@ _MEMORY_LIMIT = 20_000
 _TOGETHER = 500
 
 
+_INSERT = """
+INSERT INTO outbox (id, topic, key, value, headers, born_at)
+SELECT id, topic, key, value, headers, :now
+FROM unnest(CAST(:ids AS uuid[]), CAST(:topics AS text[]), CAST(:keys AS text[]), CAST(:values AS bytea[]),
+            CAST(:headers AS jsonb[])) AS n(id, topic, key, value, headers)
+"""
+
+
 class _Ready:
     """An event whose row is about to be committed."""
 
-    __slots__ = ("headers", "id", "key", "span", "topic", "value")
+    __slots__ = ("headers", "headers_json", "id", "key", "key_text", "span", "topic", "value")
 
-    def __init__(self, row: dict[str, Any], span: Span) -> None:
-        self.id: UUID = row["id"]
-        self.topic: str = row["topic"]
-        self.key: bytes = row["key"].encode()
-        self.value: bytes | None = row["value"]
-        self.headers = to_wire(row["headers"])
+    def __init__(self, outgoing: Outgoing, span: Span, now: str) -> None:
+        self.id = outgoing.id
+        self.topic = outgoing.event.topic
+        self.key_text = outgoing.event.key()
+        self.key = self.key_text.encode()
+        self.value = outgoing.body
+        self.headers, self.headers_json = headers_of(outgoing, now)
         self.span = span
 
 
@@ -72,23 +80,20 @@ class Outbox:
             await tx.execute("DELETE FROM outbox WHERE id = ANY(CAST(:ids AS uuid[]))", ids=gone)
         if not tx.outgoing:
             return
-        ready = []
-        rows = []
+        ready, now = [], tx.now.isoformat()
         for outgoing in tx.outgoing:
-            event = outgoing.event
             span = self._span(outgoing)
             outgoing.trace = span.traceparent
-            row = {
-                "id": outgoing.id,
-                "topic": event.topic,
-                "key": event.key(),
-                "value": outgoing.body,
-                "headers": header_texts(outgoing, tx.now),
-                "born_at": tx.now,
-            }
-            rows.append(row)
-            ready.append(_Ready(row, span))
-        await tx.insert(outbox, rows, on_conflict="")
+            ready.append(_Ready(outgoing, span, now))
+        await tx.execute(
+            _INSERT,
+            ids=[event.id for event in ready],
+            topics=[event.topic for event in ready],
+            keys=[event.key_text for event in ready],
+            values=[event.value for event in ready],
+            headers=[event.headers_json for event in ready],
+            now=tx.now,
+        )
         tx.carried["outbox.ready"] = ready
 
     def _span(self, outgoing: Outgoing) -> Span:

@@ -4,10 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
-from typing import Any
 from uuid import UUID
 
-from shared.core_tables import work
 from shared.database import Tx
 from shared.outcomes import State
 from shared.tasks.models import Task
@@ -27,8 +25,21 @@ _DUE = """
 SELECT k FROM unnest(CAST(:kinds AS text[])) AS kinds(k)
 WHERE EXISTS (SELECT 1 FROM work w WHERE w.owner IS NULL AND w.state <> 'parked' AND w.kind = k AND w.due_at <= :now)
 """
+#: One value: the ids of the rows that were deleted, or null where all were, as nearly always. That spares reading them.
 _FINISH = """
-DELETE FROM work WHERE id = ANY(CAST(:ids AS uuid[])) AND owner = :owner RETURNING id
+WITH gone AS (DELETE FROM work WHERE id = ANY(CAST(:ids AS uuid[])) AND owner = :owner RETURNING id)
+SELECT CASE WHEN count(*) < :expected THEN COALESCE(array_agg(id), '{}') END FROM gone
+"""
+#: The same of the rows that were inserted.
+_INSERT = """
+WITH new AS (
+  INSERT INTO work (id, kind, key, payload, due_at, owner, trace, created_at)
+  SELECT id, kind, key, payload, due_at, owner, trace, :now
+  FROM unnest(CAST(:ids AS uuid[]), CAST(:kinds AS text[]), CAST(:keys AS text[]), CAST(:payloads AS jsonb[]),
+              CAST(:dues AS timestamptz[]), CAST(:owners AS uuid[]), CAST(:traces AS text[]))
+       AS n(id, kind, key, payload, due_at, owner, trace)
+  ON CONFLICT (kind, key) DO NOTHING RETURNING id)
+SELECT CASE WHEN count(*) < :expected THEN COALESCE(array_agg(id), '{}') END FROM new
 """
 _POSTPONE = """
 UPDATE work w SET owner = NULL, state = p.state, due_at = p.due_at, last_error = p.error, attempts = p.attempts
@@ -50,6 +61,19 @@ UPDATE work SET owner = NULL, state = 'unknown', due_at = LEAST(due_at, :now)
 WHERE owner IS NOT NULL AND NOT EXISTS (SELECT 1 FROM instances i WHERE i.id = work.owner)
 """
 _GIVE_BACK = "UPDATE work SET owner = NULL WHERE id = ANY(CAST(:ids AS uuid[])) AND owner = :owner"
+
+
+@dataclass(slots=True)
+class NewRow:
+    """A task to insert. `payload` is JSON; `owner` holds it from the beginning."""
+
+    id: UUID
+    kind: str
+    key: str
+    payload: str
+    due_at: datetime
+    owner: UUID | None
+    trace: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +123,9 @@ async def claim(tx: Tx, kind: str, owner: UUID, room: int) -> list[Task]:
 
 async def finish(tx: Tx, ids: Sequence[UUID], owner: UUID) -> set[UUID]:
     """Remove finished rows; returns those that this owner still held (fencing)."""
-    result = await tx.execute(_FINISH, ids=sorted(ids, key=attrgetter("int")), owner=owner)
-    return set(result.scalars())
+    ordered = sorted(ids, key=attrgetter("int"))
+    gone = (await tx.execute(_FINISH, ids=ordered, owner=owner, expected=len(ordered))).scalar()
+    return set(ordered if gone is None else gone)
 
 
 async def postpone(tx: Tx, setbacks: Sequence[Setback], owner: UUID) -> None:
@@ -122,7 +147,20 @@ async def give_back(tx: Tx, ids: Sequence[UUID], owner: UUID) -> None:
     await tx.execute(_GIVE_BACK, ids=list(ids), owner=owner)
 
 
-async def insert(tx: Tx, rows: list[dict[str, Any]]) -> dict[UUID, UUID | None]:
-    """Insert new tasks; returns the ids of those whose (kind, key) did not exist, with their owner."""
-    inserted = await tx.insert(work, rows, on_conflict="ON CONFLICT (kind, key) DO NOTHING", returning="id, owner")
-    return {row.id: row.owner for row in inserted}
+async def insert(tx: Tx, rows: Sequence[NewRow]) -> set[UUID]:
+    """Insert new tasks; returns the ids of those whose (kind, key) did not exist."""
+    ids = [row.id for row in rows]
+    inserted = await tx.execute(
+        _INSERT,
+        ids=ids,
+        kinds=[row.kind for row in rows],
+        keys=[row.key for row in rows],
+        payloads=[row.payload for row in rows],
+        dues=[row.due_at for row in rows],
+        owners=[row.owner for row in rows],
+        traces=[row.trace for row in rows],
+        now=tx.now,
+        expected=len(ids),
+    )
+    new = inserted.scalar()
+    return set(ids if new is None else new)

@@ -94,18 +94,9 @@ class TaskWorker:
             queue = self._queues.get(new.kind)
             due = new.due_at is None or new.due_at <= tx.now
             leased = due and queue is not None and not self._stopping and self._lease.valid() and queue.reserve()
-            rows.append(
-                {
-                    "id": new.id,
-                    "kind": new.kind,
-                    "key": new.key,
-                    "payload": stored(new.payload),
-                    "due_at": new.due_at or tx.now,
-                    "owner": self.owner if leased else None,
-                    "trace": new.trace,
-                    "created_at": tx.now,
-                }
-            )
+            owner = self.owner if leased else None
+            payload = stored(new.payload)
+            rows.append(store.NewRow(new.id, new.kind, new.key, payload, new.due_at or tx.now, owner, new.trace))
         tx.carried["work.rows"] = rows
         tx.carried["work.inserted"] = await store.insert(tx, rows)
 
@@ -118,9 +109,9 @@ class TaskWorker:
             queue = self._queues.get(new.kind)
             if queue is None:
                 continue
-            if row["owner"] is not None:
+            if row.owner is not None:
                 queue.unreserve()
-                if new.id in inserted and row["owner"] == self.owner:
+                if new.id in inserted and row.owner == self.owner:
                     task: Task[Any] = Task(
                         new.id,
                         new.kind,
@@ -133,13 +124,13 @@ class TaskWorker:
                     )
                     queue.put(task)
             elif new.id in inserted:
-                queue.expect((row["due_at"] - tx.now).total_seconds())
+                queue.expect((row.due_at - tx.now).total_seconds())
 
     def after_rollback(self, tx: Tx) -> None:
         """No task was created: free the reserved room."""
         for row in tx.carried.get("work.rows", ()):
-            if row["owner"] is not None:
-                self._queues[row["kind"]].unreserve()
+            if row.owner is not None:
+                self._queues[row.kind].unreserve()
 
     # --- running --------------------------------------------------------------------------------------------------
 
@@ -259,6 +250,7 @@ class TaskWorker:
 
     async def _perform(self, queue: TaskQueue) -> None:
         kind = queue.handler.kind
+        seconds = self._metrics.work_seconds.labels(kind)
         while True:
             task = await queue.next()
             if not self._lease.valid():
@@ -273,7 +265,7 @@ class TaskWorker:
             finally:
                 queue.end()
             if isinstance(outcome, Done | Refused):
-                self._metrics.work_seconds.labels(kind).observe(time.perf_counter() - began)
+                seconds.observe(time.perf_counter() - began)
                 self._recorder.add_result(queue, TaskResult(task, outcome))
             else:
                 task.span.end(None if isinstance(outcome, NotDue) else type(outcome).__name__)

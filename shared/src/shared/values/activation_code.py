@@ -3,6 +3,7 @@
 They are bearer secrets: whoever has one can install the profile. So `repr` shows none of it, and no error does.
 """
 
+import re
 from dataclasses import dataclass, field
 
 from shared.values.refusal import InvalidValueError
@@ -11,6 +12,8 @@ _PREFIX, _FORMAT = "LPA:", "1"
 #: A QR code of this length is still read from a phone's screen.
 LONGEST = 255
 _LEAST, _MOST = 3, 7
+#: All of its parts.
+_PLAIN = re.compile(r"[A-Za-z0-9.:$-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class ActivationCode:
             raise InvalidValueError("an activation code begins with LPA:1$")
         if not _LEAST <= len(parts) <= _MOST or not parts[1] or len(plain) + len(_PREFIX) > LONGEST:
             raise InvalidValueError("an activation code has an address, a matching id and at most 255 characters")
-        if any(not _is_plain(part) for part in parts):
+        if not _PLAIN.fullmatch(plain):
             raise InvalidValueError("an activation code has a character that none may have")
         oid, flag = (*parts[3:], "", "")[:2]
         if flag not in {"", "1"}:
@@ -69,7 +72,3 @@ class ActivationCode:
     def android_link(self) -> str:
         """Opens the installation on Android 10 and later."""
         return f"https://esimsetup.android.com/esim_qrcode_provisioning?{self.carddata}"
-
-
-def _is_plain(part: str) -> bool:
-    return part.isascii() and all(character.isalnum() or character in "-.:" for character in part)

@@ -1,6 +1,5 @@
 """SQL of updates, and of the deliveries that begin with them."""
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
@@ -59,7 +58,7 @@ async def insert(tx: Tx, new: Sequence[Update]) -> tuple[set[UUID], list[tuple[s
         types=[update.type for update in ordered],
         refs=[update.ref for update in ordered],
         moments=[update.occurred_at for update in ordered],
-        bodies=[json.dumps(update.body) for update in ordered],
+        bodies=[update.body.decode() for update in ordered],
         traces=[update.trace for update in ordered],
         now=tx.now,
         give_up_at=tx.now + RETRIED_FOR,

@@ -14,7 +14,7 @@ from provisioning.shop_terms import ShopTerms
 from provisioning.stock import Stock
 from provisioning.stock.models import TakenProfile
 from shared.contracts import OrderPaid
-from shared.database import Tx
+from shared.database import Json, Tx
 from shared.messaging.consumer import Received
 
 
@@ -80,7 +80,7 @@ class GenerationHandlers:
     def _row(self, tx: Tx, order: OrderPaid, offer: Offer, identity: Identity) -> dict[str, Any]:
         return {
             **order_fields(order),
-            "plan": order.plan.model_dump(mode="json"),
+            "plan": Json(order.plan.model_dump_json()),
             "profile_type": offer.profile_type,
             "operator": offer.operator,
             "iccid": identity.iccid,
