@@ -21,7 +21,7 @@ SHOP := e-sim-onl
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-prerequisites: ## install what is missing (Java, Maven, Python; for the tests Chromium), or say how (NO_INSTALL=1)
+prerequisites: ## install what is missing (Java, Maven, Python; for the tests Chromium and curl), or say how (NO_INSTALL=1)
 	@deploy/local/prerequisites $(if $(filter test test-all test-fast setup,$(MAKECMDGOALS)),tests)
 
 setup: $(INSTALLED) ## install everything into .venv (uv too, where it is missing)

@@ -31,6 +31,7 @@ def all_but(tmp_path: Path, *lacking: str) -> Path:
         "mvn": "",
         "uv": "",
         "chromium": "",
+        "curl": "",
         "apt-get": "",
     }.items():
         if name not in lacking:
