@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ordering.app import build
-from ordering.holds.models import Counts, Limits
+from ordering.holds.models import Candidate, Counts, Limits
 from ordering.holds.rules import broken_rules, explain
+from ordering.holds.store import count
 from ordering.settings import Settings
 from shared.contracts import OrderHeld, OrderPlaced, OrderRefused
+from shared.ids import uuid7
 from shared.testing.stage import Stage
 
 if TYPE_CHECKING:
@@ -26,6 +28,18 @@ def test_a_rule_is_broken_above_its_limit_and_not_at_it(rule: str) -> None:
     assert broken_rules(Counts(**{rule: limit}), limits) == ()
     assert broken_rules(Counts(**{rule: limit + 1}), limits) == (rule,)
     assert str(limit) in explain((rule,), limits)[0]
+
+
+async def test_the_count_for_one_order_is_planned_once(shop: "Shop") -> None:
+    candidate = Candidate(uuid7(), 1, "esimka", uuid7(), "anna@example.org", "+77011234567", None, None)
+    async with shop.service.database.reading() as tx:
+        for _ in range(20):  # psycopg prepares it after 5, and Postgres compares plans after 5 more
+            await count(tx, [candidate], Limits())
+        plans = await tx.execute(
+            "SELECT generic_plans AS kept, custom_plans AS made_anew FROM pg_prepared_statements "
+            "WHERE statement LIKE '%orders_by_email%'"
+        )
+    assert plans.one().kept > 5, plans.all()
 
 
 @pytest.fixture

@@ -20,10 +20,12 @@ _SCREENED = """
 WITH a AS (
   SELECT i.*, EXISTS (SELECT 1 FROM buyers k WHERE k.storefront = i.storefront AND k.mailbox_key = i.mailbox
                         AND k.phone = i.phone AND k.proved_email = k.email) AS owner
-  FROM unnest(CAST(:orders AS uuid[]), CAST(:storefronts AS text[]), CAST(:mailboxes AS text[]),
-              CAST(:phones AS text[]), CAST(:ips AS text[]), CAST(:networks AS text[]))
-    AS i(order_id, storefront, mailbox, phone, ip, network))
+  FROM {candidates} AS i(order_id, storefront, mailbox, phone, ip, network))
 """
+_MANY = """unnest(CAST(:orders AS uuid[]), CAST(:storefronts AS text[]), CAST(:mailboxes AS text[]),
+              CAST(:phones AS text[]), CAST(:ips AS text[]), CAST(:networks AS text[]))"""
+_ONE = """(VALUES (CAST(:orders AS uuid), CAST(:storefronts AS text), CAST(:mailboxes AS text),
+              CAST(:phones AS text), CAST(:ips AS text), CAST(:networks AS text)))"""
 _SAME_NETWORK = "(s.ip = a.ip OR s.network = a.network)"
 _SAME_MAILBOX = f"""b.storefront = a.storefront AND b.mailbox_key = a.mailbox
       AND b.updated_at > :since AND o.placed_at > :since
@@ -31,7 +33,7 @@ _SAME_MAILBOX = f"""b.storefront = a.storefront AND b.mailbox_key = a.mailbox
 _SAME_PHONE = """b.phone = a.phone AND b.updated_at > :since
       AND (NOT a.owner OR b.mailbox_key = a.mailbox OR b.proved_email = b.email)"""
 #: Each count stops one above its limit, so the statement stays cheap for a busy phone or network.
-_COUNT = f"""{_SCREENED}
+_COUNTS = f"""
 SELECT a.order_id,
   (SELECT count(*) FROM (SELECT 1 FROM buyers b JOIN orders o USING (buyer_id)
       LEFT JOIN session_records s USING (order_id)
@@ -50,10 +52,14 @@ SELECT a.order_id,
     WHERE {_SAME_NETWORK} AND s.consented_at > :since LIMIT :emails_by_ip) n) AS emails_by_ip
 FROM a
 """
+_COUNT = _SCREENED.format(candidates=_MANY) + _COUNTS
+#: `POST /orders` has one order. Without arrays, whose length Postgres takes into account, it plans this statement once
+#: for each connection and not each time: 0.1 ms instead of 1 to 4.
+_COUNT_ONE = _SCREENED.format(candidates=_ONE) + _COUNTS
 #: The orders of this transaction are left out: the caller counts those in their own sequence.
 _UNPAID = """o.order_id <> ALL(CAST(:batch AS uuid[])) AND NOT EXISTS
       (SELECT 1 FROM order_facts f WHERE f.order_id = o.order_id AND f.fact = 'order_paid')"""
-_COUNT_UNPAID = f"""{_SCREENED}
+_COUNT_UNPAID = f"""{_SCREENED.format(candidates=_MANY)}
 SELECT a.order_id, a.owner,
   (SELECT count(*) FROM (SELECT 1 FROM buyers b JOIN orders o USING (buyer_id)
       LEFT JOIN session_records s USING (order_id)
@@ -87,7 +93,11 @@ WHERE h.decision IS NULL ORDER BY h.held_at LIMIT 200
 async def count(tx: Tx, candidates: Sequence[Candidate], limits: Limits) -> dict[UUID, Counts]:
     """Count, for each order, what came from its e-mail address, phone number and IP address, with one statement."""
     most = {rule.name: getattr(limits, rule.name) + 1 for rule in fields(Counts)}
-    rows = await tx.execute(_COUNT, since=tx.now - _WINDOW, **_screened(candidates), **most)
+    screened = _screened(candidates)
+    if len(candidates) == 1:
+        screened = {name: values[0] for name, values in screened.items()}
+    counting = _COUNT if len(candidates) > 1 else _COUNT_ONE
+    rows = await tx.execute(counting, since=tx.now - _WINDOW, **screened, **most)
     return {
         row.order_id: Counts(
             orders_by_email=row.orders_by_email,
