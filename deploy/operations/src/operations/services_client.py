@@ -62,23 +62,25 @@ class ServicesClient:
         """Ask all services (or these) at once; the answers in their order."""
         chosen = self.names if services is None else [name for name in self.names if name in set(services)]
 
-        async def one(service: str) -> Answer[A]:
-            try:
-                return Answer(service, await self.read(service, model, path, trace, **query))
-            except NotAnsweredError as error:
-                return Answer(service, None, str(error), error.asked)
+        requests = (self.ask(service, model, path, trace, **query) for service in chosen)
+        return list(await asyncio.gather(*requests))
 
-        return list(await asyncio.gather(*map(one, chosen)))
+    async def ask(self, service: str, model: type[A], path: str, trace: str | None, **query: Any) -> Answer[A]:
+        """`read`, with the reason where the service does not answer."""
+        try:
+            return Answer(service, await self.read(service, model, path, trace, **query))
+        except NotAnsweredError as error:
+            return Answer(service, None, str(error), error.asked)
 
     async def read(self, service: str, model: type[A], path: str, trace: str | None, **query: Any) -> A:
-        """`GET /operations/<path>`. Raises NotAnsweredError."""
+        """`GET /operations/<path>`, or `GET <path>` where it begins with a slash. Raises NotAnsweredError."""
         given = {name: value for name, value in query.items() if value not in (None, "")}
         return await self._ask(service, model, "GET", path, trace, params=given)
 
     async def act(
         self, service: str, model: type[A], path: str, body: Mapping[str, Any], person: str, trace: str | None
     ) -> A:
-        """`POST /operations/<path>` in somebody's name. Raises NotAnsweredError."""
+        """`POST /operations/<path>` (`<path>`: see `read`) in somebody's name. Raises NotAnsweredError."""
         headers = {"X-On-Behalf-Of": person}
         return await self._ask(service, model, "POST", path, trace, json=body, headers=headers, timeout=_ACT_SECONDS)
 
@@ -91,10 +93,9 @@ class ServicesClient:
         with self._tracing.span(f"operations {method.lower()}", trace, SpanKind.CLIENT) as span:
             if span.traceparent is not None:
                 headers["traceparent"] = span.traceparent
+            url = self._urls[service] + (path if path.startswith("/") else f"/operations/{path}")
             try:
-                answer = await self._http.request(
-                    method, f"{self._urls[service]}/operations/{path}", headers=headers, **request
-                )
+                answer = await self._http.request(method, url, headers=headers, **request)
             except httpx.ConnectError as error:
                 raise NotAnsweredError(NO_ANSWER) from error
             except httpx.HTTPError as error:
@@ -110,11 +111,13 @@ class ServicesClient:
 
 
 def _refusal(answer: httpx.Response) -> str:
-    """A problem document's own words; nothing of a body that is none."""
+    """A problem document's detail and wrong fields; nothing of a body that is none."""
     said = None
     if answer.headers.get("content-type", "").startswith("application/problem+json"):
         try:
-            said = read_json(answer).get("detail")
-        except (ValueError, AttributeError):
+            problem = read_json(answer)
+            fields = [f"{error['field']} {error['message']}" for error in problem.get("errors") or ()]
+            said = " ".join([problem["detail"], *fields])
+        except (ValueError, AttributeError, KeyError, TypeError):
             said = None
     return f"refuses ({answer.status_code}){f': {said}' if said else ''}"

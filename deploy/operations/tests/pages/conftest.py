@@ -14,6 +14,8 @@ from pydantic import SecretStr
 
 from operations.service import build
 from operations.settings import Settings
+from ordering.app import build as build_ordering
+from ordering.settings import Settings as OrderingSettings
 from shared.kernel.service import Service
 from shared.outcomes import Done, Outcome
 from shared.signin.passwords import hashed
@@ -141,6 +143,17 @@ async def console(stage: Stage) -> Open:
         return Console(stage, service, behind, outside)
 
     return start
+
+
+@pytest.fixture
+async def ordering(stage: Stage) -> Service:
+    """Ordering itself, which the page may act upon; its webhooks may go to this machine."""
+    return await stage.service(
+        build_ordering,
+        OrderingSettings,
+        operations_keys={"operations": SecretStr(KEY)},
+        webhook_private_networks=["127.0.0.0/8"],
+    )
 
 
 @pytest.fixture

@@ -12,8 +12,39 @@ from shared.testing.facts import paid
 from shared.testing.toy import service as toy
 
 TOY = "shared.testing.toy"
-LETTER = f"{TOY}/01900000-0000-7000-8000-000000000001"
-PAGES = ("", "/work", "/dead-letters", "/invariants", "/invariants/paid_without_outcome", "/audit")
+PAGES = (
+    "",
+    "/work",
+    "/dead-letters",
+    "/invariants",
+    "/invariants/paid_without_outcome",
+    "/api-keys",
+    "/webhooks",
+    "/audit",
+)
+SOME_ID = "01900000-0000-7000-8000-000000000001"
+LETTER = f"{TOY}/{SOME_ID}"
+#: Where a form changes something, or shows what it would change.
+ACTIONS = (
+    "/dead-letters/preview",
+    "/dead-letters/decide",
+    "/work/retry",
+    "/api-keys/preview",
+    "/api-keys/create",
+    f"/api-keys/{SOME_ID}/revoke",
+    f"/webhooks/{SOME_ID}/enable",
+    "/webhooks/redelivery/preview",
+    "/webhooks/redelivery",
+)
+#: The fields of all of them.
+FORM = {
+    "action": "redrive",
+    "words": "I want it",
+    "storefront": "esimka",
+    "name": "mine",
+    "scopes": "orders:read",
+    "endpoint_id": SOME_ID,
+}
 
 
 async def test_sign_in_is_refused_and_accepted(console: Any, look: Any) -> None:
@@ -64,8 +95,8 @@ async def test_a_viewer_sees_and_cannot_act(console: Any) -> None:
         shown = await client.get(running.url("/dead-letters"))
         assert "handler failed" in shown.text
         assert "Redrive" not in re.sub(r"Redriving", "", shown.text)
-        form = {"csrf": csrf, "action": "redrive", "chosen": f"{TOY}/{letter['id']}", "words": "I want it"}
-        for path in ("/dead-letters/preview", "/dead-letters/decide", "/work/retry"):
+        form = {**FORM, "csrf": csrf, "chosen": f"{TOY}/{letter['id']}"}
+        for path in ACTIONS:
             answer = await client.post(running.url(path), data=form)
             assert answer.status_code == 403, path
             assert "You may look, not act." in answer.text, path
@@ -75,9 +106,9 @@ async def test_a_viewer_sees_and_cannot_act(console: Any) -> None:
 
 async def test_forms_of_others_are_refused(console: Any) -> None:
     running = await console()
-    paths = ("/dead-letters/preview", "/dead-letters/decide", "/work/retry", "/search", "/sign-out")
+    paths = (*ACTIONS, "/search", "/sign-out")
     async with running.client() as (client, csrf):
-        form = {"csrf": "invented", "action": "redrive", "chosen": LETTER, "words": "because", "wanted": "10000001"}
+        form = {**FORM, "csrf": "invented", "chosen": LETTER, "wanted": "10000001"}
         for path in paths:
             assert (await client.post(running.url(path), data=form)).status_code == 403, path
         form["csrf"] = csrf

@@ -24,6 +24,7 @@ from ordering.shops import reject_refused_records
 from ordering.shops.routes import router as shops_router
 from ordering.timeline.models import AccountPages
 from ordering.timeline.routes import router as timeline_router
+from ordering.webhooks.operations_routes import router as operated_webhooks_router
 from ordering.webhooks.routes import router as webhooks_router
 from shared.clock import Clock
 from shared.contracts import Event, QrDelivered
@@ -102,7 +103,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
         webhooks_router,
     )
     if settings.operations_keys:
-        service.serves(keys_router)
+        service.serves(keys_router, operated_webhooks_router)
     return service
 
 

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import httpx
 import pytest
+from pydantic import SecretStr
 from pydantic_core import from_json
 from standardwebhooks import Webhook
 
@@ -163,6 +164,7 @@ def answering() -> Callable[..., bytes]:
 
 
 PRIVATE = ["127.0.0.0/8"]
+OPERATIONS_KEYS = {"operations": SecretStr("operations-key")}
 
 
 class Watch:
@@ -184,6 +186,11 @@ class Hearing:
 
     async def call(self, method: str, path: str, body: Any = None, *, storefront: str = "esimka") -> httpx.Response:
         return await self.shop.http.request(method, path, json=body, headers=self.shop.auth(storefront))
+
+    async def operate(self, method: str, path: str, body: Any = None) -> httpx.Response:
+        """A call of operations people: `/operations/<path>` with their key."""
+        headers = {"Authorization": "Bearer operations-key", "X-On-Behalf-Of": "olga"}
+        return await self.shop.http.request(method, f"/operations/{path}", json=body, headers=headers)
 
     async def connect(self, server: "ShopServer", **fields: Any) -> dict[str, Any]:
         """A new endpoint, with its secret."""
@@ -219,4 +226,5 @@ class Hearing:
 @pytest.fixture
 async def hearing(shop_of: "StartShop") -> Hearing:
     watch = Watch()
-    return Hearing(await shop_of(partial(build, clock=watch), Settings, webhook_private_networks=PRIVATE), watch)
+    settings = {"webhook_private_networks": PRIVATE, "operations_keys": OPERATIONS_KEYS}
+    return Hearing(await shop_of(partial(build, clock=watch), Settings, **settings), watch)

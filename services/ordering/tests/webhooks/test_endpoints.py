@@ -146,3 +146,49 @@ async def test_the_log_is_read_page_by_page(hearing: "Hearing", shop_server: "St
         assert (await hearing.call("GET", path + wrong)).status_code == 422
     unknown = await hearing.call("GET", f"/webhook-endpoints/{uuid7()}/deliveries")
     assert unknown.status_code == 404
+
+
+async def test_operations_people_see_the_endpoints_of_all_shops_and_have_updates_sent_again(
+    hearing: "Hearing", stage: Stage, shop_server: "StartServer"
+) -> None:
+    server = await shop_server()
+    created = await hearing.connect(server)
+    await hearing.shop.place()
+    await stage.eventually(arrived(server, 1))
+    path = f"webhook-endpoints/{created['endpoint_id']}"
+    [listed] = (await hearing.operate("GET", "webhook-endpoints")).json()["items"]
+    assert (listed["storefront"], listed["url"], "secret" in listed) == ("esimka", server.url, False)
+    assert (await hearing.operate("GET", "webhook-endpoints?storefront=e-sim-onl")).json()["items"] == []
+    [logged] = (await hearing.operate("GET", f"{path}/deliveries?limit=1")).json()["deliveries"]
+    assert logged["type"] == "order.accepted"
+
+    again = {"storefront": "esimka", "endpoint_id": created["endpoint_id"], "reason": "the shop asked for it"}
+    counted = (await hearing.operate("POST", "webhook-redeliveries", again | {"dry_run": True})).json()
+    assert counted == {"deliveries": 1, "more": False, "continue_after": None}
+    foreign = again | {"storefront": "e-sim-onl"}
+    assert (await hearing.operate("POST", "webhook-redeliveries", foreign)).status_code == 404
+    assert (await hearing.operate("POST", "webhook-redeliveries", again)).json() == counted
+    await stage.eventually(arrived(server, 2))
+    assert len({request.id for request in server.arrived}) == 1
+
+    await hearing.call("PATCH", f"/{path}", {"enabled": False})
+    refused = await hearing.operate("POST", "webhook-redeliveries", again | {"dry_run": True})
+    assert (refused.status_code, refused.json()["reason"]) == (409, "endpoint-disabled")
+    for _ in range(2):  # safe to repeat
+        enabled = (await hearing.operate("POST", f"{path}/enabling", {"reason": "the shop asked for it"})).json()
+        assert (enabled["enabled"], enabled["failures"]) == (True, 0)
+    log = await hearing.shop.rows("SELECT who, action FROM operations_log ORDER BY id")
+    assert [tuple(row) for row in log] == [
+        ("operations (olga)", "webhooks.redelivered"),
+        ("operations (olga)", "webhook-endpoint.enabled"),
+    ]
+
+
+async def test_a_shop_has_no_access_to_what_operations_people_do(hearing: "Hearing") -> None:
+    for path in ("webhook-endpoints", f"webhook-endpoints/{uuid7()}", f"webhook-endpoints/{uuid7()}/deliveries"):
+        assert (await hearing.call("GET", f"/operations/{path}")).status_code == 401
+    for path in (f"webhook-endpoints/{uuid7()}/enabling", "webhook-redeliveries"):
+        body = {"storefront": "esimka", "reason": "because"}
+        assert (await hearing.call("POST", f"/operations/{path}", body)).status_code == 401
+    unknown = await hearing.operate("POST", f"webhook-endpoints/{uuid7()}/enabling", {"reason": "because"})
+    assert unknown.status_code == 404

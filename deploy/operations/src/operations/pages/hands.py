@@ -1,8 +1,11 @@
 """What people do through the services: recorded before, done in their name, and its outcome recorded after."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 from uuid import UUID
+
+from pydantic import BaseModel
 
 from operations.pages.choosing import Chosen
 from operations.pages.trail import Trail
@@ -13,6 +16,26 @@ from shared.signin.sessions import Session
 _ACTIONS = {"redrive": "dead-letters/redrive", "discard": "dead-letters/discard", "retry": "work/retry"}
 #: The services ask for a reason also where nothing is done; it is not kept.
 _ONLY_LOOKING = "dry run"
+
+
+A = TypeVar("A", bound=BaseModel)
+
+
+@dataclass(slots=True, frozen=True)
+class Call:
+    """A request that changes something in one service. `path`: as in `ServicesClient.act`."""
+
+    service: str
+    path: str
+    body: Mapping[str, Any]
+
+
+@dataclass(slots=True, frozen=True)
+class Done(Generic[A]):
+    """What one service answered (None: it did not do it), and the entry of the audit trail that says so."""
+
+    entry: UUID
+    result: A | None
 
 
 class Hands:
@@ -32,6 +55,42 @@ class Hands:
         outcomes = await self._ask(session, action, chosen, {"reason": reason, "dry_run": False}, trace)
         await self._trail.finish(entry, {"services": outcomes})
         return entry
+
+    async def ask(
+        self,
+        session: Session,
+        action: str,
+        subject: str,
+        reason: str,
+        call: Call,
+        model: type[A],
+        trace: str | None,
+        *,
+        outcome: Callable[[A], dict[str, Any]],
+    ) -> Done[A]:
+        """One request to one service. `outcome`: what of its answer the audit trail keeps; no secret."""
+        entry = await self.begin(session, action, subject, reason)
+        try:
+            result = await self._client.act(call.service, model, call.path, call.body, session.name, trace)
+        except NotAnsweredError as error:
+            await self.finish(entry, self.problem(call.service, error))
+            return Done(entry, None)
+        await self.finish(entry, outcome(result))
+        return Done(entry, result)
+
+    async def begin(self, session: Session, action: str, subject: str, reason: str) -> UUID:
+        """An entry of the audit trail, before something is done."""
+        return await self._trail.begin(session.who, action, subject, reason)
+
+    async def finish(self, entry: UUID, outcome: Mapping[str, Any]) -> None:
+        """How it ended."""
+        await self._trail.finish(entry, outcome)
+
+    @staticmethod
+    def problem(service: str, error: NotAnsweredError) -> dict[str, Any]:
+        """A service that did not do it, for the audit trail."""
+        unknown = "; it may have been done all the same" if error.unknown else ""
+        return {"not done": f"{service} {error}{unknown}"}
 
     async def _ask(
         self, session: Session, action: str, chosen: Chosen, common: Mapping[str, Any], trace: str | None

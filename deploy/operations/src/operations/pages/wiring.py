@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from operations.hashes import NameFingerprints
-from operations.pages import history, letters, orders, overview, stuck
+from operations.pages import api_keys, history, letters, orders, overview, stuck, webhooks
 from operations.pages.hands import Hands
 from operations.pages.rendering import BASE, PAGES, page
 from operations.pages.room import OPERATOR, VIEWER, Room
@@ -23,7 +23,7 @@ from shared.signin.sessions import Sessions, SignedOutError
 from shared.signin.wiring import serve_sign_in
 from shared.telemetry.trace_links import TraceLinks
 
-_TITLES = {403: "Not allowed", 404: "Not found", 422: "Something is missing"}
+_TITLES = {403: "Not allowed", 404: "Not found", 409: "Not possible now", 422: "Something is missing"}
 
 
 def serve_pages(service: Service, settings: Settings, reading: Reading, traces: TraceLinks) -> None:
@@ -41,6 +41,8 @@ def serve_pages(service: Service, settings: Settings, reading: Reading, traces: 
         orders.router(room, reading),
         stuck.router(room, hands),
         letters.router(room, hands),
+        api_keys.router(room, hands),
+        webhooks.router(room, hands),
         history.router(room, trail),
     )
 

@@ -3,26 +3,25 @@
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from ordering.clients.webhook_receiver import Answer, WebhookReceiver
 from ordering.updates import EXAMPLES
 from ordering.updates.models import UpdateType
 from ordering.webhooks import store
-from ordering.webhooks.models import DisabledReason, Endpoint, Redelivery
+from ordering.webhooks.models import MOST_REDELIVERED, DisabledReason, Endpoint, Redelivery
 from ordering.webhooks.secrets import SigningSecrets
 from shared.contracts import WebhookEndpointDisabled
 from shared.database import Database, Tx
 from shared.ids import uuid7
+from shared.operations.dead_letters import write_log
 from shared.task_payload import NoPayload
 from shared.telemetry.logging import get_logger
 
 log = get_logger(__name__)
 #: Updates whose deliveries one statement makes due: about a second.
 _UPDATES_AT_ONCE = 5_000
-#: And one request, so that it is answered within half a minute.
-MOST_REDELIVERED = 50_000
 _DELETED_AT_ONCE = 10_000
 
 
@@ -85,6 +84,15 @@ async def disable(tx: Tx, endpoint: Endpoint, reason: DisabledReason) -> None:
     tx.publish(event, trace=None)
 
 
+async def enable(tx: Tx, endpoint: Endpoint, who: str, reason: str) -> Endpoint:
+    """Send to a disabled endpoint again, as operations people decided; kept in the log of operations."""
+    await store.enable(tx, endpoint.endpoint_id)
+    details = {"storefront": endpoint.storefront, "disabled_reason": endpoint.disabled_reason}
+    await write_log(tx, who, "webhook-endpoint.enabled", reason, {str(endpoint.endpoint_id): details})
+    enabled = await store.find_endpoint(tx, endpoint.endpoint_id, None)
+    return endpoint if enabled is None else enabled
+
+
 async def delete(database: Database, endpoint: Endpoint) -> None:
     """Delete an endpoint with its secrets and its log, in several transactions where the log is long."""
     async with database.transaction("http") as tx:
@@ -128,8 +136,3 @@ async def send_example(
     headers = secrets.headers(sealed, f"test_{uuid7()}", now, body)
     async with receiver.connect(endpoint.url) as connection:
         return await connection.post(headers, body.encode())
-
-
-def older_secrets_expire(now: datetime, hours: int) -> datetime:
-    """When the older secrets of a rotation expire."""
-    return now + timedelta(hours=hours)

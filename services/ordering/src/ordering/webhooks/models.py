@@ -10,6 +10,8 @@ from uuid import UUID
 DisabledReason = Literal["gone", "failing", "shop"]
 #: waiting: due, or tried again later. stopped: its endpoint was disabled.
 DeliveryState = Literal["waiting", "delivered", "failed", "stopped"]
+#: Updates that one request sends again, so that it is answered within half a minute.
+MOST_REDELIVERED = 50_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,6 @@ from ordering.webhooks.rules import refused_url
 from ordering.webhooks.views import (
     CreatedEndpoint,
     DeliveryPage,
-    DeliveryView,
     EndpointChange,
     EndpointView,
     NewEndpoint,
@@ -157,8 +156,7 @@ async def list_deliveries(
     async with database.reading() as tx:
         endpoint = await _endpoint(tx, storefront, endpoint_id)
         rows = await store.delivery_log(tx, endpoint.endpoint_id, state=state, before=before, most=limit)
-    deliveries = [DeliveryView(**row) for row in rows]
-    return DeliveryPage(deliveries=deliveries, next=deliveries[-1].update_id if len(deliveries) == limit else None)
+    return DeliveryPage.of(rows, limit)
 
 
 @router.post("/webhook-redeliveries", status_code=HTTPStatus.ACCEPTED)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from ordering.tables import webhook_endpoints, webhook_secrets
 from ordering.updates.models import DELIVER_WEBHOOKS, RETRIED_FOR, RETRY_WEBHOOKS
-from ordering.webhooks.models import Attempt, DeliveryState, Due, Endpoint, Health, Redelivery
+from ordering.webhooks.models import MOST_REDELIVERED, Attempt, DeliveryState, Due, Endpoint, Health, Redelivery
 from shared.database import Tx
 from shared.ids import uuid7, uuid7_floor
 
@@ -75,19 +75,30 @@ UPDATE webhook_endpoints SET failures = :failures, failing_since = :since, pause
   succeeded_at = :succeeded
 WHERE endpoint_id = :id AND disabled_at IS NULL
 """
-_REDELIVER = """
+#: With the parameters of `_chosen`. `after` and `before` are ids of updates, which contain their time.
+_CHOSEN = """
 WITH chosen AS (
   SELECT update_id, storefront, order_id, type FROM updates
   WHERE storefront = :storefront AND update_id > :after AND update_id < :before
     AND (CAST(:update_id AS uuid) IS NULL OR update_id = :update_id)
     AND (CAST(:types AS text[]) IS NULL OR type = ANY(CAST(:types AS text[])))
-  ORDER BY update_id LIMIT :most),
+  ORDER BY update_id LIMIT :most)"""
+_HEARING = """JOIN webhook_endpoints e ON e.storefront = c.storefront AND e.disabled_at IS NULL
+    AND (CAST(:endpoint_id AS uuid) IS NULL OR e.endpoint_id = :endpoint_id)
+    AND (e.types IS NULL OR e.types ? c.type)"""
+_COUNT_REDELIVERABLE = f"""
+{_CHOSEN}
+SELECT count(*) FILTER (WHERE d.state IS DISTINCT FROM 'delivered' OR NOT :undelivered) AS made,
+  (SELECT count(*) FROM chosen) AS chosen
+FROM chosen c {_HEARING}
+  LEFT JOIN webhook_deliveries d ON d.endpoint_id = e.endpoint_id AND d.update_id = c.update_id
+"""
+_REDELIVER = f"""
+{_CHOSEN},
 made AS (
   INSERT INTO webhook_deliveries AS d (endpoint_id, update_id, order_id, state, due_at, give_up_at)
   SELECT e.endpoint_id, c.update_id, c.order_id, 'waiting', :now, :give_up_at
-  FROM chosen c JOIN webhook_endpoints e ON e.storefront = c.storefront AND e.disabled_at IS NULL
-    AND (CAST(:endpoint_id AS uuid) IS NULL OR e.endpoint_id = :endpoint_id)
-    AND (e.types IS NULL OR e.types ? c.type)
+  FROM chosen c {_HEARING}
   ON CONFLICT (endpoint_id, update_id) DO UPDATE
     SET state = 'waiting', due_at = EXCLUDED.due_at, give_up_at = EXCLUDED.give_up_at, attempts = 0
     WHERE d.state <> 'delivered' OR NOT :undelivered
@@ -249,22 +260,34 @@ async def redeliver(tx: Tx, storefront: str, chosen: Redelivery, after: UUID | N
 
     Returns a row: deliveries `made`, updates `chosen`, the `last` update, and the `endpoints` that have deliveries now.
     """
-    since = uuid7_floor(chosen.since) if chosen.since else _LOWEST
     return (
         await tx.execute(
             _REDELIVER,
-            storefront=storefront,
-            endpoint_id=chosen.endpoint_id,
-            update_id=chosen.update_id,
-            after=after or UUID(int=max(0, since.int - 1)),
-            before=uuid7_floor(chosen.until) if chosen.until else _HIGHEST,
-            types=None if chosen.types is None else list(chosen.types),
-            undelivered=chosen.undelivered,
+            **_chosen(storefront, chosen, after, most),
             now=tx.now,
             give_up_at=tx.now + RETRIED_FOR,
-            most=most,
         )
     ).one()
+
+
+async def count_redeliverable(tx: Tx, storefront: str, chosen: Redelivery) -> tuple[int, bool]:
+    """How many deliveries `redeliver` would make of the first 50,000 updates, and whether more updates are meant."""
+    row = (await tx.execute(_COUNT_REDELIVERABLE, **_chosen(storefront, chosen, None, MOST_REDELIVERED + 1))).one()
+    return row.made, row.chosen > MOST_REDELIVERED
+
+
+def _chosen(storefront: str, chosen: Redelivery, after: UUID | None, most: int) -> dict[str, Any]:
+    since = uuid7_floor(chosen.since) if chosen.since else _LOWEST
+    return {
+        "storefront": storefront,
+        "endpoint_id": chosen.endpoint_id,
+        "update_id": chosen.update_id,
+        "after": after or UUID(int=max(0, since.int - 1)),
+        "before": uuid7_floor(chosen.until) if chosen.until else _HIGHEST,
+        "types": None if chosen.types is None else list(chosen.types),
+        "undelivered": chosen.undelivered,
+        "most": most,
+    }
 
 
 async def delivery_log(

@@ -1,5 +1,6 @@
 """HTTP bodies about webhooks."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
@@ -9,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from ordering.clients.webhook_receiver import Answer
 from ordering.updates.models import UpdateType
 from ordering.webhooks.models import DeliveryState, DisabledReason, Endpoint, Redelivery
+from shared.contracts.base import Slug
+from shared.operations.answers import Reason
 from shared.values.moment import Moment
 from shared.values.opaque import Url
 from shared.values.text import Line
@@ -74,6 +77,20 @@ class RedeliveryRequest(_Body):
         )
 
 
+class Enabling(_Body):
+    """Why an endpoint is enabled again; kept in the log."""
+
+    reason: Reason
+
+
+class OperatedRedeliveryRequest(RedeliveryRequest):
+    """The same for operations people: updates of one shop, and why. Without any condition, all of its 30 days."""
+
+    storefront: Slug
+    reason: Reason
+    dry_run: bool = False
+
+
 class EndpointView(BaseModel):
     """An endpoint. `types`: null for all. `failures` are consecutive ones; nothing is sent before `paused_until`."""
 
@@ -100,6 +117,22 @@ class EndpointView(BaseModel):
     def _fields(endpoint: Endpoint) -> dict[str, Any]:
         fields = {name: getattr(endpoint, name) for name in Endpoint.__slots__ if name != "storefront"}
         return fields | {"enabled": endpoint.disabled_at is None}
+
+
+class OperatedEndpointView(EndpointView):
+    """An endpoint as operations people see it: with its shop."""
+
+    storefront: str
+
+    @classmethod
+    def of(cls, endpoint: Endpoint) -> Self:
+        return cls(**cls._fields(endpoint), storefront=endpoint.storefront)
+
+
+class OperatedEndpointsView(BaseModel):
+    """Endpoints of one shop or of all, the oldest first."""
+
+    items: list[OperatedEndpointView]
 
 
 class CreatedEndpoint(EndpointView):
@@ -149,6 +182,12 @@ class DeliveryPage(BaseModel):
     deliveries: list[DeliveryView]
     next: UUID | None
 
+    @classmethod
+    def of(cls, rows: Sequence[Mapping[str, Any]], limit: int) -> Self:
+        """The page of these rows, of which at most `limit` were read."""
+        deliveries = [DeliveryView(**row) for row in rows]
+        return cls(deliveries=deliveries, next=deliveries[-1].update_id if len(deliveries) == limit else None)
+
 
 class TestResult(BaseModel):
     """What came of one attempt with an example; nothing is stored and nothing is repeated."""
@@ -177,3 +216,9 @@ class RedeliveryAnswer(BaseModel):
 
     deliveries: int
     continue_after: UUID | None
+
+
+class OperatedRedeliveryAnswer(RedeliveryAnswer):
+    """The same for operations people. `more`: more updates are meant than one request sends again."""
+
+    more: bool
