@@ -176,8 +176,8 @@ async def test_an_endpoint_is_enabled_and_what_it_missed_is_sent_again(
         await look(page, "webhooks")
         await page.click(f"text=:{receiver.server.port}/hooks")
         await page.wait("text=it answered 410")
-        log = await page.text("tbody")
-        assert ("order.accepted" in log, "gone fishing" in log) == (True, True)
+        logged = await page.text("tbody")
+        assert ("order.accepted" in logged, "gone fishing" in logged) == (True, True)
         await look(page, "webhook-disabled")
         receiver.status = 200
         await page.fill("#words", "the shop has mended it")

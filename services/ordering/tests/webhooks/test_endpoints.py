@@ -173,7 +173,7 @@ async def test_operations_people_see_the_endpoints_of_all_shops_and_have_updates
 
     await hearing.call("PATCH", f"/{path}", {"enabled": False})
     refused = await hearing.operate("POST", "webhook-redeliveries", again | {"dry_run": True})
-    assert (refused.status_code, refused.json()["reason"]) == (409, "endpoint-disabled")
+    assert (refused.status_code, refused.json()["type"]) == (409, "urn:problem:endpoint-disabled")
     for _ in range(2):  # safe to repeat
         enabled = (await hearing.operate("POST", f"{path}/enabling", {"reason": "the shop asked for it"})).json()
         assert (enabled["enabled"], enabled["failures"]) == (True, 0)
