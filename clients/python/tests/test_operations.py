@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 
 from esim_fulfilment import (
+    Addresses,
     AlreadyPaidError,
+    AsyncClient,
     AuthenticationError,
     Buyer,
     CheckoutSession,
+    Client,
     ConflictError,
     ForbiddenError,
     IdempotencyKeyReusedError,
@@ -260,3 +263,59 @@ def test_a_cancellation_has_the_email_that_the_sellers_terms_ask_for(ask: Ask, s
         ask("cancel_order", "10000001", email="anna@example.org")
     (sent,) = service.received
     assert (sent.path, sent.json) == ("/orders/10000001/cancellation", {"email": "anna@example.org"})
+
+
+CSV = b"order_number,status\r\n10000001,paid\r\n"
+
+
+def test_an_export_arrives_in_parts_after_a_start_that_was_repeated(ask: Ask, service: ScriptedService) -> None:
+    busy = Reply(503, {"type": "urn:problem:statuses-due"}, {"Retry-After": "0"})
+    service.replies = [busy, Reply(200, CSV, {"Content-Type": "text/csv"})]
+    assert b"".join(ask("orders_csv", status="paid", until=datetime(2026, 11, 1, tzinfo=UTC))) == CSV
+    assert [sent.path for sent in service.received] == [
+        "/orders.csv?status=paid&to=2026-11-01T00%3A00%3A00%2B00%3A00"
+    ] * 2
+    assert service.received[0].headers["accept"] == "text/csv"
+
+
+def test_an_export_that_is_cut_off_is_an_error(ask: Ask, service: ScriptedService) -> None:
+    service.replies = [Reply(200, CSV, {"content-length": "1000", "connection": "close"})]
+    with pytest.raises(UnreachableError, match="the answer ended too early"):
+        ask("orders_csv")
+    assert len(service.received) == 1
+
+
+def test_an_export_that_is_refused_is_a_typed_error(ask: Ask, service: ScriptedService) -> None:
+    service.replies = [Reply(422, {"type": "urn:problem:unservable-filter"})]
+    with pytest.raises(InvalidRequestError):
+        ask("orders_csv", status="eaten")
+
+
+OFFERS = {"plans": [{"plan": PLAN, "price": {"amount": 499_000, "currency": "KZT"}}]}
+
+
+def test_plans_that_did_not_change_are_not_sent_again(service: ScriptedService) -> None:
+    service.replies = [
+        Reply(200, OFFERS, {"ETag": '"one"'}),
+        Reply(304, b"", {"ETag": '"one"'}),
+        Reply(200, {"plans": []}, {"ETag": '"two"'}),
+        Reply(304, b"", {"ETag": '"two"'}),
+    ]
+    with Client("a-key", Addresses.behind(service.url)) as client:
+        first, second, third, fourth = (client.plans() for _ in range(4))
+    assert (first[0].plan.id, second, third, fourth) == ("tr-5gb-30d", first, (), ())
+    assert [sent.headers.get("if-none-match") for sent in service.received] == [None, '"one"', '"one"', '"two"']
+
+
+async def test_each_search_for_devices_has_an_answer_of_its_own(service: ScriptedService) -> None:
+    service.replies = [Reply(200, {"devices": []}, {"ETag": '"one"'})]
+    async with AsyncClient("a-key", Addresses.behind(service.url)) as client:
+        for search in ("pixel", "iphone", "pixel"):
+            assert await client.devices(search) == ()
+    assert [sent.headers.get("if-none-match") for sent in service.received] == [None, None, '"one"']
+
+
+def test_an_answer_that_is_not_kept_is_never_not_modified(ask: Ask, service: ScriptedService) -> None:
+    service.replies = [Reply(304, b"")]
+    with pytest.raises(ProblemError):
+        ask("plans")

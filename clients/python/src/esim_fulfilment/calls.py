@@ -10,6 +10,8 @@ from functools import wraps
 from typing import Any, Generic, Literal, ParamSpec, Protocol, Self, TypeVar, overload
 from urllib.parse import quote
 
+from pydantic import JsonValue
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -36,11 +38,13 @@ class Call(Generic[T]):
     path: str
     #: Raises ValueError where the answer is not as described.
     read: Callable[[Answer], T]
-    json: Any = None
+    json: Mapping[str, JsonValue] | None = None
     params: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     #: Whether a repetition has the same effect as one request. Otherwise it is repeated only when surely not received.
     repeatable: bool = True
+    #: Whether an answer with `ETag` is kept, and asked for with `If-None-Match` the next time.
+    cached: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +64,20 @@ class SyncSender(Protocol):
         """Raises FulfilmentError."""
         ...
 
+    def stream(self, call: Call[None]) -> Iterator[bytes]:
+        """The parts of the body, as they arrive. Raises FulfilmentError, also after some parts."""
+        ...
+
 
 class AsyncSender(Protocol):
     """Sends a call and returns its result, asynchronously."""
 
     async def send_async(self, call: Call[T]) -> T:
         """Raises FulfilmentError."""
+        ...
+
+    def stream_async(self, call: Call[None]) -> AsyncIterator[bytes]:
+        """The parts of the body, as they arrive. Raises FulfilmentError, also after some parts."""
         ...
 
 
@@ -121,6 +133,32 @@ class PagedOperation(Generic[P, T]):
         return method
 
 
+class StreamedOperation(Generic[P]):
+    """Makes an iteration over the parts of a long body of a function that returns a call."""
+
+    def __init__(self, describe: Callable[P, Call[None]]) -> None:
+        self.describe = describe
+        self.__doc__ = describe.__doc__
+
+    @overload
+    def __get__(self, client: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, client: SyncSender, owner: type) -> Callable[P, Iterator[bytes]]: ...
+    @overload
+    def __get__(self, client: AsyncSender, owner: type) -> Callable[P, AsyncIterator[bytes]]: ...
+    def __get__(self, client: Any, owner: type) -> Any:
+        """The method, bound to a client."""
+        if client is None:
+            return self
+        stream = client.stream if hasattr(client, "stream") else client.stream_async
+
+        @wraps(self.describe)
+        def method(*args: P.args, **kwargs: P.kwargs) -> Any:
+            return stream(self.describe(*args, **kwargs))
+
+        return method
+
+
 def _iterate(client: SyncSender, first: Call[Page[T]]) -> Iterator[T]:
     call: Call[Page[T]] | None = first
     while call is not None:
@@ -150,6 +188,6 @@ def path(*parts: str) -> str:
     return "/" + "/".join(quote(part, safe="") for part in parts)
 
 
-def given(**params: object) -> dict[str, str]:
+def given(**params: str | int | None) -> dict[str, str]:
     """Query parameters without those that are None."""
     return {name: str(value) for name, value in params.items() if value is not None}

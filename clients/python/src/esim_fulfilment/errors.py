@@ -7,7 +7,8 @@ class of their HTTP status.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+
+from pydantic import JsonValue
 
 _URN = "urn:problem:"
 
@@ -47,7 +48,7 @@ class Problem:
     errors: tuple[FieldProblem, ...] = ()
     #: Seconds, from the header Retry-After; None where the header is missing.
     retry_after: float | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, JsonValue] = field(default_factory=dict)
 
     @property
     def kind(self) -> str:
@@ -165,7 +166,7 @@ def error_of(problem: Problem) -> ProblemError:
     return kind(problem)
 
 
-def problem_of(status: int, document: object, retry_after: float | None) -> Problem:
+def problem_of(status: int, document: JsonValue, retry_after: float | None) -> Problem:
     """Read a problem document; what is missing or has another type is left out, so that every answer has one."""
     values = dict(document) if isinstance(document, Mapping) else {}
     errors = values.pop("errors", ())

@@ -6,7 +6,7 @@ shop. What a shop sends (`Sent`) is strict, so that a misspelt field is an error
 """
 
 from datetime import date, datetime
-from typing import Literal
+from typing import Literal, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -166,6 +166,38 @@ class Payment(Answered):
 
     state: str
     paid_at: datetime | None = None
+
+
+class BankAccess(TypedDict, total=False):
+    """The bank's token for one payment page."""
+
+    access_token: str
+    token_type: str
+    expires_in: str
+
+
+class PaymentObject(TypedDict, total=False):
+    """The object for the bank's `halyk.pay()`: hand it to the buyer's browser as it is, with all its fields.
+
+    `amount` is in major units (14.9), as the bank counts. It is a plain dict, in which nothing is checked or left out.
+    """
+
+    invoiceId: str
+    amount: float
+    currency: str
+    accountId: str
+    description: str
+    data: str
+    name: str
+    phone: str
+    email: str
+    terminal: str
+    language: str
+    backLink: str
+    failureBackLink: str
+    postLink: str
+    failurePostLink: str
+    auth: BankAccess
 
 
 class Delivery(Answered):

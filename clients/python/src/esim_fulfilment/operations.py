@@ -1,11 +1,11 @@
 """Every operation of the interface, each described once. `Operations` makes methods of both clients of them."""
 
 from datetime import datetime
-from typing import Any
+from typing import cast
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, JsonValue, TypeAdapter
 
-from esim_fulfilment.calls import Answer, Call, Operation, Page, PagedOperation, given, path
+from esim_fulfilment.calls import Answer, Call, Operation, Page, PagedOperation, StreamedOperation, given, path
 from esim_fulfilment.models import (
     CheckoutSession,
     Device,
@@ -16,6 +16,7 @@ from esim_fulfilment.models import (
     NewOrder,
     Offer,
     Order,
+    PaymentObject,
     PlacedOrder,
     RefundCase,
     RefundRequest,
@@ -23,7 +24,7 @@ from esim_fulfilment.models import (
     Storefront,
     TimelineEntry,
 )
-from esim_fulfilment.reading import adapted, model
+from esim_fulfilment.reading import adapted, model, nothing
 from esim_fulfilment.webhook_operations import WebhookOperations
 
 
@@ -41,8 +42,7 @@ class _Devices(BaseModel):
 
 
 _TIMELINE = TypeAdapter(list[TimelineEntry])
-#: The payment object is handed to `halyk.pay()` as it is, so it is not taken apart here.
-_OBJECT = TypeAdapter(dict[str, Any])
+_OBJECT = TypeAdapter(dict[str, JsonValue])
 
 
 def storefront() -> Call[Storefront]:
@@ -52,12 +52,12 @@ def storefront() -> Call[Storefront]:
 
 def plans() -> Call[tuple[Offer, ...]]:
     """What the shop sells now, with prices, in the sequence of its catalogue."""
-    return Call("ordering", "GET", "/plans", _plans)
+    return Call("ordering", "GET", "/plans", _plans, cached=True)
 
 
 def devices(search: str = "") -> Call[tuple[Device, ...]]:
     """Devices that support eSIM, by words of maker and model. One that is not listed may support it all the same."""
-    return Call("ordering", "GET", "/devices", _devices, params=given(q=search or None))
+    return Call("ordering", "GET", "/devices", _devices, params=given(q=search or None), cached=True)
 
 
 def place_order(order: NewOrder, *, idempotency_key: str, session: CheckoutSession | None = None) -> Call[PlacedOrder]:
@@ -91,15 +91,26 @@ def orders(
     `since` (inclusive) and `until` (exclusive) bound the time of placing. `search` is an order's number or id, the
     shop's own submission id, an ICCID or an e-mail address, whole. Orders that arrive meanwhile move no page.
     """
-    params = given(
-        status=status,
-        plan=plan,
-        to=None if until is None else until.isoformat(),
-        email=email,
-        q=search,
-        limit=page_size,
-    ) | given(**{"from": None if since is None else since.isoformat()})
+    params = _filters(status, plan, since, until, email, search) | given(limit=page_size)
     return Call("ordering", "GET", "/orders", _orders, params=params)
+
+
+def orders_csv(
+    *,
+    status: str | None = None,
+    plan: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    email: str | None = None,
+    search: str | None = None,
+) -> Call[None]:
+    """All orders that the filters of `orders` find as CSV (UTF-8, first line: names), in parts as they arrive.
+
+    Nothing is held in memory: write each part to a file. Raises UnreachableError where the answer ends too early, so
+    a file without an error is complete.
+    """
+    params = _filters(status, plan, since, until, email, search)
+    return Call("ordering", "GET", "/orders.csv", nothing, params=params, headers={"accept": "text/csv"})
 
 
 def timeline(reference: str, *, language: Language | None = None) -> Call[list[TimelineEntry]]:
@@ -110,7 +121,7 @@ def timeline(reference: str, *, language: Language | None = None) -> Call[list[T
 
 def payment(
     order_id: str, *, back_link: str = "", failure_back_link: str = "", language: Language | None = None
-) -> Call[dict[str, Any]]:
+) -> Call[PaymentObject]:
     """The object for `halyk.pay()`, for an order by its id. After a failed attempt it opens a new one.
 
     `back_link` and `failure_back_link` are where the bank's page sends the buyer. Raises AlreadyPaidError,
@@ -119,7 +130,7 @@ def payment(
     body = {"back_link": back_link, "failure_back_link": failure_back_link}
     if language is not None:
         body["language"] = language
-    return Call("payments", "POST", path("orders", order_id, "payment"), adapted(_OBJECT), json=body)
+    return Call("payments", "POST", path("orders", order_id, "payment"), _payment_object, json=body)
 
 
 def request_refund(reference: str, request: RefundRequest) -> Call[RefundCase]:
@@ -143,7 +154,7 @@ def refund(reference: str, *, reason: str, idempotency_key: str, amount: Money |
     The whole is returned after the eSIM was revoked; with a part the buyer keeps it. `reason` is kept for agents.
     Raises ConflictError where less is left. One key stands for one refund, however often it is sent.
     """
-    body: dict[str, Any] = {"reason": reason}
+    body: dict[str, JsonValue] = {"reason": reason}
     if amount is not None:
         body["amount"] = {"amount": amount.amount, "currency": amount.currency}
     headers = {"idempotency-key": idempotency_key}
@@ -171,6 +182,7 @@ class Operations(WebhookOperations):
     place_order = Operation(place_order)
     order = Operation(order)
     orders = PagedOperation(orders)
+    orders_csv = StreamedOperation(orders_csv)
     timeline = Operation(timeline)
     payment = Operation(payment)
     request_refund = Operation(request_refund)
@@ -178,6 +190,24 @@ class Operations(WebhookOperations):
     refund_eligibility = Operation(refund_eligibility)
     refund = Operation(refund)
     resend_code = Operation(resend_code)
+
+
+def _payment_object(answer: Answer) -> PaymentObject:
+    return cast(PaymentObject, _OBJECT.validate_json(answer.body))
+
+
+def _filters(
+    status: str | None,
+    plan: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    email: str | None,
+    search: str | None,
+) -> dict[str, str]:
+    moments = {"from": since, "to": until}
+    return given(status=status, plan=plan, email=email, q=search) | {
+        name: moment.isoformat() for name, moment in moments.items() if moment is not None
+    }
 
 
 def _placed(answer: Answer) -> PlacedOrder:

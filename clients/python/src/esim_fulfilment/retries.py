@@ -115,7 +115,7 @@ def _result(call: Call[T], answer: Answer) -> T:
     try:
         return call.read(answer)
     except ValueError as error:
-        # The message of a validation error repeats values of the answer, which may be personal: only its type is told.
+        # The message of a validation error repeats values of the answer, which may be personal. Its type does not.
         raise UnexpectedAnswerError(
             f"{call.method} {call.path}: {answer.status} with a body that cannot be read ({type(error).__name__})"
         ) from error

@@ -2,12 +2,14 @@
 
 import json
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
+from pydantic import JsonValue
 from standardwebhooks.webhooks import Webhook
 
 
@@ -79,7 +81,7 @@ class ScriptedService:
 
 
 def signed_webhook(
-    event: dict[str, Any] | bytes, secret: str, *, webhook_id: str = "msg-1", age: timedelta = timedelta()
+    event: Mapping[str, JsonValue] | bytes, secret: str, *, webhook_id: str = "msg-1", age: timedelta = timedelta()
 ) -> tuple[dict[str, str], bytes]:
     """Headers and body of a webhook that was sent `age` ago."""
     body = event if isinstance(event, bytes) else json.dumps(event).encode()

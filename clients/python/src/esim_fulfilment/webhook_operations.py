@@ -1,9 +1,8 @@
 """The operations about webhook endpoints, each described once."""
 
 from datetime import datetime
-from typing import Any
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, JsonValue, TypeAdapter
 
 from esim_fulfilment.calls import Answer, Call, Operation, Page, PagedOperation, given, path
 from esim_fulfilment.models import (
@@ -32,9 +31,9 @@ def create_webhook_endpoint(
 
     After an error without an answer look into `webhook_endpoints()` first: the endpoint may exist.
     """
-    body: dict[str, Any] = {"url": url, "description": description}
+    body: dict[str, JsonValue] = {"url": url, "description": description}
     if types is not None:
-        body["types"] = types
+        body["types"] = [*types]
     return Call("ordering", "POST", path(_ENDPOINTS), model(CreatedWebhookEndpoint), json=body, repeatable=False)
 
 
@@ -52,7 +51,12 @@ def change_webhook_endpoint(
     enabled: bool | None = None,
 ) -> Call[WebhookEndpoint]:
     """Change what is given, enable or disable. What happened while it was disabled is sent on request only."""
-    values = {"url": url, "types": types, "description": description, "enabled": enabled}
+    values: dict[str, JsonValue] = {
+        "url": url,
+        "types": None if types is None else [*types],
+        "description": description,
+        "enabled": enabled,
+    }
     body = {name: value for name, value in values.items() if value is not None}
     return Call("ordering", "PATCH", path(_ENDPOINTS, endpoint_id), model(WebhookEndpoint), json=body)
 
@@ -94,12 +98,12 @@ def redeliver_webhooks(
     continue_after: str | None = None,
 ) -> Call[Redelivery]:
     """Have events of the last 30 days sent again, under the same ids: one, those of a time, or those of an endpoint."""
-    values = {
+    values: dict[str, JsonValue] = {
         "update_id": update_id,
         "endpoint_id": endpoint_id,
         "since": None if since is None else since.isoformat(),
         "until": None if until is None else until.isoformat(),
-        "types": types,
+        "types": None if types is None else [*types],
         "continue_after": continue_after,
     }
     body = {name: value for name, value in values.items() if value is not None} | {"undelivered_only": undelivered_only}

@@ -92,7 +92,7 @@ class Buying:
     async def page(self, order: Order) -> Page:
         """The payment object for the bank's page."""
         opening = self.client(order.shop.slug).payment(order.id)
-        return Page(order, await _answer("payments", f"POST /orders/{order.id}/payment", opening))
+        return Page(order, dict(await _answer("payments", f"POST /orders/{order.id}/payment", opening)))
 
     async def pay(self, page: Page) -> Paid:
         """The buyer presses "pay" on the bank's page."""
