@@ -101,7 +101,7 @@ async def _received(output: Path, orders: int) -> None:
         types = re.findall(r"received (\S+) (?!test_)", text)
         if all(types.count(f"order.{step}") >= orders for step in ("accepted", "paid", "delivered")):
             return
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.1)  # the receiver is another process, whose output is a file; the caller has a deadline
 
 
 def test_the_programs_of_the_page_are_what_a_linter_accepts(tmp_path: Path) -> None:

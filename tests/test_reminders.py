@@ -16,7 +16,7 @@ _TOTAL = 5 * 2**30
 _ENDS = "UPDATE lives SET valid_until = now(), look_at = now() WHERE order_id = %s::uuid RETURNING order_id"
 
 
-async def test_what_a_buyer_is_told_until_an_esim_ends(running: Running) -> None:
+async def test_which_mails_a_buyer_gets_until_an_esim_ends(running: Running) -> None:
     low, used_up, unused = [await running.shop.buy("esimka") for _ in range(3)]
     profiles = await running.judge.delivered([low, used_up, unused])
     iccid_of_low, iccid_of_used_up, _ = [str(profile["iccid"]) for profile in profiles]
@@ -41,11 +41,11 @@ async def test_what_a_buyer_is_told_until_an_esim_ends(running: Running) -> None
     assert await running.product.query("provisioning", _ENDS, unused.id)
     await running.judge.statuses([unused], "expired")
     await running.judge.quiet()
-    told = {
+    received = {
         order.number: sorted(kinds(await running.sandbox.mails(to=order.buyer.email)))
         for order in (low, used_up, unused)
     }
-    assert told == {
+    assert received == {
         low.number: ["data_low", "qr"],
         used_up.number: ["data_low", "qr"],
         unused.number: ["expiring", "qr"],

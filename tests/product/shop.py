@@ -172,4 +172,4 @@ async def stubborn(
         else:
             if (answer.status_code < 500 and answer.status_code not in again) or time.monotonic() > deadline:
                 return answer
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # between two attempts at a service that is away, until the deadline

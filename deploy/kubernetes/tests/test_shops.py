@@ -27,9 +27,9 @@ def values_of(folder: Path, scratch: Path, capsys: pytest.CaptureFixture[str]) -
 def mounted(manifests: list[Manifest], kind: str, name: str, scratch: Path) -> Path:
     """The folder as the kubelet makes it of the ConfigMap and the volume's items."""
     pod = named(manifests, kind, name)["spec"]["template"]["spec"]
-    [mount] = [one for one in pod["containers"][0]["volumeMounts"] if one["name"] == "shops"]
+    [mount] = [mount for mount in pod["containers"][0]["volumeMounts"] if mount["name"] == "shops"]
     assert mount["mountPath"] == "/shops"
-    [volume] = [one for one in pod["volumes"] if one["name"] == "shops"]
+    [volume] = [volume for volume in pod["volumes"] if volume["name"] == "shops"]
     texts = named(manifests, "ConfigMap", volume["configMap"]["name"])["data"]
     for item in volume["configMap"]["items"]:
         path = scratch / name / item["path"]
@@ -43,10 +43,10 @@ def test_pods_see_the_folder(charts: Charts, service: str, tmp_path: Path, capsy
     given = [values_files(service)["production"], values_of(EXAMPLES, tmp_path, capsys)]
     manifests = charts.template(service, given)
     if service not in READERS:
-        assert not any(one["metadata"]["name"].endswith("-shops") for one in manifests)
+        assert not any(manifest["metadata"]["name"].endswith("-shops") for manifest in manifests)
         return
     assert read_shops(mounted(manifests, "Deployment", service, tmp_path)) == read_shops(EXAMPLES)
-    hook = [one for one in manifests if one["metadata"]["name"] == f"{service}-migrate-shops"]
+    hook = [manifest for manifest in manifests if manifest["metadata"]["name"] == f"{service}-migrate-shops"]
     assert len(hook) == (service == "ordering")
     if hook:  # it makes the shops' topics before anything of the release is there
         assert hook[0]["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
@@ -62,10 +62,10 @@ def test_a_changed_price_changes_the_files_and_no_pod(
     change(folder / "esimka" / "plans.toml", "price = 990", "price = 991")
     after = charts.template("ordering", [example, values_of(folder, tmp_path, capsys)])
 
-    def changed(one: Manifest) -> bool:
-        return one not in before
+    def changed(manifest: Manifest) -> bool:
+        return manifest not in before
 
-    assert [(one["kind"], one["metadata"]["name"]) for one in after if changed(one)] == [
+    assert [(manifest["kind"], manifest["metadata"]["name"]) for manifest in after if changed(manifest)] == [
         ("ConfigMap", "ordering-shops"),
         ("ConfigMap", "ordering-migrate-shops"),
     ]

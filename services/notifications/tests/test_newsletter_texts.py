@@ -2,7 +2,6 @@
 
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 import pytest
@@ -19,9 +18,6 @@ from notifications.settings import Settings
 from notifications.storefronts import Storefronts
 from shared.shops.files import ShopFiles
 from shared.testing.shops import EXAMPLES
-
-if TYPE_CHECKING:
-    pass
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m access", description=__doc__)
     parser.add_argument("--into", type=Path, default=FILE.parent, help="the folder of both files (deploy/access)")
     folder: Path = parser.parse_args().into
-    found = asyncio.run(current())
-    folder.joinpath(FILE.name).write_text(text(found), encoding="utf-8")
-    folder.joinpath("README.md").write_text(page(found), encoding="utf-8")
+    table = asyncio.run(current())
+    folder.joinpath(FILE.name).write_text(text(table), encoding="utf-8")
+    folder.joinpath("README.md").write_text(page(table), encoding="utf-8")
 
 
 if __name__ == "__main__":

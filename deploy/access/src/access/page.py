@@ -46,12 +46,15 @@ the infrastructure chart.
 """
 
 
-def page(found: Table) -> str:
+def page(table: Table) -> str:
     """Markdown: what each principal may do, and who has to do with each topic."""
-    rights = [(f"`{one['name']}`", *(_said(one["acls"], *which) for which in _COLUMNS)) for one in found["principals"]]
+    rights = [
+        (f"`{principal['name']}`", *(_said(principal["acls"], *which) for which in _COLUMNS))
+        for principal in table["principals"]
+    ]
     topics = [
-        (f"`{topic['name']}`", _names(found, topic["name"], "Write"), _names(found, topic["name"], "Read"))
-        for topic in found["topics"]
+        (f"`{topic['name']}`", _names(table, topic["name"], "Write"), _names(table, topic["name"], "Read"))
+        for topic in table["topics"]
     ]
     return "\n".join(
         [
@@ -69,15 +72,15 @@ _COLUMNS = (("topic", "Write"), ("topic", "Read"), ("topic", "Create"))
 
 
 def _said(acls: Iterable[Mapping[str, Any]], kind: str, operation: str) -> str:
-    found = [one for one in acls if one["type"] == kind and operation in one["operations"]]
-    return ", ".join(f"`{one['name']}{'*' * (one['pattern'] == 'prefixed')}`" for one in found)
+    chosen = [acl for acl in acls if acl["type"] == kind and operation in acl["operations"]]
+    return ", ".join(f"`{acl['name']}{'*' * (acl['pattern'] == 'prefixed')}`" for acl in chosen)
 
 
-def _names(found: Table, topic: str, operation: str) -> str:
+def _names(table: Table, topic: str, operation: str) -> str:
     return ", ".join(
-        one["name"]
-        for one in found["principals"]
-        if any(operation in acl["operations"] and _covers(acl, topic) for acl in one["acls"])
+        principal["name"]
+        for principal in table["principals"]
+        if any(operation in acl["operations"] and _covers(acl, topic) for acl in principal["acls"])
     )
 
 

@@ -1,4 +1,4 @@
-"""What each service subscribes to, asked of the service itself: built with a local stack's settings, never started."""
+"""What each service subscribes to, read from the service itself: built with settings of a local stack, not started."""
 
 import importlib
 import os
@@ -24,13 +24,13 @@ async def built(components: Sequence[Component] = SERVICES) -> dict[str, Service
     """These services, wired and not started, by name."""
     with TemporaryDirectory() as folder:
         site = _site(Path(folder))
-        return {one.name: _built(one.name, one.environment(site)) for one in components}
+        return {component.name: _built(component.name, component.environment(site)) for component in components}
 
 
 def _site(folder: Path) -> Site:
-    """A stack that nobody runs: any address will do, for nobody connects."""
-    names = [one.name for one in PRODUCT if one.has_database]
-    listeners = [name for one in PRODUCT for name in (one.name, *dict(one.other_ports))]
+    """A stack that does not run. Its addresses are never used."""
+    names = [component.name for component in PRODUCT if component.has_database]
+    listeners = [name for component in PRODUCT for name in (component.name, *dict(component.other_ports))]
     ports = {name: 1 + number for number, name in enumerate([*listeners, "kafka"])}
     site = Site(folder, ports=ports, databases=dict.fromkeys(names, _NOWHERE))
     site.invent_secrets(names, STOREFRONTS, AGENTS)

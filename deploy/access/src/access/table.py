@@ -40,16 +40,16 @@ def table(subscriptions: Mapping[str, Sequence[str]], storefronts: Sequence[str]
     return {"topics": facts, "principals": principals}
 
 
-def text(found: Table) -> str:
+def text(table: Table) -> str:
     """As it is committed: JSON, a line for each topic and each right."""
-    topics = ",\n".join(f"    {json.dumps(topic)}" for topic in found["topics"])
-    principals = ",\n".join(_principal_text(one) for one in found["principals"])
+    topics = ",\n".join(f"    {json.dumps(topic)}" for topic in table["topics"])
+    principals = ",\n".join(_principal_text(principal) for principal in table["principals"])
     return f'{{\n  "topics": [\n{topics}\n  ],\n  "principals": [\n{principals}\n  ]\n}}\n'
 
 
-def _principal_text(one: Mapping[str, Any]) -> str:
-    head = "".join(f'"{key}": {json.dumps(one[key])}, ' for key in ("name", "kind", "of"))
-    acls = ",\n".join(f"      {json.dumps(acl)}" for acl in one["acls"])
+def _principal_text(principal: Mapping[str, Any]) -> str:
+    head = "".join(f'"{key}": {json.dumps(principal[key])}, ' for key in ("name", "kind", "of"))
+    acls = ",\n".join(f"      {json.dumps(acl)}" for acl in principal["acls"])
     return f'    {{{head}"acls": [\n{acls}\n    ]}}'
 
 
@@ -60,8 +60,8 @@ def _principal(name: str, kind: str, of: str, acls: list[Acl]) -> dict[str, Any]
 def _runtime(service: str, topics: Sequence[str], shops: Sequence[str]) -> list[Acl]:
     # Writing needs no right to produce idempotently: since Kafka 3.0 that comes with writing any topic (KIP-679).
     own = [_topic(f"{service}.", _WRITE, "prefixed")] if owned_topics(service) else []
-    told = [_topic(updates_topic(shop), _WRITE) for shop in shops]
-    return [*own, *told, *(_topic(topic, _READ) for topic in sorted(topics)), _group(service)]
+    updates = [_topic(updates_topic(shop), _WRITE) for shop in shops]
+    return [*own, *updates, *(_topic(topic, _READ) for topic in sorted(topics)), _group(service)]
 
 
 def _storefront(name: str) -> list[Acl]:

@@ -17,7 +17,7 @@ def check(asked: argparse.Namespace) -> int:
     if shops is None:
         return _REFUSED
     for slug, shop in shops.items():
-        plans, versions = len({plan.id for plan in shop.plans}), ", ".join(one.version for one in shop.policies)
+        plans, versions = len({plan.id for plan in shop.plans}), ", ".join(policy.version for policy in shop.policies)
         print(f"{slug}: {shop.name}, {shop.currency}, {shop.time_zone}; {plans} plans; policy {versions}")
     return 0
 
@@ -34,7 +34,7 @@ def values(asked: argparse.Namespace) -> int:
             "shop.toml",
             "plans.toml",
             "brand/brand.toml",
-            *(f"policy/{one.version}.toml" for one in shop.policies),
+            *(f"policy/{policy.version}.toml" for policy in shop.policies),
         )
     ]
     texts = {path.relative_to(asked.folder).as_posix(): path.read_text(encoding="utf-8") for path in paths}
