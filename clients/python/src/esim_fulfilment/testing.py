@@ -9,7 +9,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
-from pydantic import JsonValue
 from standardwebhooks.webhooks import Webhook
 
 
@@ -81,7 +80,7 @@ class ScriptedService:
 
 
 def signed_webhook(
-    event: Mapping[str, JsonValue] | bytes, secret: str, *, webhook_id: str = "msg-1", age: timedelta = timedelta()
+    event: Mapping[str, Any] | bytes, secret: str, *, webhook_id: str = "msg-1", age: timedelta = timedelta()
 ) -> tuple[dict[str, str], bytes]:
     """Headers and body of a webhook that was sent `age` ago."""
     body = event if isinstance(event, bytes) else json.dumps(event).encode()
