@@ -222,7 +222,7 @@ def test_an_iteration_goes_through_all_pages_with_the_same_filters(ask: Ask, ser
     ]
     orders = ask("orders", status="paid", since=datetime(2026, 11, 1, tzinfo=UTC), page_size=2)
     assert [order.order_number for order in orders] == ["3", "2", "1"]
-    filters = "/orders?status=paid&limit=2&from=2026-11-01T00%3A00%3A00%2B00%3A00"
+    filters = "/orders?limit=2&status=paid&from=2026-11-01T00%3A00%3A00%2B00%3A00"
     assert [sent.path for sent in service.received] == [filters, f"{filters}&cursor=a+b"]
 
 

@@ -91,7 +91,7 @@ def orders(
     `since` (inclusive) and `until` (exclusive) bound the time of placing. `search` is an order's number or id, the
     shop's own submission id, an ICCID or an e-mail address, whole. Orders that arrive meanwhile move no page.
     """
-    params = _filters(status, plan, since, until, email, search) | given(limit=page_size)
+    params = given(limit=page_size) | _filters(status, plan, since, until, email, search)
     return Call("ordering", "GET", "/orders", _orders, params=params)
 
 
