@@ -35,7 +35,6 @@ from esim_fulfilment.events import AnyEvent, BuyerErased, EsimEvent, Event, Orde
 from esim_fulfilment.models import (
     Buyer,
     CheckoutSession,
-    CreatedWebhookEndpoint,
     Decision,
     Device,
     Documents,
@@ -54,11 +53,9 @@ from esim_fulfilment.models import (
     Resend,
     Storefront,
     TimelineEntry,
-    WebhookDelivery,
-    WebhookEndpoint,
-    WebhookSecret,
 )
 from esim_fulfilment.retries import RetryPolicy
+from esim_fulfilment.webhook_models import CreatedWebhookEndpoint, WebhookDelivery, WebhookEndpoint, WebhookSecret
 from esim_fulfilment.webhooks import verify_webhook
 
 __all__ = [

@@ -5,7 +5,8 @@ from datetime import datetime
 from pydantic import BaseModel, JsonValue, TypeAdapter
 
 from esim_fulfilment.calls import Answer, Call, Operation, Page, PagedOperation, given, path
-from esim_fulfilment.models import (
+from esim_fulfilment.reading import adapted, model, nothing
+from esim_fulfilment.webhook_models import (
     CreatedWebhookEndpoint,
     Redelivery,
     WebhookDelivery,
@@ -13,7 +14,6 @@ from esim_fulfilment.models import (
     WebhookSecret,
     WebhookTest,
 )
-from esim_fulfilment.reading import adapted, model, nothing
 
 _ENDPOINTS = "webhook-endpoints"
 _LIST = TypeAdapter(list[WebhookEndpoint])
