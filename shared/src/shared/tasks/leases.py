@@ -30,16 +30,30 @@ class Lease:
         self._database = database
         self._lost = lost
         self._renewed_at = float("-inf")
+        self._settled = asyncio.Event()
 
     def valid(self) -> bool:
         """Whether a task may be begun now."""
         return time.monotonic() - self._renewed_at < store.LEASE_SECONDS * _SAFE_SHARE
+
+    async def holds(self) -> bool:
+        """Whether a task that this process holds may be begun; waits while the heartbeat is late.
+
+        False: the lease was lost, and another instance has the task. A late heartbeat alone takes no task away: the
+        rows stay leased to this process, so it must not drop them.
+        """
+        owner = self.owner
+        while owner == self.owner and not self.valid():
+            self._settled.clear()
+            await self._settled.wait()
+        return owner == self.owner
 
     async def acquire(self) -> None:
         """Register this worker instance. Raises psycopg.Error."""
         async with self._database.transaction("lease") as tx:
             await store.register(tx, self.owner)
         self._renewed_at = time.monotonic()
+        self._settled.set()
 
     async def keep(self, loop: Loop) -> None:
         """Renew the lease until cancelled. After it has expired, begin again under a new owner id."""
@@ -56,9 +70,11 @@ class Lease:
                         swept_at = started
                 if renewed:
                     self._renewed_at = started
+                    self._settled.set()
                 else:
                     self._lost()
                     self.owner = uuid7()
+                    self._settled.set()
                     await self.acquire()
                 loop.succeed()
             except Exception as error:  # noqa: BLE001 - without a heartbeat no task is begun, and the lease expires

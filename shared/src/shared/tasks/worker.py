@@ -253,8 +253,8 @@ class TaskWorker:
         seconds = self._metrics.work_seconds.labels(kind)
         while True:
             task = await queue.next()
-            if not self._lease.valid():
-                queue.forget(task)  # the lease may have expired: the instance that takes the row performs it
+            if not await self._lease.holds():
+                queue.forget(task)  # the instance that takes the row performs it
                 continue
             task.span = self._tracing.start(f"work {kind}", task.trace, SpanKind.INTERNAL, {"work.kind": kind})
             current.set(task.span.traceparent)
