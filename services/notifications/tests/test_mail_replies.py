@@ -13,6 +13,7 @@ from notifications.clients.mail import Mail, MailNotSent, MailOutcome, MailRefus
 from notifications.clients.smtp import SmtpMailer
 from notifications.emails.rules.message import recipient
 from shared.outcomes import Done, Unknown
+from shared.testing.conversations import until_hung_up
 
 #: Seconds for a reply, and for the final one.
 PATIENCE, FINAL = 0.5, 0.8
@@ -41,15 +42,7 @@ class Server:
     slowly: bool = False
     taken: list[str] = field(default_factory=list)
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await self._talk(reader, writer)
-        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            pass  # the client has had enough
-        finally:
-            writer.close()
-
-    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         bad, to = False, ""
         if not await self._say(writer, "connect", bad=self.stage in ("connect", "EHLO") and not self.taken):
             return
@@ -84,7 +77,7 @@ class Server:
 
 @asynccontextmanager
 async def serving(server: Server) -> AsyncIterator[SmtpMailer]:
-    listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
+    listening = await asyncio.start_server(until_hung_up(server.talk), "127.0.0.1", 0)
     port = listening.sockets[0].getsockname()[1]
 
     def client() -> SMTP:

@@ -18,6 +18,7 @@ from notifications.clients.mail import Mail, MailNotSent, MailOutcome
 from notifications.emails.rules.message import recipient
 from notifications.settings import Settings
 from shared.outcomes import Done
+from shared.testing.conversations import until_hung_up
 
 Mode = Literal["auto", "starttls"]
 PASSWORD = "hush-hush-hush"
@@ -40,15 +41,7 @@ class Server:
     plain: list[str] = field(default_factory=list)
     sealed: list[str] = field(default_factory=list)
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await self._talk(reader, writer)
-        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            pass  # the client has had enough
-        finally:
-            writer.close()
-
-    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         seen = self.plain
         writer.write(b"220 mx.example\r\n")
         while True:
@@ -97,7 +90,7 @@ async def listening(
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert(name).configure_cert(context)
     server = Server(offers, context)
-    accepting = await asyncio.start_server(server.serve, "127.0.0.1", 0)
+    accepting = await asyncio.start_server(until_hung_up(server.talk), "127.0.0.1", 0)
     async with accepting:
         yield server, accepting.sockets[0].getsockname()[1]
 

@@ -1,17 +1,19 @@
 """A running provisioning service with its operator, and a clock that tests move."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import httpx
 import pytest
 
 from provisioning.app import build
+from provisioning.lifecycle.models.knowledge import Known
+from provisioning.lifecycle.models.profile import IssuedProfile
 from provisioning.settings import Settings
 from sandbox.testing import RunningSandbox
 from shared.contracts import (
@@ -32,7 +34,50 @@ from shared.sealed import Opener, new_private_key
 from shared.testing.stage import Stage
 
 PLAN = Plan(id="tr-5gb", title="Turkey 5 GB", coverage=("TR",), data_mb=5120, validity_days=30, profile_type="TR-STD")
+SOLD = datetime(2026, 5, 1, 12, tzinfo=UTC)
 SECRET, KEY = "notify-secret", "agent-key"
+
+
+class IssueProfile(Protocol):
+    """Makes a profile that was sold on 1 May 2026 and is not used; `changes` are its other fields."""
+
+    def __call__(self, *, known: Known | None = None, plan: Plan = PLAN, **changes: Any) -> IssuedProfile: ...
+
+
+@pytest.fixture(scope="session")
+def profile() -> IssueProfile:
+    return issued
+
+
+def issued(*, known: Known | None = None, plan: Plan = PLAN, **changes: Any) -> IssuedProfile:
+    unused = IssuedProfile(
+        order_id=UUID(int=1),
+        order_number="10000001",
+        storefront="esimka",
+        buyer_id=UUID(int=2),
+        plan=plan,
+        operator="primary",
+        profile_type="TR-STD",
+        iccid="8999702000000000018",
+        matching_id="A",
+        paid_at=SOLD,
+        generated_at=SOLD,
+        # 24:00 in Almaty is 19:00 UTC.
+        valid_until=datetime(2026, 10, 28, 19, tzinfo=UTC) - timedelta(microseconds=1),
+        known=known or Known(),
+        extra_days=0,
+        extra_bytes=0,
+        disputed_at=None,
+        looked_at=None,
+        look_at=None,
+        revoked_at=None,
+        revoked_for=None,
+        expired_at=None,
+        expired_for=None,
+        devices_erased_at=None,
+        trace=None,
+    )
+    return replace(unused, **changes)
 
 
 class MovingClock:

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
-from uuid import UUID
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -14,12 +13,14 @@ from hypothesis import strategies as st
 from provisioning.clients.reports import Report
 from provisioning.lifecycle.models.knowledge import Known
 from provisioning.lifecycle.models.notices import NoticePeriods, PublishedThreshold, TopUpState
-from provisioning.lifecycle.models.profile import IssuedProfile
 from provisioning.lifecycle.rules.announcements import announcement
 from provisioning.lifecycle.rules.judgement import judge
 from provisioning.lifecycle.rules.polling import next_query_at
 from provisioning.lifecycle.rules.thresholds import THRESHOLDS, lacks_total, newly_reached
 from shared.contracts import Plan, Usage
+
+if TYPE_CHECKING:
+    from services.provisioning.tests.lifecycle.conftest import IssueProfile
 
 SOLD = datetime(2026, 5, 1, 12, tzinfo=UTC)
 NOW = SOLD + timedelta(days=3)
@@ -157,49 +158,18 @@ def test_an_operator_is_queried_for_a_total_that_is_missing_once() -> None:
 # --- ends -------------------------------------------------------------------------------------------------------------
 
 
-def profile(*, known: Known | None = None, plan: Plan = PLAN, **changes: Any) -> IssuedProfile:
-    unused = IssuedProfile(
-        order_id=UUID(int=1),
-        order_number="10000001",
-        storefront="esimka",
-        buyer_id=UUID(int=2),
-        plan=plan,
-        operator="primary",
-        profile_type="TR-STD",
-        iccid="8999702000000000018",
-        matching_id="A",
-        paid_at=SOLD,
-        generated_at=SOLD,
-        # 24:00 in Almaty is 19:00 UTC.
-        valid_until=datetime(2026, 10, 28, 19, tzinfo=UTC) - timedelta(microseconds=1),
-        known=known or Known(),
-        extra_days=0,
-        extra_bytes=0,
-        disputed_at=None,
-        looked_at=None,
-        look_at=None,
-        revoked_at=None,
-        revoked_for=None,
-        expired_at=None,
-        expired_for=None,
-        devices_erased_at=None,
-        trace=None,
-    )
-    return replace(unused, **changes)
-
-
 def in_use(began: datetime, **fields: Any) -> Known:
     return Known().learn(Report("feed", began, used_bytes=1, first_use_at=began, **fields))
 
 
-def test_an_unused_esim_is_announced_two_weeks_before_its_last_day() -> None:
+def test_an_unused_esim_is_announced_two_weeks_before_its_last_day(profile: "IssueProfile") -> None:
     found = announcement(profile(), ALMATY, PERIODS)
     assert found is not None
     assert (found.reason, found.ends_on) == ("never_activated", date(2026, 10, 28))
     assert found.due_at == found.ends_at - timedelta(days=14)
 
 
-def test_a_day_is_a_day_of_the_shop_where_its_clocks_change() -> None:
+def test_a_day_is_a_day_of_the_shop_where_its_clocks_change(profile: "IssueProfile") -> None:
     """In Berlin 25 October 2026 has 25 hours: two calendar days before noon is noon, and 49 hours."""
     noon = datetime(2026, 9, 26, 12, tzinfo=BERLIN)
     found = announcement(profile(known=in_use(noon.astimezone(UTC))), BERLIN, PERIODS)
@@ -214,14 +184,14 @@ def test_a_day_is_a_day_of_the_shop_where_its_clocks_change() -> None:
 
 
 @pytest.mark.parametrize(("days", "before"), [(30, timedelta(days=2)), (4, timedelta(days=1)), (1, timedelta(hours=6))])
-def test_a_short_plan_is_announced_in_its_last_quarter(days: int, before: timedelta) -> None:
+def test_a_short_plan_is_announced_in_its_last_quarter(profile: "IssueProfile", days: int, before: timedelta) -> None:
     short = PLAN.model_copy(update={"validity_days": days})
     found = announcement(profile(known=in_use(SOLD), plan=short), ALMATY, PERIODS)
     assert found is not None
     assert (found.reason, found.ends_at - found.due_at) == ("plan_ended", before)
 
 
-def test_an_end_is_announced_once_and_again_only_for_a_later_day() -> None:
+def test_an_end_is_announced_once_and_again_only_for_a_later_day(profile: "IssueProfile") -> None:
     running = profile(known=in_use(SOLD))
     first = announcement(running, ALMATY, PERIODS)
     assert first is not None
@@ -247,11 +217,11 @@ def test_an_end_is_announced_once_and_again_only_for_a_later_day() -> None:
         {"known": in_use(SOLD, install="deleted", install_since=NOW)},
     ],
 )
-def test_an_end_is_withdrawn_where_nothing_is_left_to_end(changes: Any) -> None:
+def test_an_end_is_withdrawn_where_nothing_is_left_to_end(profile: "IssueProfile", changes: Any) -> None:
     assert announcement(profile(**{"known": in_use(SOLD)} | changes), ALMATY, PERIODS) is None
 
 
-def test_a_profile_is_due_when_its_end_is_to_be_announced_even_if_nobody_is_queried() -> None:
+def test_a_profile_is_due_when_its_end_is_to_be_announced_even_if_nobody_is_queried(profile: "IssueProfile") -> None:
     silent = profile().course(observable=False, announce_at=at(60))
     assert next_query_at(silent, at(1)) == at(60)
     assert next_query_at(silent, at(61)) == at(61)

@@ -6,8 +6,7 @@ words alone, by another and coarser rule than the service's.
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
-from uuid import UUID
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,12 +17,14 @@ from provisioning.clients.feed.messages import read_report
 from provisioning.clients.models import ProfileStatus, UsageReport
 from provisioning.clients.reports import Report
 from provisioning.lifecycle.models.knowledge import Known
-from provisioning.lifecycle.models.profile import IssuedProfile
 from provisioning.lifecycle.observation import observed
 from provisioning.lifecycle.operator_queries import report_of
 from provisioning.lifecycle.rules.judgement import judge
 from shared.contracts import Plan, ProfileObserved
 from shared.testing.garbage import EXAMPLES, MISSING
+
+if TYPE_CHECKING:
+    from services.provisioning.tests.lifecycle.conftest import IssueProfile
 
 ICCID, EID, OTHER_EID = "8999702000000000018", "89049032123451234512345678901235", "89049032000001000000000012345652"
 SOLD = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -95,40 +96,14 @@ def report(wire: str, message: dict[str, Any]) -> Report | None:
     return report_of(status, status.usage, now=NOW) if status and isinstance(status.usage, UsageReport) else None
 
 
-def event(messages: list[tuple[str, dict[str, Any]]]) -> ProfileObserved:
+def event(profile: "IssueProfile", messages: list[tuple[str, dict[str, Any]]]) -> ProfileObserved:
     """What is published after all of them."""
     known = Known()
     for one in messages:
         said = report(*one)
         if said is not None:
             known, _ = judge(known, said, now=NOW, sold_at=SOLD, skew=SKEW)
-    life = IssuedProfile(
-        order_id=UUID(int=1),
-        order_number="10000001",
-        storefront="esimka",
-        buyer_id=UUID(int=2),
-        plan=PLAN,
-        operator="primary",
-        profile_type="TR-STD",
-        iccid=ICCID,
-        matching_id="A",
-        paid_at=SOLD,
-        generated_at=SOLD,
-        valid_until=SOLD + timedelta(days=180),
-        known=known,
-        extra_days=0,
-        extra_bytes=0,
-        disputed_at=None,
-        looked_at=None,
-        look_at=None,
-        revoked_at=None,
-        revoked_for=None,
-        expired_at=None,
-        expired_for=None,
-        devices_erased_at=None,
-        trace=None,
-    )
-    return observed(life, NOW)
+    return observed(profile(known=known, iccid=ICCID), NOW)
 
 
 def words(wire: str, message: dict[str, Any]) -> set[str]:
@@ -178,9 +153,9 @@ def moments(wire: str, message: dict[str, Any]) -> set[datetime]:
 @settings(deadline=None, max_examples=400)
 @given(st.lists(MESSAGES, max_size=8), st.data())
 def test_values_that_were_not_reported_are_never_published(
-    messages: list[tuple[str, dict[str, Any]]], data: st.DataObject
+    profile: "IssueProfile", messages: list[tuple[str, dict[str, Any]]], data: st.DataObject
 ) -> None:
-    published = event(data.draw(st.permutations(messages)))
+    published = event(profile, data.draw(st.permutations(messages)))
     states = set().union(*(words(*one) for one in messages))
     used = set().union(*(numbers(*one) for one in messages))
     times = set().union(*(moments(*one) for one in messages))
@@ -203,19 +178,23 @@ def test_values_that_were_not_reported_are_never_published(
 
 
 @given(st.lists(st.just(("silence", {})) | st.tuples(st.just("notification"), st.just({"eid": EID})), max_size=5))
-def test_without_reports_everything_is_unknown(messages: list[tuple[str, dict[str, Any]]]) -> None:
-    published = event(messages)
+def test_without_reports_everything_is_unknown(
+    profile: "IssueProfile", messages: list[tuple[str, dict[str, Any]]]
+) -> None:
+    published = event(profile, messages)
     assert (published.install.state, published.usage.used_bytes, published.usage.total_bytes) == ("unknown", None, None)
     moments = (published.downloaded_at, published.installed_at, published.activated_at, published.deleted_at)
     assert moments == (None,) * 4
 
 
-def test_not_active_does_not_prove_that_no_phone_has_the_profile() -> None:
+def test_not_active_does_not_prove_that_no_phone_has_the_profile(profile: "IssueProfile") -> None:
     """NOT_ACTIVE is about the network: a phone may hold the profile."""
-    published = event([("airalo", {"status": "NOT_ACTIVE", "total": 1024, "remaining": 1024, "is_unlimited": False})])
+    published = event(
+        profile, [("airalo", {"status": "NOT_ACTIVE", "total": 1024, "remaining": 1024, "is_unlimited": False})]
+    )
     assert (published.install.state, published.usage.used_bytes) == ("unknown", 0)
     after = [("notification", _point(4)), ("airalo", {"status": "NOT_ACTIVE", "total": 1024, "remaining": 1024})]
-    assert event(after).install.state == "installed"
+    assert event(profile, after).install.state == "installed"
 
 
 def _point(point: int) -> dict[str, Any]:
