@@ -53,7 +53,7 @@ buyers = Table(
     timestamp("proved_at"),
     Column("proved_by", Text),
     Index("buyers_person", "storefront", "email_key", unique=True),
-    Index("buyers_mailbox", "storefront", "mailbox_key", "updated_at"),
+    Index("buyers_mailbox", "storefront", "mailbox_key", "updated_at", postgresql_include=["buyer_id"]),
     Index("buyers_phone", "phone", "updated_at"),
 )
 
@@ -86,7 +86,7 @@ orders = Table(
     timestamp("placed_at", nullable=False),
     Column("trace", Text),
     Index("orders_number", "number", unique=True),
-    Index("orders_buyer", "buyer_id"),
+    Index("orders_buyer", "buyer_id", postgresql_include=["storefront", "placed_at", "order_id"]),
     Index("orders_newest", "storefront", "placed_at", "order_id"),
     Index("orders_iccid", "iccid", postgresql_where=text("iccid IS NOT NULL")),
     Index("orders_plan", "storefront", text("(plan ->> 'id')"), "placed_at", "order_id"),

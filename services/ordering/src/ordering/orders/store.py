@@ -1,7 +1,8 @@
 """SQL of lists. Each combination of `status` and `plan` reads one index backwards, from the newest order.
 
 `email` and `q` find their orders first, through the indexes of addresses, numbers and ids; the other filters then apply
-to these. So no query sorts or counts all orders of a shop.
+to these. So no query sorts or counts all orders of a shop. `OFFSET 0` makes Postgres look each of them up by its index:
+it would read the whole table instead where it expects many.
 """
 
 from collections.abc import Sequence
@@ -22,8 +23,9 @@ FROM page p JOIN orders o USING (order_id) LEFT JOIN order_statuses s USING (ord
 ORDER BY o.placed_at DESC, o.order_id DESC
 """
 _OF_MAILBOX = """
-SELECT o.order_id FROM buyers b JOIN orders o USING (buyer_id)
-WHERE b.storefront = :storefront AND b.mailbox_key = :mailbox AND o.storefront = :storefront
+SELECT o.order_id FROM buyers b CROSS JOIN LATERAL
+  (SELECT o.order_id FROM orders o WHERE o.buyer_id = b.buyer_id AND o.storefront = :storefront OFFSET 0) o
+WHERE b.storefront = :storefront AND b.mailbox_key = :mailbox
 """
 _OF_TEXT = (
     "SELECT k.order_id FROM submissions k WHERE k.storefront = :storefront AND k.submission_id = :text",
@@ -53,9 +55,16 @@ def statement(storefront: str, filters: Filters, after: Place | None, limit: int
     values |= {name: value for name, value in zip(named, conditions.values(), strict=True) if value is not None}
     if after is not None:
         values["after"] = after.order_id
-    joined = " JOIN found USING (order_id)" if found else ""
+    source = f"{table} t WHERE {' AND '.join(used)}"
+    each = "(SELECT t.order_id, t.placed_at FROM {} AND t.{} OFFSET 0) t"
+    if found and table == "orders" and filters.text is None:
+        # The index of buyers has all that is sorted by, so that only the orders of the page are read.
+        found, of_buyer = [], each.format(source, "buyer_id = b.buyer_id")
+        source = f"buyers b CROSS JOIN LATERAL {of_buyer} WHERE b.storefront = :storefront AND b.mailbox_key = :mailbox"
+    elif found:
+        source = f"found f CROSS JOIN LATERAL {each.format(source, 'order_id = f.order_id')}"
     page = (
-        f"page AS MATERIALIZED (SELECT t.order_id FROM {table} t{joined} WHERE {' AND '.join(used)}"
+        f"page AS MATERIALIZED (SELECT t.order_id FROM {source}"
         f" ORDER BY t.placed_at DESC, t.order_id DESC LIMIT {limit})"
     )
     return f"WITH {', '.join([*found, page])}{_ROWS}", values
