@@ -26,14 +26,13 @@ KEYS = {"qazaq-esim": "key-q", "e-sim-onl": "key-e", "esimka": "key-k"}
 
 def order(storefront: str = "esimka", **changes: Any) -> dict[str, Any]:
     """A good order; `changes` may name the buyer's fields too, and None leaves a field out."""
-    shop = Catalogue(read_shops(EXAMPLES), datetime.now(UTC)).storefront(storefront)
-    assert shop is not None
+    documents = Catalogue(read_shops(EXAMPLES), datetime.now(UTC)).documents(storefront)
     body: dict[str, Any] = {
         "plan": "tr-5gb-30d",
         "buyer": {"name": "Anna Berg", "email": "anna@example.org", "phone": "+77011234567", "language": "en"},
         "device_compatible": True,
-        "offer_version": shop.documents.offer,
-        "privacy_version": shop.documents.privacy,
+        "offer_version": documents.offer,
+        "privacy_version": documents.privacy,
     }
     for name, value in changes.items():
         place = body["buyer"] if name in {"name", "email", "phone", "language"} else body

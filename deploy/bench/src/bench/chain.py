@@ -81,9 +81,7 @@ class Chain:
     async def submit(self, orders: int) -> None:
         """Submit so many orders of different buyers, as a shop does over Kafka. Their traces are not recorded."""
         now = datetime.now(UTC)
-        shop = Catalogue(read_shops(shops_dir()), now).storefront(SHOP)
-        if shop is None:
-            raise LookupError(f"the catalogue has no {SHOP}")
+        documents = Catalogue(read_shops(shops_dir()), now).documents(SHOP)
         records = []
         for _ in range(orders):
             self._submitted += 1
@@ -97,8 +95,8 @@ class Chain:
                 "plan": "tr-5gb-30d",
                 "buyer": buyer,
                 "device_compatible": True,
-                "offer_version": shop.documents.offer,
-                "privacy_version": shop.documents.privacy,
+                "offer_version": documents.offer,
+                "privacy_version": documents.privacy,
             }
             submitted = OrderSubmitted(storefront=SHOP, submission_id=str(uuid4()), order=order)
             outgoing = Outgoing(submitted, new_traceparent(sampled=False))

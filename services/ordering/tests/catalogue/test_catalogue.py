@@ -1,5 +1,6 @@
 """The catalogue: what the shops' folder says at each moment. Its files are tested in shared/tests/shops."""
 
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -57,9 +58,7 @@ def test_prices_and_documents_take_effect_at_their_moment(folder: Path) -> None:
     files = CatalogueFiles(ShopFiles(folder), clock)
 
     def seen() -> tuple[int | None, str]:
-        shop = files.current().storefront("esimka")
-        assert shop is not None
-        return price(files.current()), shop.documents.offer
+        return price(files.current()), files.current().documents("esimka").offer
 
     assert seen() == (990, "PO-2026-04-22")
     clock.at = NOON
@@ -88,6 +87,11 @@ def test_a_changed_file_changes_the_catalogue(folder: Path) -> None:
     assert price(files.current()) == 990
     now[0] += 1
     assert price(files.current()) == 991
+    # A new folder is a new shop, without a restart.
+    shutil.copytree(folder / "esimka", folder / "travel-kg")
+    now[0] += 1
+    assert price(files.current(), "travel-kg") == 991
+    assert files.current().documents("travel-kg") == files.current().documents("esimka")
 
 
 def test_each_shop_sells_its_own_plans_in_their_sequence() -> None:

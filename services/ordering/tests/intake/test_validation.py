@@ -73,7 +73,7 @@ def test_an_outdated_document_names_the_current_one(good_order: "OrderBody") -> 
     assert shop is not None
     verdict = validate_order(good_order("qazaq-esim", offer_version="old"), shop, catalogue)
     assert isinstance(verdict, Refusal)
-    assert shop.documents.offer in verdict.errors[0].message
+    assert catalogue.documents("qazaq-esim").offer in verdict.errors[0].message
 
 
 def test_each_shop_has_its_own_price(good_order: "OrderBody") -> None:

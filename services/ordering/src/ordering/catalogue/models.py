@@ -2,48 +2,14 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Annotated
 
-from pydantic import StringConstraints
-
-from shared.contracts import Language, Money, Plan
-from shared.shops.entry import Entry, in_force
-from shared.shops.models import Shop
+from shared.contracts import Money, Plan
+from shared.shops.entry import in_force
+from shared.shops.models import Documents, Shop
 from shared.shops.plans import PlanVersion
 from shared.shops.reading import Shops
 
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-Version = Annotated[str, StringConstraints(min_length=1, max_length=40)]
 _EVER = datetime.max.replace(tzinfo=UTC)
-
-
-class Documents(Entry):
-    """The versions in force: what a buyer accepts now, and what decides about a refund of an order that is paid now."""
-
-    offer: Version
-    privacy: Version
-    refund: Version
-
-
-class Support(Entry):
-    """Where buyers ask for help."""
-
-    email: Line
-    other: tuple[Line, ...] = ()
-
-
-class Storefront(Entry):
-    """One seller's shop."""
-
-    slug: str
-    name: str
-    currency: str
-    time_zone: str
-    language: Language
-    #: The country of phone numbers without `+`.
-    phone_region: str | None = None
-    support: Support
-    documents: Documents
 
 
 class Catalogue:
@@ -52,17 +18,22 @@ class Catalogue:
     def __init__(self, shops: Shops, at: datetime) -> None:
         self.since = at
         self.until = min((moment for moment in _moments(shops) if moment > at), default=_EVER)
-        self._shops = {slug: _storefront(shop, at) for slug, shop in shops.items()}
+        self._shops = shops
+        self._documents = {slug: in_force(shop.documents, at) or shop.documents[0] for slug, shop in shops.items()}
         self._offers = {(slug, plan.id): (plan, price) for slug in shops for plan, price in _sold(shops[slug], at)}
 
     @property
-    def storefronts(self) -> tuple[Storefront, ...]:
+    def storefronts(self) -> tuple[Shop, ...]:
         """All of them, by name."""
         return tuple(self._shops.values())
 
-    def storefront(self, slug: str) -> Storefront | None:
+    def storefront(self, slug: str) -> Shop | None:
         """The storefront of that name, or None."""
         return self._shops.get(slug)
+
+    def documents(self, storefront: str) -> Documents:
+        """The versions in force: what a buyer accepts now, and what decides about a refund of an order paid now."""
+        return self._documents[storefront]
 
     def offer(self, storefront: str, plan: str) -> tuple[Plan, Money] | None:
         """The plan and its price; None where that storefront does not sell it."""
@@ -73,26 +44,12 @@ class Catalogue:
         return [offer for (slug, _), offer in self._offers.items() if slug == storefront]
 
 
-def _storefront(shop: Shop, at: datetime) -> Storefront:
-    documents = in_force(shop.documents, at) or shop.documents[0]
-    return Storefront(
-        slug=shop.slug,
-        name=shop.name,
-        currency=shop.currency,
-        time_zone=shop.time_zone,
-        language=shop.language,
-        phone_region=shop.phone_region,
-        support=Support(email=shop.support.email, other=shop.support.channels),
-        documents=Documents(offer=documents.offer, privacy=documents.privacy, refund=documents.refund),
-    )
-
-
 def _sold(shop: Shop, at: datetime) -> Iterator[tuple[Plan, Money]]:
     versions: dict[str, list[PlanVersion]] = {}
     for version in shop.plans:
         versions.setdefault(version.id, []).append(version)
-    for found in versions.values():
-        current = in_force(found, at)
+    for versions_of_plan in versions.values():
+        current = in_force(versions_of_plan, at)
         if current is not None and current.sold(at):
             yield current.plan, Money(amount=current.price, currency=shop.currency)
 
@@ -100,6 +57,9 @@ def _sold(shop: Shop, at: datetime) -> Iterator[tuple[Plan, Money]]:
 def _moments(shops: Shops) -> Iterator[datetime]:
     """Every moment at which something takes effect or ends."""
     for shop in shops.values():
-        starts = (*(one.effective_from for one in shop.documents), *(plan.effective_from for plan in shop.plans))
+        starts = (
+            *(documents.effective_from for documents in shop.documents),
+            *(plan.effective_from for plan in shop.plans),
+        )
         ends = (plan.effective_until for plan in shop.plans)
         yield from (moment for moment in (*starts, *ends) if moment is not None)

@@ -5,6 +5,7 @@ changes in between changes nothing. The certificate is checked against the host'
 """
 
 import asyncio
+import contextlib
 import socket
 import ssl
 import time
@@ -227,14 +228,13 @@ class Connection:
 async def _beginning(response: httpx.Response) -> str:
     """The first kilobyte of the body as text. The status counts, whatever the rest of the body is."""
     kept, length = b"", 0
-    try:
+    # The status has arrived and decides: of a body that breaks off, what came before is kept for the log.
+    with contextlib.suppress(httpx.HTTPError):
         async for part in response.aiter_bytes():
             kept = (kept + part)[:KEPT_BYTES]
             length += len(part)
             if length > _READ_BYTES:
                 break
-    except httpx.HTTPError:
-        pass
     return storable(kept.decode("utf-8", "replace"))
 
 

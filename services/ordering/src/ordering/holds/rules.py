@@ -28,7 +28,7 @@ def limits_of(own: FraudLimits, usual: Limits) -> Limits:
 
 def highest(limits: Sequence[Limits]) -> Limits:
     """The highest of each limit: counting goes no further."""
-    return Limits.model_construct(**{name: max(getattr(one, name) for one in limits) for name in Limits.model_fields})
+    return Limits.model_construct(**{name: max(getattr(own, name) for own in limits) for name in Limits.model_fields})
 
 
 def broken_rules(counts: Counts, limits: Limits) -> tuple[str, ...]:

@@ -95,7 +95,11 @@ def _print(given: argparse.Namespace, keys: Sequence[ApiKeyView], text: str | No
         print(json.dumps(shown if given.command == "list" else shown[0]))  # noqa: T201 - the answer
         return
     for key in keys:
-        used = "not used yet" if key.last_used_at is None else f"used {key.last_used_at:%Y-%m-%d %H:%M}"
+        used = (
+            "not used at ordering yet"
+            if key.last_used_at is None
+            else f"used at ordering {key.last_used_at:%Y-%m-%d %H:%M}"
+        )
         scopes = " ".join(key.scopes)
         print(f"{key.key_id}  {key.state:<7}  {key.storefront}  {key.name}  {key.prefix}…  {scopes}  {used}")  # noqa: T201
     if text is not None:

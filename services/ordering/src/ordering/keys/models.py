@@ -48,7 +48,7 @@ class StoredApiKey:
 
 
 class ApiKeyView(BaseModel):
-    """A key of a shop, without the key itself. `last_used_at`: at ordering, to the minute; null: not yet."""
+    """A key of a shop, without the key itself."""
 
     key_id: UUID
     storefront: str
@@ -62,7 +62,13 @@ class ApiKeyView(BaseModel):
     expires_at: datetime | None
     revoked_at: datetime | None
     revoked_by: str | None
-    last_used_at: datetime | None
+    last_used_at: Annotated[
+        datetime | None,
+        Field(
+            description="the last use at ordering alone, to the minute: the other services accept the key too, and "
+            "their use is not counted. null: not used at ordering yet; the key may be in use all the same"
+        ),
+    ]
 
     @classmethod
     def of(cls, key: StoredApiKey, *, state: KeyState, test: bool) -> Self:

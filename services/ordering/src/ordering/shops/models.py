@@ -4,8 +4,9 @@ from typing import Self
 
 from pydantic import BaseModel
 
-from ordering.catalogue.models import Catalogue, Documents, Storefront, Support
+from ordering.catalogue.models import Catalogue
 from shared.contracts import Language, Money, Plan
+from shared.shops.models import Shop
 
 
 class PlanView(BaseModel):
@@ -21,9 +22,24 @@ class PlanList(BaseModel):
     plans: list[PlanView]
 
     @classmethod
-    def of(cls, storefront: Storefront, catalogue: Catalogue) -> Self:
+    def of(cls, storefront: Shop, catalogue: Catalogue) -> Self:
         """The plans that the current catalogue has."""
         return cls(plans=[PlanView(plan=plan, price=price) for plan, price in catalogue.sold_by(storefront.slug)])
+
+
+class Support(BaseModel):
+    """Where buyers ask for help."""
+
+    email: str
+    other: tuple[str, ...]
+
+
+class Documents(BaseModel):
+    """The versions in force: what a buyer accepts now, and what decides about a refund of an order that is paid now."""
+
+    offer: str
+    privacy: str
+    refund: str
 
 
 class StorefrontView(BaseModel):
@@ -39,7 +55,16 @@ class StorefrontView(BaseModel):
     plans: list[PlanView]
 
     @classmethod
-    def of(cls, storefront: Storefront, catalogue: Catalogue) -> Self:
+    def of(cls, storefront: Shop, catalogue: Catalogue) -> Self:
         """The shop as the current catalogue has it."""
-        plans = PlanList.of(storefront, catalogue).plans
-        return cls(**storefront.model_dump(exclude={"phone_region"}), plans=plans)
+        documents = catalogue.documents(storefront.slug)
+        return cls(
+            slug=storefront.slug,
+            name=storefront.name,
+            currency=storefront.currency,
+            time_zone=storefront.time_zone,
+            language=storefront.language,
+            support=Support(email=storefront.support.email, other=storefront.support.channels),
+            documents=Documents(offer=documents.offer, privacy=documents.privacy, refund=documents.refund),
+            plans=PlanList.of(storefront, catalogue).plans,
+        )

@@ -4,11 +4,12 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
 
-from ordering.catalogue.models import Catalogue, Storefront
+from ordering.catalogue.models import Catalogue
 from ordering.dependencies import CallingShop, CatalogueNow
 from ordering.shops.models import PlanList, StorefrontView
 from shared.kernel.etag import conditional
 from shared.kernel.problems import Problem
+from shared.shops.models import Shop
 
 router = APIRouter(tags=["catalogue"])
 
@@ -25,7 +26,7 @@ async def list_plans(request: Request, slug: CallingShop, catalogue: CatalogueNo
     return conditional(request, PlanList.of(_shop(catalogue, slug), catalogue))
 
 
-def _shop(catalogue: Catalogue, slug: str) -> Storefront:
+def _shop(catalogue: Catalogue, slug: str) -> Shop:
     shop = catalogue.storefront(slug)
     if shop is None:
         raise Problem(HTTPStatus.FORBIDDEN, "unknown-storefront", "No such storefront is in the catalogue.")

@@ -32,7 +32,7 @@ class SigningSecrets:
 
         Raises CannotOpenError where a secret was sealed to another key.
         """
-        secrets = [self._opener.open(Sealed.model_validate_json(one)).decode() for one in sealed]
+        secrets = [self._opener.open(Sealed.model_validate_json(secret)).decode() for secret in sealed]
         return {
             "webhook-id": str(message),
             "webhook-timestamp": str(int(at.timestamp())),

@@ -8,9 +8,10 @@ import re
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from ordering.catalogue.models import Catalogue, Storefront
+from ordering.catalogue.models import Catalogue
 from ordering.intake.models import INVALID, OUTDATED, Refusal, ValidOrder
 from shared.contracts import FieldError, OrderRequest
+from shared.shops.models import Documents, Shop
 from shared.values import iccid
 from shared.values.email_address import Email
 from shared.values.phone import Phone
@@ -32,7 +33,7 @@ def valid_key(key: str) -> bool:
     return _KEY.fullmatch(key) is not None
 
 
-def validate_order(order: object, storefront: Storefront, catalogue: Catalogue) -> ValidOrder | Refusal:
+def validate_order(order: object, storefront: Shop, catalogue: Catalogue) -> ValidOrder | Refusal:
     """Apply every rule to an order as it arrived (a JSON value). A refusal names all errors at once."""
     try:
         request = OrderRequest.model_validate(order)
@@ -44,7 +45,7 @@ def validate_order(order: object, storefront: Storefront, catalogue: Catalogue) 
         errors.add("plan", _EXPECTED["plan"])
     email = _email(request.buyer.email, errors)
     phone = _phone(request.buyer.phone, storefront.phone_region, errors)
-    _documents(request, storefront, errors)
+    _documents(request, catalogue.documents(storefront.slug), errors)
     _kind(request, errors)
     if errors.all or offer is None or email is None or phone is None:
         return errors.refusal()
@@ -83,9 +84,8 @@ def _phone(text: str, region: str | None, errors: _Errors) -> Phone | None:
         return None
 
 
-def _documents(request: OrderRequest, storefront: Storefront, errors: _Errors) -> None:
+def _documents(request: OrderRequest, current: Documents, errors: _Errors) -> None:
     """Offer and privacy policy must be accepted in the versions in force (PO 3.3, PO 8.1, PP 2.1)."""
-    current = storefront.documents
     if request.offer_version != current.offer:
         errors.add("offer_version", f"must be the current version, {current.offer}", OUTDATED)
     if request.privacy_version != current.privacy:
