@@ -13,7 +13,7 @@ import psycopg
 from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined] # not in its __all__
 
 from local_stack.http_probe import answers_ok
-from local_stack.paths import shop_names, shops_dir
+from local_stack.paths import shop_names
 from local_stack.ports import free_ports
 from local_stack.processes import ManagedProcess
 from local_stack.product import AGENTS, SANDBOX, SERVICES, Component
@@ -21,6 +21,7 @@ from local_stack.site import Site
 from shared.contracts import orders_topic, updates_topic
 from shared.messaging.access import KafkaAccess
 from shared.messaging.topics import create_topics
+from shared.testing.shops import copied, with_deadline
 from shared.testing.stage import known_topics
 
 NAMES = tuple(service.name for service in SERVICES)
@@ -29,10 +30,13 @@ READY_SECONDS = 120.0
 OPERATOR_TIMEOUT_SECONDS = 2
 #: The reseller cannot tell repetitions: a call given up too early on a busy machine is an order at another operator.
 RESELLER_TIMEOUT_SECONDS = 10
-#: Short pauses, so that a test sees a timer at work. e-sim-onl is the shop whose buyers do not wait for the operator.
+#: The shop whose buyers do not wait for the operator.
+IMPATIENT_SHOP = "e-sim-onl"
+DELIVERY_SECONDS = 2
+#: Short pauses, so that a test sees a timer at work.
 HURRY: Mapping[str, Mapping[str, str]] = {
     "payments": {"POLL_FIRST_SECONDS": "5", "CHECK_FIRST_SECONDS": "0.1", "EPAY_TIMEOUT_SECONDS": "2"},
-    "provisioning": {"STOREFRONT_DEADLINE_SECONDS": '{"e-sim-onl": 2.0}', "WATCH_SECONDS": "0.5"},
+    "provisioning": {"WATCH_SECONDS": "0.5"},
     "refunds": {"OBSERVATION_RETRY_SECONDS": "1"},
     "notifications": {"SMTP_TIMEOUT_SECONDS": "5", "SMTP_FINAL_TIMEOUT_SECONDS": "5"},
     "sandbox": {
@@ -71,8 +75,8 @@ def shortest_session(kafka: KafkaAccess) -> float:
 class Product:
     """`services` by name and `sandbox` are processes that a test may kill, freeze and start again.
 
-    `shops` is a folder of shops other than the repository's. `kafka` may do everything, for the test's own hands;
-    services come as themselves (`users`, where brokers ask).
+    `shops` is a folder of shops other than a copy of the repository's, in which one is impatient. `kafka` may do
+    everything, for the test's own hands; services come as themselves (`users`, where brokers ask).
     """
 
     def __init__(
@@ -84,7 +88,9 @@ class Product:
         users: Mapping[str, KafkaAccess],
         shops: Path | None = None,
     ) -> None:
-        self.site = Site(directory, shops=shops or shops_dir(), databases=dict(databases))
+        if shops is None:
+            shops = with_deadline(copied(directory / "shops"), IMPATIENT_SHOP, "delivery_seconds", DELIVERY_SECONDS)
+        self.site = Site(directory, shops=shops, databases=dict(databases))
         self.storefronts = shop_names(self.site.shops)
         self.site.invent_secrets(NAMES, self.storefronts, AGENTS)
         self.site.ports = dict(zip([*NAMES, "sandbox", "smtp"], free_ports(len(NAMES) + 2), strict=True))

@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from local_stack.paths import shops_dir
 from local_stack.product import CASH_REGISTERS
 from local_stack.stack import Stack
 from sandbox.client import SandboxClient
@@ -41,14 +43,23 @@ _SOON = dict.fromkeys(
 )
 
 
-def environment() -> Mapping[str, Mapping[str, str]]:
-    """What the tour's stack is told besides what every local stack is told."""
+def environment(shops: Path) -> Mapping[str, Mapping[str, str]]:
+    """What the tour's stack gets besides what every local stack gets. `shops`: the folder that provisioning reads."""
     return {
         "sandbox": {"SANDBOX_WEBHOOK_LONGEST_RETRY_SECONDS": "2"},
         "operations": {"EVALUATION_SECONDS": "1", "INVARIANT_SECONDS": json.dumps(_SOON)},
         "refunds": {"OBSERVATION_RETRY_SECONDS": "1"},
-        "provisioning": {"STOREFRONT_DEADLINE_SECONDS": json.dumps({IMPATIENT_SHOP: DEADLINE_SECONDS})},
+        "provisioning": {"SHOPS_DIR": str(shops)},
     }
+
+
+def impatient_shops(folder: Path) -> Path:
+    """A copy of the shops in this folder, in which one shop's buyers do not wait for the operator."""
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(shops_dir(), folder)
+    with (folder / IMPATIENT_SHOP / "shop.toml").open("a", encoding="utf-8") as file:
+        file.write(f"\n[deadlines]\ndelivery_seconds = {DEADLINE_SECONDS}\n")
+    return folder
 
 
 @dataclass

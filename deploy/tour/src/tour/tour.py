@@ -9,7 +9,7 @@ import httpx
 
 from local_stack.component import RunningComponent
 from local_stack.errors import ComponentFailedError, LocalStackError
-from local_stack.paths import WORK_TREE
+from local_stack.paths import WORK_TREE, run_dir
 from local_stack.product import PRODUCT
 from local_stack.stack import Stack
 from local_stack.zipkin import WITH_TRACES
@@ -17,7 +17,7 @@ from tour import summary
 from tour.acts import buyer, kill, money, operator_down, profiles, put_right, refunds, storefronts, watching
 from tour.buying import buying_at
 from tour.expectations import NotShownError, Outcome, UnmetError
-from tour.stage import Stage, environment
+from tour.stage import Stage, environment, impatient_shops
 from tour.telling import OnlyTheStart, Teller
 
 STACK = "demo"
@@ -48,7 +48,8 @@ async def run(*, stay: bool = False) -> int:
     teller = Teller()
     # Who stays wants to look at traces; who does not, not to wait for another Java to start beside the rest.
     components = WITH_TRACES if stay else PRODUCT
-    stack = Stack(STACK, environment=environment(), fresh=True, progress=OnlyTheStart(), components=components)
+    changed = environment(impatient_shops(run_dir(STACK) / "shops"))
+    stack = Stack(STACK, environment=changed, fresh=True, progress=OnlyTheStart(), components=components)
     for left in (summary.FILE, *_KEPT):
         (stack.directory / left).unlink(missing_ok=True)
     teller.title(_WELCOME)

@@ -131,12 +131,6 @@ class LifecycleSettings(ShopSettings):
     unused_notice_days: int = Field(14, ge=1, description="an unused eSIM: how many days before, its end is announced")
     #: Two days: the buyer is on the way, and tops up for the rest of the trip.
     plan_notice_days: int = Field(2, ge=1, description="a running plan: how many days before, its end is announced")
-    storefront_unused_notice_days: dict[str, Annotated[int, Field(ge=1)]] = Field(
-        default_factory=dict, description='where a storefront announces otherwise: {"esimka": 30}'
-    )
-    storefront_plan_notice_days: dict[str, Annotated[int, Field(ge=1)]] = Field(
-        default_factory=dict, description='where a storefront announces otherwise: {"esimka": 3}'
-    )
     watch_seconds: float = Field(5.0, gt=0, description="how often profiles that are due are scheduled")
     observe_concurrency: int = Field(4, ge=1, description="by operator: profiles that are queried at a time")
     life_concurrency: int = Field(8, ge=1, description="by operator: cases, revocations and top-ups at a time")

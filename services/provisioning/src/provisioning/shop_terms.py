@@ -35,12 +35,10 @@ class ShopTerms:
 
     def unused_notice(self, storefront: str) -> int:
         """How many days before, the end of an unused eSIM is announced."""
-        shop, settings = self._shops.shop(storefront), self._settings
-        own = settings.storefront_unused_notice_days.get(storefront) or (shop and shop.deadlines.unused_notice_days)
-        return own or settings.unused_notice_days
+        shop = self._shops.shop(storefront)
+        return (shop and shop.deadlines.unused_notice_days) or self._settings.unused_notice_days
 
     def plan_notice(self, storefront: str) -> int:
         """How many days before, the end of a plan is announced."""
-        shop, settings = self._shops.shop(storefront), self._settings
-        own = settings.storefront_plan_notice_days.get(storefront) or (shop and shop.deadlines.plan_notice_days)
-        return own or settings.plan_notice_days
+        shop = self._shops.shop(storefront)
+        return (shop and shop.deadlines.plan_notice_days) or self._settings.plan_notice_days

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -12,6 +13,7 @@ from shared.contracts import OrderPaid, ProfileFailed, ProfileGenerated
 from shared.days import end_of, local_day
 from shared.ids import uuid7
 from shared.telemetry.tracing import new_traceparent, trace_id
+from shared.testing.shops import copied, with_deadline
 
 if TYPE_CHECKING:
     from services.provisioning.tests.conftest import Provisioning, Start
@@ -71,8 +73,10 @@ async def test_a_lost_reply_to_confirm_order_is_settled_as_ours(
     assert ("cancelOrder" in functions) is (address is None)
 
 
-async def test_an_operator_that_stays_unavailable_fails_the_order_at_its_deadline(start: "Start") -> None:
-    running = await start(storefront_deadline_seconds={"esimka": 4})
+async def test_an_operator_that_stays_unavailable_fails_the_order_at_its_deadline(
+    start: "Start", tmp_path: Path
+) -> None:
+    running = await start(shops_dir=with_deadline(copied(tmp_path / "shops"), "esimka", "delivery_seconds", 4))
     await running.sandbox.faults(REFUSE_ALL)
     order = await running.paid()
     [failed] = await running.stage.events(ProfileFailed)

@@ -1,6 +1,7 @@
 """Top-ups extend an eSIM once, or fail with a reason."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,7 @@ from shared.contracts import (
     ProfileRevoked,
     TopUpApplied,
 )
+from shared.testing.shops import copied, with_deadline
 
 if TYPE_CHECKING:
     from services.provisioning.tests.lifecycle.conftest import StartLifecycle
@@ -78,8 +80,12 @@ async def test_a_top_up_that_cannot_be_applied_fails_with_a_reason(start_lifecyc
     assert profile["topUps"] == []
 
 
-async def test_a_top_up_whose_outcome_stays_unknown_waits_for_a_person(start_lifecycle: "StartLifecycle") -> None:
-    running = await start_lifecycle(storefront_deadline_seconds={"esimka": 3})
+async def test_a_top_up_whose_outcome_stays_unknown_waits_for_a_person(
+    start_lifecycle: "StartLifecycle", tmp_path: Path
+) -> None:
+    running = await start_lifecycle(
+        shops_dir=with_deadline(copied(tmp_path / "shops"), "esimka", "delivery_seconds", 3)
+    )
     made = await running.sold()
     await running.sandbox.faults({"target": "operator.top_up", "effect": "drop"})
     order = await running.paid(kind="top_up", iccid=made.iccid, plan=MORE)

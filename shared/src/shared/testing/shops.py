@@ -13,6 +13,12 @@ def copied(folder: Path) -> Path:
     return folder
 
 
+def with_deadline(shops: Path, slug: str, name: str, value: int) -> Path:
+    """Give a shop of this folder, which has no deadlines of its own, one of `[deadlines]`. Returns the folder."""
+    change(shops / slug / "shop.toml", "\n[", f"\n[deadlines]\n{name} = {value}\n\n[")
+    return shops
+
+
 def change(path: Path, old: str, new: str) -> None:
     """Replace the first occurrence in a file, which must be there."""
     text = path.read_text(encoding="utf-8")
