@@ -194,12 +194,13 @@ class Buyer:
         """The code works no longer."""
         return ProfileRevoked(**self.order, iccid="8999702000000000018", reason="refund", revoked_at=self.now)
 
-    def settled(self) -> RefundSettled:
+    def settled(self, **more: Any) -> RefundSettled:
         """The bank has accepted the refund."""
         return RefundSettled(
             **self.order,
             refund_id=self.refund_id,
-            amount=Money(amount=1299000, currency="KZT"),
+            amount=more.pop("amount", Money(amount=1299000, currency="KZT")),
+            **more,
             settled_at=self.now,
             credited_from=date(2026, 11, 25),
             credited_by=date(2026, 12, 4),
@@ -233,13 +234,14 @@ class Buyer:
             asked_at=self.now,
         )
 
-    def refund(self) -> RefundApproved:
+    def refund(self, **more: Any) -> RefundApproved:
         """The money goes back."""
         return RefundApproved(
             **self.order,
             case_id=uuid7(),
             refund_id=self.refund_id,
-            amount=Money(amount=1299000, currency="KZT"),
+            amount=more.pop("amount", Money(amount=1299000, currency="KZT")),
+            **more,
             policy="esimka@1",
             grounds=(Ground(document="RF", clause="2.3", text="not provided in time"),),
             explanation=Explanation(en="The eSIM could not be made.", ru="eSIM не удалось выпустить."),

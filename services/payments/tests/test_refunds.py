@@ -51,7 +51,12 @@ async def test_partial_refunds_up_to_what_was_paid(start: "Start", behaviour: di
     [failed] = await running.stage.events(RefundFailed)
     assert failed.event.reason == "the refund is larger than what is left of the payment"
     await running.stage.publish(running.refund_approved(order, 199050))
-    await running.stage.events(RefundSettled, count=3)
+    settled = await running.stage.events(RefundSettled, count=3)
+    assert [each.event.is_part for each in sorted(settled, key=lambda each: each.event.settled_at)] == [
+        True,
+        True,
+        False,
+    ]
     assert sorted(await at_the_bank(running)) == [199050, 200000, 200000]
     assert await reserved(running) == PRICE
 

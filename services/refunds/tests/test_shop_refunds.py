@@ -9,7 +9,7 @@ import httpx
 from refunds.cases.models.bodies import CancellationRequest, ShopRefundBody
 from refunds.cases.views import CaseView
 from refunds.interface import INTERFACE
-from shared.contracts import RefundApproved, RevocationRequested
+from shared.contracts import Money, RefundApproved, RevocationRequested
 
 if TYPE_CHECKING:
     from services.refunds.tests.conftest import Life, Refunds, Start
@@ -56,6 +56,7 @@ async def test_a_part_goes_back_at_once_and_the_buyer_keeps_the_esim(start: "Sta
     [approved] = await running.stage.events(RefundApproved)
     event = approved.event
     assert (event.amount.amount, event.code, str(event.case_id)) == (1000, "kept", first.json()["case_id"])
+    assert (event.remaining_payment, event.is_part) == (Money(amount=PRICE - 1000, currency="USD"), True)
     assert [(ground.document, ground.clause) for ground in event.grounds] == [("PO", "6.3")]
     assert "slowly" not in event.model_dump_json(), "the reason may name the buyer"
     assert await running.stage.all_events(RevocationRequested) == []
@@ -77,6 +78,10 @@ async def test_all_that_is_left_goes_back_after_the_esim_is_revoked(start: "Star
     await running.stage.publish(life.revoked(case_id))
     approvals = await running.stage.events(RefundApproved, count=2)
     assert sorted(received.event.amount.amount for received in approvals) == [1000, PRICE - 1000]
+    assert [received.event.is_part for received in sorted(approvals, key=lambda each: each.event.approved_at)] == [
+        True,
+        False,
+    ]
     nothing = await decide(running, life, "k3", 1)
     assert (nothing.status_code, nothing.json()["type"]) == (409, "urn:problem:already-refunded")
     assert (await decide(running, life, "k2")).json()["case_id"] == case_id

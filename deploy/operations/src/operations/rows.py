@@ -178,7 +178,7 @@ def _approved(e: RefundApproved, now: datetime) -> Sequence[Row]:
         "credited_by": e.credited_by,
     }
     return [
-        _order(e, now, refund_approved_at=e.approved_at),
+        _order(e, now, refund_approved_at=None if e.is_part else e.approved_at),
         _case(e, approved_at=e.approved_at),
         (refunds, refund),
     ]
@@ -194,7 +194,7 @@ def _settled(e: RefundSettled, now: datetime) -> Sequence[Row]:
         "settled_at": e.settled_at,
         "settled_known_at": now,
     }
-    return [_order(e, now, refund_settled_at=e.settled_at), (refunds, refund)]
+    return [_order(e, now, refund_settled_at=None if e.is_part else e.settled_at), (refunds, refund)]
 
 
 def _refund_failed(e: RefundFailed, now: datetime) -> Sequence[Row]:

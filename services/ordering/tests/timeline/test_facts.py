@@ -97,6 +97,7 @@ def everything_about(order_id: UUID) -> dict[Fact, list[OrderEvent]]:
     approved = {"case_id": case, "refund_id": refund, "amount": PRICE, "policy": "RF-2026-04-22"}
     charge = uuid_for("charge", str(order_id))
     surplus = {"refund_id": uuid_for("surplus", str(order_id))}
+    part = {name: uuid_for(f"part {name}", str(order_id)) for name in ("case_id", "refund_id")}
     by_hand = {"payment_id": uuid_for("hand", str(order_id)), "amount": PRICE, "left": PRICE, "way": "cash"}
     receipt: dict[str, Any] = {"amount": PRICE, "check_number": "1", "ticket_url": "https://ofd.example/t/1"}
     reasons = {
@@ -176,6 +177,12 @@ def everything_about(order_id: UUID) -> dict[Fact, list[OrderEvent]]:
         Fact.REFUND_PAID_BY_HAND: [RefundPaidByHand(**same, **by_hand, refund_id=refund, paid_at=at(12))],
         Fact.REFUND_SETTLED: [
             RefundSettled(**same, refund_id=refund, amount=PRICE, settled_at=at(12), credited_by=at(9 * 24 * 60).date())
+        ],
+        Fact.REFUND_PART_APPROVED: [
+            RefundApproved(**same, **approved | part, **reasons, approved_at=at(10), remaining_payment=PRICE)
+        ],
+        Fact.REFUND_PART_SETTLED: [
+            RefundSettled(**same, refund_id=part["refund_id"], amount=PRICE, settled_at=at(12), remaining_payment=PRICE)
         ],
         Fact.PAYMENT_LAPSED: [PaymentLapsed(**same, lapsed_at=at(2))],
         Fact.DUPLICATE_CHARGED: [

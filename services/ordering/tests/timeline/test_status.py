@@ -36,6 +36,7 @@ def test_order_and_repetition_of_facts_do_not_matter(facts: set[Fact], data: st.
         ([Fact.PAYMENT_FAILED, Fact.PAYMENT_LAPSED], Status.LAPSED),
         ([Fact.PAYMENT_LAPSED, Fact.ORDER_PAID], Status.PAID),
         ([Fact.QR_DELIVERED, Fact.DUPLICATE_CHARGED, Fact.SURPLUS_REQUESTED], Status.DELIVERED),
+        ([Fact.QR_DELIVERED, Fact.REFUND_PART_APPROVED, Fact.REFUND_PART_SETTLED], Status.DELIVERED),
         ([Fact.QR_DELIVERED, Fact.SURPLUS_APPROVED, Fact.SURPLUS_SETTLED, Fact.RECEIPT_ISSUED], Status.DELIVERED),
         ([Fact.PROFILE_GENERATED], Status.PROFILE_READY),
         ([Fact.ORDER_PAID, Fact.PROFILE_FAILED], Status.PROVISIONING_FAILED),
@@ -90,6 +91,27 @@ def test_a_refused_refund_is_in_progress_again_during_a_later_attempt() -> None:
         ([(failed, "r"), (retried, "r/2"), (failed, "other")], Status.REFUND_FAILED),
     ):
         for mixed in permutations([*received, (approved, "r")]):
+            assert status(facts_in_force((fact, ref, NOON) for fact, ref in mixed)) is expected, received
+
+
+def test_the_refund_of_a_part_leaves_the_order_where_it_stands() -> None:
+    """In whatever sequence: its request is answered, and a refusal by the bank counts until it is settled."""
+    part = [
+        (Fact.QR_DELIVERED, "email"),
+        (Fact.REFUND_REQUESTED, "case"),
+        (Fact.REFUND_PART_APPROVED, "r/case"),
+    ]
+    settled = (Fact.REFUND_PART_SETTLED, "r")
+    for received, expected in (
+        (part, Status.DELIVERED),
+        ([*part, settled], Status.DELIVERED),
+        ([*part, (Fact.REFUND_FAILED, "r")], Status.REFUND_FAILED),
+        ([*part, (Fact.REFUND_FAILED, "r"), (Fact.REFUND_RETRIED, "r/2"), settled], Status.DELIVERED),
+        ([*part, settled, (Fact.REFUND_FAILED, "other")], Status.REFUND_FAILED),
+        ([*part, settled, (Fact.REFUND_REQUESTED, "other")], Status.REFUND_REQUESTED),
+        ([*part, settled, (Fact.REFUND_APPROVED, "rest")], Status.REFUND_APPROVED),
+    ):
+        for mixed in permutations(received):
             assert status(facts_in_force((fact, ref, NOON) for fact, ref in mixed)) is expected, received
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -10,6 +11,7 @@ import pytest
 
 from shared.contracts import (
     DataLow,
+    Money,
     Plan,
     ProfileExpired,
     ProfileExpiring,
@@ -17,6 +19,7 @@ from shared.contracts import (
     ProfileRevoked,
     TopUpApplied,
 )
+from shared.testing.shops import copied, with_deadline
 
 if TYPE_CHECKING:
     from services.provisioning.tests.lifecycle.conftest import LifecycleProvisioning, StartLifecycle
@@ -110,12 +113,14 @@ async def test_a_top_up_arms_the_thresholds_again(start_lifecycle: "StartLifecyc
 
 async def test_after_a_refund_or_a_revocation_nothing_is_published(start_lifecycle: "StartLifecycle") -> None:
     running = await start_lifecycle()
-    refunded, revoked, surplus = await running.sold(), await running.sold(), await running.sold()
+    refunded, revoked, surplus, part = [await running.sold() for _ in range(4)]
     charge = surplus.order_id
+    rest = Money(amount=500, currency="USD")
     await running.stage.publish(
         running.approved(refunded, revoke_profile=False),
         running.cancelled(revoked),
         running.approved(surplus, revoke_profile=False, charge_id=charge),
+        running.approved(part, revoke_profile=False, remaining_payment=rest),
     )
     await running.stage.events(ProfileRevoked)
 
@@ -123,18 +128,23 @@ async def test_after_a_refund_or_a_revocation_nothing_is_published(start_lifecyc
         return bool(await running.rows("SELECT 1 FROM lives WHERE refunded_at IS NOT NULL"))
 
     await running.stage.eventually(stored)
-    for made in (refunded, revoked, surplus):
+    for made in (refunded, revoked, surplus, part):
         await running.sandbox.push_usage(made.iccid, fields={"usedBytes": TOTAL, "totalBytes": TOTAL})
-    # The surplus capture of an order (RF 2.4) leaves its eSIM as it is.
-    await running.stage.events(DataLow, count=2)
+    # The surplus capture of an order (RF 2.4), and the refund of a part, leave the eSIM in use.
+    await running.stage.events(DataLow, count=4)
     await running.move(timedelta(days=29))
-    [expiring] = await running.stage.events(ProfileExpiring)
-    assert expiring.event.order_id == surplus.order_id
-    assert {one.event.order_id for one in await running.stage.all_events(DataLow)} == {surplus.order_id}
+    await running.stage.events(ProfileExpiring, count=2)
+    in_use = {surplus.order_id, part.order_id}
+    for announced in (ProfileExpiring, DataLow):
+        assert {each.event.order_id for each in await running.stage.all_events(announced)} == in_use
 
 
-async def test_an_unused_esim_is_announced_once_before_it_expires(start_lifecycle: "StartLifecycle") -> None:
-    running = await start_lifecycle(storefront_unused_notice_days={"esimka": 10})
+async def test_an_unused_esim_is_announced_once_before_it_expires(
+    start_lifecycle: "StartLifecycle", tmp_path: Path
+) -> None:
+    running = await start_lifecycle(
+        shops_dir=with_deadline(copied(tmp_path / "shops"), "esimka", "unused_notice_days", 10)
+    )
     made = await running.sold()
     await running.move(made.valid_until - running.clock.now() - timedelta(days=10, minutes=1))
     await case(running, made)

@@ -67,7 +67,7 @@ class ReceiptIssued(OrderEvent, topic="payments.receipt-issued"):
     issued_at: datetime
 
 
-class RefundSettled(OrderEvent, topic="payments.refund-settled", minor=1):
+class RefundSettled(OrderEvent, topic="payments.refund-settled", minor=2):
     """The whole refund has been paid: by the bank to the original method, or by a person (`way`)."""
 
     refund_id: UUID
@@ -85,6 +85,14 @@ class RefundSettled(OrderEvent, topic="payments.refund-settled", minor=1):
     way: PayoutWay | None = None
     #: How much of `amount` persons paid; None: nothing.
     paid_by_hand: Money | None = None
+    #: What is left of the payment, without all that is returned or being returned: above 0 the refund was a part.
+    #: None: not known (an earlier release), or a surplus capture.
+    remaining_payment: Money | None = None
+
+    @property
+    def is_part(self) -> bool:
+        """Whether something of the payment is left. An earlier release does not say; it is taken for the whole."""
+        return self.remaining_payment is not None and self.remaining_payment.amount > 0
 
 
 class RefundFailed(OrderEvent, topic="payments.refund-failed", minor=1):

@@ -44,7 +44,7 @@ class RefundRequested(OrderEvent, topic="refunds.refund-requested"):
 Code = Literal["none", "revoked", "kept"]
 
 
-class RefundApproved(OrderEvent, topic="refunds.refund-approved", minor=1):
+class RefundApproved(OrderEvent, topic="refunds.refund-approved", minor=2):
     """The money is to go back, for these clauses of the policy in force when the order was paid.
 
     A profile that was paid for is revoked before this is published (invariant I13).
@@ -67,6 +67,14 @@ class RefundApproved(OrderEvent, topic="refunds.refund-approved", minor=1):
     revoke_profile: bool = False
     #: None: not known (an earlier release), or not about the code (a surplus capture, a top-up).
     code: Code | None = None
+    #: What is left of the payment when this refund is paid: above 0 the refund is a part, and the eSIM stays in use
+    #: unless `code` says otherwise. None: not known (an earlier release), or a surplus capture.
+    remaining_payment: Money | None = None
+
+    @property
+    def is_part(self) -> bool:
+        """Whether something of the payment is left. An earlier release does not say; it is taken for the whole."""
+        return self.remaining_payment is not None and self.remaining_payment.amount > 0
 
 
 class InformationNeeded(OrderEvent, topic="refunds.information-needed"):

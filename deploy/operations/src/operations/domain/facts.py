@@ -82,7 +82,10 @@ SAID: Mapping[type[Event], tuple[str, tuple[str, ...]]] = {
     PaymentLapsed: ("lapsed_at", ()),
     DuplicateCharged: ("captured_at", ("charge_id", "invoice_id", "amount")),
     ReceiptIssued: ("issued_at", ("kind", "amount", "check_number", "refund_id")),
-    RefundSettled: ("settled_at", ("refund_id", "amount", "credited_by", "charge_id", "way", "paid_by_hand")),
+    RefundSettled: (
+        "settled_at",
+        ("refund_id", "amount", "credited_by", "charge_id", "way", "paid_by_hand", "remaining_payment"),
+    ),
     RefundFailed: ("failed_at", ("refund_id", "amount", "reason", "charge_id", "attempt", "bank_code", "left")),
     RefundRetried: ("retried_at", ("refund_id", "amount", "attempt", "charge_id")),
     RefundPaidByHand: ("paid_at", ("refund_id", "payment_id", "amount", "way", "left", "charge_id")),
@@ -106,7 +109,7 @@ SAID: Mapping[type[Event], tuple[str, tuple[str, ...]]] = {
     InformationNeeded: ("asked_at", ("case_id", "missing", "policy", "grounds")),
     RefundApproved: (
         "approved_at",
-        ("case_id", "refund_id", "amount", "policy", "grounds", "pay_by", "charge_id", "code"),
+        ("case_id", "refund_id", "amount", "policy", "grounds", "pay_by", "charge_id", "code", "remaining_payment"),
     ),
     RefundDenied: ("denied_at", ("case_id", "policy", "grounds")),
     CancellationAccepted: ("accepted_at", ("case_id", "policy", "grounds")),

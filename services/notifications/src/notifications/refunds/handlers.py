@@ -25,6 +25,10 @@ from shared.ids import uuid_for
 from shared.messaging.consumer import Received
 
 E = TypeVar("E", bound=OrderEvent)
+_PAID = """
+SELECT order_id, CAST(paid->'paid'->>'amount' AS bigint) AS amount FROM orders
+WHERE order_id = ANY(CAST(:orders AS uuid[])) AND paid IS NOT NULL
+"""
 #: An approval whose email is not being sent yet: that email says too that the money was sent.
 _ADD_TO_APPROVAL = """
 UPDATE mails m SET facts = m.facts || jsonb_build_object('settled', CAST(s.facts AS jsonb))
@@ -32,6 +36,21 @@ FROM unnest(CAST(:ids AS uuid[]), CAST(:facts AS text[])) AS s(refund_id, facts)
 WHERE m.kind = 'refund' AND m.subject_id = s.refund_id AND m.state IN ('waiting', 'due') AND m.created_at > :held
 RETURNING m.subject_id
 """
+
+
+async def _whole(tx: Tx, settled: Sequence[RefundSettled]) -> list[RefundSettled]:
+    """The refunds that leave nothing of the payment. A part, or a surplus capture (RF 2.4), leaves the order as it is.
+
+    An event of an earlier release does not say what is left: then the amounts decide, where the payment is stored.
+    """
+    of_payment = [event for event in settled if event.charge_id is None and not event.is_part]
+    unknown = [event.order_id for event in of_payment if event.remaining_payment is None]
+    paid = {row.order_id: row.amount for row in await tx.execute(_PAID, orders=unknown)} if unknown else {}
+    return [
+        event
+        for event in of_payment
+        if event.remaining_payment is not None or event.amount.amount >= paid.get(event.order_id, 0)
+    ]
 
 
 def _attempt(event: RefundFailed | RefundRetried) -> UUID:
@@ -53,11 +72,8 @@ class RefundHandlers:
 
     async def refund_settled(self, tx: Tx, batch: Sequence[Received[RefundSettled]]) -> None:
         """The bank accepted the refund: say when the money arrives, in the email of the approval if it still waits."""
-        rows = [
-            {**order_fields(received.event), "refunded_at": received.event.settled_at}
-            for received in batch
-            if received.event.charge_id is None  # a returned surplus capture leaves the order as it is (RF 2.4)
-        ]
+        whole = await _whole(tx, [received.event for received in batch])
+        rows = [{**order_fields(event), "refunded_at": event.settled_at} for event in whole]
         await tx.record_facts(orders, "order_id", rows)
         events = by_subject(batch, lambda event: event.refund_id)
         # A payment by a person has an email of its own: the approval says that the bank returns the money.

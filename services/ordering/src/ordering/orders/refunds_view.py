@@ -12,8 +12,8 @@ from shared.contracts import Money
 
 _CASE = "01937a3e-5c1f-7d43-9b1c-0f0f3e9a4b11"
 _REQUESTED = (Fact.REFUND_REQUESTED, Fact.SURPLUS_REQUESTED)
-_APPROVED = (Fact.REFUND_APPROVED, Fact.SURPLUS_APPROVED)
-_SETTLED = (Fact.REFUND_SETTLED, Fact.SURPLUS_SETTLED)
+_APPROVED = (Fact.REFUND_APPROVED, Fact.REFUND_PART_APPROVED, Fact.SURPLUS_APPROVED)
+_SETTLED = (Fact.REFUND_SETTLED, Fact.REFUND_PART_SETTLED, Fact.SURPLUS_SETTLED)
 _FAILED = (Fact.REFUND_FAILED, Fact.SURPLUS_FAILED)
 _RETRIED = (Fact.REFUND_RETRIED, Fact.SURPLUS_RETRIED)
 CaseState = Literal["requested", "information_needed", "cancellation_accepted", "denied", "appealed", "approved"]
@@ -25,6 +25,7 @@ _STATES: dict[Fact, CaseState] = {
     Fact.REFUND_DENIED: "denied",
     Fact.APPEAL_RECEIVED: "appealed",
     Fact.REFUND_APPROVED: "approved",
+    Fact.REFUND_PART_APPROVED: "approved",
     Fact.SURPLUS_APPROVED: "approved",
 }
 

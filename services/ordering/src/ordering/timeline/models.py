@@ -50,6 +50,9 @@ class Fact(StrEnum):
     REFUND_RETRIED = "refund_retried"
     REFUND_PAID_BY_HAND = "refund_paid_by_hand"
     REFUND_SETTLED = "refund_settled"
+    #: The refund of a part of the payment: the eSIM stays in use, and the order's status follows it.
+    REFUND_PART_APPROVED = "refund_part_approved"
+    REFUND_PART_SETTLED = "refund_part_settled"
     #: A second payment for the same order and its refund: they do not change the order's status.
     SURPLUS_REQUESTED = "surplus_requested"
     SURPLUS_APPROVED = "surplus_approved"

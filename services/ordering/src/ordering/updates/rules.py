@@ -152,6 +152,8 @@ def _failed(*, surplus: bool = False) -> Callable[[RecordedFact], Change]:
 
 def _refund(recorded: RecordedFact, surplus: bool) -> dict[str, Any]:
     refund_id, _, attempt = recorded.ref.partition("/")
+    if recorded.fact is Fact.REFUND_PART_APPROVED:
+        attempt = ""  # its ref names the case
     amount = _amount(recorded.detail)
     return {"refund_id": refund_id, "amount": amount, "attempt": int(attempt or 1), "surplus": surplus}
 
@@ -193,7 +195,9 @@ _CHANGES: Mapping[Fact, Callable[[RecordedFact], Change]] = {
     Fact.REFUND_RETRIED: _approved(),
     Fact.SURPLUS_APPROVED: _approved(surplus=True),
     Fact.SURPLUS_RETRIED: _approved(surplus=True),
+    Fact.REFUND_PART_APPROVED: _approved(),
     Fact.REFUND_SETTLED: _settled(),
+    Fact.REFUND_PART_SETTLED: _settled(),
     Fact.SURPLUS_SETTLED: _settled(surplus=True),
     Fact.REFUND_FAILED: _failed(),
     Fact.SURPLUS_FAILED: _failed(surplus=True),

@@ -82,9 +82,10 @@ SELECT r.order_id, 'refund_settled', r.refund_id::text, :now, r.storefront,
 FROM settled r JOIN payment_orders o ON o.order_id = r.order_id
 LEFT JOIN surplus_charges s ON s.charge_id = r.charge_id
 )
-SELECT refund_id, order_id, order_number, storefront, buyer_id, amount_minor, currency, charge_id, credited_from,
-  credited_by, credited_at_latest, hand_minor
-FROM settled
+SELECT r.refund_id, r.order_id, r.order_number, r.storefront, r.buyer_id, r.amount_minor, r.currency, r.charge_id,
+  r.credited_from, r.credited_by, r.credited_at_latest, r.hand_minor,
+  CASE WHEN r.charge_id IS NULL THEN o.captured_minor - o.refunded_minor END AS remaining_minor
+FROM settled r LEFT JOIN payment_orders o ON o.order_id = r.order_id
 """
 _FAILED = """
 WITH ending AS (
@@ -218,6 +219,9 @@ async def record_settled(tx: Tx, ids: Sequence[UUID], traces: Mapping[UUID, str 
             method=METHOD,
             charge_id=row.charge_id,
             paid_by_hand=Money(amount=row.hand_minor, currency=row.currency) if row.hand_minor else None,
+            remaining_payment=None
+            if row.remaining_minor is None
+            else Money(amount=row.remaining_minor, currency=row.currency),
         )
         tx.publish(event, trace=traces[row.refund_id])
 

@@ -199,8 +199,15 @@ async def confirm(tx: Tx, payment_id: UUID, trace: str | None) -> Any:
     tx.publish(paid, trace=trace)
     if row.hand_minor == row.refund_minor:
         whole = Money(amount=row.refund_minor, currency=row.currency)
+        left = Money(amount=row.captured_minor - row.refunded_minor, currency=row.currency)
         settled = RefundSettled(
-            **about, amount=whole, settled_at=tx.now, charge_id=row.charge_id, way=row.way, paid_by_hand=whole
+            **about,
+            amount=whole,
+            settled_at=tx.now,
+            charge_id=row.charge_id,
+            way=row.way,
+            paid_by_hand=whole,
+            remaining_payment=left if row.charge_id is None else None,
         )
         tx.publish(settled, trace=trace)
     return row

@@ -44,11 +44,13 @@ class CaseHandlers:
         await self._schedule_cases(tx, [row["order_id"] for row in rows])
 
     async def refund_approved(self, tx: Tx, batch: Sequence[Received[RefundApproved]]) -> None:
-        """A refund is approved: nothing is announced any more (a surplus capture, RF 2.4, leaves the order as it is).
+        """A refund is approved: nothing is announced any more.
 
-        Where refunds requests it here (an earlier release), the profile is revoked.
+        A part of the payment, or a surplus capture (RF 2.4), leaves the eSIM in use. Where refunds requests it here (an
+        earlier release), the profile is revoked.
         """
         refunds = [received.event for received in batch if received.event.charge_id is None]
+        refunds = [event for event in refunds if not event.is_part]
         await store.mark_refunded(tx, {event.order_id: event.approved_at for event in refunds})
         wanted = [received for received in batch if received.event.revoke_profile]
         await self._revoke(tx, [_row(tx, received.event, received.trace) | {"reason": "refund"} for received in wanted])

@@ -31,8 +31,7 @@ _NOT_DELIVERED = frozenset({"refused", "bounced"})
 
 def status(order: Mapping[str, Any], emails: Sequence[EmailRecord]) -> OrderStatus:
     """How an order stands; the first condition that holds decides. `order` is a row of `orders`."""
-    # The refund of a surplus capture (RF 2.4) leaves the order as it is.
-    refunding = any(email.kind == "refund" and email.facts.get("charge_id") is None for email in emails)
+    refunding = any(email.kind == "refund" and _is_whole(email, order) for email in emails)
     top_up = order["paid"] is not None and order["paid"]["kind"] == "top_up"
     conditions: Sequence[tuple[bool, OrderStatus]] = (
         (order["refunded_at"] is not None and _by_hand(emails), "refunded_by_hand"),
@@ -50,6 +49,19 @@ def status(order: Mapping[str, Any], emails: Sequence[EmailRecord]) -> OrderStat
     return next((name for holds, name in conditions if holds), "topping_up" if top_up else "working")
 
 
+def _is_whole(email: EmailRecord, order: Mapping[str, Any]) -> bool:
+    """Whether a refund leaves nothing of the payment. A surplus capture (RF 2.4), or a part, leaves the order as it is.
+
+    An event of an earlier release does not say what is left: then the amounts decide.
+    """
+    if email.facts.get("charge_id") is not None:
+        return False
+    remaining, amount, paid = email.facts.get("remaining_payment"), email.facts.get("amount"), order["paid"]
+    if remaining is not None:
+        return bool(remaining["amount"] <= 0)
+    return amount is None or paid is None or bool(amount["amount"] >= paid["paid"]["amount"])
+
+
 def _by_hand(emails: Sequence[EmailRecord]) -> bool:
     return any(
         email.kind == "settled" and email.facts.get("charge_id") is None and email.facts.get("way") is not None
@@ -58,7 +70,11 @@ def _by_hand(emails: Sequence[EmailRecord]) -> bool:
 
 
 def _refused(emails: Sequence[EmailRecord]) -> bool:
-    """Whether the bank refused the last attempt of a refund. Attempts count from 1; events come in any order."""
+    """Whether the bank refused the last attempt of a refund that is not settled since.
+
+    Attempts count from 1; events come in any order.
+    """
+    settled = {str(email.facts.get("refund_id")) for email in emails if email.kind == "settled"}
     refused: dict[str, int] = {}
     retried: dict[str, int] = {}
     for email in emails:
@@ -67,7 +83,9 @@ def _refused(emails: Sequence[EmailRecord]) -> bool:
             continue
         refund_id = str(email.facts.get("refund_id"))
         attempts[refund_id] = max(attempts.get(refund_id, 0), email.facts.get("attempt") or 1)
-    return any(attempt >= retried.get(refund_id, 0) for refund_id, attempt in refused.items())
+    return any(
+        attempt >= retried.get(refund_id, 0) for refund_id, attempt in refused.items() if refund_id not in settled
+    )
 
 
 def is_in_progress(order: Mapping[str, Any], emails: Sequence[EmailRecord]) -> bool:

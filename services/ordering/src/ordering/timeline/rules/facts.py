@@ -159,8 +159,12 @@ def _clauses(grounds: Sequence[Ground]) -> list[str]:
 
 def _refund_approved(event: RefundApproved) -> RecordedFact:
     clauses = _clauses(event.grounds)
-    fact = Fact.REFUND_APPROVED if event.charge_id is None else Fact.SURPLUS_APPROVED
     detail: FactDetail = {**_money(event.amount), "clauses": clauses, "case_id": str(event.case_id)}
+    if event.is_part:
+        # The case stands in the ref too: the status has to know which request this answers.
+        ref = f"{event.refund_id}/{event.case_id}"
+        return RecordedFact(Fact.REFUND_PART_APPROVED, event.approved_at, ref, detail)
+    fact = Fact.REFUND_APPROVED if event.charge_id is None else Fact.SURPLUS_APPROVED
     return RecordedFact(fact, event.approved_at, str(event.refund_id), detail)
 
 
@@ -168,6 +172,7 @@ def _refund_settled(event: RefundSettled) -> RecordedFact:
     credited: FactDetail = {"credited_by": event.credited_by.isoformat()} if event.credited_by else {}
     way: FactDetail = {} if event.way is None else {"way": event.way}
     fact = Fact.REFUND_SETTLED if event.charge_id is None else Fact.SURPLUS_SETTLED
+    fact = Fact.REFUND_PART_SETTLED if event.is_part else fact
     return RecordedFact(fact, event.settled_at, str(event.refund_id), {**_money(event.amount), **credited, **way})
 
 

@@ -112,6 +112,14 @@ _SENTENCES: dict[Fact, dict[TimelineLanguage, str]] = {
         "en": "The refund of {amount} was {sent}{until}.",
         "ru": "Возврат {amount} {sent}{until}.",
     },
+    Fact.REFUND_PART_APPROVED: {
+        "en": "The refund of {amount}, a part of the payment, was approved{clauses}.",
+        "ru": "Возврат части оплаты, {amount}, одобрен{clauses}.",
+    },
+    Fact.REFUND_PART_SETTLED: {
+        "en": "The refund of {amount}, a part of the payment, was {sent}{until}.",
+        "ru": "Возврат части оплаты, {amount}, {sent}{until}.",
+    },
     Fact.SURPLUS_REQUESTED: {
         "en": "A refund of the second payment was requested.",
         "ru": "Запрошен возврат второго платежа.",

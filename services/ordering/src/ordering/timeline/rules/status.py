@@ -39,6 +39,8 @@ NEEDS_ALL_FACTS = _OF_CASES | {
     Fact.REFUND_FAILED,
     Fact.REFUND_RETRIED,
     Fact.REFUND_SETTLED,
+    Fact.REFUND_PART_APPROVED,
+    Fact.REFUND_PART_SETTLED,
     Fact.ORDER_HELD,
     Fact.ORDER_RELEASED,
     Fact.ORDER_REFUSED,
@@ -72,6 +74,9 @@ def status(facts: Collection[str]) -> Status:
     16. order released: *placed*; order held: *held*, until an agent has decided.
     17. otherwise *placed*.
 
+    The refund of a part of the payment leaves the order where it stands: the eSIM stays in use. It answers its case's
+    request (4), and a refusal by the bank (2) counts until it is settled.
+
     Installed, activated, first used, deleted, low data and an end that approaches appear in the timeline and do not
     change the status; neither do receipts, nor a second payment and its refund (RF 2.4): the order keeps the first
     payment.
@@ -87,16 +92,26 @@ def status(facts: Collection[str]) -> Status:
 def facts_in_force(facts: Iterable[tuple[Fact, str, datetime]]) -> set[Fact]:
     """Drop the facts that later facts ended, and return the kinds that remain. Input: (fact, ref, time).
 
-    Dropped are: requests that were denied, denials that an appeal reopened, and refusals of the bank that a later
-    attempt follows. The ref of a request, a denial or an appeal begins with the case's id. The ref of an attempt is the
-    refund's id, followed by `/` and the attempt's number unless it is the first.
+    Dropped are: requests that were denied, or answered by the refund of a part; denials that an appeal reopened; and
+    refusals of the bank that a later attempt, or the settlement of a part, follows. The ref of a request, a denial or
+    an appeal begins with the case's id. The ref of an attempt is the refund's id, followed by `/` and the attempt's
+    number unless it is the first; that of a part's approval is the refund's id and the case's.
     """
     in_force: set[Fact] = set()
     attempts: dict[Fact, dict[str, int]] = {Fact.REFUND_FAILED: {}, Fact.REFUND_RETRIED: {}}
     requested: dict[str, datetime] = {}
-    denied: dict[str, datetime] = {}
+    #: By case, the last answer that ended it without a refund of the whole payment.
+    answered: dict[str, datetime] = {}
     kinds_by_case: dict[str, set[Fact]] = {}
+    settled_parts: set[str] = set()
     for fact, ref, at in facts:
+        if fact is Fact.REFUND_PART_SETTLED:
+            settled_parts.add(ref)
+            continue
+        if fact is Fact.REFUND_PART_APPROVED:
+            case = ref.partition("/")[2]
+            answered[case] = max(at, answered.get(case, at))
+            continue
         if fact in attempts:
             refund, _, number = ref.partition("/")
             attempts[fact][refund] = max(int(number or 1), attempts[fact].get(refund, 0))
@@ -105,13 +120,16 @@ def facts_in_force(facts: Iterable[tuple[Fact, str, datetime]]) -> set[Fact]:
             in_force.add(fact)
             continue
         case = ref.partition("/")[0]
-        times = denied if fact is Fact.REFUND_DENIED else requested
+        times = answered if fact is Fact.REFUND_DENIED else requested
         times[case] = max(at, times.get(case, at))
         kinds_by_case.setdefault(case, set()).add(fact)
     for case, kinds in kinds_by_case.items():
-        if case not in denied or (case in requested and requested[case] > denied[case]):
+        if case not in answered or (case in requested and requested[case] > answered[case]):
             in_force |= kinds - {Fact.REFUND_DENIED}
-    failed, retried = attempts[Fact.REFUND_FAILED], attempts[Fact.REFUND_RETRIED]
+    failed, retried = (
+        {refund: number for refund, number in numbers.items() if refund not in settled_parts}
+        for numbers in attempts.values()
+    )
     if retried:
         in_force.add(Fact.REFUND_RETRIED)
     if any(number >= retried.get(refund, 0) for refund, number in failed.items()):

@@ -12,6 +12,7 @@ from shared.contracts import (
     CancellationAccepted,
     Ground,
     InformationNeeded,
+    Money,
     RefundApproved,
     RefundDenied,
     RefundRequested,
@@ -56,7 +57,16 @@ def approved(file: CaseFile, case: Case, decision: Decision, now: datetime) -> R
         credited_by=case.credited_by,
         charge_id=case.charge_id,
         code=_code(file, case),
+        remaining_payment=_remaining(file, case),
     )
+
+
+def _remaining(file: CaseFile, case: Case) -> Money | None:
+    """What is left of the payment after the refund, which `approved_minor` contains already."""
+    paid = file.order.paid
+    if case.charge_id is not None or paid is None:
+        return None
+    return Money(amount=max(0, file.left_minor), currency=paid.currency)
 
 
 def _code(file: CaseFile, case: Case) -> Code | None:
