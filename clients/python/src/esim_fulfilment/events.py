@@ -60,6 +60,8 @@ class EventData(BaseModel):
     status: str | None = None
     plan_id: str | None = None
     price: Money | None = None
+    #: Whether the order was placed with a key for tests.
+    test: bool | None = None
 
 
 class OrderData(EventData):

@@ -159,6 +159,9 @@ class PlacedOrder(Answered):
     price: Money
     plan: Plan
     replayed: bool = False
+    #: Placed with a key for tests.
+    test: bool = False
+    account_url: str | None = None
 
 
 class Payment(Answered):
@@ -255,6 +258,8 @@ class Order(Answered):
     esim: Esim | None = None
     refund_cases: tuple[RefundSummary, ...] = ()
     account_url: str | None = None
+    #: Placed with a key for tests.
+    test: bool = False
     trace_id: str | None = None
     trace_url: str | None = None
 
@@ -271,6 +276,8 @@ class ListedOrder(Answered):
     price: Money
     plan: Plan
     iccid: str | None = None
+    #: Placed with a key for tests.
+    test: bool = False
 
 
 class TimelineEntry(Answered):

@@ -145,6 +145,8 @@ async def _shop_or_none(request: Request, needed: SecurityScopes, others: ApiKey
 #: The slug of the calling shop, by a key with that scope. Raises Problem (401, 403) for any other caller.
 ReadingShop = Annotated[str, Security(_shop, scopes=["orders:read"])]
 WritingShop = Annotated[str, Security(_shop, scopes=["orders:write"])]
+#: The same, with what is known of the key.
+WritingCaller = Annotated[ShopCaller, Security(ShopKeyHolder(_shop_keys), scopes=["orders:write"])]
 #: The slug of the calling shop, by any of its keys: for what every shop may know of itself.
 CallingShop = Annotated[str, Security(_shop)]
 #: The name of the calling agent. Raises Problem (401) for any other caller.

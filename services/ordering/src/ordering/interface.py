@@ -16,6 +16,7 @@ _ANSWER = {
     "price": _PLACED["price"],
     "plan": _PLACED["plan"],
     "links": {"self": f"/orders/{_ID}", "timeline": f"/orders/{_ID}/timeline"},
+    "test": False,
     "account_url": f"https://account.example{entry_path(_PLACED['storefront'], _ID)}",
 }
 _TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -104,6 +105,7 @@ _LIST = {
             "price": _PLACED["price"],
             "plan": _PLACED["plan"],
             "iccid": "8999999999999999999",
+            "test": False,
             "links": _ANSWER["links"],
         }
     ],

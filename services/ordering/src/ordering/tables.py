@@ -85,6 +85,8 @@ orders = Table(
     Column("privacy_version", Text, nullable=False),
     timestamp("placed_at", nullable=False),
     Column("trace", Text),
+    #: Placed with a key for tests, in a sandbox deployment.
+    Column("test", Boolean, nullable=False, server_default=false()),
     Index("orders_number", "number", unique=True),
     Index("orders_buyer", "buyer_id", postgresql_include=["storefront", "placed_at", "order_id"]),
     Index("orders_newest", "storefront", "placed_at", "order_id"),

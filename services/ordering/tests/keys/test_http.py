@@ -239,7 +239,18 @@ async def test_a_key_for_tests_is_accepted_in_a_sandbox_deployment_only(
     created = (await create(keys, test=True)).json()
     assert created["key"].startswith("esim_test_")
     assert created["api_key"]["test"] is True
-    assert (await place(keys, created["key"], good_order())).status_code == 201
+    other = (await create(keys, name="live")).json()
+    placed = [await place(keys, key, good_order()) for key in (created["key"], other["key"])]
+    # The order says so everywhere, and another one says that it is none.
+    for answer, test in zip(placed, (True, False), strict=True):
+        assert (answer.status_code, answer.json()["test"]) == (201, test)
+        order_id = answer.json()["order_id"]
+        bearer = {"Authorization": f"Bearer {created['key']}"}
+        assert (await keys.http.get(f"/orders/{order_id}", headers=bearer)).json()["test"] is test
+        [row] = (await keys.http.get(f"/orders?q={order_id}", headers=bearer)).json()["orders"]
+        assert row["test"] is test
+        [update] = await keys.rows("SELECT body FROM updates WHERE order_id = :id", id=order_id)
+        assert update.body["data"]["test"] is test
 
     live = await shop_of(build, Settings, operations_keys={"operations": "operations-key"})
     refused = await create(live, test=True)

@@ -331,7 +331,17 @@ async def test_status_and_timeline_of_an_order(shop: "Shop", stage: Stage) -> No
     assert view["facts"]["order_paid"] == "2026-05-01T12:03:00Z"
     assert view["trace_id"] == TRACE[3:35]
     fields = {"order_id", "order_number", "status", "price", "plan", "links", "kind", "facts", "trace_id", "trace_url"}
-    later = {"account_url", "submission_id", "placed_at", "payment", "delivery", "esim", "refund_cases", "refunds"}
+    later = {
+        "account_url",
+        "test",
+        "submission_id",
+        "placed_at",
+        "payment",
+        "delivery",
+        "esim",
+        "refund_cases",
+        "refunds",
+    }
     assert set(view) == fields | later
     lines = (await shop.get(content["links"]["timeline"] + "?lang=en")).json()
     sentences = [line["sentence"] for line in lines if line["fact"] != "order_placed"]  # placed by the machine's clock

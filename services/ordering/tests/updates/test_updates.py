@@ -94,6 +94,7 @@ async def test_an_accepted_order_and_its_payment(shop: "Shop", stage: Stage) -> 
         "kind": "esim",
         "plan_id": "tr-5gb-30d",
         "price": answer["price"],
+        "test": False,
     }
     assert (accepted.type, accepted.body["data"]) == ("order.accepted", same | {"status": "placed"})
     assert (money.type, money.body["data"]) == ("order.paid", same | {"status": "paid"})

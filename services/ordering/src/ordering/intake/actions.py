@@ -145,6 +145,7 @@ def _new_order(submission: Submission, body_hash: bytes, valid: ValidOrder) -> N
         submission.trace,
         order_id=uuid7(),
         buyer_id=uuid7(),
+        test=submission.test,
     )
 
 
@@ -185,6 +186,7 @@ def _placed(order: NewOrder, tx: Tx, held: Collection[UUID]) -> PlacedOrder:
         order.trace,
         order.body_hash,
         order.order_id in held,
+        order.test,
     )
 
 
@@ -239,6 +241,7 @@ def _updates(new_orders: Sequence[NewOrder], held: Collection[UUID], now: dateti
             valid.price.amount,
             valid.price.currency,
             order.submission_id,
+            test=order.test,
         )
         is_held = order.order_id in held
         status = Status.HELD if is_held else Status.PLACED

@@ -60,6 +60,8 @@ class Submission:
     order: object
     trace: str | None
     session: CheckoutSession = NO_SESSION
+    #: It came with a key for tests.
+    test: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ class NewOrder:
     trace: str | None
     order_id: UUID
     buyer_id: UUID
+    test: bool
     number: int = 0
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Request, Response
 from pydantic_core import from_json
 
-from ordering.dependencies import Accounts, CatalogueNow, FraudLimits, KeepSessions, WritingShop
+from ordering.dependencies import Accounts, CatalogueNow, FraudLimits, KeepSessions, WritingCaller
 from ordering.intake.actions import accept
 from ordering.intake.models import (
     BAD_KEY,
@@ -45,7 +45,7 @@ def _body_description() -> dict[str, Any]:
 async def place_order(  # noqa: PLR0913, PLR0917 - each is a dependency of its own
     request: Request,
     response: Response,
-    storefront: WritingShop,
+    caller: WritingCaller,
     database: ServiceDatabase,
     catalogue: CatalogueNow,
     keep_sessions: KeepSessions,
@@ -61,7 +61,9 @@ async def place_order(  # noqa: PLR0913, PLR0917 - each is a dependency of its o
             "Send an Idempotency-Key: one key for one order, the same on every retry.",
         )
     order = _parse(await request.body())
-    submission = Submission(storefront, idempotency_key, order, request.state.trace, _session(request))
+    submission = Submission(
+        caller.storefront, idempotency_key, order, request.state.trace, _session(request), test=caller.test
+    )
     async with database.transaction("http") as tx:
         [result] = await accept(tx, catalogue, [submission], keep_sessions=keep_sessions, limits=limits)
     if isinstance(result, Refusal):

@@ -132,6 +132,7 @@ def _order_row(order: NewOrder, now: datetime) -> dict[str, Any]:
         "privacy_version": valid.request.privacy_version,
         "placed_at": now,
         "trace": order.trace,
+        "test": order.test,
     }
 
 

@@ -59,6 +59,8 @@ class ListedOrder:
     currency: str
     placed_at: datetime
     iccid: str | None
+    #: Placed with a key for tests.
+    test: bool = False
 
     @property
     def place(self) -> Place:

@@ -166,8 +166,9 @@ _CSV: dict[int | str, dict[str, Any]] = {
             "text/csv": {
                 "schema": {"type": "string"},
                 "example": "order_number,order_id,submission_id,placed_at,status,kind,plan_id,plan_title,price_minor,"
-                "currency,iccid\r\n10000017,01937a3e-5c1f-7d43-9b1c-0f0f3e9a4b11,cart-8312,"
-                "2026-11-21T09:30:00+00:00,delivered,esim,tr-5gb-30d,Türkiye 5 GB,990,USD,8999999999999999999\r\n",
+                "currency,iccid,test\r\n10000017,01937a3e-5c1f-7d43-9b1c-0f0f3e9a4b11,cart-8312,"
+                "2026-11-21T09:30:00+00:00,delivered,esim,tr-5gb-30d,Türkiye 5 GB,990,USD,8999999999999999999,"
+                "false\r\n",
             }
         },
     }

@@ -16,7 +16,7 @@ from shared.database import Tx
 from shared.values import iccid
 
 _ROWS = """
-SELECT o.order_id, o.number, o.kind, o.plan, o.price, o.currency, o.placed_at, s.status,
+SELECT o.order_id, o.number, o.kind, o.plan, o.price, o.currency, o.placed_at, o.test, s.status,
   (SELECT k.submission_id FROM submissions k WHERE k.order_id = o.order_id LIMIT 1) AS submission_id,
   COALESCE(o.iccid, (SELECT e.iccid FROM esims e WHERE e.order_id = o.order_id LIMIT 1)) AS iccid
 FROM page p JOIN orders o USING (order_id) LEFT JOIN order_statuses s USING (order_id)
@@ -115,6 +115,7 @@ async def find_page(tx: Tx, storefront: str, filters: Filters, after: Place | No
             row.currency,
             row.placed_at,
             row.iccid,
+            row.test,
         )
         for row in await tx.execute(sql, **values)
     ]

@@ -27,6 +27,7 @@ _COLUMNS = (
     "price_minor",
     "currency",
     "iccid",
+    "test",
 )
 
 
@@ -44,6 +45,7 @@ class OrderRow(BaseModel):
     price: Money
     plan: Plan
     iccid: Annotated[str | None, Field(description="of the eSIM, once it is known", examples=["8999999999999999999"])]
+    test: Annotated[bool, Field(description="placed with a key for tests (`esim_test_…`)", examples=[False])]
     links: Links
 
     @classmethod
@@ -59,6 +61,7 @@ class OrderRow(BaseModel):
             price=Money(amount=order.price, currency=order.currency),
             plan=Plan.model_validate(order.plan),
             iccid=order.iccid,
+            test=order.test,
             links=Links(self=f"/orders/{order.order_id}", timeline=f"/orders/{order.order_id}/timeline"),
         )
 
@@ -92,6 +95,7 @@ def csv_lines(orders: Iterable[ListedOrder], *, head: bool) -> bytes:
             order.price,
             order.currency,
             order.iccid,
+            "true" if order.test else "false",
         )
         writer.writerow([cell(value) for value in row])
     return text.getvalue().encode()

@@ -145,6 +145,8 @@ class OrderState:
     currency: str
     submission_id: str | None
     facts: tuple[tuple[Fact, str, datetime], ...] = ()
+    #: Placed with a key for tests.
+    test: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,3 +203,5 @@ class PlacedOrder:
     body_hash: bytes = b""
     #: Fraud control held it when it was accepted (PP 4.5).
     held: bool = False
+    #: Placed with a key for tests.
+    test: bool = False

@@ -20,7 +20,7 @@ from ordering.timeline.rules.status import NEEDS_ALL_FACTS, RAISES_TO, RANKING, 
 from shared.database import Tx
 
 #: Columns of `orders o` that `placed_order` reads.
-ORDER_COLUMNS = "o.order_id, o.storefront, o.number, o.kind, o.plan, o.price, o.currency, o.placed_at, o.trace"
+ORDER_COLUMNS = "o.order_id, o.storefront, o.number, o.kind, o.plan, o.price, o.currency, o.placed_at, o.trace, o.test"
 _FIND = f"""
 SELECT {ORDER_COLUMNS}, f.fact, f.ref, f.at, f.detail, f.trace AS fact_trace
 FROM orders o LEFT JOIN order_facts f USING (order_id)
@@ -28,7 +28,7 @@ WHERE (CAST(:storefront AS text) IS NULL OR o.storefront = :storefront) AND """
 #: An order `o` with the facts about it; `OrderState` has the same sequence.
 _STATE = """json_build_array(o.order_id, o.storefront, o.number, o.kind, o.plan->>'id', o.price, o.currency,
   (SELECT s.submission_id FROM submissions s WHERE s.order_id = o.order_id LIMIT 1),
-  (SELECT json_agg(json_build_array(f.fact, f.ref, f.at)) FROM order_facts f WHERE f.order_id = o.order_id))"""
+  (SELECT json_agg(json_build_array(f.fact, f.ref, f.at)) FROM order_facts f WHERE f.order_id = o.order_id), o.test)"""
 #: Facts of which nobody outside ordering is informed: their order is not read.
 _UNREAD = ", ".join(f"'{fact}'" for fact in (Fact.PROFILE_GENERATED, Fact.RECEIPT_ISSUED))
 _RETURNING = f"""fact, ref, at, detail, trace, CASE WHEN fact NOT IN ({_UNREAD}) THEN
@@ -201,6 +201,7 @@ def placed_order(row: Any, body_hash: bytes = b"", *, held: bool = False) -> Pla
         row.trace,
         bytes(body_hash),
         held,
+        row.test,
     )
 
 
@@ -217,6 +218,6 @@ def _new_facts(rows: Sequence[Any]) -> list[NewFact]:
 
 def _order_state(state: list[Any]) -> OrderState:
     """Read `_STATE`. A fact that only a newer release knows is left out."""
-    order_id, storefront, number, kind, plan_id, price, currency, submission_id, facts = state
+    order_id, storefront, number, kind, plan_id, price, currency, submission_id, facts, test = state
     known = tuple((Fact(fact), ref, datetime.fromisoformat(at)) for fact, ref, at in facts or () if fact in _KNOWN)
-    return OrderState(UUID(order_id), storefront, number, kind, plan_id, price, currency, submission_id, known)
+    return OrderState(UUID(order_id), storefront, number, kind, plan_id, price, currency, submission_id, known, test)

@@ -61,6 +61,14 @@ class OrderAnswer(BaseModel):
     price: Money
     plan: Plan
     links: Links
+    test: Annotated[
+        bool,
+        Field(
+            description="placed with a key for tests (`esim_test_…`) in a sandbox deployment: no real bank, operator "
+            "or mailbox takes part",
+            examples=[False],
+        ),
+    ]
     account_url: Annotated[
         str | None,
         Field(
@@ -141,5 +149,6 @@ def _common(placed: PlacedOrder, accounts: AccountPages) -> dict[str, Any]:
         "price": Money(amount=placed.price, currency=placed.currency),
         "plan": placed.plan,
         "links": Links.of(placed),
+        "test": placed.test,
         "account_url": accounts.of(placed.storefront, placed.order_id),
     }

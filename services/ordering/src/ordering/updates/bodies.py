@@ -33,6 +33,8 @@ class OrderData(Data):
     status: Status
     plan_id: str
     price: Money
+    #: Placed with a key for tests (`esim_test_…`), in a sandbox deployment.
+    test: bool
 
 
 class Rejected(Data):
@@ -45,6 +47,7 @@ class Rejected(Data):
     status: Status | None = None
     plan_id: str | None = None
     price: Money | None = None
+    test: bool | None = None
     #: As in problem documents: `invalid-order`, `outdated-documents`, ...; `refused-by-agent`.
     reason: str
     errors: tuple[FieldError, ...] = ()

@@ -13,6 +13,7 @@ _ORDER: dict[str, Any] = {
     "status": "paid",
     "plan_id": "tr-5gb-30d",
     "price": {"amount": 1490, "currency": "USD"},
+    "test": False,
 }
 _CASE = "019aa5b0-d0c2-7a90-8b1f-52f1c7c0a9d4"
 _REFUND = {

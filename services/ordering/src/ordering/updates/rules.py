@@ -40,6 +40,7 @@ def update_of_order(order: OrderState, change: Change, now: str, at: datetime, t
         "status": str(now),
         "plan_id": order.plan_id,
         "price": {"amount": order.price, "currency": order.currency},
+        "test": order.test,
         **change.fields,
     }
     return Update(order.storefront, order.order_id, change.type, change.ref, at, data, trace)
