@@ -34,7 +34,7 @@ class OrderData(Data):
     plan_id: str
     price: Money
     #: Placed with a key for tests (`esim_test_…`), in a sandbox deployment.
-    test: bool
+    test: bool = False
 
 
 class Rejected(Data):
