@@ -93,11 +93,10 @@ def everything_about(order_id: UUID) -> dict[Fact, list[OrderEvent]]:
         "storefront": "esimka",
         "buyer_id": uuid_for("buyer"),
     }
-    case, refund = uuid_for("case", str(order_id)), uuid_for("refund", str(order_id))
+    case, refund, charge = (uuid_for(kind, str(order_id)) for kind in ("case", "refund", "charge"))
     approved = {"case_id": case, "refund_id": refund, "amount": PRICE, "policy": "RF-2026-04-22"}
-    charge = uuid_for("charge", str(order_id))
     surplus = {"refund_id": uuid_for("surplus", str(order_id))}
-    part = {name: uuid_for(f"part {name}", str(order_id)) for name in ("case_id", "refund_id")}
+    part: dict[str, Any] = {"case_id": charge, "refund_id": uuid_for("part", str(order_id)), "remaining_payment": PRICE}
     by_hand = {"payment_id": uuid_for("hand", str(order_id)), "amount": PRICE, "left": PRICE, "way": "cash"}
     receipt: dict[str, Any] = {"amount": PRICE, "check_number": "1", "ticket_url": "https://ofd.example/t/1"}
     reasons = {
@@ -178,12 +177,8 @@ def everything_about(order_id: UUID) -> dict[Fact, list[OrderEvent]]:
         Fact.REFUND_SETTLED: [
             RefundSettled(**same, refund_id=refund, amount=PRICE, settled_at=at(12), credited_by=at(9 * 24 * 60).date())
         ],
-        Fact.REFUND_PART_APPROVED: [
-            RefundApproved(**same, **approved | part, **reasons, approved_at=at(10), remaining_payment=PRICE)
-        ],
-        Fact.REFUND_PART_SETTLED: [
-            RefundSettled(**same, refund_id=part["refund_id"], amount=PRICE, settled_at=at(12), remaining_payment=PRICE)
-        ],
+        Fact.REFUND_PART_APPROVED: [RefundApproved(**same, **approved | part, **reasons, approved_at=at(10))],
+        Fact.REFUND_PART_SETTLED: [RefundSettled(**same, **part, amount=PRICE, settled_at=at(12))],
         Fact.PAYMENT_LAPSED: [PaymentLapsed(**same, lapsed_at=at(2))],
         Fact.DUPLICATE_CHARGED: [
             DuplicateCharged(**same, charge_id=charge, invoice_id="4", amount=PRICE, captured_at=at(4))
