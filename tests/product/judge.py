@@ -61,13 +61,16 @@ class Judge:
         await self._mailed(orders, patience)
         await self.quiet(patience)
         await self.statuses(orders, "delivered", patience)
-        profiles = {one["matchingId"]: one for one in await self.new_profiles() if one["state"] != "cancelled"}
+        every = await self.new_profiles()
+        profiles = {one["matchingId"]: one for one in every if one["state"] != "cancelled"}
         held = []
         for order in orders:
             await self._paid_once(order, refunded=0)
             mails = await self._one_message(order)
             copies -= len(mails) - 1
-            held.append(profiles.pop(matching_id(mails[0])))
+            code = matching_id(mails[0])
+            assert code in profiles, f"order {order.number} got {code}, and there are: {held}; {every}"
+            held.append(profiles.pop(code))
         assert copies >= 0, "more mails came twice than may"
         assert Counter(one["state"] for one in held) == {"released": len(orders)}
         assert len({one["iccid"] for one in held}) == len(orders)

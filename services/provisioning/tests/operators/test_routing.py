@@ -1,5 +1,6 @@
 """Routes, the next operator, the sentence of a failure, and settings of operators."""
 
+import json
 from datetime import datetime
 from typing import Any
 
@@ -122,7 +123,7 @@ STORED = {
 def test_a_stored_payload_of_the_last_release_is_read_and_written_with_the_same_keys() -> None:
     payload = parse(ProvisionPayload, STORED)
     assert payload.tried == (Attempt(operator="a", state="abandoned", reason="HTTP 503", statuses=STOCK_OUT),)
-    again = stored(payload)
+    again = json.loads(stored(payload))
     assert again.keys() == STORED.keys()
     assert again["tried"] == STORED["tried"]
     assert (again["iccid"], again["plan"], again["buyer_id"]) == (None, STORED["plan"], STORED["buyer_id"])
