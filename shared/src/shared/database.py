@@ -164,13 +164,24 @@ class Tx:
         *,
         on_conflict: str = "ON CONFLICT DO NOTHING",
         returning: str = "",
+        beside: Mapping[Table, Sequence[Mapping[str, Any]]] | None = None,
     ) -> Sequence[Any]:
-        """Insert all rows in one statement (`unnest`), whatever their number. All rows have the first row's columns."""
+        """Insert all rows in one statement (`unnest`), whatever their number. All rows have the first row's columns.
+
+        `beside`: rows of other tables, which the same statement inserts; none of them may be there.
+        """
         if not rows:
             return []
         columns = tuple(rows[0])
         sql = _insert_sql(table, columns, on_conflict, returning)
         arrays = {f"c{i}": _array(table, name, rows) for i, name in enumerate(columns)}
+        parts = []
+        for number, (other, others) in enumerate((beside or {}).items()):
+            prefix, names = f"t{number}_", tuple(others[0])
+            parts.append(f"t{number} AS ({_insert_sql(other, names, '', '', prefix)})")
+            arrays |= {f"{prefix}{i}": _array(other, name, others) for i, name in enumerate(names)}
+        if parts:
+            sql = f"WITH {', '.join(parts)} {sql}"
         result = await self.execute(sql, **arrays)
         return result.all() if returning else []
 
@@ -349,9 +360,9 @@ def _driver_sql(sql: str, arrays: frozenset[str]) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _insert_sql(table: Table, columns: tuple[str, ...], on_conflict: str, returning: str) -> str:
+def _insert_sql(table: Table, columns: tuple[str, ...], on_conflict: str, returning: str, prefix: str = "c") -> str:
     arrays = ", ".join(
-        f"CAST(:c{i} AS {table.c[name].type.compile(dialect=_DIALECT)}[])" for i, name in enumerate(columns)
+        f"CAST(:{prefix}{i} AS {table.c[name].type.compile(dialect=_DIALECT)}[])" for i, name in enumerate(columns)
     )
     tail = f" RETURNING {returning}" if returning else ""
     return f"INSERT INTO {table.name} ({', '.join(columns)}) SELECT * FROM unnest({arrays}) {on_conflict}{tail}"

@@ -37,6 +37,7 @@ class Metrics:
             registry=registry,
             buckets=_SECONDS,
         )
+        self._calls: dict[tuple[str, str, str], Histogram] = {}
         self.waiting = Gauge(
             "work_waiting",
             "Tasks: due, scheduled (not due yet), unknown (outcome of a call unknown), parked (waits for a person)",
@@ -111,4 +112,7 @@ class Metrics:
 
     def called(self, peer: str, operation: str, outcome: str, seconds: float) -> None:
         """Observe a call to a system outside."""
-        self.calls.labels(peer, operation, outcome).observe(seconds)
+        call = (peer, operation, outcome)
+        if call not in self._calls:  # `labels` costs more than the observation
+            self._calls[call] = self.calls.labels(*call)
+        self._calls[call].observe(seconds)

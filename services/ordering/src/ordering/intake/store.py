@@ -56,17 +56,23 @@ async def find_accepted(tx: Tx, keys: Sequence[tuple[str, str]]) -> dict[tuple[s
 
 
 async def insert_orders(tx: Tx, new_orders: Sequence[NewOrder], keep_sessions: timedelta) -> None:
-    """Insert contacts, orders and session records, and set `number`. No row of another order is written (I14)."""
-    await tx.insert(buyers, [_buyer_row(order, tx.now) for order in new_orders], on_conflict="")
+    """Insert contacts, orders and session records by one statement, and set `number`.
+
+    No row of another order is written (I14).
+    """
     inserted = await tx.insert(
-        orders, [_order_row(order, tx.now) for order in new_orders], on_conflict="", returning="order_id, number"
+        orders,
+        [_order_row(order, tx.now) for order in new_orders],
+        on_conflict="",
+        returning="order_id, number",
+        beside={
+            buyers: [_buyer_row(order, tx.now) for order in new_orders],
+            session_records: [_session_row(order, tx.now, keep_sessions) for order in new_orders],
+        },
     )
     numbers = {row.order_id: row.number for row in inserted}
     for order in new_orders:
         order.number = numbers[order.order_id]
-    await tx.insert(
-        session_records, [_session_row(order, tx.now, keep_sessions) for order in new_orders], on_conflict=""
-    )
 
 
 async def delete_orders(tx: Tx, new_orders: Sequence[NewOrder]) -> None:
