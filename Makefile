@@ -16,7 +16,7 @@ SECONDS := 60
 SHOP := e-sim-onl
 
 .DEFAULT_GOAL := help
-.PHONY: account shop-environment keys help prerequisites setup lock upgrade sbom audit demo exercise test test-all test-fast soak lint format up down status clean compose bench interop schemas access interfaces charts release test-past hostile clean-room
+.PHONY: account shop-environment keys help prerequisites setup lock upgrade sbom audit demo exercise test test-all test-fast soak lint format up down status clean compose bench interop schemas access interfaces charts release test-past hostile clean-room campaign
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,6 +71,10 @@ soak: $(INSTALLED) ## many random sequences of payments and faults (SEQUENCES=20
 
 hostile: $(INSTALLED) ## hostile input at every door of a stack of its own (SECONDS=60, SEED=... repeats a run)
 	@$(PYTHON) -m hostile --seconds $(SECONDS) $(if $(filter command,$(word 1,$(origin SEED))),--seed $(SEED))
+
+campaign: $(INSTALLED) ## orders under seeded faults, judged by the ledgers outside (SECONDS=600, SEED=... repeats a schedule)
+	@$(PYTHON) -m local_stack fetch
+	@$(PYTHON) -m campaign $(if $(filter command,$(word 1,$(origin SECONDS))),--seconds $(SECONDS)) $(if $(filter command,$(word 1,$(origin SEED))),--seed $(SEED)) $(ARGS)
 
 lint: $(INSTALLED) ## style, types and imports, as in continuous integration
 	@.venv/bin/ruff check .

@@ -21,13 +21,13 @@ from local_stack.infra import Infra
 from product.hands import Running
 from product.judge import qr_text, until
 from product.running import NAMES
-from product.search import Needles, files, segments, tables
 from product.shop import Buyer, Order, stubborn
 from sandbox.client import one_time_code
 from shared.contracts import BuyerContact, orders_topic
 from shared.messaging.access import KafkaAccess
 from shared.messaging.cloudevents import Headers, to_wire
 from shared.messaging.producer import Producer
+from shared.testing.search import Needles, files, segments, tables
 
 EID = "89049032000000000000000000777715"
 CHAT = 90210

@@ -26,16 +26,17 @@ class Kafka:
     """One broker with its data in `directory`. It keeps port and data over stop, kill and restart.
 
     With a `password` it lets nobody in who cannot sign in, and the admin, whose password that is, says who may do what
-    (`grant`). `open_port` is for tests: there nobody is asked.
+    (`grant`). `open_port` is for tests: there nobody is asked. `advertised_port`: where a proxy stands before it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a fact of its own; all but one are optional and by name
         self,
         directory: Path,
         *,
         port: int | None = None,
         controller_port: int | None = None,
         open_port: int | None = None,
+        advertised_port: int | None = None,
         password: str | None = None,
         profile: BrokerProfile = SMALL,
         extra_settings: Mapping[str, str] | None = None,
@@ -45,6 +46,7 @@ class Kafka:
         self.port = port or free_port()
         self.controller_port = controller_port or free_port()
         self.open_port = open_port
+        self._advertised_port = advertised_port
         self.log = log or directory / "kafka.log"
         self._password = password
         self._profile = profile
@@ -116,7 +118,7 @@ class Kafka:
 
     def _prepare(self, files: KafkaFiles) -> ManagedProcess:
         data, properties = self.directory / "data", self.directory / "server.properties"
-        listeners = Listeners(self.port, self.controller_port, self._password, self.open_port)
+        listeners = Listeners(self.port, self.controller_port, self._password, self.open_port, self._advertised_port)
         settings = server_properties(data, listeners, self._extra_settings)
         write_properties(properties, settings)
         if not data.exists():

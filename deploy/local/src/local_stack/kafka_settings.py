@@ -30,13 +30,15 @@ class Listeners:
     """Where the broker listens on loopback, and whom it lets in.
 
     With a `password` (the admin's) clients at `port` sign in and may do what their ACLs say; at `open_port`, if there
-    is one, nobody is asked and everything is allowed. Without a password `port` is such a port.
+    is one, nobody is asked and everything is allowed. Without a password `port` is such a port. Clients of `port` are
+    sent to `advertised_port`, where a proxy may stand.
     """
 
     port: int
     controller_port: int
     password: str | None = None
     open_port: int | None = None
+    advertised_port: int | None = None
 
     def properties(self) -> dict[str, str]:
         """The settings of listeners and of who may do what."""
@@ -44,11 +46,11 @@ class Listeners:
         if self.open_port is not None:
             clients["OPEN"] = self.open_port
         internal = next(iter(clients))
-        listeners = ",".join(f"{name}://{LOOPBACK}:{port}" for name, port in clients.items())
+        listeners = _addresses(clients)
         protocol = "PLAINTEXT" if self.password is None else "SASL_PLAINTEXT"
         return {
             "listeners": f"{listeners},CONTROLLER://{LOOPBACK}:{self.controller_port}",
-            "advertised.listeners": listeners,
+            "advertised.listeners": _addresses({**clients, internal: self.advertised_port or self.port}),
             "controller.listener.names": "CONTROLLER",
             "inter.broker.listener.name": internal,
             "listener.security.protocol.map": f"OPEN:PLAINTEXT,CLIENTS:SASL_PLAINTEXT,CONTROLLER:{protocol}",
@@ -76,6 +78,10 @@ class Listeners:
                 "org.apache.kafka.common.security.scram.ScramLoginModule required;"
             ),
         }
+
+
+def _addresses(ports: Mapping[str, int]) -> str:
+    return ",".join(f"{name}://{LOOPBACK}:{port}" for name, port in ports.items())
 
 
 def server_properties(data: Path, listeners: Listeners, extra: Mapping[str, str]) -> dict[str, str]:

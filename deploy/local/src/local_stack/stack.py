@@ -58,10 +58,11 @@ class Stack:
     """`async with Stack("demo") as stack:` starts everything and stops it again; the data stays.
 
     `environment` adds variables per component (`"*"`: to all), `fresh` begins without the data of
-    earlier runs, `components` and `directory` are for other products than ours (tests).
+    earlier runs, `components` and `directory` are for other products than ours (tests). `beneath`: see Postgres;
+    `broker_settings` are laid over the broker's.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a fact of its own, optional and by name
         self,
         name: str,
         *,
@@ -71,6 +72,8 @@ class Stack:
         progress: Progress | None = None,
         components: Sequence[Component] = PRODUCT,
         directory: Path | None = None,
+        beneath: Path | None = None,
+        broker_settings: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
         self.directory = directory or run_dir(name)
@@ -79,6 +82,8 @@ class Stack:
         self._environment = dict(environment or {})
         self._profile = profile
         self._fresh = fresh
+        self._beneath = beneath
+        self._broker_settings = broker_settings
         self._progress: Progress = progress or progress_for_terminal()
         self._lock = lock_of(self.directory)
         self._site = Site.load(self.directory)
@@ -102,6 +107,10 @@ class Stack:
     def names(self) -> list[str]:
         """Every part, in the order of starting."""
         return [*INFRASTRUCTURE, *(component.name for component in self.components)]
+
+    def seen_by(self, _name: str) -> Site:
+        """The site as a part sees it. A stack with proxies between its parts returns one with the proxies' ports."""
+        return self._site
 
     def url(self, name: str) -> str:
         """The base URL of a service or the sandbox."""
@@ -214,7 +223,7 @@ class Stack:
         for component in self.components:
             ours = [extra.get(name, {}) for extra in extras for name in (EVERY_COMPONENT, component.name)]
             overrides = {name: value for variables in ours for name, value in variables.items()}
-            self.parts[component.name] = RunningComponent(component, self._site, overrides)
+            self.parts[component.name] = RunningComponent(component, self.seen_by(component.name), overrides)
         # Migrating creates a service's topics: all must exist before anyone subscribes to its neighbours'.
         await self._together(self._migrate, with_database)
         await self._together(self.start, [component.name for component in self.components])
@@ -235,11 +244,15 @@ class Stack:
             self.directory / "kafka",
             port=ports["kafka"],
             controller_port=ports["kafka-controller"],
+            advertised_port=self.seen_by("kafka").ports["kafka"],
             password=self._site.kafka_passwords[ADMIN],
             profile=self._profile,
+            extra_settings=self._broker_settings,
             log=self.log("kafka"),
         )
-        postgres = Postgres(self.directory / "postgres", port=ports["postgres"], log=self.log("postgres"))
+        postgres = Postgres(
+            self.directory / "postgres", port=ports["postgres"], log=self.log("postgres"), beneath=self._beneath
+        )
         self.parts |= {"postgres": postgres, "kafka": kafka}
         return Infra(self.directory, kafka=kafka, postgres=postgres)
 

@@ -27,7 +27,8 @@ class Needles:
         self._folded: set[bytes] = set()
         self._exact: set[bytes] = set()
         for text in texts:
-            assert len(text) >= _SHORTEST, "a short text would be found by chance"
+            if len(text) < _SHORTEST:
+                raise ValueError(f"{text!r} would be found by chance")
             for written in {text, text.lower(), text.upper(), text.title()}:
                 self._folded |= {form.lower() for form in _forms(written)}
                 self._exact |= set(_base64(written.encode()))
@@ -58,6 +59,12 @@ def _base64(plain: bytes) -> Iterator[bytes]:
         yield whole.translate(bytes.maketrans(b"+/", b"-_"))
 
 
+def _read(number: int, what: str) -> None:
+    """A search that read nothing has found nothing out. Raises LookupError."""
+    if not number:
+        raise LookupError(f"no {what} were read")
+
+
 def tables(url: str, needles: Needles) -> list[str]:
     """Tables of a database in which a needle is; as Postgres sends them in binary, so bytes are bytes."""
     found, seen = [], 0
@@ -69,7 +76,7 @@ def tables(url: str, needles: Needles) -> list[str]:
             seen += 1
             if hits:
                 found.append(f"{name}: {hits} rows")
-    assert seen > 5, "no tables were read"
+    _read(seen, "tables")
     return found
 
 
@@ -88,7 +95,7 @@ def segments(data: Path, needles: Needles) -> list[str]:
                 hits = hits or any(map(needles.found, batch))
         if hits:
             found.add(f"{path.parent.name}/{path.name}")
-    assert batches, "no records were read"
+    _read(batches, "records")
     return sorted(found)
 
 
@@ -97,7 +104,8 @@ def _batches(content: bytes) -> Iterator[list[bytes]]:
     records = MemoryRecords(content)
     while records.has_next():
         batch = records.next_batch()
-        assert batch is not None
+        if batch is None:
+            raise ValueError("a batch that has_next announced")
         yield [b"\n".join([one.key or b"", one.value or b"", repr(one.headers).encode()]) for one in batch]
 
 
@@ -109,5 +117,5 @@ def files(paths: Iterable[Path], needles: Needles) -> list[str]:
             lines += 1
             if needles.found(line):
                 found.append(f"{path.name}: {line[:300]!r}")
-    assert lines, "no file was read"
+    _read(lines, "lines")
     return found
