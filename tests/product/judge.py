@@ -63,7 +63,7 @@ class Judge:
         await self.statuses(orders, "delivered", patience)
         every = await self.new_profiles()
         profiles = {one["matchingId"]: one for one in every if one["state"] != "cancelled"}
-        held = []
+        held: list[dict[str, Any]] = []
         for order in orders:
             await self._paid_once(order, refunded=0)
             mails = await self._one_message(order)

@@ -166,7 +166,7 @@ def test_the_examples_of_events_can_be_read_by_the_code(said: Any) -> None:
             for example in message.get("examples", ()):
                 topic = next(one.topic for one in EVENTS.values() if one.__name__ == message["name"])
                 headers = example["headers"]
-                envelope = read_envelope(headers, topic, None)  # type: ignore[arg-type] # the example has a time
+                envelope = read_envelope(headers, topic, None)
                 assert read_body(topic, envelope.type, json.dumps(example["payload"]).encode()) == EXAMPLES[topic]
                 jsonschema.validate(headers, message["headers"])
                 schema = {**message["payload"], "components": document["components"]}
