@@ -1,7 +1,7 @@
 """A guard of the work per order: it counts, so it does not depend on how busy the machine is.
 
-A limit is what the step costs now, and one call in twelve more. Whoever makes a step cheaper lowers its limit with it. Whoever
-needs more (a new column, a new reader) raises it in the same commit, and sees here what an order costs.
+A limit is what the step costs now, and one call in twelve more. Whoever makes a step cheaper lowers its limit with it.
+Whoever needs more (a new column, a new reader) raises it in the same commit, and sees here what an order costs.
 """
 
 import sys
