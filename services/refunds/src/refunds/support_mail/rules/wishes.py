@@ -11,7 +11,7 @@ _GEORGIAN = re.compile("[\u10a0-\u10ff\u1c90-\u1cbf]")
 _KAZAKH = re.compile("[әғқңөұүһі]", re.IGNORECASE)
 _CYRILLIC = re.compile("[а-яё]", re.IGNORECASE)
 #: An order number has 6 to 15 digits; a telephone number (`+`), an ICCID and a part of a date or amount are none.
-_NUMBER = re.compile(r"(?<![\d+.,/:-])\d{6,15}(?![\d/:]|[.,-]\d)")
+_NUMBER = re.compile(r"(?<![\d+.,/:-])\d{6,15}(?!\d|[.,/:-]\d)")
 _MOST_NUMBERS = 20
 _PHONE = re.compile(r"\+[0-9][0-9 ()./-]{7,24}[0-9]")
 _DATE = re.compile(r"\b(?:[0-3]?\d[./-][01]?\d[./-]20\d\d|20\d\d-[01]\d-[0-3]\d)\b")
