@@ -55,6 +55,7 @@ BARE: dict[str, str] = {
 
 #: Handlers that read a body by their own hands, and what reads it.
 BY_HAND: dict[str, str] = {
+    "refunds /support-mails/{storefront}": "refunds.support_mail.rules.reading.read_mail reads the whole message",
     "notifications /account/{token}/code": "the form's own token only",
     "notifications /account/{token}/confirm": "notifications.account.rules.rights.read_pending, then ordering",
     "notifications /account/{token}/contact": "ordering reads the new contact",

@@ -22,7 +22,7 @@ KNOWN = {
     "ordering": {"deliverwebhooks", "shopkeys"},
     "payments": {"scheduledjobs", "shopkeys"},
     "provisioning": {"adoption", "dueprofiles", "refill"},
-    "refunds": {"casejobs", "clean", "shopkeys"},
+    "refunds": {"casejobs", "clean", "mailjobs", "shopkeys"},
 }
 
 

@@ -1,9 +1,12 @@
 """Every fact that concerns the buyer has a mail, once, and not one that has become pointless."""
 
+import json
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from shared.contracts import OrderEvent, QrDelivered
+from shared.reply_tags import ReplyTags
+from shared.sealed import new_private_key
 
 if TYPE_CHECKING:
     from services.notifications.tests.conftest import Buyer, Notifications, Start
@@ -35,6 +38,26 @@ async def test_a_receipt_known_in_time_rides_with_the_code(start: "Start") -> No
     await running.stage.publish(other.receipt())
     assert await running.kinds(other.email, 2) == ["qr", "receipt"]
     assert len(await running.sandbox.mails(buyer.email)) == 1
+
+
+async def test_the_answer_to_a_buyers_mail_stands_in_its_thread(start: "Start") -> None:
+    key = new_private_key()
+    running = await start(reply_key=key)
+    buyer = running.buyer()
+    written = {"message_id": "own@example.org", "references": ["first@x.example"], "subject": "Help!"}
+    thread = buyer.sealer.seal(json.dumps(written).encode())
+    await running.stage.publish(buyer.contact(), buyer.information().model_copy(update={"thread": thread}))
+    [mail] = await running.mail(buyer.email)
+    headers = {name.lower(): value for name, value in mail["headers"]}
+    assert headers["subject"] == "Re: Help!"
+    assert headers["in-reply-to"] == "<own@example.org>"
+    assert headers["references"].split() == ["<first@x.example>", "<own@example.org>"]
+    assert ReplyTags(key).order_of([headers["reply-to"]]) == buyer.order_id
+    other = running.buyer("other")
+    unreadable = thread.model_copy(update={"box": "AAAA"})
+    await running.stage.publish(other.contact(), other.information().model_copy(update={"thread": unreadable}))
+    [mail] = await running.mail(other.email)
+    assert "in-reply-to" not in {name.lower() for name, _ in mail["headers"]}
 
 
 async def test_who_waits_hears_that_the_order_is_there_and_then_that_we_are_on_it(start: "Start") -> None:

@@ -18,12 +18,11 @@ from refunds.support_mail.rules.wishes import read_wish
 
 SAMPLES = Path(__file__).parent / "mails"
 RECEIVER = Receiver(
-    authserv_ids=frozenset({"mx.shop.example"}),
+    authserv_ids=frozenset({"mx.esimka.example"}),
     addresses=frozenset({"support@esimka.example", "orders@esimka.example"}),
-    mail_domains=frozenset({"mail.example"}),
 )
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(9000)
-VOUCHED = "mx.shop.example; dmarc=pass header.from=example.org"
+VOUCHED = "mx.esimka.example; dmarc=pass header.from=example.org"
 
 
 def sample(name: str) -> tuple[Mail, Wish]:
@@ -101,15 +100,15 @@ def test_a_file_is_what_it_contains() -> None:
     ("results", "proof"),
     [
         ([VOUCHED], "proved"),
-        (["mx.shop.example 1; dkim=pass header.d=example.org"], "proved"),
-        (["mx.shop.example; spf=pass smtp.mailfrom=bounces@example.org"], "proved"),
-        (["mx.shop.example; dkim=pass header.d=evil.example; spf=pass smtp.mailfrom=x@evil.example"], "unknown"),
-        (["mx.shop.example; dmarc=pass header.from=evil.example"], "unknown"),
-        (["mx.shop.example; dmarc=fail header.from=example.org; dkim=pass header.d=example.org"], "failed"),
-        (["mx.shop.example; none"], "unknown"),
-        (["mx.shop.example; dkim=fail (dmarc=pass; header.from=example.org) header.d=example.org"], "unknown"),
+        (["mx.esimka.example 1; dkim=pass header.d=example.org"], "proved"),
+        (["mx.esimka.example; spf=pass smtp.mailfrom=bounces@example.org"], "proved"),
+        (["mx.esimka.example; dkim=pass header.d=evil.example; spf=pass smtp.mailfrom=x@evil.example"], "unknown"),
+        (["mx.esimka.example; dmarc=pass header.from=evil.example"], "unknown"),
+        (["mx.esimka.example; dmarc=fail header.from=example.org; dkim=pass header.d=example.org"], "failed"),
+        (["mx.esimka.example; none"], "unknown"),
+        (["mx.esimka.example; dkim=fail (dmarc=pass; header.from=example.org) header.d=example.org"], "unknown"),
         (["mx.elsewhere.example; dmarc=pass header.from=example.org"], "unknown"),
-        (["mx.shop.example; none", VOUCHED], "unknown"),
+        (["mx.esimka.example; none", VOUCHED], "unknown"),
         ([], "unknown"),
     ],
 )

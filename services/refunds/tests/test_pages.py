@@ -4,6 +4,7 @@ import io
 import os
 import re
 from datetime import timedelta
+from email.message import EmailMessage
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -337,3 +338,37 @@ async def test_a_refused_refund_is_paid_by_hand_by_two_people(start: "Start") ->
         assert page.errors == []
     [decided] = await running.stage.events(HandPaymentDecided)
     assert (decided.event.payment_id, decided.event.confirmed) == (payment_id, True)
+
+
+async def test_an_agent_reads_a_mail_that_nobody_has_proved_and_places_it(start: "Start") -> None:
+    key = "key-of-the-mail-provider"
+    running = await pages(start, support_mail_keys={"esimka": key})
+    life = await running.delivered()
+    mail = EmailMessage()
+    mail["From"], mail["Subject"] = "Ann <ann@example.org>", "Dead <script>alert(1)</script>"
+    mail.set_content("It does not work <b>at all</b>.")
+    mail.add_attachment(b"\x89PNG\r\n\x1a\n" + bytes(9000), maintype="image", subtype="png", filename="screen.png")
+    async with httpx.AsyncClient(trust_env=False) as client:
+        headers = {"authorization": f"Bearer {key}"}
+        taken = await client.post(url(running, "/support-mails/esimka"), content=mail.as_bytes(), headers=headers)
+        assert taken.json() == {"outcome": "waiting"}
+        assert (await client.get(url(running, "/agents/mails"))).status_code == 303, "strangers sign in first"
+    async with browser(1280, 900) as page:
+        await sign_in(page, running, "anna")
+        await page.wait("h1")
+        await page.click("text=E-mails")
+        await page.wait("text=nothing proves who sent it")
+        await page.click("text=Dead <script>")
+        await page.wait("text=screen.png")
+        assert "It does not work <b>at all</b>." in await page.text()
+        await shot(page, "mail")
+        await page.fill("#number", "1000000001")
+        await page.click("text=Place it")
+        await page.wait("text=No order of this number is known.")
+        await page.fill("#number", life.order_number)
+        await page.click("text=Place it")
+        await page.wait("text=How the policy reasons")
+        assert "It does not work <b>at all</b>." in await page.text("#notes ~ .words")
+        assert "screen.png" in await page.text()
+        await page.goto(url(running, "/agents/mails"))
+        await page.wait("text=No e-mail waits.")

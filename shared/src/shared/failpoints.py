@@ -30,6 +30,9 @@ POINTS = (
     # ordering: what receivers answered to a group of webhooks
     "webhooks.before_commit",
     "webhooks.after_commit",
+    # refunds: an e-mail, taken in and not yet marked in its mailbox
+    "support_mail.before_commit",
+    "support_mail.after_commit",
     # a dead letter that a person has tried again
     "redrive.before_commit",
     "redrive.after_commit",

@@ -33,6 +33,8 @@ FROM_OUTSIDE = frozenset(
         "operators",
         "sms_key",
         "smtp_password",
+        "support_mail_keys",
+        "support_mailboxes",
         "telegram_bots",
         "usage_push_secrets",
         "webkassa_api_key",

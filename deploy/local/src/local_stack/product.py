@@ -150,6 +150,7 @@ def _notifications(site: Site) -> Environment:
         "PUBLIC_URL": site.url("notifications"),
         "LINK_KEY": base64.b64encode(_secret(site, "links")).decode(),
         "BOUNCE_KEY": _secret(site, "bounces").hex(),
+        "REPLY_KEY": base64.b64encode(_secret(site, "replies")).decode(),
         "REFUNDS_URL": site.url("refunds"),
         "REFUNDS_KEYS": json.dumps(site.storefront_keys),
         "ORDERING_URL": site.url("ordering"),
@@ -167,6 +168,9 @@ def _refunds(site: Site) -> Environment:
         "TELEGRAM_BOTS": json.dumps({TELEGRAM_SHOP: {"token": TELEGRAM_TOKEN, "secret": TELEGRAM_SECRET}}),
         "TELEGRAM_API_URL": f"{site.url('sandbox')}/telegram",
         "PUBLIC_URL": site.url("refunds"),
+        "REPLY_KEY": base64.b64encode(_secret(site, "replies")).decode(),
+        "NOTIFICATIONS_SEAL_PUBLIC_KEY": site.seal_public_key("notifications"),
+        "SUPPORT_MAIL_KEYS": json.dumps({name: _support_mail_key(site, name) for name in STOREFRONTS}),
     }
 
 
@@ -185,6 +189,11 @@ def _operations(site: Site) -> Environment:
 def _secret(site: Site, purpose: str) -> bytes:
     """32 bytes that stay the same for this site, and that only notifications and who works with it know."""
     return hashlib.sha256(f"{purpose} {site.seal_keys['notifications']}".encode()).digest()
+
+
+def _support_mail_key(site: Site, storefront: str) -> str:
+    """What hands in a shop's mails."""
+    return hashlib.sha256(f"mail {storefront} {site.seal_keys['refunds']}".encode()).hexdigest()
 
 
 def _privacy_key(site: Site) -> str:

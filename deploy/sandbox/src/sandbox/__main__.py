@@ -27,7 +27,8 @@ async def serve(settings: Settings) -> int:
         return 1
     address = f"http://{settings.host}:{server.http_port}"
     print(
-        f"sandbox: {address} (pages {address}/mail and {address}/sms), SMTP {settings.host}:{server.smtp_port}",
+        f"sandbox: {address} (pages {address}/mail and {address}/sms), SMTP {settings.host}:{server.smtp_port}, "
+        f"IMAP {settings.host}:{server.imap_port}",
         flush=True,
     )
     await stop.wait()

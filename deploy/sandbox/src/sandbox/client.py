@@ -1,5 +1,6 @@
 """The sandbox as tests and the tour see it: addresses, faults, ledgers, mails; over HTTP, so any sandbox will do."""
 
+import base64
 import re
 import time
 from collections.abc import Mapping
@@ -242,6 +243,17 @@ class SandboxClient:
         """What the bot wrote to a person, oldest first."""
         messages = _objects(await self._call("GET", "/control/ledger/telegram"), "messages")
         return [m for m in messages if (m["bot"], m["chatId"], m["direction"]) == (bot, chat, "from_bot")]
+
+    async def arrive(self, mailbox: str, raw: bytes) -> int:
+        """A message arrives in a mailbox, as its server has received it. Returns its UID."""
+        body = {"mailbox": mailbox, "raw": base64.b64encode(raw).decode()}
+        uid: int = (await self._call("POST", "/control/imap/messages", body))["uid"]
+        return uid
+
+    async def mailbox(self, mailbox: str) -> list[JsonObject]:
+        """What is in a mailbox, oldest first: `uid`, `flags`, `fetched`, `raw`."""
+        messages = _objects(await self._call("GET", "/control/ledger/imap"), "messages")
+        return sorted((one for one in messages if one["mailbox"] == mailbox), key=lambda one: int(one["uid"]))
 
     @property
     def sms_url(self) -> str:

@@ -11,6 +11,7 @@ from sandbox.bank.ledger import Transaction
 from sandbox.bank.payform import Outcome, settle
 from sandbox.control_airalo import airalo_routes
 from sandbox.control_cashbox import cashbox_routes
+from sandbox.control_imap import imap_routes
 from sandbox.control_operator import operator_of, operator_routes
 from sandbox.control_telegram import telegram_routes
 from sandbox.faults import Rule, RuleSet
@@ -58,6 +59,7 @@ def control_router(stands: Stands) -> APIRouter:
     airalo_routes(router, stands)
     cashbox_routes(router, stands)
     telegram_routes(router, stands)
+    imap_routes(router, stands)
     _ledger_routes(router, stands)
     return router
 

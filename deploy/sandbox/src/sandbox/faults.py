@@ -40,6 +40,7 @@ Target = Literal[
     "telegram.webhook",
     "sms.send",
     "mail",
+    "imap",
 ]
 Effect = Literal[
     "latency",
@@ -59,6 +60,7 @@ Effect = Literal[
 
 _WAITING: frozenset[str] = frozenset({"latency", "delay"})
 _ONLY: dict[str, frozenset[str]] = {
+    "imap": frozenset({"latency", "delay", "drop", "refuse", "lose_reply"}),
     "bank.webhook": frozenset({"latency", "delay", "drop", "duplicate", "forge", "partial_body", "lose_reply"}),
     "airalo.webhook": frozenset({"latency", "delay", "drop", "duplicate", "forge"}),
     "telegram.webhook": frozenset({"latency", "delay", "drop", "duplicate", "lose_reply", "forge"}),

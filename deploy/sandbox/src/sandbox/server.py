@@ -9,6 +9,7 @@ from fastapi import FastAPI, Response
 
 from sandbox.control import control_router
 from sandbox.front import Front
+from sandbox.imap.server import ImapServer
 from sandbox.mail.smtp import SmtpServer
 from sandbox.mail.web import mail_router
 from sandbox.settings import Settings
@@ -42,18 +43,22 @@ class Server:
         self.stands = Stands(settings)
         self._settings = settings
         self._smtp = SmtpServer(self.stands.mail_handler)
+        self._imap = ImapServer(settings, self.stands.imap, self.stands.faults)
         self._http: _Http | None = None
         self._task: asyncio.Task[None] | None = None
         self.http_port = 0
         self.smtp_port = 0
+        self.imap_port = 0
 
     async def start(self) -> None:
         """Load the ledgers, then serve; returns when both ports answer."""
         self.stands.load()
         http = _listen(self._settings.host, self._settings.http_port)
         smtp = _listen(self._settings.host, self._settings.smtp_port)
-        self.http_port, self.smtp_port = http.getsockname()[1], smtp.getsockname()[1]
+        imap = _listen(self._settings.host, self._settings.imap_port)
+        self.http_port, self.smtp_port, self.imap_port = (one.getsockname()[1] for one in (http, smtp, imap))
         await self._smtp.start(smtp)
+        await self._imap.start(imap)
         self._http = _Http(
             uvicorn.Config(
                 Front(self.stands.routes(), self._web(), self.stands.requests),
@@ -78,6 +83,7 @@ class Server:
         if self._http is not None and self._task is not None:
             self._http.stopping.set()
             await self._task
+        await self._imap.stop()
         await self._smtp.stop()
         await self.stands.close()
 
@@ -93,7 +99,11 @@ class Server:
             """200 when HTTP and SMTP are served."""
             if not self._smtp.serving:
                 response.status_code = 503
-            return {"status": "ok" if self._smtp.serving else "starting", "smtp_port": self.smtp_port}
+            return {
+                "status": "ok" if self._smtp.serving else "starting",
+                "smtp_port": self.smtp_port,
+                "imap_port": self.imap_port,
+            }
 
         return app
 

@@ -21,6 +21,8 @@ class Settings:
     host: str = "127.0.0.1"
     http_port: int = 8090
     smtp_port: int = 8025
+    imap_port: int = 0
+    """0: any free one, which is printed and shown by /health."""
     data_dir: Path | None = None
     """Ledgers are journalled here and reloaded at start; without it they live in memory only."""
 
@@ -94,6 +96,9 @@ class Settings:
 
     sms_key: str = "sandbox-sms-key"
     """What the SMS gateway is shown."""
+
+    imap_password: str = "sandbox-mailbox"  # noqa: S105 - a stand-in's own invented secret
+    """What every mailbox is opened with."""
 
     mail_bounce_url: str = ""
     """Where mails that come back are handed in, the whole address; empty: nowhere."""

@@ -12,6 +12,7 @@ from sandbox.cashbox.api import Cashbox
 from sandbox.cashbox.ledger import CashboxLedger
 from sandbox.faults import FaultBook
 from sandbox.front import RequestLog, Route
+from sandbox.imap.ledger import ImapLedger
 from sandbox.ledger import Journal
 from sandbox.mail.bounce import Bouncer
 from sandbox.mail.smtp import CatcherHandler
@@ -46,6 +47,7 @@ class Stands:
         self.cashbox = Cashbox(settings, CashboxLedger(*books), self.faults)
         self.telegram = Telegram(settings, TelegramLedger(_journal(settings, "telegram")), self.faults)
         self.sms = SmsGateway(settings, SmsLedger(_journal(settings, "sms")), self.faults)
+        self.imap = ImapLedger(_journal(settings, "imap"))
         self.mails = MailStore(settings.data_dir, settings.mail_memory_bytes)
         self.bouncer = Bouncer(settings)
         self.mail_handler = CatcherHandler(self.mails, self.faults, self.bouncer)
@@ -64,6 +66,7 @@ class Stands:
         self.cashbox.ledger.load()
         self.telegram.ledger.load()
         self.sms.ledger.load()
+        self.imap.load()
         self.mails.load()
         self.bank.webhooks.resume()
 
@@ -84,6 +87,7 @@ class Stands:
         self.cashbox.reset()
         self.telegram.ledger.clear()
         self.sms.ledger.book.clear()
+        self.imap.clear()
         self.mails.clear()
 
     async def close(self) -> None:
@@ -99,6 +103,7 @@ class Stands:
         self.cashbox.ledger.close()
         await self.telegram.close()
         self.sms.ledger.book.close()
+        self.imap.book.close()
         self.mails.close()
 
 

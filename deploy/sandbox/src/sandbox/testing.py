@@ -19,6 +19,7 @@ class RunningSandbox(SandboxClient):
     def __init__(self, server: Server, host: str) -> None:
         super().__init__(f"http://{host}:{server.http_port}", host, server.smtp_port)
         self.stands: Stands = server.stands
+        self.imap_port = server.imap_port
 
     async def webhooks_idle(self) -> None:
         """Return when every webhook has been delivered, dropped or given up."""
@@ -37,6 +38,7 @@ async def running_sandbox(**settings: Any) -> AsyncIterator[RunningSandbox]:
     chosen: dict[str, Any] = {
         "http_port": 0,
         "smtp_port": 0,
+        "imap_port": 0,
         "webhook_first_retry_seconds": 0.05,
         "webhook_longest_retry_seconds": 0.5,
         **settings,

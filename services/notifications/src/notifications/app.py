@@ -72,6 +72,7 @@ from shared.kernel.privacy import exports
 from shared.kernel.service import Service
 from shared.keys.handlers import HANDLERS as KEY_HANDLERS
 from shared.keys.shop_keys import ShopKeys
+from shared.reply_tags import ReplyTags
 from shared.shops.files import ShopFiles
 
 #: aiosmtplib's `start_tls`: None uses it if the server offers it.
@@ -86,7 +87,9 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     queue = EmailQueue(recent)
     shops = ShopFiles.of(settings)
     shops.measure(service.metrics.registry)
-    sender = Sender(Storefronts(shops), _signers(settings), new_links(settings), settings.mail_domain)
+    sender = Sender(
+        Storefronts(shops), _signers(settings), new_links(settings), settings.mail_domain, _replies(settings)
+    )
     _consume(service, settings, queue, recent)
     _perform(service, settings, queue, recent, sender)
     _serve(service, settings, sender)
@@ -139,7 +142,7 @@ def _perform(service: Service, settings: Settings, queue: EmailQueue, recent: Re
     service.closes(mailer.close)
     service.closes(newsletter_mailer.close)
     context = DeliveryContext(
-        settings, mailer, sender, service.database, service.tracing, service.metrics.registry, recent
+        settings, mailer, sender, service.database, service.tracing, service.metrics.registry, recent, service.opener
     )
     service.performs(
         SendActivationCode(context, service.opener),
@@ -206,6 +209,10 @@ def _serve(service: Service, settings: Settings, sender: Sender) -> None:
 def new_links(settings: Settings) -> Links:
     """The links of this service. Raises ValueError if the key is not base64."""
     return Links(_link_key(settings), settings.public_url, settings.mail_domain)
+
+
+def _replies(settings: Settings) -> ReplyTags | None:
+    return None if settings.reply_key is None else ReplyTags(settings.reply_key.get_secret_value())
 
 
 def _link_key(settings: Settings) -> bytes:

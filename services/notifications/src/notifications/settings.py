@@ -62,6 +62,12 @@ class Settings(ShopSettings):
     )
     #: base64 of 32 bytes; signs links and return paths. A generated one is for tests only: links end with the process.
     link_key: Annotated[SecretStr, Invented()] = Field(default_factory=lambda: SecretStr(new_private_key()))
+    reply_key: SecretStr | None = Field(
+        None,
+        min_length=44,
+        max_length=44,
+        description="base64 of 32 bytes, the same in notifications and refunds: tags of orders in Reply-To",
+    )
     dkim_keys: dict[str, tuple[DkimKey, ...]] = Field(
         default_factory=dict, description='by storefront: [{"domain", "selector", "private_key" (PEM)}]'
     )

@@ -32,4 +32,5 @@ def storefront_of(shop: Shop) -> Storefront:
         time_zone=shop.time_zone,
         accent=shop.brand.accent,
         sms_sender=shop.sender.sms,
+        reply_tags=shop.support.reply_tags,
     )

@@ -34,14 +34,26 @@ from refunds.refused_refunds import RefusedRefundService
 from refunds.refused_refunds import routes as refused_refunds
 from refunds.refused_refunds.handlers import RefusedRefundHandlers
 from refunds.settings import Settings
+from refunds.support_mail import SupportMail
+from refunds.support_mail import routes as support_mail
+from refunds.support_mail.mailboxes import MailboxReader
+from refunds.support_mail.metrics import MailMetrics
+from refunds.support_mail.models import Receiver
+from refunds.support_mail.rules.reading import LARGEST_MAIL
+from refunds.support_mail.scheduled_jobs import MailJobs
+from refunds.support_mail.store import MailStore
+from refunds.support_mail.threads import MailThreads
 from shared.clock import Clock
 from shared.contracts import BuyerContact, Event
+from shared.kernel.auth import ApiKeys
 from shared.kernel.privacy import exports
 from shared.kernel.service import Service
 from shared.keys.handlers import HANDLERS as KEY_HANDLERS
 from shared.keys.shop_keys import ShopKeys
 from shared.messaging.consumer import Handler
 from shared.messaging.reading import GroupReading
+from shared.reply_tags import ReplyTags
+from shared.sealed import Sealer
 from shared.shops.files import ShopFiles
 from shared.shops.holidays import known_holidays
 from shared.shops.settings import warn_of_overrides
@@ -82,6 +94,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     state.callers = Callers(shop_keys, settings.agent_keys)
     _add_agent_pages(service, settings)
     _add_telegram(service, settings, case_service, seal_key)
+    _add_support_mail(service, settings, case_service, seal_key, shops)
     service.serves(cases.routes, eligibility.routes, claims.routes, refused_refunds.routes, policy.routes)
     service.serves(exports(service.database, settings.privacy_key, EXPORT))
     return service
@@ -137,3 +150,34 @@ def _add_telegram(service: Service, settings: Settings, case_service: CaseServic
     secrets = {storefront: bot_.secret for storefront, bot_ in settings.telegram_bots.items()}
     service.app.state.telegram = channels.Telegram(bot, secrets, metrics)
     service.serves(channels.routes)
+
+
+def _add_support_mail(
+    service: Service, settings: Settings, case_service: CaseService, seal_key: bytes, shops: ShopFiles
+) -> None:
+    """Take e-mails in. Agents can read what was taken even where no mailbox is connected any more."""
+
+    def receiver(storefront: str) -> Receiver:
+        shop = shops.shop(storefront)
+        if shop is None:
+            return Receiver()
+        own = frozenset({shop.support.email.lower(), shop.sender.email.lower()})
+        return Receiver(frozenset(shop.support.authenticated_by), own)
+
+    mails = MailStore(service.opener, seal_key, timedelta(days=settings.notes_keep_days))
+    tags = None if settings.reply_key is None else ReplyTags(settings.reply_key.get_secret_value())
+    mail = SupportMail(case_service, mails, receiver, tags)
+    if settings.notifications_seal_public_key is not None:
+        # Before the outbox, which inserts the events of a transaction.
+        sealer = Sealer("notifications", settings.notifications_seal_public_key)
+        service.database.participants.insert(0, MailThreads(mails, sealer))
+    metrics = MailMetrics(service.metrics.registry)
+    service.runs(MailJobs(service.database, metrics).run)
+    service.app.state.support_mail = mail
+    for storefront, account in settings.support_mailboxes.items():
+        service.runs(MailboxReader(storefront, account, mail, service.database, metrics).run)
+    if settings.support_mail_keys:
+        keys = ApiKeys(settings.support_mail_keys, asked="mailbox key", problem="unknown-key")
+        service.app.state.mail_webhook = support_mail.MailWebhook.of(mail, keys, metrics)
+        service.app.state.body_limits = {"/support-mails/": LARGEST_MAIL}
+        service.serves(support_mail.routes)

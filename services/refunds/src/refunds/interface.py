@@ -1,8 +1,12 @@
 """What the OpenAPI document of refunds contains beyond its code: chapters, callers, examples."""
 
-from shared.interfaces.description import AGENT, STOREFRONT, Example, Interface, Tag, signed
+from shared.interfaces.description import AGENT, STOREFRONT, Caller, Example, Interface, Tag, signed
 
 _TELEGRAM = signed("telegram", "X-Telegram-Bot-Api-Secret-Token", "the bot's own secret, as given to `setWebhook`")
+_MAIL_PROVIDER = Caller(
+    "mail-provider",
+    {"type": "http", "scheme": "bearer", "description": "`Authorization: Bearer <key in SUPPORT_MAIL_KEYS>`"},
+)
 _GROUND = {"document": "RC", "clause": "4", "text": "The eSIM was not installed within 14 days of purchase."}
 _ELIGIBILITY = {
     "order_number": "100000417",
@@ -87,6 +91,7 @@ INTERFACE = Interface(
         Tag("appeals", "A second look by another agent (RF 6).", (STOREFRONT, AGENT)),
         Tag("claims", "Written claims and their deadlines (PO 7.3, PP 7.3).", (AGENT,)),
         Tag("policies", "The policies as tables: what is decided by."),
+        Tag("mail", "Where a mail provider hands in what arrives for a storefront.", (_MAIL_PROVIDER,)),
         Tag("telegram", "Where Telegram brings what buyers write to a storefront's bot.", (_TELEGRAM,)),
     ),
     callers={"POST /claims": (STOREFRONT, AGENT)},

@@ -1,6 +1,6 @@
 """Settings, read from environment variables: the names of the fields in capitals."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
@@ -15,6 +15,20 @@ class TelegramBot(BaseModel):
 
     token: SecretStr = Field(min_length=1)
     secret: SecretStr = Field(min_length=1)
+
+
+class MailboxAccount(BaseModel):
+    """How a shop's mailbox is reached. `days`: mails that arrived earlier are left alone."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    host: str = Field(min_length=1)
+    port: int = Field(993, ge=1, le=65535)
+    security: Literal["tls", "none"] = "tls"
+    username: str = Field(min_length=1)
+    password: SecretStr = Field(min_length=1)
+    folder: str = "INBOX"
+    days: int = Field(30, ge=1, le=366)
 
 
 class Settings(SignInSettings, ShopSettings):
@@ -48,9 +62,32 @@ class Settings(SignInSettings, ShopSettings):
     telegram_api_url: str = Field("https://api.telegram.org", description="the Bot API's base address")
     telegram_keep_days: int = Field(90, ge=1, description="a chat is deleted so long after its last message")
 
+    support_mail_keys: dict[str, SecretStr] = Field(
+        default_factory=dict,
+        description='JSON: {"<storefront>": "<key>"} of who hands in mails; without it /support-mails is not served',
+    )
+
+    reply_key: SecretStr | None = Field(
+        None,
+        min_length=44,
+        max_length=44,
+        description="base64 of 32 bytes, the same in notifications and refunds: tags of orders in Reply-To",
+    )
+    notifications_seal_public_key: str | None = Field(
+        None, description="base64; without it answers to e-mails are mails of their own, outside the buyer's thread"
+    )
+    support_mailboxes: dict[str, MailboxAccount] = Field(
+        default_factory=dict,
+        description='JSON: {"<storefront>": {"host": "…", "username": "…", "password": "…"}}, read by IMAP',
+    )
+
     @model_validator(mode="after")
     def _keys_are_keys(self) -> Self:
-        for name, keys in (("AGENT_KEYS", self.agent_keys), ("STOREFRONT_KEYS", self.storefront_keys)):
+        for name, keys in (
+            ("AGENT_KEYS", self.agent_keys),
+            ("STOREFRONT_KEYS", self.storefront_keys),
+            ("SUPPORT_MAIL_KEYS", self.support_mail_keys),
+        ):
             if not all(key.get_secret_value().strip() for key in keys.values()):
                 raise ValueError(f"{name} holds an empty key")
         return self

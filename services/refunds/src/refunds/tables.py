@@ -17,6 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from refunds.mail_tables import support_mail_files_table, support_mails_table
 from shared.core_tables import timestamp
 from shared.keys.tables import api_keys_table
 from shared.signin.tables import sign_in_tables
@@ -66,6 +67,7 @@ order_facts = Table(
     ),
     Index("order_facts_paid", "paid_at", postgresql_using="brin"),
     Index("order_facts_number", "order_number"),
+    Index("order_facts_buyer", "buyer_id"),
 )
 
 #: Reports about a profile. Kept are the earliest moment of each step, the highest data use, and the
@@ -115,6 +117,7 @@ contacts = Table(
     Column("phone_hash", LargeBinary),
     timestamp("updated_at"),
     timestamp("erased_at"),
+    Index("contacts_email", "email_hash"),
 )
 
 #: One open case per order and ground; a later one of the same ground is another round. The row is the to-do: `verdict`
@@ -359,3 +362,6 @@ sign_in_tables(metadata)
 
 #: The API keys of shops, as ordering publishes them.
 api_keys = api_keys_table(metadata)
+
+support_mails = support_mails_table(metadata)
+support_mail_files = support_mail_files_table(metadata)

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import StringConstraints
 
 from shared.contracts.base import BuyerErased, Money, OrderEvent, PayoutWay, Value
+from shared.sealed import Sealed
 
 Origin = Literal["system", "buyer", "agent"]
 #: How a request reached us.
@@ -77,7 +78,7 @@ class RefundApproved(OrderEvent, topic="refunds.refund-approved", minor=2):
         return self.remaining_payment is not None and self.remaining_payment.amount > 0
 
 
-class InformationNeeded(OrderEvent, topic="refunds.information-needed"):
+class InformationNeeded(OrderEvent, topic="refunds.information-needed", minor=1):
     """The request lacks what the policy requires; the case waits for exactly these fields (RF 4.3)."""
 
     case_id: UUID
@@ -87,9 +88,12 @@ class InformationNeeded(OrderEvent, topic="refunds.information-needed"):
     grounds: tuple[Ground, ...]
     explanation: Explanation
     asked_at: datetime
+    #: Where the buyer wrote an e-mail: its Message-ID and subject, sealed to notifications, so that the answer stands
+    #: in the same thread. None: another channel.
+    thread: Sealed | None = None
 
 
-class RefundDenied(OrderEvent, topic="refunds.refund-denied"):
+class RefundDenied(OrderEvent, topic="refunds.refund-denied", minor=1):
     """The request was refused, for these clauses; the explanation says how to appeal (RF 6)."""
 
     case_id: UUID
@@ -97,6 +101,9 @@ class RefundDenied(OrderEvent, topic="refunds.refund-denied"):
     grounds: tuple[Ground, ...]
     explanation: Explanation
     denied_at: datetime
+    #: Where the buyer wrote an e-mail: its Message-ID and subject, sealed to notifications, so that the answer stands
+    #: in the same thread. None: another channel.
+    thread: Sealed | None = None
 
 
 class RevocationRequested(OrderEvent, topic="refunds.revocation-requested"):
@@ -117,20 +124,26 @@ class CancellationAccepted(OrderEvent, topic="refunds.cancellation-accepted"):
     accepted_at: datetime
 
 
-class AppealReceived(OrderEvent, topic="refunds.appeal-received"):
+class AppealReceived(OrderEvent, topic="refunds.appeal-received", minor=1):
     """The buyer appealed; another agent looks at the case (RF 6)."""
 
     case_id: UUID
     received_at: datetime
     answer_by: datetime | None = None
+    #: Where the buyer wrote an e-mail: its Message-ID and subject, sealed to notifications, so that the answer stands
+    #: in the same thread. None: another channel.
+    thread: Sealed | None = None
 
 
-class ClaimReceived(OrderEvent, topic="refunds.claim-received"):
+class ClaimReceived(OrderEvent, topic="refunds.claim-received", minor=1):
     """A written claim arrived and is answered within 30 calendar days (PO 7.3, PP 7.3)."""
 
     claim_id: UUID
     received_at: datetime
     answer_by: datetime
+    #: Where the buyer wrote an e-mail: its Message-ID and subject, sealed to notifications, so that the answer stands
+    #: in the same thread. None: another channel.
+    thread: Sealed | None = None
 
 
 class RefundRetryRequested(OrderEvent, topic="refunds.refund-retry-requested"):

@@ -45,8 +45,9 @@ class TracedAndLimited:
         if self._trusted and scope["client"] is not None and b"x-forwarded-for" in headers:
             forwarded = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
             scope["client"] = (client_address(scope["client"][0], forwarded, self._trusted), 0)
-        if int(headers.get(b"content-length", b"0") or 0) > MAX_BODY_BYTES:
-            await _too_large().response()(scope, receive, send)
+        most = _most_bytes(scope)
+        if int(headers.get(b"content-length", b"0") or 0) > most:
+            await _too_large(most).response()(scope, receive, send)
             return
         parent = traceparent.parse(headers.get(b"traceparent", b"").decode("latin-1"))
         method = scope["method"]
@@ -70,7 +71,7 @@ class TracedAndLimited:
             await send(message)
 
         try:
-            await self._app(scope, _limited(receive), traced_send)
+            await self._app(scope, _limited(receive, most), traced_send)
         except BaseException as error:
             span.end(error)
             raise
@@ -82,11 +83,17 @@ class _TooLargeError(HTTPException):
     kind = _TOO_LARGE
 
 
-def _too_large() -> Problem:
-    return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _TOO_LARGE, f"A body may have at most {MAX_BODY_BYTES} bytes.")
+def _too_large(most: int) -> Problem:
+    return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _TOO_LARGE, f"A body may have at most {most} bytes.")
 
 
-def _limited(receive: Receive) -> Receive:
+def _most_bytes(scope: Scope) -> int:
+    """The largest body of this path: `app.state.body_limits` has exceptions by the beginning of paths."""
+    exceptions: dict[str, int] = getattr(scope["app"].state, "body_limits", {})
+    return next((most for path, most in exceptions.items() if scope["path"].startswith(path)), MAX_BODY_BYTES)
+
+
+def _limited(receive: Receive, most: int) -> Receive:
     seen = 0
 
     async def limited() -> Message:
@@ -94,9 +101,9 @@ def _limited(receive: Receive) -> Receive:
         message = await receive()
         if message["type"] == "http.request":
             seen += len(message.get("body", b""))
-            if seen > MAX_BODY_BYTES:
+            if seen > most:
                 # The only exception that FastAPI does not convert while it reads a body.
-                raise _TooLargeError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _too_large().detail)
+                raise _TooLargeError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _too_large(most).detail)
         return message
 
     return limited

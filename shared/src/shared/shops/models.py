@@ -23,6 +23,8 @@ Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 Address = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@([a-z0-9-]{1,63}\.)+[a-z0-9-]{2,63}$")
 ]
+#: The authserv-id of a mail server, in lower case.
+ServerName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9._-]{1,253}$")]
 PaymentMethod = Literal["card", "bank_transfer", "wallet"]
 PersonalField = Literal["name", "email", "phone"]
 Positive = Annotated[int, Field(ge=1, le=LARGEST_INT)]
@@ -41,6 +43,11 @@ class Support(Entry):
 
     email: Address
     channels: tuple[Name, ...] = ()
+    #: The names that the shop's own receiving mail server writes into Authentication-Results (RFC 8601); without them
+    #: no sender of an e-mail is proved, and every mail waits for an agent.
+    authenticated_by: tuple[ServerName, ...] = ()
+    #: Whether the address takes mail for `local+tag@…` (RFC 5233), so that an answer names its order by its recipient.
+    reply_tags: bool = False
 
 
 class Sender(Entry):

@@ -10,6 +10,7 @@ from notifications.delivery.reader import DueEmailReader
 from notifications.emails import Sender
 from notifications.settings import Settings
 from shared.database import Database
+from shared.sealed import Opener
 from shared.telemetry.tracing import Tracing
 
 
@@ -25,7 +26,9 @@ class DeliveryContext:
         tracing: Tracing,
         registry: CollectorRegistry,
         recent: RecentEmails,
+        opener: Opener,
     ) -> None:
+        self.opener = opener
         self.concurrency = settings.smtp_connections
         self.give_up_after = timedelta(seconds=settings.mail_give_up_seconds)
         self.mailer = mailer

@@ -13,10 +13,13 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
+
+from pydantic import ValidationError
 
 from notifications.clients.mail import BAD_ADDRESS, Mail, MailNotSent, MailOutcome, MailRefused, outcome_label
 from notifications.delivery import store
@@ -33,6 +36,7 @@ from notifications.emails import (
     Recipient,
     Rendered,
     Storefront,
+    Thread,
     list_headers,
     recipient,
     render_activation_code,
@@ -135,9 +139,30 @@ class EmailTask(ABC):
         account = sender.links.account(event.order_id, contact.email, now)
         rendered = self.render(email.kind, event, storefront, contact, account)
         headers = list_headers(sender.links.unsubscribe(event.buyer_id, "reminders")) if email.kind in REMINDERS else ()
+        thread = self._thread(event)
+        if thread is not None:
+            headers = thread.headers
+            rendered = replace(rendered, subject=thread.answering(rendered.subject))
         return sender.compose(
-            rendered, event.storefront, to, kind=email.kind, subject_id=email.subject_id, date=now, headers=headers
+            rendered,
+            event.storefront,
+            to,
+            kind=email.kind,
+            subject_id=email.subject_id,
+            date=now,
+            headers=headers,
+            order_id=event.order_id,
         )
+
+    def _thread(self, event: OrderEvent) -> Thread | None:
+        """The buyer's e-mail that this one answers; None: there is none, or it cannot be read."""
+        sealed = getattr(event, "thread", None)
+        if sealed is None:
+            return None
+        try:
+            return Thread.model_validate_json(self._context.opener.open(sealed))
+        except (CannotOpenError, ValidationError):
+            return None
 
     async def record(self, tx: Tx, results: Sequence[TaskResult[DeliveryResult, EmailPayload]]) -> None:
         """Store what became of the emails, and publish it."""

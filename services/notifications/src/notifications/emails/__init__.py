@@ -8,6 +8,7 @@ from notifications.emails.models.events import (
     ProfileWithReceipt,
     TopUpWithReceipt,
 )
+from notifications.emails.models.thread import Thread
 from notifications.emails.rules.links import BadLinkError, GoneError, Links, Unsubscribed, list_headers, web_address
 from notifications.emails.rules.message import Recipient, Signer, recipient
 from notifications.emails.rules.notes import KINDS, sms_text
@@ -33,6 +34,7 @@ __all__ = [
     "Sender",
     "Signer",
     "Storefront",
+    "Thread",
     "TopUpWithReceipt",
     "Unsubscribed",
     "data_uri",

@@ -16,6 +16,7 @@ from refunds.cases.rules.facts import facts_of
 from refunds.cases.rules.state import awaits_appeal
 from refunds.policy import OrderPolicies
 from refunds.refused_refunds import WAYS, RefusedRefund, history, read, refusal_in_words
+from refunds.support_mail import mails_of_case
 from shared.database import Database, Tx
 from shared.ids import uuid7
 from shared.signin.sessions import Session
@@ -36,6 +37,7 @@ async def case_page(
         file = await load_one(tx, order.order_id)
         case = next(case for case in file.cases if case.case_id == case_id)
         shown = await store.records(tx, case_id) | await _refused_refund(tx, case_id, session.who)
+        mails = await mails_of_case(tx, case_id)
         now = tx.now
     calendar = policies.calendar(order.storefront)
     return page(
@@ -55,6 +57,7 @@ async def case_page(
         steps=_reasoning(file, case, policies, now),
         actions=allowed(file, case, policies, now, who=session.who),
         wrong=wrong,
+        mails=mails,
         **shown,
     )
 

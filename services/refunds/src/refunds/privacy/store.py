@@ -1,14 +1,17 @@
 """What refunds stores about a buyer, and how it is erased (PP 6.2).
 
-Erased are keyed hashes of e-mail and phone, notes about cases, and chats of the Telegram bot. Orders, cases, decisions
+Erased are keyed hashes of e-mail and phone, notes about cases, e-mails with their files, and chats
+of the Telegram bot. Orders, cases, decisions
 and the audit trail hold ids only; they are kept for accounting and for claims.
 """
 
 from refunds.channels import ERASE_CHATS
+from refunds.support_mail import ERASE_MAILS
 
 KEPT = ("orders, cases and decisions without personal data: accounting and claims",)
 #: Run with `:buyers`. The id stays in `contacts`, so that a late contact is not stored again.
 ERASE = (
+    ERASE_MAILS,
     """
     INSERT INTO contacts (buyer_id, erased_at) SELECT unnest(CAST(:buyers AS uuid[])), now()
     ON CONFLICT (buyer_id) DO UPDATE
@@ -37,5 +40,9 @@ ORDER BY a.requested_at, a.action_id
     "claims": """
 SELECT order_id, reference, channel, received_at, answer_by, answered_at FROM claims WHERE buyer_id = :buyer
 ORDER BY received_at, claim_id
+""",
+    "mails": """
+SELECT mail_id, order_id, case_id, claim_id, received_at, state FROM support_mails WHERE buyer_id = :buyer
+ORDER BY received_at, mail_id
 """,
 }

@@ -11,7 +11,7 @@ Proof = Literal["proved", "failed", "unknown"]
 #: Why a mail opens nothing (RFC 3834): a delivery report, an automatic answer, a list's mail, one of our own.
 Automatic = Literal["bounce", "automatic", "list", "own"]
 #: Why a file is not kept.
-FileRefusal = Literal["type", "size", "count"]
+FileRefusal = Literal["type", "size", "count", "repeated"]
 
 
 @dataclass(slots=True, frozen=True)
@@ -19,12 +19,11 @@ class Receiver:
     """How a shop receives mail.
 
     `authserv_ids`: the names that its own receiving server writes into `Authentication-Results` (RFC 8601).
-    `addresses`: of the shop, in lower case. `mail_domains`: the domains of our own Message-IDs.
+    `addresses`: of the shop, in lower case.
     """
 
     authserv_ids: frozenset[str] = frozenset()
     addresses: frozenset[str] = frozenset()
-    mail_domains: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True, frozen=True)
@@ -78,5 +77,8 @@ class Wish:
     reason: Reason | None
     full_name: bool
     payment_date: bool
+    #: A line that may be nothing but a name, and any date: they count only where a case asks for such.
+    name_line: bool = False
+    any_date: bool = False
     phone: str | None = field(default=None, repr=False)
     error_text: str | None = field(default=None, repr=False)

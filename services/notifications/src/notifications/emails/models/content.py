@@ -19,6 +19,8 @@ class Storefront:
     accent: str
     #: The sender of SMS: at most 11 letters and digits.
     sms_sender: str
+    #: Whether the support address takes mail with a tag: `support+tag@…`.
+    reply_tags: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from uuid import UUID
 from notifications.emails.models.content import Rendered, Storefront
 from notifications.emails.rules.links import Links
 from notifications.emails.rules.message import Recipient, Signer, message
+from shared.reply_tags import ReplyTags
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,8 @@ class Sender:
     signers: Mapping[str, Sequence[Signer]]
     links: Links
     mail_domain: str
+    #: None: answers name no order.
+    replies: ReplyTags | None = None
 
     def return_path(self, kind: str, subject_id: UUID) -> str:
         """The envelope sender of an email: a bounce to it names the email."""
@@ -33,14 +36,22 @@ class Sender:
         subject_id: UUID,
         date: datetime,
         headers: Sequence[str] = (),
+        order_id: UUID | None = None,
     ) -> bytes:
-        """The whole message. Its Message-ID names the email, so that every repetition has the same one."""
+        """The whole message. Its Message-ID names the email, so that every repetition has the same one.
+
+        Answers go to the support address, with a tag of the order where there is one.
+        """
+        store = self.storefronts[storefront]
+        reply_to = store.support
+        if self.replies is not None and store.reply_tags and order_id is not None:
+            reply_to = self.replies.address(store.support, order_id)
         return message(
             rendered,
-            self.storefronts[storefront],
+            store,
             to,
             message_id=f"{subject_id}.{kind}@{self.mail_domain}",
             date=date,
             signers=self.signers.get(storefront, ()),
-            more=headers,
+            more=(f"Reply-To: <{reply_to}>", *headers),
         )

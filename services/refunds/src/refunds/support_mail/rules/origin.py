@@ -25,10 +25,7 @@ def automatic(message: Message, subject: str, sender: str, receiver: Receiver) -
     """Why nobody waits for an answer to this mail; None: a person wrote it, as far as it says."""
     if _is_report(message) or _MAIL_SYSTEM.match(sender):
         return "bounce"
-    message_id = headers.message_ids(headers.value(message, "Message-ID"))
-    if sender.lower() in receiver.addresses or any(
-        one.rpartition("@")[2].lower() in receiver.mail_domains for one in message_id
-    ):
+    if sender.lower() in receiver.addresses:
         return "own"
     if any(headers.value(message, name) for name in _LIST_FIELDS):
         return "list"

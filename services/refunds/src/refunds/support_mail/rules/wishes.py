@@ -21,6 +21,7 @@ _NAME = re.compile(
     r"[\s:–—-]+[^\W\d_]+[\s-]+[^\W\d_]+",
     re.IGNORECASE,
 )
+_NAME_LINE = re.compile(r"[^\W\d_]{2,}(?:[ -][^\W\d_]{2,}){1,3}")
 _ERROR = re.compile(r"\berror\b|ошибк|қате|შეცდომ", re.IGNORECASE)
 #: What names an error: its number, or its words in quotes or after a colon.
 _NAMED = re.compile(r"[\d:\"«“„]")
@@ -109,6 +110,8 @@ def read_wish(mail: Mail) -> Wish:
         reason=reasons[0] if len(reasons) == 1 else None,
         full_name=_is_full_name(mail.sender_name) or bool(_NAME.search(words)),
         payment_date=any(_DATE.search(line) and _PAID.search(line) for line in lines),
+        name_line=any(_NAME_LINE.fullmatch(line) and _is_name(line) for line in lines),
+        any_date=any(_DATE.search(line) for line in lines),
         phone=phone[0] if phone else None,
         error_text=next((line for line in lines if _ERROR.search(line) and _NAMED.search(line)), None),
     )
@@ -133,3 +136,8 @@ def _is_full_name(name: str) -> bool:
     """Two words of letters, as a mail program's user has written them."""
     parts = [part for part in name.replace("-", " ").split() if part.strip(".").isalpha()]
     return len(parts) > 1 and "@" not in name
+
+
+def _is_name(line: str) -> bool:
+    """Every word begins with a capital letter; Georgian is written without."""
+    return bool(_GEORGIAN.search(line)) or all(not part[0].islower() for part in line.replace("-", " ").split())

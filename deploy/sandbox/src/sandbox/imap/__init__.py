@@ -1,0 +1,1 @@
+"""A mail provider: the mailboxes of shops, read by IMAP."""

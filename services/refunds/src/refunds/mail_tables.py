@@ -1,0 +1,55 @@
+"""The tables of e-mails to shops. What identifies a person is sealed to this service, or stored as a keyed hash."""
+
+from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text, Uuid, text
+
+from shared.core_tables import timestamp
+
+
+def support_mails_table(metadata: MetaData) -> Table:
+    """Each mail once. `state`: placed | waiting (for an agent) | ignored | dismissed; `why`: what made it so.
+
+    `content`: sealed; null where nothing is kept. `order_id` of a waiting mail: the order that it seems to be about.
+    """
+    return Table(
+        "support_mails",
+        metadata,
+        Column("mail_id", Uuid, primary_key=True),
+        Column("storefront", Text, nullable=False),
+        Column("way", Text, nullable=False),
+        timestamp("received_at", nullable=False),
+        Column("state", Text, nullable=False),
+        Column("why", Text),
+        Column("proof", Text),
+        Column("sender_hash", LargeBinary),
+        Column("content", LargeBinary),
+        Column("order_id", Uuid),
+        Column("buyer_id", Uuid),
+        Column("case_id", Uuid),
+        Column("claim_id", Uuid),
+        timestamp("handled_at"),
+        Column("handled_by", Text),
+        timestamp("keep_until", nullable=False),
+        Column("trace", Text),
+        Index("support_mails_waiting", "received_at", postgresql_where=text("state = 'waiting'")),
+        Index("support_mails_sender", "sender_hash", "received_at"),
+        Index("support_mails_case", "case_id"),
+        Index("support_mails_claim", "claim_id"),
+        Index("support_mails_buyer", "buyer_id"),
+        Index("support_mails_end", "keep_until"),
+    )
+
+
+def support_mail_files_table(metadata: MetaData) -> Table:
+    """The files of mails, deleted with them. `refusal`: why the content is not kept: type | size | count | repeated."""
+    return Table(
+        "support_mail_files",
+        metadata,
+        Column("mail_id", Uuid, ForeignKey("support_mails.mail_id", ondelete="CASCADE"), primary_key=True),
+        Column("number", Integer, primary_key=True, autoincrement=False),
+        Column("digest", LargeBinary, nullable=False),
+        Column("kind", Text, nullable=False),
+        Column("size", Integer, nullable=False),
+        Column("refusal", Text),
+        Column("name", LargeBinary, nullable=False),
+        Column("content", LargeBinary),
+    )
