@@ -138,7 +138,9 @@ class EmailTask(ABC):
         sender = self._context.sender
         account = sender.links.account(event.order_id, contact.email, now)
         rendered = self.render(email.kind, event, storefront, contact, account)
-        headers = list_headers(sender.links.unsubscribe(event.buyer_id, "reminders")) if email.kind in REMINDERS else ()
+        headers: tuple[str, ...] = ()
+        if email.kind in REMINDERS:
+            headers = list_headers(sender.links.unsubscribe(event.buyer_id, "reminders"))
         thread = self._thread(event)
         if thread is not None:
             headers = thread.headers
