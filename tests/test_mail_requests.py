@@ -18,7 +18,7 @@ def mail(order: Order, text: str, to: str = MAILBOX, **headers: str) -> bytes:
     domain = order.buyer.email.partition("@")[2]
     fields = {
         "Authentication-Results": f"mx.esimka.example; dmarc=pass header.from={domain}",
-        "From": f"{order.buyer.name} <{order.buyer.email}>",
+        "From": f"Zhanar Kanareika <{order.buyer.email}>",
         "To": to,
         "Content-Type": "text/plain; charset=utf-8",
         **{name.replace("_", "-"): value for name, value in headers.items()},
