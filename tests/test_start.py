@@ -33,7 +33,7 @@ LIMITS = {
     "payments.app": (HOLIDAYS, 1220),
     "provisioning.app": (set[str](), 1200),
     "notifications.app": ({"PIL", "aiosmtplib", "cryptography", "markdown_it", "mdurl", "qrcode", *PAGES}, 1360),
-    "refunds.app": ({"phonenumbers", *HOLIDAYS, *SIGN_IN}, 1470),
+    "refunds.app": ({"imap_tools", "phonenumbers", *HOLIDAYS, *SIGN_IN}, 1490),
     "operations.service": (SIGN_IN, 1290),
 }
 #: For documentation, tests or other commands, and large.
