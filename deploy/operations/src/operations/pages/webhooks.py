@@ -44,7 +44,7 @@ class Redelivering(BaseModel):
     undelivered_only: bool = False
     words: Annotated[str, Line(500, 0)] = ""
 
-    def body(self) -> dict[str, Any]:
+    def request(self) -> dict[str, Any]:
         """As ordering asks for it, without the reason. Raises Problem (422) where nothing limits it."""
         if self.endpoint_id is None and self.update_id is None and self.since is None:
             raise nothing_chosen()
@@ -127,7 +127,7 @@ def _add_redelivery(routes: APIRouter, room: Room, hands: Hands) -> None:
     @routes.post("/redelivery/preview")
     async def preview(request: Request, form: Annotated[Redelivering, Form()]) -> Response:
         session = await room.acting(request, form.csrf)
-        body = {**form.body(), "reason": _DRY_RUN, "dry_run": True}
+        body = {**form.request(), "reason": _DRY_RUN, "dry_run": True}
         trace = request.state.trace
         try:
             would = await room.client.act(_SERVICE, Redelivered, _REDELIVERIES, body, session.name, trace)
@@ -139,7 +139,7 @@ def _add_redelivery(routes: APIRouter, room: Room, hands: Hands) -> None:
     async def redeliver(request: Request, form: Annotated[Redelivering, Form()]) -> Response:
         session = await room.acting(request, form.csrf)
         why = reason(form.words)
-        body = {**form.body(), "reason": why}
+        body = {**form.request(), "reason": why}
         entry = await hands.begin(session, "redeliver_webhooks", str(form), why)
         await hands.finish(entry, await _send_again(room.client, body, session.name, request.state.trace))
         return redirect(f"{BASE}/audit/{entry}")

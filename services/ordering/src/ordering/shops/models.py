@@ -1,12 +1,15 @@
 """HTTP answer about a shop."""
 
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from ordering.catalogue.models import Catalogue
 from shared.contracts import Language, Money, Plan
 from shared.shops.models import Shop
+
+Line = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Version = Annotated[str, StringConstraints(min_length=1, max_length=40)]
 
 
 class PlanView(BaseModel):
@@ -30,16 +33,20 @@ class PlanList(BaseModel):
 class Support(BaseModel):
     """Where buyers ask for help."""
 
-    email: str
-    other: tuple[str, ...]
+    model_config = ConfigDict(extra="forbid")
+
+    email: Line
+    other: tuple[Line, ...] = ()
 
 
 class Documents(BaseModel):
     """The versions in force: what a buyer accepts now, and what decides about a refund of an order that is paid now."""
 
-    offer: str
-    privacy: str
-    refund: str
+    model_config = ConfigDict(extra="forbid")
+
+    offer: Version
+    privacy: Version
+    refund: Version
 
 
 class StorefrontView(BaseModel):
