@@ -22,6 +22,7 @@ def main() -> None:
     arguments = parser.parse_args()
     results = uvloop.run(run(arguments.scenarios or list(SCENARIOS), arguments))
     folder = run_dir("bench")
+    folder.mkdir(parents=True, exist_ok=True)  # `costs` starts no stack, which would have made it
     (folder / "latest.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     show(results)
     print(f"\nWritten to {folder / 'latest.json'}")
