@@ -18,7 +18,9 @@ async def remains(scene: Scene, journeys: Sequence[Journey], seconds: float) -> 
     erased = [journey for journey in journeys if journey.erased and journey.order is not None]
     deadline = time.monotonic() + seconds
     found = []
-    for journey in (one for one in erased if one.erasure):
+    for journey in erased:
+        if not journey.erasure:
+            continue
 
         async def done(journey: Journey = journey) -> bool | None:
             return await _state(scene, journey) == "done" or None

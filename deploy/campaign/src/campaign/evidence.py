@@ -24,7 +24,7 @@ async def keep(scene: Scene, ledgers: Ledgers, violations: Sequence[Violation], 
     for order, found in list(grouped(violations).items())[:_MOST]:
         journey = journeys.get(found[0].journey)
         place = folder / order
-        body: dict[str, Any] = {"violations": [f"{one.invariant}: {one.text}" for one in found]}
+        body: dict[str, Any] = {"violations": [f"{violation.invariant}: {violation.text}" for violation in found]}
         if journey is not None:
             body |= await _of_order(scene, journey, ledgers)
             _copy_lines(scene, journey, place)

@@ -36,7 +36,9 @@ def end_of(facts: Facts) -> End | None:
 
 def unclear(journeys: Sequence[Journey], ledgers: Ledgers) -> list[Journey]:
     """Those of which the outside knows no end that they may have: of these the shop is asked."""
-    return [one for one in journeys if (facts := facts_of(one, ledgers)) and end_of(facts) not in one.ends]
+    return [
+        journey for journey in journeys if (facts := facts_of(journey, ledgers)) and end_of(facts) not in journey.ends
+    ]
 
 
 def unfinished(journeys: Sequence[Journey], ledgers: Ledgers) -> list[Journey]:
@@ -80,27 +82,29 @@ def _of_order(journey: Journey, facts: Facts, ledgers: Ledgers, status: str) -> 
         yield "I9" if journey.forged else "I5", "a mail with a code or a refund for an order that nobody paid"
     if journey.installed and facts.refunded and facts.kept == 0:
         yield "I15", "money returned for an eSIM that the operator reported as used"
-    yield from (("webhooks", f"{one} never reached the shop") for one in missing_webhooks(facts))
+    yield from (("webhooks", f"{kind} never reached the shop") for kind in missing_webhooks(facts))
     yield from _receipts(facts, journey, end)
     yield from _top_up(journey, ledgers)
 
 
 def _money(facts: Facts) -> Iterator[tuple[str, str]]:
     price = facts.order.price
-    kept = [one for one in facts.transactions if one["captured"] > one["refunded"]]
+    kept = [paid for paid in facts.transactions if paid["captured"] > paid["refunded"]]
     if len(kept) > 1:
         yield "I2", f"{len(kept)} captures are kept"
-    for one in facts.transactions:
-        if one["captured"] not in {0, price.amount} or (one["captured"] and one["currency"] != price.currency):
-            yield "I3", f"the bank took {one['captured']} {one['currency']}, the price is {price}"
-        if one["refunded"] > one["captured"] or sum(refund["amount"] for refund in one["refunds"]) != one["refunded"]:
-            yield "I3", f"invoice {one['invoiceID']}: {one['refunded']} returned of {one['captured']}"
+    for paid in facts.transactions:
+        captured, refunded = paid["captured"], paid["refunded"]
+        if captured not in {0, price.amount} or (captured and paid["currency"] != price.currency):
+            yield "I3", f"the bank took {captured} {paid['currency']}, the price is {price}"
+        if refunded > captured or sum(refund["amount"] for refund in paid["refunds"]) != refunded:
+            yield "I3", f"invoice {paid['invoiceID']}: {refunded} returned of {captured}"
 
 
 def _profile(facts: Facts) -> Iterator[tuple[str, str]]:
-    usable = {identity for identity, one in facts.profiles.items() if one["state"] not in ENDED}
+    usable = {identity for identity, profile in facts.profiles.items() if profile["state"] not in ENDED}
     if len(usable) > 1:
-        yield "I4", f"{len(usable)} profiles: {', '.join(sorted(one['iccid'] for one in facts.profiles.values()))}"
+        iccids = sorted(profile["iccid"] for profile in facts.profiles.values())
+        yield "I4", f"{len(usable)} profiles: {', '.join(iccids)}"
     identities = {mail["message_id"] for mail in facts.codes}
     if len(identities) > 1:
         addresses = {address for mail in facts.codes for address in mail["to"]}
@@ -112,11 +116,11 @@ def _profile(facts: Facts) -> Iterator[tuple[str, str]]:
         yield "I5", "a code was mailed, and nothing was paid"
     if facts.kept == 0 and facts.refunded and usable:
         yield "I13", "all money was returned while the code still works"
-    for one in facts.profiles.values():
-        cancelled = _cancelled_at(one)
+    for profile in facts.profiles.values():
+        cancelled = _cancelled_at(profile)
         returned = [refund["at"] for paid in facts.transactions for refund in paid["refunds"]]
         if facts.kept == 0 and cancelled and returned and datetime.fromisoformat(max(returned)) < cancelled:
-            yield "I13", f"money was returned before profile {one['iccid']} was revoked"
+            yield "I13", f"money was returned before profile {profile['iccid']} was revoked"
 
 
 def _cancelled_at(profile: Entry) -> datetime | None:
@@ -131,8 +135,8 @@ def _cancelled_at(profile: Entry) -> datetime | None:
 def _receipts(facts: Facts, journey: Journey, end: End | None) -> Iterator[tuple[str, str]]:
     if journey.shop not in CASH_REGISTERS or end is None:
         return
-    sold = [one["total"] for one in facts.receipts if one["operationType"] == SALE]
-    back = [one["total"] for one in facts.receipts if one["operationType"] == SALE_RETURN]
+    sold = [receipt["total"] for receipt in facts.receipts if receipt["operationType"] == SALE]
+    back = [receipt["total"] for receipt in facts.receipts if receipt["operationType"] == SALE_RETURN]
     if sum(sold) != facts.captured or sum(back) != facts.refunded:
         yield (
             "receipts",
@@ -143,7 +147,7 @@ def _receipts(facts: Facts, journey: Journey, end: End | None) -> Iterator[tuple
 def missing_webhooks(facts: Facts) -> list[str]:
     """The types of webhooks about states that the shop could see, and that it never got."""
     wanted = {"order.accepted"}
-    if any(one["status"] == "FAILED" for one in facts.transactions):
+    if any(paid["status"] == "FAILED" for paid in facts.transactions):
         wanted.add("order.payment_failed")
     if facts.captured:
         wanted.add("order.paid")
@@ -156,10 +160,13 @@ def missing_webhooks(facts: Facts) -> list[str]:
 
 def _top_up(journey: Journey, ledgers: Ledgers) -> list[tuple[str, str]]:
     """A top-up that was paid is applied once, or its money went back and nothing was applied."""
-    paid = [ledgers.by_invoice[one] for one in journey.top_up_invoices if one in ledgers.by_invoice]
-    kept = sum(one["captured"] - one["refunded"] for one in paid)
+    paid = [ledgers.by_invoice[number] for number in journey.top_up_invoices if number in ledgers.by_invoice]
+    kept = sum(transaction["captured"] - transaction["refunded"] for transaction in paid)
     applied = [
-        top_up for one in ledgers.profiles if one["iccid"] == journey.iccid for top_up in one.get("topUps") or ()
+        top_up
+        for profile in ledgers.profiles
+        if profile["iccid"] == journey.iccid
+        for top_up in profile.get("topUps") or ()
     ]
     if journey.top_up is None or not paid:
         return []
@@ -172,12 +179,14 @@ def _top_up(journey: Journey, ledgers: Ledgers) -> list[tuple[str, str]]:
 
 def _of_nobody(journeys: Sequence[Journey], ledgers: Ledgers) -> Iterator[Violation]:
     """Money, profiles and register calls that belong to no order."""
-    invoices = {invoice for one in journeys for invoice in [*one.invoices, *one.top_up_invoices]}
-    for one in ledgers.transactions:
-        if one["invoiceID"] not in invoices and one["captured"]:
-            yield Violation("I3", f"a capture of nobody's order: invoice {one['invoiceID']}")
+    invoices = {invoice for journey in journeys for invoice in [*journey.invoices, *journey.top_up_invoices]}
+    for paid in ledgers.transactions:
+        if paid["invoiceID"] not in invoices and paid["captured"]:
+            yield Violation("I3", f"a capture of nobody's order: invoice {paid['invoiceID']}")
     # Whoever is erased before the mail was sent gets none: the order waits, and its profile with it.
-    unsent = sum((facts := facts_of(one, ledgers)) is not None and one.erased and not facts.codes for one in journeys)
+    unsent = sum(
+        (facts := facts_of(journey, ledgers)) is not None and journey.erased and not facts.codes for journey in journeys
+    )
     shown = {code for journey in journeys if (facts := facts_of(journey, ledgers)) for code in facts.profiles}
     for code, profile in list(ledgers.by_code.items()):
         if code not in shown and profile["state"] not in ENDED:

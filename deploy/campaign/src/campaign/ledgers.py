@@ -34,13 +34,13 @@ class Ledgers:
     @cached_property
     def by_invoice(self) -> Mapping[str, Entry]:
         """The bank's transactions."""
-        return {one["invoiceID"]: one for one in self.transactions}
+        return {paid["invoiceID"]: paid for paid in self.transactions}
 
     @cached_property
     def by_code(self) -> Mapping[str, Entry]:
         """Profiles by the matching id in their activation code; a cancelled one may have lost it."""
         sold = [{**sim, "state": "cancelled" if sim["status"] == "RECYCLED" else "released"} for sim in self.sims]
-        return {one["matchingId"]: one for one in [*self.profiles, *sold] if one.get("matchingId")}
+        return {profile["matchingId"]: profile for profile in [*self.profiles, *sold] if profile.get("matchingId")}
 
     @cached_property
     def mails_to(self) -> Mapping[str, Sequence[Entry]]:
@@ -77,12 +77,12 @@ class Facts:
     @property
     def captured(self) -> int:
         """Taken in all."""
-        return sum(one["captured"] for one in self.transactions)
+        return sum(paid["captured"] for paid in self.transactions)
 
     @property
     def refunded(self) -> int:
         """Returned in all."""
-        return sum(one["refunded"] for one in self.transactions)
+        return sum(paid["refunded"] for paid in self.transactions)
 
     @property
     def kept(self) -> int:
@@ -98,7 +98,7 @@ class Facts:
     def first_outcome(self) -> datetime | None:
         """When the code came, or the first money went back."""
         times = [mail["at"] for mail in self.codes]
-        times += [refund["at"] for one in self.transactions for refund in one["refunds"]]
+        times += [refund["at"] for paid in self.transactions for refund in paid["refunds"]]
         return min(map(datetime.fromisoformat, times), default=None)
 
 
@@ -117,11 +117,11 @@ def facts_of(journey: Journey, ledgers: Ledgers) -> Facts | None:
     shown = {identity for mail in codes for identity in matching_ids(mail)}
     return Facts(
         order=order,
-        transactions=[ledgers.by_invoice[one] for one in dict.fromkeys(journey.invoices) if one in ledgers.by_invoice],
+        transactions=[paid for number in dict.fromkeys(journey.invoices) if (paid := ledgers.by_invoice.get(number))],
         codes=codes,
         refund_mails=[mail for mail in mails if _kind(mail) == "refund"],
         profiles={identity: ledgers.by_code[identity] for identity in sorted(shown) if identity in ledgers.by_code},
-        receipts=[one for one in ledgers.receipts if one["externalOrderNumber"] == order.number],
+        receipts=[receipt for receipt in ledgers.receipts if receipt["externalOrderNumber"] == order.number],
         heard=ledgers.types_of.get(order.id, frozenset()),
     )
 

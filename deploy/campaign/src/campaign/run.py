@@ -149,10 +149,10 @@ async def _judged(scene: Scene, reader: Reader, plan: Plan, tell: Callable[[str]
     quiet_after = time.monotonic() - began
     ledgers = await reader.read()
     statuses = await _statuses(scene, unclear(journeys, ledgers))
-    lost = [journey for journey in journeys if await scene.traffic.lost(journey)]
+    lost = [(journey, problem) for journey in journeys if (problem := await scene.traffic.lost(journey))]
     found = [
         *violations(journeys, ledgers, statuses),
-        *(Violation("I1", "an acknowledged submission became no order", journey=one.number) for one in lost),
+        *(Violation("I1", problem, journey=journey.number) for journey, problem in lost),
         *found,
         *_of_faults(scene.records),
     ]

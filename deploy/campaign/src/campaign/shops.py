@@ -1,21 +1,19 @@
 """What the servers of the shops do beyond buying: submit over Kafka, top up, correct, erase, send newsletters."""
 
 import asyncio
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 from confluent_kafka import KafkaException, Producer
 
-from esim_fulfilment import Buyer as NewBuyer
 from esim_fulfilment import FulfilmentError, NewOrder
 from esim_fulfilment import Order as SeenOrder
 from hostile.target import Target
 from shared.contracts.storefront import OrderSubmitted
-from tour.buying import Buying, _answer
+from tour.buying import Buying, answer_of
 from tour.expectations import UnmetError, until
-from tour.orders import Buyer, Money, Order
+from tour.orders import Buyer, Order
 
 _SUBMITTED_SECONDS = 40.0
 _LOOK_SECONDS = 0.5
@@ -31,29 +29,6 @@ class Shops(Buying):
         """Set whose logins are used."""
         self.target, self._producers = target, {}
         return self
-
-    async def new_order(
-        self, slug: str, plan: str, buyer: Buyer, *, iccid: str = "", newsletter: bool = False
-    ) -> NewOrder:
-        """The order as the shop sends it."""
-        shop = await self.shop(slug)
-        return NewOrder(
-            plan=plan,
-            buyer=NewBuyer.model_validate(asdict(buyer)),
-            offer_version=shop.documents["offer"],
-            privacy_version=shop.documents["privacy"],
-            kind="top_up" if iccid else "esim",
-            iccid=iccid or None,
-            newsletter=newsletter,
-        )
-
-    async def place(self, slug: str, new: NewOrder, buyer: Buyer, key: str) -> Order:
-        """Place an order over HTTP under this key, until it is answered."""
-        placing = self.client(slug).place_order(new, idempotency_key=key)
-        placed = await _answer("ordering", "POST /orders", placing)
-        price = Money(placed.price.amount, placed.price.currency)
-        shop = await self.shop(slug)
-        return Order(placed.order_id, placed.order_number, shop, placed.plan.title, price, buyer)
 
     async def submit(self, slug: str, new: NewOrder, key: str) -> None:
         """Submit over Kafka until the brokers acknowledge it: from then on it may not be lost."""
@@ -84,13 +59,13 @@ class Shops(Buying):
         await until(look, sentence, "ordering", seconds=seconds, every=_LOOK_SECONDS)
         return await self.place(slug, new, buyer, key)
 
-    async def listed(self, slug: str, key: str) -> bool:
-        """Whether the shop's list has an order of this key."""
+    async def listed(self, slug: str, key: str) -> bool | None:
+        """Whether the shop's list has an order of this key; None: it was not answered."""
         try:
             async for _ in self.client(slug).orders(search=key):
                 return True
         except FulfilmentError:
-            return False
+            return None
         return False
 
     def _produce(self, user: str, topic: str, key: str, value: bytes, headers: dict[str, str | bytes | None]) -> bool:
@@ -111,7 +86,7 @@ class Shops(Buying):
 
     async def seen(self, order: Order) -> SeenOrder:
         """The order as the shop sees it."""
-        return await _answer("ordering", f"GET /orders/{order.id}", self.client(order.shop.slug).order(order.id))
+        return await answer_of("ordering", f"GET /orders/{order.id}", self.client(order.shop.slug).order(order.id))
 
     async def iccid(self, order: Order) -> str:
         """The ICCID of a delivered order."""

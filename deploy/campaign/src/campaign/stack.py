@@ -91,11 +91,11 @@ class CampaignStack(Stack):
         site = self.seen_by(name)
         port = free_port()
         component = self.component(name)
-        told = {key: value for key, value in component.environment(site).items() if key != "HTTP_PORT"}
+        settings = {key: value for key, value in component.environment(site).items() if key != "HTTP_PORT"}
         hurried = {**_HURRIED["*"], **_HURRIED.get(name, {})}
         traces = {"TRACE_FILE": str(self.directory / "traces" / f"{name}-2.jsonl")}
         return RunningComponent(
-            component, replace(site, ports={**site.ports, name: port}), {**told, **hurried, **traces, **changes}
+            component, replace(site, ports={**site.ports, name: port}), {**settings, **hurried, **traces, **changes}
         )
 
     async def __aenter__(self) -> Self:

@@ -112,11 +112,14 @@ class Traffic:
         journey.did("ordered")
         return journey.order
 
-    async def lost(self, journey: Journey) -> bool:
-        """Whether a submission that the brokers acknowledged has not become an order even now."""
+    async def lost(self, journey: Journey) -> str:
+        """What is wrong with a submission that the brokers acknowledged: it has not become an order even now."""
         if not journey.submission or journey.order is not None:
-            return False
-        return not await self.shops.listed(journey.shop, journey.submission)
+            return ""
+        listed = await self.shops.listed(journey.shop, journey.submission)
+        if listed is None:
+            return "whether an acknowledged submission became an order was not answered"
+        return "" if listed else "an acknowledged submission became no order"
 
     async def pay(self, journey: Journey, order: Order) -> None:
         """Open the bank's page and pay."""

@@ -70,29 +70,41 @@ class Buying:
     async def shop(self, slug: str) -> Shop:
         """The shop as it describes itself."""
         if slug not in self._shops:
-            seen = await _answer("ordering", "GET /storefront", self.client(slug).storefront())
+            seen = await answer_of("ordering", "GET /storefront", self.client(slug).storefront())
             documents = {"offer": seen.documents.offer, "privacy": seen.documents.privacy}
             self._shops[slug] = Shop(slug, seen.name, documents, tuple(offer.plan.id for offer in seen.plans))
         return self._shops[slug]
 
     async def order(self, slug: str, plan: str, buyer: Buyer) -> Order:
         """Place an order: one idempotency key, however often it has to be sent."""
+        return await self.place(slug, await self.new_order(slug, plan, buyer), buyer, str(uuid4()))
+
+    async def new_order(
+        self, slug: str, plan: str, buyer: Buyer, *, iccid: str = "", newsletter: bool = False
+    ) -> NewOrder:
+        """The order as the shop sends it; with an ICCID it is a top-up."""
         shop = await self.shop(slug)
-        order = NewOrder(
+        return NewOrder(
             plan=plan,
             buyer=NewBuyer.model_validate(asdict(buyer)),
             offer_version=shop.documents["offer"],
             privacy_version=shop.documents["privacy"],
+            kind="top_up" if iccid else "esim",
+            iccid=iccid or None,
+            newsletter=newsletter,
         )
-        placing = self.client(slug).place_order(order, idempotency_key=str(uuid4()))
-        placed = await _answer("ordering", "POST /orders", placing)
+
+    async def place(self, slug: str, new: NewOrder, buyer: Buyer, key: str) -> Order:
+        """Place an order over HTTP under this key, until it is answered."""
+        placing = self.client(slug).place_order(new, idempotency_key=key)
+        placed = await answer_of("ordering", "POST /orders", placing)
         price = Money(placed.price.amount, placed.price.currency)
-        return Order(placed.order_id, placed.order_number, shop, placed.plan.title, price, buyer)
+        return Order(placed.order_id, placed.order_number, await self.shop(slug), placed.plan.title, price, buyer)
 
     async def page(self, order: Order) -> Page:
         """The payment object for the bank's page."""
         opening = self.client(order.shop.slug).payment(order.id)
-        return Page(order, dict(await _answer("payments", f"POST /orders/{order.id}/payment", opening)))
+        return Page(order, dict(await answer_of("payments", f"POST /orders/{order.id}/payment", opening)))
 
     async def pay(self, page: Page) -> Paid:
         """The buyer presses "pay" on the bank's page."""
@@ -112,7 +124,7 @@ class Buying:
     async def status(self, order: Order) -> str:
         """Where the shop sees the order."""
         asking = self.client(order.shop.slug).order(order.id)
-        return (await _answer("ordering", f"GET /orders/{order.id}", asking)).status
+        return (await answer_of("ordering", f"GET /orders/{order.id}", asking)).status
 
     async def cases(self, order: Order) -> list[dict[str, Any]]:
         """The order's refund cases, as an agent sees them."""
@@ -186,7 +198,7 @@ class Buying:
         raise UnmetError(f"expected that {service} answers {method} {path} ({problem})", service)
 
 
-async def _answer(service: str, call: str, answering: Awaitable[T]) -> T:
+async def answer_of(service: str, call: str, answering: Awaitable[T]) -> T:
     """The client's answer. Raises UnmetError where the service refuses, or does not answer in time."""
     try:
         return await answering

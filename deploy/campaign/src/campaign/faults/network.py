@@ -45,7 +45,7 @@ async def cut(scene: Scene, fault: Fault, record: Record) -> None:
 
 
 async def half_open(scene: Scene, fault: Fault, record: Record) -> None:
-    """What is sent over the connections that there are is lost, and nobody is told; new connections work."""
+    """What is sent over the open connections is lost without an error; new connections work."""
     scene.stack.proxies[fault.target].half_open()
     lifted(record)
     await asyncio.sleep(fault.seconds)

@@ -8,8 +8,6 @@ from campaign.scene import NotPossibleError, Record, Scene, lifted
 from campaign.schedule import Fault
 
 _BLOCK = 1 << 20
-#: A server that does not notice that its disk is full within so long has written nothing meanwhile.
-_NOTICED_SECONDS = 20.0
 
 
 async def kafka_killed(scene: Scene, fault: Fault, record: Record) -> None:

@@ -19,7 +19,11 @@ async def receiver_away(scene: Scene, fault: Fault, record: Record) -> None:
 async def erasure(scene: Scene, fault: Fault, record: Record) -> None:
     """A buyer whose order is under way, or was a moment ago, is erased."""
     rng = random.Random(fault.seed)
-    recent = [one for one in scene.traffic.journeys[-12:] if one.kind in {"bought", "never made"} and one.paid_at]
+    recent = [
+        journey
+        for journey in scene.traffic.journeys[-12:]
+        if journey.kind in {"bought", "never made"} and journey.paid_at
+    ]
     if recent:
         await erase(scene.traffic, rng.choice(recent))
     lifted(record)
