@@ -21,7 +21,7 @@ async def echo() -> AsyncIterator[Proxy]:
                 writer.write(line)
                 await writer.drain()
         except ConnectionError:
-            pass
+            pass  # the proxy cut it
         finally:
             writer.close()
 

@@ -77,7 +77,7 @@ class Proxy:
                 group.create_task(_carry(reader, server, connection))
                 group.create_task(_carry(behind, writer, connection))
         except* OSError:
-            pass
+            pass  # one of the two sides was cut
         finally:
             connection.abort()
             self._open.discard(connection)
@@ -85,7 +85,7 @@ class Proxy:
 
 def _reset(side: asyncio.StreamWriter) -> None:
     with suppress(OSError, RuntimeError):  # it may be closed
-        # Closed at once and unsent, which TCP tells the other side with RST.
+        # Closed at once and unsent, which TCP shows the other side by RST.
         side.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         side.transport.abort()
 

@@ -22,7 +22,7 @@ class _RefusedError(Exception):
 
 
 class Connection:
-    """One reader. Commands are answered in turn; IDLE tells of arrivals."""
+    """One reader. Commands are answered in turn; IDLE reports arrivals."""
 
     def __init__(self, server: "ImapServer", reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._server = server
@@ -46,7 +46,7 @@ class Connection:
                     return
                 await self._writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError, ValueError):
-            pass
+            pass  # the reader has hung up, or sent a line without end
         finally:
             self._server.ledger.changed.remove(self._tell)
             self._writer.close()
@@ -219,7 +219,7 @@ def _matches(message: Stored, criteria: str) -> bool:
     for word in words:
         match word.upper():
             case "ALL":
-                pass
+                pass  # every message fits
             case "UNSEEN":
                 fits &= "\\Seen" not in message.flags
             case "UNKEYWORD":

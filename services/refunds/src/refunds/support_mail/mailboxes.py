@@ -73,7 +73,7 @@ class MailboxReader:
             mail = await self._mail.read(arrived)
             async with self._database.transaction("support_mail") as tx:
                 outcome: str = await self._mail.take(tx, arrived, mail, None)
-        except Exception:
+        except Exception:  # of any class: one mail that fails does not keep the others from being read
             self._metrics.mails.labels(self._storefront, "failed").inc()
             log.exception("support_mail_failed", storefront=self._storefront, uid=uid)
             return
