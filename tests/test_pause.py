@@ -12,12 +12,14 @@ ORDERS = 6
 
 
 @pytest.mark.long
-async def test_a_frozen_instance_makes_no_second_profile(running: Running) -> None:
+@pytest.mark.parametrize("call", ["operator.download_order", "operator.confirm_order"])
+async def test_a_frozen_instance_changes_nothing_that_others_did(running: Running, call: str) -> None:
+    """Frozen in the first call, it wakes up right before the second one, which others have made meanwhile."""
     product, shop, sandbox = running.product, running.shop, running.sandbox
     first, second = product.services["provisioning"], product.second("provisioning")
     try:
         # Every call hangs for a moment, so that the first instance is frozen in the middle of some.
-        await sandbox.faults({"target": "operator.confirm_order", "effect": "delay", "seconds": 1.5, "times": ORDERS})
+        await sandbox.faults({"target": call, "effect": "delay", "seconds": 1.5, "times": ORDERS})
         buying = asyncio.create_task(shop.buy_many(ORDERS, together=ORDERS))
 
         async def not_called() -> str:

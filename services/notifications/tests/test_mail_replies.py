@@ -12,6 +12,7 @@ from aiosmtplib import SMTP, __version__
 from notifications.clients.mail import Mail, MailNotSent, MailOutcome, MailRefused, mail_refused
 from notifications.clients.smtp import SmtpMailer
 from notifications.emails.rules.message import recipient
+from shared.attempts import LeaseLostError, lease
 from shared.outcomes import Done, Unknown
 from shared.testing.conversations import until_hung_up
 
@@ -108,6 +109,23 @@ async def answer(stage: str, reply: bytes, *, slowly: bool = False) -> MailOutco
     assert server.taken[-1] == "other"
     assert time.monotonic() - began < 10 * (PATIENCE + FINAL)
     return given
+
+
+async def test_no_mail_is_handed_over_without_the_lease() -> None:
+    server, held = Server("none", CUT), True
+
+    async def holds() -> bool:
+        return held
+
+    async with serving(server) as mailer:
+        lease.set(holds)
+        await mailer.send(mail("first"))
+        held = False
+        with pytest.raises(LeaseLostError):
+            await mailer.send(mail("second"))
+        held = True
+        await mailer.send(mail("third"))
+    assert server.taken == ["first", "third"]
 
 
 @pytest.mark.parametrize("stage", ["connect", "EHLO", "MAIL", "RCPT", "DATA"])

@@ -60,17 +60,25 @@ async def test_a_lost_reply_to_download_order_makes_no_second_profile(start: "St
 async def test_a_lost_reply_to_confirm_order_is_settled_as_ours(
     start: "Start", effect: str, address: str | None
 ) -> None:
-    """With SMDP_ADDRESS the code is known at once; without it the profile is put back and ordered again."""
+    """With SMDP_ADDRESS the code is known at once; without it a second one is made, and the first is withdrawn."""
     running = await start(smdp_address=address)
     await running.sandbox.faults({"target": "operator.confirm_order", "effect": effect, "times": 1})
     await running.paid()
     [made] = await running.stage.events(ProfileGenerated)
-    [profile] = await running.sandbox.ledger_operator()
+
+    async def settled() -> bool:
+        return not await running.rows("SELECT 1 FROM work")
+
+    await running.stage.eventually(settled)
+    *withdrawn, profile = await running.sandbox.ledger_operator()
     assert (profile["iccid"], profile["state"]) == (made.event.iccid, "released")
+    assert [one["state"] for one in withdrawn] == ([] if address else ["cancelled"])
     code = running.opener.open(made.event.activation_code).decode()
     assert code == f"LPA:1$smdp.sandbox.example${profile['matchingId']}"
-    functions = [call["function"] for call in profile["calls"]]
-    assert ("cancelOrder" in functions) is (address is None)
+    left = await running.rows("SELECT iccid, state, withdrawn_at IS NOT NULL AS gone FROM profile_orders")
+    assert [(one["iccid"], one["state"], one["gone"]) for one in left] == [
+        (one["iccid"], "abandoned", True) for one in withdrawn
+    ]
 
 
 async def test_an_operator_that_stays_unavailable_fails_the_order_at_its_deadline(

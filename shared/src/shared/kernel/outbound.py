@@ -15,6 +15,7 @@ from typing import Any, cast
 import anyio
 import httpx
 
+from shared.attempts import lease, require_lease
 from shared.telemetry.logging import get_logger
 
 log = get_logger(__name__)
@@ -55,7 +56,9 @@ class OutboundClient(httpx.AsyncClient):
         super().__init__(transport=transport, timeout=seconds, trust_env=False, follow_redirects=False, **options)
 
     async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
-        """As httpx's `send`; raises httpx.HTTPError only."""
+        """As httpx's `send`; raises httpx.HTTPError, and LeaseLostError within an attempt at a task."""
+        if lease.get() is not None:
+            request.extensions["trace"] = _before_sending
         silence = request.extensions.get("timeout", {}).get("read") or self.timeout.read
         whole = None if silence is None else silence * self._whole_factor
         try:
@@ -66,6 +69,12 @@ class OutboundClient(httpx.AsyncClient):
         except (ValueError, httpx.InvalidURL) as error:
             # idna and codecs raise these for text in a header, and httpx does not convert them.
             raise httpx.RemoteProtocolError(f"an impossible answer: {type(error).__name__}", request=request) from None
+
+
+async def _before_sending(step: str, _: object) -> None:
+    """The `trace` of httpcore, called at each step. A check before the wait for a connection would be too early."""
+    if step.endswith(".send_request_headers.started"):
+        await require_lease()
 
 
 def time_limit(seconds: float | None) -> AbstractContextManager[object]:

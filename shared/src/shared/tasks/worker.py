@@ -9,11 +9,13 @@ import random
 import time
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from opentelemetry.trace import SpanKind
 
+from shared.attempts import LeaseLostError, lease
 from shared.database import Database, Tx, is_infrastructure, storable
 from shared.failpoints import failpoint
 from shared.outcomes import Done, NeedsPerson, NotDue, Outcome, Refused, Unknown, Unsettled, next_step
@@ -258,10 +260,17 @@ class TaskWorker:
                 continue
             task.span = self._tracing.start(f"work {kind}", task.trace, SpanKind.INTERNAL, {"work.kind": kind})
             current.set(task.span.traceparent)
+            lease.set(partial(self._lease.holds, self.owner))
             began = time.perf_counter()
             queue.begin(task)
             try:
                 outcome = await self._outcome(queue, task)
+            except LeaseLostError:
+                self._metrics.fenced.inc()
+                log.warning("attempt_fenced", kind=kind, task=str(task.id))
+                task.span.end("lease_lost")
+                queue.forget(task)
+                continue
             finally:
                 queue.end()
             if isinstance(outcome, Done | Refused):
@@ -283,6 +292,8 @@ class TaskWorker:
         except UnreadablePayloadError as error:
             log.error("task_payload_unreadable", kind=task.kind, key=task.key, reason=str(error))  # noqa: TRY400 - no words of exceptions in logs
             return NeedsPerson(str(error))
+        except LeaseLostError:
+            raise
         except Exception as error:  # noqa: BLE001 - a fault of ours: the call may have been made all the same
             log.error("task_failed", kind=task.kind, key=task.key, error=error_place(error))  # noqa: TRY400 - as above
             return Unknown(error_place(error))

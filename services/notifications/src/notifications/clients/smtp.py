@@ -24,6 +24,7 @@ from notifications.clients.mail import (
     mail_refused,
     reply_outcome,
 )
+from shared.attempts import require_lease
 from shared.outcomes import Done, Unknown
 
 #: RFC 3463: non-ASCII addresses not permitted for that recipient.
@@ -74,6 +75,7 @@ class SmtpMailer:
         protocol = client.protocol
         if protocol is None:
             return _CLOSED
+        await require_lease()
         try:
             protocol.write(_DOT.sub(b"..", normalize_message_line_endings(content)) + b".\r\n")
             reply = await protocol.read_response(timeout=self._final_timeout_seconds)

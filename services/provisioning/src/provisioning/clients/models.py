@@ -140,6 +140,8 @@ class AppliedTopUp:
 class OperatorRefused(Refused):
     """The operator refuses, and would refuse a repetition. `left_behind`: something is reserved and must be withdrawn.
 
+    `identity_used` (an order): the operator has a profile under our ICCID or matching id, and does not say where phones
+    download it. An order under a new identity may succeed.
     `in_use` (cancellation): the profile is, or was, on a device.
     """
 
@@ -147,6 +149,7 @@ class OperatorRefused(Refused):
     out_of_stock: bool = False
     left_behind: bool = False
     in_use: bool = False
+    identity_used: bool = False
 
 
 @dataclass(frozen=True)
@@ -215,9 +218,11 @@ def refused(
     out_of_stock: bool = False,
     left_behind: bool = False,
     in_use: bool = False,
+    identity_used: bool = False,
 ) -> OperatorRefused:
     """A refusal whose `code` is the operator's status codes, or `refused` where it gave none."""
-    return OperatorRefused(in_words(statuses) or "refused", reason, statuses, out_of_stock, left_behind, in_use)
+    code = in_words(statuses) or "refused"
+    return OperatorRefused(code, reason, statuses, out_of_stock, left_behind, in_use, identity_used)
 
 
 def reason_with_codes(outcome: OperatorNotSent | OperatorUnknown) -> str:

@@ -39,7 +39,7 @@ _TRIED_AGAIN = """
 ON CONFLICT (order_id, operator) DO UPDATE
 SET profile_type = EXCLUDED.profile_type, iccid = EXCLUDED.iccid, matching_id = EXCLUDED.matching_id,
     state = EXCLUDED.state, attempts = profile_orders.attempts + EXCLUDED.attempts, statuses = EXCLUDED.statuses,
-    reason = EXCLUDED.reason, left_at = EXCLUDED.left_at
+    reason = EXCLUDED.reason, left_at = EXCLUDED.left_at, withdrawn_at = NULL
 """
 _KEEP = "UPDATE profiles SET statuses = CAST(:statuses AS jsonb) WHERE order_id = :order_id AND state = 'ordered'"
 _ADOPT = """

@@ -6,6 +6,8 @@
   transaction that moves the order also closes this attempt, so that no later answer can be delivered, and schedules a
   withdrawal, which is repeated until that operator confirms it. The move does not wait for the withdrawal, because the
   buyer would wait for an operator that does not answer; nobody can use a profile whose 130-bit code is unknown.
+The same happens where an operator has made a profile but does not tell all that its code needs: the order moves to that
+operator again, under a new ICCID and matching id.
 """
 
 from collections.abc import Sequence
@@ -37,8 +39,9 @@ from provisioning.generation.publishing import ProfilePublisher
 from provisioning.generation.rules.failover import DEADLINE, gave_up, in_the_end, next_offer, pause
 from provisioning.generation.store import Move
 from provisioning.operators import Operators, new_identities
+from provisioning.operators.rules.routing import Offer
 from provisioning.settings import Settings
-from provisioning.withdrawal.models import WithdrawalPayload
+from provisioning.withdrawal.models import ANOTHER_IDENTITY, WithdrawalPayload
 from shared.contracts import ProfileFailed
 from shared.database import Database, Tx
 from shared.outcomes import Done, NotDue, NotSent, Outcome, Unknown
@@ -94,9 +97,10 @@ class Provision:
             case OperatorRefused():
                 refusal = replace(outcome, left_behind=outcome.left_behind or task.uncertain)
                 state: AttemptState = "abandoned" if refusal.left_behind else "refused"
-                step = self._next_operator(
-                    task, Attempt(operator=name, state=state, reason=refusal.reason, statuses=refusal.statuses)
-                )
+                left = Attempt(operator=name, state=state, reason=refusal.reason, statuses=refusal.statuses)
+                step = self._next_operator(task, left)
+                if refusal.identity_used and (step is None or not _had_new_identity(task, name)):
+                    step = NextOperator(Offer(name, task.payload.operators_profile_type), left)
                 return Done(step) if step else refusal
         return await self._without_result(task, name, outcome)
 
@@ -231,11 +235,13 @@ class Provision:
             kind = self._operators.kind("provision", to.operator)
             tx.schedule(kind, task.key, payload, due_at=due_at, trace=task.continues)
             if left.state == "abandoned":
-                self._withdraw(tx, task)
+                self._withdraw(tx, task, left_for_good=to.operator != left.operator)
             log.info("next_operator", order_id=task.key, left=left.operator, to=to.operator)
 
-    def _withdraw(self, tx: Tx, task: ProvisionTask) -> None:
+    def _withdraw(self, tx: Tx, task: ProvisionTask, *, left_for_good: bool = True) -> None:
         payload, name = task.payload, self._operator(task)
+        # An operator that is tried again under a new identity may have to take back both.
+        key = task.key if left_for_good else f"{task.key}{ANOTHER_IDENTITY}{payload.moves}"
         withdrawal = WithdrawalPayload(
             order_number=payload.order_number,
             operator=name,
@@ -244,7 +250,12 @@ class Provision:
             iccid=payload.iccid,
             matching_id=payload.matching_id,
         )
-        tx.schedule(self._operators.kind("withdraw", name), task.key, withdrawal, trace=task.continues)
+        tx.schedule(self._operators.kind("withdraw", name), key, withdrawal, trace=task.continues)
+
+
+def _had_new_identity(task: ProvisionTask, operator: str) -> bool:
+    """Whether the order was moved to this operator from this operator before: then another one is better."""
+    return any(one.operator == operator and one.state == "abandoned" for one in task.payload.tried)
 
 
 def outcomes_counter(registry: CollectorRegistry) -> Counter:

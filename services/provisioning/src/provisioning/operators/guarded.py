@@ -33,6 +33,7 @@ from provisioning.clients.models import (
 from provisioning.operators.rate_limit import RateLimit
 from provisioning.operators.rules.circuit_breaker import CircuitBreaker
 from provisioning.settings import OperatorSettings
+from shared.attempts import LeaseLostError
 from shared.clock import Clock
 from shared.outcomes import Done, NeedsPerson, NotDue, NotSent, Outcome, Refused, Unknown
 from shared.telemetry.logging import get_logger
@@ -159,6 +160,9 @@ class GuardedOperator:
         self.health.in_flight += 1
         try:
             outcome = await call()
+        except LeaseLostError:
+            breaker.dropped()  # nothing was sent
+            raise
         except Exception:
             breaker.failed(time.monotonic())
             raise

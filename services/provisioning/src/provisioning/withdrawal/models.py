@@ -5,6 +5,8 @@ from provisioning.operators.models import ProfileTask
 
 #: Withdrawals of profiles in stock have the key `stock:<id>`, all others the order's id.
 STOCK_KEY = "stock:"
+#: Where the order moved to the same operator under a new identity: `<order id>/<how often it had moved before>`.
+ANOTHER_IDENTITY = "/"
 
 
 class WithdrawalPayload(ProfileTask):

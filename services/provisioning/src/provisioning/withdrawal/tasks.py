@@ -6,6 +6,7 @@ Orders that failed or moved to another operator schedule it, and so does the sto
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from operator import itemgetter
 from uuid import UUID
 
 from provisioning.clients.models import (
@@ -18,7 +19,7 @@ from provisioning.clients.models import (
 )
 from provisioning.operators import Operators
 from provisioning.withdrawal import store
-from provisioning.withdrawal.models import STOCK_KEY, WithdrawalPayload
+from provisioning.withdrawal.models import ANOTHER_IDENTITY, STOCK_KEY, WithdrawalPayload
 from shared.clock import Clock
 from shared.database import Tx
 from shared.outcomes import Done, NeedsPerson, NotSent, Outcome
@@ -69,9 +70,16 @@ class Withdraw:
         await store.mark_orders(
             tx,
             sorted(
-                (UUID(result.task.key), result.task.payload.operator or self._name)
-                for result in results
-                if not result.task.key.startswith(STOCK_KEY)
+                (
+                    (
+                        UUID(result.task.key.partition(ANOTHER_IDENTITY)[0]),
+                        result.task.payload.operator or self._name,
+                        result.task.payload.iccid,
+                    )
+                    for result in results
+                    if not result.task.key.startswith(STOCK_KEY)
+                ),
+                key=itemgetter(0, 1),
             ),
         )
         for result in results:

@@ -21,6 +21,7 @@ from provisioning.clients.models import (
     NotReported,
     OperatorNotSent,
     OperatorProfile,
+    OperatorRefused,
     OperatorUnknown,
     ProfileOrder,
     ProfileRef,
@@ -111,10 +112,10 @@ class Es2PlusOperator:
             case Failed(pair=es2plus.MATCHING_ID_IN_USE):
                 # 130 random bits: it is our own confirmation, whose reply was lost.
                 if self._smdp_address is None:
-                    return await self._begin_again(wanted, trace, earlier + answer.statuses)
+                    return _identity_used(earlier + answer.statuses)
                 return await self._released(wanted, trace, self._smdp_address, earlier + answer.statuses)
             case Failed(pair=es2plus.ICCID_TAKEN) if taken:
-                return await self._begin_again(wanted, trace, answer.statuses)
+                return _identity_used(answer.statuses)
             case Failed(pair=es2plus.ICCID_UNKNOWN) if not named:
                 return refused(_OTHER_ICCID, answer.statuses, left_behind=True)
             case Failed(pair=es2plus.ICCID_TAKEN | es2plus.ICCID_UNKNOWN):
@@ -122,25 +123,6 @@ class Es2PlusOperator:
         if answer.final:
             return refused("The operator refuses to release this profile.", answer.statuses, left_behind=True)
         return OperatorUnknown("confirmOrder failed", statuses=earlier + answer.statuses)
-
-    async def _begin_again(
-        self, wanted: ProfileOrder, trace: str | None, statuses: Statuses
-    ) -> CallOutcome[OperatorProfile]:
-        """Put the profile back, so that the next attempt orders it again and gets the reply that was lost.
-
-        cancelOrder names our matching id, so it affects our own profile only; nobody has its code yet.
-        """
-        answer = await self._call(
-            "cancelOrder", wanted, trace, matchingId=wanted.matching_id, finalProfileStatusIndicator="Available"
-        )
-        match answer:
-            case Executed():
-                return OperatorUnknown("put back, to be ordered again", statuses=statuses)
-            case Failed(pair=es2plus.MATCHING_ID_OF_ANOTHER):
-                return refused("The ICCID belongs to another order.", statuses, left_behind=True)
-            case Failed():
-                return OperatorUnknown("cancelOrder failed", statuses=(*statuses, *answer.statuses))
-        return OperatorUnknown(f"cancelOrder: {answer.reason}", statuses=statuses)
 
     async def _released(
         self, wanted: ProfileOrder, trace: str | None, address: str, statuses: Statuses
@@ -259,6 +241,16 @@ class Es2PlusOperator:
         await self._caller.close()
         if self._feed is not None:
             await self._feed.close()
+
+
+def _identity_used(statuses: Statuses) -> OperatorRefused:
+    """Our own order, whose reply was lost, or another's under the same ICCID.
+
+    The profile is not put back (cancelOrder, Available) to be ordered again under the same matching id: a cancellation
+    that arrives late, from a network or from a process that was frozen, would take back what was delivered since.
+    """
+    reason = "The operator has made a profile and does not tell where phones download it."
+    return refused(reason, statuses, left_behind=True, identity_used=True)
 
 
 def _outcome(answer: Answer) -> str:
