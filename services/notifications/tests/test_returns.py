@@ -328,7 +328,7 @@ async def test_a_mailbox_that_takes_the_code_and_returns_it_is_a_failed_delivery
 
 
 async def test_a_mailbox_of_the_sandbox_says_250_and_then_returns_the_mail(start: "Start") -> None:
-    running = await start(bounce_key=BOUNCE_KEY)
+    running = await start(bounce_key=BOUNCE_KEY, agent_keys={"support": "agents-key"})
     buyer = running.buyer()
     running.sandbox.stands.bouncer.point(f"http://127.0.0.1:{running.service.port}/bounces", BOUNCE_KEY)
     await running.sandbox.faults({"target": "mail", "effect": "bounce", "times": 1})
@@ -336,6 +336,14 @@ async def test_a_mailbox_of_the_sandbox_says_250_and_then_returns_the_mail(start
     [failed] = await running.stage.events(DeliveryFailed)
     assert (failed.event.smtp_code, failed.event.enhanced_code) == (550, "5.1.1")
     assert await running.state("qr", buyer.order_id) == "bounced"
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.service.port}", trust_env=False) as client:
+        history = await client.get(f"/orders/{buyer.order_id}/mails", headers={"authorization": "Bearer agents-key"})
+        [mail] = history.json()["mails"]
+        assert (mail["kind"], mail["state"], mail["smtp_code"]) == ("qr", "bounced", 550)
+        assert history.json()["known"] is True
+        unknown = await client.get(f"/orders/{uuid7()}/mails", headers={"authorization": "Bearer agents-key"})
+        assert (unknown.json()["known"], unknown.json()["mails"]) == (False, [])
+        assert (await client.get(f"/orders/{buyer.order_id}/mails")).status_code == 401
 
 
 async def test_a_receipt_that_comes_back_is_no_failed_delivery(start: "Start") -> None:

@@ -27,6 +27,7 @@ from notifications.delivery.tasks import SendActivationCode, SendNote, SendRefun
 from notifications.emails.rules.dkim import Signature
 from notifications.emails.rules.links import Links
 from notifications.emails.rules.sender import Sender
+from notifications.mail_history import routes as mail_history
 from notifications.newsletters import routes as newsletters
 from notifications.newsletters.tasks import PlanNewsletter, SendNewsletter
 from notifications.orders.handlers import OrderHandlers
@@ -198,7 +199,7 @@ def _serve(service: Service, settings: Settings, sender: Sender) -> None:
     if account.ordering is not None:
         service.serves(rights.router)
     service.app.state.shop_keys = shop_keys
-    service.serves(newsletters.router, newsletters.unsubscribe_router, resends.router)
+    service.serves(newsletters.router, newsletters.unsubscribe_router, resends.router, mail_history.router)
     if settings.bounce_key is not None:
         service.app.state.bounces = bounces.BounceContext.of(
             service.database, links, settings.bounce_key, service.metrics.registry

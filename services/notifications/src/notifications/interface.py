@@ -15,6 +15,7 @@ INTERFACE = Interface(
     ),
     tags=(
         Tag("delivery", "The code of an order, sent to its buyer again.", (STOREFRONT,)),
+        Tag("mail history", "Which emails an order has had, with refusals and bounces.", (AGENT,)),
         Tag("newsletters", "To buyers of the calling shop who agreed; one a day at most.", (STOREFRONT, AGENT)),
         Tag("mail", "Delivery status notifications (RFC 3464) from the mail system.", (_MAIL,)),
     ),

@@ -19,6 +19,7 @@ from ordering.intake.routes import router as intake_router
 from ordering.keys.routes import router as keys_router
 from ordering.orders.routes import router as orders_router
 from ordering.privacy.routes import router as privacy_router
+from ordering.search.routes import router as search_router
 from ordering.settings import Settings
 from ordering.shops import reject_refused_records
 from ordering.shops.routes import router as shops_router
@@ -98,6 +99,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
         shops_router,
         devices_router,
         holds_router,
+        search_router,
         contact_router,
         privacy_router,
         webhooks_router,

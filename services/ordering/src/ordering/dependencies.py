@@ -123,10 +123,10 @@ async def _shop(caller: Annotated[ShopCaller, Security(ShopKeyHolder(_shop_keys)
     return caller.storefront
 
 
-async def _shop_or_operations(
-    request: Request, needed: SecurityScopes, _shop: _ShopScheme, _operations: _OperationsScheme
+async def _shop_or_person(
+    request: Request, needed: SecurityScopes, _shop: _ShopScheme, _operations: _OperationsScheme, _agent: _AgentScheme
 ) -> str | None:
-    return await _shop_or_none(request, needed, _dependencies(request).operations_keys)
+    return await _shop_or_none(request, needed, _dependencies(request).operations_keys, _agent_keys(request))
 
 
 async def _shop_or_agent(
@@ -135,9 +135,10 @@ async def _shop_or_agent(
     return await _shop_or_none(request, needed, _agent_keys(request))
 
 
-async def _shop_or_none(request: Request, needed: SecurityScopes, others: ApiKeys) -> str | None:
+async def _shop_or_none(request: Request, needed: SecurityScopes, *others: ApiKeys) -> str | None:
     """The calling shop; None for a caller with one of the `others`' keys. Raises Problem (401, 403)."""
-    if others.known(request.headers.get("authorization")) is not None:
+    authorization = request.headers.get("authorization")
+    if any(keys.known(authorization) is not None for keys in others):
         return None
     return (await calling_shop(_shop_keys(request), request, needed.scopes)).storefront
 
@@ -151,8 +152,8 @@ WritingCaller = Annotated[ShopCaller, Security(ShopKeyHolder(_shop_keys), scopes
 CallingShop = Annotated[str, Security(_shop)]
 #: The name of the calling agent. Raises Problem (401) for any other caller.
 CallingAgent = Annotated[str, Depends(KeyHolder("agent", _agent_keys))]
-#: Whose orders, or privacy requests, the caller may see: a shop its own; operations people, or agents, any (None).
-OrdersOf = Annotated[str | None, Security(_shop_or_operations, scopes=["orders:read"])]
+#: Whose orders, or privacy requests, the caller may see: a shop its own; operations people and agents any (None).
+OrdersOf = Annotated[str | None, Security(_shop_or_person, scopes=["orders:read"])]
 RequestsOf = Annotated[str | None, Security(_shop_or_agent, scopes=["orders:read"])]
 
 

@@ -177,6 +177,7 @@ INTERFACE = Interface(
             "follow Standard Webhooks 1.0; each type has a JSON Schema in `interfaces/updates`.",
             (STOREFRONT,),
         ),
+        Tag("search", "Orders of all shops, found by what a buyer can name.", (AGENT,)),
         Tag("fraud control", "Orders that wait for an agent before they can be paid (PP 4.5).", (AGENT,)),
     ),
     callers={
@@ -184,8 +185,8 @@ INTERFACE = Interface(
         "POST /orders/{reference}/privacy-requests": (AGENT,),
         "GET /privacy/requests/{request_id}": (STOREFRONT, AGENT),
         "GET /privacy/requests/{request_id}/export": (STOREFRONT, AGENT),
-        "GET /orders/{reference}": (STOREFRONT, OPERATIONS),
-        "GET /orders/{reference}/timeline": (STOREFRONT, OPERATIONS),
+        "GET /orders/{reference}": (STOREFRONT, OPERATIONS, AGENT),
+        "GET /orders/{reference}/timeline": (STOREFRONT, OPERATIONS, AGENT),
     },
     examples={
         "POST /orders": Example(body=ORDER_REQUEST.model_dump(mode="json"), answer=_ANSWER, status=201),

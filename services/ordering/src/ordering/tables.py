@@ -55,6 +55,7 @@ buyers = Table(
     Index("buyers_person", "storefront", "email_key", unique=True),
     Index("buyers_mailbox", "storefront", "mailbox_key", "updated_at", postgresql_include=["buyer_id"]),
     Index("buyers_phone", "phone", "updated_at"),
+    Index("buyers_name", text("to_tsvector('simple'::regconfig, name)"), postgresql_using="gin"),
 )
 
 #: Idempotency keys of accepted orders, for HTTP and Kafka together. The key of a refused order is not stored.

@@ -146,7 +146,7 @@ async def show_order(
     traces: Traces,
     accounts: Accounts,
 ) -> OrderDetails:
-    """An order by its id or its number: one of the calling shop; with an operations key, of any shop."""
+    """An order by its id or its number: one of the calling shop; with an operations or an agent's key, of any shop."""
     async with database.reading() as tx:
         order = await find(tx, storefront, Reference.parse(reference))
         if order is None:
