@@ -10,10 +10,10 @@ import pytest
 
 from refunds.support_mail.models import Mail, Receiver, Wish
 from refunds.support_mail.rules.charsets import decoded
-from refunds.support_mail.rules.file_types import type_of
+from refunds.support_mail.rules.file_types import LARGEST_FILE, MOST_FILES, type_of
 from refunds.support_mail.rules.html_text import text_of_html
 from refunds.support_mail.rules.quotes import split_quotes
-from refunds.support_mail.rules.reading import LARGEST_FILE, MOST_FILES, UnreadableMailError, read_mail
+from refunds.support_mail.rules.reading import UnreadableMailError, read_mail
 from refunds.support_mail.rules.wishes import read_wish
 
 SAMPLES = Path(__file__).parent / "mails"

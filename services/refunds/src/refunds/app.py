@@ -39,9 +39,12 @@ from refunds.support_mail import routes as support_mail
 from refunds.support_mail.mailboxes import MailboxReader
 from refunds.support_mail.metrics import MailMetrics
 from refunds.support_mail.models import Receiver
+from refunds.support_mail.rules.file_types import LARGEST_FILE
 from refunds.support_mail.rules.reading import LARGEST_MAIL
 from refunds.support_mail.scheduled_jobs import MailJobs
 from refunds.support_mail.store import MailStore
+from refunds.support_mail.submission_routes import submission_routes
+from refunds.support_mail.submissions import Submissions
 from refunds.support_mail.threads import MailThreads
 from shared.clock import Clock
 from shared.contracts import BuyerContact, Event
@@ -174,10 +177,13 @@ def _add_support_mail(
     metrics = MailMetrics(service.metrics.registry)
     service.runs(MailJobs(service.database, metrics).run)
     service.app.state.support_mail = mail
+    service.app.state.submissions = Submissions(case_service, mails)
+    service.app.state.body_limits = {"/orders/*/evidence": LARGEST_FILE}
+    service.serves(submission_routes)
     for storefront, account in settings.support_mailboxes.items():
         service.runs(MailboxReader(storefront, account, mail, service.database, metrics).run)
     if settings.support_mail_keys:
         keys = ApiKeys(settings.support_mail_keys, asked="mailbox key", problem="unknown-key")
         service.app.state.mail_webhook = support_mail.MailWebhook.of(mail, keys, metrics)
-        service.app.state.body_limits = {"/support-mails/": LARGEST_MAIL}
+        service.app.state.body_limits["/support-mails/*"] = LARGEST_MAIL
         service.serves(support_mail.routes)

@@ -83,7 +83,7 @@ INTERFACE = Interface(
     ),
     tags=(
         Tag("eligibility", "What a buyer may expect before asking.", (STOREFRONT, AGENT)),
-        Tag("requests", "Asking for money back, and cancelling.", (STOREFRONT, AGENT)),
+        Tag("requests", "Asking for money back, cancelling, evidence, messages.", (STOREFRONT, AGENT)),
         Tag("cases", "Cases with facts and decision; agents' findings.", (AGENT,)),
         Tag(
             "refused refunds", "Refunds that the bank refused: retried, or paid by hand with a second person.", (AGENT,)
@@ -106,6 +106,9 @@ INTERFACE = Interface(
         ),
         "POST /orders/{order}/cancellation": Example(
             body={"channel": "form", "circumstances": "Another trip"}, answer=_CANCELLATION, status=201
+        ),
+        "POST /orders/{order}/messages": Example(
+            body={"text": "The operator asks for a number that I do not have.", "channel": "form"}
         ),
         "POST /orders/{order}/refund": Example(
             body={"amount": {"amount": 300, "currency": "USD"}, "reason": "The data ran slowly on two days."},

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from http import HTTPStatus
 
 import uvicorn
@@ -88,9 +89,9 @@ def _too_large(most: int) -> Problem:
 
 
 def _most_bytes(scope: Scope) -> int:
-    """The largest body of this path: `app.state.body_limits` has exceptions by the beginning of paths."""
+    """The largest body of this path: `app.state.body_limits` has exceptions by patterns of paths (`*`: anything)."""
     exceptions: dict[str, int] = getattr(scope["app"].state, "body_limits", {})
-    return next((most for path, most in exceptions.items() if scope["path"].startswith(path)), MAX_BODY_BYTES)
+    return next((most for path, most in exceptions.items() if fnmatchcase(scope["path"], path)), MAX_BODY_BYTES)
 
 
 def _limited(receive: Receive, most: int) -> Receive:

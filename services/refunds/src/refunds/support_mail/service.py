@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final, Literal
 from uuid import UUID
 
@@ -31,7 +31,7 @@ from refunds.support_mail.rules.answers import described, each_once, request_of,
 from refunds.support_mail.rules.placing import Candidate, Why, place_of
 from refunds.support_mail.rules.reading import LARGEST_MAIL, UnreadableMailError, read_mail
 from refunds.support_mail.rules.wishes import read_wish
-from refunds.support_mail.store import Content, MailStore, NewMail
+from refunds.support_mail.store import DAY, Content, MailStore, NewMail
 from shared.database import Tx
 from shared.ids import uuid_for
 from shared.reply_tags import ReplyTags
@@ -43,7 +43,6 @@ log = get_logger(__name__)
 EMAIL: Final = "email"
 #: More mails of one sender within a day are counted, and not kept.
 MAILS_PER_DAY = 30
-_DAY = timedelta(days=1)
 #: So much of a mail that nobody can read is kept for an agent.
 _UNREADABLE_KEPT = 64 * 1024
 Outcome = Literal["opened", "joined", "appealed", "claimed", "waiting", "ignored", "repeated"]
@@ -96,7 +95,7 @@ class SupportMail:
         sender = self._cases.fingerprints.email(mail.sender)
         mail_id = uuid_for("support-mail", arrived.storefront, mail.message_id, mail.digest)
         ignored: str | None = mail.automatic
-        if ignored is None and await store.mails_since(tx, sender, tx.now - _DAY) >= MAILS_PER_DAY:
+        if ignored is None and await store.mails_since(tx, sender, tx.now - DAY) >= MAILS_PER_DAY:
             ignored = "limit"
         new = NewMail(
             mail_id,

@@ -19,6 +19,7 @@ from shared.sealed import CannotOpenError, Opener, Sealed, Sealer
 #: A mail that opened nothing leaves a row without content for so long, so that it is counted once.
 KEEP_IGNORED = timedelta(days=30)
 _MOST_WAITING = 200
+DAY = timedelta(days=1)
 
 _ORDERS = """
 SELECT f.order_id, f.order_number, f.buyer_id, f.storefront, f.paid_at, c.email_hash
@@ -28,6 +29,11 @@ WHERE f.storefront = :storefront AND f.paid_at IS NOT NULL
 _NAMED = f"{_ORDERS} AND (f.order_number = ANY(CAST(:numbers AS text[])) OR f.order_id = :tagged) LIMIT 50"
 _OF_SENDER = f"{_ORDERS} AND c.email_hash = :sender ORDER BY f.paid_at DESC LIMIT 50"
 _RECENT = "SELECT count(*) FROM support_mails WHERE sender_hash = :sender AND received_at > :since"
+_MESSAGES = """
+SELECT count(*) FILTER (WHERE received_at > :since) AS recent, count(*) FILTER (WHERE state <> 'waiting') AS handled
+FROM support_mails m WHERE order_id = :order AND way NOT IN ('webhook', 'imap')
+  AND NOT EXISTS (SELECT 1 FROM support_mail_files f WHERE f.mail_id = m.mail_id)
+"""
 _PLACE = """
 UPDATE support_mails SET state = :state, why = :why, order_id = :order, buyer_id = :buyer, case_id = :case,
   claim_id = :claim, handled_at = :now, handled_by = :who WHERE mail_id = :mail
@@ -35,8 +41,13 @@ UPDATE support_mails SET state = :state, why = :why, order_id = :order, buyer_id
 _STORED_BEFORE = """
 UPDATE support_mail_files n SET refusal = 'repeated', content = NULL
 FROM support_mails m, support_mail_files f
-WHERE n.mail_id = :mail AND n.refusal IS NULL AND m.case_id = :case AND m.mail_id <> :mail AND f.mail_id = m.mail_id
+WHERE n.mail_id = :mail AND n.refusal IS NULL AND m.mail_id <> :mail AND f.mail_id = m.mail_id
+  AND (m.case_id = :case OR (m.order_id = :order AND m.case_id IS NULL AND m.claim_id IS NULL))
   AND f.digest = n.digest AND f.content IS NOT NULL
+"""
+_KEPT = """
+SELECT count(*) AS files, count(*) FILTER (WHERE f.digest = :digest) AS same
+FROM support_mails m JOIN support_mail_files f USING (mail_id) WHERE m.order_id = :order AND f.content IS NOT NULL
 """
 _WAITING = f"""
 SELECT m.*, f.order_number FROM support_mails m LEFT JOIN order_facts f USING (order_id)
@@ -48,7 +59,13 @@ SELECT m.*, f.order_number FROM support_mails m LEFT JOIN order_facts f USING (o
 _LOCK = "SELECT * FROM support_mails WHERE mail_id = :mail AND state = 'waiting' FOR UPDATE"
 _FILES = "SELECT number, kind, size, refusal, name FROM support_mail_files WHERE mail_id = :mail ORDER BY number"
 _FILE = "SELECT kind, name, content FROM support_mail_files WHERE mail_id = :mail AND number = :number"
-_OF_CASE = "SELECT * FROM support_mails WHERE case_id = :case ORDER BY received_at, mail_id"
+#: Uploads belong to the order, and so to each of its cases.
+_OF_CASE = """
+SELECT m.* FROM support_mails m JOIN cases c
+  ON m.case_id = c.case_id OR (m.order_id = c.order_id AND m.case_id IS NULL AND m.claim_id IS NULL
+                               AND m.state = 'placed')
+WHERE c.case_id = :case ORDER BY m.received_at, m.mail_id
+"""
 #: Of each case and claim the newest mail.
 _THREADS = """
 SELECT DISTINCT ON (about) about, content FROM (
@@ -128,7 +145,7 @@ class MailStore:
             {
                 "mail_id": mail.mail_id,
                 "number": number,
-                "digest": hmac.new(self._key, file.digest.encode(), hashlib.sha256).digest(),
+                "digest": self._digest(file),
                 "kind": file.kind,
                 "size": file.size,
                 "refusal": file.refusal,
@@ -139,6 +156,11 @@ class MailStore:
         ]
         await tx.insert(support_mail_files, files, on_conflict="")
         return True
+
+    async def kept_files(self, tx: Tx, order_id: UUID, file: File) -> tuple[int, bool]:
+        """How many files are kept about an order, and whether this one is among them."""
+        row = (await tx.execute(_KEPT, order=order_id, digest=self._digest(file))).one()
+        return row.files, row.same > 0
 
     def content(self, row: Any) -> Content | None:
         """What a mail says; None where nothing is kept, or another key sealed it."""
@@ -155,6 +177,9 @@ class MailStore:
         row = (await tx.execute(_FILE, mail=mail_id, number=number)).one_or_none()
         opened = None if row is None or row.content is None else self._open(row.content)
         return None if row is None or opened is None else (row.kind, opened)
+
+    def _digest(self, file: File) -> bytes:
+        return hmac.new(self._key, file.digest.encode(), hashlib.sha256).digest()
 
     def _seal(self, plain: bytes) -> bytes:
         return base64.b64decode(self._sealer.seal(plain).box)
@@ -179,6 +204,11 @@ async def orders_of_sender(tx: Tx, storefront: str, sender: bytes) -> Sequence[A
 async def mails_since(tx: Tx, sender: bytes, since: datetime) -> int:
     """How many mails of a sender have come since a moment."""
     return int((await tx.execute(_RECENT, sender=sender, since=since)).scalar())
+
+
+async def count_messages(tx: Tx, order_id: UUID, since: datetime) -> Any:
+    """How many messages without an e-mail there are about an order: `recent` since a moment, `handled` by an agent."""
+    return (await tx.execute(_MESSAGES, order=order_id, since=since)).one()
 
 
 async def settle(
@@ -206,7 +236,7 @@ async def settle(
         who=who,
     )
     if case_id is not None:
-        await tx.execute(_STORED_BEFORE, mail=mail_id, case=case_id)
+        await tx.execute(_STORED_BEFORE, mail=mail_id, case=case_id, order=None if order is None else order.order_id)
 
 
 async def waiting(tx: Tx) -> Sequence[Any]:
@@ -225,7 +255,7 @@ async def lock_waiting(tx: Tx, mail_id: UUID) -> Any:
 
 
 async def mails_of_case(tx: Tx, case_id: UUID) -> Sequence[Any]:
-    """The mails that opened or joined a case, the oldest first."""
+    """The mails that opened or joined a case and the uploads about its order, the oldest first."""
     return (await tx.execute(_OF_CASE, case=case_id)).all()
 
 

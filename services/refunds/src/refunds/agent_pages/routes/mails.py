@@ -41,6 +41,7 @@ WHY = {
     "limit": "its case has had as many requests as it takes",
     "unreadable": "its bytes are no mail that can be read",
     "too_large": "it is larger than what is read; only its head is here",
+    "message": "it is a message from the order's page or a form",
 }
 #: Pictures that a browser shows; everything else is saved.
 _SHOWN = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})

@@ -30,7 +30,7 @@ def described(file: File) -> Mapping[str, Any]:
 def words_of(text: str, files: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, str], ...]:
     """What is kept of a mail as notes of its case: (kind, text)."""
     circumstances = [("circumstances", text[:_LONGEST_WORDS])] if text else []
-    names = [f"E-mail file {file['name'] or 'without a name'} ({file['kind']}, {file['size']} bytes)" for file in files]
+    names = [f"File {file['name'] or 'without a name'} ({file['kind']}, {file['size']} bytes)" for file in files]
     return (*circumstances, *(("evidence", name) for name in names))
 
 

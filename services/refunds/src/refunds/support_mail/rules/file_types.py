@@ -1,4 +1,13 @@
-"""The media type of a file by its content; its name and declared type prove nothing."""
+"""Which files are kept as evidence. The media type is read from the content; name and declared type prove nothing."""
+
+import hashlib
+
+from refunds.support_mail.models import File, FileRefusal
+
+LARGEST_FILE = 10 * 2**20
+#: Of one mail, and of one order's uploads.
+MOST_FILES = 20
+_LONGEST_NAME = 200
 
 #: Where it stands, what it is, the type.
 _MAGIC: tuple[tuple[int, bytes, str], ...] = (
@@ -30,3 +39,17 @@ def type_of(content: bytes) -> str:
         if content[place : place + len(magic)] == magic:
             return kind
     return UNKNOWN
+
+
+def file_of(name: str, content: bytes, before: int) -> File:
+    """The file, with its content if it is kept. `before`: how many came before it."""
+    kind = type_of(content)
+    refusal: FileRefusal | None = None
+    if before >= MOST_FILES:
+        refusal = "count"
+    elif kind not in EVIDENCE:
+        refusal = "type"
+    elif len(content) > LARGEST_FILE:
+        refusal = "size"
+    digest = hashlib.sha256(content).hexdigest()
+    return File(name[:_LONGEST_NAME], kind, len(content), digest, b"" if refusal else content, refusal)

@@ -12,7 +12,16 @@ from refunds.support_mail.models import Mail, Wish
 
 #: Why a mail waits for an agent.
 Why = Literal[
-    "spoofed", "unproved", "not_theirs", "several_orders", "no_order", "unclear", "limit", "unreadable", "too_large"
+    "spoofed",
+    "unproved",
+    "not_theirs",
+    "several_orders",
+    "no_order",
+    "unclear",
+    "limit",
+    "unreadable",
+    "too_large",
+    "message",
 ]
 
 

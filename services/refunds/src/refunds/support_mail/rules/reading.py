@@ -7,18 +7,16 @@ from email import message_from_bytes
 from email.message import Message
 from email.policy import compat32
 
-from refunds.support_mail.models import File, FileRefusal, Mail, Receiver
+from refunds.support_mail.models import File, Mail, Receiver
 from refunds.support_mail.rules import headers, origin
 from refunds.support_mail.rules.charsets import decoded
-from refunds.support_mail.rules.file_types import EVIDENCE, type_of
+from refunds.support_mail.rules.file_types import file_of
 from refunds.support_mail.rules.html_text import text_of_html
 from refunds.support_mail.rules.quotes import split_quotes
 from shared.values.text import cleaned
 
 #: A whole mail, in bytes: larger ones are not read.
 LARGEST_MAIL = 25 * 2**20
-LARGEST_FILE = 10 * 2**20
-MOST_FILES = 20
 _MOST_PARTS = 300
 _MOST_DEEP = 12
 _LONGEST_TEXT = 20_000
@@ -126,16 +124,7 @@ def _file(part: Message, payload: bytes, before: int) -> File:
         name = headers.text(str(part.get_filename() or ""))
     except (ValueError, LookupError, TypeError):
         name = ""
-    kind = type_of(payload)
-    refusal: FileRefusal | None = None
-    if before >= MOST_FILES:
-        refusal = "count"
-    elif kind not in EVIDENCE:
-        refusal = "type"
-    elif len(payload) > LARGEST_FILE:
-        refusal = "size"
-    digest = hashlib.sha256(payload).hexdigest()
-    return File(name[:200], kind, len(payload), digest, b"" if refusal else payload, refusal)
+    return file_of(name, payload, before)
 
 
 def _texts(content: _Content) -> tuple[str, str]:
