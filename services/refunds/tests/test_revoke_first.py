@@ -27,6 +27,8 @@ from refunds.cases import (
     case_state,
     load,
 )
+from refunds.cases.models.case import RefundOutcome
+from refunds.cases.scheduled_jobs import CaseJobs
 from refunds.policy import REQUEST_FIELDS, OrderPolicies
 from refunds.policy.store import policies_in
 from shared.contracts import RefundApproved, RevocationRequested
@@ -277,5 +279,27 @@ async def test_an_operator_that_does_not_know_is_asked_more_and_more_seldom(
             await world.timer()
             asked += (await world.case()).observation_asked_at != before
         assert 15 < asked < 40
+    finally:
+        await world.database.close()
+
+
+async def test_what_an_earlier_release_left_after_the_revocation_is_paid(database_url: str, life: "type[Life]") -> None:
+    """An instance of release 1.0 beside this one stores the revocation, and asks the buyer for more."""
+    world, _ = await waiting(database_url, life, paying=True)
+    jobs = CaseJobs(world.database, CASE_SERVICE.context)
+    try:
+        await jobs.decide_undecided()
+        assert (await world.case()).refund_id is None, "the code still works"
+        async with world.database.transaction("test") as tx:
+            order = world.life.order_id
+            await tx.execute("UPDATE order_facts SET revoked_at = :now WHERE order_id = :id", now=tx.now, id=order)
+            asked = "UPDATE cases SET verdict = 'await_information', asked_for = '[\"email\"]' WHERE order_id = :id"
+            await tx.execute(asked, id=order)
+        await jobs.decide_undecided()
+        case = await world.case()
+        assert case_state(case, RefundOutcome()) == CaseState.PAYING
+        assert case.amount_minor == world.life.money.amount
+        await jobs.decide_undecided()
+        assert await world.case() == case
     finally:
         await world.database.close()

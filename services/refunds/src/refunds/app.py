@@ -86,7 +86,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     topics = [settings.topic_prefix + topic for topic in service.consumer.topics]
     position = GroupReading(settings.kafka, settings.topic_prefix + "refunds", topics)
     service.performs(CaseDue(case_service.context), ClaimDue(metrics), DeliveryDue(case_service, position))
-    service.runs(CaseJobs(service.database, policies, metrics).run)
+    service.runs(CaseJobs(service.database, case_service.context).run)
     problems.install(service.app, service.metrics.limit_reached)
     state = service.app.state
     state.shops = shops
