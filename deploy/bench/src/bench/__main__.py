@@ -14,10 +14,10 @@ def main() -> None:
     """Read the command line and measure."""
     parser = argparse.ArgumentParser(prog="python -m bench")
     parser.add_argument("scenarios", nargs="*", choices=[*SCENARIOS, []], help="default: all")
-    parser.add_argument("--orders", type=int, default=20_000, help="orders per throughput run")
+    parser.add_argument("--orders", type=int, default=10_000, help="orders per throughput run")
     parser.add_argument("--batch", type=int, default=400, help="orders per transaction of `costs`")
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=10, help="length of an open-loop run")
+    parser.add_argument("--seconds", type=float, default=20, help="length of an open-loop run")
     parser.add_argument("--operations", action="store_true", help="let the operations component listen beside")
     arguments = parser.parse_args()
     results = uvloop.run(run(arguments.scenarios or list(SCENARIOS), arguments))

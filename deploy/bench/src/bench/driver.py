@@ -6,8 +6,10 @@ QrDelivered was read back.
 
 import asyncio
 import time
+from bisect import bisect_right
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Self
 from uuid import UUID
 
@@ -26,7 +28,7 @@ PLAN = Plan(
     id="tr-5gb-30d", title="Turkey 5 GB", coverage=("TR",), data_mb=5120, validity_days=30, profile_type="TR-5GB"
 )
 _TICK = 0.005
-_GIVE_UP = 120.0
+_GIVE_UP = 300.0
 
 
 def buyers(count: int) -> tuple[list[UUID], list[Record]]:
@@ -49,12 +51,14 @@ def buyers(count: int) -> tuple[list[UUID], list[Record]]:
     return ids, [_record(contact, None, now) for contact in contacts]
 
 
-def orders(buyer_ids: Sequence[UUID], *, traced: float) -> list[Record]:
-    """An order of each buyer, paid now; `traced` is the share of orders whose trace is recorded.
+def orders(buyer_ids: Sequence[UUID], *, traced: float, per_second: float | None = None) -> list[Record]:
+    """An order of each buyer, paid now, or one after the other at a rate, from now on.
 
-    To be sent soon: half a minute after the payment buyers are told to wait, which is more work.
+    `traced` is the share of orders whose trace is recorded. To be sent soon: half a minute after the payment buyers are
+    told to wait, which is more work.
     """
     now = datetime.now(UTC)
+    apart = timedelta(seconds=1 / per_second if per_second else 0)
     every = round(1 / traced) if traced else len(buyer_ids) + 1
     paid = []
     for number, buyer_id in enumerate(buyer_ids):
@@ -67,7 +71,7 @@ def orders(buyer_ids: Sequence[UUID], *, traced: float) -> list[Record]:
             plan=PLAN,
             paid=Money(amount=1500, currency="USD"),
             invoice_id=str(1_000_000 + number),
-            paid_at=now,
+            paid_at=now + number * apart,
         )
         paid.append(_record(order, new_traceparent(sampled=number % every == 0), now))
     return paid
@@ -78,16 +82,27 @@ def _record(event: Event, trace: str | None, now: datetime) -> Record:
     return Record(event.topic, event.key().encode(), event.model_dump_json().encode(), to_wire(texts))
 
 
-class Driver:
-    """One producer, one consumer at the end of the way."""
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """When an order was due to be sent and when it was delivered, in seconds of the driver's clock."""
 
-    def __init__(self, kafka: KafkaAccess) -> None:
+    due: float
+    ended: float
+
+
+class Driver:
+    """One producer, one consumer at the end of the way. `prefix`: of the topics."""
+
+    def __init__(self, kafka: KafkaAccess, *, prefix: str = "") -> None:
         self._kafka = kafka
-        self._producer = Producer(kafka)
+        self._producer = Producer(kafka, prefix=prefix)
         self._consumer = AIOKafkaConsumer(
-            QrDelivered.topic, **kafka.aiokafka(), auto_offset_reset="latest", group_id=None
+            prefix + QrDelivered.topic, **kafka.aiokafka(), auto_offset_reset="latest", group_id=None
         )
+        #: Keys of the orders that were not delivered yet; those of others are not counted.
+        self._waiting: set[bytes] = set()
         self._arrived: dict[bytes, float] = {}
+        self._all_arrived = asyncio.Event()
         self._reading: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -105,44 +120,49 @@ class Driver:
 
     async def _read(self) -> None:
         while True:
-            found = await self._consumer.getmany(timeout_ms=1000)
+            fetched = await self._consumer.getmany(timeout_ms=1000)
             now = time.perf_counter()
-            for records in found.values():
-                for record in records:
-                    self._arrived.setdefault(record.key, now)
+            keys = {record.key for records in fetched.values() for record in records} & self._waiting
+            self._arrived |= dict.fromkeys(keys, now)
+            self._waiting -= keys
+            if not self._waiting:
+                self._all_arrived.set()
+
+    def _expect(self, records: Sequence[Record]) -> None:
+        self._waiting, self._arrived = {record.key for record in records}, {}
+        self._all_arrived.clear()
 
     async def send(self, records: Sequence[Record]) -> None:
         """Send all and wait for the acknowledgements."""
-        futures = [await self._producer.send(r.topic, r.key, r.value, r.headers) for r in records]
-        await asyncio.gather(*futures)
+        await asyncio.gather(*(future for future, _ in await self._producer.send_all(records)))
 
     async def flood(self, records: Sequence[Record]) -> float:
         """All at once; returns seconds from the first send to the last delivery."""
+        self._expect(records)
         began = time.perf_counter()
         await self.send(records)
-        ended = await self._delivered(records)
-        return max(ended) - began
+        return max(await self._delivered(records)) - began
 
-    async def paced(self, records: Sequence[Record], per_second: float) -> list[float]:
-        """At a steady rate whatever comes back (open loop); returns each order's latency in seconds."""
+    async def paced(self, records: Sequence[Record], per_second: float) -> list[Delivery]:
+        """At a steady rate whatever comes back (open loop)."""
+        self._expect(records)
         began = time.perf_counter() + 0.05
         due = [began + number / per_second for number in range(len(records))]
         futures, sent = [], 0
         while sent < len(records):
-            now = time.perf_counter()
-            while sent < len(records) and due[sent] <= now:
-                record = records[sent]
-                futures.append(await self._producer.send(record.topic, record.key, record.value, record.headers))
-                sent += 1
+            until = bisect_right(due, time.perf_counter())
+            if until > sent:
+                futures += [future for future, _ in await self._producer.send_all(records[sent:until])]
+                sent = until
             await asyncio.sleep(_TICK)
         await asyncio.gather(*futures)
-        ended = await self._delivered(records)
-        return [end - start for start, end in zip(due, ended, strict=True)]
+        return [Delivery(*times) for times in zip(due, await self._delivered(records), strict=True)]
 
     async def one_by_one(self, records: Sequence[Record], *, pause: float) -> list[float]:
         """Each alone on an idle stack; returns latencies in seconds."""
         latencies = []
         for record in records:
+            self._expect([record])
             began = time.perf_counter()
             await self.send([record])
             latencies.append((await self._delivered([record]))[0] - began)
@@ -150,11 +170,12 @@ class Driver:
         return latencies
 
     async def _delivered(self, records: Sequence[Record]) -> list[float]:
-        deadline = time.perf_counter() + _GIVE_UP
-        while missing := sum(record.key not in self._arrived for record in records):
-            if time.perf_counter() > deadline:
-                raise TimeoutError(f"{missing} of {len(records)} orders were not delivered within {_GIVE_UP:.0f} s")
-            await asyncio.sleep(0.02 if len(records) > 1 else 0.0005)
+        try:
+            async with asyncio.timeout(_GIVE_UP):
+                await self._all_arrived.wait()
+        except TimeoutError:
+            missing = f"{len(self._waiting)} of {len(records)} orders"
+            raise TimeoutError(f"{missing} were not delivered within {_GIVE_UP:.0f} s") from None
         return [self._arrived[record.key] for record in records]
 
     async def consumed(self, group: str, topic: str) -> None:

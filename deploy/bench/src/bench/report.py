@@ -1,18 +1,13 @@
-"""The table that a person reads."""
+"""The tables that a person reads."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-_TARGETS = {
-    "all_traced": "≥ 3,000",
-    "one_in_100_traced": "≥ 3,000",
-    "ratio": "≥ 0.6",
-    "idle": "≤ 15 / 50 / 500",
-    "open_loop": "2,000/s with p99 ≤ 250 ms",
-}
+from bench.figures import Spread
+from bench.targets import TARGETS
 
 
 def show(results: dict[str, Any]) -> None:
@@ -20,32 +15,51 @@ def show(results: dict[str, Any]) -> None:
     console = Console(width=None if Console().is_terminal else 110)
     machine = results["machine"]
     console.print(f"[bold]{machine['cores']} cores[/] of {machine['processor']}, {machine['memory_gib']} GiB, fsync on")
-    table = Table("figure", "median (lowest-highest)", "aim", title="paid → delivered")
-    instant, sandbox = results.get("instant"), results.get("sandbox")
-    if instant:
-        for name in ("one_in_100_traced", "all_traced"):
-            label = f"orders/s, instant adapters, {name.replace('_', ' ')}"
-            table.add_row(label, _spread(instant[name]["orders_per_second"]), _TARGETS[name])
-        table.add_row("idle p50 / p99 / max ms", _idle(instant["idle"]), _TARGETS["idle"])
-        kept = [row for row in instant["open_loop"] if row["kept"]]
-        best = f"{kept[-1]['per_second']}/s, p99 {kept[-1]['p99_ms']:.0f} ms" if kept else "none"
-        table.add_row("highest steady rate with p99 ≤ 250 ms", best, _TARGETS["open_loop"])
-    if sandbox:
-        table.add_row("orders/s over HTTP and SMTP", _spread(sandbox["orders_per_second"]), "")
-        table.add_row("the same calls with no engine", _spread(sandbox["without_engine_per_second"]), "")
-        table.add_row("ratio", _spread(sandbox["ratio"], 2), _TARGETS["ratio"])
-        table.add_row("idle p50 / p99 / max ms, HTTP and SMTP", _idle(sandbox["idle"]), "")
-    for name, measured in results.get("stock", {}).items():
-        label = f"operator of 800 ms, {name.replace('_', ' ')}"
-        table.add_row(f"{label}, alone: p50 / p99 / max ms", _idle(measured["one_by_one"]), "")
-        steady = measured["steady"]
-        table.add_row(f"{label}, {steady['per_second']}/s: p50 / p99 / max ms", _idle(steady), "")
+    for when, speed in zip(("before", "after"), results.get("calibration", ()), strict=False):
+        figures = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in speed.items())
+        console.print(f"{when}: {figures}")
+    table = Table("ratio", "median (lowest-highest)", "target", "")
+    for name, ratio in _ratios(results):
+        target = TARGETS[name]
+        table.add_row(target.label, ratio.text(2), target.text(), "met" if target.met(ratio.median) else "")
     console.print(table)
+    console.print(_figures(results))
     if "costs" in results:
         console.print(_steps(results["costs"]))
-    if instant:
-        console.print(_costs(instant))
-        console.print(_rates(instant["open_loop"]))
+    if "instant" in results:
+        console.print(_costs(results["instant"]))
+
+
+def _ratios(results: Mapping[str, Any]) -> Iterator[tuple[str, Spread]]:
+    for measured in results.values():
+        if isinstance(measured, Mapping):
+            for name, ratio in measured.get("ratios", {}).items():
+                yield name, Spread(**ratio)
+
+
+def _figures(results: Mapping[str, Any]) -> Table:
+    table = Table("figure", "median (lowest-highest)", title="paid → delivered")
+    if instant := results.get("instant"):
+        for name in ("product", "product_all_traced", "floor"):
+            rates = Spread.of([run[name]["per_second"] for run in instant["runs"]])
+            table.add_row(f"orders/s, {name.replace('_', ' ')}", rates.text())
+        for name in ("product_alone", "floor_alone"):
+            spreads = [Spread.of([run[name][key] for run in instant["runs"]]) for key in ("p50_ms", "p99_ms")]
+            table.add_row(f"{name.replace('_', ' ')}, p50 / p99 ms", " / ".join(one.text() for one in spreads))
+        loop = instant["open_loop"]
+        label = f"open loop, {loop['offered']:.0f} orders/s: p50 / p99 / max ms"
+        queue = f"waiting {loop['waiting_early']:.0f} → {loop['waiting_late']:.0f}"
+        table.add_row(label, f"{_milliseconds(loop)}; {queue}, {'it grew' if loop['grew'] else 'it did not grow'}")
+    if sandbox := results.get("sandbox"):
+        table.add_row("orders/s over HTTP and SMTP", Spread(**sandbox["orders_per_second"]).text())
+        table.add_row("the same calls with no engine", Spread(**sandbox["without_engine_per_second"]).text())
+        table.add_row("alone, HTTP and SMTP: p50 / p99 / max ms", _milliseconds(sandbox["alone"]))
+    for name, measured in results.get("stock", {}).items():
+        label = f"operator of 800 ms, {name.replace('_', ' ')}"
+        table.add_row(f"{label}, alone: p50 / p99 / max ms", _milliseconds(measured["one_by_one"]))
+        steady = measured["steady"]
+        table.add_row(f"{label}, {steady['per_second']}/s: p50 / p99 / max ms", _milliseconds(steady))
+    return table
 
 
 def _steps(costs: Sequence[Mapping[str, Any]]) -> Table:
@@ -59,26 +73,25 @@ def _steps(costs: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
-def _costs(instant: dict[str, Any]) -> Table:
-    table = Table("process", "CPU µs/order", "tx/order", "RSS MiB at rest", "CPU % at rest", title="cost")
-    load = instant["one_in_100_traced"]
-    for name, cpu in load["cpu_us_per_order"].items():
+def _costs(instant: Mapping[str, Any]) -> Table:
+    """What an order costs each process, the product's beside the floor's; `sum` is of all processes."""
+    columns = ("CPU µs/order", "floor's", "tx/order", "RSS MiB at rest", "CPU % at rest")
+    table = Table("process", *columns, title="cost, 1 in 100 traced; medians")
+    product, floor = (_medians(instant["runs"], name, "cpu_us") for name in ("product", "floor"))
+    transactions = _medians(instant["runs"], "product", "transactions")
+    for name, cpu in product.items():
         rest = instant["at_rest"].get(name, {})
-        transactions = load["transactions_per_order"].get(name, "")
-        table.add_row(name, str(cpu), str(transactions), str(rest.get("rss_mib", "")), str(rest.get("cpu_percent", "")))
+        other = f"{floor[name]:.0f}" if name in floor else ""
+        number = f"{transactions[name]:.3f}" if name in transactions else ""
+        table.add_row(name, f"{cpu:.0f}", other, number, str(rest.get("rss_mib", "")), str(rest.get("cpu_percent", "")))
+    table.add_row("sum", f"{sum(product.values()):.0f}", f"{sum(floor.values()):.0f}", "", "", "")
     return table
 
 
-def _rates(rows: list[dict[str, Any]]) -> Table:
-    table = Table("orders/s offered", "p50 ms", "p99 ms", title="open loop")
-    for row in rows:
-        table.add_row(str(row["per_second"]), f"{row['p50_ms']:.0f}", f"{row['p99_ms']:.0f}")
-    return table
+def _medians(runs: Sequence[Mapping[str, Any]], contender: str, figure: str) -> dict[str, float]:
+    names = runs[0][contender][figure]
+    return {name: Spread.of([run[contender][figure][name] for run in runs]).median for name in names}
 
 
-def _spread(figure: dict[str, float], digits: int = 0) -> str:
-    return f"{figure['median']:,.{digits}f} ({figure['low']:,.{digits}f}-{figure['high']:,.{digits}f})"
-
-
-def _idle(figure: dict[str, float]) -> str:
+def _milliseconds(figure: Mapping[str, float]) -> str:
     return f"{figure['p50_ms']:.1f} / {figure['p99_ms']:.1f} / {figure['max_ms']:.1f}"

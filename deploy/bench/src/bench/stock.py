@@ -2,15 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import httpx
 import psycopg
 
+from bench.contenders import Prepare, latencies
 from bench.driver import PLAN, Driver
-from bench.figures import percentile
-from bench.record_log import Record
 from local_stack.stack import Stack
 
 #: Of the operator's 800 ms, half for each of its two functions (downloadOrder, confirmOrder).
@@ -27,8 +25,6 @@ ENVIRONMENTS: dict[str, dict[str, str]] = {
     "with_stock": {"STOCK": json.dumps([POOL])},
 }
 
-Prepare = Callable[..., Awaitable[list[Record]]]
-
 
 async def slow_operator(
     stack: Stack, driver: Driver, prepare: Prepare, seconds: float, *, pool: bool
@@ -36,7 +32,7 @@ async def slow_operator(
     """Latency one order at a time, and at a steady 20 orders/s; the pool, where there is one, is full at the start."""
     if pool:
         await _filled(stack)
-    await driver.one_by_one(await prepare(driver, _A_FEW, traced=0.01), pause=0.02)  # warm up, at no latency
+    await driver.one_by_one(await prepare(_A_FEW, 0.01, None), pause=0.02)  # warm up, at no latency
     rules = [
         {"target": f"operator.{function}", "effect": "latency", "seconds": _EACH_SECONDS}
         for function in ("download_order", "confirm_order")
@@ -45,17 +41,10 @@ async def slow_operator(
         (await sandbox.put("/control/faults", json=rules)).raise_for_status()
     alone: list[float] = []
     while len(alone) < _ONE_BY_ONE:  # a few at a time: nobody is told to wait meanwhile
-        alone += await driver.one_by_one(await prepare(driver, _A_FEW, traced=0.01), pause=0.02)
-    steady = await driver.paced(await prepare(driver, int(_PER_SECOND * seconds), traced=0.01), _PER_SECOND)
-    return {"one_by_one": _figures(alone), "steady": {"per_second": _PER_SECOND, **_figures(steady)}}
-
-
-def _figures(latencies: Sequence[float]) -> dict[str, float]:
-    return {
-        "p50_ms": percentile(latencies, 0.5) * 1000,
-        "p99_ms": percentile(latencies, 0.99) * 1000,
-        "max_ms": max(latencies) * 1000,
-    }
+        alone += await driver.one_by_one(await prepare(_A_FEW, 0.01, None), pause=0.02)
+    steady = await driver.paced(await prepare(int(_PER_SECOND * seconds), 0.01, None), _PER_SECOND)
+    taken = [delivery.ended - delivery.due for delivery in steady]
+    return {"one_by_one": latencies(alone), "steady": {"per_second": _PER_SECOND, **latencies(taken)}}
 
 
 async def _filled(stack: Stack) -> None:
