@@ -2,12 +2,14 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
+from pydantic import BaseModel
 
-from esim_fulfilment import Buyer, Money, NewOrder, RefundRequest, UnknownEvent
+from esim_fulfilment import Buyer, Money, NewOrder, Order, RefundRequest, UnknownEvent
 from esim_fulfilment.calls import Call
 from esim_fulfilment.events import event_of
 from esim_fulfilment.operations import Operations
@@ -78,3 +80,39 @@ def test_every_type_of_event_has_a_class_that_knows_its_fields(example: Path) ->
 
 def test_there_are_examples() -> None:
     assert len(EXAMPLES) >= 24
+
+
+def test_an_order_of_the_client_has_every_field_of_the_answer() -> None:
+    document = json.loads((ROOT / "services/ordering/interfaces/openapi.json").read_text())
+    operation = described(Operations.order.describe("x"))
+    assert operation is not None
+    schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
+    assert list(_without_field(Order, schema, document)) == ["links"]
+
+
+def _without_field(model: type[BaseModel], schema: dict[str, Any], document: dict[str, Any]) -> Iterator[str]:
+    """Fields of a schema, and of the schemas in it, that the model of the client has no attribute for."""
+    for name, field in _object(schema, document)["properties"].items():
+        if name not in model.model_fields:
+            yield name
+            continue
+        inner = _object(field, document)
+        for candidate in _models(model.model_fields[name].annotation) if inner.get("properties") else ():
+            yield from (f"{name}.{missing}" for missing in _without_field(candidate, inner, document))
+
+
+def _object(schema: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
+    """The schema of an object, behind a reference, in a list, or beside null."""
+    if "$ref" in schema:
+        return _object(document["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]], document)
+    if "items" in schema:
+        return _object(schema["items"], document)
+    one_of = [_object(option, document) for option in schema.get("anyOf", ())]
+    return next((option for option in one_of if option.get("properties")), schema)
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models(part)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from esim_fulfilment import RateLimitedError, RetryPolicy, ServiceError, UnreachableError
+from esim_fulfilment import NotFoundError, RateLimitedError, RetryPolicy, ServiceError, UnreachableError
 from esim_fulfilment.calls import Answer, Call
 from esim_fulfilment.retries import NoAnswer, Outcome, Send, Wait, conversation
 
@@ -19,9 +19,11 @@ def call(*, repeatable: bool = True) -> Call[str]:
     return Call("ordering", "POST", "/things", lambda _answer: "done", repeatable=repeatable)
 
 
-def waits(outcomes: list[Outcome], *, repeatable: bool = True, jitter: float = 1.0) -> list[float]:
+def waits(
+    outcomes: list[Outcome], *, repeatable: bool = True, jitter: float = 1.0, policy: RetryPolicy | None = None
+) -> list[float]:
     """The waits between the attempts until a result. Raises what the conversation raises."""
-    talk = conversation(call(repeatable=repeatable), RetryPolicy(), jitter=lambda: jitter, now=lambda: NOW)
+    talk = conversation(call(repeatable=repeatable), policy or RetryPolicy(), jitter=lambda: jitter, now=lambda: NOW)
     waited = []
     step: Send | Wait = next(talk)
     left = list(outcomes)
@@ -64,6 +66,18 @@ def test_a_longer_wait_than_the_patience_is_for_the_caller_to_decide() -> None:
     with pytest.raises(RateLimitedError) as raised:
         waits([answered(429, "3600")])
     assert raised.value.retry_after == 3600
+
+
+def test_what_is_on_its_way_is_asked_for_until_the_patience_ends() -> None:
+    on_its_way: list[Any] = [answered(404, "1")] * 7
+    assert sum(waits([*on_its_way, DONE])) == pytest.approx(25)
+    with pytest.raises(NotFoundError):
+        waits([*on_its_way, answered(404, "1")])
+
+
+def test_answers_that_ask_for_no_wait_are_counted() -> None:
+    with pytest.raises(NotFoundError):
+        waits([answered(404, "0")] * 5, policy=RetryPolicy(first_wait=0))
 
 
 def test_all_waits_together_keep_within_the_patience() -> None:

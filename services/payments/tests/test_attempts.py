@@ -1,8 +1,10 @@
 """Paying an order, between a real Kafka, a real Postgres and the sandbox's bank."""
 
 import asyncio
+import importlib
 import json
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 
@@ -60,11 +62,23 @@ async def test_who_may_ask_for_a_payment_object(start: "Start") -> None:
     assert (await running.post(path, key="other-key")).status_code == 404
     unknown = await running.post(f"/orders/{uuid7()}/payment")
     assert (unknown.status_code, unknown.headers["retry-after"]) == (404, "1")
+    assert "retry-after" not in (await running.post(f"/orders/{uuid4()}/payment")).headers  # no id of an order
     assert unknown.headers["content-type"] == "application/problem+json"
     assert (await running.post("/orders/nonsense/payment")).status_code == 422
     assert (await running.post(path, json={"back_link": "javascript:alert(1)"})).status_code == 422
     assert (await running.post(path, json={"card": "4405639800000001"})).status_code == 422
     assert (await running.post(path, json=[])).status_code == 422
+
+
+async def test_an_order_that_was_placed_just_now_is_waited_for(start: "Start", monkeypatch: pytest.MonkeyPatch) -> None:
+    routes = importlib.import_module("payments.attempts.routes")
+    monkeypatch.setattr(routes, "_ORDER_WAITS", (0.05,) * 600)  # half a minute, the patience of a test
+    running = await start()
+    order = running.order_placed()
+    waiting = asyncio.create_task(running.post(f"/orders/{order.order_id}/payment"))
+    await asyncio.sleep(0)
+    await running.stage.publish(order, running.contact_of(order))
+    assert (await waiting).status_code == 200
 
 
 async def test_an_order_waits_for_its_contact_which_a_tombstone_deletes(start: "Start") -> None:

@@ -3,9 +3,12 @@
 import hashlib
 import os
 import time
-from datetime import datetime
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, SafeUUID
 
+_VERSION = 7
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RANDOM_BITS = 80
 _VERSION_7_VARIANT_2 = (0x7 << 76) | (0x2 << 62)
 _LOW_BITS = 62
@@ -47,6 +50,15 @@ def uuid7() -> UUID:
 def uuid7_floor(moment: datetime) -> UUID:
     """The smallest UUIDv7 of that millisecond: a bound for "created at or after"."""
     return UUID(int=(int(moment.timestamp() * 1000) << _RANDOM_BITS) | _VERSION_7_VARIANT_2)
+
+
+def uuid7_moment(made: UUID) -> datetime | None:
+    """When a UUIDv7 was made, to the millisecond; None for another UUID, also for one of the year 10000 or later."""
+    if made.version != _VERSION:
+        return None
+    with suppress(OverflowError):
+        return _EPOCH + timedelta(milliseconds=made.int >> _RANDOM_BITS)
+    return None
 
 
 def read_uuid(text: str) -> UUID:

@@ -35,10 +35,8 @@ from esim_fulfilment.events import AnyEvent, BuyerErased, EsimEvent, Event, Orde
 from esim_fulfilment.models import (
     Buyer,
     CheckoutSession,
-    Decision,
     Device,
     Documents,
-    Eligibility,
     Esim,
     ListedOrder,
     Money,
@@ -48,12 +46,12 @@ from esim_fulfilment.models import (
     PaymentObject,
     PlacedOrder,
     Plan,
-    RefundCase,
-    RefundRequest,
+    Refund,
     Resend,
     Storefront,
     TimelineEntry,
 )
+from esim_fulfilment.refund_models import Decision, Eligibility, RefundCase, RefundRequest
 from esim_fulfilment.retries import RetryPolicy
 from esim_fulfilment.webhook_models import CreatedWebhookEndpoint, WebhookDelivery, WebhookEndpoint, WebhookSecret
 from esim_fulfilment.webhooks import verify_webhook
@@ -100,6 +98,7 @@ __all__ = [
     "Problem",
     "ProblemError",
     "RateLimitedError",
+    "Refund",
     "RefundCase",
     "RefundEvent",
     "RefundRequest",

@@ -12,22 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Language = Literal["en", "ru", "kk", "ka"]
 Kind = Literal["esim", "top_up"]
-RefundReason = Literal[
-    "technical_failure",
-    "changed_mind",
-    "incompatible_device",
-    "sim_locked",
-    "deleted_profile",
-    "phone_settings",
-    "no_coverage",
-    "slow_data",
-    "not_delivered",
-    "double_charge",
-    "scan_error",
-    "lost_code",
-    "other",
-]
-RefundChannel = Literal["email", "chat", "whatsapp", "telegram", "account", "form"]
 
 
 class Answered(BaseModel):
@@ -164,11 +148,36 @@ class PlacedOrder(Answered):
     account_url: str | None = None
 
 
+class FailedPayment(Answered):
+    """An attempt to pay that the bank refused, with the bank's code."""
+
+    at: datetime
+    reason_code: int | None = None
+
+
+class Receipt(Answered):
+    """A fiscal receipt (`sale`, `sale_return`), and where it can be read."""
+
+    kind: str | None = None
+    issued_at: datetime
+    url: str | None = None
+
+
+class SurplusCharge(Answered):
+    """A second payment for the same order, which goes back."""
+
+    at: datetime
+    amount: Money
+
+
 class Payment(Answered):
     """The payment of an order. `state`: `unpaid`, `failed`, `lapsed` or `paid`."""
 
     state: str
     paid_at: datetime | None = None
+    failures: tuple[FailedPayment, ...] = ()
+    receipts: tuple[Receipt, ...] = ()
+    surplus: tuple[SurplusCharge, ...] = ()
 
 
 class BankAccess(TypedDict, total=False):
@@ -203,12 +212,20 @@ class PaymentObject(TypedDict, total=False):
     auth: BankAccess
 
 
+class FailedDelivery(Answered):
+    """A mailbox that refused the code, with the status of its server."""
+
+    at: datetime
+    smtp_code: int | None = None
+
+
 class Delivery(Answered):
     """What the buyer got. `state`: `pending`, `delivered` or `failed`; `channel`: `email`, `account` or `operator`."""
 
     state: str
     delivered_at: datetime | None = None
     channel: str | None = None
+    failures: tuple[FailedDelivery, ...] = ()
 
 
 class Esim(Answered):
@@ -225,6 +242,13 @@ class Esim(Answered):
     usage_age_seconds: int | None = None
     valid_until: datetime | None = None
     plan_ends_at: datetime | None = None
+    state_observed_at: datetime | None = None
+    usage_observed_at: datetime | None = None
+    installed_at: datetime | None = None
+    activated_at: datetime | None = None
+    deleted_at: datetime | None = None
+    revoked_at: datetime | None = None
+    expired_at: datetime | None = None
 
 
 class RefundSummary(Answered):
@@ -233,8 +257,26 @@ class RefundSummary(Answered):
     case_id: str
     state: str
     reason: str | None = None
+    requested_at: datetime | None = None
+    changed_at: datetime | None = None
     missing: tuple[str, ...] = ()
     clauses: tuple[str, ...] = ()
+
+
+class Refund(Answered):
+    """Money of an order that goes back. `state`: `approved`, `failed` (a person pays another way) or `settled`.
+
+    `surplus`: of a second payment for the same order. `credited_by`: when the buyer has it at the latest.
+    """
+
+    refund_id: str
+    case_id: str | None = None
+    state: str
+    amount: Money | None = None
+    surplus: bool = False
+    approved_at: datetime | None = None
+    settled_at: datetime | None = None
+    credited_by: date | None = None
 
 
 class Order(Answered):
@@ -257,6 +299,7 @@ class Order(Answered):
     delivery: Delivery | None = None
     esim: Esim | None = None
     refund_cases: tuple[RefundSummary, ...] = ()
+    refunds: tuple[Refund, ...] = ()
     account_url: str | None = None
     #: Placed with a key for tests.
     test: bool = False
@@ -295,76 +338,3 @@ class Resend(Answered):
     order_id: str
     state: str
     requested_at: datetime
-
-
-# --- refunds ----------------------------------------------------------------------------------------------------------
-
-
-class RefundRequest(Sent):
-    """A buyer's request for a refund.
-
-    Which fields a shop's policy requires differs; the case names what is missing (`information_needed`). E-mail and
-    phone are compared with the order's own and forgotten.
-    """
-
-    reason: RefundReason
-    channel: RefundChannel = "form"
-    full_name: str | None = Field(None, repr=False)
-    email: str | None = Field(None, repr=False)
-    phone: str | None = Field(None, repr=False)
-    payment_date: date | None = None
-    circumstances: str | None = Field(None, repr=False)
-    evidence: tuple[str, ...] = Field((), repr=False)
-
-
-class Ground(Answered):
-    """A clause of the seller's documents that decided."""
-
-    document: str
-    clause: str
-    text: str
-
-
-class Explanation(Answered):
-    """A decision in words for the buyer."""
-
-    en: str
-    ru: str
-
-
-class Decision(Answered):
-    """What the policy decided: `approve`, `deny`, or what the case waits for (`await_…`). `missing`: fields to send."""
-
-    verdict: str
-    grounds: tuple[Ground, ...] = ()
-    explanation: Explanation
-    amount: Money | None = None
-    missing: tuple[str, ...] = ()
-    credited_by: date | None = None
-
-
-class RefundCase(Answered):
-    """A refund case. A case without a decision waits for a person."""
-
-    case_id: str
-    state: str
-    reason: str | None = None
-    decision: Decision | None = None
-
-
-class Prospect(Answered):
-    """Today's decision on a complete request with this reason: `approve`, `deny`, or what it would wait for."""
-
-    reason: str
-    verdict: str
-    grounds: tuple[Ground, ...] = ()
-    explanation: Explanation
-    until: datetime | None = None
-
-
-class Eligibility(Answered):
-    """What a buyer can expect before asking for a refund. `status`: `open`, `refunded` or `not_paid`."""
-
-    order_number: str
-    status: str
-    answers: tuple[Prospect, ...] = ()

@@ -9,7 +9,6 @@ from esim_fulfilment.calls import Answer, Call, Operation, Page, PagedOperation,
 from esim_fulfilment.models import (
     CheckoutSession,
     Device,
-    Eligibility,
     Language,
     ListedOrder,
     Money,
@@ -18,13 +17,12 @@ from esim_fulfilment.models import (
     Order,
     PaymentObject,
     PlacedOrder,
-    RefundCase,
-    RefundRequest,
     Resend,
     Storefront,
     TimelineEntry,
 )
 from esim_fulfilment.reading import adapted, model, nothing
+from esim_fulfilment.refund_models import Eligibility, RefundCase, RefundRequest
 from esim_fulfilment.webhook_operations import WebhookOperations
 
 

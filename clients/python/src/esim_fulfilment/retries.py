@@ -5,8 +5,10 @@ steps, one with threads and one with asyncio.
 
 - A request without an answer, 502, 503 and 504, 429, and every answer with `Retry-After` are temporary.
 - A repetition sends the same bytes and the same idempotency key, so it has no second effect.
-- `Retry-After` (seconds or a date) is the shortest wait; without it the waits double and are jittered, so that many
-  shops that were interrupted together do not come back together.
+- `Retry-After` (seconds or a date) is the shortest wait, and such an answer is repeated until the patience ends: a
+  service sends it while an order is on its way to it. Other attempts are counted.
+- Without `Retry-After` the waits double. All are jittered, so that many shops that were interrupted together do not
+  come back together.
 """
 
 import json
@@ -15,6 +17,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from itertools import count
 from typing import TypeVar
 
 from esim_fulfilment.calls import Answer, Call
@@ -31,7 +34,8 @@ _SUCCESS = range(200, 300)
 class RetryPolicy:
     """How often, and how long, a request is repeated. All times in seconds."""
 
-    #: Five attempts with the waits below take about four seconds: the length of a restart.
+    #: For answers without `Retry-After`, and for none. Five attempts with the waits below take about four seconds: the
+    #: length of a restart.
     attempts: int = 5
     first_wait: float = 0.25
     longest_wait: float = 8.0
@@ -71,18 +75,19 @@ def conversation(
 ) -> Generator[Send | Wait, Outcome, T]:
     """The steps of one call. Returns its result; raises FulfilmentError."""
     waited = 0.0
-    for attempt in range(1, policy.attempts + 1):
+    for attempt in count(1):
         outcome = yield Send()
         if isinstance(outcome, Answer) and outcome.status in _SUCCESS:
             return _result(call, outcome)
         retry_after = _retry_after(outcome.headers, now()) if isinstance(outcome, Answer) else None
         wait = _wait(policy, attempt, retry_after, jitter())
-        again = _may_repeat(call, outcome, retry_after) and attempt < policy.attempts
+        counted = retry_after is None or wait == 0
+        again = _may_repeat(call, outcome, retry_after) and not (counted and attempt >= policy.attempts)
         if not again or waited + wait > policy.patience:
             _raise(call, outcome, retry_after)
         waited += wait
         yield Wait(wait)
-    raise UnreachableError(f"{call.method} {call.path}: no attempt was allowed")
+    raise AssertionError  # the attempts are counted without an end
 
 
 def _may_repeat(call: Call[T], outcome: Outcome, retry_after: float | None) -> bool:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Form, HTTPException
 from fastapi.responses import HTMLResponse, Response
 
 from esim_fulfilment import Offer, ProblemError, RefundRequest, Storefront
-from esim_fulfilment.models import RefundReason
+from esim_fulfilment.refund_models import RefundReason
 from example_shop.buying import CAN_BE_PAID
 from example_shop.context import Visit, Visiting
 from example_shop.pages import offer_of

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from http import HTTPStatus
+from uuid import UUID
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
@@ -16,17 +17,17 @@ from refunds.cases import (
     UnknownCaseError,
     UnknownOrderError,
 )
-from shared.kernel.problems import LimitReachedError, Problem
+from shared.clock import Clock
+from shared.kernel.problems import LimitReachedError, Problem, retry_where_new
 
 
 def install(app: FastAPI, count_limit: Callable[[str], None]) -> None:
     """Register a handler for each domain error. `count_limit` counts each limit that is reached, by its name."""
 
     @app.exception_handler(UnknownOrderError)
-    async def _unknown_order(_request: Request, _error: UnknownOrderError) -> JSONResponse:
-        return Problem(
-            HTTPStatus.NOT_FOUND, "unknown-order", "Nothing is known of an order of this id or number."
-        ).response()
+    async def _unknown_order(request: Request, _error: UnknownOrderError) -> JSONResponse:
+        detail = "Nothing is known of an order of this id or number; it becomes known when it is paid."
+        return Problem(HTTPStatus.NOT_FOUND, "unknown-order", detail, headers=_retry(request)).response()
 
     @app.exception_handler(UnknownCaseError)
     async def _unknown_case(_request: Request, _error: UnknownCaseError) -> JSONResponse:
@@ -37,7 +38,8 @@ def install(app: FastAPI, count_limit: Callable[[str], None]) -> None:
         return Problem(
             HTTPStatus.CONFLICT,
             "not-paid",
-            "The order is not known to be paid. If it was paid just now, send the request again in a minute.",
+            "The order is not known to be paid. If it was paid just now, send the request again.",
+            headers={"Retry-After": "1"},  # what is known of an order follows from its payment, which is on its way
         ).response()
 
     @app.exception_handler(AlreadyRefundedError)
@@ -67,3 +69,16 @@ def install(app: FastAPI, count_limit: Callable[[str], None]) -> None:
         count_limit(error.limit)
         status = HTTPStatus.CONFLICT if error.again is None else HTTPStatus.TOO_MANY_REQUESTS
         return LimitReachedError(error.limit, str(error), again=error.again, status=status).response()
+
+
+def _retry(request: Request) -> dict[str, str]:
+    """Whether a shop that acts on an order may send the same again: its payment may be on its way here.
+
+    Not for what only reads: a page that shows an order before it is paid shall not wait.
+    """
+    try:
+        order_id = UUID(request.path_params.get("order", ""))
+    except ValueError:
+        return {}
+    clock: Clock = request.app.state.service.clock
+    return retry_where_new(order_id, clock.now()) if request.method == "POST" else {}

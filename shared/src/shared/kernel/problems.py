@@ -3,9 +3,10 @@
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
+from uuid import UUID
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -13,9 +14,12 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from shared.database import is_infrastructure
+from shared.ids import uuid7_moment
 from shared.telemetry.logging import get_logger
 
 log = get_logger(__name__)
+#: As long as an order may be paid, where its shop says nothing else (`PAYMENT_LAPSE_SECONDS`).
+_MAY_BE_ON_ITS_WAY = timedelta(days=1)
 _NAME = re.compile(r"[0-9A-Za-z_-]{1,60}", re.ASCII)
 
 
@@ -49,6 +53,16 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own word
         if self.errors:
             body["errors"] = self.errors
         return JSONResponse(body, self.status, headers=self.headers, media_type="application/problem+json")
+
+
+def retry_where_new(order_id: UUID, now: datetime) -> dict[str, str]:
+    """Headers of the answer that an order is not known: `Retry-After` where it may still be on its way here.
+
+    The id says when the order was placed. The event of an order reaches another service within a moment, and after an
+    interruption as late as that lasts; one that was placed a day ago, or whose id is none of ours, will not come.
+    """
+    placed = uuid7_moment(order_id)
+    return {"Retry-After": "1"} if placed is not None and abs(now - placed) < _MAY_BE_ON_ITS_WAY else {}
 
 
 class LimitReachedError(Problem):

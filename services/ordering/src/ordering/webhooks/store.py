@@ -61,6 +61,14 @@ WHERE e.disabled_at IS NULL AND (e.paused_until IS NULL OR e.paused_until <= :no
               WHERE d.endpoint_id = e.endpoint_id AND d.state = 'waiting' AND d.due_at <= :now)
   AND NOT EXISTS (SELECT 1 FROM work w WHERE w.kind = k.kind AND w.key = e.endpoint_id::text)
 """
+#: In the sequence of their ids, and before their deliveries: as all lock them.
+_END_PAUSE = """
+UPDATE webhook_endpoints SET paused_until = NULL WHERE endpoint_id IN (
+  SELECT endpoint_id FROM webhook_endpoints
+  WHERE storefront = :storefront AND paused_until > :now
+    AND (CAST(:endpoint_id AS uuid) IS NULL OR endpoint_id = :endpoint_id)
+  ORDER BY endpoint_id FOR UPDATE)
+"""
 #: Only while it waits: a shop that has disabled the endpoint meanwhile has stopped its deliveries.
 _RECORD = """
 UPDATE webhook_deliveries d SET state = a.state, due_at = a.due_at, attempts = d.attempts + 1, last_attempt_at = :now,
@@ -258,8 +266,10 @@ async def record_health(tx: Tx, endpoint_id: UUID, health: Health) -> None:
 async def redeliver(tx: Tx, storefront: str, chosen: Redelivery, after: UUID | None, most: int) -> Any:
     """Make up to `most` of the chosen updates due again, beginning behind `after`.
 
+    Who asks for it says that the server works again: endpoints that are paused after failures are tried at once.
     Returns a row: deliveries `made`, updates `chosen`, the `last` update, and the `endpoints` that have deliveries now.
     """
+    await tx.execute(_END_PAUSE, storefront=storefront, endpoint_id=chosen.endpoint_id, now=tx.now)
     return (
         await tx.execute(
             _REDELIVER,
