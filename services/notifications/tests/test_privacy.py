@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from notifications.app import new_links
+from notifications.privacy.jobs import ErasureJobs
 from shared.contracts import DeliveryFailed, NotificationsBuyerErased, QrDelivered
 from shared.contracts.base import Erasure
 from shared.contracts.ordering import BuyerContact
@@ -62,8 +63,39 @@ async def test_nothing_is_left_of_a_buyer_who_is_forgotten_and_nothing_brings_th
     mails = await running.rows("SELECT kind, state, facts FROM mails WHERE buyer_id = :b", b=buyer.buyer_id)
     assert {row["kind"]: row["state"] for row in mails} == {"qr": "sent", "denied": "dropped", "code": "dropped"}
     assert all(row["facts"] == {} for row in mails)
-    assert await running.rows("SELECT 1 FROM work WHERE payload::text LIKE :b", b=f"%{buyer.buyer_id}%") == []
+
+    async def no_work() -> bool:
+        return not await running.rows("SELECT 1 FROM work WHERE payload::text LIKE :b", b=f"%{buyer.buyer_id}%")
+
+    await running.stage.eventually(no_work)
     assert [row["subject"][:9] for row in await running.sandbox.mails(buyer.email)] == ["Your eSIM"]
+
+
+async def test_a_code_that_was_on_its_way_at_the_erasure_is_a_delivery(start: "Start") -> None:
+    running = await start()
+    buyer = _canary(running)
+    await running.sandbox.faults({"target": "mail", "effect": "delay", "seconds": 3, "times": 1})
+    await running.stage.publish(buyer.contact(), buyer.paid(), buyer.generated())
+    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM work WHERE owner IS NOT NULL"))
+    await running.stage.publish(buyer.erasure())
+    await running.stage.events(NotificationsBuyerErased)
+    [said] = await running.stage.events(QrDelivered)
+    assert said.event.order_id == buyer.order_id
+    left = await _everything(running)
+    assert [canary for canary in CANARIES if canary in left] == []
+    assert await running.rows("SELECT state FROM mails WHERE kind = 'qr'") == [{"state": "sent"}]
+
+
+async def test_an_erasure_by_an_earlier_release_is_completed(start: "Start") -> None:
+    running = await start()
+    buyer, other = _canary(running), running.buyer("other")
+    await running.stage.publish(buyer.contact(), other.contact(), buyer.erasure())
+    await running.stage.events(NotificationsBuyerErased)
+    async with running.service.database.transaction() as tx:
+        await tx.execute("UPDATE contacts SET mailbox_key = 'canary' WHERE buyer_id = :b", b=buyer.buyer_id)
+    await ErasureJobs(running.service.database).erase_left()
+    assert "canary" not in await _everything(running)
+    assert await running.rows("SELECT 1 FROM contacts WHERE mailbox_key = :key", key=other.email)
 
 
 async def test_the_link_says_that_all_is_gone_and_a_bounce_tells_nobody(start: "Start") -> None:

@@ -69,6 +69,8 @@ class Journey:
     installed: bool = False
     refund_asked: bool = False
     forged: bool = False
+    #: A release of ordering that knows no webhooks may have read this order's facts.
+    without_webhooks: bool = False
 
     def did(self, step: str) -> datetime:
         """Note a step."""

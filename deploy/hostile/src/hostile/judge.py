@@ -13,7 +13,9 @@ from hostile.target import Target
 _LOOK_SECONDS = 2.0
 #: A service may be busy for a moment, not for longer.
 _UNREADY_LOOKS = 5
-_SAMPLE = re.compile(r"^(consumer_lag|outbox_waiting|consumer_stalled\w*)(\{[^}]*\})? ([0-9.e+]+)$", re.MULTILINE)
+_SAMPLE = re.compile(
+    r"^(consumer_lag_records|outbox_waiting|consumer_stalled\w*)(\{[^}]*\})? ([0-9.e+]+)$", re.MULTILINE
+)
 _TRACEBACK = "Traceback (most recent call last)"
 _ATTACK = "the services"
 #: Our own words about a failure are shorter.

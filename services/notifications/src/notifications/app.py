@@ -34,6 +34,7 @@ from notifications.orders.handlers import OrderHandlers
 from notifications.orders.tasks import WatchExpiry, WatchOrders, WatchPlan
 from notifications.pages import answer_bad_links
 from notifications.privacy.handlers import ErasureHandlers
+from notifications.privacy.jobs import ErasureJobs
 from notifications.privacy.store import EXPORT
 from notifications.refunds.handlers import RefundHandlers
 from notifications.reminders.handlers import ReminderHandlers
@@ -170,7 +171,7 @@ def _serve(service: Service, settings: Settings, sender: Sender) -> None:
     links = sender.links
     store = AccountStore(service.database, links, settings)
     followers = OrderFollowers(store)
-    service.runs(followers.run)
+    service.runs(followers.run, ErasureJobs(service.database).run)
     account = AccountContext(
         store=store,
         followers=followers,

@@ -118,7 +118,7 @@ class Backlog:
             return
         assigned = consumer.assignment()
         ends = await consumer.end_offsets(assigned) if assigned else {}
-        await self._read_committed(consumer, set(ends))
+        await self._read_committed(consumer, ends)
         self._metrics.lag.clear()
         behind = 0
         for place, end in ends.items():
@@ -131,13 +131,16 @@ class Backlog:
     def _applied(self, place: TopicPartition) -> int:
         return max(self._committed.get(place, 0), self._applying.applied.get((place.topic, place.partition), 0))
 
-    async def _read_committed(self, consumer: AIOKafkaConsumer, assigned: set[TopicPartition]) -> None:
-        """Read the committed offsets of partitions that were assigned to this instance just now."""
-        for place in self._committed.keys() - assigned:
+    async def _read_committed(self, consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]) -> None:
+        """Read the committed offsets of partitions that are new here, or seem to have records that are not applied.
+
+        Another instance may have had such a partition since the last round, and returned it.
+        """
+        for place in self._committed.keys() - ends.keys():
             del self._committed[place]
-        new = sorted(assigned - self._committed.keys())
-        starts = await consumer.beginning_offsets(new) if new else {}
-        for place in new:
+        behind = [place for place, end in ends.items() if place not in self._committed or self._applied(place) < end]
+        starts = await consumer.beginning_offsets(behind) if behind else {}
+        for place in sorted(behind):
             committed = await consumer.committed(place)
             self._committed[place] = starts[place] if committed is None else committed
 

@@ -1,10 +1,15 @@
 """Old and new versions of a service side by side."""
 
 import asyncio
+from datetime import timedelta
 
 from campaign.scene import NotPossibleError, Record, Scene, lifted
 from campaign.schedule import Fault
 from release.history import NoHistoryError, export, last_release, python_path
+
+
+#: An order whose buyer did nothing for so long has ended.
+_ON_THE_WAY = timedelta(seconds=60)
 
 
 async def last_release_beside(scene: Scene, fault: Fault, record: Record) -> None:
@@ -23,4 +28,8 @@ async def last_release_beside(scene: Scene, fault: Fault, record: Record) -> Non
             await scene.start(fault.target, record)
         finally:
             await old.stop()
+            if fault.target == "ordering" and not any(tree.glob("services/ordering/src/ordering/webhooks")):
+                for journey in scene.traffic.journeys:
+                    if not journey.steps or journey.steps[-1][0] > record.began - _ON_THE_WAY:
+                        journey.without_webhooks = True
         lifted(record)

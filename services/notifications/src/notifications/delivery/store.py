@@ -72,7 +72,8 @@ WHERE m.kind = 'qr' AND m.subject_id = r.order_id
 _EMPTY_NEW = """
 UPDATE mails SET facts = '{}' WHERE kind = :kind AND subject_id = ANY(CAST(:subjects AS uuid[])) AND state = 'dropped'
 """
-#: The first delivery of a code counts (PO 3.4), by whatever channel.
+#: The first delivery of a code counts (PO 3.4), by whatever channel. `facts` are empty where the buyer was erased while
+#: the email was on its way.
 _SETTLE = """
 WITH settled AS (
   UPDATE mails m SET state = r.state, smtp_code = r.code, enhanced_code = r.enhanced, settled_at = :now
@@ -82,9 +83,10 @@ WITH settled AS (
   RETURNING m.kind, m.subject_id, m.order_id, m.buyer_id, m.facts, m.state),
 first AS (
   INSERT INTO orders AS o (order_id, order_number, storefront, buyer_id, delivered_at, channel)
-  SELECT DISTINCT ON (order_id) order_id, facts->>'order_number', facts->>'storefront', buyer_id,
-         CAST(:now AS timestamptz), 'email'
-  FROM settled WHERE state = 'sent' AND kind IN ('qr', 'resend') ORDER BY order_id
+  SELECT DISTINCT ON (order_id) order_id, COALESCE(facts->>'order_number', e.order_number),
+         COALESCE(facts->>'storefront', e.storefront), settled.buyer_id, CAST(:now AS timestamptz), 'email'
+  FROM settled LEFT JOIN orders e USING (order_id)
+  WHERE state = 'sent' AND kind IN ('qr', 'resend') ORDER BY order_id
   ON CONFLICT (order_id) DO UPDATE SET delivered_at = EXCLUDED.delivered_at, channel = EXCLUDED.channel
   WHERE o.delivered_at IS NULL
   RETURNING o.order_id)
