@@ -7,7 +7,6 @@ from campaign.scene import NotPossibleError, Record, Scene, lifted
 from campaign.schedule import Fault
 from release.history import NoHistoryError, export, last_release, python_path
 
-
 #: An order whose buyer did nothing for so long has ended.
 _ON_THE_WAY = timedelta(seconds=60)
 
