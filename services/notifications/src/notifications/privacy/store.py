@@ -16,8 +16,8 @@ ERASE = (
         newsletter_asked = false, newsletter_at = NULL, mailbox_key = NULL, proved_contact_at = NULL,
         blocked = false, updated_at = NULL, erased_at = COALESCE(contacts.erased_at, EXCLUDED.erased_at)
     """,
-    # Tasks of due emails. One that a worker is performing ends by itself: the mail server may have the email already, and
-    # that the code was delivered is a fact. Whatever is tried again finds no contact and is dropped.
+    # Tasks of due emails. One that a worker is performing ends by itself: the mail server may have the email already,
+    # and that the code was delivered is a fact. Whatever is tried again finds no contact and is dropped.
     """
     DELETE FROM work WHERE kind IN ('deliver_qr', 'mail', 'mail_refund', 'mail_reminder', 'send_code')
       AND payload->>'buyer_id' = ANY(CAST(:buyers AS uuid[])::text[]) AND owner IS NULL
