@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -95,7 +96,7 @@ class Buyer:
     def code(
         self, digits: str = "048151", *, channel: Literal["sms", "email"] = "sms", minutes: float = 15, **more: Any
     ) -> ConfirmationRequested:
-        """Ordering wants a request of the buyer confirmed."""
+        """StandIn wants a request of the buyer confirmed."""
         return ConfirmationRequested(
             **self.order,
             confirmation_id=more.get("confirmation_id") or uuid7(),
@@ -339,8 +340,8 @@ async def start(stage: Stage, sandbox: RunningSandbox, tmp_path: Path) -> Start:
 
 
 @dataclass
-class Ordering:
-    """A stand-in: answers by the last part of the path; None hangs up."""
+class StandIn:
+    """A stand-in of another service: answers by the last part of the path; None hangs up."""
 
     url: str = ""
     answers: dict[str, tuple[int, Any] | None] = field(default_factory=dict)
@@ -351,8 +352,9 @@ class Ordering:
         length = re.search(r"content-length: (\d+)", head, re.IGNORECASE)
         method, path = head.split()[:2]
         body = await reader.readexactly(int(length[1]) if length else 0)
-        self.asked.append((f"{method} {path}", head.lower(), json.loads(body) if body else None))
-        said = self.answers.get(path.split("/")[1 if "confirmations" in path else -1])
+        said_as_json = "content-type: application/json" in head.lower()
+        self.asked.append((f"{method} {path}", head.lower(), json.loads(body) if said_as_json else body or None))
+        said = self.answers.get(path.partition("?")[0].split("/")[1 if "confirmations" in path else -1])
         if said is not None:
             raw = said[1].encode() if isinstance(said[1], str) else json.dumps(said[1]).encode()
             head = f"HTTP/1.1 {said[0]} X\r\ncontent-length: {len(raw)}\r\nconnection: close\r\n\r\n"
@@ -361,9 +363,9 @@ class Ordering:
         writer.close()
 
 
-@pytest.fixture
-async def ordering() -> AsyncIterator[Ordering]:
-    stand = Ordering()
+@asynccontextmanager
+async def standing_in() -> AsyncIterator[StandIn]:
+    stand = StandIn()
     server = await asyncio.start_server(stand.answer, "127.0.0.1", 0)
     stand.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
@@ -371,3 +373,15 @@ async def ordering() -> AsyncIterator[Ordering]:
     finally:
         server.close()
         await server.wait_closed()
+
+
+@pytest.fixture
+async def ordering() -> AsyncIterator[StandIn]:
+    async with standing_in() as stand:
+        yield stand
+
+
+@pytest.fixture
+async def refunds() -> AsyncIterator[StandIn]:
+    async with standing_in() as stand:
+        yield stand

@@ -1,7 +1,6 @@
 """The account page: what it shows, what counts as a delivery, and what a stranger gets."""
 
 import asyncio
-import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -312,73 +311,3 @@ async def test_assets_and_languages(start: "Start", language: str) -> None:
             assert (await client.get(f"/account/assets/{asset}")).status_code == 200
         for bad in ("nobody.css", "account.css.bak", "..%2faccount.css"):
             assert (await client.get(f"/account/assets/{bad}")).status_code == 404
-
-
-@asynccontextmanager
-async def _refunds(answers: dict[str, tuple[int, Any]]) -> AsyncIterator[tuple[str, list[tuple[str, str, bytes]]]]:
-    """A stand-in of the refunds service: its address, and what it was asked."""
-    asked: list[tuple[str, str, bytes]] = []
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        length = re.search(r"content-length: (\d+)", head, re.IGNORECASE)
-        method, path = head.split()[:2]
-        asked.append((f"{method} {path}", head, await reader.readexactly(int(length[1]) if length else 0)))
-        status, body = answers[method]
-        raw = json.dumps(body).encode()
-        writer.write(
-            f"HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {len(raw)}\r\n"
-            "connection: close\r\n\r\n".encode()
-            + raw
-        )
-        await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", asked
-    finally:
-        server.close()
-        await server.wait_closed()
-
-
-async def test_a_refund_is_asked_for_where_the_terms_are_shown(start: "Start") -> None:
-    said = {"en": "Your <code> was used.", "ru": "Код использован."}
-    eligibility = {
-        "status": "open",
-        "answers": [
-            {"reason": "technical_failure", "verdict": "await_support", "explanation": said},
-            {"reason": "unheard_of", "verdict": "deny", "explanation": said},
-        ],
-    }
-    answers: dict[str, tuple[int, Any]] = {"GET": (200, eligibility), "POST": (201, {})}
-    async with _refunds(answers) as (url, asked):
-        running = await start(refunds_url=url, refunds_keys={"esimka": "shop-key"})
-        buyer, path = await _known(running)
-        async with _client(running) as client:
-            page = await client.get(path)
-            assert "Your &lt;code&gt; was used." in page.text
-            assert "unheard_of" not in page.text
-            fields = {**_form(page.text), "reason": "technical_failure", "words": "no <network>"}
-            done = await client.post(f"{path}/refund", data=fields)
-            assert done.headers["location"].endswith("said=asked")
-            wrong = await client.post(f"{path}/refund", data={**fields, "reason": "'; DROP"})
-            assert wrong.headers["location"].endswith("said=not_asked")
-            posted = [(line, head, body) for line, head, body in asked if line.startswith("POST")]
-            [(line, head, body)] = posted
-            assert line == f"POST /orders/{buyer.order_id}/refund-requests"
-            assert "authorization: bearer shop-key" in head.lower()
-            assert "traceparent: 00-" in head.lower()
-            request = json.loads(body)
-            assert (request["reason"], request["channel"], request["circumstances"]) == (
-                "technical_failure",
-                "account",
-                "no <network>",
-            )
-            assert buyer.email.encode() not in body
-            answers["GET"] = (200, {"status": "refunded"})
-            assert "goes back already" in (await client.get(path)).text
-            answers["GET"] = (503, {})
-            assert "cannot be asked here at the moment" in (await client.get(path)).text
-    async with _client(running) as client:
-        assert "cannot be asked here at the moment" in (await client.get(path)).text

@@ -23,7 +23,7 @@ from shared.ids import uuid7
 from shared.kernel.privacy import page_proof
 
 if TYPE_CHECKING:
-    from services.notifications.tests.conftest import Buyer, Notifications, Ordering, Start
+    from services.notifications.tests.conftest import Buyer, Notifications, StandIn, Start
 
 ASKED = "018f0000-0000-7000-8000-000000000001"
 PRIVACY_KEY = "a-privacy-key-of-tests"
@@ -85,7 +85,7 @@ def query(answer: httpx.Response) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def opened(start: "Start", ordering: "Ordering", language: str = "en") -> AsyncIterator[Browser]:
+async def opened(start: "Start", ordering: "StandIn", language: str = "en") -> AsyncIterator[Browser]:
     running = await start(ordering_url=ordering.url, ordering_keys={"esimka": "shop-key"}, privacy_key=PRIVACY_KEY)
     buyer = running.buyer(language=language)
     await running.stage.publish(buyer.contact(), buyer.paid())
@@ -97,7 +97,7 @@ async def opened(start: "Start", ordering: "Ordering", language: str = "en") -> 
         yield Browser(http, path, running, buyer)
 
 
-async def test_an_address_is_corrected_with_a_code_and_the_old_link_dies(start: "Start", ordering: "Ordering") -> None:
+async def test_an_address_is_corrected_with_a_code_and_the_old_link_dies(start: "Start", ordering: "StandIn") -> None:
     async with opened(start, ordering) as tab:
         ordering.answers["contact-changes"] = sent("sms")
         answer = await tab.send("contact", email=" new@example.org ", phone="")
@@ -130,7 +130,7 @@ async def test_an_address_is_corrected_with_a_code_and_the_old_link_dies(start: 
         assert "A link ends when the address is corrected" in bad.text
 
 
-async def test_a_number_is_corrected_by_mail_and_the_page_stays(start: "Start", ordering: "Ordering") -> None:
+async def test_a_number_is_corrected_by_mail_and_the_page_stays(start: "Start", ordering: "StandIn") -> None:
     async with opened(start, ordering) as tab:
         ordering.answers |= {"contact-changes": sent("email"), "confirmations": (200, {})}
         answer = await tab.send("contact", phone="+995555000222")
@@ -155,7 +155,7 @@ async def test_a_number_is_corrected_by_mail_and_the_page_stays(start: "Start", 
     ids=["email", "phone", "nothing", "too-many", "503", "gibberish", "hung-up", "500"],
 )
 async def test_refusals_are_said_in_words(
-    start: "Start", ordering: "Ordering", language: Any, answer: tuple[int, Any] | None, said: str
+    start: "Start", ordering: "StandIn", language: Any, answer: tuple[int, Any] | None, said: str
 ) -> None:
     async with opened(start, ordering, language) as tab:
         ordering.answers["contact-changes"] = answer
@@ -179,7 +179,7 @@ async def test_refusals_are_said_in_words(
     ],
 )
 async def test_a_code_that_is_not_taken(
-    start: "Start", ordering: "Ordering", answer: tuple[int, Any] | None, said: str, *, again: bool
+    start: "Start", ordering: "StandIn", answer: tuple[int, Any] | None, said: str, *, again: bool
 ) -> None:
     async with opened(start, ordering) as tab:
         ordering.answers["requests"] = sent("email")
@@ -190,7 +190,7 @@ async def test_a_code_that_is_not_taken(
         assert ('id="enter"' in await tab.follow(got)) is again
 
 
-async def test_an_erasure_shows_its_proof_and_outlives_the_page(start: "Start", ordering: "Ordering") -> None:
+async def test_an_erasure_shows_its_proof_and_outlives_the_page(start: "Start", ordering: "StandIn") -> None:
     async with opened(start, ordering, "ru") as tab:
         t = texts("ru")["rights"]
         ordering.answers |= {"requests": sent("email"), "confirmations": (200, {}), ASKED: proof("ordering")}
@@ -220,7 +220,7 @@ async def test_an_erasure_shows_its_proof_and_outlives_the_page(start: "Start", 
         assert (await tab.http.get(done.headers["location"][:-1] + last)).status_code == 404
 
 
-async def test_an_export_needs_the_link_and_the_ticket(start: "Start", ordering: "Ordering") -> None:
+async def test_an_export_needs_the_link_and_the_ticket(start: "Start", ordering: "StandIn") -> None:
     async with opened(start, ordering) as tab:
         ordering.answers |= {"requests": sent("email"), "confirmations": (200, {}), "export": (200, "<h1>all</h1>")}
         asked = await tab.send("data", kind="export")
@@ -243,7 +243,7 @@ async def test_an_export_needs_the_link_and_the_ticket(start: "Start", ordering:
         assert texts("en")["rights"]["said_not_now"].partition("{")[0] in await tab.follow(await tab.http.get(as_page))
 
 
-async def test_a_block_is_told(start: "Start", ordering: "Ordering") -> None:
+async def test_a_block_is_told(start: "Start", ordering: "StandIn") -> None:
     async with opened(start, ordering) as tab:
         ordering.answers |= {"requests": sent("email"), "confirmations": (200, {})}
         asked = await tab.send("data", kind="block")
@@ -251,7 +251,7 @@ async def test_a_block_is_told(start: "Start", ordering: "Ordering") -> None:
         assert texts("en")["rights"]["said_blocked"] in await tab.follow(done)
 
 
-async def test_only_the_page_itself_can_ask(start: "Start", ordering: "Ordering") -> None:
+async def test_only_the_page_itself_can_ask(start: "Start", ordering: "StandIn") -> None:
     async with opened(start, ordering) as tab:
         for action, fields in (
             ("contact", {"email": "x@example.org"}),

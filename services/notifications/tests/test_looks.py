@@ -32,7 +32,7 @@ from shared.testing.shops import EXAMPLES
 from shared.values.activation_code import ActivationCode
 
 if TYPE_CHECKING:
-    from services.notifications.tests.conftest import Ordering, Start
+    from services.notifications.tests.conftest import StandIn, Start
 
 PHONE, DESKTOP = (390, 844), (1280, 900)
 LOOKS = Path(__file__).parents[3] / ".run" / "looks"
@@ -136,6 +136,41 @@ def _mails(language: str) -> Iterator[tuple[str, str, Rendered]]:
         "Spring in Turkey", "# Cheaper now\n\n[Look](https://x.example) *here*:\n\n- one\n- two\n\n> Said."
     )
     yield "newsletter", slug, render_newsletter(STORES[slug], written(language), news, "Aigerim", ACCOUNT)
+
+
+def eligibility() -> dict[str, Any]:
+    """What refunds says of an order with a request that waits for evidence, and a denied one."""
+    said = {"en": "The activation code was used.", "ru": "Код активации использован."}
+
+    def case(reason: str, state: str, missing: list[str], clause: str) -> dict[str, Any]:
+        ground = {"document": "RF", "clause": clause, "text": "x"}
+        return {
+            "case_id": str(uuid7()),
+            "reason": reason,
+            "ground": reason,
+            "state": state,
+            "requested_at": NOW.isoformat(),
+            "due_at": (NOW + timedelta(days=14)).isoformat() if state == "support" else None,
+            "decision": {
+                "verdict": state,
+                "decided_at": NOW.isoformat(),
+                "decided_by": "system",
+                "grounds": [ground],
+                "explanation": said,
+                "missing": missing,
+            },
+        }
+
+    return {
+        "status": "open",
+        "cancellation": "possible",
+        "answers": [{"reason": "technical_failure", "verdict": "await_support", "explanation": said}],
+        "cases": [
+            case("changed_mind", "denied", [], "3.1"),
+            case("technical_failure", "information_needed", ["evidence"], "4.3"),
+            case("no_coverage", "support", [], "2.2"),
+        ],
+    }
 
 
 def new_zone(slug: str) -> Any:
@@ -243,7 +278,7 @@ async def test_account_page(
     ids=["phone-ka", "phone-kk", "desktop-ru", "desktop-en"],
 )
 async def test_the_buyer_corrects_an_address_and_is_forgotten(
-    start: "Start", ordering: "Ordering", size: tuple[int, int], language: Any, storefront: str, scheme: Scheme
+    start: "Start", ordering: "StandIn", size: tuple[int, int], language: Any, storefront: str, scheme: Scheme
 ) -> None:
     """With the keyboard where a person has one, with fingers elsewhere; ordering is a stand-in here."""
     running = await start(ordering_url=ordering.url, ordering_keys={storefront: "shop-key"})
@@ -293,6 +328,37 @@ async def test_the_buyer_corrects_an_address_and_is_forgotten(
         await _look(page, f"{name}-6-erased")
         assert page.errors == []
         assert {urlsplit(url).netloc for url in page.requests if url.startswith("http")} == {urlsplit(base).netloc}
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize(
+    ("size", "language", "scheme"),
+    [(PHONE, "ka", "dark"), (PHONE, "kk", "light"), (DESKTOP, "en", "light"), (DESKTOP, "ru", "dark")],
+    ids=["phone-ka", "phone-kk", "desktop-en", "desktop-ru"],
+)
+async def test_the_buyer_sends_a_photo_to_a_case(
+    start: "Start", refunds: "StandIn", size: tuple[int, int], language: Any, scheme: Scheme
+) -> None:
+    """With every section opened; refunds is a stand-in here."""
+    running = await start(refunds_url=refunds.url, refunds_keys={"esimka": "shop-key"})
+    refunds.answers = {"refund-eligibility": (200, eligibility()), "evidence": (201, {"outcome": "stored"})}
+    buyer, t = running.buyer(language=language), texts(language)["case"]
+    await running.stage.publish(buyer.contact(), buyer.paid(), buyer.generated())
+    await running.mail(buyer.email)
+    path = urlsplit(new_links(running.settings).account(buyer.order_id, buyer.email, buyer.now)).path
+    async with browser(*size, language=language) as page:
+        await page.driven.emulate_media(color_scheme=scheme)
+        await page.goto(f"http://127.0.0.1:{running.service.port}{path}")
+        await page.driven.set_input_files("#file-2", {"name": "1.jpg", "mimeType": "image/jpeg", "buffer": b"\xff\xd8"})
+        for summary in await page.driven.query_selector_all("summary"):
+            await summary.click()
+        name = f"cases-{language}-{'phone' if size == PHONE else 'desktop'}-{scheme}"
+        await _look(page, f"{name}-1-open")
+        await page.click(f".case:nth-of-type(2) >> text={t['file_button']}")
+        assert t["said_file_kept"] in await page.text("[role=status]")
+        assert b"\xff\xd8" in [body for _, _, body in refunds.asked]
+        await _look(page, f"{name}-2-kept")
+        assert page.errors == []
 
 
 async def test_the_page_reads_without_scripts_and_a_bad_link_says_so(start: "Start") -> None:

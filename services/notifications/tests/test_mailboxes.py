@@ -17,7 +17,7 @@ from shared.contracts import MailboxProved, QrDelivered
 from shared.ids import uuid7
 
 if TYPE_CHECKING:
-    from services.notifications.tests.conftest import Buyer, Notifications, Ordering, Start
+    from services.notifications.tests.conftest import Buyer, Notifications, StandIn, Start
 
 KEYS = {"storefront_keys": {"esimka": "shop-key"}}
 LETTERS = {"en": {"subject": "Spring", "text": "News."}}
@@ -173,7 +173,7 @@ async def test_consent_stays_with_the_mailbox_and_ends_with_a_block(start: "Star
         assert await newsletter(running, http, "after") == 0
 
 
-async def test_a_block_can_be_lifted_on_the_page_that_shows_it(start: "Start", ordering: "Ordering") -> None:
+async def test_a_block_can_be_lifted_on_the_page_that_shows_it(start: "Start", ordering: "StandIn") -> None:
     running = await start(ordering_url=ordering.url, ordering_keys={"esimka": "shop-key"})
     buyer = running.buyer()
     await known(running, buyer)

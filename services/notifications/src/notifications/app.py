@@ -1,5 +1,6 @@
 """Assembles the service: what it consumes, which tasks it performs, what it serves."""
 
+import asyncio
 import base64
 
 from aiosmtplib import SMTP
@@ -7,9 +8,10 @@ from aiosmtplib import SMTP
 from notifications import notices
 from notifications.account.context import AccountContext
 from notifications.account.live import OrderFollowers
-from notifications.account.routes import entry, page, rights
+from notifications.account.routes import cases, entry, page, rights
 from notifications.account.rules.tickets import Tickets
 from notifications.account.store import AccountStore
+from notifications.account.uploads import AT_ONCE, LARGEST_BODY
 from notifications.bounces import routes as bounces
 from notifications.clients.instant import InstantMailer
 from notifications.clients.mail import Mailer
@@ -183,8 +185,10 @@ def _serve(service: Service, settings: Settings, sender: Sender) -> None:
         ordering=_ordering_client(settings, service),
         clock=service.clock,
         leaving=service.leaving,
+        reading=asyncio.Semaphore(AT_ONCE),
     )
     service.app.state.account = account
+    service.app.state.body_limits = dict.fromkeys(cases.WITH_FILES, LARGEST_BODY)
     shop_keys = ShopKeys(service.database, settings.storefront_keys, sandbox=settings.sandbox)
     service.runs(shop_keys.run)
     service.closes(shop_keys.record_uses)
@@ -196,7 +200,7 @@ def _serve(service: Service, settings: Settings, sender: Sender) -> None:
         ApiKeys(settings.agent_keys),
     )
     answer_bad_links(service.app)
-    service.serves(entry.router, page.router, exports(service.database, settings.privacy_key, EXPORT))
+    service.serves(entry.router, page.router, cases.router, exports(service.database, settings.privacy_key, EXPORT))
     if account.ordering is not None:
         service.serves(rights.router)
     service.app.state.shop_keys = shop_keys

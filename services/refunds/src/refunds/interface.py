@@ -23,6 +23,8 @@ _ELIGIBILITY = {
             "would_change": [],
         }
     ],
+    "cases": [],
+    "cancellation": "possible",
 }
 _CASE = {
     "case_id": "01937a3e-5c1f-7d43-9b1c-0f0f3e9a4b11",

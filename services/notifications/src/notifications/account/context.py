@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import urlencode
 
 from fastapi import Depends, Request
 from fastapi.responses import RedirectResponse
@@ -14,6 +14,7 @@ from fastapi.responses import RedirectResponse
 from notifications.account.live import OrderFollowers
 from notifications.account.rules.tickets import Tickets
 from notifications.account.store import AccountStore
+from notifications.account.uploads import UploadForm, read_form
 from notifications.clients.ordering import OrderingClient
 from notifications.clients.refunds import RefundsClient
 from notifications.emails import BadLinkError, Links, Storefront
@@ -37,6 +38,8 @@ class AccountContext:
     clock: Clock
     #: Set when the service stops: event streams end then.
     leaving: asyncio.Event
+    #: Limits how many forms with files are held in memory at once.
+    reading: asyncio.Semaphore
 
     def storefront(self, slug: str) -> Storefront:
         """Raises BadLinkError if there is no such storefront."""
@@ -44,6 +47,13 @@ class AccountContext:
         if storefront is None:
             raise BadLinkError("no such storefront")
         return storefront
+
+    def refunds_for(self, slug: str) -> RefundsClient:
+        """The client of refunds for this storefront. Raises BadLinkError if the page has no such forms."""
+        self.storefront(slug)
+        if self.refunds is None or not self.refunds.serves(slug):
+            raise BadLinkError("not a form of this page")
+        return self.refunds
 
     def ordering_for(self, slug: str) -> OrderingClient:
         """The client of ordering for this storefront. Raises BadLinkError if the page has no such forms."""
@@ -66,17 +76,32 @@ async def _form(token: LinkToken, request: Request, context: Context) -> Mapping
 
     Raises BadLinkError, and Problem (413) for a body that is too large.
     """
-    body = (await request.body()).decode("utf-8", "replace")
-    try:
-        fields = {name: values[0] for name, values in parse_qs(body, max_num_fields=10).items()}
-    except ValueError:
-        raise BadLinkError("not a form of this page") from None
-    if not hmac.compare_digest(fields.get("form", "").encode(), context.links.form(token).encode()):
-        raise BadLinkError("not a form of this page")
-    await context.store.prove_mailbox(token)
+    fields = (await read_form(request)).fields
+    await _check(token, fields, context)
     return fields
 
 
+async def _upload(token: LinkToken, request: Request, context: Context) -> UploadForm:
+    """A form of the page itself that may hold files; the link is checked before anything is read.
+
+    Raises BadLinkError, and Problem (413) for a body that is too large.
+    """
+    await context.store.open(token)
+    async with context.reading:
+        form = await read_form(request)
+    await _check(token, form.fields, context)
+    return form
+
+
+async def _check(token: str, fields: Mapping[str, str], context: AccountContext) -> None:
+    """Check the value that only the page has, and prove the mailbox. Raises BadLinkError."""
+    if not hmac.compare_digest(fields.get("form", "").encode(), context.links.form(token).encode()):
+        raise BadLinkError("not a form of this page")
+    await context.store.prove_mailbox(token)
+
+
+#: As `Form`, for forms with files.
+Upload = Annotated[UploadForm, Depends(_upload)]
 #: The fields of a form that this page rendered. Depending on it also proves the mailbox.
 Form = Annotated[Mapping[str, str], Depends(_form)]
 

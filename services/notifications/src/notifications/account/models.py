@@ -40,6 +40,8 @@ RefusalText = Literal[
     "code_over",
     "code_used",
 ]
+#: What became of a file that the buyer sent.
+FileNotice = Literal["file_kept", "file_type", "file_size", "file_limit", "file_not_now"]
 #: The notice that the page shows after one of its forms was sent.
 Notice = (
     Literal[
@@ -48,6 +50,13 @@ Notice = (
         "limit",
         "asked",
         "not_asked",
+        "no_file",
+        "appealed",
+        "cancelled",
+        "not_sure",
+        "message",
+        "no_words",
+        "too_often",
         "news",
         "reminders_off",
         "reminders_on",
@@ -134,6 +143,27 @@ class RefundReason:
 
 
 @dataclass(frozen=True, slots=True)
+class ShownCase:
+    """A case as its buyer reads it.
+
+    `state` names the sentence about what happens next. `decided` says who decided: the terms by themselves (auto), or a
+    person. `steps` are what happened, with its time; `missing` what the case waits for.
+    """
+
+    case_id: UUID
+    title: str
+    state: str
+    steps: tuple[tuple[str, str], ...]
+    due: str | None
+    decided: Literal["auto", "person"] | None
+    explanation: str | None
+    clauses: str
+    missing: tuple[str, ...]
+    open: bool
+    can_appeal: bool
+
+
+@dataclass(frozen=True, slots=True)
 class RefundSection:
     """The section on refunds.
 
@@ -142,6 +172,8 @@ class RefundSection:
 
     state: Literal["open", "done", "away"]
     reasons: tuple[RefundReason, ...] = ()
+    cases: tuple[ShownCase, ...] = ()
+    can_cancel: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,4 +233,4 @@ class Page:
     shown: ShownCode | None = None
     refund: RefundSection | None = None
     rights: RightsSection | None = None
-    notice: str | None = None
+    notices: tuple[str, ...] = ()

@@ -14,13 +14,14 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, StreamingResponse
 
+from notifications.account.cases import refund_section
 from notifications.account.context import AccountContext, Context, Form, back
 from notifications.account.live import TooManyPagesError
 from notifications.account.models import (
     AccountOrder,
+    FileNotice,
     Notice,
     Page,
-    RefundReason,
     RefundSection,
     RightsSection,
     ShownCode,
@@ -29,18 +30,16 @@ from notifications.account.rules.page import asset, render_page, stylesheet
 from notifications.account.rules.rights import read_pending
 from notifications.account.rules.timeline import is_in_progress
 from notifications.delivery import open_code
-from notifications.emails import BadLinkError, LocaleFormat, ProfileWithReceipt, explanation_text, texts, written
+from notifications.emails import BadLinkError, LocaleFormat, ProfileWithReceipt, written
 from notifications.pages import SAFE_HEADERS, LinkToken
 from shared.kernel.dependencies import RequestTrace
 from shared.kernel.problems import Problem
 from shared.outcomes import Done
 from shared.sealed import Opener
 from shared.values.opaque import Named
-from shared.values.text import cleaned
 
 router = APIRouter(prefix="/account", include_in_schema=False)
 _PLAIN_ACCENT = "#374151"
-_MAX_WORDS = 2000
 
 
 @router.get("/assets/{name}")
@@ -59,11 +58,16 @@ async def get_asset(name: Named, context: Context) -> Response:
 
 @router.api_route("/{token}", methods=["GET", "HEAD"])
 async def get_page(
-    token: LinkToken, request: Request, context: Context, trace: RequestTrace, said: Notice | None = None
+    token: LinkToken,
+    request: Request,
+    context: Context,
+    trace: RequestTrace,
+    said: Notice | None = None,
+    file: FileNotice | None = None,
 ) -> Response:
-    """The page. `said` is the notice about the form that was sent just now."""
+    """The page. `said` is the notice about the form that was sent just now, `file` that about its files."""
     order = await context.store.open(token)
-    return await _page(context, token, order, request, trace, notice=said)
+    return await _page(context, token, order, request, trace, notices=tuple(filter(None, (said, file))))
 
 
 @router.post("/{token}/code")
@@ -93,21 +97,6 @@ async def switch_reminders(token: LinkToken, context: Context, fields: Form) -> 
     on = "on" in fields
     await context.store.switch_reminders(token, on=on)
     return back(token, said="reminders_on" if on else "reminders_off")
-
-
-@router.post("/{token}/refund")
-async def request_refund(token: LinkToken, context: Context, trace: RequestTrace, fields: Form) -> Response:
-    """Request a refund."""
-    order = await context.store.open(token)
-    reason = fields.get("reason", "")
-    has_text = f"reason_{reason}" in texts("en")["account"]
-    if context.refunds is None or not context.refunds.serves(order.storefront) or not has_text:
-        return back(token, said="not_asked")
-    # Refunds learns that this data is stored here, and not the data itself.
-    provided = ("email", "full_name", "payment_date")
-    words = cleaned(fields.get("words"), _MAX_WORDS, lines=True)
-    outcome = await context.refunds.request_refund(order.storefront, order.order_id, reason, words, provided, trace)
-    return back(token, said="asked" if isinstance(outcome, Done) else "not_asked")
 
 
 @router.get("/{token}/events")
@@ -146,7 +135,7 @@ async def _page(
     trace: str | None,
     *,
     shown: ShownCode | None = None,
-    notice: Notice | None = None,
+    notices: tuple[str, ...] = (),
 ) -> HTMLResponse:
     storefront = context.storefront(order.storefront)
     language = written(order.language)
@@ -161,7 +150,7 @@ async def _page(
         shown=shown,
         refund=await _refund_section(context, order, trace),
         rights=_rights_section(context, order, request),
-        notice=notice,
+        notices=notices,
     )
     html = await asyncio.to_thread(render_page, page)
     return HTMLResponse(html, headers=SAFE_HEADERS)
@@ -178,17 +167,8 @@ async def _refund_section(context: AccountContext, order: AccountOrder, trace: s
     outcome = await context.refunds.eligibility(order.storefront, order.order_id, trace)
     if not isinstance(outcome, Done):
         return RefundSection("away")
-    eligibility = outcome.value
-    if eligibility.status != "open":
-        return RefundSection("done") if eligibility.status == "refunded" else None
-    language = written(order.language)
-    sentences = texts(language)["account"]
-    reasons = (
-        RefundReason(answer.reason, explanation_text(answer.explanation, language))
-        for answer in eligibility.answers
-        if f"reason_{answer.reason}" in sentences
-    )
-    return RefundSection("open", tuple(reasons))
+    zone = ZoneInfo(context.storefront(order.storefront).time_zone)
+    return refund_section(outcome.value, LocaleFormat(written(order.language), zone))
 
 
 def _rights_section(context: AccountContext, order: AccountOrder, request: Request) -> RightsSection | None:

@@ -14,7 +14,7 @@ def render_page(page: Page) -> str:
     """The HTML of an order's page."""
     order, emails, locale = page.order.row, page.order.emails, page.format
     sentences = texts(page.language)
-    t = {**sentences["account"], **sentences["rights"], **sentences["account_reminders"]}
+    t = {**sentences["account"], **sentences["rights"], **sentences["account_reminders"], **sentences["case"]}
     values = {
         "order_number": order["order_number"],
         "support": page.store.support,
@@ -63,7 +63,7 @@ def reader_language(accepted: str) -> Language:
 
 
 #: Sentences whose placeholders are filled in the template.
-_LATER = frozenset({"usage_of", "usage_only", "usage_as_of"})
+_LATER = frozenset({"usage_of", "usage_only", "usage_as_of", "due", "case_title"})
 
 
 @cache
