@@ -34,7 +34,7 @@ LIMITS = {
     "provisioning.app": (set[str](), 1200),
     "notifications.app": ({"PIL", "aiosmtplib", "cryptography", "markdown_it", "mdurl", "qrcode", *PAGES}, 1360),
     "refunds.app": ({"imap_tools", "phonenumbers", *HOLIDAYS, *SIGN_IN}, 1490),
-    "operations.service": (SIGN_IN, 1290),
+    "operations.app": (SIGN_IN, 1290),
 }
 #: For documentation, tests or other commands, and large.
 NOT_TO_SERVE = {

@@ -10,9 +10,9 @@ from uuid import UUID
 import httpx
 import pytest
 
-from operations.service import build
+from operations.app import build
+from operations.scheduled_jobs import Tidier
 from operations.settings import Settings
-from operations.tidying import Tidier
 from shared.contracts import (
     BuyerContact,
     DuplicateCharged,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from operations.invariants import ALL, OrderInvariant
+from operations.invariants.rules import ALL, OrderInvariant
 from shared.contracts import (
     BuyerErasureRequested,
     Event,

@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from operations.consumers import ReadModel
-from operations.domain.facts import SAID, summary
+from operations.facts.handlers import ReadModel
+from operations.facts.rules import SAID, summary
 from operations.hashes import EmailHashes
 from operations.tables import metadata
 from shared.contracts import (

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from operations.invariants import ALL, OrderInvariant
-from operations.progress import Progress
+from operations.invariants.progress import Progress
+from operations.invariants.rules import ALL, OrderInvariant
 from shared.messaging.reading import Place
 
 SUMMARY: dict[str, Any] = {

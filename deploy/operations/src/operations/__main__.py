@@ -7,8 +7,8 @@ from shared.kernel.cli import main
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["accounts"]:
-        from operations.pages.room import ROLES
+        from operations.pages.context import ROLES
         from shared.signin.cli import accounts
 
         sys.exit(accounts(sys.argv[2:], service="operations", kind="staff", roles=ROLES))
-    main("operations", Settings, app="operations.service")
+    main("operations", Settings, app="operations.app")

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from operations.service import build
+from operations.app import build
 from operations.settings import Settings
 from ordering.app import build as build_ordering
 from ordering.settings import Settings as OrderingSettings

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI, Response
 
-from operations.pages.trail import record
+from operations.audit.store import record
 from shared.contracts import QrDelivered
 from shared.kernel.http import HttpServer
 from shared.outcomes import NeedsPerson, Outcome

@@ -13,7 +13,7 @@ from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel
 
 from esim_fulfilment import Addresses, AsyncClient, AuthenticationError, Buyer, NewOrder
-from operations.pages import ordering_answers
+from operations.clients import ordering as ordering_answers
 from shared.kernel.http import HttpServer
 from shared.kernel.service import Service
 from shared.testing.browser import Page, browser

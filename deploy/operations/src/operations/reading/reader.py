@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from uuid import UUID
 
+from operations.clients.trace_store import Spans
 from operations.hashes import EmailHashes
-from operations.reading import invariants, orders, refunds, services
-from operations.reading.orders import Search
-from operations.reading.spans import Spans
+from operations.invariants import store as invariants
+from operations.orders import store as orders
+from operations.orders.store import Search
+from operations.refused_refunds import store as refunds
+from operations.services import store as services
 from operations.views import InvariantDetail, InvariantView, OrderLine, OrderView, Overview, RefusedRefunds, ServiceView
 from shared.database import Database
 from shared.telemetry.trace_links import TraceLinks

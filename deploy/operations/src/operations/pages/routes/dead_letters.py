@@ -10,11 +10,11 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from operations.pages.choosing import Chosen, LetterFilter, Text, reason, rows
-from operations.pages.hands import Hands
+from operations.clients.services import Answer, NotAnsweredError
+from operations.pages.actions import Hands
+from operations.pages.context import Room
 from operations.pages.rendering import BASE, page
-from operations.pages.room import Room
-from operations.services_client import Answer, NotAnsweredError
+from operations.pages.selection import Chosen, LetterFilter, Text, reason, rows
 from shared.kernel.problems import Problem
 from shared.operations.answers import MOST, DeadLetter, DeadLetterInFull, DeadLetters, DeadLetterState
 from shared.signin.rendering import redirect

@@ -7,9 +7,9 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
+from operations.audit.store import Trail
+from operations.pages.context import Room
 from operations.pages.rendering import BASE, page
-from operations.pages.room import Room
-from operations.pages.trail import Trail
 from shared.kernel.problems import Problem
 from shared.values.text import Line
 

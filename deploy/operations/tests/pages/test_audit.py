@@ -10,11 +10,11 @@ import psycopg
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from operations.app import build
+from operations.audit.store import journal, record
 from operations.hashes import NameFingerprints
-from operations.pages.trail import journal, record
-from operations.service import build
+from operations.scheduled_jobs import Tidier
 from operations.settings import Settings
-from operations.tidying import Tidier
 from shared.signin.sign_in import Refusal
 
 STRANGE = "hunter2 is my password"

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Table
 
-from operations.domain.facts import clauses
+from operations.facts.rules import clauses
 from operations.tables import cases, charges, erasures, esims, orders, refunds, storefronts
 from shared.contracts import (
     AppealReceived,

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from operations.figures import Figures
-from operations.invariants import ALL, Invariant, OrderInvariant, Seen, ServiceInvariant
-from operations.progress import Progress
-from operations.reading import services
-from operations.watching import Watch
+from operations.invariants.metrics import Figures
+from operations.invariants.progress import Progress
+from operations.invariants.rules import ALL, Invariant, OrderInvariant, Seen, ServiceInvariant
+from operations.services import store as services
+from operations.services.polling import Watch
 from shared.clock import Clock
 from shared.database import Database, Tx
 from shared.supervision import Loop

@@ -10,11 +10,11 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from operations.pages.figures import broken_since, last_hour
+from operations.clients.services import NO_ANSWER, Answer
+from operations.pages.context import Room
 from operations.pages.rendering import BASE, page
-from operations.pages.room import Room
+from operations.pages.store import broken_since, last_hour
 from operations.reading import InvariantView, Reading, ServiceView
-from operations.services_client import NO_ANSWER, Answer
 from shared.kernel.problems import Problem
 from shared.operations.answers import Summary, WorkCount
 from shared.signin.rendering import redirect

@@ -9,11 +9,11 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from operations.pages.choosing import Text, reason
-from operations.pages.hands import Call, Hands
-from operations.pages.ordering_answers import ApiKey, ApiKeys, CreatedKey
+from operations.clients.ordering import ApiKey, ApiKeys, CreatedKey
+from operations.pages.actions import Call, Hands
+from operations.pages.context import Room
 from operations.pages.rendering import BASE, page
-from operations.pages.room import Room
+from operations.pages.selection import Text, reason
 from shared.kernel.problems import Problem
 from shared.keys.models import SCOPES, Scope
 from shared.signin.rendering import redirect

@@ -9,11 +9,11 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel
 
-from operations.pages.choosing import Chosen, Text, reason, rows
-from operations.pages.hands import Hands
+from operations.clients.services import Answer
+from operations.pages.actions import Hands
+from operations.pages.context import Room
 from operations.pages.rendering import BASE, page
-from operations.pages.room import Room
-from operations.services_client import Answer
+from operations.pages.selection import Chosen, Text, reason, rows
 from shared.operations.answers import Work, WorkRow, WorkState
 from shared.signin.rendering import redirect
 from shared.values.opaque import Named

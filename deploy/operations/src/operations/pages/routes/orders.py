@@ -10,11 +10,11 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 from pydantic import ValidationError
 
-from operations.pages.letters import newest
+from operations.audit.store import record
+from operations.pages.context import Room
 from operations.pages.rendering import BASE, page
-from operations.pages.room import Room
-from operations.pages.stuck import oldest
-from operations.pages.trail import record
+from operations.pages.routes.dead_letters import newest
+from operations.pages.routes.tasks import oldest
 from operations.reading import OrderLine, Reading, Search
 from shared.kernel.problems import Problem
 from shared.operations.answers import DeadLetters, Work

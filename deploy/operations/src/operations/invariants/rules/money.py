@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from operations.invariants.base import OrderInvariant
+from operations.invariants.rules.base import OrderInvariant
 
 _OF_REFUND = "jsonb_build_object('approved_minor', r.approved_minor, 'currency', r.currency, 'pay_by', r.pay_by)"
 

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from operations.invariants.base import NO_ORDER, OrderInvariant
+from operations.invariants.rules.base import NO_ORDER, OrderInvariant
 
 _APPEALED = "c.appealed_at IS NOT NULL AND c.appealed_at > COALESCE(c.denied_at, '-infinity')"
 _MISSING = ", ".join(

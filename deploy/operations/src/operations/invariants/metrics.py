@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Gauge, Histogram
 
-from operations.invariants import ALL
+from operations.invariants.rules import ALL
 
 
 class Figures:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from operations.invariants import ALL, Invariant
+from operations.invariants.rules import ALL, Invariant
 from operations.views import InvariantDetail, InvariantView, Overview, ViolationView
 from shared.database import Tx
 

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from operations.domain.status import status
 from operations.hashes import EmailHashes
+from operations.orders.rules import status
 from operations.tables import orders
 from operations.views import (
     CaseView,

@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from fastapi import Request
 
-from operations.services_client import ServicesClient
+from operations.clients.services import ServicesClient
 from shared.database import Database
 from shared.kernel.problems import Problem
 from shared.signin.sessions import Session, Sessions

@@ -9,12 +9,12 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, BeforeValidator
 
-from operations.pages.choosing import Text, nothing_chosen, reason
-from operations.pages.hands import Call, Hands
-from operations.pages.ordering_answers import Deliveries, Endpoint, Endpoints, Redelivered
+from operations.clients.ordering import Deliveries, Endpoint, Endpoints, Redelivered
+from operations.clients.services import NotAnsweredError, ServicesClient
+from operations.pages.actions import Call, Hands
+from operations.pages.context import Room
 from operations.pages.rendering import BASE, page
-from operations.pages.room import Room
-from operations.services_client import NotAnsweredError, ServicesClient
+from operations.pages.selection import Text, nothing_chosen, reason
 from shared.kernel.problems import Problem
 from shared.signin.rendering import redirect
 from shared.values.moment import MomentOrUtc

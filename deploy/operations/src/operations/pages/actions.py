@@ -7,9 +7,9 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from operations.pages.choosing import Chosen
-from operations.pages.trail import Trail
-from operations.services_client import NotAnsweredError, ServicesClient
+from operations.audit.store import Trail
+from operations.clients.services import NotAnsweredError, ServicesClient
+from operations.pages.selection import Chosen
 from shared.operations.answers import DecisionResult
 from shared.signin.sessions import Session
 

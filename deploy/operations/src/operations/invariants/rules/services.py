@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
-from operations.invariants.base import Found, Seen, ServiceInvariant
+from operations.invariants.rules.base import Found, Seen, ServiceInvariant
 
 
 class ServiceNotReady(ServiceInvariant):

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from operations.invariants.base import OrderInvariant
+from operations.invariants.rules.base import OrderInvariant
 
 _NOT_REFUNDED = (
     "NOT EXISTS (SELECT 1 FROM refunds r WHERE r.order_id = o.order_id AND r.charge_id IS NULL"

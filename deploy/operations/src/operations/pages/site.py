@@ -8,14 +8,14 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
+from operations.audit.store import Trail, journal
+from operations.clients.services import ServicesClient
 from operations.hashes import NameFingerprints
-from operations.pages import api_keys, history, letters, orders, overview, stuck, webhooks
-from operations.pages.hands import Hands
+from operations.pages.actions import Hands
+from operations.pages.context import OPERATOR, VIEWER, Room
 from operations.pages.rendering import BASE, PAGES, page
-from operations.pages.room import OPERATOR, VIEWER, Room
-from operations.pages.trail import Trail, journal
+from operations.pages.routes import api_keys, audit, dead_letters, orders, overview, tasks, webhooks
 from operations.reading import Reading
-from operations.services_client import ServicesClient
 from operations.settings import Settings
 from shared.kernel.problems import Problem, field_errors
 from shared.kernel.service import Service
@@ -39,11 +39,11 @@ def serve_pages(service: Service, settings: Settings, reading: Reading, traces: 
     service.serves(
         overview.router(room, reading),
         orders.router(room, reading),
-        stuck.router(room, hands),
-        letters.router(room, hands),
+        tasks.router(room, hands),
+        dead_letters.router(room, hands),
         api_keys.router(room, hands),
         webhooks.router(room, hands),
-        history.router(room, trail),
+        audit.router(room, trail),
     )
 
 

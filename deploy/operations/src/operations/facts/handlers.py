@@ -6,10 +6,10 @@ from uuid import UUID
 
 from sqlalchemy import Table
 
-from operations.domain.facts import happened_at, summary
+from operations.facts.rows import ROWS
+from operations.facts.rules import happened_at, summary
+from operations.facts.store import merge
 from operations.hashes import EmailHashes
-from operations.merging import merge
-from operations.rows import ROWS
 from operations.tables import buyers, facts
 from shared.contracts import BuyerContact, BuyerErasureRequested, Event, OrderEvent
 from shared.database import Tx

@@ -1,1 +1,0 @@
-"""What a fact says, as values: pure, without I/O."""

@@ -1,0 +1,1 @@
+"""Facts of all services: what each says, and the rows it fills."""

@@ -1,0 +1,1 @@
+"""Orders: search, and everything that is known of one."""

@@ -1,0 +1,1 @@
+"""Refunds that the bank refused and that wait for a person."""

@@ -1,0 +1,1 @@
+"""The watched services: polled, and shown as each answered last."""
