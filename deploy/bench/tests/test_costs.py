@@ -10,8 +10,8 @@ from operator import gt
 import pytest
 import uvloop
 
-from bench.chain import SHOP
 from bench.costs import measure
+from bench.submissions import SHOP
 from shared.testing.databases import drop_database, new_database
 
 _ORDERS = 100

@@ -8,34 +8,27 @@ follow with adapters that answer at once, records their results, and publishes. 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
-from bench.record_log import LoggedProducer, Record, RecordLog
+from bench.record_log import LoggedProducer, RecordLog
+from bench.submissions import SHOP, order_bodies, submissions
 from local_stack.paths import shops_dir
 from local_stack.product import EPAY_TERMINAL
-from ordering.catalogue.models import Catalogue
 from shared.contracts import (
     BuyerContact,
     OrderPaid,
     OrderPlaced,
-    OrderSubmitted,
     ProfileGenerated,
     QrDelivered,
     orders_topic,
 )
-from shared.database import Outgoing, Tx
+from shared.database import Tx
 from shared.kernel.service import Service
-from shared.messaging.cloudevents import header_texts, to_wire
 from shared.sealed import Opener, new_private_key
-from shared.shops.reading import read_shops
 from shared.tasks import leases, store, worker
-from shared.telemetry.tracing import new_traceparent
 
-SHOP = "esimka"
 #: A service, and the topic that it reads.
 Step = tuple[str, str]
 STEPS: tuple[Step, ...] = (
@@ -80,29 +73,9 @@ class Chain:
 
     async def submit(self, orders: int) -> None:
         """Submit so many orders of different buyers, as a shop does over Kafka. Their traces are not recorded."""
-        now = datetime.now(UTC)
-        documents = Catalogue(read_shops(shops_dir()), now).documents(SHOP)
-        records = []
-        for _ in range(orders):
-            self._submitted += 1
-            buyer = {
-                "name": "Bench Buyer",
-                "email": f"buyer{self._submitted}@bench.example",
-                "phone": f"+7701{self._submitted:07}",
-                "language": "en",
-            }
-            order = {
-                "plan": "tr-5gb-30d",
-                "buyer": buyer,
-                "device_compatible": True,
-                "offer_version": documents.offer,
-                "privacy_version": documents.privacy,
-            }
-            submitted = OrderSubmitted(storefront=SHOP, submission_id=str(uuid4()), order=order)
-            outgoing = Outgoing(submitted, new_traceparent(sampled=False))
-            headers = to_wire(header_texts(outgoing, now))
-            records.append(Record(orders_topic(SHOP), submitted.key().encode(), outgoing.body, headers))
-        await self._producer.send_all(records)
+        first = self._submitted
+        self._submitted += orders
+        await self._producer.send_all(submissions(order_bodies(orders, first=first)))
 
     async def step(self, step: Step) -> int:
         """Have a service read its topic, and finish what follows from it. Returns the number of records."""

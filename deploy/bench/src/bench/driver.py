@@ -7,13 +7,13 @@ QrDelivered was read back.
 import asyncio
 import time
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Self
 from uuid import UUID
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from bench.record_log import Record
 from shared.contracts import BuyerContact, Event, Money, OrderPaid, Plan, QrDelivered
@@ -90,14 +90,29 @@ class Delivery:
     ended: float
 
 
-class Driver:
-    """One producer, one consumer at the end of the way. `prefix`: of the topics."""
+def _key(record: ConsumerRecord) -> bytes:
+    return bytes(record.key)
 
-    def __init__(self, kafka: KafkaAccess, *, prefix: str = "") -> None:
+
+class Driver:
+    """One producer, one consumer at the end of the way. `prefix`: of the topics.
+
+    `ends` is the topic of the last fact; `key_of` says by which key a record of it was sent.
+    """
+
+    def __init__(
+        self,
+        kafka: KafkaAccess,
+        *,
+        prefix: str = "",
+        ends: type[Event] = QrDelivered,
+        key_of: Callable[[ConsumerRecord], bytes] = _key,
+    ) -> None:
         self._kafka = kafka
+        self._key_of = key_of
         self._producer = Producer(kafka, prefix=prefix)
         self._consumer = AIOKafkaConsumer(
-            prefix + QrDelivered.topic, **kafka.aiokafka(), auto_offset_reset="latest", group_id=None
+            prefix + ends.topic, **kafka.aiokafka(), auto_offset_reset="latest", group_id=None
         )
         #: Keys of the orders that were not delivered yet; those of others are not counted.
         self._waiting: set[bytes] = set()
@@ -122,7 +137,7 @@ class Driver:
         while True:
             fetched = await self._consumer.getmany(timeout_ms=1000)
             now = time.perf_counter()
-            keys = {record.key for records in fetched.values() for record in records} & self._waiting
+            keys = {self._key_of(record) for records in fetched.values() for record in records} & self._waiting
             self._arrived |= dict.fromkeys(keys, now)
             self._waiting -= keys
             if not self._waiting:

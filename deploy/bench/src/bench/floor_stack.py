@@ -1,16 +1,15 @@
 """The floor's four processes beside a running stack: on its broker, with databases of their own on its server."""
 
 import asyncio
-import json
-import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 
 import psycopg
 
 from bench.driver import Driver
 from bench.floor import PARTS, TABLES
+from bench.programs import running
 from local_stack.postgres import Postgres
 from local_stack.stack import Stack
 from shared.contracts import OrderPaid, ProfileGenerated, QrDelivered
@@ -32,30 +31,26 @@ class Floor:
 @asynccontextmanager
 async def floor_beside(stack: Stack, kafka: KafkaAccess) -> AsyncIterator[Floor]:
     """Start it on empty tables, and end it with the block."""
+    urls = await new_databases(stack, [*PARTS], TABLES)
+    topics = [event.topic for event in (OrderPaid, ProfileGenerated, QrDelivered)]
+    await asyncio.to_thread(create_topics, kafka, topics, prefix=PREFIX)
+    async with AsyncExitStack() as processes:
+        pids = {}
+        for name, url in urls.items():
+            options = {"name": name, "kafka": asdict(kafka), "database": url, "prefix": PREFIX}
+            pids[name] = await processes.enter_async_context(running("bench.floor", options))
+        driver = await processes.enter_async_context(Driver(kafka, prefix=PREFIX))
+        yield Floor(driver, pids, urls)
+
+
+async def new_databases(stack: Stack, names: Sequence[str], tables: str) -> dict[str, str]:
+    """A database with these tables for each name, on the stack's server; their libpq URLs."""
     postgres = stack.parts["postgres"]
     if not isinstance(postgres, Postgres):
         raise TypeError("a server of the stack's own is needed")
-    made = await postgres.create_databases([f"floor_{name}" for name in PARTS])
-    urls = {name: made.owners[f"floor_{name}"].replace("+psycopg", "") for name in PARTS}
+    made = await postgres.create_databases([f"floor_{name}" for name in names])
+    urls = {name: made.owners[f"floor_{name}"].replace("+psycopg", "") for name in names}
     for url in urls.values():
         async with await psycopg.AsyncConnection.connect(url) as connection:
-            await connection.execute(TABLES)
-    topics = [event.topic for event in (OrderPaid, ProfileGenerated, QrDelivered)]
-    await asyncio.to_thread(create_topics, kafka, topics, prefix=PREFIX)
-    processes = {}
-    try:
-        for name, url in urls.items():
-            command = (sys.executable, "-m", "bench.floor")
-            process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.PIPE)
-            processes[name] = process
-            if process.stdin is not None:  # not arguments: everybody may read those
-                options = {"name": name, "kafka": asdict(kafka), "database": url, "prefix": PREFIX}
-                process.stdin.write(json.dumps(options).encode())
-                process.stdin.close()
-        async with Driver(kafka, prefix=PREFIX) as driver:
-            yield Floor(driver, {name: process.pid for name, process in processes.items()}, urls)
-    finally:
-        for process in processes.values():
-            if process.returncode is None:
-                process.kill()
-        await asyncio.gather(*(process.wait() for process in processes.values()))
+            await connection.execute(tables)
+    return urls

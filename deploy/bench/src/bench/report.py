@@ -16,18 +16,20 @@ def show(results: dict[str, Any]) -> None:
     machine = results["machine"]
     console.print(f"[bold]{machine['cores']} cores[/] of {machine['processor']}, {machine['memory_gib']} GiB, fsync on")
     for when, speed in zip(("before", "after"), results.get("calibration", ()), strict=False):
-        figures = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in speed.items())
-        console.print(f"{when}: {figures}")
+        console.print(f"{when}: " + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in speed.items()))
     table = Table("ratio", "median (lowest-highest)", "target", "")
     for name, ratio in _ratios(results):
         target = TARGETS[name]
         table.add_row(target.label, ratio.text(2), target.text(), "met" if target.met(ratio.median) else "")
     console.print(table)
-    console.print(_figures(results))
+    if (figures := _figures(results)).row_count:
+        console.print(figures)
     if "costs" in results:
         console.print(_steps(results["costs"]))
     if "instant" in results:
         console.print(_costs(results["instant"]))
+    if "intake" in results:
+        console.print(_intake(results["intake"]))
 
 
 def _ratios(results: Mapping[str, Any]) -> Iterator[tuple[str, Spread]]:
@@ -85,6 +87,20 @@ def _costs(instant: Mapping[str, Any]) -> Table:
         number = f"{transactions[name]:.3f}" if name in transactions else ""
         table.add_row(name, f"{cpu:.0f}", other, number, str(rest.get("rss_mib", "")), str(rest.get("cpu_percent", "")))
     table.add_row("sum", f"{sum(product.values()):.0f}", f"{sum(floor.values()):.0f}", "", "", "")
+    return table
+
+
+def _intake(intake: Mapping[str, Any]) -> Table:
+    """Orders per second, and what an order costs each process until it is accepted, and in the followers."""
+    table = Table("", "orders/s", "CPU µs/order", title="orders on their way in")
+    for where, runs in (("the whole stack", intake["runs"]), ("ordering alone", intake["alone"])):
+        for name in runs[0]:
+            rates = Spread.of([run[name]["per_second"] for run in runs])
+            costs = ", ".join(f"{part} {cpu:.0f}" for part, cpu in _medians(runs, name, "cpu_us").items())
+            table.add_row(f"{where}: {name}", rates.text(), costs)
+    loop = intake["open_loop"]
+    grew = "the queue grew" if loop["grew"] else "no growing queue"
+    table.add_row(f"open loop, {loop['offered']:.0f}/s: p50 / p99 / max ms", _milliseconds(loop), grew)
     return table
 
 

@@ -12,6 +12,7 @@ from bench.costs import measure
 from bench.driver import Driver
 from bench.figures import Spread
 from bench.instant import instant
+from bench.intake import intake
 from bench.machine import calibrate, describe
 from bench.stock import ENVIRONMENTS, slow_operator
 from local_stack.kafka_settings import BENCH
@@ -26,7 +27,7 @@ INSTANT = {
     "notifications": {"MAIL_ADAPTER": "instant"},
 }
 REAL = {"*": {"LOG_LEVEL": "WARNING"}, "notifications": {"SMTP_CONNECTIONS": "16"}, "sandbox": {"SANDBOX_DATA_DIR": ""}}
-SCENARIOS = ("costs", "instant", "sandbox", "stock")
+SCENARIOS = ("costs", "instant", "intake", "sandbox", "stock")
 
 
 async def run(names: list[str], arguments: Namespace) -> dict[str, Any]:
@@ -37,9 +38,8 @@ async def run(names: list[str], arguments: Namespace) -> dict[str, Any]:
         if name in {"costs", "stock"}:
             results[name] = await (costs if name == "costs" else stock)(arguments)
             continue
-        environment = INSTANT if name == "instant" else REAL
-        async with _stack(environment, arguments) as stack:
-            results[name] = await (instant if name == "instant" else sandbox)(stack, arguments)
+        async with _stack(REAL if name == "sandbox" else INSTANT, arguments) as stack:
+            results[name] = await {"instant": instant, "intake": intake, "sandbox": sandbox}[name](stack, arguments)
     results["calibration"].append(calibrate(run_dir("bench")))
     return results
 

@@ -61,7 +61,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     service.consumes_shops(
         [shop.slug for shop in uses.catalogue.current().storefronts],
         intake.accept_submitted_orders(
-            uses.catalogue, uses.keep_sessions, uses.fraud_limits, service.metrics.limit_reached
+            uses.catalogue, _keep_sessions(settings), uses.fraud_limits, service.metrics.limit_reached
         ),
         reject_refused_records,
         shared_shop=settings.shared_orders_storefront,
@@ -115,6 +115,7 @@ def _dependencies(service: Service, settings: Settings) -> Dependencies:
     shops.measure(service.metrics.registry)
     personal_data = PersonalDataClient(settings.privacy_sources, key, service.tracing)
     service.closes(personal_data.close)
+    limits = _fraud_limits(settings, shops)
     receiver = WebhookReceiver(private_networks=settings.webhook_private_networks)
     service.closes(receiver.close)
     return Dependencies(
@@ -122,8 +123,8 @@ def _dependencies(service: Service, settings: Settings) -> Dependencies:
         shop_keys=ShopKeys(service.database, settings.storefront_keys, sandbox=settings.sandbox),
         agent_keys=ApiKeys(settings.agent_keys, asked="agent key"),
         operations_keys=ApiKeys(settings.operations_keys),
-        keep_sessions=timedelta(days=settings.session_retention_days),
-        fraud_limits=_fraud_limits(settings, shops),
+        orders=intake.GroupCommit(service.database, keep_sessions=_keep_sessions(settings), limits=limits),
+        fraud_limits=limits,
         trace_links=TraceLinks(settings.trace_url_template),
         accounts=AccountPages(settings.account_url),
         cursors=orders.Cursors(base64.b64decode(settings.seal_private_key.get_secret_value())),
@@ -133,6 +134,11 @@ def _dependencies(service: Service, settings: Settings) -> Dependencies:
         webhook_receiver=receiver,
         signing_secrets=webhooks.SigningSecrets(service.name, service.opener),
     )
+
+
+def _keep_sessions(settings: Settings) -> timedelta:
+    """How long session records are kept (PP 4.5)."""
+    return timedelta(days=settings.session_retention_days)
 
 
 def _fraud_limits(settings: Settings, shops: ShopFiles) -> LimitsOf:

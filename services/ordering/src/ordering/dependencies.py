@@ -6,7 +6,6 @@
 import hmac
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
@@ -22,6 +21,7 @@ from ordering.clients.webhook_receiver import WebhookReceiver
 from ordering.contact import ConfirmationCodes
 from ordering.contact.models import RequestedBy
 from ordering.holds.models import LimitsOf
+from ordering.intake import GroupCommit
 from ordering.orders import Cursors
 from ordering.timeline.models import AccountPages
 from ordering.webhooks import SigningSecrets
@@ -43,8 +43,8 @@ class Dependencies:
     shop_keys: ShopKeys
     agent_keys: ApiKeys
     operations_keys: ApiKeys
-    #: How long session records are kept (PP 4.5).
-    keep_sessions: timedelta
+    #: Accepts the orders of `POST /orders`.
+    orders: GroupCommit
     fraud_limits: LimitsOf
     trace_links: TraceLinks
     accounts: AccountPages
@@ -85,7 +85,7 @@ async def _codes(request: Request) -> ConfirmationCodes:
 
 
 CatalogueNow = Annotated[Catalogue, Depends(_provide(lambda uses: uses.catalogue.current()))]
-KeepSessions = Annotated[timedelta, Depends(_provide(lambda uses: uses.keep_sessions))]
+OrderGroups = Annotated[GroupCommit, Depends(_provide(lambda uses: uses.orders))]
 FraudLimits = Annotated[LimitsOf, Depends(_provide(lambda uses: uses.fraud_limits))]
 ListCursors = Annotated[Cursors, Depends(_provide(lambda uses: uses.cursors))]
 Traces = Annotated[TraceLinks, Depends(_provide(lambda uses: uses.trace_links))]

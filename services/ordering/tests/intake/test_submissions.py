@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ordering.catalogue.models import Catalogue
 from ordering.holds.models import Counts, Limits
-from ordering.intake.actions import accept
+from ordering.intake.actions import accept, check
 from ordering.intake.models import Accepted, Submission
 from shared.contracts import BuyerContact, OrderPlaced, OrderRejected, OrderSubmitted, orders_topic
 from shared.ids import uuid7
@@ -144,9 +144,8 @@ async def test_a_batch_costs_the_same_few_statements_whatever_its_size(shop: "Sh
                 return await execute(sql, **parameters)
 
             tx.execute = note  # type: ignore[method-assign] # counts the statements of this transaction
-            outcomes = await accept(
-                tx, catalogue, batch, keep_sessions=timedelta(days=1), limits=lambda _shop: NO_LIMITS
-            )
+            checked = [check(submission, catalogue) for submission in batch]
+            outcomes = await accept(tx, checked, keep_sessions=timedelta(days=1), limits=lambda _shop: NO_LIMITS)
             tx.outgoing.clear()
             counts.append(len(statements))
             statements.clear()

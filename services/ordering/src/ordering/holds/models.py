@@ -53,6 +53,12 @@ class Counts:
     emails_by_ip: int = 0
 
 
+def subjects_of(storefront: str, mailbox_key: str, phone: str, address: ClientAddress | None) -> tuple[str, ...]:
+    """What the limits count by. `address`: the public one of the checkout, if the shop sent one."""
+    network = () if address is None else (f"network {address.household}",)
+    return (f"mailbox {storefront} {mailbox_key}", f"phone {phone}", *network)
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A new order as fraud control sees it. `mailbox_key` is the same for all spellings of one address."""
@@ -75,8 +81,7 @@ class Candidate:
     @property
     def subjects(self) -> tuple[str, ...]:
         """What the limits count by; to serialise orders that are counted together."""
-        network = () if self.network is None else (f"network {self.network}",)
-        return (f"mailbox {self.storefront} {self.mailbox_key}", f"phone {self.phone}", *network)
+        return subjects_of(self.storefront, self.mailbox_key, self.phone, self.address)
 
 
 @dataclass(frozen=True, slots=True)

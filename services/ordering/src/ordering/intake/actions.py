@@ -19,6 +19,7 @@ from ordering.intake.models import (
     TOO_MANY_ORDERS,
     UNKNOWN_STOREFRONT,
     Accepted,
+    Checked,
     NewOrder,
     Refusal,
     Submission,
@@ -42,22 +43,21 @@ _COUNTED = {
 }
 
 
+def check(submission: Submission, catalogue: Catalogue) -> Checked:
+    """Validate a submission, as far as that needs no database."""
+    return Checked(submission, _body_hash(submission.order), _validate(submission, catalogue))
+
+
 async def accept(
-    tx: Tx,
-    catalogue: Catalogue,
-    submissions: Sequence[Submission],
-    *,
-    keep_sessions: timedelta,
-    limits: LimitsOf,
+    tx: Tx, batch: Sequence[Checked], *, keep_sessions: timedelta, limits: LimitsOf
 ) -> list[Accepted | Refusal]:
-    """Accept or refuse each submission; the result has the sequence of the submissions.
+    """Accept or refuse each submission; the result has the sequence of the batch.
 
     The number of SQL statements does not depend on the number of submissions.
     """
-    # 1. Validate, and refuse top-ups that could not be applied.
-    hashes = [_body_hash(submission.order) for submission in submissions]
-    checked = [_check(submission, catalogue) for submission in submissions]
-    checked = await _refuse_impossible_top_ups(tx, submissions, checked)
+    # 1. Refuse what is not valid, and top-ups that could not be applied.
+    submissions, hashes = [entry.submission for entry in batch], [entry.body_hash for entry in batch]
+    checked = await _refuse_impossible_top_ups(tx, submissions, [entry.result for entry in batch])
 
     # 2. Claim the idempotency keys of what is valid. Whose key was free is a new order.
     valid = {
@@ -93,7 +93,7 @@ async def accept(
     ]
 
 
-def _check(submission: Submission, catalogue: Catalogue) -> ValidOrder | Refusal:
+def _validate(submission: Submission, catalogue: Catalogue) -> ValidOrder | Refusal:
     if not valid_key(submission.key):
         return Refusal(BAD_KEY, (FieldError(field="submission_id", message="1 to 100 printable ASCII characters"),))
     storefront = catalogue.storefront(submission.storefront)

@@ -6,7 +6,7 @@ from typing import Any
 
 from ordering.catalogue import CatalogueFiles
 from ordering.holds.models import LimitsOf
-from ordering.intake.actions import accept
+from ordering.intake.actions import accept, check
 from ordering.intake.models import TOO_MANY_ORDERS, Refusal, Submission
 from ordering.intake.store import record_esims
 from ordering.shops import printable, publish_rejections
@@ -35,11 +35,9 @@ def accept_submitted_orders(
     """
 
     async def handle(tx: Tx, batch: Sequence[Received[OrderSubmitted]]) -> None:
-        submissions = [
-            Submission(received.event.storefront, received.event.submission_id, received.event.order, received.trace)
-            for received in batch
-        ]
-        results = await accept(tx, catalogue.current(), submissions, keep_sessions=keep_sessions, limits=limits)
+        now = catalogue.current()
+        checked = [check(_submission(received.event, received.trace), now) for received in batch]
+        results = await accept(tx, checked, keep_sessions=keep_sessions, limits=limits)
         rejections = []
         for received, result in zip(batch, results, strict=True):
             if isinstance(result, Refusal):
@@ -49,6 +47,10 @@ def accept_submitted_orders(
         await publish_rejections(tx, rejections)
 
     return handle
+
+
+def _submission(submitted: OrderSubmitted, trace: str | None) -> Submission:
+    return Submission(submitted.storefront, submitted.submission_id, submitted.order, trace)
 
 
 def _rejection(submitted: OrderSubmitted, refusal: Refusal, now: datetime) -> OrderRejected:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from ordering.holds.models import subjects_of
 from ordering.timeline.models import PlacedOrder
 from shared.contracts import FieldError, Money, OrderRequest, Plan
 from shared.values.client_address import ClientAddress
@@ -86,6 +87,25 @@ class ValidOrder:
     price: Money
     email: Email
     phone: Phone
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A submission and what can be said of it without the database. `body_hash` recognises a repetition."""
+
+    submission: Submission
+    body_hash: bytes
+    result: ValidOrder | Refusal
+
+    @property
+    def subjects(self) -> frozenset[str]:
+        """What other orders of a buyer share with it: its idempotency key, and what fraud control counts by."""
+        own = self.submission
+        key = f"key {own.storefront} {own.key}"
+        if isinstance(self.result, Refusal):
+            return frozenset({key})
+        email, phone = self.result.email.key, self.result.phone.e164
+        return frozenset({key, *subjects_of(own.storefront, email, phone, own.session.public_address)})
 
 
 @dataclass(slots=True)

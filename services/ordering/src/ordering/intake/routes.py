@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Request, Response
 from pydantic_core import from_json
 
-from ordering.dependencies import Accounts, CatalogueNow, FraudLimits, KeepSessions, WritingCaller
-from ordering.intake.actions import accept
+from ordering.dependencies import Accounts, CatalogueNow, OrderGroups, WritingCaller
+from ordering.intake.actions import check
 from ordering.intake.models import (
     BAD_KEY,
     OUTDATED,
@@ -20,7 +20,6 @@ from ordering.intake.models import (
 )
 from ordering.timeline import OrderAnswer
 from shared.contracts import OrderRequest
-from shared.kernel.dependencies import ServiceDatabase
 from shared.kernel.problems import LimitReachedError, Problem
 from shared.values.client_address import ClientAddress
 from shared.values.text import cleaned
@@ -42,14 +41,12 @@ def _body_description() -> dict[str, Any]:
 
 
 @router.post("/orders", status_code=HTTPStatus.CREATED, openapi_extra=_body_description())
-async def place_order(  # noqa: PLR0913, PLR0917 - each is a dependency of its own
+async def place_order(
     request: Request,
     response: Response,
     caller: WritingCaller,
-    database: ServiceDatabase,
     catalogue: CatalogueNow,
-    keep_sessions: KeepSessions,
-    limits: FraudLimits,
+    orders: OrderGroups,
     accounts: Accounts,
     idempotency_key: Annotated[str | None, Header(description="1-100 printable ASCII characters")] = None,
 ) -> OrderAnswer:
@@ -64,8 +61,7 @@ async def place_order(  # noqa: PLR0913, PLR0917 - each is a dependency of its o
     submission = Submission(
         caller.storefront, idempotency_key, order, request.state.trace, _session(request), test=caller.test
     )
-    async with database.transaction("http") as tx:
-        [result] = await accept(tx, catalogue, [submission], keep_sessions=keep_sessions, limits=limits)
+    result = await orders.accept(check(submission, catalogue))
     if isinstance(result, Refusal):
         raise _problem(result)
     if result.replayed:
