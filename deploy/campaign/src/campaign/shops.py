@@ -89,9 +89,14 @@ class Shops(Buying):
         return await answer_of("ordering", f"GET /orders/{order.id}", self.client(order.shop.slug).order(order.id))
 
     async def iccid(self, order: Order) -> str:
-        """The ICCID of a delivered order."""
-        seen = await self.seen(order)
-        return seen.esim.iccid if seen.esim is not None else ""
+        """The ICCID of a delivered order. Ordering may hear of the delivery first. Raises UnmetError."""
+
+        async def look() -> str | None:
+            seen = await self.seen(order)
+            return seen.esim.iccid if seen.esim is not None else None
+
+        sentence = "the shop sees the ICCID of a delivered eSIM"
+        return await until(look, sentence, "ordering", seconds=_SUBMITTED_SECONDS, every=_LOOK_SECONDS)
 
     async def correct_email(self, order: Order, email: str) -> None:
         """An agent corrects the address of an identified buyer (PP 6.1)."""
