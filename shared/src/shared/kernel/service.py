@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from fastapi import APIRouter
 
-from shared.clock import Clock, SystemClock
+from shared.clock import Clock, DatabaseClock
 from shared.contracts.base import Event
 from shared.contracts.storefront import orders_topic
 from shared.database import Database, Tx
@@ -63,7 +63,7 @@ class Service:
     ) -> None:
         self.name = name
         self.settings = settings
-        self.clock = clock or SystemClock()
+        self.clock = clock or DatabaseClock()
         self.metrics = Metrics()
         self.tracing = Tracing(
             name,

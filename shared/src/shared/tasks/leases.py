@@ -7,8 +7,12 @@ tasks then belong to another instance and its results change nothing (fencing).
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from uuid import UUID
 
+from prometheus_client import Gauge
+
+from shared.clock import DatabaseClock
 from shared.database import Database
 from shared.ids import uuid7
 from shared.supervision import Loop
@@ -18,6 +22,8 @@ from shared.telemetry.logging import get_logger
 log = get_logger(__name__)
 HEARTBEAT_SECONDS = 1.2
 _SWEEP_SECONDS = 30.0
+#: A system clock that differs from the database's by more is reported.
+_WRONG_SECONDS = 2.0
 #: No task is begun later than this share of the lease after the last heartbeat.
 _SAFE_SHARE = 0.8
 
@@ -25,12 +31,14 @@ _SAFE_SHARE = 0.8
 class Lease:
     """`owner` is the id that holds the tasks. `lost` is called when the lease has expired, before a new one begins."""
 
-    def __init__(self, database: Database, lost: Callable[[], None]) -> None:
+    def __init__(self, database: Database, lost: Callable[[], None], ahead: Gauge) -> None:
         self.owner: UUID = uuid7()
         self._database = database
+        self._ahead = ahead
         self._lost = lost
         self._renewed_at = float("-inf")
         self._settled = asyncio.Event()
+        self._clock_is_wrong = False
 
     def valid(self) -> bool:
         """Whether a task may be begun now."""
@@ -51,7 +59,8 @@ class Lease:
     async def acquire(self) -> None:
         """Register this worker instance. Raises psycopg.Error."""
         async with self._database.transaction("lease") as tx:
-            await store.register(tx, self.owner)
+            asked = time.monotonic()
+            self._compare(await store.register(tx, self.owner), asked)
         self._renewed_at = time.monotonic()
         self._settled.set()
 
@@ -65,7 +74,9 @@ class Lease:
                 async with self._database.transaction("lease") as tx:
                     started = time.monotonic()
                     sweep = started - swept_at > _SWEEP_SECONDS
-                    renewed = await store.renew(tx, self.owner, sweep=sweep)
+                    renewed, now = await store.renew(tx, self.owner)
+                    self._compare(now, started)
+                    await store.release_expired(tx, sweep=sweep)
                     if sweep:
                         swept_at = started
                 if renewed:
@@ -79,6 +90,18 @@ class Lease:
                 loop.succeed()
             except Exception as error:  # noqa: BLE001 - without a heartbeat no task is begun, and the lease expires
                 log.warning("heartbeat_failed", error=error)
+
+    def _compare(self, now: datetime, asked_at: float) -> None:
+        """`now`: the database's time, requested at this monotonic second."""
+        clock = self._database.clock
+        if not isinstance(clock, DatabaseClock):
+            return
+        ahead = clock.compare(now, asked_at, time.monotonic())
+        self._ahead.set(ahead)
+        is_wrong = abs(ahead) > _WRONG_SECONDS
+        if is_wrong and not self._clock_is_wrong:
+            log.warning("system_clock_is_wrong", seconds_ahead_of_database=round(ahead, 1))
+        self._clock_is_wrong = is_wrong
 
     async def release(self, unstarted: Sequence[UUID]) -> None:
         """End the lease: tasks that were not started become due again, the others are uncertain."""

@@ -48,11 +48,14 @@ FROM unnest(CAST(:ids AS uuid[]), CAST(:states AS text[]), CAST(:dues AS timesta
 WHERE w.id = p.id AND w.owner = :owner
 """
 _RENEW = """
-UPDATE instances SET expires_at = clock_timestamp() + make_interval(secs => :lease)
-WHERE id = :owner AND expires_at > clock_timestamp() RETURNING id
+WITH renewed AS (
+  UPDATE instances SET expires_at = clock_timestamp() + make_interval(secs => :lease)
+  WHERE id = :owner AND expires_at > clock_timestamp() RETURNING id)
+SELECT EXISTS (SELECT 1 FROM renewed) AS renewed, clock_timestamp() AS now
 """
 _REGISTER = """
 INSERT INTO instances (id, expires_at) VALUES (:owner, clock_timestamp() + make_interval(secs => :lease))
+RETURNING clock_timestamp() AS now
 """
 _REMOVE_EXPIRED = "DELETE FROM instances WHERE expires_at < clock_timestamp()"
 #: The instance that held these rows is gone, perhaps in the middle of a call: the outcome is unknown.
@@ -87,21 +90,26 @@ class Setback:
     attempts: int
 
 
-async def register(tx: Tx, owner: UUID) -> None:
-    """Register this worker instance."""
-    await tx.execute(_REGISTER, owner=owner, lease=LEASE_SECONDS)
+async def register(tx: Tx, owner: UUID) -> datetime:
+    """Register this worker instance. Returns the database's time."""
+    now: datetime = (await tx.execute(_REGISTER, owner=owner, lease=LEASE_SECONDS)).scalar()
+    return now
 
 
-async def renew(tx: Tx, owner: UUID, *, sweep: bool) -> bool:
-    """Renew the lease of this instance; False when it has expired.
+async def renew(tx: Tx, owner: UUID) -> tuple[bool, datetime]:
+    """Renew the lease of this instance; False when it has expired. Returns the database's time too."""
+    row = (await tx.execute(_RENEW, owner=owner, lease=LEASE_SECONDS)).one()
+    return row.renewed, row.now
+
+
+async def release_expired(tx: Tx, *, sweep: bool) -> None:
+    """Release the tasks of instances whose lease has expired.
 
     Tasks of expired instances are released at once; `sweep` looks through all rows even when no instance expired.
     """
-    renewed = (await tx.execute(_RENEW, owner=owner, lease=LEASE_SECONDS)).scalar() is not None
     expired = (await tx.execute(_REMOVE_EXPIRED)).rowcount
     if expired or sweep:
         await tx.execute(_RELEASE, now=tx.now)
-    return renewed
 
 
 async def leave(tx: Tx, owner: UUID) -> None:

@@ -61,7 +61,7 @@ class TaskWorker:
         self._tracing = tracing
         self._metrics = metrics
         self._queues: dict[str, TaskQueue] = {}
-        self._lease = Lease(database, self._lease_lost)
+        self._lease = Lease(database, self._lease_lost, metrics.clock_ahead)
         self._recorder = ResultRecorder(database, metrics, lambda: self.owner)
         self._stopping = False
 

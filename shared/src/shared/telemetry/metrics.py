@@ -102,6 +102,11 @@ class Metrics:
         self.hung = Counter(
             "work_hung", "Attempts that were ended because they took too long, by kind", ["kind"], registry=registry
         )
+        self.clock_ahead = Gauge(
+            "system_clock_ahead_seconds",
+            "By how much this machine's clock is ahead of the database's, which counts",
+            registry=registry,
+        )
         self.fenced = Counter("work_fenced", "Results refused because the lease had expired", registry=registry)
         self.transactions = Counter("transactions", "Database transactions", ["label"], registry=registry)
         self.ready = Gauge("ready", "1 while this instance is ready", registry=registry)
