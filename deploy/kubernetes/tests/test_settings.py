@@ -18,7 +18,13 @@ GIVEN = yaml.safe_load((EXAMPLES / "given.yaml").read_text(encoding="utf-8"))
 MORE: dict[str, dict[str, Any]] = {
     "payments": {"webkassa_api_key": "k", "cash_registers": {}},
     "notifications": {"smtp_password": "p", "dkim_keys": {}},
-    "refunds": {"telegram_bots": {}, "support_mail_keys": {}, "support_mailboxes": {}, "oidc_client_secret": "s"},
+    "refunds": {
+        "services_key": "k",
+        "telegram_bots": {},
+        "support_mail_keys": {},
+        "support_mailboxes": {},
+        "oidc_client_secret": "s",
+    },
     "operations": {"oidc_client_secret": "s"},
 }
 

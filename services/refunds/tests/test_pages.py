@@ -137,10 +137,37 @@ async def test_a_narrow_window_scrolls_one_way_only(start: "Start") -> None:
     async with browser(390, 844) as page:
         await sign_in(page, running, "clara")
         await page.wait("h1")
-        for path in ("queue", f"cases/{case_id}", "claims", "oversight"):
+        for path in ("queue", f"cases/{case_id}", "claims", "oversight", f"orders/{life.order_id}"):
             await page.goto(url(running, f"/agents/{path}"))
             assert not await page.scrolls_sideways(), path
             await shot(page, f"narrow-{path.partition('/')[0]}")
+
+
+async def test_an_order_is_found_while_no_other_service_answers(start: "Start") -> None:
+    """What the others own is not known then; what this service owns is shown."""
+    running = await pages(start, services={"ordering": "http://127.0.0.1:9"}, services_key="agent-key")
+    life = await running.delivered()
+    await running.stage.publish(life.contact())
+    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM contacts"))
+    case_id = await asked(running, life)
+    async with browser() as page:
+        await sign_in(page, running, "anna")
+        await page.fill('[name="text"]', " Ann@Example.ORG ")
+        await page.driven.keyboard.press("Enter")
+        await page.arrive(f"**/agents/orders/{life.order_id}")
+        assert "not known now: ordering – it did not answer in time" in await page.text('[aria-labelledby="buyer"]')
+        assert "not known now: payments – it is not connected" in await page.text('[aria-labelledby="payments"]')
+        assert "It says: no service" in await page.text('[aria-labelledby="messages"]')
+        await page.click(f'a[href="/agents/cases/{case_id}"]')
+        await page.wait("text=How the policy reasons")
+        await page.fill('[name="text"]', "Ann")
+        await page.driven.keyboard.press("Enter")
+        await page.wait("text=There may be an order all the same.")
+    searched = await running.rows("SELECT who, detail FROM audit WHERE what = 'searched' ORDER BY at")
+    assert [(row["who"], row["detail"]) for row in searched] == [
+        ("agent:anna", {"orders": 1}),
+        ("agent:anna", {"orders": 0}),
+    ]
 
 
 async def test_an_appeal_is_answered_by_somebody_else_with_the_law_named(start: "Start") -> None:

@@ -162,6 +162,7 @@ def _notifications(site: Site) -> Environment:
 
 
 def _refunds(site: Site) -> Environment:
+    others = ("ordering", "payments", "provisioning", "notifications")
     return {
         **_agents(site),
         "STOREFRONT_KEYS": json.dumps(site.storefront_keys),
@@ -170,6 +171,8 @@ def _refunds(site: Site) -> Environment:
         "PUBLIC_URL": site.url("refunds"),
         "REPLY_KEY": base64.b64encode(_secret(site, "replies")).decode(),
         "NOTIFICATIONS_SEAL_PUBLIC_KEY": site.seal_public_key("notifications"),
+        "SERVICES": json.dumps({name: site.url(name) for name in others}),
+        "SERVICES_KEY": site.agent_keys[AGENTS[0]],
         "SUPPORT_MAIL_KEYS": json.dumps({name: _support_mail_key(site, name) for name in STOREFRONTS}),
     }
 

@@ -21,6 +21,7 @@ from refunds.channels.store import Chats
 from refunds.channels.tasks import CaseAnswers, SendMessage
 from refunds.claims import routes as claims
 from refunds.claims.tasks import ClaimDue
+from refunds.clients.services import ServicesClient
 from refunds.clients.telegram import TelegramClient
 from refunds.eligibility import routes as eligibility
 from refunds.late_deliveries.handlers import LateDeliveryHandlers
@@ -132,6 +133,9 @@ def _patience(settings: Settings, shops: ShopFiles) -> Patience:
 
 def _add_agent_pages(service: Service, settings: Settings) -> None:
     access = settings.access({settings.oidc_supervisor_role: "supervisor", settings.oidc_agent_role: "agent"})
+    services = ServicesClient(settings.services, settings.services_key, service.tracing)
+    service.closes(services.close)
+    service.app.state.services = services
     service.app.state.agent_sessions = serve_sign_in(service, PAGES, access, Journal(record_sign_in))
     service.serves(agent_pages.routes)
 

@@ -81,6 +81,15 @@ class Settings(SignInSettings, ShopSettings):
         description='JSON: {"<storefront>": {"host": "…", "username": "…", "password": "…"}}, read by IMAP',
     )
 
+    services: dict[str, str] = Field(
+        default_factory=dict,
+        description="base URLs of ordering, payments, provisioning and notifications, which the agents' pages read: "
+        '{"ordering": "http://..."}',
+    )
+    services_key: SecretStr | None = Field(
+        None, min_length=1, description="an agent's key (AGENT_KEYS) of those services; without it they are not read"
+    )
+
     @model_validator(mode="after")
     def _keys_are_keys(self) -> Self:
         for name, keys in (

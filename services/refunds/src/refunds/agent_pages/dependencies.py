@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Form, Request
 
+from refunds.clients.services import ServicesClient
 from shared.signin.sessions import Session, Sessions
 from shared.values.opaque import Named
 
@@ -13,6 +14,13 @@ def _sessions(request: Request) -> Sessions:
     return sessions
 
 
+def _services(request: Request) -> ServicesClient:
+    services: ServicesClient = request.app.state.services
+    return services
+
+
+#: The other services, which are read for the pages.
+Services = Annotated[ServicesClient, Depends(_services)]
 SessionsDep = Annotated[Sessions, Depends(_sessions)]
 
 

@@ -14,8 +14,23 @@ SELECT c.*, f.order_number, f.storefront, {REFUND_COLUMNS}
 FROM cases c JOIN order_facts f USING (order_id) LEFT JOIN refund_outcomes r ON r.refund_id = c.refund_id
 """
 _QUEUE = f"{_CASES} WHERE c.closed_at IS NULL ORDER BY c.due_at NULLS LAST, c.requested_at LIMIT {_MOST}"
-_ORDER_CASES = f"{_CASES} WHERE f.order_number = :number ORDER BY c.requested_at DESC"
-_ORDER = "SELECT order_number, storefront FROM order_facts WHERE order_number = :number"
+_ORDER_CASES = f"{_CASES} WHERE c.order_id = :order ORDER BY c.requested_at DESC"
+_ORDER = "SELECT * FROM order_facts WHERE order_id = :order"
+_ORDER_CLAIMS = "SELECT * FROM claims WHERE order_id = :order ORDER BY received_at DESC, claim_id"
+_ORDER_MAILS = "SELECT * FROM support_mails WHERE order_id = :order ORDER BY received_at DESC, mail_id"
+_ORDER_NOTES = """
+SELECT n.at, n.who, n.kind, n.text, n.case_id, c.channel FROM notes n JOIN cases c USING (case_id)
+WHERE n.order_id = :order ORDER BY n.at DESC, n.note_id
+"""
+#: What is found here, while ordering does not answer: paid orders only, by number, id and e-mail.
+_FOUND = f"""
+SELECT f.order_id, f.order_number, f.storefront, f.paid_at FROM order_facts f LEFT JOIN contacts c USING (buyer_id)
+WHERE f.order_number = :number OR f.order_id = :id OR c.email_hash = :email ORDER BY f.paid_at DESC LIMIT {_MOST}
+"""
+_COUNTS = """
+SELECT order_id, count(*) AS cases, count(*) FILTER (WHERE closed_at IS NULL) AS open FROM cases
+WHERE order_id = ANY(CAST(:orders AS uuid[])) GROUP BY order_id
+"""
 _OVERSIGHT = """
 SELECT a.at, a.who, a.what, a.detail, a.case_id, f.order_number FROM audit a LEFT JOIN order_facts f USING (order_id)
 WHERE a.what IN ('deadline_missed', 'delivery_overdue', 'found', 'appealed', 'refund_failed', 'signed_in',
@@ -39,14 +54,29 @@ async def open_cases(tx: Tx) -> Sequence[Any]:
     return (await tx.execute(_QUEUE)).all()
 
 
-async def cases_of_order(tx: Tx, number: str) -> Sequence[Any]:
+async def cases_of_order(tx: Tx, order_id: UUID) -> Sequence[Any]:
     """The cases of an order, the newest first."""
-    return (await tx.execute(_ORDER_CASES, number=number)).all()
+    return (await tx.execute(_ORDER_CASES, order=order_id)).all()
 
 
-async def order_by_number(tx: Tx, number: str) -> Any:
-    """Number and storefront of an order, or None."""
-    return (await tx.execute(_ORDER, number=number)).first()
+async def records_of_order(tx: Tx, order_id: UUID) -> dict[str, Any]:
+    """What is stored here about an order: the order itself (or None), claims, mails, and what was written."""
+    return {
+        "order": (await tx.execute(_ORDER, order=order_id)).one_or_none(),
+        "claims": (await tx.execute(_ORDER_CLAIMS, order=order_id)).all(),
+        "mails": (await tx.execute(_ORDER_MAILS, order=order_id)).all(),
+        "notes": (await tx.execute(_ORDER_NOTES, order=order_id)).all(),
+    }
+
+
+async def find_paid(tx: Tx, number: str, order_id: UUID | None, email: bytes) -> Sequence[Any]:
+    """Paid orders by number, id or the hash of an e-mail, the newest first."""
+    return (await tx.execute(_FOUND, number=number, id=order_id, email=email)).all()
+
+
+async def count_cases(tx: Tx, orders: Sequence[UUID]) -> dict[UUID, Any]:
+    """How many cases these orders have, and how many of them are open."""
+    return {row.order_id: row for row in await tx.execute(_COUNTS, orders=list(orders))}
 
 
 async def records(tx: Tx, case_id: UUID) -> dict[str, Sequence[Any]]:

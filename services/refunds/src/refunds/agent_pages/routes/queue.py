@@ -1,18 +1,18 @@
-"""The queue of open cases, the queue of claims, the search for an order, and oversight for supervisors."""
+"""The queue of open cases, the queue of claims, and oversight for supervisors."""
 
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Form, Query
+from fastapi import APIRouter, Depends, Form
 from fastapi.responses import Response
 
 from refunds.agent_pages import store
 from refunds.agent_pages.dependencies import Sending, SignedIn
+from refunds.agent_pages.lines import line
 from refunds.agent_pages.rendering import page
-from refunds.cases import CaseState, case_of, case_state, refund_of
+from refunds.cases import CaseState
 from refunds.claims import answer_claim, open_claims
-from refunds.policy import OrderPolicies
 from refunds.policy.dependencies import PoliciesDep
 from shared.kernel.dependencies import ServiceDatabase
 from shared.kernel.problems import Problem
@@ -37,7 +37,7 @@ async def home() -> Response:
 async def queue(session: SignedIn, database: ServiceDatabase, policies: PoliciesDep, show: Named = "all") -> Response:
     async with database.reading() as tx:
         now = tx.now
-        rows = [_line(row, policies) for row in await store.open_cases(tx)]
+        rows = [line(row, policies) for row in await store.open_cases(tx)]
     by_view = {
         "all": rows,
         "ours": [row for row in rows if row["state"] in _WAITING_FOR_US],
@@ -46,22 +46,6 @@ async def queue(session: SignedIn, database: ServiceDatabase, policies: Policies
     chosen = show if show in by_view else "all"
     views = [(name, label, len(by_view[name])) for name, label in _VIEWS.items()]
     return page("queue", session=session, now=now, rows=by_view[chosen], views=views, chosen=chosen)
-
-
-@routes.get("/agents/orders")
-async def orders(
-    session: SignedIn,
-    database: ServiceDatabase,
-    policies: PoliciesDep,
-    number: Annotated[str, Line(40, 0), Query()] = "",
-) -> Response:
-    async with database.reading() as tx:
-        now = tx.now
-        order = await store.order_by_number(tx, number.strip())
-        rows = [_line(row, policies) for row in await store.cases_of_order(tx, number.strip())]
-    if len(rows) == 1:
-        return redirect(f"/agents/cases/{rows[0]['case_id']}")
-    return page("order", session=session, now=now, rows=rows, order=order, number=number)
 
 
 @routes.get("/agents/claims")
@@ -110,21 +94,3 @@ async def disable(
     async with database.transaction() as tx:
         await store.disable_account(tx, name, session.who, tx.now)
     return redirect("/agents/oversight")
-
-
-def _line(row: Any, policies: OrderPolicies) -> dict[str, Any]:
-    """A line of the list of cases."""
-    case = case_of(row)
-    return {
-        "case_id": case.case_id,
-        "order_number": row.order_number,
-        "storefront": row.storefront,
-        "asked": case.reason or case.ground,
-        "channel": case.channel,
-        "state": case_state(case, refund_of(row)),
-        "requested_at": case.received_at or case.requested_at,
-        "due_at": case.due_at,
-        "due_kind": case.due_kind,
-        "calendar": policies.calendar(row.storefront),
-        "appeal_of": case.appeal_of,
-    }
