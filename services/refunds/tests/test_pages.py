@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import psycopg
 import pytest
+from fastapi.routing import APIRoute
 
 from shared.contracts import (
     HandPaymentDecided,
@@ -35,7 +36,7 @@ SHOTS = os.environ.get("PAGE_PICTURES")
 async def pages(start: "Start", **settings: Any) -> Any:
     running = await start(public_url="http://127.0.0.1", **settings)
     async with running.service.database.transaction() as tx:
-        for name, role in (("anna", "agent"), ("boris", "agent"), ("clara", "supervisor")):
+        for name, role in (("anna", "agent"), ("boris", "agent"), ("clara", "supervisor"), ("victor", "viewer")):
             await tx.execute(
                 "INSERT INTO accounts (name, password_hash, role, created_at) VALUES (:name, :hashed, :role, :now)",
                 name=name,
@@ -220,6 +221,33 @@ async def test_supervisors_oversee_and_agents_do_not(start: "Start") -> None:
         assert await page.goto(url(running, "/agents/oversight")) == 403
 
 
+async def test_viewers_read_everything_and_change_nothing(start: "Start") -> None:
+    running = await pages(start, support_mail_keys={"esimka": "key-of-the-mail-provider"})
+    life = await running.delivered()
+    case_id = await asked(running, life)
+    async with browser() as page:
+        await sign_in(page, running, "victor")
+        await page.goto(url(running, f"/agents/cases/{case_id}"))
+        assert "How the policy reasons" in await page.text()
+        forms = await page.evaluate("[...document.forms].map(form => new URL(form.action).pathname)")
+        assert forms == ["/agents/search", "/agents/sign-out"]
+        csrf = await page.evaluate("document.querySelector('[name=csrf]').value")
+        every = await page.driven.context.cookies()
+    cookies = {cookie["name"]: cookie["value"] for cookie in every}
+    some = str(life.order_id)
+    posted = {
+        route.path
+        for route in running.service.app.routes
+        if isinstance(route, APIRoute) and route.path.startswith("/agents/") and "POST" in route.methods
+    }
+    posted -= {"/agents/search", "/agents/sign-in", "/agents/sign-out"}
+    assert len(posted) > 8
+    async with httpx.AsyncClient(base_url=url(running, ""), trust_env=False, cookies=cookies) as client:
+        for path in sorted(posted):
+            answer = await client.post(re.sub(r"\{\w+\}", some, path), data={"csrf": csrf})
+            assert (answer.status_code, path) == (403, path)
+
+
 async def test_addresses_of_one_ipv6_network_share_the_attempts(start: "Start") -> None:
     """Whoever guesses passwords has 2^64 addresses; a neighbour's network is not affected."""
     running = await pages(start, trusted_proxies=["127.0.0.0/8"])
@@ -263,14 +291,27 @@ async def test_guessing_is_slowed_and_forms_of_others_are_refused(start: "Start"
         csrf = re.search(r'name="csrf" value="([^"]+)"', page.text)
         assert csrf is not None
         foreign = {"origin": "https://evil.example"}
-        form["csrf"] = csrf[1]
+        seen = re.search(r'name="seen" value="(\d+)"', page.text)
+        assert seen is not None
+        form |= {"csrf": csrf[1], "seen": seen[1]}
         path = f"/agents/cases/{case_id}/decide"
         assert (await client.post(path, data=form, headers=foreign)).status_code == 403
         assert (await client.post(path, data={**form, "action": "legal_rule"})).status_code == 422
         assert page.headers["content-security-policy"].startswith("default-src 'none'")
         assert "<script>alert" not in page.text
         assert (await client.post(path, data=form)).status_code == 303
+        later = await client.post(path, data={**form, "action": "legal_rule", "rule": "Civil Code, art. 336"})
+        assert later.status_code == 409, "what the first button changed is shown before a second one counts"
+        assert "boris" in later.text
+        assert 'value="Civil Code, art. 336"' in later.text
         assert (await client.post("/agents/sign-out", data={"csrf": csrf[1]})).status_code == 303
+        lost = await client.post(f"/agents/cases/{case_id}/notes", data={"csrf": csrf[1], "text": "Called <b>him</b>."})
+        assert lost.status_code == 403
+        assert "Called &lt;b&gt;him&lt;/b&gt;." in lost.text, "a session that ended loses no text"
+        elsewhere = await client.post(
+            f"/agents/cases/{case_id}/notes", data={"csrf": "x", "text": "Buy this now."}, headers=foreign
+        )
+        assert "Buy" not in elsewhere.text
         assert (await client.get("/agents/queue")).headers["location"] == "/agents/sign-in"
     assert not await running.rows("SELECT 1 FROM audit a WHERE a::text LIKE '%wrong%'")
 

@@ -16,7 +16,7 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["accounts"]:
         from shared.signin.cli import accounts
 
-        sys.exit(accounts(sys.argv[2:], service="refunds", kind="agent", roles=("agent", "supervisor")))
+        sys.exit(accounts(sys.argv[2:], service="refunds", kind="agent", roles=("agent", "supervisor", "viewer")))
     if sys.argv[1:] and sys.argv[1] in COMMANDS:
         sys.exit(COMMANDS[sys.argv[1]](sys.argv[2:]))
     _serve()

@@ -6,6 +6,7 @@ from functools import partial
 
 from refunds import problems
 from refunds.agent_pages import routes as agent_pages
+from refunds.agent_pages.dependencies import ROLES
 from refunds.agent_pages.rendering import PAGES
 from refunds.agent_pages.store import record_sign_in
 from refunds.callers import Callers
@@ -132,7 +133,8 @@ def _patience(settings: Settings, shops: ShopFiles) -> Patience:
 
 
 def _add_agent_pages(service: Service, settings: Settings) -> None:
-    access = settings.access({settings.oidc_supervisor_role: "supervisor", settings.oidc_agent_role: "agent"})
+    names = (settings.oidc_supervisor_role, settings.oidc_agent_role, settings.oidc_viewer_role)
+    access = settings.access(dict(zip(names, ROLES, strict=True)))
     services = ServicesClient(settings.services, settings.services_key, service.tracing)
     service.closes(services.close)
     service.app.state.services = services

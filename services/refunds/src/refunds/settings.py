@@ -54,6 +54,7 @@ class Settings(SignInSettings, ShopSettings):
     notes_keep_days: int = Field(1095, ge=1, description="what people wrote about a case is deleted after this")
 
     oidc_agent_role: str = Field("refunds-agent", description="the role of an agent")
+    oidc_viewer_role: str = Field("refunds-viewer", description="the role of somebody who reads and changes nothing")
     oidc_supervisor_role: str = Field("refunds-supervisor", description="the role of a supervisor")
 
     telegram_bots: dict[str, TelegramBot] = Field(

@@ -77,9 +77,9 @@ class Sessions:
     async def acting(self, request: Request, csrf: str) -> Session:
         """The session of a submitted form, whose CSRF token is checked. Raises SignedOutError, Problem (403)."""
         session = await self.of(request)
+        same_origin(request)
         if not hmac.compare_digest(csrf.encode(), session.csrf.encode()):
             raise foreign()
-        same_origin(request)
         return session
 
     async def begin(self, tx: Tx, response: Response, verified: Verified) -> str:
@@ -140,7 +140,12 @@ def same_origin(request: Request) -> None:
         raise foreign()
 
 
-def foreign() -> Problem:
-    return Problem(
+class FormExpiredError(Problem):
+    """A form that is not from this page, or from an earlier session."""
+
+
+def foreign() -> FormExpiredError:
+    """The refusal of a form from another site or an earlier session."""
+    return FormExpiredError(
         HTTPStatus.FORBIDDEN, "form-expired", "This form is not from this page, or it is too old. Load the page again."
     )

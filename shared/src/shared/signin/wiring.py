@@ -8,9 +8,10 @@ from shared.kernel.service import Service
 from shared.signin import openid_routes, password_routes
 from shared.signin.oidc import OpenId
 from shared.signin.rendering import Pages, redirect
-from shared.signin.sessions import Sessions, SignedOutError
+from shared.signin.sessions import FormExpiredError, Sessions, SignedOutError
 from shared.signin.sign_in import Journal, SignIn
 from shared.signin.site import Access
+from shared.signin.unsent import unsent
 
 
 def serve_sign_in(service: Service, pages: Pages, access: Access, journal: Journal) -> Sessions:
@@ -35,8 +36,12 @@ def serve_sign_in(service: Service, pages: Pages, access: Access, journal: Journ
         return pages.icon()
 
     @service.app.exception_handler(SignedOutError)
-    async def signed_out(_request: Request, _error: SignedOutError) -> Response:
-        return redirect(site.sign_in)
+    async def signed_out(request: Request, _error: SignedOutError) -> Response:
+        return await unsent(pages, request) or redirect(site.sign_in)
+
+    @service.app.exception_handler(FormExpiredError)
+    async def form_expired(request: Request, error: FormExpiredError) -> Response:
+        return await unsent(pages, request) or error.response()
 
     service.serves(routes, password_routes.router(sign_in))
     return sessions

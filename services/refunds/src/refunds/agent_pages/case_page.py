@@ -1,5 +1,6 @@
 """Renders the page of one case: facts, the reasoning of the policy, possible actions, and who did what."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -29,9 +30,14 @@ async def case_page(
     case_id: UUID,
     *,
     wrong: str | None = None,
+    changes: Sequence[Any] = (),
+    typed: str = "",
     status: int = 200,
 ) -> Response:
-    """The page. `wrong`: why the form that was sent is refused. Raises UnknownCaseError."""
+    """The page. Raises UnknownCaseError.
+
+    `wrong`: why the form that was sent is refused; `changes`: audit entries that it did not know; `typed`: its text.
+    """
     async with database.reading() as tx:
         order = await find_order_of_case(tx, case_id)
         file = await load_one(tx, order.order_id)
@@ -56,7 +62,10 @@ async def case_page(
         facts=fact_sheet(file, case),
         steps=_reasoning(file, case, policies, now),
         actions=allowed(file, case, policies, now, who=session.who),
+        seen=sum(entry.what != "noted" for entry in shown["trail"]),
         wrong=wrong,
+        changes=changes,
+        typed=typed,
         mails=mails,
         **shown,
     )

@@ -1,12 +1,18 @@
 """FastAPI dependencies of the agents' pages: who is signed in, and who sends a form."""
 
+from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import Depends, Form, Request
 
 from refunds.clients.services import ServicesClient
+from shared.kernel.problems import Problem
 from shared.signin.sessions import Session, Sessions
 from shared.values.opaque import Named
+
+#: The most powerful role first. Viewers read everything, also the search, and change nothing.
+ROLES = SUPERVISOR, AGENT, VIEWER = ("supervisor", "agent", "viewer")
+ACTING = (SUPERVISOR, AGENT)
 
 
 def _sessions(request: Request) -> Sessions:
@@ -28,11 +34,21 @@ async def _signed_in(request: Request, sessions: SessionsDep) -> Session:
     return await sessions.of(request)
 
 
-async def _sending(request: Request, sessions: SessionsDep, csrf: Annotated[Named, Form()]) -> Session:
+async def _searching(request: Request, sessions: SessionsDep, csrf: Annotated[Named, Form()]) -> Session:
     return await sessions.acting(request, csrf)
+
+
+#: Who sends a form that changes nothing, in any role.
+Searching = Annotated[Session, Depends(_searching)]
+
+
+def _sending(session: Searching) -> Session:
+    if session.role not in ACTING:
+        raise Problem(HTTPStatus.FORBIDDEN, "for-agents", "You may look, not act. An agent has to do this.")
+    return session
 
 
 #: Who views a page. Others are redirected to the sign-in.
 SignedIn = Annotated[Session, Depends(_signed_in)]
-#: Who sends a form of these pages. Others are redirected to the sign-in; a form of another site is answered 403.
+#: Who sends a form that changes something: agents and supervisors. Viewers, and forms of other sites, are answered 403.
 Sending = Annotated[Session, Depends(_sending)]

@@ -2,11 +2,16 @@
 
 import re
 from datetime import datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
+from fastapi.responses import HTMLResponse
+
+from refunds.agent_pages.dependencies import ACTING
 from refunds.cases.rules.deadlines import windows
 from refunds.policy import Calendar
 from shared.signin.rendering import Pages, local
+from shared.signin.sessions import Session
 from shared.signin.site import Site
 
 _UTC = ZoneInfo("UTC")
@@ -60,4 +65,8 @@ PAGES = Pages(
     filters={"person": person, "shown": shown, "until": until},
     functions={"urgency": urgency},
 )
-page = PAGES.page
+
+
+def page(template: str, status: int = 200, *, session: Session, **values: Any) -> HTMLResponse:
+    """Render a page for somebody who is signed in; forms that change something are for agents and supervisors."""
+    return PAGES.page(template, status, session=session, acts=session.role in ACTING, **values)

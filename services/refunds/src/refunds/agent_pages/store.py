@@ -43,6 +43,11 @@ _DISABLE = "UPDATE accounts SET disabled_at = :now WHERE name = :name AND disabl
 _END_SESSIONS = "DELETE FROM sessions WHERE who = :who"
 _NOTES = "SELECT at, who, kind, text FROM notes WHERE case_id = :case ORDER BY at, note_id"
 _AUDIT = "SELECT at, who, what, detail FROM audit WHERE case_id = :case ORDER BY at, entry_id"
+#: What a page did not know that showed the first `seen` entries. Entries are only added; a note changes no decision.
+_SINCE = """
+SELECT at, who, what, detail FROM audit WHERE case_id = :case AND what <> 'noted'
+ORDER BY at, entry_id OFFSET :seen
+"""
 _DECISIONS = """
 SELECT decision_id, decided_at, decided_by, verdict, policy, facts, answer FROM decisions
 WHERE case_id = :case ORDER BY decided_at DESC, decision_id DESC
@@ -86,6 +91,11 @@ async def records(tx: Tx, case_id: UUID) -> dict[str, Sequence[Any]]:
         "trail": (await tx.execute(_AUDIT, case=case_id)).all(),
         "decisions": (await tx.execute(_DECISIONS, case=case_id)).all(),
     }
+
+
+async def changes_since(tx: Tx, case_id: UUID, seen: int) -> Sequence[Any]:
+    """The audit entries of a case beyond the first `seen`, without notes. The caller has locked the order."""
+    return (await tx.execute(_SINCE, case=case_id, seen=seen)).all()
 
 
 async def audit_entries(tx: Tx) -> Sequence[Any]:

@@ -1,19 +1,24 @@
 """The page of one case, and its forms."""
 
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Form
 from fastapi.responses import Response
 
+from refunds.agent_pages import store
 from refunds.agent_pages.case_page import case_page
 from refunds.agent_pages.dependencies import Sending, SignedIn
 from refunds.agent_pages.rules.actions import finding
-from refunds.cases import CaseServiceDep, NotAllowedError, find_order_of_case
+from refunds.cases import CaseServiceDep, NotAllowedError, find_order_of_case, lock
 from refunds.policy.dependencies import PoliciesDep
 from shared.kernel.dependencies import RequestTrace, ServiceDatabase
 from shared.signin.rendering import redirect
+from shared.values.count import LARGEST_INT, Count
 from shared.values.text import Line, Lines
+
+_CHANGED = "Your button was not pressed: the case has changed since you opened it. Look at it again, then decide."
 
 routes = APIRouter()
 
@@ -31,18 +36,25 @@ async def decide(
     case_service: CaseServiceDep,
     trace: RequestTrace,
     action: Annotated[str, Line(40, 0), Form()],
+    seen: Annotated[Count, Form(le=LARGEST_INT)],
     rule: Annotated[str, Line(500, 0), Form()] = "",
 ) -> Response:
+    """`seen`: how many audit entries the page showed, without notes: later ones may change what the button leads to."""
     found = finding(action, rule.strip())
-    policies = case_service.policies
+    show_again = partial(case_page, database, case_service.policies, session, case_id, typed=rule)
     if found is None:
-        return await case_page(database, policies, session, case_id, wrong="Name the law or rule first.", status=422)
+        return await show_again(wrong="Name the law or rule first.", status=422)
     try:
         async with database.transaction() as tx:
             order = await find_order_of_case(tx, case_id)
-            await case_service.find(tx, order.order_id, session.who, found, case_id, trace)
+            await lock(tx, [order.order_id])
+            changes = await store.changes_since(tx, case_id, seen)
+            if not changes:
+                await case_service.find(tx, order.order_id, session.who, found, case_id, trace)
     except NotAllowedError as error:
-        return await case_page(database, policies, session, case_id, wrong=str(error), status=409)
+        return await show_again(wrong=str(error), status=409)
+    if changes:
+        return await show_again(wrong=_CHANGED, changes=changes, status=409)
     return redirect(f"/agents/cases/{case_id}")
 
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Form, Query
 from fastapi.responses import Response
 
 from refunds.agent_pages import store
-from refunds.agent_pages.dependencies import Sending, Services, SignedIn
+from refunds.agent_pages.dependencies import Searching, Services, SignedIn
 from refunds.agent_pages.lines import line
 from refunds.agent_pages.models import FoundOrder
 from refunds.agent_pages.rendering import page
@@ -23,7 +23,7 @@ routes = APIRouter()
 
 @routes.post("/agents/search")
 async def find(
-    session: Sending,
+    session: Searching,
     services: Services,
     database: ServiceDatabase,
     case_service: CaseServiceDep,

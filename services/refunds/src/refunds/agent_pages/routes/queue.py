@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Form
 from fastapi.responses import Response
 
 from refunds.agent_pages import store
-from refunds.agent_pages.dependencies import Sending, SignedIn
+from refunds.agent_pages.dependencies import SUPERVISOR, Sending, SignedIn
 from refunds.agent_pages.lines import line
 from refunds.agent_pages.rendering import page
 from refunds.cases import CaseState
@@ -64,7 +64,7 @@ async def answered(claim_id: UUID, session: Sending, database: ServiceDatabase) 
 
 
 def _require_supervisor(session: Session) -> Session:
-    if session.role != "supervisor":
+    if session.role != SUPERVISOR:
         raise Problem(HTTPStatus.FORBIDDEN, "for-supervisors", "This page is for supervisors.")
     return session
 
