@@ -39,6 +39,11 @@ class Reply:
     cut: bool = False
 
 
+class _Server(ThreadingHTTPServer):
+    #: Eight webhooks arrive at once. Where fewer may wait to be accepted, each further one takes a second more.
+    request_queue_size = 128
+
+
 class ScriptedService:
     """Answers a request by `paths` (`"GET /orders/1"`), else with the next of `replies`, and repeats the last one.
 
@@ -49,7 +54,7 @@ class ScriptedService:
         self.paths: dict[str, Reply] = {}
         self.replies = [Reply()]
         self.received: list[Received] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
 
     def __enter__(self) -> Self:
