@@ -40,7 +40,7 @@ _HOSTILE: dict[type, list[Any]] = {
     ],
     date: ["0001-01-01", "9999-12-31"],
 }
-_BY_HAND = re.compile(r"\.(body|form|json|stream)\(\)|await form\(")
+_BY_HAND = re.compile(r"\.(body|form|json|stream)\(\)|await (read_)?form\(")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 #: By place, as a pattern: why it may be bare.
@@ -55,11 +55,16 @@ BARE: dict[str, str] = {
 
 #: Handlers that read a body by their own hands, and what reads it.
 BY_HAND: dict[str, str] = {
+    "refunds /orders/{order}/evidence": "refunds.support_mail.rules.file_types reads the file's content",
     "refunds /support-mails/{storefront}": "refunds.support_mail.rules.reading.read_mail reads the whole message",
+    "notifications /account/{token}/appeal": "shared.values.text.cleaned and a UUID, and refunds reads them",
+    "notifications /account/{token}/cancellation": "whether one word is there",
     "notifications /account/{token}/code": "the form's own token only",
     "notifications /account/{token}/confirm": "notifications.account.rules.rights.read_pending, then ordering",
     "notifications /account/{token}/contact": "ordering reads the new contact",
     "notifications /account/{token}/data": "one of three words",
+    "notifications /account/{token}/evidence": "files alone, which refunds reads",
+    "notifications /account/{token}/message": "shared.values.text.cleaned, and refunds reads it",
     "notifications /account/{token}/refund": "shared.values.text.cleaned, and refunds reads it",
     "notifications /account/{token}/resend": "the form's own token only",
     "notifications /account/{token}/news": "the form's own token only",
