@@ -127,8 +127,9 @@ interop: $(INSTALLED) ## ES2+ with an independent implementation, pySim (fetched
 	@$(PYTHON) -m local_stack fetch
 	@deploy/interop/run $(ARGS)
 
-schemas: $(INSTALLED) ## write the events' JSON Schemas
+schemas: $(INSTALLED) ## write the events' JSON Schemas, and the table of emails (docs/mails.md)
 	@$(PYTHON) -m shared.contracts.schemas write
+	@$(PYTHON) -m notifications.mail_table > docs/mails.md.new && mv docs/mails.md.new docs/mails.md
 
 charts: $(INSTALLED) ## check the Helm charts strictly and leave archives in .run/charts (Helm is built by Go, or the one here)
 	@$(PYTHON) -m charts .run/charts

@@ -21,6 +21,7 @@ from shared.contracts import (
     AppealReceived,
     BuyerContact,
     BuyerErasureRequested,
+    CancellationAccepted,
     ConfirmationRequested,
     Explanation,
     Ground,
@@ -31,7 +32,10 @@ from shared.contracts import (
     OrderHeld,
     OrderPaid,
     OrderRefused,
+    OrderReleased,
+    PaymentLapsed,
     Plan,
+    ProfileExpired,
     ProfileFailed,
     ProfileGenerated,
     ProfileObserved,
@@ -40,6 +44,7 @@ from shared.contracts import (
     RefundApproved,
     RefundDenied,
     RefundSettled,
+    RequestRegistered,
     TopUpApplied,
     Usage,
 )
@@ -186,6 +191,35 @@ class Buyer:
     def held(self) -> OrderHeld:
         """Fraud control wants a person to look."""
         return OrderHeld(**self.order, rules=("orders_by_ip",), held_at=self.now)
+
+    def released(self) -> OrderReleased:
+        """A person has looked, and all is well."""
+        return OrderReleased(**self.order, released_at=self.now)
+
+    def lapsed(self) -> PaymentLapsed:
+        """Nobody paid."""
+        return PaymentLapsed(**self.order, lapsed_at=self.now)
+
+    def expired(self) -> ProfileExpired:
+        """The eSIM was not installed in time."""
+        return ProfileExpired(**self.order, iccid="8999702000000000018", reason="never_activated", expired_at=self.now)
+
+    def registered(self) -> RequestRegistered:
+        """The request is complete and waits for support."""
+        return RequestRegistered(
+            **self.order,
+            case_id=self.case_id,
+            waits_for="support",
+            received_at=self.now,
+            answer_by=self.now + timedelta(days=14),
+            explanation=Explanation(en="Support checks it.", ru="Поддержка проверяет."),
+        )
+
+    def cancelled(self) -> CancellationAccepted:
+        """The buyer may cancel."""
+        return CancellationAccepted(
+            **self.order, case_id=self.case_id, policy="e-sim-onl@1", grounds=(), accepted_at=self.now
+        )
 
     def refused(self) -> OrderRefused:
         """A person has looked."""

@@ -178,6 +178,25 @@ async def test_the_entry_has_a_link_sent_to_the_mailbox_and_shows_nothing_of_the
     assert len(await running.rows("SELECT 1 FROM mails WHERE kind = 'link'")) == 1
 
 
+async def test_orders_are_found_by_their_mailbox_and_nothing_is_shown(start: "Start") -> None:
+    """I14: the page answers the same for every address."""
+    running = await start()
+    buyer, _ = await _known(running)
+    async with _client(running) as client:
+        assert 'type="email"' in (await client.get("/account/orders/esimka")).text
+        for address in (f" {buyer.email.upper()} ", "nobody@example.org"):
+            sent = await client.post("/account/orders/esimka", data={"email": address})
+            assert (sent.status_code, sent.headers["location"]) == (303, "/account/orders/esimka?said=link")
+            assert "example.org" not in (await client.get(sent.headers["location"])).text
+        for wrong in ("", "x", "a@b\x00"):
+            sent = await client.post("/account/orders/esimka", data={"email": wrong})
+            assert sent.headers["location"] == "/account/orders/esimka?said=wrong_email"
+        assert (await client.post("/account/orders/e-sim-onl", data={"email": buyer.email})).status_code == 303
+        assert (await client.get("/account/orders/nobody")).status_code == 404
+    assert await running.kinds(buyer.email, 2) == ["link", "qr"]
+    assert len(await running.rows("SELECT 1 FROM mails WHERE kind = 'link'")) == 1
+
+
 async def test_the_entry_sends_a_few_links_a_day(start: "Start") -> None:
     running = await start(resend_gap_seconds=0.001)
     buyer, _ = await _known(running)

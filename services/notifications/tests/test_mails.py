@@ -96,6 +96,40 @@ async def test_a_delay_that_is_over_by_the_time_it_can_be_told_is_not_told(start
     assert "dropped" in {rows["delay"], rows.get("order", "dropped")}
 
 
+async def test_an_order_that_can_be_paid_or_is_over_has_a_mail_once(start: "Start") -> None:
+    running = await start()
+    unpaid, paid, over = running.buyer("unpaid"), running.buyer("paid"), running.buyer("over")
+    await running.stage.publish(paid.contact(), paid.paid(), over.contact(), over.paid(), over.generated())
+    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM orders WHERE paid IS NOT NULL OFFSET 1"))
+    for _ in range(2):
+        await running.stage.publish(unpaid.contact(), unpaid.held(), unpaid.released(), unpaid.lapsed(), paid.lapsed())
+        await running.stage.publish(over.expired())
+    assert await running.kinds(unpaid.email, 3) == ["held", "lapsed", "released"]
+    assert await running.kinds(over.email, 2) == ["expired", "qr"]
+    for mail in await running.sandbox.mails(unpaid.email):
+        assert "/account/" not in mail["text"], "an order that is not paid has no page"
+    states = {row["kind"]: row["state"] for row in await _settled(running, paid)}
+    assert states["lapsed"] == "dropped", "it was paid after all"
+
+
+async def test_a_request_that_waits_is_confirmed_and_one_that_is_decided_at_once_is_not(start: "Start") -> None:
+    running = await start(delay_mail_after_seconds=0.5)
+    waits, first, last = running.buyer("waits"), running.buyer("first"), running.buyer("last")
+    for buyer in (waits, first, last):
+        await running.stage.publish(buyer.contact())
+    await running.stage.publish(first.denied(), last.cancelled())
+    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM mails WHERE state = 'sent' OFFSET 1"))
+    await running.stage.publish(*(buyer.registered() for buyer in (waits, first, last)))
+    await running.stage.publish(waits.registered())
+    [mail] = await running.mail(waits.email)
+    assert "Support checks it." in mail["text"]
+    assert "Decided by" in mail["text"]
+    await running.stage.publish(waits.denied())
+    assert await running.kinds(waits.email, 2) == ["denied", "registered"]
+    rows = {(row["kind"], row["state"]) for buyer in (first, last) for row in await _settled(running, buyer)}
+    assert rows == {("denied", "sent"), ("cancelled", "sent"), ("registered", "merged")}
+
+
 async def test_refund_answers_are_mails_once_whatever_the_order(start: "Start") -> None:
     running = await start(order_mail_after_seconds=60)
     buyer = running.buyer()

@@ -8,7 +8,7 @@ import pytest
 from refunds.privacy.store import ERASE
 from refunds.support_mail.rules.file_types import LARGEST_FILE, MOST_FILES
 from refunds.support_mail.submissions import MESSAGES_PER_DAY
-from shared.contracts import InformationNeeded
+from shared.contracts import InformationNeeded, RequestRegistered
 
 if TYPE_CHECKING:
     from services.refunds.tests.conftest import Life, Refunds, Start
@@ -56,6 +56,10 @@ async def test_a_photo_completes_the_case_that_waits_for_it_and_is_kept_once(sta
     notes = await refunds.rows("SELECT text FROM notes WHERE kind = 'evidence'")
     assert [note["text"] for note in notes] == [f"File IMG 1.jpg (image/jpeg, {len(PHOTO)} bytes)"]
     assert len(await refunds.stage.all_events(InformationNeeded)) == 1
+    [registered] = await refunds.stage.events(RequestRegistered)
+    assert registered.event.waits_for == "support"
+    due_at = (await refunds.rows("SELECT deadlines->>'decide_by' AS at FROM cases"))[0]["at"]
+    assert registered.event.answer_by.isoformat() == due_at, "RF 5.1"
     async with refunds.service.database.reading() as tx:
         mails = refunds.service.app.state.support_mail.mails
         assert await mails.file(tx, kept["mail_id"], 0) == ("image/jpeg", PHOTO), "agents open it"

@@ -33,4 +33,5 @@ def storefront_of(shop: Shop) -> Storefront:
         accent=shop.brand.accent,
         sms_sender=shop.sender.sms,
         reply_tags=shop.support.reply_tags,
+        payment_page=shop.payment_page,
     )

@@ -22,6 +22,7 @@ from notifications.emails.rules.texts import LocaleFormat, written
 from notifications.storefronts import Storefronts
 from shared.contracts import (
     AppealReceived,
+    CancellationAccepted,
     ClaimReceived,
     DataLow,
     Explanation,
@@ -31,12 +32,16 @@ from shared.contracts import (
     OrderEvent,
     OrderHeld,
     OrderRefused,
+    OrderReleased,
+    PaymentLapsed,
     Plan,
+    ProfileExpired,
     ReceiptIssued,
     RefundDenied,
     RefundFailed,
     RefundPaidByHand,
     RefundSettled,
+    RequestRegistered,
 )
 from shared.ids import uuid7
 from shared.sealed import Sealed
@@ -154,6 +159,24 @@ EVENTS: dict[str, OrderEvent] = {
     "expiring": ApproachingEnd(**ORDER, plan=PLAN, ends_at=NOW),
     "ending": ApproachingEnd(**ORDER, plan=PLAN, ends_at=NOW),
     "link": RequestedLink(**ORDER),
+    "registered": RequestRegistered(
+        **ORDER,
+        case_id=uuid7(),
+        waits_for="support",
+        received_at=NOW,
+        answer_by=NOW,
+        explanation=Explanation(en="Support checks it.", ru="Поддержка проверяет."),
+    ),
+    "cancelled": CancellationAccepted(
+        **ORDER,
+        case_id=uuid7(),
+        policy="e-sim-onl@1",
+        grounds=(Ground(document="RC", clause="5", text="x"),),
+        accepted_at=NOW,
+    ),
+    "expired": ProfileExpired(**ORDER, iccid="8999702000000000018", reason="never_activated", expired_at=NOW),
+    "lapsed": PaymentLapsed(**ORDER, lapsed_at=NOW),
+    "released": OrderReleased(**ORDER, released_at=NOW),
     "held": OrderHeld(**ORDER, rules=("orders_by_ip",), held_at=NOW),
     "declined": OrderRefused(**ORDER, refused_at=NOW),
     "code": OpenedConfirmation(

@@ -9,7 +9,7 @@ from ordering.holds.models import Candidate, Counts, Limits
 from ordering.holds.rules import broken_rules, explain
 from ordering.holds.store import count
 from ordering.settings import Settings
-from shared.contracts import OrderHeld, OrderPlaced, OrderRefused
+from shared.contracts import OrderHeld, OrderPlaced, OrderRefused, OrderReleased
 from shared.ids import uuid7
 from shared.testing.stage import Stage
 
@@ -67,6 +67,7 @@ async def test_a_held_order_is_placed_when_an_agent_releases_it(stage: Stage, su
     both = await stage.events(OrderPlaced, count=2)
     [released] = [one.event.submission_id for one in both if str(one.event.order_id) == order_id]
     assert released == "second"
+    assert [str(one.event.order_id) for one in await stage.events(OrderReleased)] == [order_id]
     assert (await suspicious.get(f"/orders/{order_id}")).json()["status"] == "placed"
     again = await suspicious.http.post(f"/orders/{order_id}/refusal", headers=AGENT)
     assert (again.status_code, again.json()["type"]) == (409, "urn:problem:not-held")

@@ -12,6 +12,7 @@ from shared.contracts.ordering import (
     OrderPlaced,
     OrderRefused,
     OrderRejected,
+    OrderReleased,
     Purpose,
     WebhookEndpointDisabled,
 )
@@ -61,6 +62,7 @@ from shared.contracts.refunds import (
     RefundRetryRequested,
     RefundsBuyerErased,
     RequestChannel,
+    RequestRegistered,
     RevocationRequested,
 )
 from shared.contracts.storefront import (
@@ -112,6 +114,7 @@ __all__ = [
     "OrderPlaced",
     "OrderRefused",
     "OrderRejected",
+    "OrderReleased",
     "OrderRequest",
     "OrderSubmitted",
     "PaymentFailed",
@@ -141,6 +144,7 @@ __all__ = [
     "RefundSettled",
     "RefundsBuyerErased",
     "RequestChannel",
+    "RequestRegistered",
     "RevocationRefused",
     "RevocationRequested",
     "ShopUpdate",

@@ -80,6 +80,12 @@ class OrderHeld(OrderEvent, topic="ordering.order-held"):
     held_at: datetime
 
 
+class OrderReleased(OrderEvent, topic="ordering.order-released"):
+    """An agent released a held order: it can be paid."""
+
+    released_at: datetime
+
+
 class OrderRefused(OrderEvent, topic="ordering.order-refused"):
     """An agent refused a held order: it cannot be paid."""
 

@@ -93,6 +93,21 @@ class InformationNeeded(OrderEvent, topic="refunds.information-needed", minor=1)
     thread: Sealed | None = None
 
 
+class RequestRegistered(OrderEvent, topic="refunds.request-registered"):
+    """A request is complete and waits for us: once for each case, when the first decision is not a final one."""
+
+    case_id: UUID
+    #: `support`, `restoration` or `observation`. An open set.
+    waits_for: str
+    received_at: datetime
+    #: When it is decided at the latest (RF 5.1), or answered (PO 7.3).
+    answer_by: datetime
+    explanation: Explanation
+    #: Where the buyer wrote an e-mail: its Message-ID and subject, sealed to notifications, so that the answer stands
+    #: in the same thread. None: another channel.
+    thread: Sealed | None = None
+
+
 class RefundDenied(OrderEvent, topic="refunds.refund-denied", minor=1):
     """The request was refused, for these clauses; the explanation says how to appeal (RF 6)."""
 

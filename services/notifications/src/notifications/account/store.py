@@ -67,6 +67,12 @@ SELECT 'resend', :subject, order_id, buyer_id, facts, 'due', trace, :now FROM ma
 WHERE kind = 'qr' AND subject_id = :order
 """
 _ORDER_OF_SHOP = "SELECT buyer_id, trace FROM orders WHERE order_id = :order AND storefront = :storefront"
+#: Paid orders of one mailbox, the newest first.
+_ORDERS_OF_MAILBOX = """
+SELECT o.order_id FROM contacts c JOIN orders o USING (buyer_id)
+WHERE c.storefront = :storefront AND c.mailbox_key = :mailbox AND o.paid_at IS NOT NULL
+ORDER BY o.paid_at DESC, o.order_id LIMIT 3
+"""
 #: Requests of one order wait for each other here, so that they are counted one after the other.
 _LOCK_ORDER = "SELECT 1 FROM orders WHERE order_id = :order FOR UPDATE"
 _RECENT_LINKS = """
@@ -185,6 +191,14 @@ class AccountStore:
             email = EmailKey("link", uuid7())
             await tx.execute(_INSERT_LINK, subject=email.subject_id, order=order_id, now=tx.now)
             schedule(tx, email, order.buyer_id, order.trace)
+
+    async def send_links(self, storefront: str, mailbox: str) -> None:
+        """Send links to the newest orders of a mailbox (its key) there, within the limits of each."""
+        async with self._database.reading() as tx:
+            found = await tx.execute(_ORDERS_OF_MAILBOX, storefront=storefront, mailbox=mailbox)
+            orders = found.scalars()
+        for order_id in orders:
+            await self.send_link(storefront, order_id)
 
     async def states(self, orders: Sequence[UUID]) -> dict[UUID, str]:
         """The state of each order, as a text that changes when anything on its page does."""

@@ -20,6 +20,9 @@ _POINTLESS_AFTER: Mapping[str, tuple[str, ...]] = {
     "ending": ("expired_at", "revoked_at", "refunded_at"),
     "refused": ("refunded_at",),
     "held": ("paid_at", "generated_at"),
+    "released": ("paid_at", "generated_at"),
+    "lapsed": ("paid_at", "generated_at"),
+    "expired": ("refunded_at", "revoked_at"),
 }
 #: Sent although the buyer's data is blocked (PP 6.2): what the buyer requested (codes, resends, links, answers about
 #: refunds and claims), and what the law requires (fiscal receipts, and refunds of money).
@@ -34,6 +37,8 @@ EVEN_IF_BLOCKED = frozenset(
         "refused",
         "paid_by_hand",
         "information",
+        "registered",
+        "cancelled",
         "denied",
         "appeal",
         "claim",

@@ -51,7 +51,9 @@ from shared.tasks import Task, TaskResult
 from shared.values.refusal import InvalidValueError
 
 #: Emails without a link to the order's page: an order that nobody can pay has no page, and a code is sent alone.
-_WITHOUT_LINK = frozenset({"held", "declined", "code"})
+_WITHOUT_LINK = frozenset({"held", "released", "declined", "lapsed", "code"})
+#: Kinds about an order that can be paid now.
+_PAYABLE = frozenset({"released", "lapsed"})
 
 
 class EmailTask(ABC):
@@ -253,9 +255,17 @@ class SendNote(EmailTask):
         note = kind.write(full, LocaleFormat(written(contact.language), ZoneInfo(store.time_zone)))
         link = None if email_kind in _WITHOUT_LINK else account
         off = self._context.sender.links.unsubscribe(event.buyer_id, "reminders") if email_kind in REMINDERS else None
+        pay = store.payment_page.format(order_id=event.order_id) if store.payment_page else None
         return render_note(
             NoteEmail(
-                store, contact.language, contact.name, event.order_number, note=note, account=link, reminders_off=off
+                store,
+                contact.language,
+                contact.name,
+                event.order_number,
+                note=note,
+                account=link,
+                pay=pay if email_kind in _PAYABLE else None,
+                reminders_off=off,
             )
         )
 

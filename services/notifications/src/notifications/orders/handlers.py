@@ -20,6 +20,8 @@ from shared.contracts import (
     OrderHeld,
     OrderPaid,
     OrderRefused,
+    OrderReleased,
+    PaymentLapsed,
     ProfileExpired,
     ProfileFailed,
     ProfileGenerated,
@@ -144,12 +146,21 @@ class OrderHandlers:
         await self._record(tx, batch, lambda event: {"revoked_at": event.revoked_at})
 
     async def profile_expired(self, tx: Tx, batch: Sequence[Received[ProfileExpired]]) -> None:
-        """Store that the eSIM expired."""
+        """Store that the eSIM expired, and say so (RC 7)."""
         await self._record(tx, batch, lambda event: {"expired_at": event.expired_at})
+        await self._email(tx, "expired", batch, lambda event: event.order_id)
 
     async def order_held(self, tx: Tx, batch: Sequence[Received[OrderHeld]]) -> None:
         """PP 4.5: a person reviews the order before it can be paid."""
         await self._email(tx, "held", batch, lambda event: event.order_id)
+
+    async def order_released(self, tx: Tx, batch: Sequence[Received[OrderReleased]]) -> None:
+        """PP 4.5: the order can be paid now."""
+        await self._email(tx, "released", batch, lambda event: event.order_id)
+
+    async def payment_lapsed(self, tx: Tx, batch: Sequence[Received[PaymentLapsed]]) -> None:
+        """PO 4.2: nothing was paid in time. The order can still be paid."""
+        await self._email(tx, "lapsed", batch, lambda event: event.order_id)
 
     async def order_refused(self, tx: Tx, batch: Sequence[Received[OrderRefused]]) -> None:
         """PP 4.5: the order cannot be paid."""

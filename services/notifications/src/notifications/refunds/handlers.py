@@ -10,6 +10,7 @@ from notifications.settings import Settings
 from notifications.tables import orders
 from shared.contracts import (
     AppealReceived,
+    CancellationAccepted,
     ClaimReceived,
     InformationNeeded,
     OrderEvent,
@@ -19,6 +20,7 @@ from shared.contracts import (
     RefundPaidByHand,
     RefundRetried,
     RefundSettled,
+    RequestRegistered,
 )
 from shared.database import Tx
 from shared.ids import uuid_for
@@ -35,6 +37,17 @@ UPDATE mails m SET facts = m.facts || jsonb_build_object('settled', CAST(s.facts
 FROM unnest(CAST(:ids AS uuid[]), CAST(:facts AS text[])) AS s(refund_id, facts)
 WHERE m.kind = 'refund' AND m.subject_id = s.refund_id AND m.state IN ('waiting', 'due') AND m.created_at > :held
 RETURNING m.subject_id
+"""
+#: The cases of these orders that are decided already: events of two topics come in any order.
+_ANSWERED = """
+SELECT DISTINCT facts->>'case_id' FROM mails
+WHERE order_id = ANY(CAST(:orders AS uuid[])) AND kind IN ('cancelled', 'denied', 'refund')
+  AND facts->>'case_id' IS NOT NULL
+"""
+#: The decision says more than that the request is registered.
+_MERGE_REGISTERED = """
+UPDATE mails SET state = 'merged' WHERE kind = 'registered' AND subject_id = ANY(CAST(:cases AS uuid[]))
+  AND state IN ('waiting', 'due')
 """
 
 
@@ -64,9 +77,11 @@ class RefundHandlers:
     def __init__(self, queue: EmailQueue, settings: Settings) -> None:
         self._queue = queue
         self._gather = timedelta(seconds=settings.gather_seconds)
+        self._register_after = timedelta(seconds=settings.delay_mail_after_seconds)
 
     async def refund_approved(self, tx: Tx, batch: Sequence[Received[RefundApproved]]) -> None:
         """Explain the refund. The email waits a moment: if the bank accepts meanwhile, one email says both."""
+        await self._merge_registered(tx, batch)
         events = by_subject(batch, lambda event: event.refund_id)
         await self._queue.add(tx, "refund", events, after=self._gather)
 
@@ -114,8 +129,30 @@ class RefundHandlers:
         """RF 4.3: say exactly what is missing."""
         await self._email(tx, "information", batch, lambda e: (str(e.case_id), e.asked_at.isoformat()))
 
+    async def request_registered(self, tx: Tx, batch: Sequence[Received[RequestRegistered]]) -> None:
+        """Say by when the request is decided, unless the decision follows at once: that email then says all."""
+        events = by_subject(batch, lambda event: event.case_id)
+        orders_ = sorted(received.event.order_id for received in batch)
+        answered = set((await tx.execute(_ANSWERED, orders=orders_)).scalars())
+        late = {key: event for key, event in events.items() if str(key) in answered}
+        await self._queue.add_merged(tx, "registered", late)
+        if len(late) < len(events):
+            waiting = {key: event for key, event in events.items() if key not in late}
+            await self._queue.add(tx, "registered", waiting, after=self._register_after)
+
+    async def cancellation_accepted(self, tx: Tx, batch: Sequence[Received[CancellationAccepted]]) -> None:
+        """RC 5, 6: say what becomes of the eSIM. The refund follows with an email of its own."""
+        await self._merge_registered(tx, batch)
+        await self._queue.add(tx, "cancelled", by_subject(batch, lambda event: event.case_id))
+
+    async def _merge_registered(
+        self, tx: Tx, batch: Sequence[Received[CancellationAccepted | RefundApproved | RefundDenied]]
+    ) -> None:
+        await tx.execute(_MERGE_REGISTERED, cases=sorted({received.event.case_id for received in batch}))
+
     async def refund_denied(self, tx: Tx, batch: Sequence[Received[RefundDenied]]) -> None:
         """RF 6: say the grounds, and how to appeal."""
+        await self._merge_registered(tx, batch)
         await self._email(tx, "denied", batch, lambda e: (str(e.case_id), e.denied_at.isoformat()))
 
     async def appeal_received(self, tx: Tx, batch: Sequence[Received[AppealReceived]]) -> None:

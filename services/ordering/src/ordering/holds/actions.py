@@ -9,7 +9,7 @@ from ordering.holds.rules import broken_rules, highest, reached_limits
 from ordering.timeline import record as record_in_timeline
 from ordering.timeline.models import Fact, RecordedFact, Reference
 from ordering.updates import record
-from shared.contracts import OrderHeld, OrderPlaced, OrderRefused, Plan
+from shared.contracts import OrderHeld, OrderPlaced, OrderRefused, OrderReleased, Plan
 from shared.contracts.base import Money
 from shared.database import Tx
 
@@ -61,21 +61,17 @@ async def decide(tx: Tx, order: Reference, *, decision: Decision, agent: str) ->
         return False
     fact = Fact.ORDER_RELEASED if decision == "released" else Fact.ORDER_REFUSED
     await record(tx, [(row.order_id, RecordedFact(fact, tx.now, trace=row.trace))])
+    about = {
+        "order_id": row.order_id,
+        "order_number": str(row.number),
+        "storefront": row.storefront,
+        "buyer_id": row.buyer_id,
+    }
     if decision == "refused":
-        refused = OrderRefused(
-            order_id=row.order_id,
-            order_number=str(row.number),
-            storefront=row.storefront,
-            buyer_id=row.buyer_id,
-            refused_at=tx.now,
-        )
-        tx.publish(refused, trace=row.trace)
+        tx.publish(OrderRefused(**about, refused_at=tx.now), trace=row.trace)
         return True
     placed = OrderPlaced(
-        order_id=row.order_id,
-        order_number=str(row.number),
-        storefront=row.storefront,
-        buyer_id=row.buyer_id,
+        **about,
         kind=row.kind,
         iccid=row.iccid,
         plan=Plan.model_validate(row.plan),
@@ -86,4 +82,5 @@ async def decide(tx: Tx, order: Reference, *, decision: Decision, agent: str) ->
         submission_id=row.submission_id,
     )
     tx.publish(placed, trace=row.trace)
+    tx.publish(OrderReleased(**about, released_at=tx.now), trace=row.trace)
     return True

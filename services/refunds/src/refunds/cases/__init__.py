@@ -37,6 +37,7 @@ from refunds.cases.store.cases import (
     refund_of,
 )
 from refunds.cases.store.limits import check_claims
+from refunds.cases.views import CaseView
 
 __all__ = [
     "FAILED_AT",
@@ -51,6 +52,7 @@ __all__ = [
     "CaseService",
     "CaseServiceDep",
     "CaseState",
+    "CaseView",
     "Finding",
     "Fingerprints",
     "KeyReusedError",

@@ -21,7 +21,7 @@ from refunds.cases.models.file import CaseFile
 from refunds.cases.models.payloads import CaseDuePayload
 from refunds.cases.rules import events
 from refunds.cases.rules.cancellation import refused_revocation
-from refunds.cases.rules.deadlines import next_deadline, stored_deadlines
+from refunds.cases.rules.deadlines import next_deadline, promised_by, stored_deadlines
 from refunds.cases.rules.facts import as_unused, as_used, counts_from, facts_of
 from refunds.cases.rules.identity import refund_id
 from refunds.cases.rules.revocation import (
@@ -46,6 +46,8 @@ log = get_logger(__name__)
 #: The pause between two questions to an operator grows to a quarter of the time waited so far, and to this at most.
 _LONGEST_PAUSE = timedelta(hours=6)
 _A_SECOND = timedelta(seconds=1)
+#: The mark in `alarmed` that RequestRegistered was published.
+_REGISTERED = "registered"
 
 
 class CaseDue:
@@ -172,6 +174,8 @@ def _decide_by_policy(changes: CaseChanges, file: CaseFile, case: Case, *, perso
             changes.close(case, "denied")
         case "await_information":
             _ask_buyer(changes, file, case, decision)
+        case "await_support" | "await_restoration" | "await_observation" as waiting:
+            _register(changes, file, case, decision, waiting.removeprefix("await_"))
 
 
 def _decision_of_shop(changes: CaseChanges, file: CaseFile, case: Case) -> Decision | None:
@@ -236,6 +240,15 @@ def _ask_buyer(changes: CaseChanges, file: CaseFile, case: Case, decision: Decis
     case.asked_for = list(decision.missing)
     changes.publish(events.information_needed(file, case, decision, changes.tx.now), case)
     changes.audit.add("information_needed", case, by=SYSTEM, missing=case.asked_for)
+
+
+def _register(changes: CaseChanges, file: CaseFile, case: Case, decision: Decision, waits_for: str) -> None:
+    """Publish once that a person's request is complete and waits for us, with the day of the answer."""
+    if case.origin == SYSTEM or case.shop_request is not None or _REGISTERED in (case.alarmed or ()):
+        return
+    case.alarmed = [*(case.alarmed or ()), _REGISTERED]
+    answer_by = promised_by(file, case, changes.policies)
+    changes.publish(events.registered(file, case, decision, waits_for, answer_by), case)
 
 
 # --- 3. Is a report of the operator needed? ------------------------------------------------------------------------

@@ -8,9 +8,8 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from refunds.callers import AnyCaller
-from refunds.cases import CaseFile, find_order, load_one
+from refunds.cases import CaseFile, CaseView, find_order, load_one
 from refunds.cases.rules.facts import hypothetical
-from refunds.cases.views import CaseView
 from refunds.dependencies import ShopsDep
 from refunds.eligibility.rules import Change, Prospect, prospects
 from refunds.policy import decide

@@ -7,11 +7,11 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from refunds.support_mail.store import MailStore, mails_of
-from shared.contracts import AppealReceived, ClaimReceived, InformationNeeded, RefundDenied
+from shared.contracts import AppealReceived, ClaimReceived, InformationNeeded, RefundDenied, RequestRegistered
 from shared.database import Outgoing, Tx
 from shared.sealed import Sealer
 
-Answer = InformationNeeded | RefundDenied | AppealReceived | ClaimReceived
+Answer = InformationNeeded | RequestRegistered | RefundDenied | AppealReceived | ClaimReceived
 
 
 class Thread(BaseModel):

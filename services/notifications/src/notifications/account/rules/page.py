@@ -44,11 +44,19 @@ def render_page(page: Page) -> str:
     )
 
 
-def render_entry(storefront: str, store: Storefront, path: str, language: Language, *, sent: bool) -> str:
-    """The page that sends a link to an order's mailbox. `sent`: its button was pressed."""
+def render_entry(
+    storefront: str, store: Storefront, path: str, language: Language, *, said: str | None, find: bool = False
+) -> str:
+    """The page that sends a link to an order's mailbox. `said`: what became of its form; `find`: it asks whose."""
     template = environment("html").get_template("entry.html.j2")
     return template.render(
-        language=language, t=texts(language)["entry"], storefront=storefront, store=store, path=path, sent=sent
+        language=language,
+        t=texts(language)["entry"],
+        storefront=storefront,
+        store=store,
+        path=path,
+        said=said,
+        find=find,
     )
 
 

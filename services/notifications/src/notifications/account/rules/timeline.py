@@ -15,6 +15,8 @@ _IN_PROGRESS: frozenset[OrderStatus] = frozenset(
 #: Emails that report a decision or a refund, by kind: the event's field with its time, and the tone of the line.
 _ANSWERS: Mapping[str, tuple[str, Tone]] = {
     "information": ("asked_at", "wait"),
+    "registered": ("received_at", "wait"),
+    "cancelled": ("accepted_at", "wait"),
     "denied": ("denied_at", "bad"),
     "appeal": ("received_at", "wait"),
     "claim": ("received_at", "wait"),

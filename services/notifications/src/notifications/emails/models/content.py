@@ -21,6 +21,8 @@ class Storefront:
     sms_sender: str
     #: Whether the support address takes mail with a tag: `support+tag@…`.
     reply_tags: bool = False
+    #: Where an order can be paid later; `{order_id}` stands for its id.
+    payment_page: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ class NoteEmail(OrderEmail):
 
     note: Note
     account: str | None = None
+    #: Of an order that can still be paid: the shop's page for it.
+    pay: str | None = None
     #: Of a reminder: the link that switches reminders off.
     reminders_off: str | None = None
 

@@ -17,6 +17,7 @@ from notifications.emails.rules.links import web_address
 from notifications.emails.rules.texts import LocaleFormat, texts, traffic
 from shared.contracts import (
     AppealReceived,
+    CancellationAccepted,
     ClaimReceived,
     DataLow,
     Ground,
@@ -24,11 +25,15 @@ from shared.contracts import (
     OrderEvent,
     OrderHeld,
     OrderRefused,
+    OrderReleased,
+    PaymentLapsed,
+    ProfileExpired,
     ReceiptIssued,
     RefundDenied,
     RefundFailed,
     RefundPaidByHand,
     RefundSettled,
+    RequestRegistered,
 )
 
 Rows = tuple[tuple[str, str], ...]
@@ -164,6 +169,26 @@ def _information(event: InformationNeeded, locale: LocaleFormat) -> Note:
     )
 
 
+def _registered(event: RequestRegistered, locale: LocaleFormat) -> Note:
+    return Note(
+        "registered",
+        {},
+        ("next",),
+        explanations=(locale.explanation(event.explanation),),
+        rows=(("received_at", locale.day(event.received_at)), ("answer_by", locale.day(event.answer_by))),
+    )
+
+
+def _cancelled(event: CancellationAccepted, locale: LocaleFormat) -> Note:
+    rows: Rows = (("accepted_at", locale.day(event.accepted_at)),)
+    return Note("cancelled", {}, ("lead", "next"), rows=rows + _clauses(event.grounds))
+
+
+def _expired(event: ProfileExpired, locale: LocaleFormat) -> Note:
+    rows = (("expired_at", locale.day(event.expired_at)), ("iccid", event.iccid))
+    return Note("expired", {}, (event.reason, "next"), rows=rows)
+
+
 def _denied(event: RefundDenied, locale: LocaleFormat) -> Note:
     return Note(
         "denied", {}, ("appeal",), explanations=(locale.explanation(event.explanation),), rows=_clauses(event.grounds)
@@ -272,7 +297,12 @@ KINDS: Mapping[str, Kind] = {
     "data_low": Kind(DataLow, _data_low),
     "expiring": Kind(ApproachingEnd, _approaching_end("expiring")),
     "ending": Kind(ApproachingEnd, _approaching_end("ending")),
+    "registered": Kind(RequestRegistered, _registered),
+    "cancelled": Kind(CancellationAccepted, _cancelled),
+    "expired": Kind(ProfileExpired, _expired),
+    "lapsed": Kind(PaymentLapsed, _plain("lapsed")),
     "held": Kind(OrderHeld, _plain("held")),
+    "released": Kind(OrderReleased, _plain("released")),
     "declined": Kind(OrderRefused, _plain("declined")),
     "link": Kind(RequestedLink, _plain("link")),
     "code": Kind(OpenedConfirmation, _code),

@@ -84,6 +84,7 @@ class Case:
     deadlines: dict[str, Any] | None = None
     due_at: datetime | None = None
     due_kind: str | None = None
+    #: What was reported once: deadlines that were missed, a refused refund, and that the request is registered.
     alarmed: list[str] | None = None
     charge_id: UUID | None = None
     decided_by: str | None = None

@@ -62,10 +62,14 @@ def _next_of_decision(file: CaseFile, case: Case, policies: OrderPolicies, patie
     if case.observing_since is not None:
         # When the patience with the operator ends, a person must see the case in the queue and be alarmed.
         return min([(case.observing_since + patience.of(row.storefront), "observation"), *own])
-    if own:
-        return own[0]
+    return own[0] if own else (promised_by(file, case, policies), "decide_by")
+
+
+def promised_by(file: CaseFile, case: Case, policies: OrderPolicies) -> datetime:
+    """When a complete request is decided at the latest: by the policy's time to decide, else that of any answer."""
+    row = file.order.row
     received_at = case.received_at or case.requested_at
-    return answer_by(policies, row.storefront, row.paid_at, received_at), "decide_by"
+    return stored_deadlines(case).get("decide_by") or answer_by(policies, row.storefront, row.paid_at, received_at)
 
 
 def windows(due_at: datetime, now: datetime, calendar: Calendar) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from shared.contracts import (
     RefundApproved,
     RefundDenied,
     RefundRequested,
+    RequestRegistered,
     RevocationRequested,
 )
 from shared.contracts.refunds import Code
@@ -41,6 +42,19 @@ def _reason(case: Case) -> str:
 def information_needed(file: CaseFile, case: Case, decision: Decision, now: datetime) -> InformationNeeded:
     """The buyer has to send exactly these fields."""
     return InformationNeeded(**about(file, case), **_reasons(decision), missing=decision.missing, asked_at=now)
+
+
+def registered(
+    file: CaseFile, case: Case, decision: Decision, waits_for: str, answer_by: datetime
+) -> RequestRegistered:
+    """The request is complete and waits for us."""
+    return RequestRegistered(
+        **about(file, case),
+        waits_for=waits_for,
+        received_at=case.received_at or case.requested_at,
+        answer_by=answer_by,
+        explanation=decision.explanation,
+    )
 
 
 def approved(file: CaseFile, case: Case, decision: Decision, now: datetime) -> RefundApproved:
