@@ -14,7 +14,7 @@ from uuid import UUID
 
 from notifications.delivery.cache import RecentEmails
 from notifications.delivery.models import (
-    REMINDERS,
+    READ_FIRST,
     Contact,
     DeliveryResult,
     DueEmail,
@@ -126,8 +126,7 @@ class EmailQueue:
         for row in await _insert(tx, _INSERT_EMAILS, kind, events, contacts):
             traced = events[row.subject_id]
             if row.state == "due":
-                # Whether a reminder is sent depends on more than its contact: the tables are read.
-                due = None if after or kind in REMINDERS else _due_email(traced.event, contacts[traced.event.buyer_id])
+                due = None if after or kind in READ_FIRST else _due_email(traced.event, contacts[traced.event.buyer_id])
                 self._send(tx, EmailKey(kind, row.subject_id), traced, due, after)
 
     async def add_codes(self, tx: Tx, events: Mapping[UUID, TracedEvent]) -> None:
