@@ -40,6 +40,7 @@ async def test_which_mails_a_buyer_gets_until_an_esim_ends(running: Running) -> 
     assert re.search(r"/account/[\w-]+", mail["text"])
     assert await running.product.query("provisioning", _ENDS, unused.id)
     await running.judge.statuses([unused], "expired")
+    await mails(running, unused, "expired")
     await running.judge.quiet()
     received = {
         order.number: sorted(kinds(await running.sandbox.mails(to=order.buyer.email)))
@@ -48,7 +49,7 @@ async def test_which_mails_a_buyer_gets_until_an_esim_ends(running: Running) -> 
     assert received == {
         low.number: ["data_low", "qr"],
         used_up.number: ["data_low", "qr"],
-        unused.number: ["expiring", "qr"],
+        unused.number: ["expired", "expiring", "qr"],
     }
 
 

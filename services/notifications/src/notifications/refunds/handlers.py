@@ -77,7 +77,8 @@ class RefundHandlers:
     def __init__(self, queue: EmailQueue, settings: Settings) -> None:
         self._queue = queue
         self._gather = timedelta(seconds=settings.gather_seconds)
-        self._register_after = timedelta(seconds=settings.delay_mail_after_seconds)
+        # Most requests are decided within minutes, when the operator has reported: one email then says all.
+        self._register_after = 3 * timedelta(seconds=settings.delay_mail_after_seconds)
 
     async def refund_approved(self, tx: Tx, batch: Sequence[Received[RefundApproved]]) -> None:
         """Explain the refund. The email waits a moment: if the bank accepts meanwhile, one email says both."""
