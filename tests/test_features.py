@@ -1,4 +1,4 @@
-"""A feature uses another feature through what its package exports, its models and its pure rules; nothing else."""
+"""The grammar of a service: the same names everywhere, and a feature is used through what its package exports."""
 
 import ast
 from collections.abc import Iterator
@@ -7,11 +7,22 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SERVICES = ("ordering", "payments", "provisioning", "notifications", "refunds")
+#: The packages of the five services, and of operations, which watches them.
+SOURCES = {path.name: path for path in sorted(ROOT.glob("services/*/src/*"))} | {
+    "operations": ROOT / "deploy/operations/src/operations"
+}
+#: What every one of them has.
+REQUIRED = {"__main__.py", "app.py", "settings.py", "tables.py", "interface.py", "clients", "migrations"}
+#: The parts of a feature; every feature has one of them at least, as a module or a package.
+PARTS = {"handlers", "tasks", "routes", "store", "rules", "models", "actions", "service", "scheduled_jobs", "rendering"}
 #: Parts of a feature that others may import: values, pure decisions, and the annotated types of FastAPI dependencies.
 OPEN = {"models", "rules", "dependencies"}
 #: Packages of a service that are no features.
 OTHER = {"clients", "migrations"}
+
+
+def test_the_sources_are_those_of_six_packages() -> None:
+    assert list(SOURCES) == ["notifications", "ordering", "payments", "provisioning", "refunds", "operations"]
 
 
 def features(source: Path) -> set[str]:
@@ -32,9 +43,17 @@ def reaching_in(source: Path, known: set[str]) -> Iterator[str]:
                 yield f"{path.relative_to(source)}: {node.module}"
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", SOURCES)
+def test_a_service_has_the_names_that_every_service_has(service: str) -> None:
+    source = SOURCES[service]
+    assert REQUIRED - {path.name for path in source.iterdir()} == set()
+    parts = {feature: {path.stem for path in (source / feature).iterdir()} for feature in features(source)}
+    assert [feature for feature, names in parts.items() if not names & PARTS] == []
+
+
+@pytest.mark.parametrize("service", SOURCES)
 def test_a_feature_is_used_through_its_package(service: str) -> None:
-    source = ROOT / "services" / service / "src" / service
+    source = SOURCES[service]
     known = features(source)
     assert len(known) > 3
     assert list(reaching_in(source, known)) == []

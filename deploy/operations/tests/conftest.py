@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from operations.app import build
-from operations.scheduled_jobs import Tidier
+from operations.scheduled_jobs import DeleteOldRecords
 from operations.settings import Settings
 from shared.contracts import (
     BuyerContact,
@@ -217,9 +217,9 @@ class Operations:
 
         await self.stage.eventually(applied)
 
-    async def tidied(self) -> None:
-        """Forget what is due, as the loop does every hour."""
-        await Tidier(self.service.database, timedelta(days=30), timedelta(days=400)).tidy()
+    async def deleted_old(self) -> None:
+        """Delete old records, as the background loop does every hour."""
+        await DeleteOldRecords(self.service.database, timedelta(days=30), timedelta(days=400)).delete()
 
     async def evaluated(self) -> None:
         """Wait for an evaluation that has seen everything told until now."""

@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from operations.facts.handlers import ReadModel
-from operations.facts.rules import SAID, summary
+from operations.facts.handlers import FactHandlers
+from operations.facts.rules import SHOWN_FIELDS, summary
 from operations.hashes import EmailHashes
 from operations.tables import metadata
 from shared.contracts import (
@@ -70,7 +70,7 @@ def _denied(order: Any) -> RefundDenied:
 async def test_any_order_and_repetition_ends_the_same(start: Any, life: Any) -> None:
     running = await start(evaluation_seconds=3600)
     database = running.service.database
-    handlers = ReadModel(EmailHashes(SecretStr("a-search-key-for-tests"))).handlers()
+    handlers = FactHandlers(EmailHashes(SecretStr("a-search-key-for-tests"))).handlers()
     now = datetime.now(UTC)
     story = [Received(event, uuid7(), now, None) for event in _story(life)]
 
@@ -125,12 +125,12 @@ async def test_a_request_is_open_until_it_is_denied_and_again_with_an_appeal(sta
 
 
 def test_every_fact_of_the_product_is_applied_and_shown() -> None:
-    handled = set(ReadModel(EmailHashes(SecretStr("a-search-key-for-tests"))).handlers())
+    handled = set(FactHandlers(EmailHashes(SecretStr("a-search-key-for-tests"))).handlers())
     of_product = {event for event in EVENTS.values() if event.__module__.startswith("shared.contracts")}
     # Hashes of API keys are read by the services that check keys, and by nobody else.
     assert of_product - handled == {OrderSubmitted, ApiKeyChanged}
-    assert set(SAID) == handled - {BuyerContact}
-    for event, (at, shown) in SAID.items():
+    assert set(SHOWN_FIELDS) == handled - {BuyerContact}
+    for event, (at, shown) in SHOWN_FIELDS.items():
         assert {at, *shown} <= set(event.model_fields), event
 
 
@@ -189,7 +189,7 @@ async def test_what_is_old_is_forgotten_unless_something_is_wrong_with_it(start:
     await running.known(*fresh.smooth(), fresh.contact("fresh@example.org"))
     running.clock.by = keep * DAY + timedelta(minutes=5)
     await running.evaluated()
-    await running.tidied()
+    await running.deleted_old()
 
     left = {str(row["order_id"]) for row in await running.rows("SELECT order_id FROM orders")}
     assert left == {str(broken.order_id), str(fresh.order_id)}

@@ -4,7 +4,6 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection
 
-from operations.pages import tables as _pages  # noqa: F401 - their tables count too
 from operations.tables import metadata
 
 

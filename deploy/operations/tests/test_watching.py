@@ -171,21 +171,21 @@ async def test_the_moment_stands_still_while_there_is_a_backlog_and_follows_a_bu
     progress = Progress(reads)
     at = [datetime(2026, 11, 21, tzinfo=UTC) + timedelta(seconds=30) * n for n in range(8)]
     reads.found = {"a": Place(0, 100, 40), "b": Place(0, 0, -1)}
-    assert await progress.look(at[0]) is None  # what was there at the start is not applied yet
+    assert await progress.as_of(at[0]) is None  # what was there at the start is not applied yet
     reads.found = {"a": Place(0, 180, 100), "b": Place(0, 0, -1)}
-    assert await progress.look(at[1]) == at[0]
+    assert await progress.as_of(at[1]) == at[0]
     reads.found = {"a": Place(0, 250, 181), "b": Place(0, 5, 3)}
-    assert await progress.look(at[2]) == at[1]  # never at the end, and never far behind
+    assert await progress.as_of(at[2]) == at[1]  # never at the end, and never far behind
     reads.found = {"a": Place(0, 300, 300), "b": Place(0, 5, 4)}
-    assert await progress.look(at[3]) == at[1]  # one partition holds it up
+    assert await progress.as_of(at[3]) == at[1]  # one partition holds it up
     reads.found = None
-    assert await progress.look(at[4]) is None  # the brokers do not answer
+    assert await progress.as_of(at[4]) is None  # the brokers do not answer
     reads.found = {"a": Place(0, 300, 300), "b": Place(0, 5, 5)}
-    assert await progress.look(at[5]) == at[5]
+    assert await progress.as_of(at[5]) == at[5]
     reads.found = {"a": Place(400, 400, 300), "b": Place(0, 5, 5)}
-    assert await progress.look(at[6]) == at[6]  # what nobody can read any more is not waited for
+    assert await progress.as_of(at[6]) == at[6]  # what nobody can read any more is not waited for
     reads.found = {"a": Place(400, 400, 300), "b": Place(0, 5, 5), "c": Place(0, 9, 0)}
-    assert await progress.look(at[7]) == at[6]
+    assert await progress.as_of(at[7]) == at[6]
 
 
 # --- search, order, spans --------------------------------------------------------------------------------------------

@@ -1,1 +1,1 @@
-"""`fulfil`: dead letters, stuck work and the log of decisions, of all services as one."""
+"""`fulfil`: dead letters, stuck tasks and the log of decisions, of all services as one."""

@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="fulfil",
-        description="Dead letters, stuck work, refused refunds and the log of decisions, of all services as one.",
+        description="Dead letters, stuck tasks, refused refunds and the log of decisions, of all services as one.",
         epilog="Exit codes: 0 done; 1 something was refused, not found or did not answer; 2 wrong command or settings.",
     )
     groups = parser.add_subparsers(required=True, metavar="command")

@@ -7,8 +7,9 @@ from shared.kernel.cli import main
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["accounts"]:
-        from operations.pages.context import ROLES
+        from operations.audit import KIND
+        from operations.pages.roles import ROLES
         from shared.signin.cli import accounts
 
-        sys.exit(accounts(sys.argv[2:], service="operations", kind="staff", roles=ROLES))
+        sys.exit(accounts(sys.argv[2:], service="operations", kind=KIND, roles=ROLES))
     main("operations", Settings, app="operations.app")

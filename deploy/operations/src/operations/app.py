@@ -1,18 +1,26 @@
-"""The wiring of operations."""
+"""Assembles operations from its features."""
 
 from datetime import timedelta
 
-from operations.api import router
-from operations.clients.trace_store import Spans
-from operations.facts.handlers import ReadModel
-from operations.hashes import EmailHashes
-from operations.invariants.metrics import Figures
+from operations.audit import journal
+from operations.clients.services import ServicesClient
+from operations.clients.trace_store import TraceStore
+from operations.dependencies import Dependencies
+from operations.facts.handlers import FactHandlers
+from operations.hashes import EmailHashes, NameFingerprints
+from operations.invariants.metrics import InvariantMetrics
 from operations.invariants.progress import Progress
-from operations.invariants.scheduled_jobs import Evaluator
-from operations.pages.site import serve_pages
-from operations.reading import Reading
-from operations.scheduled_jobs import Tidier
-from operations.services.polling import Watch
+from operations.invariants.routes import routes as invariants
+from operations.invariants.scheduled_jobs import EvaluateInvariants
+from operations.orders.routes import routes as orders
+from operations.pages.refusals import show_refusals
+from operations.pages.rendering import PAGES
+from operations.pages.roles import OPERATOR, VIEWER
+from operations.pages.routes import routes as pages
+from operations.refused_refunds.routes import routes as refused_refunds
+from operations.scheduled_jobs import DeleteOldRecords
+from operations.services import ServicePolling
+from operations.services.routes import routes as services
 from operations.settings import Settings
 from shared.clock import Clock
 from shared.contracts import BuyerContact
@@ -20,49 +28,61 @@ from shared.kernel.outbound import OutboundClient
 from shared.kernel.service import Service
 from shared.messaging.reading import GroupReading
 from shared.operations.callers import use_operations_keys
+from shared.signin.wiring import serve_sign_in
 from shared.telemetry.trace_links import TraceLinks
 
-#: A trace is the largest answer; how much of it is shown is Spans' own limit, which is lower.
+#: A trace is the largest answer. How much of it is shown is limited further by TraceStore.
 _MOST_BYTES = 16 * 1024 * 1024
 
 
 def build(settings: Settings, *, clock: Clock | None = None) -> Service:
-    """Operations, ready to run. It records no spans: who watches leaves no marks on the traces of orders."""
+    """Assemble the service. It records no spans, so that the traces of orders contain only what orders cause."""
     silent = settings.model_copy(update={"otlp_endpoint": None, "trace_file": None})
     service = Service("operations", silent, clock=clock, publishes=False)
     hashes = EmailHashes(settings.search_key)
-    model = ReadModel(hashes)
-    service.consumes(model.handlers())
-    service.forgets(BuyerContact, model.buyer_erased)
+    handlers = FactHandlers(hashes)
+    service.consumes(handlers.handlers())
+    service.forgets(BuyerContact, handlers.buyer_erased)
     http = OutboundClient(seconds=5, most_bytes=_MOST_BYTES)
     service.closes(http.aclose)
+    client = ServicesClient(settings.services, settings.operations_key, service.tracing)
+    service.closes(client.close)
     trace_links = TraceLinks(settings.trace_url_template)
-    spans = Spans(http, settings.trace_api, trace_links)
-    reading = Reading(service.database, hashes, trace_links, spans, settings.services)
     service.runs(
-        _evaluator(service, settings, http).run, Tidier(service.database, settings.keep, settings.keep_audit).run
+        _evaluation(service, settings, http).run,
+        DeleteOldRecords(service.database, settings.keep, settings.keep_audit).run,
     )
     use_operations_keys(service.app, settings.operations_keys)
-    service.serves(router(reading))
-    serve_pages(service, settings, reading, trace_links)
+    access = settings.access({settings.oidc_operator_role: OPERATOR, settings.oidc_viewer_role: VIEWER})
+    sessions = serve_sign_in(service, PAGES, access, journal(NameFingerprints(settings.search_key)))
+    show_refusals(service.app, sessions)
+    service.app.state.dependencies = Dependencies(
+        email_hashes=hashes,
+        trace_links=trace_links,
+        trace_store=TraceStore(http, settings.trace_api, trace_links),
+        service_urls=settings.services,
+        services=client,
+        sessions=sessions,
+    )
+    service.serves(orders, refused_refunds, invariants, services, pages)
     return service
 
 
-def _evaluator(service: Service, settings: Settings, http: OutboundClient) -> Evaluator:
+def _evaluation(service: Service, settings: Settings, http: OutboundClient) -> EvaluateInvariants:
     prefix = settings.topic_prefix
     topics = [prefix + topic for topic in service.consumer.topics]
-    watch = Watch(
+    polling = ServicePolling(
         service.database,
         http,
         settings.services,
         operations_key=settings.operations_key,
         agent_key=settings.agent_key,
     )
-    return Evaluator(
+    return EvaluateInvariants(
         service.database,
         Progress(GroupReading(settings.kafka, prefix + service.name, topics)),
-        watch,
-        Figures(service.metrics.registry),
+        polling,
+        InvariantMetrics(service.metrics.registry),
         settings.services,
         every=timedelta(seconds=settings.evaluation_seconds),
         overrides=settings.invariant_seconds,

@@ -1,4 +1,4 @@
-"""Forgets what is old, so that the database stays bounded. Nothing goes that an open violation is about."""
+"""Deletes old records, so that the database stays bounded. What an open violation names is kept."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -9,19 +9,19 @@ from shared.signin.tables import EXPIRED
 from shared.supervision import Loop
 
 _EVERY_SECONDS = 3600.0
-_AT_ONCE = 5000
+_BATCH = 5000
 
 _FACTS = f"""
-DELETE FROM facts WHERE event_id IN (SELECT event_id FROM facts WHERE known_at < :before LIMIT {_AT_ONCE})
+DELETE FROM facts WHERE event_id IN (SELECT event_id FROM facts WHERE known_at < :before LIMIT {_BATCH})
 """
-#: An order lives as long as its last fact; what belongs to it goes with it.
+#: An order is kept as long as its last fact; its other rows are deleted with it.
 _ORDERS = f"""
 WITH gone AS (
   DELETE FROM orders WHERE order_id IN (
     SELECT order_id FROM orders o WHERE o.known_at < :before
       AND NOT EXISTS (SELECT 1 FROM facts f WHERE f.order_id = o.order_id)
       AND NOT EXISTS (SELECT 1 FROM violations v WHERE v.order_id = o.order_id AND v.resolved_at IS NULL)
-    LIMIT {_AT_ONCE})
+    LIMIT {_BATCH})
   RETURNING order_id
 ),
 esims_gone AS (DELETE FROM esims WHERE order_id IN (SELECT order_id FROM gone)),
@@ -33,7 +33,7 @@ SELECT order_id FROM gone
 _BUYERS = f"""
 DELETE FROM buyers WHERE buyer_id IN (
   SELECT buyer_id FROM buyers b WHERE GREATEST(b.updated_at, b.erased_at) < :before
-    AND NOT EXISTS (SELECT 1 FROM orders o WHERE o.buyer_id = b.buyer_id) LIMIT {_AT_ONCE})
+    AND NOT EXISTS (SELECT 1 FROM orders o WHERE o.buyer_id = b.buyer_id) LIMIT {_BATCH})
 """
 _ERASURES = """
 DELETE FROM erasures WHERE requested_at < :before
@@ -41,12 +41,12 @@ DELETE FROM erasures WHERE requested_at < :before
 """
 _VIOLATIONS = "DELETE FROM violations WHERE resolved_at < :before"
 _AUDIT = f"""
-DELETE FROM audit WHERE entry_id IN (SELECT entry_id FROM audit WHERE at < :before ORDER BY at LIMIT {_AT_ONCE})
+DELETE FROM audit WHERE entry_id IN (SELECT entry_id FROM audit WHERE at < :before ORDER BY at LIMIT {_BATCH})
 """
 
 
-class Tidier:
-    """A loop of the service."""
+class DeleteOldRecords:
+    """A background loop of the service, every hour."""
 
     def __init__(self, database: Database, keep: timedelta, keep_audit: timedelta) -> None:
         self._database = database
@@ -55,23 +55,23 @@ class Tidier:
 
     async def run(self, loop: Loop) -> None:
         """Until cancelled."""
-        await loop.repeat(partial(self.tidy, loop.progress), _EVERY_SECONDS, "tidying_failed")
+        await loop.repeat(partial(self.delete, loop.progress), _EVERY_SECONDS, "deletion_failed")
 
-    async def tidy(self, progress: Callable[[], None] = lambda: None) -> None:
-        """Forget everything that is due, a part at a time: a long transaction would hold up vacuum.
+    async def delete(self, progress: Callable[[], None] = lambda: None) -> None:
+        """Delete everything that is due, in batches, because a long transaction would hold up vacuum.
 
-        `progress` is called after each part.
+        `progress` is called after each batch.
         """
         for statement in (_FACTS, _ORDERS, _BUYERS, _ERASURES, _VIOLATIONS):
-            await self._forget(statement, self._keep, progress)
-        async with self._database.transaction("tidy") as tx:
+            await self._delete_batches(statement, self._keep, progress)
+        async with self._database.transaction("delete_old_records") as tx:
             for statement in EXPIRED:
                 await tx.execute(statement, now=tx.now)
-        await self._forget(_AUDIT, self._keep_audit, progress)
+        await self._delete_batches(_AUDIT, self._keep_audit, progress)
 
-    async def _forget(self, statement: str, keep: timedelta, progress: Callable[[], None]) -> None:
-        forgotten = _AT_ONCE
-        while forgotten >= _AT_ONCE:  # a full part: there may be more
-            async with self._database.transaction("tidy") as tx:
-                forgotten = (await tx.execute(statement, before=tx.now - keep)).rowcount
+    async def _delete_batches(self, statement: str, keep: timedelta, progress: Callable[[], None]) -> None:
+        deleted = _BATCH
+        while deleted >= _BATCH:  # a full batch: there may be more
+            async with self._database.transaction("delete_old_records") as tx:
+                deleted = (await tx.execute(statement, before=tx.now - keep)).rowcount
             progress()

@@ -1,8 +1,8 @@
-"""The read model: what the facts say about orders, and what was found wrong. Amounts are minor units.
+"""The tables of operations: the read model of orders, violations, polled answers, the audit log. Amounts: minor units.
 
-Every column says how it is merged when a fact is told again, or another of its kind: `first` known value (there is only
-one such fact), `least` or `greatest` of all. So any order, any repetition ends the same.
-`..._known_at` is when it was learned here: an invariant must not count what nobody could know yet.
+Every column of the read model says how it is merged when a fact, or another of its kind, is applied again: `first`
+known value (there is one such fact), `least` or `greatest` of all. So any sequence and repetition of facts gives the
+same rows. `..._known_at` is when the fact was applied here: an invariant must not judge what was not known yet.
 """
 
 from typing import Any, Literal
@@ -11,13 +11,15 @@ from sqlalchemy import BigInteger, Boolean, Column, Date, Index, Integer, LargeB
 from sqlalchemy.dialects.postgresql import JSONB
 
 from shared.core_tables import timestamp
+from shared.signin.tables import sign_in_tables
 
 Merge = Literal["first", "least", "greatest"]
 metadata = MetaData()
+sign_in_tables(metadata)
 
 
 def merged(name: str, how: Merge = "least") -> Column[object]:
-    """A moment: the least (or greatest) of those told."""
+    """A time: the least (or greatest) of all that were published."""
     return timestamp(name, info={"merge": how})
 
 
@@ -74,7 +76,7 @@ orders = Table(
     Index("orders_number", "order_number"),
     Index("orders_known", "known_at", postgresql_using="brin"),
     Index("orders_buyer", "buyer_id"),
-    # Nearly empty (but for the refunded ones): they hold what an invariant may be about.
+    # Nearly empty (except the refunded ones): they hold the rows that may violate an invariant.
     Index("orders_without_outcome", "paid_at", **_partial(_NO_OUTCOME)),
     Index("orders_delivered_unpaid", "order_id", **_partial("delivered_at IS NOT NULL AND paid_at IS NULL")),
     Index("orders_generated_unpaid", "order_id", **_partial("generated_at IS NOT NULL AND paid_at IS NULL")),
@@ -138,7 +140,7 @@ refunds = Table(
     Column("charge_id", Uuid),
     Column("policy", Text),
     Column("clauses", Text),
-    # What became of the code that was paid for: none, revoked, kept; null where nobody said.
+    # What became of the code that was paid for: none, revoked, kept; null where it was not reported.
     Column("code", Text),
     Column("approved_minor", BigInteger),
     Column("currency", Text),
@@ -170,10 +172,10 @@ charges = Table(
     Index("charges_order", "order_id"),
 )
 
-#: Since when a storefront issues fiscal receipts: known by its first one.
+#: Since when a storefront issues fiscal receipts, which its first receipt shows.
 storefronts = Table("storefronts", metadata, Column("storefront", Text, primary_key=True), merged("receipts_since"))
 
-#: Requests to forget a buyer, and who said that it has. Ordering forgets before it asks.
+#: Erasure requests, and which services have confirmed them. Ordering erases before it requests.
 erasures = Table(
     "erasures",
     metadata,
@@ -187,8 +189,8 @@ erasures = Table(
     merged("refunds_at"),
 )
 
-#: A keyed hash of the e-mail, to find orders by it; nothing else of a buyer is kept. Erased: the id stays, so that a
-#: late contact brings nobody back.
+#: A keyed hash of the e-mail address, to find orders by it; nothing else of a buyer is stored. After an erasure the id
+#: stays, so that a late contact cannot restore the hash.
 buyers = Table(
     "buyers",
     metadata,
@@ -200,8 +202,8 @@ buyers = Table(
     Index("buyers_email", "email_hash"),
 )
 
-#: Every fact, for the timeline. `subject` is its Kafka key: the order's id, a buyer's, a submission's. `at` is when it
-#: happened, `told_at` when its owner said so. `summary` holds what is safe to show.
+#: Every fact, for the timeline. `subject` is its Kafka key: the order's id, a buyer's, a submission's. `at`: when it
+#: happened; `told_at`: when its owner published it. `summary` holds what is safe to show.
 facts = Table(
     "facts",
     metadata,
@@ -216,11 +218,11 @@ facts = Table(
     Column("summary", JSONB, nullable=False),
     Index("facts_order", "order_id"),
     Index("facts_known", "known_at", postgresql_using="brin"),
-    # Only what came from the future: whoever told it has a wrong clock.
+    # Only facts from the future: their service has a wrong clock.
     Index("facts_ahead", "known_at", **_partial("GREATEST(at, told_at) - known_at > interval '10 seconds'")),
 )
 
-#: What was found wrong, from when to when. `order_id` is null where it is about a service or a buyer.
+#: Violations of invariants, each with its beginning and end. `order_id` is null where it concerns a service or a buyer.
 violations = Table(
     "violations",
     metadata,
@@ -238,7 +240,7 @@ violations = Table(
     Index("violations_order", "order_id"),
 )
 
-#: The last evaluation of each invariant. `as_of`: every fact told until then had been applied.
+#: The last evaluation of each invariant. `as_of`: every fact published until then had been applied.
 evaluations = Table(
     "evaluations",
     metadata,
@@ -249,11 +251,10 @@ evaluations = Table(
     Column("milliseconds", Integer, nullable=False),
 )
 
-#: Who does something for all instances, once in a while: whoever takes the turn.
+#: When an instance last did a periodic job for all instances.
 turns = Table("turns", metadata, Column("name", Text, primary_key=True), timestamp("taken_at", nullable=False))
 
-#: What each service answered when it was last asked, and why not (`problem`). `summary` is its own operations summary,
-#: the last that it gave.
+#: The last answer of each service, or why there is none (`problem`). `summary`: its last operations summary.
 answers = Table(
     "answers",
     metadata,
@@ -266,4 +267,20 @@ answers = Table(
     timestamp("summary_at"),
     Column("operators", JSONB),
     Column("problem", Text),
+)
+
+#: Who did what, to what, and why. A row is written before the action; `outcome` is filled in once after it. A trigger
+#: refuses every other change, and deletion within 30 days. Without an outcome the action was begun and its end is
+#: unknown. No personal data: a name without an account is stored as a fingerprint.
+audit = Table(
+    "audit",
+    metadata,
+    Column("entry_id", Uuid, primary_key=True),
+    timestamp("at", nullable=False),
+    Column("who", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("outcome", JSONB),
+    Index("audit_at", "at"),
 )

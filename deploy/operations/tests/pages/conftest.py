@@ -1,4 +1,4 @@
-"""The operations page with a small service behind it, people who may sign in, and somebody's hands and eyes."""
+"""The operations page with a small service behind it, accounts, and a browser."""
 
 import os
 import re

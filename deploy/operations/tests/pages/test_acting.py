@@ -1,11 +1,11 @@
-"""What operations people do: stuck work is tried now, dead letters are redriven, and it is all written down."""
+"""What operations people do: stuck tasks is tried now, dead letters are redriven, and it is all written down."""
 
 from typing import Any
 
 import pytest
 from fastapi import FastAPI, Response
 
-from operations.audit.store import record
+from operations.audit import record
 from shared.contracts import QrDelivered
 from shared.kernel.http import HttpServer
 from shared.outcomes import NeedsPerson, Outcome
@@ -43,7 +43,7 @@ async def test_dead_letters_are_redriven_after_a_dry_run_with_a_reason(
         await page.wait("text=handler failed")
         await look(page, "letters")
         await page.driven.check(f'input[value="{TOY}/{letters[0]}"]')
-        await page.click("text=Redrive those marked…")
+        await page.click("text=Redrive selected…")
         await page.wait("text=This would redrive 1.")
         await look(page, "preview")
         assert len(await waiting(running, 3)) == 3, "a dry run changes nothing"
@@ -59,7 +59,7 @@ async def test_dead_letters_are_redriven_after_a_dry_run_with_a_reason(
         await page.goto(running.url("/dead-letters"))
         await page.fill("#limit", "1")
         await page.click("text=Redrive all…")
-        await page.wait("text=This would redrive 1; 1 more would have to wait for another time.")
+        await page.wait("text=This would redrive 1; 1 more would need another request.")
         await page.fill("#words", "the rest")
         await page.click('role=button[name="Redrive 1"]')
         await page.wait("text=1 of 2 redriven")
@@ -138,7 +138,7 @@ async def test_parked_work_is_tried_now_from_the_page_of_its_order(console: Any,
         await page.driven.check('input[name="chosen"]')
         await page.fill("#words", "the bank was asked")
         await page.click("text=Retry now")
-        await page.wait("text=1 of 1 to be tried now")
+        await page.wait("text=1 of 1 due now")
     await running.stage.events(QrDelivered, where=lambda told: told.order_id == fact.order_id)
     [entry] = await running.rows("SELECT who, what, reason, outcome FROM audit WHERE what = 'retry'")
     assert (entry["who"], entry["reason"]) == ("staff:olga", "the bank was asked")
@@ -155,7 +155,7 @@ async def test_a_service_that_does_not_answer_is_shown_as_such(console: Any, loo
         assert "1 service not ready" in text
         await look(page, "overview-down")
         await page.goto(running.url("/work"))
-        assert f"{TOY} does not answer. What it holds is missing below." in await page.text()
+        assert f"{TOY} does not answer. Its data are missing below." in await page.text()
     async with running.client() as (client, csrf):
         form = {"csrf": csrf, "chosen": f"{TOY}/01900000-0000-7000-8000-000000000001", "words": "in vain"}
         done = await client.post(running.url("/work/retry"), data=form)
@@ -178,7 +178,7 @@ async def test_an_outcome_that_nobody_knows_is_said_to_be_unknown(console: Any) 
         done = await client.post(running.url("/work/retry"), data=form)
         shown = await client.get(f"http://127.0.0.1:{running.service.port}{done.headers['location']}")
         assert "refuses (500)" in shown.text
-        assert "It may have been done all the same; repeating is safe." in shown.text
+        assert "It may have been done nevertheless; repeating is safe." in shown.text
         assert "anna" not in shown.text
         async with running.service.database.transaction() as tx:
             entry = await record(tx, "staff:olga", "redrive", "3 of payments", "killed in the middle")

@@ -11,9 +11,9 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from operations.app import build
-from operations.audit.store import journal, record
+from operations.audit import journal, record
 from operations.hashes import NameFingerprints
-from operations.scheduled_jobs import Tidier
+from operations.scheduled_jobs import DeleteOldRecords
 from operations.settings import Settings
 from shared.signin.sign_in import Refusal
 
@@ -95,7 +95,7 @@ async def test_the_trail_ends_where_the_setting_says_and_not_before_thirty_days(
     async def left() -> list[int]:
         return [int(row["subject"]) for row in await running.rows("SELECT subject FROM audit ORDER BY at DESC")]
 
-    await Tidier(database, timedelta(days=1), timedelta(days=400)).tidy()
+    await DeleteOldRecords(database, timedelta(days=1), timedelta(days=400)).delete()
     assert await left() == [29, 31, 60, 399]
     settings: dict[str, Any] = {
         "database_url": running.service.settings.database_url,
@@ -104,10 +104,10 @@ async def test_the_trail_ends_where_the_setting_says_and_not_before_thirty_days(
     }
     await running.stage.service(build, Settings, **settings)
 
-    async def tidied() -> bool:
+    async def deleted() -> bool:
         return await left() == [29, 31]
 
-    await running.stage.eventually(tidied)
+    await running.stage.eventually(deleted)
     async with database.transaction() as tx:
         await tx.execute("DELETE FROM audit WHERE subject = '31'")
     with pytest.raises(psycopg.errors.RaiseException, match="kept for 30 days"):

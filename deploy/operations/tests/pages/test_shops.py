@@ -13,7 +13,7 @@ from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel
 
 from esim_fulfilment import Addresses, AsyncClient, AuthenticationError, Buyer, NewOrder
-from operations.clients import ordering as ordering_answers
+from operations.clients import ordering as ordering_client
 from shared.kernel.http import HttpServer
 from shared.kernel.service import Service
 from shared.testing.browser import Page, browser
@@ -34,7 +34,7 @@ NAMES = {
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_read_of_an_answer_is_always_in_it(name: str) -> None:
-    model: type[BaseModel] = getattr(ordering_answers, name)
+    model: type[BaseModel] = getattr(ordering_client, name)
     schema = json.loads(OPENAPI.read_text())["components"]["schemas"][NAMES[name]]
     assert set(model.model_fields) <= set(schema["required"])
 

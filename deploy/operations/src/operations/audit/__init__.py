@@ -1,1 +1,5 @@
-"""The audit log: who did what on the pages, to what, why, and how it ended."""
+"""The audit log: who did what on the pages, to what, why, and with which outcome."""
+
+from operations.audit.store import KIND, AuditLog, journal, record
+
+__all__ = ["KIND", "AuditLog", "journal", "record"]

@@ -1,4 +1,4 @@
-"""The audit trail: who did what on these pages, to what, why, and how it ended."""
+"""SQL: the audit log, which says who did what, to what, why, and with which outcome."""
 
 import json
 from collections.abc import Mapping
@@ -7,17 +7,18 @@ from typing import Any
 from uuid import UUID
 
 from operations.hashes import NameFingerprints
-from operations.pages.rendering import PAGES
-from operations.pages.tables import audit
+from operations.tables import audit
 from shared.database import Database, Tx
 from shared.ids import uuid7
 from shared.signin.sign_in import Journal, Refusal
 
+#: Begins `who` of everybody who uses the pages: `staff:anna`.
+KIND = "staff"
 _REFUSED = "sign_in_refused"
-#: So many refused sign-ins are written within the window: whoever tries names from many addresses fills no table.
+#: The most refused sign-ins that are stored within the window, so that an attack cannot fill the table.
 _MOST, _WINDOW = 50, timedelta(hours=1)
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext('audit.sign_in_refused'))"
-_LATELY = "SELECT count(*) FROM audit WHERE what = :what AND at > :since"
+_COUNT_RECENT = "SELECT count(*) FROM audit WHERE what = :what AND at > :since"
 _FINISH = "UPDATE audit SET outcome = CAST(:outcome AS jsonb) WHERE entry_id = :entry AND outcome IS NULL"
 _PAGE = """
 SELECT entry_id, at, who, what, subject, reason, outcome FROM audit
@@ -31,7 +32,7 @@ _ONE = "SELECT entry_id, at, who, what, subject, reason, outcome FROM audit WHER
 async def record(
     tx: Tx, who: str, what: str, subject: str = "", reason: str = "", outcome: Mapping[str, Any] | None = None
 ) -> UUID:
-    """One entry. Without `outcome` it is something that is about to be done: `finish` says how it ended."""
+    """Write an entry. Without `outcome` the action is about to begin, and `AuditLog.finish` adds its outcome."""
     entry = uuid7()
     row = {
         "entry_id": entry,
@@ -47,21 +48,21 @@ async def record(
 
 
 def journal(fingerprints: NameFingerprints) -> Journal:
-    """What sign-in tells the trail: who came in, who was refused, who went."""
+    """Writes sign-ins, refused sign-ins and sign-outs to the audit log."""
 
     async def signed_in(tx: Tx, who: str, means: str) -> None:
         await record(tx, who, "signed_in", outcome={"means": means})
 
     async def refused(tx: Tx, refusal: Refusal) -> None:
         await tx.execute(_ONE_AT_A_TIME)
-        before = (await tx.execute(_LATELY, what=_REFUSED, since=tx.now - _WINDOW)).scalar()
+        before = (await tx.execute(_COUNT_RECENT, what=_REFUSED, since=tx.now - _WINDOW)).scalar()
         if before >= _MOST:
             return
-        nobody = fingerprints.of(refusal.typed) if refusal.typed else "(unknown)"
+        fingerprint = fingerprints.of(refusal.typed) if refusal.typed else "(unknown)"
         outcome = {"refused": refusal.why, "means": refusal.means}
         if before == _MOST - 1:
             outcome["further"] = f"not written before the hour of these {_MOST} is over"
-        await record(tx, refusal.who or f"{PAGES.site.kind}:{nobody}", _REFUSED, outcome=outcome)
+        await record(tx, refusal.who or f"{KIND}:{fingerprint}", _REFUSED, outcome=outcome)
 
     async def signed_out(tx: Tx, who: str) -> None:
         await record(tx, who, "signed_out", outcome={"session": "ended"})
@@ -69,19 +70,19 @@ def journal(fingerprints: NameFingerprints) -> Journal:
     return Journal(signed_in, refused, signed_out)
 
 
-class Trail:
-    """The trail of one database."""
+class AuditLog:
+    """The audit log of one database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def begin(self, who: str, what: str, subject: str, reason: str) -> UUID:
-        """Committed before anything is done."""
+        """Write and commit an entry before the action begins."""
         async with self._database.transaction() as tx:
             return await record(tx, who, what, subject, reason)
 
     async def finish(self, entry: UUID, outcome: Mapping[str, Any]) -> None:
-        """How it ended. `outcome` is JSON."""
+        """Add the outcome (JSON) to an entry."""
         async with self._database.transaction() as tx:
             await tx.execute(_FINISH, entry=entry, outcome=json.dumps(outcome))
 

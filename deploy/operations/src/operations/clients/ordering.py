@@ -1,4 +1,4 @@
-"""What ordering answers about API keys and webhooks, as far as the pages show it; unknown fields are ignored."""
+"""Ordering's answers about API keys and webhooks, as far as the pages show them; unknown fields are ignored."""
 
 from datetime import datetime
 from uuid import UUID
@@ -24,7 +24,7 @@ class ApiKey(BaseModel):
 
 
 class ApiKeys(BaseModel):
-    """Keys, the newest first. `configured`: shops that have a key in the setting STOREFRONT_KEYS too."""
+    """Keys, the newest first. `configured`: shops with a key in the setting STOREFRONT_KEYS."""
 
     items: list[ApiKey]
     configured: list[str]
@@ -86,7 +86,7 @@ class Deliveries(BaseModel):
 
 
 class Redelivered(BaseModel):
-    """How many deliveries are due now, or would be. `more`: the request has to be repeated with `continue_after`."""
+    """How many deliveries are due now, or would be. `more`: repeat the request with `continue_after`."""
 
     deliveries: int
     more: bool

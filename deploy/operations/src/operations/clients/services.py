@@ -1,4 +1,4 @@
-"""The services' own operations API (`/operations` of each), asked in parallel, with little patience for reading."""
+"""The operations API (`/operations`) of each watched service. Reads wait two seconds."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -15,36 +15,36 @@ from shared.telemetry.tracing import Tracing
 
 log = get_logger(__name__)
 A = TypeVar("A", bound=BaseModel)
-#: A page waits no longer for what it shows. What changes something may take as long as the service allows itself.
-_READ_SECONDS, _ACT_SECONDS = 2.0, 30.0
+#: A page waits no longer for what it shows. A change may take as long as the service itself allows.
+_READ_SECONDS, _CHANGE_SECONDS = 2.0, 30.0
 NO_ANSWER = "does not answer"
 _NOT_UNDERSTOOD = "answers something that this release does not understand"
 
 
 class NotAnsweredError(Exception):
-    """A service did not do what was asked; the message says why. `unknown`: it may have done it all the same.
+    """A service did not do what was requested; the message says why.
 
-    `asked`: false where it could not even be asked.
+    `unknown`: it may have done it nevertheless. `requested`: false where no request could be sent.
     """
 
-    def __init__(self, why: str, *, unknown: bool = False, asked: bool = True) -> None:
+    def __init__(self, why: str, *, unknown: bool = False, requested: bool = True) -> None:
         super().__init__(why)
         self.unknown = unknown
-        self.asked = asked
+        self.requested = requested
 
 
 @dataclass(slots=True, frozen=True)
 class Answer(Generic[A]):
-    """What one service answered, or why it did not."""
+    """The answer of one service, or the problem that prevented it."""
 
     service: str
-    found: A | None
+    value: A | None
     problem: str | None = None
-    asked: bool = True
+    requested: bool = True
 
 
 class ServicesClient:
-    """The services by name. `key` is theirs for operations; without it nothing but readiness can be asked."""
+    """The watched services by name. `key`: their operations key; without it no request is sent."""
 
     def __init__(self, urls: Mapping[str, str], key: SecretStr | None, tracing: Tracing) -> None:
         self.names = tuple(urls)
@@ -56,39 +56,42 @@ class ServicesClient:
     async def close(self) -> None:
         await self._http.aclose()
 
-    async def everywhere(
+    async def read_all(
         self, model: type[A], path: str, trace: str | None, *, services: Iterable[str] | None = None, **query: Any
     ) -> list[Answer[A]]:
-        """Ask all services (or these) at once; the answers in their order."""
+        """Request the same of all services (or of these) at once; the answers in their sequence."""
         chosen = self.names if services is None else [name for name in self.names if name in set(services)]
-
-        requests = (self.ask(service, model, path, trace, **query) for service in chosen)
+        requests = (self.try_read(service, model, path, trace, **query) for service in chosen)
         return list(await asyncio.gather(*requests))
 
-    async def ask(self, service: str, model: type[A], path: str, trace: str | None, **query: Any) -> Answer[A]:
-        """`read`, with the reason where the service does not answer."""
+    async def try_read(self, service: str, model: type[A], path: str, trace: str | None, **query: Any) -> Answer[A]:
+        """As `read`, but a service that does not answer gives an `Answer` with the problem."""
         try:
             return Answer(service, await self.read(service, model, path, trace, **query))
         except NotAnsweredError as error:
-            return Answer(service, None, str(error), error.asked)
+            return Answer(service, None, str(error), error.requested)
 
     async def read(self, service: str, model: type[A], path: str, trace: str | None, **query: Any) -> A:
         """`GET /operations/<path>`, or `GET <path>` where it begins with a slash. Raises NotAnsweredError."""
         given = {name: value for name, value in query.items() if value not in (None, "")}
-        return await self._ask(service, model, "GET", path, trace, params=given)
+        return await self._request(service, model, "GET", path, trace, params=given)
 
-    async def act(
+    async def change(
         self, service: str, model: type[A], path: str, body: Mapping[str, Any], person: str, trace: str | None
     ) -> A:
-        """`POST /operations/<path>` (`<path>`: see `read`) in somebody's name. Raises NotAnsweredError."""
+        """`POST /operations/<path>` (`<path>`: see `read`) on behalf of a person. Raises NotAnsweredError."""
         headers = {"X-On-Behalf-Of": person}
-        return await self._ask(service, model, "POST", path, trace, json=body, headers=headers, timeout=_ACT_SECONDS)
+        return await self._request(
+            service, model, "POST", path, trace, json=body, headers=headers, timeout=_CHANGE_SECONDS
+        )
 
-    async def _ask(self, service: str, model: type[A], method: str, path: str, trace: str | None, **request: Any) -> A:
+    async def _request(
+        self, service: str, model: type[A], method: str, path: str, trace: str | None, **request: Any
+    ) -> A:
         if service not in self._urls:
             raise NotAnsweredError("is not one of the services that are watched here")
         if self._key is None:
-            raise NotAnsweredError("cannot be asked: OPERATIONS_KEY is not set here", asked=False)
+            raise NotAnsweredError("cannot be asked: OPERATIONS_KEY is not set here", requested=False)
         headers = {"Authorization": f"Bearer {self._key.get_secret_value()}", **request.pop("headers", {})}
         with self._tracing.span(f"operations {method.lower()}", trace, SpanKind.CLIENT) as span:
             if span.traceparent is not None:
@@ -111,13 +114,13 @@ class ServicesClient:
 
 
 def _refusal(answer: httpx.Response) -> str:
-    """A problem document's detail and wrong fields; nothing of a body that is none."""
-    said = None
+    """The detail and wrong fields of a problem document; nothing of any other body."""
+    reason = None
     if answer.headers.get("content-type", "").startswith("application/problem+json"):
         try:
             problem = read_json(answer)
             fields = [f"{error['field']} {error['message']}" for error in problem.get("errors") or ()]
-            said = " ".join([problem["detail"], *fields])
+            reason = " ".join([problem["detail"], *fields])
         except (ValueError, AttributeError, KeyError, TypeError):
-            said = None
-    return f"refuses ({answer.status_code}){f': {said}' if said else ''}"
+            reason = None
+    return f"refuses ({answer.status_code}){f': {reason}' if reason else ''}"

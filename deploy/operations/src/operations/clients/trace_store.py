@@ -1,4 +1,4 @@
-"""Spans of an order, read from Zipkin's or Jaeger's API, merged into its timeline."""
+"""The trace store: reads the spans of traces from Zipkin's or Jaeger's API."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,67 +6,71 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx
+from pydantic import BaseModel
 
-from operations.views import OrderView, SpanView, TimelineLine
-from shared.kernel.outbound import time_limit
+from shared.kernel.outbound import OutboundClient, time_limit
 from shared.telemetry.logging import get_logger
 from shared.telemetry.trace_links import TraceLinks
 
 log = get_logger(__name__)
 _SECONDS = 2.0
 _MOST_BYTES = 8 * 1024 * 1024
-_MOST_SPANS = 500
-#: One order is one trace; a second one (a refund that was asked for by hand) is read too, and more are not.
-_MOST_TRACES = 3
 
 
-class SpansError(Exception):
-    """The trace store did not tell; the words are for the person who asked."""
+class SpanView(BaseModel):
+    """A span of the order's trace: one step of one service."""
+
+    service: str
+    name: str
+    started_at: datetime
+    milliseconds: float
+    error: bool
+    span_id: str
+    trace_url: str | None
 
 
-class Spans:
-    """Reads traces. `api`: an address with `{trace_id}`; None: there is no trace store to ask."""
+class TraceStoreError(Exception):
+    """The spans could not be read. The message is shown to the person who requested them."""
 
-    def __init__(self, http: httpx.AsyncClient, api: str | None, trace_links: TraceLinks) -> None:
+
+class TraceStore:
+    """Reads traces. `api`: a URL with `{trace_id}`; None: no trace store is configured."""
+
+    def __init__(self, http: OutboundClient, api: str | None, trace_links: TraceLinks) -> None:
         self._http = http
         self._api = api
         self._trace_links = trace_links
 
-    async def merged(self, order: OrderView) -> OrderView:
-        """The order with the steps of its traces in the timeline, or with the reason why not."""
-        traces = list(dict.fromkeys(line.trace_id for line in order.timeline if line.trace_id))[:_MOST_TRACES]
+    async def spans(self, trace_ids: Sequence[str]) -> list[SpanView]:
+        """The spans of these traces, in two seconds at most; an unknown trace has none. Raises TraceStoreError."""
         try:
             with time_limit(_SECONDS):
-                found = [span for trace in traces for span in await self._read(trace)]
-        except TimeoutError:
-            return order.model_copy(
-                update={"spans_problem": f"The trace store did not answer within {_SECONDS:.0f} s."}
-            )
-        except (SpansError, httpx.HTTPError) as error:
+                return [span for trace_id in trace_ids for span in await self._read(trace_id)]
+        except TimeoutError as error:
+            raise TraceStoreError(f"The trace store did not answer within {_SECONDS:.0f} s.") from error
+        except httpx.HTTPError as error:
             log.info("spans_not_read", error=error)
-            words = str(error) if isinstance(error, SpansError) else "The trace store does not answer."
-            return order.model_copy(update={"spans_problem": words})
-        lines = [*order.timeline, *map(_line, sorted(found, key=lambda span: span.started_at)[:_MOST_SPANS])]
-        return order.model_copy(update={"timeline": sorted(lines, key=_moment)})
+            raise TraceStoreError("The trace store does not answer.") from error
 
-    async def _read(self, trace: str) -> list[SpanView]:
+    async def _read(self, trace_id: str) -> list[SpanView]:
         if self._api is None:
-            raise SpansError("No trace store is set (TRACE_API).")
-        async with self._http.stream("GET", self._api.format(trace_id=trace)) as answer:
-            if answer.status_code == httpx.codes.NOT_FOUND:
+            raise TraceStoreError("No trace store is set (TRACE_API).")
+        async with self._http.stream("GET", self._api.format(trace_id=trace_id)) as response:
+            if response.status_code == httpx.codes.NOT_FOUND:
                 return []
-            if answer.is_error:
-                raise SpansError(f"The trace store answered {answer.status_code}.")
+            if response.is_error:
+                raise TraceStoreError(f"The trace store answered {response.status_code}.")
             body = bytearray()
-            async for part in answer.aiter_bytes():
+            async for part in response.aiter_bytes():
                 body += part
                 if len(body) > _MOST_BYTES:
-                    raise SpansError("The trace is too big to be shown here.")
+                    raise TraceStoreError("The trace is too big to be shown here.")
         try:
-            told = json.loads(body)
-            return list(self._of_zipkin(told) if isinstance(told, list) else self._of_jaeger(told))
+            answer = json.loads(body)
+            return list(self._of_zipkin(answer) if isinstance(answer, list) else self._of_jaeger(answer))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise SpansError("The trace store answered something that is no trace.") from error
+            log.info("spans_not_read", error=error)
+            raise TraceStoreError("The trace store answered something that is no trace.") from error
 
     def _of_zipkin(self, spans: Sequence[Mapping[str, Any]]) -> Iterator[SpanView]:
         """Zipkin API v2: microseconds; a failed span has a tag `error`."""
@@ -82,9 +86,9 @@ class Spans:
                 span=span["id"],
             )
 
-    def _of_jaeger(self, told: Mapping[str, Any]) -> Iterator[SpanView]:
+    def _of_jaeger(self, answer: Mapping[str, Any]) -> Iterator[SpanView]:
         """Jaeger's query API: `{"data": [{"spans": [...], "processes": {...}}]}`, microseconds."""
-        for trace in told["data"]:
+        for trace in answer["data"]:
             for span in trace["spans"]:
                 tags = {tag["key"]: tag["value"] for tag in span.get("tags", ())}
                 yield self._span(
@@ -109,21 +113,3 @@ class Spans:
             span_id=span,
             trace_url=self._trace_links.of(f"00-{trace.rjust(32, '0')}-{span.rjust(16, '0')}-01"),
         )
-
-
-def _line(span: SpanView) -> TimelineLine:
-    return TimelineLine(
-        at=span.started_at,
-        topic=None,
-        summary={},
-        told_at=None,
-        known_at=None,
-        trace_id=None,
-        trace_url=span.trace_url,
-        span=span,
-    )
-
-
-def _moment(line: TimelineLine) -> datetime:
-    """Facts stand where they were told, which is when their span was."""
-    return line.told_at or line.at

@@ -1,1 +1,1 @@
-"""Facts of all services: what each says, and the rows it fills."""
+"""Facts of all services: the handlers, what each fact shows, and the rows that it fills."""

@@ -1,4 +1,4 @@
-"""Facts of all services, kept per order in whatever order they come; a few statements per topic and batch."""
+"""Applies the facts of all services to the read model, in any sequence; a few statements for each topic and batch."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -20,29 +20,29 @@ ON CONFLICT (buyer_id) DO UPDATE
 SET email_hash = EXCLUDED.email_hash, blocked = EXCLUDED.blocked, updated_at = EXCLUDED.updated_at
 WHERE buyers.erased_at IS NULL AND buyers.updated_at < EXCLUDED.updated_at
 """
-_FORGET = """
+_DELETE_HASH = """
 INSERT INTO buyers (buyer_id, erased_at) SELECT unnest(CAST(:buyers AS uuid[])), :now
 ON CONFLICT (buyer_id) DO UPDATE
 SET email_hash = NULL, updated_at = NULL, erased_at = COALESCE(buyers.erased_at, EXCLUDED.erased_at)
 """
 
 
-class ReadModel:
-    """Applies every fact of the product."""
+class FactHandlers:
+    """One handler for each fact of the product."""
 
     def __init__(self, hashes: EmailHashes) -> None:
         self._hashes = hashes
 
     def handlers(self) -> dict[type[Event], Handler]:
-        """By the fact that they apply."""
+        """The handlers, by the fact that they apply."""
         return {
-            **{event_class: _keeping(make) for event_class, make in ROWS.items()},
+            **{event_class: _apply(make) for event_class, make in ROWS.items()},
             BuyerContact: self.buyer_contact,
             BuyerErasureRequested: self.erasure_requested,
         }
 
     async def buyer_contact(self, tx: Tx, batch: Sequence[Received[BuyerContact]]) -> None:
-        """Keep a keyed hash of the newest e-mail; nothing of it goes into the timeline."""
+        """Store a keyed hash of the newest e-mail address. The timeline shows nothing of it."""
         newest: dict[UUID, BuyerContact] = {}
         for received in batch:
             event = received.event
@@ -60,31 +60,31 @@ class ReadModel:
         await tx.insert(buyers, rows, on_conflict=_NEWEST_CONTACT)
 
     async def erasure_requested(self, tx: Tx, batch: Sequence[Received[BuyerErasureRequested]]) -> None:
-        """Forget the hash at once, and begin to wait for what the services confirm."""
-        await _keeping(ROWS[BuyerErasureRequested])(tx, batch)
-        await _forget(tx, {received.event.buyer_id for received in batch})
+        """Delete the hash at once, and store the request, which every service has to confirm."""
+        await _apply(ROWS[BuyerErasureRequested])(tx, batch)
+        await _delete_hash(tx, {received.event.buyer_id for received in batch})
 
     async def buyer_erased(self, tx: Tx, batch: Sequence[Tombstone]) -> None:
-        """Nothing about these buyers may be kept."""
-        await _forget(tx, {buyer for one in batch if (buyer := _uuid(one.key)) is not None})
+        """Delete the hashes of buyers whose contact is a tombstone."""
+        await _delete_hash(tx, {buyer for tombstone in batch if (buyer := _uuid(tombstone.key)) is not None})
 
 
-async def _forget(tx: Tx, erased: set[UUID]) -> None:
+async def _delete_hash(tx: Tx, erased: set[UUID]) -> None:
     if erased:
-        await tx.execute(_FORGET, buyers=sorted(erased), now=tx.now)
+        await tx.execute(_DELETE_HASH, buyers=sorted(erased), now=tx.now)
 
 
-def _keeping(rows_of: Callable[[Any, Any], Sequence[tuple[Table, Mapping[str, Any]]]]) -> Handler:
-    """A handler that keeps the fact itself, and what it says of its order in the tables that it is about."""
+def _apply(rows_of: Callable[[Any, Any], Sequence[tuple[Table, Mapping[str, Any]]]]) -> Handler:
+    """A handler that stores the fact for the timeline, and merges its rows into the tables of the read model."""
 
     async def handle(tx: Tx, batch: Sequence[Received[Any]]) -> None:
         await tx.insert(facts, [_fact(received, tx) for received in batch])
-        found: dict[str, tuple[Table, list[Mapping[str, Any]]]] = {}
+        rows_by_table: dict[str, tuple[Table, list[Mapping[str, Any]]]] = {}
         for received in batch:
             for table, row in rows_of(received.event, tx.now):
-                found.setdefault(table.name, (table, []))[1].append(row)
-        for name in sorted(found):
-            await merge(tx, *found[name])
+                rows_by_table.setdefault(table.name, (table, []))[1].append(row)
+        for name in sorted(rows_by_table):
+            await merge(tx, *rows_by_table[name])
 
     return handle
 

@@ -1,4 +1,4 @@
-"""Which rows each fact fills: (table, columns) of the read model. `now` is when it was learned here."""
+"""Which rows each fact fills: (table, columns) of the read model. `now`: when the fact is applied here."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime

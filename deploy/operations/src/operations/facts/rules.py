@@ -1,8 +1,7 @@
-"""What each fact says: when it happened, and what of it may be shown to operations people.
+"""Of each fact: when it happened, and which fields operations people may see.
 
-Facts carry ids only (architecture, rule 6), except `ordering.buyer-contact`, which is not shown at all. Sealed codes,
-words of operators and sentences for buyers are left out. An ICCID is shown: it travels in plain facts, names a chip's
-profile as an order number names an order, and nobody can install anything with it.
+Facts carry ids only, except `ordering.buyer-contact`, which is not shown at all. Sealed codes, texts of operators and
+sentences for buyers are left out. An ICCID is shown: it is an id in plain facts, and nothing can be installed with it.
 """
 
 from collections.abc import Callable, Mapping
@@ -71,7 +70,7 @@ _LONGEST = 200
 _ERASED = ("request_id", "kept")
 
 #: By event: the field that says when it happened, and the fields that are shown.
-SAID: Mapping[type[Event], tuple[str, tuple[str, ...]]] = {
+SHOWN_FIELDS: Mapping[type[Event], tuple[str, tuple[str, ...]]] = {
     OrderPlaced: ("placed_at", ("kind", "plan", "price", "iccid", "offer_version", "submission_id")),
     OrderRejected: ("rejected_at", ("storefront", "submission_id", "reason")),
     OrderHeld: ("held_at", ("rules",)),
@@ -128,15 +127,15 @@ SAID: Mapping[type[Event], tuple[str, tuple[str, ...]]] = {
 
 
 def happened_at(event: Event) -> datetime:
-    """When it happened, as its owner says."""
-    moment: datetime = getattr(event, SAID[type(event)][0])
+    """When it happened, as its service says."""
+    moment: datetime = getattr(event, SHOWN_FIELDS[type(event)][0])
     return moment
 
 
 def summary(event: Event) -> dict[str, Any]:
-    """What may be shown, as JSON; fields that say nothing are left out."""
-    shown = {name: _plain(getattr(event, name)) for name in SAID[type(event)][1]}
-    return {name: value for name, value in shown.items() if value not in (None, [])}
+    """The fields that may be shown, as JSON; empty ones are left out."""
+    fields = {name: _plain(getattr(event, name)) for name in SHOWN_FIELDS[type(event)][1]}
+    return {name: value for name, value in fields.items() if value not in (None, [])}
 
 
 def clauses(grounds: tuple[Ground, ...]) -> str:
@@ -144,7 +143,7 @@ def clauses(grounds: tuple[Ground, ...]) -> str:
     return ", ".join(f"{ground.document} {ground.clause}" for ground in grounds)
 
 
-#: How values of events are shown. A sealed code has no way of being shown, nor has anything that is not named here.
+#: How values of events are shown. A sealed code is not named here, so it cannot be shown.
 _SHOWN: Mapping[type[BaseModel], Callable[[Any], Any]] = {
     Money: lambda money: {"amount": money.amount, "currency": money.currency},
     Plan: lambda plan: plan.id,

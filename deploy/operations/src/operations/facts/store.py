@@ -1,4 +1,4 @@
-"""Upserts whose result does not depend on the order of telling: each column says how it is merged (tables.py)."""
+"""Upserts whose result does not depend on the sequence of facts: each column says how it is merged (tables.py)."""
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -17,21 +17,21 @@ _SQL = {
 
 
 async def merge(tx: Tx, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Merge rows of the same columns into the table, in one statement; also rows of one key among themselves."""
+    """Merge rows of the same columns into the table, in one statement. Rows with the same key are merged first."""
     keys = tuple(column.name for column in table.primary_key)
-    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    merged: dict[tuple[Any, ...], dict[str, Any]] = {}
     for row in rows:
         key = tuple(row[name] for name in keys)
-        seen = found.get(key)
-        if seen is None:
-            found[key] = dict(row)
+        earlier = merged.get(key)
+        if earlier is None:
+            merged[key] = dict(row)
         else:
-            _join(table, seen, row)
-    if not found:
+            _join(table, earlier, row)
+    if not merged:
         return
-    columns = tuple(next(iter(found.values())))
+    columns = tuple(next(iter(merged.values())))
     # Rows are locked in key order, so two batches never wait for each other in a circle.
-    rows_in_order = [found[key] for key in sorted(found, key=_order)]
+    rows_in_order = [merged[key] for key in sorted(merged, key=_order)]
     await tx.insert(table, rows_in_order, on_conflict=_on_conflict(table, keys, columns))
 
 
@@ -40,13 +40,13 @@ def _order(key: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(part.int if isinstance(part, UUID) else part for part in key)
 
 
-def _join(table: Table, seen: dict[str, Any], row: Mapping[str, Any]) -> None:
+def _join(table: Table, kept: dict[str, Any], row: Mapping[str, Any]) -> None:
     for name, value in row.items():
-        if value is None or seen[name] == value:
+        if value is None or kept[name] == value:
             continue
         how = table.c[name].info.get("merge", "first")
-        if seen[name] is None or (how == "least" and value < seen[name]) or (how == "greatest" and value > seen[name]):
-            seen[name] = value
+        if kept[name] is None or (how == "least" and value < kept[name]) or (how == "greatest" and value > kept[name]):
+            kept[name] = value
 
 
 @lru_cache(maxsize=256)

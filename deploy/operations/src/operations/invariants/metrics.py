@@ -1,18 +1,18 @@
-"""What the watch shows on `/metrics`."""
+"""Metrics of the invariants, on `/metrics`."""
 
 from prometheus_client import CollectorRegistry, Gauge, Histogram
 
 from operations.invariants.rules import ALL
 
 
-class Figures:
-    """Every instance shows the same: what the last evaluation, whoever made it, has found."""
+class InvariantMetrics:
+    """Every instance shows the same: the result of the last evaluation, by whichever instance."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         meanings = " ".join(f"{one.name}: {one.title}" for one in ALL)
         self._violations = Gauge(
             "invariant_violations",
-            f"What does not hold now, by invariant. {meanings}",
+            f"Open violations, by invariant. {meanings}",
             ["invariant", "severity"],
             registry=registry,
         )
@@ -20,15 +20,15 @@ class Figures:
             "invariants_evaluated_at", "When the invariants were last evaluated (Unix time)", registry=registry
         )
         self._as_of = Gauge(
-            "invariants_as_of", "Every fact told until then has been applied (Unix time)", registry=registry
+            "invariants_as_of", "Every fact published until then has been applied (Unix time)", registry=registry
         )
         self.seconds = Histogram(
-            "invariants_evaluation_seconds", "Time of one evaluation, asking the services included", registry=registry
+            "invariants_evaluation_seconds", "Time of one evaluation, with polling the services", registry=registry
         )
         self._severity = {one.name: one.severity for one in ALL}
 
     def show(self, violations: dict[str, int], evaluated_at: float, as_of: float | None) -> None:
-        """The state of the last evaluation; an invariant that was not evaluated yet is not shown."""
+        """Show the last evaluation; an invariant that was not evaluated yet has no value."""
         for name, count in violations.items():
             if name in self._severity:
                 self._violations.labels(name, self._severity[name]).set(count)

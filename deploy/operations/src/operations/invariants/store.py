@@ -1,10 +1,10 @@
-"""Invariants as they stand: what the last evaluation found."""
+"""SQL: the invariants with what their last evaluation found."""
 
 from collections.abc import Sequence
 from typing import Any
 
+from operations.invariants.models import InvariantDetail, InvariantView, Overview, ViolationView
 from operations.invariants.rules import ALL, Invariant
-from operations.views import InvariantDetail, InvariantView, Overview, ViolationView
 from shared.database import Tx
 
 _SHOWN, _RESOLVED_SHOWN = 100, 20
@@ -23,8 +23,8 @@ SELECT * FROM violations WHERE invariant = :name AND resolved_at IS NOT NULL ORD
 
 
 async def overview(tx: Tx) -> Overview:
-    """Counts of what is known, and which invariants do not hold."""
-    views = await every(tx)
+    """Counts of stored rows, and which invariants are broken."""
+    views = await all_invariants(tx)
     evaluated = [view.evaluated_at for view in views]
     known = [view.as_of for view in views]
     return Overview(
@@ -36,20 +36,20 @@ async def overview(tx: Tx) -> Overview:
     )
 
 
-async def every(tx: Tx) -> list[InvariantView]:
-    """All invariants, whether evaluated yet or not."""
-    done = {row.invariant: row for row in await tx.execute(_EVALUATIONS)}
-    return [InvariantView(**_view(one, done.get(one.name))) for one in ALL]
+async def all_invariants(tx: Tx) -> list[InvariantView]:
+    """All invariants; those that were not evaluated yet too."""
+    evaluated = {row.invariant: row for row in await tx.execute(_EVALUATIONS)}
+    return [InvariantView(**_view(invariant, evaluated.get(invariant.name))) for invariant in ALL]
 
 
-async def one(tx: Tx, name: str) -> InvariantDetail | None:
-    """One with its violations; None for an unknown name."""
-    wanted = next((known for known in ALL if known.name == name), None)
-    if wanted is None:
+async def find_invariant(tx: Tx, name: str) -> InvariantDetail | None:
+    """An invariant with its violations; None for an unknown name."""
+    invariant = next((known for known in ALL if known.name == name), None)
+    if invariant is None:
         return None
-    done = {row.invariant: row for row in await tx.execute(_EVALUATIONS)}
+    evaluated = {row.invariant: row for row in await tx.execute(_EVALUATIONS)}
     return InvariantDetail(
-        **_view(wanted, done.get(name)),
+        **_view(invariant, evaluated.get(name)),
         open=_violations((await tx.execute(_OPEN, name=name, limit=_SHOWN)).mappings()),
         resolved=_violations((await tx.execute(_RESOLVED, name=name, limit=_RESOLVED_SHOWN)).mappings()),
     )
@@ -59,14 +59,14 @@ def _violations(rows: Sequence[dict[str, Any]]) -> list[ViolationView]:
     return [ViolationView.model_validate(row) for row in rows]
 
 
-def _view(invariant: Invariant, done: Any) -> dict[str, Any]:
+def _view(invariant: Invariant, row: Any) -> dict[str, Any]:
     return {
         "name": invariant.name,
         "severity": invariant.severity,
         "title": invariant.title,
         "meaning": invariant.meaning,
-        "violations": done.violations if done else None,
-        "evaluated_at": done.evaluated_at if done else None,
-        "as_of": done.as_of if done else None,
-        "milliseconds": done.milliseconds if done else None,
+        "violations": row.violations if row else None,
+        "evaluated_at": row.evaluated_at if row else None,
+        "as_of": row.as_of if row else None,
+        "milliseconds": row.milliseconds if row else None,
     }

@@ -1,4 +1,4 @@
-"""Where an order stands, in a word, from the moments that are known of it. A later stage implies the earlier ones."""
+"""The status of an order, from its known times. A later stage implies the earlier ones."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -26,9 +26,9 @@ _PRECEDENCE = (
 
 
 def status(moments: Mapping[str, object]) -> str:
-    """One word for a row of `orders` with its `refund_open_at`."""
+    """The status of a row of `orders` with its `refund_open_at`."""
     failed, retried = moments.get("refund_failed_at"), moments.get("refund_retried_at")
     if isinstance(failed, datetime) and isinstance(retried, datetime) and retried > failed:
-        # The bank is being asked again: the refund is under way.
+        # The refund was requested from the bank again, so it is under way.
         moments = {**moments, "refund_failed_at": None, "refund_approved_at": retried}
     return next((word for column, word in _PRECEDENCE if moments.get(column) is not None), "placed")

@@ -1,29 +1,17 @@
-"""Orders: found by what a person has in hand, and told with everything that is known."""
+"""SQL: orders by number, id, ICCID or e-mail address, and everything that is stored of one."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Self
+from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
-
 from operations.hashes import EmailHashes
+from operations.invariants.models import ViolationView
+from operations.orders.models import CaseView, EsimView, OrderLine, OrderView, RefundView, Search, TimelineLine
 from operations.orders.rules import status
 from operations.tables import orders
-from operations.views import (
-    CaseView,
-    EsimView,
-    OrderLine,
-    OrderView,
-    RefundView,
-    TimelineLine,
-    ViolationView,
-)
-from shared.contracts.base import OrderNumber
 from shared.database import Tx
 from shared.telemetry.trace_links import TraceLinks
 from shared.telemetry.tracing import trace_id
-from shared.values.iccid import Iccid
-from shared.values.text import Line
 
 MOST_FOUND = 50
 _MOST_FACTS = 500
@@ -52,47 +40,24 @@ ORDER BY told_at, at, event_id LIMIT :limit
 """
 
 
-class Search(BaseModel):
-    """What to look for: exactly one of these. The e-mail address is hashed on arrival, and not kept."""
-
-    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
-
-    number: OrderNumber | None = None
-    order_id: UUID | None = None
-    iccid: Iccid | None = None
-    email: Annotated[str, Line(254, 3)] | None = Field(None, repr=False)
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        if len(self.model_dump(exclude_none=True)) != 1:
-            raise ValueError("name exactly one of number, order_id, iccid, email")
-        return self
-
-    @field_validator("email")
-    @classmethod
-    def _has_two_parts(cls, value: str | None) -> str | None:
-        """Of what was never an address nobody needs to be told that no order was found."""
-        if value is not None and not all(value.rpartition("@")[::2]):
-            raise ValueError("is not an e-mail address")
-        return value
-
-
-async def search(tx: Tx, wanted: Search, hashes: EmailHashes) -> list[OrderLine]:
+async def search_orders(tx: Tx, wanted: Search, hashes: EmailHashes) -> list[OrderLine]:
     """The orders that match, the newest first, at most 50."""
     [(field, value)] = wanted.model_dump(exclude_none=True).items()
     if field == "email":
         value = hashes.of_typed(value)
-    found = await tx.execute(_FIND.format(condition=_BY[field]), value=value, limit=MOST_FOUND)
-    return [OrderLine(**_line(row)) for row in found]
+    rows = await tx.execute(_FIND.format(condition=_BY[field]), value=value, limit=MOST_FOUND)
+    return [OrderLine(**_line(row)) for row in rows]
 
 
-async def order(tx: Tx, order_id: UUID, trace_links: TraceLinks) -> OrderView | None:
-    """Everything that is known of an order; None where nothing is."""
+async def find_order(tx: Tx, order_id: UUID, trace_links: TraceLinks) -> OrderView | None:
+    """Everything that is stored of an order; None for an unknown one."""
     row = (await tx.execute(_FIND.format(condition=_BY["order_id"]), value=order_id, limit=1)).one_or_none()
     if row is None:
         return None
-    timeline = [_told(fact, trace_links) for fact in await tx.execute(_FACTS, order=order_id, limit=_MOST_FACTS)]
-    begun = next((line for line in timeline if line.trace_id), None)
+    timeline = [
+        _timeline_line(fact, trace_links) for fact in await tx.execute(_FACTS, order=order_id, limit=_MOST_FACTS)
+    ]
+    traced = next((line for line in timeline if line.trace_id), None)
     moments = {name: at for name in _MOMENTS if (at := getattr(row, name)) is not None}
     return OrderView(
         **_line(row),
@@ -100,8 +65,8 @@ async def order(tx: Tx, order_id: UUID, trace_links: TraceLinks) -> OrderView | 
         paid_minor=row.paid_minor,
         currency=row.currency,
         moments=dict(sorted(moments.items(), key=lambda item: item[1])),
-        trace_id=begun.trace_id if begun else None,
-        trace_url=begun.trace_url if begun else None,
+        trace_id=traced.trace_id if traced else None,
+        trace_url=traced.trace_url if traced else None,
         esims=await _all(tx, EsimView, _ESIMS, order_id),
         cases=await _all(tx, CaseView, _CASES, order_id),
         refunds=await _all(tx, RefundView, _REFUNDS, order_id),
@@ -129,7 +94,7 @@ def _line(row: Any) -> dict[str, Any]:
     }
 
 
-def _told(fact: Any, trace_links: TraceLinks) -> TimelineLine:
+def _timeline_line(fact: Any, trace_links: TraceLinks) -> TimelineLine:
     return TimelineLine(
         at=fact.at,
         topic=fact.topic,

@@ -1,4 +1,4 @@
-"""What people do through the services: recorded before, done in their name, and its outcome recorded after."""
+"""Actions of an operator in the services, each with an entry in the audit log before it and its outcome after it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -7,23 +7,22 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from operations.audit.store import Trail
+from operations.audit import AuditLog
 from operations.clients.services import NotAnsweredError, ServicesClient
-from operations.pages.selection import Chosen
+from operations.pages.selection import Selection
 from shared.operations.answers import DecisionResult
 from shared.signin.sessions import Session
 
-_ACTIONS = {"redrive": "dead-letters/redrive", "discard": "dead-letters/discard", "retry": "work/retry"}
-#: The services ask for a reason also where nothing is done; it is not kept.
-_ONLY_LOOKING = "dry run"
-
+_PATHS = {"redrive": "dead-letters/redrive", "discard": "dead-letters/discard", "retry": "work/retry"}
+#: The services require a reason for a dry run too. It is not stored.
+_DRY_RUN = "dry run"
 
 A = TypeVar("A", bound=BaseModel)
 
 
 @dataclass(slots=True, frozen=True)
-class Call:
-    """A request that changes something in one service. `path`: as in `ServicesClient.act`."""
+class Change:
+    """A request that changes something in one service. `path`: as in `ServicesClient.change`."""
 
     service: str
     path: str
@@ -31,89 +30,91 @@ class Call:
 
 
 @dataclass(slots=True, frozen=True)
-class Done(Generic[A]):
-    """What one service answered (None: it did not do it), and the entry of the audit trail that says so."""
+class Result(Generic[A]):
+    """The answer of one service (None: it did not carry out the change), and the audit entry with the outcome."""
 
     entry: UUID
-    result: A | None
+    answer: A | None
 
 
-class Hands:
-    """Acts in several services, one after the other. A service that does not answer does not keep the others."""
+class ServiceActions:
+    """Acts in the services, one after the other. A service that does not answer does not stop the others."""
 
-    def __init__(self, client: ServicesClient, trail: Trail) -> None:
+    def __init__(self, client: ServicesClient, audit_log: AuditLog, session: Session, trace: str | None) -> None:
         self._client = client
-        self._trail = trail
+        self._audit_log = audit_log
+        self._session = session
+        self._trace = trace
 
-    async def look(self, session: Session, action: str, chosen: Chosen, trace: str | None) -> list[dict[str, Any]]:
-        """What would be done: a dry run. For the shape see `_outcome`."""
-        return await self._ask(session, action, chosen, {"reason": _ONLY_LOOKING, "dry_run": True}, trace)
+    async def preview(self, action: str, selection: Selection) -> list[dict[str, Any]]:
+        """What `decide` would do: a dry run. For the shape see `_outcome`."""
+        return await self._decide(action, selection, {"reason": _DRY_RUN, "dry_run": True})
 
-    async def act(self, session: Session, action: str, chosen: Chosen, reason: str, trace: str | None) -> UUID:
-        """Do it; the entry of the audit trail that says how it ended."""
-        entry = await self._trail.begin(session.who, action, str(chosen), reason)
-        outcomes = await self._ask(session, action, chosen, {"reason": reason, "dry_run": False}, trace)
-        await self._trail.finish(entry, {"services": outcomes})
+    async def decide(self, action: str, selection: Selection, reason: str) -> UUID:
+        """Redrive, discard or retry the selected rows; the audit entry with the outcome."""
+        entry = await self.begin(action, str(selection), reason)
+        outcomes = await self._decide(action, selection, {"reason": reason, "dry_run": False})
+        await self.finish(entry, {"services": outcomes})
         return entry
 
-    async def ask(
+    async def request(
         self,
-        session: Session,
         action: str,
         subject: str,
         reason: str,
-        call: Call,
+        change: Change,
         model: type[A],
-        trace: str | None,
-        *,
         outcome: Callable[[A], dict[str, Any]],
-    ) -> Done[A]:
-        """One request to one service. `outcome`: what of its answer the audit trail keeps; no secret."""
-        entry = await self.begin(session, action, subject, reason)
+    ) -> Result[A]:
+        """Send one change to one service. `outcome`: the part of its answer that the audit log stores; no secret."""
+        entry = await self.begin(action, subject, reason)
         try:
-            result = await self._client.act(call.service, model, call.path, call.body, session.name, trace)
+            answer = await self.send(change, model)
         except NotAnsweredError as error:
-            await self.finish(entry, self.problem(call.service, error))
-            return Done(entry, None)
-        await self.finish(entry, outcome(result))
-        return Done(entry, result)
+            await self.finish(entry, problem_outcome(change.service, error))
+            return Result(entry, None)
+        await self.finish(entry, outcome(answer))
+        return Result(entry, answer)
 
-    async def begin(self, session: Session, action: str, subject: str, reason: str) -> UUID:
-        """An entry of the audit trail, before something is done."""
-        return await self._trail.begin(session.who, action, subject, reason)
+    async def send(self, change: Change, model: type[A]) -> A:
+        """Send a change without an audit entry: for dry runs, and between `begin` and `finish`."""
+        person = self._session.name
+        return await self._client.change(change.service, model, change.path, change.body, person, self._trace)
+
+    async def begin(self, action: str, subject: str, reason: str) -> UUID:
+        """Write an audit entry before the action."""
+        return await self._audit_log.begin(self._session.who, action, subject, reason)
 
     async def finish(self, entry: UUID, outcome: Mapping[str, Any]) -> None:
-        """How it ended."""
-        await self._trail.finish(entry, outcome)
+        """Add the outcome to the audit entry."""
+        await self._audit_log.finish(entry, outcome)
 
-    @staticmethod
-    def problem(service: str, error: NotAnsweredError) -> dict[str, Any]:
-        """A service that did not do it, for the audit trail."""
-        unknown = "; it may have been done all the same" if error.unknown else ""
-        return {"not done": f"{service} {error}{unknown}"}
-
-    async def _ask(
-        self, session: Session, action: str, chosen: Chosen, common: Mapping[str, Any], trace: str | None
-    ) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
-        remaining = chosen.limit
-        for service, what in chosen.bodies(self._client.names):
-            if chosen.filter is not None and remaining < 1:
-                found.append({"service": service, "problem": "was not asked: the limit was reached before"})
+    async def _decide(self, action: str, selection: Selection, common: Mapping[str, Any]) -> list[dict[str, Any]]:
+        outcomes: list[dict[str, Any]] = []
+        remaining = selection.limit
+        for service, rows in selection.bodies(self._client.names):
+            if selection.filter is not None and remaining < 1:
+                outcomes.append({"service": service, "problem": "was not asked: the limit was reached before"})
                 continue
-            body = {**what, **common}
+            body = {**rows, **common}
             if action != "retry":
-                body["limit"] = len(what["ids"]) if chosen.filter is None else remaining
+                body["limit"] = len(rows["ids"]) if selection.filter is None else remaining
             try:
-                outcome = await self._client.act(service, DecisionResult, _ACTIONS[action], body, session.name, trace)
+                result = await self.send(Change(service, _PATHS[action], body), DecisionResult)
             except NotAnsweredError as error:
-                found.append({"service": service, "problem": str(error), "unknown": error.unknown})
+                outcomes.append({"service": service, "problem": str(error), "unknown": error.unknown})
                 continue
-            remaining -= len(outcome.taken) + len(outcome.refused)
-            found.append(_outcome(outcome))
-        return found
+            remaining -= len(result.taken) + len(result.refused)
+            outcomes.append(_outcome(result))
+        return outcomes
 
 
-def _outcome(outcome: DecisionResult) -> dict[str, Any]:
+def problem_outcome(service: str, error: NotAnsweredError) -> dict[str, Any]:
+    """The outcome of a change that a service did not carry out."""
+    unknown = "; it may have been done all the same" if error.unknown else ""
+    return {"not done": f"{service} {error}{unknown}"}
+
+
+def _outcome(result: DecisionResult) -> dict[str, Any]:
     """`service, matched, taken: [id], refused: [{id, reason}], left`; or `service, problem, unknown`."""
-    return outcome.model_dump(mode="json", exclude={"dry_run"})
+    return result.model_dump(mode="json", exclude={"dry_run"})

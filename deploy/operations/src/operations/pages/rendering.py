@@ -1,10 +1,11 @@
-"""The operations page as a site, and how its templates write moments, lengths of time, people and outcomes."""
+"""The operations pages as a site, and how templates write times, durations, people and outcomes."""
 
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from operations.audit import KIND
 from shared.signin.rendering import Pages
 from shared.signin.site import Site
 
@@ -27,7 +28,7 @@ def lasting(span: timedelta | float | None) -> str:
     seconds = span.total_seconds() if isinstance(span, timedelta) else float(span)
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
-    if seconds < 10:  # noqa: PLR2004 - below, a tenth says something
+    if seconds < 10:  # noqa: PLR2004 - below, a tenth matters
         return f"{seconds:.1f} s"
     for unit, name in ((_DAY, "days"), (_HOUR, "h"), (_MINUTE, "min")):
         if seconds >= 2 * unit:
@@ -42,9 +43,8 @@ def age(moment: datetime | str | None, now: datetime) -> str:
     seconds = (now - _moment(moment)).total_seconds()
     if abs(seconds) < 1:
         return "just now"
-    said = lasting(float(round(abs(seconds))))
-    said = said.replace(".0 s", " s")
-    return f"{said} ago" if seconds > 0 else f"in {said}"
+    length = lasting(float(round(abs(seconds)))).replace(".0 s", " s")
+    return f"{length} ago" if seconds > 0 else f"in {length}"
 
 
 def person(who: str) -> str:
@@ -58,11 +58,11 @@ def money(amount: Any) -> str:
 
 
 def plain(value: Any) -> str:
-    """A detail of a fact: money as money, moments in UTC, lists with commas."""
+    """A value of a fact: money with its currency, times in UTC, lists with commas."""
     if isinstance(value, dict):
         if set(value) == {"amount", "currency"}:
             return money(value)
-        return ", ".join(f"{name} {plain(one)}" for name, one in value.items())
+        return ", ".join(f"{name} {plain(item)}" for name, item in value.items())
     if isinstance(value, list):
         return ", ".join(map(plain, value))
     if isinstance(value, bool):
@@ -70,39 +70,39 @@ def plain(value: Any) -> str:
     return utc(value) if isinstance(value, str) and _MOMENT.match(value) else str(value)
 
 
-def details(told: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Names and values as they are read: `paid_minor` with `currency` is money."""
-    currency = told.get("currency")
-    found = []
-    for name, value in told.items():
+def details(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Names and values for people: `paid_minor` with `currency` is written as money."""
+    currency = summary.get("currency")
+    lines = []
+    for name, value in summary.items():
         if currency is not None and name.endswith("_minor") and isinstance(value, int):
-            found.append(
+            lines.append(
                 (name.removesuffix("_minor").replace("_", " "), money({"amount": value, "currency": currency}))
             )
         elif name != "currency":
-            found.append((name.replace("_", " "), plain(value)))
-    return found
+            lines.append((name.replace("_", " "), plain(value)))
+    return lines
 
 
-def outcome(told: dict[str, Any] | None) -> str:
-    """An outcome of the audit trail in a few words."""
-    if told is None:
+def outcome(entry: dict[str, Any] | None) -> str:
+    """An outcome of the audit log in a few words."""
+    if entry is None:
         return "unknown"
-    if "refused" in told:
-        further = f"; further ones {told['further']}" if "further" in told else ""
-        return f"refused by {told['means']}: {told['refused']}{further}"
-    if "means" in told:
-        return f"by {told['means']}"
-    if "services" not in told:
-        return ", ".join(f"{name} {value}" for name, value in told.items())
-    taken = sum(len(one.get("taken", ())) for one in told["services"])
-    refused = sum(len(one.get("refused", ())) for one in told["services"])
-    silent = [one["service"] for one in told["services"] if "problem" in one]
+    if "refused" in entry:
+        further = f"; further ones {entry['further']}" if "further" in entry else ""
+        return f"refused by {entry['means']}: {entry['refused']}{further}"
+    if "means" in entry:
+        return f"by {entry['means']}"
+    if "services" not in entry:
+        return ", ".join(f"{name} {value}" for name, value in entry.items())
+    taken = sum(len(service.get("taken", ())) for service in entry["services"])
+    refused = sum(len(service.get("refused", ())) for service in entry["services"])
+    unanswered = [service["service"] for service in entry["services"] if "problem" in service]
     parts = [f"{taken} done"]
     if refused:
         parts.append(f"{refused} refused")
-    if silent:
-        parts.append(f"no answer of {', '.join(silent)}")
+    if unanswered:
+        parts.append(f"no answer of {', '.join(unanswered)}")
     return ", ".join(parts)
 
 
@@ -117,7 +117,7 @@ PAGES = Pages(
         title="Operations",
         base=BASE,
         home=BASE,
-        kind="staff",
+        kind=KIND,
         people="Operations people",
         no_role="You are known, but nobody has given you a role here yet. Ask whoever keeps the accounts.",
     ),

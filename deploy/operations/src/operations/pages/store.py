@@ -1,4 +1,4 @@
-"""The last hour in figures, and since when invariants are broken."""
+"""SQL of the overview: counts of the last hour, and since when invariants are broken."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from shared.database import Tx
 
 _HOUR = timedelta(hours=1)
-#: `known_at` leads to the rows (its index is small), `told_at` leaves out what a backlog brought late.
+#: `known_at` has the small index; `told_at` excludes facts that a backlog delivered late.
 _COUNTS = """
 SELECT topic, count(*) AS rows FROM facts WHERE known_at >= :since AND told_at >= :since GROUP BY topic
 """
@@ -25,8 +25,8 @@ GROUP BY invariant
 
 
 @dataclass(slots=True, frozen=True)
-class Figures:
-    """Counts of facts of the last hour; `p50` and `p99` are seconds from paid to delivered, None without a delivery."""
+class LastHour:
+    """Counts of the facts of the last hour. `p50`, `p99`: seconds from paid to delivered; None without a delivery."""
 
     placed: int
     paid: int
@@ -37,12 +37,12 @@ class Figures:
     p99: float | None
 
 
-async def last_hour(tx: Tx) -> Figures:
-    """What was told within the hour."""
+async def last_hour(tx: Tx) -> LastHour:
+    """Counts the facts that were published within the last hour."""
     since = tx.now - _HOUR
     rows = {row.topic: row.rows for row in await tx.execute(_COUNTS, since=since)}
     times = (await tx.execute(_TIMES, since=since)).one()
-    return Figures(
+    return LastHour(
         placed=rows.get("ordering.order-placed", 0),
         paid=rows.get("payments.order-paid", 0),
         delivered=rows.get("notifications.qr-delivered", 0),
@@ -54,5 +54,5 @@ async def last_hour(tx: Tx) -> Figures:
 
 
 async def broken_since(tx: Tx) -> dict[str, datetime]:
-    """By name of the invariant: the oldest of its violations."""
+    """The beginning of the oldest open violation, by invariant."""
     return {row.invariant: row.since for row in await tx.execute(_BROKEN)}

@@ -1,11 +1,11 @@
-"""Refunds that the bank refused, and that wait for a person."""
+"""SQL: refunds that the bank refused and that wait for a person."""
 
-from operations.views import RefusedRefunds, RefusedRefundView
+from operations.refused_refunds.models import RefusedRefunds, RefusedRefundView
 from shared.database import Tx
 
 _MOST = 200
-#: A refund that is tried again after its last refusal is under way, and one that is paid by hand in full is settled.
-#: What is not known of its order or its approval hides no refund. What is left only falls: the least is the last.
+#: A refund that was retried after its last refusal is under way; one that was paid by hand in full is settled.
+#: A refund is listed although its order or approval is unknown. The remaining amount only falls: the least is the last.
 _REFUSED = """
 SELECT r.refund_id, r.case_id, r.charge_id, r.order_id, o.order_number, o.storefront,
   LEAST(r.left_minor, refusal.left_minor, r.approved_minor) AS left_minor, r.currency, r.failed_at, r.pay_by,
@@ -24,7 +24,7 @@ ORDER BY r.failed_at, r.refund_id LIMIT :most
 
 
 async def refused(tx: Tx) -> RefusedRefunds:
-    """Refunds that a person must have tried again or pay another way."""
+    """Refunds that a person must retry or pay another way."""
     rows = (await tx.execute(_REFUSED, most=_MOST)).mappings()
     total = rows[0]["total"] if rows else 0
     return RefusedRefunds(total=total, items=[RefusedRefundView.model_validate(row) for row in rows])

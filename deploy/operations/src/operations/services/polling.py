@@ -1,4 +1,4 @@
-"""Asks every service how it is, and keeps the answers for all instances of operations."""
+"""Polls readiness and summary of every service, and stores the answers for all instances of operations."""
 
 import asyncio
 from collections.abc import Mapping
@@ -15,8 +15,8 @@ from shared.kernel.outbound import read_json, time_limit
 from shared.operations.answers import Summary
 
 _SECONDS = 3.0
-#: The service that tells of its operators.
-_OF_OPERATORS = "provisioning"
+#: The service that lists operators.
+_LISTS_OPERATORS = "provisioning"
 _KEEP = """
 ON CONFLICT (service) DO UPDATE SET
   asked_at = EXCLUDED.asked_at, ready = EXCLUDED.ready, checks = EXCLUDED.checks, problem = EXCLUDED.problem,
@@ -36,9 +36,9 @@ class _Answer:
     problem: str | None = None
 
 
-class Watch:
-    """The services by name. Without `operations_key` they are asked for readiness only; with `agent_key` provisioning
-    tells of its operators too.
+class ServicePolling:
+    """Polls the services by name: readiness; with `operations_key` their summary; with `agent_key` provisioning's
+    operators.
     """
 
     def __init__(
@@ -56,38 +56,38 @@ class Watch:
         self._operations_key = operations_key
         self._agent_key = agent_key
 
-    async def ask(self) -> None:
-        """Ask all of them at once, and store what they say."""
+    async def poll(self) -> None:
+        """Poll all services at once, and store their answers."""
         names = sorted(self._urls)
-        found = await asyncio.gather(*(self._ask(name) for name in names))
-        async with self._database.transaction("watch") as tx:
+        polled = await asyncio.gather(*(self._poll(name) for name in names))
+        async with self._database.transaction("polling") as tx:
             rows = [
                 {
                     "service": name,
                     "asked_at": tx.now,
-                    "not_ready_since": None if one.ready else tx.now,
-                    "ready": one.ready,
-                    "checks": one.checks,
-                    "summary": one.summary,
-                    "summary_at": tx.now if one.summary else None,
-                    "operators": one.operators,
-                    "problem": one.problem,
+                    "not_ready_since": None if answer.ready else tx.now,
+                    "ready": answer.ready,
+                    "checks": answer.checks,
+                    "summary": answer.summary,
+                    "summary_at": tx.now if answer.summary else None,
+                    "operators": answer.operators,
+                    "problem": answer.problem,
                 }
-                for name, one in zip(names, found, strict=True)
+                for name, answer in zip(names, polled, strict=True)
             ]
             await tx.insert(answers, rows, on_conflict=_KEEP)
 
-    async def _ask(self, name: str) -> _Answer:
+    async def _poll(self, name: str) -> _Answer:
         url, answer = self._urls[name].rstrip("/"), _Answer()
         try:
             with time_limit(_SECONDS):
                 health = await self._http.get(f"{url}/health/ready")
                 answer.ready = health.status_code == HTTPStatus.OK
-                answer.checks = {str(part): str(said) for part, said in read_json(health).get("checks", {}).items()}
+                answer.checks = {str(part): str(state) for part, state in read_json(health).get("checks", {}).items()}
                 if self._operations_key is not None:
-                    said = await self._get(f"{url}/operations/summary", self._operations_key)
-                    answer.summary = Summary.model_validate(said).model_dump(mode="json")
-                if name == _OF_OPERATORS and self._agent_key is not None:
+                    summary = await self._get(f"{url}/operations/summary", self._operations_key)
+                    answer.summary = Summary.model_validate(summary).model_dump(mode="json")
+                if name == _LISTS_OPERATORS and self._agent_key is not None:
                     answer.operators = list(await self._get(f"{url}/operators", self._agent_key))
         except TimeoutError:
             answer.problem = f"does not answer within {_SECONDS:.0f} s"

@@ -1,19 +1,19 @@
-"""The services, as each answered when it was last asked."""
+"""SQL: the last answer of each watched service."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from operations.views import ServiceView
+from operations.services.models import ServiceView
 from shared.database import Tx
 
 _ANSWERS = "SELECT * FROM answers WHERE service = ANY(CAST(:names AS text[]))"
 
 
-async def every(tx: Tx, urls: Mapping[str, str]) -> list[ServiceView]:
-    """All that are watched, in the order of the setting; one that was never asked is not ready."""
-    found = {row.service: row._asdict() for row in await tx.execute(_ANSWERS, names=sorted(urls))}
+async def last_answers(tx: Tx, urls: Mapping[str, str]) -> list[ServiceView]:
+    """All watched services in the order of the setting; one without an answer yet is not ready."""
+    answers = {row.service: row._asdict() for row in await tx.execute(_ANSWERS, names=sorted(urls))}
     return [
-        ServiceView.model_validate({**_UNKNOWN, "service": name, **found.get(name, {}), "url": url})
+        ServiceView.model_validate({**_UNKNOWN, "service": name, **answers.get(name, {}), "url": url})
         for name, url in urls.items()
     ]
 
@@ -26,5 +26,5 @@ _UNKNOWN: Mapping[str, Any] = {
     "summary": None,
     "summary_at": None,
     "operators": None,
-    "problem": "not asked yet",
+    "problem": "not polled yet",
 }

@@ -1,10 +1,11 @@
-"""How an invariant is written down.
+"""The base classes of invariants.
 
-Its docstring is what people read (page, API, help of the metric): first line a title, then what it means.
+People read the docstring of an invariant (page, API, help of the metric): its first line is the title, the rest says
+what a violation means.
 
-Rules about orders are SQL over the read model. They get `:as_of`, the moment up to which every fact that was told has
-been applied (progress.py), and `:late` = as_of - `after` where they have such a time. What arrived here after `:as_of`
-is not judged, so neither a backlog nor topics that are read at different speeds can raise an alarm.
+Rules about orders are SQL over the read model. They use `:as_of`, the time up to which every published fact has been
+applied (progress.py), and `:late` = as_of - `after`. What was applied after `:as_of` is not judged, so neither a
+backlog nor topics that are read at different speeds can raise an alarm.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,11 +14,12 @@ from datetime import datetime, timedelta
 from inspect import cleandoc
 from typing import Any, ClassVar
 
-from operations.views import ServiceView, Severity
+from operations.invariants.models import Severity
+from operations.services.models import ServiceView
 
 
 @dataclass(slots=True, frozen=True)
-class Found:
+class Violation:
     """A violation by a service. `subject` names it within its invariant."""
 
     subject: str
@@ -26,7 +28,7 @@ class Found:
 
 
 class Invariant:
-    """Something that must hold. `after`: how long it may be broken before that counts; None: it knows no such time."""
+    """A rule that must hold. `after`: how long it may be broken before that counts; None: it has no such time."""
 
     name: ClassVar[str]
     severity: ClassVar[Severity] = "page"
@@ -44,7 +46,7 @@ class Invariant:
 
 
 class OrderInvariant(Invariant):
-    """A rule over the read model. The parts are SQL; `subject` must be unique among what is found."""
+    """A rule over the read model. The parts are SQL; `subject` must be unique among the violations."""
 
     source: ClassVar[str] = "orders o"
     where: ClassVar[str]
@@ -54,7 +56,7 @@ class OrderInvariant(Invariant):
     detail: ClassVar[str] = "'{}'::jsonb"
 
     def sql(self) -> str:
-        """Rows (subject, order_id, order_number, since, detail) of what is wrong."""
+        """A query of the violations: (subject, order_id, order_number, since, detail)."""
         return (
             f"SELECT CAST({self.subject} AS text) AS subject, {self.order}, {self.since} AS since, "
             f"{self.detail} AS detail FROM {self.source} WHERE {self.where}"
@@ -62,8 +64,8 @@ class OrderInvariant(Invariant):
 
 
 @dataclass(slots=True, frozen=True)
-class Seen:
-    """What is known of the services, and how far the watch itself has read (None: nothing since `started_at`)."""
+class ServiceAnswers:
+    """The last answers of the services, and up to when operations has read (None: nothing since `started_at`)."""
 
     services: Sequence[ServiceView]
     now: datetime
@@ -72,12 +74,12 @@ class Seen:
 
 
 class ServiceInvariant(Invariant):
-    """A rule over what the services answered last."""
+    """A rule over the last answers of the services."""
 
-    def broken(self, seen: Seen, after: timedelta) -> Iterable[Found]:
-        """What is wrong with whom."""
-        raise NotImplementedError  # abstract: each rule says it
+    def violations(self, answers: ServiceAnswers, after: timedelta) -> Iterable[Violation]:
+        """The violations by services."""
+        raise NotImplementedError  # abstract: each rule implements it
 
 
-#: For `order`, where a rule is not about one.
+#: `order` of a rule that concerns no order.
 NO_ORDER = "CAST(NULL AS uuid) AS order_id, CAST(NULL AS text) AS order_number"

@@ -1,4 +1,4 @@
-"""Invariants of what buyers were promised."""
+"""Invariants of promises to buyers (deadlines, erasure), and of the times of facts."""
 
 from datetime import timedelta
 
@@ -14,9 +14,9 @@ _MISSING = ", ".join(
 class CaseOverdue(OrderInvariant):
     """No refund case stays open past its deadline.
 
-    An appeal has the day that was named for its answer (RF 6). A request has 21 days, more than the 10 business days
-    that any policy allows for a decision (RF 5.1); they begin anew when missing information was given, and do not run
-    while it is asked for. Refunds itself knows every deadline to the hour (alarm RefundDeadlineMissed).
+    An appeal has to be answered by the day that was named (RF 6). A request has 21 days, more than the 10 business days
+    that any policy allows for a decision (RF 5.1). They begin again when missing information arrives, and do not run
+    while it is missing. Refunds itself knows every deadline to the hour (alarm RefundDeadlineMissed).
     """
 
     name = "case_overdue"
@@ -36,10 +36,10 @@ class CaseOverdue(OrderInvariant):
 
 
 class ErasureUnconfirmed(OrderInvariant):
-    """Whoever asks to be forgotten is forgotten by all five services within a day (PP 6.2).
+    """A buyer who requests erasure is erased by all five services within a day (PP 6.2).
 
-    A buyer confirmed the wish to be erased, and 24 hours later a service has not said that it holds nothing any more.
-    Ordering erases before it asks the others; `missing` names who has not answered.
+    A buyer confirmed the request, and 24 hours later a service has not confirmed the erasure. Ordering erases before it
+    asks the others; `missing` names the services without an answer.
     """
 
     name = "erasure_unconfirmed"
@@ -58,9 +58,9 @@ class ErasureUnconfirmed(OrderInvariant):
 class FromTheFuture(OrderInvariant):
     """No fact comes from the future.
 
-    A fact says that it happened, or was told, more than 30 seconds after it arrived here: a clock is wrong, ours or
-    its owner's, or a time zone was lost on the way. Deadlines and the order of things cannot be trusted then. It is
-    shown for ten minutes, or until that future has come.
+    The time of a fact, or of its publication, is more than 30 seconds after its arrival here: our clock or the clock of
+    its service is wrong, or a time zone was lost. Deadlines and sequences cannot be trusted then. The violation is open
+    for ten minutes, or until that time has passed.
     """
 
     name = "from_the_future"

@@ -1,4 +1,4 @@
-"""Invariants of an order's way: paid, made, delivered."""
+"""Invariants of an order's fulfilment: paid, generated, delivered."""
 
 from datetime import timedelta
 
@@ -13,9 +13,9 @@ _NOT_REFUNDED = (
 class PaidWithoutOutcome(OrderInvariant):
     """Every paid order has a profile, or a failure, or its money back.
 
-    Ten minutes after the payment neither a profile nor a top-up nor a failure is known, and the money has not gone
-    back. Either the operator keeps us waiting, or provisioning does not work, or it never heard of the payment. The
-    buyer has paid and has nothing: look at provisioning's due work and its operators.
+    Ten minutes after the payment neither a profile nor a top-up nor a failure is known, and the money was not refunded.
+    Either the operator has not answered, or provisioning does not work, or it has not read the payment. The buyer has
+    paid and has nothing: check provisioning's tasks and its operators.
     """
 
     name = "paid_without_outcome"
@@ -32,8 +32,8 @@ class PaidWithoutOutcome(OrderInvariant):
 class DeliveredWithoutPayment(OrderInvariant):
     """No code is delivered that was not paid for.
 
-    The code of an order reached its buyer, and no payment is known although everything that was told before has been
-    read. Somebody got an eSIM for nothing, or the fact of the payment was lost: money and books disagree.
+    The code of an order was delivered, and no payment is known although every earlier fact has been read. Somebody got
+    an eSIM for nothing, or the payment's fact was lost.
     """
 
     name = "delivered_without_payment"
@@ -45,10 +45,10 @@ class DeliveredWithoutPayment(OrderInvariant):
 
 
 class ProfileWithoutPayment(OrderInvariant):
-    """No profile is made that was not paid for.
+    """No profile is generated that was not paid for.
 
-    Provisioning made a profile, and no payment of the order is known although everything that was told before has been
-    read. Profiles cost money: find out what made provisioning act.
+    Provisioning generated a profile, and no payment of the order is known although every earlier fact has been read.
+    Profiles cost money: find out why provisioning ordered it.
     """
 
     name = "profile_without_payment"
@@ -62,8 +62,8 @@ class ProfileWithoutPayment(OrderInvariant):
 class TwoProfiles(OrderInvariant):
     """One order has one profile.
 
-    Two ICCIDs were generated for the same order. One of them was paid for and is used by nobody, or worse, by two: an
-    order to an operator was repeated without asking what became of the first.
+    Two ICCIDs were generated for the same order, so we pay for an unused one, or two people use the order: a request to
+    an operator was repeated without reading the outcome of the first.
     """
 
     name = "two_profiles"
@@ -73,10 +73,10 @@ class TwoProfiles(OrderInvariant):
 
 
 class CodeNotDelivered(OrderInvariant):
-    """Every profile's code reaches its buyer, or is known not to.
+    """Every profile's code is delivered, or its delivery has failed.
 
-    Ten minutes after a profile was made its code has neither been delivered nor refused by the mailbox. Orders whose
-    buyer was erased or blocked, whose profile was revoked, or whose money went back are left out. Look at the mails
+    Ten minutes after a profile was generated its code was neither delivered nor refused by the mailbox. Orders whose
+    buyer was erased or blocked, whose profile was revoked, or whose money was refunded do not count. Check the e-mails
     that wait in notifications.
     """
 

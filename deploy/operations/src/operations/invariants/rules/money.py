@@ -1,4 +1,4 @@
-"""Invariants of money: what was paid, what goes back, what is documented."""
+"""Invariants of money: payments, refunds, fiscal receipts."""
 
 from datetime import timedelta
 
@@ -10,8 +10,8 @@ _OF_REFUND = "jsonb_build_object('approved_minor', r.approved_minor, 'currency',
 class FailedWithoutCase(OrderInvariant):
     """Every failed profile opens a refund case.
 
-    No profile will come for a paid order, and ten minutes later nobody has opened a case: the buyer's money stays with
-    us without a reason. Look at what refunds consumes, and at its dead letters.
+    The profile of a paid order has failed, and ten minutes later no case is open: we keep the buyer's money without a
+    reason. Check the consumer of refunds and its dead letters.
     """
 
     name = "failed_without_case"
@@ -28,7 +28,7 @@ class SurplusWithoutCase(OrderInvariant):
     """Every second capture opens a refund case.
 
     The bank took money for an order that was paid already (RF 2.4), and ten minutes later no case is open for the
-    order. The buyer has paid twice and nobody gives it back.
+    order. The buyer has paid twice and gets nothing back.
     """
 
     name = "surplus_without_case"
@@ -47,7 +47,7 @@ class RefundLate(OrderInvariant):
     """Every approved refund is settled by the day that was promised.
 
     Refunds approved it and named the day by which payments hands the money to the bank (in business days of the
-    seller, RF 5.2; 14 days where none was named); that day is over and the bank has not accepted it.
+    seller, RF 5.2; 14 days where none was named). That day is over and the bank has not accepted the refund.
     """
 
     name = "refund_late"
@@ -66,7 +66,7 @@ class RefundedBeyondPaid(OrderInvariant):
     """No order gets more back than was paid for it (PO 6.3).
 
     The settled refunds of an order are more than its payment, those of surplus captures more than the captures, or in
-    another currency. Payments' database refuses that, so this is a fault in what was told, or money that has left.
+    another currency. Payments' database refuses that, so either a published fact is wrong or money was lost.
     """
 
     name = "refunded_beyond_paid"
@@ -89,10 +89,10 @@ class RefundedBeyondPaid(OrderInvariant):
 class RefundedWhileUsable(OrderInvariant):
     """No money is returned while the code it paid for still works (I13).
 
-    The price of an eSIM has gone back, and ten minutes later the operator has not confirmed that its profile is taken
-    out of use, nor has its time ended: the buyer has both. Where a person or the law released the money although the
-    profile could not be taken back, it counts as broken once the profile is activated after that. Cases of refunds
-    wait for the revocation, so this is a fault of ours, or a refund of a release before that.
+    The price of an eSIM was refunded, and ten minutes later its profile is neither revoked at the operator nor expired:
+    the buyer has both. Where a person or the law released the money although the profile could not be revoked, it
+    counts as broken once the profile is activated after that. Refunds wait for the revocation, so this is a fault of
+    ours, or a refund by an older release.
     """
 
     name = "refunded_while_usable"
@@ -112,8 +112,8 @@ class RefundedWhileUsable(OrderInvariant):
 class PriceDiffers(OrderInvariant):
     """What is paid is the price that was agreed (PO 3.3).
 
-    The captured amount is not the order's price. Payments compares the bank's answer with what it asked for; this
-    compares it with what ordering promised the buyer.
+    The captured amount is not the order's price. Payments compares the bank's answer with the requested amount; this
+    compares it with the price that ordering has promised the buyer.
     """
 
     name = "price_differs"
@@ -125,8 +125,8 @@ class PriceDiffers(OrderInvariant):
 class ReceiptMissing(OrderInvariant):
     """Every sale of a shop with a cash register has its fiscal receipt (PO 4.3).
 
-    An hour after the payment no receipt was issued, although the shop has issued one before: that is how shops with a
-    register are known here. Look at the receipts that wait in payments.
+    An hour after the payment no receipt was issued, although the shop has issued one before, which is how shops with a
+    register are recognised here. Check the receipts that wait in payments.
     """
 
     name = "receipt_missing"

@@ -1,33 +1,32 @@
-"""API keys of shops: the list, one of them, creating one (it is shown once), revoking one."""
+"""The pages of shops' API keys: the list, one key, creating one (it is shown once), revoking one."""
 
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Form, Query, Request
+from fastapi import APIRouter, Form, Query
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from operations.clients.ordering import ApiKey, ApiKeys, CreatedKey
-from operations.pages.actions import Call, Hands
-from operations.pages.context import Room
-from operations.pages.rendering import BASE, page
+from operations.pages.actions import Change
+from operations.pages.dependencies import Actions, Operating, PageContext, Viewing
+from operations.pages.rendering import BASE
 from operations.pages.selection import Text, reason
+from shared.kernel.dependencies import ServiceClock
 from shared.kernel.problems import Problem
 from shared.keys.models import SCOPES, Scope
 from shared.signin.rendering import redirect
-from shared.values.opaque import Named
 from shared.values.text import Line
 
 _SERVICE, _PATH = "ordering", "/api-keys"
-Reason = Annotated[str, Line(500, 0), Form()]
+routes = APIRouter(prefix=f"{BASE}/api-keys")
 
 
-class Creating(BaseModel):
-    """A key to create. `days`: it expires after so many; without, never."""
+class NewKey(BaseModel):
+    """The form that creates a key. `days`: it expires after so many; None: never."""
 
-    csrf: Named
     storefront: Annotated[str, Line(64, 1)]
     name: Annotated[str, Line(60, 1)]
     scopes: list[Scope] = Field(min_length=1)
@@ -36,10 +35,11 @@ class Creating(BaseModel):
     words: Annotated[str, Line(500, 0)] = ""
 
     def expires_at(self, now: datetime) -> datetime | None:
+        """When the key expires if it is created now."""
         return None if self.days is None else now + timedelta(days=self.days)
 
     def body(self, now: datetime) -> dict[str, Any]:
-        """As ordering asks for it."""
+        """The request to ordering."""
         expires_at = self.expires_at(now)
         return {
             "storefront": self.storefront,
@@ -50,84 +50,74 @@ class Creating(BaseModel):
         }
 
 
-def router(room: Room, hands: Hands) -> APIRouter:
-    """The pages of API keys."""
-    routes = APIRouter(prefix=f"{BASE}/api-keys", include_in_schema=False)
+@routes.get("")
+async def api_keys(
+    viewer: Viewing, storefront: Annotated[Text, Query()] = "", show: Annotated[Text, Query()] = "valid"
+) -> Response:
+    answer = await viewer.services.try_read(_SERVICE, ApiKeys, _PATH, viewer.trace, storefront=storefront)
+    keys = answer.value.items if answer.value else []
+    return viewer.page(
+        "api_keys",
+        answer=answer,
+        keys=[key for key in keys if show == "all" or key.state == "valid"],
+        hidden=0 if show == "all" else sum(key.state != "valid" for key in keys),
+        storefront=storefront,
+        show_all=show == "all",
+        scopes=SCOPES,
+    )
 
-    @routes.get("")
-    async def listing(
-        request: Request, storefront: Annotated[Text, Query()] = "", show: Annotated[Text, Query()] = "valid"
-    ) -> Response:
-        session = await room.sessions.of(request)
-        answer = await room.client.ask(_SERVICE, ApiKeys, _PATH, request.state.trace, storefront=storefront)
-        keys = answer.found.items if answer.found else []
-        return page(
-            "api_keys",
-            session=session,
-            now=room.now(),
-            answer=answer,
-            keys=[key for key in keys if show == "all" or key.state == "valid"],
-            hidden=0 if show == "all" else sum(key.state != "valid" for key in keys),
-            storefront=storefront,
-            show_all=show == "all",
-            scopes=SCOPES,
-        )
 
-    @routes.get("/{key_id}")
-    async def show_key(request: Request, key_id: UUID) -> Response:
-        session = await room.sessions.of(request)
-        return page("api_key", session=session, now=room.now(), key=await _key(request, key_id))
+@routes.get("/{key_id}")
+async def api_key(key_id: UUID, viewer: Viewing) -> Response:
+    return viewer.page("api_key", key=await _find_key(viewer, key_id))
 
-    @routes.post("/preview")
-    async def preview(request: Request, form: Annotated[Creating, Form()]) -> Response:
-        session = await room.acting(request, form.csrf)
-        now = room.now()
-        return page("api_key_preview", session=session, now=now, form=form, expires_at=form.expires_at(now))
 
-    @routes.post("/create")
-    async def create(request: Request, form: Annotated[Creating, Form()]) -> Response:
-        session = await room.acting(request, form.csrf)
-        subject = f"{form.name} of {form.storefront}"
-        done = await hands.ask(
-            session,
-            "create_api_key",
-            subject,
-            reason(form.words),
-            Call(_SERVICE, _PATH, form.body(room.now())),
-            CreatedKey,
-            request.state.trace,
-            outcome=lambda created: {"created": created.api_key.prefix, "key_id": str(created.api_key.key_id)},
-        )
-        if done.result is None:
-            return redirect(f"{BASE}/audit/{done.entry}")
-        # Not a redirect: this answer is the only one that contains the key.
-        return page("api_key_created", session=session, now=room.now(), created=done.result, entry=done.entry)
+@routes.post("/preview")
+async def preview_key(form: Annotated[NewKey, Form()], operator: Operating, clock: ServiceClock) -> Response:
+    return operator.page("api_key_preview", form=form, expires_at=form.expires_at(clock.now()))
 
-    @routes.post("/{key_id}/revoke")
-    async def revoke(request: Request, key_id: UUID, csrf: Annotated[Named, Form()], words: Reason = "") -> Response:
-        session = await room.acting(request, csrf)
-        why = reason(words)
-        key = await _key(request, key_id)
-        done = await hands.ask(
-            session,
-            "revoke_api_key",
-            f"{key.name} of {key.storefront}, {key.prefix}…",
-            why,
-            Call(_SERVICE, f"{_PATH}/{key_id}/revocation", {"reason": why}),
-            ApiKey,
-            request.state.trace,
-            outcome=lambda revoked: {"key": revoked.state},
-        )
-        return redirect(f"{BASE}/audit/{done.entry}")
 
-    async def _key(request: Request, key_id: UUID) -> ApiKey:
-        """Raises Problem (404, 502)."""
-        answer = await room.client.ask(_SERVICE, ApiKeys, _PATH, request.state.trace)
-        if answer.found is None:
-            raise Problem(HTTPStatus.BAD_GATEWAY, "no-answer", f"{_SERVICE} {answer.problem}.")
-        key = next((key for key in answer.found.items if key.key_id == key_id), None)
-        if key is None:
-            raise Problem(HTTPStatus.NOT_FOUND, "unknown-key", "There is no such API key.")
-        return key
+@routes.post("/create")
+async def create_key(
+    form: Annotated[NewKey, Form()], operator: Operating, actions: Actions, clock: ServiceClock
+) -> Response:
+    result = await actions.request(
+        "create_api_key",
+        f"{form.name} of {form.storefront}",
+        reason(form.words),
+        Change(_SERVICE, _PATH, form.body(clock.now())),
+        CreatedKey,
+        lambda created: {"created": created.api_key.prefix, "key_id": str(created.api_key.key_id)},
+    )
+    if result.answer is None:
+        return redirect(f"{BASE}/audit/{result.entry}")
+    # Not a redirect: this response is the only one that contains the key.
+    return operator.page("api_key_created", created=result.answer, entry=result.entry)
 
-    return routes
+
+@routes.post("/{key_id}/revoke")
+async def revoke_key(
+    key_id: UUID, operator: Operating, actions: Actions, words: Annotated[str, Line(500, 0), Form()] = ""
+) -> Response:
+    why = reason(words)
+    key = await _find_key(operator, key_id)
+    result = await actions.request(
+        "revoke_api_key",
+        f"{key.name} of {key.storefront}, {key.prefix}…",
+        why,
+        Change(_SERVICE, f"{_PATH}/{key_id}/revocation", {"reason": why}),
+        ApiKey,
+        lambda revoked: {"key": revoked.state},
+    )
+    return redirect(f"{BASE}/audit/{result.entry}")
+
+
+async def _find_key(context: PageContext, key_id: UUID) -> ApiKey:
+    """Raises Problem (404, 502)."""
+    answer = await context.services.try_read(_SERVICE, ApiKeys, _PATH, context.trace)
+    if answer.value is None:
+        raise Problem(HTTPStatus.BAD_GATEWAY, "no-answer", f"{_SERVICE} {answer.problem}.")
+    key = next((key for key in answer.value.items if key.key_id == key_id), None)
+    if key is None:
+        raise Problem(HTTPStatus.NOT_FOUND, "unknown-key", "There is no such API key.")
+    return key

@@ -1,19 +1,17 @@
-"""Work that does not go by itself, of all services, and having it tried now."""
+"""The page of stuck tasks of all services, and retrying them at once."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated, get_args
 from uuid import UUID
 
-from fastapi import APIRouter, Form, Query, Request
+from fastapi import APIRouter, Form, Query
 from fastapi.responses import Response
 from pydantic import BaseModel
 
 from operations.clients.services import Answer
-from operations.pages.actions import Hands
-from operations.pages.context import Room
-from operations.pages.rendering import BASE, page
-from operations.pages.selection import Chosen, Text, reason, rows
+from operations.pages.dependencies import Actions, Viewing
+from operations.pages.rendering import BASE
+from operations.pages.selection import Selection, Text, ids_by_service, reason
 from shared.operations.answers import Work, WorkRow, WorkState
 from shared.signin.rendering import redirect
 from shared.values.opaque import Named
@@ -21,10 +19,11 @@ from shared.values.text import Line
 
 STATES: tuple[str, ...] = get_args(WorkState)
 _MOST_SHOWN = 50
+routes = APIRouter(prefix=f"{BASE}/work")
 
 
-class Listing(BaseModel):
-    """What the list shows; `show`: stuck, or all. `about`: an order's id, or a part of a row's key."""
+class ListQuery(BaseModel):
+    """What the list shows. `show`: `stuck` or `all`; `about`: an order's id, or a part of a task's key."""
 
     service: Text = ""
     state: Text = ""
@@ -34,56 +33,42 @@ class Listing(BaseModel):
     after: UUID | None = None
 
 
-def router(room: Room, hands: Hands) -> APIRouter:
-    """The pages of due work."""
-    routes = APIRouter(prefix=f"{BASE}/work", include_in_schema=False)
-
-    @routes.get("")
-    async def listing(request: Request, asked: Annotated[Listing, Query()]) -> Response:
-        session = await room.sessions.of(request)
-        answers = await room.client.everywhere(
-            Work,
-            "work",
-            request.state.trace,
-            services=[asked.service] if asked.service else None,
-            state=asked.state if asked.state in STATES else "",
-            kind=asked.kind,
-            about=asked.about,
-            stuck="false" if asked.show == "all" else "true",
-            limit=_MOST_SHOWN,
-            after=asked.after,
-        )
-        return page(
-            "work",
-            session=session,
-            now=room.now(),
-            services=room.client.names,
-            states=STATES,
-            filter=asked,
-            work=oldest(answers),
-            unasked=[one for one in answers if one.problem],
-            more=[(one.service, one.found.next) for one in answers if one.found is not None and one.found.next],
-        )
-
-    @routes.post("/retry")
-    async def retry(
-        request: Request,
-        csrf: Annotated[Named, Form()],
-        words: Annotated[str, Line(500, 0), Form()] = "",
-        chosen: Annotated[Sequence[Named], Form()] = (),
-    ) -> Response:
-        session = await room.acting(request, csrf)
-        entry = await hands.act(session, "retry", Chosen(rows(chosen)), reason(words), request.state.trace)
-        return redirect(f"{BASE}/audit/{entry}")
-
-    return routes
+@routes.get("")
+async def tasks(viewer: Viewing, query: Annotated[ListQuery, Query()]) -> Response:
+    answers = await viewer.services.read_all(
+        Work,
+        "work",
+        viewer.trace,
+        services=[query.service] if query.service else None,
+        state=query.state if query.state in STATES else "",
+        kind=query.kind,
+        about=query.about,
+        stuck="false" if query.show == "all" else "true",
+        limit=_MOST_SHOWN,
+        after=query.after,
+    )
+    return viewer.page(
+        "tasks",
+        services=viewer.services.names,
+        states=STATES,
+        filter=query,
+        tasks=oldest_first(answers),
+        unavailable=[answer for answer in answers if answer.problem],
+        more=[(answer.service, answer.value.next) for answer in answers if answer.value and answer.value.next],
+    )
 
 
-def oldest(answers: Sequence[Answer[Work]]) -> list[WorkRow]:
-    """The work of all services, what is due longest first."""
-    found = [row for one in answers if one.found is not None for row in one.found.items]
-    return sorted(found, key=_due)
+@routes.post("/retry")
+async def retry(
+    actions: Actions,
+    words: Annotated[str, Line(500, 0), Form()] = "",
+    chosen: Annotated[Sequence[Named], Form()] = (),
+) -> Response:
+    entry = await actions.decide("retry", Selection(ids_by_service(chosen)), reason(words))
+    return redirect(f"{BASE}/audit/{entry}")
 
 
-def _due(row: WorkRow) -> datetime:
-    return row.due_at
+def oldest_first(answers: Sequence[Answer[Work]]) -> list[WorkRow]:
+    """The tasks of all services; the one that has been due longest first."""
+    rows = [row for answer in answers if answer.value is not None for row in answer.value.items]
+    return sorted(rows, key=lambda row: row.due_at)
