@@ -28,7 +28,7 @@ from shared.kernel.outbound import OutboundClient
 from shared.kernel.service import Service
 from shared.messaging.reading import GroupReading
 from shared.operations.callers import use_operations_keys
-from shared.signin.wiring import serve_sign_in
+from shared.signin.setup import serve_sign_in
 from shared.telemetry.trace_links import TraceLinks
 
 #: A trace is the largest answer. How much of it is shown is limited further by TraceStore.

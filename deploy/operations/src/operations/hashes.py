@@ -1,4 +1,4 @@
-"""Keyed hashes: what was typed can be found or told apart by them, and cannot be read back."""
+"""Keyed hashes: they find or distinguish an entered text, and do not reveal it."""
 
 import hashlib
 import hmac
@@ -16,11 +16,11 @@ class EmailHashes:
         self._key = hmac.digest(key.get_secret_value().encode(), b"operations e-mail search", "sha256")
 
     def of(self, address: str) -> bytes:
-        """Of an address on record, in its normal form."""
+        """The hash of a stored address, in its normal form."""
         return hmac.new(self._key, mailbox_key(address.strip()).encode(), hashlib.sha256).digest()
 
     def of_typed(self, address: str) -> bytes:
-        """Of an address as somebody types it; one that today's rules refuse may be on record all the same."""
+        """The hash of an entered address. One that today's rules refuse may be stored nevertheless."""
         try:
             return self.of(Email.parse(address).key)
         except InvalidValueError:
@@ -28,7 +28,7 @@ class EmailHashes:
 
 
 class NameFingerprints:
-    """The same of names that nobody has, for the audit trail: some are passwords, typed into the wrong field."""
+    """Fingerprints of names without an account, for the audit log: some are passwords, entered into the wrong field."""
 
     def __init__(self, key: SecretStr) -> None:
         self._key = hmac.digest(key.get_secret_value().encode(), b"operations sign-in names", "sha256")

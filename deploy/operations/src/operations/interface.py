@@ -4,9 +4,9 @@ from shared.interfaces.description import OPERATIONS, Interface, Tag
 
 INTERFACE = Interface(
     description=(
-        "Watches the services: reads every fact, keeps what is known of each order, and says which invariants do not "
-        "hold. It writes no topic.\n\n"
-        "The console (`/console`, sign-in) is for people and not listed; the same is here for programs."
+        "Watches the services: reads every fact, stores what they say of each order, and evaluates invariants. "
+        "It writes no topic.\n\n"
+        "The console (`/console`, sign-in) is for people and not listed; this interface is for programs."
     ),
     tags=(
         Tag(
@@ -14,6 +14,6 @@ INTERFACE = Interface(
             "Orders by number, id, ICCID or e-mail address, with their timelines; refunds that the bank refused.",
             (OPERATIONS,),
         ),
-        Tag("invariants", "What must hold over all orders, and the services as they answered last.", (OPERATIONS,)),
+        Tag("invariants", "Invariants over all orders, and the last answers of the services.", (OPERATIONS,)),
     ),
 )

@@ -62,8 +62,8 @@ from shared.sealed import Sealer
 from shared.shops.files import ShopFiles
 from shared.shops.holidays import known_holidays
 from shared.shops.settings import warn_of_overrides
+from shared.signin.setup import serve_sign_in
 from shared.signin.sign_in import Journal
-from shared.signin.wiring import serve_sign_in
 
 
 def build(settings: Settings, *, clock: Clock | None = None) -> Service:

@@ -6,8 +6,10 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from shared.kernel.dependencies import RequestTrace
+from shared.signin.dependencies import OpenIdDep, SignInDep
 from shared.signin.limits import begin_elsewhere
-from shared.signin.oidc import LASTS, NotSignedInError, OpenId, keep, take
+from shared.signin.oidc import LASTS, NotSignedInError, keep, take
 from shared.signin.rendering import redirect
 from shared.signin.sign_in import SignIn, address_of
 from shared.values.opaque import Credential, Named
@@ -17,41 +19,51 @@ _TOO_MANY = "Too many sign-ins were begun from your network. Please wait a quart
 _REFUSED = "The sign-in provider sent nobody back: it refused, or the sign-in was given up."
 
 
-def router(sign_in: SignIn, openid: OpenId) -> APIRouter:
-    """The routes of one site. A cookie binds the state to the browser, and the state works once."""
-    routes = APIRouter(include_in_schema=False)
-    state_cookie = f"{sign_in.site.name}_oidc"
+routes = APIRouter()
 
-    @routes.get(f"{sign_in.site.base}/oidc/start")
-    async def start(request: Request) -> Response:
+
+@routes.get("/oidc/start")
+async def start(request: Request, sign_in: SignInDep, openid: OpenIdDep, trace: RequestTrace) -> Response:
+    async with sign_in.database.transaction() as tx:
+        begins = await begin_elsewhere(tx, address_of(request))
+    if not begins:
+        return sign_in.form(HTTPStatus.TOO_MANY_REQUESTS, _TOO_MANY)
+    try:
+        begun = await openid.begin(trace)
+    except NotSignedInError as error:
+        return sign_in.form(HTTPStatus.BAD_GATEWAY, str(error))
+    async with sign_in.database.transaction() as tx:
+        await keep(tx, begun)
+    response = redirect(begun.url)
+    sign_in.sessions.set_cookie(response, _state_cookie(sign_in), begun.state, LASTS)
+    return response
+
+
+@routes.get("/oidc/callback")
+async def callback(
+    request: Request,
+    sign_in: SignInDep,
+    openid: OpenIdDep,
+    trace: RequestTrace,
+    state: Named = "",
+    code: Credential = "",
+) -> Response:
+    expected = request.cookies.get(_state_cookie(sign_in), "")
+    if not state or not hmac.compare_digest(expected.encode(), state.encode()):
+        return sign_in.form(HTTPStatus.FORBIDDEN, _NOT_BEGUN)
+    if not code:
+        return await sign_in.not_confirmed(request, _REFUSED)
+    try:
         async with sign_in.database.transaction() as tx:
-            begins = await begin_elsewhere(tx, address_of(request))
-        if not begins:
-            return sign_in.form(HTTPStatus.TOO_MANY_REQUESTS, _TOO_MANY)
-        try:
-            begun = await openid.begin(request.state.trace)
-        except NotSignedInError as error:
-            return sign_in.form(HTTPStatus.BAD_GATEWAY, str(error))
-        async with sign_in.database.transaction() as tx:
-            await keep(tx, begun)
-        response = redirect(begun.url)
-        sign_in.sessions.set_cookie(response, state_cookie, begun.state, LASTS)
-        return response
+            begun = await take(tx, state)
+        person = await openid.finish(begun, code, sign_in.database.clock.now(), trace)
+    except NotSignedInError as error:
+        return await sign_in.not_confirmed(request, str(error), error.name)
+    response = await sign_in.enter_by_openid(request, person)
+    sign_in.sessions.drop_cookie(response, _state_cookie(sign_in))
+    return response
 
-    @routes.get(f"{sign_in.site.base}/oidc/callback")
-    async def callback(request: Request, state: Named = "", code: Credential = "") -> Response:
-        if not state or not hmac.compare_digest(request.cookies.get(state_cookie, "").encode(), state.encode()):
-            return sign_in.form(HTTPStatus.FORBIDDEN, _NOT_BEGUN)
-        if not code:
-            return await sign_in.not_confirmed(request, _REFUSED)
-        try:
-            async with sign_in.database.transaction() as tx:
-                begun = await take(tx, state)
-            person = await openid.finish(begun, code, sign_in.database.clock.now(), request.state.trace)
-        except NotSignedInError as error:
-            return await sign_in.not_confirmed(request, str(error), error.name)
-        response = await sign_in.enter_by_openid(request, person)
-        sign_in.sessions.drop_cookie(response, state_cookie)
-        return response
 
-    return routes
+def _state_cookie(sign_in: SignIn) -> str:
+    """The name of the cookie that binds a state to the browser. A state works once."""
+    return f"{sign_in.site.name}_oidc"

@@ -1,1 +1,1 @@
-"""The operations page: what the services do, and how people put it right. Rendered here, usable without JavaScript."""
+"""The operations pages: the state of the services, and the actions of operators. They work without JavaScript."""
