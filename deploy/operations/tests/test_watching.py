@@ -144,13 +144,13 @@ async def test_an_unknown_invariant_in_the_settings_is_refused(start: Any) -> No
         await start(invariant_seconds={"work_parked": 60, "refund_late": 60, "price_differs": 60})
 
 
-def test_whoever_has_a_time_asks_for_it() -> None:
+def test_an_invariant_with_a_time_uses_it() -> None:
     for one in ALL:
         if isinstance(one, OrderInvariant):
-            asks = any(f":{name}" in one.sql() for name in ("late", "after"))
+            uses = any(f":{name}" in one.sql() for name in ("late", "after"))
         else:
-            asks = "seen.now - after" in inspect.getsource(type(one))
-        assert asks == (one.after is not None), one.name
+            uses = "answers.now - after" in inspect.getsource(type(one))
+        assert uses == (one.after is not None), one.name
 
 
 # --- how far everything has been read --------------------------------------------------------------------------------

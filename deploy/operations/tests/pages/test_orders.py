@@ -89,12 +89,12 @@ async def test_an_order_is_found_by_number_id_iccid_and_email(
             await look(page, "order")
             await page.goto(running.url())
             await look(page, "overview")
-            figures = await page.text(".figures")
-            assert "900 ms" in figures
-            for wanted, said in (("what?", "neither an order number"), ("nobody@example.org", "No order is known")):
+            counts = await page.text(".counts")
+            assert "900 ms" in counts
+            for wanted, shown in (("what?", "neither an order number"), ("nobody@example.org", "No such order")):
                 await page.fill('[name="wanted"]', wanted)
                 await page.driven.keyboard.press("Enter")
-                await page.wait(f"text={said}")
+                await page.wait(f"text={shown}")
             await look(page, "found-nothing")
             assert not any("secret" in address.lower() for address in page.requests)
     entries = await running.rows("SELECT what, outcome FROM audit WHERE what = 'searched_by_email' ORDER BY at")
