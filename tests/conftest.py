@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from local_stack.infra import Infra
-from product.hands import Running, hands
+from product.harness import Running, harness
 from product.rights import own_servers
 from product.running import Product
 from product.whole import on_own_servers, whole
@@ -38,7 +38,7 @@ async def running(product: Product) -> AsyncIterator[Running]:
             service.start()
     for name in product.services:
         await product.ready(name)
-    async with hands(product) as made:
+    async with harness(product) as made:
         yield made
 
 

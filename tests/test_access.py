@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer
 from local_stack.access import owner_of, read_access, storefront_user
 from local_stack.product import STOREFRONTS
 from product import brokers
-from product.hands import Running
+from product.harness import Running
 from product.running import NAMES, Product
 from product.shop import Buyer
 from product.topics import Topics
@@ -113,16 +113,16 @@ async def test_the_owner_looks_after_its_topics_and_neither_reads_nor_writes_the
 async def test_a_storefront_submits_and_can_do_nothing_else(running: Running, guarded: Product) -> None:
     shop, buyer = guarded.users[STOREFRONT], Buyer()
     storefront = STOREFRONTS[0]
-    hands = Topics(guarded)
-    await hands.close()
-    hands._producer = Producer(shop, prefix=guarded.prefix)
+    topics = Topics(guarded)
+    await topics.close()
+    topics._producer = Producer(shop, prefix=guarded.prefix)
     try:
         submitted = OrderSubmitted(
             storefront=storefront, submission_id=buyer.key, order=running.shop.body(storefront, buyer)
         )
-        await hands.publish(submitted)
+        await topics.publish(submitted)
     finally:
-        await hands.close()
+        await topics.close()
     # Another shop's topics, and the one that all shared, are closed to it.
     order = await running.shop.place(storefront, buyer)
     [placed] = await running.topics.events(OrderPlaced, where=lambda one: one.submission_id == buyer.key)

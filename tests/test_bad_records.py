@@ -5,7 +5,7 @@ import asyncio
 from aiokafka import TopicPartition
 
 from local_stack.access import read_access
-from product.hands import Running
+from product.harness import Running
 from product.running import NAMES
 from shared.contracts import (
     EVENTS,

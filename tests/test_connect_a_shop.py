@@ -15,7 +15,7 @@ import pytest
 
 from local_stack.example_shop import shop_environment
 from local_stack.ports import free_port
-from product.hands import Running
+from product.harness import Running
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs/how-to/connect-a-shop.md"

@@ -18,7 +18,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # not in its _
 )
 
 from local_stack.infra import Infra
-from product.hands import Running
+from product.harness import Running
 from product.judge import qr_text, until
 from product.running import NAMES
 from product.shop import Buyer, Order, stubborn

@@ -17,7 +17,7 @@ from local_stack.example_shop import SHOP, shop_environment
 from local_stack.http_probe import answers_ok
 from local_stack.ports import free_port
 from local_stack.processes import ManagedProcess
-from product.hands import Running
+from product.harness import Running
 from product.judge import header, matching_id, until
 from product.running import READY_SECONDS
 from sandbox.storefront import SUCCESS

@@ -7,12 +7,12 @@ from typing import cast
 from rich.console import Console
 
 from local_stack.stack import Stack
-from product.hands import Running
+from product.harness import Running
 from tour.acts import storefronts
 from tour.buying import Buying, buying_at
 from tour.expectations import Outcome
+from tour.narrator import Narrator
 from tour.stage import Stage
-from tour.telling import Teller
 
 
 async def endpoints(buying: Buying) -> set[str]:
@@ -26,7 +26,7 @@ async def test_each_shop_sells_one_esim_and_gets_signed_webhooks(running: Runnin
     outcome = Outcome(storefronts.NAME)
     async with buying_at(running.product.site) as (buying, sandbox):
         # This act needs no stack to stop or to start.
-        stage = Stage(cast("Stack", None), buying, sandbox, Teller(Console(file=shown, width=100)), tmp_path)
+        stage = Stage(cast("Stack", None), buying, sandbox, Narrator(Console(file=shown, width=100)), tmp_path)
         before = await endpoints(buying)
         await storefronts.perform(stage, outcome)
         left = await endpoints(buying) - before

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from local_stack.access import Access, read_access, storefront_user
-from product.hands import Running, hands
+from product.harness import Running, harness
 from product.judge import Mail, header, until
 from product.running import NAMES, Product
 from product.shop import PLAN
@@ -69,7 +69,7 @@ def product(folder: Path, access: Access) -> Iterator[Product]:
 
 @pytest.fixture
 async def running(product: Product) -> AsyncIterator[Running]:
-    async with hands(product) as made:
+    async with harness(product) as made:
         yield made
 
 

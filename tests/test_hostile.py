@@ -12,7 +12,7 @@ import pytest
 
 from hostile.run import prepare, run
 from hostile.target import Target
-from product.hands import Running
+from product.harness import Running
 from product.running import NAMES
 from shared.testing import slices
 

@@ -21,7 +21,7 @@ import pytest
 from local_stack.ports import free_ports
 from local_stack.processes import ManagedProcess
 from local_stack.product import OPERATIONS, TELEGRAM_SECRET, TELEGRAM_SHOP
-from product.hands import Running
+from product.harness import Running
 from product.rights import as_service, drop_service
 from product.running import NAMES, READY_SECONDS, Product
 from product.whole import whole

@@ -12,7 +12,7 @@ import pytest
 
 from local_stack.ports import free_ports
 from local_stack.product import AGENTS, OPERATIONS, STOREFRONTS
-from product.hands import Running
+from product.harness import Running
 from product.judge import until
 from product.rights import as_service, drop_service
 from product.running import READY_SECONDS

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from local_stack.errors import ComponentFailedError
-from product.hands import Running
+from product.harness import Running
 from product.judge import until
 from product.shop import Order
 

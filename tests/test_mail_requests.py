@@ -4,7 +4,7 @@ import json
 import signal
 from typing import Any
 
-from product.hands import Running
+from product.harness import Running
 from product.judge import until
 from product.shop import Order
 

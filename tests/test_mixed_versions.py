@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from product.hands import Running
+from product.harness import Running
 from product.running import NAMES
 from product.shop import Order
 from release.history import NoHistoryError, export, last_release, python_path

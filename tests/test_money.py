@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from product.hands import Running
+from product.harness import Running
 from product.judge import until
 from product.shop import Order
 from sandbox.storefront import IN_PROGRESS

@@ -18,7 +18,7 @@ import pytest
 from local_stack.ports import free_ports
 from local_stack.processes import ManagedProcess
 from local_stack.product import OPERATIONS
-from product.hands import Running
+from product.harness import Running
 from product.judge import until
 from product.privacy import BUYERS
 from product.rights import as_service, drop_service

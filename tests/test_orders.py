@@ -5,7 +5,7 @@ import re
 import pytest
 
 from local_stack.product import STOREFRONTS
-from product.hands import Running
+from product.harness import Running
 from product.judge import Mail
 from product.shop import Buyer
 from sandbox.storefront import INSUFFICIENT_FUNDS

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from product.hands import Running
+from product.harness import Running
 from product.privacy import leaks, stored, told
 from sandbox.storefront import INSUFFICIENT_FUNDS, SUCCESS, Card
 from shared.testing.browser import Page, browser

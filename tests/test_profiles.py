@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from product.hands import Running
+from product.harness import Running
 from product.judge import qr_text, until
 from product.shop import Buyer, Order, stubborn
 

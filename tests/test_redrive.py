@@ -18,7 +18,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from product.hands import Running
+from product.harness import Running
 from product.judge import until
 from product.privacy import BUYERS
 from product.running import Product

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from product.hands import Running
+from product.harness import Running
 from product.judge import until
 from product.shop import Order, stubborn
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from local_stack.errors import ComponentFailedError
-from product.hands import Running
+from product.harness import Running
 from product.judge import until
 from product.shop import Order, stubborn
 

@@ -2,7 +2,7 @@
 
 import re
 
-from product.hands import Running
+from product.harness import Running
 from product.judge import until
 from product.shop import Order
 

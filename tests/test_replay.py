@@ -8,7 +8,7 @@ import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions
 from confluent_kafka.admin import AdminClient
 
-from product.hands import Running
+from product.harness import Running
 from product.judge import until
 from product.running import NAMES, Product
 

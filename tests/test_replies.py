@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from product.hands import Running
+from product.harness import Running
 from sandbox.storefront import HELD
 
 ORDERS = 3

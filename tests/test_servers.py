@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from local_stack.infra import Infra
-from product.hands import Running
+from product.harness import Running
 from product.judge import until
 from product.shop import Order
 from shared.testing import slices

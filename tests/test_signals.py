@@ -12,7 +12,7 @@ from opentelemetry.semconv._incubating.attributes import service_attributes
 from opentelemetry.semconv.attributes import error_attributes, http_attributes, server_attributes, url_attributes
 from prometheus_client.parser import text_string_to_metric_families
 
-from product.hands import Running
+from product.harness import Running
 from product.judge import until
 from product.traces import Span, Trace
 from shared.contracts import BuyerContact, Event, RefundRequested

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import httpx
 import pytest
 
-from product.hands import Running
+from product.harness import Running
 from product.judge import until
 from product.shop import Buyer, Order
 from sandbox.client import one_time_code

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from product.hands import Running
+from product.harness import Running
 from product.running import NAMES, READY_SECONDS, Product
 from product.shop import Order
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from product.hands import Running
+from product.harness import Running
 from product.judge import until
 from product.privacy import leaks, told
 from product.shop import Buyer, Order

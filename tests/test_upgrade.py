@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from product.hands import Running, hands
+from product.harness import Running, harness
 from product.privacy import leaks
 from product.rights import admitted, as_service, drop_service
 from product.running import NAMES, Product
@@ -68,7 +68,7 @@ async def past(databases: dict[str, str], tmp_path: Path) -> AsyncIterator[Runni
         process.environment["PYTHONPATH"] = python_path(export(last_release(name).commit), name)
     try:
         await product.start()
-        async with hands(product) as running:
+        async with harness(product) as running:
             yield running
         assert not leaks(product)
     finally:

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from product.hands import Running
+from product.harness import Running
 from product.judge import until
 from product.shop import Order, stubborn
 

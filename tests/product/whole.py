@@ -8,7 +8,7 @@ from pathlib import Path
 
 from local_stack.access import Access
 from local_stack.infra import Infra
-from product.hands import Running, hands
+from product.harness import Running, harness
 from product.privacy import leaks
 from product.rights import admitted, as_service, drop_service, on_servers
 from product.running import NAMES, Product
@@ -44,7 +44,7 @@ async def on_own_servers(infra: Infra, directory: Path) -> AsyncIterator[Running
     product = await on_servers(infra, directory)
     try:
         await product.start()
-        async with hands(product) as running:
+        async with harness(product) as running:
             yield running
     finally:
         await product.stop()

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from fulfil.addresses import SettingsError, find
 from fulfil.cli import main
 from fulfil.moments import moment, shown
-from fulfil.places import SettingsError, find
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 ID = "01a1fc23-7566-77f3-925b-03158a1ee6d6"
@@ -40,8 +40,12 @@ def test_the_environment_says_where_and_with_which_key(tmp_path: Path) -> None:
     key = tmp_path / "key"
     key.write_text("secret\n")
     told = {"FULFIL_SERVICES": '{"payments": "https://payments.example/"}', "FULFIL_KEY_FILE": str(key)}
-    places = find(told | {"FULFIL_USER": "anna"}, tmp_path)
-    assert (places.urls, places.key, places.person) == ({"payments": "https://payments.example"}, "secret", "anna")
+    addresses = find(told | {"FULFIL_USER": "anna"}, tmp_path)
+    assert (addresses.urls, addresses.key, addresses.person) == (
+        {"payments": "https://payments.example"},
+        "secret",
+        "anna",
+    )
 
 
 def test_without_it_the_local_stack_is_meant(tmp_path: Path) -> None:
@@ -51,9 +55,9 @@ def test_without_it_the_local_stack_is_meant(tmp_path: Path) -> None:
     stack.write_text(json.dumps({"ports": ports, "operations_keys": {"operator": "dev", "operations": "other"}}))
     deeper = tmp_path / "a" / "b"
     deeper.mkdir(parents=True)
-    places = find({}, deeper)
-    assert (places.urls, places.key) == ({"ordering": "http://127.0.0.1:8001"}, "dev")
-    assert places.operations == "http://127.0.0.1:8006"
+    addresses = find({}, deeper)
+    assert (addresses.urls, addresses.key) == ({"ordering": "http://127.0.0.1:8001"}, "dev")
+    assert addresses.operations == "http://127.0.0.1:8006"
     stack.write_text(json.dumps({"ports": ports}))
     with pytest.raises(SettingsError, match="stop and start it"):
         find({}, tmp_path)

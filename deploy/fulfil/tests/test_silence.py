@@ -21,9 +21,9 @@ REDRIVE = ["dead-letters", "redrive", "--all", "--reason", "why not"]
 class Desk:
     """A service that holds so many waiting letters and rows, the first of them HERS; `decided` is what it was asked."""
 
-    def __init__(self, name: str, letters: int) -> None:
+    def __init__(self, name: str, dead_letters: int) -> None:
         self.name = name
-        self.ids = [HERS, *(f"{OTHER[:-4]}{one:04x}" for one in range(1, letters))][:letters]
+        self.ids = [HERS, *(f"{OTHER[:-4]}{one:04x}" for one in range(1, dead_letters))][:dead_letters]
         self.decided: list[dict[str, Any]] = []
 
     def answer(self, path: str, body: dict[str, Any] | None) -> tuple[int, dict[str, Any]]:
@@ -67,8 +67,8 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
             opened.callback(server.shutdown)
             return f"http://127.0.0.1:{server.server_port}"
 
-        def services(**desks: Desk | str) -> None:
-            urls = {name: desk if isinstance(desk, str) else address(desk) for name, desk in desks.items()}
+        def services(**operations_client: Desk | str) -> None:
+            urls = {name: desk if isinstance(desk, str) else address(desk) for name, desk in operations_client.items()}
             monkeypatch.setenv("FULFIL_SERVICES", json.dumps(urls))
             monkeypatch.setenv("FULFIL_KEY", "k")
 
@@ -100,15 +100,15 @@ def test_a_letter_is_found_behind_a_service_that_is_away(serve: Any, capsys: Any
 
 
 def test_work_is_missing_only_where_everybody_was_asked(serve: Any, capsys: Any) -> None:
-    asked = ["work", "retry", HERS, OTHER, "--reason", "why not"]
+    options = ["work", "retry", HERS, OTHER, "--reason", "why not"]
     serve(payments=AWAY, refunds=Desk("refunds", 1))
-    assert main(asked) == 1
+    assert main(options) == 1
     told = capsys.readouterr()
     assert f"retried  {HERS}  refunds" in told.out
     assert "not found" not in told.out
     assert "payments does not answer" in told.err
     serve(refunds=Desk("refunds", 1))
-    assert main(asked) == 1
+    assert main(options) == 1
     told = capsys.readouterr()
     assert f"not found  {OTHER}" in told.out
     assert told.err == ""
@@ -117,10 +117,10 @@ def test_work_is_missing_only_where_everybody_was_asked(serve: Any, capsys: Any)
 def test_the_number_asked_back_is_the_number_taken(
     serve: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked: list[str] = []
+    options: list[str] = []
 
     def answer(prompt: str) -> str:
-        asked.append(prompt)
+        options.append(prompt)
         return "y"
 
     monkeypatch.setattr("builtins.input", answer)
@@ -128,10 +128,10 @@ def test_the_number_asked_back_is_the_number_taken(
         monkeypatch.setattr(stream, "isatty", lambda: True)
     serve(refunds=Desk("refunds", 1500))
     assert main([*REDRIVE, "--limit", "3000"]) == 0
-    assert asked.pop() == "Redrive 1000? [y/N] "
+    assert options.pop() == "Redrive 1000? [y/N] "
     assert "refunds: 500 more match; do the same again\n1000 redriven" in capsys.readouterr().out
     assert main([*REDRIVE, "--limit", "20"]) == 0
-    assert asked.pop() == "Redrive 20? [y/N] "
+    assert options.pop() == "Redrive 20? [y/N] "
     assert "1480 more match; do the same again, or raise --limit\n" in capsys.readouterr().out
 
 

@@ -11,9 +11,9 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
 from hostile import values
 from hostile.attacks.schemas import read
-from hostile.door import Door
 from hostile.findings import Findings
 from hostile.judge import Judge
+from hostile.sender import Sender
 from hostile.target import Target
 from local_stack.site import Site
 from shared.kernel.http import HttpServer
@@ -55,9 +55,9 @@ async def url() -> AsyncIterator[str]:
 @pytest.mark.parametrize("path", KINDS)
 async def test_a_door_judges_every_answer(url: str, path: str) -> None:
     findings = Findings()
-    door = Door(findings)
-    await door.send("a test", "POST", url + path, content=b"the input", headers={"Authorization": "Bearer secret"})
-    await door.close()
+    sender = Sender(findings)
+    await sender.send("a test", "POST", url + path, content=b"the input", headers={"Authorization": "Bearer secret"})
+    await sender.close()
     assert [finding.kind for finding in findings.kept] == KINDS[path]
     assert all("dGhlIGlucHV0" in finding.input and "secret" not in finding.input for finding in findings.kept)
     assert findings.tried["a test"] == 1
@@ -65,9 +65,9 @@ async def test_a_door_judges_every_answer(url: str, path: str) -> None:
 
 async def test_nobody_at_the_door_is_a_finding() -> None:
     findings = Findings()
-    door = Door(findings)
-    await door.send("a test", "GET", "http://127.0.0.1:9/")
-    await door.close()
+    sender = Sender(findings)
+    await sender.send("a test", "GET", "http://127.0.0.1:9/")
+    await sender.close()
     assert [finding.kind for finding in findings.kept] == ["no answer"]
 
 

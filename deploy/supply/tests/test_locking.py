@@ -48,9 +48,9 @@ def test_every_version_stays_and_where_there_are_two_each_where_it_was(tree: Pat
 
 def test_a_version_moves_where_somebody_asks_for_another(tree: Path) -> None:
     assert locking.constraints(tree, ["Numpy", "click"]) == ["ruff==0.15.2"]
-    for asked in ("ruff>=0.15", "click>=8"):
-        (tree / "pyproject.toml").write_text(WHOLE.replace(asked, f"{asked.partition('>')[0]}>=99"))
-        assert not [one for one in locking.constraints(tree) if one.startswith(asked[:4])]
+    for requested in ("ruff>=0.15", "click>=8"):
+        (tree / "pyproject.toml").write_text(WHOLE.replace(requested, f"{requested.partition('>')[0]}>=99"))
+        assert not [one for one in locking.constraints(tree) if one.startswith(requested[:4])]
     with pytest.raises(LockError, match=r"nobody is not in requirements\.lock"):
         locking.constraints(tree, ["nobody"])
 

@@ -76,7 +76,7 @@ def test_a_tampered_lock_is_refused(lock: Path, text: str, complaint: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("asked", "complaint"),
+    ("requested", "complaint"),
     [
         ('"click[colour]>=9"', "8.5.1 is in it"),
         ('"click[colour]", "httpx"', "esim-shop asks for httpx"),
@@ -84,8 +84,8 @@ def test_a_tampered_lock_is_refused(lock: Path, text: str, complaint: str) -> No
         ("", "nobody asks for click"),
     ],
 )
-def test_a_lock_that_nobody_wrote_again_is_refused(lock: Path, asked: str, complaint: str) -> None:
-    lock.with_name("pyproject.toml").write_text(f'[project]\nname = "esim-shop"\ndependencies = [{asked}]\n')
+def test_a_lock_that_nobody_wrote_again_is_refused(lock: Path, requested: str, complaint: str) -> None:
+    lock.with_name("pyproject.toml").write_text(f'[project]\nname = "esim-shop"\ndependencies = [{requested}]\n')
 
     assert complaint in str(locks.problems(lock.parents[2], require))
 

@@ -18,7 +18,7 @@ import pytest
 from supply import vulnerabilities
 from supply.images import WORK_TREE
 from supply.policy import Accepted, Policy
-from supply.vulnerabilities import Finding, NotAskedError
+from supply.vulnerabilities import Finding, UnreachableError
 
 TODAY = dt.date(2026, 11, 21)
 HASH = f"--hash=sha256:{'a' * 64}"
@@ -40,9 +40,9 @@ class Osv(BaseHTTPRequestHandler):
     """POST /: what is known of one version of one package."""
 
     def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        name, status, body = asked["package"]["name"], 200, {}
-        if (name, asked["version"]) == ("jinja2", "3.1.0"):
+        requested = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        name, status, body = requested["package"]["name"], 200, {}
+        if (name, requested["version"]) == ("jinja2", "3.1.0"):
             body = {"vulns": [ADVISORY]}
         elif name == "trouble":
             status = 503
@@ -83,7 +83,7 @@ def test_pip_audit_finds_what_osv_knows(osv: str, tmp_path: Path) -> None:
 
 def test_a_service_that_does_not_answer_is_not_a_clean_result(osv: str, tmp_path: Path) -> None:
     for url in (osv, "http://127.0.0.1:9/"):  # 503, and nobody there
-        with pytest.raises(NotAskedError):
+        with pytest.raises(UnreachableError):
             vulnerabilities.ask(lock(tmp_path, "click==8.5.1", "trouble==1.0"), url=url)
 
 
@@ -98,7 +98,7 @@ def test_a_service_that_does_not_answer_is_not_a_clean_result(osv: str, tmp_path
     ],
 )
 def test_an_answer_about_nothing_is_not_a_clean_result(told: str) -> None:
-    with pytest.raises(NotAskedError):
+    with pytest.raises(UnreachableError):
         vulnerabilities.findings(told, "")
 
 

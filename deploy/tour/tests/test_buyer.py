@@ -32,7 +32,7 @@ async def test_without_a_browser_the_forms_are_sent_and_it_says_what_is_not_show
 
     monkeypatch.setattr(buyer, "browser", none)
     told = Told()
-    async with buyer._tab(cast("Any", SimpleNamespace(teller=told))) as page:
+    async with buyer._tab(cast("Any", SimpleNamespace(narrator=told))) as page:
         assert isinstance(page, FormPage)
     assert len(told.lines) == 1
     assert told.lines[0].startswith("screenshots")
@@ -44,7 +44,7 @@ def test_the_proof_is_told_line_by_line() -> None:
         "ordering": {"erased_at": "now", "kept": ["orders: tax law"]},
         "payments": {"erased_at": "now", "kept": []},
     }
-    lines = buyer._told(
+    lines = buyer._printed(
         {"request_id": "7", "confirmed_at": "then", "confirmed_by": "code by email", "services": services}
     )
     assert lines[2:] == ["ordering: erased now; kept: orders: tax law", "payments: erased now; kept: nothing"]

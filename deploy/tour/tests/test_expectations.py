@@ -5,8 +5,8 @@ from typing import Any, cast
 import pytest
 
 from tour.expectations import Outcome, UnmetError, until
+from tour.narrator import Narrator
 from tour.stage import Stage
-from tour.telling import Teller
 from tour.tour import Act, _perform
 
 
@@ -35,7 +35,7 @@ async def test_until_gives_the_first_answer_or_says_what_did_not_come() -> None:
 
 
 def stage_without_stack(**parts: Any) -> Stage:
-    return cast(Stage, SimpleNamespace(stack=SimpleNamespace(parts=parts), teller=Teller()))
+    return cast(Stage, SimpleNamespace(stack=SimpleNamespace(parts=parts), narrator=Narrator()))
 
 
 @pytest.mark.parametrize("grouped", [True, False])

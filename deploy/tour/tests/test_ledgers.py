@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tour.emails import Email
 from tour.ledgers import (
     Books,
     all_returned,
@@ -13,7 +14,6 @@ from tour.ledgers import (
     one_mail_each,
     one_profile_each,
 )
-from tour.letters import Letter
 from tour.orders import Paid
 
 Sell = Callable[[int], Paid]
@@ -38,9 +38,9 @@ def mail(one: Paid, identity: int, **changed: Any) -> dict[str, Any]:
     return {"id": identity, "message_id": f"<{one.order.number}>", "to": [one.order.buyer.email]} | changed
 
 
-def letter(one: Paid, code: str | None = None) -> Letter:
+def email(one: Paid, code: str | None = None) -> Email:
     text = code or f"LPA:1$smdp.example$KEY{one.order.number}"
-    return Letter(1, "<m>", one.order.buyer.email, "Ready", datetime(2026, 1, 1, tzinfo=UTC), "", "", b"", text)
+    return Email(1, "<m>", one.order.buyer.email, "Ready", datetime(2026, 1, 1, tzinfo=UTC), "", "", b"", text)
 
 
 def books(*, bank: list[Any] = [], operator: list[Any] = [], mails: list[Any] = []) -> Books:  # noqa: B006 - not changed
@@ -53,9 +53,9 @@ def test_ledgers_that_agree_give_no_findings(paid: list[Paid]) -> None:
         operator=[profile(one) for one in paid],
         mails=[mail(one, number) for number, one in enumerate(paid)],
     )
-    letters = [letter(one) for one in paid]
+    emails = [email(one) for one in paid]
     assert one_capture_each(agreed, paid) == nothing_returned(agreed) == one_mail_each(agreed, paid) == []
-    assert one_profile_each(agreed, paid, letters) == []
+    assert one_profile_each(agreed, paid, emails) == []
     assert (agreed.captures, agreed.confirmed, agreed.different_mails, agreed.repeated_mails) == (2, 2, 2, 0)
 
 
@@ -93,27 +93,27 @@ def test_a_refund_is_whole_and_one(paid: list[Paid]) -> None:
 
 def test_a_code_that_leads_nowhere_is_found(paid: list[Paid]) -> None:
     for code in ("LPA:1$smdp.example$OTHER", "https://example.org", "LPA:1"):
-        found = one_profile_each(books(operator=[profile(paid[0])]), paid[:1], [letter(paid[0], code)])
+        found = one_profile_each(books(operator=[profile(paid[0])]), paid[:1], [email(paid[0], code)])
         assert "leads to no profile" in found[0]
 
 
 def test_a_profile_that_nobody_got_is_found(paid: list[Paid]) -> None:
     extra = books(operator=[profile(paid[0]), profile(paid[1]), profile(paid[1], iccid="893", state="reserved")])
-    assert one_profile_each(extra, paid[:1], [letter(paid[0])]) == [
+    assert one_profile_each(extra, paid[:1], [email(paid[0])]) == [
         "the operator confirmed profile 892 for nobody",
         "profile 893 stays reserved at the operator for nobody",
     ]
 
 
 def test_one_profile_for_two_orders_is_found(paid: list[Paid]) -> None:
-    same = [letter(paid[0]), letter(paid[1], "LPA:1$smdp.example$KEY1")]
+    same = [email(paid[0]), email(paid[1], "LPA:1$smdp.example$KEY1")]
     assert "two orders got the same profile" in one_profile_each(books(operator=[profile(paid[0])]), paid, same)
 
 
 def test_a_repeated_mail_is_counted_apart_and_its_code_once(paid: list[Paid]) -> None:
     twice = books(operator=[profile(paid[0])], mails=[mail(paid[0], 1), mail(paid[0], 2)])
     assert one_mail_each(twice, paid[:1]) == []
-    assert one_profile_each(twice, paid[:1], [letter(paid[0])] * 2) == []
+    assert one_profile_each(twice, paid[:1], [email(paid[0])] * 2) == []
     assert (twice.different_mails, twice.repeated_mails) == (1, 1)
 
 

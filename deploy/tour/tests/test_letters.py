@@ -4,7 +4,7 @@ from typing import Any
 
 from PIL import Image
 
-from tour.letters import excerpt, html_alone, letter
+from tour.emails import email, excerpt, html_alone
 
 
 def mail(**changed: Any) -> dict[str, Any]:
@@ -13,7 +13,7 @@ def mail(**changed: Any) -> dict[str, Any]:
 
 
 def test_a_mail_without_a_picture_has_no_code() -> None:
-    plain = letter(mail())
+    plain = email(mail())
     assert (plain.picture, plain.code, plain.to, plain.at.microsecond) == (None, None, "anna@example.org", 500_000)
     assert html_alone(plain) == '<img src="cid:qr">'
 
@@ -22,7 +22,7 @@ def test_html_alone_carries_its_picture() -> None:
     file = io.BytesIO()
     Image.new("L", (40, 40), 255).save(file, "PNG")
     data = base64.b64encode(file.getvalue()).decode()
-    with_picture = letter(mail(attachments=[{"content_type": "image/png", "content_base64": data}]))
+    with_picture = email(mail(attachments=[{"content_type": "image/png", "content_base64": data}]))
     assert html_alone(with_picture) == f'<img src="data:image/png;base64,{data}">'
 
 

@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 
 from tour.expectations import Outcome
-from tour.telling import Teller
+from tour.narrator import Narrator
 
 
 @pytest.fixture
@@ -12,14 +12,14 @@ def paper() -> io.StringIO:
     return io.StringIO()
 
 
-def teller(paper: io.StringIO, *, terminal: bool = False) -> Teller:
+def narrator(paper: io.StringIO, *, terminal: bool = False) -> Narrator:
     if terminal:
-        return Teller(Console(file=paper, force_terminal=True, color_system="truecolor", no_color=False, width=80))
-    return Teller(Console(file=paper, force_terminal=False, width=80, highlight=False))
+        return Narrator(Console(file=paper, force_terminal=True, color_system="truecolor", no_color=False, width=80))
+    return Narrator(Console(file=paper, force_terminal=False, width=80, highlight=False))
 
 
 def test_where_nobody_watches_lines_are_plain_and_fit(paper: io.StringIO) -> None:
-    plain = teller(paper)
+    plain = narrator(paper)
     plain.act(1, 3, "kill -9", "words " * 40)
     with plain.step("Buying") as step:
         step.now("half")
@@ -37,11 +37,11 @@ def test_where_nobody_watches_lines_are_plain_and_fit(paper: io.StringIO) -> Non
 
 
 def test_a_step_that_fails_says_so(paper: io.StringIO) -> None:
-    with pytest.raises(ValueError, match="wrong"), teller(paper).step("Buying"):
+    with pytest.raises(ValueError, match="wrong"), narrator(paper).step("Buying"):
         raise ValueError("wrong")
     assert "✗ Buying" in paper.getvalue()
 
 
 def test_on_a_terminal_the_code_is_black_on_white(paper: io.StringIO) -> None:
-    teller(paper, terminal=True).code("LPA:1$smdp.example$KEY")
+    narrator(paper, terminal=True).code("LPA:1$smdp.example$KEY")
     assert "\x1b[38;2;0;0;0;48;2;255;255;255m" in paper.getvalue()

@@ -21,7 +21,7 @@ class Told:
 
 
 def stage() -> Any:
-    return SimpleNamespace(teller=Told(), stack=SimpleNamespace(parts={}), folder=Path())
+    return SimpleNamespace(narrator=Told(), stack=SimpleNamespace(parts={}), folder=Path())
 
 
 async def _lacks_a_tool(_stage: Any, _outcome: Outcome) -> None:
@@ -51,4 +51,4 @@ async def test_an_act_that_lacks_a_tool_is_not_shown_and_one_that_goes_wrong_fai
     here = stage()
     outcome = await tour._perform(Act("An act", "", perform), here)
     assert (outcome.ok, outcome.not_shown) == (ok, not_shown)
-    assert cast("Told", here.teller).lines == lines
+    assert cast("Told", here.narrator).lines == lines

@@ -40,7 +40,7 @@ async def test_dead_letters_are_listed_by_filter(enter: StartToy) -> None:
     facts = [paid(toy.POISON) for _ in range(5)]
     await running.stage.publish(*facts, trace=new_traceparent(sampled=True))
     await running.stage.raw(OrderPaid.topic, b"k", b"{}", [])
-    ids = await running.letters(6)
+    ids = await running.dead_letters(6)
     first = await running.get("/dead-letters", limit=4)
     rest = await running.get("/dead-letters", limit=4, after=first["next"])
     assert [item["id"] for item in (*first["items"], *rest["items"])] == ids[::-1]
@@ -59,7 +59,7 @@ async def test_dead_letters_are_listed_by_filter(enter: StartToy) -> None:
     assert item["detail"].startswith("ValueError at service.py:")
     assert len(item["trace"]) == 32
     assert "payload" not in item
-    assert (await running.letter(item["id"]))["payload"]["order_id"] == str(facts[0].order_id)
+    assert (await running.dead_letter(item["id"]))["payload"]["order_id"] == str(facts[0].order_id)
     summary = await running.get("/summary")
     assert summary["dead_letters"] == {"waiting": 6, "redriven": 0, "discarded": 0}
     assert summary["consumer"] == {"problems": {}, "halted": None}
@@ -68,7 +68,7 @@ async def test_dead_letters_are_listed_by_filter(enter: StartToy) -> None:
 async def test_a_decision_takes_at_most_its_limit_and_reports_what_is_left(enter: StartToy) -> None:
     running = await enter()
     await running.stage.publish(*[paid(toy.POISON) for _ in range(5)])
-    ids = await running.letters(5)
+    ids = await running.dead_letters(5)
     rehearsed = await running.post("/dead-letters/discard", filter={"reason": "handler_failed"}, limit=2, dry_run=True)
     assert (rehearsed["dry_run"], rehearsed["matched"], rehearsed["taken"], rehearsed["left"]) == (True, 5, ids[:2], 3)
     assert (await running.get("/log"))["items"] == []
@@ -86,10 +86,10 @@ async def test_a_decision_takes_at_most_its_limit_and_reports_what_is_left(enter
 async def test_the_log_names_who_decided_when_and_why(enter: StartToy) -> None:
     running = await enter()
     await running.stage.publish(paid(toy.POISON), paid(toy.POISON))
-    first, second = await running.letters(2)
+    first, second = await running.dead_letters(2)
     running.client.headers["X-On-Behalf-Of"] = "anna"
     await running.post("/dead-letters/discard", ids=[first], reason="  sent by mistake, the shop knows ")
-    letter = await running.letter(first)
+    letter = await running.dead_letter(first)
     assert (letter["state"], letter["decided_by"]) == ("discarded", "operations (anna)")
     assert letter["decision"] == "sent by mistake, the shop knows"
     [line] = (await running.get("/log"))["items"]
@@ -100,7 +100,7 @@ async def test_the_log_names_who_decided_when_and_why(enter: StartToy) -> None:
     refused = await running.client.post("/dead-letters/discard", json={"ids": [second], "reason": "because"})
     assert refused.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
     del running.client.headers["X-On-Behalf-Of"]
-    assert (await running.letter(second))["state"] == "waiting"
+    assert (await running.dead_letter(second))["state"] == "waiting"
 
 
 MISUNDERSTOOD: tuple[dict[str, Any], ...] = (

@@ -22,11 +22,11 @@ async def test_a_fact_whose_handler_failed_is_applied_once_its_cause_is_gone(
     running = await enter()
     fact = paid(toy.POISON)
     [sent] = await running.stage.publish(fact, trace=new_traceparent(sampled=True))
-    [letter] = await running.letters(1)
+    [letter] = await running.dead_letters(1)
     again = await running.redrive(ids=[letter])
     assert again["taken"] == []
     assert again["refused"][0]["reason"].startswith("its handler failed again: ValueError at service.py:")
-    shown = await running.letter(letter)
+    shown = await running.dead_letter(letter)
     assert (shown["state"], shown["redrives"], shown["reason"]) == ("waiting", 1, "handler_failed")
 
     monkeypatch.setattr(toy, "POISON", "nothing")
@@ -36,7 +36,7 @@ async def test_a_fact_whose_handler_failed_is_applied_once_its_cause_is_gone(
     assert delivered.trace is not None
     assert delivered.trace[3:35] == shown["trace"], "the order is still one trace"
     assert (await running.redrive(ids=[letter]))["taken"] == []
-    shown = await running.letter(letter)
+    shown = await running.dead_letter(letter)
     assert (shown["state"], shown["decided_by"], shown["redrives"]) == ("redriven", "operations", 2)
     await running.stage.republish(sent)
 
@@ -58,11 +58,11 @@ async def test_a_record_that_a_later_release_can_read_is_applied_by_it(
     headers = {**header_texts((await running.stage.publish(paid()))[0], fact.paid_at), "ce_id": "a shop's own words"}
     headers["ce_type"] = "payments.order-paid.v9"
     await running.stage.raw(OrderPaid.topic, b"k", fact.model_dump_json().encode(), to_wire(headers))
-    [letter] = await running.letters(1)
+    [letter] = await running.dead_letters(1)
     for dry_run in (True, False):
         refused = (await running.redrive(ids=[letter], dry_run=dry_run))["refused"][0]["reason"]
         assert refused.startswith("still unreadable (unknown_version)")
-    assert (await running.letter(letter))["redrives"] == 1, "a dry run changes nothing"
+    assert (await running.dead_letter(letter))["redrives"] == 1, "a dry run changes nothing"
     monkeypatch.setattr(OrderPaid, "version", 9)
     assert (await running.redrive(ids=[letter], dry_run=True))["taken"] == [letter]
     assert (await running.redrive(filter={"reason": "unknown_version"}))["taken"] == [letter]
@@ -72,7 +72,7 @@ async def test_a_record_that_a_later_release_can_read_is_applied_by_it(
 async def test_redrives_at_the_same_time_apply_a_fact_once(enter: StartToy, monkeypatch: pytest.MonkeyPatch) -> None:
     running = await enter()
     await running.stage.publish(*[paid(toy.POISON) for _ in range(10)])
-    ids = await running.letters(10)
+    ids = await running.dead_letters(10)
     monkeypatch.setattr(toy, "POISON", "nothing")
     outcomes = await asyncio.gather(*[running.redrive(ids=random.sample(ids, 10)) for _ in range(6)])
     assert sorted(one for outcome in outcomes for one in outcome["taken"]) == ids
@@ -84,10 +84,10 @@ async def test_two_dead_letters_of_one_event_apply_it_once(enter: StartToy, monk
     """The inbox forgets after two weeks: the same event, read again from further down its topic, fails again."""
     running = await enter()
     [sent] = await running.stage.publish(paid(toy.POISON))
-    await running.letters(1)
+    await running.dead_letters(1)
     await running.query("DELETE FROM inbox RETURNING 1")
     await running.stage.republish(sent)
-    ids = await running.letters(2)
+    ids = await running.dead_letters(2)
     monkeypatch.setattr(toy, "POISON", "nothing")
     assert (await running.redrive(ids=ids))["taken"] == ids
     assert await running.query("SELECT handled FROM seen") == [(1,)]
@@ -106,11 +106,11 @@ async def test_a_redrive_that_fails_at_the_commit_leaves_the_dead_letter_waiting
 
     running = await enter(handlers={OrderPaid: handle})
     await running.stage.publish(paid())
-    [letter] = await running.letters(1)
+    [letter] = await running.dead_letters(1)
     broken, lame = False, True
     refused = await running.redrive(ids=[letter])
     assert refused["refused"][0]["reason"].startswith("its handler failed again: TypeError")
-    assert (await running.letter(letter))["redrives"] == 1
+    assert (await running.dead_letter(letter))["redrives"] == 1
     assert await running.query("SELECT 1 FROM work") == []
     assert len(await running.query("SELECT 1 FROM inbox")) == 1, "what the failure undid is as it was"
 
@@ -139,7 +139,7 @@ async def test_any_mix_of_redrives_duplicates_and_replays_ends_the_same(
     async def repair() -> None:
         monkeypatch.setattr(toy, "POISON", "nothing")
 
-    await running.letters(chance.randint(1, 6))
+    await running.dead_letters(chance.randint(1, 6))
     moves = [redrive, redrive_all, replay, redrive, redrive_all, replay, repair, redrive_all]
     chance.shuffle(moves)
     for move in moves:

@@ -63,7 +63,7 @@ async def test_no_response_shows_the_content_of_a_sealed_record(enter: StartToy)
     await running.stage.raw(
         BuyerContact.topic, PHONE.encode(), body, to_wire(spoilt | {"ce_type": BuyerContact.ce_type()})
     )
-    await running.letters(4)
+    await running.dead_letters(4)
     said = await everything_said(running)
     assert [canary for canary in CANARIES if canary in said] == []
     keyed = (await running.get("/dead-letters", key=MAIL))["items"]
@@ -71,7 +71,7 @@ async def test_no_response_shows_the_content_of_a_sealed_record(enter: StartToy)
     assert keyed[0]["key"].startswith("#")
     theirs = (await running.get("/dead-letters", key=str(person.buyer_id)))["items"]
     assert [item["key"] for item in theirs] == [str(person.buyer_id)], "an id says nothing of anybody"
-    full = await running.letter(keyed[0]["id"])
+    full = await running.dead_letter(keyed[0]["id"])
     assert (full["sealed"], full["payload"]) == (True, None)
 
 
@@ -87,7 +87,7 @@ async def test_a_sealed_payload_is_opened_for_the_redrive_and_deleted_with_the_d
     running = await enter(handlers={BuyerContact: handle})
     person = contact().model_copy(update={"email": MAIL})
     await running.stage.publish(person, contact())
-    ids = await running.letters(2)
+    ids = await running.dead_letters(2)
     [letter] = [item["id"] for item in (await running.get("/dead-letters", key=person.key()))["items"]]
     [other] = set(ids) - {letter}
     broken = False
@@ -120,7 +120,7 @@ async def spoil(running: RunningToy, *, count: int = 1, kind: str = BuyerContact
             await running.query("DELETE FROM inbox_by_arrival RETURNING 1")
         spoilt = SPOILT | {"ce_type": kind, "ce_source": "/services/ordering"}
         await running.stage.raw(BuyerContact.topic, MAIL.encode(), body, to_wire(spoilt))
-        found: list[str] = await running.letters(number + 1)
+        found: list[str] = await running.dead_letters(number + 1)
     return found
 
 
@@ -129,14 +129,14 @@ async def test_a_decided_dead_letter_keeps_only_what_was_listed(enter: StartToy,
     handle = Once()
     running = await enter(handlers={BuyerContact: handle})
     [letter] = await spoil(running)
-    before = await running.letter(letter)
+    before = await running.dead_letter(letter)
     assert before["key"].startswith("#")
     handle.broken = False
     assert (await running.post(f"/dead-letters/{decision}", ids=[letter]))["taken"] == [letter]
     assert handle.seen == ([MAIL] if decision == "redrive" else [])
     [(row,)] = await running.query(ROWS)
     assert [canary for canary in CANARIES if canary in row] == []
-    after = await running.letter(letter)
+    after = await running.dead_letter(letter)
     assert {name for name in after if after[name] != before[name]} <= DECIDED, "a fingerprint stays what it is"
     assert [item["id"] for item in (await running.get("/dead-letters", key=MAIL))["items"]] == [letter]
     for again in ("redrive", "discard"):
@@ -149,11 +149,11 @@ async def test_a_detail_that_repeats_a_header_is_deleted_too(enter: StartToy) ->
     running = await enter()
     [letter] = await spoil(running, kind=MAIL)
     await running.query("UPDATE dead_letters SET detail = :said RETURNING 1", said=f"type '{MAIL}', expected another")
-    before = await running.letter(letter)
+    before = await running.dead_letter(letter)
     await running.post("/dead-letters/discard", filter={"key": MAIL})
     [(row,)] = await running.query(ROWS)
     assert [canary for canary in CANARIES if canary in row] == []
-    assert (await running.letter(letter))["detail"] == before["detail"] == "a type that this release does not know"
+    assert (await running.dead_letter(letter))["detail"] == before["detail"] == "a type that this release does not know"
 
 
 async def test_a_decision_that_is_not_committed_deletes_nothing(enter: StartToy) -> None:
@@ -183,8 +183,8 @@ async def test_a_second_dead_letter_of_an_event_is_recognised_by_its_fingerprint
 async def test_an_empty_record_of_a_personal_topic_is_sealed_too(enter: StartToy) -> None:
     running = await enter()
     await running.stage.raw(BuyerContact.topic, MAIL.encode(), None, [])
-    [letter] = await running.letters(1)
-    assert MAIL not in str(await running.letter(letter))
+    [letter] = await running.dead_letters(1)
+    assert MAIL not in str(await running.dead_letter(letter))
     await running.post("/dead-letters/discard", ids=[letter])
     [(row,)] = await running.query(ROWS)
     assert MAIL not in row
@@ -203,10 +203,10 @@ async def test_a_dead_letter_that_belongs_to_no_buyer_is_discarded_after_its_tim
         await stage.raw(topic, key.encode(), body, to_wire(SPOILT))
     await stage.raw(OrderSubmitted.topic, str(person.buyer_id).encode(), body, to_wire(SPOILT))
     await stage.raw(OrderSubmitted.topic, None, body, to_wire(SPOILT))
-    await running.letters(6)
+    await running.dead_letters(6)
     await running.query("UPDATE dead_letters SET received_at = now() - interval '8 days' RETURNING 1")
     await stage.raw(OrderSubmitted.topic, b"esimka:young", body, to_wire(SPOILT))
-    ids = await running.letters(7)
+    ids = await running.dead_letters(7)
     assert await discard_ownerless(running.service.database, 9) == 0
     assert len((await running.get("/dead-letters", state="waiting"))["items"]) == 7
     settings = {"database_url": running.service.settings.database_url, "dead_letter_sealed_days": 7}
@@ -245,7 +245,7 @@ async def test_a_dead_letter_that_is_being_redriven_is_not_discarded(enter: Star
 async def test_a_dead_letter_sealed_to_another_key_goes_on_waiting_with_the_reason(enter: StartToy) -> None:
     running = await enter()
     await running.stage.raw(BuyerContact.topic, b"k", b"{}", [])
-    [letter] = await running.letters(1)
+    [letter] = await running.dead_letters(1)
     await running.query("UPDATE dead_letters SET payload = 'bm90IGEgYm94' RETURNING 1")
     for dry_run in (True, False):
         [refused] = (await running.redrive(ids=[letter], dry_run=dry_run))["refused"]
@@ -273,7 +273,7 @@ async def test_a_redrive_during_an_erasure_restores_no_data(enter: StartToy) -> 
     running = await enter(handlers={BuyerContact: keep}, forgets={BuyerContact: forget})
     person = contact()
     [sent] = await running.stage.publish(person)
-    [letter] = await running.letters(1)
+    [letter] = await running.dead_letters(1)
     broken = False
     redrive = asyncio.create_task(running.redrive(ids=[letter]))
     await begun.wait()
@@ -309,7 +309,7 @@ async def test_a_tombstone_whose_handler_failed_is_redriven_too(enter: StartToy)
     person = contact()
     headers = to_wire({"ce_specversion": "1.0", "ce_id": "1", "ce_type": BuyerContact.ce_type()})
     await running.stage.raw(BuyerContact.topic, person.key().encode(), None, headers)
-    [letter] = await running.letters(1)
+    [letter] = await running.dead_letters(1)
     broken = False
     assert (await running.redrive(ids=[letter]))["taken"] == [letter]
     assert erased == [person.key()]

@@ -49,7 +49,7 @@ the infrastructure chart.
 def page(table: Table) -> str:
     """Markdown: what each principal may do, and who has to do with each topic."""
     rights = [
-        (f"`{principal['name']}`", *(_said(principal["acls"], *which) for which in _COLUMNS))
+        (f"`{principal['name']}`", *(_cell(principal["acls"], *which) for which in _COLUMNS))
         for principal in table["principals"]
     ]
     topics = [
@@ -71,7 +71,7 @@ def page(table: Table) -> str:
 _COLUMNS = (("topic", "Write"), ("topic", "Read"), ("topic", "Create"))
 
 
-def _said(acls: Iterable[Mapping[str, Any]], kind: str, operation: str) -> str:
+def _cell(acls: Iterable[Mapping[str, Any]], kind: str, operation: str) -> str:
     chosen = [acl for acl in acls if acl["type"] == kind and operation in acl["operations"]]
     return ", ".join(f"`{acl['name']}{'*' * (acl['pattern'] == 'prefixed')}`" for acl in chosen)
 

@@ -26,10 +26,10 @@ from campaign.shops import Shops
 from campaign.stack import CampaignStack
 from campaign.traffic import REFUSED, Traffic
 from hostile.context import Context
-from hostile.door import Door
 from hostile.findings import Findings
 from hostile.judge import Judge
 from hostile.kafka import Writing
+from hostile.sender import Sender
 from hostile.target import of_site
 from sandbox.client import SandboxClient
 from tour.expectations import UnmetError
@@ -104,16 +104,16 @@ async def run(stack: CampaignStack, disks: dict[str, Path], plan: Plan, tell: Ca
             await sandbox.faults(REFUSED)
             await receivers.register(shops, SHOPS)
             traffic = Traffic(shops, sandbox, plan.seed, mark, plan.rate)
-            door = Door(findings)
+            sender = Sender(findings)
             rng = random.Random(plan.seed)
-            hostile = Context(target, rng, findings, door, buying, sandbox, writing=Writing(target, findings))
+            hostile = Context(target, rng, findings, sender, buying, sandbox, writing=Writing(target, findings))
             scene = Scene(stack, sandbox, traffic, receivers, hostile, disks)
             reader = Reader(sandbox, receivers)
             try:
                 await _storm(scene, plan, tell)
                 return await _judged(scene, reader, plan, tell)
             finally:
-                await door.close()
+                await sender.close()
 
 
 async def _storm(scene: Scene, plan: Plan, tell: Callable[[str], None]) -> None:

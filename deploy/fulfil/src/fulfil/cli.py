@@ -9,9 +9,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fulfil import deciding, reading, shops
+from fulfil import decisions, lists, shops
+from fulfil.addresses import SettingsError
 from fulfil.moments import line, moment
-from fulfil.places import SettingsError
 
 _WRONG = 2
 _INTERRUPTED = 130
@@ -19,9 +19,9 @@ _INTERRUPTED = 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line asks; returns the exit code."""
-    asked = _parser().parse_args(arguments)
+    options = _parser().parse_args(arguments)
     try:
-        return int(asked.action(asked))
+        return int(options.action(options))
     except SettingsError as error:
         print(f"fulfil: {error}", file=sys.stderr)
         return _WRONG
@@ -36,16 +36,16 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Exit codes: 0 done; 1 something was refused, not found or did not answer; 2 wrong command or settings.",
     )
     groups = parser.add_subparsers(required=True, metavar="command")
-    _letters(groups.add_parser("dead-letters", help="records that could not be applied"))
+    _decide_dead_letters(groups.add_parser("dead-letters", help="records that could not be applied"))
     _work(groups.add_parser("work", help="due work that does not go by itself"))
     refunds = groups.add_parser("refunds", help="money that goes back").add_subparsers(required=True, metavar="command")
     refused = refunds.add_parser("refused", help="what the bank refused: a person has it tried again, or pays by hand")
-    _for_programs(refused, reading.refused_refunds)
+    _for_programs(refused, lists.refused_refunds)
     _shops(groups.add_parser("shops", help="the shops' folder"))
     status = groups.add_parser("status", help="how each service stands")
-    _common(status, reading.status)
+    _common(status, lists.status)
     log = groups.add_parser("log", help="what was decided, by whom and why")
-    _common(log, reading.log)
+    _common(log, lists.log)
     log.add_argument("--limit", type=_count, default=50, metavar="N", help="lines per service (50)")
     return parser
 
@@ -62,21 +62,21 @@ def _shops(parser: argparse.ArgumentParser) -> None:
         command.set_defaults(action=action)
 
 
-def _letters(parser: argparse.ArgumentParser) -> None:
+def _decide_dead_letters(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(required=True, metavar="command")
     listing = commands.add_parser("list", help="list them, the newest first")
-    _common(listing, reading.letters)
+    _common(listing, lists.dead_letters)
     _filters(listing)
     listing.add_argument(
         "--state", choices=["waiting", "redriven", "discarded", "all"], default="waiting", help="(waiting)"
     )
     listing.add_argument("--limit", type=_count, default=50, metavar="N", help="letters per service (50)")
     show = commands.add_parser("show", help="one in full; what is sealed stays so")
-    _common(show, reading.letter)
+    _common(show, lists.dead_letter)
     show.add_argument("id", type=line)
     for name, action, text in (
-        ("redrive", deciding.redrive, "apply them as if they came now; repeating it is safe"),
-        ("discard", deciding.discard, "settle them without applying them"),
+        ("redrive", decisions.redrive, "apply them as if they came now; repeating it is safe"),
+        ("discard", decisions.discard, "settle them without applying them"),
     ):
         command = commands.add_parser(name, help=text)
         _common(command, action)
@@ -90,14 +90,14 @@ def _letters(parser: argparse.ArgumentParser) -> None:
 def _work(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(required=True, metavar="command")
     listing = commands.add_parser("list", help="what has been tried or waits for a person; --every: all of it")
-    _common(listing, reading.work)
+    _common(listing, lists.work)
     listing.add_argument("--state", choices=["parked", "unknown", "due"])
     listing.add_argument("--kind", type=line, help="of this kind only")
     listing.add_argument("--about", type=line, help="an order's id, or a part of the row's key")
     listing.add_argument("--every", action="store_true", help="also what was not tried yet: timers and deadlines")
     listing.add_argument("--limit", type=_count, default=50, metavar="N", help="rows per service (50)")
     retry = commands.add_parser("retry", help="try it now; what was parked asks the other side first")
-    _common(retry, deciding.retry)
+    _common(retry, decisions.retry)
     retry.add_argument("ids", type=line, nargs="+", metavar="id")
     _decision(retry)
 

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import httpx
 
-from fulfil.places import OPERATIONS, Places, SettingsError
+from fulfil.addresses import OPERATIONS, Addresses, SettingsError
 
 _SECONDS = 60.0
 _PAGE = 200
@@ -15,20 +15,22 @@ _PAGE = 200
 MOST = 1000
 
 
-class DeskError(Exception):
+class ServiceError(Exception):
     """A service did not answer, or refused; the words say which and why."""
 
 
-class Desks:
+class OperationsClient:
     """The desks of the chosen services (all of them where none is chosen)."""
 
-    def __init__(self, places: Places, chosen: Sequence[str] = ()) -> None:
-        if unknown := sorted(set(chosen) - set(places.urls)):
-            raise SettingsError(f"unknown service {', '.join(unknown)}; there are {', '.join(places.urls)}")
-        self._operations = places.operations
-        self._urls = {name: url for name, url in places.urls.items() if not chosen or name in chosen}
-        headers = {"Authorization": f"Bearer {places.key}"}
-        if person := "".join(letter for letter in places.person if letter.isascii() and letter.isprintable())[:80]:
+    def __init__(self, addresses: Addresses, chosen: Sequence[str] = ()) -> None:
+        if unknown := sorted(set(chosen) - set(addresses.urls)):
+            raise SettingsError(f"unknown service {', '.join(unknown)}; there are {', '.join(addresses.urls)}")
+        self._operations = addresses.operations
+        self._urls = {name: url for name, url in addresses.urls.items() if not chosen or name in chosen}
+        headers = {"Authorization": f"Bearer {addresses.key}"}
+        if person := "".join(
+            character for character in addresses.person if character.isascii() and character.isprintable()
+        )[:80]:
             headers["X-On-Behalf-Of"] = person
         self._client = httpx.Client(headers=headers, timeout=_SECONDS)
 
@@ -54,7 +56,7 @@ class Desks:
             raise SettingsError("it is not known where operations is: FULFIL_SERVICES does not name it")
         answer = self._request(OPERATIONS, "GET", f"{self._operations}/refunds/refused")
         if answer.status_code == HTTPStatus.NOT_FOUND:
-            raise DeskError("operations does not list refused refunds: it is an earlier release")
+            raise ServiceError("operations does not list refused refunds: it is an earlier release")
         return _read(OPERATIONS, answer)
 
     def post(self, service: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -72,20 +74,20 @@ class Desks:
             if after is None:
                 return
 
-    def holder(self, letter_id: str, silent: dict[str, DeskError]) -> tuple[str, dict[str, Any]] | None:
+    def holder(self, letter_id: str, unanswered: dict[str, ServiceError]) -> tuple[str, dict[str, Any]] | None:
         """The service that holds a dead letter, and the letter; None where nobody says so.
 
         Whoever does not answer is added to `silent`; whoever stands there already is not asked.
         """
         for service in self._urls:
-            if service in silent:
+            if service in unanswered:
                 continue
             try:
                 answer = self._send(service, "GET", f"dead-letters/{letter_id}")
                 if answer.status_code != HTTPStatus.NOT_FOUND:
                     return service, _read(service, answer)
-            except DeskError as error:
-                silent[service] = error
+            except ServiceError as error:
+                unanswered[service] = error
         return None
 
     def _ask(self, service: str, method: str, path: str, **options: Any) -> dict[str, Any]:
@@ -98,7 +100,7 @@ class Desks:
         try:
             return self._client.request(method, url, **options)
         except httpx.HTTPError as error:
-            raise DeskError(f"{service} does not answer ({type(error).__name__})") from None
+            raise ServiceError(f"{service} does not answer ({type(error).__name__})") from None
 
 
 def _read(service: str, answer: httpx.Response) -> dict[str, Any]:
@@ -112,7 +114,7 @@ def _read(service: str, answer: httpx.Response) -> dict[str, Any]:
         return document
     problem = document if isinstance(document, dict) else {}
     if problem.get("type") == "urn:problem:not-found":
-        raise DeskError(f"{service} has no operations desk: give it OPERATIONS_KEYS")
+        raise ServiceError(f"{service} has no operations desk: give it OPERATIONS_KEYS")
     fields = "; ".join(f"{one['field']}: {one['message']}" for one in problem.get("errors", ()))
     words = " ".join(filter(None, (problem.get("detail", f"answered {answer.status_code}"), fields)))
-    raise DeskError(f"{service}: {words}")
+    raise ServiceError(f"{service}: {words}")

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 _REFUSED = 1
 
 
-def check(asked: argparse.Namespace) -> int:
+def check(options: argparse.Namespace) -> int:
     """Print what each shop has, or every fault with its file and field; 1 where the folder is refused."""
-    shops = _read(asked)
+    shops = _read(options)
     if shops is None:
         return _REFUSED
     for slug, shop in shops.items():
@@ -22,13 +22,13 @@ def check(asked: argparse.Namespace) -> int:
     return 0
 
 
-def values(asked: argparse.Namespace) -> int:
+def values(options: argparse.Namespace) -> int:
     """Print the folder as values of the Helm charts; 1 where it is refused."""
-    shops = _read(asked)
+    shops = _read(options)
     if shops is None:
         return _REFUSED
     paths = [
-        asked.folder / slug / name
+        options.folder / slug / name
         for slug, shop in shops.items()
         for name in (
             "shop.toml",
@@ -37,12 +37,12 @@ def values(asked: argparse.Namespace) -> int:
             *(f"policy/{policy.version}.toml" for policy in shop.policies),
         )
     ]
-    texts = {path.relative_to(asked.folder).as_posix(): path.read_text(encoding="utf-8") for path in paths}
+    texts = {path.relative_to(options.folder).as_posix(): path.read_text(encoding="utf-8") for path in paths}
     print(json.dumps({"global": {"shops": texts}}, ensure_ascii=False, indent=1))  # JSON is YAML too
     return 0
 
 
-def _read(asked: argparse.Namespace) -> "Shops | None":
+def _read(options: argparse.Namespace) -> "Shops | None":
     """The shops; None, after printing all faults, where the folder is refused."""
     # The commands about services start without pydantic and the calendars of all countries.
     from shared.shops.checks import no_example_addresses  # noqa: PLC0415 - see above
@@ -52,7 +52,7 @@ def _read(asked: argparse.Namespace) -> "Shops | None":
 
     try:
         return read_shops(
-            asked.folder, [known_holidays, no_example_addresses] if asked.production else [known_holidays]
+            options.folder, [known_holidays, no_example_addresses] if options.production else [known_holidays]
         )
     except ShopsError as error:
         print(error, file=sys.stderr)

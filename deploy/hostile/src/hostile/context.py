@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hostile.budget import Budget
-from hostile.door import Door
 from hostile.findings import Findings
 from hostile.good import AwaitedOrder
 from hostile.kafka import Writing
+from hostile.sender import Sender
 from hostile.target import Target
 from local_stack.product import PRODUCT
 from sandbox.client import SandboxClient
@@ -27,7 +27,7 @@ class Context:
     target: Target
     rng: random.Random
     findings: Findings
-    door: Door
+    sender: Sender
     buying: Buying
     sandbox: SandboxClient
     writing: Writing

@@ -52,7 +52,7 @@ class GoodOrders:
         else:
             self.findings.answered(_ATTACK, "paid")
 
-    async def end_well(self, seconds: float) -> None:
+    async def end_regularly(self, seconds: float) -> None:
         """Wait until all are delivered or refunded; those that are not are findings."""
         await wait_for_ends(
             self.buying, self.findings, _ATTACK, [AwaitedOrder(paid.order) for paid in self.paid], seconds

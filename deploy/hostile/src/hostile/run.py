@@ -9,11 +9,11 @@ from pathlib import Path
 
 from hostile.attacks import connections, outside, own_topics, people, schemas, shops, webhooks
 from hostile.context import Attack, Context
-from hostile.door import Door
 from hostile.findings import Findings
 from hostile.good import GoodOrders, wait_for_ends
 from hostile.judge import Judge
 from hostile.kafka import Writing
+from hostile.sender import Sender
 from hostile.target import Target
 from tour.buying import buying_at
 
@@ -64,9 +64,9 @@ async def run(
     findings = Findings()
     ends = time.monotonic() + seconds
     async with buying_at(target.site) as (buying, sandbox):
-        door = Door(findings)
+        sender = Sender(findings)
         context = Context(
-            target, random.Random(seed), findings, door, buying, sandbox, writing=Writing(target, findings)
+            target, random.Random(seed), findings, sender, buying, sandbox, writing=Writing(target, findings)
         )
         good = GoodOrders(buying, findings, target.shops, context.paid)
         judge = Judge(target, findings)
@@ -83,10 +83,10 @@ async def run(
             for task in beside:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
-            await door.close()
+            await sender.close()
         tell("waiting until everything has ended")
         await outside.end_faults(context)
-        await good.end_well(_SETTLE_SECONDS)
+        await good.end_regularly(_SETTLE_SECONDS)
         await wait_for_ends(buying, findings, "orders with odd mail replies", context.odd_mails, _SETTLE_SECONDS)
         await judge.settle(_SETTLE_SECONDS)
         await asyncio.to_thread(judge.read_logs, good.mark)

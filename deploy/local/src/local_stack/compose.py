@@ -66,14 +66,14 @@ def make(folder: Path) -> None:
     for component in PRODUCT:
         own = {**_EVERYWHERE, **_OWN.get(component.name, {})} if component is not SANDBOX else _OWN["sandbox"]
         settings = {**component.environment(site), **own}
-        lines = (f"{name}='{value}'\n" for name, value in settings.items() if _is_told(name, value))
+        lines = (f"{name}='{value}'\n" for name, value in settings.items() if _is_shown(name, value))
         _write(folder / f"{component.name}.env", "".join(lines))
     (folder / "secrets").mkdir(exist_ok=True)
     _databases(folder / "secrets", names)
     _brokers(folder / "secrets", names, site.kafka_passwords)
 
 
-def _is_told(name: str, value: str | None) -> bool:
+def _is_shown(name: str, value: str | None) -> bool:
     return value is not None and name not in ("DATABASE_URL", "KAFKA_PASSWORD", "TRACE_FILE")
 
 

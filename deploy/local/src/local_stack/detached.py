@@ -12,7 +12,7 @@ from pathlib import Path
 from local_stack.errors import LocalStackError
 from local_stack.paths import WORK_TREE
 from local_stack.postgres_home import remove_abandoned, remove_data
-from local_stack.proc import is_alive
+from local_stack.proc import is_running
 from local_stack.progress import Phase, Progress
 from local_stack.stack import lock_of
 from local_stack.status import STATUS_FILE, Status
@@ -127,7 +127,7 @@ def clean(run: Path) -> list[str]:
 
 def _clean_tests(directory: Path) -> list[str]:
     """Test runs clean up behind themselves; remove only what a killed one left."""
-    finished = [run for run in directory.iterdir() if run.is_dir() and not is_alive(int(run.name))]
+    finished = [run for run in directory.iterdir() if run.is_dir() and not is_running(int(run.name))]
     for run in finished:
         remove_data(run / "postgres")
         shutil.rmtree(run, ignore_errors=True)

@@ -15,7 +15,7 @@ from local_stack.memory import kafka_directory, memory
 from local_stack.paths import write_private
 from local_stack.ports import LOOPBACK, free_ports
 from local_stack.postgres import THROWAWAY, Postgres
-from local_stack.proc import is_alive
+from local_stack.proc import is_running
 from local_stack.shared_infra import keeper_lock_path, remove_locks, remove_run
 
 POLL_SECONDS = 0.3
@@ -26,7 +26,7 @@ def keep(directory: Path, owner: int) -> int:
     """Run the servers until `owner` is gone, then remove everything. Returns the exit code."""
     with locked(keeper_lock_path(directory), LOCK_TIMEOUT_SECONDS):
         code = asyncio.run(_keep(directory, owner))
-    if not is_alive(owner):
+    if not is_running(owner):
         remove_locks(directory)
     return code
 
@@ -64,7 +64,7 @@ async def _keep(directory: Path, owner: int) -> int:
         "postgres_admin_url": infra.postgres.admin_url,
     }
     write_private(directory / "infra.json", state)
-    while is_alive(owner) and not asked_to_stop.is_set():
+    while is_running(owner) and not asked_to_stop.is_set():
         with suppress(TimeoutError):
             async with asyncio.timeout(POLL_SECONDS):
                 await asked_to_stop.wait()

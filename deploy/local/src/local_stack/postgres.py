@@ -15,7 +15,7 @@ from local_stack.ports import LOOPBACK, free_port
 from local_stack.postgres_databases import Databases, create_databases, owner_role
 from local_stack.postgres_files import postgres_server
 from local_stack.postgres_home import SUPERUSER, PostgresHome, server_environment
-from local_stack.proc import children, is_alive, program_name
+from local_stack.proc import children, is_running, program_name
 from local_stack.processes import ManagedProcess
 
 START_TIMEOUT_SECONDS = 60.0
@@ -202,7 +202,7 @@ class Postgres:
         pid_file = None if self._home is None else self._home.data / "postmaster.pid"
         if pid_file is not None and pid_file.exists():
             recorded = int(pid_file.read_text().split()[0])
-            if not is_alive(recorded) or program_name(recorded) != "postgres":
+            if not is_running(recorded) or program_name(recorded) != "postgres":
                 pid_file.unlink()
 
 

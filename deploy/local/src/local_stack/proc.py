@@ -8,7 +8,7 @@ from local_stack.programs import run
 _PROC = Path("/proc")
 
 
-def is_alive(pid: int) -> bool:
+def is_running(pid: int) -> bool:
     """Whether a process with this id exists and is not merely waiting to be buried."""
     try:
         os.kill(pid, 0)

@@ -47,7 +47,7 @@ class Component:
     """Further ports it listens on, as (name, preferred)."""
     pages: tuple[tuple[str, str], ...] = ()
     """What a person may open, as (title, path)."""
-    tells: Callable[[Site], Mapping[str, Environment]] = lambda _site: {}
+    settings_of: Callable[[Site], Mapping[str, Environment]] = lambda _site: {}
     """What the others are told because it is there, by component (`"*"`: all)."""
 
     @property

@@ -19,7 +19,7 @@ from local_stack.locks import FileLock, locked
 from local_stack.memory import remove_kafka_directory
 from local_stack.paths import WORK_TREE, read_json
 from local_stack.postgres_home import remove_data
-from local_stack.proc import is_alive
+from local_stack.proc import is_running
 
 OWNER_VARIABLE = "LOCAL_STACK_OWNER"
 """The pid of the test run's owner. Set by the root conftest before it starts workers, which inherit it."""
@@ -93,7 +93,7 @@ def _callers_lock_path(directory: Path) -> Path:
 def _remove_abandoned() -> None:
     """Delete what runs left whose owner and keeper were both killed."""
     for directory in RUNS.iterdir():
-        if not directory.is_dir() or is_alive(int(directory.name)):
+        if not directory.is_dir() or is_running(int(directory.name)):
             continue
         if not FileLock(keeper_lock_path(directory)).is_held():
             remove_run(directory)
@@ -114,13 +114,13 @@ def _start_keeper(directory: Path, owner: int) -> None:
 def _wait_for_state(directory: Path) -> dict[str, str]:
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
     log = directory / "logs" / "keeper.log"
-    seen_alive = False
+    seen_running = False
     while True:
         state = read_json(directory / "infra.json")
         if state is not None:
             return state
         alive = FileLock(keeper_lock_path(directory)).is_held()
-        seen_alive = seen_alive or alive
-        if (seen_alive and not alive) or time.monotonic() > deadline:
+        seen_running = seen_running or alive
+        if (seen_running and not alive) or time.monotonic() > deadline:
             raise LocalStackError(f"the keeper of the test servers did not start them; its log is {log}")
         time.sleep(POLL_SECONDS)

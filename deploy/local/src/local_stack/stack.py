@@ -219,7 +219,7 @@ class Stack:
             infra.create_databases(with_database), infra.kafka.grant(read_access(), self._site.kafka_passwords)
         )
         self._site.databases, self._site.owner_databases = databases.services, databases.owners
-        extras = [*(component.tells(self._site) for component in self.components), self._environment]
+        extras = [*(component.settings_of(self._site) for component in self.components), self._environment]
         for component in self.components:
             ours = [extra.get(name, {}) for extra in extras for name in (EVERY_COMPONENT, component.name)]
             overrides = {name: value for variables in ours for name, value in variables.items()}

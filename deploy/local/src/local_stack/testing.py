@@ -4,7 +4,7 @@ import time
 import urllib.request
 from collections.abc import Callable
 
-from local_stack.proc import is_alive
+from local_stack.proc import is_running
 from local_stack.product import Component
 from local_stack.site import Site
 
@@ -22,7 +22,7 @@ def eventually(condition: Callable[[], bool], what: str, seconds: float = 60.0) 
 
 def gone(*pids: int) -> bool:
     """Whether none of these processes exists any more."""
-    return not any(is_alive(pid) for pid in pids)
+    return not any(is_running(pid) for pid in pids)
 
 
 def ask(url: str) -> list[str]:

@@ -20,7 +20,7 @@ def _environment(site: Site) -> Environment:
     }
 
 
-def _tells(site: Site) -> Mapping[str, Environment]:
+def _settings_of(site: Site) -> Mapping[str, Environment]:
     page = {"TRACE_URL_TEMPLATE": f"{site.url(PAGE_PORT)}/zipkin/traces/{{trace_id}}"}
     return {
         "*": {"OTEL_EXPORTER_OTLP_ENDPOINT": site.url("zipkin")},
@@ -37,7 +37,7 @@ ZIPKIN = Component(
     environment=_environment,
     other_ports=((PAGE_PORT, 9411),),
     pages=(("one order, one trace", "/"),),
-    tells=_tells,
+    settings_of=_settings_of,
 )
 
 WITH_TRACES = (ZIPKIN, *PRODUCT)

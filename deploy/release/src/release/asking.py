@@ -69,7 +69,7 @@ def smallest(schema: Document, document: Document) -> Any:
     return find(values(schema, document), lambda _value: True, settings=once)
 
 
-async def _told(name: str) -> Document:
+async def _description(name: str) -> Document:
     service = (await built([one for one in SERVICES if one.name == name]))[name]
     document = service.app.openapi()
     answers = await unasked(service.app, document)
@@ -78,4 +78,4 @@ async def _told(name: str) -> Document:
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(_told(sys.argv[1]))))
+    print(json.dumps(asyncio.run(_description(sys.argv[1]))))

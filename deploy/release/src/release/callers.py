@@ -44,22 +44,24 @@ def as_released(service: str, tree: Path, now: Document) -> Document:
     """
     if path_of(service, "openapi", tree).exists():
         return of_now(service, tree)
-    told = json.loads(_asked(service, tree))
-    document: Document = told["openapi"]
+    answer = json.loads(_described(service, tree))
+    document: Document = answer["openapi"]
     needed = {name: one.get("security", []) for name, one in operations(now)}
     schemes = now["components"]["securitySchemes"].values()
     credentials = {"authorization", *(one["name"].lower() for one in schemes if "name" in one)}
     for name, operation in operations(document):
         shown = [one for one in operation.get("parameters", []) if one["name"].lower() in credentials]
         operation["parameters"] = [one for one in operation.get("parameters", []) if one not in shown]
-        operation["security"] = needed.get(name, []) if shown or name in told["guarded"] else []
+        operation["security"] = needed.get(name, []) if shown or name in answer["guarded"] else []
         # FastAPI states its own refusals here, which no service gives.
-        operation["responses"] = {key: said for key, said in operation["responses"].items() if key.startswith("2")}
+        operation["responses"] = {
+            key: declared for key, declared in operation["responses"].items() if key.startswith("2")
+        }
     return document
 
 
 @cache
-def _asked(service: str, tree: Path) -> str:
+def _described(service: str, tree: Path) -> str:
     """What the code of a released tree, which never changes, says of itself, as JSON: a process and 3 s of CPU."""
     ran = subprocess.run(  # noqa: S603 - our own interpreter
         [sys.executable, "-m", "release.asking", service],
@@ -113,8 +115,8 @@ def _credentials(old: Document, new: Document, both: _Both) -> Iterator[Break]:
 
 def _ways(operation: Document, document: Document) -> list[set[str]]:
     """The schemes of each; an empty one where nothing has to be shown. Our documents say it for each operation."""
-    said: list[Document] = operation.get("security", document.get("security")) or []
-    return [set(one) for one in said] or [set()]
+    declared: list[Document] = operation.get("security", document.get("security")) or []
+    return [set(one) for one in declared] or [set()]
 
 
 def _named(way: set[str]) -> str:

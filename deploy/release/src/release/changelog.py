@@ -14,10 +14,10 @@ class EmptyChangelogError(Exception):
 def unreleased(text: str) -> str:
     """What the section `Unreleased` says. Raises EmptyChangelogError where it says nothing, or is not there."""
     _, found, rest = text.partition(_UNRELEASED)
-    said = _NEXT.split(rest, maxsplit=1)[0].strip()
-    if not found or not re.search(r"^- \S", said, re.MULTILINE):
+    section = _NEXT.split(rest, maxsplit=1)[0].strip()
+    if not found or not re.search(r"^- \S", section, re.MULTILINE):
         raise EmptyChangelogError("under `## [Unreleased]` nothing is listed")
-    return said
+    return section
 
 
 def released(text: str, version: str, day: date) -> str:

@@ -68,28 +68,28 @@ def migrate_as_released(service: str, tree: Path, url: str) -> None:
 def shape(url: str) -> Shape:
     """What is in that database; partitions are their table's business."""
     with psycopg.connect(url.replace("+psycopg", "")) as connection:
-        return {name: tuple(said) for name, said in connection.execute(_SHAPE).fetchall()}
+        return {name: tuple(shape) for name, shape in connection.execute(_SHAPE).fetchall()}
 
 
 def narrowings(before: Shape, after: Shape) -> Iterator[tuple[str, str]]:
     """What the code for `before` could not live with, by the name of the thing."""
-    for name, said in before.items():
+    for name, shape in before.items():
         now = after.get(name)
         if now is None:
             # A renamed thing is gone too; what belonged to a table that is gone is not told one by one.
             if f"table {_table(name)}" in after or name.startswith(("table ", "function ")):
                 yield name, "is gone (or has another name)"
         elif name.startswith("column "):
-            yield from ((name, problem) for problem in _narrower(said, now))
-        elif said != now:
-            yield name, f"was {' '.join(said)}, is {' '.join(now)}"
-    for name, said in after.items():
+            yield from ((name, problem) for problem in _narrower(shape, now))
+        elif shape != now:
+            yield name, f"was {' '.join(shape)}, is {' '.join(now)}"
+    for name, shape in after.items():
         if name in before or f"table {_table(name)}" not in before:
             continue
-        if name.startswith("column ") and said[1] == "not null" and not said[2]:
+        if name.startswith("column ") and shape[1] == "not null" and not shape[2]:
             yield name, "is new, not null and without a default: the release inserts without it"
         elif name.startswith(_RULES):
-            yield name, f"is a new rule on a table that the release writes: {' '.join(said)}"
+            yield name, f"is a new rule on a table that the release writes: {' '.join(shape)}"
 
 
 def _narrower(before: tuple[str, ...], after: tuple[str, ...]) -> Iterator[str]:

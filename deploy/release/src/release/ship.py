@@ -106,13 +106,13 @@ def _broken_promises(service: str, root: Path) -> Iterator[str]:
 def _release(service: str, version: str, root: Path) -> Release:
     path = _changelog(service, root)
     text = path.read_text(encoding="utf-8")
-    said = changelog.unreleased(text)
+    section = changelog.unreleased(text)
     path.write_text(changelog.released(text, version, datetime.now(UTC).date()), encoding="utf-8")
     chart = root / "deploy/kubernetes/charts" / service / "Chart.yaml"
     text = chart.read_text(encoding="utf-8")
     chart.write_text(_INSTALLED.sub(f'appVersion: "{version}"', text, count=1), encoding="utf-8")
     _commit(service, version, f"Release {service} {version}", root)
-    git("tag", "--annotate", f"{service}-{version}", "--message", f"{service} {version}\n\n{said}", root=root)
+    git("tag", "--annotate", f"{service}-{version}", "--message", f"{service} {version}\n\n{section}", root=root)
     return Release(service, version, git("rev-parse", "HEAD", root=root))
 
 

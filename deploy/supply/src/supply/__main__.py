@@ -9,7 +9,7 @@ from supply import bill, images, licences, locking, locks, policy, vulnerabiliti
 from supply.graph import NotInstalledError
 from supply.licences import UnknownLicenceError
 
-WRONG, NOT_ASKED = 1, 2
+WRONG, UNREACHABLE = 1, 2
 
 
 def main() -> int:
@@ -40,22 +40,22 @@ def _write_locks(arguments: argparse.Namespace) -> int:
 
 
 def _write_bills() -> int:
-    said = policy.load()
+    licence_policy = policy.load()
     for image in images.find():
-        bill.write(image, said)
+        bill.write(image, licence_policy)
         print(f"{image.bill.relative_to(images.WORK_TREE)}")
     return 0
 
 
 def _audit(arguments: argparse.Namespace) -> int:
-    said, ours, today = policy.load(), images.find(), dt.datetime.now(tz=dt.UTC).date()
-    if wrong := _told("Locks", locks.problems()):
+    licence_policy, ours, today = policy.load(), images.find(), dt.datetime.now(tz=dt.UTC).date()
+    if wrong := _print_problems("Locks", locks.problems()):
         return wrong  # what follows reads them
     shipped = locks.shipped(ours)
-    found = _told(f"Licences of {len(shipped)} packages", licences.problems(shipped, said))
+    found = _print_problems(f"Licences of {len(shipped)} packages", licences.problems(shipped, licence_policy))
     # Bills name licences: where one is unknown there is no bill to compare with.
-    found = found or _told(f"Bills of materials of {len(ours)} images", bill.problems(ours, said))
-    found = _told("Accepted vulnerabilities", vulnerabilities.expired(said, today)) or found
+    found = found or _print_problems(f"Bills of materials of {len(ours)} images", bill.problems(ours, licence_policy))
+    found = _print_problems("Accepted vulnerabilities", vulnerabilities.expired(licence_policy, today)) or found
     if loose := sorted(name for name in images.others() if "@sha256:" not in name):
         print(f"Note: by tag, not by digest: {', '.join(loose)}")
     if arguments.offline:
@@ -63,16 +63,19 @@ def _audit(arguments: argparse.Namespace) -> int:
         return found
     try:
         known = vulnerabilities.ask(images.WORK_TREE / "requirements.lock", url=arguments.osv_url)
-    except vulnerabilities.NotAskedError as error:
+    except vulnerabilities.UnreachableError as error:
         print(f"NOT ASKED: known vulnerabilities. This says nothing about them: {error}", file=sys.stderr)
         print(
             "Run it where api.osv.dev can be reached, or give --osv-url, or --offline to leave it out.", file=sys.stderr
         )
-        return found or NOT_ASKED
-    return _told("Known vulnerabilities", vulnerabilities.problems(known, said, shipped, today)) or found
+        return found or UNREACHABLE
+    return (
+        _print_problems("Known vulnerabilities", vulnerabilities.problems(known, licence_policy, shipped, today))
+        or found
+    )
 
 
-def _told(what: str, wrong: list[str]) -> int:
+def _print_problems(what: str, wrong: list[str]) -> int:
     print(f"{what}: {'well' if not wrong else f'{len(wrong)} wrong'}")
     for each in wrong:
         print(f"  {each}", file=sys.stderr)

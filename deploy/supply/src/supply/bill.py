@@ -39,17 +39,17 @@ def problems(images: Iterable[Image], policy: Policy) -> list[str]:
     """Bills that are not what the locks give, or that CycloneDX's own schema refuses."""
     found = []
     for image in images:
-        said = image.bill.read_text(encoding="utf-8") if image.bill.is_file() else ""
-        if said != text(image, policy):
+        written = image.bill.read_text(encoding="utf-8") if image.bill.is_file() else ""
+        if written != text(image, policy):
             found.append(f"{image.bill.relative_to(WORK_TREE)} is not that of its lock; run `make sbom`")
-        found += [f"{image.name}: {wrong}" for wrong in invalid(said or "{}")]
+        found += [f"{image.name}: {wrong}" for wrong in invalid(written or "{}")]
     return found
 
 
-def invalid(said: str) -> list[str]:
+def invalid(written: str) -> list[str]:
     """What CycloneDX's schema refuses in a bill."""
     _check_addresses_once()
-    wrong = JsonStrictValidator(SchemaVersion.V1_6).validate_str(said)
+    wrong = JsonStrictValidator(SchemaVersion.V1_6).validate_str(written)
     return [] if wrong is None else [f"not CycloneDX 1.6: {wrong.data.message}"]
 
 
@@ -83,23 +83,23 @@ def text(image: Image, policy: Policy, ask: Declarations = declarations) -> str:
     bill.register_dependency(whole, [base, parts[image.project["name"]]])
     for name, part in parts.items():
         bill.register_dependency(part, [parts[needed] for needed in sorted(needs[name])])
-    return _told(bill)
+    return _text(bill)
 
 
-def _told(bill: Bom) -> str:
+def _text(bill: Bom) -> str:
     """Sorted, without a date, and numbered after its contents: two makers of one bill make the same file."""
-    told = json.loads(JsonV1Dot6(bill).output_as_string())
-    del told["metadata"]["timestamp"]
-    del told["serialNumber"]
-    whole = json.dumps(told, sort_keys=True)
-    told["serialNumber"] = uuid.uuid5(_NAMESPACE, whole).urn
-    return _lines(told)
+    document = json.loads(JsonV1Dot6(bill).output_as_string())
+    del document["metadata"]["timestamp"]
+    del document["serialNumber"]
+    whole = json.dumps(document, sort_keys=True)
+    document["serialNumber"] = uuid.uuid5(_NAMESPACE, whole).urn
+    return _lines(document)
 
 
-def _lines(told: dict[str, Any]) -> str:
+def _lines(document: dict[str, Any]) -> str:
     """JSON with one line for each component, so that a difference can be read."""
     parts = []
-    for key, value in sorted(told.items()):
+    for key, value in sorted(document.items()):
         text = "[\n" + ",\n".join(map(_compact, value)) + "\n]" if isinstance(value, list) else _compact(value)
         parts.append(f"{_compact(key)}: {text}")
     return "{\n" + ",\n".join(parts) + "\n}\n"

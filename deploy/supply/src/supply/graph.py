@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 from supply.images import MARKERS, WORK_TREE
 
 Requires = Callable[[str], Iterable[str]]
-Asked = list[tuple[Requirement, str]]
+Requested = list[tuple[Requirement, str]]
 """Requirements that hold in an image, each with the name of who asks."""
 
 
@@ -59,13 +59,13 @@ class Workspace:
             project = self.projects[name]["project"]
             lists = [project.get("dependencies", []), *self.projects[name].get("dependency-groups", {}).values()]
             lists += [project.get("optional-dependencies", {})[extra] for extra in sorted(extras)]
-            asked = [Requirement(text) for each in lists for text in each]
+            requested = [Requirement(text) for each in lists for text in each]
         else:
-            asked = [Requirement(text) for text in ask(name)]
+            requested = [Requirement(text) for text in ask(name)]
         environments = [{**MARKERS, "extra": extra} for extra in ("", *sorted(extras))]
         return [
             each
-            for each in asked
+            for each in requested
             if each.marker is None or any(each.marker.evaluate(dict(values)) for values in environments)
         ]
 
@@ -76,7 +76,7 @@ class Closure:
 
     needs: dict[str, set[str]] = field(default_factory=dict)
     """Name -> the names it needs itself; our own packages among them, the first one first."""
-    asked: Asked = field(default_factory=list)
+    requested: Requested = field(default_factory=list)
 
 
 def closure(name: str, ours: Workspace, ask: Requires = required) -> Closure:
@@ -91,7 +91,7 @@ def closure(name: str, ours: Workspace, ask: Requires = required) -> Closure:
         needs = found.needs.setdefault(current, set())
         for requirement in ours.requires(current, extras, ask):
             needed = str(canonicalize_name(requirement.name))
-            found.asked.append((requirement, current))
+            found.requested.append((requirement, current))
             waiting.append((needed, frozenset(requirement.extras)))
             if needed != current:  # an extra that asks for another one of the same package
                 needs.add(needed)

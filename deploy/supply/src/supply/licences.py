@@ -33,34 +33,36 @@ def declarations(name: str) -> RawMetadata:
         raise UnknownLicenceError(
             f"{name} is not installed here and its licence cannot be read; `make setup`, with Python 3.11 as in images"
         ) from error
-    said = found.json
+    core_metadata = found.json
     return RawMetadata(
-        version=str(said["version"]),
-        license_expression=str(said.get("license_expression", "")),
-        license=str(said.get("license", "")),
-        classifiers=list(said.get("classifier", [])),
+        version=str(core_metadata["version"]),
+        license_expression=str(core_metadata.get("license_expression", "")),
+        license=str(core_metadata.get("license", "")),
+        classifiers=list(core_metadata.get("classifier", [])),
     )
 
 
-def licence(name: str, said: RawMetadata, policy: Policy) -> str:
+def licence(name: str, core_metadata: RawMetadata, policy: Policy) -> str:
     """The SPDX expression of a package, by what it declares: an expression, one name, or classifiers that name one.
 
     Raises UnknownLicenceError where it declares something else and the policy does not say what was read instead.
     """
-    words = said.get("license", "").strip().partition("\n")[0]
-    named = {_CLASSIFIERS[each] for each in said.get("classifiers", []) if each in _CLASSIFIERS}
-    vague = [each for each in said.get("classifiers", []) if each.startswith("License") and each not in _CLASSIFIERS]
-    for text in (said.get("license_expression", ""), words):
+    words = core_metadata.get("license", "").strip().partition("\n")[0]
+    named = {_CLASSIFIERS[each] for each in core_metadata.get("classifiers", []) if each in _CLASSIFIERS}
+    vague = [
+        each for each in core_metadata.get("classifiers", []) if each.startswith("License") and each not in _CLASSIFIERS
+    ]
+    for text in (core_metadata.get("license_expression", ""), words):
         if text and _is_spdx(text):
             return text
     if len(named) == 1 and not [each for each in vague if each != "License :: OSI Approved"]:
         return named.pop()
-    told = words or "; ".join(each for each in said.get("classifiers", []) if each.startswith("License"))
+    stated = words or "; ".join(each for each in core_metadata.get("classifiers", []) if each.startswith("License"))
     for declared in policy.declared:
-        if (declared.package, declared.metadata) == (name, told):
+        if (declared.package, declared.metadata) == (name, stated):
             return declared.licence
     raise UnknownLicenceError(
-        f"{name}: its metadata says {told!r}, which is no SPDX licence; read its licence file and add it to "
+        f"{name}: its metadata says {stated!r}, which is no SPDX licence; read its licence file and add it to "
         "[[declared]] in deploy/supply/policy.toml"
     )
 
@@ -73,13 +75,13 @@ def problems(
     for (name, version), images in shipped.items():
         where = f"{name} {version} (in {', '.join(images)})"
         try:
-            said = ask(name)
-            expression = licence(name, said, policy)
+            core_metadata = ask(name)
+            expression = licence(name, core_metadata, policy)
         except UnknownLicenceError as error:
             found.append(f"{where}: {error}")
             continue
-        if said.get("version") != version:
-            found.append(f"{where}: {said.get('version')} is installed here; `make setup`")
+        if core_metadata.get("version") != version:
+            found.append(f"{where}: {core_metadata.get('version')} is installed here; `make setup`")
         used.add((name, expression))
         exceptional = any((each.package, each.licence) == (name, expression) for each in policy.exceptional)
         if not exceptional and not _allowed(expression, policy.licences):

@@ -50,19 +50,19 @@ def constraints(tree: Path, upgrade: Collection[str] = ()) -> list[str]:
     moving = {str(canonicalize_name(name)) for name in upgrade}
     if unknown := sorted(moving - {pin.name for pin in pins}):
         raise LockError(f"{', '.join(unknown)} is not in {_WHOLE}")
-    return list(_kept([pin for pin in pins if pin.name not in moving], list(_asked(Workspace.load(tree)))))
+    return list(_kept([pin for pin in pins if pin.name not in moving], list(_requested(Workspace.load(tree)))))
 
 
-def _kept(pins: Collection[Pinned], asked: Collection[Requirement]) -> Iterator[str]:
+def _kept(pins: Collection[Pinned], requested: Collection[Requirement]) -> Iterator[str]:
     """A marker stays only where a package has several versions, by machine or Python: one version holds everywhere."""
     versions = Counter(pin.name for pin in pins)
     for pin in pins:
-        wanted = [each for each in asked if canonicalize_name(each.name) == pin.name]
+        wanted = [each for each in requested if canonicalize_name(each.name) == pin.name]
         if all(each.specifier.contains(pin.version, prereleases=True) for each in wanted):
             yield f"{pin.name}=={pin.version}" + (f" ; {pin.marker}" if versions[pin.name] > 1 else "")
 
 
-def _asked(ours: Workspace) -> Iterator[Requirement]:
+def _requested(ours: Workspace) -> Iterator[Requirement]:
     """Everything that a pyproject.toml of ours asks for, extras and development too."""
     for project in ours.projects.values():
         lists = [project["project"].get("dependencies", [])]

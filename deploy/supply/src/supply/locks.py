@@ -44,26 +44,26 @@ def read(path: Path) -> list[Pinned]:
 
 def _lines(text: str) -> Iterator[str]:
     for line in text.replace("\\\n", " ").splitlines():
-        said = line.split(" #")[0].strip()
-        if said and not said.startswith("#"):
-            yield said
+        stripped = line.split(" #")[0].strip()
+        if stripped and not stripped.startswith("#"):
+            yield stripped
 
 
 def _pinned(line: str, path: Path) -> Pinned:
-    said, *_ = line.split(" --hash=")
-    where = f"{_shown(path)}: {said.strip()!r}"
+    stripped, *_ = line.split(" --hash=")
+    where = f"{_shown(path)}: {stripped.strip()!r}"
     try:
-        asked = Requirement(said.strip())
-        (only,) = asked.specifier
+        requested = Requirement(stripped.strip())
+        (only,) = requested.specifier
         version = str(Version(only.version))
     except (InvalidRequirement, InvalidVersion, ValueError) as error:
         raise LockError(f"{where} is not `name==version`; run `make lock`") from error
-    if only.operator != "==" or asked.url:
+    if only.operator != "==" or requested.url:
         raise LockError(f"{where} does not name one version; run `make lock`")
     hashes = tuple(_HASH.findall(line))
     if not hashes or not all(_SHA256.fullmatch(value) for value in hashes):
         raise LockError(f"{where} has no SHA-256 hash, or a malformed one; run `make lock`")
-    return Pinned(str(canonicalize_name(asked.name)), version, str(asked.marker or ""), hashes)
+    return Pinned(str(canonicalize_name(requested.name)), version, str(requested.marker or ""), hashes)
 
 
 def problems(tree: Path = WORK_TREE, ask: Requires = required) -> list[str]:
@@ -93,7 +93,7 @@ def problems(tree: Path = WORK_TREE, ask: Requires = required) -> list[str]:
 
 def _differences(pinned: Mapping[str, Pinned], wanted: Closure, ours: Workspace) -> list[str]:
     wrong = []
-    for requirement, asking in wanted.asked:
+    for requirement, asking in wanted.requested:
         name = str(canonicalize_name(requirement.name))
         if name in ours.projects:
             continue

@@ -19,7 +19,7 @@ from supply.policy import Accepted, Policy
 _LIMIT = 600  # seconds for all questions together
 
 
-class NotAskedError(RuntimeError):
+class UnreachableError(RuntimeError):
     """The advisory service did not answer for every package: what is vulnerable is not known."""
 
 
@@ -54,20 +54,22 @@ def ask(lock: Path, *, url: str | None = None) -> list[Finding]:
                 command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=_LIMIT
             )
         except subprocess.TimeoutExpired as error:
-            raise NotAskedError(f"the advisory service took longer than {_LIMIT} s") from error
+            raise UnreachableError(f"the advisory service took longer than {_LIMIT} s") from error
     return findings(done.stdout, done.stderr)
 
 
-def findings(told: str, complaint: str) -> list[Finding]:
+def findings(report: str, complaint: str) -> list[Finding]:
     """Read pip-audit's JSON; its exit code says too little. Raises NotAskedError as `ask`."""
     try:
-        packages: list[dict[str, Any]] = json.loads(told)["dependencies"]
+        packages: list[dict[str, Any]] = json.loads(report)["dependencies"]
     except (ValueError, KeyError, TypeError) as error:
         last = complaint.strip().splitlines()[-1:] or ["pip-audit said nothing"]
-        raise NotAskedError(last[0]) from error
+        raise UnreachableError(last[0]) from error
     skipped = [each["name"] for each in packages if "skip_reason" in each]
     if skipped or not packages:
-        raise NotAskedError(f"no answer about {len(skipped)} of {len(packages)} packages ({', '.join(skipped[:5])} …)")
+        raise UnreachableError(
+            f"no answer about {len(skipped)} of {len(packages)} packages ({', '.join(skipped[:5])} …)"
+        )
     return [
         Finding(each["name"], each["version"], (known["id"], *sorted(known["aliases"])), tuple(known["fix_versions"]))
         for each in packages

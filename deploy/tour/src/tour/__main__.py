@@ -10,7 +10,7 @@ from tour.tour import run
 INTERRUPTED = 130
 
 
-async def _until_told_to_stop(*, stay: bool) -> int:
+async def _until_stopped(*, stay: bool) -> int:
     """SIGTERM ends the tour as Ctrl-C does: everything it started is stopped."""
     tour = asyncio.ensure_future(run(stay=stay))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, tour.cancel)
@@ -23,7 +23,7 @@ def main() -> int:
     parser.add_argument("--stay", action="store_true", help="keep the stack at the end, until Ctrl-C, to look around")
     arguments = parser.parse_args()
     try:
-        return asyncio.run(_until_told_to_stop(stay=arguments.stay))
+        return asyncio.run(_until_stopped(stay=arguments.stay))
     except (KeyboardInterrupt, asyncio.CancelledError):
         print("Interrupted; everything is stopped.", file=sys.stderr)
         return INTERRUPTED

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tour import codes
-from tour.letters import Letter
+from tour.emails import Email
 from tour.orders import Order, Paid
 
 Entry = Mapping[str, Any]
@@ -130,18 +130,18 @@ def receipt_and_return(receipts: Sequence[Entry], order: Order) -> list[str]:
     return []
 
 
-def one_profile_each(books: Books, paid: Sequence[Paid], letters: Iterable[Letter]) -> list[str]:
+def one_profile_each(books: Books, paid: Sequence[Paid], emails: Iterable[Email]) -> list[str]:
     """The code in each order's mail leads to one confirmed profile, and the operator made no other."""
     confirmed = {one["matchingId"]: one for one in books.profiles if one["state"] in CONFIRMED}
     by_address = {one.order.buyer.email: one.order for one in paid}
     owners: dict[str, set[str]] = {}
     findings = []
     times: Counter[str] = Counter()
-    for letter in letters:
-        order = by_address.get(letter.to)
-        key = codes.matching_id(letter.code or "")
+    for email in emails:
+        order = by_address.get(email.to)
+        key = codes.matching_id(email.code or "")
         if order is None or key not in confirmed:
-            findings.append(f"the code in mail {letter.id} leads to no profile that the operator confirmed")
+            findings.append(f"the code in mail {email.id} leads to no profile that the operator confirmed")
         elif order.number not in owners.setdefault(key, set()):
             owners[key].add(order.number)
             times[order.number] += 1

@@ -12,6 +12,7 @@ from local_stack.product import CASH_REGISTERS
 from local_stack.stack import Stack
 from sandbox.client import SandboxClient
 from tour.buying import Buying
+from tour.emails import Email, email, is_outcome
 from tour.expectations import Outcome, until
 from tour.ledgers import (
     Books,
@@ -21,9 +22,8 @@ from tour.ledgers import (
     one_profile_each,
     one_receipt_each,
 )
-from tour.letters import Letter, is_outcome, letter
+from tour.narrator import Narrator
 from tour.orders import Order, Paid
-from tour.telling import Teller
 
 #: The acts order there but for the one with kill -9, because a killed service needs longer than this to come back.
 IMPATIENT_SHOP = "esimka"
@@ -69,7 +69,7 @@ class Stage:
     stack: Stack
     buying: Buying
     sandbox: SandboxClient
-    teller: Teller
+    narrator: Narrator
     folder: Path
     _addresses: list[str] = field(default_factory=list, init=False)
     _earlier: frozenset[str] = field(default=frozenset(), init=False)
@@ -96,11 +96,11 @@ class Stage:
         mails = [one for one in books.mails if one["to"][0] not in self._earlier]
         return Books(books.transactions, books.profiles, mails)
 
-    async def mail_to(self, order: Order, *, seconds: float = 30.0) -> Letter:
+    async def mail_to(self, order: Order, *, seconds: float = 30.0) -> Email:
         """The first mail with a code or a refund to the buyer of this order. Raises UnmetError."""
 
-        async def look() -> Letter | None:
-            found = map(letter, await self.sandbox.mails(to=order.buyer.email, limit=10))
+        async def look() -> Email | None:
+            found = map(email, await self.sandbox.mails(to=order.buyer.email, limit=10))
             return next((one for one in found if is_outcome(one.message_id)), None)
 
         sentence = f"a mail comes to the buyer of order {order.number}"
@@ -120,10 +120,10 @@ class Stage:
         books = await self.news(before)
         first, ours = min((one["id"] for one in books.mails), default=1), {one["id"] for one in books.mails}
         mails = [mail for mail in await self.sandbox.mails(after=first - 1) if mail["id"] in ours]
-        letters = [letter(mail) for mail in mails]
+        emails = [email(mail) for mail in mails]
         outcome.expect_nothing(one_capture_each(books, paid), "payments")
         outcome.expect_nothing(nothing_returned(books), "payments", "refunds")
-        outcome.expect_nothing(await asyncio.to_thread(one_profile_each, books, paid, letters), "provisioning")
+        outcome.expect_nothing(await asyncio.to_thread(one_profile_each, books, paid, emails), "provisioning")
         outcome.expect_nothing(one_mail_each(books, paid), "notifications")
         await self._check_receipts(outcome, [one.order for one in paid if one.order.shop.slug in CASH_REGISTERS])
         return books

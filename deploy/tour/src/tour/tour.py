@@ -17,8 +17,8 @@ from tour import summary
 from tour.acts import buyer, kill, money, operator_down, profiles, put_right, refunds, storefronts, watching
 from tour.buying import buying_at
 from tour.expectations import NotShownError, Outcome, UnmetError
+from tour.narrator import Narrator, OnlyTheStart
 from tour.stage import Stage, environment, impatient_shops
-from tour.telling import OnlyTheStart, Teller
 
 STACK = "demo"
 _WELCOME = (
@@ -45,37 +45,37 @@ ACTS = tuple(Act(module.NAME, module.WORDS, module.perform) for module in _IN_OR
 
 async def run(*, stay: bool = False) -> int:
     """Perform everything; returns the exit code. `stay` keeps the stack until the person ends it."""
-    teller = Teller()
+    narrator = Narrator()
     # Who stays wants to look at traces; who does not, not to wait for another Java to start beside the rest.
     components = WITH_TRACES if stay else PRODUCT
     changed = environment(impatient_shops(run_dir(STACK) / "shops"))
     stack = Stack(STACK, environment=changed, fresh=True, progress=OnlyTheStart(), components=components)
     for left in (summary.FILE, *_KEPT):
         (stack.directory / left).unlink(missing_ok=True)
-    teller.title(_WELCOME)
+    narrator.title(_WELCOME)
     try:
         await stack.up()
     except LocalStackError as error:
-        _explain(teller, error)
+        _explain(narrator, error)
         return 1
     try:
-        outcomes = await _perform_all(stack, teller)
-        _conclude(stack, teller, outcomes)
+        outcomes = await _perform_all(stack, narrator)
+        _conclude(stack, narrator, outcomes)
         if stay:
-            await _stay(stack, teller)
+            await _stay(stack, narrator)
     finally:
-        with teller.step("Stopping") as step:
+        with narrator.step("Stopping") as step:
             await stack.down()
             step.done("Stopped. `make up` starts a stack that stays, with pages to look at")
     return 0 if all(outcome.ok for outcome in outcomes) else 1
 
 
-async def _perform_all(stack: Stack, teller: Teller) -> list[Outcome]:
+async def _perform_all(stack: Stack, narrator: Narrator) -> list[Outcome]:
     outcomes = []
     async with buying_at(stack.state) as (buying, sandbox):
-        stage = Stage(stack, buying, sandbox, teller, stack.directory)
+        stage = Stage(stack, buying, sandbox, narrator, stack.directory)
         for number, act in enumerate(ACTS, 1):
-            teller.act(number, len(ACTS), act.name, act.words)
+            narrator.act(number, len(ACTS), act.name, act.words)
             outcomes.append(await _perform(act, stage))
     return outcomes
 
@@ -88,7 +88,7 @@ async def _perform(act: Act, stage: Stage) -> Outcome:
         await act.perform(stage, outcome)
     except* NotShownError as group:
         outcome.not_shown = "; ".join(str(error) for error in _leaves(group))
-        stage.teller.not_shown(outcome.not_shown)
+        stage.narrator.not_shown(outcome.not_shown)
     except* UnmetError as group:
         for unmet in _leaves(group):
             outcome.failed(str(unmet), *(unmet.logs if isinstance(unmet, UnmetError) else ()))
@@ -102,7 +102,7 @@ async def _perform(act: Act, stage: Stage) -> Outcome:
             if isinstance(part, RunningComponent):
                 await _revive(stage.stack, name)
     for sentence in outcome.unmet:
-        stage.teller.wrong(sentence)
+        stage.narrator.wrong(sentence)
     return outcome
 
 
@@ -114,20 +114,20 @@ async def _revive(stack: Stack, name: str) -> None:
         return
 
 
-def _conclude(stack: Stack, teller: Teller, outcomes: list[Outcome]) -> None:
+def _conclude(stack: Stack, narrator: Narrator, outcomes: list[Outcome]) -> None:
     written = summary.write(stack.directory, summary.summary(outcomes, _addresses(stack)))
-    teller.result(outcomes)
+    narrator.result(outcomes)
     for outcome in outcomes:
         if outcome.not_shown is not None:
-            teller.line(f"“{outcome.name}” is not shown here: {outcome.not_shown}")
+            narrator.line(f"“{outcome.name}” is not shown here: {outcome.not_shown}")
         if not outcome.ok:
-            teller.line(f"“{outcome.name}” did not end as told:")
+            narrator.line(f"“{outcome.name}” did not end as told:")
             for sentence in outcome.unmet:
-                teller.line(f"  {sentence}")
+                narrator.line(f"  {sentence}")
             for name in outcome.logs:
-                teller.line(f"  log of {name}: {stack.log(name)}")
+                narrator.line(f"  log of {name}: {stack.log(name)}")
     kept = [written, *(stack.directory / name for name in _KEPT)]
-    teller.line("Kept: " + ", ".join(str(path.relative_to(WORK_TREE)) for path in kept if path.exists()))
+    narrator.line("Kept: " + ", ".join(str(path.relative_to(WORK_TREE)) for path in kept if path.exists()))
 
 
 def _addresses(stack: Stack) -> dict[str, str]:
@@ -135,17 +135,17 @@ def _addresses(stack: Stack) -> dict[str, str]:
     return summary.addresses(stack.components, base)
 
 
-async def _stay(stack: Stack, teller: Teller) -> None:
-    teller.line("The stack stays until Ctrl-C:")
+async def _stay(stack: Stack, narrator: Narrator) -> None:
+    narrator.line("The stack stays until Ctrl-C:")
     for name, url in _addresses(stack).items():
-        teller.line(f"  {name:<14} {url}")
+        narrator.line(f"  {name:<14} {url}")
     await asyncio.Event().wait()
 
 
-def _explain(teller: Teller, error: LocalStackError) -> None:
+def _explain(narrator: Narrator, error: LocalStackError) -> None:
     if isinstance(error, ComponentFailedError) and error.log_tail:
-        teller.line(error.log_tail)
-    teller.wrong(str(error))
+        narrator.line(error.log_tail)
+    narrator.wrong(str(error))
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:

@@ -167,30 +167,30 @@ class Consumer:
         records = [record for record in fetched if not isinstance(record, NoRecord)]
         parsed, unreadable = self._parse(records)
         try:
-            fresh, letters = await self._commit(parsed, unreadable, isolated=False)
+            fresh, failed_records = await self._commit(parsed, unreadable, isolated=False)
         except Exception as error:
             if is_infrastructure(error):
                 _end_spans(parsed, error)
                 raise
             log.warning("batch_split", error=error, records=len(parsed))
-            fresh, letters = await self._commit(parsed, unreadable, isolated=True)
+            fresh, failed_records = await self._commit(parsed, unreadable, isolated=True)
         _end_spans(parsed, None)
-        self._count(fresh, len(records) - len(unreadable) - len(fresh), letters)
+        self._count(fresh, len(records) - len(unreadable) - len(fresh), failed_records)
 
     def _parse(self, records: Sequence[Fetched]) -> tuple[list[ParsedRecord], list[DeadLetter]]:
         """Parse a batch; an event that stands in it twice is taken once."""
         parsed: dict[tuple[str, int], ParsedRecord] = {}
-        letters = []
+        failed_records = []
         for record in records:
             try:
                 readable = self._parser.parse(record)
             except UnreadableError as error:
-                letters.append(self._letter(record, error.reason, error.detail))
+                failed_records.append(self._dead_letter(record, error.reason, error.detail))
             except Exception as error:  # noqa: BLE001 - whatever a record makes our code raise concerns that record only
-                letters.append(self._letter(record, "unreadable", error_place(error)))
+                failed_records.append(self._dead_letter(record, "unreadable", error_place(error)))
             else:
                 parsed.setdefault((readable.source, readable.id.int), readable)
-        return list(parsed.values()), letters
+        return list(parsed.values()), failed_records
 
     async def _commit(
         self, parsed: Sequence[ParsedRecord], unreadable: Sequence[DeadLetter], *, isolated: bool
@@ -199,31 +199,33 @@ class Consumer:
 
         Returns the records that had not been applied before, and all dead letters.
         """
-        letters = list(unreadable)
+        failed_records = list(unreadable)
         async with self._database.transaction("consumer") as tx:
             fresh = await inbox.unseen(tx, parsed)
             if isolated:
                 alone = [await self._try_alone(tx, record) for record in fresh]
-                letters += [letter for letter in alone if letter is not None]
+                failed_records += [dead_letter for dead_letter in alone if dead_letter is not None]
             else:
                 await self._handle(tx, fresh)
-            ours = [letter for letter in letters if not _is_from_shop(letter.topic)]
+            ours = [dead_letter for dead_letter in failed_records if not _is_from_shop(dead_letter.topic)]
             self._limit.check(len(ours))
-            by_shop = await self._limit_shops(tx, [letter for letter in letters if _is_from_shop(letter.topic)])
-            if letters:
-                kept = [*ours, *(letter for group in by_shop.values() for letter in group)]
+            by_shop = await self._limit_shops(
+                tx, [dead_letter for dead_letter in failed_records if _is_from_shop(dead_letter.topic)]
+            )
+            if failed_records:
+                kept = [*ours, *(dead_letter for group in by_shop.values() for dead_letter in group)]
                 await dead_letters.store(tx, kept, self._sealer)
         self._limit.count(len(ours))
         for shop, group in by_shop.items():
             self._shop_limits.count(shop, len(group))
         self._metrics.transactions.labels("consumer").inc()
-        return fresh, letters
+        return fresh, failed_records
 
-    async def _limit_shops(self, tx: Tx, letters: Sequence[DeadLetter]) -> dict[str, list[DeadLetter]]:
+    async def _limit_shops(self, tx: Tx, failed_records: Sequence[DeadLetter]) -> dict[str, list[DeadLetter]]:
         """The dead letters to store, by shop; each that is stored by itself is rejected to its shop."""
         by_shop: dict[str, list[DeadLetter]] = {}
-        for letter in letters:
-            by_shop.setdefault(shop_of(letter.topic) or "", []).append(letter)
+        for dead_letter in failed_records:
+            by_shop.setdefault(shop_of(dead_letter.topic) or "", []).append(dead_letter)
         stored = {}
         for shop, group in by_shop.items():
             kept, ranges = self._shop_limits.fit(shop, group)
@@ -231,9 +233,13 @@ class Consumer:
             if self._reject is not None:
                 refused = [
                     RefusedRecord(
-                        shop or None, letter.payload, letter.reason, letter.detail, letter.headers.get("traceparent")
+                        shop or None,
+                        dead_letter.payload,
+                        dead_letter.reason,
+                        dead_letter.detail,
+                        dead_letter.headers.get("traceparent"),
                     )
-                    for letter in kept
+                    for dead_letter in kept
                 ]
                 await self._reject(tx, refused)
         return stored
@@ -266,10 +272,10 @@ class Consumer:
                 trace_id=trace_id(record.fact.trace),
                 error=error,
             )
-            return self._letter(record.record, "handler_failed", error_place(error))
+            return self._dead_letter(record.record, "handler_failed", error_place(error))
         return None
 
-    def _letter(self, record: Fetched, reason: str, detail: str) -> DeadLetter:
+    def _dead_letter(self, record: Fetched, reason: str, detail: str) -> DeadLetter:
         return DeadLetter(
             self._parser.topic_of(record),
             record.partition,
@@ -281,8 +287,8 @@ class Consumer:
             detail,
         )
 
-    def _count(self, fresh: Sequence[ParsedRecord], duplicates: int, letters: Sequence[DeadLetter]) -> None:
-        self._metrics.batch.observe(len(fresh) + duplicates + len(letters))
+    def _count(self, fresh: Sequence[ParsedRecord], duplicates: int, failed_records: Sequence[DeadLetter]) -> None:
+        self._metrics.batch.observe(len(fresh) + duplicates + len(failed_records))
         self._metrics.duplicates.inc(duplicates)
         now = self._database.clock.now()
         counts: dict[str, int] = {}
@@ -292,13 +298,15 @@ class Consumer:
             self._metrics.consumed.labels(topic).inc(count)
         if fresh and isinstance(fresh[0].fact, Received):
             self._metrics.event_age.observe(max(0.0, (now - fresh[0].fact.time).total_seconds()))
-        for letter in letters:
-            topic = letter.topic if contract(letter.topic) else "unknown"
-            self._metrics.dead.labels(topic, letter.reason).inc()
-            if (shop := shop_of(letter.topic)) is not None:
-                self._metrics.refused.labels(shop, letter.reason).inc()
-            trace = trace_id(letter.headers.get("traceparent"))
-            log.warning("dead_letter", topic=topic, reason=letter.reason, detail=letter.detail, trace_id=trace)
+        for dead_letter in failed_records:
+            topic = dead_letter.topic if contract(dead_letter.topic) else "unknown"
+            self._metrics.dead.labels(topic, dead_letter.reason).inc()
+            if (shop := shop_of(dead_letter.topic)) is not None:
+                self._metrics.refused.labels(shop, dead_letter.reason).inc()
+            trace = trace_id(dead_letter.headers.get("traceparent"))
+            log.warning(
+                "dead_letter", topic=topic, reason=dead_letter.reason, detail=dead_letter.detail, trace_id=trace
+            )
 
 
 @asynccontextmanager

@@ -80,14 +80,14 @@ class ShopLimits:
         self._most = most
         self._limits: dict[str, Limit] = {}
 
-    def fit(self, shop: str, letters: list[DeadLetter]) -> tuple[list[DeadLetter], list[DeadLetter]]:
+    def fit(self, shop: str, failed_records: list[DeadLetter]) -> tuple[list[DeadLetter], list[DeadLetter]]:
         """The dead letters to store one by one, and one per partition for the offsets of the rest."""
         limit = self._limits.setdefault(shop, Limit(self._most))
         room = limit.room()
-        kept, rest = letters[:room], letters[room:]
+        kept, rest = failed_records[:room], failed_records[room:]
         ranges: dict[tuple[str, int], list[DeadLetter]] = {}
-        for letter in rest:
-            ranges.setdefault((letter.topic, letter.partition), []).append(letter)
+        for dead_letter in rest:
+            ranges.setdefault((dead_letter.topic, dead_letter.partition), []).append(dead_letter)
         return kept, [_range(group, self._most) for group in ranges.values()]
 
     def count(self, shop: str, count: int) -> None:
@@ -95,17 +95,17 @@ class ShopLimits:
         self._limits.setdefault(shop, Limit(self._most)).count(count)
 
 
-def _range(letters: list[DeadLetter], most: int) -> DeadLetter:
-    first, last = letters[0], letters[-1]
-    reasons = ", ".join(sorted({letter.reason for letter in letters}))
+def _range(failed_records: list[DeadLetter], most: int) -> DeadLetter:
+    first, last = failed_records[0], failed_records[-1]
+    reasons = ", ".join(sorted({dead_letter.reason for dead_letter in failed_records}))
     offsets = f"offsets {first.offset} to {last.offset}"
-    detail = f"{len(letters)} records, {offsets} ({reasons}); stored one by one: {most} a minute"
+    detail = f"{len(failed_records)} records, {offsets} ({reasons}); stored one by one: {most} a minute"
     return DeadLetter(first.topic, first.partition, first.offset, None, {}, None, "too_many", detail)
 
 
-async def store(tx: Tx, letters: list[DeadLetter], sealer: Sealer) -> None:
+async def store(tx: Tx, failed_records: list[DeadLetter], sealer: Sealer) -> None:
     """Store dead letters. A record that is read again is stored once."""
-    await tx.insert(dead_letters, [_row(letter, sealer, tx.now) for letter in letters])
+    await tx.insert(dead_letters, [_row(dead_letter, sealer, tx.now) for dead_letter in failed_records])
 
 
 async def delete(tx: Tx, topic: str, keys: list[str]) -> None:
@@ -115,22 +115,22 @@ async def delete(tx: Tx, topic: str, keys: list[str]) -> None:
     )
 
 
-def _row(letter: DeadLetter, sealer: Sealer, now: datetime) -> dict[str, Any]:
-    event_class = contract(letter.topic)
+def _row(dead_letter: DeadLetter, sealer: Sealer, now: datetime) -> dict[str, Any]:
+    event_class = contract(dead_letter.topic)
     secret = event_class is None or event_class.personal
-    payload = letter.payload
+    payload = dead_letter.payload
     if secret and payload is not None:
         payload = sealer.seal(payload).box.encode()
     identity: UUID = uuid7()
     return {
         "id": identity,
-        "topic": letter.topic,
-        "partition": letter.partition,
-        "record_offset": letter.offset,
-        "key": None if letter.key is None else storable(letter.key),
-        "reason": letter.reason,
-        "detail": storable(letter.detail),
-        "headers": {k: storable(v[:_MAX_HEADER]) for k, v in letter.headers.items() if k in _SAFE_HEADERS},
+        "topic": dead_letter.topic,
+        "partition": dead_letter.partition,
+        "record_offset": dead_letter.offset,
+        "key": None if dead_letter.key is None else storable(dead_letter.key),
+        "reason": dead_letter.reason,
+        "detail": storable(dead_letter.detail),
+        "headers": {k: storable(v[:_MAX_HEADER]) for k, v in dead_letter.headers.items() if k in _SAFE_HEADERS},
         "payload": payload,
         "sealed": int(secret),
         "received_at": now,

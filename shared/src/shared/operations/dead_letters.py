@@ -88,31 +88,31 @@ async def take(tx: Tx, letter_id: UUID) -> Any:
     return (await tx.execute(_TAKE, id=letter_id)).one_or_none()
 
 
-async def twin_redriven(tx: Tx, letter: Any) -> bool:
+async def twin_redriven(tx: Tx, dead_letter: Any) -> bool:
     """Whether another dead letter of the same event was redriven already."""
-    headers = shown(letter).headers
+    headers = shown(dead_letter).headers
     rows = await tx.execute(
         _TWIN_REDRIVEN,
-        id=letter.id,
-        topic=letter.topic,
+        id=dead_letter.id,
+        topic=dead_letter.topic,
         event=headers.get("ce_id", ""),
         source=headers.get("ce_source"),
     )
     return rows.first() is not None
 
 
-async def redriven(tx: Tx, letter: Any, who: str, why: str, *, applied: bool) -> None:
+async def redriven(tx: Tx, dead_letter: Any, who: str, why: str, *, applied: bool) -> None:
     """Record that it was redriven; `applied` is false where its fact had been applied meanwhile."""
-    await _settle(tx, [letter], "redriven", who, why, redrives=1)
-    details = {**_place(letter), "applied": applied}
-    await write_log(tx, who, "dead-letter.redriven", why, {str(letter.id): details})
+    await _settle(tx, [dead_letter], "redriven", who, why, redrives=1)
+    details = {**_place(dead_letter), "applied": applied}
+    await write_log(tx, who, "dead-letter.redriven", why, {str(dead_letter.id): details})
 
 
-async def failed_again(tx: Tx, letter: Any, who: str, why: str, problem: str) -> None:
+async def failed_again(tx: Tx, dead_letter: Any, who: str, why: str, problem: str) -> None:
     """Record a redrive that failed; the dead letter goes on waiting."""
-    await tx.execute(_FAILED, id=letter.id)
+    await tx.execute(_FAILED, id=dead_letter.id)
     await write_log(
-        tx, who, "dead-letter.redrive-failed", why, {str(letter.id): {**_place(letter), "problem": problem}}
+        tx, who, "dead-letter.redrive-failed", why, {str(dead_letter.id): {**_place(dead_letter), "problem": problem}}
     )
 
 

@@ -32,11 +32,11 @@ class Redriver:
     async def check(self, letter_id: UUID) -> str | None:
         """Why a redrive would fail, as far as can be checked without one; None where nothing speaks against it."""
         async with self._database.reading() as tx:
-            letter = await dead_letters.find(tx, letter_id)
-        if letter is None or letter.state != "waiting":
+            dead_letter = await dead_letters.find(tx, letter_id)
+        if dead_letter is None or dead_letter.state != "waiting":
             return NOT_WAITING
         try:
-            self._consumer.check(self._record(letter))
+            self._consumer.check(self._record(dead_letter))
         except (UnreadableError, CannotOpenError) as error:
             return _reason(error)
         return None
@@ -46,55 +46,55 @@ class Redriver:
 
         Raises infrastructure errors: nothing was changed then.
         """
-        letter = None
+        dead_letter = None
         try:
             async with self._database.transaction("redrive") as tx:
-                letter = await dead_letters.take(tx, letter_id)
-                if letter is None:
+                dead_letter = await dead_letters.take(tx, letter_id)
+                if dead_letter is None:
                     return NOT_WAITING
-                return await self._try(tx, letter, who, why)
+                return await self._try(tx, dead_letter, who, why)
         except Exception as error:
-            if is_infrastructure(error) or letter is None:
+            if is_infrastructure(error) or dead_letter is None:
                 raise
             # A statement that the handler left for the commit failed there, and everything was rolled back.
-            log.warning("redrive_failed", topic=letter.topic, letter=str(letter_id), error=error)
+            log.warning("redrive_failed", topic=dead_letter.topic, dead_letter=str(letter_id), error=error)
             problem = _reason(error)
             async with self._database.transaction() as tx:
-                await dead_letters.failed_again(tx, letter, who, why, problem)
+                await dead_letters.failed_again(tx, dead_letter, who, why, problem)
             return problem
 
-    async def _try(self, tx: Tx, letter: Any, who: str, why: str) -> str | None:
-        remembered = letter.reason == "handler_failed" and not await dead_letters.twin_redriven(tx, letter)
+    async def _try(self, tx: Tx, dead_letter: Any, who: str, why: str) -> str | None:
+        remembered = dead_letter.reason == "handler_failed" and not await dead_letters.twin_redriven(tx, dead_letter)
         try:
-            applied = await self._consumer.apply_again(tx, self._record(letter), remembered=remembered)
+            applied = await self._consumer.apply_again(tx, self._record(dead_letter), remembered=remembered)
         except Exception as error:
             if is_infrastructure(error):
                 raise
-            log.warning("redrive_failed", topic=letter.topic, letter=str(letter.id), error=error)
+            log.warning("redrive_failed", topic=dead_letter.topic, dead_letter=str(dead_letter.id), error=error)
             problem = _reason(error)
-            await dead_letters.failed_again(tx, letter, who, why, problem)
+            await dead_letters.failed_again(tx, dead_letter, who, why, problem)
             return problem
-        await dead_letters.redriven(tx, letter, who, why, applied=applied)
+        await dead_letters.redriven(tx, dead_letter, who, why, applied=applied)
         return None
 
-    def _record(self, letter: Any) -> ConsumerRecord:
+    def _record(self, dead_letter: Any) -> ConsumerRecord:
         """The record as it was on its topic. Raises CannotOpenError."""
-        value = None if letter.payload is None else bytes(letter.payload)
-        if letter.sealed and value is not None:
+        value = None if dead_letter.payload is None else bytes(dead_letter.payload)
+        if dead_letter.sealed and value is not None:
             value = self._opener.open(Sealed(recipient="", box=value.decode()))
-        key = None if letter.key is None else letter.key.encode()
+        key = None if dead_letter.key is None else dead_letter.key.encode()
         return ConsumerRecord(
-            topic=self._prefix + letter.topic,
-            partition=letter.partition,
-            offset=letter.record_offset,
-            timestamp=round(letter.received_at.timestamp() * 1000),
+            topic=self._prefix + dead_letter.topic,
+            partition=dead_letter.partition,
+            offset=dead_letter.record_offset,
+            timestamp=round(dead_letter.received_at.timestamp() * 1000),
             timestamp_type=0,
             key=key,
             value=value,
             checksum=None,
             serialized_key_size=len(key or b""),
             serialized_value_size=len(value or b""),
-            headers=tuple(to_wire(letter.headers)),
+            headers=tuple(to_wire(dead_letter.headers)),
         )
 
 

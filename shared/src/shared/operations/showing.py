@@ -59,12 +59,12 @@ def shown(row: Any) -> Shown:
 
 def dead_letter(row: Any, service: str) -> DeadLetter:
     """A dead letter without its payload."""
-    return DeadLetter(**_letter(row, service))
+    return DeadLetter(**_dead_letter(row, service))
 
 
 def dead_letter_in_full(row: Any, service: str) -> DeadLetterInFull:
     """A dead letter with its payload, where that is not sealed."""
-    return DeadLetterInFull(**_letter(row, service), payload=None if row.sealed else _payload(row.payload))
+    return DeadLetterInFull(**_dead_letter(row, service), payload=None if row.sealed else _payload(row.payload))
 
 
 def work_row(row: Any, service: str) -> WorkRow:
@@ -89,7 +89,7 @@ def fingerprint(text: str) -> str:
     return f"#{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
-def _letter(row: Any, service: str) -> dict[str, Any]:
+def _dead_letter(row: Any, service: str) -> dict[str, Any]:
     public = shown(row)
     return {
         "id": row.id,

@@ -94,7 +94,13 @@ class Backlog:
             for reading in self.readings:
                 await reading(tx)
         metrics = self._metrics
-        for gauge in (metrics.waiting, metrics.work_age, metrics.retrying, metrics.letters, metrics.letters_age):
+        for gauge in (
+            metrics.waiting,
+            metrics.work_age,
+            metrics.retrying,
+            metrics.dead_letters,
+            metrics.dead_letters_age,
+        ):
             gauge.clear()
         for row in rows:
             age = max(0.0, row.age or 0.0)
@@ -107,8 +113,8 @@ class Backlog:
                 metrics.outbox_age.set(age)
             else:
                 topic = row.name if contract(row.name) else "unknown"
-                metrics.letters.labels(topic, row.state).inc(row.rows)
-                oldest = metrics.letters_age.labels(topic)
+                metrics.dead_letters.labels(topic, row.state).inc(row.rows)
+                oldest = metrics.dead_letters_age.labels(topic)
                 oldest.set(max(age, oldest._value.get()))  # noqa: SLF001 - several reasons, one oldest
 
     async def measure_lag(self) -> None:

@@ -53,10 +53,10 @@ class Metrics:
         self.retrying = Gauge("work_retrying", "Tasks that were tried before", ["kind"], registry=registry)
         self.outbox = Gauge("outbox_waiting", "Events committed and not yet cleared, up to 10000", registry=registry)
         self.outbox_age = Gauge("outbox_oldest_seconds", "Age of the oldest event in the outbox", registry=registry)
-        self.letters = Gauge(
+        self.dead_letters = Gauge(
             "dead_letters_waiting", "Dead letters that nobody has decided on", ["topic", "reason"], registry=registry
         )
-        self.letters_age = Gauge(
+        self.dead_letters_age = Gauge(
             "dead_letters_oldest_seconds", "Age of the oldest of them", ["topic"], registry=registry
         )
         self.lag = Gauge(

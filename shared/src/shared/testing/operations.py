@@ -41,7 +41,7 @@ class RunningToy:
         async with self.service.database.transaction() as tx:
             return [tuple(row) for row in await tx.execute(sql, **parameters)]
 
-    async def letters(self, count: int) -> list[str]:
+    async def dead_letters(self, count: int) -> list[str]:
         """The ids of the dead letters, the oldest first, as soon as there are so many."""
 
         async def stored() -> list[str]:
@@ -51,7 +51,7 @@ class RunningToy:
         ids: list[str] = await self.stage.eventually(stored)
         return ids
 
-    async def letter(self, letter_id: str | UUID) -> dict[str, Any]:
+    async def dead_letter(self, letter_id: str | UUID) -> dict[str, Any]:
         """One dead letter, as `/operations` shows it."""
         return await self.get(f"/dead-letters/{letter_id}")
 

@@ -18,7 +18,7 @@ async def sign_in(context: Context) -> None:
     if service not in context.target.services:
         return
     url = f"{context.target.site.url(service)}{base}/sign-in"
-    shown = await context.door.send("the sign-in page", "GET", url)
+    shown = await context.sender.send("the sign-in page", "GET", url)
     found = _TOKEN.search(shown.text) if shown is not None else None
     form = {
         "name": values.text(rng)[:300].encode("utf-8", "replace"),
@@ -29,7 +29,7 @@ async def sign_in(context: Context) -> None:
     cookies = dict(shown.cookies) if shown is not None else {}
     headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
     await asyncio.gather(
-        *(context.door.send("a sign-in", "POST", url, data=form, headers=headers) for _ in range(times))
+        *(context.sender.send("a sign-in", "POST", url, data=form, headers=headers) for _ in range(times))
     )
 
 
@@ -42,7 +42,7 @@ async def account_page(context: Context) -> None:
     method = "GET" if action in ("", "/events") else "POST"
     form = {name: values.text(rng)[:500].encode("utf-8", "replace") for name in ("form", "reason", "code", "email")}
     given = {"data": form} if method == "POST" else {}
-    await context.door.send("the account page", method, base + action, **given)
+    await context.sender.send("the account page", method, base + action, **given)
 
 
 async def refund_request(context: Context) -> None:
@@ -62,7 +62,7 @@ async def refund_request(context: Context) -> None:
     # Of a good order only by a shop that does not own it: what becomes of good orders is judged.
     order = next((one.order.id for one in context.paid if one.order.shop.slug != shop), "10000001")
     path = rng.choice([f"/orders/{order}/refund-requests", f"/orders/{order}/cancellation", "/claims"])
-    await context.door.send(
+    await context.sender.send(
         "a refund request",
         "POST",
         context.target.site.url("refunds") + path,
@@ -75,4 +75,6 @@ async def readiness(context: Context) -> None:
     """Three hundred questions at once whether a service is ready: all are answered, and it is."""
     service = context.rng.choice(context.target.services)
     url = f"{context.target.site.url(service)}/health/ready"
-    await asyncio.gather(*(context.door.send("readiness", "GET", url) for _ in range(context.rng.choice([1, 1, 300]))))
+    await asyncio.gather(
+        *(context.sender.send("readiness", "GET", url) for _ in range(context.rng.choice([1, 1, 300])))
+    )

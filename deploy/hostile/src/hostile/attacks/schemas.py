@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from hostile.context import Context
-from hostile.door import PATIENCE_SECONDS
 from hostile.findings import Findings
+from hostile.sender import PATIENCE_SECONDS
 
 _ATTACK = "OpenAPI"
 #: How long schemathesis may take to write its report after its time is up.

@@ -29,7 +29,7 @@ async def orders(context: Context) -> None:
     times = _AT_ONCE if rng.random() < 0.05 else 1
     url = f"{context.target.site.url('ordering')}/orders"
     await asyncio.gather(
-        *(context.door.send("an order over HTTP", "POST", url, content=body, headers=headers) for _ in range(times))
+        *(context.sender.send("an order over HTTP", "POST", url, content=body, headers=headers) for _ in range(times))
     )
 
 
@@ -62,7 +62,7 @@ async def _order(context: Context, shop: str) -> dict[str, Any]:
     if shop not in context.catalogues:
         url = f"{context.target.site.url('ordering')}/storefront"
         headers = context.bearer(context.target.site.storefront_keys[shop])
-        response = await context.door.send("the catalogue", "GET", url, headers=headers)
+        response = await context.sender.send("the catalogue", "GET", url, headers=headers)
         context.catalogues[shop] = json.loads(response.text) if response is not None and response.is_success else {}
     seen = context.catalogues[shop]
     documents = seen.get("documents", {})

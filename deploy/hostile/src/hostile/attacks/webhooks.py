@@ -148,7 +148,7 @@ async def bounce(context: Context) -> None:
         raw = values.spoiled_bytes(rng, raw)
     headers = {**context.bearer(context.environment("notifications")["BOUNCE_KEY"]), "Content-Type": "message/rfc822"}
     url = f"{context.target.site.url('notifications')}/bounces"
-    await context.door.send("bounced mail", "POST", url, content=raw, headers=headers)
+    await context.sender.send("bounced mail", "POST", url, content=raw, headers=headers)
 
 
 async def _post(
@@ -168,7 +168,7 @@ async def _post(
         body = values.deep(rng.choice([100, 5_000, 100_000])).encode()
     sent = {"Content-Type": "application/json", **headers, **sign(body)}
     for _ in range(rng.choice([1, 1, 1, 3])):
-        await context.door.send(attack, "POST", url, content=body, headers=sent)
+        await context.sender.send(attack, "POST", url, content=body, headers=sent)
 
 
 def as_json(value: Any) -> bytes:

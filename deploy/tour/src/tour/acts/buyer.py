@@ -14,9 +14,9 @@ from playwright.async_api import Error as BrowserError
 
 from sandbox.client import one_time_code
 from shared.testing.browser import NoBrowserError, Page, browser
+from tour.emails import Email, email
 from tour.expectations import Outcome, UnmetError, until
 from tour.form_page import FormPage, forms
-from tour.letters import Letter, letter
 from tour.orders import Buyer, Order, Paid
 from tour.stage import Stage
 
@@ -85,12 +85,12 @@ async def _tab(stage: Stage) -> AsyncIterator[Page | FormPage]:
             page = await opened.enter_async_context(forms())
         yield page
     if lacking is not None:
-        stage.teller.not_shown(_WITHOUT_BROWSER.format(lacking=lacking))
+        stage.narrator.not_shown(_WITHOUT_BROWSER.format(lacking=lacking))
 
 
-async def _buy(stage: Stage, outcome: Outcome) -> tuple[Paid, Letter]:
+async def _buy(stage: Stage, outcome: Outcome) -> tuple[Paid, Email]:
     shop = await stage.buying.shop(_SHOP)
-    with stage.teller.step(f"{shop.name}: Aruzhan orders, with an address that she is about to lose") as step:
+    with stage.narrator.step(f"{shop.name}: Aruzhan orders, with an address that she is about to lose") as step:
         buyer = Buyer("Aruzhan", stage.address("Aruzhan.office"), _PHONE, "en")
         order = await stage.buying.order(_SHOP, _PLAN, buyer)
         paid = await stage.buying.pay(await stage.buying.page(order))
@@ -102,9 +102,9 @@ async def _buy(stage: Stage, outcome: Outcome) -> tuple[Paid, Letter]:
     return paid, mail
 
 
-async def _look(visit: Visit, mail: Letter) -> None:
-    page, teller = visit.page, visit.stage.teller
-    with teller.step("She opens the link") as step:
+async def _look(visit: Visit, mail: Email) -> None:
+    page, narrator = visit.page, visit.stage.narrator
+    with narrator.step("She opens the link") as step:
         await page.goto(_link(mail))
         headline = await page.text("h1")
         await page.click("#code button")
@@ -114,13 +114,13 @@ async def _look(visit: Visit, mail: Letter) -> None:
         visit.outcome.expect(sideways is not True, "the page fits a phone", "notifications")
         lines = (await page.text("#timeline")).splitlines()
         step.done(f"The page says “{headline}” and shows the code when she presses the button")
-    teller.quote([line for line in lines if line.strip()])
+    narrator.quote([line for line in lines if line.strip()])
 
 
-async def _correct(visit: Visit, mail: Letter, new: str) -> str:
+async def _correct(visit: Visit, mail: Email, new: str) -> str:
     """Returns the link that works from now on."""
     page, stage, outcome = visit.page, visit.stage, visit.outcome
-    with stage.teller.step("She corrects her address") as step:
+    with stage.narrator.step("She corrects her address") as step:
         await page.goto(_link(mail))
         await page.fill("#email", new)
         await page.click("#contact button")
@@ -137,7 +137,7 @@ async def _correct(visit: Visit, mail: Letter, new: str) -> str:
         )
         outcome.expect(again.code == mail.code, "it is the same code", "notifications", "provisioning")
         step.done(f"“{headline}”: confirmed with digits sent to {where}, and the code is in the new mailbox")
-    with stage.teller.step("Somebody reads the old mailbox") as step:
+    with stage.narrator.step("Somebody reads the old mailbox") as step:
         status = await page.goto(_link(mail))
         outcome.expect(status == HTTPStatus.NOT_FOUND, "the old link opens nothing", "notifications")
         step.done(f"The link in the old mailbox opens nothing any more (HTTP {status})")
@@ -146,7 +146,7 @@ async def _correct(visit: Visit, mail: Letter, new: str) -> str:
 
 async def _forget(visit: Visit, link: str, new: str) -> None:
     page, stage, outcome = visit.page, visit.stage, visit.outcome
-    with stage.teller.step("She asks to be forgotten") as step:
+    with stage.narrator.step("She asks to be forgotten") as step:
         await page.goto(link)
         await page.click("#data button[value=erase]")
         await page.wait("#enter")
@@ -167,8 +167,8 @@ async def _forget(visit: Visit, link: str, new: str) -> None:
         await page.screenshot(stage.folder / ERASED)
         step.done(f"“{headline}”: {len(proof['services'])} services have confirmed it")
     outcome.expect(set(proof["services"]) == set(logs), "every service is in the proof", "ordering")
-    stage.teller.quote(_told(proof))
-    with stage.teller.step("Looking for what is left") as step:
+    stage.narrator.quote(_printed(proof))
+    with stage.narrator.step("Looking for what is left") as step:
         status = await page.goto(link)
         outcome.expect(status == HTTPStatus.GONE, "the buyer's page is gone", "notifications")
         kept = await stage.buying.status(visit.order)
@@ -176,7 +176,7 @@ async def _forget(visit: Visit, link: str, new: str) -> None:
         step.done(f"The page is gone (HTTP {status}); the order stays for the books, and names nobody")
 
 
-def _told(proof: dict[str, Any]) -> list[str]:
+def _printed(proof: dict[str, Any]) -> list[str]:
     """The proof as lines."""
     lines = [f"Erasure {proof['request_id']}", f"confirmed {proof['confirmed_at']}, {proof['confirmed_by']}"]
     for name, said in proof["services"].items():
@@ -192,12 +192,12 @@ async def _sent(stage: Stage, address: str) -> tuple[str, str] | None:
     return (_PHONE, str(found[-1]["text"])) if found else None
 
 
-async def _mailed(stage: Stage, address: str, kind: str) -> Letter | None:
-    found = map(letter, await stage.sandbox.mails(to=address))
+async def _mailed(stage: Stage, address: str, kind: str) -> Email | None:
+    found = map(email, await stage.sandbox.mails(to=address))
     return next((one for one in found if one.message_id.partition("@")[0].endswith(kind)), None)
 
 
-def _link(mail: Letter) -> str:
+def _link(mail: Email) -> str:
     found = _LINK.search(mail.text)
     if found is None:
         raise UnmetError(f"expected that mail {mail.id} links the order's page", "notifications")

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from tour.expectations import Outcome, UnmetError
 from tour.ledgers import Books
+from tour.narrator import Step
 from tour.orders import Buyer, Order, Page, Paid
 from tour.stage import Stage
-from tour.telling import Step
 
 NAME = "kill -9"
 ORDERS = 50
@@ -97,7 +97,7 @@ async def perform(stage: Stage, outcome: Outcome) -> None:
     outcome.orders = len(crowd.pages)
     await stage.sandbox.faults(*_SLOW)
     try:
-        with stage.teller.step("The buyers pay") as step:
+        with stage.narrator.step("The buyers pay") as step:
             async with asyncio.TaskGroup() as group:
                 group.create_task(_pay_all(stage, crowd))
                 group.create_task(_kill_all(stage, crowd))
@@ -112,7 +112,7 @@ async def perform(stage: Stage, outcome: Outcome) -> None:
 async def _place(stage: Stage) -> list[Page]:
     """Orders with a payment page each."""
     room = asyncio.Semaphore(_AT_ONCE)
-    with stage.teller.step(f"{ORDERS} orders are placed") as step:
+    with stage.narrator.step(f"{ORDERS} orders are placed") as step:
         pages: list[Page] = []
 
         async def one(number: int) -> None:
@@ -152,7 +152,7 @@ async def _kill_all(stage: Stage, crowd: Crowd) -> None:
                 crowd.seen.clear()
             pid = stage.stack.parts[kill.service].pid
             stage.stack.kill(kill.service)
-            stage.teller.struck(f"kill -9 {pid} ({kill.service}): {crowd}")
+            stage.narrator.struck(f"kill -9 {pid} ({kill.service}): {crowd}")
             restarts.create_task(_restart(stage, kill.service))
         crowd.admit(ORDERS)
 
@@ -160,7 +160,7 @@ async def _kill_all(stage: Stage, crowd: Crowd) -> None:
 async def _restart(stage: Stage, service: str) -> None:
     began = time.monotonic()
     await stage.stack.start(service)
-    stage.teller.right(f"{service} is back and at work after {time.monotonic() - began:.1f} s")
+    stage.narrator.right(f"{service} is back and at work after {time.monotonic() - began:.1f} s")
 
 
 async def _watch(stage: Stage, crowd: Crowd, before: Books, step: Step) -> None:
@@ -182,14 +182,14 @@ async def _watch(stage: Stage, crowd: Crowd, before: Books, step: Step) -> None:
 
 
 async def _judge(stage: Stage, outcome: Outcome, crowd: Crowd, before: Books) -> None:
-    with stage.teller.step("Looking into the ledgers") as step:
+    with stage.narrator.step("Looking into the ledgers") as step:
         books = await stage.check_delivered(outcome, crowd.paid, before)
         if outcome.ok:
             step.done("The ledgers agree: nothing twice, nothing missing, nothing for nobody")
         else:
             step.failed("The ledgers do not agree")
     again = f" ({books.repeated_mails} sent again after the kill)" * bool(books.repeated_mails)
-    stage.teller.say(f"bank      {books.captures} captures for {len(crowd.paid)} orders")
-    stage.teller.say(f"operator  {books.confirmed} confirmed profiles")
-    stage.teller.say(f"mail      {books.different_mails} different mails{again}")
-    stage.teller.say(f"ordering  {len(crowd.delivered)} orders “delivered”")
+    stage.narrator.say(f"bank      {books.captures} captures for {len(crowd.paid)} orders")
+    stage.narrator.say(f"operator  {books.confirmed} confirmed profiles")
+    stage.narrator.say(f"mail      {books.different_mails} different mails{again}")
+    stage.narrator.say(f"ordering  {len(crowd.delivered)} orders “delivered”")

@@ -42,7 +42,7 @@ async def perform(stage: Stage, outcome: Outcome) -> None:
         await stage.sandbox.clear_faults()
     books = await stage.news(before)
     ledger = await stage.buying.ledger(order)
-    with stage.teller.step("Comparing our ledger with the bank's and the cash register's") as step:
+    with stage.narrator.step("Comparing our ledger with the bank's and the cash register's") as step:
         outcome.expect_nothing(same_money(ledger, books, order), "payments", "sandbox")
         outcome.expect_nothing(receipt_and_return(receipts, order), "payments", "sandbox")
         outcome.expect_nothing(no_profile(books), "provisioning")
@@ -57,7 +57,7 @@ async def perform(stage: Stage, outcome: Outcome) -> None:
 async def _order(stage: Stage, outcome: Outcome) -> Order:
     buyer = Buyer("Timur", stage.address("Timur"), "+77017654399", "ru")
     shop = await stage.buying.shop(_SHOP)
-    with stage.teller.step(f"{shop.name}: {buyer.name} orders") as step:
+    with stage.narrator.step(f"{shop.name}: {buyer.name} orders") as step:
         order = await stage.buying.order(_SHOP, _PLAN, buyer)
         outcome.orders += 1
         step.done(f"{shop.name}: order {order.number}, {order.plan}, {order.price}")
@@ -65,7 +65,7 @@ async def _order(stage: Stage, outcome: Outcome) -> Order:
 
 
 async def _declined(stage: Stage, order: Order) -> None:
-    with stage.teller.step("The first card") as step:
+    with stage.narrator.step("The first card") as step:
         page = await stage.buying.page(order)
         reason = await stage.buying.declined(page, INSUFFICIENT_FUNDS)
         await stage.reaches(order, "payment_failed")
@@ -73,7 +73,7 @@ async def _declined(stage: Stage, order: Order) -> None:
 
 
 async def _paid(stage: Stage, order: Order) -> Page:
-    with stage.teller.step("Another card") as step:
+    with stage.narrator.step("Another card") as step:
         page = await stage.buying.page(order)
         await stage.buying.pay(page)
         step.done(f"Another card pays {order.price} (invoice {page.invoice_id}: each try has a number of its own)")
@@ -81,7 +81,7 @@ async def _paid(stage: Stage, order: Order) -> Page:
 
 
 async def _pester(stage: Stage, outcome: Outcome, page: Page, before: Counter[str]) -> None:
-    with stage.teller.step("The bank's message comes again and again, one of them forged") as step:
+    with stage.narrator.step("The bank's message comes again and again, one of them forged") as step:
         forged = {"id": "0", "invoiceId": page.invoice_id, "code": "error", "reasonCode": 484, "secret_hash": "guessed"}
         async with httpx.AsyncClient(timeout=10, trust_env=False) as stranger:
             answer = await stranger.post(page.object["postLink"], json=forged)
@@ -97,7 +97,7 @@ async def _pester(stage: Stage, outcome: Outcome, page: Page, before: Counter[st
 
 
 async def _returned(stage: Stage, outcome: Outcome, order: Order) -> None:
-    with stage.teller.step("The operator is sold out, the money goes back") as step:
+    with stage.narrator.step("The operator is sold out, the money goes back") as step:
         await stage.reaches(order, "refunded")
         outcome.refunded += 1
         [lost] = [rule for rule in await stage.sandbox.active_faults() if rule["target"] == "bank.refund"]
@@ -106,7 +106,7 @@ async def _returned(stage: Stage, outcome: Outcome, order: Order) -> None:
 
 
 async def _receipts(stage: Stage, order: Order, before: int) -> list[Entry]:
-    with stage.teller.step("The cash register") as step:
+    with stage.narrator.step("The cash register") as step:
 
         async def issued() -> list[JsonObject] | None:
             new = (await stage.sandbox.ledger_cashbox())[before:]
@@ -122,5 +122,5 @@ async def _receipts(stage: Stage, order: Order, before: int) -> list[Entry]:
 def _show(stage: Stage, ledger: JsonObject, receipts: list[Entry]) -> None:
     for posting in ledger["postings"]:
         amount = f"{posting['amount'] / 100:,.2f} {posting['currency']}"
-        stage.teller.say(f"{posting['kind']:<16} {posting['debit']:>16} → {posting['credit']:<16} {amount:>14}")
-    stage.teller.say(f"The buyer's receipt: {receipts[0]['ticketUrl']}")
+        stage.narrator.say(f"{posting['kind']:<16} {posting['debit']:>16} → {posting['credit']:<16} {amount:>14}")
+    stage.narrator.say(f"The buyer's receipt: {receipts[0]['ticketUrl']}")

@@ -3,9 +3,9 @@
 import asyncio
 
 from sandbox.client import JsonObject
+from tour.emails import excerpt, html_alone
 from tour.expectations import Outcome, UnmetError, until
 from tour.ledgers import all_returned, no_profile, one_capture_each
-from tour.letters import excerpt, html_alone
 from tour.orders import Buyer, Paid
 from tour.stage import DEADLINE_SECONDS, IMPATIENT_SHOP, Stage
 
@@ -43,7 +43,7 @@ async def perform(stage: Stage, outcome: Outcome) -> None:
 async def _pay(stage: Stage, outcome: Outcome) -> Paid:
     buyer = Buyer("Nino", stage.address("Nino"), "+995555654321", "en")
     shop = await stage.buying.shop(IMPATIENT_SHOP)
-    with stage.teller.step(f"{shop.name}: {buyer.name} orders") as step:
+    with stage.narrator.step(f"{shop.name}: {buyer.name} orders") as step:
         order = await stage.buying.order(shop.slug, "ge-5gb-30d", buyer)
         paid = await stage.buying.pay(await stage.buying.page(order))
         outcome.orders += 1
@@ -53,7 +53,7 @@ async def _pay(stage: Stage, outcome: Outcome) -> Paid:
 
 async def _give_up(stage: Stage, paid: Paid) -> None:
     began = asyncio.get_running_loop().time()
-    with stage.teller.step("Asking the operator again and again") as step:
+    with stage.narrator.step("Asking the operator again and again") as step:
 
         async def failed() -> JsonObject | None:
             rules = await stage.sandbox.active_faults()
@@ -67,7 +67,7 @@ async def _give_up(stage: Stage, paid: Paid) -> None:
 
 
 async def _refund(stage: Stage, outcome: Outcome, paid: Paid) -> None:
-    with stage.teller.step("The case is decided, the money goes back") as step:
+    with stage.narrator.step("The case is decided, the money goes back") as step:
 
         async def settled() -> JsonObject | None:
             [case] = await stage.buying.cases(paid.order)
@@ -81,19 +81,21 @@ async def _refund(stage: Stage, outcome: Outcome, paid: Paid) -> None:
         ground = case["decision"]["grounds"][0]
         clause = f"{ground['document']} {ground['clause']}"
         step.done(f"Approved by clause {clause}; the bank has returned the money")
-    stage.teller.say(f"{clause}: “{ground['text']}”")
+    stage.narrator.say(f"{clause}: “{ground['text']}”")
     transaction = await stage.sandbox.transaction(paid.invoice_id) or {}
     taken, back = transaction.get("captured", 0), transaction.get("refunded", 0)
     outcome.expect(taken == back == paid.order.price.amount, "the bank returned what it took", "payments")
     currency = paid.order.price.currency
-    stage.teller.say(f"The bank's ledger: captured {taken / 100:.2f} {currency}, returned {back / 100:.2f} {currency}.")
+    stage.narrator.say(
+        f"The bank's ledger: captured {taken / 100:.2f} {currency}, returned {back / 100:.2f} {currency}."
+    )
 
 
 async def _mail(stage: Stage, outcome: Outcome, paid: Paid) -> None:
-    with stage.teller.step(f"{paid.order.buyer.name} gets a mail") as step:
+    with stage.narrator.step(f"{paid.order.buyer.name} gets a mail") as step:
         mail = await stage.mail_to(paid.order)
         step.done(f"{paid.order.buyer.name} gets a mail: “{mail.subject}”")
-    stage.teller.quote(excerpt(mail.text, _EXCERPT_LINES))
+    stage.narrator.quote(excerpt(mail.text, _EXCERPT_LINES))
     (stage.folder / MAIL).write_text(html_alone(mail))
     [case] = await stage.buying.cases(paid.order)
     for ground in case["decision"]["grounds"]:

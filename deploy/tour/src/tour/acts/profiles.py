@@ -2,9 +2,9 @@
 
 from sandbox.client import JsonObject
 from tour import codes
+from tour.emails import Email
 from tour.expectations import Outcome, UnmetError, until
 from tour.ledgers import Entry
-from tour.letters import Letter
 from tour.orders import Buyer, Paid
 from tour.stage import Stage
 
@@ -19,7 +19,7 @@ _LOST = tuple(
     {"target": f"operator.{function}", "effect": "lose_reply", "times": 1}
     for function in ("download_order", "confirm_order")
 )
-_ILL = {"effect": "http_error", "status": 503, "match": {"operator": "primary"}}
+_FAILED = {"effect": "http_error", "status": 503, "match": {"operator": "primary"}}
 _FUNCTIONS = ("download_order", "confirm_order", "cancel_order", "release_profile", "usage")
 _PHONE, _OTHER_PHONE = "89049032000000000000000000000163", "89049032000000000000000000000260"
 _GIGABYTE = 1024**3
@@ -34,7 +34,7 @@ async def perform(stage: Stage, outcome: Outcome) -> None:
         first, mail = await _buy(stage, outcome, "Dana", "the operator's answers get lost")
         await stage.sandbox.clear_faults()
         await _one_profile(stage, outcome, mail)
-        await stage.sandbox.faults(*(_ILL | {"target": f"operator.{function}"} for function in _FUNCTIONS))
+        await stage.sandbox.faults(*(_FAILED | {"target": f"operator.{function}"} for function in _FUNCTIONS))
         second, other = await _buy(stage, outcome, "Erlan", "the first operator is ill")
         await _stood_in(stage, outcome, other)
     finally:
@@ -43,9 +43,9 @@ async def perform(stage: Stage, outcome: Outcome) -> None:
     await _live(stage, outcome, first, str(mail.code))
 
 
-async def _buy(stage: Stage, outcome: Outcome, name: str, trouble: str) -> tuple[Paid, Letter]:
+async def _buy(stage: Stage, outcome: Outcome, name: str, trouble: str) -> tuple[Paid, Email]:
     shop = await stage.buying.shop(_SHOP)
-    with stage.teller.step(f"{shop.name}: {name} orders, and {trouble}") as step:
+    with stage.narrator.step(f"{shop.name}: {name} orders, and {trouble}") as step:
         order = await stage.buying.order(_SHOP, _PLAN, Buyer(name, stage.address(name), "+77017778899", "en"))
         paid = await stage.buying.pay(await stage.buying.page(order))
         outcome.orders += 1
@@ -59,7 +59,7 @@ async def _buy(stage: Stage, outcome: Outcome, name: str, trouble: str) -> tuple
     return paid, mail
 
 
-async def _profile(stage: Stage, mail: Letter) -> Entry:
+async def _profile(stage: Stage, mail: Email) -> Entry:
     """The profile that the code in the mail opens, in the operators' ledgers."""
     key = codes.matching_id(str(mail.code))
     held = [one for one in await stage.sandbox.ledger_operator() if one["matchingId"] == key]
@@ -68,25 +68,25 @@ async def _profile(stage: Stage, mail: Letter) -> Entry:
     return held[0]
 
 
-async def _one_profile(stage: Stage, outcome: Outcome, mail: Letter) -> None:
+async def _one_profile(stage: Stage, outcome: Outcome, mail: Email) -> None:
     profile = await _profile(stage, mail)
     calls = [(one["function"], _code(one)) for one in profile["calls"]]
     told = ", ".join(f"{function} {code}" for function, code in calls)
     again = [code for _, code in calls if code != "done"]
     outcome.expect(profile["operator"] == "primary", "the first operator made the profile", "provisioning")
     outcome.expect(bool(again), "the operator was asked again for what it had done", "provisioning")
-    stage.teller.say(f"The operator's ledger has one profile, {profile['iccid']}, and these calls: {told}.")
+    stage.narrator.say(f"The operator's ledger has one profile, {profile['iccid']}, and these calls: {told}.")
 
 
-async def _stood_in(stage: Stage, outcome: Outcome, mail: Letter) -> None:
+async def _stood_in(stage: Stage, outcome: Outcome, mail: Email) -> None:
     profile = await _profile(stage, mail)
     outcome.expect(profile["operator"] == "secondary", "the second operator made the profile", "provisioning")
-    stage.teller.say(f"The second operator's ledger has profile {profile['iccid']}; the first one's has none of it.")
+    stage.narrator.say(f"The second operator's ledger has profile {profile['iccid']}; the first one's has none of it.")
 
 
 async def _live(stage: Stage, outcome: Outcome, paid: Paid, code: str) -> None:
     sandbox = stage.sandbox
-    with stage.teller.step("A phone scans the code") as step:
+    with stage.narrator.step("A phone scans the code") as step:
         iccid = (await stage.buying.life(paid.order))["iccid"]
         path = ["released"]
         for move in ("download", "install", "enable"):
@@ -95,13 +95,13 @@ async def _live(stage: Stage, outcome: Outcome, paid: Paid, code: str) -> None:
             path.append(seen["installState"])
             await _knows(stage, paid, seen["installState"])
         step.done(f"Profile {iccid}: {' → '.join(path)}, each told by the operator and known at once")
-    with stage.teller.step("A second phone scans it too") as step:
+    with stage.narrator.step("A second phone scans it too") as step:
         seen = await sandbox.scan(code, _OTHER_PHONE)
         outcome.expect([seen.get("subjectCode"), seen.get("reasonCode")] == _SECOND_DEVICE, "it is refused", "sandbox")
         life = await stage.buying.life(paid.order)
         outcome.expect(life["eid"] == _PHONE, "the profile stays with the first phone", "provisioning")
         step.done("A second phone is refused (8.1.1/3.10): a profile stays with the first device (RC 8)")
-    with stage.teller.step("The buyer uses it") as step:
+    with stage.narrator.step("The buyer uses it") as step:
         total = (await _used(stage, paid, iccid, _GIGABYTE))["total_bytes"] or 10 * _GIGABYTE
         life = await _used(stage, paid, iccid, total)
         used, source = life["used_bytes"]["value"], life["used_bytes"]["source"]

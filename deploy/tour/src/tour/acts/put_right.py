@@ -28,14 +28,14 @@ async def perform(stage: Stage, outcome: Outcome) -> None:
         paid = await _pay(stage, outcome)
         await troubles.spoil(stage.stack.state)
         listed = await _listed(stage, paid.order)
-    stage.teller.say("The range is extended; the letters still wait for somebody who decides.")
+    stage.narrator.say("The range is extended; the letters still wait for somebody who decides.")
     ours = next(line.split()[0] for line in listed if paid.order.id in line)
     other = next(line.split()[0] for line in listed if orders_topic(troubles.SHOP) in line)
     redriven = await _fulfil(stage, "dead-letters", "redrive", ours, "--reason", "the range is extended", "--yes")
     discarded = await _fulfil(stage, "dead-letters", "discard", other, "--reason", "no order; the shop knows", "--yes")
     outcome.expect(redriven[0].startswith("redriven"), "the paid order is applied again", "provisioning")
     outcome.expect(discarded[0].startswith("discarded"), "what is no order is discarded", "ordering")
-    stage.teller.quote(
+    stage.narrator.quote(
         [
             f'$ fulfil dead-letters redrive {ours} --reason "the range is extended"',
             *redriven,
@@ -43,7 +43,7 @@ async def perform(stage: Stage, outcome: Outcome) -> None:
             *discarded,
         ]
     )
-    with stage.teller.step("Waiting for the mail, then looking into the ledgers") as step:
+    with stage.narrator.step("Waiting for the mail, then looking into the ledgers") as step:
         await stage.mail_to(paid.order)
         await stage.reaches(paid.order, "delivered")
         outcome.delivered += 1
@@ -56,7 +56,7 @@ async def perform(stage: Stage, outcome: Outcome) -> None:
 
 async def _pay(stage: Stage, outcome: Outcome) -> Paid:
     shop = await stage.buying.shop(troubles.SHOP)
-    with stage.teller.step(f"{shop.name}: Lena orders") as step:
+    with stage.narrator.step(f"{shop.name}: Lena orders") as step:
         paid = await troubles.buy(stage.buying, stage.address("Lena"))
         outcome.orders += 1
         step.done(f"{shop.name}: order {paid.order.number}, {paid.order.plan}, is paid: {paid.order.price}")
@@ -71,12 +71,14 @@ async def _listed(stage: Stage, order: Order) -> list[str]:
         text = "\n".join(lines)
         return lines if order.id in text and orders_topic(troubles.SHOP) in text else None
 
-    with stage.teller.step("fulfil dead-letters list") as step:
+    with stage.narrator.step("fulfil dead-letters list") as step:
         lines = await until(look, "both records are put aside", "provisioning", "ordering", every=0.2)
         if troubles.NOBODY in "\n".join(lines):
             raise UnmetError("expected that the listing tells nothing of a buyer", "ordering")
         step.done("Two dead letters wait; what may be personal is sealed, and the listing tells nothing of it")
-    stage.teller.quote(["$ fulfil dead-letters list", *(" ".join(line.split()[:4]).rstrip(":") for line in lines[1:])])
+    stage.narrator.quote(
+        ["$ fulfil dead-letters list", *(" ".join(line.split()[:4]).rstrip(":") for line in lines[1:])]
+    )
     return lines
 
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sandbox.client import JsonObject
+from tour.emails import Email, email
 from tour.expectations import Outcome, UnmetError, until
 from tour.ledgers import CONFIRMED
-from tour.letters import Letter, letter
 from tour.orders import Buyer, Paid
 from tour.stage import Stage
 
@@ -116,11 +116,11 @@ ASKERS = (
 async def perform(stage: Stage, outcome: Outcome) -> None:
     """Buy, ask, read the answers; the bank's and the operator's ledgers judge."""
     await stage.begin()
-    with stage.teller.step("Six buyers order, pay and get their codes") as step:
+    with stage.narrator.step("Six buyers order, pay and get their codes") as step:
         bought = await asyncio.gather(*(_buy(stage, asker) for asker in ASKERS))
         outcome.orders, outcome.delivered = len(bought), len(bought)
         step.done("Six buyers have paid, and have their codes")
-    with stage.teller.step("They ask for their money") as step:
+    with stage.narrator.step("They ask for their money") as step:
         answers = await asyncio.gather(
             *(_ask(stage, asker, paid, mail) for asker, (paid, mail) in zip(ASKERS, bought, strict=True))
         )
@@ -128,9 +128,9 @@ async def perform(stage: Stage, outcome: Outcome) -> None:
     for asker, (paid, _), answer in zip(ASKERS, bought, answers, strict=True):
         verdict = "Approved" if asker.approved else "Refused"
         who = f"{paid.order.shop.name:<10}  {asker.name}: {asker.story}"
-        stage.teller.right(f"{who}. {verdict} ({', '.join(asker.clauses)})")
+        stage.narrator.right(f"{who}. {verdict} ({', '.join(asker.clauses)})")
         _judge(outcome, asker, answer)
-    with stage.teller.step("Looking into the ledgers of bank and operator") as step:
+    with stage.narrator.step("Looking into the ledgers of bank and operator") as step:
         await _money(stage, outcome, [paid for paid, _ in bought])
         await _codes(stage, outcome, [mail for _, mail in bought])
         await _chat(stage, outcome)
@@ -140,7 +140,7 @@ async def perform(stage: Stage, outcome: Outcome) -> None:
             step.failed("The ledgers do not agree")
 
 
-async def _buy(stage: Stage, asker: Asker) -> tuple[Paid, Letter]:
+async def _buy(stage: Stage, asker: Asker) -> tuple[Paid, Email]:
     buyer = Buyer(asker.name, stage.address(asker.name), asker.phone, "en")
     order = await stage.buying.order(asker.slug, asker.plan, buyer)
     paid = await stage.buying.pay(await stage.buying.page(order))
@@ -151,7 +151,7 @@ async def _buy(stage: Stage, asker: Asker) -> tuple[Paid, Letter]:
     return paid, mail
 
 
-async def _ask(stage: Stage, asker: Asker, paid: Paid, mail: Letter) -> Letter:
+async def _ask(stage: Stage, asker: Asker, paid: Paid, mail: Email) -> Email:
     """Ask as the buyer does, and wait for the mail with the answer."""
     order = paid.order
     if asker.installs:
@@ -168,8 +168,8 @@ async def _ask(stage: Stage, asker: Asker, paid: Paid, mail: Letter) -> Letter:
             await stage.buying.find(case["case_id"], asker.finding)
     kind = ".refund" if asker.approved else ".denied"
 
-    async def look() -> Letter | None:
-        found = map(letter, await stage.sandbox.mails(to=order.buyer.email))
+    async def look() -> Email | None:
+        found = map(email, await stage.sandbox.mails(to=order.buyer.email))
         return next((one for one in found if one.message_id.partition("@")[0].endswith(kind)), None)
 
     what = "approves" if asker.approved else "refuses"
@@ -177,7 +177,7 @@ async def _ask(stage: Stage, asker: Asker, paid: Paid, mail: Letter) -> Letter:
     return await until(look, sentence, "refunds", "provisioning", "notifications", seconds=_SECONDS)
 
 
-async def _wait(stage: Stage, asker: Asker, paid: Paid, mail: Letter) -> None:
+async def _wait(stage: Stage, asker: Asker, paid: Paid, mail: Email) -> None:
     """Ask while the operator answers without an install state: nothing is decided until it knows."""
     profile = await _profile(stage, mail)
     unknown = {"installState": None, "usedBytes": None}
@@ -192,11 +192,11 @@ async def _wait(stage: Stage, asker: Asker, paid: Paid, mail: Letter) -> None:
     [case] = await stage.buying.cases(paid.order)
     if case["state"] != "observing":
         raise UnmetError(f"expected that the case of {asker.name} waits for the operator, but it is {case['state']}")
-    stage.teller.say(f"{asker.name}'s case waits: the operator does not know whether the code is used.")
+    stage.narrator.say(f"{asker.name}'s case waits: the operator does not know whether the code is used.")
     await stage.sandbox.clear_faults()
 
 
-async def _profile(stage: Stage, mail: Letter) -> JsonObject:
+async def _profile(stage: Stage, mail: Email) -> JsonObject:
     key = str(mail.code).split("$")[2]
     profiles = [*await stage.sandbox.ledger_operator(), *await stage.sandbox.ledger_operator(operator="secondary")]
     return next(one for one in profiles if one["matchingId"] == key)
@@ -223,7 +223,7 @@ async def _said(stage: Stage, count: int) -> list[JsonObject] | None:
     return said if len(said) >= count else None
 
 
-def _judge(outcome: Outcome, asker: Asker, answer: Letter) -> None:
+def _judge(outcome: Outcome, asker: Asker, answer: Email) -> None:
     for clause in asker.clauses:
         outcome.expect(clause in answer.text, f"the answer to {asker.name} names {clause}", "refunds", "notifications")
     if not asker.approved:
@@ -242,7 +242,7 @@ async def _money(stage: Stage, outcome: Outcome, bought: Sequence[Paid]) -> None
         outcome.expect(transaction.get("refunded") == back, sentence, "payments", "refunds")
 
 
-async def _codes(stage: Stage, outcome: Outcome, mails: Sequence[Letter]) -> None:
+async def _codes(stage: Stage, outcome: Outcome, mails: Sequence[Email]) -> None:
     """What was paid back works no longer; what was not paid back still does."""
     for asker, mail in zip(ASKERS, mails, strict=True):
         if asker.approved:
@@ -255,7 +255,7 @@ async def _codes(stage: Stage, outcome: Outcome, mails: Sequence[Letter]) -> Non
             outcome.expect(not await _gone(stage, mail), f"the code of {asker.name} still works", "provisioning")
 
 
-async def _gone(stage: Stage, mail: Letter) -> bool | None:
+async def _gone(stage: Stage, mail: Email) -> bool | None:
     key = str(mail.code).split("$")[2]
     profiles = [*await stage.sandbox.ledger_operator(), *await stage.sandbox.ledger_operator(operator="secondary")]
     states = [one["state"] for one in profiles if one["matchingId"] == key]

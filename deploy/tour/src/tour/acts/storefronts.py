@@ -3,8 +3,8 @@
 import json
 from collections.abc import Sequence
 
+from tour.emails import Email
 from tour.expectations import Outcome, UnmetError, until
-from tour.letters import Letter
 from tour.orders import Buyer, Paid
 from tour.receiver import Heard, Receiver, receiving
 from tour.stage import Stage
@@ -37,13 +37,13 @@ async def perform(stage: Stage, outcome: Outcome) -> None:
 async def _perform(stage: Stage, outcome: Outcome, receiver: Receiver) -> None:
     before = await stage.begin()
     paid: list[Paid] = []
-    letters: list[Letter] = []
+    emails: list[Email] = []
     for slug, plan, name, phone, language in _SHOPPING:
         one, mail = await _buy(stage, slug, plan, Buyer(name, stage.address(name), phone, language))
         paid.append(one)
-        letters.append(mail)
+        emails.append(mail)
         outcome.orders += 1
-    with stage.teller.step("Looking into the ledgers of bank, operator and mail server") as step:
+    with stage.narrator.step("Looking into the ledgers of bank, operator and mail server") as step:
         for one in paid:
             await stage.reaches(one.order, "delivered")
             outcome.delivered += 1
@@ -53,7 +53,7 @@ async def _perform(stage: Stage, outcome: Outcome, receiver: Receiver) -> None:
         else:
             step.failed("The ledgers do not agree")
     await _hear(stage, receiver, paid)
-    _show(stage, paid[-1], letters[-1])
+    _show(stage, paid[-1], emails[-1])
 
 
 async def _hear(stage: Stage, receiver: Receiver, paid: Sequence[Paid]) -> None:
@@ -64,19 +64,19 @@ async def _hear(stage: Stage, receiver: Receiver, paid: Sequence[Paid]) -> None:
         complete = all(set(_HEARD) <= {one.event.type for one in each} for each in heard)
         return [one for each in heard for one in each] if complete else None
 
-    with stage.teller.step("Each shop hears by webhook what happened to its order") as step:
+    with stage.narrator.step("Each shop hears by webhook what happened to its order") as step:
         sentence = f"each shop gets the webhooks {', '.join(_HEARD)}, signed with its secret"
         webhooks = await until(all_heard, sentence, "ordering")
         slowest = max(one.seconds for one in webhooks)
         step.done(f"{len(webhooks)} webhooks came, signed for their shop; the slowest {slowest:.2f} s after the fact")
     last = next(one for one in reversed(webhooks) if one.event.type == "order.delivered")
-    stage.teller.say(f"The webhook {last.event.id}, as {paid[-1].order.shop.name} received it:")
-    stage.teller.quote(json.dumps(last.payload, indent=2, ensure_ascii=False).splitlines())
+    stage.narrator.say(f"The webhook {last.event.id}, as {paid[-1].order.shop.name} received it:")
+    stage.narrator.quote(json.dumps(last.payload, indent=2, ensure_ascii=False).splitlines())
 
 
-async def _buy(stage: Stage, slug: str, plan: str, buyer: Buyer) -> tuple[Paid, Letter]:
+async def _buy(stage: Stage, slug: str, plan: str, buyer: Buyer) -> tuple[Paid, Email]:
     shop = await stage.buying.shop(slug)
-    with stage.teller.step(f"{shop.name}: {buyer.name} orders") as step:
+    with stage.narrator.step(f"{shop.name}: {buyer.name} orders") as step:
         order = await stage.buying.order(slug, plan, buyer)
         step.now(f"order {order.number}, {order.price}: to the bank's page")
         paid = await stage.buying.pay(await stage.buying.page(order))
@@ -90,8 +90,8 @@ async def _buy(stage: Stage, slug: str, plan: str, buyer: Buyer) -> tuple[Paid, 
     return paid, mail
 
 
-def _show(stage: Stage, paid: Paid, mail: Letter) -> None:
+def _show(stage: Stage, paid: Paid, mail: Email) -> None:
     picture = stage.folder / PICTURE
     picture.write_bytes(mail.picture or b"")
-    stage.teller.say(f"The QR code in the mail of order {paid.order.number}, read and drawn again:")
-    stage.teller.code(mail.code or "")
+    stage.narrator.say(f"The QR code in the mail of order {paid.order.number}, read and drawn again:")
+    stage.narrator.code(mail.code or "")

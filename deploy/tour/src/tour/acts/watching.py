@@ -22,7 +22,7 @@ async def perform(stage: Stage, outcome: Outcome) -> None:
     url, key = stage.stack.url("operations"), stage.stack.state.operations_keys["operator"]
     headers = {"authorization": f"Bearer {key}"}
     async with httpx.AsyncClient(base_url=url, headers=headers, trust_env=False) as http:
-        with stage.teller.step("Operations reads to the end") as step:
+        with stage.narrator.step("Operations reads to the end") as step:
             seen = await _judged(http)
             captures = (await stage.books()).captures
             outcome.expect(
@@ -31,9 +31,9 @@ async def perform(stage: Stage, outcome: Outcome) -> None:
                 "operations",
             )
             step.done(f"{seen['invariants']} invariants hold over all {seen['orders']} orders of this tour")
-        stage.teller.say(f"bank        {captures} captures")
-        stage.teller.say(f"operations  {seen['paid']} paid orders, {seen['surplus_captures']} second captures")
-        stage.teller.say(f"operations  {seen['facts']} facts")
+        stage.narrator.say(f"bank        {captures} captures")
+        stage.narrator.say(f"operations  {seen['paid']} paid orders, {seen['surplus_captures']} second captures")
+        stage.narrator.say(f"operations  {seen['facts']} facts")
 
 
 async def _judged(http: httpx.AsyncClient) -> dict[str, Any]:

@@ -27,7 +27,7 @@ class Running:
 
 
 @asynccontextmanager
-async def hands(product: Product) -> AsyncIterator[Running]:
+async def harness(product: Product) -> AsyncIterator[Running]:
     sandbox = SandboxClient(product.url("sandbox"), smtp_port=product.site.ports["smtp"])
     topics = Topics(product)
     shop = Shop(product, sandbox, topics)

@@ -15,7 +15,7 @@ _LONGEST_BODY = 3000
 _READINESS = "/health/ready"
 
 
-class Door:
+class Sender:
     """One client for all attacks."""
 
     def __init__(self, findings: Findings) -> None:

@@ -30,16 +30,16 @@ class Step:
         self.good = True
         self._console = console
         self._doing = doing
-        self._told_at = time.monotonic()
-        self._told = ""
+        self._printed_at = time.monotonic()
+        self._printed = ""
         self._spinner = Status(f" {escape(doing)}", console=console) if console.is_terminal else None
 
     def now(self, state: str) -> None:
         """How far it is."""
         if self._spinner is not None:
             self._spinner.update(f" {escape(self._doing)}  [dim]{escape(state)}[/]")
-        elif state != self._told and time.monotonic() - self._told_at > _PLAIN_SECONDS:
-            self._told, self._told_at = state, time.monotonic()
+        elif state != self._printed and time.monotonic() - self._printed_at > _PLAIN_SECONDS:
+            self._printed, self._printed_at = state, time.monotonic()
             self._console.print(f"    … {escape(state)}")
 
     def done(self, words: str) -> None:
@@ -61,7 +61,7 @@ class Step:
             self._spinner.stop()
 
 
-class Teller:
+class Narrator:
     """Tells the tour on one console."""
 
     def __init__(self, console: Console | None = None) -> None:

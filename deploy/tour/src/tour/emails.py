@@ -9,7 +9,7 @@ from tour import codes
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class Email:
     """One mail. `picture` is the first PNG in it, `code` what its QR code says; `at` when the server had taken it."""
 
     id: int
@@ -23,11 +23,11 @@ class Letter:
     code: str | None
 
 
-def letter(mail: dict[str, Any]) -> Letter:
+def email(mail: dict[str, Any]) -> Email:
     """From the sandbox's mail interface."""
     pictures = [part["content_base64"] for part in mail["attachments"] if part["content_type"] == "image/png"]
     picture = base64.b64decode(pictures[0]) if pictures else None
-    return Letter(
+    return Email(
         id=mail["id"],
         message_id=mail["message_id"],
         to=mail["to"][0],
@@ -45,7 +45,7 @@ def is_outcome(message_id: str) -> bool:
     return message_id.partition("@")[0].endswith((".qr", ".refund"))
 
 
-def html_alone(one: Letter) -> str:
+def html_alone(one: Email) -> str:
     """The HTML part as a file that shows its picture without the mail around it."""
     if one.picture is None:
         return one.html

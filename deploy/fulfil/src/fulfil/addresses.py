@@ -19,7 +19,7 @@ class SettingsError(Exception):
 
 
 @dataclass(frozen=True)
-class Places:
+class Addresses:
     """Base URLs by service, the operations key, and who is at the keyboard (for the services' logs).
 
     `operations`: the URL of the service that watches the others; None where it is not known.
@@ -31,7 +31,7 @@ class Places:
     operations: str | None = None
 
 
-def find(environment: Mapping[str, str] = os.environ, start: Path | None = None) -> Places:
+def find(environment: Mapping[str, str] = os.environ, start: Path | None = None) -> Addresses:
     """FULFIL_SERVICES with FULFIL_KEY or FULFIL_KEY_FILE; without them the stack of `make up`. Raises SettingsError."""
     person = environment.get("FULFIL_USER") or _login()
     urls, key = _urls(environment), _key(environment)
@@ -41,7 +41,7 @@ def find(environment: Mapping[str, str] = os.environ, start: Path | None = None)
         if urls is None:
             urls, operations = _urls_of(stack, SERVICES), _urls_of(stack, (OPERATIONS,)).get(OPERATIONS)
         key = key if key is not None else _key_of(stack)
-    return Places(urls, key, person, operations)
+    return Addresses(urls, key, person, operations)
 
 
 def _urls(environment: Mapping[str, str]) -> dict[str, str] | None:

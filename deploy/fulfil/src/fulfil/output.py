@@ -28,7 +28,7 @@ def as_json(value: Any) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def letters(found: Sequence[Mapping[str, Any]]) -> None:
+def dead_letters(found: Sequence[Mapping[str, Any]]) -> None:
     """A line for each letter; on a screen too narrow for that, three."""
     if not found:
         print("No dead letters match.")
@@ -52,7 +52,7 @@ def _cells(one: Mapping[str, Any]) -> tuple[str, ...]:
     return one["id"], one["service"], one["topic"], fault, one["key"] or "", shown(one["received_at"]), state
 
 
-def letter(one: Mapping[str, Any]) -> None:
+def dead_letter(one: Mapping[str, Any]) -> None:
     """A letter in full; what is sealed stays so."""
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(no_wrap=True, style="bold")
