@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from product.hands import Running
+from product.harness import Running
 from shared.testing.browser import Page, browser
 
 #: Where to put pictures of the pages, for whoever wants to look at them.

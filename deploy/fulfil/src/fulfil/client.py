@@ -1,4 +1,4 @@
-"""The services' operations desks over HTTP."""
+"""The services' operations interfaces, over HTTP."""
 
 from collections.abc import Iterator, Sequence
 from http import HTTPStatus
@@ -20,7 +20,7 @@ class ServiceError(Exception):
 
 
 class OperationsClient:
-    """The desks of the chosen services (all of them where none is chosen)."""
+    """The chosen services (all of them where none is chosen)."""
 
     def __init__(self, addresses: Addresses, chosen: Sequence[str] = ()) -> None:
         if unknown := sorted(set(chosen) - set(addresses.urls)):
@@ -47,11 +47,11 @@ class OperationsClient:
         return list(self._urls)
 
     def get(self, service: str, path: str, **parameters: Any) -> dict[str, Any]:
-        """One document. Raises DeskError."""
+        """One document. Raises ServiceError."""
         return self._ask(service, "GET", path, params={k: v for k, v in parameters.items() if v is not None})
 
     def refused_refunds(self) -> dict[str, Any]:
-        """The operations service's list of refused refunds. Raises DeskError, SettingsError."""
+        """The operations service's list of refused refunds. Raises ServiceError, SettingsError."""
         if self._operations is None:
             raise SettingsError("it is not known where operations is: FULFIL_SERVICES does not name it")
         answer = self._request(OPERATIONS, "GET", f"{self._operations}/refunds/refused")
@@ -60,11 +60,11 @@ class OperationsClient:
         return _read(OPERATIONS, answer)
 
     def post(self, service: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Decide something. Raises DeskError."""
+        """Decide something. Raises ServiceError."""
         return self._ask(service, "POST", path, json=body)
 
     def pages(self, service: str, path: str, most: int, **parameters: Any) -> Iterator[dict[str, Any]]:
-        """Up to `most` items of a listing, page by page. Raises DeskError."""
+        """Up to `most` items of a listing, page by page. Raises ServiceError."""
         after = None
         while most > 0:
             found = self.get(service, path, limit=min(most, _PAGE), after=after, **parameters)
@@ -77,7 +77,7 @@ class OperationsClient:
     def holder(self, letter_id: str, unanswered: dict[str, ServiceError]) -> tuple[str, dict[str, Any]] | None:
         """The service that holds a dead letter, and the letter; None where nobody says so.
 
-        Whoever does not answer is added to `silent`; whoever stands there already is not asked.
+        Whoever does not answer is added to `unanswered`; whoever stands there already is not asked.
         """
         for service in self._urls:
             if service in unanswered:
@@ -114,7 +114,7 @@ def _read(service: str, answer: httpx.Response) -> dict[str, Any]:
         return document
     problem = document if isinstance(document, dict) else {}
     if problem.get("type") == "urn:problem:not-found":
-        raise ServiceError(f"{service} has no operations desk: give it OPERATIONS_KEYS")
+        raise ServiceError(f"{service} has no operations interface: give it OPERATIONS_KEYS")
     fields = "; ".join(f"{one['field']}: {one['message']}" for one in problem.get("errors", ()))
     words = " ".join(filter(None, (problem.get("detail", f"answered {answer.status_code}"), fields)))
     raise ServiceError(f"{service}: {words}")

@@ -121,7 +121,7 @@ def _decide_one_by_one(
 def _send_decision(
     operations_client: OperationsClient, name: str, path: str, body: Item, unanswered: Unanswered
 ) -> Item | None:
-    """What a service answers; one that does not is added to `silent`, and the others go on.
+    """What a service answers; one that does not is added to `unanswered`, and the others go on.
 
     Whoever stands there already is not asked: what was not rehearsed is not done.
     """

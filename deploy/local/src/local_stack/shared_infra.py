@@ -119,8 +119,8 @@ def _wait_for_state(directory: Path) -> dict[str, str]:
         state = read_json(directory / "infra.json")
         if state is not None:
             return state
-        alive = FileLock(keeper_lock_path(directory)).is_held()
-        seen_running = seen_running or alive
-        if (seen_running and not alive) or time.monotonic() > deadline:
+        held = FileLock(keeper_lock_path(directory)).is_held()
+        seen_running = seen_running or held
+        if (seen_running and not held) or time.monotonic() > deadline:
             raise LocalStackError(f"the keeper of the test servers did not start them; its log is {log}")
         time.sleep(POLL_SECONDS)

@@ -12,7 +12,7 @@ from local_stack.kafka_login import KafkaLogin
 from local_stack.paths import read_json, shops_dir, write_private
 from local_stack.ports import LOOPBACK, free_port, release
 
-#: Who may use the services' operations desks: a person with the command line, and the operations page.
+#: Who may use the services' operations interfaces: a person with the command line, and the operations page.
 OPERATIONS = ("operator", "operations")
 
 
@@ -30,7 +30,7 @@ class Site:
     agent_keys: dict[str, str] = field(default_factory=dict)
     """The HTTP API's keys of people who look at cases and profiles."""
     operations_keys: dict[str, str] = field(default_factory=dict)
-    """The keys of the services' operations desks, by holder."""
+    """The keys of the services' operations interfaces, by holder."""
     kafka_passwords: dict[str, str] = field(default_factory=dict)
     """Of the users in deploy/access and of the admin; empty where the broker asks nobody who they are."""
     databases: dict[str, str] = field(default_factory=dict)

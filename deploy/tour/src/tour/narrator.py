@@ -143,8 +143,8 @@ class Narrator:
                 table.add_row("[yellow]–[/]", f"{escape(outcome.name)} [yellow](not shown here)[/]", "", "", "", "")
                 continue
             mark = "[green]✓[/]" if outcome.ok else "[bold red]✗[/]"
-            figures = (str(outcome.orders), str(outcome.delivered), str(outcome.refunded), f"{outcome.seconds:.1f}")
-            table.add_row(mark, escape(outcome.name), *figures)
+            cells = (str(outcome.orders), str(outcome.delivered), str(outcome.refunded), f"{outcome.seconds:.1f}")
+            table.add_row(mark, escape(outcome.name), *cells)
         self._console.print()
         self._console.rule(style="dim")
         self._console.print(table)

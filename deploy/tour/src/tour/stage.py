@@ -1,4 +1,4 @@
-"""What every act works with: the running stack, the buyers, the sandbox, the teller."""
+"""What every act works with: the running stack, the buyers, the sandbox, the narrator."""
 
 import asyncio
 import json

@@ -117,7 +117,7 @@ class Airalo:
         if wrong is not None:
             return wrong
         order, sims = self._sell(body, None)
-        return wire.success(self._told(order, sims))
+        return wire.success(self._order_document(order, sims))
 
     async def _async(self, call: Call) -> Reply:
         turned_away = self._turned_away(call)
@@ -140,15 +140,15 @@ class Airalo:
     def _settle(self, request_id: str, url: str, body: dict[str, Any]) -> None:
         """An accepted order is carried out, and the shop is told."""
         wrong = self._wrong(body)
-        told: dict[str, Any] = {"request_id": request_id}
+        answer_body: dict[str, Any] = {"request_id": request_id}
         if wrong is not None:
-            told |= Call("", "", (), "", {}, wrong.body).json() or {}
+            answer_body |= Call("", "", (), "", {}, wrong.body).json() or {}
         else:
             order, sims = self._sell(body, request_id)
-            document = self._told(order, sims)
-            told |= {"data": document, "meta": {"message": "success"}} if self.nested else document
+            document = self._order_document(order, sims)
+            answer_body |= {"data": document, "meta": {"message": "success"}} if self.nested else document
         if url:
-            self.webhooks.announce(request_id, url, str(body.get("description") or ""), told)
+            self.webhooks.announce(request_id, url, str(body.get("description") or ""), answer_body)
 
     def _wrong(self, body: dict[str, Any]) -> Reply | None:
         package = str(body.get("package_id") or "")
@@ -225,7 +225,7 @@ class Airalo:
             document["status"] = {"name": order.status.title(), "slug": order.status}
         return self.spelling.order(document)
 
-    def _told(self, order: Order, sims: list[Sim]) -> dict[str, Any]:
+    def _order_document(self, order: Order, sims: list[Sim]) -> dict[str, Any]:
         """An order as the answer to its request tells it; a status only where it failed."""
         document = wire.order_document(order, sims, self._settings.airalo_smdp_address, self._package())
         if order.status != "completed":
@@ -247,12 +247,12 @@ class Airalo:
         order.iccids = [sim.iccid]
         if order.status == "failed":
             self.ledger.record(order)
-            return wire.success(self._told(order, []))
+            return wire.success(self._order_document(order, []))
         total, days = self._package()
         sim.total += total
         sim.validity += days
         self.ledger.record(order, sim)
-        return wire.success(self._told(order, []))
+        return wire.success(self._order_document(order, []))
 
     # --- eSIMs ----------------------------------------------------------------------------------------------------
 

@@ -33,29 +33,29 @@ class Spelling(BaseModel):
 
     def order(self, document: dict[str, Any]) -> dict[str, Any]:
         """An order, with its eSIMs."""
-        told = dict(document)
-        if "sims" in told:
-            told["sims"] = [self.sim(one) for one in told["sims"]]
-        if self.status_word and told.get("status", {}).get("slug") == "completed":
-            told["status"] = {"name": self.status_word.title(), "slug": self.status_word}
-        return overlay(told, self.order_fields)
+        answer = dict(document)
+        if "sims" in answer:
+            answer["sims"] = [self.sim(one) for one in answer["sims"]]
+        if self.status_word and answer.get("status", {}).get("slug") == "completed":
+            answer["status"] = {"name": self.status_word.title(), "slug": self.status_word}
+        return overlay(answer, self.order_fields)
 
     def sim(self, document: dict[str, Any]) -> dict[str, Any]:
         """An eSIM."""
-        told = dict(document)
+        answer = dict(document)
         if self.filler:
-            told["iccid"] += "F"
+            answer["iccid"] += "F"
         if self.apn == "by_system":
-            manual = {"apn_type": "manual", "apn_value": told["apn_value"]}
-            told["apn"] = {"ios": {"apn_type": "automatic", "apn_value": None}, "android": manual}
-            told |= {"apn_type": "automatic", "apn_value": None}
+            manual = {"apn_type": "manual", "apn_value": answer["apn_value"]}
+            answer["apn"] = {"ios": {"apn_type": "automatic", "apn_value": None}, "android": manual}
+            answer |= {"apn_type": "automatic", "apn_value": None}
         if self.apn == "automatic":
-            told |= {"apn_type": "automatic", "apn_value": None}
+            answer |= {"apn_type": "automatic", "apn_value": None}
         if self.confirmation != "none":
-            told["qrcode"] += "$$1"
+            answer["qrcode"] += "$$1"
         if self.confirmation == "code":
-            told["confirmation_code"] = _CONFIRMATION_CODE
-        return overlay(told, self.sim_fields)
+            answer["confirmation_code"] = _CONFIRMATION_CODE
+        return overlay(answer, self.sim_fields)
 
     def usage(self, document: dict[str, Any]) -> dict[str, Any] | list[Any]:
         """The usage of an eSIM."""

@@ -117,8 +117,8 @@ class Operator:
         profile.calls.append(FunctionCall(at=now(), function=served.name, call_id=call_id, status="Executed-Success"))
         self.ledger.record(profile)
         behaviour = self.phone.behaviour
-        told = behaviour.answer(served.name, {"header": _status(behaviour.executed), **answer})
-        return Reply.of(200, told, _HEADERS)
+        answer_body = behaviour.answer(served.name, {"header": _status(behaviour.executed), **answer})
+        return Reply.of(200, answer_body, _HEADERS)
 
     def _note(self, function: str, call_id: str, request: dict[str, Any], failed: FailedError) -> None:
         iccid = request.get("iccid")

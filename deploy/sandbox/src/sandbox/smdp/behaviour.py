@@ -52,16 +52,16 @@ class Behaviour(BaseModel):
 
     def feed_document(self, document: dict[str, Any], reserved_at: str) -> dict[str, Any]:
         """What the feed answers."""
-        told = dict(document)
+        shown = dict(document)
         if self.feed_lag_seconds:
-            seen = datetime.fromisoformat(told["observedAt"]) - timedelta(seconds=self.feed_lag_seconds)
-            told["observedAt"] = seen.isoformat(timespec="milliseconds")
-        if self.unused_days is not None and told["validUntil"] is None:
+            seen = datetime.fromisoformat(shown["observedAt"]) - timedelta(seconds=self.feed_lag_seconds)
+            shown["observedAt"] = seen.isoformat(timespec="milliseconds")
+        if self.unused_days is not None and shown["validUntil"] is None:
             end = datetime.fromisoformat(reserved_at) + timedelta(days=self.unused_days)
-            told["validUntil"] = end.isoformat(timespec="milliseconds")
+            shown["validUntil"] = end.isoformat(timespec="milliseconds")
         if self.feed == "silent":
-            told |= dict.fromkeys(_FACTS)
-        return overlay(told, self.feed_fields)
+            shown |= dict.fromkeys(_FACTS)
+        return overlay(shown, self.feed_fields)
 
     def push_document(self, document: dict[str, Any]) -> dict[str, Any]:
         """What is pushed."""
@@ -70,24 +70,24 @@ class Behaviour(BaseModel):
 
     def notification(self, document: dict[str, Any]) -> dict[str, Any]:
         """What is notified."""
-        told = dict(document)
-        at = datetime.fromisoformat(told.pop("timestamp"))
+        shown = dict(document)
+        at = datetime.fromisoformat(shown.pop("timestamp"))
         times: dict[str, Any] = {
             "iso": document["timestamp"],
             "seconds": int(at.timestamp()),
             "milliseconds": int(at.timestamp()) * 1000,
         }
         if self.timestamps in times:
-            told[self.timestamp_name] = times[self.timestamps]
-        status = told["notificationPointStatus"]
+            shown[self.timestamp_name] = times[self.timestamps]
+        status = shown["notificationPointStatus"]
         if status["status"].startswith("Executed"):
-            told["notificationPointStatus"] = status | {"status": self.executed}
-        told = overlay(told, self.notification_fields)
-        return {name: value for name, value in told.items() if name not in self.leave_out}
+            shown["notificationPointStatus"] = status | {"status": self.executed}
+        shown = overlay(shown, self.notification_fields)
+        return {name: value for name, value in shown.items() if name not in self.leave_out}
 
     def answer(self, function: Function, document: dict[str, Any]) -> dict[str, Any]:
         """What a function that was carried out answers."""
-        told = overlay(document, self.answer_fields.get(function, {}))
-        if self.small_letters and isinstance(told.get("matchingId"), str):
-            told["matchingId"] = told["matchingId"].lower()
-        return told
+        shown = overlay(document, self.answer_fields.get(function, {}))
+        if self.small_letters and isinstance(shown.get("matchingId"), str):
+            shown["matchingId"] = shown["matchingId"].lower()
+        return shown

@@ -38,9 +38,9 @@ def within_what_is_left(file: CaseFile, case: Case, decision: Decision) -> Decis
     if left <= 0:
         return None
     rest = Price.of(Money(amount=left, currency=money.currency))
-    told = decision.explanation
+    published = decision.explanation
     explanation = Explanation(
-        en=f"{told.en} A part of the payment was returned before, so {rest} goes back now.",
-        ru=f"{told.ru} Часть оплаты возвращена раньше, поэтому сейчас возвращается {rest}.",
+        en=f"{published.en} A part of the payment was returned before, so {rest} goes back now.",
+        ru=f"{published.ru} Часть оплаты возвращена раньше, поэтому сейчас возвращается {rest}.",
     )
     return decision.model_copy(update={"refund": rest, "explanation": explanation})
