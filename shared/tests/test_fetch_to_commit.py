@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
 from shared.contracts import OrderPaid
 from shared.database import Outgoing
@@ -157,6 +158,17 @@ async def test_what_the_library_raises_after_it_has_moved_on_loses_nothing(
     await stage.eventually(lambda: all_committed(stage))
     assert raised == 3
     assert service.metrics.reading_faults.labels("reading_failed")._value.get() == 3
+
+
+async def test_offsets_that_the_coordinator_does_not_answer_are_unknown(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def loading(*_arguments: Any, **_options: Any) -> dict[TopicPartition, Any]:
+        return {}  # what aiokafka makes of an error of the whole answer
+
+    await stage.ensure_topics([OrderPaid.topic])
+    monkeypatch.setattr(AIOKafkaAdminClient, "list_consumer_group_offsets", loading)
+    assert not await all_committed(stage)
 
 
 async def test_what_the_handler_raises_sets_every_partition_back(stage: Stage) -> None:

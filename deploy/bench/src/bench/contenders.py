@@ -1,9 +1,9 @@
 """Who is measured: the product, and the floor beside it, by the same steps."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from bench import meter
 from bench.driver import Delivery, Driver, buyers, orders
@@ -13,6 +13,7 @@ from local_stack.stack import Stack
 from shared.contracts import BuyerContact
 from shared.messaging.access import KafkaAccess
 
+T = TypeVar("T")
 SERVICES = ("ordering", "payments", "provisioning", "notifications", "refunds")
 #: What follows a delivery (ordering, refunds) shall not be part of the next step.
 _SETTLE_SECONDS = 2.0
@@ -30,22 +31,26 @@ class Contender:
     pids: Mapping[str, int]
     databases: Mapping[str, str]
 
-    async def one_by_one(self, count: int) -> dict[str, float]:
-        """Latency of one order at a time, all of them traced."""
+    async def one_by_one(self, count: int) -> dict[str, Any]:
+        """Latency of one order at a time, all of them traced, and what each costs."""
         paid = await self.prepare(count, 1.0, None)
-        await asyncio.sleep(_SETTLE_SECONDS)
-        return latencies(await self.driver.one_by_one(paid, pause=_BETWEEN_SECONDS))
+        measured, cost = await self._costing(count, self.driver.one_by_one(paid, pause=_BETWEEN_SECONDS))
+        return {**latencies(measured), **cost}
 
     async def flood(self, count: int, *, traced: float) -> dict[str, Any]:
         """Orders per second of so many paid orders that come at once, and what each costs."""
         paid = await self.prepare(count, traced, None)
+        seconds, cost = await self._costing(count, self.driver.flood(paid))
+        return {"per_second": count / seconds, **cost}
+
+    async def _costing(self, count: int, work: Coroutine[Any, Any, T]) -> tuple[T, dict[str, Any]]:
+        """What the work returns, and what it and all that follows from it cost for each of so many orders."""
         await asyncio.sleep(_SETTLE_SECONDS)
         before = meter.read(self.pids, self.databases)
-        seconds = await self.driver.flood(paid)
+        returned = await work
         await asyncio.sleep(_SETTLE_SECONDS)
         cost = meter.read(self.pids, self.databases).since(before)
-        return {
-            "per_second": count / seconds,
+        return returned, {
             "cpu_us": {name: spent / count * 1e6 for name, spent in cost.cpu.items()},
             "transactions": {name: number / count for name, number in cost.transactions.items()},
         }

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Self
 from uuid import UUID
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
 from bench.record_log import Record
 from shared.contracts import BuyerContact, Event, Money, OrderPaid, Plan, QrDelivered
@@ -22,13 +22,16 @@ from shared.ids import uuid7
 from shared.messaging.access import KafkaAccess
 from shared.messaging.cloudevents import header_texts, to_wire
 from shared.messaging.producer import Producer
+from shared.messaging.reading import GroupReading
 from shared.telemetry.tracing import new_traceparent
 
 PLAN = Plan(
     id="tr-5gb-30d", title="Turkey 5 GB", coverage=("TR",), data_mb=5120, validity_days=30, profile_type="TR-5GB"
 )
 _TICK = 0.005
-_GIVE_UP = 300.0
+_LOOK_AGAIN_SECONDS = 0.2
+#: Seconds to wait for all orders: so many at least, and a second more for every hundred orders.
+_PATIENCE, _SLOWEST_PER_SECOND = 300.0, 100
 
 
 def buyers(count: int) -> tuple[list[UUID], list[Record]]:
@@ -123,7 +126,12 @@ class Driver:
     async def __aenter__(self) -> Self:
         await self._producer.start()
         await self._consumer.start()
-        await self._consumer.seek_to_end()
+        async with asyncio.timeout(_PATIENCE):
+            while not self._consumer.assignment():  # noqa: ASYNC110 - the brokers have just made the topic
+                await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+            await self._consumer.seek_to_end()
+            for place in self._consumer.assignment():
+                await self._consumer.position(place)
         self._reading = asyncio.create_task(self._read())
         return self
 
@@ -185,24 +193,17 @@ class Driver:
         return latencies
 
     async def _delivered(self, records: Sequence[Record]) -> list[float]:
+        patience = _PATIENCE + len(records) / _SLOWEST_PER_SECOND
         try:
-            async with asyncio.timeout(_GIVE_UP):
+            async with asyncio.timeout(patience):
                 await self._all_arrived.wait()
         except TimeoutError:
             missing = f"{len(self._waiting)} of {len(records)} orders"
-            raise TimeoutError(f"{missing} were not delivered within {_GIVE_UP:.0f} s") from None
+            raise TimeoutError(f"{missing} were not delivered within {patience:.0f} s") from None
         return [self._arrived[record.key] for record in records]
 
     async def consumed(self, group: str, topic: str) -> None:
         """Wait until a group has read a topic to its end."""
-        watcher = AIOKafkaConsumer(**self._kafka.aiokafka(), group_id=group, enable_auto_commit=False)
-        await watcher.start()
-        try:
-            await watcher.topics()
-            partitions = [TopicPartition(topic, number) for number in watcher.partitions_for_topic(topic) or ()]
-            watcher.assign(partitions)
-            for partition, end in (await watcher.end_offsets(partitions)).items():
-                while (await watcher.committed(partition) or 0) < end:  # noqa: ASYNC110 - another process's offsets
-                    await asyncio.sleep(0.1)
-        finally:
-            await watcher.stop()
+        reading = GroupReading(self._kafka, group, [topic])
+        while not await reading.caught_up():  # noqa: ASYNC110 - another process's offsets
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)

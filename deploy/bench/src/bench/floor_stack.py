@@ -45,12 +45,21 @@ async def floor_beside(stack: Stack, kafka: KafkaAccess) -> AsyncIterator[Floor]
 
 async def new_databases(stack: Stack, names: Sequence[str], tables: str) -> dict[str, str]:
     """A database with these tables for each name, on the stack's server; their libpq URLs."""
-    postgres = stack.parts["postgres"]
-    if not isinstance(postgres, Postgres):
-        raise TypeError("a server of the stack's own is needed")
-    made = await postgres.create_databases([f"floor_{name}" for name in names])
+    made = await _server(stack).create_databases([f"floor_{name}" for name in names])
     urls = {name: made.owners[f"floor_{name}"].replace("+psycopg", "") for name in names}
     for url in urls.values():
         async with await psycopg.AsyncConnection.connect(url) as connection:
             await connection.execute(tables)
     return urls
+
+
+def admin_url(stack: Stack, database: str) -> str:
+    """The superuser's libpq URL for a database of the stack."""
+    return f"{_server(stack).admin_url.rpartition('/')[0]}/{database}"
+
+
+def _server(stack: Stack) -> Postgres:
+    postgres = stack.parts["postgres"]
+    if not isinstance(postgres, Postgres):
+        raise TypeError("a server of the stack's own is needed")
+    return postgres

@@ -12,7 +12,6 @@ from bench.figures import Spread
 from bench.floor_stack import floor_beside
 from local_stack.stack import Stack
 
-WARM_UP = 10_000
 _ALONE = 100
 _REST_SECONDS = 10.0
 
@@ -27,7 +26,7 @@ async def instant(stack: Stack, arguments: Namespace) -> dict[str, Any]:
             floor = Contender(beside.driver, paid_orders, pids, beside.databases)
             product = the_product(stack, driver, os.getpid())
             for contender in (product, floor):
-                await contender.flood(WARM_UP, traced=0.01)
+                await contender.flood(arguments.warm_up, traced=0.01)
             runs = [await _run(product, floor, arguments.orders) for _ in range(arguments.runs)]
             best = Spread.of([run["product"]["per_second"] for run in runs]).median
             steady = await product.steady(best / 2, arguments.seconds)

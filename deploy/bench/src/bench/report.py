@@ -48,10 +48,20 @@ def _figures(results: Mapping[str, Any]) -> Table:
         for name in ("product_alone", "floor_alone"):
             spreads = [Spread.of([run[name][key] for run in instant["runs"]]) for key in ("p50_ms", "p99_ms")]
             table.add_row(f"{name.replace('_', ' ')}, p50 / p99 ms", " / ".join(one.text() for one in spreads))
+            numbers = _medians(instant["runs"], name, "transactions")
+            each = ", ".join(f"{part} {number:.1f}" for part, number in numbers.items())
+            table.add_row(f"{name.replace('_', ' ')}, transactions per order", each)
         loop = instant["open_loop"]
         label = f"open loop, {loop['offered']:.0f} orders/s: p50 / p99 / max ms"
         queue = f"waiting {loop['waiting_early']:.0f} → {loop['waiting_late']:.0f}"
         table.add_row(label, f"{_milliseconds(loop)}; {queue}, {'it grew' if loop['grew'] else 'it did not grow'}")
+    if growth := results.get("growth"):
+        for name in ("empty", "grown"):
+            rates = Spread.of([run["product"] for run in growth[name]])
+            floor = Spread.of([run["floor"] for run in growth[name]])
+            table.add_row(f"orders/s, tables {name}; the floor", f"{rates.text()}; {floor.text()}")
+        table.add_row("rows that were added", f"{sum(growth['rows'].values()):,}")
+        table.add_row("orders/s of a backlog", f"{growth['backlog_per_second']:.0f}")
     if sandbox := results.get("sandbox"):
         table.add_row("orders/s over HTTP and SMTP", Spread(**sandbox["orders_per_second"]).text())
         table.add_row("the same calls with no engine", Spread(**sandbox["without_engine_per_second"]).text())

@@ -11,6 +11,7 @@ from bench.contenders import admin, prepare_for, the_product
 from bench.costs import measure
 from bench.driver import Driver
 from bench.figures import Spread
+from bench.growth import growth
 from bench.instant import instant
 from bench.intake import intake
 from bench.machine import calibrate, describe
@@ -28,20 +29,22 @@ INSTANT = {
 }
 REAL = {"*": {"LOG_LEVEL": "WARNING"}, "notifications": {"SMTP_CONNECTIONS": "16"}, "sandbox": {"SANDBOX_DATA_DIR": ""}}
 SCENARIOS = ("costs", "instant", "intake", "sandbox", "stock")
+#: Takes long, so it is only measured where it is named.
+NAMED_ONLY = ("growth",)
+_ON_A_STACK = {"instant": instant, "intake": intake, "growth": growth}
 
 
-async def run(names: list[str], arguments: Namespace) -> dict[str, Any]:
-    """Measure the scenarios one after the other, each on a fresh stack."""
-    results: dict[str, Any] = {"machine": describe(), "orders": arguments.orders, "runs": arguments.runs}
+async def run(names: list[str], arguments: Namespace, results: dict[str, Any]) -> None:
+    """Measure the scenarios one after the other, each on a fresh stack; `results` gets what each has measured."""
+    results |= {"machine": describe(), "orders": arguments.orders, "runs": arguments.runs}
     results["calibration"] = [calibrate(run_dir("bench"))]
     for name in names:
         if name in {"costs", "stock"}:
             results[name] = await (costs if name == "costs" else stock)(arguments)
             continue
         async with _stack(REAL if name == "sandbox" else INSTANT, arguments) as stack:
-            results[name] = await {"instant": instant, "intake": intake, "sandbox": sandbox}[name](stack, arguments)
+            results[name] = await _ON_A_STACK.get(name, sandbox)(stack, arguments)
     results["calibration"].append(calibrate(run_dir("bench")))
-    return results
 
 
 def _stack(environment: Mapping[str, Mapping[str, str]], arguments: Namespace) -> Stack:

@@ -56,6 +56,10 @@ class GroupReading:
         finally:
             await consumer.stop()
             await admin.close()
+        if not read.keys() >= set(places):
+            # aiokafka overlooks an error of the whole answer: the group's coordinator is still loading, or has moved.
+            log.warning("group_offsets_unavailable", partitions=len(places))
+            return None
         return {place: Place(begin[place], end[place], read[place].offset) for place in places}
 
     async def caught_up(self) -> bool:
