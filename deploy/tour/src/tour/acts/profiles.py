@@ -71,11 +71,11 @@ async def _profile(stage: Stage, mail: Email) -> Entry:
 async def _one_profile(stage: Stage, outcome: Outcome, mail: Email) -> None:
     profile = await _profile(stage, mail)
     calls = [(one["function"], _code(one)) for one in profile["calls"]]
-    told = ", ".join(f"{function} {code}" for function, code in calls)
+    performed = ", ".join(f"{function} {code}" for function, code in calls)
     again = [code for _, code in calls if code != "done"]
     outcome.expect(profile["operator"] == "primary", "the first operator made the profile", "provisioning")
     outcome.expect(bool(again), "the operator was asked again for what it had done", "provisioning")
-    stage.narrator.say(f"The operator's ledger has one profile, {profile['iccid']}, and these calls: {told}.")
+    stage.narrator.say(f"The operator's ledger has one profile, {profile['iccid']}, and these calls: {performed}.")
 
 
 async def _stood_in(stage: Stage, outcome: Outcome, mail: Email) -> None:

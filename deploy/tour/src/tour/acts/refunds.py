@@ -204,7 +204,7 @@ async def _profile(stage: Stage, mail: Email) -> JsonObject:
 
 async def _write(stage: Stage, asker: Asker, paid: Paid) -> None:
     """The conversation with the bot: it asks for what the policy requires, and one message answers one question."""
-    told = (
+    updates = (
         "/start",
         paid.order.number,
         asker.reason,
@@ -213,7 +213,7 @@ async def _write(stage: Stage, asker: Asker, paid: Paid) -> None:
         "Tamar Beridze",
         paid.at.strftime("%d.%m.%Y"),
     )
-    for number, words in enumerate(told, 1):
+    for number, words in enumerate(updates, 1):
         await stage.sandbox.telegram_write(_CHAT, words)
         await until(lambda number=number: _said(stage, number), "the bot answers", "refunds", "sandbox")  # type: ignore[misc] # bound
 
