@@ -34,9 +34,12 @@ async def rows(service: Service, sql: str) -> list[tuple[object, ...]]:
 
 
 async def test_a_fact_leads_to_a_result_and_leaves_no_rows_behind(stage: Stage) -> None:
+    # given: a running service
     service = await stage.service(toy.build, Settings)
+    # when: 200 facts arrive
     facts = [paid() for _ in range(200)]
     await stage.publish(*facts)
+    # then: each leads to one result, and no task or unpublished event is left
     found = await stage.events(QrDelivered, count=200)
     assert {one.event.order_id for one in found} == {fact.order_id for fact in facts}
 
@@ -49,7 +52,9 @@ async def test_a_fact_leads_to_a_result_and_leaves_no_rows_behind(stage: Stage) 
 
 async def test_duplicates_and_replays_change_nothing(stage: Stage) -> None:
     service = await stage.service(toy.build, Settings)
+    # given: facts that were applied
     sent = await stage.publish(*[paid() for _ in range(50)])
+    # when: each is published three more times, in any sequence
     again = sent * 3
     random.shuffle(again)
     await stage.republish(*again)
@@ -60,6 +65,7 @@ async def test_duplicates_and_replays_change_nothing(stage: Stage) -> None:
     async def all_read() -> bool:
         return bool(service.metrics.duplicates._value.get() == 150)
 
+    # then: every copy was read, and none was applied
     await stage.eventually(all_read)
     assert await rows(service, "SELECT count(*), sum(handled) AS h, sum(recorded) AS r FROM seen") == [(51, 51, 51)]
     assert len(await stage.all_events(QrDelivered)) == 51
