@@ -4,7 +4,10 @@ import json
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from shared.contracts import OrderEvent, QrDelivered
+from services.notifications.tests.conftest import kind_of
+
+from shared.contracts import OrderEvent, QrDelivered, SupportAnswered
+from shared.ids import uuid7
 from shared.reply_tags import ReplyTags
 from shared.sealed import new_private_key
 
@@ -58,6 +61,27 @@ async def test_the_answer_to_a_buyers_mail_stands_in_its_thread(start: "Start") 
     await running.stage.publish(other.contact(), other.information().model_copy(update={"thread": unreadable}))
     [mail] = await running.mail(other.email)
     assert "in-reply-to" not in {name.lower() for name, _ in mail["headers"]}
+
+
+async def test_what_an_agent_wrote_is_mailed_in_the_buyers_thread(start: "Start") -> None:
+    running = await start()
+    buyer = running.buyer()
+    thread = buyer.sealer.seal(
+        json.dumps({"message_id": "own@example.org", "references": [], "subject": "Help!"}).encode()
+    )
+    words = buyer.sealer.seal(b"We looked <b>twice</b>.\n\nIt works again.")
+    answered = SupportAnswered(
+        **buyer.order, answer_id=uuid7(), case_id=buyer.case_id, words=words, answered_at=buyer.now, thread=thread
+    )
+    asked = buyer.information().model_copy(update={"words": words})
+    await running.stage.publish(buyer.contact(), answered, answered, asked)
+    mails = {kind_of(mail): mail for mail in await running.mail(buyer.email, 2)}
+    assert set(mails) == {"answer", "information"}
+    headers = {name.lower(): value for name, value in mails["answer"]["headers"]}
+    assert (headers["subject"], headers["in-reply-to"]) == ("Re: Help!", "<own@example.org>")
+    for mail in mails.values():
+        assert "We looked <b>twice</b>." in mail["text"]
+        assert "We looked &lt;b&gt;twice&lt;/b&gt;." in mail["html"]
 
 
 async def test_who_waits_hears_that_the_order_is_there_and_then_that_we_are_on_it(start: "Start") -> None:

@@ -210,6 +210,7 @@ async def test_supervisors_oversee_and_agents_do_not(start: "Start") -> None:
         await page.goto(url(running, "/agents/claims"))
         assert "2026/17" in await page.text()
         await shot(page, "claims")
+        await page.click("text=2026/17")
         await page.click('[aria-label="Claim 2026/17 is answered"]')
         await page.wait("text=No open claims")
         await page.goto(url(running, "/agents/oversight"))

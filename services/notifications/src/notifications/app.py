@@ -72,6 +72,7 @@ from shared.contracts import (
     RefundRetried,
     RefundSettled,
     RequestRegistered,
+    SupportAnswered,
     TopUpApplied,
     WebhookEndpointDisabled,
 )
@@ -139,6 +140,7 @@ def _consume(service: Service, settings: Settings, queue: EmailQueue, recent: Re
             RefundPaidByHand: refunds.refund_paid_by_hand,
             AppealReceived: refunds.appeal_received,
             ClaimReceived: refunds.claim_received,
+            SupportAnswered: refunds.support_answered,
             ConfirmationRequested: confirmations.confirmation_requested,
             BuyerErasureRequested: erasures.buyer_erasure_requested,
             WebhookEndpointDisabled: notices.endpoint_disabled,

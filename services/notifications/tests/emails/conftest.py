@@ -42,6 +42,7 @@ from shared.contracts import (
     RefundPaidByHand,
     RefundSettled,
     RequestRegistered,
+    SupportAnswered,
 )
 from shared.ids import uuid7
 from shared.sealed import Sealed
@@ -147,6 +148,9 @@ EVENTS: dict[str, OrderEvent] = {
     "denied": DENIED,
     "appeal": AppealReceived(**ORDER, case_id=uuid7(), received_at=NOW, answer_by=NOW),
     "claim": ClaimReceived(**ORDER, claim_id=uuid7(), received_at=NOW, answer_by=NOW),
+    "answer": SupportAnswered(
+        **ORDER, answer_id=uuid7(), words=Sealed(recipient="notifications", box="AAAA"), answered_at=NOW
+    ),
     "data_low": DataLow(
         **ORDER,
         iccid="8999702000000000018",

@@ -36,6 +36,7 @@ from refunds.refused_refunds import RefusedRefundService
 from refunds.refused_refunds import routes as refused_refunds
 from refunds.refused_refunds.handlers import RefusedRefundHandlers
 from refunds.settings import Settings
+from refunds.support_answers import SupportAnswers
 from refunds.support_mail import SupportMail
 from refunds.support_mail import routes as support_mail
 from refunds.support_mail.mailboxes import MailboxReader
@@ -176,10 +177,13 @@ def _add_support_mail(
     mails = MailStore(service.opener, seal_key, timedelta(days=settings.notes_keep_days))
     tags = None if settings.reply_key is None else ReplyTags(settings.reply_key.get_secret_value())
     mail = SupportMail(case_service, mails, receiver, tags)
+    sealer = None
     if settings.notifications_seal_public_key is not None:
         # Before the outbox, which inserts the events of a transaction.
         sealer = Sealer("notifications", settings.notifications_seal_public_key)
         service.database.participants.insert(0, MailThreads(mails, sealer))
+    keep = timedelta(days=settings.notes_keep_days)
+    service.app.state.support_answers = SupportAnswers(case_service, sealer, keep)
     metrics = MailMetrics(service.metrics.registry)
     service.runs(MailJobs(service.database, metrics).run)
     service.app.state.support_mail = mail

@@ -1,4 +1,7 @@
-"""The tables of e-mails to shops. What identifies a person is sealed to this service, or stored as a keyed hash."""
+"""The tables of e-mails to shops, and of what agents write to buyers.
+
+What identifies a sender is sealed to this service, or stored as a keyed hash.
+"""
 
 from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text, Uuid, text
 
@@ -52,4 +55,26 @@ def support_mail_files_table(metadata: MetaData) -> Table:
         Column("refusal", Text),
         Column("name", LargeBinary, nullable=False),
         Column("content", LargeBinary),
+    )
+
+
+def support_answers_table(metadata: MetaData) -> Table:
+    """What agents wrote to buyers, about a case or in answer to a claim. `answer_id`: the key of the form."""
+    return Table(
+        "support_answers",
+        metadata,
+        Column("answer_id", Uuid, primary_key=True),
+        Column("order_id", Uuid, nullable=False),
+        Column("buyer_id", Uuid, nullable=False),
+        Column("case_id", Uuid),
+        Column("claim_id", Uuid),
+        timestamp("at", nullable=False),
+        Column("who", Text, nullable=False),
+        Column("text", Text, nullable=False),
+        timestamp("keep_until", nullable=False),
+        Index("support_answers_case", "case_id"),
+        Index("support_answers_claim", "claim_id"),
+        Index("support_answers_order", "order_id"),
+        Index("support_answers_buyer", "buyer_id"),
+        Index("support_answers_end", "keep_until"),
     )

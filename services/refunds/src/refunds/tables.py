@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from refunds.mail_tables import support_mail_files_table, support_mails_table
+from refunds.mail_tables import support_answers_table, support_mail_files_table, support_mails_table
 from shared.core_tables import timestamp
 from shared.keys.tables import api_keys_table
 from shared.signin.tables import sign_in_tables
@@ -303,6 +303,17 @@ notes = Table(
     Index("notes_end", "keep_until"),
 )
 
+#: Who works on a case, and up to when agents have read what the buyer wrote. Cases without a row: nobody, nothing.
+case_handling = Table(
+    "case_handling",
+    metadata,
+    Column("case_id", Uuid, primary_key=True),
+    Column("assignee", Text),
+    timestamp("assigned_at"),
+    timestamp("read_at"),
+    Column("read_by", Text),
+)
+
 #: Written claims (PO 7.3, PP 7.3): answered within 30 calendar days. `reference` is the letter's own.
 claims = Table(
     "claims",
@@ -365,3 +376,4 @@ api_keys = api_keys_table(metadata)
 
 support_mails = support_mails_table(metadata)
 support_mail_files = support_mail_files_table(metadata)
+support_answers = support_answers_table(metadata)

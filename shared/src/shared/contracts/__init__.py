@@ -64,6 +64,7 @@ from shared.contracts.refunds import (
     RequestChannel,
     RequestRegistered,
     RevocationRequested,
+    SupportAnswered,
 )
 from shared.contracts.storefront import (
     Buyer,
@@ -148,6 +149,7 @@ __all__ = [
     "RevocationRefused",
     "RevocationRequested",
     "ShopUpdate",
+    "SupportAnswered",
     "TopUpApplied",
     "Usage",
     "WebhookEndpointDisabled",

@@ -78,7 +78,7 @@ class RefundApproved(OrderEvent, topic="refunds.refund-approved", minor=2):
         return self.remaining_payment is not None and self.remaining_payment.amount > 0
 
 
-class InformationNeeded(OrderEvent, topic="refunds.information-needed", minor=1):
+class InformationNeeded(OrderEvent, topic="refunds.information-needed", minor=2):
     """The request lacks what the policy requires; the case waits for exactly these fields (RF 4.3)."""
 
     case_id: UUID
@@ -91,6 +91,8 @@ class InformationNeeded(OrderEvent, topic="refunds.information-needed", minor=1)
     #: Where the buyer wrote an e-mail: its Message-ID and subject, sealed to notifications, so that the answer stands
     #: in the same thread. None: another channel.
     thread: Sealed | None = None
+    #: Where an agent asks: what the agent wrote to the buyer, sealed to notifications. None: the policy's words only.
+    words: Sealed | None = None
 
 
 class RequestRegistered(OrderEvent, topic="refunds.request-registered"):
@@ -156,6 +158,20 @@ class ClaimReceived(OrderEvent, topic="refunds.claim-received", minor=1):
     claim_id: UUID
     received_at: datetime
     answer_by: datetime
+    #: Where the buyer wrote an e-mail: its Message-ID and subject, sealed to notifications, so that the answer stands
+    #: in the same thread. None: another channel.
+    thread: Sealed | None = None
+
+
+class SupportAnswered(OrderEvent, topic="refunds.support-answered"):
+    """An agent wrote to the buyer, about a case or in answer to a claim (PO 7.3)."""
+
+    answer_id: UUID
+    case_id: UUID | None = None
+    claim_id: UUID | None = None
+    #: What the agent wrote, sealed to notifications, which sends it to the contact on file.
+    words: Sealed
+    answered_at: datetime
     #: Where the buyer wrote an e-mail: its Message-ID and subject, sealed to notifications, so that the answer stands
     #: in the same thread. None: another channel.
     thread: Sealed | None = None

@@ -56,6 +56,7 @@ from shared.contracts import (
     RequestRegistered,
     RevocationRefused,
     RevocationRequested,
+    SupportAnswered,
     TopUpApplied,
     WebhookEndpointDisabled,
 )
@@ -305,6 +306,7 @@ ROWS: Mapping[type[Event], RowsOf] = {
         _case(e, appealed_at=e.received_at, appeal_answer_by=e.answer_by),
     ],
     ClaimReceived: lambda e, now: [_order(e, now)],
+    SupportAnswered: lambda e, now: [_order(e, now)],
     PaymentsBuyerErased: _erased_by("payments_at"),
     ProvisioningBuyerErased: _erased_by("provisioning_at"),
     NotificationsBuyerErased: _erased_by("notifications_at"),

@@ -42,6 +42,7 @@ EVEN_IF_BLOCKED = frozenset(
         "denied",
         "appeal",
         "claim",
+        "answer",
     }
 )
 #: The columns of `orders` that these decisions need.

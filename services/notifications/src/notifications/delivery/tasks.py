@@ -41,6 +41,7 @@ from notifications.emails import (
     recipient,
     render_activation_code,
     render_note,
+    with_words,
     written,
 )
 from shared.contracts import OrderEvent
@@ -248,11 +249,13 @@ class SendNote(EmailTask):
         return KINDS[email_kind].event
 
     def render(self, email_kind: str, event: Any, store: Storefront, contact: Contact, account: str) -> Rendered:
-        """Render it in the buyer's language."""
+        """Render it in the buyer's language, with an agent's words as they are. Raises CannotOpenError."""
         kind = KINDS[email_kind]
         # An event that comes straight from a topic lacks only the fields that may be added later (a receipt, ...).
         full = event if isinstance(event, kind.event) else kind.event.model_construct(**dict(event))
         note = kind.write(full, LocaleFormat(written(contact.language), ZoneInfo(store.time_zone)))
+        if (words := getattr(full, "words", None)) is not None:
+            note = with_words(note, self._context.opener.open(words).decode())
         link = None if email_kind in _WITHOUT_LINK else account
         off = self._context.sender.links.unsubscribe(event.buyer_id, "reminders") if email_kind in REMINDERS else None
         pay = store.payment_page.format(order_id=event.order_id) if store.payment_page else None

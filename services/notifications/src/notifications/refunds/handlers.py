@@ -21,6 +21,7 @@ from shared.contracts import (
     RefundRetried,
     RefundSettled,
     RequestRegistered,
+    SupportAnswered,
 )
 from shared.database import Tx
 from shared.ids import uuid_for
@@ -163,6 +164,10 @@ class RefundHandlers:
     async def claim_received(self, tx: Tx, batch: Sequence[Received[ClaimReceived]]) -> None:
         """PO 7.3: say that the claim is answered within 30 calendar days."""
         await self._queue.add(tx, "claim", by_subject(batch, lambda event: event.claim_id))
+
+    async def support_answered(self, tx: Tx, batch: Sequence[Received[SupportAnswered]]) -> None:
+        """What an agent wrote to the buyer."""
+        await self._queue.add(tx, "answer", by_subject(batch, lambda event: event.answer_id))
 
     async def _email(
         self, tx: Tx, kind: str, batch: Sequence[Received[E]], subject: Callable[[E], tuple[str, str]]

@@ -9,7 +9,7 @@ from fastapi.responses import Response
 
 from refunds.agent_pages import store
 from refunds.agent_pages.rendering import page
-from refunds.agent_pages.rules.actions import allowed
+from refunds.agent_pages.rules.actions import allowed, askable
 from refunds.agent_pages.rules.fact_sheet import fact_sheet
 from refunds.agent_pages.rules.reasoning import Step, steps
 from refunds.cases import Case, CaseFile, case_state, find_order_of_case, load_one
@@ -17,6 +17,7 @@ from refunds.cases.rules.facts import facts_of
 from refunds.cases.rules.state import awaits_appeal
 from refunds.policy import OrderPolicies
 from refunds.refused_refunds import WAYS, RefusedRefund, history, read, refusal_in_words
+from refunds.support_answers import answers_about
 from refunds.support_mail import mails_of_case
 from shared.database import Database, Tx
 from shared.ids import uuid7
@@ -44,6 +45,8 @@ async def case_page(
         case = next(case for case in file.cases if case.case_id == case_id)
         shown = await store.records(tx, case_id) | await _refused_refund(tx, case_id, session.who)
         mails = await mails_of_case(tx, case_id)
+        answers = await answers_about(tx, case_id)
+        handling = await store.handling(tx, case_id)
         now = tx.now
     calendar = policies.calendar(order.storefront)
     return page(
@@ -61,12 +64,15 @@ async def case_page(
         mine=awaits_appeal(case) and case.appeal_of == session.who,
         facts=fact_sheet(file, case),
         steps=_reasoning(file, case, policies, now),
+        askable=askable(file, case, policies, now),
         actions=allowed(file, case, policies, now, who=session.who),
-        seen=sum(entry.what != "noted" for entry in shown["trail"]),
+        seen=sum(entry.what not in store.UNDECISIVE for entry in shown["trail"]),
         wrong=wrong,
         changes=changes,
         typed=typed,
         mails=mails,
+        answers=answers,
+        handling=handling,
         **shown,
     )
 

@@ -1,14 +1,18 @@
 """FastAPI dependencies of the agents' pages: who is signed in, and who sends a form."""
 
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import Depends, Form, Request
 
 from refunds.clients.services import ServicesClient
+from refunds.support_answers import SupportAnswers
 from shared.kernel.problems import Problem
 from shared.signin.sessions import Session, Sessions
 from shared.values.opaque import Named
+from shared.values.text import Lines
 
 #: The most powerful role first. Viewers read everything, also the search, and change nothing.
 ROLES = SUPERVISOR, AGENT, VIEWER = ("supervisor", "agent", "viewer")
@@ -25,6 +29,23 @@ def _services(request: Request) -> ServicesClient:
     return services
 
 
+def _answers(request: Request) -> SupportAnswers:
+    answers: SupportAnswers = request.app.state.support_answers
+    return answers
+
+
+@dataclass(slots=True, frozen=True)
+class WrittenForm:
+    """A text to the buyer. `key`: of the form, so that it is sent once; `fields`: what is asked for again."""
+
+    key: Annotated[UUID, Form()]
+    text: Annotated[str, Lines(4000, 0), Form()] = ""
+    fields: Annotated[tuple[Named, ...], Form(max_length=10)] = ()
+
+
+Written = Annotated[WrittenForm, Depends()]
+#: What agents write to buyers.
+Answers = Annotated[SupportAnswers, Depends(_answers)]
 #: The other services, which are read for the pages.
 Services = Annotated[ServicesClient, Depends(_services)]
 SessionsDep = Annotated[Sessions, Depends(_sessions)]

@@ -21,4 +21,6 @@ def line(row: Any, policies: OrderPolicies) -> dict[str, Any]:
         "due_kind": case.due_kind,
         "calendar": policies.calendar(row.storefront),
         "appeal_of": case.appeal_of,
+        "assignee": row.assignee,
+        "unread": row.unread,
     }

@@ -9,14 +9,41 @@ from refunds.cases import REFUND_COLUMNS, write_entry
 from shared.database import Tx
 
 _MOST = 300
-_CASES = f"""
-SELECT c.*, f.order_number, f.storefront, {REFUND_COLUMNS}
-FROM cases c JOIN order_facts f USING (order_id) LEFT JOIN refund_outcomes r ON r.refund_id = c.refund_id
+#: Entries of the audit trail that change nothing for whoever decides.
+UNDECISIVE = ("noted", "answered", "assigned", "messages_read")
+#: What was written by others than agents, since an agent has read it.
+_UNREAD = """
+(SELECT count(*) FROM notes n WHERE n.case_id = c.case_id AND n.who NOT LIKE 'agent:%'
+  AND n.at > COALESCE(h.read_at, '-infinity'))
 """
-_QUEUE = f"{_CASES} WHERE c.closed_at IS NULL ORDER BY c.due_at NULLS LAST, c.requested_at LIMIT {_MOST}"
+_CASES = f"""
+SELECT c.*, f.order_number, f.storefront, {REFUND_COLUMNS}, h.assignee, {_UNREAD} AS unread
+FROM cases c JOIN order_facts f USING (order_id) LEFT JOIN refund_outcomes r ON r.refund_id = c.refund_id
+  LEFT JOIN case_handling h ON h.case_id = c.case_id
+"""
+_QUEUE = f"""
+{_CASES} WHERE c.closed_at IS NULL ORDER BY {_UNREAD} = 0, c.due_at NULLS LAST, c.requested_at LIMIT {_MOST}
+"""
+_HANDLING = f"""
+SELECT h.assignee, h.assigned_at, {_UNREAD} AS unread FROM cases c LEFT JOIN case_handling h ON h.case_id = c.case_id
+WHERE c.case_id = :case
+"""
+#: Only from the one that the page showed: somebody else may have taken the case meanwhile.
+_ASSIGN = """
+INSERT INTO case_handling AS h (case_id, assignee, assigned_at) VALUES (:case, :to, :now)
+ON CONFLICT (case_id) DO UPDATE SET assignee = :to, assigned_at = :now
+WHERE COALESCE(h.assignee, '') = COALESCE(CAST(:was AS text), '')
+RETURNING case_id
+"""
+_READ = """
+INSERT INTO case_handling AS h (case_id, read_at, read_by) VALUES (:case, :until, :who)
+ON CONFLICT (case_id) DO UPDATE SET read_at = GREATEST(h.read_at, :until), read_by = :who
+"""
 _ORDER_CASES = f"{_CASES} WHERE c.order_id = :order ORDER BY c.requested_at DESC"
 _ORDER = "SELECT * FROM order_facts WHERE order_id = :order"
 _ORDER_CLAIMS = "SELECT * FROM claims WHERE order_id = :order ORDER BY received_at DESC, claim_id"
+_CLAIM = "SELECT c.*, f.order_number FROM claims c JOIN order_facts f USING (order_id) WHERE c.claim_id = :claim"
+_CLAIM_MAILS = "SELECT * FROM support_mails WHERE claim_id = :claim ORDER BY received_at, mail_id"
 _ORDER_MAILS = "SELECT * FROM support_mails WHERE order_id = :order ORDER BY received_at DESC, mail_id"
 _ORDER_NOTES = """
 SELECT n.at, n.who, n.kind, n.text, n.case_id, c.channel FROM notes n JOIN cases c USING (case_id)
@@ -43,9 +70,9 @@ _DISABLE = "UPDATE accounts SET disabled_at = :now WHERE name = :name AND disabl
 _END_SESSIONS = "DELETE FROM sessions WHERE who = :who"
 _NOTES = "SELECT at, who, kind, text FROM notes WHERE case_id = :case ORDER BY at, note_id"
 _AUDIT = "SELECT at, who, what, detail FROM audit WHERE case_id = :case ORDER BY at, entry_id"
-#: What a page did not know that showed the first `seen` entries. Entries are only added; a note changes no decision.
+#: What a page did not know that showed the first `seen` entries. Entries are only added.
 _SINCE = """
-SELECT at, who, what, detail FROM audit WHERE case_id = :case AND what <> 'noted'
+SELECT at, who, what, detail FROM audit WHERE case_id = :case AND what <> ALL(CAST(:undecisive AS text[]))
 ORDER BY at, entry_id OFFSET :seen
 """
 _DECISIONS = """
@@ -74,6 +101,16 @@ async def records_of_order(tx: Tx, order_id: UUID) -> dict[str, Any]:
     }
 
 
+async def claim_of(tx: Tx, claim_id: UUID) -> Any:
+    """A claim with the number of its order, or None."""
+    return (await tx.execute(_CLAIM, claim=claim_id)).one_or_none()
+
+
+async def mails_of_claim(tx: Tx, claim_id: UUID) -> Sequence[Any]:
+    """The mails that are a claim, the oldest first."""
+    return (await tx.execute(_CLAIM_MAILS, claim=claim_id)).all()
+
+
 async def find_paid(tx: Tx, number: str, order_id: UUID | None, email: bytes) -> Sequence[Any]:
     """Paid orders by number, id or the hash of an e-mail, the newest first."""
     return (await tx.execute(_FOUND, number=number, id=order_id, email=email)).all()
@@ -93,9 +130,28 @@ async def records(tx: Tx, case_id: UUID) -> dict[str, Sequence[Any]]:
     }
 
 
+async def handling(tx: Tx, case_id: UUID) -> Any:
+    """Who works on a case since when, and how many messages no agent has read."""
+    return (await tx.execute(_HANDLING, case=case_id)).one()
+
+
+async def assign(tx: Tx, case_id: UUID, who: str, *, to: str | None, was: str | None) -> bool:
+    """Give a case to somebody, or to nobody. False where `was` does not work on it any more."""
+    given = (await tx.execute(_ASSIGN, case=case_id, to=to, was=was, now=tx.now)).first() is not None
+    if given:
+        await write_entry(tx, who, "assigned", case_id=case_id, to=to or "nobody")
+    return given
+
+
+async def mark_read(tx: Tx, case_id: UUID, who: str, until: datetime) -> None:
+    """Record that an agent has read what was written until a moment."""
+    await tx.execute(_READ, case=case_id, until=min(until, tx.now), who=who)
+    await write_entry(tx, who, "messages_read", case_id=case_id)
+
+
 async def changes_since(tx: Tx, case_id: UUID, seen: int) -> Sequence[Any]:
     """The audit entries of a case beyond the first `seen`, without notes. The caller has locked the order."""
-    return (await tx.execute(_SINCE, case=case_id, seen=seen)).all()
+    return (await tx.execute(_SINCE, case=case_id, seen=seen, undecisive=list(UNDECISIVE))).all()
 
 
 async def audit_entries(tx: Tx) -> Sequence[Any]:

@@ -167,6 +167,23 @@ class CaseService:
             decide_case(changes, file, case, changed=True)
             return file, case
 
+    async def ask_again(
+        self, tx: Tx, order_id: UUID, case_id: UUID, who: str, fields: Collection[str], trace: str | None
+    ) -> None:
+        """Ask the buyer again for fields that were given and do not serve (RF 4.3): the case waits for them.
+
+        Raises UnknownOrderError, NotAllowedError where the policy needs none of them to decide.
+        """
+        async with self._changes(tx, who, {order_id: trace}) as changes:
+            file, case = await lock_case(tx, order_id, case_id)
+            _require_open(case, who, Finding())
+            case.provided = sorted(set(case.provided or ()) - set(fields))
+            case.completed_at = case.asked_for = None
+            changes.audit.add("documents_asked", case, fields=sorted(fields))
+            decide_case(changes, file, case, changed=True)
+            if not fields or not set(fields) <= set(case.missing or ()):
+                raise NotAllowedError("The policy decides this case without what you ask for.")
+
     async def note(self, tx: Tx, order_id: UUID, case_id: UUID, who: str, text: str) -> None:
         """Keep an agent's note. Raises UnknownOrderError."""
         async with self._changes(tx, who, {}) as changes:

@@ -1,11 +1,13 @@
 """What refunds stores about a buyer, and how it is erased (PP 6.2).
 
-Erased are keyed hashes of e-mail and phone, notes about cases, e-mails with their files, and chats
+Erased are keyed hashes of e-mail and phone, notes about cases, e-mails with their files, what agents
+wrote to the buyer, and chats
 of the Telegram bot. Orders, cases, decisions
 and the audit trail hold ids only; they are kept for accounting and for claims.
 """
 
 from refunds.channels import ERASE_CHATS
+from refunds.support_answers import ERASE_ANSWERS
 from refunds.support_mail import ERASE_MAILS
 
 KEPT = ("orders, cases and decisions without personal data: accounting and claims",)
@@ -19,6 +21,7 @@ ERASE = (
         erased_at = COALESCE(contacts.erased_at, EXCLUDED.erased_at)
     """,
     "DELETE FROM notes WHERE buyer_id = ANY(CAST(:buyers AS uuid[]))",
+    ERASE_ANSWERS,
     ERASE_CHATS,
 )
 #: What `GET /privacy/buyers/{buyer_id}` returns, by name.
@@ -37,6 +40,9 @@ FROM refund_actions a JOIN order_facts f USING (order_id) WHERE f.buyer_id = :bu
 ORDER BY a.requested_at, a.action_id
 """,
     "notes": "SELECT case_id, at, kind, text FROM notes WHERE buyer_id = :buyer ORDER BY at, note_id",
+    "answers": """
+SELECT case_id, claim_id, at, text FROM support_answers WHERE buyer_id = :buyer ORDER BY at, answer_id
+""",
     "claims": """
 SELECT order_id, reference, channel, received_at, answer_by, answered_at FROM claims WHERE buyer_id = :buyer
 ORDER BY received_at, claim_id

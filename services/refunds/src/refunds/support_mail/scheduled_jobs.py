@@ -1,5 +1,8 @@
-"""The recurring job of e-mails to shops: counts those that wait, and deletes those whose time is over."""
+"""The recurring job of e-mails to shops: counts those that wait, and deletes mails and answers whose
+time is over.
+"""
 
+from refunds.support_answers import DELETE_OLD_ANSWERS
 from refunds.support_mail.metrics import MailMetrics
 from refunds.support_mail.store import DELETE_EXPIRED, count_waiting
 from shared.database import Database
@@ -20,7 +23,8 @@ class MailJobs:
 
         async def step() -> None:
             async with self._database.transaction("maintain") as tx:
-                await tx.execute(DELETE_EXPIRED, now=tx.now)
+                for statement in (DELETE_EXPIRED, DELETE_OLD_ANSWERS):
+                    await tx.execute(statement, now=tx.now)
                 loop.progress()
                 self._metrics.show_waiting(await count_waiting(tx))
 

@@ -7,11 +7,18 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from refunds.support_mail.store import MailStore, mails_of
-from shared.contracts import AppealReceived, ClaimReceived, InformationNeeded, RefundDenied, RequestRegistered
+from shared.contracts import (
+    AppealReceived,
+    ClaimReceived,
+    InformationNeeded,
+    RefundDenied,
+    RequestRegistered,
+    SupportAnswered,
+)
 from shared.database import Outgoing, Tx
 from shared.sealed import Sealer
 
-Answer = InformationNeeded | RequestRegistered | RefundDenied | AppealReceived | ClaimReceived
+Answer = InformationNeeded | RequestRegistered | RefundDenied | AppealReceived | ClaimReceived | SupportAnswered
 
 
 class Thread(BaseModel):
@@ -60,7 +67,12 @@ class MailThreads:
 
 
 def _about(event: Answer) -> UUID:
-    return event.claim_id if isinstance(event, ClaimReceived) else event.case_id
+    """The case or the claim; an answer of an agent is about one of them."""
+    if isinstance(event, ClaimReceived):
+        return event.claim_id
+    if isinstance(event, SupportAnswered):
+        return event.case_id or event.claim_id or event.answer_id
+    return event.case_id
 
 
 def _last(references: Sequence[str]) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Decides what each email without an activation code says: from an event to sentences, values and links."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from notifications.emails.models.content import Note
@@ -34,6 +34,7 @@ from shared.contracts import (
     RefundPaidByHand,
     RefundSettled,
     RequestRegistered,
+    SupportAnswered,
 )
 
 Rows = tuple[tuple[str, str], ...]
@@ -207,6 +208,17 @@ def _claim(event: ClaimReceived, locale: LocaleFormat) -> Note:
     return Note("claim", {}, ("lead",), rows=rows)
 
 
+def _answer(_event: SupportAnswered, _locale: LocaleFormat) -> Note:
+    """The agent's words come before these (`with_words`)."""
+    return Note("answer", {}, ("reply",))
+
+
+def with_words(note: Note, words: str) -> Note:
+    """A note with what an agent wrote, before its own sentences; an empty line parts two paragraphs."""
+    paragraphs = tuple(stripped for part in words.split("\n\n") if (stripped := part.strip()))
+    return replace(note, explanations=(*note.explanations, *paragraphs))
+
+
 def _approaching_end(section: str) -> Callable[[ApproachingEnd, LocaleFormat], Note]:
     def note(event: ApproachingEnd, locale: LocaleFormat) -> Note:
         until = locale.day(event.ends_at)
@@ -294,6 +306,7 @@ KINDS: Mapping[str, Kind] = {
     "denied": Kind(RefundDenied, _denied),
     "appeal": Kind(AppealReceived, _appeal),
     "claim": Kind(ClaimReceived, _claim),
+    "answer": Kind(SupportAnswered, _answer),
     "data_low": Kind(DataLow, _data_low),
     "expiring": Kind(ApproachingEnd, _approaching_end("expiring")),
     "ending": Kind(ApproachingEnd, _approaching_end("ending")),

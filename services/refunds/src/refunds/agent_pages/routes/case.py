@@ -1,7 +1,7 @@
 """The page of one case, and its forms."""
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Form
@@ -16,6 +16,7 @@ from refunds.policy.dependencies import PoliciesDep
 from shared.kernel.dependencies import RequestTrace, ServiceDatabase
 from shared.signin.rendering import redirect
 from shared.values.count import LARGEST_INT, Count
+from shared.values.moment import Moment
 from shared.values.text import Line, Lines
 
 _CHANGED = "Your button was not pressed: the case has changed since you opened it. Look at it again, then decide."
@@ -73,3 +74,35 @@ async def note(
         order = await find_order_of_case(tx, case_id)
         await case_service.note(tx, order.order_id, case_id, session.who, text.strip())
     return redirect(f"/agents/cases/{case_id}#notes")
+
+
+@routes.post("/agents/cases/{case_id}/assign")
+async def assign(
+    case_id: UUID,
+    session: Sending,
+    database: ServiceDatabase,
+    policies: PoliciesDep,
+    to: Annotated[Literal["me", "nobody"], Form()],
+    was: Annotated[str, Line(200, 0), Form()] = "",
+) -> Response:
+    """Take a case, or give it back. `was`: who worked on it when the page was opened."""
+    async with database.transaction() as tx:
+        await find_order_of_case(tx, case_id)
+        taken = await store.assign(
+            tx, case_id, session.who, to=session.who if to == "me" else None, was=was.strip() or None
+        )
+    if not taken:
+        wrong = "Somebody else has taken the case meanwhile, or has given it back."
+        return await case_page(database, policies, session, case_id, wrong=wrong, status=409)
+    return redirect(f"/agents/cases/{case_id}")
+
+
+@routes.post("/agents/cases/{case_id}/read")
+async def read(
+    case_id: UUID, session: Sending, database: ServiceDatabase, until: Annotated[Moment, Form()]
+) -> Response:
+    """What the buyer wrote is read. `until`: when the page was opened, so that what came since stays new."""
+    async with database.transaction() as tx:
+        await find_order_of_case(tx, case_id)
+        await store.mark_read(tx, case_id, session.who, until)
+    return redirect(f"/agents/cases/{case_id}")

@@ -14,6 +14,7 @@ from refunds.agent_pages.rendering import page
 from refunds.agent_pages.story import read_story, search
 from refunds.cases import CaseServiceDep, write_entry
 from refunds.policy.dependencies import PoliciesDep
+from refunds.support_answers import answers_of_order
 from shared.kernel.dependencies import RequestTrace, ServiceDatabase
 from shared.signin.rendering import redirect
 from shared.values.text import Line
@@ -74,6 +75,7 @@ async def show(
     async with database.reading() as tx:
         now = tx.now
         records = await store.records_of_order(tx, order_id)
+        answers = await answers_of_order(tx, order_id)
         rows = [line(row, policies) for row in await store.cases_of_order(tx, order_id)]
     own, found = records["order"], story.found
     storefront = own.storefront if own else found.storefront if found else None
@@ -86,6 +88,7 @@ async def show(
         story=story,
         found=found,
         rows=rows,
+        answers=answers,
         storefront=storefront,
         number=own.order_number if own else found.order_number if found else None,
         **records,

@@ -1,8 +1,7 @@
-"""The queue of open cases, the queue of claims, and oversight for supervisors."""
+"""The queue of open cases, and oversight for supervisors."""
 
 from http import HTTPStatus
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import APIRouter, Depends, Form
 from fastapi.responses import Response
@@ -12,7 +11,6 @@ from refunds.agent_pages.dependencies import SUPERVISOR, Sending, SignedIn
 from refunds.agent_pages.lines import line
 from refunds.agent_pages.rendering import page
 from refunds.cases import CaseState
-from refunds.claims import answer_claim, open_claims
 from refunds.policy.dependencies import PoliciesDep
 from shared.kernel.dependencies import ServiceDatabase
 from shared.kernel.problems import Problem
@@ -23,7 +21,7 @@ from shared.values.text import Line
 
 #: States in which nothing happens until one of us acts.
 _WAITING_FOR_US = frozenset({CaseState.SUPPORT, CaseState.RESTORATION, CaseState.APPEALED, CaseState.NEEDS_PERSON})
-_VIEWS = {"all": "All open", "ours": "Waiting for us", "overdue": "Overdue"}
+_VIEWS = {"all": "All open", "ours": "Waiting for us", "mine": "Mine", "unread": "Unread", "overdue": "Overdue"}
 
 routes = APIRouter()
 
@@ -41,26 +39,13 @@ async def queue(session: SignedIn, database: ServiceDatabase, policies: Policies
     by_view = {
         "all": rows,
         "ours": [row for row in rows if row["state"] in _WAITING_FOR_US],
+        "mine": [row for row in rows if row["assignee"] == session.who],
+        "unread": [row for row in rows if row["unread"]],
         "overdue": [row for row in rows if row["due_at"] is not None and row["due_at"] <= now],
     }
     chosen = show if show in by_view else "all"
     views = [(name, label, len(by_view[name])) for name, label in _VIEWS.items()]
     return page("queue", session=session, now=now, rows=by_view[chosen], views=views, chosen=chosen)
-
-
-@routes.get("/agents/claims")
-async def claims(session: SignedIn, database: ServiceDatabase, policies: PoliciesDep) -> Response:
-    async with database.reading() as tx:
-        now = tx.now
-        rows = [(row, policies.calendar(row.storefront)) for row in await open_claims(tx)]
-    return page("claims", session=session, now=now, rows=rows)
-
-
-@routes.post("/agents/claims/{claim_id}/answered")
-async def answered(claim_id: UUID, session: Sending, database: ServiceDatabase) -> Response:
-    async with database.transaction() as tx:
-        await answer_claim(tx, claim_id, session.who)
-    return redirect("/agents/claims")
 
 
 def _require_supervisor(session: Session) -> Session:

@@ -85,6 +85,19 @@ def allowed(file: CaseFile, case: Case, policies: OrderPolicies, now: datetime, 
     return [] if is_revoking(case) else _others(file, case, policies, now, who=who)
 
 
+def askable(file: CaseFile, case: Case, policies: OrderPolicies, now: datetime) -> list[str]:
+    """The fields that were given and that the policy needs: each can be asked for again (RF 4.3)."""
+    if case.closed_at is not None or case.refund_id is not None or is_revoking(case):
+        return []
+    found: list[str] = []
+    for name in sorted(set(case.provided or ()) - {"order_number"}):
+        without = replace(case, provided=sorted(set(case.provided or ()) - {name}), completed_at=None, asked_for=None)
+        answer = _answer(file, without, policies, now)
+        if answer is not None and name in answer.missing:
+            found.append(name)
+    return found
+
+
 def _pay_unrevoked(case: Case) -> Action:
     clauses = ", ".join(f"{ground['document']} {ground['clause']}" for ground in case.grounds or ())
     explained = "The money goes back although the operator has not taken the profile back. Say why in a note."
