@@ -17,8 +17,8 @@ from shared.supervision import STALLED_SECONDS, Loop
 
 #: Loops of services by their owner; each is started with all the rest of its service.
 KNOWN = {
-    "notifications": {"orderfollowers", "shopkeys"},
-    "operations": {"evaluator", "tidier"},
+    "notifications": {"erasurejobs", "orderfollowers", "shopkeys"},
+    "operations": {"deleteoldrecords", "evaluateinvariants"},
     "ordering": {"deliverwebhooks", "shopkeys"},
     "payments": {"scheduledjobs", "shopkeys"},
     "provisioning": {"adoption", "dueprofiles", "refill"},

@@ -23,7 +23,8 @@ from shared.ids import uuid7
 from shared.kernel.privacy import page_proof
 
 if TYPE_CHECKING:
-    from services.notifications.tests.conftest import Buyer, Notifications, StandIn, Start
+    from services.notifications.tests.conftest import Buyer, Notifications, Start
+    from services.notifications.tests.stand_in import StandIn
 
 ASKED = "018f0000-0000-7000-8000-000000000001"
 PRIVACY_KEY = "a-privacy-key-of-tests"

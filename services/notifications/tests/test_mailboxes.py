@@ -17,7 +17,8 @@ from shared.contracts import MailboxProved, QrDelivered
 from shared.ids import uuid7
 
 if TYPE_CHECKING:
-    from services.notifications.tests.conftest import Buyer, Notifications, StandIn, Start
+    from services.notifications.tests.conftest import Buyer, Notifications, Start
+    from services.notifications.tests.stand_in import StandIn
 
 KEYS = {"storefront_keys": {"esimka": "shop-key"}}
 LETTERS = {"en": {"subject": "Spring", "text": "News."}}

@@ -1,0 +1,45 @@
+"""Ordering or refunds as the pages see them, on a real socket."""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class StandIn:
+    """A stand-in of another service: answers by the last part of the path; None hangs up."""
+
+    url: str = ""
+    answers: dict[str, tuple[int, Any] | None] = field(default_factory=dict)
+    asked: list[tuple[str, str, Any]] = field(default_factory=list)
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        length = re.search(r"content-length: (\d+)", head, re.IGNORECASE)
+        method, path = head.split()[:2]
+        body = await reader.readexactly(int(length[1]) if length else 0)
+        said_as_json = "content-type: application/json" in head.lower()
+        self.asked.append((f"{method} {path}", head.lower(), json.loads(body) if said_as_json else body or None))
+        said = self.answers.get(path.partition("?")[0].split("/")[1 if "confirmations" in path else -1])
+        if said is not None:
+            raw = said[1].encode() if isinstance(said[1], str) else json.dumps(said[1]).encode()
+            head = f"HTTP/1.1 {said[0]} X\r\ncontent-length: {len(raw)}\r\nconnection: close\r\n\r\n"
+            writer.write(head.encode() + raw)
+            await writer.drain()
+        writer.close()
+
+
+@asynccontextmanager
+async def standing_in() -> AsyncIterator[StandIn]:
+    stand = StandIn()
+    server = await asyncio.start_server(stand.answer, "127.0.0.1", 0)
+    stand.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    try:
+        yield stand
+    finally:
+        server.close()
+        await server.wait_closed()
