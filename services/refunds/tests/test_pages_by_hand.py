@@ -3,6 +3,7 @@
 from email.message import EmailMessage
 from typing import TYPE_CHECKING
 
+import httpx
 from services.refunds.tests.test_pages import pages, shot, sign_in, url
 
 from shared.contracts import (
