@@ -119,6 +119,9 @@ async def test_forms_of_others_are_refused(console: Any) -> None:
             assert (await client.post(running.url("/dead-letters/decide"), data=missing)).status_code == 422, missing
     async with httpx.AsyncClient(trust_env=False) as stranger:
         answer = await stranger.post(running.url("/work/retry"), data=form)
+        assert answer.status_code == 403
+        assert form["words"] in answer.text, "what was written is not lost"
+        answer = await stranger.post(running.url("/work/retry"), data={**form, "words": "word"})
         assert answer.headers["location"] == "/console/sign-in"
     assert [row["what"] for row in await running.rows("SELECT what FROM audit")] == ["signed_in"]
 
