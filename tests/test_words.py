@@ -12,9 +12,8 @@ ROOT = Path(__file__).parents[1]
 PRIVATE = re.compile("alive|births|chores|desks?|door|figures|hands|ill|lanes?|polite|spine|teller|telling|told")
 #: Names that stay: stored or on the wire, imported by released migrations, or a term of a protocol.
 KEPT = {"told_at", "spine", "_KEEP_ALIVE_SECONDS"}
-#: Deployed code and the tools around it. The measurements print tables of figures.
+#: Deployed code and the tools around it.
 SOURCES = ("shared/src", "services/*/src", "clients/*/src", "deploy/*/src")
-EXCEPT = ROOT / "deploy" / "bench"
 
 
 def private(path: Path, text: str) -> Iterator[str]:
@@ -34,7 +33,7 @@ def private(path: Path, text: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_no_identifier_has_a_private_word(source: str) -> None:
-    paths = [path for folder in ROOT.glob(source) for path in folder.rglob("*.py") if EXCEPT not in path.parents]
+    paths = [path for folder in ROOT.glob(source) for path in folder.rglob("*.py")]
     assert paths
     found = {str(path.relative_to(ROOT)): list(private(path, path.read_text(encoding="utf-8"))) for path in paths}
     assert {path: names for path, names in found.items() if names} == {}

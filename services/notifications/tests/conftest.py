@@ -98,7 +98,7 @@ class Buyer:
     def code(
         self, digits: str = "048151", *, channel: Literal["sms", "email"] = "sms", minutes: float = 15, **more: Any
     ) -> ConfirmationRequested:
-        """StandIn wants a request of the buyer confirmed."""
+        """Ordering wants a request of the buyer confirmed."""
         return ConfirmationRequested(
             **self.order,
             confirmation_id=more.get("confirmation_id") or uuid7(),

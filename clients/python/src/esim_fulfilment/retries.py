@@ -17,7 +17,6 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from itertools import count
 from typing import TypeVar
 
 from esim_fulfilment.calls import Answer, Call
@@ -74,8 +73,9 @@ def conversation(
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Generator[Send | Wait, Outcome, T]:
     """The steps of one call. Returns its result; raises FulfilmentError."""
-    waited = 0.0
-    for attempt in count(1):
+    waited, attempt = 0.0, 0
+    while True:
+        attempt += 1
         outcome = yield Send()
         if isinstance(outcome, Answer) and outcome.status in _SUCCESS:
             return _result(call, outcome)
@@ -87,7 +87,6 @@ def conversation(
             _raise(call, outcome, retry_after)
         waited += wait
         yield Wait(wait)
-    raise AssertionError  # the attempts are counted without an end
 
 
 def _may_repeat(call: Call[T], outcome: Outcome, retry_after: float | None) -> bool:

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 from bench import meter
 from bench.driver import Delivery, Driver, buyers, orders
-from bench.figures import percentile
 from bench.record_log import Record
+from bench.spread import percentile
 from local_stack.stack import Stack
 from shared.contracts import BuyerContact
 from shared.messaging.access import KafkaAccess
@@ -64,7 +64,7 @@ class Contender:
 
 
 def latencies(seconds: Sequence[float]) -> dict[str, float]:
-    """The usual figures, in milliseconds."""
+    """Percentiles of the latency, in milliseconds."""
     return {
         "p50_ms": percentile(seconds, 0.5) * 1000,
         "p99_ms": percentile(seconds, 0.99) * 1000,

@@ -1,6 +1,7 @@
 """A stack that has worked for long: a million finished orders in its tables, and a deep backlog.
 
-The floor beside it stays empty and is the measure of both: what changes is the product's rate against it.
+The floor beside it stays empty and is the measure of the first: what changes is the product's rate against it. The
+backlog is compared with the product's own flood.
 """
 
 import os
@@ -9,9 +10,9 @@ from typing import Any
 
 from bench.contenders import SERVICES, Contender, admin, paid_orders, shared_pids, the_product
 from bench.driver import Driver
-from bench.figures import Spread
 from bench.floor_stack import admin_url, floor_beside
 from bench.seed import multiply
+from bench.spread import Spread
 from local_stack.stack import Stack
 
 

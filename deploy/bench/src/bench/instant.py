@@ -8,8 +8,8 @@ from typing import Any
 from bench import meter
 from bench.contenders import SERVICES, Contender, admin, paid_orders, shared_pids, the_product
 from bench.driver import Driver
-from bench.figures import Spread
 from bench.floor_stack import floor_beside
+from bench.spread import Spread
 from local_stack.stack import Stack
 
 _ALONE = 100

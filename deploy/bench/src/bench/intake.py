@@ -16,10 +16,10 @@ from aiokafka import ConsumerRecord
 from bench import http_driver, meter
 from bench.contenders import SERVICES, admin, latencies, queue, shared_pids
 from bench.driver import Driver
-from bench.figures import Spread
 from bench.floor_stack import new_databases
 from bench.intake_floor import TABLES
 from bench.programs import running
+from bench.spread import Spread
 from bench.submissions import SHOP, order_bodies, submissions
 from local_stack.http_probe import answers_ok
 from local_stack.ports import free_port

@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench.figures import Spread
+from bench.spread import Spread
 from bench.targets import TARGETS
 
 
@@ -22,8 +22,8 @@ def show(results: dict[str, Any]) -> None:
         target = TARGETS[name]
         table.add_row(target.label, ratio.text(2), target.text(), "met" if target.met(ratio.median) else "")
     console.print(table)
-    if (figures := _figures(results)).row_count:
-        console.print(figures)
+    if (table := _absolute(results)).row_count:
+        console.print(table)
     if "costs" in results:
         console.print(_steps(results["costs"]))
     if "instant" in results:
@@ -39,7 +39,7 @@ def _ratios(results: Mapping[str, Any]) -> Iterator[tuple[str, Spread]]:
                 yield name, Spread(**ratio)
 
 
-def _figures(results: Mapping[str, Any]) -> Table:
+def _absolute(results: Mapping[str, Any]) -> Table:
     table = Table("figure", "median (lowest-highest)", title="paid → delivered")
     if instant := results.get("instant"):
         for name in ("product", "product_all_traced", "floor"):

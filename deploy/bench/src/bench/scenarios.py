@@ -10,11 +10,11 @@ from bench.baseline import calls_without_an_engine
 from bench.contenders import admin, prepare_for, the_product
 from bench.costs import measure
 from bench.driver import Driver
-from bench.figures import Spread
 from bench.growth import growth
 from bench.instant import instant
 from bench.intake import intake
 from bench.machine import calibrate, describe
+from bench.spread import Spread
 from bench.stock import ENVIRONMENTS, slow_operator
 from local_stack.kafka_settings import BENCH
 from local_stack.paths import run_dir

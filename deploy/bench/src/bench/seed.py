@@ -1,8 +1,8 @@
 """Fills a service's tables with finished orders: copies of the rows that its own orders have left, made set by set.
 
-No table is named here. Each copy gets keys of its own: the random part of every UUID changes and its time stays, text
-in a unique index gets a suffix, numbers in one are shifted. So rows that belong together still do, and a new table is
-filled without a change here.
+No table is named here. Each copy gets keys of its own: most random bits of every UUID change and its time stays,
+text in a unique index gets a suffix, numbers in one are shifted. So rows that belong together still do, and a new table
+is filled without a change here.
 """
 
 from collections.abc import Sequence
@@ -21,8 +21,8 @@ WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NO
   AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' AND c.relname <> ALL(%s)
 ORDER BY c.relname, a.attnum
 """
-#: The first 15 characters of a UUIDv7 are its milliseconds and its version.
-_UUID = "(left({0}::text, 15) || right(left({0}::text, 19), 4) || right(md5({0}::text || copy), 16))::uuid"
+#: The first 19 characters of a UUIDv7 are its milliseconds, its version and 12 random bits.
+_UUID = "(left({0}::text, 19) || right(md5({0}::text || copy), 16))::uuid"
 _SHIFT = 10**10
 
 

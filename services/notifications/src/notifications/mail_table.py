@@ -96,9 +96,11 @@ def _lines() -> Iterator[str]:
     yield "| fact | email | its subject | clause | blocked |"
     yield "|---|---|---|---|---|"
     for topic, mails in FACTS.items():
-        for kind in mails.kinds if isinstance(mails, Mails) else ():
-            subject, clauses = texts("en")[kind]["subject"], mails.clauses if isinstance(mails, Mails) else ""
-            yield f"| `{topic}` | `{kind}` | {subject} | {clauses} | {'sent' if kind in EVEN_IF_BLOCKED else ''} |"
+        if not isinstance(mails, Mails):
+            continue
+        for kind in mails.kinds:
+            sent = "sent" if kind in EVEN_IF_BLOCKED else ""
+            yield f"| `{topic}` | `{kind}` | {texts('en')[kind]['subject']} | {mails.clauses} | {sent} |"
     yield ""
     yield "## Emails that no fact asks for"
     yield ""

@@ -35,6 +35,7 @@ def support_mails_table(metadata: MetaData) -> Table:
         Column("trace", Text),
         Index("support_mails_waiting", "received_at", postgresql_where=text("state = 'waiting'")),
         Index("support_mails_sender", "sender_hash", "received_at"),
+        Index("support_mails_order", "order_id"),
         Index("support_mails_case", "case_id"),
         Index("support_mails_claim", "claim_id"),
         Index("support_mails_buyer", "buyer_id"),

@@ -44,13 +44,12 @@ class Lease:
         """Whether a task may be begun now."""
         return time.monotonic() - self._renewed_at < store.LEASE_SECONDS * _SAFE_SHARE
 
-    async def holds(self, owner: UUID | None = None) -> bool:
-        """Whether a task that this process holds (as `owner`) may be begun or go on; waits while the heartbeat is late.
+    async def holds(self, owner: UUID) -> bool:
+        """Whether a task that this process holds as `owner` may be begun or go on; waits while the heartbeat is late.
 
         False: the lease was lost, and another instance has the task. A late heartbeat alone takes no task away: the
         rows stay leased to this process, so it must not drop them.
         """
-        owner = owner or self.owner
         while owner == self.owner and not self.valid():
             self._settled.clear()
             await self._settled.wait()

@@ -255,12 +255,13 @@ class TaskWorker:
         seconds = self._metrics.work_seconds.labels(kind)
         while True:
             task = await queue.next()
-            if not await self._lease.holds():
+            holds = partial(self._lease.holds, self.owner)
+            if not await holds():
                 queue.forget(task)  # the instance that takes the row performs it
                 continue
             task.span = self._tracing.start(f"work {kind}", task.trace, SpanKind.INTERNAL, {"work.kind": kind})
             current.set(task.span.traceparent)
-            lease.set(partial(self._lease.holds, self.owner))
+            lease.set(holds)
             began = time.perf_counter()
             queue.begin(task)
             try:

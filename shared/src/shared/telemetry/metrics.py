@@ -107,7 +107,9 @@ class Metrics:
             "By how much this machine's clock is ahead of the database's, which counts",
             registry=registry,
         )
-        self.fenced = Counter("work_fenced", "Results refused because the lease had expired", registry=registry)
+        self.fenced = Counter(
+            "work_fenced", "Results refused, attempts ended: the lease had expired", registry=registry
+        )
         self.transactions = Counter("transactions", "Database transactions", ["label"], registry=registry)
         self.ready = Gauge("ready", "1 while this instance is ready", registry=registry)
 

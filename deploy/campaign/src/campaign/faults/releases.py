@@ -27,7 +27,7 @@ async def last_release_beside(scene: Scene, fault: Fault, record: Record) -> Non
             await scene.start(fault.target, record)
         finally:
             await old.stop()
-            if fault.target == "ordering" and not any(tree.glob("services/ordering/src/ordering/webhooks")):
+            if fault.target == "ordering" and not (tree / "services/ordering/src/ordering/webhooks").exists():
                 for journey in scene.traffic.journeys:
                     if not journey.steps or journey.steps[-1][0] > record.began - _ON_THE_WAY:
                         journey.without_webhooks = True

@@ -164,73 +164,47 @@ def _case(e: Any, **columns: Any) -> Row:
     return cases, {"case_id": e.case_id, "order_id": e.order_id, **columns}
 
 
+def _refund(e: Any, **columns: Any) -> Row:
+    common = {"refund_id": e.refund_id, "order_id": e.order_id, "charge_id": e.charge_id, "currency": e.amount.currency}
+    return refunds, {**common, **columns}
+
+
 def _approved(e: RefundApproved, now: datetime) -> Sequence[Row]:
-    refund = {
-        "refund_id": e.refund_id,
-        "order_id": e.order_id,
-        "case_id": e.case_id,
-        "charge_id": e.charge_id,
-        "policy": e.policy,
-        "clauses": clauses(e.grounds),
-        "code": e.code,
-        "approved_minor": e.amount.amount,
-        "currency": e.amount.currency,
-        "approved_at": e.approved_at,
-        "approved_known_at": now,
-        "pay_by": e.pay_by,
-        "credited_by": e.credited_by,
-    }
     return [
         _order(e, now, refund_approved_at=None if e.is_part else e.approved_at),
         _case(e, approved_at=e.approved_at),
-        (refunds, refund),
+        _refund(
+            e,
+            case_id=e.case_id,
+            policy=e.policy,
+            clauses=clauses(e.grounds),
+            code=e.code,
+            approved_minor=e.amount.amount,
+            approved_at=e.approved_at,
+            approved_known_at=now,
+            pay_by=e.pay_by,
+            credited_by=e.credited_by,
+        ),
     ]
 
 
 def _settled(e: RefundSettled, now: datetime) -> Sequence[Row]:
-    refund = {
-        "refund_id": e.refund_id,
-        "order_id": e.order_id,
-        "charge_id": e.charge_id,
-        "settled_minor": e.amount.amount,
-        "currency": e.amount.currency,
-        "settled_at": e.settled_at,
-        "settled_known_at": now,
-    }
-    return [_order(e, now, refund_settled_at=None if e.is_part else e.settled_at), (refunds, refund)]
+    return [
+        _order(e, now, refund_settled_at=None if e.is_part else e.settled_at),
+        _refund(e, settled_minor=e.amount.amount, settled_at=e.settled_at, settled_known_at=now),
+    ]
 
 
 def _refund_failed(e: RefundFailed, now: datetime) -> Sequence[Row]:
-    refund = {
-        "refund_id": e.refund_id,
-        "order_id": e.order_id,
-        "charge_id": e.charge_id,
-        "currency": e.amount.currency,
-        "failed_at": e.failed_at,
-    }
-    return [_order(e, now, refund_failed_at=e.failed_at), (refunds, refund)]
+    return [_order(e, now, refund_failed_at=e.failed_at), _refund(e, failed_at=e.failed_at)]
 
 
 def _refund_retried(e: RefundRetried, now: datetime) -> Sequence[Row]:
-    refund = {
-        "refund_id": e.refund_id,
-        "order_id": e.order_id,
-        "charge_id": e.charge_id,
-        "currency": e.amount.currency,
-        "retried_at": e.retried_at,
-    }
-    return [_order(e, now, refund_retried_at=e.retried_at), (refunds, refund)]
+    return [_order(e, now, refund_retried_at=e.retried_at), _refund(e, retried_at=e.retried_at)]
 
 
 def _paid_by_hand(e: RefundPaidByHand, now: datetime) -> Sequence[Row]:
-    refund = {
-        "refund_id": e.refund_id,
-        "order_id": e.order_id,
-        "charge_id": e.charge_id,
-        "currency": e.amount.currency,
-        "left_minor": e.left.amount,
-    }
-    return [_order(e, now), (refunds, refund)]
+    return [_order(e, now), _refund(e, left_minor=e.left.amount)]
 
 
 def _erasure(e: BuyerErasureRequested, now: datetime) -> Sequence[Row]:

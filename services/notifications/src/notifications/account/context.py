@@ -38,7 +38,7 @@ class AccountContext:
     clock: Clock
     #: Set when the service stops: event streams end then.
     leaving: asyncio.Event
-    #: Limits how many forms with files are held in memory at once.
+    #: Limits how many forms with files are read at once.
     reading: asyncio.Semaphore
 
     def storefront(self, slug: str) -> Storefront:

@@ -15,8 +15,9 @@ MOST_BYTES = 10 * 2**20 + 64 * 1024
 #: A larger body is refused before it is read.
 LARGEST_BODY = 100 * 2**20
 _MOST_FILES = 5
+#: Of a form without files.
 _MOST_FIELDS = 10
-#: Forms that are held in memory at once.
+#: Forms that are read into memory at once.
 AT_ONCE = 8
 
 
@@ -54,8 +55,9 @@ async def _read_multipart(request: Request, content_type: str) -> UploadForm:
         if content and len(form.files) < _MOST_FILES:
             form.files.append((_text(one.file_name), content))
 
-    limits = {"MAX_MEMORY_FILE_SIZE": MOST_BYTES, "MAX_FIELDS": _MOST_FIELDS, "MAX_FIELD_SIZE": 64 * 1024}
-    parser = create_form_parser({"Content-Type": content_type.encode("latin-1")}, on_field, on_file, config=limits)
+    # Its limits of fields count for urlencoded forms only. Everything is in memory, and MOST_BYTES at most.
+    in_memory = {"MAX_MEMORY_FILE_SIZE": MOST_BYTES}
+    parser = create_form_parser({"Content-Type": content_type.encode("latin-1")}, on_field, on_file, config=in_memory)
     seen = 0
     async for chunk in request.stream():
         seen += len(chunk)

@@ -51,7 +51,7 @@ from shared.sealed import CannotOpenError, Opener
 from shared.tasks import Task, TaskResult
 from shared.values.refusal import InvalidValueError
 
-#: Emails without a link to the order's page: an order that nobody can pay has no page, and a code is sent alone.
+#: Emails without a link to the order's page: an order that is not paid has no page, and a code is sent alone.
 _WITHOUT_LINK = frozenset({"held", "released", "declined", "lapsed", "code"})
 #: Kinds about an order that can be paid now.
 _PAYABLE = frozenset({"released", "lapsed"})

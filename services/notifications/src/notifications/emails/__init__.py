@@ -15,7 +15,7 @@ from notifications.emails.rules.notes import KINDS, sms_text, with_words
 from notifications.emails.rules.qr import data_uri
 from notifications.emails.rules.render import environment, render_activation_code, render_note
 from notifications.emails.rules.sender import Sender
-from notifications.emails.rules.texts import LocaleFormat, explanation_text, texts, traffic, written
+from notifications.emails.rules.texts import LocaleFormat, texts, traffic, written
 
 __all__ = [
     "KINDS",
@@ -39,7 +39,6 @@ __all__ = [
     "Unsubscribed",
     "data_uri",
     "environment",
-    "explanation_text",
     "list_headers",
     "recipient",
     "render_activation_code",

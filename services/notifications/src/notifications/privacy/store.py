@@ -7,6 +7,8 @@ orders their numbers and times. Events that are read again later restore ids and
 KEPT = (
     "which mails there were about an order, when, and what mail servers answered (codes): proof of delivery, PO 3.4",
 )
+#: The tasks that send emails.
+_SENDING = "('deliver_qr', 'mail', 'mail_refund', 'mail_reminder', 'send_code')"
 #: Erases buyers: each statement is run with `:buyers`.
 ERASE = (
     """
@@ -18,8 +20,8 @@ ERASE = (
     """,
     # Tasks of due emails. One that a worker is performing ends by itself: the mail server may have the email already,
     # and that the code was delivered is a fact. Whatever is tried again finds no contact and is dropped.
-    """
-    DELETE FROM work WHERE kind IN ('deliver_qr', 'mail', 'mail_refund', 'mail_reminder', 'send_code')
+    f"""
+    DELETE FROM work WHERE kind IN {_SENDING}
       AND payload->>'buyer_id' = ANY(CAST(:buyers AS uuid[])::text[]) AND owner IS NULL
     """,
     """
@@ -27,10 +29,10 @@ ERASE = (
       AND key IN (SELECT order_id::text FROM orders WHERE buyer_id = ANY(CAST(:buyers AS uuid[])))
     """,
     "UPDATE mails SET facts = '{}', trace = NULL WHERE buyer_id = ANY(CAST(:buyers AS uuid[]))",
-    """
+    f"""
     UPDATE mails m SET state = 'dropped', settled_at = now()
     WHERE m.buyer_id = ANY(CAST(:buyers AS uuid[])) AND m.state IN ('waiting', 'due', 'blocked') AND NOT EXISTS (
-      SELECT 1 FROM work w WHERE w.kind IN ('deliver_qr', 'mail', 'mail_refund', 'mail_reminder', 'send_code')
+      SELECT 1 FROM work w WHERE w.kind IN {_SENDING}
         AND w.key IN (m.subject_id::text, m.kind || ':' || m.subject_id) AND w.owner IS NOT NULL)
     """,
     """

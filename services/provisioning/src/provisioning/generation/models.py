@@ -12,7 +12,8 @@ from shared.contracts import OperatorStatus, OrderPaid, Plan
 from shared.contracts.base import Value
 
 #: waiting: the operator certainly made nothing and may be tried again. refused: final. abandoned: the operator may have
-#: made something, which was never published; it is being withdrawn, and the operator is not tried again for this order.
+#: made something, which was never published; it is being withdrawn, and the operator is tried again for this
+#: order under a new identity right after, or not at all.
 AttemptState = Literal["waiting", "refused", "abandoned"]
 
 
@@ -48,7 +49,7 @@ class ProvisionPayload(ProfileTask):
     deadline: datetime
     #: Operators that were tried before this one.
     tried: tuple[Attempt, ...] = ()
-    #: How often the order moved to another operator.
+    #: How often the order moved to another operator, or to a new identity at the same one.
     moves: int = 0
 
     def order_fields(self, key: str) -> OrderFields:
@@ -77,7 +78,10 @@ def order_fields(order: OrderPaid) -> OrderFields:
 
 @dataclass(frozen=True, slots=True)
 class NextOperator:
-    """The order moves to another operator. `counted` is false where the operator that it leaves was not called."""
+    """The order moves to another operator, or to a new identity at the same one.
+
+    `counted` is false where the operator that it leaves was not called.
+    """
 
     to: Offer
     left: Attempt

@@ -53,7 +53,7 @@ SELECT p.statuses, w.last_error FROM profiles p LEFT JOIN work w ON w.id = :id W
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """An order's step to another operator, with its new identity there."""
+    """An order's step to its next operator, with its new identity there."""
 
     task: Task[ProvisionPayload]
     step: NextOperator

@@ -254,7 +254,7 @@ class Provision:
 
 
 def _had_new_identity(task: ProvisionTask, operator: str) -> bool:
-    """Whether the order was moved to this operator from this operator before: then another one is better."""
+    """Whether the order has left an identity at this operator already: then another operator is better."""
     return any(one.operator == operator and one.state == "abandoned" for one in task.payload.tried)
 
 

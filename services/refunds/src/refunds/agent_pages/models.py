@@ -97,7 +97,6 @@ class Profile(BaseModel):
     operator: str
     state: str
     iccid: str | None
-    attempts: int
     reason: str | None
     deadline: datetime
     settled_at: datetime | None
@@ -128,7 +127,6 @@ class SentMail(BaseModel):
 
     kind: str
     state: str
-    channel: str | None
     smtp_code: int | None
     enhanced_code: str | None
     created_at: datetime
@@ -140,6 +138,4 @@ class OrderMails(BaseModel):
     """`known` False: notifications has not heard of the order yet."""
 
     known: bool
-    delivered_at: datetime | None
-    delivered_by: str | None
     mails: list[SentMail]

@@ -22,7 +22,8 @@ FROM cases c JOIN order_facts f USING (order_id) LEFT JOIN refund_outcomes r ON 
   LEFT JOIN case_handling h ON h.case_id = c.case_id
 """
 _QUEUE = f"""
-{_CASES} WHERE c.closed_at IS NULL ORDER BY {_UNREAD} = 0, c.due_at NULLS LAST, c.requested_at LIMIT {_MOST}
+SELECT * FROM ({_CASES} WHERE c.closed_at IS NULL) AS waiting
+ORDER BY unread = 0, due_at NULLS LAST, requested_at LIMIT {_MOST}
 """
 _HANDLING = f"""
 SELECT h.assignee, h.assigned_at, {_UNREAD} AS unread FROM cases c LEFT JOIN case_handling h ON h.case_id = c.case_id
@@ -47,12 +48,14 @@ _CLAIM_MAILS = "SELECT * FROM support_mails WHERE claim_id = :claim ORDER BY rec
 _ORDER_MAILS = "SELECT * FROM support_mails WHERE order_id = :order ORDER BY received_at DESC, mail_id"
 _ORDER_NOTES = """
 SELECT n.at, n.who, n.kind, n.text, n.case_id, c.channel FROM notes n JOIN cases c USING (case_id)
-WHERE n.order_id = :order ORDER BY n.at DESC, n.note_id
+WHERE c.order_id = :order ORDER BY n.at DESC, n.note_id
 """
-#: What is found here, while ordering does not answer: paid orders only, by number, id and e-mail.
+#: What is found here, while ordering does not answer: by number, id and e-mail, each by its index.
 _FOUND = f"""
-SELECT f.order_id, f.order_number, f.storefront, f.paid_at FROM order_facts f LEFT JOIN contacts c USING (buyer_id)
-WHERE f.order_number = :number OR f.order_id = :id OR c.email_hash = :email ORDER BY f.paid_at DESC LIMIT {_MOST}
+SELECT order_id, order_number, storefront, paid_at FROM order_facts WHERE order_id IN (
+  SELECT order_id FROM order_facts WHERE order_number = :number OR order_id = :id
+  UNION SELECT f.order_id FROM contacts c JOIN order_facts f USING (buyer_id) WHERE c.email_hash = :email)
+ORDER BY paid_at DESC LIMIT {_MOST}
 """
 _COUNTS = """
 SELECT order_id, count(*) AS cases, count(*) FILTER (WHERE closed_at IS NULL) AS open FROM cases
@@ -112,7 +115,7 @@ async def mails_of_claim(tx: Tx, claim_id: UUID) -> Sequence[Any]:
 
 
 async def find_paid(tx: Tx, number: str, order_id: UUID | None, email: bytes) -> Sequence[Any]:
-    """Paid orders by number, id or the hash of an e-mail, the newest first."""
+    """Orders that were paid, or that a fact of them is known of, by number, id or the hash of an e-mail."""
     return (await tx.execute(_FOUND, number=number, id=order_id, email=email)).all()
 
 

@@ -14,7 +14,7 @@ from shared.telemetry.tracing import Tracing
 
 log = get_logger(__name__)
 A = TypeVar("A", bound=BaseModel)
-#: A page waits no longer for any of its parts.
+#: For one request; a part of a page may need two.
 _SECONDS = 2.0
 
 
@@ -48,6 +48,7 @@ class ServicesClient:
         method = "GET" if body is None else "POST"
         with self._tracing.call(service, method, trace) as span:
             headers = {"authorization": f"Bearer {self._key.get_secret_value()}"}
+            span.asks(method, self._urls[service])
             if span.traceparent:
                 headers["traceparent"] = span.traceparent
             try:

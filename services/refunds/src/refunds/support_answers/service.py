@@ -22,11 +22,6 @@ class SupportAnswers:
         self._sealer = sealer
         self._keep = keep
 
-    @property
-    def can_write(self) -> bool:
-        """Whether notifications' key is configured."""
-        return self._sealer is not None
-
     async def answer_case(
         self, tx: Tx, order: Any, case_id: UUID, answer_id: UUID, text: str, *, who: str, trace: str | None
     ) -> None:
@@ -37,15 +32,15 @@ class SupportAnswers:
             self._publish(tx, order, answer_id, words, trace, case_id=case_id)
 
     async def answer_claim(
-        self, tx: Tx, order: Any, claim: Any, answer_id: UUID, text: str, *, who: str, trace: str | None
+        self, tx: Tx, claim: Any, answer_id: UUID, text: str, *, who: str, trace: str | None
     ) -> None:
         """Answer a claim in writing, which meets its deadline (PO 7.3, PP 7.3). Raises NotAllowedError."""
-        words = await self._store(tx, order, answer_id, text, who, claim_id=claim.claim_id)
+        words = await self._store(tx, claim, answer_id, text, who, claim_id=claim.claim_id)
         if words is None:
             return
         if not await answer_claim(tx, claim.claim_id, who):
             raise NotAllowedError("Somebody else has answered this claim meanwhile. Your text was not sent.")
-        self._publish(tx, order, answer_id, words, trace, claim_id=claim.claim_id)
+        self._publish(tx, claim, answer_id, words, trace, claim_id=claim.claim_id)
 
     async def ask_documents(
         self,

@@ -58,7 +58,12 @@ async def get_find(
     """The page with a field for the address of an order; `said`: what became of the form that was sent just now."""
     store = context.storefront(storefront)
     html = render_entry(
-        storefront, store, f"/account/orders/{storefront}", reader_language(accept_language), said=said, find=True
+        storefront,
+        store,
+        FIND_PATH.format(storefront=storefront),
+        reader_language(accept_language),
+        said=said,
+        find=True,
     )
     return HTMLResponse(html, headers=SAFE_HEADERS)
 
@@ -75,4 +80,5 @@ async def find_orders(storefront: Named, request: Request, context: Context) -> 
     else:
         said = "link"
         await context.store.send_links(storefront, mailbox)
-    return RedirectResponse(f"/account/orders/{storefront}?said={said}", HTTPStatus.SEE_OTHER, headers=SAFE_HEADERS)
+    path = FIND_PATH.format(storefront=storefront)
+    return RedirectResponse(f"{path}?said={said}", HTTPStatus.SEE_OTHER, headers=SAFE_HEADERS)

@@ -139,16 +139,17 @@ async def _page(
 ) -> HTMLResponse:
     storefront = context.storefront(order.storefront)
     language = written(order.language)
+    form = LocaleFormat(language, ZoneInfo(storefront.time_zone))
     page = Page(
         storefront=order.storefront,
         store=storefront,
         language=language,
-        format=LocaleFormat(language, ZoneInfo(storefront.time_zone)),
+        format=form,
         path=f"/account/{token}",
         form=context.links.form(token),
         order=order,
         shown=shown,
-        refund=await _refund_section(context, order, trace),
+        refund=await _refund_section(context, order, form, trace),
         rights=_rights_section(context, order, request),
         notices=notices,
     )
@@ -161,14 +162,15 @@ def _open(opener: Opener, profile: ProfileWithReceipt) -> ShownCode:
     return ShownCode(code, confirmation_code, profile.iccid, profile.apn)
 
 
-async def _refund_section(context: AccountContext, order: AccountOrder, trace: str | None) -> RefundSection | None:
+async def _refund_section(
+    context: AccountContext, order: AccountOrder, form: LocaleFormat, trace: str | None
+) -> RefundSection | None:
     if context.refunds is None or not context.refunds.serves(order.storefront) or order.row["paid"] is None:
         return None
     outcome = await context.refunds.eligibility(order.storefront, order.order_id, trace)
     if not isinstance(outcome, Done):
         return RefundSection("away")
-    zone = ZoneInfo(context.storefront(order.storefront).time_zone)
-    return refund_section(outcome.value, LocaleFormat(written(order.language), zone))
+    return refund_section(outcome.value, form)
 
 
 def _rights_section(context: AccountContext, order: AccountOrder, request: Request) -> RightsSection | None:

@@ -16,7 +16,7 @@ from refunds.policy import OrderPolicies
 from refunds.policy.dependencies import PoliciesDep
 from refunds.support_answers import answers_about
 from refunds.support_mail.dependencies import SupportMailDep
-from shared.database import Database
+from shared.database import Database, Tx
 from shared.ids import uuid7
 from shared.kernel.dependencies import RequestTrace, ServiceDatabase
 from shared.kernel.problems import Problem
@@ -60,7 +60,7 @@ async def answer(
     try:
         async with database.transaction() as tx:
             claim = await _claim(tx, claim_id)
-            await answers.answer_claim(tx, claim, claim, form.key, form.text.strip(), who=session.who, trace=trace)
+            await answers.answer_claim(tx, claim, form.key, form.text.strip(), who=session.who, trace=trace)
     except NotAllowedError as error:
         return await _claim_page(
             database, policies, mail, session, claim_id, wrong=str(error), typed=form.text, status=409
@@ -75,7 +75,7 @@ async def answered(claim_id: UUID, session: Sending, database: ServiceDatabase) 
     return redirect("/agents/claims")
 
 
-async def _claim(tx: Any, claim_id: UUID) -> Any:
+async def _claim(tx: Tx, claim_id: UUID) -> Any:
     """The claim, with the number of its order. Raises Problem (404)."""
     claim = await store.claim_of(tx, claim_id)
     if claim is None:

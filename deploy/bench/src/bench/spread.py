@@ -1,4 +1,4 @@
-"""Figures and their spread."""
+"""What several runs gave, and percentiles."""
 
 import statistics
 from collections.abc import Sequence
@@ -28,6 +28,6 @@ class Spread:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The value that `share` (0-1) of the values do not exceed (nearest rank)."""
+    """The value at this share (0-1) of the sorted values; of 100 values, 0.99 is the highest."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
