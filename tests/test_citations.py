@@ -34,7 +34,7 @@ def _tracked() -> Iterator[Path]:
             yield path
 
 
-def _clauses(text: str) -> Iterator[str]:
+def clauses(text: str) -> Iterator[str]:
     """`RP 2.1–2.3` as RP 2.1, RP 2.2 and RP 2.3; `RC 5, 6` as RC 5 and RC 6."""
     for document, first, rest in _CLAUSE.findall(text):
         yield f"{document} {first}"
@@ -49,12 +49,12 @@ def _clauses(text: str) -> Iterator[str]:
 
 
 def test_every_clause_that_is_cited_is_in_the_policies() -> None:
-    known = set(_clauses((ROOT / "docs/policies.md").read_text()))
+    known = set(clauses((ROOT / "docs/policies.md").read_text()))
     known |= {clause.partition(".")[0] for clause in known}  # a chapter as a whole
     unknown = {
         f"{path.relative_to(ROOT)}: {clause}"
         for path in _tracked()
-        for clause in _clauses(path.read_text())
+        for clause in clauses(path.read_text())
         if clause not in known and clause.partition(".")[0] not in known
     }
     assert unknown == set()
