@@ -80,6 +80,29 @@ async def test_half_a_body_is_waited_for_only_so_long(port: int) -> None:
     assert b"request-too-slow" in found
 
 
+_BODY = b"POST /echo HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 4\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("enough", "most_seconds", "parts", "wanted"),
+    [
+        (0, 60.0, [b"x"] * 4, b"HTTP/1.1 200"),
+        (0, 2.5 * SHORT, [b"x"], b"HTTP/1.1 408"),
+        (3, 60.0, [b"xxx"], b"HTTP/1.1 408"),
+    ],
+    ids=["arrives", "without an end", "stops"],
+)
+async def test_a_body_is_waited_for_as_long_as_it_arrives(
+    port: int, monkeypatch: pytest.MonkeyPatch, enough: int, most_seconds: float, parts: list[bytes], wanted: bytes
+) -> None:
+    monkeypatch.setattr(BoundedProtocol, "body_bytes", enough)
+    monkeypatch.setattr(BoundedProtocol, "max_body_seconds", most_seconds)
+    started = time.monotonic()
+    found = await answer(port, _BODY, *parts, pause=SHORT / 2)
+    assert found.startswith(wanted), found
+    assert time.monotonic() - started > 1.9 * SHORT
+
+
 @pytest.mark.parametrize(
     "head",
     [

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,11 +11,15 @@ from typing import Any
 
 @dataclass
 class StandIn:
-    """A stand-in of another service: answers by the last part of the path; None hangs up."""
+    """A stand-in of another service: answers by the last part of the path; None hangs up.
+
+    `heard` is called before each answer.
+    """
 
     url: str = ""
     answers: dict[str, tuple[int, Any] | None] = field(default_factory=dict)
     asked: list[tuple[str, str, Any]] = field(default_factory=list)
+    heard: Callable[[], object] = list
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
@@ -24,6 +28,7 @@ class StandIn:
         body = await reader.readexactly(int(length[1]) if length else 0)
         said_as_json = "content-type: application/json" in head.lower()
         self.asked.append((f"{method} {path}", head.lower(), json.loads(body) if said_as_json else body or None))
+        self.heard()
         said = self.answers.get(path.partition("?")[0].split("/")[1 if "confirmations" in path else -1])
         if said is not None:
             raw = said[1].encode() if isinstance(said[1], str) else json.dumps(said[1]).encode()

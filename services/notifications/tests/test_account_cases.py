@@ -12,10 +12,10 @@ import httpx
 import pytest
 
 from notifications.account.cases import refund_section
-from notifications.account.uploads import MOST_BYTES
+from notifications.account.uploads import AT_ONCE, MOST_BYTES, MOST_FILES
 from notifications.app import new_links
 from notifications.clients.refunds import Eligibility
-from notifications.emails import LocaleFormat
+from notifications.emails import LocaleFormat, texts
 from shared.contracts import Language
 from shared.ids import uuid7
 
@@ -161,6 +161,12 @@ async def test_a_file_that_is_not_kept_is_refused_in_words_and_the_request_count
         tab.refunds.answers["evidence"] = (status, {"type": f"urn:problem:{kind}", "status": status})
         assert await tab.send("refund", ("a.zip", b"PK"), reason="technical_failure") == f"said=asked&file={said}"
         assert "evidence" not in tab.posted()[-1][1]["provided"]
+    tab.refunds.answers["evidence"] = (201, {})
+    six = [(f"{number}.jpg", PHOTO) for number in range(MOST_FILES + 1)]
+    assert await tab.send("evidence", *six) == "file=file_number"
+    assert len([line for line, _ in tab.posted() if "jpg" in line]) == MOST_FILES
+    told = (await tab.http.get(f"{tab.path}?file=file_number")).text
+    assert f"One form takes {MOST_FILES} files" in told
     # 40 MB: read and thrown away, so that the browser shows the answer; nothing of it is handed over.
     before = len(tab.posted())
     large = ("large.jpg", PHOTO + bytes(4 * MOST_BYTES))
@@ -175,6 +181,17 @@ async def test_a_file_that_is_not_kept_is_refused_in_words_and_the_request_count
     ):
         sent = await tab.http.post(f"{tab.path}/evidence", content=body, headers={"content-type": content_type})
         assert sent.status_code == 404, (content_type, body)
+
+
+async def test_files_count_as_held_until_they_are_handed_on(tab: Tab) -> None:
+    reading = tab.running.service.app.state.account.reading
+    for _ in range(AT_ONCE - 1):
+        await reading.acquire()
+    full = []
+    tab.refunds.heard = lambda: full.append(reading.locked())
+    assert await tab.send("evidence", ("a.jpg", PHOTO), ("b.jpg", PHOTO)) == "file=file_kept"
+    assert full.count(True) == len(tab.posted())
+    assert not reading.locked()
 
 
 async def test_appeal_cancellation_and_message(tab: Tab) -> None:
@@ -213,6 +230,15 @@ def test_every_state_of_a_case_says_what_happens_next(language: Language) -> Non
         assert section is not None
         assert [shown.state for shown in section.cases] == ([] if state == "superseded" else [state.value])
     person = case("denied", decision={**case("denied")["decision"], "decided_by": "agent:anna"})
-    section = refund_section(Eligibility.model_validate(eligibility(person, case("new state"))), locale)
+    shop = case("settled", decision={**case("denied")["decision"], "decided_by": "storefront:esimka"})
+    twice = case("support", reason="double_charge")
+    section = refund_section(Eligibility.model_validate(eligibility(twice, shop, person, case("new state"))), locale)
     assert section is not None
-    assert [(shown.state, shown.decided) for shown in section.cases] == [("needs_person", None), ("denied", "person")]
+    assert [(shown.state, shown.decided) for shown in section.cases] == [
+        ("needs_person", None),
+        ("denied", "person"),
+        ("settled", "shop"),
+        ("support", None),
+    ]
+    assert section.cases[2].steps[1][1] == texts(language)["case"]["step_decided_shop"]
+    assert section.cases[3].title == texts(language)["account"]["reason_double_charge"]

@@ -93,9 +93,18 @@ async def test_an_erasure_by_an_earlier_release_is_completed(start: "Start") -> 
     await running.stage.events(NotificationsBuyerErased)
     async with running.service.database.transaction() as tx:
         await tx.execute("UPDATE contacts SET mailbox_key = 'canary' WHERE buyer_id = :b", b=buyer.buyer_id)
+        for one in (buyer, other):
+            await tx.execute("INSERT INTO reminders_off VALUES (:b, now())", b=one.buyer_id)
+            await tx.execute(
+                "INSERT INTO mailbox_days VALUES (current_date, 'esimka', :m, :b, 'ending', :b)",
+                m=one.email,
+                b=one.buyer_id,
+            )
     await ErasureJobs(running.service.database).erase_left()
     assert "canary" not in await _everything(running)
     assert await running.rows("SELECT 1 FROM contacts WHERE mailbox_key = :key", key=other.email)
+    for table in ("reminders_off", "mailbox_days"):
+        assert await running.rows(f"SELECT buyer_id FROM {table}") == [{"buyer_id": other.buyer_id}]
 
 
 async def test_the_link_says_that_all_is_gone_and_a_bounce_tells_nobody(start: "Start") -> None:

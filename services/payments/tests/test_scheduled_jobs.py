@@ -44,12 +44,16 @@ async def test_each_storefront_has_its_own_time_and_paid_orders_do_not_lapse(sta
     paid, patient, short = await running.paid(), await running.ordered(storefront="esimka"), await running.ordered()
     await running.until_rows("SELECT 1 FROM payment_orders OFFSET 2")
     rows = await running.rows("SELECT storefront, lapse_at - placed_at AS time FROM payment_orders")
+    now = datetime.now(UTC)
+    held = await running.ordered(placed_at=now - timedelta(days=3), released_at=now)
+    [row] = await running.until_rows("SELECT lapse_at FROM payment_orders WHERE order_id = :id", id=held.order_id)
+    assert row["lapse_at"] == now + timedelta(seconds=600), "its time to pay begins when it is released"
     assert {(row["storefront"], row["time"].total_seconds()) for row in rows} == {("qazaq-esim", 600), ("esimka", 1200)}
     await let_time_pass(running, paid, short)
     [lapsed] = await running.stage.events(PaymentLapsed)
     assert lapsed.event.order_id == short.order_id
     rows = await running.rows("SELECT order_id, lapsed_at IS NULL AS waits FROM payment_orders")
-    assert {row["order_id"] for row in rows if row["waits"]} == {paid.order_id, patient.order_id}
+    assert {row["order_id"] for row in rows if row["waits"]} == {paid.order_id, patient.order_id, held.order_id}
 
 
 async def test_thousands_of_orders_lapse_in_steps(start: "Start") -> None:

@@ -34,4 +34,5 @@ def storefront_of(shop: Shop) -> Storefront:
         sms_sender=shop.sender.sms,
         reply_tags=shop.support.reply_tags,
         payment_page=shop.payment_page,
+        site=shop.site,
     )

@@ -1,6 +1,7 @@
 """Sample e-mails: one about an activation code, and one about each kind of event."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,7 +17,7 @@ from notifications.emails.models.events import (
     RequestedLink,
     TopUpWithReceipt,
 )
-from notifications.emails.rules.notes import KINDS
+from notifications.emails.rules.notes import KINDS, with_links
 from notifications.emails.rules.render import render_activation_code, render_note
 from notifications.emails.rules.texts import LocaleFormat, written
 from notifications.storefronts import Storefronts
@@ -230,12 +231,13 @@ def events() -> dict[str, OrderEvent]:
 
 @pytest.fixture
 def event_email() -> Callable[..., Rendered]:
-    """Renders the e-mail of that kind about its event; named fields of the event are replaced."""
+    """Renders the e-mail of that kind about its event; named fields of the event, and of the shop, are replaced."""
 
     def render(kind: str, language: str = "en", **changed: Any) -> Rendered:
-        store = STORES["qazaq-esim"]
+        store = replace(STORES["qazaq-esim"], **changed.pop("store", {}))
         words = LocaleFormat(written(language), ZoneInfo(store.time_zone))
         note = KINDS[kind].write(EVENTS[kind].model_copy(update=changed), words)
+        note = with_links(note, kind, store, ORDER["order_id"])
         account = "https://shop.example/account/x"
         return render_note(NoteEmail(store, language, "Ann", "10000001", note=note, account=account))
 

@@ -1,10 +1,14 @@
 """An e-mail that has become pointless, or whose time is over, is not sent."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
+
+import pytest
 
 from notifications.delivery.rules import COLUMNS, is_over, is_pointless
-from shared.contracts import OrderEvent
+from notifications.emails.models.content import Rendered
+from shared.contracts import Language, OrderEvent
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -37,3 +41,18 @@ def test_what_is_over_is_not_sent(events: dict[str, OrderEvent]) -> None:
     assert is_over(events["code"], NOW + timedelta(minutes=15))
     assert is_over(events["ending"], NOW)
     assert not is_over(events["order"], NOW + timedelta(days=999))
+
+
+@pytest.mark.parametrize("language", get_args(Language))
+def test_only_an_order_that_can_be_paid_has_a_link_to_pay(
+    event_email: Callable[..., Rendered], events: dict[str, OrderEvent], language: Language
+) -> None:
+    """Payments answers 410 for an order that lapsed: its buyer needs a new one."""
+    order_id = str(events["lapsed"].order_id)
+    shop = {"payment_page": "https://shop.example/pay/{order_id}", "site": "https://shop.example/"}
+    released, lapsed = (event_email(kind, language, store=shop) for kind in ("released", "lapsed"))
+    assert f"https://shop.example/pay/{order_id}" in released.text
+    assert "https://shop.example/pay" not in lapsed.text
+    assert 'href="https://shop.example/"' in lapsed.html
+    for kind in ("released", "lapsed"):
+        assert "https://shop.example/pay" not in event_email(kind, language).text

@@ -60,14 +60,17 @@ async def test_a_held_order_is_placed_when_an_agent_releases_it(stage: Stage, su
         order_id,
         ["more than 1 orders from one e-mail address within 24 hours"],
     )
-    [placed] = await stage.events(OrderPlaced)
-    assert str(placed.event.order_id) == first.json()["order_id"]
+    [unheld] = await stage.events(OrderPlaced)
+    assert unheld.event.released_at is None
+    assert str(unheld.event.order_id) == first.json()["order_id"]
 
     assert (await suspicious.http.post(f"/orders/{order_id}/release", headers=AGENT)).status_code == 200
     both = await stage.events(OrderPlaced, count=2)
-    [released] = [one.event.submission_id for one in both if str(one.event.order_id) == order_id]
-    assert released == "second"
-    assert [str(one.event.order_id) for one in await stage.events(OrderReleased)] == [order_id]
+    [placed] = [one.event for one in both if str(one.event.order_id) == order_id]
+    assert placed.submission_id == "second"
+    [released] = await stage.events(OrderReleased)
+    assert str(released.event.order_id) == order_id
+    assert placed.released_at == released.event.released_at > placed.placed_at, "its time to pay begins now"
     assert (await suspicious.get(f"/orders/{order_id}")).json()["status"] == "placed"
     again = await suspicious.http.post(f"/orders/{order_id}/refusal", headers=AGENT)
     assert (again.status_code, again.json()["type"]) == (409, "urn:problem:not-held")

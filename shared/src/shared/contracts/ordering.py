@@ -13,8 +13,11 @@ from shared.sealed import Sealed
 Purpose = Literal["contact_change", "export", "block", "erase"]
 
 
-class OrderPlaced(OrderEvent, topic="ordering.order-placed"):
-    """An order was accepted; the offer is not accepted before it is paid (PO 3.3)."""
+class OrderPlaced(OrderEvent, topic="ordering.order-placed", minor=1):
+    """An order was accepted; the offer is not accepted before it is paid (PO 3.3).
+
+    `released_at`: of an order that was held, when a person released it; its time to pay begins then.
+    """
 
     kind: Kind
     iccid: Iccid | None = None
@@ -25,6 +28,7 @@ class OrderPlaced(OrderEvent, topic="ordering.order-placed"):
     placed_at: datetime
     #: The shop's idempotency key, by which it recognises its own submission.
     submission_id: str | None = None
+    released_at: datetime | None = None
 
 
 class FieldError(Value):

@@ -16,9 +16,17 @@ MAX_HEADERS = 100
 #: Limit of unparsed bytes of an incomplete head: the head's own limit, and a body that came in the same packet.
 _UNPARSED = 2 * MAX_HEAD_BYTES
 HEAD_SECONDS = 10.0
+#: A body that has not arrived by then goes on only as fast as `BODY_BYTES` in each further such time, and ends by
+#: `MAX_BODY_SECONDS`: a phone that sends 10 MiB at 17 KiB a second, for instance.
 BODY_SECONDS = 30.0
+BODY_BYTES = 64 * 1024
+MAX_BODY_SECONDS = 600.0
 
-_SLOW = "A request has {seconds:.0f} seconds to arrive; send it again in one go."
+_SLOW_HEAD = "The head of a request has {seconds:.0f} seconds to arrive; send it again in one go."
+_SLOW_BODY = (
+    "A body has {seconds:.0f} seconds to arrive; a longer one has to go on with {bytes} bytes in each such time, and "
+    "to end within {most:.0f} seconds. Send it again."
+)
 _LARGE = "The request line and headers may have at most {bytes} bytes and {headers} headers together."
 
 
@@ -30,6 +38,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     head_seconds = HEAD_SECONDS
     body_seconds = BODY_SECONDS
+    body_bytes = BODY_BYTES
+    max_body_seconds = MAX_BODY_SECONDS
 
     def __init__(self, *given: Any, **options: Any) -> None:
         super().__init__(*given, **options)
@@ -37,6 +47,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head = True
         self._unparsed = 0
         self._head_bytes = 0
+        self._body_bytes = 0
+        self._body_until = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn narrows it
         super().connection_made(transport)
@@ -71,10 +83,12 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         self._in_head, self._unparsed = False, 0
+        self._body_bytes, self._body_until = 0, self.loop.time() + self.max_body_seconds
         self._expect_within(self.body_seconds)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
+        self._body_bytes += len(body)
         if self.cycle is not None:
             super().on_body(body)
 
@@ -95,19 +109,29 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _expect_within(self, seconds: float) -> None:
         self._expect_nothing()
-        self._deadline = self.loop.call_later(seconds, self._refuse_slow, seconds)
+        self._deadline = self.loop.call_later(seconds, self._time_is_over, seconds)
 
     def _expect_nothing(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
-    def _refuse_slow(self, seconds: float) -> None:
+    def _time_is_over(self, seconds: float) -> None:
         self._deadline = None
         if self._in_head and self._unparsed == 0:
             self.transport.close()  # nothing was sent: there is nothing to answer
-            return
-        self._refuse(HTTPStatus.REQUEST_TIMEOUT, "request-too-slow", _SLOW.format(seconds=seconds))
+        elif self._in_head:
+            self._refuse_slow(_SLOW_HEAD.format(seconds=seconds))
+        elif (self._body_bytes >= self.body_bytes or self.flow.read_paused) and self.loop.time() < self._body_until:
+            # It arrives, or it waits for us to take what has arrived.
+            self._body_bytes = 0
+            self._expect_within(self.body_seconds)
+        else:
+            detail = _SLOW_BODY.format(seconds=seconds, bytes=self.body_bytes, most=self.max_body_seconds)
+            self._refuse_slow(detail)
+
+    def _refuse_slow(self, detail: str) -> None:
+        self._refuse(HTTPStatus.REQUEST_TIMEOUT, "request-too-slow", detail)
 
     def _refuse(self, status: HTTPStatus, kind: str, detail: str) -> None:
         if self.transport.is_closing():

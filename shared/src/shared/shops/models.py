@@ -27,6 +27,8 @@ Address = Annotated[
 ServerName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9._-]{1,253}$")]
 #: A page of the shop, with the place of the order's id.
 PaymentPage = Annotated[str, StringConstraints(pattern=r"^https?://[^\s{}\"<>]{1,300}\{order_id\}[^\s{}\"<>]{0,300}$")]
+#: A page of the shop.
+Site = Annotated[str, StringConstraints(pattern=r"^https?://[^\s{}\"<>]{1,300}$")]
 PaymentMethod = Literal["card", "bank_transfer", "wallet"]
 PersonalField = Literal["name", "email", "phone"]
 Positive = Annotated[int, Field(ge=1, le=LARGEST_INT)]
@@ -169,6 +171,8 @@ class ShopFile(Entry):
     cash_register: CashRegister | None = None
     #: The shop's own page where an order that was not paid yet can be paid; `{order_id}` stands for its id.
     payment_page: PaymentPage | None = None
+    #: The shop's own site, where a buyer can place a new order.
+    site: Site | None = None
     #: By a plan's profile type, or `*`: the operators that sell it to this shop, best first.
     routes: Mapping[str, Annotated[tuple[RouteOffer, ...], Field(min_length=1)]] = Field(default_factory=dict)
     #: What operators may learn of this shop's buyers (PP 5.2); None: the service's own setting counts.

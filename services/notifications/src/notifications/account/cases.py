@@ -21,10 +21,10 @@ def refund_section(eligibility: Eligibility, locale: LocaleFormat) -> RefundSect
     reasons = [
         RefundReason(answer.reason, locale.explanation(answer.explanation))
         for answer in eligibility.answers
-        if f"reason_{answer.reason}" in sentences
+        if f"reason_{answer.reason}" in sentences and answer.reason != DOUBLE_CHARGE
     ]
     if reasons:
-        reasons.append(RefundReason(DOUBLE_CHARGE, texts(locale.language)["case"]["double_charge"]))
+        reasons.append(RefundReason(DOUBLE_CHARGE, texts(locale.language)["case"][DOUBLE_CHARGE]))
     shown = [shown_case(case, locale) for case in eligibility.cases if case.state != "superseded"]
     return RefundSection(
         "open" if eligibility.status == "open" else "done",
@@ -45,7 +45,7 @@ def shown_case(case: RefundCase, locale: LocaleFormat) -> ShownCase:
     steps = [(locale.minute(case.requested_at), t["step_requested"])]
     decided = None
     if decision is not None and state in _OVER | {"revoking", "information_needed", "appealed"}:
-        decided = "auto" if decision.decided_by in {None, "system"} else "person"
+        decided = decision.decider
         if state != "information_needed":
             steps.append((locale.minute(decision.decided_at), t[f"step_decided_{decided}"]))
     if case.appealed_at is not None:
@@ -58,7 +58,7 @@ def shown_case(case: RefundCase, locale: LocaleFormat) -> ShownCase:
         state=state,
         steps=tuple(steps),
         due=None if case.due_at is None or state in {"settled", "denied"} else locale.day(case.due_at),
-        decided=decided,  # type: ignore[arg-type] # one of the two words above
+        decided=decided,
         explanation=None if decision is None else locale.explanation(decision.explanation),
         clauses=", ".join(dict.fromkeys(f"{ground.document} {ground.clause}" for ground in grounds)),
         missing=tuple(

@@ -2,7 +2,7 @@
 
 import asyncio
 import hmac
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated
@@ -38,7 +38,7 @@ class AccountContext:
     clock: Clock
     #: Set when the service stops: event streams end then.
     leaving: asyncio.Event
-    #: Limits how many forms with files are read at once.
+    #: Limits how many forms with files are in memory at once.
     reading: asyncio.Semaphore
 
     def storefront(self, slug: str) -> Storefront:
@@ -81,7 +81,7 @@ async def _form(token: LinkToken, request: Request, context: Context) -> Mapping
     return fields
 
 
-async def _upload(token: LinkToken, request: Request, context: Context) -> UploadForm:
+async def _upload(token: LinkToken, request: Request, context: Context) -> AsyncIterator[UploadForm]:
     """A form of the page itself that may hold files; the link is checked before anything is read.
 
     Raises BadLinkError, and Problem (413) for a body that is too large.
@@ -89,8 +89,8 @@ async def _upload(token: LinkToken, request: Request, context: Context) -> Uploa
     await context.store.open(token)
     async with context.reading:
         form = await read_form(request)
-    await _check(token, form.fields, context)
-    return form
+        await _check(token, form.fields, context)
+        yield form
 
 
 async def _check(token: str, fields: Mapping[str, str], context: AccountContext) -> None:

@@ -41,7 +41,7 @@ RefusalText = Literal[
     "code_used",
 ]
 #: What became of a file that the buyer sent.
-FileNotice = Literal["file_kept", "file_type", "file_size", "file_limit", "file_not_now"]
+FileNotice = Literal["file_kept", "file_type", "file_size", "file_number", "file_limit", "file_not_now"]
 #: The notice that the page shows after one of its forms was sent.
 Notice = (
     Literal[
@@ -146,8 +146,9 @@ class RefundReason:
 class ShownCase:
     """A case as its buyer reads it.
 
-    `state` names the sentence about what happens next. `decided` says who decided: the terms by themselves (auto), or a
-    person. `steps` are what happened, with its time; `missing` what the case waits for.
+    `state` names the sentence about what happens next. `decided` says who decided: the
+    terms by themselves (auto), the shop, or a person at support. `steps` are what happened, with its
+    time; `missing` what the case waits for.
     """
 
     case_id: UUID
@@ -155,7 +156,7 @@ class ShownCase:
     state: str
     steps: tuple[tuple[str, str], ...]
     due: str | None
-    decided: Literal["auto", "person"] | None
+    decided: Literal["auto", "shop", "person"] | None
     explanation: str | None
     clauses: str
     missing: tuple[str, ...]

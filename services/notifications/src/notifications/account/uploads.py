@@ -14,20 +14,24 @@ from notifications.emails import BadLinkError
 MOST_BYTES = 10 * 2**20 + 64 * 1024
 #: A larger body is refused before it is read.
 LARGEST_BODY = 100 * 2**20
-_MOST_FILES = 5
+MOST_FILES = 5
 #: Of a form without files.
 _MOST_FIELDS = 10
-#: Forms that are read into memory at once.
+#: Forms whose files are in memory at once: being read, or being handed on.
 AT_ONCE = 8
 
 
 @dataclass(slots=True)
 class UploadForm:
-    """The fields of a form, by name, and its files: (name, content). `too_large`: the files were not kept."""
+    """The fields of a form, by name, and its files: (name, content).
+
+    `too_large`: no file was kept; `too_many`: only the first `MOST_FILES`.
+    """
 
     fields: dict[str, str] = field(default_factory=dict)
     files: list[tuple[str, bytes]] = field(default_factory=list)
     too_large: bool = False
+    too_many: bool = False
 
 
 async def read_form(request: Request) -> UploadForm:
@@ -52,8 +56,10 @@ async def _read_multipart(request: Request, content_type: str) -> UploadForm:
     def on_file(one: File) -> None:
         one.file_object.seek(0)
         content = one.file_object.read()
-        if content and len(form.files) < _MOST_FILES:
+        if content and len(form.files) < MOST_FILES:
             form.files.append((_text(one.file_name), content))
+        elif content:
+            form.too_many = True
 
     # Its limits of fields count for urlencoded forms only. Everything is in memory, and MOST_BYTES at most.
     in_memory = {"MAX_MEMORY_FILE_SIZE": MOST_BYTES}

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import httpx
@@ -16,6 +16,8 @@ from shared.telemetry.tracing import Tracing
 
 _SUCCESS = {200, 201}
 _UPLOAD_SECONDS = 20.0
+#: The terms by themselves, the shop that sold the order, or a person at support.
+Decider = Literal["auto", "shop", "person"]
 RefundsOutcome = Done[httpx.Response] | Refused | NotSent | Unknown
 
 
@@ -28,13 +30,20 @@ class ReasonAnswer(BaseModel):
 
 
 class CaseDecision(BaseModel):
-    """The newest decision of a case. decided_by: `system`, or the account of a person."""
+    """The newest decision of a case. decided_by: `system`, `storefront:<slug>`, or the account of a person."""
 
     decided_at: datetime
     decided_by: str | None = None
     grounds: tuple[Ground, ...] = ()
     explanation: Explanation
     missing: tuple[str, ...] = ()
+
+    @property
+    def decider(self) -> Decider:
+        """Who decided."""
+        if self.decided_by in {None, "system"}:
+            return "auto"
+        return "shop" if str(self.decided_by).startswith("storefront:") else "person"
 
 
 class RefundCase(BaseModel):

@@ -41,6 +41,7 @@ from notifications.emails import (
     recipient,
     render_activation_code,
     render_note,
+    with_links,
     with_words,
     written,
 )
@@ -53,8 +54,6 @@ from shared.values.refusal import InvalidValueError
 
 #: Emails without a link to the order's page: an order that is not paid has no page, and a code is sent alone.
 _WITHOUT_LINK = frozenset({"held", "released", "declined", "lapsed", "code"})
-#: Kinds about an order that can be paid now.
-_PAYABLE = frozenset({"released", "lapsed"})
 
 
 class EmailTask(ABC):
@@ -254,11 +253,11 @@ class SendNote(EmailTask):
         # An event that comes straight from a topic lacks only the fields that may be added later (a receipt, ...).
         full = event if isinstance(event, kind.event) else kind.event.model_construct(**dict(event))
         note = kind.write(full, LocaleFormat(written(contact.language), ZoneInfo(store.time_zone)))
+        note = with_links(note, email_kind, store, event.order_id)
         if (words := getattr(full, "words", None)) is not None:
             note = with_words(note, self._context.opener.open(words).decode())
         link = None if email_kind in _WITHOUT_LINK else account
         off = self._context.sender.links.unsubscribe(event.buyer_id, "reminders") if email_kind in REMINDERS else None
-        pay = store.payment_page.format(order_id=event.order_id) if store.payment_page else None
         return render_note(
             NoteEmail(
                 store,
@@ -267,7 +266,6 @@ class SendNote(EmailTask):
                 event.order_number,
                 note=note,
                 account=link,
-                pay=pay if email_kind in _PAYABLE else None,
                 reminders_off=off,
             )
         )

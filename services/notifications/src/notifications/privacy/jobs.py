@@ -22,6 +22,6 @@ class ErasureJobs:
     async def erase_left(self) -> None:
         """Complete erasures. Raises psycopg.Error."""
         async with self._database.transaction("maintain") as tx:
-            erased = (await tx.execute(store.ERASE_LEFT)).rowcount
+            erased = (await tx.execute(store.ERASE_LEFT)).scalar()
         if erased:
             log.warning("erasures_completed", rows=erased)

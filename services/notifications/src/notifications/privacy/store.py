@@ -48,10 +48,15 @@ ERASE = (
     "DELETE FROM reminders_off WHERE buyer_id = ANY(CAST(:buyers AS uuid[]))",
     "DELETE FROM newsletter_suppressions WHERE buyer_id = ANY(CAST(:buyers AS uuid[]))",
 )
-#: Columns of `contacts` that came after release 1.0. Erased rows have no shop; the index `contacts_mailbox` finds them.
+#: Columns of `contacts`, and tables, that came after release 1.0. Erased rows have no shop; `contacts_mailbox` finds
+#: them.
 ERASE_LEFT = """
-UPDATE contacts SET mailbox_key = NULL, newsletter_asked = false, newsletter_at = NULL, proved_contact_at = NULL
-WHERE storefront IS NULL AND mailbox_key IS NOT NULL AND erased_at IS NOT NULL
+WITH erased AS (
+  UPDATE contacts SET mailbox_key = NULL, newsletter_asked = false, newsletter_at = NULL, proved_contact_at = NULL
+  WHERE storefront IS NULL AND mailbox_key IS NOT NULL AND erased_at IS NOT NULL RETURNING buyer_id),
+days AS (DELETE FROM mailbox_days USING erased WHERE mailbox_days.buyer_id = erased.buyer_id),
+reminders AS (DELETE FROM reminders_off USING erased WHERE reminders_off.buyer_id = erased.buyer_id)
+SELECT count(*) FROM erased
 """
 #: Exports a buyer: the answer of `GET /privacy/buyers/{buyer_id}`. Activation codes are left out, because a code is the
 #: eSIM itself; the buyer sees it on the order's page.

@@ -80,6 +80,7 @@ async def decide(tx: Tx, order: Reference, *, decision: Decision, agent: str) ->
         privacy_version=row.privacy_version,
         placed_at=row.placed_at,
         submission_id=row.submission_id,
+        released_at=tx.now,
     )
     tx.publish(placed, trace=row.trace)
     tx.publish(OrderReleased(**about, released_at=tx.now), trace=row.trace)

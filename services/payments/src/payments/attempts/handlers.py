@@ -1,6 +1,7 @@
 """Handler of OrderPlaced: stores what is to be paid. A constant number of statements per batch."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -33,12 +34,17 @@ async def _open_orders(tx: Tx, batch: Sequence[Received[OrderPlaced]], lapse_tim
     orders = {
         received.event.order_id: _order(received)
         # The job looks at each moment once: an order that arrives late lapses when it arrives, not before.
-        | {"lapse_at": max(received.event.placed_at + lapse_times.of(received.event.storefront), tx.now)}
+        | {"lapse_at": max(_lapses_at(received.event, lapse_times), tx.now)}
         for received in batch
     }
     inserted = await tx.insert(payment_orders, [orders[key] for key in sorted(orders)], returning="order_id")
     first = [new_attempt(row.order_id, 1) | {"opened_at": tx.now} for row in inserted]
     return {row.order_id: row.invoice_id for row in await tx.insert(attempts, first, returning="order_id, invoice_id")}
+
+
+def _lapses_at(event: OrderPlaced, lapse_times: LapseTimes) -> datetime:
+    """The end of its time to pay. The time of an order that was held begins when it was released."""
+    return (event.released_at or event.placed_at) + lapse_times.of(event.storefront)
 
 
 def _order(received: Received[OrderPlaced]) -> dict[str, Any]:

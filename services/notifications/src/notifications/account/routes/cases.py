@@ -9,7 +9,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 
-from notifications.account.cases import DOUBLE_CHARGE
 from notifications.account.context import AccountContext, Context, Form, Upload, back
 from notifications.account.models import AccountOrder, FileNotice, Notice
 from notifications.account.uploads import UploadForm
@@ -40,7 +39,7 @@ async def request_refund(token: LinkToken, context: Context, trace: RequestTrace
     """Request a refund, with files as evidence. The request counts even where a file is refused."""
     order = await context.store.open(token)
     reason = form.fields.get("reason", "")
-    known = reason == DOUBLE_CHARGE or f"reason_{reason}" in texts("en")["account"]
+    known = f"reason_{reason}" in texts("en")["account"]
     if context.refunds is None or not context.refunds.serves(order.storefront) or not known:
         return back(token, said="not_asked")
     file, kept = await _keep_files(context, order, form, trace)
@@ -99,7 +98,7 @@ async def _keep_files(
 ) -> tuple[FileNotice | None, bool]:
     """Hand the files over: what became of them (of a refused one, why), and whether any is kept."""
     refunds = context.refunds_for(order.storefront)
-    notice: FileNotice | None = "file_size" if form.too_large else None
+    notice: FileNotice | None = "file_size" if form.too_large else "file_number" if form.too_many else None
     kept = False
     for name, content in form.files:
         outcome = await refunds.add_evidence(order.storefront, order.order_id, cleaned(name, _NAME), content, trace)

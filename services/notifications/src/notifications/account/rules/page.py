@@ -6,6 +6,7 @@ from typing import get_args
 
 from notifications.account.models import Page
 from notifications.account.rules.timeline import code_came_back, is_in_progress, masked, status, timeline, usage
+from notifications.account.uploads import MOST_FILES
 from notifications.emails import Storefront, data_uri, environment, texts, web_address
 from shared.contracts import Language, Money
 
@@ -19,6 +20,7 @@ def render_page(page: Page) -> str:
         "order_number": order["order_number"],
         "support": page.store.support,
         "email": masked(page.order.email),
+        "most_files": MOST_FILES,
     }
     paid, valid_until, plan_ends_at = order["paid"], order["valid_until"], order["plan_ends_at"]
     receipt = order["receipt"]["ticket_url"] if order["receipt"] is not None else None

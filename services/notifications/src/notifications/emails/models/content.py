@@ -23,6 +23,8 @@ class Storefront:
     reply_tags: bool = False
     #: Where an order can be paid later; `{order_id}` stands for its id.
     payment_page: str | None = None
+    #: Where a buyer can place a new order.
+    site: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +78,6 @@ class NoteEmail(OrderEmail):
 
     note: Note
     account: str | None = None
-    #: Of an order that can still be paid: the shop's page for it.
-    pay: str | None = None
     #: Of a reminder: the link that switches reminders off.
     reminders_off: str | None = None
 

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+from uuid import UUID
 
-from notifications.emails.models.content import Note
+from notifications.emails.models.content import Note, Storefront
 from notifications.emails.models.events import (
     ApproachingEnd,
     OpenedConfirmation,
@@ -217,6 +218,19 @@ def with_words(note: Note, words: str) -> Note:
     """A note with what an agent wrote, before its own sentences; an empty line parts two paragraphs."""
     paragraphs = tuple(stripped for part in words.split("\n\n") if (stripped := part.strip()))
     return replace(note, explanations=(*note.explanations, *paragraphs))
+
+
+def with_links(note: Note, kind: str, store: Storefront, order_id: UUID) -> Note:
+    """A note with the link into the shop that its kind of email needs, if the shop has that page.
+
+    A released order can be paid, on the shop's page for it. A lapsed one cannot: payments opens no attempt of it.
+    """
+    links: Rows = ()
+    if kind == "released":
+        links = _links("pay", store.payment_page and store.payment_page.format(order_id=order_id))
+    elif kind == "lapsed":
+        links = _links("shop", store.site)
+    return replace(note, links=(*note.links, *links))
 
 
 def _approaching_end(section: str) -> Callable[[ApproachingEnd, LocaleFormat], Note]:
