@@ -50,7 +50,7 @@ BARE: dict[str, str] = {
     r"ordering POST /orders header idempotency-key": "ordering.intake.rules.validation: one rule for HTTP and Kafka",
     r"ordering GET /orders(\.csv)? query .*": "ordering.orders.rules.read_filters reads the query as a whole",
     r"storefront\.order-submitted\..*": "ordering.intake.rules.validation answers the shop field by field",
-    r"refunds POST /telegram/\{storefront\} body .*": "refunds.channels.models.Update reads it; the rest is ignored",
+    r"refunds POST /telegram/\{storefront\} body .*": "refunds.channels.telegram.models reads it; the rest is ignored",
 }
 
 #: Handlers that read a body by their own hands, and what reads it.

@@ -2,15 +2,13 @@
 
 import asyncio
 from collections import Counter
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
 from refunds.cases.store import limits
-from refunds.channels.models import State
-from refunds.channels.service import MESSAGES_PER_HOUR, count_message
+from refunds.channels.rules.conversation import MESSAGES_PER_HOUR
 
 if TYPE_CHECKING:
     from services.refunds.tests.conftest import Refunds, Start
@@ -139,10 +137,3 @@ async def test_a_chat_that_floods_is_told_once_and_then_not_stored(start: "Start
     told = "SELECT 1 FROM work WHERE kind = 'telegram_send' AND payload->>'text' LIKE :text"
     assert len(await running.rows(told, text=f"I answer {MESSAGES_PER_HOUR} messages%")) == 1
     assert len(await running.rows(told, text="%")) == MESSAGES_PER_HOUR + 2
-
-
-def test_an_hour_later_the_chat_is_answered_again() -> None:
-    began = datetime(2026, 11, 20, 12, tzinfo=UTC)
-    full = State(messages=MESSAGES_PER_HOUR + 1, messages_since=began)
-    assert count_message(full, began + timedelta(minutes=59)) == (MESSAGES_PER_HOUR + 2, began)
-    assert count_message(full, began + timedelta(hours=1)) == (1, began + timedelta(hours=1))

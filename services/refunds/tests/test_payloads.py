@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from refunds.cases.models.payloads import CaseDuePayload
-from refunds.channels.models import SendMessagePayload, State
+from refunds.channels.models import State
+from refunds.channels.telegram.models import SendMessagePayload
 from refunds.late_deliveries.models import DeliveryDuePayload
 from shared.task_payload import NoPayload, TaskPayload, parse, stored
 
@@ -44,3 +45,11 @@ def test_the_state_of_a_chat_is_stored_as_the_release_before_stored_it() -> None
     state = State.model_validate(row)
     assert (state.answers, state.messages) == ({"order_number": "123456"}, 3)
     assert state.model_dump(mode="json", exclude_defaults=True) == row
+
+
+@pytest.mark.parametrize(("language", "nearest"), [("kk", "ru"), ("ka", "en")])
+def test_a_chat_in_a_new_language_is_one_that_the_release_before_can_answer(language: str, nearest: str) -> None:
+    state = State.model_validate({"language": language, "step": "email"})
+    row = state.model_dump(mode="json", exclude_defaults=True)
+    assert row == {"language": nearest, "speaks": language, "step": "email"}
+    assert State.model_validate(row) == state

@@ -14,12 +14,13 @@ from refunds.cases import CaseHandlers, CaseMetrics, CaseService, Fingerprints, 
 from refunds.cases import routes as cases
 from refunds.cases.scheduled_jobs import CaseJobs
 from refunds.cases.tasks import CaseDue
-from refunds.channels import routes as channels
-from refunds.channels.metrics import TelegramMetrics
+from refunds.channels.answers import CaseAnswers
+from refunds.channels.metrics import ChannelMetrics
 from refunds.channels.scheduled_jobs import clean
-from refunds.channels.service import TelegramBot
+from refunds.channels.service import Conversations
 from refunds.channels.store import Chats
-from refunds.channels.tasks import CaseAnswers, SendMessage
+from refunds.channels.telegram import routes as telegram
+from refunds.channels.telegram.tasks import SendMessage, TelegramChannel
 from refunds.claims import routes as claims
 from refunds.claims.tasks import ClaimDue
 from refunds.clients.services import ServicesClient
@@ -99,8 +100,8 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     service.closes(shop_keys.record_uses)
     state.callers = Callers(shop_keys, settings.agent_keys)
     _add_agent_pages(service, settings)
-    _add_telegram(service, settings, case_service, seal_key)
     _add_support_mail(service, settings, case_service, seal_key, shops)
+    _add_telegram(service, settings, case_service, seal_key)
     service.serves(cases.routes, eligibility.routes, claims.routes, refused_refunds.routes, policy.routes)
     service.serves(exports(service.database, settings.privacy_key, EXPORT))
     return service
@@ -145,21 +146,22 @@ def _add_agent_pages(service: Service, settings: Settings) -> None:
 
 def _add_telegram(service: Service, settings: Settings, case_service: CaseService, seal_key: bytes) -> None:
     """Add the bots. Without bots only the deletion of old chats runs."""
-    chats = Chats(service.opener, seal_key, timedelta(days=settings.telegram_keep_days))
+    chats = Chats("telegram", service.opener, seal_key, timedelta(days=settings.telegram_keep_days))
     service.runs(partial(clean, service.database))
     if not settings.telegram_bots:
         return
-    metrics = TelegramMetrics(service.metrics.registry)
+    metrics = ChannelMetrics(service.metrics.registry, "telegram")
     client = TelegramClient(settings.telegram_api_url, service.tracing)
     service.closes(client.close)
     tokens = {storefront: bot.token for storefront, bot in settings.telegram_bots.items()}
     service.performs(SendMessage(client, chats, tokens, metrics))
     # Before the task worker, which inserts the tasks of a transaction.
-    service.database.participants.insert(0, CaseAnswers(chats))
-    bot = TelegramBot(case_service, chats)
-    secrets = {storefront: bot_.secret for storefront, bot_ in settings.telegram_bots.items()}
-    service.app.state.telegram = channels.Telegram(bot, secrets, metrics)
-    service.serves(channels.routes)
+    channel = TelegramChannel(chats)
+    service.database.participants.insert(0, CaseAnswers(channel))
+    conversations = Conversations(channel, case_service, service.app.state.submissions)
+    secrets = {storefront: bot.secret for storefront, bot in settings.telegram_bots.items()}
+    service.app.state.telegram = telegram.Telegram(conversations, secrets, metrics)
+    service.serves(telegram.routes)
 
 
 def _add_support_mail(

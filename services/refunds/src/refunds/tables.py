@@ -17,6 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from refunds.chat_tables import chat_tables
 from refunds.mail_tables import support_answers_table, support_mail_files_table, support_mails_table
 from shared.core_tables import timestamp
 from shared.keys.tables import api_keys_table
@@ -333,41 +334,8 @@ claims = Table(
     Index("claims_open", "answer_by", postgresql_where=text("answered_at IS NULL")),
 )
 
-# --- the Telegram bot: what identifies a person is sealed to this service, or stored as a keyed hash ---
-
-#: A chat with a storefront's bot. `chat_key`: keyed hash of bot and chat id. `sealed`: chat id and state.
-telegram_chats = Table(
-    "telegram_chats",
-    metadata,
-    Column("chat_key", LargeBinary, primary_key=True),
-    Column("storefront", Text, nullable=False),
-    Column("sealed", JSONB, nullable=False),
-    timestamp("updated_at", nullable=False),
-    timestamp("keep_until", nullable=False),
-    Index("telegram_chats_end", "keep_until"),
-)
-
-#: The chats that receive the answers of a case. Deleted with the chat.
-telegram_cases = Table(
-    "telegram_cases",
-    metadata,
-    Column("case_id", Uuid, primary_key=True),
-    Column("chat_key", LargeBinary, primary_key=True),
-    Column("buyer_id", Uuid, nullable=False),
-    timestamp("opened_at", nullable=False),
-    Index("telegram_cases_chat", "chat_key"),
-    Index("telegram_cases_buyer", "buyer_id"),
-)
-
-#: Ids of updates that were handled; Telegram repeats an update until it is answered.
-telegram_updates = Table(
-    "telegram_updates",
-    metadata,
-    Column("storefront", Text, primary_key=True),
-    Column("update_id", BigInteger, primary_key=True, autoincrement=False),
-    timestamp("received_at", nullable=False),
-    Index("telegram_updates_received", "received_at"),
-)
+#: By channel and kind; see chat_tables.
+CHAT_TABLES = {channel: chat_tables(metadata, channel) for channel in ("telegram",)}
 
 sign_in_tables(metadata)
 

@@ -1,6 +1,6 @@
-"""Channels through which buyers request refunds themselves: the Telegram bot of a storefront.
+"""Channels through which buyers request refunds themselves, by one conversation.
 
-The bot asks for what the policy of the seller requires, opens the case, and sends its answers.
+It asks for what the policy of the seller requires, opens the case, and sends the answers of the case.
 """
 
 from refunds.channels.store import ERASE_CHATS

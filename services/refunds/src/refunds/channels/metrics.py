@@ -1,21 +1,13 @@
-"""The metrics of the Telegram bot."""
+"""The metrics of a channel."""
 
 from prometheus_client import CollectorRegistry, Counter
 
 
-class TelegramMetrics:
-    """Counters of what the bot receives and sends."""
+class ChannelMetrics:
+    """Counters of what a channel receives and sends: `telegram_updates`, `telegram_messages`, ..."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self.updates = Counter(
-            "telegram_updates",
-            "Updates of the Telegram bot by storefront and outcome",
-            ["storefront", "outcome"],
-            registry=registry,
-        )
-        self.messages = Counter(
-            "telegram_messages",
-            "Messages of the Telegram bot by storefront and outcome",
-            ["storefront", "outcome"],
-            registry=registry,
-        )
+    def __init__(self, registry: CollectorRegistry, channel: str) -> None:
+        labels = ["storefront", "outcome"]
+        received, sent = f"Messages from {channel}, by outcome", f"Messages to {channel}, by outcome"
+        self.updates = Counter(f"{channel}_updates", received, labels, registry=registry)
+        self.messages = Counter(f"{channel}_messages", sent, labels, registry=registry)

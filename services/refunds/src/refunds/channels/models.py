@@ -1,84 +1,25 @@
-"""What Telegram posts to the webhook (Bot API, `Update`), the state of a conversation, and the task of a message."""
+"""A conversation about a refund: its state, a message of the buyer, and what follows from it. Values only."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
-from refunds.policy import Reason
-from shared.sealed import Sealed
-from shared.task_payload import TaskPayload
-from shared.values.count import Count, Id64
-from shared.values.text import Cleaned
+from refunds.policy import Reason, Required
+from refunds.support_mail.models import File, FileRefusal
+from shared.contracts import Language
 
-#: A caption or text is at most 4096 characters; file ids are opaque.
-Words = Annotated[str, Cleaned(4096, lines=True)]
-Word = Annotated[str, Cleaned(200)]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class Chat(_Part):
-    """The chat of a message. The bot answers in private chats only."""
-
-    id: Id64
-    type: Word = "private"
-
-
-class User(_Part):
-    """The sender of a message. Names are not read."""
-
-    id: Id64 = 0
-    language_code: Word = ""
-
-
-class Contact(_Part):
-    """A shared phone number, and the user it belongs to."""
-
-    phone_number: Word = Field(repr=False)
-    user_id: Id64 | None = None
-
-
-class File(_Part):
-    """A photo's size, or a document."""
-
-    file_id: Word
-
-
-class Message(_Part):
-    """A message to the bot."""
-
-    chat: Chat
-    sender: User = Field(default=User(), alias="from")
-    text: Words = Field("", repr=False)
-    caption: Words = Field("", repr=False)
-    photo: tuple[File, ...] = ()
-    document: File | None = None
-    contact: Contact | None = None
-
-    @property
-    def words(self) -> str:
-        """The text, the caption, or the phone number where it is the sender's own."""
-        if self.contact is not None and self.contact.user_id in (None, self.sender.id):
-            return self.contact.phone_number
-        return (self.text or self.caption).strip()
-
-    @property
-    def file(self) -> str | None:
-        """A reference to the file that was sent along. The largest size of a photo comes last."""
-        if self.document is not None:
-            return self.document.file_id
-        return self.photo[-1].file_id if self.photo else None
-
-
-class Update(_Part):
-    """One update. `message` is None for every other kind (edits, channels, members), which the bot does not use."""
-
-    update_id: Count
-    message: Message | None = None
+#: What is read instead where a text exists in English and Russian only, as in our e-mails.
+NEAREST: Mapping[Language, Language] = {"kk": "ru", "ka": "en"}
 
 
 class State(BaseModel):
@@ -89,7 +30,7 @@ class State(BaseModel):
 
     model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
 
-    language: str = "en"
+    language: Language = "en"
     #: The question that was asked last; None: none.
     step: str | None = None
     reason: Reason | None = None
@@ -102,27 +43,76 @@ class State(BaseModel):
     messages: int = Field(0, alias="heard")
     messages_since: datetime | None = Field(None, alias="heard_since")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _own_language(cls, row: Any) -> Any:
+        return {**row, "language": row["speaks"]} if isinstance(row, dict) and "speaks" in row else row
 
-@dataclass(slots=True, frozen=True)
-class Reply:
-    """What a person wrote, as far as the conversation reads it. `file`: a reference to a file sent along."""
+    @model_serializer(mode="wrap")
+    def _with_nearest_language(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """The release before reads `language` and knows two: the nearest stands there, our own in `speaks`."""
+        row: dict[str, Any] = handler(self)
+        nearest = NEAREST.get(self.language)
+        return row if nearest is None else row | {"language": nearest, "speaks": self.language}
 
-    words: str
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class Message:
+    """A message of the buyer, as a channel has read it.
+
+    `language`: of an answer, where the conversation has none yet. `phone`: the sender's number, where the channel
+    vouches for it. `file`: how a file that was sent along is called in the notes of the case.
+    """
+
+    words: str = field(repr=False)
+    language: Language
     file: str | None = None
+    #: The file itself, where the channel has downloaded it, or why it cannot be kept as evidence.
+    content: File | None = field(default=None, repr=False)
+    refusal: FileRefusal | None = None
+    phone: str | None = field(default=None, repr=False)
 
 
 @dataclass(slots=True, frozen=True)
-class Step:
-    """The conversation after a reply. `understood`: False where the same question is asked again."""
+class OrderContext:
+    """What is known about the order whose number was given; revealed to nobody.
+
+    `requirements`: what the policy requires for a reason. `phone`: the sender's number, where it is the order's own.
+    """
+
+    requirements: Callable[[Reason], Sequence[Required]]
+    phone: str | None = field(default=None, repr=False)
+
+
+@dataclass(slots=True, frozen=True)
+class OpenCase:
+    """Everything that the policy requires has been answered: open or join the case."""
+
+
+@dataclass(slots=True, frozen=True)
+class ShowStatus:
+    """Say how the chat's last case stands."""
+
+
+@dataclass(slots=True, frozen=True)
+class AddFile:
+    """Add the file to the chat's last case; where there is none, say so."""
+
+
+@dataclass(slots=True, frozen=True)
+class FileAppeal:
+    """Appeal against the denial of the chat's last case, with these words."""
+
+    words: str = field(repr=False)
+
+
+Intent = OpenCase | ShowStatus | AddFile | FileAppeal
+
+
+@dataclass(slots=True, frozen=True)
+class Turn:
+    """The state after a message, and the answer; where there is an `intent`, the answer follows from that."""
 
     state: State
-    understood: bool
-
-
-class SendMessagePayload(TaskPayload):
-    """A message to one chat. `chat`: the sealed id of the chat; `buttons`: rows of labels."""
-
-    storefront: str
-    chat: Sealed
-    text: str = Field(repr=False)
-    buttons: tuple[tuple[str, ...], ...]
+    text: str = ""
+    intent: Intent | None = None

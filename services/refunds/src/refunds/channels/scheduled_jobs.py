@@ -11,7 +11,7 @@ async def clean(database: Database, loop: Loop) -> None:
     """Delete expired rows every hour, until cancelled."""
 
     async def step() -> None:
-        async with database.transaction("telegram") as tx:
+        async with database.transaction("chats") as tx:
             await delete_expired(tx, loop.progress)
 
-    await loop.repeat(step, _EVERY_SECONDS, "telegram_cleaning_failed")
+    await loop.repeat(step, _EVERY_SECONDS, "chat_cleaning_failed")

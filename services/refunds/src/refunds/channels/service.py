@@ -1,34 +1,35 @@
-"""The Telegram bot: handles one message in a transaction, and determines the reply."""
+"""Handles a message of any channel in a transaction: reads the chat, performs what follows, and answers."""
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, Protocol
 
-from refunds.cases import (
-    AlreadyRefundedError,
-    CaseService,
-    LimitError,
-    NotAllowedError,
-    NotPaidError,
-    Request,
+from refunds.cases import AlreadyRefundedError, CaseService, LimitError, NotAllowedError, NotPaidError, Request
+from refunds.channels.models import AddFile, FileAppeal, Message, OpenCase, OrderContext, ShowStatus, State, Turn
+from refunds.channels.rules.conversation import (
+    MESSAGES_PER_HOUR,
+    converse,
+    count_message,
+    finished,
+    has_guessed_too_often,
+    mismatched,
 )
-from refunds.channels.models import Message, Reply, State, Update
-from refunds.channels.rules import advance, begin, contact, provided
+from refunds.channels.rules.questions import contact, provided
+from refunds.channels.rules.texts import answer_texts, keyboard, text_of
 from refunds.channels.store import Chats
-from refunds.channels.tasks import ANSWERED_IN_REPLY, schedule_message
-from refunds.channels.texts import keyboard, question, text_of
 from refunds.policy import Reason, Required
+from refunds.support_mail.submissions import Submissions
+from shared.contracts import Language
 from shared.database import Tx
 
-#: After so many wrong pairs of order number and contact within a day, the bot refers the person to support.
-_MISMATCHES = 5
-_MISMATCH_MEMORY = timedelta(days=1)
-#: So many messages of a chat are answered within an hour. The reply to the next one says so; more are not stored.
-MESSAGES_PER_HOUR = 120
-_HOUR = timedelta(hours=1)
+#: In `Tx.carried`: ids of cases whose answer is part of the conversation's own answer.
+ANSWERED_IN_REPLY = "channels.answered_in_reply"
+_LONGEST = 4096
+#: What became of a message, for the metric.
+Outcome = Literal["heard", "duplicate", "ignored", "limited"]
 
 _ORDER = """
-SELECT f.order_id, f.buyer_id, f.paid_at, c.email_hash, c.phone_hash
+SELECT f.order_id, f.order_number, f.storefront, f.buyer_id, f.paid_at, c.email_hash, c.phone_hash
 FROM order_facts f LEFT JOIN contacts c USING (buyer_id)
 WHERE f.order_number = :number AND f.storefront = :storefront AND f.paid_at IS NOT NULL
 ORDER BY f.paid_at LIMIT 1
@@ -37,132 +38,117 @@ ORDER BY f.paid_at LIMIT 1
 
 @dataclass(slots=True, frozen=True)
 class Incoming:
-    """A message, its chat and its trace. `key`: the keyed hash of the chat."""
+    """A message and where it came from. `message_id`: the channel's own number of it."""
 
     storefront: str
-    update_id: int
-    chat_id: int
-    key: bytes
+    chat_id: int = field(repr=False)
+    message_id: int
     message: Message
     trace: str | None
 
 
-class TelegramBot:
-    """Answers every message once. The reply is a task of the same transaction."""
+@dataclass(slots=True, frozen=True)
+class Outgoing:
+    """A message to a chat. `key` names it: a second one with the same key is not sent. `buttons`: rows of labels."""
 
-    def __init__(self, case_service: CaseService, chats: Chats) -> None:
+    storefront: str
+    chat_id: int = field(repr=False)
+    key: str
+    text: str = field(repr=False)
+    language: Language
+    trace: str | None
+    buttons: list[list[str]] = field(default_factory=list)
+    #: When the buyer wrote last; None: just now, this is the answer.
+    last_message_at: datetime | None = None
+
+
+def shortened(text: str) -> str:
+    """As long as a message may be, of Telegram and of WhatsApp."""
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+class Channel(Protocol):
+    """What a conversation needs of its channel."""
+
+    chats: Chats
+
+    @property
+    def name(self) -> Literal["telegram", "whatsapp"]:
+        """The channel of a request; who acts, in the audit trail."""
+
+    def schedule(self, tx: Tx, outgoing: Outgoing) -> None:
+        """Send the message when this transaction commits."""
+
+
+class Conversations:
+    """The conversations of one channel. Every message is answered once; the answer is a task of the transaction."""
+
+    def __init__(self, channel: Channel, case_service: CaseService, submissions: Submissions) -> None:
+        self._channel = channel
+        self._chats = channel.chats
         self._case_service = case_service
-        self._chats = chats
+        self._submissions = submissions
 
-    async def handle(self, tx: Tx, storefront: str, update: Update, trace: str | None) -> str:
-        """Handle an update. Returns the outcome for the metric: `heard`, `duplicate`, `ignored`, `limited`.
-
-        The chat is locked first, so its messages are counted one after the other.
-        """
-        message = update.message
-        if message is None or message.chat.type != "private":
-            return "ignored"
-        chat_id = message.chat.id
-        key = self._chats.key(storefront, chat_id)
-        incoming = Incoming(storefront, update.update_id, chat_id, key, message, trace)
+    async def handle(self, tx: Tx, incoming: Incoming) -> Outcome:
+        """Handle a message. The chat is locked first, so its messages are counted one after the other."""
+        storefront, message = incoming.storefront, incoming.message
+        key = self._chats.key(storefront, incoming.chat_id)
         stored = await self._chats.lock(tx, key)
         count, since = count_message(stored, tx.now)
         if count > MESSAGES_PER_HOUR + 1:
             return "limited"
-        if not await self._chats.store_update(tx, storefront, update.update_id):
+        if not await self._chats.store_update(tx, storefront, incoming.message_id):
             return "duplicate"
         if count > MESSAGES_PER_HOUR:
-            state = stored or State(language=_language(message))
-            text = text_of("too_many", state.language, most=str(MESSAGES_PER_HOUR))
+            state = stored or State(language=message.language)
+            turn = Turn(state, text_of("too_many", state.language, most=str(MESSAGES_PER_HOUR)))
         else:
-            state, text = await self._answer(tx, incoming, stored)
-        state = state.model_copy(update={"messages": count, "messages_since": since})
-        await self._chats.save(tx, key, storefront, chat_id, state)
-        schedule_message(
-            tx,
-            self._chats,
+            turn = await self._take_turn(tx, incoming, key, stored)
+        state = turn.state.model_copy(update={"messages": count, "messages_since": since})
+        await self._chats.save(tx, key, storefront, incoming.chat_id, state)
+        outgoing = Outgoing(
             storefront,
-            chat_id,
-            f"update/{update.update_id}",
-            text,
-            trace=trace,
-            buttons=keyboard(state.step, state.language),
+            incoming.chat_id,
+            f"update/{incoming.message_id}",
+            turn.text,
+            state.language,
+            incoming.trace,
+            keyboard(state.step, state.language),
         )
+        self._channel.schedule(tx, outgoing)
         return "heard" if count <= MESSAGES_PER_HOUR else "limited"
 
-    async def _answer(self, tx: Tx, incoming: Incoming, stored: State | None) -> tuple[State, str]:
-        """The state after the message, and the reply."""
-        state = stored or State(language=_language(incoming.message))
-        language = state.language
-        command, _, rest = incoming.message.words.partition(" ")
-        command = command.partition("@")[0]
-        if command == "/start" or (stored is None and not command.startswith("/")):
-            state = begin(_language(incoming.message), state)
-            return state, f"{text_of('hello', state.language)}\n\n{question('order_number', state.language)}"
-        match command:
-            case "/cancel":
-                kept = State(language=language, mismatches=state.mismatches, mismatched_at=state.mismatched_at)
-                return kept, text_of("forgotten", language)
-            case "/appeal":
-                return state, await self._appeal(tx, incoming, rest.strip(), language)
-            case _ if command == "/status" or state.step is None:
-                return state, await self._status(tx, incoming, language)
-        return await self._continue(tx, incoming, state)
+    async def _take_turn(self, tx: Tx, incoming: Incoming, key: bytes, stored: State | None) -> Turn:
+        """Read the message, and perform what follows from it."""
+        order = await self._order(tx, incoming.storefront, stored)
+        turn = converse(stored, incoming.message, self._context(tx, incoming, order))
+        language = turn.state.language
+        match turn.intent:
+            case OpenCase():
+                return await self._open_case(tx, incoming, key, turn.state, order)
+            case ShowStatus():
+                return Turn(turn.state, await self._status(tx, key, language))
+            case AddFile():
+                return Turn(turn.state, await self._add_file(tx, incoming, key, language))
+            case FileAppeal(words):
+                return Turn(turn.state, await self._appeal(tx, incoming, key, words, language))
+        return turn
 
-    async def _continue(self, tx: Tx, incoming: Incoming, state: State) -> tuple[State, str]:
-        order = await self._order(tx, incoming, state.answers.get("order_number"))
-
-        def requirements(_number: str, reason: Reason) -> tuple[Required, ...]:
-            return self._requirements(incoming.storefront, order, reason, tx)
-
-        step = advance(state, Reply(incoming.message.words, incoming.message.file), requirements)
-        if not step.understood:
-            again = question(state.step or "order_number", state.language)
-            return state, f"{text_of('not_understood', state.language)}\n\n{again}"
-        if step.state.step is not None:
-            return step.state, question(step.state.step, state.language)
-        return await self._complete(tx, incoming, step.state, order)
-
-    async def _complete(self, tx: Tx, incoming: Incoming, state: State, order: Any) -> tuple[State, str]:
-        language = state.language
-        email, phone = (contact(state, field) for field in ("email", "phone"))
-        if not self._is_buyer(order, email, phone) or _recent_mismatches(state, tx) >= _MISMATCHES:
-            return _mismatched(state, tx)
-        words = [(kind, state.answers[kind]) for kind in ("circumstances", "evidence") if kind in state.answers]
-        request = Request(
-            reason=state.reason,
-            channel="telegram",
-            origin="buyer",
-            provided=provided(state),
-            email=email,
-            phone=phone,
-            words=tuple(words),
-        )
-        done = State(language=language)
-        try:
-            _, case, new = await self._case_service.open_case(
-                tx, order.order_id, request, who="telegram", trace=incoming.trace
-            )
-        except AlreadyRefundedError:
-            return done, text_of("already", language)
-        except NotPaidError:
-            return _mismatched(state, tx)
-        except LimitError:
-            return done, text_of("full", language)
-        await self._chats.follow(tx, incoming.key, case.case_id, order.buyer_id)
-        tx.carried.setdefault(ANSWERED_IN_REPLY, set()).add(case.case_id)
-        text = text_of("registered" if new else "joined", language, case=str(case.case_id))
-        return done, "\n\n".join([text, *_answer_texts(case.explanation, case.verdict, language)])
-
-    def _requirements(self, storefront: str, order: Any, reason: Reason, tx: Tx) -> tuple[Required, ...]:
-        """The required fields by the version for the order, or by today's: questions reveal nothing."""
-        policy = self._case_service.policies.policy(storefront, tx.now if order is None else order.paid_at)
-        return () if policy is None else policy.required_fields(reason)
-
-    async def _order(self, tx: Tx, incoming: Incoming, number: str | None) -> Any:
+    async def _order(self, tx: Tx, storefront: str, stored: State | None) -> Any:
+        number = None if stored is None else stored.answers.get("order_number")
         if number is None:
             return None
-        return (await tx.execute(_ORDER, number=number, storefront=incoming.storefront)).first()
+        return (await tx.execute(_ORDER, number=number, storefront=storefront)).first()
+
+    def _context(self, tx: Tx, incoming: Incoming, order: Any) -> OrderContext:
+        """The required fields by the version for the order, or by today's: questions reveal nothing."""
+        policy = self._case_service.policies.policy(incoming.storefront, tx.now if order is None else order.paid_at)
+
+        def requirements(reason: Reason) -> tuple[Required, ...]:
+            return () if policy is None else policy.required_fields(reason)
+
+        phone = incoming.message.phone
+        return OrderContext(requirements, phone if self._is_buyer(order, None, phone) else None)
 
     def _is_buyer(self, order: Any, email: str | None, phone: str | None) -> bool:
         """Whether the contact is the order's own. Otherwise a stranger could open a case with an order number alone."""
@@ -177,62 +163,81 @@ class TelegramBot:
             on_file is not None and given is not None and matches(on_file, given) for matches, on_file, given in claims
         )
 
-    async def _status(self, tx: Tx, incoming: Incoming, language: str) -> str:
-        case = await self._chats.last_case(tx, incoming.key)
+    async def _open_case(self, tx: Tx, incoming: Incoming, key: bytes, state: State, order: Any) -> Turn:
+        language, name = state.language, self._channel.name
+        email, phone = (contact(state, field) for field in ("email", "phone"))
+        if not self._is_buyer(order, email, phone) or has_guessed_too_often(state, tx.now):
+            return mismatched(state, tx.now)
+        request = Request(
+            reason=state.reason,
+            channel=name,
+            origin="buyer",
+            provided=provided(state),
+            email=email,
+            phone=phone,
+            words=tuple((kind, state.answers[kind]) for kind in ("circumstances", "evidence") if kind in state.answers),
+        )
+        try:
+            if incoming.message.content is not None:
+                await self._keep_file(tx, order, incoming)
+            _, case, new = await self._case_service.open_case(
+                tx, order.order_id, request, who=name, trace=incoming.trace
+            )
+        except AlreadyRefundedError:
+            return finished(state, text_of("already", language))
+        except NotPaidError:
+            return mismatched(state, tx.now)
+        except LimitError:
+            return finished(state, text_of("full", language))
+        await self._chats.follow(tx, key, case.case_id, order.buyer_id)
+        tx.carried.setdefault(ANSWERED_IN_REPLY, set()).add(case.case_id)
+        text = text_of("registered" if new else "joined", language, case=str(case.case_id))
+        return finished(state, "\n\n".join([text, *answer_texts(case.explanation, case.verdict, language)]))
+
+    async def _keep_file(self, tx: Tx, order: Any, incoming: Incoming) -> None:
+        """Keep the file as evidence of the order. Raises NotPaidError, LimitError."""
+        file, name = incoming.message.content, self._channel.name
+        if file is not None:
+            await self._submissions.add_file(tx, order, file, name, who=name, trace=incoming.trace)
+
+    async def _status(self, tx: Tx, key: bytes, language: Language) -> str:
+        case = await self._chats.last_case(tx, key)
         if case is None:
             return text_of("nothing_open", language)
-        texts = _answer_texts(case.explanation, case.verdict, language)
+        texts = answer_texts(case.explanation, case.verdict, language)
         if case.settled_at is not None:
             texts = [text_of("settled", language)]
         elif case.refused_at is not None:
             texts.append(text_of("bank_refused", language))
         return "\n\n".join([text_of("status", language, case=str(case.case_id)), *texts])
 
-    async def _appeal(self, tx: Tx, incoming: Incoming, words: str, language: str) -> str:
-        case = await self._chats.last_case(tx, incoming.key)
+    async def _add_file(self, tx: Tx, incoming: Incoming, key: bytes, language: Language) -> str:
+        case = await self._chats.last_case(tx, key)
+        if case is None:
+            return text_of("nothing_open", language)
+        try:
+            await self._keep_file(tx, case, incoming)
+        except LimitError:
+            return text_of("full", language)
+        return text_of("file_kept", language, case=str(case.case_id))
+
+    async def _appeal(self, tx: Tx, incoming: Incoming, key: bytes, words: str, language: Language) -> str:
+        case = await self._chats.last_case(tx, key)
         if case is None or case.closed_as != "denied":
             return text_of("not_denied", language)
         if not words:
             return text_of("how_to_appeal", language)
         try:
             await self._case_service.appeal(
-                tx, case.order_id, case.case_id, who="telegram", words=(("appeal", words),), trace=incoming.trace
+                tx,
+                case.order_id,
+                case.case_id,
+                who=self._channel.name,
+                words=(("appeal", words),),
+                trace=incoming.trace,
             )
         except NotAllowedError:
             return text_of("not_denied", language)
         except LimitError:
             return text_of("full", language)
         return text_of("appealed", language)
-
-
-def _answer_texts(explanation: dict[str, str] | None, verdict: str | None, language: str) -> list[str]:
-    """The explanation of the decision, and what the person can do next."""
-    texts = [] if explanation is None else [explanation[language]]
-    hints = {"deny": "how_to_appeal", "await_information": "missing"}
-    return [*texts, *(text_of(hint, language) for decided, hint in hints.items() if decided == verdict)]
-
-
-def _language(message: Message) -> str:
-    return "ru" if message.sender.language_code.lower().split("-")[0] in ("ru", "kk", "be", "uk") else "en"
-
-
-def count_message(stored: State | None, now: datetime) -> tuple[int, datetime]:
-    """The number of messages within this hour, with the current one, and when the hour began."""
-    if stored is None or stored.messages_since is None or now - stored.messages_since >= _HOUR:
-        return 1, now
-    return stored.messages + 1, stored.messages_since
-
-
-def _recent_mismatches(state: State, tx: Tx) -> int:
-    """How often order number and contact did not match within the last day."""
-    recent = state.mismatched_at is not None and tx.now - state.mismatched_at < _MISMATCH_MEMORY
-    return state.mismatches if recent else 0
-
-
-def _mismatched(state: State, tx: Tx) -> tuple[State, str]:
-    """Begin again a few times a day; then refer the person to support."""
-    count = min(_recent_mismatches(state, tx) + 1, _MISMATCHES)
-    again = begin(state.language).model_copy(update={"mismatches": count, "mismatched_at": tx.now})
-    if count >= _MISMATCHES:
-        return again.model_copy(update={"step": None}), text_of("too_often", state.language)
-    return again, f"{text_of('no_match', state.language)}\n\n{question('order_number', state.language)}"

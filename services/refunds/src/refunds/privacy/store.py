@@ -1,9 +1,8 @@
 """What refunds stores about a buyer, and how it is erased (PP 6.2).
 
-Erased are keyed hashes of e-mail and phone, notes about cases, e-mails with their files, what agents
-wrote to the buyer, and chats
-of the Telegram bot. Orders, cases, decisions
-and the audit trail hold ids only; they are kept for accounting and for claims.
+Erased are keyed hashes of e-mail and phone, notes about cases, e-mails with their files, what agents wrote to
+the buyer, and chats. Orders, cases, decisions and the audit trail hold ids only; they are kept for accounting and for
+claims.
 """
 
 from refunds.channels import ERASE_CHATS
@@ -22,7 +21,7 @@ ERASE = (
     """,
     "DELETE FROM notes WHERE buyer_id = ANY(CAST(:buyers AS uuid[]))",
     ERASE_ANSWERS,
-    ERASE_CHATS,
+    *ERASE_CHATS,
 )
 #: What `GET /privacy/buyers/{buyer_id}` returns, by name.
 EXPORT = {

@@ -9,24 +9,27 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Depends, Header, Request
 from pydantic import SecretStr, ValidationError
 
-from refunds.channels.metrics import TelegramMetrics
-from refunds.channels.models import Update
-from refunds.channels.service import TelegramBot
+from refunds.channels.metrics import ChannelMetrics
+from refunds.channels.models import Message
+from refunds.channels.service import Conversations, Incoming, Outcome
+from refunds.channels.telegram.models import Update, User
+from shared.contracts import Language
 from shared.kernel.dependencies import RequestTrace, ServiceDatabase
 from shared.kernel.problems import Problem, field_errors
 from shared.telemetry.logging import get_logger
 from shared.values.opaque import Credential, Named
 
 log = get_logger(__name__)
+_LANGUAGES: Mapping[str, Language] = {"ru": "ru", "kk": "kk", "ka": "ka", "be": "ru", "uk": "ru"}
 
 
 @dataclass(slots=True, frozen=True)
 class Telegram:
-    """The bot, and by storefront the secret_token that `setWebhook` was given."""
+    """The bot's conversations, and by storefront the secret_token that `setWebhook` was given."""
 
-    bot: TelegramBot
+    conversations: Conversations
     secrets: Mapping[str, SecretStr]
-    metrics: TelegramMetrics
+    metrics: ChannelMetrics
 
 
 def _telegram(
@@ -58,11 +61,29 @@ async def hear(
     trace: RequestTrace,
 ) -> dict[str, bool]:
     """Answered with 200 once it is stored; Telegram sends again until then, and is heard once."""
-    update = _read(body)
-    async with database.transaction() as tx:
-        outcome = await telegram.bot.handle(tx, storefront, update, trace)
+    incoming = incoming_of(storefront, _read(body), trace)
+    outcome: Outcome = "ignored"
+    if incoming is not None:
+        async with database.transaction() as tx:
+            outcome = await telegram.conversations.handle(tx, incoming)
     telegram.metrics.updates.labels(storefront, outcome).inc()
     return {"ok": True}
+
+
+def incoming_of(storefront: str, update: Update, trace: str | None) -> Incoming | None:
+    """The message of an update; None: the bot does not answer such."""
+    message = update.message
+    if message is None or message.chat.type != "private":
+        return None
+    file = None if message.file is None else f"Telegram file {message.file}"
+    read = Message(words=message.words, language=_language(message.sender), file=file)
+    return Incoming(storefront, message.chat.id, update.update_id, read, trace)
+
+
+def _language(sender: User) -> Language:
+    """Of the sender's own Telegram; Russian where that is widely read."""
+    code = sender.language_code.lower().split("-")[0]
+    return _LANGUAGES.get(code, "en")
 
 
 def _read(body: dict[str, Any]) -> Update:
