@@ -10,6 +10,9 @@ _TOKEN = re.compile(r'name="token" value="([^"]+)"')
 _SITES = (("refunds", "/agents"), ("operations", "/console"))
 _AT_ONCE = 30
 
+#: A number that no order of a run gets.
+_NO_ORDER = "99999999"
+
 
 async def sign_in(context: Context) -> None:
     """A name and a password that are wrong in some way, sometimes from thirty browsers at once."""
@@ -60,7 +63,7 @@ async def refund_request(context: Context) -> None:
         "evidence": ["words"],
     }
     # Of a good order only by a shop that does not own it: what becomes of good orders is judged.
-    order = next((one.order.id for one in context.paid if one.order.shop.slug != shop), "10000001")
+    order = next((one.order.id for one in context.paid if one.order.shop.slug != shop), _NO_ORDER)
     path = rng.choice([f"/orders/{order}/refund-requests", f"/orders/{order}/cancellation", "/claims"])
     await context.sender.send(
         "a refund request",
