@@ -20,7 +20,7 @@ from payments.refunds.rules.evidence import Evidence, evidence
 from shared.values.money import to_major, to_minor, to_text
 
 TERMINAL = "67e34d63-102f-4bd1-898e-370781d0074d"
-EXPECTED = Expected(invoice_id=123456789, amount=599050, currency="KZT", terminal=TERMINAL)
+EXPECTED = Expected(invoice_id=123456789, amount=599050, currency="KZT", terminal=TERMINAL, order_number="10000017")
 
 
 def body(result: object = "100", status: str | None = "CHARGE", **changes: Any) -> dict[str, Any]:
@@ -87,11 +87,18 @@ def test_a_failure_that_is_not_final_is_asked_again() -> None:
         ("terminal", {"terminal": "98120001"}),
         ("invoiceID", {"invoiceID": "123456780"}),
         ("id", {"id": None}),
+        ("data", {"data": '{"order": "10000018"}'}),
+        ("data", {"data": '{"order": ""}'}),
     ],
 )
 @pytest.mark.parametrize("status", ["CHARGE", "AUTH"])
 def test_money_of_another_payment_is_a_mismatch(field: str, changes: dict[str, Any], status: str) -> None:
     assert judge(read_status(body("100", status, **changes)), EXPECTED) == (Verdict.MISMATCH, (field,))
+
+
+@pytest.mark.parametrize("data", ['{"order": "10000017"}', "", None, "order 10000018", "[]", '{"order": 10000018}', {}])
+def test_the_order_is_compared_where_the_bank_repeats_it_as_we_wrote_it(data: object) -> None:
+    assert judge(read_status(body(data=data)), EXPECTED) == (Verdict.CAPTURED, ())
 
 
 def test_the_terminal_may_be_the_uuid_or_a_number_beside_it() -> None:

@@ -17,6 +17,6 @@ class BankContext:
     metrics: PaymentMetrics
     terminal: str
 
-    def expected(self, invoice_id: int, amount: int, currency: str) -> Expected:
+    def expected(self, invoice_id: int, amount: int, currency: str, order_number: str | None = None) -> Expected:
         """A payment as the bank must show it."""
-        return Expected(invoice_id, amount, currency, self.terminal)
+        return Expected(invoice_id, amount, currency, self.terminal, order_number)

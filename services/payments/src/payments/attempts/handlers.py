@@ -22,8 +22,10 @@ def order_placed(*, pay_at_once: bool, lapse_times: LapseTimes) -> Handler:
             by_order = {received.event.order_id: received for received in batch}
             for order_id, invoice_id in invoices.items():
                 received = by_order[order_id]
-                price = received.event.price
-                payload = CheckPayload(order_id=order_id, amount=price.amount, currency=price.currency)
+                price, number = received.event.price, received.event.order_number
+                payload = CheckPayload(
+                    order_id=order_id, amount=price.amount, currency=price.currency, order_number=number
+                )
                 tx.schedule(CHECK, str(invoice_id), payload, trace=received.trace)
 
     return handle

@@ -21,6 +21,8 @@ class CheckPayload(TaskPayload):
     order_id: UUID
     amount: int
     currency: str
+    #: None: scheduled by a release that did not say it.
+    order_number: str | None = None
 
 
 @dataclass(slots=True, frozen=True)
@@ -61,6 +63,7 @@ class WebhookTarget:
     """The attempt that a webhook names."""
 
     order_id: UUID
+    order_number: str
     amount: int
     currency: str
     trace: str | None

@@ -102,7 +102,12 @@ async def receive_webhook(request: Request, context: Context) -> JSONResponse:
                 status=HTTPStatus.CONFLICT,
             )
         if is_new:
-            payload = CheckPayload(order_id=target.order_id, amount=target.amount, currency=target.currency)
+            payload = CheckPayload(
+                order_id=target.order_id,
+                amount=target.amount,
+                currency=target.currency,
+                order_number=target.order_number,
+            )
             tx.schedule(CHECK, str(notice.invoice_id), payload, trace=target.trace)
     webhooks.labels("accepted" if is_new else "repeated").inc()
     return JSONResponse({"status": "ok"})

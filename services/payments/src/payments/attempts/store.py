@@ -37,7 +37,7 @@ _ENDED = frozenset({"failed", "expired"})
 MOST_ATTEMPTS = 50
 #: The attempt is locked, so that its notifications are counted one after the other.
 _WEBHOOK_TARGET = """
-SELECT a.secret_hash, a.order_id, o.price_minor, o.currency, o.trace
+SELECT a.secret_hash, a.order_id, o.order_number, o.price_minor, o.currency, o.trace
 FROM attempts a JOIN payment_orders o ON o.order_id = a.order_id WHERE a.invoice_id = :invoice_id
 FOR NO KEY UPDATE OF a
 """
@@ -86,7 +86,9 @@ async def open_attempt(tx: Tx, order_id: UUID, storefront: str, first_poll: time
         row = await _last_attempt(tx, order_id, storefront)
     if row.handed_out_at is None:
         await tx.execute(_HAND_OUT, now=tx.now, invoice_id=row.invoice_id)
-        payload = CheckPayload(order_id=order_id, amount=row.price_minor, currency=row.currency)
+        payload = CheckPayload(
+            order_id=order_id, amount=row.price_minor, currency=row.currency, order_number=row.order_number
+        )
         tx.schedule(POLL, str(row.invoice_id), payload, due_at=tx.now + first_poll, trace=row.trace)
     return PayableAttempt(
         purchase=Purchase(
@@ -119,7 +121,7 @@ async def webhook_target(tx: Tx, invoice_id: int) -> WebhookTarget | None:
     row = (await tx.execute(_WEBHOOK_TARGET, invoice_id=invoice_id)).one_or_none()
     if row is None:
         return None
-    return WebhookTarget(row.order_id, row.price_minor, row.currency, row.trace, row.secret_hash)
+    return WebhookTarget(row.order_id, row.order_number, row.price_minor, row.currency, row.trace, row.secret_hash)
 
 
 async def record_notice(tx: Tx, notice: Notice) -> bool:

@@ -70,7 +70,8 @@ class CheckStatus:
 
     async def perform(self, task: Task[CheckPayload]) -> Outcome[Checked]:
         """Ask the bank, capture or release held money, and decide by the last answer."""
-        expected = self._uses.expected(int(task.key), task.payload.amount, task.payload.currency)
+        asked = task.payload
+        expected = self._uses.expected(int(task.key), asked.amount, asked.currency, asked.order_number)
         if self._rate_limit is not None:
             await self._rate_limit.wait()
         status = await self._ask(task, expected)

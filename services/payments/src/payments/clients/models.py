@@ -14,12 +14,16 @@ _NO_ANSWER = frozenset({"", "103", "104", "106", "109"})
 
 @dataclass(slots=True, frozen=True)
 class Expected:
-    """A payment as we requested it: amount in minor units, terminal as a UUID in lower case."""
+    """A payment as we requested it: amount in minor units, terminal as a UUID in lower case.
+
+    `order_number`: None where a task of an earlier release does not say it.
+    """
 
     invoice_id: int
     amount: int
     currency: str
     terminal: str
+    order_number: str | None = None
 
 
 @dataclass(slots=True, frozen=True)
@@ -36,6 +40,8 @@ class StatusAnswer:
     #: `terminal` may be the UUID, or a number with the UUID in `terminalID`: both are kept.
     terminals: frozenset[str] = frozenset()
     reason_code: int = 0
+    #: The order that our payment object named; None where the answer has none of our `data`.
+    order_number: str | None = None
 
     @property
     def says_nothing(self) -> bool:

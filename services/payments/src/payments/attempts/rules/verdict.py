@@ -60,6 +60,8 @@ def differing_fields(answer: StatusAnswer, expected: Expected) -> tuple[str, ...
         "terminal": expected.terminal in answer.terminals,
         "invoiceID": answer.invoice_id in (None, str(expected.invoice_id)),
         "id": bool(answer.transaction_id),
+        # After a restored database an invoice id may come again, and the bank still has the first payment under it.
+        "data": None in (answer.order_number, expected.order_number) or answer.order_number == expected.order_number,
     }
     return tuple(name for name, same in agrees.items() if not same)
 

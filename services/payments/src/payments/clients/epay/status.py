@@ -1,5 +1,6 @@
 """Reads the answers of check-status (docs/wire/epay.md)."""
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -30,7 +31,18 @@ def read_status(body: Mapping[str, Any]) -> StatusAnswer:
         currency=_word(transaction.get("currency")) or None,
         terminals=frozenset(text.lower() for text in terminals if text),
         reason_code=count(transaction.get("reasonCode"), LARGEST_INT) or 0,
+        order_number=_order_number(transaction.get("data")),
     )
+
+
+def _order_number(data: object) -> str | None:
+    """The order that `payment_object` put into `data`; None where it is not there, or not as we wrote it."""
+    try:
+        written = json.loads(data) if isinstance(data, str) else None
+    except (ValueError, RecursionError):
+        return None
+    order = written.get("order") if isinstance(written, dict) else None
+    return _word(order) if isinstance(order, str) else None
 
 
 def _word(value: object) -> str:
