@@ -14,7 +14,9 @@ from local_stack.paths import run_dir
 def main() -> None:
     """Read the command line and measure."""
     parser = argparse.ArgumentParser(prog="python -m bench")
-    parser.add_argument("scenarios", nargs="*", choices=[*SCENARIOS, *NAMED_ONLY, []], help="default: all but growth")
+    parser.add_argument(
+        "scenarios", nargs="*", choices=[*SCENARIOS, *NAMED_ONLY, []], help=f"default: all but {NAMED_ONLY}"
+    )
     parser.add_argument("--orders", type=int, default=10_000, help="orders per throughput run")
     parser.add_argument("--warm-up", type=int, default=10_000, help="orders before the first figure")
     parser.add_argument("--batch", type=int, default=400, help="orders per transaction of `costs`")

@@ -24,6 +24,8 @@ def show(results: dict[str, Any]) -> None:
     console.print(table)
     if (table := _absolute(results)).row_count:
         console.print(table)
+    if "peers" in results:
+        console.print(_peers(results["peers"]))
     if "costs" in results:
         console.print(_steps(results["costs"]))
     if "instant" in results:
@@ -71,6 +73,20 @@ def _absolute(results: Mapping[str, Any]) -> Table:
         table.add_row(f"{label}, alone: p50 / p99 / max ms", _milliseconds(measured["one_by_one"]))
         steady = measured["steady"]
         table.add_row(f"{label}, {steady['per_second']}/s: p50 / p99 / max ms", _milliseconds(steady))
+    return table
+
+
+def _peers(peers: Mapping[str, Any]) -> Table:
+    """The product and each peer."""
+    table = Table("", "orders/s", "one at a time: p50 ms", title="the same chain, trivial steps")
+    for name in peers["runs"][0]:
+        if name == "product_alone":
+            continue
+        rates = Spread.of([run[name]["per_second"] for run in peers["runs"]])
+        alone = Spread.of([run["product_alone" if name == "product" else name]["p50_ms"] for run in peers["runs"]])
+        table.add_row(name, rates.text(), alone.text(1))
+    for name in peers["missing"]:
+        table.add_row(name, "not measured: redis-server is not installed", "")
     return table
 
 

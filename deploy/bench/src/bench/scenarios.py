@@ -14,6 +14,7 @@ from bench.growth import growth
 from bench.instant import instant
 from bench.intake import intake
 from bench.machine import calibrate, describe
+from bench.peers import peers
 from bench.spread import Spread
 from bench.stock import ENVIRONMENTS, slow_operator
 from local_stack.kafka_settings import BENCH
@@ -29,9 +30,9 @@ INSTANT = {
 }
 REAL = {"*": {"LOG_LEVEL": "WARNING"}, "notifications": {"SMTP_CONNECTIONS": "16"}, "sandbox": {"SANDBOX_DATA_DIR": ""}}
 SCENARIOS = ("costs", "instant", "intake", "sandbox", "stock")
-#: Takes long, so it is only measured where it is named.
-NAMED_ONLY = ("growth",)
-_ON_A_STACK = {"instant": instant, "intake": intake, "growth": growth}
+#: These take long, so they are only measured where they are named.
+NAMED_ONLY = ("growth", "peers")
+_ON_A_STACK = {"instant": instant, "intake": intake, "growth": growth, "peers": peers}
 
 
 async def run(names: list[str], arguments: Namespace, results: dict[str, Any]) -> None:
