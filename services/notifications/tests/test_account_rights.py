@@ -3,22 +3,29 @@
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
+from services.notifications.tests.conftest import PLAN
 
 from notifications.account.rules.tickets import Ticket, Tickets
+from notifications.account.unpaid import unpaid_section
 from notifications.app import new_links
+from notifications.clients.ordering import OrderList
+from notifications.emails import LocaleFormat, Storefront
 from notifications.emails.rules.links import BadLinkError
 from notifications.emails.rules.texts import texts
+from ordering.timeline.models import Status
+from shared.contracts import Language
 from shared.ids import uuid7
 from shared.kernel.privacy import page_proof
 
@@ -54,6 +61,48 @@ def proof(*done: str) -> tuple[int, Any]:
         "services": dict.fromkeys(done, kept),
         "waiting_for": [],
     }
+
+
+def listed(status: str, placed_at: datetime, **more: Any) -> dict[str, Any]:
+    plan = PLAN.model_copy(update={"title": "Europe <5> GB"}).model_dump(mode="json")
+    return {
+        "order_id": ASKED,
+        "order_number": "20000002",
+        "status": status,
+        "placed_at": placed_at.isoformat(),
+        "price": {"amount": 1500, "currency": "USD"},
+        "plan": plan,
+        **more,
+    }
+
+
+@pytest.mark.parametrize("language", get_args(Language))
+def test_an_order_without_a_payment_says_how_to_pay_it_or_what_became_of_it(language: Language) -> None:
+    store = Storefront("Shop", "a@b.example", "help@b.example", "UTC", "#000000", "Shop")
+    pages = replace(store, payment_page="https://b.example/pay/{order_id}", site="https://b.example/")
+    locale, t = LocaleFormat(language, ZoneInfo("UTC")), texts(language)["unpaid"]
+    wanted = {
+        "placed": (t["open"], f"https://b.example/pay/{ASKED}"),
+        "payment_failed": (t["failed"], f"https://b.example/pay/{ASKED}"),
+        "held": (t["held"], None),
+        "refused": (t["refused"], None),
+        "lapsed": (t["lapsed"], "https://b.example/"),
+    }
+    for status in (*Status, "unheard_of"):
+        orders = OrderList.model_validate({"orders": [listed(status, NOW)]}).orders
+        section = unpaid_section(orders, uuid7(), pages, locale, NOW)
+        if status not in wanted:
+            assert section is None, "it is paid, or nobody knows"
+            continue
+        assert section is not None
+        [order] = section.orders
+        assert (order.text, order.link and order.link[1]) == wanted[status]
+        plain = unpaid_section(orders, uuid7(), store, locale, NOW)
+        assert plain is not None
+        assert plain.orders[0].link is None
+        assert (t["how"] in plain.orders[0].text) is (status in {"placed", "payment_failed"})
+        assert unpaid_section(orders, UUID(ASKED), pages, locale, NOW) is None, "the page's own order"
+        assert unpaid_section(orders, uuid7(), pages, locale, NOW + timedelta(days=31)) is None
 
 
 @dataclass
@@ -102,7 +151,7 @@ async def test_an_address_is_corrected_with_a_code_and_the_old_link_dies(start: 
     async with opened(start, ordering) as tab:
         ordering.answers["contact-changes"] = sent("sms")
         answer = await tab.send("contact", email=" new@example.org ", phone="")
-        [(line, head, body)] = ordering.asked
+        line, head, body = ordering.asked[-1]
         assert line == f"POST /orders/{tab.buyer.order_id}/contact-changes"
         assert body == {"email": "new@example.org"}
         assert "authorization: bearer shop-key" in head
@@ -244,6 +293,23 @@ async def test_an_export_needs_the_link_and_the_ticket(start: "Start", ordering:
         assert texts("en")["rights"]["said_not_now"].partition("{")[0] in await tab.follow(await tab.http.get(as_page))
 
 
+async def test_orders_without_a_payment_are_shown_to_who_reads_their_mailbox(
+    start: "Start", ordering: "StandIn"
+) -> None:
+    async with opened(start, ordering) as tab:
+        t = texts("en")["unpaid"]
+        assert t["away"] in await tab.page(), "unknown is not none"
+        ordering.answers["orders"] = (200, {"orders": []})
+        assert t["title"] not in await tab.page()
+        ordering.answers["orders"] = (200, {"orders": [listed("placed", tab.buyer.now)]})
+        shown = await tab.page()
+        assert "20000002 · Europe &lt;5&gt; GB" in shown
+        assert t["open"] in shown
+        line, head, _ = ordering.asked[-1]
+        assert line == "GET /orders?email=buyer%40example.org&limit=50"
+        assert "authorization: bearer shop-key" in head
+
+
 async def test_a_block_is_told(start: "Start", ordering: "StandIn") -> None:
     async with opened(start, ordering) as tab:
         ordering.answers |= {"requests": sent("email"), "confirmations": (200, {})}
@@ -265,7 +331,7 @@ async def test_only_the_page_itself_can_ask(start: "Start", ordering: "StandIn")
             assert forged.status_code == 404
         assert (await tab.send("data", kind="export_all")).status_code == 404
         assert (await tab.send("confirm", code="1", code_for="x", purpose="erase", by="email")).status_code == 404
-        assert ordering.asked == []
+        assert [line for line, _, _ in ordering.asked if not line.startswith("GET /orders?")] == []
         strange = await tab.http.get(f"{tab.path}?code_for=<b>&purpose=erase&by=email&export=%22%3E%3Cscript%3E")
         assert strange.status_code == 200
         assert "<script>" not in strange.text

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 import zxingcpp
 from PIL import Image
+from services.notifications.tests.conftest import PLAN
 from services.notifications.tests.page_checks import CONTRAST, SMALL, UNNAMED
 
 from notifications.app import new_links
@@ -29,7 +30,7 @@ from shared.ids import uuid7
 from shared.sealed import Sealed
 from shared.shops.files import ShopFiles
 from shared.testing.browser import Page, browser
-from shared.testing.shops import EXAMPLES
+from shared.testing.shops import EXAMPLES, change, copied
 from shared.values.activation_code import ActivationCode
 
 if TYPE_CHECKING:
@@ -133,6 +134,25 @@ def eligibility() -> dict[str, Any]:
             case("technical_failure", "information_needed", ["evidence"], "4.3"),
             case("no_coverage", "support", [], "2.2"),
         ],
+    }
+
+
+def with_pages(folder: Path, storefront: str) -> Path:
+    """The shops' folder, with the pages of this shop."""
+    shops, pages = copied(folder / "shops"), "https://shop.example/"
+    change(shops / storefront / "shop.toml", "\n", f'\nsite = "{pages}"\npayment_page = "{pages}{{order_id}}"\n')
+    return shops
+
+
+def unpaid(status: str) -> dict[str, Any]:
+    """An order in ordering's list."""
+    return {
+        "order_id": str(uuid7()),
+        "order_number": "10000002",
+        "status": status,
+        "placed_at": datetime.now(UTC).isoformat(),
+        "price": {"amount": 1299000, "currency": "KZT"},
+        "plan": PLAN.model_dump(mode="json"),
     }
 
 
@@ -241,10 +261,18 @@ async def test_account_page(
     ids=["phone-ka", "phone-kk", "desktop-ru", "desktop-en"],
 )
 async def test_the_buyer_corrects_an_address_and_is_forgotten(
-    start: "Start", ordering: "StandIn", size: tuple[int, int], language: Any, storefront: str, scheme: Scheme
+    start: "Start",
+    ordering: "StandIn",
+    tmp_path: Path,
+    size: tuple[int, int],
+    language: Any,
+    storefront: str,
+    scheme: Scheme,
 ) -> None:
     """With the keyboard where a person has one, with fingers elsewhere; ordering is a stand-in here."""
-    running = await start(ordering_url=ordering.url, ordering_keys={storefront: "shop-key"})
+    shops = with_pages(tmp_path, storefront)
+    running = await start(ordering_url=ordering.url, ordering_keys={storefront: "shop-key"}, shops_dir=shops)
+    ordering.answers["orders"] = 200, {"orders": [unpaid(status) for status in ("placed", "held", "lapsed")]}
     t = texts(language)["rights"]
     buyer = running.buyer(language=language, storefront=storefront)
     await running.stage.publish(buyer.contact(), buyer.paid(), buyer.generated())

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from services.notifications.tests.conftest import kind_of
 
-from shared.contracts import OrderEvent, QrDelivered, SupportAnswered
+from shared.contracts import ClaimAnswered, OrderEvent, QrDelivered, SupportAnswered
 from shared.ids import uuid7
 from shared.reply_tags import ReplyTags
 from shared.sealed import new_private_key
@@ -74,9 +74,18 @@ async def test_what_an_agent_wrote_is_mailed_in_the_buyers_thread(start: "Start"
         **buyer.order, answer_id=uuid7(), case_id=buyer.case_id, words=words, answered_at=buyer.now, thread=thread
     )
     asked = buyer.information().model_copy(update={"words": words})
-    await running.stage.publish(buyer.contact(), answered, answered, asked)
-    mails = {kind_of(mail): mail for mail in await running.mail(buyer.email, 2)}
-    assert set(mails) == {"answer", "information"}
+    times = {"received_at": buyer.now, "answer_by": buyer.now, "answered_at": buyer.now}
+    here = ClaimAnswered(**buyer.order, claim_id=uuid7(), answer_id=uuid7(), **times)
+    by_letter = ClaimAnswered(**buyer.order, claim_id=uuid7(), **times)
+    await running.stage.publish(buyer.contact(), answered, answered, asked, here, here, by_letter, by_letter)
+    mails = {kind_of(mail): mail for mail in await running.mail(buyer.email, 3)}
+    assert set(mails) == {"answer", "information", "claim_answered"}
+    rows = [(row["kind"], row["state"]) for row in await _settled(running, buyer)]
+    assert sorted(row for row in rows if row[0] == "claim_answered") == [
+        ("claim_answered", "merged"),
+        ("claim_answered", "sent"),
+    ], "an answer of ours is mailed once, by its own words"
+    del mails["claim_answered"]
     headers = {name.lower(): value for name, value in mails["answer"]["headers"]}
     assert (headers["subject"], headers["in-reply-to"]) == ("Re: Help!", "<own@example.org>")
     for mail in mails.values():

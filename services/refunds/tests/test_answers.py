@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from services.refunds.tests.test_pages import asked, pages, shot, sign_in, url
 
-from shared.contracts import InformationNeeded, SupportAnswered
+from shared.contracts import ClaimAnswered, InformationNeeded, SupportAnswered
 from shared.sealed import Opener, new_private_key
 from shared.testing.browser import browser
 
@@ -66,6 +66,8 @@ async def test_a_claim_is_answered_once_and_the_second_agent_keeps_the_text(star
         await page.wait("text=by anna")
         [answered] = await running.stage.events(SupportAnswered)
         assert str(answered.event.claim_id) == claims[0]
+        [said] = await running.stage.events(ClaimAnswered)
+        assert (said.event.claim_id, said.event.answer_id) == (answered.event.claim_id, answered.event.answer_id)
         assert NOTIFICATIONS.open(answered.event.words).decode() == "You are right."
 
         await page.goto(url(running, f"/agents/claims/{claims[1]}"))

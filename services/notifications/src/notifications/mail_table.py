@@ -70,6 +70,7 @@ FACTS: Mapping[str, Mails | str] = {
     "refunds.cancellation-accepted": Mails(("cancelled",), "RC 5, RC 6"),
     "refunds.appeal-received": Mails(("appeal",), "RF 6"),
     "refunds.claim-received": Mails(("claim",), "PO 7.3, PP 7.3"),
+    "refunds.claim-answered": Mails(("claim_answered",), "PO 7.3, PP 7.3"),
     "refunds.support-answered": Mails(("answer",), "RF 4.3, PO 7.3, PP 7.3"),
     "refunds.refund-retry-requested": _ACTION,
     "refunds.hand-payment-recorded": _ACTION,

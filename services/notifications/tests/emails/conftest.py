@@ -24,6 +24,7 @@ from notifications.storefronts import Storefronts
 from shared.contracts import (
     AppealReceived,
     CancellationAccepted,
+    ClaimAnswered,
     ClaimReceived,
     DataLow,
     Explanation,
@@ -149,6 +150,9 @@ EVENTS: dict[str, OrderEvent] = {
     "denied": DENIED,
     "appeal": AppealReceived(**ORDER, case_id=uuid7(), received_at=NOW, answer_by=NOW),
     "claim": ClaimReceived(**ORDER, claim_id=uuid7(), received_at=NOW, answer_by=NOW),
+    "claim_answered": ClaimAnswered(
+        **ORDER, claim_id=uuid7(), received_at=NOW, answer_by=NOW, answered_at=NOW + timedelta(days=3)
+    ),
     "answer": SupportAnswered(
         **ORDER, answer_id=uuid7(), words=Sealed(recipient="notifications", box="AAAA"), answered_at=NOW
     ),

@@ -49,6 +49,7 @@ from shared.contracts.provisioning import (
 from shared.contracts.refunds import (
     AppealReceived,
     CancellationAccepted,
+    ClaimAnswered,
     ClaimReceived,
     Explanation,
     Ground,
@@ -87,6 +88,7 @@ __all__ = [
     "BuyerErased",
     "BuyerErasureRequested",
     "CancellationAccepted",
+    "ClaimAnswered",
     "ClaimReceived",
     "ConfirmationRequested",
     "DataLow",

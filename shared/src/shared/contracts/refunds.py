@@ -163,6 +163,23 @@ class ClaimReceived(OrderEvent, topic="refunds.claim-received", minor=1):
     thread: Sealed | None = None
 
 
+class ClaimAnswered(OrderEvent, topic="refunds.claim-answered"):
+    """A written claim was answered, which meets its deadline or not (PO 7.3, PP 7.3).
+
+    `answer_id`: the SupportAnswered with the answer's words. None: an agent recorded that the answer was sent another
+    way, as a letter for instance.
+    """
+
+    claim_id: UUID
+    received_at: datetime
+    answer_by: datetime
+    answered_at: datetime
+    answer_id: UUID | None = None
+    #: Where the buyer wrote an e-mail: its Message-ID and subject, sealed to notifications, so that the answer stands
+    #: in the same thread. None: another channel.
+    thread: Sealed | None = None
+
+
 class SupportAnswered(OrderEvent, topic="refunds.support-answered"):
     """An agent wrote to the buyer, about a case or in answer to a claim (PO 7.3)."""
 

@@ -178,6 +178,26 @@ class RefundSection:
 
 
 @dataclass(frozen=True, slots=True)
+class UnpaidOrder:
+    """Another order of the mailbox that is not paid: what became of it, and a link (label, address) that helps."""
+
+    order_number: str
+    plan: str
+    price: str
+    placed_at: str
+    text: str
+    link: tuple[str, str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class UnpaidSection:
+    """The section on orders without a payment. state: shown | away (ordering does not answer)."""
+
+    state: Literal["shown", "away"]
+    orders: tuple[UnpaidOrder, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class PendingCode:
     """A confirmation code was sent, and the buyer is to enter it."""
 
@@ -233,5 +253,6 @@ class Page:
     order: AccountOrder
     shown: ShownCode | None = None
     refund: RefundSection | None = None
+    unpaid: UnpaidSection | None = None
     rights: RightsSection | None = None
     notices: tuple[str, ...] = ()

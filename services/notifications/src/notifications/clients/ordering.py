@@ -10,6 +10,7 @@ import httpx
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from notifications.clients.service import ServiceClient
+from shared.contracts import Money, Plan
 from shared.kernel.outbound import read_json
 from shared.kernel.privacy import PAGE_PROOF, page_proof
 from shared.outcomes import Done, NotSent, Refused, Unknown
@@ -17,6 +18,7 @@ from shared.telemetry.tracing import Tracing
 
 #: Ordering collects an export from all services, one after the other.
 _EXPORT_SECONDS = 40.0
+_LISTED = 50
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
 
@@ -58,6 +60,23 @@ class PrivacyRequest(BaseModel):
     services: dict[str, ErasedByService] = {}
 
 
+class ListedOrder(BaseModel):
+    """An order in a list; `status` as ordering derives it."""
+
+    order_id: UUID
+    order_number: str
+    status: str
+    placed_at: datetime
+    price: Money
+    plan: Plan
+
+
+class OrderList(BaseModel):
+    """The newest orders of a mailbox, the newest first."""
+
+    orders: tuple[ListedOrder, ...]
+
+
 class OrderingClient(ServiceClient):
     """Calls ordering on behalf of the storefront that sold the order.
 
@@ -87,6 +106,11 @@ class OrderingClient(ServiceClient):
 
     def _page_proof(self, order_id: UUID) -> dict[str, str]:
         return {} if self._page_key is None else {PAGE_PROOF: page_proof(self._page_key, order_id)}
+
+    async def orders_of(self, storefront: str, email: str, trace: str | None) -> OrderingOutcome[OrderList]:
+        """Read the newest orders of a mailbox. Only its owner may hear of them (I14)."""
+        params = {"email": email, "limit": str(_LISTED)}
+        return _parsed(OrderList, await self.call("GET", storefront, "/orders", trace, params=params))
 
     async def confirm(
         self, storefront: str, confirmation_id: UUID, code: str, trace: str | None

@@ -42,6 +42,7 @@ EVEN_IF_BLOCKED = frozenset(
         "denied",
         "appeal",
         "claim",
+        "claim_answered",
         "answer",
     }
 )

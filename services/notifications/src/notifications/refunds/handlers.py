@@ -11,6 +11,7 @@ from notifications.tables import orders
 from shared.contracts import (
     AppealReceived,
     CancellationAccepted,
+    ClaimAnswered,
     ClaimReceived,
     InformationNeeded,
     OrderEvent,
@@ -164,6 +165,15 @@ class RefundHandlers:
     async def claim_received(self, tx: Tx, batch: Sequence[Received[ClaimReceived]]) -> None:
         """PO 7.3: say that the claim is answered within 30 calendar days."""
         await self._queue.add(tx, "claim", by_subject(batch, lambda event: event.claim_id))
+
+    async def claim_answered(self, tx: Tx, batch: Sequence[Received[ClaimAnswered]]) -> None:
+        """PO 7.3: say that the claim was answered another way. An answer of ours is an email already: `answer`."""
+        events = by_subject(batch, lambda event: event.claim_id)
+        mailed = {received.event.claim_id for received in batch if received.event.answer_id is not None}
+        await self._queue.add_merged(tx, "claim_answered", {claim: events[claim] for claim in mailed})
+        others = {claim: traced for claim, traced in events.items() if claim not in mailed}
+        if others:
+            await self._queue.add(tx, "claim_answered", others)
 
     async def support_answered(self, tx: Tx, batch: Sequence[Received[SupportAnswered]]) -> None:
         """What an agent wrote to the buyer."""

@@ -88,8 +88,8 @@ async def queue(_caller: AgentCaller, database: ServiceDatabase) -> list[ClaimVi
 
 
 @routes.post("/claims/{claim_id}/answer", status_code=HTTPStatus.NO_CONTENT)
-async def answer(claim_id: UUID, caller: AgentCaller, database: ServiceDatabase) -> None:
-    """The answer has been sent: the deadline is met."""
+async def answer(claim_id: UUID, caller: AgentCaller, database: ServiceDatabase, trace: RequestTrace) -> None:
+    """The answer has been sent another way: the deadline is met, and a mail tells the buyer so."""
     async with database.transaction() as tx:
-        if not await answer_claim(tx, claim_id, caller.who):
+        if not await answer_claim(tx, claim_id, caller.who, trace=trace):
             raise Problem(HTTPStatus.NOT_FOUND, "unknown-claim", "There is no open claim of this id.")

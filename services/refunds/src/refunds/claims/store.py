@@ -9,7 +9,7 @@ from refunds.cases import check_claims, lock, write_entry
 from refunds.cases.rules.deadlines import answer_by
 from refunds.policy import OrderPolicies
 from refunds.tables import claims
-from shared.contracts import ClaimReceived
+from shared.contracts import ClaimAnswered, ClaimReceived
 from shared.database import Tx
 from shared.ids import uuid_for
 from shared.task_payload import NoPayload
@@ -23,7 +23,7 @@ RETURNING claim_id, order_id, storefront
 """
 _ANSWER = """
 UPDATE claims SET answered_at = :now, answered_by = :who WHERE claim_id = :claim AND answered_at IS NULL
-RETURNING order_id
+RETURNING *, (SELECT f.order_number FROM order_facts f WHERE f.order_id = claims.order_id) AS order_number
 """
 _FIND = "SELECT * FROM claims WHERE claim_id = :claim"
 _OPEN = """
@@ -79,12 +79,27 @@ async def receive_claim(
     return (await tx.execute(_FIND, claim=claim_id)).one(), True
 
 
-async def answer_claim(tx: Tx, claim_id: UUID, who: str) -> bool:
-    """Store that a claim was answered. False where there is no open claim with this id."""
-    order_id = (await tx.execute(_ANSWER, claim=claim_id, who=who, now=tx.now)).scalar()
-    if order_id is None:
+async def answer_claim(tx: Tx, claim_id: UUID, who: str, *, trace: str | None, answer_id: UUID | None = None) -> bool:
+    """Store and publish that a claim was answered. False where there is no open claim with this id.
+
+    `answer_id`: of the text that is sent to the buyer; None: the answer was sent another way.
+    """
+    claim = (await tx.execute(_ANSWER, claim=claim_id, who=who, now=tx.now)).one_or_none()
+    if claim is None:
         return False
-    await write_entry(tx, who, "claim_answered", order_id, claim_id=str(claim_id))
+    event = ClaimAnswered(
+        order_id=claim.order_id,
+        order_number=claim.order_number,
+        storefront=claim.storefront,
+        buyer_id=claim.buyer_id,
+        claim_id=claim_id,
+        received_at=claim.received_at,
+        answer_by=claim.answer_by,
+        answered_at=claim.answered_at,
+        answer_id=answer_id,
+    )
+    tx.publish(event, trace=trace)
+    await write_entry(tx, who, "claim_answered", claim.order_id, claim_id=str(claim_id))
     return True
 
 

@@ -38,7 +38,7 @@ class SupportAnswers:
         words = await self._store(tx, claim, answer_id, text, who, claim_id=claim.claim_id)
         if words is None:
             return
-        if not await answer_claim(tx, claim.claim_id, who):
+        if not await answer_claim(tx, claim.claim_id, who, trace=trace, answer_id=answer_id):
             raise NotAllowedError("Somebody else has answered this claim meanwhile. Your text was not sent.")
         self._publish(tx, claim, answer_id, words, trace, claim_id=claim.claim_id)
 

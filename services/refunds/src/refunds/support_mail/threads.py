@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from refunds.support_mail.store import MailStore, mails_of
 from shared.contracts import (
     AppealReceived,
+    ClaimAnswered,
     ClaimReceived,
     InformationNeeded,
     RefundDenied,
@@ -18,7 +19,15 @@ from shared.contracts import (
 from shared.database import Outgoing, Tx
 from shared.sealed import Sealer
 
-Answer = InformationNeeded | RequestRegistered | RefundDenied | AppealReceived | ClaimReceived | SupportAnswered
+Answer = (
+    InformationNeeded
+    | RequestRegistered
+    | RefundDenied
+    | AppealReceived
+    | ClaimReceived
+    | ClaimAnswered
+    | SupportAnswered
+)
 
 
 class Thread(BaseModel):
@@ -68,7 +77,7 @@ class MailThreads:
 
 def _about(event: Answer) -> UUID:
     """The case or the claim; an answer of an agent is about one of them."""
-    if isinstance(event, ClaimReceived):
+    if isinstance(event, ClaimReceived | ClaimAnswered):
         return event.claim_id
     if isinstance(event, SupportAnswered):
         return event.case_id or event.claim_id or event.answer_id

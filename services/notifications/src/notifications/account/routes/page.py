@@ -25,12 +25,14 @@ from notifications.account.models import (
     RefundSection,
     RightsSection,
     ShownCode,
+    UnpaidSection,
 )
 from notifications.account.rules.page import asset, render_page, stylesheet
 from notifications.account.rules.rights import read_pending
 from notifications.account.rules.timeline import is_in_progress
+from notifications.account.unpaid import unpaid_section
 from notifications.delivery import open_code
-from notifications.emails import BadLinkError, LocaleFormat, ProfileWithReceipt, written
+from notifications.emails import BadLinkError, LocaleFormat, ProfileWithReceipt, Storefront, written
 from notifications.pages import SAFE_HEADERS, LinkToken
 from shared.kernel.dependencies import RequestTrace
 from shared.kernel.problems import Problem
@@ -140,6 +142,9 @@ async def _page(
     storefront = context.storefront(order.storefront)
     language = written(order.language)
     form = LocaleFormat(language, ZoneInfo(storefront.time_zone))
+    refund, unpaid = await asyncio.gather(
+        _refund_section(context, order, form, trace), _unpaid_section(context, order, storefront, form, trace)
+    )
     page = Page(
         storefront=order.storefront,
         store=storefront,
@@ -149,7 +154,8 @@ async def _page(
         form=context.links.form(token),
         order=order,
         shown=shown,
-        refund=await _refund_section(context, order, form, trace),
+        refund=refund,
+        unpaid=unpaid,
         rights=_rights_section(context, order, request),
         notices=notices,
     )
@@ -171,6 +177,17 @@ async def _refund_section(
     if not isinstance(outcome, Done):
         return RefundSection("away")
     return refund_section(outcome.value, form)
+
+
+async def _unpaid_section(
+    context: AccountContext, order: AccountOrder, storefront: Storefront, form: LocaleFormat, trace: str | None
+) -> UnpaidSection | None:
+    if context.ordering is None or not context.ordering.serves(order.storefront):
+        return None
+    outcome = await context.ordering.orders_of(order.storefront, order.email, trace)
+    if not isinstance(outcome, Done):
+        return UnpaidSection("away")
+    return unpaid_section(outcome.value.orders, order.order_id, storefront, form, context.clock.now())
 
 
 def _rights_section(context: AccountContext, order: AccountOrder, request: Request) -> RightsSection | None:

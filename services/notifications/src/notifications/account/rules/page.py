@@ -30,6 +30,7 @@ def render_page(page: Page) -> str:
         t={name: text.format(**values) if "{" in text and name not in _LATER else text for name, text in t.items()},
         common={"support": sentences["common"]["support"].format(**values)},
         qr=sentences["qr"],
+        unpaid=sentences["unpaid"],
         status=status(order, emails),
         moving=is_in_progress(order, emails),
         returned=code_came_back(emails),

@@ -20,6 +20,7 @@ _ANSWERS: Mapping[str, tuple[str, Tone]] = {
     "denied": ("denied_at", "bad"),
     "appeal": ("received_at", "wait"),
     "claim": ("received_at", "wait"),
+    "claim_answered": ("answered_at", "done"),
     "refund": ("approved_at", "done"),
     "settled": ("settled_at", "done"),
     "refused": ("failed_at", "bad"),

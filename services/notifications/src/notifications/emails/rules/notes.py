@@ -19,6 +19,7 @@ from notifications.emails.rules.texts import LocaleFormat, texts, traffic
 from shared.contracts import (
     AppealReceived,
     CancellationAccepted,
+    ClaimAnswered,
     ClaimReceived,
     DataLow,
     Ground,
@@ -209,6 +210,11 @@ def _claim(event: ClaimReceived, locale: LocaleFormat) -> Note:
     return Note("claim", {}, ("lead",), rows=rows)
 
 
+def _claim_answered(event: ClaimAnswered, locale: LocaleFormat) -> Note:
+    rows = (("received_at", locale.day(event.received_at)), ("answered_at", locale.day(event.answered_at)))
+    return Note("claim_answered", {}, ("lead", "next"), rows=rows)
+
+
 def _answer(_event: SupportAnswered, _locale: LocaleFormat) -> Note:
     """The agent's words come before these (`with_words`)."""
     return Note("answer", {}, ("reply",))
@@ -320,6 +326,7 @@ KINDS: Mapping[str, Kind] = {
     "denied": Kind(RefundDenied, _denied),
     "appeal": Kind(AppealReceived, _appeal),
     "claim": Kind(ClaimReceived, _claim),
+    "claim_answered": Kind(ClaimAnswered, _claim_answered),
     "answer": Kind(SupportAnswered, _answer),
     "data_low": Kind(DataLow, _data_low),
     "expiring": Kind(ApproachingEnd, _approaching_end("expiring")),

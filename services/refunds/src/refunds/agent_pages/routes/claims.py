@@ -69,9 +69,9 @@ async def answer(
 
 
 @routes.post("/agents/claims/{claim_id}/answered")
-async def answered(claim_id: UUID, session: Sending, database: ServiceDatabase) -> Response:
+async def answered(claim_id: UUID, session: Sending, database: ServiceDatabase, trace: RequestTrace) -> Response:
     async with database.transaction() as tx:
-        await answer_claim(tx, claim_id, session.who)
+        await answer_claim(tx, claim_id, session.who, trace=trace)
     return redirect("/agents/claims")
 
 
