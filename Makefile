@@ -16,7 +16,7 @@ SECONDS := 60
 SHOP := e-sim-onl
 
 .DEFAULT_GOAL := help
-.PHONY: account shop-environment keys help prerequisites setup lock upgrade sbom audit demo exercise test test-all test-fast soak lint format up down status clean compose bench interop schemas access interfaces charts release test-past hostile clean-room campaign
+.PHONY: account shop-environment keys help prerequisites setup lock upgrade sbom audit demo exercise test test-all test-fast soak lint format up down status clean compose bench interop schemas access interfaces charts release test-past hostile clean-room campaign mail-review
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -130,6 +130,9 @@ interop: $(INSTALLED) ## ES2+ with an independent implementation, pySim (fetched
 schemas: $(INSTALLED) ## write the events' JSON Schemas, and the table of emails (docs/mails.md)
 	@$(PYTHON) -m shared.contracts.schemas write
 	@$(PYTHON) -m notifications.mail_table > docs/mails.md.new && mv docs/mails.md.new docs/mails.md
+
+mail-review: $(INSTALLED) ## pages of every mail in every language, for a shop's own reader (.run/mail-review)
+	@$(PYTHON) -m notifications.mail_review shops .run/mail-review
 
 charts: $(INSTALLED) ## check the Helm charts strictly and leave archives in .run/charts (Helm is built by Go, or the one here)
 	@$(PYTHON) -m charts .run/charts

@@ -5,7 +5,7 @@ Pictures are kept below `.run/looks/` to be looked at; what a picture must show 
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
@@ -17,17 +17,13 @@ from services.notifications.tests.conftest import PLAN
 from services.notifications.tests.page_checks import CONTRAST, SMALL, UNNAMED
 
 from notifications.app import new_links
-from notifications.emails.models.content import ActivationCodeEmail, NoteEmail, Rendered
-from notifications.emails.models.events import OpenedConfirmation
-from notifications.emails.rules.notes import KINDS
-from notifications.emails.rules.render import render_activation_code, render_note
-from notifications.emails.rules.texts import LocaleFormat, texts, written
+from notifications.emails.models.content import Rendered
+from notifications.emails.rules.texts import texts, written
+from notifications.emails.samples import code_sample, note_sample
 from notifications.newsletters.models import NewsletterText
 from notifications.newsletters.rules import render_newsletter
 from notifications.storefronts import Storefronts
-from shared.contracts import Explanation, Ground, InformationNeeded, OrderEvent, Plan
 from shared.ids import uuid7
-from shared.sealed import Sealed
 from shared.shops.files import ShopFiles
 from shared.testing.browser import Page, browser
 from shared.testing.shops import EXAMPLES, change, copied
@@ -47,55 +43,18 @@ Scheme = Literal["light", "dark"]
 
 
 def _mails(language: str) -> Iterator[tuple[str, str, Rendered]]:
-    plan = Plan(id="eu", title="Europe 10 GB", coverage=("FR", "DE"), data_mb=10240, validity_days=30, profile_type="x")
     slug = {"ru": "qazaq-esim", "kk": "qazaq-esim", "ka": "esimka"}.get(language, "e-sim-onl")
-    yield (
-        "qr",
-        slug,
-        render_activation_code(
-            ActivationCodeEmail(
-                STORES[slug],
-                language,
-                "Aigerim",
-                "10000001",
-                plan=plan,
-                code=ActivationCode.parse(CODE),
-                confirmation_code="4471",
-                iccid="8999702000000000018",
-                apn="internet",
-                valid_until=date(2027, 5, 19),
-                receipt_url="https://ofd.example/t/778",
-                account=ACCOUNT,
-            )
-        ),
+    code = code_sample(
+        STORES[slug],
+        language,
+        code=ActivationCode.parse(CODE),
+        confirmation_code="4471",
+        receipt_url="https://ofd.example/t/778",
+        account=ACCOUNT,
     )
-    asked = InformationNeeded(
-        order_id=uuid7(),
-        order_number="10000001",
-        storefront=slug,
-        buyer_id=uuid7(),
-        case_id=uuid7(),
-        missing=("full_name", "evidence"),
-        policy="p@1",
-        grounds=(Ground(document="RF", clause="4.3", text="x"),),
-        explanation=Explanation(en="We lack something to decide.", ru="Для решения не хватает данных."),
-        asked_at=NOW,
-    )
-    note = KINDS["information"].write(asked, LocaleFormat(written(language), new_zone(slug)))
-    letter = NoteEmail(STORES[slug], language, "Aigerim", "10000001", note=note, account=ACCOUNT)
-    yield "information", slug, render_note(letter)
-    code = OpenedConfirmation(
-        **asked.model_dump(include=set(OrderEvent.model_fields)),
-        confirmation_id=uuid7(),
-        purpose="contact_change",
-        channel="email",
-        code=Sealed(recipient="notifications", box=""),
-        expires_at=NOW,
-        requested_at=NOW,
-        digits="048151",
-    )
-    note = KINDS["code"].write(code, LocaleFormat(written(language), new_zone(slug)))
-    yield "code", slug, render_note(NoteEmail(STORES[slug], language, "Aigerim", "10000001", note=note))
+    yield "qr", slug, code
+    for kind in ("information", "code", "lapsed", "claim_answered"):
+        yield kind, slug, note_sample(STORES[slug], kind, language)
     news = NewsletterText(
         "Spring in Turkey", "# Cheaper now\n\n[Look](https://x.example) *here*:\n\n- one\n- two\n\n> Said."
     )

@@ -1,6 +1,8 @@
 """Words: texts in four languages, money, days and amounts of data as people write them, addresses."""
 
+import re
 from datetime import date
+from html import unescape
 from string import Formatter
 from typing import get_args
 
@@ -8,8 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from notifications.emails import KINDS
 from notifications.emails.rules.message import recipient
 from notifications.emails.rules.texts import Texts, day, days, money, texts, traffic, volume
+from notifications.emails.samples import note_sample
+from notifications.mail_review import page
 from notifications.storefronts import Storefronts
 from shared.contracts import Language, Money
 from shared.shops.files import ShopFiles
@@ -32,6 +37,46 @@ def test_every_language_has_the_same_texts_with_the_same_places(language: Langua
     assert places(texts(language)) == places(texts("en"))
     assert len(texts(language)["calendar"]["months"].split()) == 12
     assert len(texts(language)["calendar"]["days"].split()) == 3
+
+
+#: Names and abbreviations that are written alike in every language.
+_ANYWHERE = frozenset(
+    """
+    eSIM Wi-Fi SIM QR iPhone Android iOS SM-DP APN ICCID Samsung PDF JPEG PNG HEIC WebP GIF SMS JSON
+    """.split()  # noqa: SIM905 - a list of names, not one a line
+)
+_FOREIGN = {
+    "ru": r"[әғқңөұүһі\u10a0-\u10ff]",
+    # Words that every Russian sentence has some of, and no Kazakh one.
+    "kk": r"[\u10a0-\u10ff]|\b(?:и|в|на|с|вы|вас|вам|ваш\w*|мы|нас|если|или|что|это|для|по|за|когда|можно|нужно)\b",
+    "ka": r"[а-яё]",
+}
+
+
+@pytest.mark.parametrize("language", _FOREIGN)
+def test_no_sentence_of_another_language_stands_in_the_texts(language: Language) -> None:
+    for section, entries in texts(language).items():
+        for name, text in entries.items():
+            plain = re.sub(r"\{\w+\}", "", text)
+            latin = {word.strip("-") for word in re.findall(r"[A-Za-z][A-Za-z-]*", plain)}
+            assert latin <= _ANYWHERE, (section, name, text)
+            assert re.search(_FOREIGN[language], plain, re.IGNORECASE) is None, (section, name, text)
+            others = [texts(other)[section][name] for other in get_args(Language) if other != language]
+            assert text not in others or len(plain.split()) <= 1, (section, name, text)
+
+
+@pytest.mark.parametrize("slug", STORES)
+def test_a_sellers_reader_sees_every_mail_and_every_sentence(slug: str) -> None:
+    shown = unescape(page(STORES[slug]))
+    for language in get_args(Language):
+        for entries in texts(language).values():
+            assert [text for text in entries.values() if text not in shown] == []
+        for kind in KINDS:
+            sample = note_sample(STORES[slug], kind, language)
+            assert sample.text in shown
+            assert re.search(r"[{}]", sample.subject + sample.text) is None, "a place that nobody filled"
+            # Capitals of Georgian (Mtavruli) are missing in most fonts.
+            assert re.search("[\u1c90-\u1cbf]", sample.text) is None
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from notifications.delivery.reminders import admit
 from notifications.delivery.rules import delivery_failed, open_code, qr_delivered
 from notifications.emails import (
     KINDS,
+    WITHOUT_LINK,
     ActivationCodeEmail,
     LocaleFormat,
     NoteEmail,
@@ -51,9 +52,6 @@ from shared.outcomes import Done, NeedsPerson, NotDue, Outcome
 from shared.sealed import CannotOpenError, Opener
 from shared.tasks import Task, TaskResult
 from shared.values.refusal import InvalidValueError
-
-#: Emails without a link to the order's page: an order that is not paid has no page, and a code is sent alone.
-_WITHOUT_LINK = frozenset({"held", "released", "declined", "lapsed", "code"})
 
 
 class EmailTask(ABC):
@@ -256,7 +254,7 @@ class SendNote(EmailTask):
         note = with_links(note, email_kind, store, event.order_id)
         if (words := getattr(full, "words", None)) is not None:
             note = with_words(note, self._context.opener.open(words).decode())
-        link = None if email_kind in _WITHOUT_LINK else account
+        link = None if email_kind in WITHOUT_LINK else account
         off = self._context.sender.links.unsubscribe(event.buyer_id, "reminders") if email_kind in REMINDERS else None
         return render_note(
             NoteEmail(

@@ -312,6 +312,8 @@ class Kind:
     write: Callable[[Any, LocaleFormat], Note]
 
 
+#: Emails without a link to the order's page: an order that is not paid has no page, and a code is sent alone.
+WITHOUT_LINK = frozenset({"held", "released", "declined", "lapsed", "code"})
 #: Every kind of email without an activation code.
 KINDS: Mapping[str, Kind] = {
     "order": Kind(PaidOrderWithReceipt, _order),
