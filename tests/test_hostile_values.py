@@ -128,6 +128,8 @@ class Target:
         """What a caller of this kind shows."""
         if scheme == "telegram":
             return {"X-Telegram-Bot-Api-Secret-Token": TELEGRAM_SECRET}
+        if scheme == "whatsapp":
+            return {"X-Hub-Signature-256": "sha256=of-another-body"}
         holders = {"agent": "AGENT_KEYS", "storefront": "STOREFRONT_KEYS", "operations": "OPERATIONS_KEYS"}
         if scheme in holders:
             keys = json.loads(self._environment[holders[scheme]])

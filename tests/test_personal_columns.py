@@ -139,6 +139,8 @@ SERVICES = {
             "support_mails": "proof sender_hash content handled_by",
             "telegram_cases": "chat_key",
             "telegram_chats": "chat_key sealed",
+            "whatsapp_cases": "chat_key",
+            "whatsapp_chats": "chat_key sealed",
         },
         {
             "audit": ("who: an account, a shop or a channel", "detail: words and ids; what people wrote is in notes"),

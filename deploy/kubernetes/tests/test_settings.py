@@ -21,6 +21,7 @@ MORE: dict[str, dict[str, Any]] = {
     "refunds": {
         "services_key": "k",
         "telegram_bots": {},
+        "whatsapp_numbers": {},
         "support_mail_keys": {},
         "support_mailboxes": {},
         "oidc_client_secret": "s",

@@ -128,7 +128,7 @@ def test_everything_is_said_in_every_language() -> None:
                 if language == "ka":
                     assert not _CYRILLIC.search(text), name
                 if language in {"ka", "kk"}:
-                    foreign = set(_LATIN.findall(text)) - {"start", "cancel", "status", "appeal", "most", "case"}
+                    foreign = set(_LATIN.findall(_PLACE.sub("", text))) - {"start", "cancel", "status", "appeal"}
                     assert not foreign, (language, name)
         assert question("reason", language).count("\n") == len(reasons(language))
         assert sum(map(len, keyboard("reason", language))) == len(reasons(language))

@@ -190,6 +190,9 @@ async def test_programs_open_nothing_and_one_sender_does_not_fill_the_table(box:
     for name in ("out_of_office", "bounce", "list", "own_loop"):
         assert await box.take((SAMPLES / f"{name}.eml").read_bytes()) == "ignored"
     assert {row["content"] for row in await box.mails("content")} == {None}
+    for number in range(MAILS_PER_DAY + 1):
+        ended = await box.take(mail(f"forged {number}", results=""))
+    assert ended == "ignored", "a stranger has written enough in Ann's name; she herself has not"
     outcomes = [await box.take(mail(f"hello {number}")) for number in range(MAILS_PER_DAY)]
     assert outcomes == ["waiting"] * (MAILS_PER_DAY - 1) + ["ignored"], "the absence note was one of them"
 

@@ -30,6 +30,7 @@ ATTACKS: dict[Attack, int] = {
     webhooks.usage: 4,
     webhooks.reseller: 3,
     webhooks.telegram: 4,
+    webhooks.whatsapp: 4,
     webhooks.bounce: 4,
     people.sign_in: 2,
     people.account_page: 3,

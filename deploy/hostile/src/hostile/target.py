@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from local_stack.access import storefront_user
-from local_stack.product import EPAY_TERMINAL, TELEGRAM_SECRET, TELEGRAM_SHOP
+from local_stack.product import EPAY_TERMINAL, TELEGRAM_SECRET, TELEGRAM_SHOP, WHATSAPP_NUMBER, WHATSAPP_SHOP
 from local_stack.site import Site
 from shared.contracts import orders_topic
 from shared.messaging.access import KafkaAccess
@@ -46,7 +46,15 @@ class Target:
         return storefront_user(shop), orders_topic(shop)
 
 
-__all__ = ["EPAY_TERMINAL", "SERVICES", "TELEGRAM_SECRET", "TELEGRAM_SHOP", "Target"]
+__all__ = [
+    "EPAY_TERMINAL",
+    "SERVICES",
+    "TELEGRAM_SECRET",
+    "TELEGRAM_SHOP",
+    "WHATSAPP_NUMBER",
+    "WHATSAPP_SHOP",
+    "Target",
+]
 
 
 def of_site(site: Site) -> Target:

@@ -38,6 +38,7 @@ FROM_OUTSIDE = frozenset(
         "telegram_bots",
         "usage_push_secrets",
         "webkassa_api_key",
+        "whatsapp_numbers",
     }
 )
 

@@ -24,6 +24,16 @@ EVALUATION_SECONDS = 5
 CASH_REGISTERS = {"qazaq-esim": {"cashbox": "SWK00000001", "login": "sandbox", "password": "sandbox-secret"}}
 #: The seller who has a Telegram bot; token and secret are the sandbox's own.
 TELEGRAM_SHOP, TELEGRAM_TOKEN, TELEGRAM_SECRET = "esimka", "1000:sandbox-esimka", "sandbox-telegram"
+#: The seller who has a WhatsApp number, as the sandbox plays it.
+WHATSAPP_SHOP = "qazaq-esim"
+WHATSAPP_NUMBER = {
+    "phone_number_id": "100200300",
+    "token": "sandbox-whatsapp-token",
+    "app_secret": "sandbox-whatsapp-secret",
+    "verify_token": "sandbox-whatsapp-verify",
+    "template": "request_news",
+    "template_languages": ["ru"],
+}
 
 Environment = Mapping[str, str]
 
@@ -168,6 +178,8 @@ def _refunds(site: Site) -> Environment:
         "STOREFRONT_KEYS": json.dumps(site.storefront_keys),
         "TELEGRAM_BOTS": json.dumps({TELEGRAM_SHOP: {"token": TELEGRAM_TOKEN, "secret": TELEGRAM_SECRET}}),
         "TELEGRAM_API_URL": f"{site.url('sandbox')}/telegram",
+        "WHATSAPP_NUMBERS": json.dumps({WHATSAPP_SHOP: WHATSAPP_NUMBER}),
+        "WHATSAPP_API_URL": f"{site.url('sandbox')}/whatsapp/v23.0",
         "PUBLIC_URL": site.url("refunds"),
         "REPLY_KEY": base64.b64encode(_secret(site, "replies")).decode(),
         "NOTIFICATIONS_SEAL_PUBLIC_KEY": site.seal_public_key("notifications"),
@@ -214,6 +226,7 @@ def _sandbox(site: Site) -> Environment:
         "SANDBOX_TELEGRAM_BOTS": f"{TELEGRAM_SHOP}={TELEGRAM_TOKEN}",
         "SANDBOX_TELEGRAM_WEBHOOK_URL": f"{site.url('refunds')}/telegram",
         "SANDBOX_TELEGRAM_WEBHOOK_SECRET": TELEGRAM_SECRET,
+        "SANDBOX_WHATSAPP_WEBHOOK_URL": f"{site.url('refunds')}/whatsapp",
         "SANDBOX_SMS_KEY": _secret(site, "sms").hex(),
         "SANDBOX_MAIL_BOUNCE_URL": f"{site.url('notifications')}/bounces",
         "SANDBOX_MAIL_BOUNCE_KEY": _secret(site, "bounces").hex(),

@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from hypothesis import Phase, find, settings
 
 from access.services import built
-from local_stack.product import SERVICES, TELEGRAM_SHOP
+from local_stack.product import SERVICES, TELEGRAM_SHOP, WHATSAPP_SHOP
 from release.samples import values
 
 Document = dict[str, Any]
@@ -60,7 +60,8 @@ def _request(document: Document, operation: str, one: Document) -> Document:
 
 def _known(operation: str) -> dict[str, str]:
     """Names that a local stack knows; of others it says that there is nobody to show credentials to."""
-    return {"operator": "reseller" if "airalo" in operation else "primary", "storefront": TELEGRAM_SHOP}
+    shop = WHATSAPP_SHOP if "whatsapp" in operation else TELEGRAM_SHOP
+    return {"operator": "reseller" if "airalo" in operation else "primary", "storefront": shop}
 
 
 def smallest(schema: Document, document: Document) -> Any:

@@ -244,6 +244,34 @@ class SandboxClient:
         messages = _objects(await self._call("GET", "/control/ledger/telegram"), "messages")
         return [m for m in messages if (m["bot"], m["chatId"], m["direction"]) == (bot, chat, "from_bot")]
 
+    @property
+    def whatsapp_url(self) -> str:
+        """The Graph API's base, with its version."""
+        return f"{self.http_url}/whatsapp/v23.0"
+
+    async def whatsapp_webhook(self, url: str, number: str = "qazaq-esim") -> None:
+        """Set a number's webhook, as its owner does once: the address answers a challenge."""
+        await self._call("PUT", "/control/whatsapp/webhook", {"number": number, "url": url})
+
+    async def whatsapp_write(
+        self, wa_id: str, text: str = "", *, number: str = "qazaq-esim", file: bytes | None = None, **more: Any
+    ) -> list[int | None]:
+        """A person writes to a number: `fields` to lay over the message. Returns the webhook's answers."""
+        sent = None if file is None else base64.b64encode(file).decode()
+        body = {"number": number, "wa_id": wa_id, "text": text, "file": sent, **more}
+        answers: list[int | None] = (await self._call("POST", "/control/whatsapp/message", body))["answers"]
+        return answers
+
+    async def whatsapp_reaching(self, **changes: Any) -> None:
+        """Who cannot be reached (`number`, `blocked`), and how long the window is (`window_seconds`)."""
+        await self._call("PUT", "/control/whatsapp/reaching", changes)
+
+    async def whatsapp_chat(self, wa_id: str, number: str = "qazaq-esim") -> list[JsonObject]:
+        """What the business wrote to a person, oldest first."""
+        messages = _objects(await self._call("GET", "/control/ledger/whatsapp"), "messages")
+        rows = [m for m in messages if (m["number"], m["waId"], m["direction"]) == (number, wa_id, "from_business")]
+        return sorted(rows, key=lambda message: int(message["seq"]))
+
     async def arrive(self, mailbox: str, raw: bytes) -> int:
         """A message arrives in a mailbox, as its server has received it. Returns its UID."""
         body = {"mailbox": mailbox, "raw": base64.b64encode(raw).decode()}

@@ -14,6 +14,7 @@ from sandbox.control_cashbox import cashbox_routes
 from sandbox.control_imap import imap_routes
 from sandbox.control_operator import operator_of, operator_routes
 from sandbox.control_telegram import telegram_routes
+from sandbox.control_whatsapp import whatsapp_routes
 from sandbox.faults import Rule, RuleSet
 from sandbox.ledger import CamelModel
 from sandbox.stands import Stands
@@ -59,6 +60,7 @@ def control_router(stands: Stands) -> APIRouter:
     airalo_routes(router, stands)
     cashbox_routes(router, stands)
     telegram_routes(router, stands)
+    whatsapp_routes(router, stands)
     imap_routes(router, stands)
     _ledger_routes(router, stands)
     return router

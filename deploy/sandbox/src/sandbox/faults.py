@@ -38,6 +38,9 @@ Target = Literal[
     "cashbox.history",
     "telegram.send",
     "telegram.webhook",
+    "whatsapp.send",
+    "whatsapp.media",
+    "whatsapp.webhook",
     "sms.send",
     "mail",
     "imap",
@@ -64,6 +67,7 @@ _ONLY: dict[str, frozenset[str]] = {
     "bank.webhook": frozenset({"latency", "delay", "drop", "duplicate", "forge", "partial_body", "lose_reply"}),
     "airalo.webhook": frozenset({"latency", "delay", "drop", "duplicate", "forge"}),
     "telegram.webhook": frozenset({"latency", "delay", "drop", "duplicate", "lose_reply", "forge"}),
+    "whatsapp.webhook": frozenset({"latency", "delay", "drop", "duplicate", "lose_reply", "forge"}),
     "mail": frozenset(
         {"latency", "delay", "drop", "duplicate", "refuse", "partial_body", "lose_reply", "bounce", "raw_reply"}
     ),

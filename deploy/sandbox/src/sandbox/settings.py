@@ -94,6 +94,17 @@ class Settings:
     """Where updates go before a bot's owner sets a webhook; `/<name>` is added."""
     telegram_webhook_secret: str = ""
 
+    whatsapp_numbers: tuple[str, ...] = ("qazaq-esim=100200300=sandbox-whatsapp-token",)
+    """The businesses' numbers: `<name>=<phone_number_id>=<token>`."""
+    whatsapp_app_secret: str = "sandbox-whatsapp-secret"  # noqa: S105 - a stand-in's own invented secret
+    whatsapp_verify_token: str = "sandbox-whatsapp-verify"  # noqa: S105 - as above
+    whatsapp_templates: tuple[str, ...] = ("request_news=ru",)
+    """The approved templates: `<name>=<languages>`."""
+    whatsapp_webhook_url: str = ""
+    """Where webhooks go before a number's owner sets one; `/<name>` is added."""
+    whatsapp_window_seconds: float = 86400.0
+    """So long after a person's message a business may write anything."""
+
     sms_key: str = "sandbox-sms-key"
     """What the SMS gateway is shown."""
 

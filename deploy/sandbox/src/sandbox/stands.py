@@ -24,6 +24,8 @@ from sandbox.sms.api import SmsGateway
 from sandbox.sms.ledger import SmsLedger
 from sandbox.telegram.api import Telegram
 from sandbox.telegram.ledger import TelegramLedger
+from sandbox.whatsapp.api import WhatsApp
+from sandbox.whatsapp.ledger import WhatsAppLedger
 
 
 class Stands:
@@ -46,6 +48,7 @@ class Stands:
         books = (_journal(settings, name) for name in ("cashbox", "cashbox-shifts", "cashbox-violations"))
         self.cashbox = Cashbox(settings, CashboxLedger(*books), self.faults)
         self.telegram = Telegram(settings, TelegramLedger(_journal(settings, "telegram")), self.faults)
+        self.whatsapp = WhatsApp(settings, WhatsAppLedger(_journal(settings, "whatsapp")), self.faults)
         self.sms = SmsGateway(settings, SmsLedger(_journal(settings, "sms")), self.faults)
         self.imap = ImapLedger(_journal(settings, "imap"))
         self.mails = MailStore(settings.data_dir, settings.mail_memory_bytes)
@@ -65,6 +68,7 @@ class Stands:
         self.airalo.ledger.load()
         self.cashbox.ledger.load()
         self.telegram.ledger.load()
+        self.whatsapp.ledger.load()
         self.sms.ledger.load()
         self.imap.load()
         self.mails.load()
@@ -73,7 +77,7 @@ class Stands:
     def routes(self) -> list[Route]:
         """The paths that go straight to a stand-in."""
         operators = [route for operator in self.operators.values() for route in operator.routes()]
-        others = (self.airalo, self.cashbox, self.telegram, self.sms)
+        others = (self.airalo, self.cashbox, self.telegram, self.whatsapp, self.sms)
         return [*self.bank.routes(), *operators, *(route for other in others for route in other.routes())]
 
     def reset(self) -> None:
@@ -86,6 +90,7 @@ class Stands:
         self.airalo.reset()
         self.cashbox.reset()
         self.telegram.ledger.clear()
+        self.whatsapp.ledger.clear()
         self.sms.ledger.book.clear()
         self.imap.clear()
         self.mails.clear()
@@ -102,6 +107,7 @@ class Stands:
         self.airalo.ledger.close()
         self.cashbox.ledger.close()
         await self.telegram.close()
+        await self.whatsapp.close()
         self.sms.ledger.book.close()
         self.imap.book.close()
         self.mails.close()

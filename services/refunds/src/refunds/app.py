@@ -15,16 +15,22 @@ from refunds.cases import routes as cases
 from refunds.cases.scheduled_jobs import CaseJobs
 from refunds.cases.tasks import CaseDue
 from refunds.channels.answers import CaseAnswers
-from refunds.channels.metrics import ChannelMetrics
+from refunds.channels.contact_form import routes as contact_form
+from refunds.channels.contact_form.service import ContactForm
+from refunds.channels.metrics import ChannelMetrics, contact_form_metric, whatsapp_statuses
 from refunds.channels.scheduled_jobs import clean
 from refunds.channels.service import Conversations
 from refunds.channels.store import Chats
 from refunds.channels.telegram import routes as telegram
 from refunds.channels.telegram.tasks import SendMessage, TelegramChannel
+from refunds.channels.whatsapp import routes as whatsapp
+from refunds.channels.whatsapp import tasks as whatsapp_tasks
+from refunds.channels.whatsapp.tasks import WhatsAppChannel
 from refunds.claims import routes as claims
 from refunds.claims.tasks import ClaimDue
 from refunds.clients.services import ServicesClient
 from refunds.clients.telegram import TelegramClient
+from refunds.clients.whatsapp import WhatsAppClient
 from refunds.eligibility import routes as eligibility
 from refunds.late_deliveries.handlers import LateDeliveryHandlers
 from refunds.late_deliveries.tasks import DeliveryDue
@@ -51,7 +57,7 @@ from refunds.support_mail.submission_routes import submission_routes
 from refunds.support_mail.submissions import Submissions
 from refunds.support_mail.threads import MailThreads
 from shared.clock import Clock
-from shared.contracts import BuyerContact, Event
+from shared.contracts import BuyerContact, Event, Language
 from shared.kernel.auth import ApiKeys
 from shared.kernel.privacy import exports
 from shared.kernel.service import Service
@@ -101,7 +107,9 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     state.callers = Callers(shop_keys, settings.agent_keys)
     _add_agent_pages(service, settings)
     _add_support_mail(service, settings, case_service, seal_key, shops)
+    _add_contact_form(service, shops)
     _add_telegram(service, settings, case_service, seal_key)
+    _add_whatsapp(service, settings, case_service, seal_key, shops)
     service.serves(cases.routes, eligibility.routes, claims.routes, refused_refunds.routes, policy.routes)
     service.serves(exports(service.database, settings.privacy_key, EXPORT))
     return service
@@ -162,6 +170,50 @@ def _add_telegram(service: Service, settings: Settings, case_service: CaseServic
     secrets = {storefront: bot.secret for storefront, bot in settings.telegram_bots.items()}
     service.app.state.telegram = telegram.Telegram(conversations, secrets, metrics)
     service.serves(telegram.routes)
+
+
+def _add_whatsapp(
+    service: Service, settings: Settings, case_service: CaseService, seal_key: bytes, shops: ShopFiles
+) -> None:
+    numbers = settings.whatsapp_numbers
+    if not numbers:
+        return
+
+    def language(storefront: str) -> Language:
+        shop = shops.shop(storefront)
+        return "en" if shop is None else shop.language
+
+    chats = Chats("whatsapp", service.opener, seal_key, timedelta(days=settings.whatsapp_keep_days))
+    registry = service.metrics.registry
+    metrics = ChannelMetrics(registry, "whatsapp")
+    client = WhatsAppClient(settings.whatsapp_api_url, service.tracing, LARGEST_FILE)
+    service.closes(client.close)
+    channel = WhatsAppChannel(chats)
+    conversations = Conversations(channel, case_service, service.app.state.submissions)
+    service.performs(
+        whatsapp_tasks.SendMessage(client, chats, numbers, metrics, service.clock),
+        whatsapp_tasks.DownloadFile(client, conversations, chats, numbers, metrics),
+    )
+    # Before the task worker, which inserts the tasks of a transaction.
+    service.database.participants.insert(0, CaseAnswers(channel))
+    service.app.state.whatsapp = whatsapp.WhatsApp(
+        conversations, channel, numbers, language, metrics, whatsapp_statuses(registry)
+    )
+    service.app.state.body_limits["/whatsapp/*"] = whatsapp.LARGEST_WEBHOOK
+    service.serves(whatsapp.routes)
+
+
+def _add_contact_form(service: Service, shops: ShopFiles) -> None:
+    def origins(storefront: str) -> frozenset[str] | None:
+        shop = shops.shop(storefront)
+        return None if shop is None else frozenset(shop.support.form_origins)
+
+    state = service.app.state
+    metric = contact_form_metric(service.metrics.registry)
+    form = ContactForm(state.support_mail, state.support_answers)
+    state.contact_forms = contact_form.ContactForms(form, origins, metric)
+    state.body_limits["/contact/*"] = contact_form.LARGEST_MESSAGE
+    service.serves(contact_form.routes)
 
 
 def _add_support_mail(

@@ -3,6 +3,7 @@
 from shared.interfaces.description import AGENT, STOREFRONT, Caller, Example, Interface, Tag, signed
 
 _TELEGRAM = signed("telegram", "X-Telegram-Bot-Api-Secret-Token", "the bot's own secret, as given to `setWebhook`")
+_WHATSAPP = signed("whatsapp", "X-Hub-Signature-256", "`sha256=` and the HMAC-SHA256 of the body with the app's secret")
 _MAIL_PROVIDER = Caller(
     "mail-provider",
     {"type": "http", "scheme": "bearer", "description": "`Authorization: Bearer <key in SUPPORT_MAIL_KEYS>`"},
@@ -93,10 +94,12 @@ INTERFACE = Interface(
         Tag("appeals", "A second look by another agent (RF 6).", (STOREFRONT, AGENT)),
         Tag("claims", "Written claims and their deadlines (PO 7.3, PP 7.3).", (AGENT,)),
         Tag("policies", "The policies as tables: what is decided by."),
+        Tag("contact form", "What visitors of a shop's site write; from its pages without a key.", (STOREFRONT, AGENT)),
         Tag("mail", "Where a mail provider hands in what arrives for a storefront.", (_MAIL_PROVIDER,)),
         Tag("telegram", "Where Telegram brings what buyers write to a storefront's bot.", (_TELEGRAM,)),
+        Tag("whatsapp", "Where WhatsApp brings what buyers write to a storefront's number.", (_WHATSAPP,)),
     ),
-    callers={"POST /claims": (STOREFRONT, AGENT)},
+    callers={"POST /claims": (STOREFRONT, AGENT), "GET /whatsapp/{storefront}": ()},
     examples={
         "POST /orders/{order}/refund-requests": Example(
             body={

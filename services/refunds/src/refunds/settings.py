@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from shared.contracts import Language
 from shared.shops.settings import ShopSettings
 from shared.signin.settings import SignInSettings
 
@@ -15,6 +16,23 @@ class TelegramBot(BaseModel):
 
     token: SecretStr = Field(min_length=1)
     secret: SecretStr = Field(min_length=1)
+
+
+class WhatsAppNumber(BaseModel):
+    """A storefront's number at the WhatsApp Cloud API.
+
+    `app_secret` signs webhooks, `verify_token` is what the webhook was set up with. `template`: an approved template
+    without parameters, which says that there is news; it is sent where the buyer wrote more than 24 hours ago.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    phone_number_id: str = Field(pattern=r"^[0-9]{1,30}$")
+    token: SecretStr = Field(min_length=1)
+    app_secret: SecretStr = Field(min_length=1)
+    verify_token: SecretStr = Field(min_length=1)
+    template: str = Field("", pattern=r"^[a-z0-9_]{0,512}$")
+    template_languages: tuple[Language, ...] = Field(("en",), min_length=1)
 
 
 class MailboxAccount(BaseModel):
@@ -62,6 +80,14 @@ class Settings(SignInSettings, ShopSettings):
     )
     telegram_api_url: str = Field("https://api.telegram.org", description="the Bot API's base address")
     telegram_keep_days: int = Field(90, ge=1, description="a chat is deleted so long after its last message")
+
+    whatsapp_numbers: dict[str, WhatsAppNumber] = Field(
+        default_factory=dict,
+        description='JSON: {"<storefront>": {"phone_number_id": "…", "token": "…", "app_secret": "…", '
+        '"verify_token": "…", "template": "…", "template_languages": ["ru"]}}; without it no WhatsApp',
+    )
+    whatsapp_api_url: str = Field("https://graph.facebook.com/v23.0", description="the Graph API with its version")
+    whatsapp_keep_days: int = Field(90, ge=1, description="a chat is deleted so long after its last message")
 
     support_mail_keys: dict[str, SecretStr] = Field(
         default_factory=dict,

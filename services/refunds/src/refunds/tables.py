@@ -335,7 +335,7 @@ claims = Table(
 )
 
 #: By channel and kind; see chat_tables.
-CHAT_TABLES = {channel: chat_tables(metadata, channel) for channel in ("telegram",)}
+CHAT_TABLES = {channel: chat_tables(metadata, channel) for channel in ("telegram", "whatsapp")}
 
 sign_in_tables(metadata)
 

@@ -23,6 +23,8 @@ Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 Address = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@([a-z0-9-]{1,63}\.)+[a-z0-9-]{2,63}$")
 ]
+#: What a browser sends as `Origin` (RFC 6454): scheme, host, and a port where it is not the usual one.
+Origin = Annotated[str, StringConstraints(pattern=r"^https?://[a-z0-9.-]{1,253}(:[0-9]{1,5})?$")]
 #: The authserv-id of a mail server, in lower case.
 ServerName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9._-]{1,253}$")]
 #: A page of the shop, with the place of the order's id.
@@ -52,6 +54,8 @@ class Support(Entry):
     authenticated_by: tuple[ServerName, ...] = ()
     #: Whether the address takes mail for `local+tag@…` (RFC 5233), so that an answer names its order by its recipient.
     reply_tags: bool = False
+    #: Where the shop's pages with a contact form are served from; without them only the shop itself hands messages in.
+    form_origins: tuple[Origin, ...] = ()
 
 
 class Sender(Entry):

@@ -90,6 +90,7 @@ TARGETS = (
     "airalo.usage",
     "cashbox.history",
     "telegram.send",
+    "whatsapp.send",
     "sms.send",
 )
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from hostile import values
 from hostile.context import Context
-from hostile.target import EPAY_TERMINAL, TELEGRAM_SECRET, TELEGRAM_SHOP
+from hostile.target import EPAY_TERMINAL, TELEGRAM_SECRET, TELEGRAM_SHOP, WHATSAPP_NUMBER, WHATSAPP_SHOP
 
 _BOUNCE = """From: MAILER-DAEMON@mx.example
 To: {to}
@@ -132,6 +132,25 @@ async def telegram(context: Context) -> None:
     }
     url = f"{context.target.site.url('refunds')}/telegram/{TELEGRAM_SHOP}"
     await _post(context, "webhook of Telegram", url, good, {"X-Telegram-Bot-Api-Secret-Token": TELEGRAM_SECRET})
+
+
+async def whatsapp(context: Context) -> None:
+    """Messages and statuses of the shop's number, signed."""
+    rng = context.rng
+    words = ["/start", "верните деньги", context.order_id(), "1", values.text(rng)]
+    message: dict[str, Any] = {"from": f"7701{rng.randrange(50):07d}", "id": f"wamid.{rng.randrange(2**31)}"}
+    image = {"type": "image", "image": {"id": "1", "caption": "x"}}
+    message |= rng.choice([{"type": "text", "text": {"body": rng.choice(words)}}, image])
+    status = {"id": f"wamid.{rng.randrange(2**31)}", "status": "failed", "recipient_id": "77010000001"}
+    metadata = {"phone_number_id": WHATSAPP_NUMBER["phone_number_id"]}
+    change = {"value": {"metadata": metadata, "messages": [message], "statuses": [status]}}
+    url = f"{context.target.site.url('refunds')}/whatsapp/{WHATSAPP_SHOP}"
+    secret = str(WHATSAPP_NUMBER["app_secret"]).encode()
+
+    def signed(body: bytes) -> Mapping[str, str]:
+        return {"X-Hub-Signature-256": "sha256=" + hmac.new(secret, body, hashlib.sha256).hexdigest()}
+
+    await _post(context, "webhook of WhatsApp", url, {"entry": [{"changes": [change]}]}, {}, signed)
 
 
 async def bounce(context: Context) -> None:

@@ -1,6 +1,6 @@
 """Handles a message of any channel in a transaction: reads the chat, performs what follows, and answers."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
@@ -45,6 +45,8 @@ class Incoming:
     message_id: int
     message: Message
     trace: str | None
+    #: False: nothing says the language of this message, and a chat keeps the one it has.
+    language_known: bool = True
 
 
 @dataclass(slots=True, frozen=True)
@@ -91,16 +93,18 @@ class Conversations:
 
     async def handle(self, tx: Tx, incoming: Incoming) -> Outcome:
         """Handle a message. The chat is locked first, so its messages are counted one after the other."""
-        storefront, message = incoming.storefront, incoming.message
+        storefront = incoming.storefront
         key = self._chats.key(storefront, incoming.chat_id)
         stored = await self._chats.lock(tx, key)
+        if stored is not None and not incoming.language_known:
+            incoming = replace(incoming, message=replace(incoming.message, language=stored.language))
         count, since = count_message(stored, tx.now)
         if count > MESSAGES_PER_HOUR + 1:
             return "limited"
         if not await self._chats.store_update(tx, storefront, incoming.message_id):
             return "duplicate"
         if count > MESSAGES_PER_HOUR:
-            state = stored or State(language=message.language)
+            state = stored or State(language=incoming.message.language)
             turn = Turn(state, text_of("too_many", state.language, most=str(MESSAGES_PER_HOUR)))
         else:
             turn = await self._take_turn(tx, incoming, key, stored)
@@ -117,6 +121,14 @@ class Conversations:
         )
         self._channel.schedule(tx, outgoing)
         return "heard" if count <= MESSAGES_PER_HOUR else "limited"
+
+    async def wants_file(self, tx: Tx, storefront: str, chat_id: int) -> bool:
+        """Whether a file from this chat would be kept: it is asked for, or the chat has a case."""
+        key = self._chats.key(storefront, chat_id)
+        state = await self._chats.lock(tx, key)
+        if state is None or count_message(state, tx.now)[0] > MESSAGES_PER_HOUR:
+            return False
+        return state.step == "evidence" or (state.step is None and await self._chats.last_case(tx, key) is not None)
 
     async def _take_turn(self, tx: Tx, incoming: Incoming, key: bytes, stored: State | None) -> Turn:
         """Read the message, and perform what follows from it."""

@@ -145,14 +145,28 @@ class Chats:
                 followers.append(Follower(*chat))
         return followers
 
+    def number_of(self, kind: str, text: str) -> int:
+        """An update's number where the channel has texts, which may hold a person's number: a keyed hash of 63 bits."""
+        digest = hmac.digest(self._key, f"{kind}\x1f{text}".encode("utf-8", "replace"), "sha256")
+        return int.from_bytes(digest[:8], "big") >> 1
+
     def seal_chat(self, chat_id: int) -> Sealed:
         """The id of a chat for the payload of a task."""
-        return self._sealer.seal(str(chat_id).encode())
+        return self.seal(str(chat_id).encode())
 
     def open_chat(self, sealed: Sealed) -> int | None:
         """The id of a chat; None where another key sealed it."""
+        opened = self.open(sealed)
+        return None if opened is None else int(opened)
+
+    def seal(self, plain: bytes) -> Sealed:
+        """Anything for the payload of a task."""
+        return self._sealer.seal(plain)
+
+    def open(self, sealed: Sealed) -> bytes | None:
+        """What was sealed; None where another key sealed it."""
         try:
-            return int(self._opener.open(sealed))
+            return self._opener.open(sealed)
         except CannotOpenError:
             return None
 

@@ -42,6 +42,12 @@ class SupportAnswers:
             raise NotAllowedError("Somebody else has answered this claim meanwhile. Your text was not sent.")
         self._publish(tx, claim, answer_id, words, trace, claim_id=claim.claim_id)
 
+    async def acknowledge(self, tx: Tx, order: Any, answer_id: UUID, text: str, *, who: str, trace: str | None) -> None:
+        """Write to the contact of an order, about no case or claim; once for each id. Raises NotAllowedError."""
+        words = await self._store(tx, order, answer_id, text, who)
+        if words is not None:
+            self._publish(tx, order, answer_id, words, trace)
+
     async def ask_documents(
         self,
         tx: Tx,

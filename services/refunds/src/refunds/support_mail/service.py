@@ -41,6 +41,8 @@ from shared.values.text import cleaned
 log = get_logger(__name__)
 #: `who` of what a mail does by itself.
 EMAIL: Final = "email"
+#: The `way` of a contact form, which has limits of its own.
+FORM: Final = "form"
 #: More mails of one sender within a day are counted, and not kept.
 MAILS_PER_DAY = 30
 #: So much of a mail that nobody can read is kept for an agent.
@@ -93,10 +95,11 @@ class SupportMail:
             return "waiting" if await self.mails.insert(tx, new, trace) else "repeated"
         wish = read_wish(mail)
         sender = self._cases.fingerprints.email(mail.sender)
-        mail_id = uuid_for("support-mail", arrived.storefront, mail.message_id, mail.digest)
+        mail_id = id_of(arrived.storefront, mail)
         ignored: str | None = mail.automatic
-        if ignored is None and await store.mails_since(tx, sender, tx.now - DAY) >= MAILS_PER_DAY:
-            ignored = "limit"
+        if ignored is None and arrived.way != FORM:
+            recent = await store.mails_since(tx, sender, mail.proof, tx.now - DAY)
+            ignored = "limit" if recent >= MAILS_PER_DAY else None
         new = NewMail(
             mail_id,
             arrived.storefront,
@@ -267,6 +270,11 @@ class SupportMail:
             None if mail is None else self._cases.fingerprints.email(mail.sender),
             content,
         )
+
+
+def id_of(storefront: str, mail: Mail) -> UUID:
+    """The id under which a mail is stored, however often it arrives."""
+    return uuid_for("support-mail", storefront, mail.message_id, mail.digest)
 
 
 def is_too_large(size: int) -> bool:

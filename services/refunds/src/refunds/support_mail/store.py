@@ -11,7 +11,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
-from refunds.support_mail.models import File
+from refunds.support_mail.models import File, Proof
 from refunds.tables import support_mail_files, support_mails
 from shared.database import Tx
 from shared.sealed import CannotOpenError, Opener, Sealed, Sealer
@@ -28,7 +28,11 @@ WHERE f.storefront = :storefront AND f.paid_at IS NOT NULL
 """
 _NAMED = f"{_ORDERS} AND (f.order_number = ANY(CAST(:numbers AS text[])) OR f.order_id = :tagged) LIMIT 50"
 _OF_SENDER = f"{_ORDERS} AND c.email_hash = :sender ORDER BY f.paid_at DESC LIMIT 50"
-_RECENT = "SELECT count(*) FROM support_mails WHERE sender_hash = :sender AND received_at > :since"
+#: Only mails whose sender is as sure: what strangers send in somebody's name does not count against the owner.
+_RECENT = """
+SELECT count(*) FROM support_mails WHERE sender_hash = :sender AND received_at > :since AND proof = :proof
+  AND way <> 'form'
+"""
 _MESSAGES = """
 SELECT count(*) FILTER (WHERE received_at > :since) AS recent, count(*) FILTER (WHERE state <> 'waiting') AS handled
 FROM support_mails m WHERE order_id = :order AND way NOT IN ('webhook', 'imap')
@@ -201,9 +205,9 @@ async def orders_of_sender(tx: Tx, storefront: str, sender: bytes) -> Sequence[A
     return (await tx.execute(_OF_SENDER, storefront=storefront, sender=sender)).all()
 
 
-async def mails_since(tx: Tx, sender: bytes, since: datetime) -> int:
-    """How many mails of a sender have come since a moment."""
-    return int((await tx.execute(_RECENT, sender=sender, since=since)).scalar())
+async def mails_since(tx: Tx, sender: bytes, proof: Proof, since: datetime) -> int:
+    """How many mails of a sender have come since a moment, with the same proof of the sender."""
+    return int((await tx.execute(_RECENT, sender=sender, proof=proof, since=since)).scalar())
 
 
 async def count_messages(tx: Tx, order_id: UUID, since: datetime) -> Any:

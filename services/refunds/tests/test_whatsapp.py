@@ -1,0 +1,226 @@
+"""WhatsApp, between the sandbox's Cloud API and a running service."""
+
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from refunds.channels import ERASE_CHATS
+from refunds.channels.whatsapp.models import FileMessage, Status, Unreadable, WebhookMessage, read_webhook
+from refunds.channels.whatsapp.rules import message_of, message_with_file, phone_of, spoken
+from refunds.clients.whatsapp import read_answer
+from sandbox.testing import RunningSandbox, running_sandbox
+from shared.contracts import RefundRequested
+from shared.outcomes import Done, NeedsPerson, NotSent, Refused
+
+if TYPE_CHECKING:
+    from services.refunds.tests.conftest import Life, Refunds, Start
+
+NUMBER = {
+    "phone_number_id": "100200300",
+    "token": "sandbox-whatsapp-token",
+    "app_secret": "sandbox-whatsapp-secret",
+    "verify_token": "sandbox-whatsapp-verify",
+    "template": "request_news",
+    "template_languages": ["ru"],
+}
+#: The number of `Life.contact`, and somebody else's.
+ANN, BOB = "995555000111", "77011234567"
+PHOTO = b"\xff\xd8\xff\xe0" + b"a photo of a phone without a network"
+
+
+def webhook(*messages: Any, number: str = "100200300", name: str = "messages") -> dict[str, Any]:
+    value = {"metadata": {"phone_number_id": number}, name: list(messages)}
+    return {"entry": [{"changes": [{"field": "messages", "value": value}]}]}
+
+
+def test_what_can_be_read_of_a_webhook_is_read() -> None:
+    text = {"from": ANN, "id": "wamid.1", "type": "text", "text": {"body": " Hello "}, "more": 1}
+    image = {"from": ANN, "id": "wamid.2", "type": "image", "image": {"id": "9", "caption": "Look"}}
+    traversal = {"from": ANN, "id": "wamid.3", "type": "image", "image": {"id": "../me"}}
+    items = list(read_webhook(webhook(text, image, traversal, {"from": "+1"}, None), "100200300"))
+    assert [type(item) for item in items] == [WebhookMessage, WebhookMessage, Unreadable, Unreadable, Unreadable]
+    assert [item.words for item in items[:2] if isinstance(item, WebhookMessage)] == ["Hello", "Look"]
+    assert ANN not in repr(items)
+    assert list(read_webhook(webhook(text, number="1"), "100200300")) == [], "another number of the same app"
+    failed = {"id": "w", "status": "failed", "recipient_id": ANN, "errors": [{"code": 131047}]}
+    [status] = read_webhook(webhook(failed, name="statuses"), "100200300")
+    assert isinstance(status, Status)
+    assert status.errors[0].code == 131047
+    odds: tuple[Any, ...] = (None, [], {"entry": 1}, {"entry": [1, {"changes": [None, {"value": []}]}]})
+    assert [list(read_webhook(odd, "100200300")) for odd in odds] == [[], [], [], []]
+
+
+def test_a_message_is_read_for_the_conversation() -> None:
+    voice = WebhookMessage.model_validate({"from": ANN, "id": "w", "type": "audio"})
+    assert message_of(voice, "ru").refusal == "type"
+    assert [spoken(words) for words in ("123456", "/start", "Не работает", "არ მუშაობს", "hi")] == [
+        None,
+        None,
+        "ru",
+        "ka",
+        "en",
+    ]
+    assert (phone_of(ANN), phone_of("00000")) == ("+995555000111", None)
+    file = FileMessage(sender=ANN, media_id="9", name="", caption="")
+    kept = message_with_file(file, Done(PHOTO))
+    assert kept.file is not None
+    assert "image/jpeg" in kept.file
+    assert message_with_file(file, Done(b"PK\x03\x04 an archive")).refusal == "type"
+    assert message_with_file(file, Refused("size", "")).refusal == "size"
+    assert message_with_file(file, Refused("gone", "")).refusal == "type"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (200, b"{}", Done),
+        (400, b'{"error": {"code": 131047}}', Refused),
+        (400, b'{"error": {"code": 131026}}', Refused),
+        (429, b"", NotSent),
+        (400, b'{"error": {"code": 131056}}', NotSent),
+        (401, b'{"error": {"code": 190}}', NeedsPerson),
+        (404, b'{"error": {"code": 132001}}', NeedsPerson),
+        (500, b"<html>", NotSent),
+        (400, b"[" * 100_000, Refused),
+        (400, b'{"error": null}', Refused),
+    ],
+)
+def test_an_answer_of_the_api_is_an_outcome(status: int, body: bytes, kind: type) -> None:
+    assert isinstance(read_answer(httpx.Response(status, content=body)), kind)
+
+
+@dataclass
+class Phone:
+    """A running service with a number, and its WhatsApp."""
+
+    refunds: "Refunds"
+    sandbox: RunningSandbox
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.refunds.service.port}/whatsapp/qazaq-esim"
+
+    async def says(self, wa_id: str, *messages: str, **more: Any) -> list[str]:
+        """Write, and wait for one answer to each."""
+        before = len(await self.sandbox.whatsapp_chat(wa_id))
+        for number, text in enumerate(messages, 1):
+            assert (await self.sandbox.whatsapp_write(wa_id, text, **more))[-1] == 200
+            await self.heard(wa_id, before + number)
+        return [one["text"] for one in (await self.sandbox.whatsapp_chat(wa_id))[before:]]
+
+    async def heard(self, wa_id: str, count: int) -> list[Any]:
+        """What we have written, once it is so much."""
+
+        async def enough() -> bool:
+            return len(await self.sandbox.whatsapp_chat(wa_id)) >= count
+
+        await self.refunds.stage.eventually(enough)
+        return await self.sandbox.whatsapp_chat(wa_id)
+
+    async def order(self) -> "Life":
+        """A delivered order whose buyer's contact is known."""
+        life = await self.refunds.delivered("qazaq-esim")
+        await self.refunds.stage.publish(life.contact())
+        await self.refunds.stage.eventually(lambda: self.refunds.rows("SELECT 1 FROM contacts"))
+        return life
+
+    async def metric(self, line: str) -> None:
+        """Wait until /metrics has this line."""
+
+        async def shown() -> bool:
+            return line in (await self.refunds.get("/metrics")).text
+
+        await self.refunds.stage.eventually(shown)
+
+
+@pytest.fixture
+async def phone(start: "Start") -> AsyncIterator[Phone]:
+    async with running_sandbox() as sandbox:
+        refunds = await start(whatsapp_numbers={"qazaq-esim": NUMBER}, whatsapp_api_url=sandbox.whatsapp_url)
+        phone = Phone(refunds, sandbox)
+        await sandbox.whatsapp_webhook(phone.url)
+        yield phone
+
+
+async def test_a_conversation_with_a_photo_under_faults_and_after_the_window(phone: Phone) -> None:
+    refunds, sandbox = phone.refunds, phone.sandbox
+    life = await phone.order()
+    await sandbox.faults(
+        {"target": "whatsapp.webhook", "effect": "duplicate", "count": 3, "match": {"has": "messages"}},
+        {"target": "whatsapp.send", "effect": "refuse", "times": 1},
+        {"target": "whatsapp.send", "effect": "http_error", "status": 502, "times": 1, "after": 2},
+    )
+    hello, asked, *_ = await phone.says(ANN, "Здравствуйте, верните деньги", life.order_number)
+    assert "номер заказа" in hello
+    assert "1. Не работает" in asked
+    assert await sandbox.whatsapp_write(ANN, file=PHOTO) == [200, 200, 200], "nobody has asked for a photo"
+    assert "Не удалось это прочитать" in (await phone.heard(ANN, 3))[-1]["text"]
+    registered = (await phone.says(ANN, "1", "Нет сети", "ann@example.org"))[-1]
+    assert registered.startswith("Обращение зарегистрировано"), "RP 3 asks for the e-mail, too"
+    [requested] = await refunds.stage.events(RefundRequested)
+    assert (requested.event.channel, requested.event.reason) == ("whatsapp", "technical_failure")
+    [case] = await refunds.rows("SELECT case_id, provided FROM cases")
+    assert {"email", "phone"} <= set(case["provided"])
+
+    # A photo for the open case: downloaded, its type read from its content, kept sealed, opened by agents.
+    await sandbox.faults({"target": "whatsapp.media", "effect": "http_error", "status": 503, "times": 1})
+    added = (await phone.says(ANN, "", file=PHOTO))[-1]
+    assert str(case["case_id"]) in added
+    assert "PDF" in (await phone.says(ANN, "", file=b"PK\x03\x04 an archive"))[-1]
+    assert "PDF" in (await phone.says(ANN, "", file=PHOTO, announced_size=11 * 2**20))[-1]
+    [kept] = await refunds.rows("SELECT f.kind, m.way FROM support_mail_files f JOIN support_mails m USING (mail_id)")
+    assert kept == {"kind": "image/jpeg", "way": "whatsapp"}
+
+    # After the window only the template is delivered; the decision itself is in the e-mail.
+    await sandbox.whatsapp_reaching(window_seconds=0)
+    before = len(await sandbox.whatsapp_chat(ANN))
+    found = {"finding": "no_failure"}
+    assert (await refunds.post(f"/cases/{case['case_id']}/findings", found)).status_code == 200
+    text, template = (await phone.heard(ANN, before + 2))[before:]
+    assert (text["kind"], template["kind"]) == ("text", "template")
+    assert (template["text"], template["language"]) == ("request_news", "ru")
+    await phone.metric('whatsapp_statuses_total{status="failed",storefront="qazaq-esim"} 1.0')
+
+    # Who knows neither the number's owner nor the e-mail learns nothing; no number is readable anywhere.
+    await sandbox.whatsapp_reaching(window_seconds=86400)
+    wrong = await phone.says(BOB, "Hello", life.order_number, "1", "no network", "bob@example.org")
+    assert "find no paid order" in wrong[-1]
+    for table in ("whatsapp_chats", "whatsapp_cases", "work", "audit", "outbox"):
+        rows = json.dumps(await refunds.rows(f"SELECT * FROM {table}"), default=repr)
+        for secret in (ANN, BOB, "ann@example.org", NUMBER["token"]):
+            assert str(secret) not in rows, table
+    async with refunds.service.database.transaction() as tx:
+        for statement in ERASE_CHATS:
+            await tx.execute(statement, buyers=[life.paid().buyer_id])
+    assert len(await refunds.rows("SELECT 1 FROM whatsapp_chats")) == 1, "Bob's"
+
+
+async def test_only_whatsapp_is_heard(phone: Phone) -> None:
+    message = {"from": ANN, "id": "wamid.1", "type": "text", "text": {"body": "Hello"}}
+    body = json.dumps(webhook(message)).encode()
+
+    def signed(raw: bytes, key: bytes = b"sandbox-whatsapp-secret") -> dict[str, str]:
+        return {"x-hub-signature-256": "sha256=" + hmac.new(key, raw, hashlib.sha256).hexdigest()}
+
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
+        for headers in ({}, signed(body, b"other"), signed(body + b" "), {"x-hub-signature-256": "sha256="}):
+            assert (await client.post(phone.url, content=body, headers=headers)).status_code == 401
+        other = phone.url.replace("qazaq-esim", "esimka")
+        assert (await client.post(other, content=body, headers=signed(body))).status_code == 404
+        assert (await client.post(phone.url, content=b"[", headers=signed(b"["))).status_code == 400
+        large = bytes(4 * 2**20)
+        assert (await client.post(phone.url, content=large, headers=signed(large))).status_code == 413
+        assert await phone.refunds.rows("SELECT 1 FROM whatsapp_updates") == []
+        query = {"hub.mode": "subscribe", "hub.verify_token": "wrong", "hub.challenge": "1"}
+        assert (await client.get(phone.url, params=query)).status_code == 403
+        proved = await client.get(phone.url, params=query | {"hub.verify_token": NUMBER["verify_token"]})
+        assert (proved.status_code, proved.text) == (200, "1")
+        odd = json.dumps(webhook({"from": "x"}, {**message, "type": "reaction"}, message)).encode()
+        assert (await client.post(phone.url, content=odd, headers=signed(odd))).status_code == 200
+    assert len(await phone.refunds.rows("SELECT 1 FROM whatsapp_updates")) == 1
