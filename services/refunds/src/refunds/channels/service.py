@@ -18,7 +18,7 @@ from refunds.channels.rules.questions import contact, provided
 from refunds.channels.rules.texts import answer_texts, keyboard, text_of
 from refunds.channels.store import Chats
 from refunds.policy import Reason, Required
-from refunds.support_mail.submissions import Submissions
+from refunds.support_mail import Submissions
 from shared.contracts import Language
 from shared.database import Tx
 

@@ -1,6 +1,18 @@
 """E-mail to a shop's support address: each mail opens or joins a case or a claim, or waits for an agent."""
 
-from refunds.support_mail.service import Placing, SupportMail
+from refunds.support_mail.service import FORM, Arrived, Placing, SupportMail, id_of
 from refunds.support_mail.store import ERASE_MAILS, mail_of, mails_of_case, waiting
+from refunds.support_mail.submissions import Submissions
 
-__all__ = ["ERASE_MAILS", "Placing", "SupportMail", "mail_of", "mails_of_case", "waiting"]
+__all__ = [
+    "ERASE_MAILS",
+    "FORM",
+    "Arrived",
+    "Placing",
+    "Submissions",
+    "SupportMail",
+    "id_of",
+    "mail_of",
+    "mails_of_case",
+    "waiting",
+]

@@ -74,7 +74,10 @@ async def _sender(storefront: Named, request: Request) -> Sender:
 
 SenderDep = Annotated[Sender, Depends(_sender)]
 _SCHEMA = ContactMessage.model_json_schema()
-_BODY = {"requestBody": {"required": True, "content": {kind: {"schema": _SCHEMA} for kind in (_JSON, _FORM)}}}
+_DOCUMENT = {
+    "requestBody": {"required": True, "content": {kind: {"schema": _SCHEMA} for kind in (_JSON, _FORM)}},
+    "security": [{"storefront": ["refunds"]}, {"agent": []}],
+}
 routes = APIRouter(tags=["contact form"])
 
 
@@ -86,7 +89,7 @@ async def preflight(storefront: Named, sender: SenderDep) -> Response:
     return Response(status_code=HTTPStatus.NO_CONTENT, headers={**sender.headers, **allowed, "Vary": "Origin"})
 
 
-@routes.post("/contact/{storefront}", status_code=HTTPStatus.ACCEPTED, response_model=Received, openapi_extra=_BODY)
+@routes.post("/contact/{storefront}", status_code=HTTPStatus.ACCEPTED, response_model=Received, openapi_extra=_DOCUMENT)
 async def contact(
     storefront: Named, request: Request, sender: SenderDep, database: ServiceDatabase, trace: RequestTrace
 ) -> Response:

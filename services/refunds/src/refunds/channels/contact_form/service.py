@@ -12,9 +12,8 @@ from refunds.cases import NotAllowedError
 from refunds.channels.contact_form.models import ContactMessage
 from refunds.channels.rules.texts import text_of
 from refunds.support_answers import SupportAnswers
-from refunds.support_mail import SupportMail, mail_of
+from refunds.support_mail import FORM, Arrived, SupportMail, id_of, mail_of
 from refunds.support_mail.rules.wishes import language_of
-from refunds.support_mail.service import FORM, Arrived, id_of
 from shared.contracts import Language
 from shared.database import Tx
 from shared.ids import uuid_for
