@@ -5,6 +5,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,6 +24,8 @@ Shops = Mapping[str, Shop]
 #: What one service demands besides, of the whole.
 Check = Callable[[Shops], Iterable[Fault]]
 _SLUG = TypeAdapter(Slug)
+#: How many files' contents are kept. They are read again when one of them changes, and reading costs milliseconds each.
+_KEPT = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,22 +109,33 @@ def read_policy(file: Path) -> PolicyFile:
 
 
 def _model(model: type[M], place: _Place, faults: list[Fault]) -> M | None:
+    text = ""
     try:
-        content = tomllib.loads(place.path.read_text(encoding="utf-8"))
-        # Strict types as JSON has them: tuples are arrays, and moments are text with an offset.
-        return model.model_validate_json(json.dumps(content, default=_moment, allow_nan=False), strict=True)
+        text = place.path.read_text(encoding="utf-8")
+        read: M = _validated(model, text)
     except FileNotFoundError:
         faults.append(Fault(place.name, "", "is not there"))
     except OSError as error:
         faults.append(Fault(place.name, "", f"cannot be read ({error.strerror})"))
     except ValidationError as error:
+        content = tomllib.loads(text)
         faults += [
             Fault(place.name, _field(content, item["loc"]), item["msg"].removeprefix("Value error, "))
             for item in error.errors(include_url=False, include_context=False, include_input=False)
         ]
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, ValueError) as error:
         faults.append(Fault(place.name, "", str(error)))
+    else:
+        return read
     return None
+
+
+@lru_cache(maxsize=_KEPT)
+def _validated(model: type[M], text: str) -> M:
+    """What a file says. Raises TOMLDecodeError, ValidationError, ValueError."""
+    # Strict types as JSON has them: tuples are arrays, and moments are text with an offset.
+    content = json.dumps(tomllib.loads(text), default=_moment, allow_nan=False)
+    return model.model_validate_json(content, strict=True)
 
 
 def _moment(value: object) -> str:
