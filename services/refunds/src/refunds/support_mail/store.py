@@ -33,9 +33,10 @@ _RECENT = """
 SELECT count(*) FROM support_mails WHERE sender_hash = :sender AND received_at > :since AND proof = :proof
   AND way <> 'form'
 """
+#: Without a proof, because whoever calls has the order's key: e-mails and contact forms have one, or `unknown`.
 _MESSAGES = """
 SELECT count(*) FILTER (WHERE received_at > :since) AS recent, count(*) FILTER (WHERE state <> 'waiting') AS handled
-FROM support_mails m WHERE order_id = :order AND way NOT IN ('webhook', 'imap')
+FROM support_mails m WHERE order_id = :order AND way NOT IN ('webhook', 'imap') AND proof IS NULL
   AND NOT EXISTS (SELECT 1 FROM support_mail_files f WHERE f.mail_id = m.mail_id)
 """
 _PLACE = """
