@@ -32,7 +32,7 @@ async def view_of_a_delivered_order(stack: Stack) -> dict[str, Any]:
     async with (
         SandboxClient(stack.url("sandbox")) as sandbox,
         Buying(
-            {name: stack.url(name) for name in SERVICES} | {"bank": sandbox.bank_url}, dict([shop]), agent
+            {name: stack.url(name) for name in SERVICES} | {"bank": sandbox.bank_url}, dict([shop]), agent, {}
         ) as buying,
         httpx.AsyncClient(headers={"Authorization": f"Bearer {shop[1]}"}, trust_env=False, timeout=10) as client,
     ):

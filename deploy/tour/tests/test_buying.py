@@ -34,7 +34,7 @@ Handler = Callable[[httpx.Request], httpx.Response]
 
 
 def shop_behind(handler: Handler) -> Buying:
-    shop = Buying(URLS, {"esimka": "key"}, "agent")
+    shop = Buying(URLS, {"esimka": "key"}, "agent", {})
     shop._client = httpx.AsyncClient(transport=httpx.MockTransport(handler))
     return shop
 

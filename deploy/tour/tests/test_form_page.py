@@ -77,6 +77,20 @@ async def test_a_form_is_sent_with_what_it_holds_what_was_filled_in_and_the_butt
     assert await page.text("h1") == "Forgotten"
 
 
+async def test_a_form_with_files_is_sent_as_a_browser_does() -> None:
+    form = '<form method="post" action="up" enctype="multipart/form-data"><input type="hidden" name="form" value="F">'
+    page, requests = tab(html(form + '<input type="file" id="file" name="file"><button>Send</button></form>'), html())
+    await page.goto("http://shop/account/T")
+    await page.attach("#file", "a.png", b"\x89PNG")
+    await page.click("button")
+    assert requests[-1].headers["content-type"].startswith("multipart/form-data; boundary=")
+    body = requests[-1].content
+    assert b'name="form"\r\n\r\nF' in body
+    assert b'name="file"; filename="a.png"' in body
+    assert body.count(b'name="file"') == 1
+    assert b"\x89PNG" in body
+
+
 async def test_a_page_that_would_follow_by_itself_is_fetched_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(form_page, "_PAUSE_SECONDS", 0)
     page, requests = tab(html(), html(), html(PAGE + "<details>done</details>"))

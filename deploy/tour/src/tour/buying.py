@@ -19,6 +19,7 @@ import httpx
 
 from esim_fulfilment import Addresses, AsyncClient, FulfilmentError, NewOrder, RetryPolicy
 from esim_fulfilment import Buyer as NewBuyer
+from local_stack.product import support_mail_key
 from local_stack.site import Site
 from sandbox.client import SandboxClient
 from sandbox.outward import new_client
@@ -37,12 +38,18 @@ _AGAIN = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.BAD_GATEWAY, HTTPStatus.SER
 
 
 class Buying:
-    """Orders and pays. `urls` are base URLs of `ordering`, `payments`, `refunds` and the bank; `keys` by storefront."""
+    """Orders and pays. `urls` are base URLs of `ordering`, `payments`, `refunds` and the bank; `keys` by storefront.
 
-    def __init__(self, urls: Mapping[str, str], keys: Mapping[str, str], agent_key: str) -> None:
+    `mail_keys`, by storefront: of who hands in the mails to the shops.
+    """
+
+    def __init__(
+        self, urls: Mapping[str, str], keys: Mapping[str, str], agent_key: str, mail_keys: Mapping[str, str]
+    ) -> None:
         self._urls = urls
         self._keys = keys
         self._agent_key = agent_key
+        self._mail_keys = mail_keys
         self._client = new_client(timeout=15)
         self._clients: dict[str, AsyncClient] = {}
         self._shops: dict[str, Shop] = {}
@@ -148,6 +155,10 @@ class Buying:
         path = f"/orders/{order.id}/refund-requests"
         return dict((await self._ask("refunds", "POST", path, self._keys[order.shop.slug], json=body)).json())
 
+    async def hand_in(self, slug: str, mail: bytes) -> None:
+        """The shop's mail provider hands a mail over that came to the shop's support address."""
+        await self._ask("refunds", "POST", f"/support-mails/{slug}", self._mail_keys[slug], content=mail)
+
     async def find(self, case_id: str, finding: str) -> dict[str, Any]:
         """An agent of support writes down what was found."""
         seen = await self._ask(
@@ -211,8 +222,9 @@ async def buying_at(site: Site) -> AsyncIterator[tuple[Buying, SandboxClient]]:
     """Who buys at a running stack, and the hands on the companies outside."""
     urls = {name: site.url(name) for name in ("ordering", "payments", "provisioning", "refunds", "sandbox")}
     agent_key = next(iter(site.agent_keys.values()))
+    mail_keys = {slug: support_mail_key(site, slug) for slug in site.storefront_keys}
     async with (
         SandboxClient(urls["sandbox"]) as sandbox,
-        Buying(urls | {"bank": sandbox.bank_url}, site.storefront_keys, agent_key) as buying,
+        Buying(urls | {"bank": sandbox.bank_url}, site.storefront_keys, agent_key, mail_keys) as buying,
     ):
         yield buying, sandbox

@@ -1,16 +1,23 @@
 """The mails in the sandbox's mailbox."""
 
 import base64
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from tour import codes
+from tour.expectations import UnmetError
+
+_LINK = re.compile(r"https?://\S+/account/[\w-]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Email:
-    """One mail. `picture` is the first PNG in it, `code` what its QR code says; `at` when the server had taken it."""
+    """One mail. `picture` is the first PNG in it, `code` what its QR code says; `at` when the server had taken it.
+
+    `answers` is the Message-ID of the mail that it answers.
+    """
 
     id: int
     message_id: str
@@ -21,6 +28,7 @@ class Email:
     html: str
     picture: bytes | None
     code: str | None
+    answers: str | None = None
 
 
 def email(mail: dict[str, Any]) -> Email:
@@ -36,6 +44,7 @@ def email(mail: dict[str, Any]) -> Email:
         text=mail["text"],
         html=mail["html"],
         picture=picture,
+        answers=next((value for name, value in mail.get("headers", ()) if name.lower() == "in-reply-to"), None),
         code=codes.read(picture) if picture else None,
     )
 
@@ -43,6 +52,14 @@ def email(mail: dict[str, Any]) -> Email:
 def is_outcome(message_id: str) -> bool:
     """Whether a mail brings the code or a refund; others, such as receipts, say how things stand."""
     return message_id.partition("@")[0].endswith((".qr", ".refund"))
+
+
+def account_link(one: Email) -> str:
+    """The link to the order's page. Raises UnmetError where there is none."""
+    found = _LINK.search(one.text)
+    if found is None:
+        raise UnmetError(f"expected that mail {one.id} links the order's page", "notifications")
+    return found[0]
 
 
 def html_alone(one: Email) -> str:

@@ -30,6 +30,7 @@ class FormPage:
         self._url = ""
         self._tree = Element("", {})
         self._filled: dict[str, str] = {}
+        self._files: list[tuple[str, tuple[str | None, bytes]]] = []
 
     async def goto(self, url: str) -> int:
         """Load an address. Returns the HTTP status."""
@@ -38,6 +39,10 @@ class FormPage:
     async def fill(self, selector: str, text: str) -> None:
         """Put a text into a field. Raises UnmetError where there is none."""
         self._filled[self._the(selector).attributes["name"]] = text
+
+    async def attach(self, selector: str, name: str, content: bytes) -> None:
+        """Choose a file for a field. Raises UnmetError where there is none."""
+        self._files.append((self._the(selector).attributes["name"], (name, content)))
 
     async def click(self, selector: str) -> None:
         """Press a button that sends its form. Raises UnmetError where there is none."""
@@ -49,7 +54,17 @@ class FormPage:
         if "name" in button.attributes:
             values[button.attributes["name"]] = button.attributes.get("value", "")
         target = urljoin(self._url, form.attributes.get("action", ""))
-        self._loaded(await self._client.request(form.attributes.get("method", "get").upper(), target, data=values))
+        with_files = form.attributes.get("enctype") == "multipart/form-data"
+        parts: list[tuple[str, tuple[str | None, bytes]]] = [
+            *self._files,
+            *((name, (None, value.encode())) for name, value in values.items()),
+        ]
+        method = form.attributes.get("method", "get").upper()
+        self._loaded(
+            await self._client.request(
+                method, target, data=None if with_files else values, files=parts if with_files else None
+            )
+        )
 
     async def wait(self, selector: str) -> None:
         """Until the page has such an element. Raises UnmetError."""
@@ -72,7 +87,7 @@ class FormPage:
         return None
 
     def _loaded(self, response: httpx.Response) -> int:
-        self._url, self._tree, self._filled = str(response.url), parse(response.text), {}
+        self._url, self._tree, self._filled, self._files = str(response.url), parse(response.text), {}, []
         return response.status_code
 
     def _the(self, selector: str) -> Element:
@@ -85,6 +100,8 @@ class FormPage:
         values = {}
         for element in form.all():
             name = element.attributes.get("name")
+            if element.attributes.get("type") == "file":
+                continue
             if name is not None and (read := _FIELDS.get(element.tag)):
                 values[name] = self._filled.get(name, read(element))
         return values

@@ -3,7 +3,6 @@
 In Chromium where there is one; otherwise the page's own forms are sent over HTTP, which every step works with too.
 """
 
-import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from playwright.async_api import Error as BrowserError
 
 from sandbox.client import one_time_code
 from shared.testing.browser import NoBrowserError, Page, browser
-from tour.emails import Email, email
+from tour.emails import Email, account_link, email
 from tour.expectations import Outcome, UnmetError, until
 from tour.form_page import FormPage, forms
 from tour.orders import Buyer, Order, Paid
@@ -30,7 +29,6 @@ WORDS = (
 ACCOUNT, ERASED = "account.png", "erased.png"
 _SHOP, _PLAN, _PHONE = "qazaq-esim", "eu-10gb-30d", "+77019990011"
 _WIDTH, _HEIGHT = 390, 844
-_LINK = re.compile(r"https?://\S+/account/[\w-]+")
 _SECONDS = 30.0
 _WITHOUT_BROWSER = (
     "screenshots, and whether the page fits a phone. {lacking}, so the page's forms were sent over HTTP; "
@@ -105,7 +103,7 @@ async def _buy(stage: Stage, outcome: Outcome) -> tuple[Paid, Email]:
 async def _look(visit: Visit, mail: Email) -> None:
     page, narrator = visit.page, visit.stage.narrator
     with narrator.step("She opens the link") as step:
-        await page.goto(_link(mail))
+        await page.goto(account_link(mail))
         headline = await page.text("h1")
         await page.click("#code button")
         await page.wait("img.qr")
@@ -121,7 +119,7 @@ async def _correct(visit: Visit, mail: Email, new: str) -> str:
     """Returns the link that works from now on."""
     page, stage, outcome = visit.page, visit.stage, visit.outcome
     with stage.narrator.step("She corrects her address") as step:
-        await page.goto(_link(mail))
+        await page.goto(account_link(mail))
         await page.fill("#email", new)
         await page.click("#contact button")
         await page.wait("#enter")
@@ -138,10 +136,10 @@ async def _correct(visit: Visit, mail: Email, new: str) -> str:
         outcome.expect(again.code == mail.code, "it is the same code", "notifications", "provisioning")
         step.done(f"“{headline}”: confirmed with digits sent to {where}, and the code is in the new mailbox")
     with stage.narrator.step("Somebody reads the old mailbox") as step:
-        status = await page.goto(_link(mail))
+        status = await page.goto(account_link(mail))
         outcome.expect(status == HTTPStatus.NOT_FOUND, "the old link opens nothing", "notifications")
         step.done(f"The link in the old mailbox opens nothing any more (HTTP {status})")
-    return _link(again)
+    return account_link(again)
 
 
 async def _forget(visit: Visit, link: str, new: str) -> None:
@@ -195,13 +193,6 @@ async def _sent(stage: Stage, address: str) -> tuple[str, str] | None:
 async def _mailed(stage: Stage, address: str, kind: str) -> Email | None:
     found = map(email, await stage.sandbox.mails(to=address))
     return next((one for one in found if one.message_id.partition("@")[0].endswith(kind)), None)
-
-
-def _link(mail: Email) -> str:
-    found = _LINK.search(mail.text)
-    if found is None:
-        raise UnmetError(f"expected that mail {mail.id} links the order's page", "notifications")
-    return found[0]
 
 
 def _digits(text: str) -> str:

@@ -3,20 +3,24 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from email.message import EmailMessage
+from email.policy import SMTP
+from typing import Literal
 
 from sandbox.client import JsonObject
-from tour.emails import Email, email
+from tour.emails import Email, account_link, email
 from tour.expectations import Outcome, UnmetError, until
+from tour.form_page import forms
 from tour.ledgers import CONFIRMED
 from tour.orders import Buyer, Paid
 from tour.stage import Stage
 
 NAME = "Money back, or not"
 WORDS = (
-    "Six buyers, two of each seller, have their code and ask for their money all the same: on the shop's account page, "
-    "one of them by Telegram. Each seller has a policy of its own. Where use matters the operator is asked first, and "
-    "what it does not know is waited for; where a failure is claimed, an agent looks. What is paid back is first taken "
-    "out of use. The answer comes by mail, with the clauses that it rests on."
+    "Six buyers, two of each seller, have their code and ask for their money all the same: on the order's own page, by "
+    "e-mail, by Telegram, or at the shop. Each seller has a policy of its own. Where use matters the operator is asked "
+    "first, and what it does not know is waited for; where a failure is claimed, an agent looks. What is paid back is "
+    "first taken out of use. The answer comes by mail, with the clauses that it rests on."
 )
 _PHONE = "89049032000000000000000000000163"
 _SECONDS = 60.0
@@ -39,8 +43,8 @@ class Asker:
     installs: bool = False
     #: What an agent finds.
     finding: str | None = None
-    #: The buyer writes to the seller's Telegram bot.
-    by_telegram: bool = False
+    #: Where the buyer asks: at the shop, on the order's page, or by a message to the seller.
+    way: Literal["shop", "page", "e-mail", "Telegram"] = "shop"
     #: The operator does not know at first whether the code is used.
     unknown_at_first: bool = False
 
@@ -56,6 +60,7 @@ ASKERS = (
         approved=True,
         clauses=("RP 2.1", "RP 2.2", "RP 2.3", "PO 5.4"),
         finding="technical_failure",
+        way="page",
     ),
     Asker(
         "Yerbol",
@@ -66,6 +71,7 @@ ASKERS = (
         "changed_mind",
         approved=False,
         clauses=("RP 1", "PO 5.2", "RP 2"),
+        way="page",
     ),
     Asker(
         "Clara",
@@ -83,11 +89,12 @@ ASKERS = (
         "e-sim-onl",
         "global-3gb-30d",
         "+4915122222222",
-        "installed it, and did not use it",
-        "changed_mind",
+        "installed it, did not use it, and asks by e-mail",
+        "I changed my mind.",
         approved=False,
         clauses=("RC 1",),
         installs=True,
+        way="e-mail",
     ),
     Asker(
         "Tamar",
@@ -98,17 +105,18 @@ ASKERS = (
         "I changed my mind",
         approved=True,
         clauses=("RF 2.1",),
-        by_telegram=True,
+        way="Telegram",
     ),
     Asker(
         "Levan",
         "esimka",
         "ge-5gb-30d",
         "+995555222222",
-        "lost the code",
-        "lost_code",
+        "lost the code, and says so by e-mail",
+        "I lost the code.",
         approved=False,
         clauses=("RF 3.3",),
+        way="e-mail",
     ),
 )
 
@@ -160,12 +168,17 @@ async def _ask(stage: Stage, asker: Asker, paid: Paid, mail: Email) -> Email:
             raise UnmetError(f"expected that a phone can install the code of order {order.number}", "sandbox")
     if asker.unknown_at_first:
         await _wait(stage, asker, paid, mail)
-    elif asker.by_telegram:
+    elif asker.way == "Telegram":
         await _write(stage, asker, paid)
+    elif asker.way == "e-mail":
+        await stage.buying.hand_in(order.shop.slug, _letter(asker, paid))
+    elif asker.way == "page":
+        await _fill_in(asker, mail)
     else:
-        case = await stage.buying.ask_refund(order, asker.reason)
-        if asker.finding is not None:
-            await stage.buying.find(case["case_id"], asker.finding)
+        await stage.buying.ask_refund(order, asker.reason)
+    if asker.finding is not None:
+        [case] = await stage.buying.cases(order)
+        await stage.buying.find(case["case_id"], asker.finding)
     kind = ".refund" if asker.approved else ".denied"
 
     async def look() -> Email | None:
@@ -218,6 +231,43 @@ async def _write(stage: Stage, asker: Asker, paid: Paid) -> None:
         await until(lambda number=number: _said(stage, number), "the bot answers", "refunds", "sandbox")  # type: ignore[misc] # bound
 
 
+async def _fill_in(asker: Asker, mail: Email) -> None:
+    """The form of the order's page, which the link of the mail opens; a failure is shown by a picture."""
+    async with forms() as page:
+        await page.goto(account_link(mail))
+        await page.fill("#reason", asker.reason)
+        await page.fill("#words", "It happened after I had paid.")
+        if asker.finding is not None and mail.picture is not None:
+            await page.attach("#refund input[type=file]", "screenshot.png", mail.picture)
+        await page.click("#refund button")
+        said = await page.text("section[role=status]")
+    wanted = ["We have your request"] + ["We have your files"] * (asker.finding is not None)
+    if not all(words in said for words in wanted):
+        raise UnmetError(f"expected that the page takes the request of {asker.name}, but it says “{said}”", "refunds")
+
+
+def _letter(asker: Asker, paid: Paid) -> bytes:
+    """An e-mail to the seller, as the seller's own mail server has received it: it has checked the sender's domain."""
+    order, sender = paid.order, paid.order.buyer.email
+    letter = EmailMessage()
+    domain = sender.partition("@")[2]
+    letter["Authentication-Results"] = f"mx.{order.shop.slug}.example; dmarc=pass header.from={domain}"
+    letter["From"] = f"{asker.name} Beridze <{sender}>"
+    letter["To"] = f"support@{order.shop.slug}.example"
+    letter["Subject"] = "My eSIM"
+    letter["Message-ID"] = _message_id(asker)
+    day = paid.at.strftime("%d.%m.%Y")
+    letter.set_content(
+        f"Hello,\n\nplease refund order {order.number}. {asker.reason}\nI paid on {day}.\n\n"
+        f"My name is {asker.name} Beridze.\n"
+    )
+    return letter.as_bytes(policy=SMTP)
+
+
+def _message_id(asker: Asker) -> str:
+    return f"<{asker.name.lower()}.asks@buyers.example>"
+
+
 async def _said(stage: Stage, count: int) -> list[JsonObject] | None:
     said = await stage.sandbox.telegram_chat(_CHAT)
     return said if len(said) >= count else None
@@ -226,6 +276,9 @@ async def _said(stage: Stage, count: int) -> list[JsonObject] | None:
 def _judge(outcome: Outcome, asker: Asker, answer: Email) -> None:
     for clause in asker.clauses:
         outcome.expect(clause in answer.text, f"the answer to {asker.name} names {clause}", "refunds", "notifications")
+    if asker.way == "e-mail":
+        sentence = f"the answer to {asker.name} stands in the thread of the buyer's own mail"
+        outcome.expect(answer.answers == _message_id(asker), sentence, "refunds", "notifications")
     if not asker.approved:
         outcome.expect("appeal" in answer.text, f"the refusal tells {asker.name} how to appeal", "refunds")
 
