@@ -156,10 +156,16 @@ async def test_a_screenshot_is_evidence_and_a_shared_contact_a_phone(bot: Bot) -
     contact: dict[str, Any] = {"message": {"contact": {"phone_number": "+995555000111", "user_id": 12}}}
     await bot.says(12, "", **contact)
     await bot.says(12, NAME, "20.11.2026")
-    asked = await bot.says(12, "", message={"photo": [{"file_id": "small"}, {"file_id": "large"}]})
-    assert "support is looking" in asked[0]
+    photo = {"photo": [{"file_id": "small"}, {"file_id": "large"}]}
+    assert "PDF" in (await bot.says(12, "", message=photo))[0], "Telegram does not have this file"
+    await bot.sandbox.telegram_file("large", b"PK\x03\x04 an archive")
+    assert "PDF" in (await bot.says(12, "", message=photo))[0]
+    await bot.sandbox.telegram_file("large", b"\xff\xd8\xff a photo")
+    assert "support is looking" in (await bot.says(12, "", message=photo))[0]
     [note] = await bot.refunds.rows("SELECT text FROM notes WHERE kind = 'evidence'")
-    assert note["text"] == "Telegram file large"
+    assert "image/jpeg" in note["text"]
+    [kept] = await bot.refunds.rows("SELECT kind, content FROM support_mail_files")
+    assert (kept["kind"], b"photo" in bytes(kept["content"])) == ("image/jpeg", False), "sealed; agents open it"
 
 
 async def test_groups_edits_and_unreadable_updates_are_passed_over(bot: Bot) -> None:

@@ -11,8 +11,10 @@ import httpx
 import pytest
 
 from refunds.channels import ERASE_CHATS
-from refunds.channels.whatsapp.models import FileMessage, Status, Unreadable, WebhookMessage, read_webhook
-from refunds.channels.whatsapp.rules import message_of, message_with_file, phone_of, spoken
+from refunds.channels.models import SentFile
+from refunds.channels.rules.files import message_with_file
+from refunds.channels.whatsapp.models import Status, Unreadable, WebhookMessage, read_webhook
+from refunds.channels.whatsapp.rules import message_of, phone_of, spoken
 from refunds.clients.whatsapp import read_answer
 from sandbox.testing import RunningSandbox, running_sandbox
 from shared.contracts import RefundRequested
@@ -67,7 +69,7 @@ def test_a_message_is_read_for_the_conversation() -> None:
         "en",
     ]
     assert (phone_of(ANN), phone_of("00000")) == ("+995555000111", None)
-    file = FileMessage(sender=ANN, media_id="9", name="", caption="")
+    file = SentFile(chat_id=int(ANN), file_id="9")
     kept = message_with_file(file, Done(PHOTO))
     assert kept.file is not None
     assert "image/jpeg" in kept.file

@@ -235,6 +235,11 @@ class SandboxClient:
         answers: list[int | None] = (await self._call("POST", "/control/telegram/message", body))["answers"]
         return answers
 
+    async def telegram_file(self, file_id: str, content: bytes) -> None:
+        """A file that a person then sends: its id stands in the photo of a message."""
+        body = {"file_id": file_id, "content": base64.b64encode(content).decode()}
+        await self._call("PUT", "/control/telegram/file", body)
+
     async def telegram_block(self, chat: int, bot: str = "esimka", *, blocked: bool = True) -> None:
         """A person blocks a bot."""
         await self._call("PUT", "/control/telegram/blocked", {"bot": bot, "chat": chat, "blocked": blocked})

@@ -1,5 +1,6 @@
 """Control of Telegram: people write to bots, block them; and the chats as they stand."""
 
+import base64
 from typing import Any
 
 from fastapi import APIRouter, HTTPException, Response
@@ -18,6 +19,15 @@ class Written(BaseModel):
     text: str = ""
     language: str = "en"
     fields: dict[str, Any] = Field(default_factory=dict)
+
+
+class Uploaded(BaseModel):
+    """A file that a person sends: `content` as base64."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    file_id: str
+    content: str
 
 
 class Blocking(BaseModel):
@@ -43,6 +53,11 @@ def telegram_routes(router: APIRouter, stands: Stands) -> None:
         except LookupError as error:
             raise HTTPException(409, str(error)) from error
         return {"answers": answers}
+
+    @router.put("/telegram/file")
+    async def upload(request: Uploaded) -> dict[str, str]:
+        telegram.ledger.files[request.file_id] = base64.b64decode(request.content)
+        return {"file_id": request.file_id}
 
     @router.put("/telegram/blocked")
     async def block(request: Blocking) -> dict[str, bool]:

@@ -17,11 +17,13 @@ from refunds.cases.tasks import CaseDue
 from refunds.channels.answers import CaseAnswers
 from refunds.channels.contact_form import routes as contact_form
 from refunds.channels.contact_form.service import ContactForm
+from refunds.channels.files import DownloadFile
 from refunds.channels.metrics import ChannelMetrics, contact_form_metric, whatsapp_statuses
 from refunds.channels.scheduled_jobs import clean
 from refunds.channels.service import Conversations
 from refunds.channels.store import Chats
 from refunds.channels.telegram import routes as telegram
+from refunds.channels.telegram import tasks as telegram_tasks
 from refunds.channels.telegram.tasks import SendMessage, TelegramChannel
 from refunds.channels.whatsapp import routes as whatsapp
 from refunds.channels.whatsapp import tasks as whatsapp_tasks
@@ -159,7 +161,7 @@ def _add_telegram(service: Service, settings: Settings, case_service: CaseServic
     if not settings.telegram_bots:
         return
     metrics = ChannelMetrics(service.metrics.registry, "telegram")
-    client = TelegramClient(settings.telegram_api_url, service.tracing)
+    client = TelegramClient(settings.telegram_api_url, service.tracing, LARGEST_FILE)
     service.closes(client.close)
     tokens = {storefront: bot.token for storefront, bot in settings.telegram_bots.items()}
     service.performs(SendMessage(client, chats, tokens, metrics))
@@ -167,8 +169,10 @@ def _add_telegram(service: Service, settings: Settings, case_service: CaseServic
     channel = TelegramChannel(chats)
     service.database.participants.insert(0, CaseAnswers(channel))
     conversations = Conversations(channel, case_service, service.app.state.submissions)
+    fetch = telegram_tasks.fetching(client, tokens)
+    service.performs(DownloadFile(telegram_tasks.DOWNLOAD, fetch, conversations, chats, metrics))
     secrets = {storefront: bot.secret for storefront, bot in settings.telegram_bots.items()}
-    service.app.state.telegram = telegram.Telegram(conversations, secrets, metrics)
+    service.app.state.telegram = telegram.Telegram(conversations, chats, secrets, metrics)
     service.serves(telegram.routes)
 
 
@@ -192,7 +196,7 @@ def _add_whatsapp(
     conversations = Conversations(channel, case_service, service.app.state.submissions)
     service.performs(
         whatsapp_tasks.SendMessage(client, chats, numbers, metrics, service.clock),
-        whatsapp_tasks.DownloadFile(client, conversations, chats, numbers, metrics),
+        DownloadFile(whatsapp_tasks.DOWNLOAD, whatsapp_tasks.fetching(client, numbers), conversations, chats, metrics),
     )
     # Before the task worker, which inserts the tasks of a transaction.
     service.database.participants.insert(0, CaseAnswers(channel))

@@ -16,6 +16,8 @@ from sandbox.telegram.ledger import ChatMessage, TelegramLedger, Webhook
 
 _LONGEST = 4096
 _ATTEMPTS = 5
+#: Of what bots may download.
+_LARGEST_FILE = 20 * 10**6
 Method = Callable[[str, dict[str, Any]], Reply]
 
 
@@ -41,7 +43,18 @@ class Telegram:
 
     def routes(self) -> list[Route]:
         """The Bot API's paths."""
-        return [Route.of("POST", "/telegram/bot{token}/{method}", self.call)]
+        return [
+            Route.of("POST", "/telegram/bot{token}/{method}", self.call),
+            Route.of("GET", "/telegram/file/bot{token}/photos/{name}", self.file),
+        ]
+
+    async def file(self, call: Call) -> Reply:
+        """The content of a photo, where getFile says that it is."""
+        token, name = call.args
+        content = self.ledger.files.get(name)
+        if token not in self._bots or content is None:
+            return _error(404, "Not Found")
+        return Reply(200, content, {"content-type": "application/octet-stream"})
 
     async def call(self, call: Call) -> Reply:
         """One method of the Bot API, by JSON or form data."""
@@ -52,6 +65,7 @@ class Telegram:
             "sendMessage": self._send_message,
             "setWebhook": self._set_webhook,
             "getWebhookInfo": self._webhook_info,
+            "getFile": self._get_file,
             "getMe": lambda bot, _: _ok({"id": 1, "is_bot": True, "first_name": bot, "username": f"{bot}_bot"}),
         }
 
@@ -102,6 +116,15 @@ class Telegram:
             url=str(body.get("url") or ""), secret_token=str(body.get("secret_token") or "")
         )
         return _ok(result=True)
+
+    def _get_file(self, _bot: str, body: dict[str, Any]) -> Reply:
+        name = str(body.get("file_id"))
+        content = self.ledger.files.get(name)
+        if content is None:
+            return _error(400, "Bad Request: invalid file_id")
+        if len(content) > _LARGEST_FILE:
+            return _error(400, "Bad Request: file is too big")
+        return _ok({"file_id": name, "file_size": len(content), "file_path": f"photos/{name}"})
 
     def _webhook_info(self, bot: str, _body: dict[str, Any]) -> Reply:
         return _ok({"url": self.ledger.webhooks.get(bot, Webhook()).url, "pending_update_count": 0})

@@ -37,6 +37,8 @@ class TelegramLedger:
         self.webhooks: dict[str, Webhook] = {}
         #: Chats whose people have blocked the bot.
         self.blocked: set[tuple[str, int]] = set()
+        #: Files that people sent, by file_id; they live as long as the sandbox.
+        self.files: dict[str, bytes] = {}
         self._last = 0
 
     def load(self) -> None:
@@ -63,3 +65,4 @@ class TelegramLedger:
         """Start again with empty chats; numbers go on, webhooks stay set."""
         self.book.clear()
         self.blocked.clear()
+        self.files.clear()

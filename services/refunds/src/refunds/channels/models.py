@@ -17,6 +17,8 @@ from pydantic import (
 from refunds.policy import Reason, Required
 from refunds.support_mail.models import File, FileRefusal
 from shared.contracts import Language
+from shared.sealed import Sealed
+from shared.task_payload import TaskPayload
 
 #: What is read instead where a text exists in English and Russian only, as in our e-mails.
 NEAREST: Mapping[Language, Language] = {"kk": "ru", "ka": "en"}
@@ -71,6 +73,28 @@ class Message:
     content: File | None = field(default=None, repr=False)
     refusal: FileRefusal | None = None
     phone: str | None = field(default=None, repr=False)
+
+
+class SentFile(BaseModel):
+    """A file that a buyer has sent and that is to be downloaded. Sealed where it is stored.
+
+    `language`: None where nothing says it; `phone`: as in a message.
+    """
+
+    chat_id: int = Field(repr=False)
+    file_id: str = Field(repr=False)
+    name: str = Field("", repr=False)
+    caption: str = Field("", repr=False)
+    language: Language | None = None
+    phone: str | None = Field(None, repr=False)
+
+
+class FilePayload(TaskPayload):
+    """The task of one file. `sealed`: the SentFile."""
+
+    storefront: str
+    message_id: int
+    sealed: Sealed
 
 
 @dataclass(slots=True, frozen=True)

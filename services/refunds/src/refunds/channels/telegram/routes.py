@@ -2,18 +2,22 @@
 
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Depends, Header, Request
 from pydantic import SecretStr, ValidationError
 
+from refunds.channels.files import schedule_file
 from refunds.channels.metrics import ChannelMetrics
-from refunds.channels.models import Message
+from refunds.channels.models import Message, SentFile
 from refunds.channels.service import Conversations, Incoming, Outcome
+from refunds.channels.store import Chats
 from refunds.channels.telegram.models import Update, User
+from refunds.channels.telegram.tasks import DOWNLOAD
 from shared.contracts import Language
+from shared.database import Tx
 from shared.kernel.dependencies import RequestTrace, ServiceDatabase
 from shared.kernel.problems import Problem, field_errors
 from shared.telemetry.logging import get_logger
@@ -28,6 +32,7 @@ class Telegram:
     """The bot's conversations, and by storefront the secret_token that `setWebhook` was given."""
 
     conversations: Conversations
+    chats: Chats
     secrets: Mapping[str, SecretStr]
     metrics: ChannelMetrics
 
@@ -62,21 +67,31 @@ async def hear(
 ) -> dict[str, bool]:
     """Answered with 200 once it is stored; Telegram sends again until then, and is heard once."""
     incoming = incoming_of(storefront, _read(body), trace)
-    outcome: Outcome = "ignored"
+    outcome = "ignored"
     if incoming is not None:
         async with database.transaction() as tx:
-            outcome = await telegram.conversations.handle(tx, incoming)
+            outcome = await _handle(tx, telegram, incoming)
     telegram.metrics.updates.labels(storefront, outcome).inc()
     return {"ok": True}
 
 
+async def _handle(tx: Tx, telegram: Telegram, incoming: Incoming) -> Outcome | Literal["downloading"]:
+    """Handle the message; one with a file that would be kept is handled when that has been downloaded."""
+    file_id, storefront, chat_id = incoming.message.file, incoming.storefront, incoming.chat_id
+    if file_id is None or not await telegram.conversations.wants_file(tx, storefront, chat_id):
+        return await telegram.conversations.handle(tx, replace(incoming, message=replace(incoming.message, file=None)))
+    message = incoming.message
+    file = SentFile(chat_id=chat_id, file_id=file_id, caption=message.words, language=message.language)
+    schedule_file(tx, telegram.chats, DOWNLOAD, storefront, incoming.message_id, file, incoming.trace)
+    return "downloading"
+
+
 def incoming_of(storefront: str, update: Update, trace: str | None) -> Incoming | None:
-    """The message of an update; None: the bot does not answer such."""
+    """The message of an update, with the id of its file; None: the bot does not answer such."""
     message = update.message
     if message is None or message.chat.type != "private":
         return None
-    file = None if message.file is None else f"Telegram file {message.file}"
-    read = Message(words=message.words, language=_language(message.sender), file=file)
+    read = Message(words=message.words, language=_language(message.sender), file=message.file)
     return Incoming(storefront, message.chat.id, update.update_id, read, trace)
 
 

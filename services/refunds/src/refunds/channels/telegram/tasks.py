@@ -9,6 +9,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
+from refunds.channels.files import Fetch
 from refunds.channels.metrics import ChannelMetrics
 from refunds.channels.service import Outgoing, shortened
 from refunds.channels.store import Chats
@@ -18,7 +19,7 @@ from shared.database import Tx
 from shared.outcomes import Done, NeedsPerson, Outcome, Refused
 from shared.tasks import Task, TaskResult
 
-SEND = "telegram_send"
+SEND, DOWNLOAD = "telegram_send", "telegram_file"
 
 
 class TelegramChannel:
@@ -72,3 +73,15 @@ class SendMessage:
         for result in results:
             outcome = "sent" if isinstance(result.outcome, Done) else "unreachable"
             self._metrics.messages.labels(result.task.payload.storefront, outcome).inc()
+
+
+def fetching(client: TelegramClient, tokens: Mapping[str, SecretStr]) -> Fetch:
+    """How the files of these bots are downloaded."""
+
+    async def fetch(storefront: str, file_id: str, trace: str | None) -> Outcome[bytes]:
+        token = tokens.get(storefront)
+        if token is None:
+            return NeedsPerson("this storefront has no bot any more")
+        return await client.download(token, file_id, trace=trace)
+
+    return fetch

@@ -117,20 +117,3 @@ class WhatsAppMessagePayload(TaskPayload):
     text: str = Field(repr=False)
     language: Language
     window_ends: datetime
-
-
-class WhatsAppFilePayload(TaskPayload):
-    """A file to download. `sealed`: the number, the media id, the file's name and what was written below it."""
-
-    storefront: str
-    message_id: int
-    sealed: Sealed
-
-
-class FileMessage(BaseModel):
-    """What is sealed in the payload of a file."""
-
-    sender: str = Field(repr=False)
-    media_id: str = Field(repr=False)
-    name: str = Field(repr=False)
-    caption: str = Field(repr=False)

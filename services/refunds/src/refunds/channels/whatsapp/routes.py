@@ -12,19 +12,18 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import PlainTextResponse
 from prometheus_client import Counter
 
+from refunds.channels.files import schedule_file
 from refunds.channels.metrics import ChannelMetrics
 from refunds.channels.service import Conversations, Incoming, Outcome
 from refunds.channels.store import Chats
 from refunds.channels.whatsapp.models import (
     NO_MESSAGE,
-    FileMessage,
     Status,
     Unreadable,
     WebhookMessage,
-    WhatsAppFilePayload,
     read_webhook,
 )
-from refunds.channels.whatsapp.rules import message_of, spoken
+from refunds.channels.whatsapp.rules import file_of_message, message_of, spoken
 from refunds.channels.whatsapp.tasks import DOWNLOAD, WhatsAppChannel
 from refunds.clients.whatsapp import WINDOW_CLOSED
 from refunds.settings import WhatsAppNumber
@@ -145,12 +144,8 @@ async def _take_message(
 ) -> Outcome | str:
     chat_id, message_id = int(item.sender), whatsapp.chats.number_of("message", item.id)
     if item.media is not None and await whatsapp.conversations.wants_file(tx, storefront, chat_id):
-        media = item.media
-        file = FileMessage(sender=item.sender, media_id=media.id, name=media.filename, caption=item.words)
-        payload = WhatsAppFilePayload(
-            storefront=storefront, message_id=message_id, sealed=whatsapp.chats.seal(file.model_dump_json().encode())
-        )
-        tx.schedule(DOWNLOAD, f"{storefront}/{message_id}", payload, trace=trace)
+        file = file_of_message(item, item.media)
+        schedule_file(tx, whatsapp.chats, DOWNLOAD, storefront, message_id, file, trace)
         return "downloading"
     message = message_of(item, whatsapp.languages(storefront))
     known = spoken(item.words) is not None

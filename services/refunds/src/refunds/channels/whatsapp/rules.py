@@ -1,14 +1,9 @@
 """Reads a message of WhatsApp as one of a conversation. Pure."""
 
-from dataclasses import replace
-
-from refunds.channels.models import Message
-from refunds.channels.whatsapp.models import FileMessage, WebhookMessage
-from refunds.support_mail.rules.answers import described, words_of
-from refunds.support_mail.rules.file_types import file_of
+from refunds.channels.models import Message, SentFile
+from refunds.channels.whatsapp.models import Media, WebhookMessage
 from refunds.support_mail.rules.wishes import language_of
 from shared.contracts import Language
-from shared.outcomes import Done, Refused
 from shared.values.phone import Phone
 from shared.values.refusal import InvalidValueError
 
@@ -29,16 +24,16 @@ def message_of(message: WebhookMessage, default: Language) -> Message:
     )
 
 
-def message_with_file(file: FileMessage, downloaded: Done[bytes] | Refused) -> Message:
-    """The message, with the file as evidence where its content is one (the type that was named proves nothing)."""
-    message = Message(words=file.caption, language=spoken(file.caption) or "en", phone=phone_of(file.sender))
-    if isinstance(downloaded, Refused):
-        return replace(message, refusal="size" if downloaded.code == "size" else "type")
-    content = file_of(file.name, downloaded.value, 0)
-    if content.refusal is not None:
-        return replace(message, refusal=content.refusal)
-    [(_, called)] = words_of("", [described(content)])
-    return replace(message, file=called, content=content)
+def file_of_message(message: WebhookMessage, media: Media) -> SentFile:
+    """The file of a message, to be downloaded."""
+    return SentFile(
+        chat_id=int(message.sender),
+        file_id=media.id,
+        name=media.filename,
+        caption=message.words,
+        language=spoken(message.words),
+        phone=phone_of(message.sender),
+    )
 
 
 def phone_of(wa_id: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Sends messages to WhatsApp and downloads the files that buyers send.
+"""Sends messages to WhatsApp.
 
 The API has no idempotency key and cannot be asked what was sent. So a message with an unknown outcome is sent again: a
 message that arrives twice does no harm, one that never arrives does.
@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
+from refunds.channels.files import Fetch
 from refunds.channels.metrics import ChannelMetrics
-from refunds.channels.service import Conversations, Incoming, Outgoing, shortened
+from refunds.channels.service import Outgoing, shortened
 from refunds.channels.store import Chats
-from refunds.channels.whatsapp.models import FileMessage, WhatsAppFilePayload, WhatsAppMessagePayload
-from refunds.channels.whatsapp.rules import message_with_file, spoken
+from refunds.channels.whatsapp.models import WhatsAppMessagePayload
 from refunds.clients.whatsapp import WINDOW_CLOSED, WhatsAppClient
 from refunds.settings import WhatsAppNumber
 from shared.clock import Clock
@@ -106,55 +106,13 @@ class SendMessage:
             self._metrics.messages.labels(result.task.payload.storefront, how).inc()
 
 
-class DownloadFile:
-    """The task of one file: downloads it, then handles the message that it came with."""
+def fetching(client: WhatsAppClient, numbers: Mapping[str, WhatsAppNumber]) -> Fetch:
+    """How the files of these numbers are downloaded."""
 
-    kind = DOWNLOAD
-    concurrency = 2
-    payload = WhatsAppFilePayload
-
-    def __init__(
-        self,
-        client: WhatsAppClient,
-        conversations: Conversations,
-        chats: Chats,
-        numbers: Mapping[str, WhatsAppNumber],
-        metrics: ChannelMetrics,
-    ) -> None:
-        self._client = client
-        self._conversations = conversations
-        self._chats = chats
-        self._numbers = numbers
-        self._metrics = metrics
-
-    async def perform(self, task: Task[WhatsAppFilePayload]) -> Outcome[bytes]:
-        """Download the file. Refused: it is too large, or gone."""
-        number = self._numbers.get(task.payload.storefront)
-        file = _opened(self._chats, task.payload)
+    async def fetch(storefront: str, file_id: str, trace: str | None) -> Outcome[bytes]:
+        number = numbers.get(storefront)
         if number is None:
             return NeedsPerson("this storefront has no WhatsApp number any more")
-        if file is None:
-            return Refused("sealed", "the file's id was sealed with another key")
-        return await self._client.download(number, file.media_id, trace=task.continues)
+        return await client.download(number, file_id, trace=trace)
 
-    async def record(self, tx: Tx, results: Sequence[TaskResult[bytes, WhatsAppFilePayload]]) -> None:
-        """Continue the conversations with the files, or with why they cannot be kept. Chats are locked in order."""
-        opened = [(result, _opened(self._chats, result.task.payload)) for result in results]
-        readable = [(result, file) for result, file in opened if file is not None]
-        for result, file in sorted(readable, key=lambda pair: pair[1].sender):
-            payload = result.task.payload
-            incoming = Incoming(
-                payload.storefront,
-                int(file.sender),
-                payload.message_id,
-                message_with_file(file, result.outcome),
-                result.task.continues,
-                language_known=spoken(file.caption) is not None,
-            )
-            outcome = await self._conversations.handle(tx, incoming)
-            self._metrics.updates.labels(payload.storefront, outcome).inc()
-
-
-def _opened(chats: Chats, payload: WhatsAppFilePayload) -> FileMessage | None:
-    opened = chats.open(payload.sealed)
-    return None if opened is None else FileMessage.model_validate_json(opened)
+    return fetch
