@@ -150,14 +150,17 @@ async def test_an_order_is_found_while_no_other_service_answers(start: "Start") 
         await page.fill('[name="text"]', " Ann@Example.ORG ")
         await page.driven.keyboard.press("Enter")
         await page.arrive(f"**/agents/orders/{life.order_id}")
-        assert "not known now: ordering – it did not answer in time" in await page.text('[aria-labelledby="buyer"]')
-        assert "not known now: payments – it is not connected" in await page.text('[aria-labelledby="payments"]')
+        assert "not known now: ordering does not answer." in await page.text('[aria-labelledby="buyer"]')
+        assert "not known now: payments is not connected here." in await page.text('[aria-labelledby="payments"]')
         assert "It says: no service" in await page.text('[aria-labelledby="messages"]')
         await page.click(f'a[href="/agents/cases/{case_id}"]')
         await page.wait("text=How the policy reasons")
         await page.fill('[name="text"]', "Ann")
         await page.driven.keyboard.press("Enter")
         await page.wait("text=There may be an order all the same.")
+    viewed = await running.rows("SELECT DISTINCT who, order_id, detail FROM audit WHERE what = 'order_viewed'")
+    assert viewed, "who looked at whom"
+    assert all((row["who"], row["detail"]) == ("agent:anna", {}) for row in viewed), viewed
     searched = await running.rows("SELECT who, detail FROM audit WHERE what = 'searched' ORDER BY at")
     assert [(row["who"], row["detail"]) for row in searched] == [
         ("agent:anna", {"orders": 1}),
@@ -278,7 +281,12 @@ async def test_guessing_is_slowed_and_forms_of_others_are_refused(start: "Start"
         cookie = client.cookies["refunds_session"]
         assert not await running.rows(f"SELECT 1 FROM sessions s WHERE s::text LIKE '%{cookie}%'")
         form = {"csrf": "invented", "action": "technical_failure"}
-        assert (await client.post(f"/agents/cases/{case_id}/decide", data=form)).status_code == 403
+        refused = await client.post(f"/agents/cases/{case_id}/decide", data=form)
+        assert (refused.status_code, "This form is not from this page" in refused.text) == (403, True)
+        unknown = await client.get(f"/agents/cases/{life.order_id}")
+        for answer in (refused, unknown, await client.get("/agents/nowhere")):
+            assert answer.headers["content-type"].startswith("text/html"), "people read pages"
+        assert (unknown.status_code, "Sign out" in unknown.text) == (404, True)
         page = await client.get(f"/agents/cases/{case_id}")
         csrf = re.search(r'name="csrf" value="([^"]+)"', page.text)
         assert csrf is not None
@@ -295,6 +303,7 @@ async def test_guessing_is_slowed_and_forms_of_others_are_refused(start: "Start"
         later = await client.post(path, data={**form, "action": "legal_rule", "rule": "Civil Code, art. 336"})
         assert later.status_code == 409, "what the first button changed is shown before a second one counts"
         assert "boris" in later.text
+        assert later.text.count("Civil Code, art. 336") == 1, "each form gets back only what was typed in it"
         assert 'value="Civil Code, art. 336"' in later.text
         assert (await client.post("/agents/sign-out", data={"csrf": csrf[1]})).status_code == 303
         lost = await client.post(f"/agents/cases/{case_id}/notes", data={"csrf": csrf[1], "text": "Called <b>him</b>."})

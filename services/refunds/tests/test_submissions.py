@@ -1,14 +1,17 @@
 """Evidence and messages that come without an e-mail: kept once, sealed, opened by agents, deleted with the buyer."""
 
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import httpx
 import pytest
 
 from refunds.privacy.store import ERASE
-from refunds.support_mail.rules.file_types import LARGEST_FILE, MOST_FILES
+from refunds.support_mail.rules.file_types import LARGEST_FILE, MOST_FILES, file_of
+from refunds.support_mail.store import NewMail, settle
 from refunds.support_mail.submissions import MESSAGES_PER_DAY
 from shared.contracts import InformationNeeded, RequestRegistered
+from shared.ids import uuid7
 
 if TYPE_CHECKING:
     from services.refunds.tests.conftest import Life, Refunds, Start
@@ -118,10 +121,62 @@ async def test_a_message_waits_for_an_agent_who_places_it(start: "Start") -> Non
         assert (content.own, content.sender) == (body["text"], body["email"])
         who = "agent:anna"
         assert await mail.place_by_agent(tx, row["mail_id"], order, "refund", "other", who=who, trace=None)
+    [case] = await refunds.rows("SELECT channel FROM cases")
+    assert case["channel"] == "account"
     for number in range(MESSAGES_PER_DAY - 1):
         assert (await refunds.post(path, {"text": f"{number}"}, "esimka-key")).status_code == 201
     assert problem(await refunds.post(path, {"text": "more"}, "esimka-key")) == (429, "too-many-messages")
     assert problem(await refunds.post(path, {"text": ""}, "esimka-key"))[0] == 422
+
+
+async def test_a_dismissed_message_stays_with_its_buyer_and_its_words_may_come_again(start: "Start") -> None:
+    refunds = await start()
+    life, other = await refunds.delivered("esimka"), await refunds.delivered("esimka")
+    path, body = f"/orders/{life.order_id}/messages", {"text": "Where is my code?"}
+    mail = refunds.service.app.state.support_mail
+    for how in ("dismissed", "placed"):
+        assert (await refunds.post(path, body, "esimka-key")).json() == {"outcome": "stored"}, how
+        [row] = await refunds.rows("SELECT * FROM support_mails WHERE state = 'waiting'")
+        async with refunds.service.database.transaction() as tx:
+            if how == "dismissed":
+                await mail.dismiss(tx, row["mail_id"], "agent:anna")
+            else:  # at another order: the words are about that one
+                sql = "SELECT * FROM order_facts WHERE order_id = :order"
+                order = (await tx.execute(sql, order=other.order_id)).one()
+                await mail.place_by_agent(tx, row["mail_id"], order, "claim", None, who="agent:anna", trace=None)
+    assert (await refunds.post(path, body, "esimka-key")).json() == {"outcome": "stored"}
+    assert (await refunds.post(path, body, "esimka-key")).json() == {"outcome": "repeated"}
+    sql = "SELECT state FROM support_mails WHERE buyer_id = :buyer ORDER BY state"
+    about = [row["state"] for row in await refunds.rows(sql, buyer=life.paid().buyer_id)]
+    assert about == ["dismissed", "waiting"], "found by an erasure (PP 6.2)"
+
+
+@pytest.mark.parametrize(
+    ("state", "about"),
+    [("waiting", {}), ("dismissed", {}), ("placed", {"claim_id": uuid7()}), ("placed", {"case_id": uuid7()})],
+)
+async def test_a_photo_that_has_not_reached_the_case_completes_it(
+    start: "Start", state: str, about: dict[str, Any]
+) -> None:
+    """The same photo in a mail that waits, was dismissed, is a claim, or belongs to an earlier case."""
+    refunds = await start()
+    life = await refunds.delivered("esimka")
+    asked = await refunds.post(f"/orders/{life.order_id}/refund-requests", WORKS_NOT, "esimka-key")
+    case_id = UUID(asked.json()["case_id"])
+    mails = refunds.service.app.state.support_mail.mails
+    file = file_of("photo.jpg", PHOTO, 0)
+    async with refunds.service.database.transaction() as tx:
+        order = (await tx.execute("SELECT * FROM order_facts")).one()
+        new = NewMail(uuid7(), "esimka", "webhook", tx.now, "waiting", None, None, None, None, (file,))
+        await mails.insert(tx, new, None)
+        await settle(tx, new.mail_id, state, order=order, **about)
+    assert (await send(refunds, life, PHOTO, name="photo.jpg")).json() == {"outcome": "stored"}
+    assert await refunds.state(life) == "support"
+    async with refunds.service.database.transaction() as tx:
+        cases = refunds.service.app.state.case_service
+        await cases.ask_again(tx, life.order_id, case_id, "agent:anna", ["evidence"], None)
+    assert (await send(refunds, life, PHOTO, name="photo.jpg")).json() == {"outcome": "repeated"}
+    assert await refunds.state(life) == "information_needed", "an agent has seen that it shows nothing"
 
 
 @pytest.mark.parametrize("text", ["", "later"])

@@ -9,7 +9,9 @@ from zlib import crc32
 import httpx
 import pytest
 
+from refunds.cases import load_one
 from refunds.privacy.store import ERASE
+from refunds.support_mail import mails_of_case
 from refunds.support_mail.rules.reading import LARGEST_MAIL
 from refunds.support_mail.service import MAILS_PER_DAY
 from refunds.support_mail.threads import Thread
@@ -114,6 +116,19 @@ async def test_a_mail_opens_a_case_and_the_answer_completes_it(box: Mailbox) -> 
     answer = mail("Here: 20.11.2026, and what I see.", PNG, PNG, PNG, References="<a@b.example>")
     assert await box.take(answer) == "joined"
     assert await box.refunds.state(life) == "support"
+    written = {"text": "I wait.", "channel": "account"}
+    assert (await box.refunds.post(f"/orders/{life.order_id}/messages", written)).status_code == 201
+    [row] = await box.refunds.rows("SELECT * FROM support_mails WHERE state = 'waiting'")
+    support = box.refunds.service.app.state.support_mail
+    async with box.refunds.service.database.transaction() as tx:
+        order = (await tx.execute("SELECT * FROM order_facts")).one()
+        await support.place_by_agent(tx, row["mail_id"], order, "note", None, who="agent:anna", trace=None)
+        [case] = (await load_one(tx, life.order_id)).cases
+        placed = await mails_of_case(tx, case.case_id)
+        answerable = support.mails.answerable(placed)
+    assert [mail.way for mail in placed] == ["webhook", "webhook", "account"]
+    assert answerable is not None
+    assert answerable[0].mail_id == placed[1].mail_id, "a message without an e-mail has no thread to answer in"
     files = await box.refunds.rows("SELECT refusal FROM support_mail_files ORDER BY number")
     assert [file["refusal"] for file in files] == [None, "repeated", "repeated"]
     assert await box.take(mail("the same photo once more", PNG)) == "joined"

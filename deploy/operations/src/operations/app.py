@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 from operations.audit import journal
-from operations.clients.services import ServicesClient
 from operations.clients.trace_store import TraceStore
 from operations.dependencies import Dependencies
 from operations.facts.handlers import FactHandlers
@@ -13,7 +12,6 @@ from operations.invariants.progress import Progress
 from operations.invariants.routes import routes as invariants
 from operations.invariants.scheduled_jobs import EvaluateInvariants
 from operations.orders.routes import routes as orders
-from operations.pages.refusals import show_refusals
 from operations.pages.rendering import PAGES
 from operations.pages.roles import OPERATOR, VIEWER
 from operations.pages.routes import routes as pages
@@ -26,6 +24,7 @@ from shared.clock import Clock
 from shared.contracts import BuyerContact
 from shared.kernel.outbound import OutboundClient
 from shared.kernel.service import Service
+from shared.kernel.services import ServicesClient
 from shared.messaging.reading import GroupReading
 from shared.operations.callers import use_operations_keys
 from shared.signin.setup import serve_sign_in
@@ -45,7 +44,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     service.forgets(BuyerContact, handlers.buyer_erased)
     http = OutboundClient(seconds=5, most_bytes=_MOST_BYTES)
     service.closes(http.aclose)
-    client = ServicesClient(settings.services, settings.operations_key, service.tracing)
+    client = ServicesClient(settings.services, settings.operations_key, service.tracing, key_setting="OPERATIONS_KEY")
     service.closes(client.close)
     trace_links = TraceLinks(settings.trace_url_template)
     service.runs(
@@ -55,7 +54,6 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     use_operations_keys(service.app, settings.operations_keys)
     access = settings.access({settings.oidc_operator_role: OPERATOR, settings.oidc_viewer_role: VIEWER})
     sessions = serve_sign_in(service, PAGES, access, journal(NameFingerprints(settings.search_key)))
-    show_refusals(service.app, sessions)
     service.app.state.dependencies = Dependencies(
         email_hashes=hashes,
         trace_links=trace_links,

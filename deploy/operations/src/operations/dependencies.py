@@ -9,9 +9,9 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from operations.clients.services import ServicesClient
 from operations.clients.trace_store import TraceStore
 from operations.hashes import EmailHashes
+from shared.kernel.services import ServicesClient
 from shared.signin.sessions import Sessions
 from shared.telemetry.trace_links import TraceLinks
 

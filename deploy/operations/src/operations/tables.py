@@ -45,6 +45,7 @@ orders = Table(
     merged("placed_at"),
     merged("placed_known_at"),
     merged("held_at"),
+    merged("released_at"),
     merged("refused_at"),
     merged("payment_failed_at", "greatest"),
     merged("payment_lapsed_at"),

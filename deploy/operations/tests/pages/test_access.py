@@ -110,7 +110,10 @@ async def test_forms_of_others_are_refused(console: Any) -> None:
     async with running.client() as (client, csrf):
         form = {**FORM, "csrf": "invented", "chosen": LETTER, "wanted": "10000001"}
         for path in paths:
-            assert (await client.post(running.url(path), data=form)).status_code == 403, path
+            answer = await client.post(running.url(path), data={**form, "words": "word"})
+            assert answer.status_code == 403, path
+            assert answer.headers["content-type"].startswith("text/html"), path
+            assert "This form is not from this page" in answer.text, path
         form["csrf"] = csrf
         for path in paths:
             answer = await client.post(running.url(path), data=form, headers={"origin": "https://evil.example"})

@@ -30,7 +30,6 @@ from refunds.channels.whatsapp import tasks as whatsapp_tasks
 from refunds.channels.whatsapp.tasks import WhatsAppChannel
 from refunds.claims import routes as claims
 from refunds.claims.tasks import ClaimDue
-from refunds.clients.services import ServicesClient
 from refunds.clients.telegram import TelegramClient
 from refunds.clients.whatsapp import WhatsAppClient
 from refunds.eligibility import routes as eligibility
@@ -63,6 +62,7 @@ from shared.contracts import BuyerContact, Event, Language
 from shared.kernel.auth import ApiKeys
 from shared.kernel.privacy import exports
 from shared.kernel.service import Service
+from shared.kernel.services import ServicesClient
 from shared.keys.handlers import HANDLERS as KEY_HANDLERS
 from shared.keys.shop_keys import ShopKeys
 from shared.messaging.consumer import Handler
@@ -147,7 +147,7 @@ def _patience(settings: Settings, shops: ShopFiles) -> Patience:
 def _add_agent_pages(service: Service, settings: Settings) -> None:
     names = (settings.oidc_supervisor_role, settings.oidc_agent_role, settings.oidc_viewer_role)
     access = settings.access(dict(zip(names, ROLES, strict=True)))
-    services = ServicesClient(settings.services, settings.services_key, service.tracing)
+    services = ServicesClient(settings.services, settings.services_key, service.tracing, key_setting="SERVICES_KEY")
     service.closes(services.close)
     service.app.state.services = services
     service.app.state.agent_sessions = serve_sign_in(service, PAGES, access, Journal(record_sign_in))

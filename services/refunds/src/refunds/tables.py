@@ -312,6 +312,7 @@ case_handling = Table(
     Column("assignee", Text),
     timestamp("assigned_at"),
     timestamp("read_at"),
+    # Written by earlier releases. Who has read is in the audit trail.
     Column("read_by", Text),
 )
 

@@ -133,10 +133,15 @@ class Sessions:
         response.delete_cookie(name, path=self._path)
 
 
-def same_origin(request: Request) -> None:
-    """Raises Problem (403) where the browser says that the form came from another site."""
+def is_foreign(request: Request) -> bool:
+    """Whether the browser says that the form came from another site."""
     origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+    return origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+
+
+def same_origin(request: Request) -> None:
+    """Raises FormExpiredError where the form came from another site."""
+    if is_foreign(request):
         raise foreign()
 
 

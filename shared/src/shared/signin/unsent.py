@@ -1,12 +1,12 @@
 """The page for a form whose session has ended: nothing was done, and what its sender has typed is shown again."""
 
 from http import HTTPStatus
-from urllib.parse import urlsplit
 
 from fastapi import Request
 from fastapi.responses import Response
 
 from shared.signin.rendering import Pages
+from shared.signin.sessions import is_foreign
 
 #: Never shown again.
 _SECRET = frozenset({"csrf", "token", "password"})
@@ -14,8 +14,7 @@ _SECRET = frozenset({"csrf", "token", "password"})
 
 async def unsent(pages: Pages, request: Request) -> Response | None:
     """The page; None where no form was sent, it holds no text, or it came from another site."""
-    origin = request.headers.get("origin")
-    if request.method != "POST" or (origin is not None and urlsplit(origin).netloc != request.headers.get("host")):
+    if request.method != "POST" or is_foreign(request):
         return None
     form = await request.form()
     # Names, numbers and choices of a form are one word.

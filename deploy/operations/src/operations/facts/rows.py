@@ -232,14 +232,19 @@ def _column(name: str, field: str) -> RowsOf:
     return lambda e, now: [_order(e, now, **{name: getattr(e, field)})]
 
 
+def timeline_only(e: OrderEvent, now: datetime) -> Sequence[Row]:
+    """A fact that the timeline shows and that no status, page or invariant reads."""
+    return [_order(e, now)]
+
+
 #: Every fact that the timeline shows, with the rows it fills.
 ROWS: Mapping[type[Event], RowsOf] = {
     OrderPlaced: _placed,
     OrderRejected: lambda _e, _now: (),
     OrderHeld: _column("held_at", "held_at"),
-    OrderReleased: lambda e, now: [_order(e, now)],
+    OrderReleased: _column("released_at", "released_at"),
     OrderRefused: _column("refused_at", "refused_at"),
-    ConfirmationRequested: lambda e, now: [_order(e, now)],
+    ConfirmationRequested: timeline_only,
     BuyerErasureRequested: _erasure,
     WebhookEndpointDisabled: lambda _e, _now: (),
     OrderPaid: _paid,
@@ -251,10 +256,10 @@ ROWS: Mapping[type[Event], RowsOf] = {
     RefundFailed: _refund_failed,
     RefundRetried: _refund_retried,
     RefundPaidByHand: _paid_by_hand,
-    RefundActionAnswered: lambda e, now: [_order(e, now)],
-    RefundRetryRequested: lambda e, now: [_order(e, now)],
-    HandPaymentRecorded: lambda e, now: [_order(e, now)],
-    HandPaymentDecided: lambda e, now: [_order(e, now)],
+    RefundActionAnswered: timeline_only,
+    RefundRetryRequested: timeline_only,
+    HandPaymentRecorded: timeline_only,
+    HandPaymentDecided: timeline_only,
     ProfileGenerated: _generated,
     ProfileFailed: lambda e, now: [
         _order(e, now, kind=e.kind, profile_failed_at=e.failed_at, profile_failed_known_at=now)
@@ -263,14 +268,14 @@ ROWS: Mapping[type[Event], RowsOf] = {
     ProfileRevoked: _column("revoked_at", "revoked_at"),
     RevocationRefused: _column("revocation_refused_at", "refused_at"),
     ProfileExpired: _column("expired_at", "expired_at"),
-    ProfileExpiring: lambda e, now: [_order(e, now)],
-    DataLow: lambda e, now: [_order(e, now)],
+    ProfileExpiring: timeline_only,
+    DataLow: timeline_only,
     TopUpApplied: _applied,
     QrDelivered: lambda e, now: [_order(e, now, delivered_at=e.delivered_at, delivered_known_at=now)],
     DeliveryFailed: _column("delivery_failed_at", "failed_at"),
-    MailboxProved: lambda e, now: [_order(e, now)],
+    MailboxProved: timeline_only,
     RefundRequested: _requested,
-    RequestRegistered: lambda e, now: [_order(e, now)],
+    RequestRegistered: timeline_only,
     InformationNeeded: lambda e, now: [_order(e, now), _case(e, information_asked_at=e.asked_at)],
     RefundApproved: _approved,
     RefundDenied: lambda e, now: [_order(e, now, refund_denied_at=e.denied_at), _case(e, denied_at=e.denied_at)],
@@ -280,9 +285,9 @@ ROWS: Mapping[type[Event], RowsOf] = {
         _order(e, now),
         _case(e, appealed_at=e.received_at, appeal_answer_by=e.answer_by),
     ],
-    ClaimReceived: lambda e, now: [_order(e, now)],
-    ClaimAnswered: lambda e, now: [_order(e, now)],
-    SupportAnswered: lambda e, now: [_order(e, now)],
+    ClaimReceived: timeline_only,
+    ClaimAnswered: timeline_only,
+    SupportAnswered: timeline_only,
     PaymentsBuyerErased: _erased_by("payments_at"),
     ProvisioningBuyerErased: _erased_by("provisioning_at"),
     NotificationsBuyerErased: _erased_by("notifications_at"),

@@ -27,6 +27,8 @@ _PRECEDENCE = (
 
 def status(moments: Mapping[str, object]) -> str:
     """The status of a row of `orders` with its `refund_open_at`."""
+    if moments.get("released_at") is not None:
+        moments = {**moments, "held_at": None}
     failed, retried = moments.get("refund_failed_at"), moments.get("refund_retried_at")
     if isinstance(failed, datetime) and isinstance(retried, datetime) and retried > failed:
         # The refund was requested from the bank again, so it is under way.

@@ -8,14 +8,14 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from operations.audit import AuditLog
-from operations.clients.services import NotAnsweredError, ServicesClient
 from operations.pages.selection import Selection
+from shared.kernel.services import NotAnsweredError, ServicesClient
 from shared.operations.answers import DecisionResult
 from shared.signin.sessions import Session
 
 _PATHS = {"redrive": "dead-letters/redrive", "discard": "dead-letters/discard", "retry": "work/retry"}
-#: The services require a reason for a dry run too. It is not stored.
-_DRY_RUN = "dry run"
+#: Of a request that only says what would happen. The services require a reason for it too, and do not store it.
+DRY_RUN: Mapping[str, Any] = {"reason": "dry run", "dry_run": True}
 
 A = TypeVar("A", bound=BaseModel)
 
@@ -48,7 +48,7 @@ class ServiceActions:
 
     async def preview(self, action: str, selection: Selection) -> list[dict[str, Any]]:
         """What `decide` would do: a dry run. For the shape see `_outcome`."""
-        return await self._decide(action, selection, {"reason": _DRY_RUN, "dry_run": True})
+        return await self._decide(action, selection, DRY_RUN)
 
     async def decide(self, action: str, selection: Selection, reason: str) -> UUID:
         """Redrive, discard or retry the selected rows; the audit entry with the outcome."""

@@ -8,7 +8,6 @@ from fastapi import Depends, Request
 from fastapi.responses import Response
 
 from operations.audit import AuditLog
-from operations.clients.services import ServicesClient
 from operations.dependencies import Services, SignedInSessions
 from operations.pages.actions import ServiceActions
 from operations.pages.rendering import page
@@ -16,6 +15,7 @@ from operations.pages.roles import OPERATOR
 from shared.database import Database
 from shared.kernel.dependencies import RequestTrace, ServiceDatabase
 from shared.kernel.problems import Problem
+from shared.kernel.services import ServicesClient
 from shared.signin.sessions import Session
 
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from operations.clients.services import NO_ANSWER, Answer
 from operations.invariants.models import InvariantView
 from operations.services.models import ServiceView
+from shared.kernel.services import NO_ANSWER, Answer
 from shared.operations.answers import Summary, WorkCount
 
 #: A task that has been due for so long and that no worker has claimed is late; a healthy service claims it in a second.

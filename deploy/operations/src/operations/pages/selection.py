@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from shared.kernel.problems import Problem
+from shared.kernel.services import Answer
 from shared.values.text import Line
 
 #: A field of a form or of a list's conditions.
@@ -68,6 +69,14 @@ def ids_by_service(chosen: Sequence[str]) -> dict[str, list[UUID]]:
     if not ids:
         raise nothing_selected()
     return ids
+
+
+def completeness(answers: Sequence[Answer[Any]]) -> dict[str, Any]:
+    """What a list of all services lacks: who did not answer, and whose rows go on after which one."""
+    return {
+        "unavailable": [answer for answer in answers if answer.problem],
+        "more": [(answer.service, answer.value.next) for answer in answers if answer.value and answer.value.next],
+    }
 
 
 def nothing_selected() -> Problem:

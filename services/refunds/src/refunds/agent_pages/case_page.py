@@ -1,10 +1,13 @@
 """Renders the page of one case: facts, the reasoning of the policy, possible actions, and who did what."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from types import MappingProxyType
+from typing import Annotated, Any
 from uuid import UUID
 
+from fastapi import Depends
 from fastapi.responses import Response
 
 from refunds.agent_pages import store
@@ -16,65 +19,90 @@ from refunds.cases import Case, CaseFile, case_state, find_order_of_case, load_o
 from refunds.cases.rules.facts import facts_of
 from refunds.cases.rules.state import awaits_appeal
 from refunds.policy import OrderPolicies
+from refunds.policy.dependencies import PoliciesDep
 from refunds.refused_refunds import WAYS, RefusedRefund, history, read, refusal_in_words
 from refunds.support_answers import answers_about
 from refunds.support_mail import mails_of_case
+from refunds.support_mail.dependencies import SupportMailDep
+from refunds.support_mail.store import MailStore
 from shared.database import Database, Tx
 from shared.ids import uuid7
+from shared.kernel.dependencies import ServiceDatabase
 from shared.signin.sessions import Session
 
+#: The fields of the page's forms whose text is given back when a form is refused.
+NOTHING_TYPED: Mapping[str, Any] = MappingProxyType(
+    {"rule": "", "answer": "", "documents": "", "fields": (), "amount": "", "way": "", "reference": ""}
+)
 
-async def case_page(
-    database: Database,
-    policies: OrderPolicies,
-    session: Session,
-    case_id: UUID,
-    *,
-    wrong: str | None = None,
-    changes: Sequence[Any] = (),
-    typed: str = "",
-    status: int = 200,
-) -> Response:
-    """The page. Raises UnknownCaseError.
 
-    `wrong`: why the form that was sent is refused; `changes`: audit entries that it did not know; `typed`: its text.
-    """
-    async with database.reading() as tx:
-        order = await find_order_of_case(tx, case_id)
-        file = await load_one(tx, order.order_id)
-        case = next(case for case in file.cases if case.case_id == case_id)
-        shown = await store.records(tx, case_id) | await _refused_refund(tx, case_id, session.who)
-        mails = await mails_of_case(tx, case_id)
-        answers = await answers_about(tx, case_id)
-        handling = await store.handling(tx, case_id)
-        now = tx.now
-    calendar = policies.calendar(order.storefront)
-    return page(
-        "case",
-        status,
-        session=session,
-        now=now,
-        calendar=calendar,
-        zone=calendar.zone,
-        order=order,
-        file=file,
-        case=case,
-        state=case_state(case, file.refund(case)),
-        appealed=awaits_appeal(case),
-        mine=awaits_appeal(case) and case.appeal_of == session.who,
-        facts=fact_sheet(file, case),
-        steps=_reasoning(file, case, policies, now),
-        askable=askable(file, case, policies, now),
-        actions=allowed(file, case, policies, now, who=session.who),
-        seen=sum(entry.what not in store.UNDECISIVE for entry in shown["trail"]),
-        wrong=wrong,
-        changes=changes,
-        typed=typed,
-        mails=mails,
-        answers=answers,
-        handling=handling,
-        **shown,
-    )
+@dataclass(slots=True, frozen=True)
+class CasePages:
+    """Renders the page of a case for whoever is signed in."""
+
+    database: Database
+    policies: OrderPolicies
+    mails: MailStore
+
+    async def show(
+        self,
+        session: Session,
+        case_id: UUID,
+        *,
+        wrong: str | None = None,
+        changes: Sequence[Any] = (),
+        typed: Mapping[str, Any] = NOTHING_TYPED,
+        status: int = 200,
+    ) -> Response:
+        """The page. Raises UnknownCaseError.
+
+        `wrong`: why the form that was sent is refused; `changes`: audit entries that it did not know; `typed`: what
+        was written in it, by the name of the form's field here.
+        """
+        async with self.database.reading() as tx:
+            order = await find_order_of_case(tx, case_id)
+            file = await load_one(tx, order.order_id)
+            case = next(case for case in file.cases if case.case_id == case_id)
+            shown = await store.records(tx, case_id) | await _refused_refund(tx, case_id, session.who)
+            mails = await mails_of_case(tx, case_id)
+            answers = await answers_about(tx, case_id)
+            handling = await store.handling(tx, case_id)
+            now = tx.now
+        policies, calendar = self.policies, self.policies.calendar(order.storefront)
+        return page(
+            "case",
+            status,
+            session=session,
+            now=now,
+            calendar=calendar,
+            zone=calendar.zone,
+            order=order,
+            file=file,
+            case=case,
+            state=case_state(case, file.refund(case)),
+            appealed=awaits_appeal(case),
+            mine=awaits_appeal(case) and case.appeal_of == session.who,
+            facts=fact_sheet(file, case),
+            steps=_reasoning(file, case, policies, now),
+            askable=askable(file, case, policies, now),
+            actions=allowed(file, case, policies, now, who=session.who),
+            seen=sum(entry.what not in store.UNDECISIVE for entry in shown["trail"]),
+            wrong=wrong,
+            changes=changes,
+            typed={**NOTHING_TYPED, **typed},
+            mails=mails,
+            answerable=self.mails.answerable([mail for mail in mails if mail.case_id == case_id]),
+            answers=answers,
+            handling=handling,
+            **shown,
+        )
+
+
+def _pages(database: ServiceDatabase, policies: PoliciesDep, mail: SupportMailDep) -> CasePages:
+    return CasePages(database, policies, mail.mails)
+
+
+CasePagesDep = Annotated[CasePages, Depends(_pages)]
 
 
 def _reasoning(file: CaseFile, case: Case, policies: OrderPolicies, now: datetime) -> list[Step]:

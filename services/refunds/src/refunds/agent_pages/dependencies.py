@@ -7,9 +7,9 @@ from uuid import UUID
 
 from fastapi import Depends, Form, Request
 
-from refunds.clients.services import ServicesClient
 from refunds.support_answers import SupportAnswers
 from shared.kernel.problems import Problem
+from shared.kernel.services import ServicesClient
 from shared.signin.sessions import Session, Sessions
 from shared.values.opaque import Named
 from shared.values.text import Lines

@@ -37,8 +37,8 @@ WHERE COALESCE(h.assignee, '') = COALESCE(CAST(:was AS text), '')
 RETURNING case_id
 """
 _READ = """
-INSERT INTO case_handling AS h (case_id, read_at, read_by) VALUES (:case, :until, :who)
-ON CONFLICT (case_id) DO UPDATE SET read_at = GREATEST(h.read_at, :until), read_by = :who
+INSERT INTO case_handling AS h (case_id, read_at) VALUES (:case, :until)
+ON CONFLICT (case_id) DO UPDATE SET read_at = GREATEST(h.read_at, :until)
 """
 _ORDER_CASES = f"{_CASES} WHERE c.order_id = :order ORDER BY c.requested_at DESC"
 _ORDER = "SELECT * FROM order_facts WHERE order_id = :order"
@@ -148,7 +148,7 @@ async def assign(tx: Tx, case_id: UUID, who: str, *, to: str | None, was: str | 
 
 async def mark_read(tx: Tx, case_id: UUID, who: str, until: datetime) -> None:
     """Record that an agent has read what was written until a moment."""
-    await tx.execute(_READ, case=case_id, until=min(until, tx.now), who=who)
+    await tx.execute(_READ, case=case_id, until=min(until, tx.now))
     await write_entry(tx, who, "messages_read", case_id=case_id)
 
 

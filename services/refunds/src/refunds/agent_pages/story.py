@@ -15,22 +15,22 @@ from refunds.agent_pages.models import (
     Receipts,
     Timeline,
 )
-from refunds.clients.services import Part, ServicesClient
+from shared.kernel.services import Answer, ServicesClient
 
 
 @dataclass(slots=True, frozen=True)
 class Story:
     """The parts of other services. Each is known, or is not and says why. `others`: orders of the same mailbox."""
 
-    order: Part[FoundOrders]
-    timeline: Part[Timeline]
-    attempts: Part[Attempts]
-    ledger: Part[Ledger]
-    receipts: Part[Receipts]
-    profile: Part[Profile]
-    lifecycle: Part[Lifecycle]
-    mails: Part[OrderMails]
-    others: Part[FoundOrders]
+    order: Answer[FoundOrders]
+    timeline: Answer[Timeline]
+    attempts: Answer[Attempts]
+    ledger: Answer[Ledger]
+    receipts: Answer[Receipts]
+    profile: Answer[Profile]
+    lifecycle: Answer[Lifecycle]
+    mails: Answer[OrderMails]
+    others: Answer[FoundOrders]
 
     @property
     def found(self) -> FoundOrder | None:
@@ -42,13 +42,15 @@ async def read_story(services: ServicesClient, order_id: UUID, trace: str | None
     """Ask every service about an order."""
     async with asyncio.TaskGroup() as group:
         ordered = group.create_task(_order_and_others(services, order_id, trace))
-        timeline = group.create_task(services.read("ordering", Timeline, f"/orders/{order_id}/timeline?lang=en", trace))
-        attempts = group.create_task(services.read("payments", Attempts, f"/orders/{order_id}/attempts", trace))
-        ledger = group.create_task(services.read("payments", Ledger, f"/orders/{order_id}/ledger", trace))
-        receipts = group.create_task(services.read("payments", Receipts, f"/orders/{order_id}/receipts", trace))
-        profile = group.create_task(services.read("provisioning", Profile, f"/profiles/{order_id}", trace))
-        lifecycle = group.create_task(services.read("provisioning", Lifecycle, f"/profiles/{order_id}/life", trace))
-        mails = group.create_task(services.read("notifications", OrderMails, f"/orders/{order_id}/mails", trace))
+        timeline = group.create_task(
+            services.try_find("ordering", Timeline, f"/orders/{order_id}/timeline?lang=en", trace)
+        )
+        attempts = group.create_task(services.try_find("payments", Attempts, f"/orders/{order_id}/attempts", trace))
+        ledger = group.create_task(services.try_find("payments", Ledger, f"/orders/{order_id}/ledger", trace))
+        receipts = group.create_task(services.try_find("payments", Receipts, f"/orders/{order_id}/receipts", trace))
+        profile = group.create_task(services.try_find("provisioning", Profile, f"/profiles/{order_id}", trace))
+        lifecycle = group.create_task(services.try_find("provisioning", Lifecycle, f"/profiles/{order_id}/life", trace))
+        mails = group.create_task(services.try_find("notifications", OrderMails, f"/orders/{order_id}/mails", trace))
     order, others = ordered.result()
     return Story(
         order,
@@ -63,22 +65,22 @@ async def read_story(services: ServicesClient, order_id: UUID, trace: str | None
     )
 
 
-async def search(services: ServicesClient, text: str, trace: str | None) -> Part[FoundOrders]:
+async def search(services: ServicesClient, text: str, trace: str | None) -> Answer[FoundOrders]:
     """Orders of all shops by what a buyer can name."""
-    return await services.read("ordering", FoundOrders, "/order-searches", trace, {"text": text})
+    return await services.try_find("ordering", FoundOrders, "/order-searches", trace, {"text": text})
 
 
 async def _order_and_others(
     services: ServicesClient, order_id: UUID, trace: str | None
-) -> tuple[Part[FoundOrders], Part[FoundOrders]]:
+) -> tuple[Answer[FoundOrders], Answer[FoundOrders]]:
     order = await search(services, str(order_id), trace)
     if order.value is None:
-        return order, Part(problem=order.problem)
+        return order, Answer("ordering", None, order.problem)
     contact = order.value.orders[0].contact if order.value.orders else None
     if contact is None:
-        return order, Part(FoundOrders(orders=[], more=False))
+        return order, Answer("ordering", FoundOrders(orders=[], more=False))
     others = await search(services, contact.email, trace)
     if others.value is not None:
         left = [other for other in others.value.orders if other.order_id != order_id]
-        others = Part(FoundOrders(orders=left, more=others.value.more))
+        others = Answer("ordering", FoundOrders(orders=left, more=others.value.more))
     return order, others

@@ -34,7 +34,9 @@ from refunds.cases.store.cases import (
     load_one,
     lock,
     lock_case,
+    note_id,
     refund_of,
+    stored_notes,
 )
 from refunds.cases.store.limits import check_claims
 from refunds.cases.views import CaseView
@@ -75,6 +77,8 @@ __all__ = [
     "load_one",
     "lock",
     "lock_case",
+    "note_id",
     "refund_of",
+    "stored_notes",
     "write_entry",
 ]

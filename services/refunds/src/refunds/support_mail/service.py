@@ -32,6 +32,7 @@ from refunds.support_mail.rules.placing import Candidate, Why, place_of
 from refunds.support_mail.rules.reading import LARGEST_MAIL, UnreadableMailError, read_mail
 from refunds.support_mail.rules.wishes import read_wish
 from refunds.support_mail.store import DAY, Content, MailStore, NewMail
+from shared.contracts import RequestChannel
 from shared.database import Tx
 from shared.ids import uuid_for
 from shared.reply_tags import ReplyTags
@@ -130,7 +131,7 @@ class SupportMail:
         if row is None or content is None or row.storefront != order.storefront:
             raise NotAllowedError("The mail does not wait any more, or is another shop's.")
         if placing == "claim":
-            claim = await self._claim(tx, order, mail_id, row.received_at, who, trace)
+            claim = await self._claim(tx, order, mail_id, row.received_at, who, trace, _channel_of(row.way))
             await store.settle(tx, mail_id, "placed", order=order, claim_id=claim, who=who)
             return None
         files = await self.mails.files(tx, mail_id)
@@ -141,7 +142,7 @@ class SupportMail:
         request = Request(
             reason=case.reason if case is not None and placing == "note" else reason or "other",
             ground=case.ground if case is not None and placing == "note" else None,
-            channel=EMAIL,
+            channel=_channel_of(row.way),
             origin="agent",
             received_at=row.received_at,
             provided=frozenset({"order_number", "reason", *(("evidence",) if len(words) > 1 else ())}),
@@ -152,10 +153,14 @@ class SupportMail:
         return placed.case_id
 
     async def dismiss(self, tx: Tx, mail_id: UUID, who: str) -> None:
-        """An agent has read a mail, and nothing follows from it. Raises NotAllowedError."""
-        if await store.lock_waiting(tx, mail_id) is None:
+        """An agent has read a mail, and nothing follows from it. Raises NotAllowedError.
+
+        It stays with the order that it seems to be about, so that it is erased with the order's buyer (PP 6.2).
+        """
+        row = await store.lock_waiting(tx, mail_id)
+        if row is None:
             raise NotAllowedError("The mail does not wait any more.")
-        await store.settle(tx, mail_id, "dismissed", who=who)
+        await store.settle(tx, mail_id, "dismissed", why=row.why, order=row, who=who)
 
     # --- placing ----------------------------------------------------------------------------------------------------
 
@@ -224,14 +229,21 @@ class SupportMail:
         return "waiting"
 
     async def _claim(
-        self, tx: Tx, order: Any, mail_id: UUID, received_at: datetime, who: str, trace: str | None
+        self,
+        tx: Tx,
+        order: Any,
+        mail_id: UUID,
+        received_at: datetime,
+        who: str,
+        trace: str | None,
+        channel: RequestChannel = EMAIL,
     ) -> UUID:
         row, _ = await receive_claim(
             tx,
             self._cases.policies,
             order,
             reference=f"mail-{mail_id}",
-            channel=EMAIL,
+            channel=channel,
             received_at=received_at,
             who=who,
             trace=trace,
@@ -275,6 +287,12 @@ class SupportMail:
 def id_of(storefront: str, mail: Mail) -> UUID:
     """The id under which a mail is stored, however often it arrives."""
     return uuid_for("support-mail", storefront, mail.message_id, mail.digest)
+
+
+def _channel_of(way: Any) -> RequestChannel:
+    """The channel by which something came, from its stored `way`: e-mails have several."""
+    channel: RequestChannel = EMAIL if way in ("webhook", "imap") else way
+    return channel
 
 
 def is_too_large(size: int) -> bool:

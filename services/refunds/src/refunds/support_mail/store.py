@@ -35,8 +35,8 @@ SELECT count(*) FROM support_mails WHERE sender_hash = :sender AND received_at >
 """
 #: Without a proof, because whoever calls has the order's key: e-mails and contact forms have one, or `unknown`.
 _MESSAGES = """
-SELECT count(*) FILTER (WHERE received_at > :since) AS recent, count(*) FILTER (WHERE state <> 'waiting') AS handled
-FROM support_mails m WHERE order_id = :order AND way NOT IN ('webhook', 'imap') AND proof IS NULL
+SELECT count(*) FROM support_mails m
+WHERE order_id = :order AND received_at > :since AND way NOT IN ('webhook', 'imap') AND proof IS NULL
   AND NOT EXISTS (SELECT 1 FROM support_mail_files f WHERE f.mail_id = m.mail_id)
 """
 _PLACE = """
@@ -46,14 +46,18 @@ UPDATE support_mails SET state = :state, why = :why, order_id = :order, buyer_id
 _STORED_BEFORE = """
 UPDATE support_mail_files n SET refusal = 'repeated', content = NULL
 FROM support_mails m, support_mail_files f
-WHERE n.mail_id = :mail AND n.refusal IS NULL AND m.mail_id <> :mail AND f.mail_id = m.mail_id
+WHERE n.mail_id = :mail AND n.refusal IS NULL AND m.mail_id <> :mail AND f.mail_id = m.mail_id AND m.state = 'placed'
   AND (m.case_id = :case OR (m.order_id = :order AND m.case_id IS NULL AND m.claim_id IS NULL))
   AND f.digest = n.digest AND f.content IS NOT NULL
 """
+#: Evidence of an order. What a mail brings that nobody has placed, or that is a claim, has reached no case.
 _KEPT = """
 SELECT count(*) AS files, count(*) FILTER (WHERE f.digest = :digest) AS same
-FROM support_mails m JOIN support_mail_files f USING (mail_id) WHERE m.order_id = :order AND f.content IS NOT NULL
+FROM support_mails m JOIN support_mail_files f USING (mail_id)
+WHERE m.order_id = :order AND m.state = 'placed' AND (m.case_id IS NOT NULL OR m.claim_id IS NULL)
+  AND f.content IS NOT NULL
 """
+_STATE = "SELECT state FROM support_mails WHERE mail_id = :mail"
 _WAITING = f"""
 SELECT m.*, f.order_number FROM support_mails m LEFT JOIN order_facts f USING (order_id)
 WHERE m.state = 'waiting' ORDER BY m.received_at, m.mail_id LIMIT {_MOST_WAITING}
@@ -71,12 +75,10 @@ SELECT m.* FROM support_mails m JOIN cases c
                                AND m.state = 'placed')
 WHERE c.case_id = :case ORDER BY m.received_at, m.mail_id
 """
-#: Of each case and claim the newest mail.
 _THREADS = """
-SELECT DISTINCT ON (about) about, content FROM (
-  SELECT case_id AS about, content, received_at FROM support_mails WHERE case_id = ANY(CAST(:ids AS uuid[]))
-  UNION ALL SELECT claim_id, content, received_at FROM support_mails WHERE claim_id = ANY(CAST(:ids AS uuid[]))
-) mails ORDER BY about, received_at DESC
+SELECT case_id AS about, content, received_at FROM support_mails WHERE case_id = ANY(CAST(:ids AS uuid[]))
+UNION ALL SELECT claim_id, content, received_at FROM support_mails WHERE claim_id = ANY(CAST(:ids AS uuid[]))
+ORDER BY received_at
 """
 _COUNT_WAITING = "SELECT storefront, count(*) FROM support_mails WHERE state = 'waiting' GROUP BY storefront"
 #: Deletes the mails of buyers (PP 6.2), also those from their address that nobody has placed. Files go with them.
@@ -172,6 +174,14 @@ class MailStore:
         opened = None if row.content is None else self._open(row.content)
         return None if opened is None else Content.model_validate_json(opened)
 
+    def answerable(self, rows: Sequence[Any]) -> tuple[Any, Content] | None:
+        """Of these mails, the oldest first, the last that has a thread to answer in: uploads and messages have none."""
+        for row in reversed(rows):
+            content = self.content(row)
+            if content is not None and content.message_id:
+                return row, content
+        return None
+
     async def files(self, tx: Tx, mail_id: UUID) -> list[dict[str, Any]]:
         """The files of a mail without their contents: number, kind, size, refusal, name."""
         rows = (await tx.execute(_FILES, mail=mail_id)).mappings()
@@ -211,9 +221,15 @@ async def mails_since(tx: Tx, sender: bytes, proof: Proof, since: datetime) -> i
     return int((await tx.execute(_RECENT, sender=sender, proof=proof, since=since)).scalar())
 
 
-async def count_messages(tx: Tx, order_id: UUID, since: datetime) -> Any:
-    """How many messages without an e-mail there are about an order: `recent` since a moment, `handled` by an agent."""
-    return (await tx.execute(_MESSAGES, order=order_id, since=since)).one()
+async def messages_since(tx: Tx, order_id: UUID, since: datetime) -> int:
+    """How many messages without an e-mail have come about an order since a moment."""
+    return int((await tx.execute(_MESSAGES, order=order_id, since=since)).scalar())
+
+
+async def state_of(tx: Tx, mail_id: UUID) -> str | None:
+    """The state of a mail; None: there is none of this id."""
+    row = (await tx.execute(_STATE, mail=mail_id)).one_or_none()
+    return None if row is None else row.state
 
 
 async def settle(
@@ -265,7 +281,7 @@ async def mails_of_case(tx: Tx, case_id: UUID) -> Sequence[Any]:
 
 
 async def mails_of(tx: Tx, ids: Sequence[UUID]) -> Sequence[Any]:
-    """The newest mail of each of these cases and claims: `about`, `content`."""
+    """The mails of these cases and claims, the oldest first: `about`, `content`, `received_at`."""
     return (await tx.execute(_THREADS, ids=sorted(ids))).all()
 
 

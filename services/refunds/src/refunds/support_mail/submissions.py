@@ -4,10 +4,21 @@ They are stored as mails are: sealed, each once, deleted with the buyer, and rea
 """
 
 import hashlib
+from itertools import count
 from typing import Any, Literal
 from uuid import UUID
 
-from refunds.cases import Case, CaseService, LimitError, NotPaidError, Request, load_one, lock
+from refunds.cases import (
+    Case,
+    CaseService,
+    LimitError,
+    NotPaidError,
+    Request,
+    load_one,
+    lock,
+    note_id,
+    stored_notes,
+)
 from refunds.cases.models.bodies import Channel
 from refunds.support_mail import store
 from refunds.support_mail.models import File
@@ -35,15 +46,19 @@ class Submissions:
     ) -> Outcome:
         """Keep a file as evidence about an order, and complete the open cases that wait for it.
 
-        `file` is one that is kept: it has no refusal. The same file again changes nothing. Raises NotPaidError, and
-        LimitError where the order or a case takes no more.
+        `file` is one that is kept: it has no refusal. The same file again is not kept twice, and completes only a
+        case that has never had it. Raises NotPaidError, and LimitError where the order or a case takes no more.
         """
         await lock(tx, [order.order_id])
         if order.paid_at is None:
             raise NotPaidError
         kept, same = await self._mails.kept_files(tx, order.order_id, file)
+        words = words_of("", [described(file)])
+        cases = _that_wait(await self._open_cases(tx, order.order_id))
         if same:
-            return "repeated"
+            cases = await _that_lack(tx, cases, words)
+            await self._complete(tx, order.order_id, cases, words, channel, who, trace)
+            return "stored" if cases else "repeated"
         if kept >= MOST_FILES and not _is_agent(who):
             raise LimitError(
                 "evidence-files",
@@ -55,8 +70,20 @@ class Submissions:
         content = _content("Evidence about the order, without an e-mail")
         await self._mails.insert(tx, self._new(tx, order, file_id, channel, content, (file,)), trace)
         await store.settle(tx, file_id, "placed", order=order, who=who)
-        words = words_of("", [described(file)])
-        for case in _that_wait(await self._open_cases(tx, order.order_id)):
+        await self._complete(tx, order.order_id, cases, words, channel, who, trace)
+        return "stored"
+
+    async def _complete(
+        self,
+        tx: Tx,
+        order_id: UUID,
+        cases: list[Case],
+        words: tuple[tuple[str, str], ...],
+        channel: Channel,
+        who: str,
+        trace: str | None,
+    ) -> None:
+        for case in cases:
             request = Request(
                 reason=case.reason,
                 ground=case.ground,
@@ -65,8 +92,7 @@ class Submissions:
                 provided=frozenset({"order_number", "evidence"}),
                 words=words,
             )
-            await self._cases.open_case(tx, order.order_id, request, who=who, trace=trace)
-        return "stored"
+            await self._cases.open_case(tx, order_id, request, who=who, trace=trace)
 
     async def add_message(
         self,
@@ -85,20 +111,19 @@ class Submissions:
         `email`: where its sender wants the answer. The same words are one message while it waits.
         """
         await lock(tx, [order.order_id])
-        messages = await store.count_messages(tx, order.order_id, tx.now - DAY)
-        if messages.recent >= MESSAGES_PER_DAY and not _is_agent(who):
+        recent = await store.messages_since(tx, order.order_id, tx.now - DAY)
+        if recent >= MESSAGES_PER_DAY and not _is_agent(who):
             raise LimitError(
                 "messages",
                 f"An order takes {MESSAGES_PER_DAY} messages to support within 24 hours; all are kept. "
                 "Send this one tomorrow.",
                 DAY,
             )
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        message_id = uuid_for("message", str(order.order_id), digest, str(messages.handled))
-        content = _content("Message without an e-mail", own=text, sender=email, language=language)
-        new = self._new(tx, order, message_id, channel, content, ())
-        if not await self._mails.insert(tx, new, trace):
+        message_id, state = await _newest_of(tx, order.order_id, text)
+        if state == "waiting":
             return "repeated"
+        content = _content("Message without an e-mail", own=text, sender=email, language=language)
+        await self._mails.insert(tx, self._new(tx, order, message_id, channel, content, ()), trace)
         await store.settle(tx, message_id, "waiting", why="message", order=order)
         return "stored"
 
@@ -113,6 +138,20 @@ class Submissions:
         return [case for case in (await load_one(tx, order_id)).cases if case.closed_at is None]
 
 
+async def _newest_of(tx: Tx, order_id: UUID, text: str) -> tuple[UUID, str | None]:
+    """The id of the message with these words that waits, or the next free one (state None).
+
+    Words that an agent has handled are a new message when they come again, wherever the agent has placed them.
+    """
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    for turn in count():
+        message_id = uuid_for("message", str(order_id), digest, str(turn))
+        state = await store.state_of(tx, message_id)
+        if state in (None, "waiting"):
+            return message_id, state
+    raise AssertionError("counting does not end")
+
+
 def _is_agent(who: str) -> bool:
     return who.startswith("agent:")
 
@@ -121,6 +160,14 @@ def _that_wait(cases: list[Case]) -> list[Case]:
     """The cases that ask for evidence; otherwise the only open one."""
     asking = [case for case in cases if "evidence" in (case.missing or ())]
     return asking or (cases if len(cases) == 1 else [])
+
+
+async def _that_lack(tx: Tx, cases: list[Case], words: tuple[tuple[str, str], ...]) -> list[Case]:
+    """Of these cases those that wait for evidence and have never had this one: an earlier case had it, or a claim."""
+    waiting = [case for case in cases if "evidence" in (case.missing or ())]
+    notes = {note_id(case.case_id, kind, text): case for case in waiting for kind, text in words}
+    known = await stored_notes(tx, notes)
+    return [case for note, case in notes.items() if note not in known]
 
 
 def _content(subject: str, *, own: str = "", sender: str = "", language: Language = "en") -> Content:

@@ -1,6 +1,6 @@
 """Lets the answers about cases and claims stand in the thread of the buyer's e-mail."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -39,7 +39,7 @@ class Thread(BaseModel):
 
 
 class MailThreads:
-    """Adds the newest mail of its case, or the mail of its claim, to each answer that a transaction publishes.
+    """Adds the newest e-mail of its case, or the e-mail of its claim, to each answer that a transaction publishes.
 
     It takes part in every transaction before the events are inserted, and costs nothing where no answer is published.
     """
@@ -54,14 +54,14 @@ class MailThreads:
         if not answers:
             return
         ids = [_about(event) for _, event in answers]
-        rows: Mapping[UUID, Any] = {row.about: row for row in await mails_of(tx, ids)}
+        rows = await mails_of(tx, ids)
         for outgoing, event in answers:
-            self._add(outgoing, event, rows)
+            self._add(outgoing, event, [row for row in rows if row.about == _about(event)])
 
-    def _add(self, outgoing: Outgoing, event: Answer, rows: Mapping[UUID, Any]) -> None:
-        row = rows.get(_about(event))
-        content = None if row is None else self._mails.content(row)
-        if content is not None and content.message_id:
+    def _add(self, outgoing: Outgoing, event: Answer, rows: Sequence[Any]) -> None:
+        answerable = self._mails.answerable(rows)
+        if answerable is not None:
+            _, content = answerable
             thread = Thread(
                 message_id=content.message_id, references=_last(content.references), subject=content.subject
             )

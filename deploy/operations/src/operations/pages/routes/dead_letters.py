@@ -9,12 +9,12 @@ from fastapi import APIRouter, Form, Query
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from operations.clients.services import Answer, NotAnsweredError
 from operations.dependencies import Traces
 from operations.pages.dependencies import Actions, Operating, Viewing
 from operations.pages.rendering import BASE
-from operations.pages.selection import DeadLetterFilter, Selection, Text, ids_by_service, reason
+from operations.pages.selection import DeadLetterFilter, Selection, Text, completeness, ids_by_service, reason
 from shared.kernel.problems import Problem
+from shared.kernel.services import Answer, NotAnsweredError
 from shared.operations.answers import MOST, DeadLetter, DeadLetterInFull, DeadLetters, DeadLetterState
 from shared.signin.rendering import redirect
 from shared.values.opaque import Named
@@ -81,8 +81,7 @@ async def dead_letters(viewer: Viewing, query: Annotated[ListQuery, Query()]) ->
         state=state,
         filter=query.filter(),
         dead_letters=newest_first(answers),
-        unavailable=[answer for answer in answers if answer.problem],
-        more=[(answer.service, answer.value.next) for answer in answers if answer.value and answer.value.next],
+        **completeness(answers),
     )
 
 

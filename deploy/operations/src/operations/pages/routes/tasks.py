@@ -8,10 +8,10 @@ from fastapi import APIRouter, Form, Query
 from fastapi.responses import Response
 from pydantic import BaseModel
 
-from operations.clients.services import Answer
 from operations.pages.dependencies import Actions, Viewing
 from operations.pages.rendering import BASE
-from operations.pages.selection import Selection, Text, ids_by_service, reason
+from operations.pages.selection import Selection, Text, completeness, ids_by_service, reason
+from shared.kernel.services import Answer
 from shared.operations.answers import Work, WorkRow, WorkState
 from shared.signin.rendering import redirect
 from shared.values.opaque import Named
@@ -53,8 +53,7 @@ async def tasks(viewer: Viewing, query: Annotated[ListQuery, Query()]) -> Respon
         states=STATES,
         filter=query,
         tasks=oldest_first(answers),
-        unavailable=[answer for answer in answers if answer.problem],
-        more=[(answer.service, answer.value.next) for answer in answers if answer.value and answer.value.next],
+        **completeness(answers),
     )
 
 

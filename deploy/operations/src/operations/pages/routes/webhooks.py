@@ -10,12 +10,12 @@ from fastapi.responses import Response
 from pydantic import BaseModel, BeforeValidator
 
 from operations.clients.ordering import Deliveries, Endpoint, Endpoints, Redelivered
-from operations.clients.services import NotAnsweredError
-from operations.pages.actions import Change, ServiceActions, problem_outcome
+from operations.pages.actions import DRY_RUN, Change, ServiceActions, problem_outcome
 from operations.pages.dependencies import Actions, Operating, PageContext, Viewing
 from operations.pages.rendering import BASE
 from operations.pages.selection import Text, nothing_selected, reason
 from shared.kernel.problems import Problem
+from shared.kernel.services import NotAnsweredError
 from shared.signin.rendering import redirect
 from shared.values.moment import MomentOrUtc
 from shared.values.text import Line
@@ -25,8 +25,6 @@ _SERVICE, _ENDPOINTS, _REDELIVERIES = "ordering", "webhook-endpoints", "webhook-
 _MOST_SHOWN = 50
 #: Requests of one redelivery, each of up to 50,000 updates.
 _MOST_REQUESTS = 20
-#: Ordering requires a reason for a dry run too. It is not stored.
-_DRY_RUN = "dry run"
 A = TypeVar("A", bound=BaseModel)
 _OrNone = BeforeValidator(lambda value: None if value == "" else value)
 routes = APIRouter(prefix=f"{BASE}/webhooks")
@@ -103,7 +101,7 @@ async def enable(endpoint_id: UUID, actions: Actions, words: Annotated[str, Line
 
 @routes.post("/redelivery/preview")
 async def preview(form: Annotated[RedeliveryForm, Form()], operator: Operating, actions: Actions) -> Response:
-    body = {**form.body(), "reason": _DRY_RUN, "dry_run": True}
+    body = {**form.body(), **DRY_RUN}
     try:
         would = await actions.send(Change(_SERVICE, _REDELIVERIES, body), Redelivered)
     except NotAnsweredError as error:

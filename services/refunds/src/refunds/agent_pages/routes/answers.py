@@ -5,11 +5,10 @@ from uuid import UUID
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from refunds.agent_pages.case_page import case_page
+from refunds.agent_pages.case_page import CasePagesDep
 from refunds.agent_pages.dependencies import Answers, Sending, Written
 from refunds.cases import NotAllowedError, find_order_of_case
-from refunds.policy.dependencies import PoliciesDep
-from shared.kernel.dependencies import RequestTrace, ServiceDatabase
+from shared.kernel.dependencies import RequestTrace
 from shared.signin.rendering import redirect
 
 routes = APIRouter()
@@ -19,20 +18,19 @@ routes = APIRouter()
 async def answer(
     case_id: UUID,
     session: Sending,
-    database: ServiceDatabase,
-    policies: PoliciesDep,
+    pages: CasePagesDep,
     answers: Answers,
     trace: RequestTrace,
     form: Written,
 ) -> Response:
     if not form.text.strip():
-        return await case_page(database, policies, session, case_id, wrong="Write something first.", status=422)
+        return await pages.show(session, case_id, wrong="Write something first.", status=422)
     try:
-        async with database.transaction() as tx:
+        async with pages.database.transaction() as tx:
             order = await find_order_of_case(tx, case_id)
             await answers.answer_case(tx, order, case_id, form.key, form.text.strip(), who=session.who, trace=trace)
     except NotAllowedError as error:
-        return await case_page(database, policies, session, case_id, wrong=str(error), typed=form.text, status=409)
+        return await pages.show(session, case_id, wrong=str(error), typed={"answer": form.text}, status=409)
     return redirect(f"/agents/cases/{case_id}#write")
 
 
@@ -40,21 +38,21 @@ async def answer(
 async def documents(
     case_id: UUID,
     session: Sending,
-    database: ServiceDatabase,
-    policies: PoliciesDep,
+    pages: CasePagesDep,
     answers: Answers,
     trace: RequestTrace,
     form: Written,
 ) -> Response:
+    typed = {"documents": form.text, "fields": form.fields}
     if not form.text.strip() or not form.fields:
         wrong = "Say what you ask for, and what is wrong with what was given."
-        return await case_page(database, policies, session, case_id, wrong=wrong, typed=form.text, status=422)
+        return await pages.show(session, case_id, wrong=wrong, typed=typed, status=422)
     try:
-        async with database.transaction() as tx:
+        async with pages.database.transaction() as tx:
             order = await find_order_of_case(tx, case_id)
             await answers.ask_documents(
                 tx, order, case_id, form.key, form.fields, form.text.strip(), who=session.who, trace=trace
             )
     except NotAllowedError as error:
-        return await case_page(database, policies, session, case_id, wrong=str(error), typed=form.text, status=409)
+        return await pages.show(session, case_id, wrong=str(error), typed=typed, status=409)
     return redirect(f"/agents/cases/{case_id}")

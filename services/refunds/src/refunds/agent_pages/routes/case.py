@@ -8,11 +8,10 @@ from fastapi import APIRouter, Form
 from fastapi.responses import Response
 
 from refunds.agent_pages import store
-from refunds.agent_pages.case_page import case_page
+from refunds.agent_pages.case_page import CasePagesDep
 from refunds.agent_pages.dependencies import Sending, SignedIn
 from refunds.agent_pages.rules.actions import finding
 from refunds.cases import CaseServiceDep, NotAllowedError, find_order_of_case, lock
-from refunds.policy.dependencies import PoliciesDep
 from shared.kernel.dependencies import RequestTrace, ServiceDatabase
 from shared.signin.rendering import redirect
 from shared.values.count import LARGEST_INT, Count
@@ -25,15 +24,15 @@ routes = APIRouter()
 
 
 @routes.get("/agents/cases/{case_id}")
-async def show(case_id: UUID, session: SignedIn, database: ServiceDatabase, policies: PoliciesDep) -> Response:
-    return await case_page(database, policies, session, case_id)
+async def show(case_id: UUID, session: SignedIn, pages: CasePagesDep) -> Response:
+    return await pages.show(session, case_id)
 
 
 @routes.post("/agents/cases/{case_id}/decide")
 async def decide(
     case_id: UUID,
     session: Sending,
-    database: ServiceDatabase,
+    pages: CasePagesDep,
     case_service: CaseServiceDep,
     trace: RequestTrace,
     action: Annotated[str, Line(40, 0), Form()],
@@ -42,11 +41,11 @@ async def decide(
 ) -> Response:
     """`seen`: how many audit entries the page showed, without notes: later ones may change what the button leads to."""
     found = finding(action, rule.strip())
-    show_again = partial(case_page, database, case_service.policies, session, case_id, typed=rule)
+    show_again = partial(pages.show, session, case_id, typed={"rule": rule})
     if found is None:
         return await show_again(wrong="Name the law or rule first.", status=422)
     try:
-        async with database.transaction() as tx:
+        async with pages.database.transaction() as tx:
             order = await find_order_of_case(tx, case_id)
             await lock(tx, [order.order_id])
             changes = await store.changes_since(tx, case_id, seen)
@@ -63,14 +62,13 @@ async def decide(
 async def note(
     case_id: UUID,
     session: Sending,
-    database: ServiceDatabase,
+    pages: CasePagesDep,
     case_service: CaseServiceDep,
     text: Annotated[str, Lines(4000, 0), Form()] = "",
 ) -> Response:
     if not text.strip():
-        policies = case_service.policies
-        return await case_page(database, policies, session, case_id, wrong="Write something first.", status=422)
-    async with database.transaction() as tx:
+        return await pages.show(session, case_id, wrong="Write something first.", status=422)
+    async with pages.database.transaction() as tx:
         order = await find_order_of_case(tx, case_id)
         await case_service.note(tx, order.order_id, case_id, session.who, text.strip())
     return redirect(f"/agents/cases/{case_id}#notes")
@@ -80,20 +78,19 @@ async def note(
 async def assign(
     case_id: UUID,
     session: Sending,
-    database: ServiceDatabase,
-    policies: PoliciesDep,
+    pages: CasePagesDep,
     to: Annotated[Literal["me", "nobody"], Form()],
     was: Annotated[str, Line(200, 0), Form()] = "",
 ) -> Response:
     """Take a case, or give it back. `was`: who worked on it when the page was opened."""
-    async with database.transaction() as tx:
+    async with pages.database.transaction() as tx:
         await find_order_of_case(tx, case_id)
         taken = await store.assign(
             tx, case_id, session.who, to=session.who if to == "me" else None, was=was.strip() or None
         )
     if not taken:
         wrong = "Somebody else has taken the case meanwhile, or has given it back."
-        return await case_page(database, policies, session, case_id, wrong=wrong, status=409)
+        return await pages.show(session, case_id, wrong=wrong, status=409)
     return redirect(f"/agents/cases/{case_id}")
 
 

@@ -1,8 +1,9 @@
 """E-mails that wait for an agent, one of them with its files, and what the agent makes of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated, get_args
+from typing import Annotated, Any, get_args
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Form, Path
@@ -17,12 +18,13 @@ from refunds.cases import (
     NotPaidError,
     UnknownOrderError,
     find_order,
+    write_entry,
 )
 from refunds.policy import Reason
 from refunds.policy.dependencies import PoliciesDep
 from refunds.support_mail import Placing, mail_of, waiting
 from refunds.support_mail.dependencies import SupportMailDep
-from shared.database import Database
+from shared.database import Database, Tx
 from shared.kernel.dependencies import RequestTrace, ServiceDatabase
 from shared.kernel.problems import Problem
 from shared.signin.rendering import redirect
@@ -42,6 +44,11 @@ WHY = {
     "unreadable": "its bytes are no mail that can be read",
     "too_large": "it is larger than what is read; only its head is here",
     "message": "it is a message from the order's page or a form",
+}
+_PLACINGS: Mapping[Placing, str] = {
+    "refund": "a request for money back",
+    "note": "an answer about the open case",
+    "claim": "a written claim",
 }
 #: Pictures that a browser shows; everything else is saved.
 _SHOWN = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
@@ -70,6 +77,8 @@ async def mails(session: SignedIn, database: ServiceDatabase, mail: SupportMailD
 async def show(
     mail_id: UUID, session: SignedIn, database: ServiceDatabase, mail: SupportMailDep, policies: PoliciesDep
 ) -> Response:
+    async with database.transaction() as tx:
+        await _record_view(tx, session, "mail_viewed", await mail_of(tx, mail_id))
     return await _mail_page(database, mail, policies, session, mail_id)
 
 
@@ -77,12 +86,14 @@ async def show(
 async def file(
     mail_id: UUID,
     number: Annotated[Count, Path(le=LARGEST_INT)],
-    _session: SignedIn,
+    session: SignedIn,
     database: ServiceDatabase,
     mail: SupportMailDep,
 ) -> Response:
-    async with database.reading() as tx:
+    async with database.transaction() as tx:
         found = await mail.mails.file(tx, mail_id, number)
+        if found is not None:
+            await _record_view(tx, session, "file_viewed", await mail_of(tx, mail_id))
     if found is None:
         raise Problem(HTTPStatus.NOT_FOUND, "no-file", "This file is not kept.")
     kind, content = found
@@ -121,7 +132,7 @@ async def place(
         wrong = str(error)
     else:
         return redirect("/agents/mails" if case_id is None else f"/agents/cases/{case_id}")
-    return await _mail_page(database, mail, policies, session, mail_id, wrong=wrong, status=409)
+    return await _mail_page(database, mail, policies, session, mail_id, wrong=wrong, typed=form, status=409)
 
 
 @routes.post("/agents/mails/{mail_id}/dismiss")
@@ -136,6 +147,11 @@ async def dismiss(
     return redirect("/agents/mails")
 
 
+async def _record_view(tx: Tx, session: Session, what: str, row: Any) -> None:
+    if row is not None:
+        await write_entry(tx, session.who, what, row.order_id, mail_id=str(row.mail_id))
+
+
 async def _mail_page(
     database: Database,
     mail: SupportMailDep,
@@ -144,6 +160,7 @@ async def _mail_page(
     mail_id: UUID,
     *,
     wrong: str | None = None,
+    typed: _PlacingForm | None = None,
     status: int = 200,
 ) -> Response:
     async with database.reading() as tx:
@@ -164,4 +181,6 @@ async def _mail_page(
         why=WHY,
         reasons=get_args(Reason),
         wrong=wrong,
+        typed=typed or _PlacingForm("refund", row.order_number or ""),
+        placings=_PLACINGS,
     )

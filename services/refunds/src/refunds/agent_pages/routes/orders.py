@@ -72,9 +72,11 @@ async def show(
     trace: RequestTrace,
 ) -> Response:
     story = await read_story(services, order_id, trace)
-    async with database.reading() as tx:
+    async with database.transaction() as tx:
         now = tx.now
         records = await store.records_of_order(tx, order_id)
+        if records["order"] or story.found:
+            await write_entry(tx, session.who, "order_viewed", order_id)
         answers = await answers_of_order(tx, order_id)
         rows = [line(row, policies) for row in await store.cases_of_order(tx, order_id)]
     own, found = records["order"], story.found

@@ -1,6 +1,6 @@
 """The forms about a refused refund on the page of a case: retry, paid another way, confirm or reject."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
@@ -8,11 +8,9 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import Response
 
-from refunds.agent_pages.case_page import case_page
+from refunds.agent_pages.case_page import NOTHING_TYPED, CasePages, CasePagesDep
 from refunds.agent_pages.dependencies import Sending
 from refunds.cases import NotAllowedError, find_order_of_case
-from refunds.policy import OrderPolicies
-from refunds.policy.dependencies import PoliciesDep
 from refunds.refused_refunds import Payout, RefusedRefundService
 from shared.database import Database, Tx
 from shared.kernel.dependencies import RequestTrace, ServiceDatabase
@@ -32,16 +30,21 @@ class SentForm:
     trace: str | None
     service: RefusedRefundService
     database: Database
-    policies: OrderPolicies
+    pages: CasePages
 
-    async def take(self, case_id: UUID, action: Callable[[Tx, UUID], Awaitable[None]]) -> Response:
+    async def take(
+        self,
+        case_id: UUID,
+        action: Callable[[Tx, UUID], Awaitable[None]],
+        typed: Mapping[str, str] = NOTHING_TYPED,
+    ) -> Response:
         """Take an action (transaction, order id), and show the case; 409 says why it is not allowed."""
         try:
             async with self.database.transaction() as tx:
                 order = await find_order_of_case(tx, case_id)
                 await action(tx, order.order_id)
         except NotAllowedError as error:
-            return await case_page(self.database, self.policies, self.session, case_id, wrong=str(error), status=409)
+            return await self.pages.show(self.session, case_id, wrong=str(error), typed=typed, status=409)
         return redirect(f"/agents/cases/{case_id}#refused")
 
 
@@ -50,10 +53,10 @@ def _sent_form(
     session: Sending,
     trace: RequestTrace,
     database: ServiceDatabase,
-    policies: PoliciesDep,
+    pages: CasePagesDep,
 ) -> SentForm:
     service: RefusedRefundService = request.app.state.refused_refunds
-    return SentForm(session, trace, service, database, policies)
+    return SentForm(session, trace, service, database, pages)
 
 
 SentFormDep = Annotated[SentForm, Depends(_sent_form)]
@@ -81,7 +84,7 @@ async def record(
     async def action(tx: Tx, order_id: UUID) -> None:
         await form.service.record_payment(tx, order_id, case_id, key, form.session.who, form.trace, payout)
 
-    return await form.take(case_id, action)
+    return await form.take(case_id, action, {"amount": amount, "way": way, "reference": reference})
 
 
 @routes.post("/agents/cases/{case_id}/refund/decision")

@@ -1,6 +1,6 @@
 """Reads orders with their cases, and writes cases back; every statement handles a whole set of orders."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, fields
 from datetime import timedelta
 from typing import Any
@@ -146,6 +146,12 @@ async def save(tx: Tx, changed: Sequence[Case]) -> None:
 def note_id(case_id: UUID, kind: str, text: str) -> UUID:
     """The id of a note. The same words about a case are one note."""
     return uuid_for("note", str(case_id), kind, text)
+
+
+async def stored_notes(tx: Tx, note_ids: Collection[UUID]) -> set[UUID]:
+    """Those of these notes that are stored."""
+    sql = "SELECT note_id FROM notes WHERE note_id = ANY(CAST(:ids AS uuid[]))"
+    return set((await tx.execute(sql, ids=list(note_ids))).scalars())
 
 
 async def keep_notes(
