@@ -9,7 +9,6 @@ from typing import Any, Literal
 from uuid import UUID
 
 import pytest
-from services.notifications.tests.stand_in import StandIn, standing_in
 
 from notifications.app import build
 from notifications.settings import Settings
@@ -49,6 +48,7 @@ from shared.ids import uuid7
 from shared.kernel.service import Service
 from shared.sealed import Opener, Sealer, new_private_key
 from shared.testing.stage import Stage
+from shared.testing.stand_in import StandIn, standing_in
 
 PLAN = Plan(id="tr-5gb", title="Turkey 5 GB", coverage=("TR",), data_mb=5120, validity_days=30, profile_type="TR-STD")
 

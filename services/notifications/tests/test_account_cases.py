@@ -21,7 +21,8 @@ from shared.ids import uuid7
 
 if TYPE_CHECKING:
     from services.notifications.tests.conftest import Buyer, Notifications, Start
-    from services.notifications.tests.stand_in import StandIn
+
+    from shared.testing.stand_in import StandIn
 
 PHOTO = b"\xff\xd8\xff\xe0\r\n\x00 a photo"
 CASE = str(uuid7())

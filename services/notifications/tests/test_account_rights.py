@@ -31,7 +31,8 @@ from shared.kernel.privacy import page_proof
 
 if TYPE_CHECKING:
     from services.notifications.tests.conftest import Buyer, Notifications, Start
-    from services.notifications.tests.stand_in import StandIn
+
+    from shared.testing.stand_in import StandIn
 
 ASKED = "018f0000-0000-7000-8000-000000000001"
 PRIVACY_KEY = "a-privacy-key-of-tests"

@@ -31,7 +31,8 @@ from shared.values.activation_code import ActivationCode
 
 if TYPE_CHECKING:
     from services.notifications.tests.conftest import Start
-    from services.notifications.tests.stand_in import StandIn
+
+    from shared.testing.stand_in import StandIn
 
 PHONE, DESKTOP = (390, 844), (1280, 900)
 LOOKS = Path(__file__).parents[3] / ".run" / "looks"

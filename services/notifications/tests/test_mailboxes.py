@@ -18,7 +18,8 @@ from shared.ids import uuid7
 
 if TYPE_CHECKING:
     from services.notifications.tests.conftest import Buyer, Notifications, Start
-    from services.notifications.tests.stand_in import StandIn
+
+    from shared.testing.stand_in import StandIn
 
 KEYS = {"storefront_keys": {"esimka": "shop-key"}}
 LETTERS = {"en": {"subject": "Spring", "text": "News."}}

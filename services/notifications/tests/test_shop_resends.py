@@ -66,6 +66,10 @@ async def test_a_code_that_cannot_be_sent_is_refused_with_the_reason(start: "Sta
         return rows == [{"contacts": 2, "orders": 1}]
 
     await running.stage.eventually(applied)
+    async with client_of(running, "agent-key") as agent:
+        for key in ("agent", "agent"):
+            assert (await resend(agent, other.order["order_number"], key)).status_code == 202, "of any shop, once"
+        assert (await resend(agent, erased.order["order_id"], "b")).json()["type"] == "urn:problem:buyer-erased"
     async with client_of(running) as client, client_of(running, "other-shop-key") as stranger:
         assert (await resend(client, known.order["order_id"])).status_code == 202
         refusals = {
@@ -81,4 +85,4 @@ async def test_a_code_that_cannot_be_sent_is_refused_with_the_reason(start: "Sta
         assert (await resend(stranger, other.order["order_id"], "e")).status_code == 404
         assert (await resend(client, "10' OR 1=1", "f")).status_code == 404
         assert (await client.post("/orders/1/resend")).status_code == 422
-    assert await running.kinds(other.email, 1) == ["qr"]
+    assert await running.kinds(other.email, 2) == ["qr", "resend"]

@@ -25,7 +25,7 @@ from ordering.intake import GroupCommit
 from ordering.orders import Cursors
 from ordering.timeline.models import AccountPages
 from ordering.webhooks import SigningSecrets
-from shared.kernel.auth import ApiKeys, KeyHolder
+from shared.kernel.auth import ApiKeys, KeyHolder, OnBehalfOf, in_the_name_of
 from shared.kernel.privacy import PAGE_PROOF, page_proof
 from shared.kernel.problems import Problem
 from shared.keys.callers import ShopKeyHolder, calling_shop
@@ -152,6 +152,14 @@ WritingCaller = Annotated[ShopCaller, Security(ShopKeyHolder(_shop_keys), scopes
 CallingShop = Annotated[str, Security(_shop)]
 #: The name of the calling agent. Raises Problem (401) for any other caller.
 CallingAgent = Annotated[str, Depends(KeyHolder("agent", _agent_keys))]
+
+
+def _acting_agent(agent: CallingAgent, x_on_behalf_of: OnBehalfOf = None) -> str:
+    return in_the_name_of(x_on_behalf_of, agent)
+
+
+#: The same, with the person in whose name the agent's key is used: `support (anna)`. Raises Problem (401, 422).
+ActingAgent = Annotated[str, Depends(_acting_agent)]
 #: Whose orders, or privacy requests, the caller may see: a shop its own; operations people and agents any (None).
 OrdersOf = Annotated[str | None, Security(_shop_or_person, scopes=["orders:read"])]
 RequestsOf = Annotated[str | None, Security(_shop_or_agent, scopes=["orders:read"])]

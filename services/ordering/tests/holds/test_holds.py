@@ -64,7 +64,10 @@ async def test_a_held_order_is_placed_when_an_agent_releases_it(stage: Stage, su
     assert unheld.event.released_at is None
     assert str(unheld.event.order_id) == first.json()["order_id"]
 
-    assert (await suspicious.http.post(f"/orders/{order_id}/release", headers=AGENT)).status_code == 200
+    hold = (await suspicious.http.get(f"/orders/{order_id}/hold", headers=AGENT)).json()
+    assert (hold["reasons"], hold["decision"]) == (waiting["reasons"], None)
+    anna = {**AGENT, "X-On-Behalf-Of": "anna"}
+    assert (await suspicious.http.post(f"/orders/{order_id}/release", headers=anna)).status_code == 200
     both = await stage.events(OrderPlaced, count=2)
     [placed] = [one.event for one in both if str(one.event.order_id) == order_id]
     assert placed.submission_id == "second"
@@ -74,6 +77,11 @@ async def test_a_held_order_is_placed_when_an_agent_releases_it(stage: Stage, su
     assert (await suspicious.get(f"/orders/{order_id}")).json()["status"] == "placed"
     again = await suspicious.http.post(f"/orders/{order_id}/refusal", headers=AGENT)
     assert (again.status_code, again.json()["type"]) == (409, "urn:problem:not-held")
+    assert again.json()["detail"].startswith("support (anna) has released this order on 20"), "who did what"
+    hold = (await suspicious.http.get(f"/orders/{order_id}/hold", headers=AGENT)).json()
+    assert (hold["decision"], hold["decided_by"]) == ("released", "support (anna)")
+    never = await suspicious.http.get(f"/orders/{first.json()['order_id']}/hold", headers=AGENT)
+    assert (never.status_code, never.json()["type"]) == (404, "urn:problem:not-held")
 
 
 async def test_a_refused_order_is_never_placed(stage: Stage, suspicious: "Shop") -> None:

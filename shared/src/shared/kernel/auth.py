@@ -4,12 +4,15 @@ import hashlib
 import hmac
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from typing import Annotated
 
-from fastapi import Request
+from fastapi import Header, Request
 from fastapi.security import HTTPBearer
 from pydantic import SecretStr
 
 from shared.kernel.problems import Problem
+
+_LONGEST_NAME = 80
 
 
 def bearer_token(header: str | None) -> str:
@@ -75,6 +78,22 @@ class KeyHolder(HTTPBearer):
 
     async def __call__(self, request: Request) -> str:  # type: ignore[override] # the holder instead of the key
         return self._keys(request).holder(request.headers.get("authorization"))
+
+
+OnBehalfOf = Annotated[str | None, Header(description="who uses the key: a signed-in person's name, for the log")]
+
+
+def in_the_name_of(person: str | None, holder: str) -> str:
+    """Who acts, for a log: `operations (anna)`, or the holder of the key alone. Raises Problem (422)."""
+    name = (person or "").strip()
+    if len(name) > _LONGEST_NAME or not name.isprintable():
+        raise Problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            "invalid-request",
+            f"X-On-Behalf-Of is a name of at most {_LONGEST_NAME} printable characters.",
+            errors=[{"field": "x-on-behalf-of", "message": f"must be at most {_LONGEST_NAME} printable characters"}],
+        )
+    return f"{holder} ({name})" if name else holder
 
 
 def _hash(key: str) -> bytes:

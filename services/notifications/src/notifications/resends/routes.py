@@ -1,4 +1,4 @@
-"""HTTP: a shop has the code of an order sent to its buyer again."""
+"""HTTP: a shop, or an agent, has the code of an order sent to its buyer again."""
 
 from datetime import timedelta
 from http import HTTPStatus
@@ -6,13 +6,14 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 
 from notifications.resends.models import SHOP_RESENDS_A_DAY, NotResentError, Resend
 from notifications.resends.store import resend
+from shared.kernel.auth import ApiKeys
 from shared.kernel.dependencies import ServiceDatabase
 from shared.kernel.problems import LimitReachedError, Problem
-from shared.keys.callers import ShopKeyHolder
-from shared.keys.models import ShopCaller
+from shared.keys.callers import calling_shop
 from shared.keys.shop_keys import ShopKeys
 from shared.values.opaque import Named
 from shared.values.text import Line
@@ -42,22 +43,38 @@ def _shop_keys(request: Request) -> ShopKeys:
     return keys
 
 
-async def _shop(caller: Annotated[ShopCaller, Security(ShopKeyHolder(_shop_keys))]) -> str:
-    return caller.storefront
+_Agent = HTTPBearer(scheme_name="agent", auto_error=False)
+_Shop = HTTPBearer(scheme_name="storefront", auto_error=False)
 
 
-#: The slug of the calling shop, by a key that may write. Raises Problem (401, 403).
-WritingShop = Annotated[str, Security(_shop, scopes=["orders:write"])]
+async def _orders_of(
+    request: Request,
+    needed: SecurityScopes,
+    _shop: Annotated[HTTPAuthorizationCredentials | None, Security(_Shop)],
+    _agent: Annotated[HTTPAuthorizationCredentials | None, Security(_Agent)],  # both in OpenAPI: either is enough
+) -> str | None:
+    agents: ApiKeys = request.app.state.newsletters.agent_keys
+    if agents.known(request.headers.get("authorization")) is not None:
+        return None
+    return (await calling_shop(_shop_keys(request), request, needed.scopes)).storefront
+
+
+#: Whose orders the caller may act on: a shop, by a key that may write, on its own; an agent on any (None). Raises
+#: Problem (401, 403).
+OrdersOf = Annotated[str | None, Security(_orders_of, scopes=["orders:write"])]
 
 
 @router.post("/orders/{reference}/resend", status_code=HTTPStatus.ACCEPTED, name="resend")
 async def resend_code(
     reference: Named,
-    storefront: WritingShop,
+    storefront: OrdersOf,
     database: ServiceDatabase,
     idempotency_key: Annotated[str, Line(100), Header(description="one key for one request, the same on every retry")],
 ) -> Resend:
-    """Send the code of an order, by its id or number, to its buyer again: at most three times in 24 hours."""
+    """Send the code of an order, by its id or number, to its buyer again: at most three times in 24 hours.
+
+    Agents, who see the orders of all shops, and the shop share this limit.
+    """
     order_id, number = _read(reference)
     try:
         async with database.transaction("http") as tx:
@@ -70,7 +87,7 @@ def _problem(reason: str) -> Problem:
     if reason == "limit":
         return LimitReachedError(
             "resends",
-            f"A shop may have the code of an order sent again {SHOP_RESENDS_A_DAY} times in 24 hours. Perhaps the "
+            f"The code of an order is sent again {SHOP_RESENDS_A_DAY} times in 24 hours at most. Perhaps the "
             "address is wrong: correct the contact in ordering, and the code is sent to the new one.",
             again=_DAY,
         )

@@ -11,8 +11,9 @@ from shared.ids import uuid7
 
 _DAY = timedelta(days=1)
 _ORDER = """
-SELECT order_id, order_number, buyer_id, revoked_at IS NULL AND expired_at IS NULL AS valid FROM orders
-WHERE storefront = :storefront AND (order_id = :order OR order_number = :number)
+SELECT order_id, order_number, storefront, buyer_id, revoked_at IS NULL AND expired_at IS NULL AS valid FROM orders
+WHERE (CAST(:storefront AS text) IS NULL OR storefront = :storefront)
+  AND (order_id = :order OR order_number = :number)
 """
 _STORED = """
 SELECT k.order_id, k.resend_id, k.requested_at, o.order_number FROM shop_resends k JOIN orders o USING (order_id)
@@ -33,11 +34,15 @@ WHERE kind = 'qr' AND subject_id = :order
 """
 
 
-async def resend(tx: Tx, storefront: str, key: str, order_id: UUID | None, number: str | None) -> Resend:
-    """Send the code of an order again, once for each idempotency key. Raises NotResentError."""
+async def resend(tx: Tx, storefront: str | None, key: str, order_id: UUID | None, number: str | None) -> Resend:
+    """Send the code of an order again, once for each idempotency key. Raises NotResentError.
+
+    `storefront`: whose order it has to be; None: an agent's request, for an order of any shop.
+    """
     order = (await tx.execute(_ORDER, storefront=storefront, order=order_id, number=number)).one_or_none()
     if order is None:
         raise NotResentError("unknown-order")
+    storefront, key = order.storefront, key if storefront is not None else f"agent {key}"
     contact = (await tx.execute(_LOCK_CONTACT, buyer=order.buyer_id)).first()
     await tx.execute(_LOCK_ORDER, order=order.order_id)
     stored = (await tx.execute(_STORED, storefront=storefront, key=key)).one_or_none()

@@ -10,7 +10,7 @@ from ordering.catalogue.models import Catalogue
 from ordering.contact.actions import correct, lock_mailbox_of, order_with_contact, requester_of
 from ordering.contact.models import Correction, Identification
 from ordering.contact.rules import channel_of_correction, correction_of
-from ordering.dependencies import CallingAgent, CatalogueNow, Codes, PageProof, WritingShop
+from ordering.dependencies import ActingAgent, CatalogueNow, Codes, PageProof, WritingShop
 from ordering.timeline.models import Reference
 from shared.contracts import FieldError, Language
 from shared.kernel.dependencies import ServiceDatabase
@@ -65,7 +65,7 @@ async def request_correction(
 
 @router.put("/orders/{reference}/contact", name="set_contact")
 async def correct_as_agent(
-    agent: CallingAgent, reference: Named, body: AgentsChange, database: ServiceDatabase, catalogue: CatalogueNow
+    agent: ActingAgent, reference: Named, body: AgentsChange, database: ServiceDatabase, catalogue: CatalogueNow
 ) -> dict[str, Any]:
     """Correct contact data as an agent who has identified the buyer or the buyer's representative.
 

@@ -102,6 +102,17 @@ class Screened:
     refused: Mapping[UUID, str] = field(default_factory=dict)
 
 
+class Hold(BaseModel):
+    """That an order was held, why in words, and what an agent decided; without a decision it waits for one."""
+
+    held_at: datetime
+    rules: tuple[str, ...]
+    reasons: list[str]
+    decision: Decision | None
+    decided_at: datetime | None
+    decided_by: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class HeldOrder:
     """A held order that no agent has decided yet."""

@@ -5,11 +5,11 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from ordering.dependencies import CallingAgent, FraudLimits
+from ordering.dependencies import ActingAgent, CallingAgent, FraudLimits
 from ordering.holds.actions import decide
-from ordering.holds.models import Decision
+from ordering.holds.models import Decision, Hold
 from ordering.holds.rules import explain
-from ordering.holds.store import find_open
+from ordering.holds.store import find, find_open
 from ordering.timeline.models import Reference
 from shared.database import Database
 from shared.kernel.dependencies import ServiceDatabase
@@ -39,21 +39,45 @@ async def list_held_orders(
     ]
 
 
+@router.get("/orders/{reference}/hold", name="hold")
+async def show_hold(_agent: CallingAgent, reference: Named, database: ServiceDatabase, limits: FraudLimits) -> Hold:
+    """Why an order was held, and what an agent decided. 404: it was never held."""
+    async with database.reading() as tx:
+        row = await find(tx, Reference.parse(reference))
+    if row is None:
+        raise Problem(HTTPStatus.NOT_FOUND, "not-held", "There is no such order, or it was never held.")
+    return Hold(
+        held_at=row.held_at,
+        rules=tuple(row.rules),
+        reasons=explain(tuple(row.rules), limits(row.storefront)),
+        decision=row.decision,
+        decided_at=row.decided_at,
+        decided_by=row.decided_by,
+    )
+
+
 @router.post("/orders/{reference}/release", name="release")
-async def release_order(agent: CallingAgent, reference: Named, database: ServiceDatabase) -> dict[str, str]:
+async def release_order(agent: ActingAgent, reference: Named, database: ServiceDatabase) -> dict[str, str]:
     """Release a held order, so that it can be paid."""
     return await _decide(database, agent, reference, "released")
 
 
 @router.post("/orders/{reference}/refusal", name="refuse")
-async def refuse_order(agent: CallingAgent, reference: Named, database: ServiceDatabase) -> dict[str, str]:
+async def refuse_order(agent: ActingAgent, reference: Named, database: ServiceDatabase) -> dict[str, str]:
     """Refuse a held order, finally."""
     return await _decide(database, agent, reference, "refused")
 
 
 async def _decide(database: Database, agent: str, reference: str, decision: Decision) -> dict[str, str]:
+    order = Reference.parse(reference)
     async with database.transaction("http") as tx:
-        decided = await decide(tx, Reference.parse(reference), decision=decision, agent=agent)
-    if not decided:
-        raise Problem(HTTPStatus.CONFLICT, "not-held", "No such order is held and waits for a decision.")
-    return {"decision": decision}
+        decided = await decide(tx, order, decision=decision, agent=agent)
+        earlier = None if decided else await find(tx, order)
+    if decided:
+        return {"decision": decision}
+    detail = "No such order is held and waits for a decision."
+    if earlier is not None:
+        detail = (
+            f"{earlier.decided_by} has {earlier.decision} this order on {earlier.decided_at:%Y-%m-%d at %H:%M} UTC."
+        )
+    raise Problem(HTTPStatus.CONFLICT, "not-held", detail)

@@ -89,6 +89,11 @@ SELECT o.order_id, o.number, o.storefront, h.rules, h.held_at FROM holds h JOIN 
 WHERE h.decision IS NULL ORDER BY h.held_at LIMIT 200
 """
 
+_FIND = """
+SELECT o.storefront, h.rules, h.held_at, h.decision, h.decided_at, h.decided_by
+FROM holds h JOIN orders o USING (order_id) WHERE o.order_id = :order_id OR o.number = :number
+"""
+
 
 async def count(tx: Tx, candidates: Sequence[Candidate], limits: Limits) -> dict[UUID, Counts]:
     """Count, for each order, what came from its e-mail address, phone number and IP address, with one statement."""
@@ -156,6 +161,11 @@ async def decide_open(tx: Tx, order: Reference, *, decision: Decision, agent: st
         _DECIDE, order_id=order.order_id, number=order.number, decision=decision, agent=agent, now=tx.now
     )
     return result.one_or_none()
+
+
+async def find(tx: Tx, order: Reference) -> Any:
+    """What is stored of the hold of an order; None: it was never held, or there is no such order."""
+    return (await tx.execute(_FIND, order_id=order.order_id, number=order.number)).one_or_none()
 
 
 async def find_open(tx: Tx) -> list[HeldOrder]:

@@ -40,6 +40,16 @@ class FoundOrders(BaseModel):
     more: bool
 
 
+class Hold(BaseModel):
+    """That an order was held, why in words, and what an agent decided; without a decision it waits for one."""
+
+    held_at: datetime
+    reasons: list[str]
+    decision: str | None
+    decided_at: datetime | None
+    decided_by: str | None
+
+
 class TimelineLine(BaseModel):
     """One fact of an order in a sentence, in the seller's time zone."""
 

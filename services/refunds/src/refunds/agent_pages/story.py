@@ -8,6 +8,7 @@ from refunds.agent_pages.models import (
     Attempts,
     FoundOrder,
     FoundOrders,
+    Hold,
     Ledger,
     Lifecycle,
     OrderMails,
@@ -31,6 +32,7 @@ class Story:
     lifecycle: Answer[Lifecycle]
     mails: Answer[OrderMails]
     others: Answer[FoundOrders]
+    hold: Answer[Hold]
 
     @property
     def found(self) -> FoundOrder | None:
@@ -51,6 +53,7 @@ async def read_story(services: ServicesClient, order_id: UUID, trace: str | None
         profile = group.create_task(services.try_find("provisioning", Profile, f"/profiles/{order_id}", trace))
         lifecycle = group.create_task(services.try_find("provisioning", Lifecycle, f"/profiles/{order_id}/life", trace))
         mails = group.create_task(services.try_find("notifications", OrderMails, f"/orders/{order_id}/mails", trace))
+        hold = group.create_task(services.try_find("ordering", Hold, f"/orders/{order_id}/hold", trace))
     order, others = ordered.result()
     return Story(
         order,
@@ -62,6 +65,7 @@ async def read_story(services: ServicesClient, order_id: UUID, trace: str | None
         lifecycle.result(),
         mails.result(),
         others,
+        hold.result(),
     )
 
 

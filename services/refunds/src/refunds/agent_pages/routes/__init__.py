@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from refunds.agent_pages.routes import answers, case, claims, mails, orders, queue, refused_refund
+from refunds.agent_pages.routes import answers, case, claims, mails, order_actions, orders, queue, refused_refund
 
 routes = APIRouter(include_in_schema=False)
-for module in (queue, orders, case, answers, claims, mails, refused_refund):
+for module in (queue, orders, order_actions, case, answers, claims, mails, refused_refund):
     routes.include_router(module.routes)

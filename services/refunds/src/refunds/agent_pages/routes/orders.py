@@ -8,13 +8,11 @@ from fastapi.responses import Response
 
 from refunds.agent_pages import store
 from refunds.agent_pages.dependencies import Searching, Services, SignedIn
-from refunds.agent_pages.lines import line
 from refunds.agent_pages.models import FoundOrder
+from refunds.agent_pages.order_page import OrderPagesDep
 from refunds.agent_pages.rendering import page
-from refunds.agent_pages.story import read_story, search
+from refunds.agent_pages.story import search
 from refunds.cases import CaseServiceDep, write_entry
-from refunds.policy.dependencies import PoliciesDep
-from refunds.support_answers import answers_of_order
 from shared.kernel.dependencies import RequestTrace, ServiceDatabase
 from shared.signin.rendering import redirect
 from shared.values.text import Line
@@ -63,38 +61,8 @@ async def by_number(
 
 
 @routes.get("/agents/orders/{order_id}")
-async def show(
-    order_id: UUID,
-    session: SignedIn,
-    services: Services,
-    database: ServiceDatabase,
-    policies: PoliciesDep,
-    trace: RequestTrace,
-) -> Response:
-    story = await read_story(services, order_id, trace)
-    async with database.transaction() as tx:
-        now = tx.now
-        records = await store.records_of_order(tx, order_id)
-        if records["order"] or story.found:
-            await write_entry(tx, session.who, "order_viewed", order_id)
-        answers = await answers_of_order(tx, order_id)
-        rows = [line(row, policies) for row in await store.cases_of_order(tx, order_id)]
-    own, found = records["order"], story.found
-    storefront = own.storefront if own else found.storefront if found else None
-    return page(
-        "order",
-        200 if own or found or story.order.problem else 404,
-        session=session,
-        now=now,
-        zone=policies.calendar(storefront or "").zone,
-        story=story,
-        found=found,
-        rows=rows,
-        answers=answers,
-        storefront=storefront,
-        number=own.order_number if own else found.order_number if found else None,
-        **records,
-    )
+async def show(order_id: UUID, session: SignedIn, pages: OrderPagesDep) -> Response:
+    return await pages.show(session, order_id)
 
 
 def _id(text: str) -> UUID | None:

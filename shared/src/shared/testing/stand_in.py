@@ -1,4 +1,4 @@
-"""Ordering or refunds as the pages see them, on a real socket."""
+"""Another service as pages see it, on a real socket."""
 
 import asyncio
 import json
@@ -32,7 +32,9 @@ class StandIn:
         said = self.answers.get(path.partition("?")[0].split("/")[1 if "confirmations" in path else -1])
         if said is not None:
             raw = said[1].encode() if isinstance(said[1], str) else json.dumps(said[1]).encode()
-            head = f"HTTP/1.1 {said[0]} X\r\ncontent-length: {len(raw)}\r\nconnection: close\r\n\r\n"
+            kind = "application/problem+json" if said[0] >= 400 else "application/json"  # noqa: PLR2004 - refusals
+            head = f"HTTP/1.1 {said[0]} X\r\ncontent-type: {kind}\r\ncontent-length: {len(raw)}\r\n"
+            head += "connection: close\r\n\r\n"
             writer.write(head.encode() + raw)
             await writer.drain()
         writer.close()

@@ -1,0 +1,84 @@
+"""Renders the page of one order: what every service knows of it and its buyer, and what an agent may do about it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Depends
+from fastapi.responses import Response
+
+from refunds.agent_pages import store
+from refunds.agent_pages.dependencies import Services
+from refunds.agent_pages.lines import line
+from refunds.agent_pages.rendering import page
+from refunds.agent_pages.story import read_story
+from refunds.cases import write_entry
+from refunds.policy import OrderPolicies
+from refunds.policy.dependencies import PoliciesDep
+from refunds.support_answers import answers_of_order
+from shared.database import Database
+from shared.ids import uuid7
+from shared.kernel.dependencies import RequestTrace, ServiceDatabase
+from shared.kernel.services import ServicesClient
+from shared.signin.sessions import Session
+
+
+@dataclass(slots=True, frozen=True)
+class OrderPages:
+    """Renders the page of an order for whoever is signed in."""
+
+    database: Database
+    policies: OrderPolicies
+    services: ServicesClient
+    trace: str | None
+
+    async def show(
+        self,
+        session: Session,
+        order_id: UUID,
+        *,
+        wrong: str | None = None,
+        typed: Mapping[str, Any] | None = None,
+        status: int = 200,
+    ) -> Response:
+        """The page; 404 where nothing is known of such an order. Who has opened it is in the audit trail.
+
+        `wrong`: why the form that was sent is refused; `typed`: what was written in it.
+        """
+        story = await read_story(self.services, order_id, self.trace)
+        found = story.found
+        async with self.database.transaction() as tx:
+            now = tx.now
+            records = await store.records_of_order(tx, order_id)
+            own = records["order"]
+            if own or found:
+                await write_entry(tx, session.who, "order_viewed", order_id)
+            answers = await answers_of_order(tx, order_id)
+            rows = [line(row, self.policies) for row in await store.cases_of_order(tx, order_id)]
+        storefront = own.storefront if own else found.storefront if found else None
+        return page(
+            "order",
+            status if own or found or story.order.problem else 404,
+            session=session,
+            now=now,
+            zone=self.policies.calendar(storefront or "").zone,
+            order_id=order_id,
+            story=story,
+            found=found,
+            rows=rows,
+            answers=answers,
+            storefront=storefront,
+            number=own.order_number if own else found.order_number if found else None,
+            wrong=wrong,
+            typed=typed or {},
+            fresh_key=uuid7(),
+            **records,
+        )
+
+
+def _pages(database: ServiceDatabase, policies: PoliciesDep, services: Services, trace: RequestTrace) -> OrderPages:
+    return OrderPages(database, policies, services, trace)
+
+
+OrderPagesDep = Annotated[OrderPages, Depends(_pages)]

@@ -1,0 +1,143 @@
+"""What an agent does about an order in other services: each with its effect beforehand, in the agent's name, once."""
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from services.refunds.tests.test_pages import pages, shot, sign_in, url
+
+from shared.testing.browser import browser
+from shared.testing.stand_in import StandIn, standing_in
+
+if TYPE_CHECKING:
+    from services.refunds.tests.conftest import Life, Start
+
+AT = "2026-11-30T10:00:00Z"
+CONTACT = {
+    "name": "Ann Lee",
+    "email": "ann@example.org",
+    "phone": "+995555000111",
+    "language": "en",
+    "blocked": False,
+    "proved": True,
+}
+HOLD: dict[str, Any] = {
+    "held_at": AT,
+    "reasons": ["more than 20 orders from one e-mail address within 24 hours"],
+    "decision": None,
+    "decided_at": None,
+    "decided_by": None,
+}
+
+
+def found(life: "Life", *, held: bool = False) -> dict[str, Any]:
+    """The order, as ordering's search answers it."""
+    order = {
+        "order_id": str(life.order_id),
+        "order_number": life.order_number,
+        "storefront": life.storefront,
+        "plan_title": "Turkey 5 GB",
+        "price": {"amount": 599000, "currency": "USD"},
+        "placed_at": AT,
+        "status": "placed" if held else "delivered",
+        "held": held,
+        "contact": CONTACT,
+    }
+    return {"orders": [order], "more": False}
+
+
+@pytest.fixture
+async def others() -> AsyncIterator[StandIn]:
+    async with standing_in() as stand:
+        yield stand
+
+
+def beside(others: StandIn) -> dict[str, Any]:
+    names = ("ordering", "payments", "provisioning", "notifications")
+    return {"services": dict.fromkeys(names, others.url), "services_key": "agent-key"}
+
+
+async def test_a_held_order_is_released_by_one_and_the_second_reads_who_did_it(
+    start: "Start", others: StandIn, life: "type[Life]"
+) -> None:
+    running, order = await pages(start, **beside(others)), life("esimka", "USD")
+    refusal = {"detail": "support (boris) has refused this order on 2026-11-30 at 10:01 UTC."}
+    others.answers = {
+        "order-searches": (200, found(order, held=True)),
+        "timeline": (200, []),
+        "hold": (200, HOLD),
+        "release": (200, {"decision": "released"}),
+        "refusal": (409, refusal),
+    }
+    async with browser() as page:
+        await sign_in(page, running, "anna")
+        await page.goto(url(running, f"/agents/orders/{order.order_id}"))
+        assert HOLD["reasons"][0] in await page.text('[aria-labelledby="held"]')
+        assert "buyer gets an e-mail" in await page.text("#release-then")
+        assert "can never be paid" in await page.text("#refuse-then")
+        await shot(page, "held")
+        await page.click('[aria-describedby="release-then"]')
+        await page.arrive("**#held")
+        [(_, head, _)] = [asked for asked in others.asked if asked[0] == f"POST /orders/{order.order_id}/release"]
+        assert "x-on-behalf-of: anna" in head
+        await page.click('[aria-describedby="refuse-then"]')
+        await page.wait('[role="alert"]')
+        assert f"Nothing was done. {refusal['detail']}" in await page.text('[role="alert"]')
+        others.answers |= {"refusal": None}
+        await page.click('[aria-describedby="refuse-then"]')
+        await page.wait("text=It may be done all the same")
+        others.answers |= {"hold": (200, {**HOLD, "decision": "refused", "decided_at": AT, "decided_by": "boris"})}
+        await page.goto(url(running, f"/agents/orders/{order.order_id}"))
+        assert "Refused by boris" in await page.text('[aria-labelledby="held"]')
+        assert await page.driven.locator('[aria-describedby="release-then"]').count() == 0
+    rows = await running.rows(
+        "SELECT what, detail FROM audit WHERE what LIKE '%_requested' OR what = 'action_refused' ORDER BY at"
+    )
+    assert [(row["what"], row["detail"]) for row in rows] == [
+        ("release_requested", {}),
+        ("refusal_requested", {}),
+        ("action_refused", {"action": "refusal_requested", "outcome": 409}),
+        ("refusal_requested", {}),
+        ("action_refused", {"action": "refusal_requested", "outcome": "unknown"}),
+    ]
+
+
+async def test_a_code_is_sent_again_once_for_each_form(start: "Start", others: StandIn) -> None:
+    running = await pages(start, **beside(others))
+    order = await running.delivered()
+    others.answers = {
+        "order-searches": (200, found(order)),
+        "timeline": (200, []),
+        "hold": (404, {"detail": "never held"}),
+        str(order.order_id): (
+            200,
+            {
+                "operator": "a",
+                "state": "generated",
+                "iccid": None,
+                "reason": None,
+                "deadline": AT,
+                "settled_at": AT,
+            },
+        ),
+        "life": (404, {}),
+        "mails": (200, {"known": True, "mails": []}),
+        "resend": (202, {}),
+    }
+    async with browser() as page:
+        await sign_in(page, running, "anna")
+        await page.goto(url(running, f"/agents/orders/{order.order_id}"))
+        assert "Held by fraud control" not in await page.text()
+        assert "once more to ann@example.org." in await page.text("#resend-then")
+        await page.click('[aria-describedby="resend-then"]')
+        await page.arrive("**#sent")
+        await shot(page, "resend")
+        await page.click('[aria-describedby="resend-then"]')
+        await page.arrive("**#sent")
+        sent = [head for what, head, _ in others.asked if what == f"POST /orders/{order.order_id}/resend"]
+        keys = {line for head in sent for line in head.splitlines() if line.startswith("idempotency-key")}
+        assert len(keys) == len(sent) == 2
+        others.answers |= {"resend": (409, {"detail": "There is no code that works: not generated yet, or revoked."})}
+        await page.click('[aria-describedby="resend-then"]')
+        await page.wait("text=There is no code that works")
+        assert not await page.scrolls_sideways()
