@@ -141,3 +141,40 @@ async def test_a_code_is_sent_again_once_for_each_form(start: "Start", others: S
         await page.click('[aria-describedby="resend-then"]')
         await page.wait("text=There is no code that works")
         assert not await page.scrolls_sideways()
+
+
+async def test_a_call_opens_a_case_after_its_effect_was_shown(start: "Start") -> None:
+    running = await pages(start)
+    order = await running.delivered()
+    async with browser() as page:
+        await sign_in(page, running, "anna")
+        await page.goto(url(running, f"/agents/orders/{order.order_id}"))
+        await page.driven.select_option("#reason", "technical_failure")
+        await page.driven.check('[name="given"][value="full_name"]')
+        await page.fill("#call-text", "It says:\nno service.")
+        await shot(page, "call")
+        await page.click("text=See what follows")
+        await page.wait("text=A case would be opened")
+        would = await page.text('[aria-labelledby="would"]')
+        for effect in ("information needed", "asks for: email, payment date, evidence", "called back at the phone"):
+            assert effect in would, would
+        await shot(page, "call-follows")
+        assert not await running.rows("SELECT 1 FROM cases UNION ALL SELECT 1 FROM notes")
+        metrics = (await running.get("/metrics")).text
+        assert 'refund_verdicts_total{storefront="esimka"' not in metrics, "nothing was decided"
+
+        body = {"reason": "technical_failure", "channel": "chat"}
+        await running.post(f"/orders/{order.order_id}/refund-requests", body, "boris-key")
+        await page.click("text=Open the case")
+        await page.wait('[role="alert"]')
+        changed = await page.text('[role="alert"]')
+        assert "Nothing was done" in changed
+        assert "boris" in changed
+        assert "The open case would be joined" in await page.text()
+        await page.click("text=Add it to the case")
+        await page.arrive("**/agents/cases/*")
+        assert "no service." in await page.text('[aria-labelledby="notes"]')
+        assert not await page.scrolls_sideways()
+    [entry] = await running.rows("SELECT who, detail FROM audit WHERE what = 'call_written_down'")
+    assert (entry["who"], entry["detail"]) == ("agent:anna", {"identified_by": "call_back"})
+    assert len(await running.rows("SELECT 1 FROM cases")) == 1

@@ -4,6 +4,8 @@ import base64
 from datetime import timedelta
 from functools import partial
 
+from prometheus_client import CollectorRegistry
+
 from refunds import problems
 from refunds.agent_pages import routes as agent_pages
 from refunds.agent_pages.dependencies import ROLES
@@ -86,13 +88,14 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     warn_of_overrides(settings, {"storefront_observation_patience_hours": "shop.toml: deadlines.observation_hours"})
     policies = OrderPolicies(Policies(shops))
     metrics = CaseMetrics(service.metrics.registry)
-    case_service = CaseService(
-        policies,
-        metrics,
-        fingerprints,
-        patience=_patience(settings, shops),
-        keep_notes=timedelta(days=settings.notes_keep_days),
-    )
+
+    def cases_with(metrics: CaseMetrics) -> CaseService:
+        patience, keep = _patience(settings, shops), timedelta(days=settings.notes_keep_days)
+        return CaseService(policies, metrics, fingerprints, patience=patience, keep_notes=keep)
+
+    case_service = cases_with(metrics)
+    # Shows what would follow from a request, in transactions that are rolled back: nobody reads its metrics.
+    service.app.state.trying_case_service = cases_with(CaseMetrics(CollectorRegistry()))
     service.consumes(event_handlers(case_service))
     service.forgets(BuyerContact, privacy.contact_erased)
     topics = [settings.topic_prefix + topic for topic in service.consumer.topics]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 from uuid import UUID
 
 from fastapi import Depends
@@ -14,7 +14,7 @@ from refunds.agent_pages.lines import line
 from refunds.agent_pages.rendering import page
 from refunds.agent_pages.story import read_story
 from refunds.cases import write_entry
-from refunds.policy import OrderPolicies
+from refunds.policy import OrderPolicies, Reason
 from refunds.policy.dependencies import PoliciesDep
 from refunds.support_answers import answers_of_order
 from shared.database import Database
@@ -22,6 +22,14 @@ from shared.ids import uuid7
 from shared.kernel.dependencies import RequestTrace, ServiceDatabase
 from shared.kernel.services import ServicesClient
 from shared.signin.sessions import Session
+
+NOTHING_TYPED: Mapping[str, Any] = {"reason": "technical_failure", "caller": "", "call": "", "given": ()}
+#: How an agent identified a person who phoned, by its name in the audit trail.
+CALLERS: Mapping[str, str] = {
+    "call_back": "called back at the phone of the order",
+    "payment_details": "named the payment: day, amount and last digits of the card",
+    "proved_mailbox": "wrote from the proved mailbox during the call",
+}
 
 
 @dataclass(slots=True, frozen=True)
@@ -71,7 +79,9 @@ class OrderPages:
             storefront=storefront,
             number=own.order_number if own else found.order_number if found else None,
             wrong=wrong,
-            typed=typed or {},
+            typed={**NOTHING_TYPED, **(typed or {})},
+            reasons=get_args(Reason),
+            callers=CALLERS,
             fresh_key=uuid7(),
             **records,
         )

@@ -10,7 +10,7 @@ from shared.database import Tx
 
 _MOST = 300
 #: Entries of the audit trail that change nothing for whoever decides.
-UNDECISIVE = ("noted", "answered", "assigned", "messages_read")
+UNDECISIVE = ("noted", "answered", "assigned", "messages_read", "call_written_down")
 #: What was written by others than agents, since an agent has read it.
 _UNREAD = """
 (SELECT count(*) FROM notes n WHERE n.case_id = c.case_id AND n.who NOT LIKE 'agent:%'
@@ -78,6 +78,11 @@ _SINCE = """
 SELECT at, who, what, detail FROM audit WHERE case_id = :case AND what <> ALL(CAST(:undecisive AS text[]))
 ORDER BY at, entry_id OFFSET :seen
 """
+_ORDER_ENTRIES = """
+FROM audit WHERE order_id = :order AND case_id IS NOT NULL AND what <> ALL(CAST(:undecisive AS text[]))
+"""
+_COUNT_ENTRIES = f"SELECT count(*) {_ORDER_ENTRIES}"
+_ENTRIES_SINCE = f"SELECT at, who, what, detail {_ORDER_ENTRIES} ORDER BY at, entry_id OFFSET :seen"
 _DECISIONS = """
 SELECT decision_id, decided_at, decided_by, verdict, policy, facts, answer FROM decisions
 WHERE case_id = :case ORDER BY decided_at DESC, decision_id DESC
@@ -155,6 +160,16 @@ async def mark_read(tx: Tx, case_id: UUID, who: str, until: datetime) -> None:
 async def changes_since(tx: Tx, case_id: UUID, seen: int) -> Sequence[Any]:
     """The audit entries of a case beyond the first `seen`, without notes. The caller has locked the order."""
     return (await tx.execute(_SINCE, case=case_id, seen=seen, undecisive=list(UNDECISIVE))).all()
+
+
+async def count_entries(tx: Tx, order_id: UUID) -> int:
+    """How many audit entries the cases of an order have, without notes."""
+    return int((await tx.execute(_COUNT_ENTRIES, order=order_id, undecisive=list(UNDECISIVE))).scalar())
+
+
+async def entries_since(tx: Tx, order_id: UUID, seen: int) -> Sequence[Any]:
+    """The audit entries of an order's cases beyond the first `seen`, without notes. The caller has locked the order."""
+    return (await tx.execute(_ENTRIES_SINCE, order=order_id, seen=seen, undecisive=list(UNDECISIVE))).all()
 
 
 async def audit_entries(tx: Tx) -> Sequence[Any]:

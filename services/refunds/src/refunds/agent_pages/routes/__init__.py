@@ -2,8 +2,18 @@
 
 from fastapi import APIRouter
 
-from refunds.agent_pages.routes import answers, case, claims, mails, order_actions, orders, queue, refused_refund
+from refunds.agent_pages.routes import (
+    answers,
+    case,
+    claims,
+    mails,
+    order_actions,
+    orders,
+    phone_case,
+    queue,
+    refused_refund,
+)
 
 routes = APIRouter(include_in_schema=False)
-for module in (queue, orders, order_actions, case, answers, claims, mails, refused_refund):
+for module in (queue, orders, order_actions, phone_case, case, answers, claims, mails, refused_refund):
     routes.include_router(module.routes)
