@@ -178,3 +178,59 @@ async def test_a_call_opens_a_case_after_its_effect_was_shown(start: "Start") ->
     [entry] = await running.rows("SELECT who, detail FROM audit WHERE what = 'call_written_down'")
     assert (entry["who"], entry["detail"]) == ("agent:anna", {"identified_by": "call_back"})
     assert len(await running.rows("SELECT 1 FROM cases")) == 1
+
+
+async def test_a_contact_is_corrected_by_who_has_identified_the_buyer(start: "Start", others: StandIn) -> None:
+    running = await pages(start, **beside(others))
+    order = await running.delivered()
+    would = {"changed": ["email"], "orders": 2, "contact_at": AT}
+    others.answers = {
+        "order-searches": (200, found(order)),
+        "timeline": (200, []),
+        "hold": (404, {"detail": "never held"}),
+        "contact": (200, would),
+    }
+    async with browser() as page:
+        await sign_in(page, running, "anna")
+        await page.goto(url(running, f"/agents/orders/{order.order_id}"))
+        await page.click("text=Correct the contact")
+        await page.fill("#c-email", "ann.lee@example.org")
+        await page.fill("#c-reference", "2026/17")
+        await shot(page, "contact")
+        others.answers["contact"] = (
+            422,
+            {"detail": "The contact cannot be changed.", "errors": [{"field": "email", "message": "is wrong"}]},
+        )
+        await page.click('form[action$="/contact/preview"] button')
+        await page.wait("text=Nothing was done. The contact cannot be changed. email is wrong")
+        assert await page.evaluate("document.querySelector('#c-reference').value") == "2026/17"
+        others.answers["contact"] = (200, would)
+        await page.click('form[action$="/contact/preview"] button')
+        await page.wait("text=The contacts of 2 orders of this mailbox would change")
+        assert "ann@example.org → ann.lee@example.org" in await page.text()
+        assert "sent to the new address" in await page.text()
+        await shot(page, "contact-follows")
+        assert not await page.scrolls_sideways()
+        others.answers["contact"] = (
+            409,
+            {"detail": "The contact has changed meanwhile, last by agent support (boris)."},
+        )
+        await page.click('form[action$="/contact"] button')
+        await page.wait("text=last by agent support (boris)")
+        others.answers["contact"] = (200, would)
+        await page.click('form[action$="/contact/preview"] button')
+        await page.click('form[action$="/contact"] button')
+        await page.arrive("**#buyer")
+    asked = [body for what, head, body in others.asked if what == f"PUT /orders/{order.order_id}/contact"]
+    identified = {"by": "identity_document", "reference": "2026/17"}
+    assert asked[0] == {"email": "ann.lee@example.org", "identified": identified, "dry_run": True}
+    assert asked[-1] == {
+        "email": "ann.lee@example.org",
+        "identified": identified,
+        "contact_at": AT.replace("Z", "+00:00"),
+    }
+    rows = await running.rows(
+        "SELECT what, detail FROM audit WHERE what ~ 'contact' OR what = 'action_refused' ORDER BY at"
+    )
+    assert [row["what"] for row in rows] == ["contact_change_requested", "action_refused", "contact_change_requested"]
+    assert "example" not in str(rows), "no personal data"

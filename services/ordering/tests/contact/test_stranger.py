@@ -1,8 +1,9 @@
 """A stranger orders under a buyer's address (I14): no step of the stranger takes over that buyer."""
 
 import unicodedata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 from ordering.app import build
@@ -233,6 +234,30 @@ async def test_an_agents_request_for_an_unproved_order_reaches_no_other_order(
 
     assert await world.held(victim) == before
     assert await world.contact(theirs) == []
+
+
+async def test_an_agent_corrects_only_the_contact_that_was_looked_at(
+    world: "World", people: "Sequence[Person]"
+) -> None:
+    """A dry run says what would change; of two agents the second is refused, and reads who was first."""
+    victim, stranger = people
+    order = await world.order(victim.email, victim.phone, by=victim)
+    await world.press(order)
+    path, body = f"/orders/{order.number}/contact", {"identified": IDENTIFIED, "phone": stranger.phone}
+    before = await world.contact(order)
+
+    async def put(person: str, **more: Any) -> httpx.Response:
+        headers = {**AGENT, "X-On-Behalf-Of": person}
+        return await world.shop.http.put(path, json={**body, **more}, headers=headers)
+
+    would = (await put("anna", dry_run=True)).json()
+    assert (would["changed"], would["orders"]) == (["phone"], 1)
+    assert await world.contact(order) == before
+
+    assert (await put("boris", contact_at=would["contact_at"])).status_code == 200
+    late = await put("anna", contact_at=would["contact_at"], name="Zoe")
+    assert (late.status_code, late.json()["type"]) == (409, "urn:problem:contact-changed")
+    assert "(boris) on 20" in late.json()["detail"]
 
 
 async def test_a_shared_contact_of_before_gets_its_code_by_mail(world: "World", people: "Sequence[Person]") -> None:

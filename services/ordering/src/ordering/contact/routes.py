@@ -1,20 +1,23 @@
 """HTTP: corrections of contact data (PP 6.1), confirmed by a code or made by an agent."""
 
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from ordering.catalogue.models import Catalogue
 from ordering.contact.actions import correct, lock_mailbox_of, order_with_contact, requester_of
 from ordering.contact.models import Correction, Identification
 from ordering.contact.rules import channel_of_correction, correction_of
+from ordering.contact.store import contact_at, last_change
 from ordering.dependencies import ActingAgent, CatalogueNow, Codes, PageProof, WritingShop
 from ordering.timeline.models import Reference
 from shared.contracts import FieldError, Language
 from shared.kernel.dependencies import ServiceDatabase
 from shared.kernel.problems import Problem
+from shared.values.moment import Moment
 from shared.values.opaque import Named
 from shared.values.text import Line
 
@@ -32,9 +35,23 @@ class Change(BaseModel):
 
 
 class AgentsChange(Change):
-    """New contact data, and how the agent identified the person."""
+    """New contact data, and how the agent identified the person.
+
+    `dry_run`: say what would change, and change nothing. `contact_at`: as a dry run answered it; where the contact has
+    changed since, the correction is refused.
+    """
 
     identified: Identification
+    dry_run: bool = False
+    contact_at: Moment | None = None
+
+
+class Corrected(BaseModel):
+    """What was changed, or would be, and of how many orders' contacts. `contact_at`: when it had changed before."""
+
+    changed: Annotated[list[str], Field(examples=[["email"]])]
+    orders: Annotated[int, Field(examples=[1])]
+    contact_at: datetime
 
 
 @router.post("/orders/{reference}/contact-changes", status_code=HTTPStatus.ACCEPTED, name="ask")
@@ -66,26 +83,30 @@ async def request_correction(
 @router.put("/orders/{reference}/contact", name="set_contact")
 async def correct_as_agent(
     agent: ActingAgent, reference: Named, body: AgentsChange, database: ServiceDatabase, catalogue: CatalogueNow
-) -> dict[str, Any]:
+) -> Corrected:
     """Correct contact data as an agent who has identified the buyer or the buyer's representative.
 
     It corrects this order and, if its mailbox is proved, the other proved orders of the mailbox. The identification is
-    stored.
+    stored. 409 `contact-changed`: it has changed since `contact_at`.
     """
     async with database.transaction("http") as tx:
         order = await order_with_contact(tx, None, Reference.parse(reference))
         mailbox = await lock_mailbox_of(tx, order)
         correction = _of_another_mailbox(_correction(body, catalogue, order.storefront), mailbox.own.email)
-        await correct(
-            tx,
-            order.order_id,
-            mailbox.reach("correct"),
-            correction,
-            confirmed_by=f"agent {agent}",
-            identification=body.identified.model_dump(mode="json"),
-            trace=order.trace,
-        )
-    return {"changed": correction.fields}
+        buyers, changed_at = mailbox.reach("correct"), await contact_at(tx, mailbox.own.buyer_id)
+        if body.contact_at is not None and body.contact_at != changed_at:
+            raise _changed_meanwhile(await last_change(tx, order.order_id))
+        if not body.dry_run:
+            await correct(
+                tx,
+                order.order_id,
+                buyers,
+                correction,
+                confirmed_by=f"agent {agent}",
+                identification=body.identified.model_dump(mode="json"),
+                trace=order.trace,
+            )
+    return Corrected(changed=correction.fields, orders=len(buyers), contact_at=changed_at)
 
 
 def _correction(change: Change, catalogue: Catalogue, storefront: str) -> Correction:
@@ -109,6 +130,14 @@ def _of_another_mailbox(correction: Correction, email: str) -> Correction:
     if not left.fields:
         raise _invalid([FieldError(field="email", message="is the mailbox on file already")])
     return left
+
+
+def _changed_meanwhile(last: Any) -> Problem:
+    who = ""
+    if last is not None:
+        who = f", last by {last.confirmed_by} on {last.changed_at.astimezone(UTC):%Y-%m-%d at %H:%M} UTC"
+    detail = f"The contact has changed meanwhile{who}. Look at it before you correct it."
+    return Problem(HTTPStatus.CONFLICT, "contact-changed", detail)
 
 
 def _invalid(errors: list[FieldError]) -> Problem:

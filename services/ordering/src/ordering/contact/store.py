@@ -1,6 +1,7 @@
 """SQL of contacts: whose orders a mailbox has, and how it was proved that somebody reads it."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -34,6 +35,10 @@ UPDATE buyers b SET
   proved_by = CASE WHEN CAST(:email_key AS text) IS NULL THEN b.proved_by END
 WHERE b.buyer_id = ANY(CAST(:buyers AS uuid[]))
 RETURNING {_PUBLISHED}
+"""
+_CONTACT_AT = "SELECT updated_at FROM buyers WHERE buyer_id = :buyer"
+_LAST_CHANGE = """
+SELECT confirmed_by, changed_at FROM contact_changes WHERE order_id = :order ORDER BY changed_at DESC LIMIT 1
 """
 _BLOCK = f"""
 UPDATE buyers SET blocked = :blocked, updated_at = :now,
@@ -143,6 +148,17 @@ async def update_contacts(
     ]
     await tx.insert(contact_changes, changes)
     return rows
+
+
+async def contact_at(tx: Tx, buyer_id: UUID) -> datetime:
+    """When this contact, whose row is locked, changed last."""
+    changed_at: datetime = (await tx.execute(_CONTACT_AT, buyer=buyer_id)).one().updated_at
+    return changed_at
+
+
+async def last_change(tx: Tx, order_id: UUID) -> Any:
+    """The last correction that this order's buyer or an agent made by way of this order, or None."""
+    return (await tx.execute(_LAST_CHANGE, order=order_id)).one_or_none()
 
 
 async def update_blocked(tx: Tx, buyers: Sequence[UUID], *, blocked: bool) -> Sequence[Any]:

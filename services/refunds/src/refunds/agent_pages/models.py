@@ -50,6 +50,14 @@ class Hold(BaseModel):
     decided_by: str | None
 
 
+class Corrected(BaseModel):
+    """What a correction of a contact would change, and of how many orders. `contact_at`: when it changed last."""
+
+    changed: list[str]
+    orders: int
+    contact_at: datetime
+
+
 class TimelineLine(BaseModel):
     """One fact of an order in a sentence, in the seller's time zone."""
 

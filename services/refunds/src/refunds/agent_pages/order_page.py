@@ -23,7 +23,29 @@ from shared.kernel.dependencies import RequestTrace, ServiceDatabase
 from shared.kernel.services import ServicesClient
 from shared.signin.sessions import Session
 
-NOTHING_TYPED: Mapping[str, Any] = {"reason": "technical_failure", "caller": "", "call": "", "given": ()}
+#: How an agent identified who wants a contact corrected, and what a representative acts upon; ordering stores them.
+IDENTIFIED_BY: Mapping[str, str] = {
+    "identity_document": "showed an identity document",
+    "payment_details": "named the payment: day, amount and last digits of the card",
+    "call_back": "called back at the phone of the order",
+    "in_person": "known in person",
+    "court_order": "named by a court",
+}
+AUTHORITIES: Mapping[str, str] = {
+    "": "the buyer in person",
+    "power_of_attorney": "a representative with a power of attorney (PP 6.2)",
+    "guardianship": "a guardian (PP 6.2)",
+    "court_order": "a representative by order of a court (PP 6.2)",
+    "law": "a representative by law (PP 6.2)",
+}
+#: The fields of the page's forms, which get back what was typed where a form is refused.
+NOTHING_TYPED: Mapping[str, Any] = {
+    "reason": "technical_failure",
+    "caller": "",
+    "call": "",
+    "given": (),
+    "contact": dict.fromkeys(("name", "email", "phone", "language", "by", "reference", "authority"), ""),
+}
 #: How an agent identified a person who phoned, by its name in the audit trail.
 CALLERS: Mapping[str, str] = {
     "call_back": "called back at the phone of the order",
@@ -82,6 +104,8 @@ class OrderPages:
             typed={**NOTHING_TYPED, **(typed or {})},
             reasons=get_args(Reason),
             callers=CALLERS,
+            identified_by=IDENTIFIED_BY,
+            authorities=AUTHORITIES,
             fresh_key=uuid7(),
             **records,
         )

@@ -6,6 +6,7 @@ from refunds.agent_pages.routes import (
     answers,
     case,
     claims,
+    contact,
     mails,
     order_actions,
     orders,
@@ -15,5 +16,5 @@ from refunds.agent_pages.routes import (
 )
 
 routes = APIRouter(include_in_schema=False)
-for module in (queue, orders, order_actions, phone_case, case, answers, claims, mails, refused_refund):
+for module in (queue, orders, order_actions, contact, phone_case, case, answers, claims, mails, refused_refund):
     routes.include_router(module.routes)
