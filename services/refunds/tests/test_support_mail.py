@@ -135,7 +135,7 @@ async def test_a_mail_opens_a_case_and_the_answer_completes_it(box: Mailbox) -> 
     kept = await box.refunds.rows("SELECT 1 FROM support_mail_files WHERE content IS NOT NULL")
     assert len(kept) == 1
     notes = await box.refunds.rows("SELECT kind FROM notes ORDER BY kind")
-    assert [note["kind"] for note in notes] == ["circumstances"] * 3 + ["evidence"]
+    assert [note["kind"] for note in notes] == ["circumstances"] * 4 + ["evidence"]
     # Nothing of it is readable in a table but the words of the case, which are kept for agents.
     for table in ("support_mails", "support_mail_files", "cases", "audit", "outbox", "work"):
         assert "example.org" not in repr(await box.refunds.rows(f"SELECT * FROM {table}")), table
