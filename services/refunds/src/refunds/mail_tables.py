@@ -59,6 +59,22 @@ def support_mail_files_table(metadata: MetaData) -> Table:
     )
 
 
+def answer_templates_table(metadata: MetaData) -> Table:
+    """Templates of answers, by shop and language. They hold no personal data."""
+    return Table(
+        "answer_templates",
+        metadata,
+        Column("template_id", Uuid, primary_key=True),
+        Column("storefront", Text, nullable=False),
+        Column("language", Text, nullable=False),
+        Column("name", Text, nullable=False),
+        Column("text", Text, nullable=False),
+        timestamp("changed_at", nullable=False),
+        Column("changed_by", Text, nullable=False),
+        Index("answer_templates_name", "storefront", "language", "name", unique=True),
+    )
+
+
 def support_answers_table(metadata: MetaData) -> Table:
     """What agents wrote to buyers, about a case or in answer to a claim. `answer_id`: the key of the form."""
     return Table(

@@ -18,7 +18,12 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from refunds.chat_tables import chat_tables
-from refunds.mail_tables import support_answers_table, support_mail_files_table, support_mails_table
+from refunds.mail_tables import (
+    answer_templates_table,
+    support_answers_table,
+    support_mail_files_table,
+    support_mails_table,
+)
 from shared.core_tables import timestamp
 from shared.keys.tables import api_keys_table
 from shared.signin.tables import sign_in_tables
@@ -346,3 +351,4 @@ api_keys = api_keys_table(metadata)
 support_mails = support_mails_table(metadata)
 support_mail_files = support_mail_files_table(metadata)
 support_answers = support_answers_table(metadata)
+answer_templates = answer_templates_table(metadata)

@@ -21,7 +21,7 @@ from refunds.cases.rules.state import awaits_appeal
 from refunds.policy import OrderPolicies
 from refunds.policy.dependencies import PoliciesDep
 from refunds.refused_refunds import WAYS, RefusedRefund, history, read, refusal_in_words
-from refunds.support_answers import answers_about
+from refunds.support_answers import TemplateError, answers_about, day, fill, money, templates_of
 from refunds.support_mail import mails_of_case
 from refunds.support_mail.dependencies import SupportMailDep
 from refunds.support_mail.store import MailStore
@@ -52,9 +52,10 @@ class CasePages:
         wrong: str | None = None,
         changes: Sequence[Any] = (),
         typed: Mapping[str, Any] = NOTHING_TYPED,
+        template_id: UUID | None = None,
         status: int = 200,
     ) -> Response:
-        """The page. Raises UnknownCaseError.
+        """The page, with the answer of a template filled in. Raises UnknownCaseError.
 
         `wrong`: why the form that was sent is refused; `changes`: audit entries that it did not know; `typed`: what
         was written in it, by the name of the form's field here.
@@ -66,9 +67,22 @@ class CasePages:
             shown = await store.records(tx, case_id) | await _refused_refund(tx, case_id, session.who)
             mails = await mails_of_case(tx, case_id)
             answers = await answers_about(tx, case_id)
+            templates = await templates_of(tx, order.storefront)
             handling = await store.handling(tx, case_id)
             now = tx.now
         policies, calendar = self.policies, self.policies.calendar(order.storefront)
+        chosen = next((row for row in templates if row.template_id == template_id), None)
+        if chosen is not None:
+            values = {
+                "order_number": order.order_number,
+                "deadline": day(case.due_at, calendar.zone, chosen.language),
+                "paid": money(order.paid_minor, order.currency),
+                "refund": money(case.amount_minor if case.refund_id else None, case.currency),
+            }
+            try:
+                typed = {"answer": fill(chosen.text, values)}
+            except TemplateError as error:
+                wrong = str(error)
         return page(
             "case",
             status,
@@ -93,6 +107,7 @@ class CasePages:
             mails=mails,
             answerable=self.mails.answerable([mail for mail in mails if mail.case_id == case_id]),
             answers=answers,
+            templates=templates,
             handling=handling,
             **shown,
         )

@@ -69,7 +69,26 @@ def _sending(session: Searching) -> Session:
     return session
 
 
+def _require_supervisor(session: Session) -> Session:
+    if session.role != SUPERVISOR:
+        raise Problem(HTTPStatus.FORBIDDEN, "for-supervisors", "This page is for supervisors.")
+    return session
+
+
 #: Who views a page. Others are redirected to the sign-in.
 SignedIn = Annotated[Session, Depends(_signed_in)]
 #: Who sends a form that changes something: agents and supervisors. Viewers, and forms of other sites, are answered 403.
 Sending = Annotated[Session, Depends(_sending)]
+
+
+def _viewing_supervisor(session: SignedIn) -> Session:
+    return _require_supervisor(session)
+
+
+def _sending_supervisor(session: Sending) -> Session:
+    return _require_supervisor(session)
+
+
+#: The same, for supervisors only. Others are answered 403.
+ViewingSupervisor = Annotated[Session, Depends(_viewing_supervisor)]
+SendingSupervisor = Annotated[Session, Depends(_sending_supervisor)]

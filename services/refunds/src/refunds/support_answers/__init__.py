@@ -1,6 +1,32 @@
 """What agents write to buyers: answers about a case, answers to a claim, and requests for documents (RF 4.3)."""
 
+from refunds.support_answers.rules import PLACEHOLDERS, TemplateError, check, day, fill, money
 from refunds.support_answers.service import SupportAnswers
-from refunds.support_answers.store import DELETE_OLD_ANSWERS, ERASE_ANSWERS, answers_about, answers_of_order
+from refunds.support_answers.store import (
+    DELETE_OLD_ANSWERS,
+    ERASE_ANSWERS,
+    add_template,
+    answers_about,
+    answers_of_order,
+    change_template,
+    template,
+    templates_of,
+)
 
-__all__ = ["DELETE_OLD_ANSWERS", "ERASE_ANSWERS", "SupportAnswers", "answers_about", "answers_of_order"]
+__all__ = [
+    "DELETE_OLD_ANSWERS",
+    "ERASE_ANSWERS",
+    "PLACEHOLDERS",
+    "SupportAnswers",
+    "TemplateError",
+    "add_template",
+    "answers_about",
+    "answers_of_order",
+    "change_template",
+    "check",
+    "day",
+    "fill",
+    "money",
+    "template",
+    "templates_of",
+]

@@ -13,8 +13,21 @@ from refunds.agent_pages.routes import (
     phone_case,
     queue,
     refused_refund,
+    templates,
 )
 
 routes = APIRouter(include_in_schema=False)
-for module in (queue, orders, order_actions, contact, phone_case, case, answers, claims, mails, refused_refund):
+for module in (
+    queue,
+    orders,
+    order_actions,
+    contact,
+    phone_case,
+    case,
+    answers,
+    claims,
+    mails,
+    refused_refund,
+    templates,
+):
     routes.include_router(module.routes)

@@ -24,8 +24,8 @@ routes = APIRouter()
 
 
 @routes.get("/agents/cases/{case_id}")
-async def show(case_id: UUID, session: SignedIn, pages: CasePagesDep) -> Response:
-    return await pages.show(session, case_id)
+async def show(case_id: UUID, session: SignedIn, pages: CasePagesDep, template: UUID | None = None) -> Response:
+    return await pages.show(session, case_id, template_id=template)
 
 
 @routes.post("/agents/cases/{case_id}/decide")

@@ -1,21 +1,18 @@
 """The queue of open cases, and oversight for supervisors."""
 
-from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form
+from fastapi import APIRouter, Form
 from fastapi.responses import Response
 
 from refunds.agent_pages import store
-from refunds.agent_pages.dependencies import SUPERVISOR, Sending, SignedIn
+from refunds.agent_pages.dependencies import SendingSupervisor, SignedIn, ViewingSupervisor
 from refunds.agent_pages.lines import line
 from refunds.agent_pages.rendering import page
 from refunds.cases import CaseState
 from refunds.policy.dependencies import PoliciesDep
 from shared.kernel.dependencies import ServiceDatabase
-from shared.kernel.problems import Problem
 from shared.signin.rendering import redirect
-from shared.signin.sessions import Session
 from shared.values.opaque import Named
 from shared.values.text import Line
 
@@ -48,22 +45,8 @@ async def queue(session: SignedIn, database: ServiceDatabase, policies: Policies
     return page("queue", session=session, now=now, rows=by_view[chosen], views=views, chosen=chosen)
 
 
-def _require_supervisor(session: Session) -> Session:
-    if session.role != SUPERVISOR:
-        raise Problem(HTTPStatus.FORBIDDEN, "for-supervisors", "This page is for supervisors.")
-    return session
-
-
-def _viewing_supervisor(session: SignedIn) -> Session:
-    return _require_supervisor(session)
-
-
-def _sending_supervisor(session: Sending) -> Session:
-    return _require_supervisor(session)
-
-
 @routes.get("/agents/oversight")
-async def oversight(session: Annotated[Session, Depends(_viewing_supervisor)], database: ServiceDatabase) -> Response:
+async def oversight(session: ViewingSupervisor, database: ServiceDatabase) -> Response:
     async with database.reading() as tx:
         now = tx.now
         entries, accounts = await store.audit_entries(tx), await store.accounts(tx)
@@ -72,7 +55,7 @@ async def oversight(session: Annotated[Session, Depends(_viewing_supervisor)], d
 
 @routes.post("/agents/oversight/disable")
 async def disable(
-    session: Annotated[Session, Depends(_sending_supervisor)],
+    session: SendingSupervisor,
     database: ServiceDatabase,
     name: Annotated[str, Line(200, 0), Form()],
 ) -> Response:
