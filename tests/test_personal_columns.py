@@ -143,6 +143,7 @@ SERVICES = {
             "whatsapp_chats": "chat_key sealed",
         },
         {
+            "answer_templates": ("language: a word", "name: of a text", "text: for any buyer", "changed_by: staff"),
             "audit": ("who: an account, a shop or a channel", "detail: words and ids; what people wrote is in notes"),
             "case_handling": ("assignee: an account", "read_by: an account"),
             "cases": (
