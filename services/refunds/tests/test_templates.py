@@ -72,10 +72,8 @@ async def test_a_supervisor_writes_a_template_and_an_agent_answers_with_it(start
         [row] = await running.rows("SELECT * FROM answer_templates")
         await page.click("text=We look at it")
         async with running.service.database.transaction() as tx:
-            sql = (
-                "UPDATE answer_templates SET changed_at = changed_at + interval '1 second', changed_by = 'agent:boris'"
-            )
-            await tx.execute(sql)
+            sql = "UPDATE answer_templates SET changed_at = changed_at + interval '1 second', changed_by = :who"
+            await tx.execute(sql, who="agent:boris")
         await page.fill(f"#t-{row['template_id']}", "A text that took an hour.")
         await page.click('button[value="change"]')
         await page.wait("text=the template was changed by boris since you opened the page")
