@@ -68,7 +68,7 @@ async def test_a_code_that_cannot_be_sent_is_refused_with_the_reason(start: "Sta
     await running.stage.eventually(applied)
     async with client_of(running, "agent-key") as agent:
         for key in ("agent", "agent"):
-            assert (await resend(agent, other.order["order_number"], key)).status_code == 202, "of any shop, once"
+            assert (await resend(agent, other.order["order_id"], key)).status_code == 202, "of any shop, once"
         assert (await resend(agent, erased.order["order_id"], "b")).json()["type"] == "urn:problem:buyer-erased"
     async with client_of(running) as client, client_of(running, "other-shop-key") as stranger:
         assert (await resend(client, known.order["order_id"])).status_code == 202
