@@ -6,11 +6,13 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.export import SpanExportResult
+from pydantic_core import to_json
+
+from shared.telemetry.recording import Exporter, Recording, SdkExporter
 
 
-class FileSpanExporter(SpanExporter):
+class FileSpanExporter:
     """Appends one JSON object per span: name, kind, trace, span, parent, start and end (ns), attributes, status.
 
     A process that is killed during a write leaves half a line; the next process begins a new line, so that only that
@@ -25,26 +27,28 @@ class FileSpanExporter(SpanExporter):
             self._file.write(b"\n")
         self._lock = threading.Lock()
 
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        lines = "".join(json.dumps(_plain(span)) + "\n" for span in spans)
+    def export(self, spans: Sequence[Recording]) -> SpanExportResult:
+        """Append them."""
+        lines = b"".join(_line(span) for span in spans)
         with self._lock:
-            self._file.write(lines.encode())
+            self._file.write(lines)
         return SpanExportResult.SUCCESS
 
     def shutdown(self) -> None:
+        """Close the file."""
         with self._lock:
             self._file.close()
 
 
-def exporters(*, otlp_endpoint: str | None, trace_file: Path | None) -> tuple[SpanExporter, ...]:
+def exporters(*, otlp_endpoint: str | None, trace_file: Path | None) -> tuple[Exporter, ...]:
     """The exporters that the settings name."""
-    configured: list[SpanExporter] = []
+    configured: list[Exporter] = []
     if otlp_endpoint:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415 - 15 MB, where used
             OTLPSpanExporter,
         )
 
-        configured.append(OTLPSpanExporter(endpoint=f"{otlp_endpoint.rstrip('/')}/v1/traces"))
+        configured.append(SdkExporter(OTLPSpanExporter(endpoint=f"{otlp_endpoint.rstrip('/')}/v1/traces")))
     if trace_file:
         configured.append(FileSpanExporter(trace_file))
     return tuple(configured)
@@ -58,18 +62,10 @@ def _ends_in_half_a_line(path: Path) -> bool:
         return file.read() not in {b"", b"\n"}
 
 
-def _plain(span: ReadableSpan) -> dict[str, object]:
-    context = span.get_span_context()
-    return {
-        "service": span.resource.attributes.get("service.name"),
-        "name": span.name,
-        "kind": span.kind.name,
-        "trace": f"{context.trace_id:032x}" if context else None,
-        "span": f"{context.span_id:016x}" if context else None,
-        "parent": f"{span.parent.span_id:016x}" if span.parent else None,
-        "start": span.start_time,
-        "end": span.end_time,
-        "attributes": dict(span.attributes or {}),
-        "status": span.status.status_code.name,
-        "links": [f"{link.context.trace_id:032x}-{link.context.span_id:016x}" for link in span.links],
-    }
+def _line(span: Recording) -> bytes:
+    """In ASCII, so that no character of a text ends the line for any reader."""
+    plain = span.plain()
+    try:
+        return to_json(plain, ensure_ascii=True) + b"\n"
+    except ValueError:  # a lone surrogate in a text
+        return json.dumps(plain).encode() + b"\n"

@@ -18,10 +18,9 @@ from functools import lru_cache
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from opentelemetry.sdk.trace.export import SpanExporter
 from opentelemetry.trace import SpanKind
 
-from shared.telemetry.recording import Recorder, Recording
+from shared.telemetry.recording import Exporter, Recorder, Recording
 from shared.values.traceparent import is_sampled, parse
 
 Attributes = Mapping[str, str | int | float | bool]
@@ -116,7 +115,7 @@ class Tracing:
         self,
         service: str,
         *,
-        exporters: tuple[SpanExporter, ...] = (),
+        exporters: tuple[Exporter, ...] = (),
         ratio: float = 1.0,
         observe: Observer | None = None,
     ) -> None:
