@@ -1,0 +1,21 @@
+"""ANALYZE leaves out columns that hold contents. Changes nothing that is stored."""
+
+from alembic import op
+
+from shared.core_tables import upgrade_v4, without_statistics
+
+revision = "0015"
+down_revision = "0014"
+
+
+def upgrade() -> None:
+    upgrade_v4(op)
+    without_statistics(
+        op,
+        {
+            "orders": ("plan", "trace"),
+            "order_facts": ("detail", "trace"),
+            "updates": ("body", "trace"),
+            "esims": ("plan",),
+        },
+    )
