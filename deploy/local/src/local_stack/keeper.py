@@ -14,7 +14,7 @@ from local_stack.locks import locked
 from local_stack.memory import kafka_directory, memory
 from local_stack.paths import write_private
 from local_stack.ports import LOOPBACK, free_ports
-from local_stack.postgres import THROWAWAY, Postgres
+from local_stack.postgres import CHEAP, THROWAWAY, Postgres
 from local_stack.proc import is_running
 from local_stack.shared_infra import keeper_lock_path, remove_locks, remove_run
 
@@ -49,7 +49,9 @@ async def _keep(directory: Path, owner: int) -> int:
         extra_settings=patient,
     )
     log = directory / "logs" / "postgres.log"
-    postgres = Postgres(directory / "postgres", log=log, extra_settings=THROWAWAY, beneath=memory())
+    postgres = Postgres(
+        directory / "postgres", log=log, extra_settings=THROWAWAY, beneath=memory(), authentication=CHEAP
+    )
     infra = Infra(directory, kafka=kafka, postgres=postgres)
     try:
         await infra.start()

@@ -14,7 +14,7 @@ from local_stack.errors import ComponentFailedError
 from local_stack.ports import LOOPBACK, free_port
 from local_stack.postgres_databases import Databases, create_databases, owner_role
 from local_stack.postgres_files import postgres_server
-from local_stack.postgres_home import SUPERUSER, PostgresHome, server_environment
+from local_stack.postgres_home import SCRAM, SUPERUSER, PostgresHome, server_environment
 from local_stack.proc import children, is_running, program_name
 from local_stack.processes import ManagedProcess
 
@@ -55,12 +55,15 @@ THROWAWAY = {
 }
 """For a test run's own server, whose data is deleted with the run. `kill -9` of its processes loses nothing either way:
 what they wrote is the operating system's by then. Only a crash of the whole machine would, and it ends the run too."""
+CHEAP = "md5"
+"""How clients of such a server prove their passwords: SCRAM costs each connection 4,096 rounds of a hash."""
 
 
 class Postgres:
     """One server whose state is in `directory`. It keeps port and data over stop, kill and restart.
 
-    `extra_settings` win over SETTINGS; `beneath` says where the data lies, if not where postgres_home.py would put it.
+    `extra_settings` win over SETTINGS; `beneath` says where the data lies, if not where postgres_home.py would put it;
+    `authentication` is pg_hba.conf's word for how clients prove their passwords.
     """
 
     def __init__(
@@ -71,9 +74,11 @@ class Postgres:
         log: Path | None = None,
         extra_settings: Mapping[str, str] | None = None,
         beneath: Path | None = None,
+        authentication: str = SCRAM,
     ) -> None:
         self.directory = directory
         self._beneath = beneath
+        self._authentication = authentication
         self.port = port or free_port()
         self.log = log or directory / "postgres.log"
         self._settings = {**SETTINGS, **(extra_settings or {})}
@@ -165,7 +170,7 @@ class Postgres:
     def _prepare(self) -> ManagedProcess:
         server = postgres_server()
         self._home = PostgresHome(self.directory, server, self._beneath)
-        self._home.prepare(self.log)
+        self._home.prepare(self.log, self._authentication)
         command = [str(server.programs / "postgres"), "-D", str(self._home.data), "-p", str(self.port)]
         for name, value in self._settings.items():
             command += ["-c", f"{name}={value}"]

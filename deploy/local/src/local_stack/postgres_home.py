@@ -21,6 +21,7 @@ from local_stack.programs import run
 
 PREFIX = "esim-postgres-"
 SUPERUSER = "postgres"
+SCRAM = "scram-sha-256"
 _PLACES = (SHARED_TMP, MEMORY)
 LOCALE = "C.UTF-8" if sys.platform == "linux" else "C"
 
@@ -50,8 +51,8 @@ class PostgresHome:
             self._save()
         return self._passwords[role]
 
-    def prepare(self, log: Path) -> None:
-        """Make sure an initialised data directory exists.
+    def prepare(self, log: Path, authentication: str = SCRAM) -> None:
+        """Make sure an initialised data directory exists; a new one gets this authentication.
 
         Raises ComponentFailedError when `initdb` does not succeed, LocalStackError when data that was there
         has vanished: an empty database beside Kafka's old offsets would look well and have lost every order.
@@ -61,7 +62,7 @@ class PostgresHome:
         elif not Path(self._base).is_dir():
             raise LocalStackError(f"the database's data in {self._base} has vanished; `make clean` begins anew")
         if not self.data.exists():
-            self._initdb(log)
+            self._initdb(log, authentication)
 
     def _base_directory(self) -> Path:
         return Path(self._base) if self._base else self._directory
@@ -78,7 +79,7 @@ class PostgresHome:
             self._base = str(base)
         self._save()
 
-    def _initdb(self, log: Path) -> None:
+    def _initdb(self, log: Path, authentication: str) -> None:
         draft, password = self.data.with_name("data.new"), self.data.with_name("password")
         shutil.rmtree(draft, ignore_errors=True)
         password.touch(mode=0o600)
@@ -93,7 +94,7 @@ class PostgresHome:
                 SUPERUSER,
                 f"--pwfile={password}",
             ]
-            options = ["-A", "scram-sha-256", "-E", "UTF8", f"--locale={LOCALE}", "--data-checksums"]
+            options = ["-A", authentication, "-E", "UTF8", f"--locale={LOCALE}", "--data-checksums"]
             ids = None if self._server.user is None else self._server.ids
             done = run([*initdb, *options], ids=ids, environment=server_environment())
         finally:

@@ -314,6 +314,11 @@ class Service:
 
     # --- health ---------------------------------------------------------------------------------------------------
 
+    @property
+    def joined(self) -> bool:
+        """Whether it reads its topics, if it has any."""
+        return self._subscription is not None or not self.consumer.topics
+
     async def problems(self) -> dict[str, str]:
         """Why this service is not ready, by part."""
         return {name: problem for name, check in self._checks.items() if (problem := await check())}

@@ -206,7 +206,8 @@ class Stage:
 
 
 async def _is_ready(service: Service) -> bool:
-    return await service.problems() == {}
+    # Joining the group takes longest. Until then database and broker need not be asked fifty times a second.
+    return service.joined and await service.problems() == {}
 
 
 def _address(outgoing: Outgoing) -> str:
