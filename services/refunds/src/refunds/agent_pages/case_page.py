@@ -22,9 +22,8 @@ from refunds.policy import OrderPolicies
 from refunds.policy.dependencies import PoliciesDep
 from refunds.refused_refunds import WAYS, RefusedRefund, history, read, refusal_in_words
 from refunds.support_answers import TemplateError, answers_about, day, fill, money, templates_of
-from refunds.support_mail import mails_of_case
+from refunds.support_mail import MailStore, mails_of_case
 from refunds.support_mail.dependencies import SupportMailDep
-from refunds.support_mail.store import MailStore
 from shared.database import Database, Tx
 from shared.ids import uuid7
 from shared.kernel.dependencies import ServiceDatabase
