@@ -1,6 +1,7 @@
 """Clients of Kafka leave no connection open, whenever they are stopped."""
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -8,9 +9,18 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import AIOKafkaConnection
 from aiokafka.errors import KafkaError
 
-from shared.contracts import EVENTS
+from shared.contracts import EVENTS, OrderPaid
+from shared.messaging.cloudevents import Headers
 from shared.messaging.producer import Producer
 from shared.testing.stage import Stage
+
+
+@dataclass(frozen=True)
+class Record:
+    topic: str
+    key: bytes
+    value: bytes
+    headers: Headers
 
 
 async def test_a_bootstrap_that_is_cancelled_closes_its_connection(
@@ -69,6 +79,29 @@ async def test_a_producer_that_was_stopped_opens_nothing_for_a_late_caller(stage
     with pytest.raises(KafkaError, match="stopped"):
         await producer.ping()
     await producer.start()
+    await producer.ping()
+    await producer.stop()
+
+
+async def test_a_producer_whose_sender_has_ended_is_replaced(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    await stage.ensure_topics(EVENTS)
+    send = AIOKafkaClient.send
+    producer = Producer(stage.kafka, prefix=stage.prefix)
+    record = Record(OrderPaid.topic, b"key", b"{}", [])
+
+    async def closing(self: AIOKafkaClient, node: int, request: Any, *args: Any, **options: Any) -> Any:
+        if type(request).__name__.startswith("Produce"):
+            raise RuntimeError("unable to perform operation on a closed transport")  # as uvloop does
+        return await send(self, node, request, *args, **options)
+
+    monkeypatch.setattr(AIOKafkaClient, "send", closing)
+    [(lost, _)] = await producer.send_all([record])
+    with pytest.raises(KafkaError):
+        await lost
+    monkeypatch.undo()
+    sent = await asyncio.gather(*(producer.send_all([record]) for _ in range(3)))
+    offsets = [(await future).offset for [(future, _)] in sent]
+    assert sorted(offsets) == [0, 1, 2]
     await producer.ping()
     await producer.stop()
 

@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from typing import Any
 from weakref import WeakSet
 
-from aiokafka import AIOKafkaConsumer, TopicPartition, client, conn
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition, client, conn
 from aiokafka.consumer import fetcher
 
 from shared.messaging.record_batches import (
@@ -126,6 +126,12 @@ def ended_task(consumer: AIOKafkaConsumer) -> str | None:
         "coordination": getattr(consumer._coordinator, "_coordination_task", None),  # noqa: SLF001 - as above
     }
     return next((name for name, task in tasks.items() if isinstance(task, asyncio.Task) and task.done()), None)
+
+
+def sender_has_ended(producer: AIOKafkaProducer) -> bool:
+    """Whether the task that sends for a producer has ended; every later send raises."""
+    task = producer._sender.sender_task  # noqa: SLF001 - as above
+    return task is not None and task.done()
 
 
 def refused_topics(consumer: AIOKafkaConsumer) -> set[str]:

@@ -13,6 +13,7 @@ from aiokafka.protocol.metadata import MetadataRequest
 
 from shared.messaging.access import KafkaAccess
 from shared.messaging.cloudevents import Headers
+from shared.messaging.fetching import sender_has_ended
 from shared.messaging.refusals import refusal
 from shared.telemetry.logging import get_logger
 
@@ -85,6 +86,18 @@ class Producer:
         self._ended = False
         await self._connected()
 
+    async def _usable(self) -> AIOKafkaProducer:
+        """The producer; another one where it was dropped, or where its sender has ended. Raises KafkaError.
+
+        aiokafka's sender is one task, and an error that it does not expect ends it for good: uvloop raises RuntimeError
+        for a write to a connection that is just being closed.
+        """
+        producer = self._producer
+        if producer is not None and sender_has_ended(producer):
+            log.warning("producer_replaced", reason="sender_ended")
+            await self._close(producer)
+        return self._producer or await self._connected()
+
     async def _connected(self) -> AIOKafkaProducer:
         """The producer, connected again where a stuck one was dropped. Raises KafkaError after `stop`."""
         async with self._lock:
@@ -105,15 +118,18 @@ class Producer:
         self._ended = True
         await self._close()
 
-    async def _close(self) -> None:
+    async def _close(self, only: AIOKafkaProducer | None = None) -> None:
+        """Close the producer; of several callers that found `only` broken, the first does."""
         async with self._lock:
+            if only is not None and only is not self._producer:
+                return
             producer, self._producer = self._producer, None
         if producer is not None:
             await producer.stop()
 
     async def send(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> "asyncio.Future[Any]":
         """Hand a record over; the future resolves with its acknowledgement. Raises KafkaError."""
-        producer = self._producer or await self._connected()
+        producer = await self._usable()
         future: asyncio.Future[Any] = await producer.send(self._prefix + topic, value=value, key=key, headers=headers)
         return future
 
@@ -122,7 +138,7 @@ class Producer:
 
         Costs a third of as many single sends. Raises KafkaError; records handed over before that may be sent.
         """
-        producer = self._producer or await self._connected()
+        producer = await self._usable()
         groups: dict[tuple[str, int], list[R]] = {}
         partitions: dict[str, int] = {}
         for record in records:
@@ -167,7 +183,7 @@ class Producer:
 
         aiokafka's `fetch_all_metadata` would bring all topics of the cluster with each readiness check.
         """
-        client = (self._producer or await self._connected()).client
+        client = (await self._usable()).client
         nodes = [broker.nodeId for broker in client.cluster.brokers()]
         error = KafkaError("no broker is known")
         for node in random.sample(nodes, len(nodes)):
