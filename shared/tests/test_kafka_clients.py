@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import AIOKafkaConnection
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.protocol.metadata import MetadataRequest
 
 from shared.contracts import EVENTS, OrderPaid
 from shared.messaging.cloudevents import Headers
@@ -81,6 +82,25 @@ async def test_a_producer_that_was_stopped_opens_nothing_for_a_late_caller(stage
     await producer.start()
     await producer.ping()
     await producer.stop()
+
+
+async def test_a_write_to_a_connection_that_is_being_closed_is_a_lost_connection(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closing(_data: bytes) -> None:
+        raise RuntimeError("unable to perform operation on a closed transport")  # as uvloop does
+
+    client = AIOKafkaClient(bootstrap_servers=stage.kafka.bootstrap_servers)
+    await client.bootstrap()
+    broker = min(each.nodeId for each in client.cluster.brokers())
+    assert await client.ready(broker)
+    [connection] = client._conns.values()
+    monkeypatch.setattr(connection._writer, "write", closing)
+    with pytest.raises(KafkaConnectionError):
+        await client.send(broker, MetadataRequest([]))
+    assert not connection.connected()
+    assert (await client.send(broker, MetadataRequest([]))).brokers
+    await client.close()
 
 
 async def test_a_producer_whose_sender_has_ended_is_replaced(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

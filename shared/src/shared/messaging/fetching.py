@@ -15,6 +15,7 @@ from weakref import WeakSet
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition, client, conn
 from aiokafka.consumer import fetcher
+from aiokafka.errors import KafkaConnectionError
 
 from shared.messaging.record_batches import (
     BatchError,
@@ -95,13 +96,14 @@ class FetchedRecords:
 
 
 def install() -> None:
-    """Replace the classes of aiokafka's fetcher, and three methods of its client, by those of this module."""
+    """Replace the classes of aiokafka's fetcher, and methods of its client and connections, by those of this module."""
     fetcher.MemoryRecords = FetchedBytes
     fetcher.PartitionRecords = FetchedRecords
     client.create_conn = create_connection
     client.AIOKafkaClient.bootstrap = bootstrap
     client.AIOKafkaClient.close = close
     client.AIOKafkaClient._get_conn = get_connection  # noqa: SLF001 - see the module's docstring
+    conn.AIOKafkaConnection.send = send
 
 
 def assignment_of(consumer: AIOKafkaConsumer) -> object | None:
@@ -192,6 +194,20 @@ async def get_connection(self: Any, node_id: int, **options: Any) -> Any:
     return connection
 
 
+def send(self: Any, request: Any, expect_response: bool = True) -> Any:
+    """Send as `AIOKafkaConnection` does, which expects OSError where the connection is lost.
+
+    uvloop raises RuntimeError for one that is just being closed. It ended whichever task was sending: the producer's,
+    the fetcher's, or the one that keeps the metadata, whose end nobody sees.
+    """
+    try:
+        return _send(self, request, expect_response)
+    except RuntimeError as error:
+        self.close(reason=conn.CloseReason.CONNECTION_BROKEN)
+        raise KafkaConnectionError(f"the connection was being closed: {error}") from error
+
+
 _bootstrap, _close = client.AIOKafkaClient.bootstrap, client.AIOKafkaClient.close
+_send = conn.AIOKafkaConnection.send
 _get_connection = client.AIOKafkaClient._get_conn  # noqa: SLF001 - see the module's docstring
 install()
