@@ -125,7 +125,7 @@ SERVICES = {
         },
         {
             "mails": ("enhanced_code: a mail server's code (RFC 3463)",),
-            "shop_resends": ("idempotency_key: the shop's",),
+            "shop_resends": ("idempotency_key: the shop's or an agent's",),
         },
     ),
     "refunds": Service(
@@ -222,8 +222,8 @@ def _with_text(metadata: MetaData) -> dict[str, set[str]]:
 
 def _statements(place: str) -> str:
     module, _, name = place.partition(":")
-    found = getattr(import_module(module), name)
-    return "\n".join((found,) if isinstance(found, str) else found)
+    statements = getattr(import_module(module), name)
+    return "\n".join((statements,) if isinstance(statements, str) else statements)
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -234,16 +234,16 @@ def test_every_column_that_can_hold_text_is_personal_or_has_a_reason(name: str) 
     both = {table: personal.get(table, set()) & columns for table, columns in other.items()}
     assert not any(both.values()), both
     listed = {table: personal.get(table, set()) | other.get(table, set()) for table in {*personal, *other}}
-    found = _with_text(import_module(service.tables).metadata)
-    missing = {table: columns - listed.get(table, set()) for table, columns in found.items()}
+    existing = _with_text(import_module(service.tables).metadata)
+    missing = {table: columns - listed.get(table, set()) for table, columns in existing.items()}
     assert {table: columns for table, columns in missing.items() if columns} == {}, "decide: personal, or why not"
-    gone = {table: columns - found.get(table, set()) - EVERYWHERE for table, columns in listed.items()}
+    gone = {table: columns - existing.get(table, set()) - EVERYWHERE for table, columns in listed.items()}
     assert {table: columns for table, columns in gone.items() if columns} == {}, "there is no such column"
 
 
 def test_the_tables_that_every_service_has_are_listed_too() -> None:
-    found = _with_text(core)
-    assert {table: columns for table, columns in found.items() if columns} == {
+    existing = _with_text(core)
+    assert {table: columns for table, columns in existing.items() if columns} == {
         table: set(columns.split()) for table, columns in CORE.items() if columns
     }
 
@@ -255,7 +255,7 @@ def test_an_erasure_reaches_every_personal_column(name: str) -> None:
     tables = import_module(service.tables).metadata.tables
     for table, columns in service.personal.items():
         parents = {key.column.table.name for key in tables[table].foreign_keys if key.ondelete == "CASCADE"}
-        if any(f"DELETE FROM {one} " in erasure or f"DELETE FROM {one}\n" in erasure for one in {table, *parents}):
+        if any(f"DELETE FROM {name} " in erasure or f"DELETE FROM {name}\n" in erasure for name in {table, *parents}):
             continue
         cleared = erasure[erasure.index(table) :]
         assert [column for column in columns.split() if f"{column} = " not in cleared] == [], table

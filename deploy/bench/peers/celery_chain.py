@@ -24,13 +24,13 @@ def _execute(statement: str, order: str) -> None:
     _connection[0].execute(statement, [order])
 
 
-@app.task(name="provision")  # type: ignore[untyped-decorator] # Celery has no types
+@app.task(name="provision")
 def provision(order: str) -> None:
     _execute(GENERATED, order)
     notify.delay(order)
 
 
-@app.task(name="notify")  # type: ignore[untyped-decorator] # Celery has no types
+@app.task(name="notify")
 def notify(order: str) -> None:
     _execute(DELIVERED, order)
 

@@ -1,6 +1,6 @@
 """A guard of the work per order: it counts, so it does not depend on how busy the machine is.
 
-Of the JSON that an order leaves ANALYZE keeps no statistics: it would sort documents for longer than all else takes.
+Of the JSON that an order leaves ANALYZE keeps no statistics: to sort documents takes as long as all other columns.
 
 A limit is what the step costs now, and one call in twelve more. Whoever makes a step cheaper lowers its limit with it.
 Whoever needs more (a new column, a new reader) raises it in the same commit, and sees here what an order costs.

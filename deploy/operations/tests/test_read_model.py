@@ -109,7 +109,7 @@ async def test_a_request_is_open_until_it_is_denied_and_again_with_an_appeal(sta
     order, other_case = life(), uuid7()
     denied = _denied(order)
     hours = [order.at + timedelta(hours=passed) for passed in range(6)]
-    told = (
+    expectations = (
         (order.requested(), "refund_requested"),
         (denied.model_copy(update={"denied_at": hours[1]}), "delivered"),
         (AppealReceived(**order.about, case_id=order.case_id, received_at=hours[2]), "refund_requested"),
@@ -120,7 +120,7 @@ async def test_a_request_is_open_until_it_is_denied_and_again_with_an_appeal(sta
         (order.approved(), "refund_approved"),
     )
     await running.known(*order.smooth())
-    for fact, expected in told:
+    for fact, expected in expectations:
         await running.known(fact)
         [found] = (await running.get(f"/orders?order_id={order.order_id}")).json()
         assert found["status"] == expected, fact

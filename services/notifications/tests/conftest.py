@@ -334,6 +334,20 @@ class Notifications:
         return registry.get_sample_value(name, labels) or 0.0
 
 
+def listed(
+    status: str, placed_at: datetime, *, order_id: UUID | str | None = None, plan: Plan = PLAN
+) -> dict[str, Any]:
+    """An order in ordering's list."""
+    return {
+        "order_id": str(order_id or uuid7()),
+        "order_number": "20000002",
+        "status": status,
+        "placed_at": placed_at.isoformat(),
+        "price": {"amount": 1500, "currency": "USD"},
+        "plan": plan.model_dump(mode="json"),
+    }
+
+
 def kind_of(mail: dict[str, Any]) -> str:
     """The kind of a mail, from its Message-ID."""
     return str(mail["message_id"]).partition("@")[0].rpartition(".")[2]

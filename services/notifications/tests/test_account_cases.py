@@ -166,8 +166,8 @@ async def test_a_file_that_is_not_kept_is_refused_in_words_and_the_request_count
     six = [(f"{number}.jpg", PHOTO) for number in range(MOST_FILES + 1)]
     assert await tab.send("evidence", *six) == "file=file_number"
     assert len([line for line, _ in tab.posted() if "jpg" in line]) == MOST_FILES
-    told = (await tab.http.get(f"{tab.path}?file=file_number")).text
-    assert f"One form takes {MOST_FILES} files" in told
+    shown = (await tab.http.get(f"{tab.path}?file=file_number")).text
+    assert f"One form takes {MOST_FILES} files" in shown
     # 40 MB: read and thrown away, so that the browser shows the answer; nothing of it is handed over.
     before = len(tab.posted())
     large = ("large.jpg", PHOTO + bytes(4 * MOST_BYTES))

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
-from services.notifications.tests.conftest import PLAN
+from services.notifications.tests.conftest import PLAN, listed
 
 from notifications.account.rules.tickets import Ticket, Tickets
 from notifications.account.unpaid import unpaid_section
@@ -64,19 +64,6 @@ def proof(*done: str) -> tuple[int, Any]:
     }
 
 
-def listed(status: str, placed_at: datetime, **more: Any) -> dict[str, Any]:
-    plan = PLAN.model_copy(update={"title": "Europe <5> GB"}).model_dump(mode="json")
-    return {
-        "order_id": ASKED,
-        "order_number": "20000002",
-        "status": status,
-        "placed_at": placed_at.isoformat(),
-        "price": {"amount": 1500, "currency": "USD"},
-        "plan": plan,
-        **more,
-    }
-
-
 @pytest.mark.parametrize("language", get_args(Language))
 def test_an_order_without_a_payment_says_how_to_pay_it_or_what_became_of_it(language: Language) -> None:
     store = Storefront("Shop", "a@b.example", "help@b.example", "UTC", "#000000", "Shop")
@@ -90,7 +77,7 @@ def test_an_order_without_a_payment_says_how_to_pay_it_or_what_became_of_it(lang
         "lapsed": (t["lapsed"], "https://b.example/"),
     }
     for status in (*Status, "unheard_of"):
-        orders = OrderList.model_validate({"orders": [listed(status, NOW)]}).orders
+        orders = OrderList.model_validate({"orders": [listed(status, NOW, order_id=ASKED)]}).orders
         section = unpaid_section(orders, uuid7(), pages, locale, NOW)
         if status not in wanted:
             assert section is None, "it is paid, or nobody knows"
@@ -300,9 +287,10 @@ async def test_orders_without_a_payment_are_shown_to_who_reads_their_mailbox(
     async with opened(start, ordering) as tab:
         t = texts("en")["unpaid"]
         assert t["away"] in await tab.page(), "unknown is not none"
+        plan = PLAN.model_copy(update={"title": "Europe <5> GB"})
         ordering.answers["orders"] = (200, {"orders": []})
         assert t["title"] not in await tab.page()
-        ordering.answers["orders"] = (200, {"orders": [listed("placed", tab.buyer.now)]})
+        ordering.answers["orders"] = (200, {"orders": [listed("placed", tab.buyer.now, plan=plan)]})
         shown = await tab.page()
         assert "20000002 · Europe &lt;5&gt; GB" in shown
         assert t["open"] in shown

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 import zxingcpp
 from PIL import Image
-from services.notifications.tests.conftest import PLAN
+from services.notifications.tests.conftest import listed
 from services.notifications.tests.page_checks import CONTRAST, SMALL, UNNAMED
 
 from notifications.app import new_links
@@ -102,24 +102,6 @@ def with_pages(folder: Path, storefront: str) -> Path:
     shops, pages = copied(folder / "shops"), "https://shop.example/"
     change(shops / storefront / "shop.toml", "\n", f'\nsite = "{pages}"\npayment_page = "{pages}{{order_id}}"\n')
     return shops
-
-
-def unpaid(status: str) -> dict[str, Any]:
-    """An order in ordering's list."""
-    return {
-        "order_id": str(uuid7()),
-        "order_number": "10000002",
-        "status": status,
-        "placed_at": datetime.now(UTC).isoformat(),
-        "price": {"amount": 1299000, "currency": "KZT"},
-        "plan": PLAN.model_dump(mode="json"),
-    }
-
-
-def new_zone(slug: str) -> Any:
-    from zoneinfo import ZoneInfo  # noqa: PLC0415 - only here
-
-    return ZoneInfo(STORES[slug].time_zone)
 
 
 async def _look(page: Page, name: str) -> Path:
@@ -232,7 +214,10 @@ async def test_the_buyer_corrects_an_address_and_is_forgotten(
     """With the keyboard where a person has one, with fingers elsewhere; ordering is a stand-in here."""
     shops = with_pages(tmp_path, storefront)
     running = await start(ordering_url=ordering.url, ordering_keys={storefront: "shop-key"}, shops_dir=shops)
-    ordering.answers["orders"] = 200, {"orders": [unpaid(status) for status in ("placed", "held", "lapsed")]}
+    ordering.answers["orders"] = (
+        200,
+        {"orders": [listed(status, datetime.now(UTC)) for status in ("placed", "held", "lapsed")]},
+    )
     t = texts(language)["rights"]
     buyer = running.buyer(language=language, storefront=storefront)
     await running.stage.publish(buyer.contact(), buyer.paid(), buyer.generated())

@@ -93,12 +93,12 @@ async def test_an_erasure_by_an_earlier_release_is_completed(start: "Start") -> 
     await running.stage.events(NotificationsBuyerErased)
     async with running.service.database.transaction() as tx:
         await tx.execute("UPDATE contacts SET mailbox_key = 'canary' WHERE buyer_id = :b", b=buyer.buyer_id)
-        for one in (buyer, other):
-            await tx.execute("INSERT INTO reminders_off VALUES (:b, now())", b=one.buyer_id)
+        for reader in (buyer, other):
+            await tx.execute("INSERT INTO reminders_off VALUES (:b, now())", b=reader.buyer_id)
             await tx.execute(
                 "INSERT INTO mailbox_days VALUES (current_date, 'esimka', :m, :b, 'ending', :b)",
-                m=one.email,
-                b=one.buyer_id,
+                m=reader.email,
+                b=reader.buyer_id,
             )
     await ErasureJobs(running.service.database).erase_left()
     assert "canary" not in await _everything(running)

@@ -81,6 +81,20 @@ async def test_every_difference_is_found_and_a_missed_capture_is_recorded(start:
     assert len(await running.stage.all_events(OrderPaid)) == 2
 
 
+async def test_a_payment_for_another_order_is_not_taken_for_a_missed_capture(start: "Start") -> None:
+    running = await start(**SLOW)
+    page = await running.page(await running.ordered())
+    await running.sandbox.faults({"target": "bank.webhook", "effect": "drop"})
+    await running.sandbox.pay(page)
+    at_bank = running.sandbox.stands.bank.ledger.by_invoice(page["invoiceId"])
+    assert at_bank is not None
+    at_bank.data = '{"order": "1"}'
+    await compared(running)
+    [parked] = await running.until_rows("SELECT last_error FROM work WHERE state = 'parked'")
+    assert parked["last_error"] == "the bank holds a payment that differs in data"
+    assert await running.stage.all_events(OrderPaid) == []
+
+
 async def test_held_money_is_found_and_captured(start: "Start") -> None:
     running = await start(**SLOW)
     order = await running.ordered()

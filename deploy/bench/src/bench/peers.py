@@ -7,7 +7,6 @@ import asyncio
 import json
 import os
 import shutil
-import socket
 import subprocess
 from argparse import Namespace
 from collections.abc import AsyncIterator, Mapping
@@ -20,6 +19,7 @@ from bench.driver import Driver
 from bench.floor_stack import new_databases
 from bench.spread import Spread
 from local_stack.paths import LOCAL, WORK_TREE, run_dir
+from local_stack.ports import free_ports
 from local_stack.stack import Stack
 
 PROGRAMS = WORK_TREE / "deploy" / "bench" / "peers"
@@ -95,8 +95,7 @@ async def _redis() -> AsyncIterator[str]:
     if not shutil.which(_REDIS):
         yield ""
         return
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    [port] = free_ports(1)
     folder = run_dir("bench") / "redis"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)

@@ -31,7 +31,7 @@ from hostile.judge import Judge
 from hostile.kafka import Writing
 from hostile.sender import Sender
 from hostile.target import of_site
-from local_stack.product import support_mail_key
+from local_stack.product import support_mail_keys
 from sandbox.client import SandboxClient
 from tour.expectations import UnmetError
 
@@ -95,11 +95,10 @@ async def run(stack: CampaignStack, disks: dict[str, Path], plan: Plan, tell: Ca
     site = stack.state
     urls = {name: site.url(name) for name in ("ordering", "payments", "provisioning", "notifications", "refunds")}
     agent_key = next(iter(site.agent_keys.values()))
-    mail_keys = {slug: support_mail_key(site, slug) for slug in site.storefront_keys}
     findings = Findings()
     async with (
         SandboxClient(site.url("sandbox")) as sandbox,
-        Shops(urls | {"bank": sandbox.bank_url}, site.storefront_keys, agent_key, mail_keys) as buying,
+        Shops(urls | {"bank": sandbox.bank_url}, site.storefront_keys, agent_key, support_mail_keys(site)) as buying,
     ):
         with Receivers() as receivers:
             shops = buying.at(target)

@@ -185,7 +185,7 @@ def _refunds(site: Site) -> Environment:
         "NOTIFICATIONS_SEAL_PUBLIC_KEY": site.seal_public_key("notifications"),
         "SERVICES": json.dumps({name: site.url(name) for name in others}),
         "SERVICES_KEY": site.agent_keys[AGENTS[0]],
-        "SUPPORT_MAIL_KEYS": json.dumps({name: support_mail_key(site, name) for name in STOREFRONTS}),
+        "SUPPORT_MAIL_KEYS": json.dumps(support_mail_keys(site)),
     }
 
 
@@ -206,9 +206,10 @@ def _secret(site: Site, purpose: str) -> bytes:
     return hashlib.sha256(f"{purpose} {site.seal_keys['notifications']}".encode()).digest()
 
 
-def support_mail_key(site: Site, storefront: str) -> str:
-    """What hands in a shop's mails."""
-    return hashlib.sha256(f"mail {storefront} {site.seal_keys['refunds']}".encode()).hexdigest()
+def support_mail_keys(site: Site) -> dict[str, str]:
+    """By storefront: what hands in the shop's mails."""
+    seal_key = site.seal_keys["refunds"]
+    return {name: hashlib.sha256(f"mail {name} {seal_key}".encode()).hexdigest() for name in STOREFRONTS}
 
 
 def _privacy_key(site: Site) -> str:

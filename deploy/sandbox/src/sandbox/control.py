@@ -17,6 +17,7 @@ from sandbox.control_telegram import telegram_routes
 from sandbox.control_whatsapp import whatsapp_routes
 from sandbox.faults import Rule, RuleSet
 from sandbox.ledger import CamelModel
+from sandbox.listing import listing
 from sandbox.stands import Stands
 
 Since = Annotated[str, Query(description="a seq from an earlier answer, or an ISO 8601 time")]
@@ -137,7 +138,7 @@ def _ledger_routes(router: APIRouter, stands: Stands) -> None:
     @router.get("/ledger/bank")
     async def bank_ledger(since: Since = "") -> Response:
         book = stands.bank.ledger.book
-        return _listing("transactions", _pick(book.since(_seq(since)), since), {"seq": str(book.seq)})
+        return listing("transactions", _pick(book.since(_seq(since)), since), {"seq": str(book.seq)})
 
     @router.get("/ledger/operator")
     async def operator_ledger(since: Since = "", operator: str = "") -> Response:
@@ -145,7 +146,7 @@ def _ledger_routes(router: APIRouter, stands: Stands) -> None:
         chosen = [operator_of(stands, operator)] if operator else list(stands.operators.values())
         books = [one.ledger.book for one in chosen]
         lines = [line for _, line in sorted(pair for book in books for pair in book.changed(_seq(since)))]
-        return _listing("profiles", _pick(lines, since), {"seq": str(max(book.seq for book in books))})
+        return listing("profiles", _pick(lines, since), {"seq": str(max(book.seq for book in books))})
 
     @router.get("/ledger/cashbox")
     async def cashbox_ledger(since: Since = "") -> Response:
@@ -153,19 +154,19 @@ def _ledger_routes(router: APIRouter, stands: Stands) -> None:
         lists = {"shifts": ledger.shifts.since(0), "violations": ledger.violations.since(0)}
         more = {name: f"[{b','.join(lines).decode()}]" for name, lines in lists.items()}
         checks = _pick(ledger.book.since(_seq(since)), since)
-        return _listing("checks", checks, {**more, "seq": str(ledger.book.seq)})
+        return listing("checks", checks, {**more, "seq": str(ledger.book.seq)})
 
     @router.get("/ledger/sms")
     async def sms_ledger(since: Since = "") -> Response:
         book = stands.sms.ledger.book
-        return _listing("messages", _pick(book.since(_seq(since)), since), {"seq": str(book.seq)})
+        return listing("messages", _pick(book.since(_seq(since)), since), {"seq": str(book.seq)})
 
     @router.get("/ledger/mail")
     async def mail_ledger(since: Since = "") -> Response:
         mails = stands.mails
         counts = ",".join(f'"{name}":{count}' for name, count in mails.counts().items())
         lines = _pick(mails.lines_since(_seq(since)), since)
-        return _listing("messages", lines, {"counts": "{" + counts + "}", "seq": str(mails.last_id)})
+        return listing("messages", lines, {"counts": "{" + counts + "}", "seq": str(mails.last_id)})
 
     @router.get("/requests")
     async def requests(path: str = "", limit: Annotated[int, Query(ge=1)] = 100) -> dict[str, Any]:
@@ -205,9 +206,3 @@ def _time(since: str) -> str:
     if moment.tzinfo is None:
         raise HTTPException(422, "since has no time zone")
     return moment.astimezone(UTC).isoformat(timespec="microseconds")[:26]
-
-
-def _listing(name: str, lines: Iterable[bytes], more: dict[str, str]) -> Response:
-    tail = "".join(f',"{key}":{value}' for key, value in more.items())
-    body = f'{{"{name}":['.encode() + b",".join(lines) + b"]" + tail.encode() + b"}"
-    return Response(body, media_type="application/json")

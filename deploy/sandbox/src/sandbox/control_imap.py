@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, HTTPException, Response
 from pydantic import BaseModel, ConfigDict
 
+from sandbox.listing import listing
 from sandbox.stands import Stands
 
 
@@ -33,5 +34,4 @@ def imap_routes(router: APIRouter, stands: Stands) -> None:
     @router.get("/ledger/imap")
     async def ledger(since: int = 0) -> Response:
         book = stands.imap.book
-        body = b'{"messages":[' + b",".join(book.since(since)) + b'],"seq":' + str(book.seq).encode() + b"}"
-        return Response(body, media_type="application/json")
+        return listing("messages", book.since(since), {"seq": str(book.seq)})

@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import APIRouter, HTTPException, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from sandbox.listing import listing
 from sandbox.stands import Stands
 
 
@@ -78,5 +79,4 @@ def whatsapp_routes(router: APIRouter, stands: Stands) -> None:
     @router.get("/ledger/whatsapp")
     async def ledger(since: int = 0) -> Response:
         book = whatsapp.ledger.book
-        body = b'{"messages":[' + b",".join(book.since(since)) + b'],"seq":' + str(book.seq).encode() + b"}"
-        return Response(body, media_type="application/json")
+        return listing("messages", book.since(since), {"seq": str(book.seq)})

@@ -1,15 +1,19 @@
 """One HTTP exchange of a stand-in, and how faults strike it. The hot paths use this instead of a framework."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from email.parser import BytesParser
+from http import HTTPStatus
 from typing import Any, Literal
 from urllib.parse import parse_qsl
 
 from sandbox.faults import FaultBook, Rule, Target
 
 Cut = Literal["", "silent", "partial"]
+#: Of a webhook.
+_ATTEMPTS = 5
 
 
 @dataclass(slots=True)
@@ -90,6 +94,34 @@ async def play(
         if rule.effect == "delay":
             await book.pause(rule.seconds)
     return reply
+
+
+async def deliver(
+    book: FaultBook,
+    target: Target,
+    fields: Mapping[str, object],
+    send: Callable[[Rule | None], Awaitable[int | None]],
+    retry_seconds: float,
+) -> list[int | None]:
+    """Send a webhook until it is answered with 200, five times at most, except as the fault book says.
+
+    `send`: sends it once, or the forged one of a rule; its value is the status of the answer. Returns all of them.
+    """
+    rules = book.take(target, fields)
+    await book.pause(sum(rule.seconds for rule in rules if rule.effect in {"latency", "delay"}))
+    struck = next((rule for rule in rules if rule.effect not in {"latency", "delay"}), None)
+    if struck is not None and struck.effect == "drop":
+        return []
+    if struck is not None and struck.effect == "forge":
+        await send(struck)
+    answers: list[int | None] = []
+    for _ in range(_ATTEMPTS):
+        answers.append(await send(None))
+        if answers[-1] == HTTPStatus.OK:
+            break
+        await asyncio.sleep(retry_seconds)
+    again = 0 if struck is None else {"duplicate": struck.count - 1, "lose_reply": 1}.get(struck.effect, 0)
+    return [*answers, *[await send(None) for _ in range(again)]]
 
 
 def _struck(rule: Rule, perform: Callable[[], Reply], refuse: Callable[[Rule], Reply]) -> Reply:

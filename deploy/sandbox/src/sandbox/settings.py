@@ -99,7 +99,7 @@ class Settings:
     whatsapp_app_secret: str = "sandbox-whatsapp-secret"  # noqa: S105 - a stand-in's own invented secret
     whatsapp_verify_token: str = "sandbox-whatsapp-verify"  # noqa: S105 - as above
     whatsapp_templates: tuple[str, ...] = ("request_news=ru",)
-    """The approved templates: `<name>=<languages>`."""
+    """The approved templates: `<name>=<language>`."""
     whatsapp_webhook_url: str = ""
     """Where webhooks go before a number's owner sets one; `/<name>` is added."""
     whatsapp_window_seconds: float = 86400.0

@@ -19,7 +19,7 @@ import httpx
 
 from esim_fulfilment import Addresses, AsyncClient, FulfilmentError, NewOrder, RetryPolicy
 from esim_fulfilment import Buyer as NewBuyer
-from local_stack.product import support_mail_key
+from local_stack.product import support_mail_keys
 from local_stack.site import Site
 from sandbox.client import SandboxClient
 from sandbox.outward import new_client
@@ -222,9 +222,8 @@ async def buying_at(site: Site) -> AsyncIterator[tuple[Buying, SandboxClient]]:
     """Who buys at a running stack, and the hands on the companies outside."""
     urls = {name: site.url(name) for name in ("ordering", "payments", "provisioning", "refunds", "sandbox")}
     agent_key = next(iter(site.agent_keys.values()))
-    mail_keys = {slug: support_mail_key(site, slug) for slug in site.storefront_keys}
     async with (
         SandboxClient(urls["sandbox"]) as sandbox,
-        Buying(urls | {"bank": sandbox.bank_url}, site.storefront_keys, agent_key, mail_keys) as buying,
+        Buying(urls | {"bank": sandbox.bank_url}, site.storefront_keys, agent_key, support_mail_keys(site)) as buying,
     ):
         yield buying, sandbox

@@ -54,12 +54,12 @@ def is_outcome(message_id: str) -> bool:
     return message_id.partition("@")[0].endswith((".qr", ".refund"))
 
 
-def account_link(one: Email) -> str:
+def account_link(mail: Email) -> str:
     """The link to the order's page. Raises UnmetError where there is none."""
-    found = _LINK.search(one.text)
-    if found is None:
-        raise UnmetError(f"expected that mail {one.id} links the order's page", "notifications")
-    return found[0]
+    link = _LINK.search(mail.text)
+    if link is None:
+        raise UnmetError(f"expected that mail {mail.id} links the order's page", "notifications")
+    return link[0]
 
 
 def html_alone(one: Email) -> str:

@@ -54,17 +54,13 @@ class FormPage:
         if "name" in button.attributes:
             values[button.attributes["name"]] = button.attributes.get("value", "")
         target = urljoin(self._url, form.attributes.get("action", ""))
-        with_files = form.attributes.get("enctype") == "multipart/form-data"
-        parts: list[tuple[str, tuple[str | None, bytes]]] = [
-            *self._files,
-            *((name, (None, value.encode())) for name, value in values.items()),
-        ]
         method = form.attributes.get("method", "get").upper()
-        self._loaded(
-            await self._client.request(
-                method, target, data=None if with_files else values, files=parts if with_files else None
-            )
-        )
+        if form.attributes.get("enctype") == "multipart/form-data":
+            parts = [*self._files, *((name, (None, value.encode())) for name, value in values.items())]
+            response = await self._client.request(method, target, files=parts)
+        else:
+            response = await self._client.request(method, target, data=values)
+        self._loaded(response)
 
     async def wait(self, selector: str) -> None:
         """Until the page has such an element. Raises UnmetError."""

@@ -215,7 +215,6 @@ def _serve(service: Service, settings: Settings, sender: Sender) -> None:
     service.serves(entry.router, page.router, cases.router, exports(service.database, settings.privacy_key, EXPORT))
     if account.ordering is not None:
         service.serves(rights.router)
-    service.app.state.shop_keys = shop_keys
     service.serves(newsletters.router, newsletters.unsubscribe_router, resends.router, mail_history.router)
     if settings.bounce_key is not None:
         service.app.state.bounces = bounces.BounceContext.of(

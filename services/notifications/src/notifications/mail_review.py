@@ -56,7 +56,7 @@ def sentences(section: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
 def _mails(store: Storefront) -> Iterator[ReviewedMail]:
     yield ReviewedMail("qr", _why("qr"), tuple(code_sample(store, language) for language in LANGUAGES), sentences("qr"))
     for kind in KINDS:
-        every = tuple(one for section in (kind, *_ALSO.get(kind, ())) for one in sentences(section))
+        every = tuple(sentence for section in (kind, *_ALSO.get(kind, ())) for sentence in sentences(section))
         yield ReviewedMail(kind, _why(kind), tuple(note_sample(store, kind, language) for language in LANGUAGES), every)
 
 

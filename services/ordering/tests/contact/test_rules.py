@@ -1,5 +1,7 @@
 """Which orders a request reaches (I14): the rules, without a database."""
 
+from datetime import UTC, datetime
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -7,7 +9,8 @@ from ordering.contact.rules import Holder, Mailbox, channel_of_correction
 from shared.ids import uuid7
 from shared.values.email_address import Email, mailbox_key
 
-HOLDERS = st.builds(lambda proved: Holder(uuid7(), "a@example.org", "+77011234567", proved), st.booleans())
+CHANGED_AT = datetime(2026, 11, 30, tzinfo=UTC)
+HOLDERS = st.builds(lambda proved: Holder(uuid7(), "a@example.org", "+77011234567", proved, CHANGED_AT), st.booleans())
 MAILBOXES = st.builds(Mailbox, HOLDERS, st.lists(HOLDERS, max_size=4))
 
 

@@ -22,7 +22,7 @@ from refunds.channels.contact_form.service import ContactForm
 from refunds.channels.files import DownloadFile
 from refunds.channels.metrics import ChannelMetrics, contact_form_metric, whatsapp_statuses
 from refunds.channels.scheduled_jobs import clean
-from refunds.channels.service import Conversations
+from refunds.channels.service import Channel, Conversations
 from refunds.channels.store import Chats
 from refunds.channels.telegram import routes as telegram
 from refunds.channels.telegram import tasks as telegram_tasks
@@ -113,6 +113,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     _add_agent_pages(service, settings)
     _add_support_mail(service, settings, case_service, seal_key, shops)
     _add_contact_form(service, shops)
+    service.runs(partial(clean, service.database))
     _add_telegram(service, settings, case_service, seal_key)
     _add_whatsapp(service, settings, case_service, seal_key, shops)
     service.serves(cases.routes, eligibility.routes, claims.routes, refused_refunds.routes, policy.routes)
@@ -158,20 +159,15 @@ def _add_agent_pages(service: Service, settings: Settings) -> None:
 
 
 def _add_telegram(service: Service, settings: Settings, case_service: CaseService, seal_key: bytes) -> None:
-    """Add the bots. Without bots only the deletion of old chats runs."""
-    chats = Chats("telegram", service.opener, seal_key, timedelta(days=settings.telegram_keep_days))
-    service.runs(partial(clean, service.database))
     if not settings.telegram_bots:
         return
+    chats = Chats("telegram", service.opener, seal_key, timedelta(days=settings.telegram_keep_days))
     metrics = ChannelMetrics(service.metrics.registry, "telegram")
     client = TelegramClient(settings.telegram_api_url, service.tracing, LARGEST_FILE)
     service.closes(client.close)
     tokens = {storefront: bot.token for storefront, bot in settings.telegram_bots.items()}
     service.performs(SendMessage(client, chats, tokens, metrics))
-    # Before the task worker, which inserts the tasks of a transaction.
-    channel = TelegramChannel(chats)
-    service.database.participants.insert(0, CaseAnswers(channel))
-    conversations = Conversations(channel, case_service, service.app.state.submissions)
+    conversations = _conversations(service, TelegramChannel(chats), case_service)
     fetch = telegram_tasks.fetching(client, tokens)
     service.performs(DownloadFile(telegram_tasks.DOWNLOAD, fetch, conversations, chats, metrics))
     secrets = {storefront: bot.secret for storefront, bot in settings.telegram_bots.items()}
@@ -196,18 +192,23 @@ def _add_whatsapp(
     client = WhatsAppClient(settings.whatsapp_api_url, service.tracing, LARGEST_FILE)
     service.closes(client.close)
     channel = WhatsAppChannel(chats)
-    conversations = Conversations(channel, case_service, service.app.state.submissions)
+    conversations = _conversations(service, channel, case_service)
     service.performs(
         whatsapp_tasks.SendMessage(client, chats, numbers, metrics, service.clock),
         DownloadFile(whatsapp_tasks.DOWNLOAD, whatsapp_tasks.fetching(client, numbers), conversations, chats, metrics),
     )
-    # Before the task worker, which inserts the tasks of a transaction.
-    service.database.participants.insert(0, CaseAnswers(channel))
     service.app.state.whatsapp = whatsapp.WhatsApp(
         conversations, channel, numbers, language, metrics, whatsapp_statuses(registry)
     )
     service.app.state.body_limits["/whatsapp/*"] = whatsapp.LARGEST_WEBHOOK
     service.serves(whatsapp.routes)
+
+
+def _conversations(service: Service, channel: Channel, case_service: CaseService) -> Conversations:
+    """The conversations of a channel, whose chats receive the answers of their cases."""
+    # Before the task worker, which inserts the tasks of a transaction.
+    service.database.participants.insert(0, CaseAnswers(channel))
+    return Conversations(channel, case_service, service.app.state.submissions)
 
 
 def _add_contact_form(service: Service, shops: ShopFiles) -> None:

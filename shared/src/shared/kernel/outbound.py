@@ -95,6 +95,15 @@ def read_json(response: httpx.Response) -> Any:
         raise ValueError("nested too deeply") from None
 
 
+def read_object(response: httpx.Response) -> dict[str, Any]:
+    """The JSON object of a response; empty where there is none."""
+    try:
+        value = read_json(response)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
 class _Limited(httpx.AsyncBaseTransport):
     """Limits the bodies of responses."""
 

@@ -103,6 +103,12 @@ def field_errors(errors: Sequence[Any]) -> list[dict[str, str]]:
     return fields
 
 
+def invalid_request(errors: Sequence[Mapping[str, str]]) -> Problem:
+    """The refusal of fields (422). `errors`: as of `field_errors`."""
+    detail = "Some fields are missing or wrong; see errors."
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", detail, errors=errors)
+
+
 def install(app: FastAPI, limited: Callable[[str], None] = lambda _limit: None) -> None:
     """Answer every refusal and failure of this app with a problem document. `limited` hears of each limit reached."""
 
@@ -117,12 +123,7 @@ def install(app: FastAPI, limited: Callable[[str], None] = lambda _limit: None) 
         errors = error.errors()
         if any(item["type"] == "json_invalid" for item in errors):
             return Problem(HTTPStatus.BAD_REQUEST, "malformed-json", "The body is not valid JSON.").response()
-        return Problem(
-            HTTPStatus.UNPROCESSABLE_ENTITY,
-            "invalid-request",
-            "Some fields are missing or wrong; see errors.",
-            errors=field_errors(errors),
-        ).response()
+        return invalid_request(field_errors(errors)).response()
 
     @app.exception_handler(HTTPException)
     async def _http(_request: Request, error: HTTPException) -> JSONResponse:

@@ -89,8 +89,7 @@ class Producer:
     async def _usable(self) -> AIOKafkaProducer:
         """The producer; another one where it was dropped, or where its sender has ended. Raises KafkaError.
 
-        aiokafka's sender is one task, and an error that it does not expect ends it for good: uvloop raises RuntimeError
-        for a write to a connection that is just being closed.
+        aiokafka's sender is one task, and an error that it does not expect ends it for good.
         """
         producer = self._producer
         if producer is not None and sender_has_ended(producer):

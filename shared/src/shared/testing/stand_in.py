@@ -26,14 +26,14 @@ class StandIn:
         length = re.search(r"content-length: (\d+)", head, re.IGNORECASE)
         method, path = head.split()[:2]
         body = await reader.readexactly(int(length[1]) if length else 0)
-        said_as_json = "content-type: application/json" in head.lower()
-        self.asked.append((f"{method} {path}", head.lower(), json.loads(body) if said_as_json else body or None))
+        is_json = "content-type: application/json" in head.lower()
+        self.asked.append((f"{method} {path}", head.lower(), json.loads(body) if is_json else body or None))
         self.heard()
-        said = self.answers.get(path.partition("?")[0].split("/")[1 if "confirmations" in path else -1])
-        if said is not None:
-            raw = said[1].encode() if isinstance(said[1], str) else json.dumps(said[1]).encode()
-            kind = "application/problem+json" if said[0] >= 400 else "application/json"  # noqa: PLR2004 - refusals
-            head = f"HTTP/1.1 {said[0]} X\r\ncontent-type: {kind}\r\ncontent-length: {len(raw)}\r\n"
+        response = self.answers.get(path.partition("?")[0].split("/")[1 if "confirmations" in path else -1])
+        if response is not None:
+            raw = response[1].encode() if isinstance(response[1], str) else json.dumps(response[1]).encode()
+            kind = "application/problem+json" if response[0] >= 400 else "application/json"  # noqa: PLR2004 - refusals
+            head = f"HTTP/1.1 {response[0]} X\r\ncontent-type: {kind}\r\ncontent-length: {len(raw)}\r\n"
             head += "connection: close\r\n\r\n"
             writer.write(head.encode() + raw)
             await writer.drain()

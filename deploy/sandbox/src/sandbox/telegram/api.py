@@ -1,13 +1,12 @@
-"""The Bot API below /telegram: sendMessage, setWebhook, getWebhookInfo, getMe; and people who write to bots."""
+"""The Bot API below /telegram: sendMessage, setWebhook, getWebhookInfo, getMe, getFile; people who write to bots."""
 
-import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
 
-from sandbox.exchange import Call, Reply, overlay, play
+from sandbox.exchange import Call, Reply, deliver, overlay, play
 from sandbox.faults import FaultBook, Rule
 from sandbox.front import Route
 from sandbox.outward import new_client
@@ -15,7 +14,6 @@ from sandbox.settings import Settings
 from sandbox.telegram.ledger import ChatMessage, TelegramLedger, Webhook
 
 _LONGEST = 4096
-_ATTEMPTS = 5
 #: Of what bots may download.
 _LARGEST_FILE = 20 * 10**6
 Method = Callable[[str, dict[str, Any]], Reply]
@@ -159,21 +157,13 @@ class Telegram:
         return await self._deliver(bot, webhook, update)
 
     async def _deliver(self, bot: str, webhook: Webhook, update: dict[str, Any]) -> list[int | None]:
-        rules = self._faults.take("telegram.webhook", {"bot": bot, "update_id": update["update_id"]})
-        await self._faults.pause(sum(rule.seconds for rule in rules if rule.effect in {"latency", "delay"}))
-        struck = next((rule for rule in rules if rule.effect not in {"latency", "delay"}), None)
-        if struck is not None and struck.effect == "drop":
-            return []
-        if struck is not None and struck.effect == "forge":
-            await self._once(webhook.url, "forged", overlay(update, struck.fields))
-        answers: list[int | None] = []
-        for _ in range(_ATTEMPTS):
-            answers.append(await self._once(webhook.url, webhook.secret_token, update))
-            if answers[-1] == httpx.codes.OK:
-                break
-            await asyncio.sleep(self._retry_seconds)
-        again = 0 if struck is None else {"duplicate": struck.count - 1, "lose_reply": 1}.get(struck.effect, 0)
-        return [*answers, *[await self._once(webhook.url, webhook.secret_token, update) for _ in range(again)]]
+        def send(forgery: Rule | None) -> Awaitable[int | None]:
+            if forgery is not None:
+                return self._once(webhook.url, "forged", overlay(update, forgery.fields))
+            return self._once(webhook.url, webhook.secret_token, update)
+
+        fields = {"bot": bot, "update_id": update["update_id"]}
+        return await deliver(self._faults, "telegram.webhook", fields, send, self._retry_seconds)
 
     async def _once(self, url: str, secret: str, update: dict[str, Any]) -> int | None:
         headers = {"content-type": "application/json", "x-telegram-bot-api-secret-token": secret}

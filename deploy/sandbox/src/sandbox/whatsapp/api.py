@@ -5,12 +5,13 @@ import hashlib
 import hmac
 import json
 import secrets
+from collections.abc import Awaitable
 from typing import Any
 from urllib.parse import urlencode
 
 import httpx
 
-from sandbox.exchange import Call, Reply, overlay, play
+from sandbox.exchange import Call, Reply, deliver, overlay, play
 from sandbox.faults import FaultBook, Rule
 from sandbox.front import Route
 from sandbox.outward import new_client
@@ -18,7 +19,6 @@ from sandbox.settings import Settings
 from sandbox.whatsapp.ledger import StoredMedia, WhatsAppLedger, WhatsAppMessage
 
 _LONGEST = 4096
-_ATTEMPTS = 5
 _WINDOW_CLOSED, _UNDELIVERABLE = 131047, 131026
 
 
@@ -201,21 +201,14 @@ class WhatsApp:
         metadata = {"display_phone_number": "70000000000", "phone_number_id": self._ids[number]}
         change = {"field": "messages", "value": {"messaging_product": "whatsapp", "metadata": metadata, **value}}
         body = {"object": "whatsapp_business_account", "entry": [{"id": "1", "changes": [change]}]}
-        rules = self._faults.take("whatsapp.webhook", {"number": number, "id": message_id, "has": max(value)})
-        await self._faults.pause(sum(rule.seconds for rule in rules if rule.effect in {"latency", "delay"}))
-        struck = next((rule for rule in rules if rule.effect not in {"latency", "delay"}), None)
-        if struck is not None and struck.effect == "drop":
-            return []
-        if struck is not None and struck.effect == "forge":
-            await self._once(url, overlay(body, struck.fields), b"forged")
-        answers: list[int | None] = []
-        for _ in range(_ATTEMPTS):
-            answers.append(await self._once(url, body, self._secret))
-            if answers[-1] == httpx.codes.OK:
-                break
-            await asyncio.sleep(self._retry_seconds)
-        again = 0 if struck is None else {"duplicate": struck.count - 1, "lose_reply": 1}.get(struck.effect, 0)
-        return [*answers, *[await self._once(url, body, self._secret) for _ in range(again)]]
+
+        def send(forgery: Rule | None) -> Awaitable[int | None]:
+            if forgery is not None:
+                return self._once(url, overlay(body, forgery.fields), b"forged")
+            return self._once(url, body, self._secret)
+
+        fields = {"number": number, "id": message_id, "has": max(value)}
+        return await deliver(self._faults, "whatsapp.webhook", fields, send, self._retry_seconds)
 
     async def _once(self, url: str, body: dict[str, Any], secret: bytes) -> int | None:
         raw = json.dumps(body).encode()

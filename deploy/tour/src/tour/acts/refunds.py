@@ -171,7 +171,7 @@ async def _ask(stage: Stage, asker: Asker, paid: Paid, mail: Email) -> Email:
     elif asker.way == "Telegram":
         await _write(stage, asker, paid)
     elif asker.way == "e-mail":
-        await stage.buying.hand_in(order.shop.slug, _letter(asker, paid))
+        await stage.buying.hand_in(order.shop.slug, _own_mail(asker, paid))
     elif asker.way == "page":
         await _fill_in(asker, mail)
     else:
@@ -240,28 +240,28 @@ async def _fill_in(asker: Asker, mail: Email) -> None:
         if asker.finding is not None and mail.picture is not None:
             await page.attach("#refund input[type=file]", "screenshot.png", mail.picture)
         await page.click("#refund button")
-        said = await page.text("section[role=status]")
+        notice = await page.text("section[role=status]")
     wanted = ["We have your request"] + ["We have your files"] * (asker.finding is not None)
-    if not all(words in said for words in wanted):
-        raise UnmetError(f"expected that the page takes the request of {asker.name}, but it says “{said}”", "refunds")
+    if not all(words in notice for words in wanted):
+        raise UnmetError(f"expected that the page takes the request of {asker.name}, but it says “{notice}”", "refunds")
 
 
-def _letter(asker: Asker, paid: Paid) -> bytes:
+def _own_mail(asker: Asker, paid: Paid) -> bytes:
     """An e-mail to the seller, as the seller's own mail server has received it: it has checked the sender's domain."""
     order, sender = paid.order, paid.order.buyer.email
-    letter = EmailMessage()
+    mail = EmailMessage()
     domain = sender.partition("@")[2]
-    letter["Authentication-Results"] = f"mx.{order.shop.slug}.example; dmarc=pass header.from={domain}"
-    letter["From"] = f"{asker.name} Beridze <{sender}>"
-    letter["To"] = f"support@{order.shop.slug}.example"
-    letter["Subject"] = "My eSIM"
-    letter["Message-ID"] = _message_id(asker)
+    mail["Authentication-Results"] = f"mx.{order.shop.slug}.example; dmarc=pass header.from={domain}"
+    mail["From"] = f"{asker.name} Beridze <{sender}>"
+    mail["To"] = f"support@{order.shop.slug}.example"
+    mail["Subject"] = "My eSIM"
+    mail["Message-ID"] = _message_id(asker)
     day = paid.at.strftime("%d.%m.%Y")
-    letter.set_content(
+    mail.set_content(
         f"Hello,\n\nplease refund order {order.number}. {asker.reason}\nI paid on {day}.\n\n"
         f"My name is {asker.name} Beridze.\n"
     )
-    return letter.as_bytes(policy=SMTP)
+    return mail.as_bytes(policy=SMTP)
 
 
 def _message_id(asker: Asker) -> str:

@@ -108,7 +108,7 @@ class OrderingClient(ServiceClient):
         return {} if self._page_key is None else {PAGE_PROOF: page_proof(self._page_key, order_id)}
 
     async def orders_of(self, storefront: str, email: str, trace: str | None) -> OrderingOutcome[OrderList]:
-        """Read the newest orders of a mailbox. Only its owner may hear of them (I14)."""
+        """Read the newest orders of a mailbox. Only its owner may see them (I14)."""
         params = {"email": email, "limit": str(_LISTED)}
         return _parsed(OrderList, await self.call("GET", storefront, "/orders", trace, params=params))
 

@@ -5,16 +5,13 @@ from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Request, Security
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
+from fastapi import APIRouter, Header
 
+from notifications.newsletters import CallingAuthor
 from notifications.resends.models import SHOP_RESENDS_A_DAY, NotResentError, Resend
 from notifications.resends.store import resend
-from shared.kernel.auth import ApiKeys
 from shared.kernel.dependencies import ServiceDatabase
 from shared.kernel.problems import LimitReachedError, Problem
-from shared.keys.callers import calling_shop
-from shared.keys.shop_keys import ShopKeys
 from shared.values.opaque import Named
 from shared.values.text import Line
 
@@ -38,36 +35,10 @@ _REFUSALS = {
 _KINDS = {"key-reused": "idempotency-key-reused", "erased": "buyer-erased", "blocked": "buyer-blocked"}
 
 
-def _shop_keys(request: Request) -> ShopKeys:
-    keys: ShopKeys = request.app.state.shop_keys
-    return keys
-
-
-_Agent = HTTPBearer(scheme_name="agent", auto_error=False)
-_Shop = HTTPBearer(scheme_name="storefront", auto_error=False)
-
-
-async def _orders_of(
-    request: Request,
-    needed: SecurityScopes,
-    _shop: Annotated[HTTPAuthorizationCredentials | None, Security(_Shop)],
-    _agent: Annotated[HTTPAuthorizationCredentials | None, Security(_Agent)],  # both in OpenAPI: either is enough
-) -> str | None:
-    agents: ApiKeys = request.app.state.newsletters.agent_keys
-    if agents.known(request.headers.get("authorization")) is not None:
-        return None
-    return (await calling_shop(_shop_keys(request), request, needed.scopes)).storefront
-
-
-#: Whose orders the caller may act on: a shop, by a key that may write, on its own; an agent on any (None). Raises
-#: Problem (401, 403).
-OrdersOf = Annotated[str | None, Security(_orders_of, scopes=["orders:write"])]
-
-
 @router.post("/orders/{reference}/resend", status_code=HTTPStatus.ACCEPTED, name="resend")
 async def resend_code(
     reference: Named,
-    storefront: OrdersOf,
+    author: CallingAuthor,
     database: ServiceDatabase,
     idempotency_key: Annotated[str, Line(100), Header(description="one key for one request, the same on every retry")],
 ) -> Resend:
@@ -78,7 +49,7 @@ async def resend_code(
     order_id, number = _read(reference)
     try:
         async with database.transaction("http") as tx:
-            return await resend(tx, storefront, idempotency_key, order_id, number)
+            return await resend(tx, author.storefront, idempotency_key, order_id, number)
     except NotResentError as error:
         raise _problem(error.reason) from None
 

@@ -11,7 +11,7 @@ from ordering.catalogue.models import Catalogue
 from ordering.contact.actions import correct, lock_mailbox_of, order_with_contact, requester_of
 from ordering.contact.models import Correction, Identification
 from ordering.contact.rules import channel_of_correction, correction_of
-from ordering.contact.store import contact_at, last_change
+from ordering.contact.store import last_change
 from ordering.dependencies import ActingAgent, CatalogueNow, Codes, PageProof, WritingShop
 from ordering.timeline.models import Reference
 from shared.contracts import FieldError, Language
@@ -93,7 +93,7 @@ async def correct_as_agent(
         order = await order_with_contact(tx, None, Reference.parse(reference))
         mailbox = await lock_mailbox_of(tx, order)
         correction = _of_another_mailbox(_correction(body, catalogue, order.storefront), mailbox.own.email)
-        buyers, changed_at = mailbox.reach("correct"), await contact_at(tx, mailbox.own.buyer_id)
+        buyers, changed_at = mailbox.reach("correct"), mailbox.own.changed_at
         if body.contact_at is not None and body.contact_at != changed_at:
             raise _changed_meanwhile(await last_change(tx, order.order_id))
         if not body.dry_run:

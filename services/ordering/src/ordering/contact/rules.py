@@ -7,6 +7,7 @@ correction) reach only orders whose own contact is proved, because a stranger ma
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
@@ -29,6 +30,7 @@ class Holder:
     email: str
     phone: str
     proved: bool
+    changed_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

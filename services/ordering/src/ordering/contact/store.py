@@ -1,7 +1,6 @@
 """SQL of contacts: whose orders a mailbox has, and how it was proved that somebody reads it."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -36,7 +35,6 @@ UPDATE buyers b SET
 WHERE b.buyer_id = ANY(CAST(:buyers AS uuid[]))
 RETURNING {_PUBLISHED}
 """
-_CONTACT_AT = "SELECT updated_at FROM buyers WHERE buyer_id = :buyer"
 _LAST_CHANGE = """
 SELECT confirmed_by, changed_at FROM contact_changes WHERE order_id = :order ORDER BY changed_at DESC LIMIT 1
 """
@@ -51,7 +49,7 @@ _IS_PROVED = "COALESCE(b.proved_email = b.email, false)"
 _OWN = "SELECT storefront, email FROM buyers WHERE buyer_id = :buyer"
 #: Rows of the previous release have the mailbox in `email_key`. Rows are locked in one order, to avoid deadlocks.
 _HOLDERS = f"""
-SELECT b.buyer_id, b.email, b.phone, {_IS_PROVED} AS proved FROM buyers b
+SELECT b.buyer_id, b.email, b.phone, {_IS_PROVED} AS proved, b.updated_at FROM buyers b
 WHERE b.buyer_id = :buyer OR (b.storefront = :storefront AND (b.mailbox_key = :key OR b.email_key = :key))
 ORDER BY b.buyer_id FOR UPDATE
 """
@@ -87,7 +85,7 @@ async def lock_mailbox(tx: Tx, buyer_id: UUID) -> Mailbox | None:
         return None
     key = mailbox_key(own_row.email)
     rows = (await tx.execute(_HOLDERS, buyer=buyer_id, storefront=own_row.storefront, key=key)).all()
-    holders = {row.buyer_id: Holder(row.buyer_id, row.email, row.phone, row.proved) for row in rows}
+    holders = {row.buyer_id: Holder(*row) for row in rows}
     own = holders.pop(buyer_id, None)
     if own is None:
         return None
@@ -148,12 +146,6 @@ async def update_contacts(
     ]
     await tx.insert(contact_changes, changes)
     return rows
-
-
-async def contact_at(tx: Tx, buyer_id: UUID) -> datetime:
-    """When this contact, whose row is locked, changed last."""
-    changed_at: datetime = (await tx.execute(_CONTACT_AT, buyer=buyer_id)).one().updated_at
-    return changed_at
 
 
 async def last_change(tx: Tx, order_id: UUID) -> Any:

@@ -24,6 +24,8 @@ class ComparePayload(TaskPayload):
     amount: int
     currency: str
     day: date
+    #: None: scheduled by a release that did not say it.
+    order_number: str | None = None
 
 
 @dataclass(slots=True, frozen=True)
@@ -34,6 +36,7 @@ class PlannedInvoice:
     order_id: UUID
     amount: int
     currency: str
+    order_number: str
 
 
 @dataclass(slots=True, frozen=True)

@@ -18,7 +18,7 @@ _WATCHED = timedelta(days=40)
 
 #: Invoices that could be paid, were paid, or were to be refunded on that day; and those with a recent payment by hand.
 _INVOICES = """
-SELECT i.invoice_id, i.order_id, o.price_minor, o.currency FROM (
+SELECT i.invoice_id, i.order_id, o.order_number, o.price_minor, o.currency FROM (
   SELECT invoice_id, order_id FROM attempts
   WHERE opened_at >= :since AND opened_at < :until AND handed_out_at IS NOT NULL
   UNION
@@ -86,7 +86,9 @@ async def invoices(tx: Tx, day: date, after: int) -> Sequence[PlannedInvoice]:
     """The next `STEP` invoices of a day above `after`."""
     since, until = span(day)
     rows = await tx.execute(_INVOICES, since=since, until=until, watched=until - _WATCHED, after=after, step=STEP)
-    return [PlannedInvoice(row.invoice_id, row.order_id, row.price_minor, row.currency) for row in rows]
+    return [
+        PlannedInvoice(row.invoice_id, row.order_id, row.price_minor, row.currency, row.order_number) for row in rows
+    ]
 
 
 async def ours(tx: Tx, order_id: UUID, invoice_id: int) -> Ours:

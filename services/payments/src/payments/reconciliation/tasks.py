@@ -84,7 +84,11 @@ class PlanDay:
             planned[day] += len(invoices)
             for invoice in invoices:
                 payload = ComparePayload(
-                    order_id=invoice.order_id, amount=invoice.amount, currency=invoice.currency, day=day
+                    order_id=invoice.order_id,
+                    amount=invoice.amount,
+                    currency=invoice.currency,
+                    day=day,
+                    order_number=invoice.order_number,
                 )
                 tx.schedule(COMPARE, f"{day}/{invoice.invoice_id}", payload, trace=trace)
             if len(invoices) == store.STEP:
@@ -113,8 +117,9 @@ class CompareInvoice:
 
     async def perform(self, task: Task[ComparePayload]) -> Outcome[Compared]:
         """Compare an invoice whose money does not move while the bank is asked."""
-        invoice_id, order_id = int(task.key.partition("/")[2]), task.payload.order_id
-        expected = self._uses.expected(invoice_id, task.payload.amount, task.payload.currency)
+        compared = task.payload
+        invoice_id, order_id = int(task.key.partition("/")[2]), compared.order_id
+        expected = self._uses.expected(invoice_id, compared.amount, compared.currency, compared.order_number)
         await self._rate_limit.wait()
         async with self._uses.database.reading() as tx:
             before = await store.ours(tx, order_id, invoice_id)
@@ -139,7 +144,12 @@ class CompareInvoice:
             for difference in result.result.differences:
                 entries.append(FoundDifference(payload.day, invoice_id, payload.order_id, difference))
                 if difference.what in _ONLY_AT_THE_BANK:
-                    check = CheckPayload(order_id=payload.order_id, amount=payload.amount, currency=payload.currency)
+                    check = CheckPayload(
+                        order_id=payload.order_id,
+                        amount=payload.amount,
+                        currency=payload.currency,
+                        order_number=payload.order_number,
+                    )
                     tx.schedule(CHECK, str(invoice_id), check, trace=result.task.continues)
         await store.note(tx, entries)
         for entry in entries:

@@ -12,8 +12,8 @@ from shared.contracts import OperatorStatus, OrderPaid, Plan
 from shared.contracts.base import Value
 
 #: waiting: the operator certainly made nothing and may be tried again. refused: final. abandoned: the operator may have
-#: made something, which was never published; it is being withdrawn, and the operator is tried again for this
-#: order under a new identity right after, or not at all.
+#: made something, which was never published; it is being withdrawn, and the operator is tried again for this order
+#: under a new identity as the next step, or not at all.
 AttemptState = Literal["waiting", "refused", "abandoned"]
 
 

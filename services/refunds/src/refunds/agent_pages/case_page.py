@@ -22,9 +22,9 @@ from refunds.policy import OrderPolicies
 from refunds.policy.dependencies import PoliciesDep
 from refunds.refused_refunds import WAYS, RefusedRefund, history, read, refusal_in_words
 from refunds.support_answers import TemplateError, answers_about, day, fill, money, templates_of
-from refunds.support_mail import MailStore, mails_of_case
+from refunds.support_mail import mails_of_case
 from refunds.support_mail.dependencies import SupportMailDep
-from shared.database import Database, Tx
+from shared.database import Tx
 from shared.ids import uuid7
 from shared.kernel.dependencies import ServiceDatabase
 from shared.signin.sessions import Session
@@ -39,9 +39,9 @@ NOTHING_TYPED: Mapping[str, Any] = MappingProxyType(
 class CasePages:
     """Renders the page of a case for whoever is signed in."""
 
-    database: Database
-    policies: OrderPolicies
-    mails: MailStore
+    database: ServiceDatabase
+    policies: PoliciesDep
+    mail: SupportMailDep
 
     async def show(
         self,
@@ -104,7 +104,7 @@ class CasePages:
             changes=changes,
             typed={**NOTHING_TYPED, **typed},
             mails=mails,
-            answerable=self.mails.answerable([mail for mail in mails if mail.case_id == case_id]),
+            answerable=self.mail.mails.answerable([mail for mail in mails if mail.case_id == case_id]),
             answers=answers,
             templates=templates,
             handling=handling,
@@ -112,11 +112,7 @@ class CasePages:
         )
 
 
-def _pages(database: ServiceDatabase, policies: PoliciesDep, mail: SupportMailDep) -> CasePages:
-    return CasePages(database, policies, mail.mails)
-
-
-CasePagesDep = Annotated[CasePages, Depends(_pages)]
+CasePagesDep = Annotated[CasePages, Depends()]
 
 
 def _reasoning(file: CaseFile, case: Case, policies: OrderPolicies, now: datetime) -> list[Step]:

@@ -14,13 +14,12 @@ from refunds.agent_pages.lines import line
 from refunds.agent_pages.rendering import page
 from refunds.agent_pages.story import read_story
 from refunds.cases import write_entry
-from refunds.policy import OrderPolicies, Reason
+from refunds.policy import Reason
 from refunds.policy.dependencies import PoliciesDep
 from refunds.support_answers import answers_of_order
-from shared.database import Database
+from shared.contracts import Language
 from shared.ids import uuid7
 from shared.kernel.dependencies import RequestTrace, ServiceDatabase
-from shared.kernel.services import ServicesClient
 from shared.signin.sessions import Session
 
 #: How an agent identified who wants a contact corrected, and what a representative acts upon; ordering stores them.
@@ -58,10 +57,10 @@ CALLERS: Mapping[str, str] = {
 class OrderPages:
     """Renders the page of an order for whoever is signed in."""
 
-    database: Database
-    policies: OrderPolicies
-    services: ServicesClient
-    trace: str | None
+    database: ServiceDatabase
+    policies: PoliciesDep
+    services: Services
+    trace: RequestTrace
 
     async def show(
         self,
@@ -69,7 +68,7 @@ class OrderPages:
         order_id: UUID,
         *,
         wrong: str | None = None,
-        typed: Mapping[str, Any] | None = None,
+        typed: Mapping[str, Any] = NOTHING_TYPED,
         status: int = 200,
     ) -> Response:
         """The page; 404 where nothing is known of such an order. Who has opened it is in the audit trail.
@@ -101,8 +100,9 @@ class OrderPages:
             storefront=storefront,
             number=own.order_number if own else found.order_number if found else None,
             wrong=wrong,
-            typed={**NOTHING_TYPED, **(typed or {})},
+            typed={**NOTHING_TYPED, **typed},
             reasons=get_args(Reason),
+            languages=get_args(Language),
             callers=CALLERS,
             identified_by=IDENTIFIED_BY,
             authorities=AUTHORITIES,
@@ -111,8 +111,4 @@ class OrderPages:
         )
 
 
-def _pages(database: ServiceDatabase, policies: PoliciesDep, services: Services, trace: RequestTrace) -> OrderPages:
-    return OrderPages(database, policies, services, trace)
-
-
-OrderPagesDep = Annotated[OrderPages, Depends(_pages)]
+OrderPagesDep = Annotated[OrderPages, Depends()]

@@ -78,8 +78,10 @@ _SINCE = """
 SELECT at, who, what, detail FROM audit WHERE case_id = :case AND what <> ALL(CAST(:undecisive AS text[]))
 ORDER BY at, entry_id OFFSET :seen
 """
+#: By the cases of the order: the audit trail has an index of cases, and none of orders.
 _ORDER_ENTRIES = """
-FROM audit WHERE order_id = :order AND case_id IS NOT NULL AND what <> ALL(CAST(:undecisive AS text[]))
+FROM audit WHERE case_id IN (SELECT case_id FROM cases WHERE order_id = :order)
+  AND what <> ALL(CAST(:undecisive AS text[]))
 """
 _COUNT_ENTRIES = f"SELECT count(*) {_ORDER_ENTRIES}"
 _ENTRIES_SINCE = f"SELECT at, who, what, detail {_ORDER_ENTRIES} ORDER BY at, entry_id OFFSET :seen"

@@ -18,7 +18,7 @@ from refunds.cases.store.cases import find_order, find_order_of_case, load_one
 from refunds.cases.views import CaseView, OrderCases
 from refunds.dependencies import ShopsDep
 from shared.kernel.dependencies import RequestTrace, ServiceClock, ServiceDatabase
-from shared.kernel.problems import Problem
+from shared.kernel.problems import Problem, invalid_request
 from shared.shops.reading import Shops
 from shared.values.opaque import Named
 from shared.values.text import Line
@@ -186,12 +186,7 @@ def _received_at(received_at: datetime | None, caller: Caller, now: datetime) ->
 
 
 def _wrong_received_at(message: str) -> Problem:
-    return Problem(
-        HTTPStatus.UNPROCESSABLE_ENTITY,
-        "invalid-request",
-        "Some fields are missing or wrong; see errors.",
-        errors=[{"field": "received_at", "message": message}],
-    )
+    return invalid_request([{"field": "received_at", "message": message}])
 
 
 def _require_cancellable(order: Any, shops: Shops) -> None:

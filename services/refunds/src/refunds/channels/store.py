@@ -1,6 +1,5 @@
 """Stores the chats of a channel: found by a keyed hash, read by this service only, deleted after a limited time."""
 
-import hashlib
 import hmac
 import json
 from collections.abc import Callable, Iterable
@@ -19,7 +18,7 @@ from shared.sealed import CannotOpenError, Opener, Sealed, Sealer
 from shared.telemetry.logging import get_logger
 
 log = get_logger(__name__)
-_UPDATES_KEPT = timedelta(days=7)  # Telegram repeats an update for a day, WhatsApp a message for as long
+_UPDATES_KEPT = timedelta(days=7)  # Telegram repeats an update for a day, WhatsApp a message for days
 
 #: Two concurrent first messages of one chat: the second waits for the first.
 _LOCK_NEW = "SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"
@@ -93,7 +92,7 @@ class Chats:
 
     def key(self, storefront: str, chat_id: int) -> bytes:
         """The keyed hash by which a chat is found."""
-        return hmac.new(self._key, f"{storefront}\x1f{chat_id}".encode(), hashlib.sha256).digest()
+        return hmac.digest(self._key, f"{storefront}\x1f{chat_id}".encode(), "sha256")
 
     async def store_update(self, tx: Tx, storefront: str, update_id: int) -> bool:
         """Store the id of an update. False where it was stored before."""
@@ -174,11 +173,11 @@ class Chats:
         return _statement(name, self._channel)
 
     def _open(self, sealed: dict[str, Any]) -> dict[str, Any] | None:
-        try:
-            value: dict[str, Any] = json.loads(self._opener.open(Sealed.model_validate(sealed)))
-        except CannotOpenError:
+        opened = self.open(Sealed.model_validate(sealed))
+        if opened is None:
             log.warning("chat_unreadable", channel=self._channel)
             return None
+        value: dict[str, Any] = json.loads(opened)
         return value
 
 

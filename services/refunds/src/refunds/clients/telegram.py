@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
-from shared.kernel.outbound import NEVER_SENT, OutboundClient, read_json
+from shared.kernel.outbound import NEVER_SENT, OutboundClient, read_json, read_object
 from shared.outcomes import Done, NeedsPerson, NotSent, Outcome, Refused, Unknown
 from shared.telemetry.tracing import Tracing
 
@@ -51,7 +51,7 @@ class TelegramClient:
         described = _file(await self._call("getFile", "POST", f"/{bot}/getFile", trace, {"file_id": file_id}))
         if not isinstance(described, Done):
             return described
-        result = _object(described.value).get("result")
+        result = read_object(described.value).get("result")
         path = str(result.get("file_path", "")) if isinstance(result, dict) else ""
         if _PATH.fullmatch(path) is None or ".." in path:
             return NotSent("Telegram does not say where the file is")
@@ -82,18 +82,10 @@ def _file(called: Outcome[httpx.Response]) -> Outcome[httpx.Response]:
     """The outcome of a call for a file."""
     if not isinstance(called, Done) or called.value.status_code == HTTPStatus.OK:
         return called
-    if "too big" in str(_object(called.value).get("description")):
+    if "too big" in str(read_object(called.value).get("description")):
         return Refused(TOO_LARGE, "bots may not download a file of this size")
     failed = read_answer(called.value)
     return NotSent("an answer that says nothing") if isinstance(failed, Done) else failed
-
-
-def _object(response: httpx.Response) -> Mapping[str, Any]:
-    try:
-        value = read_json(response)
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def read_answer(response: httpx.Response) -> Outcome[None]:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from refunds.settings import WhatsAppNumber
-from shared.kernel.outbound import NEVER_SENT, OutboundClient, read_json
+from shared.kernel.outbound import NEVER_SENT, OutboundClient, read_object
 from shared.outcomes import Done, NeedsPerson, NotSent, Outcome, Refused, Unknown
 from shared.telemetry.tracing import Tracing
 
@@ -61,7 +61,7 @@ class WhatsAppClient:
         described = await self._get(number, f"{self._api}/{media_id}", trace, params=params)
         if not isinstance(described, Done):
             return described
-        media = _object(described.value)
+        media = read_object(described.value)
         if _size(media) > self._most_bytes:
             return Refused(TOO_LARGE, f"a file has at most {self._most_bytes} bytes")
         if not self._is_media_url(url := str(media.get("url", ""))):
@@ -135,13 +135,5 @@ def _size(media: Mapping[str, Any]) -> int:
 
 
 def _error(response: httpx.Response) -> Mapping[str, Any]:
-    error = _object(response).get("error")
+    error = read_object(response).get("error")
     return error if isinstance(error, dict) else {}
-
-
-def _object(response: httpx.Response) -> Mapping[str, Any]:
-    try:
-        value = read_json(response)
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}

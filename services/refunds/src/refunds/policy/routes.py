@@ -13,7 +13,7 @@ from refunds.policy.dependencies import PoliciesDep
 from refunds.policy.rules.policy_table import table
 from refunds.policy.store import moment
 from shared.kernel.dependencies import ServiceClock
-from shared.kernel.problems import Problem
+from shared.kernel.problems import Problem, invalid_request
 from shared.values.opaque import Named
 
 _PAGES = Environment(
@@ -65,12 +65,7 @@ def _moment(text: str, policy: Policy) -> datetime:
     try:
         return moment(text, policy.calendar.zone)
     except ValueError as error:
-        raise Problem(
-            HTTPStatus.UNPROCESSABLE_ENTITY,
-            "invalid-request",
-            "Some fields are missing or wrong; see errors.",
-            errors=[{"field": "at", "message": str(error)}],
-        ) from None
+        raise invalid_request([{"field": "at", "message": str(error)}]) from None
 
 
 def _summary(policy: Policy) -> dict[str, Any]:

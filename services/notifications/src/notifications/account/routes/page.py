@@ -141,15 +141,15 @@ async def _page(
 ) -> HTMLResponse:
     storefront = context.storefront(order.storefront)
     language = written(order.language)
-    form = LocaleFormat(language, ZoneInfo(storefront.time_zone))
+    locale = LocaleFormat(language, ZoneInfo(storefront.time_zone))
     refund, unpaid = await asyncio.gather(
-        _refund_section(context, order, form, trace), _unpaid_section(context, order, storefront, form, trace)
+        _refund_section(context, order, locale, trace), _unpaid_section(context, order, storefront, locale, trace)
     )
     page = Page(
         storefront=order.storefront,
         store=storefront,
         language=language,
-        format=form,
+        format=locale,
         path=f"/account/{token}",
         form=context.links.form(token),
         order=order,
@@ -169,25 +169,25 @@ def _open(opener: Opener, profile: ProfileWithReceipt) -> ShownCode:
 
 
 async def _refund_section(
-    context: AccountContext, order: AccountOrder, form: LocaleFormat, trace: str | None
+    context: AccountContext, order: AccountOrder, locale: LocaleFormat, trace: str | None
 ) -> RefundSection | None:
     if context.refunds is None or not context.refunds.serves(order.storefront) or order.row["paid"] is None:
         return None
     outcome = await context.refunds.eligibility(order.storefront, order.order_id, trace)
     if not isinstance(outcome, Done):
         return RefundSection("away")
-    return refund_section(outcome.value, form)
+    return refund_section(outcome.value, locale)
 
 
 async def _unpaid_section(
-    context: AccountContext, order: AccountOrder, storefront: Storefront, form: LocaleFormat, trace: str | None
+    context: AccountContext, order: AccountOrder, storefront: Storefront, locale: LocaleFormat, trace: str | None
 ) -> UnpaidSection | None:
     if context.ordering is None or not context.ordering.serves(order.storefront):
         return None
     outcome = await context.ordering.orders_of(order.storefront, order.email, trace)
     if not isinstance(outcome, Done):
         return UnpaidSection("away")
-    return unpaid_section(outcome.value.orders, order.order_id, storefront, form, context.clock.now())
+    return unpaid_section(outcome.value.orders, order.order_id, storefront, locale, context.clock.now())
 
 
 def _rights_section(context: AccountContext, order: AccountOrder, request: Request) -> RightsSection | None:

@@ -3,7 +3,7 @@
 Ordering corrects. It reaches other orders of the mailbox only where this order has proved that mailbox (I14).
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from refunds.agent_pages.order_page import IDENTIFIED_BY
 from refunds.agent_pages.rendering import page
 from refunds.agent_pages.routes.order_actions import Acting, ActingDep, Change, in_words
 from refunds.agent_pages.story import search
+from shared.contracts import Language
 from shared.kernel.services import NotAnsweredError
 from shared.values.moment import Moment
 from shared.values.text import Line
@@ -33,7 +34,7 @@ class ContactForm:
     name: Annotated[str, Line(200, 0), Form()] = ""
     email: Annotated[str, Line(320, 0), Form()] = ""
     phone: Annotated[str, Line(32, 0), Form()] = ""
-    language: Annotated[Literal["", "en", "ru", "kk", "ka"], Form()] = ""
+    language: Annotated[Language | Literal[""], Form()] = ""
 
     def body(self, **more: Any) -> dict[str, Any]:
         """The request to ordering."""
@@ -45,7 +46,7 @@ class ContactForm:
 
     def typed(self) -> dict[str, Any]:
         """What the form on the order's page gets back."""
-        return {"contact": {name: getattr(self, name) for name in (*_FIELDS, "by", "reference", "authority")}}
+        return {"contact": asdict(self)}
 
 
 ContactFormDep = Annotated[ContactForm, Depends()]
@@ -55,7 +56,7 @@ ContactFormDep = Annotated[ContactForm, Depends()]
 async def preview(order_id: UUID, form: ContactFormDep, acting: ActingDep) -> Response:
     person, trace = acting.session.name, acting.pages.trace
     try:
-        would = await acting.services.change(
+        would = await acting.pages.services.change(
             "ordering",
             Corrected,
             f"/orders/{order_id}/contact",
@@ -66,7 +67,7 @@ async def preview(order_id: UUID, form: ContactFormDep, acting: ActingDep) -> Re
         )
     except NotAnsweredError as error:
         return await _again(acting, order_id, form, in_words("ordering", error))
-    found = await search(acting.services, str(order_id), trace)
+    found = await search(acting.pages.services, str(order_id), trace)
     order = next(iter(found.value.orders), None) if found.value else None
     if order is None or order.contact is None:
         return await _again(acting, order_id, form, "Ordering does not show the contact now. Nothing was done.")
@@ -75,7 +76,7 @@ async def preview(order_id: UUID, form: ContactFormDep, acting: ActingDep) -> Re
         session=acting.session,
         order=order,
         contact=order.contact.model_dump(),
-        form=form,
+        form=asdict(form),
         would=would,
         identified_by=IDENTIFIED_BY,
     )

@@ -9,12 +9,11 @@ from fastapi import APIRouter, Depends, Form
 from fastapi.responses import Response
 from pydantic import RootModel
 
-from refunds.agent_pages.dependencies import Sending, Services
-from refunds.agent_pages.order_page import OrderPages, OrderPagesDep
+from refunds.agent_pages.dependencies import Sending
+from refunds.agent_pages.order_page import NOTHING_TYPED, OrderPagesDep
 from refunds.cases import write_entry
-from shared.kernel.services import NotAnsweredError, ServicesClient
+from shared.kernel.services import NotAnsweredError
 from shared.signin.rendering import redirect
-from shared.signin.sessions import Session
 
 #: An answer that is not read: the page shows the state anew.
 Unread = RootModel[Any]
@@ -37,12 +36,11 @@ class Change:
 class Acting:
     """What every form of an order needs."""
 
-    session: Session
-    services: ServicesClient
-    pages: OrderPages
+    session: Sending
+    pages: OrderPagesDep
 
     async def request(
-        self, order_id: UUID, change: Change, part: str, typed: Mapping[str, Any] | None = None
+        self, order_id: UUID, change: Change, part: str, typed: Mapping[str, Any] = NOTHING_TYPED
     ) -> Response:
         """Have another service do something, and show the order (`part`: of the page); 409 says why it did not.
 
@@ -50,7 +48,7 @@ class Acting:
         """
         await self._record(change.what, order_id)
         try:
-            await self.services.change(
+            await self.pages.services.change(
                 change.service,
                 Unread,
                 change.path,
@@ -83,11 +81,7 @@ def in_words(service: str, error: NotAnsweredError) -> str:
     return f"Nothing was done: {service} {error}."
 
 
-def _acting(session: Sending, services: Services, pages: OrderPagesDep) -> Acting:
-    return Acting(session, services, pages)
-
-
-ActingDep = Annotated[Acting, Depends(_acting)]
+ActingDep = Annotated[Acting, Depends()]
 
 
 @routes.post("/agents/orders/{order_id}/release")

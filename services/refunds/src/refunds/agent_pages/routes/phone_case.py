@@ -26,7 +26,6 @@ from refunds.cases import (
 )
 from refunds.cases import Request as CaseRequest
 from refunds.policy import Reason
-from shared.kernel.dependencies import RequestTrace
 from shared.signin.rendering import redirect
 from shared.values.count import LARGEST_INT, Count
 from shared.values.text import Lines
@@ -55,12 +54,11 @@ PhoneFormDep = Annotated[PhoneForm, Depends()]
 
 @dataclass(slots=True, frozen=True)
 class _Phone:
-    """What both steps need. `trying`: a case service whose metrics nobody reads."""
+    """What both steps need."""
 
     session: Sending
     pages: OrderPagesDep
     case_service: CaseServiceDep
-    trace: RequestTrace
     request: Request
 
     async def preview(
@@ -89,7 +87,7 @@ class _Phone:
             case=case,
             state=case_state(case, file.refund(case)),
             new=new,
-            again=not new and any(one.case_id == case.case_id and one.closed_at is not None for one in before),
+            again=not new and any(known.case_id == case.case_id and known.closed_at is not None for known in before),
             form=form,
             callers=CALLERS,
             seen=seen,
@@ -123,7 +121,7 @@ async def preview(order_id: UUID, form: PhoneFormDep, phone: PhoneDep) -> Respon
 async def open_case(
     order_id: UUID, form: PhoneFormDep, phone: PhoneDep, seen: Annotated[Count, Form(le=LARGEST_INT)]
 ) -> Response:
-    """`seen`: how many entries about the order's cases the preview knew; later ones are shown first (409)."""
+    """`seen`: how many entries about the order's cases the preview counted; later ones are shown first (409)."""
     who = phone.session.who
     try:
         async with phone.pages.database.transaction() as tx:
@@ -132,7 +130,7 @@ async def open_case(
             changes = await store.entries_since(tx, order_id, seen)
             if not changes:
                 _, case, _ = await phone.case_service.open_case(
-                    tx, order_id, form.request(), who=who, trace=phone.trace
+                    tx, order_id, form.request(), who=who, trace=phone.pages.trace
                 )
                 await write_entry(tx, who, "call_written_down", order_id, case.case_id, identified_by=form.caller)
     except (NotPaidError, AlreadyRefundedError, LimitError) as error:

@@ -12,8 +12,8 @@ from refunds.agent_pages.case_page import NOTHING_TYPED, CasePages, CasePagesDep
 from refunds.agent_pages.dependencies import Sending
 from refunds.cases import NotAllowedError, find_order_of_case
 from refunds.refused_refunds import Payout, RefusedRefundService
-from shared.database import Database, Tx
-from shared.kernel.dependencies import RequestTrace, ServiceDatabase
+from shared.database import Tx
+from shared.kernel.dependencies import RequestTrace
 from shared.signin.rendering import redirect
 from shared.signin.sessions import Session
 from shared.values.money import to_minor
@@ -29,7 +29,6 @@ class SentForm:
     session: Session
     trace: str | None
     service: RefusedRefundService
-    database: Database
     pages: CasePages
 
     async def take(
@@ -40,7 +39,7 @@ class SentForm:
     ) -> Response:
         """Take an action (transaction, order id), and show the case; 409 says why it is not allowed."""
         try:
-            async with self.database.transaction() as tx:
+            async with self.pages.database.transaction() as tx:
                 order = await find_order_of_case(tx, case_id)
                 await action(tx, order.order_id)
         except NotAllowedError as error:
@@ -52,11 +51,10 @@ def _sent_form(
     request: Request,
     session: Sending,
     trace: RequestTrace,
-    database: ServiceDatabase,
     pages: CasePagesDep,
 ) -> SentForm:
     service: RefusedRefundService = request.app.state.refused_refunds
-    return SentForm(session, trace, service, database, pages)
+    return SentForm(session, trace, service, pages)
 
 
 SentFormDep = Annotated[SentForm, Depends(_sent_form)]

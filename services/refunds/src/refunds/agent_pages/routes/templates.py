@@ -1,6 +1,6 @@
 """Templates of answers, by shop and language: everybody reads them, supervisors write them."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 from uuid import UUID
 
 from fastapi import APIRouter, Form
@@ -118,6 +118,7 @@ async def _page(
         session=session,
         rows=rows,
         shops=sorted(shops),
+        languages=get_args(Language),
         placeholders=PLACEHOLDERS,
         fresh_key=uuid7(),
         wrong=wrong,

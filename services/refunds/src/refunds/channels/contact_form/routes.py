@@ -19,7 +19,7 @@ from refunds.channels.rules.texts import text_of
 from refunds.support_mail.rules.wishes import language_of
 from shared.contracts import Language
 from shared.kernel.dependencies import RequestTrace, ServiceDatabase
-from shared.kernel.problems import Problem, field_errors
+from shared.kernel.problems import Problem, field_errors, invalid_request
 from shared.values.client_address import ClientAddress
 from shared.values.opaque import Named
 
@@ -118,12 +118,7 @@ def _read(kind: str, body: bytes) -> ContactMessage:
     try:
         return ContactMessage.model_validate(_fields(kind, body))
     except ValidationError as error:
-        raise Problem(
-            HTTPStatus.UNPROCESSABLE_ENTITY,
-            "invalid-request",
-            "Some fields are missing or wrong; see errors.",
-            errors=field_errors(error.errors()),
-        ) from None
+        raise invalid_request(field_errors(error.errors())) from None
     except (ValueError, RecursionError):
         raise Problem(HTTPStatus.BAD_REQUEST, "malformed-body", "The body cannot be read as its type.") from None
 

@@ -19,7 +19,7 @@ from refunds.channels.telegram.tasks import DOWNLOAD
 from shared.contracts import Language
 from shared.database import Tx
 from shared.kernel.dependencies import RequestTrace, ServiceDatabase
-from shared.kernel.problems import Problem, field_errors
+from shared.kernel.problems import Problem, field_errors, invalid_request
 from shared.telemetry.logging import get_logger
 from shared.values.opaque import Credential, Named
 
@@ -109,12 +109,7 @@ def _read(body: dict[str, Any]) -> Update:
         try:
             numbered = Update.model_validate({"update_id": body.get("update_id")})
         except ValidationError:
-            raise Problem(
-                HTTPStatus.UNPROCESSABLE_ENTITY,
-                "invalid-request",
-                "Some fields are missing or wrong; see errors.",
-                errors=field_errors(error.errors()),
-            ) from None
+            raise invalid_request(field_errors(error.errors())) from None
         # Telegram would repeat a refused update for a day, and it would still be unreadable.
         log.warning("telegram_update_unreadable", update_id=numbered.update_id)
         return numbered
