@@ -37,7 +37,8 @@ def test_the_range_is_used_up_as_the_databases_owner(tmp_path: Path, monkeypatch
     (tmp_path / "postgres").mkdir()
     write_private(tmp_path / "postgres" / "postgres.json", {"passwords": {"provisioning_owner": "secret"}})
     ports = dict.fromkeys(("postgres", "ordering", "payments", "provisioning", "refunds", "sandbox"), 1)
-    write_private(tmp_path / "stack.json", {"ports": ports, "agent_keys": {"a": "k"}})
+    kept = {"ports": ports, "agent_keys": {"a": "k"}, "seal_keys": {"refunds": "k"}}
+    write_private(tmp_path / "stack.json", kept)
     with pytest.raises(ConnectionRefusedError):
         exercise.main()
     assert connected == ["postgresql://provisioning_owner:secret@127.0.0.1:1/provisioning"]
