@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from local_stack.ports import free_ports
 from local_stack.processes import ManagedProcess
 from local_stack.product import AGENTS, SANDBOX, SERVICES, Component
 from local_stack.site import Site
+from product.forked import process_of
 from shared.contracts import orders_topic, updates_topic
 from shared.messaging.access import KafkaAccess
 from shared.messaging.topics import create_topics
@@ -199,9 +199,9 @@ class Product:
                 for one in entries
             ]
             environment["OPERATORS"] = json.dumps(hurried)
-        return ManagedProcess(
+        return process_of(
             component.name,
-            [sys.executable, *component.command],
+            component.command,
             log=log or self.site.log(component.name),
             environment={**_inherited(), **environment},
         )

@@ -16,6 +16,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import IO, Protocol
 
 from local_stack import guard
 from local_stack.errors import ComponentFailedError
@@ -25,6 +26,21 @@ POLL_SECONDS = 0.02
 KILL_WAIT_SECONDS = 10.0
 
 Probe = Callable[[], Awaitable[bool]]
+
+
+class Child(Protocol):
+    """A child process, as `subprocess.Popen` shows one."""
+
+    pid: int
+
+    def poll(self) -> int | None:
+        """How it ended (negative: by that signal); None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait until it has ended. Raises subprocess.TimeoutExpired."""
+
+    def send_signal(self, number: int, /) -> None:
+        """Send it a signal, unless it has ended."""
 
 
 class _Guard:
@@ -91,7 +107,7 @@ class ManagedProcess:
         self._cwd = cwd
         self._user = user
         self._stop_signal = stop_signal
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Child | None = None
         self._group: int | None = None  # while some process of it may be left
 
     @property
@@ -122,22 +138,26 @@ class ManagedProcess:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as output:
             try:
-                self._process = subprocess.Popen(  # noqa: S603 - running given programs is what this is for
-                    dies_with_parent(self.command),
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    env=self.environment,
-                    cwd=self._cwd,
-                    process_group=0,
-                    user=self._user,
-                    group=None if self._user is None else _group_of(self._user),
-                    extra_groups=None if self._user is None else [],
-                )
+                self._process = self._begin(output)
             except OSError as error:
                 raise ComponentFailedError(self.name, f"could not be started ({error})", self.log) from error
         self._group = self._process.pid
         _GUARD.tell(f"+{self._group}")
+
+    def _begin(self, output: IO[bytes]) -> Child:
+        """The process, in a group of its own. Raises OSError."""
+        return subprocess.Popen(  # noqa: S603 - running given programs is what this is for
+            dies_with_parent(self.command),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=self.environment,
+            cwd=self._cwd,
+            process_group=0,
+            user=self._user,
+            group=None if self._user is None else _group_of(self._user),
+            extra_groups=None if self._user is None else [],
+        )
 
     async def wait_ready(self, probe: Probe, seconds: float, *, port: int | None = None) -> None:
         """Ask `probe` until it says yes, and, with a `port`, until it is this process that listens there.
