@@ -11,7 +11,8 @@ from local_stack.http_probe import answers_ok
 from local_stack.ports import free_ports
 from local_stack.proc import children
 from local_stack.processes import ManagedProcess
-from product.forked import process_of, server_of
+from product import forked
+from product.forked import process_of
 
 OURS = {**os.environ, "PYTHONUNBUFFERED": "1"}
 
@@ -63,15 +64,14 @@ async def test_it_is_killed_and_started_again_and_stopped(tmp_path: Path) -> Non
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is forked")
-async def test_it_ends_with_its_server(tmp_path: Path) -> None:
+async def test_it_ends_with_its_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     process, port = sandbox(tmp_path)
-    server_of.cache_clear()  # the other tests' server goes on
+    monkeypatch.setattr(forked, "_servers", {})  # the servers of the other tests go on
     process.start()
     await process.wait_ready(lambda: answers_ok(port, "/health"), 60, port=port)
-    server_of("sandbox").close()
+    forked.end_servers()
     assert await process.wait_exit(60)
     assert process.exit_code == -signal.SIGKILL
-    server_of.cache_clear()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is forked")

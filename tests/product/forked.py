@@ -75,15 +75,25 @@ class ForkServer:
             self._process.wait()
 
 
-@cache
-def _base() -> ForkServer:
-    return ForkServer.started()
+#: The running servers by the module they have imported; the base has imported none.
+_servers: dict[str, ForkServer] = {}
 
 
-@cache
 def server_of(program: str) -> ForkServer:
-    """The server that has imported this program. It runs as long as this process."""
-    return _base().forked("sandbox.server" if program == "sandbox" else f"{program}.app")
+    """The server that has imported this program. It runs until `end_servers`."""
+    if "" not in _servers:
+        _servers[""] = ForkServer.started()
+    module = "sandbox.server" if program == "sandbox" else f"{program}.app"
+    if module not in _servers:
+        _servers[module] = _servers[""].forked(module)
+    return _servers[module]
+
+
+def end_servers() -> None:
+    """End the servers, and with them what they have forked: idle, they would hold their memory."""
+    for server in _servers.values():
+        server.close()
+    _servers.clear()
 
 
 class _ForkedChild:
