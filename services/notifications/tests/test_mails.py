@@ -132,7 +132,7 @@ async def test_a_delay_that_is_over_by_the_time_it_can_be_told_is_not_told(start
 async def test_an_order_that_can_be_paid_or_is_over_has_a_mail_once(start: "Start") -> None:
     running = await start()
     unpaid, paid, over = running.buyer("unpaid"), running.buyer("paid"), running.buyer("over")
-    late = running.buyer("late")
+    late, swapped = running.buyer("late"), running.buyer("swapped")
     await running.stage.publish(late.released())
     await running.stage.eventually(lambda: running.state("released", late.order_id))
     await running.stage.publish(late.lapsed())
@@ -141,13 +141,22 @@ async def test_an_order_that_can_be_paid_or_is_over_has_a_mail_once(start: "Star
     await running.stage.publish(paid.contact(), paid.paid(), over.contact(), over.paid(), over.generated())
     await running.stage.eventually(lambda: running.rows("SELECT 1 FROM orders WHERE paid IS NOT NULL OFFSET 1"))
     for _ in range(2):
-        await running.stage.publish(unpaid.contact(), unpaid.held(), unpaid.released())
+        await running.stage.publish(unpaid.contact(), unpaid.held())
+        await running.mail(unpaid.email)
+        await running.stage.publish(unpaid.released())
         await running.mail(unpaid.email, 2)
         await running.stage.publish(unpaid.lapsed(), paid.lapsed(), over.expired())
     assert await running.kinds(unpaid.email, 3) == ["held", "lapsed", "released"]
     assert await running.kinds(over.email, 2) == ["expired", "qr"]
     for mail in await running.sandbox.mails(unpaid.email):
         assert "/account/" not in mail["text"], "an order that is not paid has no page"
+    await running.stage.publish(swapped.contact(), swapped.lapsed())
+    await running.mail(swapped.email)
+    await running.stage.publish(swapped.released(), swapped.held())
+    all_three = "SELECT 1 FROM mails WHERE order_id = :o OFFSET 2"
+    await running.stage.eventually(lambda: running.rows(all_three, o=swapped.order_id))
+    states = {row["kind"]: row["state"] for row in await _settled(running, swapped)}
+    assert states == {"lapsed": "sent", "released": "dropped", "held": "dropped"}, "the lapse was read first"
     states = {row["kind"]: row["state"] for row in await _settled(running, paid)}
     assert states["lapsed"] == "dropped", "it was paid after all"
     states = {row["kind"]: row["state"] for row in await _settled(running, late)}

@@ -72,6 +72,7 @@ async def test_a_code_that_cannot_be_sent_is_refused_with_the_reason(start: "Sta
         assert (await resend(agent, erased.order["order_id"], "b")).json()["type"] == "urn:problem:buyer-erased"
     async with client_of(running) as client, client_of(running, "other-shop-key") as stranger:
         assert (await resend(client, known.order["order_id"])).status_code == 202
+        assert (await resend(client, known.order["order_id"], "agent")).status_code == 202, "another caller's key"
         refusals = {
             "idempotency-key-reused": await resend(client, other.order["order_id"]),
             "unknown-order": await resend(client, uuid4(), "a"),

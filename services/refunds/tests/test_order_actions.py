@@ -100,6 +100,11 @@ async def test_a_held_order_is_released_by_one_and_the_second_reads_who_did_it(
         ("refusal_requested", {}),
         ("action_refused", {"action": "refusal_requested", "outcome": "unknown"}),
     ]
+    async with browser() as page:
+        await sign_in(page, running, "clara")
+        await page.goto(url(running, "/agents/oversight"))
+        shown = await page.text('[aria-labelledby="happened"]')
+        assert "release requested" in shown, "what was done is overseen as what was refused is"
 
 
 async def test_a_code_is_sent_again_once_for_each_form(start: "Start", others: StandIn) -> None:

@@ -161,6 +161,8 @@ async def test_a_screenshot_is_evidence_and_a_shared_contact_a_phone(bot: Bot) -
     await bot.sandbox.telegram_file("large", b"PK\x03\x04 an archive")
     assert "PDF" in (await bot.says(12, "", message=photo))[0]
     await bot.sandbox.telegram_file("large", b"\xff\xd8\xff a photo")
+    # The address of a file lasts an hour: its end says nothing about the bot or the file.
+    await bot.sandbox.faults({"target": "telegram.file", "effect": "http_error", "status": 404, "times": 1})
     assert "support is looking" in (await bot.says(12, "", message=photo))[0]
     [note] = await bot.refunds.rows("SELECT text FROM notes WHERE kind = 'evidence'")
     assert "image/jpeg" in note["text"]

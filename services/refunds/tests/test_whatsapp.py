@@ -15,7 +15,7 @@ from refunds.channels.models import SentFile
 from refunds.channels.rules.files import message_with_file
 from refunds.channels.whatsapp.models import Status, Unreadable, WebhookMessage, read_webhook
 from refunds.channels.whatsapp.rules import message_of, phone_of, spoken
-from refunds.clients.whatsapp import read_answer
+from refunds.clients.whatsapp import GONE, read_answer, read_missing
 from sandbox.testing import RunningSandbox, running_sandbox
 from shared.contracts import RefundRequested
 from shared.outcomes import Done, NeedsPerson, NotSent, Refused
@@ -97,6 +97,27 @@ def test_an_answer_of_the_api_is_an_outcome(status: int, body: bytes, kind: type
     assert isinstance(read_answer(httpx.Response(status, content=body)), kind)
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (400, b'{"error": {"code": 100}}', Refused),
+        (404, b"", Refused),
+        (410, b"<html>", Refused),
+        *((400, b'{"error": {"code": %d}}' % code, NotSent) for code in (4, 80007, 130429, 131056)),
+        (429, b"", NotSent),
+        (400, b'{"error": {"code": 190}}', NeedsPerson),
+        (404, b'{"error": {"code": 10}}', NeedsPerson),
+        (503, b"", NotSent),
+        (206, b"", NotSent),
+    ],
+)
+def test_only_a_file_that_is_gone_is_lost(status: int, body: bytes, kind: type) -> None:
+    """A limit of the number's, or a token that ended, says nothing about the buyer's photo."""
+    missing = read_missing(httpx.Response(status, content=body))
+    assert isinstance(missing, kind)
+    assert not isinstance(missing, Refused) or missing.code == GONE
+
+
 @dataclass
 class Phone:
     """A running service with a number, and its WhatsApp."""
@@ -171,7 +192,10 @@ async def test_a_conversation_with_a_photo_under_faults_and_after_the_window(pho
     assert {"email", "phone"} <= set(case["provided"])
 
     # A photo for the open case: downloaded, its type read from its content, kept sealed, opened by agents.
-    await sandbox.faults({"target": "whatsapp.media", "effect": "http_error", "status": 503, "times": 1})
+    expired = {"target": "whatsapp.media", "effect": "http_error", "status": 404, "match": {"step": "attachments"}}
+    await sandbox.faults(
+        {"target": "whatsapp.media", "effect": "http_error", "status": 503, "times": 1}, {**expired, "times": 1}
+    )
     added = (await phone.says(ANN, "", file=PHOTO))[-1]
     assert str(case["case_id"]) in added
     assert "PDF" in (await phone.says(ANN, "", file=b"PK\x03\x04 an archive"))[-1]

@@ -37,6 +37,7 @@ Target = Literal[
     "cashbox.zreport",
     "cashbox.history",
     "telegram.send",
+    "telegram.file",
     "telegram.webhook",
     "whatsapp.send",
     "whatsapp.media",

@@ -90,7 +90,7 @@ class Stands:
         self.airalo.reset()
         self.cashbox.reset()
         self.telegram.ledger.clear()
-        self.whatsapp.ledger.clear()
+        self.whatsapp.reset()
         self.sms.ledger.book.clear()
         self.imap.clear()
         self.mails.clear()

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import pytest
 
-from notifications.delivery.rules import COLUMNS, is_over, is_pointless
+from notifications.delivery.rules import BESIDE, COLUMNS, is_over, is_pointless
 from notifications.emails.models.content import Rendered
 from shared.contracts import Language, OrderEvent
 
@@ -34,6 +34,24 @@ def test_a_reminder_of_low_data_is_pointless_once_there_is_more(events: dict[str
     assert is_pointless("data_low", {**nothing, "total_bytes": 20 * gigabyte}, event)
     assert not is_pointless("data_low", {**nothing, "total_bytes": 10 * gigabyte}, event)
     assert not is_pointless("data_low", {**nothing, "total_bytes": 20 * gigabyte, "used_bytes": 16 * gigabyte}, event)
+
+
+@pytest.mark.parametrize(
+    ("kind", "beside", "pointless"),
+    [
+        ("released", [], False),
+        ("released", ["held", "released"], False),
+        ("released", ["lapsed", "released"], True),
+        ("held", ["held"], False),
+        ("held", ["held", "released"], True),
+        ("held", ["declined", "held"], True),
+        ("lapsed", ["held", "lapsed", "released"], False),
+    ],
+)
+def test_an_email_that_a_later_fact_makes_false_is_pointless(kind: str, beside: list[str], pointless: bool) -> None:
+    """Facts of several topics come in any sequence."""
+    order: dict[str, Any] = {**dict.fromkeys(COLUMNS), BESIDE: beside}
+    assert is_pointless(kind, order, None) is pointless
 
 
 def test_what_is_over_is_not_sent(events: dict[str, OrderEvent]) -> None:

@@ -257,7 +257,17 @@ async def test_an_agent_corrects_only_the_contact_that_was_looked_at(
     assert (await put("boris", contact_at=would["contact_at"])).status_code == 200
     late = await put("anna", contact_at=would["contact_at"], name="Zoe")
     assert (late.status_code, late.json()["type"]) == (409, "urn:problem:contact-changed")
-    assert "(boris) on 20" in late.json()["detail"]
+    assert "last by agent support (boris) on 20" in late.json()["detail"]
+    other = await world.order(victim.email, victim.phone, by=victim)
+    await world.press(other)
+    again = (await put("anna", dry_run=True, name="Zoe")).json()["contact_at"]
+    by_other = f"/orders/{other.number}/contact"
+    headers = {**AGENT, "X-On-Behalf-Of": "carla"}
+    changed = {"identified": IDENTIFIED, "name": "Ann"}
+    assert (await world.shop.http.put(by_other, json=changed, headers=headers)).json()["orders"] == 2
+    late = await put("anna", contact_at=again, name="Zoe")
+    assert late.status_code == 409
+    assert "boris" not in late.json()["detail"], "who changed it by way of the other order is not known here"
 
 
 async def test_a_shared_contact_of_before_gets_its_code_by_mail(world: "World", people: "Sequence[Person]") -> None:

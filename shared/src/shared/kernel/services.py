@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 import httpx
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from shared.kernel.outbound import OutboundClient, read_json
+from shared.kernel.outbound import NEVER_SENT, OutboundClient, read_json
 from shared.telemetry.logging import get_logger
 from shared.telemetry.tracing import Tracing
 
@@ -139,7 +139,7 @@ class ServicesClient:
             url = base + (path if path.startswith("/") else f"/operations/{path}")
             try:
                 answer = await self._http.request(method, url, headers=headers, **request)
-            except httpx.ConnectError as error:
+            except NEVER_SENT as error:
                 raise NotAnsweredError(NO_ANSWER) from error
             except httpx.HTTPError as error:
                 raise NotAnsweredError("did not answer in time", unknown=changes) from error

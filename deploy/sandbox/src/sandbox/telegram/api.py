@@ -50,9 +50,13 @@ class Telegram:
         """The content of a photo, where getFile says that it is."""
         token, name = call.args
         content = self.ledger.files.get(name)
-        if token not in self._bots or content is None:
-            return _error(404, "Not Found")
-        return Reply(200, content, {"content-type": "application/octet-stream"})
+
+        def perform() -> Reply:
+            if token not in self._bots or content is None:
+                return _error(404, "Not Found")
+            return Reply(200, content, {"content-type": "application/octet-stream"})
+
+        return await play(self._faults, "telegram.file", {"file": name}, perform, _refused)
 
     async def call(self, call: Call) -> Reply:
         """One method of the Bot API, by JSON or form data."""

@@ -37,7 +37,8 @@ class WhatsApp:
         self._client = new_client(timeout=settings.webhook_timeout_seconds)
         self._retry_seconds = settings.webhook_first_retry_seconds
         self._reports: set[asyncio.Task[None]] = set()
-        self.window_seconds = settings.whatsapp_window_seconds
+        self._settings_window = settings.whatsapp_window_seconds
+        self.window_seconds = self._settings_window
         self.ledger = ledger
         if settings.whatsapp_webhook_url:
             ledger.webhooks |= {name: f"{settings.whatsapp_webhook_url}/{name}" for name in self._ids}
@@ -48,6 +49,11 @@ class WhatsApp:
             Route.of("POST", "/whatsapp/{version}/{number}/messages", self.send),
             Route.of("GET", "/whatsapp/{version}/{media}", self.media),
         ]
+
+    def reset(self) -> None:
+        """Empty the ledger; the window is the settings' again."""
+        self.ledger.clear()
+        self.window_seconds = self._settings_window
 
     # --- the API ----------------------------------------------------------------------------------------------------
 

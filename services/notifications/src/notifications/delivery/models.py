@@ -21,7 +21,7 @@ _TASKS = {
 #: Emails that no contract demands: one a day for a mailbox, and their reader can switch them off (reminders.py).
 REMINDERS = frozenset({"data_low", "expiring", "ending"})
 #: Kinds that other facts may have made pointless before their own arrives: the tables are read.
-READ_FIRST = REMINDERS | {"lapsed", "released", "expired"}
+READ_FIRST = REMINDERS | {"held", "released", "lapsed", "expired"}
 #: `deliver_qr` and `mail_refund` sent one kind of email when their keys were chosen: those keys name no kind.
 _KEYS_WITHOUT_KIND = {"deliver_qr": "qr", "mail_refund": "refund"}
 

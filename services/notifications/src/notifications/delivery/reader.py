@@ -11,13 +11,15 @@ from typing import Any
 
 from notifications.delivery.cache import RecentEmails
 from notifications.delivery.models import Contact, DueEmail, EmailKey
-from notifications.delivery.rules import COLUMNS, EVEN_IF_BLOCKED, is_over, is_pointless
+from notifications.delivery.rules import BESIDE, COLUMNS, EVEN_IF_BLOCKED, NEEDS_BESIDE, is_over, is_pointless
 from shared.contracts import OrderEvent
 from shared.database import Database
 
 _DUE = f"""
 SELECT m.kind, m.subject_id, m.facts, m.state, c.name, c.email, c.language, c.phone, c.blocked,
-       {", ".join(f"o.{column}" for column in COLUMNS)}
+       {", ".join(f"o.{column}" for column in COLUMNS)},
+       CASE WHEN m.kind = ANY(CAST(:needs AS text[]))
+            THEN ARRAY(SELECT other.kind FROM mails other WHERE other.order_id = m.order_id) END AS {BESIDE}
 FROM unnest(CAST(:kinds AS text[]), CAST(:subjects AS uuid[])) AS requested(kind, subject_id)
   JOIN mails m USING (kind, subject_id)
   LEFT JOIN contacts c ON c.buyer_id = m.buyer_id AND c.erased_at IS NULL
@@ -78,7 +80,9 @@ class RowReader:
         kinds, subjects = zip(*sorted(requested, key=itemgetter(1)), strict=True)
         try:
             async with self._database.reading() as tx:
-                result = (await tx.execute(_DUE, kinds=list(kinds), subjects=list(subjects))).all()
+                result = (
+                    await tx.execute(_DUE, kinds=list(kinds), subjects=list(subjects), needs=list(NEEDS_BESIDE))
+                ).all()
         except Exception as error:  # noqa: BLE001 - raised by each waiting call of `row`
             for future in requested.values():
                 future.set_exception(error)

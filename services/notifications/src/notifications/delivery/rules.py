@@ -24,6 +24,11 @@ _POINTLESS_AFTER: Mapping[str, tuple[str, ...]] = {
     "lapsed": ("paid_at", "generated_at"),
     "expired": ("refunded_at", "revoked_at"),
 }
+#: By kind of email: the kinds about the same order, sent or not, of which any makes the email false.
+_FALSE_BESIDE: Mapping[str, frozenset[str]] = {
+    "held": frozenset({"released", "declined", "lapsed"}),
+    "released": frozenset({"lapsed"}),
+}
 #: Sent although the buyer's data is blocked (PP 6.2): what the buyer requested (codes, resends, links, answers about
 #: refunds and claims), and what the law requires (fiscal receipts, and refunds of money).
 EVEN_IF_BLOCKED = frozenset(
@@ -46,6 +51,9 @@ EVEN_IF_BLOCKED = frozenset(
         "answer",
     }
 )
+#: For the kinds in NEEDS_BESIDE: the kinds of the order's emails.
+BESIDE = "beside"
+NEEDS_BESIDE = tuple(sorted(_FALSE_BESIDE))
 #: The columns of `orders` that these decisions need.
 COLUMNS = tuple(
     sorted(
@@ -56,8 +64,10 @@ COLUMNS = tuple(
 
 
 def is_pointless(kind: str, order: Mapping[str, Any], event: Any) -> bool:
-    """Whether the order's present state (COLUMNS) makes an email about this event pointless."""
+    """Whether the order's present state (COLUMNS, BESIDE) makes an email about this event pointless."""
     if any(order[column] is not None for column in _POINTLESS_AFTER.get(kind, ())):
+        return True
+    if kind in _FALSE_BESIDE and not _FALSE_BESIDE[kind].isdisjoint(order[BESIDE]):
         return True
     if kind == "data_low":
         return _is_topped_up(order, event)

@@ -68,11 +68,6 @@ UPDATE mails m SET facts = m.facts || jsonb_build_object('receipt_url', r.url)
 FROM unnest(CAST(:orders AS uuid[]), CAST(:urls AS text[])) AS r(order_id, url)
 WHERE m.kind = 'qr' AND m.subject_id = r.order_id
 """
-#: A task that is due already finds the email dropped.
-_DROP = """
-UPDATE mails SET state = 'dropped', settled_at = :now
-WHERE kind = :kind AND subject_id = ANY(CAST(:subjects AS uuid[])) AND state IN ('waiting', 'due', 'blocked')
-"""
 #: Of an erased buyer only the email's kind and time are kept.
 _EMPTY_NEW = """
 UPDATE mails SET facts = '{}' WHERE kind = :kind AND subject_id = ANY(CAST(:subjects AS uuid[])) AND state = 'dropped'
@@ -154,10 +149,6 @@ class EmailQueue:
         """Store emails that are not sent, because another email says the same or the account page shows it."""
         if events:
             await _insert(tx, _INSERT_EMAILS, kind, events, None)
-
-    async def drop(self, tx: Tx, kind: str, subjects: Sequence[UUID]) -> None:
-        """Drop emails that have not been sent, because a later event makes them false."""
-        await tx.execute(_DROP, kind=kind, subjects=sorted(subjects), now=tx.now)
 
     def _send(
         self, tx: Tx, email: EmailKey, traced: TracedEvent, due: DueEmail | None, after: timedelta | None

@@ -159,8 +159,7 @@ class OrderHandlers:
         await self._email(tx, "released", batch, lambda event: event.order_id)
 
     async def payment_lapsed(self, tx: Tx, batch: Sequence[Received[PaymentLapsed]]) -> None:
-        """PO 4.2: nothing was paid in time, and a new order is needed. That it can be paid is no news any more."""
-        await self._queue.drop(tx, "released", [received.event.order_id for received in batch])
+        """PO 4.2: nothing was paid in time, and a new order is needed."""
         await self._email(tx, "lapsed", batch, lambda event: event.order_id)
 
     async def order_refused(self, tx: Tx, batch: Sequence[Received[OrderRefused]]) -> None:

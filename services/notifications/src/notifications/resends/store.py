@@ -10,6 +10,8 @@ from shared.database import Tx
 from shared.ids import uuid7
 
 _DAY = timedelta(days=1)
+#: Whose idempotency keys those of agents are; no storefront has this name.
+AGENTS = ""
 _ORDER = """
 SELECT order_id, order_number, storefront, buyer_id, revoked_at IS NULL AND expired_at IS NULL AS valid FROM orders
 WHERE (CAST(:storefront AS text) IS NULL OR storefront = :storefront)
@@ -42,10 +44,10 @@ async def resend(tx: Tx, storefront: str | None, key: str, order_id: UUID | None
     order = (await tx.execute(_ORDER, storefront=storefront, order=order_id, number=number)).one_or_none()
     if order is None:
         raise NotResentError("unknown-order")
-    storefront, key = order.storefront, key if storefront is not None else f"agent {key}"
+    keys_of = AGENTS if storefront is None else storefront
     contact = (await tx.execute(_LOCK_CONTACT, buyer=order.buyer_id)).first()
     await tx.execute(_LOCK_ORDER, order=order.order_id)
-    stored = (await tx.execute(_STORED, storefront=storefront, key=key)).one_or_none()
+    stored = (await tx.execute(_STORED, storefront=keys_of, key=key)).one_or_none()
     if stored is not None:
         if stored.order_id != order.order_id:
             raise NotResentError("key-reused")
@@ -63,7 +65,7 @@ async def resend(tx: Tx, storefront: str | None, key: str, order_id: UUID | None
         raise NotResentError("limit")
     email = EmailKey("resend", uuid7())
     row = {
-        "storefront": storefront,
+        "storefront": keys_of,
         "idempotency_key": key,
         "order_id": order.order_id,
         "resend_id": email.subject_id,

@@ -95,7 +95,7 @@ async def correct_as_agent(
         correction = _of_another_mailbox(_correction(body, catalogue, order.storefront), mailbox.own.email)
         buyers, changed_at = mailbox.reach("correct"), mailbox.own.changed_at
         if body.contact_at is not None and body.contact_at != changed_at:
-            raise _changed_meanwhile(await last_change(tx, order.order_id))
+            raise _changed_meanwhile(changed_at, await last_change(tx, order.order_id))
         if not body.dry_run:
             await correct(
                 tx,
@@ -132,11 +132,11 @@ def _of_another_mailbox(correction: Correction, email: str) -> Correction:
     return left
 
 
-def _changed_meanwhile(last: Any) -> Problem:
-    who = ""
-    if last is not None:
-        who = f", last by {last.confirmed_by} on {last.changed_at.astimezone(UTC):%Y-%m-%d at %H:%M} UTC"
-    detail = f"The contact has changed meanwhile{who}. Look at it before you correct it."
+def _changed_meanwhile(changed_at: datetime, last: Any) -> Problem:
+    """`last`: by way of this order. A correction by way of another order of the mailbox names nobody here."""
+    who = f" by {last.confirmed_by}" if last is not None and last.changed_at == changed_at else ""
+    when = f"{changed_at.astimezone(UTC):%Y-%m-%d at %H:%M} UTC"
+    detail = f"The contact has changed meanwhile: last{who} on {when}. Look at it before you correct it."
     return Problem(HTTPStatus.CONFLICT, "contact-changed", detail)
 
 

@@ -15,7 +15,7 @@ from refunds.agent_pages.rendering import page
 from refunds.agent_pages.rules.actions import allowed, askable
 from refunds.agent_pages.rules.fact_sheet import fact_sheet
 from refunds.agent_pages.rules.reasoning import Step, steps
-from refunds.cases import Case, CaseFile, case_state, find_order_of_case, load_one
+from refunds.cases import Case, CaseFile, case_state, find_order_of_case, load_one, write_entry
 from refunds.cases.rules.facts import facts_of
 from refunds.cases.rules.state import awaits_appeal
 from refunds.policy import OrderPolicies
@@ -54,13 +54,15 @@ class CasePages:
         template_id: UUID | None = None,
         status: int = 200,
     ) -> Response:
-        """The page, with the answer of a template filled in. Raises UnknownCaseError.
+        """The page, with a template filled in as answer; the audit trail says who opened it. Raises UnknownCaseError.
 
         `wrong`: why the form that was sent is refused; `changes`: audit entries that it did not know; `typed`: what
         was written in it, by the name of the form's field here.
         """
-        async with self.database.reading() as tx:
+        async with self.database.transaction() as tx:
             order = await find_order_of_case(tx, case_id)
+            if wrong is None and not changes:
+                await write_entry(tx, session.who, "case_viewed", order.order_id, case=str(case_id))
             file = await load_one(tx, order.order_id)
             case = next(case for case in file.cases if case.case_id == case_id)
             shown = await store.records(tx, case_id) | await _refused_refund(tx, case_id, session.who)

@@ -73,7 +73,7 @@ class OrderPages:
     ) -> Response:
         """The page; 404 where nothing is known of such an order. Who has opened it is in the audit trail.
 
-        `wrong`: why the form that was sent is refused; `typed`: what was written in it.
+        `wrong`: why the form that was sent from this page is refused; `typed`: what was written in it.
         """
         story = await read_story(self.services, order_id, self.trace)
         found = story.found
@@ -81,7 +81,7 @@ class OrderPages:
             now = tx.now
             records = await store.records_of_order(tx, order_id)
             own = records["order"]
-            if own or found:
+            if (own or found) and wrong is None:
                 await write_entry(tx, session.who, "order_viewed", order_id)
             answers = await answers_of_order(tx, order_id)
             rows = [line(row, self.policies) for row in await store.cases_of_order(tx, order_id)]

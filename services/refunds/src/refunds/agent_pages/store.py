@@ -65,7 +65,9 @@ _OVERSIGHT = """
 SELECT a.at, a.who, a.what, a.detail, a.case_id, f.order_number FROM audit a LEFT JOIN order_facts f USING (order_id)
 WHERE a.what IN ('deadline_missed', 'delivery_overdue', 'found', 'appealed', 'refund_failed', 'signed_in',
                  'account_disabled', 'refund_retry_requested', 'hand_payment_recorded', 'hand_payment_confirmed',
-                 'hand_payment_rejected', 'action_refused')
+                 'hand_payment_rejected', 'action_refused', 'release_requested', 'refusal_requested',
+                 'contact_change_requested', 'resend_requested', 'call_written_down', 'template_added',
+                 'template_changed', 'template_deleted')
 ORDER BY a.at DESC LIMIT 200
 """
 _ACCOUNTS = "SELECT name, role, created_at, disabled_at FROM accounts ORDER BY name"

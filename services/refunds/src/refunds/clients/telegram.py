@@ -55,7 +55,10 @@ class TelegramClient:
         path = str(result.get("file_path", "")) if isinstance(result, dict) else ""
         if _PATH.fullmatch(path) is None or ".." in path:
             return NotSent("Telegram does not say where the file is")
-        fetched = _file(await self._call("file", "GET", f"/file/{bot}/{path}", trace))
+        fetched = await self._call("file", "GET", f"/file/{bot}/{path}", trace)
+        if isinstance(fetched, Done) and fetched.value.status_code == HTTPStatus.NOT_FOUND:
+            return NotSent("the file's address has expired; the next attempt asks for another one")
+        fetched = _file(fetched)
         if not isinstance(fetched, Done):
             return fetched
         content = fetched.value.content

@@ -67,6 +67,8 @@ class WhatsAppClient:
         if not self._is_media_url(url := str(media.get("url", ""))):
             return NeedsPerson("WhatsApp names a place for the file that is not one of its own")
         fetched = await self._get(number, url, trace)
+        if isinstance(fetched, Refused):
+            return NotSent("the file's address has expired; the next attempt asks for another one")
         if not isinstance(fetched, Done):
             return fetched
         content = fetched.value.content
@@ -91,10 +93,7 @@ class WhatsAppClient:
         called = await self._call(number, "media", "GET", url, trace, **options)
         if not isinstance(called, Done) or called.value.status_code == HTTPStatus.OK:
             return called
-        if called.value.status_code in {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
-            return Refused(GONE, "WhatsApp does not have this file any more")
-        failed = read_answer(called.value)
-        return NotSent("an answer that says nothing") if isinstance(failed, Done) else failed
+        return read_missing(called.value)
 
     async def _call(
         self, number: WhatsAppNumber, name: str, method: str, url: str, trace: str | None, **options: Any
@@ -112,6 +111,16 @@ class WhatsAppClient:
         except httpx.HTTPError:
             return Unknown("no answer from WhatsApp")
         return Done(response)
+
+
+def read_missing(response: httpx.Response) -> Refused | NotSent | NeedsPerson:
+    """The outcome of a file that did not come. A limit or a fault of the shop's says nothing about the file."""
+    match read_answer(response):
+        case NeedsPerson() | NotSent(retry_after=timedelta()) as failed:
+            return failed
+    if response.status_code in {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
+        return Refused(GONE, "WhatsApp does not have this file any more")
+    return NotSent(f"WhatsApp answered {response.status_code}")
 
 
 def read_answer(response: httpx.Response) -> Outcome[None]:

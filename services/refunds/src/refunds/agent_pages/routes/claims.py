@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from refunds.agent_pages import store
 from refunds.agent_pages.dependencies import Answers, Sending, SignedIn, Written
 from refunds.agent_pages.rendering import page
-from refunds.cases import NotAllowedError
+from refunds.cases import NotAllowedError, write_entry
 from refunds.claims import answer_claim, open_claims
 from refunds.policy.dependencies import PoliciesDep
 from refunds.support_answers import TemplateError, answers_about, day, fill, templates_of
@@ -52,9 +52,11 @@ class _ClaimPages:
         template_id: UUID | None = None,
         status: int = 200,
     ) -> Response:
-        """The page, with the answer of a template filled in. Raises Problem (404)."""
-        async with self.database.reading() as tx:
+        """The page, with a template filled in as answer; the audit trail says who opened it. Raises Problem (404)."""
+        async with self.database.transaction() as tx:
             claim = await _claim(tx, claim_id)
+            if wrong is None:
+                await write_entry(tx, session.who, "claim_viewed", claim.order_id, claim=str(claim_id))
             mails = [(row, self.mail.mails.content(row)) for row in await store.mails_of_claim(tx, claim_id)]
             answers = await answers_about(tx, claim_id)
             templates = await templates_of(tx, claim.storefront)

@@ -66,7 +66,7 @@ async def preview(order_id: UUID, form: ContactFormDep, acting: ActingDep) -> Re
             method="PUT",
         )
     except NotAnsweredError as error:
-        return await _again(acting, order_id, form, in_words("ordering", error))
+        return await _again(acting, order_id, form, in_words("ordering", error, preview=True))
     found = await search(acting.pages.services, str(order_id), trace)
     order = next(iter(found.value.orders), None) if found.value else None
     if order is None or order.contact is None:

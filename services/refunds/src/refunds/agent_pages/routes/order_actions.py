@@ -70,9 +70,9 @@ class Acting:
             await write_entry(tx, self.session.who, what, order_id, **detail)
 
 
-def in_words(service: str, error: NotAnsweredError) -> str:
-    """Why something was not done, for the agent who wanted it."""
-    if error.unknown:
+def in_words(service: str, error: NotAnsweredError, *, preview: bool = False) -> str:
+    """Why something was not done, for the agent who wanted it. `preview`: nothing was to be done yet."""
+    if error.unknown and not preview:
         return (
             f"{service.capitalize()} did not confirm it. It may be done all the same: see below before you try again."
         )

@@ -82,7 +82,8 @@ async def change(
     async with database.transaction() as tx:
         changed = await change_template(tx, template_id, session.who, new, was)
         if changed:
-            await write_entry(tx, session.who, f"template_{action}d", template=str(template_id))
+            what = "template_deleted" if new is None else "template_changed"
+            await write_entry(tx, session.who, what, template=str(template_id))
         row = await template(tx, template_id)
     if not changed:
         who = "deleted" if row is None else f"changed by {row.changed_by.partition(':')[2]}"
