@@ -1,4 +1,4 @@
-"""Clients of Kafka leave no connection open, whenever they are stopped."""
+"""Clients of Kafka leave no connection open, whenever they are stopped, and read metadata once."""
 
 import asyncio
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from aiokafka.protocol.metadata import MetadataRequest
 from shared.contracts import EVENTS, OrderPaid
 from shared.messaging.cloudevents import Headers
 from shared.messaging.producer import Producer
+from shared.messaging.reading import GroupReading
 from shared.testing.stage import Stage
 
 
@@ -145,3 +146,26 @@ async def test_a_ping_asks_for_no_topic_however_many_there_are(stage: Stage, mon
     finally:
         await producer.stop()
     assert [(len(answer.brokers) > 0, list(answer.topics)) for answer in answers] == [(True, [])]
+
+
+async def test_the_metadata_of_all_topics_of_a_group_is_one_request(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One a topic, each a tenth of a second after the one before, took operations five seconds an evaluation."""
+    topics = sorted(EVENTS)[:20]
+    await stage.ensure_topics(topics)
+    requested: list[set[str]] = []
+    update = AIOKafkaClient._metadata_update
+
+    async def noted(self: AIOKafkaClient, cluster: Any, names: set[str]) -> Any:
+        requested.append(set(names))
+        return await update(self, cluster, names)
+
+    monkeypatch.setattr(AIOKafkaClient, "_metadata_update", noted)
+    names = {stage.prefix + topic for topic in topics}
+    places = await GroupReading(stage.kafka, f"{stage.prefix}nobody", sorted(names)).places()
+    assert places is not None
+    assert {place.topic for place in places} == names
+    of_topics = [some for some in requested if some]
+    assert len(of_topics) < len(topics) / 2
+    assert all(some == names for some in of_topics)

@@ -8,7 +8,7 @@ aiokafka changes what is relied on here.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
 from typing import Any
 from weakref import WeakSet
@@ -139,6 +139,15 @@ def sender_has_ended(producer: AIOKafkaProducer) -> bool:
 def refused_topics(consumer: AIOKafkaConsumer) -> set[str]:
     """Topics that the brokers' metadata refuse to this user."""
     return set(consumer._client.cluster.unauthorized_topics)  # noqa: SLF001 - as above
+
+
+async def read_metadata(consumer: AIOKafkaConsumer, topics: Iterable[str]) -> None:
+    """Read the metadata of these topics by one request.
+
+    A consumer that is asked for the offsets of unknown topics reads those of one topic after the other, each a tenth
+    of a second after the one before.
+    """
+    await consumer._client.set_topics(list(topics))  # noqa: SLF001 - see the module's docstring
 
 
 async def hang_up(consumer: AIOKafkaConsumer) -> None:

@@ -8,6 +8,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from shared.messaging.access import KafkaAccess
+from shared.messaging.fetching import read_metadata
 from shared.telemetry.logging import get_logger
 
 log = get_logger(__name__)
@@ -48,6 +49,7 @@ class GroupReading:
                 for topic in topics
                 for partition in topic["partitions"]
             ]
+            await read_metadata(consumer, self._topics)
             begin, end = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
             read = await admin.list_consumer_group_offsets(self._group, partitions=places)
         except (KafkaError, OSError) as error:
