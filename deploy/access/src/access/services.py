@@ -16,8 +16,14 @@ _NOWHERE = "postgresql+psycopg://nobody:nothing@localhost:1/nowhere"
 
 
 async def subscriptions() -> dict[str, tuple[str, ...]]:
-    """The topics that each service reads, by service. Needs neither broker nor database."""
-    return {name: service.consumer.topics for name, service in (await built((OPERATIONS, *SERVICES))).items()}
+    """The topics that each service reads, by service. Needs neither broker nor database.
+
+    Among them are those of its own events that it reads when it is recovered.
+    """
+    return {
+        name: tuple(sorted({*service.consumer.topics, *(event.topic for event in service.recovery.facts)}))
+        for name, service in (await built((OPERATIONS, *SERVICES))).items()
+    }
 
 
 async def built(components: Sequence[Component] = SERVICES) -> dict[str, Service]:

@@ -30,7 +30,7 @@ from provisioning.clients.es2plus.client import Es2PlusOperator
 from provisioning.clients.http_calls import calls_counter
 from provisioning.clients.models import ProfileOrder
 from provisioning.clients.unparsed_fields import UnparsedFields
-from provisioning.operators.rules.identifiers import iccid, new_matching_id
+from provisioning.operators.rules.identifiers import iccid, matching_id
 from provisioning.settings import OperatorSettings
 from shared.clock import SystemClock
 from shared.database import Database
@@ -94,7 +94,7 @@ async def _calls(options: dict[str, Any]) -> dict[str, float]:
     async def buyer() -> None:
         for number in numbers:
             profile = iccid("8999702", first + number)
-            wanted = ProfileOrder(str(number), PLAN.profile_type, profile, new_matching_id())
+            wanted = ProfileOrder(str(number), PLAN.profile_type, profile, matching_id(b"bench", profile))
             outcome = await operator.order(wanted, trace=None)
             if not isinstance(outcome, Done):
                 raise TypeError(f"the order ended as {type(outcome).__name__}")

@@ -1,4 +1,4 @@
-"""`python -m notifications serve | migrate`."""
+"""`python -m notifications serve | migrate | recover`."""
 
 from notifications.settings import Settings
 from shared.kernel.cli import main

@@ -1,4 +1,4 @@
-"""`python -m ordering serve | migrate | keys | webhooks`."""
+"""`python -m ordering serve | migrate | recover | keys | webhooks`."""
 
 import sys
 

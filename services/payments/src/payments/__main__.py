@@ -1,4 +1,4 @@
-"""`python -m payments serve | migrate`."""
+"""`python -m payments serve | migrate | recover`."""
 
 from payments.settings import Settings
 from shared.kernel.cli import main

@@ -1,4 +1,4 @@
-"""`python -m provisioning serve | migrate`."""
+"""`python -m provisioning serve | migrate | recover`."""
 
 from provisioning.settings import Settings
 from shared.kernel.cli import main

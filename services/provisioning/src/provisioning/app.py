@@ -24,6 +24,8 @@ from provisioning.lifecycle.tasks.revoke import Revoke
 from provisioning.operators import routes as operators_routes
 from provisioning.operators.registry import Operators, build_operators
 from provisioning.operators.rules.routing import ANY
+from provisioning.recovery.handlers import OwnEvents
+from provisioning.recovery.identities import LostIdentities
 from provisioning.settings import Settings
 from provisioning.shop_terms import ShopTerms
 from provisioning.stock.store import Stock
@@ -118,6 +120,9 @@ def _add_lifecycle(
             BuyerErasureRequested: privacy.buyer_erasure_requested(),
         }
     )
+    lost = LostIdentities(operators, database)
+    own_events = OwnEvents(terms, operators, cases.profiles_generated)
+    service.recovers(own_events.handlers, before=[lost.withdraw], after=[lost.list_unended])
     actions: dict[str, LifecycleAction] = {
         "inquire": Inquire(operators, settings, database, observations),
         "revoke": Revoke(operators, database),

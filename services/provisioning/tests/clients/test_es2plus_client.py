@@ -24,7 +24,7 @@ from provisioning.clients.models import (
     UsageReport,
 )
 from provisioning.clients.unparsed_fields import UnparsedFields
-from provisioning.operators.rules.identifiers import iccid, new_matching_id
+from provisioning.operators.rules.identifiers import iccid, matching_id
 from provisioning.settings import OperatorSettings
 from sandbox.testing import RunningSandbox, running_sandbox
 from shared.clock import SystemClock
@@ -32,7 +32,7 @@ from shared.database import Database
 from shared.outcomes import Done
 from shared.telemetry.tracing import Tracing
 
-ORDER = ProfileOrder("10000001", "TR-STD", iccid("8999702", 1), new_matching_id())
+ORDER = ProfileOrder("10000001", "TR-STD", iccid("8999702", 1), matching_id(b"key", "1"))
 PROFILE = ProfileRef("10000001", "TR-STD", ORDER.iccid, ORDER.matching_id, delivered=True)
 
 
@@ -154,7 +154,7 @@ async def test_without_a_feed_taken_means_taken_unless_we_may_have_cancelled_it(
 
 async def test_another_orders_profile_is_never_cancelled(operator: Es2PlusOperator, sandbox: RunningSandbox) -> None:
     await operator.order(ORDER, trace=None)
-    stranger = ProfileRef("10000002", "TR-STD", ORDER.iccid, new_matching_id())
+    stranger = ProfileRef("10000002", "TR-STD", ORDER.iccid, matching_id(b"key", "2"))
     assert isinstance(value(await operator.cancel(stranger, trace=None)), Cancellation)
     assert await _state(sandbox) == "released"
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioning.operators.rules.identifiers import RangeExhaustedError, iccid, new_matching_id
+from provisioning.operators.rules.identifiers import RangeExhaustedError, iccid, matching_id, serial_of
 from provisioning.settings import check_prefix
 from shared.values.iccid import check_digit, on_the_wire, read
 
@@ -45,7 +45,16 @@ def test_impossible_prefixes(prefix: str) -> None:
         check_prefix(prefix)
 
 
-def test_matching_ids_are_long_and_never_the_same() -> None:
-    made = {new_matching_id() for _ in range(1000)}
+def test_matching_ids_are_long_never_the_same_and_follow_from_key_and_iccid() -> None:
+    numbers = [iccid(PREFIX, serial) for serial in range(1000)]
+    made = {matching_id(b"key", number) for number in numbers}
     assert len(made) == 1000
     assert all(re.fullmatch(r"[0-9A-Z]{26}", one) for one in made)
+    assert made == {matching_id(b"key", number) for number in numbers}
+    assert made.isdisjoint(matching_id(b"another key", number) for number in numbers)
+
+
+@given(st.integers(0, LAST))
+def test_the_serial_is_read_back_from_an_iccid_of_our_range(serial: int) -> None:
+    assert serial_of(PREFIX, iccid(PREFIX, serial)) == serial
+    assert serial_of(PREFIX, iccid("8999703", serial)) is None

@@ -1,4 +1,4 @@
-"""`python -m refunds serve | migrate | decide | policies | replay | accounts`."""
+"""`python -m refunds serve | migrate | recover | decide | policies | replay | accounts`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""`python -m <service> serve | migrate`: the two commands that every service has."""
+"""`python -m <service> serve | migrate | recover`: the commands that every service has."""
 
 import argparse
 import asyncio
@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 from importlib import import_module
 from typing import NoReturn, TypeVar
 
@@ -15,18 +16,24 @@ from shared.kernel import migrations
 from shared.kernel.settings import ServiceSettings
 from shared.shops.faults import ShopsError
 from shared.telemetry import logging
+from shared.values.moment import in_bounds
 
 S = TypeVar("S", bound=ServiceSettings)
 
 
 def main(name: str, settings_class: type[S], *, app: str) -> None:
-    """Read the command line and the environment, then serve or migrate. Exits 2 when something there is wrong.
+    """Read the command line and the environment, then do it. Exits 2 when something there is wrong.
 
-    `app` names the module whose `build(settings)` makes the service. Only `serve` imports it: it takes a second.
+    `app` names the module whose `build(settings)` makes the service. `migrate` does not import it: it takes a second.
     """
     parser = argparse.ArgumentParser(prog=f"python -m {name}")
-    parser.add_argument("command", choices=["serve", "migrate"], help="run the service, or prepare its database")
-    command = parser.parse_args().command
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("serve", help="run the service")
+    commands.add_parser("migrate", help="prepare its database")
+    recovering = commands.add_parser("recover", help="after its database was put back: read again what was lost")
+    recovering.add_argument("--since", type=_moment, required=True, help="before the backup: 2026-11-30T13:00:00Z")
+    arguments = parser.parse_args()
+    command = arguments.command
     settings = read_settings(name, settings_class)
     logging.configure(name, settings.log_level)
     if command == "migrate":
@@ -47,9 +54,36 @@ def main(name: str, settings_class: type[S], *, app: str) -> None:
         )
         return
     try:
-        _run(app, settings)
+        if command == "recover":
+            _recover(name, app, settings, arguments.since)
+        else:
+            _run(app, settings)
     except ShopsError as error:
         _refuse(name, str(error).splitlines())
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return in_bounds(datetime.fromisoformat(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError("a moment with its time zone: 2026-11-30T13:00:00Z") from None
+
+
+def _recover(name: str, app: str, settings: ServiceSettings, since: datetime) -> None:
+    from shared.recovery.models import RecoveryRefusedError  # noqa: PLC0415 - a serving process does not need it
+    from shared.recovery.run import recover  # noqa: PLC0415 - as above
+
+    def say(line: str) -> None:
+        print(f"{name}: {line}", flush=True)  # noqa: T201 - to the person who started it
+
+    async def run() -> None:
+        await recover(import_module(app).build(settings), since, say)
+
+    try:
+        asyncio.run(run())
+    except RecoveryRefusedError as error:
+        _refuse(name, str(error).splitlines())
+    say("recovered; start it")
 
 
 def _refuse(name: str, lines: Sequence[str]) -> NoReturn:

@@ -36,6 +36,7 @@ from shared.operations.ageing import discard_ownerless
 from shared.operations.redriving import Redriver
 from shared.operations.router import serve_operations
 from shared.operations.service import OperationsService
+from shared.recovery.models import RecoveryRefusedError, RecoverySteps, Step
 from shared.sealed import Opener, Sealer
 from shared.supervision import Loop, Supervisor
 from shared.tasks import TaskHandler, TaskWorker
@@ -113,6 +114,8 @@ class Service:
         self._leaving = asyncio.Event()
         self._loops: list[tuple[str, Repeating]] = []
         self._head = migrations.newest(name)
+        #: What this service recovers after its database was put back to an earlier moment.
+        self.recovery = RecoverySteps()
         self.port = settings.http_port
         if settings.operations_keys:
             serve_operations(self.app, self._operations(settings.topic_prefix), settings.operations_keys)
@@ -173,6 +176,14 @@ class Service:
         for router in routers:
             self.app.include_router(router)
 
+    def recovers(
+        self, facts: Mapping[type[Event], Handler], *, before: Sequence[Step] = (), after: Sequence[Step] = ()
+    ) -> None:
+        """Recover with these handlers of its own events, and these steps (`shared.recovery.models`)."""
+        self.recovery.facts.update(facts)
+        self.recovery.before += before
+        self.recovery.after += after
+
     @property
     def leaving(self) -> asyncio.Event:
         """Set when the service begins to stop: responses without an end of their own (event streams) end then."""
@@ -194,6 +205,20 @@ class Service:
             log.info("serving", port=self.port)
             await stop.wait()
             log.info("stopping")
+
+    @asynccontextmanager
+    async def standing(self) -> AsyncIterator[None]:
+        """Hold what the service has opened, for a recovery: nothing is consumed, performed, published or served.
+
+        Raises RecoveryRefusedError where the database does not answer, or is not migrated.
+        """
+        async with AsyncExitStack() as stack:
+            stack.callback(self.tracing.close)
+            stack.push_async_callback(self.database.close)
+            stack.push_async_exit(self._resources)
+            if (problem := await self._database()) is not None:
+                raise RecoveryRefusedError(f"the database {problem}")
+            yield
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Service"]:

@@ -33,7 +33,10 @@ class Operators:
         operators: Mapping[str, GuardedOperator],
         routes: RoutesInForce,
         unparsed_fields: UnparsedFields,
+        identity_key: bytes,
     ) -> None:
+        #: Makes matching ids (`rules.identifiers`).
+        self.identity_key = identity_key
         self.unparsed_fields = unparsed_fields
         self.settings = {one.name: one for one in settings}
         self._operators = dict(operators)
@@ -93,7 +96,8 @@ def build_operators(settings: Settings, service: Service) -> Operators:
         client = _client(one.adapter)(one, context)
         operators[one.name] = GuardedOperator(client, one, rate, metrics, service.clock)
     routes = RoutesInForce(settings, operators, chosen[0].name)
-    return Operators(chosen, operators, routes, unparsed_fields)
+    identity_key = settings.seal_private_key.get_secret_value().encode()
+    return Operators(chosen, operators, routes, unparsed_fields, identity_key)
 
 
 def _client(name: str) -> Callable[[OperatorSettings, ClientContext], OperatorClient]:

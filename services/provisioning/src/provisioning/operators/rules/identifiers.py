@@ -1,7 +1,8 @@
 """Makes ICCIDs of our allotted range, and matching ids that cannot be guessed."""
 
 import base64
-import secrets
+import hashlib
+import hmac
 
 from shared.values.iccid import check_digit
 
@@ -23,6 +24,18 @@ def iccid(prefix: str, serial: int) -> str:
     return body + check_digit(body)
 
 
-def new_matching_id() -> str:
-    """A bearer secret of 130 random bits, in the alphabet of matching ids."""
-    return base64.b32encode(secrets.token_bytes(20))[:_MATCHING_ID_LENGTH].decode()
+def serial_of(prefix: str, number: str) -> int | None:
+    """The serial number of an ICCID of our range; None for one of another range."""
+    if not number.startswith(prefix) or len(number) != _BODY + 1:
+        return None
+    return int(number[len(prefix) : _BODY])
+
+
+def matching_id(key: bytes, number: str) -> str:
+    """The matching id of an ICCID, in the alphabet of matching ids: a bearer secret of 130 bits.
+
+    Nobody without the service's key can guess it. With the key it can be computed again, when the database was put back
+    to a moment before the profile was made (docs/how-to/restore-a-database.md).
+    """
+    secret = hmac.digest(key, b"matching id " + number.encode(), hashlib.sha256)
+    return base64.b32encode(secret[:20])[:_MATCHING_ID_LENGTH].decode()

@@ -1,0 +1,1 @@
+"""Recovery: what this service takes from its own events after its database was put back to an earlier moment."""
