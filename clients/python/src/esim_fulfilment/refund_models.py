@@ -55,6 +55,9 @@ class Explanation(Answered):
 
     en: str
     ru: str
+    #: None in decisions that were made before the seller wrote in these languages.
+    kk: str | None = None
+    ka: str | None = None
 
 
 class Decision(Answered):

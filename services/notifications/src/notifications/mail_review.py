@@ -1,12 +1,14 @@
 """A page for a seller's own reader: every mail, in every language side by side, to be read and signed off.
 
 `make mail-review` writes one page for each shop into `.run/mail-review`. The samples show what most buyers get; below
-each stand all of its sentences, so that none is left out. What an agent or a refund policy says in its own words is not
-ours to translate.
+each stand all of its sentences, so that none is left out. The sentences of decisions follow: those of the shop's refund
+policy, and those of other services, which are read from their folders of texts. What an agent writes is not ours to
+translate.
 """
 
 import sys
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -14,9 +16,10 @@ from typing import get_args
 from notifications.emails import KINDS, Rendered, Storefront, environment, texts
 from notifications.emails.samples import code_sample, note_sample
 from notifications.mail_table import FACTS, WITHOUT_FACT, Mails
-from notifications.storefronts import Storefronts
+from notifications.storefronts import storefront_of
 from shared.contracts import Language
 from shared.shops.files import ShopFiles
+from shared.shops.models import Shop
 
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 _NAMES = {"en": "English", "ru": "Русский", "kk": "Қазақша", "ka": "ქართული"}
@@ -34,15 +37,19 @@ class ReviewedMail:
     sentences: tuple[tuple[str, tuple[str, ...]], ...]
 
 
-def page(store: Storefront) -> str:
-    """The page, as HTML that needs nothing else."""
+#: A title, and sentences in each language: (name, by language).
+Section = tuple[str, tuple[tuple[str, tuple[str, ...]], ...]]
+
+
+def page(store: Storefront, decisions: Iterable[Section] = ()) -> str:
+    """The page, as HTML that needs nothing else. `decisions`: the sentences of refund decisions."""
     mails = tuple(_mails(store))
     shown = {name for mail in mails for name in (mail.kind, *_ALSO.get(mail.kind, ()))}
     others = [(name, sentences(name)) for name in texts("en") if name not in shown]
     return (
         environment("html")
         .get_template("review.html.j2")
-        .render(store=store, mails=mails, others=others, languages=LANGUAGES, names=_NAMES)
+        .render(store=store, mails=mails, others=others, decisions=tuple(decisions), languages=LANGUAGES, names=_NAMES)
     )
 
 
@@ -51,6 +58,25 @@ def sentences(section: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
     return tuple(
         (name, tuple(texts(language)[section][name] for language in LANGUAGES)) for name in texts("en")[section]
     )
+
+
+def policy_sections(shop: Shop) -> Iterator[Section]:
+    """The sentences of each version of the shop's refund policy."""
+    for policy in shop.policies:
+        rows = tuple(
+            (place, tuple(getattr(words, language) for language in LANGUAGES)) for place, words in policy.sentences()
+        )
+        yield f"Refund policy, version {policy.version}", rows
+
+
+def sections_of(folder: Path) -> Iterator[Section]:
+    """The sections of a folder with one file of texts for each language."""
+    by_language = [tomllib.loads((folder / f"{language}.toml").read_text("utf-8")) for language in LANGUAGES]
+    for section, entries in by_language[0].items():
+        yield (
+            f"{folder.parent.name}, {section}",
+            tuple((name, tuple(texts_[section][name] for texts_ in by_language)) for name in entries),
+        )
 
 
 def _mails(store: Storefront) -> Iterator[ReviewedMail]:
@@ -68,14 +94,15 @@ def _why(kind: str) -> str:
     return WITHOUT_FACT[kind]
 
 
-def main(shops: Path, folder: Path) -> None:
-    """Write the page of each shop of the folder `shops` into `folder`."""
+def main(shops: Path, folder: Path, *others: Path) -> None:
+    """Write the page of each shop of the folder `shops` into `folder`. `others`: further folders of texts."""
     folder.mkdir(parents=True, exist_ok=True)
-    for slug, store in Storefronts(ShopFiles(shops)).items():
+    common = [section for other in others for section in sections_of(other)]
+    for slug, shop in ShopFiles(shops).current().items():
         file = folder / f"{slug}.html"
-        file.write_text(page(store), "utf-8")
+        file.write_text(page(storefront_of(shop), [*policy_sections(shop), *common]), "utf-8")
         sys.stdout.write(f"{file}\n")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(*map(Path, sys.argv[1:]))

@@ -1,5 +1,6 @@
 """Policy files: read at the start, refused field by field, versions side by side; and their tables."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,10 +10,13 @@ import pytest
 
 from refunds.policy import Facts, PolicyBook, Price, UnknownPolicyError
 from refunds.policy.rules.policy_table import as_text, table
+from refunds.policy.rules.texts import LANGUAGES, texts
 from refunds.policy.store import policies_in
-from shared.contracts import Money
+from shared.contracts import Language, Money
 from shared.shops.faults import ShopsError
 from shared.shops.policy import PLACEHOLDERS
+from shared.shops.reading import read_shops
+from shared.testing.languages import foreign_words
 from shared.testing.shops import EXAMPLES, copied
 
 QAZAQ = (EXAMPLES / "qazaq-esim" / "policy" / "1.toml").read_text(encoding="utf-8")
@@ -97,6 +101,10 @@ def test_a_new_storefront_is_one_new_folder(
         (('clauses = ["RP 2.1"]', 'clauses = ["RP two"]'), "approve.2.ground.1.clauses.1: "),
         (('clauses = ["RP 2.1"]', 'clauses = ["XY 2.1"]'), "cites documents that it does not name: XY"),
         (("{charges} times", "{wishes} times"), "approve.1.ground.1.en: "),
+        (('kk = "Тапсырыс нөмірін көрсетіңіз."\n', ""), "required.1.kk: is missing for: Please tell us the order"),
+        (('kk = "Ақша сіз', 'kz = "Ақша сіз'), "answers.money_back.kk: is missing for: The money goes back to"),
+        (("{charges} рет", "екі рет"), "approve.1.ground.1: has other placeholders in kk than in en (charges): The "),
+        (('ka = "საჯარო ოფერტა"\n', ""), "documents.PO.ka: is missing for: Public Offer"),
         (("calendar_days = 14,", "calendar_days = 14, hours = 3,"), "deadlines.request_until: "),
         (('request_until = { after = "purchase", calendar_days = 14, clause = "RP 3" }', ""), "sets no request_until"),
         (('[waiting.support]\nclauses = ["RP 2.2"]', '[waiting.other]\nclauses = ["RP 2.2"]'), "waiting.other: "),
@@ -132,12 +140,26 @@ def test_the_table_tells_every_clause_and_word(name: str) -> None:
     text = as_text(table(policy, book))
     for rule in (*policy.approve, *policy.refuse, *policy.otherwise):
         for ground in rule.ground:
-            assert ground.en in text
-            assert ground.ru in text
+            assert [language for language in LANGUAGES if getattr(ground, language) not in text] == []
             for clause in ground.clauses:
                 assert clause in text
     for words in (policy.answers.appeal, policy.answers.money_back, policy.answers.incomplete):
         assert words.en in text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_sentence_of_another_language_stands_in_a_decision(language: Language) -> None:
+    shops = read_shops(EXAMPLES)
+    own = texts(language)["decision"]
+    sentences = dict(own)
+    for shop in shops.values():
+        sentences |= {words.en: getattr(words, language) for file in shop.policies for _, words in file.sentences()}
+    assert len(sentences) > 80
+    for name, text in sentences.items():
+        assert foreign_words(text, language) == [], (name, text)
+    places = {name: set(re.findall(r"\{\w+\}", text)) for name, text in texts("en")["decision"].items()}
+    assert {name: set(re.findall(r"\{\w+\}", text)) for name, text in own.items()} == places
+    assert len(texts(language)["calendar"]["months"].split()) == 12
 
 
 def test_prices_keep_their_scale() -> None:

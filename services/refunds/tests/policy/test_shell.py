@@ -51,6 +51,8 @@ def test_a_decision_is_printed_as_json(make_facts: Make) -> None:
     }
     assert "10 December 2026 (Asia/Tbilisi)" in decision["explanation"]["en"]
     assert "10 декабря 2026 г." in decision["explanation"]["ru"]
+    assert "2026 ж. 10 желтоқсан" in decision["explanation"]["kk"]
+    assert "10 დეკემბერი, 2026" in decision["explanation"]["ka"]
 
 
 def test_now_is_the_present_where_it_is_not_given(make_facts: Make) -> None:

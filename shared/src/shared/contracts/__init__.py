@@ -1,6 +1,18 @@
 """The contracts between the services: one module per owner, one class per fact."""
 
-from shared.contracts.base import EVENTS, BuyerErased, Event, Iccid, Kind, Language, Money, OrderEvent, PayoutWay, Plan
+from shared.contracts.base import (
+    EVENTS,
+    NEAREST,
+    BuyerErased,
+    Event,
+    Iccid,
+    Kind,
+    Language,
+    Money,
+    OrderEvent,
+    PayoutWay,
+    Plan,
+)
 from shared.contracts.notifications import DeliveryFailed, MailboxProved, NotificationsBuyerErased, QrDelivered
 from shared.contracts.ordering import (
     ApiKeyChanged,
@@ -81,6 +93,7 @@ from shared.contracts.storefront import (
 
 __all__ = [
     "EVENTS",
+    "NEAREST",
     "ApiKeyChanged",
     "AppealReceived",
     "Buyer",

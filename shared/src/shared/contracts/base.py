@@ -5,6 +5,7 @@ change that old readers or old writers cannot handle makes another type. The min
 the class is defined); it is written to `dataschema`, and no reader checks it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal
@@ -21,6 +22,8 @@ Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 #: How a person pays a refund that the bank refused. An open set: readers show other values as "another way".
 PayoutWay = Annotated[str, StringConstraints(pattern=r"^[a-z]+(_[a-z]+)*$", max_length=40)]
 Language = Literal["en", "ru", "kk", "ka"]
+#: What is read instead where a text exists in English and Russian only: texts stored by earlier releases.
+NEAREST: Mapping[Language, Language] = {"kk": "ru", "ka": "en"}
 Kind = Literal["esim", "top_up"]
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import StringConstraints
 
-from shared.contracts.base import BuyerErased, Money, OrderEvent, PayoutWay, Value
+from shared.contracts.base import NEAREST, BuyerErased, Language, Money, OrderEvent, PayoutWay, Value
 from shared.sealed import Sealed
 
 Origin = Literal["system", "buyer", "agent"]
@@ -24,10 +24,17 @@ class Ground(Value):
 
 
 class Explanation(Value):
-    """The decision in the buyer's language."""
+    """The decision in each language. `kk` and `ka` are None in decisions of releases before 1.1, which knew two."""
 
     en: str
     ru: str
+    kk: str | None = None
+    ka: str | None = None
+
+    def text(self, language: Language) -> str:
+        """The decision for a reader of this language; in the nearest one where it is not written in the reader's."""
+        written: str | None = getattr(self, language)
+        return written or self.text(NEAREST[language])
 
 
 class RefundRequested(OrderEvent, topic="refunds.refund-requested"):
@@ -45,7 +52,7 @@ class RefundRequested(OrderEvent, topic="refunds.refund-requested"):
 Code = Literal["none", "revoked", "kept"]
 
 
-class RefundApproved(OrderEvent, topic="refunds.refund-approved", minor=2):
+class RefundApproved(OrderEvent, topic="refunds.refund-approved", minor=3):
     """The money is to go back, for these clauses of the policy in force when the order was paid.
 
     A profile that was paid for is revoked before this is published (invariant I13).
@@ -78,7 +85,7 @@ class RefundApproved(OrderEvent, topic="refunds.refund-approved", minor=2):
         return self.remaining_payment is not None and self.remaining_payment.amount > 0
 
 
-class InformationNeeded(OrderEvent, topic="refunds.information-needed", minor=2):
+class InformationNeeded(OrderEvent, topic="refunds.information-needed", minor=3):
     """The request lacks what the policy requires; the case waits for exactly these fields (RF 4.3)."""
 
     case_id: UUID
@@ -95,7 +102,7 @@ class InformationNeeded(OrderEvent, topic="refunds.information-needed", minor=2)
     words: Sealed | None = None
 
 
-class RequestRegistered(OrderEvent, topic="refunds.request-registered"):
+class RequestRegistered(OrderEvent, topic="refunds.request-registered", minor=1):
     """A request is complete and waits for us: once for each case, when the first decision is not a final one."""
 
     case_id: UUID
@@ -110,7 +117,7 @@ class RequestRegistered(OrderEvent, topic="refunds.request-registered"):
     thread: Sealed | None = None
 
 
-class RefundDenied(OrderEvent, topic="refunds.refund-denied", minor=1):
+class RefundDenied(OrderEvent, topic="refunds.refund-denied", minor=2):
     """The request was refused, for these clauses; the explanation says how to appeal (RF 6)."""
 
     case_id: UUID

@@ -5,10 +5,12 @@ of each condition are that service's.
 """
 
 import string
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from shared.contracts.base import Language
 from shared.shops.entry import Entry
 from shared.values.moment import Moment
 
@@ -47,9 +49,14 @@ Use = Literal["downloaded", "installed", "activated", "used", "deleted", "revoke
 Failure = Literal["confirmed", "not_found", "not_claimed"]
 
 
+def _places(text: str) -> set[str]:
+    """The placeholders of a text. Raises ValueError where its braces do not match."""
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+
+
 def _fillable(text: str) -> str:
     try:
-        names = {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+        names = _places(text)
     except ValueError as error:
         raise ValueError(f"is not a text with placeholders: {error}") from None
     if unknown := names - PLACEHOLDERS:
@@ -65,10 +72,21 @@ Clause = Annotated[str, StringConstraints(pattern=rf"^([A-Z]{{2}} [0-9]+(\.[0-9]
 
 
 class Words(Entry):
-    """A sentence in both languages."""
+    """A sentence in every language that a buyer may read, with the same placeholders in each."""
 
     en: Text
     ru: Text
+    kk: Text
+    ka: Text
+
+    @model_validator(mode="after")
+    def _same_places(self) -> "Words":
+        expected = _places(self.en)
+        for language in get_args(Language):
+            if (places := _places(getattr(self, language))) != expected:
+                differing = ", ".join(sorted(places ^ expected))
+                raise ValueError(f"has other placeholders in {language} than in en ({differing}): {self.en}")
+        return self
 
 
 class GroundText(Words):
@@ -192,7 +210,7 @@ class Answers(Entry):
 
 
 class Document(Words):
-    """A legal text: its name, and how it is cited in Russian."""
+    """A legal text: how it is cited in each language."""
 
 
 class PolicyFile(Entry):
@@ -238,11 +256,21 @@ class PolicyFile(Entry):
             raise ValueError("asks for support's finding, but has no waiting.support")
         return self
 
+    def sentences(self) -> Iterator[tuple[str, Words]]:
+        """All that a buyer may read of this policy, with its place: `refuse RC 1`, `answers.appeal`."""
+        yield from ((f"documents.{name}", document) for name, document in self.documents.items())
+        for kind in ("required", "approve", "refuse", "otherwise"):
+            for entry in getattr(self, kind):
+                grounds = entry.ground if isinstance(entry, Rule) else (entry,)
+                if isinstance(entry, Approval) and entry.support:
+                    grounds = (*grounds, entry.support)
+                yield from ((f"{kind} {', '.join(ground.clauses)}", ground) for ground in grounds)
+        for part in (self.waiting, self.answers):
+            name = "waiting" if part is self.waiting else "answers"
+            words = ((field, getattr(part, field)) for field in type(part).model_fields)
+            yield from ((f"{name}.{field}", one) for field, one in words if one is not None)
+
     def _cited(self) -> set[str]:
-        grounds = [ground for rule in (*self.approve, *self.refuse, *self.otherwise) for ground in rule.ground]
-        waiting = (getattr(self.waiting, name) for name in Waiting.model_fields)
-        grounds += [ground for ground in waiting if ground]
-        grounds += [*self.required, *(rule.support for rule in self.approve if rule.support)]
-        cited = {clause for ground in grounds for clause in ground.clauses}
+        cited = {clause for _, words in self.sentences() if isinstance(words, GroundText) for clause in words.clauses}
         periods = (getattr(self.deadlines, name) for name in Periods.model_fields)
         return cited | {period.clause for period in periods if period is not None}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
@@ -121,6 +121,8 @@ def _model(model: type[M], place: _Place, faults: list[Fault]) -> M | None:
         content = tomllib.loads(text)
         faults += [
             Fault(place.name, _field(content, item["loc"]), item["msg"].removeprefix("Value error, "))
+            if item["type"] != "missing"
+            else Fault(place.name, _field(content, item["loc"]), _missing(content, item["loc"]))
             for item in error.errors(include_url=False, include_context=False, include_input=False)
         ]
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, ValueError) as error:
@@ -156,6 +158,14 @@ def _field(content: object, loc: Sequence[int | str]) -> str:
             content = content.get(step) if isinstance(content, dict) else None
             parts.append(step)
     return ".".join(parts)
+
+
+def _missing(content: Any, loc: Sequence[int | str]) -> str:
+    """Of a sentence that lacks a language: which one it is, since its place is a number only."""
+    for step in loc[:-1]:
+        content = content[step]
+    sentence = content.get("en")
+    return f"is missing for: {sentence}" if isinstance(sentence, str) else "Field required"
 
 
 def _entries(place: _Place, faults: list[Fault]) -> list[_Place]:

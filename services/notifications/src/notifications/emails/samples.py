@@ -83,7 +83,9 @@ _INFORMATION = InformationNeeded(
     missing=("full_name", "evidence"),
     policy="esimka@1",
     grounds=(Ground(document="RF", clause="4.3", text="x"),),
-    explanation=Explanation(en="We lack something.", ru="Чего-то не хватает."),
+    explanation=Explanation(
+        en="We lack something.", ru="Чего-то не хватает.", kk="Бірдеңе жетпейді.", ka="რაღაც აკლია."
+    ),
     asked_at=_NOW,
 )
 _DENIED = RefundDenied(
@@ -91,7 +93,9 @@ _DENIED = RefundDenied(
     case_id=_ID,
     policy="esimka@1",
     grounds=(Ground(document="RF", clause="3.1", text="x"),),
-    explanation=Explanation(en="It was activated.", ru="Она активирована."),
+    explanation=Explanation(
+        en="It was activated.", ru="Она активирована.", kk="Ол белсендірілген.", ka="ის გააქტიურდა."
+    ),
     denied_at=_NOW,
 )
 _TIMES = {"plan_ends_at": _NOW, "paid_at": _NOW, "applied_at": _NOW}
@@ -105,7 +109,9 @@ _APPROVED = RefundWithSettlement(
     amount=Money(amount=1299000, currency="KZT"),
     policy="qazaq-esim@1",
     grounds=(Ground(document="RP", clause="2.1", text="x"), Ground(document="PO", clause="5.4", text="y")),
-    explanation=Explanation(en="It <could> not be made.", ru="Её не удалось <выпустить>."),
+    explanation=Explanation(
+        en="It <could> not be made.", ru="Её не удалось <выпустить>.", kk="Ол <дайындалмады>.", ka="ის ვერ <დამზადდა>."
+    ),
     approved_at=_NOW,
     credited_by=date(2026, 12, 20),
 )
@@ -171,7 +177,12 @@ SAMPLES: Mapping[str, OrderEvent] = {
         waits_for="support",
         received_at=_NOW,
         answer_by=_NOW,
-        explanation=Explanation(en="Support checks it.", ru="Поддержка проверяет."),
+        explanation=Explanation(
+            en="Support checks it.",
+            ru="Поддержка проверяет.",
+            kk="Қолдау қызметі тексеріп жатыр.",
+            ka="დახმარების სამსახური ამოწმებს.",
+        ),
     ),
     "cancelled": CancellationAccepted(
         **ORDER,

@@ -1,6 +1,6 @@
 """A conversation about a refund: its state, a message of the buyer, and what follows from it. Values only."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -16,12 +16,9 @@ from pydantic import (
 
 from refunds.policy import Reason, Required
 from refunds.support_mail.models import File, FileRefusal
-from shared.contracts import Language
+from shared.contracts import NEAREST, Language
 from shared.sealed import Sealed
 from shared.task_payload import TaskPayload
-
-#: What is read instead where a text exists in English and Russian only, as in our e-mails.
-NEAREST: Mapping[Language, Language] = {"kk": "ru", "ka": "en"}
 
 
 class State(BaseModel):

@@ -88,12 +88,6 @@ def days(count: int, language: Language) -> str:
     return f"{count}{_NO_BREAK}{word}"
 
 
-def explanation_text(explanation: Explanation, language: Language) -> str:
-    """An explanation in the buyer's language; else in Russian for readers of Kazakh, in English for others."""
-    own = getattr(explanation, language, None)
-    return own or (explanation.ru if language in {"ru", "kk"} else explanation.en)
-
-
 @dataclass(frozen=True, slots=True)
 class LocaleFormat:
     """Formats values for one buyer: in the buyer's language and the storefront's time zone."""
@@ -118,4 +112,4 @@ class LocaleFormat:
         return days(count, self.language)
 
     def explanation(self, explanation: Explanation) -> str:
-        return explanation_text(explanation, self.language)
+        return explanation.text(self.language)

@@ -5,7 +5,8 @@ import hashlib
 from refunds.cases.models.case import SHOP_DECISION, Case
 from refunds.cases.models.file import CaseFile
 from refunds.policy import Decision, Price
-from shared.contracts import Explanation, Money
+from refunds.policy.rules.texts import followed_by
+from shared.contracts import Money
 from shared.ids import uuid_for
 
 
@@ -38,9 +39,5 @@ def within_what_is_left(file: CaseFile, case: Case, decision: Decision) -> Decis
     if left <= 0:
         return None
     rest = Price.of(Money(amount=left, currency=money.currency))
-    published = decision.explanation
-    explanation = Explanation(
-        en=f"{published.en} A part of the payment was returned before, so {rest} goes back now.",
-        ru=f"{published.ru} Часть оплаты возвращена раньше, поэтому сейчас возвращается {rest}.",
-    )
+    explanation = followed_by(decision.explanation, "rest_of_payment", rest=str(rest))
     return decision.model_copy(update={"refund": rest, "explanation": explanation})

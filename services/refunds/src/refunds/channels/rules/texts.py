@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
-from refunds.channels.models import NEAREST
 from refunds.policy import Reason, RequestField
-from shared.contracts import Language
+from shared.contracts import Explanation, Language
 
 Texts = Mapping[str, Mapping[str, str]]
 
@@ -50,8 +49,8 @@ def step_name(any_of: tuple[RequestField, ...]) -> str:
     return "_or_".join(any_of)
 
 
-def answer_texts(explanation: Mapping[str, str] | None, verdict: str | None, language: Language) -> list[str]:
+def answer_texts(explanation: Mapping[str, str | None] | None, verdict: str | None, language: Language) -> list[str]:
     """The explanation of the decision, and what the buyer can do next."""
-    texts_ = [] if explanation is None else [explanation.get(language) or explanation[NEAREST[language]]]
+    texts_ = [] if explanation is None else [Explanation.model_validate(explanation).text(language)]
     hints = {"deny": "how_to_appeal", "await_information": "missing"}
     return [*texts_, *(text_of(hint, language) for decided, hint in hints.items() if decided == verdict)]

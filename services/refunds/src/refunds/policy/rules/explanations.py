@@ -1,92 +1,29 @@
-"""A decision in words, English and Russian: clauses, amounts, and dates where the seller is."""
+"""A decision in words, in every language: clauses, amounts, and dates where the seller is."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 
 from refunds.policy.models.decision import Deadlines, Verdict
 from refunds.policy.models.facts import Facts
 from refunds.policy.models.policy import Policy
 from refunds.policy.rules.conditions import request_until, restore_by
-from shared.contracts import Explanation, Ground
+from refunds.policy.rules.texts import LANGUAGES, day_text, sentence
+from shared.contracts import Explanation, Ground, Language
 from shared.shops.policy import LAW, GroundText, Words
-
-LANGUAGES = ("en", "ru")
-_MONTHS = {
-    "en": [
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-    ],
-    "ru": [
-        "января",
-        "февраля",
-        "марта",
-        "апреля",
-        "мая",
-        "июня",
-        "июля",
-        "августа",
-        "сентября",
-        "октября",
-        "ноября",
-        "декабря",
-    ],
-}
-_HEAD = {
-    "en": "Refund for the order paid on {paid_on} ({amount}), asked for on {requested_on}: {verdict}.",
-    "ru": "Возврат за заказ, оплаченный {paid_on} ({amount}), запрошен {requested_on}: {verdict}.",
-}
-_VERDICTS: dict[Verdict, dict[str, str]] = {
-    "approve": {"en": "approved, {amount} goes back to you", "ru": "одобрен, мы возвращаем {amount}"},
-    "deny": {"en": "refused", "ru": "отказ"},
-    "await_information": {"en": "we need more information from you", "ru": "нам нужны дополнительные сведения"},
-    "await_support": {"en": "support is looking into it", "ru": "поддержка разбирается"},
-    "await_restoration": {"en": "the service is being restored", "ru": "услуга восстанавливается"},
-    "await_observation": {"en": "we are checking the eSIM", "ru": "мы проверяем состояние eSIM"},
-}
-_UNTIL: dict[str, dict[str, str]] = {
-    "credited_by": {"en": "Expected by {day}.", "ru": "Ожидайте до {day} включительно."},
-    "pay_by": {"en": "We send it by {day} at the latest.", "ru": "Мы отправим деньги не позднее {day}."},
-    "decide_by": {"en": "We answer by {day} at the latest.", "ru": "Мы ответим не позднее {day}."},
-    "restore_by": {
-        "en": "It is restored by {moment}, or the money goes back.",
-        "ru": "Услуга будет восстановлена до {moment}, иначе мы вернём деньги.",
-    },
-}
-
-_OUTWEIGHED = {
-    "en": "Against it stands, without deciding, because terms that say both are read in the buyer's favour: {text}",
-    "ru": "Против этого, не являясь решающим, поскольку противоречивые условия толкуются в пользу покупателя: {text}",
-}
 
 
 def outweighed(ground: GroundText) -> dict[str, str]:
     """The words of a ground that is named and does not prevail."""
-    return {language: _OUTWEIGHED[language].format(text=getattr(ground, language)) for language in LANGUAGES}
+    return {language: sentence("outweighed", language, text=getattr(ground, language)) for language in LANGUAGES}
 
 
-def day_text(day: date, language: str) -> str:
-    """`20 November 2026`, `20 ноября 2026 г.`"""
-    text = f"{day.day} {_MONTHS[language][day.month - 1]} {day.year}"
-    return f"{text} г." if language == "ru" else text
-
-
-def moment_text(moment: datetime, policy: Policy, language: str) -> str:
+def moment_text(moment: datetime, policy: Policy, language: Language) -> str:
     """Day, time and zone where the seller is."""
     local = moment.astimezone(policy.calendar.zone)
     return f"{day_text(local.date(), language)} {local:%H:%M:%S} ({policy.zone})"
 
 
-def fillings(facts: Facts, policy: Policy, language: str) -> Mapping[str, str]:
+def fillings(facts: Facts, policy: Policy, language: Language) -> Mapping[str, str]:
     """The values of the placeholders in a policy's texts; a dash where a value is unknown."""
 
     def day(moment: datetime | None) -> str:
@@ -131,16 +68,21 @@ def explain(
     verdict: Verdict, grounds: Sequence[GroundText], deadlines: Deadlines, facts: Facts, policy: Policy
 ) -> Explanation:
     """The decision with its reasons, what happens next and by when, and, on refusal, how to appeal."""
-    en, ru = (_explained(verdict, grounds, deadlines, facts, policy, language) for language in LANGUAGES)
-    return Explanation(en=en, ru=ru)
+    return Explanation(
+        **{language: _explained(verdict, grounds, deadlines, facts, policy, language) for language in LANGUAGES}
+    )
 
 
 def _explained(
-    verdict: Verdict, grounds: Sequence[GroundText], deadlines: Deadlines, facts: Facts, policy: Policy, language: str
+    verdict: Verdict,
+    grounds: Sequence[GroundText],
+    deadlines: Deadlines,
+    facts: Facts,
+    policy: Policy,
+    language: Language,
 ) -> str:
     values = dict(fillings(facts, policy, language))
-    verdict_text = _VERDICTS[verdict][language].format_map(values)
-    sentences = [_HEAD[language].format(**values, verdict=verdict_text)]
+    sentences = [sentence("head", language, **values, verdict=sentence(verdict, language, **values))]
     sentences += [_cited(ground, policy, language, values) for ground in grounds]
     closing: dict[Verdict, Words] = {
         "approve": policy.answers.money_back,
@@ -160,11 +102,11 @@ def _explained(
         if until is not None:
             day = day_text(policy.calendar.last_day(until), language)
             moment = moment_text(until, policy, language)
-            sentences.append(_UNTIL[name][language].format(day=f"{day} ({policy.zone})", moment=moment))
+            sentences.append(sentence(name, language, day=f"{day} ({policy.zone})", moment=moment))
     return " ".join(sentences)
 
 
-def cite(clauses: Iterable[str], policy: Policy, language: str, values: Mapping[str, str]) -> str:
+def cite(clauses: Iterable[str], policy: Policy, language: Language, values: Mapping[str, str]) -> str:
     """`Refund Policy, RP 1; Public Offer, PO 5.1`; the law by its own name."""
 
     def cited(clause: str) -> str:
@@ -175,6 +117,6 @@ def cite(clauses: Iterable[str], policy: Policy, language: str, values: Mapping[
     return "; ".join(map(cited, clauses))
 
 
-def _cited(ground: GroundText, policy: Policy, language: str, values: Mapping[str, str]) -> str:
+def _cited(ground: GroundText, policy: Policy, language: Language, values: Mapping[str, str]) -> str:
     text = getattr(ground, language).format_map(values).rstrip(".")
     return f"{text} ({cite(ground.clauses, policy, language, values)})."

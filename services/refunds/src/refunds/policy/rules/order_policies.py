@@ -11,7 +11,8 @@ from refunds.policy.models.facts import Facts, Price
 from refunds.policy.models.policy import Policy
 from refunds.policy.rules.book import PolicyBook, UnknownPolicyError
 from refunds.policy.rules.engine import awaits_observation, decide, outranks_refusals
-from shared.contracts import Explanation, Ground, Money
+from refunds.policy.rules.texts import explained
+from shared.contracts import Ground, Money
 
 _UTC_WITHOUT_HOLIDAYS = Calendar(ZoneInfo("UTC"))
 
@@ -71,10 +72,7 @@ class OrderPolicies:
             missing=(),
             policy=f"{storefront}@shop" if policy is None else policy.name,
             deadlines=Deadlines(pay_by=pay_by, credited_by=credited_by),
-            explanation=Explanation(
-                en=f"The seller has decided to return {price} of your payment for order {number}.",
-                ru=f"Продавец решил вернуть вам {price} из оплаты заказа {number}.",
-            ),
+            explanation=explained("decided_by_shop", price=str(price), number=number),
         )
 
     def awaits_observation(self, facts: Facts) -> bool:
@@ -132,10 +130,5 @@ def _surplus(facts: Facts, charge: Any, policy: Policy | None) -> Decision:
         missing=(),
         policy=f"{facts.storefront}@surplus" if policy is None else policy.name,
         deadlines=Deadlines(pay_by=pay_by, credited_by=credited_by),
-        explanation=Explanation(
-            en=f"Your bank was charged twice for this order. The surplus payment of {price} goes back to you in full; "
-            "the order itself is not affected.",
-            ru=f"За этот заказ деньги были списаны дважды. Лишний платёж {price} возвращается вам полностью; на сам "
-            "заказ это не влияет.",
-        ),
+        explanation=explained("surplus", price=str(price)),
     )

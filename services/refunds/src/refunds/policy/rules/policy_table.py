@@ -1,11 +1,13 @@
 """A policy as tables: the same rows for the page, the shell and JSON."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import get_args
 
 from refunds.policy import Policy, PolicyBook
 from refunds.policy.rules import phrases
-from shared.shops.policy import Approval, GroundText, Periods, Refusal, Rule
+from shared.contracts import Language
+from shared.shops.policy import Approval, Periods, Refusal, Rule, Words
 
 _DEADLINES = {
     "request_until": "last day to ask",
@@ -42,7 +44,9 @@ def table(policy: Policy, book: PolicyBook) -> PolicyTable:
     versions = book.versions(policy.storefront)
     place = [version.name for version in versions].index(policy.name)
     later = versions[place + 1] if place + 1 < len(versions) else None
-    documents = "; ".join(f"{short}: {named.en} ({named.ru})" for short, named in policy.documents.items())
+    documents = "; ".join(
+        f"{short}: {' / '.join(_in_every_language(named))}" for short, named in policy.documents.items()
+    )
     hours = "none" if policy.delivery_hours is None else f"{policy.delivery_hours} hours after the purchase"
     about = (
         ("Source", policy.source),
@@ -62,7 +66,7 @@ def _sections(policy: Policy) -> Iterable[Section]:
         "What a request must carry",
         "Checked first: an incomplete request waits, and the buyer is asked for exactly what is missing.",
         ("Field", "Clause", "Words"),
-        tuple(((phrases.required(item),), item.clauses, (item.en, item.ru)) for item in policy.required),
+        tuple(((phrases.required(item),), item.clauses, _in_every_language(item)) for item in policy.required),
     )
     periods = ((name, getattr(policy.deadlines, name)) for name in Periods.model_fields)
     yield Section(
@@ -100,7 +104,7 @@ def _sections(policy: Policy) -> Iterable[Section]:
         "While it waits",
         "What the buyer reads meanwhile.",
         ("Waits for", "Clauses", "Words"),
-        tuple(((name,), ground.clauses, (ground.en, ground.ru)) for name, ground in waiting.items() if ground),
+        tuple(((name,), ground.clauses, _in_every_language(ground)) for name, ground in waiting.items() if ground),
     )
     answers = {
         "How the money comes back": policy.answers.money_back,
@@ -111,7 +115,7 @@ def _sections(policy: Policy) -> Iterable[Section]:
         "Answers",
         "Added to the decision's grounds.",
         ("About", "Words"),
-        tuple(((name,), (words.en, words.ru)) for name, words in answers.items()),
+        tuple(((name,), _in_every_language(words)) for name, words in answers.items()),
     )
 
 
@@ -123,13 +127,15 @@ def _rule(rule: Rule) -> tuple[tuple[str, ...], ...]:
         holds.append(f"{phrases.any_of(rule.outweighed_by)} prevails over it, and the decision names both")
     if isinstance(rule, Approval) and rule.above_refusals:
         holds.append("stands above every refusal")
-    return tuple(holds), rule.clauses, tuple(_words(rule.ground))
+    return (
+        tuple(holds),
+        rule.clauses,
+        tuple(sentence for ground in rule.ground for sentence in _in_every_language(ground)),
+    )
 
 
-def _words(grounds: Sequence[GroundText]) -> Iterable[str]:
-    for ground in grounds:
-        yield ground.en
-        yield ground.ru
+def _in_every_language(words: Words) -> tuple[str, ...]:
+    return tuple(getattr(words, language) for language in get_args(Language))
 
 
 def as_text(shown: PolicyTable) -> str:
