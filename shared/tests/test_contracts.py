@@ -3,8 +3,8 @@
 import contextlib
 import copy
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
 from uuid import RFC_4122, UUID
 
 import pytest
@@ -28,10 +28,12 @@ from shared.messaging.cloudevents import (
 )
 from shared.sealed import CannotOpenError, Opener, Sealer, new_private_key
 from shared.telemetry.tracing import new_traceparent, trace_id
+from shared.testing.documents import JsonObject
 from shared.testing.facts import paid
 from shared.values import traceparent
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+Change = Callable[[JsonObject], object]
 
 
 @pytest.mark.parametrize("topic", sorted(EVENTS))
@@ -39,7 +41,7 @@ def test_the_committed_schema_is_what_the_code_says(topic: str) -> None:
     assert committed(EVENTS[topic]) == json.loads(json.dumps(schema_of(EVENTS[topic]))), "run `make schemas`"
 
 
-def altered(change: Any) -> list[str]:
+def altered(change: Change) -> list[str]:
     old = schema_of(OrderPaid)
     new = copy.deepcopy(old)
     change(new)
@@ -64,7 +66,7 @@ def test_an_optional_field_may_be_added() -> None:
         (lambda s: s.update(additionalProperties=False), "additionalProperties was"),
     ],
 )
-def test_changes_that_break_the_other_side_are_found(change: Any, word: str) -> None:
+def test_changes_that_break_the_other_side_are_found(change: Change, word: str) -> None:
     assert word in " ".join(altered(change))
 
 
@@ -106,7 +108,7 @@ def test_a_refusal_names_fields_and_repeats_no_value() -> None:
         st.tuples(st.one_of(st.none(), st.text(max_size=5), st.binary(max_size=5)), st.one_of(st.none(), st.binary()))
     )
 )
-def test_any_headers_can_be_read(headers: list[tuple[Any, Any]]) -> None:
+def test_any_headers_can_be_read(headers: list[tuple[str | bytes | None, bytes | None]]) -> None:
     texts = read_headers(headers)
     with contextlib.suppress(UnreadableError):
         read_envelope(texts, "t", NOW)

@@ -1,10 +1,8 @@
 """The core tables are what its migrations make."""
 
-from typing import Any
-
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import MetaData
+from sqlalchemy import Connection, MetaData
 
 from shared import core_tables
 from shared.testing.stage import Stage
@@ -21,7 +19,7 @@ async def test_the_database_is_what_the_tables_say(stage: Stage) -> None:
     for name in DECLARED:
         core_tables.metadata.tables[name].to_metadata(declared)
 
-    def compare(connection: Any) -> Any:
+    def compare(connection: Connection) -> object:
         def own(name: str | None, kind: str, _parents: object) -> bool:
             return kind != "table" or name in DECLARED
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -16,6 +15,7 @@ from shared.messaging.progress import Progress
 from shared.messaging.reading import GroupReading
 from shared.messaging.record_batches import MAX_UNPACKED, Fetched
 from shared.messaging.subscription import Subscription
+from shared.testing.documents import Row
 from shared.testing.facts import paid
 from shared.testing.record_batches import RawBatch, RawRecord, gzipped, produce_raw, varint
 from shared.testing.stage import Stage
@@ -46,7 +46,7 @@ async def handled_twice(service: Service) -> int:
         return int((await tx.execute("SELECT count(*) FROM seen WHERE handled > 1")).scalar())
 
 
-async def put_aside(service: Service) -> list[Any]:
+async def put_aside(service: Service) -> list[Row]:
     async with service.database.reading() as tx:
         return (await tx.execute("SELECT partition, record_offset, reason, payload FROM dead_letters")).all()
 
@@ -127,7 +127,7 @@ async def test_what_the_library_raises_after_it_has_moved_on_loses_nothing(
     fetch = AIOKafkaConsumer.getmany
     raised = 0
 
-    async def spoilt(self: AIOKafkaConsumer, *places: TopicPartition, **options: Any) -> Any:
+    async def spoilt(self: AIOKafkaConsumer, *places: TopicPartition, **options: object) -> object:
         nonlocal raised
         found = await fetch(self, *places, **options)
         if found and self._group_id is not None and raised < 3:
@@ -163,7 +163,7 @@ async def test_what_the_library_raises_after_it_has_moved_on_loses_nothing(
 async def test_offsets_that_the_coordinator_does_not_answer_are_unknown(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def loading(*_arguments: Any, **_options: Any) -> dict[TopicPartition, Any]:
+    async def loading(*_arguments: object, **_options: object) -> dict[TopicPartition, object]:
         return {}  # what aiokafka makes of an error of the whole answer
 
     await stage.ensure_topics([OrderPaid.topic])
@@ -204,7 +204,7 @@ async def test_records_that_the_library_never_hands_out_are_a_gap_that_is_put_as
 ) -> None:
     fetch = AIOKafkaConsumer.getmany
 
-    async def forgetful(self: AIOKafkaConsumer, *places: TopicPartition, **options: Any) -> Any:
+    async def forgetful(self: AIOKafkaConsumer, *places: TopicPartition, **options: object) -> object:
         found = await fetch(self, *places, **options)
         if self._group_id is None:
             return found

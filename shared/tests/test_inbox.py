@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -12,6 +11,7 @@ from shared.ids import uuid7, uuid7_floor
 from shared.kernel.service import Service
 from shared.messaging import inbox
 from shared.messaging.cloudevents import UnreadableError, read_envelope
+from shared.testing.documents import Row
 from shared.testing.facts import paid
 from shared.testing.stage import Stage
 from shared.testing.toy import service as toy
@@ -41,7 +41,7 @@ async def fresh(service: Service, *items: Identity) -> list[Identity]:
         return await inbox.unseen(tx, items)
 
 
-async def query(service: Service, sql: str, **parameters: Any) -> list[Any]:
+async def query(service: Service, sql: str, **parameters: object) -> list[Row]:
     async with service.database.transaction() as tx:
         return (await tx.execute(sql, **parameters)).all()
 

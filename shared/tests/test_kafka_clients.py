@@ -2,7 +2,6 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
 from aiokafka.client import AIOKafkaClient
@@ -14,6 +13,7 @@ from shared.contracts import EVENTS, OrderPaid
 from shared.messaging.cloudevents import Headers
 from shared.messaging.producer import Producer
 from shared.messaging.reading import GroupReading
+from shared.testing.documents import Json
 from shared.testing.stage import Stage
 
 
@@ -32,7 +32,7 @@ async def test_a_bootstrap_that_is_cancelled_closes_its_connection(
     asked = asyncio.Event()
     send = AIOKafkaConnection.send
 
-    def unanswered(self: AIOKafkaConnection, request: Any, *args: Any, **options: Any) -> Any:
+    def unanswered(self: AIOKafkaConnection, request: object, *args: object, **options: object) -> object:
         if "Metadata" not in type(request).__name__:
             return send(self, request, *args, **options)
         connections.append(self)
@@ -56,7 +56,7 @@ async def test_a_connection_that_opens_while_the_client_is_closed_is_closed_too(
     connected, proceed = asyncio.Event(), asyncio.Event()
     send = AIOKafkaConnection.send
 
-    async def late(self: AIOKafkaConnection, *args: Any, **options: Any) -> Any:
+    async def late(self: AIOKafkaConnection, *args: object, **options: object) -> object:
         connections.append(self)
         connected.set()
         await proceed.wait()
@@ -110,7 +110,7 @@ async def test_a_producer_whose_sender_has_ended_is_replaced(stage: Stage, monke
     producer = Producer(stage.kafka, prefix=stage.prefix)
     record = Record(OrderPaid.topic, b"key", b"{}", [])
 
-    async def closing(self: AIOKafkaClient, node: int, request: Any, *args: Any, **options: Any) -> Any:
+    async def closing(self: AIOKafkaClient, node: int, request: object, *args: object, **options: object) -> object:
         if type(request).__name__.startswith("Produce"):
             raise RuntimeError("unable to perform operation on a closed transport")  # as uvloop does
         return await send(self, node, request, *args, **options)
@@ -130,10 +130,10 @@ async def test_a_producer_whose_sender_has_ended_is_replaced(stage: Stage, monke
 
 
 async def test_a_ping_asks_for_no_topic_however_many_there_are(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    answers: list[Any] = []
+    answers: list[Json] = []
     send = AIOKafkaClient.send
 
-    async def noted(self: AIOKafkaClient, *args: Any, **options: Any) -> Any:
+    async def noted(self: AIOKafkaClient, *args: object, **options: object) -> object:
         answers.append(await send(self, *args, **options))
         return answers[-1]
 

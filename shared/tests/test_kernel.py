@@ -1,9 +1,9 @@
 """The frame: health, refusals over HTTP, tracing, leases' arithmetic."""
 
 import json
+from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -15,6 +15,7 @@ from shared.kernel.http import MAX_BODY_BYTES
 from shared.kernel.service import Service
 from shared.tasks.worker import LONGEST_RETRY, backoff
 from shared.telemetry.tracing import Tracing, new_traceparent
+from shared.testing.documents import JsonObject
 from shared.testing.facts import paid
 from shared.testing.stage import Stage
 from shared.testing.toy import service as toy
@@ -31,7 +32,7 @@ class Body(BaseModel):
 
 
 @router.post("/echo")
-async def echo(body: Body, request: Request) -> dict[str, Any]:
+async def echo(body: Body, request: Request) -> JsonObject:
     return {"amount": body.amount, "trace": request.state.trace}
 
 
@@ -51,7 +52,7 @@ def build(settings: Settings) -> Service:
     return service
 
 
-async def client(stage: Stage, **settings: Any) -> httpx.AsyncClient:
+async def client(stage: Stage, **settings: object) -> httpx.AsyncClient:
     service = await stage.service(build, Settings, **settings)
     return httpx.AsyncClient(base_url=f"http://127.0.0.1:{service.port}", timeout=30)
 
@@ -77,7 +78,7 @@ async def test_refusals_are_problem_documents(stage: Stage) -> None:
 
 
 async def test_a_body_without_a_length_is_limited_too(stage: Stage) -> None:
-    async def endless() -> Any:
+    async def endless() -> AsyncIterator[bytes]:
         for _ in range(40):
             yield b"x" * 10_000
 

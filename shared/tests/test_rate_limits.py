@@ -1,7 +1,6 @@
 """Limits of requests per key: what is allowed against a naive model, and what a caller reads of it."""
 
 import math
-from typing import Any
 
 import httpx
 import pytest
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 
 from shared.kernel import problems
 from shared.kernel.rate_limits import RateLimited, RateLimits
+from shared.testing.documents import JsonObject
 
 
 class Timer:
@@ -67,7 +67,7 @@ async def test_a_caller_reads_what_is_left_and_when_to_come_again() -> None:
     app.add_middleware(RateLimited, limits=RateLimits(2, 5, timer=Timer()), limited=reached.append)
 
     @app.get("/thing")
-    async def thing() -> dict[str, Any]:
+    async def thing() -> JsonObject:
         return {}
 
     @app.get("/stream")

@@ -6,13 +6,13 @@ import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
-from typing import Any
 
 import cramjam
 import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.codec import lz4_encode, snappy_encode, zstd_encode
 from aiokafka.consumer import fetcher
+from typing_extensions import Buffer
 
 from shared.messaging import fetching
 from shared.messaging.fetching import FetchedBytes, FetchedRecords
@@ -121,7 +121,7 @@ def _gzip(data: bytes) -> bytes:
 
 @pytest.mark.parametrize("codec", [1, 3, 4])
 def test_what_would_unpack_without_end_is_not_unpacked(codec: int) -> None:
-    packs: dict[int, Any] = {1: _gzip, 3: cramjam.lz4.compress, 4: cramjam.zstd.compress}
+    packs: dict[int, Callable[[bytes], Buffer]] = {1: _gzip, 3: cramjam.lz4.compress, 4: cramjam.zstd.compress}
     bomb = bytes(packs[codec](bytes(2 * MAX_UNPACKED)))
     [record] = read(replace(GOOD, attributes=codec, packed=bomb).encode())
     assert (record.reason, until(record)) == ("cannot_unpack", 3)

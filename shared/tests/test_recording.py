@@ -1,14 +1,15 @@
 """A result that cannot be recorded is parked, with a reason, and delays no other."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 
 from shared.contracts import QrDelivered
 from shared.database import Tx
+from shared.kernel.service import Service
 from shared.outcomes import Done, NotSent, Outcome, Unknown
 from shared.tasks import Task, TaskResult
+from shared.testing.documents import Row
 from shared.testing.facts import paid
 from shared.testing.stage import Stage
 from shared.testing.toy import service as toy
@@ -17,7 +18,7 @@ from shared.testing.toy.settings import Settings
 BAD = ("a NUL \x00", "a lone surrogate \ud800")
 
 
-async def work(service: Any, sql: str = "SELECT key, state, last_error FROM work") -> list[Any]:
+async def work(service: Service, sql: str = "SELECT key, state, last_error FROM work") -> list[Row]:
     async with service.database.reading() as tx:
         return list(await tx.execute(sql))
 

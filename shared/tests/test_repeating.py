@@ -1,8 +1,7 @@
 """A deadlock is the service's own business: the request is handled again, whole, and answered once."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
+from collections.abc import AsyncIterator, Callable
 from uuid import UUID
 
 import httpx
@@ -42,7 +41,7 @@ def _app(fault: Callable[[int], Exception | None]) -> tuple[FastAPI, list[bytes]
 async def test_the_request_is_handled_again_with_its_body() -> None:
     app, seen = _app(lambda attempt: psycopg.errors.DeadlockDetected() if attempt < ATTEMPTS else None)
 
-    async def body() -> Any:
+    async def body() -> AsyncIterator[bytes]:
         yield b"one, "
         yield b"two"
 
@@ -73,7 +72,7 @@ async def test_nothing_is_repeated_once_an_answer_has_begun() -> None:
 
     @app.get("/")
     async def stream() -> StreamingResponse:
-        async def parts() -> Any:
+        async def parts() -> AsyncIterator[bytes]:
             nonlocal attempts
             attempts += 1
             yield b"a part"

@@ -1,6 +1,6 @@
 """A blank secret opens no door, and production starts with nothing that is for tests."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import pytest
 from pydantic import BaseModel, Field, SecretStr, ValidationError
@@ -9,9 +9,10 @@ from shared.kernel.auth import ApiKeys, bearer_token
 from shared.kernel.problems import Problem
 from shared.kernel.settings import ServiceSettings
 from shared.secret_settings import TestOnly
+from shared.testing.documents import FieldValue, JsonObject
 
 GOOD = "a secret that is long enough"
-BASE: dict[str, Any] = {"database_url": "x", "kafka_bootstrap_servers": "x"}
+BASE: JsonObject = {"database_url": "x", "kafka_bootstrap_servers": "x"}
 
 
 class Operator(BaseModel):
@@ -28,7 +29,7 @@ class Settings(ServiceSettings):
     operators: list[Operator] = Field(default_factory=list)
 
 
-def refused(**given: Any) -> str:
+def refused(**given: FieldValue) -> str:
     with pytest.raises(ValidationError) as raised:
         Settings(**BASE, **given)
     return str(raised.value)
@@ -49,7 +50,7 @@ def refused(**given: Any) -> str:
     ],
     ids=str,
 )
-def test_blank_secrets_are_refused_by_name(environment: str, given: dict[str, Any], said: str) -> None:
+def test_blank_secrets_are_refused_by_name(environment: str, given: JsonObject, said: str) -> None:
     message = refused(environment=environment, **{"seal_private_key": GOOD, **given})
     assert said in message
     assert GOOD not in message.partition("[type=")[0]
@@ -68,13 +69,13 @@ def test_blank_secrets_are_refused_by_name(environment: str, given: dict[str, An
     ],
     ids=str,
 )
-def test_production_refuses_what_tests_may_have(given: dict[str, Any], said: str) -> None:
+def test_production_refuses_what_tests_may_have(given: JsonObject, said: str) -> None:
     Settings(**BASE, **given)
     assert said in refused(environment="production", **given)
 
 
 def test_production_starts_with_secrets_of_its_own() -> None:
-    given: dict[str, Any] = {"seal_private_key": GOOD, "agent_keys": {"anna": GOOD, "boris": GOOD + "er"}}
+    given: JsonObject = {"seal_private_key": GOOD, "agent_keys": {"anna": GOOD, "boris": GOOD + "er"}}
     assert Settings(**BASE, environment="production", **given).environment == "production"
 
 

@@ -1,16 +1,15 @@
 """How people get in, as settings say."""
 
-from typing import Any
-
 import pytest
 from pydantic import ValidationError
 
 from shared.signin.settings import SignInSettings
+from shared.testing.documents import FieldValue
 
 ROLES = {"the-bosses": "operator", "everybody": "viewer"}
 
 
-def _settings(**given: Any) -> SignInSettings:
+def _settings(**given: FieldValue) -> SignInSettings:
     return SignInSettings(database_url="x", kafka_bootstrap_servers="x", **given)
 
 

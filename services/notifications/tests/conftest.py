@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 import pytest
@@ -45,8 +45,9 @@ from shared.contracts import (
     Usage,
 )
 from shared.ids import uuid7
-from shared.kernel.service import Service
 from shared.sealed import Opener, Sealer, new_private_key
+from shared.testing.documents import FieldValue, JsonObject
+from shared.testing.running import RunningService
 from shared.testing.stage import Stage
 from shared.testing.stand_in import StandIn, standing_in
 
@@ -72,7 +73,7 @@ class Buyer:
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
-    def order(self) -> dict[str, Any]:
+    def order(self) -> JsonObject:
         """The fields of every fact about the order."""
         return {
             "order_id": self.order_id,
@@ -81,7 +82,7 @@ class Buyer:
             "buyer_id": self.buyer_id,
         }
 
-    def contact(self, email: str | None = None, *, later: float = 0, **more: Any) -> BuyerContact:
+    def contact(self, email: str | None = None, *, later: float = 0, **more: FieldValue) -> BuyerContact:
         """The buyer's contact, `later` seconds after the first."""
         return BuyerContact(
             buyer_id=self.buyer_id,
@@ -96,7 +97,7 @@ class Buyer:
         )
 
     def code(
-        self, digits: str = "048151", *, channel: Literal["sms", "email"] = "sms", minutes: float = 15, **more: Any
+        self, digits: str = "048151", *, channel: Literal["sms", "email"] = "sms", minutes: float = 15, **more: object
     ) -> ConfirmationRequested:
         """Ordering wants a request of the buyer confirmed."""
         return ConfirmationRequested(
@@ -153,7 +154,7 @@ class Buyer:
             issued_at=self.now,
         )
 
-    def observed(self, **known: Any) -> ProfileObserved:
+    def observed(self, **known: object) -> ProfileObserved:
         """What the operator says of the profile."""
         total = known.pop("total", 5 * 2**30)
         usage = Usage(used_bytes=known.pop("used", None), total_bytes=total, source="x", observed_at=self.now)
@@ -226,7 +227,7 @@ class Buyer:
         """The code works no longer."""
         return ProfileRevoked(**self.order, iccid="8999702000000000018", reason="refund", revoked_at=self.now)
 
-    def settled(self, **more: Any) -> RefundSettled:
+    def settled(self, **more: object) -> RefundSettled:
         """The bank has accepted the refund."""
         return RefundSettled(
             **self.order,
@@ -266,7 +267,7 @@ class Buyer:
             asked_at=self.now,
         )
 
-    def refund(self, **more: Any) -> RefundApproved:
+    def refund(self, **more: object) -> RefundApproved:
         """The money goes back."""
         return RefundApproved(
             **self.order,
@@ -283,11 +284,9 @@ class Buyer:
 
 
 @dataclass
-class Notifications:
+class Notifications(RunningService):
     """A running service and what a test asks it."""
 
-    service: Service
-    stage: Stage
     sandbox: RunningSandbox
     sealer: Sealer
     trace_file: Path
@@ -298,45 +297,30 @@ class Notifications:
         assert isinstance(self.service.settings, Settings)
         return self.service.settings
 
-    def buyer(self, mailbox: str = "buyer", **changes: Any) -> Buyer:
+    def buyer(self, mailbox: str = "buyer", **changes: FieldValue) -> Buyer:
         """A new buyer with the address `<mailbox>@example.org`."""
         return Buyer(f"{mailbox}@example.org", self.sealer, **changes)
-
-    async def rows(self, sql: str, **parameters: Any) -> list[dict[str, Any]]:
-        """Read the service's database."""
-        async with self.service.database.reading() as tx:
-            return [dict(row) for row in (await tx.execute(sql, **parameters)).mappings()]
 
     async def state(self, kind: str, subject: UUID) -> str | None:
         """How a mail stands."""
         found = await self.rows("SELECT state FROM mails WHERE kind = :k AND subject_id = :s", k=kind, s=subject)
         return found[0]["state"] if found else None
 
-    async def mail(self, to: str, count: int = 1) -> list[dict[str, Any]]:
+    async def mail(self, to: str, count: int = 1) -> list[JsonObject]:
         """Wait for so many mails to an address."""
 
-        async def arrived() -> list[dict[str, Any]] | None:
+        async def arrived() -> list[JsonObject] | None:
             mails = await self.sandbox.mails(to)
             return mails if len(mails) >= count else None
 
-        found: list[dict[str, Any]] = await self.stage.eventually(arrived)
-        return found
+        return await self.stage.eventually(arrived)
 
     async def kinds(self, to: str, count: int) -> list[str]:
         """Wait for so many mails to an address; returns their kinds, sorted."""
         return sorted(kind_of(mail) for mail in await self.mail(to, count))
 
-    def figure(self, name: str, **labels: str) -> float:
-        """One of the service's own figures."""
-        registry = self.service.metrics.registry
-        known = {family.name for family in registry.collect()}
-        assert name.removesuffix("_total") in known, f"there is no figure {name}"
-        return registry.get_sample_value(name, labels) or 0.0
 
-
-def listed(
-    status: str, placed_at: datetime, *, order_id: UUID | str | None = None, plan: Plan = PLAN
-) -> dict[str, Any]:
+def listed(status: str, placed_at: datetime, *, order_id: UUID | str | None = None, plan: Plan = PLAN) -> JsonObject:
     """An order in ordering's list."""
     return {
         "order_id": str(order_id or uuid7()),
@@ -348,7 +332,7 @@ def listed(
     }
 
 
-def kind_of(mail: dict[str, Any]) -> str:
+def kind_of(mail: JsonObject) -> str:
     """The kind of a mail, from its Message-ID."""
     return str(mail["message_id"]).partition("@")[0].rpartition(".")[2]
 
@@ -366,9 +350,9 @@ async def sandbox() -> AsyncIterator[RunningSandbox]:
 async def start(stage: Stage, sandbox: RunningSandbox, tmp_path: Path) -> Start:
     """Start the service with these settings."""
 
-    async def start(**overrides: Any) -> Notifications:
+    async def start(**overrides: object) -> Notifications:
         key = new_private_key()
-        settings: dict[str, Any] = {
+        settings: JsonObject = {
             "smtp_host": sandbox.smtp_host,
             "smtp_port": sandbox.smtp_port,
             "smtp_timeout_seconds": 5.0,

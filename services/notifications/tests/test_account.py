@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import httpx
@@ -12,6 +12,7 @@ import pytest
 
 from shared.account_entry import entry_path
 from shared.contracts import QrDelivered
+from shared.testing.documents import FieldValue, JsonObject
 
 if TYPE_CHECKING:
     from services.notifications.tests.conftest import Buyer, Notifications, Start
@@ -27,7 +28,7 @@ async def _client(running: "Notifications") -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-def _link(mail: dict[str, Any]) -> str:
+def _link(mail: JsonObject) -> str:
     """The path of the account link in a mail."""
     found = LINK.search(mail["text"])
     assert found
@@ -41,7 +42,7 @@ def _form(page: str) -> dict[str, str]:
     return {"form": found[1]}
 
 
-async def _known(running: "Notifications", **changes: Any) -> tuple[Any, str]:
+async def _known(running: "Notifications", **changes: FieldValue) -> tuple["Buyer", str]:
     """A buyer whose order is paid and delivered, and the path of their page."""
     buyer = running.buyer(**changes)
     await running.stage.publish(buyer.contact(), buyer.paid(), buyer.generated(confirmation_code="4471"))

@@ -4,7 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -18,6 +18,7 @@ from notifications.clients.refunds import Eligibility
 from notifications.emails import LocaleFormat, texts
 from shared.contracts import Language
 from shared.ids import uuid7
+from shared.testing.documents import Json, JsonObject
 
 if TYPE_CHECKING:
     from services.notifications.tests.conftest import Buyer, Notifications, Start
@@ -29,7 +30,7 @@ CASE = str(uuid7())
 SAID = {"en": "Your <code> was used.", "ru": "Код использован."}
 
 
-def case(state: str, **more: Any) -> dict[str, Any]:
+def case(state: str, **more: object) -> JsonObject:
     decision = {
         "verdict": "deny",
         "decided_at": "2026-11-21T10:00:00Z",
@@ -51,7 +52,7 @@ def case(state: str, **more: Any) -> dict[str, Any]:
     }
 
 
-def eligibility(*cases: dict[str, Any], **more: Any) -> dict[str, Any]:
+def eligibility(*cases: JsonObject, **more: object) -> JsonObject:
     answers = [
         {"reason": "technical_failure", "verdict": "await_support", "explanation": SAID},
         {"reason": "unheard_of", "verdict": "deny", "explanation": SAID},
@@ -82,7 +83,7 @@ class Tab:
         assert (await self.http.get(sent.headers["location"])).status_code == 200
         return urlsplit(sent.headers["location"]).query
 
-    def posted(self) -> list[tuple[str, Any]]:
+    def posted(self) -> list[tuple[str, Json]]:
         return [(line.rpartition("/")[2], body) for line, _, body in self.refunds.asked if line.startswith("POST")]
 
 

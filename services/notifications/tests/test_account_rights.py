@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -28,6 +28,7 @@ from ordering.timeline.models import Status
 from shared.contracts import Language
 from shared.ids import uuid7
 from shared.kernel.privacy import page_proof
+from shared.testing.documents import Json
 
 if TYPE_CHECKING:
     from services.notifications.tests.conftest import Buyer, Notifications, Start
@@ -40,16 +41,16 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SERVICES = ("ordering", "payments", "provisioning", "notifications", "refunds")
 
 
-def sent(channel: str) -> tuple[int, Any]:
+def sent(channel: str) -> tuple[int, Json]:
     return 202, {"confirmation_id": ASKED, "request_id": ASKED, "sent_by": channel, "valid_minutes": 15}
 
 
-def problem(status: int, kind: str, *fields: str) -> tuple[int, Any]:
+def problem(status: int, kind: str, *fields: str) -> tuple[int, Json]:
     errors = [{"field": name, "message": "is not valid"} for name in fields]
     return status, {"type": f"urn:problem:{kind}", "status": status, "errors": errors}
 
 
-def proof(*done: str) -> tuple[int, Any]:
+def proof(*done: str) -> tuple[int, Json]:
     state = "done" if len(done) == len(SERVICES) else "running"
     kept = {"erased_at": "2026-11-20T12:00:05Z", "kept": ["accounts: tax law"]}
     return 200, {
@@ -193,7 +194,7 @@ async def test_a_number_is_corrected_by_mail_and_the_page_stays(start: "Start", 
     ids=["email", "phone", "nothing", "too-many", "503", "gibberish", "hung-up", "500"],
 )
 async def test_refusals_are_said_in_words(
-    start: "Start", ordering: "StandIn", language: Any, answer: tuple[int, Any] | None, said: str
+    start: "Start", ordering: "StandIn", language: Language, answer: tuple[int, Json] | None, said: str
 ) -> None:
     async with opened(start, ordering, language) as tab:
         ordering.answers["contact-changes"] = answer
@@ -217,7 +218,7 @@ async def test_refusals_are_said_in_words(
     ],
 )
 async def test_a_code_that_is_not_taken(
-    start: "Start", ordering: "StandIn", answer: tuple[int, Any] | None, said: str, *, again: bool
+    start: "Start", ordering: "StandIn", answer: tuple[int, Json] | None, said: str, *, again: bool
 ) -> None:
     async with opened(start, ordering) as tab:
         ordering.answers["requests"] = sent("email")
@@ -341,7 +342,7 @@ async def test_without_ordering_the_sections_are_not_there(start: "Start") -> No
 
 
 @given(st.integers(0, 10_000), st.sampled_from(["export", "erase"]), st.sampled_from(["en", "ru", "kk", "ka"]))
-def test_a_ticket_is_read_as_it_was_made_and_ends(hours: int, kind: Any, language: Any) -> None:
+def test_a_ticket_is_read_as_it_was_made_and_ends(hours: int, kind: str, language: Language) -> None:
     tickets = Tickets(bytes(32))
     ticket = Ticket(uuid7(), kind, "qazaq-esim", language)
     over = NOW + timedelta(hours=hours)

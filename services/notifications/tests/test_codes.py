@@ -1,10 +1,11 @@
 """Codes for requests, by SMS and by mail; mails about orders that are held; what a block withholds."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from shared.telemetry.tracing import new_traceparent
+from shared.testing.documents import JsonObject, RowMapping
 
 if TYPE_CHECKING:
     from services.notifications.tests.conftest import Buyer, Notifications, Start
@@ -12,18 +13,17 @@ if TYPE_CHECKING:
     from sandbox.testing import RunningSandbox
 
 
-async def _settled(running: "Notifications", kind: str) -> list[dict[str, Any]]:
+async def _settled(running: "Notifications", kind: str) -> list[JsonObject]:
     """The mails of a kind, once none of them is due."""
 
-    async def settled() -> Any:
+    async def settled() -> list[RowMapping] | None:
         rows = await running.rows("SELECT state, channel, facts FROM mails WHERE kind = :k", k=kind)
         return rows if rows and all(row["state"] not in {"waiting", "due"} for row in rows) else None
 
-    found: list[dict[str, Any]] = await running.stage.eventually(settled)
-    return found
+    return await running.stage.eventually(settled)
 
 
-def _sms(sandbox: "RunningSandbox") -> dict[str, Any]:
+def _sms(sandbox: "RunningSandbox") -> JsonObject:
     return {"sms_url": sandbox.sms_url, "sms_key": "sandbox-sms-key"}
 
 
@@ -49,7 +49,7 @@ async def test_a_code_goes_to_the_phone_once(start: "Start", sandbox: "RunningSa
     [({"effect": "lose_reply"}, 1), ({"effect": "http_error", "status": 500}, 0), ({"effect": "drop"}, 0)],
 )
 async def test_a_lost_answer_is_asked_for_again_under_the_same_id(
-    start: "Start", sandbox: "RunningSandbox", fault: dict[str, Any], repeats: int
+    start: "Start", sandbox: "RunningSandbox", fault: JsonObject, repeats: int
 ) -> None:
     running = await start(**_sms(sandbox))
     buyer = running.buyer()
@@ -99,7 +99,7 @@ async def test_a_code_that_is_not_valid_any_more_is_not_sent(start: "Start", san
     assert (await sandbox.ledger_mail())["counts"]["messages"] == 0
 
 
-async def _both(running: "Notifications") -> Any:
+async def _both(running: "Notifications") -> list[RowMapping] | None:
     rows = await _settled(running, "code")
     return rows if len(rows) == 2 else None
 

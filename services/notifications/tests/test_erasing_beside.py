@@ -5,13 +5,14 @@ import random
 import re
 from collections import Counter
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import httpx
 
 from notifications.app import new_links
 from shared.contracts import NotificationsBuyerErased
+from shared.contracts.base import Event
 from shared.ids import uuid7
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ async def test_nothing_fails_and_nothing_stays_whatever_comes_at_the_same_moment
             await asyncio.sleep(chance.random() / 20)
             outcomes[(await client.post(f"{path}/{what}", data=form)).status_code] += 1
 
-        async def tell(*facts: Any) -> None:
+        async def tell(*facts: Event) -> None:
             await asyncio.sleep(chance.random() / 20)
             await running.stage.publish(*facts)
 

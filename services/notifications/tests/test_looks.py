@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 import pytest
@@ -26,6 +26,7 @@ from notifications.storefronts import Storefronts
 from shared.ids import uuid7
 from shared.shops.files import ShopFiles
 from shared.testing.browser import Page, browser
+from shared.testing.documents import JsonObject
 from shared.testing.shops import EXAMPLES, change, copied
 from shared.values.activation_code import ActivationCode
 
@@ -62,11 +63,11 @@ def _mails(language: str) -> Iterator[tuple[str, str, Rendered]]:
     yield "newsletter", slug, render_newsletter(STORES[slug], written(language), news, "Aigerim", ACCOUNT)
 
 
-def eligibility() -> dict[str, Any]:
+def eligibility() -> JsonObject:
     """What refunds says of an order with a request that waits for evidence, and a denied one."""
     said = {"en": "The activation code was used.", "ru": "Код активации использован."}
 
-    def case(reason: str, state: str, missing: list[str], clause: str) -> dict[str, Any]:
+    def case(reason: str, state: str, missing: list[str], clause: str) -> JsonObject:
         ground = {"document": "RF", "clause": clause, "text": "x"}
         return {
             "case_id": str(uuid7()),
@@ -207,7 +208,7 @@ async def test_the_buyer_corrects_an_address_and_is_forgotten(
     ordering: "StandIn",
     tmp_path: Path,
     size: tuple[int, int],
-    language: Any,
+    language: str,
     storefront: str,
     scheme: Scheme,
 ) -> None:
@@ -273,7 +274,7 @@ async def test_the_buyer_corrects_an_address_and_is_forgotten(
     ids=["phone-ka", "phone-kk", "desktop-en", "desktop-ru"],
 )
 async def test_the_buyer_sends_a_photo_to_a_case(
-    start: "Start", refunds: "StandIn", size: tuple[int, int], language: Any, scheme: Scheme
+    start: "Start", refunds: "StandIn", size: tuple[int, int], language: str, scheme: Scheme
 ) -> None:
     """With every section opened; refunds is a stand-in here."""
     running = await start(refunds_url=refunds.url, refunds_keys={"esimka": "shop-key"})

@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
@@ -11,6 +11,7 @@ from notifications.delivery.models import EmailKey
 from notifications.delivery.reader import RowReader
 from shared.database import Database, Tx
 from shared.ids import uuid7
+from shared.testing.documents import Row
 
 if TYPE_CHECKING:
     from services.notifications.tests.conftest import Notifications, Start
@@ -62,7 +63,7 @@ async def test_a_mail_that_does_not_exist_is_told_to_whom_asked_for_it(start: "S
         lookup.row(EmailKey("qr", uuid7())),
         lookup.row(EmailKey("refund", known)),
     ]
-    found: list[Any] = await asyncio.gather(*asked, return_exceptions=True)
+    found: list[Row] = await asyncio.gather(*asked, return_exceptions=True)
     assert found[0].subject_id == known
     assert [type(one) for one in found[1:]] == [LookupError, LookupError]
 

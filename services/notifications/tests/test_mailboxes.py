@@ -5,7 +5,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from notifications.app import new_links
 from notifications.emails.rules.texts import texts
 from shared.contracts import MailboxProved, QrDelivered
 from shared.ids import uuid7
+from shared.testing.documents import FieldValue, Json, JsonObject
 
 if TYPE_CHECKING:
     from services.notifications.tests.conftest import Buyer, Notifications, Start
@@ -53,7 +54,7 @@ async def client(running: "Notifications") -> AsyncIterator[httpx.AsyncClient]:
         yield http
 
 
-async def known(running: "Notifications", *buyers: Any, **contact: Any) -> None:
+async def known(running: "Notifications", *buyers: "Buyer", **contact: FieldValue) -> None:
     """Orders that are paid and delivered."""
     for buyer in buyers:
         await running.stage.publish(buyer.contact(**contact), buyer.paid(), buyer.generated())
@@ -66,7 +67,7 @@ async def applied(running: "Notifications", event_id: UUID) -> None:
     await running.stage.eventually(lambda: running.rows(sql, id=event_id))
 
 
-async def newest(running: "Notifications", buyer: "Buyer", column: str, value: Any) -> None:
+async def newest(running: "Notifications", buyer: "Buyer", column: str, value: object) -> None:
     sql = f"SELECT 1 FROM contacts WHERE buyer_id = :b AND {column} = :v"
     await running.stage.eventually(lambda: running.rows(sql, b=buyer.buyer_id, v=value))
 
@@ -77,7 +78,7 @@ async def newsletter(running: "Notifications", http: httpx.AsyncClient, key: str
     sent = await http.post("/newsletters", json={"storefront": "esimka", "letters": LETTERS}, headers=headers)
     assert sent.status_code == 202, sent.text
 
-    async def ended() -> Any:
+    async def ended() -> Json:
         path = f"/newsletters/{sent.json()['newsletter_id']}"
         found = (await http.get(path, headers=headers)).json()
         return found if found["planned_at"] is not None and not found["left"] else None
@@ -197,7 +198,7 @@ async def test_what_becomes_of_a_strangers_orders_changes_nothing_of_the_victims
     await known(running, victim, newsletter_asked=True)
     await running.mail(victim.email)
 
-    async def held(page: Page) -> dict[str, Any]:
+    async def held(page: Page) -> JsonObject:
         tables = {
             table: await running.rows(f"SELECT * FROM {table} WHERE buyer_id = :b ORDER BY 1, 2", b=victim.buyer_id)
             for table in ("contacts", "orders", "mails", "newsletter_suppressions", "newsletter_recipients")

@@ -2,7 +2,7 @@
 
 import json
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from services.notifications.tests.conftest import kind_of
 
@@ -10,20 +10,20 @@ from shared.contracts import ClaimAnswered, OrderEvent, QrDelivered, SupportAnsw
 from shared.ids import uuid7
 from shared.reply_tags import ReplyTags
 from shared.sealed import new_private_key
+from shared.testing.documents import JsonObject, RowMapping
 
 if TYPE_CHECKING:
     from services.notifications.tests.conftest import Buyer, Notifications, Start
 
 
-async def _settled(running: "Notifications", buyer: "Buyer") -> list[dict[str, Any]]:
+async def _settled(running: "Notifications", buyer: "Buyer") -> list[JsonObject]:
     """All mails of the order, once none of them is waiting or due."""
 
-    async def settled() -> Any:
+    async def settled() -> list[RowMapping] | None:
         rows = await running.rows("SELECT kind, state FROM mails WHERE order_id = :o", o=buyer.order_id)
         return rows if rows and all(row["state"] not in {"waiting", "due"} for row in rows) else None
 
-    found: list[dict[str, Any]] = await running.stage.eventually(settled)
-    return found
+    return await running.stage.eventually(settled)
 
 
 async def test_a_receipt_known_in_time_rides_with_the_code(start: "Start") -> None:

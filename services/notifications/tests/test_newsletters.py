@@ -5,10 +5,10 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import httpx
@@ -16,7 +16,9 @@ import pytest
 
 from local_stack.ports import free_port
 from notifications.app import new_links
+from shared.contracts import BuyerContact
 from shared.ids import uuid7
+from shared.testing.documents import Json, JsonObject
 
 if TYPE_CHECKING:
     from services.notifications.tests.conftest import Notifications, Start
@@ -38,25 +40,25 @@ async def _client(running: "Notifications", key: str = "shop-key", port: int = 0
         yield client
 
 
-async def _send(client: httpx.AsyncClient, key: str = "spring", **body: Any) -> httpx.Response:
+async def _send(client: httpx.AsyncClient, key: str = "spring", **body: object) -> httpx.Response:
     wanted = {"storefront": "esimka", "letters": LETTERS, **body}
     return await client.post("/newsletters", json=wanted, headers={"idempotency-key": key})
 
 
 async def _ended(
     running: "Notifications", client: httpx.AsyncClient, answer: httpx.Response, *, seconds: float = 30
-) -> Any:
+) -> Json:
     """The newsletter's progress, once nobody is left."""
     assert answer.status_code == 202, answer.text
 
-    async def ended() -> Any:
+    async def ended() -> Json:
         found = (await client.get(f"/newsletters/{answer.json()['newsletter_id']}")).json()
         return found if found["planned_at"] is not None and not found["left"] else None
 
     return await running.stage.eventually(ended, seconds)
 
 
-async def _known(running: "Notifications", *contacts: Any) -> None:
+async def _known(running: "Notifications", *contacts: BuyerContact) -> None:
     await running.stage.publish(*contacts)
     await running.stage.eventually(
         lambda: running.rows("SELECT 1 FROM contacts HAVING count(*) >= :n", n=len({one.buyer_id for one in contacts}))
@@ -77,7 +79,7 @@ async def _crowd(running: "Notifications", count: int) -> None:
         )
 
 
-def _header(mail: Mapping[str, Any], name: str) -> str:
+def _header(mail: JsonObject, name: str) -> str:
     return str(next(value for key, value in mail["headers"] if key.lower() == name.lower()))
 
 
@@ -185,7 +187,7 @@ async def test_who_may_send_and_what(start: "Start") -> None:
         assert (await other.get(path)).status_code == 404
         assert (await _send(other)).status_code == 403
         assert (await client.get("/newsletters/" + str(uuid7()))).status_code == 404
-        letters: list[dict[str, Any]] = [{}, {"xx": LETTERS["en"]}, {"en": {"subject": "a\nBcc: b", "text": "x"}}]
+        letters: list[JsonObject] = [{}, {"xx": LETTERS["en"]}, {"en": {"subject": "a\nBcc: b", "text": "x"}}]
         for bad in letters:
             assert (await _send(client, "bad", letters=bad)).status_code == 422
         assert (await client.post("/newsletters", json={"storefront": "esimka", "letters": LETTERS})).status_code == 422
@@ -276,7 +278,7 @@ async def test_a_stop_waits_for_mails_under_way_and_begins_no_others(start: "Sta
         assert found["unknown"] == 0, await again.rows(states, id=newsletter)
         assert found["sent"] >= taken
 
-        async def ended() -> Any:
+        async def ended() -> Json:
             progress = (await client.get(f"/newsletters/{newsletter}")).json()
             return None if progress["left"] else progress
 

@@ -1,7 +1,7 @@
 """Emails to a shop's staff: a webhook endpoint of theirs was disabled."""
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from notifications.notices.models import EndpointDisabledNotice
 from notifications.notices.rules import render_notice
@@ -9,6 +9,7 @@ from notifications.storefronts import Storefronts
 from shared.contracts import WebhookEndpointDisabled
 from shared.ids import uuid7
 from shared.shops.files import ShopFiles
+from shared.testing.documents import JsonObject
 from shared.testing.shops import EXAMPLES
 
 if TYPE_CHECKING:
@@ -18,8 +19,8 @@ ESIMKA = Storefronts(ShopFiles(EXAMPLES))["esimka"]
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
-def disabled(**changes: Any) -> WebhookEndpointDisabled:
-    fields: dict[str, Any] = {
+def disabled(**changes: object) -> WebhookEndpointDisabled:
+    fields: JsonObject = {
         "endpoint_id": uuid7(),
         "storefront": "esimka",
         "description": "main <server>",
@@ -28,7 +29,7 @@ def disabled(**changes: Any) -> WebhookEndpointDisabled:
         "stopped": 7,
         "disabled_at": NOON,
     }
-    return WebhookEndpointDisabled(**fields | changes)
+    return WebhookEndpointDisabled.model_validate(fields | changes)
 
 
 async def test_a_shop_is_informed_once_each_time_that_an_endpoint_is_disabled(start: "Start") -> None:

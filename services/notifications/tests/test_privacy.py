@@ -1,7 +1,7 @@
 """Being forgotten, provably (PP 6.2); and all that is held of a buyer, for the buyer."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import httpx
@@ -14,7 +14,7 @@ from shared.contracts.ordering import BuyerContact
 from shared.database import Outgoing
 
 if TYPE_CHECKING:
-    from services.notifications.tests.conftest import Notifications, Start
+    from services.notifications.tests.conftest import Buyer, Notifications, Start
 
 KEY = "a-privacy-key-of-tests"
 CANARIES = ("canary", "Zebulon", "+77015550199", "QQ7SECRET", "918273", "ofd.example")
@@ -28,7 +28,7 @@ async def _everything(running: "Notifications") -> str:
     return "".join([str(await running.rows(f"SELECT * FROM {table['name']}")) for table in tables])
 
 
-def _canary(running: "Notifications") -> Any:
+def _canary(running: "Notifications") -> "Buyer":
     buyer = running.buyer("canary", name="Zebulon")
     buyer.phone = "+77015550199"
     return buyer
@@ -149,7 +149,7 @@ async def test_orders_of_forgotten_buyers_are_watched_no_longer(start: "Start") 
     await running.stage.publish(buyer.erasure())
     await running.stage.events(NotificationsBuyerErased)
     assert await running.kinds(other.email, 2) == ["delay", "order"]
-    assert running.figure("work_outcomes_total", kind="watch_orders", outcome="unknown") == 0
+    assert running.metric("work_outcomes_total", kind="watch_orders", outcome="unknown") == 0
 
 
 async def test_an_export_has_everything_but_secrets(start: "Start") -> None:

@@ -4,7 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -14,6 +14,7 @@ import pytest
 
 from notifications.delivery.reminders import next_morning
 from shared.contracts import DataLow, Money, OrderEvent, Plan, ProfileExpiring
+from shared.testing.documents import Json, JsonObject
 
 if TYPE_CHECKING:
     from services.notifications.tests.conftest import Buyer, Notifications, Start
@@ -37,13 +38,13 @@ class MovingClock:
 
 
 def low(buyer: "Buyer", percent: int = 80, total: int = TOTAL) -> DataLow:
-    usage: dict[str, Any] = {"threshold_percent": percent, "used_bytes": total * percent // 100, "total_bytes": total}
+    usage: JsonObject = {"threshold_percent": percent, "used_bytes": total * percent // 100, "total_bytes": total}
     return DataLow(**buyer.order, **usage, iccid=ICCID, plan=PLAN, observed_at=buyer.now)
 
 
 def ending(buyer: "Buyer", reason: str = "plan_ended", *, days: float = 2) -> ProfileExpiring:
     end = buyer.now + timedelta(days=days)
-    ends: dict[str, Any] = {"reason": reason, "ends_at": end, "ends_on": end.date()}
+    ends: JsonObject = {"reason": reason, "ends_at": end, "ends_on": end.date()}
     return ProfileExpiring(**buyer.order, **ends, iccid=ICCID, plan=PLAN, announced_at=buyer.now)
 
 
@@ -130,7 +131,7 @@ async def test_a_newsletter_and_a_reminder_share_the_day(start: "Start") -> None
     async with browser(running) as client:
         sent = (await client.post("/newsletters", json=letter, headers=headers)).json()
 
-        async def ended() -> Any:
+        async def ended() -> Json:
             path = f"/newsletters/{sent['newsletter_id']}"
             found = (await client.get(path, headers=headers)).json()
             return found if found["planned_at"] is not None and not found["left"] else None

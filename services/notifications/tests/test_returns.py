@@ -5,7 +5,7 @@ import quopri
 import re
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import dkim  # type: ignore[import-untyped] # ships no types
@@ -33,14 +33,15 @@ if TYPE_CHECKING:
 STORE = Storefronts(ShopFiles(EXAMPLES))["esimka"]
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 LINKS = Links(b"k" * 32, "https://orders.example", "mail.example")
+Key = rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 BOUNCE_KEY = "bounce-key-of-the-test"
 
 
-def _pem(key: Any) -> str:
+def _pem(key: Key) -> str:
     return str(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode())
 
 
-def _published(key: Any) -> bytes:
+def _published(key: Key) -> bytes:
     public = key.public_key()
     if isinstance(public, ed25519.Ed25519PublicKey):
         return b"v=DKIM1; k=ed25519; p=" + base64.b64encode(public.public_bytes(Encoding.Raw, PublicFormat.Raw))
@@ -54,7 +55,7 @@ def _verified(raw: bytes, records: dict[bytes, bytes]) -> bool:
 
 @pytest.mark.parametrize("key", [rsa.generate_private_key(65537, 2048), ed25519.Ed25519PrivateKey.generate()])
 @pytest.mark.parametrize("name", ["Ann", "Айгүл  «Нұрлан»", "გიორგი " * 20])
-def test_another_implementation_verifies_the_signature(key: Any, name: str) -> None:
+def test_another_implementation_verifies_the_signature(key: Key, name: str) -> None:
     signer = Signature.of("esimka.example", "s1", _pem(key))
     rendered = Rendered("Ваша eSIM готова: Турция 5 ГБ — заказ 10000001, спасибо", "text\n\n\n", "<p>html</p>\n")
     raw = message(
@@ -68,7 +69,7 @@ def test_another_implementation_verifies_the_signature(key: Any, name: str) -> N
     assert not _verified(raw, {b"s1._domainkey.esimka.example.": _published(_other(key))})
 
 
-def _other(key: Any) -> Any:
+def _other(key: Key) -> Key:
     if isinstance(key, ed25519.Ed25519PrivateKey):
         return ed25519.Ed25519PrivateKey.generate()
     return rsa.generate_private_key(65537, 2048)

@@ -4,7 +4,8 @@ import asyncio
 import base64
 import json
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import zxingcpp
@@ -13,16 +14,17 @@ from PIL import Image
 from shared.contracts import BuyerContact, DeliveryFailed, QrDelivered
 from shared.sealed import Opener, Sealer, new_private_key
 from shared.telemetry.tracing import new_traceparent, trace_id
+from shared.testing.documents import JsonObject, RowMapping
 
 if TYPE_CHECKING:
     from services.notifications.tests.conftest import Buyer, Notifications, Start
 
 
-def _header(mail: dict[str, Any], name: str) -> str:
+def _header(mail: JsonObject, name: str) -> str:
     return str(next(value for key, value in mail["headers"] if key.lower() == name.lower()))
 
 
-async def test_profile_and_contact_become_a_mail_with_a_scannable_code(start: "Start", tmp_path: Any) -> None:
+async def test_profile_and_contact_become_a_mail_with_a_scannable_code(start: "Start", tmp_path: Path) -> None:
     running = await start(mail_domain="mail.esims.example")
     buyer = running.buyer("aigul", name="Айгүл <b>", language="ru", storefront="qazaq-esim")
     await running.stage.publish(buyer.contact())
@@ -123,7 +125,7 @@ async def test_a_temporary_refusal_is_tried_again(start: "Start", smtp_stage: st
     assert len(await running.stage.events(QrDelivered)) == 1
     assert len(await running.sandbox.mails(buyer.email)) == 1
     assert await running.stage.all_events(DeliveryFailed) == []
-    assert running.figure("mail_uncertain_total") == 0
+    assert running.metric("mail_uncertain_total") == 0
 
 
 @pytest.mark.parametrize("smtp_stage", ["rcpt", "data"])
@@ -176,7 +178,7 @@ async def test_a_lost_final_reply_repeats_the_same_message_id(start: "Start", ef
     mails = await running.mail(buyer.email, count=2)
     assert len(mails) == 2
     assert len({_header(mail, "Message-ID") for mail in mails}) == 1
-    assert running.figure("mail_uncertain_total") == 1
+    assert running.metric("mail_uncertain_total") == 1
 
 
 async def test_a_final_reply_that_does_not_come_in_time_is_uncertain(start: "Start") -> None:
@@ -185,7 +187,7 @@ async def test_a_final_reply_that_does_not_come_in_time_is_uncertain(start: "Sta
     buyer = running.buyer()
     await running.stage.publish(buyer.contact(), buyer.generated())
     await running.stage.events(QrDelivered)
-    assert running.figure("mail_uncertain_total") == 1
+    assert running.metric("mail_uncertain_total") == 1
 
 
 async def test_connections_are_replaced_when_the_server_has_let_them_go(start: "Start") -> None:
@@ -204,7 +206,7 @@ async def test_a_mail_server_that_is_down_is_waited_for(start: "Start", unused_t
     buyer = running.buyer()
     await running.stage.publish(buyer.contact(), buyer.generated())
 
-    async def tried() -> Any:
+    async def tried() -> list[RowMapping]:
         return await running.rows("SELECT last_error FROM work WHERE attempts > 1")
 
     [row] = await running.stage.eventually(tried)
@@ -220,7 +222,7 @@ async def test_an_erased_buyer_gets_nothing_and_stays_erased(start: "Start") -> 
     await running.stage.raw(topic, key, None, _envelope())
     await running.stage.raw(topic, b"no buyer", None, _envelope())
 
-    async def erased() -> Any:
+    async def erased() -> list[RowMapping]:
         return await running.rows("SELECT * FROM contacts WHERE erased_at IS NOT NULL")
 
     [row] = await running.stage.eventually(erased)
@@ -239,7 +241,7 @@ async def test_an_erasure_stops_mails_that_wait(start: "Start") -> None:
     await running.sandbox.faults({"target": "mail", "effect": "refuse", "status": 450})
     await running.stage.publish(waiting.generated(), due.contact(), due.generated())
 
-    async def tried() -> Any:
+    async def tried() -> list[RowMapping]:
         return await running.rows("SELECT 1 FROM work WHERE attempts > 0")
 
     await running.stage.eventually(tried)
@@ -269,7 +271,7 @@ async def test_a_code_sealed_to_somebody_else_waits_for_a_person(start: "Start")
     buyer.sealer = Sealer("notifications", Opener(new_private_key()).public_key)
     await running.stage.publish(buyer.contact(), buyer.generated())
 
-    async def parked() -> Any:
+    async def parked() -> list[RowMapping]:
         return await running.rows("SELECT last_error FROM work WHERE state = 'parked'")
 
     [row] = await running.stage.eventually(parked)

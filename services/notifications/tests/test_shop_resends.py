@@ -45,7 +45,7 @@ async def test_a_code_is_sent_again_once_for_each_key_and_so_often_a_day(start: 
         assert codes == {202: SHOP_RESENDS_A_DAY - 1, 429: 2 * SHOP_RESENDS_A_DAY + 1}
         refused = next(answer for answer in many if answer.status_code == 429)
         assert (refused.json()["type"], refused.headers["retry-after"]) == ("urn:problem:too-many-resends", "86400")
-        assert running.figure("limits_reached_total", limit="resends") == codes[429]
+        assert running.metric("limits_reached_total", limit="resends") == codes[429]
         assert (await resend(client, order_id)).text == answer, "a repetition is not counted"
     assert await running.kinds(buyer.email, 1 + SHOP_RESENDS_A_DAY) == ["qr", *["resend"] * SHOP_RESENDS_A_DAY]
     [order] = await running.rows("SELECT resends FROM orders WHERE order_id = :id", id=order_id)

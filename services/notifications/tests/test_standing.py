@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
-from typing import Any, get_args
+from typing import get_args
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,17 +12,18 @@ from notifications.account.rules.timeline import code_came_back, is_in_progress,
 from notifications.emails.rules.texts import LocaleFormat, texts
 from notifications.tables import orders
 from shared.contracts import Language
+from shared.testing.documents import Json, JsonObject
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 PAID = {"kind": "esim", "paid": {"amount": 1500, "currency": "USD"}, "plan": {"title": "Turkey 5 GB"}}
 WORDS = LocaleFormat("en", ZoneInfo("Asia/Tbilisi"))
 
 
-def _order(**known: Any) -> dict[str, Any]:
+def _order(**known: object) -> JsonObject:
     return {**{column.name: None for column in orders.c}, "paid": PAID, "paid_at": NOW, **known}
 
 
-def _mail(kind: str, state: str = "sent", minutes: int = 1, **facts: Any) -> EmailRecord:
+def _mail(kind: str, state: str = "sent", minutes: int = 1, **facts: object) -> EmailRecord:
     at = NOW + timedelta(minutes=minutes)
     return EmailRecord(kind, state, facts, at, at, at if state == "bounced" else None, 550, "5.1.1")
 
@@ -66,7 +67,7 @@ def _mail(kind: str, state: str = "sent", minutes: int = 1, **facts: Any) -> Ema
         ({"topped_up_at": NOW}, [], "topped_up", False),
     ],
 )
-def test_standings(known: dict[str, Any], mails: list[EmailRecord], wanted: OrderStatus, moving: bool) -> None:
+def test_standings(known: JsonObject, mails: list[EmailRecord], wanted: OrderStatus, moving: bool) -> None:
     assert status(_order(**known), mails) == wanted
     assert is_in_progress(_order(**known), mails) is moving
 
@@ -112,7 +113,7 @@ def test_the_timeline_is_in_order_whatever_the_order_of_the_facts() -> None:
 
 
 def test_the_timeline_says_what_became_of_a_refused_refund() -> None:
-    def told(kind: str, minutes: int, field: str, **facts: Any) -> EmailRecord:
+    def told(kind: str, minutes: int, field: str, **facts: Json) -> EmailRecord:
         at = (NOW + timedelta(minutes=minutes)).isoformat()
         return _mail(kind, minutes=minutes, **{field: at}, amount={"amount": 1500, "currency": "USD"}, **facts)
 

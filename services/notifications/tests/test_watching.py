@@ -1,16 +1,17 @@
 """Looks at many orders at once, as after an operator's outage: in parts, and each order once."""
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
+from pydantic import BaseModel
 
 from notifications.delivery.cache import RecentEmails
 from notifications.delivery.store import EmailQueue
 from notifications.orders.handlers import BUCKET_SECONDS
 from notifications.orders.models import Check, WatchExpiryPayload, WatchOrdersPayload
 from notifications.orders.tasks import WatchExpiry, WatchOrders
+from shared.database import Tx
 from shared.ids import uuid7
 from shared.outcomes import Done
 from shared.tasks import Task, TaskResult
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from services.notifications.tests.conftest import Start
 
 MANY, PART = 1_100, 500
+P = TypeVar("P", bound=BaseModel)
 VALID_UNTIL = datetime(2027, 5, 19, 22, tzinfo=UTC)
 _ORDERS = """
 INSERT INTO orders (order_id, order_number, storefront, buyer_id, paid, paid_at, valid_until)
@@ -44,7 +46,10 @@ async def test_a_look_takes_a_part_and_goes_on_until_all_are_told(start: "Start"
             many=MANY,
         )
     async with running.service.database.transaction() as tx:
-        await watch.record(tx, [TaskResult(_check(watch.kind, mail, paid.paid_at), Done(None))])
+        if isinstance(watch, WatchExpiry):
+            await watch.record(tx, [TaskResult(_end_check(), Done(None))])
+        else:
+            await watch.record(tx, [TaskResult(_check(mail, paid.paid_at), Done(None))])
         assert await _told(tx, mail) == PART
         assert [new.kind for new in tx.new_work if new.kind == watch.kind] == [watch.kind]
     await running.stage.eventually(
@@ -62,7 +67,7 @@ async def test_looks_of_one_transaction_share_its_part(start: "Start") -> None:
     buyer = running.buyer()
     watch = WatchOrders(EmailQueue(RecentEmails()))
     paid_at = datetime.now(UTC) - timedelta(days=1)
-    looks = [_check(watch.kind, "order", paid_at + timedelta(minutes=number)) for number in range(3)]
+    looks = [_check("order", paid_at + timedelta(minutes=number)) for number in range(3)]
     async with running.service.database.transaction() as tx:
         for number in range(3):
             await tx.execute(
@@ -93,18 +98,22 @@ async def test_who_hears_late_of_a_payment_and_then_of_the_code_writes_one_mail(
     assert await running.rows("SELECT kind FROM mails") == [{"kind": "qr"}]
 
 
-async def _told(tx: Any, mail: str) -> int:
+async def _told(tx: Tx, mail: str) -> int:
     return int((await tx.execute("SELECT count(*) FROM mails WHERE kind = :kind", kind=mail)).scalar())
 
 
-def _check(kind: str, email: str, paid_at: datetime) -> Task[Any]:
-    """A task as the handlers schedule it."""
-    payload: WatchExpiryPayload | WatchOrdersPayload
-    if email == "expiring":
-        payload = WatchExpiryPayload(since=VALID_UNTIL.replace(hour=0))
-    else:
-        since = paid_at.timestamp() // BUCKET_SECONDS * BUCKET_SECONDS
-        checks: dict[str, Check] = {"order": "answer", "delay": "delay"}
-        payload = WatchOrdersPayload(what=checks[email], since=datetime.fromtimestamp(since, UTC))
-    key: UUID = uuid7()
-    return Task(key, kind, f"test:{key}", payload, 0, False, None, paid_at)  # noqa: FBT003 - not uncertain
+def _end_check() -> Task[WatchExpiryPayload]:
+    """As the handlers schedule it."""
+    return _task(WatchExpiry.kind, WatchExpiryPayload(since=VALID_UNTIL.replace(hour=0)), VALID_UNTIL)
+
+
+def _check(email: str, paid_at: datetime) -> Task[WatchOrdersPayload]:
+    """As the handlers schedule it."""
+    checks: dict[str, Check] = {"order": "answer", "delay": "delay"}
+    since = datetime.fromtimestamp(paid_at.timestamp() // BUCKET_SECONDS * BUCKET_SECONDS, UTC)
+    return _task(WatchOrders.kind, WatchOrdersPayload(what=checks[email], since=since), paid_at)
+
+
+def _task(kind: str, payload: P, created_at: datetime) -> Task[P]:
+    key = uuid7()
+    return Task(key, kind, f"test:{key}", payload, 0, False, None, created_at)  # noqa: FBT003 - not uncertain

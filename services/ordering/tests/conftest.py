@@ -6,7 +6,7 @@ Tests import the classes for annotations only (`if TYPE_CHECKING`): pytest loads
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import uuid4
 
 import httpx
@@ -18,16 +18,17 @@ from ordering.settings import Settings
 from shared.contracts import OrderSubmitted
 from shared.kernel.service import Service
 from shared.shops.reading import read_shops
+from shared.testing.documents import JsonObject, Row
 from shared.testing.shops import EXAMPLES
 from shared.testing.stage import Stage
 
 KEYS = {"qazaq-esim": "key-q", "e-sim-onl": "key-e", "esimka": "key-k"}
 
 
-def order(storefront: str = "esimka", **changes: Any) -> dict[str, Any]:
+def order(storefront: str = "esimka", **changes: object) -> JsonObject:
     """A good order; `changes` may name the buyer's fields too, and None leaves a field out."""
     documents = Catalogue(read_shops(EXAMPLES), datetime.now(UTC)).documents(storefront)
-    body: dict[str, Any] = {
+    body: JsonObject = {
         "plan": "tr-5gb-30d",
         "buyer": {"name": "Anna Berg", "email": "anna@example.org", "phone": "+77011234567", "language": "en"},
         "device_compatible": True,
@@ -50,7 +51,7 @@ class Shop:
         self.http = http
 
     async def place(
-        self, body: Any = None, *, key: str | None = None, storefront: str = "esimka", **headers: str
+        self, body: object = None, *, key: str | None = None, storefront: str = "esimka", **headers: str
     ) -> httpx.Response:
         sent = {**self.auth(storefront), "Idempotency-Key": key or str(uuid4()), **headers}
         content = (
@@ -64,24 +65,24 @@ class Shop:
     def auth(self, storefront: str = "esimka") -> dict[str, str]:
         return {"Authorization": f"Bearer {KEYS[storefront]}"}
 
-    async def rows(self, sql: str, **parameters: Any) -> list[Any]:
+    async def rows(self, sql: str, **parameters: object) -> list[Row]:
         async with self.service.database.reading() as tx:
             return list((await tx.execute(sql, **parameters)).all())
 
-    def submitted(self, key: str, body: Any = None, storefront: str = "esimka") -> OrderSubmitted:
+    def submitted(self, key: str, body: object = None, storefront: str = "esimka") -> OrderSubmitted:
         return OrderSubmitted(storefront=storefront, submission_id=key, order=body or order(storefront))
 
 
 class OrderBody(Protocol):
     """Makes the body of a valid order; see `order`."""
 
-    def __call__(self, storefront: str = "esimka", **changes: Any) -> dict[str, Any]: ...
+    def __call__(self, storefront: str = "esimka", **changes: object) -> JsonObject: ...
 
 
 class StartShop(Protocol):
     """Starts an ordering service with settings of the test's own."""
 
-    async def __call__(self, build: Callable[..., Service], settings: type[Settings], /, **values: Any) -> Shop: ...
+    async def __call__(self, build: Callable[..., Service], settings: type[Settings], /, **values: object) -> Shop: ...
 
 
 @pytest.fixture
@@ -94,7 +95,7 @@ async def shop_of(stage: Stage) -> AsyncIterator[StartShop]:
     """A shop at an ordering service with settings of the test's own."""
     async with AsyncExitStack() as opened:
 
-        async def start(build: Callable[..., Service], settings: type[Settings], /, **values: Any) -> Shop:
+        async def start(build: Callable[..., Service], settings: type[Settings], /, **values: object) -> Shop:
             service = await stage.service(build, settings, **{"storefront_keys": KEYS, **values})
             http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{service.port}", timeout=30)
             return Shop(service, await opened.enter_async_context(http))

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -11,6 +10,7 @@ from shared.database import Database
 from shared.ids import uuid7
 from shared.kernel import migrations
 from shared.testing.databases import database_at
+from shared.testing.documents import JsonObject
 
 pytestmark = pytest.mark.infra
 _BUYER = """
@@ -51,7 +51,7 @@ async def test_a_migration_keeps_buyers_and_the_previous_release_overwrites_none
             False,
             None,
         )
-        stranger: dict[str, Any] = {"name": "Mallory", "email": "ANNA@example.org", "now": tx.now}
+        stranger: JsonObject = {"name": "Mallory", "email": "ANNA@example.org", "now": tx.now}
         row = (await tx.execute(_AS_RELEASED, id=uuid7(), key="anna@example.org", blocked=False, **stranger)).one()
         assert row.buyer_id not in {merged, moved}
         assert (await tx.execute("SELECT * FROM buyers WHERE buyer_id = :id", id=merged)).one() == before

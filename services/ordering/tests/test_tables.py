@@ -2,10 +2,11 @@
 
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import Connection
 
 from ordering import tables
 from ordering.app import build
@@ -28,8 +29,8 @@ class Watch:
 
 
 async def test_the_migrated_database_equals_tables_py(shop: "Shop") -> None:
-    def compare(connection: Any) -> Any:
-        def ours(_object: Any, name: str, kind: str, _reflected: bool, _compared: Any) -> bool:
+    def compare(connection: Connection) -> object:
+        def ours(_object: object, name: str, kind: str, _reflected: bool, _compared: object) -> bool:
             return kind != "table" or name in tables.metadata.tables
 
         options = {"include_object": ours, "compare_type": True, "compare_server_default": True}

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import httpx
@@ -34,15 +33,16 @@ from shared.contracts import (
 )
 from shared.database import Database
 from shared.ids import uuid7
-from shared.kernel.service import Service
+from shared.testing.documents import FieldValue, JsonObject, RowMapping
+from shared.testing.running import RunningService
 from shared.testing.stage import Stage
 
 TERMINAL = "67e34d63-102f-4bd1-898e-370781d0074d"
 PLAN = Plan(id="tr-5gb", title="Turkey 5 GB", coverage=("TR",), data_mb=5120, validity_days=30, profile_type="TR-STD")
 
 
-def order_placed(**changes: Any) -> OrderPlaced:
-    fields: dict[str, Any] = {
+def order_placed(**changes: object) -> OrderPlaced:
+    fields: JsonObject = {
         "order_id": uuid7(),
         "order_number": "10000001",
         "storefront": "qazaq-esim",
@@ -54,11 +54,11 @@ def order_placed(**changes: Any) -> OrderPlaced:
         "privacy_version": "1",
         "placed_at": datetime.now(UTC),
     }
-    return OrderPlaced(**fields | changes)
+    return OrderPlaced.model_validate(fields | changes)
 
 
-def contact_of(order: OrderPlaced, **changes: Any) -> BuyerContact:
-    fields: dict[str, Any] = {
+def contact_of(order: OrderPlaced, **changes: object) -> BuyerContact:
+    fields: JsonObject = {
         "buyer_id": order.buyer_id,
         "storefront": order.storefront,
         "name": "Aigerim Test",
@@ -68,11 +68,11 @@ def contact_of(order: OrderPlaced, **changes: Any) -> BuyerContact:
         "newsletter": False,
         "updated_at": datetime.now(UTC),
     }
-    return BuyerContact(**fields | changes)
+    return BuyerContact.model_validate(fields | changes)
 
 
-def refund_approved(order: OrderPlaced, minor: int, **changes: Any) -> RefundApproved:
-    fields: dict[str, Any] = {
+def refund_approved(order: OrderPlaced, minor: int, **changes: object) -> RefundApproved:
+    fields: JsonObject = {
         "order_id": order.order_id,
         "order_number": order.order_number,
         "storefront": order.storefront,
@@ -86,16 +86,16 @@ def refund_approved(order: OrderPlaced, minor: int, **changes: Any) -> RefundApp
         "approved_at": datetime.now(UTC),
         "credited_by": datetime.now(UTC).date() + timedelta(days=14),
     }
-    return RefundApproved(**fields | changes)
+    return RefundApproved.model_validate(fields | changes)
 
 
-def retry_requested(about: dict[str, Any], **changes: Any) -> RefundRetryRequested:
+def retry_requested(about: JsonObject, **changes: object) -> RefundRetryRequested:
     """`about`: the fields of an order event, and the refund's id."""
     fields = {"case_id": uuid7(), "action_id": uuid7(), "requested_by": uuid7(), "requested_at": datetime.now(UTC)}
     return RefundRetryRequested(**about | fields | changes)
 
 
-def hand_payment(about: dict[str, Any], minor: int, **changes: Any) -> HandPaymentRecorded:
+def hand_payment(about: JsonObject, minor: int, **changes: object) -> HandPaymentRecorded:
     fields = {
         "case_id": uuid7(),
         "payment_id": uuid7(),
@@ -108,7 +108,7 @@ def hand_payment(about: dict[str, Any], minor: int, **changes: Any) -> HandPayme
     return HandPaymentRecorded(**about | fields | changes)
 
 
-def hand_decision(about: dict[str, Any], payment_id: UUID, *, confirmed: bool, **changes: Any) -> HandPaymentDecided:
+def hand_decision(about: JsonObject, payment_id: UUID, *, confirmed: bool, **changes: object) -> HandPaymentDecided:
     fields = {
         "case_id": uuid7(),
         "decision_id": uuid7(),
@@ -150,28 +150,26 @@ class Agents:
             await self._decide(_about(row), row.payment_id, confirmed=True)
         return answered >= self._acted and not waiting
 
-    async def _decide(self, about: dict[str, Any], payment_id: UUID, *, confirmed: bool) -> None:
+    async def _decide(self, about: JsonObject, payment_id: UUID, *, confirmed: bool) -> None:
         decision = hand_decision(about, payment_id, confirmed=confirmed)
         self._acted.add(decision.decision_id)
         await self._stage.publish(decision, decision)
 
-    async def _refunds(self, order: OrderPlaced) -> list[tuple[dict[str, Any], int]]:
+    async def _refunds(self, order: OrderPlaced) -> list[tuple[JsonObject, int]]:
         async with self._database.reading() as tx:
             sql = "SELECT * FROM refunds WHERE order_id = :id ORDER BY refund_id"
             rows = (await tx.execute(sql, id=order.order_id)).all()
         return [(_about(row), row.amount_minor) for row in rows]
 
 
-def _about(row: Any) -> dict[str, Any]:
+def _about(row: object) -> RowMapping:
     return {name: getattr(row, name) for name in (*OrderEvent.model_fields, "refund_id")}
 
 
 @dataclass
-class Payments:
+class Payments(RunningService):
     """A running service and what a test asks it."""
 
-    service: Service
-    stage: Stage
     sandbox: RunningSandbox
     trace_file: Path
 
@@ -183,37 +181,28 @@ class Payments:
     hand_decision = staticmethod(hand_decision)
     agents = Agents
 
-    async def post(self, path: str, *, key: str | None = "shop-key", **kwargs: Any) -> httpx.Response:
-        return await self.request("POST", path, key=key, **kwargs)
+    async def post(
+        self, path: str, *, key: str | None = "shop-key", json: object = None, content: bytes | None = None
+    ) -> httpx.Response:
+        return await self.request("POST", path, key=key, json=json, content=content)
 
-    async def get(self, path: str, *, key: str | None = "agent-key") -> httpx.Response:
-        return await self.request("GET", path, key=key)
-
-    async def request(self, method: str, path: str, *, key: str | None, **kwargs: Any) -> httpx.Response:
-        headers = {"authorization": f"Bearer {key}"} if key else {}
-        async with httpx.AsyncClient(
-            base_url=f"http://127.0.0.1:{self.service.port}", timeout=30, trust_env=False
-        ) as client:
-            return await client.request(method, path, headers=headers, **kwargs)
-
-    async def ordered(self, *, trace: str | None = None, **changes: Any) -> OrderPlaced:
+    async def ordered(self, *, trace: str | None = None, **changes: FieldValue) -> OrderPlaced:
         """An order with its buyer's contact, known to payments."""
         order = order_placed(**changes)
         await self.stage.publish(order, contact_of(order), trace=trace)
         return order
 
-    async def page(self, order: OrderPlaced, **body: Any) -> dict[str, Any]:
+    async def page(self, order: OrderPlaced, **body: object) -> JsonObject:
         """The payment object, as soon as there is one."""
 
-        async def ready() -> dict[str, Any] | None:
+        async def ready() -> JsonObject | None:
             answer = await self.post(f"/orders/{order.order_id}/payment", json=body)
             assert answer.status_code in (200, 404), answer.text
             return answer.json() if answer.status_code == 200 else None
 
-        found: dict[str, Any] = await self.stage.eventually(ready)
-        return found
+        return await self.stage.eventually(ready)
 
-    async def paid(self, card: Card = SUCCESS, **changes: Any) -> OrderPlaced:
+    async def paid(self, card: Card = SUCCESS, **changes: FieldValue) -> OrderPlaced:
         """An order that was paid, as the bank confirmed."""
         order = await self.ordered(**changes)
         await self.sandbox.pay(await self.page(order), card)
@@ -254,13 +243,19 @@ class Payments:
         )
         return {row["invoice_id"]: (row["taken"], row["returned"]) for row in rows}
 
-    async def rows(self, sql: str, **parameters: Any) -> list[dict[str, Any]]:
-        async with self.service.database.reading() as tx:
-            return [dict(row) for row in (await tx.execute(sql, **parameters)).mappings()]
+    async def until_rows(self, sql: str, **parameters: object) -> list[RowMapping]:
+        return await self.stage.eventually(lambda: self.rows(sql, **parameters))
 
-    async def until_rows(self, sql: str, **parameters: Any) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = await self.stage.eventually(lambda: self.rows(sql, **parameters))
-        return found
+    async def compared(self) -> JsonObject:
+        """Today's comparison with the bank, which this asks for."""
+        path = f"/reconciliations/{datetime.now(UTC).date()}"
+        assert (await self.request("POST", path, key="agent-key")).status_code == 202
+
+        async def finished() -> JsonObject | None:
+            found: JsonObject = (await self.get(path)).json()
+            return found if found["state"] == "finished" else None
+
+        return await self.stage.eventually(finished)
 
     async def quiet(self) -> None:
         """All due work is over, but for what is parked; all events are out."""
@@ -273,12 +268,6 @@ class Payments:
             return bool(row["left"] == 0)
 
         await self.stage.eventually(over)
-
-    def figure(self, name: str, **labels: str) -> float:
-        registry = self.service.metrics.registry
-        known = {family.name for family in registry.collect()}
-        assert name.removesuffix("_total") in known, f"there is no figure {name}"
-        return registry.get_sample_value(name, labels) or 0.0
 
 
 Action = RefundRetryRequested | HandPaymentRecorded | HandPaymentDecided
@@ -296,10 +285,12 @@ class RefusedRefund:
     def retry(self) -> RefundRetryRequested:
         return retry_requested(self._about)
 
-    def payment(self, minor: int | None = None, **changes: Any) -> HandPaymentRecorded:
+    def payment(self, minor: int | None = None, **changes: object) -> HandPaymentRecorded:
         return hand_payment(self._about, minor or self.approved.amount.amount, **changes)
 
-    def decision(self, payment: HandPaymentRecorded, *, confirmed: bool = True, **changes: Any) -> HandPaymentDecided:
+    def decision(
+        self, payment: HandPaymentRecorded, *, confirmed: bool = True, **changes: object
+    ) -> HandPaymentDecided:
         return hand_decision(self._about, payment.payment_id, confirmed=confirmed, **changes)
 
     async def does(self, *actions: Action) -> list[str | None]:
@@ -375,9 +366,9 @@ async def sandbox() -> AsyncIterator[RunningSandbox]:
 async def start(stage: Stage, sandbox: RunningSandbox, tmp_path: Path) -> Start:
     """Start the service with these settings, at an address the bank can call back."""
 
-    async def start(**overrides: Any) -> Payments:
+    async def start(**overrides: object) -> Payments:
         port = free_port()
-        settings: dict[str, Any] = {
+        settings: JsonObject = {
             "epay_oauth_url": f"{sandbox.bank_url}/oauth2/token",
             "epay_api_url": sandbox.bank_api_url,
             "epay_client_id": "sandbox",

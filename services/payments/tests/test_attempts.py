@@ -3,7 +3,7 @@
 import asyncio
 import importlib
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
@@ -12,6 +12,7 @@ from sandbox.storefront import HELD, IN_PROGRESS, INSUFFICIENT_FUNDS, SUCCESS
 from shared.contracts import OrderPaid, PaymentFailed
 from shared.ids import uuid7
 from shared.telemetry.tracing import new_traceparent, trace_id
+from shared.testing.documents import JsonObject
 
 if TYPE_CHECKING:
     from services.payments.tests.conftest import Payments, Start
@@ -112,8 +113,8 @@ async def test_repeated_and_forged_webhooks_pay_an_order_once(start: "Start") ->
     await running.paid_event(order)
 
     async def all_heard() -> bool:
-        heard = (running.figure("epay_webhooks_total", outcome=name) for name in ("accepted", "repeated"))
-        return bool(sum(heard) == 3 and running.figure("epay_webhooks_total", outcome="wrong_secret") == 1)
+        heard = (running.metric("epay_webhooks_total", outcome=name) for name in ("accepted", "repeated"))
+        return bool(sum(heard) == 3 and running.metric("epay_webhooks_total", outcome="wrong_secret") == 1)
 
     await running.stage.eventually(all_heard)
     await running.quiet()
@@ -269,7 +270,7 @@ async def test_a_payment_in_progress_is_asked_again(start: "Start") -> None:
     ],
     ids=["503", "429", "401", "html", "in-progress", "cut", "half", "slow"],
 )
-async def test_an_order_is_paid_whatever_happens_to_check_status(start: "Start", fault: dict[str, Any]) -> None:
+async def test_an_order_is_paid_whatever_happens_to_check_status(start: "Start", fault: JsonObject) -> None:
     running = await start(epay_timeout_seconds=1.0)
     await running.sandbox.faults({"target": "bank.check_status", "times": 2, **fault})
     await running.paid()
@@ -281,10 +282,10 @@ async def test_an_expired_token_is_renewed(start: "Start") -> None:
     running = await start()
     await running.paid()
     await running.paid()
-    assert running.figure("epay_calls_total", operation="token", outcome="ok") == 3  # two pages, one of our own
+    assert running.metric("epay_calls_total", operation="token", outcome="ok") == 3  # two pages, one of our own
     await running.sandbox.faults({"target": "bank.check_status", "effect": "http_error", "status": 401, "times": 1})
     await running.paid()
-    assert running.figure("epay_calls_total", operation="token", outcome="ok") == 5
+    assert running.metric("epay_calls_total", operation="token", outcome="ok") == 5
 
 
 async def test_a_storefront_gets_a_refusal_where_the_bank_gives_no_token(start: "Start") -> None:
@@ -312,7 +313,7 @@ async def test_a_storefront_gets_a_refusal_where_the_bank_gives_no_token(start: 
         ("terminal", {"terminal": "other", "terminalID": "other"}),
     ],
 )
-async def test_a_wrong_payment_waits_for_a_person(start: "Start", field: str, fields: dict[str, Any]) -> None:
+async def test_a_wrong_payment_waits_for_a_person(start: "Start", field: str, fields: JsonObject) -> None:
     running = await start(poll_first_seconds=600)
     order = await running.ordered()
     page = await running.page(order)
@@ -320,7 +321,7 @@ async def test_a_wrong_payment_waits_for_a_person(start: "Start", field: str, fi
     await running.sandbox.pay(page)
     [parked] = await running.until_rows("SELECT kind, last_error FROM work WHERE state = 'parked'")
     assert parked == {"kind": "check_status", "last_error": f"the bank holds a payment that differs in {field}"}
-    assert running.figure("payment_mismatches_total", field=field) == 1
+    assert running.metric("payment_mismatches_total", field=field) == 1
     assert await running.stage.all_events(OrderPaid) == []
     assert await running.rows("SELECT 1 FROM ledger") == []
 
@@ -367,7 +368,7 @@ def _envelope() -> dict[str, str]:
     }
 
 
-async def _everything(running: "Payments") -> dict[str, Any]:
+async def _everything(running: "Payments") -> JsonObject:
     """All rows of all our tables."""
     names = (
         *("payment_orders", "attempts", "notifications", "contacts", "refunds", "ledger", "surplus_charges"),

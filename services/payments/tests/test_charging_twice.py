@@ -24,7 +24,7 @@ async def test_a_second_capture_is_published_once_and_posted(start: "Start") -> 
     await running.sandbox.resend_webhook(charged.invoice_id, times=3, fields={"code": "again"})
     await running.quiet()
     assert len(await running.stage.all_events(DuplicateCharged)) == 1
-    assert running.figure("payment_captures_total", kind="duplicate") == 1
+    assert running.metric("payment_captures_total", kind="duplicate") == 1
     assert await running.ledger_says() == await running.bank_says()
     ledger = (await running.get(f"/orders/{order.order_id}/ledger")).json()
     assert ledger["balances"] == {"bank_clearing": 2 * PRICE, "buyer_funds": -PRICE, "duplicate_payable": -PRICE}

@@ -3,7 +3,6 @@
 import json
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,13 +16,14 @@ from payments.clients.epay.webhook import UnreadableNoticeError, read_notice
 from payments.clients.models import Expected, Payer, Purchase, StatusAnswer
 from payments.polling import PollingSchedule
 from payments.refunds.rules.evidence import Evidence, evidence
+from shared.testing.documents import Json, JsonObject
 from shared.values.money import to_major, to_minor, to_text
 
 TERMINAL = "67e34d63-102f-4bd1-898e-370781d0074d"
 EXPECTED = Expected(invoice_id=123456789, amount=599050, currency="KZT", terminal=TERMINAL, order_number="10000017")
 
 
-def body(result: object = "100", status: str | None = "CHARGE", **changes: Any) -> dict[str, Any]:
+def body(result: object = "100", status: str | None = "CHARGE", **changes: object) -> JsonObject:
     transaction = {
         "id": "b1f3",
         "invoiceID": "123456789",
@@ -92,7 +92,7 @@ def test_a_failure_that_is_not_final_is_asked_again() -> None:
     ],
 )
 @pytest.mark.parametrize("status", ["CHARGE", "AUTH"])
-def test_money_of_another_payment_is_a_mismatch(field: str, changes: dict[str, Any], status: str) -> None:
+def test_money_of_another_payment_is_a_mismatch(field: str, changes: JsonObject, status: str) -> None:
     assert judge(read_status(body("100", status, **changes)), EXPECTED) == (Verdict.MISMATCH, (field,))
 
 
@@ -118,7 +118,7 @@ FIELDS = ["id", "invoiceID", "amount", "currency", "terminal", "terminalID", "st
     result=JSON,
     transaction=JSON | st.dictionaries(st.sampled_from(FIELDS), JSON | st.sampled_from(["CHARGE", "AUTH", "KZT"])),
 )
-def test_any_answer_can_be_judged_and_only_the_right_one_is_a_capture(result: Any, transaction: Any) -> None:
+def test_any_answer_can_be_judged_and_only_the_right_one_is_a_capture(result: object, transaction: Json) -> None:
     verdict, _ = judge(read_status({"resultCode": result, "transaction": transaction}), EXPECTED)
     if verdict in (Verdict.CAPTURED, Verdict.HELD):
         assert transaction["currency"] == "KZT"
@@ -297,13 +297,13 @@ def test_a_notice_is_read_tolerantly() -> None:
     ],
 )
 def test_a_notice_without_an_attempt_is_refused(field: str, value: object) -> None:
-    good: dict[str, Any] = {"invoiceId": "123456789", "id": "b1", "code": "ok", "secret_hash": "s"}
+    good: JsonObject = {"invoiceId": "123456789", "id": "b1", "code": "ok", "secret_hash": "s"}
     with pytest.raises(UnreadableNoticeError) as refused:
         read_notice(good | {field: value})
     assert refused.value.field == field
 
 
 @given(st.dictionaries(st.sampled_from(["invoiceId", "id", "code", "reasonCode", "secret_hash"]), JSON))
-def test_any_notice_is_read_or_refused(value: dict[str, Any]) -> None:
+def test_any_notice_is_read_or_refused(value: JsonObject) -> None:
     with suppress(UnreadableNoticeError):
         assert isinstance(read_notice(value).invoice_id, int)

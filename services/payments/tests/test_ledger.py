@@ -1,8 +1,7 @@
 """The ledger's constraints, and what agents see of it."""
 
-from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,6 +9,7 @@ from payments.ledger import store as ledger
 from payments.tables import ledger as postings
 from shared.contracts import OrderPlaced, RefundSettled
 from shared.ids import uuid7
+from shared.testing.documents import JsonObject
 
 if TYPE_CHECKING:
     from services.payments.tests.conftest import Payments, Start
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 PRICE = 599050
 
 
-async def post(running: "Payments", order: OrderPlaced, **changes: Any) -> None:
+async def post(running: "Payments", order: OrderPlaced, **changes: object) -> None:
     async with running.service.database.transaction() as tx:
-        row: Mapping[str, Any] = {
+        row: dict[str, object] = {
             "order_id": order.order_id,
             "kind": "refund_promised",
             "key": str(uuid7()),
@@ -59,7 +59,7 @@ async def test_a_posting_cannot_be_changed_or_deleted(start: "Start", statement:
         ({"kind": "gift"}, "ledger_accounts"),
     ],
 )
-async def test_the_database_refuses_wrong_postings(start: "Start", changes: dict[str, Any], rule: str) -> None:
+async def test_the_database_refuses_wrong_postings(start: "Start", changes: JsonObject, rule: str) -> None:
     running = await start()
     order = await running.paid()
     before = await running.rows("SELECT * FROM ledger")

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from payments.attempts.routes import MOST_NOTIFICATIONS
 from payments.attempts.store import MOST_ATTEMPTS
@@ -19,13 +19,13 @@ async def test_notifications_of_one_attempt_are_limited(start: "Start") -> None:
     good = {"invoiceId": page["invoiceId"], "secret_hash": attempt["secret_hash"], "code": "ok", "reasonCode": 0}
     bodies = [good | {"id": f"invented-{number}"} for number in range(3 * MOST_NOTIFICATIONS)]
 
-    async def post(body: Any) -> int:
+    async def post(body: object) -> int:
         return int((await running.post("/epay/webhook", key=None, json=body)).status_code)
 
     codes = Counter(await asyncio.gather(*map(post, bodies)))
     assert codes == {200: MOST_NOTIFICATIONS, 409: 2 * MOST_NOTIFICATIONS}
     assert len(await running.rows("SELECT 1 FROM notifications")) == MOST_NOTIFICATIONS
-    assert running.figure("limits_reached_total", limit="notifications") == 2 * MOST_NOTIFICATIONS
+    assert running.metric("limits_reached_total", limit="notifications") == 2 * MOST_NOTIFICATIONS
     # The bank's own word is not needed: it is asked all the same.
     await running.sandbox.pay(page)
     assert (await running.paid_event(order)).invoice_id == page["invoiceId"]

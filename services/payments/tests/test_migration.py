@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
@@ -58,7 +57,8 @@ async def test_what_was_paid_and_returned_before_is_in_the_ledger(first_version:
         )
     await asyncio.to_thread(migrations.upgrade, "payments", first_version)
     async with database.transaction() as tx:
-        found: Any = await ledger.of_order(tx, paid)
+        found = await ledger.of_order(tx, paid)
+        assert found is not None
         assert (found["paid_in"], found["paid_out"]) == (1000, 200)
         assert found["balances"] == {"bank_clearing": 800, "buyer_funds": -700, "refunds_payable": -100}
         assert await ledger.check(tx, now, tx.now) == []

@@ -1,9 +1,9 @@
 """Receipts as Webkassa writes and reads them (docs/wire/webkassa.md)."""
 
 import json
+from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -17,10 +17,11 @@ from payments.clients.webkassa.receipts import check_body, error_codes, read_iss
 from payments.settings import CashRegister, Settings
 from shared.shops.faults import ShopsError
 from shared.shops.reading import Shops, read_shops
+from shared.testing.documents import FieldValue, JsonObject
 from shared.testing.shops import copied
 
 SALE = Issued("123456789012", "000000000001", "2026-11-20 09:08:07", "https://ofd.example/t/1", 499000)
-DATA: dict[str, Any] = {
+DATA: JsonObject = {
     "CheckNumber": "123456789012",
     "DateTime": "20.11.2026 09:08:07",
     "Total": 4990,
@@ -30,16 +31,16 @@ DATA: dict[str, Any] = {
 }
 
 
-def wanted(amount: int = 499000, **changes: Any) -> Wanted:
-    fields: dict[str, Any] = {
-        "kind": "sale",
-        "number": "sale-1",
-        "order_number": "10000001",
-        "title": "Turkey 5 GB",
-        "amount": amount,
-        "tax": Tax(),
-    }
-    return Wanted(**fields | changes)
+def wanted(amount: int = 499000, **changes: FieldValue) -> Wanted:
+    known = Wanted(
+        kind="sale",
+        number="sale-1",
+        order_number="10000001",
+        title="Turkey 5 GB",
+        amount=amount,
+        tax=Tax(),
+    )
+    return replace(known, **changes)
 
 
 @given(st.integers(1, 10**12), st.one_of(st.none(), st.decimals("0", "99.99", places=2)))
@@ -94,7 +95,7 @@ def test_the_register_is_read_nested_and_flat() -> None:
         {"DateTime": None},
     ],
 )
-def test_what_has_no_fiscal_sign_and_time_is_no_receipt(change: dict[str, Any]) -> None:
+def test_what_has_no_fiscal_sign_and_time_is_no_receipt(change: JsonObject) -> None:
     assert read_issued(DATA | change) is None
 
 
@@ -112,7 +113,7 @@ def test_what_has_no_fiscal_sign_and_time_is_no_receipt(change: dict[str, Any]) 
         ({"Cashbox": {"RegistrationNumber": "x" * 65}}, "registration_number", ""),
     ],
 )
-def test_a_receipt_is_read_whatever_else_its_answer_lacks(change: dict[str, Any], field: str, read: object) -> None:
+def test_a_receipt_is_read_whatever_else_its_answer_lacks(change: JsonObject, field: str, read: object) -> None:
     issued = read_issued(DATA | change)
     assert issued is not None
     assert issued.check_number == DATA["CheckNumber"]
@@ -124,7 +125,7 @@ def test_a_receipt_is_read_whatever_else_its_answer_lacks(change: dict[str, Any]
         st.none() | st.booleans() | st.floats() | st.text(), lambda v: st.lists(v) | st.dictionaries(st.text(), v)
     )
 )
-def test_any_answer_can_be_read(value: Any) -> None:
+def test_any_answer_can_be_read(value: object) -> None:
     read_issued(value)
     list(receipts_in(value))
     error_codes(value if isinstance(value, dict) else {"Errors": value})
@@ -146,7 +147,7 @@ def test_error_codes_of_an_envelope() -> None:
 @pytest.mark.parametrize(
     "change", [{"vat_percent": "100"}, {"vat_percent": "-1"}, {"password": " "}, {"cashbox": ""}, {"pos": 1}]
 )
-def test_impossible_registers_are_refused(change: dict[str, Any]) -> None:
+def test_impossible_registers_are_refused(change: JsonObject) -> None:
     with pytest.raises(ValidationError):
         CashRegister.model_validate({"cashbox": "SWK1", "login": "l", "password": "p", **change})
 
@@ -158,7 +159,7 @@ def shops_of(folder: Path, register: str) -> Shops:
     return read_shops(folder / "shops")
 
 
-def settings_of(registers: dict[str, Any], **values: Any) -> Settings:
+def settings_of(registers: JsonObject, **values: object) -> Settings:
     settings = {
         "database_url": "",
         "kafka_bootstrap_servers": "",

@@ -1,7 +1,7 @@
 """Fiscal receipts: judged by the cash register's own ledger, whatever happens to replies."""
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,6 +12,7 @@ from sandbox.testing import RunningSandbox
 from shared.contracts import OrderPaid, OrderPlaced, ReceiptIssued, RefundSettled
 from shared.database import Tx
 from shared.ids import uuid7
+from shared.testing.documents import Json, JsonObject
 from shared.testing.stage import Stage
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ PRICE = 599050
 CASHBOX = "SWK00000001"
 
 
-def registers(**changes: Any) -> dict[str, Any]:
+def registers(**changes: object) -> JsonObject:
     register = {"cashbox": CASHBOX, "login": "sandbox", "password": "sandbox-secret", **changes}
     return {"cash_registers": {"qazaq-esim": register}, "webkassa_api_key": "sandbox-cashbox"}
 
@@ -30,7 +31,7 @@ def registers(**changes: Any) -> dict[str, Any]:
 def selling(start: "Start", sandbox: RunningSandbox) -> "Start":
     """Start payments with a cash register for qazaq-esim."""
 
-    async def selling(*, register: dict[str, Any] | None = None, **overrides: Any) -> "Payments":
+    async def selling(*, register: JsonObject | None = None, **overrides: object) -> "Payments":
         url = overrides.pop("webkassa_url", sandbox.cashbox_url)
         settings = {"webkassa_timeout_seconds": 1.0, **registers(**(register or {})), **overrides}
         return await start(webkassa_url=url, **settings)
@@ -76,8 +77,8 @@ async def test_a_sale_and_its_return(selling: "Start") -> None:
     [told] = await running.stage.events(ReceiptIssued, where=lambda e: e.kind == "sale")
     assert told.trace is not None
     assert told.trace.startswith(trace[:35])
-    assert running.figure("receipt_outcomes_total", storefront="qazaq-esim", outcome="issued") == 2
-    assert running.figure("receipts_waiting", storefront="qazaq-esim") == 0
+    assert running.metric("receipt_outcomes_total", storefront="qazaq-esim", outcome="issued") == 2
+    assert running.metric("receipts_waiting", storefront="qazaq-esim") == 0
 
 
 async def test_partial_refunds_have_a_return_each(selling: "Start") -> None:
@@ -99,7 +100,7 @@ async def test_vat_and_contact_where_the_register_is_to_have_them(selling: "Star
     assert (sold["customerEmail"], sold["customerPhone"]) == ("aigerim@example.kz", "+77010000001")
 
 
-FAULTS: list[dict[str, Any]] = [
+FAULTS: list[JsonObject] = [
     {"effect": "lose_reply"},
     {"effect": "partial_body"},
     {"effect": "drop"},
@@ -124,7 +125,7 @@ OTHERWISE = {"original_in_duplicate": False, "history_filters": False, "flat_reg
     ids=lambda value: "-".join(str(one) for one in value.values())[:24] or "as-set",
 )
 async def test_one_receipt_whatever_happens_to_the_reply(
-    selling: "Start", fault: dict[str, Any], behaviour: dict[str, bool]
+    selling: "Start", fault: JsonObject, behaviour: dict[str, bool]
 ) -> None:
     running = await selling()
     await running.sandbox.cashbox_behaviour(**behaviour)
@@ -135,7 +136,7 @@ async def test_one_receipt_whatever_happens_to_the_reply(
     assert {event.kind for event in events} == {"sale", "sale_return"}
 
 
-def forged(**data: Any) -> dict[str, Any]:
+def forged(**data: object) -> JsonObject:
     return {"target": "cashbox.check", "effect": "forge", "times": 1, "fields": {"Data": data}}
 
 
@@ -163,7 +164,7 @@ async def test_a_return_names_the_register_also_where_the_sale_did_not(
     await issued(running, 2 if settings else 3)
 
 
-REFUSED: dict[str, Any] = {"effect": "refuse", "code": 505}
+REFUSED: JsonObject = {"effect": "refuse", "code": 505}
 
 
 @pytest.mark.parametrize("target", ["cashbox.history", "cashbox.authorize", "cashbox.zreport"])
@@ -193,10 +194,10 @@ async def test_an_outage_delays_receipts_only_and_loses_none(selling: "Start", s
     await running.stage.events(OrderPaid, count=3)
 
     async def waiting() -> bool:
-        return bool(running.figure("receipts_waiting", storefront="qazaq-esim") == 4)
+        return bool(running.metric("receipts_waiting", storefront="qazaq-esim") == 4)
 
     await running.stage.eventually(waiting)
-    assert running.figure("receipts_oldest_seconds", storefront="qazaq-esim") > 0
+    assert running.metric("receipts_oldest_seconds", storefront="qazaq-esim") > 0
     assert await sandbox.ledger_cashbox() == []
     # Nobody hammers a service that is away: the whole queue pauses together.
     asked = (await sandbox.active_faults())[-1]["hits"]
@@ -210,7 +211,7 @@ async def test_receipts_wait_for_an_unreachable_fiscal_service(selling: "Start")
     running = await selling(webkassa_url="http://127.0.0.1:9")
     await running.paid()
     await running.until_rows("SELECT 1 AS found FROM work WHERE last_error LIKE 'authorize: ConnectError%'")
-    assert running.figure("webkassa_calls_total", operation="authorize", outcome="away") >= 1
+    assert running.metric("webkassa_calls_total", operation="authorize", outcome="away") >= 1
 
 
 async def test_two_instances_take_turns(selling: "Start", stage: Stage) -> None:
@@ -278,7 +279,7 @@ async def test_storefronts_without_a_register_get_no_receipts(selling: "Start") 
     running = await selling()
     order = await running.ordered(storefront="esimka")
 
-    async def page() -> Any:
+    async def page() -> Json:
         answer = await running.post(f"/orders/{order.order_id}/payment", key="other-key")
         return answer.json() if answer.status_code == 200 else None
 
@@ -321,7 +322,7 @@ async def test_a_receipt_with_invalid_content_waits_for_a_person(selling: "Start
     assert (await running.get(path, key="shop-key")).status_code == 401
 
 
-def _again(running: "Payments") -> dict[str, Any]:
+def _again(running: "Payments") -> JsonObject:
     """The settings of a second instance of a running service."""
     left_out = {"database_url", "kafka_bootstrap_servers", "topic_prefix", "http_port"}
     settings = running.service.settings

@@ -1,7 +1,8 @@
 """The daily comparison: every difference is found, logged and stored; where there is none, none is."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,26 +11,14 @@ from payments.reconciliation.models import Difference, Ours
 from payments.reconciliation.rules import differences
 from sandbox.storefront import IN_PROGRESS, INSUFFICIENT_FUNDS
 from shared.contracts import OrderPaid, RefundSettled
+from shared.testing.documents import FieldValue
 
 if TYPE_CHECKING:
-    from services.payments.tests.conftest import Payments, Start
+    from services.payments.tests.conftest import Start
 
 TERMINAL = "67e34d63-102f-4bd1-898e-370781d0074d"
 PRICE = 599050
 SLOW = {"poll_first_seconds": 600}
-
-
-async def compared(running: "Payments") -> dict[str, Any]:
-    """Compare today, and wait for its end."""
-    path = f"/reconciliations/{datetime.now(UTC).date()}"
-    assert (await running.request("POST", path, key="agent-key")).status_code == 202
-
-    async def finished() -> dict[str, Any] | None:
-        found: dict[str, Any] = (await running.get(path)).json()
-        return found if found["state"] == "finished" else None
-
-    done: dict[str, Any] = await running.stage.eventually(finished)
-    return done
 
 
 @pytest.mark.parametrize("amount_after_refund", ["original", "remaining"])
@@ -51,7 +40,7 @@ async def test_a_day_without_differences(start: "Start", amount_after_refund: st
     )
     await running.stage.events(RefundSettled, count=3)
     await running.quiet()
-    found = await compared(running)
+    found = await running.compared()
     assert found["differences"] == []
     assert found["compared"] == found["planned"] == 6
 
@@ -68,15 +57,15 @@ async def test_every_difference_is_found_and_a_missed_capture_is_recorded(start:
     at_bank = running.sandbox.stands.bank.ledger.by_id(capture["transaction_id"])
     assert at_bank is not None
     at_bank.status, at_bank.refunded = "REFUND", at_bank.captured
-    found = await compared(running)
+    found = await running.compared()
     assert {(one["invoice_id"], one["what"], one["ours"], one["banks"]) for one in found["differences"]} == {
         (page["invoiceId"], "capture_unknown_to_us", "0", str(PRICE)),
         (str(capture["invoice_id"]), "returned", "0", "REFUND"),
     }
-    assert running.figure("reconciliation_differences_total", what="returned") == 1
+    assert running.metric("reconciliation_differences_total", what="returned") == 1
     await running.paid_event(missed)
     await running.quiet()
-    again = await compared(running)
+    again = await running.compared()
     assert [one["what"] for one in again["differences"]] == ["returned"]
     assert len(await running.stage.all_events(OrderPaid)) == 2
 
@@ -89,7 +78,7 @@ async def test_a_payment_for_another_order_is_not_taken_for_a_missed_capture(sta
     at_bank = running.sandbox.stands.bank.ledger.by_invoice(page["invoiceId"])
     assert at_bank is not None
     at_bank.data = '{"order": "1"}'
-    await compared(running)
+    await running.compared()
     [parked] = await running.until_rows("SELECT last_error FROM work WHERE state = 'parked'")
     assert parked["last_error"] == "the bank holds a payment that differs in data"
     assert await running.stage.all_events(OrderPaid) == []
@@ -102,7 +91,7 @@ async def test_held_money_is_found_and_captured(start: "Start") -> None:
     await running.sandbox.pay(page, IN_PROGRESS)
     await running.sandbox.faults({"target": "bank.webhook", "effect": "drop"})
     await running.sandbox.settle(page["invoiceId"], "AUTH")
-    found = await compared(running)
+    found = await running.compared()
     assert [one["what"] for one in found["differences"]] == ["held_at_the_bank"]
     await running.paid_event(order)
 
@@ -139,7 +128,7 @@ async def test_comparisons_keep_to_the_rate_limit(start: "Start") -> None:
             now=tx.now,
         )
     began = datetime.now(UTC)
-    assert (await compared(running))["compared"] == 60
+    assert (await running.compared())["compared"] == 60
     # 20 at once, then 40 at 20 per second.
     assert (datetime.now(UTC) - began).total_seconds() > 1.9
 
@@ -155,15 +144,15 @@ async def test_who_may_compare_and_what(start: "Start") -> None:
     assert (await running.get("/reconciliations/nonsense")).status_code == 422
 
 
-def answer(status: str = "CHARGE", amount: int | None = 1000, **changes: Any) -> StatusAnswer:
-    fields: dict[str, Any] = {
-        "result": "100",
-        "status": status,
-        "amount": amount,
-        "currency": "KZT",
-        "terminals": frozenset({TERMINAL}),
-    }
-    return StatusAnswer(**fields | changes)
+def answer(status: str = "CHARGE", amount: int | None = 1000, **changes: FieldValue) -> StatusAnswer:
+    known = StatusAnswer(
+        result="100",
+        status=status,
+        amount=amount,
+        currency="KZT",
+        terminals=frozenset({TERMINAL}),
+    )
+    return replace(known, **changes)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Refunds, judged by the bank's own ledger, whatever happens to replies."""
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -9,6 +9,7 @@ from payments.refunds import store
 from payments.refunds.models import Intent
 from shared.contracts import Money, OrderPlaced, RefundFailed, RefundSettled
 from shared.ids import uuid7
+from shared.testing.documents import JsonObject
 
 if TYPE_CHECKING:
     from services.payments.tests.conftest import Payments, Start
@@ -78,7 +79,7 @@ async def test_partial_refunds_up_to_what_was_paid(start: "Start", behaviour: di
 )
 @pytest.mark.parametrize("times", [1, 3])
 async def test_a_full_refund_happens_once_whatever_happens_to_the_reply(
-    start: "Start", fault: dict[str, Any], times: int
+    start: "Start", fault: JsonObject, times: int
 ) -> None:
     running = await start(epay_timeout_seconds=1.0)
     order = await running.paid()

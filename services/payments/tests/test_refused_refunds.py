@@ -1,8 +1,7 @@
 """A refund that the bank refused: tried again, or paid by hand with a second person. Never twice, and never lost."""
 
 import asyncio
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,6 +13,7 @@ from shared.contracts import (
     RefundSettled,
 )
 from shared.ids import uuid7
+from shared.testing.documents import JsonObject
 
 if TYPE_CHECKING:
     from services.payments.tests.conftest import Action, Payments, Refuse, RefusedRefund, Start
@@ -154,7 +154,7 @@ async def test_nobody_confirms_what_they_recorded(start: "Start", refused: "Refu
     ids=["too-much", "nothing", "currency", "way", "refund"],
 )
 async def test_what_may_not_be_paid_by_hand_is_refused_with_its_reason(
-    start: "Start", refused: "Refuse", change: dict[str, Any], reason: str
+    start: "Start", refused: "Refuse", change: JsonObject, reason: str
 ) -> None:
     running = await start()
     case = await refused(running)
@@ -178,7 +178,7 @@ async def test_nothing_is_paid_by_hand_when_another_refund_used_the_money(start:
     assert await case.out() == (PRICE, 0)
 
     async def nothing_is_owed() -> bool:
-        return bool(running.figure("refunds_refused_open") == 0)
+        return bool(running.metric("refunds_refused_open") == 0)
 
     await running.stage.eventually(nothing_is_owed)
 
@@ -254,7 +254,7 @@ async def test_the_bank_paid_after_all_before_the_second_person_confirmed(start:
     [settled] = await running.stage.events(RefundSettled)
     assert settled.event.way is None
     assert await case.out() == (PRICE, 0)
-    assert running.figure("refund_hand_payments_total", outcome="bank_has_paid") == 1
+    assert running.metric("refund_hand_payments_total", outcome="bank_has_paid") == 1
 
 
 async def test_a_bank_that_cannot_be_asked_delays_the_booking(start: "Start", refused: "Refuse") -> None:
@@ -273,10 +273,12 @@ async def test_what_the_bank_pays_later_is_found_by_the_daily_comparison(start: 
     await running.sandbox.clear_faults()
     payment = case.payment()
     await case.does(payment, case.decision(payment))
-    assert await compared(running) == []  # a payment by hand is not at the bank, and nobody expects it there
+    assert (await running.compared())[
+        "differences"
+    ] == []  # a payment by hand is not at the bank, and nobody expects it there
     await the_bank_pays_by_itself(running)
-    assert [one["what"] for one in await compared(running)] == ["returned_twice"]
-    assert running.figure("reconciliation_differences_total", what="returned_twice") == 1
+    assert [one["what"] for one in (await running.compared())["differences"]] == ["returned_twice"]
+    assert running.metric("reconciliation_differences_total", what="returned_twice") == 1
 
 
 async def test_metrics_show_how_many_refused_refunds_wait_and_how_long(start: "Start", refused: "Refuse") -> None:
@@ -285,7 +287,7 @@ async def test_metrics_show_how_many_refused_refunds_wait_and_how_long(start: "S
 
     async def shown() -> bool:
         return bool(
-            running.figure("refunds_refused_open") == 1 and running.figure("refunds_refused_oldest_seconds") > 0
+            running.metric("refunds_refused_open") == 1 and running.metric("refunds_refused_oldest_seconds") > 0
         )
 
     await running.stage.eventually(shown)
@@ -302,20 +304,7 @@ async def test_metrics_show_how_many_refused_refunds_wait_and_how_long(start: "S
 
 
 async def _is(running: "Payments", name: str, value: float) -> bool:
-    return bool(running.figure(name) == value)
-
-
-async def compared(running: "Payments") -> list[dict[str, Any]]:
-    """Today's comparison with the bank."""
-    day = f"/reconciliations/{datetime.now(UTC).date()}"
-    assert (await running.post(day, key="agent-key")).status_code == 202
-
-    async def finished() -> Any:
-        answer = (await running.get(day)).json()
-        return answer if answer["state"] == "finished" else None
-
-    found: list[dict[str, Any]] = (await running.stage.eventually(finished))["differences"]
-    return found
+    return bool(running.metric(name) == value)
 
 
 async def the_bank_pays_by_itself(running: "Payments") -> None:

@@ -1,13 +1,14 @@
 """A sandbox deployment, which accepts keys for tests, is never connected to the bank's production."""
 
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 from pydantic import ValidationError
 
 from payments.settings import Settings
+from shared.testing.documents import JsonObject
 
-GIVEN: dict[str, Any] = {
+GIVEN: JsonObject = {
     "database_url": "postgresql+psycopg://nobody@localhost/nowhere",
     "kafka_bootstrap_servers": "localhost:1",
     "epay_oauth_url": "https://test-epay-oauth.epayment.kz/oauth2/token",
@@ -23,7 +24,7 @@ REAL = {"epay_oauth_url": "https://epay-oauth.homebank.kz/oauth2/token", "epay_a
 
 @pytest.mark.parametrize("name", REAL)
 @pytest.mark.parametrize("spelled", [str, lambda url: url.replace("homebank.kz", "HomeBank.KZ.")])
-def test_production_of_the_bank_and_keys_for_tests_exclude_each_other(name: str, spelled: Any) -> None:
+def test_production_of_the_bank_and_keys_for_tests_exclude_each_other(name: str, spelled: Callable[[str], str]) -> None:
     with pytest.raises(ValidationError, match=f"SANDBOX: {name.upper()}"):
         Settings(**GIVEN | {name: spelled(REAL[name]), "sandbox": True})
     assert not Settings(**GIVEN | REAL).sandbox

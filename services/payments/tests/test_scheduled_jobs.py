@@ -75,7 +75,7 @@ async def test_a_refund_is_reported_before_its_promised_date_and_after_it(start:
     await running.until_rows("SELECT 1 FROM refunds WHERE warned_at IS NOT NULL AND missed_at IS NULL")
 
     async def shown() -> bool:
-        return bool((running.figure("refunds_due_soon"), running.figure("refunds_overdue")) == (1, 0))
+        return bool((running.metric("refunds_due_soon"), running.metric("refunds_overdue")) == (1, 0))
 
     await running.stage.eventually(shown)
     async with running.service.database.transaction() as tx:
@@ -83,14 +83,14 @@ async def test_a_refund_is_reported_before_its_promised_date_and_after_it(start:
     await running.until_rows("SELECT 1 FROM refunds WHERE missed_at IS NOT NULL")
 
     async def overdue() -> bool:
-        return bool((running.figure("refunds_due_soon"), running.figure("refunds_overdue")) == (0, 1))
+        return bool((running.metric("refunds_due_soon"), running.metric("refunds_overdue")) == (0, 1))
 
     await running.stage.eventually(overdue)
     await running.sandbox.clear_faults()
     await running.stage.events(RefundSettled)
 
     async def over() -> bool:
-        return bool(running.figure("refunds_overdue") == 0)
+        return bool(running.metric("refunds_overdue") == 0)
 
     await running.stage.eventually(over)
 
@@ -104,7 +104,7 @@ async def test_a_ledger_that_disagrees_raises_an_alarm_until_it_agrees(start: "S
     assert off == {"order_id": order.order_id, "off_minor": 500}
 
     async def shows(figure: float) -> bool:
-        return bool(running.figure("ledger_imbalance") == figure)
+        return bool(running.metric("ledger_imbalance") == figure)
 
     await running.stage.eventually(lambda: shows(500))
     async with running.service.database.transaction() as tx:

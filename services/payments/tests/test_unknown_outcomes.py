@@ -2,13 +2,15 @@
 
 import itertools
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+from uuid import UUID
 
 import pytest
 
 from sandbox.storefront import HELD, INSUFFICIENT_FUNDS
 from shared.contracts import OrderPlaced, RefundFailed, RefundSettled
 from shared.ids import uuid7
+from shared.testing.documents import JsonObject
 
 if TYPE_CHECKING:
     from services.payments.tests.conftest import Payments, Start
@@ -20,7 +22,7 @@ BEHAVIOURS = [
 ]
 
 
-async def decided(running: "Payments", refund_id: Any) -> str:
+async def decided(running: "Payments", refund_id: UUID) -> str:
     """The state of a refund once it is over, or waits for a person."""
 
     async def over() -> str | None:
@@ -30,11 +32,10 @@ async def decided(running: "Payments", refund_id: Any) -> str:
         parked = await running.rows("SELECT 1 FROM work WHERE state = 'parked' AND key = :key", key=str(refund_id))
         return "parked" if parked else None
 
-    found: str = await running.stage.eventually(over)
-    return found
+    return await running.stage.eventually(over)
 
 
-async def found_by_an_agent(running: "Payments", refund_id: Any) -> str:
+async def found_by_an_agent(running: "Payments", refund_id: UUID) -> str:
     """As `decided`; where the status is not enough, an agent looks at the bank and reports the outcome."""
     state = await decided(running, refund_id)
     if state != "parked":
@@ -46,7 +47,7 @@ async def found_by_an_agent(running: "Payments", refund_id: Any) -> str:
     return await decided(running, refund_id)
 
 
-async def all_refunds(running: "Payments") -> list[dict[str, Any]]:
+async def all_refunds(running: "Payments") -> list[JsonObject]:
     return [refund for one in await running.sandbox.ledger_bank() for refund in one["refunds"]]
 
 

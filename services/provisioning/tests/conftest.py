@@ -4,10 +4,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
-import httpx
 import pytest
 
 from provisioning.app import build
@@ -15,17 +13,18 @@ from provisioning.settings import Settings
 from sandbox.testing import RunningSandbox, running_sandbox
 from shared.contracts import Money, OrderPaid, Plan
 from shared.ids import uuid7
-from shared.kernel.service import Service
 from shared.messaging.consumer import Received
 from shared.sealed import Opener, new_private_key
+from shared.testing.documents import JsonObject
+from shared.testing.running import RunningService
 from shared.testing.stage import Stage
 
 PLAN = Plan(id="tr-5gb", title="Turkey 5 GB", coverage=("TR",), data_mb=5120, validity_days=30, profile_type="TR-STD")
 
 
-def order_paid(**changes: Any) -> OrderPaid:
+def order_paid(**changes: object) -> OrderPaid:
     """A paid order, paid just now."""
-    fields: dict[str, Any] = {
+    fields: JsonObject = {
         "order_id": uuid7(),
         "order_number": "10000001",
         "storefront": "esimka",
@@ -36,36 +35,29 @@ def order_paid(**changes: Any) -> OrderPaid:
         "invoice_id": "1000001",
         "paid_at": datetime.now(UTC),
     }
-    return OrderPaid(**fields | changes)
+    return OrderPaid.model_validate(fields | changes)
 
 
 @dataclass
-class Provisioning:
+class Provisioning(RunningService):
     """A running service, with helpers for tests."""
 
-    service: Service
-    stage: Stage
     sandbox: RunningSandbox
     opener: Opener
     trace_file: Path
 
-    async def paid(self, *, trace: str | None = None, **changes: Any) -> OrderPaid:
+    async def paid(self, *, trace: str | None = None, **changes: object) -> OrderPaid:
         """Publish an order that is paid now."""
         order = order_paid(**changes)
         await self.stage.publish(order, trace=trace)
         return order
 
-    def received(self, **changes: Any) -> Received[OrderPaid]:
+    def received(self, **changes: object) -> Received[OrderPaid]:
         """A paid order as a handler gets it, without Kafka."""
         order = order_paid(**changes)
         return Received(order, uuid7(), order.paid_at, None)
 
-    async def rows(self, sql: str, **parameters: Any) -> list[dict[str, Any]]:
-        """Read the service's database."""
-        async with self.service.database.reading() as tx:
-            return [dict(row) for row in (await tx.execute(sql, **parameters)).mappings()]
-
-    async def profile(self, order_id: UUID) -> dict[str, Any]:
+    async def profile(self, order_id: UUID) -> JsonObject:
         """The row of an order."""
         return (await self.rows("SELECT * FROM profiles WHERE order_id = :id", id=order_id))[0]
 
@@ -73,14 +65,6 @@ class Provisioning:
         """The state of an order's row, None where there is none yet."""
         rows = await self.rows("SELECT state FROM profiles WHERE order_id = :id", id=order_id)
         return str(rows[0]["state"]) if rows else None
-
-    async def get(self, path: str, key: str | None = "agent-key") -> httpx.Response:
-        """GET over HTTP, as an agent."""
-        headers = {"authorization": f"Bearer {key}"} if key else {}
-        async with httpx.AsyncClient(
-            base_url=f"http://127.0.0.1:{self.service.port}", timeout=30, trust_env=False
-        ) as client:
-            return await client.get(path, headers=headers)
 
 
 Start = Callable[..., Awaitable[Provisioning]]
@@ -96,9 +80,9 @@ async def sandbox() -> AsyncIterator[RunningSandbox]:
 async def start(stage: Stage, sandbox: RunningSandbox, tmp_path: Path) -> Start:
     """Start the service with these settings."""
 
-    async def start(**overrides: Any) -> Provisioning:
+    async def start(**overrides: object) -> Provisioning:
         opener = Opener(new_private_key())
-        settings: dict[str, Any] = {
+        settings: JsonObject = {
             "operator_url": sandbox.operator_url,
             "operator_timeout_seconds": 1.0,
             "notifications_seal_public_key": opener.public_key,

@@ -2,7 +2,7 @@
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,6 +13,7 @@ from provisioning.settings import Settings
 from shared.contracts import BuyerContact, OrderPaid, ProfileFailed, ProfileGenerated
 from shared.kernel.service import Service
 from shared.sealed import Opener, new_private_key
+from shared.testing.documents import JsonObject
 from shared.testing.stage import Stage
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ async def test_no_request_to_an_operator_carries_anything_of_the_buyer(start: "S
             assert _names(json.loads(one["body"])) <= FIELDS
 
 
-def _names(body: dict[str, Any], prefix: str = "") -> set[str]:
+def _names(body: JsonObject, prefix: str = "") -> set[str]:
     found = set()
     for name, value in body.items():
         found.add(prefix + name)
@@ -117,7 +118,7 @@ class _Curious(InstantOperator):
     ],
 )
 async def test_a_field_that_an_adapter_declares_must_be_allowed_by_each_storefront_it_serves(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, allowed: Any, routes: Any, words: str | None
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, allowed: object, routes: object, words: str | None
 ) -> None:
     monkeypatch.setitem(_CLIENTS, "curious", lambda one, _tools: _Curious(one.name))
     curious = {"name": "curious", "adapter": "curious", "url": "http://curious.example"}

@@ -1,13 +1,13 @@
 """Statements are per batch, never per order, and cost the same however much was sold."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from provisioning.operators.routes import _POOLS
 from provisioning.stock.store import _FORGET, _LEVEL
 from shared.contracts import OrderPaid, ProfileGenerated
-from shared.database import Tx
+from shared.database import Rows, Tx
 
 if TYPE_CHECKING:
     from services.provisioning.tests.conftest import Start
@@ -18,7 +18,7 @@ POOL = {"operator": "primary", "profile_type": "TR-STD", "low": 0, "high": 60}
 
 @pytest.mark.parametrize("stock", [[], [POOL]])
 async def test_a_batch_of_orders_costs_as_many_statements_as_one_order(
-    start: "Start", monkeypatch: pytest.MonkeyPatch, stock: list[Any]
+    start: "Start", monkeypatch: pytest.MonkeyPatch, stock: list[object]
 ) -> None:
     running = await start(stock=stock)
     if stock:
@@ -31,7 +31,7 @@ async def test_a_batch_of_orders_costs_as_many_statements_as_one_order(
     counted: list[str] = []
     genuine = Tx.execute
 
-    async def counting(self: Tx, sql: str, **parameters: Any) -> Any:
+    async def counting(self: Tx, sql: str, **parameters: object) -> Rows:
         if self is watched:
             counted.append(sql)
         return await genuine(self, sql, **parameters)

@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import httpx
@@ -34,8 +33,9 @@ from shared.contracts import (
     Usage,
 )
 from shared.ids import uuid7
-from shared.kernel.service import Service
 from shared.sealed import Sealed
+from shared.testing.documents import Json, JsonObject
+from shared.testing.running import RunningService
 from shared.testing.stage import Stage
 
 PLAN = Plan(id="tr-5gb", title="Turkey 5 GB", coverage=("TR",), data_mb=5120, validity_days=30, profile_type="TR-STD")
@@ -51,7 +51,7 @@ class Life:
         self.paid_at = paid_at
         self.storefront = storefront
         self.money = Money(amount=599000, currency=currency)
-        self._about: dict[str, Any] = {
+        self._about: JsonObject = {
             "order_id": self.order_id,
             "order_number": self.order_number,
             "storefront": storefront,
@@ -106,7 +106,9 @@ class Life:
             **self._about, refund_id=self.refund_id, amount=self.money, reason="refused", failed_at=self.paid_at
         )
 
-    def observed(self, at: datetime, case_id: Any = None, *, reached: bool = True, **seen: Any) -> ProfileObserved:
+    def observed(
+        self, at: datetime, case_id: UUID | str | None = None, *, reached: bool = True, **seen: object
+    ) -> ProfileObserved:
         """The operator says: released, nothing used; `seen` says otherwise."""
         used = seen.pop("used_bytes", 0)
         state = seen.pop("state", "installed" if seen.get("installed_at") else "released")
@@ -122,7 +124,7 @@ class Life:
             **seen,
         )
 
-    def revoked(self, case_id: Any) -> ProfileRevoked:
+    def revoked(self, case_id: UUID) -> ProfileRevoked:
         return ProfileRevoked(
             **self._about,
             iccid="8999702000000000001",
@@ -132,7 +134,7 @@ class Life:
         )
 
     def revocation_refused(
-        self, case_id: Any, *, in_use: bool | None = True, at: datetime | None = None
+        self, case_id: UUID, *, in_use: bool | None = True, at: datetime | None = None
     ) -> RevocationRefused:
         return RevocationRefused(
             **self._about,
@@ -173,28 +175,15 @@ class Life:
 
 
 @dataclass
-class Refunds:
+class Refunds(RunningService):
     """A running service and what a test asks it."""
 
-    service: Service
-    stage: Stage
     trace_file: Path
 
     life = staticmethod(Life)
 
-    async def get(self, path: str, key: str | None = "agent-key") -> httpx.Response:
-        headers = {"authorization": f"Bearer {key}"} if key else {}
-        async with httpx.AsyncClient(
-            base_url=f"http://127.0.0.1:{self.service.port}", timeout=30, trust_env=False
-        ) as client:
-            return await client.get(path, headers=headers)
-
-    async def post(self, path: str, body: Any = None, key: str | None = "agent-key") -> httpx.Response:
-        headers = {"authorization": f"Bearer {key}"} if key else {}
-        async with httpx.AsyncClient(
-            base_url=f"http://127.0.0.1:{self.service.port}", timeout=30, trust_env=False
-        ) as client:
-            return await client.post(path, headers=headers, json=body or {})
+    async def post(self, path: str, body: object = None, key: str | None = "agent-key") -> httpx.Response:
+        return await self.request("POST", path, key=key, json=body or {})
 
     async def delivered(self, storefront: str = "esimka", paid_ago: timedelta = timedelta(days=1)) -> Life:
         """An order that was paid, made and delivered a while ago, as far as this service knows."""
@@ -205,9 +194,20 @@ class Refunds:
         await self.stage.eventually(lambda: self.rows(sql, id=life.order_id))
         return life
 
-    async def rows(self, sql: str, **parameters: Any) -> list[dict[str, Any]]:
-        async with self.service.database.reading() as tx:
-            return [dict(row) for row in (await tx.execute(sql, **parameters)).mappings()]
+    async def opened(self, life: Life, body: JsonObject, key: str = "esimka-key") -> Json:
+        """The case that this request opens."""
+        answer = await self.post(f"/orders/{life.order_id}/refund-requests", body, key)
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
+    async def case_in(self, life: Life, state: str) -> Json:
+        """The order's case, as soon as one is in this state."""
+
+        async def there() -> Json:
+            cases = (await self.get(f"/cases/{life.order_id}")).json().get("cases", [])
+            return next((case for case in cases if case["state"] == state), None)
+
+        return await self.stage.eventually(there)
 
     async def state(self, life: Life) -> str | None:
         """The state of the order's one case."""
@@ -221,9 +221,9 @@ Start = Callable[..., Awaitable[Refunds]]
 
 @pytest.fixture
 async def start(stage: Stage, tmp_path: Path) -> Start:
-    async def start(**overrides: Any) -> Refunds:
+    async def start(**overrides: object) -> Refunds:
         trace_file = tmp_path / "traces.jsonl"
-        settings: dict[str, Any] = {
+        settings: JsonObject = {
             "agent_keys": {"anna": "agent-key", "boris": "boris-key"},
             "storefront_keys": {"esimka": "esimka-key", "e-sim-onl": "onl-key", "qazaq-esim": "qazaq-key"},
             "observation_retry_seconds": 0.3,

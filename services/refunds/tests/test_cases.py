@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -23,9 +23,10 @@ from shared.contracts import (
 )
 from shared.ids import uuid7
 from shared.telemetry.tracing import new_traceparent, trace_id
+from shared.testing.documents import JsonObject
 
 if TYPE_CHECKING:
-    from services.refunds.tests.conftest import Life, Refunds, Start
+    from services.refunds.tests.conftest import Start
 
 COMPLETE = {
     "channel": "form",
@@ -36,28 +37,14 @@ COMPLETE = {
 }
 
 
-def ask(reason: str = "changed_mind", **other: Any) -> dict[str, Any]:
+def ask(reason: str = "changed_mind", **other: object) -> JsonObject:
     return {**COMPLETE, "reason": reason, **other}
-
-
-async def opened(running: "Refunds", life: "Life", body: dict[str, Any] | None = None, key: str = "esimka-key") -> Any:
-    answer = await running.post(f"/orders/{life.order_id}/refund-requests", body or ask(), key)
-    assert answer.status_code == 201, answer.text
-    return answer.json()
-
-
-async def state_of(running: "Refunds", life: "Life", wanted: str) -> Any:
-    async def there() -> Any:
-        cases = (await running.get(f"/cases/{life.order_id}")).json().get("cases", [])
-        return next((case for case in cases if case["state"] == wanted), None)
-
-    return await running.stage.eventually(there)
 
 
 async def test_unused_it_is_observed_approved_and_settled(start: "Start") -> None:
     running = await start()
     life = await running.delivered()
-    case = await opened(running, life)
+    case = await running.opened(life, ask())
     assert (case["state"], case["decision"]["verdict"]) == ("observing", "await_observation")
     [requested] = await running.stage.events(RefundRequested)
     assert (requested.event.origin, requested.event.channel, requested.event.reason) == (
@@ -71,7 +58,7 @@ async def test_unused_it_is_observed_approved_and_settled(start: "Start") -> Non
     [revoke] = await running.stage.events(RevocationRequested)
     assert trace_id(revoke.trace) == trace_id(trace)
     assert (str(revoke.event.case_id), revoke.event.grounds[0].clause) == (case["case_id"], "2.1")
-    await state_of(running, life, "revoking")
+    await running.case_in(life, "revoking")
     assert await running.stage.all_events(RefundApproved) == []
     await running.stage.publish(life.revoked(case["case_id"]), trace=trace)
     [approved] = await running.stage.events(RefundApproved)
@@ -85,11 +72,11 @@ async def test_unused_it_is_observed_approved_and_settled(start: "Start") -> Non
     )
     assert event.pay_by is not None
     assert event.credited_by is not None
-    await state_of(running, life, "paying")
+    await running.case_in(life, "paying")
 
     about = event.model_dump(include={"order_id", "order_number", "storefront", "buyer_id", "refund_id", "amount"})
     await running.stage.publish(RefundSettled(**about, settled_at=life.paid_at))
-    await state_of(running, life, "settled")
+    await running.case_in(life, "settled")
     decisions = await running.rows("SELECT verdict, facts FROM decisions ORDER BY decided_at")
     assert [one["verdict"] for one in decisions] == ["await_observation", "approve"]
     assert decisions[1]["facts"]["profile"]["used_bytes"] == 0
@@ -100,7 +87,7 @@ async def test_unused_it_is_observed_approved_and_settled(start: "Start") -> Non
 async def test_used_it_is_denied_with_clause_and_appeal(start: "Start") -> None:
     running = await start()
     life = await running.delivered()
-    case = await opened(running, life)
+    case = await running.opened(life, ask())
     now = running.service.clock.now()
     await running.stage.publish(life.observed(now, case["case_id"], installed_at=now, activated_at=now, used_bytes=7))
     [denied] = await running.stage.events(RefundDenied)
@@ -113,18 +100,18 @@ async def test_used_it_is_denied_with_clause_and_appeal(start: "Start") -> None:
 async def test_an_operator_that_is_away_is_asked_again_and_nobody_is_paid_meanwhile(start: "Start") -> None:
     running = await start()
     life = await running.delivered()
-    case = await opened(running, life)
+    case = await running.opened(life, ask())
     await running.stage.publish(life.observed(running.service.clock.now(), case["case_id"], reached=False))
     asked = await running.stage.events(RefundRequested, count=3)
     assert {str(one.event.case_id) for one in asked} == {case["case_id"]}
     assert await running.stage.all_events(RefundApproved) == []
-    await state_of(running, life, "observing")
+    await running.case_in(life, "observing")
 
 
 async def test_an_incomplete_request_is_told_what_is_missing_and_completed(start: "Start") -> None:
     running = await start()
     life = await running.delivered()
-    case = await opened(running, life, {"reason": "technical_failure", "email": "ann@example.org"})
+    case = await running.opened(life, {"reason": "technical_failure", "email": "ann@example.org"})
     assert case["state"] == "information_needed"
     [needed] = await running.stage.events(InformationNeeded)
     assert set(needed.event.missing) == {"full_name", "payment_date", "evidence"}
@@ -148,14 +135,14 @@ async def test_a_failure_is_found_and_not_restored_in_time(start: "Start") -> No
     life = await running.delivered(paid_ago=timedelta(days=10))
     received = running.service.clock.now() - timedelta(hours=71, minutes=59, seconds=45)
     body = ask("technical_failure", evidence=["shot"], received_at=received.isoformat())
-    case = await opened(running, life, body, "agent-key")
+    case = await running.opened(life, body, "agent-key")
     found = await running.post(f"/cases/{case['case_id']}/findings", {"finding": "technical_failure"})
     assert (found.status_code, found.json()["state"]) == (200, "restoration"), found.text
     assert found.json()["due_kind"] == "restore_by"
     # Installed, so that RF 2.1 grants nothing; looked at while the 72 hours ran, and once more when they are over.
     early = running.service.clock.now()
     await running.stage.publish(life.observed(early, case["case_id"], state="installed", installed_at=early))
-    await state_of(running, life, "observing")
+    await running.case_in(life, "observing")
     late = running.service.clock.now()
     await running.stage.publish(life.observed(late, case["case_id"], state="installed", installed_at=early))
     [revoke] = await running.stage.events(RevocationRequested)
@@ -170,7 +157,7 @@ async def test_what_went_back_by_another_case_needs_no_answer(start: "Start") ->
     life = running.life("esimka", "USD", running.service.clock.now() - timedelta(hours=1))
     await running.stage.publish(life.paid())
     await running.stage.eventually(lambda: running.rows("SELECT 1 FROM order_facts"))
-    waiting = await opened(running, life, {"reason": "technical_failure", "email": "ann@example.org"})
+    waiting = await running.opened(life, {"reason": "technical_failure", "email": "ann@example.org"})
     assert waiting["state"] == "information_needed"
     await running.stage.publish(life.failed())
     await running.stage.events(RefundApproved)
@@ -202,7 +189,7 @@ async def test_money_taken_twice_goes_back_once_for_each(start: "Start") -> None
     joined = await running.post(f"/orders/{lives[0].order_id}/refund-requests", ask("double_charge"), "esimka-key")
     assert joined.status_code == 200
     # The order itself may still be returned.
-    case = await opened(running, lives[0])
+    case = await running.opened(lives[0], ask())
     await running.stage.publish(lives[0].observed(running.service.clock.now(), case["case_id"]))
     [revoke] = await running.stage.events(RevocationRequested)
     await running.stage.publish(lives[0].revoked(revoke.event.case_id))
@@ -218,7 +205,7 @@ async def test_a_cancellation_revokes_first_and_pays_then(start: "Start") -> Non
     case_id = answer.json()["case_id"]
     await running.stage.publish(life.observed(running.service.clock.now(), case_id))
     await running.stage.events(CancellationAccepted)
-    await state_of(running, life, "revoking")
+    await running.case_in(life, "revoking")
     assert await running.stage.all_events(RefundApproved) == []
     await running.stage.publish(life.revoked(case_id))
     [approved] = await running.stage.events(RefundApproved)
@@ -246,14 +233,14 @@ async def test_an_appeal_is_for_another_agent(start: "Start") -> None:
     running = await start()
     life = await running.delivered()
     body = ask("technical_failure", evidence=["shot"])
-    case = await opened(running, life, body, "agent-key")
+    case = await running.opened(life, body, "agent-key")
     path = f"/cases/{case['case_id']}"
     early = await running.post(f"{path}/appeals", {}, "esimka-key")
     assert early.json()["type"] == "urn:problem:not-now"
     await running.post(f"{path}/findings", {"finding": "no_failure"}, "agent-key")
     now = running.service.clock.now()
     await running.stage.publish(life.observed(now, case["case_id"], installed_at=now, activated_at=now, used_bytes=7))
-    await state_of(running, life, "denied")
+    await running.case_in(life, "denied")
     appealed = await running.post(f"{path}/appeals", {"text": "It never worked"}, "esimka-key")
     assert (appealed.status_code, appealed.json()["state"], appealed.json()["due_kind"]) == (201, "appealed", "appeal")
     await running.stage.events(AppealReceived)
@@ -328,7 +315,7 @@ async def test_a_strangers_address_is_no_proof_and_an_erased_buyer_leaves_nothin
     life = await running.delivered("e-sim-onl")
     await running.stage.publish(life.contact())
     await running.stage.eventually(lambda: running.rows("SELECT 1 FROM contacts"))
-    case = await opened(running, life, ask(email="eve@example.org"), "onl-key")
+    case = await running.opened(life, ask(email="eve@example.org"), "onl-key")
     assert case["decision"]["missing"] == ["email"]
     more = await running.post(f"/orders/{life.order_id}/refund-requests", ask(email="Ann@Example.org"), "onl-key")
     assert more.json()["state"] == "observing"
@@ -385,7 +372,7 @@ async def test_a_missed_deadline_is_an_alarm_and_the_figures_tell_before(start: 
     life = await running.delivered(paid_ago=timedelta(days=40))
     received = (running.service.clock.now() - timedelta(days=30)).isoformat()
     body = ask("technical_failure", evidence=["shot"], received_at=received)
-    case = await opened(running, life, body, "agent-key")
+    case = await running.opened(life, body, "agent-key")
     assert case["state"] == "support"
     [missed] = await running.rows("SELECT detail FROM audit WHERE what = 'deadline_missed'")
     assert missed["detail"]["kind"] == "decide_by"

@@ -1,6 +1,6 @@
 """The contact form of a shop's site: what a stranger writes waits for an agent, and locks nobody out."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 
@@ -10,6 +10,7 @@ from refunds.support_mail.rules.wishes import read_wish
 from refunds.support_mail.store import DAY, messages_since
 from shared.contracts import SupportAnswered
 from shared.sealed import Opener, new_private_key
+from shared.testing.documents import Json
 
 if TYPE_CHECKING:
     from services.refunds.tests.conftest import Start
@@ -37,8 +38,8 @@ async def test_a_message_waits_and_only_the_contact_of_the_order_is_written_to(s
     base = f"http://127.0.0.1:{refunds.service.port}"
     async with httpx.AsyncClient(base_url=base, timeout=60, trust_env=False, headers={"origin": SITE}) as client:
 
-        async def post(form: dict[str, str], **more: Any) -> tuple[int, str]:
-            answer = await client.post("/contact/e-sim-onl", **({"json": form} | more))
+        async def post(form: dict[str, str], **more: Json) -> tuple[int, str]:
+            answer = await client.post("/contact/e-sim-onl", **dict[str, Json](json=form) | more)
             document = answer.json() if "json" in answer.headers["content-type"] else {}
             return answer.status_code, document.get("type", "").removeprefix("urn:problem:")
 

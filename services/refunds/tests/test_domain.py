@@ -1,7 +1,7 @@
 """Cases and what their decisions rest on, without any table."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -18,6 +18,7 @@ from refunds.policy.store import policies_in
 from refunds.tables import observations, order_facts
 from shared.contracts import InstallStatus, ProfileObserved, Usage
 from shared.ids import uuid7
+from shared.testing.documents import JsonObject
 from shared.testing.shops import EXAMPLES
 
 decide = policies_in(EXAMPLES).decide
@@ -29,19 +30,19 @@ HOUR = timedelta(hours=1)
 class Row:
     """A row with the columns of an order's facts and observations; what is not given is null."""
 
-    def __init__(self, **values: Any) -> None:
+    def __init__(self, **values: object) -> None:
         for column in (*order_facts.c, *observations.c):
             setattr(self, column.name, None)
         self.__dict__ |= values
 
 
-def order(storefront: str = "esimka", **values: Any) -> Order:
+def order(storefront: str = "esimka", **values: object) -> Order:
     known = {"order_id": uuid7(), "order_number": "10000001", "storefront": storefront, "paid_at": NOON}
     return Order(Row(**known | {"paid_minor": 599050, "currency": "USD", "kind": "esim"} | values), ())
 
 
-def case(of: Order, ground: str = "changed_mind", **values: Any) -> Case:
-    known: dict[str, Any] = {"origin": "buyer", "requested_at": NOON, "reason": ground, "provided": ["order_number"]}
+def case(of: Order, ground: str = "changed_mind", **values: object) -> Case:
+    known: JsonObject = {"origin": "buyer", "requested_at": NOON, "reason": ground, "provided": ["order_number"]}
     return Case(case_id=uuid7(), order_id=of.row.order_id, ground=ground, **known | values)
 
 
@@ -71,7 +72,7 @@ def case(of: Order, ground: str = "changed_mind", **values: Any) -> Case:
         ({"closed_at": NOON, "closed_as": "superseded"}, RefundOutcome(), CaseState.SUPERSEDED),
     ],
 )
-def test_a_case_is_where_its_facts_say(values: dict[str, Any], outcome: RefundOutcome, state: CaseState) -> None:
+def test_a_case_is_where_its_facts_say(values: JsonObject, outcome: RefundOutcome, state: CaseState) -> None:
     of = order()
     assert case_state(case(of, **values), outcome) is state
 
@@ -89,7 +90,7 @@ def test_a_failed_generation_returns_everything(storefront: str, clause: str) ->
     assert decision.refund.money.amount == 599050
 
 
-def seen(state: str = "released", used: int | None = 0, at: datetime = NOON, **values: Any) -> dict[str, Any]:
+def seen(state: str = "released", used: int | None = 0, at: datetime = NOON, **values: object) -> JsonObject:
     """What an operator said at that moment."""
     return {
         "generated_at": NOON,
@@ -212,8 +213,8 @@ def observed(draw: st.DrawFn) -> ProfileObserved:
 
 
 @given(st.lists(observed(), min_size=1, max_size=5), st.randoms())
-def test_observations_end_the_same_in_any_order(told: list[ProfileObserved], random: Any) -> None:
-    def end(events: list[ProfileObserved]) -> dict[str, Any]:
+def test_observations_end_the_same_in_any_order(told: list[ProfileObserved], random: Random) -> None:
+    def end(events: list[ProfileObserved]) -> JsonObject:
         rows = [observation_row(event) for event in events]
         known = rows[0]
         for row in rows[1:]:

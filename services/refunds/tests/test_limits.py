@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 BOT = {"token": "1000:sandbox-esimka", "secret": "hush-hush"}
 
 
-async def _posts(running: "Refunds", path: str, bodies: list[Any], key: str = "esimka-key") -> list[httpx.Response]:
+async def _posts(
+    running: "Refunds", path: str, bodies: Sequence[object], key: str = "esimka-key"
+) -> list[httpx.Response]:
     """All of them at once."""
     async with httpx.AsyncClient(
         base_url=f"http://127.0.0.1:{running.service.port}",
@@ -124,7 +127,7 @@ async def test_a_chat_that_floods_is_told_once_and_then_not_stored(start: "Start
         limits=httpx.Limits(max_connections=20),
     ) as client:
 
-        async def write(update: Any) -> int:
+        async def write(update: object) -> int:
             return (await client.post("/telegram/esimka", json=update)).status_code
 
         first = [await write(update) for update in [*updates[:before], *updates[:before]]]

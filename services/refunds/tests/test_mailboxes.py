@@ -2,13 +2,14 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from refunds.clients.imap import TAKEN
 from refunds.support_mail.rules.reading import LARGEST_MAIL
 from sandbox.testing import RunningSandbox, running_sandbox
+from shared.testing.documents import RowMapping
 
 if TYPE_CHECKING:
     from services.refunds.tests.conftest import Refunds, Start
@@ -32,7 +33,7 @@ class Provider:
     refunds: "Refunds"
     sandbox: RunningSandbox
 
-    async def rows(self, count: int) -> list[dict[str, Any]]:
+    async def rows(self, count: int) -> list[RowMapping]:
         """The mails that were taken, once there are so many and all are marked."""
 
         async def taken() -> bool:

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -13,7 +13,7 @@ from shared.signin.limits import ELSEWHERE_PER_ADDRESS
 from shared.testing.openid import Provider, openid_provider
 
 if TYPE_CHECKING:
-    from services.refunds.tests.conftest import Start
+    from services.refunds.tests.conftest import Refunds, Start
 
 
 @pytest.fixture
@@ -22,14 +22,18 @@ async def provider() -> AsyncIterator[Provider]:
         yield made
 
 
+#: A running service, and a client of its pages.
+Site = tuple["Refunds", httpx.AsyncClient]
+
+
 @pytest.fixture
-async def site(start: "Start", provider: Provider) -> AsyncIterator[tuple[Any, httpx.AsyncClient]]:
+async def site(start: "Start", provider: Provider) -> AsyncIterator[Site]:
     running = await start(**provider.settings, trusted_proxies=["127.0.0.0/8"])
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.service.port}", trust_env=False) as client:
         yield running, client
 
 
-async def test_whoever_the_provider_names_is_in_with_their_role(provider: Provider, site: Any) -> None:
+async def test_whoever_the_provider_names_is_in_with_their_role(provider: Provider, site: Site) -> None:
     _running, client = site
     page = await client.get("/agents/sign-in")
     assert "Continue to sign-in" in page.text
@@ -43,7 +47,7 @@ async def test_whoever_the_provider_names_is_in_with_their_role(provider: Provid
     assert "u-1 (supervisor)" in (await client.get("/agents/queue")).text
 
 
-async def test_what_does_not_fit_signs_nobody_in(provider: Provider, site: Any) -> None:
+async def test_what_does_not_fit_signs_nobody_in(provider: Provider, site: Site) -> None:
     running, client = site
     for wrong, said in (
         ({"nonce": "another"}, "did not confirm"),
@@ -72,7 +76,7 @@ async def test_what_does_not_fit_signs_nobody_in(provider: Provider, site: Any) 
     assert len(await running.rows("SELECT 1 FROM sessions")) == 1
 
 
-async def test_sign_ins_that_are_only_begun_do_not_fill_the_table(provider: Provider, site: Any) -> None:
+async def test_sign_ins_that_are_only_begun_do_not_fill_the_table(provider: Provider, site: Site) -> None:
     """Also where each begins from another address of one IPv6 network."""
     running, client = site
     begun = await asyncio.gather(

@@ -1,12 +1,13 @@
 """What an agent does about an order in other services: each with its effect beforehand, in the agent's name, once."""
 
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from services.refunds.tests.test_pages import pages, shot, sign_in, url
 
 from shared.testing.browser import browser
+from shared.testing.documents import JsonObject
 from shared.testing.stand_in import StandIn, standing_in
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ CONTACT = {
     "blocked": False,
     "proved": True,
 }
-HOLD: dict[str, Any] = {
+HOLD: JsonObject = {
     "held_at": AT,
     "reasons": ["more than 20 orders from one e-mail address within 24 hours"],
     "decision": None,
@@ -30,7 +31,7 @@ HOLD: dict[str, Any] = {
 }
 
 
-def found(life: "Life", *, held: bool = False) -> dict[str, Any]:
+def found(life: "Life", *, held: bool = False) -> JsonObject:
     """The order, as ordering's search answers it."""
     order = {
         "order_id": str(life.order_id),
@@ -52,7 +53,7 @@ async def others() -> AsyncIterator[StandIn]:
         yield stand
 
 
-def beside(others: StandIn) -> dict[str, Any]:
+def beside(others: StandIn) -> JsonObject:
     names = ("ordering", "payments", "provisioning", "notifications")
     return {"services": dict.fromkeys(names, others.url), "services_key": "agent-key"}
 

@@ -7,7 +7,7 @@ import re
 from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 import psycopg
@@ -27,7 +27,7 @@ PASSWORD = "correct horse battery"
 SHOTS = os.environ.get("PAGE_PICTURES")
 
 
-async def pages(start: "Start", **settings: Any) -> Any:
+async def pages(start: "Start", **settings: object) -> "Refunds":
     running = await start(public_url="http://127.0.0.1", **settings)
     async with running.service.database.transaction() as tx:
         for name, role in (("anna", "agent"), ("boris", "agent"), ("clara", "supervisor"), ("victor", "viewer")):
@@ -59,7 +59,7 @@ async def shot(page: Page, name: str) -> None:
         await page.screenshot(Path(SHOTS) / f"{name}.png")
 
 
-async def asked(running: "Refunds", life: "Life", **other: Any) -> str:
+async def asked(running: "Refunds", life: "Life", **other: object) -> str:
     body = {
         "reason": "technical_failure",
         "channel": "whatsapp",
@@ -331,7 +331,7 @@ async def test_secure_cookies_unless_the_address_is_plain(start: "Start") -> Non
 
 
 async def test_accounts_from_the_shell(
-    start: "Start", monkeypatch: pytest.MonkeyPatch, capsys: Any, tmp_path: Path
+    start: "Start", monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     running = await start()
     address = running.service.settings.database_url

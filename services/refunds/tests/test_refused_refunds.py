@@ -1,9 +1,10 @@
 """A refund that the bank refused, seen by agents: what they can do, who may confirm, and what payments answered."""
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
+import httpx
 import pytest
 
 from refunds.refused_refunds.rules import names_an_account
@@ -20,7 +21,9 @@ from shared.contracts import (
     RefundRetryRequested,
     RefundSettled,
 )
+from shared.contracts.base import Event
 from shared.ids import uuid7
+from shared.testing.documents import Json, JsonObject
 
 if TYPE_CHECKING:
     from services.refunds.tests.conftest import Refunds, Start
@@ -41,7 +44,7 @@ class Case:
         }
         self.now = running.service.clock.now
 
-    def failed(self, attempt: int | None = 1, **changes: Any) -> RefundFailed:
+    def failed(self, attempt: int | None = 1, **changes: object) -> RefundFailed:
         money = Money(amount=AMOUNT, currency="USD")
         fields = {"amount": money, "reason": f"no ({attempt})", "failed_at": self.now(), "attempt": attempt}
         return RefundFailed(**self.about, **fields | changes)
@@ -65,44 +68,46 @@ class Case:
             paid_at=self.now(),
         )
 
-    async def retry(self, key: str = "agent-key", action_id: UUID | None = None) -> Any:
+    async def retry(self, key: str = "agent-key", action_id: UUID | None = None) -> httpx.Response:
         return await self.running.post(
             f"/cases/{self.case_id}/refund/retry", {"action_id": str(action_id or uuid7())}, key
         )
 
-    async def pay(self, minor: int = AMOUNT, key: str = "agent-key", **changes: Any) -> Any:
+    async def pay(self, minor: int = AMOUNT, key: str = "agent-key", **changes: object) -> httpx.Response:
         body = {"payment_id": str(uuid7()), "amount_minor": minor, "way": "cash", "reference": "KO 17", **changes}
         return await self.running.post(f"/cases/{self.case_id}/refund/hand-payments", body, key)
 
-    async def decide(self, payment: Any, key: str = "boris-key", *, confirmed: bool = True) -> Any:
+    async def decide(
+        self, payment: httpx.Response, key: str = "boris-key", *, confirmed: bool = True
+    ) -> httpx.Response:
         [action] = [one for one in payment.json()["actions"] if one["ended_at"] is None]
         path = f"/cases/{self.case_id}/refund/hand-payments/{action['action_id']}/decision"
         return await self.running.post(path, {"confirmed": confirmed}, key)
 
-    async def shown(self) -> Any:
+    async def shown(self) -> Json:
         return (await self.running.get(f"/cases/{self.case_id}/refund")).json()
 
     async def state(self) -> str:
         answer = await self.running.get(f"/cases/{self.order_id}")
         return str(answer.json()["cases"][0]["state"])
 
-    async def until(self, **wanted: Any) -> Any:
-        async def there() -> Any:
+    async def until(self, **wanted: object) -> Json:
+        async def there() -> Json:
             shown = await self.shown()
             return shown if shown and all(shown[name] == value for name, value in wanted.items()) else None
 
         return await self.running.stage.eventually(there)
 
-    async def publish(self, *events: Any) -> None:
+    async def publish(self, *events: Event) -> None:
         await self.running.stage.publish(*events)
 
 
-async def refused(running: "Refunds", **failed: Any) -> Case:
+async def refused(running: "Refunds", attempt: int | None = 1) -> Case:
     life = running.life("esimka", "USD")
     await running.stage.publish(life.paid(), life.failed())
     [approved] = await running.stage.events(RefundApproved, where=lambda e: e.order_id == life.order_id)
     case = Case(running, approved.event)
-    await case.publish(case.failed(**failed))
+    await case.publish(case.failed(attempt=attempt))
     await case.until(settled=False)
     return case
 
@@ -226,7 +231,7 @@ async def test_what_payments_refuses_is_shown_and_ends_the_action(start: "Start"
     ],
     ids=["too-much", "way", "card", "iban", "name"],
 )
-async def test_what_cannot_be_recorded_is_refused_in_words(start: "Start", change: dict[str, Any], told: str) -> None:
+async def test_what_cannot_be_recorded_is_refused_in_words(start: "Start", change: JsonObject, told: str) -> None:
     running = await start()
     case = await refused(running)
     answer = await case.pay(**change)

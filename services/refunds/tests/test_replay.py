@@ -5,7 +5,6 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,6 +15,7 @@ from refunds.settings import Settings
 from refunds.tables import decisions
 from shared.database import Database
 from shared.ids import uuid7
+from shared.testing.documents import Json, JsonObject, RowMapping
 from shared.testing.shops import EXAMPLES, copied
 from shared.testing.stage import Stage
 
@@ -31,7 +31,7 @@ async def database_url(stage: Stage) -> str:
     return url
 
 
-def stored(day: int, storefront: str = "qazaq-esim", **parts: Any) -> dict[str, Any]:
+def stored(day: int, storefront: str = "qazaq-esim", **parts: object) -> JsonObject:
     """A decision of a confirmed failure, asked for and decided on that day after the purchase."""
     asked_at = PAID + timedelta(days=day)
     facts = Facts.model_validate(
@@ -60,7 +60,7 @@ def stored(day: int, storefront: str = "qazaq-esim", **parts: Any) -> dict[str, 
     }
 
 
-async def store(url: str, rows: list[dict[str, Any]]) -> None:
+async def store(url: str, rows: list[RowMapping]) -> None:
     database = Database(url)
     async with database.transaction() as tx:
         await tx.insert(decisions, rows)
@@ -79,7 +79,7 @@ def stricter(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+def run(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Json]:
     monkeypatch.setenv("DATABASE_URL", database_url)
 
     async def run(*arguments: str) -> int:
@@ -89,7 +89,7 @@ def run(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any
 
 
 async def test_it_tells_what_would_change(
-    run: Callable[..., Any], database_url: str, stricter: Path, capsys: pytest.CaptureFixture[str]
+    run: Callable[..., Json], database_url: str, stricter: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = [stored(1), stored(3), stored(4), stored(14), stored(15), stored(5, "esimka")]
     # An earlier decision of a case that was decided again: the last one counts.
@@ -120,7 +120,7 @@ async def test_it_tells_what_would_change(
 
 
 async def test_the_same_policy_changes_nothing(
-    run: Callable[..., Any], database_url: str, capsys: pytest.CaptureFixture[str]
+    run: Callable[..., Json], database_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     surplus = stored(2, order={"paid_at": PAID, "paid": {"amount": "5990.00", "currency": "KZT"}, "charges": 2})
     surplus["facts"]["request"]["reason"] = "double_charge"

@@ -1,9 +1,9 @@
 """I13: no money is returned while the code it paid for still works; whatever happens in between, and in any order."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
@@ -31,10 +31,11 @@ from refunds.cases.models.case import RefundOutcome
 from refunds.cases.scheduled_jobs import CaseJobs
 from refunds.policy import REQUEST_FIELDS, OrderPolicies
 from refunds.policy.store import policies_in
-from shared.contracts import RefundApproved, RevocationRequested
+from shared.contracts import OrderEvent, RefundApproved, RevocationRequested
 from shared.database import Database, Tx
 from shared.ids import uuid7
 from shared.messaging.consumer import Received
+from shared.testing.documents import Row
 from shared.testing.shops import EXAMPLES
 
 if TYPE_CHECKING:
@@ -77,10 +78,10 @@ class World:
         self.reason = "technical_failure" if shop == "qazaq-esim" else "changed_mind"
         self.state, self.used, self.revoked = "released", 0, False
         self.asked: list[UUID] = []
-        self.told: list[Any] = []
+        self.told: list[OrderEvent] = []
         self.paid: list[RefundApproved] = []
 
-    async def apply(self, *events: Any) -> None:
+    async def apply(self, *events: OrderEvent) -> None:
         async with self.database.transaction("test") as tx:
             for event in events:
                 await HANDLERS[type(event)](tx, [Received(event, uuid7(), tx.now, None)])
@@ -98,7 +99,7 @@ class World:
                 else:
                     assert event.grounds[0].clause == "2.5" or event.grounds[0].document == "§"
 
-    async def attempt(self, act: Callable[[Tx], Any]) -> None:
+    async def attempt(self, act: Callable[[Tx], Awaitable[object]]) -> None:
         """What a shop or an agent does; whatever is not allowed now changes nothing."""
         try:
             async with self.database.transaction("test") as tx:
@@ -118,7 +119,7 @@ class World:
                 lambda tx: CASE_SERVICE.find(tx, self.life.order_id, "agent:anna", found, case.case_id, None)
             )
 
-    async def case(self) -> Any:
+    async def case(self) -> Row:
         async with self.database.reading() as tx:
             file = (await load(tx, [self.life.order_id])).get(self.life.order_id)
         return file.cases[0] if file is not None and file.cases else None

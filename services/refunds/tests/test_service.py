@@ -3,7 +3,7 @@
 import asyncio
 import random
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -140,7 +140,7 @@ async def test_every_interleaving_ends_the_same(database_url: str, life: "type[L
     database = Database(database_url)
     loop = asyncio.get_running_loop()
     names = ["paid", "failed", "generated", "delivered", "delivery_failed", "settled", "refund_failed"]
-    ends: set[tuple[Any, ...]] = set()
+    ends: set[tuple[object, ...]] = set()
 
     @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
     @given(st.permutations(names), st.lists(st.sampled_from(names), max_size=7), st.data())
@@ -161,11 +161,11 @@ async def test_every_interleaving_ends_the_same(database_url: str, life: "type[L
     assert len(ends) == 1
 
 
-async def _end(database: Database, life: "Life", batches: list[list[str]]) -> tuple[tuple[Any, ...], list[str]]:
+async def _end(database: Database, life: "Life", batches: list[list[str]]) -> tuple[tuple[object, ...], list[str]]:
     published: list[str] = []
     for batch in batches:
         async with database.transaction("test") as tx:
-            by_class: dict[type[OrderEvent], list[Received[Any]]] = {}
+            by_class: dict[type[OrderEvent], list[Received[OrderEvent]]] = {}
             for name in batch:
                 event = getattr(life, name)()
                 by_class.setdefault(type(event), []).append(Received(event, uuid7(), tx.now, None))
@@ -188,7 +188,7 @@ async def test_two_processes_at_once_open_one_case(database_url: str, life: "typ
     database = Database(database_url)
     published: list[str] = []
 
-    async def tell(lives: list[Any], name: str) -> None:
+    async def tell(lives: "list[Life]", name: str) -> None:
         async with database.transaction("test") as tx:
             events = [Received(getattr(one, name)(), uuid7(), tx.now, None) for one in lives]
             await HANDLERS[type(events[0].event)](tx, events)

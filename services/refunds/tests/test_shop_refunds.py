@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 
@@ -10,6 +10,7 @@ from refunds.cases.models.bodies import CancellationRequest, ShopRefundBody
 from refunds.cases.views import CaseView
 from refunds.interface import INTERFACE
 from shared.contracts import Money, RefundApproved, RevocationRequested
+from shared.testing.documents import JsonObject
 
 if TYPE_CHECKING:
     from services.refunds.tests.conftest import Life, Refunds, Start
@@ -22,13 +23,13 @@ async def decide(
     running: "Refunds",
     life: "Life",
     key: str,
-    amount: Any = None,
+    amount: object = None,
     *,
     caller: str = KEY,
     reason: str = "The data ran slowly.",
     currency: str = "USD",
 ) -> httpx.Response:
-    body: dict[str, Any] = {"reason": reason}
+    body: JsonObject = {"reason": reason}
     if amount is not None:
         body["amount"] = {"amount": amount, "currency": currency}
     headers = {"authorization": f"Bearer {caller}", "idempotency-key": key}

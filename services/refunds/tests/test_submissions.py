@@ -1,6 +1,6 @@
 """Evidence and messages that come without an e-mail: kept once, sealed, opened by agents, deleted with the buyer."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import httpx
@@ -12,6 +12,7 @@ from refunds.support_mail.store import NewMail, settle
 from refunds.support_mail.submissions import MESSAGES_PER_DAY
 from shared.contracts import InformationNeeded, RequestRegistered
 from shared.ids import uuid7
+from shared.testing.documents import JsonObject
 
 if TYPE_CHECKING:
     from services.refunds.tests.conftest import Life, Refunds, Start
@@ -107,7 +108,7 @@ async def test_a_message_waits_for_an_agent_who_places_it(start: "Start") -> Non
     refunds = await start()
     life = await refunds.delivered("esimka")
     path = f"/orders/{life.order_id}/messages"
-    body: dict[str, Any] = {"text": "The operator says <no>.", "channel": "account", "email": "ann@example.org"}
+    body: JsonObject = {"text": "The operator says <no>.", "channel": "account", "email": "ann@example.org"}
     assert (await refunds.post(path, body, "esimka-key")).status_code == 201
     assert (await refunds.post(path, body, "esimka-key")).json() == {"outcome": "repeated"}
     [row] = await refunds.rows("SELECT * FROM support_mails")
@@ -156,7 +157,7 @@ async def test_a_dismissed_message_stays_with_its_buyer_and_its_words_may_come_a
     [("waiting", {}), ("dismissed", {}), ("placed", {"claim_id": uuid7()}), ("placed", {"case_id": uuid7()})],
 )
 async def test_a_photo_that_has_not_reached_the_case_completes_it(
-    start: "Start", state: str, about: dict[str, Any]
+    start: "Start", state: str, about: JsonObject
 ) -> None:
     """The same photo in a mail that waits, was dismissed, is a claim, or belongs to an earlier case."""
     refunds = await start()

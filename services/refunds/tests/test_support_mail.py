@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from email.message import EmailMessage
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from zlib import crc32
 
 import httpx
@@ -18,6 +18,7 @@ from refunds.support_mail.threads import Thread
 from shared.contracts import AppealReceived, ClaimReceived, InformationNeeded, RefundRequested
 from shared.reply_tags import ReplyTags
 from shared.sealed import Opener, new_private_key
+from shared.testing.documents import JsonObject
 
 if TYPE_CHECKING:
     from services.refunds.tests.conftest import Life, Refunds, Start
@@ -67,10 +68,10 @@ class Mailbox:
         outcome: str = answer.json()["outcome"]
         return outcome
 
-    async def order(self, **contact: Any) -> "Life":
+    async def order(self) -> "Life":
         """A delivered order of Ann's."""
         life = await self.refunds.delivered("esimka")
-        await self.refunds.stage.publish(life.contact(**contact))
+        await self.refunds.stage.publish(life.contact())
         await self.refunds.stage.eventually(
             lambda: self.refunds.rows(
                 "SELECT 1 FROM contacts c JOIN order_facts f USING (buyer_id) WHERE f.order_id = :id",
@@ -79,7 +80,7 @@ class Mailbox:
         )
         return life
 
-    async def mails(self, what: str = "state, why") -> list[dict[str, Any]]:
+    async def mails(self, what: str = "state, why") -> list[JsonObject]:
         return await self.refunds.rows(f"SELECT {what} FROM support_mails ORDER BY mail_id")
 
     async def why(self, raw: bytes) -> str:

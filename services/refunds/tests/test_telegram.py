@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -11,6 +11,7 @@ import pytest
 from refunds.channels import ERASE_CHATS
 from sandbox.testing import RunningSandbox, running_sandbox
 from shared.contracts import RefundApproved, RefundRequested, RevocationRequested
+from shared.testing.documents import JsonObject
 
 if TYPE_CHECKING:
     from services.refunds.tests.conftest import Life, Refunds, Start
@@ -26,7 +27,7 @@ class Bot:
     refunds: "Refunds"
     sandbox: RunningSandbox
 
-    async def says(self, chat: int, *messages: str, language: str = "en", **fields: Any) -> list[str]:
+    async def says(self, chat: int, *messages: str, language: str = "en", **fields: object) -> list[str]:
         """Write, and wait for one answer to each."""
         before = len(await self.sandbox.telegram_chat(chat))
         for number, text in enumerate(messages, 1):
@@ -43,10 +44,10 @@ class Bot:
         await self.refunds.stage.eventually(enough)
         return [one["text"] for one in await self.sandbox.telegram_chat(chat)]
 
-    async def asks(self, chat: int, life: "Life", reason: str = "3", email: str = EMAIL, **more: Any) -> str:
+    async def asks(self, chat: int, life: "Life", reason: str = "3", email: str = EMAIL, language: str = "en") -> str:
         """A whole request; returns the last answer."""
         told = ["/start", life.order_number, reason, "found wifi", email, NAME, "20.11.2026"]
-        return (await self.says(chat, *told, **more))[-1]
+        return (await self.says(chat, *told, language=language))[-1]
 
 
 @pytest.fixture
@@ -57,9 +58,9 @@ async def bot(start: "Start") -> AsyncIterator[Bot]:
         yield Bot(refunds, sandbox)
 
 
-async def order(bot: Bot, **options: Any) -> Any:
+async def order(bot: Bot) -> "Life":
     """A delivered order whose buyer's contact is known."""
-    life = await bot.refunds.delivered("esimka", **options)
+    life = await bot.refunds.delivered("esimka")
     await bot.refunds.stage.publish(life.contact())
     await bot.refunds.stage.eventually(lambda: bot.refunds.rows("SELECT 1 FROM contacts"))
     return life
@@ -153,7 +154,7 @@ async def test_other_sellers_orders_are_unknown_here(bot: Bot) -> None:
 async def test_a_screenshot_is_evidence_and_a_shared_contact_a_phone(bot: Bot) -> None:
     life = await order(bot)
     await bot.says(12, "/start", life.order_number, "1", "it is dead")
-    contact: dict[str, Any] = {"message": {"contact": {"phone_number": "+995555000111", "user_id": 12}}}
+    contact: JsonObject = {"message": {"contact": {"phone_number": "+995555000111", "user_id": 12}}}
     await bot.says(12, "", **contact)
     await bot.says(12, NAME, "20.11.2026")
     photo = {"photo": [{"file_id": "small"}, {"file_id": "large"}]}

@@ -1,11 +1,13 @@
 """What the operator does not say, says too late, or says otherwise: nobody is paid on it, and no case hangs."""
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from shared.contracts import CancellationAccepted, RefundApproved, RefundDenied, RefundRequested, RevocationRequested
+from shared.testing.documents import Json, JsonObject
 
 if TYPE_CHECKING:
     from services.refunds.tests.conftest import Life, Refunds, Start
@@ -16,25 +18,11 @@ ONL = {"reason": "changed_mind", "email": "ann@example.org"}
 QAZAQ = {"reason": "technical_failure", "email": "ann@example.org"}
 
 
-async def opened(running: "Refunds", life: "Life", body: Any, key: str) -> Any:
-    answer = await running.post(f"/orders/{life.order_id}/refund-requests", body, key)
-    assert answer.status_code == 201, answer.text
-    return answer.json()
+async def asked(running: "Refunds", life: "Life") -> Json:
+    return await running.opened(life, ONL, "onl-key")
 
 
-async def state_of(running: "Refunds", life: "Life", wanted: str) -> Any:
-    async def there() -> Any:
-        cases = (await running.get(f"/cases/{life.order_id}")).json().get("cases", [])
-        return next((case for case in cases if case["state"] == wanted), None)
-
-    return await running.stage.eventually(there)
-
-
-async def asked(running: "Refunds", life: "Life") -> Any:
-    return await opened(running, life, ONL, "onl-key")
-
-
-async def finds(running: "Refunds", case: Any, **found: Any) -> Any:
+async def finds(running: "Refunds", case: JsonObject, **found: object) -> httpx.Response:
     return await running.post(f"/cases/{case['case_id']}/findings", found)
 
 
@@ -49,7 +37,7 @@ async def test_an_operator_that_never_knows_leads_to_a_person_with_both_answers(
     await running.stage.publish(
         life.observed(running.service.clock.now(), case["case_id"], state="unknown", used_bytes=None)
     )
-    waiting = await state_of(running, life, "needs_person")
+    waiting = await running.case_in(life, "needs_person")
     assert waiting["person_why"] == "observation_unanswered"
     assert waiting["possible"] == {
         "if_unused": {"verdict": "approve", "clauses": ["RC 1"]},
@@ -67,16 +55,16 @@ async def test_an_operator_that_knows_in_the_end_needs_no_person(start: "Start")
     running = await start(**IMPATIENT)
     life = await running.delivered("e-sim-onl")
     case = await asked(running, life)
-    await state_of(running, life, "needs_person")
+    await running.case_in(life, "needs_person")
     await running.stage.publish(life.observed(running.service.clock.now(), case["case_id"]))
     await running.stage.events(RevocationRequested)
-    assert (await state_of(running, life, "revoking"))["person_since"] is None
+    assert (await running.case_in(life, "revoking"))["person_since"] is None
 
 
 async def test_a_look_from_before_the_last_document_pays_nothing(start: "Start") -> None:
     running = await start(observation_retry_seconds=600)
     life = await running.delivered("e-sim-onl")
-    case = await opened(running, life, {"reason": "changed_mind"}, "onl-key")
+    case = await running.opened(life, {"reason": "changed_mind"}, "onl-key")
     assert case["state"] == "information_needed"
     await running.stage.publish(life.observed(running.service.clock.now(), case["case_id"]))
     await running.stage.eventually(lambda: running.rows("SELECT 1 FROM observations WHERE used_bytes = 0"))
@@ -102,20 +90,20 @@ async def test_too_late_is_decided_again_on_that_fact(start: "Start") -> None:
     taken, silent = lives
     # One operator says that a phone has it, the other only that it will not.
     await running.stage.publish(taken.revocation_refused(cases[0]["case_id"], at=running.service.clock.now()))
-    await state_of(running, taken, "denied")
+    await running.case_in(taken, "denied")
     refused_at = running.service.clock.now()
     await running.stage.publish(silent.revocation_refused(cases[1]["case_id"], in_use=None, at=refused_at))
-    await state_of(running, silent, "observing")
+    await running.case_in(silent, "observing")
     await running.stage.publish(silent.observed(refused_at - timedelta(seconds=2), cases[1]["case_id"]))
     await running.stage.publish(silent.observed(running.service.clock.now(), cases[1]["case_id"], state="downloaded"))
-    await state_of(running, silent, "denied")
+    await running.case_in(silent, "denied")
     assert await running.stage.all_events(RefundApproved) == []
 
 
 async def test_a_profile_that_never_worked_and_cannot_be_taken_back_is_for_a_person(start: "Start") -> None:
     running = await start()
     life = await running.delivered("qazaq-esim")
-    case = await opened(running, life, QAZAQ, "qazaq-key")
+    case = await running.opened(life, QAZAQ, "qazaq-key")
     early = await finds(running, case, pay_unrevoked=True)
     assert (early.status_code, early.json()["type"]) == (409, "urn:problem:not-now")
     await finds(running, case, finding="technical_failure")
@@ -124,10 +112,10 @@ async def test_a_profile_that_never_worked_and_cannot_be_taken_back_is_for_a_per
     [revoke] = await running.stage.events(RevocationRequested)
     assert revoke.event.grounds[0].clause == "2.1"
     await running.stage.publish(life.revocation_refused(case["case_id"], at=running.service.clock.now()))
-    await state_of(running, life, "observing")
+    await running.case_in(life, "observing")
     later = running.service.clock.now() + timedelta(seconds=1)
     await running.stage.publish(life.observed(later, case["case_id"], state="downloaded"))
-    waiting = await state_of(running, life, "needs_person")
+    waiting = await running.case_in(life, "needs_person")
     assert waiting["person_why"] == "revocation_refused"
     assert await running.stage.all_events(RefundApproved) == []
     paid = await finds(running, case, pay_unrevoked=True)
@@ -142,7 +130,7 @@ async def test_an_operator_that_never_says_whether_it_revoked_leads_to_a_person(
     case = await asked(running, life)
     await running.stage.publish(life.observed(running.service.clock.now(), case["case_id"]))
     await running.stage.events(RevocationRequested)
-    waiting = await state_of(running, life, "needs_person")
+    waiting = await running.case_in(life, "needs_person")
     assert waiting["person_why"] == "revocation_unanswered"
     assert await running.stage.all_events(RefundApproved) == []
     blocked = await finds(running, case, profile="unused")
@@ -151,7 +139,7 @@ async def test_an_operator_that_never_says_whether_it_revoked_leads_to_a_person(
     await running.stage.publish(life.revoked(case["case_id"]))
     [approved] = await running.stage.events(RefundApproved)
     assert approved.event.code == "revoked"
-    assert (await state_of(running, life, "paying"))["person_why"] is None
+    assert (await running.case_in(life, "paying"))["person_why"] is None
 
 
 async def test_cases_of_the_release_before_go_on(start: "Start") -> None:
@@ -170,8 +158,8 @@ async def test_cases_of_the_release_before_go_on(start: "Start") -> None:
     async with running.service.database.transaction() as tx:
         await tx.execute("UPDATE cases SET approval = NULL, revocation_asked_at = NULL, observing_since = NULL")
         await tx.execute("DELETE FROM revocations")
-    await state_of(running, cancelled, "revoking")
-    await state_of(running, paying, "paying")
+    await running.case_in(cancelled, "revoking")
+    await running.case_in(paying, "paying")
     # A sign of use that came meanwhile does not take back what was approved and revoked.
     now = running.service.clock.now()
     await running.stage.publish(cancelled.observed(now, None, state="enabled", used_bytes=5))

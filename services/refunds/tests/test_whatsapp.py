@@ -5,7 +5,7 @@ import hmac
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -19,6 +19,7 @@ from refunds.clients.whatsapp import GONE, read_answer, read_missing
 from sandbox.testing import RunningSandbox, running_sandbox
 from shared.contracts import RefundRequested
 from shared.outcomes import Done, NeedsPerson, NotSent, Refused
+from shared.testing.documents import JsonObject
 
 if TYPE_CHECKING:
     from services.refunds.tests.conftest import Life, Refunds, Start
@@ -36,7 +37,7 @@ ANN, BOB = "995555000111", "77011234567"
 PHOTO = b"\xff\xd8\xff\xe0" + b"a photo of a phone without a network"
 
 
-def webhook(*messages: Any, number: str = "100200300", name: str = "messages") -> dict[str, Any]:
+def webhook(*messages: object, number: str = "100200300", name: str = "messages") -> JsonObject:
     value = {"metadata": {"phone_number_id": number}, name: list(messages)}
     return {"entry": [{"changes": [{"field": "messages", "value": value}]}]}
 
@@ -54,7 +55,7 @@ def test_what_can_be_read_of_a_webhook_is_read() -> None:
     [status] = read_webhook(webhook(failed, name="statuses"), "100200300")
     assert isinstance(status, Status)
     assert status.errors[0].code == 131047
-    odds: tuple[Any, ...] = (None, [], {"entry": 1}, {"entry": [1, {"changes": [None, {"value": []}]}]})
+    odds: tuple[object, ...] = (None, [], {"entry": 1}, {"entry": [1, {"changes": [None, {"value": []}]}]})
     assert [list(read_webhook(odd, "100200300")) for odd in odds] == [[], [], [], []]
 
 
@@ -129,15 +130,17 @@ class Phone:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.refunds.service.port}/whatsapp/qazaq-esim"
 
-    async def says(self, wa_id: str, *messages: str, **more: Any) -> list[str]:
+    async def says(
+        self, wa_id: str, *messages: str, file: bytes | None = None, announced_size: int | None = None
+    ) -> list[str]:
         """Write, and wait for one answer to each."""
         before = len(await self.sandbox.whatsapp_chat(wa_id))
         for number, text in enumerate(messages, 1):
-            assert (await self.sandbox.whatsapp_write(wa_id, text, **more))[-1] == 200
+            assert (await self.sandbox.whatsapp_write(wa_id, text, file=file, announced_size=announced_size))[-1] == 200
             await self.heard(wa_id, before + number)
         return [one["text"] for one in (await self.sandbox.whatsapp_chat(wa_id))[before:]]
 
-    async def heard(self, wa_id: str, count: int) -> list[Any]:
+    async def heard(self, wa_id: str, count: int) -> list[JsonObject]:
         """What we have written, once it is so much."""
 
         async def enough() -> bool:

@@ -2,13 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from typing import Any
 
 import httpx
 
 from shared.contracts import OrderPaid
 from shared.ids import uuid7
 from shared.telemetry.tracing import new_traceparent
+from shared.testing.documents import JsonObject
 from shared.testing.facts import paid
 from shared.testing.operations import StartToy
 from shared.testing.stage import Stage
@@ -46,7 +46,7 @@ async def test_dead_letters_are_listed_by_filter(enter: StartToy) -> None:
     assert [item["id"] for item in (*first["items"], *rest["items"])] == ids[::-1]
     assert rest["next"] is None
 
-    async def found(**filters: Any) -> int:
+    async def found(**filters: str | int) -> int:
         return len((await running.get("/dead-letters", **filters))["items"])
 
     soon = (datetime.now(UTC) + timedelta(minutes=1)).isoformat()
@@ -103,7 +103,7 @@ async def test_the_log_names_who_decided_when_and_why(enter: StartToy) -> None:
     assert (await running.dead_letter(second))["state"] == "waiting"
 
 
-MISUNDERSTOOD: tuple[dict[str, Any], ...] = (
+MISUNDERSTOOD: tuple[JsonObject, ...] = (
     {"filter": {}},
     {"filter": {}, "reason": "  x "},
     {"filter": {}, "reason": "forged\nline"},

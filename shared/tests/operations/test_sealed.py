@@ -3,17 +3,18 @@
 import asyncio
 import json
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
 import pytest
 
 from shared.contracts import BuyerContact, OrderPaid, OrderSubmitted
+from shared.contracts.base import Event
 from shared.database import Tx
 from shared.messaging.cloudevents import header_texts, to_wire
 from shared.messaging.consumer import Received, Tombstone
 from shared.operations import dead_letters
 from shared.operations.ageing import discard_ownerless
+from shared.testing.documents import Json
 from shared.testing.facts import contact, paid
 from shared.testing.operations import RunningToy, StartToy
 from shared.testing.toy import service as toy
@@ -48,7 +49,7 @@ async def everything_said(running: RunningToy) -> str:
 
 
 async def test_no_response_shows_the_content_of_a_sealed_record(enter: StartToy) -> None:
-    async def fails(_tx: Tx, batch: Sequence[Received[Any]]) -> None:
+    async def fails(_tx: Tx, batch: Sequence[Received[Event]]) -> None:
         raise ValueError(f"no words of mine: {batch[0].event}")
 
     running = await enter(handlers={BuyerContact: fails, OrderSubmitted: fails})
@@ -193,7 +194,7 @@ async def test_an_empty_record_of_a_personal_topic_is_sealed_too(enter: StartToy
 async def test_a_dead_letter_that_belongs_to_no_buyer_is_discarded_after_its_time(enter: StartToy) -> None:
     """At the start and every hour; what an erasure will reach, what is not sealed and what is younger waits on."""
 
-    async def fails(_tx: Tx, _batch: Sequence[Received[Any]]) -> None:
+    async def fails(_tx: Tx, _batch: Sequence[Received[Event]]) -> None:
         raise ValueError("not yet")
 
     running = await enter(handlers={BuyerContact: fails, OrderSubmitted: fails, OrderPaid: fails})
@@ -212,7 +213,7 @@ async def test_a_dead_letter_that_belongs_to_no_buyer_is_discarded_after_its_tim
     settings = {"database_url": running.service.settings.database_url, "dead_letter_sealed_days": 7}
     await stage.service(toy.build, Settings, **settings)
 
-    async def ended() -> Any:
+    async def ended() -> Json:
         return (await running.get("/log"))["items"]
 
     log = await stage.eventually(ended)

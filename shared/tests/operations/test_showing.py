@@ -2,16 +2,16 @@
 
 from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 from shared.ids import uuid7
 from shared.operations.answers import DeadLetterInFull
 from shared.operations.showing import dead_letter_in_full
+from shared.testing.documents import Row
 
 
-def row(payload: bytes | None) -> Any:
+def row(payload: bytes | None) -> Row:
     return SimpleNamespace(
         id=uuid7(), topic="payments.order-paid", partition=0, record_offset=1, key="k\ufffd", reason="invalid_body",
         detail="body: json_invalid", headers={"ce_id": "\ufffd"}, payload=payload, sealed=0,
@@ -38,7 +38,7 @@ def row(payload: bytes | None) -> Any:
     ],
     ids=lambda value: repr(value)[:30],
 )
-def test_any_payload_can_be_shown(payload: bytes | None, shown: Any) -> None:
+def test_any_payload_can_be_shown(payload: bytes | None, shown: object) -> None:
     found = dead_letter_in_full(row(payload), "payments")
     again = DeadLetterInFull.model_validate_json(found.model_dump_json())
     assert found.payload == again.payload == shown

@@ -2,12 +2,12 @@
 
 import asyncio
 from datetime import timedelta
-from typing import Any
 
 from shared.database import Tx
 from shared.ids import uuid7
 from shared.outcomes import Done, NeedsPerson, NotSent, Outcome, Unknown
 from shared.tasks import Task
+from shared.testing.documents import JsonObject
 from shared.testing.facts import paid
 from shared.testing.operations import RunningToy, StartToy
 from shared.testing.toy.service import Greeting
@@ -37,10 +37,10 @@ class Outside:
         return Done(None)
 
 
-async def listed(running: RunningToy, count: int, **filters: Any) -> dict[str, dict[str, Any]]:
+async def listed(running: RunningToy, count: int, **filters: str) -> dict[str, JsonObject]:
     """The rows by key, once there are so many."""
 
-    async def there() -> list[dict[str, Any]]:
+    async def there() -> list[JsonObject]:
         found = (await running.get("/work", **filters))["items"]
         return found if len(found) == count else []
 

@@ -1,13 +1,15 @@
 """Counts, moments, money, ids, links, addresses of clients, traceparents."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
-from typing import Annotated, Any
+from ipaddress import IPv4Address, IPv6Address
+from typing import Annotated
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from shared.testing.documents import Json
 from shared.values.client_address import ClientAddress
 from shared.values.count import LARGEST, Count, Id64, count
 from shared.values.moment import Day, Moment, moment
@@ -20,7 +22,7 @@ TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = "b7ad6b7169203331"
 
 
-def refused(annotation: Any, value: object) -> bool:
+def refused(annotation: Json, value: object) -> bool:
     try:
         TypeAdapter(annotation).validate_python(value)
     except ValidationError:
@@ -209,7 +211,7 @@ def test_what_is_no_address(value: object) -> None:
 
 
 @given(st.ip_addresses(), st.integers(0, 65535))
-def test_every_address_is_read_with_and_without_a_port(ip: Any, port: int) -> None:
+def test_every_address_is_read_with_and_without_a_port(ip: IPv4Address | IPv6Address, port: int) -> None:
     plain = ClientAddress.parse(str(ip))
     assert plain is not None
     assert ClientAddress.parse(f"[{ip}]:{port}" if ip.version == 6 else f"{ip}:{port}") == plain

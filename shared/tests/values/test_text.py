@@ -2,7 +2,7 @@
 
 import json
 import unicodedata
-from typing import Annotated, Any
+from typing import Annotated
 
 import pytest
 from hypothesis import given
@@ -109,7 +109,7 @@ def test_what_is_no_text_is_cleaned_to_nothing(value: object) -> None:
 
 
 @given(st.recursive(ANY | st.integers() | st.none(), lambda v: st.lists(v) | st.dictionaries(ANY, v), max_leaves=8))
-def test_a_cleaned_answer_can_be_stored_as_json(value: Any) -> None:
+def test_a_cleaned_answer_can_be_stored_as_json(value: object) -> None:
     text = json.dumps(cleaned_tree(value, 100), ensure_ascii=False)
     assert storable(text)
     assert "\\u0000" not in text
@@ -122,7 +122,7 @@ def test_a_cleaned_answer_is_the_same_where_it_is_plain() -> None:
 
 
 @pytest.mark.parametrize(("adapter", "value"), [(NAME, "\ud800"), (NAME, "a\x00"), (NAME, " "), (NAME, "x" * 21)])
-def test_pydantic_refuses(adapter: Any, value: object) -> None:
+def test_pydantic_refuses(adapter: TypeAdapter[str], value: object) -> None:
     with pytest.raises(ValidationError):
         adapter.validate_python(value)
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -11,6 +10,7 @@ from notifications.emails.samples import CODE, SAMPLES, code_sample, note_sample
 from notifications.storefronts import Storefronts
 from shared.contracts import OrderEvent
 from shared.shops.files import ShopFiles
+from shared.testing.documents import FieldValue
 from shared.testing.shops import EXAMPLES
 from shared.values.activation_code import ActivationCode
 
@@ -27,7 +27,7 @@ def activation_code() -> ActivationCode:
 def code_email() -> Callable[..., Rendered]:
     """Renders an e-mail with an activation code: by storefront, language, and fields of ActivationCodeEmail."""
 
-    def render(slug: str = "esimka", language: str = "en", **fields: Any) -> Rendered:
+    def render(slug: str = "esimka", language: str = "en", **fields: object) -> Rendered:
         return code_sample(STORES[slug], language, **fields)
 
     return render
@@ -43,7 +43,7 @@ def events() -> dict[str, OrderEvent]:
 def event_email() -> Callable[..., Rendered]:
     """Renders the e-mail of that kind about its event; named fields of the event, and of the shop, are replaced."""
 
-    def render(kind: str, language: str = "en", **changed: Any) -> Rendered:
+    def render(kind: str, language: str = "en", **changed: FieldValue) -> Rendered:
         store = replace(STORES["qazaq-esim"], **changed.pop("store", {}))
         return note_sample(store, kind, language, **changed)
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
 
 from notifications.delivery.rules import BESIDE, COLUMNS, is_over, is_pointless
 from notifications.emails.models.content import Rendered
 from shared.contracts import Language, OrderEvent
+from shared.testing.documents import JsonObject
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -25,7 +26,7 @@ def test_an_email_that_has_become_pointless_is_known(events: dict[str, OrderEven
 
 
 def test_a_reminder_of_low_data_is_pointless_once_there_is_more(events: dict[str, OrderEvent]) -> None:
-    nothing: dict[str, Any] = dict.fromkeys(COLUMNS)
+    nothing: JsonObject = dict.fromkeys(COLUMNS)
     event = events["data_low"]
     assert not is_pointless("data_low", nothing, event)
     for column in ("expired_at", "revoked_at", "refunded_at"):

@@ -3,9 +3,11 @@
 import base64
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
 from aiokafka import AIOKafkaConsumer
 from nacl.public import PrivateKey
@@ -15,6 +17,7 @@ from ordering.settings import Settings
 from shared.clock import SystemClock
 from shared.contracts import ConfirmationRequested, MailboxProved
 from shared.sealed import Opener
+from shared.testing.documents import Json, JsonObject, Row
 from shared.testing.stage import Stage
 from shared.values.email_address import mailbox_key
 
@@ -71,7 +74,7 @@ class World:
         self._codes: dict[UUID, ConfirmationRequested] = {}
 
     async def order(
-        self, email: str, phone: str, *, by: Person, over: Way = "http", storefront: str = "esimka", **more: Any
+        self, email: str, phone: str, *, by: Person, over: Way = "http", storefront: str = "esimka", **more: object
     ) -> Order:
         """Place an order, unpaid."""
         body, key = self._good_order(storefront, email=email, phone=phone, **more), str(uuid4())
@@ -87,13 +90,13 @@ class World:
         by.orders.append(order)
         return order
 
-    async def correct(self, order: Order, **fields: str) -> Any:
+    async def correct(self, order: Order, **fields: str) -> httpx.Response:
         return await self._post(order, f"/orders/{order.order_id}/contact-changes", fields)
 
-    async def ask(self, order: Order, kind: str) -> Any:
+    async def ask(self, order: Order, kind: str) -> httpx.Response:
         return await self._post(order, "/privacy/requests", {"order": order.number, "kind": kind})
 
-    async def confirm(self, person: Person, order: Order, requested: Any) -> Any:
+    async def confirm(self, person: Person, order: Order, requested: httpx.Response) -> httpx.Response | None:
         """Enter the code, where this person can read the message that has it; None where not."""
         identity = requested.json()["confirmation_id"]
         event = await self._code(UUID(identity))
@@ -106,12 +109,18 @@ class World:
             person.exports.append((order.storefront, identity))
         return answer
 
-    async def code(self, requested: Any) -> tuple[str, str]:
+    async def confirmed(self, person: Person, order: Order, requested: httpx.Response) -> httpx.Response:
+        """As `confirm`, by somebody who can read the code."""
+        answer = await self.confirm(person, order, requested)
+        assert answer is not None, "the code went elsewhere"
+        return answer
+
+    async def code(self, requested: httpx.Response) -> tuple[str, str]:
         """The id of a request, and the code that was sent for it."""
         identity = requested.json()["confirmation_id"]
         return identity, NOTIFICATIONS.open((await self._code(UUID(identity))).code).decode()
 
-    async def press(self, order: Order, *, contact_at: Any = None) -> None:
+    async def press(self, order: Order, *, contact_at: datetime | None = None) -> None:
         """Somebody who reads the order's mailbox uses the link that was mailed there."""
         rows = await self.contact(order)
         if not rows:
@@ -123,16 +132,16 @@ class World:
         [sent] = await self.stage.publish(fact)
         await self.stage.eventually(lambda: self.shop.rows("SELECT 1 FROM inbox WHERE event_id = :id", id=sent.id))
 
-    async def contact(self, order: Order) -> list[Any]:
+    async def contact(self, order: Order) -> list[Row]:
         return list(await self.shop.rows("SELECT * FROM buyers WHERE buyer_id = :id", id=order.buyer_id))
 
-    async def export(self, storefront: str, request_id: str) -> Any:
+    async def export(self, storefront: str, request_id: str) -> Json:
         return (await self.shop.get(f"/privacy/requests/{request_id}/export", storefront)).json()
 
-    async def held(self, person: Person) -> dict[str, Any]:
+    async def held(self, person: Person) -> JsonObject:
         """All that can be found of this person's orders, and what they were shown."""
         orders, buyers = [one.order_id for one in person.orders], [one.buyer_id for one in person.orders]
-        found: dict[str, Any] = {}
+        found: JsonObject = {}
         for table, theirs in _HELD.items():
             sql = f"SELECT to_jsonb(t) AS row FROM {table} t WHERE {theirs} ORDER BY 1"
             found[table] = [row.row for row in await self.shop.rows(sql, orders=orders, buyers=buyers)]
@@ -143,7 +152,7 @@ class World:
         ]
         return found
 
-    async def _post(self, order: Order, path: str, body: Any) -> Any:
+    async def _post(self, order: Order, path: str, body: object) -> httpx.Response:
         return await self.shop.http.post(path, json=body, headers=self.shop.auth(order.storefront))
 
     async def _code(self, identity: UUID) -> ConfirmationRequested:
@@ -154,8 +163,7 @@ class World:
                     self._codes[event.confirmation_id] = event
             return self._codes.get(identity)
 
-        event: ConfirmationRequested = await self.stage.eventually(there)
-        return event
+        return await self.stage.eventually(there)
 
 
 @pytest.fixture

@@ -6,9 +6,10 @@ Many rounds with random delays, so that the requests meet at different points. A
 import asyncio
 import random
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
+import httpx
 import pytest
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ async def test_an_erasure_beside_everything_else_of_its_mailbox(
     chance = random.Random(seed)  # noqa: S311 - not for secrets
     outcomes: Counter[tuple[str, int]] = Counter()
 
-    async def post(name: str, delay: float, path: str, body: Any, **headers: str) -> Any:
+    async def post(name: str, delay: float, path: str, body: object, **headers: str) -> httpx.Response:
         await asyncio.sleep(delay)
         answer = await world.shop.http.post(path, json=body, headers={**world.shop.auth(), **headers})
         outcomes[name, answer.status_code] += 1

@@ -3,14 +3,15 @@
 import random
 import unicodedata
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from services.ordering.tests.contact.conftest import Person, Way, World
+    from services.ordering.tests.contact.conftest import Order, Person, Way, World
 
 SHOPS = ("esimka", "e-sim-onl")
 WAYS: tuple["Way", ...] = ("http", "kafka")
@@ -25,7 +26,7 @@ class Play:
         self.world, self.victim, self.stranger = world, victim, stranger
         self.chance = random.Random(seed)  # noqa: S311 - not for secrets
         self.log: list[str] = []
-        self.pending: list[tuple[Any, Any]] = []
+        self.pending: list[tuple[Order, httpx.Response]] = []
 
     def spelling(self) -> str:
         address = self.victim.email
@@ -82,7 +83,7 @@ class Play:
             order = self.chance.choice(self.stranger.orders)
             await self._requested(order, await self.world.ask(order, self.chance.choice(KINDS)))
 
-    async def _requested(self, order: Any, requested: Any) -> None:
+    async def _requested(self, order: "Order", requested: httpx.Response) -> None:
         """Enters the code now, or keeps it for later."""
         assert requested.status_code in {202, 410, 422, 429}, requested.text
         if requested.status_code == 202:

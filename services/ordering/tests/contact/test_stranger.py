@@ -1,7 +1,7 @@
 """A stranger orders under a buyer's address (I14): no step of the stranger takes over that buyer."""
 
 import unicodedata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -37,7 +37,7 @@ async def test_an_order_with_somebodys_address_changes_nothing_of_theirs(
     victim, stranger = people
     mine = await world.order(victim.email, victim.phone, by=victim)
     await world.press(mine)
-    assert (await world.confirm(victim, mine, await world.ask(mine, "block"))).status_code == 200
+    assert (await world.confirmed(victim, mine, await world.ask(mine, "block"))).status_code == 200
     before = await world.held(victim)
     assert before["buyers"][0]["blocked"]
 
@@ -78,13 +78,13 @@ async def test_without_a_proof_a_stranger_corrects_only_the_strangers_own_order(
     before = await world.held(victim)
 
     requested = await world.correct(theirs, email=stranger.email)
-    assert (await world.confirm(stranger, theirs, requested)).status_code == 200
+    assert (await world.confirmed(stranger, theirs, requested)).status_code == 200
     assert (await world.contact(theirs))[0].email == stranger.email
     exported = await world.ask(theirs, "export")
-    assert (await world.confirm(stranger, theirs, exported)).status_code == 200
+    assert (await world.confirmed(stranger, theirs, exported)).status_code == 200
     [(shop, request)] = stranger.exports
     assert [row["number"] for row in (await world.export(shop, request))["ordering"]["orders"]] == [theirs.number]
-    assert (await world.confirm(stranger, theirs, await world.ask(theirs, "erase"))).status_code == 200
+    assert (await world.confirmed(stranger, theirs, await world.ask(theirs, "erase"))).status_code == 200
 
     assert await world.held(victim) == before
 
@@ -95,9 +95,9 @@ async def test_an_export_shows_only_the_orders_that_it_reached_when_it_was_confi
     victim, stranger = people
     mine = await world.order(victim.email, victim.phone, by=victim)
     theirs = await world.order(stranger.email, stranger.phone, by=stranger)
-    assert (await world.confirm(stranger, theirs, await world.ask(theirs, "export"))).status_code == 200
+    assert (await world.confirmed(stranger, theirs, await world.ask(theirs, "export"))).status_code == 200
     requested = await world.correct(theirs, email=victim.email)
-    assert (await world.confirm(stranger, theirs, requested)).status_code == 200
+    assert (await world.confirmed(stranger, theirs, requested)).status_code == 200
     # The code of that order is mailed to the victim, who looks at what it is.
     await world.press(theirs)
     await world.press(mine)
@@ -111,10 +111,10 @@ async def test_a_code_is_void_once_the_contact_has_changed(world: "World", peopl
     victim, stranger = people
     theirs = await world.order(stranger.email, stranger.phone, by=stranger)
     erase = await world.ask(theirs, "erase")
-    digits = await world.confirm(stranger, theirs, await world.correct(theirs, email=victim.email))
+    digits = await world.confirmed(stranger, theirs, await world.correct(theirs, email=victim.email))
     assert digits.status_code == 200
 
-    late = await world.confirm(victim, theirs, erase)
+    late = await world.confirmed(victim, theirs, erase)
 
     assert (late.status_code, late.json()["type"]) == (410, "urn:problem:code-expired")
     assert await world.contact(theirs)
@@ -133,7 +133,7 @@ async def test_an_sms_requested_before_the_mailbox_was_proved_corrects_its_own_o
     await world.press(theirs)
     before = await world.held(victim)
 
-    assert (await world.confirm(stranger, theirs, requested)).status_code == 200
+    assert (await world.confirmed(stranger, theirs, requested)).status_code == 200
 
     assert await world.held(victim) == before
 
@@ -142,7 +142,9 @@ async def test_a_link_proves_the_contact_that_it_was_made_for(world: "World", pe
     victim, _ = people
     order = await world.order(victim.email, victim.phone, by=victim)
     [contact] = await world.contact(order)
-    assert (await world.confirm(victim, order, await world.correct(order, email="new@example.org"))).status_code == 200
+    assert (
+        await world.confirmed(victim, order, await world.correct(order, email="new@example.org"))
+    ).status_code == 200
 
     await world.press(order, contact_at=contact.updated_at)
     assert (await world.contact(order))[0].proved_at is None
@@ -173,8 +175,8 @@ async def test_a_proved_mailbox_is_corrected_exported_and_erased_together_within
     for order in (first, second, elsewhere):
         await world.press(order)
 
-    assert (await world.confirm(victim, first, await world.correct(first, name="Zoë New"))).status_code == 200
-    assert (await world.confirm(victim, first, await world.ask(first, "export"))).status_code == 200
+    assert (await world.confirmed(victim, first, await world.correct(first, name="Zoë New"))).status_code == 200
+    assert (await world.confirmed(victim, first, await world.ask(first, "export"))).status_code == 200
 
     names = {order: (await world.contact(order))[0].name for order in (first, second, unproved, elsewhere)}
     assert (names[first], names[second]) == ("Zoë New", "Zoë New")
@@ -184,7 +186,7 @@ async def test_a_proved_mailbox_is_corrected_exported_and_erased_together_within
     assert "Mallory" not in str(exported)
 
     requested = await world.ask(first, "erase")
-    assert (await world.confirm(victim, first, requested)).status_code == 200
+    assert (await world.confirmed(victim, first, requested)).status_code == 200
     for order in (first, second, unproved):
         assert await world.contact(order) == [], "placed with the mailbox, whoever placed it"
     assert await world.contact(elsewhere)
@@ -246,7 +248,7 @@ async def test_an_agent_corrects_only_the_contact_that_was_looked_at(
     path, body = f"/orders/{order.number}/contact", {"identified": IDENTIFIED, "phone": stranger.phone}
     before = await world.contact(order)
 
-    async def put(person: str, **more: Any) -> httpx.Response:
+    async def put(person: str, **more: object) -> httpx.Response:
         headers = {**AGENT, "X-On-Behalf-Of": person}
         return await world.shop.http.put(path, json={**body, **more}, headers=headers)
 
@@ -293,7 +295,7 @@ async def test_rows_of_the_previous_release_are_erased_too(world: "World", peopl
         )
     await world.press(order)
     # The previous release changes the address and stores no proof.
-    assert (await world.confirm(victim, order, await world.ask(order, "erase"))).status_code == 200
+    assert (await world.confirmed(victim, order, await world.ask(order, "erase"))).status_code == 200
     assert await world.contact(old) == []
 
 

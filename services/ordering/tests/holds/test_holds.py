@@ -1,6 +1,6 @@
 """Fraud control (PP 4.5): what counts as unusual, and that a held order cannot be paid before an agent releases it."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -43,7 +43,7 @@ async def test_the_count_for_one_order_is_planned_once(shop: "Shop") -> None:
 
 
 @pytest.fixture
-async def suspicious(stage: Stage, shop_of: "StartShop") -> Any:
+async def suspicious(stage: Stage, shop_of: "StartShop") -> "Shop":
     """A shop at which the second order from one address is unusual."""
     return await shop_of(build, Settings, agent_keys={"support": "agents-key"}, fraud_limits=LIMITS)
 

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from ordering.app import build
@@ -45,7 +46,7 @@ async def test_no_more_orders_than_the_limit_leave_anything_behind(
 ) -> None:
     shop = await limited(shop_of, limit)
 
-    async def place(number: int) -> Any:
+    async def place(number: int) -> httpx.Response:
         contact, headers = sender(limit, number)
         return await shop.place(good_order(**contact), key=f"k{number}", **headers)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -53,12 +53,12 @@ def orders(shop: "Shop") -> GroupCommit:
     return GroupCommit(shop.service.database, keep_sessions=timedelta(days=1), limits=_limits)
 
 
-def _order(good_order: "OrderBody", key: str, storefront: str = "esimka", **changes: Any) -> Checked:
+def _order(good_order: "OrderBody", key: str, storefront: str = "esimka", **changes: object) -> Checked:
     catalogue = Catalogue(read_shops(EXAMPLES), datetime.now(UTC))
     return check(Submission(storefront, key, good_order(storefront, **changes), None), catalogue)
 
 
-def _other(good_order: "OrderBody", number: int, storefront: str = "esimka", **changes: Any) -> Checked:
+def _other(good_order: "OrderBody", number: int, storefront: str = "esimka", **changes: object) -> Checked:
     contact = {"email": f"x{number}@example.net", "phone": f"+7701123{number:04}"}
     return _order(good_order, f"k{number}", storefront, **{**contact, **changes})
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import httpx
@@ -12,6 +13,7 @@ from structlog.testing import capture_logs
 from ordering.app import build
 from ordering.settings import Settings
 from shared.contracts import BuyerContact, OrderPlaced
+from shared.testing.documents import JsonObject
 from shared.testing.stage import Stage
 
 if TYPE_CHECKING:
@@ -115,7 +117,7 @@ async def test_the_contact_of_an_order_is_its_own(shop: "Shop", stage: Stage, go
     ],
 )
 async def test_refusals_are_problem_documents(
-    shop: "Shop", good_order: "OrderBody", changes: dict[str, Any], status: int, kind: str, field: str
+    shop: "Shop", good_order: "OrderBody", changes: JsonObject, status: int, kind: str, field: str
 ) -> None:
     answer = await shop.place(good_order(**changes))
     problem = answer.json()
@@ -150,7 +152,7 @@ async def test_bad_requests(shop: "Shop", good_order: "OrderBody") -> None:
 
 
 async def test_an_oversized_body_of_unknown_length(shop: "Shop") -> None:
-    async def pieces() -> Any:
+    async def pieces() -> AsyncIterator[bytes]:
         for _ in range(40):
             yield b" " * 10_000
 

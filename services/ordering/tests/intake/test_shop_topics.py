@@ -1,7 +1,7 @@
 """Each shop submits on its own topic: the topic determines the shop, and its unreadable records affect no other."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ordering.app import build
 from ordering.settings import Settings
@@ -23,7 +23,7 @@ def headers(identity: str | None = None) -> dict[str, str]:
     }
 
 
-def body(key: str, order: Any, storefront: str = "esimka") -> bytes:
+def body(key: str, order: object, storefront: str = "esimka") -> bytes:
     return OrderSubmitted(storefront=storefront, submission_id=key, order=order).model_dump_json().encode()
 
 

@@ -1,18 +1,21 @@
 """Orders over Kafka: the same rules and the same keys as over HTTP, and a rejection for every refusal."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ordering.catalogue.models import Catalogue
 from ordering.holds.models import Counts, Limits
 from ordering.intake.actions import accept, check
 from ordering.intake.models import Accepted, Submission
 from shared.contracts import BuyerContact, OrderPlaced, OrderRejected, OrderSubmitted, orders_topic
+from shared.database import Rows
 from shared.ids import uuid7
 from shared.messaging.cloudevents import to_wire
 from shared.sealed import Sealed
 from shared.shops.reading import read_shops
+from shared.testing.documents import Row
 from shared.testing.shops import EXAMPLES
 from shared.testing.stage import Stage
 
@@ -104,7 +107,7 @@ async def test_unreadable_records_become_sealed_dead_letters_and_valid_ones_pass
     placed = await stage.events(OrderPlaced, count=5)
     assert len({one.event.order_id for one in placed}) == 5
 
-    async def all_there() -> list[Any]:
+    async def all_there() -> list[Row]:
         rows = await shop.rows("SELECT * FROM dead_letters ORDER BY reason")
         return rows if len(rows) == 5 else []
 
@@ -139,7 +142,7 @@ async def test_a_batch_costs_the_same_few_statements_whatever_its_size(shop: "Sh
         async with shop.service.database.transaction("consumer") as tx:
             execute = tx.execute
 
-            async def note(sql: str, execute: Any = execute, **parameters: Any) -> Any:
+            async def note(sql: str, execute: Callable[..., Awaitable[Rows]] = execute, **parameters: object) -> Rows:
                 statements.append(sql)
                 return await execute(sql, **parameters)
 

@@ -1,9 +1,11 @@
 """Top-ups that could not be applied are refused before payment (RC 4)."""
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
 
+import httpx
 import pytest
 
 from ordering.catalogue.models import Catalogue
@@ -13,6 +15,7 @@ from shared.contracts import (
     InstallStatus,
     OrderPlaced,
     OrderRejected,
+    Plan,
     ProfileExpired,
     ProfileGenerated,
     ProfileObserved,
@@ -23,6 +26,7 @@ from shared.contracts import (
 from shared.ids import uuid7
 from shared.sealed import Sealed
 from shared.shops.reading import read_shops
+from shared.testing.documents import JsonObject
 from shared.testing.shops import EXAMPLES
 from shared.testing.stage import Stage
 
@@ -33,7 +37,7 @@ NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 ICCID = "8999702000000000018"
 
 
-def plan(name: str, storefront: str = "esimka") -> Any:
+def plan(name: str, storefront: str = "esimka") -> Plan:
     offer = Catalogue(read_shops(EXAMPLES), datetime.now(UTC)).offer(storefront, name)
     assert offer is not None
     return offer[0]
@@ -57,13 +61,13 @@ TURKEY = plan("tr-5gb-30d")
         (SoldEsim("esimka", TURKEY), plan("tr-20gb-30d"), None),
     ],
 )
-def test_which_top_ups_are_sold(esim: SoldEsim | None, wanted: Any, reason: str | None) -> None:
+def test_which_top_ups_are_sold(esim: SoldEsim | None, wanted: Plan, reason: str | None) -> None:
     refusal = check_top_up("esimka", wanted, esim)
     assert (refusal.reason if refusal else None) == reason
     assert refusal is None or (refusal.detail and refusal.errors[0].message)
 
 
-def subject(order_id: Any, storefront: str = "esimka") -> dict[str, Any]:
+def subject(order_id: UUID, storefront: str = "esimka") -> JsonObject:
     return {
         "order_id": order_id,
         "order_number": "10000001",
@@ -73,7 +77,7 @@ def subject(order_id: Any, storefront: str = "esimka") -> dict[str, Any]:
     }
 
 
-def generated(order_id: Any, storefront: str = "esimka") -> ProfileGenerated:
+def generated(order_id: UUID, storefront: str = "esimka") -> ProfileGenerated:
     return ProfileGenerated(
         **subject(order_id, storefront),
         plan=TURKEY,
@@ -86,13 +90,13 @@ def generated(order_id: Any, storefront: str = "esimka") -> ProfileGenerated:
 
 
 async def top_up(
-    shop: "Shop", good_order: "OrderBody", *, key: str | None = None, storefront: str = "esimka", **more: Any
-) -> Any:
+    shop: "Shop", good_order: "OrderBody", *, key: str | None = None, storefront: str = "esimka", **more: object
+) -> httpx.Response:
     body = good_order(storefront, kind="top_up", iccid=ICCID, **more)
     return await shop.place(body, key=key, storefront=storefront)
 
 
-def sold(shop: "Shop") -> Any:
+def sold(shop: "Shop") -> Callable[[], Awaitable[bool]]:
     async def stored() -> bool:
         return bool(await shop.rows("SELECT 1 FROM esims WHERE plan IS NOT NULL"))
 
@@ -139,7 +143,7 @@ async def test_an_ended_esim_is_not_topped_up_in_whatever_order_events_arrive(
     shop: "Shop", stage: Stage, good_order: "OrderBody", end: str
 ) -> None:
     order_id = uuid7()
-    events: dict[str, Any] = {
+    events: JsonObject = {
         "revoked": ProfileRevoked(**subject(order_id), reason="refund", revoked_at=NOON),
         "expired": ProfileExpired(**subject(order_id), reason="plan_ended", expired_at=NOON),
         "deleted": ProfileObserved(

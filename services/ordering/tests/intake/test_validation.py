@@ -2,7 +2,7 @@
 
 import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,13 +10,14 @@ from ordering.catalogue.models import Catalogue
 from ordering.intake.models import Refusal, ValidOrder
 from ordering.intake.rules.validation import valid_key, validate_order
 from shared.shops.reading import read_shops
+from shared.testing.documents import JsonObject
 from shared.testing.shops import EXAMPLES
 
 if TYPE_CHECKING:
     from services.ordering.tests.conftest import OrderBody
 
 OLD = ["offer_version", "privacy_version"]
-WRONG: list[tuple[dict[str, Any], str, str, list[str]]] = [
+WRONG: list[tuple[JsonObject, str, str, list[str]]] = [
     ({"plan": "no-such-plan"}, "esimka", "invalid-order", ["plan"]),
     ({"plan": "cn-5gb-30d"}, "esimka", "invalid-order", ["plan"]),  # sold by the others only
     ({"plan": "Not A Slug"}, "esimka", "invalid-order", ["plan"]),
@@ -49,7 +50,7 @@ WRONG: list[tuple[dict[str, Any], str, str, list[str]]] = [
 
 @pytest.mark.parametrize(("changes", "storefront", "reason", "fields"), WRONG)
 def test_refusals_name_fields_and_repeat_nothing(
-    changes: dict[str, Any], storefront: str, reason: str, fields: list[str], good_order: "OrderBody"
+    changes: JsonObject, storefront: str, reason: str, fields: list[str], good_order: "OrderBody"
 ) -> None:
     catalogue = Catalogue(read_shops(EXAMPLES), datetime.now(UTC))
     shop = catalogue.storefront(storefront)

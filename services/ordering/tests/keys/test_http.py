@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import httpx
@@ -12,6 +12,7 @@ from ordering.app import build
 from ordering.settings import Settings
 from shared.contracts import ApiKeyChanged
 from shared.keys.models import hash_of
+from shared.testing.documents import JsonObject
 from shared.testing.stage import Stage
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ async def keys(shop_of: "StartShop") -> "Shop":
     return await shop_of(build, Settings, operations_keys={"operations": "operations-key"}, sandbox=True)
 
 
-async def create(shop: "Shop", **changes: Any) -> httpx.Response:
+async def create(shop: "Shop", **changes: object) -> httpx.Response:
     body = {"storefront": "esimka", "name": "site", "scopes": ALL, **changes}
     return await shop.http.post("/api-keys", json=body, headers=OPERATIONS)
 
@@ -35,7 +36,7 @@ async def revoke(shop: "Shop", key_id: str, reason: str = "it was in a screensho
     return await shop.http.post(f"/api-keys/{key_id}/revocation", json={"reason": reason}, headers=OPERATIONS)
 
 
-async def place(shop: "Shop", key: str, body: Any) -> httpx.Response:
+async def place(shop: "Shop", key: str, body: object) -> httpx.Response:
     headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": str(uuid4())}
     return await shop.http.post("/orders", json=body, headers=headers)
 
@@ -196,7 +197,7 @@ async def test_the_last_use_is_written_once_for_many_requests(keys: "Shop") -> N
         ({"secret": "mine"}, 422, "invalid-request"),
     ],
 )
-async def test_a_key_that_cannot_be_is_refused(keys: "Shop", changes: dict[str, Any], status: int, kind: str) -> None:
+async def test_a_key_that_cannot_be_is_refused(keys: "Shop", changes: JsonObject, status: int, kind: str) -> None:
     answer = await create(keys, **changes)
     assert (answer.status_code, answer.json()["type"]) == (status, f"urn:problem:{kind}")
     assert await keys.rows("SELECT 1 FROM api_keys") == []

@@ -4,7 +4,7 @@ import asyncio
 import random
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
@@ -15,8 +15,9 @@ from ordering.orders.models import Observation
 from ordering.orders.refunds_view import refund_cases, refunds
 from ordering.orders.store import record_observations
 from ordering.settings import Settings
-from ordering.timeline.models import Fact, RecordedFact
+from ordering.timeline.models import Fact, FactDetail, RecordedFact
 from shared.contracts import (
+    InstallState,
     InstallStatus,
     Money,
     OrderPaid,
@@ -31,6 +32,7 @@ from shared.contracts import (
 from shared.contracts.refunds import Explanation, Ground
 from shared.ids import uuid_for
 from shared.sealed import Sealed
+from shared.testing.documents import Json, JsonObject
 from shared.testing.facts import PLAN
 from shared.testing.stage import Stage
 
@@ -42,11 +44,11 @@ ICCID = "8999999999999999999"
 CASE, REFUND = uuid_for("case"), uuid_for("refund")
 
 
-def observed(same: dict[str, Any], state: InstallStatus, usage: Usage, **moments: datetime) -> ProfileObserved:
+def observed(same: JsonObject, state: InstallStatus, usage: Usage, **moments: datetime) -> ProfileObserved:
     return ProfileObserved(**same, iccid=ICCID, operator="op", install=state, usage=usage, **moments, observed_at=NOON)
 
 
-def about(order: dict[str, Any]) -> dict[str, Any]:
+def about(order: JsonObject) -> JsonObject:
     return {
         "order_id": UUID(order["order_id"]),
         "order_number": order["order_number"],
@@ -73,7 +75,7 @@ async def test_an_order_shows_its_payment_delivery_esim_and_refunds(shop: "Shop"
     placed = (await shop.place()).json()
     assert placed["account_url"] is None, "not configured"
     same = about(placed)
-    paid: dict[str, Any] = {"plan": PLAN, "paid_at": NOON}
+    paid: JsonObject = {"plan": PLAN, "paid_at": NOON}
     reasons = {
         "policy": "RF-2026-04-22",
         "grounds": (Ground(document="RF", clause="2.1", text="unused"),),
@@ -103,7 +105,7 @@ async def test_an_order_shows_its_payment_delivery_esim_and_refunds(shop: "Shop"
         ),
     )
 
-    async def complete() -> Any:
+    async def complete() -> Json:
         order = (await shop.get(f"/orders/{placed['order_id']}")).json()
         return order if order["esim"] and order["refunds"] and order["delivery"]["channel"] else None
 
@@ -138,7 +140,7 @@ async def test_an_order_shows_its_payment_delivery_esim_and_refunds(shop: "Shop"
         )
     )
 
-    async def used() -> Any:
+    async def used() -> Json:
         esim = (await shop.get(f"/orders/{placed['order_number']}")).json()["esim"]
         return esim if esim["used_bytes"] is not None else None
 
@@ -151,7 +153,7 @@ async def test_an_order_shows_its_payment_delivery_esim_and_refunds(shop: "Shop"
 
 
 #: (install state, its time, used bytes, their time); the times are equal on purpose.
-REPORTS: list[tuple[Any, datetime | None, int | None, datetime | None]] = [
+REPORTS: list[tuple[InstallState, datetime | None, int | None, datetime | None]] = [
     ("released", NOON, None, None),
     ("installed", NOON + timedelta(hours=1), 5, NOON + timedelta(hours=1)),
     ("unknown", None, 7, NOON + timedelta(hours=2)),
@@ -192,7 +194,7 @@ def test_the_newest_report_stays_in_whatever_sequence_reports_arrive(database_ur
 
 
 def test_cases_and_refunds_do_not_depend_on_the_sequence_of_facts() -> None:
-    money: Any = {"amount": 100, "currency": "USD"}
+    money: FactDetail = {"amount": 100, "currency": "USD"}
     facts = [
         RecordedFact(Fact.REFUND_REQUESTED, NOON, str(CASE), {"reason": "changed_mind"}),
         RecordedFact(Fact.REFUND_DENIED, NOON + timedelta(hours=1), f"{CASE}/1", {"clauses": ["RC 1"]}),

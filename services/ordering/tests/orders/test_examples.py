@@ -2,7 +2,7 @@
 
 import types
 from collections.abc import Iterator
-from typing import Any, get_args, get_origin
+from typing import get_args, get_origin
 
 import pytest
 from pydantic import BaseModel
@@ -12,6 +12,7 @@ from ordering.interface import INTERFACE
 from ordering.orders.details import OrderDetails
 from ordering.orders.views import OrderList
 from ordering.shops.models import PlanList
+from shared.testing.documents import Json
 
 ANSWERS: dict[str, type[BaseModel]] = {
     "GET /orders": OrderList,
@@ -21,7 +22,7 @@ ANSWERS: dict[str, type[BaseModel]] = {
 }
 
 
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+def _models(annotation: object) -> Iterator[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     elif get_origin(annotation) is not None or isinstance(annotation, types.UnionType):
@@ -29,7 +30,7 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
             yield from _models(part)
 
 
-def _missing(model: type[BaseModel], example: Any, path: str) -> Iterator[str]:
+def _missing(model: type[BaseModel], example: Json, path: str) -> Iterator[str]:
     for name, field in model.model_fields.items():
         here = f"{path}.{name}"
         if name not in example:

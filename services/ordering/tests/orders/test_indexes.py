@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import psycopg
 import pytest
@@ -16,6 +15,7 @@ from ordering.orders.store import find_page, statement
 from ordering.timeline.models import Status
 from shared.database import Database
 from shared.ids import uuid7
+from shared.testing.documents import JsonObject
 
 pytestmark = pytest.mark.infra
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -82,7 +82,7 @@ def _seed(url: str, count: int) -> None:
         connection.execute(_SEED.format(count=count))
 
 
-async def _plans(url: str, query: tuple[Filters, Place | None, str], limit: int) -> tuple[dict[str, Any], float]:
+async def _plans(url: str, query: tuple[Filters, Place | None, str], limit: int) -> tuple[JsonObject, float]:
     """The plan of a page as Postgres carried it out, and the milliseconds that `find_page` takes, the median of 21."""
     filters, after, _ = query
     database = Database(url, pool_size=1)
@@ -100,13 +100,13 @@ async def _plans(url: str, query: tuple[Filters, Place | None, str], limit: int)
     return plan[0]["Plan"], sorted(times)[10]
 
 
-def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _nodes(plan: JsonObject) -> Iterator[JsonObject]:
     yield plan
     for child in plan.get("Plans", ()):
         yield from _nodes(child)
 
 
-def _check(name: str, plan: dict[str, Any], index: str, limit: int) -> None:
+def _check(name: str, plan: JsonObject, index: str, limit: int) -> None:
     nodes = list(_nodes(plan))
     indexes = {node.get("Index Name") for node in nodes}
     assert index in indexes, f"{name}: {indexes}"

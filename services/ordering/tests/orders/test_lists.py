@@ -3,7 +3,6 @@
 import asyncio
 import random
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +11,7 @@ from services.ordering.tests.orders.conftest import MAILBOXES, NOON, PLANS, SHOP
 
 from ordering.orders import Cursors
 from ordering.orders.actions import read_all, read_page
-from ordering.orders.models import Filters
+from ordering.orders.models import Filters, ListedOrder
 from ordering.timeline.models import Status
 
 pytestmark = pytest.mark.infra
@@ -20,9 +19,9 @@ CURSORS = Cursors(b"a secret of the service")
 MOMENTS = st.none() | st.integers(-2, 42).map(lambda minute: NOON + timedelta(minutes=minute))
 
 
-async def walk(orders: Orders, shop: str, filters: Filters, limit: int) -> list[Any]:
+async def walk(orders: Orders, shop: str, filters: Filters, limit: int) -> list[ListedOrder]:
     """All pages, each asked for with the cursor of the page before."""
-    listed: list[Any] = []
+    listed: list[ListedOrder] = []
     after = None
     while page := await read_page(orders.database, shop, filters, after, limit):
         assert len(page) <= limit
@@ -51,7 +50,7 @@ def test_every_order_is_listed_once_under_all_filters(database_url: str) -> None
             st.sampled_from(["number", "order_id", "submission_id", "mailbox"]),
             st.sampled_from([1, 3, 50]),
         )
-        def check(shop: str, filters: Filters, named: Any, by: str, limit: int) -> None:
+        def check(shop: str, filters: Filters, named: object, by: str, limit: int) -> None:
             if named is not None:
                 text = str(getattr(named, by))
                 values = {name: getattr(filters, name) for name in Filters.__slots__} | {"text": text}
@@ -70,7 +69,7 @@ def test_orders_that_arrive_do_not_move_the_pages(database_url: str) -> None:
     async def scene() -> None:
         await orders.seed(40, chance)
         before = orders.expected("esimka", Filters())
-        listed: list[Any] = []
+        listed: list[object] = []
         after = None
         while page := await read_page(orders.database, "esimka", Filters(), after, 5):
             listed += [order.order_id for order in page]

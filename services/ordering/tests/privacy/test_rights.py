@@ -4,9 +4,10 @@ import asyncio
 import base64
 from collections import Counter
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
 from aiokafka import AIOKafkaConsumer
 from nacl.public import PrivateKey
@@ -26,6 +27,7 @@ from shared.contracts import (
 )
 from shared.kernel.privacy import PAGE_PROOF, page_proof
 from shared.sealed import Opener
+from shared.testing.documents import JsonObject
 from shared.testing.stage import Stage
 
 if TYPE_CHECKING:
@@ -41,17 +43,17 @@ OTHERS = (PaymentsBuyerErased, ProvisioningBuyerErased, NotificationsBuyerErased
 class Buyer:
     """An order of a buyer who asks for something, and what notifications would send them."""
 
-    def __init__(self, stage: Stage, shop: "Shop", order: dict[str, Any]) -> None:
+    def __init__(self, stage: Stage, shop: "Shop", order: JsonObject) -> None:
         self.stage, self.shop, self.order = stage, shop, order
         self.codes = 0
 
-    async def post(self, path: str, body: Any) -> Any:
+    async def post(self, path: str, body: object) -> httpx.Response:
         return await self.shop.http.post(path, json=body, headers=self.shop.auth())
 
-    async def correct(self, **fields: Any) -> Any:
+    async def correct(self, **fields: object) -> httpx.Response:
         return await self.post(f"/orders/{self.order['order_id']}/contact-changes", fields)
 
-    async def ask(self, kind: str, **headers: str) -> Any:
+    async def ask(self, kind: str, **headers: str) -> httpx.Response:
         body = {"order": self.order["order_number"], "kind": kind}
         return await self.shop.http.post("/privacy/requests", json=body, headers=self.shop.auth() | headers)
 
@@ -60,7 +62,7 @@ class Buyer:
         event = (await self.stage.events(ConfirmationRequested, count=self.codes))[-1].event
         return NOTIFICATIONS.open(event.code).decode(), event
 
-    async def confirm(self, requested: Any, code: str | None = None) -> Any:
+    async def confirm(self, requested: httpx.Response, code: str | None = None) -> httpx.Response:
         self.codes += 1
         identity = requested.json()["confirmation_id"]
         # By its id: the codes of two orders may be on two partitions, in whatever order.
@@ -173,7 +175,7 @@ async def test_nine_requests_at_once_send_five_codes(buyer: Buyer) -> None:
         ({"phone": "+7701\x001234567"}, "phone"),
     ],
 )
-async def test_a_correction_that_is_not_valid_says_which_field(buyer: Buyer, fields: Any, named: str) -> None:
+async def test_a_correction_that_is_not_valid_says_which_field(buyer: Buyer, fields: JsonObject, named: str) -> None:
     answer = await buyer.correct(**fields)
     assert answer.status_code == 422
     assert [error["field"] for error in answer.json()["errors"]] == [named]
@@ -196,7 +198,7 @@ async def test_an_agent_corrects_without_a_code_and_by_name(stage: Stage, buyer:
 
 async def test_the_authority_of_a_representative_is_stored_with_the_proof(buyer: Buyer) -> None:
     path = f"/orders/{buyer.order['order_number']}/privacy-requests"
-    body: dict[str, Any] = {"kind": "erase", "identified": {**IDENTIFIED, "representative": True}}
+    body: JsonObject = {"kind": "erase", "identified": {**IDENTIFIED, "representative": True}}
     assert (await buyer.shop.http.post(path, json=body, headers=AGENT)).status_code == 422
     body["identified"]["authority"] = "power_of_attorney"
     assert (await buyer.shop.http.post(path, json=body, headers=buyer.shop.auth())).status_code == 401

@@ -1,12 +1,13 @@
 """Agents find the orders of all shops by whatever a buyer can name."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from ordering.app import build
 from ordering.search.models import Wanted
 from ordering.settings import Settings
+from shared.testing.documents import JsonObject
 
 if TYPE_CHECKING:
     from services.ordering.tests.conftest import OrderBody, Shop, StartShop
@@ -30,7 +31,7 @@ def test_a_text_is_read_as_what_it_can_be(text: str, reading: str | None) -> Non
     wanted = Wanted.read(text)
 
     assert wanted.is_nothing is (reading is None)
-    readings: dict[str, Any] = {name: getattr(wanted, name) for name in ("iccid", "mailbox", "phones", "names")}
+    readings: JsonObject = {name: getattr(wanted, name) for name in ("iccid", "mailbox", "phones", "names")}
     readings["number"] = wanted.reference.number
     assert reading is None or readings[reading]
     assert (reading == "names") is bool(wanted.names)
@@ -49,7 +50,7 @@ async def test_orders_of_all_shops_are_found_by_what_a_buyer_names(
             "INSERT INTO esims (iccid, order_id) VALUES ('8999702000000000018', :order)", order=at_one["order_id"]
         )
 
-    async def found(text: str) -> list[Any]:
+    async def found(text: str) -> list[object]:
         answer = await shop.http.post("/order-searches", headers=AGENT, json={"text": text})
         assert answer.status_code == 200, answer.text
         assert answer.json()["more"] is False

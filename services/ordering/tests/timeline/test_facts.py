@@ -2,9 +2,9 @@
 
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
@@ -52,6 +52,7 @@ from shared.contracts import (
 )
 from shared.ids import uuid7, uuid_for
 from shared.sealed import Sealed
+from shared.testing.documents import Json, JsonObject
 from shared.testing.facts import PLAN
 from shared.testing.stage import Stage
 
@@ -68,26 +69,26 @@ def at(minute: int) -> datetime:
     return NOON + timedelta(minutes=minute)
 
 
-def observed(same: dict[str, Any], **moments: datetime) -> ProfileObserved:
+def observed(same: JsonObject, **moments: datetime) -> ProfileObserved:
     nothing = {"install": InstallStatus(), "usage": Usage()}
     return ProfileObserved(**same, iccid=ICCID, operator="op", **nothing, **moments, observed_at=at(30))
 
 
-def low_data(same: dict[str, Any], percent: int, used_mb: int, minute: int) -> DataLow:
+def low_data(same: JsonObject, percent: int, used_mb: int, minute: int) -> DataLow:
     used = used_mb * 2**20
     usage = {"threshold_percent": percent, "used_bytes": used, "total_bytes": used * 100 // percent}
     return DataLow(**same, **usage, iccid=ICCID, plan=PLAN, observed_at=at(minute))
 
 
-def ending(same: dict[str, Any], reason: str, *, days: int) -> ProfileExpiring:
+def ending(same: JsonObject, reason: str, *, days: int) -> ProfileExpiring:
     end = NOON + timedelta(days=days)
-    ends: dict[str, Any] = {"reason": reason, "ends_at": end, "ends_on": end.date()}
+    ends: JsonObject = {"reason": reason, "ends_at": end, "ends_on": end.date()}
     return ProfileExpiring(**same, **ends, iccid=ICCID, plan=PLAN, announced_at=at(24))
 
 
 def everything_about(order_id: UUID) -> dict[Fact, list[OrderEvent]]:
     """Every event that may be published about an order, by fact; they contradict each other."""
-    same: dict[str, Any] = {
+    same: JsonObject = {
         "order_id": order_id,
         "order_number": "10000001",
         "storefront": "esimka",
@@ -96,9 +97,9 @@ def everything_about(order_id: UUID) -> dict[Fact, list[OrderEvent]]:
     case, refund, charge = (uuid_for(kind, str(order_id)) for kind in ("case", "refund", "charge"))
     approved = {"case_id": case, "refund_id": refund, "amount": PRICE, "policy": "RF-2026-04-22"}
     surplus = {"refund_id": uuid_for("surplus", str(order_id))}
-    part: dict[str, Any] = {"case_id": charge, "refund_id": uuid_for("part", str(order_id)), "remaining_payment": PRICE}
+    part: JsonObject = {"case_id": charge, "refund_id": uuid_for("part", str(order_id)), "remaining_payment": PRICE}
     by_hand = {"payment_id": uuid_for("hand", str(order_id)), "amount": PRICE, "left": PRICE, "way": "cash"}
-    receipt: dict[str, Any] = {"amount": PRICE, "check_number": "1", "ticket_url": "https://ofd.example/t/1"}
+    receipt: JsonObject = {"amount": PRICE, "check_number": "1", "ticket_url": "https://ofd.example/t/1"}
     reasons = {
         "grounds": (Ground(document="RF", clause="2.3", text="late"),),
         "explanation": Explanation(en="x", ru="y"),
@@ -225,7 +226,7 @@ async def insert_orders(shop: "Shop", ids: Sequence[UUID]) -> None:
         await tx.insert(orders, rows)
 
 
-def read_everything(shop: "Shop", records: int) -> Callable[[], Any]:
+def read_everything(shop: "Shop", records: int) -> Callable[[], Awaitable[bool]]:
     """Whether the service has applied that many records, repetitions included."""
 
     async def read() -> bool:
@@ -318,7 +319,7 @@ async def test_status_and_timeline_of_an_order(shop: "Shop", stage: Stage) -> No
     ]
     await stage.publish(*events, trace=TRACE)
 
-    async def refunded() -> Any:
+    async def refunded() -> Json:
         view = (await shop.get(content["links"]["self"])).json()
         return view if view["status"] == "refunded" and len(view["facts"]) == 7 else None
 

@@ -20,7 +20,7 @@ from shared.testing.stage import Stage
 pytestmark = pytest.mark.infra
 
 
-def figure(service: Service, name: str, **labels: str) -> float | None:
+def metric(service: Service, name: str, **labels: str) -> float | None:
     return service.metrics.registry.get_sample_value(name, labels)
 
 
@@ -53,7 +53,7 @@ async def test_recent_orders_are_counted_by_their_status(stage: Stage) -> None:
         # Of yesterday: not counted any more.
         await place(tx, UUID(int=0x0190_0000_0000_7000_8000_0000_0000_0001))
     await service._backlog.count()
-    shown = {status: figure(service, "orders_recent", status=status) for status in Status}
+    shown = {status: metric(service, "orders_recent", status=status) for status in Status}
     wanted = {Status.PLACED: 1.0, Status.PAID: 1.0, Status.DELIVERED: 2.0}
     assert shown == {status: wanted.get(status, 0.0) for status in Status}
 
@@ -77,7 +77,7 @@ async def test_the_time_from_payment_to_delivery_is_observed_once(stage: Stage) 
         return bool(service.metrics.duplicates._value.get() == 1)
 
     await stage.eventually(read_twice)
-    assert figure(service, "order_delivery_seconds_count", storefront="esimka") == 1
-    assert figure(service, "order_delivery_seconds_sum", storefront="esimka") == pytest.approx(0.7)
-    assert figure(service, "order_delivery_seconds_bucket", storefront="esimka", le="0.5") == 0
-    assert figure(service, "order_delivery_seconds_bucket", storefront="esimka", le="0.75") == 1
+    assert metric(service, "order_delivery_seconds_count", storefront="esimka") == 1
+    assert metric(service, "order_delivery_seconds_sum", storefront="esimka") == pytest.approx(0.7)
+    assert metric(service, "order_delivery_seconds_bucket", storefront="esimka", le="0.5") == 0
+    assert metric(service, "order_delivery_seconds_bucket", storefront="esimka", le="0.75") == 1

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import psycopg
@@ -21,6 +21,7 @@ from shared.database import Database, Tx, is_undone
 from shared.ids import uuid7
 from shared.kernel import migrations
 from shared.testing.databases import database_at, drop_database, new_database
+from shared.testing.documents import RowMapping
 from shared.testing.facts import PLAN
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def url() -> Iterator[str]:
 
 
 async def place(tx: Tx, order_id: UUID) -> None:
-    row: dict[str, Any] = {
+    row: RowMapping = {
         "order_id": order_id,
         "storefront": "esimka",
         "buyer_id": uuid7(),

@@ -2,10 +2,10 @@
 
 import json
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
 from ordering.app import build
 from ordering.settings import Settings
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 SHOPS = ("esimka", "e-sim-onl")
 
 
-async def records(stage: Stage, shop: str, count: int) -> list[Any]:
+async def records(stage: Stage, shop: str, count: int) -> list[ConsumerRecord]:
     """At least so many records of a shop's topic, and whatever else is there. Raises TimeoutError."""
     consumer = AIOKafkaConsumer(
         stage.prefix + updates_topic(shop), **stage.kafka.aiokafka(), auto_offset_reset="earliest", group_id=None
     )
-    found: list[Any] = []
+    found: list[ConsumerRecord] = []
 
     async def enough() -> bool:
         for batch in (await consumer.getmany(timeout_ms=100)).values():

@@ -1,10 +1,11 @@
 """What shops hear: each state once, written with the fact, in bodies that their schemas describe."""
 
 import json
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import jsonschema
@@ -22,7 +23,9 @@ from ordering.updates.models import TYPES, Update
 from ordering.updates.schemas import documents, main, text
 from shared.clock import SystemClock
 from shared.contracts import OrderPlaced, OrderRejected
+from shared.database import Rows
 from shared.ids import uuid7, uuid7_floor
+from shared.testing.documents import Row
 from shared.testing.facts import paid
 from shared.testing.stage import Stage
 
@@ -42,7 +45,7 @@ class Watch:
         return SystemClock().now() + self.ahead
 
 
-async def heard(shop: "Shop", *types: str) -> list[Any]:
+async def heard(shop: "Shop", *types: str) -> list[Row]:
     """The updates in the sequence in which they were written. Each fits its schema."""
     rows = await shop.rows("SELECT * FROM updates ORDER BY update_id")
     for row in rows:
@@ -82,7 +85,7 @@ async def test_an_accepted_order_and_its_payment(shop: "Shop", stage: Stage) -> 
     event = paid(order_id=placed.event.order_id)
     await stage.publish(event)
 
-    async def both() -> list[Any]:
+    async def both() -> list[Row]:
         rows = await heard(shop)
         return rows if len(rows) == 2 else []
 
@@ -187,8 +190,11 @@ async def test_a_batch_of_facts_costs_two_statements_whatever_its_size(shop: "Sh
             execute = tx.execute
 
             async def note(
-                sql: str, execute: Any = execute, statements: list[str] = statements, **parameters: Any
-            ) -> Any:
+                sql: str,
+                execute: Callable[..., Awaitable[Rows]] = execute,
+                statements: list[str] = statements,
+                **parameters: object,
+            ) -> Rows:
                 statements.append(sql)
                 return await execute(sql, **parameters)
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 import httpx
@@ -20,6 +20,7 @@ from standardwebhooks import Webhook
 from ordering.app import build
 from ordering.settings import Settings
 from shared.clock import SystemClock
+from shared.testing.documents import Json, JsonObject
 
 if TYPE_CHECKING:
     from services.ordering.tests.conftest import Shop, StartShop
@@ -38,10 +39,10 @@ class Arrived:
         return self.headers["webhook-id"]
 
     @property
-    def json(self) -> Any:
+    def json(self) -> Json:
         return from_json(self.body)
 
-    def verify(self, secret: str) -> Any:
+    def verify(self, secret: str) -> Json:
         """The body, by the library's own verifier. Raises WebhookVerificationError."""
         return Webhook(secret).verify(self.body, self.headers)
 
@@ -70,6 +71,14 @@ class ShopServer:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/hooks"
+
+    def has(self, number: int) -> Callable[[], Awaitable[bool]]:
+        """For `eventually`: at least so many requests have arrived."""
+
+        async def arrived() -> bool:
+            return len(self.arrived) >= number
+
+        return arrived
 
     def types(self) -> list[str]:
         return [request.json["type"] for request in self.arrived]
@@ -184,31 +193,31 @@ class Hearing:
         self.shop = shop
         self.watch = watch
 
-    async def call(self, method: str, path: str, body: Any = None, *, storefront: str = "esimka") -> httpx.Response:
+    async def call(self, method: str, path: str, body: object = None, *, storefront: str = "esimka") -> httpx.Response:
         return await self.shop.http.request(method, path, json=body, headers=self.shop.auth(storefront))
 
-    async def operate(self, method: str, path: str, body: Any = None) -> httpx.Response:
+    async def operate(self, method: str, path: str, body: object = None) -> httpx.Response:
         """A call of operations people: `/operations/<path>` with their key."""
         headers = {"Authorization": "Bearer operations-key", "X-On-Behalf-Of": "olga"}
         return await self.shop.http.request(method, f"/operations/{path}", json=body, headers=headers)
 
-    async def connect(self, server: "ShopServer", **fields: Any) -> dict[str, Any]:
+    async def connect(self, server: "ShopServer", **fields: object) -> JsonObject:
         """A new endpoint, with its secret."""
         response = await self.call("POST", "/webhook-endpoints", {"url": server.url, **fields})
         assert response.status_code == 201, response.text
-        created: dict[str, Any] = response.json()
+        created: JsonObject = response.json()
         return created
 
-    async def endpoint(self, created: dict[str, Any]) -> dict[str, Any]:
-        shown: dict[str, Any] = (await self.call("GET", f"/webhook-endpoints/{created['endpoint_id']}")).json()
+    async def endpoint(self, created: JsonObject) -> JsonObject:
+        shown: JsonObject = (await self.call("GET", f"/webhook-endpoints/{created['endpoint_id']}")).json()
         return shown
 
-    async def log(self, created: dict[str, Any], query: str = "") -> list[dict[str, Any]]:
+    async def log(self, created: JsonObject, query: str = "") -> list[JsonObject]:
         page = (await self.call("GET", f"/webhook-endpoints/{created['endpoint_id']}/deliveries{query}")).json()
-        rows: list[dict[str, Any]] = page["deliveries"]
+        rows: list[JsonObject] = page["deliveries"]
         return rows
 
-    async def backlog(self, created: dict[str, Any], number: int) -> None:
+    async def backlog(self, created: JsonObject, number: int) -> None:
         """So many updates of as many orders that wait for this endpoint."""
         fill = """
         WITH new AS (

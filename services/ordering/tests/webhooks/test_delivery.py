@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
@@ -13,18 +13,12 @@ from standardwebhooks import WebhookVerificationError
 from ordering.updates.models import RETRIED_FOR
 from ordering.webhooks.rules import DISABLED_AFTER
 from shared.contracts import WebhookEndpointDisabled
+from shared.testing.documents import JsonObject
 from shared.testing.facts import paid
 from shared.testing.stage import Stage
 
 if TYPE_CHECKING:
-    from services.ordering.tests.webhooks.conftest import Arrived, Behaviour, Hearing, ShopServer, StartServer
-
-
-def arrived(server: "ShopServer", number: int) -> Callable[[], Any]:
-    async def check() -> bool:
-        return len(server.arrived) >= number
-
-    return check
+    from services.ordering.tests.webhooks.conftest import Arrived, Behaviour, Hearing, StartServer
 
 
 async def test_a_receiver_verifies_every_webhook_with_the_library(
@@ -35,7 +29,7 @@ async def test_a_receiver_verifies_every_webhook_with_the_library(
     assert created["secret"].startswith("whsec_")
     placed = (await hearing.shop.place(key="basket-1")).json()
     await stage.publish(paid(order_id=UUID(placed["order_id"])))
-    await stage.eventually(arrived(server, 2))
+    await stage.eventually(server.has(2))
     bodies = [request.verify(created["secret"]) for request in server.arrived]
     assert [body["type"] for body in bodies] == ["order.accepted", "order.paid"]
     assert {body["data"]["submission_id"] for body in bodies} == {"basket-1"}
@@ -44,7 +38,7 @@ async def test_a_receiver_verifies_every_webhook_with_the_library(
     stored = {str(row.update_id): row for row in await hearing.shop.rows("SELECT * FROM updates")}
     assert {request.id: request.json for request in server.arrived} == {key: row.body for key, row in stored.items()}
 
-    async def both_delivered() -> list[dict[str, Any]]:
+    async def both_delivered() -> list[JsonObject]:
         rows = await hearing.log(created, "?state=delivered")
         return rows if len(rows) == 2 else []
 
@@ -67,7 +61,7 @@ async def test_a_secret_is_shown_once_sealed_at_rest_and_rotated_without_a_gap(
         assert secret not in shown
         assert secret not in stored
     await hearing.shop.place()
-    await stage.eventually(arrived(server, 1))
+    await stage.eventually(server.has(1))
     for secret in secrets:
         assert server.arrived[0].verify(secret)["type"] == "order.accepted"
     for _ in range(3):
@@ -76,7 +70,7 @@ async def test_a_secret_is_shown_once_sealed_at_rest_and_rotated_without_a_gap(
     assert (too_many.status_code, too_many.json()["type"]) == (409, "urn:problem:too-many-webhook-secrets")
     await hearing.call("POST", f"{path}/secrets", {"older_secrets_valid_hours": 0})
     await hearing.shop.place()
-    await stage.eventually(arrived(server, 2))
+    await stage.eventually(server.has(2))
     for secret in secrets:
         with pytest.raises(WebhookVerificationError):
             server.arrived[1].verify(secret)
@@ -91,8 +85,8 @@ async def test_an_endpoint_hears_its_types_and_its_shop_only(
     await hearing.call("POST", "/webhook-endpoints", {"url": other_shop.url}, storefront="e-sim-onl")
     first = (await hearing.shop.place()).json()
     await stage.publish(paid(order_id=UUID(first["order_id"])))
-    await stage.eventually(arrived(some, 1))
-    await stage.eventually(arrived(all_types, 2))
+    await stage.eventually(some.has(1))
+    await stage.eventually(all_types.has(2))
     assert (some.types(), other_shop.arrived) == (["order.paid"], [])
     foreign = f"/webhook-endpoints/{created['endpoint_id']}"
     calls = [
@@ -119,14 +113,14 @@ async def test_a_failed_delivery_is_tried_again_under_the_same_id(
     created = await hearing.connect(server)
     await hearing.shop.place()
 
-    async def failed() -> list[dict[str, Any]]:
+    async def failed() -> list[JsonObject]:
         return [row for row in await hearing.log(created) if row["attempts"] == 1]
 
     [row] = await stage.eventually(failed)
     assert (row["state"], row["last_status"], row["last_answer"]) == ("waiting", 500, "out of order")
     assert (await hearing.endpoint(created))["failures"] == 1
     hearing.watch.ahead = timedelta(minutes=1)
-    await stage.eventually(arrived(server, 2))
+    await stage.eventually(server.has(2))
     first, second = server.arrived
     assert (first.id, first.body) == (second.id, second.body)
     assert first.headers["webhook-timestamp"] != second.headers["webhook-timestamp"]
@@ -159,7 +153,7 @@ async def test_410_disables_an_endpoint_and_the_shop_can_enable_it_and_hear_what
     assert (changed["enabled"], changed["failures"], changed["url"]) == (True, 0, working.url)
     answer = await hearing.call("POST", "/webhook-redeliveries", redelivery)
     assert (answer.status_code, answer.json()) == (202, {"deliveries": 2, "continue_after": None})
-    await stage.eventually(arrived(working, 2))
+    await stage.eventually(working.has(2))
     assert working.arrived[0].id == server.arrived[0].id
     assert working.arrived[0].verify(created["secret"])
 
@@ -216,7 +210,7 @@ async def test_attempts_about_one_order_are_made_one_after_the_other_and_of_many
     await hearing.connect(server)
     orders = [UUID((await hearing.shop.place()).json()["order_id"]) for _ in range(3)]
     await stage.publish(*(paid(order_id=order_id) for order_id in orders))
-    await stage.eventually(arrived(server, 6))
+    await stage.eventually(server.has(6))
     assert set(server.most_open.values()) == {1}
     assert most > 1
     for order_id in orders:
@@ -232,12 +226,12 @@ async def test_ten_thousand_waiting_deliveries_of_a_server_that_hangs_hold_up_no
 
     hanging, healthy = await shop_server(hang), await shop_server()
     await hearing.backlog(await hearing.connect(hanging, types=["buyer.erased"]), 10_000)
-    await stage.eventually(arrived(hanging, 1))
+    await stage.eventually(hanging.has(1))
     await hearing.connect(healthy)
     began = time.monotonic()
     for number in range(1, 6):
         await hearing.shop.place()
-        await stage.eventually(arrived(healthy, number))
+        await stage.eventually(healthy.has(number))
     seconds = time.monotonic() - began
     assert len(hanging.arrived) < 100, "a server that hangs gets a few attempts at a time"
     waiting = await hearing.shop.rows("SELECT count(*) AS n FROM webhook_deliveries WHERE state = 'waiting'")
@@ -267,10 +261,10 @@ async def test_two_hundred_endpoints_that_hang_hold_up_none_that_works(
     await hearing.backlog(created, 1)
     async with hearing.shop.service.database.transaction() as tx:
         await tx.execute(copies, id=UUID(created["endpoint_id"]))
-    await stage.eventually(arrived(hanging, 64))
+    await stage.eventually(hanging.has(64))
     began = time.monotonic()
     await hearing.shop.place()
-    await stage.eventually(arrived(healthy, 1))
+    await stage.eventually(healthy.has(1))
     # Two hundred attempts of ten seconds, 64 at a time, take half a minute.
     assert time.monotonic() - began < 9
     assert len(hanging.arrived) <= 65

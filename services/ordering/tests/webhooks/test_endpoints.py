@@ -2,23 +2,17 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from shared.contracts import WebhookEndpointDisabled
 from shared.ids import uuid7
+from shared.testing.documents import JsonObject
 from shared.testing.stage import Stage
 
 if TYPE_CHECKING:
-    from services.ordering.tests.webhooks.conftest import Behaviour, Hearing, ShopServer, StartServer
-
-
-def arrived(server: "ShopServer", number: int) -> Callable[[], Any]:
-    async def check() -> bool:
-        return len(server.arrived) >= number
-
-    return check
+    from services.ordering.tests.webhooks.conftest import Behaviour, Hearing, StartServer
 
 
 async def test_redelivery_by_update_and_by_time(hearing: "Hearing", stage: Stage, shop_server: "StartServer") -> None:
@@ -26,11 +20,11 @@ async def test_redelivery_by_update_and_by_time(hearing: "Hearing", stage: Stage
     server = await shop_server()
     created = await hearing.connect(server)
     await hearing.shop.place()
-    await stage.eventually(arrived(server, 1))
+    await stage.eventually(server.has(1))
     old, new = await hearing.shop.rows("SELECT update_id FROM updates ORDER BY update_id")
     one = await hearing.call("POST", "/webhook-redeliveries", {"update_id": str(old.update_id)})
     assert one.json()["deliveries"] == 1
-    await stage.eventually(arrived(server, 2))
+    await stage.eventually(server.has(2))
     assert [request.id for request in server.arrived] == [str(new.update_id), str(old.update_id)]
 
     async def all_delivered() -> bool:
@@ -42,7 +36,7 @@ async def test_redelivery_by_update_and_by_time(hearing: "Hearing", stage: Stage
     assert undelivered.json()["deliveries"] == 0
     everything = await hearing.call("POST", "/webhook-redeliveries", hour)
     assert everything.json()["deliveries"] == 2
-    await stage.eventually(arrived(server, 4))
+    await stage.eventually(server.has(4))
     future = {"since": (datetime.now(UTC) + timedelta(hours=1)).isoformat()}
     assert (await hearing.call("POST", "/webhook-redeliveries", future)).json()["deliveries"] == 0
     nothing = await hearing.call("POST", "/webhook-redeliveries", {})
@@ -84,7 +78,7 @@ async def test_an_endpoint_is_changed_disabled_and_deleted(
     await hearing.shop.place()
     assert (await hearing.call("PATCH", path, {"enabled": True})).json()["enabled"]
     await hearing.shop.place()
-    await stage.eventually(arrived(server, 1))
+    await stage.eventually(server.has(1))
     assert (await hearing.call("DELETE", path)).status_code == 204
     assert (await hearing.call("GET", path)).status_code == 404
     for table in ("webhook_endpoints", "webhook_secrets", "webhook_deliveries"):
@@ -111,7 +105,7 @@ async def test_an_endpoint_is_changed_disabled_and_deleted(
         {"url": "https://8.8.8.8/" + "x" * 2000},
     ],
 )
-async def test_bad_endpoints_are_refused_with_the_field_that_is_wrong(hearing: "Hearing", body: dict[str, Any]) -> None:
+async def test_bad_endpoints_are_refused_with_the_field_that_is_wrong(hearing: "Hearing", body: JsonObject) -> None:
     response = await hearing.call("POST", "/webhook-endpoints", body)
     assert (response.status_code, response.headers["content-type"]) == (422, "application/problem+json")
     assert response.json()["errors"]
@@ -154,7 +148,7 @@ async def test_operations_people_see_the_endpoints_of_all_shops_and_have_updates
     server = await shop_server()
     created = await hearing.connect(server)
     await hearing.shop.place()
-    await stage.eventually(arrived(server, 1))
+    await stage.eventually(server.has(1))
     path = f"webhook-endpoints/{created['endpoint_id']}"
     [listed] = (await hearing.operate("GET", "webhook-endpoints")).json()["items"]
     assert (listed["storefront"], listed["url"], "secret" in listed) == ("esimka", server.url, False)
@@ -168,7 +162,7 @@ async def test_operations_people_see_the_endpoints_of_all_shops_and_have_updates
     foreign = again | {"storefront": "e-sim-onl"}
     assert (await hearing.operate("POST", "webhook-redeliveries", foreign)).status_code == 404
     assert (await hearing.operate("POST", "webhook-redeliveries", again)).json() == counted
-    await stage.eventually(arrived(server, 2))
+    await stage.eventually(server.has(2))
     assert len({request.id for request in server.arrived}) == 1
 
     await hearing.call("PATCH", f"/{path}", {"enabled": False})

@@ -9,7 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import httpx
@@ -17,6 +17,7 @@ import pytest
 
 from ordering.settings import Settings
 from shared.messaging.topics import owned_topics
+from shared.testing.documents import Json
 from shared.testing.stage import Stage
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Process:
     async def killed(self) -> bool:
         return self._process is not None and self._process.poll() == -9
 
-    async def command(self, *arguments: str) -> tuple[int, list[Any], str]:
+    async def command(self, *arguments: str) -> tuple[int, list[Json], str]:
         """Exit code, JSON lines, and errors of `python -m ordering ...`."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,

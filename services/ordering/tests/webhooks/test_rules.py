@@ -1,7 +1,7 @@
 """Decisions about webhooks: three days of retries, pauses, Retry-After, and when an endpoint is disabled."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,42 +11,43 @@ from ordering.updates.models import RETRIED_FOR
 from ordering.webhooks.models import Attempt, Due, Endpoint
 from ordering.webhooks.rules import DISABLED_AFTER, first_of_each_order, health, judge, parse_retry_after, refused_url
 from shared.ids import uuid7
+from shared.testing.documents import FieldValue, JsonObject
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
-def due(**changes: Any) -> Due:
-    fields: dict[str, Any] = {
-        "update_id": uuid7(),
-        "order_id": uuid7(),
-        "attempts": 0,
-        "give_up_at": NOON + RETRIED_FOR,
-        "body": "{}",
-        "trace": None,
-    }
-    return Due(**fields | changes)
+def due(**changes: FieldValue) -> Due:
+    known = Due(
+        update_id=uuid7(),
+        order_id=uuid7(),
+        attempts=0,
+        give_up_at=NOON + RETRIED_FOR,
+        body="{}",
+        trace=None,
+    )
+    return replace(known, **changes)
 
 
-def endpoint(**changes: Any) -> Endpoint:
-    fields: dict[str, Any] = {
-        "endpoint_id": uuid7(),
-        "storefront": "esimka",
-        "url": "https://shop.example/",
-        "description": "",
-        "types": None,
-        "created_at": NOON,
-        "disabled_at": None,
-        "disabled_reason": None,
-        "failures": 0,
-        "failing_since": None,
-        "paused_until": None,
-        "succeeded_at": None,
-    }
-    return Endpoint(**fields | changes)
+def endpoint(**changes: FieldValue) -> Endpoint:
+    known = Endpoint(
+        endpoint_id=uuid7(),
+        storefront="esimka",
+        url="https://shop.example/",
+        description="",
+        types=None,
+        created_at=NOON,
+        disabled_at=None,
+        disabled_reason=None,
+        failures=0,
+        failing_since=None,
+        paused_until=None,
+        succeeded_at=None,
+    )
+    return replace(known, **changes)
 
 
-def outcome(delivery: Due, now: datetime = NOON, chance: float = 0.5, **given_answer: Any) -> Attempt:
-    fields: dict[str, Any] = {"status": None, "failure": None, "retry_after": None, "latency_ms": 5, "text": ""}
+def outcome(delivery: Due, now: datetime = NOON, chance: float = 0.5, **given_answer: FieldValue) -> Attempt:
+    fields: JsonObject = {"status": None, "failure": None, "retry_after": None, "latency_ms": 5, "text": ""}
     return judge(delivery, now, chance, **fields | given_answer)
 
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import httpx
@@ -36,6 +36,7 @@ from shared.database import Database
 from shared.ids import uuid7
 from shared.messaging.access import KafkaAccess
 from shared.messaging.topics import owned_topics
+from shared.testing.documents import Json, JsonObject
 from shared.testing.stage import Stage
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ CARDS = {
     "progress": IN_PROGRESS,
     "held": HELD,
 }
-NEEDED: dict[str, Any] = {"epay_terminal": TERMINAL, "public_url": "http://127.0.0.1", "storefront_keys": {}}
+NEEDED: JsonObject = {"epay_terminal": TERMINAL, "public_url": "http://127.0.0.1", "storefront_keys": {}}
 READS = (
     "ordering.order-placed",
     "ordering.buyer-contact",
@@ -80,7 +81,8 @@ BANK = {
     "CHORE_SECONDS": "0.2",
     "DEAD_LETTER_LIMIT": "10000",
 }
-Step = tuple[Any, ...]
+#: The name of a step, and its arguments.
+Step = tuple[Json, ...]
 
 
 @dataclass
@@ -88,7 +90,7 @@ class Life:
     """One order and what was done with it."""
 
     order: OrderPlaced
-    pages: dict[str, dict[str, Any]] = field(default_factory=dict)
+    pages: dict[str, JsonObject] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
 
 
@@ -152,7 +154,7 @@ class World:
 
         await self.stage.eventually(ready, 60)
 
-    async def ask(self, method: str, path: str, *, key: str = "shop-key", body: Any = None) -> httpx.Response:
+    async def ask(self, method: str, path: str, *, key: str = "shop-key", body: object = None) -> httpx.Response:
         """A request that is sent again until the process lives to answer it."""
         while True:
             try:
@@ -162,7 +164,7 @@ class World:
 
     # --- one sequence ---------------------------------------------------------------------------------------------
 
-    async def play(self, behaviour: dict[str, Any], steps: list[Step]) -> None:
+    async def play(self, behaviour: JsonObject, steps: list[Step]) -> None:
         await self.sandbox.bank_behaviour(**behaviour)
         self.lives = [Life(self.facts.order_placed(price=Money(amount=PRICE, currency="KZT"))) for _ in range(ORDERS)]
         for life in self.lives:
@@ -203,7 +205,7 @@ class World:
                 await self.sandbox.settle(invoice, status)
                 return
 
-    async def step_resend(self, index: int, times: int, fields: dict[str, Any]) -> None:
+    async def step_resend(self, index: int, times: int, fields: JsonObject) -> None:
         for invoice in sorted(self.lives[index].used):
             await self.sandbox.resend_webhook(invoice, times=times, fields=fields)
 
@@ -239,7 +241,7 @@ class World:
     async def step_hand(self, index: int, amount: int, confirmed: bool) -> None:
         await self.agents.pay(self.lives[index].order, amount, confirmed=confirmed)
 
-    async def step_fault(self, target: str, effect: dict[str, Any], times: int) -> None:
+    async def step_fault(self, target: str, effect: JsonObject, times: int) -> None:
         await self.sandbox.faults({"target": target, "times": times, **effect})
 
     async def step_refuse(self, target: str) -> None:
@@ -298,16 +300,16 @@ class World:
         )
         await self.ask("POST", f"/refunds/{refund_id}/finding", key="agent-key", body={"made": made})
 
-    async def compare(self) -> list[dict[str, Any]]:
+    async def compare(self) -> list[JsonObject]:
         path = f"/reconciliations/{datetime.now(UTC).date()}"
         await self.ask("POST", path, key="agent-key")
 
-        async def finished() -> dict[str, Any] | None:
-            found: dict[str, Any] = (await self.ask("GET", path, key="agent-key")).json()
+        async def finished() -> JsonObject | None:
+            found: JsonObject = (await self.ask("GET", path, key="agent-key")).json()
             return found if found.get("state") == "finished" else None
 
         done = await self.stage.eventually(finished, 60)
-        differences: list[dict[str, Any]] = done["differences"]
+        differences: list[JsonObject] = done["differences"]
         return differences
 
     async def judge(self) -> None:

@@ -8,17 +8,20 @@ it prints: SOAK_EXAMPLES and SOAK_SEED.
 import json
 import os
 import random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
+from shared.testing.documents import Json, JsonObject
+
 if TYPE_CHECKING:
     from services.payments.tests.properties.conftest import World
 
-SOAK = int(os.environ.get("SOAK_EXAMPLES", "0"))
 #: As the world has them (conftest.py).
+Step = tuple[Json, ...]
+SOAK = int(os.environ.get("SOAK_EXAMPLES", "0"))
 ORDERS, PRICE = 6, 500000
 CARDS = ("success", "poor", "unsure", "progress", "held")
 #: Where the process may die; each at its first to third visit.
@@ -37,7 +40,6 @@ DEATHS = (
     "refund_intent.after_commit",
 )
 
-Step = tuple[Any, ...]
 _replies = st.sampled_from(
     [
         {"effect": "lose_reply"},
@@ -141,9 +143,7 @@ def _mixed(lives: list[list[Step]], faults: list[Step], deaths: list[Step], numb
 )
 @given(script=_scripts)
 @pytest.mark.timeout(0 if SOAK else 600)
-async def test_our_ledger_is_the_banks_whatever_happens(
-    world: "World", script: tuple[dict[str, Any], list[Step]]
-) -> None:
+async def test_our_ledger_is_the_banks_whatever_happens(world: "World", script: tuple[JsonObject, list[Step]]) -> None:
     behaviour, steps = script
     note(f"the bank: {json.dumps(behaviour)}")
     await world.play(behaviour, steps)

@@ -4,7 +4,6 @@ import hashlib
 import hmac
 import json
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -14,6 +13,7 @@ from provisioning.clients.airalo import messages as airalo
 from provisioning.clients.airalo.messages import Notice, Order
 from provisioning.clients.fields import Unparsed, read_object
 from provisioning.clients.models import OperatorNotSent, OperatorProfile, OperatorRefused, OperatorUnknown
+from shared.testing.documents import JsonObject
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 SIM = {
@@ -23,12 +23,12 @@ SIM = {
     "qrcode": "LPA:1$lpa.airalo.com$TEST",
 }
 FIELDS = st.sampled_from(["request_id", "data", "code", "reason", "description"])
-VALUES: st.SearchStrategy[Any] = st.recursive(
+VALUES: st.SearchStrategy[object] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(), lambda one: st.lists(one) | st.dictionaries(FIELDS, one)
 )
 
 
-def sim(**fields: Any) -> airalo.Sim | None:
+def sim(**fields: object) -> airalo.Sim | None:
     data = {"id": 1, "description": "7", "sims": [SIM | fields]}
     order = airalo.read_order(json.dumps({"data": data}).encode(), set())
     assert order is not None
@@ -53,7 +53,7 @@ def test_a_code_that_is_none(qrcode: object) -> None:
     ("tail", "confirmation_code", "asks", "oid"),
     [("", None, False, None), ("$$1", None, True, None), ("$1.3.6.1$1", "77", True, "1.3.6.1"), ("", 77, True, None)],
 )
-def test_the_flag_of_a_confirmation_code_is_kept(tail: str, confirmation_code: Any, asks: bool, oid: str) -> None:
+def test_the_flag_of_a_confirmation_code_is_kept(tail: str, confirmation_code: object, asks: bool, oid: str) -> None:
     found = sim(qrcode=f"LPA:1$lpa.airalo.com$TEST{tail}", confirmation_code=confirmation_code)
     assert found is not None
     assert found.profile is not None
@@ -74,7 +74,7 @@ def test_the_flag_of_a_confirmation_code_is_kept(tail: str, confirmation_code: A
         ({"apn": [], "apn_value": "a\x00b"}, "ab"),
     ],
 )
-def test_access_points_may_differ_by_system(fields: dict[str, Any], apn: str | None) -> None:
+def test_access_points_may_differ_by_system(fields: JsonObject, apn: str | None) -> None:
     found = sim(**fields)
     assert found is not None
     assert found.profile is not None
@@ -131,7 +131,7 @@ def test_one_unreadable_order_does_not_cost_the_list() -> None:
         ([], [], False, True),
     ],
 )
-def test_how_an_order_stands(status: object, sims: list[Any], failed: bool, completed: bool) -> None:
+def test_how_an_order_stands(status: object, sims: list[object], failed: bool, completed: bool) -> None:
     data = {"id": 1, "description": "7", "sims": sims, "status": status}
     order = airalo.read_order(json.dumps({"data": data}).encode(), set())
     assert order is not None
@@ -154,11 +154,11 @@ def test_how_an_order_stands(status: object, sims: list[Any], failed: bool, comp
         (502, {"code": 33, "reason": "x"}, OperatorUnknown),
     ],
 )
-def test_refusals(status: int, body: dict[str, Any], kind: type) -> None:
+def test_refusals(status: int, body: JsonObject, kind: type) -> None:
     assert isinstance(airalo.refusal(status, json.dumps(body).encode(), set()), kind)
 
 
-def usage(**fields: Any) -> airalo.UsageAnswer:
+def usage(**fields: object) -> airalo.UsageAnswer:
     data = {"remaining": 767, "total": 2048, "expired_at": None, "is_unlimited": False, "status": "ACTIVE"} | fields
     found = airalo.read_usage(json.dumps({"data": data}).encode(), NOW, set())
     assert found is not None
@@ -205,7 +205,7 @@ def test_states(status: str, install: str, ended: bool) -> None:
         {"remaining": "much"},
     ],
 )
-def test_unknown_is_never_zero(fields: dict[str, Any]) -> None:
+def test_unknown_is_never_zero(fields: JsonObject) -> None:
     found = usage(**fields)
     assert found.report.usage.used_bytes is None
     assert found.install.state in ("enabled", "unknown")
@@ -256,13 +256,13 @@ def test_nothing_is_used_twice_or_less_than_nothing(remaining: int, total: int) 
         ("text", None),
     ],
 )
-def test_webhooks_of_any_shape(value: Any, notice: Notice | None) -> None:
+def test_webhooks_of_any_shape(value: object, notice: Notice | None) -> None:
     assert airalo.read_notice(json.dumps(value).encode(), set()) == notice
 
 
 @settings(deadline=None)
 @given(VALUES)
-def test_no_webhook_is_too_odd(value: Any) -> None:
+def test_no_webhook_is_too_odd(value: object) -> None:
     found = airalo.read_notice(json.dumps(value).encode(), set())
     assert found is None or found.request_id
 

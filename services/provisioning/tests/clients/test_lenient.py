@@ -2,7 +2,6 @@
 
 import json
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +13,7 @@ from provisioning.clients.es2plus.notifications import SOURCE, UNDATED, read_not
 from provisioning.clients.feed.messages import read_report, read_top_up
 from provisioning.clients.feed.pushes import read_push
 from provisioning.clients.fields import MOST_BYTES, Unparsed, read_object
+from shared.testing.documents import JsonObject
 from shared.testing.garbage import MISSING, VALUES, Path, paths, spoilt, storable
 
 ICCID, EID = "8999702000000000018", "89049032123451234512345678901235"
@@ -21,7 +21,7 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 AT = "2026-11-20T11:00:00+00:00"
 SECRET = "K7Q2SECRETMATCHINGID234567"
 
-NOTIFICATION: dict[str, Any] = {
+NOTIFICATION: JsonObject = {
     "header": {"functionRequesterIdentifier": "2.999.7", "functionCallIdentifier": "call-1"},
     "eid": EID,
     "iccid": f"{ICCID}F",
@@ -34,7 +34,7 @@ NOTIFICATION: dict[str, Any] = {
     },
     "resultData": "A0B1",
 }
-FEED: dict[str, Any] = {
+FEED: JsonObject = {
     "iccid": ICCID,
     "profileType": "TR-STD",
     "source": "operator",
@@ -48,14 +48,14 @@ FEED: dict[str, Any] = {
     "totalBytes": 9000,
     "validUntil": "2026-12-20T11:00:00Z",
 }
-ANSWER: dict[str, Any] = {
+ANSWER: JsonObject = {
     "header": {"functionExecutionStatus": {"status": "Executed-Success", "statusCodeData": {"message": "fine"}}},
     "iccid": f"{ICCID}F",
     "matchingId": SECRET,
     "smdpAddress": "smdp.example",
     "eid": EID,
 }
-REFUSAL: dict[str, Any] = {
+REFUSAL: JsonObject = {
     "header": {
         "functionExecutionStatus": {
             "status": "Failed",
@@ -68,7 +68,7 @@ REFUSAL: dict[str, Any] = {
         }
     }
 }
-SIM: dict[str, Any] = {
+SIM: JsonObject = {
     "id": 7,
     "iccid": "8997212330099025334",
     "lpa": "lpa.airalo.com",
@@ -79,7 +79,7 @@ SIM: dict[str, Any] = {
     "apn_value": "web",
     "is_roaming": True,
 }
-ORDER: dict[str, Any] = {
+ORDER: JsonObject = {
     "id": 5,
     "code": "20261120-000005",
     "type": "sim",
@@ -89,7 +89,7 @@ ORDER: dict[str, Any] = {
     "sims": [SIM],
     "status": {"name": "Completed", "slug": "completed"},
 }
-USAGE: dict[str, Any] = {
+USAGE: JsonObject = {
     "remaining": 767,
     "total": 2048,
     "expired_at": "2026-12-01 10:30:00",
@@ -98,13 +98,13 @@ USAGE: dict[str, Any] = {
 }
 
 
-def fields_of(message: dict[str, Any]) -> st.SearchStrategy[Path]:
+def fields_of(message: JsonObject) -> st.SearchStrategy[Path]:
     return st.sampled_from(list(paths(message)))
 
 
 @settings(deadline=None)
 @given(fields_of(NOTIFICATION), VALUES)
-def test_a_notification_counts_whatever_stands_in_its_other_fields(path: Path, value: Any) -> None:
+def test_a_notification_counts_whatever_stands_in_its_other_fields(path: Path, value: object) -> None:
     odd: Unparsed = set()
     found = read_notification(spoilt(NOTIFICATION, path, value), {}, odd)
     if path == ("iccid",):
@@ -157,7 +157,7 @@ def test_what_is_not_understood_is_counted_by_its_name() -> None:
         ({"timestamp": "0001-01-01T00:00:00+14:00"}, UNDATED, NOW),
     ],
 )
-def test_times_in_many_spellings(fields: dict[str, Any], source: str, at: datetime) -> None:
+def test_times_in_many_spellings(fields: JsonObject, source: str, at: datetime) -> None:
     found = read_notification(json.dumps(NOTIFICATION | fields).encode(), {}, set())
     assert found is not None
     report = found.report(NOW)
@@ -211,7 +211,7 @@ def test_points_in_many_spellings(point: object, state: str, odd: bool) -> None:
 
 
 def test_a_repeated_notification_is_equal_and_a_repeated_step_is_not() -> None:
-    def same(**fields: Any) -> tuple[str, ...]:
+    def same(**fields: object) -> tuple[str, ...]:
         body = json.dumps(NOTIFICATION | fields).encode()
         found = read_notification(body, {}, set())
         assert found is not None
@@ -225,7 +225,7 @@ def test_a_repeated_notification_is_equal_and_a_repeated_step_is_not() -> None:
 
 @settings(deadline=None)
 @given(fields_of(FEED), VALUES)
-def test_a_report_counts_whatever_stands_in_its_other_fields(path: Path, value: Any) -> None:
+def test_a_report_counts_whatever_stands_in_its_other_fields(path: Path, value: object) -> None:
     odd: Unparsed = set()
     status = read_report(spoilt(FEED, path, value), ICCID, odd)
     [field] = path
@@ -245,7 +245,7 @@ def test_a_report_counts_whatever_stands_in_its_other_fields(path: Path, value: 
 
 @settings(deadline=None)
 @given(st.sampled_from(["totalBytes", "validUntil"]), VALUES)
-def test_a_top_up_counts_whatever_its_answer_contains(field: str, value: Any) -> None:
+def test_a_top_up_counts_whatever_its_answer_contains(field: str, value: object) -> None:
     found = read_top_up(spoilt({"totalBytes": 9000, "validUntil": AT}, (field,), value), set())
     assert found is not None
     assert found.total_bytes == 9000 or field == "totalBytes"
@@ -254,7 +254,7 @@ def test_a_top_up_counts_whatever_its_answer_contains(field: str, value: Any) ->
 
 @settings(deadline=None)
 @given(VALUES)
-def test_a_push_is_of_its_time_whatever_its_id(value: Any) -> None:
+def test_a_push_is_of_its_time_whatever_its_id(value: object) -> None:
     push = read_push(spoilt(FEED | {"timestamp": AT, "id": "7"}, ("id",), value), set())
     assert push is not None
     assert (push.iccid, push.timestamp) == (ICCID, NOW.replace(hour=11))
@@ -263,7 +263,7 @@ def test_a_push_is_of_its_time_whatever_its_id(value: Any) -> None:
 
 @settings(deadline=None)
 @given(fields_of(ANSWER), VALUES)
-def test_an_es2plus_answer_counts_whatever_stands_in_its_other_fields(path: Path, value: Any) -> None:
+def test_an_es2plus_answer_counts_whatever_stands_in_its_other_fields(path: Path, value: object) -> None:
     answer = read_answer(200, spoilt(ANSWER, path, value), set(), secret=SECRET)
     if path in {("header",), ("header", "functionExecutionStatus"), ("header", "functionExecutionStatus", "status")}:
         assert isinstance(answer, Silent | Executed | Failed)
@@ -277,7 +277,7 @@ def test_an_es2plus_answer_counts_whatever_stands_in_its_other_fields(path: Path
 
 @settings(deadline=None)
 @given(fields_of(REFUSAL), VALUES)
-def test_a_refusal_counts_whatever_its_message(path: Path, value: Any) -> None:
+def test_a_refusal_counts_whatever_its_message(path: Path, value: object) -> None:
     answer = read_answer(200, spoilt(REFUSAL, path, value), set(), secret=SECRET)
     if path[-1] == "message":
         assert isinstance(answer, Failed)
@@ -289,7 +289,7 @@ def test_a_refusal_counts_whatever_its_message(path: Path, value: Any) -> None:
 
 @settings(deadline=None)
 @given(fields_of(ORDER), VALUES)
-def test_an_order_of_a_list_counts_whatever_stands_in_its_other_fields(path: Path, value: Any) -> None:
+def test_an_order_of_a_list_counts_whatever_stands_in_its_other_fields(path: Path, value: object) -> None:
     """And the orders beside it count in any case."""
     odd: Unparsed = set()
     other = ORDER | {"id": 6, "description": "10000002"}
@@ -316,7 +316,7 @@ def test_an_order_of_a_list_counts_whatever_stands_in_its_other_fields(path: Pat
 
 @settings(deadline=None)
 @given(fields_of(USAGE), VALUES)
-def test_a_resellers_usage_counts_whatever_stands_in_its_other_fields(path: Path, value: Any) -> None:
+def test_a_resellers_usage_counts_whatever_stands_in_its_other_fields(path: Path, value: object) -> None:
     found = airalo.read_usage(b'{"data": ' + spoilt(USAGE, path, value) + b"}", NOW, set())
     assert found is not None
     [field] = path
@@ -331,7 +331,7 @@ def test_a_resellers_usage_counts_whatever_stands_in_its_other_fields(path: Path
 
 @settings(deadline=None)
 @given(st.sampled_from(["code", "reason", "data", "description"]), VALUES)
-def test_a_webhook_with_a_request_id_counts_whatever_else_it_contains(field: str, value: Any) -> None:
+def test_a_webhook_with_a_request_id_counts_whatever_else_it_contains(field: str, value: object) -> None:
     message = {"request_id": "r-1", "code": 33, "reason": "no stock", "description": "7", "data": []}
     notice = airalo.read_notice(spoilt(message, (field,), value), set())
     assert notice is not None

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,6 +11,7 @@ from provisioning.tables import profiles
 from sandbox.testing import RunningSandbox
 from shared.contracts import Money, OrderPaid, Plan, ProfileFailed, ProfileGenerated
 from shared.ids import uuid7
+from shared.testing.documents import Json, JsonObject
 
 if TYPE_CHECKING:
     from services.provisioning.tests.conftest import Provisioning, Start
@@ -22,7 +23,7 @@ PRIMARY = {"match": {"operator": "primary"}}
 SECONDARY = {"match": {"operator": "secondary"}}
 
 
-def operators(sandbox: RunningSandbox, **changes: Any) -> list[dict[str, Any]]:
+def operators(sandbox: RunningSandbox, **changes: object) -> list[JsonObject]:
     """Both operators of the sandbox."""
     return [
         {
@@ -45,7 +46,7 @@ def _order_paid() -> OrderPaid:
     return OrderPaid(kind="esim", plan=plan, **same, **paid)
 
 
-async def _usable(running: "Provisioning") -> list[dict[str, Any]]:
+async def _usable(running: "Provisioning") -> list[JsonObject]:
     """What the operators' own ledgers hold that a phone could download."""
     books = [await running.sandbox.ledger_operator(operator=name) for name in ("primary", "secondary")]
     return [one for book in books for one in book if one["state"] in ("confirmed", "released")]
@@ -151,7 +152,7 @@ async def test_an_open_breaker_turns_orders_over_at_once_and_closes_by_one_probe
     await running.paid()
     await running.stage.events(ProfileGenerated)
 
-    async def primary() -> Any:
+    async def primary() -> Json:
         return (await running.get("/operators")).json()[0]
 
     assert (await primary())["orders"]["breaker"] in ("open", "half_open")

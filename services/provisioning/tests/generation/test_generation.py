@@ -4,7 +4,7 @@ import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,6 +13,7 @@ from shared.contracts import OrderPaid, ProfileFailed, ProfileGenerated
 from shared.days import end_of, local_day
 from shared.ids import uuid7
 from shared.telemetry.tracing import new_traceparent, trace_id
+from shared.testing.documents import Json
 from shared.testing.shops import copied, with_deadline
 
 if TYPE_CHECKING:
@@ -224,7 +225,7 @@ async def test_agents_see_a_profile_without_its_code(start: "Start") -> None:
     order = await running.paid()
     path = f"/profiles/{order.order_id}"
 
-    async def tried_again() -> Any:
+    async def tried_again() -> Json:
         answer = await running.get(path)
         return answer.json() if answer.is_success and answer.json()["attempts"] >= 1 else None
 

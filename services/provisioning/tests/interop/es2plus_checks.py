@@ -3,10 +3,10 @@
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import trustme
@@ -29,7 +29,9 @@ from provisioning.clients.unparsed_fields import UnparsedFields
 from provisioning.settings import OperatorSettings
 from sandbox.testing import RunningSandbox
 from shared.contracts import ProfileGenerated, ProfileObserved
-from shared.outcomes import Done, NotDue
+from shared.outcomes import NotDue
+from shared.testing.documents import Json, JsonObject
+from shared.testing.outcomes import value_of
 
 if TYPE_CHECKING:
     from services.provisioning.tests.conftest import Start
@@ -41,7 +43,7 @@ EID = "89049032000000000000000000000000"
 PATIENCE_SECONDS = 20.0
 
 
-def peer(program: str, *arguments: str) -> Any:
+def peer(program: str, *arguments: str) -> Coroutine[None, None, asyncio.subprocess.Process]:
     """Start a program in pySim's own environment."""
     environment = {**os.environ, "PYTHONPATH": os.environ["INTEROP_PYSIM"], "PYTHONUNBUFFERED": "1"}
     return asyncio.create_subprocess_exec(
@@ -77,18 +79,18 @@ async def server(program: str, state: Path, *certificates: Path) -> AsyncIterato
         await process.communicate()
 
 
-def read(state: Path) -> Any:
+def read(state: Path) -> Json:
     """What a server of pySim's has written down."""
     return json.loads(state.read_text())
 
 
-async def client(url: str, *calls: tuple[str, dict[str, Any]]) -> list[dict[str, Any]]:
+async def client(url: str, *calls: tuple[str, JsonObject]) -> list[JsonObject]:
     """What pySim's client makes of these calls."""
     process = await peer("client.py")
     job = json.dumps({"url": url, "calls": calls}).encode()
     output, _ = await asyncio.wait_for(process.communicate(job), PATIENCE_SECONDS)
     assert process.returncode == 0
-    results: list[dict[str, Any]] = json.loads(output)
+    results: list[JsonObject] = json.loads(output)
     return results
 
 
@@ -162,7 +164,7 @@ async def adapter(start: "Start") -> AsyncIterator[Callable[..., Es2PlusOperator
     service = (await start(operator_adapter="instant")).service
     made: list[Es2PlusOperator] = []
 
-    def build(url: str, **settings: Any) -> Es2PlusOperator:
+    def build(url: str, **settings: object) -> Es2PlusOperator:
         registry = CollectorRegistry()
         tools = ClientContext(
             service.tracing, calls_counter(registry), service.clock, service.database, UnparsedFields(registry)
@@ -185,39 +187,36 @@ def certificate(folder: Path, authority: trustme.CA) -> dict[str, Path]:
     return files
 
 
-def value(outcome: Any) -> Any:
-    """What a successful call returned; any other outcome as it is."""
-    return outcome.value if isinstance(outcome, Done) else outcome
-
-
 async def the_way_of_an_order(operator: Es2PlusOperator, state: Path) -> None:
     wanted = ProfileOrder("10000001", "TR-STD", ICCID, "MATCHING-1")
-    made = value(await operator.order(wanted, trace=None))
+    made = value_of(await operator.order(wanted, trace=None))
     assert made == OperatorProfile("smdp.pysim.example", "MATCHING-1")
-    assert value(await operator.order(wanted, trace=None)) == made
+    assert value_of(await operator.order(wanted, trace=None)) == made
     held = read(state)
     assert held["profiles"] == {ICCID: {"state": "released", "type": "TR-STD", "matchingId": "MATCHING-1"}}
     header = held["calls"][0]["data"]["header"]
     assert set(header) == {"functionRequesterIdentifier", "functionCallIdentifier"}
     other = ProfileRef("10000002", "TR-STD", ICCID, "MATCHING-2")
-    refused = value(await operator.cancel(other, trace=None))
+    refused = value_of(await operator.cancel(other, trace=None))
     assert isinstance(refused, Cancellation | OperatorRefused)
     assert read(state)["profiles"][ICCID]["state"] == "released"
     profile = ProfileRef("10000001", "TR-STD", ICCID, "MATCHING-1", delivered=True)
-    assert isinstance(value(await operator.cancel(profile, trace=None)), Cancellation)
+    assert isinstance(value_of(await operator.cancel(profile, trace=None)), Cancellation)
     assert read(state)["profiles"][ICCID]["state"] == "cancelled"
     unknown = ProfileRef("10000003", "TR-STD", "8999702000000000021", "MATCHING-3")
-    never = value(await operator.cancel(unknown, trace=None))
+    never = value_of(await operator.cancel(unknown, trace=None))
     assert isinstance(never, Cancellation)
 
 
-async def test_our_adapter_orders_at_their_server(adapter: Any, tmp_path: Path) -> None:
+async def test_our_adapter_orders_at_their_server(adapter: Callable[..., Es2PlusOperator], tmp_path: Path) -> None:
     state = tmp_path / "state.json"
     async with server("smdp.py", state) as port:
         await the_way_of_an_order(adapter(f"http://127.0.0.1:{port}"), state)
 
 
-async def test_our_adapter_orders_at_their_server_over_mutual_tls(adapter: Any, tmp_path: Path) -> None:
+async def test_our_adapter_orders_at_their_server_over_mutual_tls(
+    adapter: Callable[..., Es2PlusOperator], tmp_path: Path
+) -> None:
     state, authority = tmp_path / "state.json", trustme.CA()
     trusted, theirs = tmp_path / "authority.pem", tmp_path / "server.pem"
     authority.cert_pem.write_to_path(trusted)
@@ -227,7 +226,7 @@ async def test_our_adapter_orders_at_their_server_over_mutual_tls(adapter: Any, 
         url = f"https://localhost:{port}"
         for shown in ({}, certificate(tmp_path / "stranger", trustme.CA())):
             refused = adapter(url, tls_authority=trusted, **shown)
-            answer = value(await refused.order(ProfileOrder("1", "TR-STD", ICCID, "MATCHING-1"), trace=None))
+            answer = value_of(await refused.order(ProfileOrder("1", "TR-STD", ICCID, "MATCHING-1"), trace=None))
             assert isinstance(answer, OperatorNotSent | NotDue | OperatorUnknown)
             assert not state.exists()
         await the_way_of_an_order(adapter(url, tls_authority=trusted, **ours), state)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID
 
 import httpx
@@ -31,6 +31,7 @@ from shared.contracts import (
 from shared.ids import uuid7
 from shared.kernel.service import Service
 from shared.sealed import Opener, new_private_key
+from shared.testing.documents import FieldValue, JsonObject, Row
 from shared.testing.stage import Stage
 
 PLAN = Plan(id="tr-5gb", title="Turkey 5 GB", coverage=("TR",), data_mb=5120, validity_days=30, profile_type="TR-STD")
@@ -41,7 +42,7 @@ SECRET, KEY = "notify-secret", "agent-key"
 class IssueProfile(Protocol):
     """Makes a profile that was sold on 1 May 2026 and is not used; `changes` are its other fields."""
 
-    def __call__(self, *, known: Known | None = None, plan: Plan = PLAN, **changes: Any) -> IssuedProfile: ...
+    def __call__(self, *, known: Known | None = None, plan: Plan = PLAN, **changes: FieldValue) -> IssuedProfile: ...
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +50,7 @@ def profile() -> IssueProfile:
     return issued
 
 
-def issued(*, known: Known | None = None, plan: Plan = PLAN, **changes: Any) -> IssuedProfile:
+def issued(*, known: Known | None = None, plan: Plan = PLAN, **changes: FieldValue) -> IssuedProfile:
     unused = IssuedProfile(
         order_id=UUID(int=1),
         order_number="10000001",
@@ -104,8 +105,8 @@ class LifecycleProvisioning:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.service.port}"
 
-    async def paid(self, **changes: Any) -> OrderPaid:
-        fields: dict[str, Any] = {
+    async def paid(self, **changes: FieldValue) -> OrderPaid:
+        fields: JsonObject = {
             "order_id": uuid7(),
             "order_number": str(10_000_000 + uuid7().int % 80_000_000),
             "storefront": "esimka",
@@ -128,30 +129,30 @@ class LifecycleProvisioning:
     def code(self, made: ProfileGenerated) -> str:
         return self.opener.open(made.activation_code).decode()
 
-    async def life(self, order_id: UUID) -> dict[str, Any]:
+    async def life(self, order_id: UUID) -> JsonObject:
         answer = await self.get(f"/profiles/{order_id}/life")
         assert answer.status_code == 200, answer.text
-        seen: dict[str, Any] = answer.json()
+        seen: JsonObject = answer.json()
         return seen
 
     async def get(self, path: str) -> httpx.Response:
         async with httpx.AsyncClient(base_url=self.url, timeout=30, trust_env=False) as client:
             return await client.get(path, headers={"authorization": f"Bearer {KEY}"})
 
-    async def post(self, path: str, body: Any, **headers: str) -> httpx.Response:
+    async def post(self, path: str, body: object, **headers: str) -> httpx.Response:
         content = body if isinstance(body, bytes) else None
         async with httpx.AsyncClient(base_url=self.url, timeout=30, trust_env=False) as client:
             return await client.post(path, headers=headers, content=content, json=None if content else body)
 
-    async def rows(self, sql: str) -> list[Any]:
+    async def rows(self, sql: str) -> list[Row]:
         async with self.service.database.reading() as tx:
             return (await tx.execute(sql)).all()
 
-    async def write(self, sql: str, **values: Any) -> None:
+    async def write(self, sql: str, **values: object) -> None:
         async with self.service.database.transaction("http") as tx:
             await tx.execute(sql, **values)
 
-    async def observed(self, made: ProfileGenerated, **fields: Any) -> ProfileObserved:
+    async def observed(self, made: ProfileGenerated, **fields: object) -> ProfileObserved:
         """The first observation of this profile in which these fields have these values."""
 
         def matches(event: ProfileObserved) -> bool:
@@ -161,7 +162,7 @@ class LifecycleProvisioning:
         [found] = await self.stage.events(ProfileObserved, where=matches)
         return found.event
 
-    def case(self, made: ProfileGenerated | OrderPaid, **more: Any) -> dict[str, Any]:
+    def case(self, made: ProfileGenerated | OrderPaid, **more: object) -> JsonObject:
         names = ("order_id", "order_number", "storefront", "buyer_id")
         return {name: getattr(made, name) for name in names} | {"case_id": uuid7()} | more
 
@@ -171,7 +172,7 @@ class LifecycleProvisioning:
     def requested(self, made: ProfileGenerated | OrderPaid) -> RefundRequested:
         return RefundRequested(**self.case(made), reason="x", origin="buyer", requested_at=datetime.now(UTC))
 
-    def approved(self, made: ProfileGenerated | OrderPaid, **more: Any) -> RefundApproved:
+    def approved(self, made: ProfileGenerated | OrderPaid, **more: object) -> RefundApproved:
         fields = {
             "refund_id": uuid7(),
             "amount": Money(amount=1500, currency="USD"),
@@ -203,9 +204,9 @@ StartLifecycle = Callable[..., Awaitable[LifecycleProvisioning]]
 
 @pytest.fixture
 async def start_lifecycle(stage: Stage, sandbox: RunningSandbox, tmp_path: Path) -> StartLifecycle:
-    async def start(**overrides: Any) -> LifecycleProvisioning:
+    async def start(**overrides: object) -> LifecycleProvisioning:
         opener, clock = Opener(new_private_key()), MovingClock()
-        settings: dict[str, Any] = {
+        settings: JsonObject = {
             "operator_url": sandbox.operator_url,
             "operator_usage_url": f"{sandbox.operator_url}/usage",
             "operator_timeout_seconds": 1.0,

@@ -1,8 +1,8 @@
 """Knowledge from reports in any order, and the schedule of queries."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,6 +13,7 @@ from provisioning.lifecycle.models.knowledge import Facts, Known, Verdict
 from provisioning.lifecycle.models.profile import QueryCourse
 from provisioning.lifecycle.rules.judgement import judge
 from provisioning.lifecycle.rules.polling import ends_at, interval, next_query_at
+from shared.testing.documents import FieldValue, JsonObject
 
 SOLD = datetime(2026, 5, 1, 12, tzinfo=UTC)
 NOW = SOLD + timedelta(days=3)
@@ -24,7 +25,7 @@ def at(hours: float) -> datetime:
     return SOLD + timedelta(hours=hours)
 
 
-def said(hours: float, **fields: Any) -> Report:
+def said(hours: float, **fields: FieldValue) -> Report:
     return Report("feed", at(hours), **fields)
 
 
@@ -234,9 +235,8 @@ def test_no_knowledge_is_lost(some: list[Report]) -> None:
 FRESH = QueryCourse("order", SOLD, SOLD + timedelta(days=180))
 
 
-def later(**changes: Any) -> QueryCourse:
-    fields = {name: getattr(FRESH, name) for name in QueryCourse.__slots__}
-    return QueryCourse(**fields | changes)
+def later(**changes: FieldValue) -> QueryCourse:
+    return replace(FRESH, **changes)
 
 
 @pytest.mark.parametrize(
@@ -255,7 +255,7 @@ def later(**changes: Any) -> QueryCourse:
         (timedelta(0), {"ended": True, "disputed_at": SOLD}, None),
     ],
 )
-def test_the_interval_of_queries(age: timedelta, changes: Any, every: timedelta | None) -> None:
+def test_the_interval_of_queries(age: timedelta, changes: JsonObject, every: timedelta | None) -> None:
     course = later(**changes)
     now = SOLD + age
     assert interval(course, now) == every

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from provisioning.lifecycle import observation
 from shared.contracts import ProfileGenerated
+from shared.testing.documents import JsonObject
 
 if TYPE_CHECKING:
     from services.provisioning.tests.lifecycle.conftest import LifecycleProvisioning, StartLifecycle
@@ -22,7 +24,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(observation, "MOST_UNKNOWN", MOST)
 
 
-def message(iccid: str, number: int) -> dict[str, Any]:
+def message(iccid: str, number: int) -> JsonObject:
     """One of different notifications about a profile, none of which changes its state."""
     return {
         "iccid": iccid,
@@ -39,7 +41,7 @@ async def test_reports_of_a_day_are_limited(start_lifecycle: "StartLifecycle", w
     made = await running.sold()
     iccid = made.iccid if whose == "a profile" else "8999999999999999990"
 
-    async def send(number: int, iccid: str = iccid) -> Any:
+    async def send(number: int, iccid: str = iccid) -> httpx.Response:
         return await running.post(PATH, message(iccid, number), authorization="Bearer notify-secret")
 
     answers = await asyncio.gather(*map(send, range(3 * MOST)))

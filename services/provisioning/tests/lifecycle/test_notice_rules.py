@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -18,6 +18,7 @@ from provisioning.lifecycle.rules.judgement import judge
 from provisioning.lifecycle.rules.polling import next_query_at
 from provisioning.lifecycle.rules.thresholds import THRESHOLDS, lacks_total, newly_reached
 from shared.contracts import Plan, Usage
+from shared.testing.documents import FieldValue, JsonObject
 
 if TYPE_CHECKING:
     from services.provisioning.tests.lifecycle.conftest import IssueProfile
@@ -84,7 +85,9 @@ def test_each_threshold_is_published_once_whatever_the_order_and_the_repetition(
 
 
 @given(st.lists(st.tuples(minutes, used, st.none() | st.integers(0, 2000)), max_size=20))
-def test_totals_that_sources_round_differently_publish_nothing_twice(reports: Sequence[tuple[Any, ...]]) -> None:
+def test_totals_that_sources_round_differently_publish_nothing_twice(
+    reports: Sequence[tuple[int, int | None, int | None]],
+) -> None:
     esim = Esim()
     for report in reports:
         esim.report(said(*report))
@@ -92,7 +95,7 @@ def test_totals_that_sources_round_differently_publish_nothing_twice(reports: Se
 
 
 @given(st.lists(st.sampled_from(["use", "top up", "repeat", "late"]) | st.integers(0, 400), max_size=30))
-def test_a_top_up_arms_the_thresholds_again_and_nothing_else_does(steps: Sequence[Any]) -> None:
+def test_a_top_up_arms_the_thresholds_again_and_nothing_else_does(steps: Sequence[str | int]) -> None:
     esim, minute, consumed, told = Esim(), 1, 0, [said(1, 0)]
     for step in steps:
         minute += 10
@@ -101,7 +104,7 @@ def test_a_top_up_arms_the_thresholds_again_and_nothing_else_does(steps: Sequenc
         elif step in ("repeat", "late"):
             esim.report(told[-1 if step == "repeat" else 0])
         else:
-            consumed += 100 if step == "use" else step
+            consumed += step if isinstance(step, int) else 100
             told.append(said(minute, consumed, TOTAL + esim.top_ups.extra_bytes))
             esim.report(told[-1])
     keys = [(one.percent, one.extra_bytes) for one in esim.published]
@@ -158,7 +161,7 @@ def test_an_operator_is_queried_for_a_total_that_is_missing_once() -> None:
 # --- ends -------------------------------------------------------------------------------------------------------------
 
 
-def in_use(began: datetime, **fields: Any) -> Known:
+def in_use(began: datetime, **fields: FieldValue) -> Known:
     return Known().learn(Report("feed", began, used_bytes=1, first_use_at=began, **fields))
 
 
@@ -217,8 +220,9 @@ def test_an_end_is_announced_once_and_again_only_for_a_later_day(profile: "Issue
         {"known": in_use(SOLD, install="deleted", install_since=NOW)},
     ],
 )
-def test_an_end_is_withdrawn_where_nothing_is_left_to_end(profile: "IssueProfile", changes: Any) -> None:
-    assert announcement(profile(**{"known": in_use(SOLD)} | changes), ALMATY, PERIODS) is None
+def test_an_end_is_withdrawn_where_nothing_is_left_to_end(profile: "IssueProfile", changes: JsonObject) -> None:
+    ended: dict[str, FieldValue] = {"known": in_use(SOLD)} | changes
+    assert announcement(profile(**ended), ALMATY, PERIODS) is None
 
 
 def test_a_profile_is_due_when_its_end_is_to_be_announced_even_if_nobody_is_queried(profile: "IssueProfile") -> None:

@@ -2,11 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from shared.contracts import (
     ProfileObserved,
 )
+from shared.testing.documents import JsonObject
 
 if TYPE_CHECKING:
     from services.provisioning.tests.lifecycle.conftest import StartLifecycle
@@ -39,7 +40,7 @@ async def test_a_profile_from_released_to_used(start_lifecycle: "StartLifecycle"
     used = await running.observed(made, used=7 * 2**20)
     assert (used.usage.source, used.install.state) == ("operator-push", "enabled")
 
-    async def queried_for_the_total() -> Any:
+    async def queried_for_the_total() -> JsonObject | None:
         seen = await running.life(made.order_id)
         return seen if seen["polling"]["next_look_at"] is not None and seen["total_bytes"] is not None else None
 

@@ -2,11 +2,12 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from shared.contracts import ProfileObserved, ProfileRevoked, RevocationRefused
+from shared.testing.documents import JsonObject
 from shared.testing.garbage import EXAMPLES, paths, spoilt
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ ADMITTED = {"Authorization": f"Bearer {SECRET}", "X-Admin-Protocol": "gsma/rsp/v
     ],
 )
 async def test_an_installation_counts_however_it_is_spelled(
-    start_lifecycle: "StartLifecycle", behaviour: Any, source: str
+    start_lifecycle: "StartLifecycle", behaviour: JsonObject, source: str
 ) -> None:
     running = await start_lifecycle()
     made = await running.sold()
@@ -104,7 +105,7 @@ async def test_no_garbage_is_a_server_error_or_blocks_later_reports(start_lifecy
     """Every field of a notification, with garbage of each kind in it, over HTTP and into PostgreSQL."""
     running = await start_lifecycle()
     made = await running.sold()
-    message: dict[str, Any] = {
+    message: JsonObject = {
         "header": {"functionRequesterIdentifier": "op", "functionCallIdentifier": "1"},
         "eid": EID,
         "iccid": f"{made.iccid}F",

@@ -6,7 +6,7 @@ words alone, by another and coarser rule than the service's.
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,6 +21,7 @@ from provisioning.lifecycle.observation import observed
 from provisioning.lifecycle.operator_queries import report_of
 from provisioning.lifecycle.rules.judgement import judge
 from shared.contracts import Plan, ProfileObserved
+from shared.testing.documents import Json, JsonObject
 from shared.testing.garbage import EXAMPLES, MISSING
 
 if TYPE_CHECKING:
@@ -38,12 +39,12 @@ def _times() -> st.SearchStrategy[str]:
     return st.integers(0, 71).map(lambda hours: (SOLD + timedelta(hours=hours)).isoformat())
 
 
-def _perhaps(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+def _perhaps(values: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
     """A value, none, or garbage."""
     return st.one_of(values, values, st.sampled_from(EXAMPLES))
 
 
-def _message(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+def _message(**fields: st.SearchStrategy[object]) -> st.SearchStrategy[JsonObject]:
     drawn = st.fixed_dictionaries({name: _perhaps(values) for name, values in fields.items()})
     return drawn.map(lambda one: {name: value for name, value in one.items() if value is not MISSING})
 
@@ -76,7 +77,7 @@ USAGES = _message(
     status=st.sampled_from(["NOT_ACTIVE", "ACTIVE", "FINISHED", "UNKNOWN", "EXPIRED", "RECYCLED", "PAUSED"]),
 )
 #: Which wire it came by, and the message; "silence" is an operator without a feed.
-MESSAGES: st.SearchStrategy[tuple[str, dict[str, Any]]] = st.one_of(
+MESSAGES: st.SearchStrategy[tuple[str, JsonObject]] = st.one_of(
     st.tuples(st.just("notification"), NOTIFICATIONS),
     st.tuples(st.just("feed"), FEEDS),
     st.tuples(st.just("airalo"), USAGES),
@@ -84,7 +85,7 @@ MESSAGES: st.SearchStrategy[tuple[str, dict[str, Any]]] = st.one_of(
 )
 
 
-def report(wire: str, message: dict[str, Any]) -> Report | None:
+def report(wire: str, message: JsonObject) -> Report | None:
     """As the service reads it."""
     if wire == "notification":
         read = read_notification(json.dumps(message | {"iccid": ICCID}).encode(), {}, set())
@@ -96,7 +97,7 @@ def report(wire: str, message: dict[str, Any]) -> Report | None:
     return report_of(status, status.usage, now=NOW) if status and isinstance(status.usage, UsageReport) else None
 
 
-def event(profile: "IssueProfile", messages: list[tuple[str, dict[str, Any]]]) -> ProfileObserved:
+def event(profile: "IssueProfile", messages: list[tuple[str, JsonObject]]) -> ProfileObserved:
     """What is published after all of them."""
     known = Known()
     for one in messages:
@@ -106,7 +107,7 @@ def event(profile: "IssueProfile", messages: list[tuple[str, dict[str, Any]]]) -
     return observed(profile(known=known, iccid=ICCID), NOW)
 
 
-def words(wire: str, message: dict[str, Any]) -> set[str]:
+def words(wire: str, message: JsonObject) -> set[str]:
     """The states that a message names, in its own words."""
     if wire == "feed":
         said = str(message.get("installState")).lower().replace("-", "")
@@ -120,16 +121,16 @@ def words(wire: str, message: dict[str, Any]) -> set[str]:
     return {points[str(message.get("notificationPointId"))]} & set(_TAKEN) if _names(points, message) else set()
 
 
-def _names(points: dict[str, str], message: dict[str, Any]) -> bool:
+def _names(points: dict[str, str], message: JsonObject) -> bool:
     return str(message.get("notificationPointId")) in points
 
 
-def numbers(wire: str, message: dict[str, Any]) -> set[int]:
+def numbers(wire: str, message: JsonObject) -> set[int]:
     """The bytes that a message can be read to say."""
     if wire == "feed" and type(message.get("usedBytes")) is int:
         return {message["usedBytes"]}
-    total: Any = message.get("total")
-    remaining: Any = message.get("remaining")
+    total: Json = message.get("total")
+    remaining: Json = message.get("remaining")
     if wire == "airalo" and _is_number(total) and _is_number(remaining):
         return {int((total - remaining) * 2**20)} if 0 <= remaining <= total < 2**60 else set()
     return set()
@@ -139,7 +140,7 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def moments(wire: str, message: dict[str, Any]) -> set[datetime]:
+def moments(wire: str, message: JsonObject) -> set[datetime]:
     """The times that a message names, and when it was received, which dates a value without a time."""
     named = {NOW}
     for value in message.values():
@@ -153,7 +154,7 @@ def moments(wire: str, message: dict[str, Any]) -> set[datetime]:
 @settings(deadline=None, max_examples=400)
 @given(st.lists(MESSAGES, max_size=8), st.data())
 def test_values_that_were_not_reported_are_never_published(
-    profile: "IssueProfile", messages: list[tuple[str, dict[str, Any]]], data: st.DataObject
+    profile: "IssueProfile", messages: list[tuple[str, JsonObject]], data: st.DataObject
 ) -> None:
     published = event(profile, data.draw(st.permutations(messages)))
     states = set().union(*(words(*one) for one in messages))
@@ -178,9 +179,7 @@ def test_values_that_were_not_reported_are_never_published(
 
 
 @given(st.lists(st.just(("silence", {})) | st.tuples(st.just("notification"), st.just({"eid": EID})), max_size=5))
-def test_without_reports_everything_is_unknown(
-    profile: "IssueProfile", messages: list[tuple[str, dict[str, Any]]]
-) -> None:
+def test_without_reports_everything_is_unknown(profile: "IssueProfile", messages: list[tuple[str, JsonObject]]) -> None:
     published = event(profile, messages)
     assert (published.install.state, published.usage.used_bytes, published.usage.total_bytes) == ("unknown", None, None)
     moments = (published.downloaded_at, published.installed_at, published.activated_at, published.deleted_at)
@@ -197,6 +196,6 @@ def test_not_active_does_not_prove_that_no_phone_has_the_profile(profile: "Issue
     assert event(profile, after).install.state == "installed"
 
 
-def _point(point: int) -> dict[str, Any]:
+def _point(point: int) -> JsonObject:
     at = (SOLD + timedelta(hours=1)).isoformat()
     return {"timestamp": at, "notificationPointId": point, "notificationPointStatus": {"status": "Executed-Success"}}

@@ -2,13 +2,19 @@
 
 import asyncio
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from provisioning.clients.instant import InstantOperator
-from provisioning.clients.models import OperatorNotSent, OperatorProfile, OperatorUnknown, ProfileOrder, ProfileRef
+from provisioning.clients.models import (
+    CallOutcome,
+    OperatorNotSent,
+    OperatorProfile,
+    OperatorUnknown,
+    ProfileOrder,
+    ProfileRef,
+)
 from provisioning.operators.guarded import GuardedOperator, OperatorMetrics
 from provisioning.operators.rate_limit import RateLimit
 from provisioning.settings import OperatorSettings
@@ -27,10 +33,15 @@ class Scripted(InstantOperator):
         super().__init__("scripted")
         self.go = asyncio.Event()
         self.go.set()
-        self.answer: Any = Done(OperatorProfile("smdp.example", "K7Q2"))
+        self.answer: CallOutcome[OperatorProfile] | Exception = Done(OperatorProfile("smdp.example", "K7Q2"))
         self.calls = 0
 
-    async def order(self, wanted: ProfileOrder, *, trace: str | None) -> Any:  # noqa: ARG002 - the protocol's own
+    async def order(  # type: ignore[override] # any outcome, as the protocol has it
+        self,
+        wanted: ProfileOrder,  # noqa: ARG002 - the protocol's own
+        *,
+        trace: str | None,  # noqa: ARG002 - as above
+    ) -> CallOutcome[OperatorProfile]:
         self.calls += 1
         await self.go.wait()
         if isinstance(self.answer, Exception):
@@ -39,7 +50,7 @@ class Scripted(InstantOperator):
 
 
 def _guarded(
-    operator: Scripted, rate: RateLimit | None = None, **changes: Any
+    operator: Scripted, rate: RateLimit | None = None, **changes: object
 ) -> tuple[GuardedOperator, CollectorRegistry]:
     registry = CollectorRegistry()
     chosen = {"name": "scripted", "adapter": "instant", "breaker_failures": 2, "breaker_seconds": 60.0} | changes
@@ -70,7 +81,9 @@ async def test_when_all_connections_are_in_use_calls_are_not_due_and_stock_gives
 @pytest.mark.parametrize(
     "answer", [OperatorUnknown("HTTP 503"), OperatorNotSent("ConnectError"), RuntimeError("a fault of ours")]
 )
-async def test_calls_without_a_result_open_the_breaker_of_orders_and_not_that_of_the_feed(answer: Any) -> None:
+async def test_calls_without_a_result_open_the_breaker_of_orders_and_not_that_of_the_feed(
+    answer: CallOutcome[OperatorProfile] | Exception,
+) -> None:
     operator = Scripted()
     operator.answer = answer
     guarded, registry = _guarded(operator)

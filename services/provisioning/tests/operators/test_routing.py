@@ -2,7 +2,6 @@
 
 import json
 from datetime import datetime
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,6 +16,7 @@ from provisioning.settings import Settings
 from shared.contracts import OperatorStatus
 from shared.sealed import Opener, new_private_key
 from shared.task_payload import parse, stored
+from shared.testing.documents import FieldValue, JsonObject
 
 STOCK_OUT = (OperatorStatus(subject_code="8.2.5", reason_code="3.7"),)
 KEY = Opener(new_private_key()).public_key
@@ -131,7 +131,7 @@ def test_a_stored_payload_of_the_last_release_is_read_and_written_with_the_same_
         assert datetime.fromisoformat(again[moment]) == datetime.fromisoformat(str(STORED[moment]))
 
 
-def _settings(**fields: Any) -> Settings:
+def _settings(**fields: FieldValue) -> Settings:
     return Settings(
         database_url="postgresql+psycopg://x@localhost/x",
         kafka_bootstrap_servers="localhost:1",
@@ -163,6 +163,6 @@ def test_the_old_settings_describe_one_operator() -> None:
         ({"operators": [A], "allowed_personal_fields": {"esimka": ["passport"]}}, "passport|email"),
     ],
 )
-def test_a_configuration_that_cannot_work_is_refused_at_start(fields: dict[str, Any], words: str) -> None:
+def test_a_configuration_that_cannot_work_is_refused_at_start(fields: JsonObject, words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         _settings(**fields)

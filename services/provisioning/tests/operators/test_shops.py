@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -17,6 +16,7 @@ from provisioning.shop_terms import ShopTerms
 from shared.sealed import Opener, new_private_key
 from shared.shops.faults import ShopsError
 from shared.shops.files import ShopFiles
+from shared.testing.documents import FieldValue
 from shared.testing.shops import change, copied
 
 A, B = ({"name": name, "adapter": "instant"} for name in ("a", "b"))
@@ -32,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
     return copied(tmp_path / "shops")
 
 
-def settings_of(folder: Path, **fields: Any) -> Settings:
+def settings_of(folder: Path, **fields: FieldValue) -> Settings:
     return Settings(
         database_url="",
         kafka_bootstrap_servers="",
@@ -43,7 +43,7 @@ def settings_of(folder: Path, **fields: Any) -> Settings:
     )
 
 
-def routes(folder: Path, operators: Mapping[str, OperatorClient] | None = None, **fields: Any) -> RoutesInForce:
+def routes(folder: Path, operators: Mapping[str, OperatorClient] | None = None, **fields: object) -> RoutesInForce:
     known = operators or {name: InstantOperator(name) for name in ("a", "b")}
     return RoutesInForce(settings_of(folder, **fields), known, "a")
 

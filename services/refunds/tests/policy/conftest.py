@@ -1,13 +1,13 @@
 """Facts of an order and a request, and what the shops' policies say about them."""
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from refunds.policy import Decision, Facts
 from refunds.policy.store import policies_in
 from shared.contracts import Language
+from shared.testing.documents import Json, JsonObject
 from shared.testing.shops import EXAMPLES
 
 decide = policies_in(EXAMPLES).decide
@@ -16,17 +16,17 @@ PAID = "2026-11-02T12:00:00+05:00"
 ASKED = "2026-11-10T12:00:00+05:00"
 ALL = ["order_number", "email", "phone", "full_name", "payment_date", "reason", "evidence"]
 #: A profile that nobody has touched, as the operator reported after the request.
-UNTOUCHED: dict[str, Any] = {"generated_at": PAID, "install_state": "released", "used_bytes": 0, "observed_at": ASKED}
+UNTOUCHED: JsonObject = {"generated_at": PAID, "install_state": "released", "used_bytes": 0, "observed_at": ASKED}
 Decide = Callable[..., Decision]
 
 
-def facts(storefront: str, reason: str, **parts: Any) -> dict[str, Any]:
+def facts(storefront: str, reason: str, **parts: Json) -> JsonObject:
     """Facts as JSON: delivered at once, untouched by an observation after the request, asked for on day 8.
 
     `order`, `request` and `used` (the profile) are merged into what stands here; other parts replace it.
     """
     currency = "KZT" if storefront == "qazaq-esim" else "USD"
-    value: dict[str, Any] = {
+    value: JsonObject = {
         "storefront": storefront,
         "order": {"paid_at": PAID, "paid": {"amount": "5990.00", "currency": currency}},
         "delivery": {"delivered_at": PAID},
@@ -41,7 +41,7 @@ def facts(storefront: str, reason: str, **parts: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def make_facts() -> Callable[..., dict[str, Any]]:
+def make_facts() -> Callable[..., JsonObject]:
     return facts
 
 
@@ -49,7 +49,7 @@ def make_facts() -> Callable[..., dict[str, Any]]:
 def decided() -> Decide:
     """Decides under the shop's own policy."""
 
-    def decided(storefront: str, reason: str, **parts: Any) -> Decision:
+    def decided(storefront: str, reason: str, **parts: object) -> Decision:
         return decide(Facts.model_validate(facts(storefront, reason, **parts)))
 
     return decided
@@ -59,7 +59,7 @@ def decided() -> Decide:
 def assert_decided(decided: Decide) -> Callable[..., None]:
     """Compares the decision under the shop's own policy with `expected`: a verdict and the clauses that it cites."""
 
-    def check(storefront: str, reason: str, parts: dict[str, Any], expected: tuple[str, ...]) -> None:
+    def check(storefront: str, reason: str, parts: JsonObject, expected: tuple[str, ...]) -> None:
         verdict, *grounds = expected
         decision = decided(storefront, reason, **parts)
         cited = [f"{ground.document} {ground.clause}" for ground in decision.grounds]

@@ -2,19 +2,19 @@
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from refunds.policy import Decision
 from refunds.policy.models.calendar import Calendar
+from shared.testing.documents import JsonObject
 
 Decide = Callable[..., Decision]
 CONFIRMED = {"finding": "technical_failure"}
 
 
-def fresh(moment: str, **profile: Any) -> dict[str, Any]:
+def fresh(moment: str, **profile: object) -> JsonObject:
     return {"install_state": "released", "used_bytes": 0, "observed_at": moment, **profile}
 
 

@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,6 +15,7 @@ from shared.contracts import Language, Money
 from shared.shops.faults import ShopsError
 from shared.shops.policy import PLACEHOLDERS
 from shared.shops.reading import read_shops
+from shared.testing.documents import JsonObject
 from shared.testing.languages import foreign_words
 from shared.testing.shops import EXAMPLES, copied
 
@@ -54,7 +54,7 @@ SECOND = (
 
 
 def test_a_new_version_is_one_new_file_and_leaves_older_orders_alone(
-    write: Callable[..., PolicyBook], make_facts: Callable[..., dict[str, Any]]
+    write: Callable[..., PolicyBook], make_facts: Callable[..., JsonObject]
 ) -> None:
     book = write({"2": changed(*SECOND)})
     boundary = datetime(2026, 11, 30, 19, tzinfo=UTC)
@@ -80,7 +80,7 @@ def test_a_new_version_is_one_new_file_and_leaves_older_orders_alone(
 
 
 def test_a_new_storefront_is_one_new_folder(
-    write: Callable[..., PolicyBook], make_facts: Callable[..., dict[str, Any]]
+    write: Callable[..., PolicyBook], make_facts: Callable[..., JsonObject]
 ) -> None:
     book = write({}, "newcomer")
     assert book.storefronts == ["e-sim-onl", "esimka", "newcomer"]
@@ -173,7 +173,7 @@ def test_prices_keep_their_scale() -> None:
         assert (price.amount, price.money.amount) == (text, amount)
 
 
-def test_every_placeholder_is_filled(make_facts: Callable[..., dict[str, Any]]) -> None:
+def test_every_placeholder_is_filled(make_facts: Callable[..., JsonObject]) -> None:
     from refunds.policy.rules.explanations import fillings  # noqa: PLC0415 - looked into here alone
 
     facts = Facts.model_validate(make_facts("esimka", "other"))

@@ -4,7 +4,7 @@ import copy
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, get_args
+from typing import get_args
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,6 +15,7 @@ from refunds.policy import REQUEST_FIELDS, Facts, Reason
 from refunds.policy.rules.texts import LANGUAGES
 from refunds.policy.store import policies_in
 from shared.contracts import InstallState
+from shared.testing.documents import Json, JsonObject
 from shared.testing.shops import EXAMPLES
 
 decide = policies_in(EXAMPLES).decide
@@ -30,7 +31,7 @@ moments = st.one_of(
 certain = moments.filter(lambda moment: moment is not None)
 
 
-def part(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+def part(**fields: st.SearchStrategy[object]) -> st.SearchStrategy[JsonObject | None]:
     return st.one_of(st.none(), st.fixed_dictionaries({}, optional=fields))
 
 
@@ -78,16 +79,16 @@ facts = st.fixed_dictionaries(
 )
 
 
-def known(value: dict[str, Any], name: str, field: str) -> Any:
+def known(value: JsonObject, name: str, field: str) -> Json:
     return (value[name] or {}).get(field)
 
 
-def forbidden(value: dict[str, Any]) -> str | None:
+def forbidden(value: JsonObject) -> str | None:
     """A clause that forbids paying for what was bought; None: none does."""
     zone = ZONES[value["storefront"]]
     request, provided = value["request"], set(value["request"]["provided"])
 
-    def profile(field: str) -> Any:
+    def profile(field: str) -> Json:
         return known(value, "profile", field)
 
     if value["order"].get("kind") == "top_up":
@@ -149,14 +150,14 @@ ABOVE = {("RF", "2.4"), ("RF", "2.5"), ("§", "a law")}
 
 
 @given(facts)
-def test_nothing_that_a_clause_forbids_is_approved(value: dict[str, Any]) -> None:
+def test_nothing_that_a_clause_forbids_is_approved(value: JsonObject) -> None:
     decision = decide(Facts.model_validate(value))
     if decision.verdict == "approve" and (decision.grounds[0].document, decision.grounds[0].clause) not in ABOVE:
         assert forbidden(value) is None
 
 
 @given(facts)
-def test_a_decision_is_whole(value: dict[str, Any]) -> None:
+def test_a_decision_is_whole(value: JsonObject) -> None:
     decision = decide(Facts.model_validate(value))
     assert decision.grounds
     assert len({(ground.document, ground.clause) for ground in decision.grounds}) == len(decision.grounds)
@@ -189,9 +190,7 @@ uses = st.fixed_dictionaries(
 
 
 @given(facts, uses)
-def test_later_knowledge_of_use_never_turns_a_denial_into_an_approval(
-    value: dict[str, Any], learned: dict[str, Any]
-) -> None:
+def test_later_knowledge_of_use_never_turns_a_denial_into_an_approval(value: JsonObject, learned: JsonObject) -> None:
     before = decide(Facts.model_validate(value))
     after = decide(Facts.model_validate(value | {"profile": {**(value["profile"] or {}), **learned}}))
     if before.verdict == "deny":
@@ -199,8 +198,8 @@ def test_later_knowledge_of_use_never_turns_a_denial_into_an_approval(
 
 
 @given(facts, st.randoms(use_true_random=False))
-def test_the_order_of_facts_says_nothing(value: dict[str, Any], shuffle: random.Random) -> None:
-    def mixed(part: Any) -> Any:
+def test_the_order_of_facts_says_nothing(value: JsonObject, shuffle: random.Random) -> None:
+    def mixed(part: object) -> Json:
         if not isinstance(part, dict):
             return part
         names = list(part)
@@ -214,8 +213,8 @@ def test_the_order_of_facts_says_nothing(value: dict[str, Any], shuffle: random.
 
 
 @given(facts)
-def test_what_is_null_is_what_is_absent(value: dict[str, Any]) -> None:
-    def without(part: Any) -> Any:
+def test_what_is_null_is_what_is_absent(value: JsonObject) -> None:
+    def without(part: object) -> Json:
         if not isinstance(part, dict):
             return part
         return {name: without(one) for name, one in part.items() if one is not None}
@@ -224,14 +223,14 @@ def test_what_is_null_is_what_is_absent(value: dict[str, Any]) -> None:
 
 
 @given(facts)
-def test_json_and_back(value: dict[str, Any]) -> None:
+def test_json_and_back(value: JsonObject) -> None:
     """A stored decision can be taken again from its stored facts."""
     read = Facts.model_validate(value)
     assert decide(Facts.model_validate_json(read.model_dump_json())) == decide(read)
 
 
 @pytest.mark.parametrize("storefront", sorted(ZONES))
-def test_more_documents_never_hurt(storefront: str, make_facts: Callable[..., dict[str, Any]]) -> None:
+def test_more_documents_never_hurt(storefront: str, make_facts: Callable[..., JsonObject]) -> None:
     """A complete request is judged the same, however much more came with it."""
     few = {"qazaq-esim": ["order_number", "email", "reason"], "e-sim-onl": ["order_number", "email"]}
     provided = few.get(storefront, ["order_number", "phone", "full_name", "payment_date", "reason"])
@@ -244,7 +243,7 @@ TAKEN = ("downloaded", "installed", "enabled", "disabled", "deleted")
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> dict[str, Any]:
+def histories(draw: st.DrawFn) -> JsonObject:
     """All that an operator could know of one profile, without a contradiction, as of a late report."""
     state = draw(st.sampled_from(["released", *TAKEN]))
     began = state in ("enabled", "disabled") or (state == "deleted" and draw(st.booleans()))
@@ -268,7 +267,7 @@ FIELDS = ("install_state", "downloaded_at", "installed_at", "activated_at", "del
 
 @given(facts, histories(), st.sets(st.sampled_from(FIELDS)), st.sets(st.sampled_from(FIELDS)))
 def test_what_is_not_known_is_never_decided_as_if_it_were(
-    value: dict[str, Any], history: dict[str, Any], forgotten: set[str], forgotten_too: set[str]
+    value: JsonObject, history: JsonObject, forgotten: set[str], forgotten_too: set[str]
 ) -> None:
     """I15. Whoever knows less never approves, and never refuses, what more knowledge would decide otherwise."""
     records = {name: known(value, "profile", name) for name in ("failed_at", "expired_at", "revoked_at")}

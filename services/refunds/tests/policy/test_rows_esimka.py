@@ -1,28 +1,29 @@
 """The rows of docs/policies.md about esimka, by name: request, facts, verdict and clauses."""
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
+from shared.testing.documents import JsonObject
+
 PAID = "2026-11-02T12:00:00+05:00"
 ASKED = "2026-11-10T12:00:00+05:00"
-CONFIRMED: dict[str, Any] = {"finding": "technical_failure", "found_at": ASKED}
-CONFIRMED_FAILURE: dict[str, Any] = {"support": CONFIRMED}
+CONFIRMED: JsonObject = {"finding": "technical_failure", "found_at": ASKED}
+CONFIRMED_FAILURE: JsonObject = {"support": CONFIRMED}
 DAY_40_AT = "2026-12-12T12:00:00+05:00"
-DAY_40: dict[str, Any] = {"request": {"received_at": DAY_40_AT}}
-GENERATION_FAILED: dict[str, Any] = {"delivery": None, "profile": {"failed_at": PAID}}
-NOT_DELIVERED: dict[str, Any] = {"delivery": None}
-REFUSED_BY_MAILBOX: dict[str, Any] = {"delivery": {"refused_at": PAID}}
-TOP_UP: dict[str, Any] = {"order": {"kind": "top_up"}, "delivery": None}
+DAY_40: JsonObject = {"request": {"received_at": DAY_40_AT}}
+GENERATION_FAILED: JsonObject = {"delivery": None, "profile": {"failed_at": PAID}}
+NOT_DELIVERED: JsonObject = {"delivery": None}
+REFUSED_BY_MAILBOX: JsonObject = {"delivery": {"refused_at": PAID}}
+TOP_UP: JsonObject = {"order": {"kind": "top_up"}, "delivery": None}
 
 
-def used(**profile: Any) -> dict[str, Any]:
+def used(**profile: object) -> JsonObject:
     """What the operator reported, other than that nobody has touched the profile."""
     return {"used": profile}
 
 
-def support(**found: Any) -> dict[str, Any]:
+def support(**found: object) -> JsonObject:
     return {"support": found}
 
 
@@ -192,5 +193,5 @@ ROWS = {
 
 
 @pytest.mark.parametrize(("asked", "expected"), ROWS.values(), ids=ROWS)
-def test_row(assert_decided: Callable[..., None], asked: tuple[str, dict[str, Any]], expected: tuple[str, ...]) -> None:
+def test_row(assert_decided: Callable[..., None], asked: tuple[str, JsonObject], expected: tuple[str, ...]) -> None:
     assert_decided("esimka", *asked, expected)

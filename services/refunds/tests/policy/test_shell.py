@@ -5,11 +5,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
-Make = Callable[..., dict[str, Any]]
+from shared.testing.documents import JsonObject
+
+Make = Callable[..., JsonObject]
 
 
 def run(*arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
@@ -72,10 +73,10 @@ def test_only_what_is_marked_is_required() -> None:
     assert json.loads(answer.stdout)["missing"] == ["order_number", "email", "reason"]
 
 
-def put(path: str, value: Any) -> Callable[[dict[str, Any]], None]:
+def put(path: str, value: object) -> Callable[[JsonObject], None]:
     *parents, last = path.split(".")
 
-    def change(facts: dict[str, Any]) -> None:
+    def change(facts: JsonObject) -> None:
         for parent in parents:
             facts = facts[parent]
         if value is ...:
@@ -129,7 +130,7 @@ def test_malformed_facts_are_refused_field_by_field(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     path: str,
-    value: Any,
+    value: object,
     told: str,
 ) -> None:
     # In this process, for speed; the next test goes through the shell.

@@ -2,19 +2,19 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
 from refunds.policy import Decision, Facts
 from refunds.policy.rules.texts import LANGUAGES
 from refunds.policy.store import policies_in
+from shared.testing.documents import JsonObject
 from shared.testing.shops import EXAMPLES
 
 decide = policies_in(EXAMPLES).decide
 
 Decide = Callable[..., Decision]
-UNKNOWN_USE: dict[str, Any] = {
+UNKNOWN_USE: JsonObject = {
     "storefront": "e-sim-onl",
     "now": "2026-11-10T07:00:03Z",
     "order": {"paid_at": "2026-11-02T07:00:00Z", "paid": {"amount": "9.90", "currency": "USD"}},
@@ -22,7 +22,7 @@ UNKNOWN_USE: dict[str, Any] = {
     "profile": {"generated_at": "2026-11-02T07:00:00Z", "observed_at": "2026-11-10T07:00:02Z"},
     "request": {"received_at": "2026-11-10T07:00:00Z", "reason": "changed_mind", "provided": ["order_number", "email"]},
 }
-GIVEN_UP_LATE: dict[str, Any] = {
+GIVEN_UP_LATE: JsonObject = {
     "storefront": "qazaq-esim",
     "now": "2026-11-22T07:00:00Z",
     "order": {"paid_at": "2026-11-02T07:00:00Z", "paid": {"amount": "4990.00", "currency": "KZT"}},
@@ -35,7 +35,7 @@ GIVEN_UP_LATE: dict[str, Any] = {
 }
 
 
-def verdict(value: dict[str, Any], **profile: Any) -> str:
+def verdict(value: JsonObject, **profile: object) -> str:
     changed = value | {"profile": value["profile"] | profile}
     return decide(Facts.model_validate(changed)).verdict
 

@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
 
 import httpx
 
@@ -16,16 +15,16 @@ from shared.testing.stage import Stage
 Call = Callable[[str], Awaitable[httpx.Response]]
 
 
-def changed(key: str, **fields: Any) -> ApiKeyChanged:
+def changed(key: str, **fields: object) -> ApiKeyChanged:
     """The event of a key of `esimka`."""
-    known: dict[str, Any] = {
+    known: dict[str, object] = {
         "key_id": uuid7(),
         "storefront": "esimka",
         "hash": hash_of(key).hex(),
         "scopes": ("orders:read", "orders:write", "refunds"),
         "created_at": datetime.now(UTC),
     }
-    return ApiKeyChanged(**known | fields)
+    return ApiKeyChanged.model_validate(known | fields)
 
 
 async def check_keys(stage: Stage, call: Call, scope: str) -> None:

@@ -16,10 +16,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from playwright.async_api import ConsoleMessage, FrameLocator, Request, async_playwright
 from playwright.async_api import Page as DrivenPage
+
+from shared.testing.documents import Json
 
 SECONDS = 15.0
 """How long any one step may take (a page that loads, an element that appears) before the test fails."""
@@ -93,7 +94,7 @@ class Page:
     async def html(self) -> str:
         return await self.driven.content()
 
-    async def evaluate(self, script: str) -> Any:
+    async def evaluate(self, script: str) -> Json:
         """The value of a JavaScript expression on the page."""
         return await self.driven.evaluate(script)
 

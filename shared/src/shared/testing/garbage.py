@@ -3,14 +3,15 @@
 import copy
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from hypothesis import strategies as st
+
+from shared.testing.documents import Json
 
 Path = tuple[str | int, ...]
 MISSING = object()
 #: One of each kind, for tests that cannot try many.
-EXAMPLES: tuple[Any, ...] = (
+EXAMPLES: tuple[object, ...] = (
     MISSING,
     None,
     True,
@@ -31,7 +32,7 @@ EXAMPLES: tuple[Any, ...] = (
     {},
     {"status": {"slug": []}},
 )
-VALUES: st.SearchStrategy[Any] = st.one_of(
+VALUES: st.SearchStrategy[object] = st.one_of(
     st.sampled_from(EXAMPLES),
     st.integers(),
     st.floats(),
@@ -45,7 +46,7 @@ VALUES: st.SearchStrategy[Any] = st.one_of(
 )
 
 
-def paths(message: Any, before: Path = ()) -> Iterator[Path]:
+def paths(message: object, before: Path = ()) -> Iterator[Path]:
     """Every field, at any depth."""
     items = message.items() if isinstance(message, Mapping) else enumerate(message) if isinstance(message, list) else ()
     for key, value in items:
@@ -53,9 +54,9 @@ def paths(message: Any, before: Path = ()) -> Iterator[Path]:
         yield from paths(value, (*before, key))
 
 
-def spoilt(message: Mapping[str, Any], path: Path, value: Any) -> bytes:
+def spoilt(message: Mapping[str, object], path: Path, value: object) -> bytes:
     """The message with this value in one field."""
-    copied: Any = copy.deepcopy(message)
+    copied: Json = copy.deepcopy(message)
     place = copied
     for key in path[:-1]:
         place = place[key]
@@ -66,7 +67,7 @@ def spoilt(message: Mapping[str, Any], path: Path, value: Any) -> bytes:
     return json.dumps(copied).encode()
 
 
-def storable(value: Any) -> bool:
+def storable(value: object) -> bool:
     """Whether PostgreSQL can store it: no text in it has a NUL or a lone surrogate."""
     text = value if isinstance(value, str) else str(value)
     return "\x00" not in text and not any("\ud800" <= one <= "\udfff" for one in text)

@@ -3,10 +3,10 @@
 import base64
 import hashlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import parse_qs, quote, urlsplit
 
 import httpx
@@ -16,10 +16,11 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 from shared.kernel.http import HttpServer
+from shared.testing.documents import JsonObject
 
 
 @asynccontextmanager
-async def openid_provider(client: str, claims: dict[str, Any]) -> AsyncIterator["Provider"]:
+async def openid_provider(client: str, claims: Mapping[str, object]) -> AsyncIterator["Provider"]:
     """Run a provider for as long as the block lasts."""
     made = Provider(client, claims)
     await made.server.start()
@@ -32,7 +33,7 @@ async def openid_provider(client: str, claims: dict[str, Any]) -> AsyncIterator[
 class Provider:
     """Issues one code per authorisation, to one client. `claims` are added to the ID token, or replace parts of it."""
 
-    def __init__(self, client: str, claims: dict[str, Any]) -> None:
+    def __init__(self, client: str, claims: Mapping[str, object]) -> None:
         self.client, self.secret = client, "client secret"
         self.key = RSAKey.generate_key(2048, {"kid": "one", "use": "sig", "alg": "RS256"})
         self.signing = self.key
@@ -93,7 +94,7 @@ class Provider:
             return {**found, "issuer": self.issuer, "jwks_uri": f"{self.issuer}/keys"}
 
         @self.app.get("/keys")
-        async def keys() -> dict[str, Any]:
+        async def keys() -> JsonObject:
             return {"keys": [self.key.as_dict(private=False)]}
 
         @self.app.post("/token")
@@ -102,7 +103,7 @@ class Provider:
             code: Annotated[str, Form()],
             code_verifier: Annotated[str, Form()],
             redirect_uri: Annotated[str, Form()],
-        ) -> Any:
+        ) -> JSONResponse:
             challenge = base64.urlsafe_b64encode(hashlib.sha256(code_verifier.encode()).digest()).decode().rstrip("=")
             basic = base64.b64encode(f"{self.client}:{quote(self.secret)}".encode()).decode()
             right = (
@@ -126,4 +127,4 @@ class Provider:
                 **self.claims,
             }
             signed = jwt.encode({"alg": "RS256", "kid": "one"}, claims, self.signing)
-            return {"access_token": "x", "token_type": "Bearer", "id_token": signed}
+            return JSONResponse({"access_token": "x", "token_type": "Bearer", "id_token": signed})

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Mapping
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID
 
 import httpx
@@ -10,6 +10,7 @@ import httpx
 from shared.contracts.base import Event
 from shared.kernel.service import Service
 from shared.messaging.consumer import Handler, TombstoneHandler
+from shared.testing.documents import JsonObject, Row
 from shared.testing.stage import Stage
 from shared.testing.toy.service import Call
 
@@ -24,19 +25,19 @@ class RunningToy:
         self.service = service
         self.client = client
 
-    async def get(self, path: str, **parameters: Any) -> dict[str, Any]:
+    async def get(self, path: str, **parameters: str | int) -> JsonObject:
         """The JSON object of a GET, which must succeed."""
         return _json(await self.client.get(path, params=parameters))
 
-    async def post(self, path: str, **body: Any) -> dict[str, Any]:
+    async def post(self, path: str, **body: object) -> JsonObject:
         """The JSON object of a POST, which must succeed; the body gets a reason."""
         return _json(await self.client.post(path, json={"reason": WHY, **body}))
 
-    async def redrive(self, **body: Any) -> dict[str, Any]:
+    async def redrive(self, **body: object) -> JsonObject:
         """Redrive dead letters."""
         return await self.post("/dead-letters/redrive", **body)
 
-    async def query(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
+    async def query(self, sql: str, **parameters: object) -> list[Row]:
         """Rows of the toy's database."""
         async with self.service.database.transaction() as tx:
             return [tuple(row) for row in await tx.execute(sql, **parameters)]
@@ -48,10 +49,9 @@ class RunningToy:
             ids = [str(row[0]) for row in await self.query("SELECT id FROM dead_letters ORDER BY id")]
             return ids if len(ids) >= count else []
 
-        ids: list[str] = await self.stage.eventually(stored)
-        return ids
+        return await self.stage.eventually(stored)
 
-    async def dead_letter(self, letter_id: str | UUID) -> dict[str, Any]:
+    async def dead_letter(self, letter_id: str | UUID) -> JsonObject:
         """One dead letter, as `/operations` shows it."""
         return await self.get(f"/dead-letters/{letter_id}")
 
@@ -68,8 +68,8 @@ class StartToy(Protocol):
     ) -> Awaitable[RunningToy]: ...
 
 
-def _json(response: httpx.Response) -> dict[str, Any]:
+def _json(response: httpx.Response) -> JsonObject:
     if response.status_code != HTTPStatus.OK:
         raise AssertionError(f"{response.status_code}: {response.text}")
-    body: dict[str, Any] = response.json()
+    body: JsonObject = response.json()
     return body

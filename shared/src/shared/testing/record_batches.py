@@ -9,7 +9,6 @@ import struct
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.protocol.produce import ProduceRequest
@@ -100,7 +99,7 @@ async def produce_raw(kafka: KafkaAccess, place: TopicPartition, data: bytes) ->
     producer = AIOKafkaProducer(**kafka.aiokafka())
     await producer.start()
     try:
-        client: Any = producer.client
+        client = producer.client
         async with asyncio.timeout(30):
             await client._wait_on_metadata(place.topic)  # noqa: SLF001 - a raw request needs the leader
         leader = client.cluster.leader_for_partition(place)

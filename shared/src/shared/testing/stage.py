@@ -5,7 +5,7 @@ See docs/architecture/test-harness.md.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, aclosing
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -38,6 +38,7 @@ from shared.testing.databases import drop_database, new_database
 
 E = TypeVar("E", bound=Event)
 S = TypeVar("S", bound=ServiceSettings)
+T = TypeVar("T")
 _NO_TIME = datetime.fromtimestamp(0, UTC)
 #: The service whose topics a test service writes.
 _PARTS = {"shared.testing.toy": "notifications"}
@@ -153,7 +154,7 @@ class Stage:
         await self.ensure_topics([event_class.topic])
         return [received async for received in self._read(event_class, None)]
 
-    async def _read(self, event_class: type[E], seconds: float | None) -> Any:
+    async def _read(self, event_class: type[E], seconds: float | None) -> AsyncGenerator[Received[E], None]:
         topic = self.prefix + event_class.topic
         seen: set[UUID] = set()
         consumer = AIOKafkaConsumer(topic, **self.kafka.aiokafka(), auto_offset_reset="earliest", group_id=None)
@@ -179,6 +180,8 @@ class Stage:
                         if envelope.id in seen:
                             continue
                         seen.add(envelope.id)
+                        if not isinstance(event, event_class):
+                            raise TypeError(f"{topic} has a {type(event).__name__}")
                         yield Received(event, envelope.id, envelope.time, envelope.trace)
         finally:
             await consumer.stop()
@@ -186,9 +189,9 @@ class Stage:
 
     async def eventually(
         self,
-        predicate: Callable[[], Awaitable[Any]],
+        predicate: Callable[[], Awaitable[T | None]],
         timeout: float = PATIENCE,  # noqa: ASYNC109 - a test's own patience
-    ) -> Any:
+    ) -> T:
         """Wait until the predicate is true; returns its value. Raises TimeoutError with the last value."""
         deadline = time.monotonic() + timeout
         while not (value := await predicate()):

@@ -6,7 +6,8 @@ import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+
+from shared.testing.documents import Json
 
 
 @dataclass
@@ -17,8 +18,8 @@ class StandIn:
     """
 
     url: str = ""
-    answers: dict[str, tuple[int, Any] | None] = field(default_factory=dict)
-    asked: list[tuple[str, str, Any]] = field(default_factory=list)
+    answers: dict[str, tuple[int, Json] | None] = field(default_factory=dict)
+    asked: list[tuple[str, str, Json]] = field(default_factory=list)
     heard: Callable[[], object] = list
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,7 +1,7 @@
 """The sandbox's reseller, and clients of it."""
 
 from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -12,6 +12,7 @@ from provisioning.clients.http_calls import calls_counter
 from provisioning.clients.unparsed_fields import UnparsedFields
 from provisioning.settings import OperatorSettings
 from sandbox.testing import RunningSandbox, running_sandbox
+from shared.testing.documents import JsonObject
 
 if TYPE_CHECKING:
     from services.provisioning.tests.conftest import Start
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 CREDENTIALS = {"client_id": "airalo-client", "client_secret": "airalo-secret"}
 
 
-def entry(sandbox: RunningSandbox, **options: Any) -> dict[str, Any]:
+def entry(sandbox: RunningSandbox, **options: object) -> JsonObject:
     """An entry of OPERATORS."""
     return {
         "name": "airalo",
@@ -46,7 +47,7 @@ async def adapter(start: "Start", sandbox: RunningSandbox) -> AsyncIterator[Star
     service = (await start(operator_adapter="instant")).service
     made: list[AiraloOperator] = []
 
-    def build(**options: Any) -> AiraloOperator:
+    def build(**options: object) -> AiraloOperator:
         registry = CollectorRegistry()
         tools = ClientContext(
             service.tracing, calls_counter(registry), service.clock, service.database, UnparsedFields(registry)

@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import json
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -14,15 +14,16 @@ from local_stack.ports import free_ports
 from provisioning.clients.airalo import requests
 from sandbox.testing import RunningSandbox
 from shared.contracts import ProfileFailed, ProfileGenerated
+from shared.testing.documents import JsonObject
 
 if TYPE_CHECKING:
-    from services.provisioning.tests.conftest import Start
+    from services.provisioning.tests.conftest import Provisioning, Start
 
 CREDENTIALS = {"client_id": "airalo-client", "client_secret": "airalo-secret"}
 NUMBER, PACKAGE = "10000001", "tr-30days-5gb"
 
 
-def entry(sandbox: RunningSandbox, **options: Any) -> dict[str, Any]:
+def entry(sandbox: RunningSandbox, **options: object) -> JsonObject:
     """An entry of OPERATORS."""
     return {
         "name": "airalo",
@@ -34,8 +35,8 @@ def entry(sandbox: RunningSandbox, **options: Any) -> dict[str, Any]:
     }
 
 
-async def orders(sandbox: RunningSandbox) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = (await sandbox.ledger_airalo())["orders"]
+async def orders(sandbox: RunningSandbox) -> list[JsonObject]:
+    found: list[JsonObject] = (await sandbox.ledger_airalo())["orders"]
     return found
 
 
@@ -86,7 +87,7 @@ class Hooked:
         self.url = f"http://127.0.0.1:{self.port}/operators/airalo/airalo/webhook"
         self._start, self._sandbox = start, sandbox
 
-    async def start(self, **options: Any) -> Any:
+    async def start(self, **options: object) -> "Provisioning":
         chosen = entry(self._sandbox, mode="async", webhook_url=self.url, **options)
         return await self._start(operators=[chosen], http_port=self.port)
 
@@ -107,7 +108,7 @@ NO_REPLY = {"target": "airalo.orders_async", "effect": "lose_reply", "times": 1}
 
 
 @pytest.mark.parametrize("fault", [NO_WEBHOOK, NO_REPLY], ids=["no webhook", "no reply"])
-async def test_the_list_of_orders_stands_in(start: "Start", sandbox: RunningSandbox, fault: dict[str, Any]) -> None:
+async def test_the_list_of_orders_stands_in(start: "Start", sandbox: RunningSandbox, fault: JsonObject) -> None:
     running = await Hooked(start, sandbox).start(poll_seconds=0.1)
     await sandbox.faults(fault)
     await running.paid()

@@ -1,6 +1,6 @@
 """Answers of the reseller in other spellings than documented: the eSIM is delivered all the same."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,18 +17,15 @@ from provisioning.clients.models import (
     TopUpOrder,
 )
 from sandbox.testing import RunningSandbox
-from shared.outcomes import Done, NotDue
+from shared.outcomes import NotDue
+from shared.testing.documents import JsonObject
+from shared.testing.outcomes import value_of
 
 if TYPE_CHECKING:
     from services.provisioning.tests.clients.airalo.conftest import StartClient
 
 
 NUMBER, PACKAGE = "10000001", "tr-30days-5gb"
-
-
-def value(outcome: Any) -> Any:
-    """What a successful call returned; any other outcome as it is."""
-    return outcome.value if isinstance(outcome, Done) else outcome
 
 
 def wanted(*, uncertain: bool = False) -> ProfileOrder:
@@ -48,42 +45,42 @@ def wanted(*, uncertain: bool = False) -> ProfileOrder:
     ],
 )
 async def test_an_esim_is_made_and_looked_up_again(
-    adapter: "StartClient", sandbox: RunningSandbox, spelling: dict[str, Any], apn: str, asks: bool, code: str | None
+    adapter: "StartClient", sandbox: RunningSandbox, spelling: JsonObject, apn: str, asks: bool, code: str | None
 ) -> None:
     await sandbox.airalo(**spelling)
-    made = value(await adapter().order(wanted(), trace=None))
+    made = value_of(await adapter().order(wanted(), trace=None))
     [sim] = (await sandbox.ledger_airalo())["sims"]
     assert isinstance(made, OperatorProfile)
     assert (made.iccid, made.matching_id) == (sim["iccid"], sim["matchingId"])
     assert (made.apn, made.asks_confirmation_code, made.confirmation_code) == (apn, asks, code)
-    assert value(await adapter().order(wanted(uncertain=True), trace=None)) == made
+    assert value_of(await adapter().order(wanted(uncertain=True), trace=None)) == made
     assert len((await sandbox.ledger_airalo())["orders"]) == 1
 
 
 async def test_an_order_that_failed_ends_and_so_does_a_top_up(adapter: "StartClient", sandbox: RunningSandbox) -> None:
     operator = adapter()
-    made = value(await operator.order(wanted(), trace=None))
+    made = value_of(await operator.order(wanted(), trace=None))
     assert isinstance(made, OperatorProfile)
     await sandbox.airalo(fails=True)
     for again in (False, True):
-        failed = value(await operator.order(ProfileOrder("10000002", PACKAGE, None, None, again), trace=None))
+        failed = value_of(await operator.order(ProfileOrder("10000002", PACKAGE, None, None, again), trace=None))
         assert isinstance(failed, OperatorRefused)
         top_up = TopUpOrder("10000003", str(made.iccid), PACKAGE, 1024, 7, uncertain=again)
-        assert isinstance(value(await operator.top_up(top_up, trace=None)), OperatorRefused)
+        assert isinstance(value_of(await operator.top_up(top_up, trace=None)), OperatorRefused)
     await sandbox.airalo(fails=False)
     assert (
-        value(await operator.top_up(TopUpOrder("10000004", str(made.iccid), PACKAGE, 1024, 7), trace=None))
+        value_of(await operator.top_up(TopUpOrder("10000004", str(made.iccid), PACKAGE, 1024, 7), trace=None))
         == AppliedTopUp()
     )
 
 
 async def test_a_top_up_with_an_unknown_status_is_unknown(adapter: "StartClient", sandbox: RunningSandbox) -> None:
     operator = adapter()
-    made = value(await operator.order(wanted(), trace=None))
+    made = value_of(await operator.order(wanted(), trace=None))
     assert isinstance(made, OperatorProfile)
     await sandbox.airalo(order_fields={"status": {"slug": "in_review"}})
     top_up = TopUpOrder("10000003", str(made.iccid), PACKAGE, 1024, 7)
-    assert isinstance(value(await operator.top_up(top_up, trace=None)), OperatorUnknown)
+    assert isinstance(value_of(await operator.top_up(top_up, trace=None)), OperatorUnknown)
 
 
 async def test_an_order_that_cannot_be_read_is_not_taken_for_none(
@@ -92,13 +89,13 @@ async def test_an_order_that_cannot_be_read_is_not_taken_for_none(
     """It may be ours: a second one would be a second eSIM (I4)."""
     operator = adapter(settle_seconds=0.01)
     await sandbox.faults({"target": "airalo.orders", "effect": "lose_reply", "times": 1})
-    assert isinstance(value(await operator.order(wanted(), trace=None)), OperatorUnknown)
+    assert isinstance(value_of(await operator.order(wanted(), trace=None)), OperatorUnknown)
     await sandbox.airalo(order_fields={"description": {}})
     assert isinstance(
-        value(await operator.order(wanted(uncertain=True), trace=None)), OperatorUnknown | OperatorNotSent | NotDue
+        value_of(await operator.order(wanted(uncertain=True), trace=None)), OperatorUnknown | OperatorNotSent | NotDue
     )
     await sandbox.airalo(order_fields={})
-    assert isinstance(value(await operator.order(wanted(uncertain=True), trace=None)), OperatorProfile)
+    assert isinstance(value_of(await operator.order(wanted(uncertain=True), trace=None)), OperatorProfile)
     assert len((await sandbox.ledger_airalo())["sims"]) == 1
 
 
@@ -114,13 +111,13 @@ async def test_an_order_that_cannot_be_read_is_not_taken_for_none(
     ],
 )
 async def test_what_the_reseller_does_not_say_is_unknown(
-    adapter: "StartClient", sandbox: RunningSandbox, spelling: dict[str, Any], status: str, state: str, used: int | None
+    adapter: "StartClient", sandbox: RunningSandbox, spelling: JsonObject, status: str, state: str, used: int | None
 ) -> None:
     operator = adapter()
-    made = value(await operator.order(wanted(), trace=None))
+    made = value_of(await operator.order(wanted(), trace=None))
     await sandbox.airalo_sim(str(made.iccid), status=status)
     await sandbox.airalo(**spelling)
-    found = value(await operator.status(ProfileRef(NUMBER, PACKAGE, made.iccid, None, delivered=True), trace=None))
+    found = value_of(await operator.status(ProfileRef(NUMBER, PACKAGE, made.iccid, None, delivered=True), trace=None))
     assert isinstance(found, ProfileStatus)
     assert found.usage is not None
     assert (found.install.state, found.usage.usage.used_bytes) == (state, used)
@@ -131,11 +128,11 @@ async def test_a_refund_is_requested_for_a_profile_without_usage(
 ) -> None:
     """The reseller decides; an eSIM with bytes used is not asked back, whatever its status is called."""
     operator = adapter()
-    made = value(await operator.order(wanted(), trace=None))
+    made = value_of(await operator.order(wanted(), trace=None))
     ref = ProfileRef(NUMBER, PACKAGE, made.iccid, None, delivered=True)
     await sandbox.airalo(usage_fields={"status": "PAUSED", "remaining": 1})
-    refused = value(await operator.cancel(ref, trace=None))
+    refused = value_of(await operator.cancel(ref, trace=None))
     assert isinstance(refused, OperatorRefused)
     assert refused.in_use
     await sandbox.airalo(empty=True, usage_fields={})
-    assert isinstance(value(await operator.cancel(ref, trace=None)), Cancellation)
+    assert isinstance(value_of(await operator.cancel(ref, trace=None)), Cancellation)
