@@ -9,13 +9,14 @@ import ast
 import asyncio
 import inspect
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin  # Any: what a field may not be
 
 import pytest
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import RouteContext, iter_route_contexts
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
@@ -24,12 +25,13 @@ from access.services import built
 from local_stack.paths import WORK_TREE
 from local_stack.product import OPERATIONS, SERVICES
 from shared.contracts import EVENTS
+from shared.testing.documents import Json
 from shared.values.text import storable
 
 _LONGEST = 60_000
 _TEXTS = ["a\x00b", "a\x07b", "a\x85b", "a\x1bb", "a\ud800b", "x" * 100_000]
 _KEPT = "\t\n"
-_HOSTILE: dict[type, list[Any]] = {
+_HOSTILE: dict[type, Sequence[object]] = {
     str: _TEXTS,
     int: [2**63, -(2**63) - 1, 10**400],
     datetime: [
@@ -40,6 +42,8 @@ _HOSTILE: dict[type, list[Any]] = {
     ],
     date: ["0001-01-01", "9999-12-31"],
 }
+#: Where a value is, its type, and what else is said of it.
+Leaf = tuple[str, object, list[object]]
 _BY_HAND = re.compile(r"\.(body|form|json|stream)\(\)|await (read_)?form\(")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -110,23 +114,23 @@ def routes() -> Iterator[tuple[str, RouteContext]]:
         yield from ((name, route) for route in iter_route_contexts(service.app.routes) if route.methods)
 
 
-def fields_of_routes() -> Iterator[tuple[str, Any, list[Any]]]:
+def fields_of_routes() -> Iterator[Leaf]:
     """Every leaf that a caller may send: where it is, its type, what is said of it."""
     for name, route in routes():
-        for kind, field in parameters(route.dependant):
-            place = f"{name} {'/'.join(sorted(route.methods or ()))} {route.path} {kind} {field.alias}"
-            yield from leaves(place, field.field_info.annotation, list(field.field_info.metadata))
+        for kind, alias, field in parameters(route.dependant):
+            place = f"{name} {'/'.join(sorted(route.methods or ()))} {route.path} {kind} {alias}"
+            yield from leaves(place, field.annotation, list(field.metadata))
 
 
-def parameters(dependant: Any) -> Iterator[tuple[str, Any]]:
+def parameters(dependant: Dependant) -> Iterator[tuple[str, str, FieldInfo]]:
     """Those of a handler and of what it depends on."""
     for kind in ("path", "query", "header", "cookie", "body"):
-        yield from ((kind, field) for field in getattr(dependant, f"{kind}_params"))
+        yield from ((kind, field.alias, field.field_info) for field in getattr(dependant, f"{kind}_params"))
     for one in dependant.dependencies:
         yield from parameters(one)
 
 
-def fields_of_strangers() -> Iterator[tuple[str, Any, list[Any]]]:
+def fields_of_strangers() -> Iterator[Leaf]:
     """The events that nobody of ours writes."""
     ours = {service.name for service in SERVICES}
     for topic, event in EVENTS.items():
@@ -134,7 +138,7 @@ def fields_of_strangers() -> Iterator[tuple[str, Any, list[Any]]]:
             yield from leaves(topic, event, [])
 
 
-def leaves(place: str, annotation: Any, metadata: list[Any]) -> Iterator[tuple[str, Any, list[Any]]]:
+def leaves(place: str, annotation: object, metadata: list[object]) -> Iterator[Leaf]:
     """The single values within a type."""
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
@@ -155,12 +159,13 @@ def leaves(place: str, annotation: Any, metadata: list[Any]) -> Iterator[tuple[s
         yield place, annotation, [one for one in metadata if not isinstance(one, FieldInfo)]
 
 
-def complaint(annotation: Any, metadata: list[Any]) -> str:
+def complaint(annotation: object, metadata: list[object]) -> str:
     """What is wrong with a leaf; empty where nothing is."""
     if annotation in (Any, object, dict, list):
         return "may be anything"
     hostile = next((values for kind, values in _HOSTILE.items() if annotation is kind), ())
-    adapter: TypeAdapter[Any] = TypeAdapter(Annotated[(annotation, *metadata)] if metadata else annotation)
+    described: Json = Annotated[(annotation, *metadata)] if metadata else annotation
+    adapter: TypeAdapter[object] = TypeAdapter(described)
     for value in hostile:
         try:
             read = adapter.validate_python(value)
@@ -193,7 +198,7 @@ def source(route: RouteContext) -> str:
     return "".join(inspect.getsource(call) for call in calls(route.dependant) if inspect.isfunction(call))
 
 
-def calls(dependant: Any) -> Iterator[Any]:
+def calls(dependant: Dependant) -> Iterator[Callable[..., object] | None]:
     """What FastAPI calls to answer a request: the handler, and its dependencies."""
     yield dependant.call
     for one in dependant.dependencies:

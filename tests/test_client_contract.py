@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
 from pydantic import BaseModel
@@ -13,6 +13,7 @@ from esim_fulfilment import Buyer, Money, NewOrder, Order, RefundRequest, Unknow
 from esim_fulfilment.calls import Call
 from esim_fulfilment.events import event_of
 from esim_fulfilment.operations import Operations
+from shared.testing.documents import Json, JsonObject
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted((ROOT / "services/ordering/interfaces/updates").glob("*.example.json"))
@@ -20,7 +21,7 @@ ORDER = NewOrder(
     plan="p", buyer=Buyer(name="A", email="a@example.org", phone="+77011234567"), offer_version="1", privacy_version="1"
 )
 #: How each operation is called; `x` stands for an id.
-SAMPLES: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
+SAMPLES: dict[str, tuple[tuple[object, ...], JsonObject]] = {
     "storefront": ((), {}),
     "plans": ((), {}),
     "devices": (("iphone",), {}),
@@ -46,12 +47,12 @@ SAMPLES: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
 }
 
 
-def described(call: Call[Any]) -> dict[str, Any] | None:
+def described(call: Call[Json]) -> JsonObject | None:
     """The operation in the OpenAPI document of its service."""
     document = json.loads((ROOT / f"services/{call.service}/interfaces/openapi.json").read_text())
     for path, operations in document["paths"].items():
         if re.fullmatch(re.sub(r"\{\w+\}", "x", path), call.path) and call.method.lower() in operations:
-            found: dict[str, Any] = operations[call.method.lower()]
+            found: JsonObject = operations[call.method.lower()]
             return found
     return None
 
@@ -90,7 +91,7 @@ def test_an_order_of_the_client_has_every_field_of_the_answer() -> None:
     assert list(_without_field(Order, schema, document)) == ["links"]
 
 
-def _without_field(model: type[BaseModel], schema: dict[str, Any], document: dict[str, Any]) -> Iterator[str]:
+def _without_field(model: type[BaseModel], schema: JsonObject, document: JsonObject) -> Iterator[str]:
     """Fields of a schema, and of the schemas in it, that the model of the client has no attribute for."""
     for name, field in _object(schema, document)["properties"].items():
         if name not in model.model_fields:
@@ -101,7 +102,7 @@ def _without_field(model: type[BaseModel], schema: dict[str, Any], document: dic
             yield from (f"{name}.{missing}" for missing in _without_field(candidate, inner, document))
 
 
-def _object(schema: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
+def _object(schema: JsonObject, document: JsonObject) -> JsonObject:
     """The schema of an object, behind a reference, in a list, or beside null."""
     if "$ref" in schema:
         return _object(document["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]], document)
@@ -111,7 +112,7 @@ def _object(schema: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
     return next((option for option in one_of if option.get("properties")), schema)
 
 
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+def _models(annotation: object) -> Iterator[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for part in get_args(annotation):

@@ -7,7 +7,6 @@ import asyncio
 import json
 import re
 from dataclasses import dataclass, replace
-from typing import Any
 
 import pytest
 from confluent_kafka.admin import (  # type: ignore[attr-defined] # not in its __all__
@@ -27,6 +26,7 @@ from shared.contracts import BuyerContact, orders_topic
 from shared.messaging.access import KafkaAccess
 from shared.messaging.cloudevents import Headers, to_wire
 from shared.messaging.producer import Producer
+from shared.testing.documents import JsonObject
 from shared.testing.search import Needles, files, segments, tables
 
 EID = "89049032000000000000000000777715"
@@ -115,7 +115,7 @@ async def test_nothing_of_an_erased_buyer_can_be_found(private: Running, infra: 
     assert charge["captured"] == order.price
 
 
-async def everything_happens(running: Running, buyer: Canary) -> tuple[Order, dict[str, Any]]:
+async def everything_happens(running: Running, buyer: Canary) -> tuple[Order, JsonObject]:
     """Two orders, over HTTP and Kafka, and whatever may leave a trace of their buyer."""
     echo = f"{buyer.name} <{buyer.email}> {buyer.phone}"
     match = {"to": buyer.email}
@@ -181,7 +181,7 @@ async def everything_happens(running: Running, buyer: Canary) -> tuple[Order, di
     return order, {"buyer_id": buyer_id, "order": second}
 
 
-async def mails(running: Running, address: str, kind: str) -> list[dict[str, Any]]:
+async def mails(running: Running, address: str, kind: str) -> list[JsonObject]:
     found = await running.sandbox.mails(to=address)
     return [mail for mail in found if mail["message_id"].partition("@")[0].endswith(kind)]
 
@@ -204,7 +204,7 @@ async def pressed(running: Running, buyer: Buyer) -> None:
     await until(proved)
 
 
-async def asks(running: Running, order: Order) -> dict[str, Any]:
+async def asks(running: Running, order: Order) -> JsonObject:
     """For the money back, with words and evidence that say who writes."""
     buyer = order.buyer
     body = {
@@ -221,7 +221,7 @@ async def asks(running: Running, order: Order) -> dict[str, Any]:
     auth = running.shop.auth(order.storefront)
     answer = await stubborn(lambda: running.shop.http.post(url, json=body, headers=auth), again={404})
     assert answer.status_code in (200, 201), answer.text
-    said: dict[str, Any] = answer.json()
+    said: JsonObject = answer.json()
     return said
 
 
@@ -251,7 +251,7 @@ async def chats(running: Running, order: Order) -> None:
         await until(silent)
 
 
-async def exported(running: Running, order: Order) -> dict[str, Any]:
+async def exported(running: Running, order: Order) -> JsonObject:
     """All that the five services hold, as the buyer gets it."""
     auth, base = running.shop.auth(order.storefront), f"{running.product.url('ordering')}/privacy/requests"
     asked = await running.shop.http.post(base, json={"order": order.number, "kind": "export"}, headers=auth)
@@ -259,7 +259,7 @@ async def exported(running: Running, order: Order) -> dict[str, Any]:
     await confirm(running, order, identity, await mailed(running, f"new.{order.buyer.email}", identity))
     answer = await running.shop.http.get(f"{base}/{identity}/export", headers=auth)
     assert answer.status_code == 200, answer.text
-    held: dict[str, Any] = answer.json()
+    held: JsonObject = answer.json()
     return held
 
 
@@ -290,7 +290,7 @@ async def texted(running: Running, phone: str) -> None:
 async def mailed(running: Running, address: str, request: str) -> str:
     """The code for this request. Mails are not counted: one whose receipt stayed unconfirmed may have come twice."""
 
-    async def ours() -> list[dict[str, Any]]:
+    async def ours() -> list[JsonObject]:
         found = await mails(running, address, ".code")
         return [mail for mail in found if mail["message_id"].strip("<").startswith(request)]
 
@@ -303,7 +303,7 @@ async def mailed(running: Running, address: str, request: str) -> str:
     return code
 
 
-async def erase(running: Running, order: Order) -> dict[str, Any]:
+async def erase(running: Running, order: Order) -> JsonObject:
     """Ask, confirm, wait; returns the proof."""
     auth, base = running.shop.auth(order.storefront), f"{running.product.url('ordering')}/privacy/requests"
     asked = await running.shop.http.post(base, json={"order": order.number, "kind": "erase"}, headers=auth)
@@ -316,7 +316,7 @@ async def erase(running: Running, order: Order) -> dict[str, Any]:
         return "" if proof["state"] == "done" else f"waiting for {proof['waiting_for']}"
 
     await until(waiting)
-    proof: dict[str, Any] = (await running.shop.http.get(f"{base}/{identity}", headers=auth)).json()
+    proof: JsonObject = (await running.shop.http.get(f"{base}/{identity}", headers=auth)).json()
     return proof
 
 

@@ -6,7 +6,6 @@ import re
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -22,6 +21,7 @@ from product.judge import header, matching_id, until
 from product.running import READY_SECONDS
 from sandbox.storefront import SUCCESS
 from shared.testing.browser import Page, browser
+from shared.testing.documents import JsonObject
 
 #: In the tests' product the buyers of `e-sim-onl` wait for the operator for 2 s only; `make up` has no such limit.
 STOREFRONT = "esimka"
@@ -42,7 +42,7 @@ class ExampleShop:
         self.process.start()
         await self.process.wait_ready(lambda: answers_ok(self.port, SHOP.ready_path), READY_SECONDS, port=self.port)
 
-    async def mails_of(self, email: str, kind: str = "qr") -> list[dict[str, Any]]:
+    async def mails_of(self, email: str, kind: str = "qr") -> list[JsonObject]:
         """The mails of this kind: `qr` has the code."""
         mails = await self.running.sandbox.mails(to=email)
         return [mail for mail in mails if header(mail, "Message-ID").partition("@")[0].endswith(f".{kind}")]

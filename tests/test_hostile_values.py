@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -28,9 +27,11 @@ from product.whole import whole
 from release.asking import operations, smallest
 from shared.testing import slices
 from shared.testing.databases import new_database
+from shared.testing.documents import Json, JsonObject
+from shared.testing.garbage import Path as FieldPath
 
 HERE = Path(__file__).parent
-Document = dict[str, Any]
+Document = JsonObject
 SHOP = "esimka"
 TEXTS = [
     "a\x00b",
@@ -102,11 +103,11 @@ class Case:
 
     operation: str
     name: str
-    value: Any
+    value: object
     path: str
     headers: dict[str, str]
     params: dict[str, str] = field(default_factory=dict)
-    body: Any = None
+    body: object = None
 
     @property
     def caller(self) -> str:
@@ -168,8 +169,8 @@ class Target:
         operation: str,
         parameters: list[Document],
         key: dict[str, str],
-        body: Any,
-        hostile: tuple[Document, Any] | None = None,
+        body: object,
+        hostile: tuple[Document, object] | None = None,
     ) -> Case:
         named, value = hostile or ({}, None)
         case = Case(operation, named.get("name", ""), value, operation.split(" ")[1], {**key}, body=body)
@@ -191,7 +192,7 @@ class Target:
             return secrets.token_hex(8)
         return TELEGRAM_SHOP if parameter == "storefront" else "00000000-0000-7000-8000-000000000000"
 
-    def _body(self, operation: str, described: Document, document: Document) -> Any:
+    def _body(self, operation: str, described: Document, document: Document) -> Json:
         if (self.name, operation) in BY_HAND:
             return BY_HAND[self.name, operation]
         media = described.get("requestBody", {}).get("content", {}).get("application/json")
@@ -210,16 +211,16 @@ def filled(schema: Document, document: Document) -> Document:
 
 
 def _resolved(schema: Document, document: Document) -> Document:
-    found: Any = schema
+    found: Json = schema
     while "$ref" in found:
-        target: Any = document
+        target: Json = document
         for word in found["$ref"].removeprefix("#/").split("/"):
             target = target[word]
         found = target
     return dict(found)
 
 
-def leaves(value: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+def leaves(value: object, above: FieldPath = ()) -> Iterator[FieldPath]:
     """Where a JSON value holds something: each field, also those that hold fields."""
     if above:
         yield above
@@ -231,7 +232,7 @@ def leaves(value: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]
             yield from leaves(part, (*above, number))
 
 
-def changed(body: Any, where: tuple[Any, ...], value: Any) -> Any:
+def changed(body: Json, where: FieldPath, value: object) -> Json:
     """The body with this value in that place."""
     made = copy.deepcopy(body)
     inner = made

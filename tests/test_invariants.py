@@ -5,7 +5,6 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import httpx
 import pytest
@@ -19,6 +18,7 @@ from product.running import READY_SECONDS
 from product.shop import Buyer, Order
 from sandbox.storefront import INSUFFICIENT_FUNDS
 from shared.testing.databases import new_database
+from shared.testing.documents import Json, JsonObject
 
 #: How long a paid order may be without an outcome here, in seconds.
 PATIENCE = 2.0
@@ -31,7 +31,7 @@ class Operations:
 
     http: httpx.AsyncClient
 
-    async def get(self, path: str) -> Any:
+    async def get(self, path: str) -> Json:
         return (await self.http.get(path)).raise_for_status().json()
 
     async def broken(self, orders: list[Order]) -> set[str]:
@@ -47,8 +47,8 @@ class Operations:
         found = [one for name in await self.get("/invariants") for one in (await self._of(name["name"]))]
         return {one["invariant"] for one in found if one["order_id"] in {order.id for order in orders}}
 
-    async def _of(self, name: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = (await self.get(f"/invariants/{name}"))["open"]
+    async def _of(self, name: str) -> list[JsonObject]:
+        found: list[JsonObject] = (await self.get(f"/invariants/{name}"))["open"]
         return found
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-from typing import Any
 
 import pytest
 
@@ -44,7 +43,7 @@ RETURN = {
 UNRECORDED = "SELECT subject_id || '.' || kind FROM mails WHERE state = 'due' AND kind IN ('qr', 'refund')"
 
 
-def cases(points: dict[str, dict[str, int]]) -> list[Any]:
+def cases(points: dict[str, dict[str, int]]) -> list[object]:
     return [
         pytest.param(service, point, visit, id=f"{service}-{point}")
         for service, chosen in points.items()

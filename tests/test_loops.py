@@ -1,15 +1,14 @@
 """Every background loop of every service is seen where it stands still: its step never ends, or always fails."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
 from access.services import built
-from local_stack.product import OPERATIONS, SERVICES
+from local_stack.product import OPERATIONS, SERVICES, Component
 from shared.ids import uuid7
 from shared.kernel.service import Repeating, Service
 from shared.keys.shop_keys import ShopKeys
@@ -49,7 +48,7 @@ def _loops(service: Service) -> list[tuple[str, Repeating]]:
     return service._loops
 
 
-async def _until(condition: Any) -> None:
+async def _until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 - time stands still here, there is no event
             await asyncio.sleep(0)
@@ -81,7 +80,7 @@ async def test_these_are_all_loops() -> None:
 @pytest.mark.parametrize("component", [*SERVICES, OPERATIONS], ids=lambda component: component.name)
 @pytest.mark.parametrize("fault", [_hanging, _failing])
 async def test_a_loop_that_makes_no_progress_is_seen(
-    component: Any, fault: Any, monkeypatch: pytest.MonkeyPatch
+    component: Component, fault: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service = (await built([component]))[component.name]
     monkeypatch.setattr(service.database, "transaction", fault)
@@ -91,7 +90,8 @@ async def test_a_loop_that_makes_no_progress_is_seen(
         time = Time()
         loop = Loop(name, lambda time=time: time.now, time.sleep)  # type: ignore[misc] # mypy sees no type of a default
         task = asyncio.create_task(run(loop))
-        await _until(lambda loop=loop: any(part._begun is not None for part in loop.parts))
+        parts = loop.parts
+        await _until(lambda parts=parts: any(part._begun is not None for part in parts))  # type: ignore[misc] # as above
         assert not any(part.problem() for part in loop.parts), f"{name} has only begun"
         time.now += 2 * STALLED_SECONDS
         await asyncio.sleep(0)

@@ -2,11 +2,11 @@
 
 import json
 import signal
-from typing import Any
 
 from product.harness import Running
 from product.judge import until
 from product.shop import Order
+from shared.testing.documents import JsonObject
 
 DEATH_SECONDS = 60.0
 MAILBOX = "support@esimka.example"
@@ -34,9 +34,9 @@ async def taken(running: Running, count: int) -> None:
     await until(missing)
 
 
-async def answer(running: Running, order: Order, kind: str) -> dict[str, Any]:
+async def answer(running: Running, order: Order, kind: str) -> JsonObject:
     """Our mail of this kind to the buyer: its header fields."""
-    found: list[dict[str, Any]] = []
+    found: list[JsonObject] = []
 
     async def missing() -> str:
         mails = await running.sandbox.mails(to=order.buyer.email)

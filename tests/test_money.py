@@ -3,20 +3,20 @@
 import asyncio
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 from product.harness import Running
 from product.judge import until
 from product.shop import Order
 from sandbox.storefront import IN_PROGRESS
 from shared.contracts import ReceiptIssued
+from shared.testing.documents import JsonObject
 
 SHOP = "qazaq-esim"  # the seller in Kazakhstan: it has a cash register
 SALE, SALE_RETURN = 2, 3
 REFUSED = {"target": "operator.download_order", "effect": "refuse", "subjectCode": "8.2.5", "reasonCode": "3.9"}
 
 
-async def receipts(running: Running, orders: Sequence[Order]) -> list[dict[str, Any]]:
+async def receipts(running: Running, orders: Sequence[Order]) -> list[JsonObject]:
     """What the register has written for these orders."""
     numbers = {order.number for order in orders}
     return [one for one in await running.sandbox.ledger_cashbox() if one["externalOrderNumber"] in numbers]

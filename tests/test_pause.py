@@ -1,12 +1,12 @@
 """An instance that was frozen beyond its lease wakes up when others have done its work."""
 
 import asyncio
-from typing import Any
 
 import pytest
 
 from product.harness import Running
 from product.judge import until
+from shared.testing.documents import JsonObject
 
 ORDERS = 6
 
@@ -20,7 +20,7 @@ async def test_a_frozen_instance_changes_nothing_that_others_did(running: Runnin
     try:
         # Every call hangs for a moment, so that the first instance is frozen in the middle of some. On a busy machine
         # these may be over by then.
-        profiles: list[dict[str, Any]] = []
+        profiles: list[JsonObject] = []
         while max(map(repetitions, profiles), default=1) == 1:
             await second.stop()
             first.resume()
@@ -49,5 +49,5 @@ async def test_a_frozen_instance_changes_nothing_that_others_did(running: Runnin
         await second.stop()
 
 
-def repetitions(profile: dict[str, Any]) -> int:
+def repetitions(profile: JsonObject) -> int:
     return sum(call["function"] == "downloadOrder" for call in profile["calls"])

@@ -1,13 +1,13 @@
 """Profiles end to end: failover, a reseller without idempotency, revocation, top-ups. The operators' ledgers judge."""
 
 import asyncio
-from typing import Any
 
 import pytest
 
 from product.harness import Running
 from product.judge import qr_text, until
 from product.shop import Buyer, Order, stubborn
+from shared.testing.documents import JsonObject
 
 ORDERS = 3
 RESOLD, RESOLD_SHOP = "cn-5gb-30d", "qazaq-esim"
@@ -53,7 +53,7 @@ LOST, SLOW = {"effect": "lose_reply"}, {"effect": "delay", "seconds": 1.0}
 
 
 @pytest.mark.parametrize("fault", [LOST, SLOW], ids=["lost", "killed"])
-async def test_one_order_at_a_reseller_that_cannot_tell_repetitions(running: Running, fault: dict[str, Any]) -> None:
+async def test_one_order_at_a_reseller_that_cannot_tell_repetitions(running: Running, fault: JsonObject) -> None:
     await running.sandbox.faults({"target": "airalo.orders_async", "times": ORDERS, **fault})
     orders = [await running.shop.place(RESOLD_SHOP, plan=RESOLD) for _ in range(ORDERS)]
     for order in orders:
@@ -130,8 +130,8 @@ async def place_top_up(running: Running, iccid: str) -> Order:
     return Order(said["order_id"], said["order_number"], "qazaq-esim", again, price["amount"], price["currency"])
 
 
-async def top_ups(running: Running, iccid: str) -> list[dict[str, Any]]:
+async def top_ups(running: Running, iccid: str) -> list[JsonObject]:
     """What the operators have added to this profile."""
     [profile] = [one for one in await running.sandbox.ledger_operator() if one["iccid"] == iccid]
-    found: list[dict[str, Any]] = profile["topUps"]
+    found: list[JsonObject] = profile["topUps"]
     return found

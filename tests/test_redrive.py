@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
@@ -26,6 +25,7 @@ from product.shop import Buyer
 from shared.contracts import OrderPaid, orders_topic
 from shared.messaging.cloudevents import to_wire
 from shared.testing.backends import backends
+from shared.testing.documents import Json
 
 FULFIL = str(Path(sys.executable).with_name("fulfil"))
 DEADLINE = "PROVISIONING_DEADLINE_SECONDS"
@@ -40,7 +40,7 @@ class Said:
     err: str
 
     @property
-    def json(self) -> Any:
+    def json(self) -> Json:
         return json.loads(self.out)
 
 

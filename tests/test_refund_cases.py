@@ -2,18 +2,18 @@
 
 import asyncio
 import signal
-from typing import Any
 
 import pytest
 
 from product.harness import Running
 from product.judge import until
 from product.shop import Order, stubborn
+from shared.testing.documents import JsonObject
 
 DEATH_SECONDS = 60.0
 
 
-async def asks(running: Running, order: Order, **body: Any) -> dict[str, Any]:
+async def asks(running: Running, order: Order, **body: object) -> JsonObject:
     """Ask for money back through the shop, until there is an answer."""
     url = f"{running.product.url('refunds')}/orders/{order.id}/refund-requests"
     complete = {
@@ -27,11 +27,11 @@ async def asks(running: Running, order: Order, **body: Any) -> dict[str, Any]:
     auth = running.shop.auth(order.storefront)
     answer = await stubborn(lambda: running.shop.http.post(url, json=complete, headers=auth), again={404})
     assert answer.status_code in (200, 201), answer.text
-    said: dict[str, Any] = answer.json()
+    said: JsonObject = answer.json()
     return said
 
 
-async def mails(running: Running, order: Order, part: str) -> list[dict[str, Any]]:
+async def mails(running: Running, order: Order, part: str) -> list[JsonObject]:
     """The buyer's mails in whose text this stands."""
     return [mail for mail in await running.sandbox.mails(to=order.buyer.email) if part in mail["text"]]
 

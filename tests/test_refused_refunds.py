@@ -3,8 +3,7 @@
 import asyncio
 import json
 import signal
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable
 from uuid import uuid4
 
 import httpx
@@ -14,6 +13,7 @@ from local_stack.errors import ComponentFailedError
 from product.harness import Running
 from product.judge import until
 from product.shop import Order, stubborn
+from shared.testing.documents import Json
 
 DEATH_SECONDS = 60.0
 OPERATOR_REFUSES = {
@@ -37,10 +37,10 @@ class Agents:
         answer = await self._call("GET", f"/cases/{order.id}", "anna")
         return str(answer.json()["cases"][0]["case_id"])
 
-    async def shown(self, case_id: str) -> Any:
+    async def shown(self, case_id: str) -> Json:
         return (await self._call("GET", f"/cases/{case_id}/refund", "anna")).json()
 
-    async def act(self, case_id: str, path: str, who: str, **body: Any) -> httpx.Response:
+    async def act(self, case_id: str, path: str, who: str, **body: object) -> httpx.Response:
         return await self._call("POST", f"/cases/{case_id}/refund/{path}", who, body)
 
     async def waits(self, case_id: str, attempts: int) -> None:
@@ -62,7 +62,7 @@ class Agents:
         await until(missing)
         return str((await self.shown(case_id))["actions"][-1]["action_id"])
 
-    async def _call(self, method: str, path: str, who: str, body: Any = None) -> httpx.Response:
+    async def _call(self, method: str, path: str, who: str, body: object = None) -> httpx.Response:
         url = f"{self.running.product.url('refunds')}{path}"
         headers = {"Authorization": f"Bearer {AGENTS[who]}"}
         return await stubborn(lambda: self.http.request(method, url, headers=headers, json=body))
@@ -132,7 +132,7 @@ async def at_the_bank(running: Running, order: Order) -> list[int]:
     return [refund["amount"] for refund in charge["refunds"]]
 
 
-async def books(running: Running, order: Order) -> Any:
+async def books(running: Running, order: Order) -> Json:
     """Payments' ledger of the order, after its own check against the bank and the orders."""
     keys = json.loads(running.product.services["payments"].environment["AGENT_KEYS"])
     url = f"{running.product.url('payments')}/orders/{order.id}/ledger"
@@ -205,7 +205,6 @@ async def test_what_two_people_paid_by_hand_is_booked_once_though_a_service_dies
     assert sorted(row[0] for row in receipts) == ["sale", "sale_return"]
 
 
-async def _beside(death: Any, action: Any) -> httpx.Response:
+async def _beside(death: Awaitable[object], action: Awaitable[httpx.Response]) -> httpx.Response:
     _, answer = await asyncio.gather(death, action)
-    result: httpx.Response = answer
-    return result
+    return answer

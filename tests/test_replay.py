@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter
-from typing import Any
 
 import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions
@@ -11,6 +10,7 @@ from confluent_kafka.admin import AdminClient
 from product.harness import Running
 from product.judge import until
 from product.running import NAMES, Product
+from shared.testing.documents import JsonObject
 
 UNMADE = {"target": "operator.download_order", "effect": "out_of_stock", "match": {"profileType": "kz-data"}}
 
@@ -49,7 +49,7 @@ async def test_nothing_happens_twice(running: Running, forgotten: bool) -> None:
     assert {message: mails[message] for message in before[2]} == before[2]
 
 
-async def ledgers(running: Running) -> tuple[Any, Any, Counter[str]]:
+async def ledgers(running: Running) -> tuple[list[JsonObject], list[JsonObject], Counter[str]]:
     """Everything that bank, operator and mail server have written down; of mails how often each has come."""
     mail = await running.sandbox.ledger_mail()
     came = Counter(message["message_id"] for message in mail["messages"])

@@ -1,20 +1,19 @@
 """The other side did it, or did half of it, and its answer never came: nothing is done twice."""
 
-from typing import Any
-
 import pytest
 
 from product.harness import Running
 from sandbox.storefront import HELD
+from shared.testing.documents import JsonObject
 
 ORDERS = 3
 REFUSED = {"target": "operator.download_order", "effect": "refuse", "subjectCode": "8.2.5", "reasonCode": "3.9"}
 #: `delay`: the answer comes later than we wait for it (payments and provisioning wait 2 s here, notifications 5 s).
 LATE = {"effect": "delay", "seconds": 2.5}
-LOST: dict[str, dict[str, Any]] = {"lost": {"effect": "lose_reply"}, "half": {"effect": "partial_body"}, "late": LATE}
+LOST: dict[str, JsonObject] = {"lost": {"effect": "lose_reply"}, "half": {"effect": "partial_body"}, "late": LATE}
 
 
-def lost(*targets: str) -> list[Any]:
+def lost(*targets: str) -> list[object]:
     return [
         pytest.param({"target": target, "times": ORDERS - 1, **how}, id=f"{target}-{name}")
         for target in targets
@@ -24,7 +23,7 @@ def lost(*targets: str) -> list[Any]:
 
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("fault", lost("bank.check_status", "operator.download_order", "operator.confirm_order"))
-async def test_delivered_once(running: Running, fault: dict[str, Any]) -> None:
+async def test_delivered_once(running: Running, fault: JsonObject) -> None:
     await running.sandbox.faults(fault)
     orders = await running.shop.buy_many(ORDERS, together=ORDERS)
     await running.judge.delivered(orders)
@@ -32,7 +31,7 @@ async def test_delivered_once(running: Running, fault: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("fault", lost("bank.charge"))
-async def test_held_money_is_captured_once(running: Running, fault: dict[str, Any]) -> None:
+async def test_held_money_is_captured_once(running: Running, fault: JsonObject) -> None:
     await running.sandbox.faults(fault)
     orders = [await running.shop.place() for _ in range(ORDERS)]
     for order in orders:
@@ -42,7 +41,7 @@ async def test_held_money_is_captured_once(running: Running, fault: dict[str, An
 
 
 @pytest.mark.parametrize("fault", lost("bank.refund"))
-async def test_refunded_once(running: Running, fault: dict[str, Any]) -> None:
+async def test_refunded_once(running: Running, fault: JsonObject) -> None:
     """This bank moves money again for a repeated externalID, so a repetition would show."""
     await running.sandbox.faults(REFUSED, fault)
     orders = await running.shop.buy_many(ORDERS, together=ORDERS)
@@ -60,7 +59,7 @@ async def test_mailed_again_under_the_same_message_id(running: Running, effect: 
 
 
 @pytest.mark.parametrize("fault", [{"effect": "refuse", "status": 451}, {"effect": "drop"}], ids=lambda f: f["effect"])
-async def test_a_mail_that_was_surely_not_taken_comes_once(running: Running, fault: dict[str, Any]) -> None:
+async def test_a_mail_that_was_surely_not_taken_comes_once(running: Running, fault: JsonObject) -> None:
     await running.sandbox.faults({"target": "mail", "times": ORDERS - 1, **fault})
     orders = await running.shop.buy_many(ORDERS, together=ORDERS)
     await running.judge.delivered(orders)

@@ -4,7 +4,7 @@ again at the running product with nothing but a shop's ordinary API. Judged by m
 
 import re
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import httpx
 import pytest
@@ -13,6 +13,7 @@ from product.harness import Running
 from product.judge import until
 from product.shop import Buyer, Order
 from sandbox.client import one_time_code
+from shared.testing.documents import JsonObject, Row
 
 OWN = "mallory@strangers.example"
 
@@ -36,13 +37,13 @@ class Stranger(Buyer):
         return f"+7705{int(self.mark[9:], 16) % 10**7:07d}"
 
 
-async def codes(running: Running, address: str) -> list[dict[str, Any]]:
+async def codes(running: Running, address: str) -> list[JsonObject]:
     """The mails with an activation code."""
     found = await running.sandbox.mails(to=address)
     return [mail for mail in found if mail["message_id"].partition("@")[0].endswith((".qr", ".resend"))]
 
 
-async def page(running: Running, mail: dict[str, Any]) -> tuple[str, httpx.Response]:
+async def page(running: Running, mail: JsonObject) -> tuple[str, httpx.Response]:
     """The order's page, as the link in the mail opens it."""
     path = re.search(r"/account/[\w-]+", mail["text"])
     assert path
@@ -50,7 +51,7 @@ async def page(running: Running, mail: dict[str, Any]) -> tuple[str, httpx.Respo
     return url, await running.shop.http.get(url)
 
 
-async def shown(running: Running, mail: dict[str, Any]) -> None:
+async def shown(running: Running, mail: JsonObject) -> None:
     """The buyer has the page show the code, which proves the mailbox."""
     url, opened = await page(running, mail)
     form = re.search(r'name="form" value="([0-9a-f]+)"', opened.text)
@@ -58,13 +59,13 @@ async def shown(running: Running, mail: dict[str, Any]) -> None:
     assert (await running.shop.http.post(f"{url}/code", data={"form": form[1]})).status_code == 200
 
 
-async def contact(running: Running, order: Order) -> list[Any]:
+async def contact(running: Running, order: Order) -> list[Row]:
     sql = f"""SELECT b.name, b.email, b.phone, b.language, b.blocked, b.updated_at, b.proved_by
               FROM buyers b JOIN orders o USING (buyer_id) WHERE o.number = {int(order.number)}"""
     return [tuple(row) for row in await running.product.query("ordering", sql)]
 
 
-async def post(running: Running, path: str, body: Any) -> httpx.Response:
+async def post(running: Running, path: str, body: object) -> httpx.Response:
     url, auth = running.product.url("ordering") + path, running.shop.auth("esimka")
     return await running.shop.http.post(url, json=body, headers=auth)
 

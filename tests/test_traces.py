@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Mapping
-from typing import Any
 
 import pytest
 
@@ -11,7 +10,7 @@ from product.harness import Running
 from product.judge import until
 from product.privacy import leaks, told
 from product.shop import Buyer, Order
-from product.traces import Trace, files, read
+from product.traces import Tasks, Trace, files, read
 from shared.contracts import BuyerContact
 from shared.messaging.cloudevents import to_wire
 from shared.telemetry.tracing import new_traceparent
@@ -62,7 +61,7 @@ TIMERS = {"work clear_sessions", "work derive_statuses", "work watch_orders", "w
 REFUSED = {"target": "operator.download_order", "effect": "refuse", "subjectCode": "8.2.5", "reasonCode": "3.9"}
 
 
-def check(trace: Trace, hops: Mapping[str, set[str]], work: Mapping[tuple[str, str], Any]) -> None:
+def check(trace: Trace, hops: Mapping[str, set[str]], work: Tasks) -> None:
     for topic, readers in hops.items():
         sent = trace.one(topic.partition(".")[0], f"send {topic}")
         assert sent["kind"] == "PRODUCER"
@@ -113,7 +112,7 @@ async def test_a_refunded_order_is_one_trace(running: Running) -> None:
     check(Trace(running.product, parent), RETURN, RETURN_WORK)
 
 
-async def missing(running: Running, parent: str, hops: Any, work: Any) -> str:
+async def missing(running: Running, parent: str, hops: Mapping[str, set[str]], work: Tasks) -> str:
     return Trace(running.product, parent).missing(hops, work)
 
 

@@ -1,21 +1,20 @@
 """The bank's webhook is not signed: it only makes us ask. What it says changes nothing, and it may never come."""
 
-from typing import Any
-
 import httpx
 import pytest
 
 from product.harness import Running
 from product.judge import until
 from product.shop import Order, stubborn
+from shared.testing.documents import JsonObject
 
 
-async def post(running: Running, body: dict[str, Any]) -> int:
+async def post(running: Running, body: JsonObject) -> int:
     url = f"{running.product.url('payments')}/epay/webhook"
     return (await stubborn(lambda: running.shop.http.post(url, json=body))).status_code
 
 
-async def forged(running: Running, order: Order, secret: str) -> dict[str, Any]:
+async def forged(running: Running, order: Order, secret: str) -> JsonObject:
     """What the bank would send if this order had been paid."""
     [invoice] = order.invoices
     return {
@@ -94,7 +93,7 @@ async def test_what_is_no_webhook_is_refused(running: Running, body: bytes) -> N
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-async def status_calls(running: Running, order: Order) -> list[dict[str, Any]]:
+async def status_calls(running: Running, order: Order) -> list[JsonObject]:
     return await running.sandbox.requests(path=f"/check-status/payment/transaction/{order.invoices[0]}")
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -13,6 +12,7 @@ from local_stack.zipkin import PAGE_PORT, WITH_TRACES, standing
 from product.judge import until
 from sandbox.client import SandboxClient
 from shared.testing.browser import browser
+from shared.testing.documents import JsonObject
 from tour.buying import Buying
 from tour.orders import Buyer
 
@@ -21,12 +21,12 @@ SERVICES = {"ordering", "payments", "provisioning", "notifications", "refunds"}
 LAST = {("notifications", "send notifications.qr-delivered"), ("refunds", "process notifications.qr-delivered")}
 
 
-def names(spans: list[dict[str, Any]]) -> set[tuple[str, str]]:
+def names(spans: list[JsonObject]) -> set[tuple[str, str]]:
     """Zipkin writes all names small."""
     return {(span["localEndpoint"]["serviceName"], span["name"]) for span in spans}
 
 
-async def view_of_a_delivered_order(stack: Stack) -> dict[str, Any]:
+async def view_of_a_delivered_order(stack: Stack) -> JsonObject:
     """As operations get it from ordering."""
     [shop, *_], [agent, *_] = stack.state.storefront_keys.items(), stack.state.agent_keys.values()
     async with (
@@ -61,7 +61,7 @@ async def test_an_orders_number_leads_to_its_trace_in_zipkin(tmp_path: Path) -> 
         page = stack.url(PAGE_PORT)
         assert view["trace_url"] == f"{page}/zipkin/traces/{view['trace_id']}"
         async with httpx.AsyncClient(base_url=page, trust_env=False, timeout=10) as client:
-            spans: list[dict[str, Any]] = []
+            spans: list[JsonObject] = []
 
             async def all_there() -> str:
                 answer = await client.get(f"/api/v2/trace/{view['trace_id']}")

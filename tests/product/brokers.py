@@ -1,7 +1,7 @@
 """What a user may do at the brokers, found out by doing it."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from concurrent.futures import Future
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.protocol.fetch import FetchRequest
@@ -108,7 +108,7 @@ def lets_in(user: KafkaAccess) -> bool:
     return True
 
 
-def _allowed(user: KafkaAccess, ask: Callable[[AdminClient], Any]) -> bool:
+def _allowed(user: KafkaAccess, ask: Callable[[AdminClient], Future[object]]) -> bool:
     admin = AdminClient(user.librdkafka())  # lives until it is answered
     try:
         ask(admin).result(SECONDS)

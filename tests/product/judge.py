@@ -6,7 +6,6 @@ import io
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
 
 import zxingcpp
 from PIL import Image
@@ -14,12 +13,13 @@ from PIL import Image
 from product.running import NAMES, Product
 from product.shop import Order, Shop
 from sandbox.client import SandboxClient
+from shared.testing.documents import Json, JsonObject
 
 PATIENCE_SECONDS = 60.0
 #: Where phones download: the two SM-DP+ and the reseller's.
 ADDRESSES = {"smdp.sandbox.example", "secondary.smdp.sandbox.example", "lpa.airalo.sandbox.example"}
 #: As the mail server shows it: headers, text, html, attachments.
-Mail = dict[str, Any]
+Mail = JsonObject
 
 
 class Judge:
@@ -35,25 +35,25 @@ class Judge:
         """Whatever the operators have now belongs to others."""
         self._known = {profile["iccid"] for profile in await self._everywhere()}
 
-    async def new_profiles(self) -> list[dict[str, Any]]:
+    async def new_profiles(self) -> list[JsonObject]:
         """What this test made the operators do, all of them."""
         return [one for one in await self._everywhere() if one["iccid"] not in self._known]
 
-    async def _everywhere(self) -> list[dict[str, Any]]:
+    async def _everywhere(self) -> list[JsonObject]:
         """The reseller's eSIMs as well; one that it took back counts as cancelled."""
         resold = (await self._sandbox.ledger_airalo())["sims"]
         states = {"RECYCLED": "cancelled"}
         sims = [one | {"operator": "reseller", "state": states.get(one["status"], "released")} for one in resold]
         return [*await self._sandbox.ledger_operator(), *sims]
 
-    async def charges(self, order: Order) -> list[dict[str, Any]]:
+    async def charges(self, order: Order) -> list[JsonObject]:
         """All transactions of this buyer in which money was captured."""
         ledger = await self._sandbox.ledger_bank()
         return [one for one in ledger if one["email"] == order.buyer.email and one["captured"]]
 
     async def delivered(
         self, orders: Sequence[Order], *, copies: int = 0, patience: float = PATIENCE_SECONDS
-    ) -> list[dict[str, Any]]:
+    ) -> list[JsonObject]:
         """Every order was paid once, has one profile, and its QR code came in one mail.
 
         Returns the profiles. So many `copies` of a mail may have come on top: SMTP cannot tell.
@@ -63,7 +63,7 @@ class Judge:
         await self.statuses(orders, "delivered", patience)
         every = await self.new_profiles()
         profiles = {one["matchingId"]: one for one in every if one["state"] != "cancelled"}
-        held: list[dict[str, Any]] = []
+        held: list[JsonObject] = []
         for order in orders:
             await self._paid_once(order, refunded=0)
             mails = await self._one_message(order)
@@ -82,7 +82,7 @@ class Judge:
         orders: Sequence[Order],
         *,
         copies: int = 0,
-        beside: Sequence[Mapping[str, Any]] = (),
+        beside: Sequence[Mapping[str, Json]] = (),
         patience: float = PATIENCE_SECONDS,
     ) -> list[Mail]:
         """Every order was paid once and refunded once, has no usable profile, and a mail said so. Returns the mails.
@@ -147,14 +147,14 @@ class Judge:
 
         await until(others, patience)
 
-    async def _paid_once(self, order: Order, *, refunded: int) -> dict[str, Any]:
+    async def _paid_once(self, order: Order, *, refunded: int) -> JsonObject:
         [charge] = await self.charges(order)
         assert charge["captured"] == order.price, charge
         assert charge["refunded"] == refunded == sum(one["amount"] for one in charge["refunds"]), charge
         assert charge["invoiceID"] in order.invoices
         return charge
 
-    async def _one_message(self, order: Order) -> list[dict[str, Any]]:
+    async def _one_message(self, order: Order) -> list[JsonObject]:
         """All copies of the one mail by which this buyer got the code or heard of the refund."""
         every = await self._sandbox.mails(to=order.buyer.email)
         mails = [mail for mail in every if is_outcome(header(mail, "Message-ID"))]
@@ -167,20 +167,20 @@ def is_outcome(message_id: str) -> bool:
     return message_id.partition("@")[0].endswith((".qr", ".refund"))
 
 
-def header(mail: dict[str, Any], name: str) -> str:
+def header(mail: JsonObject, name: str) -> str:
     """The first header of that name, however the interface lists them."""
     pairs = mail["headers"].items() if isinstance(mail["headers"], dict) else mail["headers"]
     return next((str(value) for key, value in pairs if key.lower() == name.lower()), "")
 
 
-def qr_text(mail: dict[str, Any]) -> str:
+def qr_text(mail: JsonObject) -> str:
     """What an independent reader sees in the mail's one picture."""
     [picture] = _pictures(mail)
     [found] = zxingcpp.read_barcodes(Image.open(io.BytesIO(picture)))
     return str(found.text)
 
 
-def matching_id(mail: dict[str, Any]) -> str:
+def matching_id(mail: JsonObject) -> str:
     """Which profile the code in the mail opens."""
     start, address, identity = qr_text(mail).split("$")
     assert start == "LPA:1"
@@ -188,7 +188,7 @@ def matching_id(mail: dict[str, Any]) -> str:
     return identity
 
 
-def _pictures(mail: dict[str, Any]) -> list[bytes]:
+def _pictures(mail: JsonObject) -> list[bytes]:
     return [
         base64.b64decode(one["content_base64"])
         for one in mail["attachments"]

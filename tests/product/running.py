@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, LiteralString
+from typing import LiteralString
 
 import psycopg
 from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined] # not in its __all__
@@ -21,6 +21,7 @@ from product.forked import process_of
 from shared.contracts import orders_topic, updates_topic
 from shared.messaging.access import KafkaAccess
 from shared.messaging.topics import create_topics
+from shared.testing.documents import Row
 from shared.testing.shops import copied, with_deadline
 from shared.testing.stage import known_topics
 
@@ -176,7 +177,7 @@ class Product:
         """Forget a service's dead letters: they were meant."""
         await self.query(name, "DELETE FROM dead_letters RETURNING 1")
 
-    async def query(self, name: str, sql: LiteralString, *parameters: object) -> list[Any]:
+    async def query(self, name: str, sql: LiteralString, *parameters: object) -> list[Row]:
         """Rows of a service's database: to know what only the service knows, never to judge by them."""
         url = self.site.databases[name].replace("postgresql+psycopg://", "postgresql://")
         async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:

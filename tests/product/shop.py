@@ -5,7 +5,6 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import httpx
 
@@ -15,6 +14,7 @@ from sandbox.client import SandboxClient
 from sandbox.storefront import SUCCESS, Card, PaymentResult
 from shared.contracts import OrderPlaced, OrderSubmitted
 from shared.shops.reading import read_shops
+from shared.testing.documents import JsonObject
 
 PATIENCE_SECONDS = 60.0
 PLAN = "tr-5gb-30d"
@@ -69,7 +69,7 @@ class Shop:
     async def close(self) -> None:
         await self.http.aclose()
 
-    def body(self, storefront: str, buyer: Buyer, plan: str = PLAN) -> dict[str, Any]:
+    def body(self, storefront: str, buyer: Buyer, plan: str = PLAN) -> JsonObject:
         """What `POST /orders` takes."""
         documents = self._shops[storefront].documents[-1]
         return {
@@ -106,14 +106,14 @@ class Shop:
         price = event.price
         return Order(str(event.order_id), event.order_number, storefront, buyer, price.amount, price.currency)
 
-    async def page(self, order: Order, **links: str) -> dict[str, Any]:
+    async def page(self, order: Order, **links: str) -> JsonObject:
         """The payment object, as soon as payments knows the order; `links`: where the bank's page leads afterwards."""
         url = f"{self._product.url('payments')}/orders/{order.id}/payment"
         answer = await stubborn(
             lambda: self.http.post(url, headers=self.auth(order.storefront), json=links or None), again={404}
         )
         assert answer.status_code == 200, answer.text
-        page: dict[str, Any] = answer.json()
+        page: JsonObject = answer.json()
         if page["invoiceId"] not in order.invoices:
             order.invoices.append(page["invoiceId"])
         return page

@@ -3,11 +3,13 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from product.running import Product
+from shared.testing.documents import Json
 
-Span = Mapping[str, Any]
+Span = Mapping[str, Json]
+#: By service and kind of task: what it continues, its calls, and the topics that it writes.
+Tasks = Mapping[tuple[str, str], tuple[str, set[str], set[str]]]
 
 
 class Trace:
@@ -24,7 +26,7 @@ class Trace:
     def below(self, parent: Span) -> list[Span]:
         return [span for span in self.spans if span["parent"] == parent["span"]]
 
-    def missing(self, hops: Mapping[str, set[str]], work: Mapping[tuple[str, str], Any]) -> str:
+    def missing(self, hops: Mapping[str, set[str]], work: Tasks) -> str:
         wanted = {(topic.partition(".")[0], f"send {topic}") for topic in hops}
         wanted |= {(reader, f"process {topic}") for topic, readers in hops.items() for reader in readers}
         wanted |= {(service, f"work {kind}") for service, kind in work}

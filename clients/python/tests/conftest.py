@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeAlias  # Any: each test says what its operation returns
 
 import pytest
 
@@ -11,6 +11,8 @@ from esim_fulfilment.testing import ScriptedService
 
 #: The length of the waits is tested without waiting, in test_retries.
 FAST = RetryPolicy(first_wait=0.001, longest_wait=0.002)
+#: Performs an operation of the client, by its name.
+Ask: TypeAlias = Callable[..., Any]
 
 
 @pytest.fixture
@@ -20,15 +22,15 @@ def service() -> Iterator[ScriptedService]:
 
 
 @pytest.fixture(params=["threads", "asyncio"])
-def ask(request: pytest.FixtureRequest, service: ScriptedService) -> Callable[..., Any]:
+def ask(request: pytest.FixtureRequest, service: ScriptedService) -> Ask:
     """`ask("order", "10000001")`: the operation by its name, with either client. Iterations become lists."""
 
-    def with_threads(operation: str, *args: Any, **kwargs: Any) -> Any:
+    def with_threads(operation: str, *args: object, **kwargs: object) -> Any:
         with Client("a-key", Addresses.behind(service.url), retries=FAST) as client:
             result = getattr(client, operation)(*args, **kwargs)
             return list(result) if isinstance(result, Iterator) else result
 
-    async def with_asyncio(operation: str, *args: Any, **kwargs: Any) -> Any:
+    async def with_asyncio(operation: str, *args: object, **kwargs: object) -> Any:
         async with AsyncClient("a-key", Addresses.behind(service.url), retries=FAST) as client:
             result = getattr(client, operation)(*args, **kwargs)
             return [item async for item in result] if hasattr(result, "__aiter__") else await result

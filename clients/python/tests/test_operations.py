@@ -1,8 +1,7 @@
 """What is sent, what is read, and how a refusal becomes a typed error, with both clients."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -32,7 +31,9 @@ from esim_fulfilment import (
 )
 from esim_fulfilment.testing import Reply, ScriptedService
 
-Ask = Callable[..., Any]
+if TYPE_CHECKING:
+    from clients.python.tests.conftest import Ask
+
 
 PLAN = {
     "id": "tr-5gb-30d",
@@ -42,7 +43,7 @@ PLAN = {
     "validity_days": 30,
     "profile_type": "tr-data",
 }
-PLACED: dict[str, Any] = {
+PLACED: dict[str, object] = {
     "order_id": "0198b3c4-0000-7000-8000-000000000001",
     "order_number": "10000001",
     "status": "placed",
@@ -57,7 +58,7 @@ ORDER = NewOrder(
 )
 
 
-def test_an_order_is_sent_with_its_key_and_the_buyers_session(ask: Ask, service: ScriptedService) -> None:
+def test_an_order_is_sent_with_its_key_and_the_buyers_session(ask: "Ask", service: ScriptedService) -> None:
     service.replies = [Reply(201, PLACED, {"Idempotent-Replay": "true"})]
     placed = ask(
         "place_order",
@@ -82,13 +83,13 @@ def test_an_order_is_sent_with_its_key_and_the_buyers_session(ask: Ask, service:
     assert (placed.order_number, placed.price.amount, placed.replayed) == ("10000001", 499_000, True)
 
 
-def test_fields_and_statuses_of_a_newer_service_are_kept(ask: Ask, service: ScriptedService) -> None:
+def test_fields_and_statuses_of_a_newer_service_are_kept(ask: "Ask", service: ScriptedService) -> None:
     service.replies = [Reply(200, {**PLACED, "kind": "gift", "status": "wrapped", "ribbon": {"colour": "red"}})]
     order = ask("order", "10000001")
     assert (order.kind, order.status, order.model_extra["ribbon"]) == ("gift", "wrapped", {"colour": "red"})
 
 
-def test_a_reference_is_one_segment_of_the_path(ask: Ask, service: ScriptedService) -> None:
+def test_a_reference_is_one_segment_of_the_path(ask: "Ask", service: ScriptedService) -> None:
     service.replies = [Reply(404, {"type": "urn:problem:unknown-order"})]
     with pytest.raises(NotFoundError):
         ask("order", "../storefront?x=1")
@@ -126,7 +127,7 @@ def test_personal_data_are_not_in_representations() -> None:
     ],
 )
 def test_a_problem_document_becomes_a_typed_error(
-    ask: Ask, service: ScriptedService, status: int, kind: str, error: type[ProblemError]
+    ask: "Ask", service: ScriptedService, status: int, kind: str, error: type[ProblemError]
 ) -> None:
     document = {
         "type": f"urn:problem:{kind}",
@@ -147,7 +148,7 @@ def test_a_problem_document_becomes_a_typed_error(
 
 @pytest.mark.parametrize("body", [b"<html>502</html>", b"", b"[]", b'{"errors": 3, "detail": {}}', b"[" * 100_000])
 def test_a_refusal_without_a_problem_document_is_an_error_of_its_status(
-    ask: Ask, service: ScriptedService, body: bytes
+    ask: "Ask", service: ScriptedService, body: bytes
 ) -> None:
     service.replies = [Reply(404, body)]
     with pytest.raises(NotFoundError) as raised:
@@ -157,14 +158,14 @@ def test_a_refusal_without_a_problem_document_is_an_error_of_its_status(
 
 @pytest.mark.parametrize("body", [b"<html>Welcome</html>", b'{"order_number": 1}', b"\xff", b"{}"])
 def test_a_success_that_cannot_be_read_is_an_error_without_its_content(
-    ask: Ask, service: ScriptedService, body: bytes
+    ask: "Ask", service: ScriptedService, body: bytes
 ) -> None:
     service.replies = [Reply(200, body)]
     with pytest.raises(UnexpectedAnswerError, match="GET /orders/1: 200 with a body that cannot be read"):
         ask("order", "1")
 
 
-def test_a_redirect_is_not_followed_with_the_key(ask: Ask, service: ScriptedService) -> None:
+def test_a_redirect_is_not_followed_with_the_key(ask: "Ask", service: ScriptedService) -> None:
     service.replies = [Reply(302, None, {"Location": "http://127.0.0.1:1/"})]
     with pytest.raises(ProblemError):
         ask("order", "1")
@@ -184,7 +185,7 @@ def test_a_redirect_is_not_followed_with_the_key(ask: Ask, service: ScriptedServ
     ids=["503", "502", "504", "429", "retry-after", "cut"],
 )
 def test_what_is_temporary_is_repeated_with_the_same_key_and_body(
-    ask: Ask, service: ScriptedService, trouble: Reply
+    ask: "Ask", service: ScriptedService, trouble: Reply
 ) -> None:
     service.replies = [trouble, trouble, Reply(201, PLACED)]
     assert ask("place_order", ORDER, idempotency_key="basket-2").order_number == "10000001"
@@ -194,14 +195,14 @@ def test_what_is_temporary_is_repeated_with_the_same_key_and_body(
     }
 
 
-def test_what_stays_unreachable_is_one_error(ask: Ask, service: ScriptedService) -> None:
+def test_what_stays_unreachable_is_one_error(ask: "Ask", service: ScriptedService) -> None:
     service.replies = [Reply(cut=True)]
     with pytest.raises(UnreachableError):
         ask("place_order", ORDER, idempotency_key="basket-3")
     assert len(service.received) == 5
 
 
-def test_a_refusal_is_not_repeated(ask: Ask, service: ScriptedService) -> None:
+def test_a_refusal_is_not_repeated(ask: "Ask", service: ScriptedService) -> None:
     service.replies = [Reply(500, {"type": "urn:problem:internal-error"})]
     with pytest.raises(ServiceError):
         ask("storefront")
@@ -211,11 +212,11 @@ def test_a_refusal_is_not_repeated(ask: Ask, service: ScriptedService) -> None:
 LISTED = {**PLACED, "kind": "esim", "placed_at": "2026-11-29T12:00:00Z"}
 
 
-def listed(number: int) -> dict[str, Any]:
+def listed(number: int) -> dict[str, object]:
     return {**LISTED, "order_number": str(number)}
 
 
-def test_an_iteration_goes_through_all_pages_with_the_same_filters(ask: Ask, service: ScriptedService) -> None:
+def test_an_iteration_goes_through_all_pages_with_the_same_filters(ask: "Ask", service: ScriptedService) -> None:
     service.replies = [
         Reply(200, {"orders": [listed(3), listed(2)], "next_cursor": "a b"}),
         Reply(200, {"orders": [listed(1)], "next_cursor": None}),
@@ -226,12 +227,12 @@ def test_an_iteration_goes_through_all_pages_with_the_same_filters(ask: Ask, ser
     assert [sent.path for sent in service.received] == [filters, f"{filters}&cursor=a+b"]
 
 
-def test_a_cursor_that_leads_to_itself_ends_the_list(ask: Ask, service: ScriptedService) -> None:
+def test_a_cursor_that_leads_to_itself_ends_the_list(ask: "Ask", service: ScriptedService) -> None:
     service.replies = [Reply(200, {"orders": [listed(1)], "next_cursor": "same"})]
     assert len(ask("orders")) == 2
 
 
-def test_deliveries_are_paged_by_their_own_parameter(ask: Ask, service: ScriptedService) -> None:
+def test_deliveries_are_paged_by_their_own_parameter(ask: "Ask", service: ScriptedService) -> None:
     delivery = {"update_id": "u1", "type": "order.paid", "state": "delivered", "attempts": 1}
     service.replies = [
         Reply(200, {"deliveries": [delivery], "next": "u1"}),
@@ -241,14 +242,14 @@ def test_deliveries_are_paged_by_their_own_parameter(ask: Ask, service: Scripted
     assert service.received[1].path == "/webhook-endpoints/e1/deliveries?before=u1"
 
 
-def test_an_endpoint_is_not_created_twice_for_one_call(ask: Ask, service: ScriptedService) -> None:
+def test_an_endpoint_is_not_created_twice_for_one_call(ask: "Ask", service: ScriptedService) -> None:
     service.replies = [Reply(cut=True)]
     with pytest.raises(UnreachableError):
         ask("create_webhook_endpoint", "https://shop.example/webhooks")
     assert len(service.received) == 1
 
 
-def test_a_secret_is_not_in_the_representation(ask: Ask, service: ScriptedService) -> None:
+def test_a_secret_is_not_in_the_representation(ask: "Ask", service: ScriptedService) -> None:
     created = {"endpoint_id": "e1", "url": "https://shop.example", "enabled": True, "secret": "whsec_c2VjcmV0"}
     service.replies = [Reply(201, created)]
     endpoint = ask("create_webhook_endpoint", "https://shop.example", types=["order.paid"])
@@ -257,7 +258,7 @@ def test_a_secret_is_not_in_the_representation(ask: Ask, service: ScriptedServic
     assert service.received[0].json == {"url": "https://shop.example", "description": "", "types": ["order.paid"]}
 
 
-def test_a_cancellation_has_the_email_that_the_sellers_terms_ask_for(ask: Ask, service: ScriptedService) -> None:
+def test_a_cancellation_has_the_email_that_the_sellers_terms_ask_for(ask: "Ask", service: ScriptedService) -> None:
     service.replies = [Reply(409, {"type": "urn:problem:nothing-to-cancel-yet"})]
     with pytest.raises(ConflictError):
         ask("cancel_order", "10000001", email="anna@example.org")
@@ -268,7 +269,7 @@ def test_a_cancellation_has_the_email_that_the_sellers_terms_ask_for(ask: Ask, s
 CSV = b"order_number,status\r\n10000001,paid\r\n"
 
 
-def test_an_export_arrives_in_parts_after_a_start_that_was_repeated(ask: Ask, service: ScriptedService) -> None:
+def test_an_export_arrives_in_parts_after_a_start_that_was_repeated(ask: "Ask", service: ScriptedService) -> None:
     busy = Reply(503, {"type": "urn:problem:statuses-due"}, {"Retry-After": "0"})
     service.replies = [busy, Reply(200, CSV, {"Content-Type": "text/csv"})]
     assert b"".join(ask("orders_csv", status="paid", until=datetime(2026, 11, 1, tzinfo=UTC))) == CSV
@@ -278,14 +279,14 @@ def test_an_export_arrives_in_parts_after_a_start_that_was_repeated(ask: Ask, se
     assert service.received[0].headers["accept"] == "text/csv"
 
 
-def test_an_export_that_is_cut_off_is_an_error(ask: Ask, service: ScriptedService) -> None:
+def test_an_export_that_is_cut_off_is_an_error(ask: "Ask", service: ScriptedService) -> None:
     service.replies = [Reply(200, CSV, {"content-length": "1000", "connection": "close"})]
     with pytest.raises(UnreachableError, match="the answer ended too early"):
         ask("orders_csv")
     assert len(service.received) == 1
 
 
-def test_an_export_that_is_refused_is_a_typed_error(ask: Ask, service: ScriptedService) -> None:
+def test_an_export_that_is_refused_is_a_typed_error(ask: "Ask", service: ScriptedService) -> None:
     service.replies = [Reply(422, {"type": "urn:problem:unservable-filter"})]
     with pytest.raises(InvalidRequestError):
         ask("orders_csv", status="eaten")
@@ -315,7 +316,7 @@ async def test_each_search_for_devices_has_an_answer_of_its_own(service: Scripte
     assert [sent.headers.get("if-none-match") for sent in service.received] == [None, None, '"one"']
 
 
-def test_an_answer_that_is_not_kept_is_never_not_modified(ask: Ask, service: ScriptedService) -> None:
+def test_an_answer_that_is_not_kept_is_never_not_modified(ask: "Ask", service: ScriptedService) -> None:
     service.replies = [Reply(304, b"")]
     with pytest.raises(ProblemError):
         ask("plans")

@@ -1,7 +1,6 @@
 """How long is waited, and what is never sent twice: the generator alone, without a clock and a socket."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
@@ -41,7 +40,7 @@ def answered(status: int, retry_after: str | None = None) -> Answer:
 
 
 def test_waits_double_and_are_jittered() -> None:
-    trouble: list[Any] = [answered(503)] * 4
+    trouble: list[Outcome] = [answered(503)] * 4
     assert waits([*trouble, DONE]) == [0.25, 0.5, 1.0, 2.0]
     assert waits([*trouble, DONE], jitter=0.0) == [0.125, 0.25, 0.5, 1.0]
 
@@ -69,7 +68,7 @@ def test_a_longer_wait_than_the_patience_is_for_the_caller_to_decide() -> None:
 
 
 def test_what_is_on_its_way_is_asked_for_until_the_patience_ends() -> None:
-    on_its_way: list[Any] = [answered(404, "1")] * 7
+    on_its_way: list[Outcome] = [answered(404, "1")] * 7
     assert sum(waits([*on_its_way, DONE])) == pytest.approx(25)
     with pytest.raises(NotFoundError):
         waits([*on_its_way, answered(404, "1")])

@@ -1,6 +1,6 @@
 """The types of both clients' methods, which `mypy` reads in this file; the run proves that they exist."""
 
-from typing import Any, assert_type
+from typing import assert_type
 
 import pytest
 
@@ -8,7 +8,7 @@ from esim_fulfilment import Addresses, AsyncClient, Client, Order
 from esim_fulfilment.operations import Operations
 from esim_fulfilment.testing import Reply, ScriptedService
 
-ORDER: dict[str, Any] = {
+ORDER: dict[str, object] = {
     "order_id": "1",
     "order_number": "10000001",
     "status": "placed",

@@ -2,7 +2,6 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
@@ -26,7 +25,7 @@ def signed(body: bytes, *, secret: str = SECRET, age: timedelta = timedelta()) -
     return signed_webhook(body, secret, age=age)[0]
 
 
-def payload(type_: str, **data: Any) -> bytes:
+def payload(type_: str, **data: object) -> bytes:
     return json.dumps({"type": type_, "timestamp": "2026-11-29T12:00:00Z", "data": {**DATA, **data}}).encode()
 
 

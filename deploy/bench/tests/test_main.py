@@ -5,15 +5,15 @@ import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from bench import __main__ as command
+from shared.testing.documents import JsonObject
 
 
 def test_the_first_run_on_a_machine_writes_its_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def run(_scenarios: Sequence[str], _arguments: Namespace, results: dict[str, Any]) -> None:
+    async def run(_scenarios: Sequence[str], _arguments: Namespace, results: JsonObject) -> None:
         results["scenarios"] = {}
         raise LookupError("a later scenario has failed")
 

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
@@ -10,6 +9,7 @@ from campaign.journeys import Journey, Kind
 from campaign.judge import unfinished, violations
 from campaign.ledgers import Ledgers
 from campaign.receivers import Heard
+from shared.testing.documents import JsonObject
 from tour.orders import Buyer, Money, Order, Shop
 
 PRICE = 1990
@@ -17,7 +17,7 @@ ADDRESS = "k.1@buyers.example"
 SHOP = Shop("esimka", "eSIMka", {}, ())
 ORDER = Order("order-1", "10000001", SHOP, "tr", Money(PRICE, "USD"), Buyer("K", ADDRESS, "+7", "en"))
 AT, LATER = "2026-11-30T10:00:00+00:00", "2026-11-30T10:00:09+00:00"
-PAID: dict[str, Any] = {
+PAID: JsonObject = {
     "invoiceID": "100001",
     "status": "CHARGE",
     "captured": PRICE,
@@ -26,7 +26,7 @@ PAID: dict[str, Any] = {
     "refunds": [],
 }
 BACK = PAID | {"refunded": PRICE, "refunds": [{"amount": PRICE, "at": AT}]}
-PROFILE: dict[str, Any] = {"iccid": "8999", "matchingId": "ABC-1", "state": "released", "calls": [], "topUps": []}
+PROFILE: JsonObject = {"iccid": "8999", "matchingId": "ABC-1", "state": "released", "calls": [], "topUps": []}
 CANCELLED = PROFILE | {"state": "cancelled"}
 QR = {
     "id": 1,
@@ -39,7 +39,7 @@ QR = {
 SOLD = {"externalOrderNumber": "10000001", "operationType": 2, "total": PRICE}
 
 
-def journey(kind: Kind = "bought", **changes: Any) -> Journey:
+def journey(kind: Kind = "bought", **changes: object) -> Journey:
     made = Journey(1, kind, "esimka", [ADDRESS], "K", ORDER, invoices=["100001"], paid_at=datetime.now(UTC))
     for name, value in changes.items():
         setattr(made, name, value)

@@ -4,7 +4,6 @@ import argparse
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -83,7 +82,7 @@ def test_wrong_settings_are_named(services: str, tmp_path: Path) -> None:
     ],
 )
 def test_what_is_not_understood_asks_nobody(
-    words: list[str], said: str, monkeypatch: pytest.MonkeyPatch, capsys: Any
+    words: list[str], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("FULFIL_SERVICES", '{"payments": "http://127.0.0.1:1"}')
     monkeypatch.setenv("FULFIL_KEY", "k")
@@ -91,7 +90,9 @@ def test_what_is_not_understood_asks_nobody(
     assert said in capsys.readouterr().err
 
 
-def test_a_service_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+def test_a_service_that_does_not_answer_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("FULFIL_SERVICES", '{"payments": "http://127.0.0.1:1"}')
     monkeypatch.setenv("FULFIL_KEY", "k")
     for words in (["dead-letters", "list"], ["status"], ["dead-letters", "redrive", "--all", "--reason", "why not"]):
@@ -108,7 +109,11 @@ def test_a_service_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch
     ],
 )
 def test_without_operations_no_refused_refunds_are_shown(
-    services: dict[str, str], code: int, message: str, monkeypatch: pytest.MonkeyPatch, capsys: Any
+    services: dict[str, str],
+    code: int,
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("FULFIL_SERVICES", json.dumps(services))
     monkeypatch.setenv("FULFIL_KEY", "k")

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
-from typing import Any
 
 import pytest
 
 from fulfil.cli import main
+from shared.testing.documents import JsonObject
 
 HERS = "01a1fc23-7566-77f3-925b-03158a1ee6d6"
 OTHER = "01a1fc23-7566-77f3-925b-03158a1ee6d7"
@@ -18,15 +18,19 @@ AWAY = "http://127.0.0.1:1"
 REDRIVE = ["dead-letters", "redrive", "--all", "--reason", "why not"]
 
 
-class Desk:
+#: Makes services known to the command, by name: one that answers, or an address.
+Serve = Callable[..., None]
+
+
+class OneService:
     """A service that holds so many waiting letters and rows, the first of them HERS; `decided` is what it was asked."""
 
     def __init__(self, name: str, dead_letters: int) -> None:
         self.name = name
         self.ids = [HERS, *(f"{OTHER[:-4]}{one:04x}" for one in range(1, dead_letters))][:dead_letters]
-        self.decided: list[dict[str, Any]] = []
+        self.decided: list[JsonObject] = []
 
-    def answer(self, path: str, body: dict[str, Any] | None) -> tuple[int, dict[str, Any]]:
+    def answer(self, path: str, body: JsonObject | None) -> tuple[int, JsonObject]:
         if body is None:
             known = path.rpartition("/")[2] in self.ids
             return (200, {"id": HERS}) if known else (404, {"type": "urn:problem:unknown-letter", "detail": "unknown"})
@@ -40,10 +44,10 @@ class Desk:
 
 
 @pytest.fixture
-def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
     with ExitStack() as opened:
 
-        def address(desk: Desk) -> str:
+        def address(one: OneService) -> str:
             class Handler(BaseHTTPRequestHandler):
                 def do_GET(self) -> None:
                     self._reply(None)
@@ -51,15 +55,15 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
                 def do_POST(self) -> None:
                     self._reply(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
 
-                def _reply(self, body: dict[str, Any] | None) -> None:
-                    status, document = desk.answer(self.path, body)
+                def _reply(self, body: JsonObject | None) -> None:
+                    status, document = one.answer(self.path, body)
                     text = json.dumps(document).encode()
                     self.send_response(status)
                     self.send_header("Content-Length", str(len(text)))
                     self.end_headers()
                     self.wfile.write(text)
 
-                def log_message(self, *_: Any) -> None:
+                def log_message(self, *_: object) -> None:
                     """Quietly."""
 
             server = opened.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), Handler))
@@ -67,16 +71,16 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
             opened.callback(server.shutdown)
             return f"http://127.0.0.1:{server.server_port}"
 
-        def services(**operations_client: Desk | str) -> None:
-            urls = {name: desk if isinstance(desk, str) else address(desk) for name, desk in operations_client.items()}
+        def services(**known: OneService | str) -> None:
+            urls = {name: one if isinstance(one, str) else address(one) for name, one in known.items()}
             monkeypatch.setenv("FULFIL_SERVICES", json.dumps(urls))
             monkeypatch.setenv("FULFIL_KEY", "k")
 
         yield services
 
 
-def test_what_the_others_did_is_told_though_one_is_away(serve: Any, capsys: Any) -> None:
-    before, after = Desk("ordering", 1), Desk("refunds", 2)
+def test_what_the_others_did_is_told_though_one_is_away(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
+    before, after = OneService("ordering", 1), OneService("refunds", 2)
     serve(ordering=before, payments=AWAY, refunds=after)
     assert main(REDRIVE) == 1
     told = capsys.readouterr()
@@ -85,8 +89,8 @@ def test_what_the_others_did_is_told_though_one_is_away(serve: Any, capsys: Any)
     assert told.err == "fulfil: payments does not answer (ConnectError)\n"
 
 
-def test_a_letter_is_found_behind_a_service_that_is_away(serve: Any, capsys: Any) -> None:
-    serve(payments=AWAY, refunds=Desk("refunds", 1))
+def test_a_letter_is_found_behind_a_service_that_is_away(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
+    serve(payments=AWAY, refunds=OneService("refunds", 1))
     assert main(["dead-letters", "redrive", HERS, "--reason", "why not"]) == 0
     assert capsys.readouterr().err == ""  # everything that was asked for is done
     assert main(["dead-letters", "redrive", OTHER, HERS, "--reason", "why not"]) == 1
@@ -99,15 +103,15 @@ def test_a_letter_is_found_behind_a_service_that_is_away(serve: Any, capsys: Any
     assert "no service has" not in told.err  # perhaps it has
 
 
-def test_work_is_missing_only_where_everybody_was_asked(serve: Any, capsys: Any) -> None:
+def test_work_is_missing_only_where_everybody_was_asked(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["work", "retry", HERS, OTHER, "--reason", "why not"]
-    serve(payments=AWAY, refunds=Desk("refunds", 1))
+    serve(payments=AWAY, refunds=OneService("refunds", 1))
     assert main(options) == 1
     told = capsys.readouterr()
     assert f"retried  {HERS}  refunds" in told.out
     assert "not found" not in told.out
     assert "payments does not answer" in told.err
-    serve(refunds=Desk("refunds", 1))
+    serve(refunds=OneService("refunds", 1))
     assert main(options) == 1
     told = capsys.readouterr()
     assert f"not found  {OTHER}" in told.out
@@ -115,7 +119,7 @@ def test_work_is_missing_only_where_everybody_was_asked(serve: Any, capsys: Any)
 
 
 def test_the_number_asked_back_is_the_number_taken(
-    serve: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options: list[str] = []
 
@@ -126,7 +130,7 @@ def test_the_number_asked_back_is_the_number_taken(
     monkeypatch.setattr("builtins.input", answer)
     for stream in (sys.stdin, sys.stdout):
         monkeypatch.setattr(stream, "isatty", lambda: True)
-    serve(refunds=Desk("refunds", 1500))
+    serve(refunds=OneService("refunds", 1500))
     assert main([*REDRIVE, "--limit", "3000"]) == 0
     assert options.pop() == "Redrive 1000? [y/N] "
     assert "refunds: 500 more match; do the same again\n1000 redriven" in capsys.readouterr().out
@@ -135,8 +139,10 @@ def test_the_number_asked_back_is_the_number_taken(
     assert "1480 more match; do the same again, or raise --limit\n" in capsys.readouterr().out
 
 
-def test_what_was_not_rehearsed_is_not_done(serve: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    late, there = Desk("payments", 1), Desk("refunds", 2)
+def test_what_was_not_rehearsed_is_not_done(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    late, there = OneService("payments", 1), OneService("refunds", 2)
     serve(payments=late, refunds=there)
     answers = [(500, {"detail": "not now"})]
     decide = late.answer

@@ -1,7 +1,6 @@
 """Policies let through what is declared, and nothing else; what is declared is what the services do."""
 
 import json
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -11,13 +10,14 @@ from charts.catalogue import CHARTS, SERVICES
 from charts.helm import Charts
 from charts.testing import Rendered, named
 from operations.pages.rendering import BASE
+from shared.testing.documents import JsonObject
 
 DNS = ({"kubernetes.io/metadata.name": "kube-system"}, {"k8s-app": "kube-dns"})
 BROKERS = (None, {"strimzi.io/cluster": "esim", "strimzi.io/name": "esim-kafka"})
 
 
-def _values(service: str) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((CHARTS / service / "values.yaml").read_text(encoding="utf-8"))
+def _values(service: str) -> JsonObject:
+    found: JsonObject = yaml.safe_load((CHARTS / service / "values.yaml").read_text(encoding="utf-8"))
     return found
 
 
@@ -26,7 +26,7 @@ def _pods(name: str) -> tuple[None, dict[str, str]]:
     return None, {**labels, "app.kubernetes.io/component": "service"}
 
 
-def _ends(rules: list[dict[str, Any]], side: str) -> set[str]:
+def _ends(rules: list[JsonObject], side: str) -> set[str]:
     """Each permitted (peer, port), as JSON; a peer is (labels of its namespace, labels of its pods) or an address."""
     found = set()
     for rule in rules:
@@ -40,7 +40,7 @@ def _ends(rules: list[dict[str, Any]], side: str) -> set[str]:
     return found
 
 
-def _set(*ends: tuple[Any, Any]) -> set[str]:
+def _set(*ends: tuple[object, object]) -> set[str]:
     return {json.dumps([list(peer) if isinstance(peer, tuple) else peer, port]) for peer, port in ends}
 
 

@@ -1,7 +1,6 @@
 """What a pod is told is what its service starts with: the settings class itself reads it, as in the pod."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -12,10 +11,11 @@ from charts.schemas import settings_class
 from charts.secrets import MissingSecretError, manifests
 from charts.testing import Rendered, named
 from shared.kernel.settings import ServiceSettings
+from shared.testing.documents import JsonObject
 
 GIVEN = yaml.safe_load((EXAMPLES / "given.yaml").read_text(encoding="utf-8"))
 #: What the production examples mount besides what is needed.
-MORE: dict[str, dict[str, Any]] = {
+MORE: dict[str, JsonObject] = {
     "payments": {"webkassa_api_key": "k", "cash_registers": {}},
     "notifications": {"smtp_password": "p", "dkim_keys": {}},
     "refunds": {
@@ -30,7 +30,7 @@ MORE: dict[str, dict[str, Any]] = {
 }
 
 
-def _secrets(given: dict[str, Any]) -> dict[str, dict[str, str]]:
+def _secrets(given: JsonObject) -> dict[str, dict[str, str]]:
     """All Secrets there are in the namespace: ours, Strimzi's, CloudNativePG's."""
     found = {one["metadata"]["name"]: one["stringData"] for one in manifests(given)}
     for service in SERVICES:
@@ -40,7 +40,7 @@ def _secrets(given: dict[str, Any]) -> dict[str, dict[str, str]]:
     return found
 
 
-def _mounted(pod: dict[str, Any], volume: str, secrets: dict[str, dict[str, str]], folder: Path) -> Path:
+def _mounted(pod: JsonObject, volume: str, secrets: dict[str, dict[str, str]], folder: Path) -> Path:
     """The files of a projected volume. Raises KeyError where a Secret or a key is not there, as the kubelet would."""
     (found,) = [one for one in pod["volumes"] if one["name"] == volume]
     for source in found["projected"]["sources"]:

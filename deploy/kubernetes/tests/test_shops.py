@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -12,6 +11,7 @@ from charts.helm import Charts, HelmError, Manifest
 from charts.testing import named
 from fulfil.cli import main
 from shared.shops.reading import read_shops
+from shared.testing.documents import JsonObject
 from shared.testing.shops import EXAMPLES, change, copied
 
 READERS = [name for name in SERVICES if name != "operations"]
@@ -75,7 +75,7 @@ def test_a_changed_price_changes_the_files_and_no_pod(
     "values",
     [{"esimka/prices.toml": ""}, {"Esimka/shop.toml": ""}, {"esimka/policy/a/b.toml": ""}, {"esimka/shop.toml": 7}],
 )
-def test_files_that_are_none_of_a_shop_are_refused(charts: Charts, tmp_path: Path, values: dict[str, Any]) -> None:
+def test_files_that_are_none_of_a_shop_are_refused(charts: Charts, tmp_path: Path, values: JsonObject) -> None:
     path = tmp_path / "values.yaml"
     path.write_text(yaml.safe_dump({"shops": json.loads(json.dumps(values))}), encoding="utf-8")
     with pytest.raises(HelmError, match=r"(?i)esimka"):

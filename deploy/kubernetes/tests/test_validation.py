@@ -2,22 +2,22 @@
 
 import copy
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from charts.testing import Rendered, of_kind
 from charts.validation import problems
+from shared.testing.documents import Json, JsonObject
 
-Break = Callable[[dict[str, Any]], Any]
+Break = Callable[[JsonObject], object]
 
 
-def _spec(path: str, value: Any) -> Break:
+def _spec(path: str, value: object) -> Break:
     """Set a field by its dotted path; numbers are places in lists."""
 
-    def change(manifest: dict[str, Any]) -> None:
+    def change(manifest: JsonObject) -> None:
         *way, last = path.split(".")
-        part: Any = manifest
+        part: Json = manifest
         for step in way:
             part = part[int(step)] if step.isdigit() else part[step]
         part[int(last) if last.isdigit() else last] = value

@@ -4,7 +4,6 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -14,9 +13,9 @@ from local_stack.paths import write_private
 
 
 def test_the_service_makes_them_in_its_own_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ran: list[Any] = []
+    ran: list[tuple[list[str], str]] = []
 
-    def run(command: list[str], *, env: dict[str, str], cwd: Path, check: bool) -> Any:
+    def run(command: list[str], *, env: dict[str, str], cwd: Path, check: bool) -> SimpleNamespace:
         ran.append((command[1:], env["DATABASE_URL"]))
         return SimpleNamespace(returncode=2)
 

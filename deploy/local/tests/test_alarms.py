@@ -5,7 +5,6 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -15,6 +14,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from fulfil import cli as fulfil
 from local_stack.paths import WORK_TREE
+from shared.testing.documents import JsonObject
 
 COMPOSE = WORK_TREE / "deploy" / "compose"
 RULES = yaml.safe_load((COMPOSE / "prometheus" / "rules.yml").read_text(encoding="utf-8"))
@@ -51,8 +51,8 @@ def asked(expression: str) -> set[str]:
     return set(re.findall(r"[a-z][a-z_]+", bare)) - _WORDS
 
 
-def load(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+def load(path: Path) -> JsonObject:
+    found: JsonObject = json.loads(path.read_text(encoding="utf-8"))
     return found
 
 
@@ -128,14 +128,14 @@ def test_each_alarm_is_tried_out_silent_and_ringing(alarm: str) -> None:
     assert any(not case["exp_alerts"] for case in cases)
 
 
-def strangers(written: dict[str, Any]) -> Iterator[str]:
+def strangers(written: JsonObject) -> Iterator[str]:
     """Fields that Grafana's model of a dashboard does not take in, and would lose."""
     plugins.register_default_plugins()
     kept = json.loads(JSONEncoder(sort_keys=True).encode(Dashboard.from_json(written)))
     yield from _lost(written, kept, "")
 
 
-def _lost(written: Any, kept: Any, where: str) -> Iterator[str]:
+def _lost(written: object, kept: object, where: str) -> Iterator[str]:
     if isinstance(written, dict) and isinstance(kept, dict):
         for name, value in written.items():
             if name not in kept:

@@ -8,7 +8,6 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -17,9 +16,10 @@ from local_stack import compose
 from local_stack.access import read_access
 from local_stack.paths import LOCAL, WORK_TREE
 from local_stack.product import PRODUCT
+from shared.testing.documents import JsonObject
 
 FILE = WORK_TREE / "docker-compose.yml"
-CONTAINERS: dict[str, dict[str, Any]] = yaml.safe_load(FILE.read_text(encoding="utf-8"))["services"]
+CONTAINERS: dict[str, JsonObject] = yaml.safe_load(FILE.read_text(encoding="utf-8"))["services"]
 DOCKERFILES = sorted(WORK_TREE.glob("*/*/Dockerfile"))
 WITH_DATABASE = [component.name for component in PRODUCT if component.has_database]
 #: What these images are started as by themselves, when nothing else is said: nobody and grafana.

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import psycopg
 import pytest
@@ -17,6 +17,7 @@ from local_stack.access import Access, Acl, Principal
 from local_stack.kafka import Kafka
 from local_stack.kafka_login import KafkaLogin
 from local_stack.postgres import Postgres
+from shared.testing.documents import JsonObject
 
 pytestmark = pytest.mark.infra
 
@@ -40,14 +41,17 @@ def told(login: KafkaLogin) -> dict[str, str]:
     }
 
 
-def make(options: dict[str, Any], *topics: str) -> None:
+def make(options: JsonObject, *topics: str) -> None:
     admin = AdminClient(options)
     for future in admin.create_topics([NewTopic(topic, 1, 1) for topic in topics]).values():
         future.result(20)
 
 
+C = TypeVar("C", AIOKafkaConsumer, AIOKafkaProducer)
+
+
 @asynccontextmanager
-async def started(client: Any) -> AsyncIterator[Any]:
+async def started(client: C) -> AsyncIterator[C]:
     """A client that is also closed where it is not let in."""
     try:
         await client.start()

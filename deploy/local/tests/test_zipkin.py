@@ -4,7 +4,6 @@ import asyncio
 import gzip
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -17,11 +16,12 @@ from local_stack.errors import LocalStackError
 from local_stack.ports import free_port
 from local_stack.zipkin_server import Zipkin, application
 from local_stack.zipkin_spans import zipkin_spans
+from shared.testing.documents import FieldValue
 
 TRACE, PARENT, ID = bytes(range(16)), bytes(range(8)), bytes(range(8, 16))
 
 
-def request(**fields: Any) -> bytes:
+def request(**fields: FieldValue) -> bytes:
     made = ExportTraceServiceRequest()
     resource = made.resource_spans.add()
     resource.resource.attributes.append(attribute("service.name", "payments"))

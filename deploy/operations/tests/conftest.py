@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
 from uuid import UUID
 
 import httpx
@@ -36,8 +35,9 @@ from shared.contracts import (
     Usage,
 )
 from shared.ids import uuid7
-from shared.kernel.service import Service
 from shared.sealed import Sealed
+from shared.testing.documents import JsonObject
+from shared.testing.running import RunningService
 from shared.testing.stage import Stage
 
 PLAN = Plan(id="tr-5gb", title="Turkey 5 GB", coverage=("TR",), data_mb=5120, validity_days=30, profile_type="TR-STD")
@@ -65,19 +65,19 @@ class Life:
         self.case_id, self.refund_id = uuid7(), uuid7()
         self.money = Money(amount=1500, currency="USD")
         self.cheap = Money(amount=1, currency="USD")
-        self.about: dict[str, Any] = {
+        self.about: JsonObject = {
             "order_id": self.order_id,
             "order_number": self.order_number,
             "storefront": storefront,
             "buyer_id": self.buyer_id,
         }
 
-    def placed(self, **changes: Any) -> OrderPlaced:
-        told: dict[str, Any] = {"kind": "esim", "plan": PLAN, "price": self.money, "placed_at": self.at, **changes}
+    def placed(self, **changes: object) -> OrderPlaced:
+        told: JsonObject = {"kind": "esim", "plan": PLAN, "price": self.money, "placed_at": self.at, **changes}
         return OrderPlaced(**self.about, offer_version="1", privacy_version="1", **told)
 
-    def paid(self, **changes: Any) -> OrderPaid:
-        told: dict[str, Any] = {"kind": "esim", "plan": PLAN, "paid": self.money, "paid_at": self.at, **changes}
+    def paid(self, **changes: object) -> OrderPaid:
+        told: JsonObject = {"kind": "esim", "plan": PLAN, "paid": self.money, "paid_at": self.at, **changes}
         return OrderPaid(**self.about, invoice_id="123456789", **told)
 
     def generated(self, iccid: str = ICCID) -> ProfileGenerated:
@@ -121,8 +121,8 @@ class Life:
             **self.about, case_id=self.case_id, reason="other", origin="buyer", requested_at=self.at, channel="form"
         )
 
-    def approved(self, **changes: Any) -> RefundApproved:
-        told: dict[str, Any] = {"amount": self.money, "pay_by": self.at + timedelta(days=10), **changes}
+    def approved(self, **changes: object) -> RefundApproved:
+        told: JsonObject = {"amount": self.money, "pay_by": self.at + timedelta(days=10), **changes}
         return RefundApproved(
             **self.about,
             case_id=self.case_id,
@@ -154,7 +154,7 @@ class Life:
             observed_at=activated_at,
         )
 
-    def contact(self, email: str = "ann@example.org", **changes: Any) -> BuyerContact:
+    def contact(self, email: str = "ann@example.org", **changes: object) -> BuyerContact:
         return BuyerContact(
             buyer_id=self.buyer_id,
             storefront=self.about["storefront"],
@@ -173,32 +173,18 @@ class Life:
 
 
 @dataclass
-class Operations:
+class Operations(RunningService):
     """A running service and what a test asks it."""
 
-    service: Service
-    stage: Stage
     clock: Shifted
 
     life = staticmethod(Life)
 
     async def get(self, path: str, key: str | None = "a-key") -> httpx.Response:
-        headers = {"authorization": f"Bearer {key}"} if key else {}
-        async with httpx.AsyncClient(
-            base_url=f"http://127.0.0.1:{self.service.port}", timeout=30, trust_env=False
-        ) as client:
-            return await client.get(path, headers=headers)
+        return await self.request("GET", path, key=key)
 
-    async def post(self, path: str, body: Any, key: str | None = "a-key") -> httpx.Response:
-        headers = {"authorization": f"Bearer {key}"} if key else {}
-        async with httpx.AsyncClient(
-            base_url=f"http://127.0.0.1:{self.service.port}", timeout=30, trust_env=False
-        ) as client:
-            return await client.post(path, headers=headers, json=body)
-
-    async def rows(self, sql: str, **parameters: Any) -> list[dict[str, Any]]:
-        async with self.service.database.reading() as tx:
-            return [dict(row) for row in (await tx.execute(sql, **parameters)).mappings()]
+    async def post(self, path: str, body: object, key: str | None = "a-key") -> httpx.Response:
+        return await self.request("POST", path, key=key, json=body)
 
     async def open(self, invariant: str) -> list[str]:
         """The subjects of what does not hold now."""
@@ -237,8 +223,8 @@ Start = Callable[..., Awaitable[Operations]]
 
 @pytest.fixture
 async def start(stage: Stage) -> Start:
-    async def start(**overrides: Any) -> Operations:
-        settings: dict[str, Any] = {
+    async def start(**overrides: object) -> Operations:
+        settings: JsonObject = {
             "operations_keys": {"script": "a-key"},
             "search_key": "a-search-key-for-tests",
             "consumer_pause_seconds": 0.0,

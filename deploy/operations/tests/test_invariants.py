@@ -1,7 +1,8 @@
 """Each invariant is broken by forged facts, names the order, and ends when it is mended."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,11 +17,16 @@ from shared.contracts import (
     RefundsBuyerErased,
 )
 from shared.ids import uuid7
+from shared.testing.documents import Json, JsonObject
+
+if TYPE_CHECKING:
+    from deploy.operations.tests.conftest import Life, Start
+
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
-def broken_orders(life: Any) -> dict[str, tuple[Any, list[Event], list[Event]]]:
+def broken_orders(life: "type[Life]") -> dict[str, tuple["Life", list[Event], list[Event]]]:
     """By invariant: an order that breaks it, its facts, and the facts that mend it (none, where nothing can)."""
     now = datetime.now(UTC)
     hour, receipts = life(now - 2 * HOUR, "qazaq-esim"), life(now - 3 * HOUR, "qazaq-esim")
@@ -62,7 +68,7 @@ def broken_orders(life: Any) -> dict[str, tuple[Any, list[Event], list[Event]]]:
 
 @pytest.mark.long
 async def test_each_rule_finds_the_order_that_breaks_it_and_lets_go_of_it_when_it_is_mended(
-    start: Any, life: Any
+    start: "Start", life: "type[Life]"
 ) -> None:
     running = await start()
     cases = broken_orders(life)
@@ -70,7 +76,7 @@ async def test_each_rule_finds_the_order_that_breaks_it_and_lets_go_of_it_when_i
     asked = BuyerErasureRequested(
         buyer_id=nobody.buyer_id, storefront="esimka", request_id=uuid7(), requested_at=nobody.at - 25 * HOUR
     )
-    said: dict[str, Any] = {"buyer_id": asked.buyer_id, "request_id": asked.request_id, "erased_at": nobody.at}
+    said: JsonObject = {"buyer_id": asked.buyer_id, "request_id": asked.request_id, "erased_at": nobody.at}
     assert set(cases) | {"erasure_unconfirmed"} == {one.name for one in ALL if isinstance(one, OrderInvariant)}
 
     await running.known(*(fact for _, facts, _ in cases.values() for fact in facts))
@@ -105,7 +111,7 @@ async def test_each_rule_finds_the_order_that_breaks_it_and_lets_go_of_it_when_i
 
 
 async def test_an_order_is_not_missed_while_its_facts_wait_to_be_read(
-    start: Any, life: Any, monkeypatch: pytest.MonkeyPatch
+    start: "Start", life: "type[Life]", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The payment is read, an hour old; what followed it stands on a topic that is not read yet."""
     for patience in ("STALLED_SECONDS", "STARVED_SECONDS"):  # the consumer would mend itself in the middle of the test
@@ -113,7 +119,9 @@ async def test_an_order_is_not_missed_while_its_facts_wait_to_be_read(
     running = await start()
     order = life(datetime.now(UTC) - HOUR)
     subscription = running.service._subscription
+    assert subscription is not None
     consumer = subscription.consumer
+    assert consumer is not None
 
     async def all_begun() -> bool:
         return len(subscription.progress.places) == len(consumer.assignment()) > 0
@@ -127,11 +135,11 @@ async def test_an_order_is_not_missed_while_its_facts_wait_to_be_read(
     before = (await running.rows("SELECT max(evaluated_at) AS at FROM evaluations"))[0]["at"] or order.at
     sql = "SELECT bool_and(evaluated_at > :at) AS done FROM evaluations WHERE invariant IN ('work_parked', 'work_late')"
 
-    async def evaluated_since(moment: datetime) -> Any:
+    async def evaluated_since(moment: datetime) -> Json:
         return (await running.rows(sql, at=moment))[0]["done"]
 
     for moment in (before, running.clock.now(), running.clock.now() + timedelta(seconds=0.5)):
-        await running.stage.eventually(lambda moment=moment: evaluated_since(moment))
+        await running.stage.eventually(partial(evaluated_since, moment))
     found = "SELECT * FROM violations WHERE order_id = :id"
     assert await running.rows(found, id=order.order_id) == []
     # It sees that it is behind, and says so when that lasts.
@@ -143,7 +151,7 @@ async def test_an_order_is_not_missed_while_its_facts_wait_to_be_read(
     assert await running.open("watch_behind") == []
 
 
-async def test_a_rule_may_be_given_more_time(start: Any, life: Any) -> None:
+async def test_a_rule_may_be_given_more_time(start: "Start", life: "type[Life]") -> None:
     running = await start(invariant_seconds={"paid_without_outcome": 7200})
     order = life(datetime.now(UTC) - HOUR)
     await running.known(order.placed(), order.paid())
@@ -154,14 +162,16 @@ async def test_a_rule_may_be_given_more_time(start: Any, life: Any) -> None:
     assert await running.open("paid_without_outcome") == [str(order.order_id)]
 
 
-async def test_every_invariant_says_what_it_means(start: Any) -> None:
+async def test_every_invariant_says_what_it_means(start: "Start") -> None:
     for one in ALL:
         assert one.title.endswith("."), one.name
         assert len(one.meaning.split()) > 15, one.name
     assert len({one.name for one in ALL}) == len(ALL) >= 15
 
 
-async def test_a_code_that_was_kept_by_decision_is_an_alarm_only_once_it_is_used(start: Any, life: Any) -> None:
+async def test_a_code_that_was_kept_by_decision_is_an_alarm_only_once_it_is_used(
+    start: "Start", life: "type[Life]"
+) -> None:
     """I13: the law may demand the money although a phone has the profile; whoever then uses it has both."""
     running = await start()
     order = life(datetime.now(UTC) - HOUR)

@@ -1,11 +1,15 @@
 """Record batches that no client would send, on every topic that operations reads, amid good facts."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 from aiokafka import TopicPartition
 
 from shared.testing.record_batches import RawBatch, RawRecord, gzipped, produce_raw, varint
+
+if TYPE_CHECKING:
+    from deploy.operations.tests.conftest import Life, Start
+
 
 NAMED = RawBatch((RawRecord(b"junk", b"k", ((b"\xff\xfe", b"v"), (b"\xc3(", None))),))
 LYING = RawBatch((RawRecord(body=b"\x00\x00\x02\x01" + varint(900)),))
@@ -14,7 +18,7 @@ LYING = RawBatch((RawRecord(body=b"\x00\x00\x02\x01" + varint(900)),))
 pytestmark = pytest.mark.new_topics
 
 
-async def test_raw_batches_lose_no_fact(start: Any, life: Any) -> None:
+async def test_raw_batches_lose_no_fact(start: "Start", life: "type[Life]") -> None:
     running = await start(evaluation_seconds=3600)
     stage, stories = running.stage, [life() for _ in range(6)]
     taken = 0

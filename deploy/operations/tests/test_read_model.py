@@ -3,7 +3,7 @@
 import json
 import random
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
@@ -28,6 +28,10 @@ from shared.contracts.refunds import Explanation
 from shared.ids import uuid7
 from shared.messaging.consumer import Received
 
+if TYPE_CHECKING:
+    from deploy.operations.tests.conftest import Life, Start
+
+
 DAY = timedelta(days=1)
 #: What facts fill.
 _TOLD = ("orders", "esims", "cases", "refunds", "charges", "storefronts", "buyers", "facts")
@@ -35,7 +39,7 @@ _TOLD = ("orders", "esims", "cases", "refunds", "charges", "storefronts", "buyer
 _OF_ARRIVAL = {column.name for table in metadata.tables.values() for column in table.c if "known_at" in column.name}
 
 
-def _story(life: Any) -> list[Event]:
+def _story(life: "type[Life]") -> list[Event]:
     """Everything that can be told of two orders of one buyer, twice where it can happen twice."""
     one, two = life(datetime.now(UTC) - DAY), life()
     two.about["buyer_id"] = two.buyer_id = one.buyer_id
@@ -62,27 +66,27 @@ def _story(life: Any) -> list[Event]:
     ]
 
 
-def _denied(order: Any) -> RefundDenied:
+def _denied(order: "Life") -> RefundDenied:
     words = Explanation(en="", ru="")
     return RefundDenied(
         **order.about, case_id=order.case_id, policy="p", grounds=(), explanation=words, denied_at=order.at
     )
 
 
-async def test_any_order_and_repetition_ends_the_same(start: Any, life: Any) -> None:
+async def test_any_order_and_repetition_ends_the_same(start: "Start", life: "type[Life]") -> None:
     running = await start(evaluation_seconds=3600)
     database = running.service.database
     handlers = FactHandlers(EmailHashes(SecretStr("a-search-key-for-tests"))).handlers()
     now = datetime.now(UTC)
     story = [Received(event, uuid7(), now, None) for event in _story(life)]
 
-    async def told(chosen: list[Received[Any]], size: int) -> dict[str, list[dict[str, str]]]:
+    async def told(chosen: list[Received[Event]], size: int) -> dict[str, list[dict[str, str]]]:
         async with database.transaction() as tx:
             for table in _TOLD:
                 await tx.execute(f"DELETE FROM {table}")
         for begin in range(0, len(chosen), size):
             async with database.transaction() as tx:
-                by_topic: dict[type[Event], list[Received[Any]]] = {}
+                by_topic: dict[type[Event], list[Received[Event]]] = {}
                 for received in chosen[begin : begin + size]:
                     by_topic.setdefault(type(received.event), []).append(received)
                 for event_class, batch in by_topic.items():
@@ -104,7 +108,9 @@ async def test_any_order_and_repetition_ends_the_same(start: Any, life: Any) -> 
         assert await told(shuffled, chance.randrange(1, len(shuffled))) == expected
 
 
-async def test_a_request_is_open_until_it_is_denied_and_again_with_an_appeal(start: Any, life: Any) -> None:
+async def test_a_request_is_open_until_it_is_denied_and_again_with_an_appeal(
+    start: "Start", life: "type[Life]"
+) -> None:
     running = await start(evaluation_seconds=3600)
     order, other_case = life(), uuid7()
     denied = _denied(order)
@@ -136,13 +142,13 @@ def test_every_fact_of_the_product_is_applied_and_shown() -> None:
         assert {at, *shown} <= set(event.model_fields), event
 
 
-def test_a_summary_shows_no_sealed_code(life: Any) -> None:
+def test_a_summary_shows_no_sealed_code(life: "type[Life]") -> None:
     generated = life().generated()
     assert generated.activation_code.box not in json.dumps(summary(generated))
     assert summary(generated)["iccid"] == generated.iccid
 
 
-async def test_nothing_of_an_erased_buyer_stays_and_nothing_comes_back(start: Any, life: Any) -> None:
+async def test_nothing_of_an_erased_buyer_stays_and_nothing_comes_back(start: "Start", life: "type[Life]") -> None:
     running = await start(evaluation_seconds=3600)
     order, other = life(), life()
     await running.known(*order.smooth(), order.contact(), *other.smooth(), other.contact("bob@example.org"))
@@ -177,7 +183,7 @@ def tombstone() -> list[tuple[str, bytes]]:
     return [(name, text.encode()) for name, text in texts.items()]
 
 
-async def test_what_is_old_is_forgotten_unless_something_is_wrong_with_it(start: Any, life: Any) -> None:
+async def test_what_is_old_is_forgotten_unless_something_is_wrong_with_it(start: "Start", life: "type[Life]") -> None:
     keep = 30
     running = await start(keep_days=keep)
     fine, broken, said = life(), life(), uuid7()

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,22 +11,26 @@ from fulfil.cli import main
 from shared.contracts import Event, Money, RefundFailed, RefundPaidByHand, RefundRetried
 from shared.ids import uuid7
 
+if TYPE_CHECKING:
+    from deploy.operations.tests.conftest import Life, Start
+
+
 HOUR = timedelta(hours=1)
 
 
-def refused(order: Any, hours: int, reason: str = "the card is closed") -> RefundFailed:
+def refused(order: "Life", hours: int, reason: str = "the card is closed") -> RefundFailed:
     return RefundFailed(
         **order.about, refund_id=order.refund_id, amount=order.money, reason=reason, failed_at=order.at + hours * HOUR
     )
 
 
-def retried(order: Any, hours: int) -> RefundRetried:
+def retried(order: "Life", hours: int) -> RefundRetried:
     return RefundRetried(
         **order.about, refund_id=order.refund_id, amount=order.money, attempt=2, retried_at=order.at + hours * HOUR
     )
 
 
-def paid_by_hand(order: Any, left: int) -> RefundPaidByHand:
+def paid_by_hand(order: "Life", left: int) -> RefundPaidByHand:
     return RefundPaidByHand(
         **order.about,
         refund_id=order.refund_id,
@@ -38,7 +42,7 @@ def paid_by_hand(order: Any, left: int) -> RefundPaidByHand:
     )
 
 
-async def test_a_refused_refund_waits_until_it_is_tried_again_or_settled(start: Any, life: Any) -> None:
+async def test_a_refused_refund_waits_until_it_is_tried_again_or_settled(start: "Start", life: "type[Life]") -> None:
     running = await start(evaluation_seconds=3600)
     order = life()
     steps: tuple[tuple[Event, bool], ...] = (
@@ -58,7 +62,9 @@ async def test_a_refused_refund_waits_until_it_is_tried_again_or_settled(start: 
         assert listed["total"] == int(waits)
 
 
-async def test_each_is_shown_with_what_is_left_and_why_the_longest_waiting_first(start: Any, life: Any) -> None:
+async def test_each_is_shown_with_what_is_left_and_why_the_longest_waiting_first(
+    start: "Start", life: "type[Life]"
+) -> None:
     running = await start(evaluation_seconds=3600)
     later, first, unknown = life(), life(), life()
     await running.known(later.placed(), later.approved(), refused(later, 3), paid_by_hand(later, 500))
@@ -74,7 +80,7 @@ async def test_each_is_shown_with_what_is_left_and_why_the_longest_waiting_first
 
 
 async def test_the_command_line_shows_the_list(
-    start: Any, life: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    start: "Start", life: "type[Life]", monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     running = await start(evaluation_seconds=3600)
     order = life()

@@ -1,4 +1,4 @@
-from typing import Any
+from typing import TYPE_CHECKING
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -6,8 +6,11 @@ from sqlalchemy import Connection
 
 from operations.tables import metadata
 
+if TYPE_CHECKING:
+    from deploy.operations.tests.conftest import Start
 
-async def test_tables_and_migrations_agree(start: Any) -> None:
+
+async def test_tables_and_migrations_agree(start: "Start") -> None:
     running = await start()
 
     def differences(connection: Connection) -> list[object]:

@@ -3,25 +3,32 @@
 import asyncio
 import inspect
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 import pytest
+from aiokafka import TopicPartition
 
 from operations.invariants.progress import Progress
 from operations.invariants.rules import ALL, OrderInvariant
 from shared.messaging.reading import Place
+from shared.testing.documents import Json, JsonObject
 
-SUMMARY: dict[str, Any] = {
+if TYPE_CHECKING:
+    from deploy.operations.tests.conftest import Life, Start
+
+
+SUMMARY: JsonObject = {
     "service": "payments",
     "dead_letters": {"waiting": 0, "redriven": 0, "discarded": 0},
     "work": [],
     "outbox": {"rows": 0, "oldest": None},
     "consumer": {"problems": {}, "halted": None},
 }
-Answers = dict[str, tuple[int, Any]]
+Answers = dict[str, tuple[int, Json]]
 
 
 class Stand:
@@ -33,8 +40,11 @@ class Stand:
         self.asked: list[tuple[str, str]] = []
 
 
+StartStand = Callable[[Answers], Awaitable[Stand]]
+
+
 @pytest.fixture
-async def stand() -> AsyncIterator[Callable[[Answers], Awaitable[Stand]]]:
+async def stand() -> AsyncIterator[StartStand]:
     async with AsyncExitStack() as opened:
 
         async def make(answers: Answers) -> Stand:
@@ -61,14 +71,14 @@ async def stand() -> AsyncIterator[Callable[[Answers], Awaitable[Stand]]]:
         yield make
 
 
-def _answers(**summary: Any) -> Answers:
+def _answers(**summary: object) -> Answers:
     return {
         "/health/ready": (200, {"status": "ready", "checks": {"database": "ok"}}),
         "/operations/summary": (200, {**SUMMARY, **summary}),
     }
 
 
-async def test_what_services_say_of_themselves_is_kept_and_judged(start: Any, stand: Any) -> None:
+async def test_what_services_say_of_themselves_is_kept_and_judged(start: "Start", stand: StartStand) -> None:
     ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
     ill = await stand(
         _answers(
@@ -111,11 +121,11 @@ async def test_what_services_say_of_themselves_is_kept_and_judged(start: Any, st
     await running.evaluated()
     assert await running.open("service_not_ready") == ["refunds"]
     for name in ("dead_letters_waiting", "outbox_old", "work_parked", "work_late"):
-        await running.stage.eventually(lambda name=name: over(name))
+        await running.stage.eventually(partial(over, name))
 
 
 @pytest.mark.long
-async def test_a_service_that_does_not_answer_keeps_what_it_said_last(start: Any, stand: Any) -> None:
+async def test_a_service_that_does_not_answer_keeps_what_it_said_last(start: "Start", stand: StartStand) -> None:
     ill = await stand(_answers(dead_letters={"waiting": 1}))
     running = await start(services={"payments": ill.url}, operations_key="their-key")
     await running.evaluated()
@@ -125,7 +135,7 @@ async def test_a_service_that_does_not_answer_keeps_what_it_said_last(start: Any
         """Twice, so that what the first of them heard is stored."""
         return len(ill.asked) >= before + 4
 
-    wrong: Any
+    wrong: tuple[int, Json]
     for wrong in ((500, "<html>"), (200, "nonsense"), (200, {"service": "payments"}), (200, [])):
         ill.answers["/operations/summary"] = wrong
         before = len(ill.asked)
@@ -137,7 +147,7 @@ async def test_a_service_that_does_not_answer_keeps_what_it_said_last(start: Any
         assert await running.open("dead_letters_waiting") == ["payments"]
 
 
-async def test_an_unknown_invariant_in_the_settings_is_refused(start: Any) -> None:
+async def test_an_unknown_invariant_in_the_settings_is_refused(start: "Start") -> None:
     with pytest.raises(ValueError, match="names no invariant: paid_wthout"):
         await start(invariant_seconds={"paid_wthout": 1})
     with pytest.raises(ValueError, match="invariants without a time: price_differs, work_parked"):
@@ -160,38 +170,39 @@ class Reads:
     """Partitions as a test says."""
 
     def __init__(self) -> None:
-        self.found: dict[Any, Place] | None = {}
+        self.found: Mapping[TopicPartition, Place] | None = {}
 
-    async def places(self) -> Any:
+    async def places(self) -> Mapping[TopicPartition, Place] | None:
         return self.found
 
 
 async def test_the_moment_stands_still_while_there_is_a_backlog_and_follows_a_busy_consumer() -> None:
+    a, b, c = (TopicPartition("facts", number) for number in range(3))
     reads = Reads()
     progress = Progress(reads)
     at = [datetime(2026, 11, 21, tzinfo=UTC) + timedelta(seconds=30) * n for n in range(8)]
-    reads.found = {"a": Place(0, 100, 40), "b": Place(0, 0, -1)}
+    reads.found = {a: Place(0, 100, 40), b: Place(0, 0, -1)}
     assert await progress.as_of(at[0]) is None  # what was there at the start is not applied yet
-    reads.found = {"a": Place(0, 180, 100), "b": Place(0, 0, -1)}
+    reads.found = {a: Place(0, 180, 100), b: Place(0, 0, -1)}
     assert await progress.as_of(at[1]) == at[0]
-    reads.found = {"a": Place(0, 250, 181), "b": Place(0, 5, 3)}
+    reads.found = {a: Place(0, 250, 181), b: Place(0, 5, 3)}
     assert await progress.as_of(at[2]) == at[1]  # never at the end, and never far behind
-    reads.found = {"a": Place(0, 300, 300), "b": Place(0, 5, 4)}
+    reads.found = {a: Place(0, 300, 300), b: Place(0, 5, 4)}
     assert await progress.as_of(at[3]) == at[1]  # one partition holds it up
     reads.found = None
     assert await progress.as_of(at[4]) is None  # the brokers do not answer
-    reads.found = {"a": Place(0, 300, 300), "b": Place(0, 5, 5)}
+    reads.found = {a: Place(0, 300, 300), b: Place(0, 5, 5)}
     assert await progress.as_of(at[5]) == at[5]
-    reads.found = {"a": Place(400, 400, 300), "b": Place(0, 5, 5)}
+    reads.found = {a: Place(400, 400, 300), b: Place(0, 5, 5)}
     assert await progress.as_of(at[6]) == at[6]  # what nobody can read any more is not waited for
-    reads.found = {"a": Place(400, 400, 300), "b": Place(0, 5, 5), "c": Place(0, 9, 0)}
+    reads.found = {a: Place(400, 400, 300), b: Place(0, 5, 5), c: Place(0, 9, 0)}
     assert await progress.as_of(at[7]) == at[6]
 
 
 # --- search, order, spans --------------------------------------------------------------------------------------------
 
 
-async def test_an_order_is_found_by_what_a_person_has_in_hand(start: Any, life: Any) -> None:
+async def test_an_order_is_found_by_what_a_person_has_in_hand(start: "Start", life: "type[Life]") -> None:
     running = await start(trace_url_template="http://traces.example/{trace_id}?at={span_id}")
     order, trace = life(), f"00-{'ab' * 16}-{'cd' * 8}-01"
     for fact in order.smooth():
@@ -261,7 +272,7 @@ JAEGER = {
 
 @pytest.mark.parametrize("told", [ZIPKIN, JAEGER], ids=["zipkin", "jaeger"])
 async def test_spans_are_merged_into_the_timeline_or_it_says_why_not(
-    start: Any, life: Any, stand: Any, told: Any
+    start: "Start", life: "type[Life]", stand: StartStand, told: object
 ) -> None:
     path = f"/traces/{'ab' * 16}"
     store = await stand({path: (200, told)})
@@ -283,7 +294,6 @@ async def test_spans_are_merged_into_the_timeline_or_it_says_why_not(
     assert (first["span"]["service"], first["span"]["milliseconds"], first["span"]["error"]) == ("ordering", 1.5, True)
     assert first["trace_url"] == f"http://t/{'ab' * 16}/{'cd' * 8}"
     assert second["topic"] == "ordering.order-placed"
-    wrong: Any
     for wrong in ((500, ""), (200, "<html>"), (200, {"nothing": 1}), (200, [{"traceId": 1}])):
         store.answers[path] = wrong
         answer = (await running.get(f"{where}?spans=true")).json()

@@ -1,13 +1,14 @@
 """Contracts: what is written now can be read by the last releases, and what they write can be read now."""
 
 import copy
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from release import contracts
 from release.history import NAMES, NoHistoryError, export, last_release
+from shared.testing.documents import JsonObject
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,7 @@ def test_it_is_the_released_code_that_reads(trees: list[Path], tmp_path: Path) -
     assert set(found) == {"payments.order-paid.v1: the release refuses what is written now: no"}
 
 
-def changed(change: Any, minor: int = 0) -> list[str]:
+def changed(change: Callable[[JsonObject], object], minor: int = 0) -> list[str]:
     released = {"payments.order-paid.v1": contracts.of_now()["payments.order-paid.v1"]}
     now = copy.deepcopy(released)
     change(now["payments.order-paid.v1"])
@@ -57,7 +58,7 @@ def changed(change: Any, minor: int = 0) -> list[str]:
 
 
 def test_an_addition_is_told_by_a_minor_version() -> None:
-    def add(schema: Any) -> None:
+    def add(schema: JsonObject) -> None:
         schema["properties"]["note"] = {"type": "string"}
 
     assert "say so with `minor=1`" in changed(add)[0]

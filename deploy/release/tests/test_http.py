@@ -3,15 +3,15 @@
 import copy
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from release import callers
 from release.history import record
 from release.interfaces import path_of
+from shared.testing.documents import JsonObject
 
-Document = dict[str, Any]
+Document = JsonObject
 PLACE, ASK = "POST /orders", "GET /orders/{reference}"
 
 
@@ -156,7 +156,7 @@ class Api:
         self.told: Document = self.view["properties"]
 
 
-Change = Callable[[Api], Any]
+Change = Callable[[Api], object]
 
 
 def changed(change: Change) -> list[callers.Break]:

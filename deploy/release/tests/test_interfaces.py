@@ -8,7 +8,6 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -22,14 +21,17 @@ from shared.interfaces.page import page
 from shared.kernel.service import Service
 from shared.messaging.cloudevents import read_body, read_envelope
 from shared.messaging.topics import owned_topics
+from shared.testing.documents import JsonObject
 
 HERE = Path(__file__).parent
 NAMING = {"OrderPaid", "ProfileGenerated", "QrDelivered", "RefundRequested"}
-Document = dict[str, Any]
+Document = JsonObject
+#: By component and kind.
+Documents = dict[str, dict[str, Document]]
 
 
 @pytest.fixture(scope="module")
-def said() -> dict[str, dict[str, Document]]:
+def said() -> Documents:
     return asyncio.run(documents())
 
 
@@ -40,19 +42,19 @@ def services() -> dict[str, Service]:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", DOCUMENTED)
-def test_what_is_committed_is_what_the_code_says(said: Any, name: str, kind: str) -> None:
+def test_what_is_committed_is_what_the_code_says(said: Documents, name: str, kind: str) -> None:
     assert path_of(name, kind).read_text(encoding="utf-8") == text(said[name][kind]), "run `make interfaces`"
 
 
 @pytest.mark.parametrize("name", DOCUMENTED)
-def test_openapi_is_valid_to_its_parser(said: Any, name: str) -> None:
+def test_openapi_is_valid_to_its_parser(said: Documents, name: str) -> None:
     from openapi_spec_validator import OpenAPIV31SpecValidator  # noqa: PLC0415 - it imports jsonschema, see below
 
     assert [str(one) for one in OpenAPIV31SpecValidator(said[name]["openapi"]).iter_errors()] == []
 
 
 @pytest.mark.parametrize("name", DOCUMENTED)
-def test_asyncapi_is_valid_by_its_official_schema(said: Any, name: str) -> None:
+def test_asyncapi_is_valid_by_its_official_schema(said: Documents, name: str) -> None:
     import jsonschema  # noqa: PLC0415 - it compiles 38 grammars, for seconds; each process collects this file
 
     schema = json.loads(gzip.decompress((HERE / "data" / "asyncapi-3.0.0.schema.json.gz").read_bytes()))
@@ -60,7 +62,7 @@ def test_asyncapi_is_valid_by_its_official_schema(said: Any, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", DOCUMENTED)
-def test_every_reference_inside_a_document_leads_somewhere(said: Any, name: str) -> None:
+def test_every_reference_inside_a_document_leads_somewhere(said: Documents, name: str) -> None:
     for document in said[name].values():
         for reference in references(document):
             found = document
@@ -68,7 +70,7 @@ def test_every_reference_inside_a_document_leads_somewhere(said: Any, name: str)
                 found = found[word]
 
 
-def references(value: Any) -> Iterator[str]:
+def references(value: object) -> Iterator[str]:
     if isinstance(value, dict):
         if isinstance(value.get("$ref"), str):
             yield value["$ref"]
@@ -80,7 +82,7 @@ def references(value: Any) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("name", DOCUMENTED)
-def test_every_http_operation_is_described(said: Any, services: Any, name: str) -> None:
+def test_every_http_operation_is_described(said: Documents, services: dict[str, Service], name: str) -> None:
     document = said[name]["openapi"]
     chapters = {tag["name"]: tag["description"] for tag in document["tags"]}
     for operation, one in operations(document):
@@ -95,7 +97,9 @@ def test_every_http_operation_is_described(said: Any, services: Any, name: str) 
 
 
 @pytest.mark.parametrize("name", DOCUMENTED)
-async def test_who_must_show_credentials_is_told_truly(said: Any, services: Any, name: str) -> None:
+async def test_who_must_show_credentials_is_told_truly(
+    said: Documents, services: dict[str, Service], name: str
+) -> None:
     """Asked without any, exactly those operations answer 401 that name a caller; nothing behind them is reached."""
     document = said[name]["openapi"]
     answers = await unasked(services[name].app, document)
@@ -110,7 +114,7 @@ async def test_who_must_show_credentials_is_told_truly(said: Any, services: Any,
 
 
 @pytest.mark.parametrize("name", DOCUMENTED)
-def test_examples_of_http_are_what_their_schemas_say(said: Any, name: str) -> None:
+def test_examples_of_http_are_what_their_schemas_say(said: Documents, name: str) -> None:
     import jsonschema  # noqa: PLC0415 - see above
 
     document = said[name]["openapi"]
@@ -124,7 +128,7 @@ def test_examples_of_http_are_what_their_schemas_say(said: Any, name: str) -> No
                     assert list(jsonschema.Draft202012Validator(schema).iter_errors(media["example"])) == [], operation
 
 
-def test_the_main_calls_have_examples(said: Any) -> None:
+def test_the_main_calls_have_examples(said: Documents) -> None:
     shown = {
         operation
         for name in DOCUMENTED
@@ -142,7 +146,9 @@ def test_the_main_calls_have_examples(said: Any) -> None:
 
 
 @pytest.mark.parametrize("name", DOCUMENTED)
-def test_asyncapi_tells_every_topic_that_is_written_or_read(said: Any, services: Any, name: str) -> None:
+def test_asyncapi_tells_every_topic_that_is_written_or_read(
+    said: Documents, services: dict[str, Service], name: str
+) -> None:
     document = said[name]["asyncapi"]
     told = {(one["action"], one["channel"]["$ref"].rpartition("/")[2]) for one in document["operations"].values()}
     written = {("send", topic) for topic in owned_topics(name) if not topic.startswith("storefront.")}
@@ -156,7 +162,7 @@ def test_asyncapi_tells_every_topic_that_is_written_or_read(said: Any, services:
         assert one["description"]
 
 
-def test_the_examples_of_events_can_be_read_by_the_code(said: Any) -> None:
+def test_the_examples_of_events_can_be_read_by_the_code(said: Documents) -> None:
     import jsonschema  # noqa: PLC0415 - see above
 
     shown = set()
@@ -176,7 +182,7 @@ def test_the_examples_of_events_can_be_read_by_the_code(said: Any) -> None:
 
 
 @pytest.mark.parametrize("name", DOCUMENTED)
-def test_the_page_of_events_shows_them_all_and_fetches_nothing(said: Any, name: str) -> None:
+def test_the_page_of_events_shows_them_all_and_fetches_nothing(said: Documents, name: str) -> None:
     shown = page(said[name]["asyncapi"])
     for topic in said[name]["asyncapi"]["channels"]:
         assert topic in shown
@@ -184,7 +190,7 @@ def test_the_page_of_events_shows_them_all_and_fetches_nothing(said: Any, name: 
     assert "https://" not in shown.replace("https://shop.example", "")
 
 
-def test_the_official_parser_of_asyncapi_agrees(said: Any, tmp_path: Path) -> None:
+def test_the_official_parser_of_asyncapi_agrees(said: Documents, tmp_path: Path) -> None:
     """npm's `@asyncapi/parser`, where node is and the package can be had; the official schema is always asked."""
     npm, node = shutil.which("npm"), shutil.which("node")
     if npm is None or node is None:

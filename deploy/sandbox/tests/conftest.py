@@ -6,12 +6,11 @@ import json
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from sandbox.testing import RunningSandbox, running_sandbox
+from sandbox.testing import JsonObject, RunningSandbox, running_sandbox
 
 
 @dataclass
@@ -25,8 +24,8 @@ class Shop:
     async def body(self) -> bytes:
         return await asyncio.wait_for(self.bodies.get(), 30)
 
-    async def webhook(self) -> dict[str, Any]:
-        value: dict[str, Any] = json.loads(await self.body())
+    async def webhook(self) -> JsonObject:
+        value: JsonObject = json.loads(await self.body())
         return value
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

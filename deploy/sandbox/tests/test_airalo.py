@@ -3,12 +3,17 @@
 import hashlib
 import hmac
 import json
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
-from sandbox.testing import RunningSandbox, running_sandbox
+from sandbox.testing import JsonObject, RunningSandbox, running_sandbox
+
+if TYPE_CHECKING:
+    from deploy.sandbox.tests.conftest import Shop
+
 
 SECRET = "airalo-secret"
 
@@ -20,21 +25,23 @@ async def token(sb: RunningSandbox) -> dict[str, str]:
     return {"Authorization": f"Bearer {answer.json()['data']['access_token']}"}
 
 
-async def order(sb: RunningSandbox, auth: dict[str, str], path: str = "orders", **fields: Any) -> httpx.Response:
+async def order(sb: RunningSandbox, auth: dict[str, str], path: str = "orders", **fields: object) -> httpx.Response:
     body = {"package_id": "kz-7days-1gb", "quantity": "1", "type": "sim", "description": "10000001"} | fields
     return await sb.client.post(f"{sb.airalo_url}/{path}", json=body, headers=auth)
 
 
-async def listed(sb: RunningSandbox, auth: dict[str, str], description: str, **more: Any) -> list[dict[str, Any]]:
-    params = {"filter[description]": description, "include": "sims,status"} | more
-    found: list[dict[str, Any]] = (await sb.client.get(f"{sb.airalo_url}/orders", params=params, headers=auth)).json()[
-        "data"
-    ]
-    return found
+async def listed(
+    sb: RunningSandbox, auth: dict[str, str], description: str, limit: int | None = None, include: str = "sims,status"
+) -> list[JsonObject]:
+    params: dict[str, str | int] = {"filter[description]": description, "include": include}
+    if limit is not None:
+        params["limit"] = limit
+    answer: JsonObject = (await sb.client.get(f"{sb.airalo_url}/orders", params=params, headers=auth)).json()
+    return list(answer["data"])
 
 
-async def sim_of(sb: RunningSandbox, auth: dict[str, str]) -> dict[str, Any]:
-    sim: dict[str, Any] = (await order(sb, auth)).json()["data"]["sims"][0]
+async def sim_of(sb: RunningSandbox, auth: dict[str, str]) -> JsonObject:
+    sim: JsonObject = (await order(sb, auth)).json()["data"]["sims"][0]
     return sim
 
 
@@ -65,7 +72,7 @@ async def test_there_is_no_idempotency_and_orders_are_found_by_a_part_of_their_d
 async def test_a_form_is_taken_as_well(sb: RunningSandbox) -> None:
     auth = await token(sb)
     body = {"package_id": "kz", "quantity": "1", "type": "sim"}
-    files: Any = {name: (None, value) for name, value in body.items()}
+    files = {name: (None, value) for name, value in body.items()}
     assert (await sb.client.post(f"{sb.airalo_url}/orders", files=files, headers=auth)).status_code == 200
 
 
@@ -84,7 +91,7 @@ async def test_tokens(sb: RunningSandbox) -> None:
     ("changes", "code"),
     [({"maintenance": True}, 13), ({"credit": False}, 11), ({"stock": {"kz-7days-1gb": 0}}, 33)],
 )
-async def test_refusals(sb: RunningSandbox, changes: dict[str, Any], code: int) -> None:
+async def test_refusals(sb: RunningSandbox, changes: JsonObject, code: int) -> None:
     auth = await token(sb)
     await sb.airalo(**changes)
     answer = await order(sb, auth)
@@ -112,7 +119,9 @@ async def test_a_lost_reply_leaves_the_order(sb: RunningSandbox) -> None:
 
 
 @pytest.mark.parametrize("nested", [True, False])
-async def test_an_asynchronous_order_is_told_by_a_signed_webhook(sb: RunningSandbox, shop: Any, nested: bool) -> None:
+async def test_an_asynchronous_order_is_told_by_a_signed_webhook(
+    sb: RunningSandbox, shop: "Shop", nested: bool
+) -> None:
     auth = await token(sb)
     await sb.airalo(nested=nested)
     shop.answers.extend([200, 500])
@@ -131,14 +140,14 @@ async def test_an_asynchronous_order_is_told_by_a_signed_webhook(sb: RunningSand
     assert shop.headers[-1]["airalo-signature"] == "0" * 128
 
 
-async def test_a_webhook_address_must_answer_a_probe(sb: RunningSandbox, shop: Any) -> None:
+async def test_a_webhook_address_must_answer_a_probe(sb: RunningSandbox, shop: "Shop") -> None:
     auth = await token(sb)
     shop.answers.append(404)
     assert (await order(sb, auth, "orders-async", webhook_url=f"{shop.url}/hook")).status_code == 422
     assert (await sb.ledger_airalo())["orders"] == []
 
 
-async def test_an_asynchronous_order_may_fail(sb: RunningSandbox, shop: Any) -> None:
+async def test_an_asynchronous_order_may_fail(sb: RunningSandbox, shop: "Shop") -> None:
     auth = await token(sb)
     await sb.airalo(stock={"kz-7days-1gb": 0})
     await order(sb, auth, "orders-async", webhook_url=f"{shop.url}/hook")
@@ -217,7 +226,7 @@ async def test_odd_bodies_are_told_so(sb: RunningSandbox) -> None:
     assert (await sb.ledger_airalo())["orders"] == []
 
 
-async def test_the_books_are_read_again(tmp_path: Any) -> None:
+async def test_the_books_are_read_again(tmp_path: Path) -> None:
     async with running_sandbox(data_dir=tmp_path) as sb:
         await order(sb, await token(sb))
         before = await sb.ledger_airalo()

@@ -1,7 +1,5 @@
 """Refund, cancel and charge (docs/wire/epay.md)."""
 
-from typing import Any
-
 import httpx
 import pytest
 
@@ -11,7 +9,7 @@ from sandbox.bank.operations import refund
 from sandbox.clock import now
 from sandbox.ledger import Journal
 from sandbox.storefront import Card
-from sandbox.testing import RunningSandbox, running_sandbox
+from sandbox.testing import JsonObject, RunningSandbox, running_sandbox
 
 LONG_SCOPE = "webapi usermanagement email_send verification statement statistics payment"
 
@@ -32,12 +30,12 @@ async def paid(sb: RunningSandbox, amount: float = 100, card: Card = storefront.
     return (await sb.pay(await sb.payment_object("123456", amount), card)).transaction_id
 
 
-async def operate(sb: RunningSandbox, identity: str, operation: str, **args: Any) -> httpx.Response:
+async def operate(sb: RunningSandbox, identity: str, operation: str, **args: str | float) -> httpx.Response:
     path = f"/epay/api/operation/{identity}/{operation}"
     return await sb.client.post(path, params=args, headers=await token(sb))
 
 
-async def entry(sb: RunningSandbox) -> dict[str, Any]:
+async def entry(sb: RunningSandbox) -> JsonObject:
     (only,) = await sb.ledger_bank()
     return only
 

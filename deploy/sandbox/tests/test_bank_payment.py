@@ -1,14 +1,13 @@
 """Tokens, the payment page and check-status (docs/wire/epay.md)."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import httpx
 import pytest
 
 from sandbox import storefront
 from sandbox.storefront import Card
-from sandbox.testing import RunningSandbox, running_sandbox
+from sandbox.testing import JsonObject, RunningSandbox, running_sandbox
 
 TERMINAL = "67e34d63-102f-4bd1-898e-370781d0074d"
 LONG_SCOPE = "webapi usermanagement email_send verification statement statistics payment"
@@ -169,7 +168,7 @@ async def test_a_payment_token_opens_no_status(sb: RunningSandbox) -> None:
         {"auth": "x"},
     ],
 )
-async def test_the_page_compares_with_the_token(sb: RunningSandbox, change: dict[str, Any]) -> None:
+async def test_the_page_compares_with_the_token(sb: RunningSandbox, change: JsonObject) -> None:
     payment = await sb.payment_object("123456", 100)
     with pytest.raises(httpx.HTTPStatusError) as refused:
         await sb.pay(payment | change)

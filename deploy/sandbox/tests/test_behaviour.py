@@ -1,32 +1,36 @@
 """An operator behaves as control says: it knows nothing, or spells what it knows in another way."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from sandbox.smdp.es2plus import on_wire
-from sandbox.testing import RunningSandbox, running_sandbox
+from sandbox.testing import JsonObject, RunningSandbox, running_sandbox
+
+if TYPE_CHECKING:
+    from deploy.sandbox.tests.conftest import Shop
+
 
 PROTOCOL = {"X-Admin-Protocol": "gsma/rsp/v2.5.0"}
 ICCID, EID = "8999701000000000019", "89049032123451234512345678901235"
 
 
-async def call(sb: RunningSandbox, function: str, **body: Any) -> dict[str, Any]:
+async def call(sb: RunningSandbox, function: str, **body: object) -> JsonObject:
     header = {"functionRequesterIdentifier": "shop", "functionCallIdentifier": "1"}
     path = f"/operator/gsma/rsp2/es2plus/{function}"
     answer = await sb.client.post(path, json={"header": header, "iccid": ICCID} | body, headers=PROTOCOL)
-    value: dict[str, Any] = answer.json()
+    value: JsonObject = answer.json()
     return value
 
 
-async def sold(sb: RunningSandbox) -> dict[str, Any]:
+async def sold(sb: RunningSandbox) -> JsonObject:
     await call(sb, "downloadOrder", profileType="KZ-1GB")
     return await call(sb, "confirmOrder", releaseFlag=True, matchingId="ABC-1")
 
 
-async def feed(sb: RunningSandbox) -> dict[str, Any]:
-    value: dict[str, Any] = (await sb.client.get(f"/operator/usage/{ICCID}")).json()
+async def feed(sb: RunningSandbox) -> JsonObject:
+    value: JsonObject = (await sb.client.get(f"/operator/usage/{ICCID}")).json()
     return value
 
 
@@ -75,7 +79,7 @@ async def test_answers_may_be_spelled_otherwise(sb: RunningSandbox) -> None:
     ],
 )
 async def test_notifications_may_be_spelled_otherwise(
-    sb: RunningSandbox, shop: Any, changes: dict[str, Any], name: str, kind: type
+    sb: RunningSandbox, shop: "Shop", changes: JsonObject, name: str, kind: type
 ) -> None:
     await sold(sb)
     await sb.operator_catalogue(progress_url=shop.url)
@@ -94,7 +98,7 @@ async def test_notifications_may_be_spelled_otherwise(
     assert shop.headers[-1]["x-admin-protocol"] == "gsma/rsp/v3.1.0"
 
 
-async def test_a_notification_may_have_no_time_and_name_no_protocol(sb: RunningSandbox, shop: Any) -> None:
+async def test_a_notification_may_have_no_time_and_name_no_protocol(sb: RunningSandbox, shop: "Shop") -> None:
     await sold(sb)
     await sb.operator_catalogue(progress_url=shop.url)
     await sb.operator_behaviour(timestamps="missing", protocol="")
@@ -103,7 +107,7 @@ async def test_a_notification_may_have_no_time_and_name_no_protocol(sb: RunningS
     assert "x-admin-protocol" not in shop.headers[-1]
 
 
-async def airalo_order(sb: RunningSandbox, number: str) -> dict[str, Any]:
+async def airalo_order(sb: RunningSandbox, number: str) -> JsonObject:
     login = {"client_id": "airalo-client", "client_secret": "airalo-secret", "grant_type": "client_credentials"}
     token = (await sb.client.post("/airalo/v2/token", data=login)).json()["data"]["access_token"]
     headers = {"Authorization": f"Bearer {token}"}

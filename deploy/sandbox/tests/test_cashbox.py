@@ -4,21 +4,20 @@ import asyncio
 import re
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
-from sandbox.testing import RunningSandbox, running_sandbox
+from sandbox.testing import JsonObject, RunningSandbox, running_sandbox
 
 CASHBOX = "SWK00000001"
 KEY = {"x-api-key": "sandbox-cashbox"}
 
 
-async def call(sb: RunningSandbox, path: str, **body: Any) -> dict[str, Any]:
+async def call(sb: RunningSandbox, path: str, **body: object) -> JsonObject:
     answer = await sb.client.post(f"/webkassa/api/v4/{path}", json=body, headers=KEY)
     assert answer.status_code == 200
-    value: dict[str, Any] = answer.json()
+    value: JsonObject = answer.json()
     return value
 
 
@@ -26,7 +25,7 @@ async def session(sb: RunningSandbox) -> str:
     return str((await call(sb, "Authorize", Login="sandbox", Password="sandbox-secret"))["Data"]["Token"])
 
 
-def sale(token: str, number: str, price: float = 4990, **changes: Any) -> dict[str, Any]:
+def sale(token: str, number: str, price: float = 4990, **changes: object) -> JsonObject:
     position = {"Count": 1, "Price": price, "TaxPercent": None, "Tax": 0, "TaxType": 0, "PositionName": "Turkey 5 GB"}
     return {
         "Token": token,
@@ -42,11 +41,11 @@ def sale(token: str, number: str, price: float = 4990, **changes: Any) -> dict[s
     }
 
 
-def codes(answer: dict[str, Any]) -> list[int]:
+def codes(answer: JsonObject) -> list[int]:
     return [error["Code"] for error in answer["Errors"]]
 
 
-def basis(data: dict[str, Any], **changes: Any) -> dict[str, Any]:
+def basis(data: JsonObject, **changes: object) -> JsonObject:
     moment = datetime.strptime(data["DateTime"], "%d.%m.%Y %H:%M:%S")  # noqa: DTZ007 - the register's own clock
     return {
         "dateTime": moment.strftime("%Y-%m-%d %H:%M:%S"),
@@ -130,7 +129,7 @@ async def test_vat_is_contained_in_the_price(sb: RunningSandbox) -> None:
         ({"OperationType": 1}, 9),
     ],
 )
-async def test_bad_requests(sb: RunningSandbox, change: dict[str, Any], code: int) -> None:
+async def test_bad_requests(sb: RunningSandbox, change: JsonObject, code: int) -> None:
     assert codes(await call(sb, "check", **(sale(await session(sb), "s-1") | change))) == [code]
     assert await sb.ledger_cashbox() == []
 

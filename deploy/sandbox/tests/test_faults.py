@@ -1,18 +1,17 @@
 """Every effect at the HTTP stand-ins, asserted on the answer and on the ledger."""
 
 import asyncio
-from typing import Any
 
 import httpx
 import pytest
 
-from sandbox.testing import RunningSandbox
+from sandbox.testing import JsonObject, RunningSandbox
 
 ORDER = "/operator/gsma/rsp2/es2plus/downloadOrder"
 HEADERS = {"X-Admin-Protocol": "gsma/rsp/v2.5.0"}
 
 
-async def order(sb: RunningSandbox, **body: Any) -> httpx.Response:
+async def order(sb: RunningSandbox, **body: object) -> httpx.Response:
     header = {"functionRequesterIdentifier": "shop", "functionCallIdentifier": "1"}
     request = {"header": header, "profileType": "KZ-1GB"} | body
     return await sb.client.post(ORDER, json=request, headers=HEADERS)
@@ -236,7 +235,7 @@ async def test_pay_and_token_refusals(sb: RunningSandbox) -> None:
         {"target": "bank.token", "effect": "drop", "colour": "red"},
     ],
 )
-async def test_a_rule_that_cannot_be_is_refused(sb: RunningSandbox, rule: dict[str, Any]) -> None:
+async def test_a_rule_that_cannot_be_is_refused(sb: RunningSandbox, rule: JsonObject) -> None:
     assert (await sb.client.post("/control/faults", json=rule)).status_code == 422
     assert await sb.active_faults() == []
 

@@ -1,11 +1,15 @@
 """ES2+ and the usage feed (SGP.22 v2.5 §5.3, docs/wire/es2plus.md)."""
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox.testing import RunningSandbox, running_sandbox
+from sandbox.testing import JsonObject, RunningSandbox, running_sandbox
+
+if TYPE_CHECKING:
+    from deploy.sandbox.tests.conftest import Shop
+
 
 BASE = "/operator/gsma/rsp2/es2plus/"
 PROTOCOL = {"X-Admin-Protocol": "gsma/rsp/v2.5.0"}
@@ -23,16 +27,16 @@ def with_check(eid: str) -> str:
 EID, OTHER_EID = with_check(EID), with_check(OTHER_EID)
 
 
-async def call(sb: RunningSandbox, function: str, call_id: str = "call-1", **body: Any) -> dict[str, Any]:
+async def call(sb: RunningSandbox, function: str, call_id: str = "call-1", **body: object) -> JsonObject:
     header = {"functionRequesterIdentifier": "shop", "functionCallIdentifier": call_id}
     answer = await sb.client.post(BASE + function, json={"header": header} | body, headers=PROTOCOL)
     assert answer.status_code == 200
     assert answer.headers["x-admin-protocol"] == "gsma/rsp/v2.5.0"
-    value: dict[str, Any] = answer.json()
+    value: JsonObject = answer.json()
     return value
 
 
-def outcome(answer: dict[str, Any]) -> str:
+def outcome(answer: JsonObject) -> str:
     status = answer["header"]["functionExecutionStatus"]
     if status["status"] != "Failed":
         assert set(status) == {"status"}
@@ -42,7 +46,7 @@ def outcome(answer: dict[str, Any]) -> str:
     return f"{code['subjectCode']}/{code['reasonCode']}"
 
 
-async def profile(sb: RunningSandbox, iccid: str = ICCID) -> dict[str, Any]:
+async def profile(sb: RunningSandbox, iccid: str = ICCID) -> JsonObject:
     return next(one for one in await sb.ledger_operator() if one["iccid"] == iccid)
 
 
@@ -156,7 +160,7 @@ async def test_a_downloaded_profile_cannot_be_cancelled(sb: RunningSandbox) -> N
     ],
 )
 async def test_bad_input_fails_in_the_functions_own_way(
-    sb: RunningSandbox, function: str, body: dict[str, Any], expected: str
+    sb: RunningSandbox, function: str, body: JsonObject, expected: str
 ) -> None:
     assert outcome(await call(sb, function, **body)) == expected
 
@@ -169,7 +173,7 @@ async def test_bad_input_fails_in_the_functions_own_way(
         ({"releaseFlag": True, "matchingId": "lower"}, "8.2.6/2.1"),
     ],
 )
-async def test_bad_confirmations(sb: RunningSandbox, body: dict[str, Any], expected: str) -> None:
+async def test_bad_confirmations(sb: RunningSandbox, body: JsonObject, expected: str) -> None:
     await call(sb, "downloadOrder", iccid=ICCID, profileType="A")
     assert outcome(await call(sb, "confirmOrder", iccid=ICCID, **body)) == expected
 
@@ -215,7 +219,7 @@ async def test_usage_feed(sb: RunningSandbox) -> None:
     assert (await sb.client.get(f"/operator/usage/{ICCID}")).json()["usedBytes"] is None
 
 
-async def test_the_phone_makes_the_operator_notify(sb: RunningSandbox, shop: Any) -> None:
+async def test_the_phone_makes_the_operator_notify(sb: RunningSandbox, shop: "Shop") -> None:
     await call(sb, "downloadOrder", iccid=ICCID, profileType="KZ-1GB", eid=EID)
     shop.answers.extend([204, 204])
     await sb.operator_catalogue(progress_url=f"{shop.url}/gsma/rsp2/es2plus/handleDownloadProgressInfo")

@@ -5,12 +5,16 @@ import hmac
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
-from sandbox.testing import RunningSandbox
+from sandbox.testing import JsonObject, RunningSandbox
+
+if TYPE_CHECKING:
+    from deploy.sandbox.tests.conftest import Shop
+
 
 PROTOCOL = {"X-Admin-Protocol": "gsma/rsp/v2.5.0"}
 ICCID = "8999701000000000019"
@@ -41,8 +45,8 @@ async def top_up(sb: RunningSandbox, key: str, gigabytes: int = 1, days: int = 7
     return await sb.client.put(f"{base}/usage/{ICCID}/top-ups/{key}", json=body)
 
 
-async def usage(sb: RunningSandbox, base: str = HERE) -> dict[str, Any]:
-    document: dict[str, Any] = (await sb.client.get(f"{base}/usage/{ICCID}")).json()
+async def usage(sb: RunningSandbox, base: str = HERE) -> JsonObject:
+    document: JsonObject = (await sb.client.get(f"{base}/usage/{ICCID}")).json()
     return document
 
 
@@ -106,7 +110,7 @@ async def test_what_has_ended_takes_no_top_up(sb: RunningSandbox, ended: str) ->
 
 async def test_unknown_and_misspelt_top_ups(sb: RunningSandbox) -> None:
     assert (await top_up(sb, "k1")).status_code == 404
-    bodies: list[Any] = [{}, {"dataBytes": -1, "validityDays": 1}, {"dataBytes": "1", "validityDays": True}, []]
+    bodies: list[object] = [{}, {"dataBytes": -1, "validityDays": 1}, {"dataBytes": "1", "validityDays": True}, []]
     for body in bodies:
         assert (await sb.client.put(f"{HERE}/usage/{ICCID}/top-ups/k", json=body)).status_code == 422
 
@@ -128,7 +132,7 @@ async def cancel(sb: RunningSandbox) -> None:
 
 
 @pytest.mark.parametrize(("ids", "kind"), [("int", int), ("string", str)])
-async def test_the_life_of_a_profile_on_a_phone(sb: RunningSandbox, shop: Any, ids: str, kind: type) -> None:
+async def test_the_life_of_a_profile_on_a_phone(sb: RunningSandbox, shop: "Shop", ids: str, kind: type) -> None:
     code = await made(sb)
     await sb.operator_catalogue(progress_url=f"{shop.url}/progress")
     seen = await sb.scan(code, eid(1), "download", "install", "enable", "disable", "delete", ids=ids)
@@ -138,7 +142,7 @@ async def test_the_life_of_a_profile_on_a_phone(sb: RunningSandbox, shop: Any, i
     assert all(one["eid"] == eid(1) for one in told)
 
 
-async def test_a_second_device_is_refused_and_the_shop_is_told(sb: RunningSandbox, shop: Any) -> None:
+async def test_a_second_device_is_refused_and_the_shop_is_told(sb: RunningSandbox, shop: "Shop") -> None:
     code = await made(sb)
     assert (await sb.scan(code, eid(1)))["installState"] == "enabled"
     await sb.operator_catalogue(progress_url=f"{shop.url}/progress")
@@ -165,7 +169,7 @@ def genuine(body: bytes, headers: Mapping[str, str]) -> bool:
     return headers.get("x-signature") == "sha256=" + hmac.new(b"s3cret", body, hashlib.sha256).hexdigest()
 
 
-async def test_usage_is_pushed_and_signed(sb: RunningSandbox, shop: Any) -> None:
+async def test_usage_is_pushed_and_signed(sb: RunningSandbox, shop: "Shop") -> None:
     await made(sb)
     await sb.operator_catalogue(push_url=f"{shop.url}/usage", push_secret="s3cret")
     assert (await sb.use_data(ICCID, 5000))["pushed"] == 200
@@ -178,7 +182,7 @@ async def test_usage_is_pushed_and_signed(sb: RunningSandbox, shop: Any) -> None
     assert (pushed["iccid"], pushed["usedBytes"]) == (ICCID, 5000)
 
 
-async def test_pushes_can_be_forged_replayed_and_repeated(sb: RunningSandbox, shop: Any) -> None:
+async def test_pushes_can_be_forged_replayed_and_repeated(sb: RunningSandbox, shop: "Shop") -> None:
     await made(sb)
     await sb.operator_catalogue(push_url=f"{shop.url}/usage", push_secret="s3cret")
     assert await sb.push_usage(ICCID, times=2) == [200, 200]

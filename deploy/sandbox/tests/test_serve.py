@@ -7,7 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,6 +15,9 @@ from sandbox.client import SandboxClient
 from sandbox.settings import Settings
 from sandbox.storefront import IN_PROGRESS
 from sandbox.testing import running_sandbox
+
+if TYPE_CHECKING:
+    from deploy.sandbox.tests.conftest import Shop
 
 
 @asynccontextmanager
@@ -45,7 +48,7 @@ async def test_it_serves_and_stops_on_sigterm(tmp_path: Path) -> None:
         assert await asyncio.wait_for(child.wait(), 20) == 0
 
 
-async def test_ledgers_survive_a_kill(tmp_path: Path, shop: Any) -> None:
+async def test_ledgers_survive_a_kill(tmp_path: Path, shop: "Shop") -> None:
     async with process(tmp_path) as (child, sandbox):
         payment = await sandbox.payment_object("200001", 100, postLink=shop.url)
         await sandbox.pay(payment, IN_PROGRESS)
@@ -69,7 +72,7 @@ async def test_ledgers_survive_a_kill(tmp_path: Path, shop: Any) -> None:
         assert (await shop.webhook())["invoiceId"] == "200001"
 
 
-async def test_an_undelivered_webhook_goes_on_after_a_restart(tmp_path: Path, shop: Any) -> None:
+async def test_an_undelivered_webhook_goes_on_after_a_restart(tmp_path: Path, shop: "Shop") -> None:
     shop.answers.append(500)
     async with running_sandbox(data_dir=tmp_path, webhook_first_retry_seconds=600) as sb:
         await sb.pay(await sb.payment_object("200001", 100, postLink=shop.url))

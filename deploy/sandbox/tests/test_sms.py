@@ -2,17 +2,16 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
-from sandbox.testing import RunningSandbox, running_sandbox
+from sandbox.testing import JsonObject, RunningSandbox, running_sandbox
 
 MESSAGE = {"to": "+77011234567", "from": "eSIMka", "text": "Code 123456", "id": "one"}
 
 
-async def send(sb: RunningSandbox, key: str = "sandbox-sms-key", **changes: Any) -> httpx.Response:
+async def send(sb: RunningSandbox, key: str = "sandbox-sms-key", **changes: object) -> httpx.Response:
     headers = {"authorization": f"Bearer {key}"}
     return await sb.client.post(sb.sms_url, json={**MESSAGE, **changes}, headers=headers)
 
@@ -39,7 +38,7 @@ async def test_a_repeated_id_is_one_message() -> None:
         ({"key": "wrong"}, 401, "unknown-key"),
     ],
 )
-async def test_what_is_refused(changes: dict[str, Any], status: int, code: str) -> None:
+async def test_what_is_refused(changes: JsonObject, status: int, code: str) -> None:
     async with running_sandbox() as sb:
         answer = await send(sb, **changes)
         assert (answer.status_code, answer.json()) == (status, {"code": code})

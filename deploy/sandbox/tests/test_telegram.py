@@ -3,12 +3,11 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from typing import Any
 
 import httpx
 import pytest
 
-from sandbox.testing import RunningSandbox, running_sandbox
+from sandbox.testing import JsonObject, RunningSandbox, running_sandbox
 
 TOKEN = "1000:sandbox-esimka"
 
@@ -17,7 +16,7 @@ class Shop:
     """A webhook that answers what it is told to."""
 
     def __init__(self) -> None:
-        self.updates: list[tuple[str, dict[str, Any]]] = []
+        self.updates: list[tuple[str, JsonObject]] = []
         self.answers: list[int] = []
         self.url = ""
 
@@ -50,7 +49,7 @@ async def sb(shop: Shop) -> AsyncIterator[RunningSandbox]:
         yield sandbox
 
 
-async def call(sb: RunningSandbox, method: str, body: dict[str, Any], token: str = TOKEN) -> httpx.Response:
+async def call(sb: RunningSandbox, method: str, body: JsonObject, token: str = TOKEN) -> httpx.Response:
     return await sb.client.post(f"/telegram/bot{token}/{method}", json=body)
 
 
@@ -83,7 +82,7 @@ async def test_updates_are_sent_until_they_are_answered(sb: RunningSandbox, shop
     ],
 )
 async def test_faults_of_the_webhook(
-    sb: RunningSandbox, shop: Shop, effect: str, more: dict[str, Any], arrived: int
+    sb: RunningSandbox, shop: Shop, effect: str, more: JsonObject, arrived: int
 ) -> None:
     await sb.faults({"target": "telegram.webhook", "effect": effect, "times": 1, **more})
     await sb.telegram_write(7, "hello")
@@ -112,7 +111,7 @@ async def test_fields_are_laid_over_the_update(sb: RunningSandbox, shop: Shop) -
     ],
 )
 async def test_what_telegram_refuses(
-    sb: RunningSandbox, body: dict[str, Any], token: str, status: int, description: str
+    sb: RunningSandbox, body: JsonObject, token: str, status: int, description: str
 ) -> None:
     await sb.telegram_write(7, "/start")
     answer = await call(sb, "sendMessage", body, token)

@@ -4,12 +4,12 @@ import hashlib
 import hmac
 import json
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
-from sandbox.testing import RunningSandbox, running_sandbox
+from sandbox.testing import JsonObject, RunningSandbox, running_sandbox
 
 if TYPE_CHECKING:
     from deploy.sandbox.tests.conftest import Shop
@@ -26,17 +26,17 @@ async def wa(shop: "Shop") -> AsyncIterator[RunningSandbox]:
         yield sandbox
 
 
-async def send(wa: RunningSandbox, body: dict[str, Any], token: str = TOKEN) -> httpx.Response:
+async def send(wa: RunningSandbox, body: JsonObject, token: str = TOKEN) -> httpx.Response:
     headers = {"authorization": f"Bearer {token}"}
     return await wa.client.post("/whatsapp/v23.0/100200300/messages", json=body, headers=headers)
 
 
-async def value(shop: "Shop") -> dict[str, Any]:
+async def value(shop: "Shop") -> JsonObject:
     """What the next webhook holds; its signature is right."""
     raw = await shop.body()
     signed = hmac.new(b"sandbox-whatsapp-secret", raw, hashlib.sha256).hexdigest()
     assert shop.headers[-1]["x-hub-signature-256"] == f"sha256={signed}"
-    held: dict[str, Any] = json.loads(raw)["entry"][0]["changes"][0]["value"]
+    held: JsonObject = json.loads(raw)["entry"][0]["changes"][0]["value"]
     return held
 
 
@@ -84,9 +84,7 @@ async def test_a_file_is_where_it_is_said_to_be(wa: RunningSandbox, shop: "Shop"
         ({**TEMPLATE, "template": {**NEWS, "language": {"code": "en"}}}, TOKEN, 404, 132001),
     ],
 )
-async def test_what_whatsapp_refuses(
-    wa: RunningSandbox, body: dict[str, Any], token: str, status: int, code: int
-) -> None:
+async def test_what_whatsapp_refuses(wa: RunningSandbox, body: JsonObject, token: str, status: int, code: int) -> None:
     answer = await send(wa, body, token)
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
     assert await wa.whatsapp_chat(ANN) == []

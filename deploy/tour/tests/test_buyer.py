@@ -1,5 +1,5 @@
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import NoReturn, cast
 
 import pytest
 
@@ -7,6 +7,7 @@ from shared.testing.browser import NoBrowserError
 from tour.acts import buyer
 from tour.expectations import UnmetError
 from tour.form_page import FormPage
+from tour.stage import Stage
 
 
 class Told:
@@ -27,12 +28,12 @@ class Told:
 async def test_without_a_browser_the_forms_are_sent_and_it_says_what_is_not_shown(
     error: Exception, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def none(_width: int, _height: int) -> Any:
+    def none(_width: int, _height: int) -> NoReturn:
         raise error
 
     monkeypatch.setattr(buyer, "browser", none)
     told = Told()
-    async with buyer._tab(cast("Any", SimpleNamespace(narrator=told))) as page:
+    async with buyer._tab(cast("Stage", SimpleNamespace(narrator=told))) as page:
         assert isinstance(page, FormPage)
     assert len(told.lines) == 1
     assert told.lines[0].startswith("screenshots")

@@ -1,6 +1,6 @@
 import asyncio
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
@@ -34,7 +34,7 @@ async def test_until_gives_the_first_answer_or_says_what_did_not_come() -> None:
     assert unmet.value.logs == ("ordering",)
 
 
-def stage_without_stack(**parts: Any) -> Stage:
+def stage_without_stack(**parts: object) -> Stage:
     return cast(Stage, SimpleNamespace(stack=SimpleNamespace(parts=parts), narrator=Narrator()))
 
 

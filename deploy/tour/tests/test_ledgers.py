@@ -1,12 +1,13 @@
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
+from shared.testing.documents import JsonObject
 from tour.emails import Email
 from tour.ledgers import (
     Books,
+    Entry,
     all_returned,
     no_profile,
     nothing_returned,
@@ -24,17 +25,17 @@ def paid(sell: Sell) -> list[Paid]:
     return [sell(1), sell(2)]
 
 
-def transaction(one: Paid, **changed: Any) -> dict[str, Any]:
+def transaction(one: Paid, **changed: object) -> JsonObject:
     plain = {"id": f"t{one.invoice_id}", "invoiceID": one.invoice_id, "captured": 750, "currency": "USD"}
     return plain | {"refunded": 0, "refunds": []} | changed
 
 
-def profile(one: Paid, **changed: Any) -> dict[str, Any]:
+def profile(one: Paid, **changed: object) -> JsonObject:
     number = one.order.number
     return {"iccid": f"89{number}", "matchingId": f"KEY{number}", "state": "released"} | changed
 
 
-def mail(one: Paid, identity: int, **changed: Any) -> dict[str, Any]:
+def mail(one: Paid, identity: int, **changed: object) -> JsonObject:
     return {"id": identity, "message_id": f"<{one.order.number}>", "to": [one.order.buyer.email]} | changed
 
 
@@ -43,7 +44,12 @@ def email(one: Paid, code: str | None = None) -> Email:
     return Email(1, "<m>", one.order.buyer.email, "Ready", datetime(2026, 1, 1, tzinfo=UTC), "", "", b"", text)
 
 
-def books(*, bank: list[Any] = [], operator: list[Any] = [], mails: list[Any] = []) -> Books:  # noqa: B006 - not changed
+def books(
+    *,
+    bank: Sequence[Entry] = (),
+    operator: Sequence[Entry] = (),
+    mails: Sequence[Entry] = (),
+) -> Books:
     return Books(bank, operator, mails)
 
 
@@ -68,7 +74,7 @@ def test_a_second_capture_and_a_missing_one_are_found(paid: list[Paid]) -> None:
 
 
 @pytest.mark.parametrize("changed", [{"captured": 749}, {"currency": "KZT"}])
-def test_another_amount_or_currency_is_found(paid: list[Paid], changed: dict[str, Any]) -> None:
+def test_another_amount_or_currency_is_found(paid: list[Paid], changed: JsonObject) -> None:
     found = one_capture_each(books(bank=[transaction(paid[0], **changed)]), paid[:1])
     assert found == ["order 1 costs 7.50 USD, the bank took another amount"]
 

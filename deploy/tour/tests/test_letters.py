@@ -1,13 +1,13 @@
 import base64
 import io
-from typing import Any
 
 from PIL import Image
 
+from shared.testing.documents import JsonObject
 from tour.emails import email, excerpt, html_alone
 
 
-def mail(**changed: Any) -> dict[str, Any]:
+def mail(**changed: object) -> JsonObject:
     plain = {"id": 7, "message_id": "<a>", "to": ["anna@example.org"], "subject": "Ready", "text": "Hello"}
     return plain | {"at": "2026-01-01T00:00:00.5+00:00", "html": '<img src="cid:qr">', "attachments": []} | changed
 

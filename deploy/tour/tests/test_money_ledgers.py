@@ -1,9 +1,8 @@
 """What is found out when the books of order, bank and cash register do not agree."""
 
-from typing import Any
-
 import pytest
 
+from shared.testing.documents import JsonObject
 from tour.ledgers import Books, one_receipt_each, receipt_and_return, same_money
 from tour.orders import Buyer, Money, Order, Shop
 
@@ -22,7 +21,7 @@ SALE = {"operationType": 2, "total": 499000, "checkNumber": "1", "basisCheckNumb
 RETURN = {"operationType": 3, "total": 499000, "checkNumber": "2", "basisCheckNumber": "1"}
 
 
-def books(*transactions: dict[str, Any]) -> Books:
+def books(*transactions: JsonObject) -> Books:
     return Books(transactions, (), ())
 
 
@@ -48,7 +47,7 @@ def test_a_receipt_for_each_order() -> None:
     ],
 )
 def test_money_that_is_not_where_it_should_be(
-    ledger: dict[str, Any], transactions: tuple[dict[str, Any], ...], words: str
+    ledger: JsonObject, transactions: tuple[JsonObject, ...], words: str
 ) -> None:
     assert any(words in finding for finding in same_money(LEDGER | ledger, books(*transactions), ORDER))
 
@@ -63,5 +62,5 @@ def test_money_that_is_not_where_it_should_be(
         [SALE, RETURN | {"basisCheckNumber": "9"}],
     ],
 )
-def test_receipts_that_are_not_as_they_should_be(receipts: list[dict[str, Any]]) -> None:
+def test_receipts_that_are_not_as_they_should_be(receipts: list[JsonObject]) -> None:
     assert len(receipt_and_return(receipts, ORDER)) == 1

@@ -1,11 +1,13 @@
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
 from tour import tour
 from tour.expectations import NotShownError, Outcome, UnmetError
+from tour.stage import Stage
 from tour.tour import Act
 
 
@@ -20,19 +22,19 @@ class Told:
         self.lines.append(f"✗ {words}")
 
 
-def stage() -> Any:
-    return SimpleNamespace(narrator=Told(), stack=SimpleNamespace(parts={}), folder=Path())
+def stage() -> Stage:
+    return cast("Stage", SimpleNamespace(narrator=Told(), stack=SimpleNamespace(parts={}), folder=Path()))
 
 
-async def _lacks_a_tool(_stage: Any, _outcome: Outcome) -> None:
+async def _lacks_a_tool(_stage: Stage, _outcome: Outcome) -> None:
     raise NotShownError("there is no phone")
 
 
-async def _goes_wrong(_stage: Any, _outcome: Outcome) -> None:
+async def _goes_wrong(_stage: Stage, _outcome: Outcome) -> None:
     raise UnmetError("expected a mail", "notifications")
 
 
-async def _goes_wrong_before_the_tool_lacks(_stage: Any, outcome: Outcome) -> None:
+async def _goes_wrong_before_the_tool_lacks(_stage: Stage, outcome: Outcome) -> None:
     outcome.failed("expected a mail")
     raise NotShownError("there is no phone")
 
@@ -46,7 +48,7 @@ async def _goes_wrong_before_the_tool_lacks(_stage: Any, outcome: Outcome) -> No
     ],
 )
 async def test_an_act_that_lacks_a_tool_is_not_shown_and_one_that_goes_wrong_fails(
-    perform: Any, ok: bool, not_shown: str | None, lines: list[str]
+    perform: Callable[[Stage, Outcome], Awaitable[None]], ok: bool, not_shown: str | None, lines: list[str]
 ) -> None:
     here = stage()
     outcome = await tour._perform(Act("An act", "", perform), here)

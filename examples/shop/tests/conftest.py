@@ -3,10 +3,9 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -38,7 +37,7 @@ STOREFRONT = {
     "documents": {"offer": "TC-1", "privacy": "PP-1", "refund": "RC-1"},
     "plans": [{"plan": PLAN, "price": PRICE}],
 }
-PLACED: dict[str, Any] = {
+PLACED: dict[str, object] = {
     "order_id": ORDER_ID,
     "order_number": "10000001",
     "status": "placed",
@@ -56,11 +55,15 @@ class Running:
     database: Path
     secret: str = SECRET
 
-    def stands(self, status: str, **more: Any) -> None:
+    def stands(self, status: str, **more: object) -> None:
         """From now on the order stands like this."""
         facts = {"order_placed": "2026-11-29T12:00:00Z"}
         order = {**PLACED, "kind": "esim", "status": status, "facts": facts, **more}
         self.service.paths[f"GET /orders/{ORDER_ID}"] = Reply(200, order)
+
+
+#: `async with serve() as shop`: a shop that registers its own endpoint.
+Serve = Callable[[], AbstractAsyncContextManager[Running]]
 
 
 @pytest.fixture
@@ -89,7 +92,7 @@ def port() -> int:
 
 
 @pytest.fixture
-def serve(service: ScriptedService, tmp_path: Path, port: int) -> Callable[..., Any]:
+def serve(service: ScriptedService, tmp_path: Path, port: int) -> Serve:
     """`async with serve() as shop`: a shop that registers its own endpoint; its database stays from one to the next."""
     return lambda: serving(service, tmp_path / "shop.sqlite", (), port)
 

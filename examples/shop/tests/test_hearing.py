@@ -4,23 +4,29 @@ import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
 from esim_fulfilment.testing import signed_webhook
 
+if TYPE_CHECKING:
+    from examples.shop.tests.conftest import Running
+
+
 Fill = Callable[..., dict[str, str]]
 ORDER_ID = "0198b3c4-0000-7000-8000-000000000001"
 
 
-def event(type_: str, order_id: str = ORDER_ID) -> dict[str, Any]:
+def event(type_: str, order_id: str = ORDER_ID) -> dict[str, object]:
     return {"type": type_, "timestamp": "2026-11-29T12:00:00Z", "data": {"order_id": order_id}}
 
 
-async def deliver(shop: Any, type_: str, webhook_id: str = "msg-1", **more: Any) -> int:
-    headers, body = signed_webhook(event(type_), more.pop("secret", shop.secret), webhook_id=webhook_id, **more)
+async def deliver(
+    shop: "Running", type_: str, webhook_id: str = "msg-1", secret: str | None = None, age: timedelta = timedelta()
+) -> int:
+    headers, body = signed_webhook(event(type_), secret or shop.secret, webhook_id=webhook_id, age=age)
     async with httpx.AsyncClient(trust_env=False) as service:
         return (await service.post(f"{shop.url}/webhooks", headers=headers, content=body)).status_code
 
@@ -30,7 +36,7 @@ def stored(folder: Path) -> bytes:
 
 
 async def test_a_webhook_wakes_the_open_page_and_the_page_says_it(
-    shop: Any, buyer: httpx.AsyncClient, fill: Fill
+    shop: "Running", buyer: httpx.AsyncClient, fill: Fill
 ) -> None:
     await buyer.post("/plans/tr-5gb-30d", data=fill())
     async with buyer.stream("GET", "/orders/basket-1/events") as events:
@@ -44,37 +50,41 @@ async def test_a_webhook_wakes_the_open_page_and_the_page_says_it(
     assert "order.delivered" in part
 
 
-async def test_a_webhook_counts_once_however_often_it_comes(shop: Any, buyer: httpx.AsyncClient, fill: Fill) -> None:
+async def test_a_webhook_counts_once_however_often_it_comes(
+    shop: "Running", buyer: httpx.AsyncClient, fill: Fill
+) -> None:
     await buyer.post("/plans/tr-5gb-30d", data=fill())
     assert [await deliver(shop, "order.paid") for _ in range(3)] == [204, 204, 204]
     assert (await buyer.get("/orders/basket-1/part")).text.count("order.paid") == 1
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"secret": "whsec_C2FtcGxlLXNlY3JldC1vZi10aGUtb3RoZXItb25l"}, {"age": timedelta(hours=1)}]
+    ("secret", "age"),
+    [("whsec_C2FtcGxlLXNlY3JldC1vZi10aGUtb3RoZXItb25l", timedelta()), (None, timedelta(hours=1))],
+    ids=["forged", "old"],
 )
 async def test_a_forged_or_old_webhook_changes_nothing(
-    shop: Any, buyer: httpx.AsyncClient, fill: Fill, wrong: dict[str, Any]
+    shop: "Running", buyer: httpx.AsyncClient, fill: Fill, secret: str | None, age: timedelta
 ) -> None:
     await buyer.post("/plans/tr-5gb-30d", data=fill())
-    assert await deliver(shop, "order.paid", **wrong) == 400
+    assert await deliver(shop, "order.paid", secret=secret, age=age) == 400
     assert "order.paid" not in (await buyer.get("/orders/basket-1/part")).text
 
 
-async def test_an_event_of_an_unknown_type_is_taken(shop: Any, buyer: httpx.AsyncClient, fill: Fill) -> None:
+async def test_an_event_of_an_unknown_type_is_taken(shop: "Running", buyer: httpx.AsyncClient, fill: Fill) -> None:
     await buyer.post("/plans/tr-5gb-30d", data=fill())
     assert await deliver(shop, "order.gift_wrapped") == 204
     assert "order.gift_wrapped" in (await buyer.get("/orders/basket-1/part")).text
 
 
-async def test_an_endless_body_is_refused(shop: Any) -> None:
+async def test_an_endless_body_is_refused(shop: "Running") -> None:
     async with httpx.AsyncClient(trust_env=False) as service:
         answer = await service.post(f"{shop.url}/webhooks", content=b" " * 300_000)
     assert answer.status_code == 413
 
 
 async def test_without_webhooks_the_page_is_right_when_it_is_opened(
-    shop: Any, buyer: httpx.AsyncClient, fill: Fill
+    shop: "Running", buyer: httpx.AsyncClient, fill: Fill
 ) -> None:
     await buyer.post("/plans/tr-5gb-30d", data=fill())
     shop.stands("delivered")
@@ -82,7 +92,7 @@ async def test_without_webhooks_the_page_is_right_when_it_is_opened(
 
 
 async def test_a_finished_order_is_asked_about_again_only_after_a_webhook(
-    shop: Any, buyer: httpx.AsyncClient, fill: Fill
+    shop: "Running", buyer: httpx.AsyncClient, fill: Fill
 ) -> None:
     await buyer.post("/plans/tr-5gb-30d", data=fill())
     shop.stands("delivered")
@@ -94,7 +104,7 @@ async def test_a_finished_order_is_asked_about_again_only_after_a_webhook(
 
 
 async def test_an_erased_buyer_is_erased_here_too(
-    shop: Any, buyer: httpx.AsyncClient, fill: Fill, tmp_path: Path
+    shop: "Running", buyer: httpx.AsyncClient, fill: Fill, tmp_path: Path
 ) -> None:
     await buyer.post("/plans/tr-5gb-30d", data=fill())
     await buyer.get("/orders/basket-1")

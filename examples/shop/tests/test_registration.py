@@ -1,24 +1,26 @@
 """The shop registers its webhook endpoint by itself, once, and finds it again after whatever happened."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
 from esim_fulfilment.testing import Reply, ScriptedService, signed_webhook
 
+if TYPE_CHECKING:
+    from examples.shop.tests.conftest import Running, Serve
+
+
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 ROTATED = "whsec_C2FtcGxlLXNlY3JldC1vZi10aGUtb3RoZXItb25l"
 PATH = "/webhook-endpoints"
-Serve = Callable[[], Any]
 
 
 @pytest.fixture
-def endpoints(service: ScriptedService, port: int) -> list[dict[str, Any]]:
+def endpoints(service: ScriptedService, port: int) -> list[dict[str, object]]:
     """The endpoints that the service has; a created one is not among them by itself."""
-    found: list[dict[str, Any]] = []
+    found: list[dict[str, object]] = []
     service.paths[f"GET {PATH}"] = Reply(200, found)
     service.paths[f"POST {PATH}"] = Reply(201, {"endpoint_id": "e1", "url": "", "enabled": True, "secret": SECRET})
     service.paths[f"POST {PATH}/e1/secrets"] = Reply(201, {"secret": ROTATED})
@@ -27,7 +29,7 @@ def endpoints(service: ScriptedService, port: int) -> list[dict[str, Any]]:
     return found
 
 
-async def takes(shop: Any, secret: str) -> None:
+async def takes(shop: "Running", secret: str) -> None:
     """Wait until the shop takes webhooks that are signed with this secret."""
     event = {"type": "order.paid", "timestamp": "2026-11-29T12:00:00Z", "data": {}}
     async with asyncio.timeout(60), httpx.AsyncClient(trust_env=False) as client:
@@ -38,12 +40,12 @@ async def takes(shop: Any, secret: str) -> None:
             await asyncio.sleep(0.02)
 
 
-def asked(service: ScriptedService, call: str) -> list[Any]:
+def asked(service: ScriptedService, call: str) -> list[object]:
     return [one.json for one in service.received if f"{one.method} {one.path}" == call]
 
 
 async def test_a_new_shop_registers_its_endpoint(
-    service: ScriptedService, serve: Serve, endpoints: list[dict[str, Any]]
+    service: ScriptedService, serve: "Serve", endpoints: list[dict[str, object]]
 ) -> None:
     assert endpoints == []
     async with serve() as shop:
@@ -52,7 +54,7 @@ async def test_a_new_shop_registers_its_endpoint(
 
 
 async def test_a_service_that_starts_later_is_asked_again(
-    service: ScriptedService, serve: Serve, endpoints: list[dict[str, Any]]
+    service: ScriptedService, serve: "Serve", endpoints: list[dict[str, object]]
 ) -> None:
     service.paths[f"GET {PATH}"] = Reply(500, {})
     async with serve() as shop:
@@ -62,12 +64,12 @@ async def test_a_service_that_starts_later_is_asked_again(
         await takes(shop, SECRET)
 
 
-def ours(port: int, **more: Any) -> dict[str, Any]:
+def ours(port: int, **more: object) -> dict[str, object]:
     return {"endpoint_id": "e1", "url": f"http://127.0.0.1:{port}/webhooks", "enabled": True, **more}
 
 
 async def test_an_endpoint_whose_secret_was_lost_gets_a_new_one(
-    service: ScriptedService, serve: Serve, endpoints: list[dict[str, Any]], port: int
+    service: ScriptedService, serve: "Serve", endpoints: list[dict[str, object]], port: int
 ) -> None:
     endpoints.append(ours(port))
     async with serve() as shop:
@@ -77,7 +79,7 @@ async def test_an_endpoint_whose_secret_was_lost_gets_a_new_one(
 
 
 async def test_after_a_restart_the_endpoint_and_its_secret_are_the_same(
-    service: ScriptedService, serve: Serve, endpoints: list[dict[str, Any]], port: int
+    service: ScriptedService, serve: "Serve", endpoints: list[dict[str, object]], port: int
 ) -> None:
     async with serve() as shop:
         await takes(shop, SECRET)
@@ -89,7 +91,7 @@ async def test_after_a_restart_the_endpoint_and_its_secret_are_the_same(
 
 
 async def test_a_disabled_endpoint_is_enabled_and_what_was_missed_is_asked_for(
-    service: ScriptedService, serve: Serve, endpoints: list[dict[str, Any]], port: int
+    service: ScriptedService, serve: "Serve", endpoints: list[dict[str, object]], port: int
 ) -> None:
     endpoints.append(ours(port, enabled=False, disabled_reason="failing"))
     async with serve() as shop:

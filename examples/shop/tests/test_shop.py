@@ -4,12 +4,16 @@ import html
 import json
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
 from esim_fulfilment.testing import Reply
+
+if TYPE_CHECKING:
+    from examples.shop.tests.conftest import Running
+
 
 ORDER_ID = "0198b3c4-0000-7000-8000-000000000001"
 PATHS = ("/", "/?q=zz", "/device", "/plans/tr-5gb-30d", "/orders", "/documents/offer", "/nothing")
@@ -18,7 +22,7 @@ INLINE = re.compile(r"<script(?![^>]*\bsrc=)|\son\w+=|\sstyle=|<style|javascript
 
 
 async def test_the_checkout_places_one_order_under_the_basket_as_its_key(
-    shop: Any, buyer: httpx.AsyncClient, fill: Fill
+    shop: "Running", buyer: httpx.AsyncClient, fill: Fill
 ) -> None:
     shop.service.paths[f"POST /orders/{'0198b3c4-0000-7000-8000-000000000001'}/payment"] = Reply(
         200, {"auth": "<'&\">"}
@@ -41,7 +45,7 @@ async def test_the_checkout_places_one_order_under_the_basket_as_its_key(
 
 
 async def test_the_payment_object_is_data_of_the_page_and_no_script(
-    shop: Any, buyer: httpx.AsyncClient, fill: Fill
+    shop: "Running", buyer: httpx.AsyncClient, fill: Fill
 ) -> None:
     payment = {"auth": "</script><script>alert(1)</script>", "quote": "\"'&"}
     shop.service.paths[f"POST /orders/{ORDER_ID}/payment"] = Reply(200, payment)
@@ -53,14 +57,16 @@ async def test_the_payment_object_is_data_of_the_page_and_no_script(
 
 @pytest.mark.parametrize("left_out", ["name", "email", "phone", "device", "documents"])
 async def test_without_data_or_consents_nothing_is_sent(
-    shop: Any, buyer: httpx.AsyncClient, fill: Fill, left_out: str
+    shop: "Running", buyer: httpx.AsyncClient, fill: Fill, left_out: str
 ) -> None:
     page = await buyer.post("/plans/tr-5gb-30d", data=fill(**{left_out: ""}))
     assert page.status_code == 422
     assert not any(one.method == "POST" for one in shop.service.received)
 
 
-async def test_wrong_fields_are_named_and_what_was_given_stays(shop: Any, buyer: httpx.AsyncClient, fill: Fill) -> None:
+async def test_wrong_fields_are_named_and_what_was_given_stays(
+    shop: "Running", buyer: httpx.AsyncClient, fill: Fill
+) -> None:
     problem = {"type": "urn:problem:invalid-order", "errors": [{"field": "buyer.phone", "message": "is no number"}]}
     shop.service.paths["POST /orders"] = Reply(422, problem)
     page = await buyer.post("/plans/tr-5gb-30d", data=fill(phone="12"))
@@ -70,7 +76,9 @@ async def test_wrong_fields_are_named_and_what_was_given_stays(shop: Any, buyer:
     assert (await buyer.get("/orders/basket-1")).status_code == 404
 
 
-async def test_new_documents_are_shown_and_confirmed_again(shop: Any, buyer: httpx.AsyncClient, fill: Fill) -> None:
+async def test_new_documents_are_shown_and_confirmed_again(
+    shop: "Running", buyer: httpx.AsyncClient, fill: Fill
+) -> None:
     shop.service.paths["POST /orders"] = Reply(409, {"type": "urn:problem:outdated-documents"})
     page = await buyer.post("/plans/tr-5gb-30d", data=fill())
     assert page.status_code == 422
@@ -79,7 +87,7 @@ async def test_new_documents_are_shown_and_confirmed_again(shop: Any, buyer: htt
 
 
 async def test_an_order_whose_answer_was_lost_is_sent_again_under_the_same_key(
-    shop: Any, buyer: httpx.AsyncClient, fill: Fill
+    shop: "Running", buyer: httpx.AsyncClient, fill: Fill
 ) -> None:
     accepted = shop.service.paths["POST /orders"]
     shop.service.paths["POST /orders"] = Reply(500, {"type": "urn:problem:internal-error"})
@@ -92,7 +100,7 @@ async def test_an_order_whose_answer_was_lost_is_sent_again_under_the_same_key(
     assert len({(one.headers["idempotency-key"], one.body) for one in sent}) == 1
 
 
-async def test_nobody_else_sees_an_order(shop: Any, buyer: httpx.AsyncClient, fill: Fill) -> None:
+async def test_nobody_else_sees_an_order(shop: "Running", buyer: httpx.AsyncClient, fill: Fill) -> None:
     await buyer.post("/plans/tr-5gb-30d", data=fill())
     assert (await buyer.get("/orders/basket-1")).status_code == 200
     async with httpx.AsyncClient(base_url=shop.url, trust_env=False) as stranger:
@@ -102,7 +110,7 @@ async def test_nobody_else_sees_an_order(shop: Any, buyer: httpx.AsyncClient, fi
         assert "anna@" not in (await stranger.get("/orders")).text
 
 
-async def test_a_form_of_another_site_is_refused(shop: Any, buyer: httpx.AsyncClient, fill: Fill) -> None:
+async def test_a_form_of_another_site_is_refused(shop: "Running", buyer: httpx.AsyncClient, fill: Fill) -> None:
     answer = await buyer.post("/plans/tr-5gb-30d", data=fill(), headers={"Origin": "https://evil.example"})
     assert answer.status_code == 403
     assert not any(one.path == "/orders" for one in shop.service.received)
@@ -132,7 +140,7 @@ async def test_every_page_is_in_each_language_without_inline_script_or_style(
 
 
 async def test_while_the_service_is_away_the_page_says_so_and_keeps_what_it_knows(
-    shop: Any, buyer: httpx.AsyncClient, fill: Fill
+    shop: "Running", buyer: httpx.AsyncClient, fill: Fill
 ) -> None:
     await buyer.post("/plans/tr-5gb-30d", data=fill())
     await buyer.get("/orders/basket-1")

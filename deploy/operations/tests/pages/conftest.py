@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -16,11 +15,14 @@ from operations.app import build
 from operations.settings import Settings
 from ordering.app import build as build_ordering
 from ordering.settings import Settings as OrderingSettings
+from shared.contracts import OrderEvent
 from shared.kernel.service import Service
 from shared.outcomes import Done, Outcome
 from shared.signin.passwords import hashed
 from shared.tasks import Task
 from shared.testing.browser import Page
+from shared.testing.documents import JsonObject, RowMapping
+from shared.testing.running import RunningService
 from shared.testing.stage import Stage
 from shared.testing.toy import service as toy
 from shared.testing.toy.service import Call
@@ -35,11 +37,9 @@ _HASHED = hashed(PASSWORD)
 
 
 @dataclass
-class Console:
+class Console(RunningService):
     """The page, the service behind it, and what tests ask of both."""
 
-    stage: Stage
-    service: Service
     toy: Service
     #: What the toy calls, under `call`; replaced by tests.
     outside: dict[str, Call] = field(default_factory=dict)
@@ -47,15 +47,11 @@ class Console:
     def url(self, path: str = "") -> str:
         return f"http://127.0.0.1:{self.service.port}/console{path}"
 
-    async def rows(self, sql: str, **parameters: Any) -> list[dict[str, Any]]:
-        async with self.service.database.reading() as tx:
-            return [dict(row) for row in (await tx.execute(sql, **parameters)).mappings()]
-
-    async def of_toy(self, sql: str, **parameters: Any) -> list[dict[str, Any]]:
+    async def of_toy(self, sql: str, **parameters: object) -> list[RowMapping]:
         async with self.toy.database.reading() as tx:
-            return [dict(row) for row in (await tx.execute(sql, **parameters)).mappings()]
+            return (await tx.execute(sql, **parameters)).mappings()
 
-    async def known(self, *orders: Any) -> None:
+    async def known(self, *orders: OrderEvent) -> None:
         """Until the read model has all facts that were told of these orders."""
         ids = [one.order_id for one in orders]
         sql = "SELECT count(DISTINCT order_id) AS n FROM facts WHERE order_id = ANY(CAST(:ids AS uuid[]))"
@@ -106,13 +102,14 @@ async def shot(page: Page, name: str) -> None:
 
 
 Open = Callable[..., Awaitable[Console]]
+Look = Callable[[Page, str], Awaitable[None]]
 
 
 @pytest.fixture
 async def console(stage: Stage) -> Open:
     """Start both. `olga` is an operator, `vera` a viewer."""
 
-    async def start(**overrides: Any) -> Console:
+    async def start(**overrides: object) -> Console:
         outside: dict[str, Call] = {}
 
         async def call(task: Task[toy.Greeting]) -> Outcome[None]:
@@ -121,7 +118,7 @@ async def console(stage: Stage) -> Open:
         behind = await stage.service(
             lambda settings: toy.build(settings, call=call), ToySettings, operations_keys={"operations": SecretStr(KEY)}
         )
-        settings: dict[str, Any] = {
+        settings: JsonObject = {
             "services": {TOY: f"http://127.0.0.1:{behind.port}"},
             "operations_key": KEY,
             "search_key": "a-search-key-for-tests",
@@ -140,7 +137,7 @@ async def console(stage: Stage) -> Open:
                     role=role,
                     now=tx.now,
                 )
-        return Console(stage, service, behind, outside)
+        return Console(service, stage, behind, outside)
 
     return start
 
@@ -157,6 +154,6 @@ async def ordering(stage: Stage) -> Service:
 
 
 @pytest.fixture
-def look() -> Callable[[Page, str], Awaitable[None]]:
+def look() -> Look:
     """Takes a picture, where pictures are wanted."""
     return shot

@@ -1,7 +1,7 @@
 """Who gets in, who may act, and what a stranger's form may not do."""
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING
 
 import httpx
 import psycopg
@@ -10,6 +10,10 @@ import pytest
 from shared.testing.browser import browser
 from shared.testing.facts import paid
 from shared.testing.toy import service as toy
+
+if TYPE_CHECKING:
+    from deploy.operations.tests.pages.conftest import Look, Open
+
 
 TOY = "shared.testing.toy"
 PAGES = (
@@ -47,7 +51,7 @@ FORM = {
 }
 
 
-async def test_sign_in_is_refused_and_accepted(console: Any, look: Any) -> None:
+async def test_sign_in_is_refused_and_accepted(console: "Open", look: "Look") -> None:
     running = await console()
     async with browser() as page:
         await page.goto(f"http://127.0.0.1:{running.service.port}/")
@@ -74,7 +78,7 @@ async def test_sign_in_is_refused_and_accepted(console: Any, look: Any) -> None:
     assert told == [(what, "staff:olga") for what in ("sign_in_refused", "signed_in", "signed_out")]
 
 
-async def test_a_narrow_window_scrolls_one_way_only(console: Any) -> None:
+async def test_a_narrow_window_scrolls_one_way_only(console: "Open") -> None:
     running = await console()
     await running.stage.publish(paid(toy.POISON))
     await running.stage.eventually(lambda: running.of_toy("SELECT 1 FROM dead_letters"))
@@ -86,7 +90,7 @@ async def test_a_narrow_window_scrolls_one_way_only(console: Any) -> None:
             assert not await page.scrolls_sideways(), path
 
 
-async def test_a_viewer_sees_and_cannot_act(console: Any) -> None:
+async def test_a_viewer_sees_and_cannot_act(console: "Open") -> None:
     running = await console()
     await running.stage.publish(paid(toy.POISON))
     await running.stage.eventually(lambda: running.of_toy("SELECT 1 FROM dead_letters"))
@@ -104,7 +108,7 @@ async def test_a_viewer_sees_and_cannot_act(console: Any) -> None:
     assert not await running.of_toy("SELECT 1 FROM operations_log")
 
 
-async def test_forms_of_others_are_refused(console: Any) -> None:
+async def test_forms_of_others_are_refused(console: "Open") -> None:
     running = await console()
     paths = (*ACTIONS, "/search", "/sign-out")
     async with running.client() as (client, csrf):
@@ -129,7 +133,7 @@ async def test_forms_of_others_are_refused(console: Any) -> None:
     assert [row["what"] for row in await running.rows("SELECT what FROM audit")] == ["signed_in"]
 
 
-async def test_no_script_runs_and_nobody_frames_a_page(console: Any) -> None:
+async def test_no_script_runs_and_nobody_frames_a_page(console: "Open") -> None:
     running = await console()
     async with running.client() as (client, _csrf):
         for path in (*PAGES, "?refresh=true", "/nowhere"):
@@ -142,7 +146,7 @@ async def test_no_script_runs_and_nobody_frames_a_page(console: Any) -> None:
             assert not re.search(r"<script|\son\w+=|\sstyle=|javascript:", answer.text), path
 
 
-async def test_elsewhere_refusals_stay_documents(console: Any) -> None:
+async def test_elsewhere_refusals_stay_documents(console: "Open") -> None:
     running = await console()
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.service.port}", trust_env=False) as client:
         for path, status in (("/nowhere", 404), ("/orders", 401), ("/invariants/none", 401)):
@@ -151,7 +155,7 @@ async def test_elsewhere_refusals_stay_documents(console: Any) -> None:
             assert answer.headers["content-type"] == "application/problem+json", path
 
 
-async def test_people_sign_in_at_their_organisation_where_there_is_one(console: Any) -> None:
+async def test_people_sign_in_at_their_organisation_where_there_is_one(console: "Open") -> None:
     running = await console(oidc_issuer="http://127.0.0.1:9", oidc_client_id="operations")
     async with httpx.AsyncClient(trust_env=False) as client:
         page = await client.get(running.url("/sign-in"))
@@ -163,7 +167,7 @@ async def test_people_sign_in_at_their_organisation_where_there_is_one(console: 
         assert (await client.post(running.url("/sign-in"), data=form)).status_code == 403
 
 
-async def test_the_trail_cannot_be_rewritten(console: Any) -> None:
+async def test_the_trail_cannot_be_rewritten(console: "Open") -> None:
     running = await console()
     async with running.client():
         pass  # signing in is what the trail tells of

@@ -1,6 +1,6 @@
 """What operations people do: stuck tasks is tried now, dead letters are redriven, and it is all written down."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 from fastapi import FastAPI, Response
@@ -13,22 +13,25 @@ from shared.testing.browser import browser
 from shared.testing.facts import paid
 from shared.testing.toy import service as toy
 
+if TYPE_CHECKING:
+    from deploy.operations.tests.pages.conftest import Console, Look, Open
+
+
 TOY = "shared.testing.toy"
 
 
-async def waiting(console: Any, count: int) -> list[str]:
+async def waiting(console: "Console", count: int) -> list[str]:
     sql = "SELECT id FROM dead_letters WHERE state = 'waiting' ORDER BY id"
 
     async def there() -> list[str]:
         found = [str(row["id"]) for row in await console.of_toy(sql)]
         return found if len(found) >= count else []
 
-    found: list[str] = await console.stage.eventually(there)
-    return found
+    return await console.stage.eventually(there)
 
 
 async def test_dead_letters_are_redriven_after_a_dry_run_with_a_reason(
-    console: Any, look: Any, monkeypatch: pytest.MonkeyPatch
+    console: "Open", look: "Look", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     running = await console()
     facts = [paid(toy.POISON) for _ in range(3)]
@@ -79,7 +82,7 @@ async def test_dead_letters_are_redriven_after_a_dry_run_with_a_reason(
     ]
 
 
-async def test_a_letter_is_looked_at_and_discarded(console: Any, look: Any) -> None:
+async def test_a_letter_is_looked_at_and_discarded(console: "Open", look: "Look") -> None:
     running = await console()
     fact = paid(toy.POISON)
     await running.stage.publish(fact)
@@ -114,10 +117,10 @@ async def test_a_letter_is_looked_at_and_discarded(console: Any, look: Any) -> N
         assert "It was sealed, and deleted with the decision." in await page.text()
 
 
-async def test_parked_work_is_tried_now_from_the_page_of_its_order(console: Any, look: Any) -> None:
+async def test_parked_work_is_tried_now_from_the_page_of_its_order(console: "Open", look: "Look") -> None:
     running = await console()
 
-    async def refuse(_task: Any) -> Outcome[None]:
+    async def refuse(_task: object) -> Outcome[None]:
         return NeedsPerson("the bank wants to speak to somebody")
 
     running.outside["call"] = refuse
@@ -145,7 +148,7 @@ async def test_parked_work_is_tried_now_from_the_page_of_its_order(console: Any,
     assert len(entry["outcome"]["services"][0]["taken"]) == 1
 
 
-async def test_a_service_that_does_not_answer_is_shown_as_such(console: Any, look: Any) -> None:
+async def test_a_service_that_does_not_answer_is_shown_as_such(console: "Open", look: "Look") -> None:
     running = await console()
     await running.stage.stop(running.toy)
     async with browser() as page:
@@ -163,7 +166,7 @@ async def test_a_service_that_does_not_answer_is_shown_as_such(console: Any, loo
     assert "does not answer" in shown.text
 
 
-async def test_an_outcome_that_nobody_knows_is_said_to_be_unknown(console: Any) -> None:
+async def test_an_outcome_that_nobody_knows_is_said_to_be_unknown(console: "Open") -> None:
     app = FastAPI()
 
     @app.post("/operations/work/retry")

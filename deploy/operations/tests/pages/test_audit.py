@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING
 
 import httpx
 import psycopg
@@ -16,12 +16,17 @@ from operations.hashes import NameFingerprints
 from operations.scheduled_jobs import DeleteOldRecords
 from operations.settings import Settings
 from shared.signin.sign_in import Refusal
+from shared.testing.documents import JsonObject
+
+if TYPE_CHECKING:
+    from deploy.operations.tests.pages.conftest import Console, Open
+
 
 STRANGE = "hunter2 is my password"
 TOLD = "SELECT what, who, outcome FROM audit ORDER BY entry_id"
 
 
-async def attempt(running: Any, client: httpx.AsyncClient, name: str) -> int:
+async def attempt(running: "Console", client: httpx.AsyncClient, name: str) -> int:
     """A sign-in with a wrong password; the status."""
     shown = await client.get(running.url("/sign-in"))
     token = shown.text.partition('name="token" value="')[2].partition('"')[0]
@@ -29,7 +34,7 @@ async def attempt(running: Any, client: httpx.AsyncClient, name: str) -> int:
     return (await client.post(running.url("/sign-in"), data=form)).status_code
 
 
-async def test_refused_sign_ins_and_sign_outs_are_told_without_a_strangers_words(console: Any) -> None:
+async def test_refused_sign_ins_and_sign_outs_are_told_without_a_strangers_words(console: "Open") -> None:
     running = await console()
     async with running.service.database.transaction() as tx:
         await tx.execute("UPDATE accounts SET disabled_at = now() WHERE name = 'vera'")
@@ -56,14 +61,14 @@ async def test_refused_sign_ins_and_sign_outs_are_told_without_a_strangers_words
         assert never not in everything
 
 
-async def test_who_has_to_wait_writes_nothing(console: Any) -> None:
+async def test_who_has_to_wait_writes_nothing(console: "Open") -> None:
     running = await console()
     async with httpx.AsyncClient(timeout=30, trust_env=False) as stranger:
         assert [await attempt(running, stranger, "olga") for _ in range(8)] == [403] * 5 + [429] * 3
     assert len(await running.rows(TOLD)) == 5
 
 
-async def test_a_flood_from_everywhere_fills_no_table(console: Any) -> None:
+async def test_a_flood_from_everywhere_fills_no_table(console: "Open") -> None:
     running = await console()
     database, told = running.service.database, journal(NameFingerprints(SecretStr("x" * 16)))
 
@@ -84,7 +89,7 @@ async def test_a_flood_from_everywhere_fills_no_table(console: Any) -> None:
     assert len(await running.rows("SELECT 1 FROM audit WHERE what = 'sign_in_refused'")) == 51
 
 
-async def test_the_trail_ends_where_the_setting_says_and_not_before_thirty_days(console: Any) -> None:
+async def test_the_trail_ends_where_the_setting_says_and_not_before_thirty_days(console: "Open") -> None:
     running = await console()
     database = running.service.database
     for days in (29, 31, 60, 399, 401):
@@ -97,7 +102,7 @@ async def test_the_trail_ends_where_the_setting_says_and_not_before_thirty_days(
 
     await DeleteOldRecords(database, timedelta(days=1), timedelta(days=400)).delete()
     assert await left() == [29, 31, 60, 399]
-    settings: dict[str, Any] = {
+    settings: JsonObject = {
         "database_url": running.service.settings.database_url,
         "search_key": "a-search-key-for-tests",
         "audit_keep_days": 50,

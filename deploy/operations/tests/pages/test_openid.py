@@ -1,12 +1,16 @@
 """People sign in at their organisation: with a role they come in, without they are refused; the trail tells of both."""
 
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
 from shared.testing.openid import Provider, openid_provider
+
+if TYPE_CHECKING:
+    from deploy.operations.tests.pages.conftest import Console, Open
+
 
 TOLD = "SELECT what, who, outcome FROM audit ORDER BY entry_id"
 OPERATOR = {"preferred_username": "dina", "roles": ["operations-viewer", "operations-operator", "other"]}
@@ -18,14 +22,18 @@ async def provider() -> AsyncIterator[Provider]:
         yield made
 
 
+#: The running page, and a client of it.
+Site = tuple["Console", httpx.AsyncClient]
+
+
 @pytest.fixture
-async def site(console: Any, provider: Provider) -> AsyncIterator[tuple[Any, httpx.AsyncClient]]:
+async def site(console: "Open", provider: Provider) -> AsyncIterator[Site]:
     running = await console(**provider.settings)
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.service.port}", trust_env=False) as client:
         yield running, client
 
 
-async def test_whoever_has_a_role_comes_in_and_goes(provider: Provider, site: Any) -> None:
+async def test_whoever_has_a_role_comes_in_and_goes(provider: Provider, site: Site) -> None:
     running, client = site
     answer = await provider.sign_in(client, "/console")
     assert (answer.status_code, answer.headers["location"]) == (303, "/console"), answer.text
@@ -46,7 +54,7 @@ async def test_whoever_has_a_role_comes_in_and_goes(provider: Provider, site: An
     assert told[0]["outcome"] == {"means": "openid"}
 
 
-async def test_whoever_has_no_role_is_refused_by_name(provider: Provider, site: Any) -> None:
+async def test_whoever_has_no_role_is_refused_by_name(provider: Provider, site: Site) -> None:
     running, client = site
     provider.claims = {"preferred_username": "mallory", "roles": ["other"]}
     answer = await provider.sign_in(client, "/console")
@@ -65,7 +73,7 @@ async def test_whoever_has_no_role_is_refused_by_name(provider: Provider, site: 
     assert "refused by openid: You are known, but" in page
 
 
-async def test_what_nobody_vouches_for_is_told_without_a_name(provider: Provider, site: Any) -> None:
+async def test_what_nobody_vouches_for_is_told_without_a_name(provider: Provider, site: Site) -> None:
     running, client = site
     provider.claims = {**OPERATOR, "preferred_username": "forged", "nonce": "another"}
     assert (await provider.sign_in(client, "/console")).status_code == 403
@@ -84,7 +92,7 @@ async def test_what_nobody_vouches_for_is_told_without_a_name(provider: Provider
     assert "refused, or the sign-in was given up" in told[2]["outcome"]["refused"]
 
 
-async def test_what_did_not_begin_here_and_what_has_to_wait_writes_nothing(provider: Provider, site: Any) -> None:
+async def test_what_did_not_begin_here_and_what_has_to_wait_writes_nothing(provider: Provider, site: Site) -> None:
     running, client = site
     for query in ("", "?code=x", "?code=x&state=", "?code=x&state=invented"):
         assert (await client.get(f"/console/oidc/callback{query}")).status_code == 403

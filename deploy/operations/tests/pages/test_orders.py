@@ -1,21 +1,28 @@
 """Orders are found by what a person has in hand; nothing personal is shown, kept or logged."""
 
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING
+from uuid import UUID
 
 import pytest
 from fastapi import FastAPI
 
-from shared.contracts import BuyerContact, ProfileGenerated, QrDelivered
+from shared.contracts import BuyerContact, OrderPaid, ProfileGenerated, QrDelivered
 from shared.kernel.http import HttpServer
 from shared.sealed import Sealed
 from shared.testing.browser import browser
 from shared.testing.facts import PLAN, paid
 
+if TYPE_CHECKING:
+    from deploy.operations.tests.pages.conftest import Console, Look, Open
+
+
 EMAIL = "anna.secret@example.org"
 
 
-async def delivered(running: Any, number: str, buyer: Any = None, iccid: str = "8999702000000000001") -> Any:
+async def delivered(
+    running: "Console", number: str, buyer: UUID | None = None, iccid: str = "8999702000000000001"
+) -> OrderPaid:
     """An order's whole way, told."""
     fact = paid()
     fact = fact.model_copy(update={"order_number": number, "buyer_id": buyer or fact.buyer_id})
@@ -42,7 +49,7 @@ async def delivered(running: Any, number: str, buyer: Any = None, iccid: str = "
 
 
 async def test_an_order_is_found_by_number_id_iccid_and_email(
-    console: Any, look: Any, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+    console: "Open", look: "Look", caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     running = await console(services={})
     await running.stage.stop(running.toy)
@@ -106,7 +113,7 @@ async def test_an_order_is_found_by_number_id_iccid_and_email(
     assert not any("secret" in row["row"].lower() for row in tables)
 
 
-async def test_steps_of_the_trace_stand_in_the_timeline_with_links(console: Any, look: Any) -> None:
+async def test_steps_of_the_trace_stand_in_the_timeline_with_links(console: "Open", look: "Look") -> None:
     trace, at = "ab" * 16, 1_700_000_000_000_000
     steps = [
         {
@@ -145,7 +152,7 @@ async def test_steps_of_the_trace_stand_in_the_timeline_with_links(console: Any,
     await store.stop()
 
 
-async def test_a_broken_invariant_names_its_orders(console: Any, look: Any) -> None:
+async def test_a_broken_invariant_names_its_orders(console: "Open", look: "Look") -> None:
     running = await console(invariant_seconds={"paid_without_outcome": 0.1})
     fact = paid()
     await running.stage.publish(fact)

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -14,7 +14,12 @@ import pytest
 from shared.database import Tx
 from shared.signin import accounts as stored_accounts
 from shared.signin.cli import accounts
+from shared.testing.documents import JsonObject
 from shared.testing.openid import Provider, openid_provider
+
+if TYPE_CHECKING:
+    from deploy.operations.tests.pages.conftest import Console, Open
+
 
 PASSWORD = "correct horse battery"
 NEW_PASSWORD = "another horse battery"
@@ -28,7 +33,7 @@ def hidden(html: str, name: str) -> str:
 
 
 @asynccontextmanager
-async def a_browser(running: Any) -> AsyncIterator[httpx.AsyncClient]:
+async def a_browser(running: "Console") -> AsyncIterator[httpx.AsyncClient]:
     base = f"http://127.0.0.1:{running.service.port}"
     async with httpx.AsyncClient(base_url=base, timeout=60, trust_env=False) as client:
         yield client
@@ -40,7 +45,7 @@ async def attempt(client: httpx.AsyncClient, password: str, name: str = "olga") 
     return (await client.post("/console/sign-in", data=form)).status_code
 
 
-def shell(running: Any, monkeypatch: pytest.MonkeyPatch, *words: str, password: str = "") -> int:
+def shell(running: "Console", monkeypatch: pytest.MonkeyPatch, *words: str, password: str = "") -> int:
     monkeypatch.setenv("DATABASE_URL", running.service.settings.database_url)
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{password}\n"))
     return accounts(words, service="operations", kind="staff", roles=("operator", "viewer"))
@@ -54,7 +59,9 @@ async def signed_in_as(client: httpx.AsyncClient) -> str | None:
     return next(shown for role in ("operator", "viewer") if (shown := f"olga ({role})") in page.text)
 
 
-async def test_a_new_password_ends_the_sessions_of_the_old_one(console: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_new_password_ends_the_sessions_of_the_old_one(
+    console: "Open", monkeypatch: pytest.MonkeyPatch
+) -> None:
     running = await console()
     async with a_browser(running) as client:
         assert await attempt(client, PASSWORD) == 303
@@ -75,7 +82,7 @@ async def test_a_new_password_ends_the_sessions_of_the_old_one(console: Any, mon
         ("DELETE FROM accounts WHERE name = 'olga'", None),
     ],
 )
-async def test_a_session_is_worth_what_its_account_is_worth_now(console: Any, change: str, left: str | None) -> None:
+async def test_a_session_is_worth_what_its_account_is_worth_now(console: "Open", change: str, left: str | None) -> None:
     running = await console()
     async with a_browser(running) as client:
         assert await attempt(client, PASSWORD) == 303
@@ -85,12 +92,12 @@ async def test_a_session_is_worth_what_its_account_is_worth_now(console: Any, ch
 
 
 async def test_an_account_that_changes_while_its_password_is_checked_lets_nobody_in(
-    console: Any, monkeypatch: pytest.MonkeyPatch
+    console: "Open", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     running = await console()
     confirm = stored_accounts.confirm
 
-    async def disabled_meanwhile(tx: Tx, name: str, password_hash: str) -> Any:
+    async def disabled_meanwhile(tx: Tx, name: str, password_hash: str) -> object:
         async with running.service.database.transaction() as other:
             await other.execute("UPDATE accounts SET disabled_at = now() WHERE name = 'olga'")
         return await confirm(tx, name, password_hash)
@@ -101,7 +108,7 @@ async def test_an_account_that_changes_while_its_password_is_checked_lets_nobody
     assert await running.rows("SELECT 1 FROM sessions") == []
 
 
-async def test_concurrent_guesses_are_counted_one_by_one(console: Any) -> None:
+async def test_concurrent_guesses_are_counted_one_by_one(console: "Open") -> None:
     running = await console()
     async with a_browser(running) as client:
         outcomes = Counter(await asyncio.gather(*(attempt(client, f"guess {number}") for number in range(9))))
@@ -114,7 +121,7 @@ async def test_concurrent_guesses_are_counted_one_by_one(console: Any) -> None:
     assert len(await running.rows("SELECT 1 FROM audit WHERE what = 'sign_in_refused'")) == 5
 
 
-async def test_nine_browsers_at_once_check_five_passwords(console: Any) -> None:
+async def test_nine_browsers_at_once_check_five_passwords(console: "Open") -> None:
     running = await console()
 
     async def guess(number: int) -> int:
@@ -125,7 +132,7 @@ async def test_nine_browsers_at_once_check_five_passwords(console: Any) -> None:
     assert outcomes == {403: 5, 429: 4}
 
 
-async def test_strangers_do_not_keep_the_owner_out_of_a_known_browser(console: Any) -> None:
+async def test_strangers_do_not_keep_the_owner_out_of_a_known_browser(console: "Open") -> None:
     running = await console()
     async with a_browser(running) as owner:
         assert await attempt(owner, PASSWORD) == 303
@@ -140,7 +147,7 @@ async def test_strangers_do_not_keep_the_owner_out_of_a_known_browser(console: A
         assert [await attempt(owner, "guess") for _ in range(6)] == [403] * 5 + [429], "a stolen browser is limited"
 
 
-async def test_a_success_gives_the_attempts_back(console: Any) -> None:
+async def test_a_success_gives_the_attempts_back(console: "Open") -> None:
     running = await console()
     async with a_browser(running) as client:
         for _ in range(7):
@@ -149,7 +156,7 @@ async def test_a_success_gives_the_attempts_back(console: Any) -> None:
     assert await running.rows("SELECT 1 FROM sign_in_attempts") == []
 
 
-async def test_many_sign_ins_at_once_leave_the_service_ready(console: Any) -> None:
+async def test_many_sign_ins_at_once_leave_the_service_ready(console: "Open") -> None:
     running = await console()
     async with a_browser(running) as client, a_browser(running) as watcher:
         shown = await client.get("/console/sign-in")
@@ -174,7 +181,7 @@ async def provider() -> AsyncIterator[Provider]:
 
 
 async def test_disabled_here_is_out_whatever_the_provider_says(
-    console: Any, provider: Provider, monkeypatch: pytest.MonkeyPatch
+    console: "Open", provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     running = await console(**provider.settings)
     async with running.service.database.transaction() as tx:
@@ -209,7 +216,7 @@ async def test_disabled_here_is_out_whatever_the_provider_says(
     ],
     ids=str,
 )
-async def test_odd_claims_refuse_and_never_break(console: Any, provider: Provider, claims: dict[str, Any]) -> None:
+async def test_odd_claims_refuse_and_never_break(console: "Open", provider: Provider, claims: JsonObject) -> None:
     running = await console(**provider.settings)
     provider.claims = {"preferred_username": "olga", "roles": ["operations-operator"], **claims}
     async with a_browser(running) as client:

@@ -4,7 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import httpx
@@ -17,6 +17,10 @@ from operations.clients import ordering as ordering_client
 from shared.kernel.http import HttpServer
 from shared.kernel.service import Service
 from shared.testing.browser import Page, browser
+
+if TYPE_CHECKING:
+    from deploy.operations.tests.pages.conftest import Console, Look, Open
+
 
 OPENAPI = Path(__file__).parents[4] / "services/ordering/interfaces/openapi.json"
 #: The names of ordering's schemas where they differ from the page's.
@@ -45,7 +49,7 @@ def shop(ordering: Service, key: str) -> AsyncClient:
     return AsyncClient(key, Addresses.behind(url))
 
 
-async def create_key(page: Page, console: Any, look: Any) -> str:
+async def create_key(page: Page, console: "Console", look: "Look") -> str:
     """Through the pages; the key, which is shown once."""
     await page.goto(console.url("/api-keys?storefront=esimka"))
     await page.fill("#name", "checkout")
@@ -62,7 +66,7 @@ async def create_key(page: Page, console: Any, look: Any) -> str:
     return key
 
 
-async def test_a_key_is_created_shown_once_and_revoked(ordering: Service, console: Any, look: Any) -> None:
+async def test_a_key_is_created_shown_once_and_revoked(ordering: Service, console: "Open", look: "Look") -> None:
     running = await console(services={"ordering": f"http://127.0.0.1:{ordering.port}"})
     async with browser() as page:
         await running.sign_in(page)
@@ -96,7 +100,7 @@ async def test_a_key_is_created_shown_once_and_revoked(ordering: Service, consol
     assert key not in str(entries)
 
 
-async def test_a_key_that_ordering_refuses_is_in_the_trail_with_the_reason(ordering: Service, console: Any) -> None:
+async def test_a_key_that_ordering_refuses_is_in_the_trail_with_the_reason(ordering: Service, console: "Open") -> None:
     running = await console(services={"ordering": f"http://127.0.0.1:{ordering.port}"})
     async with running.client() as (client, csrf):
         form = {"csrf": csrf, "storefront": "no-such-shop", "name": "x", "scopes": "orders:read", "words": "why not"}
@@ -142,7 +146,9 @@ async def place(client: AsyncClient) -> None:
 
 
 @asynccontextmanager
-async def shop_that_missed_two(console: Any, ordering: Service, receiver: Receiver) -> AsyncIterator[tuple[Any, str]]:
+async def shop_that_missed_two(
+    console: "Console", ordering: Service, receiver: Receiver
+) -> AsyncIterator[tuple[AsyncClient, str]]:
     """A shop whose endpoint answered 410 and was disabled, with an update before and one after; the endpoint's id."""
     headers = {"Authorization": "Bearer the services' operations key"}
     body = {"storefront": "esimka", "name": "shop", "scopes": ["orders:write", "orders:read"]}
@@ -161,7 +167,7 @@ async def shop_that_missed_two(console: Any, ordering: Service, receiver: Receiv
 
 
 async def test_an_endpoint_is_enabled_and_what_it_missed_is_sent_again(
-    ordering: Service, console: Any, look: Any, receiver: Receiver
+    ordering: Service, console: "Open", look: "Look", receiver: Receiver
 ) -> None:
     running = await console(services={"ordering": f"http://127.0.0.1:{ordering.port}"})
     async with shop_that_missed_two(running, ordering, receiver) as (client, endpoint_id), browser() as page:
@@ -215,7 +221,7 @@ async def test_an_endpoint_is_enabled_and_what_it_missed_is_sent_again(
     ]
 
 
-async def test_a_time_range_of_a_whole_shop_is_shown_before_it_is_sent(ordering: Service, console: Any) -> None:
+async def test_a_time_range_of_a_whole_shop_is_shown_before_it_is_sent(ordering: Service, console: "Open") -> None:
     running = await console(services={"ordering": f"http://127.0.0.1:{ordering.port}"})
     async with running.client() as (client, csrf):
         form = {"csrf": csrf, "storefront": "esimka", "since": "2026-01-01T00:00", "until": "2026-01-02T00:00"}
@@ -227,7 +233,7 @@ async def test_a_time_range_of_a_whole_shop_is_shown_before_it_is_sent(ordering:
             assert answer.status_code == 422, missing
 
 
-async def test_the_pages_fit_a_telephone(ordering: Service, console: Any) -> None:
+async def test_the_pages_fit_a_telephone(ordering: Service, console: "Open") -> None:
     running = await console(services={"ordering": f"http://127.0.0.1:{ordering.port}"})
     async with browser(390, 844) as page:
         await running.sign_in(page)

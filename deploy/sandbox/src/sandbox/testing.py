@@ -3,14 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 from sandbox.client import SandboxClient
 from sandbox.server import Server
 from sandbox.settings import Settings
 from sandbox.stands import Stands
 
-__all__ = ["RunningSandbox", "running_sandbox"]
+__all__ = ["Json", "JsonObject", "RunningSandbox", "running_sandbox"]
+
+#: A parsed JSON value; what is in it is what a test asserts.
+Json: TypeAlias = Any
+#: A parsed JSON object: a response, a webhook, an entry of a ledger.
+JsonObject: TypeAlias = dict[str, Any]
 
 
 class RunningSandbox(SandboxClient):

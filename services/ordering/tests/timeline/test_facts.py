@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -226,19 +226,15 @@ async def insert_orders(shop: "Shop", ids: Sequence[UUID]) -> None:
         await tx.insert(orders, rows)
 
 
-def read_everything(shop: "Shop", records: int) -> Callable[[], Awaitable[bool]]:
+async def has_read(shop: "Shop", records: int) -> bool:
     """Whether the service has applied that many records, repetitions included."""
-
-    async def read() -> bool:
-        consumed = sum(
-            sample.value
-            for metric in shop.service.metrics.consumed.collect()
-            for sample in metric.samples
-            if sample.name == "events_consumed_total"
-        )
-        return bool(consumed + shop.service.metrics.duplicates._value.get() >= records)
-
-    return read
+    consumed = sum(
+        sample.value
+        for metric in shop.service.metrics.consumed.collect()
+        for sample in metric.samples
+        if sample.name == "events_consumed_total"
+    )
+    return bool(consumed + shop.service.metrics.duplicates._value.get() >= records)
 
 
 def recorded_of(event: OrderEvent) -> list[RecordedFact]:
@@ -280,7 +276,7 @@ async def test_shuffled_and_duplicated_events_give_the_same_result(shop: "Shop",
     await stage.republish(*dice.sample(once, len(once) // 2))
     again = dice.sample(stream, half)
     await stage.publish(*[*stream[half:], *again])
-    await stage.eventually(read_everything(shop, len(stream) + half // 2 + half))
+    await stage.eventually(lambda: has_read(shop, len(stream) + half // 2 + half))
     await insert_orders(shop, [order_id for order_id in facts_by_order if order_id not in inserted_early])
 
     ends: dict[tuple[Fact, ...], set[str]] = {}

@@ -308,9 +308,7 @@ class World:
             found: JsonObject = (await self.ask("GET", path, key="agent-key")).json()
             return found if found.get("state") == "finished" else None
 
-        done = await self.stage.eventually(finished, 60)
-        differences: list[JsonObject] = done["differences"]
-        return differences
+        return list((await self.stage.eventually(finished, 60))["differences"])
 
     async def judge(self) -> None:
         """By the bank's books, invoice by invoice and refund by refund."""
