@@ -24,7 +24,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any  # Any: what is imported here, every forked process has; so no alias of ours
 
 MESSAGE_BYTES = 1 << 17
 _PR_SET_PDEATHSIG = 1

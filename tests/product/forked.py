@@ -18,10 +18,11 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Self
 
 from local_stack.processes import Child, ManagedProcess, dies_with_parent
 from product import fork_server
+from shared.testing.documents import JsonObject
 
 #: What all programs import.
 BASE = ("shared.kernel.cli", "shared.kernel.service", *(["uvloop"] if find_spec("uvloop") else []))
@@ -58,14 +59,14 @@ class ForkServer:
             self.request({"modules": modules}, theirs.fileno())
         return type(self)(ours)
 
-    def request(self, content: Mapping[str, Any], *descriptors: int) -> dict[str, Any]:
+    def request(self, content: Mapping[str, object], *descriptors: int) -> JsonObject:
         """Its answer. Raises OSError where the server has ended."""
         with self._lock:
             socket.send_fds(self._requests, [json.dumps(content).encode()], descriptors)
             answer = self._requests.recv(fork_server.MESSAGE_BYTES)
         if not answer:
             raise ConnectionResetError("the fork server has ended")
-        decoded: dict[str, Any] = json.loads(answer)
+        decoded: JsonObject = json.loads(answer)
         return decoded
 
     def close(self) -> None:

@@ -51,7 +51,7 @@ def test_a_reminder_of_low_data_is_pointless_once_there_is_more(events: dict[str
 )
 def test_an_email_that_a_later_fact_makes_false_is_pointless(kind: str, beside: list[str], pointless: bool) -> None:
     """Facts of several topics come in any sequence."""
-    order: dict[str, Any] = {**dict.fromkeys(COLUMNS), BESIDE: beside}
+    order: dict[str, object] = {**dict.fromkeys(COLUMNS), BESIDE: beside}
     assert is_pointless(kind, order, None) is pointless
 
 
