@@ -157,7 +157,7 @@ async def test_the_metadata_of_all_topics_of_a_group_is_one_request(
     requested: list[set[str]] = []
     update = AIOKafkaClient._metadata_update
 
-    async def noted(self: AIOKafkaClient, cluster: Any, names: set[str]) -> Any:
+    async def noted(self: AIOKafkaClient, cluster: object, names: set[str]) -> object:
         requested.append(set(names))
         return await update(self, cluster, names)
 
