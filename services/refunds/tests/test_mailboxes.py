@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from refunds.clients.imap import TAKEN
+from refunds.support_mail import mailboxes
 from refunds.support_mail.rules.reading import LARGEST_MAIL
 from sandbox.testing import RunningSandbox, running_sandbox
 from shared.testing.documents import RowMapping
@@ -58,7 +59,10 @@ async def provider(start: "Start") -> AsyncIterator[Provider]:
         yield Provider(await start(support_mailboxes={"esimka": account}), sandbox)
 
 
-async def test_a_mail_is_taken_once_whatever_fails_on_the_way(provider: Provider) -> None:
+async def test_a_mail_is_taken_once_whatever_fails_on_the_way(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mailboxes, "_AGAIN_SECONDS", 0.2)  # three times ten seconds otherwise
     life = await provider.refunds.delivered("esimka")
     await provider.refunds.stage.publish(life.contact())
     await provider.refunds.stage.eventually(lambda: provider.refunds.rows("SELECT 1 FROM contacts"))

@@ -5,6 +5,7 @@ import hmac
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import httpx
@@ -15,6 +16,7 @@ from refunds.channels.models import SentFile
 from refunds.channels.rules.files import message_with_file
 from refunds.channels.whatsapp.models import Status, Unreadable, WebhookMessage, read_webhook
 from refunds.channels.whatsapp.rules import message_of, phone_of, spoken
+from refunds.clients import whatsapp
 from refunds.clients.whatsapp import GONE, read_answer, read_missing
 from sandbox.testing import RunningSandbox, running_sandbox
 from shared.contracts import RefundRequested
@@ -174,7 +176,10 @@ async def phone(start: "Start") -> AsyncIterator[Phone]:
         yield phone
 
 
-async def test_a_conversation_with_a_photo_under_faults_and_after_the_window(phone: Phone) -> None:
+async def test_a_conversation_with_a_photo_under_faults_and_after_the_window(
+    phone: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(whatsapp, "_RETRY", timedelta(seconds=0.2))  # half a minute otherwise
     refunds, sandbox = phone.refunds, phone.sandbox
     life = await phone.order()
     await sandbox.faults(
