@@ -20,7 +20,7 @@ from shared.testing.backends import backends
 from test_replay import UNMADE, behind, positions
 
 #: Payments and ordering are not proved (docs/how-to/restore-a-database.md).
-RECOVERED = ("notifications", "provisioning", "refunds")
+RECOVERED = ("notifications", "ordering", "payments", "provisioning", "refunds")
 RIGHTS = WORK_TREE / "deploy" / "compose" / "postgres" / "rights" / "service.sql"
 
 

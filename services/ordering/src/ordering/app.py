@@ -19,6 +19,7 @@ from ordering.intake.routes import router as intake_router
 from ordering.keys.routes import router as keys_router
 from ordering.orders.routes import router as orders_router
 from ordering.privacy.routes import router as privacy_router
+from ordering.recovery.handlers import OwnEvents
 from ordering.search.routes import router as search_router
 from ordering.settings import Settings
 from ordering.shops import reject_refused_records
@@ -43,6 +44,8 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     """Assemble the service. Raises ShopsError when the shops' folder is refused, ValueError for unknown shops."""
     service = Service("ordering", settings, clock=clock)
     uses = _dependencies(service, settings)
+    own_events = OwnEvents(service.database)
+    service.recovers(own_events.handlers, before=[own_events.skip_numbers], after=[own_events.list_lost_holds])
     metrics = timeline.OrderMetrics(service.metrics.registry)
     service.consumes(
         _in_sequence(

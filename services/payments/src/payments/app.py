@@ -13,6 +13,8 @@ from payments.clients.webkassa.http import Webkassa
 from payments.http_context import HttpContext, use_context
 from payments.metrics import PaymentMetrics, ReceiptMetrics
 from payments.polling import PollingSchedule
+from payments.recovery.bank_questions import BankQuestions
+from payments.recovery.handlers import OwnEvents
 from payments.scheduled_jobs import ScheduledJobs
 from payments.settings import CashRegister, Settings
 from shared.clock import Clock
@@ -54,7 +56,8 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     _consume(service, settings, shops, pay_at_once=instant)
     _perform(service, settings, bank, metrics, shops)
     _schedule(service, settings, metrics, reconciles=not instant)
-    _issue_receipts(service, settings, settings.registers(shops.current()))
+    receipt_intents = _issue_receipts(service, settings, settings.registers(shops.current()))
+    _recover(service, BankContext(bank, service.database, metrics, str(settings.epay_terminal)), receipt_intents)
     _serve(service, settings, bank, metrics, shops)
     return service
 
@@ -140,10 +143,18 @@ def _schedule(service: Service, settings: Settings, metrics: PaymentMetrics, *, 
     service.runs(jobs.run)
 
 
-def _issue_receipts(service: Service, settings: Settings, registers: Mapping[str, CashRegister]) -> None:
+def _recover(service: Service, uses: BankContext, receipt_intents: receipts.ReceiptIntents | None) -> None:
+    own_events = OwnEvents(receipt_intents)
+    questions = BankQuestions(uses, own_events)
+    service.recovers(own_events.handlers, before=[questions.skip_invoice_ids], after=[questions.ask])
+
+
+def _issue_receipts(
+    service: Service, settings: Settings, registers: Mapping[str, CashRegister]
+) -> receipts.ReceiptIntents | None:
     """Follow each payment and refund by its receipt, at storefronts with a cash register."""
     if not registers:
-        return
+        return None
     metrics = ReceiptMetrics(service.metrics.registry, service.clock.now)
     webkassa = Webkassa(
         settings.webkassa_url or "",
@@ -154,7 +165,8 @@ def _issue_receipts(service: Service, settings: Settings, registers: Mapping[str
     )
     service.closes(webkassa.close)
     # Before the task worker, which inserts the tasks that this participant schedules.
-    service.database.participants.insert(0, receipts.ReceiptIntents(registers, metrics))
+    intents = receipts.ReceiptIntents(registers, metrics)
+    service.database.participants.insert(0, intents)
     turns = receipts.Turns(service.database, lambda: service.task_worker.owner)
     service.performs(
         *(
@@ -162,6 +174,7 @@ def _issue_receipts(service: Service, settings: Settings, registers: Mapping[str
             for storefront, register in registers.items()
         )
     )
+    return intents
 
 
 def _serve(service: Service, settings: Settings, bank: Bank, metrics: PaymentMetrics, shops: ShopFiles) -> None:

@@ -63,16 +63,19 @@ class Stage:
 
     async def settings(self, settings_class: type[S], service: str, **overrides: Any) -> S:
         """Settings for a service of this stage, with a database of its own."""
-        url = overrides.pop("database_url", None)
-        if url is None:
-            url = await asyncio.to_thread(new_database, service)
-            self._stack.callback(beside.remove, drop_database, url)
+        url = overrides.pop("database_url", None) or await self.database(service)
         return settings_class(
             database_url=url,
             kafka_bootstrap_servers=self.kafka.bootstrap_servers,
             topic_prefix=self.prefix,
             **{"http_port": 0, **overrides},
         )
+
+    async def database(self, service: str) -> str:
+        """An empty, migrated database of that service, until the test ends; its SQLAlchemy URL."""
+        url = await asyncio.to_thread(new_database, service)
+        self._stack.callback(beside.remove, drop_database, url)
+        return url
 
     async def service(self, build: Callable[[S], Service], settings_class: type[S], **overrides: Any) -> Service:
         """Run a service in this process until the test ends (or until `stop`)."""

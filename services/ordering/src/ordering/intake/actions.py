@@ -17,6 +17,7 @@ from ordering.intake.models import (
     BAD_KEY,
     KEY_REUSED,
     TOO_MANY_ORDERS,
+    UNKNOWN_BODY,
     UNKNOWN_STOREFRONT,
     Accepted,
     Checked,
@@ -125,7 +126,7 @@ def _answer_from_key(
     checked: ValidOrder | Refusal,
 ) -> Accepted | Refusal:
     placed = accepted_before.get((submission.storefront, submission.key))
-    if placed is not None and placed.body_hash == body_hash:
+    if placed is not None and placed.body_hash in (body_hash, UNKNOWN_BODY):
         return Accepted(placed, replayed=True)
     if placed is not None:
         return Refusal(KEY_REUSED, (FieldError(field="submission_id", message="was used for another order"),))

@@ -20,6 +20,8 @@ UNKNOWN_STOREFRONT = "unknown-storefront"
 BAD_KEY = "invalid-idempotency-key"
 KEY_REUSED = "idempotency-key-reused"
 TOO_MANY_ORDERS = "too-many-orders"
+#: In place of a body's hash: the order is known from its event only (`recovery`), so any body is taken for its own.
+UNKNOWN_BODY = b"unknown"
 
 _DETAILS = {
     INVALID: "The order cannot be accepted; see errors.",

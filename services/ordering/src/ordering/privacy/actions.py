@@ -83,6 +83,20 @@ async def _erase(tx: Tx, buyers: Sequence[UUID], storefront: str, request_id: UU
     await confirm_erasures(tx, "ordering", [ConfirmedErasure(buyer_id, _KEPT, tx.now) for buyer_id in buyers])
 
 
+async def erase_again(tx: Tx, requested: Sequence[tuple[BuyerErasureRequested, str | None]]) -> None:
+    """Erase buyers of whom a database that was put back has data again. The other services have erased them.
+
+    The tombstones are written once more, because the tasks that repeat them may be lost.
+    """
+    erased = {event.buyer_id: (event, trace) for event, trace in requested}
+    await store.erase_buyers(tx, sorted(erased))
+    for buyer_id, (event, trace) in erased.items():
+        due_at = event.requested_at + _REPEAT_TOMBSTONE_AFTER
+        tx.schedule(REPEAT_TOMBSTONE, str(buyer_id), NoPayload(), due_at=due_at, trace=trace)
+    confirmed = [ConfirmedErasure(buyer_id, _KEPT, event.requested_at) for buyer_id, (event, _) in erased.items()]
+    await confirm_erasures(tx, "ordering", confirmed)
+
+
 async def confirm_erasures(tx: Tx, service: str, confirmations: Sequence[ConfirmedErasure]) -> None:
     """Store that a service erased these buyers. The shop hears of a buyer once all services have confirmed."""
     erased = await store.insert_erasures(tx, service, confirmations)

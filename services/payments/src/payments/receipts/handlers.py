@@ -4,7 +4,7 @@ A surplus capture (RF 2.4) is no sale: it gets no receipt, and neither does its 
 receipt is derived from the order or the refund, so that every receipt has one key for ever.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -42,21 +42,29 @@ class ReceiptIntents:
 
     async def before_commit(self, tx: Tx) -> None:
         """Store a sale for each OrderPaid and a return for each RefundSettled of a kept capture, with their tasks."""
-        sold: dict[UUID, tuple[OrderPaid, str | None]] = {}
+        sold: list[tuple[OrderPaid, str | None]] = []
         returned: dict[UUID, tuple[RefundSettled, str | None]] = {}
         for outgoing in tx.outgoing:
             event = outgoing.event
             if not isinstance(event, OrderPaid | RefundSettled) or event.storefront not in self._storefronts:
                 continue
             if isinstance(event, OrderPaid):
-                if event.paid.amount:
-                    sold[_id("sale", event.order_id)] = event, outgoing.trace
+                sold.append((event, outgoing.trace))
             elif event.charge_id is None:
                 returned[_id("sale_return", event.refund_id)] = event, outgoing.trace
-        if sold:
-            await self._sold(tx, sold)
+        await self.add_sales(tx, sold)
         if returned:
             await self._returned(tx, returned)
+
+    async def add_sales(self, tx: Tx, paid: Iterable[tuple[OrderPaid, str | None]]) -> None:
+        """Store a sale for each of these, with the trace that it continues; one that is stored stays as it is."""
+        sold = {
+            _id("sale", event.order_id): (event, trace)
+            for event, trace in paid
+            if event.storefront in self._storefronts and event.paid.amount
+        }
+        if sold:
+            await self._sold(tx, sold)
 
     def after_commit(self, tx: Tx) -> None:
         """Do nothing: the task worker distributes the tasks."""

@@ -115,8 +115,9 @@ class MakeRefund:
 
         After a refusal the bank has said that it did nothing, so a retry is made unless the status shows the refund.
         """
-        # An earlier call can have arrived only if the promise was stored before this attempt of the task.
-        maybe_made = task.uncertain and not intent.fresh
+        # An earlier call can have arrived only if the promise was stored before this attempt of the task, or if the
+        # promise is lost: after a recovery the task is uncertain in its first attempt.
+        maybe_made = task.uncertain and (not intent.fresh or task.attempts == 0)
         if not maybe_made and intent.attempt == 1:
             return None
         shown = await self._evidence(task, intent)

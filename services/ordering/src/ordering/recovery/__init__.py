@@ -1,0 +1,1 @@
+"""Recovery: what ordering takes from its own events after its database was put back to an earlier moment."""

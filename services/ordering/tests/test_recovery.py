@@ -1,0 +1,40 @@
+"""Ordering is recovered with an empty database: its own events say which orders there are."""
+
+from typing import TYPE_CHECKING, Any
+
+from ordering.app import build
+from ordering.settings import Settings
+from shared.contracts import BuyerContact, OrderPlaced
+from shared.testing.recovery import put_back
+from shared.testing.stage import Stage
+
+if TYPE_CHECKING:
+    from services.ordering.tests.conftest import Shop, StartShop
+
+
+async def test_orders_keep_their_numbers_and_their_keys(stage: Stage, shop_of: "StartShop") -> None:
+    shop: Shop = await shop_of(build, Settings)
+    answers = [(await shop.place(key=f"key-{number}")).json() for number in range(3)]
+    submitted = shop.submitted("over-kafka")
+    await stage.publish(submitted)
+    placed = await stage.events(OrderPlaced, count=4)
+    await stage.events(BuyerContact, count=4)
+
+    url, _ = await put_back(stage, shop.service, build)
+    shop = await shop_of(build, Settings, database_url=url)
+
+    # The same key is the same order, over HTTP and over Kafka; a new order has a number that was never given.
+    again = [await shop.place(key=f"key-{number}") for number in range(3)]
+    assert [_named(answer.json()) for answer in again] == [_named(answer) for answer in answers]
+    await stage.publish(submitted)
+    new = await shop.place(key="new")
+    assert int(new.json()["order_number"]) > max(int(one.event.order_number) for one in placed) + 1000
+    await stage.events(OrderPlaced, where=lambda event: str(event.order_id) == new.json()["order_id"])
+    assert len(await shop.rows("SELECT 1 FROM orders")) == 5
+    assert {row.email for row in await shop.rows("SELECT email FROM buyers")} == {"anna@example.org"}
+    statuses = await shop.rows("SELECT status FROM order_statuses")
+    assert {row.status for row in statuses} == {"placed"}
+
+
+def _named(answer: dict[str, Any]) -> tuple[str, str]:
+    return answer["order_id"], answer["order_number"]

@@ -1,0 +1,57 @@
+"""Provisioning is recovered with an empty database: its own events, and the operators, say what was done."""
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from provisioning.app import build
+from provisioning.operators.rules.identifiers import serial_of
+from shared.contracts import ProfileGenerated
+from shared.sealed import new_private_key
+from shared.testing.recovery import put_back
+
+if TYPE_CHECKING:
+    from services.provisioning.tests.conftest import Start
+
+
+async def test_published_profiles_are_done_and_can_be_revoked(start: "Start") -> None:
+    key = new_private_key()
+    running = await start(seal_private_key=key)
+    for _ in range(3):
+        await running.paid()
+    made = await running.stage.events(ProfileGenerated, count=3)
+    before = await running.sandbox.ledger_operator()
+
+    url, _ = await put_back(running.stage, running.service, build)
+    running = await start(seal_private_key=key, database_url=url)
+    later = await running.paid()
+    await running.stage.events(ProfileGenerated, where=lambda event: event.order_id == later.order_id)
+
+    # Nothing is made again; the next serial is a new one; the matching ids are those that the operator has.
+    after = await running.sandbox.ledger_operator()
+    assert after[: len(before)] == before
+    assert len(after) == 4
+    stored = await running.rows("SELECT iccid, matching_id, state FROM profiles")
+    assert {row["iccid"]: row["matching_id"] for row in stored} == {one["iccid"]: one["matchingId"] for one in after}
+    assert {row["state"] for row in stored} == {"generated"}
+    assert len(await running.rows("SELECT 1 FROM lives WHERE generated_at IS NOT NULL")) == 4
+    newest = max(after, key=lambda one: str(one["iccid"]))
+    assert (serial_of("8999702", newest["iccid"]) or 0) > 1000
+    assert len({one.event.iccid for one in made}) == 3
+
+
+async def test_a_profile_whose_event_was_never_published_is_cancelled(start: "Start") -> None:
+    """The order gets another one; nobody has the code of the first."""
+    key = new_private_key()
+    running = await start(seal_private_key=key)
+    await running.paid()
+    await running.stage.events(ProfileGenerated)
+
+    url, said = await put_back(running.stage, running.service, build, ProfileGenerated)
+    assert "provisioning.profile-generated: 0 own events" in said
+    running = await start(seal_private_key=key, database_url=url)
+
+    async def states() -> bool:
+        ledger = await running.sandbox.ledger_operator()
+        return Counter(one["state"] for one in ledger) == {"cancelled": 1, "released": 1}
+
+    await running.stage.eventually(states)
