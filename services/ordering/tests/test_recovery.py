@@ -1,10 +1,11 @@
 """Ordering is recovered with an empty database: its own events say which orders there are."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ordering.app import build
 from ordering.settings import Settings
 from shared.contracts import BuyerContact, OrderPlaced
+from shared.testing.documents import Json
 from shared.testing.recovery import put_back
 from shared.testing.stage import Stage
 
@@ -36,5 +37,5 @@ async def test_orders_keep_their_numbers_and_their_keys(stage: Stage, shop_of: "
     assert {row.status for row in statuses} == {"placed"}
 
 
-def _named(answer: dict[str, Any]) -> tuple[str, str]:
+def _named(answer: Json) -> tuple[str, str]:
     return answer["order_id"], answer["order_number"]
