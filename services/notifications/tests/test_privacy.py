@@ -9,9 +9,7 @@ import httpx
 from notifications.app import new_links
 from notifications.privacy.jobs import ErasureJobs
 from shared.contracts import DeliveryFailed, NotificationsBuyerErased, QrDelivered
-from shared.contracts.base import Erasure
 from shared.contracts.ordering import BuyerContact
-from shared.database import Outgoing
 
 if TYPE_CHECKING:
     from services.notifications.tests.conftest import Buyer, Notifications, Start
@@ -54,7 +52,7 @@ async def test_nothing_is_left_of_a_buyer_who_is_forgotten_and_nothing_brings_th
     await running.sandbox.clear_faults()
     # Whatever comes late, or again, or as a tombstone.
     await running.stage.publish(buyer.contact(later=9), buyer.generated(), buyer.denied(later=9), buyer.code("918273"))
-    await running.stage.republish(Outgoing(Erasure(BuyerContact, str(buyer.buyer_id)), None))
+    await running.stage.erase(BuyerContact, buyer.buyer_id)
     await running.stage.publish(buyer.erasure(), other.topped_up(other.order_id))
     await running.stage.events(NotificationsBuyerErased, count=2)
     await running.mail(other.email, 2)

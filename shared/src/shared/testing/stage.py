@@ -14,7 +14,7 @@ from uuid import UUID
 from aiokafka import AIOKafkaConsumer
 
 from shared.clock import SystemClock
-from shared.contracts.base import EVENTS, Event
+from shared.contracts.base import EVENTS, Erasure, Event
 from shared.contracts.storefront import topic_for
 from shared.database import Outgoing
 from shared.kernel.service import Service
@@ -106,6 +106,10 @@ class Stage:
         outgoing = [Outgoing(event, trace) for event in events]
         await self.republish(*outgoing)
         return outgoing
+
+    async def erase(self, event_class: type[Event], key: object) -> None:
+        """Publish a tombstone, as the owner of a compacted topic does: nothing about the key may be kept."""
+        await self.republish(Outgoing(Erasure(event_class, str(key)), None))
 
     async def republish(self, *outgoing: Outgoing) -> None:
         """Publish the same events again, with the same ids."""
