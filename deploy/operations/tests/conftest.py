@@ -190,6 +190,10 @@ class Operations(RunningService):
         """The subjects of what does not hold now."""
         return [one["subject"] for one in (await self.get(f"/invariants/{invariant}")).json()["open"]]
 
+    async def holds(self, invariant: str) -> bool:
+        """Whether it holds now; for `eventually`, since an evaluation that had begun before still tells what was."""
+        return await self.open(invariant) == []
+
     async def known(self, *events: Event) -> None:
         """Publish these facts and wait until they are applied."""
         sent = await self.stage.publish(*events)

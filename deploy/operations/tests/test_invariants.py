@@ -148,7 +148,7 @@ async def test_an_order_is_not_missed_while_its_facts_wait_to_be_read(
     consumer.resume(*held)
     await running.evaluated()
     assert await running.rows(found, id=order.order_id) == []
-    assert await running.open("watch_behind") == []
+    await running.stage.eventually(partial(running.holds, "watch_behind"))
 
 
 async def test_a_rule_may_be_given_more_time(start: "Start", life: "type[Life]") -> None:

@@ -111,17 +111,13 @@ async def test_what_services_say_of_themselves_is_kept_and_judged(start: "Start"
     assert not answer["refunds"]["ready"]
     assert answer["refunds"]["problem"].startswith("does not answer")
 
-    async def over(name: str) -> bool:
-        """An evaluation that had begun before still tells what was."""
-        return bool(await running.open(name) == [])
-
     # It is mended; and the one that is away has been away for long.
     ill.answers = _answers()
     running.clock.by = timedelta(minutes=2)
     await running.evaluated()
     assert await running.open("service_not_ready") == ["refunds"]
     for name in ("dead_letters_waiting", "outbox_old", "work_parked", "work_late"):
-        await running.stage.eventually(partial(over, name))
+        await running.stage.eventually(partial(running.holds, name))
 
 
 @pytest.mark.long
