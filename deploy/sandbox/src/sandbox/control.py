@@ -18,7 +18,7 @@ from sandbox.control_whatsapp import whatsapp_routes
 from sandbox.faults import Rule, RuleSet
 from sandbox.ledger import CamelModel
 from sandbox.listing import listing
-from sandbox.stands import Stands
+from sandbox.serving import stands
 
 Since = Annotated[str, Query(description="a seq from an earlier answer, or an ISO 8601 time")]
 Rules = Annotated[list[Rule] | RuleSet | Rule, Body(description="one rule, a list, or {rules: […]}")]
@@ -52,29 +52,29 @@ class BankBehaviourChange(BaseModel):
     amount_after_refund: Literal["original", "remaining"] | None = None
 
 
-def control_router(stands: Stands) -> APIRouter:
+def control_router() -> APIRouter:
     """The routes of the control interface."""
     router = APIRouter(prefix="/control", tags=["control"])
-    _fault_routes(router, stands)
-    _bank_routes(router, stands)
-    operator_routes(router, stands)
-    airalo_routes(router, stands)
-    cashbox_routes(router, stands)
-    telegram_routes(router, stands)
-    whatsapp_routes(router, stands)
-    imap_routes(router, stands)
-    _ledger_routes(router, stands)
+    _fault_routes(router)
+    _bank_routes(router)
+    operator_routes(router)
+    airalo_routes(router)
+    cashbox_routes(router)
+    telegram_routes(router)
+    whatsapp_routes(router)
+    imap_routes(router)
+    _ledger_routes(router)
     return router
 
 
-def _fault_routes(router: APIRouter, stands: Stands) -> None:
+def _fault_routes(router: APIRouter) -> None:
     @router.get("/faults")
     async def show_faults() -> dict[str, Any]:
-        return {"rules": stands.faults.as_json()}
+        return {"rules": stands().faults.as_json()}
 
     @router.put("/faults")
     async def replace_faults(rules: Rules) -> dict[str, Any]:
-        stands.faults.clear()
+        stands().faults.clear()
         return _add(rules)
 
     @router.post("/faults", status_code=201)
@@ -83,26 +83,24 @@ def _fault_routes(router: APIRouter, stands: Stands) -> None:
 
     @router.delete("/faults")
     async def clear_faults() -> dict[str, Any]:
-        stands.faults.clear()
+        stands().faults.clear()
         return {"rules": []}
 
     @router.delete("/faults/{rule_id}")
     async def remove_fault(rule_id: int) -> dict[str, Any]:
-        if not stands.faults.remove(rule_id):
+        if not stands().faults.remove(rule_id):
             raise HTTPException(404, "no such rule")
-        return {"rules": stands.faults.as_json()}
+        return {"rules": stands().faults.as_json()}
 
     def _add(rules: list[Rule] | RuleSet | Rule) -> dict[str, Any]:
         several = rules.rules if isinstance(rules, RuleSet) else rules
-        added = [stands.faults.add(rule) for rule in (several if isinstance(several, list) else [several])]
+        added = [stands().faults.add(rule) for rule in (several if isinstance(several, list) else [several])]
         return {"rules": [active.as_json() for active in added]}
 
 
-def _bank_routes(router: APIRouter, stands: Stands) -> None:
-    bank = stands.bank
-
+def _bank_routes(router: APIRouter) -> None:
     def transaction_of(invoice_id: str) -> Transaction:
-        transaction = bank.ledger.by_invoice(invoice_id)
+        transaction = stands().bank.ledger.by_invoice(invoice_id)
         if transaction is None:
             raise HTTPException(404, "no transaction of that invoiceID")
         return transaction
@@ -110,7 +108,7 @@ def _bank_routes(router: APIRouter, stands: Stands) -> None:
     @router.post("/webhooks/resend")
     async def resend_webhook(request: ResendWebhook) -> dict[str, Any]:
         transaction = transaction_of(request.invoice_id)
-        sent = bank.webhooks.resend(transaction, request.fields, times=request.times, url=request.url)
+        sent = stands().bank.webhooks.resend(transaction, request.fields, times=request.times, url=request.url)
         if not sent:
             raise HTTPException(409, "the shop gave no address for this webhook")
         return {"scheduled": request.times}
@@ -123,34 +121,34 @@ def _bank_routes(router: APIRouter, stands: Stands) -> None:
         failed = request.status == "FAILED"
         outcome = Outcome("FAILED", request.reason_code, request.reason)
         settle(transaction, outcome if failed else Outcome(request.status, 0, "success"))
-        bank.ledger.record(transaction)
-        bank.webhooks.announce(transaction)
+        stands().bank.ledger.record(transaction)
+        stands().bank.webhooks.announce(transaction)
         return transaction.model_dump(by_alias=True)
 
     @router.put("/bank/behaviour")
     async def change_bank(request: BankBehaviourChange) -> dict[str, Any]:
         for name, value in request.model_dump(exclude_none=True).items():
-            setattr(bank.behaviour, name, value)
-        return {name: getattr(bank.behaviour, name) for name in BankBehaviourChange.model_fields}
+            setattr(stands().bank.behaviour, name, value)
+        return {name: getattr(stands().bank.behaviour, name) for name in BankBehaviourChange.model_fields}
 
 
-def _ledger_routes(router: APIRouter, stands: Stands) -> None:
+def _ledger_routes(router: APIRouter) -> None:
     @router.get("/ledger/bank")
     async def bank_ledger(since: Since = "") -> Response:
-        book = stands.bank.ledger.book
+        book = stands().bank.ledger.book
         return listing("transactions", _pick(book.since(_seq(since)), since), {"seq": str(book.seq)})
 
     @router.get("/ledger/operator")
     async def operator_ledger(since: Since = "", operator: str = "") -> Response:
         """The profiles of one operator, or of all."""
-        chosen = [operator_of(stands, operator)] if operator else list(stands.operators.values())
+        chosen = [operator_of(operator)] if operator else list(stands().operators.values())
         books = [one.ledger.book for one in chosen]
         lines = [line for _, line in sorted(pair for book in books for pair in book.changed(_seq(since)))]
         return listing("profiles", _pick(lines, since), {"seq": str(max(book.seq for book in books))})
 
     @router.get("/ledger/cashbox")
     async def cashbox_ledger(since: Since = "") -> Response:
-        ledger = stands.cashbox.ledger
+        ledger = stands().cashbox.ledger
         lists = {"shifts": ledger.shifts.since(0), "violations": ledger.violations.since(0)}
         more = {name: f"[{b','.join(lines).decode()}]" for name, lines in lists.items()}
         checks = _pick(ledger.book.since(_seq(since)), since)
@@ -158,23 +156,23 @@ def _ledger_routes(router: APIRouter, stands: Stands) -> None:
 
     @router.get("/ledger/sms")
     async def sms_ledger(since: Since = "") -> Response:
-        book = stands.sms.ledger.book
+        book = stands().sms.ledger.book
         return listing("messages", _pick(book.since(_seq(since)), since), {"seq": str(book.seq)})
 
     @router.get("/ledger/mail")
     async def mail_ledger(since: Since = "") -> Response:
-        mails = stands.mails
+        mails = stands().mails
         counts = ",".join(f'"{name}":{count}' for name, count in mails.counts().items())
         lines = _pick(mails.lines_since(_seq(since)), since)
         return listing("messages", lines, {"counts": "{" + counts + "}", "seq": str(mails.last_id)})
 
     @router.get("/requests")
     async def requests(path: str = "", limit: Annotated[int, Query(ge=1)] = 100) -> dict[str, Any]:
-        return {"requests": stands.requests.as_json(path, limit)}
+        return {"requests": stands().requests.as_json(path, limit)}
 
     @router.post("/reset")
     async def reset() -> dict[str, str]:
-        stands.reset()
+        stands().reset()
         return {"status": "empty"}
 
 

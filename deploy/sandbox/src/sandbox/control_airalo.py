@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sandbox.airalo.behaviour import Spelling
 from sandbox.airalo.ledger import SimStatus
 from sandbox.airalo.wire import expiry
-from sandbox.stands import Stands
+from sandbox.serving import stands
 
 
 class Behaviour(Spelling):
@@ -45,17 +45,16 @@ class Resend(BaseModel):
     body: str | None = None
 
 
-def airalo_routes(router: APIRouter, stands: Stands) -> None:
+def airalo_routes(router: APIRouter) -> None:
     """Add the routes below /airalo, and the ledger."""
-    _behaviour_route(router, stands)
-    _sim_routes(router, stands)
+    _behaviour_route(router)
+    _sim_routes(router)
 
 
-def _behaviour_route(router: APIRouter, stands: Stands) -> None:
-    airalo = stands.airalo
-
+def _behaviour_route(router: APIRouter) -> None:
     @router.put("/airalo/behaviour")
     async def change(request: Behaviour) -> dict[str, Any]:
+        airalo = stands().airalo
         for name in ("stock", "credit", "maintenance", "nested"):
             if (value := getattr(request, name)) is not None:
                 setattr(airalo, name, value)
@@ -68,14 +67,17 @@ def _behaviour_route(router: APIRouter, stands: Stands) -> None:
             airalo.limits.suspended = request.suspended
         if request.forget_tokens:
             airalo.forget_tokens()
-        return {"stock": airalo.stock, "refunds": airalo.refunds, "suspended": airalo.limits.suspended}
+        return {
+            "stock": airalo.stock,
+            "refunds": airalo.refunds,
+            "suspended": airalo.limits.suspended,
+        }
 
 
-def _sim_routes(router: APIRouter, stands: Stands) -> None:
-    airalo = stands.airalo
-
+def _sim_routes(router: APIRouter) -> None:
     @router.put("/airalo/sim")
     async def change_sim(request: SimChange) -> dict[str, Any]:
+        airalo = stands().airalo
         sim = airalo.ledger.sims.get(request.iccid)
         if sim is None:
             raise HTTPException(404, "no such ICCID")
@@ -89,6 +91,7 @@ def _sim_routes(router: APIRouter, stands: Stands) -> None:
 
     @router.post("/airalo/webhook")
     async def resend(request: Resend) -> dict[str, Any]:
+        airalo = stands().airalo
         sent = airalo.webhooks.sent
         if not sent or (request.request_id or next(reversed(sent))) not in sent:
             raise HTTPException(404, "no such webhook was sent")
@@ -99,6 +102,7 @@ def _sim_routes(router: APIRouter, stands: Stands) -> None:
 
     @router.get("/ledger/airalo")
     async def ledger() -> Response:
+        airalo = stands().airalo
         orders, sims = airalo.ledger.orders.since(0), airalo.ledger.sims.since(0)
         body = b'{"orders":[' + b",".join(orders) + b'],"sims":[' + b",".join(sims) + b"]}"
         return Response(body, media_type="application/json")

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, ConfigDict, Field
 
-from sandbox.stands import Stands
+from sandbox.serving import stands
 
 
 class CashboxBehaviourChange(BaseModel):
@@ -27,25 +27,24 @@ class ShiftAge(BaseModel):
     hours: float = Field(default=25, gt=0, le=1000)
 
 
-def cashbox_routes(router: APIRouter, stands: Stands) -> None:
+def cashbox_routes(router: APIRouter) -> None:
     """Add the routes below /cashbox."""
-    cashbox = stands.cashbox
 
     @router.put("/cashbox/behaviour")
     async def change_cashbox(request: CashboxBehaviourChange) -> dict[str, Any]:
         for name, value in request.model_dump(exclude_none=True).items():
-            setattr(cashbox.behaviour, name, value)
-        return {name: getattr(cashbox.behaviour, name) for name in CashboxBehaviourChange.model_fields}
+            setattr(stands().cashbox.behaviour, name, value)
+        return {name: getattr(stands().cashbox.behaviour, name) for name in CashboxBehaviourChange.model_fields}
 
     @router.post("/cashbox/shift")
     async def age_shift(request: ShiftAge) -> dict[str, Any]:
-        shift = cashbox.ledger.shift(request.cashbox)
+        shift = stands().cashbox.ledger.shift(request.cashbox)
         if shift is None:
             raise HTTPException(409, "no shift of this cashbox is open")
         shift.aged_seconds += request.hours * 3600
-        cashbox.ledger.put_shift(shift)
+        stands().cashbox.ledger.put_shift(shift)
         return shift.model_dump(by_alias=True)
 
     @router.post("/cashbox/sessions/expire")
     async def expire_sessions() -> dict[str, Any]:
-        return {"expired": cashbox.expire_sessions()}
+        return {"expired": stands().cashbox.expire_sessions()}

@@ -8,7 +8,7 @@ from fastapi import APIRouter, HTTPException, Response
 from pydantic import BaseModel, ConfigDict
 
 from sandbox.listing import listing
-from sandbox.stands import Stands
+from sandbox.serving import stands
 
 
 class Arriving(BaseModel):
@@ -20,7 +20,7 @@ class Arriving(BaseModel):
     raw: str
 
 
-def imap_routes(router: APIRouter, stands: Stands) -> None:
+def imap_routes(router: APIRouter) -> None:
     """Add the routes below /imap, and the ledger."""
 
     @router.post("/imap/messages", status_code=201)
@@ -29,9 +29,9 @@ def imap_routes(router: APIRouter, stands: Stands) -> None:
             raw = base64.b64decode(request.raw, validate=True)
         except binascii.Error as error:
             raise HTTPException(422, "raw is base64 of the message") from error
-        return {"uid": stands.imap.arrive(request.mailbox, raw).uid}
+        return {"uid": stands().imap.arrive(request.mailbox, raw).uid}
 
     @router.get("/ledger/imap")
     async def ledger(since: int = 0) -> Response:
-        book = stands.imap.book
+        book = stands().imap.book
         return listing("messages", book.since(since), {"seq": str(book.seq)})

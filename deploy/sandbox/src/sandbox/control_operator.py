@@ -6,11 +6,11 @@ from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, ConfigDict, Field
 
 from sandbox.ledger import CamelModel
+from sandbox.serving import stands
 from sandbox.smdp.api import PRIMARY, Operator
 from sandbox.smdp.behaviour import Behaviour
 from sandbox.smdp.ledger import Profile
 from sandbox.smdp.phone import Step
-from sandbox.stands import Stands
 
 
 class CatalogueChange(BaseModel):
@@ -79,17 +79,17 @@ class UsagePush(OfProfile):
     url: str = ""
 
 
-def operator_routes(router: APIRouter, stands: Stands) -> None:
+def operator_routes(router: APIRouter) -> None:
     """Add the routes below /operator."""
-    _catalogue_route(router, stands)
-    _behaviour_route(router, stands)
-    _phone_routes(router, stands)
+    _catalogue_route(router)
+    _behaviour_route(router)
+    _phone_routes(router)
 
 
-def _catalogue_route(router: APIRouter, stands: Stands) -> None:
+def _catalogue_route(router: APIRouter) -> None:
     @router.put("/operator/catalogue")
     async def change_catalogue(request: CatalogueChange) -> dict[str, Any]:
-        operator = operator_of(stands, request.operator)
+        operator = operator_of(request.operator)
         catalogue, phone = operator.catalogue, operator.phone
         if request.profile_types is not None:
             catalogue.types = frozenset(request.profile_types)
@@ -109,22 +109,22 @@ def _catalogue_route(router: APIRouter, stands: Stands) -> None:
         }
 
 
-def _behaviour_route(router: APIRouter, stands: Stands) -> None:
+def _behaviour_route(router: APIRouter) -> None:
     @router.put("/operator/behaviour")
     async def change_behaviour(request: BehaviourChange) -> dict[str, Any]:
-        phone = operator_of(stands, request.operator).phone
+        phone = operator_of(request.operator).phone
         before = Behaviour() if request.afresh else phone.behaviour
         changes = request.model_dump(exclude_unset=True, exclude={"operator", "afresh"})
         phone.behaviour = Behaviour.model_validate(before.model_dump() | changes)
         return phone.behaviour.model_dump()
 
 
-def _phone_routes(router: APIRouter, stands: Stands) -> None:
+def _phone_routes(router: APIRouter) -> None:
     @router.post("/operator/phone")
     async def play_phone(request: PhoneStep | PhoneScan) -> dict[str, Any]:
         if isinstance(request, PhoneScan):
-            return await _scan(stands, request)
-        operator, profile = _profile_of(stands, request)
+            return await _scan(request)
+        operator, profile = _profile_of(request)
         answers = [
             await operator.phone.step(
                 profile, point, succeeded=request.succeeded, url=request.url, eid=request.eid, **request.fields
@@ -135,13 +135,13 @@ def _phone_routes(router: APIRouter, stands: Stands) -> None:
 
     @router.post("/operator/usage")
     async def use_data(request: PhoneUse) -> dict[str, Any]:
-        operator, profile = _profile_of(stands, request)
+        operator, profile = _profile_of(request)
         pushed = await operator.phone.use(profile, request.used_bytes, request.valid_until)
         return {"usedBytes": profile.used_bytes, "firstUseAt": profile.first_use_at, "pushed": pushed}
 
     @router.post("/operator/push")
     async def push_usage(request: UsagePush) -> dict[str, Any]:
-        operator, profile = _profile_of(stands, request)
+        operator, profile = _profile_of(request)
         phone = operator.phone
         if request.replay:
             return {"answers": [await phone.replay(profile, request.url) for _ in range(request.times)]}
@@ -150,15 +150,15 @@ def _phone_routes(router: APIRouter, stands: Stands) -> None:
         return {"answers": [first, *again]}
 
 
-def operator_of(stands: Stands, name: str) -> Operator:
+def operator_of(name: str) -> Operator:
     """The operator of that name. Raises a 404."""
-    if name not in stands.operators:
+    if name not in stands().operators:
         raise HTTPException(404, "no such operator")
-    return stands.operators[name]
+    return stands().operators[name]
 
 
-def _profile_of(stands: Stands, request: OfProfile) -> tuple[Operator, Profile]:
-    chosen = [operator_of(stands, request.operator)] if request.operator else list(stands.operators.values())
+def _profile_of(request: OfProfile) -> tuple[Operator, Profile]:
+    chosen = [operator_of(request.operator)] if request.operator else list(stands().operators.values())
     for operator in chosen:
         profile = operator.ledger.get(request.iccid)
         if profile is not None:
@@ -166,12 +166,12 @@ def _profile_of(stands: Stands, request: OfProfile) -> tuple[Operator, Profile]:
     raise HTTPException(404, "no such ICCID")
 
 
-async def _scan(stands: Stands, request: PhoneScan) -> dict[str, Any]:
+async def _scan(request: PhoneScan) -> dict[str, Any]:
     """What the phone sees: `ok`, the state it reached, or the codes and words of the refusal."""
     version, _, rest = request.code.removeprefix("LPA:").partition("$")
     address, _, more = rest.partition("$")
     matching_id = more.partition("$")[0]
-    operator = next((one for one in stands.operators.values() if one.smdp_address == address), None)
+    operator = next((one for one in stands().operators.values() if one.smdp_address == address), None)
     if version != "1" or operator is None:
         return {"ok": False, "message": "no server of this address answers"}
     profile, refusal, answers = await operator.phone.scan(

@@ -7,7 +7,7 @@ from fastapi import APIRouter, HTTPException, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from sandbox.listing import listing
-from sandbox.stands import Stands
+from sandbox.serving import stands
 
 
 class Written(BaseModel):
@@ -41,14 +41,13 @@ class Blocking(BaseModel):
     blocked: bool = True
 
 
-def telegram_routes(router: APIRouter, stands: Stands) -> None:
+def telegram_routes(router: APIRouter) -> None:
     """Add the routes below /telegram, and the ledger."""
-    telegram = stands.telegram
 
     @router.post("/telegram/message")
     async def write(request: Written) -> dict[str, Any]:
         try:
-            answers = await telegram.write(
+            answers = await stands().telegram.write(
                 request.bot, request.chat, request.text, language=request.language, fields=request.fields
             )
         except LookupError as error:
@@ -57,16 +56,16 @@ def telegram_routes(router: APIRouter, stands: Stands) -> None:
 
     @router.put("/telegram/file")
     async def upload(request: Uploaded) -> dict[str, str]:
-        telegram.ledger.files[request.file_id] = base64.b64decode(request.content)
+        stands().telegram.ledger.files[request.file_id] = base64.b64decode(request.content)
         return {"file_id": request.file_id}
 
     @router.put("/telegram/blocked")
     async def block(request: Blocking) -> dict[str, bool]:
         pair = (request.bot, request.chat)
-        (telegram.ledger.blocked.add if request.blocked else telegram.ledger.blocked.discard)(pair)
+        (stands().telegram.ledger.blocked.add if request.blocked else stands().telegram.ledger.blocked.discard)(pair)
         return {"blocked": request.blocked}
 
     @router.get("/ledger/telegram")
     async def ledger(since: int = 0) -> Response:
-        book = telegram.ledger.book
+        book = stands().telegram.ledger.book
         return listing("messages", book.since(since), {"seq": str(book.seq)})

@@ -7,7 +7,7 @@ from fastapi import APIRouter, HTTPException, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from sandbox.listing import listing
-from sandbox.stands import Stands
+from sandbox.serving import stands
 
 
 class Connecting(BaseModel):
@@ -42,13 +42,12 @@ class Reaching(BaseModel):
     window_seconds: float | None = None
 
 
-def whatsapp_routes(router: APIRouter, stands: Stands) -> None:
+def whatsapp_routes(router: APIRouter) -> None:
     """Add the routes below /whatsapp, and the ledger."""
-    whatsapp = stands.whatsapp
 
     @router.put("/whatsapp/webhook")
     async def connect(request: Connecting) -> dict[str, bool]:
-        if not await whatsapp.connect(request.number, request.url):
+        if not await stands().whatsapp.connect(request.number, request.url):
             raise HTTPException(409, "the address did not answer with the challenge")
         return {"connected": True}
 
@@ -56,7 +55,7 @@ def whatsapp_routes(router: APIRouter, stands: Stands) -> None:
     async def write(request: Written) -> dict[str, Any]:
         file = None if request.file is None else base64.b64decode(request.file)
         try:
-            answers = await whatsapp.write(
+            answers = await stands().whatsapp.write(
                 request.number,
                 request.wa_id,
                 request.text,
@@ -70,6 +69,7 @@ def whatsapp_routes(router: APIRouter, stands: Stands) -> None:
 
     @router.put("/whatsapp/reaching")
     async def reach(request: Reaching) -> dict[str, float]:
+        whatsapp = stands().whatsapp
         if request.blocked is not None:
             whatsapp.ledger.blocked.add((request.number, request.blocked))
         if request.window_seconds is not None:
@@ -78,5 +78,5 @@ def whatsapp_routes(router: APIRouter, stands: Stands) -> None:
 
     @router.get("/ledger/whatsapp")
     async def ledger(since: int = 0) -> Response:
-        book = whatsapp.ledger.book
+        book = stands().whatsapp.ledger.book
         return listing("messages", book.since(since), {"seq": str(book.seq)})

@@ -2,16 +2,19 @@
 
 import asyncio
 import socket
-from typing import Any
+from functools import cache
 
 import uvicorn
-from fastapi import FastAPI, Response
+from fastapi import FastAPI
+from starlette.responses import JSONResponse
+from starlette.types import Receive, Scope, Send
 
 from sandbox.control import control_router
 from sandbox.front import Front
 from sandbox.imap.server import ImapServer
 from sandbox.mail.smtp import SmtpServer
 from sandbox.mail.web import mail_router
+from sandbox.serving import For
 from sandbox.settings import Settings
 from sandbox.shop.web import shop_router
 from sandbox.sms.web import sms_router
@@ -61,7 +64,7 @@ class Server:
         await self._imap.start(imap)
         self._http = _Http(
             uvicorn.Config(
-                Front(self.stands.routes(), self._web(), self.stands.requests),
+                Front(self.stands.routes(), For(self.stands, self._answer), self.stands.requests),
                 log_config=None,
                 log_level="warning",
                 access_log=False,
@@ -87,25 +90,24 @@ class Server:
         await self._smtp.stop()
         await self.stands.close()
 
-    def _web(self) -> FastAPI:
-        app = FastAPI(title="Sandbox", docs_url=None, redoc_url=None)
-        app.include_router(control_router(self.stands))
-        app.include_router(mail_router(self.stands.mails))
-        app.include_router(shop_router())
-        app.include_router(sms_router(self.stands.sms.ledger))
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The web interface, and `GET /health`: 200 when HTTP and SMTP are served."""
+        if (scope["method"], scope["path"]) != ("GET", "/health"):
+            await _web()(scope, receive, send)
+            return
+        serving = self._smtp.serving
+        ports = {"smtp_port": self.smtp_port, "imap_port": self.imap_port}
+        response = JSONResponse({"status": "ok" if serving else "starting", **ports}, 200 if serving else 503)
+        await response(scope, receive, send)
 
-        @app.get("/health")
-        async def health(response: Response) -> dict[str, Any]:
-            """200 when HTTP and SMTP are served."""
-            if not self._smtp.serving:
-                response.status_code = 503
-            return {
-                "status": "ok" if self._smtp.serving else "starting",
-                "smtp_port": self.smtp_port,
-                "imap_port": self.imap_port,
-            }
 
-        return app
+@cache
+def _web() -> FastAPI:
+    """The web interface of all sandboxes of this process (sandbox.serving)."""
+    app = FastAPI(title="Sandbox", docs_url=None, redoc_url=None)
+    for router in (control_router(), mail_router(), shop_router(), sms_router()):
+        app.include_router(router)
+    return app
 
 
 def _listen(host: str, port: int) -> socket.socket:

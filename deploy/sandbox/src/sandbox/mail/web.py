@@ -9,13 +9,14 @@ from fastapi import APIRouter, HTTPException, Query, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from sandbox.mail.parse import Attachment, ParsedMail, parse, with_local_images
-from sandbox.mail.store import MailEntry, MailStore
+from sandbox.mail.store import MailEntry
+from sandbox.serving import stands
 
 PAGE_SIZE = 100
 CLOSED = "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; sandbox allow-popups"
 
 
-def mail_router(store: MailStore) -> APIRouter:
+def mail_router() -> APIRouter:
     """The routes of the mail page."""
     router = APIRouter(prefix="/mail", tags=["mail"])
     templates = Environment(
@@ -25,13 +26,13 @@ def mail_router(store: MailStore) -> APIRouter:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    _json_routes(router, store)
-    _page_routes(router, store, templates)
-    _part_routes(router, store)
+    _json_routes(router)
+    _page_routes(router, templates)
+    _part_routes(router)
     return router
 
 
-def _json_routes(router: APIRouter, store: MailStore) -> None:
+def _json_routes(router: APIRouter) -> None:
     @router.get("/api/messages")
     async def list_messages(
         to: str = "",
@@ -39,12 +40,12 @@ def _json_routes(router: APIRouter, store: MailStore) -> None:
         limit: Annotated[int, Query(ge=1, le=100_000)] = 100,
     ) -> dict[str, Any]:
         """Oldest first; `after` is the id of the last one already seen."""
-        found = list(islice(store.after(after, to), limit))
+        found = list(islice(stands().mails.after(after, to), limit))
         return {"messages": [_summary(entry) for entry in found], "count": len(found)}
 
     @router.get("/api/messages/{mail_id}")
     async def get_message(mail_id: int) -> dict[str, Any]:
-        entry, parsed = _find(store, mail_id)
+        entry, parsed = _find(mail_id)
         return _summary(entry) | {
             "headers": [list(header) for header in parsed.headers],
             "text": parsed.text,
@@ -53,21 +54,21 @@ def _json_routes(router: APIRouter, store: MailStore) -> None:
         }
 
 
-def _page_routes(router: APIRouter, store: MailStore, templates: Environment) -> None:
+def _page_routes(router: APIRouter, templates: Environment) -> None:
     @router.get("", include_in_schema=False)
     @router.get("/", include_in_schema=False)
     async def list_page(to: str = "", page: Annotated[int, Query(ge=1)] = 1) -> Response:
         start = (page - 1) * PAGE_SIZE
-        found = list(islice(store.newest_first(to), start, start + PAGE_SIZE + 1))
+        found = list(islice(stands().mails.newest_first(to), start, start + PAGE_SIZE + 1))
         html = templates.get_template("list.html").render(
-            mails=found[:PAGE_SIZE], to=to, page=page, more=len(found) > PAGE_SIZE, counts=store.counts()
+            mails=found[:PAGE_SIZE], to=to, page=page, more=len(found) > PAGE_SIZE, counts=stands().mails.counts()
         )
         return _html(html)
 
     @router.get("/{mail_id}", include_in_schema=False)
     async def show_page(mail_id: int) -> Response:
-        entry, parsed = _find(store, mail_id)
-        newer, older = store.get(mail_id + 1), store.get(mail_id - 1)
+        entry, parsed = _find(mail_id)
+        newer, older = stands().mails.get(mail_id + 1), stands().mails.get(mail_id - 1)
         html = templates.get_template("message.html").render(
             mail=entry,
             parsed=parsed,
@@ -78,34 +79,34 @@ def _page_routes(router: APIRouter, store: MailStore, templates: Environment) ->
         return _html(html)
 
 
-def _part_routes(router: APIRouter, store: MailStore) -> None:
+def _part_routes(router: APIRouter) -> None:
     @router.get("/{mail_id}/html", include_in_schema=False)
     async def html_part(mail_id: int) -> Response:
-        _entry, parsed = _find(store, mail_id)
+        _entry, parsed = _find(mail_id)
         html = with_local_images(parsed.html, f"/mail/{mail_id}/cid")
         return Response(html, media_type="text/html", headers={"content-security-policy": CLOSED})
 
     @router.get("/{mail_id}/raw", include_in_schema=False)
     async def raw_mail(mail_id: int) -> Response:
-        raw = store.raw(mail_id)
+        raw = stands().mails.raw(mail_id)
         if raw is None:
             raise HTTPException(404, "no such mail")
         return Response(raw, media_type="text/plain; charset=utf-8", headers={"x-content-type-options": "nosniff"})
 
     @router.get("/{mail_id}/cid/{content_id:path}", include_in_schema=False)
     async def inline_part(mail_id: int, content_id: str) -> Response:
-        _entry, parsed = _find(store, mail_id)
+        _entry, parsed = _find(mail_id)
         return _part(next((one for one in parsed.attachments if one.content_id == content_id), None))
 
     @router.get("/{mail_id}/part/{number}", include_in_schema=False)
     async def numbered_part(mail_id: int, number: int) -> Response:
-        _entry, parsed = _find(store, mail_id)
+        _entry, parsed = _find(mail_id)
         parts = parsed.attachments
         return _part(parts[number] if 0 <= number < len(parts) else None)
 
 
-def _find(store: MailStore, mail_id: int) -> tuple[MailEntry, ParsedMail]:
-    entry, raw = store.get(mail_id), store.raw(mail_id)
+def _find(mail_id: int) -> tuple[MailEntry, ParsedMail]:
+    entry, raw = stands().mails.get(mail_id), stands().mails.raw(mail_id)
     if entry is None:
         raise HTTPException(404, "no such mail")
     if raw is None:

@@ -2,11 +2,15 @@
 
 from pathlib import Path
 from typing import Annotated, Any
+from weakref import WeakKeyDictionary
 
 from fastapi import APIRouter, HTTPException, Response
 from fastapi import Path as InPath
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import BaseModel, ConfigDict, Field
+
+from sandbox.serving import stands
+from sandbox.stands import Stands
 
 Name = Annotated[str, InPath(pattern="^[A-Za-z0-9-]{1,64}$")]
 _MOST = 1000
@@ -23,21 +27,26 @@ class ShopPage(BaseModel):
     payment: dict[str, Any]
 
 
+#: By sandbox, the pages by name.
+_pages: WeakKeyDictionary[Stands, dict[str, ShopPage]] = WeakKeyDictionary()
+
+
 def shop_router() -> APIRouter:
     """The routes of the shop page."""
     router = APIRouter(prefix="/shop", tags=["shop"])
     templates = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined
     )
-    pages: dict[str, ShopPage] = {}
 
     def found(name: str) -> ShopPage:
+        pages = _pages.get(stands(), {})
         if name not in pages:
             raise HTTPException(404, "no such shop page")
         return pages[name]
 
     @router.put("/{name}")
     async def put(name: Name, page: ShopPage) -> dict[str, str]:
+        pages = _pages.setdefault(stands(), {})
         pages.pop(name, None)
         pages[name] = page
         while len(pages) > _MOST:

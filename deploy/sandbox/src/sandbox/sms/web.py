@@ -5,7 +5,7 @@ from pathlib import Path
 from fastapi import APIRouter, Response
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 
-from sandbox.sms.ledger import SmsLedger
+from sandbox.serving import stands
 
 _MOST = 200
 _OWN = Path(__file__).parent / "templates"
@@ -13,7 +13,7 @@ _OWN = Path(__file__).parent / "templates"
 _FRAME = Path(__file__).parent.parent / "mail" / "templates"
 
 
-def sms_router(ledger: SmsLedger) -> APIRouter:
+def sms_router() -> APIRouter:
     """The route of the page."""
     routes = APIRouter(include_in_schema=False)
     templates = Environment(
@@ -27,6 +27,7 @@ def sms_router(ledger: SmsLedger) -> APIRouter:
     @routes.get("/sms")
     async def page(to: str = "") -> Response:
         """The newest messages, of one phone or of all."""
+        ledger = stands().sms.ledger
         messages = ledger.to(to.strip())[-_MOST:][::-1]
         html = templates.get_template("phones.html").render(messages=messages, to=to, count=len(ledger.book))
         return Response(html, media_type="text/html; charset=utf-8", headers={"cache-control": "no-store"})
