@@ -42,8 +42,8 @@ _PATTERNS = {"literal": ResourcePatternType.LITERAL, "prefixed": ResourcePattern
 def grant(admin: KafkaLogin, access: Access, passwords: Mapping[str, str], *, prefix: str = "") -> None:
     """Make these users, give them what `access` says and take from them what it does not say (any more).
 
-    `prefix` goes before every user, topic and group; users of other prefixes are left alone. Blocks for some 0.1 s.
-    Raises LocalStackError.
+    `prefix` goes before every user, topic and group; users of other prefixes are left alone. Returns when the broker
+    lets them in, after some 0.1 s. Raises LocalStackError.
     """
     client = AdminClient(admin.librdkafka("PLAIN"))
     users = {admin.username: admin.password, **{prefix + name: passwords[name] for name in access.names}}
@@ -60,8 +60,17 @@ def grant(admin: KafkaLogin, access: Access, passwords: Mapping[str, str], *, pr
         if gone := [_filter(one) for one in ours - wanted]:
             for future in client.delete_acls(gone).values():
                 future.result(TIMEOUT_SECONDS)
+        _sign_in(KafkaLogin(admin.bootstrap_servers, *next(reversed(users.items()))))
     except KafkaException as error:
         raise LocalStackError(f"Kafka did not take its users and their rights: {error}") from error
+
+
+def _sign_in(login: KafkaLogin) -> None:
+    """Wait until the broker knows the password: it learns of it a moment after the controller has stored it.
+
+    All were stored together, so one user stands for all. Raises KafkaException.
+    """
+    AdminClient({**login.librdkafka(), "log_level": 0}).list_topics(timeout=TIMEOUT_SECONDS)
 
 
 def _credential(name: str, password: str) -> UserScramCredentialUpsertion:
