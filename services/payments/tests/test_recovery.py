@@ -11,15 +11,19 @@ if TYPE_CHECKING:
 
 
 async def test_captures_and_refunds_are_those_of_the_bank(start: "Start") -> None:
-    running: Payments = await start()
-    kept, returned = await running.paid(order_number="10000001"), await running.paid(order_number="10000002")
-    await running.stage.publish(running.refund_approved(returned, returned.price.amount))
-    await running.stage.events(RefundSettled)
+    running: Payments = await start(poll_first_seconds=600)
+    twice, surplus = await running.paid_twice()
+    kept, returned = await running.paid(order_number="10000002"), await running.paid(order_number="10000003")
+    await running.stage.publish(
+        running.refund_approved(returned, returned.price.amount),
+        running.refund_approved(twice, surplus.amount.amount, charge_id=surplus.charge_id),
+    )
+    await running.stage.events(RefundSettled, count=2)
     bank = await running.sandbox.ledger_bank()
 
     url, said = await put_back(running.stage, running.service, build)
-    assert "2 captures compared with the bank" in said
-    running = await start(database_url=url)
+    assert "4 captures compared with the bank" in said
+    running = await start(database_url=url, poll_first_seconds=600)
     await running.quiet()
 
     assert await running.sandbox.ledger_bank() == bank
@@ -29,10 +33,11 @@ async def test_captures_and_refunds_are_those_of_the_bank(start: "Start") -> Non
     assert {(row["order_id"], row["captured_minor"], row["refunded_minor"]) for row in rows} == {
         (kept.order_id, price, 0),
         (returned.order_id, price, price),
+        (twice.order_id, price, 0),
     }
     assert None not in {row["transaction_id"] for row in rows}
     # A new attempt has an invoice id that the bank has never seen.
-    order = await running.ordered(order_number="10000003")
+    order = await running.ordered(order_number="10000004")
     invoice = int((await running.page(order))["invoiceId"])
     assert invoice > max(int(one["invoiceID"]) for one in bank) + 100
 
