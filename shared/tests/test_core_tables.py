@@ -1,10 +1,9 @@
 """The core tables are what its migrations make."""
 
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
-from sqlalchemy import Connection, MetaData
+from sqlalchemy import MetaData
 
 from shared import core_tables
+from shared.testing.databases import differences
 from shared.testing.stage import Stage
 from shared.testing.toy import service as toy
 from shared.testing.toy.settings import Settings
@@ -18,16 +17,7 @@ async def test_the_database_is_what_the_tables_say(stage: Stage) -> None:
     declared = MetaData()
     for name in DECLARED:
         core_tables.metadata.tables[name].to_metadata(declared)
-
-    def compare(connection: Connection) -> object:
-        def own(name: str | None, kind: str, _parents: object) -> bool:
-            return kind != "table" or name in DECLARED
-
-        options = {"include_name": own, "compare_type": True, "compare_server_default": True}
-        return compare_metadata(MigrationContext.configure(connection, opts=options), declared)
-
-    async with service.database.engine.connect() as connection:
-        assert await connection.run_sync(compare) == []
+    assert await differences(service.database, declared) == []
 
 
 async def test_a_release_before_the_operations_tools_goes_on_putting_records_aside(stage: Stage) -> None:

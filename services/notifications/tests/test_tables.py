@@ -1,12 +1,9 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
-from sqlalchemy import Connection
-
 from notifications.tables import metadata
 from shared.contracts import QrDelivered
+from shared.testing.databases import differences
 
 if TYPE_CHECKING:
     from services.notifications.tests.conftest import Start
@@ -14,16 +11,7 @@ if TYPE_CHECKING:
 
 async def test_tables_and_migrations_agree(start: "Start") -> None:
     running = await start(mail_adapter="instant")
-
-    def differences(connection: Connection) -> list[object]:
-        def own(name: str | None, kind: str, _parents: object) -> bool:
-            return kind != "table" or name in metadata.tables
-
-        context = MigrationContext.configure(connection, opts={"include_name": own, "compare_server_default": True})
-        return list(compare_metadata(context, metadata))
-
-    async with running.service.database.engine.connect() as connection:
-        assert await connection.run_sync(differences) == []
+    assert await differences(running.service.database, metadata) == []
 
 
 async def test_orders_of_the_first_version_are_known_from_their_mails(start: "Start") -> None:

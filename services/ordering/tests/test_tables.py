@@ -4,14 +4,11 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
-from sqlalchemy import Connection
-
 from ordering import tables
 from ordering.app import build
 from ordering.settings import Settings
 from shared.clock import SystemClock
+from shared.testing.databases import differences
 from shared.testing.stage import Stage
 
 if TYPE_CHECKING:
@@ -29,15 +26,7 @@ class Watch:
 
 
 async def test_the_migrated_database_equals_tables_py(shop: "Shop") -> None:
-    def compare(connection: Connection) -> object:
-        def ours(_object: object, name: str, kind: str, _reflected: bool, _compared: object) -> bool:
-            return kind != "table" or name in tables.metadata.tables
-
-        options = {"include_object": ours, "compare_type": True, "compare_server_default": True}
-        return compare_metadata(MigrationContext.configure(connection, opts=options), tables.metadata)
-
-    async with shop.service.database.engine.connect() as connection:
-        assert await connection.run_sync(compare) == []
+    assert await differences(shop.service.database, tables.metadata) == []
 
 
 async def test_session_records_are_deleted_after_their_retention(stage: Stage) -> None:

@@ -2,12 +2,10 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
-from sqlalchemy import Connection
 
 from refunds.tables import metadata
 from shared.ids import uuid7
+from shared.testing.databases import differences
 
 if TYPE_CHECKING:
     from services.refunds.tests.conftest import Start
@@ -15,16 +13,7 @@ if TYPE_CHECKING:
 
 async def test_tables_and_migrations_agree(start: "Start") -> None:
     running = await start()
-
-    def differences(connection: Connection) -> list[object]:
-        def own(name: str | None, kind: str, _parents: object) -> bool:
-            return kind != "table" or name in metadata.tables
-
-        context = MigrationContext.configure(connection, opts={"include_name": own, "compare_server_default": True})
-        return list(compare_metadata(context, metadata))
-
-    async with running.service.database.engine.connect() as connection:
-        assert await connection.run_sync(differences) == []
+    assert await differences(running.service.database, metadata) == []
 
 
 async def test_the_database_itself_approves_no_more_than_was_paid(start: "Start") -> None:

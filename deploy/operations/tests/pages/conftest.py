@@ -36,6 +36,13 @@ SHOTS = os.environ.get("PAGE_PICTURES")
 _HASHED = hashed(PASSWORD)
 
 
+def hidden(html: str, name: str) -> str:
+    """The value of a hidden field."""
+    found = re.search(rf'name="{name}" value="([^"]+)"', html)
+    assert found is not None, html
+    return found[1]
+
+
 @dataclass
 class Console(RunningService):
     """The page, the service behind it, and what tests ask of both."""
@@ -43,6 +50,8 @@ class Console(RunningService):
     toy: Service
     #: What the toy calls, under `call`; replaced by tests.
     outside: dict[str, Call] = field(default_factory=dict)
+
+    hidden = staticmethod(hidden)
 
     def url(self, path: str = "") -> str:
         return f"http://127.0.0.1:{self.service.port}/console{path}"
@@ -69,21 +78,18 @@ class Console(RunningService):
         if arrives:
             await page.wait("text=Sign out")
 
+    async def attempt(self, client: httpx.AsyncClient, password: str, name: str = "olga") -> int:
+        """Try to sign in; the status."""
+        shown = await client.get(self.url("/sign-in"))
+        form = {"name": name, "password": password, "token": hidden(shown.text, "token")}
+        return (await client.post(self.url("/sign-in"), data=form)).status_code
+
     @asynccontextmanager
     async def client(self, name: str = "olga") -> AsyncIterator[tuple[httpx.AsyncClient, str]]:
         """Somebody who is signed in without a browser, and the token of their forms."""
         async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
-            shown = await client.get(self.url("/sign-in"))
-            form = {"name": name, "password": PASSWORD, "token": hidden(shown.text, "token")}
-            assert (await client.post(self.url("/sign-in"), data=form)).status_code == 303
+            assert await self.attempt(client, PASSWORD, name) == 303
             yield client, hidden((await client.get(self.url("/audit"))).text, "csrf")
-
-
-def hidden(html: str, name: str) -> str:
-    """The value of a hidden field."""
-    found = re.search(rf'name="{name}" value="([^"]+)"', html)
-    assert found is not None, html
-    return found[1]
 
 
 async def shot(page: Page, name: str) -> None:

@@ -19,19 +19,11 @@ from shared.signin.sign_in import Refusal
 from shared.testing.documents import JsonObject
 
 if TYPE_CHECKING:
-    from deploy.operations.tests.pages.conftest import Console, Open
+    from deploy.operations.tests.pages.conftest import Open
 
 
 STRANGE = "hunter2 is my password"
 TOLD = "SELECT what, who, outcome FROM audit ORDER BY entry_id"
-
-
-async def attempt(running: "Console", client: httpx.AsyncClient, name: str) -> int:
-    """A sign-in with a wrong password; the status."""
-    shown = await client.get(running.url("/sign-in"))
-    token = shown.text.partition('name="token" value="')[2].partition('"')[0]
-    form = {"name": name, "password": "a wrong password", "token": token}
-    return (await client.post(running.url("/sign-in"), data=form)).status_code
 
 
 async def test_refused_sign_ins_and_sign_outs_are_told_without_a_strangers_words(console: "Open") -> None:
@@ -40,8 +32,8 @@ async def test_refused_sign_ins_and_sign_outs_are_told_without_a_strangers_words
         await tx.execute("UPDATE accounts SET disabled_at = now() WHERE name = 'vera'")
     async with httpx.AsyncClient(timeout=30, trust_env=False) as stranger:
         for name in ("olga", "vera", STRANGE, STRANGE, "another"):
-            assert await attempt(running, stranger, name) == 403, name
-        assert await attempt(running, stranger, "olga\x00") == 422
+            assert await running.attempt(stranger, "a wrong password", name) == 403, name
+        assert await running.attempt(stranger, "a wrong password", "olga\x00") == 422
     async with running.client() as (client, csrf):
         page = await client.get(running.url("/audit"))
         assert "refused by password: wrong name or password" in page.text
@@ -64,7 +56,7 @@ async def test_refused_sign_ins_and_sign_outs_are_told_without_a_strangers_words
 async def test_who_has_to_wait_writes_nothing(console: "Open") -> None:
     running = await console()
     async with httpx.AsyncClient(timeout=30, trust_env=False) as stranger:
-        assert [await attempt(running, stranger, "olga") for _ in range(8)] == [403] * 5 + [429] * 3
+        assert [await running.attempt(stranger, "a wrong password", "olga") for _ in range(8)] == [403] * 5 + [429] * 3
     assert len(await running.rows(TOLD)) == 5
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-import re
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,24 +24,11 @@ PASSWORD = "correct horse battery"
 NEW_PASSWORD = "another horse battery"
 
 
-def hidden(html: str, name: str) -> str:
-    """The value of a hidden field of a page."""
-    found = re.search(rf'name="{name}" value="([^"]+)"', html)
-    assert found is not None, html
-    return found[1]
-
-
 @asynccontextmanager
 async def a_browser(running: "Console") -> AsyncIterator[httpx.AsyncClient]:
     base = f"http://127.0.0.1:{running.service.port}"
     async with httpx.AsyncClient(base_url=base, timeout=60, trust_env=False) as client:
         yield client
-
-
-async def attempt(client: httpx.AsyncClient, password: str, name: str = "olga") -> int:
-    shown = await client.get("/console/sign-in")
-    form = {"name": name, "password": password, "token": hidden(shown.text, "token")}
-    return (await client.post("/console/sign-in", data=form)).status_code
 
 
 def shell(running: "Console", monkeypatch: pytest.MonkeyPatch, *words: str, password: str = "") -> int:
@@ -64,13 +50,13 @@ async def test_a_new_password_ends_the_sessions_of_the_old_one(
 ) -> None:
     running = await console()
     async with a_browser(running) as client:
-        assert await attempt(client, PASSWORD) == 303
+        assert await running.attempt(client, PASSWORD) == 303
         assert await signed_in_as(client) == "olga (operator)"
         add = ("add", "olga", "--role", "operator", "--password-stdin")
         assert shell(running, monkeypatch, *add, password=NEW_PASSWORD) == 0
         assert await signed_in_as(client) is None
-        assert await attempt(client, PASSWORD) == 403
-        assert await attempt(client, NEW_PASSWORD) == 303
+        assert await running.attempt(client, PASSWORD) == 403
+        assert await running.attempt(client, NEW_PASSWORD) == 303
 
 
 @pytest.mark.parametrize(
@@ -85,7 +71,7 @@ async def test_a_new_password_ends_the_sessions_of_the_old_one(
 async def test_a_session_is_worth_what_its_account_is_worth_now(console: "Open", change: str, left: str | None) -> None:
     running = await console()
     async with a_browser(running) as client:
-        assert await attempt(client, PASSWORD) == 303
+        assert await running.attempt(client, PASSWORD) == 303
         async with running.service.database.transaction() as tx:
             await tx.execute(change)
         assert await signed_in_as(client) == left
@@ -104,19 +90,19 @@ async def test_an_account_that_changes_while_its_password_is_checked_lets_nobody
 
     monkeypatch.setattr("shared.signin.sign_in.confirm", disabled_meanwhile)
     async with a_browser(running) as client:
-        assert await attempt(client, PASSWORD) == 403
+        assert await running.attempt(client, PASSWORD) == 403
     assert await running.rows("SELECT 1 FROM sessions") == []
 
 
 async def test_concurrent_guesses_are_counted_one_by_one(console: "Open") -> None:
     running = await console()
     async with a_browser(running) as client:
-        outcomes = Counter(await asyncio.gather(*(attempt(client, f"guess {number}") for number in range(9))))
+        outcomes = Counter(await asyncio.gather(*(running.attempt(client, f"guess {number}") for number in range(9))))
         # A browser holds one form at a time, so forms that were overtaken are refused as well (403); what counts
         # is how many passwords were checked.
         checked = await running.rows("SELECT 1 FROM audit WHERE what = 'sign_in_refused'")
         assert len(checked) <= 5, outcomes
-        while await attempt(client, "once more") != 429:
+        while await running.attempt(client, "once more") != 429:
             pass  # an attempt that is refused before the password check (403) is not counted; only 429 is the limit
     assert len(await running.rows("SELECT 1 FROM audit WHERE what = 'sign_in_refused'")) == 5
 
@@ -126,7 +112,7 @@ async def test_nine_browsers_at_once_check_five_passwords(console: "Open") -> No
 
     async def guess(number: int) -> int:
         async with a_browser(running) as client:
-            return await attempt(client, f"guess {number}")
+            return await running.attempt(client, f"guess {number}")
 
     outcomes = Counter(await asyncio.gather(*map(guess, range(9))))
     assert outcomes == {403: 5, 429: 4}
@@ -135,16 +121,16 @@ async def test_nine_browsers_at_once_check_five_passwords(console: "Open") -> No
 async def test_strangers_do_not_keep_the_owner_out_of_a_known_browser(console: "Open") -> None:
     running = await console()
     async with a_browser(running) as owner:
-        assert await attempt(owner, PASSWORD) == 303
+        assert await running.attempt(owner, PASSWORD) == 303
         async with running.service.database.transaction() as tx:
             await tx.execute("DELETE FROM sessions")
         async with a_browser(running) as stranger:
-            codes = [await attempt(stranger, "guess") for _ in range(6)]
-            others = [await attempt(stranger, "guess", f"name-{number}") for number in range(30)]
+            codes = [await running.attempt(stranger, "guess") for _ in range(6)]
+            others = [await running.attempt(stranger, "guess", f"name-{number}") for number in range(30)]
         assert codes == [403] * 5 + [429]
         assert others.count(429) > 0, "the address is limited, too"
-        assert await attempt(owner, PASSWORD) == 303
-        assert [await attempt(owner, "guess") for _ in range(6)] == [403] * 5 + [429], "a stolen browser is limited"
+        assert await running.attempt(owner, PASSWORD) == 303
+        assert [await running.attempt(owner, "guess") for _ in range(6)] == [403] * 5 + [429]  # a stolen browser
 
 
 async def test_a_success_gives_the_attempts_back(console: "Open") -> None:
@@ -152,7 +138,7 @@ async def test_a_success_gives_the_attempts_back(console: "Open") -> None:
     async with a_browser(running) as client:
         for _ in range(7):
             client.cookies.clear()
-            assert await attempt(client, PASSWORD) == 303
+            assert await running.attempt(client, PASSWORD) == 303
     assert await running.rows("SELECT 1 FROM sign_in_attempts") == []
 
 
@@ -160,7 +146,7 @@ async def test_many_sign_ins_at_once_leave_the_service_ready(console: "Open") ->
     running = await console()
     async with a_browser(running) as client, a_browser(running) as watcher:
         shown = await client.get("/console/sign-in")
-        form = {"name": "vera", "password": "guess", "token": hidden(shown.text, "token")}
+        form = {"name": "vera", "password": "guess", "token": running.hidden(shown.text, "token")}
 
         async def guess(number: int) -> int:
             return (await client.post("/console/sign-in", data={**form, "name": f"name-{number}"})).status_code

@@ -11,8 +11,12 @@ from functools import cache
 from zlib import crc32
 
 import psycopg
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
 from psycopg import sql
+from sqlalchemy import Connection, MetaData
 
+from shared.database import Database
 from shared.kernel import migrations
 from shared.testing import beside
 from shared.testing.backends import backends
@@ -87,3 +91,17 @@ def _url(name: str) -> str:
 def _admin(statement: str, *names: str) -> None:
     with psycopg.connect(f"{backends().postgres}/postgres", autocommit=True) as connection:
         connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+
+async def differences(database: Database, declared: MetaData) -> list[object]:
+    """Where a migrated database differs from the declared tables. Tables that are not declared do not count."""
+
+    def compare(connection: Connection) -> list[object]:
+        def own(name: str | None, kind: str, _parents: object) -> bool:
+            return kind != "table" or name in declared.tables
+
+        options = {"include_name": own, "compare_type": True, "compare_server_default": True}
+        return list(compare_metadata(MigrationContext.configure(connection, opts=options), declared))
+
+    async with database.engine.connect() as connection:
+        return await connection.run_sync(compare)

@@ -34,11 +34,6 @@ class Telegram:
                 url = f"{settings.telegram_webhook_url}/{name}"
                 ledger.webhooks[name] = Webhook(url=url, secret_token=secret)
 
-    @property
-    def bots(self) -> list[str]:
-        """Their names."""
-        return sorted(self._bots.values())
-
     def routes(self) -> list[Route]:
         """The Bot API's paths."""
         return [

@@ -73,15 +73,6 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
-class Disabled:
-    """An endpoint that was disabled, and how many deliveries it still waited for."""
-
-    endpoint: Endpoint
-    reason: DisabledReason
-    stopped: int
-
-
-@dataclass(frozen=True, slots=True)
 class Redelivery:
     """Which of a shop's updates are delivered again, and to which of its endpoints (None: all that hear them).
 
