@@ -169,7 +169,7 @@ async def test_nothing_of_an_erased_buyer_stays_and_nothing_comes_back(start: "S
     # A tombstone alone does it too.
     await running.stage.erase(BuyerContact, other.buyer_id)
     gone = "SELECT 1 FROM buyers WHERE buyer_id = :id AND email_hash IS NULL AND erased_at IS NOT NULL"
-    await running.stage.eventually(lambda: running.rows(gone, id=other.buyer_id))
+    await running.until_rows(gone, id=other.buyer_id)
 
 
 async def test_what_is_old_is_forgotten_unless_something_is_wrong_with_it(start: "Start", life: "type[Life]") -> None:

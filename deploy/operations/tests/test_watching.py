@@ -204,7 +204,7 @@ async def test_an_order_is_found_by_what_a_person_has_in_hand(start: "Start", li
     for fact in order.smooth():
         await running.stage.publish(fact, trace=trace)
     await running.known(order.contact(), life().placed())
-    await running.stage.eventually(lambda: running.rows("SELECT 1 AS n FROM orders WHERE delivered_at IS NOT NULL"))
+    await running.until_rows("SELECT 1 AS n FROM orders WHERE delivered_at IS NOT NULL")
     for body in (
         {"number": order.order_number},
         {"order_id": str(order.order_id)},

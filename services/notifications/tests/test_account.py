@@ -47,7 +47,7 @@ async def _known(running: "Notifications", **changes: FieldValue) -> tuple["Buye
     buyer = running.buyer(**changes)
     await running.stage.publish(buyer.contact(), buyer.paid(), buyer.generated(confirmation_code="4471"))
     [mail] = await running.mail(buyer.email)
-    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM orders WHERE delivered_at IS NOT NULL"))
+    await running.until_rows("SELECT 1 FROM orders WHERE delivered_at IS NOT NULL")
     return buyer, _link(mail)
 
 
@@ -63,7 +63,7 @@ async def test_the_page_says_how_things_stand_and_hides_the_code(start: "Start")
     running = await start()
     buyer, path = await _known(running, name="<b>Ann</b>")
     await running.stage.publish(buyer.receipt(), buyer.observed(used=2**30, activated_at=buyer.now))
-    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM orders WHERE usage_at IS NOT NULL"))
+    await running.until_rows("SELECT 1 FROM orders WHERE usage_at IS NOT NULL")
     async with _client(running) as client:
         answer = await client.get(path)
         assert answer.status_code == 200
@@ -92,7 +92,7 @@ async def test_only_the_button_is_a_delivery_and_the_first_one_counts(start: "St
     buyer = running.buyer()
     await running.sandbox.faults({"target": "mail", "effect": "refuse", "status": 450})
     await running.stage.publish(buyer.contact(), buyer.paid(), buyer.generated())
-    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM mails WHERE kind = 'qr'"))
+    await running.until_rows("SELECT 1 FROM mails WHERE kind = 'qr'")
     path = _path(running, buyer)
     async with _client(running) as client:
         page = await client.get(path)
@@ -111,7 +111,7 @@ async def test_only_the_button_is_a_delivery_and_the_first_one_counts(start: "St
     assert delivered.event.channel == "account"
     await running.sandbox.clear_faults()
     await running.mail(buyer.email)
-    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM mails WHERE kind = 'qr' AND state = 'sent'"))
+    await running.until_rows("SELECT 1 FROM mails WHERE kind = 'qr' AND state = 'sent'")
     assert len(await running.stage.all_events(QrDelivered)) == 1
 
 
@@ -145,7 +145,7 @@ async def test_the_entry_has_a_link_sent_to_the_mailbox_and_shows_nothing_of_the
     running = await start()
     buyer, _ = await _known(running, name="Ann")
     await running.stage.publish(buyer.contact(later=1, blocked=True))
-    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM contacts WHERE blocked"))
+    await running.until_rows("SELECT 1 FROM contacts WHERE blocked")
     entry = entry_path("esimka", buyer.order_id)
     others = (entry_path("esimka", running.buyer().order_id), entry_path("e-sim-onl", buyer.order_id))
     async with _client(running) as client:
@@ -257,7 +257,7 @@ async def test_a_mailbox_that_refuses_is_named_on_the_page(start: "Start") -> No
     buyer = running.buyer()
     await running.sandbox.faults({"target": "mail", "effect": "refuse", "status": 550})
     await running.stage.publish(buyer.contact(), buyer.paid(), buyer.generated())
-    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM mails WHERE state = 'refused'"))
+    await running.until_rows("SELECT 1 FROM mails WHERE state = 'refused'")
     async with _client(running) as client:
         page = (await client.get(_path(running, buyer))).text
         assert "Our mail did not reach you" in page
@@ -285,7 +285,7 @@ async def test_the_page_follows_an_order_in_progress(start: "Start") -> None:
     running = await start()
     buyer = running.buyer(language="ru")
     await running.stage.publish(buyer.contact(), buyer.paid())
-    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM orders JOIN contacts USING (buyer_id)"))
+    await running.until_rows("SELECT 1 FROM orders JOIN contacts USING (buyer_id)")
     path = _path(running, buyer)
     async with _client(running) as client:
         page = (await client.get(path)).text
@@ -308,7 +308,7 @@ async def test_pages_that_follow_do_not_hold_up_the_stop(start: "Start") -> None
     running = await start()
     buyer = running.buyer()
     await running.stage.publish(buyer.contact(), buyer.paid())
-    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM orders JOIN contacts USING (buyer_id)"))
+    await running.until_rows("SELECT 1 FROM orders JOIN contacts USING (buyer_id)")
     async with _client(running) as client:
         path = _path(running, buyer)
         async with client.stream("GET", f"{path}/events", timeout=20) as stream:

@@ -128,7 +128,7 @@ async def opened(start: "Start", ordering: "StandIn", language: str = "en") -> A
     running = await start(ordering_url=ordering.url, ordering_keys={"esimka": "shop-key"}, privacy_key=PRIVACY_KEY)
     buyer = running.buyer(language=language)
     await running.stage.publish(buyer.contact(), buyer.paid())
-    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM orders JOIN contacts USING (buyer_id)"))
+    await running.until_rows("SELECT 1 FROM orders JOIN contacts USING (buyer_id)")
     links = new_links(running.settings)
     path = urlsplit(links.account(buyer.order_id, buyer.email, buyer.now)).path
     base = f"http://127.0.0.1:{running.service.port}"
@@ -242,9 +242,7 @@ async def test_an_erasure_shows_its_proof_and_outlives_the_page(start: "Start", 
         assert 'http-equiv="refresh"' in running
         assert running.count(t["proof_waiting"]) == 4
         await tab.running.stage.publish(tab.buyer.erasure())
-        await tab.running.stage.eventually(
-            lambda: tab.running.rows("SELECT 1 FROM contacts WHERE erased_at IS NOT NULL")
-        )
+        await tab.running.until_rows("SELECT 1 FROM contacts WHERE erased_at IS NOT NULL")
         assert (await tab.http.get(tab.path)).status_code == 410
         ordering.answers[ASKED] = proof(*SERVICES)
         ended = await tab.follow(done)
@@ -332,7 +330,7 @@ async def test_without_ordering_the_sections_are_not_there(start: "Start") -> No
     running = await start()
     buyer = running.buyer()
     await running.stage.publish(buyer.contact(), buyer.paid())
-    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM orders JOIN contacts USING (buyer_id)"))
+    await running.until_rows("SELECT 1 FROM orders JOIN contacts USING (buyer_id)")
     path = urlsplit(new_links(running.settings).account(buyer.order_id, buyer.email, buyer.now)).path
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.service.port}", trust_env=False) as http:
         shown = (await http.get(path)).text

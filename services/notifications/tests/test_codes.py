@@ -68,7 +68,7 @@ async def test_a_code_goes_by_mail_where_no_phone_gets_it(start: "Start", sandbo
     refused.phone = "+77010000000"
     await sandbox.faults({"target": "sms.send", "effect": "refuse", "match": {"to": refused.phone}})
     await running.stage.publish(*(buyer.contact() for buyer in (refused, asked, unknown)))
-    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM contacts OFFSET 2"))
+    await running.until_rows("SELECT 1 FROM contacts OFFSET 2")
     async with running.service.database.transaction() as tx:  # a contact from before there were phones
         await tx.execute("UPDATE contacts SET phone = NULL WHERE buyer_id = :b", b=unknown.buyer_id)
     await running.stage.publish(refused.code(), unknown.code(), asked.code("771177", channel="email", purpose="erase"))
@@ -81,9 +81,7 @@ async def test_a_code_goes_by_mail_where_no_phone_gets_it(start: "Start", sandbo
     assert {row["channel"] for row in await _settled(running, "code")} == {"email"}
     # The very same contact, read again, brings the phone.
     await running.stage.publish(unknown.contact())
-    await running.stage.eventually(
-        lambda: running.rows("SELECT 1 FROM contacts WHERE buyer_id = :b AND phone IS NOT NULL", b=unknown.buyer_id)
-    )
+    await running.until_rows("SELECT 1 FROM contacts WHERE buyer_id = :b AND phone IS NOT NULL", b=unknown.buyer_id)
 
 
 async def test_a_code_that_is_not_valid_any_more_is_not_sent(start: "Start", sandbox: "RunningSandbox") -> None:
@@ -145,9 +143,7 @@ async def test_a_block_withholds_what_nobody_asked_for_until_it_is_lifted(start:
     await running.stage.publish(buyer.code(channel="email"))
     assert await running.kinds(buyer.email, 3) == ["code", "denied", "receipt"]
     # A mail is in the mailbox before its result is recorded.
-    await running.stage.eventually(
-        lambda: running.rows("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM work WHERE kind IN ('deliver_qr', 'mail'))")
-    )
+    await running.until_rows("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM work WHERE kind IN ('deliver_qr', 'mail'))")
     states = {row["kind"]: row["state"] for row in await running.rows("SELECT kind, state FROM mails")}
     assert (states["qr"], states["topup"]) == ("blocked", "blocked")
     await running.stage.publish(buyer.contact(later=1))
@@ -159,13 +155,13 @@ async def test_a_block_that_comes_while_a_mail_is_due_withholds_it(start: "Start
     buyer = running.buyer()
     await running.sandbox.faults({"target": "mail", "effect": "refuse", "status": 450})
     await running.stage.publish(buyer.contact(), buyer.generated())
-    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM work WHERE attempts > 0"))
+    await running.until_rows("SELECT 1 FROM work WHERE attempts > 0")
     await running.stage.publish(buyer.contact(later=1, blocked=True))
     await running.stage.eventually(lambda: _is(running, buyer, "blocked"))
     await running.sandbox.clear_faults()
     # What has no meaning any more by the time the block is lifted is not sent.
     await running.stage.publish(buyer.revoked())
-    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM orders WHERE revoked_at IS NOT NULL"))
+    await running.until_rows("SELECT 1 FROM orders WHERE revoked_at IS NOT NULL")
     await running.stage.publish(buyer.contact(later=2))
     await running.stage.eventually(lambda: _is(running, buyer, "dropped"))
     assert await running.sandbox.mails(buyer.email) == []

@@ -165,7 +165,7 @@ async def test_account_page(
     links = new_links(running.settings)
     base = f"http://127.0.0.1:{running.service.port}"
     await running.stage.publish(buyer.contact(), buyer.paid())
-    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM orders JOIN contacts USING (buyer_id)"))
+    await running.until_rows("SELECT 1 FROM orders JOIN contacts USING (buyer_id)")
     path = urlsplit(links.account(buyer.order_id, buyer.email, buyer.now)).path
     name = f"account-{language}-{'phone' if size == PHONE else 'desktop'}-{scheme}"
     async with browser(*size, language=language) as page:
@@ -178,7 +178,7 @@ async def test_account_page(
         assert t["ready"] in await page.text("h1"), "the page followed by itself"
         ends = buyer.now + timedelta(days=29)
         await running.stage.publish(buyer.observed(used=2**30 + 2**28, activated_at=buyer.now, plan_ends_at=ends))
-        await running.stage.eventually(lambda: running.rows("SELECT 1 FROM orders WHERE usage_at IS NOT NULL"))
+        await running.until_rows("SELECT 1 FROM orders WHERE usage_at IS NOT NULL")
         await page.goto(base + path)
         await _look(page, f"{name}-2-ready")
         await page.driven.keyboard.press("Tab")
@@ -322,7 +322,7 @@ async def test_unsubscribing_is_two_presses_at_most(start: "Start") -> None:
     running = await start()
     buyer = running.buyer(language="kk")
     await running.stage.publish(buyer.contact(newsletter=True))
-    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM contacts WHERE newsletter_asked"))
+    await running.until_rows("SELECT 1 FROM contacts WHERE newsletter_asked")
     t = texts("kk")["newsletter"]
     path = urlsplit(new_links(running.settings).unsubscribe(buyer.buyer_id)).path
     async with browser(*PHONE) as page:

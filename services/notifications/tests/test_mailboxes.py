@@ -64,12 +64,12 @@ async def known(running: "Notifications", *buyers: "Buyer", **contact: FieldValu
 
 async def applied(running: "Notifications", event_id: UUID) -> None:
     sql = "SELECT 1 FROM inbox WHERE event_id = :id"
-    await running.stage.eventually(lambda: running.rows(sql, id=event_id))
+    await running.until_rows(sql, id=event_id)
 
 
 async def newest(running: "Notifications", buyer: "Buyer", column: str, value: object) -> None:
     sql = f"SELECT 1 FROM contacts WHERE buyer_id = :b AND {column} = :v"
-    await running.stage.eventually(lambda: running.rows(sql, b=buyer.buyer_id, v=value))
+    await running.until_rows(sql, b=buyer.buyer_id, v=value)
 
 
 async def newsletter(running: "Notifications", http: httpx.AsyncClient, key: str) -> int:

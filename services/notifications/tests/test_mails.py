@@ -30,7 +30,7 @@ async def test_a_receipt_known_in_time_rides_with_the_code(start: "Start") -> No
     running = await start()
     buyer = running.buyer()
     await running.stage.publish(buyer.contact(), buyer.paid(), buyer.receipt())
-    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM orders WHERE receipt IS NOT NULL"))
+    await running.until_rows("SELECT 1 FROM orders WHERE receipt IS NOT NULL")
     await running.stage.publish(buyer.generated())
     [mail] = await running.mail(buyer.email)
     assert "https://ofd.example/t/778" in mail["text"]
@@ -100,9 +100,7 @@ async def test_who_waits_hears_that_the_order_is_there_and_then_that_we_are_on_i
         await running.stage.publish(buyer.contact(), buyer.receipt())
     await running.stage.publish(has_it.generated(), failed.failed(), failed.refund())
     known = "receipt IS NOT NULL AND (generated_at IS NOT NULL OR failed_at IS NOT NULL OR order_id = :waits)"
-    await running.stage.eventually(
-        lambda: running.rows(f"SELECT 1 FROM orders WHERE {known} OFFSET 2", waits=waits.order_id)
-    )
+    await running.until_rows(f"SELECT 1 FROM orders WHERE {known} OFFSET 2", waits=waits.order_id)
     for buyer in (waits, failed, has_it):
         await running.stage.publish(buyer.paid(ago=5))
     assert await running.kinds(waits.email, 2) == ["delay", "order"]
@@ -120,9 +118,9 @@ async def test_a_delay_that_is_over_by_the_time_it_can_be_told_is_not_told(start
     await running.sandbox.faults({"target": "mail", "effect": "refuse", "status": 450})
     await running.stage.publish(buyer.contact(), buyer.paid(ago=9))
     tried = "SELECT 1 FROM work WHERE kind = 'mail' AND attempts > 0 AND key LIKE 'delay:%'"
-    await running.stage.eventually(lambda: running.rows(tried))
+    await running.until_rows(tried)
     await running.stage.publish(buyer.generated())
-    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM orders WHERE generated_at IS NOT NULL"))
+    await running.until_rows("SELECT 1 FROM orders WHERE generated_at IS NOT NULL")
     await running.sandbox.clear_faults()
     rows = {row["kind"]: row["state"] for row in await _settled(running, buyer)}
     assert rows["qr"] == "sent"
@@ -139,7 +137,7 @@ async def test_an_order_that_can_be_paid_or_is_over_has_a_mail_once(start: "Star
     await running.stage.eventually(lambda: running.state("lapsed", late.order_id))
     await running.stage.publish(late.contact())
     await running.stage.publish(paid.contact(), paid.paid(), over.contact(), over.paid(), over.generated())
-    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM orders WHERE paid IS NOT NULL OFFSET 1"))
+    await running.until_rows("SELECT 1 FROM orders WHERE paid IS NOT NULL OFFSET 1")
     for _ in range(2):
         await running.stage.publish(unpaid.contact(), unpaid.held())
         await running.mail(unpaid.email)
@@ -154,7 +152,7 @@ async def test_an_order_that_can_be_paid_or_is_over_has_a_mail_once(start: "Star
     await running.mail(swapped.email)
     await running.stage.publish(swapped.released(), swapped.held())
     all_three = "SELECT 1 FROM mails WHERE order_id = :o OFFSET 2"
-    await running.stage.eventually(lambda: running.rows(all_three, o=swapped.order_id))
+    await running.until_rows(all_three, o=swapped.order_id)
     states = {row["kind"]: row["state"] for row in await _settled(running, swapped)}
     assert states == {"lapsed": "sent", "released": "dropped", "held": "dropped"}, "the lapse was read first"
     states = {row["kind"]: row["state"] for row in await _settled(running, paid)}
@@ -169,7 +167,7 @@ async def test_a_request_that_waits_is_confirmed_and_one_that_is_decided_at_once
     for buyer in (waits, first, last):
         await running.stage.publish(buyer.contact())
     await running.stage.publish(first.denied(), last.cancelled())
-    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM mails WHERE state = 'sent' OFFSET 1"))
+    await running.until_rows("SELECT 1 FROM mails WHERE state = 'sent' OFFSET 1")
     await running.stage.publish(*(buyer.registered() for buyer in (waits, first, last)))
     await running.stage.publish(waits.registered())
     [mail] = await running.mail(waits.email)
@@ -206,7 +204,7 @@ async def test_a_refund_that_settles_at_once_is_one_mail_and_a_later_one_is_two(
     quick, slow = running.buyer("quick"), running.buyer("slow")
     await running.stage.publish(quick.contact(), slow.contact())
     await running.stage.publish(quick.refund(), slow.refund())
-    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM mails WHERE kind = 'refund' OFFSET 1"))
+    await running.until_rows("SELECT 1 FROM mails WHERE kind = 'refund' OFFSET 1")
     await running.stage.publish(quick.settled())
     [mail] = await running.mail(quick.email)
     assert "4\u00a0December 2026" in mail["text"]

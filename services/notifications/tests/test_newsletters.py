@@ -60,9 +60,7 @@ async def _ended(
 
 async def _known(running: "Notifications", *contacts: BuyerContact) -> None:
     await running.stage.publish(*contacts)
-    await running.stage.eventually(
-        lambda: running.rows("SELECT 1 FROM contacts HAVING count(*) >= :n", n=len({one.buyer_id for one in contacts}))
-    )
+    await running.until_rows("SELECT 1 FROM contacts HAVING count(*) >= :n", n=len({one.buyer_id for one in contacts}))
     # As who had agreed before 0005, or has pressed the button since (test_mailboxes.py).
     async with running.service.database.transaction() as tx:
         await tx.execute("UPDATE contacts SET newsletter = true WHERE newsletter_asked")
@@ -159,9 +157,7 @@ async def test_a_newsletter_that_is_late_by_a_day_counts_for_the_day_on_which_it
     await running.sandbox.faults({"target": "mail", "effect": "refuse", "status": 450})
     async with _client(running) as client:
         late = await _send(client, "late")
-        await running.stage.eventually(
-            lambda: running.rows("SELECT 1 FROM work WHERE kind = 'send_newsletter' AND attempts > 0")
-        )
+        await running.until_rows("SELECT 1 FROM work WHERE kind = 'send_newsletter' AND attempts > 0")
         async with running.service.database.transaction() as tx:
             await tx.execute("UPDATE newsletter_recipients SET day = day - 1")
             await tx.execute("UPDATE mailbox_days SET day = day - 1")

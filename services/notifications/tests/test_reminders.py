@@ -85,13 +85,11 @@ async def reminders(running: "Notifications", buyer: "Buyer", subject: str) -> i
 async def known(running: "Notifications", *buyers: "Buyer") -> None:
     await running.stage.publish(*(buyer.contact() for buyer in buyers), *(buyer.paid() for buyer in buyers))
     orders = [buyer.order_id for buyer in buyers]
-    await running.stage.eventually(
-        lambda: running.rows(
-            """SELECT 1 FROM orders JOIN contacts USING (buyer_id) WHERE order_id = ANY(:orders) AND email IS NOT NULL
+    await running.until_rows(
+        """SELECT 1 FROM orders JOIN contacts USING (buyer_id) WHERE order_id = ANY(:orders) AND email IS NOT NULL
                HAVING count(*) = :count""",
-            orders=orders,
-            count=len(orders),
-        )
+        orders=orders,
+        count=len(orders),
     )
 
 
@@ -237,9 +235,7 @@ async def test_thresholds_that_come_together_or_reordered_are_one_mail(start: "S
         await running.stage.publish(buyer.contact(), buyer.paid())
         [mail] = await running.mail(buyer.email)
         assert "used up" in mail["subject"]
-    await running.stage.eventually(
-        lambda: running.rows("SELECT 1 FROM mails WHERE kind = 'data_low' AND state = 'merged' HAVING count(*) = 2")
-    )
+    await running.until_rows("SELECT 1 FROM mails WHERE kind = 'data_low' AND state = 'merged' HAVING count(*) = 2")
     assert [len(await running.sandbox.mails(buyer.email)) for buyer in (together, reordered)] == [1, 1]
 
 
@@ -249,16 +245,14 @@ async def test_an_end_is_one_mail_beside_the_timers_of_an_earlier_release(start:
     await known(running, waiting, running_out)
     event = ending(running_out)
     await running.stage.publish(running_out.observed(plan_ends_at=event.ends_at), waiting.generated())
-    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM orders WHERE plan_ends_at IS NOT NULL"))
+    await running.until_rows("SELECT 1 FROM orders WHERE plan_ends_at IS NOT NULL")
     await running.stage.publish(event, ending(waiting, "never_activated", days=14))
     [mail] = await running.mail(running_out.email)
     assert "Your plan ends on" in mail["subject"]
     assert await running.kinds(waiting.email, 2) == ["expiring", "qr"]
     async with running.service.database.transaction() as tx:
         tx.schedule("watch_plan", str(running_out.order_id))
-    await running.stage.eventually(
-        lambda: running.rows("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM work WHERE kind = 'watch_plan')")
-    )
+    await running.until_rows("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM work WHERE kind = 'watch_plan')")
     assert len(await running.rows("SELECT 1 FROM mails WHERE kind = 'ending'")) == 1
 
 
@@ -276,7 +270,7 @@ async def test_a_buyer_is_erased_from_reminders_too(start: "Start") -> None:
     assert [one["kind"] for one in held["reminded_on"]] == ["data_low"]
     assert len(held["no_reminders_since"]) == 1
     await running.stage.publish(buyer.erasure())
-    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM contacts WHERE erased_at IS NOT NULL"))
+    await running.until_rows("SELECT 1 FROM contacts WHERE erased_at IS NOT NULL")
     for table in ("mailbox_days", "reminders_off"):
         assert await running.rows(f"SELECT 1 FROM {table}") == []
     await running.stage.publish(low(buyer, 100))

@@ -14,7 +14,7 @@ from PIL import Image
 from shared.contracts import BuyerContact, DeliveryFailed, QrDelivered
 from shared.sealed import Opener, Sealer, new_private_key
 from shared.telemetry.tracing import new_traceparent, trace_id
-from shared.testing.documents import JsonObject, RowMapping
+from shared.testing.documents import JsonObject
 
 if TYPE_CHECKING:
     from services.notifications.tests.conftest import Buyer, Notifications, Start
@@ -262,10 +262,7 @@ async def test_a_mail_server_that_is_down_is_waited_for(start: "Start", unused_t
     await running.stage.publish(buyer.contact(), buyer.generated())
 
     # then: it is tried again, and stays due
-    async def tried() -> list[RowMapping]:
-        return await running.rows("SELECT last_error FROM work WHERE attempts > 1")
-
-    [row] = await running.stage.eventually(tried)
+    [row] = await running.until_rows("SELECT last_error FROM work WHERE attempts > 1")
     assert row["last_error"] == "connect: SMTPConnectError"
     assert await running.state("qr", buyer.order_id) == "due"
 
@@ -279,10 +276,7 @@ async def test_an_erased_buyer_gets_nothing_and_stays_erased(start: "Start") -> 
     await running.stage.erase(BuyerContact, "no buyer")
 
     # then: their contact is empty
-    async def erased() -> list[RowMapping]:
-        return await running.rows("SELECT * FROM contacts WHERE erased_at IS NOT NULL")
-
-    [row] = await running.stage.eventually(erased)
+    [row] = await running.until_rows("SELECT * FROM contacts WHERE erased_at IS NOT NULL")
     assert [row[name] for name in ("name", "email", "language", "updated_at")] == [None] * 4
 
     # when: facts of both come, with a contact of the erased one
@@ -303,10 +297,7 @@ async def test_an_erasure_stops_mails_that_wait(start: "Start") -> None:
     await running.sandbox.faults({"target": "mail", "effect": "refuse", "status": 450})
     await running.stage.publish(waiting.generated(), due.contact(), due.generated())
 
-    async def tried() -> list[RowMapping]:
-        return await running.rows("SELECT 1 FROM work WHERE attempts > 0")
-
-    await running.stage.eventually(tried)
+    await running.until_rows("SELECT 1 FROM work WHERE attempts > 0")
 
     # when: both buyers are erased
     for buyer in (waiting, due):
@@ -327,10 +318,7 @@ async def test_a_code_sealed_to_somebody_else_waits_for_a_person(start: "Start")
     await running.stage.publish(buyer.contact(), buyer.generated())
 
     # then: its task is parked
-    async def parked() -> list[RowMapping]:
-        return await running.rows("SELECT last_error FROM work WHERE state = 'parked'")
-
-    [row] = await running.stage.eventually(parked)
+    [row] = await running.until_rows("SELECT last_error FROM work WHERE state = 'parked'")
     assert "CannotOpenError" in row["last_error"]
 
 

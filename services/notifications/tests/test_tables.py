@@ -19,7 +19,7 @@ async def test_orders_of_the_first_version_are_known_from_their_mails(start: "St
     buyer, waits = running.buyer(), running.buyer("waits")
     await running.stage.publish(buyer.contact(), buyer.generated(), waits.generated())
     await running.stage.events(QrDelivered)
-    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM orders OFFSET 1"))
+    await running.until_rows("SELECT 1 FROM orders OFFSET 1")
     columns = "order_id, order_number, storefront, buyer_id, generated_at, valid_until, channel"
     before = await running.rows(f"SELECT {columns} FROM orders ORDER BY order_id")
     known = import_module("notifications.migrations.versions.0002_buyer")._KNOWN

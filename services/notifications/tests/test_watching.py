@@ -52,12 +52,8 @@ async def test_a_look_takes_a_part_and_goes_on_until_all_are_told(start: "Start"
             await watch.record(tx, [TaskResult(_check(mail, paid.paid_at), Done(None))])
         assert await _told(tx, mail) == PART
         assert [new.kind for new in tx.new_work if new.kind == watch.kind] == [watch.kind]
-    await running.stage.eventually(
-        lambda: running.rows("SELECT 1 FROM mails WHERE kind = :kind OFFSET :last", kind=mail, last=MANY - 1)
-    )
-    await running.stage.eventually(
-        lambda: running.rows("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM work WHERE kind = :kind)", kind=watch.kind)
-    )
+    await running.until_rows("SELECT 1 FROM mails WHERE kind = :kind OFFSET :last", kind=mail, last=MANY - 1)
+    await running.until_rows("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM work WHERE kind = :kind)", kind=watch.kind)
     [row] = await running.rows("SELECT count(*) AS mails FROM mails")
     assert row["mails"] == MANY
 
@@ -90,10 +86,8 @@ async def test_who_hears_late_of_a_payment_and_then_of_the_code_writes_one_mail(
     buyer = running.buyer()
     await running.stage.publish(buyer.contact(), buyer.paid(ago=60), buyer.generated())
     assert await running.kinds(buyer.email, 1) == ["qr"]
-    await running.stage.eventually(
-        lambda: running.rows(
-            "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM work WHERE kind = 'watch_orders' AND payload->>'what' = 'answer')"
-        )
+    await running.until_rows(
+        "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM work WHERE kind = 'watch_orders' AND payload->>'what' = 'answer')"
     )
     assert await running.rows("SELECT kind FROM mails") == [{"kind": "qr"}]
 

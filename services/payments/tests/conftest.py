@@ -33,7 +33,7 @@ from shared.contracts import (
 )
 from shared.database import Database
 from shared.ids import uuid7
-from shared.testing.documents import FieldValue, JsonObject, RowMapping
+from shared.testing.documents import FieldValue, JsonObject
 from shared.testing.running import RunningService
 from shared.testing.stage import Stage
 
@@ -162,7 +162,7 @@ class Agents:
         return [(_about(row), row.amount_minor) for row in rows]
 
 
-def _about(row: object) -> RowMapping:
+def _about(row: object) -> JsonObject:
     return {name: getattr(row, name) for name in (*OrderEvent.model_fields, "refund_id")}
 
 
@@ -242,9 +242,6 @@ class Payments(RunningService):
             " FROM ledger GROUP BY invoice_id"
         )
         return {row["invoice_id"]: (row["taken"], row["returned"]) for row in rows}
-
-    async def until_rows(self, sql: str, **parameters: object) -> list[RowMapping]:
-        return await self.stage.eventually(lambda: self.rows(sql, **parameters))
 
     async def compared(self) -> JsonObject:
         """Today's comparison with the bank, which this asks for."""

@@ -191,7 +191,7 @@ class Refunds(RunningService):
         life = Life(storefront, currency, self.service.clock.now() - paid_ago)
         await self.stage.publish(life.paid(), life.generated(), life.delivered())
         sql = "SELECT 1 FROM order_facts WHERE order_id = :id AND num_nonnulls(paid_at, generated_at, delivered_at) = 3"
-        await self.stage.eventually(lambda: self.rows(sql, id=life.order_id))
+        await self.until_rows(sql, id=life.order_id)
         return life
 
     async def opened(self, life: Life, body: JsonObject, key: str = "esimka-key") -> Json:

@@ -144,7 +144,7 @@ async def test_a_claim_has_its_own_queue_and_thirty_days(start: "Start") -> None
 
     # then: it is an alarm, and the first in the queue
     missed = "SELECT 1 FROM claims WHERE alarmed_at IS NOT NULL"
-    await running.stage.eventually(lambda: running.rows(missed))
+    await running.until_rows(missed)
     queue = (await running.get("/claims")).json()
     assert [claim["reference"] for claim in queue] == ["old", "2026/17"]
 

@@ -198,7 +198,7 @@ async def test_what_went_back_by_another_case_needs_no_answer(start: "Start") ->
     running = await start()
     life = running.life("esimka", "USD", running.service.clock.now() - timedelta(hours=1))
     await running.stage.publish(life.paid())
-    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM order_facts"))
+    await running.until_rows("SELECT 1 FROM order_facts")
     waiting = await running.opened(life, {"reason": "technical_failure", "email": "ann@example.org"})
     assert waiting["state"] == "information_needed"
 
@@ -257,7 +257,7 @@ async def test_an_undelivered_order_pays_back_by_itself_once_everything_is_read(
 
     # when: their facts arrive
     await running.stage.publish(bounced.delivery_failed())
-    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM order_facts"))
+    await running.until_rows("SELECT 1 FROM order_facts")
     await running.stage.publish(bounced.paid(), late.paid(), made.paid(), alarmed.paid())
     await running.stage.publish(made.generated(), made.delivered())
 
@@ -290,7 +290,7 @@ async def test_a_strangers_address_is_no_proof_and_an_erased_buyer_leaves_nothin
     running = await start()
     life = await running.delivered("e-sim-onl")
     await running.stage.publish(life.contact())
-    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM contacts"))
+    await running.until_rows("SELECT 1 FROM contacts")
 
     # when: a stranger asks with an address of their own
     case = await running.opened(life, ask(email="eve@example.org"), "onl-key")

@@ -65,7 +65,7 @@ async def test_a_mail_is_taken_once_whatever_fails_on_the_way(
     monkeypatch.setattr(mailboxes, "_AGAIN_SECONDS", 0.2)  # three times ten seconds otherwise
     life = await provider.refunds.delivered("esimka")
     await provider.refunds.stage.publish(life.contact())
-    await provider.refunds.stage.eventually(lambda: provider.refunds.rows("SELECT 1 FROM contacts"))
+    await provider.refunds.until_rows("SELECT 1 FROM contacts")
     await provider.sandbox.faults(
         {"target": "imap", "effect": "drop", "times": 1, "match": {"command": "search"}},
         {"target": "imap", "effect": "refuse", "times": 1, "match": {"command": "fetch"}},

@@ -84,7 +84,7 @@ async def test_an_agent_works_through_a_case_by_keyboard_and_mouse(start: "Start
     case_id = await asked(running, soon)
     # Installed, so that only a failure could grant it.
     await running.stage.publish(soon.observed(now, case_id, state="installed", installed_at=now))
-    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM observations WHERE used_bytes IS NOT NULL"))
+    await running.until_rows("SELECT 1 FROM observations WHERE used_bytes IS NOT NULL")
     await asked(running, other, reason="changed_mind")
     async with browser(1280, 900) as page:
         await sign_in(page, running, "anna")
@@ -143,7 +143,7 @@ async def test_an_order_is_found_while_no_other_service_answers(start: "Start") 
     running = await pages(start, services={"ordering": "http://127.0.0.1:9"}, services_key="agent-key")
     life = await running.delivered()
     await running.stage.publish(life.contact())
-    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM contacts"))
+    await running.until_rows("SELECT 1 FROM contacts")
     case_id = await asked(running, life)
     async with browser() as page:
         await sign_in(page, running, "anna")
@@ -184,7 +184,7 @@ async def test_an_appeal_is_answered_by_somebody_else_with_the_law_named(start: 
         await page.wait("text=observing")
         await running.stage.publish(life.observed(now, case_id, installed_at=now, activated_at=now, used_bytes=7))
         denied = "SELECT 1 FROM cases WHERE closed_as = 'denied'"
-        await running.stage.eventually(lambda: running.rows(denied))
+        await running.until_rows(denied)
         await running.post(f"/cases/{case_id}/appeals", {"text": "It never worked"}, "esimka-key")
         await page.goto(url(running, f"/agents/cases/{case_id}"))
         assert "The appeal is for somebody else" in await page.text()

@@ -32,9 +32,7 @@ async def test_a_refused_refund_is_paid_by_hand_by_two_people(start: "Start") ->
     await running.stage.publish(
         RefundFailed(**about, amount=life.money, reason="the bank refused", failed_at=now, attempt=1, bank_code=123)
     )
-    await running.stage.eventually(
-        lambda: running.rows("SELECT 1 FROM refund_outcomes WHERE last_failure IS NOT NULL"),
-    )
+    await running.until_rows("SELECT 1 FROM refund_outcomes WHERE last_failure IS NOT NULL")
     case = f"/agents/cases/{approved.event.case_id}"
     async with browser(1280, 900) as page:
         await sign_in(page, running, "anna")
@@ -59,7 +57,7 @@ async def test_a_refused_refund_is_paid_by_hand_by_two_people(start: "Start") ->
         await running.stage.publish(
             RefundActionAnswered(**about, action_id=payment_id, accepted=True, answered_at=now),
         )
-        await running.stage.eventually(lambda: running.rows("SELECT 1 FROM refund_actions WHERE accepted"))
+        await running.until_rows("SELECT 1 FROM refund_actions WHERE accepted")
         await page.goto(url(running, case))
         await page.wait("text=A second person has to confirm it: you recorded it.")
         assert page.errors == []

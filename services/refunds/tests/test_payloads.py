@@ -10,7 +10,7 @@ from refunds.channels.models import State
 from refunds.channels.telegram.models import SendMessagePayload
 from refunds.late_deliveries.models import DeliveryDuePayload
 from shared.task_payload import NoPayload, TaskPayload, parse, stored
-from shared.testing.documents import RowMapping
+from shared.testing.documents import JsonObject
 
 STORED = [
     (CaseDuePayload, {"order_id": "01938c5e-7d3a-7000-8000-000000000001"}),
@@ -29,7 +29,7 @@ STORED = [
 
 
 @pytest.mark.parametrize(("model", "row"), STORED, ids=[model.__name__ for model, _ in STORED])
-def test_a_payload_is_stored_as_the_release_before_stored_it(model: type[TaskPayload], row: RowMapping) -> None:
+def test_a_payload_is_stored_as_the_release_before_stored_it(model: type[TaskPayload], row: JsonObject) -> None:
     payload = parse(model, row)
     assert json.loads(stored(payload)) == row
 

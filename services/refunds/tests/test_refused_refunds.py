@@ -161,7 +161,7 @@ async def test_a_payment_by_hand_needs_a_second_person(start: "Start") -> None:
     early = await case.decide(payment)
     assert (early.status_code, "not answered yet" in early.text) == (409, True)
     await case.publish(case.answered(recorded.event.payment_id))
-    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM refund_actions WHERE accepted"))
+    await running.until_rows("SELECT 1 FROM refund_actions WHERE accepted")
     own = await case.decide(payment, "agent-key")
     assert (own.status_code, own.json()["detail"]) == (409, "Who recorded a payment cannot confirm or reject it.")
     for _ in range(2):
@@ -177,7 +177,7 @@ async def test_a_payment_by_hand_needs_a_second_person(start: "Start") -> None:
         RefundSettled(**case.about, amount=whole, settled_at=case.now(), way="cash", paid_by_hand=whole),
     )
     await case.until(settled=True)
-    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM cases WHERE closed_as = 'settled'"))
+    await running.until_rows("SELECT 1 FROM cases WHERE closed_as = 'settled'")
     trail = [row["what"] for row in await running.rows("SELECT what FROM audit WHERE case_id IS NOT NULL ORDER BY at")]
     assert {"hand_payment_recorded", "hand_payment_confirmed", "paid_by_hand", "settled"} <= set(trail)
 
@@ -197,12 +197,12 @@ async def test_after_a_part_the_rest_is_owed_and_can_be_paid(start: "Start") -> 
     payment = await case.pay(199000)
     payment_id = await open_action(case)
     await case.publish(case.answered(payment_id))
-    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM refund_actions WHERE accepted"))
+    await running.until_rows("SELECT 1 FROM refund_actions WHERE accepted")
     await case.decide(payment)
     [decided] = await running.stage.events(HandPaymentDecided)
     await case.publish(case.answered(decided.event.decision_id), case.paid(payment_id, 199000, 400000))
     shown = await case.until(left={"amount": 400000, "currency": "USD"})
-    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM refund_actions WHERE ended_at IS NOT NULL"))
+    await running.until_rows("SELECT 1 FROM refund_actions WHERE ended_at IS NOT NULL")
     assert await case.state() == "needs_person"
     assert (await case.pay(400001)).status_code == 409
     assert (await case.pay(400000)).status_code == 202
@@ -214,7 +214,7 @@ async def test_what_payments_refuses_is_shown_and_ends_the_action(start: "Start"
     case = await refused(running)
     await case.pay()
     await case.publish(case.answered(await open_action(case), "beyond_payment"))
-    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM refund_actions WHERE ended_at IS NOT NULL"))
+    await running.until_rows("SELECT 1 FROM refund_actions WHERE ended_at IS NOT NULL")
     [action] = (await case.shown())["actions"]
     assert "PO 6.3" in action["refusal"]
     assert (await case.retry()).status_code == 202

@@ -72,11 +72,9 @@ class Mailbox:
         """A delivered order of Ann's."""
         life = await self.refunds.delivered("esimka")
         await self.refunds.stage.publish(life.contact())
-        await self.refunds.stage.eventually(
-            lambda: self.refunds.rows(
-                "SELECT 1 FROM contacts c JOIN order_facts f USING (buyer_id) WHERE f.order_id = :id",
-                id=life.order_id,
-            )
+        await self.refunds.until_rows(
+            "SELECT 1 FROM contacts c JOIN order_facts f USING (buyer_id) WHERE f.order_id = :id",
+            id=life.order_id,
         )
         return life
 

@@ -62,7 +62,7 @@ async def order(bot: Bot) -> "Life":
     """A delivered order whose buyer's contact is known."""
     life = await bot.refunds.delivered("esimka")
     await bot.refunds.stage.publish(life.contact())
-    await bot.refunds.stage.eventually(lambda: bot.refunds.rows("SELECT 1 FROM contacts"))
+    await bot.refunds.until_rows("SELECT 1 FROM contacts")
     return life
 
 
@@ -147,7 +147,7 @@ async def test_strangers_learn_nothing_and_get_tired(bot: Bot) -> None:
 async def test_other_sellers_orders_are_unknown_here(bot: Bot) -> None:
     life = await bot.refunds.delivered("e-sim-onl")
     await bot.refunds.stage.publish(life.contact())
-    await bot.refunds.stage.eventually(lambda: bot.refunds.rows("SELECT 1 FROM contacts"))
+    await bot.refunds.until_rows("SELECT 1 FROM contacts")
     assert "find no paid order" in await bot.asks(11, life)
 
 

@@ -67,7 +67,7 @@ async def test_a_look_from_before_the_last_document_pays_nothing(start: "Start")
     case = await running.opened(life, {"reason": "changed_mind"}, "onl-key")
     assert case["state"] == "information_needed"
     await running.stage.publish(life.observed(running.service.clock.now(), case["case_id"]))
-    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM observations WHERE used_bytes = 0"))
+    await running.until_rows("SELECT 1 FROM observations WHERE used_bytes = 0")
     more = await running.post(f"/orders/{life.order_id}/refund-requests", ONL, "onl-key")
     assert more.json()["state"] == "observing"
     # It is asked at once, and not when the pause since the first question is over.

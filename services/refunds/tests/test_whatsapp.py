@@ -155,7 +155,7 @@ class Phone:
         """A delivered order whose buyer's contact is known."""
         life = await self.refunds.delivered("qazaq-esim")
         await self.refunds.stage.publish(life.contact())
-        await self.refunds.stage.eventually(lambda: self.refunds.rows("SELECT 1 FROM contacts"))
+        await self.refunds.until_rows("SELECT 1 FROM contacts")
         return life
 
     async def metric(self, line: str) -> None:

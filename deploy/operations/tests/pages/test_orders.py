@@ -157,7 +157,7 @@ async def test_a_broken_invariant_names_its_orders(console: "Open", look: "Look"
     fact = paid()
     await running.stage.publish(fact)
     await running.known(fact)
-    await running.stage.eventually(lambda: running.rows("SELECT 1 FROM violations"))
+    await running.until_rows("SELECT 1 FROM violations")
     async with browser() as page:
         await running.sign_in(page)
         assert "invariant broken" in await page.text(".notice")

@@ -35,6 +35,10 @@ class RunningService:
         async with self.service.database.reading() as tx:
             return (await tx.execute(sql, **parameters)).mappings()
 
+    async def until_rows(self, sql: str, **parameters: object) -> list[RowMapping]:
+        """Rows of the service's database, as soon as there are some."""
+        return await self.stage.eventually(lambda: self.rows(sql, **parameters))
+
     def metric(self, name: str, **labels: str) -> float:
         """The value of a metric, 0 where its labels have none yet. Raises AssertionError for a name that is none."""
         registry = self.service.metrics.registry
