@@ -84,7 +84,7 @@ async def test_the_command_line_shows_the_list(
 ) -> None:
     running = await start(evaluation_seconds=3600)
     order = life()
-    monkeypatch.setenv("FULFIL_SERVICES", json.dumps({"operations": f"http://127.0.0.1:{running.service.port}"}))
+    monkeypatch.setenv("FULFIL_SERVICES", json.dumps({"operations": running.address}))
     monkeypatch.setenv("FULFIL_KEY", "a-key")
     assert await asyncio.to_thread(main, ["refunds", "refused"]) == 0
     assert capsys.readouterr().out == "No refund that the bank refused waits for a person.\n"

@@ -22,9 +22,7 @@ LINK = re.compile(r"http://[^\s\"]+/account/[\w-]+")
 
 @asynccontextmanager
 async def _client(running: "Notifications") -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(
-        base_url=f"http://127.0.0.1:{running.service.port}", trust_env=False, timeout=60
-    ) as client:
+    async with running.http() as client:
         yield client
 
 

@@ -102,7 +102,7 @@ async def opened(start: "Start", refunds: "StandIn") -> AsyncIterator[Tab]:
     await running.stage.publish(buyer.contact(), buyer.paid(), buyer.generated())
     await running.until_rows("SELECT 1 FROM orders JOIN contacts USING (buyer_id) WHERE paid IS NOT NULL")
     path = urlsplit(new_links(running.settings).account(buyer.order_id, buyer.email, buyer.now)).path
-    base = f"http://127.0.0.1:{running.service.port}"
+    base = running.address
     async with httpx.AsyncClient(base_url=base, trust_env=False, timeout=60) as http:
         yield Tab(http, path, running, buyer, refunds)
 

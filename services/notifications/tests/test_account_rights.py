@@ -131,7 +131,7 @@ async def opened(start: "Start", ordering: "StandIn", language: str = "en") -> A
     await running.until_rows("SELECT 1 FROM orders JOIN contacts USING (buyer_id)")
     links = new_links(running.settings)
     path = urlsplit(links.account(buyer.order_id, buyer.email, buyer.now)).path
-    base = f"http://127.0.0.1:{running.service.port}"
+    base = running.address
     async with httpx.AsyncClient(base_url=base, trust_env=False) as http:
         yield Browser(http, path, running, buyer)
 
@@ -332,7 +332,7 @@ async def test_without_ordering_the_sections_are_not_there(start: "Start") -> No
     await running.stage.publish(buyer.contact(), buyer.paid())
     await running.until_rows("SELECT 1 FROM orders JOIN contacts USING (buyer_id)")
     path = urlsplit(new_links(running.settings).account(buyer.order_id, buyer.email, buyer.now)).path
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.service.port}", trust_env=False) as http:
+    async with running.http() as http:
         shown = (await http.get(path)).text
         assert 'id="contact"' not in shown
         assert 'id="data"' not in shown

@@ -14,6 +14,6 @@ if TYPE_CHECKING:
 
 async def test_keys_are_accepted_and_refused(start: "Start", stage: Stage) -> None:
     running = await start()
-    url = f"http://127.0.0.1:{running.service.port}/newsletters/{uuid7()}"
+    url = f"{running.address}/newsletters/{uuid7()}"
     async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
         await check_keys(stage, lambda key: client.get(url, headers={"authorization": f"Bearer {key}"}), "orders:write")

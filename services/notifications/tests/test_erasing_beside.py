@@ -8,8 +8,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import httpx
-
 from notifications.app import new_links
 from shared.contracts import NotificationsBuyerErased
 from shared.contracts.base import Event
@@ -32,7 +30,7 @@ async def test_nothing_fails_and_nothing_stays_whatever_comes_at_the_same_moment
     chance = random.Random(7)  # noqa: S311 - not for secrets
     links = new_links(running.settings)
     outcomes: Counter[int] = Counter()
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.service.port}", trust_env=False) as client:
+    async with running.http() as client:
 
         async def press(path: str, form: dict[str, str], what: str) -> None:
             await asyncio.sleep(chance.random() / 20)

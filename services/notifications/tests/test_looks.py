@@ -163,7 +163,7 @@ async def test_account_page(
     t = texts(written(language))["account"]
     buyer = running.buyer(language=language, storefront=storefront, name="Айгерим <b>")
     links = new_links(running.settings)
-    base = f"http://127.0.0.1:{running.service.port}"
+    base = running.address
     await running.stage.publish(buyer.contact(), buyer.paid())
     await running.until_rows("SELECT 1 FROM orders JOIN contacts USING (buyer_id)")
     path = urlsplit(links.account(buyer.order_id, buyer.email, buyer.now)).path
@@ -224,7 +224,7 @@ async def test_the_buyer_corrects_an_address_and_is_forgotten(
     await running.stage.publish(buyer.contact(), buyer.paid(), buyer.generated())
     await running.mail(buyer.email)
     path = urlsplit(new_links(running.settings).account(buyer.order_id, buyer.email, buyer.now)).path
-    base = f"http://127.0.0.1:{running.service.port}"
+    base = running.address
     asked = str(uuid7())
     done = {"request_id": asked, "kind": "erase", "requested_at": NOW.isoformat(), "confirmed_at": NOW.isoformat()}
     erased = {"erased_at": NOW.isoformat(), "kept": ["accounts without contact data: tax law"]}
@@ -285,7 +285,7 @@ async def test_the_buyer_sends_a_photo_to_a_case(
     path = urlsplit(new_links(running.settings).account(buyer.order_id, buyer.email, buyer.now)).path
     async with browser(*size, language=language) as page:
         await page.driven.emulate_media(color_scheme=scheme)
-        await page.goto(f"http://127.0.0.1:{running.service.port}{path}")
+        await page.goto(f"{running.address}{path}")
         await page.driven.set_input_files("#file-2", {"name": "1.jpg", "mimeType": "image/jpeg", "buffer": b"\xff\xd8"})
         for summary in await page.driven.query_selector_all("summary"):
             await summary.click()
@@ -305,7 +305,7 @@ async def test_the_page_reads_without_scripts_and_a_bad_link_says_so(start: "Sta
     [mail] = await running.mail(buyer.email)
     found = re.search(r"/account/[\w-]+", mail["text"])
     assert found
-    base = f"http://127.0.0.1:{running.service.port}"
+    base = running.address
     async with browser(*PHONE) as page:
         assert page.driven.context.browser is not None
         context = await page.driven.context.browser.new_context(java_script_enabled=False)
@@ -326,7 +326,7 @@ async def test_unsubscribing_is_two_presses_at_most(start: "Start") -> None:
     t = texts("kk")["newsletter"]
     path = urlsplit(new_links(running.settings).unsubscribe(buyer.buyer_id)).path
     async with browser(*PHONE) as page:
-        await page.goto(f"http://127.0.0.1:{running.service.port}{path}")
+        await page.goto(f"{running.address}{path}")
         assert await page.text("h1") == t["ask_title"]
         await _look(page, "unsubscribe-1-ask")
         await page.click("button")

@@ -49,8 +49,7 @@ def page_of(running: "Notifications", http: httpx.AsyncClient, buyer: "Buyer", e
 
 @asynccontextmanager
 async def client(running: "Notifications") -> AsyncIterator[httpx.AsyncClient]:
-    base = f"http://127.0.0.1:{running.service.port}"
-    async with httpx.AsyncClient(base_url=base, timeout=30, trust_env=False) as http:
+    async with running.http() as http:
         yield http
 
 

@@ -19,7 +19,7 @@ LETTERS = {"en": {"subject": "Spring in Turkey", "text": "Cheaper now."}}
 
 @asynccontextmanager
 async def client_of(running: "Notifications", key: str = "shop-key") -> AsyncIterator[httpx.AsyncClient]:
-    headers, url = {"authorization": f"Bearer {key}"}, f"http://127.0.0.1:{running.service.port}"
+    headers, url = {"authorization": f"Bearer {key}"}, running.address
     async with httpx.AsyncClient(base_url=url, timeout=30, trust_env=False, headers=headers) as client:
         yield client
 

@@ -107,9 +107,7 @@ async def test_those_who_agreed_get_it_in_their_language_and_one_click_ends_it(s
         assert link in mail["text"]
         assert link in mail["html"]
     path = urlsplit(link).path.removeprefix("/x")
-    async with httpx.AsyncClient(
-        base_url=f"http://127.0.0.1:{running.service.port}", timeout=30, trust_env=False
-    ) as nobody:
+    async with running.http() as nobody:
         page = await nobody.get(path)
         assert page.status_code == 200
         assert '<form method="post"' in page.text

@@ -4,8 +4,6 @@ import json
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import httpx
-
 from notifications.app import new_links
 from notifications.privacy.jobs import ErasureJobs
 from shared.contracts import DeliveryFailed, NotificationsBuyerErased, QrDelivered
@@ -112,7 +110,7 @@ async def test_the_link_says_that_all_is_gone_and_a_bounce_tells_nobody(start: "
     await running.stage.events(QrDelivered)
     links = new_links(running.settings)
     path = urlsplit(links.account(buyer.order_id, buyer.email, buyer.now)).path
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.service.port}", trust_env=False) as client:
+    async with running.http() as client:
         assert (await client.get(path)).status_code == 200
         await running.stage.publish(buyer.erasure())
         await running.stage.events(NotificationsBuyerErased)
@@ -157,7 +155,7 @@ async def test_an_export_has_everything_but_secrets(start: "Start") -> None:
     await running.stage.publish(buyer.code("918273", channel="email"))
     await running.mail(buyer.email, 2)
     await running.until_rows("SELECT 1 FROM mails HAVING bool_and(state = 'sent')")
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.service.port}", trust_env=False) as client:
+    async with running.http() as client:
         path = f"/privacy/buyers/{buyer.buyer_id}"
         assert (await client.get(path)).status_code == 401
         answer = await client.get(path, headers={"authorization": f"Bearer {KEY}"})

@@ -67,7 +67,7 @@ async def settled(running: "Notifications", event: OrderEvent) -> str:
 
 @asynccontextmanager
 async def browser(running: "Notifications") -> AsyncIterator[httpx.AsyncClient]:
-    base = f"http://127.0.0.1:{running.service.port}"
+    base = running.address
     async with httpx.AsyncClient(base_url=base, timeout=30, trust_env=False, follow_redirects=True) as client:
         yield client
 

@@ -298,7 +298,7 @@ def test_good_news_is_no_bounce(action: str) -> None:
 
 
 async def _hand_in(running: "Notifications", raw: bytes, key: str = BOUNCE_KEY, **query: str) -> httpx.Response:
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.service.port}", trust_env=False) as client:
+    async with running.http() as client:
         return await client.post("/bounces", content=raw, params=query, headers={"authorization": f"Bearer {key}"})
 
 
@@ -331,13 +331,13 @@ async def test_a_mailbox_that_takes_the_code_and_returns_it_is_a_failed_delivery
 async def test_a_mailbox_of_the_sandbox_says_250_and_then_returns_the_mail(start: "Start") -> None:
     running = await start(bounce_key=BOUNCE_KEY, agent_keys={"support": "agents-key"})
     buyer = running.buyer()
-    running.sandbox.stands.bouncer.point(f"http://127.0.0.1:{running.service.port}/bounces", BOUNCE_KEY)
+    running.sandbox.stands.bouncer.point(f"{running.address}/bounces", BOUNCE_KEY)
     await running.sandbox.faults({"target": "mail", "effect": "bounce", "times": 1})
     await running.stage.publish(buyer.contact(), buyer.paid(), buyer.generated())
     [failed] = await running.stage.events(DeliveryFailed)
     assert (failed.event.smtp_code, failed.event.enhanced_code) == (550, "5.1.1")
     assert await running.state("qr", buyer.order_id) == "bounced"
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.service.port}", trust_env=False) as client:
+    async with running.http() as client:
         history = await client.get(f"/orders/{buyer.order_id}/mails", headers={"authorization": "Bearer agents-key"})
         [mail] = history.json()["mails"]
         assert (mail["kind"], mail["state"], mail["smtp_code"]) == ("qr", "bounced", 550)

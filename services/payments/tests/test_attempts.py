@@ -33,8 +33,8 @@ async def test_an_order_is_paid_once_on_the_page_that_the_bank_gets(start: "Star
     assert page == {
         "backLink": "https://shop.example/thanks",
         "failureBackLink": "https://shop.example/thanks",
-        "postLink": f"http://127.0.0.1:{running.service.port}/epay/webhook",
-        "failurePostLink": f"http://127.0.0.1:{running.service.port}/epay/webhook",
+        "postLink": f"{running.address}/epay/webhook",
+        "failurePostLink": f"{running.address}/epay/webhook",
         "language": "eng",
         "description": "Turkey 5 GB, order 10000001",
         "accountId": str(order.buyer_id),

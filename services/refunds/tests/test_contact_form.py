@@ -35,7 +35,7 @@ async def test_a_message_waits_and_only_the_contact_of_the_order_is_written_to(s
     await refunds.stage.publish(life.contact())
     await refunds.until_rows("SELECT 1 FROM contacts")
     body = {"email": "ann@example.org", "text": "Please refund me.", "order_number": life.order_number}
-    base = f"http://127.0.0.1:{refunds.service.port}"
+    base = refunds.address
     async with httpx.AsyncClient(base_url=base, timeout=60, trust_env=False, headers={"origin": SITE}) as client:
 
         async def post(form: dict[str, str], **more: Json) -> tuple[int, str]:

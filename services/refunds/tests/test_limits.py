@@ -22,7 +22,7 @@ async def _posts(
 ) -> list[httpx.Response]:
     """All of them at once."""
     async with httpx.AsyncClient(
-        base_url=f"http://127.0.0.1:{running.service.port}",
+        base_url=running.address,
         timeout=60,
         trust_env=False,
         headers={"authorization": f"Bearer {key}"},
@@ -120,7 +120,7 @@ async def test_a_chat_that_floods_is_told_once_and_then_not_stored(start: "Start
         {"update_id": number, "message": {"chat": {"id": 4711}, "text": "/status"}} for number in range(flood + before)
     ]
     async with httpx.AsyncClient(
-        base_url=f"http://127.0.0.1:{running.service.port}",
+        base_url=running.address,
         timeout=60,
         trust_env=False,
         headers={"x-telegram-bot-api-secret-token": BOT["secret"]},

@@ -29,7 +29,7 @@ Site = tuple["Refunds", httpx.AsyncClient]
 @pytest.fixture
 async def site(start: "Start", provider: Provider) -> AsyncIterator[Site]:
     running = await start(**provider.settings, trusted_proxies=["127.0.0.0/8"])
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.service.port}", trust_env=False) as client:
+    async with running.http() as client:
         yield running, client
 
 

@@ -42,7 +42,7 @@ async def pages(start: "Start", **settings: object) -> "Refunds":
 
 
 def url(running: "Refunds", path: str) -> str:
-    return f"http://127.0.0.1:{running.service.port}{path}"
+    return f"{running.address}{path}"
 
 
 async def sign_in(page: Page, running: "Refunds", name: str, *, arrives: bool = True) -> None:

@@ -33,7 +33,7 @@ async def decide(
     if amount is not None:
         body["amount"] = {"amount": amount, "currency": currency}
     headers = {"authorization": f"Bearer {caller}", "idempotency-key": key}
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.service.port}", timeout=30) as client:
+    async with httpx.AsyncClient(base_url=running.address, timeout=30) as client:
         return await client.post(f"/orders/{life.order_number}/refund", json=body, headers=headers)
 
 

@@ -29,7 +29,7 @@ WORKS_NOT = {
 async def send(
     refunds: "Refunds", life: "Life", content: bytes, key: str = "esimka-key", **query: str
 ) -> httpx.Response:
-    url = f"http://127.0.0.1:{refunds.service.port}/orders/{life.order_id}/evidence"
+    url = f"{refunds.address}/orders/{life.order_id}/evidence"
     async with httpx.AsyncClient(timeout=60, trust_env=False) as client:
         headers = {"authorization": f"Bearer {key}"}
         return await client.post(url, params=query, content=content, headers=headers)

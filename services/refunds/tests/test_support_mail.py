@@ -58,7 +58,7 @@ class Mailbox:
     refunds: "Refunds"
 
     async def post(self, raw: bytes, storefront: str = "esimka", key: str = KEY) -> httpx.Response:
-        url = f"http://127.0.0.1:{self.refunds.service.port}/support-mails/{storefront}"
+        url = f"{self.refunds.address}/support-mails/{storefront}"
         async with httpx.AsyncClient(timeout=60, trust_env=False) as client:
             return await client.post(url, content=raw, headers={"authorization": f"Bearer {key}"})
 

@@ -54,7 +54,7 @@ class Bot:
 async def bot(start: "Start") -> AsyncIterator[Bot]:
     async with running_sandbox() as sandbox:
         refunds = await start(telegram_bots={"esimka": BOT}, telegram_api_url=sandbox.telegram_url)
-        await sandbox.telegram_webhook(f"http://127.0.0.1:{refunds.service.port}/telegram/esimka", BOT["secret"])
+        await sandbox.telegram_webhook(f"{refunds.address}/telegram/esimka", BOT["secret"])
         yield Bot(refunds, sandbox)
 
 
@@ -197,7 +197,7 @@ async def _nothing_due(bot: Bot) -> bool:
 
 
 async def test_only_telegram_is_heard(bot: Bot) -> None:
-    url = f"http://127.0.0.1:{bot.refunds.service.port}/telegram"
+    url = f"{bot.refunds.address}/telegram"
     update = {"update_id": 1, "message": {"chat": {"id": 1, "type": "private"}, "text": "/start"}}
     headers = {"x-telegram-bot-api-secret-token": BOT["secret"]}
     async with httpx.AsyncClient(trust_env=False) as client:

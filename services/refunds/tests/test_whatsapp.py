@@ -130,7 +130,7 @@ class Phone:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.refunds.service.port}/whatsapp/qazaq-esim"
+        return f"{self.refunds.address}/whatsapp/qazaq-esim"
 
     async def says(
         self, wa_id: str, *messages: str, file: bytes | None = None, announced_size: int | None = None

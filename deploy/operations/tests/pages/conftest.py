@@ -54,7 +54,7 @@ class Console(RunningService):
     hidden = staticmethod(hidden)
 
     def url(self, path: str = "") -> str:
-        return f"http://127.0.0.1:{self.service.port}/console{path}"
+        return f"{self.address}/console{path}"
 
     async def of_toy(self, sql: str, **parameters: object) -> list[RowMapping]:
         async with self.toy.database.reading() as tx:

@@ -54,7 +54,7 @@ FORM = {
 async def test_sign_in_is_refused_and_accepted(console: "Open", look: "Look") -> None:
     running = await console()
     async with browser() as page:
-        await page.goto(f"http://127.0.0.1:{running.service.port}/")
+        await page.goto(f"{running.address}/")
         assert page.url.endswith("/console/sign-in")
         await look(page, "sign-in")
         await running.sign_in(page, password="not the password", arrives=False)
@@ -148,7 +148,7 @@ async def test_no_script_runs_and_nobody_frames_a_page(console: "Open") -> None:
 
 async def test_elsewhere_refusals_stay_documents(console: "Open") -> None:
     running = await console()
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.service.port}", trust_env=False) as client:
+    async with running.http() as client:
         for path, status in (("/nowhere", 404), ("/orders", 401), ("/invariants/none", 401)):
             answer = await client.get(path)
             assert answer.status_code == status, path

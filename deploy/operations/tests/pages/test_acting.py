@@ -162,7 +162,7 @@ async def test_a_service_that_does_not_answer_is_shown_as_such(console: "Open", 
     async with running.client() as (client, csrf):
         form = {"csrf": csrf, "chosen": f"{TOY}/01900000-0000-7000-8000-000000000001", "words": "in vain"}
         done = await client.post(running.url("/work/retry"), data=form)
-        shown = await client.get(f"http://127.0.0.1:{running.service.port}{done.headers['location']}")
+        shown = await client.get(f"{running.address}{done.headers['location']}")
     assert "does not answer" in shown.text
 
 
@@ -179,7 +179,7 @@ async def test_an_outcome_that_nobody_knows_is_said_to_be_unknown(console: "Open
     async with running.client() as (client, csrf):
         form = {"csrf": csrf, "chosen": "payments/01900000-0000-7000-8000-000000000001", "words": "the bank is back"}
         done = await client.post(running.url("/work/retry"), data=form)
-        shown = await client.get(f"http://127.0.0.1:{running.service.port}{done.headers['location']}")
+        shown = await client.get(f"{running.address}{done.headers['location']}")
         assert "refuses (500)" in shown.text
         assert "It may have been done nevertheless; repeating is safe." in shown.text
         assert "anna" not in shown.text

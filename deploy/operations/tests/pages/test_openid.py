@@ -29,7 +29,7 @@ Site = tuple["Console", httpx.AsyncClient]
 @pytest.fixture
 async def site(console: "Open", provider: Provider) -> AsyncIterator[Site]:
     running = await console(**provider.settings)
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.service.port}", trust_env=False) as client:
+    async with running.http() as client:
         yield running, client
 
 

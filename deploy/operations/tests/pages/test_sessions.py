@@ -26,8 +26,7 @@ NEW_PASSWORD = "another horse battery"
 
 @asynccontextmanager
 async def a_browser(running: "Console") -> AsyncIterator[httpx.AsyncClient]:
-    base = f"http://127.0.0.1:{running.service.port}"
-    async with httpx.AsyncClient(base_url=base, timeout=60, trust_env=False) as client:
+    async with running.http() as client:
         yield client
 
 

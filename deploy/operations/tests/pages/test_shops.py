@@ -105,7 +105,7 @@ async def test_a_key_that_ordering_refuses_is_in_the_trail_with_the_reason(order
     async with running.client() as (client, csrf):
         form = {"csrf": csrf, "storefront": "no-such-shop", "name": "x", "scopes": "orders:read", "words": "why not"}
         done = await client.post(running.url("/api-keys/create"), data=form)
-        shown = await client.get(f"http://127.0.0.1:{running.service.port}{done.headers['location']}")
+        shown = await client.get(f"{running.address}{done.headers['location']}")
         assert "storefront is not in the catalogue" in shown.text
         unknown = await client.get(running.url(f"/api-keys/{uuid4()}"))
         assert unknown.status_code == 404

@@ -248,7 +248,7 @@ async def test_their_client_notifies_our_service(start: "Start", sandbox: Runnin
     running = await start(notification_secrets={"primary": "a-long-secret"})
     order = await running.paid()
     [made] = await running.stage.events(ProfileGenerated)
-    url = f"http://127.0.0.1:{running.service.port}/operators/primary/key/a-long-secret"
+    url = f"{running.address}/operators/primary/key/a-long-secret"
     notification = {
         "iccid": made.event.iccid,
         "profileType": "TR-STD",

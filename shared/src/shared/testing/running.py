@@ -6,7 +6,7 @@ import httpx
 
 from shared.kernel.service import Service
 from shared.testing.documents import RowMapping
-from shared.testing.stage import Stage
+from shared.testing.stage import PATIENCE, Stage
 
 
 @dataclass
@@ -16,14 +16,21 @@ class RunningService:
     service: Service
     stage: Stage
 
+    @property
+    def address(self) -> str:
+        """Its base URL."""
+        return f"http://127.0.0.1:{self.service.port}"
+
+    def http(self) -> httpx.AsyncClient:
+        """A client of the service, as patient as a test; without a key."""
+        return httpx.AsyncClient(base_url=self.address, timeout=PATIENCE, trust_env=False)
+
     async def request(
         self, method: str, path: str, *, key: str | None, json: object = None, content: bytes | None = None
     ) -> httpx.Response:
         """Send a request over HTTP; `key` is the caller's API key."""
         headers = {"authorization": f"Bearer {key}"} if key else {}
-        async with httpx.AsyncClient(
-            base_url=f"http://127.0.0.1:{self.service.port}", timeout=30, trust_env=False
-        ) as client:
+        async with self.http() as client:
             return await client.request(method, path, headers=headers, json=json, content=content)
 
     async def get(self, path: str, key: str | None = "agent-key") -> httpx.Response:
