@@ -168,6 +168,7 @@ SERVICES = {
                 "shop_request: a hash of the shop's request",
             ),
             "claims": ("reference: the letter's number", "answered_by: an account"),
+            "deadline_alerts": ("kind: a word",),
             "decisions": ("facts: times, words and numbers", "answer: verdict and sentences of the policy"),
             "observations": ("install_source: a system", "usage_source: a system"),
             "order_facts": (

@@ -1,12 +1,12 @@
-"""Emails to a shop's staff: a webhook endpoint of theirs was disabled."""
+"""Emails to a shop's staff: a webhook endpoint of theirs was disabled, a deadline is near."""
 
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from notifications.notices.models import EndpointDisabledNotice
-from notifications.notices.rules import render_notice
+from notifications.notices.models import DeadlineNotice, EndpointDisabledNotice
+from notifications.notices.rules import render_alert, render_notice
 from notifications.storefronts import Storefronts
-from shared.contracts import WebhookEndpointDisabled
+from shared.contracts import DeadlineNear, WebhookEndpointDisabled
 from shared.ids import uuid7
 from shared.shops.files import ShopFiles
 from shared.testing.documents import JsonObject
@@ -32,6 +32,20 @@ def disabled(**changes: object) -> WebhookEndpointDisabled:
     return WebhookEndpointDisabled.model_validate(fields | changes)
 
 
+def near(**changes: Any) -> DeadlineNear:
+    fields: dict[str, Any] = {
+        "order_id": uuid7(),
+        "order_number": "10000017",
+        "storefront": "esimka",
+        "buyer_id": uuid7(),
+        "case_id": uuid7(),
+        "kind": "restore_by",
+        "due_at": NOON + timedelta(days=1),
+        "page": "https://agents.example/agents/cases/7",
+    }
+    return DeadlineNear(**fields | changes)
+
+
 async def test_a_shop_is_informed_once_each_time_that_an_endpoint_is_disabled(start: "Start") -> None:
     running = await start()
     first = disabled()
@@ -40,6 +54,10 @@ async def test_a_shop_is_informed_once_each_time_that_an_endpoint_is_disabled(st
     mails = await running.mail(ESIMKA.support, count=2)
     assert len({mail["message_id"] for mail in mails}) == len(mails) == 2
     assert {mail["subject"] for mail in mails} == {"eSIMka: a webhook endpoint was disabled"}
+    alerted = near()
+    await running.stage.publish(alerted, alerted)
+    [mail] = await running.mail("agents@esimka.example")
+    assert mail["subject"] == "eSIMka: due 2026-11-22 16:00 (Asia/Tbilisi), order 10000017"
 
 
 def test_the_email_says_what_happened_and_what_to_do() -> None:
@@ -57,3 +75,14 @@ def test_the_email_says_what_happened_and_what_to_do() -> None:
     assert "main &lt;server&gt;" in rendered.html
     gone = render_notice(ESIMKA, notice.model_copy(update={"reason": "gone", "description": ""}))
     assert "410" in gone.text
+
+
+def test_an_alert_says_what_is_due_and_where_and_nothing_of_the_buyer() -> None:
+    event = near()
+    fields = event.model_dump(exclude={"order_id", "buyer_id", "case_id", "claim_id"})
+    notice = DeadlineNotice(notice_id=uuid7(), subject_id=event.case_id, **fields)
+    text = render_alert(ESIMKA, notice).text
+    for part in ("2026-11-22 16:00", "the restoration", "case", str(event.case_id), "10000017", str(event.page)):
+        assert part in " ".join(text.split())
+    later = notice.model_copy(update={"kind": "new_kind", "page": None})
+    assert "new kind" in render_alert(ESIMKA, later).text

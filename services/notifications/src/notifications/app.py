@@ -53,6 +53,7 @@ from shared.contracts import (
     ClaimReceived,
     ConfirmationRequested,
     DataLow,
+    DeadlineNear,
     InformationNeeded,
     OrderHeld,
     OrderPaid,
@@ -146,6 +147,7 @@ def _consume(service: Service, settings: Settings, queue: EmailQueue, recent: Re
             ConfirmationRequested: confirmations.confirmation_requested,
             BuyerErasureRequested: erasures.buyer_erasure_requested,
             WebhookEndpointDisabled: notices.endpoint_disabled,
+            DeadlineNear: notices.deadline_near,
             **KEY_HANDLERS,
         }
     )
@@ -175,6 +177,7 @@ def _perform(service: Service, settings: Settings, queue: EmailQueue, recent: Re
             service.leaving,
         ),
         notices.SendNotice(context),
+        notices.SendAlert(context),
         WatchOrders(queue),
         WatchExpiry(queue),
         WatchPlan(queue, service.database, settings),

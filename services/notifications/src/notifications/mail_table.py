@@ -71,6 +71,7 @@ FACTS: Mapping[str, Mails | str] = {
     "refunds.appeal-received": Mails(("appeal",), "RF 6"),
     "refunds.claim-received": Mails(("claim",), "PO 7.3, PP 7.3"),
     "refunds.claim-answered": Mails(("claim_answered",), "PO 7.3, PP 7.3"),
+    "refunds.deadline-near": "is for a shop's agents: the address of its `[alerts]` gets a notice",
     "refunds.support-answered": Mails(("answer",), "RF 4.3, PO 7.3, PP 7.3"),
     "refunds.refund-retry-requested": _ACTION,
     "refunds.hand-payment-recorded": _ACTION,

@@ -29,6 +29,7 @@ def storefront_of(shop: Shop) -> Storefront:
         name=shop.name,
         address=shop.sender.email,
         support=shop.support.email,
+        alerts=None if shop.alerts is None else shop.alerts.email,
         time_zone=shop.time_zone,
         accent=shop.brand.accent,
         sms_sender=shop.sender.sms,

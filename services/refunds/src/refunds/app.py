@@ -34,6 +34,7 @@ from refunds.claims import routes as claims
 from refunds.claims.tasks import ClaimDue
 from refunds.clients.telegram import TelegramClient
 from refunds.clients.whatsapp import WhatsAppClient
+from refunds.deadline_alerts.scheduled_jobs import DeadlineAlerts
 from refunds.eligibility import routes as eligibility
 from refunds.late_deliveries.handlers import LateDeliveryHandlers
 from refunds.late_deliveries.tasks import DeliveryDue
@@ -102,6 +103,8 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     position = GroupReading(settings.kafka, settings.topic_prefix + "refunds", topics)
     service.performs(CaseDue(case_service.context), ClaimDue(metrics), DeliveryDue(case_service, position))
     service.runs(CaseJobs(service.database, case_service.context).run)
+    registry, hours = service.metrics.registry, settings.deadline_alert_hours
+    service.runs(DeadlineAlerts(service.database, shops, registry, hours=hours, pages=settings.public_url).run)
     problems.install(service.app, service.metrics.limit_reached)
     state = service.app.state
     state.shops = shops

@@ -69,6 +69,9 @@ class Settings(SignInSettings, ShopSettings):
     observation_retry_seconds: float = Field(
         300, gt=0, description="a report without an answer is requested again after this, later with longer pauses"
     )
+    deadline_alert_hours: float = Field(
+        24, gt=0, description="agents of a shop with [alerts] are alerted so long before a deadline passes"
+    )
     notes_keep_days: int = Field(1095, ge=1, description="what people wrote about a case is deleted after this")
 
     oidc_agent_role: str = Field("refunds-agent", description="the role of an agent")

@@ -340,6 +340,17 @@ claims = Table(
     Index("claims_open", "answer_by", postgresql_where=text("answered_at IS NULL")),
 )
 
+#: Deadlines of cases and claims that agents were alerted of before they passed.
+deadline_alerts = Table(
+    "deadline_alerts",
+    metadata,
+    Column("subject_id", Uuid, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    timestamp("due_at", primary_key=True),
+    timestamp("alerted_at", nullable=False),
+    Index("deadline_alerts_end", "due_at"),
+)
+
 #: By channel and kind; see chat_tables.
 CHAT_TABLES = {channel: chat_tables(metadata, channel) for channel in ("telegram", "whatsapp")}
 

@@ -187,6 +187,18 @@ class ClaimAnswered(OrderEvent, topic="refunds.claim-answered"):
     thread: Sealed | None = None
 
 
+class DeadlineNear(OrderEvent, topic="refunds.deadline-near"):
+    """The deadline of a case or claim passes soon, and the shop wants its agents alerted: once for each deadline."""
+
+    case_id: UUID | None = None
+    claim_id: UUID | None = None
+    #: `decide_by`, `restore_by`, `pay_by`, `credited_by`, `appeal` or `claim`. An open set.
+    kind: str
+    due_at: datetime
+    #: The agents' page about it. None: refunds does not know where browsers reach it (PUBLIC_URL).
+    page: str | None = None
+
+
 class SupportAnswered(OrderEvent, topic="refunds.support-answered"):
     """An agent wrote to the buyer, about a case or in answer to a claim (PO 7.3)."""
 

@@ -58,6 +58,17 @@ class Support(Entry):
     form_origins: tuple[Origin, ...] = ()
 
 
+class Alerts(Entry):
+    """Who of the shop's staff is written to before a deadline passes, and how many hours before.
+
+    Not the support address where e-mails are read from it: what comes from ourselves is left alone there.
+    """
+
+    email: Address
+    #: None: DEADLINE_ALERT_HOURS of refunds.
+    deadline_hours: Positive | None = None
+
+
 class Sender(Entry):
     """From whom buyers get e-mails and SMS. `sms`: up to 11 letters and digits, as registered with the gateway."""
 
@@ -166,6 +177,8 @@ class ShopFile(Entry):
     #: The country of phone numbers without `+`.
     phone_region: Country | None = None
     support: Support
+    #: None: nobody is alerted.
+    alerts: Alerts | None = None
     sender: Sender
     documents: tuple[Documents, ...] = Field(min_length=1)
     deadlines: Deadlines = Deadlines()

@@ -1,6 +1,6 @@
-"""Emails to the shops themselves, at their support address: what their staff must know."""
+"""Emails to the shops themselves: what their staff must know."""
 
-from notifications.notices.handlers import endpoint_disabled
-from notifications.notices.tasks import SendNotice
+from notifications.notices.handlers import deadline_near, endpoint_disabled
+from notifications.notices.tasks import SendAlert, SendNotice
 
-__all__ = ["SendNotice", "endpoint_disabled"]
+__all__ = ["SendAlert", "SendNotice", "deadline_near", "endpoint_disabled"]

@@ -25,6 +25,8 @@ class Storefront:
     payment_page: str | None = None
     #: Where a buyer can place a new order.
     site: str | None = None
+    #: Where its agents are alerted of deadlines.
+    alerts: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
