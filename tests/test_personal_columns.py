@@ -47,7 +47,7 @@ SERVICES = {
         "ordering.tables",
         ("ordering.privacy.store:_ERASE",),
         {
-            "buyers": "email_key name email phone language mailbox_key proved_email proved_by",
+            "buyers": "email_key name email phone language company mailbox_key proved_email proved_by",
             "confirmations": "payload contact_hash",
             "session_records": "ip user_agent referrer network",
             "submissions": "body_hash",
@@ -119,7 +119,7 @@ SERVICES = {
         "notifications.tables",
         ("notifications.privacy.store:ERASE",),
         {
-            "contacts": "name email language phone mailbox_key",
+            "contacts": "name email language phone company mailbox_key",
             "mailbox_days": "mailbox",
             "mails": "facts",
             "orders": "paid receipt",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from services.notifications.tests.conftest import kind_of
 
-from shared.contracts import ClaimAnswered, OrderEvent, QrDelivered, SupportAnswered
+from shared.contracts import ClaimAnswered, Company, OrderEvent, QrDelivered, SupportAnswered
 from shared.ids import uuid7
 from shared.reply_tags import ReplyTags
 from shared.sealed import new_private_key
@@ -29,11 +29,14 @@ async def _settled(running: "Notifications", buyer: "Buyer") -> list[JsonObject]
 async def test_a_receipt_known_in_time_rides_with_the_code(start: "Start") -> None:
     running = await start()
     buyer = running.buyer()
-    await running.stage.publish(buyer.contact(), buyer.paid(), buyer.receipt())
+    company = Company(name="Example & Co", number="204378869", country="GE")
+    await running.stage.publish(buyer.contact(company=company), buyer.paid(), buyer.receipt())
     await running.until_rows("SELECT 1 FROM orders WHERE receipt IS NOT NULL")
     await running.stage.publish(buyer.generated())
     [mail] = await running.mail(buyer.email)
     assert "https://ofd.example/t/778" in mail["text"]
+    assert "Example & Co, 204378869" in mail["text"], "the legal person, which no receipt of Webkassa names (PO 1)"
+    assert "Example &amp; Co, 204378869" in mail["html"]
     await running.stage.publish(buyer.receipt(), buyer.generated())
     other = running.buyer("other")
     await running.stage.publish(other.contact(), other.paid(), other.generated())
@@ -96,8 +99,9 @@ async def test_what_an_agent_wrote_is_mailed_in_the_buyers_thread(start: "Start"
 async def test_who_waits_hears_that_the_order_is_there_and_then_that_we_are_on_it(start: "Start") -> None:
     running = await start(order_mail_after_seconds=0.3, delay_mail_after_seconds=2)
     waits, failed, has_it = running.buyer("waits"), running.buyer("failed"), running.buyer("has-it")
+    company = Company(name="Example & Co", number="204378869", country="GE")
     for buyer in (waits, failed, has_it):
-        await running.stage.publish(buyer.contact(), buyer.receipt())
+        await running.stage.publish(buyer.contact(company=company), buyer.receipt())
     await running.stage.publish(has_it.generated(), failed.failed(), failed.refund())
     known = "receipt IS NOT NULL AND (generated_at IS NOT NULL OR failed_at IS NOT NULL OR order_id = :waits)"
     await running.until_rows(f"SELECT 1 FROM orders WHERE {known} OFFSET 2", waits=waits.order_id)
@@ -106,6 +110,10 @@ async def test_who_waits_hears_that_the_order_is_there_and_then_that_we_are_on_i
     assert await running.kinds(waits.email, 2) == ["delay", "order"]
     order = next(mail for mail in await running.sandbox.mails(waits.email) if ".order@" in mail["message_id"])
     assert "https://ofd.example/t/778" in order["text"]
+    assert "Example & Co, 204378869" in order["text"]
+    assert (
+        "Example & Co" not in next(mail for mail in await running.sandbox.mails(waits.email) if mail != order)["text"]
+    )
     await running.stage.publish(waits.generated())
     assert await running.kinds(waits.email, 3) == ["delay", "order", "qr"]
     assert (await running.kinds(has_it.email, 1)) == ["qr"]

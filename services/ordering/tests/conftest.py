@@ -36,7 +36,7 @@ def order(storefront: str = "esimka", **changes: object) -> JsonObject:
         "privacy_version": documents.privacy,
     }
     for name, value in changes.items():
-        place = body["buyer"] if name in {"name", "email", "phone", "language"} else body
+        place = body["buyer"] if name in {"name", "email", "phone", "language", "company"} else body
         place[name] = value
         if value is None:
             del place[name]

@@ -101,6 +101,14 @@ class Device(Answered):
 # --- orders -----------------------------------------------------------------------------------------------------------
 
 
+class Company(Sent):
+    """The legal person that buys. `number`: BIN or IIN (`KZ`), identification code (`GE`)."""
+
+    name: str = Field(repr=False)
+    number: str = Field(repr=False)
+    country: Literal["KZ", "GE"]
+
+
 class Buyer(Sent):
     """Who buys. The phone number is in international form; `+` may be missing where the shop's country is known."""
 
@@ -108,6 +116,7 @@ class Buyer(Sent):
     email: str = Field(repr=False)
     phone: str = Field(repr=False)
     language: Language = "en"
+    company: Company | None = None
 
 
 class NewOrder(Sent):

@@ -20,6 +20,7 @@ contacts = Table(
     Column("name", Text),
     Column("email", Text),
     Column("language", Text),
+    Column("company", JSONB),
     timestamp("updated_at"),
     timestamp("erased_at"),
     Column("phone", Text),

@@ -43,6 +43,8 @@ buyers = Table(
     Column("email", Text, nullable=False),
     Column("phone", Text, nullable=False),
     Column("language", Text, nullable=False),
+    #: The legal person that the order is for (PO 1); null: a private person.
+    Column("company", JSONB),
     Column("newsletter", Boolean, nullable=False),
     timestamp("updated_at", nullable=False),
     #: PP 6.2: stored but not used, until the mailbox's owner lifts the block.

@@ -23,8 +23,9 @@ TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 async def test_an_order_is_accepted_and_published(shop: "Shop", stage: Stage, good_order: "OrderBody") -> None:
-    # given: an order as a shop sends it, with the address and the number as the buyer typed them
-    body = good_order("qazaq-esim", email="Anna@Example.org", phone="8 701 123 45 67", newsletter=True)
+    # given: an order as a shop sends it, with the address and the number as the buyer typed them, for a company
+    company = {"name": "ТОО «Пример»", "number": "9401 4000 0385", "country": "KZ"}
+    body = good_order("qazaq-esim", email="Anna@Example.org", phone="8 701 123 45 67", newsletter=True, company=company)
 
     # when: the shop places it
     answer = await shop.place(body, storefront="qazaq-esim", traceparent=TRACE)
@@ -47,7 +48,10 @@ async def test_an_order_is_accepted_and_published(shop: "Shop", stage: Stage, go
     assert placed.trace
     assert placed.trace[3:35] == TRACE[3:35]
     assert placed.event.buyer_id == contact.event.buyer_id
-    assert contact.event.model_dump(include={"name", "email", "phone", "newsletter", "newsletter_asked"}) == {
+    assert contact.event.model_dump(
+        include={"name", "email", "phone", "newsletter", "newsletter_asked", "company"}
+    ) == {
+        "company": {**company, "number": "940140000385"},
         "name": "Anna Berg",
         "email": "Anna@example.org",
         "phone": "+77011234567",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from services.ordering.tests.conftest import OrderBody
 
 OLD = ["offer_version", "privacy_version"]
+COMPANY_NUMBER = ["buyer.company.number"]
 WRONG: list[tuple[JsonObject, str, str, list[str]]] = [
     ({"plan": "no-such-plan"}, "esimka", "invalid-order", ["plan"]),
     ({"plan": "cn-5gb-30d"}, "esimka", "invalid-order", ["plan"]),  # sold by the others only
@@ -33,6 +34,17 @@ WRONG: list[tuple[JsonObject, str, str, list[str]]] = [
     ({"name": " "}, "esimka", "invalid-order", ["buyer.name"]),
     ({"name": "secret" * 50}, "esimka", "invalid-order", ["buyer.name"]),
     ({"language": "secret"}, "esimka", "invalid-order", ["buyer.language"]),
+    ({"company": {"name": "secret", "number": "secret", "country": "KZ"}}, "esimka", "invalid-order", COMPANY_NUMBER),
+    ({"company": {"name": "x", "number": "940140000384", "country": "KZ"}}, "esimka", "invalid-order", COMPANY_NUMBER),
+    ({"company": {"name": "x", "number": "20437886", "country": "GE"}}, "esimka", "invalid-order", COMPANY_NUMBER),
+    (
+        {"company": {"name": " ", "number": "204378869", "country": "secret"}},
+        "esimka",
+        "invalid-order",
+        ["buyer.company.name", "buyer.company.country"],
+    ),
+    ({"company": {"number": "204378869", "country": "GE"}}, "esimka", "invalid-order", ["buyer.company.name"]),
+    ({"company": "secret"}, "esimka", "invalid-order", ["buyer.company"]),
     ({"buyer": "secret"}, "esimka", "invalid-order", ["buyer"]),
     ({"device_compatible": False}, "esimka", "invalid-order", ["device_compatible"]),
     ({"device_compatible": None}, "esimka", "invalid-order", ["device_compatible"]),

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 NOTIFICATIONS = Opener(base64.b64encode(bytes(PrivateKey.generate())).decode())
 PRIVACY_KEY = SecretStr("a-privacy-key-of-tests")
+COMPANY = {"name": "Example LLC", "number": "204378869", "country": "GE"}
 AGENT = {"Authorization": "Bearer agents-key"}
 IDENTIFIED = {"by": "call_back", "reference": "2026/4711"}
 OTHERS = (PaymentsBuyerErased, ProvisioningBuyerErased, NotificationsBuyerErased, RefundsBuyerErased)
@@ -315,7 +316,7 @@ async def test_a_block_is_published_and_only_the_mailbox_lifts_it(
 
 
 async def test_an_export_is_everything_as_json_and_as_a_page(buyer: Buyer, good_order: "OrderBody") -> None:
-    second = (await buyer.shop.place(good_order(name="<b>Anna</b>"), key="second")).json()
+    second = (await buyer.shop.place(good_order(name="<b>Anna</b>", company=COMPANY), key="second")).json()
     first, buyer.order = buyer.order, second
     await buyer.confirm(await buyer.ask("export"))  # which proves the mailbox of the second order
     buyer.order = first
@@ -327,6 +328,7 @@ async def test_an_export_is_everything_as_json_and_as_a_page(buyer: Buyer, good_
 
     found = (await buyer.shop.get(path)).json()["ordering"]
     assert (found["buyer"][0]["email"], len(found["orders"])) == ("anna@example.org", 2)
+    assert COMPANY in [one["company"] for one in found["buyer"]]
     shown = await buyer.shop.http.get(path, headers={**buyer.shop.auth(), "Accept": "text/html"})
     assert "anna@example.org" in shown.text
     assert "<b>Anna" not in shown.text

@@ -12,6 +12,7 @@ from shared.testing.documents import JsonObject
 if TYPE_CHECKING:
     from services.ordering.tests.conftest import OrderBody, Shop, StartShop
 
+COMPANY = {"name": "Example LLC", "number": "204378869", "country": "GE"}
 AGENT = {"Authorization": "Bearer agents-key"}
 
 
@@ -43,7 +44,9 @@ async def test_orders_of_all_shops_are_found_by_what_a_buyer_names(
     shop: Shop = await shop_of(build, Settings, agent_keys={"support": "agents-key"})
     at_one = (await shop.place(good_order(name="Анна Сергеевна Берг"))).json()
     at_other = (
-        await shop.place(good_order("e-sim-onl", name="Ann Lee", phone="+995555000111"), storefront="e-sim-onl")
+        await shop.place(
+            good_order("e-sim-onl", name="Ann Lee", phone="+995555000111", company=COMPANY), storefront="e-sim-onl"
+        )
     ).json()
     async with shop.service.database.transaction() as tx:
         await tx.execute(
@@ -73,6 +76,7 @@ async def test_orders_of_all_shops_are_found_by_what_a_buyer_names(
     [order] = (await shop.http.post("/order-searches", headers=AGENT, json={"text": "lee"})).json()["orders"]
     assert (order["storefront"], order["status"], order["held"]) == ("e-sim-onl", "placed", False)
     assert order["contact"]["phone"] == "+995555000111"
+    assert order["contact"]["company"] == COMPANY
     async with shop.service.database.transaction() as tx:
         await tx.execute("DELETE FROM buyers WHERE buyer_id = :buyer", buyer=order["buyer_id"])
     answer = await shop.http.post("/order-searches", headers=AGENT, json={"text": other})

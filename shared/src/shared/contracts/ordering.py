@@ -51,7 +51,16 @@ class OrderRejected(Event, topic="ordering.order-rejected"):
         return f"{self.storefront}:{self.submission_id}"
 
 
-class BuyerContact(Event, topic="ordering.buyer-contact", minor=1, personal=True):
+class Company(Value):
+    """The legal person that an order was placed for (PO 1). `number`: digits only, valid in its country."""
+
+    name: str
+    number: str
+    #: ISO 3166. An open set.
+    country: str
+
+
+class BuyerContact(Event, topic="ordering.buyer-contact", minor=2, personal=True):
     """The only place on the log that holds name, e-mail and phone. Compacted; a tombstone erases it (PP 6.2).
 
     Since 1.1 each order has a buyer id of its own: a contact is one order's, and no other order changes it (I14).
@@ -71,6 +80,8 @@ class BuyerContact(Event, topic="ordering.buyer-contact", minor=1, personal=True
     blocked: bool = False
     #: The order requested newsletters. No consent by itself: the reader of the mailbox has to confirm it.
     newsletter_asked: bool = False
+    #: None: a private person, or an earlier release.
+    company: Company | None = None
 
     def key(self) -> str:
         return str(self.buyer_id)

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from shared.contracts.base import EVENTS, Event, Kind, Language, Slug
+from shared.values.company import CompanyCountry
 from shared.values.iccid import Iccid
 from shared.values.text import Line
 
@@ -19,13 +20,25 @@ class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class BuyerCompany(Strict):
+    """The legal person that buys (PO 1). `number`: BIN or IIN (KZ), identification code (GE); ordering checks it."""
+
+    name: Annotated[str, Line(200)]
+    number: Annotated[str, Line(40)]
+    country: CompanyCountry
+
+
 class Buyer(Strict):
-    """The buyer. E-mail and phone are mandatory (PO 3.2); ordering checks their validity."""
+    """The buyer. E-mail and phone are mandatory (PO 3.2); ordering checks their validity.
+
+    Who buys for a company names it in `company`; the other fields are then those of the person who orders.
+    """
 
     name: Annotated[str, Line(200)]
     email: Annotated[str, Line(320, 3)]
     phone: Annotated[str, Line(32, 5)]
     language: Language = "en"
+    company: BuyerCompany | None = None
 
 
 class OrderRequest(Strict):

@@ -12,18 +12,20 @@ from shared.ids import uuid_for
 from shared.messaging.consumer import Received
 from shared.values.email_address import mailbox_key
 
-_COLUMNS = {"buyer_id", "storefront", "name", "phone", "language", "updated_at", "blocked"}
+_COLUMNS = {"buyer_id", "storefront", "name", "phone", "language", "updated_at", "blocked", "company"}
 _ADDRESSES = """
 SELECT buyer_id, email, mailbox_key, blocked FROM contacts
 WHERE buyer_id = ANY(CAST(:buyers AS uuid[])) AND email IS NOT NULL ORDER BY buyer_id FOR UPDATE
 """
+#: No correction takes a company away; an earlier release of ordering publishes a corrected contact without it.
 #: Consent to newsletters belongs to the mailbox: it stays while the mailbox stays the same, and ends with a block.
 _NEWEST_WINS = """
 ON CONFLICT (buyer_id) DO UPDATE
 SET name = EXCLUDED.name, email = EXCLUDED.email, language = EXCLUDED.language, updated_at = EXCLUDED.updated_at,
     phone = EXCLUDED.phone, storefront = EXCLUDED.storefront, blocked = EXCLUDED.blocked,
     newsletter = contacts.newsletter AND contacts.email = EXCLUDED.email AND NOT EXCLUDED.blocked,
-    newsletter_asked = EXCLUDED.newsletter_asked, mailbox_key = EXCLUDED.mailbox_key
+    newsletter_asked = EXCLUDED.newsletter_asked, mailbox_key = EXCLUDED.mailbox_key,
+    company = COALESCE(EXCLUDED.company, contacts.company)
 WHERE contacts.erased_at IS NULL AND (contacts.updated_at IS NULL OR contacts.updated_at < EXCLUDED.updated_at
   OR (contacts.updated_at = EXCLUDED.updated_at AND contacts.phone IS NULL))
 """

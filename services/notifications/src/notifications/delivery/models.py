@@ -65,6 +65,14 @@ class Contact:
     email: str
     language: str
     phone: str | None = None
+    #: The legal person that the order is for, with its number.
+    company: str | None = None
+
+    @classmethod
+    def of(cls, row: Any) -> "Contact":
+        """From a row with the columns of `contacts`."""
+        company = row.company and f"{row.company['name']}, {row.company['number']}"
+        return cls(row.name, row.email, row.language, row.phone, company or None)
 
 
 @dataclass(frozen=True, slots=True)

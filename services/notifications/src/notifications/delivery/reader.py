@@ -16,7 +16,7 @@ from shared.contracts import OrderEvent
 from shared.database import Database
 
 _DUE = f"""
-SELECT m.kind, m.subject_id, m.facts, m.state, c.name, c.email, c.language, c.phone, c.blocked,
+SELECT m.kind, m.subject_id, m.facts, m.state, c.name, c.email, c.language, c.phone, c.company, c.blocked,
        {", ".join(f"o.{column}" for column in COLUMNS)},
        CASE WHEN m.kind = ANY(CAST(:needs AS text[]))
             THEN ARRAY(SELECT other.kind FROM mails other WHERE other.order_id = m.order_id) END AS {BESIDE}
@@ -48,7 +48,7 @@ class DueEmailReader:
             return DueEmail(event, None)
         if row.blocked and email.kind not in EVEN_IF_BLOCKED:
             return DueEmail(event, None, withheld=True)
-        return DueEmail(event, Contact(row.name, row.email, row.language, row.phone))
+        return DueEmail(event, Contact.of(row))
 
 
 class RowReader:

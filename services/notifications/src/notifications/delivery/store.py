@@ -31,13 +31,13 @@ from shared.messaging.consumer import Received
 E = TypeVar("E", bound=OrderEvent)
 
 _CONTACTS = """
-SELECT buyer_id, name, email, language, phone, blocked, erased_at FROM contacts
+SELECT buyer_id, name, email, language, phone, company, blocked, erased_at FROM contacts
 WHERE buyer_id = ANY(CAST(:buyers AS uuid[]))
 """
 _LOCK_CONTACTS = """
 INSERT INTO contacts (buyer_id) SELECT unnest(CAST(:buyers AS uuid[]))
 ON CONFLICT (buyer_id) DO UPDATE SET buyer_id = EXCLUDED.buyer_id
-RETURNING buyer_id, name, email, language, phone, blocked, erased_at
+RETURNING buyer_id, name, email, language, phone, company, blocked, erased_at
 """
 #: Arrays are the cost of a batch: what the database can read from the event is not sent beside it.
 _INSERT = """
@@ -239,7 +239,7 @@ async def _contacts(tx: Tx, buyers: set[UUID]) -> dict[UUID, Any]:
 
 
 def _due_email(event: OrderEvent, contact: Any) -> DueEmail:
-    return DueEmail(event, Contact(contact.name, contact.email, contact.language, contact.phone))
+    return DueEmail(event, Contact.of(contact))
 
 
 def _state(contact: Any, kind: str) -> str:

@@ -29,6 +29,7 @@ from notifications.delivery.reminders import admit
 from notifications.delivery.rules import delivery_failed, open_code, qr_delivered
 from notifications.emails import (
     KINDS,
+    WITH_COMPANY,
     WITHOUT_LINK,
     ActivationCodeEmail,
     LocaleFormat,
@@ -224,6 +225,7 @@ class SendActivationCode(EmailTask):
                 valid_until=event.valid_until.astimezone(ZoneInfo(store.time_zone)).date(),
                 receipt_url=getattr(event, "receipt_url", None),
                 account=account,
+                company=contact.company,
             )
         )
 
@@ -264,6 +266,7 @@ class SendNote(EmailTask):
                 event.order_number,
                 note=note,
                 account=link,
+                company=contact.company if email_kind in WITH_COMPANY else None,
                 reminders_off=off,
             )
         )

@@ -11,7 +11,7 @@ from notifications.emails.models.events import (
 from notifications.emails.models.thread import Thread
 from notifications.emails.rules.links import BadLinkError, GoneError, Links, Unsubscribed, list_headers, web_address
 from notifications.emails.rules.message import Recipient, Signer, recipient
-from notifications.emails.rules.notes import KINDS, WITHOUT_LINK, sms_text, with_links, with_words
+from notifications.emails.rules.notes import KINDS, WITH_COMPANY, WITHOUT_LINK, sms_text, with_links, with_words
 from notifications.emails.rules.qr import data_uri
 from notifications.emails.rules.render import environment, render_activation_code, render_note
 from notifications.emails.rules.sender import Sender
@@ -20,6 +20,7 @@ from notifications.emails.rules.texts import LocaleFormat, texts, traffic, writt
 __all__ = [
     "KINDS",
     "WITHOUT_LINK",
+    "WITH_COMPANY",
     "ActivationCodeEmail",
     "ApproachingEnd",
     "BadLinkError",

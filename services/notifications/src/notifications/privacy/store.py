@@ -14,7 +14,7 @@ ERASE = (
     """
     INSERT INTO contacts (buyer_id, erased_at) SELECT unnest(CAST(:buyers AS uuid[])), now()
     ON CONFLICT (buyer_id) DO UPDATE
-    SET name = NULL, email = NULL, phone = NULL, language = NULL, storefront = NULL, newsletter = false,
+    SET name = NULL, email = NULL, phone = NULL, language = NULL, company = NULL, storefront = NULL, newsletter = false,
         newsletter_asked = false, newsletter_at = NULL, mailbox_key = NULL, proved_contact_at = NULL,
         blocked = false, updated_at = NULL, erased_at = COALESCE(contacts.erased_at, EXCLUDED.erased_at)
     """,
@@ -52,7 +52,8 @@ ERASE = (
 #: them.
 ERASE_LEFT = """
 WITH erased AS (
-  UPDATE contacts SET mailbox_key = NULL, newsletter_asked = false, newsletter_at = NULL, proved_contact_at = NULL
+  UPDATE contacts SET mailbox_key = NULL, company = NULL, newsletter_asked = false, newsletter_at = NULL,
+    proved_contact_at = NULL
   WHERE storefront IS NULL AND mailbox_key IS NOT NULL AND erased_at IS NOT NULL RETURNING buyer_id),
 days AS (DELETE FROM mailbox_days USING erased WHERE mailbox_days.buyer_id = erased.buyer_id),
 reminders AS (DELETE FROM reminders_off USING erased WHERE reminders_off.buyer_id = erased.buyer_id)
@@ -62,8 +63,8 @@ SELECT count(*) FROM erased
 #: eSIM itself; the buyer sees it on the order's page.
 EXPORT = {
     "contact": """
-SELECT name, email, phone, language, storefront, newsletter, newsletter_asked, newsletter_at, blocked, updated_at,
-  proved_contact_at IS NOT NULL AS link_used
+SELECT name, email, phone, language, company, storefront, newsletter, newsletter_asked, newsletter_at, blocked,
+  updated_at, proved_contact_at IS NOT NULL AS link_used
 FROM contacts
 WHERE buyer_id = :buyer AND erased_at IS NULL
 """,

@@ -20,7 +20,7 @@ FROM orders o LEFT JOIN buyers b USING (buyer_id)
 WHERE (CAST(:storefront AS text) IS NULL OR o.storefront = :storefront)
   AND (o.order_id = :order_id OR o.number = :number)
 """
-_PUBLISHED = "buyer_id, storefront, name, email, phone, language, newsletter, newsletter_asked, blocked"
+_PUBLISHED = "buyer_id, storefront, name, email, phone, language, company, newsletter, newsletter_asked, blocked"
 #: Another address is another mailbox: it is not proved, and consent to newsletters does not move to it.
 _CORRECT = f"""
 UPDATE buyers b SET

@@ -202,6 +202,7 @@ def _publish(tx: Tx, new_orders: Sequence[NewOrder], held: Collection[UUID]) -> 
             email=order.valid.email.text,
             phone=order.valid.phone.e164,
             language=request.buyer.language,
+            company=order.valid.company,
             newsletter=False,
             newsletter_asked=request.newsletter,
             updated_at=tx.now,

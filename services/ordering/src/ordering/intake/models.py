@@ -6,7 +6,7 @@ from uuid import UUID
 
 from ordering.holds.models import subjects_of
 from ordering.timeline.models import PlacedOrder
-from shared.contracts import FieldError, Money, OrderRequest, Plan
+from shared.contracts import Company, FieldError, Money, OrderRequest, Plan
 from shared.values.client_address import ClientAddress
 from shared.values.email_address import Email
 from shared.values.phone import Phone
@@ -89,6 +89,7 @@ class ValidOrder:
     price: Money
     email: Email
     phone: Phone
+    company: Company | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,6 +117,7 @@ def _buyer_row(order: NewOrder, now: datetime) -> dict[str, Any]:
         "email": valid.email.text,
         "phone": valid.phone.e164,
         "language": valid.request.buyer.language,
+        "company": None if valid.company is None else valid.company.model_dump(),
         "newsletter": False,
         "newsletter_asked": valid.request.newsletter,
         "updated_at": now,

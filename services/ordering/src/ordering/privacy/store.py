@@ -53,7 +53,8 @@ GROUP BY buyer_id HAVING count(*) = :services_in_all
 _OF_BUYERS = "buyer_id = ANY(CAST(:buyers AS uuid[]))"
 _STORED_DATA = {
     "buyer": f"""
-SELECT name, email, phone, language, newsletter, newsletter_asked, blocked, updated_at, proved_at, proved_by FROM buyers
+SELECT name, email, phone, language, company, newsletter, newsletter_asked, blocked, updated_at, proved_at, proved_by
+FROM buyers
 WHERE {_OF_BUYERS}
 """,
     "orders": f"""

@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from ordering.timeline.models import Reference
-from shared.contracts import Money
+from shared.contracts import Company, Money
 from shared.values import iccid
 from shared.values.email_address import Email
 from shared.values.phone import Phone
@@ -77,6 +77,7 @@ class FoundContact(BaseModel):
     email: Annotated[str, Field(examples=["anna@example.org"])]
     phone: Annotated[str, Field(examples=["+77011234567"])]
     language: Annotated[str, Field(examples=["en"])]
+    company: Annotated[Company | None, Field(description="the legal person that it was bought for (PO 1)")] = None
     blocked: Annotated[bool, Field(description="stored and not used (PP 6.2)", examples=[False])]
     proved: Annotated[bool, Field(description="somebody has proved to read this mailbox", examples=[True])]
 

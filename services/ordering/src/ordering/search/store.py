@@ -38,7 +38,7 @@ _WAYS = {
 _ROWS = f"""
 SELECT o.order_id, o.number, o.storefront, o.buyer_id, o.kind, o.plan ->> 'title' AS plan_title, o.price, o.currency,
   o.placed_at, s.status, h.order_id IS NOT NULL AS held, b.buyer_id IS NULL AS erased, b.name, b.email, b.phone,
-  b.language, b.blocked, COALESCE(b.proved_email = b.email, false) AS proved
+  b.language, b.company, b.blocked, COALESCE(b.proved_email = b.email, false) AS proved
 FROM found f JOIN orders o USING (order_id) LEFT JOIN order_statuses s USING (order_id)
   LEFT JOIN holds h ON h.order_id = o.order_id AND h.decision IS NULL LEFT JOIN buyers b USING (buyer_id)
 ORDER BY o.placed_at DESC, o.order_id DESC LIMIT {MOST_FOUND + 1}
@@ -72,6 +72,7 @@ def _order(row: Any) -> FoundOrder:
             email=row.email,
             phone=row.phone,
             language=row.language,
+            company=row.company,
             blocked=row.blocked,
             proved=row.proved,
         )

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, RootModel
 
-from shared.contracts import Money
+from shared.contracts import Company, Money
 
 
 class FoundContact(BaseModel):
@@ -17,6 +17,7 @@ class FoundContact(BaseModel):
     language: str
     blocked: bool
     proved: bool
+    company: Company | None = None
 
 
 class FoundOrder(BaseModel):

@@ -52,6 +52,8 @@ class ActivationCodeEmail(OrderEmail):
     valid_until: date
     receipt_url: str | None = None
     account: str | None = None
+    #: The legal person that the order is for, with its number: Webkassa's receipt has no field for it (PO 1).
+    company: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ class NoteEmail(OrderEmail):
     account: str | None = None
     #: Of a reminder: the link that switches reminders off.
     reminders_off: str | None = None
+    company: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

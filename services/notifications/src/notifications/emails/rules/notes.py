@@ -312,6 +312,8 @@ class Kind:
     write: Callable[[Any, LocaleFormat], Note]
 
 
+#: Kinds that name the legal person that the order is for (PO 1): those about the payment and its receipt.
+WITH_COMPANY = frozenset({"order", "receipt"})
 #: Emails without a link to the order's page: an order that is not paid has no page, and a code is sent alone.
 WITHOUT_LINK = frozenset({"held", "released", "declined", "lapsed", "code"})
 #: Every kind of email without an activation code.

@@ -10,9 +10,10 @@ from pydantic_core import ErrorDetails
 
 from ordering.catalogue.models import Catalogue
 from ordering.intake.models import INVALID, OUTDATED, Refusal, ValidOrder
-from shared.contracts import FieldError, OrderRequest
+from shared.contracts import Company, FieldError, OrderRequest
+from shared.contracts.storefront import BuyerCompany
 from shared.shops.models import Documents, Shop
-from shared.values import iccid
+from shared.values import company, iccid
 from shared.values.email_address import Email
 from shared.values.phone import Phone
 from shared.values.refusal import InvalidValueError
@@ -45,11 +46,12 @@ def validate_order(order: object, storefront: Shop, catalogue: Catalogue) -> Val
         errors.add("plan", _EXPECTED["plan"])
     email = _email(request.buyer.email, errors)
     phone = _phone(request.buyer.phone, storefront.phone_region, errors)
+    buyers_company = _company(request.buyer.company, errors)
     _documents(request, catalogue.documents(storefront.slug), errors)
     _kind(request, errors)
     if errors.all or offer is None or email is None or phone is None:
         return errors.refusal()
-    return ValidOrder(request, offer[0], offer[1], email, phone)
+    return ValidOrder(request, offer[0], offer[1], email, phone, buyers_company)
 
 
 class _Errors:
@@ -81,6 +83,17 @@ def _phone(text: str, region: str | None, errors: _Errors) -> Phone | None:
         return Phone.parse(text, region)
     except InvalidValueError as error:
         errors.add("buyer.phone", str(error))
+        return None
+
+
+def _company(given: BuyerCompany | None, errors: _Errors) -> Company | None:
+    """The company with its number in normal form (PO 1)."""
+    if given is None:
+        return None
+    try:
+        return Company(name=given.name, number=company.parse(given.number, given.country), country=given.country)
+    except InvalidValueError as error:
+        errors.add("buyer.company.number", str(error))
         return None
 
 
