@@ -220,6 +220,7 @@ def test_a_fact_that_fills_no_column_changes_no_status() -> None:
         "RequestRegistered": "RefundRequested has opened the case",
         "ClaimReceived": "claims are watched by refunds",
         "ClaimAnswered": "as above",
+        "DeadlineNear": "nothing has happened: agents are alerted",
         "SupportAnswered": "the case stays as it is, and claims are watched by refunds",
     }
     assert {event.__name__ for event, rows in ROWS.items() if rows is timeline_only} == set(reasons)
