@@ -32,8 +32,8 @@ def disabled(**changes: object) -> WebhookEndpointDisabled:
     return WebhookEndpointDisabled.model_validate(fields | changes)
 
 
-def near(**changes: Any) -> DeadlineNear:
-    fields: dict[str, Any] = {
+def near(**changes: object) -> DeadlineNear:
+    fields: JsonObject = {
         "order_id": uuid7(),
         "order_number": "10000017",
         "storefront": "esimka",
@@ -43,7 +43,7 @@ def near(**changes: Any) -> DeadlineNear:
         "due_at": NOON + timedelta(days=1),
         "page": "https://agents.example/agents/cases/7",
     }
-    return DeadlineNear(**fields | changes)
+    return DeadlineNear.model_validate(fields | changes)
 
 
 async def test_a_shop_is_informed_once_each_time_that_an_endpoint_is_disabled(start: "Start") -> None:

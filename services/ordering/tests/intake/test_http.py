@@ -24,7 +24,7 @@ TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 async def test_an_order_is_accepted_and_published(shop: "Shop", stage: Stage, good_order: "OrderBody") -> None:
     # given: an order as a shop sends it, with the address and the number as the buyer typed them, for a company
-    company = {"name": "ТОО «Пример»", "number": "9401 4000 0385", "country": "KZ"}
+    company: JsonObject = {"name": "ТОО «Пример»", "number": "9401 4000 0385", "country": "KZ"}
     body = good_order("qazaq-esim", email="Anna@Example.org", phone="8 701 123 45 67", newsletter=True, company=company)
 
     # when: the shop places it

@@ -21,7 +21,8 @@ from shared.values.email_address import mailbox_key
 _NEWER = """
 ON CONFLICT (buyer_id) DO UPDATE
 SET name = EXCLUDED.name, email = EXCLUDED.email, phone = EXCLUDED.phone, language = EXCLUDED.language,
-    mailbox_key = EXCLUDED.mailbox_key, blocked = EXCLUDED.blocked, updated_at = EXCLUDED.updated_at
+    company = EXCLUDED.company, mailbox_key = EXCLUDED.mailbox_key, blocked = EXCLUDED.blocked,
+    updated_at = EXCLUDED.updated_at
 WHERE buyers.updated_at < EXCLUDED.updated_at
 """
 _STORED = "SELECT order_id FROM orders WHERE order_id = ANY(CAST(:orders AS uuid[]))"
@@ -57,6 +58,7 @@ async def keep_contacts(tx: Tx, events: Sequence[BuyerContact]) -> None:
             "email": event.email,
             "phone": event.phone,
             "language": event.language,
+            "company": None if event.company is None else event.company.model_dump(),
             "newsletter": event.newsletter,
             "newsletter_asked": event.newsletter_asked,
             "blocked": event.blocked,
