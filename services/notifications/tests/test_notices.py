@@ -41,6 +41,7 @@ def near(**changes: object) -> DeadlineNear:
         "case_id": uuid7(),
         "kind": "restore_by",
         "due_at": NOON + timedelta(days=1),
+        "alerted_at": NOON,
         "page": "https://agents.example/agents/cases/7",
     }
     return DeadlineNear.model_validate(fields | changes)
@@ -79,7 +80,7 @@ def test_the_email_says_what_happened_and_what_to_do() -> None:
 
 def test_an_alert_says_what_is_due_and_where_and_nothing_of_the_buyer() -> None:
     event = near()
-    fields = event.model_dump(exclude={"order_id", "buyer_id", "case_id", "claim_id"})
+    fields = event.model_dump(exclude={"order_id", "buyer_id", "case_id", "claim_id", "alerted_at"})
     notice = DeadlineNotice(notice_id=uuid7(), subject_id=event.case_id, **fields)
     text = render_alert(ESIMKA, notice).text
     for part in ("2026-11-22 16:00", "the restoration", "case", str(event.case_id), "10000017", str(event.page)):

@@ -195,6 +195,7 @@ class DeadlineNear(OrderEvent, topic="refunds.deadline-near"):
     #: `decide_by`, `restore_by`, `pay_by`, `credited_by`, `appeal` or `claim`. An open set.
     kind: str
     due_at: datetime
+    alerted_at: datetime
     #: The agents' page about it. None: refunds does not know where browsers reach it (PUBLIC_URL).
     page: str | None = None
 

@@ -81,7 +81,7 @@ SHOWN_FIELDS: Mapping[type[Event], tuple[str, tuple[str, ...]]] = {
     OrderRefused: ("refused_at", ()),
     ConfirmationRequested: ("requested_at", ("purpose", "lifts", "channel", "expires_at")),
     BuyerErasureRequested: ("requested_at", ("storefront", "request_id")),
-    DeadlineNear: ("due_at", ("case_id", "claim_id", "kind")),
+    DeadlineNear: ("alerted_at", ("case_id", "claim_id", "kind", "due_at")),
     WebhookEndpointDisabled: ("disabled_at", ("storefront", "endpoint_id", "reason", "failing_since", "stopped")),
     OrderPaid: ("paid_at", ("kind", "plan", "paid", "invoice_id", "iccid", "method")),
     PaymentFailed: ("failed_at", ("invoice_id", "reason_code", "reason")),

@@ -73,6 +73,7 @@ class DeadlineAlerts:
             claim_id=deadline.subject_id if deadline.is_claim else None,
             kind=deadline.kind,
             due_at=deadline.due_at,
+            alerted_at=tx.now,
             page=f"{self._pages}/agents/{part}/{deadline.subject_id}" if self._pages else None,
         )
         tx.publish(event, trace=deadline.trace)
