@@ -65,4 +65,4 @@ async def on_servers(infra: Infra, directory: Path) -> Product:
     admin = infra.kafka.admin
     kafka = KafkaAccess(admin.bootstrap_servers, admin.username, admin.password)
     users = await asyncio.to_thread(admitted, kafka, "")
-    return Product(directory, kafka, databases.services, "", users)
+    return Product(directory, kafka, databases.services, "", users, replicas=infra.kafka.replicas)

@@ -77,7 +77,8 @@ class Product:
     """`services` by name and `sandbox` are processes that a test may kill, freeze and start again.
 
     `shops` is a folder of shops other than a copy of the repository's, in which one is impatient. `kafka` may do
-    everything, for the test's own hands; services come as themselves (`users`, where brokers ask).
+    everything, for the test's own hands; services come as themselves (`users`, where brokers ask). `replicas`: of each
+    topic.
     """
 
     def __init__(
@@ -88,6 +89,8 @@ class Product:
         prefix: str,
         users: Mapping[str, KafkaAccess],
         shops: Path | None = None,
+        *,
+        replicas: int = 1,
     ) -> None:
         if shops is None:
             shops = with_deadline(copied(directory / "shops"), IMPATIENT_SHOP, "delivery_seconds", DELIVERY_SECONDS)
@@ -98,6 +101,7 @@ class Product:
         self.kafka = kafka
         self.users = users
         self.prefix = prefix
+        self._replicas = replicas
         self._session_seconds = shortest_session(kafka)
         self.sandbox = self._process(SANDBOX)
         self.services = {service.name: self._process(service) for service in SERVICES}
@@ -131,6 +135,7 @@ class Product:
             [*known_topics(), *map(orders_topic, self.storefronts), *map(updates_topic, self.storefronts)],
             prefix=self.prefix,
             partitions=2,
+            replication=self._replicas,
         )
         self.sandbox.start()
         for service in self.services.values():

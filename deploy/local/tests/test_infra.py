@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from local_stack.infra import Infra, shared_infra
+from local_stack.infra import Infra, Kafka, shared_infra
 from local_stack.kafka_files import KafkaFiles
 from local_stack.paths import read_json
 from local_stack.testing import eventually, gone
@@ -26,6 +26,7 @@ sys.stdin.read()
 def test_it_can_be_used_without_an_event_loop(tmp_path: Path) -> None:
     with Infra(tmp_path) as infra, psycopg.connect(infra.postgres.admin_url) as connection:
         assert connection.execute("select 1").fetchone() == (1,)
+        assert isinstance(infra.kafka, Kafka)
         pids = [infra.kafka.pid or 0, infra.postgres.pid or 0]
         assert not gone(*pids)
     assert gone(*pids)

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from local_stack.kafka import Kafka
+from local_stack.kafka_cluster import KafkaCluster
 from local_stack.kafka_settings import BENCH, SMALL, BrokerProfile
 from local_stack.postgres import Postgres
 from local_stack.postgres_databases import Databases
@@ -19,6 +20,7 @@ __all__ = [
     "Databases",
     "Infra",
     "Kafka",
+    "KafkaCluster",
     "Postgres",
     "SharedInfra",
     "own_this_run",
@@ -33,9 +35,11 @@ class Infra:
     die with this process; the data stays until somebody removes it.
     """
 
-    def __init__(self, directory: Path, *, kafka: Kafka | None = None, postgres: Postgres | None = None) -> None:
+    def __init__(
+        self, directory: Path, *, kafka: Kafka | KafkaCluster | None = None, postgres: Postgres | None = None
+    ) -> None:
         self.directory = directory
-        self.kafka = kafka or Kafka(directory / "kafka", log=directory / "logs" / "kafka.log")
+        self.kafka: Kafka | KafkaCluster = kafka or Kafka(directory / "kafka", log=directory / "logs" / "kafka.log")
         self.postgres = postgres or Postgres(directory / "postgres", log=directory / "logs" / "postgres.log")
 
     @property

@@ -13,7 +13,7 @@ from local_stack.errors import LocalStackError
 from local_stack.kafka_files import KafkaFiles, kafka_files
 from local_stack.kafka_login import ADMIN, KafkaLogin
 from local_stack.kafka_rights import grant
-from local_stack.kafka_settings import SMALL, BrokerProfile, Listeners, server_properties, write_properties
+from local_stack.kafka_settings import SMALL, BrokerProfile, Listeners, Node, server_properties, write_properties
 from local_stack.kafka_wire import answers
 from local_stack.ports import LOOPBACK, free_port
 from local_stack.processes import ManagedProcess
@@ -27,7 +27,11 @@ class Kafka:
 
     With a `password` it lets nobody in who cannot sign in, and the admin, whose password that is, says who may do what
     (`grant`). `open_port` is for tests: there nobody is asked. `advertised_port`: where a proxy stands before it.
+    `node`: its place in a cluster (kafka_cluster.py).
     """
+
+    #: On how many brokers a topic can be.
+    replicas = 1
 
     def __init__(  # noqa: PLR0913 - each is a fact of its own; all but one are optional and by name
         self,
@@ -40,6 +44,7 @@ class Kafka:
         password: str | None = None,
         profile: BrokerProfile = SMALL,
         extra_settings: Mapping[str, str] | None = None,
+        node: Node | None = None,
         log: Path | None = None,
     ) -> None:
         self.directory = directory
@@ -51,6 +56,7 @@ class Kafka:
         self._password = password
         self._profile = profile
         self._extra_settings = dict(extra_settings or {})
+        self._node = node
         self._process: ManagedProcess | None = None
 
     @property
@@ -119,20 +125,31 @@ class Kafka:
     def _prepare(self, files: KafkaFiles) -> ManagedProcess:
         data, properties = self.directory / "data", self.directory / "server.properties"
         listeners = Listeners(self.port, self.controller_port, self._password, self.open_port, self._advertised_port)
-        settings = server_properties(data, listeners, self._extra_settings)
+        settings = server_properties(data, listeners, self._extra_settings, self._node)
         write_properties(properties, settings)
         if not data.exists():
-            _new_data(files, data)
+            _new_data(files, data, self._node)
         flags = [*self._profile.jvm_flags, *files.archive_flags()]
         return ManagedProcess("Kafka", files.command(flags, "kafka.Kafka", str(properties)), log=self.log)
 
 
-def _new_data(files: KafkaFiles, data: Path) -> None:
-    """A formatted data directory with a cluster id of its own."""
+def random_id() -> str:
+    """An id as Kafka writes them: of a cluster, of a data directory."""
+    return base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
+
+
+def _new_data(files: KafkaFiles, data: Path, node: Node | None) -> None:
+    """A formatted data directory with a cluster id of its own, or of its node's cluster."""
     draft = data.with_name("data.new")
     shutil.rmtree(draft, ignore_errors=True)
     shutil.copytree(files.template, draft)
-    cluster = base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
+    ids = {"cluster.id": node.cluster if node else random_id()}
+    if node is not None:
+        ids |= {"node.id": str(node.number), "directory.id": random_id()}
     meta = draft / "meta.properties"
-    meta.write_text(re.sub(r"(?m)^cluster\.id=.*$", f"cluster.id={cluster}", meta.read_text()))
+    meta.write_text(re.sub(r"(?m)^([a-z.]+)=.*$", lambda line: _with(line, ids), meta.read_text()))
     draft.rename(data)
+
+
+def _with(line: re.Match[str], ids: Mapping[str, str]) -> str:
+    return f"{line[1]}={ids[line[1]]}" if line[1] in ids else line[0]

@@ -26,6 +26,15 @@ BENCH = BrokerProfile(("-Xms512m", "-Xmx1g", "-XX:+UseSerialGC"))
 
 
 @dataclass(frozen=True)
+class Node:
+    """Which broker of a cluster this is. `voters`: the controllers of all of them, as Kafka's setting wants them."""
+
+    number: int
+    voters: str
+    cluster: str
+
+
+@dataclass(frozen=True)
 class Listeners:
     """Where the broker listens on loopback, and whom it lets in.
 
@@ -84,12 +93,14 @@ def _addresses(ports: Mapping[str, int]) -> str:
     return ",".join(f"{name}://{LOOPBACK}:{port}" for name, port in ports.items())
 
 
-def server_properties(data: Path, listeners: Listeners, extra: Mapping[str, str]) -> dict[str, str]:
-    """The contents of server.properties for one broker that is its own controller; `extra` wins."""
+def server_properties(
+    data: Path, listeners: Listeners, extra: Mapping[str, str], node: Node | None = None
+) -> dict[str, str]:
+    """The contents of server.properties for a broker that is a controller too, alone or as a `node`; `extra` wins."""
     return {
         "process.roles": "broker,controller",
-        "node.id": "1",
-        "controller.quorum.voters": f"1@{LOOPBACK}:{listeners.controller_port}",
+        "node.id": str(node.number) if node else "1",
+        "controller.quorum.voters": node.voters if node else f"1@{LOOPBACK}:{listeners.controller_port}",
         **listeners.properties(),
         "log.dirs": str(data),
         # One broker: there is nobody to replicate to.

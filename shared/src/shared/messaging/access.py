@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+#: How long a broker may take for an answer. One that is frozen or cut off keeps its connections and says nothing: only
+#: then does a client look for the partitions' new leader, and for the group's new coordinator.
+REQUEST_TIMEOUT_MS = 10_000
 Mechanism = Literal["SCRAM-SHA-256", "SCRAM-SHA-512"]
 
 
@@ -29,9 +32,18 @@ class KafkaAccess:
     def _protocol(self) -> str:
         return f"{'SASL_' if self.username else ''}{'SSL' if self.tls else 'PLAINTEXT'}"
 
+    @property
+    def servers(self) -> list[str]:
+        """The brokers one by one: clients take a text for one address, or for several, as they like."""
+        return [server.strip() for server in self.bootstrap_servers.split(",") if server.strip()]
+
     def aiokafka(self) -> dict[str, Any]:
         """Keyword arguments of aiokafka's clients. Raises OSError when `ca_file` cannot be read."""
-        options: dict[str, Any] = {"bootstrap_servers": self.bootstrap_servers, "security_protocol": self._protocol}
+        options: dict[str, Any] = {
+            "bootstrap_servers": self.servers,
+            "security_protocol": self._protocol,
+            "request_timeout_ms": REQUEST_TIMEOUT_MS,
+        }
         if self.tls:
             options["ssl_context"] = self.ssl_context()
         if self.username:
@@ -45,7 +57,7 @@ class KafkaAccess:
     def librdkafka(self) -> dict[str, Any]:
         """Settings of confluent-kafka's clients."""
         options: dict[str, Any] = {
-            "bootstrap.servers": self.bootstrap_servers,
+            "bootstrap.servers": ",".join(self.servers),
             "security.protocol": self._protocol.lower(),
         }
         if self.ca_file is not None:

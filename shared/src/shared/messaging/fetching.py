@@ -16,6 +16,7 @@ from weakref import WeakSet
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition, client, conn
 from aiokafka.consumer import fetcher
 from aiokafka.errors import KafkaConnectionError
+from aiokafka.protocol.group import JoinGroupRequest, SyncGroupRequest
 
 from shared.messaging.record_batches import (
     BatchError,
@@ -29,6 +30,10 @@ from shared.messaging.record_batches import (
 
 #: The version whose internals were read; another one must be read before it is used.
 AIOKAFKA = "0.14.0"
+#: How long a rebalance waits for members that finish their batch.
+REBALANCE_TIMEOUT_MS = 60_000
+#: A coordinator answers these when the last member has joined, so their answers take so long and no other's does.
+_JOINING, _JOINING_SECONDS = (JoinGroupRequest, SyncGroupRequest), REBALANCE_TIMEOUT_MS / 1000 + 5
 
 
 class FetchedBytes:
@@ -209,11 +214,16 @@ def send(self: Any, request: Any, expect_response: bool = True) -> Any:
     uvloop raises RuntimeError for one that is just being closed. It ended whichever task was sending: the producer's,
     the fetcher's, or the one that keeps the metadata, whose end nobody sees.
     """
+    usual = self._request_timeout
+    if isinstance(request, _JOINING):
+        self._request_timeout = _JOINING_SECONDS
     try:
         return _send(self, request, expect_response)
     except RuntimeError as error:
         self.close(reason=conn.CloseReason.CONNECTION_BROKEN)
         raise KafkaConnectionError(f"the connection was being closed: {error}") from error
+    finally:
+        self._request_timeout = usual
 
 
 _bootstrap, _close = client.AIOKafkaClient.bootstrap, client.AIOKafkaClient.close

@@ -73,7 +73,6 @@ class Producer:
             "linger_ms": 0,
             "max_batch_size": 262144,
             "compression_type": "zstd",
-            "request_timeout_ms": 15000,
         }
         self._prefix = prefix
         self._producer: AIOKafkaProducer | None = None

@@ -19,7 +19,7 @@ from faststream.kafka.subscriber.usecase import BatchSubscriber
 from faststream.security import BaseSecurity, SASLScram256, SASLScram512
 
 from shared.messaging import fetching
-from shared.messaging.access import KafkaAccess
+from shared.messaging.access import REQUEST_TIMEOUT_MS, KafkaAccess
 from shared.messaging.batch_reader import BatchReader, Count
 from shared.messaging.progress import STALLED_SECONDS, Progress
 from shared.messaging.record_batches import Fetched
@@ -50,20 +50,21 @@ class Subscription:
         count: Count = lambda _what: None,
     ) -> None:
         self._broker = KafkaBroker(
-            kafka.bootstrap_servers,
+            kafka.servers,
             client_id=client_id,
             security=_security(kafka),
             ack_policy=AckPolicy.NACK_ON_ERROR,
             logger=None,
             graceful_timeout=15.0,
             metadata_max_age_ms=10_000,
+            request_timeout_ms=REQUEST_TIMEOUT_MS,
         )
         subscriber = self._broker.subscriber(
             *topics,
             batch=True,
             group_id=group,
             auto_offset_reset="earliest",
-            rebalance_timeout_ms=60000,
+            rebalance_timeout_ms=fetching.REBALANCE_TIMEOUT_MS,
             # After a kill -9 the group waits this long before it reassigns the partitions of the lost member.
             session_timeout_ms=round(session_seconds * 1000),
             heartbeat_interval_ms=round(session_seconds * 1000 / 3),

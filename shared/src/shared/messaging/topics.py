@@ -17,7 +17,7 @@ broker's own time counts.
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from confluent_kafka.admin import (  # type: ignore[attr-defined] # not in its __all__
     AdminClient,
@@ -35,6 +35,8 @@ _ALREADY_EXISTS = "TOPIC_ALREADY_EXISTS"
 #: Part of the broker's message; its code is that of a wrong number of replicas. It lasts until a heartbeat arrives.
 _FENCED = "All brokers are currently fenced"
 _PATIENCE_SECONDS, _PAUSE_SECONDS = 30.0, 0.5
+#: From so many replicas on one may be lost without a loss, and writes go on meanwhile.
+_ENOUGH_REPLICAS = 3
 _COMPACTED = {
     "cleanup.policy": "compact",
     "max.compaction.lag.ms": "3600000",
@@ -60,22 +62,25 @@ def create_topics(
 ) -> None:
     """Create the topics that do not exist yet, and renew the settings about personal data on those that do.
 
+    With three replicas or more a write is acknowledged when all but one have it, whatever the brokers' default is.
     Raises KafkaException.
     """
     if not topics:
         return
     admin = AdminClient(kafka.librdkafka())
+    in_sync = {"min.insync.replicas": str(replication - 1)} if replication >= _ENOUGH_REPLICAS else {}
     wanted = [
         NewTopic(
             prefix + topic,
             num_partitions=partitions,
             replication_factor=replication,
-            config=topic_settings(topic),
+            config={**topic_settings(topic), **in_sync},
         )
         for topic in topics
     ]
     existing = _create(admin, wanted)
-    _renew(admin, [name for name in existing if topic_settings(name.removeprefix(prefix)) is not _KEPT], prefix)
+    settings = {name: topic_settings(name.removeprefix(prefix)) for name in existing}
+    _renew(admin, {name: {**own, **in_sync} for name, own in settings.items() if in_sync or own is not _KEPT})
 
 
 def _create(admin: AdminClient, wanted: list[NewTopic]) -> list[str]:
@@ -99,7 +104,7 @@ def _create(admin: AdminClient, wanted: list[NewTopic]) -> list[str]:
     return existing
 
 
-def _renew(admin: AdminClient, names: list[str], prefix: str) -> None:
+def _renew(admin: AdminClient, settings: Mapping[str, Mapping[str, str]]) -> None:
     """Set the present settings: an earlier version may have created the topics with others."""
     changes = [
         ConfigResource(
@@ -107,10 +112,10 @@ def _renew(admin: AdminClient, names: list[str], prefix: str) -> None:
             name,
             incremental_configs=[
                 ConfigEntry(setting, value, incremental_operation=AlterConfigOpType.SET)
-                for setting, value in topic_settings(name.removeprefix(prefix)).items()
+                for setting, value in own.items()
             ],
         )
-        for name in names
+        for name, own in settings.items()
     ]
     if changes:
         for future in admin.incremental_alter_configs(changes).values():
