@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from provisioning.app import build
 from shared.contracts import (
     Plan,
     ProfileExpired,
@@ -13,6 +14,8 @@ from shared.contracts import (
     ProfileRevoked,
     TopUpApplied,
 )
+from shared.database import Database
+from shared.testing.recovery import put_back, recover_again
 from shared.testing.shops import copied, with_deadline
 
 if TYPE_CHECKING:
@@ -97,3 +100,26 @@ async def test_a_top_up_whose_outcome_stays_unknown_waits_for_a_person(
     await running.stage.eventually(parked)
     assert "unknown" in (await running.get(f"/top-ups/{order.order_id}")).json()["last_error"]
     assert await running.stage.all_events(ProfileFailed) == []
+
+
+async def test_after_a_recovery_an_applied_top_up_counts_once_and_is_not_due(start_lifecycle: "StartLifecycle") -> None:
+    running = await start_lifecycle()
+    made = await running.sold()
+    applied = await running.paid(kind="top_up", iccid=made.iccid, plan=MORE)
+    await running.stage.events(TopUpApplied)
+    other = MORE.model_copy(update={"coverage": ("KZ",)})
+    failed = await running.paid(kind="top_up", iccid=made.iccid, plan=other)
+    await running.stage.events(ProfileFailed)
+
+    url, _ = await put_back(running.stage, running.service, build)
+    await recover_again(running.service, build, url)
+
+    database = Database(url)
+    async with database.reading() as tx:
+        states = (await tx.execute("SELECT order_id, state FROM top_ups ORDER BY paid_at")).all()
+        [life] = (await tx.execute("SELECT extra_bytes, extra_days FROM lives")).all()
+        tasks = (await tx.execute("SELECT key FROM work WHERE key LIKE 'top_up:%'")).all()
+    await database.close()
+    assert states == [(applied.order_id, "applied"), (failed.order_id, "failed")]
+    assert life == (2**30, 7)
+    assert tasks == []

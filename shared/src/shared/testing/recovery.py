@@ -25,10 +25,16 @@ async def put_back(
     await stage.stop(service)
     for event_class in unpublished:
         await remove_records(stage, event_class)
-    url, said = await stage.database(service.name), list[str]()
+    url = await stage.database(service.name)
+    return url, await recover_again(service, build, url)
+
+
+async def recover_again(service: Service, build: Callable[[Any], Service], url: str) -> list[str]:
+    """Recover a service that is stopped on this database; returns what was said."""
+    said: list[str] = []
     settings = service.settings.model_copy(update={"database_url": url})
     await recover(build(settings), service.clock.now() - timedelta(hours=1), said.append)
-    return url, said
+    return said
 
 
 async def remove_records(stage: Stage, event_class: type[Event]) -> None:
