@@ -21,7 +21,7 @@ KNOWN = {
     "ordering": {"deliverwebhooks", "shopkeys"},
     "payments": {"scheduledjobs", "shopkeys"},
     "provisioning": {"adoption", "dueprofiles", "refill"},
-    "refunds": {"casejobs", "clean", "mailjobs", "shopkeys"},
+    "refunds": {"casejobs", "clean", "deadlinealerts", "mailjobs", "shopkeys"},
 }
 
 

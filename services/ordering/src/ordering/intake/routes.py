@@ -36,7 +36,9 @@ router = APIRouter(tags=["orders"])
 def _body_description() -> dict[str, Any]:
     """OpenAPI of the body, which the endpoint parses itself, because a repetition is recognised by its JSON."""
     schema = OrderRequest.model_json_schema()
-    schema["properties"]["buyer"] = schema.pop("$defs")["Buyer"]
+    models = schema.pop("$defs")  # an OpenAPI document has them elsewhere: each stands where it is used
+    models["Buyer"]["properties"]["company"]["anyOf"][0] = models["BuyerCompany"]
+    schema["properties"]["buyer"] = models["Buyer"]
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
