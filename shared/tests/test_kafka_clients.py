@@ -4,6 +4,8 @@ import asyncio
 from dataclasses import dataclass
 
 import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import AIOKafkaConnection
 from aiokafka.errors import KafkaConnectionError, KafkaError
@@ -14,7 +16,7 @@ from shared.messaging.cloudevents import Headers
 from shared.messaging.producer import Producer
 from shared.messaging.reading import GroupReading
 from shared.testing.documents import Json
-from shared.testing.stage import Stage
+from shared.testing.stage import PATIENCE, Stage
 
 
 @dataclass(frozen=True)
@@ -169,3 +171,35 @@ async def test_the_metadata_of_all_topics_of_a_group_is_one_request(
     of_topics = [some for some in requested if some]
     assert len(of_topics) < len(topics) / 2
     assert all(some == names for some in of_topics)
+
+
+async def test_a_reading_that_is_cancelled_while_it_closes_leaves_no_client_open(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stage.ensure_topics([OrderPaid.topic])
+    stopping, proceed, stopped, closed = (asyncio.Event() for _ in range(4))
+    stop, close = AIOKafkaConsumer.stop, AIOKafkaAdminClient.close
+
+    async def slow_stop(self: AIOKafkaConsumer) -> None:
+        stopping.set()
+        await proceed.wait()
+        await stop(self)
+        stopped.set()
+
+    async def noted_close(self: AIOKafkaAdminClient) -> None:
+        await proceed.wait()
+        await close(self)
+        closed.set()
+
+    monkeypatch.setattr(AIOKafkaConsumer, "stop", slow_stop)
+    monkeypatch.setattr(AIOKafkaAdminClient, "close", noted_close)
+    reading = GroupReading(stage.kafka, f"{stage.prefix}nobody", [stage.prefix + OrderPaid.topic])
+    task = asyncio.create_task(reading.places())
+    await stopping.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    proceed.set()
+    async with asyncio.timeout(PATIENCE):
+        await stopped.wait()
+        await closed.wait()

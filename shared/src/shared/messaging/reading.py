@@ -1,5 +1,6 @@
 """How far a consumer group has read: one service with all its instances."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -56,8 +57,8 @@ class GroupReading:
             log.warning("group_offsets_unavailable", error=error)
             return None
         finally:
-            await consumer.stop()
-            await admin.close()
+            # In tasks of their own: a cancellation here would leave one of them open, or be lost in aiokafka's `stop`.
+            await asyncio.shield(asyncio.gather(consumer.stop(), admin.close()))
         if not read.keys() >= set(places):
             # aiokafka overlooks an error of the whole answer: the group's coordinator is still loading, or has moved.
             log.warning("group_offsets_unavailable", partitions=len(places))
