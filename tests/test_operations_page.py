@@ -108,6 +108,8 @@ async def test_a_dead_letter_is_redriven_from_the_page_and_the_order_is_delivere
     running: Running, console: Console
 ) -> None:
     await console.account("olga", "operator")
+    [[stored]] = await running.product.query("operations", "SELECT password_hash FROM accounts")
+    assert stored.startswith("$argon2id$v=19$m=65536,t=3,p=4$"), "as costly as RFC 9106 asks"
     async with browser() as page:
         async with forbidden(running.product):
             order = await running.shop.buy()

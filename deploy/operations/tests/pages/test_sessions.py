@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from argon2 import PasswordHasher
 
 from shared.database import Tx
 from shared.signin import accounts as stored_accounts
+from shared.signin import passwords
 from shared.signin.cli import accounts
 from shared.testing.documents import JsonObject
 from shared.testing.openid import Provider, openid_provider
@@ -141,7 +143,8 @@ async def test_a_success_gives_the_attempts_back(console: "Open") -> None:
     assert await running.rows("SELECT 1 FROM sign_in_attempts") == []
 
 
-async def test_many_sign_ins_at_once_leave_the_service_ready(console: "Open") -> None:
+async def test_many_sign_ins_at_once_leave_the_service_ready(console: "Open", monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher())  # as costly as in production
     running = await console()
     async with a_browser(running) as client, a_browser(running) as watcher:
         shown = await client.get("/console/sign-in")
