@@ -82,6 +82,8 @@ class Postgres:
         self.port = port or free_port()
         self.log = log or directory / "postgres.log"
         self._settings = {**SETTINGS, **(extra_settings or {})}
+        #: The URL of a running server, whose copy this one shall be (postgres_standby.py).
+        self._copy_of: str | None = None
         self._home: PostgresHome | None = None
         self._process: ManagedProcess | None = None
 
@@ -169,8 +171,8 @@ class Postgres:
 
     def _prepare(self) -> ManagedProcess:
         server = postgres_server()
-        self._home = PostgresHome(self.directory, server, self._beneath)
-        self._home.prepare(self.log, self._authentication)
+        self._home = self._new_home()
+        self._home.prepare(self.log, self._authentication, self._copy_of)
         command = [str(server.programs / "postgres"), "-D", str(self._home.data), "-p", str(self.port)]
         for name, value in self._settings.items():
             command += ["-c", f"{name}={value}"]
@@ -183,6 +185,9 @@ class Postgres:
             user=server.user,
             stop_signal=signal.SIGINT,  # "fast": does not wait for clients to leave
         )
+
+    def _new_home(self) -> PostgresHome:
+        return PostgresHome(self.directory, postgres_server(), self._beneath)
 
     async def _answers(self) -> bool:
         try:

@@ -11,6 +11,7 @@ import secrets
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from local_stack.errors import ComponentFailedError, LocalStackError
@@ -51,18 +52,27 @@ class PostgresHome:
             self._save()
         return self._passwords[role]
 
-    def prepare(self, log: Path, authentication: str = SCRAM) -> None:
+    def prepare(self, log: Path, authentication: str = SCRAM, copy_of: str | None = None) -> None:
         """Make sure an initialised data directory exists; a new one gets this authentication.
 
-        Raises ComponentFailedError when `initdb` does not succeed, LocalStackError when data that was there
+        `copy_of`: the URL of a running server of which a new one is a copy that follows it. Raises
+        ComponentFailedError when `initdb` or `pg_basebackup` does not succeed, LocalStackError when data that was there
         has vanished: an empty database beside Kafka's old offsets would look well and have lost every order.
         """
         if self._base is None:
             self._new_base()
         elif not Path(self._base).is_dir():
             raise LocalStackError(f"the database's data in {self._base} has vanished; `make clean` begins anew")
-        if not self.data.exists():
-            self._initdb(log, authentication)
+        if self.data.exists():
+            return
+        draft = self.data.with_name("data.new")
+        shutil.rmtree(draft, ignore_errors=True)
+        if copy_of is None:
+            self._initdb(draft, log, authentication)
+        else:
+            options = ["-d", copy_of, "-D", draft, "--write-recovery-conf", "--checkpoint=fast"]
+            self._run("pg_basebackup", options, log)
+        draft.rename(self.data)
 
     def _base_directory(self) -> Path:
         return Path(self._base) if self._base else self._directory
@@ -79,31 +89,24 @@ class PostgresHome:
             self._base = str(base)
         self._save()
 
-    def _initdb(self, log: Path, authentication: str) -> None:
-        draft, password = self.data.with_name("data.new"), self.data.with_name("password")
-        shutil.rmtree(draft, ignore_errors=True)
+    def _initdb(self, draft: Path, log: Path, authentication: str) -> None:
+        password = self.data.with_name("password")
         password.touch(mode=0o600)
         os.chown(password, *self._server.ids)
         password.write_text(self.superuser_password)
         try:
-            initdb: list[str | Path] = [
-                self._server.programs / "initdb",
-                "-D",
-                draft,
-                "-U",
-                SUPERUSER,
-                f"--pwfile={password}",
-            ]
-            options = ["-A", authentication, "-E", "UTF8", f"--locale={LOCALE}", "--data-checksums"]
-            ids = None if self._server.user is None else self._server.ids
-            done = run([*initdb, *options], ids=ids, environment=server_environment())
+            options = ["-D", draft, "-U", SUPERUSER, f"--pwfile={password}", "-A", authentication]
+            self._run("initdb", [*options, "-E", "UTF8", f"--locale={LOCALE}", "--data-checksums"], log)
         finally:
             password.unlink()
+
+    def _run(self, program: str, options: Sequence[str | Path], log: Path) -> None:
+        ids = None if self._server.user is None else self._server.ids
+        done = run([self._server.programs / program, *options], ids=ids, environment=server_environment())
         if done.returncode != 0:
             log.parent.mkdir(parents=True, exist_ok=True)
             log.write_text(done.stdout)
-            raise ComponentFailedError("Postgres's initdb", f"exited ({done.returncode})", log)
-        draft.rename(self.data)
+            raise ComponentFailedError(f"Postgres's {program}", f"exited ({done.returncode})", log)
 
     def _save(self) -> None:
         state = {"base": self._base, "superuser_password": self.superuser_password, "passwords": self._passwords}
