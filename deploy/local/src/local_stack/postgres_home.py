@@ -70,7 +70,7 @@ class PostgresHome:
         if copy_of is None:
             self._initdb(draft, log, authentication)
         else:
-            options = ["-d", copy_of, "-D", draft, "--write-recovery-conf", "--checkpoint=fast"]
+            options = ["-d", copy_of, "-D", str(draft), "--write-recovery-conf", "--checkpoint=fast"]
             self._run("pg_basebackup", options, log)
         draft.rename(self.data)
 
@@ -95,12 +95,12 @@ class PostgresHome:
         os.chown(password, *self._server.ids)
         password.write_text(self.superuser_password)
         try:
-            options = ["-D", draft, "-U", SUPERUSER, f"--pwfile={password}", "-A", authentication]
+            options = ["-D", str(draft), "-U", SUPERUSER, f"--pwfile={password}", "-A", authentication]
             self._run("initdb", [*options, "-E", "UTF8", f"--locale={LOCALE}", "--data-checksums"], log)
         finally:
             password.unlink()
 
-    def _run(self, program: str, options: Sequence[str | Path], log: Path) -> None:
+    def _run(self, program: str, options: Sequence[str], log: Path) -> None:
         ids = None if self._server.user is None else self._server.ids
         done = run([self._server.programs / program, *options], ids=ids, environment=server_environment())
         if done.returncode != 0:
