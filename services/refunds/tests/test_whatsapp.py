@@ -11,16 +11,21 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from refunds.cases import find_order_of_case
 from refunds.channels import ERASE_CHATS
 from refunds.channels.models import SentFile
 from refunds.channels.rules.files import message_with_file
-from refunds.channels.whatsapp.models import Status, Unreadable, WebhookMessage, read_webhook
+from refunds.channels.rules.texts import text_of
+from refunds.channels.whatsapp.models import Status, Unreadable, WebhookMessage, WhatsAppMessagePayload, read_webhook
 from refunds.channels.whatsapp.rules import message_of, phone_of, spoken
+from refunds.channels.whatsapp.tasks import SEND
 from refunds.clients import whatsapp
 from refunds.clients.whatsapp import GONE, read_answer, read_missing
 from sandbox.testing import RunningSandbox, running_sandbox
 from shared.contracts import RefundRequested
+from shared.ids import uuid7
 from shared.outcomes import Done, NeedsPerson, NotSent, Refused
+from shared.sealed import Opener, new_private_key
 from shared.testing.documents import JsonObject
 
 if TYPE_CHECKING:
@@ -34,6 +39,8 @@ NUMBER = {
     "template": "request_news",
     "template_languages": ["ru"],
 }
+SEALED = {"notifications_seal_public_key": Opener(new_private_key()).public_key}
+ANSWER = "Анна, попробуйте другую сеть."
 #: The number of `Life.contact`, and somebody else's.
 ANN, BOB = "995555000111", "77011234567"
 PHOTO = b"\xff\xd8\xff\xe0" + b"a photo of a phone without a network"
@@ -170,7 +177,7 @@ class Phone:
 @pytest.fixture
 async def phone(start: "Start") -> AsyncIterator[Phone]:
     async with running_sandbox() as sandbox:
-        refunds = await start(whatsapp_numbers={"qazaq-esim": NUMBER}, whatsapp_api_url=sandbox.whatsapp_url)
+        refunds = await start(whatsapp_numbers={"qazaq-esim": NUMBER}, whatsapp_api_url=sandbox.whatsapp_url, **SEALED)
         phone = Phone(refunds, sandbox)
         await sandbox.whatsapp_webhook(phone.url)
         yield phone
@@ -210,6 +217,18 @@ async def test_a_conversation_with_a_photo_under_faults_and_after_the_window(
     assert "PDF" in (await phone.says(ANN, "", file=PHOTO, announced_size=11 * 2**20))[-1]
     [kept] = await refunds.rows("SELECT f.kind, m.way FROM support_mail_files f JOIN support_mails m USING (mail_id)")
     assert kept == {"kind": "image/jpeg", "way": "whatsapp"}
+
+    # What an agent writes comes by e-mail and here, and no table has it in plain but the answers of agents.
+    before = len(await sandbox.whatsapp_chat(ANN))
+    async with refunds.service.database.transaction() as tx:
+        order = await find_order_of_case(tx, case["case_id"])
+        answers = refunds.service.app.state.support_answers
+        await answers.answer_case(tx, order, case["case_id"], uuid7(), ANSWER, who="agent:anna", trace=None)
+    [message] = [new.payload for new in tx.new_work if new.kind == SEND]
+    assert isinstance(message, WhatsAppMessagePayload)
+    assert ANSWER not in message.model_dump_json()
+    [answer] = (await phone.heard(ANN, before + 1))[before:]
+    assert answer["text"] == f"{text_of('support_answered', 'ru')}\n\n{ANSWER}"
 
     # After the window only the template is delivered; the decision itself is in the e-mail.
     await sandbox.whatsapp_reaching(window_seconds=0)

@@ -21,6 +21,7 @@ from refunds.policy import Reason, Required
 from refunds.support_mail import Submissions
 from shared.contracts import Language
 from shared.database import Tx
+from shared.sealed import Sealed
 
 #: In `Tx.carried`: ids of cases whose answer is part of the conversation's own answer.
 ANSWERED_IN_REPLY = "channels.answered_in_reply"
@@ -62,6 +63,14 @@ class Outgoing:
     buttons: list[list[str]] = field(default_factory=list)
     #: When the buyer wrote last; None: just now, this is the answer.
     last_message_at: datetime | None = None
+    #: What an agent wrote, which follows the text. Sealed in the task, because it may be about the buyer.
+    agent_words: str | None = field(default=None, repr=False)
+
+
+def with_agent_words(text: str, words: Sealed | None, chats: Chats) -> str:
+    """The text of a message, and below it what an agent wrote; without it where another key sealed it."""
+    opened = None if words is None else chats.open(words)
+    return text if opened is None else shortened(f"{text}\n\n{opened.decode()}")
 
 
 def shortened(text: str) -> str:

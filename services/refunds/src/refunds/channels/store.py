@@ -153,6 +153,10 @@ class Chats:
         """The id of a chat for the payload of a task."""
         return self.seal(str(chat_id).encode())
 
+    def seal_words(self, words: str) -> Sealed:
+        """What an agent wrote, for the payload of a task."""
+        return self.seal(words.encode())
+
     def open_chat(self, sealed: Sealed) -> int | None:
         """The id of a chat; None where another key sealed it."""
         opened = self.open(sealed)

@@ -1,7 +1,7 @@
 """What agents write to buyers: answers about a case, answers to a claim, and requests for documents (RF 4.3)."""
 
 from refunds.support_answers.rules import PLACEHOLDERS, TemplateError, check, day, fill, money
-from refunds.support_answers.service import SupportAnswers
+from refunds.support_answers.service import AGENT_WORDS, SupportAnswers
 from refunds.support_answers.store import (
     DELETE_OLD_ANSWERS,
     ERASE_ANSWERS,
@@ -14,6 +14,7 @@ from refunds.support_answers.store import (
 )
 
 __all__ = [
+    "AGENT_WORDS",
     "DELETE_OLD_ANSWERS",
     "ERASE_ANSWERS",
     "PLACEHOLDERS",

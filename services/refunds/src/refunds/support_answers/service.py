@@ -12,6 +12,9 @@ from shared.contracts import InformationNeeded, SupportAnswered
 from shared.database import Tx
 from shared.sealed import Sealed, Sealer
 
+#: In `Tx.carried`: what an agent wrote about a case in this transaction, by case; chats that follow it get it too.
+AGENT_WORDS = "support_answers.agent_words"
+
 
 class SupportAnswers:
     """Writes in the caller's transaction and never commits. Every text has an id of its form's, so it is sent once."""
@@ -29,6 +32,7 @@ class SupportAnswers:
         words = await self._store(tx, order, answer_id, text, who, case_id=case_id)
         if words is not None:
             await write_entry(tx, who, "answered", order.order_id, case_id)
+            tx.carried[AGENT_WORDS] = {case_id: text}
             self._publish(tx, order, answer_id, words, trace, case_id=case_id)
 
     async def answer_claim(
@@ -65,6 +69,7 @@ class SupportAnswers:
         if words is None:
             return
         await self._cases.ask_again(tx, order.order_id, case_id, who, fields, trace)
+        tx.carried[AGENT_WORDS] = {case_id: text}
         for outgoing in tx.outgoing:
             event = outgoing.event
             if isinstance(event, InformationNeeded) and event.case_id == case_id:

@@ -85,3 +85,5 @@ class SendMessagePayload(TaskPayload):
     chat: Sealed
     text: str = Field(repr=False)
     buttons: tuple[tuple[str, ...], ...]
+    #: What an agent wrote, sealed to this service. The release before sends the text alone, which names the e-mail.
+    agent_words: Sealed | None = None

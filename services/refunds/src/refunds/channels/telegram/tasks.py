@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from refunds.channels.files import Fetch
 from refunds.channels.metrics import ChannelMetrics
-from refunds.channels.service import Outgoing, shortened
+from refunds.channels.service import Outgoing, shortened, with_agent_words
 from refunds.channels.store import Chats
 from refunds.channels.telegram.models import SendMessagePayload
 from refunds.clients.telegram import TelegramClient
@@ -38,6 +38,8 @@ class TelegramChannel:
             text=shortened(outgoing.text),
             buttons=tuple(tuple(row) for row in outgoing.buttons),
         )
+        if outgoing.agent_words is not None:
+            payload = payload.model_copy(update={"agent_words": self.chats.seal_words(outgoing.agent_words)})
         tx.schedule(SEND, f"{outgoing.storefront}/{outgoing.key}", payload, trace=outgoing.trace)
 
 
@@ -65,7 +67,8 @@ class SendMessage:
             return NeedsPerson("this storefront has no bot any more")
         if chat_id is None:
             return Refused("sealed", "the chat's id was sealed with another key")
-        return await self._client.send_message(token, chat_id, message.text, message.buttons, trace=task.continues)
+        text = with_agent_words(message.text, message.agent_words, self._chats)
+        return await self._client.send_message(token, chat_id, text, message.buttons, trace=task.continues)
 
     async def record(self, tx: Tx, results: Sequence[TaskResult[None, SendMessagePayload]]) -> None:
         """Count the messages; nothing is stored about them."""

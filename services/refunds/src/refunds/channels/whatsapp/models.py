@@ -117,3 +117,5 @@ class WhatsAppMessagePayload(TaskPayload):
     text: str = Field(repr=False)
     language: Language
     window_ends: datetime
+    #: What an agent wrote, sealed to this service. The release before sends the text alone, which names the e-mail.
+    agent_words: Sealed | None = None

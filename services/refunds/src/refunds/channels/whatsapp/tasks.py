@@ -10,7 +10,7 @@ from typing import Final
 
 from refunds.channels.files import Fetch
 from refunds.channels.metrics import ChannelMetrics
-from refunds.channels.service import Outgoing, shortened
+from refunds.channels.service import Outgoing, shortened, with_agent_words
 from refunds.channels.store import Chats
 from refunds.channels.whatsapp.models import WhatsAppMessagePayload
 from refunds.clients.whatsapp import WINDOW_CLOSED, WhatsAppClient
@@ -44,6 +44,8 @@ class WhatsAppChannel:
             language=outgoing.language,
             window_ends=(outgoing.last_message_at or tx.now) + WINDOW,
         )
+        if outgoing.agent_words is not None:
+            payload = payload.model_copy(update={"agent_words": self.chats.seal_words(outgoing.agent_words)})
         tx.schedule(SEND, f"{outgoing.storefront}/{outgoing.key}", payload, trace=outgoing.trace)
 
     def schedule_notice(self, tx: Tx, storefront: str, chat_id: int, key: str, language: Language) -> None:
@@ -83,7 +85,8 @@ class SendMessage:
         if chat_id is None:
             return Refused("sealed", "the number was sealed with another key")
         if self._clock.now() < message.window_ends:
-            outcome = await self._client.send_text(number, str(chat_id), message.text, trace=task.continues)
+            text = with_agent_words(message.text, message.agent_words, self._chats)
+            outcome = await self._client.send_text(number, str(chat_id), text, trace=task.continues)
             if isinstance(outcome, Done):
                 return Done("sent")
             if not (isinstance(outcome, Refused) and outcome.code == WINDOW_CLOSED):
