@@ -112,8 +112,8 @@ def orders_csv(
 
 
 def timeline(reference: str, *, language: Language | None = None) -> Call[list[TimelineEntry]]:
-    """What happened to an order, one sentence for each fact. Sentences exist in English and Russian."""
-    params = {} if language is None else {"lang": "en" if language == "en" else "ru"}
+    """What happened to an order, one sentence for each fact. In the shop's language where none is named."""
+    params = {} if language is None else {"lang": language}
     return Call("ordering", "GET", path("orders", reference, "timeline"), adapted(_TIMELINE), params=params)
 
 

@@ -1,15 +1,20 @@
 """Status and timeline are derived from facts in any sequence."""
 
+import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ordering.timeline.models import Fact, FactDetail, RecordedFact, Status
-from ordering.timeline.rules.sentences import in_order, sentence
+from ordering.timeline.rules.sentences import in_order, sentence, texts
 from ordering.timeline.rules.status import facts_in_force, status
+from shared.contracts import Language
+from shared.testing.languages import NAMES, foreign_words
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
@@ -157,8 +162,33 @@ def test_sentences(fact: Fact, detail: FactDetail, en: str, ru: str) -> None:
 def test_every_fact_has_a_complete_sentence(fact: Fact) -> None:
     money = ("refund", "surplus", "duplicate")
     detail: FactDetail = RECEIPT if "receipt" in fact else REFUND if any(word in fact for word in money) else {}
-    for tongue in ("en", "ru"):
-        words = sentence(RecordedFact(fact, NOON, detail=detail), tongue)
+    for language in get_args(Language):
+        words = sentence(RecordedFact(fact, NOON, detail=detail), language)
         assert words.endswith(".")
         assert "{" not in words
         assert "  " not in words
+        assert foreign_words(texts(language)["facts"][fact], language) == []
+
+
+@pytest.mark.parametrize("language", get_args(Language))
+def test_every_language_has_the_same_parts_with_the_same_places(language: Language) -> None:
+    def places(own: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, set[str]]]:
+        return {
+            section: {name: set(re.findall(r"\{\w+\}", text)) for name, text in entries.items()}
+            for section, entries in own.items()
+            if section != "calendar"
+        }
+
+    assert places(texts(language)) == places(texts("en"))
+    for entries in texts(language).values():
+        for name, text in entries.items():
+            assert foreign_words(text, language, NAMES | {"D", "Secure"}) == [], name
+
+
+def test_parts_of_sentences_in_kazakh_and_georgian() -> None:
+    settled = RecordedFact(Fact.REFUND_SETTLED, NOON, detail=REFUND)
+    assert "09.06.2026" in sentence(settled, "kk")
+    assert "09.06.2026" in sentence(settled, "ka")
+    topped_up = RecordedFact(Fact.TOP_UP_APPLIED, NOON, detail={"total_bytes": 7 * 2**30})
+    assert sentence(topped_up, "kk") == "eSIM толықтырылды; барлығы 7\u00a0168 МБ."
+    assert sentence(topped_up, "ka") == "eSIM შეივსო; სულ 7\u00a0168 მბ."

@@ -21,7 +21,7 @@ _FOREIGN: dict[Language, str] = {
     "ka": rf"{_CYRILLIC}|(?-i:[\u1c90-\u1cbf])",
 }
 #: Placeholders, and clauses as decisions cite them: `{paid_on}`, `RF 5.2`.
-_PLACES = re.compile(r"\{\w*\}|\b[A-Z]{2} [0-9]+(?:\.[0-9]+)*")
+_PLACES = re.compile(r"\{[^{}]*\}|\b[A-Z]{2} [0-9]+(?:\.[0-9]+)*")
 
 
 def foreign_words(text: str, language: Language, names: Collection[str] = NAMES) -> list[str]:

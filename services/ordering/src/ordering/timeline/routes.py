@@ -7,9 +7,9 @@ from fastapi import APIRouter, Query
 
 from ordering.dependencies import CatalogueNow, OrdersOf, Traces
 from ordering.timeline.models import PlacedOrder, RecordedFact, Reference
-from ordering.timeline.rules.sentences import TimelineLanguage
 from ordering.timeline.store import find
 from ordering.timeline.views import TimelineLine
+from shared.contracts import Language
 from shared.database import Database
 from shared.kernel.dependencies import ServiceDatabase
 from shared.kernel.problems import Problem
@@ -25,12 +25,12 @@ async def show_timeline(
     database: ServiceDatabase,
     catalogue: CatalogueNow,
     traces: Traces,
-    lang: Annotated[TimelineLanguage | None, Query(description="the storefront's language by default")] = None,
+    lang: Annotated[Language | None, Query(description="the storefront's language by default")] = None,
 ) -> list[TimelineLine]:
     """What happened to an order, in sentences for its buyer."""
     _placed, facts = await _find(database, storefront, reference)
     shop = catalogue.storefront(storefront) if storefront else None
-    language: TimelineLanguage = lang or ("ru" if shop and shop.language == "ru" else "en")
+    language = lang or (shop.language if shop else "en")
     return TimelineLine.timeline(facts, shop.time_zone if shop else "UTC", language, traces)
 
 

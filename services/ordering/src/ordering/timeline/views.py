@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, Field
 
 from ordering.timeline.models import AccountPages, Fact, PlacedOrder, RecordedFact, Status
-from ordering.timeline.rules.sentences import TimelineLanguage, in_order, sentence
+from ordering.timeline.rules.sentences import in_order, sentence
 from ordering.timeline.rules.status import facts_in_force, status
-from shared.contracts import Kind, Money, Plan
+from shared.contracts import Kind, Language, Money, Plan
 from shared.telemetry.trace_links import TraceLinks, span_id
 from shared.telemetry.tracing import trace_id
 
@@ -125,7 +125,7 @@ class TimelineLine(BaseModel):
 
     @classmethod
     def timeline(
-        cls, facts: Sequence[RecordedFact], time_zone: str, language: TimelineLanguage, trace_links: TraceLinks
+        cls, facts: Sequence[RecordedFact], time_zone: str, language: Language, trace_links: TraceLinks
     ) -> list[Self]:
         """All facts, sorted by time."""
         zone = ZoneInfo(time_zone)
