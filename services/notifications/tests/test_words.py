@@ -14,7 +14,7 @@ from notifications.emails import KINDS
 from notifications.emails.rules.message import recipient
 from notifications.emails.rules.texts import Texts, day, days, money, texts, traffic, volume
 from notifications.emails.samples import note_sample
-from notifications.mail_review import page, policy_sections
+from notifications.mail_review import page, policy_sections, sections_of
 from notifications.storefronts import Storefronts
 from shared.contracts import Language, Money
 from shared.shops.files import ShopFiles
@@ -64,6 +64,16 @@ def test_a_sellers_reader_sees_every_mail_and_every_sentence(slug: str) -> None:
             sample = note_sample(STORES[slug], kind, language)
             assert sample.text in shown
             assert re.search(r"[{}]", sample.subject + sample.text) is None, "a place that nobody filled"
+
+
+def test_the_page_shows_the_texts_of_other_services_too() -> None:
+    root = EXAMPLES.parent
+    folders = sorted((root / "services").glob("*/src/*/*/texts"))
+    assert len(folders) > 2
+    for folder in folders:
+        assert str(folder.relative_to(root)) in (root / "Makefile").read_text("utf-8")
+        for _, rows in sections_of(folder):
+            assert all(len(by_language) == len(get_args(Language)) for _, by_language in rows)
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ def _on_day(part: str, day: str | None, language: Language) -> str:
     if day is None:
         return ""
     calendar, moment = texts(language)["calendar"], date.fromisoformat(day)
-    names = calendar.get("months", "").split()
+    names = calendar["months"].split()
     name = names[moment.month - 1] if names else ""
     written = calendar["day"].format(day=moment.day, month=moment.month, name=name, year=moment.year)
     return texts(language)["parts"][part].format(day=written)
