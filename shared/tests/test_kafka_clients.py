@@ -155,7 +155,14 @@ async def test_the_metadata_of_all_topics_of_a_group_is_one_request(
 ) -> None:
     """One a topic, each a tenth of a second after the one before, took operations five seconds an evaluation."""
     topics = sorted(EVENTS)[:20]
+    names = {stage.prefix + topic for topic in topics}
     await stage.ensure_topics(topics)
+
+    async def known() -> bool:
+        places = await GroupReading(stage.kafka, f"{stage.prefix}nobody", sorted(names)).places()
+        return {place.topic for place in places or ()} == names
+
+    await stage.eventually(known)  # a broker names topics a moment after they were made
     requested: list[set[str]] = []
     update = AIOKafkaClient._metadata_update
 
@@ -164,10 +171,7 @@ async def test_the_metadata_of_all_topics_of_a_group_is_one_request(
         return await update(self, cluster, names)
 
     monkeypatch.setattr(AIOKafkaClient, "_metadata_update", noted)
-    names = {stage.prefix + topic for topic in topics}
-    places = await GroupReading(stage.kafka, f"{stage.prefix}nobody", sorted(names)).places()
-    assert places is not None
-    assert {place.topic for place in places} == names
+    assert await known()
     of_topics = [some for some in requested if some]
     assert len(of_topics) < len(topics) / 2
     assert all(some == names for some in of_topics)
