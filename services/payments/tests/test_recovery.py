@@ -47,7 +47,9 @@ async def test_a_capture_whose_event_was_never_published_is_found_at_the_bank(st
     order = await running.paid()
     bank = await running.sandbox.ledger_bank()
 
-    url, _ = await put_back(running.stage, running.service, build, OrderPaid)
+    url, said = await put_back(running.stage, running.service, build, OrderPaid)
+    found = "invoice ids asked for at the bank, 1 payments found"
+    assert any(found in line for line in said), (said, "it was the last one: no later event names it")
     running = await start(database_url=url)
 
     paid = await running.paid_event(order)

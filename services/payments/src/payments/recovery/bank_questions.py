@@ -24,14 +24,14 @@ class BankQuestions:
     def __init__(self, uses: BankContext, own_events: OwnEvents) -> None:
         self._uses = uses
         self._own_events = own_events
-        self._first = 0
+        self._first = self._last = 0
 
     async def skip_invoice_ids(self, records: RecoveredRecords) -> Sequence[str]:
         """The bank still has payments under the invoice ids of the lost time: none is handed out again."""
         lost = records.lost.get(OrderPlaced.topic, 0) + records.lost.get(PaymentFailed.topic, 0)
         async with self._uses.database.transaction("recovery") as tx:
-            self._first, last = await store.advance_invoice_ids(tx, lost + _MARGIN)
-        return [f"invoice ids go on behind {last}"]
+            self._first, self._last = await store.advance_invoice_ids(tx, lost + _MARGIN)
+        return [f"invoice ids go on behind {self._last}"]
 
     async def ask(self, records: RecoveredRecords) -> Sequence[str]:
         """Ask for the transactions of known captures, and for payments of which no event speaks."""
@@ -58,7 +58,7 @@ class BankQuestions:
     async def _find_payments(self, records: RecoveredRecords) -> str:
         """An attempt whose event was never published: the bank's payment names the order."""
         async with self._uses.database.reading() as tx:
-            invoices = await store.unknown_invoices(tx, records.since, self._first)
+            invoices = await store.unknown_invoices(tx, records.since, self._first, self._last)
         found, without_order = 0, []
         for invoice_id in invoices:
             answer = await self._status(invoice_id, 0, "")

@@ -60,7 +60,7 @@ UPDATE payment_orders SET transaction_id = :transaction WHERE captured_invoice =
 _UNKNOWN = """
 SELECT n FROM generate_series(
   COALESCE((SELECT max(invoice_id) FROM attempts WHERE opened_at < :since) + 1, CAST(:first AS bigint)),
-  (SELECT max(invoice_id) FROM attempts)) AS n
+  CAST(:last AS bigint)) AS n
 WHERE NOT EXISTS (SELECT 1 FROM attempts a WHERE a.invoice_id = n)
 """
 _BY_NUMBER = """
@@ -168,9 +168,12 @@ async def name_capture(tx: Tx, invoice_id: int, transaction_id: str) -> None:
         await tx.execute(statement, invoice_id=invoice_id, transaction=transaction_id)
 
 
-async def unknown_invoices(tx: Tx, since: datetime, first: int) -> list[int]:
-    """Invoice ids of the lost time of which nothing is stored; from `first` where there were none before."""
-    return list((await tx.execute(_UNKNOWN, since=since, first=first)).scalars())
+async def unknown_invoices(tx: Tx, since: datetime, first: int, last: int) -> list[int]:
+    """Invoice ids up to `last` of which nothing is stored, of the lost time; from `first` where there were none before.
+
+    The newest attempt that an event names is no end: the last payments before the failure are those without an event.
+    """
+    return list((await tx.execute(_UNKNOWN, since=since, first=first, last=last)).scalars())
 
 
 async def order_of_number(tx: Tx, number: str) -> Any:
