@@ -130,16 +130,31 @@ def test_one_success_shows_that_an_endpoint_works() -> None:
 
 
 def test_an_endpoint_that_fails_is_paused_for_longer_and_longer() -> None:
-    failed = [outcome(due(), status=500)]
-    pauses = []
-    for failures in range(40):
-        state = health(endpoint(failures=failures), failed, NOON, 0.5)
-        assert state.failures == failures + 1
-        pauses.append(None if state.paused_until is None else state.paused_until - NOON)
-    assert pauses[:4] == [None] * 4, "a body that one receiver cannot read pauses nothing"
+    failed, now = [outcome(due(), status=500)], NOON
+    state, pauses = health(endpoint(), failed, now, 0.5), []
+    for failures in range(2, 40):
+        now = state.paused_until or now
+        state = health(endpoint(failures=state.failures, failing_since=state.failing_since), failed, now, 0.5)
+        assert (state.failures, state.failing_since) == (failures, NOON)
+        pauses.append(None if state.paused_until is None else state.paused_until - now)
+    assert pauses[:3] == [None] * 3, "a body that one receiver cannot read pauses nothing"
     lengths = [pause for pause in pauses if pause]
     assert lengths == sorted(lengths)
     assert (lengths[0], lengths[-1]) == (timedelta(seconds=2), timedelta(minutes=5))
+
+
+@pytest.mark.parametrize("outage", [1, 4, 60, 600])
+@pytest.mark.parametrize("together", [1, 5, 8])
+def test_after_an_outage_an_endpoint_hears_again_before_as_much_time_has_passed_once_more(
+    outage: int, together: int
+) -> None:
+    """Eight attempts that fail at the same moment are one sign, not eight: a hiccup cost a busy shop five minutes."""
+    now, state = NOON, health(endpoint(), [outcome(due(), status=503)], NOON, 1.0)
+    while now < NOON + timedelta(seconds=outage):
+        failed = [outcome(due(), now, status=503) for _ in range(together)]
+        state = health(endpoint(failures=state.failures, failing_since=state.failing_since), failed, now, 1.0)
+        now = state.paused_until or now + timedelta(seconds=0.5)
+    assert now <= NOON + timedelta(seconds=2.2 * outage + 3)
 
 
 def test_an_endpoint_is_disabled_after_three_days_or_by_410() -> None:

@@ -3,7 +3,6 @@
 Pure. `chance` is between 0 and 1: pauses are spread, so that what failed together is not tried again together.
 """
 
-import math
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -31,8 +30,10 @@ _PAUSES = (
 _SPREAD = 0.2
 #: So many failures in a row are no accident of one body: the whole endpoint is paused.
 _FAILURES_BEFORE_PAUSE = 5
-#: The endpoint's first pause; doubled with each failure, up to the longest. Then one attempt in five minutes finds out
-#: whether it works again, and a receiver that hangs takes 10 s of a performer in five minutes.
+#: The endpoint is paused for as long as it has been failing, between these two: after an outage it hears again when as
+#: much time has passed as the outage took. The number of failures says nothing: attempts that are made together fail
+#: together, and a busy endpoint makes hundreds in a second. In the end one attempt in five minutes finds out whether it
+#: works again, and a receiver that hangs takes 10 s of a performer in five minutes.
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=2), timedelta(minutes=5)
 #: A receiver may ask for more than our pauses, up to this.
 _LONGEST_RETRY_AFTER = timedelta(hours=12)
@@ -91,7 +92,7 @@ def health(endpoint: Endpoint, attempts: Sequence[Attempt], now: datetime, chanc
     since = endpoint.failing_since or now
     if disable is None and now - since >= DISABLED_AFTER:
         disable = "failing"
-    pause = _endpoint_pause(failures, chance)
+    pause = _endpoint_pause(failures, now - since, chance)
     until = max((moment for moment in (resting, now + pause if pause else None) if moment), default=None)
     return Health(failures, since, until, endpoint.succeeded_at, disable)
 
@@ -129,12 +130,10 @@ def refused_url(url: str, *, plain_allowed: bool) -> str | None:
     return next((message for wrong, message in faults if wrong), None)
 
 
-def _endpoint_pause(failures: int, chance: float) -> timedelta | None:
-    beyond = failures - _FAILURES_BEFORE_PAUSE
-    if beyond < 0:
+def _endpoint_pause(failures: int, failing_for: timedelta, chance: float) -> timedelta | None:
+    if failures < _FAILURES_BEFORE_PAUSE:
         return None
-    doubled = _FIRST_PAUSE * 2 ** min(beyond, math.ceil(math.log2(_LONGEST_PAUSE / _FIRST_PAUSE)))
-    return _spread(min(doubled, _LONGEST_PAUSE), chance)
+    return _spread(min(max(failing_for, _FIRST_PAUSE), _LONGEST_PAUSE), chance)
 
 
 def _spread(pause: timedelta, chance: float) -> timedelta:
