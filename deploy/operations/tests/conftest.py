@@ -73,12 +73,12 @@ class Life:
         }
 
     def placed(self, **changes: object) -> OrderPlaced:
-        told: JsonObject = {"kind": "esim", "plan": PLAN, "price": self.money, "placed_at": self.at, **changes}
-        return OrderPlaced(**self.about, offer_version="1", privacy_version="1", **told)
+        fields: JsonObject = {"kind": "esim", "plan": PLAN, "price": self.money, "placed_at": self.at, **changes}
+        return OrderPlaced(**self.about, offer_version="1", privacy_version="1", **fields)
 
     def paid(self, **changes: object) -> OrderPaid:
-        told: JsonObject = {"kind": "esim", "plan": PLAN, "paid": self.money, "paid_at": self.at, **changes}
-        return OrderPaid(**self.about, invoice_id="123456789", **told)
+        fields: JsonObject = {"kind": "esim", "plan": PLAN, "paid": self.money, "paid_at": self.at, **changes}
+        return OrderPaid(**self.about, invoice_id="123456789", **fields)
 
     def generated(self, iccid: str = ICCID) -> ProfileGenerated:
         return ProfileGenerated(
@@ -122,7 +122,7 @@ class Life:
         )
 
     def approved(self, **changes: object) -> RefundApproved:
-        told: JsonObject = {"amount": self.money, "pay_by": self.at + timedelta(days=10), **changes}
+        fields: JsonObject = {"amount": self.money, "pay_by": self.at + timedelta(days=10), **changes}
         return RefundApproved(
             **self.about,
             case_id=self.case_id,
@@ -131,7 +131,7 @@ class Life:
             grounds=(Ground(document="RF", clause="2.1", text="unused"),),
             explanation=Explanation(en="yes", ru="да"),
             approved_at=self.at,
-            **told,
+            **fields,
         )
 
     def settled(self, amount: int | None = None, refund_id: UUID | None = None) -> RefundSettled:

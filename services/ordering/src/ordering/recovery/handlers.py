@@ -1,6 +1,8 @@
 """Handlers of ordering's own events, and its steps of the recovery."""
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from ordering.privacy import erase_again
@@ -61,28 +63,17 @@ class OwnEvents:
         """The order was held. What it was about is known only once it was released."""
         self._held |= {received.event.order_id: received.event.order_number for received in batch}
         await store.keep_holds(tx, [received.event for received in batch])
-        facts = [
-            (one.event.order_id, RecordedFact(Fact.ORDER_HELD, one.event.held_at, trace=one.trace)) for one in batch
-        ]
-        await record(tx, facts)
+        await record(tx, [_recorded(one, Fact.ORDER_HELD, one.event.held_at) for one in batch])
 
     async def order_released(self, tx: Tx, batch: Sequence[Received[OrderReleased]]) -> None:
         """An agent released the order."""
         await store.keep_decisions(tx, [received.event for received in batch])
-        facts = [
-            (one.event.order_id, RecordedFact(Fact.ORDER_RELEASED, one.event.released_at, trace=one.trace))
-            for one in batch
-        ]
-        await record(tx, facts)
+        await record(tx, [_recorded(one, Fact.ORDER_RELEASED, one.event.released_at) for one in batch])
 
     async def order_refused(self, tx: Tx, batch: Sequence[Received[OrderRefused]]) -> None:
         """An agent refused the order."""
         await store.keep_decisions(tx, [received.event for received in batch])
-        facts = [
-            (one.event.order_id, RecordedFact(Fact.ORDER_REFUSED, one.event.refused_at, trace=one.trace))
-            for one in batch
-        ]
-        await record(tx, facts)
+        await record(tx, [_recorded(one, Fact.ORDER_REFUSED, one.event.refused_at) for one in batch])
 
     async def erasure_requested(self, tx: Tx, batch: Sequence[Received[BuyerErasureRequested]]) -> None:
         """The buyer was erased: whatever the backup, or an event before this one, has of them goes again (I12)."""
@@ -103,3 +94,7 @@ class OwnEvents:
         numbers = sorted(number for order_id, number in self._held.items() if order_id not in stored)
         more = " and others" if len(numbers) > _LISTED else ""
         return [f"held orders that are lost: {', '.join(numbers[:_LISTED]) or 'none'}{more}"]
+
+
+def _recorded(one: Received[Any], fact: Fact, at: datetime) -> tuple[UUID, RecordedFact]:
+    return one.event.order_id, RecordedFact(fact, at, trace=one.trace)

@@ -8,7 +8,7 @@ from uuid import UUID
 from payments.attempts.models import CHECK, CheckPayload, LapseTimes
 from payments.attempts.store import new_attempt
 from payments.tables import attempts, payment_orders
-from shared.contracts import OrderPlaced
+from shared.contracts import Money, OrderPaid, OrderPlaced
 from shared.database import Tx
 from shared.messaging.consumer import Handler, Received
 
@@ -51,6 +51,11 @@ def _lapses_at(event: OrderPlaced, lapse_times: LapseTimes) -> datetime:
 
 def _order(received: Received[OrderPlaced]) -> dict[str, Any]:
     event = received.event
+    return order_row(event, event.price, event.placed_at, received.trace)
+
+
+def order_row(event: OrderPlaced | OrderPaid, price: Money, placed_at: datetime, trace: str | None) -> dict[str, Any]:
+    """The columns of an order that the event of its placing, or of its payment, says."""
     return {
         "order_id": event.order_id,
         "order_number": event.order_number,
@@ -59,8 +64,8 @@ def _order(received: Received[OrderPlaced]) -> dict[str, Any]:
         "kind": event.kind,
         "iccid": event.iccid,
         "plan": event.plan.model_dump(mode="json"),
-        "price_minor": event.price.amount,
-        "currency": event.price.currency,
-        "placed_at": event.placed_at,
-        "trace": received.trace,
+        "price_minor": price.amount,
+        "currency": price.currency,
+        "placed_at": placed_at,
+        "trace": trace,
     }

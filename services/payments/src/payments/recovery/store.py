@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from payments.attempts import order_row
 from payments.ledger import COLUMNS
 from payments.tables import payment_orders, surplus_charges
 from shared.contracts import DuplicateCharged, OrderPaid
@@ -88,17 +89,7 @@ async def keep_captures(tx: Tx, events: Sequence[tuple[OrderPaid, str | None]]) 
     """Store paid orders, with what the order's own event would have stored, and post their captures."""
     rows = [
         {
-            "order_id": event.order_id,
-            "order_number": event.order_number,
-            "storefront": event.storefront,
-            "buyer_id": event.buyer_id,
-            "kind": event.kind,
-            "iccid": event.iccid,
-            "plan": event.plan.model_dump(mode="json"),
-            "price_minor": event.paid.amount,
-            "currency": event.paid.currency,
-            "placed_at": event.paid_at,
-            "trace": trace,
+            **order_row(event, event.paid, event.paid_at, trace),
             "captured_minor": event.paid.amount,
             "captured_invoice": int(event.invoice_id),
             "paid_at": event.paid_at,
