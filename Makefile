@@ -132,7 +132,7 @@ schemas: $(INSTALLED) ## write the events' JSON Schemas, and the table of emails
 	@$(PYTHON) -m notifications.mail_table > docs/mails.md.new && mv docs/mails.md.new docs/mails.md
 
 mail-review: $(INSTALLED) ## pages of every mail and decision in every language, for a shop's own reader (.run/mail-review)
-	@$(PYTHON) -m notifications.mail_review shops .run/mail-review services/refunds/src/refunds/policy/texts services/refunds/src/refunds/channels/texts services/ordering/src/ordering/timeline/texts
+	@$(PYTHON) -m notifications.mail_review shops .run/mail-review services/refunds/src/refunds/policy/texts services/refunds/src/refunds/channels/texts services/ordering/src/ordering/timeline/texts services/payments/src/payments/attempts/texts
 
 charts: $(INSTALLED) ## check the Helm charts strictly and leave archives in .run/charts (Helm is built by Go, or the one here)
 	@$(PYTHON) -m charts .run/charts

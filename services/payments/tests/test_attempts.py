@@ -162,6 +162,8 @@ async def test_a_declined_card_is_followed_by_another_attempt(start: "Start") ->
     assert (failed.event.invoice_id, failed.event.reason_code) == (first["invoiceId"], 484)
     assert failed.event.reason == "There is not enough money on the card."
     assert failed.event.reason_ru == "На карте недостаточно денег."
+    assert failed.event.reason_kk == "Картада ақша жеткіліксіз."
+    assert failed.event.reason_ka == "ბარათზე თანხა საკმარისი არ არის."
 
     # when: its page is asked for again, many times at once
     pages = await asyncio.gather(*[running.page(order) for _ in range(5)])

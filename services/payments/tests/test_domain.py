@@ -3,12 +3,13 @@
 import json
 from contextlib import suppress
 from datetime import timedelta
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payments.attempts.rules.failure_reasons import advice, reason, sentences
+from payments.attempts.rules.failure_reasons import REASONS, advice, reason, sentences, texts
 from payments.attempts.rules.verdict import Verdict, judge
 from payments.clients.epay.payment_object import DESCRIPTION_BYTES, description, payment_object
 from payments.clients.epay.status import read_status
@@ -16,7 +17,9 @@ from payments.clients.epay.webhook import UnreadableNoticeError, read_notice
 from payments.clients.models import Expected, Payer, Purchase, StatusAnswer
 from payments.polling import PollingSchedule
 from payments.refunds.rules.evidence import Evidence, evidence
+from shared.contracts import Language
 from shared.testing.documents import Json, JsonObject
+from shared.testing.languages import NAMES, foreign_words
 from shared.values.money import to_major, to_minor, to_text
 
 TERMINAL = "67e34d63-102f-4bd1-898e-370781d0074d"
@@ -137,10 +140,15 @@ def test_an_unreadable_amount_is_none(value: object) -> None:
 
 
 def test_reason_codes_become_sentences() -> None:
-    assert sentences(484) == {"en": "There is not enough money on the card.", "ru": "На карте недостаточно денег."}
+    assert sentences(484) == {
+        "en": "There is not enough money on the card.",
+        "ru": "На карте недостаточно денег.",
+        "kk": "Картада ақша жеткіліксіз.",
+        "ka": "ბარათზე თანხა საკმარისი არ არის.",
+    }
     assert reason(499) == reason(473)
     assert reason(525) == reason(529) != reason(530)
-    assert "cancelled" in reason(0, "CANCEL").en
+    assert "cancelled" in reason(0, "CANCEL").sentence("en")
     assert reason(12345) == reason(0)
     assert advice(12345).endswith("(Epay reasonCode 12345)")
 
@@ -155,10 +163,18 @@ CODES = (
 @pytest.mark.parametrize("code", CODES)
 def test_every_code_has_sentences_for_buyers_and_agents(code: int) -> None:
     found = reason(code)
-    assert found.en.isascii()
-    assert not found.ru.isascii()
     assert found.advice
     assert code == 0 or found is not reason(12345)
+
+
+@pytest.mark.parametrize("language", get_args(Language))
+def test_every_reason_of_failure_is_written_in_every_language_and_in_that_alone(language: Language) -> None:
+    written = texts(language)
+    assert set(written) == {why.name for why in REASONS}
+    for name, sentence in written.items():
+        assert sentence.endswith("."), name
+        assert foreign_words(sentence, language, NAMES | {"D", "Secure"}) == [], name
+        assert language == "en" or sentence != texts("en")[name]
 
 
 PURCHASE = Purchase(123456789, "10000001", "b-1", "Turkey 5 GB", 599050, "KZT")

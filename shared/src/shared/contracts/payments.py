@@ -24,7 +24,7 @@ class OrderPaid(OrderEvent, topic="payments.order-paid"):
     method: Method = "card"
 
 
-class PaymentFailed(OrderEvent, topic="payments.payment-failed"):
+class PaymentFailed(OrderEvent, topic="payments.payment-failed", minor=1):
     """One attempt to pay failed; the order can still be paid by another."""
 
     invoice_id: str
@@ -33,6 +33,9 @@ class PaymentFailed(OrderEvent, topic="payments.payment-failed"):
     #: Why, for the buyer; English.
     reason: str
     reason_ru: str | None = None
+    #: None: published by a release before 1.1, which knew two languages.
+    reason_kk: str | None = None
+    reason_ka: str | None = None
     failed_at: datetime
 
 

@@ -316,8 +316,10 @@ async def record_failed(tx: Tx, ended: Sequence[EndedAttempt]) -> None:
             buyer_id=row.buyer_id,
             invoice_id=str(row.invoice_id),
             reason_code=attempt.answer.reason_code,
-            reason=why.en,
-            reason_ru=why.ru,
+            reason=why.sentence("en"),
+            reason_ru=why.sentence("ru"),
+            reason_kk=why.sentence("kk"),
+            reason_ka=why.sentence("ka"),
             failed_at=tx.now,
         )
         tx.publish(event, trace=attempt.trace)
