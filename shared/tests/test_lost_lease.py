@@ -8,9 +8,11 @@ import httpx
 import pytest
 
 from shared.attempts import LeaseLostError, lease
+from shared.ids import uuid7
 from shared.kernel.outbound import OutboundClient
 from shared.outcomes import Done, Outcome
-from shared.tasks import Task
+from shared.task_payload import stored
+from shared.tasks import Task, store, worker
 from shared.testing.facts import paid
 from shared.testing.stage import PATIENCE, Stage
 from shared.testing.toy import service as toy
@@ -87,4 +89,40 @@ async def test_an_attempt_that_wakes_up_after_its_lease_ends_before_its_next_cal
 
     await stage.eventually(ended)
     assert outside.requests == [b"/1-first", b"/2-first", b"/2-second"]
+    assert service.metrics.fenced._value.get() == 1
+
+
+async def test_tasks_of_an_expired_lease_are_claimed_at_once(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose lease it was makes no difference: nobody waits for the next poll."""
+    for pause in ("POLL_SECONDS", "_LONGEST_PAUSE"):
+        monkeypatch.setattr(worker, pause, 3600.0)
+    go_on, attempts = asyncio.Event(), list[bool]()
+
+    async def call(task: Task[toy.Greeting]) -> Outcome[None]:
+        attempts.append(task.uncertain)
+        await go_on.wait()
+        return Done(None)
+
+    service = await stage.service(lambda settings: toy.build(settings, call=call), Settings)
+    own, of_a_killed_one, killed = paid(), paid(), uuid7()
+    async with service.database.transaction() as tx:
+        tx.schedule("greet", str(own.order_id), toy.Greeting(order=own))
+        payload = stored(toy.Greeting(order=of_a_killed_one))
+        row = store.NewRow(uuid7(), "greet", str(of_a_killed_one.order_id), payload, tx.now, killed, None)
+        await store.insert(tx, [row])
+    async with service.database.transaction() as tx:
+        await store.register(tx, killed)
+        await tx.execute("UPDATE instances SET expires_at = clock_timestamp() - interval '1 second'")
+
+    async def both_again() -> bool:
+        return attempts == [False, True, True]
+
+    await stage.eventually(both_again)
+    go_on.set()
+
+    async def ended() -> bool:
+        async with service.database.reading() as tx:
+            return not (await tx.execute("SELECT 1 FROM work")).all()
+
+    await stage.eventually(ended)
     assert service.metrics.fenced._value.get() == 1

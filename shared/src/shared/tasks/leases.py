@@ -29,13 +29,20 @@ _SAFE_SHARE = 0.8
 
 
 class Lease:
-    """`owner` is the id that holds the tasks. `lost` is called when the lease has expired, before a new one begins."""
+    """`owner` is the id that holds the tasks.
 
-    def __init__(self, database: Database, lost: Callable[[], None], ahead: Gauge) -> None:
+    `lost` is called when the lease has expired, before a new one begins; `released` when tasks of an expired instance,
+    perhaps of this one, are free to be claimed.
+    """
+
+    def __init__(
+        self, database: Database, lost: Callable[[], None], released: Callable[[], None], ahead: Gauge
+    ) -> None:
         self.owner: UUID = uuid7()
         self._database = database
         self._ahead = ahead
         self._lost = lost
+        self._released = released
         self._renewed_at = float("-inf")
         self._settled = asyncio.Event()
         self._clock_is_wrong = False
@@ -72,10 +79,10 @@ class Lease:
             try:
                 async with self._database.transaction("lease") as tx:
                     started = time.monotonic()
-                    sweep = started - swept_at > _SWEEP_SECONDS
                     renewed, now = await store.renew(tx, self.owner)
+                    sweep = not renewed or started - swept_at > _SWEEP_SECONDS
                     self._compare(now, started)
-                    await store.release_expired(tx, sweep=sweep)
+                    released = await store.release_expired(tx, sweep=sweep)
                     if sweep:
                         swept_at = started
                 if renewed:
@@ -86,6 +93,8 @@ class Lease:
                     self.owner = uuid7()
                     self._settled.set()
                     await self.acquire()
+                if released:
+                    self._released()
                 loop.succeed()
             except Exception as error:  # noqa: BLE001 - without a heartbeat no task is begun, and the lease expires
                 log.warning("heartbeat_failed", error=error)

@@ -102,14 +102,13 @@ async def renew(tx: Tx, owner: UUID) -> tuple[bool, datetime]:
     return row.renewed, row.now
 
 
-async def release_expired(tx: Tx, *, sweep: bool) -> None:
-    """Release the tasks of instances whose lease has expired.
+async def release_expired(tx: Tx, *, sweep: bool) -> bool:
+    """Release the tasks of instances whose lease has expired. Returns whether there were any.
 
     Tasks of expired instances are released at once; `sweep` looks through all rows even when no instance expired.
     """
     expired = (await tx.execute(_REMOVE_EXPIRED)).rowcount
-    if expired or sweep:
-        await tx.execute(_RELEASE, now=tx.now)
+    return bool((expired or sweep) and (await tx.execute(_RELEASE, now=tx.now)).rowcount)
 
 
 async def leave(tx: Tx, owner: UUID) -> None:

@@ -61,7 +61,7 @@ class TaskWorker:
         self._tracing = tracing
         self._metrics = metrics
         self._queues: dict[str, TaskQueue] = {}
-        self._lease = Lease(database, self._lease_lost, metrics.clock_ahead)
+        self._lease = Lease(database, self._lease_lost, self._tasks_released, metrics.clock_ahead)
         self._recorder = ResultRecorder(database, metrics, lambda: self.owner)
         self._stopping = False
 
@@ -191,6 +191,10 @@ class TaskWorker:
         log.warning("lease_lost", held=self.held)
         for queue in self._queues.values():
             queue.empty()
+
+    def _tasks_released(self) -> None:
+        """Tasks of an expired lease wait in the table: whoever has noticed it claims them at once."""
+        self.wake(self._queues)
 
     async def _poll(self, loop: Loop) -> None:
         """Look for due rows of all kinds by one statement, so that many kinds cost an idle service no more than one."""
