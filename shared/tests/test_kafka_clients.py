@@ -207,3 +207,32 @@ async def test_a_reading_that_is_cancelled_while_it_closes_leaves_no_client_open
     async with asyncio.timeout(PATIENCE):
         await stopped.wait()
         await closed.wait()
+
+
+async def test_the_committed_offsets_of_all_partitions_are_requested_together(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One request for each partition would take seconds after every rebalance of a service with two hundred."""
+    requests = 0
+    send = AIOKafkaConnection.send
+
+    def counted(self: AIOKafkaConnection, request: object, *args: object, **options: object) -> object:
+        nonlocal requests
+        requests += "OffsetFetch" in type(request).__name__
+        return send(self, request, *args, **options)
+
+    topics = list(EVENTS)[:8]
+    await stage.ensure_topics(topics)
+    options = {"group_id": f"{stage.prefix}together", "auto_offset_reset": "earliest", **stage.kafka.aiokafka()}
+    consumer = AIOKafkaConsumer(*(stage.prefix + topic for topic in topics), **options)
+    monkeypatch.setattr(AIOKafkaConnection, "send", counted)
+    await consumer.start()
+    try:
+        places = consumer.assignment()
+        assert len(places) > len(topics) / 2
+        async with asyncio.timeout(PATIENCE):
+            positions = [await consumer.position(place) for place in places]
+    finally:
+        await consumer.stop()
+    assert len(positions) == len(places)
+    assert requests <= 2

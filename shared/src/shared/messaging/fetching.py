@@ -3,12 +3,13 @@
 aiokafka 0.14 parses records inside `getmany`. When its parser raises there, records of other partitions have been taken
 out already and their positions moved, so those records are lost. It also moves a position past a batch that is larger
 than the fetch size, without any error. Here the two classes with which its fetcher parses are replaced by two that
-raise nothing and skip nothing (record_batches.py). `test_fetching.py` fails where a new version of
-aiokafka changes what is relied on here.
+raise nothing and skip nothing (record_batches.py). It also requests the committed offset of each partition alone, which
+`find_positions` replaces. `test_fetch_to_commit.py` and `test_kafka_clients.py` fail where a new version of aiokafka
+changes what is relied on here.
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from typing import Any
 from weakref import WeakSet
@@ -101,14 +102,40 @@ class FetchedRecords:
 
 
 def install() -> None:
-    """Replace the classes of aiokafka's fetcher, and methods of its client and connections, by those of this module."""
+    """Replace classes and a method of aiokafka's fetcher, and methods of its client and connections, by our own."""
     fetcher.MemoryRecords = FetchedBytes
     fetcher.PartitionRecords = FetchedRecords
+    fetcher.Fetcher._update_fetch_positions = find_positions  # noqa: SLF001 - see the module's docstring
     client.create_conn = create_connection
     client.AIOKafkaClient.bootstrap = bootstrap
     client.AIOKafkaClient.close = close
     client.AIOKafkaClient._get_conn = get_connection  # noqa: SLF001 - see the module's docstring
     conn.AIOKafkaConnection.send = send
+
+
+async def find_positions(self: Any, assignment: Any, node_id: int, places: Sequence[TopicPartition]) -> Any:
+    """Find where to begin as `Fetcher` does, but request the committed offsets of all partitions together.
+
+    aiokafka requests them of one partition after the other: 200 requests after each rebalance of a service with so
+    many, which took 2 to 8 s on a busy machine, and nothing was fetched meanwhile.
+    """
+    new = [state for state in map(assignment.state_value, places) if _without_position(state)]
+    try:
+        committed = await asyncio.gather(*(state.fetch_committed() for state in new))
+    except asyncio.CancelledError:
+        return False
+    for state, offset in zip(new, committed, strict=True):
+        if not _without_position(state):
+            continue  # it was set meanwhile
+        if offset.offset != fetcher.UNKNOWN_OFFSET:
+            state.reset_to(offset.offset)
+        elif self._default_reset_strategy != fetcher.OffsetResetStrategy.NONE:
+            state.await_reset(self._default_reset_strategy)
+    return await _find_positions(self, assignment, node_id, places)
+
+
+def _without_position(state: Any) -> bool:
+    return not (state.has_valid_position or state.awaiting_reset)
 
 
 def assignment_of(consumer: AIOKafkaConsumer) -> object | None:
@@ -229,4 +256,5 @@ def send(self: Any, request: Any, expect_response: bool = True) -> Any:
 _bootstrap, _close = client.AIOKafkaClient.bootstrap, client.AIOKafkaClient.close
 _send = conn.AIOKafkaConnection.send
 _get_connection = client.AIOKafkaClient._get_conn  # noqa: SLF001 - see the module's docstring
+_find_positions = fetcher.Fetcher._update_fetch_positions  # noqa: SLF001 - as above
 install()
