@@ -63,12 +63,18 @@ class Lease:
         return owner == self.owner
 
     async def acquire(self) -> None:
-        """Register this worker instance. Raises psycopg.Error."""
+        """Register this worker instance. Raises psycopg.Error.
+
+        What was killed before is often longer ago than its lease lasts: its tasks are released at once.
+        """
         async with self._database.transaction("lease") as tx:
             asked = time.monotonic()
             self._compare(await store.register(tx, self.owner), asked)
+            released = await store.release_expired(tx, sweep=False)
         self._renewed_at = time.monotonic()
         self._settled.set()
+        if released:
+            self._released()
 
     async def keep(self, loop: Loop) -> None:
         """Renew the lease until cancelled. After it has expired, begin again under a new owner id."""
