@@ -72,9 +72,9 @@ soak: $(INSTALLED) ## many random sequences of payments and faults (SEQUENCES=20
 hostile: $(INSTALLED) ## hostile input at every door of a stack of its own (SECONDS=60, SEED=... repeats a run)
 	@$(PYTHON) -m hostile --seconds $(SECONDS) $(if $(filter command,$(word 1,$(origin SEED))),--seed $(SEED))
 
-campaign: $(INSTALLED) ## orders under seeded faults, judged by the ledgers outside (SECONDS=600, SEED=... repeats a schedule)
+campaign: $(INSTALLED) ## orders under seeded faults, judged by the ledgers outside (SECONDS=600, SEED=... repeats a schedule, BROKERS=3, STANDBY=1)
 	@$(PYTHON) -m local_stack fetch
-	@$(PYTHON) -m campaign $(if $(filter command,$(word 1,$(origin SECONDS))),--seconds $(SECONDS)) $(if $(filter command,$(word 1,$(origin SEED))),--seed $(SEED)) $(ARGS)
+	@$(PYTHON) -m campaign $(if $(filter command,$(word 1,$(origin SECONDS))),--seconds $(SECONDS)) $(if $(filter command,$(word 1,$(origin SEED))),--seed $(SEED)) $(if $(BROKERS),--brokers $(BROKERS)) $(if $(STANDBY),--standby) $(ARGS)
 
 lint: $(INSTALLED) ## style, types and imports, as in continuous integration
 	@.venv/bin/ruff check .

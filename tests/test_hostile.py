@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from hostile.run import prepare, run
-from hostile.target import Target
 from product.harness import Running
 from product.running import NAMES
+from product.stage import target_of
 from shared.testing import slices
 
 HERE = Path(__file__).parent
@@ -25,12 +25,7 @@ SECONDS_OF_A_SLICE = 20.0
 @pytest.mark.timeout(420)
 async def test_hostile_input_costs_no_good_order(private: Running, tmp_path: Path) -> None:
     product = private.product
-    target = Target(
-        product.site,
-        lambda user: product.users.get(user, product.kafka),
-        prefix=product.prefix,
-        services=NAMES,
-    )
+    target = target_of(product)
     number = slices.of_this_run(HERE)
     seed = int(os.environ.get("HOSTILE_SEED", "1" if number is None else number))
     findings = await run(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from local_stack.infra import Databases, Infra
+from local_stack.infra import Databases, Infra, Postgres
 from local_stack.postgres_files import postgres_server
 from local_stack.postgres_standby import Standby
 from product.harness import Running
@@ -34,6 +34,7 @@ def infra(tmp_path: Path) -> Iterator[Pair]:
 
 @pytest.fixture
 async def private(infra: Pair, tmp_path: Path) -> AsyncIterator[Running]:
+    assert isinstance(infra.postgres, Postgres)
     infra.standby = Standby(tmp_path / "standby", infra.postgres)
     await infra.standby.start()
     try:

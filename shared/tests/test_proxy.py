@@ -78,3 +78,23 @@ async def test_nobody_behind_it_is_a_cut_connection() -> None:
         await reader.readexactly(1)
     writer.close()
     await proxy.stop()
+
+
+async def test_what_is_isolated_carries_nothing_until_it_is_back() -> None:
+    async with echo() as proxy:
+        _, before = await asked(proxy)
+        proxy.isolate()
+        reader, writer = await asyncio.open_connection(LOOPBACK, proxy.port)
+        writer.write(b"hello\n")
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await reader.readline()
+        proxy.rejoin()
+        with pytest.raises(ConnectionResetError):
+            await reader.readexactly(1)
+        _, again = await asked(proxy)
+        for one in (before, writer, again):
+            one.close()
+        async with asyncio.timeout(10):
+            while proxy.connections:  # noqa: ASYNC110 - the proxy tells nobody
+                await asyncio.sleep(0.01)

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from campaign.faults import PERFORM
-from campaign.schedule import BY_NAME, KINDS, schedule
+from campaign.schedule import BY_NAME, KINDS, OF_A_CLUSTER, OF_A_STANDBY, schedule
 
 
 def test_a_seed_repeats_its_schedule_and_another_seed_has_another() -> None:
@@ -22,7 +22,7 @@ def test_a_longer_run_of_a_seed_begins_like_a_shorter_one() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_ten_minutes_have_every_kind_and_every_class(seed: int) -> None:
     faults = schedule(seed, 600)
-    assert {fault.kind for fault in faults} == set(BY_NAME)
+    assert {fault.kind for fault in faults} == {kind.name for kind in KINDS}
     assert {BY_NAME[fault.kind].number for fault in faults} == set(range(17))
 
 
@@ -48,4 +48,16 @@ def test_only_some_kinds() -> None:
 
 
 def test_every_kind_can_be_performed() -> None:
-    assert set(PERFORM) == {kind.name for kind in KINDS}
+    assert set(PERFORM) == set(BY_NAME)
+
+
+def test_three_brokers_and_a_standby_have_faults_of_their_own() -> None:
+    more = (*OF_A_CLUSTER, *OF_A_STANDBY)
+    assert {kind.name for kind in more} <= {fault.kind for fault in schedule(1, 600, more=more)}
+    assert not {kind.name for kind in more} & {fault.kind for fault in schedule(1, 600)}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_faults_apart_come_singly(seed: int) -> None:
+    times = [fault.at for fault in schedule(seed, 300, ["kill", "kill all"], 20.0)]
+    assert all(later - sooner >= 20 for sooner, later in pairwise(times))

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from campaign import disks, report
 from campaign.run import Plan, Result, run
-from campaign.schedule import schedule
+from campaign.schedule import OF_A_CLUSTER, OF_A_STANDBY, schedule
 from campaign.stack import CampaignStack
 from local_stack.errors import LocalStackError
 from local_stack.paths import run_dir
@@ -31,18 +31,25 @@ def main() -> int:
     parser.add_argument("--quiet-seconds", type=float, default=300, help="how long all may take to end afterwards")
     parser.add_argument("--directory", type=Path, default=run_dir(STACK), help="where all of it is kept")
     parser.add_argument("--only", action="append", default=[], help="kinds of faults, as schedule.py names them")
+    parser.add_argument("--apart", type=float, default=0, help="seconds between faults, which come singly then")
+    parser.add_argument("--brokers", type=int, choices=(1, 3), default=1)
+    parser.add_argument("--standby", action="store_true", help="the database server has a synchronous standby")
     arguments = parser.parse_args()
     disks.enter(sys.argv[1:])
     seed = secrets.randbelow(2**31) if arguments.seed is None else arguments.seed
-    faults = schedule(seed, arguments.seconds, arguments.only)
+    more = (*(OF_A_CLUSTER if arguments.brokers > 1 else ()), *(OF_A_STANDBY if arguments.standby else ()))
+    faults = schedule(seed, arguments.seconds, arguments.only, arguments.apart, more=more)
     plan = Plan(seed, arguments.seconds, faults, arguments.rate, arguments.quiet_seconds)
-    return asyncio.run(_main(plan, arguments.directory.resolve()))
+    return asyncio.run(
+        _main(plan, arguments.directory.resolve(), cluster=arguments.brokers > 1, standby=arguments.standby)
+    )
 
 
-async def _main(plan: Plan, directory: Path) -> int:
+async def _main(plan: Plan, directory: Path, *, cluster: bool, standby: bool) -> int:
     console = Console(width=None if sys.stdout.isatty() else _LOG_COLUMNS)
     mounted = disks.mount(directory)
-    stack = CampaignStack(STACK, directory=directory, beneath=mounted.get("postgres"))
+    beneath = mounted.get("postgres")
+    stack = CampaignStack(STACK, directory=directory, beneath=beneath, cluster=cluster, standby=standby)
     try:
         await stack.__aenter__()
     except LocalStackError as error:
@@ -91,6 +98,12 @@ def show(console: Console, result: Result) -> None:
         f"{body['orders']} orders, {body['paid']} paid, {body['kills']} kills, quiet after "
         f"{body['quiet_after_seconds']} s, {body['mails_twice']} mails came twice, "
         f"{len(body['gave_up'])} buyers gave up, {len(result.violations)} violations"
+    )
+    alone = body["after_kills_alone"]
+    console.print(
+        f"{alone['kills']} kills met no other fault: {alone['exposed']} orders under way, p50 {alone['p50']} s, "
+        f"p99 {alone['p99']} s, max {alone['max']} s; orders that met no fault ended {body['without_fault']['p99']} s "
+        "after their payment (p99)"
     )
     for violation in result.violations:
         console.print(f"{violation.invariant} {violation.order}: {violation.text[:400]}", markup=False, style="bold")

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 _INSIDE = "CAMPAIGN_MOUNTS"
-_SIZES = {"kafka": "512m", "postgres": "1024m"}
+#: Three brokers have three copies of everything.
+_SIZES = {"kafka": "1024m", "postgres": "1024m"}
 _SHARED_TMP = "/var/tmp"  # noqa: S108 - a folder of our own in it, for the user that serves root
 
 

@@ -1,8 +1,10 @@
-"""For each violation a folder: the order's steps, its facts at the companies outside, its trace, the logs' lines."""
+"""For each violation, and for orders that were late after a kill, a folder: the order's steps, its facts at the
+companies outside, its trace, the logs' lines.
+"""
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -27,8 +29,23 @@ async def keep(scene: Scene, ledgers: Ledgers, violations: Sequence[Violation], 
         body: dict[str, Any] = {"violations": [f"{violation.invariant}: {violation.text}" for violation in found]}
         if journey is not None:
             body |= await _of_order(scene, journey, ledgers)
-            _copy_lines(scene, journey, place)
+            _copy_lines(scene, journey, place, _trace_of(body))
         write(place / "facts.json", body)
+
+
+async def keep_late(scene: Scene, ledgers: Ledgers, journeys: Sequence[Journey], folder: Path) -> None:
+    """Write a folder for each of these orders, which broke nothing but were late."""
+    for journey in journeys:
+        place = folder / f"late-{journey.order.number if journey.order else journey.number}"
+        body = await _of_order(scene, journey, ledgers)
+        _copy_lines(scene, journey, place, _trace_of(body))
+        write(place / "facts.json", body)
+
+
+def _trace_of(body: Mapping[str, Any]) -> str:
+    """The order's trace, as its shop sees it; empty where it was not answered."""
+    seen = body.get("shop sees")
+    return str(seen.get("trace_id") or "") if isinstance(seen, dict) else ""
 
 
 async def _of_order(scene: Scene, journey: Journey, ledgers: Ledgers) -> dict[str, Any]:
@@ -58,13 +75,13 @@ async def _of_order(scene: Scene, journey: Journey, ledgers: Ledgers) -> dict[st
     }
 
 
-def _copy_lines(scene: Scene, journey: Journey, place: Path) -> None:
-    """The lines of logs and spans that name the order."""
+def _copy_lines(scene: Scene, journey: Journey, place: Path, trace: str) -> None:
+    """The lines of logs that name the order, and the spans of its trace and of those that name it."""
     if journey.order is None:
         return
     place.mkdir(parents=True, exist_ok=True)
     words = [journey.order.id, *(f'"{invoice}"' for invoice in journey.invoices)]
-    traces: set[str] = set()
+    traces = {trace}
     for path in sorted(scene.stack.directory.glob("logs/*.log")):
         lines = list(_lines(path, words))
         if lines:

@@ -131,27 +131,41 @@ def _kind(mail: Entry) -> str:
 
 
 class Reader:
-    """Reads all ledgers, of mails only the new ones each time."""
+    """Reads what has come to the ledgers since `begin`, of mails only the new ones each time."""
 
     def __init__(self, sandbox: SandboxClient, receivers: Receivers) -> None:
         self._sandbox = sandbox
         self._receivers = receivers
+        self._last_mail = 0
         self._mails: list[Entry] = []
+        self._before = Ledgers()
+
+    async def begin(self) -> None:
+        """Leave out what the companies outside have done for others until now."""
+        self._before = await self.read()
+        self._mails.clear()
 
     async def read(self) -> Ledgers:
         """All of them, now."""
-        while new := await self._sandbox.mails(after=self._mails[-1]["id"] if self._mails else 0, limit=200):
+        while new := await self._sandbox.mails(after=self._last_mail, limit=200):
+            self._last_mail = new[-1]["id"]
             # The pictures and headers of thousands of mails would fill the memory.
             self._mails += [
                 {key: mail[key] for key in ("id", "message_id", "to", "subject", "at", "text")} for mail in new
             ]
         reseller = await self._sandbox.ledger_airalo()
+        before = self._before
         return Ledgers(
-            transactions=await self._sandbox.ledger_bank(),
-            profiles=await self._sandbox.ledger_operator(),
-            sims=reseller["sims"],
+            transactions=_new(await self._sandbox.ledger_bank(), before.transactions, "invoiceID"),
+            profiles=_new(await self._sandbox.ledger_operator(), before.profiles, "iccid"),
+            sims=_new(reseller["sims"], before.sims, "iccid"),
             receipts=await self._sandbox.ledger_cashbox(),
-            overlaps=await self._sandbox.cashbox_violations(),
+            overlaps=(await self._sandbox.cashbox_violations())[len(before.overlaps) :],
             mails=list(self._mails),
             heard=self._receivers.heard(),
         )
+
+
+def _new(entries: Sequence[Entry], before: Sequence[Entry], name: str) -> list[Entry]:
+    known = {entry[name] for entry in before}
+    return [entry for entry in entries if entry[name] not in known]

@@ -52,6 +52,7 @@ class Receivers:
     """Receivers on sockets of their own, registered with `register`. One that is away answers 503, or cuts."""
 
     _services: dict[str, _Receiver] = field(default_factory=dict)
+    _endpoints: dict[str, str] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> Self:
@@ -70,6 +71,12 @@ class Receivers:
             service = self._services[slug] = self._stack.enter_context(_Receiver())
             endpoint = await shops.client(slug).create_webhook_endpoint(f"{service.url}/webhooks", description=slug)
             service.secret = endpoint.secret
+            self._endpoints[slug] = endpoint.endpoint_id
+
+    async def forget(self, shops: Shops) -> None:
+        """Have nothing more sent to the receivers: whoever uses the product next has none of them."""
+        for slug, endpoint in self._endpoints.items():
+            await shops.client(slug).delete_webhook_endpoint(endpoint)
 
     def away(self, slug: str, *, cut: bool) -> None:
         """Refuse what comes, or cut the connection."""

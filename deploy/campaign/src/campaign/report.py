@@ -4,7 +4,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ CLASSES: Mapping[int, str] = {
     15: "old and new version",
     16: "frozen, taken over",
 }
+#: The classes in which a service is killed, and the goal of docs/reliability.md for the orders under way then.
+KILLS, GOAL_SECONDS = 1, 10.0
 
 
 @dataclass
@@ -57,6 +59,14 @@ class Outcome:
     paid_at: datetime
     ended_at: datetime | None
 
+    def exposed_to(self, record: Record) -> bool:
+        """Whether it was under way during that fault."""
+        return (
+            record.lifted is not None
+            and self.paid_at <= record.lifted
+            and (self.ended_at is None or self.ended_at >= record.began)
+        )
+
 
 def rows(records: Sequence[Record], outcomes: Sequence[Outcome], violations: Sequence[Violation]) -> list[Row]:
     """The table. An order is exposed to a fault that it was under way during; it may be exposed to several."""
@@ -73,13 +83,70 @@ def rows(records: Sequence[Record], outcomes: Sequence[Outcome], violations: Seq
         if record.lifted is None:
             continue
         for outcome in outcomes:
-            ended = outcome.ended_at
-            if outcome.paid_at <= record.lifted and (ended is None or ended >= record.began):
+            if outcome.exposed_to(record):
                 row.exposed += 1
                 row.violations += outcome.journey.number in broken
-                if ended is not None:
-                    row.recovery.append(max(0.0, (ended - record.lifted).total_seconds()))
+                if outcome.ended_at is not None:
+                    row.recovery.append(max(0.0, (outcome.ended_at - record.lifted).total_seconds()))
     return list(table.values())
+
+
+def alone(records: Sequence[Record]) -> list[Record]:
+    """The kills of services that met no other fault: none from 10 s before them until 10 s after the new start."""
+    margin = timedelta(seconds=GOAL_SECONDS)
+    return [
+        record
+        for record in records
+        if BY_NAME[record.fault.kind].number == KILLS
+        and record.lifted is not None
+        and all(
+            other is record or over(other) + margin < record.began or other.began > record.lifted + margin
+            for other in records
+        )
+    ]
+
+
+def over(record: Record) -> datetime:
+    """When a fault was over: lifted, and what it had stopped was ready again."""
+    return (record.lifted or datetime.max.replace(tzinfo=record.began.tzinfo)) + timedelta(
+        seconds=max(record.ready_seconds, default=0.0)
+    )
+
+
+def after_kills_alone(records: Sequence[Record], outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """The recovery of the orders that were under way during those kills."""
+    found = alone(records)
+    row = rows(found, outcomes, [])[KILLS]
+    return {"kills": row.kills, "exposed": row.exposed, **_quantiles(row.recovery)}
+
+
+def slowest_after_kills(records: Sequence[Record], outcomes: Sequence[Outcome], most: int) -> list[Journey]:
+    """The orders that were under way during a kill and ended last after it; only those that missed the goal."""
+    kills = [record for record in records if BY_NAME[record.fault.kind].number == KILLS]
+    late = {
+        outcome.journey.number: (seconds, outcome.journey)
+        for outcome in outcomes
+        if (seconds := max((_after(outcome, record) for record in kills), default=0.0)) > GOAL_SECONDS
+    }
+    return [journey for _, journey in sorted(late.values(), key=lambda one: -one[0])[:most]]
+
+
+def _after(outcome: Outcome, record: Record) -> float:
+    if outcome.ended_at is None or record.lifted is None or not outcome.exposed_to(record):
+        return 0.0
+    return (outcome.ended_at - record.lifted).total_seconds()
+
+
+def unhurt(records: Sequence[Record], outcomes: Sequence[Outcome]) -> dict[str, float | None]:
+    """Seconds from the payment to the outcome of the orders that were under way during no fault."""
+    return _quantiles(
+        [
+            (outcome.ended_at - outcome.paid_at).total_seconds()
+            for outcome in outcomes
+            if outcome.ended_at is not None
+            and not any(outcome.paid_at <= over(record) and outcome.ended_at >= record.began for record in records)
+        ]
+    )
 
 
 def percentile(values: Sequence[float], share: float) -> float | None:

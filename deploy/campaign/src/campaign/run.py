@@ -14,23 +14,22 @@ import httpx
 
 from campaign import report
 from campaign.erasures import remains
-from campaign.evidence import keep
+from campaign.evidence import keep, keep_late
 from campaign.faults import PERFORM
 from campaign.journeys import Journey
 from campaign.judge import Violation, unclear, unfinished, violations
 from campaign.ledgers import Ledgers, Reader, facts_of
 from campaign.receivers import Receivers
-from campaign.scene import Record, Scene
+from campaign.scene import Record, Scene, Stage
 from campaign.schedule import SHOPS, Fault
 from campaign.shops import Shops
-from campaign.stack import CampaignStack
 from campaign.traffic import REFUSED, Traffic
 from hostile.context import Context
 from hostile.findings import Findings
 from hostile.judge import Judge
 from hostile.kafka import Writing
 from hostile.sender import Sender
-from hostile.target import of_site
+from hostile.target import Target, of_site
 from local_stack.product import support_mail_keys
 from sandbox.client import SandboxClient
 from tour.expectations import UnmetError
@@ -38,6 +37,8 @@ from tour.expectations import UnmetError
 _LOOK_SECONDS = 2.0
 #: The least that the services have to become quiet, however long the orders took.
 _SETTLE_SECONDS = 45.0
+#: Of so many orders that were late after a kill the evidence is kept.
+_LATE = 10
 
 
 @dataclass
@@ -49,6 +50,8 @@ class Plan:
     faults: Sequence[Fault]
     rate: float
     quiet_seconds: float
+    #: Whether logs and traces are this run's alone, so that they can be judged.
+    own_logs: bool = True
 
 
 @dataclass
@@ -62,6 +65,7 @@ class Result:
     violations: list[Violation]
     table: list[report.Row]
     quiet_after: float
+    outcomes: list[report.Outcome]
 
     def body(self) -> dict[str, Any]:
         """As the file of the run has it."""
@@ -75,6 +79,12 @@ class Result:
             "kills": sum(record.kills for record in self.records),
             "faults": [asdict(record) for record in self.records],
             "table": report.as_json(self.table),
+            "after_kills_alone": report.after_kills_alone(self.records, self.outcomes),
+            "without_fault": report.unhurt(self.records, self.outcomes),
+            "outcomes": [
+                [outcome.journey.number, outcome.journey.kind, outcome.paid_at, outcome.ended_at]
+                for outcome in self.outcomes
+            ],
             "quiet_after_seconds": round(self.quiet_after, 1),
             "mails_twice": len(self.ledgers.mails) - len({mail["message_id"] for mail in self.ledgers.mails}),
             "gave_up": problems,
@@ -88,9 +98,11 @@ def asdict_of(journey: Journey) -> dict[str, Any]:
     return {"number": journey.number, "kind": journey.kind, "order": number, "problem": journey.problem}
 
 
-async def run(stack: CampaignStack, disks: dict[str, Path], plan: Plan, tell: Callable[[str], None]) -> Result:
-    """Run it on a started stack. `tell` gets the one line of progress."""
-    target = of_site(stack.state)
+async def run(
+    stack: Stage, disks: dict[str, Path], plan: Plan, tell: Callable[[str], None], target: Target | None = None
+) -> Result:
+    """Run it on a started stack. `tell` gets the one line of progress; `target`: where it is not a local stack's."""
+    target = target or of_site(stack.state)
     mark = f"kanareika{secrets.token_hex(6)}"
     site = stack.state
     urls = {name: site.url(name) for name in ("ordering", "payments", "provisioning", "notifications", "refunds")}
@@ -103,18 +115,20 @@ async def run(stack: CampaignStack, disks: dict[str, Path], plan: Plan, tell: Ca
         with Receivers() as receivers:
             shops = buying.at(target)
             await sandbox.faults(REFUSED)
+            reader = Reader(sandbox, receivers)
+            await reader.begin()
             await receivers.register(shops, SHOPS)
             traffic = Traffic(shops, sandbox, plan.seed, mark, plan.rate)
             sender = Sender(findings)
             rng = random.Random(plan.seed)
             hostile = Context(target, rng, findings, sender, buying, sandbox, writing=Writing(target, findings))
             scene = Scene(stack, sandbox, traffic, receivers, hostile, disks)
-            reader = Reader(sandbox, receivers)
             try:
                 await _storm(scene, plan, tell)
                 return await _judged(scene, reader, plan, tell)
             finally:
                 await sender.close()
+                await receivers.forget(shops)
 
 
 async def _storm(scene: Scene, plan: Plan, tell: Callable[[str], None]) -> None:
@@ -145,7 +159,8 @@ async def _judged(scene: Scene, reader: Reader, plan: Plan, tell: Callable[[str]
         tell(f"waiting until {len(left)} orders have ended, {time.monotonic() - began:.0f} s")
         await asyncio.sleep(_LOOK_SECONDS)
         ledgers = await reader.read()
-    found = await _settled(scene, began + plan.quiet_seconds - time.monotonic(), tell)
+    seconds = began + plan.quiet_seconds - time.monotonic()
+    found = await _settled(scene, seconds, tell, own_logs=plan.own_logs)
     found += await remains(scene, journeys, max(10.0, began + plan.quiet_seconds - time.monotonic()))
     quiet_after = time.monotonic() - began
     ledgers = await reader.read()
@@ -163,12 +178,15 @@ async def _judged(scene: Scene, reader: Reader, plan: Plan, tell: Callable[[str]
         if journey.paid_at is not None and (facts := facts_of(journey, ledgers)) is not None
     ]
     table = report.rows(scene.records, outcomes, found)
-    result = Result(plan, journeys, ledgers, scene.records, found, table, quiet_after)
-    await keep(scene, result.ledgers, found, scene.stack.directory / str(plan.seed))
+    result = Result(plan, journeys, ledgers, scene.records, found, table, quiet_after, outcomes)
+    folder = scene.stack.directory / str(plan.seed)
+    await keep(scene, result.ledgers, found, folder)
+    late = report.slowest_after_kills(scene.records, outcomes, _LATE)
+    await keep_late(scene, result.ledgers, late, folder)
     return result
 
 
-async def _settled(scene: Scene, seconds: float, tell: Callable[[str], None]) -> list[Violation]:
+async def _settled(scene: Scene, seconds: float, tell: Callable[[str], None], *, own_logs: bool) -> list[Violation]:
     """Lag and outbox go to zero, every service is ready (I6, I11); nobody's name in a log (I12)."""
     tell("waiting until nothing is left to do")
     findings = Findings()
@@ -179,7 +197,8 @@ async def _settled(scene: Scene, seconds: float, tell: Callable[[str], None]) ->
         await judge.settle(max(_SETTLE_SECONDS, seconds))
     except httpx.HTTPError as error:
         findings.found("the services", "did not settle", "one is away", repr(error))
-    await asyncio.to_thread(judge.read_logs, scene.traffic.mark)
+    if own_logs:
+        await asyncio.to_thread(judge.read_logs, scene.traffic.mark)
     kinds = {"personal data in a log": "I12", "did not settle": "I11", "a traceback in a log": "log"}
     return [
         Violation(kinds.get(finding.kind, "services"), f"{finding.kind}: {finding.input}: {finding.observed}")

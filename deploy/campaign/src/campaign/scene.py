@@ -2,22 +2,59 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 from campaign.receivers import Receivers
 from campaign.schedule import Fault
-from campaign.stack import CampaignStack
 from campaign.traffic import Traffic
 from hostile.context import Context
+from local_stack.site import Site
+from local_stack.stack import Part
 from sandbox.client import SandboxClient
+from shared.testing.proxy import Proxy
 
 
 class NotPossibleError(Exception):
     """Raised where the machine lacks what a fault needs. The text names it."""
+
+
+class Stage(Protocol):
+    """The running product that faults are done to: a stack of the campaign's own, or one that tests share."""
+
+    @property
+    def directory(self) -> Path:
+        """With its logs and traces."""
+
+    @property
+    def state(self) -> Site:
+        """Ports, keys and database URLs."""
+
+    @property
+    def services(self) -> Sequence[str]:
+        """The names of those with a database."""
+
+    @property
+    def parts(self) -> Mapping[str, Part]:
+        """What can be stopped and started, by name."""
+
+    @property
+    def proxies(self) -> Mapping[str, Proxy]:
+        """Those before brokers, database servers and the companies outside."""
+
+    @property
+    def brokers(self) -> Sequence[str]:
+        """The parts that are one broker each."""
+
+    def proxies_of(self, target: str) -> Sequence[str]:
+        """The names of the proxies before all servers of a kind."""
+
+    def second(self, name: str, **changes: str) -> Part:
+        """Another instance of a service."""
 
 
 @dataclass
@@ -37,7 +74,7 @@ class Record:
 class Scene:
     """One running campaign. Whoever stops or starts a part holds its lock."""
 
-    stack: CampaignStack
+    stack: Stage
     sandbox: SandboxClient
     traffic: Traffic
     receivers: Receivers

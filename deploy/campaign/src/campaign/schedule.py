@@ -81,7 +81,38 @@ KINDS = (
     Kind("shop's receiver away", 0, (3.0, 8.0), SHOPS),
     Kind("erasure", 0, (0.0, 0.1)),
 )
-BY_NAME = {kind.name: kind for kind in KINDS}
+#: Only where there are three brokers, or a standby of the database server.
+OF_A_CLUSTER = (
+    Kind("broker lost", 2, (8.0, 16.0), ("kafka-1", "kafka-2", "kafka-3")),
+    Kind("broker cut off", 2, (4.0, 14.0), ("kafka", "kafka-2", "kafka-3")),
+    Kind("two brokers killed", 2, (1.0, 4.0)),
+)
+OF_A_STANDBY = (
+    Kind("primary lost", 4, (1.0, 6.0)),
+    Kind("standby killed", 4, (1.0, 4.0)),
+)
+#: Where other tests share the servers, and the product afterwards: nothing that they would notice.
+OF_SERVICES = (
+    "kill",
+    "kill amid the start",
+    "kill all",
+    "rebalance storm",
+    "replies lost",
+    "timeouts",
+    "too many requests",
+    "server errors",
+    "partial bodies",
+    "duplicate webhooks",
+    "webhooks late",
+    "answers late",
+    "service stopped",
+    "service frozen",
+    "taken over while frozen",
+    "redeployed",
+    "shop's receiver away",
+    "erasure",
+)
+BY_NAME = {kind.name: kind for kind in (*KINDS, *OF_A_CLUSTER, *OF_A_STANDBY)}
 #: The first fault strikes when some orders are under way; the last one leaves time to be seen.
 _FIRST_SECONDS = 4.0
 _BETWEEN_SECONDS = (2.0, 9.0)
@@ -102,21 +133,28 @@ class Fault:
     seed: int
 
 
-def schedule(seed: int, seconds: float, only: Collection[str] = ()) -> tuple[Fault, ...]:
-    """The faults of a run of so many seconds, in the order of their beginnings. `only`: of these kinds alone."""
+def schedule(
+    seed: int, seconds: float, only: Collection[str] = (), apart: float = 0.0, *, more: Sequence[Kind] = ()
+) -> tuple[Fault, ...]:
+    """The faults of a run of so many seconds, in the order of their beginnings. `only`: of these kinds alone.
+
+    `apart`: each fault comes singly, at least so many seconds after the beginning of the one before. `more`: kinds
+    beside the usual ones.
+    """
     rng = random.Random(f"campaign/{seed}")
-    deck = _deck(rng, [kind for kind in KINDS if not only or kind.name in only])
+    deck = _deck(rng, [kind for kind in (*KINDS, *more) if not only or kind.name in only])
     faults: list[Fault] = []
     now = _FIRST_SECONDS
     while now < seconds:
         [together] = rng.choices([number for number, _ in _TOGETHER], [weight for _, weight in _TOGETHER])
+        together = 1 if apart else together
         for _ in range(together):
             kind = next(deck)
             at = round(now + rng.uniform(0, _WITHIN_SECONDS) * (together > 1), 3)
             lasts = round(rng.uniform(*kind.seconds), 3)
             if at < seconds:
                 faults.append(Fault(0, kind.name, rng.choice(kind.targets), at, lasts, rng.randrange(2**31)))
-        now += rng.uniform(*_BETWEEN_SECONDS)
+        now += apart + rng.uniform(*_BETWEEN_SECONDS)
     faults.sort(key=lambda fault: fault.at)
     return tuple(
         Fault(number, fault.kind, fault.target, fault.at, fault.seconds, fault.seed)

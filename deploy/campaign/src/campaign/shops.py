@@ -34,6 +34,7 @@ class Shops(Buying):
         """Submit over Kafka until the brokers acknowledge it: from then on it may not be lost."""
         body = OrderSubmitted(storefront=slug, submission_id=key, order=new.model_dump(mode="json", exclude_none=True))
         user, topic = self.target.shop_topic(slug)
+        place = self.target.prefix + topic
         headers: dict[str, str | bytes | None] = {
             "ce_specversion": "1.0",
             "ce_id": str(uuid4()),
@@ -45,7 +46,7 @@ class Shops(Buying):
         value = body.model_dump_json().encode()
 
         async def written() -> bool | None:
-            return await asyncio.to_thread(self._produce, user, topic, body.key(), value, headers) or None
+            return await asyncio.to_thread(self._produce, user, place, body.key(), value, headers) or None
 
         await until(written, "the brokers take a submission", "kafka", seconds=_SUBMITTED_SECONDS, every=_LOOK_SECONDS)
 

@@ -5,6 +5,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from uuid import uuid4
+from zlib import crc32
 
 import httpx
 
@@ -72,6 +73,7 @@ class Traffic:
         [kind] = rng.choices(list(KINDS), [weight for weight, _ in KINDS.values()])
         address = f"{self.mark}.{number}@buyers.example"
         journey = Journey(number, kind, rng.choice(SHOPS), [address], f"Zhanar {self.mark.title()}")
+        journey.first_phone = crc32(self.mark.encode())
         self.journeys.append(journey)
         task = asyncio.create_task(self._go(journey, random.Random(rng.random())))
         self._tasks.add(task)

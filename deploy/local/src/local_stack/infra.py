@@ -11,6 +11,7 @@ from local_stack.kafka_cluster import KafkaCluster
 from local_stack.kafka_settings import BENCH, SMALL, BrokerProfile
 from local_stack.postgres import Postgres
 from local_stack.postgres_databases import Databases
+from local_stack.postgres_pair import PostgresPair
 from local_stack.shared_infra import SharedInfra, own_this_run, shared_infra
 
 __all__ = [
@@ -36,11 +37,17 @@ class Infra:
     """
 
     def __init__(
-        self, directory: Path, *, kafka: Kafka | KafkaCluster | None = None, postgres: Postgres | None = None
+        self,
+        directory: Path,
+        *,
+        kafka: Kafka | KafkaCluster | None = None,
+        postgres: Postgres | PostgresPair | None = None,
     ) -> None:
         self.directory = directory
         self.kafka: Kafka | KafkaCluster = kafka or Kafka(directory / "kafka", log=directory / "logs" / "kafka.log")
-        self.postgres = postgres or Postgres(directory / "postgres", log=directory / "logs" / "postgres.log")
+        self.postgres: Postgres | PostgresPair = postgres or Postgres(
+            directory / "postgres", log=directory / "logs" / "postgres.log"
+        )
 
     @property
     def bootstrap_servers(self) -> str:

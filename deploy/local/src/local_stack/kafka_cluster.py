@@ -1,7 +1,7 @@
 """Several brokers as on servers of their own: what is acknowledged is on two of three, and one of them may be lost."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from local_stack.access import Access
@@ -16,11 +16,21 @@ class KafkaCluster:
     """Brokers that are controllers too, each with its data in a folder of `directory`; `nodes` can be killed singly.
 
     Topics have a replica on each, and a write is acknowledged when all but one have it (`min.insync.replicas`).
-    `password`: the admin's, as of `Kafka`.
+    `password`: the admin's, as of `Kafka`. `ports`: the brokers' own, and `advertised_ports`: where proxies stand
+    before them, for clients and for the other brokers.
     """
 
     def __init__(
-        self, directory: Path, *, password: str, size: int = 3, profile: BrokerProfile = SMALL, logs: Path | None = None
+        self,
+        directory: Path,
+        *,
+        password: str,
+        size: int = 3,
+        profile: BrokerProfile = SMALL,
+        ports: Sequence[int] | None = None,
+        advertised_ports: Sequence[int] | None = None,
+        extra_settings: Mapping[str, str] | None = None,
+        logs: Path | None = None,
     ) -> None:
         controllers = free_ports(size)
         voters = ",".join(f"{number}@{LOOPBACK}:{port}" for number, port in enumerate(controllers, 1))
@@ -34,11 +44,14 @@ class KafkaCluster:
             "transaction.state.log.min.isr": all_but_one,
             "share.coordinator.state.topic.replication.factor": str(size),
             "share.coordinator.state.topic.min.isr": all_but_one,
+            **(extra_settings or {}),
         }
         self.replicas = size
         self.nodes = [
             Kafka(
                 directory / f"node-{number}",
+                port=ports[number - 1] if ports else None,
+                advertised_port=advertised_ports[number - 1] if advertised_ports else None,
                 controller_port=port,
                 password=password,
                 profile=profile,
@@ -53,6 +66,16 @@ class KafkaCluster:
     def bootstrap_servers(self) -> str:
         """What clients connect to: all brokers, so that a client finds the cluster while one of them is down."""
         return ",".join(node.bootstrap_servers for node in self.nodes)
+
+    @property
+    def pid(self) -> int | None:
+        """The first broker's process id while it runs."""
+        return self.nodes[0].pid
+
+    @property
+    def running(self) -> bool:
+        """Whether all brokers' processes exist."""
+        return all(node.running for node in self.nodes)
 
     @property
     def admin(self) -> KafkaLogin:

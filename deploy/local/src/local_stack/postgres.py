@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import time
 from collections.abc import Mapping
@@ -141,6 +142,11 @@ class Postgres:
         for backend in backends:
             with suppress(ProcessLookupError):
                 os.kill(backend, signal.SIGKILL)
+
+    def drop_data(self) -> None:
+        """Delete what a server that was killed has kept; the next one in its folder begins anew."""
+        if self._home is not None and not self.running:
+            shutil.rmtree(self._home.data, ignore_errors=True)
 
     def pause(self) -> None:
         """Freeze postmaster and backends: connections stay open, nothing answers."""

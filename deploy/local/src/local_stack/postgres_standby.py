@@ -18,11 +18,27 @@ _FOLLOWS = "SELECT sync_state FROM pg_stat_replication WHERE state = 'streaming'
 _WAIT_SECONDS = 0.1
 
 
+def on_either(databases: Databases, ports: tuple[int, int]) -> Databases:
+    """The same databases at two servers: clients use the one that takes writes."""
+    one, two = ports
+    query = f"host={LOOPBACK},{LOOPBACK}&port={one},{two}&target_session_attrs=read-write"
+
+    def both(url: str) -> str:
+        parts = urlsplit(url)
+        login = parts.netloc.rpartition("@")[0]
+        return urlunsplit((parts.scheme, f"{login}@", parts.path, query, ""))
+
+    return Databases(
+        {name: both(url) for name, url in databases.services.items()},
+        {name: both(url) for name, url in databases.owners.items()},
+    )
+
+
 class Standby(Postgres):
     """A copy of a running primary that follows it. Needs `pg_basebackup`, which not every package of Postgres has."""
 
-    def __init__(self, directory: Path, primary: Postgres, *, log: Path | None = None) -> None:
-        super().__init__(directory, log=log)
+    def __init__(self, directory: Path, primary: Postgres, *, port: int | None = None, log: Path | None = None) -> None:
+        super().__init__(directory, port=port, log=log)
         self._primary = primary
 
     async def start(self) -> None:
@@ -43,18 +59,7 @@ class Standby(Postgres):
 
     def either(self, databases: Databases) -> Databases:
         """The same databases, with both servers in their URLs: clients use the one that takes writes."""
-        ports = f"{self._primary.port},{self.port}"
-        query = f"host={LOOPBACK},{LOOPBACK}&port={ports}&target_session_attrs=read-write"
-
-        def both(url: str) -> str:
-            parts = urlsplit(url)
-            login = parts.netloc.rpartition("@")[0]
-            return urlunsplit((parts.scheme, f"{login}@", parts.path, query, ""))
-
-        return Databases(
-            {name: both(url) for name, url in databases.services.items()},
-            {name: both(url) for name, url in databases.owners.items()},
-        )
+        return on_either(databases, (self._primary.port, self.port))
 
     def _prepare(self) -> ManagedProcess:
         self._copy_of = self._primary.admin_url

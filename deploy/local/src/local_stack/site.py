@@ -1,6 +1,7 @@
 """What one stack is: its folder, ports and secrets, kept in `stack.json` from one run to the next."""
 
 import base64
+import re
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -117,8 +118,9 @@ class Site:
 
     @property
     def bootstrap_servers(self) -> str:
-        """What Kafka clients connect to."""
-        return f"{LOOPBACK}:{self.ports['kafka']}"
+        """What Kafka clients connect to: one broker, or several (`kafka-2`, `kafka-3`)."""
+        names = ["kafka", *sorted(name for name in self.ports if re.fullmatch(r"kafka-\d", name))]
+        return ",".join(f"{LOOPBACK}:{self.ports[name]}" for name in names)
 
     def log(self, name: str) -> Path:
         """Where a component's output goes."""

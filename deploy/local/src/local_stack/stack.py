@@ -12,12 +12,14 @@ from local_stack.component import RunningComponent
 from local_stack.errors import AlreadyRunningError, LocalStackError
 from local_stack.infra import Infra
 from local_stack.kafka import Kafka
+from local_stack.kafka_cluster import KafkaCluster
 from local_stack.kafka_login import ADMIN, KafkaLogin
 from local_stack.kafka_settings import SMALL, BrokerProfile
 from local_stack.locks import FileLock
 from local_stack.paths import run_dir
 from local_stack.postgres import Postgres
 from local_stack.postgres_home import remove_data
+from local_stack.postgres_pair import PostgresPair
 from local_stack.product import AGENTS, PRODUCT, STOREFRONTS, Component
 from local_stack.progress import Phase, Progress, progress_for_terminal
 from local_stack.site import Site
@@ -25,6 +27,8 @@ from local_stack.status import STATUS_FILE
 
 EVERY_COMPONENT = "*"
 INFRASTRUCTURE = ("postgres", "kafka")
+#: Where the servers' data lie in a stack's folder, a standby's too.
+DATABASES = ("postgres", "postgres-2")
 
 
 class Part(Protocol):
@@ -85,6 +89,8 @@ class Stack:
         self._beneath = beneath
         self._broker_settings = broker_settings
         self._progress: Progress = progress or progress_for_terminal()
+        #: Names of ports beyond those of one broker, one database server and the components.
+        self.further_ports: tuple[str, ...] = ()
         self._lock = lock_of(self.directory)
         self._site = Site.load(self.directory)
 
@@ -229,7 +235,7 @@ class Stack:
         await self._together(self.start, [component.name for component in self.components])
 
     def _prepare_site(self) -> None:
-        wanted: dict[str, int | None] = {"kafka": None, "kafka-controller": None, "postgres": None}
+        wanted: dict[str, int | None] = dict.fromkeys(["kafka", "kafka-controller", "postgres", *self.further_ports])
         for component in self.components:
             wanted |= {component.name: component.preferred_port, **dict(component.other_ports)}
         self._site.claim_ports(wanted)
@@ -239,8 +245,13 @@ class Stack:
         (self.directory / "traces").mkdir(exist_ok=True)
 
     def _infrastructure(self) -> Infra:
+        kafka, postgres = self._kafka(), self._postgres()
+        self.parts |= {"postgres": postgres, "kafka": kafka}
+        return Infra(self.directory, kafka=kafka, postgres=postgres)
+
+    def _kafka(self) -> Kafka | KafkaCluster:
         ports = self._site.ports
-        kafka = Kafka(
+        return Kafka(
             self.directory / "kafka",
             port=ports["kafka"],
             controller_port=ports["kafka-controller"],
@@ -250,11 +261,10 @@ class Stack:
             extra_settings=self._broker_settings,
             log=self.log("kafka"),
         )
-        postgres = Postgres(
-            self.directory / "postgres", port=ports["postgres"], log=self.log("postgres"), beneath=self._beneath
-        )
-        self.parts |= {"postgres": postgres, "kafka": kafka}
-        return Infra(self.directory, kafka=kafka, postgres=postgres)
+
+    def _postgres(self) -> Postgres | PostgresPair:
+        port = self._site.ports["postgres"]
+        return Postgres(self.directory / "postgres", port=port, log=self.log("postgres"), beneath=self._beneath)
 
     async def _migrate(self, name: str) -> None:
         part = self.parts[name]
@@ -299,6 +309,7 @@ def _set_aside_logs(logs: Path) -> None:
 
 def remove_stack_data(directory: Path) -> None:
     """Delete what a stopped stack stored, but keep its ports and keys."""
-    remove_data(directory / "postgres")
+    for folder in DATABASES:
+        remove_data(directory / folder)
     for folder in ("kafka", "sandbox", "shop", "traces", "logs"):
         shutil.rmtree(directory / folder, ignore_errors=True)

@@ -33,6 +33,7 @@ class Proxy:
         self.port = 0
         self._target = target
         self._server: asyncio.Server | None = None
+        self._isolated = False
         self._open: set[_Connection] = set()
 
     async def start(self) -> None:
@@ -64,13 +65,23 @@ class Proxy:
         for connection in self._open:
             connection.flows = False
 
+    def isolate(self) -> None:
+        """Carry nothing more, over new connections neither, until `rejoin`: what stands behind is cut off."""
+        self._isolated = True
+        self.half_open()
+
+    def rejoin(self) -> None:
+        """Let new connections pass again. Those that were opened meanwhile end."""
+        self._isolated = False
+        self.cut()
+
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             behind, server = await asyncio.open_connection(_LOOPBACK, self._target())
         except OSError:
             _reset(writer)
             return
-        connection = _Connection(writer, server)
+        connection = _Connection(writer, server, flows=not self._isolated)
         self._open.add(connection)
         try:
             async with asyncio.TaskGroup() as group:

@@ -10,6 +10,7 @@ import psycopg
 from campaign.scene import Record, Scene, lifted
 from campaign.schedule import Fault
 from local_stack.postgres import Postgres
+from local_stack.postgres_pair import PostgresPair
 
 #: Those at a COMMIT, and some of the others.
 _CUT = """
@@ -22,7 +23,7 @@ WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
 async def cut_at_commit(scene: Scene, fault: Fault, record: Record) -> None:
     """Database connections end, most of them in the middle of COMMIT: nobody knows whether it happened."""
     ends = time.monotonic() + fault.seconds
-    postgres = cast("Postgres", scene.stack.parts["postgres"])
+    postgres = cast("Postgres | PostgresPair", scene.stack.parts["postgres"])
     while time.monotonic() < ends:
         try:
             async with await psycopg.AsyncConnection.connect(postgres.admin_url, autocommit=True) as connection:
@@ -39,13 +40,26 @@ async def cut(scene: Scene, fault: Fault, record: Record) -> None:
     rng = random.Random(fault.seed)
     ends = time.monotonic() + fault.seconds
     while time.monotonic() < ends:
-        scene.stack.proxies[fault.target].cut(0.3, rng)
+        for part in scene.stack.proxies_of(fault.target):
+            scene.stack.proxies[part].cut(0.3, rng)
         await asyncio.sleep(rng.uniform(0.05, 0.5))
     lifted(record)
 
 
 async def half_open(scene: Scene, fault: Fault, record: Record) -> None:
     """What is sent over the open connections is lost without an error; new connections work."""
-    scene.stack.proxies[fault.target].half_open()
+    for part in scene.stack.proxies_of(fault.target):
+        scene.stack.proxies[part].half_open()
     lifted(record)
     await asyncio.sleep(fault.seconds)
+
+
+async def broker_cut_off(scene: Scene, fault: Fault, record: Record) -> None:
+    """Neither clients nor the other brokers reach one broker; the controllers do, so it stays the leader it was."""
+    proxy = scene.stack.proxies[fault.target]
+    proxy.isolate()
+    try:
+        await asyncio.sleep(fault.seconds)
+    finally:
+        proxy.rejoin()
+    lifted(record)

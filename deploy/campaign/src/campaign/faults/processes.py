@@ -8,7 +8,7 @@ from pathlib import Path
 
 from campaign.scene import NotPossibleError, Record, Scene, lifted
 from campaign.schedule import SERVICES, Fault
-from local_stack.component import RunningComponent
+from local_stack.stack import Part
 
 #: Of Debian's package libfaketime.
 _FAKETIME = "usr/lib/*/faketime/libfaketimeMT.so.1"
@@ -40,7 +40,7 @@ async def kill_all(scene: Scene, fault: Fault, record: Record) -> None:
     """`kill -9` for all services at once."""
     async with scene.holding(*SERVICES):
         for service in SERVICES:
-            scene.stack.kill(service)
+            scene.stack.parts[service].kill()
             record.kills += 1
         await asyncio.sleep(fault.seconds)
         lifted(record)
@@ -48,7 +48,7 @@ async def kill_all(scene: Scene, fault: Fault, record: Record) -> None:
 
 
 async def _kill_and_start(scene: Scene, service: str, seconds: float, record: Record) -> None:
-    scene.stack.kill(service)
+    scene.stack.parts[service].kill()
     record.kills += 1
     await asyncio.sleep(seconds)
     lifted(record)
@@ -67,9 +67,9 @@ async def stopped(scene: Scene, fault: Fault, record: Record) -> None:
 async def frozen(scene: Scene, fault: Fault, record: Record) -> None:
     """SIGSTOP, and SIGCONT within or beyond leases and sessions."""
     async with scene.holding(fault.target):
-        scene.stack.pause(fault.target)
+        scene.stack.parts[fault.target].pause()
         await asyncio.sleep(fault.seconds)
-        scene.stack.resume(fault.target)
+        scene.stack.parts[fault.target].resume()
         lifted(record)
 
 
@@ -77,9 +77,9 @@ async def taken_over(scene: Scene, fault: Fault, record: Record) -> None:
     """A second instance takes over what a frozen one has; then the frozen one wakes up."""
     async with scene.holding(fault.target), _second(scene, fault.target) as second:
         await second.start()
-        scene.stack.pause(fault.target)
+        scene.stack.parts[fault.target].pause()
         await asyncio.sleep(fault.seconds)
-        scene.stack.resume(fault.target)
+        scene.stack.parts[fault.target].resume()
         lifted(record)
         await asyncio.sleep(1)
 
@@ -128,7 +128,7 @@ def _faketime() -> Path | None:
 
 
 @asynccontextmanager
-async def _second(scene: Scene, service: str, **changes: str) -> AsyncIterator[RunningComponent]:
+async def _second(scene: Scene, service: str, **changes: str) -> AsyncIterator[Part]:
     second = scene.stack.second(service, **changes)
     try:
         yield second

@@ -13,6 +13,8 @@ _ON_THE_WAY = timedelta(seconds=60)
 
 async def last_release_beside(scene: Scene, fault: Fault, record: Record) -> None:
     """An instance of the service as it was last released works beside the one of now, and alone for a moment."""
+    if len(scene.stack.brokers) > 1:
+        raise NotPossibleError("the last release takes the addresses of several brokers for one host")
     try:
         tree = await asyncio.to_thread(export, last_release(fault.target).commit)
     except (NoHistoryError, FileNotFoundError) as error:

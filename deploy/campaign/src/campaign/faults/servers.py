@@ -1,18 +1,25 @@
-"""Kafka and Postgres are killed, restarted, paused, and find their disks full."""
+"""Kafka and Postgres are killed, restarted, paused, and find their disks full.
+
+Of three brokers one is struck; of a primary and its standby the primary.
+"""
 
 import asyncio
+import random
 import shutil
+import time
 from pathlib import Path
+from typing import cast
 
 from campaign.scene import NotPossibleError, Record, Scene, lifted
 from campaign.schedule import Fault
+from local_stack.postgres_pair import PostgresPair
 
 _BLOCK = 1 << 20
 
 
 async def kafka_killed(scene: Scene, fault: Fault, record: Record) -> None:
     """`kill -9` of the broker."""
-    await _killed(scene, "kafka", fault.seconds, record)
+    await _killed(scene, _broker(scene, fault), fault.seconds, record)
 
 
 async def postgres_killed(scene: Scene, fault: Fault, record: Record) -> None:
@@ -22,7 +29,7 @@ async def postgres_killed(scene: Scene, fault: Fault, record: Record) -> None:
 
 async def kafka_restarted(scene: Scene, fault: Fault, record: Record) -> None:
     """The broker stops in good order and comes back."""
-    await _restarted(scene, "kafka", fault.seconds, record)
+    await _restarted(scene, _broker(scene, fault), fault.seconds, record)
 
 
 async def postgres_restarted(scene: Scene, fault: Fault, record: Record) -> None:
@@ -32,7 +39,7 @@ async def postgres_restarted(scene: Scene, fault: Fault, record: Record) -> None
 
 async def kafka_paused(scene: Scene, fault: Fault, record: Record) -> None:
     """The broker stands still: its connections stay open."""
-    await _paused(scene, "kafka", fault.seconds, record)
+    await _paused(scene, _broker(scene, fault), fault.seconds, record)
 
 
 async def postgres_paused(scene: Scene, fault: Fault, record: Record) -> None:
@@ -45,7 +52,7 @@ async def disk_full(scene: Scene, fault: Fault, record: Record) -> None:
     disk = scene.disks.get(fault.target)
     if disk is None:
         raise NotPossibleError("no file systems can be mounted here (root with CAP_SYS_ADMIN, and `unshare`)")
-    async with scene.holding(fault.target):
+    async with scene.holding(*(scene.stack.brokers if fault.target == "kafka" else [fault.target])):
         ballast = disk / "ballast"
         try:
             await asyncio.to_thread(_fill, ballast)
@@ -70,9 +77,60 @@ def _fill(ballast: Path) -> None:
             return
 
 
+async def broker_lost(scene: Scene, fault: Fault, record: Record) -> None:
+    """One of three brokers is killed, and away for longer than its session: its partitions get other leaders."""
+    await _killed(scene, fault.target, fault.seconds, record)
+
+
+async def two_brokers_killed(scene: Scene, fault: Fault, record: Record) -> None:
+    """Two of three: nothing is acknowledged until one of them is back."""
+    async with scene.holding(*scene.stack.brokers):
+        lost = random.Random(fault.seed).sample(scene.stack.brokers, 2)
+        for broker in lost:
+            scene.stack.parts[broker].kill()
+            record.kills += 1
+        await asyncio.sleep(fault.seconds)
+        lifted(record)
+        await asyncio.gather(*(scene.start(broker, record) for broker in lost))
+
+
+async def primary_lost(scene: Scene, fault: Fault, record: Record) -> None:
+    """The primary is killed for good and its standby promoted; the lost server comes back as the new one's standby."""
+    async with scene.holding("postgres"):
+        pair = _pair(scene)
+        record.kills += 1
+        await pair.fail_over()
+        lifted(record)
+        await asyncio.sleep(fault.seconds)
+        began = time.monotonic()
+        await pair.rejoin()
+        record.ready_seconds.append(time.monotonic() - began)
+
+
+async def standby_killed(scene: Scene, fault: Fault, record: Record) -> None:
+    """The primary waits for its standby: nothing is committed until it is back."""
+    async with scene.holding("postgres"):
+        pair = _pair(scene)
+        if pair.standby is None:
+            raise NotPossibleError("there was no standby at that moment")
+        pair.standby.kill()
+        record.kills += 1
+        await asyncio.sleep(fault.seconds)
+        lifted(record)
+        await scene.start("postgres", record)
+
+
+def _pair(scene: Scene) -> PostgresPair:
+    return cast("PostgresPair", scene.stack.parts["postgres"])
+
+
+def _broker(scene: Scene, fault: Fault) -> str:
+    return random.Random(fault.seed).choice(scene.stack.brokers)
+
+
 async def _killed(scene: Scene, part: str, seconds: float, record: Record) -> None:
     async with scene.holding(part):
-        scene.stack.kill(part)
+        scene.stack.parts[part].kill()
         record.kills += 1
         await asyncio.sleep(seconds)
         lifted(record)
@@ -89,7 +147,7 @@ async def _restarted(scene: Scene, part: str, seconds: float, record: Record) ->
 
 async def _paused(scene: Scene, part: str, seconds: float, record: Record) -> None:
     async with scene.holding(part):
-        scene.stack.pause(part)
+        scene.stack.parts[part].pause()
         await asyncio.sleep(seconds)
-        scene.stack.resume(part)
+        scene.stack.parts[part].resume()
         lifted(record)
