@@ -8,15 +8,21 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from refunds.cases import find_order_of_case
 from refunds.channels import ERASE_CHATS
+from refunds.channels.rules.texts import text_of
 from sandbox.testing import RunningSandbox, running_sandbox
 from shared.contracts import RefundApproved, RefundRequested, RevocationRequested
+from shared.ids import uuid7
+from shared.sealed import Opener, new_private_key
 from shared.testing.documents import JsonObject
 
 if TYPE_CHECKING:
     from services.refunds.tests.conftest import Life, Refunds, Start
 
 NAME, EMAIL = "Annabella Quicksilver", "ann@example.org"
+WORDS = "Ann, please try another network."
+NOTIFICATIONS = Opener(new_private_key()).public_key
 BOT = {"token": "1000:sandbox-esimka", "secret": "hush-hush"}
 
 
@@ -53,7 +59,8 @@ class Bot:
 @pytest.fixture
 async def bot(start: "Start") -> AsyncIterator[Bot]:
     async with running_sandbox() as sandbox:
-        refunds = await start(telegram_bots={"esimka": BOT}, telegram_api_url=sandbox.telegram_url)
+        settings = {"telegram_bots": {"esimka": BOT}, "telegram_api_url": sandbox.telegram_url}
+        refunds = await start(notifications_seal_public_key=NOTIFICATIONS, **settings)
         await sandbox.telegram_webhook(f"{refunds.address}/telegram/esimka", BOT["secret"])
         yield Bot(refunds, sandbox)
 
@@ -96,6 +103,34 @@ async def test_a_request_from_the_first_word_to_the_answer(bot: Bot) -> None:
     traces = bot.refunds.trace_file.read_text() if bot.refunds.trace_file.exists() else ""
     assert NAME not in traces
     assert BOT["token"] not in traces
+
+
+async def test_what_an_agent_writes_comes_into_the_chats_of_the_case_alone(bot: Bot) -> None:
+    """Also while Telegram fails, and once for a form. No table has it in plain but the one of agents' answers."""
+    life = await order(bot)
+    mine, also_mine, strangers = 31, 32, 33
+    await bot.asks(mine, life, language="ru")
+    await bot.asks(also_mine, life)
+    await bot.says(strangers, "hello")
+    [case] = await bot.refunds.rows("SELECT case_id FROM cases")
+    counts = [len(await bot.sandbox.telegram_chat(chat)) for chat in (mine, also_mine, strangers)]
+    await bot.sandbox.faults(
+        {"target": "telegram.send", "effect": "refuse", "code": 1, "times": 1},
+        {"target": "telegram.send", "effect": "http_error", "status": 502, "times": 1, "after": 1},
+    )
+    answer_id = uuid7()
+    for _ in range(2):
+        async with bot.refunds.service.database.transaction() as tx:
+            about = await find_order_of_case(tx, case["case_id"])
+            answers = bot.refunds.service.app.state.support_answers
+            await answers.answer_case(tx, about, case["case_id"], answer_id, WORDS, who="agent:anna", trace=None)
+    in_russian = (await bot.heard(mine, counts[0] + 1))[counts[0] :]
+    assert in_russian == [f"{text_of('support_answered', 'ru')}\n\n{WORDS}"]
+    in_english = (await bot.heard(also_mine, counts[1] + 1))[counts[1] :]
+    assert in_english == [f"{text_of('support_answered', 'en')}\n\n{WORDS}"]
+    assert len(await bot.sandbox.telegram_chat(strangers)) == counts[2]
+    for table in ("telegram_chats", "telegram_cases", "work", "audit", "outbox"):
+        assert WORDS not in json.dumps(await bot.refunds.rows(f"SELECT * FROM {table}"), default=repr), table
 
 
 async def test_updates_are_heard_once(bot: Bot) -> None:
