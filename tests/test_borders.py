@@ -60,6 +60,7 @@ BARE: dict[str, str] = {
 #: Handlers that read a body by their own hands, and what reads it.
 BY_HAND: dict[str, str] = {
     "refunds /whatsapp/{storefront}": "refunds.channels.whatsapp.models.read_webhook, once the signature is right",
+    "refunds /agents/representations/{representation_id}/evidence": "the form's own token, and files: file_types",
     "refunds /contact/{storefront}": "refunds.channels.contact_form.models.ContactMessage",
     "refunds /orders/{order}/evidence": "refunds.support_mail.rules.file_types reads the file's content",
     "refunds /support-mails/{storefront}": "refunds.support_mail.rules.reading.read_mail reads the whole message",

@@ -36,6 +36,8 @@ SAMPLES: dict[str, tuple[tuple[object, ...], JsonObject]] = {
     "refund_eligibility": (("x",), {}),
     "refund": (("x",), {"reason": "r", "idempotency_key": "k", "amount": Money(amount=1, currency="USD")}),
     "resend_code": (("x",), {"idempotency_key": "k"}),
+    "send_chat_message": (("x", "hello"), {"idempotency_key": "k", "language": "kk", "file": ("a.png", b"1")}),
+    "chat_answers": (("x",), {"after": 3}),
     "create_webhook_endpoint": (("https://shop.example",), {"types": ["order.paid"]}),
     "webhook_endpoints": ((), {}),
     "change_webhook_endpoint": (("x",), {"enabled": True}),

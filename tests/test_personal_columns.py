@@ -135,6 +135,9 @@ SERVICES = {
         {
             "contacts": "email_hash phone_hash",
             "notes": "text who",
+            "site_answers": "chat_key answer_key sealed",
+            "site_cases": "chat_key",
+            "site_chats": "chat_key sealed",
             "support_answers": "who text",
             "support_mail_files": "digest name content",
             "support_mails": "proof sender_hash content handled_by",
@@ -183,6 +186,13 @@ SERVICES = {
                 "decision_refusal: a word",
             ),
             "refund_outcomes": ("last_failure: a word",),
+            "representation_acts": ("who: an account", "outcome: a word"),
+            "representations": (
+                "identification: words, dates and a file number",
+                "recorded_by: an account",
+                "ended_by: an account",
+            ),
+            "site_guesses": ("number_key: a hash of an order number, for a day",),
         },
     ),
     "operations": Service(

@@ -83,6 +83,26 @@ def test_an_order_is_sent_with_its_key_and_the_buyers_session(ask: "Ask", servic
     assert (placed.order_number, placed.price.amount, placed.replayed) == ("10000001", 499_000, True)
 
 
+def test_a_chat_message_carries_its_file_and_its_answer_comes_back(ask: "Ask", service: ScriptedService) -> None:
+    answer = {
+        "number": 2,
+        "text": "Why?",
+        "language": "kk",
+        "at": "2026-11-30T10:00:00Z",
+        "buttons": [["A", "B"], ["C"]],
+    }
+    service.replies = [Reply(201, {"answers": [answer]}), Reply(200, {"answers": []})]
+    (sent,) = ask(
+        "send_chat_message", "c-1", "12345678", idempotency_key="m-1", language="kk", file=("a.png", b"\x89PNG")
+    )
+    assert ask("chat_answers", "c-1", after=2) == ()
+    posted, read = service.received
+    assert (posted.path, posted.headers["idempotency-key"]) == ("/conversations/c-1/messages", "m-1")
+    assert posted.json == {"text": "12345678", "language": "kk", "file": {"name": "a.png", "content": "iVBORw=="}}
+    assert (read.method, read.path) == ("GET", "/conversations/c-1/messages?after=2")
+    assert (sent.number, sent.buttons, "Why" in repr(sent)) == (2, (("A", "B"), ("C",)), False)
+
+
 def test_fields_and_statuses_of_a_newer_service_are_kept(ask: "Ask", service: ScriptedService) -> None:
     service.replies = [Reply(200, {**PLACED, "kind": "gift", "status": "wrapped", "ribbon": {"colour": "red"}})]
     order = ask("order", "10000001")

@@ -128,6 +128,18 @@ def test_whoever_opens_the_operations_page_gets_all_of_it(rendered: Rendered) ->
     assert [one["path"] for one in rule["http"]["paths"]] == [BASE]  # style, icon and the sign-in's callback below it
 
 
+def test_a_port_besides_http_is_open_to_its_addresses_alone(charts: Charts) -> None:
+    settings = ['extraPorts=[{"name": "lmtp", "port": 8024, "cidrs": ["192.0.2.7/32"]}]']
+    documents = charts.template("refunds", settings=settings)
+    spec = named(documents, "NetworkPolicy", "refunds")["spec"]
+    plain = named(charts.template("refunds"), "NetworkPolicy", "refunds")["spec"]
+    assert _ends(spec["ingress"], "from") - _ends(plain["ingress"], "from") == _set(("192.0.2.7/32", "lmtp"))
+    ports = named(documents, "Service", "refunds")["spec"]["ports"]
+    assert {port["name"]: port["port"] for port in ports} == {"http": 80, "lmtp": 8024}
+    (container,) = named(documents, "Deployment", "refunds")["spec"]["template"]["spec"]["containers"]
+    assert {port["name"]: port["containerPort"] for port in container["ports"]} == {"http": 8000, "lmtp": 8024}
+
+
 def test_brokers_outside_are_reached_by_address(charts: Charts) -> None:
     settings = ['networkPolicy.kafka.cidrs=["192.0.2.0/28"]', "networkPolicy.kafka.port=9094"]
     spec = named(charts.template("ordering", settings=settings), "NetworkPolicy", "ordering")["spec"]

@@ -240,3 +240,31 @@ async def test_a_contact_is_corrected_by_who_has_identified_the_buyer(start: "St
     )
     assert [row["what"] for row in rows] == ["contact_change_requested", "action_refused", "contact_change_requested"]
     assert "example" not in str(rows), "no personal data"
+
+
+async def test_the_company_of_an_order_is_corrected(start: "Start", others: StandIn) -> None:
+    """PO 1: it is shown before, as it is and as it shall be."""
+    running = await pages(start, **beside(others))
+    order = await running.delivered()
+    would = {"changed": ["company"], "orders": 1, "contact_at": AT}
+    others.answers = {
+        "order-searches": (200, found(order)),
+        "timeline": (200, []),
+        "hold": (404, {"detail": "never held"}),
+        "contact": (200, would),
+    }
+    async with browser() as page:
+        await sign_in(page, running, "anna")
+        await page.goto(url(running, f"/agents/orders/{order.order_id}"))
+        await page.click("text=Correct the contact")
+        await page.fill("#c-company", "Example LLC")
+        await page.fill("#c-number", "204378869")
+        await page.driven.select_option("#c-country", "GE")
+        await page.fill("#c-reference", "2026/17")
+        await page.click('form[action$="/contact/preview"] button')
+        await page.wait("text=none → Example LLC, 204378869 (GE)")
+        assert "The company is this order's alone" in await page.text()
+        await page.click('form[action$="/contact"] button')
+        await page.arrive("**#buyer")
+    asked = [body for what, _, body in others.asked if what == f"PUT /orders/{order.order_id}/contact"]
+    assert asked[-1]["company"] == {"name": "Example LLC", "number": "204378869", "country": "GE"}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from pydantic import ValidationError
 
 from refunds.cases import find_order_of_case
 from refunds.channels import ERASE_CHATS
@@ -21,6 +22,7 @@ from refunds.channels.whatsapp.rules import message_of, phone_of, spoken
 from refunds.channels.whatsapp.tasks import SEND
 from refunds.clients import whatsapp
 from refunds.clients.whatsapp import GONE, read_answer, read_missing
+from refunds.settings import Settings
 from sandbox.testing import RunningSandbox, running_sandbox
 from shared.contracts import RefundRequested
 from shared.ids import uuid7
@@ -55,17 +57,20 @@ def test_what_can_be_read_of_a_webhook_is_read() -> None:
     text = {"from": ANN, "id": "wamid.1", "type": "text", "text": {"body": " Hello "}, "more": 1}
     image = {"from": ANN, "id": "wamid.2", "type": "image", "image": {"id": "9", "caption": "Look"}}
     traversal = {"from": ANN, "id": "wamid.3", "type": "image", "image": {"id": "../me"}}
-    items = list(read_webhook(webhook(text, image, traversal, {"from": "+1"}, None), "100200300"))
+    mine = {"100200300": "qazaq-esim"}
+    read = list(read_webhook(webhook(text, image, traversal, {"from": "+1"}, None), mine))
+    assert {storefront for storefront, _ in read} == {"qazaq-esim"}
+    items = [item for _, item in read]
     assert [type(item) for item in items] == [WebhookMessage, WebhookMessage, Unreadable, Unreadable, Unreadable]
     assert [item.words for item in items[:2] if isinstance(item, WebhookMessage)] == ["Hello", "Look"]
     assert ANN not in repr(items)
-    assert list(read_webhook(webhook(text, number="1"), "100200300")) == [], "another number of the same app"
+    assert list(read_webhook(webhook(text, number="1"), mine)) == [], "another number of the same app"
     failed = {"id": "w", "status": "failed", "recipient_id": ANN, "errors": [{"code": 131047}]}
-    [status] = read_webhook(webhook(failed, name="statuses"), "100200300")
+    [(_, status)] = read_webhook(webhook(failed, name="statuses"), mine)
     assert isinstance(status, Status)
     assert status.errors[0].code == 131047
     odds: tuple[object, ...] = (None, [], {"entry": 1}, {"entry": [1, {"changes": [None, {"value": []}]}]})
-    assert [list(read_webhook(odd, "100200300")) for odd in odds] == [[], [], [], []]
+    assert [list(read_webhook(odd, mine)) for odd in odds] == [[], [], [], []]
 
 
 def test_a_message_is_read_for_the_conversation() -> None:
@@ -277,3 +282,45 @@ async def test_only_whatsapp_is_heard(phone: Phone) -> None:
         odd = json.dumps(webhook({"from": "x"}, {**message, "type": "reaction"}, message)).encode()
         assert (await client.post(phone.url, content=odd, headers=signed(odd))).status_code == 200
     assert len(await phone.refunds.rows("SELECT 1 FROM whatsapp_updates")) == 1
+
+
+async def test_two_shops_have_numbers_of_one_app(start: "Start") -> None:
+    """Each message goes to the shop of its number, by either's address; another app cannot speak of these numbers."""
+    second = NUMBER | {"phone_number_id": "100200301"}
+    other_app = NUMBER | {"phone_number_id": "100200302", "app_secret": "another-secret"}
+    numbers = {"qazaq-esim": NUMBER, "esimka": second, "e-sim-onl": other_app}
+    refunds = await start(whatsapp_numbers=numbers)
+
+    async def hand_in(storefront: str, number: str, secret: str, message_id: str) -> int:
+        text = {"from": ANN, "id": message_id, "type": "text", "text": {"body": "Hello"}}
+        body = json.dumps(webhook(text, number=number)).encode()
+        signature = "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+        async with refunds.http() as client:
+            url = f"/whatsapp/{storefront}"
+            return (await client.post(url, content=body, headers={"x-hub-signature-256": signature})).status_code
+
+    async def heard() -> list[str]:
+        return [row["storefront"] for row in await refunds.rows("SELECT storefront FROM whatsapp_chats ORDER BY 1")]
+
+    shared = str(NUMBER["app_secret"])
+    assert await hand_in("qazaq-esim", "100200301", shared, "wamid.1") == 200
+    assert await heard() == ["esimka"]
+    assert await hand_in("esimka", "100200301", shared, "wamid.1") == 200
+    assert len(await refunds.rows("SELECT 1 FROM whatsapp_updates")) == 1, "one message, whichever address it came to"
+    assert await hand_in("esimka", "100200300", shared, "wamid.2") == 200
+    assert await heard() == ["esimka", "qazaq-esim"]
+    assert await hand_in("e-sim-onl", "100200300", "another-secret", "wamid.3") == 200
+    assert len(await refunds.rows("SELECT 1 FROM whatsapp_updates")) == 2, "the other app says nothing of this number"
+    assert await hand_in("e-sim-onl", "100200302", shared, "wamid.4") == 401
+
+
+def test_a_number_belongs_to_one_shop() -> None:
+    numbers = {"qazaq-esim": NUMBER, "esimka": NUMBER}
+    with pytest.raises(ValidationError, match="one phone_number_id for several storefronts"):
+        Settings(
+            database_url="x",
+            kafka_bootstrap_servers="x",
+            seal_private_key=new_private_key(),
+            agent_keys={},
+            whatsapp_numbers=numbers,
+        )

@@ -22,6 +22,11 @@ class TestOnly:
     value: str | bool
 
 
+@dataclass(slots=True, frozen=True)
+class MayBeShared:
+    """Marks a secret that another company gives out, and that several holders may have in common."""
+
+
 def blank_secrets(settings: BaseModel) -> list[str]:
     """What is wrong with the secrets that were set, one sentence each, by environment variable and without values."""
     problems = []
@@ -29,7 +34,7 @@ def blank_secrets(settings: BaseModel) -> list[str]:
         value = getattr(settings, field)
         problems += [f"{name} is blank" for name, secret in _secrets(field.upper(), value) if not secret.strip()]
         if isinstance(value, Mapping):
-            keys = [secret for _, secret in _secrets(field.upper(), value)]
+            keys = [secret for _, secret in _secrets(field.upper(), value, shared=False)]
             if len(set(keys)) < len(keys):
                 problems.append(f"{field.upper()} gives two of its holders the same key")
     return sorted(problems)
@@ -67,15 +72,16 @@ def _models(name: str, value: Any) -> Iterator[tuple[str, BaseModel]]:
         yield from _models(place, item)
 
 
-def _secrets(name: str, value: Any) -> Iterator[tuple[str, str]]:
-    """Every secret in a setting, however deep, with its place: `AGENT_KEYS[anna]`."""
+def _secrets(name: str, value: Any, *, shared: bool = True) -> Iterator[tuple[str, str]]:
+    """Every secret in a setting, however deep, with its place: `AGENT_KEYS[anna]`. `shared`: those marked so, too."""
     if isinstance(value, SecretStr):
         yield name, value.get_secret_value()
     elif isinstance(value, BaseModel):
-        for field in type(value).model_fields:
-            yield from _secrets(f"{name}.{field}", getattr(value, field))
+        for field, info in type(value).model_fields.items():
+            if shared or not any(isinstance(mark, MayBeShared) for mark in info.metadata):
+                yield from _secrets(f"{name}.{field}", getattr(value, field), shared=shared)
     for place, item in _items(name, value):
-        yield from _secrets(place, item)
+        yield from _secrets(place, item, shared=shared)
 
 
 def _items(name: str, value: Any) -> Iterator[tuple[str, Any]]:

@@ -9,6 +9,7 @@
 """
 
 from esim_fulfilment.calls import Page
+from esim_fulfilment.chat_models import ChatAnswer
 from esim_fulfilment.client import Addresses, AsyncClient, Client
 from esim_fulfilment.errors import (
     AlreadyPaidError,
@@ -64,6 +65,7 @@ __all__ = [
     "AuthenticationError",
     "Buyer",
     "BuyerErased",
+    "ChatAnswer",
     "CheckoutSession",
     "Client",
     "ConflictError",

@@ -1,11 +1,13 @@
 """Every operation of the interface, each described once. `Operations` makes methods of both clients of them."""
 
+from base64 import b64encode
 from datetime import datetime
 from typing import cast
 
 from pydantic import BaseModel, JsonValue, TypeAdapter
 
 from esim_fulfilment.calls import Answer, Call, Operation, Page, PagedOperation, StreamedOperation, given, path
+from esim_fulfilment.chat_models import ChatAnswer
 from esim_fulfilment.models import (
     CheckoutSession,
     Device,
@@ -37,6 +39,10 @@ class _Plans(BaseModel):
 
 class _Devices(BaseModel):
     devices: tuple[Device, ...]
+
+
+class _ChatAnswers(BaseModel):
+    answers: tuple[ChatAnswer, ...]
 
 
 _TIMELINE = TypeAdapter(list[TimelineEntry])
@@ -166,6 +172,38 @@ def resend_code(reference: str, *, idempotency_key: str) -> Call[Resend]:
     return Call("notifications", "POST", where, model(Resend), headers=headers)
 
 
+def send_chat_message(
+    conversation_id: str,
+    text: str = "",
+    *,
+    idempotency_key: str,
+    language: Language | None = None,
+    file: tuple[str, bytes] | None = None,
+) -> Call[tuple[ChatAnswer, ...]]:
+    """Hand in what a visitor of the shop's site wrote, from the shop's own server; the answer comes back at once.
+
+    `conversation_id`: a UUID that the shop chooses for each visitor. `file`: name and content of a picture or PDF, at
+    most 10 MiB. One key stands for one message, however often it is sent. Raises RateLimitedError.
+    """
+    body: dict[str, JsonValue] = {"text": text}
+    if language is not None:
+        body["language"] = language
+    if file is not None:
+        body["file"] = {"name": file[0], "content": b64encode(file[1]).decode()}
+    headers = {"idempotency-key": idempotency_key}
+    where = path("conversations", conversation_id, "messages")
+    return Call("refunds", "POST", where, _chat_answers, json=body, headers=headers)
+
+
+def chat_answers(conversation_id: str, *, after: int = 0) -> Call[tuple[ChatAnswer, ...]]:
+    """The answers after a number, at most 100; also those that came later, from the policy or an agent.
+
+    Raises NotFoundError where the conversation has no message, or is forgotten.
+    """
+    where = path("conversations", conversation_id, "messages")
+    return Call("refunds", "GET", where, _chat_answers, params=given(after=after or None))
+
+
 def refund_eligibility(reference: str) -> Call[Eligibility]:
     """What a request for a refund would be answered today, for each likely reason. Records nothing."""
     return Call("refunds", "GET", path("orders", reference, "refund-eligibility"), model(Eligibility))
@@ -188,6 +226,8 @@ class Operations(WebhookOperations):
     refund_eligibility = Operation(refund_eligibility)
     refund = Operation(refund)
     resend_code = Operation(resend_code)
+    send_chat_message = Operation(send_chat_message)
+    chat_answers = Operation(chat_answers)
 
 
 def _payment_object(answer: Answer) -> PaymentObject:
@@ -227,6 +267,10 @@ def _orders(answer: Answer) -> Page[ListedOrder]:
 
 def _devices(answer: Answer) -> tuple[Device, ...]:
     return _Devices.model_validate_json(answer.body).devices
+
+
+def _chat_answers(answer: Answer) -> tuple[ChatAnswer, ...]:
+    return _ChatAnswers.model_validate_json(answer.body).answers
 
 
 def _plans(answer: Answer) -> tuple[Offer, ...]:

@@ -77,6 +77,19 @@ _NARROWER: Mapping[str, Schema] = {
     "autoscaling.lag.threshold": _COUNT,
     "autoscaling.cpu.utilization": {"type": "integer", "minimum": 1, "maximum": 100},
     "service.port": _PORT,
+    "extraPorts": {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "required": ["name", "port", "cidrs"],
+            "additionalProperties": False,
+            "properties": {
+                "name": {"type": "string", "pattern": f"^{_NAME}$", "maxLength": 15},
+                "port": _PORT,
+                "cidrs": _CIDRS | {"minItems": 1},
+            },
+        },
+    },
     "ingress.host": {
         "type": "string",
         "pattern": r"^([a-z0-9*]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+)?$",

@@ -1,6 +1,7 @@
 """Assembles the service: its features, and what they need from each other."""
 
 import base64
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 
@@ -23,6 +24,10 @@ from refunds.channels.files import DownloadFile
 from refunds.channels.metrics import ChannelMetrics, contact_form_metric, whatsapp_statuses
 from refunds.channels.scheduled_jobs import clean
 from refunds.channels.service import Channel, Conversations
+from refunds.channels.site_chat import routes as site_chat
+from refunds.channels.site_chat.models import LARGEST_MESSAGE as LARGEST_CHAT_MESSAGE
+from refunds.channels.site_chat.store import Guesses, SiteAnswers
+from refunds.channels.site_chat.tasks import SiteChannel, StoreAnswer
 from refunds.channels.store import Chats
 from refunds.channels.telegram import routes as telegram
 from refunds.channels.telegram import tasks as telegram_tasks
@@ -46,10 +51,12 @@ from refunds.privacy.store import EXPORT
 from refunds.refused_refunds import RefusedRefundService
 from refunds.refused_refunds import routes as refused_refunds
 from refunds.refused_refunds.handlers import RefusedRefundHandlers
+from refunds.representatives import Representatives
 from refunds.settings import Settings
 from refunds.support_answers import SupportAnswers
 from refunds.support_mail import SupportMail
 from refunds.support_mail import routes as support_mail
+from refunds.support_mail.lmtp import LmtpReceiver
 from refunds.support_mail.mailboxes import MailboxReader
 from refunds.support_mail.metrics import MailMetrics
 from refunds.support_mail.models import Receiver
@@ -66,6 +73,7 @@ from shared.kernel.auth import ApiKeys
 from shared.kernel.privacy import exports
 from shared.kernel.service import Service
 from shared.kernel.services import ServicesClient
+from shared.kernel.upload_forms import LARGEST_BODY
 from shared.keys.handlers import HANDLERS as KEY_HANDLERS
 from shared.keys.shop_keys import ShopKeys
 from shared.messaging.consumer import Handler
@@ -119,6 +127,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Service:
     service.runs(partial(clean, service.database))
     _add_telegram(service, settings, case_service, seal_key)
     _add_whatsapp(service, settings, case_service, seal_key, shops)
+    _add_site_chat(service, settings, case_service, seal_key, shops)
     service.serves(cases.routes, eligibility.routes, claims.routes, refused_refunds.routes, policy.routes)
     service.serves(exports(service.database, settings.privacy_key, EXPORT))
     return service
@@ -185,10 +194,6 @@ def _add_whatsapp(
     if not numbers:
         return
 
-    def language(storefront: str) -> Language:
-        shop = shops.shop(storefront)
-        return "en" if shop is None else shop.language
-
     chats = Chats("whatsapp", service.opener, seal_key, timedelta(days=settings.whatsapp_keep_days))
     registry = service.metrics.registry
     metrics = ChannelMetrics(registry, "whatsapp")
@@ -201,17 +206,42 @@ def _add_whatsapp(
         DownloadFile(whatsapp_tasks.DOWNLOAD, whatsapp_tasks.fetching(client, numbers), conversations, chats, metrics),
     )
     service.app.state.whatsapp = whatsapp.WhatsApp(
-        conversations, channel, numbers, language, metrics, whatsapp_statuses(registry)
+        conversations, channel, numbers, _languages(shops), metrics, whatsapp_statuses(registry)
     )
     service.app.state.body_limits["/whatsapp/*"] = whatsapp.LARGEST_WEBHOOK
     service.serves(whatsapp.routes)
 
 
-def _conversations(service: Service, channel: Channel, case_service: CaseService) -> Conversations:
+def _add_site_chat(
+    service: Service, settings: Settings, case_service: CaseService, seal_key: bytes, shops: ShopFiles
+) -> None:
+    chats = Chats("site", service.opener, seal_key, timedelta(days=settings.site_chat_keep_days))
+    metrics = ChannelMetrics(service.metrics.registry, "site_chat")
+    answers = SiteAnswers(chats)
+    service.performs(StoreAnswer(chats, answers, metrics))
+    conversations = _conversations(service, SiteChannel(chats), case_service, Guesses(seal_key))
+    service.app.state.site_chat = site_chat.SiteChat(conversations, chats, answers, _languages(shops), metrics)
+    service.app.state.body_limits["/conversations/*/messages"] = LARGEST_CHAT_MESSAGE
+    service.serves(site_chat.routes)
+
+
+def _languages(shops: ShopFiles) -> Callable[[str], Language]:
+    """The language of a shop."""
+
+    def language(storefront: str) -> Language:
+        shop = shops.shop(storefront)
+        return "en" if shop is None else shop.language
+
+    return language
+
+
+def _conversations(
+    service: Service, channel: Channel, case_service: CaseService, guesses: Guesses | None = None
+) -> Conversations:
     """The conversations of a channel, whose chats receive the answers of their cases."""
     # Before the task worker, which inserts the tasks of a transaction.
     service.database.participants.insert(0, CaseAnswers(channel))
-    return Conversations(channel, case_service, service.app.state.submissions)
+    return Conversations(channel, case_service, service.app.state.submissions, guesses)
 
 
 def _add_contact_form(service: Service, shops: ShopFiles) -> None:
@@ -225,6 +255,15 @@ def _add_contact_form(service: Service, shops: ShopFiles) -> None:
     state.contact_forms = contact_form.ContactForms(form, origins, metric)
     state.body_limits["/contact/*"] = contact_form.LARGEST_MESSAGE
     service.serves(contact_form.routes)
+
+
+def _shops_at(shops: ShopFiles) -> dict[str, str]:
+    """The shops by the addresses at which they receive mail."""
+    return {
+        address.lower(): slug
+        for slug, shop in shops.current().items()
+        for address in (shop.support.email, shop.sender.email)
+    }
 
 
 def _add_support_mail(
@@ -253,8 +292,16 @@ def _add_support_mail(
     service.runs(MailJobs(service.database, metrics).run)
     service.app.state.support_mail = mail
     service.app.state.submissions = Submissions(case_service, mails)
-    service.app.state.body_limits = {"/orders/*/evidence": LARGEST_FILE}
+    service.app.state.representatives = Representatives(mails)
+    service.app.state.body_limits = {
+        "/orders/*/evidence": LARGEST_FILE,
+        "/agents/representations/*/evidence": LARGEST_BODY,
+    }
     service.serves(submission_routes)
+    if settings.support_lmtp is not None:
+        lmtp = LmtpReceiver(settings.support_lmtp, mail, lambda: _shops_at(shops), service.database, metrics)
+        service.app.state.lmtp = lmtp
+        service.runs(lmtp.run)
     for storefront, account in settings.support_mailboxes.items():
         service.runs(MailboxReader(storefront, account, mail, service.database, metrics).run)
     if settings.support_mail_keys:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import Depends, Request, Security
@@ -9,6 +10,7 @@ from fastapi.security import HTTPBearer, SecurityScopes
 from pydantic import SecretStr
 
 from shared.kernel.auth import ApiKeys
+from shared.kernel.problems import Problem
 from shared.keys.callers import calling_shop
 from shared.keys.shop_keys import ShopKeys
 
@@ -82,3 +84,13 @@ async def _anyone(
 AgentCaller = Annotated[Caller, Depends(_agent)]
 #: A storefront by a key for refunds, or an agent. Others are answered 401, a storefront's other keys 403.
 AnyCaller = Annotated[Caller, Security(_anyone, scopes=["refunds"])]
+
+
+def _shop(caller: AnyCaller) -> str:
+    if caller.storefront is None:
+        raise Problem(HTTPStatus.FORBIDDEN, "for-shops", "This is for a shop's own server, with a key of the shop.")
+    return caller.storefront
+
+
+#: The slug of a storefront, by a key for refunds. Agents are answered 403.
+CallingShop = Annotated[str, Depends(_shop)]

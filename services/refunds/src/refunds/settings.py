@@ -1,10 +1,12 @@
 """Settings, read from environment variables: the names of the fields in capitals."""
 
+from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from shared.contracts import Language
+from shared.secret_settings import MayBeShared
 from shared.shops.settings import ShopSettings
 from shared.signin.settings import SignInSettings
 
@@ -23,14 +25,15 @@ class WhatsAppNumber(BaseModel):
 
     `app_secret` signs webhooks, `verify_token` is what the webhook was set up with. `template`: an approved template
     without parameters, which says that there is news; it is sent where the buyer wrote more than 24 hours ago.
+    Shops whose numbers are of one app have its secrets in common.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     phone_number_id: str = Field(pattern=r"^[0-9]{1,30}$")
-    token: SecretStr = Field(min_length=1)
-    app_secret: SecretStr = Field(min_length=1)
-    verify_token: SecretStr = Field(min_length=1)
+    token: Annotated[SecretStr, MayBeShared()] = Field(min_length=1)
+    app_secret: Annotated[SecretStr, MayBeShared()] = Field(min_length=1)
+    verify_token: Annotated[SecretStr, MayBeShared()] = Field(min_length=1)
     template: str = Field("", pattern=r"^[a-z0-9_]{0,512}$")
     template_languages: tuple[Language, ...] = Field(("en",), min_length=1)
 
@@ -47,6 +50,18 @@ class MailboxAccount(BaseModel):
     password: SecretStr = Field(min_length=1)
     folder: str = "INBOX"
     days: int = Field(30, ge=1, le=366)
+
+
+class LmtpListener(BaseModel):
+    """Where shops' own mail servers hand in mail by LMTP. `clients`: the only networks that may connect."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    host: str = Field("127.0.0.1", min_length=1)
+    port: int = Field(ge=0, le=65535)
+    clients: tuple[IPv4Network | IPv6Network, ...] = Field(
+        (IPv4Network("127.0.0.1/32"), IPv6Network("::1/128")), min_length=1
+    )
 
 
 class Settings(SignInSettings, ShopSettings):
@@ -92,6 +107,8 @@ class Settings(SignInSettings, ShopSettings):
     whatsapp_api_url: str = Field("https://graph.facebook.com/v23.0", description="the Graph API with its version")
     whatsapp_keep_days: int = Field(90, ge=1, description="a chat is deleted so long after its last message")
 
+    site_chat_keep_days: int = Field(90, ge=1, description="a conversation is deleted so long after its last message")
+
     support_mail_keys: dict[str, SecretStr] = Field(
         default_factory=dict,
         description='JSON: {"<storefront>": "<key>"} of who hands in mails; without it /support-mails is not served',
@@ -109,6 +126,11 @@ class Settings(SignInSettings, ShopSettings):
     support_mailboxes: dict[str, MailboxAccount] = Field(
         default_factory=dict,
         description='JSON: {"<storefront>": {"host": "…", "username": "…", "password": "…"}}, read by IMAP',
+    )
+    support_lmtp: LmtpListener | None = Field(
+        None,
+        description='JSON: {"host": "0.0.0.0", "port": 8024, "clients": ["10.1.2.3/32"]}: mail servers hand in mails '
+        "for the shops' addresses by LMTP; without it nothing listens",
     )
 
     services: dict[str, str] = Field(
@@ -129,4 +151,7 @@ class Settings(SignInSettings, ShopSettings):
         ):
             if not all(key.get_secret_value().strip() for key in keys.values()):
                 raise ValueError(f"{name} holds an empty key")
+        numbers = [number.phone_number_id for number in self.whatsapp_numbers.values()]
+        if len(numbers) != len(set(numbers)):
+            raise ValueError("WHATSAPP_NUMBERS has one phone_number_id for several storefronts")
         return self

@@ -17,13 +17,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from refunds.chat_tables import chat_tables
+from refunds.chat_tables import chat_tables, site_tables
 from refunds.mail_tables import (
     answer_templates_table,
     support_answers_table,
     support_mail_files_table,
     support_mails_table,
 )
+from refunds.representative_tables import representation_acts_table, representations_table
 from shared.core_tables import timestamp
 from shared.keys.tables import api_keys_table
 from shared.signin.tables import sign_in_tables
@@ -352,7 +353,8 @@ deadline_alerts = Table(
 )
 
 #: By channel and kind; see chat_tables.
-CHAT_TABLES = {channel: chat_tables(metadata, channel) for channel in ("telegram", "whatsapp")}
+CHAT_TABLES = {channel: chat_tables(metadata, channel) for channel in ("telegram", "whatsapp", "site")}
+site_answers, site_guesses = site_tables(metadata)
 
 sign_in_tables(metadata)
 
@@ -363,3 +365,6 @@ support_mails = support_mails_table(metadata)
 support_mail_files = support_mail_files_table(metadata)
 support_answers = support_answers_table(metadata)
 answer_templates = answer_templates_table(metadata)
+
+representations = representations_table(metadata)
+representation_acts = representation_acts_table(metadata)

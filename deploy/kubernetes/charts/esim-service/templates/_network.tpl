@@ -47,8 +47,18 @@ spec:
     matchLabels: {{- include "esim-service.selector" . | nindent 6 }}
       app.kubernetes.io/component: service
   policyTypes: [Ingress, Egress]
-  {{- if or .Values.calledBy .Values.ingress.enabled .Values.monitoring.enabled }}
+  {{- $called := or .Values.calledBy .Values.ingress.enabled .Values.monitoring.enabled }}
+  {{- if or $called .Values.extraPorts }}
   ingress:
+    {{- range .Values.extraPorts }}
+    - from:
+        {{- range .cidrs }}
+        - ipBlock: {cidr: {{ . | quote }}}
+        {{- end }}
+      ports:
+        - {protocol: TCP, port: {{ .name }}}
+    {{- end }}
+    {{- if $called }}
     - from:
         {{- range .Values.calledBy }}
         - {{ include "esim-service.peer" . }}
@@ -61,6 +71,7 @@ spec:
         {{- end }}
       ports:
         - {protocol: TCP, port: http}
+    {{- end }}
   {{- else }}
   ingress: []
   {{- end }}

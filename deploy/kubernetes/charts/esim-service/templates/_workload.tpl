@@ -110,6 +110,9 @@ spec:
             - configMapRef: {name: {{ $name }}}
           ports:
             - {name: http, containerPort: 8000, protocol: TCP}
+            {{- range .Values.extraPorts }}
+            - {name: {{ .name }}, containerPort: {{ .port }}, protocol: TCP}
+            {{- end }}
           startupProbe:
             httpGet: {path: /health/live, port: http}
             periodSeconds: 2
@@ -151,6 +154,9 @@ spec:
     app.kubernetes.io/component: service
   ports:
     - {name: http, port: {{ .Values.service.port }}, targetPort: http, protocol: TCP}
+    {{- range .Values.extraPorts }}
+    - {name: {{ .name }}, port: {{ .port }}, targetPort: {{ .name }}, protocol: TCP}
+    {{- end }}
 {{- end }}
 
 {{- define "esim-service.disruptionbudget" -}}

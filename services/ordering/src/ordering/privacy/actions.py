@@ -12,7 +12,7 @@ from ordering.contact import ConfirmationCodes, correct, order_with_contact, pro
 from ordering.contact.models import Confirmed, Correction
 from ordering.contact.rules import Mailbox
 from ordering.privacy import store
-from ordering.privacy.models import REPEAT_TOMBSTONE, ConfirmedErasure
+from ordering.privacy.models import REPEAT_TOMBSTONE, ConfirmedErasure, Effect, RequestKind
 from ordering.timeline import read_states
 from ordering.timeline.models import Reference
 from ordering.timeline.rules.status import facts_in_force, status
@@ -54,12 +54,26 @@ async def carry_out_confirmed(tx: Tx, codes: ConfirmationCodes, confirmed: Confi
     return True
 
 
+async def effect_of(tx: Tx, kind: RequestKind, mailbox: Mailbox) -> Effect:
+    """What a request of this kind would reach now. The mailbox is locked."""
+    buyers = _reach(mailbox, kind)
+    every = [mailbox.own.buyer_id, *(other.buyer_id for other in mailbox.others)]
+    numbers = await store.numbers_of(tx, every)
+    reached = sorted(number for buyer in buyers for number in numbers[buyer])
+    left = sorted(number for buyer in every if buyer not in buyers for number in numbers[buyer])
+    return Effect(kind, reached, left, mailbox.own.changed_at)
+
+
+def _reach(mailbox: Mailbox, kind: RequestKind) -> list[UUID]:
+    return mailbox.reach("block" if kind == "unblock" else kind)
+
+
 async def carry_out(tx: Tx, request_id: UUID, mailbox: Mailbox, *, confirmed_by: str) -> None:
     """Confirm a request, once, and do what it asks for. Stores which buyers it reaches. The mailbox is locked."""
     request = await store.confirm_request(tx, request_id, confirmed_by)
     if request is None:
         return
-    buyers = mailbox.reach("block" if request.kind == "unblock" else request.kind)
+    buyers = _reach(mailbox, request.kind)
     await store.insert_reached(tx, request_id, buyers)
     match request.kind:
         case "block" | "unblock":

@@ -1,8 +1,9 @@
 """Values of privacy requests."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -23,6 +24,25 @@ class ConfirmedErasure:
 
 
 @dataclass(frozen=True, slots=True)
+class Effect:
+    """What an act would reach at this moment: the numbers of the orders of the mailbox.
+
+    `left`: orders of the mailbox that it does not reach, because nobody has proved that they are of the same person.
+    """
+
+    kind: RequestKind
+    reached: Sequence[str]
+    left: Sequence[str]
+    contact_at: datetime
+
+    @property
+    def digest(self) -> str:
+        """The same for the same effect: an agent who has seen another one is refused."""
+        seen = [self.kind, self.contact_at.astimezone(UTC).isoformat(), *self.reached]
+        return hashlib.sha256("\n".join(seen).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
 class RequestState:
     """A request, the buyers that it reached, and which services have erased all of them."""
 
@@ -31,7 +51,7 @@ class RequestState:
     requested_at: datetime
     confirmed_at: datetime | None
     confirmed_by: str | None
-    #: How an agent identified the person (`contact.models.Identification` as JSON).
+    #: How an agent identified the person (`Identification` as JSON).
     identification: Mapping[str, Any] | None
     buyers: Sequence[UUID]
     #: By service: `erased_at` and `kept`.

@@ -2,7 +2,7 @@
 
 import json
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
@@ -10,9 +10,9 @@ from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from ordering.contact import lock_mailbox, lock_mailbox_of, order_with_contact, requester_of
-from ordering.contact.models import Confirmed, Identification
-from ordering.dependencies import CallingAgent, Codes, PageProof, PersonalData, RequestsOf, WritingShop
-from ordering.privacy.actions import carry_out, carry_out_confirmed, collect_from_services
+from ordering.contact.models import Confirmed
+from ordering.dependencies import ActingAgent, Codes, PageProof, PersonalData, RequestsOf, WritingShop
+from ordering.privacy.actions import carry_out, carry_out_confirmed, collect_from_services, effect_of
 from ordering.privacy.models import RequestKind, RequestState
 from ordering.privacy.page import export_page
 from ordering.privacy.store import find_request, insert_request, stored_data
@@ -22,6 +22,7 @@ from shared.ids import uuid7
 from shared.kernel.dependencies import ServiceDatabase
 from shared.kernel.problems import Problem
 from shared.outcomes import NotSent
+from shared.values.identification import Identification
 from shared.values.opaque import Named
 from shared.values.text import Line
 
@@ -44,11 +45,30 @@ class PrivacyRequest(BaseModel):
 
 
 class AgentsRequest(BaseModel):
-    """What an identified person requests from an agent."""
+    """What an identified person requests from an agent.
+
+    `dry_run`: say what it would reach, and do nothing. `effect`: as a dry run answered it; where the request would
+    reach other orders, or the contact has changed, it is refused.
+    """
 
     model_config = ConfigDict(extra="forbid")
     kind: RequestKind
     identified: Identification
+    dry_run: bool = False
+    effect: Named | None = None
+
+
+class AgentsRequestTaken(BaseModel):
+    """What a request does, or would do: `request_id` None, `state` `not_done`. Orders by their numbers.
+
+    `left`: orders of the mailbox that it does not reach, because nobody has proved the mailbox for them.
+    """
+
+    request_id: UUID | None
+    state: Literal["running", "done", "not_done"]
+    orders: Annotated[list[str], Field(examples=[["10000001"]])]
+    left: list[str]
+    effect: str
 
 
 @router.post("/privacy/requests", status_code=HTTPStatus.ACCEPTED, name="request")
@@ -122,20 +142,36 @@ async def export_data(
 
 @router.post("/orders/{reference}/privacy-requests", status_code=HTTPStatus.CREATED, name="act")
 async def carry_out_as_agent(
-    agent: CallingAgent, reference: Named, body: AgentsRequest, database: ServiceDatabase
-) -> dict[str, Any]:
-    """Carry out a request of PP 6.2 for a person whom an agent has identified.
+    agent: ActingAgent, reference: Named, body: AgentsRequest, database: ServiceDatabase, response: Response
+) -> AgentsRequestTaken:
+    """Carry out a request of PP 6.2 for a person whom an agent has identified. A dry run is answered 200.
 
     It reaches this order and, if its mailbox is proved, the mailbox's other orders, as a request with a code does. The
-    identification is stored with the proof.
+    identification is stored with the proof. 409 `effect-changed`: see `effect`.
     """
     request_id = uuid7()
     async with database.transaction("http") as tx:
         order = await order_with_contact(tx, None, Reference.parse(reference))
         mailbox = await lock_mailbox_of(tx, order)
-        await insert_request(tx, request_id, body.kind, order, body.identified)
-        await carry_out(tx, request_id, mailbox, confirmed_by=f"agent {agent}")
-    return {"request_id": str(request_id), "state": "running" if body.kind == "erase" else "done"}
+        effect = await effect_of(tx, body.kind, mailbox)
+        if body.effect is not None and body.effect != effect.digest:
+            raise Problem(
+                HTTPStatus.CONFLICT,
+                "effect-changed",
+                "It would not do what was shown: the contact or the orders of its mailbox have changed. Look again.",
+            )
+        if not body.dry_run:
+            await insert_request(tx, request_id, body.kind, order, body.identified)
+            await carry_out(tx, request_id, mailbox, confirmed_by=f"agent {agent}")
+    if body.dry_run:
+        response.status_code = HTTPStatus.OK
+    return AgentsRequestTaken(
+        request_id=None if body.dry_run else request_id,
+        state="not_done" if body.dry_run else "running" if body.kind == "erase" else "done",
+        orders=list(effect.reached),
+        left=list(effect.left),
+        effect=effect.digest,
+    )
 
 
 @router.post("/confirmations/{confirmation_id}", name="confirm")

@@ -5,10 +5,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from ordering.contact.models import Identification, OrderContact
+from ordering.contact.models import OrderContact
 from ordering.privacy.models import SERVICES, ConfirmedErasure, RequestKind, RequestState
 from ordering.tables import erasures, privacy_requests, request_buyers
 from shared.database import Tx
+from shared.values.identification import Identification
 
 _CONFIRM = """
 UPDATE privacy_requests SET confirmed_at = :now, confirmed_by = :confirmed_by
@@ -51,6 +52,7 @@ SELECT buyer_id FROM erasures WHERE buyer_id = ANY(CAST(:buyers AS uuid[])) AND 
 GROUP BY buyer_id HAVING count(*) = :services_in_all
 """
 _OF_BUYERS = "buyer_id = ANY(CAST(:buyers AS uuid[]))"
+_NUMBERS = f"SELECT buyer_id, number FROM orders WHERE {_OF_BUYERS} ORDER BY number"
 _STORED_DATA = {
     "buyer": f"""
 SELECT name, email, phone, language, company, newsletter, newsletter_asked, blocked, updated_at, proved_at, proved_by
@@ -111,6 +113,14 @@ async def insert_request(
         "trace": order.trace,
     }
     await tx.insert(privacy_requests, [row])
+
+
+async def numbers_of(tx: Tx, buyers: Sequence[UUID]) -> dict[UUID, list[str]]:
+    """The numbers of the orders of these buyers, by buyer."""
+    found: dict[UUID, list[str]] = {buyer: [] for buyer in buyers}
+    for row in await tx.execute(_NUMBERS, buyers=list(buyers)):
+        found[row.buyer_id].append(str(row.number))
+    return found
 
 
 async def confirm_request(tx: Tx, request_id: UUID, confirmed_by: str) -> Any:

@@ -63,6 +63,11 @@ async def _searching(request: Request, sessions: SessionsDep, csrf: Annotated[Na
 Searching = Annotated[Session, Depends(_searching)]
 
 
+async def acting_session(request: Request, sessions: Sessions, csrf: str) -> Session:
+    """Who sends a form that the route reads itself: as `Sending`."""
+    return _sending(await sessions.acting(request, csrf))
+
+
 def _sending(session: Searching) -> Session:
     if session.role not in ACTING:
         raise Problem(HTTPStatus.FORBIDDEN, "for-agents", "You may look, not act. An agent has to do this.")

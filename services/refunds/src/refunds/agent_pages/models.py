@@ -1,6 +1,7 @@
 """What the agents' pages show of the other services' answers. Fields that are not shown are not read."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel, RootModel
@@ -57,6 +58,19 @@ class Corrected(BaseModel):
     changed: list[str]
     orders: int
     contact_at: datetime
+
+
+class Effect(BaseModel):
+    """What a request of PP 6.2 would reach, or reached: orders by their numbers. `left`: of the mailbox, not proved."""
+
+    request_id: UUID | None
+    orders: list[str]
+    left: list[str]
+    effect: str
+
+
+class Export(RootModel[dict[str, Any]]):
+    """What each service holds of a buyer, by service and kind."""
 
 
 class TimelineLine(BaseModel):

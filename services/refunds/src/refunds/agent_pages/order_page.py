@@ -16,26 +16,27 @@ from refunds.agent_pages.story import read_story
 from refunds.cases import write_entry
 from refunds.policy import Reason
 from refunds.policy.dependencies import PoliciesDep
+from refunds.representatives import of_order, state_of
 from refunds.support_answers import answers_of_order
 from shared.contracts import Language
 from shared.ids import uuid7
 from shared.kernel.dependencies import RequestTrace, ServiceDatabase
 from shared.signin.sessions import Session
+from shared.values.identification import Authority, IdentifiedBy
 
-#: How an agent identified who wants a contact corrected, and what a representative acts upon; ordering stores them.
-IDENTIFIED_BY: Mapping[str, str] = {
+#: How an agent identified a person, and what a representative acts upon (PP 6.2); ordering stores them.
+IDENTIFIED_BY: Mapping[IdentifiedBy, str] = {
     "identity_document": "showed an identity document",
     "payment_details": "named the payment: day, amount and last digits of the card",
     "call_back": "called back at the phone of the order",
     "in_person": "known in person",
     "court_order": "named by a court",
 }
-AUTHORITIES: Mapping[str, str] = {
-    "": "the buyer in person",
-    "power_of_attorney": "a representative with a power of attorney (PP 6.2)",
-    "guardianship": "a guardian (PP 6.2)",
-    "court_order": "a representative by order of a court (PP 6.2)",
-    "law": "a representative by law (PP 6.2)",
+AUTHORITIES: Mapping[Authority, str] = {
+    "power_of_attorney": "a power of attorney",
+    "guardianship": "a guardianship",
+    "court_order": "an order of a court",
+    "law": "the law (a parent, say)",
 }
 #: The fields of the page's forms, which get back what was typed where a form is refused.
 NOTHING_TYPED: Mapping[str, Any] = {
@@ -43,7 +44,16 @@ NOTHING_TYPED: Mapping[str, Any] = {
     "caller": "",
     "call": "",
     "given": (),
-    "contact": dict.fromkeys(("name", "email", "phone", "language", "by", "reference", "authority"), ""),
+    "contact": dict.fromkeys(
+        (
+            *("name", "email", "phone", "language", "by", "reference"),
+            *("company_name", "company_number", "company_country"),
+        ),
+        "",
+    ),
+    "representation": dict.fromkeys(
+        ("representative", "by", "document_date", "authority", "authority_date", "reference"), ""
+    ),
 }
 #: How an agent identified a person who phoned, by its name in the audit trail.
 CALLERS: Mapping[str, str] = {
@@ -84,6 +94,7 @@ class OrderPages:
             if (own or found) and wrong is None:
                 await write_entry(tx, session.who, "order_viewed", order_id)
             answers = await answers_of_order(tx, order_id)
+            represented = [(row, state_of(row, now)) for row in await of_order(tx, order_id)]
             rows = [line(row, self.policies) for row in await store.cases_of_order(tx, order_id)]
         storefront = own.storefront if own else found.storefront if found else None
         return page(
@@ -97,6 +108,7 @@ class OrderPages:
             found=found,
             rows=rows,
             answers=answers,
+            represented=represented,
             storefront=storefront,
             number=own.order_number if own else found.order_number if found else None,
             wrong=wrong,

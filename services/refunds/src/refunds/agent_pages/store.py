@@ -67,7 +67,9 @@ WHERE a.what IN ('deadline_missed', 'delivery_overdue', 'found', 'appealed', 're
                  'account_disabled', 'refund_retry_requested', 'hand_payment_recorded', 'hand_payment_confirmed',
                  'hand_payment_rejected', 'action_refused', 'release_requested', 'refusal_requested',
                  'contact_change_requested', 'resend_requested', 'call_written_down', 'template_added',
-                 'template_changed', 'template_deleted')
+                 'template_changed', 'template_deleted', 'representation_recorded', 'representation_confirmed',
+                 'representation_rejected', 'representation_ended', 'export_requested', 'block_requested',
+                 'erasure_requested')
 ORDER BY a.at DESC LIMIT 200
 """
 _ACCOUNTS = "SELECT name, role, created_at, disabled_at FROM accounts ORDER BY name"

@@ -84,17 +84,30 @@ class Channel(Protocol):
     chats: Chats
 
     @property
-    def name(self) -> Literal["telegram", "whatsapp"]:
+    def name(self) -> Literal["telegram", "whatsapp", "chat"]:
         """The channel of a request; who acts, in the audit trail."""
 
     def schedule(self, tx: Tx, outgoing: Outgoing) -> None:
         """Send the message when this transaction commits."""
 
 
-class Conversations:
-    """The conversations of one channel. Every message is answered once; the answer is a task of the transaction."""
+class Guesses(Protocol):
+    """Limits how often one order's contact is guessed, in a channel where anybody begins as many chats as they like."""
 
-    def __init__(self, channel: Channel, case_service: CaseService, submissions: Submissions) -> None:
+    async def too_many(self, tx: Tx, storefront: str, number: str) -> bool:
+        """Whether nothing is opened for this order number today."""
+
+    async def count(self, tx: Tx, storefront: str, number: str) -> None:
+        """Count a pair of number and contact that do not belong together."""
+
+
+class Conversations:
+    """The conversations of one channel. Every message is answered once; the channel sends or keeps the answer."""
+
+    def __init__(
+        self, channel: Channel, case_service: CaseService, submissions: Submissions, guesses: Guesses | None = None
+    ) -> None:
+        self._guesses = guesses
         self._channel = channel
         self._chats = channel.chats
         self._case_service = case_service
@@ -187,7 +200,12 @@ class Conversations:
     async def _open_case(self, tx: Tx, incoming: Incoming, key: bytes, state: State, order: Any) -> Turn:
         language, name = state.language, self._channel.name
         email, phone = (contact(state, field) for field in ("email", "phone"))
+        number = state.answers["order_number"]
+        if self._guesses is not None and await self._guesses.too_many(tx, incoming.storefront, number):
+            return finished(state, text_of("too_often", language))
         if not self._is_buyer(order, email, phone) or has_guessed_too_often(state, tx.now):
+            if self._guesses is not None:
+                await self._guesses.count(tx, incoming.storefront, number)
             return mismatched(state, tx.now)
         request = Request(
             reason=state.reason,

@@ -1,11 +1,12 @@
 """What refunds stores about a buyer, and how it is erased (PP 6.2).
 
 Erased are keyed hashes of e-mail and phone, notes about cases, e-mails with their files, what agents wrote to
-the buyer, and chats. Orders, cases, decisions and the audit trail hold ids only; they are kept for accounting and for
-claims.
+the buyer, chats, and the names and evidence of representatives, who act upon nothing afterwards. Orders, cases,
+decisions, representations and the audit trail hold ids only; they are kept for accounting and for claims.
 """
 
 from refunds.channels import ERASE_CHATS
+from refunds.representatives import ERASE_REPRESENTATIONS
 from refunds.support_answers import ERASE_ANSWERS
 from refunds.support_mail import ERASE_MAILS
 
@@ -21,6 +22,7 @@ ERASE = (
     """,
     "DELETE FROM notes WHERE buyer_id = ANY(CAST(:buyers AS uuid[]))",
     ERASE_ANSWERS,
+    ERASE_REPRESENTATIONS,
     *ERASE_CHATS,
 )
 #: What `GET /privacy/buyers/{buyer_id}` returns, by name.
@@ -45,6 +47,14 @@ SELECT case_id, claim_id, at, text FROM support_answers WHERE buyer_id = :buyer 
     "claims": """
 SELECT order_id, reference, channel, received_at, answer_by, answered_at FROM claims WHERE buyer_id = :buyer
 ORDER BY received_at, claim_id
+""",
+    "representations": """
+SELECT order_id, identification, recorded_at, confirmed, decided_at, ended_at FROM representations
+WHERE buyer_id = :buyer ORDER BY recorded_at, representation_id
+""",
+    "representation_acts": """
+SELECT a.at, a.what, a.outcome FROM representation_acts a JOIN representations r USING (representation_id)
+WHERE r.buyer_id = :buyer ORDER BY a.at, a.act_id
 """,
     "mails": """
 SELECT mail_id, order_id, case_id, claim_id, received_at, state FROM support_mails WHERE buyer_id = :buyer

@@ -36,7 +36,7 @@ SELECT count(*) FROM support_mails WHERE sender_hash = :sender AND received_at >
 #: Without a proof, because whoever calls has the order's key: e-mails and contact forms have one, or `unknown`.
 _MESSAGES = """
 SELECT count(*) FROM support_mails m
-WHERE order_id = :order AND received_at > :since AND way NOT IN ('webhook', 'imap') AND proof IS NULL
+WHERE order_id = :order AND received_at > :since AND way NOT IN ('webhook', 'imap', 'lmtp') AND proof IS NULL
   AND NOT EXISTS (SELECT 1 FROM support_mail_files f WHERE f.mail_id = m.mail_id)
 """
 _PLACE = """
@@ -148,9 +148,14 @@ class MailStore:
         inserted = await tx.insert(support_mails, [row], on_conflict="ON CONFLICT DO NOTHING", returning="mail_id")
         if not list(inserted):
             return False
-        files = [
+        await self.add_files(tx, mail.mail_id, mail.files)
+        return True
+
+    async def add_files(self, tx: Tx, mail_id: UUID, files: Sequence[File], first: int = 0) -> None:
+        """Store files of a mail, sealed. `first`: the number of the first of them."""
+        rows = [
             {
-                "mail_id": mail.mail_id,
+                "mail_id": mail_id,
                 "number": number,
                 "digest": self._digest(file),
                 "kind": file.kind,
@@ -159,10 +164,9 @@ class MailStore:
                 "name": self._seal(file.name.encode()),
                 "content": None if file.refusal else self._seal(file.content),
             }
-            for number, file in enumerate(mail.files)
+            for number, file in enumerate(files, first)
         ]
-        await tx.insert(support_mail_files, files, on_conflict="")
-        return True
+        await tx.insert(support_mail_files, rows, on_conflict="")
 
     async def kept_files(self, tx: Tx, order_id: UUID, file: File) -> tuple[int, bool]:
         """How many files are kept about an order, and whether this one is among them."""
@@ -173,6 +177,11 @@ class MailStore:
         """What a mail says; None where nothing is kept, or another key sealed it."""
         opened = None if row.content is None else self._open(row.content)
         return None if opened is None else Content.model_validate_json(opened)
+
+    async def content_of(self, tx: Tx, mail_id: UUID) -> Content | None:
+        """As `content`, by the id; None also where there is no such mail."""
+        row = await mail_of(tx, mail_id)
+        return None if row is None else self.content(row)
 
     def answerable(self, rows: Sequence[Any]) -> tuple[Any, Content] | None:
         """Of these mails, the oldest first, the last that has a thread to answer in: uploads and messages have none."""

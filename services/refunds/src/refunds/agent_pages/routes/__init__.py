@@ -13,6 +13,7 @@ from refunds.agent_pages.routes import (
     phone_case,
     queue,
     refused_refund,
+    representatives,
     templates,
 )
 
@@ -28,6 +29,7 @@ for module in (
     claims,
     mails,
     refused_refund,
+    representatives,
     templates,
 ):
     routes.include_router(module.routes)

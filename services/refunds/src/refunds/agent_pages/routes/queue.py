@@ -11,6 +11,7 @@ from refunds.agent_pages.lines import line
 from refunds.agent_pages.rendering import page
 from refunds.cases import CaseState
 from refunds.policy.dependencies import PoliciesDep
+from refunds.representatives import waiting
 from shared.kernel.dependencies import ServiceDatabase
 from shared.signin.rendering import redirect
 from shared.values.opaque import Named
@@ -50,7 +51,8 @@ async def oversight(session: ViewingSupervisor, database: ServiceDatabase) -> Re
     async with database.reading() as tx:
         now = tx.now
         entries, accounts = await store.audit_entries(tx), await store.accounts(tx)
-    return page("oversight", session=session, now=now, entries=entries, accounts=accounts)
+        represented = await waiting(tx)
+    return page("oversight", session=session, now=now, entries=entries, accounts=accounts, represented=represented)
 
 
 @routes.post("/agents/oversight/disable")

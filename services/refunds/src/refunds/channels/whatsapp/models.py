@@ -1,6 +1,6 @@
 """What WhatsApp posts to the webhook (docs/wire/whatsapp.md), and the tasks of messages and files."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
@@ -84,17 +84,23 @@ class Unreadable:
 NO_MESSAGE = frozenset({"reaction", "system", "unsupported", "request_welcome"})
 
 
-def read_webhook(body: object, phone_number_id: str) -> Iterator[WebhookMessage | Status | Unreadable]:
-    """The messages and statuses of one of our numbers, each read by itself. Never raises."""
+def read_webhook(
+    body: object, storefronts: Mapping[str, str]
+) -> Iterator[tuple[str, WebhookMessage | Status | Unreadable]]:
+    """The messages and statuses of our numbers with their storefronts, each read by itself. Never raises.
+
+    `storefronts`: by phone_number_id. What is of another number is left out.
+    """
     for entry in _list(body, "entry"):
         for change in _list(entry, "changes"):
             value = change.get("value") if isinstance(change, dict) else None
             metadata = value.get("metadata") if isinstance(value, dict) else None
-            if not isinstance(metadata, dict) or str(metadata.get("phone_number_id")) != phone_number_id:
+            storefront = storefronts.get(str(metadata.get("phone_number_id"))) if isinstance(metadata, dict) else None
+            if storefront is None:
                 continue
             for name, model in (("messages", WebhookMessage), ("statuses", Status)):
                 for row in _list(value, name):
-                    yield _read(model, row)
+                    yield storefront, _read(model, row)
 
 
 def _read(model: type[WebhookMessage | Status], row: object) -> WebhookMessage | Status | Unreadable:

@@ -51,6 +51,18 @@ class WhatsApp:
     metrics: ChannelMetrics
     statuses: Counter
 
+    def of_the_app(self, number: WhatsAppNumber) -> dict[str, str]:
+        """The storefronts of all numbers of the same app, by phone_number_id.
+
+        An app has one webhook and one secret, which proves that the app sent what it says of its numbers.
+        """
+        secret = number.app_secret.get_secret_value()
+        return {
+            other.phone_number_id: storefront
+            for storefront, other in self.numbers.items()
+            if hmac.compare_digest(other.app_secret.get_secret_value().encode(), secret.encode())
+        }
+
     @property
     def chats(self) -> Chats:
         """Where the chats are stored."""
@@ -96,7 +108,10 @@ async def verify(
 async def hear(
     storefront: Named, request: Request, whatsapp: WhatsAppDep, database: ServiceDatabase, trace: RequestTrace
 ) -> dict[str, bool]:
-    """Take messages and statuses. Answered once all are stored; until then WhatsApp repeats them. Each counts once."""
+    """Take messages and statuses. Answered once all are stored; until then WhatsApp repeats them. Each counts once.
+
+    Several storefronts may have numbers of one app: its webhook has one address, and each message names its number.
+    """
     number = _number(whatsapp, storefront)
     body = await request.body()
     signed = hmac.new(number.app_secret.get_secret_value().encode(), body, hashlib.sha256).hexdigest()
@@ -111,8 +126,8 @@ async def hear(
         document = json.loads(body)
     except (ValueError, RecursionError):
         raise Problem(HTTPStatus.BAD_REQUEST, "malformed-json", "The body is not valid JSON.") from None
-    for item in read_webhook(document, number.phone_number_id):
-        await _take(whatsapp, storefront, item, database, trace)
+    for receiver, item in read_webhook(document, whatsapp.of_the_app(number)):
+        await _take(whatsapp, receiver, item, database, trace)
     return {"ok": True}
 
 
