@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifications.emails import KINDS
+from notifications.emails import KINDS, WITH_COMPANY
 from notifications.emails.rules.message import recipient
 from notifications.emails.rules.texts import Texts, day, days, money, texts, traffic, volume
 from notifications.emails.samples import note_sample
@@ -61,8 +61,10 @@ def test_a_sellers_reader_sees_every_mail_and_every_sentence(slug: str) -> None:
         for entries in texts(language).values():
             assert [text for text in entries.values() if text not in shown] == []
         for kind in KINDS:
-            sample = note_sample(STORES[slug], kind, language)
+            company = "Example LLC, 204378869" if kind in WITH_COMPANY else None
+            sample = note_sample(STORES[slug], kind, language, company=company)
             assert sample.text in shown
+            assert (company is not None) is ("204378869" in sample.text), "PO 1: in the mails of payment and receipt"
             assert re.search(r"[{}]", sample.subject + sample.text) is None, "a place that nobody filled"
 
 

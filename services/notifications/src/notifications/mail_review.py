@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from notifications.emails import KINDS, Rendered, Storefront, environment, texts
+from notifications.emails import KINDS, WITH_COMPANY, Rendered, Storefront, environment, texts
 from notifications.emails.samples import code_sample, note_sample
 from notifications.mail_table import FACTS, WITHOUT_FACT, Mails
 from notifications.storefronts import storefront_of
@@ -23,6 +23,8 @@ from shared.shops.models import Shop
 
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 _NAMES = {"en": "English", "ru": "Русский", "kk": "Қазақша", "ka": "ქართული"}
+#: As in the mails of an order that a company has placed (PO 1); other mails are the same for both.
+_COMPANY = "Example LLC, 204378869"
 #: Sections of the texts that belong to an email with a section of another name, or to several.
 _ALSO = {"settled": ("settled_by_hand",), "data_low": ("data_over",)}
 
@@ -80,10 +82,13 @@ def sections_of(folder: Path) -> Iterator[Section]:
 
 
 def _mails(store: Storefront) -> Iterator[ReviewedMail]:
-    yield ReviewedMail("qr", _why("qr"), tuple(code_sample(store, language) for language in LANGUAGES), sentences("qr"))
+    codes = tuple(code_sample(store, language, company=_COMPANY) for language in LANGUAGES)
+    yield ReviewedMail("qr", _why("qr"), codes, sentences("qr"))
     for kind in KINDS:
+        company = _COMPANY if kind in WITH_COMPANY else None
+        samples = tuple(note_sample(store, kind, language, company=company) for language in LANGUAGES)
         every = tuple(sentence for section in (kind, *_ALSO.get(kind, ())) for sentence in sentences(section))
-        yield ReviewedMail(kind, _why(kind), tuple(note_sample(store, kind, language) for language in LANGUAGES), every)
+        yield ReviewedMail(kind, _why(kind), samples, every)
 
 
 def _why(kind: str) -> str:

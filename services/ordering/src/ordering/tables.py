@@ -57,6 +57,13 @@ buyers = Table(
     Index("buyers_person", "storefront", "email_key", unique=True),
     Index("buyers_mailbox", "storefront", "mailbox_key", "updated_at", postgresql_include=["buyer_id"]),
     Index("buyers_phone", "phone", "updated_at"),
+    Index("buyers_company_number", text("(company ->> 'number')"), postgresql_where=text("company IS NOT NULL")),
+    Index(
+        "buyers_company_name",
+        text("to_tsvector('simple'::regconfig, company ->> 'name')"),
+        postgresql_using="gin",
+        postgresql_where=text("company IS NOT NULL"),
+    ),
     Index("buyers_name", text("to_tsvector('simple'::regconfig, name)"), postgresql_using="gin"),
 )
 

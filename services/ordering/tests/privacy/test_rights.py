@@ -1,88 +1,40 @@
 """Corrections of contact data (PP 6.1) and privacy requests (PP 6.2), confirmed by a code that only the buyer gets."""
 
 import asyncio
-import base64
 from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
-import httpx
 import pytest
 from aiokafka import AIOKafkaConsumer
-from nacl.public import PrivateKey
 from pydantic import SecretStr
+from services.ordering.tests.privacy.buyers import (
+    AGENT,
+    COMPANY,
+    IDENTIFIED,
+    NOT_SAID,
+    PRIVACY_KEY,
+    Buyer,
+)
 
-from ordering.app import build
-from ordering.settings import Settings
 from shared.clock import SystemClock
 from shared.contracts import (
     BuyerContact,
     BuyerErasureRequested,
-    ConfirmationRequested,
     NotificationsBuyerErased,
     PaymentsBuyerErased,
     ProvisioningBuyerErased,
     RefundsBuyerErased,
 )
 from shared.kernel.privacy import PAGE_PROOF, page_proof
-from shared.sealed import Opener
 from shared.testing.documents import JsonObject
 from shared.testing.stage import Stage
 
 if TYPE_CHECKING:
-    from services.ordering.tests.conftest import OrderBody, Shop, StartShop
+    from services.ordering.tests.conftest import OrderBody
 
-NOTIFICATIONS = Opener(base64.b64encode(bytes(PrivateKey.generate())).decode())
-PRIVACY_KEY = SecretStr("a-privacy-key-of-tests")
-COMPANY = {"name": "Example LLC", "number": "204378869", "country": "GE"}
-AGENT = {"Authorization": "Bearer agents-key"}
-IDENTIFIED = {"by": "call_back", "reference": "2026/4711"}
 OTHERS = (PaymentsBuyerErased, ProvisioningBuyerErased, NotificationsBuyerErased, RefundsBuyerErased)
-
-
-class Buyer:
-    """An order of a buyer who asks for something, and what notifications would send them."""
-
-    def __init__(self, stage: Stage, shop: "Shop", order: JsonObject) -> None:
-        self.stage, self.shop, self.order = stage, shop, order
-        self.codes = 0
-
-    async def post(self, path: str, body: object) -> httpx.Response:
-        return await self.shop.http.post(path, json=body, headers=self.shop.auth())
-
-    async def correct(self, **fields: object) -> httpx.Response:
-        return await self.post(f"/orders/{self.order['order_id']}/contact-changes", fields)
-
-    async def ask(self, kind: str, **headers: str) -> httpx.Response:
-        body = {"order": self.order["order_number"], "kind": kind}
-        return await self.shop.http.post("/privacy/requests", json=body, headers=self.shop.auth() | headers)
-
-    async def code(self) -> tuple[str, ConfirmationRequested]:
-        self.codes += 1
-        event = (await self.stage.events(ConfirmationRequested, count=self.codes))[-1].event
-        return NOTIFICATIONS.open(event.code).decode(), event
-
-    async def confirm(self, requested: httpx.Response, code: str | None = None) -> httpx.Response:
-        self.codes += 1
-        identity = requested.json()["confirmation_id"]
-        # By its id: the codes of two orders may be on two partitions, in whatever order.
-        found = await self.stage.events(
-            ConfirmationRequested, where=lambda event: str(event.confirmation_id) == identity
-        )
-        right = NOTIFICATIONS.open(found[0].event.code).decode()
-        return await self.post(f"/confirmations/{identity}", {"code": code or right})
-
-
-@pytest.fixture
-async def buyer(stage: Stage, shop_of: "StartShop") -> Buyer:
-    settings = {
-        "agent_keys": {"support": "agents-key"},
-        "notifications_seal_public_key": NOTIFICATIONS.public_key,
-        "privacy_key": PRIVACY_KEY.get_secret_value(),
-    }
-    shop = await shop_of(build, Settings, **settings)
-    return Buyer(stage, shop, (await shop.place(key="first")).json())
 
 
 async def test_a_corrected_address_is_published_after_the_code_and_audited_without_its_value(
@@ -191,7 +143,7 @@ async def test_an_agent_corrects_without_a_code_and_by_name(stage: Stage, buyer:
     assert after.event.phone == "+77017654321"
     [change] = await buyer.shop.rows("SELECT confirmed_by, identification FROM contact_changes")
     assert change.confirmed_by == "agent support"
-    assert change.identification == {**IDENTIFIED, "representative": False, "authority": None}
+    assert change.identification == {**IDENTIFIED, **NOT_SAID, "representative": False}
     assert (await buyer.shop.http.put(path, json=body, headers=buyer.shop.auth())).status_code == 401
     unknown = await buyer.shop.http.put(path, json={"phone": "+77017654322"}, headers=AGENT)
     assert (unknown.status_code, unknown.json()["errors"][0]["field"]) == (422, "identified")
@@ -201,14 +153,14 @@ async def test_the_authority_of_a_representative_is_stored_with_the_proof(buyer:
     path = f"/orders/{buyer.order['order_number']}/privacy-requests"
     body: JsonObject = {"kind": "erase", "identified": {**IDENTIFIED, "representative": True}}
     assert (await buyer.shop.http.post(path, json=body, headers=AGENT)).status_code == 422
-    body["identified"]["authority"] = "power_of_attorney"
+    body["identified"] |= {"authority": "power_of_attorney", "authority_date": "2026-11-02"}
     assert (await buyer.shop.http.post(path, json=body, headers=buyer.shop.auth())).status_code == 401
 
     done = await buyer.shop.http.post(path, json=body, headers=AGENT)
 
     assert (done.status_code, done.json()["state"]) == (201, "running")
     proof = (await buyer.shop.get(f"/privacy/requests/{done.json()['request_id']}")).json()
-    assert (proof["confirmed_by"], proof["identified"]) == ("agent support", body["identified"])
+    assert (proof["confirmed_by"], proof["identified"]) == ("agent support", NOT_SAID | body["identified"])
     assert await buyer.shop.rows("SELECT 1 FROM buyers") == []
 
 

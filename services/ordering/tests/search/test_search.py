@@ -24,6 +24,7 @@ AGENT = {"Authorization": "Bearer agents-key"}
         ("ANNA@example.org", "mailbox"),
         ("8 701 123 45 67", "phones"),
         ("Анна Берг", "names"),
+        ("204-378-869", "companies"),
         ("a", None),
         ("?!", None),
     ],
@@ -32,7 +33,9 @@ def test_a_text_is_read_as_what_it_can_be(text: str, reading: str | None) -> Non
     wanted = Wanted.read(text)
 
     assert wanted.is_nothing is (reading is None)
-    readings: JsonObject = {name: getattr(wanted, name) for name in ("iccid", "mailbox", "phones", "names")}
+    readings: JsonObject = {
+        name: getattr(wanted, name) for name in ("iccid", "mailbox", "phones", "names", "companies")
+    }
     readings["number"] = wanted.reference.number
     assert reading is None or readings[reading]
     assert (reading == "names") is bool(wanted.names)
@@ -69,6 +72,10 @@ async def test_orders_of_all_shops_are_found_by_what_a_buyer_names(
         "берг АННА": [one],
         "Lee": [other],
         "Leeds": [],
+        "204 378 869": [other],
+        "example llc": [other],
+        "Example": [other],
+        "204378860": [],
         "10999999": [],
     }.items():
         assert await found(text) == expected, text

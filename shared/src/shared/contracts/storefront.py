@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from shared.contracts.base import EVENTS, Event, Kind, Language, Slug
-from shared.values.company import CompanyCountry
+from shared.contracts.ordering import Company
+from shared.values.company import CompanyCountry, parse
 from shared.values.iccid import Iccid
 from shared.values.text import Line
 
@@ -26,6 +27,10 @@ class BuyerCompany(Strict):
     name: Annotated[str, Line(200)]
     number: Annotated[str, Line(40)]
     country: CompanyCountry
+
+    def checked(self) -> Company:
+        """With the number in normal form. Raises InvalidValueError."""
+        return Company(name=self.name, number=parse(self.number, self.country), country=self.country)
 
 
 class Buyer(Strict):

@@ -223,8 +223,8 @@ def code_sample(store: Storefront, language: str, **fields: Any) -> Rendered:
     return render_activation_code(ActivationCodeEmail(store, language, values.pop("name"), "10000001", **values))
 
 
-def note_sample(store: Storefront, kind: str, language: str, **changed: Any) -> Rendered:
-    """The email of that kind about its sample; named fields of the event are replaced."""
+def note_sample(store: Storefront, kind: str, language: str, *, company: str | None = None, **changed: Any) -> Rendered:
+    """The email of that kind about its sample; named fields of the event are replaced. `company`: the buyer (PO 1)."""
     note = KINDS[kind].write(
         SAMPLES[kind].model_copy(update=changed), LocaleFormat(written(language), ZoneInfo(store.time_zone))
     )
@@ -232,4 +232,6 @@ def note_sample(store: Storefront, kind: str, language: str, **changed: Any) -> 
     if kind == "answer":
         note = with_words(note, "…")
     account = None if kind in WITHOUT_LINK else "https://shop.example/account/x"
-    return render_note(NoteEmail(store, language, "Ann", ORDER["order_number"], note=note, account=account))
+    return render_note(
+        NoteEmail(store, language, "Ann", ORDER["order_number"], note=note, account=account, company=company)
+    )

@@ -3,40 +3,16 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal, Self
+from typing import Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
-
-from shared.contracts import Language, Purpose
+from shared.contracts import Company, Language, Purpose
 from shared.values.email_address import mailbox_key
 
 Channel = Literal["sms", "email"]
 #: Through the shop, or on the order's account page by somebody who has its link. Each has limits of its own, so that a
 #: caller who uses up the shop's requests does not block the buyer, who has the link.
 RequestedBy = Literal["shop", "page"]
-
-
-class Identification(BaseModel):
-    """How an agent identified a person. It contains no name: the evidence is filed under `reference`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    by: Literal["identity_document", "payment_details", "call_back", "in_person", "court_order"]
-    reference: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9./_-]{0,59}$")] = Field(
-        description="the number under which the evidence is filed; no name, address or phone"
-    )
-    #: The person acts for the buyer (PP 6.2: the legal representative).
-    representative: bool = False
-    authority: Literal["power_of_attorney", "guardianship", "court_order", "law"] | None = Field(
-        None, description="what a representative acts upon"
-    )
-
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
-        if self.representative != (self.authority is not None):
-            raise ValueError("a representative has an authority to act upon, and nobody else")
-        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +24,13 @@ class Correction:
     email_key: str | None = None
     phone: str | None = None
     language: Language | None = None
+    #: Of the order of the request alone: other orders of the mailbox may be a private person's. Only agents correct it.
+    company: Company | None = None
 
     @property
     def fields(self) -> list[str]:
         """The names of the fields that change."""
-        return [name for name in ("name", "email", "phone", "language") if getattr(self, name) is not None]
+        return [name for name in ("name", "email", "phone", "language", "company") if getattr(self, name) is not None]
 
     def packed(self) -> bytes:
         """The correction as JSON, to be sealed and stored until the code is entered."""

@@ -9,14 +9,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ordering.catalogue.models import Catalogue
 from ordering.contact.actions import correct, lock_mailbox_of, order_with_contact, requester_of
-from ordering.contact.models import Correction, Identification
+from ordering.contact.models import Correction
 from ordering.contact.rules import channel_of_correction, correction_of
 from ordering.contact.store import last_change
 from ordering.dependencies import ActingAgent, CatalogueNow, Codes, PageProof, WritingShop
 from ordering.timeline.models import Reference
 from shared.contracts import FieldError, Language
+from shared.contracts.storefront import BuyerCompany
 from shared.kernel.dependencies import ServiceDatabase
 from shared.kernel.problems import Problem
+from shared.values.identification import Identification
 from shared.values.moment import Moment
 from shared.values.opaque import Named
 from shared.values.text import Line
@@ -37,11 +39,12 @@ class Change(BaseModel):
 class AgentsChange(Change):
     """New contact data, and how the agent identified the person.
 
-    `dry_run`: say what would change, and change nothing. `contact_at`: as a dry run answered it; where the contact has
-    changed since, the correction is refused.
+    `company`: of this order alone (PO 1). `dry_run`: say what would change, and change nothing. `contact_at`: as a dry
+    run answered it; where the contact has changed since, the correction is refused.
     """
 
     identified: Identification
+    company: BuyerCompany | None = None
     dry_run: bool = False
     contact_at: Moment | None = None
 
@@ -93,7 +96,8 @@ async def correct_as_agent(
         order = await order_with_contact(tx, None, Reference.parse(reference))
         mailbox = await lock_mailbox_of(tx, order)
         correction = _of_another_mailbox(_correction(body, catalogue, order.storefront), mailbox.own.email)
-        buyers, changed_at = mailbox.reach("correct"), mailbox.own.changed_at
+        buyers = mailbox.own_alone if correction.fields == ["company"] else mailbox.reach("correct")
+        changed_at = mailbox.own.changed_at
         if body.contact_at is not None and body.contact_at != changed_at:
             raise _changed_meanwhile(changed_at, await last_change(tx, order.order_id))
         if not body.dry_run:
@@ -118,6 +122,7 @@ def _correction(change: Change, catalogue: Catalogue, storefront: str) -> Correc
         phone=change.phone,
         language=change.language,
         phone_region=shop.phone_region if shop else None,
+        company=change.company if isinstance(change, AgentsChange) else None,
     )
     if isinstance(result, Correction):
         return result

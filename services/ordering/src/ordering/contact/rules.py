@@ -13,6 +13,7 @@ from uuid import UUID
 
 from ordering.contact.models import Channel, Correction
 from shared.contracts import FieldError, Language
+from shared.contracts.storefront import BuyerCompany
 from shared.values.email_address import Email
 from shared.values.phone import Phone
 from shared.values.refusal import InvalidValueError
@@ -52,6 +53,11 @@ class Mailbox:
             return []
         return [self.own.buyer_id, *(other.buyer_id for other in self.others if not other.proved)]
 
+    @property
+    def own_alone(self) -> list[UUID]:
+        """The buyer id of the order of the request, for what is that order's and not the person's."""
+        return [self.own.buyer_id]
+
     def reach(self, act: Act) -> list[UUID]:
         """The buyer ids that a confirmed request reaches, the own one first. An unproved contact reaches itself."""
         if not self.own.proved:
@@ -73,7 +79,13 @@ def channel_of_correction(mailbox: Mailbox, fields: Sequence[str], *, shared: bo
 
 
 def correction_of(
-    *, name: str | None, email: str | None, phone: str | None, language: Language | None, phone_region: str | None
+    *,
+    name: str | None,
+    email: str | None,
+    phone: str | None,
+    language: Language | None,
+    phone_region: str | None,
+    company: BuyerCompany | None = None,
 ) -> Correction | list[FieldError]:
     """Bring new contact data to normal form; where that fails, name each wrong field. None leaves a field unchanged."""
     errors: list[FieldError] = []
@@ -86,12 +98,18 @@ def correction_of(
         new_phone = Phone.parse(phone, phone_region) if phone is not None else None
     except InvalidValueError as error:
         errors.append(FieldError(field="phone", message=str(error)))
+    new_company = None
+    try:
+        new_company = None if company is None else company.checked()
+    except InvalidValueError as error:
+        errors.append(FieldError(field="company.number", message=str(error)))
     correction = Correction(
         name,
         new_email.text if new_email else None,
         new_email.key if new_email else None,
         new_phone.e164 if new_phone else None,
         language,
+        new_company,
     )
     if not errors and not correction.fields:
         errors.append(FieldError(field="body", message="names nothing to change"))

@@ -26,6 +26,7 @@ _CORRECT = f"""
 UPDATE buyers b SET
   name = COALESCE(:name, b.name), email = COALESCE(:email, b.email), phone = COALESCE(:phone, b.phone),
   language = COALESCE(:language, b.language), updated_at = :now,
+  company = CASE WHEN b.buyer_id = :own THEN COALESCE(CAST(:company AS jsonb), b.company) ELSE b.company END,
   mailbox_key = COALESCE(:email_key, b.mailbox_key),
   email_key = CASE WHEN CAST(:email_key AS text) IS NULL THEN b.email_key ELSE b.buyer_id::text END,
   newsletter = b.newsletter AND CAST(:email_key AS text) IS NULL,
@@ -35,6 +36,7 @@ UPDATE buyers b SET
 WHERE b.buyer_id = ANY(CAST(:buyers AS uuid[]))
 RETURNING {_PUBLISHED}
 """
+_BUYER_OF = "SELECT buyer_id FROM orders WHERE order_id = :order"
 _LAST_CHANGE = """
 SELECT confirmed_by, changed_at FROM contact_changes WHERE order_id = :order ORDER BY changed_at DESC LIMIT 1
 """
@@ -119,7 +121,11 @@ async def update_contacts(
     confirmed_by: str,
     identification: Mapping[str, Any] | None,
 ) -> Sequence[Any]:
-    """Correct these contacts and note which fields changed, without values. Returns the rows to publish."""
+    """Correct these contacts and note which fields changed, without values. Returns the rows to publish.
+
+    A company is corrected of the order of the request alone.
+    """
+    own = (await tx.execute(_BUYER_OF, order=order_id)).scalar()
     rows = (
         await tx.execute(
             _CORRECT,
@@ -130,6 +136,8 @@ async def update_contacts(
             email_key=correction.email_key,
             phone=correction.phone,
             language=correction.language,
+            company=None if correction.company is None else correction.company.model_dump_json(),
+            own=own,
         )
     ).all()
     changes = [
@@ -137,7 +145,7 @@ async def update_contacts(
             "change_id": uuid7(),
             "order_id": order_id,
             "buyer_id": row.buyer_id,
-            "fields": correction.fields,
+            "fields": [name for name in correction.fields if name != "company" or row.buyer_id == own],
             "confirmed_by": confirmed_by,
             "changed_at": tx.now,
             "identification": identification,

@@ -1,16 +1,18 @@
 """What an agent typed, as the values that orders are found by, and the orders that were found."""
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, get_args
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from ordering.timeline.models import Reference
 from shared.contracts import Company, Money
-from shared.values import iccid
+from shared.values import company, iccid
+from shared.values.company import CompanyCountry
 from shared.values.email_address import Email
 from shared.values.phone import Phone
 from shared.values.refusal import InvalidValueError
@@ -30,6 +32,8 @@ class Wanted:
     mailbox: str | None = field(repr=False)
     phones: tuple[str, ...] = field(repr=False)
     names: tuple[str, ...] = field(repr=False)
+    #: Numbers of companies, in the form of each country.
+    companies: tuple[str, ...] = field(default=(), repr=False)
 
     @classmethod
     def read(cls, text: str) -> "Wanted":
@@ -42,13 +46,22 @@ class Wanted:
             mailbox = None
         phones = tuple(phone.e164 for phone in Phone.claimed(text))
         other = any((reference.order_id, reference.number, number, mailbox, phones))
-        return cls(reference, number, mailbox, phones, () if other else _spellings(text))
+        return cls(reference, number, mailbox, phones, () if other else _spellings(text), _companies(text))
 
     @property
     def is_nothing(self) -> bool:
         """Whether the text can be neither a number, an id, an ICCID, an address, a phone nor a name."""
-        found = (self.reference.order_id, self.reference.number, self.iccid, self.mailbox, self.phones, self.names)
-        return not any(found)
+        numbers = (self.reference.order_id, self.reference.number, self.iccid, self.companies)
+        return not any((*numbers, self.mailbox, self.phones, self.names))
+
+
+def _companies(text: str) -> tuple[str, ...]:
+    """The text as the number of a company, where it is one of some country."""
+    found = []
+    for country in get_args(CompanyCountry):
+        with suppress(InvalidValueError):
+            found.append(company.parse(text, country))
+    return tuple(found)
 
 
 def _spellings(text: str) -> tuple[str, ...]:
@@ -65,7 +78,8 @@ class SearchBody(BaseModel):
 
     text: Annotated[str, Line(254)] = Field(
         repr=False,
-        description="an order number, an order id, an ICCID, an e-mail address, a phone, or words of a name; whole",
+        description="an order number, an order id, an ICCID, an e-mail address, a phone, a company's number, or words "
+        "of a buyer's or a company's name; whole",
         examples=["+7 701 123 45 67"],
     )
 

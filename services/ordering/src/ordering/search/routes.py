@@ -12,7 +12,7 @@ router = APIRouter(tags=["search"])
 
 @router.post("/order-searches", name="search")
 async def search_orders(_agent: CallingAgent, body: SearchBody, database: ServiceDatabase) -> FoundOrders:
-    """Orders of any shop by number, id, ICCID, e-mail, phone or words of the buyer's name, the newest first."""
+    """Orders of any shop by number, id, ICCID, e-mail, phone, name, or a company's name or number, the newest first."""
     wanted = Wanted.read(body.text)
     async with database.reading() as tx:
         return await find_orders(tx, wanted)

@@ -30,6 +30,16 @@ _WAYS = {
     + " OFFSET 0) o",
     "phones": _OF_BUYER.format("(SELECT buyer_id FROM buyers WHERE phone = ANY(CAST(:phones AS text[])) OFFSET 0)")
     + " OFFSET 0) o",
+    "companies": _OF_BUYER.format(
+        """(SELECT buyer_id FROM buyers
+      WHERE company IS NOT NULL AND company ->> 'number' = ANY(CAST(:companies AS text[])) OFFSET 0)"""
+    )
+    + " OFFSET 0) o",
+    "name_1": _OF_BUYER.format(
+        f"""(SELECT buyer_id FROM buyers
+      WHERE company IS NOT NULL AND to_tsvector('simple', company ->> 'name') @@ ({_NAMES}) LIMIT {_MOST_NAMESAKES})"""
+    )
+    + " OFFSET 0) o",
     "name_0": _OF_BUYER.format(
         f"(SELECT buyer_id FROM buyers WHERE to_tsvector('simple', name) @@ ({_NAMES}) LIMIT {_MOST_NAMESAKES})"
     )
@@ -55,6 +65,7 @@ async def find_orders(tx: Tx, wanted: Wanted) -> FoundOrders:
         "iccid": wanted.iccid,
         "mailbox": wanted.mailbox,
         "phones": list(wanted.phones) or None,
+        "companies": list(wanted.companies) or None,
     }
     if wanted.names:
         values |= {f"name_{number}": wanted.names[min(number, len(wanted.names) - 1)] for number in range(4)}

@@ -13,7 +13,7 @@ from ordering.intake.models import INVALID, OUTDATED, Refusal, ValidOrder
 from shared.contracts import Company, FieldError, OrderRequest
 from shared.contracts.storefront import BuyerCompany
 from shared.shops.models import Documents, Shop
-from shared.values import company, iccid
+from shared.values import iccid
 from shared.values.email_address import Email
 from shared.values.phone import Phone
 from shared.values.refusal import InvalidValueError
@@ -91,7 +91,7 @@ def _company(given: BuyerCompany | None, errors: _Errors) -> Company | None:
     if given is None:
         return None
     try:
-        return Company(name=given.name, number=company.parse(given.number, given.country), country=given.country)
+        return given.checked()
     except InvalidValueError as error:
         errors.add("buyer.company.number", str(error))
         return None
