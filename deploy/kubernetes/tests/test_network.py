@@ -129,13 +129,14 @@ def test_whoever_opens_the_operations_page_gets_all_of_it(rendered: Rendered) ->
 
 
 def test_a_port_besides_http_is_open_to_its_addresses_alone(charts: Charts) -> None:
-    settings = ['extraPorts=[{"name": "lmtp", "port": 8024, "cidrs": ["192.0.2.7/32"]}]']
-    documents = charts.template("refunds", settings=settings)
+    needed = 'settings.PUBLIC_URL="https://refunds.example"'
+    ports = 'extraPorts=[{"name": "lmtp", "port": 8024, "cidrs": ["192.0.2.7/32"]}]'
+    documents = charts.template("refunds", settings=[needed, ports])
     spec = named(documents, "NetworkPolicy", "refunds")["spec"]
-    plain = named(charts.template("refunds"), "NetworkPolicy", "refunds")["spec"]
+    plain = named(charts.template("refunds", settings=[needed]), "NetworkPolicy", "refunds")["spec"]
     assert _ends(spec["ingress"], "from") - _ends(plain["ingress"], "from") == _set(("192.0.2.7/32", "lmtp"))
-    ports = named(documents, "Service", "refunds")["spec"]["ports"]
-    assert {port["name"]: port["port"] for port in ports} == {"http": 80, "lmtp": 8024}
+    service = named(documents, "Service", "refunds")["spec"]
+    assert {port["name"]: port["port"] for port in service["ports"]} == {"http": 80, "lmtp": 8024}
     (container,) = named(documents, "Deployment", "refunds")["spec"]["template"]["spec"]["containers"]
     assert {port["name"]: port["containerPort"] for port in container["ports"]} == {"http": 8000, "lmtp": 8024}
 

@@ -94,6 +94,7 @@ INTERFACE = Interface(
         Tag("appeals", "A second look by another agent (RF 6).", (STOREFRONT, AGENT)),
         Tag("claims", "Written claims and their deadlines (PO 7.3, PP 7.3).", (AGENT,)),
         Tag("policies", "The policies as tables: what is decided by."),
+        Tag("conversations", "The chat of a shop's site: what its visitor wrote, and the answers.", (STOREFRONT,)),
         Tag("contact form", "What visitors of a shop's site write; from its pages without a key.", (STOREFRONT, AGENT)),
         Tag("mail", "Where a mail provider hands in what arrives for a storefront.", (_MAIL_PROVIDER,)),
         Tag("telegram", "Where Telegram brings what buyers write to a storefront's bot.", (_TELEGRAM,)),
@@ -114,6 +115,21 @@ INTERFACE = Interface(
         ),
         "POST /orders/{order}/messages": Example(
             body={"text": "The operator asks for a number that I do not have.", "channel": "form"}
+        ),
+        "POST /conversations/{conversation}/messages": Example(
+            body={"text": "10000017", "language": "en"},
+            answer={
+                "answers": [
+                    {
+                        "number": 2,
+                        "text": "Why do you want your money back? Choose, or send the number:",
+                        "language": "en",
+                        "buttons": [["It does not work", "It never came"]],
+                        "at": "2026-11-24T08:00:00Z",
+                    }
+                ]
+            },
+            status=201,
         ),
         "POST /orders/{order}/refund": Example(
             body={"amount": {"amount": 300, "currency": "USD"}, "reason": "The data ran slowly on two days."},
